@@ -1,0 +1,32 @@
+"""The four exceptions of the project; every message says what is wrong, where, and what to do."""
+
+
+class CodesignError(Exception):
+    """Any error this package raises on purpose."""
+
+
+class SpecError(CodesignError):
+    """A description, a problem or a file is wrong: what, where, and what would be right."""
+
+
+class InfeasibleError(CodesignError):
+    """No design of the declared space keeps every budget.
+
+    Attributes
+    ----------
+    clashing : dict of str to tuple
+        Metric name of each budget that takes part, to ``(limit, alone, needed)`` in the metric's
+        unit: the limit given, the smallest value any design reaches with no other budget, and the
+        smallest value that would make the problem feasible while the other budgets stay as they
+        are (None where no value would).
+    """
+
+    def __init__(
+        self, message: str, clashing: dict[str, tuple[float, float, float | None]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.clashing = clashing or {}
+
+
+class SolverError(CodesignError):
+    """The solver gave no usable answer (time limit before any design, or a failed recheck)."""

@@ -1,0 +1,272 @@
+"""A neural network as its MAC layers over named activation tensors.
+
+Loop letters as in Timeloop and CoSA: ``N`` batch, ``G`` groups, ``K`` output channels per group,
+``C`` input channels per group, ``P × Q`` output rows × columns, ``R × S`` kernel rows × columns,
+``H × W`` rows × columns of the input feature map (ifmap) as stored, without padding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from codesign.errors import SpecError
+
+MAX_LAYER_MACS = 10**13  # keeps every count of a layer exact in a 64-bit float
+
+Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
+Pair = Count | tuple[Count, Count]
+
+_CLOSED = ConfigDict(extra="forbid")
+
+
+def _vertical(pair: int | tuple[int, int]) -> int:
+    return pair if isinstance(pair, int) else pair[0]
+
+
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class Layer:
+    """One MAC layer: convolution, grouped or depthwise convolution, fully connected, or matmul.
+
+    Attributes
+    ----------
+    N, G, K, C, P, Q, R, S, H, W : int
+        Loop bounds, see the module docstring.
+    stride, dilation : int or (vertical, horizontal)
+    input, output : str
+        Names of the activation tensors read and written.
+    residuals : tuple of str
+        Tensors read element-wise beside the input (a fused skip addition).
+    weight_tensor : str or None
+        The activation tensor that stands in for the weights (matrix product of two activations).
+    appended : int
+        Constant elements stored with the output that no layer computes (a class token).
+    """
+
+    name: Name
+    K: Count
+    C: Count
+    input: Name
+    output: Name
+    N: Count = 1
+    G: Count = 1
+    P: Count = 1
+    Q: Count = 1
+    R: Count = 1
+    S: Count = 1
+    H: Count = 1
+    W: Count = 1
+    stride: Pair = 1
+    dilation: Pair = 1
+    residuals: tuple[Name, ...] = ()
+    weight_tensor: Name | None = None
+    appended: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
+
+    def __post_init__(self) -> None:
+        if self.macs > MAX_LAYER_MACS:
+            raise SpecError(
+                f"layer {self.name!r}: {self.macs:.3g} MACs; a layer may have at most "
+                f"{MAX_LAYER_MACS:.0e}"
+            )
+        # Padding is at most the kernel less one on each side, else a window would see no data.
+        for label, out, size, kernel, axis in (
+            ("P", self.P, self.H, self.R, 0),
+            ("Q", self.Q, self.W, self.S, 1),
+        ):
+            stride, dilation = self._axis(self.stride, axis), self._axis(self.dilation, axis)
+            reach = (kernel - 1) * dilation + 1
+            if (out - 1) * stride + reach > size + 2 * (reach - 1):
+                raise SpecError(
+                    f"layer {self.name!r}: {label} = {out} output positions do not fit an ifmap of "
+                    f"{size} with kernel {kernel}, stride {stride} and dilation {dilation}"
+                )
+
+    @staticmethod
+    def _axis(pair: int | tuple[int, int], axis: int) -> int:
+        return pair if isinstance(pair, int) else pair[axis]
+
+    @property
+    def stride_rows(self) -> int:
+        """Vertical stride."""
+        return _vertical(self.stride)
+
+    @property
+    def kernel_rows(self) -> int:
+        """``R_eff``: rows one dilated kernel covers."""
+        return (self.R - 1) * _vertical(self.dilation) + 1
+
+    @property
+    def window(self) -> int:
+        """``R·S``: multiplications of one kernel window."""
+        return self.R * self.S
+
+    @property
+    def weights(self) -> int:
+        """``G·K·C·R·S``: elements of the weight operand."""
+        return self.G * self.K * self.C * self.window
+
+    @property
+    def macs(self) -> int:
+        """``N·G·K·C·R·S·P·Q``: multiply-accumulate operations."""
+        return self.N * self.weights * self.P * self.Q
+
+    @property
+    def ops(self) -> int:
+        """``N·G·K·C·P·Q·(R·S + 1)``: the paper's operations (R·S products and one sum)."""
+        return self.N * self.G * self.K * self.C * self.P * self.Q * (self.window + 1)
+
+    @property
+    def ifmap(self) -> int:
+        """``N·G·C·H·W``: elements of the input tensor."""
+        return self.N * self.G * self.C * self.H * self.W
+
+    @property
+    def computed_outputs(self) -> int:
+        """``N·G·K·P·Q``: outputs before a fused pooling."""
+        return self.N * self.G * self.K * self.P * self.Q
+
+    @property
+    def accumulation_bits(self) -> int:
+        """``⌈log2(C·R·S)⌉``: bits an exact sum of C·R·S products needs beyond one product."""
+        return (self.C * self.window - 1).bit_length()
+
+    @property
+    def log2_reduction(self) -> float:
+        """``log2(C·R·S)``, the accumulation term of BOPS."""
+        return math.log2(self.C * self.window)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All activation tensors the layer reads: input, weight tensor, residuals."""
+        extra = () if self.weight_tensor is None else (self.weight_tensor,)
+        return (self.input, *extra, *self.residuals)
+
+
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class Network:
+    """Layers in execution order over named activation tensors.
+
+    Attributes
+    ----------
+    name : str
+    layers : tuple of Layer
+    tensors : mapping of str to int
+        Elements of each activation tensor, for the whole batch, as stored (after fused pooling).
+    source : str
+        Where the architecture is described.
+    """
+
+    name: Name
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+    tensors: Mapping[Name, Count]
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        _check_order(self)
+        for layer in self.layers:
+            _check_shapes(self, layer)
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Tensors no layer reads: the results of the network, stored at a fixed width."""
+        read = {name for layer in self.layers for name in layer.reads}
+        return tuple(name for name in self.tensors if name not in read)
+
+    @cached_property
+    def inner_tensors(self) -> tuple[str, ...]:
+        """Tensors some layer reads, in declared order: those whose bitwidth is a choice."""
+        outputs = set(self.outputs)
+        return tuple(name for name in self.tensors if name not in outputs)
+
+    @cached_property
+    def weight_layers(self) -> tuple[str, ...]:
+        """Names of the layers that own weights."""
+        return tuple(layer.name for layer in self.layers if layer.weight_tensor is None)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of one inference of the batch."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def weights(self) -> int:
+        """Weight elements, biases and normalisation parameters not counted."""
+        return sum(layer.weights for layer in self.layers if layer.weight_tensor is None)
+
+
+def _check_names(network: Network) -> None:
+    seen: set[str] = set()
+    for layer in network.layers:
+        if layer.name in seen:
+            raise SpecError(f"network {network.name!r}: two layers are named {layer.name!r}")
+        seen.add(layer.name)
+    used = {name for layer in network.layers for name in (*layer.reads, layer.output)}
+    for layer in network.layers:
+        for name in (*layer.reads, layer.output):
+            if name not in network.tensors:
+                raise SpecError(
+                    f"network {network.name!r}, layer {layer.name!r}: tensor {name!r} is not in "
+                    "[tensors]"
+                )
+    for name in network.tensors:
+        if name not in used:
+            raise SpecError(
+                f"network {network.name!r}: tensor {name!r} is declared but no layer uses it"
+            )
+
+
+def _check_order(network: Network) -> None:
+    writer: dict[str, str] = {}
+    for layer in network.layers:
+        if layer.output in writer:
+            raise SpecError(
+                f"network {network.name!r}: layers {writer[layer.output]!r} and {layer.name!r} "
+                f"both write tensor {layer.output!r}; a tensor has one writer"
+            )
+        writer[layer.output] = layer.name
+    written: set[str] = set()
+    for layer in network.layers:
+        for name in layer.reads:
+            if name in writer and name not in written:
+                raise SpecError(
+                    f"network {network.name!r}, layer {layer.name!r}: reads tensor {name!r} before "
+                    f"layer {writer[name]!r} writes it; list layers in execution order"
+                )
+        written.add(layer.output)
+
+
+def _check_shapes(network: Network, layer: Layer) -> None:
+    where = f"network {network.name!r}, layer {layer.name!r}"
+
+    def elements(name: str) -> int:
+        return network.tensors[name]
+
+    if elements(layer.input) != layer.ifmap:
+        raise SpecError(
+            f"{where}: its ifmap has N·G·C·H·W = {layer.ifmap} elements but tensor "
+            f"{layer.input!r} has {elements(layer.input)}"
+        )
+    if layer.weight_tensor is not None and elements(layer.weight_tensor) != layer.weights:
+        raise SpecError(
+            f"{where}: its weight operand has G·K·C·R·S = {layer.weights} elements but tensor "
+            f"{layer.weight_tensor!r} has {elements(layer.weight_tensor)}"
+        )
+    most = layer.computed_outputs + layer.appended
+    if elements(layer.output) > most:
+        raise SpecError(
+            f"{where}: computes {most} outputs but tensor {layer.output!r} has "
+            f"{elements(layer.output)} elements (a fused pooling can only make it smaller)"
+        )
+    for name in layer.residuals:
+        if elements(name) > layer.computed_outputs:
+            raise SpecError(
+                f"{where}: residual {name!r} has {elements(name)} elements, more than the "
+                f"{layer.computed_outputs} outputs it is added to"
+            )

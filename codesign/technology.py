@@ -1,0 +1,132 @@
+"""Silicon and memory: the fits from bit operations and bits to area, and DRAM bandwidths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from codesign.errors import SpecError
+from codesign.network import Count, Name
+from codesign.units import BITS_PER_GBIT
+
+Positive = Annotated[float, Field(strict=True, gt=0, le=1e30, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=True, ge=-1e30, le=1e30, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+
+_CLOSED = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class AreaFit:
+    """``area_um2 = slope·x + intercept``, x in BOPS per cycle (PE) or bits (SRAM).
+
+    Attributes
+    ----------
+    slope, intercept : float
+        µm² per unit of x, and µm².
+    r2 : float or None
+        Coefficient of determination as published.
+    calibrated : (low, high) or None
+        Range of x the fit is backed by; None where the source does not state it.
+    source : str
+    """
+
+    slope: Positive
+    intercept: Finite
+    r2: Fraction | None = None
+    calibrated: tuple[Positive, Positive] | None = None
+    source: str = ""
+
+    def area_um2(self, x: float) -> float:
+        """Area of one unit of size ``x``."""
+        return self.slope * x + self.intercept
+
+
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class MeasuredPE:
+    """A PE whose area was published for one number format.
+
+    Attributes
+    ----------
+    precision : str
+        ``float32``, ``fixed32``, ``fixed16``, …
+    area_um2 : float
+    source : str
+    """
+
+    precision: Name
+    area_um2: Positive
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class Technology:
+    """A silicon process: what a PE and an SRAM cost.
+
+    Attributes
+    ----------
+    name : str
+    engine : int
+        Multipliers of the PE that ``pe_area_um2`` describes (9: one 3×3 window).
+    pe_area_um2 : AreaFit
+        PE area against its bit operations per cycle.
+    sram_fits : mapping of str to AreaFit
+        SRAM area against its bits, for each kind (``single-port``, ``dual-port``).
+    sram : str
+        The kind in use; a key of ``sram_fits``.
+    pe_measured : tuple of MeasuredPE
+        Published areas beside the fit; information only, no result uses them.
+    source : str
+    """
+
+    name: Name
+    pe_area_um2: AreaFit
+    sram_fits: Mapping[Name, AreaFit]
+    sram: Name
+    engine: Count = 9
+    pe_measured: tuple[MeasuredPE, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.sram not in self.sram_fits:
+            raise SpecError(
+                f"technology {self.name!r}: no SRAM {self.sram!r}; known: "
+                f"{', '.join(self.sram_fits)}"
+            )
+
+    @property
+    def sram_area_um2(self) -> AreaFit:
+        """Area fit of the SRAM kind in use."""
+        return self.sram_fits[self.sram]
+
+    def with_sram(self, sram: str) -> Technology:
+        """The same process with another of its SRAM kinds."""
+        return replace(self, sram=sram)
+
+
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class Memory:
+    """A DRAM interface.
+
+    Attributes
+    ----------
+    name : str
+    transfer_rate_gt_per_s : float
+        10⁹ transfers per second and pin.
+    bus_width_bits : int
+    source : str
+    """
+
+    name: Name
+    transfer_rate_gt_per_s: Positive
+    bus_width_bits: Count
+    source: str = ""
+
+    @property
+    def bits_per_s(self) -> float:
+        """Peak bandwidth."""
+        return self.transfer_rate_gt_per_s * BITS_PER_GBIT * self.bus_width_bits

@@ -1,0 +1,12 @@
+"""Factors between the units people write and the units the model computes in.
+
+Inside: bits, bits/s, seconds, hertz, µm². At the door: Mbit, Gbit/s, ms, MHz, mm².
+"""
+
+UM2_PER_MM2 = 1e6
+BITS_PER_KBIT = 1e3
+BITS_PER_MBIT = 1e6
+BITS_PER_GBIT = 1e9
+BOPS_PER_GBOP = 1e9
+HZ_PER_MHZ = 1e6
+MS_PER_S = 1e3
