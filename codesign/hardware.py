@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from codesign.network import Count
+from codesign.schema import described
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@described
 class Hardware:
     """The hardware part of a design.
 

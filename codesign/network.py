@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from codesign.errors import SpecError
+from codesign.schema import described
 
 MAX_LAYER_MACS = 10**13  # keeps every count of a layer exact in a 64-bit float
 
@@ -23,14 +23,12 @@ Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
 Pair = Count | tuple[Count, Count]
 
-_CLOSED = ConfigDict(extra="forbid")
-
 
 def _vertical(pair: int | tuple[int, int]) -> int:
     return pair if isinstance(pair, int) else pair[0]
 
 
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+@described
 class Layer:
     """One MAC layer: convolution, grouped or depthwise convolution, fully connected, or matmul.
 
@@ -148,7 +146,7 @@ class Layer:
         return (self.input, *extra, *self.residuals)
 
 
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+@described
 class Network:
     """Layers in execution order over named activation tensors.
 

@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from codesign.errors import SpecError
 from codesign.network import Count, Name
+from codesign.schema import described
 from codesign.units import BITS_PER_GBIT
 
 Positive = Annotated[float, Field(strict=True, gt=0, le=1e30, allow_inf_nan=False)]
 Finite = Annotated[float, Field(strict=True, ge=-1e30, le=1e30, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
-_CLOSED = ConfigDict(extra="forbid")
 
-
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+@described
 class AreaFit:
     """``area_um2 = slope·x + intercept``, x in BOPS per cycle (PE) or bits (SRAM).
 
@@ -46,7 +44,7 @@ class AreaFit:
         return self.slope * x + self.intercept
 
 
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+@described
 class MeasuredPE:
     """A PE whose area was published for one number format.
 
@@ -63,7 +61,7 @@ class MeasuredPE:
     source: str
 
 
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+@described
 class Technology:
     """A silicon process: what a PE and an SRAM cost.
 
@@ -108,7 +106,7 @@ class Technology:
         return replace(self, sram=sram)
 
 
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+@described
 class Memory:
     """A DRAM interface.
 

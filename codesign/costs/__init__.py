@@ -1,0 +1,1 @@
+"""What a choice costs: arrays in, arrays out; no file, no solver, no global state."""

@@ -1,0 +1,25 @@
+"""Bit operations, model size and quantisation noise: costs that no hardware changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.network import Layer
+
+Floats = npt.NDArray[np.float64]
+
+
+def layer_bops(layer: Layer, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike) -> Floats:
+    """``macs·(bw·ba + bw + ba + log2(C·R·S))`` (Baskin et al., UNIQ); widths broadcast together."""
+    bw = np.asarray(weight_bits, dtype=np.float64)
+    ba = np.asarray(activation_bits, dtype=np.float64)
+    return np.asarray(layer.macs * (bw * ba + bw + ba + layer.log2_reduction), dtype=np.float64)
+
+
+def default_noise(bits: npt.ArrayLike) -> Floats:
+    """``4^(−b)``: quantisation noise of a tensor at ``b`` bits, relative to sensitivity 1.
+
+    Uniform quantisation halves its step with each bit, so the noise power falls by four.
+    """
+    return np.asarray(np.exp2(-2.0 * np.asarray(bits, dtype=np.float64)), dtype=np.float64)

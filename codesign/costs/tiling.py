@@ -1,0 +1,176 @@
+"""Every tiling of a layer that can be best at some bitwidths, with its SRAM need and DRAM traffic.
+
+A tile is ``tk`` output channels × ``tc`` input channels × ``tp`` output rows (or whole images);
+with groups side by side it is ``tg`` whole groups. The three tile loops run in one of six orders.
+Weights depend on {k, c}, the ifmap on {c, p}, outputs on {k, p}: each operand is irrelevant to
+exactly one loop, and is fetched again for each of its trips when a loop the operand does depend
+on, with more than one trip, runs inside.
+
+Need and traffic are linear in the three widths ``(bw, ba, bacc)`` of weights, ifmap and partial
+sums, so a tiling is kept as its coefficients: elements per operand. Only the smallest tile of each
+trip count is listed (same traffic, least SRAM), and of the six orders only those that no other
+order of the same tile beats in every operand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.costs.compute import Folding, ceil_div, fold
+from codesign.network import Layer
+
+Ints = npt.NDArray[np.int64]
+
+ORDERS = ("kcp", "ckp", "kpc", "pkc", "cpk", "pck")  # outermost first
+_OPERANDS = ("kc", "cp", "kp")  # loops that weights, ifmap and outputs depend on
+_IRRELEVANT = "pkc"  # the one loop each of them does not
+
+
+@dataclass(frozen=True)
+class Tilings:
+    """Tilings of one layer on one array shape, one row each.
+
+    Attributes
+    ----------
+    tile : ints, shape (n, 5)
+        ``g, k, c, p, images``.
+    order : ints, shape (n,)
+        Index into `ORDERS`.
+    need : ints, shape (n, 3)
+        SRAM elements of weights, ifmap, partial sums, buffers doubled where the operand has more
+        than one tile; the need in bits is ``need @ (bw, ba, bacc)``.
+    traffic : ints, shape (n, 3)
+        DRAM elements of weights, ifmap, spilled partial sums; the final write of the outputs and
+        the residual reads are the same for every tiling and not counted.
+    """
+
+    tile: Ints
+    order: Ints
+    need: Ints
+    traffic: Ints
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def operand_bits(
+    weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike, accumulation_bits: int
+) -> Ints:
+    """``(bw, ba, bw + ba + ⌈log2(C·R·S)⌉)`` on a new last axis; widths broadcast together."""
+    bw, ba = np.broadcast_arrays(
+        np.asarray(weight_bits, dtype=np.int64), np.asarray(activation_bits, dtype=np.int64)
+    )
+    return np.stack([bw, ba, bw + ba + accumulation_bits], axis=-1)
+
+
+def rows_in(layer: Layer, tile_rows: int) -> int:
+    """Ifmap rows that ``tile_rows`` output rows read: ``min(H, (t − 1)·stride + R_eff)``."""
+    return min(layer.H, (tile_rows - 1) * layer.stride_rows + layer.kernel_rows)
+
+
+def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
+    """All tilings of ``layer`` on an array of ``rows × cols`` PEs that are worth considering."""
+    folding = fold(layer, rows, cols, engine)
+    channels = _channel_tiles(layer, folding)
+    images = _row_tiles(layer)
+    i, j = (grid.ravel() for grid in np.indices((len(channels), len(images))))
+    g, k, c, trips_g, trips_k, trips_c = channels[i].T
+    p, n_images, trips_p, ifmap_rows, tile_rows = images[j].T
+
+    tiles_of = [
+        trips_g * trips_k * trips_c,
+        trips_g * trips_c * trips_p,
+        trips_g * trips_k * trips_p,
+    ]
+    elements = [
+        g * k * c * layer.window,
+        g * c * n_images * tile_rows * layer.W,
+        g * k * n_images * p * layer.Q,
+    ]
+    need = np.stack([e * np.where(t > 1, 2, 1) for e, t in zip(elements, tiles_of, strict=True)], 1)
+
+    refetch = _refetches({"k": trips_k, "c": trips_c, "p": trips_p})
+    once = np.stack(
+        [
+            np.full_like(k, layer.weights),
+            layer.N * layer.G * layer.C * layer.W * ifmap_rows,
+            np.full_like(k, 2 * layer.computed_outputs),
+        ],
+        axis=1,
+    )
+    extra = np.array([0, 0, 1])  # the first visit of an output is no spill
+    traffic = once * (refetch - extra)
+
+    order, row = np.nonzero(_unbeaten(refetch))
+    tile = np.stack([g, k, c, p, n_images], axis=1)
+    return Tilings(tile[row], order, need[row], traffic[order, row])
+
+
+def _refetches(trips: dict[str, Ints]) -> Ints:
+    """Times each operand is fetched, shape (6 orders, tiles, 3 operands)."""
+    shape = (len(ORDERS), len(trips["k"]), len(_OPERANDS))
+    refetch = np.ones(shape, dtype=np.int64)
+    for o, order in enumerate(ORDERS):
+        for x, (relevant, irrelevant) in enumerate(zip(_OPERANDS, _IRRELEVANT, strict=True)):
+            inside = [loop for loop in order[order.index(irrelevant) + 1 :] if loop in relevant]
+            again = np.zeros(shape[1], dtype=bool)
+            for loop in inside:
+                again |= trips[loop] > 1
+            refetch[o, :, x] = np.where(again, trips[irrelevant], 1)
+    return refetch
+
+
+def _unbeaten(refetch: Ints) -> npt.NDArray[np.bool_]:
+    """Orders of each tile that no other order beats or, if earlier, equals: (orders, tiles)."""
+    keep = np.ones(refetch.shape[:2], dtype=bool)
+    for a in range(len(refetch)):
+        for b in range(len(refetch)):
+            if a != b:
+                no_worse = (refetch[b] <= refetch[a]).all(axis=1)
+                better = (refetch[b] < refetch[a]).any(axis=1) if b > a else True
+                keep[a] &= ~(no_worse & better)
+    return keep
+
+
+def _channel_tiles(layer: Layer, folding: Folding) -> Ints:
+    """Rows ``g, k, c, trips_g, trips_k, trips_c``."""
+    if folding.side_by_side > 1:
+        groups = _smallest_tiles(layer.G, folding.side_by_side)
+        return np.array([[g, layer.K, layer.C, t, 1, 1] for g, t in groups], dtype=np.int64)
+    return np.array(
+        [
+            [1, k, c, layer.G, trips_k, trips_c]
+            for k, trips_k in _smallest_tiles(layer.K, folding.tile_k)
+            for c, trips_c in _smallest_tiles(layer.C, folding.tile_c)
+        ],
+        dtype=np.int64,
+    )
+
+
+def _row_tiles(layer: Layer) -> Ints:
+    """Rows ``p, images, trips_p, ifmap rows read per image, ifmap rows held per image``."""
+    tiles = []
+    for p, trips in _smallest_tiles(layer.P, 1):
+        if trips > 1:
+            overlap = max(layer.kernel_rows - layer.stride_rows, 0)
+            read = min(layer.H + (trips - 1) * overlap, trips * rows_in(layer, p))
+            tiles.append([p, 1, layer.N * trips, read, rows_in(layer, p)])
+    for images, trips in _smallest_tiles(layer.N, 1):
+        tiles.append([layer.P, images, trips, layer.H, rows_in(layer, layer.P)])
+    return np.array(tiles, dtype=np.int64)
+
+
+def _smallest_tiles(size: int, granule: int) -> list[tuple[int, int]]:
+    """``(tile, trips)``: the smallest multiple of ``granule`` (or ``size``) for each trip count."""
+    granules = ceil_div(size, granule)
+    found = []
+    tile = granules
+    while tile > 0:
+        trips = ceil_div(granules, tile)
+        tile = ceil_div(granules, trips)
+        found.append((min(tile * granule, size), trips))
+        tile -= 1
+    return found

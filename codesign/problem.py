@@ -1,0 +1,209 @@
+"""The question: a network, a technology, the choices that are free, one objective, any budgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import field
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from codesign.costs.arithmetic import default_noise
+from codesign.errors import SpecError
+from codesign.network import Name, Network
+from codesign.schema import described, nearest
+from codesign.specs import load_memory, load_technology
+from codesign.technology import Positive, Technology
+
+METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
+MAX_BITS = 32
+
+Bits = Annotated[int, Field(strict=True, ge=1, le=MAX_BITS)]
+ArraySide = Annotated[int, Field(strict=True, ge=1, le=65536)]
+BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
+SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
+Metric = Literal["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"]
+Noise = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+
+DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
+DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+MAX_HARDWARE_OPTIONS = 1_000_000
+
+
+@described
+class Choices:
+    """The declared space.
+
+    Attributes
+    ----------
+    rows, cols : tuple of int
+        Sides of the PE array on offer.
+    square : bool
+        Only arrays with as many rows as columns.
+    weight_bits, activation_bits : tuple of int
+        Bitwidths each layer's weights and each activation tensor may take, 1 to 32.
+    pe_weight_bits, pe_activation_bits : tuple of int
+        PE operand widths on offer; left empty, the operand widths above and every pinned width.
+    precision : "fixed" or "multi-pass"
+        Fixed: a layer runs only at widths the PE holds. Multi-pass: wider operands take
+        ``⌈bw/Bw⌉·⌈ba/Ba⌉`` times the cycles.
+    pinned : mapping of str to int
+        ``"weight:<layer>"`` or ``"tensor:<tensor>"`` to its given bitwidth.
+    output_bits : int
+        Width at which the network's results are stored.
+    """
+
+    rows: SideList = DEFAULT_SIDES
+    cols: SideList = DEFAULT_SIDES
+    square: bool = False
+    weight_bits: BitsList = DEFAULT_BITS
+    activation_bits: BitsList = DEFAULT_BITS
+    pe_weight_bits: tuple[Bits, ...] = ()
+    pe_activation_bits: tuple[Bits, ...] = ()
+    precision: Literal["fixed", "multi-pass"] = "fixed"
+    pinned: Mapping[Name, Bits] = field(default_factory=dict)
+    output_bits: Bits = 8
+
+    def __post_init__(self) -> None:
+        pins = {"weight": set[int](), "tensor": set[int]()}
+        for key, bits in self.pinned.items():
+            if key.partition(":")[0] not in pins:
+                raise SpecError(
+                    f"pin {key!r}: write weight:<layer> or tensor:<tensor>, as in weight:conv1"
+                )
+            pins[key.partition(":")[0]].add(bits)
+        resolved = {
+            "pe_weight_bits": self.pe_weight_bits or {*self.weight_bits, *pins["weight"]},
+            "pe_activation_bits": self.pe_activation_bits
+            or {*self.activation_bits, *pins["tensor"]},
+        }
+        for name in ("rows", "cols", "weight_bits", "activation_bits"):
+            resolved[name] = getattr(self, name)
+        for name, values in resolved.items():
+            object.__setattr__(self, name, tuple(sorted(set(values))))
+        if self.square and not set(self.rows) & set(self.cols):
+            raise SpecError("square arrays asked for, but rows and cols have no side in common")
+        sides = len(self.rows) * len(self.cols)
+        options = sides * len(self.pe_weight_bits) * len(self.pe_activation_bits)
+        if options > MAX_HARDWARE_OPTIONS:
+            raise SpecError(
+                f"{options} hardware options; at most {MAX_HARDWARE_OPTIONS} are searched, "
+                "shorten rows, cols or the PE bitwidths"
+            )
+
+
+@described
+class Problem:
+    """Which accelerator is best for this network within these budgets?
+
+    Attributes
+    ----------
+    network : Network
+    technology : Technology
+    dram_bits_per_s, clock_hz : float
+    area_overhead : float
+        Factor on the PE array's area (wiring, control).
+    choices : Choices
+    sensitivity : mapping or None
+        ``{"weight:<layer>" or "tensor:<tensor>": {bits: noise}}``; None means ``4^(−bits)``
+        for every tensor.
+    quality : str or None
+        ``"uniform:q"``: at most the noise of the same network at ``q`` bits everywhere. Becomes
+        the budget ``noise``.
+    objective : str
+        The metric to minimise, one of `METRICS`: ``latency_s``, ``area_mm2``, ``dram_bits``,
+        ``noise``, ``model_bits``, ``bops``.
+    budgets : mapping of str to float
+        Upper limits of metrics, each in the unit its name ends with.
+
+    Raises
+    ------
+    SpecError
+        Anything that does not fit together.
+    """
+
+    network: Network
+    technology: Technology = field(default_factory=lambda: load_technology("tsmc28"))
+    dram_bits_per_s: Positive = field(default_factory=lambda: load_memory("ddr4-2400").bits_per_s)
+    clock_hz: Positive = 800e6
+    area_overhead: Positive = 1.0
+    choices: Choices = field(default_factory=Choices)
+    sensitivity: Mapping[str, Mapping[int, Noise]] | None = None
+    quality: str | None = None
+    objective: Metric = "latency_s"
+    budgets: Mapping[Metric, Positive] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._check_pins()
+        self._check_sensitivity()
+        if self.quality is not None:
+            limit = self.uniform_noise(_uniform_bits(self.quality))
+            given = self.budgets.get("noise", limit)
+            if not math.isclose(given, limit, rel_tol=1e-12):
+                raise SpecError(
+                    f"quality {self.quality!r} means a noise budget of {limit:.6g}, but budgets "
+                    f"give {given:.6g}; give one of the two"
+                )
+            object.__setattr__(self, "budgets", {**self.budgets, "noise": limit})
+
+    @cached_property
+    def noise_sources(self) -> tuple[str, ...]:
+        """Keys of all tensors that add noise: ``weight:<layer>`` then ``tensor:<tensor>``."""
+        weights = (f"weight:{name}" for name in self.network.weight_layers)
+        return (*weights, *(f"tensor:{name}" for name in self.network.inner_tensors))
+
+    def noise_of(self, source: str, bits: int) -> float:
+        """``e_t(b)`` of one noise source at ``bits``."""
+        if self.sensitivity is None:
+            return float(default_noise(bits))
+        return float(self.sensitivity[source][bits])
+
+    def uniform_noise(self, bits: int) -> float:
+        """``Σ_t e_t(bits)``: noise of the network at one width everywhere."""
+        return math.fsum(self.noise_of(source, bits) for source in self.noise_sources)
+
+    def allowed_bits(self, source: str) -> tuple[int, ...]:
+        """Bitwidths a ``weight:<layer>`` or ``tensor:<tensor>`` may take, ascending."""
+        if source in self.choices.pinned:
+            return (self.choices.pinned[source],)
+        weight = source.startswith("weight:")
+        return self.choices.weight_bits if weight else self.choices.activation_bits
+
+    def _check_pins(self) -> None:
+        known = self.noise_sources
+        for key in self.choices.pinned:
+            kind, _, name = key.partition(":")
+            if kind == "tensor" and name in self.network.outputs:
+                raise SpecError(
+                    f"pin {key!r}: {name!r} is a result of the network; its width is output_bits"
+                )
+            if key not in known:
+                kind_keys = tuple(k for k in known if k.startswith(kind + ":"))
+                raise SpecError(
+                    f"pin {key!r}: network {self.network.name!r} has no such "
+                    f"{'weight-owning layer' if kind == 'weight' else 'tensor'}"
+                    f"{nearest(key, kind_keys)}"
+                )
+
+    def _check_sensitivity(self) -> None:
+        if self.sensitivity is None:
+            if self.quality is not None:
+                _uniform_bits(self.quality)
+            return
+        for key in self.sensitivity:
+            if key not in self.noise_sources:
+                raise SpecError(f"sensitivity: unknown {key!r}{nearest(key, self.noise_sources)}")
+        uniform = () if self.quality is None else (_uniform_bits(self.quality),)
+        for source in self.noise_sources:
+            for bits in (*self.allowed_bits(source), *uniform):
+                if bits not in self.sensitivity.get(source, {}):
+                    raise SpecError(f"sensitivity: no value for {source!r} at {bits} bits")
+
+
+def _uniform_bits(quality: str) -> int:
+    kind, _, bits = quality.partition(":")
+    if kind != "uniform" or not bits.isdecimal() or not 1 <= int(bits) <= MAX_BITS:
+        raise SpecError(f"quality {quality!r}: write uniform:<bits>, as in uniform:6, 1 to 32 bits")
+    return int(bits)
