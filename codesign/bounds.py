@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesign.candidates import Candidates
 from codesign.costs.arithmetic import layer_bops
 from codesign.network import Layer
+from codesign.space import Space
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -114,12 +114,12 @@ def _spread(table: Floats, own: tuple[int, ...], scope: tuple[int, ...]) -> Floa
 class Relaxation:
     """Priced optima over all widths, for batches of hardware options."""
 
-    def __init__(self, candidates: Candidates) -> None:
-        self.candidates = candidates
-        self.widths = candidates.widths
-        self.layers = candidates.problem.network.layers
-        self._index = candidates.tensor_index
-        self._fixed_bits = candidates.problem.choices.output_bits
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.widths = space.widths
+        self.layers = space.problem.network.layers
+        self._index = space.tensor_index
+        self._fixed_bits = space.problem.choices.output_bits
         self._scopes, dropped = self._choose_scopes()
         self._relaxed = dropped
         self._kinds: list[_Kind] = []
@@ -161,12 +161,12 @@ class Relaxation:
             weight_axis = None
             if layer.weight_tensor is not None:
                 weight_axis = scope.index(self._index[layer.weight_tensor])
-            noise = self.candidates.weight_noise[i]
-            allowed = self.candidates.weight_allowed[i]
+            noise = self.space.weight_noise[i]
+            allowed = self.space.weight_allowed[i]
             input_axis = scope.index(self._index[layer.input])
-            geometry = int(self.candidates.geometry_of[i])
-            key = (geometry, noise.tobytes(), allowed.tobytes(), input_axis, weight_axis)
-            key = (*key, extra.shape, extra.tobytes())
+            geometry = int(self.space.geometry_of[i])
+            same_cost = (geometry, noise.tobytes(), allowed.tobytes())
+            key = (*same_cost, input_axis, weight_axis, extra.shape, extra.tobytes())
             if key not in found:
                 found[key] = len(self._kinds)
                 barred = np.where(allowed, 0.0, np.inf)
@@ -181,7 +181,7 @@ class Relaxation:
     def _extra_bits(self, i: int) -> Floats:
         """Output and residual DRAM bits of a layer over the widths of its scope."""
         layer, scope = self.layers[i], self._scopes[i]
-        tensors = self.candidates.problem.network.tensors
+        tensors = self.space.problem.network.tensors
         extra = np.zeros((len(self.widths),) * len(scope))
         for name in (layer.output, *layer.residuals):
             tensor = self._index.get(name)
@@ -192,12 +192,12 @@ class Relaxation:
                 shape[scope.index(tensor)] = -1
                 extra = extra + (tensors[name] * self.widths.astype(np.float64)).reshape(shape)
             else:  # relaxed: at least its narrowest width is read
-                narrowest = self.widths[self.candidates.tensor_allowed[tensor]].min()
+                narrowest = self.widths[self.space.tensor_allowed[tensor]].min()
                 extra = extra + float(tensors[name] * narrowest)
         return extra
 
     def _prepare_layers(self) -> None:
-        network = self.candidates.problem.network
+        network = self.space.problem.network
         none = len(self._index)  # a slot for "no such tensor"
         slot = self._index.get
         most = max(len(layer.residuals) for layer in self.layers)
@@ -217,7 +217,7 @@ class Relaxation:
             [0 if x.weight_tensor is not None else x.weights for x in self.layers], dtype=np.float64
         )
         bw, ba = self.widths[:, None], self.widths[None, :]
-        self._bops = np.array([layer_bops(layer, bw, ba) for layer in self.candidates.geometries])
+        self._bops = np.array([layer_bops(layer, bw, ba) for layer in self.space.geometries])
 
     # The priced optimum -------------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ class Relaxation:
             if prices[:, DRAM].any():
                 table = table + prices[:, DRAM][column] * bits
             if prices[:, LATENCY].any():
-                bits = bits / self.candidates.problem.dram_bits_per_s
+                bits = bits / self.space.problem.dram_bits_per_s
                 latency_s = np.maximum(spread(batch.compute_s[:, kind.geometry]), bits)
                 table = table + prices[:, LATENCY][column] * latency_s
         return np.broadcast_to(table, (len(batch), *(len(self.widths),) * axes))
@@ -272,8 +272,8 @@ class Relaxation:
 
     def _sweep(self, tables: list[Floats], prices: Floats) -> tuple[list[Floats], Floats]:
         """Eliminate every tensor: the joint table of each bucket, and the optimum (B,)."""
-        noise = self.candidates.tensor_noise
-        barred = np.where(self.candidates.tensor_allowed, 0.0, np.inf)
+        noise = self.space.tensor_noise
+        barred = np.where(self.space.tensor_allowed, 0.0, np.inf)
         joints: list[Floats] = []
         messages: list[Floats] = []
         value = np.zeros(len(prices))
@@ -309,18 +309,18 @@ class Relaxation:
         ).astype(np.float64)
         moved = (bits[:, self._moved] * self._moved_elements).sum(axis=-1)  # (B, layers)
         b = np.arange(count)[:, None]
-        u = self.candidates.geometry_of[None, :]
+        u = self.space.geometry_of[None, :]
         ba = slots[:, self._input]
         traffic = batch.traffic[b, u, :, ba]  # (B, layers, bw)
         runs = np.isfinite(traffic)
         total = np.where(runs, traffic, 0.0) + moved[..., None]
         compute_s = batch.compute_s
         compute_s = compute_s[b, u, :, ba if compute_s.shape[-1] > 1 else 0]
-        latency_s = np.maximum(compute_s, total / self.candidates.problem.dram_bits_per_s)
+        latency_s = np.maximum(compute_s, total / self.space.problem.dram_bits_per_s)
         bops = self._bops[u, :, ba]
         model = self._layer_weights[:, None] * self.widths
-        noise = self.candidates.weight_noise[None]
-        cost = np.where(runs & self.candidates.weight_allowed, 0.0, np.inf)
+        noise = self.space.weight_noise[None]
+        cost = np.where(runs & self.space.weight_allowed, 0.0, np.inf)
         parts = (latency_s, total, noise, model[None], bops)
         for m, part in enumerate(parts):
             cost = cost + prices[:, m, None, None] * part
@@ -331,7 +331,7 @@ class Relaxation:
             [np.broadcast_to(p, cost.shape)[b, layer, weight].sum(axis=-1) for p in parts], axis=1
         )
         tensors = np.arange(tensor.shape[1])[None, :]
-        metrics[:, NOISE] += self.candidates.tensor_noise[tensors, tensor].sum(axis=-1)
+        metrics[:, NOISE] += self.space.tensor_noise[tensors, tensor].sum(axis=-1)
         return weight, metrics
 
     # What each single choice would cost at best -------------------------------------------------
@@ -383,7 +383,7 @@ def _pair_marginal(kind: _Kind, full: Floats, rest: Floats) -> Floats:
         np.fill_diagonal(pairs, total.min(axis=others))
         return pairs
     others = tuple(a for a in range(total.ndim) if a not in (weight_axis, input_axis))
-    pairs = total.min(axis=others)
+    pairs = np.asarray(total.min(axis=others))
     return pairs if weight_axis < input_axis else pairs.T
 
 
@@ -402,31 +402,35 @@ def _project(table: Floats, scope: tuple[int, ...], onto: tuple[int, ...]) -> Fl
 
 def _minus(total: Floats, part: Floats) -> Floats:
     """``total − part`` where an impossible part leaves an impossible rest."""
-    return np.where(np.isinf(total), np.inf, total - np.where(np.isinf(part), 0.0, part))
+    return np.asarray(
+        np.where(np.isinf(total), np.inf, total - np.where(np.isinf(part), 0.0, part))
+    )
 
 
 def _eliminate(scopes: list[tuple[int, ...]], tensors: int) -> list[_Bucket]:
     """Order of elimination by the smallest table first, with what each step adds up."""
-    pending: list[tuple[str, int, frozenset[int]]] = [
-        ("layer", i, frozenset(scope)) for i, scope in enumerate(scopes)
-    ]
+    touching: list[dict[tuple[str, int], frozenset[int]]] = [{} for _ in range(tensors)]
+    for i, scope in enumerate(scopes):
+        for tensor in scope:
+            touching[tensor]["layer", i] = frozenset(scope)
+    joined = [frozenset({t}).union(*touching[t].values()) for t in range(tensors)]
     left = set(range(tensors))
     buckets: list[_Bucket] = []
     while left:
-        joined = {t: frozenset({t}).union(*(s for *_, s in pending if t in s)) for t in left}
         tensor = min(left, key=lambda t: (len(joined[t]), t))
-        mine = [entry for entry in pending if tensor in entry[2]]
-        pending = [entry for entry in pending if tensor not in entry[2]]
+        parts = touching[tensor]
         buckets.append(
             _Bucket(
                 tensor,
                 tuple(sorted(joined[tensor])),
-                tuple(i for kind, i, _ in mine if kind == "layer"),
-                tuple(i for kind, i, _ in mine if kind == "message"),
+                tuple(i for kind, i in parts if kind == "layer"),
+                tuple(i for kind, i in parts if kind == "message"),
             )
         )
-        rest = joined[tensor] - {tensor}
-        if rest:
-            pending.append(("message", len(buckets) - 1, rest))
         left.remove(tensor)
+        rest = joined[tensor] - {tensor}
+        for other in rest:
+            touching[other] = {k: s for k, s in touching[other].items() if k not in parts}
+            touching[other]["message", len(buckets) - 1] = rest
+            joined[other] = frozenset({other}).union(*touching[other].values())
     return buckets

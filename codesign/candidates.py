@@ -1,276 +1,165 @@
-"""Prices every choice of a problem once, for arrays of hardware options at a time.
+"""The priced options a programme chooses from: per layer a pair of widths and a tiling.
 
-Widths: one ascending list holds every bitwidth any weight or tensor may take; tables have an axis
-of that length for the weight operand's width and one for the input tensor's. Layers of the same
-geometry share one table (ResNet-152 has 156 layers and about two dozen geometries).
+Dominated options are never listed: of all tilings of a pair only the steps of its staircase
+between the smallest and the largest SRAM in question, and none beyond the point where the layer is
+compute-bound anyway.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from codesign.costs.area import array_area_um2
-from codesign.costs.compute import cycles, fold, precision_passes
-from codesign.costs.tiling import Tilings, operand_bits, tilings
-from codesign.network import Layer
-from codesign.problem import Problem
-from codesign.units import UM2_PER_MM2
+from codesign.space import Space
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-BUDGET_TOLERANCE = 1e-9  # relative; a limit counts as kept up to this much above it
+
+@dataclass(frozen=True)
+class LayerCandidates:
+    """Options of one layer, one row each.
+
+    Attributes
+    ----------
+    option : ints
+        Index of the hardware option (of the space) it belongs to.
+    weight, ifmap : ints
+        Indices of the two operand widths in the space's width list.
+    need, traffic, compute_s : floats
+        SRAM bits; DRAM bits of weights, ifmap and spilled partial sums; seconds.
+    """
+
+    option: Ints
+    weight: Ints
+    ifmap: Ints
+    need: Floats
+    traffic: Floats
+    compute_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.option)
 
 
 @dataclass(frozen=True)
-class Staircase:
-    """Pareto-best tilings of one geometry on one array shape, for every pair of widths.
-
-    Attributes
-    ----------
-    need : floats, shape (widths, widths, steps)
-        SRAM bits, ascending; padded with inf.
-    traffic : floats, shape (widths, widths, steps + 1)
-        DRAM bits of weights, ifmap and spilled partial sums of the best tiling within step
-        ``i − 1``'s need; entry 0 (nothing fits) is inf.
-    row : ints, shape (widths, widths, steps)
-        Which tiling of ``tilings`` a step is.
-    tilings : Tilings
-    """
-
-    need: Floats
-    traffic: Floats
-    row: Ints
-    tilings: Tilings
-
-
 class Candidates:
-    """All hardware options of a problem and the priced choices of every layer on them.
+    """What a programme may choose from.
 
     Attributes
     ----------
-    widths : ints, shape (widths,)
-    rows, cols, pe_weight_bits, pe_activation_bits : ints, shape (options,)
-    base_area_um2 : floats, shape (options,)
-        PE array plus the SRAM's intercept: the area without any SRAM bit.
-    shapes : tuple of (rows, cols)
-    shape_of : ints, shape (options,)
-    geometries : tuple of Layer
-        One representative layer of each geometry.
-    geometry_of : ints, shape (layers,)
+    options : ints, shape (hardware options,)
+    layers : tuple of LayerCandidates
+    tensor_widths : bools, shape (inner tensors, widths)
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        network, choices = problem.network, problem.choices
-        self.widths = self._all_widths()
-        self.tensor_index = {name: i for i, name in enumerate(network.inner_tensors)}
-        keys = [_geometry(layer) for layer in network.layers]
-        unique = list(dict.fromkeys(keys))
-        self.geometry_of = np.array([unique.index(key) for key in keys])
-        self.geometries = tuple(network.layers[keys.index(key)] for key in unique)
+    options: Ints
+    layers: tuple[LayerCandidates, ...]
+    tensor_widths: Bools
 
-        self.shapes = tuple(
-            (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
-        )
-        grid = np.array(
-            [
-                (s, w, a)
-                for s in range(len(self.shapes))
-                for w in choices.pe_weight_bits
-                for a in choices.pe_activation_bits
-            ]
-        )
-        self.shape_of, self.pe_weight_bits, self.pe_activation_bits = grid.T
-        self.rows, self.cols = np.array(self.shapes)[self.shape_of].T
-        self.base_area_um2 = (
-            array_area_um2(
-                problem.technology,
-                self.rows,
-                self.cols,
-                self.pe_weight_bits,
-                self.pe_activation_bits,
-                problem.area_overhead,
+    @property
+    def count(self) -> int:
+        """Options of all layers together."""
+        return sum(len(layer) for layer in self.layers)
+
+
+def candidates(
+    space: Space,
+    options: Ints,
+    sram_from: Floats,
+    sram_to: Floats,
+    pairs: Bools | None = None,
+    tensor_widths: Bools | None = None,
+    traffic_matters: bool = True,
+) -> Candidates:
+    """List the options of every layer on some hardware options.
+
+    Parameters
+    ----------
+    options : ints, shape (n,)
+    sram_from, sram_to : floats, shape (n,)
+        No design in question has less or more SRAM bits; equal where the SRAM is given.
+    pairs : bools, shape (layers, widths, widths), optional
+        Width pairs still possible; all of the space's by default.
+    tensor_widths : bools, shape (inner tensors, widths), optional
+        Widths still possible for each activation tensor.
+    traffic_matters : bool
+        Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
+        than only until the layer is compute-bound.
+    """
+    network = space.problem.network
+    tensor_ok = space.tensor_allowed if tensor_widths is None else tensor_widths
+    factor = space.option_precision_factor(options)
+    weights_run, ifmaps_run = space.runnable(options)
+    layers = []
+    for i, layer in enumerate(network.layers):
+        allowed = space.weight_allowed[i][:, None] & tensor_ok[space.tensor_index[layer.input]]
+        if layer.weight_tensor is not None:
+            allowed = allowed & tensor_ok[space.tensor_index[layer.weight_tensor]][:, None]
+            if layer.weight_tensor == layer.input:
+                allowed = allowed & np.eye(len(space.widths), dtype=bool)
+        if pairs is not None:
+            allowed = allowed & pairs[i]
+        slack_s = 0.0 if traffic_matters else _other_traffic(space, i) / _rate(space)
+        parts = [
+            _on_option(
+                space,
+                i,
+                int(option),
+                allowed & weights_run[n][:, None] & ifmaps_run[n],
+                factor[n],
+                (sram_from[n], sram_to[n]),
+                None if traffic_matters else slack_s,
             )
-            + problem.technology.sram_area_um2.intercept
-        )
-        self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
-
-    def __len__(self) -> int:
-        return len(self.base_area_um2)
-
-    def _all_widths(self) -> Ints:
-        choices = self.problem.choices
-        every = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
-        return np.array(sorted(every))
-
-    # What no hardware changes -------------------------------------------------------------------
-
-    @cached_property
-    def weight_allowed(self) -> Bools:
-        """(layers, widths): widths each layer's weights may take; weight tensors are free here."""
-        return np.array(
-            [
-                np.isin(self.widths, self.problem.allowed_bits(f"weight:{layer.name}"))
-                if layer.weight_tensor is None
-                else np.ones(len(self.widths), dtype=bool)
-                for layer in self.problem.network.layers
-            ]
-        )
-
-    @cached_property
-    def tensor_allowed(self) -> Bools:
-        """(inner tensors, widths): widths each activation tensor may take."""
-        return np.array(
-            [
-                np.isin(self.widths, self.problem.allowed_bits(f"tensor:{name}"))
-                for name in self.problem.network.inner_tensors
-            ]
-        )
-
-    @cached_property
-    def weight_noise(self) -> Floats:
-        """(layers, widths): noise of each layer's weights; 0 for weight tensors and off-list."""
-        table = np.zeros((len(self.problem.network.layers), len(self.widths)))
-        for i, layer in enumerate(self.problem.network.layers):
-            if layer.weight_tensor is None:
-                self._fill_noise(table[i], self.weight_allowed[i], f"weight:{layer.name}")
-        return table
-
-    @cached_property
-    def tensor_noise(self) -> Floats:
-        """(inner tensors, widths): noise of each activation tensor; 0 off-list."""
-        table = np.zeros(self.tensor_allowed.shape)
-        for name, i in self.tensor_index.items():
-            self._fill_noise(table[i], self.tensor_allowed[i], f"tensor:{name}")
-        return table
-
-    def _fill_noise(self, row: Floats, allowed: Bools, source: str) -> None:
-        for w in np.flatnonzero(allowed):
-            row[w] = self.problem.noise_of(source, int(self.widths[w]))
-
-    # What an array shape changes ----------------------------------------------------------------
-
-    @cached_property
-    def shape_cycles(self) -> Ints:
-        """(shapes, geometries): compute cycles at widths the PE holds natively."""
-        engine = self.problem.technology.engine
-        return np.array(
-            [[cycles(g, rows, cols, engine) for g in self.geometries] for rows, cols in self.shapes]
-        )
-
-    @cached_property
-    def precision_factor(self) -> Ints:
-        """(PE weight bits, PE activation bits, widths, widths): ``⌈bw/Bw⌉·⌈ba/Ba⌉``."""
-        choices = self.problem.choices
-        return np.array(
-            [
-                [
-                    [
-                        [precision_passes(int(bw), int(ba), big_w, big_a) for ba in self.widths]
-                        for bw in self.widths
-                    ]
-                    for big_a in choices.pe_activation_bits
-                ]
-                for big_w in choices.pe_weight_bits
-            ]
-        )
-
-    def option_precision_factor(self, options: Ints) -> Ints:
-        """(options, widths, widths): cycles factor of each hardware option (1 when fixed)."""
-        choices = self.problem.choices
-        if choices.precision == "fixed":
-            return np.ones((len(options), len(self.widths), len(self.widths)), dtype=np.int64)
-        w = np.searchsorted(choices.pe_weight_bits, self.pe_weight_bits[options])
-        a = np.searchsorted(choices.pe_activation_bits, self.pe_activation_bits[options])
-        return np.asarray(self.precision_factor[w, a])
-
-    def runnable(self, options: Ints) -> tuple[Bools, Bools]:
-        """(options, widths) twice: weight and activation widths the PEs take at all."""
-        if self.problem.choices.precision == "multi-pass":
-            every = np.ones((len(options), len(self.widths)), dtype=bool)
-            return every, every
-        return (
-            self.widths <= self.pe_weight_bits[options, None],
-            self.widths <= self.pe_activation_bits[options, None],
-        )
-
-    @cached_property
-    def compulsory_traffic(self) -> Floats:
-        """(geometries, widths, widths): DRAM bits no tiling on any array goes below."""
-        engine = self.problem.technology.engine
-        tables = []
-        for geometry in self.geometries:
-            # A whole layer in one tile suits every array; only its rows remain to be cut.
-            whole = tilings(geometry, geometry.C, geometry.K, engine)
-            least = whole.traffic.min(axis=0).astype(np.float64)
-            tables.append(self._operand_bits(geometry) @ least)
-        return np.array(tables)
-
-    def staircase(self, shape: int, geometry: int) -> Staircase:
-        """Pareto-best tilings of a geometry on an array shape, built on first use."""
-        layer, engine = self.geometries[geometry], self.problem.technology.engine
-        rows, cols = self.shapes[shape]
-        folding = fold(layer, rows, cols, engine)
-        # Shapes that a layer folds onto with the same granules share their tilings.
-        key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side)
-        if key not in self._staircases:
-            self._staircases[key] = _stairs(
-                tilings(layer, rows, cols, engine), self._operand_bits(layer)
-            )
-        return self._staircases[key]
-
-    def traffic_within(self, shape: int, sram_bits: Floats) -> Floats:
-        """(capacities, geometries, widths, widths): least DRAM bits of a tiling that fits.
-
-        Inf where no tiling fits, the zero of the min-plus algebra the bounds are computed in.
-        """
-        tables = []
-        for geometry in range(len(self.geometries)):
-            stairs = self.staircase(shape, geometry)
-            fitting = (stairs.need <= sram_bits[:, None, None, None]).sum(axis=-1)
-            tables.append(np.take_along_axis(stairs.traffic[None], fitting[..., None], -1)[..., 0])
-        return np.stack(tables, axis=1)
-
-    def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
-        """(options,): whole SRAM bits an area limit leaves each option; negative where none."""
-        if area_mm2 is None:
-            return np.full(len(options), np.inf)
-        slope = self.problem.technology.sram_area_um2.slope
-        return np.floor((area_mm2 * UM2_PER_MM2 - self.base_area_um2[options]) / slope)
-
-    def _operand_bits(self, geometry: Layer) -> Ints:
-        return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)
+            for n, option in enumerate(options)
+        ]
+        layers.append(LayerCandidates(*(np.concatenate(c) for c in zip(*parts, strict=True))))
+    return Candidates(options, tuple(layers), tensor_ok)
 
 
-def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
-    """Sort tilings by need and keep those with less traffic than all before; bits (w, w, 3)."""
-    need = bits.astype(np.float64) @ tiles.need.T.astype(np.float64)
-    traffic = bits.astype(np.float64) @ tiles.traffic.T.astype(np.float64)
-    row = np.argsort(need, axis=-1, kind="stable")
-    traffic = np.take_along_axis(traffic, row, -1)
-    lowest = np.minimum.accumulate(traffic, axis=-1)
-    step = np.ones(need.shape, dtype=bool)
-    step[..., 1:] = lowest[..., 1:] < lowest[..., :-1]
-    steps = int(step.sum(axis=-1).max())
-    first = np.argsort(~step, axis=-1, kind="stable")[..., :steps]
-    real = np.take_along_axis(step, first, -1)
-    row = np.take_along_axis(row, first, -1)
-    inf = np.full((*bits.shape[:2], 1), np.inf)
-    reached = np.where(real, np.take_along_axis(traffic, first, -1), np.inf)
-    return Staircase(
-        need=np.where(real, np.take_along_axis(need, row, -1), np.inf),
-        traffic=np.concatenate([inf, np.minimum.accumulate(reached, axis=-1)], axis=-1),
-        row=row,
-        tilings=tiles,
+def _rate(space: Space) -> float:
+    return space.problem.dram_bits_per_s
+
+
+def _other_traffic(space: Space, i: int) -> float:
+    """Most DRAM bits a layer's output and residuals can take."""
+    problem = space.problem
+    layer = problem.network.layers[i]
+    widest = max(int(space.widths.max()), problem.choices.output_bits)
+    moved = (layer.output, *layer.residuals)
+    return float(widest * sum(problem.network.tensors[name] for name in moved))
+
+
+def _on_option(
+    space: Space,
+    i: int,
+    option: int,
+    allowed: Bools,
+    factor: Ints,
+    sram: tuple[float, float],
+    slack_s: float | None,
+) -> tuple[Ints | Floats, ...]:
+    shape = int(space.shape_of[option])
+    geometry = int(space.geometry_of[i])
+    stairs = space.staircase(shape, geometry)
+    compute_s = factor * (space.shape_cycles[shape, geometry] / space.problem.clock_hz)
+    first = np.maximum((stairs.need <= sram[0]).sum(axis=-1) - 1, 0)
+    last = (stairs.need <= sram[1]).sum(axis=-1) - 1
+    step = np.arange(stairs.need.shape[-1])
+    listed = allowed[..., None] & (step >= first[..., None]) & (step <= last[..., None])
+    traffic = stairs.traffic[..., 1:]
+    if slack_s is not None:
+        # A cheaper tiling is pointless once the one before leaves the layer compute-bound.
+        bound = traffic / _rate(space) + slack_s <= compute_s[..., None]
+        listed[..., 1:] &= ~bound[..., :-1] | (step[1:] == first[..., None])
+    weight, ifmap, n = np.nonzero(listed)
+    return (
+        np.full(len(n), option),
+        weight,
+        ifmap,
+        stairs.need[weight, ifmap, n],
+        traffic[weight, ifmap, n],
+        np.broadcast_to(compute_s, stairs.need.shape[:2])[weight, ifmap],
     )
-
-
-def _geometry(layer: Layer) -> tuple[object, ...]:
-    letters = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
-    return (*(getattr(layer, x) for x in letters), layer.stride, layer.dilation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -29,6 +29,7 @@ Noise = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+BUDGET_TOLERANCE = 1e-9  # relative; a limit counts as kept up to this much above it
 MAX_HARDWARE_OPTIONS = 1_000_000
 
 
@@ -200,6 +201,26 @@ class Problem:
             for bits in (*self.allowed_bits(source), *uniform):
                 if bits not in self.sensitivity.get(source, {}):
                     raise SpecError(f"sensitivity: no value for {source!r} at {bits} bits")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One step of a solve: a metric to minimise while others stay within limits.
+
+    Attributes
+    ----------
+    metric : str
+    limits : mapping of str to float
+    """
+
+    metric: str
+    limits: Mapping[str, float]
+
+    def kept_by(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a design with these metrics is within every limit."""
+        return all(
+            metrics[name] <= limit * (1 + BUDGET_TOLERANCE) for name, limit in self.limits.items()
+        )
 
 
 def _uniform_bits(quality: str) -> int:

@@ -1,0 +1,205 @@
+"""Best prices: the Lagrangian dual of a goal's budgets, for many hardware options at once.
+
+For prices λ ≥ 0 on the limited metrics, ``min (objective + λ·metrics) − λ·limits`` is a lower
+bound on the objective of every assignment of widths within the limits. One limit: the dual is a
+concave piecewise-linear function of one number, and the crossing of its two outermost tangents
+finds the maximum in a few steps. Several: subgradient steps of Polyak's length. Any prices give a
+valid bound; good ones give a tight one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.bounds import PRICED, Assignment, Batch, Relaxation
+from codesign.problem import BUDGET_TOLERANCE
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+ROUNDING = 1e-12  # relative; bounds are lowered by this to cover floating-point summation
+
+
+@dataclass
+class DualBound:
+    """What is known of each option of a batch.
+
+    Attributes
+    ----------
+    value : floats, shape (B,)
+        Lower bound on the objective within the limits; inf where the limits cannot be kept.
+    prices : floats, shape (B, limits)
+        The prices that gave it.
+    reached : floats, shape (B,)
+        Objective of the best assignment within the limits met on the way; inf if none.
+    tensor, weight : ints, shape (B, inner tensors), (B, layers)
+        That assignment, as indices into the width list.
+    """
+
+    value: Floats
+    prices: Floats
+    reached: Floats
+    tensor: Ints
+    weight: Ints
+
+
+class Dual:
+    """The dual of ``minimise metric within limits`` over the widths of one hardware option."""
+
+    def __init__(self, relaxation: Relaxation, metric: str, limits: Mapping[str, float]) -> None:
+        self.relaxation = relaxation
+        self.main = PRICED.index(metric)
+        limited = [name for name in limits if name in PRICED and name != metric]
+        self.limited = [PRICED.index(name) for name in limited]
+        self.limits = np.array([limits[name] for name in limited]) * (1 + BUDGET_TOLERANCE)
+
+    def prices(self, multipliers: Floats) -> Floats:
+        """(B, 5) prices on all metrics from (B, limits) multipliers."""
+        prices = np.zeros((len(multipliers), len(PRICED)))
+        prices[:, self.main] = 1.0
+        prices[:, self.limited] = multipliers
+        return prices
+
+    def bound(
+        self,
+        batch: Batch,
+        start: Floats | None = None,
+        stop: float = np.inf,
+        accuracy: float = 1e-9,
+    ) -> DualBound:
+        """Bound every option of a batch.
+
+        Parameters
+        ----------
+        start : floats, shape (B, limits)
+            Prices to begin with, from a similar option.
+        stop : float
+            An option whose bound has come above this needs no better one.
+        accuracy : float
+            Relative distance to the best dual value at which to stop.
+        """
+        count = len(batch)
+        network = self.relaxation.space.problem.network
+        found = DualBound(
+            value=np.full(count, -np.inf),
+            prices=np.zeros((count, len(self.limited))),
+            reached=np.full(count, np.inf),
+            tensor=np.zeros((count, len(network.inner_tensors)), dtype=np.int64),
+            weight=np.zeros((count, len(network.layers)), dtype=np.int64),
+        )
+        if len(self.limited) == 0:
+            self._ask(found, batch, np.arange(count), found.prices.copy())
+        elif len(self.limited) == 1:
+            self._cross_tangents(found, batch, start, stop, accuracy)
+        else:
+            self._climb(found, batch, start, stop, accuracy)
+        found.value -= ROUNDING * np.abs(np.where(np.isfinite(found.value), found.value, 0.0))
+        return found
+
+    def _ask(
+        self, found: DualBound, batch: Batch, rows: Ints, multipliers: Floats
+    ) -> tuple[Floats, Floats]:
+        """Dual value and its slopes at given prices for some rows; keeps what is best."""
+        part = batch if len(rows) == len(batch) else batch.take(rows)
+        answer: Assignment = self.relaxation.solve(part, self.prices(multipliers))
+        value = answer.value - multipliers @ self.limits
+        slope = answer.metrics[:, self.limited] - self.limits
+        better = value > found.value[rows]
+        found.value[rows[better]] = value[better]
+        found.prices[rows[better]] = multipliers[better]
+        objective = answer.metrics[:, self.main]
+        within = np.isfinite(value) & (slope <= 0).all(axis=1) & (objective < found.reached[rows])
+        found.reached[rows[within]] = objective[within]
+        found.tensor[rows[within]] = answer.tensor[within]
+        found.weight[rows[within]] = answer.weight[within]
+        return value, slope
+
+    def _first_guess(self, batch: Batch) -> Floats:
+        free = self.relaxation.solve(batch, self.prices(np.zeros((len(batch), len(self.limited)))))
+        scale = np.where(np.isfinite(free.value), np.maximum(free.value, 1e-300), 1.0)
+        return np.asarray(0.1 * scale[:, None] / self.limits)
+
+    def _cross_tangents(
+        self,
+        found: DualBound,
+        batch: Batch,
+        start: Floats | None,
+        stop: float,
+        accuracy: float,
+    ) -> None:
+        count = len(batch)
+        price = (self._first_guess(batch) if start is None else start.copy())[:, 0]
+        floor = 1e-6 * np.maximum(price, 1e-300)
+        # Tangents (price, value, slope) on the side that breaks the limit and the one that keeps it
+        over = np.full((count, 3), np.nan)
+        under = np.full((count, 3), np.nan)
+        rows = np.arange(count)
+        for _ in range(60):
+            value, slopes = self._ask(found, batch, rows, price[rows, None])
+            slope = slopes[:, 0]
+            tangent = np.stack([price[rows], value, slope], axis=1)
+            over[rows[slope > 0]] = tangent[slope > 0]
+            under[rows[slope <= 0]] = tangent[slope <= 0]
+            done = (value > stop) | np.isinf(value) | ((slope <= 0) & (price[rows] == 0))
+            rows = rows[~done]
+            lacks_over, lacks_under = np.isnan(over[rows, 0]), np.isnan(under[rows, 0])
+            rise = over[rows, 2] - under[rows, 2]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                meet = (
+                    under[rows, 1]
+                    - over[rows, 1]
+                    + over[rows, 2] * over[rows, 0]
+                    - under[rows, 2] * under[rows, 0]
+                ) / rise
+            best = over[rows, 1] + over[rows, 2] * (meet - over[rows, 0])
+            lower = np.where(price[rows] > floor[rows], price[rows] / 4, 0.0)
+            higher = np.maximum(price[rows] * 4, floor[rows])
+            price[rows] = np.where(lacks_under, higher, np.where(lacks_over, lower, meet))
+            settled = (
+                ~lacks_over & ~lacks_under & (best - found.value[rows] <= accuracy * np.abs(best))
+            )
+            rows = rows[~settled & (price[rows] < 1e250)]
+            if not len(rows):
+                return
+
+    def _climb(
+        self,
+        found: DualBound,
+        batch: Batch,
+        start: Floats | None,
+        stop: float,
+        accuracy: float,
+    ) -> None:
+        count = len(batch)
+        # Prices are measured in units of (objective / limit), so that one step suits all limits.
+        price = (self._first_guess(batch) if start is None else start.copy()) * self.limits
+        step = np.ones(count)
+        stale = np.zeros(count, dtype=np.int64)
+        rows = np.arange(count)
+        for _ in range(120):
+            before = found.value[rows].copy()
+            value, slope = self._ask(found, batch, rows, price[rows] / self.limits)
+            slope = slope / self.limits
+            slope = np.where((price[rows] <= 0) & (slope < 0), 0.0, slope)
+            steep = (slope**2).sum(axis=1)
+            improved = value > before + accuracy * np.abs(value)
+            stale[rows] = np.where(improved, 0, stale[rows] + 1)
+            tired = stale[rows] >= 3
+            step[rows[tired]] /= 2
+            stale[rows[tired]] = 0
+            going = np.isfinite(value) & (value <= stop) & (steep > 0) & (step[rows] > 1e-3)
+            target = np.minimum(stop, found.reached[rows])
+            ahead = found.value[rows] + 0.05 * np.abs(found.value[rows]) + 1e-300
+            target = np.where(np.isfinite(target) & (target > value), target, ahead)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                length = step[rows] * (target - value) / steep
+            move = np.maximum(price[rows] + length[:, None] * slope, 0.0)
+            back = found.prices[rows] * self.limits
+            price[rows] = np.where((tired & ~improved)[:, None], back, move)
+            rows = rows[going]
+            if not len(rows):
+                return

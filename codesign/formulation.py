@@ -1,0 +1,307 @@
+"""The mathematical programme: candidates in, Pyomo model out, and nothing else.
+
+Sets: hardware options ``H``, layers ``L``, activation tensors ``T``, options ``O(l, h)`` of layer
+``l`` on hardware ``h`` (a weight width, an input width, a tiling). Variables: ``build[h]``,
+``run[l, o]``, ``width[t, b]`` binary; ``sram`` ``S`` and ``latency[l]`` ``t_l`` continuous.
+
+    (1) one_accelerator      Σ_h build_h = 1
+    (2) every_layer_runs     Σ_{o ∈ O(l,h)} run_o = build_h                               ∀ l, h
+    (3) one_width            Σ_b width_{t,b} = 1                                          ∀ t
+    (4) input_widths         Σ_{o ∈ O(l,·): ba(o) = b} run_o = width_{in(l),b}            ∀ l, b
+    (5) weight_widths        Σ_{o ∈ O(l,·): bw(o) = b} run_o = width_{weight tensor(l),b} ∀ l, b
+    (6) tiles_fit            Σ_o need_o·run_o ≤ S                                         ∀ l
+    (7) silicon              Σ_h area_h·build_h + slope·S ≤ area limit
+    (8) compute_roof         t_l ≥ Σ_o compute_o·run_o                                    ∀ l
+    (9) memory_roof          t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW  ∀ l
+   (10) within_budget        metric ≤ limit                  latency, DRAM, noise, model size, BOPS
+
+``area_h`` holds the SRAM fit's intercept; ``moved_{l,t}`` are the elements of the output and the
+residuals of ``l``. Each metric is measured in thousandths of its limit (or of a typical value),
+so every row is of the order of 1,000: HiGHS's row tolerance is absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyomo.environ as pyo
+from pyomo.common.gc_manager import PauseGC
+from pyomo.core.expr.numeric_expr import LinearExpression
+
+from codesign.candidates import Candidates
+from codesign.costs.arithmetic import layer_bops
+from codesign.problem import BUDGET_TOLERANCE, Goal
+from codesign.space import Space
+from codesign.units import UM2_PER_MM2
+
+Floats = npt.NDArray[np.float64]
+
+ROW_SCALE = 1000.0
+ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a solved programme chose, in the space's indices."""
+
+    option: int
+    tensor: tuple[int, ...]
+    weight: tuple[int, ...]
+    sram_bits: float
+
+
+def build(space: Space, candidates: Candidates, goal: Goal) -> pyo.ConcreteModel:
+    """Write the programme for any subset of the hardware options."""
+    with PauseGC():
+        model = pyo.ConcreteModel()
+        costs = _Costs(space, candidates, goal)
+        _declare(model, space, candidates)
+        _choose_hardware(model, costs)
+        _agree_on_widths(model, space, candidates)
+        if "area_mm2" in (goal.metric, *goal.limits):
+            _spend_silicon(model, costs)
+        if "latency_s" in (goal.metric, *goal.limits):
+            _respect_roofs(model, costs)
+        _keep_budgets(model, costs)
+        model.objective = pyo.Objective(expr=costs.total(model, goal.metric), doc=goal.metric)
+        model.objective_unit = pyo.Param(initialize=costs.unit[goal.metric])
+    return model
+
+
+def objective_unit(model: pyo.ConcreteModel) -> float:
+    """What one unit of the model's objective is in the metric's own unit."""
+    return float(pyo.value(model.objective_unit))
+
+
+def read_choice(model: pyo.ConcreteModel, candidates: Candidates) -> Choice:
+    """The solved programme's choice: hardware, widths, and the SRAM its tiles need."""
+    weights, need, option = [], 0.0, -1
+    for i, layer in enumerate(candidates.layers):
+        o = max(range(len(layer)), key=lambda o: pyo.value(model.run[i, o]))
+        weights.append(int(layer.weight[o]))
+        need = max(need, float(layer.need[o]))
+        option = int(layer.option[o])
+    tensors = tuple(
+        int(max(np.flatnonzero(widths), key=lambda b: pyo.value(model.width[t, b])))
+        for t, widths in enumerate(candidates.tensor_widths)
+    )
+    return Choice(option, tensors, tuple(weights), need)
+
+
+def exclude(model: pyo.ConcreteModel) -> None:
+    """Forbid exactly the choice the model holds now (a solution that fails the exact recheck)."""
+    if not hasattr(model, "excluded"):
+        model.EXCLUDED = pyo.Set(dimen=1, ordered=True)
+        model.excluded = pyo.Constraint(model.EXCLUDED, doc="choices that failed the recheck")
+    chosen = [run for run in model.run.values() if pyo.value(run) > 0.5]
+    chosen += [width for width in model.width.values() if pyo.value(width) > 0.5]
+    model.EXCLUDED.add(len(model.EXCLUDED))
+    model.excluded[len(model.EXCLUDED) - 1] = sum(chosen) <= len(chosen) - 1
+
+
+class _Costs:
+    """Coefficients of every metric over the variables, scaled in this one place."""
+
+    def __init__(self, space: Space, candidates: Candidates, goal: Goal) -> None:
+        self.space, self.candidates, self.goal = space, candidates, goal
+        self.network = space.problem.network
+        self.rate = space.problem.dram_bits_per_s
+        self.unit = {
+            metric: self._reference(metric) / ROW_SCALE
+            for metric in {goal.metric, *goal.limits, "area_mm2"}
+        }
+        needs = np.concatenate([layer.need for layer in candidates.layers])
+        self.sram_unit = max(float(needs.max(initial=1.0)), 1.0) / ROW_SCALE
+
+    def _reference(self, metric: str) -> float:
+        """The value of a metric that becomes 1,000 in the model."""
+        if metric in self.goal.limits:
+            return self.goal.limits[metric]
+        if metric == "area_mm2":
+            return float(self.space.base_area_um2[self.candidates.options].mean()) / UM2_PER_MM2
+        if metric == "latency_s":
+            per_option = [
+                np.maximum(layer.compute_s, layer.traffic / self.rate)
+                for layer in self.candidates.layers
+            ]
+        else:
+            per_option = [self.per_run(i, metric) for i in range(len(self.candidates.layers))]
+        total = sum(float(values.mean()) for values in per_option if len(values))
+        return total if total > 0 else 1.0
+
+    def per_run(self, i: int, metric: str) -> Floats:
+        """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""
+        rows, layer = self.candidates.layers[i], self.network.layers[i]
+        if metric == "dram_bits":
+            return rows.traffic
+        if metric == "noise":
+            return np.asarray(self.space.weight_noise[i][rows.weight])
+        bits = self.space.widths
+        if metric == "model_bits":
+            own = layer.weights if layer.weight_tensor is None else 0
+            return np.asarray(own * bits[rows.weight], dtype=np.float64)
+        return layer_bops(layer, bits[rows.weight], bits[rows.ifmap])
+
+    def moved(self, model: pyo.ConcreteModel, i: int, unit: float) -> tuple[list[float], list[pyo.Var], float]:
+        """Output and residual bits of a layer: coefficients, width variables, constant."""
+        layer, space = self.network.layers[i], self.space
+        coefficients, variables, constant = [], [], 0.0
+        for name in (layer.output, *layer.residuals):
+            elements = self.network.tensors[name]
+            if name in space.tensor_index:
+                t = space.tensor_index[name]
+                for b in np.flatnonzero(self.candidates.tensor_widths[t]).tolist():
+                    coefficients.append(float(elements * space.widths[b]) / unit)
+                    variables.append(model.width[t, b])
+            else:
+                constant += elements * space.problem.choices.output_bits / unit
+        return coefficients, variables, constant
+
+    def run_terms(
+        self, model: pyo.ConcreteModel, i: int, values: Floats
+    ) -> tuple[list[float], list[pyo.Var]]:
+        """Non-zero coefficients of a layer's options and their variables."""
+        used = np.flatnonzero(values)
+        return values[used].tolist(), [model.run[i, o] for o in used.tolist()]
+
+    def total(self, model: pyo.ConcreteModel, metric: str) -> LinearExpression:
+        """A metric of the whole design as a scaled linear expression."""
+        unit = self.unit[metric]
+        if metric == "area_mm2":
+            return self.area(model)
+        if metric == "latency_s":
+            return _linear([1.0] * len(model.latency), list(model.latency.values()))
+        coefficients, variables, constant = [], [], 0.0
+        for i in range(len(self.candidates.layers)):
+            c, v = self.run_terms(model, i, self.per_run(i, metric) / unit)
+            coefficients += c
+            variables += v
+            if metric == "dram_bits":
+                c, v, extra = self.moved(model, i, unit)
+                coefficients += c
+                variables += v
+                constant += extra
+        if metric == "noise":
+            for (t, b), width in model.width.items():
+                coefficients.append(float(self.space.tensor_noise[t, b]) / unit)
+                variables.append(width)
+        return _linear(coefficients, variables, constant)
+
+    def area(self, model: pyo.ConcreteModel) -> LinearExpression:
+        """PE array, SRAM intercept and SRAM bits, scaled."""
+        unit = self.unit["area_mm2"] * UM2_PER_MM2
+        base = self.space.base_area_um2[self.candidates.options] / unit
+        slope = self.space.problem.technology.sram_area_um2.slope * self.sram_unit / unit
+        return _linear([*base.tolist(), slope], [*model.build.values(), model.sram])
+
+
+def _linear(
+    coefficients: Iterable[float], variables: Iterable[pyo.Var], constant: float = 0.0
+) -> LinearExpression:
+    return LinearExpression(
+        constant=constant, linear_coefs=list(coefficients), linear_vars=list(variables)
+    )
+
+
+def _declare(model: pyo.ConcreteModel, space: Space, candidates: Candidates) -> None:
+    model.HARDWARE = pyo.RangeSet(0, len(candidates.options) - 1)
+    model.LAYERS = pyo.RangeSet(0, len(candidates.layers) - 1)
+    model.TENSORS = pyo.RangeSet(0, len(space.tensor_index) - 1)
+    model.RUNS = pyo.Set(
+        dimen=2, initialize=[(i, o) for i, c in enumerate(candidates.layers) for o in range(len(c))]
+    )
+    model.WIDTHS = pyo.Set(
+        dimen=2, initialize=[(int(t), int(b)) for t, b in np.argwhere(candidates.tensor_widths)]
+    )
+    model.build = pyo.Var(model.HARDWARE, domain=pyo.Binary)
+    model.run = pyo.Var(model.RUNS, domain=pyo.Binary)
+    model.width = pyo.Var(model.WIDTHS, domain=pyo.Binary)
+    model.sram = pyo.Var(domain=pyo.NonNegativeReals)
+
+
+def _choose_hardware(model: pyo.ConcreteModel, costs: _Costs) -> None:
+    candidates = costs.candidates
+
+    @model.Constraint(doc="(1)")
+    def one_accelerator(model):
+        return sum(model.build.values()) == 1
+
+    @model.Constraint(model.LAYERS, model.HARDWARE, doc="(2)")
+    def every_layer_runs(model, i, h):
+        mine = np.flatnonzero(candidates.layers[i].option == candidates.options[h])
+        runs = [model.run[i, o] for o in mine.tolist()]
+        return _linear([*[1.0] * len(runs), -1.0], [*runs, model.build[h]]) == 0
+
+    @model.Constraint(model.LAYERS, doc="(6)")
+    def tiles_fit(model, i):
+        coefficients, runs = costs.run_terms(model, i, candidates.layers[i].need / costs.sram_unit)
+        return _linear([*coefficients, -1.0], [*runs, model.sram]) <= 0
+
+
+def _agree_on_widths(model: pyo.ConcreteModel, space: Space, candidates: Candidates) -> None:
+    network = space.problem.network
+
+    def runs_at(i, b, widths):
+        chosen = np.flatnonzero(widths == b).tolist()
+        return [1.0] * len(chosen), [model.run[i, o] for o in chosen]
+
+    @model.Constraint(model.TENSORS, doc="(3)")
+    def one_width(model, t):
+        own = np.flatnonzero(candidates.tensor_widths[t]).tolist()
+        return sum(model.width[t, b] for b in own) == 1
+
+    @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(4)")
+    def input_widths(model, i, b):
+        t = space.tensor_index[network.layers[i].input]
+        if (t, b) not in model.WIDTHS:
+            return pyo.Constraint.Skip
+        ones, runs = runs_at(i, b, candidates.layers[i].ifmap)
+        return _linear([*ones, -1.0], [*runs, model.width[t, b]]) == 0
+
+    @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(5)")
+    def weight_widths(model, i, b):
+        name = network.layers[i].weight_tensor
+        if name is None or (space.tensor_index[name], b) not in model.WIDTHS:
+            return pyo.Constraint.Skip
+        ones, runs = runs_at(i, b, candidates.layers[i].weight)
+        return _linear([*ones, -1.0], [*runs, model.width[space.tensor_index[name], b]]) == 0
+
+
+def _spend_silicon(model: pyo.ConcreteModel, costs: _Costs) -> None:
+    if "area_mm2" not in costs.goal.limits:
+        return
+
+    @model.Constraint(doc="(7)")
+    def silicon(model):
+        return costs.area(model) <= ROW_SCALE * (1 + BUDGET_TOLERANCE)
+
+
+def _respect_roofs(model: pyo.ConcreteModel, costs: _Costs) -> None:
+    unit_s = costs.unit["latency_s"]
+    unit_bits = unit_s * costs.rate
+    model.latency = pyo.Var(model.LAYERS, domain=pyo.NonNegativeReals)
+
+    @model.Constraint(model.LAYERS, doc="(8)")
+    def compute_roof(model, i):
+        compute = costs.candidates.layers[i].compute_s / unit_s
+        coefficients, runs = costs.run_terms(model, i, compute)
+        return _linear([*coefficients, -1.0], [*runs, model.latency[i]]) <= 0
+
+    @model.Constraint(model.LAYERS, doc="(9)")
+    def memory_roof(model, i):
+        traffic = costs.candidates.layers[i].traffic / unit_bits
+        coefficients, runs = costs.run_terms(model, i, traffic)
+        moved, widths, constant = costs.moved(model, i, unit_bits)
+        all_terms = [*coefficients, *moved, -1.0]
+        return _linear(all_terms, [*runs, *widths, model.latency[i]], constant) <= 0
+
+
+def _keep_budgets(model: pyo.ConcreteModel, costs: _Costs) -> None:
+    budgets = [metric for metric in ADDITIVE if metric in costs.goal.limits]
+
+    @model.Constraint(budgets, doc="(10)")
+    def within_budget(model, metric):
+        return costs.total(model, metric) <= ROW_SCALE * (1 + BUDGET_TOLERANCE)

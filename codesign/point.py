@@ -1,0 +1,90 @@
+"""One point of the space, priced exactly: hardware, widths, and each layer's best tiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.costs.area import sram_area_um2
+from codesign.costs.arithmetic import layer_bops
+from codesign.costs.roofline import latency_s
+from codesign.space import Space
+from codesign.units import UM2_PER_MM2
+
+
+@dataclass(frozen=True)
+class Point:
+    """A complete choice and its metrics.
+
+    Attributes
+    ----------
+    option : int
+        Index of the hardware option in the space.
+    tensor, weight : tuple of int
+        Indices into the space's width list: of each inner tensor, of each layer's weight operand.
+    sram_bits : int
+        The least capacity its tilings fit in.
+    tiling : tuple of int
+        Row of each layer's chosen tiling in its staircase's table.
+    metrics : mapping of str to float
+    """
+
+    option: int
+    tensor: tuple[int, ...]
+    weight: tuple[int, ...]
+    sram_bits: int
+    tiling: tuple[int, ...]
+    metrics: Mapping[str, float]
+
+
+def price(
+    space: Space,
+    option: int,
+    tensor: Sequence[int],
+    weight: Sequence[int],
+    sram_bits: float,
+) -> Point | None:
+    """Price a choice with each layer's cheapest tiling that fits; None where none does."""
+    problem = space.problem
+    network, widths = problem.network, space.widths
+    shape = int(space.shape_of[option])
+    factor = space.option_precision_factor(np.array([option]))[0]
+    tilings, need = [], 0.0
+    totals = {"latency_s": 0.0, "dram_bits": 0.0, "model_bits": 0.0, "bops": 0.0, "noise": 0.0}
+    for i, layer in enumerate(network.layers):
+        w, a = int(weight[i]), int(tensor[space.tensor_index[layer.input]])
+        geometry = int(space.geometry_of[i])
+        stairs = space.staircase(shape, geometry)
+        step = int((stairs.need[w, a] <= sram_bits).sum()) - 1
+        if step < 0:
+            return None
+        tilings.append(int(stairs.row[w, a, step]))
+        need = max(need, float(stairs.need[w, a, step]))
+        dram_bits = float(stairs.traffic[w, a, step + 1])
+        for name in (layer.output, *layer.residuals):
+            index = space.tensor_index.get(name)
+            bits = problem.choices.output_bits if index is None else int(widths[tensor[index]])
+            dram_bits += network.tensors[name] * bits
+        cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
+        totals["latency_s"] += float(
+            latency_s(cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
+        )
+        totals["dram_bits"] += dram_bits
+        totals["bops"] += float(layer_bops(layer, widths[w], widths[a]))
+        if layer.weight_tensor is None:
+            totals["model_bits"] += layer.weights * int(widths[w])
+            totals["noise"] += float(space.weight_noise[i, w])
+    totals["noise"] += float(space.tensor_noise[np.arange(len(tensor)), list(tensor)].sum())
+    # The array's base area holds the SRAM fit's intercept.
+    sram_um2 = float(sram_area_um2(problem.technology, need) - sram_area_um2(problem.technology, 0))
+    totals["area_mm2"] = (float(space.base_area_um2[option]) + sram_um2) / UM2_PER_MM2
+    return Point(
+        int(option),
+        tuple(int(t) for t in tensor),
+        tuple(int(w) for w in weight),
+        int(need),
+        tuple(tilings),
+        totals,
+    )
