@@ -1,0 +1,65 @@
+"""codesign: the proven best neural-network accelerator for a network and a silicon budget."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codesign.design import Design
+    from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
+    from codesign.network import Layer, Network
+    from codesign.problem import Choices, Problem
+    from codesign.solve import Progress, solve
+    from codesign.specs import load_memory, load_network, load_technology
+    from codesign.technology import Technology
+
+_HOME = {
+    "Choices": "problem",
+    "CodesignError": "errors",
+    "Design": "design",
+    "InfeasibleError": "errors",
+    "Layer": "network",
+    "Network": "network",
+    "Problem": "problem",
+    "Progress": "solve",
+    "SolverError": "errors",
+    "SpecError": "errors",
+    "Technology": "technology",
+    "load_memory": "specs",
+    "load_network": "specs",
+    "load_technology": "specs",
+    "solve": "solve",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Choices",
+    "CodesignError",
+    "Design",
+    "InfeasibleError",
+    "Layer",
+    "Network",
+    "Problem",
+    "Progress",
+    "SolverError",
+    "SpecError",
+    "Technology",
+    "load_memory",
+    "load_network",
+    "load_technology",
+    "solve",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that ``import codesign`` costs next to nothing."""
+    if name in _HOME:
+        value = getattr(import_module(f"codesign.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'codesign' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

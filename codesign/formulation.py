@@ -145,7 +145,9 @@ class _Costs:
             return np.asarray(own * bits[rows.weight], dtype=np.float64)
         return layer_bops(layer, bits[rows.weight], bits[rows.ifmap])
 
-    def moved(self, model: pyo.ConcreteModel, i: int, unit: float) -> tuple[list[float], list[pyo.Var], float]:
+    def moved(
+        self, model: pyo.ConcreteModel, i: int, unit: float
+    ) -> tuple[list[float], list[pyo.Var], float]:
         """Output and residual bits of a layer: coefficients, width variables, constant."""
         layer, space = self.network.layers[i], self.space
         coefficients, variables, constant = [], [], 0.0

@@ -10,21 +10,20 @@ bound, so the least of these bounds and of the programmes' own holds for the who
 from __future__ import annotations
 
 import heapq
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from codesign import solver
 from codesign.bounds import PRICED, Batch, Relaxation
 from codesign.candidates import candidates
 from codesign.dual import Dual, DualBound
-from codesign.errors import SolverError
-from codesign.formulation import build, exclude, objective_unit, read_choice
 from codesign.point import Point, price
 from codesign.problem import BUDGET_TOLERANCE, Goal
+from codesign.programme import solve_programme
 from codesign.space import Space
 from codesign.units import UM2_PER_MM2
 
@@ -35,7 +34,6 @@ Bools = npt.NDArray[np.bool_]
 OnProgress = Callable[[float | None, float], None]  # (objective of the best design, bound)
 
 CLOSED = 1e-9  # relative; an option whose bound is this close to the best design is closed
-MAX_RECHECKS = 100
 
 
 @dataclass
@@ -69,46 +67,58 @@ class Proof:
     complete: bool
 
 
+@dataclass(frozen=True)
+class Inquiry:
+    """One goal to prove, with what is known beforehand.
+
+    Attributes
+    ----------
+    lower : floats, shape (options,)
+        Bounds on the goal's metric known beforehand; inf rules an option out.
+    best : Point or None
+        A point within the limits, to beat.
+    effort : Effort
+        Counts what is done.
+    rel_gap : float
+        Relative gap at which an option is closed, if coarser than rounding.
+    deadline : float
+        Of `time.monotonic`.
+    on_progress : callable, optional
+        Given the metric of the best point (or None) and the bound.
+    """
+
+    space: Space
+    relaxation: Relaxation
+    goal: Goal
+    lower: Floats
+    best: Point | None
+    effort: Effort
+    rel_gap: float = CLOSED
+    deadline: float = math.inf
+    on_progress: OnProgress | None = None
+
+    @property
+    def solver_gap(self) -> float:
+        """Relative gap for the solver: none of its own unless a coarse answer is asked for."""
+        return self.rel_gap if self.rel_gap > CLOSED else 0.0
+
+
 class OutOfTime(Exception):
     """Raised inside the search when the deadline passes."""
 
 
 class Search:
-    """Best-bound search for one goal; subclasses bound and solve a single option.
+    """Best-bound search for one goal; subclasses bound and solve a single option."""
 
-    Parameters
-    ----------
-    lower : floats, shape (options,)
-        Bounds of the goal's metric known beforehand; inf rules an option out.
-    best : Point or None
-        A point within the limits to beat.
-    """
-
-    def __init__(
-        self,
-        space: Space,
-        relaxation: Relaxation,
-        goal: Goal,
-        *,
-        lower: Floats,
-        best: Point | None,
-        effort: Effort,
-        rel_gap: float,
-        deadline: float,
-        on_progress: OnProgress | None = None,
-    ) -> None:
-        self.space, self.relaxation, self.goal = space, relaxation, goal
-        self.lower = lower.copy()
-        self.best = best
-        self.effort = effort
-        self.closing = max(CLOSED, rel_gap)
-        self.deadline = deadline
-        self.on_progress = on_progress
-        self.dual = Dual(relaxation, self.bounded_metric(), goal.limits)
-        self.multipliers = np.zeros((len(space.shapes), len(self.dual.limited)))
+    def __init__(self, inquiry: Inquiry) -> None:
+        self.inquiry = inquiry
+        self.space, self.relaxation = inquiry.space, inquiry.relaxation
+        self.goal, self.best = inquiry.goal, inquiry.best
+        self.lower = inquiry.lower.copy()
+        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits)
+        self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
         self.option_multipliers: dict[int, Floats] = {}
-        self.closed_at = np.inf  # least bound anything was closed with
-        self.queue: list[tuple[float, int, int]] = []  # (bound, −1 for a shape else option, index)
+        self.queue: list[tuple[float, int, int]] = []  # (bound, −1 for a shape else option, shape)
 
     # What subclasses say ------------------------------------------------------------------------
 
@@ -137,7 +147,7 @@ class Search:
             limit = self.goal.limits.get(self.goal.metric, np.inf)
             return limit * (1 + 2 * BUDGET_TOLERANCE)
         value = self.best.metrics[self.goal.metric]
-        return value - self.closing * abs(value)
+        return value - self.inquiry.rel_gap * abs(value)
 
     def prove(self) -> Proof:
         """Search until everything is closed or time is up."""
@@ -155,7 +165,6 @@ class Search:
                     self._open_shape(shape)
                 else:
                     self.lower[option] = max(self.lower[option], self.solve_option(option))
-                    self._close(self.lower[option])
         except OutOfTime:
             complete = False
         reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
@@ -256,19 +265,16 @@ class Search:
             if self.lower[option] < self.cutoff:
                 heapq.heappush(self.queue, (float(self.lower[option]), int(option), shape))
 
-    def _close(self, bound: float) -> None:
-        self.closed_at = min(self.closed_at, bound)
-
     def _report(self, bound: float) -> None:
-        if self.on_progress is not None:
+        if self.inquiry.on_progress is not None:
             reached = None if self.best is None else self.best.metrics[self.goal.metric]
-            self.on_progress(reached, bound if reached is None else min(bound, reached))
+            self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
 
     def _check_time(self) -> None:
-        if time.monotonic() > self.deadline:
+        if time.monotonic() > self.inquiry.deadline:
             raise OutOfTime
 
-    def solve_programme(
+    def solve_restricted(
         self, option: int, sram: tuple[float, float], single: Batch, multipliers: Floats
     ) -> float:
         """Solve the programme of one option over the widths its bound cannot rule out."""
@@ -285,46 +291,33 @@ class Search:
             tensor_widths=self.space.tensor_allowed & (tensor <= ceiling),
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
         )
-        if not all(len(layer) for layer in listed.layers) or not listed.tensor_widths.any(1).all():
-            return self.cutoff
-        self.effort.solved.add(option)
-        model = build(self.space, listed, self.goal)
-        unit = objective_unit(model)
-        for _ in range(MAX_RECHECKS):
-            self.effort.programmes += 1
-            left = self.deadline - time.monotonic()
-            outcome = solver.minimise(
-                model,
-                time_limit_s=None if np.isinf(left) else left,
-                rel_gap=self.closing if self.closing > CLOSED else 0.0,
-                on_progress=self._programme_progress(unit),
-            )
-            bound = min(self.cutoff, outcome.bound * unit)
-            if outcome.status in ("infeasible", "unknown"):
-                break
-            choice = read_choice(model, listed)
-            capacity = max(choice.sram_bits, sram[0])
-            point = price(self.space, choice.option, choice.tensor, choice.weight, capacity)
-            if point is not None and self.goal.kept_by(point.metrics):
-                self.offer(point)
-                break
-            exclude(model)
-        else:
-            raise SolverError(
-                f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly"
-            )
-        if outcome.status in ("feasible", "unknown"):
+        answer = solve_programme(
+            self.space,
+            self.goal,
+            listed,
+            capacity=lambda choice: max(choice.sram_bits, sram[0]),
+            rel_gap=self.inquiry.solver_gap,
+            deadline=self.inquiry.deadline,
+            on_progress=self._programme_progress(),
+        )
+        if answer.runs:
+            self.inquiry.effort.solved.add(option)
+            self.inquiry.effort.programmes += answer.runs
+        # What the bound ruled out is no better than the cutoff was.
+        bound = min(self.cutoff, answer.bound)
+        self.offer(answer.point)
+        if not answer.complete:
             self.lower[option] = max(self.lower[option], bound)
             raise OutOfTime
         return bound
 
-    def _programme_progress(self, unit: float) -> solver.Progress | None:
-        if self.on_progress is None:
+    def _programme_progress(self) -> OnProgress | None:
+        if self.inquiry.on_progress is None:
             return None
 
-        def report(_reached: float, bound: float) -> None:
+        def report(_reached: float | None, bound: float) -> None:
             rest = self.queue[0][0] if self.queue else np.inf
-            self._report(min(rest, max(bound * unit, 0.0)))
+            self._report(min(rest, max(bound, 0.0)))
 
         return report
 
@@ -374,7 +367,7 @@ class LeastMetric(Search):
             self.offer(price(self.space, option, found.tensor[0], found.weight[0], sram))
         bound = max(known, float(found.value[0]))
         if bound < self.cutoff:
-            solved = self.solve_programme(option, (sram, sram), single, found.prices[0])
+            solved = self.solve_restricted(option, (sram, sram), single, found.prices[0])
             bound = max(bound, solved)
             self.solved_tables.append((single, bound))
         return bound
@@ -484,14 +477,10 @@ class LeastArea(Search):
         found = self.dual.bound(single, start=start, stop=self.stop_at())
         if found.value[0] > self.stop_at():
             return self.cutoff
-        return self.solve_programme(option, (low, high), single, found.prices[0])
+        return self.solve_restricted(option, (low, high), single, found.prices[0])
 
 
-def search_for(goal: Goal) -> type[Search]:
-    """The search that suits a goal's metric."""
-    return LeastArea if goal.metric == "area_mm2" else LeastMetric
-
-
-def limits_after(goal: Goal, best: Point) -> Mapping[str, float]:
-    """The goal's limits and, for the next goal, that its metric stays as good as reached."""
-    return {**goal.limits, goal.metric: best.metrics[goal.metric]}
+def prove(inquiry: Inquiry) -> Proof:
+    """Prove a goal over the whole space by the search that suits its metric."""
+    search = LeastArea if inquiry.goal.metric == "area_mm2" else LeastMetric
+    return search(inquiry).prove()

@@ -25,6 +25,9 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
+UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
+
+
 @dataclass(frozen=True)
 class Staircase:
     """Pareto-best tilings of one geometry on one array shape, for every pair of widths.
@@ -243,7 +246,7 @@ class Space:
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
         """(options,): whole SRAM bits an area limit leaves each option; negative where none."""
         if area_mm2 is None:
-            return np.full(len(options), np.inf)
+            return np.full(len(options), UNLIMITED_BITS)
         slope = self.problem.technology.sram_area_um2.slope
         most_um2 = area_mm2 * (1 + BUDGET_TOLERANCE) * UM2_PER_MM2
         return np.floor((most_um2 - self.base_area_um2[options]) / slope)

@@ -1,0 +1,170 @@
+"""The design file: JSON, self-contained, format ``codesign-design/1``.
+
+An independent program recomputes every figure from the file alone: it holds the whole problem
+beside the design.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from codesign.design import Design
+from codesign.errors import SpecError
+from codesign.problem import Problem
+from codesign.schema import parse
+from codesign.specs import read_text
+from codesign.technology import Technology
+
+FORMAT = "codesign-design/1"
+
+
+def to_dict(design: Design) -> dict[str, Any]:
+    """The design file's content."""
+    return {
+        "format": FORMAT,
+        "problem": _problem_dict(design.problem),
+        "hardware": asdict(design.hardware),
+        "tensor_bits": dict(design.tensor_bits),
+        "layers": [asdict(layer) for layer in design.layer_designs],
+        "metrics": dict(design.metrics),
+        "proof": asdict(design.proof),
+        "solver": asdict(design.solver),
+    }
+
+
+def from_dict(data: Any, where: str) -> Design:
+    """A design from a design file's content.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where`` and what is wrong.
+    """
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else None
+        raise SpecError(f"{where}: not a design file (format {found!r}, expected {FORMAT!r})")
+    rest = {key: value for key, value in data.items() if key != "format"}
+    rest["layer_designs"] = rest.pop("layers", None)
+    rest["problem"] = _problem_from(rest.get("problem"), where)
+    return parse(Design, rest, where)
+
+
+def save(design: Design, path: Path) -> None:
+    """Write the design file, whole or not at all."""
+    write_whole(path, json.dumps(to_dict(design), indent=1, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> Design:
+    """Read a design file."""
+    try:
+        data = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise SpecError(f"{path}: not JSON: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: not a design file: nested too deeply") from None
+    return from_dict(data, str(path))
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file through a temporary one beside it, so that it is never seen half-written.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as handle:
+            temporary = Path(handle.name)
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise SpecError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be written, before any long work.
+
+    Raises
+    ------
+    SpecError
+        No such folder, a folder, or no permission.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise SpecError(f"{path}: cannot be written: is a folder")
+    if not folder.is_dir():
+        raise SpecError(f"{path}: cannot be written: no folder {str(folder)!r}")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise SpecError(f"{path}: cannot be written: permission denied")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _problem_dict(problem: Problem) -> dict[str, Any]:
+    technology = problem.technology
+    return {
+        "network": asdict(problem.network),
+        "technology": {
+            "name": technology.name,
+            "engine": technology.engine,
+            "pe_area_um2": asdict(technology.pe_area_um2),
+            "sram": technology.sram,
+            "sram_area_um2": asdict(technology.sram_area_um2),
+            "source": technology.source,
+        },
+        "clock_hz": problem.clock_hz,
+        "dram_bits_per_s": problem.dram_bits_per_s,
+        "area_overhead": problem.area_overhead,
+        "choices": asdict(problem.choices),
+        "sensitivity": None
+        if problem.sensitivity is None
+        else {
+            source: {str(bits): noise for bits, noise in table.items()}
+            for source, table in problem.sensitivity.items()
+        },
+        "quality": problem.quality,
+        "objective": problem.objective,
+        "budgets": dict(problem.budgets),
+    }
+
+
+def _problem_from(data: Any, where: str) -> Problem:
+    if not isinstance(data, Mapping):
+        raise SpecError(f"{where}: problem: missing")
+    technology = data.get("technology")
+    if not isinstance(technology, Mapping):
+        raise SpecError(f"{where}: problem.technology: missing")
+    described = {key: value for key, value in technology.items() if key != "sram_area_um2"}
+    kind = described.setdefault("sram", "single-port")
+    described["sram_fits"] = {kind: technology.get("sram_area_um2")}
+    sensitivity = data.get("sensitivity")
+    if isinstance(sensitivity, Mapping):
+        sensitivity = {
+            source: {int(bits): noise for bits, noise in table.items()}
+            if isinstance(table, Mapping) and all(str(bits).isdecimal() for bits in table)
+            else table
+            for source, table in sensitivity.items()
+        }
+    content = {**data, "technology": parse(Technology, described, f"{where}: problem.technology")}
+    content["sensitivity"] = sensitivity
+    return parse(Problem, content, f"{where}: problem")

@@ -1,0 +1,115 @@
+"""Why no design keeps every budget: which budgets clash, and what would work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from codesign.errors import InfeasibleError
+from codesign.problem import Goal
+from codesign.search import Effort, Inquiry, OutOfTime, prove
+
+_SHOWN = {  # metric: (words, factor from the model's unit, unit)
+    "latency_s": ("latency", 1e3, "ms"),
+    "area_mm2": ("area", 1.0, "mm²"),
+    "dram_bits": ("DRAM traffic", 1e-6, "Mbit"),
+    "noise": ("noise", 1.0, ""),
+    "model_bits": ("model size", 1e-6, "Mbit"),
+    "bops": ("bit operations", 1e-9, "GBOP"),
+}
+
+
+def explain(inquiry: Inquiry) -> InfeasibleError:
+    """Find a minimal set of budgets that clash, and for each the smallest value that would do.
+
+    The set is found by leaving out one budget after the other and keeping out those without which
+    the rest still clashes. For each budget of the set two least values are proven: with no other
+    budget at all, and with the other budgets as they are.
+    """
+    try:
+        return _explain(inquiry)
+    except OutOfTime:
+        return InfeasibleError(
+            "infeasible: proven, but the time limit left none to find out which budgets clash"
+        )
+
+
+def _explain(inquiry: Inquiry) -> InfeasibleError:
+    limits = inquiry.goal.limits
+    clash = dict(limits)
+    for metric in limits:
+        rest = {name: limit for name, limit in clash.items() if name != metric}
+        if not _feasible(inquiry, rest):
+            clash = rest
+    if not clash:
+        return InfeasibleError(
+            "no design at all: with these pins and PE widths some layer cannot run; "
+            "offer wider PEs or allow precision 'multi-pass'"
+        )
+    found: dict[str, tuple[float, float, float | None]] = {}
+    for metric, limit in clash.items():
+        alone = _least(inquiry, metric, {})
+        assert alone is not None  # each budget by itself only fails for its own limit
+        others = {name: value for name, value in limits.items() if name != metric}
+        needed = alone if not others else _least(inquiry, metric, others)
+        found[metric] = (limit, alone, needed)
+    return InfeasibleError(_message(found), found)
+
+
+def _least(inquiry: Inquiry, metric: str, limits: Mapping[str, float]) -> float | None:
+    proof = prove(
+        replace(
+            inquiry,
+            goal=Goal(metric, limits),
+            lower=np.full(len(inquiry.space), -np.inf),
+            best=None,
+            effort=Effort(),
+            on_progress=None,
+        )
+    )
+    if not proof.complete:
+        raise OutOfTime
+    return None if proof.best is None else proof.best.metrics[metric]
+
+
+def _feasible(inquiry: Inquiry, limits: Mapping[str, float]) -> bool:
+    """Whether some design keeps these limits (proven either way)."""
+    metric = next(iter(limits), "noise")
+    others = {name: limit for name, limit in limits.items() if name != metric}
+    least = _least(inquiry, metric, others)
+    return least is not None and Goal(metric, limits).kept_by({metric: least, **others})
+
+
+def _message(found: Mapping[str, tuple[float, float, float | None]]) -> str:
+    parts = []
+    for metric, (limit, alone, needed) in found.items():
+        words, factor, unit = _SHOWN[metric]
+
+        def shown(value: float, factor: float = factor, unit: str = unit) -> str:
+            return f"{_up(value * factor)} {unit}".rstrip()
+
+        text = f"{words} at most {_number(limit * factor)} {unit}".rstrip()
+        text += f" (alone at least {shown(alone)}"
+        if len(found) > 1 or needed != alone:
+            text += ", with the other budgets "
+            text += "no value is enough" if needed is None else f"at least {shown(needed)}"
+        parts.append(text + ")")
+    if len(parts) == 1:
+        return f"infeasible: no design keeps {parts[0]}"
+    return "infeasible: these budgets clash: " + "; ".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:.5g}"
+
+
+def _up(value: float) -> str:
+    """Five significant digits, rounded up so that the printed value is enough."""
+    if value <= 0:
+        return "0"
+    digits = 4 - math.floor(math.log10(value))
+    scaled = math.ceil(value * 10.0**digits * (1 - 1e-12))
+    return f"{scaled / 10.0**digits:.10g}"

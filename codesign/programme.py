@@ -1,0 +1,105 @@
+"""Solves one programme and checks its answer: whatever HiGHS returns is priced again exactly."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codesign import solver
+from codesign.candidates import Candidates
+from codesign.errors import SolverError
+from codesign.formulation import Choice, build, exclude, objective_unit, read_choice
+from codesign.point import Point, price
+from codesign.problem import Goal
+from codesign.space import Space
+
+MAX_RECHECKS = 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a programme ended.
+
+    Attributes
+    ----------
+    point : Point or None
+        The design found, within the goal's limits when priced exactly.
+    bound : float
+        No choice of the programme has a smaller metric; inf if it has none.
+    complete : bool
+        False where time ran out.
+    runs : int
+        Times the solver ran.
+    """
+
+    point: Point | None
+    bound: float
+    complete: bool
+    runs: int
+
+
+def solve_programme(
+    space: Space,
+    goal: Goal,
+    listed: Candidates,
+    *,
+    capacity: Callable[[Choice], float],
+    rel_gap: float,
+    deadline: float,
+    on_progress: Callable[[float | None, float], None] | None = None,
+) -> Answer:
+    """Solve the programme over listed candidates.
+
+    A choice that breaks a limit once priced exactly (the solver's tolerance is absolute) is
+    excluded and the programme solved again.
+
+    Parameters
+    ----------
+    capacity : callable
+        SRAM bits a choice may use; each layer takes its cheapest tiling within them.
+    deadline : float
+        Of `time.monotonic`.
+
+    Raises
+    ------
+    SolverError
+        The solver failed, or its answers keep breaking limits.
+    """
+    if not all(len(layer) for layer in listed.layers) or not listed.tensor_widths.any(1).all():
+        return Answer(None, math.inf, True, 0)
+    model = build(space, listed, goal)
+    unit = objective_unit(model)
+    report = None
+    if on_progress is not None:
+        report = _in_metric(on_progress, unit)
+    bound = -math.inf
+    for run in range(1, MAX_RECHECKS + 1):
+        left = deadline - time.monotonic()
+        outcome = solver.minimise(
+            model,
+            time_limit_s=None if math.isinf(left) else left,
+            rel_gap=rel_gap,
+            on_progress=report,
+        )
+        bound = max(bound, outcome.bound * unit)
+        complete = outcome.status in ("optimal", "infeasible")
+        if outcome.status in ("infeasible", "unknown"):
+            return Answer(None, bound, complete, run)
+        choice = read_choice(model, listed)
+        point = price(space, choice.option, choice.tensor, choice.weight, capacity(choice))
+        if point is not None and goal.kept_by(point.metrics):
+            return Answer(point, bound, complete, run)
+        exclude(model)
+    raise SolverError(
+        f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
+        "please report this with the problem"
+    )
+
+
+def _in_metric(report: Callable[[float | None, float], None], unit: float) -> solver.Progress:
+    def scaled(reached: float, bound: float) -> None:
+        report(reached * unit if math.isfinite(reached) else None, bound * unit)
+
+    return scaled

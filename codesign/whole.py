@@ -1,0 +1,77 @@
+"""The whole-space programme: all hardware options in one model, for small spaces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codesign.candidates import candidates
+from codesign.errors import SpecError
+from codesign.formulation import Choice
+from codesign.problem import BUDGET_TOLERANCE
+from codesign.programme import solve_programme
+from codesign.search import Inquiry, Proof
+
+MAX_CANDIDATES = 3_000_000
+
+
+def prove_whole(inquiry: Inquiry) -> Proof:
+    """Prove a goal by one programme over all hardware options still open.
+
+    Raises
+    ------
+    SpecError
+        More candidates than a model can hold in memory.
+    """
+    space, goal = inquiry.space, inquiry.goal
+    area_limit = goal.limits.get("area_mm2")
+    options = np.flatnonzero(inquiry.lower < np.inf)
+    sram = space.sram_bits_within(options, area_limit)
+    options, sram = options[sram >= 1], sram[sram >= 1]
+    lower = np.full(len(space), np.inf)
+    if not len(options):
+        return Proof(inquiry.best, _reached(inquiry), lower, True)
+    rough = len(options) * len(space.problem.network.layers) * len(space.widths) ** 2
+    if rough > MAX_CANDIDATES:
+        raise SpecError(
+            f"method 'whole' would list over {rough} candidates, at most {MAX_CANDIDATES} fit; "
+            "use the default method or a smaller space"
+        )
+    listed = candidates(
+        space,
+        options,
+        np.zeros(len(options)),
+        sram,
+        traffic_matters="dram_bits" in (goal.metric, *goal.limits),
+    )
+    inquiry.effort.solved.update(int(option) for option in options)
+    most = dict(zip(options.tolist(), sram.tolist(), strict=True))
+
+    def capacity(choice: Choice) -> float:
+        return choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
+
+    answer = solve_programme(
+        space,
+        goal,
+        listed,
+        capacity=capacity,
+        rel_gap=inquiry.solver_gap,
+        deadline=inquiry.deadline,
+        on_progress=inquiry.on_progress,
+    )
+    inquiry.effort.programmes += answer.runs
+    best = answer.point
+    if best is None or (
+        inquiry.best is not None and inquiry.best.metrics[goal.metric] < best.metrics[goal.metric]
+    ):
+        best = inquiry.best
+    # An option is known by the bound of all; none may be dropped for a later goal.
+    lower[options] = answer.bound if best is None else -np.inf
+    reached = np.inf if best is None else best.metrics[goal.metric]
+    bound = answer.bound if best is None else min(answer.bound, reached)
+    if goal.metric in goal.limits and bound > goal.limits[goal.metric] * (1 + BUDGET_TOLERANCE):
+        bound = np.inf
+    return Proof(best, bound, lower, answer.complete)
+
+
+def _reached(inquiry: Inquiry) -> float:
+    return np.inf if inquiry.best is None else inquiry.best.metrics[inquiry.goal.metric]
