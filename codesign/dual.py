@@ -133,10 +133,10 @@ class Dual:
     ) -> None:
         count = len(batch)
         price = (self._first_guess(batch) if start is None else start.copy())[:, 0]
-        floor = 1e-6 * np.maximum(price, 1e-300)
         # Tangents (price, value, slope) on the side that breaks the limit and the one that keeps it
         over = np.full((count, 3), np.nan)
         under = np.full((count, 3), np.nan)
+        halved = np.zeros(count, dtype=np.int64)
         rows = np.arange(count)
         for _ in range(60):
             value, slopes = self._ask(found, batch, rows, price[rows, None])
@@ -156,8 +156,13 @@ class Dual:
                     - under[rows, 2] * under[rows, 0]
                 ) / rise
             best = over[rows, 1] + over[rows, 2] * (meet - over[rows, 0])
-            lower = np.where(price[rows] > floor[rows], price[rows] / 4, 0.0)
-            higher = np.maximum(price[rows] * 4, floor[rows])
+            # No tangent that keeps the limit yet: go where the known one comes above ``stop``.
+            ceiling = stop if np.isfinite(stop) else 2 * np.abs(over[rows, 1])
+            far = over[rows, 0] + 1.1 * np.maximum(ceiling - over[rows, 1], 0) / over[rows, 2]
+            higher = np.maximum(price[rows] * 4, far)
+            # None that breaks it: towards zero, where the unlimited optimum may keep it.
+            lower = np.where(halved[rows] < 3, price[rows] / 8, 0.0)
+            halved[rows] += lacks_over
             price[rows] = np.where(lacks_under, higher, np.where(lacks_over, lower, meet))
             settled = (
                 ~lacks_over & ~lacks_under & (best - found.value[rows] <= accuracy * np.abs(best))

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import highspy
 import numpy as np
 import pyomo.environ as pyo
-from pyomo.common.errors import InfeasibleConstraintException
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+from pyomo.repn import generate_standard_repn
 
 from codesign.errors import SolverError
 
@@ -56,10 +55,7 @@ def minimise(
     SolverError
         HiGHS refused the model or ended in a way that proves nothing.
     """
-    try:
-        form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
-    except InfeasibleConstraintException:  # a row without variables that does not hold
-        return Outcome("infeasible", float("inf"))
+    columns = list(model.component_data_objects(pyo.Var))
     highs = highspy.Highs()
     options = {
         "output_flag": False,
@@ -72,7 +68,7 @@ def minimise(
     for name, value in options.items():
         if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise SolverError(f"HiGHS refused the option {name} = {value!r}")
-    if highs.passModel(_as_lp(form)) == highspy.HighsStatus.kError:
+    if highs.passModel(_as_lp(model, columns)) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the model; please report this with the problem's file")
     if on_progress is not None:
         highs.cbMipInterrupt.subscribe(
@@ -81,43 +77,52 @@ def minimise(
             )
         )
     highs.run()
-    return _outcome(highs, form)
+    return _outcome(highs, columns)
 
 
-def _as_lp(form: Any) -> highspy.HighsLp:
-    lp = highspy.HighsLp()
-    matrix = form.A.tocsc()
-    rows, columns = matrix.shape
-    lp.num_col_, lp.num_row_ = columns, rows
-    lp.col_cost_ = np.asarray(form.c.todense(), dtype=np.float64).ravel()
-    lp.offset_ = float(form.c_offset[0])
-    bounds = [variable.bounds for variable in form.columns]
+def _as_lp(model: pyo.ConcreteModel, columns: list[Any]) -> highspy.HighsLp:
+    """The model as HiGHS's arrays, read row by row from Pyomo's own linear representation."""
     inf = highspy.kHighsInf
-    lp.col_lower_ = np.array([-inf if low is None else low for low, _ in bounds])
-    lp.col_upper_ = np.array([inf if high is None else high for _, high in bounds])
-    right = np.asarray(form.rhs, dtype=np.float64)
-    kind = np.array([row.bound_type for row in form.rows])  # 1: ≤, −1: ≥, 0: =
-    lp.row_lower_ = np.where(kind == 1, -inf, right)
-    lp.row_upper_ = np.where(kind == -1, inf, right)
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = matrix.indptr
-    lp.a_matrix_.index_ = matrix.indices
-    lp.a_matrix_.value_ = matrix.data
+    index = {id(variable): j for j, variable in enumerate(columns)}
+    starts, indices, values, lower, upper = [0], [], [], [], []
+    for row in model.component_data_objects(pyo.Constraint, active=True):
+        body = generate_standard_repn(row.body, compute_values=True, quadratic=False)
+        indices += [index[id(variable)] for variable in body.linear_vars]
+        values += body.linear_coefs
+        starts.append(len(indices))
+        lower.append(-inf if row.lower is None else pyo.value(row.lower) - body.constant)
+        upper.append(inf if row.upper is None else pyo.value(row.upper) - body.constant)
+    objective = next(model.component_data_objects(pyo.Objective, active=True))
+    cost = generate_standard_repn(objective.expr, compute_values=True, quadratic=False)
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(columns), len(lower)
+    costs = np.zeros(len(columns))
+    for variable, value in zip(cost.linear_vars, cost.linear_coefs, strict=True):
+        costs[index[id(variable)]] = value
+    lp.col_cost_, lp.offset_ = costs, float(cost.constant)
+    lp.col_lower_ = np.array([-inf if v.lb is None else v.lb for v in columns], dtype=np.float64)
+    lp.col_upper_ = np.array([inf if v.ub is None else v.ub for v in columns], dtype=np.float64)
+    lp.row_lower_ = np.array(lower, dtype=np.float64)
+    lp.row_upper_ = np.array(upper, dtype=np.float64)
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.array(starts, dtype=np.int32)
+    lp.a_matrix_.index_ = np.array(indices, dtype=np.int32)
+    lp.a_matrix_.value_ = np.array(values, dtype=np.float64)
     whole, real = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
-    lp.integrality_ = [whole if v.is_integer() else real for v in form.columns]
+    lp.integrality_ = [whole if v.is_integer() else real for v in columns]
     return lp
 
 
-def _outcome(highs: highspy.Highs, form: Any) -> Outcome:
+def _outcome(highs: highspy.Highs, columns: list[Any]) -> Outcome:
     status, info = highs.getModelStatus(), highs.getInfo()
     if status == highspy.HighsModelStatus.kInfeasible:
         return Outcome("infeasible", float("inf"))
     solved = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     if solved:
         values = highs.getSolution().col_value
-        for variable, value in zip(form.columns, values, strict=True):
+        for variable, value in zip(columns, values, strict=True):
             variable.set_value(value, skip_validation=True)
-    mixed = any(v.is_integer() for v in form.columns)
+    mixed = any(v.is_integer() for v in columns)
     bound = info.mip_dual_bound if mixed else info.objective_function_value
     if status == highspy.HighsModelStatus.kOptimal and solved:
         return Outcome("optimal", float(bound))
