@@ -229,6 +229,21 @@ class Relaxation:
         weight, metrics = self._measure(batch, prices, tensor)
         return Assignment(value, tensor, weight, metrics)
 
+    def worst(self, batch: Batch, metric: int) -> Floats:
+        """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs."""
+        prices = np.zeros((len(batch), len(PRICED)))
+        prices[:, metric] = 1.0
+        barred = ~self.space.tensor_allowed
+        most = np.where(barred, 0.0, prices[:, NOISE, None, None] * self.space.tensor_noise)
+        total = most.max(axis=2).sum(axis=1)
+        largest = []
+        for kind in self._kinds:
+            table = self._full_table(kind, batch, prices).reshape(len(batch), -1)
+            largest.append(np.where(np.isfinite(table), table, -np.inf).max(axis=1))
+        for i in self._kind_of:
+            total = total + largest[i]
+        return total
+
     def _full_table(self, kind: _Kind, batch: Batch, prices: Floats) -> Floats:
         """(B, own weight width if any, w, …): priced cost of one layer kind."""
         own = kind.weight_axis is None
@@ -359,7 +374,7 @@ class Relaxation:
                 up = self._buckets[parent[b]]
                 rest = _minus(_project(totals[parent[b]], up.scope, _without(bucket)), own)
             else:
-                rest = value - own
+                rest = _minus(value, own)
             totals[b] = joint + _spread(rest, _without(bucket), bucket.scope)
             tensor[bucket.tensor] = _project(totals[b], bucket.scope, (bucket.tensor,))[0]
             for i in bucket.layers:

@@ -83,6 +83,9 @@ class Dual:
             Relative distance to the best dual value at which to stop.
         """
         count = len(batch)
+        # A bound above what any assignment costs proves that none keeps the limits.
+        worst = self.relaxation.worst(batch, self.main) if len(self.limited) else np.inf
+        ceiling = np.minimum(stop, np.where(np.isfinite(worst), worst * (1 + 1e-9), stop))
         network = self.relaxation.space.problem.network
         found = DualBound(
             value=np.full(count, -np.inf),
@@ -94,9 +97,10 @@ class Dual:
         if len(self.limited) == 0:
             self._ask(found, batch, np.arange(count), found.prices.copy())
         elif len(self.limited) == 1:
-            self._cross_tangents(found, batch, start, stop, accuracy)
+            self._cross_tangents(found, batch, start, ceiling, accuracy)
         else:
-            self._climb(found, batch, start, stop, accuracy)
+            self._climb(found, batch, start, ceiling, accuracy)
+        found.value[found.value > worst * (1 + 1e-9)] = np.inf
         found.value -= ROUNDING * np.abs(np.where(np.isfinite(found.value), found.value, 0.0))
         return found
 
@@ -128,7 +132,7 @@ class Dual:
         found: DualBound,
         batch: Batch,
         start: Floats | None,
-        stop: float,
+        stop: Floats,
         accuracy: float,
     ) -> None:
         count = len(batch)
@@ -144,7 +148,7 @@ class Dual:
             tangent = np.stack([price[rows], value, slope], axis=1)
             over[rows[slope > 0]] = tangent[slope > 0]
             under[rows[slope <= 0]] = tangent[slope <= 0]
-            done = (value > stop) | np.isinf(value) | ((slope <= 0) & (price[rows] == 0))
+            done = (value > stop[rows]) | np.isinf(value) | ((slope <= 0) & (price[rows] == 0))
             rows = rows[~done]
             lacks_over, lacks_under = np.isnan(over[rows, 0]), np.isnan(under[rows, 0])
             rise = over[rows, 2] - under[rows, 2]
@@ -157,8 +161,8 @@ class Dual:
                 ) / rise
             best = over[rows, 1] + over[rows, 2] * (meet - over[rows, 0])
             # No tangent that keeps the limit yet: go where the known one comes above ``stop``.
-            ceiling = stop if np.isfinite(stop) else 2 * np.abs(over[rows, 1])
-            far = over[rows, 0] + 1.1 * np.maximum(ceiling - over[rows, 1], 0) / over[rows, 2]
+            ahead = np.where(np.isfinite(stop[rows]), stop[rows], 2 * np.abs(over[rows, 1]))
+            far = over[rows, 0] + 1.1 * np.maximum(ahead - over[rows, 1], 0) / over[rows, 2]
             higher = np.maximum(price[rows] * 4, far)
             # None that breaks it: towards zero, where the unlimited optimum may keep it.
             lower = np.where(halved[rows] < 3, price[rows] / 8, 0.0)
@@ -176,7 +180,7 @@ class Dual:
         found: DualBound,
         batch: Batch,
         start: Floats | None,
-        stop: float,
+        stop: Floats,
         accuracy: float,
     ) -> None:
         count = len(batch)
@@ -191,17 +195,18 @@ class Dual:
             slope = slope / self.limits
             slope = np.where((price[rows] <= 0) & (slope < 0), 0.0, slope)
             steep = (slope**2).sum(axis=1)
+            impossible = np.isinf(value)
+            value = np.where(impossible, 0.0, value)
             improved = value > before + accuracy * np.abs(value)
             stale[rows] = np.where(improved, 0, stale[rows] + 1)
             tired = stale[rows] >= 3
             step[rows[tired]] /= 2
             stale[rows[tired]] = 0
-            going = np.isfinite(value) & (value <= stop) & (steep > 0) & (step[rows] > 1e-3)
-            target = np.minimum(stop, found.reached[rows])
+            going = ~impossible & (value <= stop[rows]) & (steep > 0) & (step[rows] > 1e-3)
+            target = np.minimum(stop[rows], found.reached[rows])
             ahead = found.value[rows] + 0.05 * np.abs(found.value[rows]) + 1e-300
             target = np.where(np.isfinite(target) & (target > value), target, ahead)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                length = step[rows] * (target - value) / steep
+            length = step[rows] * (target - value) / np.where(steep > 0, steep, 1.0)
             move = np.maximum(price[rows] + length[:, None] * slope, 0.0)
             back = found.prices[rows] * self.limits
             price[rows] = np.where((tired & ~improved)[:, None], back, move)

@@ -10,7 +10,7 @@ import numpy as np
 
 from codesign.errors import InfeasibleError
 from codesign.problem import Goal
-from codesign.search import Effort, Inquiry, OutOfTime, prove
+from codesign.search import Effort, Inquiry, OutOfTime, Proof, prove
 
 _SHOWN = {  # metric: (words, factor from the model's unit, unit)
     "latency_s": ("latency", 1e3, "ms"),
@@ -60,27 +60,32 @@ def _explain(inquiry: Inquiry) -> InfeasibleError:
 
 
 def _least(inquiry: Inquiry, metric: str, limits: Mapping[str, float]) -> float | None:
-    proof = prove(
-        replace(
-            inquiry,
-            goal=Goal(metric, limits),
-            lower=np.full(len(inquiry.space), -np.inf),
-            best=None,
-            effort=Effort(),
-            on_progress=None,
-        )
-    )
-    if not proof.complete:
-        raise OutOfTime
+    proof = _ask(inquiry, Goal(metric, limits))
     return None if proof.best is None else proof.best.metrics[metric]
 
 
 def _feasible(inquiry: Inquiry, limits: Mapping[str, float]) -> bool:
     """Whether some design keeps these limits (proven either way)."""
-    metric = next(iter(limits), "noise")
-    others = {name: limit for name, limit in limits.items() if name != metric}
-    least = _least(inquiry, metric, others)
-    return least is not None and Goal(metric, limits).kept_by({metric: least, **others})
+    return (
+        _ask(inquiry, Goal(next(iter(limits), "noise"), limits), any_design=True).best is not None
+    )
+
+
+def _ask(inquiry: Inquiry, goal: Goal, any_design: bool = False) -> Proof:
+    proof = prove(
+        replace(
+            inquiry,
+            goal=goal,
+            lower=np.full(len(inquiry.space), -np.inf),
+            best=None,
+            effort=Effort(),
+            on_progress=None,
+            any_design=any_design,
+        )
+    )
+    if not proof.complete:
+        raise OutOfTime
+    return proof
 
 
 def _message(found: Mapping[str, tuple[float, float, float | None]]) -> str:

@@ -1,14 +1,299 @@
-"""Pictures; the only file that draws."""
+"""Pictures; the only file that draws.
+
+Marks differ in shape or grey level too, so that a picture survives a black-and-white print.
+Legends stand above their panel, where no data can be under them.
+"""
 
 from __future__ import annotations
 
+import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
 
+from codesign.costs.compute import fold
 from codesign.design import Design
+from codesign.design_file import write_whole
+from codesign.errors import SpecError
+from codesign.report import METRICS_SHOWN, figure, gap_shown
+from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, MS_PER_S
+
+Floats = npt.NDArray[np.float64]
+Look = dict[str, Any]
+
+OPS_PER_GOP = 1e9
+MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
+MAX_NAME = 24  # letters of a layer's name on an axis
+LABEL_PT = 7.5
+MARK_PX = 13.0  # a marker with its rim
+GAPS_PX = (9.0, 16.0, 26.0, 40.0)  # between a label and the middle of its marker
+DIRECTIONS = ((1, 0), (-1, 0), (0.8, -0.6), (-0.8, 0.6), (0.5, -0.9), (-0.5, 0.9), (0, -1), (0, 1))
+ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
+    "compute": {"marker": "s", "s": 30, "color": "#3f6ea8"},
+    "memory": {"marker": "o", "s": 34, "color": "#f4cd85"},
+}
+AREA_GREYS = ("#7d8590", "#d9dde3")
+RIM: Look = {"edgecolor": "black", "lw": 0.6}
+# Nothing of a file's metadata may tell the time: the same design gives the same bytes.
+NO_DATE: dict[str, Look] = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+STYLE = {
+    "font.size": 8.5,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "codesign",
+}
 
 
 def plot_design(design: Design, path: Path | None) -> Figure:
-    """Draw a design."""
-    return Figure()
+    """Draw roofline (GOPS/s), latency (ms) and widths (bits) per layer, and area (mm²).
+
+    With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
+
+    Raises
+    ------
+    SpecError
+        Another suffix, or the picture cannot be written.
+    """
+    suffix = ".png" if path is None else path.suffix.lower()
+    if suffix not in NO_DATE:
+        raise SpecError(f"{path}: unknown picture format; end the name in .png, .pdf or .svg")
+    with style.context(["default", STYLE]):
+        picture = _draw(design)
+        if path is not None:
+            content = io.BytesIO()
+            picture.savefig(content, format=suffix[1:], metadata=NO_DATE[suffix])
+            write_whole(path, content.getvalue())
+    return picture
+
+
+def _draw(design: Design) -> Figure:
+    picture, layers = Figure(figsize=(14, 8.6), dpi=150), design.layers
+    FigureCanvasAgg(picture)
+    picture.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.935))
+    columns = picture.add_gridspec(1, 2, width_ratios=(1, 1.25))
+    left = columns[0].subgridspec(2, 1, height_ratios=(7, 1))
+    right = columns[1].subgridspec(2, 1, height_ratios=(1.3, 1))
+    panels = [picture.add_subplot(rows[i]) for rows in (left, right) for i in (0, 1)]
+    roofline, area, latency, widths = panels
+    points, roofs = _roofline(roofline, design, layers)
+    _area(area, design)
+    _latency(latency, layers)
+    _widths(widths, design, layers)
+    _number_layers(latency, widths, layers.index.tolist())
+    answer, hardware = _titles(design)
+    picture.text(0.01, 0.984, answer, fontsize=12.5, weight="bold", va="top")
+    picture.text(0.01, 0.954, hardware, fontsize=10, va="top")
+    picture.draw_without_rendering()  # lays the panels out
+    picture.set_layout_engine("none")
+    _label_points(roofline, points, roofs, layers["latency_s"].to_numpy())
+    return picture
+
+
+def _roofline(axes: Axes, design: Design, layers: pd.DataFrame) -> tuple[Floats, list[Floats]]:
+    """Draw layers under their ceilings; return both as (OPS/bit, GOPS/s) points."""
+    gops = layers["ops"].to_numpy() / OPS_PER_GOP
+    points = np.stack([layers["ops"] / layers["dram_bits"], gops / layers["latency_s"]], axis=1)
+    (x, y), peaks = points.T, _peaks_gops_per_s(design)
+    slope = design.problem.dram_bits_per_s / OPS_PER_GOP
+    ends = min(x.min(), peaks[0][1] / slope) / 2, max(x.max(), peaks[-1][1] / slope) * 2.5
+    roofs = [np.array([(ends[0], ends[0] * slope), (peaks[-1][1] / slope, peaks[-1][1])])]
+    roofs += [np.array([(peak / slope, peak), (ends[1], peak)]) for _, peak in peaks]
+    labels = [f"DRAM: {figure(design.problem.dram_bits_per_s / BITS_PER_GBIT)} Gbit/s"]
+    labels += [f"PE array, {kernel} kernels: {figure(peak)} GOPS/s" for kernel, peak in peaks]
+    legend: list[Any] = []
+    for roof, dashes, label in zip(roofs, ("-.", "-", "--"), labels, strict=False):
+        legend += axes.plot(*roof.T, color="0.15", lw=1.5, ls=dashes, label=label)
+    for side, look in ROOFS.items():
+        ours = (layers["bound_by"] == side).to_numpy()
+        label = f"{side}-bound: {ours.sum()} of {len(ours)} layers"
+        legend.append(axes.scatter(x[ours], y[ours], **look, **RIM, zorder=3, label=label))
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=(y.min() / 2, peaks[-1][1] * 1.6))
+    axes.set(xlabel="operations per DRAM bit (OPS/bit)", ylabel="attained operations (GOPS/s)")
+    _log_ticks(axes)
+    _head(axes, "Roofline by layer number (+n: n more layers there)", legend, 2)
+    return points, roofs
+
+
+def _peaks_gops_per_s(design: Design) -> list[tuple[str, float]]:
+    """Peak of the kernel that fills a PE (one window per cycle), then a faster one of a layer."""
+    hardware, engine = design.hardware, design.problem.technology.engine
+    layers = design.problem.network.layers
+    folds = [fold(layer, hardware.rows, hardware.cols, engine) for layer in layers]
+    ops = [on.pack * (of.window + 1) / on.passes for on, of in zip(folds, layers, strict=True)]
+    fastest = layers[ops.index(max(ops))]
+    side = math.isqrt(engine)
+    peaks = {f"{side}×{side}" if side * side == engine else f"1×{engine}": engine + 1.0}
+    if max(ops) > engine + 1:
+        peaks[f"{fastest.R}×{fastest.S}"] = max(ops)
+    array_gcycles_per_s = hardware.rows * hardware.cols * design.problem.clock_hz / OPS_PER_GOP
+    return [(kernel, peak * array_gcycles_per_s) for kernel, peak in peaks.items()]
+
+
+def _log_ticks(axes: Axes) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
+        axis.set_major_formatter(lambda value, _: figure(value))
+    axes.minorticks_off()
+    axes.grid(True)
+
+
+def _latency(axes: Axes, layers: pd.DataFrame) -> None:
+    number, legend = np.arange(1, len(layers) + 1), list[Any]()
+    rim = RIM | {"lw": min(RIM["lw"], 40 / len(layers))}
+    for side in sorted(set(layers["bound_by"])):
+        ours = (layers["bound_by"] == side).to_numpy()
+        height = layers["latency_s"].to_numpy()[ours] * MS_PER_S
+        rim["label"] = f"{side}-bound: Σ {figure(height.sum())} ms"
+        legend.append(axes.bar(number[ours], height, color=ROOFS[side]["color"], **rim))
+    other = layers[["compute_s", "memory_s"]].min(axis=1) * MS_PER_S
+    look: Look = {"color": "black", "lw": 1.5, "label": "time of the other roof"}
+    legend.append(axes.hlines(other, number - 0.4, number + 0.4, **look))
+    axes.set_ylabel("latency (ms)")
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+    axes.grid(True, axis="y")
+    _head(axes, "Latency per layer", legend, 3)
+
+
+def _widths(axes: Axes, design: Design, layers: pd.DataFrame) -> None:
+    number, size = np.arange(1, len(layers) + 1), float(np.clip(200 / len(layers), 1.8, 4))
+    weights: Look = {"color": "0.1", "ls": "-", "marker": "s", "ms": size, "label": "weights"}
+    inputs: Look = {"color": "0.5", "ls": "--", "marker": "o", "ms": size + 2.5, "mfc": "white"}
+    step: Look = {"drawstyle": "steps-mid", "lw": 1.0 if len(layers) <= 60 else 0.5}
+    legend: list[Any] = []
+    legend += axes.plot(number, layers["input_bits"], **inputs, **step, label="input activations")
+    legend += axes.plot(number, layers["weight_bits"], **weights, **step)
+    levels = [int(bits) for name in ("input_bits", "weight_bits") for bits in layers[name]]
+    if design.problem.choices.precision == "fixed":
+        wide, thin = design.hardware.pe_activation_bits, design.hardware.pe_weight_bits
+        label = f"PE activations Ba = {wide}"
+        legend.append(axes.axhline(wide, color="0.85", lw=4, zorder=0.8, label=label))
+        label = f"PE weights Bw = {thin}"
+        legend.append(axes.axhline(thin, color="0.1", lw=0.9, ls=":", zorder=0.9, label=label))
+        levels += [wide, thin]
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set(ylim=(min(levels) - 1, max(levels) + 1), ylabel="width (bits)")
+    _head(axes, "Bitwidths per layer", legend, 4)
+
+
+def _number_layers(latency: Axes, widths: Axes, names: Sequence[str]) -> None:
+    """Give the panels by layer one x axis: names where they can be read, else numbers."""
+    latency.sharex(widths)
+    latency.set_xlim(0.4, len(names) + 0.6)
+    widths.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=(1, 2, 5, 10)))
+    widths.set_xlabel("layer number (execution order)")
+    if len(names) <= MAX_NAMED_LAYERS:
+        ticks = {i: f"{_plain(name, MAX_NAME)} · {i}" for i, name in enumerate(names, 1)}
+        turned: Look = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
+        widths.set_xticks([*ticks], [*ticks.values()], **turned)
+        latency.tick_params(axis="x", labelbottom=False)
+
+
+def _area(axes: Axes, design: Design) -> None:
+    start, legend = 0.0, list[Any]()
+    for (part, mm2), grey in zip(design.area_breakdown_mm2.items(), AREA_GREYS, strict=True):
+        look = RIM | {"color": grey, "label": f"{part}: {figure(mm2)} mm²"}
+        legend.append(axes.barh([0], [mm2], left=start, **look))
+        start += mm2
+    budget = design.problem.budgets.get("area_mm2")
+    if budget is not None:
+        label = f"budget: {figure(budget)} mm²"
+        legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
+    axes.set(xlim=(0, 1.06 * max(start, budget or 0)), yticks=[], xlabel="area (mm²)")
+    _head(axes, "Area", legend, 3)
+
+
+def _head(axes: Axes, title: str, legend: Sequence[Any], columns: int) -> None:
+    """Title, under it the legend in rows, then the panel."""
+    axes.set_title(title, loc="left", pad=6 + 13 * -(-len(legend) // columns))
+    space: Look = {"borderaxespad": 0.2, "labelspacing": 0.3, "columnspacing": 1.2}
+    axes.legend(handles=legend, ncols=columns, loc="lower left", bbox_to_anchor=(-0.01, 1), **space)
+
+
+def _titles(design: Design) -> tuple[str, str]:
+    """What was reached and how sure that is; with what hardware."""
+    problem, hardware, proof = design.problem, design.hardware, design.proof
+    shown = METRICS_SHOWN[problem.objective]
+    answer = f"{_plain(problem.network.name, 50)}: {shown.words} {shown.amount(proof.objective)}"
+    status = "proven optimal"
+    if proof.status != "optimal":
+        status = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_shown(proof.gap)}"
+    pe = f"{hardware.pe_weight_bits}×{hardware.pe_activation_bits} bit (weights × activations)"
+    sram = f"SRAM {figure(hardware.sram_bits / BITS_PER_KBIT)} Kbit"
+    area = f"area {figure(design.metrics['area_mm2'])} mm² in {_plain(problem.technology.name, 30)}"
+    return f"{answer} – {status}", f"{hardware.rows} × {hardware.cols} PEs of {pe}, {sram}, {area}"
+
+
+def _plain(name: str, most: int) -> str:
+    """A given name as one short line that no mathematics is read into."""
+    line = " ".join(name.split())
+    return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")
+
+
+def _label_points(axes: Axes, points: Floats, roofs: Sequence[Floats], weight: Floats) -> None:
+    """Number the points, most latency first, each where it covers nothing, or not at all.
+
+    Points whose marks overlap share a label. Places are found in pixels: the layout must be final.
+    """
+    pixels, px_per_pt = axes.transData.transform(points), axes.figure.dpi / 72
+    lines = [axes.transData.transform(roof) for roof in roofs]
+    dots = [start + np.linspace(0, 1, 400)[:, None] * (end - start) for start, end in lines]
+    taken = np.concatenate([_boxes(pixels, MARK_PX, MARK_PX), *(_boxes(at, 1, 1) for at in dots)])
+    frame, groups = np.array(axes.bbox.extents), _overlapping(pixels)
+    look: Look = {"ha": "center", "va": "center_baseline", "fontsize": LABEL_PT, "zorder": 2.5}
+    look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
+    for group in sorted(groups, key=lambda group: -weight[group].sum()):
+        shown = [str(index + 1) for index in group]
+        label = ", ".join(shown) if len(shown) <= 3 else f"{shown[0]} (+{len(shown) - 1})"
+        size = np.array([0.65 * len(label), 1.1]) * LABEL_PT * px_per_pt
+        place = _free_place(pixels[group[0]], size, frame, taken)
+        if place is not None:
+            where: Look = {"xytext": tuple(place / px_per_pt), "textcoords": "offset points"}
+            axes.annotate(label, points[group[0]], **where, **look)
+            taken = np.concatenate([taken, _boxes(pixels[group[:1]] + place, *size)])
+
+
+def _overlapping(pixels: Floats) -> list[list[int]]:
+    """Indices of points, those within half a mark of a group's first point together."""
+    groups: dict[int, list[int]] = {}
+    for index, pixel in enumerate(pixels):
+        near = (first for first in groups if np.hypot(*(pixels[first] - pixel)) < MARK_PX / 2)
+        groups.setdefault(next(near, index), []).append(index)
+    return list(groups.values())
+
+
+def _free_place(pixel: Floats, size: Floats, frame: Floats, taken: Floats) -> Floats | None:
+    """Offset of a label's centre from its point, the nearest that covers nothing (pixels)."""
+    for gap, (x, y) in ((gap, way) for gap in GAPS_PX for way in DIRECTIONS):
+        place = np.array([x, y]) * (size / 2 + gap)
+        length = float(np.hypot(*place))
+        leader = pixel + np.arange(MARK_PX, length, 3)[:, None] * place / length
+        boxes = np.concatenate([_boxes((pixel + place)[None], *size), _boxes(leader, 1, 1)])
+        low, high = boxes[:, None, :2], boxes[:, None, 2:]
+        inside = (low[0] > frame[:2]).all() and (high[0] < frame[2:]).all()
+        covers = (low < taken[:, 2:]).all(axis=2) & (high > taken[:, :2]).all(axis=2)
+        if inside and not covers.any():
+            return place
+    return None
+
+
+def _boxes(centres: Floats, width: float, height: float) -> Floats:
+    """Left, low, right and high of equal boxes around ``centres`` (n × 2), n × 4."""
+    half = np.array([width, height]) / 2
+    return np.concatenate([centres - half, centres + half], axis=1)

@@ -85,6 +85,8 @@ class Inquiry:
         Of `time.monotonic`.
     on_progress : callable, optional
         Given the metric of the best point (or None) and the bound.
+    any_design : bool
+        Stop at the first point within the limits (is there one?), proving no optimum.
     """
 
     space: Space
@@ -96,6 +98,7 @@ class Inquiry:
     rel_gap: float = CLOSED
     deadline: float = math.inf
     on_progress: OnProgress | None = None
+    any_design: bool = False
 
     @property
     def solver_gap(self) -> float:
@@ -118,7 +121,11 @@ class Search:
         self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits)
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
         self.option_multipliers: dict[int, Floats] = {}
-        self.queue: list[tuple[float, int, int]] = []  # (bound, −1 for a shape else option, shape)
+        self.moves_data = not {"latency_s", "dram_bits"}.isdisjoint(
+            (self.goal.metric, *self.goal.limits)
+        )
+        self.queue: list[tuple[float, int, int, int]] = []  # see `_push`
+        self.ideal: dict[int, Batch] = {}  # of each shape, from the second screening
 
     # What subclasses say ------------------------------------------------------------------------
 
@@ -154,14 +161,14 @@ class Search:
         complete = True
         try:
             self._screen()
-            while self.queue:
-                bound, option, shape = heapq.heappop(self.queue)
+            while self.queue and not (self.inquiry.any_design and self.best):
+                _, is_shape, option, shape = heapq.heappop(self.queue)
+                bound = self._open_bound(option, shape)
                 if bound >= self.cutoff:
-                    heapq.heappush(self.queue, (bound, option, shape))
-                    break
+                    continue
                 self._report(bound)
                 self._check_time()
-                if option < 0:
+                if is_shape:
                     self._open_shape(shape)
                 else:
                     self.lower[option] = max(self.lower[option], self.solve_option(option))
@@ -188,7 +195,11 @@ class Search:
 
     def batch(self, options: Ints, shape: int, sram_bits: Floats) -> Batch:
         """Tables of options of one shape, each with its own SRAM capacity."""
-        traffic = self.space.traffic_within(shape, sram_bits)
+        if self.moves_data:
+            traffic = self.space.traffic_within(shape, sram_bits)
+        else:  # what fits is all that matters
+            fits = self.space.least_need(shape) <= sram_bits[:, None, None, None]
+            traffic = np.where(fits, 0.0, np.inf)
         return self._masked(options, traffic, self.space.shape_cycles[[shape]])
 
     def _masked(self, options: Ints, traffic: Floats, cycles: Ints) -> Batch:
@@ -220,12 +231,15 @@ class Search:
         self._check_time()
         found = self.dual.bound(ideal, stop=self.stop_at(), accuracy=1e-4)
         self._spread_bound(open_options, found, which)
+        self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
         open_options = np.flatnonzero(self.lower < self.cutoff)
         shapes, which = np.unique(space.shape_of[open_options], return_inverse=True)
         if not len(shapes):
             return
         ideal = self._ideal_shapes(open_options, shapes, which)
         start = np.broadcast_to(found.prices[-1], (len(shapes), found.prices.shape[1]))
+        keepable = self._each_limit_keepable(ideal)
+        self._rule_out(open_options[~keepable[which]])
         self._check_time()
         found = self.dual.bound(ideal, start=start, stop=self.stop_at(), accuracy=1e-3)
         self._spread_bound(open_options, found, which)
@@ -233,7 +247,22 @@ class Search:
         for shape in shapes:
             mine = self.shape_options(int(shape))
             if len(mine):
-                heapq.heappush(self.queue, (float(self.lower[mine].min()), -1, int(shape)))
+                self.ideal[int(shape)] = ideal.take(shapes == shape)
+                self._push(-1, int(shape))
+
+    def _each_limit_keepable(self, batch: Batch) -> Bools:
+        """(B,): whether each limit, taken alone, can be kept."""
+        keepable = np.ones(len(batch), dtype=bool)
+        for m, name in enumerate(PRICED):
+            if name in self.goal.limits:
+                prices = np.zeros((len(batch), len(PRICED)))
+                prices[:, m] = 1.0
+                least = self.relaxation.solve(batch, prices).value
+                keepable &= least <= self.goal.limits[name] * (1 + 2 * BUDGET_TOLERANCE)
+        return keepable
+
+    def _rule_out(self, options: Ints) -> None:
+        self.lower[options] = np.inf
 
     def _ideal_shapes(self, options: Ints, shapes: Ints, which: Ints) -> Batch:
         """Each shape with the least cycles and widest PEs of its open options, ideal tilings."""
@@ -263,7 +292,22 @@ class Search:
         self.bound_options(shape, options)
         for option in options:
             if self.lower[option] < self.cutoff:
-                heapq.heappush(self.queue, (float(self.lower[option]), int(option), shape))
+                self._push(int(option), shape)
+
+    def _open_bound(self, option: int, shape: int) -> float:
+        if option >= 0:
+            return float(self.lower[option])
+        return float(self.lower[self.space.shape_of == shape].min())
+
+    def _push(self, option: int, shape: int) -> None:
+        """Queue an option, or a whole shape (option −1), by its bound; options first among equals.
+
+        Bounds are compared to seven digits, so that of many nearly equal ones an option is solved
+        before more shapes are opened.
+        """
+        bound = self._open_bound(option, shape)
+        key = float(f"{bound:.6e}")
+        heapq.heappush(self.queue, (key, int(option < 0), option, shape))
 
     def _report(self, bound: float) -> None:
         if self.inquiry.on_progress is not None:
@@ -316,8 +360,7 @@ class Search:
             return None
 
         def report(_reached: float | None, bound: float) -> None:
-            rest = self.queue[0][0] if self.queue else np.inf
-            self._report(min(rest, max(bound, 0.0)))
+            self._report(min(float(self.lower.min()), max(bound, 0.0)))
 
         return report
 
@@ -341,6 +384,12 @@ class LeastMetric(Search):
         return self.space.sram_bits_within(options, self.goal.limits.get("area_mm2"))
 
     def bound_options(self, shape: int, options: Ints) -> None:
+        self.lower[options] = np.maximum(
+            self.lower[options], self._bound_from_solved(self.ideal[shape])
+        )
+        options = options[self.lower[options] < self.cutoff]
+        if not len(options):
+            return
         sram = self._sram(options)
         start = np.broadcast_to(self.multipliers[shape], (len(options), len(self.dual.limited)))
         batch = self.batch(options, shape, sram)
@@ -423,9 +472,32 @@ class LeastArea(Search):
         within = self.space.sram_bits_within(
             options, self.cutoff if np.isfinite(self.cutoff) else None
         )
-        return np.minimum(within, self.space.most_need(int(self.space.shape_of[options[0]])))
+        return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
+
+    def _useful_sram(self, shape: int) -> float:
+        """SRAM bits beyond which nothing improves on an array shape."""
+        if self.moves_data:
+            return self.space.most_need(shape)
+        return float(self.space.least_need(shape).max())
+
+    def _start_from_least_need(self, shape: int, options: Ints) -> None:
+        """Every layer needs room for its smallest tile at the widths it may take."""
+        need = self.space.least_need(shape)[self.space.geometry_of]
+        weights, ifmaps = self.space.runnable(options)
+        inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
+        allowed = self.space.weight_allowed[:, :, None] & self.space.tensor_allowed[inputs][:, None]
+        runs = weights[:, None, :, None] & ifmaps[:, None, None, :] & allowed
+        least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
+        self.lower[options[np.isinf(least)]] = np.inf
+        fits = np.isfinite(least)
+        self.least_sram[options[fits]] = np.maximum(self.least_sram[options[fits]], least[fits])
+        self._raise_area(options)
 
     def bound_options(self, shape: int, options: Ints) -> None:
+        self._start_from_least_need(shape, options)
+        options = options[self.lower[options] < self.cutoff]
+        if not len(options):
+            return
         start = np.broadcast_to(self.multipliers[shape], (len(options), len(self.dual.limited)))
         self._bisect(shape, options, np.array(start), ratio=1.05)
 
@@ -450,7 +522,7 @@ class LeastArea(Search):
             high[rows[~ruled_out]] = probe[rows[~ruled_out]]
             self._raise_area(mine)
             low = self.least_sram[mine]
-            self.lower[mine[low > self.space.most_need(shape)]] = np.inf
+            self.lower[mine[low > self._useful_sram(shape)]] = np.inf
             probe[rows] = np.floor(np.sqrt(np.maximum(low, 64.0) * high[rows]))
             undecided = (high[rows] > np.maximum(low, 64.0) * ratio) & (
                 self.lower[mine] < self.cutoff

@@ -101,6 +101,7 @@ class Space:
             + problem.technology.sram_area_um2.intercept
         )
         self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
+        self._least_need: dict[int, Floats] = {}
 
     def __len__(self) -> int:
         return len(self.base_area_um2)
@@ -225,6 +226,17 @@ class Space:
                 tilings(layer, rows, cols, engine), self._operand_bits(layer)
             )
         return self._staircases[key]
+
+    def least_need(self, shape: int) -> Floats:
+        """(geometries, widths, widths): SRAM bits of the smallest tiling on an array shape."""
+        if shape not in self._least_need:
+            engine = self.problem.technology.engine
+            tables = []
+            for geometry in self.geometries:
+                need = tilings(geometry, *self.shapes[shape], engine).need.astype(np.float64)
+                tables.append((self._operand_bits(geometry) @ need.T).min(axis=-1))
+            self._least_need[shape] = np.array(tables)
+        return self._least_need[shape]
 
     def most_need(self, shape: int) -> float:
         """SRAM bits beyond which no tiling of any layer on an array shape gets cheaper."""

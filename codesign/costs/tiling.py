@@ -106,6 +106,8 @@ def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
 
     order, row = np.nonzero(_unbeaten(refetch))
     tile = np.stack([g, k, c, p, n_images], axis=1)
+    kept = _least_need(need[row], traffic[order, row])
+    order, row = order[kept], row[kept]
     return Tilings(tile[row], order, need[row], traffic[order, row])
 
 
@@ -133,6 +135,17 @@ def _unbeaten(refetch: Ints) -> npt.NDArray[np.bool_]:
                 better = (refetch[b] < refetch[a]).any(axis=1) if b > a else True
                 keep[a] &= ~(no_worse & better)
     return keep
+
+
+def _least_need(need: Ints, traffic: Ints) -> Ints:
+    """Indices of tilings that the smallest one of equal traffic does not beat in every operand."""
+    by_traffic = np.lexsort((need.sum(axis=1), *traffic.T))
+    sorted_traffic, sorted_need = traffic[by_traffic], need[by_traffic]
+    first = np.ones(len(need), dtype=bool)
+    first[1:] = (sorted_traffic[1:] != sorted_traffic[:-1]).any(axis=1)
+    smallest = sorted_need[first][np.cumsum(first) - 1]
+    beaten = ~first & (sorted_need >= smallest).all(axis=1)
+    return np.sort(by_traffic[~beaten])
 
 
 def _channel_tiles(layer: Layer, folding: Folding) -> Ints:

@@ -1,0 +1,162 @@
+"""The shipped descriptions, and single ones, as text tables for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from codesign.costs.area import pe_bops
+from codesign.network import Layer, Network
+from codesign.report import figure, literal, scaled, table
+from codesign.technology import AreaFit, Memory, Technology
+from codesign.units import BITS_PER_GBIT
+
+COUNT_UNITS = (("10⁹", 1e9), ("10⁶", 1e6), ("10³", 1e3), ("", 1.0))
+
+
+def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
+    """The kinds of descriptions and the names of those shipped."""
+    made = table("<kind", "<shipped")
+    for kind, names in shipped.items():
+        made.add_row(kind, ", ".join(names))
+    return [made]
+
+
+def catalogue(descriptions: Sequence[Network | Technology | Memory]) -> list[RenderableType]:
+    """One row per description, all of one kind."""
+    rows = [_summary(description) for description in descriptions]
+    made = table(*(rows[0] if rows else ()))
+    for row in rows:
+        made.add_row(*row.values())
+    return [made]
+
+
+@singledispatch
+def description(shown: object) -> list[RenderableType]:
+    """Everything in one description."""
+    raise TypeError(type(shown).__name__)
+
+
+@description.register
+def _network(shown: Network) -> list[RenderableType]:
+    return [*_facts(shown), "", _layers(shown)]
+
+
+@description.register
+def _technology(shown: Technology) -> list[RenderableType]:
+    parts: list[RenderableType] = [*_facts(shown), "", _fits(shown)]
+    return [*parts, "", _measured(shown)] if shown.pe_measured else parts
+
+
+@description.register
+def _memory(shown: Memory) -> list[RenderableType]:
+    return _facts(shown)
+
+
+def _facts(shown: Network | Technology | Memory) -> list[RenderableType]:
+    """The figures of a description's summary, one per line."""
+    made = table("<", "<")
+    made.show_header = False
+    for name, value in _summary(shown).items():
+        made.add_row(name.removeprefix("<"), value)
+    return [made]
+
+
+def _summary(shown: Network | Technology | Memory) -> dict[str, RenderableType]:
+    """Headings (``<`` before words) and cells of one description."""
+    row: dict[str, RenderableType] = {"<name": literal(shown.name)}
+    if isinstance(shown, Network):
+        row["layers"] = f"{len(shown.layers):,}"
+        row["MACs"] = f"{shown.macs:,}"
+        row["weights"] = f"{shown.weights:,}"
+    elif isinstance(shown, Technology):
+        row["multipliers per PE"] = str(shown.engine)
+        row["<PE area µm²"] = f"{_line(shown.pe_area_um2)} · BOPS"
+        row["<SRAM area µm²"] = Text(f"{_line(shown.sram_area_um2)} · bits, ") + literal(shown.sram)
+    else:
+        row["GT/s"] = figure(shown.transfer_rate_gt_per_s)
+        row["bus bits"] = str(shown.bus_width_bits)
+        row["Gbit/s"] = figure(shown.bits_per_s / BITS_PER_GBIT)
+    row["<source"] = literal(shown.source)
+    return row
+
+
+def _line(fit: AreaFit) -> str:
+    return f"{fit.intercept:g} + {fit.slope:g}"
+
+
+def _layers(network: Network) -> Table:
+    """One row per layer; loops that are 1 everywhere are left out."""
+    layers = network.layers
+    macs, unit = scaled([layer.macs for layer in layers], COUNT_UNITS)
+    columns: dict[str, list[RenderableType]] = {"<layer": [literal(x.name) for x in layers]}
+    for letter in ("N", "G", "K", "C"):
+        if letter in "KC" or any(getattr(layer, letter) > 1 for layer in layers):
+            columns[letter] = [str(getattr(layer, letter)) for layer in layers]
+    columns |= {
+        "P×Q": [f"{x.P}×{x.Q}" for x in layers],
+        "R×S\n/stride": [_kernel(x) for x in layers],
+        "H×W": [f"{x.H}×{x.W}" for x in layers],
+        f"MACs\n{unit}": list(macs),
+        "weights": [_weights(x) for x in layers],
+        "<reads": [literal(", ".join(x.reads)) for x in layers],
+    }
+    made = table(*columns)
+    for row in zip(*columns.values(), strict=True):
+        made.add_row(*row)
+    return made
+
+
+def _kernel(layer: Layer) -> str:
+    """``3×3``, ``3×3/2`` with a stride, ``3×3·2`` with a dilation."""
+    text = f"{layer.R}×{layer.S}"
+    for sign, pair in (("·", layer.dilation), ("/", layer.stride)):
+        vertical, horizontal = (pair, pair) if isinstance(pair, int) else pair
+        if vertical != horizontal:
+            text += f"{sign}{vertical}×{horizontal}"
+        elif vertical > 1:
+            text += f"{sign}{vertical}"
+    return text
+
+
+def _weights(layer: Layer) -> str:
+    return f"{layer.weights:,}" if layer.weight_tensor is None else "–"
+
+
+def _fits(technology: Technology) -> Table:
+    fits = {"PE": technology.pe_area_um2}
+    fits |= {f"SRAM, {kind}": fit for kind, fit in technology.sram_fits.items()}
+    made = table("<area of", "slope", "<µm² per", "intercept µm²", "R²", "calibrated", "<source")
+    for name, fit in fits.items():
+        span = fit.calibrated
+        made.add_row(
+            literal(name + (" (default)" if name == f"SRAM, {technology.sram}" else "")),
+            f"{fit.slope:g}",
+            "BOPS" if name == "PE" else "bit",
+            f"{fit.intercept:g}",
+            "–" if fit.r2 is None else f"{fit.r2:g}",
+            "not stated" if span is None else f"{figure(span[0])} to {figure(span[1])}",
+            literal(fit.source),
+        )
+    return made
+
+
+def _measured(technology: Technology) -> Table:
+    """Published PE areas beside the fit, for the integer formats the fit speaks of."""
+    made = table("<PE", "published µm²", "fit µm²", "deviation %", "<source")
+    for pe in technology.pe_measured:
+        fixed = re.fullmatch(r"fixed([0-9]{1,2})", pe.precision)
+        fitted, deviation = "–", "–"
+        if fixed:
+            bops = float(pe_bops(int(fixed[1]), int(fixed[1]), technology.engine))
+            area_um2 = technology.pe_area_um2.area_um2(bops)
+            fitted, deviation = f"{area_um2:,.1f}", f"{100 * (area_um2 / pe.area_um2 - 1):+.1f}"
+        made.add_row(
+            literal(pe.precision), f"{pe.area_um2:,.1f}", fitted, deviation, literal(pe.source)
+        )
+    return made

@@ -1,0 +1,184 @@
+"""What ``codesign solve`` can be told: every option, how it is read, what it stands for.
+
+Only click and the standard library are imported, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from codesign.units import BITS_PER_MBIT, BOPS_PER_GBOP, MS_PER_S
+
+# What --help shows; a test compares it with codesign.problem, which is slow to import.
+BITS = "2,3,4,5,6,7,8"
+SIDES = "1,2,3,4,6,8,12,16,24,32,48,64"
+QUALITY = "uniform:6"
+TECHNOLOGY, MEMORY = "tsmc28", "ddr4-2400"
+
+OBJECTIVES = {
+    "latency": "latency_s",
+    "area": "area_mm2",
+    "dram": "dram_bits",
+    "noise": "noise",
+    "model": "model_bits",
+    "bops": "bops",
+}
+LIMITS = {  # option: (metric, how many of the metric's unit make one of the option's)
+    "max_area_mm2": ("area_mm2", 1.0),
+    "max_latency_ms": ("latency_s", 1 / MS_PER_S),
+    "max_dram_mbit": ("dram_bits", BITS_PER_MBIT),
+    "max_model_mbit": ("model_bits", BITS_PER_MBIT),
+    "max_gbops": ("bops", BOPS_PER_GBOP),
+    "max_noise": ("noise", 1.0),
+}
+CONTRADICTIONS = (
+    ("bits", "weight_bits"),
+    ("bits", "activation_bits"),
+    ("pe_bits", "pe_weight_bits"),
+    ("pe_bits", "pe_activation_bits"),
+    ("quality", "max_noise"),
+    ("memory", "dram_gbit_per_s"),
+    ("json", "quiet"),
+)
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """A reader of finite numbers within a range."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not a number.") from None
+        if low > 0 and not value > 0:  # not-a-number included
+            raise click.BadParameter(f"{text!r} is not a positive number.")
+        if not low <= value <= high:
+            raise click.BadParameter(f"{text!r} is not between {low:g} and {high:g}.")
+        return value
+
+    return read
+
+
+def whole_numbers(high: int) -> Callable[[str], tuple[int, ...]]:
+    """A reader of comma-separated whole numbers from 1 to ``high``."""
+
+    def read(text: str) -> tuple[int, ...]:
+        try:
+            values = tuple(int(word) for word in text.split(","))
+        except ValueError:
+            raise click.BadParameter(
+                f"{text!r}: write whole numbers separated by commas, as in 4,6,8."
+            ) from None
+        for value in values:
+            if not 1 <= value <= high:
+                raise click.BadParameter(f"{value} is not between 1 and {high}.")
+        return values
+
+    return read
+
+
+def pin(text: str) -> tuple[str, int]:
+    """Read ``weight:conv1=8``: an operand and its given width."""
+    key, _, bits = text.rpartition("=")
+    if key.partition(":")[0] not in ("weight", "tensor") or not bits.isdecimal():
+        raise click.BadParameter(
+            f"{text!r}: write weight:LAYER=BITS or tensor:TENSOR=BITS, as in weight:conv1=8."
+        )
+    return key, whole_numbers(32)(bits)[0]
+
+
+LIMIT = number(1e-30, 1e15)
+WIDTHS = whole_numbers(32)
+ARRAY_SIDES = whole_numbers(65536)
+GAP = number(0, 0.999999)
+FILE = click.Path(path_type=Path)
+
+PIN_HELP = "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable."
+PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
+METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
+
+
+def option(name: str, metavar: str, text: str, default: Any = None, **details: Any) -> click.Option:
+    """One option of ``solve``; ``told`` is a default that is only shown, not passed on."""
+    shown = details.pop("told", default)
+    text += "" if shown is None else f"  [default: {shown}]"
+    return click.Option([name], metavar=metavar, help=text, default=default, **details)
+
+
+def choice(name: str, known: Iterable[str], text: str, default: str) -> click.Option:
+    """One option of ``solve`` that takes one of a few words."""
+    return option(name, "|".join(known), text, default, type=click.Choice(list(known)))
+
+
+def flag(name: str, text: str) -> click.Option:
+    """One option of ``solve`` that takes no value."""
+    return click.Option([name], is_flag=True, help=text)
+
+
+SECTIONS = {
+    "The platform": (
+        option("--technology", "NAME", "Shipped name or TOML file.", TECHNOLOGY),
+        option("--sram", "KIND", "Kind of SRAM, as in dual-port.", told="the technology's own"),
+        option("--memory", "NAME", "Shipped DRAM or TOML file.", told=MEMORY),
+        option("--dram-gbit-per-s", "X", "DRAM bandwidth, instead.", type=number(1e-6, 1e9)),
+        option("--clock-mhz", "X", "Clock.", "800", type=number(1e-3, 1e6)),
+        option("--area-overhead", "X", "Factor on the PE array.", "1", type=number(1e-3, 1e3)),
+    ),
+    "What is wanted": (
+        choice("--minimize", OBJECTIVES, "Objective.", "latency"),
+        option("--max-area-mm2", "X", "Largest silicon area.", type=LIMIT),
+        option("--max-latency-ms", "X", "Longest latency, whole batch.", type=LIMIT),
+        option("--max-dram-mbit", "X", "Most DRAM traffic, whole batch.", type=LIMIT),
+        option("--max-model-mbit", "X", "Most bits for all weights.", type=LIMIT),
+        option("--max-gbops", "X", "Most bit operations, 10⁹, whole batch.", type=LIMIT),
+        option(
+            *("--quality", "uniform:BITS", "At most the noise of BITS everywhere, or none."),
+            told=f"{QUALITY}; none beside --max-noise or --minimize noise",
+        ),
+        option("--max-noise", "X", "Most quantisation noise, instead.", type=LIMIT),
+    ),
+    "What is free to choose (lists: 4,6,8)": (
+        option("--bits", "LIST", "Widths of weights and activations.", type=WIDTHS, told=BITS),
+        option("--weight-bits", "LIST", "Of weights alone.", type=WIDTHS),
+        option("--activation-bits", "LIST", "Of activations alone.", type=WIDTHS),
+        option("--pin", "WHAT=B", PIN_HELP, type=pin, multiple=True),
+        option("--output-bits", "B", "Width of the results.", 8, type=click.IntRange(1, 32)),
+        option(
+            *("--pe-bits", "LIST", "Operand widths of a PE."),
+            type=WIDTHS,
+            told="the widths above and every pinned one",
+        ),
+        option("--pe-weight-bits", "LIST", "Of the weight operand alone.", type=WIDTHS),
+        option("--pe-activation-bits", "LIST", "Of the activation operand alone.", type=WIDTHS),
+        choice("--precision", ("fixed", "multi-pass"), PRECISION_HELP, "fixed"),
+        option("--rows", "LIST", "Rows of the PE array.", type=ARRAY_SIDES, told=SIDES),
+        option("--cols", "LIST", "Columns of the PE array.", type=ARRAY_SIDES, told=SIDES),
+        flag("--square", "Only as many rows as columns; one list is enough."),
+    ),
+    "The search": (
+        choice("--method", ("search", "whole"), METHOD_HELP, "search"),
+        option("--time-limit-s", "X", "Then take the best so far.", type=number(1e-9, 1e9)),
+        option("--rel-gap", "X", "Stop at this gap; 1e-6 is a proof.", "1e-6", type=GAP),
+    ),
+    "The answer": (
+        option("--out", "FILE", "Write the design file (JSON).", type=FILE),
+        option("--plot", "FILE", "Draw the design: .png, .pdf or .svg.", type=FILE),
+        flag("--json", "Print the design file and nothing else."),
+        flag("--quiet", "Print one line: status, gap, totals, hardware."),
+    ),
+}
+
+
+class Sectioned(click.Command):
+    """A command whose help lists its options section by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, options in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([row for o in options if (row := o.get_help_record(ctx))])
+        with formatter.section("Help"):
+            formatter.write_dl([("-h, --help", "Show this and exit.")])

@@ -1,0 +1,346 @@
+"""A design as text for the terminal: hardware, layers, totals, proof; and the live line.
+
+Every function returns text or rich tables; nothing here prints. Names that come from files are
+shown literally: no markup, no control characters.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from threading import Timer
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from codesign.units import (
+    BITS_PER_GBIT,
+    BITS_PER_KBIT,
+    BITS_PER_MBIT,
+    BOPS_PER_GBOP,
+    HZ_PER_MHZ,
+    MS_PER_S,
+)
+
+if TYPE_CHECKING:
+    from codesign.design import Design
+    from codesign.solve import Progress
+
+WIDE = 10_000  # columns of a file or a pipe: nothing is ever wrapped or cut
+PATIENCE_S = 1.0  # a solve shorter than this shows no live line
+USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
+
+
+class Shown(NamedTuple):
+    """How a metric is written: in words, and divided by ``scale`` into ``unit``."""
+
+    words: str
+    scale: float
+    unit: str
+
+    def amount(self, value: float) -> str:
+        """``0.69378 ms``: the value in the unit people write."""
+        return f"{figure(value / self.scale)} {self.unit}".rstrip()
+
+
+METRICS_SHOWN = {
+    "latency_s": Shown("latency", 1 / MS_PER_S, "ms"),
+    "area_mm2": Shown("area", 1.0, "mm²"),
+    "dram_bits": Shown("DRAM traffic", BITS_PER_MBIT, "Mbit"),
+    "noise": Shown("noise", 1.0, ""),
+    "model_bits": Shown("model size", BITS_PER_MBIT, "Mbit"),
+    "bops": Shown("bit operations", BOPS_PER_GBOP, "GBOP"),
+}
+TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+BIT_UNITS = (
+    ("Gbit", BITS_PER_GBIT),
+    ("Mbit", BITS_PER_MBIT),
+    ("kbit", BITS_PER_KBIT),
+    ("bit", 1.0),
+)
+
+
+def to_text(parts: Iterable[RenderableType], terminal: bool) -> str:
+    """Render parts, each followed by a line break, for a terminal or for a file.
+
+    In a terminal the width is the terminal's, and more where a table would lose a column; a file
+    gets one line per row and no colour.
+    """
+    written = StringIO()
+    console = Console(
+        file=written,
+        width=None if terminal else WIDE,
+        force_terminal=terminal,
+        color_system="auto" if terminal else None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    width = console.width
+    for part in parts:
+        everything = console.options.update(width=WIDE)
+        console.width = max(width, Measurement.get(console, everything, part).minimum)
+        console.print(part)
+        console.width = width
+    return "".join(line.rstrip() + "\n" for line in written.getvalue().split("\n")[:-1])
+
+
+def table(*columns: str) -> Table:
+    """An empty table; ``<`` before a name makes a column of words, the others hold numbers."""
+    made = Table(
+        box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
+    )
+    for name in columns:
+        words = name.startswith("<")
+        made.add_column(
+            name.removeprefix("<"),
+            justify="left" if words else "right",
+            no_wrap=not words,
+            overflow="fold",
+        )
+    return made
+
+
+def literal(name: str) -> Text:
+    """A name from a file as it is, without markup and with control characters spelt out."""
+    return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in name))
+
+
+def figure(value: float) -> str:
+    """Five significant digits, thousands separated, no trailing zeros: ``95.073``, ``18,432``."""
+    if value == 0 or not 1e-6 <= abs(value) < 1e12:
+        return f"{value:.5g}"
+    digits = max(0, 4 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(share: float) -> str:
+    """``86.1 %``."""
+    return f"{100 * share:.1f} %"
+
+
+def design_parts(design: Design) -> list[RenderableType]:
+    """The whole report: question, hardware, layers, totals, notes, proof."""
+    parts: list[RenderableType] = [
+        question_line(design),
+        "",
+        hardware_table(design),
+        rates_line(design),
+        "",
+        layer_table(design),
+        "",
+        totals_table(design),
+        "",
+    ]
+    parts += [Text.assemble(("note: ", "yellow"), literal(note)) for note in design.notes]
+    return [*parts, proof_line(design)]
+
+
+def question_line(design: Design) -> Text:
+    """What was asked: network, technology, objective, budgets."""
+    problem = design.problem
+    text = Text.assemble(
+        literal(problem.network.name),
+        " on ",
+        literal(problem.technology.name),
+        f": least {METRICS_SHOWN[problem.objective].words}",
+    )
+    for index, (metric, limit) in enumerate(problem.budgets.items()):
+        shown = METRICS_SHOWN[metric]
+        text.append(f"{',' if index else ' with'} {shown.words} ≤ {shown.amount(limit)}")
+        if metric == "noise" and problem.quality is not None:
+            text.append(f" ({problem.quality})")
+    text.stylize("bold")
+    return text
+
+
+def hardware_table(design: Design) -> Table:
+    """PE array and SRAM with their areas."""
+    hardware, technology = design.hardware, design.problem.technology
+    overhead = design.problem.area_overhead
+    what = {
+        "PE array": f"{hardware.rows} × {hardware.cols} PEs of {technology.engine} multipliers, "
+        f"{hardware.pe_weight_bits} × {hardware.pe_activation_bits} bit"
+        + ("" if overhead == 1 else f", area overhead × {figure(overhead)}"),
+        "SRAM": f"{METRICS_SHOWN['dram_bits'].amount(hardware.sram_bits)}, {technology.sram}",
+    }
+    made = table("<hardware", "<", "area mm²", "share")
+    total = design.metrics["area_mm2"]
+    for name, area in design.area_breakdown_mm2.items():
+        made.add_row(name, literal(what[name]), figure(area), percent(area / total))
+    made.add_row("total", "", figure(total), percent(1))
+    return made
+
+
+def rates_line(design: Design) -> str:
+    """Clock, DRAM bandwidth, and the compute roof in the roofline's operations.
+
+    One window of ``engine`` products and one sum per PE and cycle; kernels smaller than the
+    engine share it and count a sum each.
+    """
+    problem, hardware = design.problem, design.hardware
+    window_ops = problem.technology.engine + 1
+    peak = hardware.rows * hardware.cols * window_ops * problem.clock_hz / 1e9
+    return (
+        f"clock {figure(problem.clock_hz / HZ_PER_MHZ)} MHz, "
+        f"DRAM {figure(problem.dram_bits_per_s / BITS_PER_GBIT)} Gbit/s, "
+        f"peak {figure(peak)} GOPS/s"
+    )
+
+
+def layer_table(design: Design) -> Table:
+    """One row per layer."""
+    problem, layers = design.problem, design.layer_designs
+    traffic, bit_unit = scaled([row.dram_bits.total for row in layers], BIT_UNITS)
+    latency, time_unit = scaled([row.latency_s for row in layers], TIME_UNITS)
+    made = table(
+        "<layer",
+        "bits\nw/in/out",
+        "tile\ng×k×c×p×images",
+        "loop\norder",
+        "\ncycles",
+        f"DRAM\n{bit_unit}",
+        f"latency\n{time_unit}",
+        "PEs\nbusy %",
+        "<bound\nby",
+    )
+    peak_macs = design.hardware.rows * design.hardware.cols * problem.technology.engine
+    for i, (layer, row) in enumerate(zip(problem.network.layers, layers, strict=True)):
+        bits = (row.weight_bits, design.tensor_bits[layer.input], design.tensor_bits[layer.output])
+        tile = row.tile
+        made.add_row(
+            literal(row.name),
+            "/".join(map(str, bits)),
+            "×".join(map(str, (tile.g, tile.k, tile.c, tile.p, tile.images))),
+            row.order,
+            f"{row.cycles:,}",
+            traffic[i],
+            latency[i],
+            f"{100 * layer.macs / (row.cycles * peak_macs):.1f}",
+            Text(row.bound_by, "cyan" if row.bound_by == "memory" else ""),
+        )
+    return made
+
+
+def scaled(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple[list[str], str]:
+    """Numbers of one column in the one unit, of those given, that suits the largest."""
+    largest = max(values)
+    unit, scale = next((pair for pair in units if largest >= pair[1]), units[-1])
+    counts = scale == 1 and all(isinstance(value, int) for value in values)
+    digits = 0 if counts else 2 if largest >= 10 * scale else 3
+    return [f"{value / scale:,.{digits}f}" for value in values], unit
+
+
+def totals_table(design: Design) -> Table:
+    """All metrics, each beside its budget."""
+    budgets = {str(metric): limit for metric, limit in design.problem.budgets.items()}
+    made = table("<total", "value", "<", "budget", "used", "<")
+    for metric, shown in METRICS_SHOWN.items():
+        value, limit = design.metrics[metric], budgets.get(metric)
+        remarks = ["minimised"] if metric == design.problem.objective else []
+        if limit is not None and value >= USED_UP * limit:
+            remarks.append("exhausted")
+        made.add_row(
+            shown.words,
+            figure(value / shown.scale),
+            shown.unit,
+            "–" if limit is None else f"≤ {figure(limit / shown.scale)}",
+            "" if limit is None else percent(value / limit),
+            Text(", ".join(remarks), "yellow" if "exhausted" in remarks else ""),
+        )
+    return made
+
+
+def proof_line(design: Design) -> Text:
+    """Status, objective, bound, gap, what became of the hardware options, and the time."""
+    proof, solver = design.proof, design.solver
+    shown = METRICS_SHOWN[design.problem.objective]
+    unsolved = solver.considered - solver.solved
+    if proof.status == "optimal":
+        status, rest = Text("optimal", "bold green"), f"{unsolved:,} bounded away"
+    else:
+        status = Text("feasible, gap not closed", "bold yellow")
+        rest = f"{unsolved:,} bounded away or left open"
+    return Text.assemble(
+        status,
+        f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
+        f"gap {gap_shown(proof.gap)}; {solver.considered:,} hardware options considered: "
+        f"{solver.solved:,} solved, {rest}; {solver.programmes:,} programmes, "
+        f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
+    )
+
+
+def gap_shown(gap: float) -> str:
+    """``0``, ``< 1e-09`` (what rounding leaves), ``4e-07`` or ``7.1 %``."""
+    if 0 < gap < 1e-9:
+        return "< 1e-09"
+    return f"{gap:.2g}" if gap < 1e-4 else f"{100 * gap:.3g} %"
+
+
+def summary_line(design: Design) -> str:
+    """The whole design in one line: status, gap, totals, hardware."""
+    hardware = design.hardware
+    totals = (f"{x.words} {x.amount(design.metrics[m])}" for m, x in METRICS_SHOWN.items())
+    return (
+        f"{design.proof.status}, gap {gap_shown(design.proof.gap)}: {', '.join(totals)}; "
+        f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
+        f"{hardware.pe_activation_bits} bit, "
+        f"SRAM {METRICS_SHOWN['dram_bits'].amount(hardware.sram_bits)}"
+    )
+
+
+@contextmanager
+def live_line(stream: TextIO, objective: str) -> Iterator[Callable[[Progress], None]]:
+    """Show a running solve on one line of a terminal, from the first second until it ends.
+
+    Yields the function to hand to `solve` as ``on_progress``.
+    """
+    started = time.monotonic()
+    latest: deque[Progress] = deque(maxlen=1)
+
+    def line() -> Text:
+        progress = latest[0] if latest else None
+        return progress_line(progress, objective, time.monotonic() - started)
+
+    live = Live(
+        console=Console(file=stream, highlight=False),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        get_renderable=line,
+    )
+    timer = Timer(PATIENCE_S, live.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield latest.append
+    finally:
+        timer.cancel()
+        timer.join()
+        live.stop()
+
+
+def progress_line(progress: Progress | None, objective: str, seconds: float) -> Text:
+    """``12 s, latency: best 0.712 ms, bound 0.65 ms, gap 8.7 %``."""
+    text = f"{seconds:.0f} s, "
+    if progress is None:
+        text += "bounding all hardware options"
+    else:
+        shown = METRICS_SHOWN[progress.metric]
+        text += shown.words + (": " if progress.metric == objective else " (breaking ties): ")
+        text += "no design yet" if progress.best is None else f"best {shown.amount(progress.best)}"
+        if progress.bound > 0:
+            text += f", bound {shown.amount(progress.bound)}"
+        if progress.best is not None and progress.bound >= 0:
+            text += f", gap {gap_shown(max(progress.gap, 0.0))}"
+    return Text(text, no_wrap=True, overflow="ellipsis")
