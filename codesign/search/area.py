@@ -1,0 +1,130 @@
+"""The search for the least area."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.bounds import PRICED
+from codesign.dual import DualBound
+from codesign.point import price
+from codesign.problem import BUDGET_TOLERANCE
+from codesign.search.best_bound import Search
+from codesign.search.inquiry import Proof
+from codesign.units import UM2_PER_MM2
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class LeastArea(Search):
+    """Minimise area: the array's area is known, its least SRAM is found by bisection and programme.
+
+    An option is infeasible with ``S`` bits when the dual bound of one limited metric exceeds its
+    limit there; more SRAM never hurts, so the least ``S`` not ruled out bounds the option's area.
+    """
+
+    def bounded_metric(self) -> str:
+        limited = [name for name in PRICED if name in self.goal.limits]
+        return limited[0] if limited else "noise"
+
+    def stop_at(self) -> float:
+        limit = self.goal.limits.get(self.bounded_metric(), np.inf)
+        return limit * (1 + BUDGET_TOLERANCE)
+
+    def raise_bounds(self, options: Ints, bound: DualBound) -> None:
+        self.lower[options[bound.value > self.stop_at()]] = np.inf
+
+    def prove(self) -> Proof:
+        self.least_sram = np.zeros(len(self.space))
+        self._raise_area(np.arange(len(self.space)))
+        return super().prove()
+
+    def _raise_area(self, options: Ints) -> None:
+        slope = self.space.problem.technology.sram_area_um2.slope
+        area_um2 = self.space.base_area_um2[options] + slope * self.least_sram[options]
+        self.lower[options] = np.maximum(self.lower[options], area_um2 / UM2_PER_MM2)
+
+    def _most_sram(self, options: Ints) -> Floats:
+        """SRAM bits that keep each option's area at the cutoff; no more than any tiling needs."""
+        within = self.space.sram_bits_within(
+            options, self.cutoff if np.isfinite(self.cutoff) else None
+        )
+        return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
+
+    def _useful_sram(self, shape: int) -> float:
+        """SRAM bits beyond which nothing improves on an array shape."""
+        if self.moves_data:
+            return self.space.most_need(shape)
+        return float(self.space.least_need(shape).max())
+
+    def _start_from_least_need(self, shape: int, options: Ints) -> None:
+        """Every layer needs room for its smallest tile at the widths it may take."""
+        need = self.space.least_need(shape)[self.space.geometry_of]
+        weights, ifmaps = self.space.runnable(options)
+        inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
+        allowed = self.space.weight_allowed[:, :, None] & self.space.tensor_allowed[inputs][:, None]
+        runs = weights[:, None, :, None] & ifmaps[:, None, None, :] & allowed
+        least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
+        self.lower[options[np.isinf(least)]] = np.inf
+        fits = np.isfinite(least)
+        self.least_sram[options[fits]] = np.maximum(self.least_sram[options[fits]], least[fits])
+        self._raise_area(options)
+
+    def bound_options(self, shape: int, options: Ints) -> None:
+        self._start_from_least_need(shape, options)
+        options = options[self.lower[options] < self.cutoff]
+        if not len(options):
+            return
+        start = np.broadcast_to(self.multipliers[shape], (len(options), len(self.dual.limited)))
+        self._bisect(shape, options, np.array(start), ratio=1.05)
+
+    def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
+        """Raise ``least_sram`` of options until the undecided range is within ``ratio``."""
+        high = self._most_sram(options)
+        probe = high.copy()  # first the most that could pay: is the option worth anything?
+        rows = np.arange(len(options))
+        while len(rows):
+            self._check_time()
+            high = np.minimum(high, self._most_sram(options))
+            mine = options[rows]
+            probe[rows] = np.minimum(probe[rows], high[rows])
+            batch = self.batch(mine, shape, probe[rows])
+            found = self.dual.bound(
+                batch, start=multipliers[rows], stop=self.stop_at(), accuracy=1e-5
+            )
+            multipliers[rows] = found.prices
+            self._offer_reached(mine, probe[rows], found)
+            ruled_out = found.value > self.stop_at()
+            self.least_sram[mine[ruled_out]] = probe[rows[ruled_out]] + 1
+            high[rows[~ruled_out]] = probe[rows[~ruled_out]]
+            self._raise_area(mine)
+            low = self.least_sram[mine]
+            self.lower[mine[low > self._useful_sram(shape)]] = np.inf
+            probe[rows] = np.floor(np.sqrt(np.maximum(low, 64.0) * high[rows]))
+            undecided = (high[rows] > np.maximum(low, 64.0) * ratio) & (
+                self.lower[mine] < self.cutoff
+            )
+            rows = rows[undecided]
+        for n, option in enumerate(options):
+            self.option_multipliers[int(option)] = multipliers[n]
+
+    def _offer_reached(self, options: Ints, sram: Floats, found: DualBound) -> None:
+        for n in np.flatnonzero(np.isfinite(found.reached)):
+            self.offer(
+                price(self.space, int(options[n]), found.tensor[n], found.weight[n], float(sram[n]))
+            )
+
+    def solve_option(self, option: int) -> float:
+        options, shape = np.array([option]), int(self.space.shape_of[option])
+        self._bisect(shape, options, self.option_multipliers[option][None].copy(), ratio=1.01)
+        if self.lower[option] >= self.cutoff:
+            return float(self.lower[option])
+        high = float(self._most_sram(options)[0])
+        single = self.batch(options, shape, np.array([high]))
+        low = float(self.least_sram[option])
+        start = self.option_multipliers[option][None]
+        found = self.dual.bound(single, start=start, stop=self.stop_at())
+        if found.value[0] > self.stop_at():
+            return self.cutoff
+        return self.solve_restricted(option, (low, high), single, found.prices[0])

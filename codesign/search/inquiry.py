@@ -1,0 +1,95 @@
+"""What a search is asked, and what it answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.bounds import Relaxation
+from codesign.point import Point
+from codesign.problem import Goal
+from codesign.space import Space
+
+Floats = npt.NDArray[np.float64]
+
+OnProgress = Callable[[float | None, float], None]  # (objective of the best design, bound)
+
+CLOSED = 1e-9  # relative; an option whose bound is this close to the best design is closed
+
+
+@dataclass
+class Effort:
+    """What a search did with the hardware options."""
+
+    considered: int = 0
+    solved: set[int] = field(default_factory=set)
+    programmes: int = 0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Outcome of one goal.
+
+    Attributes
+    ----------
+    best : Point or None
+        None: nothing within the limits (proven if ``complete``).
+    bound : float
+        No point of the space has a smaller metric; inf if there is none at all.
+    lower : floats, shape (options,)
+        Lower bound of each option.
+    complete : bool
+        False where time ran out.
+    """
+
+    best: Point | None
+    bound: float
+    lower: Floats
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """One goal to prove, with what is known beforehand.
+
+    Attributes
+    ----------
+    lower : floats, shape (options,)
+        Bounds on the goal's metric known beforehand; inf rules an option out.
+    best : Point or None
+        A point within the limits, to beat.
+    effort : Effort
+        Counts what is done.
+    rel_gap : float
+        Relative gap at which an option is closed, if coarser than rounding.
+    deadline : float
+        Of `time.monotonic`.
+    on_progress : callable, optional
+        Given the metric of the best point (or None) and the bound.
+    any_design : bool
+        Stop at the first point within the limits (is there one?), proving no optimum.
+    """
+
+    space: Space
+    relaxation: Relaxation
+    goal: Goal
+    lower: Floats
+    best: Point | None
+    effort: Effort
+    rel_gap: float = CLOSED
+    deadline: float = math.inf
+    on_progress: OnProgress | None = None
+    any_design: bool = False
+
+    @property
+    def solver_gap(self) -> float:
+        """Relative gap for the solver: none of its own unless a coarse answer is asked for."""
+        return self.rel_gap if self.rel_gap > CLOSED else 0.0
+
+
+class OutOfTime(Exception):
+    """Raised inside the search when the deadline passes."""

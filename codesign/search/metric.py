@@ -1,0 +1,89 @@
+"""The search for the least of any metric but area."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.bounds import Batch
+from codesign.dual import DualBound
+from codesign.point import price
+from codesign.search.best_bound import Search
+from codesign.search.inquiry import Proof
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class LeastMetric(Search):
+    """Minimise any metric but area: each option gets all the SRAM its area limit leaves."""
+
+    def bounded_metric(self) -> str:
+        return self.goal.metric
+
+    def raise_bounds(self, options: Ints, bound: DualBound) -> None:
+        self.lower[options] = np.maximum(self.lower[options], bound.value)
+
+    def prove(self) -> Proof:
+        sram = self._sram(np.arange(len(self.space)))
+        self.lower[sram < 1] = np.inf
+        self.solved_tables: list[tuple[Batch, float]] = []
+        return super().prove()
+
+    def _sram(self, options: Ints) -> Floats:
+        return self.space.sram_bits_within(options, self.goal.limits.get("area_mm2"))
+
+    def bound_options(self, shape: int, options: Ints) -> None:
+        self.lower[options] = np.maximum(
+            self.lower[options], self._bound_from_solved(self.ideal[shape])
+        )
+        options = options[self.lower[options] < self.cutoff]
+        if not len(options):
+            return
+        sram = self._sram(options)
+        start = np.broadcast_to(self.multipliers[shape], (len(options), len(self.dual.limited)))
+        batch = self.batch(options, shape, sram)
+        found = self.dual.bound(batch, start=start, stop=self.cutoff, accuracy=1e-5)
+        self.raise_bounds(options, found)
+        for n, option in enumerate(options):
+            self.option_multipliers[int(option)] = found.prices[n]
+        if np.isfinite(found.reached).any():
+            n = int(found.reached.argmin())
+            self.offer(
+                price(self.space, int(options[n]), found.tensor[n], found.weight[n], sram[n])
+            )
+
+    def solve_option(self, option: int) -> float:
+        options = np.array([option])
+        sram = float(self._sram(options)[0])
+        single = self.batch(options, int(self.space.shape_of[option]), np.array([sram]))
+        known = self._bound_from_solved(single)
+        if known >= self.cutoff:
+            return known
+        start = self.option_multipliers[option][None]
+        found = self.dual.bound(single, start=start, stop=self.cutoff)
+        if np.isfinite(found.reached[0]):
+            self.offer(price(self.space, option, found.tensor[0], found.weight[0], sram))
+        bound = max(known, float(found.value[0]))
+        if bound < self.cutoff:
+            solved = self.solve_restricted(option, (sram, sram), single, found.prices[0])
+            bound = max(bound, solved)
+            self.solved_tables.append((single, bound))
+        return bound
+
+    def _bound_from_solved(self, single: Batch) -> float:
+        """Bound from solved options that are at least as good as this one in every table."""
+        metrics = (self.goal.metric, *self.goal.limits)
+        bound = -np.inf
+        for better, its_bound in self.solved_tables:
+            if its_bound <= bound:
+                continue
+            if "latency_s" in metrics or "dram_bits" in metrics:
+                contains = (better.traffic <= single.traffic).all()
+            else:
+                contains = (np.isfinite(better.traffic) | ~np.isfinite(single.traffic)).all()
+            if "latency_s" in metrics:
+                contains = contains and (better.compute_s <= single.compute_s).all()
+            if contains:
+                bound = its_bound
+        return bound
