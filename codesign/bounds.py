@@ -242,7 +242,7 @@ class Relaxation:
             largest.append(np.where(np.isfinite(table), table, -np.inf).max(axis=1))
         for i in self._kind_of:
             total = total + largest[i]
-        return total
+        return np.asarray(total)
 
     def _full_table(self, kind: _Kind, batch: Batch, prices: Floats) -> Floats:
         """(B, own weight width if any, w, …): priced cost of one layer kind."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from codesign.network import Layer
 from codesign.space import Space
 
 Ints = npt.NDArray[np.int64]
@@ -95,14 +96,10 @@ def candidates(
     weights_run, ifmaps_run = space.runnable(options)
     layers = []
     for i, layer in enumerate(network.layers):
-        allowed = space.weight_allowed[i][:, None] & tensor_ok[space.tensor_index[layer.input]]
-        if layer.weight_tensor is not None:
-            allowed = allowed & tensor_ok[space.tensor_index[layer.weight_tensor]][:, None]
-            if layer.weight_tensor == layer.input:
-                allowed = allowed & np.eye(len(space.widths), dtype=bool)
+        allowed = space.weight_allowed[i][:, None] & _agreeing(space, layer, tensor_ok)
         if pairs is not None:
             allowed = allowed & pairs[i]
-        slack_s = 0.0 if traffic_matters else _other_traffic(space, i) / _rate(space)
+        slack_s = None if traffic_matters else _other_traffic(space, i) / _rate(space)
         parts = [
             _on_option(
                 space,
@@ -111,12 +108,63 @@ def candidates(
                 allowed & weights_run[n][:, None] & ifmaps_run[n],
                 factor[n],
                 (sram_from[n], sram_to[n]),
-                None if traffic_matters else slack_s,
+                slack_s,
             )
             for n, option in enumerate(options)
         ]
         layers.append(LayerCandidates(*(np.concatenate(c) for c in zip(*parts, strict=True))))
     return Candidates(options, tuple(layers), tensor_ok)
+
+
+def candidates_of_tables(
+    space: Space,
+    label: int,
+    traffic: Floats,
+    compute_s: Floats,
+    pairs: Bools,
+    tensor_widths: Bools,
+) -> Candidates:
+    """Options of an imagined hardware option given by its tables alone, its SRAM already spent.
+
+    Parameters
+    ----------
+    label : int
+        Hardware option to list it under.
+    traffic, compute_s : floats, shape (geometries, widths, widths)
+        Inf traffic where a pair of widths cannot run.
+    pairs : bools, shape (layers, widths, widths)
+    tensor_widths : bools, shape (inner tensors, widths)
+    """
+    layers = []
+    for i, layer in enumerate(space.problem.network.layers):
+        geometry = int(space.geometry_of[i])
+        allowed = pairs[i] & space.weight_allowed[i][:, None] & np.isfinite(traffic[geometry])
+        allowed = allowed & _agreeing(space, layer, tensor_widths)
+        weight, ifmap = np.nonzero(allowed)
+        compute = np.broadcast_to(compute_s[geometry], allowed.shape)
+        layers.append(
+            LayerCandidates(
+                np.full(len(weight), label),
+                weight,
+                ifmap,
+                np.zeros(len(weight)),
+                traffic[geometry][weight, ifmap],
+                compute[weight, ifmap],
+            )
+        )
+    return Candidates(np.array([label]), tuple(layers), tensor_widths)
+
+
+def _agreeing(space: Space, layer: Layer, tensor_widths: Bools) -> Bools:
+    """(w, w): pairs of operand widths that the tensors a layer reads may take."""
+    allowed = np.broadcast_to(
+        tensor_widths[space.tensor_index[layer.input]], (len(space.widths), len(space.widths))
+    )
+    if layer.weight_tensor is not None:
+        allowed = allowed & tensor_widths[space.tensor_index[layer.weight_tensor]][:, None]
+        if layer.weight_tensor == layer.input:
+            allowed = allowed & np.eye(len(space.widths), dtype=bool)
+    return allowed
 
 
 def _rate(space: Space) -> float:

@@ -16,7 +16,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleDimensions, RenderableType
 from rich.live import Live
 from rich.measure import Measurement
 from rich.table import Table
@@ -85,13 +85,22 @@ def to_text(parts: Iterable[RenderableType], terminal: bool) -> str:
         emoji=False,
         highlight=False,
     )
-    width = console.width
+    width, height = console.size
     for part in parts:
-        everything = console.options.update(width=WIDE)
-        console.width = max(width, Measurement.get(console, everything, part).minimum)
+        if isinstance(part, Table):
+            _keep_numbers_whole(part)
+        needed = Measurement.get(console, console.options.update(width=WIDE), part).minimum
+        console.size = ConsoleDimensions(max(width, needed), height)
         console.print(part)
-        console.width = width
     return "".join(line.rstrip() + "\n" for line in written.getvalue().split("\n")[:-1])
+
+
+def _keep_numbers_whole(part: Table) -> None:
+    """Tell rich how wide the columns are that must not fold; it takes a space for a fold."""
+    for column in part.columns:
+        if column.no_wrap:
+            texts = [str(cell) for cell in (column.header, *column.cells)]
+            column.min_width = max(len(line) for text in texts for line in text.split("\n"))
 
 
 def table(*columns: str) -> Table:
@@ -274,10 +283,15 @@ def proof_line(design: Design) -> Text:
     return Text.assemble(
         status,
         f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
-        f"gap {gap_shown(proof.gap)}; {solver.considered:,} hardware options considered: "
-        f"{solver.solved:,} solved, {rest}; {solver.programmes:,} programmes, "
+        f"gap {gap_shown(proof.gap)}; {counted(solver.considered, 'hardware option')} considered: "
+        f"{solver.solved:,} solved, {rest}; {counted(solver.programmes, 'programme')}, "
         f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
     )
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 programme``, ``7,056 programmes``."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def gap_shown(gap: float) -> str:
@@ -338,9 +352,9 @@ def progress_line(progress: Progress | None, objective: str, seconds: float) -> 
     else:
         shown = METRICS_SHOWN[progress.metric]
         text += shown.words + (": " if progress.metric == objective else " (breaking ties): ")
-        text += "no design yet" if progress.best is None else f"best {shown.amount(progress.best)}"
-        if progress.bound > 0:
+        found = progress.best is not None and math.isfinite(progress.best)
+        text += f"best {shown.amount(progress.best or 0.0)}" if found else "no design yet"
+        if 0 < progress.bound < math.inf:  # 0 says nothing: no metric is negative
             text += f", bound {shown.amount(progress.bound)}"
-        if progress.best is not None and progress.bound >= 0:
-            text += f", gap {gap_shown(max(progress.gap, 0.0))}"
+            text += f", gap {gap_shown(max(progress.gap, 0.0))}" if found else ""
     return Text(text, no_wrap=True, overflow="ellipsis")

@@ -46,9 +46,9 @@ class LeastArea(Search):
         self.lower[options] = np.maximum(self.lower[options], area_um2 / UM2_PER_MM2)
 
     def _most_sram(self, options: Ints) -> Floats:
-        """SRAM bits that keep each option's area at the cutoff; no more than any tiling needs."""
+        """SRAM bits that keep each option's area in reach; no more than any tiling needs."""
         within = self.space.sram_bits_within(
-            options, self.cutoff if np.isfinite(self.cutoff) else None
+            options, self.reach if np.isfinite(self.reach) else None
         )
         return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
 
@@ -126,5 +126,5 @@ class LeastArea(Search):
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, stop=self.stop_at())
         if found.value[0] > self.stop_at():
-            return self.cutoff
+            return self.reach
         return self.solve_restricted(option, (low, high), single, found.prices[0])

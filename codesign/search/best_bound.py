@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from codesign.bounds import PRICED, Batch
-from codesign.candidates import candidates
+from codesign.candidates import Candidates, candidates
 from codesign.dual import Dual, DualBound
+from codesign.formulation import Choice
 from codesign.point import Point
-from codesign.problem import BUDGET_TOLERANCE
-from codesign.programme import solve_programme
+from codesign.problem import BUDGET_TOLERANCE, Goal
+from codesign.programme import Answer, solve_programme
 from codesign.search.inquiry import Inquiry, OnProgress, OutOfTime, Proof
 
 Ints = npt.NDArray[np.int64]
@@ -66,6 +68,13 @@ class Search:
             return limit * (1 + 2 * BUDGET_TOLERANCE)
         value = self.best.metrics[self.goal.metric]
         return value - self.inquiry.rel_gap * abs(value)
+
+    @property
+    def reach(self) -> float:
+        """Just above the best design: what is not below is worse, and no tie either."""
+        if self.best is None:
+            return self.cutoff
+        return self.best.metrics[self.goal.metric] * (1 + 4 * BUDGET_TOLERANCE)
 
     def prove(self) -> Proof:
         """Search until everything is closed or time is up."""
@@ -196,7 +205,7 @@ class Search:
 
     def stop_at(self) -> float:
         """Dual bounds above this need no improvement."""
-        return self.cutoff
+        return self.reach
 
     def _open_shape(self, shape: int) -> None:
         options = self.shape_options(shape)
@@ -233,38 +242,51 @@ class Search:
         self, option: int, sram: tuple[float, float], single: Batch, multipliers: Floats
     ) -> float:
         """Solve the programme of one option over the widths its bound cannot rule out."""
-        prices = self.dual.prices(multipliers[None])
-        tensor, pair = self.relaxation.marginals(single, prices)
-        ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
-        ceiling += 1e-11 * abs(ceiling)  # rounding of the sums
+        pairs, tensor_widths = self.left_over(single, multipliers)
         listed = candidates(
             self.space,
             np.array([option]),
             np.array([sram[0]]),
             np.array([sram[1]]),
-            pairs=pair <= ceiling,
-            tensor_widths=self.space.tensor_allowed & (tensor <= ceiling),
+            pairs=pairs,
+            tensor_widths=tensor_widths,
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
         )
-        answer = solve_programme(
-            self.space,
-            self.goal,
-            listed,
-            capacity=lambda choice: max(choice.sram_bits, sram[0]),
-            rel_gap=self.inquiry.solver_gap,
-            deadline=self.inquiry.deadline,
-            on_progress=self._programme_progress(),
+        reach = self.reach  # what was left out is no better than this
+        answer = self.run_programme(
+            self.goal, listed, lambda choice: max(choice.sram_bits, sram[0])
         )
         if answer.runs:
             self.inquiry.effort.solved.add(option)
-            self.inquiry.effort.programmes += answer.runs
-        # What the bound ruled out is no better than the cutoff was.
-        bound = min(self.cutoff, answer.bound)
+        bound = min(reach, answer.bound)
         self.offer(answer.point)
         if not answer.complete:
             self.lower[option] = max(self.lower[option], bound)
             raise OutOfTime
         return bound
+
+    def left_over(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
+        """Width pairs of each layer and widths of each tensor that could still pay."""
+        tensor, pair = self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
+        ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
+        ceiling += 1e-11 * abs(ceiling)  # rounding of the sums
+        return pair <= ceiling, self.space.tensor_allowed & (tensor <= ceiling)
+
+    def run_programme(
+        self, goal: Goal, listed: Candidates, capacity: Callable[[Choice], float]
+    ) -> Answer:
+        """Hand a programme to the solver within the time left."""
+        answer = solve_programme(
+            self.space,
+            goal,
+            listed,
+            capacity=capacity,
+            rel_gap=self.inquiry.solver_gap,
+            deadline=self.inquiry.deadline,
+            on_progress=self._programme_progress(),
+        )
+        self.inquiry.effort.programmes += answer.runs
+        return answer
 
     def _programme_progress(self) -> OnProgress | None:
         if self.inquiry.on_progress is None:

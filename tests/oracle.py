@@ -1,0 +1,448 @@
+"""Plain enumeration of every design of a tiny problem: the truth the product is held to.
+
+Written from the model's page alone, in plain Python, and importing nothing that prices, bounds or
+searches. Every hardware option, every assignment of widths, every legal tile in each of the six
+loop orders, and every SRAM capacity that some tiling needs exactly are looked at. Only two
+shortcuts are taken, both plain to see: of the tilings of one layer only those are kept to which no
+other is at least as good in SRAM need and in DRAM traffic, and once the capacity is given each
+layer moves the least traffic that fits (nothing but the traffic depends on the tiling).
+
+Loop letters as in `codesign.network`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import permutations, product
+from typing import NamedTuple
+
+from codesign.network import Layer, Network
+from codesign.problem import Problem
+
+METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
+ORDERS = tuple("".join(order) for order in permutations("kcp"))
+TOLERANCE = 1e-9  # relative, on budgets and on ties
+
+RELEVANT = {"weights": "kc", "ifmap": "cp", "output": "kp"}  # the loops an operand depends on
+
+
+class HardwareOption(NamedTuple):
+    """A PE array and the operand widths of its PEs."""
+
+    rows: int
+    cols: int
+    pe_weight_bits: int
+    pe_activation_bits: int
+
+
+class Tile(NamedTuple):
+    """Groups, output channels, input channels, output rows and images of one tile."""
+
+    g: int
+    k: int
+    c: int
+    p: int
+    images: int
+
+
+class Cost(NamedTuple):
+    """What one tiling takes, in elements of each operand (partial sums for the output).
+
+    ``held_*`` is the SRAM it needs, ``moved_*`` the DRAM traffic.
+    """
+
+    held_weights: int
+    held_ifmap: int
+    held_output: int
+    moved_weights: int
+    moved_ifmap: int
+    moved_psum: int
+
+
+class Point(NamedTuple):
+    """One design: its metrics in the order of `METRICS`, and what it is made of."""
+
+    metrics: tuple[float, ...]
+    hardware: HardwareOption
+    sram_bits: int
+    widths: Mapping[str, int]
+
+    def value(self, metric: str) -> float:
+        """One of its metrics."""
+        return self.metrics[METRICS.index(metric)]
+
+
+Tilings = list[tuple[int, int]]  # (SRAM need, DRAM traffic) in bits, ascending need
+
+
+def ceil_div(a: int, b: int) -> int:
+    """``⌈a/b⌉`` of positive integers."""
+    return -(-a // b)
+
+
+def vertical(pair: int | tuple[int, int]) -> int:
+    """The vertical one of a stride or dilation."""
+    return pair if isinstance(pair, int) else pair[0]
+
+
+# --- hardware ---------------------------------------------------------------------------------
+
+
+def hardware_options(problem: Problem) -> list[HardwareOption]:
+    """Every PE array and PE width of the declared space."""
+    choices = problem.choices
+    sides = product(
+        choices.rows, choices.cols, choices.pe_weight_bits, choices.pe_activation_bits
+    )
+    return [HardwareOption(*o) for o in sides if not choices.square or o[0] == o[1]]
+
+
+def area_mm2(problem: Problem, hardware: HardwareOption, sram_bits: int) -> float:
+    """``overhead·rows·cols·A_PE + A_SRAM``."""
+    technology = problem.technology
+    engine, bw, ba = technology.engine, hardware.pe_weight_bits, hardware.pe_activation_bits
+    pe, fits = technology.pe_area_um2, technology.sram_fits
+    pe_um2 = pe.slope * engine * (bw * ba + bw + ba + math.log2(engine)) + pe.intercept
+    sram_um2 = fits[technology.sram].slope * sram_bits + fits[technology.sram].intercept
+    array_um2 = problem.area_overhead * hardware.rows * hardware.cols * pe_um2
+    return (array_um2 + sram_um2) * 1e-6
+
+
+# --- compute ----------------------------------------------------------------------------------
+
+
+def channels_at_once(layer: Layer, rows: int, engine: int) -> int:
+    """``rows·pack``: input channels the array takes in one cycle."""
+    return rows * max(1, engine // (layer.R * layer.S))
+
+
+def groups_at_once(layer: Layer, rows: int, cols: int, engine: int) -> int:
+    """``g``: groups side by side on the array."""
+    channels = channels_at_once(layer, rows, engine)
+    if layer.C <= channels and layer.K <= cols:
+        return min(layer.G, channels // layer.C, cols // layer.K)
+    return 1
+
+
+def array_cycles(layer: Layer, rows: int, cols: int, engine: int) -> int:
+    """Cycles of one layer whose operands fit the PE."""
+    passes = ceil_div(layer.R * layer.S, engine)
+    group_steps = ceil_div(layer.G, groups_at_once(layer, rows, cols, engine))
+    channel_steps = ceil_div(layer.C, channels_at_once(layer, rows, engine))
+    positions = layer.N * layer.P * layer.Q
+    return positions * passes * group_steps * channel_steps * ceil_div(layer.K, cols)
+
+
+def layer_cycles(
+    problem: Problem, layer: Layer, hardware: HardwareOption, bw: int, ba: int
+) -> int | None:
+    """Cycles of one layer at its widths; None where the PE is too narrow to run it."""
+    wide, deep = hardware.pe_weight_bits, hardware.pe_activation_bits
+    cycles = array_cycles(layer, hardware.rows, hardware.cols, problem.technology.engine)
+    if problem.choices.precision == "multi-pass":
+        return cycles * ceil_div(bw, wide) * ceil_div(ba, deep)
+    return cycles if bw <= wide and ba <= deep else None
+
+
+def reduction_bits(layer: Layer) -> int:
+    """``⌈log2(C·R·S)⌉``."""
+    bits = 0
+    while 2**bits < layer.C * layer.R * layer.S:
+        bits += 1
+    return bits
+
+
+def layer_bops(layer: Layer, bw: int, ba: int) -> float:
+    """Bit operations of one layer."""
+    reduction = layer.C * layer.R * layer.S
+    macs = layer.N * layer.G * layer.K * reduction * layer.P * layer.Q
+    return macs * (bw * ba + bw + ba + math.log2(reduction))
+
+
+# --- tiles ------------------------------------------------------------------------------------
+
+
+def _sizes(step: int, whole: int) -> list[int]:
+    """Multiples of ``step`` below ``whole``, and ``whole`` itself."""
+    return [*range(step, whole, step), whole]
+
+
+def legal_tiles(layer: Layer, rows: int, cols: int, engine: int) -> list[Tile]:
+    """Every tile that keeps the array as busy as the whole layer does."""
+    g = groups_at_once(layer, rows, cols, engine)
+    if g > 1:
+        blocks = [(tg, layer.K, layer.C) for tg in _sizes(g, layer.G)]
+    else:
+        channels = _sizes(channels_at_once(layer, rows, engine), layer.C)
+        blocks = [(1, tk, tc) for tk in _sizes(cols, layer.K) for tc in channels]
+    part_of_image = [(tp, 1) for tp in range(1, layer.P)]
+    whole_images = [(layer.P, images) for images in range(1, layer.N + 1)]
+    return [Tile(*block, *span) for block in blocks for span in part_of_image + whole_images]
+
+
+def trips(layer: Layer, tile: Tile) -> dict[str, int]:
+    """Trip count of each loop over tiles; ``g`` is the outermost one over groups."""
+    in_image = ceil_div(layer.P, tile.p)
+    return {
+        "g": ceil_div(layer.G, tile.g),
+        "k": ceil_div(layer.K, tile.k),
+        "c": ceil_div(layer.C, tile.c),
+        "p": layer.N * in_image if in_image > 1 else ceil_div(layer.N, tile.images),
+    }
+
+
+def refetch(order: str, count: Mapping[str, int], relevant: str) -> int:
+    """How often each tile of an operand is fetched, its loops running in ``order``."""
+    fetches, so_far = 1, 1
+    for loop in order:  # outermost first
+        so_far *= count[loop]
+        if loop in relevant and count[loop] > 1:
+            fetches = so_far
+    return fetches // math.prod(count[loop] for loop in relevant)
+
+
+def rows_in(layer: Layer, rows_out: int) -> int:
+    """Ifmap rows that ``rows_out`` output rows read."""
+    reach = (layer.R - 1) * vertical(layer.dilation) + 1
+    return min(layer.H, (rows_out - 1) * vertical(layer.stride) + reach)
+
+
+def rows_read(layer: Layer, tile: Tile) -> int:
+    """Ifmap rows fetched per image, halo rows once per row tile."""
+    row_tiles = ceil_div(layer.P, tile.p)
+    if row_tiles == 1:
+        return layer.H
+    reach = (layer.R - 1) * vertical(layer.dilation) + 1
+    halo = max(reach - vertical(layer.stride), 0)
+    return min(layer.H + (row_tiles - 1) * halo, row_tiles * rows_in(layer, tile.p))
+
+
+def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:
+    """SRAM need and DRAM traffic of one tiling, in elements."""
+    count = trips(layer, tile)
+    window = layer.R * layer.S
+    twice = {
+        name: 2 if count["g"] * math.prod(count[loop] for loop in relevant) > 1 else 1
+        for name, relevant in RELEVANT.items()
+    }
+    again = {name: refetch(order, count, relevant) for name, relevant in RELEVANT.items()}
+    ifmap_rows = tile.images * rows_in(layer, tile.p)
+    ifmap = layer.N * layer.G * layer.C * layer.W * rows_read(layer, tile)
+    outputs = layer.G * layer.K * layer.N * layer.P * layer.Q
+    return Cost(
+        held_weights=twice["weights"] * tile.g * tile.k * tile.c * window,
+        held_ifmap=twice["ifmap"] * tile.g * tile.c * ifmap_rows * layer.W,
+        held_output=twice["output"] * tile.g * tile.k * tile.images * tile.p * layer.Q,
+        moved_weights=layer.G * layer.K * layer.C * window * again["weights"],
+        moved_ifmap=ifmap * again["ifmap"],
+        moved_psum=2 * outputs * (again["output"] - 1),
+    )
+
+
+def layer_costs(layer: Layer, rows: int, cols: int, engine: int) -> list[Cost]:
+    """Costs of every tiling of a layer, equal ones once."""
+    tiles = legal_tiles(layer, rows, cols, engine)
+    return list({tiling_cost(layer, tile, order): None for tile in tiles for order in ORDERS})
+
+
+def best_tilings(layer: Layer, costs: Iterable[Cost], bw: int, ba: int) -> Tilings:
+    """Need and traffic of the tilings no other is as good as in both, ascending need."""
+    bacc = bw + ba + reduction_bits(layer)
+    pairs = [
+        (
+            cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc,
+            cost.moved_weights * bw + cost.moved_ifmap * ba + cost.moved_psum * bacc,
+        )
+        for cost in costs
+    ]
+    kept: Tilings = []
+    for need, traffic in sorted(pairs):
+        if not kept or traffic < kept[-1][1]:
+            kept.append((need, traffic))
+    return kept
+
+
+def least_traffic(tilings: Tilings, sram_bits: int) -> int:
+    """Least traffic of the tilings that fit."""
+    return min(traffic for need, traffic in tilings if need <= sram_bits)
+
+
+# --- widths -----------------------------------------------------------------------------------
+
+
+def results(network: Network) -> list[str]:
+    """Tensors no layer reads."""
+    read: set[str] = set()
+    for layer in network.layers:
+        read |= {layer.input, *layer.residuals}
+        read |= set() if layer.weight_tensor is None else {layer.weight_tensor}
+    return [name for name in network.tensors if name not in read]
+
+
+def noise_sources(network: Network) -> list[str]:
+    """``weight:<layer>`` of layers owning weights, ``tensor:<tensor>`` of all but results."""
+    last = results(network)
+    weights = [f"weight:{layer.name}" for layer in network.layers if layer.weight_tensor is None]
+    return weights + [f"tensor:{name}" for name in network.tensors if name not in last]
+
+
+def source_widths(problem: Problem, source: str) -> tuple[int, ...]:
+    """Widths a source may take."""
+    choices = problem.choices
+    if source in choices.pinned:
+        return (choices.pinned[source],)
+    return choices.weight_bits if source.startswith("weight:") else choices.activation_bits
+
+
+def all_widths(problem: Problem) -> list[dict[str, int]]:
+    """Every assignment of widths to weights and tensors."""
+    sources = noise_sources(problem.network)
+    options = [source_widths(problem, source) for source in sources]
+    return [dict(zip(sources, widths, strict=True)) for widths in product(*options)]
+
+
+def layer_widths(layer: Layer, widths: Mapping[str, int]) -> tuple[int, int]:
+    """``bw, ba`` of one layer."""
+    operand = f"weight:{layer.name}" if layer.weight_tensor is None else None
+    bw = widths[operand or f"tensor:{layer.weight_tensor}"]
+    return bw, widths[f"tensor:{layer.input}"]
+
+
+def tensor_bits(problem: Problem, widths: Mapping[str, int], name: str) -> int:
+    """Width at which a tensor is stored."""
+    return widths.get(f"tensor:{name}", problem.choices.output_bits)
+
+
+def noise_at(problem: Problem, source: str, bits: int) -> float:
+    """``e_t(b)``."""
+    if problem.sensitivity is None:
+        return 4.0**-bits
+    return problem.sensitivity[source][bits]
+
+
+# --- metrics of whole designs -----------------------------------------------------------------
+
+
+def width_metrics(problem: Problem, widths: Mapping[str, int]) -> tuple[float, float, float]:
+    """Noise, model bits and bit operations: what depends on the widths alone."""
+    noise = math.fsum(noise_at(problem, source, bits) for source, bits in widths.items())
+    model_bits, bops = 0, 0.0
+    for layer in problem.network.layers:
+        bw, ba = layer_widths(layer, widths)
+        bops += layer_bops(layer, bw, ba)
+        if layer.weight_tensor is None:
+            model_bits += layer.G * layer.K * layer.C * layer.R * layer.S * bw
+    return noise, float(model_bits), bops
+
+
+def output_and_residual_bits(
+    problem: Problem, layer: Layer, widths: Mapping[str, int]
+) -> tuple[int, int]:
+    """Traffic of one layer that no tiling changes."""
+    elements = problem.network.tensors
+    output = elements[layer.output] * tensor_bits(problem, widths, layer.output)
+    residual = sum(elements[t] * tensor_bits(problem, widths, t) for t in layer.residuals)
+    return output, residual
+
+
+class _Prices:
+    """Tilings of each layer on each array, priced once."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.engine = problem.technology.engine
+        self.costs: dict[tuple[str, int, int], list[Cost]] = {}
+        self.tilings: dict[tuple[str, int, int, int, int], Tilings] = {}
+
+    def of(self, layer: Layer, hardware: HardwareOption, bw: int, ba: int) -> Tilings:
+        array = (layer.name, hardware.rows, hardware.cols)
+        if array not in self.costs:
+            self.costs[array] = layer_costs(layer, hardware.rows, hardware.cols, self.engine)
+        key = (*array, bw, ba)
+        if key not in self.tilings:
+            self.tilings[key] = best_tilings(layer, self.costs[array], bw, ba)
+        return self.tilings[key]
+
+
+class _Run(NamedTuple):
+    """One layer at given widths on given hardware."""
+
+    compute_s: float
+    fixed_bits: int
+    tilings: Tilings
+
+
+def all_points(problem: Problem) -> list[Point]:
+    """Every design, whatever the budgets; empty where no hardware runs every layer."""
+    prices = _Prices(problem)
+    points = []
+    for widths in all_widths(problem):
+        of_widths = width_metrics(problem, widths)
+        for hardware in hardware_options(problem):
+            runs = _runs(problem, prices, hardware, widths)
+            if runs is not None:
+                points += [
+                    Point((latency_s, area, dram_bits, *of_widths), hardware, sram_bits, widths)
+                    for sram_bits, latency_s, area, dram_bits in _capacities(
+                        problem, hardware, runs
+                    )
+                ]
+    return points
+
+
+def _runs(
+    problem: Problem, prices: _Prices, hardware: HardwareOption, widths: Mapping[str, int]
+) -> list[_Run] | None:
+    runs = []
+    for layer in problem.network.layers:
+        bw, ba = layer_widths(layer, widths)
+        cycles = layer_cycles(problem, layer, hardware, bw, ba)
+        if cycles is None:
+            return None
+        fixed = sum(output_and_residual_bits(problem, layer, widths))
+        tilings = prices.of(layer, hardware, bw, ba)
+        runs.append(_Run(cycles / problem.clock_hz, fixed, tilings))
+    return runs
+
+
+def _capacities(
+    problem: Problem, hardware: HardwareOption, runs: list[_Run]
+) -> list[tuple[int, float, float, float]]:
+    """SRAM bits, latency, area and traffic at every capacity some tiling needs exactly."""
+    smallest = max(run.tilings[0][0] for run in runs)
+    needs = {need for run in runs for need, _ in run.tilings if need >= smallest}
+    found = []
+    for sram_bits in sorted(needs):
+        moved = [run.fixed_bits + least_traffic(run.tilings, sram_bits) for run in runs]
+        latency_s = sum(
+            max(run.compute_s, bits / problem.dram_bits_per_s)
+            for run, bits in zip(runs, moved, strict=True)
+        )
+        area = area_mm2(problem, hardware, sram_bits)
+        found.append((sram_bits, latency_s, area, float(sum(moved))))
+    return found
+
+
+# --- questions about the enumerated designs ---------------------------------------------------
+
+
+def within(points: Iterable[Point], budgets: Mapping[str, float]) -> list[Point]:
+    """The designs that keep every budget."""
+    limits = [(METRICS.index(name), x * (1 + TOLERANCE)) for name, x in budgets.items()]
+    return [point for point in points if all(point.metrics[i] <= x for i, x in limits)]
+
+
+def least(points: Iterable[Point], metric: str, budgets: Mapping[str, float]) -> float | None:
+    """Smallest value of a metric within budgets; None where no design keeps them."""
+    return min((point.value(metric) for point in within(points, budgets)), default=None)
+
+
+def best(points: Iterable[Point], objective: str, budgets: Mapping[str, float]) -> Point | None:
+    """The design of least objective, then area, then noise; None where there is none."""
+    left = within(points, budgets)
+    for metric in (objective, "area_mm2", "noise"):
+        value = least(left, metric, {})
+        if value is None:
+            return None
+        left = within(left, {metric: value})
+    return left[0]

@@ -1,0 +1,448 @@
+"""Tiny random problems that a plain enumeration can answer, every feature of the model among them.
+
+The same seed always gives the same problem. Budgets are set from designs that exist, so that they
+bind: some are kept exactly by one design only, some are a little too tight for any.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import oracle
+
+from codesign.network import Layer, Network
+from codesign.problem import Choices, Metric, Problem
+from codesign.solve import solve
+from codesign.technology import AreaFit, Technology
+
+MOST_ASSIGNMENTS = 1000
+MOST_HARDWARE_OPTIONS = 8
+WIDTHS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
+KERNELS = ((1, 1), (1, 1), (3, 3), (3, 3), (5, 5), (7, 7), (1, 3), (3, 1), (2, 2))
+OBJECTIVES = ("latency_s",) * 4 + ("area_mm2",) * 3 + ("dram_bits", "noise") * 2
+OBJECTIVES += ("model_bits", "bops")
+
+
+class Shape(NamedTuple):
+    """Images, channels, rows and columns of a stored tensor."""
+
+    images: int
+    channels: int
+    rows: int
+    columns: int
+
+    @property
+    def elements(self) -> int:
+        """Elements of all images."""
+        return math.prod(self)
+
+
+class Case(NamedTuple):
+    """A problem and every design of its space, the budgets left aside."""
+
+    problem: Problem
+    points: list[oracle.Point]
+
+
+def random_case(seed: int) -> Case:
+    """Problem number ``seed``."""
+    rng = random.Random(seed)
+    network = random_network(rng, layers=rng.choice((1, 2, 3, 3, 4, 4, 4)))
+    choices = _affordable(random_choices(rng, network), network, rng)
+    clock_hz = 10 ** rng.uniform(7, 9.5)
+    problem = Problem(
+        network=network,
+        technology=random_technology(rng),
+        clock_hz=clock_hz,
+        dram_bits_per_s=_balanced_bandwidth(rng, network, choices, clock_hz),
+        area_overhead=rng.choice((1.0, 1.0, rng.uniform(0.5, 3))),
+        choices=choices,
+        sensitivity=_sensitivity(rng, network) if rng.random() < 0.3 else None,
+        objective=rng.choice(OBJECTIVES),
+    )
+    points = oracle.all_points(problem)
+    if points:
+        problem = _with_budgets(rng, problem, points)
+    return Case(problem, points)
+
+
+def mid_size_problem(
+    seed: int, objective: Metric, budgeted: Sequence[Metric]
+) -> Problem:
+    """A problem beyond enumeration: 3 to 8 layers, 36 to 100 hardware options, three widths.
+
+    Each budget is well above the least value of its metric within the budgets before it; noise
+    is bounded by that of the network at 4 bits.
+    """
+    rng = random.Random(seed)
+    network = random_network(rng, layers=rng.randint(3, 8), scale=3)
+    choices = Choices(
+        rows=rng.choice(((2, 4, 8), (1, 4, 8, 16))),
+        cols=rng.choice(((2, 4, 8), (2, 4, 8, 12, 16))),
+        weight_bits=(2, 4, 8),
+        activation_bits=(2, 4, 8),
+        pe_weight_bits=(4, 8),
+        pe_activation_bits=(4, 8),
+    )
+    clock_hz = 5e8
+    problem = Problem(
+        network=network,
+        technology=random_technology(rng),
+        clock_hz=clock_hz,
+        dram_bits_per_s=_balanced_bandwidth(rng, network, choices, clock_hz),
+        choices=choices,
+    )
+    for metric in budgeted:
+        limit = problem.uniform_noise(4)
+        if metric != "noise":
+            least = solve(replace(problem, objective=metric)).metrics[metric]
+            limit = least * rng.uniform(1.5, 4 if metric == "area_mm2" else 2)
+        problem = replace(problem, budgets={**problem.budgets, metric: limit})
+    return replace(problem, objective=objective)
+
+
+# --- networks ---------------------------------------------------------------------------------
+
+
+class _Draft:
+    """A network while layers are being added."""
+
+    def __init__(self, rng: random.Random, scale: int) -> None:
+        self.rng, self.scale = rng, scale
+        self.layers: list[Layer] = []
+        images = rng.choice((1, 1, 1, 2, 3))
+        channels = scale * rng.choice((1, 2, 3, 4, 6, 8))
+        rows, columns = scale * rng.randint(1, 7), scale * rng.randint(1, 6)
+        self.shapes = {"in": Shape(images, channels, rows, columns)}
+
+    def source(self) -> str:
+        """The tensor the next layer reads: mostly the newest."""
+        names = list(self.shapes)
+        return names[-1] if self.rng.random() < 0.75 else self.rng.choice(names)
+
+    def add(self, layer: Layer, computed: Shape) -> None:
+        """Add a layer, perhaps with residuals and a fused pooling."""
+        stored = _pooled(self.rng, computed)
+        if stored == computed and layer.Q == 1 and self.rng.random() < 0.1:
+            stored = computed._replace(rows=computed.rows + 1)  # a class token beside the rows
+        appended = max(0, stored.elements - computed.elements)
+        layer = replace(layer, residuals=self.residuals(computed), appended=appended)
+        self.layers.append(layer)
+        self.shapes[layer.output] = stored
+
+    def residuals(self, computed: Shape) -> tuple[str, ...]:
+        """Tensors the output can be added to: mostly none, sometimes one, rarely two."""
+        fitting = [t for t, shape in self.shapes.items() if shape.elements <= computed.elements]
+        equal = [t for t in fitting if self.shapes[t].elements == computed.elements]
+        if equal and self.rng.random() < 0.6:
+            return (self.rng.choice(equal),)
+        count = self.rng.choice((0, 0, 0, 0, 1, 2))
+        return tuple(self.rng.sample(fitting, min(count, len(fitting))))
+
+    def network(self) -> Network:
+        """The network drafted so far."""
+        tensors = {name: shape.elements for name, shape in self.shapes.items()}
+        return Network(name="random", layers=tuple(self.layers), tensors=tensors)
+
+
+def random_network(rng: random.Random, layers: int, scale: int = 1) -> Network:
+    """A chain with side branches, residuals and now and then a product of two tensors.
+
+    ``scale`` multiplies channels, rows and columns.
+    """
+    draft = _Draft(rng, scale)
+    for number in range(layers):
+        kind = rng.choice((_convolution,) * 5 + (_fully_connected, _matmul, _matmul))
+        kind(draft, f"layer{number}", f"t{number}")
+    return draft.network()
+
+
+def _pooled(rng: random.Random, computed: Shape) -> Shape:
+    if computed.rows * computed.columns == 1 or rng.random() < 0.8:
+        return computed
+    if rng.random() < 0.3:
+        return computed._replace(rows=1, columns=1)
+    return computed._replace(rows=-(-computed.rows // 2), columns=-(-computed.columns // 2))
+
+
+def _convolution(draft: _Draft, name: str, output: str) -> None:
+    rng, source = draft.rng, draft.source()
+    shape = draft.shapes[source]
+    groups = _groups(rng, shape.channels)
+    K = draft.scale * rng.choice((1, 2, 3, 4, 5, 6, 8, 12))
+    if groups > 1:
+        K = rng.choice((1, 1, 2, 3))
+    R, S = rng.choice(KERNELS)
+    stride = rng.choice((1, 1, 2, (2, 1), 3))
+    dilation = rng.choice((1, 1, 1, 2, (1, 2)))
+    P = _positions(rng, shape.rows, R, _axis(stride, 0), _axis(dilation, 0))
+    Q = _positions(rng, shape.columns, S, _axis(stride, 1), _axis(dilation, 1))
+    layer = Layer(
+        name=name,
+        N=shape.images,
+        G=groups,
+        K=K,
+        C=shape.channels // groups,
+        P=P,
+        Q=Q,
+        R=R,
+        S=S,
+        H=shape.rows,
+        W=shape.columns,
+        stride=stride,
+        dilation=dilation,
+        input=source,
+        output=output,
+    )
+    draft.add(layer, Shape(shape.images, groups * K, P, Q))
+
+
+def _groups(rng: random.Random, channels: int) -> int:
+    """1, depthwise, or something between."""
+    if rng.random() < 0.55:
+        return 1
+    if rng.random() < 0.5:
+        return channels
+    return rng.choice(_divisors(channels))
+
+
+def _positions(rng: random.Random, size: int, kernel: int, stride: int, dilation: int) -> int:
+    """Output positions along one axis: padding as large as the output ("same"), none, or most."""
+    reach = (kernel - 1) * dilation + 1
+    counts = [-(-size // stride)] * 3 + [(size + reach - 2) // stride + 1]
+    if size >= reach:
+        counts.append((size - reach) // stride + 1)
+    return rng.choice(counts)
+
+
+def _fully_connected(draft: _Draft, name: str, output: str) -> None:
+    rng, source = draft.rng, draft.source()
+    shape = draft.shapes[source]
+    C, K = shape.elements // shape.images, draft.scale * rng.choice((1, 3, 5, 8, 10))
+    layer = Layer(name=name, N=shape.images, K=K, C=C, input=source, output=output)
+    draft.add(layer, Shape(shape.images, K, 1, 1))
+
+
+def _matmul(draft: _Draft, name: str, output: str) -> None:
+    """A product of two tensors, heads and images as groups; a convolution where none fits."""
+    rng, source = draft.rng, draft.source()
+    shape = draft.shapes[source]
+    rows = shape.rows * shape.columns
+    fitting = []
+    for heads in _divisors(shape.channels):
+        slice_ = shape.images * shape.channels  # G·C
+        for other, stored in draft.shapes.items():
+            K, rest = divmod(stored.elements, slice_)
+            if rest == 0 and 1 <= K <= 12 * draft.scale:
+                fitting.append((heads, other, K))
+    if not fitting:
+        _convolution(draft, name, output)
+        return
+    others = [option for option in fitting if option[1] != source]
+    heads, other, K = rng.choice(others or fitting)
+    layer = Layer(
+        name=name,
+        G=shape.images * heads,
+        K=K,
+        C=shape.channels // heads,
+        P=rows,
+        H=rows,
+        input=source,
+        output=output,
+        weight_tensor=other,
+    )
+    draft.add(layer, Shape(shape.images, heads * K, rows, 1))
+
+
+def _divisors(number: int) -> list[int]:
+    return [d for d in range(1, number + 1) if number % d == 0]
+
+
+def _axis(pair: int | tuple[int, int], axis: int) -> int:
+    return pair if isinstance(pair, int) else pair[axis]
+
+
+# --- choices ----------------------------------------------------------------------------------
+
+
+def random_choices(rng: random.Random, network: Network) -> Choices:
+    """A space of a few arrays in which nearly always some PE runs every layer."""
+    weight_bits = rng.sample(WIDTHS, rng.choice((1, 2, 2, 3, 3)))
+    activation_bits = rng.sample(WIDTHS, rng.choice((1, 2, 2, 3, 3)))
+    pinned = {
+        source: rng.choice(WIDTHS)
+        for source in oracle.noise_sources(network)
+        if rng.random() < 0.12
+    }
+    multi_pass = rng.random() < 0.25
+    wide = _pe_widths(rng, _widest_operand(network, weight_bits, activation_bits, pinned))
+    deep = _pe_widths(rng, max([*activation_bits, *pinned.values()]))
+    if multi_pass:
+        wide, deep = rng.sample(WIDTHS, len(wide)), rng.sample(WIDTHS, len(deep))
+    square = rng.random() < 0.2
+    rows, cols = _sides(rng, len(wide) * len(deep), square)
+    return Choices(
+        rows=rows,
+        cols=cols,
+        square=square,
+        weight_bits=tuple(weight_bits),
+        activation_bits=tuple(activation_bits),
+        pe_weight_bits=tuple(wide),
+        pe_activation_bits=tuple(deep),
+        precision="multi-pass" if multi_pass else "fixed",
+        pinned=pinned,
+        output_bits=rng.choice((4, 8, 8, 16)),
+    )
+
+
+def _widest_operand(
+    network: Network,
+    weight_bits: Sequence[int],
+    activation_bits: Sequence[int],
+    pinned: dict[str, int],
+) -> int:
+    """Widest weight operand: tensors stand in for weights where a layer says so."""
+    widths = [*weight_bits, *(bits for key, bits in pinned.items() if key[0] == "w")]
+    if any(layer.weight_tensor is not None for layer in network.layers):
+        widths += [*activation_bits, *pinned.values()]
+    return max(widths)
+
+
+def _pe_widths(rng: random.Random, widest: int) -> list[int]:
+    """One or two PE widths, one of them wide enough most of the time."""
+    widths = [widest if rng.random() < 0.93 else rng.choice(WIDTHS)]
+    if rng.random() < 0.4:
+        widths.append(rng.choice([bits for bits in WIDTHS if bits not in widths]))
+    return widths
+
+
+def _sides(rng: random.Random, pe_options: int, square: bool) -> tuple[tuple[int, ...], ...]:
+    most = MOST_HARDWARE_OPTIONS // pe_options
+    if square:
+        sides = tuple(rng.sample((1, 2, 3, 4, 6), rng.choice((min(most, 2), min(most, 3), 1))))
+        return sides, sides
+    rows = rng.sample((1, 2, 3, 4, 5, 8), rng.choice((min(most, 2), min(most, 3), 1)))
+    cols = rng.sample((1, 2, 3, 4, 6, 8), max(1, min(most // len(rows), rng.choice((1, 2, 3)))))
+    return tuple(rows), tuple(cols)
+
+
+def _affordable(choices: Choices, network: Network, rng: random.Random) -> Choices:
+    """Pin or drop widths until few enough assignments are left to enumerate."""
+    sources = oracle.noise_sources(network)
+
+    def assignments(choices: Choices) -> int:
+        bits = {"w": len(choices.weight_bits), "t": len(choices.activation_bits)}
+        return math.prod(bits[s[0]] for s in sources if s not in choices.pinned)
+
+    while assignments(choices) > MOST_ASSIGNMENTS:
+        lists = {"w": choices.weight_bits, "t": choices.activation_bits}
+        free = [s for s in sources if s not in choices.pinned and len(lists[s[0]]) > 1]
+        if rng.random() < 0.5:
+            source = rng.choice(free)
+            bits = rng.choice(lists[source[0]])
+            choices = replace(choices, pinned={**choices.pinned, source: bits})
+        elif len(choices.weight_bits) >= len(choices.activation_bits):
+            choices = replace(choices, weight_bits=choices.weight_bits[1:])
+        else:
+            choices = replace(choices, activation_bits=choices.activation_bits[1:])
+    return choices
+
+
+# --- technology, bandwidth, sensitivity -------------------------------------------------------
+
+
+def random_technology(rng: random.Random) -> Technology:
+    """Fits around the published ones; SRAM from nearly free to dearer than the array."""
+    fits = {
+        "single-port": AreaFit(
+            slope=2.94 * 10 ** rng.uniform(-1, 1), intercept=rng.choice((0.0, 3065.0))
+        ),
+        "dual-port": AreaFit(slope=4.16, intercept=3535.0),
+    }
+    return Technology(
+        name="random",
+        pe_area_um2=AreaFit(
+            slope=1.694 * 10 ** rng.uniform(-0.5, 0.5), intercept=rng.uniform(0, 300)
+        ),
+        sram_fits=fits,
+        sram=rng.choice(("single-port", "single-port", "dual-port")),
+        engine=rng.choice((9, 9, 9, 9, 4, 1)),
+    )
+
+
+def _balanced_bandwidth(
+    rng: random.Random, network: Network, choices: Choices, clock_hz: float
+) -> float:
+    """DRAM bits per second at which computing and moving take about as long."""
+    rows, cols = rng.choice(choices.rows), rng.choice(choices.cols)
+    cycles = sum(oracle.array_cycles(layer, rows, cols, 9) for layer in network.layers)
+    elements = sum(
+        layer.weights + layer.ifmap + network.tensors[layer.output] for layer in network.layers
+    )
+    bits = elements * (choices.weight_bits[-1] + choices.activation_bits[-1]) / 2
+    return bits / cycles * clock_hz * 2 ** rng.uniform(-2, 3)
+
+
+def _sensitivity(rng: random.Random, network: Network) -> dict[str, dict[int, float]]:
+    """A table for every noise source, now and then with zeros or out of order."""
+    table = {}
+    silent = rng.choice(WIDTHS) if rng.random() < 0.15 else math.inf
+    for source in oracle.noise_sources(network):
+        scale, base = 10 ** rng.uniform(-2, 2), rng.uniform(1.5, 5)
+        values = {bits: scale * base**-bits for bits in WIDTHS}
+        if rng.random() < 0.1:
+            values[rng.choice(WIDTHS)] *= 7
+        table[source] = {bits: e if bits < silent else 0.0 for bits, e in values.items()}
+    return table
+
+
+# --- budgets ----------------------------------------------------------------------------------
+
+
+def _with_budgets(
+    rng: random.Random, problem: Problem, points: Sequence[oracle.Point]
+) -> Problem:
+    """Budgets around a good design, now and then just out of reach."""
+    quality = f"uniform:{_middle_width(rng, problem)}" if rng.random() < 0.15 else None
+    count = rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 6))
+    metrics = rng.sample(oracle.METRICS, count)
+    if rng.random() < 0.7:  # a budget on the objective itself is allowed but idle
+        metrics = [metric for metric in metrics if metric != problem.objective]
+    if quality is not None:
+        metrics = [metric for metric in metrics if metric != "noise"]
+    anchor = good_point(rng, points)
+    budgets = {name: anchor.value(name) * _slack(rng) for name in metrics}
+    if metrics and rng.random() < 0.15:
+        for name in rng.sample(metrics, rng.randint(1, min(2, len(metrics)))):
+            budgets[name] = anchor.value(name) * rng.uniform(0.5, 0.99)
+    positive = {name: limit for name, limit in budgets.items() if limit > 0}
+    return replace(problem, budgets=positive, quality=quality)
+
+
+def _slack(rng: random.Random) -> float:
+    return rng.choice((1.0, 1.0, rng.uniform(1, 1.05), rng.uniform(1, 1.5)))
+
+
+def _middle_width(rng: random.Random, problem: Problem) -> int:
+    choices = problem.choices
+    widths = (*choices.weight_bits, *choices.activation_bits)
+    return rng.choice([bits for bits in WIDTHS if min(widths) <= bits <= max(widths)])
+
+
+def good_point(rng: random.Random, points: Sequence[oracle.Point]) -> oracle.Point:
+    """A design no other beats in some random weighting of two or three metrics."""
+    weights = [0.001] * len(oracle.METRICS)
+    for i in rng.sample(range(len(weights)), rng.choice((2, 2, 3))):
+        weights[i] = rng.uniform(0.1, 1)
+
+    def score(point: oracle.Point) -> float:
+        return sum(
+            weight * math.log(value + 1e-12)
+            for weight, value in zip(weights, point.metrics, strict=True)
+        )
+
+    return min(points, key=score)

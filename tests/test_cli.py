@@ -1,0 +1,523 @@
+"""The command line: what each option means, every exit code, and one line for every error."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesign import options, specs
+from codesign.cli import front, main
+from codesign.design import Design, ProofRecord
+from codesign.errors import SolverError, SpecError
+from codesign.problem import DEFAULT_BITS, DEFAULT_SIDES, METRICS, Problem
+from codesign.specs import load_network, load_technology
+
+TINY = """
+name = "tiny"
+layers = [
+    { name = "conv1", input = "image", output = "a", K = 8, C = 4, P = 6, Q = 6, H = 6, W = 6, R = 3, S = 3 },
+    { name = "fc", input = "a", output = "out", K = 10, C = 288 },
+]
+[tensors]
+image = 144
+a = 288
+out = 10
+"""  # noqa: E501
+SMALL = ("--rows", "1,2", "--cols", "1,2", "--bits", "4,6,8")
+BUDGET = ("--max-area-mm2", "0.1")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return str(path)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Instead of a solve: what would have been solved, and how."""
+    seen: dict[str, Any] = {}
+
+    def record(problem: Problem, **how: Any) -> Design:
+        seen.update(how, problem=problem)
+        raise SpecError("recorded")
+
+    monkeypatch.setattr(import_module("codesign.solve"), "solve", record)
+    return seen
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def problem_of(asked: dict[str, Any], *arguments: str) -> Problem:
+    assert main(["solve", *arguments]) == 2
+    problem = asked.pop("problem")
+    assert isinstance(problem, Problem)
+    return problem
+
+
+def test_defaults_shown_are_those_of_the_library(asked: dict[str, Any], tiny: str) -> None:
+    assert ",".join(map(str, DEFAULT_BITS)) == options.BITS
+    assert ",".join(map(str, DEFAULT_SIDES)) == options.SIDES
+    assert sorted(options.OBJECTIVES.values()) == sorted(METRICS)
+    assert sorted(metric for metric, _ in options.LIMITS.values()) == sorted(METRICS)
+    network = load_network(Path(tiny))
+    assert problem_of(asked, tiny) == Problem(network=network, quality="uniform:6")
+    assert asked["method"] == "search"
+    assert asked["time_limit_s"] is None
+    assert asked["rel_gap"] == 1e-6
+    assert asked["on_progress"] is None  # stderr is no terminal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["--clock-mhz", "100"], "clock_hz", 1e8),
+        (["--dram-gbit-per-s", "10"], "dram_bits_per_s", 1e10),
+        (["--memory", "hbm2"], "dram_bits_per_s", 2.048e12),
+        (["--area-overhead", "1.5"], "area_overhead", 1.5),
+        (["--technology", "tsmc28"], "technology", load_technology("tsmc28")),
+        (["--sram", "dual-port"], "technology", load_technology("tsmc28", "dual-port")),
+        (["--minimize", "area"], "objective", "area_mm2"),
+        (["--quality", "uniform:5"], "quality", "uniform:5"),
+        (["--quality", "none"], "quality", None),
+        (["--max-noise", "0.5"], "quality", None),
+        (["--max-noise", "0.5"], "budgets", {"noise": 0.5}),
+        (["--minimize", "noise"], "quality", None),
+        (["--minimize", "noise", "--quality", "uniform:5"], "quality", "uniform:5"),
+        (
+            [
+                *("--quality", "none", "--max-area-mm2", "6", "--max-latency-ms", "2"),
+                *("--max-dram-mbit", "3", "--max-model-mbit", "4", "--max-gbops", "5"),
+            ],
+            "budgets",
+            {
+                "area_mm2": 6,
+                "latency_s": 2e-3,
+                "dram_bits": 3e6,
+                "model_bits": 4e6,
+                "bops": 5e9,
+            },
+        ),
+    ],
+)
+def test_option_reaches_the_problem(
+    asked: dict[str, Any], tiny: str, arguments: list[str], name: str, value: object
+) -> None:
+    assert getattr(problem_of(asked, tiny, *arguments), name) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--bits", "8,4,4"], {"weight_bits": (4, 8), "activation_bits": (4, 8)}),
+        (["--weight-bits", "4"], {"weight_bits": (4,), "activation_bits": DEFAULT_BITS}),
+        (["--activation-bits", "4"], {"weight_bits": DEFAULT_BITS, "activation_bits": (4,)}),
+        (["--pe-bits", "8"], {"pe_weight_bits": (8,), "pe_activation_bits": (8,)}),
+        (
+            ["--pe-weight-bits", "9", "--bits", "4, 6"],
+            {"pe_weight_bits": (9,), "pe_activation_bits": (4, 6)},
+        ),
+        (
+            ["--pin", "weight:conv1=10", "--pin", "tensor:a=7", "--bits", "4"],
+            {"pinned": {"weight:conv1": 10, "tensor:a": 7}, "pe_weight_bits": (4, 10)},
+        ),
+        (["--rows", "3", "--cols", "4,5"], {"rows": (3,), "cols": (4, 5), "square": False}),
+        (["--rows", "3,5", "--square"], {"rows": (3, 5), "cols": (3, 5), "square": True}),
+        (["--rows", "3,5", "--cols", "5,6", "--square"], {"rows": (3, 5), "cols": (5, 6)}),
+        (["--output-bits", "5", "--precision", "multi-pass"], {"output_bits": 5}),
+        (["--precision", "multi-pass"], {"precision": "multi-pass"}),
+    ],
+)
+def test_option_reaches_the_choices(
+    asked: dict[str, Any], tiny: str, arguments: list[str], expected: dict[str, object]
+) -> None:
+    choices = problem_of(asked, tiny, *arguments).choices
+    assert {name: getattr(choices, name) for name in expected} == expected
+
+
+def test_search_options_reach_the_solve(asked: dict[str, Any], tiny: str) -> None:
+    problem_of(asked, tiny, "--method", "whole", "--time-limit-s", "9", "--rel-gap", "0.1")
+    assert asked == {"method": "whole", "time_limit_s": 9.0, "rel_gap": 0.1, "on_progress": None}
+
+
+def test_paths_for_technology_and_memory(
+    asked: dict[str, Any], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.toml").write_text(
+        'name = "slow"\ntransfer_rate_gt_per_s = 0.5\nbus_width_bits = 8\n'
+    )
+    (tmp_path / "process").write_text(
+        (specs.models_folder() / "technologies" / "tsmc28.toml").read_text()
+    )
+    monkeypatch.chdir(tmp_path)
+    problem = problem_of(asked, tiny, "--memory", "slow.toml", "--technology", "./process")
+    assert problem.dram_bits_per_s == 4e9
+    assert problem.technology.name == "tsmc28"
+
+
+def test_proven_design_is_printed(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
+    code, out, err = run(capsys, "solve", tiny, *SMALL, *BUDGET)
+    assert (code, err) == (0, "")
+    assert "tiny on tsmc28: least latency with area ≤ 0.1 mm²" in out
+    assert "\noptimal: latency" in out
+    for line in ("PE array", "SRAM", "conv1", "fc", "model size", "bit operations"):
+        assert f"\n{line}" in out
+    assert "\x1b" not in out
+
+
+def test_quiet_prints_one_line(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
+    code, out, err = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--quiet")
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 1
+    assert out.startswith("optimal, gap ")
+    assert ": latency " in out
+
+
+def test_json_is_the_design_file(
+    capsys: pytest.CaptureFixture[str], tiny: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "design.json"
+    assert run(capsys, "solve", tiny, *SMALL, *BUDGET, "--out", str(path))[0] == 0
+    code, out, err = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--json")
+    assert (code, err) == (0, "")
+    printed, written = json.loads(out), json.loads(path.read_text())
+    for design in (printed, written):
+        design["solver"].pop("seconds")
+    assert printed == written
+    assert Design.load(path).problem.network.name == "tiny"
+
+
+@pytest.mark.slow
+def test_plot_is_written(capsys: pytest.CaptureFixture[str], tiny: str, tmp_path: Path) -> None:
+    path = tmp_path / "design.svg"
+    assert run(capsys, "solve", tiny, *SMALL, "--quiet", "--plot", str(path))[0] == 0
+    assert path.read_text().lstrip().startswith("<?xml")
+
+
+def test_unproven_design_is_never_called_optimal(
+    capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("codesign.solve")
+    true_solve = module.solve
+
+    def unproven(problem: Problem, **how: Any) -> Design:
+        design = true_solve(problem, **how)
+        best = design.proof.objective
+        record = ProofRecord(status="feasible", objective=best, bound=best / 2, gap=0.5)
+        return replace(design, proof=record)
+
+    monkeypatch.setattr(module, "solve", unproven)
+    for extra in ([], ["--quiet"]):
+        code, out, err = run(capsys, "solve", tiny, *SMALL, *extra)
+        assert (code, err) == (4, "")
+        assert "feasible" in out
+        assert "gap 50 %" in out
+        assert "optimal" not in out
+
+
+def test_no_design_in_time(
+    capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_slow(problem: Problem, **how: Any) -> Design:
+        raise SolverError("no design found")
+
+    monkeypatch.setattr(import_module("codesign.solve"), "solve", too_slow)
+    assert run(capsys, "solve", tiny) == (5, "", "codesign: error: no design found\n")
+
+
+def test_interrupt(
+    capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(problem: Problem, **how: Any) -> Design:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module("codesign.solve"), "solve", interrupted)
+    assert run(capsys, "solve", tiny) == (130, "", "codesign: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "hint"),
+    [
+        (["--quality", "none", "--max-area-mm2", "0.0001"], "area at most 0.0001 mm²", False),
+        (["--bits", "2,3"], "noise at most", True),
+        (["--bits", "2,3", "--quality", "uniform:6"], "noise at most", False),
+        (["--max-area-mm2", "0.01", "--max-latency-ms", "5e-4"], "these budgets clash", True),
+    ],
+)
+def test_infeasible_is_one_line(
+    capsys: pytest.CaptureFixture[str], tiny: str, arguments: list[str], told: str, hint: bool
+) -> None:
+    code, out, err = run(capsys, "solve", tiny, "--rows", "1,2", "--cols", "1,2", *arguments)
+    assert (code, out) == (3, "")
+    assert err.startswith("codesign: infeasible: ")
+    assert told in err
+    assert ("the limit on noise is the default --quality uniform:6" in err) == hint
+    assert err.count("\n") == 1
+
+
+BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture `files`
+    ([], "Missing command"),
+    (["slove"], "slove"),
+    (["solve"], "Missing argument 'NETWORK'"),
+    (["solve", "resnt18"], "did you mean 'resnet18'? (shipped: alexnet, "),
+    (["solve", "no/such/file"], "no/such/file: cannot be read: No such file"),
+    (["solve", "FOLDER"], "cannot be read: Is a directory"),
+    (["solve", "BROKEN"], "broken.toml: not TOML: Expected '=' after a key"),
+    (["solve", "BROKEN"], "line 2"),
+    (["solve", "MISFIT"], "layer 'fc': its ifmap has N·G·C·H·W = 288 elements but tensor 'a'"),
+    (["solve", "UNKNOWN"], "layers[0] ('conv1').kernel: unknown key (known: name, K, C"),
+    (["solve", "NEGATIVE"], "layers[0] ('conv1').K: Input should be greater than"),
+    (["solve", "NETWORK", "--technology", "tsmc82"], "technologies: no 'tsmc82'; did you mean"),
+    (["solve", "NETWORK", "--memory", "ddr4"], "memories: no 'ddr4'; did you mean 'ddr4-2400'?"),
+    (["solve", "NETWORK", "--sram", "triple"], "no SRAM 'triple'; known: single-port, dual-port"),
+    (["solve", "NETWORK", "--max-aera-mm2", "6"], "--max-area-mm2"),
+    (["solve", "NETWORK", "--max-area-mm2"], "requires an argument"),
+    (["solve", "NETWORK", "--max-area-mm2", "six"], "'--max-area-mm2': 'six' is not a number"),
+    (["solve", "NETWORK", "--max-area-mm2", "nan"], "'--max-area-mm2': 'nan' is not a positive"),
+    (["solve", "NETWORK", "--max-area-mm2", "inf"], "'--max-area-mm2': 'inf' is not between"),
+    (["solve", "NETWORK", "--max-latency-ms", "-1"], "'--max-latency-ms': '-1' is not a positive"),
+    (["solve", "NETWORK", "--max-dram-mbit", "0"], "'--max-dram-mbit': '0' is not a positive"),
+    (["solve", "NETWORK", "--max-model-mbit", "1e300"], "'--max-model-mbit': '1e300' is not betw"),
+    (["solve", "NETWORK", "--max-gbops", "0"], "'--max-gbops': '0' is not a positive"),
+    (["solve", "NETWORK", "--max-noise", "-0"], "'--max-noise': '-0' is not a positive"),
+    (["solve", "NETWORK", "--clock-mhz", "1e9"], "'--clock-mhz': '1e9' is not between 0.001 and"),
+    (["solve", "NETWORK", "--dram-gbit-per-s", "0"], "'--dram-gbit-per-s': '0' is not a positive"),
+    (["solve", "NETWORK", "--area-overhead", "nan"], "'--area-overhead': 'nan' is not a positive"),
+    (["solve", "NETWORK", "--time-limit-s", "0"], "'--time-limit-s': '0' is not a positive"),
+    (["solve", "NETWORK", "--rel-gap", "1"], "'--rel-gap': '1' is not between 0 and 0.999999"),
+    (["solve", "NETWORK", "--rel-gap", "nan"], "'--rel-gap': 'nan' is not between 0 and"),
+    (["solve", "NETWORK", "--minimize", "power"], "'power' is not one of 'latency', 'area'"),
+    (["solve", "NETWORK", "--quality", "uniform"], "quality 'uniform': write uniform:<bits>"),
+    (["solve", "NETWORK", "--bits", "0,4"], "'--bits': 0 is not between 1 and 32"),
+    (["solve", "NETWORK", "--weight-bits", "33"], "'--weight-bits': 33 is not between 1 and 32"),
+    (["solve", "NETWORK", "--pe-bits", "4;8"], "'--pe-bits': '4;8': write whole numbers"),
+    (["solve", "NETWORK", "--pe-weight-bits", ""], "'--pe-weight-bits': '': write whole numbers"),
+    (["solve", "NETWORK", "--bits", "9" * 5000], "'--bits'"),
+    (["solve", "NETWORK", "--output-bits", "33"], "'--output-bits': 33 is not in the range"),
+    (["solve", "NETWORK", "--rows", "2.5"], "'--rows': '2.5': write whole numbers"),
+    (["solve", "NETWORK", "--cols", "65537"], "'--cols': 65537 is not between 1 and 65536"),
+    (["solve", "NETWORK", "--rows", ",".join(map(str, range(1, 1500)))], "Choices: rows: "),
+    (["solve", "NETWORK", "--rows", "3", "--cols", "4", "--square"], "no side in common"),
+    (["solve", "NETWORK", "--pin", "weight:conv1"], "'--pin': 'weight:conv1': write weight:"),
+    (["solve", "NETWORK", "--pin", "conv1=8"], "'--pin': 'conv1=8': write weight:LAYER=BITS"),
+    (["solve", "NETWORK", "--pin", "weight:conv1=40"], "'--pin': 40 is not between 1 and 32"),
+    (["solve", "NETWORK", "--pin", "weight:conv2=8"], "did you mean 'weight:conv1'?"),
+    (["solve", "NETWORK", "--pin", "tensor:out=8"], "'out' is a result of the network"),
+    (
+        ["solve", "NETWORK", "--pin", "weight:fc=8", "--pin", "weight:fc=4"],
+        "--pin weight:fc: given as 8 and as 4 bits",
+    ),
+    (["solve", "NETWORK", "--bits", "4", "--weight-bits", "4"], "--bits and --weight-bits contr"),
+    (["solve", "NETWORK", "--activation-bits", "4", "--bits", "4"], "--bits and --activation-bits"),
+    (["solve", "NETWORK", "--pe-bits", "4", "--pe-weight-bits", "4"], "--pe-bits and --pe-weight"),
+    (["solve", "NETWORK", "--pe-bits", "4", "--pe-activation-bits", "4"], "--pe-bits and --pe-act"),
+    (
+        ["solve", "NETWORK", "--quality", "none", "--max-noise", "1"],
+        "--quality and --max-noise con",
+    ),
+    (
+        ["solve", "NETWORK", "--memory", "hbm2", "--dram-gbit-per-s", "1"],
+        "--memory and --dram-gbit-per-s contradict",
+    ),
+    (["solve", "NETWORK", "--json", "--quiet"], "--json and --quiet contradict each other"),
+    (["solve", "NETWORK", "--threads", "2"], "No such option"),
+    (["solve", "NETWORK", "--out", "FOLDER"], "cannot be written: is a folder"),
+    (["solve", "NETWORK", "--out", "FOLDER/none/x.json"], "cannot be written: no folder"),
+    (["solve", "NETWORK", "--plot", "FOLDER/none/x.png"], "cannot be written: no folder"),
+    (["solve", "NETWORK", "--plot", "x.jpeg"], "--plot x.jpeg: must end in .png, .pdf, .svg"),
+    (["solve", "NETWORK", "--out", "NETWORK"], "given twice, for two different files"),
+    (["solve", "NETWORK", "--out", "x.svg", "--plot", "./x.svg"], "given twice, for two"),
+    (["solve", "NETWORK", "--out", os.devnull], "cannot be written"),
+    (["show", "colours"], "'colours' is not one of 'networks', 'technologies', 'memories'"),
+    (["show", "networks", "resnet"], "networks: no 'resnet'"),
+    (["show", "memories", "BROKEN"], "broken.toml: not TOML"),
+    (["show", "memories", "NETWORK"], "transfer_rate_gt_per_s: missing"),
+    (["show", "networks", "resnet18", "more"], "unexpected extra argument"),
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path, tiny: str) -> dict[str, str]:
+    texts = {
+        "BROKEN": 'name = "x"\nlayers\n',
+        "MISFIT": TINY.replace("a = 288", "a = 287"),
+        "UNKNOWN": TINY.replace("P = 6", "kernel = 3, P = 6", 1),
+        "NEGATIVE": TINY.replace("K = 8", "K = -8"),
+    }
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    made = {"NETWORK": tiny, "FOLDER": str(folder)}
+    for name, text in texts.items():
+        path = tmp_path / f"{name.lower()}.toml"
+        path.write_text(text)
+        made[name] = str(path)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), BAD, ids=[" ".join(bad)[:60] + f"-{i}" for i, (bad, _) in enumerate(BAD)]
+)
+@pytest.mark.usefixtures("asked")
+def test_bad_input_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+    files: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for name, path in files.items():
+        arguments = [word.replace(name, path) for word in arguments]
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("codesign: error: ")
+    assert told in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert "recorded" not in err  # refused before the solve
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs enforced permissions")
+@pytest.mark.usefixtures("asked")
+def test_read_only_folder(
+    capsys: pytest.CaptureFixture[str], tiny: str, tmp_path: Path
+) -> None:  # pragma: no cover
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    code, out, err = run(capsys, "solve", tiny, "--out", str(folder / "x.json"))
+    assert (code, out) == (2, "")
+    assert "permission denied" in err
+
+
+@pytest.mark.parametrize(("option", "method"), [("--out", "save"), ("--plot", "plot")])
+def test_full_disk_does_not_cost_the_result(
+    capsys: pytest.CaptureFixture[str],
+    tiny: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    method: str,
+) -> None:
+    def full(self: Design, path: Path) -> None:
+        raise SpecError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr(Design, method, full)
+    code, out, err = run(capsys, "solve", tiny, *SMALL, option, str(tmp_path / "x.png"))
+    assert code == 2
+    assert "\noptimal: latency" in out
+    assert err.count("\n") == 1
+    assert err.endswith("No space left on device\n")
+
+
+def test_names_are_printed_literally(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    odd = "[red]bold[/red]:smile:[/]"
+    text = TINY.replace('"conv1"', f'"{odd}"').replace('"tiny"', r'"t\u001b[31m\nx"')
+    path.write_text(text)
+    for command in (["solve", str(path), *SMALL], ["show", "networks", str(path)]):
+        code, out, err = run(capsys, *command)
+        assert (code, err) == (0, "")
+        assert f"\n{odd}" in out
+        assert r"t\x1b[31m\nx" in out
+        assert "\x1b" not in out
+    code, _, err = run(capsys, "solve", str(path), "--pin", "weight:\x1b[31m=8")
+    assert code == 2
+    assert "\x1b" not in err
+
+
+def test_nothing_is_cut_when_piped(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "a_very_long_name_of_a_layer." * 7
+    path = tmp_path / "long.toml"
+    path.write_text(TINY.replace('"conv1"', f'"{name}"'))
+    for command in (["solve", str(path), *SMALL], ["show", "networks", str(path)]):
+        _, out, _ = run(capsys, *command)
+        row = next(line for line in out.splitlines() if line.startswith(name))
+        assert len(row.split()) >= 8
+        assert "…" not in out
+        assert all(line == line.rstrip() for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], ["networks", "resnet18", "tsmc28", "hbm2"]),
+        (["networks"], ["layers", "resnet152", "11,513,626,624", "60,040,384", "CVPR 2016"]),
+        (["technologies"], ["tsmc28", "153.46 + 1.694 · BOPS", "3065 + 2.94 · bits, single-port"]),
+        (["memories"], ["hbm2", "2,048", "lpddr4x-4266", "273.02"]),
+        (["networks", "mobilenetv2"], ["features.2.conv.1.0", "3×3/2", "features.2.conv.0.0.out"]),
+        (["networks", "vit_b_16"], ["encoder.0.scores, encoder.0.values"]),
+        # 9·(8·8 + 8 + 8 + log2 9) = 748.53 BOPS, · 1.694 + 153.46 = 1421.5 µm²; / 1465 = −3.0 %
+        (["technologies", "tsmc28"], ["dual-port", "0.916", "fixed8 1,465.0 1,421.5 -3.0"]),
+        (["memories", "ddr4-2400"], ["153.6", "JESD79-4"]),
+    ],
+)
+def test_show(capsys: pytest.CaptureFixture[str], arguments: list[str], told: list[str]) -> None:
+    code, out, err = run(capsys, "show", *arguments)
+    assert (code, err) == (0, "")
+    for text in told:
+        assert text in " ".join(out.split())
+
+
+def test_show_a_file(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
+    code, out, _ = run(capsys, "show", "networks", tiny)
+    assert code == 0
+    assert "conv1" in out
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "solve", "--help")
+    assert code == 0
+    for parameter in front.commands["solve"].params:
+        if parameter.opts[0].startswith("--"):
+            assert f"  {parameter.opts[0]} " in out or f", {parameter.opts[0]} " in out
+    assert run(capsys, "--version")[1].startswith("codesign ")
+
+
+def test_help_imports_next_to_nothing() -> None:
+    heavy = ("numpy", "pydantic", "pyomo", "rich", "pandas", "matplotlib", "codesign.problem")
+    script = (
+        "import sys\nfrom codesign.cli import main\nmain(['solve', '--help'])\n"
+        f"sys.exit(str([name for name in {heavy!r} if name in sys.modules] or ''))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "Usage: codesign solve" in ran.stdout
+    assert ran.stderr.strip() == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_closed_pipe_is_quiet() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = "import sys\nfrom codesign.cli import main\nsys.exit(main(['show', 'networks']))"
+    ran = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert ran.returncode == 1
+    assert ran.stderr == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_standard_output_is_one_line() -> None:
+    script = "import sys\nfrom codesign.cli import main\nsys.exit(main(['show']))"
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE)
+    assert ran.returncode == 2
+    assert ran.stderr == b"codesign: error: standard output: No space left on device\n"

@@ -1,0 +1,295 @@
+"""The product's optimum is the enumerated one: on hundreds of tiny random problems, all features.
+
+Objective, tie-breaks, budgets, every figure of the design, and what an infeasible problem is told
+are compared with `oracle`, which shares no code with the search.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+
+import oracle
+import pytest
+from random_problems import Case, random_case
+
+from codesign.design import Design, LayerDesign
+from codesign.errors import InfeasibleError
+from codesign.network import Layer
+from codesign.problem import Problem
+from codesign.solve import solve
+
+SEEDS = range(300)
+LONG_SEEDS = range(1000, 4000)
+BLOCK = 100
+EXACT = 1e-9
+
+SEEN: dict[int, set[str]] = {}  # features of the problems made so far
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_optimum_is_the_enumerated_one(seed: int) -> None:
+    case = random_case(seed)
+    SEEN[seed] = features(case)
+    compare(case)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", LONG_SEEDS[::BLOCK])
+def test_optimum_is_the_enumerated_one_long(first: int) -> None:
+    wrong = []
+    for seed in range(first, first + BLOCK):
+        try:
+            compare(random_case(seed))
+        except Exception as error:
+            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def compare(case: Case) -> None:
+    """Solve the problem and hold the answer to the enumerated designs."""
+    problem, points = case
+    truth = oracle.best(points, problem.objective, problem.budgets)
+    if truth is None:
+        with pytest.raises(InfeasibleError) as caught:
+            solve(problem)
+        check_explanation(case, caught.value)
+        return
+    design = solve(problem)
+    for metric in (problem.objective, "area_mm2", "noise"):
+        assert design.metrics[metric] == close(truth.value(metric)), f"{metric}; truth: {truth}"
+    for metric, limit in problem.budgets.items():
+        assert design.metrics[metric] <= limit * (1 + EXACT), f"budget on {metric} exceeded"
+    check_proof(design)
+    check_choices(design)
+    check_figures(design)
+
+
+def close(value: float) -> object:
+    """Equal within the tolerance of budgets and ties."""
+    return pytest.approx(value, rel=EXACT, abs=0)
+
+
+def check_proof(design: Design) -> None:
+    """Proven, and the bound is one."""
+    proof = design.proof
+    value = design.metrics[design.problem.objective]
+    assert proof.status == "optimal"
+    assert proof.objective == value
+    assert proof.bound <= value * (1 + EXACT)
+    assert 0 <= proof.gap <= 1e-6
+    assert proof.gap * value >= (value - proof.bound) * (1 - 1e-3) - 1e-12 * value
+
+
+def check_choices(design: Design) -> None:
+    """Hardware and widths are from the declared space."""
+    problem = design.problem
+    assert hardware_of(design) in oracle.hardware_options(problem)
+    for source, bits in widths_of(design).items():
+        assert bits in oracle.source_widths(problem, source)
+    for name in oracle.results(problem.network):
+        assert design.tensor_bits[name] == problem.choices.output_bits
+    assert set(design.tensor_bits) == set(problem.network.tensors)
+
+
+def hardware_of(design: Design) -> oracle.HardwareOption:
+    """The hardware of a design in the oracle's words."""
+    built = design.hardware
+    return oracle.HardwareOption(
+        built.rows, built.cols, built.pe_weight_bits, built.pe_activation_bits
+    )
+
+
+def widths_of(design: Design) -> dict[str, int]:
+    """Widths of everything that adds noise."""
+    network = design.problem.network
+    rows = zip(network.layers, design.layer_designs, strict=True)
+    weights = {
+        f"weight:{layer.name}": row.weight_bits
+        for layer, row in rows
+        if layer.weight_tensor is None
+    }
+    tensors = {f"tensor:{name}": bits for name, bits in design.tensor_bits.items()}
+    return {name: (weights | tensors)[name] for name in oracle.noise_sources(network)}
+
+
+def check_figures(design: Design) -> None:
+    """Every figure follows from the hardware, the widths and the tilings."""
+    problem, hardware, widths = design.problem, hardware_of(design), widths_of(design)
+    for layer, row in zip(problem.network.layers, design.layer_designs, strict=True):
+        check_layer(problem, hardware, widths, layer, row)
+    rows = design.layer_designs
+    noise, model_bits, bops = oracle.width_metrics(problem, widths)
+    sram_bits = max(row.sram_bits for row in rows)
+    assert design.hardware.sram_bits == sram_bits
+    assert dict(design.metrics) == {
+        "latency_s": close(sum(row.latency_s for row in rows)),
+        "area_mm2": close(oracle.area_mm2(problem, hardware, sram_bits)),
+        "dram_bits": close(sum(row.dram_bits.total for row in rows)),
+        "noise": close(noise),
+        "model_bits": close(model_bits),
+        "bops": close(bops),
+    }
+
+
+def check_layer(
+    problem: Problem,
+    hardware: oracle.HardwareOption,
+    widths: dict[str, int],
+    layer: Layer,
+    row: LayerDesign,
+) -> None:
+    """One layer's tile is legal, and its need, traffic, cycles and times are the tile's."""
+    engine = problem.technology.engine
+    bw, ba = oracle.layer_widths(layer, widths)
+    tile = oracle.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
+    assert row.name == layer.name
+    assert row.weight_bits == bw
+    assert tile in oracle.legal_tiles(layer, hardware.rows, hardware.cols, engine)
+    cost = oracle.tiling_cost(layer, tile, row.order)
+    bacc = bw + ba + oracle.reduction_bits(layer)
+    need = cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc
+    output, residual = oracle.output_and_residual_bits(problem, layer, widths)
+    moved = row.dram_bits
+    assert row.sram_bits == need
+    assert moved.weights == cost.moved_weights * bw
+    assert moved.ifmap == cost.moved_ifmap * ba
+    assert moved.psum == cost.moved_psum * bacc
+    assert (moved.output, moved.residual) == (output, residual)
+    assert row.cycles == oracle.layer_cycles(problem, layer, hardware, bw, ba)
+    assert row.compute_s == close(row.cycles / problem.clock_hz)
+    assert row.memory_s == close(moved.total / problem.dram_bits_per_s)
+    assert row.latency_s == max(row.compute_s, row.memory_s)
+    assert row.bound_by == ("compute" if row.compute_s >= row.memory_s else "memory")
+
+
+def check_explanation(case: Case, error: InfeasibleError) -> None:
+    """The budgets named clash, none of them in vain, and the values that would work do."""
+    problem, points = case
+    budgets = dict(problem.budgets)
+    clashing = error.clashing
+    assert bool(clashing) == bool(points), "budgets clash exactly when some design exists"
+    limits = {metric: limit for metric, (limit, _, _) in clashing.items()}
+    assert limits == {metric: budgets[metric] for metric in clashing}
+    assert not oracle.within(points, limits)
+    for metric, (_, alone, needed) in clashing.items():
+        rest = {name: limit for name, limit in limits.items() if name != metric}
+        assert not points or oracle.within(points, rest), f"{metric} is named in vain"
+        assert alone == close(oracle.least(points, metric, {}))
+        others = {name: limit for name, limit in budgets.items() if name != metric}
+        truth = oracle.least(points, metric, others)
+        assert needed is None if truth is None else needed == close(truth)
+
+
+# --- the seeds contain what they should -------------------------------------------------------
+
+
+def features(case: Case) -> set[str]:
+    """What a problem is made of."""
+    problem, points = case
+    truth = oracle.best(points, problem.objective, problem.budgets)
+    found = {f"objective {problem.objective}", f"{len(problem.network.layers)} layers"}
+    found |= {f"budget {metric}" for metric in problem.budgets}
+    found.add("no design at all" if not points else "feasible" if truth else "infeasible")
+    found |= {feature for feature, present in _choice_features(problem).items() if present}
+    for layer in problem.network.layers:
+        found |= {feature for feature, present in _layer_features(layer).items() if present}
+        if any(groups_run_side_by_side(problem, layer, rows) for rows in problem.choices.rows):
+            found.add("groups side by side")
+        if problem.network.tensors[layer.output] < layer.computed_outputs:
+            found.add("fused pooling")
+    if truth is not None and problem.objective != "area_mm2" and "area_mm2" in problem.budgets:
+        found.add("area budget")
+        if max(p.sram_bits for p in points) > truth.sram_bits:
+            found.add("SRAM binds")
+    if truth is not None and any(
+        math.isclose(truth.value(metric), limit, rel_tol=EXACT)
+        for metric, limit in problem.budgets.items()
+    ):
+        found.add("a budget used up exactly")
+    return found
+
+
+def _choice_features(problem: Problem) -> dict[str, bool]:
+    choices = problem.choices
+    return {
+        "pins": bool(choices.pinned),
+        "multi-pass": choices.precision == "multi-pass",
+        "square": choices.square,
+        "sensitivity": problem.sensitivity is not None,
+        "quality": problem.quality is not None,
+        "overhead": problem.area_overhead != 1,
+        "three widths": len(choices.weight_bits) == 3 or len(choices.activation_bits) == 3,
+        "several results": len(oracle.results(problem.network)) > 1,
+    }
+
+
+def _layer_features(layer: Layer) -> dict[str, bool]:
+    kernel = f"kernel {layer.R}x{layer.S}"
+    return {
+        kernel: True,
+        "residual": bool(layer.residuals),
+        "input as residual": layer.input in layer.residuals,
+        "weight tensor": layer.weight_tensor is not None,
+        "a tensor times itself": layer.weight_tensor == layer.input,
+        "groups": layer.G > 1 and layer.C > 1,
+        "depthwise": layer.G > 1 and layer.C == 1,
+        "batch": layer.N > 1,
+        "stride": oracle.vertical(layer.stride) > 1,
+        "dilation": oracle.vertical(layer.dilation) > 1 and layer.R > 1,
+        "fully connected": layer.H * layer.W == 1,
+        "appended": layer.appended > 0,
+    }
+
+
+def groups_run_side_by_side(problem: Problem, layer: Layer, rows: int) -> bool:
+    """Whether some array with this many rows runs several groups at once."""
+    engine = problem.technology.engine
+    return any(oracle.groups_at_once(layer, rows, cols, engine) > 1 for cols in problem.choices.cols)
+
+
+def test_seeds_contain_every_feature() -> None:
+    count: dict[str, int] = {}
+    for seed in SEEDS:
+        for feature in SEEN.get(seed) or features(random_case(seed)):
+            count[feature] = count.get(feature, 0) + 1
+    wanted = [*_choice_features(random_case(0).problem), *_layer_features(_PLAIN)]
+    wanted += [f"objective {metric}" for metric in oracle.METRICS]
+    wanted += [f"budget {metric}" for metric in oracle.METRICS]
+    wanted += [f"kernel {kernel}" for kernel in ("3x3", "5x5", "7x7", "1x3")]
+    wanted += [f"{number} layers" for number in (1, 2, 3, 4)]
+    wanted += ["groups side by side", "fused pooling", "SRAM binds", "a budget used up exactly"]
+    rare = [feature for feature in wanted if count.get(feature, 0) < 5]
+    assert not rare, f"too rare in the seeds: {rare}; found {count}"
+    assert count["no design at all"] >= 1
+    share = count["infeasible"] / len(SEEDS)
+    assert 0.12 <= share <= 0.25, f"{share:.0%} of the problems are infeasible"
+
+
+_PLAIN = Layer(name="plain", K=1, C=1, input="a", output="b")
+
+
+# --- the oracle itself, where it can be checked more plainly still ----------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_refetch_counts_the_changes_of_a_tile_on_a_walk_through_the_loops(seed: int) -> None:
+    rng = random.Random(seed)
+    count = {loop: rng.choice((1, 1, 2, 3)) for loop in "kcp"}
+    for order in oracle.ORDERS:
+        for relevant in oracle.RELEVANT.values():
+            own = math.prod(count[loop] for loop in relevant)
+            walked = _fetches_on_a_walk(order, count, relevant)
+            assert oracle.refetch(order, count, relevant) * own == walked
+
+
+def _fetches_on_a_walk(order: str, count: dict[str, int], relevant: str) -> int:
+    held, fetches = None, 0
+    for a in range(count[order[0]]):
+        for b in range(count[order[1]]):
+            for c in range(count[order[2]]):
+                at = dict(zip(order, (a, b, c), strict=True))
+                wanted = tuple(at[loop] for loop in relevant)
+                fetches += wanted != held
+                held = wanted
+    return fetches

@@ -1,0 +1,270 @@
+"""Pictures show what the design says: every layer, the ceilings, the widths, the area, the proof.
+
+The tiny network on 2 × 4 PEs, 8 × 8 bits, 100 MHz and 20 Gbit/s, by hand:
+
+    conv1  3×3, 2 → 4 channels, 4 × 4 outputs: 4·2·16·10 = 1280 OPS in 16 cycles, compute-bound
+    conv2  1×1, 4 → 8 channels, 4 × 4 outputs: 8·4·16·2 = 1024 OPS in ⌈8/4⌉·16 = 32 cycles,
+           compute-bound
+    fc     1×1, 128 → 10 channels: 10·128·2 = 2560 OPS in ⌈128/(2·9)⌉·⌈10/4⌉ = 24 cycles = 0.24 µs;
+           8·(1280 + 128 + 10) = 11344 bits take 0.5672 µs, memory-bound
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
+
+from codesign.design import Design
+from codesign.errors import SpecError
+from codesign.network import Layer, Network
+from codesign.plots import MAX_NAMED_LAYERS, plot_design
+from codesign.problem import Choices, Problem
+from codesign.solve import solve
+
+CONV1 = Layer(name="conv1", K=4, C=2, P=4, Q=4, R=3, S=3, H=6, W=6, input="image", output="a")
+CONV2 = Layer(name="conv$_2$", K=8, C=4, P=4, Q=4, H=4, W=4, input="a", output="b")
+FC = Layer(name="fc", K=10, C=128, input="b", output="scores")
+TENSORS = {"image": 72, "a": 64, "b": 128, "scores": 10}
+LINK = {"K": 4, "C": 4, "P": 4, "Q": 4, "H": 4, "W": 4}
+SIGNATURES = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".svg": b"<?xml"}
+
+
+def designed(layers: Sequence[Layer], tensors: dict[str, int], **given: object) -> Design:
+    choices = {"rows": (2,), "cols": (4,), "weight_bits": (8,), "activation_bits": (8,)}
+    problem = Problem(
+        network=Network(name="tiny", layers=tuple(layers), tensors=tensors),
+        choices=Choices(**{**choices, **given}),
+        clock_hz=100e6,
+        dram_bits_per_s=20e9,
+        budgets={"area_mm2": 0.5},
+    )
+    return solve(problem)
+
+
+def chain(count: int) -> Design:
+    """As many equal layers in a row, which all fall on few points of the roofline."""
+    layers = [
+        Layer(name=f"link{i}", input=f"t{i}", output=f"t{i + 1}", **LINK) for i in range(count)
+    ]
+    return designed(layers, {f"t{i}": 64 for i in range(count + 1)})
+
+
+@pytest.fixture(scope="module")
+def design() -> Design:
+    return designed((CONV1, CONV2, FC), TENSORS)
+
+
+@pytest.fixture(scope="module")
+def figure(design: Design) -> Figure:
+    return plot_design(design, None)
+
+
+def panel(figure: Figure, title: str) -> Axes:
+    (found,) = (axes for axes in figure.axes if axes.get_title(loc="left").startswith(title))
+    return found
+
+
+def line(axes: Axes, label: str) -> Line2D:
+    (found,) = (one for one in axes.lines if str(one.get_label()).startswith(label))
+    return found
+
+
+def heading(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.texts)
+
+
+def point_labels(figure: Figure) -> list[Annotation]:
+    return [text for text in panel(figure, "Roofline").texts if isinstance(text, Annotation)]
+
+
+def label_boxes(figure: Figure) -> list[Bbox]:
+    """What the labels themselves cover, their leaders apart, in pixels."""
+    figure.canvas.draw()
+    return [Text.get_window_extent(text) for text in point_labels(figure)]
+
+
+def test_four_panels_name_their_units(figure: Figure) -> None:
+    axes = {title: panel(figure, title) for title in ("Roofline", "Latency", "Bitwidths", "Area")}
+    assert len(figure.axes) == 4
+    assert "(OPS/bit)" in axes["Roofline"].get_xlabel()
+    assert "(GOPS/s)" in axes["Roofline"].get_ylabel()
+    assert "(ms)" in axes["Latency"].get_ylabel()
+    assert "(bits)" in axes["Bitwidths"].get_ylabel()
+    assert "(mm²)" in axes["Area"].get_xlabel()
+
+
+def test_compute_ceilings(figure: Figure) -> None:
+    roofline = panel(figure, "Roofline")
+    # 2·4 PEs · (9 products + 1 sum) · 0.1 GHz; and 2·4 PEs · 9 channels · 2 OPS · 0.1 GHz
+    for kernel, peak, dashes in (("3×3", 8.0, "-"), ("1×1", 14.4, "--")):
+        ceiling = line(roofline, f"PE array, {kernel}")
+        assert list(ceiling.get_ydata()) == pytest.approx([peak, peak])
+        assert ceiling.get_linestyle() == dashes
+        assert f"{peak:g} GOPS/s" in str(ceiling.get_label())
+
+
+def test_memory_ceiling_is_the_bandwidth_up_to_the_highest_peak(figure: Figure) -> None:
+    ceiling = line(panel(figure, "Roofline"), "DRAM: 20 Gbit/s")
+    x, y = np.asarray(ceiling.get_xdata()), np.asarray(ceiling.get_ydata())
+    assert y == pytest.approx(20 * x)
+    assert y[-1] == pytest.approx(14.4)
+
+
+def test_only_the_full_window_peak_without_small_kernels() -> None:
+    layer = replace(CONV1, output="b")
+    figure = plot_design(designed((layer,), {"image": 72, "b": 64}), None)
+    labels = [str(one.get_label()) for one in panel(figure, "Roofline").lines]
+    assert [label for label in labels if label.startswith("PE array")] == [
+        "PE array, 3×3 kernels: 8 GOPS/s"
+    ]
+
+
+def test_roofline_points_by_hand(figure: Figure) -> None:
+    compute, memory = panel(figure, "Roofline").collections
+    assert "compute-bound: 2 of 3" in str(compute.get_label())
+    assert "memory-bound: 1 of 3" in str(memory.get_label())
+    # 1280 OPS / 0.16 µs and 1024 OPS / 0.32 µs, in GOPS/s
+    assert list(compute.get_offsets()[:, 1]) == pytest.approx([8.0, 3.2])
+    assert list(memory.get_offsets()[0]) == pytest.approx([2560 / 11344, 2.560 / 0.5672])
+    assert len(compute.get_paths()[0].vertices) != len(memory.get_paths()[0].vertices)
+
+
+def test_latency_bars_and_the_other_roof(figure: Figure) -> None:
+    axes = panel(figure, "Latency")
+    bars = sorted(axes.patches, key=lambda bar: bar.get_x())
+    assert [bar.get_height() for bar in bars] == pytest.approx([1.6e-4, 3.2e-4, 5.672e-4])
+    shades = [bar.get_facecolor() for bar in bars]
+    assert shades[0] == shades[1] != shades[2]
+    (other,) = (one for one in axes.collections if isinstance(one, LineCollection))
+    slack = [segment[0, 1] for segment in other.get_segments()]
+    assert len(slack) == 3
+    assert slack[2] == pytest.approx(2.4e-4)  # 24 cycles
+
+
+def test_widths_and_pe_widths() -> None:
+    pins = {"weight:conv1": 4, "tensor:b": 5}
+    design = designed((CONV1, CONV2, FC), TENSORS, pinned=pins, pe_weight_bits=(9,))
+    axes = panel(plot_design(design, None), "Bitwidths")
+    assert list(line(axes, "weights").get_ydata()) == [4, 8, 8]
+    assert list(line(axes, "input activations").get_ydata()) == [8, 8, 5]
+    assert list(line(axes, "PE weights Bw = 9").get_ydata()) == [9, 9]
+    assert list(line(axes, "PE activations Ba = 8").get_ydata()) == [8, 8]
+    assert all(tick == int(tick) for tick in axes.get_yticks())
+
+
+def test_no_pe_widths_where_any_width_runs() -> None:
+    design = designed((CONV1, CONV2, FC), TENSORS, precision="multi-pass", pe_weight_bits=(4,))
+    labels = [str(one.get_label()) for one in panel(plot_design(design, None), "Bitwidths").lines]
+    assert labels == ["input activations", "weights"]
+
+
+def test_area_bar_and_budget(design: Design, figure: Figure) -> None:
+    axes = panel(figure, "Area")
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx(
+        list(design.area_breakdown_mm2.values())
+    )
+    end = axes.patches[-1].get_x() + axes.patches[-1].get_width()
+    assert end == pytest.approx(design.metrics["area_mm2"])
+    assert list(line(axes, "budget: 0.5 mm²").get_xdata()) == [0.5, 0.5]
+    assert axes.get_xlim()[1] > 0.5
+
+
+def test_layers_are_named_and_numbered(figure: Figure) -> None:
+    ticks = panel(figure, "Bitwidths").get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == ["conv1 · 1", r"conv\$_2\$ · 2", "fc · 3"]
+    assert {text.get_text() for text in point_labels(figure)} == {"1", "2", "3"}
+
+
+def test_many_layers_carry_numbers_and_no_labels_overlap() -> None:
+    count = MAX_NAMED_LAYERS + 10
+    figure = plot_design(chain(count), None)
+    offsets = [points.get_offsets() for points in panel(figure, "Roofline").collections]
+    assert sum(len(points) for points in offsets) == count
+    assert len(panel(figure, "Latency").patches) == count
+    assert len(line(panel(figure, "Bitwidths"), "weights").get_xdata()) == count
+    ticks = [tick.get_text() for tick in panel(figure, "Bitwidths").get_xticklabels()]
+    assert not any("link" in tick for tick in ticks)
+    assert len(ticks) < count
+    assert any("(+" in text.get_text() for text in point_labels(figure))
+    boxes = label_boxes(figure)
+    assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+
+
+def test_labels_stay_inside_and_off_the_marks(figure: Figure) -> None:
+    axes = panel(figure, "Roofline")
+    pixels = np.concatenate(
+        [axes.transData.transform(points.get_offsets()) for points in axes.collections]
+    )
+    for box in label_boxes(figure):
+        assert axes.bbox.x0 <= box.x0
+        assert box.x1 <= axes.bbox.x1
+        assert axes.bbox.y0 <= box.y0
+        assert box.y1 <= axes.bbox.y1
+        assert not any(box.contains(*pixel) for pixel in pixels)
+
+
+def test_heading_tells_the_hardware_and_the_proof(figure: Figure) -> None:
+    assert "tiny: latency 0.0010472 ms" in heading(figure)  # 0.16 + 0.32 + 0.5672 µs
+    assert "proven optimal" in heading(figure)
+    assert "2 × 4 PEs of 8×8 bit" in heading(figure)
+    assert "Kbit" in heading(figure)
+    assert "mm²" in heading(figure)
+
+
+def test_a_feasible_design_is_not_called_optimal(design: Design) -> None:
+    bound = 0.9 * design.proof.objective
+    proof = replace(design.proof, status="feasible", bound=bound, gap=0.1)
+    shown = heading(plot_design(replace(design, proof=proof), None))
+    assert "optimal" not in shown
+    assert "feasible" in shown
+    assert "gap 10 %" in shown
+
+
+@pytest.mark.parametrize("suffix", [".PNG", pytest.param(".pdf", marks=pytest.mark.slow), ".svg"])
+def test_saved_in_the_format_of_the_suffix_and_always_the_same(
+    design: Design, tmp_path: Path, suffix: str
+) -> None:
+    paths = [tmp_path / f"one{suffix}", tmp_path / f"two{suffix}"]
+    for path in paths:
+        plot_design(design, path)
+    assert sorted(tmp_path.iterdir()) == paths
+    assert paths[0].read_bytes().startswith(SIGNATURES[suffix.lower()])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize("name", ["design.bmp", "design", "design.json"])
+def test_unknown_suffix_is_refused(design: Design, tmp_path: Path, name: str) -> None:
+    with pytest.raises(SpecError, match=r"end the name in \.png, \.pdf or \.svg") as refused:
+        plot_design(design, tmp_path / name)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unwritable_place_is_refused(design: Design, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be written"):
+        plot_design(design, tmp_path / "missing" / "design.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(SpecError, match="cannot be written"):
+        plot_design(design, tmp_path / "folder.png")
+
+
+def test_global_settings_neither_changed_nor_used(design: Design, tmp_path: Path) -> None:
+    plain, odd = tmp_path / "plain.png", tmp_path / "odd.png"
+    plot_design(design, plain)
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": True, "text.color": "red"}):
+        before = dict(matplotlib.rcParams)
+        plot_design(design, odd)
+        assert dict(matplotlib.rcParams) == before
+    assert plain.read_bytes() == odd.read_bytes()

@@ -1,0 +1,213 @@
+"""The report: units, budgets, proof, and a layout that loses nothing."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import replace
+from importlib import import_module
+
+import pytest
+from rich.text import Text
+
+from codesign import report
+from codesign.design import Design, ProofRecord, SolverRecord
+from codesign.network import Layer, Network
+from codesign.problem import Choices, Problem
+from codesign.solve import Progress
+
+
+@pytest.fixture(scope="module")
+def design() -> Design:
+    conv = Layer(name="conv", input="image", output="a", K=8, C=4, P=6, Q=6, H=6, W=6, R=3, S=3)
+    fc = Layer(name="fc", input="a", output="out", K=10, C=288)
+    network = Network(name="tiny", layers=(conv, fc), tensors={"image": 144, "a": 288, "out": 10})
+    choices = Choices(rows=(2,), cols=(2,), weight_bits=(6,), activation_bits=(6,))
+    problem = Problem(
+        network=network, choices=choices, quality="uniform:6", budgets={"area_mm2": 0.02}
+    )
+    solved = import_module("codesign.solve").solve(problem)
+    assert isinstance(solved, Design)
+    return solved
+
+
+def text_of(design: Design) -> str:
+    return report.to_text(report.design_parts(design), terminal=False)
+
+
+def row(text: str, name: str) -> list[str]:
+    return next(line for line in text.splitlines() if line.startswith(name)).split()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.69377875, "0.69378"),
+        (95.0725, "95.073"),
+        (18432.0, "18,432"),
+        (1234567.8, "1,234,568"),
+        (6.0, "6"),
+        (100.0, "100"),
+        (0.0, "0"),
+        (1e-9, "1e-09"),
+        (1e15, "1e+15"),
+    ],
+)
+def test_figure(value: float, shown: str) -> None:
+    assert report.figure(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("gap", "shown"),
+    [(0.0, "0"), (1e-15, "< 1e-09"), (4e-7, "4e-07"), (0.0712, "7.12 %"), (1.0, "100 %")],
+)
+def test_gap(gap: float, shown: str) -> None:
+    assert report.gap_shown(gap) == shown
+
+
+def test_one_unit_per_column() -> None:
+    assert report.scaled([1e-3, 2e-6], report.TIME_UNITS) == (["1.000", "0.002"], "ms")
+    assert report.scaled([5e-5, 2e-6], report.TIME_UNITS) == (["50.00", "2.00"], "µs")
+    assert report.scaled([12_345_678, 10], report.BIT_UNITS) == (["12.35", "0.00"], "Mbit")
+    assert report.scaled([999, 10], report.BIT_UNITS) == (["999", "10"], "bit")
+
+
+def test_layer_row(design: Design) -> None:
+    # conv: 6·6 positions · ⌈4/2⌉ · ⌈8/2⌉ = 288 cycles; 10,368 MACs / (288 · 4 PEs · 9) = 100 %
+    chosen = design.layer_designs[0]
+    assert chosen.cycles == 288
+    cells = row(text_of(design), "conv")
+    tile = chosen.tile
+    assert cells == [
+        "conv",
+        "6/6/6",
+        f"{tile.g}×{tile.k}×{tile.c}×{tile.p}×{tile.images}",
+        chosen.order,
+        "288",
+        f"{chosen.dram_bits.total / 1e3:.2f}",
+        f"{chosen.latency_s * 1e9:.2f}",
+        "100.0",
+        chosen.bound_by,
+    ]
+    assert row(text_of(design), "fc")[1] == "6/6/8"
+
+
+def test_hardware_and_rates(design: Design) -> None:
+    text = text_of(design)
+    area = design.area_breakdown_mm2
+    assert row(text, "PE array")[-3:] == [
+        report.figure(area["PE array"]),
+        f"{100 * area['PE array'] / design.metrics['area_mm2']:.1f}",
+        "%",
+    ]
+    assert "2 × 2 PEs of 9 multipliers, 6 × 6 bit" in text
+    # 4 PEs · (9 products + 1 sum) · 0.8 GHz = 32 GOPS/s
+    assert "\nclock 800 MHz, DRAM 153.6 Gbit/s, peak 32 GOPS/s\n" in text
+    overhead = replace(design, problem=replace(design.problem, area_overhead=1.5))
+    assert "6 × 6 bit, area overhead × 1.5" in text_of(overhead)
+
+
+def test_totals_and_budgets(design: Design) -> None:
+    text = text_of(design)
+    assert row(text, "latency ")[1:] == [
+        *(report.figure(design.metrics["latency_s"] * 1e3), "ms", "–", "minimised"),
+    ]
+    assert row(text, "noise")[1:] == ["0.00097656", "≤", "0.00097656", "100.0", "%", "exhausted"]
+    assert row(text, "area ")[3:5] == ["≤", "0.02"]
+    assert row(text, "area ")[-1] == "%"
+    assert "tiny on tsmc28: least latency with area ≤ 0.02 mm², noise ≤ 0.00097656 (uniform:6)" in (
+        text
+    )
+
+
+def test_notes_are_told(design: Design) -> None:
+    assert not design.notes
+    hardware = replace(design.hardware, pe_weight_bits=2, pe_activation_bits=2)
+    assert "\nnote: PE area of tsmc28 at " in text_of(replace(design, hardware=hardware))
+
+
+def test_proof_line(design: Design) -> None:
+    solver = SolverRecord(
+        **{
+            **vars(design.solver),
+            "considered": 7056,
+            "solved": 4,
+            "bounded_away": 7052,
+            "programmes": 9,
+        }
+    )
+    proven = report.proof_line(replace(design, solver=solver)).plain
+    assert proven.startswith("optimal: latency ")
+    assert "7,056 hardware options considered: 4 solved, 7,052 bounded away; 9 pro" in proven
+    record = ProofRecord(status="feasible", objective=0.002, bound=0.001, gap=0.5)
+    open_gap = report.proof_line(replace(design, solver=solver, proof=record)).plain
+    assert "latency 2 ms, bound 1 ms, gap 50 %" in open_gap
+    assert "optimal" not in open_gap
+
+
+@pytest.mark.parametrize("columns", [20, 80, 100, 160])
+@pytest.mark.parametrize("terminal", ["xterm", "dumb"])
+def test_narrow_terminal_loses_no_column(
+    design: Design, columns: int, terminal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", terminal)
+    text = Text.from_ansi(report.to_text(report.design_parts(design), terminal=True)).plain
+    assert row(text, "conv")[-1] == design.layer_designs[0].bound_by
+    assert "…" not in text
+    if columns >= 100:
+        assert max(map(len, map(str.rstrip, text.splitlines()))) <= columns
+
+
+def test_colour_only_in_a_terminal(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in report.to_text(report.design_parts(design), terminal=True)
+    assert "\x1b[" not in text_of(design)
+
+
+def test_literal_spells_out_control_characters() -> None:
+    assert report.literal("[b]ü\x1b\n\u202e").plain == r"[b]ü\x1b\n\u202e"
+    assert report.to_text([report.literal("[b]x[/b] :smile:")], terminal=False) == (
+        "[b]x[/b] :smile:\n"
+    )
+
+
+def test_progress_line() -> None:
+    def line(metric: str, best: float | None, bound: float) -> str:
+        shown = report.progress_line(Progress(metric, best, bound, 12.3), "latency_s", 12.3)
+        assert isinstance(shown, Text)
+        return shown.plain
+
+    assert line("latency_s", 2e-3, 1e-3) == "12 s, latency: best 2 ms, bound 1 ms, gap 50 %"
+    assert line("latency_s", None, -float("inf")) == "12 s, latency: no design yet"
+    assert line("latency_s", float("inf"), 1e-3) == "12 s, latency: no design yet, bound 1 ms"
+    assert line("latency_s", 2e-3, 0.0) == "12 s, latency: best 2 ms"
+    assert line("area_mm2", 2.0, 1.0).startswith("12 s, area (breaking ties): best 2 mm²")
+    waiting = report.progress_line(None, "latency_s", 3.2).plain
+    assert waiting == "3 s, bounding all hardware options"
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers what was written to it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("patience_s", "seen"), [(0.0, True), (60.0, False)])
+def test_live_line(monkeypatch: pytest.MonkeyPatch, patience_s: float, seen: bool) -> None:
+    monkeypatch.setattr(report, "PATIENCE_S", patience_s)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = Terminal()
+    with report.live_line(stream, "latency_s") as on_progress:
+        on_progress(Progress("latency_s", 2e-3, 1e-3, 0.1))
+        until = time.monotonic() + 10
+        while seen and "best" not in stream.getvalue() and time.monotonic() < until:
+            time.sleep(0.01)
+    written = stream.getvalue()
+    assert ("latency: best 2 ms, bound 1 ms, gap 50 %" in written) == seen
+    assert bool(written) == seen
+    if seen:
+        assert written.endswith("\x1b[1A\x1b[2K")  # the line is wiped off again
