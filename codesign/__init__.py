@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
     from codesign.network import Layer, Network
+    from codesign.optimum import Progress, solve
     from codesign.problem import Choices, Problem
-    from codesign.solve import Progress, solve
     from codesign.specs import load_memory, load_network, load_technology
     from codesign.technology import Technology
 
@@ -22,14 +22,14 @@ _HOME = {
     "Layer": "network",
     "Network": "network",
     "Problem": "problem",
-    "Progress": "solve",
+    "Progress": "optimum",
     "SolverError": "errors",
     "SpecError": "errors",
     "Technology": "technology",
     "load_memory": "specs",
     "load_network": "specs",
     "load_technology": "specs",
-    "solve": "solve",
+    "solve": "optimum",
 }
 
 __version__ = "0.1.0"

@@ -10,9 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codesign.amounts import figure
 from codesign.costs.area import pe_bops
 from codesign.network import Layer, Network
-from codesign.report import figure, literal, scaled, table
+from codesign.report import literal, scaled, table
 from codesign.technology import AreaFit, Memory, Technology
 from codesign.units import BITS_PER_GBIT
 

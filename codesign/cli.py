@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from codesign.design import Design
+    from codesign.optimum import Progress
     from codesign.problem import Choices, Problem
-    from codesign.solve import Progress
 
 PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
@@ -250,8 +250,8 @@ def _choices(given: dict[str, Any]) -> Choices:
 
 
 def _solved(problem: Problem, given: dict[str, Any]) -> Design:
+    from codesign.optimum import solve as solve_problem
     from codesign.report import live_line
-    from codesign.solve import solve as solve_problem
 
     watched = sys.stderr is not None and sys.stderr.isatty()
     line: AbstractContextManager[Callable[[Progress], None] | None] = (

@@ -111,12 +111,16 @@ class ProofRecord:
         Value of the objective, and a lower bound on it for every design of the space.
     gap : float
         ``(objective − bound) / objective``.
+    ties_broken : bool
+        Whether the design is proven to have the least area, then the least noise, among designs
+        of its objective.
     """
 
     status: Literal["optimal", "feasible"]
     objective: Amount
     bound: Amount
     gap: Amount
+    ties_broken: bool = False
 
 
 @described
@@ -125,9 +129,9 @@ class SolverRecord:
 
     Attributes
     ----------
-    considered, bounded_away, solved : int
+    considered, bounded_away, solved, left_open : int
         Hardware options of the space; those ruled out by a bound alone; those solved as a
-        programme of their own.
+        programme of their own; those with neither when time ran out or the gap was met.
     programmes : int
         Programmes handed to the solver, tie-breaking included.
     """
@@ -139,6 +143,7 @@ class SolverRecord:
     considered: Whole
     bounded_away: Whole
     solved: Whole
+    left_open: Whole
     programmes: Whole
 
 
@@ -246,13 +251,17 @@ class Design:
         return load(Path(path))
 
 
-def realise(space: Space, point: Point, bound: float, solver: SolverRecord) -> Design:
+def realise(
+    space: Space, point: Point, bound: float, ties_broken: bool, solver: SolverRecord
+) -> Design:
     """Recompute a point layer by layer into a design with its proof.
 
     Parameters
     ----------
     bound : float
         Lower bound on the objective over the whole space.
+    ties_broken : bool
+        Whether the tie-breaking goals were proven as well.
 
     Raises
     ------
@@ -294,6 +303,7 @@ def realise(space: Space, point: Point, bound: float, solver: SolverRecord) -> D
         objective=objective,
         bound=max(bound, 0.0),
         gap=distance,
+        ties_broken=ties_broken,
     )
     return Design(
         problem=problem,

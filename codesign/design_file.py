@@ -79,6 +79,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     SpecError
         The file cannot be written.
     """
+    check_writable(path)
     data = content.encode() if isinstance(content, str) else content
     temporary = None
     try:
@@ -103,11 +104,11 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     SpecError
-        No such folder, a folder, or no permission.
+        No such folder, no permission, or something there that is no ordinary file.
     """
     folder = path.parent
-    if path.is_dir():
-        raise SpecError(f"{path}: cannot be written: is a folder")
+    if path.exists() and not path.is_file():
+        raise SpecError(f"{path}: cannot be written: not an ordinary file")
     if not folder.is_dir():
         raise SpecError(f"{path}: cannot be written: no folder {str(folder)!r}")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):

@@ -56,6 +56,7 @@ class Dual:
         limited = [name for name in limits if name in PRICED and name != metric]
         self.limited = [PRICED.index(name) for name in limited]
         self.limits = np.array([limits[name] for name in limited]) * (1 + BUDGET_TOLERANCE)
+        self.scale = np.where(self.limits > 0, self.limits, 1.0)
 
     def prices(self, multipliers: Floats) -> Floats:
         """(B, 5) prices on all metrics from (B, limits) multipliers."""
@@ -125,7 +126,7 @@ class Dual:
     def _first_guess(self, batch: Batch) -> Floats:
         free = self.relaxation.solve(batch, self.prices(np.zeros((len(batch), len(self.limited)))))
         scale = np.where(np.isfinite(free.value), np.maximum(free.value, 1e-300), 1.0)
-        return np.asarray(0.1 * scale[:, None] / self.limits)
+        return np.asarray(0.1 * scale[:, None] / self.scale)
 
     def _cross_tangents(
         self,
@@ -185,31 +186,32 @@ class Dual:
     ) -> None:
         count = len(batch)
         # Prices are measured in units of (objective / limit), so that one step suits all limits.
-        price = (self._first_guess(batch) if start is None else start.copy()) * self.limits
+        price = (self._first_guess(batch) if start is None else start.copy()) * self.scale
         step = np.ones(count)
         stale = np.zeros(count, dtype=np.int64)
         rows = np.arange(count)
         for _ in range(120):
             before = found.value[rows].copy()
-            value, slope = self._ask(found, batch, rows, price[rows] / self.limits)
-            slope = slope / self.limits
+            value, slope = self._ask(found, batch, rows, price[rows] / self.scale)
+            slope = slope / self.scale
             slope = np.where((price[rows] <= 0) & (slope < 0), 0.0, slope)
             steep = (slope**2).sum(axis=1)
-            impossible = np.isinf(value)
-            value = np.where(impossible, 0.0, value)
-            improved = value > before + accuracy * np.abs(value)
+            possible = np.isfinite(value)
+            with np.errstate(invalid="ignore"):  # nothing is known before the first step
+                improved = ~possible | ~(value <= before + accuracy * np.abs(before))
             stale[rows] = np.where(improved, 0, stale[rows] + 1)
             tired = stale[rows] >= 3
             step[rows[tired]] /= 2
             stale[rows[tired]] = 0
-            going = ~impossible & (value <= stop[rows]) & (steep > 0) & (step[rows] > 1e-3)
-            target = np.minimum(stop[rows], found.reached[rows])
-            ahead = found.value[rows] + 0.05 * np.abs(found.value[rows]) + 1e-300
-            target = np.where(np.isfinite(target) & (target > value), target, ahead)
-            length = step[rows] * (target - value) / np.where(steep > 0, steep, 1.0)
-            move = np.maximum(price[rows] + length[:, None] * slope, 0.0)
-            back = found.prices[rows] * self.limits
-            price[rows] = np.where((tired & ~improved)[:, None], back, move)
+            going = possible & (value <= stop[rows]) & (steep > 0) & (step[rows] > 1e-3)
             rows = rows[going]
             if not len(rows):
                 return
+            value, slope, steep, tired = value[going], slope[going], steep[going], tired[going]
+            target = np.minimum(stop[rows], found.reached[rows])
+            ahead = found.value[rows] + 0.05 * np.abs(found.value[rows]) + 1e-300
+            target = np.where(np.isfinite(target) & (target > value), target, ahead)
+            length = step[rows] * (target - value) / steep
+            move = np.maximum(price[rows] + length[:, None] * slope, 0.0)
+            back = found.prices[rows] * self.scale
+            price[rows] = np.where(tired[:, None], back, move)

@@ -118,7 +118,7 @@ class _Costs:
 
     def _reference(self, metric: str) -> float:
         """The value of a metric that becomes 1,000 in the model."""
-        if metric in self.goal.limits:
+        if self.goal.limits.get(metric, 0.0) > 0:
             return self.goal.limits[metric]
         if metric == "area_mm2":
             return float(self.space.base_area_um2[self.candidates.options].mean()) / UM2_PER_MM2
@@ -131,6 +131,10 @@ class _Costs:
             per_option = [self.per_run(i, metric) for i in range(len(self.candidates.layers))]
         total = sum(float(values.mean()) for values in per_option if len(values))
         return total if total > 0 else 1.0
+
+    def ceiling(self, metric: str) -> float:
+        """A limit in the model's unit, with the tolerance budgets have."""
+        return self.goal.limits[metric] / self.unit[metric] * (1 + BUDGET_TOLERANCE)
 
     def per_run(self, i: int, metric: str) -> Floats:
         """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""
@@ -278,7 +282,7 @@ def _spend_silicon(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
     @model.Constraint(doc="(7)")
     def silicon(model):
-        return costs.area(model) <= ROW_SCALE * (1 + BUDGET_TOLERANCE)
+        return costs.area(model) <= costs.ceiling("area_mm2")
 
 
 def _respect_roofs(model: pyo.ConcreteModel, costs: _Costs) -> None:
@@ -306,4 +310,4 @@ def _keep_budgets(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
     @model.Constraint(budgets, doc="(10)")
     def within_budget(model, metric):
-        return costs.total(model, metric) <= ROW_SCALE * (1 + BUDGET_TOLERANCE)
+        return costs.total(model, metric) <= costs.ceiling(metric)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from codesign.amounts import METRICS_SHOWN, Shown, enough
 from codesign.errors import InfeasibleError
 from codesign.problem import Goal
 from codesign.search import Effort, Inquiry, OutOfTime, Proof, prove
-
-_SHOWN = {  # metric: (words, factor from the model's unit, unit)
-    "latency_s": ("latency", 1e3, "ms"),
-    "area_mm2": ("area", 1.0, "mm²"),
-    "dram_bits": ("DRAM traffic", 1e-6, "Mbit"),
-    "noise": ("noise", 1.0, ""),
-    "model_bits": ("model size", 1e-6, "Mbit"),
-    "bops": ("bit operations", 1e-9, "GBOP"),
-}
 
 
 def explain(inquiry: Inquiry) -> InfeasibleError:
@@ -91,30 +82,16 @@ def _ask(inquiry: Inquiry, goal: Goal, any_design: bool = False) -> Proof:
 def _message(found: Mapping[str, tuple[float, float, float | None]]) -> str:
     parts = []
     for metric, (limit, alone, needed) in found.items():
-        words, factor, unit = _SHOWN[metric]
+        shown = METRICS_SHOWN[metric]
 
-        def shown(value: float, factor: float = factor, unit: str = unit) -> str:
-            return f"{_up(value * factor)} {unit}".rstrip()
+        def least(value: float, shown: Shown = shown) -> str:
+            return f"{enough(value / shown.scale)} {shown.unit}".rstrip()
 
-        text = f"{words} at most {_number(limit * factor)} {unit}".rstrip()
-        text += f" (alone at least {shown(alone)}"
+        text = f"{shown.words} at most {shown.amount(limit)} (alone at least {least(alone)}"
         if len(found) > 1 or needed != alone:
             text += ", with the other budgets "
-            text += "no value is enough" if needed is None else f"at least {shown(needed)}"
+            text += "no value is enough" if needed is None else f"at least {least(needed)}"
         parts.append(text + ")")
     if len(parts) == 1:
         return f"infeasible: no design keeps {parts[0]}"
     return "infeasible: these budgets clash: " + "; ".join(parts)
-
-
-def _number(value: float) -> str:
-    return f"{value:.5g}"
-
-
-def _up(value: float) -> str:
-    """Five significant digits, rounded up so that the printed value is enough."""
-    if value <= 0:
-        return "0"
-    digits = 4 - math.floor(math.log10(value))
-    scaled = math.ceil(value * 10.0**digits * (1 - 1e-12))
-    return f"{scaled / 10.0**digits:.10g}"

@@ -21,11 +21,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from codesign.amounts import METRICS_SHOWN, figure, gap_shown
 from codesign.costs.compute import fold
 from codesign.design import Design
 from codesign.design_file import write_whole
 from codesign.errors import SpecError
-from codesign.report import METRICS_SHOWN, figure, gap_shown
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, MS_PER_S
 
 Floats = npt.NDArray[np.float64]

@@ -25,7 +25,7 @@ ArraySide = Annotated[int, Field(strict=True, ge=1, le=65536)]
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 Metric = Literal["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"]
-Noise = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -131,12 +131,15 @@ class Problem:
     clock_hz: Positive = 800e6
     area_overhead: Positive = 1.0
     choices: Choices = field(default_factory=Choices)
-    sensitivity: Mapping[str, Mapping[int, Noise]] | None = None
+    sensitivity: Mapping[str, Mapping[int, NonNegative]] | None = None
     quality: str | None = None
     objective: Metric = "latency_s"
-    budgets: Mapping[Metric, Positive] = field(default_factory=dict)
+    budgets: Mapping[Metric, NonNegative] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for metric, limit in self.budgets.items():
+            if metric != "noise" and limit == 0:
+                raise SpecError(f"budgets: {metric} must be above 0")
         self._check_pins()
         self._check_sensitivity()
         if self.quality is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from threading import Timer
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleDimensions, RenderableType
@@ -22,44 +22,23 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from codesign.amounts import METRICS_SHOWN, figure, gap_shown
 from codesign.units import (
     BITS_PER_GBIT,
     BITS_PER_KBIT,
     BITS_PER_MBIT,
-    BOPS_PER_GBOP,
     HZ_PER_MHZ,
-    MS_PER_S,
 )
 
 if TYPE_CHECKING:
     from codesign.design import Design
-    from codesign.solve import Progress
+    from codesign.optimum import Progress
 
 WIDE = 10_000  # columns of a file or a pipe: nothing is ever wrapped or cut
 PATIENCE_S = 1.0  # a solve shorter than this shows no live line
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
 
 
-class Shown(NamedTuple):
-    """How a metric is written: in words, and divided by ``scale`` into ``unit``."""
-
-    words: str
-    scale: float
-    unit: str
-
-    def amount(self, value: float) -> str:
-        """``0.69378 ms``: the value in the unit people write."""
-        return f"{figure(value / self.scale)} {self.unit}".rstrip()
-
-
-METRICS_SHOWN = {
-    "latency_s": Shown("latency", 1 / MS_PER_S, "ms"),
-    "area_mm2": Shown("area", 1.0, "mm²"),
-    "dram_bits": Shown("DRAM traffic", BITS_PER_MBIT, "Mbit"),
-    "noise": Shown("noise", 1.0, ""),
-    "model_bits": Shown("model size", BITS_PER_MBIT, "Mbit"),
-    "bops": Shown("bit operations", BOPS_PER_GBOP, "GBOP"),
-}
 TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 BIT_UNITS = (
     ("Gbit", BITS_PER_GBIT),
@@ -122,15 +101,6 @@ def table(*columns: str) -> Table:
 def literal(name: str) -> Text:
     """A name from a file as it is, without markup and with control characters spelt out."""
     return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in name))
-
-
-def figure(value: float) -> str:
-    """Five significant digits, thousands separated, no trailing zeros: ``95.073``, ``18,432``."""
-    if value == 0 or not 1e-6 <= abs(value) < 1e12:
-        return f"{value:.5g}"
-    digits = max(0, 4 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent(share: float) -> str:
@@ -274,12 +244,14 @@ def proof_line(design: Design) -> Text:
     """Status, objective, bound, gap, what became of the hardware options, and the time."""
     proof, solver = design.proof, design.solver
     shown = METRICS_SHOWN[design.problem.objective]
-    unsolved = solver.considered - solver.solved
-    if proof.status == "optimal":
-        status, rest = Text("optimal", "bold green"), f"{unsolved:,} bounded away"
-    else:
+    rest = f"{solver.bounded_away:,} bounded away"
+    if solver.left_open:
+        rest += f", {solver.left_open:,} left open"
+    status = Text("optimal", "bold green")
+    if proof.status != "optimal":
         status = Text("feasible, gap not closed", "bold yellow")
-        rest = f"{unsolved:,} bounded away or left open"
+    elif not proof.ties_broken:
+        status += Text(" (an equal design of less area or noise not ruled out)")
     return Text.assemble(
         status,
         f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
@@ -292,13 +264,6 @@ def proof_line(design: Design) -> Text:
 def counted(number: int, thing: str) -> str:
     """``1 programme``, ``7,056 programmes``."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-def gap_shown(gap: float) -> str:
-    """``0``, ``< 1e-09`` (what rounding leaves), ``4e-07`` or ``7.1 %``."""
-    if 0 < gap < 1e-9:
-        return "< 1e-09"
-    return f"{gap:.2g}" if gap < 1e-4 else f"{100 * gap:.3g} %"
 
 
 def summary_line(design: Design) -> str:

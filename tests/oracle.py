@@ -92,9 +92,7 @@ def vertical(pair: int | tuple[int, int]) -> int:
 def hardware_options(problem: Problem) -> list[HardwareOption]:
     """Every PE array and PE width of the declared space."""
     choices = problem.choices
-    sides = product(
-        choices.rows, choices.cols, choices.pe_weight_bits, choices.pe_activation_bits
-    )
+    sides = product(choices.rows, choices.cols, choices.pe_weight_bits, choices.pe_activation_bits)
     return [HardwareOption(*o) for o in sides if not choices.square or o[0] == o[1]]
 
 
@@ -120,7 +118,7 @@ def channels_at_once(layer: Layer, rows: int, engine: int) -> int:
 def groups_at_once(layer: Layer, rows: int, cols: int, engine: int) -> int:
     """``g``: groups side by side on the array."""
     channels = channels_at_once(layer, rows, engine)
-    if layer.C <= channels and layer.K <= cols:
+    if channels >= layer.C and cols >= layer.K:
         return min(layer.G, channels // layer.C, cols // layer.K)
     return 1
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import oracle
 
+from codesign import solve
 from codesign.network import Layer, Network
 from codesign.problem import Choices, Metric, Problem
-from codesign.solve import solve
 from codesign.technology import AreaFit, Technology
 
 MOST_ASSIGNMENTS = 1000
@@ -70,9 +70,7 @@ def random_case(seed: int) -> Case:
     return Case(problem, points)
 
 
-def mid_size_problem(
-    seed: int, objective: Metric, budgeted: Sequence[Metric]
-) -> Problem:
+def mid_size_problem(seed: int, objective: Metric, budgeted: Sequence[Metric]) -> Problem:
     """A problem beyond enumeration: 3 to 8 layers, 36 to 100 hardware options, three widths.
 
     Each budget is well above the least value of its metric within the budgets before it; noise
@@ -403,9 +401,7 @@ def _sensitivity(rng: random.Random, network: Network) -> dict[str, dict[int, fl
 # --- budgets ----------------------------------------------------------------------------------
 
 
-def _with_budgets(
-    rng: random.Random, problem: Problem, points: Sequence[oracle.Point]
-) -> Problem:
+def _with_budgets(rng: random.Random, problem: Problem, points: Sequence[oracle.Point]) -> Problem:
     """Budgets around a good design, now and then just out of reach."""
     quality = f"uniform:{_middle_width(rng, problem)}" if rng.random() < 0.15 else None
     count = rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 6))

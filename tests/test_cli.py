@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         seen.update(how, problem=problem)
         raise SpecError("recorded")
 
-    monkeypatch.setattr(import_module("codesign.solve"), "solve", record)
+    monkeypatch.setattr(import_module("codesign.optimum"), "solve", record)
     return seen
 
 
@@ -210,7 +210,7 @@ def test_plot_is_written(capsys: pytest.CaptureFixture[str], tiny: str, tmp_path
 def test_unproven_design_is_never_called_optimal(
     capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = import_module("codesign.solve")
+    module = import_module("codesign.optimum")
     true_solve = module.solve
 
     def unproven(problem: Problem, **how: Any) -> Design:
@@ -234,7 +234,7 @@ def test_no_design_in_time(
     def too_slow(problem: Problem, **how: Any) -> Design:
         raise SolverError("no design found")
 
-    monkeypatch.setattr(import_module("codesign.solve"), "solve", too_slow)
+    monkeypatch.setattr(import_module("codesign.optimum"), "solve", too_slow)
     assert run(capsys, "solve", tiny) == (5, "", "codesign: error: no design found\n")
 
 
@@ -244,7 +244,7 @@ def test_interrupt(
     def interrupted(problem: Problem, **how: Any) -> Design:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module("codesign.solve"), "solve", interrupted)
+    monkeypatch.setattr(import_module("codesign.optimum"), "solve", interrupted)
     assert run(capsys, "solve", tiny) == (130, "", "codesign: interrupted\n")
 
 
@@ -334,7 +334,7 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
     ),
     (["solve", "NETWORK", "--json", "--quiet"], "--json and --quiet contradict each other"),
     (["solve", "NETWORK", "--threads", "2"], "No such option"),
-    (["solve", "NETWORK", "--out", "FOLDER"], "cannot be written: is a folder"),
+    (["solve", "NETWORK", "--out", "FOLDER"], "cannot be written: not an ordinary file"),
     (["solve", "NETWORK", "--out", "FOLDER/none/x.json"], "cannot be written: no folder"),
     (["solve", "NETWORK", "--plot", "FOLDER/none/x.png"], "cannot be written: no folder"),
     (["solve", "NETWORK", "--plot", "x.jpeg"], "--plot x.jpeg: must end in .png, .pdf, .svg"),

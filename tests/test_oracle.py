@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Literal
 
 import oracle
 import pytest
 from random_problems import Case, random_case
 
+from codesign import solve
 from codesign.design import Design, LayerDesign
 from codesign.errors import InfeasibleError
-from codesign.network import Layer
-from codesign.problem import Problem
-from codesign.solve import solve
+from codesign.network import Layer, Network
+from codesign.problem import Choices, Metric, Problem
 
 SEEDS = range(300)
 LONG_SEEDS = range(1000, 4000)
@@ -46,16 +47,16 @@ def test_optimum_is_the_enumerated_one_long(first: int) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def compare(case: Case) -> None:
+def compare(case: Case, method: Literal["search", "whole"] = "search") -> None:
     """Solve the problem and hold the answer to the enumerated designs."""
     problem, points = case
     truth = oracle.best(points, problem.objective, problem.budgets)
     if truth is None:
         with pytest.raises(InfeasibleError) as caught:
-            solve(problem)
+            solve(problem, method=method)
         check_explanation(case, caught.value)
         return
-    design = solve(problem)
+    design = solve(problem, method=method)
     for metric in (problem.objective, "area_mm2", "noise"):
         assert design.metrics[metric] == close(truth.value(metric)), f"{metric}; truth: {truth}"
     for metric, limit in problem.budgets.items():
@@ -181,6 +182,37 @@ def check_explanation(case: Case, error: InfeasibleError) -> None:
         assert needed is None if truth is None else needed == close(truth)
 
 
+# --- metrics that reach zero --------------------------------------------------------------------
+
+
+SMALL = Choices(rows=(1, 2), cols=(1, 2), weight_bits=(2, 4), activation_bits=(2, 4, 8))
+
+
+@pytest.mark.parametrize("budgets", [{}, {"noise": 0.01}, {"latency_s": 1e-6, "noise": 0.1}])
+@pytest.mark.parametrize("objective", oracle.METRICS)
+def test_network_without_weights(objective: Metric, budgets: dict[Metric, float]) -> None:
+    product = Layer(name="l", K=4, C=6, P=4, H=4, input="x", output="y", weight_tensor="w")
+    tensors = {"x": 24, "w": 24, "y": 16}
+    network = Network(name="product", layers=(product,), tensors=tensors)
+    problem = Problem(network=network, choices=SMALL, objective=objective, budgets=budgets)
+    compare(Case(problem, oracle.all_points(problem)))
+
+
+@pytest.mark.parametrize("quality", [None, "uniform:4"])
+@pytest.mark.parametrize("objective", oracle.METRICS)
+def test_noise_that_vanishes(objective: Metric, quality: str | None) -> None:
+    layers = (
+        Layer(name="l", K=4, C=6, P=4, H=4, input="x", output="y"),
+        Layer(name="m", K=4, C=4, P=4, H=4, input="y", output="z"),
+    )
+    network = Network(name="chain", layers=layers, tensors={"x": 24, "y": 16, "z": 16})
+    table = {source: {2: 0.1, 4: 0.0, 8: 0.0} for source in oracle.noise_sources(network)}
+    problem = Problem(
+        network=network, choices=SMALL, objective=objective, sensitivity=table, quality=quality
+    )
+    compare(Case(problem, oracle.all_points(problem)))
+
+
 # --- the seeds contain what they should -------------------------------------------------------
 
 
@@ -245,7 +277,9 @@ def _layer_features(layer: Layer) -> dict[str, bool]:
 def groups_run_side_by_side(problem: Problem, layer: Layer, rows: int) -> bool:
     """Whether some array with this many rows runs several groups at once."""
     engine = problem.technology.engine
-    return any(oracle.groups_at_once(layer, rows, cols, engine) > 1 for cols in problem.choices.cols)
+    return any(
+        oracle.groups_at_once(layer, rows, cols, engine) > 1 for cols in problem.choices.cols
+    )
 
 
 def test_seeds_contain_every_feature() -> None:

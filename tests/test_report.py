@@ -14,7 +14,7 @@ from codesign import report
 from codesign.design import Design, ProofRecord, SolverRecord
 from codesign.network import Layer, Network
 from codesign.problem import Choices, Problem
-from codesign.solve import Progress
+from codesign.optimum import Progress
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def design() -> Design:
     problem = Problem(
         network=network, choices=choices, quality="uniform:6", budgets={"area_mm2": 0.02}
     )
-    solved = import_module("codesign.solve").solve(problem)
+    solved = import_module("codesign.optimum").solve(problem)
     assert isinstance(solved, Design)
     return solved
 

@@ -45,12 +45,15 @@ class LeastArea(Search):
         area_um2 = self.space.base_area_um2[options] + slope * self.least_sram[options]
         self.lower[options] = np.maximum(self.lower[options], area_um2 / UM2_PER_MM2)
 
-    def _most_sram(self, options: Ints) -> Floats:
+    def capacity(self, options: Ints) -> Floats:
         """SRAM bits that keep each option's area in reach; no more than any tiling needs."""
         within = self.space.sram_bits_within(
             options, self.reach if np.isfinite(self.reach) else None
         )
         return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
+
+    def bound_from_programme(self, bound: float) -> float:
+        return self.reach if bound > self.stop_at() else -np.inf
 
     def _useful_sram(self, shape: int) -> float:
         """SRAM bits beyond which nothing improves on an array shape."""
@@ -81,12 +84,12 @@ class LeastArea(Search):
 
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
         """Raise ``least_sram`` of options until the undecided range is within ``ratio``."""
-        high = self._most_sram(options)
+        high = self.capacity(options)
         probe = high.copy()  # first the most that could pay: is the option worth anything?
         rows = np.arange(len(options))
         while len(rows):
-            self._check_time()
-            high = np.minimum(high, self._most_sram(options))
+            self.check_time()
+            high = np.minimum(high, self.capacity(options))
             mine = options[rows]
             probe[rows] = np.minimum(probe[rows], high[rows])
             batch = self.batch(mine, shape, probe[rows])
@@ -120,7 +123,7 @@ class LeastArea(Search):
         self._bisect(shape, options, self.option_multipliers[option][None].copy(), ratio=1.01)
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
-        high = float(self._most_sram(options)[0])
+        high = float(self.capacity(options)[0])
         single = self.batch(options, shape, np.array([high]))
         low = float(self.least_sram[option])
         start = self.option_multipliers[option][None]

@@ -17,6 +17,7 @@ from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 from codesign.programme import Answer, solve_programme
 from codesign.search.inquiry import Inquiry, OnProgress, OutOfTime, Proof
+from codesign.search.together import Together
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -38,6 +39,7 @@ class Search:
             (self.goal.metric, *self.goal.limits)
         )
         self.queue: list[tuple[float, int, int, int]] = []  # see `_push`
+        self.together = Together(self)
         self.ideal: dict[int, Batch] = {}  # of each shape, from the second screening
 
     # What subclasses say ------------------------------------------------------------------------
@@ -58,6 +60,21 @@ class Search:
         """Solve one option; returns a bound on what it can still offer below the cutoff."""
         raise NotImplementedError
 
+    def capacity(self, options: Ints) -> Floats:
+        """SRAM bits with which options of one shape still matter."""
+        raise NotImplementedError
+
+    def bound_from_programme(self, bound: float) -> float:
+        """What a bound on the dual's metric at `capacity` says of the goal's metric."""
+        raise NotImplementedError
+
+    def bound_from_tables(self, single: Batch) -> float:
+        """Bound from programmes already solved over tables at least as good as these."""
+        return -np.inf
+
+    def remember(self, single: Batch, bound: float) -> None:
+        """Note the bound a programme over these tables gave."""
+
     # The search ---------------------------------------------------------------------------------
 
     @property
@@ -65,7 +82,7 @@ class Search:
         """Bounds from here on are as good as the best design."""
         if self.best is None:
             limit = self.goal.limits.get(self.goal.metric, np.inf)
-            return limit * (1 + 2 * BUDGET_TOLERANCE)
+            return float(np.nextafter(limit * (1 + 2 * BUDGET_TOLERANCE), np.inf))
         value = self.best.metrics[self.goal.metric]
         return value - self.inquiry.rel_gap * abs(value)
 
@@ -87,11 +104,12 @@ class Search:
                 if bound >= self.cutoff:
                     continue
                 self._report(bound)
-                self._check_time()
+                self.check_time()
                 if is_shape:
                     self._open_shape(shape)
                 else:
                     self.lower[option] = max(self.lower[option], self.solve_option(option))
+                    self.together.after_option()
         except OutOfTime:
             complete = False
         reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
@@ -148,7 +166,7 @@ class Search:
             ),
             least_cycles[None],
         )
-        self._check_time()
+        self.check_time()
         found = self.dual.bound(ideal, stop=self.stop_at(), accuracy=1e-4)
         self._spread_bound(open_options, found, which)
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
@@ -160,7 +178,7 @@ class Search:
         start = np.broadcast_to(found.prices[-1], (len(shapes), found.prices.shape[1]))
         keepable = self._each_limit_keepable(ideal)
         self._rule_out(open_options[~keepable[which]])
-        self._check_time()
+        self.check_time()
         found = self.dual.bound(ideal, start=start, stop=self.stop_at(), accuracy=1e-3)
         self._spread_bound(open_options, found, which)
         self.multipliers[shapes] = found.prices
@@ -234,7 +252,8 @@ class Search:
             reached = None if self.best is None else self.best.metrics[self.goal.metric]
             self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
 
-    def _check_time(self) -> None:
+    def check_time(self) -> None:
+        """Raise `OutOfTime` when the deadline has passed."""
         if time.monotonic() > self.inquiry.deadline:
             raise OutOfTime
 
@@ -292,7 +311,7 @@ class Search:
         if self.inquiry.on_progress is None:
             return None
 
-        def report(_reached: float | None, bound: float) -> None:
-            self._report(min(float(self.lower.min()), max(bound, 0.0)))
+        def report(_reached: float | None, _bound: float) -> None:
+            self._report(float(self.lower.min()))
 
         return report

@@ -117,18 +117,21 @@ def solve(
             inquiry = _next_goal(inquiry, proof, metric, report)
             proof = prove_goal(inquiry)
     assert proof.best is not None  # each goal starts from a point within its limits
-    effort = inquiry.effort
+    effort, value = inquiry.effort, first.best.metrics[problem.objective]
+    closed = first.lower >= value * (1 - max(inquiry.rel_gap, OPTIMAL_GAP))
+    bounded = np.delete(closed, list(effort.solved))
     record = SolverRecord(
         name=solver.NAME,
         version=solver.version(),
         seconds=time.monotonic() - started,
         method=method,
         considered=len(space),
-        bounded_away=len(space) - len(effort.solved),
+        bounded_away=int(bounded.sum()),
         solved=len(effort.solved),
+        left_open=int((~bounded).sum()),
         programmes=effort.programmes,
     )
-    return realise(space, proof.best, first.bound, record)
+    return realise(space, proof.best, first.bound, proof.complete, record)
 
 
 def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress | None) -> Inquiry:

@@ -1,0 +1,55 @@
+"""How amounts are written for people: metrics in words and units, figures, gaps."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from codesign.units import BITS_PER_MBIT, BOPS_PER_GBOP, MS_PER_S
+
+
+class Shown(NamedTuple):
+    """How a metric is written: in words, and divided by ``scale`` into ``unit``."""
+
+    words: str
+    scale: float
+    unit: str
+
+    def amount(self, value: float) -> str:
+        """``0.69378 ms``: the value in the unit people write."""
+        return f"{figure(value / self.scale)} {self.unit}".rstrip()
+
+
+METRICS_SHOWN = {
+    "latency_s": Shown("latency", 1 / MS_PER_S, "ms"),
+    "area_mm2": Shown("area", 1.0, "mm²"),
+    "dram_bits": Shown("DRAM traffic", BITS_PER_MBIT, "Mbit"),
+    "noise": Shown("noise", 1.0, ""),
+    "model_bits": Shown("model size", BITS_PER_MBIT, "Mbit"),
+    "bops": Shown("bit operations", BOPS_PER_GBOP, "GBOP"),
+}
+
+
+def figure(value: float) -> str:
+    """Five significant digits, thousands separated, no trailing zeros: ``95.073``, ``18,432``."""
+    if value == 0 or not 1e-6 <= abs(value) < 1e12:
+        return f"{value:.5g}"
+    digits = max(0, 4 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def enough(value: float) -> str:
+    """Five significant digits, rounded up so that the printed value is enough: ``0.030308``."""
+    if value <= 0:
+        return "0"
+    digits = 4 - math.floor(math.log10(value))
+    rounded = math.ceil(value * 10.0**digits * (1 - 1e-12)) / 10.0**digits
+    return f"{rounded:.10g}"
+
+
+def gap_shown(gap: float) -> str:
+    """``0``, ``< 1e-09`` (what rounding leaves), ``4e-07`` or ``7.1 %``."""
+    if 0 < gap < 1e-9:
+        return "< 1e-09"
+    return f"{gap:.2g}" if gap < 1e-4 else f"{100 * gap:.3g} %"

@@ -1,0 +1,543 @@
+"""Bounds are bounds: priced optima, marginals and duals against every assignment of widths.
+
+Tables of compute times and traffic are random; whatever a relaxation claims of a small network is
+compared with the best of all assignments, their metrics added up in plain Python.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from codesign import Choices, Layer, Network, Problem, bounds
+from codesign.bounds import PRICED, Batch, Relaxation
+from codesign.dual import Dual, DualBound
+from codesign.problem import BUDGET_TOLERANCE
+from codesign.space import Space
+
+Floats = npt.NDArray[np.float64]
+
+EXACT = 1e-9
+OPTIONS = 3  # hardware options of a batch
+SEEDS = range(4)
+
+# --- networks -----------------------------------------------------------------------------------
+
+
+def point(name: str, source: str, target: str, K: int, C: int, **more: Any) -> Layer:
+    """A layer over 4 positions: 1×1, C → K channels per group."""
+    return Layer(
+        **{"P": 4, "H": 4, "name": name, "K": K, "C": C, **more}, input=source, output=target
+    )
+
+
+def network(*layers: Layer) -> Network:
+    """A network of these layers, every tensor as large as the layers say."""
+    tensors: dict[str, int] = {}
+    for layer in layers:
+        tensors.setdefault(layer.input, layer.ifmap)
+        tensors[layer.output] = layer.computed_outputs
+    return Network(name="small", layers=layers, tensors=tensors)
+
+
+NETWORKS: dict[str, Network] = {
+    "chain": network(point("a", "x", "y", 3, 2), point("b", "y", "z", 2, 3)),
+    "one layer": network(point("a", "x", "y", 3, 2)),
+    "residual": network(
+        point("a", "x", "y", 2, 2),
+        point("b", "y", "z", 2, 2, residuals=("x",)),
+        point("c", "z", "end", 1, 2),
+    ),
+    "residual is the input": network(
+        point("a", "x", "y", 2, 2, residuals=("x",)), point("b", "y", "z", 2, 2)
+    ),
+    "several residuals": network(
+        point("a", "x", "y", 2, 2),
+        point("b", "y", "z", 2, 2, residuals=("x",)),
+        point("c", "z", "u", 2, 2, residuals=("x", "y")),
+        point("d", "u", "end", 2, 2, residuals=("x", "z", "z")),
+    ),
+    "branches": network(
+        point("a", "x", "y", 2, 2),
+        point("b", "x", "z", 2, 2),
+        point("c", "y", "u", 2, 2, residuals=("z",)),
+    ),
+    "two inputs and two results": network(
+        point("a", "x", "y", 3, 2), point("b", "w", "z", 3, 2), point("c", "y", "u", 1, 3)
+    ),
+    "product": network(
+        point("a", "x", "y", 2, 2), point("b", "y", "z", 4, 2, weight_tensor="x", residuals=("y",))
+    ),
+    "product with a later factor": network(
+        point("a", "x", "y", 2, 2),
+        point("b", "x", "z", 2, 2),
+        point("c", "z", "u", 4, 2, weight_tensor="y"),
+        point("d", "u", "v", 2, 4),
+    ),
+    "product with itself": network(point("a", "x", "y", 4, 2, weight_tensor="x")),
+    "groups": network(
+        point("a", "x", "y", 1, 1, G=4), point("b", "y", "z", 2, 2, G=2, residuals=("x",))
+    ),
+}
+
+
+# --- a case and all its assignments -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Widths:
+    """An assignment (indices into the width list) and its metrics, in the order of `PRICED`."""
+
+    tensor: tuple[int, ...]
+    weight: tuple[int, ...]
+    metrics: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A space, random tables for a batch, and all runnable assignments of each option."""
+
+    space: Space
+    batch: Batch
+    assignments: tuple[tuple[Widths, ...], ...]
+
+
+@cache
+def case(name: str, seed: int) -> Case:
+    """A network with random choices and random tables."""
+    rng = random.Random(f"{name} {seed}")
+    described = NETWORKS[name]
+    count = 2 if len(described.layers) > 3 else 3
+    pinned = {
+        source: rng.choice((3, 8))
+        for source in Problem(network=described).noise_sources
+        if rng.random() < 0.15
+    }
+    choices = Choices(
+        weight_bits=tuple(rng.sample((1, 2, 4, 5), count)),
+        activation_bits=tuple(rng.sample((2, 4, 6, 8), 2)),
+        pinned=pinned,
+        rows=(1,),
+        cols=(1,),
+        output_bits=rng.choice((4, 8)),
+    )
+    problem = Problem(network=described, choices=choices, dram_bits_per_s=100.0)
+    if rng.random() < 0.5:
+        problem = replace(problem, sensitivity=random_sensitivity(problem, rng))
+    space = Space(problem)
+    batch = random_batch(space, rng)
+    everything = [all_assignments(space, batch, b) for b in range(OPTIONS)]
+    return Case(space, batch, tuple(everything))
+
+
+def random_sensitivity(problem: Problem, rng: random.Random) -> dict[str, dict[int, float]]:
+    """Noise that differs from tensor to tensor and does not always fall with the width."""
+    return {
+        source: {bits: rng.uniform(0.1, 3) * 2.0**-bits for bits in range(1, 9)}
+        for source in problem.noise_sources
+    }
+
+
+def random_batch(space: Space, rng: random.Random) -> Batch:
+    """Random times and traffic for three options; in the last one some pairs cannot run."""
+    w, geometries = len(space.widths), len(space.geometries)
+    numbers = np.random.default_rng(rng.randrange(2**32))
+    compute_s = numbers.uniform(0.1, 3, (OPTIONS, geometries, w, w))
+    traffic = numbers.integers(10, 400, (OPTIONS, geometries, w, w)).astype(np.float64)
+    traffic[-1][numbers.random((geometries, w, w)) < 0.25] = np.inf
+    return Batch(compute_s, traffic)
+
+
+def all_assignments(space: Space, batch: Batch, option: int) -> tuple[Widths, ...]:
+    """Every assignment of widths that runs, with its metrics."""
+    problem = space.problem
+    bits = space.widths.tolist()
+    inner = problem.network.inner_tensors
+    tensor_choices = [indices(bits, problem.allowed_bits(f"tensor:{name}")) for name in inner]
+    weight_choices = [
+        (-1,)
+        if layer.weight_tensor is not None
+        else indices(bits, problem.allowed_bits(f"weight:{layer.name}"))
+        for layer in problem.network.layers
+    ]
+    found = []
+    for tensor in product(*tensor_choices):
+        at = dict(zip(inner, tensor, strict=True))
+        for own in product(*weight_choices):
+            weight = tuple(
+                w if layer.weight_tensor is None else at[layer.weight_tensor]
+                for w, layer in zip(own, problem.network.layers, strict=True)
+            )
+            metrics = metrics_of(space, batch, option, at, weight)
+            if metrics is not None:
+                found.append(Widths(tensor, weight, metrics))
+    return tuple(found)
+
+
+def indices(bits: list[int], allowed: tuple[int, ...]) -> tuple[int, ...]:
+    """Where the allowed widths stand in the list."""
+    return tuple(bits.index(b) for b in allowed)
+
+
+def metrics_of(
+    space: Space, batch: Batch, option: int, at: Mapping[str, int], weight: tuple[int, ...]
+) -> tuple[float, ...] | None:
+    """Latency, traffic, noise, model bits and BOPS of an assignment; None if it does not run."""
+    problem, bits = space.problem, space.widths.tolist()
+    elements = problem.network.tensors
+    latency_s = dram_bits = noise = model_bits = bops = 0.0
+    for i, layer in enumerate(problem.network.layers):
+        w, a = weight[i], at[layer.input]
+        where = (option, int(space.geometry_of[i]), w, a)
+        moved = float(batch.traffic[where])
+        if math.isinf(moved):
+            return None
+        for name in (layer.output, *layer.residuals):
+            moved += elements[name] * (
+                bits[at[name]] if name in at else problem.choices.output_bits
+            )
+        latency_s += max(float(batch.compute_s[where]), moved / problem.dram_bits_per_s)
+        dram_bits += moved
+        reduction = math.log2(layer.C * layer.R * layer.S)
+        bops += layer.macs * (bits[w] * bits[a] + bits[w] + bits[a] + reduction)
+        if layer.weight_tensor is None:
+            model_bits += layer.G * layer.K * layer.C * layer.R * layer.S * bits[w]
+            noise += problem.noise_of(f"weight:{layer.name}", bits[w])
+    noise += sum(problem.noise_of(f"tensor:{name}", bits[b]) for name, b in at.items())
+    return (latency_s, dram_bits, noise, model_bits, bops)
+
+
+def random_prices(rng: random.Random) -> list[float]:
+    """Prices of the order of one unit of each metric, some of them zero."""
+    units = (1.0, 0.01, 3.0, 0.02, 0.002)
+    return [rng.choice((0.0, rng.uniform(0, 2), rng.uniform(0, 2))) * unit for unit in units]
+
+
+def cost(widths: Widths, prices: Floats) -> float:
+    """Priced metrics of an assignment."""
+    return math.fsum(p * m for p, m in zip(prices.tolist(), widths.metrics, strict=True))
+
+
+def least(
+    assignments: tuple[Widths, ...],
+    prices: Floats,
+    wanted: Callable[[Widths], bool] = lambda _: True,
+) -> float:
+    """The least cost of the assignments wanted, inf if there is none."""
+    return min((cost(one, prices) for one in assignments if wanted(one)), default=math.inf)
+
+
+@pytest.fixture(params=[f"{name}/{seed}" for name in NETWORKS for seed in SEEDS])
+def drawn(request: pytest.FixtureRequest) -> tuple[Case, Floats]:
+    """A case and four sets of prices for its batch, shape (4, options, 5)."""
+    name, _, seed = request.param.partition("/")
+    rng = random.Random(f"prices of {request.param}")
+    prices = np.array([[random_prices(rng) for _ in range(OPTIONS)] for _ in range(4)])
+    return case(name, int(seed)), prices
+
+
+# --- priced optima ------------------------------------------------------------------------------
+
+
+def test_priced_optimum_is_the_enumerated_one(drawn: tuple[Case, Floats]) -> None:
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    for prices in all_prices:
+        answer = relaxation.solve(given.batch, prices)
+        for b, assignments in enumerate(given.assignments):
+            assert answer.value[b] == pytest.approx(least(assignments, prices[b]), rel=EXACT)
+
+
+def test_the_assignment_returned_has_the_metrics_returned(drawn: tuple[Case, Floats]) -> None:
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    for prices in all_prices:
+        answer = relaxation.solve(given.batch, prices)
+        for b, assignments in enumerate(given.assignments):
+            if math.isinf(answer.value[b]):
+                continue
+            metrics = {(one.tensor, one.weight): one.metrics for one in assignments}
+            chosen = metrics[tuple(answer.tensor[b].tolist()), tuple(answer.weight[b].tolist())]
+            assert answer.metrics[b].tolist() == pytest.approx(chosen, rel=EXACT)
+            total = float(prices[b] @ answer.metrics[b])
+            assert answer.value[b] == pytest.approx(total, rel=EXACT)
+
+
+def test_marginals_are_the_optima_of_forced_choices(drawn: tuple[Case, Floats]) -> None:
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    for prices, b in product(all_prices[:2], range(OPTIONS)):
+        tensor, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
+        truth_tensor, truth_pair = enumerated_marginals(given, b, prices[b])
+        assert tensor == pytest.approx(truth_tensor, rel=EXACT)
+        assert pair == pytest.approx(truth_pair, rel=EXACT)
+
+
+def enumerated_marginals(given: Case, b: int, prices: Floats) -> tuple[Floats, Floats]:
+    """Least cost with each tensor at each width, with each layer at each pair of widths."""
+    space = given.space
+    width, layers = len(space.widths), space.problem.network.layers
+    tensor = np.full((len(space.tensor_index), width), np.inf)
+    pair = np.full((len(layers), width, width), np.inf)
+    inputs = [space.tensor_index[layer.input] for layer in layers]
+    for one in given.assignments[b]:
+        value = cost(one, prices)
+        for t, chosen in enumerate(one.tensor):
+            tensor[t, chosen] = min(tensor[t, chosen], value)
+        for i, t in enumerate(inputs):
+            where = (i, one.weight[i], one.tensor[t])
+            pair[where] = min(pair[where], value)
+    return tensor, pair
+
+
+def test_worst_is_above_every_assignment(drawn: tuple[Case, Floats]) -> None:
+    given, _ = drawn
+    relaxation = Relaxation(given.space)
+    for m in range(len(PRICED)):
+        worst = relaxation.worst(given.batch, m)
+        for b, assignments in enumerate(given.assignments):
+            highest = max((one.metrics[m] for one in assignments), default=-math.inf)
+            assert highest <= worst[b] * (1 + EXACT)
+
+
+def test_nothing_runs() -> None:
+    given = case("residual", 0)
+    none = replace(given.batch, traffic=np.full_like(given.batch.traffic, np.inf))
+    relaxation = Relaxation(given.space)
+    prices = np.ones((OPTIONS, len(PRICED)))
+    assert np.isinf(relaxation.solve(none, prices).value).all()
+    tensor, pair = relaxation.marginals(none.take(np.array([0])), prices[:1])
+    assert np.isinf(tensor).all()
+    assert np.isinf(pair).all()
+    assert (relaxation.worst(none, 0) == -np.inf).all()
+    dual = Dual(relaxation, "latency_s", {"noise": 1.0})
+    assert np.isinf(dual.bound(none).value).all()
+
+
+def test_compute_times_may_be_the_same_for_all_widths() -> None:
+    given = case("residual", 1)
+    narrow = replace(given.batch, compute_s=given.batch.compute_s[:, :, :1, :1])
+    wide = replace(
+        given.batch, compute_s=np.broadcast_to(narrow.compute_s, given.batch.compute_s.shape)
+    )
+    prices = np.array([random_prices(random.Random(b)) for b in range(OPTIONS)])
+    relaxation = Relaxation(given.space)
+    answers = [relaxation.solve(batch, prices) for batch in (narrow, wide)]
+    assert answers[0].value.tolist() == answers[1].value.tolist()
+    assert answers[0].metrics.tolist() == answers[1].metrics.tolist()
+
+
+# --- residuals left out of the tables -----------------------------------------------------------
+
+RESIDUAL = [name for name, net in NETWORKS.items() if any(x.residuals for x in net.layers)]
+
+
+@pytest.fixture
+def tiny_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables so small that every residual is relaxed."""
+    monkeypatch.setattr(bounds, "MAX_TABLE", 1)
+
+
+@pytest.mark.usefixtures("tiny_tables")
+def test_relaxed_residuals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    for prices in all_prices:
+        answer = relaxation.solve(given.batch, prices)
+        for b, assignments in enumerate(given.assignments):
+            truth = least(assignments, prices[b])
+            assert answer.value[b] <= truth * (1 + EXACT)
+            assert math.isinf(answer.value[b]) == math.isinf(truth)
+            if math.isfinite(truth):
+                metrics = {(one.tensor, one.weight): one.metrics for one in assignments}
+                chosen = metrics[tuple(answer.tensor[b].tolist()), tuple(answer.weight[b].tolist())]
+                assert answer.metrics[b].tolist() == pytest.approx(chosen, rel=EXACT)
+
+
+@pytest.mark.usefixtures("tiny_tables")
+def test_relaxed_marginals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    for prices, b in product(all_prices[:2], range(OPTIONS)):
+        tensor, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
+        truth_tensor, truth_pair = enumerated_marginals(given, b, prices[b])
+        assert (tensor <= truth_tensor * (1 + EXACT)).all()
+        assert (pair <= truth_pair * (1 + EXACT)).all()
+
+
+@pytest.mark.usefixtures("tiny_tables")
+def test_relaxing_is_what_was_tested() -> None:
+    strict = 0
+    prices = np.tile([1.0, 0.01, 0.5, 0.0, 0.0], (OPTIONS, 1))
+    for name in RESIDUAL:
+        given = case(name, 0)
+        relaxation = Relaxation(given.space)
+        assert relaxation._relaxed == {
+            i for i, x in enumerate(given.space.problem.network.layers) if x.residuals
+        }
+        values = relaxation.solve(given.batch, prices).value
+        truths = [least(each, prices[b]) for b, each in enumerate(given.assignments)]
+        strict += sum(v < t * (1 - 1e-6) for v, t in zip(values, truths, strict=True))
+    assert strict > 0
+
+
+def test_only_what_is_too_large_is_relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # x and z of the last residual of four layers are the farthest apart: it goes first.
+    given = case("several residuals", 0)
+    largest = max(len(scope) for scope in Relaxation(given.space)._scopes)
+    monkeypatch.setattr(bounds, "MAX_TABLE", len(given.space.widths) ** largest - 1)
+    assert Relaxation(given.space)._relaxed == {3}
+
+
+# --- duals --------------------------------------------------------------------------------------
+
+LIMITED = (("noise",), ("model_bits",), ("noise", "dram_bits"), ("noise", "model_bits", "bops"))
+TASKS = [
+    (name, seed, metric, limited)
+    for name in NETWORKS
+    for seed in SEEDS[:2]
+    for metric, limited in zip(
+        ("latency_s", "dram_bits", "latency_s", "noise"), LIMITED, strict=True
+    )
+]
+
+
+def limits_between(given: Case, limited: tuple[str, ...], rng: random.Random) -> dict[str, float]:
+    """Limits near the metrics of some assignment, now and then out of reach."""
+    pool = given.assignments[0]
+    anchor = rng.choice(pool)
+    return {
+        name: max(anchor.metrics[PRICED.index(name)], 1e-6) * rng.choice((0.8, 1.0, 1.0, 1.2))
+        for name in limited
+    }
+
+
+def constrained(assignments: tuple[Widths, ...], metric: str, limits: Mapping[str, float]) -> float:
+    """The best metric within limits by enumeration, inf where there is none."""
+    kept = [(PRICED.index(name), limit * (1 + BUDGET_TOLERANCE)) for name, limit in limits.items()]
+    main = PRICED.index(metric)
+    return min(
+        (one.metrics[main] for one in assignments if all(one.metrics[m] <= x for m, x in kept)),
+        default=math.inf,
+    )
+
+
+def check_bound(
+    given: Case, metric: str, limits: Mapping[str, float], found: DualBound, exact: bool = True
+) -> None:
+    """A bound is no larger than the truth, and an assignment reached is one within the limits."""
+    for b, assignments in enumerate(given.assignments):
+        truth = constrained(assignments, metric, limits)
+        assert found.value[b] <= truth, "not a lower bound"
+        assert truth <= found.reached[b] * (1 + EXACT)
+        if exact and math.isfinite(found.reached[b]):
+            chosen = (tuple(found.tensor[b].tolist()), tuple(found.weight[b].tolist()))
+            one = next(one for one in assignments if (one.tensor, one.weight) == chosen)
+            assert one.metrics[PRICED.index(metric)] == pytest.approx(found.reached[b], rel=EXACT)
+            for name, limit in limits.items():
+                assert one.metrics[PRICED.index(name)] <= limit * (1 + 2 * BUDGET_TOLERANCE)
+
+
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS)
+def test_dual_never_exceeds_the_constrained_optimum(
+    name: str, seed: int, metric: str, limited: tuple[str, ...]
+) -> None:
+    given = case(name, seed)
+    limited = tuple(one for one in limited if one != metric)
+    dual_of = {}
+    for trial in range(6):
+        rng = random.Random(f"{name} {seed} {metric} {limited} {trial}")
+        limits = limits_between(given, limited, rng)
+        dual_of[trial] = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
+        check_bound(given, metric, limits, dual_of[trial])
+
+
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::3])
+@pytest.mark.usefixtures("tiny_tables")
+def test_dual_of_relaxed_residuals_never_exceeds_it_either(
+    name: str, seed: int, metric: str, limited: tuple[str, ...]
+) -> None:
+    given = case(name, seed)
+    limited = tuple(one for one in limited if one != metric)
+    for trial in range(4):
+        limits = limits_between(given, limited, random.Random(f"relaxed {name} {trial}"))
+        found = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
+        check_bound(given, metric, limits, found)
+
+
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::5])
+@pytest.mark.parametrize("start", [0.0, 1e-9, 1e9])
+def test_dual_from_any_start_and_with_an_early_stop(
+    name: str, seed: int, metric: str, limited: tuple[str, ...], start: float
+) -> None:
+    given = case(name, seed)
+    limited = tuple(one for one in limited if one != metric)
+    limits = limits_between(given, limited, random.Random(f"start {name} {seed}"))
+    dual = Dual(Relaxation(given.space), metric, limits)
+    first = np.full((OPTIONS, len(limited)), start)
+    check_bound(given, metric, limits, dual.bound(given.batch, start=first))
+    truth = [constrained(each, metric, limits) for each in given.assignments]
+    stop = float(np.median([t for t in truth if math.isfinite(t)] or [1.0])) * 0.9
+    check_bound(given, metric, limits, dual.bound(given.batch, start=first, stop=stop))
+
+
+def test_without_limits_the_dual_is_the_optimum(drawn: tuple[Case, Floats]) -> None:
+    given, _ = drawn
+    for metric in PRICED:
+        found = Dual(Relaxation(given.space), metric, {}).bound(given.batch)
+        truth = [constrained(each, metric, {}) for each in given.assignments]
+        assert found.value.tolist() == pytest.approx(truth, rel=EXACT)
+        assert found.reached.tolist() == pytest.approx(truth, rel=EXACT)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["chain", "residual", "product", "groups"])
+def test_with_one_limit_the_price_is_the_best(name: str, seed: int) -> None:
+    # max over λ ≥ 0 of min (latency + λ·noise) − λ·limit, at every λ where two assignments meet.
+    given = case(name, seed)
+    limits = limits_between(given, ("noise",), random.Random(f"price {name} {seed}"))
+    found = Dual(Relaxation(given.space), "latency_s", limits).bound(given.batch)
+    limit = limits["noise"] * (1 + BUDGET_TOLERANCE)
+    for b, assignments in enumerate(given.assignments):
+        if min((one.metrics[2] for one in assignments), default=0.0) > limit:
+            continue  # no price is best: the dual rises for ever
+        values = best_dual(assignments, limit)
+        assert found.value[b] == pytest.approx(values, rel=1e-6)
+
+
+def best_dual(assignments: tuple[Widths, ...], limit: float) -> float:
+    """The dual of latency under a noise limit at its best price: where two tangents cross."""
+    lines = {(one.metrics[0], one.metrics[2] - limit) for one in assignments}
+    lower = [line for line in lines if not any(beats(other, line) for other in lines)]
+    prices = [0.0] + [
+        (a[0] - b[0]) / (b[1] - a[1]) for a in lower for b in lower if a[1] < 0 <= b[1]
+    ]
+    return max(min(t + price * slope for t, slope in lower) for price in prices if price >= 0)
+
+
+def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether a line is below another for every price."""
+    return one != other and one[0] <= other[0] and one[1] <= other[1]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_limits_nothing_keeps_are_proven_out_of_reach(name: str) -> None:
+    given = case(name, 0)
+    relaxation = Relaxation(given.space)
+    for limited in ("noise", "model_bits", "dram_bits"):
+        m = PRICED.index(limited)
+        lowest = min(one.metrics[m] for each in given.assignments for one in each)
+        if lowest == 0:  # a network without weights has no model bits
+            continue
+        found = Dual(relaxation, "latency_s", {limited: lowest * 0.9}).bound(given.batch)
+        assert np.isinf(found.value).all()
+        assert np.isinf(found.reached).all()
