@@ -391,24 +391,31 @@ def test_relaxing_is_what_was_tested() -> None:
 
 
 def test_only_what_is_too_large_is_relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
-    # x and z of the last residual of four layers are the farthest apart: it goes first.
-    given = case("several residuals", 0)
-    largest = max(len(scope) for scope in Relaxation(given.space)._scopes)
-    monkeypatch.setattr(bounds, "MAX_TABLE", len(given.space.widths) ** largest - 1)
-    assert Relaxation(given.space)._relaxed == {3}
+    # The residual of d reaches over four layers and makes tables of three tensors; that of b is
+    # its input and costs nothing.
+    chain = network(
+        point("a", "x", "y", 2, 2),
+        point("b", "y", "z", 2, 2, residuals=("y",)),
+        point("c", "z", "u", 2, 2),
+        point("d", "u", "v", 2, 2, residuals=("x",)),
+        point("e", "v", "end", 2, 2),
+    )
+    space = Space(Problem(network=chain))
+    assert Relaxation(space)._relaxed == set()
+    monkeypatch.setattr(bounds, "MAX_TABLE", len(space.widths) ** 2)
+    assert Relaxation(space)._relaxed == {3}
 
 
 # --- duals --------------------------------------------------------------------------------------
 
-LIMITED = (("noise",), ("model_bits",), ("noise", "dram_bits"), ("noise", "model_bits", "bops"))
-TASKS = [
-    (name, seed, metric, limited)
-    for name in NETWORKS
-    for seed in SEEDS[:2]
-    for metric, limited in zip(
-        ("latency_s", "dram_bits", "latency_s", "noise"), LIMITED, strict=True
-    )
-]
+GOALS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("latency_s", ("noise",)),
+    ("dram_bits", ("model_bits",)),
+    ("noise", ("latency_s", "dram_bits")),
+    ("latency_s", ("noise", "model_bits", "bops")),
+    ("model_bits", ("latency_s", "noise", "dram_bits")),
+)
+TASKS = [(name, seed, *goal) for name in NETWORKS for seed in SEEDS[:2] for goal in GOALS]
 
 
 def limits_between(given: Case, limited: tuple[str, ...], rng: random.Random) -> dict[str, float]:
@@ -431,15 +438,13 @@ def constrained(assignments: tuple[Widths, ...], metric: str, limits: Mapping[st
     )
 
 
-def check_bound(
-    given: Case, metric: str, limits: Mapping[str, float], found: DualBound, exact: bool = True
-) -> None:
+def check_bound(given: Case, metric: str, limits: Mapping[str, float], found: DualBound) -> None:
     """A bound is no larger than the truth, and an assignment reached is one within the limits."""
     for b, assignments in enumerate(given.assignments):
         truth = constrained(assignments, metric, limits)
         assert found.value[b] <= truth, "not a lower bound"
         assert truth <= found.reached[b] * (1 + EXACT)
-        if exact and math.isfinite(found.reached[b]):
+        if math.isfinite(found.reached[b]):
             chosen = (tuple(found.tensor[b].tolist()), tuple(found.weight[b].tolist()))
             one = next(one for one in assignments if (one.tensor, one.weight) == chosen)
             assert one.metrics[PRICED.index(metric)] == pytest.approx(found.reached[b], rel=EXACT)
@@ -452,13 +457,11 @@ def test_dual_never_exceeds_the_constrained_optimum(
     name: str, seed: int, metric: str, limited: tuple[str, ...]
 ) -> None:
     given = case(name, seed)
-    limited = tuple(one for one in limited if one != metric)
-    dual_of = {}
-    for trial in range(6):
+    for trial in range(3):
         rng = random.Random(f"{name} {seed} {metric} {limited} {trial}")
         limits = limits_between(given, limited, rng)
-        dual_of[trial] = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
-        check_bound(given, metric, limits, dual_of[trial])
+        found = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
+        check_bound(given, metric, limits, found)
 
 
 @pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::3])
@@ -467,20 +470,18 @@ def test_dual_of_relaxed_residuals_never_exceeds_it_either(
     name: str, seed: int, metric: str, limited: tuple[str, ...]
 ) -> None:
     given = case(name, seed)
-    limited = tuple(one for one in limited if one != metric)
-    for trial in range(4):
+    for trial in range(3):
         limits = limits_between(given, limited, random.Random(f"relaxed {name} {trial}"))
         found = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
         check_bound(given, metric, limits, found)
 
 
-@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::5])
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::4])
 @pytest.mark.parametrize("start", [0.0, 1e-9, 1e9])
 def test_dual_from_any_start_and_with_an_early_stop(
     name: str, seed: int, metric: str, limited: tuple[str, ...], start: float
 ) -> None:
     given = case(name, seed)
-    limited = tuple(one for one in limited if one != metric)
     limits = limits_between(given, limited, random.Random(f"start {name} {seed}"))
     dual = Dual(Relaxation(given.space), metric, limits)
     first = np.full((OPTIONS, len(limited)), start)

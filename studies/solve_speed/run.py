@@ -1,0 +1,215 @@
+"""How long a proof takes: whole processes, growth with layers, and beside the whole programme.
+
+Writes ``speed.csv``, ``growth.csv``, ``whole.csv`` and ``speed.png`` into a folder (``expected`` of
+this study holds a run of ours). Every ratio is taken between runs of one session, side by side.
+
+    python studies/solve_speed/run.py [--out FOLDER] [--repeats 5] [--whole-limit-s 120] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import codesign
+
+AREA_MM2 = 6.0
+QUALITY = "uniform:6"
+PROTOTYPE_BITS = (2, 3, 4, 6, 8)  # 144 arrays × 25 PE widths = 3,600 hardware options
+CASES = {  # label: (network, further arguments, limit in seconds)
+    "resnet18, 3,600 options": ("resnet18", ("--bits", "2,3,4,6,8"), 3.0),
+    "resnet18, 7,056 options": ("resnet18", (), 8.0),
+    "resnet50, 7,056 options": ("resnet50", (), None),
+    "resnet152, 7,056 options": ("resnet152", (), 60.0),
+}
+SUBSPACES = (  # nested: (rows, cols, PE weight bits, PE activation bits)
+    ((16,), (64,), (6,), (6,)),
+    ((16,), (64,), (6, 8), (6,)),
+    ((16,), (64,), (6, 8), (6, 8)),
+    ((12, 16), (64,), (6, 8), (6, 8)),
+    ((12, 16), (48, 64), (6, 8), (6, 8)),
+    ((12, 16, 24), (48, 64), (6, 8), (6, 8)),
+    ((8, 12, 16, 24), (48, 64), (6, 8), (6, 8)),
+    ((8, 12, 16, 24), (32, 48, 64), (6, 8), (6, 8)),
+)
+
+
+def main() -> None:
+    """Measure everything, write tables and the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("solve_speed"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--whole-limit-s", type=float, default=120.0)
+    parser.add_argument("--quick", action="store_true", help="one repeat, 10 s for the whole")
+    given = parser.parse_args()
+    if given.quick:
+        given.repeats, given.whole_limit_s = 1, 10.0
+    given.out.mkdir(parents=True, exist_ok=True)
+    speed = measure_processes(given.repeats)
+    growth = measure_growth(speed)
+    whole = measure_whole(given.whole_limit_s)
+    for name, table in (("speed", speed), ("growth", growth), ("whole", whole)):
+        table.to_csv(given.out / f"{name}.csv", index=False)
+        print(f"\n{name}\n{table.to_string(index=False)}")
+    draw(speed, growth, whole).savefig(given.out / "speed.png", dpi=150)
+
+
+def run_process(arguments: list[str]) -> tuple[float, float, str]:
+    """Wall-clock seconds, peak memory in MiB and standard output of one process."""
+    started = time.perf_counter()
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        output = process.stdout.read()
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed: {errors.decode()}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024, output.decode()
+
+
+def measure_processes(repeats: int) -> pd.DataFrame:
+    """Medians of whole processes, the cases in turn so that noise hits all of them alike."""
+    command = [sys.executable, "-c", "from codesign.cli import main; main()"]
+    budget = ["--max-area-mm2", str(AREA_MM2), "--quality", QUALITY, "--json"]
+    runs: dict[str, list[tuple[float, float]]] = {label: [] for label in CASES}
+    helps: list[tuple[float, float]] = []
+    designs: dict[str, dict] = {}
+    for _ in range(repeats):
+        for label, (network, further, _) in CASES.items():
+            seconds, memory, output = run_process([*command, "solve", network, *budget, *further])
+            runs[label].append((seconds, memory))
+            designs[label] = json.loads(output)
+        helped = run_process([*command, "--help"])[0]
+        helps.append((helped, run_process([sys.executable, "-c", "import numpy"])[0]))
+    rows = []
+    for label, (_, _, limit) in CASES.items():
+        design = designs[label]
+        rows.append(
+            {
+                "case": label,
+                "layers": len(design["layers"]),
+                "median_s": statistics.median(s for s, _ in runs[label]),
+                "worst_s": max(s for s, _ in runs[label]),
+                "limit_s": limit,
+                "peak_mib": max(m for _, m in runs[label]),
+                "latency_ms": 1e3 * design["metrics"]["latency_s"],
+                "gap": design["proof"]["gap"],
+                "options": design["solver"]["considered"],
+                "solved": design["solver"]["solved"],
+                "programmes": design["solver"]["programmes"],
+            }
+        )
+    ratio = statistics.median(helped / numpy for helped, numpy in helps)
+    rows.append({"case": "--help / import numpy", "median_s": ratio, "limit_s": 3.0})
+    return pd.DataFrame(rows)
+
+
+def measure_growth(speed: pd.DataFrame) -> pd.DataFrame:
+    """Exponent of time against layers over resnet18, 50 and 152 in the default space."""
+    cases = speed[speed["options"] == 7056].sort_values("layers")
+    layers, seconds = cases["layers"].to_numpy(float), cases["median_s"].to_numpy(float)
+    exponent = float(np.polyfit(np.log(layers), np.log(seconds), 1)[0])
+    last = float(np.log(seconds[-1] / seconds[0]) / np.log(layers[-1] / layers[0]))
+    return pd.DataFrame(
+        [
+            {"what": "least squares over three networks", "exponent": exponent, "limit": 1.3},
+            {"what": "resnet18 to resnet152", "exponent": last, "limit": 1.3},
+        ]
+    )
+
+
+def measure_whole(limit_s: float) -> pd.DataFrame:
+    """The whole-space programme on growing sub-spaces beside the default search, until it fails."""
+    rows = []
+    network = codesign.load_network("resnet18")
+    for sides in SUBSPACES:
+        choices = codesign.Choices(
+            rows=sides[0],
+            cols=sides[1],
+            pe_weight_bits=sides[2],
+            pe_activation_bits=sides[3],
+            weight_bits=PROTOTYPE_BITS,
+            activation_bits=PROTOTYPE_BITS,
+        )
+        problem = codesign.Problem(
+            network=network, choices=choices, quality=QUALITY, budgets={"area_mm2": AREA_MM2}
+        )
+        seconds, found = timed_solve(problem, "search", None)
+        whole_s, whole = timed_solve(problem, "whole", limit_s)
+        proven = whole is not None and whole.proof.status == "optimal"
+        rows.append(
+            {
+                "options": len(sides[0]) * len(sides[1]) * len(sides[2]) * len(sides[3]),
+                "search_s": seconds,
+                "whole_s": whole_s,
+                "whole_proven": proven,
+                "ratio": whole_s / seconds,
+                "search_ms": 1e3 * found.metrics["latency_s"] if found else None,
+                "whole_ms": 1e3 * whole.metrics["latency_s"] if whole else None,
+                "whole_gap": whole.proof.gap if whole else None,
+            }
+        )
+        print(rows[-1], flush=True)
+        if not proven:
+            break
+    return pd.DataFrame(rows)
+
+
+def timed_solve(
+    problem: codesign.Problem, method: str, limit_s: float | None
+) -> tuple[float, codesign.Design | None]:
+    """Seconds of one solve in this process, and its design if there is one."""
+    started = time.perf_counter()
+    try:
+        design = codesign.solve(problem, method=method, time_limit_s=limit_s)
+    except codesign.SolverError:
+        design = None
+    return time.perf_counter() - started, design
+
+
+def draw(speed: pd.DataFrame, growth: pd.DataFrame, whole: pd.DataFrame) -> Figure:
+    """Time against layers, and both methods against the number of hardware options."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    cases = speed[speed["options"] == 7056].sort_values("layers")
+    left.loglog(cases["layers"], cases["median_s"], "o-", color="black")
+    for _, case in cases.iterrows():
+        left.annotate(
+            case["case"].split(",")[0],
+            (case["layers"], case["median_s"]),
+            textcoords="offset points",
+            xytext=(6, -12),
+        )
+    left.set_xlabel("layers")
+    left.set_ylabel("whole process, median (s)")
+    left.set_title(f"default space, {AREA_MM2:g} mm²: exponent {growth['exponent'][0]:.2f}")
+    left.margins(0.2)
+    right.loglog(whole["options"], whole["whole_s"], "s--", color="grey", label="whole programme")
+    open_ends = whole[~whole["whole_proven"]]
+    right.loglog(
+        open_ends["options"], open_ends["whole_s"], "x", color="black", ms=10, label="not proven"
+    )
+    right.loglog(whole["options"], whole["search_s"], "o-", color="black", label="search")
+    right.set_xlabel("hardware options in the sub-space")
+    right.set_ylabel("solve (s)")
+    right.set_title("resnet18, both prove the same optimum")
+    right.legend()
+    for axes in (left, right):
+        axes.grid(True, which="both", alpha=0.25)
+    return figure
+
+
+if __name__ == "__main__":
+    main()
