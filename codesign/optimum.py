@@ -20,6 +20,7 @@ from codesign.search import CLOSED, Effort, Inquiry, OnProgress, Proof, prove
 from codesign.space import Space
 from codesign.whole import prove_whole
 
+METHODS = ("search", "whole")
 TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
 
 
@@ -84,6 +85,8 @@ def solve(
     SolverError
         Time ran out before any design was found.
     """
+    if method not in METHODS:
+        raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if not 0 <= rel_gap < 1:
         raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
     if time_limit_s is not None and not time_limit_s > 0:

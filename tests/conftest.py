@@ -6,8 +6,8 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect ``long`` tests unless ``-m`` says otherwise."""
-    if config.getoption("markexpr"):
+    """Deselect ``long`` tests unless ``-m`` names them."""
+    if "long" in config.getoption("markexpr"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=long)

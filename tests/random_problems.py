@@ -19,8 +19,7 @@ from codesign.network import Layer, Network
 from codesign.problem import Choices, Metric, Problem
 from codesign.technology import AreaFit, Technology
 
-MOST_ASSIGNMENTS = 1000
-MOST_HARDWARE_OPTIONS = 8
+SIDES = (1, 2, 3, 4, 5, 6, 8)
 WIDTHS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 KERNELS = ((1, 1), (1, 1), (3, 3), (3, 3), (5, 5), (7, 7), (1, 3), (3, 1), (2, 2))
 OBJECTIVES = ("latency_s",) * 4 + ("area_mm2",) * 3 + ("dram_bits", "noise") * 2
@@ -41,6 +40,16 @@ class Shape(NamedTuple):
         return math.prod(self)
 
 
+class Size(NamedTuple):
+    """How much there is to enumerate: assignments of widths, and hardware options, at most."""
+
+    assignments: int
+    options: int
+
+
+DEEP, BROAD = Size(assignments=1000, options=8), Size(assignments=150, options=36)
+
+
 class Case(NamedTuple):
     """A problem and every design of its space, the budgets left aside."""
 
@@ -49,10 +58,12 @@ class Case(NamedTuple):
 
 
 def random_case(seed: int) -> Case:
-    """Problem number ``seed``."""
+    """Problem number ``seed``: every fourth has many hardware options, the others many widths."""
     rng = random.Random(seed)
+    size = BROAD if seed % 4 == 3 else DEEP
     network = random_network(rng, layers=rng.choice((1, 2, 3, 3, 4, 4, 4)))
-    choices = _affordable(random_choices(rng, network), network, rng)
+    choices = random_choices(rng, network, size.options)
+    choices = _affordable(rng, network, choices, size.assignments)
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
         network=network,
@@ -267,8 +278,8 @@ def _axis(pair: int | tuple[int, int], axis: int) -> int:
 # --- choices ----------------------------------------------------------------------------------
 
 
-def random_choices(rng: random.Random, network: Network) -> Choices:
-    """A space of a few arrays in which nearly always some PE runs every layer."""
+def random_choices(rng: random.Random, network: Network, most_options: int) -> Choices:
+    """A space of a few hardware options in which nearly always some PE runs every layer."""
     weight_bits = rng.sample(WIDTHS, rng.choice((1, 2, 2, 3, 3)))
     activation_bits = rng.sample(WIDTHS, rng.choice((1, 2, 2, 3, 3)))
     pinned = {
@@ -282,7 +293,7 @@ def random_choices(rng: random.Random, network: Network) -> Choices:
     if multi_pass:
         wide, deep = rng.sample(WIDTHS, len(wide)), rng.sample(WIDTHS, len(deep))
     square = rng.random() < 0.2
-    rows, cols = _sides(rng, len(wide) * len(deep), square)
+    rows, cols = _sides(rng, most_options // (len(wide) * len(deep)), square)
     return Choices(
         rows=rows,
         cols=cols,
@@ -318,17 +329,18 @@ def _pe_widths(rng: random.Random, widest: int) -> list[int]:
     return widths
 
 
-def _sides(rng: random.Random, pe_options: int, square: bool) -> tuple[tuple[int, ...], ...]:
-    most = MOST_HARDWARE_OPTIONS // pe_options
+def _sides(rng: random.Random, most: int, square: bool) -> tuple[tuple[int, ...], ...]:
+    """Rows and columns of at most ``most`` arrays."""
     if square:
-        sides = tuple(rng.sample((1, 2, 3, 4, 6), rng.choice((min(most, 2), min(most, 3), 1))))
+        sides = tuple(rng.sample(SIDES, rng.randint(1, min(most, len(SIDES)))))
         return sides, sides
-    rows = rng.sample((1, 2, 3, 4, 5, 8), rng.choice((min(most, 2), min(most, 3), 1)))
-    cols = rng.sample((1, 2, 3, 4, 6, 8), max(1, min(most // len(rows), rng.choice((1, 2, 3)))))
+    count = rng.randint(1, min(most, math.isqrt(most) + 1))
+    rows = rng.sample(SIDES, min(count, len(SIDES)))
+    cols = rng.sample(SIDES, rng.randint(1, min(most // len(rows), len(SIDES))))
     return tuple(rows), tuple(cols)
 
 
-def _affordable(choices: Choices, network: Network, rng: random.Random) -> Choices:
+def _affordable(rng: random.Random, network: Network, choices: Choices, most: int) -> Choices:
     """Pin or drop widths until few enough assignments are left to enumerate."""
     sources = oracle.noise_sources(network)
 
@@ -336,7 +348,7 @@ def _affordable(choices: Choices, network: Network, rng: random.Random) -> Choic
         bits = {"w": len(choices.weight_bits), "t": len(choices.activation_bits)}
         return math.prod(bits[s[0]] for s in sources if s not in choices.pinned)
 
-    while assignments(choices) > MOST_ASSIGNMENTS:
+    while assignments(choices) > most:
         lists = {"w": choices.weight_bits, "t": choices.activation_bits}
         free = [s for s in sources if s not in choices.pinned and len(lists[s[0]]) > 1]
         if rng.random() < 0.5:

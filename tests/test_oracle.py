@@ -19,6 +19,7 @@ from codesign.design import Design, LayerDesign
 from codesign.errors import InfeasibleError
 from codesign.network import Layer, Network
 from codesign.problem import Choices, Metric, Problem
+from codesign.search import together
 
 SEEDS = range(300)
 LONG_SEEDS = range(1000, 4000)
@@ -182,6 +183,15 @@ def check_explanation(case: Case, error: InfeasibleError) -> None:
         assert needed is None if truth is None else needed == close(truth)
 
 
+@pytest.mark.parametrize("seed", range(603, 803, 4))  # those with many hardware options
+def test_options_bounded_in_groups(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In earnest groups are bounded only after several options; here from the first one on.
+    monkeypatch.setattr(together, "SOLVED_ALONE", 1)
+    monkeypatch.setattr(together, "ALL_AFTER", 1)
+    monkeypatch.setattr(together, "SMALLEST_GROUP", 2)
+    compare(random_case(seed))
+
+
 # --- metrics that reach zero --------------------------------------------------------------------
 
 
@@ -251,6 +261,7 @@ def _choice_features(problem: Problem) -> dict[str, bool]:
         "sensitivity": problem.sensitivity is not None,
         "quality": problem.quality is not None,
         "overhead": problem.area_overhead != 1,
+        "over 12 hardware options": len(oracle.hardware_options(problem)) > 12,
         "three widths": len(choices.weight_bits) == 3 or len(choices.activation_bits) == 3,
         "several results": len(oracle.results(problem.network)) > 1,
     }

@@ -1,0 +1,354 @@
+"""What must hold between the answers to related questions, whatever the questions are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import codesign
+from codesign import Choices, Design, InfeasibleError, Layer, Network, Problem
+from codesign.problem import METRICS
+
+pytestmark = pytest.mark.slow
+
+EXACT = 1 + 1e-9
+few = settings(
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+# --- random questions ---------------------------------------------------------------------------
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """One to four layers over 4 channels and 6 rows: chains, skips, groups, products, a batch."""
+    images = draw(st.sampled_from((1, 1, 2)))
+    shape: dict[str, Any] = {"N": images, "P": 6, "Q": 3, "H": 6, "W": 3}
+    layers: list[Layer] = []
+    names = ["t0"]
+    for number in range(draw(st.integers(1, 4))):
+        source = draw(st.sampled_from(names[-2:]))
+        kind = draw(st.sampled_from(("3x3", "1x1", "grouped", "depthwise", "dilated")))
+        form: dict[str, Any] = {
+            "3x3": {"K": 4, "C": 4, "R": 3, "S": 3},
+            "1x1": {"K": 4, "C": 4},
+            "grouped": {"G": 2, "K": 2, "C": 2, "R": 3, "S": 3},
+            "depthwise": {"G": 4, "K": 1, "C": 1, "R": 3, "S": 3},
+            "dilated": {"K": 4, "C": 4, "R": 3, "S": 1, "dilation": 2},
+        }[kind]
+        residuals = draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
+        target = f"t{number + 1}"
+        ends = {"input": source, "output": target, "residuals": tuple(residuals)}
+        layers.append(Layer(name=f"l{number}", **shape, **form, **ends))
+        names.append(target)
+    if draw(st.booleans()):  # a product of two tensors: 4·18·images = 72·images elements each
+        product = {"G": 4 * images, "K": 18, "C": 1, "P": 18, "H": 18}
+        ends = {
+            "input": names[-1],
+            "output": "product",
+            "weight_tensor": draw(st.sampled_from(names)),
+        }
+        layers.append(Layer(name="product", **product, **ends))
+    sizes = {layer.input: layer.ifmap for layer in layers}
+    sizes |= {layer.output: layer.computed_outputs for layer in layers}
+    used = {name for layer in layers for name in (*layer.reads, layer.output)}
+    return Network(
+        name="drawn", layers=tuple(layers), tensors={n: sizes[n] for n in used_in(sizes, used)}
+    )
+
+
+def used_in(sizes: Mapping[str, int], used: set[str]) -> list[str]:
+    """Names in use, in the order of first mention."""
+    return [name for name in sizes if name in used]
+
+
+def some(values: tuple[int, ...], most: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """A few different ones of these values."""
+    return st.lists(st.sampled_from(values), min_size=1, max_size=most, unique=True).map(tuple)
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> Choices:
+    """A few arrays, widths and PE widths."""
+    return Choices(
+        rows=draw(some((1, 2, 4, 8), 2)),
+        cols=draw(some((1, 2, 3, 4), 2)),
+        weight_bits=draw(some((2, 4, 6, 8), 2)),
+        activation_bits=draw(some((2, 4, 6, 8), 2)),
+        pe_weight_bits=draw(st.sampled_from(((), (8,), (4, 8)))),
+        pe_activation_bits=draw(st.sampled_from(((), (8,)))),
+        precision=draw(st.sampled_from(("fixed", "fixed", "multi-pass"))),
+    )
+
+
+@st.composite
+def problems(draw: st.DrawFn, objective: str | None = None) -> Problem:
+    """A network, a space, a balanced platform and budgets that mostly can be kept."""
+    limits = {
+        "area_mm2": st.floats(0.008, 0.15),
+        "latency_s": st.floats(3e-6, 2e-4),
+        "noise": st.floats(0.01, 0.6),
+        "dram_bits": st.floats(2e3, 3e4),
+        "model_bits": st.floats(300, 5000),
+        "bops": st.floats(1e5, 3e6),
+    }
+    names = draw(st.lists(st.sampled_from(sorted(limits)), max_size=3, unique=True))
+    return Problem(
+        network=draw(networks()),
+        choices=draw(spaces()),
+        clock_hz=draw(st.sampled_from((1e8, 4e8))),
+        dram_bits_per_s=draw(st.sampled_from((1e8, 1e9))),
+        objective=objective or draw(st.sampled_from(METRICS)),
+        budgets={name: draw(limits[name]) for name in names},
+    )
+
+
+def answer(problem: Problem, **how: Any) -> Design | None:
+    """The design, or None where there is none."""
+    try:
+        design = codesign.solve(problem, **how)
+    except InfeasibleError:
+        return None
+    assert design.proof.status == "optimal"
+    return design
+
+
+def value(design: Design | None) -> float:
+    """The objective reached, inf without a design."""
+    return math.inf if design is None else design.proof.objective
+
+
+def decisive(design: Design | None) -> dict[str, float] | None:
+    """Objective, area and noise: what ties leave no choice about."""
+    if design is None:
+        return None
+    names = (design.problem.objective, "area_mm2", "noise")
+    return {name: pytest.approx(design.metrics[name], rel=2e-9) for name in names}
+
+
+# --- more never hurts ---------------------------------------------------------------------------
+
+
+@few
+@given(problem=problems(), factor=st.floats(1.0, 3.0), data=st.data())
+def test_a_larger_budget_never_hurts(problem: Problem, factor: float, data: st.DataObject) -> None:
+    metric = data.draw(st.sampled_from(sorted(problem.budgets) or ["area_mm2"]))
+    limit = problem.budgets.get(metric, 0.05)
+    tight = replace(problem, budgets={**problem.budgets, metric: limit})
+    loose = replace(problem, budgets={**problem.budgets, metric: limit * factor})
+    assert value(answer(loose)) <= value(answer(tight)) * EXACT
+
+
+@few
+@given(problem=problems("latency_s"), area=st.floats(0.005, 0.1), more=st.floats(0, 0.1))
+def test_a_larger_area_budget_never_slows(problem: Problem, area: float, more: float) -> None:
+    small = replace(problem, budgets={**problem.budgets, "area_mm2": area})
+    large = replace(problem, budgets={**problem.budgets, "area_mm2": area + more})
+    assert value(answer(large)) <= value(answer(small)) * EXACT
+
+
+@few
+@given(problem=problems("latency_s"), factor=st.floats(1.0, 8.0))
+def test_more_bandwidth_is_never_slower(problem: Problem, factor: float) -> None:
+    faster = replace(problem, dram_bits_per_s=problem.dram_bits_per_s * factor)
+    assert value(answer(faster)) <= value(answer(problem)) * EXACT
+
+
+@few
+@given(problem=problems("latency_s"), factor=st.floats(1.0, 8.0))
+def test_a_higher_clock_is_never_slower(problem: Problem, factor: float) -> None:
+    faster = replace(problem, clock_hz=problem.clock_hz * factor)
+    assert value(answer(faster)) <= value(answer(problem)) * EXACT
+
+
+@few
+@given(problem=problems(), data=st.data())
+def test_more_choices_never_hurt(problem: Problem, data: st.DataObject) -> None:
+    offers = {
+        "rows": 6,
+        "cols": 5,
+        "weight_bits": 5,
+        "activation_bits": 5,
+        "pe_weight_bits": 6,
+        "pe_activation_bits": 6,
+    }
+    name = data.draw(st.sampled_from(sorted(offers)))
+    wider = {name: (*getattr(problem.choices, name), offers[name])}
+    more = replace(problem, choices=replace(problem.choices, **wider))
+    assert value(answer(more)) <= value(answer(problem)) * EXACT
+
+
+@few
+@given(problem=problems(), data=st.data())
+def test_a_pin_never_helps(problem: Problem, data: st.DataObject) -> None:
+    source = data.draw(st.sampled_from(problem.noise_sources))
+    bits = data.draw(st.sampled_from(problem.allowed_bits(source)))
+    pinned = replace(problem, choices=replace(problem.choices, pinned={source: bits}))
+    assert value(answer(problem)) <= value(answer(pinned)) * EXACT
+
+
+# --- budgets and bounds are kept ----------------------------------------------------------------
+
+
+@few
+@given(problem=problems())
+def test_no_design_exceeds_a_budget(problem: Problem) -> None:
+    design = answer(problem)
+    if design is not None:
+        for metric, limit in problem.budgets.items():
+            assert design.metrics[metric] <= limit * EXACT
+        assert design.proof.bound <= design.proof.objective == design.metrics[problem.objective]
+
+
+@few
+@given(problem=problems(), data=st.data())
+def test_the_optimum_is_kept_by_a_budget_of_its_own_value_and_by_none_below(
+    problem: Problem, data: st.DataObject
+) -> None:
+    design = answer(problem)
+    if design is None or design.proof.objective == 0:
+        return
+    best = design.proof.objective
+    other = data.draw(
+        st.sampled_from([metric for metric in METRICS if metric != problem.objective])
+    )
+    just = replace(problem, budgets={**problem.budgets, problem.objective: best})
+    assert decisive(answer(just)) == decisive_values(design)
+    # Asked for another metric, the same value still can be kept, and anything smaller cannot.
+    assert answer(replace(just, objective=other)) is not None
+    short = {**problem.budgets, problem.objective: best * (1 - 1e-6)}
+    assert answer(replace(problem, budgets=short, objective=other)) is None
+
+
+def decisive_values(design: Design) -> dict[str, float]:
+    """Objective, area and noise of a design as plain numbers."""
+    return {name: design.metrics[name] for name in (design.problem.objective, "area_mm2", "noise")}
+
+
+# --- what must not matter -----------------------------------------------------------------------
+
+
+def same_answer(one: Design | None, other: Design | None) -> None:
+    """Objective, area and noise agree, or there is no design either way."""
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        assert decisive(one) == decisive_values(other)
+
+
+@few
+@given(problem=problems())
+def test_names_do_not_matter(problem: Problem) -> None:
+    network = problem.network
+    names = {name: f"z{99 - i} {name}" for i, name in enumerate(network.tensors)}
+    layers = tuple(
+        replace(
+            layer,
+            name=f"y{99 - i} {layer.name}",
+            input=names[layer.input],
+            output=names[layer.output],
+            residuals=tuple(names[name] for name in layer.residuals),
+            weight_tensor=layer.weight_tensor and names[layer.weight_tensor],
+        )
+        for i, layer in enumerate(network.layers)
+    )
+    tensors = {names[name]: elements for name, elements in network.tensors.items()}
+    renamed = replace(problem, network=Network(name="other", layers=layers, tensors=tensors))
+    one, other = answer(problem), answer(renamed)
+    same_answer(one, other)
+    if one is not None and other is not None:
+        assert one.hardware == other.hardware
+        assert one.metrics == other.metrics
+        assert {names[name]: bits for name, bits in one.tensor_bits.items()} == other.tensor_bits
+
+
+@few
+@given(problem=problems())
+def test_the_order_of_lists_does_not_matter(problem: Problem) -> None:
+    lists = ("rows", "cols", "weight_bits", "activation_bits")
+    lists += ("pe_weight_bits", "pe_activation_bits")
+    turned = {name: getattr(problem.choices, name)[::-1] * 2 for name in lists}
+    tensors = dict(reversed(problem.network.tensors.items()))
+    other = replace(
+        problem,
+        network=replace(problem.network, tensors=tensors),
+        choices=replace(problem.choices, **turned),
+        budgets=dict(reversed(problem.budgets.items())),
+    )
+    same_answer(answer(problem), answer(other))
+
+
+@few
+@given(problem=problems())
+def test_the_order_of_independent_layers_does_not_matter(problem: Problem) -> None:
+    # Two copies of a network beside each other, one after the other or layer by layer in turn.
+    def copy(layer: Layer, mark: str) -> Layer:
+        return replace(
+            layer,
+            name=mark + layer.name,
+            input=mark + layer.input,
+            output=mark + layer.output,
+            residuals=tuple(mark + name for name in layer.residuals),
+            weight_tensor=layer.weight_tensor and mark + layer.weight_tensor,
+        )
+
+    layers = problem.network.layers[:2]
+    copies = [[copy(layer, mark) for layer in layers] for mark in "ab"]
+    sizes = problem.network.tensors
+    used = [name for x in copies[0] + copies[1] for name in (*x.reads, x.output)]
+    tensors = {name: sizes[name[1:]] for name in dict.fromkeys(used)}
+    answers = [
+        answer(replace(problem, network=Network(name="two", layers=tuple(order), tensors=tensors)))
+        for order in (
+            [*copies[0], *copies[1]],
+            [layer for pair in zip(*copies, strict=True) for layer in pair],
+        )
+    ]
+    same_answer(*answers)
+
+
+@few
+@given(problem=problems())
+def test_pruning_changes_nothing(problem: Problem) -> None:
+    same_answer(answer(problem), answer(problem, method="whole"))
+
+
+@few
+@given(problem=problems())
+def test_the_same_question_has_the_same_answer(problem: Problem) -> None:
+    one, other = answer(problem), answer(problem)
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        for field in fields(Design):
+            if field.name != "solver":
+                assert getattr(one, field.name) == getattr(other, field.name)
+        assert replace(one.solver, seconds=0.0) == replace(other.solver, seconds=0.0)
+
+
+@few
+@given(problem=problems(), factor=st.sampled_from((2.0, 0.125)))
+def test_units_of_time_do_not_matter(problem: Problem, factor: float) -> None:
+    # Everything that is per second is scaled, by powers of two so that rounding is the same.
+    budgets = dict(problem.budgets)
+    if "latency_s" in budgets:
+        budgets["latency_s"] /= factor
+    scaled = replace(
+        problem,
+        clock_hz=problem.clock_hz * factor,
+        dram_bits_per_s=problem.dram_bits_per_s * factor,
+        budgets=budgets,
+    )
+    one, other = answer(problem), answer(scaled)
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        for metric in (problem.objective, "area_mm2", "noise"):
+            unit = 1 / factor if metric == "latency_s" else 1.0
+            assert other.metrics[metric] == pytest.approx(one.metrics[metric] * unit, rel=2e-9)

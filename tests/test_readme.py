@@ -1,0 +1,51 @@
+"""The README's examples are run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from codesign.cli import main
+
+README = Path(__file__).parent.parent / "README.md"
+PYTHON = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+COMMANDS = re.findall(r"^    (codesign (?:solve|show) [^#\n]*)", README.read_text("utf-8"), re.M)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", PYTHON)
+def test_python_example_runs(
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("optimal 0.0006937")
+    assert {path.name for path in tmp_path.iterdir()} == {"design.json", "design.png"}
+
+
+def test_there_is_a_python_example() -> None:
+    assert len(PYTHON) == 1
+    assert len(COMMANDS) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "my_network.toml" not in c])
+def test_command_runs(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(command)[1:]
+    assert run(words) == 0
+    assert ("optimal" in capsys.readouterr().out) == (words[0] == "solve")
+
+
+def run(words: list[str]) -> int:
+    """Exit code of the command line."""
+    try:
+        code = main(words)
+    except SystemExit as stopped:
+        code = stopped.code
+    return int(code or 0)
