@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
+    from codesign.fits import AreaFitResult, fit_area
     from codesign.network import Layer, Network
     from codesign.optimum import Progress, solve
     from codesign.problem import Choices, Problem
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from codesign.technology import Technology
 
 _HOME = {
+    "AreaFitResult": "fits",
     "Choices": "problem",
     "CodesignError": "errors",
     "Design": "design",
@@ -26,6 +28,7 @@ _HOME = {
     "SolverError": "errors",
     "SpecError": "errors",
     "Technology": "technology",
+    "fit_area": "fits",
     "load_memory": "specs",
     "load_network": "specs",
     "load_technology": "specs",
@@ -34,6 +37,7 @@ _HOME = {
 
 __version__ = "0.1.0"
 __all__ = [
+    "AreaFitResult",
     "Choices",
     "CodesignError",
     "Design",
@@ -45,6 +49,7 @@ __all__ = [
     "SolverError",
     "SpecError",
     "Technology",
+    "fit_area",
     "load_memory",
     "load_network",
     "load_technology",

@@ -120,8 +120,7 @@ class Relaxation:
         self.layers = space.problem.network.layers
         self._index = space.tensor_index
         self._fixed_bits = space.problem.choices.output_bits
-        self._scopes, dropped = self._choose_scopes()
-        self._relaxed = dropped
+        self._scopes = self._choose_scopes()
         self._kinds: list[_Kind] = []
         self._kind_of = self._find_kinds()
         self._buckets = _eliminate(self._scopes, len(self._index))
@@ -129,8 +128,13 @@ class Relaxation:
 
     # Structure ----------------------------------------------------------------------------------
 
-    def _choose_scopes(self) -> tuple[list[tuple[int, ...]], frozenset[int]]:
-        """Tensors of each layer's table, and the layers whose residual widths are relaxed."""
+    def _choose_scopes(self) -> list[tuple[int, ...]]:
+        """Tensors of each layer's table.
+
+        Where long skip connections would make a table too large, the longest lose their residual
+        from it: the layer is then priced as if the residual had its narrowest width, which keeps
+        the bound a bound.
+        """
         writer = {layer.output: i for i, layer in enumerate(self.layers)}
         skips = [
             (i - min(writer.get(name, -1) for name in layer.residuals), i)
@@ -143,7 +147,7 @@ class Relaxation:
             width = max(len(bucket.scope) for bucket in _eliminate(scopes, len(self._index)))
             remaining = [skip for skip in skips if skip[1] not in dropped]
             if len(self.widths) ** width <= MAX_TABLE or not remaining:
-                return scopes, frozenset(dropped)
+                return scopes
             dropped.add(max(remaining)[1])
 
     def _scope(self, layer: Layer, drop_residuals: bool) -> tuple[int, ...]:

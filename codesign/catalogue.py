@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.amounts import figure
-from codesign.costs.area import pe_bops
+from codesign.costs.area import pe_area_um2
 from codesign.network import Layer, Network
 from codesign.report import literal, scaled, table
-from codesign.technology import AreaFit, Memory, Technology
+from codesign.technology import Memory, QuadraticFit, Technology
 from codesign.units import BITS_PER_GBIT
 
 COUNT_UNITS = (("10⁹", 1e9), ("10⁶", 1e6), ("10³", 1e3), ("", 1.0))
@@ -77,8 +77,8 @@ def _summary(shown: Network | Technology | Memory) -> dict[str, RenderableType]:
         row["weights"] = f"{shown.weights:,}"
     elif isinstance(shown, Technology):
         row["multipliers per PE"] = str(shown.engine)
-        row["<PE area µm²"] = f"{_line(shown.pe_area_um2)} · BOPS"
-        row["<SRAM area µm²"] = Text(f"{_line(shown.sram_area_um2)} · bits, ") + literal(shown.sram)
+        row["<PE area µm²"] = _pe_formula(shown)
+        row["<SRAM area µm²"] = Text(shown.sram_area_um2.formula("bits, ")) + literal(shown.sram)
     else:
         row["GT/s"] = figure(shown.transfer_rate_gt_per_s)
         row["bus bits"] = str(shown.bus_width_bits)
@@ -87,8 +87,9 @@ def _summary(shown: Network | Technology | Memory) -> dict[str, RenderableType]:
     return row
 
 
-def _line(fit: AreaFit) -> str:
-    return f"{fit.intercept:g} + {fit.slope:g}"
+def _pe_formula(technology: Technology) -> str:
+    fit = technology.pe_area_um2
+    return fit.formula() if isinstance(fit, QuadraticFit) else fit.formula("BOPS")
 
 
 def _layers(network: Network) -> Table:
@@ -130,18 +131,20 @@ def _weights(layer: Layer) -> str:
 
 
 def _fits(technology: Technology) -> Table:
-    fits = {"PE": technology.pe_area_um2}
-    fits |= {f"SRAM, {kind}": fit for kind, fit in technology.sram_fits.items()}
-    made = table("<area of", "slope", "<µm² per", "intercept µm²", "R²", "calibrated", "<source")
-    for name, fit in fits.items():
+    pe = technology.pe_area_um2
+    unit = "bit" if isinstance(pe, QuadraticFit) else "BOPS"
+    fits = [("PE", pe, _pe_formula(technology), unit)]
+    for kind, sram in technology.sram_fits.items():
+        name = f"SRAM, {kind}" + (" (default)" if kind == technology.sram else "")
+        fits.append((name, sram, sram.formula("bits"), "bit"))
+    made = table("<area of", "<µm²", "R²", "calibrated", "<source")
+    for name, fit, formula, unit in fits:
         span = fit.calibrated
         made.add_row(
-            literal(name + (" (default)" if name == f"SRAM, {technology.sram}" else "")),
-            f"{fit.slope:g}",
-            "BOPS" if name == "PE" else "bit",
-            f"{fit.intercept:g}",
+            literal(name),
+            formula,
             "–" if fit.r2 is None else f"{fit.r2:g}",
-            "not stated" if span is None else f"{figure(span[0])} to {figure(span[1])}",
+            "not stated" if span is None else f"{figure(span[0])} to {figure(span[1])} {unit}",
             literal(fit.source),
         )
     return made
@@ -154,8 +157,7 @@ def _measured(technology: Technology) -> Table:
         fixed = re.fullmatch(r"fixed([0-9]{1,2})", pe.precision)
         fitted, deviation = "–", "–"
         if fixed:
-            bops = float(pe_bops(int(fixed[1]), int(fixed[1]), technology.engine))
-            area_um2 = technology.pe_area_um2.area_um2(bops)
+            area_um2 = float(pe_area_um2(technology, int(fixed[1]), int(fixed[1])))
             fitted, deviation = f"{area_um2:,.1f}", f"{100 * (area_um2 / pe.area_um2 - 1):+.1f}"
         made.add_row(
             literal(pe.precision), f"{pe.area_um2:,.1f}", fitted, deviation, literal(pe.source)

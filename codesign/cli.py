@@ -19,6 +19,7 @@ from codesign import __version__
 from codesign.errors import CodesignError, InfeasibleError, SpecError
 from codesign.options import (
     CONTRADICTIONS,
+    FIT,
     LIMITS,
     MEMORY,
     OBJECTIVES,
@@ -62,6 +63,7 @@ def front() -> None:
 
     \b
     codesign solve resnet18 --max-area-mm2 6
+    codesign fit pe.csv --kind pe --out my_technology.toml
     codesign show networks
     """
 
@@ -98,6 +100,37 @@ def solve(**given: Any) -> int:
     finally:  # a full disk does not cost the result
         _tell(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
+
+
+@front.command(params=[*FIT])
+def fit(**given: Any) -> int:
+    """Fit areas measured to a technology for solve.
+
+    CSV has one heading line. PEs: bw, ba (bits), n, m (input and output channels of 3×3 kernels),
+    area_um2; fitted against their BOPS. SRAMs: bits, area_um2.
+    """
+    from codesign.fit_report import fit_parts
+    from codesign.fits import fit_area
+    from codesign.specs import load_technology
+
+    _check_files(given)
+    rest = load_technology(_name_or_path(given["technology"]))
+    result = fit_area(
+        given["csv"],
+        kind=given["kind"],
+        relative=given["relative"],
+        form="quadratic" if given["quadratic"] else "linear",
+        engine=given["engine"],
+        name=given["name"],
+    )
+    try:
+        if given["out"] is not None:
+            result.save(given["out"], rest)
+        if given["plot"] is not None:
+            result.plot(given["plot"])
+    finally:  # a full disk does not cost the result
+        _print(fit_parts(result))
+    return PROVEN
 
 
 @front.command()
@@ -169,8 +202,9 @@ def _check_files(given: dict[str, Any]) -> None:
     """Refuse, before the solve, files that cannot or should not be written."""
     from codesign.design_file import check_writable
 
-    read = [given[key] for key in ("network", "technology", "memory")]
-    taken = [Path(text) for text in read if isinstance(_name_or_path(text or ""), Path)]
+    read = [given.get(key) or "" for key in ("network", "technology", "memory")]
+    taken = [Path(text) for text in read if isinstance(_name_or_path(text), Path)]
+    taken += [given["csv"]] if "csv" in given else []
     for key in ("out", "plot"):
         path = given[key]
         if path is None:

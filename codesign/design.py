@@ -18,11 +18,12 @@ from codesign.costs.area import array_area_um2, pe_bops, sram_area_um2
 from codesign.costs.arithmetic import layer_bops
 from codesign.costs.compute import cycles, precision_passes
 from codesign.costs.tiling import ORDERS, Tilings, operand_bits
-from codesign.errors import SolverError
+from codesign.errors import SolverError, SpecError
 from codesign.hardware import Hardware
 from codesign.network import Count, Layer, Name
 from codesign.problem import BUDGET_TOLERANCE, METRICS, Problem
 from codesign.schema import described
+from codesign.technology import AreaFit, QuadraticFit
 from codesign.units import UM2_PER_MM2
 
 if TYPE_CHECKING:
@@ -172,6 +173,24 @@ class Design:
     proof: ProofRecord
     solver: SolverRecord
 
+    def __post_init__(self) -> None:
+        network = self.problem.network
+        expected = {
+            "metrics": (set(METRICS), set(self.metrics)),
+            "tensor_bits": (set(network.tensors), set(self.tensor_bits)),
+        }
+        for what, (right, given) in expected.items():
+            if right != given:
+                odd = min(right ^ given)
+                fault = "missing" if odd in right else "unknown"
+                raise SpecError(f"{what}: {odd!r} is {fault}")
+        names = [layer.name for layer in network.layers]
+        given_names = [layer.name for layer in self.layer_designs]
+        if names != given_names:
+            raise SpecError(
+                f"layers: {len(given_names)} that are not the network's {len(names)}, in its order"
+            )
+
     @cached_property
     def area_breakdown_mm2(self) -> dict[str, float]:
         """Area of the PE array (overhead included) and of the SRAM."""
@@ -191,14 +210,17 @@ class Design:
     def notes(self) -> tuple[str, ...]:
         """Where the design leans on a fit outside the range it was calibrated for."""
         hardware, technology = self.hardware, self.problem.technology
-        bops = float(
-            pe_bops(hardware.pe_weight_bits, hardware.pe_activation_bits, technology.engine)
-        )
+        widths = hardware.pe_weight_bits, hardware.pe_activation_bits
+        pe = technology.pe_area_um2
+        leans: list[tuple[str, float, str, AreaFit | QuadraticFit]]
+        if isinstance(pe, QuadraticFit):
+            leans = [("PE area", float(b), "bits per operand", pe) for b in sorted({*widths})]
+        else:
+            bops = float(pe_bops(*widths, technology.engine))
+            leans = [("PE area", bops, "BOPS per cycle", pe)]
+        leans.append(("SRAM area", hardware.sram_bits, "bits", technology.sram_area_um2))
         found = []
-        for what, x, unit, fit in (
-            ("PE area", bops, "BOPS per cycle", technology.pe_area_um2),
-            ("SRAM area", float(hardware.sram_bits), "bits", technology.sram_area_um2),
-        ):
+        for what, x, unit, fit in leans:
             if fit.calibrated and not fit.calibrated[0] <= x <= fit.calibrated[1]:
                 found.append(
                     f"{what} of {technology.name} at {x:.5g} {unit} is extrapolated: the fit is "

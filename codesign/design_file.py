@@ -49,10 +49,22 @@ def from_dict(data: Any, where: str) -> Design:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else None
         raise SpecError(f"{where}: not a design file (format {found!r}, expected {FORMAT!r})")
-    rest = {key: value for key, value in data.items() if key != "format"}
-    rest["layer_designs"] = rest.pop("layers", None)
-    rest["problem"] = _problem_from(rest.get("problem"), where)
-    return parse(Design, rest, where)
+    content = {key: value for key, value in data.items() if key != "format"}
+    content["layer_designs"] = _renamed(content, "layers", "layer_designs", where)
+    content["problem"] = _problem_from(content.get("problem"), where)
+    try:
+        return parse(Design, content, where)
+    except SpecError as error:
+        raise SpecError(str(error).replace("layer_designs", "layers")) from None
+
+
+def _renamed(content: dict[str, Any], theirs: str, ours: str, where: str) -> Any:
+    """Take out what the file calls ``theirs`` and we call ``ours``."""
+    if ours in content:
+        raise SpecError(f"{where}: {ours}: unknown key")
+    if theirs not in content:
+        raise SpecError(f"{where}: {theirs}: missing")
+    return content.pop(theirs)
 
 
 def save(design: Design, path: Path) -> None:
@@ -64,7 +76,7 @@ def load(path: Path) -> Design:
     """Read a design file."""
     try:
         data = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # malformed, or a number of thousands of digits
         raise SpecError(f"{path}: not JSON: {error}") from None
     except RecursionError:
         raise SpecError(f"{path}: not a design file: nested too deeply") from None
@@ -92,10 +104,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
             os.fsync(handle.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        temporary = None
     except OSError as error:
+        raise SpecError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise SpecError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def check_writable(path: Path) -> None:
@@ -152,20 +166,35 @@ def _problem_dict(problem: Problem) -> dict[str, Any]:
 def _problem_from(data: Any, where: str) -> Problem:
     if not isinstance(data, Mapping):
         raise SpecError(f"{where}: problem: missing")
-    technology = data.get("technology")
-    if not isinstance(technology, Mapping):
+    given = data.get("technology")
+    if not isinstance(given, Mapping):
         raise SpecError(f"{where}: problem.technology: missing")
-    described = {key: value for key, value in technology.items() if key != "sram_area_um2"}
-    kind = described.setdefault("sram", "single-port")
-    described["sram_fits"] = {kind: technology.get("sram_area_um2")}
-    sensitivity = data.get("sensitivity")
-    if isinstance(sensitivity, Mapping):
-        sensitivity = {
-            source: {int(bits): noise for bits, noise in table.items()}
-            if isinstance(table, Mapping) and all(str(bits).isdecimal() for bits in table)
-            else table
-            for source, table in sensitivity.items()
-        }
-    content = {**data, "technology": parse(Technology, described, f"{where}: problem.technology")}
-    content["sensitivity"] = sensitivity
+    where_given = f"{where}: problem.technology"
+    technology = dict(given)
+    kind = technology.setdefault("sram", "single-port")
+    if not isinstance(kind, str):
+        raise SpecError(f"{where_given}.sram: must be the name of an SRAM kind")
+    technology["sram_fits"] = {
+        kind: _renamed(technology, "sram_area_um2", "sram_fits", where_given)
+    }
+    try:
+        parsed = parse(Technology, technology, where_given)
+    except SpecError as error:
+        raise SpecError(str(error).replace(f"sram_fits.{kind}", "sram_area_um2")) from None
+    content = {**data, "technology": parsed, "sensitivity": _sensitivity(data.get("sensitivity"))}
     return parse(Problem, content, f"{where}: problem")
+
+
+def _sensitivity(given: Any) -> Any:
+    """JSON's text keys as bitwidths, where they are such; the schema refuses the rest."""
+    if not isinstance(given, Mapping):
+        return given
+    return {
+        source: {
+            int(bits) if bits.isdecimal() and len(bits) <= 2 else bits: noise
+            for bits, noise in table.items()
+        }
+        if isinstance(table, Mapping)
+        else table
+        for source, table in given.items()
+    }

@@ -173,6 +173,30 @@ SECTIONS = {
 }
 
 
+FIT = (
+    click.Argument(["csv"], type=FILE),
+    option(
+        *("--kind", "pe|sram", "What was measured."),
+        type=click.Choice(["pe", "sram"]),
+        required=True,
+    ),
+    flag("--relative", "Least squares of the relative errors: every point counts alike."),
+    flag("--quadratic", "Quadratic in the width, not linear in BOPS; needs bw = ba, n = m = 1."),
+    option(
+        "--engine",
+        *("N", "Multipliers of one kernel window of the PEs."),
+        type=click.IntRange(1, 10**6),
+        told="9, a 3×3 window",
+    ),
+    option("--name", "NAME", "Name of the technology.", told="the CSV's, without its ending"),
+    option(
+        "--technology", "NAME", "What --out takes the part from that is not fitted.", TECHNOLOGY
+    ),
+    option("--out", "FILE", "Write the technology (TOML) for solve.", type=FILE),
+    option("--plot", "FILE", "Draw the fit: .png, .pdf or .svg.", type=FILE),
+)
+
+
 class Sectioned(click.Command):
     """A command whose help lists its options section by section."""
 

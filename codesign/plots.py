@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from codesign.costs.compute import fold
 from codesign.design import Design
 from codesign.design_file import write_whole
 from codesign.errors import SpecError
+from codesign.fits import AreaFitResult
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, MS_PER_S
 
 Floats = npt.NDArray[np.float64]
@@ -33,6 +34,7 @@ Look = dict[str, Any]
 
 OPS_PER_GOP = 1e9
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
+LEAST_ERROR = 0.1  # percent: an axis of errors shows at least this much
 MAX_NAME = 24  # letters of a layer's name on an axis
 LABEL_PT = 7.5
 MARK_PX = 13.0  # a marker with its rim
@@ -70,16 +72,84 @@ def plot_design(design: Design, path: Path | None) -> Figure:
     SpecError
         Another suffix, or the picture cannot be written.
     """
+    return _drawn(lambda: _draw(design), path)
+
+
+def plot_fit(fit: AreaFitResult, path: Path | None) -> Figure:
+    """Draw measured and fitted areas (µm²), and under them the relative errors (%).
+
+    With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
+
+    Raises
+    ------
+    SpecError
+        Another suffix, or the picture cannot be written.
+    """
+    return _drawn(lambda: _draw_fit(fit), path)
+
+
+def _drawn(draw: Callable[[], Figure], path: Path | None) -> Figure:
+    """Draw in our style, and save where a path is given."""
     suffix = ".png" if path is None else path.suffix.lower()
     if suffix not in NO_DATE:
         raise SpecError(f"{path}: unknown picture format; end the name in .png, .pdf or .svg")
     with style.context(["default", STYLE]):
-        picture = _draw(design)
+        picture = draw()
         if path is not None:
             content = io.BytesIO()
             picture.savefig(content, format=suffix[1:], metadata=NO_DATE[suffix])
             write_whole(path, content.getvalue())
     return picture
+
+
+def _draw_fit(fit: AreaFitResult) -> Figure:
+    picture = Figure(figsize=(7.5, 7), dpi=150)
+    FigureCanvasAgg(picture)
+    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    areas, errors = picture.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
+    points, (low, high) = fit.points, fit.calibrated
+    x, grid = points["x"], np.geomspace(low, high, 400)
+    curve = fit.area_um2(grid)
+    what = {"pe": "PE", "sram": "SRAM"}[fit.kind]
+    measured: Look = {"marker": "o", "s": 26, "color": "#3f6ea8", **RIM}
+    seen = [
+        areas.scatter(
+            x, points["area_um2"], **measured, zorder=3, label=f"measured, {len(x)} points"
+        )
+    ]
+    line: Look = {"color": "0.15", "lw": 1.5, "label": fit.formula}
+    seen += areas.plot(grid[curve > 0], curve[curve > 0], **line)
+    areas.set(yscale=_scale(points["area_um2"]), ylabel=f"area of one {what} (µm²)")
+    _head(areas, f"{what} area fitted to {_plain(fit.source, 40)}", seen, 1)
+
+    percent = 100 * points[["relative_error", "left_out_error"]].to_numpy()
+    hollow: Look = {"marker": "D", "s": 34, "facecolor": "white", "edgecolor": "0.35", "lw": 0.9}
+    look = [measured | {"label": "fitted to all"}, hollow | {"label": "fitted to all others"}]
+    told = [errors.scatter(x, percent[:, i], **look[i], zorder=3 - i) for i in (0, 1)]
+    errors.axhline(0, color="0.15", lw=1)
+    if np.abs(percent).max() < LEAST_ERROR:  # what rounding leaves is no pattern
+        errors.set_ylim(-LEAST_ERROR, LEAST_ERROR)
+    errors.set(xscale=_scale(x), xlabel=fit.x_words, ylabel="fitted over measured (%)")
+    _head(errors, "Relative error", told, 2)
+    for axes in (areas, errors):
+        _scaled_ticks(axes)
+    return picture
+
+
+def _scale(values: pd.Series[float]) -> str:
+    """Logarithmic for what spans a decade or more."""
+    return "log" if values.max() >= 10 * values.min() else "linear"
+
+
+def _scaled_ticks(axes: Axes) -> None:
+    """Plain figures where an axis is logarithmic, and a grid."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            low, high = axis.get_view_interval()
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
+            axis.set_major_formatter(lambda value, _: figure(value))
+            axis.minorticks_off()
+    axes.grid(True)
 
 
 def _draw(design: Design) -> Figure:

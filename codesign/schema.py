@@ -15,6 +15,8 @@ from codesign.errors import SpecError
 
 Described = TypeVar("Described")
 
+MAX_FAULT = 400  # characters of a message that repeats what a file holds
+
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def described(kind: type[Described]) -> type[Described]:
@@ -60,6 +62,13 @@ def nearest(word: str, known: tuple[str, ...]) -> str:
 
 
 def _first_fault(error: ValidationError, kind: Any, data: Any) -> str:
+    """The first fault in one line, control characters of foreign names spelled out."""
+    text = _fault_text(error, kind, data)
+    text = text if len(text) <= MAX_FAULT else f"{text[: MAX_FAULT // 2]} … {text[-100:]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _fault_text(error: ValidationError, kind: Any, data: Any) -> str:
     fault = error.errors(include_url=False)[0]
     place = _place(fault["loc"], data, missing=fault["type"] in ("missing", "missing_argument"))
     if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -75,13 +84,13 @@ def _place(path: tuple[int | str, ...], data: Any, missing: bool) -> str:
     """``layers[3] ('conv1').K``: the entry of ``data`` a fault's path points to."""
     place = ""
     entry = data
-    for step in path:
+    for position, step in enumerate(path, 1):
         if isinstance(step, int):
             place += f"[{step}]"
             entry = entry[step] if isinstance(entry, list) and step < len(entry) else None
             if isinstance(entry, Mapping) and "name" in entry:
                 place += f" ({entry['name']!r})"
-        elif isinstance(entry, Mapping) and (step in entry or missing):
+        elif isinstance(entry, Mapping) and (step in entry or (missing and position == len(path))):
             place += f".{step}" if place else str(step)
             entry = entry.get(step)
     return place
@@ -93,20 +102,19 @@ def _shown(value: object) -> str:
 
 
 def _keys_at(kind: Any, path: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Names of the fields of the dataclass found by following ``path`` from ``kind``."""
+    """Names of the fields of the dataclass found by following ``path`` from ``kind``.
+
+    Where a field may be one of several dataclasses, the path has the name of the one tried.
+    """
+    found = _dataclasses_in(kind)
     for step in path:
-        if isinstance(step, str) and is_dataclass(kind) and step in get_type_hints(kind):
-            kind = get_type_hints(kind)[step]
-        found = _dataclass_in(kind)
-        kind = found if found is not None else kind
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+        named = [part for part in found if part.__name__ == step]
+        hints = get_type_hints(found[0]) if found else {}
+        found = named or (_dataclasses_in(hints[step]) if step in hints else found)
+    return tuple(field.name for field in fields(found[0])) if found else ()
 
 
-def _dataclass_in(hint: Any) -> Any:
+def _dataclasses_in(hint: Any) -> list[Any]:
     if is_dataclass(hint):
-        return hint
-    for part in get_args(hint):
-        found = _dataclass_in(part)
-        if found is not None:
-            return found
-    return None
+        return [hint]
+    return [found for part in get_args(hint) for found in _dataclasses_in(part)]

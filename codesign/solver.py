@@ -16,6 +16,7 @@ from codesign.errors import SolverError
 Progress = Callable[[float, float], None]  # (best objective so far, proven bound), model units
 
 NAME = "HiGHS"
+MIP_ABS_GAP = 1e-8  # objectives are scaled to the order of 1,000
 
 
 def version() -> str:
@@ -62,6 +63,7 @@ def minimise(
         "threads": threads,
         "random_seed": seed,
         "mip_rel_gap": rel_gap,
+        "mip_abs_gap": MIP_ABS_GAP,
     }
     if time_limit_s is not None:
         options["time_limit"] = max(time_limit_s, 0.0)

@@ -99,7 +99,7 @@ def _load(kind: str, spec: type[Spec], name_or_path: str | Path) -> Spec:
         path = models_folder() / kind / f"{name_or_path}.toml"
     try:
         data = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # malformed, or a number of thousands of digits
         raise SpecError(f"{path}: not TOML: {error}") from None
     except RecursionError:
         raise SpecError(f"{path}: not a description: nested too deeply") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from codesign.errors import SpecError
 from codesign.network import Count, Name
@@ -43,6 +43,56 @@ class AreaFit:
         """Area of one unit of size ``x``."""
         return self.slope * x + self.intercept
 
+    def formula(self, x: str) -> str:
+        """``153.46 + 1.694 · BOPS``: the area in µm², ``x`` in words."""
+        return f"{self.intercept:g} + {self.slope:g} · {x}"
+
+
+@described
+class QuadraticFit:
+    """``area_um2 = quadratic·bw·ba + linear·(bw + ba)/2 + constant``: PE area in its bitwidths.
+
+    Fits of this form are published for operands of equal width, ``a·b² + c·b + d``. For unequal
+    ones this is our reading: the multiplier grows with the product of the widths, the registers
+    with their mean, and ``bw = ba`` gives back what was published.
+
+    Attributes
+    ----------
+    quadratic, linear, constant : float
+        µm² per bit², µm² per bit, and µm².
+    r2 : float or None
+        Coefficient of determination as published.
+    calibrated : (low, high) or None
+        Range of the width of an operand, bits, the fit is backed by; None where not stated.
+    source : str
+    """
+
+    quadratic: Finite
+    linear: Finite
+    constant: Finite
+    r2: Fraction | None = None
+    calibrated: tuple[Positive, Positive] | None = None
+    source: str = ""
+
+    def formula(self) -> str:
+        """``-14.02 + 86.07 · (bw + ba)/2 + 12.39 · bw·ba``: the area in µm²."""
+        return f"{self.constant:g} + {self.linear:g} · (bw + ba)/2 + {self.quadratic:g} · bw·ba"
+
+
+def _pe_form(given: Any) -> str:
+    """Which of the two forms a description of a PE's area is meant to be."""
+    keys = given if isinstance(given, Mapping) else ()
+    quadratic = isinstance(given, QuadraticFit) or any(
+        key in keys for key in ("quadratic", "linear", "constant")
+    )
+    return "QuadraticFit" if quadratic else "AreaFit"
+
+
+PEFit = Annotated[
+    Annotated[AreaFit, Tag("AreaFit")] | Annotated[QuadraticFit, Tag("QuadraticFit")],
+    Discriminator(_pe_form),
+]
+
 
 @described
 class MeasuredPE:
@@ -70,8 +120,8 @@ class Technology:
     name : str
     engine : int
         Multipliers of the PE that ``pe_area_um2`` describes (9: one 3×3 window).
-    pe_area_um2 : AreaFit
-        PE area against its bit operations per cycle.
+    pe_area_um2 : AreaFit or QuadraticFit
+        PE area against its bit operations per cycle, or in the widths of its operands.
     sram_fits : mapping of str to AreaFit
         SRAM area against its bits, for each kind (``single-port``, ``dual-port``).
     sram : str
@@ -82,7 +132,7 @@ class Technology:
     """
 
     name: Name
-    pe_area_um2: AreaFit
+    pe_area_um2: PEFit
     sram_fits: Mapping[Name, AreaFit]
     sram: Name
     engine: Count = 9

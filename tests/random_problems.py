@@ -81,6 +81,28 @@ def random_case(seed: int) -> Case:
     return Case(problem, points)
 
 
+def steep_case(seed: int) -> Case:
+    """Problem number ``seed`` with noise over many orders of magnitude and budgets used up.
+
+    Costs a solver's tolerance apart decide here whether a design keeps its budgets.
+    """
+    rng = random.Random(f"steep {seed}")
+    problem = random_case(seed).problem
+    table = {}
+    for source in oracle.noise_sources(problem.network):
+        scale, base = 10 ** rng.uniform(-4, 3), rng.uniform(2, 8)
+        table[source] = {bits: scale * base**-bits for bits in WIDTHS}
+    problem = replace(problem, sensitivity=table, quality=None, budgets={})
+    points = oracle.all_points(problem)
+    if points:
+        anchor = good_point(rng, points)
+        others = ("latency_s", "area_mm2", "dram_bits", "bops")
+        metrics = ["noise", *rng.sample(others, rng.choice((0, 1, 2)))]
+        problem = replace(problem, budgets={name: anchor.value(name) for name in metrics})
+    objective = rng.choice(("latency_s", "area_mm2", "dram_bits", "noise"))
+    return Case(replace(problem, objective=objective), points)
+
+
 def mid_size_problem(seed: int, objective: Metric, budgeted: Sequence[Metric]) -> Problem:
     """A problem beyond enumeration: 3 to 8 layers, 36 to 100 hardware options, three widths.
 

@@ -84,8 +84,12 @@ FC = (
     (1, 1, 0, 800, 560, 2e-6),
     (1, 1, 1, 1000, 600, 2e-6),
 )
-MATCH = ((0, 0, 0, 50, 30, 1e-6), (0, 0, 1, 60, 40, 1e-6), (0, 1, 0, 70, 50, 1e-6))
-MATCH += ((0, 1, 1, 80, 60, 1e-6),)
+MATCH = (
+    (0, 0, 0, 50, 30, 1e-6),
+    (0, 0, 1, 60, 40, 1e-6),
+    (0, 1, 0, 70, 50, 1e-6),
+    (0, 1, 1, 80, 60, 1e-6),
+)
 
 # The unit of a metric in the model is a thousandth of its limit.
 LIMITS = {
@@ -393,6 +397,17 @@ def value_of_run(
     }
 
 
+def test_a_noise_limit_of_zero_is_a_row_of_zero() -> None:
+    model = pair_model(Goal("bops", {"noise": 0.0}))
+    row = model.within_budget["noise"]
+    assert pyo.value(row.upper) == 0
+    # Measured as without a limit, in thousandths of the least the layers can have: 2·4^−4.
+    golden = pair_model(Goal("noise", {}))
+    values = [generate_standard_repn(e).linear_coefs for e in (row.body, golden.objective.expr)]
+    assert values[0] == values[1]
+    assert max(values[0]) == pytest.approx(1000 * 4.0**-2 / (2 * 4.0**-4))
+
+
 def test_each_choice_is_excluded_once() -> None:
     # Solved again and again, each choice excluded, the programme lists all of them in order.
     space, offered = space_of(PAIR, (2, 4)), listed(CONV, FC)
@@ -412,6 +427,18 @@ def test_each_choice_is_excluded_once() -> None:
     assert len(choices) == len(expected) == 36
 
 
+def test_a_tensor_in_place_of_weights_has_no_weights() -> None:
+    # ``project`` owns weights, ``match`` does not: its runs add neither model bits nor noise.
+    for metric, others in (("model_bits", set()), ("noise", {"width"})):
+        model = product_model(Goal(metric, {}))
+        body = generate_standard_repn(model.objective.expr)
+        names = {variable.name for variable in body.linear_vars}
+        assert {name for name in names if name.startswith("run")} == {
+            f"run[0,{o}]" for o in range(4)
+        }
+        assert {name.partition("[")[0] for name in names} == {"run", *others}
+
+
 def test_the_chosen_values_are_read() -> None:
     offered = listed(CONV, FC)
     model = pair_model(Goal("noise", {}))
@@ -419,6 +446,10 @@ def test_the_chosen_values_are_read() -> None:
     choice = read_choice(model, offered)
     assert (choice.option, choice.tensor, choice.weight) == (1, (0, 1), (1, 0))
     assert choice.sram_bits == 500  # the larger of 140 and 500
+    offered = listed(FC, CONV)
+    model = build(space_of(PAIR, (2, 4)), offered, Goal("noise", {}))
+    choose(model, option=1, tensors=(0, 1), runs=(5, 7))
+    assert read_choice(model, offered).sram_bits == 500  # of 500 and 140
 
 
 def test_the_chosen_values_are_read_despite_rounding() -> None:

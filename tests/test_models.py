@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from codesign.costs.area import pe_area_um2
 from codesign.network import Layer, Network
 from codesign.specs import load_memory, load_network, load_technology, models_folder, shipped
-from codesign.technology import AreaFit, MeasuredPE, Memory, Technology
+from codesign.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Technology
 
 LOADERS: dict[str, Callable[[str], Any]] = {
     "memories": load_memory,
@@ -319,12 +320,37 @@ def test_measured_pes_reproduce_tables_3_and_4(
 )
 def test_fit_is_close_to_the_measured_pes(bits: int, excess_percent: float) -> None:
     measured = measured_pes()[f"fixed{bits}"]
-    fitted = load_technology("tsmc28").pe_area_um2.area_um2(pe_bops(bits))
+    fitted = float(pe_area_um2(load_technology("tsmc28"), bits, bits))
     assert 100 * (fitted / measured - 1) == pytest.approx(excess_percent, abs=0.05)
 
 
 def test_fixed4_pe_is_the_quadratic_of_figure_1() -> None:
     assert measured_pes()["fixed4"] == pytest.approx(12.39 * 4**2 + 86.07 * 4 - 14.02, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("bits", "excess_percent"),  # of the fit linear in BOPS over the quadratic one
+    [
+        (2, 55.9),  # 1.694 × 100.53 + 153.46 =  323.8 against 12.39·4 + 86.07·2 − 14.02 =  207.7
+        (4, 7.4),  # 567.7 against 528.5
+        (8, -3.1),  # 1421.5 against 12.39·64 + 86.07·8 − 14.02 = 1467.5
+    ],
+)
+def test_published_pe_fits_part_at_small_widths(bits: int, excess_percent: float) -> None:
+    linear, quadratic = (
+        float(pe_area_um2(load_technology(name), bits, bits))
+        for name in ("tsmc28", "tsmc28-quadratic")
+    )
+    assert 100 * (linear / quadratic - 1) == pytest.approx(excess_percent, abs=0.05)
+
+
+def test_quadratic_technology_holds_figure_1_and_the_same_srams() -> None:
+    technology, linear = load_technology("tsmc28-quadratic"), load_technology("tsmc28")
+    fit = technology.pe_area_um2
+    assert isinstance(fit, QuadraticFit)
+    assert (fit.quadratic, fit.linear, fit.constant, fit.r2) == (12.39, 86.07, -14.02, 0.9999877)
+    assert (technology.engine, technology.sram) == (linear.engine, linear.sram)
+    assert technology.sram_fits == linear.sram_fits
 
 
 # --- memories -------------------------------------------------------------------------------
@@ -367,6 +393,7 @@ def keys_and_defaults(kind: type[Any], prefix: str = "") -> dict[str, Any]:
             "Technologies:",
             keys_and_defaults(Technology)
             | keys_and_defaults(AreaFit, "pe_area_um2.")
+            | keys_and_defaults(QuadraticFit, "pe_area_um2.")
             | keys_and_defaults(AreaFit, "sram_fits.<kind>.")
             | keys_and_defaults(MeasuredPE, "pe_measured."),
         ),

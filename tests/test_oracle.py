@@ -12,7 +12,7 @@ from typing import Literal
 
 import oracle
 import pytest
-from random_problems import Case, random_case
+from random_problems import Case, random_case, steep_case
 
 from codesign import solve
 from codesign.design import Design, LayerDesign
@@ -181,6 +181,11 @@ def check_explanation(case: Case, error: InfeasibleError) -> None:
         others = {name: limit for name, limit in budgets.items() if name != metric}
         truth = oracle.least(points, metric, others)
         assert needed is None if truth is None else needed == close(truth)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_budgets_used_up_over_many_orders_of_magnitude(seed: int) -> None:
+    compare(steep_case(seed))
 
 
 @pytest.mark.parametrize("seed", range(603, 803, 4))  # those with many hardware options

@@ -29,9 +29,9 @@ from matplotlib.transforms import Bbox
 from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.network import Layer, Network
+from codesign.optimum import solve
 from codesign.plots import MAX_NAMED_LAYERS, plot_design
 from codesign.problem import Choices, Problem
-from codesign.optimum import solve
 
 CONV1 = Layer(name="conv1", K=4, C=2, P=4, Q=4, R=3, S=3, H=6, W=6, input="image", output="a")
 CONV2 = Layer(name="conv$_2$", K=8, C=4, P=4, Q=4, H=4, W=4, input="a", output="b")

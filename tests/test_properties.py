@@ -91,22 +91,35 @@ def spaces(draw: st.DrawFn) -> Choices:
 
 
 @st.composite
+def noise_tables(draw: st.DrawFn, network: Network) -> dict[str, dict[int, float]]:
+    """Noise of every tensor, some tensors not sensitive at all."""
+    scale = st.sampled_from((0.0, 0.5, 1.0, 3.0))
+    return {
+        source: {bits: level * 4.0**-bits for bits in range(2, 9)}
+        for source in Problem(network=network).noise_sources
+        for level in [draw(scale)]
+    }
+
+
+@st.composite
 def problems(draw: st.DrawFn, objective: str | None = None) -> Problem:
     """A network, a space, a balanced platform and budgets that mostly can be kept."""
     limits = {
-        "area_mm2": st.floats(0.008, 0.15),
-        "latency_s": st.floats(3e-6, 2e-4),
-        "noise": st.floats(0.01, 0.6),
-        "dram_bits": st.floats(2e3, 3e4),
-        "model_bits": st.floats(300, 5000),
-        "bops": st.floats(1e5, 3e6),
+        "area_mm2": st.floats(0.015, 0.2),
+        "latency_s": st.floats(2e-6, 5e-5),
+        "noise": st.one_of(st.just(0.0), st.floats(0.01, 0.6), st.floats(0.01, 0.6)),
+        "dram_bits": st.floats(3e3, 4e4),
+        "model_bits": st.floats(500, 8000),
+        "bops": st.floats(2e5, 5e6),
     }
     names = draw(st.lists(st.sampled_from(sorted(limits)), max_size=3, unique=True))
+    network = draw(networks())
     return Problem(
-        network=draw(networks()),
+        network=network,
+        sensitivity=draw(st.sampled_from((None, None, "table"))) and draw(noise_tables(network)),
         choices=draw(spaces()),
-        clock_hz=draw(st.sampled_from((1e8, 4e8))),
-        dram_bits_per_s=draw(st.sampled_from((1e8, 1e9))),
+        clock_hz=draw(st.sampled_from((1e8, 2e8))),
+        dram_bits_per_s=draw(st.sampled_from((5e8, 4e9))),
         objective=objective or draw(st.sampled_from(METRICS)),
         budgets={name: draw(limits[name]) for name in names},
     )
@@ -261,13 +274,25 @@ def test_names_do_not_matter(problem: Problem) -> None:
         for i, layer in enumerate(network.layers)
     )
     tensors = {names[name]: elements for name, elements in network.tensors.items()}
-    renamed = replace(problem, network=Network(name="other", layers=layers, tensors=tensors))
+    mapped = {f"weight:{old.name}": f"weight:{new.name}" for old, new in pairs(network, layers)}
+    mapped |= {f"tensor:{old}": f"tensor:{new}" for old, new in names.items()}
+    noise = problem.sensitivity
+    renamed = replace(
+        problem,
+        network=Network(name="other", layers=layers, tensors=tensors),
+        sensitivity=noise and {mapped[source]: values for source, values in noise.items()},
+    )
     one, other = answer(problem), answer(renamed)
     same_answer(one, other)
     if one is not None and other is not None:
         assert one.hardware == other.hardware
         assert one.metrics == other.metrics
         assert {names[name]: bits for name, bits in one.tensor_bits.items()} == other.tensor_bits
+
+
+def pairs(network: Network, layers: tuple[Layer, ...]) -> list[tuple[Layer, Layer]]:
+    """Each layer beside its renamed one."""
+    return list(zip(network.layers, layers, strict=True))
 
 
 @few
@@ -305,6 +330,7 @@ def test_the_order_of_independent_layers_does_not_matter(problem: Problem) -> No
     sizes = problem.network.tensors
     used = [name for x in copies[0] + copies[1] for name in (*x.reads, x.output)]
     tensors = {name: sizes[name[1:]] for name in dict.fromkeys(used)}
+    problem = replace(problem, sensitivity=None)
     answers = [
         answer(replace(problem, network=Network(name="two", layers=tuple(order), tensors=tensors)))
         for order in (

@@ -13,8 +13,8 @@ from rich.text import Text
 from codesign import report
 from codesign.design import Design, ProofRecord, SolverRecord
 from codesign.network import Layer, Network
-from codesign.problem import Choices, Problem
 from codesign.optimum import Progress
+from codesign.problem import Choices, Problem
 
 
 @pytest.fixture(scope="module")

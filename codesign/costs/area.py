@@ -1,6 +1,6 @@
 """Silicon area of a PE array and its SRAM, from the technology's fits.
 
-Source: Karbachevsky et al. 2021, Figures 3 and 6; BOPS of a PE from Baskin et al., UNIQ.
+Source: Karbachevsky et al. 2021, Figures 1, 3 and 6; BOPS of a PE from Baskin et al., UNIQ.
 """
 
 from __future__ import annotations
@@ -10,25 +10,72 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from codesign.technology import Technology
+from codesign.errors import SpecError
+from codesign.technology import QuadraticFit, Technology
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def pe_bops(weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike, engine: int) -> Floats:
-    """``B = engine·(Bw·Ba + Bw + Ba + log2 engine)``: bit operations of one PE per cycle.
+def pe_bops(
+    weight_bits: npt.ArrayLike,
+    activation_bits: npt.ArrayLike,
+    engine: int,
+    inputs: npt.ArrayLike = 1,
+    outputs: npt.ArrayLike = 1,
+) -> Floats:
+    """``B = m·n·engine·(Bw·Ba + Bw + Ba + log2(n·engine))``: bit operations of a PE per cycle.
 
     Parameters
     ----------
     weight_bits, activation_bits : array_like
         Operand widths ``Bw`` and ``Ba``, broadcast together.
     engine : int
-        Multipliers of one PE.
+        Multipliers of one kernel window.
+    inputs, outputs : array_like
+        Channels ``n`` read and ``m`` written at once; 1 and 1 in the arrays that are designed.
     """
     bw = np.asarray(weight_bits, dtype=np.float64)
     ba = np.asarray(activation_bits, dtype=np.float64)
-    return np.asarray(engine * (bw * ba + bw + ba + math.log2(engine)), dtype=np.float64)
+    n = np.asarray(inputs, dtype=np.float64)
+    m = np.asarray(outputs, dtype=np.float64)
+    sums = np.log2(n) + math.log2(engine)
+    return np.asarray(m * n * engine * (bw * ba + bw + ba + sums), dtype=np.float64)
+
+
+def pe_area_um2(
+    technology: Technology, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike
+) -> Floats:
+    """``A_PE``, µm²: the technology's fit, linear in BOPS or quadratic in bits; broadcasts."""
+    fit = technology.pe_area_um2
+    bw = np.asarray(weight_bits, dtype=np.float64)
+    ba = np.asarray(activation_bits, dtype=np.float64)
+    if isinstance(fit, QuadraticFit):
+        area = fit.quadratic * bw * ba + fit.linear * (bw + ba) / 2 + fit.constant
+    else:
+        area = fit.slope * pe_bops(bw, ba, technology.engine) + fit.intercept
+    return np.asarray(area, dtype=np.float64)
+
+
+def check_pe_areas(
+    technology: Technology, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike
+) -> None:
+    """Refuse PEs, of any of these weight and activation widths, the fit gives no area.
+
+    Raises
+    ------
+    SpecError
+        A predicted area is not positive; names the PE of the least.
+    """
+    bw, ba = np.meshgrid(weight_bits, activation_bits, indexing="ij")
+    area_um2 = pe_area_um2(technology, bw, ba)
+    if (area_um2 <= 0).any():
+        worst = np.unravel_index(area_um2.argmin(), area_um2.shape)
+        raise SpecError(
+            f"technology {technology.name!r}: its fit gives a PE of {bw[worst]} × {ba[worst]} bit "
+            f"an area of {area_um2[worst]:.5g} µm²; offer other PE widths, or take a fit that "
+            "holds for this one"
+        )
 
 
 def array_area_um2(
@@ -40,8 +87,7 @@ def array_area_um2(
     overhead: float,
 ) -> Floats:
     """``overhead·rows·cols·A_PE``, µm²; all arguments broadcast together."""
-    fit = technology.pe_area_um2
-    pe = fit.slope * pe_bops(weight_bits, activation_bits, technology.engine) + fit.intercept
+    pe = pe_area_um2(technology, weight_bits, activation_bits)
     return np.asarray(overhead * np.asarray(rows) * np.asarray(cols) * pe, dtype=np.float64)
 
 

@@ -1,0 +1,490 @@
+"""The design file: complete, read back as written, never half-written, and refused in one line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import codesign
+from codesign import Choices, Design, Layer, Network, Problem, SpecError
+from codesign.design_file import FORMAT, from_dict, to_dict, write_whole
+
+# --- designs to write ---------------------------------------------------------------------------
+
+CHAIN = Network(
+    name="chain",
+    layers=(
+        Layer(name="a", K=4, C=2, P=3, Q=3, H=3, W=3, R=3, S=3, input="in", output="mid"),
+        Layer(name="b", K=2, C=4, P=3, Q=3, H=3, W=3, input="mid", output="out", residuals=("in",)),
+    ),
+    tensors={"in": 18, "mid": 36, "out": 18},
+    source="drawn on a napkin, in Zürich",
+)
+PRODUCT = Network(
+    name="product",
+    layers=(
+        Layer(
+            name="a", K=2, C=2, P=4, H=8, R=3, stride=(2, 1), dilation=(1, 2), input="x", output="y"
+        ),
+        Layer(name="b", K=2, C=2, P=4, H=4, input="y", output="z", weight_tensor="w", appended=1),
+    ),
+    tensors={"x": 16, "w": 4, "y": 8, "z": 9},
+)
+
+
+def table(network: Network) -> dict[str, dict[int, float]]:
+    """A noise value for every tensor at every width in use."""
+    sources = Problem(network=network).noise_sources
+    return {
+        source: {bits: (1 + i) / 2**bits for bits in (2, 4, 8)} for i, source in enumerate(sources)
+    }
+
+
+@cache
+def design(name: str) -> Design:
+    """A solved problem: ``plain``, or one that says something about everything."""
+    small = Choices(rows=(1, 2), cols=(2, 4), weight_bits=(2, 4), activation_bits=(4,))
+    if name == "plain":
+        return codesign.solve(Problem(network=CHAIN, choices=small, budgets={"area_mm2": 0.05}))
+    full = Choices(
+        rows=(1, 2),
+        cols=(1, 2),
+        square=True,
+        weight_bits=(2, 4),
+        activation_bits=(4, 8),
+        pe_weight_bits=(4,),
+        pe_activation_bits=(4,),
+        precision="multi-pass",
+        pinned={"weight:a": 8, "tensor:x": 2},
+        output_bits=16,
+    )
+    return codesign.solve(
+        Problem(
+            network=PRODUCT,
+            technology=codesign.load_technology("tsmc28", sram="dual-port"),
+            choices=full,
+            clock_hz=1.5e8,
+            dram_bits_per_s=1e9 / 3,
+            area_overhead=1.25,
+            sensitivity=table(PRODUCT),
+            quality="uniform:4",
+            objective="dram_bits",
+            budgets={"latency_s": 1e-3, "model_bits": 1e6},
+        )
+    )
+
+
+@pytest.fixture(params=["plain", "full"])
+def solved(request: pytest.FixtureRequest) -> Design:
+    """Both of them."""
+    return design(request.param)
+
+
+# --- what is written is read back ---------------------------------------------------------------
+
+
+def as_kept(solved: Design) -> Design:
+    """The design with what a file keeps of its technology: the fits that it used."""
+    technology = solved.problem.technology
+    used = {technology.sram: technology.sram_area_um2}
+    technology = replace(technology, sram_fits=used, pe_measured=())
+    return replace(solved, problem=replace(solved.problem, technology=technology))
+
+
+def test_round_trip(solved: Design, tmp_path: Path) -> None:
+    path = tmp_path / "design.json"
+    solved.save(path)
+    loaded = Design.load(path)
+    for field in fields(Design):
+        assert getattr(loaded, field.name) == getattr(as_kept(solved), field.name), field.name
+    again = tmp_path / "again.json"
+    loaded.save(again)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_path_may_be_a_string(tmp_path: Path) -> None:
+    design("plain").save(str(tmp_path / "design.json"))
+    assert Design.load(str(tmp_path / "design.json")).metrics == design("plain").metrics
+
+
+def test_the_loaded_problem_has_the_same_answer(solved: Design, tmp_path: Path) -> None:
+    solved.save(tmp_path / "design.json")
+    again = codesign.solve(Design.load(tmp_path / "design.json").problem)
+    assert again.metrics == solved.metrics
+    assert again.hardware == solved.hardware
+
+
+def test_noise_budget_of_zero_comes_back(tmp_path: Path) -> None:
+    silent = {source: {2: 0.0, 4: 0.0, 8: 0.0} for source in Problem(network=CHAIN).noise_sources}
+    choices = Choices(rows=(1,), cols=(2,), weight_bits=(2,), activation_bits=(4,))
+    problem = Problem(network=CHAIN, choices=choices, sensitivity=silent, quality="uniform:4")
+    found = codesign.solve(problem)
+    found.save(tmp_path / "design.json")
+    assert Design.load(tmp_path / "design.json") == as_kept(found)
+
+
+# --- the format ---------------------------------------------------------------------------------
+
+LAYER_KEYS = ["name", "N", "G", "K", "C", "P", "Q", "R", "S", "H", "W", "stride", "dilation"]
+LAYER_KEYS += ["input", "output", "residuals", "weight_tensor"]
+KEYS: dict[str, list[str]] = {
+    "": ["format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"],
+    "problem": [
+        *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
+        *("sensitivity", "objective", "budgets"),
+    ],
+    "problem.network": ["name", "layers", "tensors"],
+    "problem.network.layers.0": LAYER_KEYS,
+    "problem.network.layers.1": LAYER_KEYS,
+    "problem.technology": ["name", "pe_area_um2", "sram_area_um2"],
+    "problem.technology.pe_area_um2": ["slope", "intercept"],
+    "problem.technology.sram_area_um2": ["slope", "intercept"],
+    "problem.choices": [
+        *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "weight_bits"),
+        *("activation_bits", "precision", "pinned", "output_bits"),
+    ],
+    "hardware": ["rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits"],
+    "layers.0": [
+        *("name", "weight_bits", "tile", "order", "cycles", "sram_bits", "dram_bits"),
+        *("compute_s", "memory_s", "latency_s", "bound_by"),
+    ],
+    "layers.1.tile": ["g", "k", "c", "p", "images"],
+    "layers.1.dram_bits": ["weights", "ifmap", "output", "psum", "residual"],
+    "metrics": ["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"],
+    "proof": ["status", "objective", "bound", "gap"],
+    "solver": ["name", "version", "seconds"],
+}
+
+
+def content(solved: Design) -> Any:
+    """The file's content as JSON has it."""
+    return json.loads(json.dumps(to_dict(solved)))
+
+
+def entry(data: Any, place: str) -> Any:
+    """The entry at ``problem.network.layers.0``."""
+    for step in place.split(".") if place else ():
+        data = data[int(step)] if isinstance(data, list) else data[step]
+    return data
+
+
+@pytest.mark.parametrize("place", KEYS)
+def test_keys(place: str, solved: Design) -> None:
+    missing = [key for key in KEYS[place] if key not in entry(content(solved), place)]
+    assert not missing
+
+
+def test_values() -> None:
+    data = content(design("full"))
+    assert data["format"] == FORMAT == "codesign-design/1"
+    problem = data["problem"]
+    assert problem["network"]["tensors"] == {"x": 16, "w": 4, "y": 8, "z": 9}
+    assert problem["network"]["layers"][0]["stride"] == [2, 1]
+    assert problem["network"]["layers"][0]["weight_tensor"] is None
+    assert problem["network"]["layers"][1]["weight_tensor"] == "w"
+    # The SRAM kind in use, and no other.
+    assert problem["technology"]["sram_area_um2"]["slope"] == 4.16
+    assert problem["technology"]["pe_area_um2"]["intercept"] == 153.46
+    assert problem["choices"]["pinned"] == {"weight:a": 8, "tensor:x": 2}
+    assert problem["sensitivity"]["weight:a"] == {"2": 0.25, "4": 0.0625, "8": 1 / 256}
+    assert problem["budgets"]["noise"] == pytest.approx((1 + 2 + 3 + 4) / 16)
+    assert sorted(problem["budgets"]) == ["latency_s", "model_bits", "noise"]
+    assert content(design("plain"))["problem"]["sensitivity"] is None
+
+
+def test_figures_belong_together(solved: Design) -> None:
+    data = content(solved)
+    assert sorted(data["tensor_bits"]) == sorted(data["problem"]["network"]["tensors"])
+    assert [row["name"] for row in data["layers"]] == ["a", "b"]
+    for row in data["layers"]:
+        assert sorted(row["order"]) == ["c", "k", "p"]
+        assert row["latency_s"] == max(row["compute_s"], row["memory_s"])
+        assert row["bound_by"] == ("compute" if row["compute_s"] >= row["memory_s"] else "memory")
+        assert row["sram_bits"] <= data["hardware"]["sram_bits"]
+    total = sum(sum(row["dram_bits"].values()) for row in data["layers"])
+    assert data["metrics"]["dram_bits"] == total
+    assert data["proof"]["objective"] == data["metrics"][data["problem"]["objective"]]
+    assert data["proof"]["status"] == "optimal"
+
+
+def test_the_file_is_plain_json_in_utf8(tmp_path: Path) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    path = tmp_path / "design.json"
+    design("plain").save(path)
+    text = path.read_bytes().decode("utf-8")
+    assert text.endswith("}\n")
+    data = json.loads(text, parse_constant=refuse)
+    assert data["problem"]["network"]["source"] == "drawn on a napkin, in Zürich"
+
+
+# --- whole or not at all ------------------------------------------------------------------------
+
+
+def no_space(*_: Any, **__: Any) -> None:
+    """What a full disk says."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+FAILING: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "replace": lambda patch: patch.setattr(Path, "replace", no_space),
+    "fsync": lambda patch: patch.setattr(os, "fsync", no_space),
+    "chmod": lambda patch: patch.setattr(Path, "chmod", no_space),
+}
+
+
+@pytest.mark.parametrize("step", FAILING)
+@pytest.mark.parametrize("before", [None, "old"])
+def test_a_failure_leaves_what_was_there(
+    step: str, before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "design.json"
+    if before is not None:
+        path.write_text(before)
+    with monkeypatch.context() as patch:
+        FAILING[step](patch)
+        with pytest.raises(
+            SpecError, match=r"design\.json: cannot be written: No space left"
+        ) as hit:
+            design("plain").save(path)
+    assert len(str(hit.value).splitlines()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["design.json"])
+    assert before is None or path.read_text() == before
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    # Above a limit of file size writes fail for real, in the middle of the file.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(SpecError, match="cannot be written"):
+            write_whole(tmp_path / "big.json", "x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            design("plain").save(tmp_path / "design.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "design.json"
+    path.write_text("old")
+    design("plain").save(path)
+    assert Design.load(path).metrics == design("plain").metrics
+    assert [p.name for p in tmp_path.iterdir()] == ["design.json"]
+
+
+def test_the_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
+    path, plain = tmp_path / "design.json", tmp_path / "plain"
+    design("plain").save(path)
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_folder_is_not_written_to(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be written: ") as hit:
+        design("plain").save(tmp_path)
+    assert str(tmp_path) in str(hit.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be written: ") as hit:
+        design("plain").save(tmp_path / "absent" / "design.json")
+    assert len(str(hit.value).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- bad files ----------------------------------------------------------------------------------
+
+
+def refusal(path: Path) -> str:
+    """The one line of the `SpecError` that loading must raise; it starts with the path."""
+    with pytest.raises(SpecError) as caught:
+        Design.load(path)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1, message
+    assert len(message) < 600
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+def written(folder: Path, data: Any) -> Path:
+    """A file with this content."""
+    path = folder / "given.json"
+    if isinstance(data, bytes):
+        path.write_bytes(data)
+    else:
+        path.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
+    return path
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert "No such file" in refusal(tmp_path / "absent.json")
+
+
+def test_folder(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "design", "{'format': 1}", '{"format": }', "[1, 2"])
+def test_not_json(text: str, tmp_path: Path) -> None:
+    assert refusal(written(tmp_path, text)).startswith("not JSON: ")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xfe{\0}\0"], ids=["picture", "utf-16"]
+)
+def test_binary(content: bytes, tmp_path: Path) -> None:
+    assert refusal(written(tmp_path, content)).startswith("not UTF-8 text")
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"codesign-design/1"', "{}", '{"format": 1}'])
+def test_not_a_design(text: str, tmp_path: Path) -> None:
+    message = refusal(written(tmp_path, text))
+    assert message.startswith("not a design file")
+    assert "expected 'codesign-design/1'" in message
+
+
+@pytest.mark.parametrize("name", ["codesign-design/2", "other", "", "two\nlines", ["a"]])
+def test_another_format(name: Any, tmp_path: Path) -> None:
+    data = {**content(design("plain")), "format": name}
+    assert "not a design file" in refusal(written(tmp_path, data))
+
+
+@pytest.mark.parametrize("depth", [500, 900, 985, 5_000, 200_000])
+@pytest.mark.parametrize("place", ["{}", '{{"format": "codesign-design/1", "problem": {}}}'])
+def test_deeply_nested(depth: int, place: str, tmp_path: Path) -> None:
+    refusal(written(tmp_path, place.format("[" * depth + "]" * depth)))
+
+
+def test_a_number_of_ten_thousand_digits(tmp_path: Path) -> None:
+    text = json.dumps(content(design("plain")))
+    assert text.count('"square": false') == 1
+    refusal(written(tmp_path, text.replace('"square": false', f'"square": {"9" * 10_000}')))
+
+
+# Keys of a problem that the descriptions have defaults for.
+OPTIONAL = {
+    *("N", "G", "P", "Q", "R", "S", "H", "W", "stride", "dilation", "residuals", "weight_tensor"),
+    *("clock_hz", "dram_bits_per_s", "area_overhead", "choices", "sensitivity", "objective"),
+    *("budgets", *KEYS["problem.choices"]),
+}
+NEEDED = [
+    (place, key)
+    for place, keys in KEYS.items()
+    for key in keys
+    if not (place.startswith("problem") and key in OPTIONAL)
+]
+
+
+@pytest.mark.parametrize(("place", "key"), NEEDED)
+def test_a_missing_key(place: str, key: str, tmp_path: Path) -> None:
+    data = content(design("plain"))
+    del entry(data, place)[key]
+    assert key in refusal(written(tmp_path, data))
+
+
+@pytest.mark.parametrize("place", KEYS)
+def test_an_unknown_key(place: str, tmp_path: Path) -> None:
+    data = content(design("plain"))
+    entry(data, place)["colour"] = 1
+    message = refusal(written(tmp_path, data))
+    assert "colour" in message
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [("", "layer_designs"), ("problem.technology", "sram_fits")],
+)
+def test_a_name_of_ours_is_an_unknown_key_too(place: str, key: str, tmp_path: Path) -> None:
+    data = content(design("plain"))
+    entry(data, place)[key] = {}
+    assert key in refusal(written(tmp_path, data))
+
+
+WRONG: dict[str, tuple[str, Any, str]] = {
+    "latency that is no number": ("metrics.latency_s", float("nan"), "got nan"),
+    "infinite bound": ("proof.bound", float("inf"), "got inf"),
+    "negative gap": ("proof.gap", -0.1, "got -0.1"),
+    "status of another kind": ("proof.status", "best", "got 'best'"),
+    "rate that is no number": ("problem.dram_bits_per_s", float("nan"), "got nan"),
+    "clock as text": ("problem.clock_hz", "800e6", "got '800e6'"),
+    "budget of a metric unknown": ("problem.budgets", {"cost": 1.0}, "cost"),
+    "budget that is no number": ("problem.budgets", {"area_mm2": float("nan")}, "got nan"),
+    "objective unknown": ("problem.objective", "cost", "got 'cost'"),
+    "fractional rows": ("hardware.rows", 1.5, "got 1.5"),
+    "negative SRAM": ("hardware.sram_bits", -1, "got -1"),
+    "loop order": ("layers.0.order", "kcc", "got 'kcc'"),
+    "bound by nothing": ("layers.0.bound_by", "luck", "got 'luck'"),
+    "tile of zero": ("layers.0.tile.k", 0, "got 0"),
+    "layers in one text": ("layers", "ab", "layers"),
+    "no problem": ("problem", None, "problem"),
+    "problem as a list": ("problem", [], "problem"),
+    "technology as a text": ("problem.technology", "tsmc28", "technology"),
+    "SRAM kind as a list": ("problem.technology.sram", [], "sram"),
+    "network as a text": ("problem.network", "chain", "network"),
+    "sensitivity as a list": ("problem.sensitivity", [], "sensitivity"),
+    "sensitivity of text": ("problem.sensitivity", {"weight:a": {"two": 1.0}}, "two"),
+    "sensitivity without a table": ("problem.sensitivity", {"weight:a": 3}, "weight:a"),
+    "sensitivity that is no number": (
+        "problem.sensitivity",
+        {"weight:a": {"2": float("nan")}},
+        "got nan",
+    ),
+    "sensitivity at a width of 5000 digits": (
+        "problem.sensitivity",
+        {"weight:a": {"9" * 5000: 1.0}},
+        "weight:a",
+    ),
+    "a layer twice": ("problem.network.layers.1.name", "a", "two layers are named 'a'"),
+    "tensor of another size": ("problem.network.tensors.mid", 35, "'mid' has 35"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_values(case: str, tmp_path: Path) -> None:
+    place, value, part = WRONG[case]
+    data = content(design("plain"))
+    above, _, key = place.rpartition(".")
+    entry(data, above)[key] = value
+    assert part in refusal(written(tmp_path, data))
+
+
+CONTRADICTIONS: dict[str, Callable[[Any], None]] = {
+    "a layer too few": lambda data: data["layers"].pop(),
+    "a layer of another name": lambda data: data["layers"][0].update(name="z"),
+    "a tensor without a width": lambda data: data["tensor_bits"].pop("mid"),
+    "a width for no tensor": lambda data: data["tensor_bits"].update(other=4),
+}
+
+
+@pytest.mark.parametrize("case", CONTRADICTIONS)
+def test_a_design_that_is_not_one_of_its_problem(case: str, tmp_path: Path) -> None:
+    data = content(design("plain"))
+    CONTRADICTIONS[case](data)
+    refusal(written(tmp_path, data))
+
+
+def test_where_is_named_without_a_file() -> None:
+    with pytest.raises(SpecError, match=r"^the answer: not a design file"):
+        from_dict({}, "the answer")

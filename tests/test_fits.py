@@ -1,0 +1,508 @@
+"""Area fits: hand arithmetic, brute-force leave-one-out, the paper's two fits, what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import codesign
+from codesign.cli import main
+from codesign.costs.area import array_area_um2, check_pe_areas, pe_area_um2, pe_bops
+from codesign.design import Design
+from codesign.errors import SpecError
+from codesign.fits import AreaFitResult, fit_area
+from codesign.network import Layer, Network
+from codesign.problem import Choices, Problem
+from codesign.specs import load_technology
+from codesign.technology import AreaFit, QuadraticFit, Technology
+
+WIDTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
+TINY = Network(
+    name="tiny",
+    layers=(Layer(name="conv", K=4, C=4, P=6, Q=6, H=6, W=6, R=3, S=3, input="x", output="y"),),
+    tensors={"x": 144, "y": 144},
+)
+
+
+def bops(bw: int, ba: int, n: int = 1, m: int = 1) -> float:
+    """``m·n·9·(bw·ba + bw + ba + log2(9n))``."""
+    return m * n * 9 * (bw * ba + bw + ba + math.log2(9 * n))
+
+
+def pes(*rows: tuple[float, ...]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["bw", "ba", "n", "m", "area_um2"])
+
+
+def figure_1() -> pd.DataFrame:
+    return pes(*((b, b, 1, 1, 12.39 * b * b + 86.07 * b - 14.02) for b in WIDTHS))
+
+
+def figure_3() -> pd.DataFrame:
+    mixed = itertools.product((2, 4, 8), (3, 8, 16), (1, 2, 16), (1, 4))
+    return pes(*((*point, 1.694 * bops(*point) + 153.46) for point in mixed))
+
+
+def scattered() -> pd.DataFrame:
+    """Linear in BOPS but for up to 20 % of noise."""
+    noise, frame = np.random.default_rng(7), figure_3()
+    return frame.assign(area_um2=frame["area_um2"] * noise.uniform(0.8, 1.2, len(frame)))
+
+
+def srams(*areas_um2: float) -> pd.DataFrame:
+    """SRAMs of 1, 2, 3, … bits."""
+    return pd.DataFrame({"bits": range(1, len(areas_um2) + 1), "area_um2": areas_um2})
+
+
+def written(folder: Path, frame: pd.DataFrame, name: str = "areas.csv") -> Path:
+    path = folder / name
+    frame.to_csv(path, index=False)
+    return path
+
+
+# --- the arithmetic -----------------------------------------------------------------------------
+
+
+def test_by_hand() -> None:
+    # Bits 1, 2, 3 with areas 2, 3, 5: mean 2 and 10/3.
+    # slope = ((−1)·(−4/3) + 0 + 1·5/3) / 2 = 3/2; intercept = 10/3 − 3 = 1/3.
+    # Fitted 11/6, 10/3, 29/6; residuals 1/6, −1/3, 1/6; squares 1/36 + 4/36 + 1/36 = 1/6.
+    # R² = 1 − (1/6)/(16/9 + 1/9 + 25/9) = 1 − (1/6)/(42/9) = 27/28.
+    # s² = (1/6)/(3 − 2); se slope = √(s²/2) = √(1/12); se intercept = √(s²·(1/3 + 4/2)) = √(7/18).
+    # Relative errors (11/6)/2 − 1 = −1/12; (10/3)/3 − 1 = 1/9; (29/6)/5 − 1 = −1/30.
+    # Left out: through (2, 3), (3, 5): 1 at 1, error −1/2; through (1, 2), (3, 5): 3.5 at 2, 1/6;
+    # through (1, 2), (2, 3): 4 at 3, −1/5.
+    fit = fit_area(srams(2, 3, 5), kind="sram")
+    assert fit.coefficients == pytest.approx({"slope": 3 / 2, "intercept": 1 / 3})
+    errors = {"slope": math.sqrt(1 / 12), "intercept": math.sqrt(7 / 18)}
+    assert fit.standard_errors == pytest.approx(errors)
+    assert fit.r2 == pytest.approx(27 / 28)
+    assert fit.points["fitted_um2"].tolist() == pytest.approx([11 / 6, 10 / 3, 29 / 6])
+    assert fit.points["residual_um2"].tolist() == pytest.approx([1 / 6, -1 / 3, 1 / 6])
+    assert fit.points["relative_error"].tolist() == pytest.approx([-1 / 12, 1 / 9, -1 / 30])
+    assert fit.points["left_out_error"].tolist() == pytest.approx([-1 / 2, 1 / 6, -1 / 5])
+    assert (fit.max_relative_error, fit.leave_one_out_error) == pytest.approx((1 / 9, 1 / 2))
+    assert (fit.low_end_error, fit.high_end_error) == pytest.approx((-1 / 12, -1 / 30))
+    assert (fit.calibrated, fit.warnings) == ((1, 3), ())
+    assert fit.area_um2([2, 4]) == pytest.approx([10 / 3, 19 / 3])
+
+
+def test_relative_by_hand() -> None:
+    # Bits 1, 2, 3 with areas 1, 1, 2: weights 1/A² of 1, 1, 1/4, sum 9/4.
+    # Weighted means (1 + 2 + 3/4)/(9/4) = 5/3 and (1 + 1 + 1/2)/(9/4) = 10/9.
+    # slope = (−2/3·−1/9 + 1/3·−1/9 + 1/4·4/3·8/9) / (4/9 + 1/9 + 1/4·16/9) = (1/3) / 1 = 1/3;
+    # intercept = 10/9 − 5/9 = 5/9.
+    fit = fit_area(srams(1, 1, 2), kind="sram", relative=True)
+    assert fit.coefficients == pytest.approx({"slope": 1 / 3, "intercept": 5 / 9})
+
+
+def test_bops_are_those_of_the_designs() -> None:
+    assert pe_bops([2, 8], 4, 9) == pytest.approx([bops(2, 4), bops(8, 4)])
+    # 2·3·9·(4·8 + 4 + 8 + log2 27) with 3 input and 2 output channels
+    assert float(pe_bops(4, 8, 9, inputs=3, outputs=2)) == pytest.approx(
+        54 * (44 + math.log2(27)), rel=1e-14
+    )
+    fit = fit_area(figure_3(), kind="pe")
+    for row in fit.points.itertuples():
+        assert row.x == pytest.approx(bops(row.bw, row.ba, row.n, row.m), rel=1e-14)
+
+
+def test_engine_is_of_the_measured_pes() -> None:
+    fit = fit_area(pes((1, 1, 1, 1, 5), (2, 2, 1, 1, 10), (3, 3, 2, 1, 40)), kind="pe", engine=4)
+    # 4·(1 + 2 + 2), 4·(4 + 4 + 2), 2·4·(9 + 6 + 3)
+    assert fit.points["x"].tolist() == [20, 40, 144]
+    assert fit.technology(load_technology("tsmc28")).engine == 4
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_papers_fits_come_back(relative: bool) -> None:
+    quadratic = fit_area(figure_1(), kind="pe", form="quadratic", relative=relative)
+    found = {"quadratic": 12.39, "linear": 86.07, "constant": -14.02}
+    assert quadratic.coefficients == pytest.approx(found, rel=1e-9)
+    linear = fit_area(figure_3(), kind="pe", relative=relative)
+    assert linear.coefficients == pytest.approx({"slope": 1.694, "intercept": 153.46}, rel=1e-9)
+    bits = [2**k for k in range(8, 24)]
+    frame = pd.DataFrame({"bits": bits, "area_um2": [2.94 * b + 3065 for b in bits]})
+    sram = fit_area(frame, kind="sram", relative=relative)
+    assert sram.coefficients == pytest.approx({"slope": 2.94, "intercept": 3065}, rel=1e-9)
+    for fit in (quadratic, linear, sram):
+        assert fit.r2 == pytest.approx(1)
+        assert fit.leave_one_out_error < 1e-9
+
+
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("form", ["linear", "quadratic"])
+def test_leave_one_out_is_the_fit_of_the_others(form: Any, relative: bool) -> None:
+    frame = scattered() if form == "linear" else figure_1()
+    if form == "quadratic":
+        frame["area_um2"] *= np.random.default_rng(3).uniform(0.9, 1.1, len(frame))
+    fit = fit_area(frame, kind="pe", form=form, relative=relative)
+    for i, row in fit.points.iterrows():
+        others = fit_area(frame.drop(index=i), kind="pe", form=form, relative=relative)
+        predicted = float(others.area_um2(row["x"]))
+        assert row["left_out_error"] == pytest.approx(predicted / row["area_um2"] - 1, rel=1e-9)
+    assert fit.leave_one_out_error == fit.points["left_out_error"].abs().max()
+
+
+def test_each_least_squares_is_least_at_what_it_minimises() -> None:
+    frame = scattered()
+    area = frame["area_um2"].to_numpy()
+    plain, relative = (fit_area(frame, kind="pe", relative=r) for r in (False, True))
+
+    def squares(fit: AreaFitResult, weight: Any) -> float:
+        return float((((area - fit.points["fitted_um2"]) * weight) ** 2).sum())
+
+    assert squares(plain, 1) < squares(relative, 1)
+    assert squares(relative, 1 / area) < squares(plain, 1 / area)
+
+
+def test_standard_errors_against_the_normal_equations() -> None:
+    fit = fit_area(scattered(), kind="pe", relative=True)
+    x, area = fit.points["x"].to_numpy(), fit.points["area_um2"].to_numpy()
+    matrix = np.stack([x, np.ones_like(x)], axis=1) / area[:, None]
+    s2 = ((fit.points["residual_um2"] / area) ** 2).sum() / (len(x) - 2)
+    expected = np.sqrt(s2 * np.diag(np.linalg.inv(matrix.T @ matrix)))
+    assert [*fit.standard_errors.values()] == pytest.approx(expected.tolist())
+
+
+def test_r2_hides_what_relative_errors_show() -> None:
+    # The line through the paper's own quadratic: R² above 0.999, off by 80 % at its small end.
+    fit = fit_area(figure_1(), kind="pe")
+    assert fit.r2 > 0.999
+    assert fit.low_end_error == fit.max_relative_error > 0.8
+    assert abs(fit.high_end_error) < 0.02
+    assert fit_area(figure_1(), kind="pe", relative=True).max_relative_error < 0.2
+
+
+def test_the_papers_two_fits_part_at_small_widths() -> None:
+    linear, quadratic = (load_technology(f"tsmc28{kind}") for kind in ("", "-quadratic"))
+    over = [float(pe_area_um2(linear, b, b) / pe_area_um2(quadratic, b, b) - 1) for b in (2, 4, 8)]
+    assert [round(100 * share) for share in over] == [56, 7, -3]
+
+
+def test_a_point_far_from_all_others() -> None:
+    # Leverage of the last point: 1 but for rounding; the line through the others predicts it.
+    frame = pd.DataFrame({"bits": [1, 2, 3, 10**14], "area_um2": [2.0, 3.0, 4.0, 3e14]})
+    fit = fit_area(frame, kind="sram")
+    assert fit.coefficients["slope"] == pytest.approx(3)
+    assert fit.points["left_out_error"].iloc[-1] == pytest.approx(1 / 3 - 1)
+    close = pd.DataFrame({"bits": [10**15 - 2, 10**15 - 1, 10**15], "area_um2": [1.0, 2.0, 3.0]})
+    with pytest.raises(SpecError, match="differ too little"):
+        fit_area(close, kind="sram")
+    tiny = pd.DataFrame({"bits": [1, 2, 3], "area_um2": [1e-4, 1.0, 3.0]})
+    assert math.isfinite(fit_area(tiny, kind="sram", relative=True).leave_one_out_error)
+
+
+# --- warnings -----------------------------------------------------------------------------------
+
+
+def test_negative_intercept() -> None:
+    # 2x − 1.5 and noise: areas 0.5, 2.5, 4.5 of 1, 2, 3 bits
+    (warning,) = fit_area(srams(0.5, 2.5, 4.5), kind="sram").warnings
+    assert warning.startswith("negative intercept (-1.5 µm²): the fit gives no area below 0.75 bit")
+    (warning,) = fit_area(figure_1(), kind="pe", form="quadratic").warnings
+    assert "negative intercept (-14.02 µm²): the fit gives no area below 0.159" in warning
+
+
+def test_other_warnings() -> None:
+    falling = pes(*((b, b, 1, 1, 100 * b - b * b) for b in WIDTHS))
+    (warning,) = fit_area(falling, kind="pe", form="quadratic").warnings[-1:]
+    assert warning == "negative quadratic coefficient: the fitted area falls above 50 bit"
+    # Through 1, 1, 1, 1, 96: slope 19, intercept −37: nothing at 1 bit.
+    steep = fit_area(srams(1, 1, 1, 1, 96), kind="sram")
+    assert "not positive to a point that was measured" in steep.warnings[1]
+    doubled = pd.concat([srams(2, 3, 5), srams(2, 3)])
+    assert "repeat another one exactly: 2" in fit_area(doubled, kind="sram").warnings[0]
+
+
+# --- input --------------------------------------------------------------------------------------
+
+PE = "bw,ba,n,m,area_um2\n"
+ROWS = "2,2,1,1,200\n4,4,1,1,500\n8,8,1,1,1400\n"
+BAD: dict[str, tuple[str, str, str]] = {
+    "empty": ("pe", "", "empty"),
+    "only comments": ("pe", "# nothing\n", "empty"),
+    "no rows": ("pe", PE, "0 rows of 0 different sizes; a linear fit needs 3"),
+    "two rows": ("pe", PE + "2,2,1,1,200\n4,4,1,1,500\n", "2 rows of 2 different sizes"),
+    "duplicates": ("pe", PE + "2,2,1,1,200\n" * 9, "9 rows of 1 different sizes"),
+    "missing column": ("pe", "bw,ba,m,area_um2\n2,2,1,9\n", "column 'n' is missing (needed: bw, "),
+    "columns of the other": ("sram", PE + ROWS, "column 'bits' is missing"),
+    "column twice": ("sram", "bits,bits,area_um2\n1,1,1\n", "column 'bits' is there twice"),
+    "text": ("pe", PE + ROWS + "x,2,1,1,3\n", "row 4: bw must be a whole number above 0 and at "),
+    "nan": ("pe", PE + ROWS + "2,2,1,1,nan\n", "row 4: area_um2 must be a number above 0"),
+    "infinite": ("pe", PE + ROWS + "2,2,1,1,inf\n", "row 4: area_um2 must be a number"),
+    "missing cell": ("pe", PE + ROWS + "2,2,1,1\n", "row 4: area_um2 must be a number"),
+    "blank cell": ("pe", PE + ROWS + "2,2,,1,9\n", "row 4: n must be a whole number"),
+    "zero": ("pe", PE + ROWS + "2,2,1,1,0\n", "row 4: area_um2 must be a number above 0"),
+    "negative": ("pe", PE + ROWS + "2,-2,1,1,3\n", "row 4: ba must be a whole number above 0"),
+    "half a channel": ("pe", PE + ROWS + "2,2,0.5,1,9\n", "row 4: n must be a whole number"),
+    "huge": ("pe", PE + ROWS + "2,2,1,1,1e300\n", "at most 1e+15, got '1e300'"),
+    "too many cells": ("pe", PE + "2,2,1,1,3,4\n", "not a CSV table"),
+    "open quote": ("pe", PE + '"2,2,1,1,3\n', "not a CSV table"),
+    "falling": ("sram", "bits,area_um2\n1,3\n2,2\n3,1\n", "does not grow with size (slope -1 µm²)"),
+    "constant": ("sram", "bits,area_um2\n1,3\n2,3\n3,3\n", "does not grow with size"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_measurements(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kind, text, told = BAD[case]
+    path = tmp_path / "areas.csv"
+    path.write_text(text)
+    assert main(["fit", str(path), "--kind", kind, "--out", str(tmp_path / "t.toml")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("codesign: error: ")
+    assert "areas.csv: " in captured.err
+    assert told in captured.err
+    assert captured.err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["areas.csv"]
+
+
+QUADRATIC = PE + "2,2,1,1,200\n4,4,1,1,500\n8,8,1,1,1400\n16,16,1,1,4500\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "told"),
+    [
+        (QUADRATIC + "4,8,1,1,900\n", ["--quadratic"], "row 5: the quadratic form needs bw = ba"),
+        (QUADRATIC + "4,4,2,1,900\n", ["--quadratic"], "row 5: the quadratic form needs bw = ba"),
+        (PE + ROWS, ["--quadratic"], "3 rows of 3 different sizes; a quadratic fit needs 4"),
+        (PE + ROWS, ["--kind", "sram", "--quadratic"], "are for PEs, not for SRAMs"),
+        (PE + ROWS, ["--kind", "sram", "--engine", "9"], "are for PEs, not for SRAMs"),
+        (PE + ROWS, ["--engine", "0"], "'--engine': 0 is not in the range"),
+        (PE + ROWS, ["--kind", "dram"], "'dram' is not one of 'pe', 'sram'"),
+        (PE + ROWS, ["--technology", "tsmc82"], "did you mean 'tsmc28'"),
+        (PE + ROWS, ["--out", "areas.csv"], "given twice, for two different files"),
+        (PE + ROWS, ["--out", "no/t.toml"], "cannot be written: no folder"),
+        (PE + ROWS, ["--plot", "fit.jpeg"], "must end in .png, .pdf, .svg"),
+    ],
+)
+def test_bad_questions(
+    text: str,
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("areas.csv").write_text(text)
+    assert main(["fit", "areas.csv", "--kind", "pe", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert told in captured.err
+    assert Path("areas.csv").read_text() == text
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be read: No such file"):
+        fit_area(tmp_path / "none.csv", kind="pe")
+    with pytest.raises(SpecError, match="cannot be read: Is a directory"):
+        fit_area(tmp_path, kind="pe")
+    (tmp_path / "areas.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(SpecError, match="not UTF-8"):
+        fit_area(tmp_path / "areas.csv", kind="pe")
+
+
+def test_bad_frames_and_words() -> None:
+    frame = srams(2, 3, 5)
+    for value in (None, True, math.nan, "1_0", [1]):
+        wrong = frame.astype(object)
+        wrong.loc[1, "bits"] = value
+        with pytest.raises(SpecError, match="frame: row 2: bits must be a whole number"):
+            fit_area(wrong, kind="sram")
+    with pytest.raises(SpecError, match=r"no 'dram' \(known: pe, sram\)"):
+        fit_area(frame, kind="dram")  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="no 'cubic'"):
+        fit_area(frame, kind="pe", form="cubic")  # type: ignore[arg-type]
+    for engine in (0, 9.0, True):
+        with pytest.raises(SpecError, match="engine must be a whole number"):
+            fit_area(figure_3(), kind="pe", engine=engine)  # type: ignore[arg-type]
+
+
+def test_a_csv_as_people_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "areas.csv"
+    text = "\ufeff# synthesis of May\nname , bits, area_um2\na, 1, 2\n\nb,2,3 # again\nc,3,5\n"
+    path.write_text(text, encoding="utf-8")
+    assert codesign.fit_area(str(path), kind="sram").coefficients["slope"] == pytest.approx(1.5)
+
+
+# --- technologies -------------------------------------------------------------------------------
+
+FITS = {
+    "linear": {"frame": figure_3, "kind": "pe"},
+    "quadratic": {"frame": figure_1, "kind": "pe", "form": "quadratic"},
+    "sram": {"frame": lambda: srams(5, 6, 8), "kind": "sram"},
+}
+
+
+@pytest.mark.parametrize("case", FITS)
+@pytest.mark.parametrize("name", ['"odd"\n\x7fname ü', "plain"])
+def test_the_file_holds_the_technology(case: str, name: str, tmp_path: Path) -> None:
+    given = FITS[case] | {"name": name}
+    fit = fit_area(written(tmp_path, given.pop("frame")()), **given)
+    rest = load_technology("tsmc28")
+    fit.save(tmp_path / "t.toml", rest)
+    loaded = load_technology(tmp_path / "t.toml")
+    assert loaded == fit.technology(rest)
+    assert loaded.name == name
+    mine = loaded.sram_area_um2 if case == "sram" else loaded.pe_area_um2
+    taken = loaded.pe_area_um2 if case == "sram" else loaded.sram_area_um2
+    assert mine == fit.fit
+    assert "areas.csv: least squares over " in mine.source
+    assert mine.calibrated == fit.calibrated
+    assert taken.source.startswith("tsmc28: Figure ")
+    first, second, *_ = (tmp_path / "t.toml").read_text().splitlines()
+    assert first.startswith(f"# {'SRAM' if case == 'sram' else 'PE'} area: fitted to areas.csv")
+    kind = "PE" if case == "sram" else "SRAM"
+    assert second == f"# {kind} area: not fitted, taken from technology tsmc28"
+
+
+def test_an_sram_fit_keeps_either_form_of_pe(tmp_path: Path) -> None:
+    rest = load_technology("tsmc28-quadratic")
+    fit_area(srams(5, 6, 8), kind="sram").save(tmp_path / "t.toml", rest)
+    pe = load_technology(tmp_path / "t.toml").pe_area_um2
+    assert isinstance(pe, QuadraticFit)
+    assert (pe.quadratic, pe.calibrated) == (12.39, (4.0, 32.0))
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out, plot = written(tmp_path, scattered()), tmp_path / "t.toml", tmp_path / "fit.png"
+    given = ["fit", str(path), "--kind", "pe", "--relative", "--name", "mine"]
+    assert main([*given, "--out", str(out), "--plot", str(plot)]) == 0
+    text = capsys.readouterr().out
+    for told in ("relative least squares over 54 points of areas.csv", "slope", "standard error"):
+        assert told in text
+    for told in ("largest relative error", "leave-one-out", "at the low end", "R²", "left out"):
+        assert told in text
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert load_technology(out).name == "mine"
+    assert main(["fit", str(written(tmp_path, figure_1())), "--kind", "pe", "--quadratic"]) == 0
+    assert "\nwarning: negative intercept (-14.02 µm²)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("case", FITS)
+def test_picture(case: str) -> None:
+    given = dict(FITS[case])
+    fit = fit_area(given.pop("frame")(), **given)
+    areas, errors = fit.plot().axes
+    assert "(µm²)" in areas.get_ylabel()
+    assert "(%)" in errors.get_ylabel()
+    unit = {"linear": "BOPS per cycle", "quadratic": "bits", "sram": "bits"}[case]
+    assert unit in errors.get_xlabel()
+    x = fit.points["x"]
+    scale = "log" if x.max() >= 10 * x.min() else "linear"
+    assert (areas.get_xscale(), errors.get_yscale()) == (scale, "linear")
+    drawn = [np.asarray(dots.get_offsets())[:, 1] for dots in errors.collections]
+    assert drawn[0] == pytest.approx(100 * fit.points["relative_error"].to_numpy())
+    assert drawn[1] == pytest.approx(100 * fit.points["left_out_error"].to_numpy())
+
+
+def test_picture_elsewhere(tmp_path: Path) -> None:
+    fit = fit_area(srams(2, 3, 5), kind="sram")
+    fit.plot(str(tmp_path / "fit.svg"))
+    assert (tmp_path / "fit.svg").read_bytes().startswith(b"<?xml")
+    with pytest.raises(SpecError, match="unknown picture format"):
+        fit.plot(tmp_path / "fit.gif")
+
+
+# --- designs ------------------------------------------------------------------------------------
+
+
+def technology(pe: AreaFit | QuadraticFit) -> Technology:
+    srams = {"only": AreaFit(slope=1.0, intercept=10.0)}
+    return Technology(name="made", pe_area_um2=pe, sram_fits=srams, sram="only")
+
+
+def solved(given: Technology, **choices: Any) -> Design:
+    asked = {"rows": (1, 2), "cols": (1,), "weight_bits": (4,), "activation_bits": (8,)} | choices
+    return codesign.solve(Problem(network=TINY, technology=given, choices=Choices(**asked)))
+
+
+def test_quadratic_area_by_hand() -> None:
+    # 2·4·8 + 3·(4 + 8)/2 + 5 = 64 + 18 + 5 = 87; 1.5 · 2 · 3 · 87 = 783
+    fit = QuadraticFit(quadratic=2.0, linear=3.0, constant=5.0)
+    assert float(pe_area_um2(technology(fit), 4, 8)) == 87
+    assert float(array_area_um2(technology(fit), 2, 3, 4, 8, 1.5)) == 783
+    # Figure 1 at equal widths: 12.39·16 + 86.07·4 − 14.02 = 528.5
+    assert float(pe_area_um2(load_technology("tsmc28-quadratic"), 4, 4)) == pytest.approx(528.5)
+
+
+def test_a_design_priced_by_the_quadratic(tmp_path: Path) -> None:
+    design = solved(load_technology("tsmc28-quadratic"))
+    # 12.39·32 + 86.07·6 − 14.02 = 898.88 µm² per PE
+    pes = design.hardware.rows * design.hardware.cols
+    assert design.area_breakdown_mm2["PE array"] == pytest.approx(898.88e-6 * pes)
+    design.save(tmp_path / "design.json")
+    loaded = Design.load(tmp_path / "design.json")
+    assert loaded.problem.technology.pe_area_um2 == design.problem.technology.pe_area_um2
+    assert loaded.area_breakdown_mm2 == design.area_breakdown_mm2
+    again = tmp_path / "again.json"
+    loaded.save(again)
+    assert again.read_bytes() == (tmp_path / "design.json").read_bytes()
+
+
+def test_notes_say_where_the_quadratic_is_extrapolated() -> None:
+    given = load_technology("tsmc28-quadratic")
+    assert solved(given).notes == ()
+    (note,) = solved(given, weight_bits=(3,)).notes
+    assert note == (
+        "PE area of tsmc28-quadratic at 3 bits per operand is extrapolated: the fit is calibrated "
+        "for 4 to 32"
+    )
+    assert len(solved(given, weight_bits=(2,), activation_bits=(3,)).notes) == 2
+    assert len(solved(given, weight_bits=(2,), activation_bits=(2,)).notes) == 1
+
+
+@pytest.mark.parametrize(
+    "pe",
+    [  # at 2 × 2 bit: 9·(8 + log2 9) = 100.5 BOPS − 150; 4 + 2·2 − 10
+        AreaFit(slope=1.0, intercept=-150.0),
+        QuadraticFit(quadratic=1.0, linear=2.0, constant=-10.0),
+    ],
+)
+def test_pes_without_area_are_refused(pe: AreaFit | QuadraticFit) -> None:
+    with pytest.raises(
+        SpecError, match=r"'made': its fit gives a PE of 2 × 2 bit an area of -"
+    ) as e:
+        solved(technology(pe), weight_bits=(2, 8), activation_bits=(2, 8))
+    assert len(str(e.value).splitlines()) == 1
+    assert solved(technology(pe), weight_bits=(8,), activation_bits=(8,)).metrics["area_mm2"] > 0
+    check_pe_areas(technology(pe), (4, 8), (4, 8))
+
+
+QUADRATIC_TOML = """\
+name = "mine"
+sram = "only"
+pe_area_um2 = { quadratic = 1.0, linear = 2.0, constant = 3.0 }
+sram_fits = { only = { slope = 3.0, intercept = 10.0 } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("linear = 2.0, ", "", "pe_area_um2.linear: missing"),
+        ("constant = 3.0", "constant = 3.0, R2 = 1.0", "pe_area_um2.R2: unknown key; did you mean"),
+        ("linear = 2.0", "linear = nan", "pe_area_um2.linear: Input should be a finite number"),
+        ("linear = 2.0", "linear = 2.0, slope = 1.0", "pe_area_um2.slope: unknown key"),
+        ("quadratic = 1.0", "slope = 1.0", "pe_area_um2.quadratic: missing"),
+        ("{ quadratic = 1.0, linear = 2.0, constant = 3.0 }", "3", "pe_area_um2: "),
+        ("{ quadratic = 1.0, linear = 2.0, constant = 3.0 }", "{}", "pe_area_um2.slope: missing"),
+    ],
+)
+def test_wrong_descriptions_of_the_quadratic(old: str, new: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text(QUADRATIC_TOML)
+    assert isinstance(load_technology(path).pe_area_um2, QuadraticFit)
+    path.write_text(QUADRATIC_TOML.replace(old, new))
+    with pytest.raises(SpecError) as caught:
+        load_technology(path)
+    assert told in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
