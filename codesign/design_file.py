@@ -10,18 +10,28 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.problem import Problem
+from codesign.problem import Choices, Problem
 from codesign.schema import parse
 from codesign.specs import read_text
 from codesign.technology import Technology
 
 FORMAT = "codesign-design/1"
+PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
+    "network",
+    "clock_hz",
+    "dram_bits_per_s",
+    "area_overhead",
+    "choices",
+    "sensitivity",
+    "objective",
+    "budgets",
+)
 
 
 def to_dict(design: Design) -> dict[str, Any]:
@@ -96,7 +106,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
+            dir=path.parent, prefix=".codesign-", delete=False
         ) as handle:
             temporary = Path(handle.name)
             handle.write(data)
@@ -181,6 +191,12 @@ def _problem_from(data: Any, where: str) -> Problem:
         parsed = parse(Technology, technology, where_given)
     except SpecError as error:
         raise SpecError(str(error).replace(f"sram_fits.{kind}", "sram_area_um2")) from None
+    for key in PROBLEM_KEYS:
+        if key not in data:
+            raise SpecError(f"{where}: problem.{key}: missing")
+    for name in (field.name for field in fields(Choices)):
+        if isinstance(data["choices"], Mapping) and name not in data["choices"]:
+            raise SpecError(f"{where}: problem.choices.{name}: missing")
     content = {**data, "technology": parsed, "sensitivity": _sensitivity(data.get("sensitivity"))}
     return parse(Problem, content, f"{where}: problem")
 

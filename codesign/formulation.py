@@ -16,8 +16,10 @@ Sets: hardware options ``H``, layers ``L``, activation tensors ``T``, options ``
    (10) within_budget        metric ≤ limit                  latency, DRAM, noise, model size, BOPS
 
 ``area_h`` holds the SRAM fit's intercept; ``moved_{l,t}`` are the elements of the output and the
-residuals of ``l``. Each metric is measured in thousandths of its limit (or of a typical value),
-so every row is of the order of 1,000: HiGHS's row tolerance is absolute.
+residuals of ``l``. Each metric is measured in thousandths of its limit or, without one, of the
+least its layers can have (area: of the mean array): rows and objective are of the order of 1,000,
+beside which HiGHS's absolute tolerances are small. Limits (7) and (10) carry the relative
+tolerance of 1e-9 that budgets have everywhere.
 """
 
 from __future__ import annotations

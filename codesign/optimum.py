@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from codesign.search import CLOSED, Effort, Inquiry, OnProgress, Proof, prove
 from codesign.space import Space
 from codesign.whole import prove_whole
 
-METHODS = ("search", "whole")
+Method = Literal["search", "whole"]
+METHODS = get_args(Method)
 TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
 
 
@@ -56,7 +57,7 @@ class Progress:
 def solve(
     problem: Problem,
     *,
-    method: Literal["search", "whole"] = "search",
+    method: Method = "search",
     time_limit_s: float | None = None,
     rel_gap: float = OPTIMAL_GAP,
     on_progress: Callable[[Progress], None] | None = None,
@@ -120,21 +121,32 @@ def solve(
             inquiry = _next_goal(inquiry, proof, metric, report)
             proof = prove_goal(inquiry)
     assert proof.best is not None  # each goal starts from a point within its limits
-    effort, value = inquiry.effort, first.best.metrics[problem.objective]
-    closed = first.lower >= value * (1 - max(inquiry.rel_gap, OPTIMAL_GAP))
-    bounded = np.delete(closed, list(effort.solved))
-    record = SolverRecord(
+    record = _record(inquiry, first, rel_gap, method, time.monotonic() - started)
+    return realise(space, proof.best, first.bound, proof.complete, record)
+
+
+def _record(
+    inquiry: Inquiry, first: Proof, rel_gap: float, method: Method, seconds: float
+) -> SolverRecord:
+    """What the solve took, and what became of the hardware options in proving the objective."""
+    assert first.best is not None
+    value, solved = (
+        first.best.metrics[inquiry.space.problem.objective],
+        sorted(inquiry.effort.solved),
+    )
+    closed = first.lower >= value * (1 - max(rel_gap, OPTIMAL_GAP))
+    bounded = np.delete(closed, solved)
+    return SolverRecord(
         name=solver.NAME,
         version=solver.version(),
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         method=method,
-        considered=len(space),
+        considered=len(closed),
         bounded_away=int(bounded.sum()),
-        solved=len(effort.solved),
+        solved=len(solved),
         left_open=int((~bounded).sum()),
-        programmes=effort.programmes,
+        programmes=inquiry.effort.programmes,
     )
-    return realise(space, proof.best, first.bound, proof.complete, record)
 
 
 def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress | None) -> Inquiry:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from codesign.costs.area import check_pe_areas
+from codesign.costs.area import check_areas
 from codesign.costs.arithmetic import default_noise
 from codesign.errors import SpecError
 from codesign.network import Name, Network
@@ -142,7 +142,7 @@ class Problem:
             if metric != "noise" and limit == 0:
                 raise SpecError(f"budgets: {metric} must be above 0")
         choices = self.choices
-        check_pe_areas(self.technology, choices.pe_weight_bits, choices.pe_activation_bits)
+        check_areas(self.technology, choices.pe_weight_bits, choices.pe_activation_bits)
         self._check_pins()
         self._check_sensitivity()
         if self.quality is not None:

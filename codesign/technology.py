@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from codesign.errors import SpecError
 from codesign.network import Count, Name
@@ -16,6 +16,15 @@ from codesign.units import BITS_PER_GBIT
 Positive = Annotated[float, Field(strict=True, gt=0, le=1e30, allow_inf_nan=False)]
 Finite = Annotated[float, Field(strict=True, ge=-1e30, le=1e30, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+
+
+def _ascending(given: tuple[float, float]) -> tuple[float, float]:
+    if given[0] > given[1]:
+        raise ValueError("Input should be the lower end, then the upper end")
+    return given
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 
 
 @described
@@ -36,7 +45,7 @@ class AreaFit:
     slope: Positive
     intercept: Finite
     r2: Fraction | None = None
-    calibrated: tuple[Positive, Positive] | None = None
+    calibrated: Range | None = None
     source: str = ""
 
     def area_um2(self, x: float) -> float:
@@ -71,7 +80,7 @@ class QuadraticFit:
     linear: Finite
     constant: Finite
     r2: Fraction | None = None
-    calibrated: tuple[Positive, Positive] | None = None
+    calibrated: Range | None = None
     source: str = ""
 
     def formula(self) -> str:

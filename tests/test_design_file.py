@@ -488,3 +488,14 @@ def test_a_design_that_is_not_one_of_its_problem(case: str, tmp_path: Path) -> N
 def test_where_is_named_without_a_file() -> None:
     with pytest.raises(SpecError, match=r"^the answer: not a design file"):
         from_dict({}, "the answer")
+
+
+@pytest.mark.parametrize("path", [("clock_hz",), ("choices",), ("choices", "precision")])
+def test_what_the_figures_depend_on_has_no_default(tmp_path: Path, path: tuple[str, ...]) -> None:
+    content = json.loads(json.dumps(to_dict(design("plain"))))
+    entry = content["problem"]
+    for key in path[:-1]:
+        entry = entry[key]
+    del entry[path[-1]]
+    with pytest.raises(SpecError, match=rf"problem\.{'.'.join(path)}: missing"):
+        from_dict(content, "given.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ import pytest
 
 import codesign
 from codesign.cli import main
-from codesign.costs.area import array_area_um2, check_pe_areas, pe_area_um2, pe_bops
+from codesign.costs.area import array_area_um2, check_areas, pe_area_um2, pe_bops
 from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.fits import AreaFitResult, fit_area
 from codesign.network import Layer, Network
 from codesign.problem import Choices, Problem
-from codesign.specs import load_technology
+from codesign.specs import load_network, load_technology
 from codesign.technology import AreaFit, QuadraticFit, Technology
 
 WIDTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -474,7 +475,7 @@ def test_pes_without_area_are_refused(pe: AreaFit | QuadraticFit) -> None:
         solved(technology(pe), weight_bits=(2, 8), activation_bits=(2, 8))
     assert len(str(e.value).splitlines()) == 1
     assert solved(technology(pe), weight_bits=(8,), activation_bits=(8,)).metrics["area_mm2"] > 0
-    check_pe_areas(technology(pe), (4, 8), (4, 8))
+    check_areas(technology(pe), (4, 8), (4, 8))
 
 
 QUADRATIC_TOML = """\
@@ -506,3 +507,13 @@ def test_wrong_descriptions_of_the_quadratic(old: str, new: str, told: str, tmp_
         load_technology(path)
     assert told in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_sram_fit_below_any_pe_is_refused() -> None:
+    # The smallest PE on offer, 2 × 2 bit, takes 1.694·9·(4 + 4 + log2 9) + 153.46 = 323.76 µm².
+    technology = replace(
+        load_technology("tsmc28"),
+        sram_fits={"single-port": AreaFit(slope=2.94, intercept=-400.0)},
+    )
+    with pytest.raises(SpecError, match=r"intercept of -400 µm², and a PE takes 323\.76 µm²"):
+        Problem(network=load_network("resnet18"), technology=technology)

@@ -11,6 +11,7 @@ import pytest
 
 from codesign import Layer, Network, SpecError, load_memory, load_network, load_technology
 from codesign.specs import MAX_FILE_BYTES, models_folder, shipped
+from codesign.technology import AreaFit
 
 NETWORK = """\
 name = "tiny"
@@ -519,3 +520,8 @@ def test_the_same_checks_without_a_file() -> None:
         Layer(name="conv", K=0, C=1, input="in", output="out")
     with pytest.raises(SpecError, match="Layer: k: unknown key"):
         Layer(name="conv", K=1, C=1, k=1, input="in", output="out")  # type: ignore[call-arg]
+
+
+def test_a_calibrated_range_is_ascending() -> None:
+    with pytest.raises(SpecError, match="calibrated: .*lower end, then the upper end"):
+        AreaFit(slope=1.0, intercept=1.0, calibrated=(5.0, 1.0))

@@ -57,15 +57,15 @@ def pe_area_um2(
     return np.asarray(area, dtype=np.float64)
 
 
-def check_pe_areas(
+def check_areas(
     technology: Technology, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike
 ) -> None:
-    """Refuse PEs, of any of these weight and activation widths, the fit gives no area.
+    """Refuse fits that give PEs of some of these widths, or a design of one such PE, no area.
 
     Raises
     ------
     SpecError
-        A predicted area is not positive; names the PE of the least.
+        A predicted area is not positive; names the PE or the SRAM fit.
     """
     bw, ba = np.meshgrid(weight_bits, activation_bits, indexing="ij")
     area_um2 = pe_area_um2(technology, bw, ba)
@@ -75,6 +75,12 @@ def check_pe_areas(
             f"technology {technology.name!r}: its fit gives a PE of {bw[worst]} × {ba[worst]} bit "
             f"an area of {area_um2[worst]:.5g} µm²; offer other PE widths, or take a fit that "
             "holds for this one"
+        )
+    intercept_um2 = technology.sram_area_um2.intercept
+    if area_um2.min() + intercept_um2 <= 0:
+        raise SpecError(
+            f"technology {technology.name!r}: its SRAM fit has an intercept of {intercept_um2:.5g} "
+            f"µm², and a PE takes {area_um2.min():.5g} µm²: small designs would have no area"
         )
 
 
