@@ -24,6 +24,7 @@ tolerance of 1e-9 that budgets have everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -315,4 +316,8 @@ def _keep_budgets(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
     @model.Constraint(budgets, doc="(10)")
     def within_budget(model, metric):
-        return costs.total(model, metric) <= costs.ceiling(metric)
+        total, ceiling = costs.total(model, metric), costs.ceiling(metric)
+        # What exceeds the limit alone stays forbidden, however large: clip it, for HiGHS's sake.
+        most = 2 * ceiling if ceiling > 0 else math.inf
+        clipped = [min(coefficient, most) for coefficient in total.linear_coefs]
+        return _linear(clipped, total.linear_vars, total.constant) <= ceiling

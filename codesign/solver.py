@@ -17,6 +17,7 @@ Progress = Callable[[float, float], None]  # (best objective so far, proven boun
 
 NAME = "HiGHS"
 MIP_ABS_GAP = 1e-8  # objectives are scaled to the order of 1,000
+MIP_FEASIBILITY_TOLERANCE = 1e-8  # at the default 1e-6, presolve loses designs at a steep limit
 
 
 def version() -> str:
@@ -64,6 +65,7 @@ def minimise(
         "random_seed": seed,
         "mip_rel_gap": rel_gap,
         "mip_abs_gap": MIP_ABS_GAP,
+        "mip_feasibility_tolerance": MIP_FEASIBILITY_TOLERANCE,
     }
     if time_limit_s is not None:
         options["time_limit"] = max(time_limit_s, 0.0)

@@ -523,5 +523,5 @@ def test_the_same_checks_without_a_file() -> None:
 
 
 def test_a_calibrated_range_is_ascending() -> None:
-    with pytest.raises(SpecError, match="calibrated: .*lower end, then the upper end"):
+    with pytest.raises(SpecError, match=r"calibrated: .*lower end, then the upper end"):
         AreaFit(slope=1.0, intercept=1.0, calibrated=(5.0, 1.0))
