@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
+MAX_ENTRIES = 2**23  # entries of one table over a batch (64 MiB)
 MAX_TABLE = 7**5  # entries of one elimination table; beyond it residual couplings are relaxed
 
 
@@ -125,6 +126,9 @@ class Relaxation:
         self._kind_of = self._find_kinds()
         self._buckets = _eliminate(self._scopes, len(self._index))
         self._prepare_layers()
+        axes = max(len(bucket.scope) for bucket in self._buckets) + 1
+        # So many options' tables are worked on at once, for memory's sake.
+        self._most_options = max(1, MAX_ENTRIES // len(self.widths) ** axes)
 
     # Structure ----------------------------------------------------------------------------------
 
@@ -227,14 +231,26 @@ class Relaxation:
 
     def solve(self, batch: Batch, prices: Floats) -> Assignment:
         """Best widths for every option at ``prices`` (B, 5) on the metrics of `PRICED`."""
+        if len(batch) > self._most_options:
+            parts = [self.solve(batch.take(r), prices[r]) for r in self._parts(len(batch))]
+            fields = ("value", "tensor", "weight", "metrics")
+            return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
         tables = [self._table(kind, batch, prices) for kind in self._kinds]
         joints, value = self._sweep(tables, prices)
         tensor = self._decode(joints, len(batch))
         weight, metrics = self._measure(batch, prices, tensor)
         return Assignment(value, tensor, weight, metrics)
 
+    def _parts(self, count: int) -> list[Ints]:
+        """Row numbers of a batch in parts small enough to work on."""
+        starts = range(0, count, self._most_options)
+        return [np.arange(s, min(s + self._most_options, count)) for s in starts]
+
     def worst(self, batch: Batch, metric: int) -> Floats:
         """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs."""
+        if len(batch) > self._most_options:
+            parts = [self.worst(batch.take(r), metric) for r in self._parts(len(batch))]
+            return np.concatenate(parts)
         prices = np.zeros((len(batch), len(PRICED)))
         prices[:, metric] = 1.0
         barred = ~self.space.tensor_allowed

@@ -61,6 +61,12 @@ class Candidates:
     tensor_widths: Bools
 
     @property
+    def impossible(self) -> bool:
+        """Whether some layer has no option, or some tensor no width."""
+        no_option = not all(len(layer) for layer in self.layers)
+        return no_option or not bool(self.tensor_widths.any(axis=1).all())
+
+    @property
     def count(self) -> int:
         """Options of all layers together."""
         return sum(len(layer) for layer in self.layers)

@@ -174,6 +174,8 @@ def main(argv: list[str] | None = None) -> int:
         return _complain(f"error: {error}", BAD_INPUT)
     except CodesignError as error:
         return _complain(f"error: {error}", NO_ANSWER)
+    except MemoryError:
+        return _complain("error: out of memory; offer fewer widths or arrays", NO_ANSWER)
     except OSError as error:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the one Python flushes at its end
         where = error.filename or "standard output"

@@ -91,7 +91,7 @@ class LayerDesign:
     weight_bits: Count
     tile: Tile
     order: Order
-    cycles: Count
+    cycles: Whole
     sram_bits: Whole
     dram_bits: Traffic
     compute_s: Amount
@@ -318,12 +318,12 @@ def realise(
     metrics = _totals(problem, hardware, tensor_bits, layers)
     _recheck(problem, point, hardware, layers, metrics)
     objective = metrics[problem.objective]
-    bound = min(bound, objective)
+    bound = min(max(bound, 0.0), objective)  # no metric is negative
     distance = (objective - bound) / objective if objective > 0 else 0.0
     proof = ProofRecord(
         status="optimal" if distance <= OPTIMAL_GAP else "feasible",
         objective=objective,
-        bound=max(bound, 0.0),
+        bound=bound,
         gap=distance,
         ties_broken=ties_broken,
     )

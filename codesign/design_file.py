@@ -102,6 +102,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
         The file cannot be written.
     """
     check_writable(path)
+    path = path.resolve()  # a link stays a link; what it points to is replaced
     data = content.encode() if isinstance(content, str) else content
     temporary = None
     try:

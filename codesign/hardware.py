@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from codesign.network import Count
 from codesign.schema import described
 
@@ -24,4 +28,4 @@ class Hardware:
     cols: Count
     pe_weight_bits: Count
     pe_activation_bits: Count
-    sram_bits: Count
+    sram_bits: Annotated[int, Field(strict=True, ge=1)]

@@ -17,7 +17,7 @@ from pydantic import Field
 from codesign.errors import SpecError
 from codesign.schema import described
 
-MAX_LAYER_MACS = 10**13  # keeps every count of a layer exact in a 64-bit float
+MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=200)]

@@ -67,7 +67,7 @@ def solve_programme(
     SolverError
         The solver failed, or its answers keep breaking limits.
     """
-    if not all(len(layer) for layer in listed.layers) or not listed.tensor_widths.any(1).all():
+    if listed.impossible:
         return Answer(None, math.inf, True, 0)
     model = build(space, listed, goal)
     unit = objective_unit(model)
@@ -96,6 +96,27 @@ def solve_programme(
         f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
         "please report this with the problem"
     )
+
+
+def bound_programme(
+    space: Space, goal: Goal, listed: Candidates, *, rel_gap: float, deadline: float
+) -> Answer:
+    """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
+
+    Raises
+    ------
+    SolverError
+        The solver failed.
+    """
+    if listed.impossible:
+        return Answer(None, math.inf, True, 0)
+    model = build(space, listed, goal)
+    left = deadline - time.monotonic()
+    outcome = solver.minimise(
+        model, time_limit_s=None if math.isinf(left) else left, rel_gap=rel_gap
+    )
+    complete = outcome.status in ("optimal", "infeasible")
+    return Answer(None, outcome.bound * objective_unit(model), complete, 1)
 
 
 def _in_metric(report: Callable[[float | None, float], None], unit: float) -> solver.Progress:

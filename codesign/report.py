@@ -190,10 +190,11 @@ def layer_table(design: Design) -> Table:
         "\ncycles",
         f"DRAM\n{bit_unit}",
         f"latency\n{time_unit}",
-        "PEs\nbusy %",
+        "utilisa-\ntion %",
         "<bound\nby",
     )
-    peak_macs = design.hardware.rows * design.hardware.cols * problem.technology.engine
+    multipliers = design.hardware.rows * design.hardware.cols * problem.technology.engine
+    peak_macs_per_s = multipliers * problem.clock_hz
     for i, (layer, row) in enumerate(zip(problem.network.layers, layers, strict=True)):
         bits = (row.weight_bits, design.tensor_bits[layer.input], design.tensor_bits[layer.output])
         tile = row.tile
@@ -205,7 +206,7 @@ def layer_table(design: Design) -> Table:
             f"{row.cycles:,}",
             traffic[i],
             latency[i],
-            f"{100 * layer.macs / (row.cycles * peak_macs):.1f}",
+            f"{100 * layer.macs / (row.latency_s * peak_macs_per_s):.1f}",
             Text(row.bound_by, "cyan" if row.bound_by == "memory" else ""),
         )
     return made

@@ -15,6 +15,7 @@ from codesign.errors import SpecError
 
 Described = TypeVar("Described")
 
+UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 MAX_FAULT = 400  # characters of a message that repeats what a file holds
 
 
@@ -69,9 +70,11 @@ def _first_fault(error: ValidationError, kind: Any, data: Any) -> str:
 
 
 def _fault_text(error: ValidationError, kind: Any, data: Any) -> str:
-    fault = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    unknown = [fault for fault in faults if fault["type"] in UNKNOWN_KEY]
+    fault = (unknown or faults)[0]  # a misspelt key is also a missing one
     place = _place(fault["loc"], data, missing=fault["type"] in ("missing", "missing_argument"))
-    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+    if fault["type"] in UNKNOWN_KEY:
         known = _keys_at(kind, fault["loc"][:-1])
         key = str(fault["loc"][-1])
         return f"{place}: unknown key{nearest(key, known)} (known: {', '.join(known)})"

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from codesign.costs.area import array_area_um2
 from codesign.costs.compute import cycles, fold, precision_passes
-from codesign.costs.tiling import Tilings, operand_bits, tilings
+from codesign.costs.tiling import Tilings, count_tiles, operand_bits, tilings
+from codesign.errors import SpecError
 from codesign.network import Layer
 from codesign.problem import BUDGET_TOLERANCE, Problem
 from codesign.units import UM2_PER_MM2
@@ -25,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
+MAX_TILES = 1_000_000
 UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
 
 
@@ -100,11 +102,23 @@ class Space:
             )
             + problem.technology.sram_area_um2.intercept
         )
+        self._check_tilings()
         self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
         self._least_need: dict[int, Floats] = {}
 
     def __len__(self) -> int:
         return len(self.base_area_um2)
+
+    def _check_tilings(self) -> None:
+        """Refuse layers with more tilings on the smallest array than memory holds."""
+        choices, engine = self.problem.choices, self.problem.technology.engine
+        for layer in self.geometries:
+            found = count_tiles(layer, choices.rows[0], choices.cols[0], engine)
+            if found > MAX_TILES:
+                raise SpecError(
+                    f"layer {layer.name!r} has {found} tiles on an array of {choices.rows[0]} × "
+                    f"{choices.cols[0]}; at most {MAX_TILES} are searched, offer larger arrays"
+                )
 
     def _all_widths(self) -> Ints:
         choices = self.problem.choices
@@ -251,7 +265,7 @@ class Space:
         tables = []
         for geometry in range(len(self.geometries)):
             stairs = self.staircase(shape, geometry)
-            fitting = (stairs.need <= sram_bits[:, None, None, None]).sum(axis=-1)
+            fitting = np.array([(stairs.need <= bits).sum(axis=-1) for bits in sram_bits])
             tables.append(np.take_along_axis(stairs.traffic[None], fitting[..., None], -1)[..., 0])
         return np.stack(tables, axis=1)
 
@@ -268,9 +282,37 @@ class Space:
 
 
 def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
-    """Sort tilings by need and keep those with less traffic than all before; bits (w, w, 3)."""
-    need = bits.astype(np.float64) @ tiles.need.T.astype(np.float64)
-    traffic = bits.astype(np.float64) @ tiles.traffic.T.astype(np.float64)
+    """Staircases of all tilings at operand widths ``bits`` (w, w, 3)."""
+    # One weight width at a time: tables of all tilings at all widths would be large.
+    rows = [_stairs_of_row(tiles, row) for row in bits.astype(np.float64)]
+    steps = max(need.shape[-1] for need, _, _ in rows)
+
+    def padded(part: int, value: float) -> Floats:
+        return np.stack(
+            [
+                np.pad(row[part], ((0, 0), (0, steps - row[part].shape[-1])), constant_values=value)
+                for row in rows
+            ]
+        )
+
+    nothing = np.full((*bits.shape[:2], 1), np.inf)
+    reached = np.minimum.accumulate(padded(1, np.inf), axis=-1)
+    return Staircase(
+        need=padded(0, np.inf),
+        traffic=np.concatenate([nothing, reached], axis=-1),
+        row=padded(2, 0).astype(np.int64),
+        tilings=tiles,
+    )
+
+
+def _stairs_of_row(tiles: Tilings, bits: Floats) -> tuple[Floats, Floats, Ints]:
+    """Need, traffic and row of the steps for each of some operand widths (w, 3).
+
+    Tilings are sorted by need; a step is one with less traffic than all before. Shorter staircases
+    end in steps of infinite need and traffic.
+    """
+    need = bits @ tiles.need.T.astype(np.float64)
+    traffic = bits @ tiles.traffic.T.astype(np.float64)
     row = np.argsort(need, axis=-1, kind="stable")
     traffic = np.take_along_axis(traffic, row, -1)
     lowest = np.minimum.accumulate(traffic, axis=-1)
@@ -280,13 +322,10 @@ def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
     first = np.argsort(~step, axis=-1, kind="stable")[..., :steps]
     real = np.take_along_axis(step, first, -1)
     row = np.take_along_axis(row, first, -1)
-    inf = np.full((*bits.shape[:2], 1), np.inf)
-    reached = np.where(real, np.take_along_axis(traffic, first, -1), np.inf)
-    return Staircase(
-        need=np.where(real, np.take_along_axis(need, row, -1), np.inf),
-        traffic=np.concatenate([inf, np.minimum.accumulate(reached, axis=-1)], axis=-1),
-        row=row,
-        tilings=tiles,
+    return (
+        np.where(real, np.take_along_axis(need, row, -1), np.inf),
+        np.where(real, np.take_along_axis(traffic, first, -1), np.inf),
+        row,
     )
 
 

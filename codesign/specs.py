@@ -89,6 +89,8 @@ def read_text(path: Path) -> str:
 def _load(kind: str, spec: type[Spec], name_or_path: str | Path) -> Spec:
     if isinstance(name_or_path, Path):
         path = name_or_path
+    elif not isinstance(name_or_path, str):
+        raise SpecError(f"{kind}: give a shipped name or a Path, not {name_or_path!r}")
     else:
         known = shipped(kind)
         if name_or_path not in known:

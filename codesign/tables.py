@@ -10,7 +10,8 @@ from codesign.design import Design
 def layer_frame(design: Design) -> pd.DataFrame:
     """One row per layer; see `Design.layers`."""
     network, problem = design.problem.network, design.problem
-    peak = design.hardware.rows * design.hardware.cols * problem.technology.engine
+    multipliers = design.hardware.rows * design.hardware.cols * problem.technology.engine
+    peak_macs_per_s = multipliers * problem.clock_hz
     rows = []
     for layer, chosen in zip(network.layers, design.layer_designs, strict=True):
         rows.append(
@@ -29,7 +30,7 @@ def layer_frame(design: Design) -> pd.DataFrame:
                 "macs": layer.macs,
                 "ops": layer.ops,
                 "cycles": chosen.cycles,
-                "utilisation": layer.macs / (chosen.cycles * peak),
+                "utilisation": layer.macs / (chosen.latency_s * peak_macs_per_s),
                 "dram_weight_bits": chosen.dram_bits.weights,
                 "dram_ifmap_bits": chosen.dram_bits.ifmap,
                 "dram_output_bits": chosen.dram_bits.output,

@@ -111,6 +111,16 @@ def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
     return Tilings(tile[row], order, need[row], traffic[order, row])
 
 
+def count_tiles(layer: Layer, rows: int, cols: int, engine: int) -> int:
+    """Tiles `tilings` would go through, before the six orders."""
+    folding = fold(layer, rows, cols, engine)
+    per_image = len(_smallest_tiles(layer.P, 1)) + len(_smallest_tiles(layer.N, 1))
+    if folding.side_by_side > 1:
+        return len(_smallest_tiles(layer.G, folding.side_by_side)) * per_image
+    channels = len(_smallest_tiles(layer.K, folding.tile_k))
+    return channels * len(_smallest_tiles(layer.C, folding.tile_c)) * per_image
+
+
 def _refetches(trips: dict[str, Ints]) -> Ints:
     """Times each operand is fetched, shape (6 orders, tiles, 3 operands)."""
     shape = (len(ORDERS), len(trips["k"]), len(_OPERANDS))

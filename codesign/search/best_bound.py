@@ -32,7 +32,7 @@ class Search:
         self.space, self.relaxation = inquiry.space, inquiry.relaxation
         self.goal, self.best = inquiry.goal, inquiry.best
         self.lower = inquiry.lower.copy()
-        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits)
+        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits, self.check_time)
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
         self.option_multipliers: dict[int, Floats] = {}
         self.moves_data = not {"latency_s", "dram_bits"}.isdisjoint(

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from codesign.bounds import Batch
 from codesign.candidates import candidates_of_tables
 from codesign.problem import Goal
+from codesign.programme import bound_programme
 from codesign.search.inquiry import OutOfTime
-from codesign.space import UNLIMITED_BITS
 
 if TYPE_CHECKING:
     from codesign.search.best_bound import Search
@@ -84,7 +84,15 @@ class Together:
         )
         limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
         goal = Goal(search.bounded_metric(), limits)
-        answer = search.run_programme(goal, listed, lambda _: UNLIMITED_BITS)
+        # The option is imagined: its choices are no designs, only the bound means something.
+        answer = bound_programme(
+            search.space,
+            goal,
+            listed,
+            rel_gap=search.inquiry.solver_gap,
+            deadline=search.inquiry.deadline,
+        )
+        search.inquiry.effort.programmes += answer.runs
         if not answer.complete:
             raise OutOfTime
         bound = max(known, search.bound_from_programme(answer.bound))
@@ -98,6 +106,7 @@ class Together:
         for shape in np.unique(search.space.shape_of[group]):
             mine = group[search.space.shape_of[group] == shape]
             batch = search.batch(mine, int(shape), search.capacity(mine))
-            compute_s.append(batch.compute_s.min(axis=0))
+            every = np.broadcast_to(batch.compute_s, batch.traffic.shape)
+            compute_s.append(every.min(axis=0))
             traffic.append(batch.traffic.min(axis=0))
         return Batch(np.min(compute_s, axis=0)[None], np.min(traffic, axis=0)[None])
