@@ -27,7 +27,7 @@ from codesign.design import Design
 from codesign.design_file import write_whole
 from codesign.errors import SpecError
 from codesign.fits import AreaFitResult
-from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, MS_PER_S
+from codesign.units import BITS_PER_GBIT, MS_PER_S
 
 Floats = npt.NDArray[np.float64]
 Look = dict[str, Any]
@@ -305,7 +305,7 @@ def _titles(design: Design) -> tuple[str, str]:
     if proof.status != "optimal":
         status = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_shown(proof.gap)}"
     pe = f"{hardware.pe_weight_bits}×{hardware.pe_activation_bits} bit (weights × activations)"
-    sram = f"SRAM {figure(hardware.sram_bits / BITS_PER_KBIT)} Kbit"
+    sram = f"SRAM {METRICS_SHOWN['dram_bits'].amount(hardware.sram_bits)}"
     area = f"area {figure(design.metrics['area_mm2'])} mm² in {_plain(problem.technology.name, 30)}"
     return f"{answer} – {status}", f"{hardware.rows} × {hardware.cols} PEs of {pe}, {sram}, {area}"
 

@@ -344,7 +344,7 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
     (["show", "colours"], "'colours' is not one of 'networks', 'technologies', 'memories'"),
     (["show", "networks", "resnet"], "networks: no 'resnet'"),
     (["show", "memories", "BROKEN"], "broken.toml: not TOML"),
-    (["show", "memories", "NETWORK"], "transfer_rate_gt_per_s: missing"),
+    (["show", "memories", "NETWORK"], "layers: unknown key (known: name, transfer_rate_gt_per_s"),
     (["show", "networks", "resnet18", "more"], "unexpected extra argument"),
 ]
 

@@ -219,7 +219,7 @@ def test_heading_tells_the_hardware_and_the_proof(figure: Figure) -> None:
     assert "tiny: latency 0.0010472 ms" in heading(figure)  # 0.16 + 0.32 + 0.5672 µs
     assert "proven optimal" in heading(figure)
     assert "2 × 4 PEs of 8×8 bit" in heading(figure)
-    assert "Kbit" in heading(figure)
+    assert "Mbit" in heading(figure)
     assert "mm²" in heading(figure)
 
 
