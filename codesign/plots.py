@@ -258,7 +258,8 @@ def _widths(axes: Axes, design: Design, layers: pd.DataFrame) -> None:
         legend.append(axes.axhline(thin, color="0.1", lw=0.9, ls=":", zorder=0.9, label=label))
         levels += [wide, thin]
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set(ylim=(min(levels) - 1, max(levels) + 1), ylabel="width (bits)")
+    axes.set_ylim(min(levels) - 1, max(levels) + 1)
+    axes.set_ylabel("width (bits)", labelpad=12)  # clear of the one-digit ticks
     _head(axes, "Bitwidths per layer", legend, 4)
 
 
