@@ -493,7 +493,7 @@ sram_fits = { only = { slope = 3.0, intercept = 10.0 } }
         ("constant = 3.0", "constant = 3.0, R2 = 1.0", "pe_area_um2.R2: unknown key; did you mean"),
         ("linear = 2.0", "linear = nan", "pe_area_um2.linear: Input should be a finite number"),
         ("linear = 2.0", "linear = 2.0, slope = 1.0", "pe_area_um2.slope: unknown key"),
-        ("quadratic = 1.0", "slope = 1.0", "pe_area_um2.quadratic: missing"),
+        ("quadratic = 1.0", "slope = 1.0", "pe_area_um2.slope: unknown key"),
         ("{ quadratic = 1.0, linear = 2.0, constant = 3.0 }", "3", "pe_area_um2: "),
         ("{ quadratic = 1.0, linear = 2.0, constant = 3.0 }", "{}", "pe_area_um2.slope: missing"),
     ],

@@ -317,7 +317,17 @@ WRONG: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "R = 3, S = 3, stride = [1, 1, 1]",
         ("layers[0] ('conv').stride", "got"),
     ),
-    "no layers": ("network", "layers = [\n", "layers = []\nolder = [\n", ("layers", "got []")),
+    "no layers, and others": (
+        "network",
+        "layers = [\n",
+        "layers = []\nolder = [\n",
+        ("older: unknown",),
+    ),
+        "network",
+        "layers = [\n",
+        "layers = []\nolder = [\n",
+        ("older: unknown",),
+    ),
     "layers are a number": ("network", "layers = [\n", "layers = 3\nolder = [\n", ("layers",)),
     "residuals are a text": (
         "network",
@@ -520,6 +530,11 @@ def test_the_same_checks_without_a_file() -> None:
         Layer(name="conv", K=0, C=1, input="in", output="out")
     with pytest.raises(SpecError, match="Layer: k: unknown key"):
         Layer(name="conv", K=1, C=1, k=1, input="in", output="out")  # type: ignore[call-arg]
+
+
+def test_a_network_has_layers() -> None:
+    with pytest.raises(SpecError, match=r"layers: .* at least 1 item"):
+        Network(name="empty", layers=(), tensors={})
 
 
 def test_a_calibrated_range_is_ascending() -> None:
