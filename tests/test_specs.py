@@ -323,11 +323,6 @@ WRONG: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "layers = []\nolder = [\n",
         ("older: unknown",),
     ),
-        "network",
-        "layers = [\n",
-        "layers = []\nolder = [\n",
-        ("older: unknown",),
-    ),
     "layers are a number": ("network", "layers = [\n", "layers = 3\nolder = [\n", ("layers",)),
     "residuals are a text": (
         "network",
