@@ -25,7 +25,6 @@ CLOSED = 1e-9  # relative; an option whose bound is this close to the best desig
 class Effort:
     """What a search did with the hardware options."""
 
-    considered: int = 0
     solved: set[int] = field(default_factory=set)
     programmes: int = 0
 
