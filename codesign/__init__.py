@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
+    from codesign.evaluation import Evaluation, evaluate
     from codesign.fits import AreaFitResult, fit_area
+    from codesign.hardware import Accelerator
     from codesign.network import Layer, Network
     from codesign.optimum import Progress, solve
     from codesign.problem import Choices, Problem
-    from codesign.specs import load_memory, load_network, load_technology
+    from codesign.specs import load_accelerator, load_memory, load_network, load_technology
     from codesign.technology import Technology
 
 _HOME = {
+    "Accelerator": "hardware",
     "AreaFitResult": "fits",
     "Choices": "problem",
     "CodesignError": "errors",
     "Design": "design",
+    "Evaluation": "evaluation",
     "InfeasibleError": "errors",
     "Layer": "network",
     "Network": "network",
@@ -28,7 +32,9 @@ _HOME = {
     "SolverError": "errors",
     "SpecError": "errors",
     "Technology": "technology",
+    "evaluate": "evaluation",
     "fit_area": "fits",
+    "load_accelerator": "specs",
     "load_memory": "specs",
     "load_network": "specs",
     "load_technology": "specs",
@@ -37,10 +43,12 @@ _HOME = {
 
 __version__ = "0.1.0"
 __all__ = [
+    "Accelerator",
     "AreaFitResult",
     "Choices",
     "CodesignError",
     "Design",
+    "Evaluation",
     "InfeasibleError",
     "Layer",
     "Network",
@@ -49,7 +57,9 @@ __all__ = [
     "SolverError",
     "SpecError",
     "Technology",
+    "evaluate",
     "fit_area",
+    "load_accelerator",
     "load_memory",
     "load_network",
     "load_technology",

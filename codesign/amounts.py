@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from codesign.units import BITS_PER_MBIT, BOPS_PER_GBOP, MS_PER_S
 
+ABSENT = "–"  # in place of an amount that is not known
+
 
 class Shown(NamedTuple):
     """How a metric is written: in words, and divided by ``scale`` into ``unit``."""

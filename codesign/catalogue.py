@@ -10,12 +10,16 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.amounts import figure
+from codesign.amounts import ABSENT, figure
 from codesign.costs.area import pe_area_um2
+from codesign.figures import areas_mm2
+from codesign.hardware import Accelerator
 from codesign.network import Layer, Network
 from codesign.report import literal, scaled, table
 from codesign.technology import Memory, QuadraticFit, Technology
-from codesign.units import BITS_PER_GBIT
+from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
+
+Described = Network | Technology | Memory | Accelerator
 
 COUNT_UNITS = (("10⁹", 1e9), ("10⁶", 1e6), ("10³", 1e3), ("", 1.0))
 
@@ -28,7 +32,7 @@ def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
     return [made]
 
 
-def catalogue(descriptions: Sequence[Network | Technology | Memory]) -> list[RenderableType]:
+def catalogue(descriptions: Sequence[Described]) -> list[RenderableType]:
     """One row per description, all of one kind."""
     rows = [_summary(description) for description in descriptions]
     made = table(*(rows[0] if rows else ()))
@@ -55,11 +59,16 @@ def _technology(shown: Technology) -> list[RenderableType]:
 
 
 @description.register
+def _accelerator(shown: Accelerator) -> list[RenderableType]:
+    return _facts(shown)
+
+
+@description.register
 def _memory(shown: Memory) -> list[RenderableType]:
     return _facts(shown)
 
 
-def _facts(shown: Network | Technology | Memory) -> list[RenderableType]:
+def _facts(shown: Described) -> list[RenderableType]:
     """The figures of a description's summary, one per line."""
     made = table("<", "<")
     made.show_header = False
@@ -68,7 +77,7 @@ def _facts(shown: Network | Technology | Memory) -> list[RenderableType]:
     return [made]
 
 
-def _summary(shown: Network | Technology | Memory) -> dict[str, RenderableType]:
+def _summary(shown: Described) -> dict[str, RenderableType]:
     """Headings (``<`` before words) and cells of one description."""
     row: dict[str, RenderableType] = {"<name": literal(shown.name)}
     if isinstance(shown, Network):
@@ -79,12 +88,29 @@ def _summary(shown: Network | Technology | Memory) -> dict[str, RenderableType]:
         row["multipliers per PE"] = str(shown.engine)
         row["<PE area µm²"] = _pe_formula(shown)
         row["<SRAM area µm²"] = Text(shown.sram_area_um2.formula("bits, ")) + literal(shown.sram)
+    elif isinstance(shown, Accelerator):
+        row |= _accelerator_summary(shown)
     else:
         row["GT/s"] = figure(shown.transfer_rate_gt_per_s)
         row["bus bits"] = str(shown.bus_width_bits)
         row["Gbit/s"] = figure(shown.bits_per_s / BITS_PER_GBIT)
     row["<source"] = literal(shown.source)
     return row
+
+
+def _accelerator_summary(shown: Accelerator) -> dict[str, RenderableType]:
+    floating = "" if shown.number_format == "integer" else ", floating"
+    areas, _ = areas_mm2(shown)
+    rate = shown.dram_bits_per_s
+    return {
+        "PEs": f"{shown.rows} × {shown.cols}",
+        "multipliers per PE": str(shown.engine),
+        "<bit": f"{shown.pe_weight_bits} × {shown.pe_activation_bits}{floating}",
+        "MHz": figure(shown.clock_hz / HZ_PER_MHZ),
+        "SRAM kbit": ABSENT if shown.sram_bits is None else figure(shown.sram_bits / BITS_PER_KBIT),
+        "DRAM Gbit/s": ABSENT if rate is None else figure(rate / BITS_PER_GBIT),
+        "PE array mm²": figure(areas["PE array"]) if "PE array" in areas else ABSENT,
+    }
 
 
 def _pe_formula(technology: Technology) -> str:

@@ -10,36 +10,35 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from codesign import __version__
+from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError
 from codesign.options import (
-    CONTRADICTIONS,
+    EVALUATE,
+    EVALUATE_CONTRADICTIONS,
     FIT,
-    LIMITS,
-    MEMORY,
-    OBJECTIVES,
     QUALITY,
-    SECTIONS,
-    Sectioned,
+    SOLVE,
+    SOLVE_CONTRADICTIONS,
+    sectioned,
 )
-from codesign.units import BITS_PER_GBIT, HZ_PER_MHZ
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from codesign.design import Design
+    from codesign.evaluation import Evaluation
     from codesign.optimum import Progress
-    from codesign.problem import Choices, Problem
+    from codesign.problem import Problem
 
 PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
-KINDS = ("networks", "technologies", "memories")
-PLOT_SUFFIXES = (".png", ".pdf", ".svg")
+KINDS = ("networks", "technologies", "memories", "accelerators")
 
 
 class Front(click.Group):
@@ -63,17 +62,15 @@ def front() -> None:
 
     \b
     codesign solve resnet18 --max-area-mm2 6
+    codesign evaluate vgg16 --accelerator eyeriss
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign show networks
     """
 
 
 @front.command(
-    cls=Sectioned,
-    params=[
-        click.Argument(["network"]),
-        *(option for options in SECTIONS.values() for option in options),
-    ],
+    cls=sectioned(SOLVE),
+    params=[click.Argument(["network"]), *chain.from_iterable(SOLVE.values())],
 )
 def solve(**given: Any) -> int:
     """Find the best accelerator for NETWORK and prove it.
@@ -86,20 +83,40 @@ def solve(**given: Any) -> int:
                 2 bad input           5 no design found in time
                 3 infeasible        130 interrupted
     """
-    for one, other in CONTRADICTIONS:
-        if given[one] not in (None, False) and given[other] not in (None, False):
-            raise click.UsageError(f"{_flag(one)} and {_flag(other)} contradict each other.")
-    _check_files(given)
-    problem = _problem(given)
+    flags.check_contradictions(given, SOLVE_CONTRADICTIONS)
+    flags.check_files(given)
+    problem = flags.problem(given)
     design = _solved(problem, given)
-    try:
-        if given["out"] is not None:
-            design.save(given["out"])
-        if given["plot"] is not None:
-            design.plot(given["plot"])
-    finally:  # a full disk does not cost the result
-        _tell(design, given)
+    _hand_over(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
+
+
+@front.command(
+    cls=sectioned(EVALUATE),
+    params=[
+        click.Argument(["network"]),
+        *(option for part in EVALUATE.values() for option in part),
+    ],
+)
+def evaluate(**given: Any) -> int:
+    """Find where each layer of NETWORK stands on a given accelerator.
+
+    NETWORK is a shipped name (see: codesign show networks) or a TOML file: what ends in .toml
+    or contains a path separator is a file. The accelerator is shipped (codesign show
+    accelerators), a file, or given by --rows, --cols, --pe-bits and --sram-kbit.
+    """
+    from codesign.evaluation import evaluate as evaluate_network
+    from codesign.specs import load_network
+
+    flags.check_contradictions(given, EVALUATE_CONTRADICTIONS)
+    flags.check_files(given)
+    network = load_network(flags.name_or_path(given["network"])).batched(given["batch"])
+    accelerator = flags.accelerator(given)
+    evaluation = evaluate_network(
+        network, accelerator, flags.widths(given, network, accelerator), roofline=given["roofline"]
+    )
+    _hand_over(evaluation, given)
+    return PROVEN
 
 
 @front.command(params=[*FIT])
@@ -113,8 +130,8 @@ def fit(**given: Any) -> int:
     from codesign.fits import fit_area
     from codesign.specs import load_technology
 
-    _check_files(given)
-    rest = load_technology(_name_or_path(given["technology"]))
+    flags.check_files(given)
+    rest = load_technology(flags.name_or_path(given["technology"]))
     result = fit_area(
         given["csv"],
         kind=given["kind"],
@@ -139,7 +156,7 @@ def fit(**given: Any) -> int:
 def show(kind: str | None, name: str | None) -> None:
     """List what is shipped, or show one description.
 
-    KIND is networks, technologies or memories; NAME is a shipped name or a TOML file.
+    KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a TOML file.
     """
     from codesign import catalogue, specs
 
@@ -147,13 +164,14 @@ def show(kind: str | None, name: str | None) -> None:
         "networks": specs.load_network,
         "technologies": specs.load_technology,
         "memories": specs.load_memory,
+        "accelerators": specs.load_accelerator,
     }
     if kind is None:
         _print(catalogue.kinds_parts({kind: specs.shipped(kind) for kind in KINDS}))
     elif name is None:
         _print(catalogue.catalogue([load[kind](name) for name in specs.shipped(kind)]))
     else:
-        _print(catalogue.description(load[kind](_name_or_path(name))))
+        _print(catalogue.description(load[kind](flags.name_or_path(name))))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -190,101 +208,6 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _name_or_path(text: str) -> str | Path:
-    separators = [separator for separator in (os.sep, os.altsep) if separator]
-    is_path = text.endswith(".toml") or any(separator in text for separator in separators)
-    return Path(text) if is_path else text
-
-
-def _check_files(given: dict[str, Any]) -> None:
-    """Refuse, before the solve, files that cannot or should not be written."""
-    from codesign.design_file import check_writable
-
-    read = [given.get(key) or "" for key in ("network", "technology", "memory")]
-    taken = [Path(text) for text in read if isinstance(_name_or_path(text), Path)]
-    taken += [given["csv"]] if "csv" in given else []
-    for key in ("out", "plot"):
-        path = given[key]
-        if path is None:
-            continue
-        if key == "plot" and path.suffix.lower() not in PLOT_SUFFIXES:
-            raise SpecError(f"--plot {path}: must end in {', '.join(PLOT_SUFFIXES)}")
-        check_writable(path)
-        if path.exists() and not path.is_file():
-            raise SpecError(f"{path}: cannot be written: not a regular file")
-        if any(path.resolve() == other.resolve() for other in taken):
-            raise SpecError(f"{path}: given twice, for two different files")
-        taken.append(path)
-
-
-def _problem(given: dict[str, Any]) -> Problem:
-    from codesign.problem import Problem
-    from codesign.specs import load_memory, load_network, load_technology
-
-    budgets: dict[Any, float] = {
-        metric: given[name] * factor
-        for name, (metric, factor) in LIMITS.items()
-        if given[name] is not None
-    }
-    dram_bits_per_s = (
-        load_memory(_name_or_path(given["memory"] or MEMORY)).bits_per_s
-        if given["dram_gbit_per_s"] is None
-        else given["dram_gbit_per_s"] * BITS_PER_GBIT
-    )
-    return Problem(
-        network=load_network(_name_or_path(given["network"])),
-        technology=load_technology(_name_or_path(given["technology"]), given["sram"]),
-        dram_bits_per_s=dram_bits_per_s,
-        clock_hz=given["clock_mhz"] * HZ_PER_MHZ,
-        area_overhead=given["area_overhead"],
-        choices=_choices(given),
-        quality=_quality(given),
-        objective=OBJECTIVES[given["minimize"]],  # type: ignore[arg-type]
-        budgets=budgets,
-    )
-
-
-def _quality(given: dict[str, Any]) -> str | None:
-    if given["quality"] is None:
-        return QUALITY if _quality_is_default(given) else None
-    return None if given["quality"] == "none" else str(given["quality"])
-
-
-def _quality_is_default(given: dict[str, Any]) -> bool:
-    return given["quality"] is None and given["max_noise"] is None and given["minimize"] != "noise"
-
-
-def _choices(given: dict[str, Any]) -> Choices:
-    from codesign.problem import Choices
-
-    pinned: dict[str, int] = {}
-    for key, bits in given["pin"]:
-        if pinned.setdefault(key, bits) != bits:
-            raise SpecError(f"--pin {key}: given as {pinned[key]} and as {bits} bits")
-    rows, cols = given["rows"], given["cols"]
-    if given["square"]:
-        rows, cols = rows or cols, cols or rows
-    wanted = {
-        "rows": rows,
-        "cols": cols,
-        "weight_bits": given["weight_bits"] or given["bits"],
-        "activation_bits": given["activation_bits"] or given["bits"],
-        "pe_weight_bits": given["pe_weight_bits"] or given["pe_bits"],
-        "pe_activation_bits": given["pe_activation_bits"] or given["pe_bits"],
-    }
-    return Choices(
-        **{key: values for key, values in wanted.items() if values is not None},
-        square=given["square"],
-        precision=given["precision"],
-        pinned=pinned,
-        output_bits=given["output_bits"],
-    )
-
-
 def _solved(problem: Problem, given: dict[str, Any]) -> Design:
     from codesign.optimum import solve as solve_problem
     from codesign.report import live_line
@@ -305,24 +228,42 @@ def _solved(problem: Problem, given: dict[str, Any]) -> Design:
                 on_progress=on_progress,
             )
     except InfeasibleError as error:
-        if "noise" not in error.clashing or not _quality_is_default(given):
+        if "noise" not in error.clashing or not flags.quality_is_default(given):
             raise
         raise InfeasibleError(
             f"{error}; the limit on noise is the default --quality {QUALITY}", error.clashing
         ) from None
 
 
-def _tell(design: Design, given: dict[str, Any]) -> None:
+def _hand_over(result: Design | Evaluation, given: dict[str, Any]) -> None:
+    """Write the files asked for, and print."""
+    try:
+        if given["out"] is not None:
+            result.save(given["out"])
+        if given["plot"] is not None:
+            result.plot(given["plot"])
+    finally:  # a full disk does not cost the result
+        _tell(result, given)
+
+
+def _tell(result: Design | Evaluation, given: dict[str, Any]) -> None:
+    from codesign import design_file, evaluation_file, report
+    from codesign.design import Design
+
     if given["json"]:
         import json
 
-        from codesign.design_file import to_dict
-
-        click.echo(json.dumps(to_dict(design), indent=1))
-        return
-    from codesign.report import design_parts, summary_line
-
-    _print([summary_line(design)] if given["quiet"] else design_parts(design))
+        if isinstance(result, Design):
+            content = design_file.to_dict(result)
+        else:
+            content = evaluation_file.to_dict(result)
+        click.echo(json.dumps(content, indent=1))
+    elif isinstance(result, Design):
+        quiet = given["quiet"]
+        _print([report.summary_line(result)] if quiet else report.design_parts(result))
+    else:
+        quiet = given["quiet"]
+        _print([report.figures_line(result)] if quiet else report.evaluation_parts(result))
 
 
 def _print(parts: Iterable[RenderableType]) -> None:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from codesign.costs.area import array_area_um2, pe_bops, sram_area_um2
-from codesign.costs.arithmetic import layer_bops
-from codesign.costs.compute import cycles, precision_passes
-from codesign.costs.tiling import ORDERS, Tilings, operand_bits
 from codesign.errors import SolverError, SpecError
-from codesign.hardware import Hardware
-from codesign.network import Count, Layer, Name
+from codesign.figures import (
+    Amount,
+    LayerDesign,
+    Whole,
+    areas_mm2,
+    extrapolations,
+    tiled_layer,
+    totals,
+)
+from codesign.hardware import Accelerator, Hardware
+from codesign.network import MAX_NAME, Count, Name, Network
 from codesign.problem import BUDGET_TOLERANCE, METRICS, Problem
 from codesign.schema import described
-from codesign.technology import AreaFit, QuadraticFit
-from codesign.units import UM2_PER_MM2
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,71 +35,7 @@ if TYPE_CHECKING:
     from codesign.point import Point
     from codesign.space import Space
 
-Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
-
-Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
-
 OPTIMAL_GAP = 1e-6
-
-
-@described
-class Tile:
-    """Groups, output channels, input channels, output rows and images of one tile."""
-
-    g: Count
-    k: Count
-    c: Count
-    p: Count
-    images: Count
-
-
-@described
-class Traffic:
-    """DRAM bits of one layer by what moves."""
-
-    weights: Whole
-    ifmap: Whole
-    output: Whole
-    psum: Whole
-    residual: Whole
-
-    @property
-    def total(self) -> int:
-        """All bits the layer moves."""
-        return self.weights + self.ifmap + self.output + self.psum + self.residual
-
-
-@described
-class LayerDesign:
-    """One layer of a design.
-
-    Attributes
-    ----------
-    weight_bits : int
-        Width of the weight operand (of the weight tensor, where that stands in).
-    order : str
-        Tile loops, outermost first: a permutation of ``kcp``.
-    cycles : int
-    sram_bits : int
-        What its tiling needs.
-    dram_bits : Traffic
-    compute_s, memory_s, latency_s : float
-        ``latency_s`` is the longer of the two others.
-    bound_by : "compute" or "memory"
-    """
-
-    name: Name
-    weight_bits: Count
-    tile: Tile
-    order: Order
-    cycles: Whole
-    sram_bits: Whole
-    dram_bits: Traffic
-    compute_s: Amount
-    memory_s: Amount
-    latency_s: Amount
-    bound_by: Literal["compute", "memory"]
 
 
 @described
@@ -190,43 +128,40 @@ class Design:
             raise SpecError(
                 f"layers: {len(given_names)} that are not the network's {len(names)}, in its order"
             )
+        for row in self.layer_designs:
+            for field in fields(row):
+                if getattr(row, field.name) is None:
+                    raise SpecError(f"layers ({row.name!r}).{field.name}: missing")
+
+    @property
+    def network(self) -> Network:
+        """The network of the problem."""
+        return self.problem.network
+
+    @cached_property
+    def accelerator(self) -> Accelerator:
+        """The hardware found as an accelerator that other networks can be evaluated on."""
+        return _accelerator(self.problem, self.hardware)
+
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as `evaluate` takes it."""
+        widths = {
+            f"weight:{layer.name}": row.weight_bits
+            for layer, row in zip(self.network.layers, self.layer_designs, strict=True)
+            if layer.weight_tensor is None
+        }
+        return widths | {f"tensor:{name}": bits for name, bits in self.tensor_bits.items()}
 
     @cached_property
     def area_breakdown_mm2(self) -> dict[str, float]:
         """Area of the PE array (overhead included) and of the SRAM."""
-        hardware, technology = self.hardware, self.problem.technology
-        pe_array = array_area_um2(
-            technology,
-            hardware.rows,
-            hardware.cols,
-            hardware.pe_weight_bits,
-            hardware.pe_activation_bits,
-            self.problem.area_overhead,
-        )
-        sram = sram_area_um2(technology, hardware.sram_bits)
-        return {"PE array": float(pe_array) / UM2_PER_MM2, "SRAM": float(sram) / UM2_PER_MM2}
+        return areas_mm2(self.accelerator)[0]
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """Where the design leans on a fit outside the range it was calibrated for."""
-        hardware, technology = self.hardware, self.problem.technology
-        widths = hardware.pe_weight_bits, hardware.pe_activation_bits
-        pe = technology.pe_area_um2
-        leans: list[tuple[str, float, str, AreaFit | QuadraticFit]]
-        if isinstance(pe, QuadraticFit):
-            leans = [("PE area", float(b), "bits per operand", pe) for b in sorted({*widths})]
-        else:
-            bops = float(pe_bops(*widths, technology.engine))
-            leans = [("PE area", bops, "BOPS per cycle", pe)]
-        leans.append(("SRAM area", hardware.sram_bits, "bits", technology.sram_area_um2))
-        found = []
-        for what, x, unit, fit in leans:
-            if fit.calibrated and not fit.calibrated[0] <= x <= fit.calibrated[1]:
-                found.append(
-                    f"{what} of {technology.name} at {x:.5g} {unit} is extrapolated: the fit is "
-                    f"calibrated for {fit.calibrated[0]:.5g} to {fit.calibrated[1]:.5g}"
-                )
-        return tuple(found)
+        return extrapolations(self.accelerator)
 
     @property
     def layers(self) -> pd.DataFrame:
@@ -303,11 +238,12 @@ def realise(
     for name, index in space.tensor_index.items():
         tensor_bits[name] = int(space.widths[point.tensor[index]])
     shape = int(space.shape_of[point.option])
+    accelerator = _accelerator(problem, hardware)
     layers = tuple(
-        _realise_layer(
-            problem,
+        tiled_layer(
+            network,
             layer,
-            hardware,
+            accelerator,
             int(space.widths[point.weight[i]]),
             tensor_bits,
             space.staircase(shape, int(space.geometry_of[i])).tilings,
@@ -315,7 +251,8 @@ def realise(
         )
         for i, layer in enumerate(network.layers)
     )
-    metrics = _totals(problem, hardware, tensor_bits, layers)
+    metrics, absent = totals(network, accelerator, tensor_bits, layers, problem.noise_of)
+    assert not absent  # a problem has all that a metric needs
     _recheck(problem, point, hardware, layers, metrics)
     objective = metrics[problem.objective]
     bound = min(max(bound, 0.0), objective)  # no metric is negative
@@ -338,83 +275,21 @@ def realise(
     )
 
 
-def _realise_layer(
-    problem: Problem,
-    layer: Layer,
-    hardware: Hardware,
-    weight_bits: int,
-    tensor_bits: Mapping[str, int],
-    tilings: Tilings,
-    row: int,
-) -> LayerDesign:
-    tensors, engine = problem.network.tensors, problem.technology.engine
-    ifmap_bits = tensor_bits[layer.input]
-    operands = operand_bits(weight_bits, ifmap_bits, layer.accumulation_bits)
-    weights, ifmap, psum = (int(x) for x in tilings.traffic[row] * operands)
-    traffic = Traffic(
-        weights=weights,
-        ifmap=ifmap,
-        output=tensors[layer.output] * tensor_bits[layer.output],
-        psum=psum,
-        residual=sum(tensors[name] * tensor_bits[name] for name in layer.residuals),
+def _accelerator(problem: Problem, hardware: Hardware) -> Accelerator:
+    return Accelerator(
+        name=f"design for {problem.network.name}"[:MAX_NAME],
+        rows=hardware.rows,
+        cols=hardware.cols,
+        engine=problem.technology.engine,
+        pe_weight_bits=hardware.pe_weight_bits,
+        pe_activation_bits=hardware.pe_activation_bits,
+        precision=problem.choices.precision,
+        clock_hz=problem.clock_hz,
+        sram_bits=hardware.sram_bits,
+        dram_bits_per_s=problem.dram_bits_per_s,
+        area_overhead=problem.area_overhead,
+        technology=problem.technology,
     )
-    count = cycles(layer, hardware.rows, hardware.cols, engine)
-    if problem.choices.precision == "multi-pass":
-        count *= precision_passes(
-            weight_bits, ifmap_bits, hardware.pe_weight_bits, hardware.pe_activation_bits
-        )
-    compute_s = count / problem.clock_hz
-    memory_s = traffic.total / problem.dram_bits_per_s
-    g, k, c, p, images = (int(x) for x in tilings.tile[row])
-    return LayerDesign(
-        name=layer.name,
-        weight_bits=weight_bits,
-        tile=Tile(g=g, k=k, c=c, p=p, images=images),
-        order=ORDERS[int(tilings.order[row])],
-        cycles=count,
-        sram_bits=int(tilings.need[row] @ operands),
-        dram_bits=traffic,
-        compute_s=compute_s,
-        memory_s=memory_s,
-        latency_s=max(compute_s, memory_s),
-        bound_by="compute" if compute_s >= memory_s else "memory",
-    )
-
-
-def _totals(
-    problem: Problem,
-    hardware: Hardware,
-    tensor_bits: Mapping[str, int],
-    layers: tuple[LayerDesign, ...],
-) -> dict[str, float]:
-    network = problem.network
-    owned = [
-        (layer, row)
-        for layer, row in zip(network.layers, layers, strict=True)
-        if layer.weight_tensor is None
-    ]
-    noise = [problem.noise_of(f"weight:{layer.name}", row.weight_bits) for layer, row in owned]
-    noise += [problem.noise_of(f"tensor:{t}", tensor_bits[t]) for t in network.inner_tensors]
-    array_um2 = array_area_um2(
-        problem.technology,
-        hardware.rows,
-        hardware.cols,
-        hardware.pe_weight_bits,
-        hardware.pe_activation_bits,
-        problem.area_overhead,
-    )
-    area_um2 = float(array_um2 + sram_area_um2(problem.technology, hardware.sram_bits))
-    return {
-        "latency_s": math.fsum(row.latency_s for row in layers),
-        "area_mm2": area_um2 / UM2_PER_MM2,
-        "dram_bits": float(sum(row.dram_bits.total for row in layers)),
-        "noise": math.fsum(noise),
-        "model_bits": float(sum(layer.weights * row.weight_bits for layer, row in owned)),
-        "bops": math.fsum(
-            float(layer_bops(layer, row.weight_bits, tensor_bits[layer.input]))
-            for layer, row in zip(network.layers, layers, strict=True)
-        ),
-    }
 
 
 def _recheck(
@@ -436,5 +311,5 @@ def _recheck(
                 f"the design found has {name} = {metrics[name]!r} over its budget {limit!r}; "
                 "please report this with the problem"
             )
-    if max(row.sram_bits for row in layers) > hardware.sram_bits:
+    if max(row.sram_bits or 0 for row in layers) > hardware.sram_bits:
         raise SolverError("a tile of the design found does not fit its SRAM; please report this")

@@ -7,8 +7,6 @@ beside the design.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,8 +16,8 @@ from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.problem import Choices, Problem
 from codesign.schema import parse
-from codesign.specs import read_text
 from codesign.technology import Technology
+from codesign.text_files import read_json, write_whole
 
 FORMAT = "codesign-design/1"
 PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
@@ -84,66 +82,7 @@ def save(design: Design, path: Path) -> None:
 
 def load(path: Path) -> Design:
     """Read a design file."""
-    try:
-        data = json.loads(read_text(path))
-    except ValueError as error:  # malformed, or a number of thousands of digits
-        raise SpecError(f"{path}: not JSON: {error}") from None
-    except RecursionError:
-        raise SpecError(f"{path}: not a design file: nested too deeply") from None
-    return from_dict(data, str(path))
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file through a temporary one beside it, so that it is never seen half-written.
-
-    Raises
-    ------
-    SpecError
-        The file cannot be written.
-    """
-    check_writable(path)
-    path = path.resolve()  # a link stays a link; what it points to is replaced
-    data = content.encode() if isinstance(content, str) else content
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=".codesign-", delete=False
-        ) as handle:
-            temporary = Path(handle.name)
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a path that cannot be written, before any long work.
-
-    Raises
-    ------
-    SpecError
-        No such folder, no permission, or something there that is no ordinary file.
-    """
-    folder = path.parent
-    if path.exists() and not path.is_file():
-        raise SpecError(f"{path}: cannot be written: not an ordinary file")
-    if not folder.is_dir():
-        raise SpecError(f"{path}: cannot be written: no folder {str(folder)!r}")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise SpecError(f"{path}: cannot be written: permission denied")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    return from_dict(read_json(path), str(path))
 
 
 def _problem_dict(problem: Problem) -> dict[str, Any]:

@@ -20,11 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from codesign.costs.area import pe_bops
-from codesign.design_file import write_whole
 from codesign.errors import SpecError
 from codesign.measured_areas import read_areas
 from codesign.technology import AreaFit, QuadraticFit, Technology
 from codesign.technology_file import to_toml
+from codesign.text_files import write_whole
 
 if TYPE_CHECKING:
     from codesign.plots import Figure

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from codesign.errors import SpecError
-from codesign.specs import read_text
+from codesign.text_files import read_text
 
 MOST = {"bw": 1024, "ba": 1024, "n": 65536, "m": 65536, "bits": 10**15, "area_um2": 10**15}
 LEAST_AREA_UM2 = 1e-9  # keeps the squares of 1/area finite

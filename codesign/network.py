@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated
 
@@ -19,8 +20,10 @@ from codesign.schema import described
 
 MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
+MAX_NAME = 200  # letters
+
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME)]
 Pair = Count | tuple[Count, Count]
 
 
@@ -197,6 +200,32 @@ class Network:
     def weights(self) -> int:
         """Weight elements, biases and normalisation parameters not counted."""
         return sum(layer.weights for layer in self.layers if layer.weight_tensor is None)
+
+    def batched(self, images: int) -> Network:
+        """The same network on ``images`` times as many images at once.
+
+        A product of two activations has other operands for each image, so there the images are
+        groups; everywhere else they share the weights.
+
+        Raises
+        ------
+        SpecError
+            Not a positive whole number, or a layer grows too large.
+        """
+        if not isinstance(images, int) or images < 1:
+            raise SpecError(f"batch: {images!r} images; give a whole number of at least 1")
+
+        def grown(layer: Layer) -> Layer:
+            loop = "N" if layer.weight_tensor is None else "G"
+            many = {loop: getattr(layer, loop) * images, "appended": layer.appended * images}
+            return replace(layer, **many)
+
+        return Network(
+            name=self.name,
+            layers=tuple(grown(layer) for layer in self.layers),
+            tensors={name: elements * images for name, elements in self.tensors.items()},
+            source=self.source,
+        )
 
 
 def _check_names(network: Network) -> None:

@@ -1,11 +1,11 @@
-"""What ``codesign solve`` can be told: every option, how it is read, what it stands for.
+"""What the commands can be told: every option, how it is read, what it stands for.
 
 Only click and the standard library are imported, so that ``--help`` is immediate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,15 @@ LIMITS = {  # option: (metric, how many of the metric's unit make one of the opt
     "max_gbops": ("bops", BOPS_PER_GBOP),
     "max_noise": ("noise", 1.0),
 }
-CONTRADICTIONS = (
+EVALUATE_CONTRADICTIONS = (
     ("bits", "weight_bits"),
     ("bits", "activation_bits"),
     ("pe_bits", "pe_weight_bits"),
     ("pe_bits", "pe_activation_bits"),
-    ("quality", "max_noise"),
     ("memory", "dram_gbit_per_s"),
     ("json", "quiet"),
 )
+SOLVE_CONTRADICTIONS = (*EVALUATE_CONTRADICTIONS, ("quality", "max_noise"))
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
@@ -95,38 +95,47 @@ LIMIT = number(1e-30, 1e15)
 WIDTHS = whole_numbers(32)
 ARRAY_SIDES = whole_numbers(65536)
 GAP = number(0, 0.999999)
+FACTOR = number(1e-3, 1e3)
+WIDTH = click.IntRange(1, 10**6)
 FILE = click.Path(path_type=Path)
 
 PIN_HELP = "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable."
 PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
+ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
 METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
 
 
 def option(name: str, metavar: str, text: str, default: Any = None, **details: Any) -> click.Option:
-    """One option of ``solve``; ``told`` is a default that is only shown, not passed on."""
+    """An option; ``told`` is a default that is only shown, not passed on."""
     shown = details.pop("told", default)
     text += "" if shown is None else f"  [default: {shown}]"
     return click.Option([name], metavar=metavar, help=text, default=default, **details)
 
 
-def choice(name: str, known: Iterable[str], text: str, default: str) -> click.Option:
-    """One option of ``solve`` that takes one of a few words."""
-    return option(name, "|".join(known), text, default, type=click.Choice(list(known)))
+def choice(
+    name: str, known: Iterable[str], text: str, default: str | None, **details: Any
+) -> click.Option:
+    """An option that takes one of a few words."""
+    details["type"] = click.Choice(list(known))
+    return option(name, "|".join(known), text, default, **details)
 
 
 def flag(name: str, text: str) -> click.Option:
-    """One option of ``solve`` that takes no value."""
+    """An option that takes no value."""
     return click.Option([name], is_flag=True, help=text)
 
 
-SECTIONS = {
+BATCH = option("--batch", "N", "Images at once.", 1, type=click.IntRange(1, 10**6))
+
+SOLVE = {
+    "The network": (BATCH,),
     "The platform": (
         option("--technology", "NAME", "Shipped name or TOML file.", TECHNOLOGY),
         option("--sram", "KIND", "Kind of SRAM, as in dual-port.", told="the technology's own"),
         option("--memory", "NAME", "Shipped DRAM or TOML file.", told=MEMORY),
         option("--dram-gbit-per-s", "X", "DRAM bandwidth, not --memory.", type=number(1e-6, 1e9)),
         option("--clock-mhz", "X", "Clock.", "800", type=number(1e-3, 1e6)),
-        option("--area-overhead", "X", "Factor on PE array area.", "1", type=number(1e-3, 1e3)),
+        option("--area-overhead", "X", "Factor on PE array area.", "1", type=FACTOR),
     ),
     "What is wanted": (
         choice("--minimize", OBJECTIVES, "Objective.", "latency"),
@@ -172,6 +181,53 @@ SECTIONS = {
     ),
 }
 
+ONE_WIDTH, ONE_SIDE = click.IntRange(1, 32), click.IntRange(1, 65536)
+EXACT_PSUMS = "as wide as the sum can get"
+
+EVALUATE = {
+    "The network": (
+        BATCH,
+        option("--bits", "B", "Width of weights and activations.", type=ONE_WIDTH, told="the PE's"),
+        option("--weight-bits", "B", "Width of weights, not --bits.", type=ONE_WIDTH),
+        option("--activation-bits", "B", "Width of activations, not --bits.", type=ONE_WIDTH),
+        option("--pin", "WHAT=B", PIN_HELP, type=pin, multiple=True),
+        option(
+            *("--output-bits", "B", "Width of the results."),
+            type=ONE_WIDTH,
+            told="that of the activations",
+        ),
+    ),
+    "The accelerator (each option replaces what --accelerator says)": (
+        option("--accelerator", "NAME", "Shipped name or TOML file."),
+        option("--rows", "N", "Rows of the PE array.", type=ONE_SIDE),
+        option("--cols", "N", "Columns of the PE array.", type=ONE_SIDE),
+        option(
+            *("--engine", "N", "Multipliers of a PE."),
+            type=click.IntRange(1, 10**6),
+            told="9, a 3×3 window",
+        ),
+        option("--pe-bits", "B", "Width of a PE's operands.", type=ONE_WIDTH),
+        option("--pe-weight-bits", "B", "Width of its weight operand.", type=ONE_WIDTH),
+        option("--pe-activation-bits", "B", "Width of its activation operand.", type=ONE_WIDTH),
+        choice("--precision", ("fixed", "multi-pass"), PRECISION_HELP, None, told="fixed"),
+        option("--psum-bits", "B", "Width of stored partial sums.", type=WIDTH, told=EXACT_PSUMS),
+        option("--sram-kbit", "X", "SRAM capacity.", type=number(1e-3, 1e12)),
+        option("--clock-mhz", "X", "Clock.", type=number(1e-3, 1e6), told="800"),
+        option("--memory", "NAME", "Shipped DRAM or TOML file.", told=MEMORY),
+        option("--dram-gbit-per-s", "X", "DRAM bandwidth, not --memory.", type=number(1e-6, 1e9)),
+        option("--technology", "NAME", "Shipped name or TOML file.", told=TECHNOLOGY),
+        option("--sram", "KIND", "Kind of SRAM, as in dual-port.", told="the technology's own"),
+        option("--pe-area-um2", "X", "Area of a PE.", type=LIMIT, told="the technology's fit"),
+        option("--area-overhead", "X", "Factor on PE array area.", type=FACTOR, told="1"),
+    ),
+    "The roofline": (choice("--roofline", ("tiled", "ideal"), ROOFLINE_HELP, "tiled"),),
+    "The answer": (
+        option("--out", "FILE", "Write the evaluation file (JSON).", type=FILE),
+        option("--plot", "FILE", "Draw the evaluation: .png, .pdf or .svg.", type=FILE),
+        flag("--json", "Print the evaluation file and nothing else."),
+        flag("--quiet", "Print one line: totals, hardware."),
+    ),
+}
 
 FIT = (
     click.Argument(["csv"], type=FILE),
@@ -197,12 +253,15 @@ FIT = (
 )
 
 
-class Sectioned(click.Command):
-    """A command whose help lists its options section by section."""
+def sectioned(sections: Mapping[str, Iterable[click.Option]]) -> type[click.Command]:
+    """A kind of command whose help lists its options section by section."""
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, options in SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl([row for o in options if (row := o.get_help_record(ctx))])
-        with formatter.section("Help"):
-            formatter.write_dl([("-h, --help", "Show this and exit.")])
+    class Sectioned(click.Command):
+        def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+            for title, options in sections.items():
+                with formatter.section(title):
+                    formatter.write_dl([row for o in options if (row := o.get_help_record(ctx))])
+            with formatter.section("Help"):
+                formatter.write_dl([("-h, --help", "Show this and exit.")])
+
+    return Sectioned

@@ -7,7 +7,6 @@ Legends stand above their panel, where no data can be under them.
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from codesign.amounts import METRICS_SHOWN, figure, gap_shown
-from codesign.costs.compute import fold
+from codesign.amounts import ABSENT, METRICS_SHOWN, figure, gap_shown
 from codesign.design import Design
-from codesign.design_file import write_whole
 from codesign.errors import SpecError
+from codesign.evaluation import Evaluation
+from codesign.figures import Figures, peaks_ops_per_s
 from codesign.fits import AreaFitResult
-from codesign.units import BITS_PER_GBIT, MS_PER_S
+from codesign.text_files import write_whole
+from codesign.units import MS_PER_S
 
 Floats = npt.NDArray[np.float64]
 Look = dict[str, Any]
@@ -62,7 +62,7 @@ STYLE = {
 }
 
 
-def plot_design(design: Design, path: Path | None) -> Figure:
+def plot_design(design: Design | Evaluation, path: Path | None) -> Figure:
     """Draw roofline (GOPS/s), latency (ms) and widths (bits) per layer, and area (mm²).
 
     With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
@@ -70,8 +70,13 @@ def plot_design(design: Design, path: Path | None) -> Figure:
     Raises
     ------
     SpecError
-        Another suffix, or the picture cannot be written.
+        No DRAM bandwidth is known, another suffix, or the picture cannot be written.
     """
+    if design.accelerator.dram_bits_per_s is None:
+        raise SpecError(
+            f"accelerator {design.accelerator.name!r}: no DRAM bandwidth is given, and a roofline "
+            "needs one; give dram_bits_per_s"
+        )
     return _drawn(lambda: _draw(design), path)
 
 
@@ -152,7 +157,7 @@ def _scaled_ticks(axes: Axes) -> None:
     axes.grid(True)
 
 
-def _draw(design: Design) -> Figure:
+def _draw(design: Design | Evaluation) -> Figure:
     picture, layers = Figure(figsize=(14, 8.6), dpi=150), design.layers
     FigureCanvasAgg(picture)
     picture.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.935))
@@ -162,7 +167,8 @@ def _draw(design: Design) -> Figure:
     panels = [picture.add_subplot(rows[i]) for rows in (left, right) for i in (0, 1)]
     roofline, area, latency, widths = panels
     points, roofs = _roofline(roofline, design, layers)
-    _area(area, design)
+    budgets = design.problem.budgets if isinstance(design, Design) else {}
+    _area(area, design, budgets.get("area_mm2"))
     _latency(latency, layers)
     _widths(widths, design, layers)
     _number_layers(latency, widths, layers.index.tolist())
@@ -175,16 +181,18 @@ def _draw(design: Design) -> Figure:
     return picture
 
 
-def _roofline(axes: Axes, design: Design, layers: pd.DataFrame) -> tuple[Floats, list[Floats]]:
+def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Floats, list[Floats]]:
     """Draw layers under their ceilings; return both as (OPS/bit, GOPS/s) points."""
     gops = layers["ops"].to_numpy() / OPS_PER_GOP
     points = np.stack([layers["ops"] / layers["dram_bits"], gops / layers["latency_s"]], axis=1)
-    (x, y), peaks = points.T, _peaks_gops_per_s(design)
-    slope = design.problem.dram_bits_per_s / OPS_PER_GOP
+    peaks = _ceilings_gops_per_s(figures)
+    x, y = points.T
+    assert figures.accelerator.dram_bits_per_s is not None  # refused before
+    slope = figures.accelerator.dram_bits_per_s / OPS_PER_GOP
     ends = min(x.min(), peaks[0][1] / slope) / 2, max(x.max(), peaks[-1][1] / slope) * 2.5
     roofs = [np.array([(ends[0], ends[0] * slope), (peaks[-1][1] / slope, peaks[-1][1])])]
     roofs += [np.array([(peak / slope, peak), (ends[1], peak)]) for _, peak in peaks]
-    labels = [f"DRAM: {figure(design.problem.dram_bits_per_s / BITS_PER_GBIT)} Gbit/s"]
+    labels = [f"DRAM: {figure(slope)} Gbit/s"]
     labels += [f"PE array, {kernel} kernels: {figure(peak)} GOPS/s" for kernel, peak in peaks]
     legend: list[Any] = []
     for roof, dashes, label in zip(roofs, ("-.", "-", "--"), labels, strict=False):
@@ -200,19 +208,13 @@ def _roofline(axes: Axes, design: Design, layers: pd.DataFrame) -> tuple[Floats,
     return points, roofs
 
 
-def _peaks_gops_per_s(design: Design) -> list[tuple[str, float]]:
-    """Peak of the kernel that fills a PE (one window per cycle), then a faster one of a layer."""
-    hardware, engine = design.hardware, design.problem.technology.engine
-    layers = design.problem.network.layers
-    folds = [fold(layer, hardware.rows, hardware.cols, engine) for layer in layers]
-    ops = [on.pack * (of.window + 1) / on.passes for on, of in zip(folds, layers, strict=True)]
-    fastest = layers[ops.index(max(ops))]
-    side = math.isqrt(engine)
-    peaks = {f"{side}×{side}" if side * side == engine else f"1×{engine}": engine + 1.0}
-    if max(ops) > engine + 1:
-        peaks[f"{fastest.R}×{fastest.S}"] = max(ops)
-    array_gcycles_per_s = hardware.rows * hardware.cols * design.problem.clock_hz / OPS_PER_GOP
-    return [(kernel, peak * array_gcycles_per_s) for kernel, peak in peaks.items()]
+def _ceilings_gops_per_s(figures: Figures) -> list[tuple[str, float]]:
+    """Kernels and peaks to draw, ascending: that of most MACs and the fastest, or the next one."""
+    peaks = peaks_ops_per_s(figures)
+    usual, fastest = next(iter(peaks)), max(peaks, key=peaks.__getitem__)
+    others = [kernel for kernel, peak in peaks.items() if peak != peaks[usual]]
+    drawn = {usual} if not others else {usual, others[0] if fastest == usual else fastest}
+    return sorted(((kernel, peaks[kernel] / OPS_PER_GOP) for kernel in drawn), key=lambda x: x[1])
 
 
 def _log_ticks(axes: Axes) -> None:
@@ -241,7 +243,7 @@ def _latency(axes: Axes, layers: pd.DataFrame) -> None:
     _head(axes, "Latency per layer", legend, 3)
 
 
-def _widths(axes: Axes, design: Design, layers: pd.DataFrame) -> None:
+def _widths(axes: Axes, figures: Figures, layers: pd.DataFrame) -> None:
     number, size = np.arange(1, len(layers) + 1), float(np.clip(200 / len(layers), 1.8, 4))
     weights: Look = {"color": "0.1", "ls": "-", "marker": "s", "ms": size, "label": "weights"}
     inputs: Look = {"color": "0.5", "ls": "--", "marker": "o", "ms": size + 2.5, "mfc": "white"}
@@ -250,8 +252,9 @@ def _widths(axes: Axes, design: Design, layers: pd.DataFrame) -> None:
     legend += axes.plot(number, layers["input_bits"], **inputs, **step, label="input activations")
     legend += axes.plot(number, layers["weight_bits"], **weights, **step)
     levels = [int(bits) for name in ("input_bits", "weight_bits") for bits in layers[name]]
-    if design.problem.choices.precision == "fixed":
-        wide, thin = design.hardware.pe_activation_bits, design.hardware.pe_weight_bits
+    accelerator = figures.accelerator
+    if accelerator.precision == "fixed":
+        wide, thin = accelerator.pe_activation_bits, accelerator.pe_weight_bits
         label = f"PE activations Ba = {wide}"
         legend.append(axes.axhline(wide, color="0.85", lw=4, zorder=0.8, label=label))
         label = f"PE weights Bw = {thin}"
@@ -276,17 +279,18 @@ def _number_layers(latency: Axes, widths: Axes, names: Sequence[str]) -> None:
         latency.tick_params(axis="x", labelbottom=False)
 
 
-def _area(axes: Axes, design: Design) -> None:
+def _area(axes: Axes, figures: Figures, budget: float | None) -> None:
     start, legend = 0.0, list[Any]()
-    for (part, mm2), grey in zip(design.area_breakdown_mm2.items(), AREA_GREYS, strict=True):
-        look = RIM | {"color": grey, "label": f"{part}: {figure(mm2)} mm²"}
-        legend.append(axes.barh([0], [mm2], left=start, **look))
-        start += mm2
-    budget = design.problem.budgets.get("area_mm2")
+    for part, grey in zip(("PE array", "SRAM"), AREA_GREYS, strict=True):
+        mm2 = figures.area_breakdown_mm2.get(part)
+        label = f"{part}: {ABSENT if mm2 is None else f'{figure(mm2)} mm²'}"
+        look = RIM | {"color": grey, "label": label}
+        legend.append(axes.barh([0], [mm2 or 0.0], left=start, **look))
+        start += mm2 or 0.0
     if budget is not None:
         label = f"budget: {figure(budget)} mm²"
         legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
-    axes.set(xlim=(0, 1.06 * max(start, budget or 0)), yticks=[], xlabel="area (mm²)")
+    axes.set(xlim=(0, 1.06 * max(start, budget or 0) or 1), yticks=[], xlabel="area (mm²)")
     _head(axes, "Area", legend, 3)
 
 
@@ -297,18 +301,28 @@ def _head(axes: Axes, title: str, legend: Sequence[Any], columns: int) -> None:
     axes.legend(handles=legend, ncols=columns, loc="lower left", bbox_to_anchor=(-0.01, 1), **space)
 
 
-def _titles(design: Design) -> tuple[str, str]:
+def _titles(design: Design | Evaluation) -> tuple[str, str]:
     """What was reached and how sure that is; with what hardware."""
-    problem, hardware, proof = design.problem, design.hardware, design.proof
-    shown = METRICS_SHOWN[problem.objective]
-    answer = f"{_plain(problem.network.name, 50)}: {shown.words} {shown.amount(proof.objective)}"
-    status = "proven optimal"
-    if proof.status != "optimal":
-        status = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_shown(proof.gap)}"
-    pe = f"{hardware.pe_weight_bits}×{hardware.pe_activation_bits} bit (weights × activations)"
-    sram = f"SRAM {METRICS_SHOWN['dram_bits'].amount(hardware.sram_bits)}"
-    area = f"area {figure(design.metrics['area_mm2'])} mm² in {_plain(problem.technology.name, 30)}"
-    return f"{answer} – {status}", f"{hardware.rows} × {hardware.cols} PEs of {pe}, {sram}, {area}"
+    on, network = design.accelerator, _plain(design.network.name, 50)
+    pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
+    parts = [f"{on.rows} × {on.cols} PEs of {pe}"]
+    if on.sram_bits is not None:
+        parts.append(f"SRAM {METRICS_SHOWN['dram_bits'].amount(on.sram_bits)}")
+    if "area_mm2" in design.metrics:
+        silicon = "" if on.technology is None else f" in {_plain(on.technology.name, 30)}"
+        parts.append(f"area {figure(design.metrics['area_mm2'])} mm²{silicon}")
+    if isinstance(design, Design):
+        proof, shown = design.proof, METRICS_SHOWN[design.problem.objective]
+        sure = "proven optimal"
+        if proof.status != "optimal":
+            sure = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_shown(proof.gap)}"
+        answer = f"{network}: {shown.words} {shown.amount(proof.objective)} – {sure}"
+    else:
+        latency = METRICS_SHOWN["latency_s"].amount(design.metrics["latency_s"])
+        answer = (
+            f"{network} on {_plain(on.name, 40)}: latency {latency}, {design.roofline} roofline"
+        )
+    return answer, ", ".join(parts)
 
 
 def _plain(name: str, most: int) -> str:

@@ -13,16 +13,14 @@ from pydantic import Field
 from codesign.costs.area import check_areas
 from codesign.costs.arithmetic import default_noise
 from codesign.errors import SpecError
+from codesign.hardware import MAX_BITS, ArraySide, Bits, Precision
 from codesign.network import Name, Network
 from codesign.schema import described, nearest
 from codesign.specs import load_memory, load_technology
 from codesign.technology import Positive, Technology
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
-MAX_BITS = 32
 
-Bits = Annotated[int, Field(strict=True, ge=1, le=MAX_BITS)]
-ArraySide = Annotated[int, Field(strict=True, ge=1, le=65536)]
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 Metric = Literal["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"]
@@ -64,7 +62,7 @@ class Choices:
     activation_bits: BitsList = DEFAULT_BITS
     pe_weight_bits: tuple[Bits, ...] = ()
     pe_activation_bits: tuple[Bits, ...] = ()
-    precision: Literal["fixed", "multi-pass"] = "fixed"
+    precision: Precision = "fixed"
     pinned: Mapping[Name, Bits] = field(default_factory=dict)
     output_bits: Bits = 8
 

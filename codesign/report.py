@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from io import StringIO
 from threading import Timer
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -22,7 +24,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from codesign.amounts import METRICS_SHOWN, figure, gap_shown
+from codesign.amounts import ABSENT, METRICS_SHOWN, figure, gap_shown
+from codesign.figures import Figures, peaks_ops_per_s, utilisation
 from codesign.units import (
     BITS_PER_GBIT,
     BITS_PER_KBIT,
@@ -32,12 +35,14 @@ from codesign.units import (
 
 if TYPE_CHECKING:
     from codesign.design import Design
+    from codesign.evaluation import Evaluation
     from codesign.optimum import Progress
 
 WIDE = 10_000  # columns of a file or a pipe: nothing is ever wrapped or cut
 PATIENCE_S = 1.0  # a solve shorter than this shows no live line
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
 
+NO_BUDGETS: Mapping[str, float] = MappingProxyType({})
 
 TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 BIT_UNITS = (
@@ -110,19 +115,28 @@ def percent(share: float) -> str:
 
 def design_parts(design: Design) -> list[RenderableType]:
     """The whole report: question, hardware, layers, totals, notes, proof."""
-    parts: list[RenderableType] = [
-        question_line(design),
-        "",
-        hardware_table(design),
-        rates_line(design),
-        "",
-        layer_table(design),
-        "",
-        totals_table(design),
-        "",
-    ]
-    parts += [Text.assemble(("note: ", "yellow"), literal(note)) for note in design.notes]
-    return [*parts, proof_line(design)]
+    budgets = {str(metric): limit for metric, limit in design.problem.budgets.items()}
+    totals = totals_table(design, budgets, design.problem.objective)
+    return [question_line(design), *_figures_parts(design, totals), proof_line(design)]
+
+
+def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
+    """The whole report: what runs on what, hardware, layers, totals, notes."""
+    return [evaluation_line(evaluation), *_figures_parts(evaluation, totals_table(evaluation))]
+
+
+def _figures_parts(figures: Figures, totals: Table) -> list[RenderableType]:
+    parts: list[RenderableType] = ["", hardware_table(figures), rates_line(figures)]
+    parts += ["", layer_table(figures), "", totals, ""]
+    return [*parts, *(Text.assemble(("note: ", "yellow"), literal(x)) for x in figures.notes)]
+
+
+def evaluation_line(evaluation: Evaluation) -> Text:
+    """What runs on what, under which roofline."""
+    network, accelerator = literal(evaluation.network.name), literal(evaluation.accelerator.name)
+    text = Text.assemble(network, " on ", accelerator, f": {evaluation.roofline} roofline")
+    text.stylize("bold")
+    return text
 
 
 def question_line(design: Design) -> Text:
@@ -143,72 +157,78 @@ def question_line(design: Design) -> Text:
     return text
 
 
-def hardware_table(design: Design) -> Table:
+def hardware_table(figures: Figures) -> Table:
     """PE array and SRAM with their areas."""
-    hardware, technology = design.hardware, design.problem.technology
-    overhead = design.problem.area_overhead
+    accelerator, areas = figures.accelerator, figures.area_breakdown_mm2
+    overhead, technology = accelerator.area_overhead, accelerator.technology
+    multipliers = f"{accelerator.engine} multiplier" + ("s" if accelerator.engine > 1 else "")
+    floating = "" if accelerator.number_format == "integer" else " floating point"
     what = {
-        "PE array": f"{hardware.rows} × {hardware.cols} PEs of {technology.engine} multipliers, "
-        f"{hardware.pe_weight_bits} × {hardware.pe_activation_bits} bit"
+        "PE array": f"{accelerator.rows} × {accelerator.cols} PEs of {multipliers}, "
+        f"{accelerator.pe_weight_bits} × {accelerator.pe_activation_bits} bit{floating}"
         + ("" if overhead == 1 else f", area overhead × {figure(overhead)}"),
-        "SRAM": f"{METRICS_SHOWN['dram_bits'].amount(hardware.sram_bits)}, {technology.sram}",
+        "SRAM": "not given"
+        if accelerator.sram_bits is None
+        else METRICS_SHOWN["dram_bits"].amount(accelerator.sram_bits)
+        + ("" if technology is None else f", {technology.sram}"),
     }
     made = table("<hardware", "<", "area mm²", "share")
-    total = design.metrics["area_mm2"]
-    for name, area in design.area_breakdown_mm2.items():
-        made.add_row(name, literal(what[name]), figure(area), percent(area / total))
-    made.add_row("total", "", figure(total), percent(1))
+    total = figures.metrics.get("area_mm2")
+    for name, text in what.items():
+        area = areas.get(name)
+        share = ABSENT if area is None or total is None else percent(area / total)
+        made.add_row(name, literal(text), ABSENT if area is None else figure(area), share)
+    made.add_row("total", "", *((ABSENT, ABSENT) if total is None else (figure(total), percent(1))))
     return made
 
 
-def rates_line(design: Design) -> str:
+def rates_line(figures: Figures) -> str:
     """Clock, DRAM bandwidth, and the compute roof in the roofline's operations.
 
-    One window of ``engine`` products and one sum per PE and cycle; kernels smaller than the
-    engine share it and count a sum each.
+    A PE of 9 multipliers delivers one 3×3 window, 9 products and a sum, per cycle. The peak is
+    that of the kernel that most MACs belong to.
     """
-    problem, hardware = design.problem, design.hardware
-    window_ops = problem.technology.engine + 1
-    peak = hardware.rows * hardware.cols * window_ops * problem.clock_hz / 1e9
+    accelerator, dram_bits_per_s = figures.accelerator, figures.accelerator.dram_bits_per_s
+    kernel, peak = next(iter(peaks_ops_per_s(figures).items()))
+    dram = "not given" if dram_bits_per_s is None else f"{figure(dram_bits_per_s / BITS_PER_GBIT)}"
     return (
-        f"clock {figure(problem.clock_hz / HZ_PER_MHZ)} MHz, "
-        f"DRAM {figure(problem.dram_bits_per_s / BITS_PER_GBIT)} Gbit/s, "
-        f"peak {figure(peak)} GOPS/s"
+        f"clock {figure(accelerator.clock_hz / HZ_PER_MHZ)} MHz, DRAM {dram}"
+        + ("" if dram_bits_per_s is None else " Gbit/s")
+        + f", peak {figure(peak / 1e9)} GOPS/s for {kernel} kernels"
     )
 
 
-def layer_table(design: Design) -> Table:
+def layer_table(figures: Figures) -> Table:
     """One row per layer."""
-    problem, layers = design.problem, design.layer_designs
+    layers = figures.layer_designs
     traffic, bit_unit = scaled([row.dram_bits.total for row in layers], BIT_UNITS)
-    latency, time_unit = scaled([row.latency_s for row in layers], TIME_UNITS)
-    made = table(
-        "<layer",
-        "bits\nw/in/out",
-        "tile\ng×k×c×p×images",
-        "loop\norder",
-        "\ncycles",
-        f"DRAM\n{bit_unit}",
-        f"latency\n{time_unit}",
-        "utilisa-\ntion %",
-        "<bound\nby",
-    )
-    multipliers = design.hardware.rows * design.hardware.cols * problem.technology.engine
-    peak_macs_per_s = multipliers * problem.clock_hz
-    for i, (layer, row) in enumerate(zip(problem.network.layers, layers, strict=True)):
-        bits = (row.weight_bits, design.tensor_bits[layer.input], design.tensor_bits[layer.output])
+    timed = [row.compute_s if row.latency_s is None else row.latency_s for row in layers]
+    time_s, time_unit = scaled(timed, TIME_UNITS)
+    what = "latency" if layers[0].latency_s is not None else "compute"
+    headings = ["<layer", "bits\nw/in/out", "tile\ng×k×c×p×images", "loop\norder", "\ncycles"]
+    headings += [f"DRAM\n{bit_unit}", f"{what}\n{time_unit}", "utilisa-\ntion %", "<bound\nby"]
+    rows: list[tuple[RenderableType | None, ...]] = []
+    for i, (layer, row) in enumerate(zip(figures.network.layers, layers, strict=True)):
+        bits = row.weight_bits, figures.tensor_bits[layer.input], figures.tensor_bits[layer.output]
         tile = row.tile
-        made.add_row(
-            literal(row.name),
-            "/".join(map(str, bits)),
-            "×".join(map(str, (tile.g, tile.k, tile.c, tile.p, tile.images))),
-            row.order,
-            f"{row.cycles:,}",
-            traffic[i],
-            latency[i],
-            f"{100 * layer.macs / (row.latency_s * peak_macs_per_s):.1f}",
-            Text(row.bound_by, "cyan" if row.bound_by == "memory" else ""),
+        share = utilisation(layer, row, figures.accelerator)
+        rows.append(
+            (
+                literal(row.name),
+                "/".join(map(str, bits)),
+                None if tile is None else "×".join(map(str, astuple(tile))),
+                row.order,
+                None if row.cycles is None else f"{row.cycles:,}",
+                traffic[i],
+                time_s[i],
+                None if share is None else f"{100 * share:.1f}",
+                row.bound_by and Text(row.bound_by, "cyan" if row.bound_by == "memory" else ""),
+            )
         )
+    known = [column for column, cell in enumerate(rows[0]) if cell is not None]
+    made = table(*(headings[column] for column in known))
+    for cells in rows:
+        made.add_row(*(cells[column] or "" for column in known))
     return made
 
 
@@ -221,23 +241,27 @@ def scaled(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple
     return [f"{value / scale:,.{digits}f}" for value in values], unit
 
 
-def totals_table(design: Design) -> Table:
-    """All metrics, each beside its budget."""
-    budgets = {str(metric): limit for metric, limit in design.problem.budgets.items()}
-    made = table("<total", "value", "<", "budget", "used", "<")
+def totals_table(
+    figures: Figures, budgets: Mapping[str, float] = NO_BUDGETS, objective: str | None = None
+) -> Table:
+    """All metrics, each beside its budget where there are budgets."""
+    asked = objective is not None
+    made = table("<total", "value", "<", *(("budget", "used", "<") if asked else ()))
     for metric, shown in METRICS_SHOWN.items():
-        value, limit = design.metrics[metric], budgets.get(metric)
-        remarks = ["minimised"] if metric == design.problem.objective else []
-        if limit is not None and value >= USED_UP * limit:
-            remarks.append("exhausted")
-        made.add_row(
-            shown.words,
-            figure(value / shown.scale),
-            shown.unit,
-            "–" if limit is None else f"≤ {figure(limit / shown.scale)}",
-            "" if limit is None else percent(value / limit),
-            Text(", ".join(remarks), "yellow" if "exhausted" in remarks else ""),
-        )
+        value, limit = figures.metrics.get(metric), budgets.get(metric)
+        cells: list[RenderableType] = [shown.words, ABSENT, ""]
+        if value is not None:
+            cells[1:] = [figure(value / shown.scale), shown.unit]
+        if asked and value is not None:
+            remarks = ["minimised"] if metric == objective else []
+            if limit is not None and value >= USED_UP * limit:
+                remarks.append("exhausted")
+            cells += [
+                ABSENT if limit is None else f"≤ {figure(limit / shown.scale)}",
+                "" if limit is None else percent(value / limit),
+                Text(", ".join(remarks), "yellow" if "exhausted" in remarks else ""),
+            ]
+        made.add_row(*cells)
     return made
 
 
@@ -269,13 +293,19 @@ def counted(number: int, thing: str) -> str:
 
 def summary_line(design: Design) -> str:
     """The whole design in one line: status, gap, totals, hardware."""
-    hardware = design.hardware
-    totals = (f"{x.words} {x.amount(design.metrics[m])}" for m, x in METRICS_SHOWN.items())
+    return f"{design.proof.status}, gap {gap_shown(design.proof.gap)}: {figures_line(design)}"
+
+
+def figures_line(figures: Figures) -> str:
+    """Totals and hardware in one line."""
+    accelerator, metrics = figures.accelerator, figures.metrics
+    known = [(x, metrics[m]) for m, x in METRICS_SHOWN.items() if m in metrics]
+    sram_bits = accelerator.sram_bits
     return (
-        f"{design.proof.status}, gap {gap_shown(design.proof.gap)}: {', '.join(totals)}; "
-        f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
-        f"{hardware.pe_activation_bits} bit, "
-        f"SRAM {METRICS_SHOWN['dram_bits'].amount(hardware.sram_bits)}"
+        f"{', '.join(f'{x.words} {x.amount(value)}' for x, value in known)}; "
+        f"{accelerator.rows} × {accelerator.cols} PEs of {accelerator.pe_weight_bits} × "
+        f"{accelerator.pe_activation_bits} bit"
+        + ("" if sram_bits is None else f", SRAM {METRICS_SHOWN['dram_bits'].amount(sram_bits)}")
     )
 
 

@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from codesign.costs.area import array_area_um2
 from codesign.costs.compute import cycles, fold, precision_passes
-from codesign.costs.tiling import Tilings, count_tiles, operand_bits, tilings
-from codesign.errors import SpecError
+from codesign.costs.tiling import Tilings, check_tiles, operand_bits, tilings
 from codesign.network import Layer
 from codesign.problem import BUDGET_TOLERANCE, Problem
 from codesign.units import UM2_PER_MM2
@@ -26,7 +25,6 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-MAX_TILES = 1_000_000
 UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
 
 
@@ -113,12 +111,7 @@ class Space:
         """Refuse layers with more tilings on the smallest array than memory holds."""
         choices, engine = self.problem.choices, self.problem.technology.engine
         for layer in self.geometries:
-            found = count_tiles(layer, choices.rows[0], choices.cols[0], engine)
-            if found > MAX_TILES:
-                raise SpecError(
-                    f"layer {layer.name!r} has {found} tiles on an array of {choices.rows[0]} × "
-                    f"{choices.cols[0]}; at most {MAX_TILES} are searched, offer larger arrays"
-                )
+            check_tiles(layer, choices.rows[0], choices.cols[0], engine)
 
     def _all_widths(self) -> Ints:
         choices = self.problem.choices

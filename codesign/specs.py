@@ -9,16 +9,16 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from codesign.errors import SpecError
+from codesign.hardware import Accelerator
 from codesign.network import Network
 from codesign.schema import nearest, parse
 from codesign.technology import Memory, Technology
+from codesign.text_files import read_text
 
 Spec = TypeVar("Spec")
-
-MAX_FILE_BYTES = 64 * 2**20
 
 
 @cache
@@ -29,7 +29,7 @@ def models_folder() -> Path:
 
 
 def shipped(kind: str) -> tuple[str, ...]:
-    """Names of the shipped descriptions of a kind: networks, technologies or memories."""
+    """Names of the shipped descriptions of a kind: a folder of ``models/``."""
     return tuple(sorted(path.stem for path in (models_folder() / kind).glob("*.toml")))
 
 
@@ -67,26 +67,30 @@ def load_memory(name_or_path: str | Path) -> Memory:
     return _load("memories", Memory, name_or_path)
 
 
-def read_text(path: Path) -> str:
-    """The text of a file of sensible size.
+def load_accelerator(name_or_path: str | Path) -> Accelerator:
+    """Read an accelerator: a string is a shipped name, a ``Path`` is a TOML file.
 
     Raises
     ------
     SpecError
-        Missing, unreadable, not UTF-8, or over 64 MiB.
+        Unknown name, unreadable file, or a description that does not hold together.
     """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SpecError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB")
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SpecError(f"{path}: cannot be read: {reason}") from None
+    path, data = _read("accelerators", name_or_path)
+    if isinstance(data.get("technology"), str):
+        try:
+            data["technology"] = load_technology(data["technology"])
+        except SpecError as error:
+            raise SpecError(f"{path}: technology: {error}") from None
+    return parse(Accelerator, data, str(path))
 
 
 def _load(kind: str, spec: type[Spec], name_or_path: str | Path) -> Spec:
+    path, data = _read(kind, name_or_path)
+    return parse(spec, data, str(path))
+
+
+def _read(kind: str, name_or_path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """Where a description is, and what it says."""
     if isinstance(name_or_path, Path):
         path = name_or_path
     elif not isinstance(name_or_path, str):
@@ -100,9 +104,8 @@ def _load(kind: str, spec: type[Spec], name_or_path: str | Path) -> Spec:
             )
         path = models_folder() / kind / f"{name_or_path}.toml"
     try:
-        data = tomllib.loads(read_text(path))
+        return path, tomllib.loads(read_text(path))
     except ValueError as error:  # malformed, or a number of thousands of digits
         raise SpecError(f"{path}: not TOML: {error}") from None
     except RecursionError:
         raise SpecError(f"{path}: not a description: nested too deeply") from None
-    return parse(spec, data, str(path))

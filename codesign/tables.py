@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pandas as pd
 
-from codesign.design import Design
+from codesign.figures import Figures, LayerDesign, Tile, utilisation
 
 
-def layer_frame(design: Design) -> pd.DataFrame:
-    """One row per layer; see `Design.layers`."""
-    network, problem = design.problem.network, design.problem
-    multipliers = design.hardware.rows * design.hardware.cols * problem.technology.engine
-    peak_macs_per_s = multipliers * problem.clock_hz
+def layer_frame(figures: Figures) -> pd.DataFrame:
+    """One row per layer; see `Design.layers`. What is known of no layer is no column."""
     rows = []
-    for layer, chosen in zip(network.layers, design.layer_designs, strict=True):
+    for layer, priced in zip(figures.network.layers, figures.layer_designs, strict=True):
         rows.append(
             {
                 "layer": layer.name,
-                "weight_bits": chosen.weight_bits,
-                "input_bits": design.tensor_bits[layer.input],
-                "output_bits": design.tensor_bits[layer.output],
-                "tile_g": chosen.tile.g,
-                "tile_k": chosen.tile.k,
-                "tile_c": chosen.tile.c,
-                "tile_p": chosen.tile.p,
-                "tile_images": chosen.tile.images,
-                "order": chosen.order,
-                "sram_bits": chosen.sram_bits,
+                "weight_bits": priced.weight_bits,
+                "input_bits": figures.tensor_bits[layer.input],
+                "output_bits": figures.tensor_bits[layer.output],
+                **_tiling(priced),
                 "macs": layer.macs,
                 "ops": layer.ops,
-                "cycles": chosen.cycles,
-                "utilisation": layer.macs / (chosen.latency_s * peak_macs_per_s),
-                "dram_weight_bits": chosen.dram_bits.weights,
-                "dram_ifmap_bits": chosen.dram_bits.ifmap,
-                "dram_output_bits": chosen.dram_bits.output,
-                "dram_psum_bits": chosen.dram_bits.psum,
-                "dram_residual_bits": chosen.dram_bits.residual,
-                "dram_bits": chosen.dram_bits.total,
-                "compute_s": chosen.compute_s,
-                "memory_s": chosen.memory_s,
-                "latency_s": chosen.latency_s,
-                "bound_by": chosen.bound_by,
+                "cycles": priced.cycles,
+                "utilisation": utilisation(layer, priced, figures.accelerator),
+                "dram_weight_bits": priced.dram_bits.weights,
+                "dram_ifmap_bits": priced.dram_bits.ifmap,
+                "dram_output_bits": priced.dram_bits.output,
+                "dram_psum_bits": priced.dram_bits.psum,
+                "dram_residual_bits": priced.dram_bits.residual,
+                "dram_bits": priced.dram_bits.total,
+                "compute_s": priced.compute_s,
+                "memory_s": priced.memory_s,
+                "latency_s": priced.latency_s,
+                "bound_by": priced.bound_by,
             }
         )
-    return pd.DataFrame(rows).set_index("layer")
+    return pd.DataFrame(rows).set_index("layer").dropna(axis="columns", how="all")
+
+
+def _tiling(priced: LayerDesign) -> dict[str, int | str | None]:
+    sizes: dict[str, int | str | None] = {}
+    for size in fields(Tile):
+        sizes[f"tile_{size.name}"] = getattr(priced.tile, size.name, None)
+    return sizes | {"order": priced.order, "sram_bits": priced.sram_bits}

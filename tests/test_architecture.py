@@ -29,6 +29,7 @@ ORDER = (
     "technology",
     "technology_file",
     "hardware",
+    "text_files",
     "specs",
     "measured_areas",
     "costs",
@@ -37,6 +38,7 @@ ORDER = (
     "costs.compute",
     "costs.tiling",
     "costs.roofline",
+    "figures",
     "problem",
     "space",
     "point",
@@ -56,6 +58,8 @@ ORDER = (
     "infeasible",
     "design",
     "design_file",
+    "evaluation",
+    "evaluation_file",
     "fits",
     "tables",
     "report",
@@ -64,11 +68,13 @@ ORDER = (
     "plots",
     "optimum",
     "options",
+    "flags",
     "cli",
 )
 
 # A design shows and writes itself with what is made for designs, imported when asked to.
 LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
+LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
 LAZY |= {("fits", "plots")}  # and so does a fit
 
 # Packages that only some modules may import.
@@ -77,7 +83,7 @@ FENCED = {
     "matplotlib": {"plots"},
     "pyomo": {"formulation", "solver"},
     "pandas": {"tables", "plots", "fits", "measured_areas"},
-    "click": {"cli", "options"},
+    "click": {"cli", "flags", "options"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
 SPEAKERS = {"cli", "report"}

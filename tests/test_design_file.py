@@ -16,7 +16,8 @@ import pytest
 
 import codesign
 from codesign import Choices, Design, Layer, Network, Problem, SpecError
-from codesign.design_file import FORMAT, from_dict, to_dict, write_whole
+from codesign.design_file import FORMAT, from_dict, to_dict
+from codesign.text_files import write_whole
 
 # --- designs to write ---------------------------------------------------------------------------
 

@@ -17,10 +17,18 @@ import pytest
 
 from codesign.costs.area import pe_area_um2
 from codesign.network import Layer, Network
-from codesign.specs import load_memory, load_network, load_technology, models_folder, shipped
+from codesign.specs import (
+    load_accelerator,
+    load_memory,
+    load_network,
+    load_technology,
+    models_folder,
+    shipped,
+)
 from codesign.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Technology
 
 LOADERS: dict[str, Callable[[str], Any]] = {
+    "accelerators": load_accelerator,
     "memories": load_memory,
     "networks": load_network,
     "technologies": load_technology,

@@ -102,7 +102,7 @@ def test_hardware_and_rates(design: Design) -> None:
     ]
     assert "2 × 2 PEs of 9 multipliers, 6 × 6 bit" in text
     # 4 PEs · (9 products + 1 sum) · 0.8 GHz = 32 GOPS/s
-    assert "\nclock 800 MHz, DRAM 153.6 Gbit/s, peak 32 GOPS/s\n" in text
+    assert "\nclock 800 MHz, DRAM 153.6 Gbit/s, peak 32 GOPS/s for 3×3 kernels\n" in text
     overhead = replace(design, problem=replace(design.problem, area_overhead=1.5))
     assert "6 × 6 bit, area overhead × 1.5" in text_of(overhead)
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from codesign import Layer, Network, SpecError, load_memory, load_network, load_technology
-from codesign.specs import MAX_FILE_BYTES, models_folder, shipped
+from codesign.specs import models_folder, shipped
 from codesign.technology import AreaFit
+from codesign.text_files import MAX_FILE_BYTES
 
 NETWORK = """\
 name = "tiny"

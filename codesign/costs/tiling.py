@@ -20,11 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.costs.compute import Folding, ceil_div, fold
+from codesign.errors import SpecError
 from codesign.network import Layer
 
 Ints = npt.NDArray[np.int64]
 
 ORDERS = ("kcp", "ckp", "kpc", "pkc", "cpk", "pck")  # outermost first
+MAX_TILES = 1_000_000
 _OPERANDS = ("kc", "cp", "kp")  # loops that weights, ifmap and outputs depend on
 _IRRELEVANT = "pkc"  # the one loop each of them does not
 
@@ -109,6 +111,22 @@ def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
     kept = _least_need(need[row], traffic[order, row])
     order, row = order[kept], row[kept]
     return Tilings(tile[row], order, need[row], traffic[order, row])
+
+
+def check_tiles(layer: Layer, rows: int, cols: int, engine: int) -> None:
+    """Refuse a layer with too many tiles to go through.
+
+    Raises
+    ------
+    SpecError
+        More than a million.
+    """
+    found = count_tiles(layer, rows, cols, engine)
+    if found > MAX_TILES:
+        raise SpecError(
+            f"layer {layer.name!r} has {found} tiles on an array of {rows} × {cols}; at most "
+            f"{MAX_TILES} are searched, offer larger arrays"
+        )
 
 
 def count_tiles(layer: Layer, rows: int, cols: int, engine: int) -> int:

@@ -1,0 +1,260 @@
+"""A given accelerator, evaluated: where each layer of a network stands under its roofline.
+
+The analysis of Karbachevsky et al. 2021, Section 2.5, at two levels: their ideal roofline, and
+the same with the array's ragged edges, tiles that fit the SRAM, and partial sums that travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from codesign.amounts import METRICS_SHOWN
+from codesign.costs.arithmetic import default_noise
+from codesign.costs.tiling import check_tiles
+from codesign.errors import SpecError
+from codesign.figures import (
+    Amount,
+    LayerDesign,
+    areas_mm2,
+    best_tiled_layer,
+    extrapolations,
+    ideal_layer,
+    totals,
+)
+from codesign.hardware import Accelerator, Bits
+from codesign.network import Layer, Name, Network
+from codesign.problem import METRICS
+from codesign.schema import described, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from codesign.plots import Figure
+
+Roofline = Literal["tiled", "ideal"]
+ROOFLINES = get_args(Roofline)
+Widths = int | tuple[int, int] | Mapping[str, int]
+Sensitivity = Mapping[str, Mapping[int, float]]
+
+
+@described
+class Evaluation:
+    """A network on a given accelerator, with every figure that is known.
+
+    Attributes
+    ----------
+    network : Network
+    accelerator : Accelerator
+    roofline : "tiled" or "ideal"
+    tensor_bits : mapping of str to int
+        Width of every activation tensor, the network's results included.
+    layer_designs : tuple of LayerDesign
+    metrics : mapping of str to float
+        Of ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops`` those
+        that are known.
+    absent : mapping of str to str
+        Why each of the others is not.
+    """
+
+    network: Network
+    accelerator: Accelerator
+    roofline: Roofline
+    tensor_bits: Mapping[Name, Bits]
+    layer_designs: tuple[LayerDesign, ...]
+    metrics: Mapping[Name, Amount]
+    absent: Mapping[Name, str]
+
+    def __post_init__(self) -> None:
+        if sorted([*self.metrics, *self.absent]) != sorted(METRICS):
+            raise SpecError(f"metrics and absent: each of {', '.join(METRICS)} once, in one of two")
+        if set(self.tensor_bits) != set(self.network.tensors):
+            raise SpecError("tensor_bits: not the tensors of the network")
+        if [row.name for row in self.layer_designs] != [x.name for x in self.network.layers]:
+            raise SpecError("layers: not those of the network, in its order")
+        for row in self.layer_designs:
+            if (row.tile is None) != (self.roofline == "ideal"):
+                raise SpecError(f"layers ({row.name!r}).tile: does not suit a {self.roofline} roof")
+            if (row.latency_s is None) != ("latency_s" in self.absent):
+                raise SpecError(f"layers ({row.name!r}).latency_s: does not suit metrics")
+
+    @cached_property
+    def area_breakdown_mm2(self) -> dict[str, float]:
+        """Area of the PE array (overhead included) and of the SRAM, where known."""
+        return areas_mm2(self.accelerator)[0]
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Which metrics are absent and why, and where an area is extrapolated."""
+        absent = (f"no {METRICS_SHOWN[name].words}: {why}" for name, why in self.absent.items())
+        return (*absent, *extrapolations(self.accelerator))
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
+
+        Columns of what is not known, or not defined on the ideal roofline, are left out.
+        """
+        from codesign.tables import layer_frame
+
+        return layer_frame(self)
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            No DRAM bandwidth is known, or the picture cannot be written.
+        """
+        from codesign.plots import plot_design
+
+        return plot_design(self, None if path is None else Path(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the evaluation file (JSON, ``codesign-evaluation/1``), whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be written.
+        """
+        from codesign.evaluation_file import save
+
+        save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> Evaluation:
+        """Read an evaluation file.
+
+        Raises
+        ------
+        SpecError
+            Unreadable, or not an evaluation file.
+        """
+        from codesign.evaluation_file import load
+
+        return load(Path(path))
+
+
+def evaluate(
+    network: Network,
+    accelerator: Accelerator,
+    widths: Widths | None = None,
+    *,
+    roofline: Roofline = "tiled",
+    output_bits: int | None = None,
+    sensitivity: Sensitivity | None = None,
+) -> Evaluation:
+    """Find where each layer of a network stands on a given accelerator.
+
+    Parameters
+    ----------
+    widths : int, (int, int) or mapping, optional
+        One bitwidth everywhere; one for all weights and one for all activations; or each by
+        ``"weight:<layer>"`` and ``"tensor:<tensor>"``, as in `Design.widths`. Default: the PE's.
+    roofline : "tiled" or "ideal"
+        Tiled: cycles with ragged edges, and for each layer the tiling of least DRAM traffic that
+        fits the SRAM. Ideal: the paper's, every multiplier busy and each tensor moved once.
+    output_bits : int, optional
+        Width at which the network's results are stored; default: that of the activations, where
+        one width is given.
+    sensitivity : mapping, optional
+        ``{"weight:<layer>" or "tensor:<tensor>": {bits: noise}}``; default ``4^(−bits)``.
+
+    Raises
+    ------
+    SpecError
+        Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits.
+    """
+    if roofline not in ROOFLINES:
+        raise SpecError(f"roofline must be one of {', '.join(ROOFLINES)}, got {roofline!r}")
+    if roofline == "tiled" and accelerator.sram_bits is None:
+        raise SpecError(
+            f"accelerator {accelerator.name!r}: no SRAM capacity is given, and tiles need one; "
+            "give sram_bits (--sram-kbit) or take the ideal roofline (--roofline ideal)"
+        )
+    given = _all_widths(network, accelerator, widths, output_bits)
+    tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
+    layers = []
+    for layer in network.layers:
+        key = f"weight:{layer.name}" if layer.weight_tensor is None else None
+        weight_bits = given[key] if key else tensor_bits[str(layer.weight_tensor)]
+        _check_runs(layer, accelerator, weight_bits, tensor_bits[layer.input])
+        if roofline == "tiled":
+            check_tiles(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+        price = best_tiled_layer if roofline == "tiled" else ideal_layer
+        layers.append(price(network, layer, accelerator, weight_bits, tensor_bits))
+
+    def noise_of(source: str, bits: int) -> float:
+        if sensitivity is None:
+            return float(default_noise(bits))
+        if bits not in sensitivity.get(source, {}):
+            raise SpecError(f"sensitivity: no value for {source!r} at {bits} bits")
+        return float(sensitivity[source][bits])
+
+    metrics, absent = totals(network, accelerator, tensor_bits, layers, noise_of)
+    return Evaluation(
+        network=network,
+        accelerator=accelerator,
+        roofline=roofline,
+        tensor_bits=tensor_bits,
+        layer_designs=tuple(layers),
+        metrics=metrics,
+        absent=absent,
+    )
+
+
+def _all_widths(
+    network: Network, accelerator: Accelerator, widths: Widths | None, output_bits: int | None
+) -> dict[str, int]:
+    """The width of every weight operand and tensor, each given exactly once."""
+    weights = [f"weight:{name}" for name in network.weight_layers]
+    inner = [f"tensor:{name}" for name in network.inner_tensors]
+    results = [f"tensor:{name}" for name in network.outputs]
+    if widths is None:
+        widths = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    if isinstance(widths, int):
+        widths = widths, widths
+    if isinstance(widths, Mapping):
+        chosen = dict(widths)
+        if output_bits is not None:
+            chosen |= dict.fromkeys(results, output_bits)
+    else:
+        weight_bits, activation_bits = _pair(widths)
+        stored = activation_bits if output_bits is None else output_bits
+        chosen = dict.fromkeys(weights, weight_bits)
+        chosen |= dict.fromkeys(inner, activation_bits) | dict.fromkeys(results, stored)
+    known = (*weights, *inner, *results)
+    for key, bits in chosen.items():
+        if key not in known:
+            raise SpecError(f"widths: unknown {key!r}{nearest(str(key), known)}")
+        if not isinstance(bits, int) or not 1 <= bits <= 32:
+            raise SpecError(f"widths: {key!r} must be a whole number from 1 to 32, got {bits!r}")
+    for key in known:
+        if key not in chosen:
+            what = "output_bits" if key in results else repr(key)
+            raise SpecError(f"widths: {what} is missing")
+    return chosen
+
+
+def _pair(widths: tuple[int, int]) -> tuple[int, int]:
+    try:
+        weight_bits, activation_bits = widths
+    except (TypeError, ValueError):
+        raise SpecError(
+            f"widths: give one width, (weights, activations), or one for each tensor by name; "
+            f"got {widths!r}"
+        ) from None
+    return weight_bits, activation_bits
+
+
+def _check_runs(layer: Layer, accelerator: Accelerator, weight_bits: int, ifmap_bits: int) -> None:
+    pe = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    if accelerator.precision == "fixed" and (weight_bits > pe[0] or ifmap_bits > pe[1]):
+        raise SpecError(
+            f"layer {layer.name!r}: operands of {weight_bits} × {ifmap_bits} bit do not run on PEs "
+            f"of {pe[0]} × {pe[1]} bit; narrow them, or make the precision multi-pass"
+        )

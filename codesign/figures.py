@@ -1,0 +1,417 @@
+"""Every figure of a network on an accelerator: layers with their tiles and traffic, and totals.
+
+What a design found by the search and a given accelerator's evaluation have in common.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
+from codesign.costs.arithmetic import layer_bops
+from codesign.costs.compute import cycles, fold, precision_passes
+from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
+from codesign.errors import SpecError
+from codesign.hardware import Accelerator
+from codesign.network import Count, Layer, Name, Network
+from codesign.schema import described
+from codesign.technology import AreaFit, QuadraticFit
+from codesign.units import BITS_PER_KBIT, UM2_PER_MM2
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
+Roof = Literal["compute", "memory"]
+
+
+@described
+class Tile:
+    """Groups, output channels, input channels, output rows and images of one tile."""
+
+    g: Count
+    k: Count
+    c: Count
+    p: Count
+    images: Count
+
+
+@described
+class Traffic:
+    """DRAM bits of one layer by what moves."""
+
+    weights: Whole
+    ifmap: Whole
+    output: Whole
+    psum: Whole
+    residual: Whole
+
+    @property
+    def total(self) -> int:
+        """All bits the layer moves."""
+        return self.weights + self.ifmap + self.output + self.psum + self.residual
+
+
+@described
+class LayerDesign:
+    """One layer on an accelerator.
+
+    Attributes
+    ----------
+    weight_bits : int
+        Width of the weight operand (of the weight tensor, where that stands in).
+    tile : Tile or None
+    order : str or None
+        Tile loops, outermost first: a permutation of ``kcp``.
+    cycles : int or None
+    sram_bits : int or None
+        What its tiling needs. This and the three above are None on the ideal roofline, which
+        has no tiles.
+    dram_bits : Traffic
+    compute_s : float
+    memory_s, latency_s : float or None
+        ``latency_s`` is the longer of the two; None where no DRAM bandwidth is known.
+    bound_by : "compute", "memory" or None
+    """
+
+    name: Name
+    weight_bits: Count
+    tile: Tile | None
+    order: Order | None
+    cycles: Whole | None
+    sram_bits: Whole | None
+    dram_bits: Traffic
+    compute_s: Amount
+    memory_s: Amount | None
+    latency_s: Amount | None
+    bound_by: Roof | None
+
+
+class Figures(Protocol):
+    """What tables and pictures show: a design, or an evaluation."""
+
+    @property
+    def network(self) -> Network:
+        """What runs."""
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """What it runs on."""
+
+    @property
+    def tensor_bits(self) -> Mapping[str, int]:
+        """Width of every activation tensor."""
+
+    @property
+    def layer_designs(self) -> tuple[LayerDesign, ...]:
+        """One per layer of the network."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Those that are known."""
+
+    @property
+    def area_breakdown_mm2(self) -> Mapping[str, float]:
+        """Area of the PE array and of the SRAM, where known."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know beside the figures."""
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row per layer."""
+
+
+def tiled_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    table: Tilings,
+    row: int,
+) -> LayerDesign:
+    """Price a layer with one tiling, row ``row`` of ``table``."""
+    ifmap_bits = tensor_bits[layer.input]
+    operands = _operands(layer, accelerator, weight_bits, ifmap_bits)
+    weights, ifmap, psum = (int(x) for x in table.traffic[row] * operands)
+    traffic = _traffic(network, layer, tensor_bits, weights, ifmap, psum)
+    count = cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    count *= _passes(accelerator, weight_bits, ifmap_bits)
+    compute_s = count / accelerator.clock_hz
+    g, k, c, p, images = (int(x) for x in table.tile[row])
+    memory_s, latency_s, roof = _roofline(accelerator, compute_s, traffic)
+    return LayerDesign(
+        name=layer.name,
+        weight_bits=weight_bits,
+        tile=Tile(g=g, k=k, c=c, p=p, images=images),
+        order=ORDERS[int(table.order[row])],
+        cycles=count,
+        sram_bits=int(table.need[row] @ operands),
+        dram_bits=traffic,
+        compute_s=compute_s,
+        memory_s=memory_s,
+        latency_s=latency_s,
+        bound_by=roof,
+    )
+
+
+def best_tiled_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+) -> LayerDesign:
+    """Price a layer with the tiling of least DRAM traffic that fits the SRAM, then of least need.
+
+    Raises
+    ------
+    SpecError
+        No tiling fits.
+    """
+    assert accelerator.sram_bits is not None
+    table = tilings(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    operands = _operands(layer, accelerator, weight_bits, tensor_bits[layer.input])
+    need, moved = table.need @ operands, table.traffic @ operands
+    if need.min() > accelerator.sram_bits:
+        raise SpecError(
+            f"accelerator {accelerator.name!r}: its SRAM of "
+            f"{accelerator.sram_bits / BITS_PER_KBIT:,.7g} kbit holds no tile of layer "
+            f"{layer.name!r}, which needs {need.min() / BITS_PER_KBIT:,.7g} kbit at "
+            f"{weight_bits} × {tensor_bits[layer.input]} bit"
+        )
+    fitting = np.flatnonzero(need <= accelerator.sram_bits)
+    row = int(fitting[np.lexsort((need[fitting], moved[fitting]))[0]])
+    return tiled_layer(network, layer, accelerator, weight_bits, tensor_bits, table, row)
+
+
+def ideal_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+) -> LayerDesign:
+    """Price a layer at the paper's roofline: every multiplier busy, every tensor moved once."""
+    ifmap_bits = tensor_bits[layer.input]
+    macs = layer.macs * _passes(accelerator, weight_bits, ifmap_bits)
+    compute_s = macs / accelerator.peak_macs_per_s
+    traffic = _traffic(
+        network, layer, tensor_bits, layer.weights * weight_bits, layer.ifmap * ifmap_bits, 0
+    )
+    memory_s, latency_s, roof = _roofline(accelerator, compute_s, traffic)
+    return LayerDesign(
+        name=layer.name,
+        weight_bits=weight_bits,
+        tile=None,
+        order=None,
+        cycles=None,
+        sram_bits=None,
+        dram_bits=traffic,
+        compute_s=compute_s,
+        memory_s=memory_s,
+        latency_s=latency_s,
+        bound_by=roof,
+    )
+
+
+def utilisation(layer: Layer, priced: LayerDesign, accelerator: Accelerator) -> float | None:
+    """Share of the peak MACs that a layer's latency is worth; None where that is not known."""
+    if priced.latency_s is None:
+        return None
+    return layer.macs / (priced.latency_s * accelerator.peak_macs_per_s)
+
+
+def totals(
+    network: Network,
+    accelerator: Accelerator,
+    tensor_bits: Mapping[str, int],
+    layers: Sequence[LayerDesign],
+    noise_of: Callable[[str, int], float],
+) -> tuple[dict[str, float], dict[str, str]]:
+    """All metrics that are known, and why the others are not.
+
+    Parameters
+    ----------
+    noise_of : callable
+        Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
+    """
+    owned = [
+        (layer, row)
+        for layer, row in zip(network.layers, layers, strict=True)
+        if layer.weight_tensor is None
+    ]
+    metrics = {
+        "dram_bits": float(sum(row.dram_bits.total for row in layers)),
+        "model_bits": float(sum(layer.weights * row.weight_bits for layer, row in owned)),
+    }
+    absent = {}
+    if accelerator.dram_bits_per_s is None:
+        absent["latency_s"] = "no DRAM bandwidth is given"
+    else:
+        metrics["latency_s"] = math.fsum(row.latency_s or 0.0 for row in layers)
+    if accelerator.number_format == "integer":
+        noise = [noise_of(f"weight:{layer.name}", row.weight_bits) for layer, row in owned]
+        noise += [noise_of(f"tensor:{t}", tensor_bits[t]) for t in network.inner_tensors]
+        metrics["noise"] = math.fsum(noise)
+        metrics["bops"] = math.fsum(
+            float(layer_bops(layer, row.weight_bits, tensor_bits[layer.input]))
+            for layer, row in zip(network.layers, layers, strict=True)
+        )
+    else:
+        reason = "defined for integers, not for floating point"
+        absent |= {"noise": reason, "bops": reason}
+    parts, missing = areas_mm2(accelerator)
+    if missing:
+        absent["area_mm2"] = "; ".join(missing)
+    else:
+        metrics["area_mm2"] = math.fsum(parts.values())
+    return metrics, absent
+
+
+def peaks_ops_per_s(figures: Figures) -> dict[str, float]:
+    """The most a full array delivers of one kernel, by kernel, those of most MACs first.
+
+    On tiles, kernels smaller than the engine share a PE as far as they fit and larger ones take
+    whole passes; on the ideal roofline no multiplier idles.
+    """
+    accelerator = figures.accelerator
+    tiled = figures.layer_designs[0].tile is not None
+    macs, peaks = dict[str, int](), dict[str, float]()
+    for layer in figures.network.layers:
+        kernel = f"{layer.R}×{layer.S}"
+        macs[kernel] = macs.get(kernel, 0) + layer.macs
+        peaks[kernel] = accelerator.peak_ops_per_s(layer.window)
+        if tiled:
+            on = fold(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+            windows_per_s = accelerator.pes * on.pack / on.passes * accelerator.clock_hz
+            peaks[kernel] = windows_per_s * (layer.window + 1)
+    return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}
+
+
+def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Area of the PE array (overhead included) and of the SRAM, and why one is not known."""
+    parts, missing = {}, []
+    technology, sram_bits = accelerator.technology, accelerator.sram_bits
+    pe_um2 = accelerator.pe_area_um2
+    if pe_um2 is None and _fit_describes_pe(accelerator):
+        assert technology is not None
+        widths = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+        pe_um2 = float(pe_area_um2(technology, *widths))
+    if pe_um2 is None:
+        missing.append(_no_pe_area(accelerator))
+    elif pe_um2 <= 0:
+        missing.append(f"{technology.name if technology else ''} gives its PE no positive area")
+    else:
+        parts["PE array"] = accelerator.area_overhead * accelerator.pes * pe_um2 / UM2_PER_MM2
+    if sram_bits is None:
+        missing.append("no SRAM capacity is given")
+    elif technology is None:
+        missing.append("no technology is given for its SRAM")
+    else:
+        parts["SRAM"] = float(sram_area_um2(technology, sram_bits)) / UM2_PER_MM2
+    return parts, tuple(missing)
+
+
+def extrapolations(accelerator: Accelerator) -> tuple[str, ...]:
+    """Where an area leans on a fit outside the range it was calibrated for."""
+    technology = accelerator.technology
+    if technology is None:
+        return ()
+    leans: list[tuple[str, float, str, AreaFit | QuadraticFit]] = []
+    widths = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    pe = technology.pe_area_um2
+    if accelerator.pe_area_um2 is None and _fit_describes_pe(accelerator):
+        if isinstance(pe, QuadraticFit):
+            leans += [("PE area", float(b), "bits per operand", pe) for b in sorted({*widths})]
+        else:
+            bops = float(pe_bops(*widths, technology.engine))
+            leans.append(("PE area", bops, "BOPS per cycle", pe))
+    if accelerator.sram_bits is not None:
+        leans.append(("SRAM area", accelerator.sram_bits, "bits", technology.sram_area_um2))
+    found = []
+    for what, x, unit, fit in leans:
+        if fit.calibrated and not fit.calibrated[0] <= x <= fit.calibrated[1]:
+            found.append(
+                f"{what} of {technology.name} at {x:.5g} {unit} is extrapolated: the fit is "
+                f"calibrated for {fit.calibrated[0]:.5g} to {fit.calibrated[1]:.5g}"
+            )
+    return tuple(found)
+
+
+def _fit_describes_pe(accelerator: Accelerator) -> bool:
+    technology = accelerator.technology
+    return (
+        technology is not None
+        and technology.engine == accelerator.engine
+        and accelerator.number_format == "integer"
+    )
+
+
+def _no_pe_area(accelerator: Accelerator) -> str:
+    technology = accelerator.technology
+    if technology is None:
+        return "neither a PE area nor a technology is given"
+    if accelerator.number_format != "integer":
+        return f"the PE fit of {technology.name} describes integers, not floating point"
+    return (
+        f"the PE fit of {technology.name} describes {technology.engine} multipliers per PE, "
+        f"not {accelerator.engine}"
+    )
+
+
+def _operands(
+    layer: Layer, accelerator: Accelerator, weight_bits: int, ifmap_bits: int
+) -> npt.NDArray[np.int64]:
+    """Bits of an element of weights, ifmap and partial sums."""
+    operands = operand_bits(weight_bits, ifmap_bits, layer.accumulation_bits)
+    if accelerator.psum_bits is not None:
+        operands[-1] = accelerator.psum_bits
+    return operands
+
+
+def _passes(accelerator: Accelerator, weight_bits: int, ifmap_bits: int) -> int:
+    if accelerator.precision == "fixed":
+        return 1
+    return precision_passes(
+        weight_bits, ifmap_bits, accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    )
+
+
+def _traffic(
+    network: Network,
+    layer: Layer,
+    tensor_bits: Mapping[str, int],
+    weights: int,
+    ifmap: int,
+    psum: int,
+) -> Traffic:
+    tensors = network.tensors
+    return Traffic(
+        weights=weights,
+        ifmap=ifmap,
+        output=tensors[layer.output] * tensor_bits[layer.output],
+        psum=psum,
+        residual=sum(tensors[name] * tensor_bits[name] for name in layer.residuals),
+    )
+
+
+def _roofline(
+    accelerator: Accelerator, compute_s: float, traffic: Traffic
+) -> tuple[float | None, float | None, Roof | None]:
+    """DRAM time, latency, and the roof that binds, where the DRAM is known."""
+    if accelerator.dram_bits_per_s is None:
+        return None, None, None
+    memory_s = traffic.total / accelerator.dram_bits_per_s
+    latency_s = max(compute_s, memory_s)
+    return memory_s, latency_s, "compute" if compute_s >= memory_s else "memory"

@@ -1,0 +1,216 @@
+"""What was asked on the command line, as problems, accelerators, widths and paths.
+
+Only click and the standard library are imported up here, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codesign.errors import SpecError
+from codesign.options import LIMITS, MEMORY, OBJECTIVES, QUALITY, TECHNOLOGY
+from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
+
+if TYPE_CHECKING:
+    from codesign.hardware import Accelerator
+    from codesign.network import Network
+    from codesign.problem import Choices, Problem
+
+PLOT_SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def name_or_path(text: str) -> str | Path:
+    """A path where the text ends in .toml or has a separator, else a shipped name."""
+    separators = [separator for separator in (os.sep, os.altsep) if separator]
+    is_path = text.endswith(".toml") or any(separator in text for separator in separators)
+    return Path(text) if is_path else text
+
+
+def check_files(given: dict[str, Any]) -> None:
+    """Refuse, before any work, files that cannot or should not be written."""
+    from codesign.text_files import check_writable
+
+    read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
+    taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
+    taken += [given["csv"]] if "csv" in given else []
+    for key in ("out", "plot"):
+        path = given[key]
+        if path is None:
+            continue
+        if key == "plot" and path.suffix.lower() not in PLOT_SUFFIXES:
+            raise SpecError(f"--plot {path}: must end in {', '.join(PLOT_SUFFIXES)}")
+        check_writable(path)
+        if path.exists() and not path.is_file():
+            raise SpecError(f"{path}: cannot be written: not a regular file")
+        if any(path.resolve() == other.resolve() for other in taken):
+            raise SpecError(f"{path}: given twice, for two different files")
+        taken.append(path)
+
+
+def check_contradictions(given: dict[str, Any], pairs: Iterable[tuple[str, str]]) -> None:
+    """Refuse two options that exclude each other."""
+    for one, other in pairs:
+        if given[one] not in (None, False) and given[other] not in (None, False):
+            raise click.UsageError(f"{_flag(one)} and {_flag(other)} contradict each other.")
+
+
+def accelerator(given: dict[str, Any]) -> Accelerator:
+    """The accelerator of a file or of the flags alone, every flag given taken over."""
+    from dataclasses import replace
+
+    from codesign.hardware import Accelerator
+    from codesign.specs import load_accelerator, load_technology
+
+    flags = {
+        "rows": given["rows"],
+        "cols": given["cols"],
+        "engine": given["engine"],
+        "pe_weight_bits": given["pe_weight_bits"] or given["pe_bits"],
+        "pe_activation_bits": given["pe_activation_bits"] or given["pe_bits"],
+        "precision": given["precision"],
+        "psum_bits": given["psum_bits"],
+        "sram_bits": None if given["sram_kbit"] is None else _sram_bits(given["sram_kbit"]),
+        "clock_hz": None if given["clock_mhz"] is None else given["clock_mhz"] * HZ_PER_MHZ,
+        "dram_bits_per_s": _dram_bits_per_s(given),
+        "pe_area_um2": given["pe_area_um2"],
+        "area_overhead": given["area_overhead"],
+    }
+    if given["technology"] is not None:
+        flags["technology"] = load_technology(name_or_path(given["technology"]))
+    flags = {key: value for key, value in flags.items() if value is not None}
+    if given["accelerator"] is not None:
+        found = _changed(load_accelerator(name_or_path(given["accelerator"])), flags)
+    else:
+        for key in ("rows", "cols", "pe_weight_bits", "pe_activation_bits"):
+            if key not in flags:
+                raise click.UsageError(
+                    f"Missing option {_flag(key)}; or name an accelerator with --accelerator."
+                )
+        technology = load_technology(TECHNOLOGY)
+        usual = {"engine": 9, "clock_hz": 800e6, "technology": technology}
+        usual["dram_bits_per_s"] = _dram_bits_per_s({**given, "memory": MEMORY})
+        shape = f"{flags['rows']} × {flags['cols']} PEs"
+        found = Accelerator(name=shape, **{**usual, **flags})
+    if given["sram"] is None:
+        return found
+    if found.technology is None:
+        raise SpecError("--sram: the accelerator names no technology; give --technology")
+    return replace(found, technology=found.technology.with_sram(given["sram"]))
+
+
+def _changed(accelerator: Accelerator, flags: dict[str, Any]) -> Accelerator:
+    """An accelerator that differs in what the flags say: no longer the one of that name.
+
+    A measured PE area holds for that PE alone.
+    """
+    from dataclasses import replace
+
+    new = {key: value for key, value in flags.items() if value != getattr(accelerator, key)}
+    if not new:
+        return accelerator
+    if {"engine", "pe_weight_bits", "pe_activation_bits"} & {*new}:
+        new.setdefault("pe_area_um2", None)
+    return replace(accelerator, **new, name=f"{accelerator.name}, changed"[:200])
+
+
+def _sram_bits(kbit: float) -> int:
+    bits = round(kbit * BITS_PER_KBIT)
+    if bits < 1:
+        raise SpecError(f"--sram-kbit {kbit:g}: less than a bit")
+    return bits
+
+
+def _dram_bits_per_s(given: dict[str, Any]) -> float | None:
+    """The bandwidth asked for; None where nothing is said of it."""
+    from codesign.specs import load_memory
+
+    if given["dram_gbit_per_s"] is not None:
+        return float(given["dram_gbit_per_s"] * BITS_PER_GBIT)
+    memory = given["memory"]
+    return None if memory is None else load_memory(name_or_path(memory)).bits_per_s
+
+
+def widths(given: dict[str, Any], network: Network, accelerator: Accelerator) -> dict[str, int]:
+    """Every width by name: as given, else the PE's, pins above all."""
+    weight_bits = given["weight_bits"] or given["bits"] or accelerator.pe_weight_bits
+    activation_bits = given["activation_bits"] or given["bits"] or accelerator.pe_activation_bits
+    results = dict.fromkeys(network.outputs, given["output_bits"] or activation_bits)
+    widths = {f"weight:{name}": weight_bits for name in network.weight_layers}
+    widths |= {f"tensor:{name}": results.get(name, activation_bits) for name in network.tensors}
+    return widths | _pinned(given)
+
+
+def _pinned(given: dict[str, Any]) -> dict[str, int]:
+    pinned: dict[str, int] = {}
+    for key, bits in given["pin"]:
+        if pinned.setdefault(key, bits) != bits:
+            raise SpecError(f"--pin {key}: given as {pinned[key]} and as {bits} bits")
+    return pinned
+
+
+def problem(given: dict[str, Any]) -> Problem:
+    """What ``solve`` is asked."""
+    from codesign.problem import Problem
+    from codesign.specs import load_network, load_technology
+
+    budgets: dict[Any, float] = {
+        metric: given[name] * factor
+        for name, (metric, factor) in LIMITS.items()
+        if given[name] is not None
+    }
+    dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or MEMORY})
+    assert dram_bits_per_s is not None
+    return Problem(
+        network=load_network(name_or_path(given["network"])).batched(given["batch"]),
+        technology=load_technology(name_or_path(given["technology"]), given["sram"]),
+        dram_bits_per_s=dram_bits_per_s,
+        clock_hz=given["clock_mhz"] * HZ_PER_MHZ,
+        area_overhead=given["area_overhead"],
+        choices=_choices(given),
+        quality=_quality(given),
+        objective=OBJECTIVES[given["minimize"]],  # type: ignore[arg-type]
+        budgets=budgets,
+    )
+
+
+def _quality(given: dict[str, Any]) -> str | None:
+    if given["quality"] is None:
+        return QUALITY if quality_is_default(given) else None
+    return None if given["quality"] == "none" else str(given["quality"])
+
+
+def quality_is_default(given: dict[str, Any]) -> bool:
+    """Whether nothing is said of the quality."""
+    return given["quality"] is None and given["max_noise"] is None and given["minimize"] != "noise"
+
+
+def _choices(given: dict[str, Any]) -> Choices:
+    from codesign.problem import Choices
+
+    rows, cols = given["rows"], given["cols"]
+    if given["square"]:
+        rows, cols = rows or cols, cols or rows
+    wanted = {
+        "rows": rows,
+        "cols": cols,
+        "weight_bits": given["weight_bits"] or given["bits"],
+        "activation_bits": given["activation_bits"] or given["bits"],
+        "pe_weight_bits": given["pe_weight_bits"] or given["pe_bits"],
+        "pe_activation_bits": given["pe_activation_bits"] or given["pe_bits"],
+    }
+    return Choices(
+        **{key: values for key, values in wanted.items() if values is not None},
+        square=given["square"],
+        precision=given["precision"],
+        pinned=_pinned(given),
+        output_bits=given["output_bits"],
+    )

@@ -1,0 +1,101 @@
+"""Files of text: read whole and with care, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from codesign.errors import SpecError
+
+MAX_FILE_BYTES = 64 * 2**20
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of sensible size.
+
+    Raises
+    ------
+    SpecError
+        Missing, unreadable, not UTF-8, or over 64 MiB.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SpecError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SpecError(f"{path}: cannot be read: {reason}") from None
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, or not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:  # malformed, or a number of thousands of digits
+        raise SpecError(f"{path}: not JSON: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: not a result file: nested too deeply") from None
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file through a temporary one beside it, so that it is never seen half-written.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be written.
+    """
+    check_writable(path)
+    path = path.resolve()  # a link stays a link; what it points to is replaced
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=".codesign-", delete=False
+        ) as handle:
+            temporary = Path(handle.name)
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be written, before any long work.
+
+    Raises
+    ------
+    SpecError
+        No such folder, no permission, or something there that is no ordinary file.
+    """
+    folder = path.parent
+    if path.exists() and not path.is_file():
+        raise SpecError(f"{path}: cannot be written: not an ordinary file")
+    if not folder.is_dir():
+        raise SpecError(f"{path}: cannot be written: no folder {str(folder)!r}")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise SpecError(f"{path}: cannot be written: permission denied")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
