@@ -291,6 +291,9 @@ def _area(axes: Axes, figures: Figures, budget: float | None) -> None:
         label = f"budget: {figure(budget)} mm²"
         legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
     axes.set(xlim=(0, 1.06 * max(start, budget or 0) or 1), yticks=[], xlabel="area (mm²)")
+    if not figures.area_breakdown_mm2:
+        axes.set(xticks=[])
+        axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center", va="center")
     _head(axes, "Area", legend, 3)
 
 

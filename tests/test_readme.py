@@ -12,26 +12,36 @@ from codesign.cli import main
 
 README = Path(__file__).parent.parent / "README.md"
 PYTHON = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-COMMANDS = re.findall(r"^    (codesign (?:solve|show) [^#\n]*)", README.read_text("utf-8"), re.M)
+COMMANDS = re.findall(
+    r"^    (codesign (?:solve|evaluate|show) [^#\n]*)", README.read_text("utf-8"), re.M
+)
+
+
+PRINTED = ("optimal 0.0006937", "0.98349638")  # what the examples begin with
+WRITTEN: tuple[set[str], ...] = ({"design.json", "design.png"}, set())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", PYTHON)
+@pytest.mark.parametrize(
+    ("example", "printed", "written"), [*zip(PYTHON, PRINTED, WRITTEN, strict=True)]
+)
 def test_python_example_runs(
     example: str,
+    printed: str,
+    written: set[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("optimal 0.0006937")
-    assert {path.name for path in tmp_path.iterdir()} == {"design.json", "design.png"}
+    assert capsys.readouterr().out.startswith(printed)
+    assert {path.name for path in tmp_path.iterdir()} == written
 
 
-def test_there_is_a_python_example() -> None:
-    assert len(PYTHON) == 1
-    assert len(COMMANDS) >= 6
+def test_there_are_examples() -> None:
+    assert len(PYTHON) == 2
+    assert len(COMMANDS) >= 8
 
 
 @pytest.mark.slow
