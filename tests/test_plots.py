@@ -30,7 +30,7 @@ from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.network import Layer, Network
 from codesign.optimum import solve
-from codesign.plots import MAX_NAMED_LAYERS, plot_design
+from codesign.plots.design import MAX_NAMED_LAYERS, plot_design
 from codesign.problem import Choices, Problem
 
 CONV1 = Layer(name="conv1", K=4, C=2, P=4, Q=4, R=3, S=3, H=6, W=6, input="image", output="a")

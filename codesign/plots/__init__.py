@@ -1,0 +1,11 @@
+"""Pictures; the only folder that draws.
+
+Marks differ in shape or grey level too, so that a picture survives a black-and-white print.
+Legends stand above their panel, where no data can be under them.
+"""
+
+from codesign.plots.design import plot_design
+from codesign.plots.drawing import Figure
+from codesign.plots.fit import plot_fit
+
+__all__ = ["Figure", "plot_design", "plot_fit"]
