@@ -74,11 +74,18 @@ class Evaluation:
             raise SpecError("tensor_bits: not the tensors of the network")
         if [row.name for row in self.layer_designs] != [x.name for x in self.network.layers]:
             raise SpecError("layers: not those of the network, in its order")
+        tiled, timed = self.roofline == "tiled", self.accelerator.dram_bits_per_s is not None
+        if tiled and self.accelerator.sram_bits is None:
+            raise SpecError("accelerator.sram_bits: missing, and tiles need it")
+        if timed != ("latency_s" in self.metrics):
+            raise SpecError("metrics.latency_s: does not suit accelerator.dram_bits_per_s")
+        known = dict.fromkeys(("tile", "order", "cycles", "sram_bits"), tiled)
+        known |= dict.fromkeys(("memory_s", "latency_s", "bound_by"), timed)
         for row in self.layer_designs:
-            if (row.tile is None) != (self.roofline == "ideal"):
-                raise SpecError(f"layers ({row.name!r}).tile: does not suit a {self.roofline} roof")
-            if (row.latency_s is None) != ("latency_s" in self.absent):
-                raise SpecError(f"layers ({row.name!r}).latency_s: does not suit metrics")
+            for name, there in known.items():
+                if (getattr(row, name) is not None) != there:
+                    fault = "missing" if there else "not known of this accelerator and roofline"
+                    raise SpecError(f"layers ({row.name!r}).{name}: {fault}")
 
     @cached_property
     def area_breakdown_mm2(self) -> dict[str, float]:

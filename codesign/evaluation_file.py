@@ -7,12 +7,14 @@ stand the network and the accelerator.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
 from codesign.evaluation import Evaluation
+from codesign.hardware import Accelerator
 from codesign.schema import parse
 from codesign.text_files import read_json, write_whole
 
@@ -41,6 +43,10 @@ def from_dict(data: Any, where: str) -> Evaluation:
         raise SpecError(f"{where}: layer_designs: unknown key")
     if "layers" not in data:
         raise SpecError(f"{where}: layers: missing")
+    accelerator = data.get("accelerator")
+    for name in (field.name for field in fields(Accelerator)):  # none has a default in a file
+        if isinstance(accelerator, Mapping) and name not in accelerator:
+            raise SpecError(f"{where}: accelerator.{name}: missing")
     content = {key: value for key, value in data.items() if key not in ("format", "layers")}
     try:
         return parse(Evaluation, {**content, "layer_designs": data["layers"]}, where)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
 Roof = Literal["compute", "memory"]
@@ -89,9 +90,9 @@ class LayerDesign:
     cycles: Whole | None
     sram_bits: Whole | None
     dram_bits: Traffic
-    compute_s: Amount
-    memory_s: Amount | None
-    latency_s: Amount | None
+    compute_s: Seconds
+    memory_s: Seconds | None
+    latency_s: Seconds | None
     bound_by: Roof | None
 
 

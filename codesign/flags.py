@@ -65,8 +65,6 @@ def check_contradictions(given: dict[str, Any], pairs: Iterable[tuple[str, str]]
 
 def accelerator(given: dict[str, Any]) -> Accelerator:
     """The accelerator of a file or of the flags alone, every flag given taken over."""
-    from dataclasses import replace
-
     from codesign.hardware import Accelerator
     from codesign.specs import load_accelerator, load_technology
 
@@ -87,24 +85,24 @@ def accelerator(given: dict[str, Any]) -> Accelerator:
     if given["technology"] is not None:
         flags["technology"] = load_technology(name_or_path(given["technology"]))
     flags = {key: value for key, value in flags.items() if value is not None}
-    if given["accelerator"] is not None:
-        found = _changed(load_accelerator(name_or_path(given["accelerator"])), flags)
-    else:
-        for key in ("rows", "cols", "pe_weight_bits", "pe_activation_bits"):
-            if key not in flags:
-                raise click.UsageError(
-                    f"Missing option {_flag(key)}; or name an accelerator with --accelerator."
-                )
-        technology = load_technology(TECHNOLOGY)
-        usual = {"engine": 9, "clock_hz": 800e6, "technology": technology}
-        usual["dram_bits_per_s"] = _dram_bits_per_s({**given, "memory": MEMORY})
-        shape = f"{flags['rows']} × {flags['cols']} PEs"
-        found = Accelerator(name=shape, **{**usual, **flags})
-    if given["sram"] is None:
-        return found
-    if found.technology is None:
-        raise SpecError("--sram: the accelerator names no technology; give --technology")
-    return replace(found, technology=found.technology.with_sram(given["sram"]))
+    name = given["accelerator"]
+    known = None if name is None else load_accelerator(name_or_path(name))
+    usual = load_technology(TECHNOLOGY) if known is None else known.technology
+    if given["sram"] is not None:
+        technology = flags.get("technology", usual)
+        if technology is None:
+            raise SpecError("--sram: the accelerator names no technology; give --technology")
+        flags["technology"] = technology.with_sram(given["sram"])
+    if known is not None:
+        return _changed(known, flags)
+    for key in ("rows", "cols", "pe_weight_bits", "pe_activation_bits"):
+        if key not in flags:
+            raise click.UsageError(
+                f"Missing option {_flag(key)}; or name an accelerator with --accelerator."
+            )
+    dram_bits_per_s = _dram_bits_per_s({**given, "memory": MEMORY})
+    rest = {"engine": 9, "clock_hz": 800e6, "dram_bits_per_s": dram_bits_per_s, "technology": usual}
+    return Accelerator(name=f"{flags['rows']} × {flags['cols']} PEs", **{**rest, **flags})
 
 
 def _changed(accelerator: Accelerator, flags: dict[str, Any]) -> Accelerator:
@@ -159,26 +157,35 @@ def _pinned(given: dict[str, Any]) -> dict[str, int]:
 
 def problem(given: dict[str, Any]) -> Problem:
     """What ``solve`` is asked."""
-    from codesign.problem import Problem
     from codesign.specs import load_network, load_technology
+
+    dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or MEMORY})
+    assert dram_bits_per_s is not None
+    return posed(
+        given,
+        network=load_network(name_or_path(given["network"])).batched(given["batch"]),
+        technology=load_technology(name_or_path(given["technology"]), given["sram"]),
+        dram_bits_per_s=dram_bits_per_s,
+    )
+
+
+def posed(given: dict[str, Any], **platform: Any) -> Problem:
+    """The problem of what is given and, already read, what it is about: fields of `Problem`."""
+    from codesign.problem import Problem
 
     budgets: dict[Any, float] = {
         metric: given[name] * factor
         for name, (metric, factor) in LIMITS.items()
         if given[name] is not None
     }
-    dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or MEMORY})
-    assert dram_bits_per_s is not None
     return Problem(
-        network=load_network(name_or_path(given["network"])).batched(given["batch"]),
-        technology=load_technology(name_or_path(given["technology"]), given["sram"]),
-        dram_bits_per_s=dram_bits_per_s,
         clock_hz=given["clock_mhz"] * HZ_PER_MHZ,
         area_overhead=given["area_overhead"],
         choices=_choices(given),
         quality=_quality(given),
         objective=OBJECTIVES[given["minimize"]],  # type: ignore[arg-type]
         budgets=budgets,
+        **platform,
     )
 
 

@@ -15,6 +15,7 @@ MAX_BITS = 32
 Bits = Annotated[int, Field(strict=True, ge=1, le=MAX_BITS)]
 ArraySide = Annotated[int, Field(strict=True, ge=1, le=65536)]
 Capacity = Annotated[int, Field(strict=True, ge=1, le=10**18)]
+PsumBits = Annotated[int, Field(strict=True, ge=1, le=1024)]  # keeps traffic exact in 64 bits
 Precision = Literal["fixed", "multi-pass"]
 
 
@@ -82,7 +83,7 @@ class Accelerator:
     number_format: Literal["integer", "float"] = "integer"
     precision: Precision = "fixed"
     sram_bits: Capacity | None = None
-    psum_bits: Count | None = None
+    psum_bits: PsumBits | None = None
     dram_bits_per_s: Positive | None = None
     pe_area_um2: Positive | None = None
     area_overhead: Positive = 1.0

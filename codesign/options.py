@@ -96,7 +96,7 @@ WIDTHS = whole_numbers(32)
 ARRAY_SIDES = whole_numbers(65536)
 GAP = number(0, 0.999999)
 FACTOR = number(1e-3, 1e3)
-WIDTH = click.IntRange(1, 10**6)
+WIDTH = click.IntRange(1, 1024)
 FILE = click.Path(path_type=Path)
 
 PIN_HELP = "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable."

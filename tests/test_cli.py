@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from codesign import options, specs
+from codesign import Accelerator, Evaluation, evaluate, evaluation_file, options, specs
 from codesign.cli import front, main
 from codesign.design import Design, ProofRecord
 from codesign.errors import SolverError, SpecError
 from codesign.problem import DEFAULT_BITS, DEFAULT_SIDES, METRICS, Problem
-from codesign.specs import load_network, load_technology
+from codesign.specs import load_accelerator, load_network, load_technology
 
 TINY = """
 name = "tiny"
@@ -33,6 +33,20 @@ out = 10
 """  # noqa: E501
 SMALL = ("--rows", "1,2", "--cols", "1,2", "--bits", "4,6,8")
 BUDGET = ("--max-area-mm2", "0.1")
+ARRAY = ("--rows", "2", "--cols", "2", "--pe-bits", "8")
+EYERISS = ("--accelerator", "eyeriss")
+CHIP = """
+name = "chip"
+rows = 2
+cols = 2
+engine = 9
+pe_weight_bits = 8
+pe_activation_bits = 8
+clock_hz = 1e8
+sram_bits = 100_000
+pe_area_um2 = 1000.0
+technology = "tsmc28"
+"""
 
 
 @pytest.fixture
@@ -346,6 +360,60 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
     (["show", "memories", "BROKEN"], "broken.toml: not TOML"),
     (["show", "memories", "NETWORK"], "layers: unknown key (known: name, transfer_rate_gt_per_s"),
     (["show", "networks", "resnet18", "more"], "unexpected extra argument"),
+    (["show", "accelerators", "eyeris"], "accelerators: no 'eyeris'; did you mean 'eyeriss'?"),
+    (["show", "accelerators", "NETWORK"], "layers: unknown key (known: name, rows, cols, engine,"),
+    (["evaluate"], "Missing argument 'NETWORK'"),
+    (["evaluate", "NETWORK"], "Missing option --rows; or name an accelerator with --accelerator."),
+    (["evaluate", "NETWORK", "--rows", "2"], "Missing option --cols; or name an accelerator"),
+    (["evaluate", "NETWORK", "--rows", "2", "--cols", "2"], "Missing option --pe-weight-bits; or"),
+    (["evaluate", "NETWORK", *ARRAY], "'2 × 2 PEs': no SRAM capacity is given, and tiles need on"),
+    (["evaluate", "NETWORK", *ARRAY, "--sram-kbit", "1e-3"], "SRAM of 0.001 kbit holds no tile of"),
+    (["evaluate", "NETWORK", *ARRAY, "--sram-kbit", "0"], "'0' is not a positive number"),
+    (["evaluate", "NETWORK", *ARRAY, "--psum-bits", "1025"], "1025 is not in the range 1<=x<=1024"),
+    (["evaluate", "NETWORK", *ARRAY, "--pe-weight-bits", "8"], "--pe-bits and --pe-weight-bits co"),
+    (["evaluate", "NETWORK", *ARRAY, "--sram", "triple"], "no SRAM 'triple'; known: single-port"),
+    (["evaluate", "resnt18", *EYERISS], "did you mean 'resnet18'? (shipped: alexnet, "),
+    (["evaluate", "NETWORK", "--accelerator", "tpu"], "accelerators: no 'tpu'; did you mean"),
+    (["evaluate", "NETWORK", "--accelerator", "no/such"], "no/such: cannot be read: No such file"),
+    (["evaluate", "NETWORK", "--accelerator", "BROKEN"], "broken.toml: not TOML: "),
+    (["evaluate", "NETWORK", *EYERISS, "--rows", "1,2"], "'--rows': '1,2' is not a valid integer"),
+    (["evaluate", "NETWORK", *EYERISS, "--cols", "65537"], "65537 is not in the range 1<=x<=65536"),
+    (["evaluate", "NETWORK", *EYERISS, "--engine", "0"], "'--engine': 0 is not in the range"),
+    (["evaluate", "NETWORK", *EYERISS, "--bits", "17"], "operands of 17 × 17 bit do not run"),
+    (
+        ["evaluate", "NETWORK", *EYERISS, "--bits", "33"],
+        "'--bits': 33 is not in the range",
+    ),
+    (["evaluate", "NETWORK", *EYERISS, "--bits", "4,6"], "'--bits': '4,6' is not a valid integer"),
+    (["evaluate", "NETWORK", *EYERISS, "--pin", "weight:conv9=8"], "did you mean 'weight:conv1'?"),
+    (
+        ["evaluate", "NETWORK", *EYERISS, "--pin", "tensor:a=8", "--pin", "tensor:a=4"],
+        "--pin tensor:a: given as 8 and as 4 bits",
+    ),
+    (["evaluate", "NETWORK", *EYERISS, "--batch", "0"], "'--batch': 0 is not in the range"),
+    (["solve", "NETWORK", "--batch", "1.5"], "'--batch': '1.5' is not a valid integer"),
+    (
+        ["evaluate", "NETWORK", *EYERISS, "--roofline", "flat"],
+        "'flat' is not one of 'tiled'",
+    ),
+    (
+        ["evaluate", "NETWORK", *EYERISS, "--sram", "dual-port"],
+        "names no technology; give",
+    ),
+    (
+        ["evaluate", "NETWORK", *EYERISS, "--memory", "hbm2", "--dram-gbit-per-s", "1"],
+        "--memory and --dram-gbit-per-s contradict",
+    ),
+    (
+        ["evaluate", "NETWORK", *EYERISS, "--bits", "4", "--activation-bits", "4"],
+        "--bits and --act",
+    ),
+    (["evaluate", "NETWORK", *EYERISS, "--json", "--quiet"], "--json and --quiet contradict"),
+    (["evaluate", "NETWORK", *EYERISS, "--minimize", "area"], "No such option"),
+    (["evaluate", "NETWORK", *EYERISS, "--out", "FOLDER"], "cannot be written: not an ordinary"),
+    (["evaluate", "NETWORK", *EYERISS, "--out", "NETWORK"], "given twice, for two different files"),
+    (["evaluate", "NETWORK", "--accelerator", "CHIP", "--out", "CHIP"], "given twice, for two dif"),
+    (["evaluate", "NETWORK", *EYERISS, "--plot", "x.jpeg"], "--plot x.jpeg: must end in .png, .pd"),
 ]
 
 
@@ -356,6 +424,7 @@ def files(tmp_path: Path, tiny: str) -> dict[str, str]:
         "MISFIT": TINY.replace("a = 288", "a = 287"),
         "UNKNOWN": TINY.replace("P = 6", "kernel = 3, P = 6", 1),
         "NEGATIVE": TINY.replace("K = 8", "K = -8"),
+        "CHIP": CHIP,
     }
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -456,10 +525,165 @@ def test_nothing_is_cut_when_piped(
         assert all(line == line.rstrip() for line in out.splitlines())
 
 
+# --- evaluate -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> str:
+    path = tmp_path / "chip.toml"
+    path.write_text(CHIP)
+    return str(path)
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str) -> Evaluation:
+    """What ``evaluate --json`` prints, read."""
+    code, out, err = run(capsys, "evaluate", *arguments, "--json")
+    assert (code, err) == (0, "")
+    return evaluation_file.from_dict(json.loads(out), "stdout")
+
+
+def test_evaluation_is_printed(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
+    code, out, err = run(capsys, "evaluate", tiny, *EYERISS)
+    assert (code, err) == (0, "")
+    assert out.startswith("tiny on eyeriss: tiled roofline\n")
+    for line in ("PE array", "SRAM", "conv1", "fc", "model size", "note: no area: neither a PE"):
+        assert f"\n{line}" in out
+    assert "\x1b" not in out
+    code, out, err = run(capsys, "evaluate", tiny, *EYERISS, "--quiet")
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    assert out.startswith("latency ")
+    assert out.endswith("; 12 × 14 PEs of 16 × 16 bit, SRAM 0.88474 Mbit\n")
+
+
+def test_evaluate_does_what_the_library_does(
+    capsys: pytest.CaptureFixture[str], tiny: str, chip: str
+) -> None:
+    network, eyeriss = load_network(Path(tiny)), load_accelerator("eyeriss")
+    assert evaluated(capsys, tiny, *EYERISS) == evaluate(network, eyeriss)
+    given = evaluated(capsys, tiny, "--accelerator", chip, "--roofline", "ideal", "--batch", "3")
+    own = load_accelerator(Path(chip))
+    assert given == evaluate(network.batched(3), own, roofline="ideal")
+    assert "latency_s" in given.absent
+
+
+def test_evaluate_from_flags_alone(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
+    found = evaluated(capsys, tiny, *ARRAY, "--sram-kbit", "50").accelerator
+    assert found == Accelerator(
+        name="2 × 2 PEs",
+        rows=2,
+        cols=2,
+        engine=9,
+        pe_weight_bits=8,
+        pe_activation_bits=8,
+        clock_hz=800e6,
+        sram_bits=50_000,
+        dram_bits_per_s=153.6e9,
+        technology=load_technology("tsmc28"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "changes"),
+    [
+        (["--rows", "3"], {"rows": 3}),
+        (["--cols", "5"], {"cols": 5}),
+        (["--clock-mhz", "50"], {"clock_hz": 5e7}),
+        (["--sram-kbit", "64.5"], {"sram_bits": 64_500}),
+        (["--psum-bits", "32"], {"psum_bits": 32}),
+        (["--precision", "multi-pass"], {"precision": "multi-pass"}),
+        (["--memory", "hbm2"], {"dram_bits_per_s": 2.048e12}),
+        (["--dram-gbit-per-s", "10"], {"dram_bits_per_s": 1e10}),
+        (["--area-overhead", "1.5"], {"area_overhead": 1.5}),
+        (["--pe-area-um2", "900"], {"pe_area_um2": 900.0}),
+        (
+            ["--technology", "tsmc28-quadratic"],
+            {"technology": load_technology("tsmc28-quadratic")},
+        ),
+        (["--sram", "dual-port"], {"technology": load_technology("tsmc28", "dual-port")}),
+        # a measured area is that of another PE
+        (["--engine", "4"], {"engine": 4, "pe_area_um2": None}),
+        (["--pe-weight-bits", "9"], {"pe_weight_bits": 9, "pe_area_um2": None}),
+        (
+            ["--pe-bits", "16"],
+            {"pe_weight_bits": 16, "pe_activation_bits": 16, "pe_area_um2": None},
+        ),
+        (
+            ["--pe-activation-bits", "16", "--pe-area-um2", "2000"],
+            {"pe_activation_bits": 16, "pe_area_um2": 2000.0},
+        ),
+        # nothing new is no change
+        (["--rows", "2", "--pe-bits", "8", "--sram", "single-port"], None),
+    ],
+)
+def test_flags_change_the_accelerator(
+    capsys: pytest.CaptureFixture[str],
+    tiny: str,
+    chip: str,
+    flags: list[str],
+    changes: dict[str, Any] | None,
+) -> None:
+    own = load_accelerator(Path(chip))
+    found = evaluated(capsys, tiny, "--accelerator", chip, "--bits", "8", *flags).accelerator
+    expected = own if changes is None else replace(own, name="chip, changed", **changes)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),  # weights of conv1 and fc; tensors image, a, out
+    [
+        ([], (16, 16, 16, 16, 16)),
+        (["--pe-activation-bits", "8"], (16, 16, 8, 8, 8)),
+        (["--bits", "4"], (4, 4, 4, 4, 4)),
+        (["--weight-bits", "4"], (4, 4, 16, 16, 16)),
+        (["--activation-bits", "4", "--weight-bits", "5"], (5, 5, 4, 4, 4)),
+        (["--bits", "4", "--output-bits", "9"], (4, 4, 4, 4, 9)),
+        (["--bits", "4", "--pin", "weight:fc=7", "--pin", "tensor:a=6"], (4, 7, 4, 6, 4)),
+        (["--output-bits", "9", "--pin", "tensor:out=3"], (16, 16, 16, 16, 3)),
+    ],
+)
+def test_widths_of_an_evaluation(
+    capsys: pytest.CaptureFixture[str], tiny: str, flags: list[str], expected: tuple[int, ...]
+) -> None:
+    found = evaluated(capsys, tiny, *EYERISS, *flags)
+    weights = [row.weight_bits for row in found.layer_designs]
+    assert (*weights, *(found.tensor_bits[x] for x in ("image", "a", "out"))) == expected
+
+
+@pytest.mark.slow
+def test_evaluation_files(
+    capsys: pytest.CaptureFixture[str], tiny: str, chip: str, tmp_path: Path
+) -> None:
+    out, plot = tmp_path / "evaluation.json", tmp_path / "evaluation.svg"
+    files = ("--out", str(out), "--plot", str(plot))
+    assert run(capsys, "evaluate", tiny, *EYERISS, *files, "--quiet")[0] == 0
+    assert Evaluation.load(out) == evaluated(capsys, tiny, *EYERISS)
+    assert plot.read_text().lstrip().startswith("<?xml")
+
+
+def test_no_picture_without_bandwidth_but_the_result(
+    capsys: pytest.CaptureFixture[str], tiny: str, chip: str, tmp_path: Path
+) -> None:
+    plot = tmp_path / "evaluation.png"
+    code, out, err = run(capsys, "evaluate", tiny, "--accelerator", chip, "--plot", str(plot))
+    assert code == 2
+    assert out.startswith("tiny on chip: tiled roofline\n")
+    assert err.startswith("codesign: error: accelerator 'chip': no DRAM bandwidth is given")
+    assert err.count("\n") == 1
+    assert not plot.exists()
+
+
+def test_batch_reaches_the_problem(asked: dict[str, Any], tiny: str) -> None:
+    network = load_network(Path(tiny))
+    assert problem_of(asked, tiny, "--batch", "4").network == network.batched(4)
+
+
+# --- show and help ------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], ["networks", "resnet18", "tsmc28", "hbm2"]),
+        ([], ["networks", "resnet18", "tsmc28", "hbm2", "accelerators eyeriss, table3-fixed16"]),
         (["networks"], ["layers", "resnet152", "11,513,626,624", "60,040,384", "CVPR 2016"]),
         (["technologies"], ["tsmc28", "153.46 + 1.694 · BOPS", "3065 + 2.94 · bits, single-port"]),
         (["memories"], ["hbm2", "2,048", "lpddr4x-4266", "273.02"]),
@@ -468,6 +692,11 @@ def test_nothing_is_cut_when_piped(
         # 9·(8·8 + 8 + 8 + log2 9) = 748.53 BOPS, · 1.694 + 153.46 = 1421.5 µm²; / 1465 = −3.0 %
         (["technologies", "tsmc28"], ["dual-port", "0.916", "fixed8 1,465.0 1,421.5 -3.0"]),
         (["memories", "ddr4-2400"], ["153.6", "JESD79-4"]),
+        (["accelerators"], ["eyeriss 12 × 14 1 16 × 16 200 884.74 3.84 – Chen et al.", "tpu_v1"]),
+        # 14² PEs of 4545.5 µm²
+        (["accelerators"], ["table3-fixed16 14 × 14 9 16 × 16 800 – 153.6 0.89092 Karbachevsky"]),
+        (["accelerators", "eyeriss"], ["PEs 12 × 14", "SRAM kbit 884.74", "PE array mm² – source"]),
+        (["accelerators", "table4-float32"], ["bit 32 × 32, floating", "PE array mm² 5.4444"]),
     ],
 )
 def test_show(capsys: pytest.CaptureFixture[str], arguments: list[str], told: list[str]) -> None:
@@ -483,10 +712,11 @@ def test_show_a_file(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
     assert "conv1" in out
 
 
-def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "solve", "--help")
+@pytest.mark.parametrize("command", ["solve", "evaluate"])
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = run(capsys, command, "--help")
     assert code == 0
-    for parameter in front.commands["solve"].params:
+    for parameter in front.commands[command].params:
         if parameter.opts[0].startswith("--"):
             assert f"  {parameter.opts[0]} " in out or f", {parameter.opts[0]} " in out
     assert run(capsys, "--version")[1].startswith("codesign ")

@@ -6,11 +6,12 @@ import io
 import time
 from dataclasses import replace
 from importlib import import_module
+from typing import Any, Literal
 
 import pytest
 from rich.text import Text
 
-from codesign import report
+from codesign import Accelerator, Evaluation, evaluate, load_technology, report
 from codesign.design import Design, ProofRecord, SolverRecord
 from codesign.network import Layer, Network
 from codesign.optimum import Progress
@@ -31,7 +32,9 @@ def design() -> Design:
     return solved
 
 
-def text_of(design: Design) -> str:
+def text_of(design: Design | Evaluation) -> str:
+    if isinstance(design, Evaluation):
+        return report.to_text(report.evaluation_parts(design), terminal=False)
     return report.to_text(report.design_parts(design), terminal=False)
 
 
@@ -211,3 +214,89 @@ def test_live_line(monkeypatch: pytest.MonkeyPatch, patience_s: float, seen: boo
     assert bool(written) == seen
     if seen:
         assert written.endswith("\x1b[1A\x1b[2K")  # the line is wiped off again
+
+
+# --- evaluations --------------------------------------------------------------------------------
+
+GIVEN = Accelerator(
+    name="given",
+    rows=2,
+    cols=2,
+    engine=9,
+    pe_weight_bits=6,
+    pe_activation_bits=6,
+    clock_hz=800e6,
+    sram_bits=50_000,
+    dram_bits_per_s=153.6e9,
+    technology=load_technology("tsmc28"),
+)
+
+
+def evaluated(design: Design, roofline: Literal["tiled", "ideal"], **changes: Any) -> Evaluation:
+    return evaluate(design.network, replace(GIVEN, **changes), roofline=roofline)
+
+
+def headings(text: str) -> str:
+    """The heading of the table of layers, of two lines."""
+    lines = text.splitlines()
+    second = next(i for i, line in enumerate(lines) if line.startswith("layer "))
+    return " ".join(f"{lines[second - 1]} {lines[second]}".split())
+
+
+def test_evaluation_of_a_known_accelerator(design: Design) -> None:
+    text = text_of(evaluated(design, "tiled"))
+    assert text.startswith("tiny on given: tiled roofline\n")
+    assert "budget" not in text
+    assert "minimised" not in text
+    assert "note:" not in text
+    # 288 cycles as above; 2·2·9·288 multiplier-cycles for 10,368 MACs
+    assert row(text, "conv")[4] == "288"
+    for heading in ("tile", "order", "cycles", "latency", "utilisa-", "bound"):
+        assert heading in headings(text)
+    # 2.94·50,000 + 3065 = 150,065 µm²
+    assert row(text, "SRAM")[1:5] == ["0.05", "Mbit,", "single-port", report.figure(0.150065)]
+    assert row(text, "area")[2] == "mm²"
+
+
+def test_ideal_table_has_no_columns_of_tiles(design: Design) -> None:
+    text = text_of(evaluated(design, "ideal"))
+    assert text.startswith("tiny on given: ideal roofline\n")
+    for heading in ("tile", "order", "cycles"):
+        assert heading not in headings(text)
+    # 10,368 MACs / (4 PEs · 9 · 0.8 GHz) = 360 ns; (288 + 144 + 288) elements of 6 bit, 4320 bits
+    assert row(text, "conv") == ["conv", "6/6/6", "4.32", "360.00", "100.0", "compute"]
+
+
+def test_what_is_not_known_is_a_dash(design: Design) -> None:
+    unknown = {"dram_bits_per_s": None, "sram_bits": None, "technology": None}
+    text = text_of(evaluated(design, "ideal", number_format="float", **unknown))
+    for name in ("latency", "area", "noise", "bit operations"):
+        assert row(text, f"{name} ")[-1] == "–"
+    for name in ("PE array", "SRAM", "total "):
+        assert row(text, name)[-2:] == ["–", "–"]
+    assert row(text, "SRAM")[1:3] == ["not", "given"]
+    assert "6 × 6 bit floating point" in text
+    assert "\nclock 800 MHz, DRAM not given, peak 32 GOPS/s for 3×3 kernels\n" in text
+    assert headings(text) == "bits DRAM compute layer w/in/out kbit ns"
+    assert row(text, "conv") == ["conv", "6/6/6", "4.32", "360.00"]
+    assert "\nnote: no latency: no DRAM bandwidth is given\n" in text
+    assert text.count("note: no ") == 4
+    assert " 0 " not in text[text.index("\ntotal ") :]
+
+
+def test_part_of_an_area_has_no_share(design: Design) -> None:
+    text = text_of(evaluated(design, "ideal", sram_bits=None))
+    # 4·(1.694·(9·(36 + 12 + log2 9)) + 153.46) = 3734.4 µm²
+    assert row(text, "PE array")[-2:] == ["0.0037344", "–"]
+    assert row(text, "total ")[-2:] == ["–", "–"]
+
+
+def test_figures_line_leaves_out_what_is_not_known(design: Design) -> None:
+    known = report.figures_line(evaluated(design, "tiled"))
+    assert known.startswith("latency ")
+    assert known.endswith("; 2 × 2 PEs of 6 × 6 bit, SRAM 0.05 Mbit")
+    line = report.figures_line(evaluated(design, "ideal", dram_bits_per_s=None, sram_bits=None))
+    assert line.startswith("DRAM traffic ")
+    assert line.endswith("; 2 × 2 PEs of 6 × 6 bit")
+    assert "latency" not in line
+    assert "area" not in line
