@@ -13,7 +13,7 @@ Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -40,17 +40,21 @@ class Batch:
     compute_s : floats, shape (B, U, w, w) or (B, U, 1, 1)
     traffic : floats, shape (B, U, w, w)
         DRAM bits of weights, ifmap and partial sums; inf where the pair of widths cannot run.
+    latencies : mapping of (Relaxation, int) to floats
+        Latency tables of layer kinds already worked out: no price changes them.
     """
 
     compute_s: Floats
     traffic: Floats
+    latencies: dict[tuple[Relaxation, int], Floats] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.traffic)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
         """The same for some of the options."""
-        return Batch(self.compute_s[rows], self.traffic[rows])
+        known = {kind: table[rows] for kind, table in self.latencies.items()}
+        return Batch(self.compute_s[rows], self.traffic[rows], known)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Assignment:
 class _Kind:
     """Layers with equal tables: axes of the scope that each operand's width runs along."""
 
+    number: int
     layer: Layer
     geometry: int
     noise: Floats  # (w,)
@@ -180,7 +185,15 @@ class Relaxation:
                 barred = np.where(allowed, 0.0, np.inf)
                 self._kinds.append(
                     _Kind(
-                        layer, geometry, noise, barred, len(scope), input_axis, weight_axis, extra
+                        len(self._kinds),
+                        layer,
+                        geometry,
+                        noise,
+                        barred,
+                        len(scope),
+                        input_axis,
+                        weight_axis,
+                        extra,
                     )
                 )
             kind_of.append(found[key])
@@ -291,14 +304,19 @@ class Relaxation:
             per_width = per_width + prices[:, NOISE, None] * kind.noise + kind.allowed
             pairs = pairs + per_width[:, :, None]
         table = spread(pairs)
-        if prices[:, (LATENCY, DRAM)].any():
+        if prices[:, DRAM].any():
             bits = spread(np.where(runs, traffic, 0.0)) + kind.extra_bits
-            if prices[:, DRAM].any():
-                table = table + prices[:, DRAM][column] * bits
-            if prices[:, LATENCY].any():
-                bits = bits / self.space.problem.dram_bits_per_s
-                latency_s = np.maximum(spread(batch.compute_s[:, kind.geometry]), bits)
-                table = table + prices[:, LATENCY][column] * latency_s
+            table = table + prices[:, DRAM][column] * bits
+        if prices[:, LATENCY].any():
+            key = self, kind.number
+            if key not in batch.latencies:
+                bits = spread(np.where(runs, traffic, 0.0)) + kind.extra_bits
+                bits /= self.space.problem.dram_bits_per_s
+                compute_s = spread(batch.compute_s[:, kind.geometry])
+                batch.latencies[key] = np.maximum(compute_s, bits)
+            latency_s = batch.latencies[key]
+            priced = (prices[:, LATENCY] != 1).any()
+            table = table + (prices[:, LATENCY][column] * latency_s if priced else latency_s)
         return np.broadcast_to(table, (len(batch), *(len(self.widths),) * axes))
 
     def _table(self, kind: _Kind, batch: Batch, prices: Floats) -> Floats:

@@ -209,12 +209,19 @@ class Design:
 
 
 def realise(
-    space: Space, point: Point, bound: float, ties_broken: bool, solver: SolverRecord
+    space: Space,
+    problem: Problem,
+    point: Point,
+    bound: float,
+    ties_broken: bool,
+    solver: SolverRecord,
 ) -> Design:
     """Recompute a point layer by layer into a design with its proof.
 
     Parameters
     ----------
+    problem : Problem
+        That of the space, perhaps with another objective and other budgets.
     bound : float
         Lower bound on the objective over the whole space.
     ties_broken : bool
@@ -225,7 +232,6 @@ def realise(
     SolverError
         The recomputed figures differ from the point's, or a budget is not kept.
     """
-    problem = space.problem
     network = problem.network
     hardware = Hardware(
         rows=int(space.rows[point.option]),

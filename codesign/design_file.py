@@ -36,7 +36,7 @@ def to_dict(design: Design) -> dict[str, Any]:
     """The design file's content."""
     return {
         "format": FORMAT,
-        "problem": _problem_dict(design.problem),
+        "problem": problem_to_dict(design.problem),
         "hardware": asdict(design.hardware),
         "tensor_bits": dict(design.tensor_bits),
         "layers": [asdict(layer) for layer in design.layer_designs],
@@ -59,7 +59,7 @@ def from_dict(data: Any, where: str) -> Design:
         raise SpecError(f"{where}: not a design file (format {found!r}, expected {FORMAT!r})")
     content = {key: value for key, value in data.items() if key != "format"}
     content["layer_designs"] = _renamed(content, "layers", "layer_designs", where)
-    content["problem"] = _problem_from(content.get("problem"), where)
+    content["problem"] = problem_from_dict(content.get("problem"), where)
     try:
         return parse(Design, content, where)
     except SpecError as error:
@@ -85,10 +85,15 @@ def load(path: Path) -> Design:
     return from_dict(read_json(path), str(path))
 
 
-def _problem_dict(problem: Problem) -> dict[str, Any]:
+def problem_to_dict(problem: Problem) -> dict[str, Any]:
+    """A design file's section on the problem."""
+    return {"network": asdict(problem.network), **terms_to_dict(problem)}
+
+
+def terms_to_dict(problem: Problem) -> dict[str, Any]:
+    """All of a problem but its network."""
     technology = problem.technology
     return {
-        "network": asdict(problem.network),
         "technology": {
             "name": technology.name,
             "engine": technology.engine,
@@ -113,7 +118,14 @@ def _problem_dict(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _problem_from(data: Any, where: str) -> Problem:
+def problem_from_dict(data: Any, where: str) -> Problem:
+    """A problem from a design file's section.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where`` and what is wrong.
+    """
     if not isinstance(data, Mapping):
         raise SpecError(f"{where}: problem: missing")
     given = data.get("technology")

@@ -95,8 +95,10 @@ class Dual:
         """
         count = len(batch)
         self.check_time()
-        # A bound above what any assignment costs proves that none keeps the limits.
-        worst = self.relaxation.worst(batch, self.main) if len(self.limited) else np.inf
+        # A bound above what any assignment costs proves that none keeps the limits; not needed
+        # where a bound above ``stop`` says all there is to say.
+        asked = len(self.limited) > 0 and np.isinf(stop)
+        worst = self.relaxation.worst(batch, self.main) if asked else np.full(count, np.inf)
         ceiling = np.minimum(stop, np.where(np.isfinite(worst), worst * (1 + 1e-9), stop))
         network = self.relaxation.space.problem.network
         found = DualBound(

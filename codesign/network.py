@@ -214,6 +214,8 @@ class Network:
         """
         if not isinstance(images, int) or images < 1:
             raise SpecError(f"batch: {images!r} images; give a whole number of at least 1")
+        if images == 1:
+            return self
 
         def grown(layer: Layer) -> Layer:
             loop = "N" if layer.weight_tensor is None else "G"

@@ -5,24 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import dataclass
 
 import numpy as np
 
 from codesign import solver
-from codesign.bounds import Relaxation
 from codesign.design import OPTIMAL_GAP, Design, SolverRecord, realise
 from codesign.errors import SolverError, SpecError
 from codesign.infeasible import explain
-from codesign.problem import BUDGET_TOLERANCE, Goal, Problem
-from codesign.search import CLOSED, Effort, Inquiry, OnProgress, Proof, prove
+from codesign.problem import Goal, Problem
+from codesign.proving import TIE_BREAKERS, Method, Proven, Prover
+from codesign.search import OnProgress
 from codesign.space import Space
-from codesign.whole import prove_whole
-
-Method = Literal["search", "whole"]
-METHODS = get_args(Method)
-TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
 
 
 @dataclass(frozen=True)
@@ -86,55 +80,37 @@ def solve(
     SolverError
         Time ran out before any design was found.
     """
-    if method not in METHODS:
-        raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if not 0 <= rel_gap < 1:
-        raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
     if time_limit_s is not None and not time_limit_s > 0:
         raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
     started = time.monotonic()
     deadline = math.inf if time_limit_s is None else started + time_limit_s
     space = Space(problem)
-    inquiry = Inquiry(
-        space=space,
-        relaxation=Relaxation(space),
-        goal=Goal(problem.objective, {str(name): x for name, x in problem.budgets.items()}),
-        lower=np.full(len(space), -np.inf),
-        best=None,
-        effort=Effort(),
-        rel_gap=rel_gap if rel_gap > OPTIMAL_GAP else CLOSED,
-        deadline=deadline,
-        on_progress=_reporter(on_progress, problem.objective, started),
+    prover = Prover(space, method=method, rel_gap=rel_gap, deadline=deadline)
+    limits = {str(name): limit for name, limit in problem.budgets.items()}
+    found = prover.answer(
+        tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
+        limits,
+        lambda metric: _reporter(on_progress, metric, started),
     )
-    prove_goal = prove_whole if method == "whole" else prove
-    first = prove_goal(inquiry)
-    if first.best is None:
-        if not first.complete:
+    if found.point is None:
+        if not found.first.complete:
             raise SolverError(
                 f"no design found within {time_limit_s} s, and none ruled out; allow more time"
             )
-        raise explain(inquiry)
-    proof = first
-    for metric in TIE_BREAKERS:
-        if proof.complete and metric != problem.objective:
-            report = _reporter(on_progress, metric, started)
-            inquiry = _next_goal(inquiry, proof, metric, report)
-            proof = prove_goal(inquiry)
-    assert proof.best is not None  # each goal starts from a point within its limits
-    record = _record(inquiry, first, rel_gap, method, time.monotonic() - started)
-    return realise(space, proof.best, first.bound, proof.complete, record)
+        raise explain(prover.inquiry(Goal(problem.objective, limits)))
+    seconds = time.monotonic() - started
+    record = solver_record(found, problem.objective, rel_gap, method, seconds)
+    return realise(space, problem, found.point, found.first.bound, found.complete, record)
 
 
-def _record(
-    inquiry: Inquiry, first: Proof, rel_gap: float, method: Method, seconds: float
+def solver_record(
+    found: Proven, objective: str, rel_gap: float, method: Method, seconds: float
 ) -> SolverRecord:
     """What the solve took, and what became of the hardware options in proving the objective."""
-    assert first.best is not None
-    value, solved = (
-        first.best.metrics[inquiry.space.problem.objective],
-        sorted(inquiry.effort.solved),
-    )
-    closed = first.lower >= value * (1 - max(rel_gap, OPTIMAL_GAP))
+    assert found.first.best is not None
+    value = found.first.best.metrics[objective]
+    closed = found.first.lower >= value * (1 - max(rel_gap, OPTIMAL_GAP))
+    solved = sorted(found.effort.solved)
     bounded = np.delete(closed, solved)
     return SolverRecord(
         name=solver.NAME,
@@ -145,21 +121,7 @@ def _record(
         bounded_away=int(bounded.sum()),
         solved=len(solved),
         left_open=int((~bounded).sum()),
-        programmes=inquiry.effort.programmes,
-    )
-
-
-def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress | None) -> Inquiry:
-    """Minimise another metric with the last one held at the value just proven."""
-    assert proof.best is not None
-    value = proof.best.metrics[inquiry.goal.metric]
-    return replace(
-        inquiry,
-        goal=Goal(metric, {**inquiry.goal.limits, inquiry.goal.metric: value}),
-        lower=np.where(proof.lower > value * (1 + 2 * BUDGET_TOLERANCE), np.inf, -np.inf),
-        best=proof.best,
-        rel_gap=CLOSED,
-        on_progress=report,
+        programmes=found.effort.programmes,
     )
 
 

@@ -144,7 +144,7 @@ class Problem:
         self._check_pins()
         self._check_sensitivity()
         if self.quality is not None:
-            limit = self.uniform_noise(_uniform_bits(self.quality))
+            limit = self.uniform_noise(uniform_bits(self.quality))
             given = self.budgets.get("noise", limit)
             if not math.isclose(given, limit, rel_tol=1e-12):
                 raise SpecError(
@@ -195,12 +195,12 @@ class Problem:
     def _check_sensitivity(self) -> None:
         if self.sensitivity is None:
             if self.quality is not None:
-                _uniform_bits(self.quality)
+                uniform_bits(self.quality)
             return
         for key in self.sensitivity:
             if key not in self.noise_sources:
                 raise SpecError(f"sensitivity: unknown {key!r}{nearest(key, self.noise_sources)}")
-        uniform = () if self.quality is None else (_uniform_bits(self.quality),)
+        uniform = () if self.quality is None else (uniform_bits(self.quality),)
         for source in self.noise_sources:
             for bits in (*self.allowed_bits(source), *uniform):
                 if bits not in self.sensitivity.get(source, {}):
@@ -227,7 +227,14 @@ class Goal:
         )
 
 
-def _uniform_bits(quality: str) -> int:
+def uniform_bits(quality: str) -> int:
+    """``q`` of ``"uniform:q"``.
+
+    Raises
+    ------
+    SpecError
+        Anything else.
+    """
     kind, _, bits = quality.partition(":")
     if kind != "uniform" or not bits.isdecimal() or not 1 <= int(bits) <= MAX_BITS:
         raise SpecError(f"quality {quality!r}: write uniform:<bits>, as in uniform:6, 1 to 32 bits")

@@ -9,9 +9,10 @@ bound, so the least of these bounds and of the programmes' own holds for the who
 
 from codesign.search.area import LeastArea
 from codesign.search.inquiry import CLOSED, Effort, Inquiry, OnProgress, OutOfTime, Proof
+from codesign.search.memory import Memory
 from codesign.search.metric import LeastMetric
 
-__all__ = ["CLOSED", "Effort", "Inquiry", "OnProgress", "OutOfTime", "Proof", "prove"]
+__all__ = ["CLOSED", "Effort", "Inquiry", "Memory", "OnProgress", "OutOfTime", "Proof", "prove"]
 
 
 def prove(inquiry: Inquiry) -> Proof:

@@ -16,6 +16,8 @@ from codesign.units import UM2_PER_MM2
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+FEW = 4  # options of a shape
+
 
 class LeastArea(Search):
     """Minimise area: the array's area is known, its least SRAM is found by bisection and programme.
@@ -36,9 +38,21 @@ class LeastArea(Search):
         self.lower[options[bound.value > self.stop_at()]] = np.inf
 
     def prove(self) -> Proof:
-        self.least_sram = np.zeros(len(self.space))
-        self._raise_area(np.arange(len(self.space)))
+        everyone = np.arange(len(self.space))
+        self.least_sram = np.zeros(len(everyone))
+        self._recall(everyone)
+        self._raise_area(everyone)
         return super().prove()
+
+    def _recall(self, everyone: Ints) -> None:
+        """What earlier goals know: bounds on the area, and capacities that are too small."""
+        self.lower = np.maximum(self.lower, self.memory.lower(self.goal, self.least_sram))
+        if self.bounded_metric() in self.goal.limits:
+            too_small = self.memory.too_small(
+                self.bounded_metric(), self.goal.limits, self.stop_at(), len(everyone)
+            )
+            self.lower[np.isinf(too_small)] = np.inf
+            self.least_sram = np.where(np.isfinite(too_small), too_small + 1, 0.0)
 
     def _raise_area(self, options: Ints) -> None:
         slope = self.space.problem.technology.sram_area_um2.slope
@@ -79,8 +93,11 @@ class LeastArea(Search):
         options = options[self.lower[options] < self.cutoff]
         if not len(options):
             return
-        start = np.broadcast_to(self.multipliers[shape], (len(options), len(self.dual.limited)))
-        self._bisect(shape, options, np.array(start), ratio=1.05)
+        start = self.first_multipliers(options)
+        if len(options) > FEW:
+            self._bisect(shape, options, start, ratio=1.05)
+        else:  # not worth the rounds before they are solved
+            self.option_multipliers |= dict(zip(options.tolist(), start, strict=True))
 
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
         """Raise ``least_sram`` of options until the undecided range is within ``ratio``."""
@@ -92,11 +109,12 @@ class LeastArea(Search):
             high = np.minimum(high, self.capacity(options))
             mine = options[rows]
             probe[rows] = np.minimum(probe[rows], high[rows])
-            batch = self.batch(mine, shape, probe[rows])
+            batch = self.batch(mine, probe[rows])
             found = self.dual.bound(
                 batch, start=multipliers[rows], stop=self.stop_at(), accuracy=1e-5
             )
             multipliers[rows] = found.prices
+            self.note_cut(mine, found, probe[rows])
             self._offer_reached(mine, probe[rows], found)
             ruled_out = found.value > self.stop_at()
             self.least_sram[mine[ruled_out]] = probe[rows[ruled_out]] + 1
@@ -124,7 +142,7 @@ class LeastArea(Search):
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
         high = float(self.capacity(options)[0])
-        single = self.batch(options, shape, np.array([high]))
+        single = self.batch(options, np.array([high]))
         low = float(self.least_sram[option])
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, stop=self.stop_at())

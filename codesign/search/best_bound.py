@@ -17,11 +17,16 @@ from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 from codesign.programme import Answer, solve_programme
 from codesign.search.inquiry import Inquiry, OnProgress, OutOfTime, Proof
+from codesign.search.memory import Cut, Fact
 from codesign.search.together import Together
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+OPTION, SEEN, UNSEEN = range(3)  # what is queued: an option, or a shape before or after a look
+SEEN_TOGETHER = 8  # shapes looked at at once
+FEW_OPTIONS = 64  # so many are bounded one shape after the other, without screening
 
 
 class Search:
@@ -30,7 +35,8 @@ class Search:
     def __init__(self, inquiry: Inquiry) -> None:
         self.inquiry = inquiry
         self.space, self.relaxation = inquiry.space, inquiry.relaxation
-        self.goal, self.best = inquiry.goal, inquiry.best
+        self.goal, self.memory = inquiry.goal, inquiry.memory
+        self.best = inquiry.best or self.memory.best(inquiry.goal)
         self.lower = inquiry.lower.copy()
         self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits, self.check_time)
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
@@ -55,6 +61,9 @@ class Search:
     def bound_options(self, shape: int, options: Ints) -> None:
         """Bound options of one shape with their own tilings and SRAM."""
         raise NotImplementedError
+
+    def bound_capacities(self, options: Ints) -> None:
+        """Bound the shapes of options with the SRAM their limits leave, where that helps."""
 
     def solve_option(self, option: int) -> float:
         """Solve one option; returns a bound on what it can still offer below the cutoff."""
@@ -99,13 +108,15 @@ class Search:
         try:
             self._screen()
             while self.queue and not (self.inquiry.any_design and self.best):
-                _, is_shape, option, shape = heapq.heappop(self.queue)
+                _, stage, option, shape = heapq.heappop(self.queue)
                 bound = self._open_bound(option, shape)
                 if bound >= self.cutoff:
                     continue
                 self._report(bound)
                 self.check_time()
-                if is_shape:
+                if stage == UNSEEN:
+                    self._look_at_shapes([shape, *self._next_unseen()])
+                elif stage == SEEN:
                     self._open_shape(shape)
                 else:
                     self.lower[option] = max(self.lower[option], self.solve_option(option))
@@ -114,11 +125,15 @@ class Search:
             complete = False
         reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
         bound = min(reached, float(self.lower.min(initial=np.inf)))
+        self.memory.facts.append(Fact(self.goal, self.lower))
         return Proof(self.best, bound, self.lower, complete)
 
     def offer(self, point: Point | None) -> bool:
         """Keep a point if it is within the limits and better than the best so far."""
-        if point is None or not self.goal.kept_by(point.metrics):
+        if point is None:
+            return False
+        self.memory.points.append(point)
+        if not self.goal.kept_by(point.metrics):
             return False
         metric = self.goal.metric
         if self.best is None or point.metrics[metric] < self.best.metrics[metric]:
@@ -131,14 +146,21 @@ class Search:
         mine = self.space.shape_of == shape
         return np.flatnonzero(mine & (self.lower < self.cutoff))
 
-    def batch(self, options: Ints, shape: int, sram_bits: Floats) -> Batch:
-        """Tables of options of one shape, each with its own SRAM capacity."""
+    def batch(self, options: Ints, sram_bits: Floats) -> Batch:
+        """Tables of options, each with its own SRAM capacity."""
+        shape_of = self.space.shape_of[options]
+        tables = np.empty((len(options), *self.space.compulsory_traffic.shape))
+        for shape in np.unique(shape_of):
+            mine = shape_of == shape
+            tables[mine] = self._traffic(int(shape), sram_bits[mine])
+        return self._masked(options, tables, self.space.shape_cycles[shape_of])
+
+    def _traffic(self, shape: int, sram_bits: Floats) -> Floats:
+        """(capacities, geometries, widths, widths): DRAM bits, or 0, where some tiling fits."""
         if self.moves_data:
-            traffic = self.space.traffic_within(shape, sram_bits)
-        else:  # what fits is all that matters
-            fits = self.space.least_need(shape) <= sram_bits[:, None, None, None]
-            traffic = np.where(fits, 0.0, np.inf)
-        return self._masked(options, traffic, self.space.shape_cycles[[shape]])
+            return self.space.traffic_within(shape, sram_bits)
+        fits = self.space.least_need(shape) <= sram_bits[:, None, None, None]
+        return np.where(fits, 0.0, np.inf)  # what fits is all that matters
 
     def _masked(self, options: Ints, traffic: Floats, cycles: Ints) -> Batch:
         weights, ifmaps = self.space.runnable(options)
@@ -152,10 +174,21 @@ class Search:
 
     def _screen(self) -> None:
         """Bound pairs of PE widths, then array shapes, with the least traffic any tiling has."""
-        space = self.space
         open_options = np.flatnonzero(self.lower < self.cutoff)
-        if not len(open_options):
-            return
+        limits = [(name, x) for name, x in self.goal.limits.items() if name in PRICED]
+        screened = (self.bounded_metric(), *sorted(limits))
+        if len(open_options) > FEW_OPTIONS and screened not in self.memory.screened:
+            self.memory.screened.add(screened)
+            start = self._screen_pairs(open_options)
+            open_options = np.flatnonzero(self.lower < self.cutoff)
+            self._screen_shapes(open_options, start)
+        open_options = np.flatnonzero(self.lower < self.cutoff)
+        for shape in np.unique(self.space.shape_of[open_options]):
+            self._push(UNSEEN, -1, int(shape))
+
+    def _screen_pairs(self, open_options: Ints) -> Floats:
+        """Bound pairs of PE widths on an ideal array; returns good prices."""
+        space = self.space
         least_cycles = space.shape_cycles[np.unique(space.shape_of[open_options])].min(axis=0)
         pair = space.pe_weight_bits * 64 + space.pe_activation_bits
         pairs, first, which = np.unique(pair[open_options], return_index=True, return_inverse=True)
@@ -168,25 +201,24 @@ class Search:
         )
         self.check_time()
         found = self.dual.bound(ideal, stop=self.stop_at(), accuracy=1e-4)
-        self._spread_bound(open_options, found, which)
+        self.spread_bound(open_options, found, which, np.full(len(which), np.inf))
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
-        open_options = np.flatnonzero(self.lower < self.cutoff)
-        shapes, which = np.unique(space.shape_of[open_options], return_inverse=True)
+        return np.asarray(found.prices[-1])
+
+    def _screen_shapes(self, open_options: Ints, prices: Floats) -> None:
+        """Bound array shapes with ideal SRAM."""
+        shapes, which = np.unique(self.space.shape_of[open_options], return_inverse=True)
         if not len(shapes):
             return
-        ideal = self._ideal_shapes(open_options, shapes, which)
-        start = np.broadcast_to(found.prices[-1], (len(shapes), found.prices.shape[1]))
+        ideal = self.union_of_shapes(open_options, shapes, which)
+        start = np.broadcast_to(prices, (len(shapes), len(prices)))
         keepable = self._each_limit_keepable(ideal)
         self._rule_out(open_options[~keepable[which]])
         self.check_time()
         found = self.dual.bound(ideal, start=start, stop=self.stop_at(), accuracy=1e-3)
-        self._spread_bound(open_options, found, which)
+        self.spread_bound(open_options, found, which, np.full(len(which), np.inf))
         self.multipliers[shapes] = found.prices
-        for shape in shapes:
-            mine = self.shape_options(int(shape))
-            if len(mine):
-                self.ideal[int(shape)] = ideal.take(shapes == shape)
-                self._push(-1, int(shape))
+        self.ideal = {int(shape): ideal.take(shapes == shape) for shape in shapes}
 
     def _each_limit_keepable(self, batch: Batch) -> Bools:
         """(B,): whether each limit, taken alone, can be kept."""
@@ -202,8 +234,12 @@ class Search:
     def _rule_out(self, options: Ints) -> None:
         self.lower[options] = np.inf
 
-    def _ideal_shapes(self, options: Ints, shapes: Ints, which: Ints) -> Batch:
-        """Each shape with the least cycles and widest PEs of its open options, ideal tilings."""
+    def union_of_shapes(
+        self, options: Ints, shapes: Ints, which: Ints, sram_bits: Floats | None = None
+    ) -> Batch:
+        """Each shape with the widest PEs and least cycles of its open options; ideal tilings, or
+        those within some SRAM.
+        """
         space = self.space
         weights, ifmaps = space.runnable(options)
         runs = np.zeros((len(shapes), len(space.widths), len(space.widths)), dtype=bool)
@@ -213,31 +249,67 @@ class Search:
             factor = np.full(runs.shape, np.iinfo(np.int64).max)
             np.minimum.at(factor, which, space.option_precision_factor(options))
             compute_s = compute_s * factor[:, None]
-        return Batch(compute_s, np.where(runs[:, None], space.compulsory_traffic, np.inf))
+        traffic = space.compulsory_traffic
+        if sram_bits is not None:
+            each = zip(shapes.tolist(), sram_bits[:, None], strict=True)
+            traffic = np.concatenate([self._traffic(shape, bits) for shape, bits in each])
+        return Batch(compute_s, np.where(runs[:, None], traffic, np.inf))
 
-    def _spread_bound(self, options: Ints, found: DualBound, which: Ints) -> None:
+    def spread_bound(self, options: Ints, found: DualBound, which: Ints, sram_bits: Floats) -> None:
+        """Take over, for each option, the bound of what it was united into."""
         spread = DualBound(
             found.value[which], found.prices[which], found.reached, found.tensor, found.weight
         )
         self.raise_bounds(options, spread)
+        self.note_cut(options, spread, sram_bits)
+
+    def note_cut(self, options: Ints, found: DualBound, sram_bits: Floats) -> None:
+        """Remember a dual bound for later goals."""
+        value = found.value + found.prices @ self.dual.limits
+        cut = Cut(options, self.dual.prices(found.prices), value, sram_bits)
+        self.memory.add_cut(self.bounded_metric(), cut, len(self.space))
+
+    def first_multipliers(self, options: Ints) -> Floats:
+        """Prices to begin with: an option's own of an earlier bound, or its shape's."""
+        names = [PRICED[metric] for metric in self.dual.limited]
+        own, known = self.memory.multipliers(options, self.bounded_metric(), names)
+        shapes = self.multipliers[self.space.shape_of[options]]
+        return np.where(known[:, None], own, shapes)
 
     def stop_at(self) -> float:
         """Dual bounds above this need no improvement."""
         return self.reach
+
+    def _next_unseen(self) -> list[int]:
+        """A few further shapes at the head of the queue."""
+        found: list[int] = []
+        while self.queue and self.queue[0][1] == UNSEEN and len(found) + 1 < SEEN_TOGETHER:
+            found.append(heapq.heappop(self.queue)[3])
+        return found
+
+    def _look_at_shapes(self, shapes: list[int]) -> None:
+        """Bound shapes with the most SRAM that one of their options has; queue what is open."""
+        options = np.sort(np.concatenate([self.shape_options(shape) for shape in shapes]))
+        # A first goal's first shape may well give a design that closes the others.
+        if self.best is not None and self.memory.facts and len(options) > len(shapes):
+            self.bound_capacities(options)
+        for shape in shapes:
+            if self._open_bound(-1, shape) < self.cutoff:
+                self._push(SEEN, -1, shape)
 
     def _open_shape(self, shape: int) -> None:
         options = self.shape_options(shape)
         self.bound_options(shape, options)
         for option in options:
             if self.lower[option] < self.cutoff:
-                self._push(int(option), shape)
+                self._push(OPTION, int(option), shape)
 
     def _open_bound(self, option: int, shape: int) -> float:
         if option >= 0:
             return float(self.lower[option])
         return float(self.lower[self.space.shape_of == shape].min())
 
-    def _push(self, option: int, shape: int) -> None:
+    def _push(self, stage: int, option: int, shape: int) -> None:
         """Queue an option, or a whole shape (option −1), by its bound; options first among equals.
 
         Bounds are compared to seven digits, so that of many nearly equal ones an option is solved
@@ -245,7 +317,7 @@ class Search:
         """
         bound = self._open_bound(option, shape)
         key = float(f"{bound:.6e}")
-        heapq.heappush(self.queue, (key, int(option < 0), option, shape))
+        heapq.heappush(self.queue, (key, stage, option, shape))
 
     def _report(self, bound: float) -> None:
         if self.inquiry.on_progress is not None:

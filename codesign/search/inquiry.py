@@ -12,6 +12,7 @@ import numpy.typing as npt
 from codesign.bounds import Relaxation
 from codesign.point import Point
 from codesign.problem import Goal
+from codesign.search.memory import Memory
 from codesign.space import Space
 
 Floats = npt.NDArray[np.float64]
@@ -69,6 +70,8 @@ class Inquiry:
         Of `time.monotonic`.
     on_progress : callable, optional
         Given the metric of the best point (or None) and the bound.
+    memory : Memory
+        What other goals over this space have proved and met; added to.
     any_design : bool
         Stop at the first point within the limits (is there one?), proving no optimum.
     """
@@ -82,6 +85,7 @@ class Inquiry:
     rel_gap: float = CLOSED
     deadline: float = math.inf
     on_progress: OnProgress | None = None
+    memory: Memory = field(default_factory=Memory)
     any_design: bool = False
 
     @property

@@ -27,24 +27,38 @@ class LeastMetric(Search):
     def prove(self) -> Proof:
         sram = self.capacity(np.arange(len(self.space)))
         self.lower[sram < 1] = np.inf
+        self.lower = np.maximum(self.lower, self.memory.lower(self.goal, sram))
         self.solved_tables: list[tuple[Batch, float]] = []
         return super().prove()
 
     def capacity(self, options: Ints) -> Floats:
         return self.space.sram_bits_within(options, self.goal.limits.get("area_mm2"))
 
+    def bound_capacities(self, options: Ints) -> None:
+        if "area_mm2" not in self.goal.limits:
+            return
+        shape_of, sram = self.space.shape_of[options], self.capacity(options)
+        shapes, which = np.unique(shape_of, return_inverse=True)
+        most = np.zeros(len(shapes))
+        np.maximum.at(most, which, sram)
+        union = self.union_of_shapes(options, shapes, which, most)
+        start = self.first_multipliers(options[np.searchsorted(shape_of, shapes)])
+        found = self.dual.bound(union, start=start, stop=self.stop_at(), accuracy=1e-4)
+        self.spread_bound(options, found, which, most[which])
+
     def bound_options(self, shape: int, options: Ints) -> None:
-        self.lower[options] = np.maximum(
-            self.lower[options], self.bound_from_tables(self.ideal[shape])
-        )
+        if shape in self.ideal:
+            known = self.bound_from_tables(self.ideal[shape])
+            self.lower[options] = np.maximum(self.lower[options], known)
         options = options[self.lower[options] < self.cutoff]
         if not len(options):
             return
         sram = self.capacity(options)
-        start = np.broadcast_to(self.multipliers[shape], (len(options), len(self.dual.limited)))
-        batch = self.batch(options, shape, sram)
+        start = self.first_multipliers(options)
+        batch = self.batch(options, sram)
         found = self.dual.bound(batch, start=start, stop=self.stop_at(), accuracy=1e-5)
         self.raise_bounds(options, found)
+        self.note_cut(options, found, sram)
         for n, option in enumerate(options):
             self.option_multipliers[int(option)] = found.prices[n]
         if np.isfinite(found.reached).any():
@@ -56,7 +70,7 @@ class LeastMetric(Search):
     def solve_option(self, option: int) -> float:
         options = np.array([option])
         sram = float(self.capacity(options)[0])
-        single = self.batch(options, int(self.space.shape_of[option]), np.array([sram]))
+        single = self.batch(options, np.array([sram]))
         known = self.bound_from_tables(single)
         if known >= self.cutoff:
             return known
@@ -64,6 +78,7 @@ class LeastMetric(Search):
         found = self.dual.bound(single, start=start, stop=self.stop_at())
         if np.isfinite(found.reached[0]):
             self.offer(price(self.space, option, found.tensor[0], found.weight[0], sram))
+        self.note_cut(options, found, np.array([sram]))
         bound = max(known, float(found.value[0]))
         if bound < self.cutoff:
             solved = self.solve_restricted(option, (sram, sram), single, found.prices[0])

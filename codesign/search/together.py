@@ -47,7 +47,7 @@ class Together:
         if self.solved >= ALL_AFTER:
             options = np.flatnonzero(lower < cutoff)
         else:
-            queued = [option for _, is_shape, option, _ in self.search.queue if not is_shape]
+            queued = [option for _, _, option, _ in self.search.queue if option >= 0]
             options = np.array(sorted(o for o in queued if lower[o] < cutoff), dtype=np.int64)
         fresh = np.array([int(o) not in self.tried for o in options], dtype=bool)
         self.tried.update(int(o) for o in options)
@@ -105,7 +105,7 @@ class Together:
         compute_s, traffic = [], []
         for shape in np.unique(search.space.shape_of[group]):
             mine = group[search.space.shape_of[group] == shape]
-            batch = search.batch(mine, int(shape), search.capacity(mine))
+            batch = search.batch(mine, search.capacity(mine))
             every = np.broadcast_to(batch.compute_s, batch.traffic.shape)
             compute_s.append(every.min(axis=0))
             traffic.append(batch.traffic.min(axis=0))

@@ -1,0 +1,132 @@
+"""Questions over one space, each a list of metrics to minimise one after the other.
+
+All questions share what the space's tables cost to build, what was proved for earlier ones, and
+the designs met on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from codesign.bounds import Relaxation
+from codesign.design import OPTIMAL_GAP
+from codesign.errors import SpecError
+from codesign.point import Point
+from codesign.problem import BUDGET_TOLERANCE, Goal
+from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
+from codesign.space import Space
+from codesign.whole import prove_whole
+
+Method = Literal["search", "whole"]
+METHODS = get_args(Method)
+TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
+
+ReportMetric = Callable[[str], OnProgress | None]
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A question's answer.
+
+    Attributes
+    ----------
+    point : Point or None
+        None: nothing within the limits, proven if ``first.complete``.
+    first : Proof
+        Of the first metric.
+    complete : bool
+        Whether the least of every metric was proven, in their order.
+    effort : Effort
+    """
+
+    point: Point | None
+    first: Proof
+    complete: bool
+    effort: Effort
+
+
+class Prover:
+    """Answers questions over one space.
+
+    Parameters
+    ----------
+    method : "search" or "whole"
+    rel_gap : float
+        Relative gap at which to stop minimising the first metric.
+    deadline : float
+        Of `time.monotonic`.
+
+    Raises
+    ------
+    SpecError
+        An unknown method, or a gap outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        method: Method = "search",
+        rel_gap: float = OPTIMAL_GAP,
+        deadline: float = math.inf,
+    ) -> None:
+        if method not in METHODS:
+            raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        if not 0 <= rel_gap < 1:
+            raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
+        self.space, self.relaxation = space, Relaxation(space)
+        self.memory = Memory()
+        self.prove = prove_whole if method == "whole" else prove
+        self.rel_gap, self.deadline = rel_gap, deadline
+
+    def inquiry(self, goal: Goal, report: OnProgress | None = None) -> Inquiry:
+        """One goal over the whole space."""
+        return Inquiry(
+            space=self.space,
+            relaxation=self.relaxation,
+            goal=goal,
+            lower=np.full(len(self.space), -np.inf),
+            best=None,
+            effort=Effort(),
+            rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSED,
+            deadline=self.deadline,
+            on_progress=report,
+            memory=self.memory,
+        )
+
+    def answer(
+        self,
+        metrics: Sequence[str],
+        limits: Mapping[str, float],
+        report: ReportMetric = lambda metric: None,
+    ) -> Proven:
+        """Minimise the metrics one after the other, each with those before held at their least."""
+        inquiry = self.inquiry(Goal(metrics[0], dict(limits)), report(metrics[0]))
+        proof = first = self.prove(inquiry)
+        for metric in metrics[1:]:
+            if proof.best is not None and proof.complete:
+                inquiry = _next_goal(inquiry, proof, metric, report(metric))
+                proof = self.prove(inquiry)
+        return Proven(proof.best, first, proof.complete, inquiry.effort)
+
+
+def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress | None) -> Inquiry:
+    """Minimise another metric with the last one held at the value just proven."""
+    assert proof.best is not None
+    value = proof.best.metrics[inquiry.goal.metric]
+    return Inquiry(
+        space=inquiry.space,
+        relaxation=inquiry.relaxation,
+        goal=Goal(metric, {**inquiry.goal.limits, inquiry.goal.metric: value}),
+        lower=np.where(proof.lower > value * (1 + 2 * BUDGET_TOLERANCE), np.inf, -np.inf),
+        best=proof.best,
+        effort=inquiry.effort,
+        deadline=inquiry.deadline,
+        on_progress=report,
+        memory=inquiry.memory,
+    )

@@ -1,0 +1,142 @@
+"""What earlier goals over the same space proved, for later goals to start from.
+
+A dual bound is a cut: with prices ``p`` on the metrics, every design of an option with at most
+``S`` bits of SRAM has ``p · metrics ≥ V``. It holds for every goal, whatever its limits. A search's
+last bounds of all options are a fact: they hold for every goal whose limits are as tight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.bounds import PRICED
+from codesign.point import Point
+from codesign.problem import BUDGET_TOLERANCE, Goal
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+ROUNDING = 1e-12  # relative to the largest term of a sum that bounds something
+MOST_CUTS = 2_000  # kept; the oldest ones of single shapes go first
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``prices · metrics ≥ value`` for designs of some options within some SRAM.
+
+    Attributes
+    ----------
+    options : ints, shape (n,)
+    prices : floats, shape (n, 5)
+        In the order of `PRICED`.
+    value : floats, shape (n,)
+    sram_bits : floats, shape (n,)
+        inf where the cut holds for every capacity.
+    """
+
+    options: Ints
+    prices: Floats
+    value: Floats
+    sram_bits: Floats
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Lower bounds of all options on a goal's metric, within its limits."""
+
+    goal: Goal
+    lower: Floats
+
+
+@dataclass
+class Memory:
+    """Cuts, facts and designs met, over all goals of one space."""
+
+    cuts: list[Cut] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    latest: dict[str, Floats] = field(default_factory=dict)  # by metric: prices of each option
+    screened: set[tuple[object, ...]] = field(default_factory=set)  # metric and limits
+
+    def add_cut(self, metric: str, cut: Cut, options: int) -> None:
+        """Keep a cut that was made to bound ``metric``, for a space of so many options."""
+        useful = np.isfinite(cut.value)
+        kept = Cut(
+            cut.options[useful], cut.prices[useful], cut.value[useful], cut.sram_bits[useful]
+        )
+        if len(kept.options):
+            self.cuts.append(kept)
+            latest = self.latest.setdefault(metric, np.zeros((options, len(PRICED))))
+            latest[kept.options] = kept.prices
+        if len(self.cuts) > MOST_CUTS:
+            del self.cuts[: MOST_CUTS // 10]
+
+    def lower(self, goal: Goal, sram_bits: Floats) -> Floats:
+        """(options,): bounds on the goal's metric for options of these capacities."""
+        lower = self._lower_by_facts(goal, len(sram_bits))
+        if goal.metric in PRICED:
+            self._raise_by_cuts(lower, goal, sram_bits)
+        return lower
+
+    def too_small(
+        self, metric: str, limits: Mapping[str, float], most: float, options: int
+    ) -> Floats:
+        """(options,): largest capacity known to keep ``metric`` above ``most``; −1 if none."""
+        found = np.full(options, -1.0)
+        for cut, bound in self._bounds_by_cuts(metric, limits):
+            above = bound > most
+            np.maximum.at(found, cut.options[above], cut.sram_bits[above])
+        return found
+
+    def _raise_by_cuts(self, lower: Floats, goal: Goal, sram_bits: Floats) -> None:
+        for cut, bound in self._bounds_by_cuts(goal.metric, goal.limits):
+            bound = np.where(cut.sram_bits >= sram_bits[cut.options], bound, -np.inf)
+            lower[cut.options] = np.maximum(lower[cut.options], bound)
+
+    def _bounds_by_cuts(
+        self, metric: str, limits: Mapping[str, float]
+    ) -> Iterator[tuple[Cut, Floats]]:
+        """Every cut with the bounds it puts on ``metric`` within the limits; −inf for none."""
+        main = PRICED.index(metric)
+        limit = np.array([limits.get(name, np.inf) for name in PRICED]) * (1 + BUDGET_TOLERANCE)
+        limit[main] = 0.0  # its own price is divided by
+        unlimited = np.isinf(limit)
+        known = np.where(unlimited, 0.0, limit)
+        for cut in self.cuts:
+            price, spent = cut.prices[:, main], cut.prices @ known
+            total = cut.value - spent - ROUNDING * (np.abs(cut.value) + spent)
+            holds = (price > 0) & (cut.prices[:, unlimited] == 0).all(axis=1)
+            yield cut, np.where(holds, total / np.where(holds, price, 1.0), -np.inf)
+
+    def multipliers(
+        self, options: Ints, metric: str, limited: Sequence[str]
+    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """(options, limits): prices of the latest cut of each option, and (options,) if any."""
+        others = [PRICED.index(name) for name in limited]
+        if metric not in self.latest:
+            return np.zeros((len(options), len(others))), np.zeros(len(options), dtype=bool)
+        prices = self.latest[metric][options]
+        return prices[:, others], prices[:, PRICED.index(metric)] > 0
+
+    def best(self, goal: Goal) -> Point | None:
+        """The best design met so far within a goal's limits."""
+        within = (point for point in self.points if goal.kept_by(point.metrics))
+        return min(within, key=lambda point: point.metrics[goal.metric], default=None)
+
+    def _lower_by_facts(self, goal: Goal, options: int) -> Floats:
+        lower = np.full(options, -np.inf)
+        for fact in self.facts:
+            if _as_tight(goal.limits, fact.goal.limits):
+                same = fact.goal.metric == goal.metric
+                known = fact.lower if same else np.where(fact.lower == np.inf, np.inf, -np.inf)
+                np.maximum(lower, known, out=lower)
+        return lower
+
+
+def _as_tight(limits: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """Whether every design within ``limits`` is within ``others``."""
+    return all(limits.get(name, np.inf) <= limit for name, limit in others.items())
