@@ -125,7 +125,7 @@ class Search:
             complete = False
         reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
         bound = min(reached, float(self.lower.min(initial=np.inf)))
-        self.memory.facts.append(Fact(self.goal, self.lower))
+        self.memory.add_fact(Fact(self.goal, self.lower))
         return Proof(self.best, bound, self.lower, complete)
 
     def offer(self, point: Point | None) -> bool:

@@ -21,7 +21,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 ROUNDING = 1e-12  # relative to the largest term of a sum that bounds something
-MOST_CUTS = 2_000  # kept; the oldest ones of single shapes go first
+MOST_CUTS, MOST_FACTS = 2_000, 500  # kept; each goal goes through all of them
+MOST_BYTES = 2**27  # of each of the two
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Memory:
     cuts: list[Cut] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
+    cut_bytes: int = 0
     latest: dict[str, Floats] = field(default_factory=dict)  # by metric: prices of each option
     screened: set[tuple[object, ...]] = field(default_factory=set)  # metric and limits
 
@@ -72,8 +74,15 @@ class Memory:
             self.cuts.append(kept)
             latest = self.latest.setdefault(metric, np.zeros((options, len(PRICED))))
             latest[kept.options] = kept.prices
-        if len(self.cuts) > MOST_CUTS:
-            del self.cuts[: MOST_CUTS // 10]
+            self.cut_bytes += 8 * kept.prices.size
+        while len(self.cuts) > MOST_CUTS or self.cut_bytes > MOST_BYTES:
+            self.cut_bytes -= 8 * self.cuts.pop(0).prices.size
+
+    def add_fact(self, fact: Fact) -> None:
+        """Keep the last bounds of a search; the oldest are forgotten."""
+        self.facts.append(fact)
+        most = min(MOST_FACTS, MOST_BYTES // fact.lower.nbytes)
+        del self.facts[: max(0, len(self.facts) - max(1, most))]
 
     def lower(self, goal: Goal, sram_bits: Floats) -> Floats:
         """(options,): bounds on the goal's metric for options of these capacities."""
