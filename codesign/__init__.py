@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
     from codesign.evaluation import Evaluation, evaluate
     from codesign.fits import AreaFitResult, fit_area
+    from codesign.front import Front
     from codesign.hardware import Accelerator
     from codesign.network import Layer, Network
     from codesign.optimum import Progress, solve
     from codesign.problem import Choices, Problem
     from codesign.specs import load_accelerator, load_memory, load_network, load_technology
+    from codesign.study import Study
+    from codesign.survey import FrontProgress, pareto
     from codesign.technology import Technology
 
 _HOME = {
@@ -24,6 +27,8 @@ _HOME = {
     "CodesignError": "errors",
     "Design": "design",
     "Evaluation": "evaluation",
+    "Front": "front",
+    "FrontProgress": "survey",
     "InfeasibleError": "errors",
     "Layer": "network",
     "Network": "network",
@@ -31,6 +36,7 @@ _HOME = {
     "Progress": "optimum",
     "SolverError": "errors",
     "SpecError": "errors",
+    "Study": "study",
     "Technology": "technology",
     "evaluate": "evaluation",
     "fit_area": "fits",
@@ -38,6 +44,7 @@ _HOME = {
     "load_memory": "specs",
     "load_network": "specs",
     "load_technology": "specs",
+    "pareto": "survey",
     "solve": "optimum",
 }
 
@@ -49,6 +56,8 @@ __all__ = [
     "CodesignError",
     "Design",
     "Evaluation",
+    "Front",
+    "FrontProgress",
     "InfeasibleError",
     "Layer",
     "Network",
@@ -56,6 +65,7 @@ __all__ = [
     "Progress",
     "SolverError",
     "SpecError",
+    "Study",
     "Technology",
     "evaluate",
     "fit_area",
@@ -63,6 +73,7 @@ __all__ = [
     "load_memory",
     "load_network",
     "load_technology",
+    "pareto",
     "solve",
 ]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,18 +22,22 @@ from codesign.options import (
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
     FIT,
+    OBJECTIVES,
+    PARETO,
+    PARETO_CONTRADICTIONS,
     QUALITY,
     SOLVE,
     SOLVE_CONTRADICTIONS,
     sectioned,
 )
+from codesign.study_commands import study
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from codesign.design import Design
     from codesign.evaluation import Evaluation
-    from codesign.optimum import Progress
+    from codesign.front import Front
     from codesign.problem import Problem
 
 PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
@@ -41,7 +45,7 @@ PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5,
 KINDS = ("networks", "technologies", "memories", "accelerators")
 
 
-class Front(click.Group):
+class Commands(click.Group):
     """The group of commands; keeps click from writing an empty line when interrupted."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -52,7 +56,7 @@ class Front(click.Group):
 
 
 @click.group(
-    cls=Front,
+    cls=Commands,
     no_args_is_help=False,  # a missing command is an error of one line like any other
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -62,8 +66,10 @@ def front() -> None:
 
     \b
     codesign solve resnet18 --max-area-mm2 6
+    codesign pareto resnet18 --objectives latency,area --range area=1:16 --plot front.png
     codesign evaluate vgg16 --accelerator eyeriss
     codesign fit pe.csv --kind pe --out my_technology.toml
+    codesign study run grid.toml --store results.sqlite
     codesign show networks
     """
 
@@ -89,6 +95,53 @@ def solve(**given: Any) -> int:
     design = _solved(problem, given)
     _hand_over(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
+
+
+@front.command(
+    cls=sectioned(PARETO),
+    params=[click.Argument(["network"]), *chain.from_iterable(PARETO.values())],
+)
+def pareto(**given: Any) -> int:
+    """Find the Pareto front of NETWORK: designs that no other beats in every objective.
+
+    NETWORK is a shipped name (see: codesign show networks) or a TOML file: what ends in .toml
+    or contains a path separator is a file. Every point is proven. The first objective is
+    minimised within limits on the others, placed where most is still unknown.
+
+    \b
+    Exit codes: 0 all points proven     4 a point's proof, or --all, is unfinished
+                2 bad input             5 no design found in time
+                3 infeasible          130 interrupted
+    """
+    from codesign.survey import pareto as find_front
+
+    flags.check_contradictions(given, PARETO_CONTRADICTIONS)
+    if given["rel_step"] is not None and not given["all"]:
+        raise click.UsageError("--rel-step says how far --all goes; give both.")
+    flags.check_files(given)
+    first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
+    problem = flags.problem({**given, "minimize": first})
+    with _default_quality(given, first), _watched(given, "front_line") as on_progress:
+        found = find_front(
+            problem,
+            [OBJECTIVES[word] for word in given["objectives"]],
+            None if given["all"] else given["points"] or 20,
+            ranges=flags.ranges(given),
+            rel_step=given["rel_step"] or 0.0,
+            time_limit_s=given["time_limit_s"],
+            on_progress=on_progress,
+        )
+    try:
+        if given["designs"] is not None:
+            found.save_designs(given["designs"])
+        if given["out"] is not None:
+            found.save(given["out"])
+        if given["plot"] is not None:
+            found.plot(given["plot"])
+    finally:  # a full disk does not cost the result
+        _tell_front(found, given)
+    proven = all(design.proof.status == "optimal" for design in found.designs)
+    return PROVEN if proven and (found.complete or not given["all"]) else UNPROVEN
 
 
 @front.command(
@@ -174,6 +227,9 @@ def show(kind: str | None, name: str | None) -> None:
         _print(catalogue.description(load[kind](flags.name_or_path(name))))
 
 
+front.add_command(study)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -210,29 +266,43 @@ def _complain(message: str, code: int) -> int:
 
 def _solved(problem: Problem, given: dict[str, Any]) -> Design:
     from codesign.optimum import solve as solve_problem
-    from codesign.report import live_line
 
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    line: AbstractContextManager[Callable[[Progress], None] | None] = (
-        live_line(sys.stderr, problem.objective)
-        if watched and not given["json"] and not given["quiet"]
-        else nullcontext()
-    )
+    quality, line = _default_quality(given, given["minimize"]), _watched(given, "progress_line")
+    with quality, line as on_progress:
+        return solve_problem(
+            problem,
+            method=given["method"],
+            time_limit_s=given["time_limit_s"],
+            rel_gap=given["rel_gap"],
+            on_progress=on_progress,
+        )
+
+
+@contextmanager
+def _default_quality(given: dict[str, Any], minimize: str) -> Iterator[None]:
+    """Say of an infeasible noise limit, where it was nobody's wish, that it is the default."""
     try:
-        with line as on_progress:
-            return solve_problem(
-                problem,
-                method=given["method"],
-                time_limit_s=given["time_limit_s"],
-                rel_gap=given["rel_gap"],
-                on_progress=on_progress,
-            )
+        yield
     except InfeasibleError as error:
-        if "noise" not in error.clashing or not flags.quality_is_default(given):
+        unasked = flags.quality_is_default({**given, "minimize": minimize})
+        if "noise" not in error.clashing or not unasked:
             raise
         raise InfeasibleError(
             f"{error}; the limit on noise is the default --quality {QUALITY}", error.clashing
         ) from None
+
+
+@contextmanager
+def _watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
+    """Show progress on one line of a terminal, written by the function of `report` so named."""
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    if not watched or given.get("json") or given["quiet"]:
+        yield None
+        return
+    from codesign import report
+
+    with report.live_line(sys.stderr, getattr(report, line)) as on_progress:
+        yield on_progress
 
 
 def _hand_over(result: Design | Evaluation, given: dict[str, Any]) -> None:
@@ -264,6 +334,12 @@ def _tell(result: Design | Evaluation, given: dict[str, Any]) -> None:
     else:
         quiet = given["quiet"]
         _print([report.figures_line(result)] if quiet else report.evaluation_parts(result))
+
+
+def _tell_front(found: Front, given: dict[str, Any]) -> None:
+    from codesign.front_report import front_parts, front_summary
+
+    _print([front_summary(found)] if given["quiet"] else front_parts(found))
 
 
 def _print(parts: Iterable[RenderableType]) -> None:

@@ -153,6 +153,12 @@ class Design:
         }
         return widths | {f"tensor:{name}": bits for name, bits in self.tensor_bits.items()}
 
+    @property
+    def memory_bound_share(self) -> float:
+        """Share of the latency spent in layers that the DRAM binds."""
+        bound = (row.latency_s or 0.0 for row in self.layer_designs if row.bound_by == "memory")
+        return math.fsum(bound) / self.metrics["latency_s"]
+
     @cached_property
     def area_breakdown_mm2(self) -> dict[str, float]:
         """Area of the PE array (overhead included) and of the SRAM."""

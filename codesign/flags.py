@@ -42,6 +42,9 @@ def check_files(given: dict[str, Any]) -> None:
     read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [given["csv"]] if "csv" in given else []
+    folder = given.get("designs")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise SpecError(f"--designs {folder}: not a folder")
     for key in ("out", "plot"):
         path = given[key]
         if path is None:
@@ -221,3 +224,17 @@ def _choices(given: dict[str, Any]) -> Choices:
         pinned=_pinned(given),
         output_bits=given["output_bits"],
     )
+
+
+def ranges(given: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """Ranges of objectives by metric, in the metrics' own units."""
+    scale = dict(LIMITS.values())
+    found: dict[str, tuple[float, float]] = {}
+    for word, low, high in given["range"]:
+        metric = OBJECTIVES[word]
+        if word not in given["objectives"]:
+            raise SpecError(f"--range {word}: no objective ({', '.join(given['objectives'])})")
+        if metric in found:
+            raise SpecError(f"--range {word}: given twice")
+        found[metric] = low * scale[metric], high * scale[metric]
+    return found

@@ -33,12 +33,15 @@ class Progress:
         Proven lower bound on it.
     seconds : float
         Since the start.
+    breaking_ties : bool
+        Whether the objective itself is settled.
     """
 
     metric: str
     best: float | None
     bound: float
     seconds: float
+    breaking_ties: bool = False
 
     @property
     def gap(self) -> float:
@@ -90,7 +93,7 @@ def solve(
     found = prover.answer(
         tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
         limits,
-        lambda metric: _reporter(on_progress, metric, started),
+        lambda metric: _reporter(on_progress, metric, metric != problem.objective, started),
     )
     if found.point is None:
         if not found.first.complete:
@@ -126,12 +129,16 @@ def solver_record(
 
 
 def _reporter(
-    on_progress: Callable[[Progress], None] | None, metric: str, started: float
+    on_progress: Callable[[Progress], None] | None,
+    metric: str,
+    breaking_ties: bool,
+    started: float,
 ) -> OnProgress | None:
     if on_progress is None:
         return None
 
     def report(best: float | None, bound: float) -> None:
-        on_progress(Progress(metric, best, bound, time.monotonic() - started))
+        seconds = time.monotonic() - started
+        on_progress(Progress(metric, best, bound, seconds, breaking_ties))
 
     return report

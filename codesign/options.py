@@ -5,6 +5,7 @@ Only click and the standard library are imported, so that ``--help`` is immediat
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,31 @@ def pin(text: str) -> tuple[str, int]:
     return key, whole_numbers(32)(bits)[0]
 
 
+def objectives(text: str) -> tuple[str, ...]:
+    """Read ``latency,area``: two or three metrics."""
+    words = tuple(word.strip() for word in text.split(","))
+    for word in words:
+        if word not in OBJECTIVES:
+            near = difflib.get_close_matches(word, OBJECTIVES, n=1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            raise click.BadParameter(f"{word!r} is none of {', '.join(OBJECTIVES)}{meant}.")
+    if len(set(words)) != len(words) or not 2 <= len(words) <= 3:
+        raise click.BadParameter(f"{text!r}: write two or three different ones, as in latency,area")
+    return words
+
+
+def span(text: str) -> tuple[str, float, float]:
+    """Read ``area=1:16``: an objective and the ends of its range, in the unit of its limit."""
+    word, _, ends = text.partition("=")
+    low, _, high = ends.partition(":")
+    if word not in OBJECTIVES or not low or not high:
+        raise click.BadParameter(f"{text!r}: write OBJECTIVE=LOW:HIGH, as in area=1:16.")
+    bounds = number(0, 1e15)(low), number(0, 1e15)(high)
+    if not bounds[0] < bounds[1]:
+        raise click.BadParameter(f"{text!r}: the lower end comes first.")
+    return word, *bounds
+
+
 LIMIT = number(1e-30, 1e15)
 WIDTHS = whole_numbers(32)
 ARRAY_SIDES = whole_numbers(65536)
@@ -102,6 +128,8 @@ FILE = click.Path(path_type=Path)
 PIN_HELP = "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable."
 PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
 ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
+REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told apart."
+RANGE_HELP = "Part of the front, in the units of --max-...: area=1:16. Repeatable."
 METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
 
 
@@ -127,6 +155,9 @@ def flag(name: str, text: str) -> click.Option:
 
 BATCH = option("--batch", "N", "Images at once.", 1, type=click.IntRange(1, 10**6))
 
+QUALITY_SAYS = ("--quality", "uniform:BITS", "At most the noise of BITS everywhere, or none.")
+OF_ONE_DESIGN = ("What is wanted", "The search", "The answer")  # sections only `solve` has as such
+
 SOLVE = {
     "The network": (BATCH,),
     "The platform": (
@@ -144,10 +175,7 @@ SOLVE = {
         option("--max-dram-mbit", "X", "Most DRAM traffic, whole batch.", type=LIMIT),
         option("--max-model-mbit", "X", "Most bits for all weights.", type=LIMIT),
         option("--max-gbops", "X", "Most bit operations, 10⁹, whole batch.", type=LIMIT),
-        option(
-            *("--quality", "uniform:BITS", "At most the noise of BITS everywhere, or none."),
-            told=f"{QUALITY}; none beside --max-noise or --minimize noise",
-        ),
+        option(*QUALITY_SAYS, told=f"{QUALITY}; none beside --max-noise or --minimize noise"),
         option("--max-noise", "X", "Most quantisation noise, not --quality.", type=LIMIT),
     ),
     "What is free to choose (lists: 4,6,8)": (
@@ -228,6 +256,35 @@ EVALUATE = {
         flag("--quiet", "Print one line: totals, hardware."),
     ),
 }
+
+PARETO = {
+    "The front": (
+        option(*("--objectives", "LIST", "Two or three metrics.", "latency,area"), type=objectives),
+        option("--points", "N", "How many.", type=click.IntRange(2, 10**6), told="20"),
+        flag("--all", "All points there are."),
+        option("--rel-step", "X", REL_STEP_HELP, type=number(0, 0.999999), told="0"),
+        option("--range", "WHAT=LOW:HIGH", RANGE_HELP, type=span, multiple=True),
+    ),
+    **{title: options for title, options in SOLVE.items() if title not in OF_ONE_DESIGN},
+    "What is wanted": (
+        *(o for o in SOLVE["What is wanted"] if o.name not in ("minimize", "quality")),
+        option(*QUALITY_SAYS, told=f"{QUALITY}; none beside --max-noise or the objective noise"),
+    ),
+    "The search": (
+        option("--time-limit-s", "X", "Then take what is found.", type=number(1e-9, 1e9)),
+    ),
+    "The answer": (
+        option("--out", "FILE", "Write the points (CSV).", type=FILE),
+        option("--plot", "FILE", "Draw the front: .png, .pdf or .svg.", type=FILE),
+        option("--designs", "DIR", "Write each point's design file there.", type=FILE),
+        flag("--quiet", "Print one line: points, ends, what is left unknown."),
+    ),
+}
+PARETO_CONTRADICTIONS = (
+    *(pair for pair in SOLVE_CONTRADICTIONS if "json" not in pair),
+    ("points", "all"),
+    ("points", "rel_step"),
+)
 
 FIT = (
     click.Argument(["csv"], type=FILE),

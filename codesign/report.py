@@ -15,7 +15,7 @@ from dataclasses import astuple
 from io import StringIO
 from threading import Timer
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleDimensions, RenderableType
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from codesign.design import Design
     from codesign.evaluation import Evaluation
     from codesign.optimum import Progress
+    from codesign.survey import FrontProgress
 
 WIDE = 10_000  # columns of a file or a pipe: nothing is ever wrapped or cut
 PATIENCE_S = 1.0  # a solve shorter than this shows no live line
@@ -310,24 +311,26 @@ def figures_line(figures: Figures) -> str:
 
 
 @contextmanager
-def live_line(stream: TextIO, objective: str) -> Iterator[Callable[[Progress], None]]:
-    """Show a running solve on one line of a terminal, from the first second until it ends.
+def live_line(
+    stream: TextIO, line: Callable[[Any, float], Text]
+) -> Iterator[Callable[[Any], None]]:
+    """Show running work on one line of a terminal, from the first second until it ends.
 
-    Yields the function to hand to `solve` as ``on_progress``.
+    Yields the function to hand over as ``on_progress``; ``line`` writes what that was last given
+    (None before) and the seconds since the start.
     """
     started = time.monotonic()
-    latest: deque[Progress] = deque(maxlen=1)
+    latest: deque[Any] = deque(maxlen=1)
 
-    def line() -> Text:
-        progress = latest[0] if latest else None
-        return progress_line(progress, objective, time.monotonic() - started)
+    def current() -> Text:
+        return line(latest[0] if latest else None, time.monotonic() - started)
 
     live = Live(
         console=Console(file=stream, highlight=False),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
-        get_renderable=line,
+        get_renderable=current,
     )
     timer = Timer(PATIENCE_S, live.start)
     timer.daemon = True
@@ -340,17 +343,29 @@ def live_line(stream: TextIO, objective: str) -> Iterator[Callable[[Progress], N
         live.stop()
 
 
-def progress_line(progress: Progress | None, objective: str, seconds: float) -> Text:
+def progress_line(progress: Progress | None, seconds: float) -> Text:
     """``12 s, latency: best 0.712 ms, bound 0.65 ms, gap 8.7 %``."""
     text = f"{seconds:.0f} s, "
     if progress is None:
         text += "bounding all hardware options"
     else:
         shown = METRICS_SHOWN[progress.metric]
-        text += shown.words + (": " if progress.metric == objective else " (breaking ties): ")
+        text += shown.words + (" (breaking ties): " if progress.breaking_ties else ": ")
         found = progress.best is not None and math.isfinite(progress.best)
         text += f"best {shown.amount(progress.best or 0.0)}" if found else "no design yet"
         if 0 < progress.bound < math.inf:  # 0 says nothing: no metric is negative
             text += f", bound {shown.amount(progress.bound)}"
             text += f", gap {gap_shown(max(progress.gap, 0.0))}" if found else ""
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def front_line(progress: FrontProgress | None, seconds: float) -> Text:
+    """``3 s, 12 of 20 points, unknown: 2.1 % of the hypervolume``."""
+    text = f"{seconds:.0f} s, "
+    if progress is None:
+        text += "looking for the ends of the front"
+    else:
+        wanted = "" if progress.wanted is None else f" of {progress.wanted}"
+        text += f"{progress.points}{wanted} points, unknown: {percent(progress.gap)} of "
+        text += "the hypervolume between the ends"
     return Text(text, no_wrap=True, overflow="ellipsis")

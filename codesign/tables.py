@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 
+import numpy as np
 import pandas as pd
 
 from codesign.figures import Figures, LayerDesign, Tile, utilisation
+from codesign.front import Front
+from codesign.problem import METRICS
 
 
 def layer_frame(figures: Figures) -> pd.DataFrame:
@@ -44,3 +47,27 @@ def _tiling(priced: LayerDesign) -> dict[str, int | str | None]:
     for size in fields(Tile):
         sizes[f"tile_{size.name}"] = getattr(priced.tile, size.name, None)
     return sizes | {"order": priced.order, "sram_bits": priced.sram_bits}
+
+
+def front_frame(front: Front) -> pd.DataFrame:
+    """One row per point of a front; see `Front.points`."""
+    names = [*front.objectives, *(name for name in METRICS if name not in front.objectives)]
+    rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
+    rows = []
+    for number, design in enumerate(front.designs):
+        roofs = [row.bound_by for row in design.layer_designs]
+        rows.append(
+            {
+                **{name: design.metrics[name] for name in names},
+                **asdict(design.hardware),
+                "compute_bound_layers": roofs.count("compute"),
+                "memory_bound_layers": roofs.count("memory"),
+                "memory_bound_share": design.memory_bound_share,
+                "rate_to_next": rates[number] if number < len(rates) else np.nan,
+                "knee": number == front.knee and len(front) > 2,
+                "minimised": design.problem.objective,
+                **asdict(design.proof),
+                "seconds": design.solver.seconds,
+            }
+        )
+    return pd.DataFrame(rows)

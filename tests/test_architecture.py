@@ -62,34 +62,64 @@ ORDER = (
     "evaluation",
     "evaluation_file",
     "fits",
+    "front",
     "tables",
     "report",
+    "front_report",
     "catalogue",
     "fit_report",
+    "study.liveness",
+    "study.records",
+    "study.sqlite",
+    "study.store",
+    "study.frame",
     "plots.drawing",
     "plots.labels",
     "plots.design",
     "plots.fit",
+    "plots.front",
+    "plots.study",
     "plots",
     "proving",
     "optimum",
+    "unexplored",
+    "survey",
     "options",
     "flags",
+    "study.answering",
+    "study.workers",
+    "study.cells",
+    "study.questions",
+    "study.loop",
+    "study.file",
+    "study",
+    "study.report",
+    "study_commands",
     "cli",
 )
 
 # A design shows and writes itself with what is made for designs, imported when asked to.
 LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
-LAZY |= {("fits", "plots")}  # and so does a fit
+LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
 
 # Packages that only some modules may import.
 FENCED = {
     "highspy": {"solver"},
-    "matplotlib": {"plots.drawing", "plots.labels", "plots.design", "plots.fit"},
+    "matplotlib": {
+        "plots.drawing",
+        "plots.labels",
+        "plots.design",
+        "plots.fit",
+        "plots.front",
+        "plots.study",
+    },
     "pyomo": {"formulation", "solver"},
-    "pandas": {"tables", "plots.drawing", "plots.design", "fits", "measured_areas"},
-    "click": {"cli", "flags", "options"},
+    "pandas": {"tables", "plots.drawing", "plots.design", "fits", "measured_areas"}
+    | {"study.frame", "plots.study"},
+    "click": {"cli", "flags", "options", "study.cells", "study.questions", "study_commands"},
+    "sqlite3": {"study.sqlite", "study.store"},
+    "distributed": {"study.workers"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
 SPEAKERS = {"cli", "report"}

@@ -12,48 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import ARRAY, BUDGET, CHIP, EYERISS, SMALL, TINY, run
 
-from codesign import Accelerator, Evaluation, evaluate, evaluation_file, options, specs
+from codesign import options, specs
 from codesign.cli import front, main
 from codesign.design import Design, ProofRecord
 from codesign.errors import SolverError, SpecError
 from codesign.problem import DEFAULT_BITS, DEFAULT_SIDES, METRICS, Problem
-from codesign.specs import load_accelerator, load_network, load_technology
-
-TINY = """
-name = "tiny"
-layers = [
-    { name = "conv1", input = "image", output = "a", K = 8, C = 4, P = 6, Q = 6, H = 6, W = 6, R = 3, S = 3 },
-    { name = "fc", input = "a", output = "out", K = 10, C = 288 },
-]
-[tensors]
-image = 144
-a = 288
-out = 10
-"""  # noqa: E501
-SMALL = ("--rows", "1,2", "--cols", "1,2", "--bits", "4,6,8")
-BUDGET = ("--max-area-mm2", "0.1")
-ARRAY = ("--rows", "2", "--cols", "2", "--pe-bits", "8")
-EYERISS = ("--accelerator", "eyeriss")
-CHIP = """
-name = "chip"
-rows = 2
-cols = 2
-engine = 9
-pe_weight_bits = 8
-pe_activation_bits = 8
-clock_hz = 1e8
-sram_bits = 100_000
-pe_area_um2 = 1000.0
-technology = "tsmc28"
-"""
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> str:
-    path = tmp_path / "tiny.toml"
-    path.write_text(TINY)
-    return str(path)
+from codesign.specs import load_network, load_technology
 
 
 @pytest.fixture
@@ -67,12 +33,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(import_module("codesign.optimum"), "solve", record)
     return seen
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = main(list(arguments))
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def problem_of(asked: dict[str, Any], *arguments: str) -> Problem:
@@ -523,153 +483,6 @@ def test_nothing_is_cut_when_piped(
         assert len(row.split()) >= 8
         assert "…" not in out
         assert all(line == line.rstrip() for line in out.splitlines())
-
-
-# --- evaluate -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def chip(tmp_path: Path) -> str:
-    path = tmp_path / "chip.toml"
-    path.write_text(CHIP)
-    return str(path)
-
-
-def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str) -> Evaluation:
-    """What ``evaluate --json`` prints, read."""
-    code, out, err = run(capsys, "evaluate", *arguments, "--json")
-    assert (code, err) == (0, "")
-    return evaluation_file.from_dict(json.loads(out), "stdout")
-
-
-def test_evaluation_is_printed(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
-    code, out, err = run(capsys, "evaluate", tiny, *EYERISS)
-    assert (code, err) == (0, "")
-    assert out.startswith("tiny on eyeriss: tiled roofline\n")
-    for line in ("PE array", "SRAM", "conv1", "fc", "model size", "note: no area: neither a PE"):
-        assert f"\n{line}" in out
-    assert "\x1b" not in out
-    code, out, err = run(capsys, "evaluate", tiny, *EYERISS, "--quiet")
-    assert (code, err, out.count("\n")) == (0, "", 1)
-    assert out.startswith("latency ")
-    assert out.endswith("; 12 × 14 PEs of 16 × 16 bit, SRAM 0.88474 Mbit\n")
-
-
-def test_evaluate_does_what_the_library_does(
-    capsys: pytest.CaptureFixture[str], tiny: str, chip: str
-) -> None:
-    network, eyeriss = load_network(Path(tiny)), load_accelerator("eyeriss")
-    assert evaluated(capsys, tiny, *EYERISS) == evaluate(network, eyeriss)
-    given = evaluated(capsys, tiny, "--accelerator", chip, "--roofline", "ideal", "--batch", "3")
-    own = load_accelerator(Path(chip))
-    assert given == evaluate(network.batched(3), own, roofline="ideal")
-    assert "latency_s" in given.absent
-
-
-def test_evaluate_from_flags_alone(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
-    found = evaluated(capsys, tiny, *ARRAY, "--sram-kbit", "50").accelerator
-    assert found == Accelerator(
-        name="2 × 2 PEs",
-        rows=2,
-        cols=2,
-        engine=9,
-        pe_weight_bits=8,
-        pe_activation_bits=8,
-        clock_hz=800e6,
-        sram_bits=50_000,
-        dram_bits_per_s=153.6e9,
-        technology=load_technology("tsmc28"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("flags", "changes"),
-    [
-        (["--rows", "3"], {"rows": 3}),
-        (["--cols", "5"], {"cols": 5}),
-        (["--clock-mhz", "50"], {"clock_hz": 5e7}),
-        (["--sram-kbit", "64.5"], {"sram_bits": 64_500}),
-        (["--psum-bits", "32"], {"psum_bits": 32}),
-        (["--precision", "multi-pass"], {"precision": "multi-pass"}),
-        (["--memory", "hbm2"], {"dram_bits_per_s": 2.048e12}),
-        (["--dram-gbit-per-s", "10"], {"dram_bits_per_s": 1e10}),
-        (["--area-overhead", "1.5"], {"area_overhead": 1.5}),
-        (["--pe-area-um2", "900"], {"pe_area_um2": 900.0}),
-        (
-            ["--technology", "tsmc28-quadratic"],
-            {"technology": load_technology("tsmc28-quadratic")},
-        ),
-        (["--sram", "dual-port"], {"technology": load_technology("tsmc28", "dual-port")}),
-        # a measured area is that of another PE
-        (["--engine", "4"], {"engine": 4, "pe_area_um2": None}),
-        (["--pe-weight-bits", "9"], {"pe_weight_bits": 9, "pe_area_um2": None}),
-        (
-            ["--pe-bits", "16"],
-            {"pe_weight_bits": 16, "pe_activation_bits": 16, "pe_area_um2": None},
-        ),
-        (
-            ["--pe-activation-bits", "16", "--pe-area-um2", "2000"],
-            {"pe_activation_bits": 16, "pe_area_um2": 2000.0},
-        ),
-        # nothing new is no change
-        (["--rows", "2", "--pe-bits", "8", "--sram", "single-port"], None),
-    ],
-)
-def test_flags_change_the_accelerator(
-    capsys: pytest.CaptureFixture[str],
-    tiny: str,
-    chip: str,
-    flags: list[str],
-    changes: dict[str, Any] | None,
-) -> None:
-    own = load_accelerator(Path(chip))
-    found = evaluated(capsys, tiny, "--accelerator", chip, "--bits", "8", *flags).accelerator
-    expected = own if changes is None else replace(own, name="chip, changed", **changes)
-    assert found == expected
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),  # weights of conv1 and fc; tensors image, a, out
-    [
-        ([], (16, 16, 16, 16, 16)),
-        (["--pe-activation-bits", "8"], (16, 16, 8, 8, 8)),
-        (["--bits", "4"], (4, 4, 4, 4, 4)),
-        (["--weight-bits", "4"], (4, 4, 16, 16, 16)),
-        (["--activation-bits", "4", "--weight-bits", "5"], (5, 5, 4, 4, 4)),
-        (["--bits", "4", "--output-bits", "9"], (4, 4, 4, 4, 9)),
-        (["--bits", "4", "--pin", "weight:fc=7", "--pin", "tensor:a=6"], (4, 7, 4, 6, 4)),
-        (["--output-bits", "9", "--pin", "tensor:out=3"], (16, 16, 16, 16, 3)),
-    ],
-)
-def test_widths_of_an_evaluation(
-    capsys: pytest.CaptureFixture[str], tiny: str, flags: list[str], expected: tuple[int, ...]
-) -> None:
-    found = evaluated(capsys, tiny, *EYERISS, *flags)
-    weights = [row.weight_bits for row in found.layer_designs]
-    assert (*weights, *(found.tensor_bits[x] for x in ("image", "a", "out"))) == expected
-
-
-@pytest.mark.slow
-def test_evaluation_files(
-    capsys: pytest.CaptureFixture[str], tiny: str, chip: str, tmp_path: Path
-) -> None:
-    out, plot = tmp_path / "evaluation.json", tmp_path / "evaluation.svg"
-    files = ("--out", str(out), "--plot", str(plot))
-    assert run(capsys, "evaluate", tiny, *EYERISS, *files, "--quiet")[0] == 0
-    assert Evaluation.load(out) == evaluated(capsys, tiny, *EYERISS)
-    assert plot.read_text().lstrip().startswith("<?xml")
-
-
-def test_no_picture_without_bandwidth_but_the_result(
-    capsys: pytest.CaptureFixture[str], tiny: str, chip: str, tmp_path: Path
-) -> None:
-    plot = tmp_path / "evaluation.png"
-    code, out, err = run(capsys, "evaluate", tiny, "--accelerator", chip, "--plot", str(plot))
-    assert code == 2
-    assert out.startswith("tiny on chip: tiled roofline\n")
-    assert err.startswith("codesign: error: accelerator 'chip': no DRAM bandwidth is given")
-    assert err.count("\n") == 1
-    assert not plot.exists()
 
 
 def test_batch_reaches_the_problem(asked: dict[str, Any], tiny: str) -> None:

@@ -178,7 +178,8 @@ def test_literal_spells_out_control_characters() -> None:
 
 def test_progress_line() -> None:
     def line(metric: str, best: float | None, bound: float) -> str:
-        shown = report.progress_line(Progress(metric, best, bound, 12.3), "latency_s", 12.3)
+        progress = Progress(metric, best, bound, 12.3, breaking_ties=metric != "latency_s")
+        shown = report.progress_line(progress, 12.3)
         assert isinstance(shown, Text)
         return shown.plain
 
@@ -187,7 +188,7 @@ def test_progress_line() -> None:
     assert line("latency_s", float("inf"), 1e-3) == "12 s, latency: no design yet, bound 1 ms"
     assert line("latency_s", 2e-3, 0.0) == "12 s, latency: best 2 ms"
     assert line("area_mm2", 2.0, 1.0).startswith("12 s, area (breaking ties): best 2 mm²")
-    waiting = report.progress_line(None, "latency_s", 3.2).plain
+    waiting = report.progress_line(None, 3.2).plain
     assert waiting == "3 s, bounding all hardware options"
 
 
@@ -204,7 +205,7 @@ def test_live_line(monkeypatch: pytest.MonkeyPatch, patience_s: float, seen: boo
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     stream = Terminal()
-    with report.live_line(stream, "latency_s") as on_progress:
+    with report.live_line(stream, report.progress_line) as on_progress:
         on_progress(Progress("latency_s", 2e-3, 1e-3, 0.1))
         until = time.monotonic() + 10
         while seen and "best" not in stream.getvalue() and time.monotonic() < until:

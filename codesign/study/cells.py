@@ -1,0 +1,218 @@
+"""The words of a grid: what a study may vary, how each value is read, and which cells that makes.
+
+The words are those of ``codesign solve``'s options, with underscores and the same checks, and
+``networks``, ``technologies``, ``memories``. A list is an axis, anything else holds for every
+cell. Options that take a list themselves (``bits``, ``rows``, …) have it written as one value:
+``"4,6,8"`` or, within an axis, ``[4, 6, 8]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import chain, product
+from pathlib import Path
+from typing import Any
+
+import click
+
+from codesign import options
+from codesign.errors import SpecError
+from codesign.flags import name_or_path
+from codesign.network import Network
+from codesign.problem import uniform_bits
+from codesign.schema import nearest
+from codesign.specs import load_memory, load_network, load_technology
+from codesign.technology import Memory, Technology
+
+Label = str | int | float | bool | None
+
+PLATFORM: dict[str, tuple[Any, Any]] = {
+    "network": (Network, load_network),
+    "technology": (Technology, load_technology),
+    "memory": (Memory, load_memory),
+}
+PLURALS = {"networks": "network", "technologies": "technology", "memories": "memory"}
+WORDS: dict[str, click.Option] = {
+    str(option.name): option
+    for title, part in options.SOLVE.items()
+    if title != "The answer"
+    for option in part
+}
+VOCABULARY = ("network", *WORDS, "sensitivity")
+DEFAULTS: Mapping[str, Any] = (
+    click.Command("cell", params=[*chain.from_iterable(options.SOLVE.values())])
+    .make_context("cell", [])
+    .params
+)
+LISTS = (options.WIDTHS, options.ARRAY_SIDES)
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value on an axis: as a table shows it, and as the problem takes it."""
+
+    label: Label
+    given: Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a grid: a value for every word, shown and taken."""
+
+    parameters: dict[str, Label]
+    given: dict[str, Any]
+
+
+def read_grid(grid: Mapping[str, Any], folder: Path | None = None) -> dict[str, tuple[Value, ...]]:
+    """The axes of a grid, in the order of `VOCABULARY`; single values are axes of one.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        What relative paths start from.
+
+    Raises
+    ------
+    SpecError
+        An unknown word, a value that the option of that name refuses, words that contradict each
+        other, or no network.
+    """
+    axes: dict[str, tuple[Value, ...]] = {}
+    for key, raw in grid.items():
+        word = PLURALS.get(key, key)
+        if word not in VOCABULARY:
+            known = tuple(dict.fromkeys((*PLURALS, *VOCABULARY[1:])))
+            raise SpecError(f"unknown {key!r}{nearest(key, known)} (known: {', '.join(known)})")
+        if word in axes:
+            raise SpecError(f"{key}: {word} is given twice")
+        axes[word] = _axis(key, word, raw, folder)
+    if "network" not in axes:
+        raise SpecError("networks: missing")
+    for one, other in options.SOLVE_CONTRADICTIONS:
+        if one in axes and other in axes:
+            raise SpecError(f"{one} and {other} contradict each other")
+    return {word: axes[word] for word in VOCABULARY if word in axes}
+
+
+def cells(axes: Mapping[str, tuple[Value, ...]]) -> Iterator[Cell]:
+    """Every combination, the last axis running fastest."""
+    for values in product(*axes.values()):
+        named = dict(zip(axes, values, strict=True))
+        yield Cell(
+            parameters={word: value.label for word, value in named.items()},
+            given={word: value.given for word, value in named.items()},
+        )
+
+
+def _axis(key: str, word: str, raw: Any, folder: Path | None) -> tuple[Value, ...]:
+    """All values of one word, each once."""
+    if isinstance(raw, Set):
+        raise SpecError(f"{key}: a set has no order; give a list")
+    if not isinstance(raw, Iterable) or isinstance(raw, str | bytes | Mapping):
+        return (_placed(key, word, raw, folder),)
+    found: dict[Label, Value] = {}
+    for index, entry in enumerate(raw):
+        if _takes_list(word) and not isinstance(entry, str | Iterable):
+            raise SpecError(
+                f"{key}: a list holds the values of an axis; write [[4, 6, 8]] or '4,6,8' for one "
+                "value that is a list itself"
+            )
+        value = _placed(f"{key}[{index}]", word, entry, folder)
+        if found.setdefault(value.label, value) != value:
+            raise SpecError(f"{key}: two different ones are called {value.label!r}")
+    if not found:
+        raise SpecError(f"{key}: an axis without values")
+    return tuple(found.values())
+
+
+def _placed(where: str, word: str, raw: Any, folder: Path | None) -> Value:
+    """One value; what is wrong with it says where it stands."""
+    try:
+        if raw is None and word != "network":
+            return Value(None, DEFAULTS.get(word))
+        if word in PLATFORM:
+            return _described(word, raw, folder)
+        if word == "sensitivity":
+            return _sensitivity(raw)
+        if word == "pin":
+            return _pins(raw)
+        if WORDS[word].is_flag:
+            return _flag(raw)
+        return _converted(word, _text(word, raw))
+    except click.BadParameter as error:
+        raise SpecError(f"{where}: {error.message.rstrip('.')}") from None
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from None
+
+
+def _takes_list(word: str) -> bool:
+    return word in WORDS and getattr(WORDS[word].type, "func", None) in LISTS
+
+
+def _described(word: str, raw: Any, folder: Path | None) -> Value:
+    """A network, technology or memory: given, or read by its name or from its file."""
+    kind, load = PLATFORM[word]
+    if isinstance(raw, kind):
+        return Value(raw.name, raw)
+    if not isinstance(raw, str | Path):
+        raise SpecError(f"{raw!r} is neither a name nor a file nor a {kind.__name__}")
+    source = name_or_path(raw) if isinstance(raw, str) else raw
+    if isinstance(source, Path) and folder is not None:
+        source = folder / source
+    return Value(str(raw), load(source))
+
+
+def _flag(raw: Any) -> Value:
+    if not isinstance(raw, bool):
+        raise SpecError(f"{raw!r} is neither true nor false")
+    return Value(raw, raw)
+
+
+def _text(word: str, raw: Any) -> str:
+    """A value as the command line would have it."""
+    if _takes_list(word) and not isinstance(raw, str) and isinstance(raw, Iterable):
+        return ",".join(_text("", entry) for entry in raw)
+    if isinstance(raw, str):
+        return raw
+    number = re.fullmatch(r"[-+.\w]+", str(raw)) if not isinstance(raw, bool | Mapping) else None
+    if number is None:
+        raise SpecError(f"{raw!r} is neither a number nor a word")
+    return str(raw)
+
+
+def _converted(word: str, text: str) -> Value:
+    """A value read as the command line reads it; ``none`` is that of an option left out."""
+    if text == "none" and DEFAULTS[word] is None and word != "quality":
+        return Value(None, None)
+    if word == "quality" and text != "none":
+        uniform_bits(text)
+    given = WORDS[word].type.convert(text, None, None)
+    return Value(",".join(map(str, given)) if isinstance(given, tuple) else given, given)
+
+
+def _pins(raw: Any) -> Value:
+    """``{"weight:conv1": 8}``, ``"weight:conv1=8"`` or a list of such words."""
+    if isinstance(raw, Mapping):
+        words = [f"{key}={bits}" for key, bits in raw.items()]
+    else:
+        words = [raw] if isinstance(raw, str) else list(raw)
+    pins = tuple(sorted(options.pin(str(text)) for text in words))
+    return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
+
+
+def _sensitivity(raw: Any) -> Value:
+    """A table of noise, shown by the first digits of its hash."""
+    if not isinstance(raw, Mapping) or not all(isinstance(row, Mapping) for row in raw.values()):
+        raise SpecError("write a table of noise by bits for each tensor, {'weight:conv1': {8: …}}")
+    table: dict[str, dict[int, Any]] = {}
+    for source, row in raw.items():
+        for bits, noise in row.items():
+            if not str(bits).isdecimal():
+                raise SpecError(f"{source}: {bits!r} is no bitwidth")
+            table.setdefault(str(source), {})[int(bits)] = noise
+    text = json.dumps(table, sort_keys=True, default=str)
+    return Value(hashlib.sha256(text.encode()).hexdigest()[:8], table)

@@ -1,0 +1,151 @@
+"""How far a study is: as text, and as a progress bar. Nothing here prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from codesign.report import counted, literal, percent, table
+from codesign.study.liveness import Watch
+from codesign.study.loop import Tally
+from codesign.study.records import ENDS, FAILED, WAITING
+from codesign.study.store import Store
+
+MOST_ERRORS = 5
+UNDER_WAY = "under way"
+STATUSES = {**ENDS, UNDER_WAY: "being solved", WAITING: "to come"}
+
+
+@dataclass
+class Overview:
+    """What a store holds.
+
+    Attributes
+    ----------
+    cells, designs, seconds : Counter
+        By status; a question that several cells ask counts once in seconds and designs.
+    errors : Counter
+        Of cells that failed.
+    runs : tuple of (int, float)
+        Questions answered and seconds taken.
+    """
+
+    cells: Counter[str] = field(default_factory=Counter)
+    designs: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
+    runs: tuple[tuple[int, float], ...] = ()
+
+
+def overview(store: Store) -> Overview:
+    """Count what a store holds."""
+    found = Overview(runs=tuple(store.runs()))
+    cells, questions, designs = set(), set(), set()
+    nobody = {None, *store.dead(Watch())}
+    for row in store.cells():
+        claimed = row["status"] == WAITING and row["run"] not in nobody
+        status = UNDER_WAY if claimed else row["status"]
+        cell = row["study"], row["parameters"]
+        if cell not in cells:
+            cells.add(cell)
+            found.cells[status] += 1
+            if status in FAILED:
+                found.errors[row["error"] or ""] += 1
+        if row["question"] not in questions:
+            questions.add(row["question"])
+            found.seconds[status] = found.seconds.get(status, 0.0) + (row["seconds"] or 0.0)
+        design = row["question"], row["design"]
+        if row["design"] is not None and design not in designs:
+            designs.add(design)
+            found.designs[status] += 1
+    return found
+
+
+def overview_parts(found: Overview) -> list[RenderableType]:
+    """A row per status, what the runs took, and the first errors."""
+    made = table("<status", "<", "cells", "share", "designs", "seconds")
+    total = found.cells.total()
+    for status, words in STATUSES.items():
+        if count := found.cells[status]:
+            rest = f"{found.designs[status]:,}", f"{found.seconds.get(status, 0.0):,.1f}"
+            made.add_row(status, words, f"{count:,}", percent(count / total), *rest)
+    rest = f"{found.designs.total():,}", f"{sum(found.seconds.values()):,.1f}"
+    made.add_row("total", "", f"{total:,}", "", *rest)
+    parts: list[RenderableType] = [made]
+    if found.runs and found.runs[-1][0]:
+        answered, took = found.runs[-1]
+        parts += ["", f"latest run: {answered:,} solved in {_time(took)}, {_rate(answered, took)}"]
+    if found.errors:
+        parts.append("")
+    for error, count in found.errors.most_common(MOST_ERRORS):
+        parts.append(
+            Text.assemble(("failed: ", "red"), f"{counted(count, 'cell')}: ", literal(error))
+        )
+    if len(found.errors) > MOST_ERRORS:
+        parts.append(f"… and {counted(len(found.errors) - MOST_ERRORS, 'other error')}")
+    return parts
+
+
+def tally_line(tally: Tally) -> str:
+    """``12 cells: 10 optimal, 2 infeasible; 12 in this run, 4 s``."""
+    counts = [f"{tally.counts[x]:,} {x}" for x in (*ENDS, WAITING) if tally.counts.get(x)]
+    here = f"{tally.here:,} in this run, {_time(tally.seconds)}"
+    return f"{counted(tally.cells, 'cell')}: {', '.join(counts)}; {here}"
+
+
+@contextmanager
+def progress_bar(stream: TextIO) -> Iterator[Callable[[Tally], None]]:
+    """Show cells done, failed, rate and time left on one line of a terminal.
+
+    Yields the function to hand to a study's run as ``on_progress``.
+    """
+    shown = Progress(
+        TextColumn("{task.fields[count]}"),
+        BarColumn(None),
+        TextColumn("{task.fields[told]}"),
+        console=Console(file=stream, highlight=False),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        expand=True,
+    )
+    with shown:
+        task = shown.add_task("", total=None, count="", told="reading the grid")
+
+        def show(tally: Tally) -> None:
+            count = f"{tally.done:,} of {counted(tally.cells, 'cell')}"
+            told = progress_text(tally)
+            shown.update(task, completed=tally.done, total=tally.cells, count=count, told=told)
+
+        yield show
+
+
+def progress_text(tally: Tally) -> str:
+    """``3 failed, 2.4/s, 5 min left``."""
+    parts = [f"{tally.failed:,} failed"] if tally.failed else []
+    if tally.here:
+        left = (tally.cells - tally.done) * tally.seconds / tally.here
+        parts += [_rate(tally.here, tally.seconds), f"{_time(left)} left"]
+    else:
+        parts.append(_time(tally.seconds))
+    return ", ".join(parts)
+
+
+def _rate(count: int, seconds: float) -> str:
+    rate = count / max(seconds, 1e-9)
+    return f"{rate:.2g}/s" if rate >= 0.1 else f"{60 * rate:.2g}/min"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h"

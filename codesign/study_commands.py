@@ -1,0 +1,146 @@
+"""The commands of ``codesign study``.
+
+Only click and the standard library are imported up here, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codesign.options import FILE, flag, option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from codesign.study.loop import Tally
+
+ALL_ANSWERED, UNPROVEN, FAILED, INTERRUPTED = 0, 4, 5, 130
+
+
+@click.group(no_args_is_help=False)
+def study() -> None:
+    """Solve a grid of problems, each once, into one file.
+
+    \b
+    codesign study run grid.toml --store results.sqlite
+    codesign study status results.sqlite
+    codesign study export results.sqlite --out results.csv
+    """
+
+
+@study.command(
+    params=[
+        click.Argument(["file"], type=FILE),
+        option("--store", "STORE", "Results (SQLite).", type=FILE, told="FILE's name with .sqlite"),
+        option(
+            *("--workers", "N", "Processes, one solver thread each."),
+            type=click.IntRange(1, 1024),
+            told="one per core",
+        ),
+        option("--dask", "ADDRESS", "Solve on a Dask cluster: its scheduler's address or file."),
+        flag("--resume", "Go on with a store that holds results."),
+        flag("--quiet", "No progress bar; print one line."),
+    ],
+)
+def run(**given: Any) -> int:
+    """Solve every cell of the grid in FILE (TOML).
+
+    Each result is in the store as soon as it is there; a run that was stopped, by Ctrl-C, a kill
+    or a power cut, goes on with --resume, and several runs may share a store. Nothing finished is
+    solved again; cells that lost their worker are, and those that failed under another version of
+    codesign. An infeasible cell is an answer, a failing one a row.
+
+    \b
+    Exit codes: 0 every cell answered      4 some proofs unfinished
+                2 bad input                5 some cells failed
+                                         130 interrupted
+    """
+    from codesign.study import Study
+    from codesign.study.workers import dask
+
+    if given["workers"] is not None and given["dask"] is not None:
+        raise click.UsageError("--workers and --dask contradict each other.")
+    file, store = given["file"], given["store"]
+    grid = Study.load(file)
+    store = Path(f"{file.stem}.sqlite") if store is None else store
+    try:
+        with ExitStack() as stack:
+            executor = stack.enter_context(dask(given["dask"])) if given["dask"] else None
+            tally = grid.run(
+                store,
+                executor=executor,
+                workers=given["workers"],
+                resume=given["resume"],
+                on_progress=stack.enter_context(_progress(given["quiet"])),
+            )
+    except KeyboardInterrupt:
+        click.echo(
+            f"codesign: interrupted; what is finished is in {store}, --resume continues", err=True
+        )
+        return INTERRUPTED
+    _tell(tally, store, given["quiet"])
+    return FAILED if tally.failed else UNPROVEN if tally.unproven else ALL_ANSWERED
+
+
+@study.command(params=[click.Argument(["store"], type=FILE)])
+def status(store: Path) -> None:
+    """Tell how far the runs on STORE are: cells by status, rate, seconds, the first errors."""
+    from codesign.study.report import overview, overview_parts
+    from codesign.study.store import opened
+
+    with opened(store) as file:
+        found = overview(file)
+    _print(overview_parts(found))
+
+
+@study.command(
+    params=[
+        click.Argument(["store"], type=FILE),
+        option("--out", "FILE", "Write .csv or .parquet.", type=FILE, told="CSV, printed"),
+    ]
+)
+def export(store: Path, out: Path | None) -> None:
+    """Write the results in STORE as a table: one row per design."""
+    from codesign.study import frame as tidy
+
+    if out is not None:
+        tidy.check_suffix(out)
+    frame = tidy.read_results(store)
+    if out is None:
+        click.echo(frame.to_csv(index=False), nl=False)
+    else:
+        tidy.export(frame, out)
+
+
+def _progress(quiet: bool) -> Any:
+    from contextlib import nullcontext
+
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        return nullcontext()
+    from codesign.study.report import progress_bar
+
+    return progress_bar(sys.stderr)
+
+
+def _tell(tally: Tally, store: Path, quiet: bool) -> None:
+    from codesign.study.report import overview, overview_parts, tally_line
+    from codesign.study.store import opened
+
+    if quiet:
+        click.echo(tally_line(tally))
+        return
+    with opened(store) as file:
+        found = overview(file)
+    _print([*overview_parts(found), "", tally_line(tally)])
+
+
+def _print(parts: Iterable[RenderableType]) -> None:
+    from codesign.report import to_text
+
+    click.echo(to_text(parts, terminal=sys.stdout is not None and sys.stdout.isatty()), nl=False)

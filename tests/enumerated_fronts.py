@@ -1,0 +1,99 @@
+"""Pareto fronts of tiny random problems by plain enumeration of every design."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import oracle
+from random_problems import Case, random_case
+
+from codesign.problem import Problem
+
+Floats = npt.NDArray[np.float64]
+
+MOST = {2: 6, 3: 4}  # points of a front, by number of objectives
+LARGEST = 12  # layers times hardware options
+TRIES = 3  # at objectives that are at odds
+
+
+class FrontCase(NamedTuple):
+    """A problem, objectives, the designs within its budgets, and the front they have."""
+
+    problem: Problem
+    objectives: tuple[str, ...]
+    points: list[oracle.Point]
+    front: Floats
+
+
+def front_case(seed: int, most: Mapping[int, int] = MOST, largest: float = LARGEST) -> FrontCase:
+    """Front number ``seed``: two objectives mostly, or three; often budgets, at times too tight.
+
+    A front of more points than ``most`` is cut short by a budget on the last objective.
+    """
+    rng = random.Random(f"front {seed}")
+    case = random_case(seed)
+    while _size(case.problem) > largest:
+        case = random_case(rng.randrange(10**6))
+    for _ in range(TRIES):
+        objectives = tuple(rng.sample(oracle.METRICS, rng.choice((2, 2, 2, 3))))
+        problem = _loosened(rng, case.problem, objectives)
+        found = enumerated(Case(problem, case.points), objectives)
+        if len(found.front) != 1:
+            break
+    count = most[len(objectives)]
+    if len(found.front) > count:
+        last = objectives[-1]
+        limit = float(np.sort(found.front[:, -1])[count - 1])
+        problem = replace(problem, quality=None, budgets={**problem.budgets, last: limit})
+        found = enumerated(Case(problem, case.points), objectives)
+    return found
+
+
+def _size(problem: Problem) -> int:
+    return len(problem.network.layers) * len(oracle.hardware_options(problem))
+
+
+def _loosened(rng: random.Random, problem: Problem, objectives: Sequence[str]) -> Problem:
+    """One in four problems keeps its budgets; of the others some are kept, and those widened."""
+    if rng.random() < 0.25:
+        return problem
+    share = {name: 0.2 if name in objectives else 0.6 for name in problem.budgets}
+    budgets = {
+        name: limit * rng.uniform(1, 4)
+        for name, limit in problem.budgets.items()
+        if rng.random() < share[name]
+    }
+    return replace(problem, quality=None, budgets=budgets)
+
+
+def enumerated(case: Case, objectives: Sequence[str]) -> FrontCase:
+    """The front of a problem whose designs are known."""
+    points = oracle.within(case.points, case.problem.budgets)
+    front = nondominated(vectors(points, objectives))
+    return FrontCase(case.problem, tuple(objectives), points, front)
+
+
+def vectors(points: Sequence[oracle.Point], objectives: Sequence[str]) -> Floats:
+    """(points, objectives)."""
+    columns = [oracle.METRICS.index(name) for name in objectives]
+    rows = [[point.metrics[i] for i in columns] for point in points]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(columns))
+
+
+def nondominated(rows: Floats, tolerance: float = oracle.TOLERANCE) -> Floats:
+    """Distinct rows no other is as good as in every column, ascending."""
+    kept = np.empty((0, rows.shape[1]))
+    for row in np.unique(rows, axis=0):
+        if not (kept <= row * (1 + tolerance)).all(axis=1).any():
+            kept = np.vstack([kept, row])
+    return kept[[not _dominated(row, kept, tolerance) for row in kept]]  # by a later near tie
+
+
+def _dominated(row: Floats, rows: Floats, tolerance: float) -> bool:
+    as_good = (rows <= row * (1 + tolerance)).all(axis=1)
+    return bool((as_good & (rows < row * (1 - tolerance)).any(axis=1)).any())

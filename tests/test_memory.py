@@ -1,0 +1,263 @@
+"""What one goal leaves behind for the next is true, and changes no answer.
+
+Sequences of goals over one space, in random order and with random limits, are put to one prover.
+Each answer is compared with enumeration and with a prover that remembers nothing; each cut, fact
+and point remembered is held to every enumerated design.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import oracle
+import pytest
+from enumerated_fronts import vectors
+from random_problems import Case, good_point, random_case
+
+from codesign.bounds import PRICED
+from codesign.point import Point
+from codesign.problem import Goal
+from codesign.proving import TIE_BREAKERS, Prover
+from codesign.search import best_bound, together
+from codesign.search.memory import Cut, Fact, Memory
+from codesign.space import Space
+
+SEEDS = range(28)
+LONG_SEEDS = range(20_000, 21_000)
+BLOCK = 50
+GOALS = 7
+EQUAL = 1e-8  # relative
+
+
+class Question(NamedTuple):
+    """Metrics to minimise one after the other, within limits."""
+
+    metrics: tuple[str, ...]
+    limits: dict[str, float]
+
+
+def questions(rng: random.Random, points: Sequence[oracle.Point], count: int) -> list[Question]:
+    """Limits around good designs: some kept by many designs, some by few, some by none."""
+    asked = []
+    for _ in range(count):
+        metrics = rng.sample(oracle.METRICS, rng.choice((1, 1, 2)))
+        limited = rng.sample(oracle.METRICS, rng.choice((0, 1, 2, 2, 3)))
+        anchor = good_point(rng, points)
+        slacks = (0.7, 0.95, 1.0, 1.0, 1.1, 1.5, 3.0)
+        limits = {name: anchor.value(name) * rng.choice(slacks) for name in limited}
+        asked.append(Question(tuple(metrics), limits))
+    nearby = rng.choice(asked)  # and its likes, looser and tighter, which facts are about
+    for slack in (1.2, 1.0, 0.98):
+        limits = {name: limit * slack for name, limit in nearby.limits.items()}
+        asked.append(Question(nearby.metrics, limits))
+    rng.shuffle(asked)
+    return asked
+
+
+def least_in_order(points: Sequence[oracle.Point], question: Question) -> list[float] | None:
+    """The least of each metric, those before held; None where nothing is within the limits."""
+    left = oracle.within(points, question.limits)
+    values = []
+    for metric in (*question.metrics, *TIE_BREAKERS):
+        value = oracle.least(left, metric, {})
+        if value is None:
+            return None
+        values.append(value)
+        left = oracle.within(left, {metric: value})
+    return values
+
+
+def check_sequence(case: Case, seed: int, fresh: bool) -> Memory:
+    """Put questions to one prover; compare with enumeration and, if asked, with fresh provers."""
+    rng = random.Random(f"memory {seed}")
+    space = Space(case.problem)
+    prover = Prover(space)
+    for question in questions(rng, case.points, GOALS):
+        metrics = tuple(dict.fromkeys((*question.metrics, *TIE_BREAKERS)))
+        found = prover.answer(metrics, question.limits)
+        assert found.complete
+        truth = least_in_order(case.points, question)
+        if truth is None:
+            assert found.point is None, str(question)
+            continue
+        assert found.point is not None, str(question)
+        reached = [found.point.metrics[name] for name in (*question.metrics, *TIE_BREAKERS)]
+        assert reached == pytest.approx(truth, rel=EQUAL, abs=0), str(question)
+        assert found.first.bound == pytest.approx(truth[0], rel=EQUAL, abs=0)
+        if fresh:
+            alone = Prover(space).answer(metrics, question.limits)
+            assert alone.point is not None
+            values = [alone.point.metrics[name] for name in metrics]
+            assert values == pytest.approx([found.point.metrics[n] for n in metrics], rel=EQUAL)
+    return prover.memory
+
+
+# --- everything that is remembered --------------------------------------------------------------
+
+
+def check_memory(memory: Memory, case: Case) -> None:
+    """No enumerated design contradicts a cut or a fact, and each point is one of the designs."""
+    designs = by_option(case)
+    for cut in memory.cuts:
+        check_cut(cut, designs)
+    for fact in memory.facts:
+        check_fact(fact, designs)
+    known = {name: np.sort(vectors(case.points, [name])[:, 0]) for name in oracle.METRICS}
+    for point in memory.points:
+        for name, values in known.items():
+            nearest = values[np.abs(values - point.metrics[name]).argmin()]
+            assert point.metrics[name] == pytest.approx(nearest, rel=EQUAL, abs=0)
+
+
+def by_option(case: Case) -> dict[int, list[oracle.Point]]:
+    """The enumerated designs of each hardware option of the space."""
+    space = Space(case.problem)
+    sides = zip(space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits, strict=True)
+    index = {oracle.HardwareOption(*map(int, side)): i for i, side in enumerate(sides)}
+    found: dict[int, list[oracle.Point]] = {option: [] for option in index.values()}
+    for point in case.points:
+        found[index[point.hardware]].append(point)
+    return found
+
+
+def check_cut(cut: Cut, designs: Mapping[int, list[oracle.Point]]) -> None:
+    """``prices · metrics ≥ value`` for all designs of its options within its SRAM."""
+    priced = {option: vectors(points, PRICED) for option, points in designs.items()}
+    sram = {option: np.array([p.sram_bits for p in points]) for option, points in designs.items()}
+    rows = zip(cut.options.tolist(), cut.prices, cut.value, cut.sram_bits, strict=True)
+    for option, prices, value, most in rows:
+        total = priced[option][sram[option] <= most] @ prices
+        assert value <= total.min(initial=math.inf) * (1 + EQUAL)
+
+
+def check_fact(fact: Fact, designs: Mapping[int, list[oracle.Point]]) -> None:
+    """A bound on the goal's metric, for the designs of each option within the goal's limits."""
+    for option, points in designs.items():
+        least = oracle.least(points, fact.goal.metric, fact.goal.limits)
+        if least is not None:
+            assert fact.lower[option] <= least * (1 + EQUAL), str(fact.goal)
+
+
+# --- sequences ----------------------------------------------------------------------------------
+
+
+def memory_case(seed: int) -> Case:
+    """A problem of few thousand designs at most, some of them in many hardware options."""
+    rng = random.Random(f"memory case {seed}")
+    while True:
+        case = random_case(rng.randrange(10**6))
+        if 20 <= len(case.points) <= 3000:
+            return case
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_prover_that_remembers_answers_like_enumeration(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if seed % 2:  # screen as for many options, and bound options in groups from the first one on
+        monkeypatch.setattr(best_bound, "FEW_OPTIONS", 1)
+        monkeypatch.setattr(together, "SOLVED_ALONE", 1)
+        monkeypatch.setattr(together, "ALL_AFTER", 1)
+        monkeypatch.setattr(together, "SMALLEST_GROUP", 2)
+    case = memory_case(seed)
+    memory = check_sequence(case, seed, fresh=seed % 8 == 0)
+    assert memory.facts
+    check_memory(memory, case)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", LONG_SEEDS[::BLOCK])
+def test_a_prover_that_remembers_answers_like_enumeration_long(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = []
+    for seed in range(first, first + BLOCK):
+        monkeypatch.setattr(best_bound, "FEW_OPTIONS", 64 if seed % 2 else 1)
+        try:
+            case = memory_case(seed)
+            check_memory(check_sequence(case, seed, fresh=True), case)
+        except Exception as error:
+            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
+    assert not wrong, "\n".join(wrong)
+
+
+# --- by hand ------------------------------------------------------------------------------------
+
+# p · metrics ≥ V with latency 2 a second and noise 3: for a noise of at most 1, latency is at least
+# (V − 3·1)/2, and for a latency of at most 4, noise is at least (V − 2·4)/3.
+PRICES = np.array([[2.0, 0.0, 3.0, 0.0, 0.0]])
+
+
+def one_cut(value: float, sram_bits: float) -> Memory:
+    memory = Memory()
+    cut = Cut(np.array([1]), PRICES, np.array([value]), np.array([sram_bits]))
+    memory.add_cut("latency_s", cut, options=2)
+    return memory
+
+
+def test_a_cut_bounds_each_metric_it_prices() -> None:
+    memory, unlimited = one_cut(11.0, math.inf), np.full(2, math.inf)
+    noisy = Goal("latency_s", {"noise": 1.0})
+    assert memory.lower(noisy, unlimited) == pytest.approx([-math.inf, 4.0], abs=1e-7)
+    fast = Goal("noise", {"latency_s": 4.0})
+    assert memory.lower(fast, unlimited) == pytest.approx([-math.inf, 1.0], abs=1e-7)
+    tight = Goal("noise", {"latency_s": 4.0, "bops": 1e9, "area_mm2": 1.0})
+    assert memory.lower(tight, unlimited) == pytest.approx([-math.inf, 1.0], abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        Goal("latency_s", {}),  # noise may be anything
+        Goal("latency_s", {"bops": 1.0}),
+        Goal("dram_bits", {"latency_s": 4.0, "noise": 1.0}),  # has no price
+        Goal("area_mm2", {"latency_s": 4.0, "noise": 1.0}),
+    ],
+)
+def test_a_cut_that_says_nothing(goal: Goal) -> None:
+    assert (one_cut(11.0, math.inf).lower(goal, np.full(2, math.inf)) == -math.inf).all()
+
+
+def test_a_cut_holds_up_to_its_sram() -> None:
+    memory, goal = one_cut(11.0, 100.0), Goal("latency_s", {"noise": 1.0})
+    assert memory.lower(goal, np.full(2, 100.0))[1] == pytest.approx(4.0, abs=1e-7)
+    assert memory.lower(goal, np.full(2, 101.0))[1] == -math.inf
+    # Latency above 3.9 needs more than 100 bits; above 4.1 may do with less.
+    assert memory.too_small("latency_s", {"noise": 1.0}, 3.9, 2).tolist() == [-1.0, 100.0]
+    assert memory.too_small("latency_s", {"noise": 1.0}, 4.1, 2).tolist() == [-1.0, -1.0]
+    assert memory.too_small("latency_s", {}, 0.1, 2).tolist() == [-1.0, -1.0]
+
+
+def test_a_fact_holds_for_limits_as_tight() -> None:
+    memory = Memory()
+    lower = np.array([5.0, math.inf])
+    memory.facts.append(Fact(Goal("latency_s", {"noise": 2.0, "area_mm2": 6.0}), lower))
+    unlimited = np.full(2, math.inf)
+
+    def known(metric: str, **limits: float) -> list[float]:
+        return memory.lower(Goal(metric, limits), unlimited).tolist()
+
+    nothing = [-math.inf, -math.inf]
+    assert known("latency_s", noise=2.0, area_mm2=6.0) == [5.0, math.inf]
+    assert known("latency_s", noise=1.0, area_mm2=6.0, bops=9.0) == [5.0, math.inf]
+    assert known("bops", noise=1.0, area_mm2=5.0) == [-math.inf, math.inf]  # no design at all
+    assert known("latency_s", noise=2.1, area_mm2=6.0) == nothing
+    assert known("latency_s", noise=2.0) == nothing
+    assert known("latency_s", area_mm2=6.0) == nothing
+
+
+def test_the_best_design_met_is_within_the_limits() -> None:
+    memory = Memory()
+    for latency_s, area_mm2 in ((1.0, 9.0), (2.0, 4.0), (3.0, 4.0)):
+        metrics = {"latency_s": latency_s, "area_mm2": area_mm2}
+        memory.points.append(Point(0, (), (), 1, (), metrics))
+
+    def best(limit: float) -> float | None:
+        point = memory.best(Goal("latency_s", {"area_mm2": limit}))
+        return None if point is None else point.metrics["latency_s"]
+
+    assert [best(limit) for limit in (9.0, 8.9, 4.0, 3.9)] == [1.0, 2.0, 2.0, None]

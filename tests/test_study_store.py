@@ -1,0 +1,357 @@
+"""The store: what is no store of ours is refused in one line, and no question is anyone's twice."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from study_work import finished, grid, integrity, made_up
+
+from codesign import __version__
+from codesign.errors import SpecError
+from codesign.study import Serial, Study, load_design, results
+from codesign.study.liveness import (
+    BEAT_S,
+    PATIENCE_S,
+    Process,
+    Pulse,
+    Sighting,
+    Watch,
+    this_process,
+)
+from codesign.study.questions import Asker
+from codesign.study.records import Answer, Entry, Task
+from codesign.study.sqlite import FORMAT
+from codesign.study.store import Store, opened
+
+ELSEWHERE = Process("another machine", 1, "1")
+
+
+def entries(study: Study) -> list[Entry]:
+    asker = Asker(study.front)
+    return [asker.entry(i, cell) for i, cell in enumerate(study.cells())]
+
+
+def enrolled(store: Store, study: Study, version: str = __version__) -> list[tuple[str, str]]:
+    return store.enrol(study.name, entries(study), version)
+
+
+def ended(process: Process) -> Process:
+    """A process of this machine that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+        return process._replace(pid=child.pid)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "results.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Path:
+    """A store with three answers."""
+    grid(3).run(path, executor=Serial(), work=made_up)
+    return path
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_one_file_is_left(store: Path) -> None:
+    results(store)
+    assert [path.name for path in store.parent.iterdir()] == [store.name]
+    connection = sqlite3.connect(store)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    assert integrity(store) == "ok"
+
+
+def test_answers_are_safe_from_a_power_cut(path: Path) -> None:
+    with opened(path, write=True) as store:
+        assert store._sql.execute("PRAGMA synchronous").fetchone() == (2,)  # full
+
+
+def foreign(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+
+
+def newer(path: Path) -> None:
+    grid(1).run(path, executor=Serial(), work=made_up)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    connection.close()
+
+
+def text(path: Path) -> None:
+    path.write_text("no database at all\n" * 100)
+
+
+def truncated(path: Path) -> None:
+    grid(30).run(path, executor=Serial(), work=made_up)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2 // 4096 * 4096])
+
+
+def scribbled(path: Path) -> None:
+    grid(30).run(path, executor=Serial(), work=made_up)
+    data = bytearray(path.read_bytes())
+    for start in range(4096, len(data), 4096):
+        data[start : start + 200] = b"?" * 200
+    path.write_bytes(data)
+
+
+def incomplete(path: Path) -> None:
+    grid(1).run(path, executor=Serial(), work=made_up)
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE designs")
+    connection.execute("DROP TABLE cells")
+    connection.close()
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (foreign, "not a study store"),
+        (
+            newer,
+            f"written by a newer codesign (store format {FORMAT + 1}, this one knows {FORMAT})",
+        ),
+        (text, "not a study store"),
+        (truncated, "damaged: "),
+        (scribbled, "damaged: "),
+        (incomplete, "damaged: no such table"),
+        (folder, "cannot be written: not an ordinary file"),
+    ],
+)
+def test_what_is_no_store_is_refused_and_left_alone(path: Path, spoil, told: str) -> None:  # type: ignore[no-untyped-def]
+    spoil(path)
+    before = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(SpecError) as raised:
+        grid(2).run(path, executor=Serial(), resume=True, work=made_up)
+    assert str(raised.value).startswith(f"{path}: {told}")
+    assert "\n" not in str(raised.value)
+    with pytest.raises(SpecError) as raised:
+        results(path)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_nothing_is_made_where_nothing_is_read(path: Path) -> None:
+    with pytest.raises(SpecError, match="no such study store"):
+        results(path)
+    with pytest.raises(SpecError, match="no folder"):
+        grid(1).run(path / "deeper", executor=Serial(), work=made_up)
+    assert not path.exists()
+
+
+def test_an_empty_file_becomes_a_store_only_to_write(path: Path) -> None:
+    path.touch()
+    with pytest.raises(SpecError, match="not a study store"):
+        results(path)
+    assert grid(1).run(path, executor=Serial(), work=made_up).answered == 1
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs enforced permissions")
+def test_a_locked_folder(store: Path) -> None:  # pragma: no cover
+    store.parent.chmod(0o500)
+    try:
+        assert len(results(store)) == 3
+        with pytest.raises(SpecError, match="permission denied"):
+            grid(4).run(store, executor=Serial(), resume=True, work=made_up)
+    finally:
+        store.parent.chmod(0o700)
+
+
+def test_a_locked_folder_is_read_all_the_same(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert len(results(store)) == 3
+    with pytest.raises(SpecError, match="permission denied"):
+        grid(4).run(store, executor=Serial(), resume=True, work=made_up)
+
+
+def test_a_store_kept_locked_is_one_line(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesign.study.sqlite.connect.__defaults__", (0.05,))
+    other = sqlite3.connect(store, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(SpecError, match="another program keeps it locked"):
+        grid(4).run(store, executor=Serial(), resume=True, work=made_up)
+    other.close()
+
+
+@pytest.mark.slow
+def test_many_may_make_it_at_once(path: Path) -> None:
+    def make(_: int) -> bool:
+        with opened(path, write=True) as store:
+            return store.is_used
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(make, range(40))] == [False] * 40
+    assert integrity(path) == "ok"
+
+
+# --- questions ----------------------------------------------------------------------------------
+
+
+def test_a_question_is_given_to_one(path: Path) -> None:
+    study = grid(1)
+    with opened(path, write=True) as first, opened(path, write=True) as second:
+        ((sha256, status),) = enrolled(first, study)
+        assert status == "waiting"
+        assert enrolled(second, study) == [(sha256, "waiting")]
+        first.begin(this_process())
+        second.begin(this_process())
+        assert isinstance(first.claim(sha256), Task)
+        assert second.claim(sha256) is None
+        assert not second.record(sha256, Answer("optimal"))
+        assert first.record(sha256, Answer("infeasible", 1.0))
+        assert second.claim(sha256) == "infeasible"
+        assert not first.record(sha256, Answer("optimal"))
+    assert [row[6] for row in finished(path).values()] == ["infeasible"]
+
+
+def test_what_is_given_back_is_anyones(path: Path) -> None:
+    with opened(path, write=True) as first, opened(path, write=True) as second:
+        ((sha256, _),) = enrolled(first, grid(1))
+        first.begin(this_process())
+        second.begin(this_process())
+        assert first.claim(sha256)
+        first.release()
+        assert isinstance(second.claim(sha256), Task)
+
+
+def test_a_dead_runs_questions_are_anyones(path: Path) -> None:
+    with opened(path, write=True) as first, opened(path, write=True) as second:
+        ((sha256, _),) = enrolled(first, grid(1))
+        first.begin(ended(this_process()))
+        second.begin(this_process())
+        first.claim(sha256)
+        second.free_the_dead(Watch())
+        assert isinstance(second.claim(sha256), Task)
+        assert not first.record(sha256, Answer("optimal"))  # it was not dead after all
+        assert second.record(sha256, Answer("optimal"))
+
+
+def test_a_run_elsewhere_is_given_time(path: Path) -> None:
+    now = [0.0]
+    with opened(path, write=True) as first, opened(path, write=True) as second:
+        ((sha256, _),) = enrolled(first, grid(1))
+        first.begin(ELSEWHERE)
+        second.begin(this_process())
+        first.claim(sha256)
+        watch = Watch(lambda: now[0])
+        for _ in range(5):
+            second.free_the_dead(watch)
+            assert second.claim(sha256) is None
+            now[0] += PATIENCE_S - 1
+            first.beat()
+        now[0] += 2
+        second.free_the_dead(watch)
+        assert second.claim(sha256) is None  # it has beaten since
+        now[0] += PATIENCE_S + 1
+        second.free_the_dead(watch)
+        assert isinstance(second.claim(sha256), Task)
+
+
+def test_a_process_is_known_by_its_start() -> None:
+    here = this_process()
+    watch = Watch()
+    assert not watch.dead(Sighting(1, here, 0))
+    if here.machine:
+        assert watch.dead(Sighting(2, here._replace(started="1"), 0))
+        assert watch.dead(Sighting(3, ended(here), 0))
+
+
+def test_the_pulse_beats_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesign.study.liveness.BEAT_S", 0.01)
+    beats: list[int] = []
+    pulse = Pulse(lambda: beats.append(1))
+    pulse.start()
+    while len(beats) < 3:
+        pulse.join(0.01)
+    pulse.stop()
+    assert not pulse.is_alive()
+    assert BEAT_S < PATIENCE_S / 10
+
+
+@pytest.mark.parametrize(
+    ("status", "by", "again"),
+    [
+        ("lost", __version__, True),
+        ("failed", "0.0.1", True),
+        ("failed", __version__, False),
+        ("unanswered", "0.0.1", False),
+        ("feasible", "0.0.1", False),
+        ("infeasible", "0.0.1", False),
+        ("optimal", "0.0.1", False),
+    ],
+)
+def test_what_is_worth_another_try(path: Path, status: str, by: str, again: bool) -> None:
+    with opened(path, write=True) as store:
+        ((sha256, _),) = enrolled(store, grid(1))
+        store.begin(this_process())
+        store.claim(sha256)
+        store.record(sha256, Answer(status, codesign=by, error="why"))
+        assert enrolled(store, grid(1)) == [(sha256, "waiting" if again else status)]
+
+
+@pytest.mark.parametrize(
+    ("final", "limit", "asked", "answers"),
+    [
+        (True, 10, 10, True),
+        (True, 10, 60, True),
+        (True, 10, None, True),
+        (True, 10, 5, False),
+        (True, None, 60, False),
+        (False, 10, 60, False),
+    ],
+)
+def test_a_final_answer_holds_for_longer_limits(
+    path: Path, final: bool, limit: float | None, asked: float | None, answers: bool
+) -> None:
+    with opened(path, write=True) as store:
+        ((first, _),) = enrolled(store, grid(1, time_limit_s=limit))
+        store.begin(this_process())
+        store.claim(first)
+        store.record(first, Answer("optimal", final=final))
+        ((second, status),) = enrolled(store, grid(1, time_limit_s=asked))
+    assert (second == first, status) == (answers, "optimal" if answers else "waiting")
+
+
+def test_several_cells_may_ask_the_same(path: Path) -> None:
+    study = grid(2, quality=["uniform:6", None], memory=["ddr4-2400", None])
+    tally = study.run(path, executor=Serial(), work=made_up)
+    assert (tally.cells, tally.done, tally.here) == (8, 8, 8)
+    assert len(finished(path)) == 2
+    frame = study.results(path)
+    assert len(frame) == 8
+    assert frame["question"].nunique() == 2
+    assert frame["latency_s"].notna().all()
+
+
+def test_a_changed_network_file_is_another_question(path: Path, tmp_path: Path) -> None:
+    from study_work import TINY_TOML
+
+    network = tmp_path / "tiny.toml"
+    for text_of in (TINY_TOML, TINY_TOML.replace("K = 10", "K = 5").replace("out = 10", "out = 5")):
+        network.write_text(text_of)
+        study = Study.grid(networks=[network], max_area_mm2=1)
+        study.run(path, executor=Serial(), resume=True, work=made_up)
+    assert len(finished(path)) == 2
+    assert len(study.results(path)) == 1
+
+
+def test_an_unknown_design(store: Path) -> None:
+    with pytest.raises(SpecError, match="no design 1 of 'nix'"):
+        load_design(store, "nix")
