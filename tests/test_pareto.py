@@ -28,7 +28,7 @@ from codesign.front import Front, dominated_volume
 from codesign.search import OutOfTime, best_bound
 from codesign.survey import FrontProgress, _Survey
 
-SEEDS = range(90)
+SEEDS = range(72)
 LONG_SEEDS = range(10_000, 12_000)
 BLOCK = 50
 EQUAL = 1e-8  # relative; rounding is far below, designs that differ are far above
@@ -152,10 +152,10 @@ def test_seeds_contain_what_they_should() -> None:
     cases = [swept_case(seed) for seed in SEEDS]
     assert {name for case in cases for name in case.objectives} == set(oracle.METRICS)
     sizes = [len(case.front) for case in cases]
-    assert sum(size == 0 for size in sizes) >= 10
-    assert sum(size >= 4 for size in sizes) >= 25
+    assert sum(size == 0 for size in sizes) >= 8
+    assert sum(size >= 4 for size in sizes) >= 20
     assert sum(len(case.objectives) == 3 and len(case.front) > 1 for case in cases) >= 10
-    assert sum(set(case.objectives) <= set(case.problem.budgets) for case in cases) >= 2
+    assert sum(set(case.objectives) <= set(case.problem.budgets) for case in cases) >= 1
 
 
 # --- some points --------------------------------------------------------------------------------
