@@ -17,7 +17,8 @@ from codesign.problem import Problem
 Floats = npt.NDArray[np.float64]
 
 MOST = {2: 6, 3: 4}  # points of a front, by number of objectives
-LARGEST = 12  # layers times hardware options
+LARGEST = 24  # layers times hardware options
+NEAR = 4e-9  # relative; values nearer than this count as equal
 TRIES = 3  # at objectives that are at odds
 
 
@@ -85,7 +86,7 @@ def vectors(points: Sequence[oracle.Point], objectives: Sequence[str]) -> Floats
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(columns))
 
 
-def nondominated(rows: Floats, tolerance: float = oracle.TOLERANCE) -> Floats:
+def nondominated(rows: Floats, tolerance: float = NEAR) -> Floats:
     """Distinct rows no other is as good as in every column, ascending."""
     kept = np.empty((0, rows.shape[1]))
     for row in np.unique(rows, axis=0):
