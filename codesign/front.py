@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.problem import Problem
+from codesign.problem import BUDGET_TOLERANCE, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +54,8 @@ class Front:
     objectives : tuple of str
         Two or three metrics.
     designs : tuple of Design
-        None is as good as another in all objectives; each with its own proof. Those whose proof
-        ran out of time have the status ``feasible``.
+        None is as good as another in all objectives; each with its own proof. Where time ran out
+        the status is ``feasible``, or ``ties_broken`` is False: another objective may be lower.
     ruled : tuple of Ruled
         All that was proven on the way, infeasible parts of the range included.
     complete : bool
@@ -112,14 +112,15 @@ class Front:
     def upper(self, limit: float) -> float:
         """Best first objective reached with the second at most ``limit``; inf if none is known."""
         self._check_two()
-        within = self.values[:, 1] <= limit
+        within = self.values[:, 1] <= limit * (1 + BUDGET_TOLERANCE)
         return float(self.values[within, 0].min(initial=np.inf))
 
     def lower(self, limit: float) -> float:
         """First objective that no design with the second at most ``limit`` goes below (proven)."""
         self._check_two()
         name = self.objectives[1]
-        bounds = [rule.bound for rule in self.ruled if rule.limits[name] >= limit]
+        least = limit / (1 + BUDGET_TOLERANCE)  # limits were kept up to that
+        bounds = [rule.bound for rule in self.ruled if rule.limits[name] >= least]
         return max(bounds, default=0.0)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -52,15 +52,18 @@ def minimise(
 ) -> Outcome:
     """Solve a model with one objective; its variables hold the solution where there is one.
 
+    HiGHS's presolve is off: with it, HiGHS 1.15.1 returned bounds above the optimum in 3 of 7,719
+    programmes with tight limits. A model found infeasible is presolved after all, to confirm it.
+
     Raises
     ------
     SolverError
         HiGHS refused the model or ended in a way that proves nothing.
     """
     columns = list(model.component_data_objects(pyo.Var))
-    highs = highspy.Highs()
     options = {
         "output_flag": False,
+        "presolve": "off",
         "threads": threads,
         "random_seed": seed,
         "mip_rel_gap": rel_gap,
@@ -69,10 +72,24 @@ def minimise(
     }
     if time_limit_s is not None:
         options["time_limit"] = max(time_limit_s, 0.0)
+    lp = _as_lp(model, columns)
+    outcome = _run(lp, columns, options, on_progress)
+    if outcome.status == "infeasible":
+        outcome = _run(lp, columns, {**options, "presolve": "on"}, on_progress)
+    return outcome
+
+
+def _run(
+    lp: highspy.HighsLp,
+    columns: list[Any],
+    options: Mapping[str, object],
+    on_progress: Progress | None,
+) -> Outcome:
+    highs = highspy.Highs()
     for name, value in options.items():
         if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise SolverError(f"HiGHS refused the option {name} = {value!r}")
-    if highs.passModel(_as_lp(model, columns)) == highspy.HighsStatus.kError:
+    if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the model; please report this with the problem's file")
     if on_progress is not None:
         highs.cbMipInterrupt.subscribe(

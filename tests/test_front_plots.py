@@ -264,13 +264,16 @@ def test_nothing_overlaps_or_leaves_the_picture(some: Front, spatial: Front, nam
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
-def test_same_front_same_bytes(some: Front, spatial: Front, tmp_path: Path, suffix: str) -> None:
-    for front in (some, spatial):
-        paths = [tmp_path / f"{number}{suffix}" for number in (1, 2)]
-        for path in paths:
-            front.plot(path)
-        assert paths[0].read_bytes() == paths[1].read_bytes()
-        assert len(paths[0].read_bytes()) > 1000
+@pytest.mark.parametrize("kind", ["some", "spatial"])
+def test_same_front_same_bytes(
+    kind: str, suffix: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    front: Front = request.getfixturevalue(kind)
+    paths = [tmp_path / f"{number}{suffix}" for number in (1, 2)]
+    for path in paths:
+        front.plot(path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert len(paths[0].read_bytes()) > 1000
 
 
 @pytest.mark.parametrize("name", ["front.bmp", "front", "front.csv"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from enumerated_fronts import front_case
 
 import codesign
 from codesign import Choices, Design, Problem, Progress
@@ -123,3 +125,11 @@ def test_area_overhead_counts_the_array_only(problem: Problem) -> None:
     extra_mm2 = 256 * 1421.4875 / UM2_PER_MM2
     difference = doubled.metrics["area_mm2"] - plain.metrics["area_mm2"]
     assert difference == pytest.approx(extra_mm2, rel=1e-4)
+
+
+def test_presolve_costs_no_optimum() -> None:
+    # With HiGHS's presolve, 1560 was called optimal here; plain enumeration has 1500.
+    case = front_case(11517, most={2: 25, 3: 10}, largest=60)
+    budgets = {**case.problem.budgets, "noise": 0.25488281171329935}
+    problem = replace(case.problem, objective="dram_bits", quality=None, budgets=budgets)
+    assert codesign.solve(problem).metrics["dram_bits"] == 1500.0
