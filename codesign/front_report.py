@@ -57,7 +57,7 @@ def points_table(front: Front) -> Table:
         steps = [""]
         if two and number <= len(front.rates):
             steps = [figure(float(front.rates[number - 1]) * scale[1] / scale[0])]
-        proof = design.proof.status
+        proof: str = design.proof.status
         if proof == "optimal" and not design.proof.ties_broken:
             proof = "optimal, not tightened"
         knee = ", knee" if number - 1 == front.knee and len(front) > 2 else ""
