@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -35,6 +35,9 @@ def _vertical(pair: int | tuple[int, int]) -> int:
 class Layer:
     """One MAC layer: convolution, grouped or depthwise convolution, fully connected, or matmul.
 
+    Or a layer that only moves data (``moves``): it reads ``N·G·C·H·W`` elements and writes
+    ``N·G·K·P·Q``, without arithmetic or weights; a pooling, say, that no MAC layer can absorb.
+
     Attributes
     ----------
     N, G, K, C, P, Q, R, S, H, W : int
@@ -48,6 +51,15 @@ class Layer:
         The activation tensor that stands in for the weights (matrix product of two activations).
     appended : int
         Constant elements stored with the output that no layer computes (a class token).
+    input_dilation : int or (vertical, horizontal)
+        Zeros inserted on the fly between the rows and columns of the ifmap, less one: the stride
+        of a transposed convolution, which is computed as an ordinary one over ``H·input_dilation``
+        rows. ``H`` and ``W`` are as stored, without those zeros.
+    moves : bool
+        Reads and writes only: zero MACs, no weights.
+    parts : mapping of str to int
+        Elements the layer touches of a tensor it does not read or write whole (one part of a
+        concatenation, one slice of a split).
     """
 
     name: Name
@@ -68,8 +80,17 @@ class Layer:
     residuals: tuple[Name, ...] = ()
     weight_tensor: Name | None = None
     appended: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
+    input_dilation: Pair = 1
+    moves: bool = False
+    parts: Mapping[Name, Count] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in self.parts:
+            if name not in (*self.reads, self.output):
+                raise SpecError(f"layer {self.name!r}: parts: it does not touch tensor {name!r}")
+        if self.moves:
+            self._check_movement()
+            return
         if self.macs > MAX_LAYER_MACS:
             raise SpecError(
                 f"layer {self.name!r}: {self.macs:.3g} MACs; a layer may have at most "
@@ -81,12 +102,19 @@ class Layer:
             ("Q", self.Q, self.W, self.S, 1),
         ):
             stride, dilation = self._axis(self.stride, axis), self._axis(self.dilation, axis)
+            size = size * self._axis(self.input_dilation, axis)
             reach = (kernel - 1) * dilation + 1
             if (out - 1) * stride + reach > size + 2 * (reach - 1):
                 raise SpecError(
                     f"layer {self.name!r}: {label} = {out} output positions do not fit an ifmap of "
                     f"{size} with kernel {kernel}, stride {stride} and dilation {dilation}"
                 )
+
+    def _check_movement(self) -> None:
+        convolves = {"R": 1, "S": 1, "stride": 1, "dilation": 1, "input_dilation": 1}
+        for key, nothing in (*convolves.items(), ("weight_tensor", None)):
+            if getattr(self, key) != nothing:
+                raise SpecError(f"layer {self.name!r}: moves data only, so it has no {key}")
 
     @staticmethod
     def _axis(pair: int | tuple[int, int], axis: int) -> int:
@@ -108,18 +136,25 @@ class Layer:
         return self.R * self.S
 
     @property
+    def owns_weights(self) -> bool:
+        """Whether it has weights of its own, with a width and a noise."""
+        return self.weight_tensor is None and not self.moves
+
+    @property
     def weights(self) -> int:
-        """``G·K·C·R·S``: elements of the weight operand."""
-        return self.G * self.K * self.C * self.window
+        """``G·K·C·R·S``: elements of the weight operand; none where data only moves."""
+        return 0 if self.moves else self.G * self.K * self.C * self.window
 
     @property
     def macs(self) -> int:
-        """``N·G·K·C·R·S·P·Q``: multiply-accumulate operations."""
+        """``N·G·K·C·R·S·P·Q``: multiply-accumulate operations; none where data only moves."""
         return self.N * self.weights * self.P * self.Q
 
     @property
     def ops(self) -> int:
         """``N·G·K·C·P·Q·(R·S + 1)``: the paper's operations (R·S products and one sum)."""
+        if self.moves:
+            return 0
         return self.N * self.G * self.K * self.C * self.P * self.Q * (self.window + 1)
 
     @property
@@ -189,7 +224,7 @@ class Network:
     @cached_property
     def weight_layers(self) -> tuple[str, ...]:
         """Names of the layers that own weights."""
-        return tuple(layer.name for layer in self.layers if layer.weight_tensor is None)
+        return tuple(layer.name for layer in self.layers if layer.owns_weights)
 
     @property
     def macs(self) -> int:
@@ -199,7 +234,11 @@ class Network:
     @property
     def weights(self) -> int:
         """Weight elements, biases and normalisation parameters not counted."""
-        return sum(layer.weights for layer in self.layers if layer.weight_tensor is None)
+        return sum(layer.weights for layer in self.layers if layer.owns_weights)
+
+    def touched(self, layer: Layer, name: str) -> int:
+        """Elements of a tensor that a layer reads or writes: all, unless ``parts`` says less."""
+        return layer.parts.get(name, self.tensors[name])
 
     def batched(self, images: int) -> Network:
         """The same network on ``images`` times as many images at once.
@@ -219,8 +258,12 @@ class Network:
 
         def grown(layer: Layer) -> Layer:
             loop = "N" if layer.weight_tensor is None else "G"
-            many = {loop: getattr(layer, loop) * images, "appended": layer.appended * images}
-            return replace(layer, **many)
+            return replace(
+                layer,
+                **{loop: getattr(layer, loop) * images},
+                appended=layer.appended * images,
+                parts={name: elements * images for name, elements in layer.parts.items()},
+            )
 
         return Network(
             name=self.name,
@@ -252,23 +295,35 @@ def _check_names(network: Network) -> None:
 
 
 def _check_order(network: Network) -> None:
-    writer: dict[str, str] = {}
+    writers: dict[str, list[Layer]] = {}
     for layer in network.layers:
-        if layer.output in writer:
+        mine = writers.setdefault(layer.output, [])
+        mine.append(layer)
+        for other in mine[:-1]:
+            if not (layer.output in layer.parts and layer.output in other.parts):
+                raise SpecError(
+                    f"network {network.name!r}: layers {other.name!r} and {layer.name!r} both "
+                    f"write tensor {layer.output!r}; a tensor has one writer, unless each writes "
+                    "a part of it"
+                )
+    for name, mine in writers.items():
+        written = sum(network.touched(layer, name) for layer in mine)
+        if written > network.tensors[name]:
             raise SpecError(
-                f"network {network.name!r}: layers {writer[layer.output]!r} and {layer.name!r} "
-                f"both write tensor {layer.output!r}; a tensor has one writer"
+                f"network {network.name!r}: the layers that write tensor {name!r} write {written} "
+                f"elements of its {network.tensors[name]}"
             )
-        writer[layer.output] = layer.name
-    written: set[str] = set()
+    left = {name: len(mine) for name, mine in writers.items()}
     for layer in network.layers:
         for name in layer.reads:
-            if name in writer and name not in written:
+            missing = left.get(name, 0)
+            if missing and (name not in layer.parts or missing == len(writers[name])):
+                late = writers[name][len(writers[name]) - missing]
                 raise SpecError(
                     f"network {network.name!r}, layer {layer.name!r}: reads tensor {name!r} before "
-                    f"layer {writer[name]!r} writes it; list layers in execution order"
+                    f"layer {late.name!r} writes it; list layers in execution order"
                 )
-        written.add(layer.output)
+        left[layer.output] -= 1
 
 
 def _check_shapes(network: Network, layer: Layer) -> None:
@@ -277,25 +332,34 @@ def _check_shapes(network: Network, layer: Layer) -> None:
     def elements(name: str) -> int:
         return network.tensors[name]
 
-    if elements(layer.input) != layer.ifmap:
+    def misfits(name: str, used: int) -> bool:
+        return used > elements(name) if name in layer.parts else used != elements(name)
+
+    for name, part in layer.parts.items():
+        if part > elements(name):
+            raise SpecError(
+                f"{where}: parts: {part} elements of tensor {name!r}, which has {elements(name)}"
+            )
+    if misfits(layer.input, layer.ifmap):
         raise SpecError(
             f"{where}: its ifmap has N·G·C·H·W = {layer.ifmap} elements but tensor "
             f"{layer.input!r} has {elements(layer.input)}"
         )
-    if layer.weight_tensor is not None and elements(layer.weight_tensor) != layer.weights:
+    if layer.weight_tensor is not None and misfits(layer.weight_tensor, layer.weights):
         raise SpecError(
             f"{where}: its weight operand has G·K·C·R·S = {layer.weights} elements but tensor "
             f"{layer.weight_tensor!r} has {elements(layer.weight_tensor)}"
         )
-    most = layer.computed_outputs + layer.appended
-    if elements(layer.output) > most:
+    most, written = layer.computed_outputs + layer.appended, network.touched(layer, layer.output)
+    if written > most:
         raise SpecError(
             f"{where}: computes {most} outputs but tensor {layer.output!r} has "
-            f"{elements(layer.output)} elements (a fused pooling can only make it smaller)"
+            f"{written} elements (a fused pooling can only make it smaller)"
         )
     for name in layer.residuals:
-        if elements(name) > layer.computed_outputs:
+        read = network.touched(layer, name)
+        if read > layer.computed_outputs:
             raise SpecError(
-                f"{where}: residual {name!r} has {elements(name)} elements, more than the "
+                f"{where}: residual {name!r} has {read} elements, more than the "
                 f"{layer.computed_outputs} outputs it is added to"
             )
