@@ -1,9 +1,11 @@
-"""Lower bounds for many hardware options at once: dynamic programming over the tensor widths.
+"""Lower bounds for many hardware options at once: dynamic programming over the width variables.
 
 With prices on the metrics instead of budgets, the best widths are found exactly: each layer is a
-table over the widths of the tensors it touches (its own weight width and the roofline's ``max``
-already minimised inside), and the tensors are eliminated one after the other. In the chains and
-residual blocks of real networks a table never has more than three or four axes. By weak duality
+table over the width variables it touches (its own weight width, where free, and the roofline's
+``max`` already minimised inside), and the variables are eliminated one after the other. In the
+chains and residual blocks of real networks a table never has more than three or four axes; where
+long skips or shared widths would make one larger, couplings are cut (`elimination`), and the bound
+is one of a relaxation. By weak duality
 the priced optimum less the priced budgets bounds every design within the budgets from below
 (Lagrangian relaxation); no rounding of the layers' choices is involved, so the only gap left is
 that of the budgets themselves.
@@ -19,16 +21,18 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.costs.arithmetic import layer_bops
+from codesign.elimination import Role, Scope, choose_scopes, eliminate
 from codesign.network import Layer
 from codesign.space import Space
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
 MAX_ENTRIES = 2**23  # entries of one table over a batch (64 MiB)
-MAX_TABLE = 7**5  # entries of one elimination table; beyond it residual couplings are relaxed
+MAX_TABLE = 7**5  # entries of one elimination table; beyond it couplings are cut
 
 
 @dataclass(frozen=True)
@@ -65,51 +69,50 @@ class Assignment:
     ----------
     value : floats, shape (B,)
         Priced total; inf where no widths can run.
-    tensor : ints, shape (B, inner tensors)
+    tensor : ints, shape (B, width variables)
         Index into the width list.
     weight : ints, shape (B, layers)
         The same for the weight operand of every layer.
     metrics : floats, shape (B, 5)
         In the order of `PRICED`.
+    runs : bools, shape (B,)
+        Whether every layer runs at these widths; always, where the value is finite and no layer's
+        operands were cut from their width variables.
     """
 
     value: Floats
     tensor: Ints
     weight: Ints
     metrics: Floats
+    runs: Bools
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """Layers with equal tables: axes of the scope that each operand's width runs along."""
+    """Layers with equal tables: axes that each operand's width runs along.
+
+    The first axes are widths of the layer alone, minimised inside: of weights and input, where no
+    width variable of the scope has them. The scope's follow.
+    """
 
     number: int
     layer: Layer
     geometry: int
-    noise: Floats  # (w,)
-    allowed: Floats  # (w,), 0 or inf
-    axes: int  # length of the scope
+    free: int  # axes of the layer alone
+    axes: int  # all
+    weight_axis: int
     input_axis: int
-    weight_axis: int | None  # None: the layer's own weights, minimised inside
+    noise: Floats  # (w,) of the weights, where no width variable has it
+    barred: Floats  # (w, w): 0 or inf, of the weights' and the input's widths on free axes
     extra_bits: Floats  # over the scope: output and residual bits
 
 
-@dataclass(frozen=True)
-class _Bucket:
-    """Elimination of one tensor: what is added up, over which tensors."""
-
-    tensor: int
-    scope: tuple[int, ...]
-    layers: tuple[int, ...]
-    messages: tuple[int, ...]  # indices of earlier buckets
-
-
-def _spread(table: Floats, own: tuple[int, ...], scope: tuple[int, ...]) -> Floats:
-    """View a (B, w, …) table over sorted ``own`` tensors along the axes of sorted ``scope``."""
+def _spread(table: Floats, own: Scope, scope: Scope) -> Floats:
+    """View a (B, w, …) table over ascending ``own`` variables along the axes of ``scope``."""
     shape = [table.shape[0]]
     position = 1
-    for tensor in scope:
-        if tensor in own:
+    for variable in scope:
+        if variable in own:
             shape.append(table.shape[position])
             position += 1
         else:
@@ -124,118 +127,134 @@ class Relaxation:
         self.space = space
         self.widths = space.widths
         self.layers = space.problem.network.layers
-        self._index = space.tensor_index
+        self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
         self._fixed_bits = space.problem.choices.output_bits
         self._scopes = self._choose_scopes()
+        self._tensor_noise = self._noise_of_variables()
         self._kinds: list[_Kind] = []
         self._kind_of = self._find_kinds()
-        self._buckets = _eliminate(self._scopes, len(self._index))
+        self._buckets = eliminate(self._scopes, len(space.variables))
         self._prepare_layers()
         axes = max(len(bucket.scope) for bucket in self._buckets) + 1
+        axes = max(axes, *(kind.axes for kind in self._kinds))
         # So many options' tables are worked on at once, for memory's sake.
         self._most_options = max(1, MAX_ENTRIES // len(self.widths) ** axes)
 
     # Structure ----------------------------------------------------------------------------------
 
-    def _choose_scopes(self) -> list[tuple[int, ...]]:
-        """Tensors of each layer's table.
+    def _choose_scopes(self) -> list[Scope]:
+        """Width variables of each layer's table.
 
-        Where long skip connections would make a table too large, the longest lose their residual
-        from it: the layer is then priced as if the residual had its narrowest width, which keeps
-        the bound a bound.
+        Cut from a variable, a layer is priced at the width that suits it best, which keeps the
+        bound a bound.
         """
-        writer = {layer.output: i for i, layer in enumerate(self.layers)}
-        skips = [
-            (i - min(writer.get(name, -1) for name in layer.residuals), i)
-            for i, layer in enumerate(self.layers)
-            if layer.residuals
-        ]
-        dropped: set[int] = set()
-        while True:
-            scopes = [self._scope(layer, i in dropped) for i, layer in enumerate(self.layers)]
-            width = max(len(bucket.scope) for bucket in _eliminate(scopes, len(self._index)))
-            remaining = [skip for skip in skips if skip[1] not in dropped]
-            if len(self.widths) ** width <= MAX_TABLE or not remaining:
-                return scopes
-            dropped.add(max(remaining)[1])
+        space, count = self.space, len(self.widths)
+        roles: list[dict[int, Role]] = []
+        for i, layer in enumerate(self.layers):
+            output, *residuals = (variable for variable, _ in space.moved(layer))
+            mine = [(variable, Role.RESIDUAL) for variable in residuals]
+            mine += [(output, Role.OUTPUT), (self._inputs[i], Role.OPERAND)]
+            weights = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
+            mine.append((space.weight_index[i], weights))
+            ranked = sorted(mine, key=lambda use: use[1])  # the last of several roles counts
+            roles.append({v: role for v, role in ranked if v is not None})
+        return choose_scopes(
+            roles,
+            len(space.variables),
+            too_large=lambda axes: count**axes > MAX_TABLE,
+            far_too_large=lambda axes: count**axes > MAX_ENTRIES,
+        )
 
-    def _scope(self, layer: Layer, drop_residuals: bool) -> tuple[int, ...]:
-        names = {layer.input, layer.weight_tensor, layer.output}
-        if not drop_residuals:
-            names |= set(layer.residuals)
-        return tuple(sorted(self._index[name] for name in names if name in self._index))
+    def _cut_weights(self, i: int) -> bool:
+        """Whether a layer's own weights have a width variable that its table does not run over."""
+        variable = self.space.weight_index[i]
+        return self.layers[i].owns_weights and variable not in (None, *self._scopes[i])
+
+    def _noise_of_variables(self) -> Floats:
+        """(width variables, w): noise, what was cut left out: it stands with its layer."""
+        noise = self.space.tensor_noise.copy()
+        cut = {f"weight:{x.name}" for i, x in enumerate(self.layers) if self._cut_weights(i)}
+        for v, members in enumerate(self.space.variables):
+            if not cut.isdisjoint(members):
+                rows = [self.space.noise_row(x) for x in members if x not in cut]
+                noise[v] = np.sum(rows, axis=0) if rows else 0.0
+        return noise
 
     def _find_kinds(self) -> list[int]:
         found: dict[tuple[object, ...], int] = {}
         kind_of = []
         for i, layer in enumerate(self.layers):
-            scope = self._scopes[i]
+            free, weight_axis, input_axis = self._operand_axes(i)
+            noise, barred = self._operand_terms(i)
             extra = self._extra_bits(i)
-            weight_axis = None
-            if layer.weight_tensor is not None:
-                weight_axis = scope.index(self._index[layer.weight_tensor])
-            noise = self.space.weight_noise[i]
-            allowed = self.space.weight_allowed[i]
-            input_axis = scope.index(self._index[layer.input])
-            geometry = int(self.space.geometry_of[i])
-            same_cost = (geometry, noise.tobytes(), allowed.tobytes())
-            key = (*same_cost, input_axis, weight_axis, extra.shape, extra.tobytes())
+            geometry, axes = int(self.space.geometry_of[i]), free + len(self._scopes[i])
+            place = geometry, layer.owns_weights, free, axes, weight_axis, input_axis
+            key = (*place, noise.tobytes(), barred.tobytes(), extra.shape, extra.tobytes())
             if key not in found:
-                found[key] = len(self._kinds)
-                barred = np.where(allowed, 0.0, np.inf)
-                self._kinds.append(
-                    _Kind(
-                        len(self._kinds),
-                        layer,
-                        geometry,
-                        noise,
-                        barred,
-                        len(scope),
-                        input_axis,
-                        weight_axis,
-                        extra,
-                    )
-                )
+                found[key] = number = len(self._kinds)
+                where = free, axes, weight_axis, input_axis
+                self._kinds.append(_Kind(number, layer, geometry, *where, noise, barred, extra))
             kind_of.append(found[key])
         return kind_of
 
+    def _operand_axes(self, i: int) -> tuple[int, int, int]:
+        """Free axes of a layer's table, and those of its weights' and its input's widths."""
+        scope, weight, ifmap = self._scopes[i], self.space.weight_index[i], self._inputs[i]
+        alone: list[int | None] = []
+        if weight is None or weight not in scope:
+            alone.append(weight)
+        if ifmap not in scope and ifmap not in alone:
+            alone.append(ifmap)
+
+        def axis(variable: int | None) -> int:
+            if variable in alone:
+                return alone.index(variable)
+            return len(alone) + scope.index(variable)
+
+        return len(alone), axis(weight), axis(ifmap)
+
+    def _operand_terms(self, i: int) -> tuple[Floats, Floats]:
+        """Noise of weights (w,) and widths barred (w, w) that no width variable stands for."""
+        space, scope, layer = self.space, self._scopes[i], self.layers[i]
+        weight, ifmap = space.weight_index[i], self._inputs[i]
+        noise = space.weight_noise[i]
+        if self._cut_weights(i):
+            noise = space.noise_row(f"weight:{layer.name}")
+        allowed = np.broadcast_to(space.weight_allowed[i][:, None], (len(self.widths),) * 2)
+        if weight is not None and weight not in scope:
+            allowed = allowed & space.tensor_allowed[weight][:, None]
+        if ifmap not in scope:
+            allowed = allowed & space.tensor_allowed[ifmap]
+        return noise, np.where(allowed, 0.0, np.inf)
+
     def _extra_bits(self, i: int) -> Floats:
         """Output and residual DRAM bits of a layer over the widths of its scope."""
-        layer, scope = self.layers[i], self._scopes[i]
-        tensors = self.space.problem.network.tensors
+        scope = self._scopes[i]
         extra = np.zeros((len(self.widths),) * len(scope))
-        for name in (layer.output, *layer.residuals):
-            tensor = self._index.get(name)
-            if tensor is None:
-                extra = extra + float(tensors[name] * self._fixed_bits)
-            elif tensor in scope:
+        for variable, elements in self.space.moved(self.layers[i]):
+            if variable is None:
+                extra = extra + float(elements * self._fixed_bits)
+            elif variable in scope:
                 shape = [1] * len(scope)
-                shape[scope.index(tensor)] = -1
-                extra = extra + (tensors[name] * self.widths.astype(np.float64)).reshape(shape)
-            else:  # relaxed: at least its narrowest width is read
-                narrowest = self.widths[self.space.tensor_allowed[tensor]].min()
-                extra = extra + float(tensors[name] * narrowest)
+                shape[scope.index(variable)] = -1
+                extra = extra + (elements * self.widths.astype(np.float64)).reshape(shape)
+            else:  # cut: at least its narrowest width is moved
+                narrowest = self.widths[self.space.tensor_allowed[variable]].min()
+                extra = extra + float(elements * narrowest)
         return extra
 
     def _prepare_layers(self) -> None:
-        network = self.space.problem.network
-        none = len(self._index)  # a slot for "no such tensor"
-        slot = self._index.get
-        most = max(len(layer.residuals) for layer in self.layers)
-        self._input = np.array([self._index[layer.input] for layer in self.layers])
-        self._weight_tensor = np.array(
-            [none if x.weight_tensor is None else self._index[x.weight_tensor] for x in self.layers]
+        none = len(self.space.variables)  # a slot for "no such variable"
+        self._weight_variable = np.array(
+            [none if v is None else v for v in self.space.weight_index]
         )
-        reads = [[layer.output, *layer.residuals] for layer in self.layers]
-        self._moved = np.array(
-            [[slot(n, none) for n in row] + [none] * (most + 1 - len(row)) for row in reads]
-        )
-        self._moved_elements = np.array(
-            [[network.tensors[n] for n in row] + [0] * (most + 1 - len(row)) for row in reads],
-            dtype=np.float64,
-        )
+        rows = [self.space.moved(layer) for layer in self.layers]
+        most = max(len(row) for row in rows)
+        padded = [row + [(None, 0)] * (most - len(row)) for row in rows]
+        self._moved = np.array([[none if v is None else v for v, _ in row] for row in padded])
+        self._moved_elements = np.array([[x for _, x in row] for row in padded], dtype=np.float64)
         self._layer_weights = np.array(
-            [0 if x.weight_tensor is not None else x.weights for x in self.layers], dtype=np.float64
+            [x.weights if x.owns_weights else 0 for x in self.layers], dtype=np.float64
         )
         bw, ba = self.widths[:, None], self.widths[None, :]
         self._bops = np.array([layer_bops(layer, bw, ba) for layer in self.space.geometries])
@@ -246,13 +265,13 @@ class Relaxation:
         """Best widths for every option at ``prices`` (B, 5) on the metrics of `PRICED`."""
         if len(batch) > self._most_options:
             parts = [self.solve(batch.take(r), prices[r]) for r in self._parts(len(batch))]
-            fields = ("value", "tensor", "weight", "metrics")
+            fields = ("value", "tensor", "weight", "metrics", "runs")
             return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
         tables = [self._table(kind, batch, prices) for kind in self._kinds]
         joints, value = self._sweep(tables, prices)
         tensor = self._decode(joints, len(batch))
-        weight, metrics = self._measure(batch, prices, tensor)
-        return Assignment(value, tensor, weight, metrics)
+        weight, metrics, runs = self._measure(batch, prices, tensor)
+        return Assignment(value, tensor, weight, metrics, runs & np.isfinite(value))
 
     def _parts(self, count: int) -> list[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
@@ -267,7 +286,7 @@ class Relaxation:
         prices = np.zeros((len(batch), len(PRICED)))
         prices[:, metric] = 1.0
         barred = ~self.space.tensor_allowed
-        most = np.where(barred, 0.0, prices[:, NOISE, None, None] * self.space.tensor_noise)
+        most = np.where(barred, 0.0, prices[:, NOISE, None, None] * self._tensor_noise)
         total = most.max(axis=2).sum(axis=1)
         largest = []
         for kind in self._kinds:
@@ -278,11 +297,8 @@ class Relaxation:
         return np.asarray(total)
 
     def _full_table(self, kind: _Kind, batch: Batch, prices: Floats) -> Floats:
-        """(B, own weight width if any, w, …): priced cost of one layer kind."""
-        own = kind.weight_axis is None
-        axes = kind.axes + own
-        input_axis = kind.input_axis + own
-        weight_axis = 0 if kind.weight_axis is None else kind.weight_axis
+        """(B, w, …): priced cost of one layer kind, its free axes first."""
+        axes, weight_axis, input_axis = kind.axes, kind.weight_axis, kind.input_axis
 
         def spread(pairs: Floats) -> Floats:  # (B, bw, ba) along the table's axes
             if weight_axis == input_axis:
@@ -298,11 +314,10 @@ class Relaxation:
         traffic = batch.traffic[:, kind.geometry]
         runs = np.isfinite(traffic)
         pairs = np.where(runs, 0.0, np.inf)
-        pairs = pairs + prices[:, BOPS, None, None] * self._bops[kind.geometry]
-        if own:
+        pairs = pairs + prices[:, BOPS, None, None] * self._bops[kind.geometry] + kind.barred
+        if kind.layer.owns_weights:
             per_width = prices[:, MODEL, None] * (kind.layer.weights * self.widths)
-            per_width = per_width + prices[:, NOISE, None] * kind.noise + kind.allowed
-            pairs = pairs + per_width[:, :, None]
+            pairs = pairs + (per_width + prices[:, NOISE, None] * kind.noise)[:, :, None]
         table = spread(pairs)
         if prices[:, DRAM].any():
             bits = spread(np.where(runs, traffic, 0.0)) + kind.extra_bits
@@ -321,40 +336,42 @@ class Relaxation:
 
     def _table(self, kind: _Kind, batch: Batch, prices: Floats) -> Floats:
         table = self._full_table(kind, batch, prices)
-        return table.min(axis=1) if kind.weight_axis is None else table
+        return table.min(axis=tuple(range(1, 1 + kind.free))) if kind.free else table
 
     def _sweep(self, tables: list[Floats], prices: Floats) -> tuple[list[Floats], Floats]:
-        """Eliminate every tensor: the joint table of each bucket, and the optimum (B,)."""
-        noise = self.space.tensor_noise
+        """Eliminate every variable: the joint table of each bucket, and the optimum (B,)."""
+        noise = self._tensor_noise
         barred = np.where(self.space.tensor_allowed, 0.0, np.inf)
         joints: list[Floats] = []
         messages: list[Floats] = []
         value = np.zeros(len(prices))
         for bucket in self._buckets:
-            own = prices[:, NOISE, None] * noise[bucket.tensor] + barred[bucket.tensor]
-            joint = _spread(own, (bucket.tensor,), bucket.scope)
+            own = prices[:, NOISE, None] * noise[bucket.variable] + barred[bucket.variable]
+            joint = _spread(own, (bucket.variable,), bucket.scope)
             for i in bucket.layers:
                 joint = joint + _spread(tables[self._kind_of[i]], self._scopes[i], bucket.scope)
             for m in bucket.messages:
-                scope = _without(self._buckets[m])
-                joint = joint + _spread(messages[m], scope, bucket.scope)
+                joint = joint + _spread(messages[m], self._buckets[m].rest, bucket.scope)
             joints.append(joint)
-            messages.append(joint.min(axis=1 + bucket.scope.index(bucket.tensor)))
+            messages.append(joint.min(axis=1 + bucket.scope.index(bucket.variable)))
             if len(bucket.scope) == 1:
                 value = value + messages[-1]
+        for i, scope in enumerate(self._scopes):
+            if not scope:  # cut from all variables
+                value = value + tables[self._kind_of[i]]
         return joints, value
 
     def _decode(self, joints: list[Floats], count: int) -> Ints:
-        tensor = np.zeros((count, len(self._index)), dtype=np.int64)
+        tensor = np.zeros((count, len(self.space.variables)), dtype=np.int64)
         everyone = np.arange(count)
         for bucket, joint in zip(reversed(self._buckets), reversed(joints), strict=True):
-            table = np.moveaxis(joint, 1 + bucket.scope.index(bucket.tensor), -1)
-            where = tuple(tensor[:, other] for other in _without(bucket))
-            tensor[:, bucket.tensor] = table[(everyone, *where)].argmin(axis=-1)
+            table = np.moveaxis(joint, 1 + bucket.scope.index(bucket.variable), -1)
+            where = tuple(tensor[:, other] for other in bucket.rest)
+            tensor[:, bucket.variable] = table[(everyone, *where)].argmin(axis=-1)
         return tensor
 
-    def _measure(self, batch: Batch, prices: Floats, tensor: Ints) -> tuple[Ints, Floats]:
-        """Best weight widths for given tensor widths, and the metrics of both."""
+    def _measure(self, batch: Batch, prices: Floats, tensor: Ints) -> tuple[Ints, Floats, Bools]:
+        """Best free weight widths for given variables, the metrics of both, and if they run."""
         count, layers = len(batch), len(self.layers)
         slots = np.concatenate([tensor, np.zeros((count, 1), dtype=np.int64)], axis=1)
         bits = np.concatenate(
@@ -363,7 +380,7 @@ class Relaxation:
         moved = (bits[:, self._moved] * self._moved_elements).sum(axis=-1)  # (B, layers)
         b = np.arange(count)[:, None]
         u = self.space.geometry_of[None, :]
-        ba = slots[:, self._input]
+        ba = tensor[:, self._inputs]
         traffic = batch.traffic[b, u, :, ba]  # (B, layers, bw)
         runs = np.isfinite(traffic)
         total = np.where(runs, traffic, 0.0) + moved[..., None]
@@ -377,15 +394,15 @@ class Relaxation:
         parts = (latency_s, total, noise, model[None], bops)
         for m, part in enumerate(parts):
             cost = cost + prices[:, m, None, None] * part
-        given = slots[:, self._weight_tensor]
-        weight = np.where(self._weight_tensor == len(self._index), cost.argmin(axis=-1), given)
+        given, free = slots[:, self._weight_variable], tensor.shape[1]
+        weight = np.where(self._weight_variable == free, cost.argmin(axis=-1), given)
         layer = np.arange(layers)[None, :]
         metrics = np.stack(
             [np.broadcast_to(p, cost.shape)[b, layer, weight].sum(axis=-1) for p in parts], axis=1
         )
-        tensors = np.arange(tensor.shape[1])[None, :]
-        metrics[:, NOISE] += self.space.tensor_noise[tensors, tensor].sum(axis=-1)
-        return weight, metrics
+        variables = np.arange(tensor.shape[1])[None, :]
+        metrics[:, NOISE] += self.space.tensor_noise[variables, tensor].sum(axis=-1)
+        return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
 
     # What each single choice would cost at best -------------------------------------------------
 
@@ -394,7 +411,7 @@ class Relaxation:
 
         Returns
         -------
-        tensor : floats, shape (inner tensors, w)
+        tensor : floats, shape (width variables, w)
         pair : floats, shape (layers, w, w)
             For each layer's weight width × input width.
         """
@@ -403,33 +420,35 @@ class Relaxation:
         joints, value = self._sweep(tables, prices)
         totals: list[Floats] = [np.empty(0)] * len(joints)
         parent = {m: b for b, bucket in enumerate(self._buckets) for m in bucket.messages}
-        tensor = np.full((len(self._index), len(self.widths)), np.inf)
+        tensor = np.full((len(self._buckets), len(self.widths)), np.inf)
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
         for b in reversed(range(len(joints))):
             bucket, joint = self._buckets[b], joints[b]
-            own = joint.min(axis=1 + bucket.scope.index(bucket.tensor))
+            own = joint.min(axis=1 + bucket.scope.index(bucket.variable))
             if b in parent:
                 up = self._buckets[parent[b]]
-                rest = _minus(_project(totals[parent[b]], up.scope, _without(bucket)), own)
+                rest = _minus(_project(totals[parent[b]], up.scope, bucket.rest), own)
             else:
                 rest = _minus(value, own)
-            totals[b] = joint + _spread(rest, _without(bucket), bucket.scope)
-            tensor[bucket.tensor] = _project(totals[b], bucket.scope, (bucket.tensor,))[0]
+            totals[b] = joint + _spread(rest, bucket.rest, bucket.scope)
+            tensor[bucket.variable] = _project(totals[b], bucket.scope, (bucket.variable,))[0]
             for i in bucket.layers:
                 kind, scope = self._kinds[self._kind_of[i]], self._scopes[i]
                 rest = _minus(_project(totals[b], bucket.scope, scope), tables[self._kind_of[i]])
                 pair[i] = _pair_marginal(kind, full[self._kind_of[i]], rest)
+        for i, scope in enumerate(self._scopes):
+            if not scope:
+                kind = self._kinds[self._kind_of[i]]
+                pair[i] = _pair_marginal(
+                    kind, full[kind.number], _minus(value, tables[kind.number])
+                )
         return tensor, pair
 
 
 def _pair_marginal(kind: _Kind, full: Floats, rest: Floats) -> Floats:
     """(w, w): least of a layer's table plus the rest, for each weight and input width."""
-    if kind.weight_axis is None:
-        total = (full + rest[:, None])[0]
-        weight_axis, input_axis = 0, kind.input_axis + 1
-    else:
-        total = (full + rest)[0]
-        weight_axis, input_axis = kind.weight_axis, kind.input_axis
+    total = (full + rest.reshape(len(rest), *(1,) * kind.free, *rest.shape[1:]))[0]
+    weight_axis, input_axis = kind.weight_axis, kind.input_axis
     if weight_axis == input_axis:
         others = tuple(a for a in range(total.ndim) if a != input_axis)
         pairs = np.full((total.shape[input_axis],) * 2, np.inf)
@@ -444,12 +463,8 @@ def _axes(count: int, batch: int, sizes: dict[int, int]) -> tuple[int, ...]:
     return (batch, *(sizes.get(axis, 1) for axis in range(count)))
 
 
-def _without(bucket: _Bucket) -> tuple[int, ...]:
-    return tuple(tensor for tensor in bucket.scope if tensor != bucket.tensor)
-
-
-def _project(table: Floats, scope: tuple[int, ...], onto: tuple[int, ...]) -> Floats:
-    axes = tuple(1 + i for i, tensor in enumerate(scope) if tensor not in onto)
+def _project(table: Floats, scope: Scope, onto: Scope) -> Floats:
+    axes = tuple(1 + i for i, variable in enumerate(scope) if variable not in onto)
     return np.asarray(table.min(axis=axes))
 
 
@@ -458,32 +473,3 @@ def _minus(total: Floats, part: Floats) -> Floats:
     return np.asarray(
         np.where(np.isinf(total), np.inf, total - np.where(np.isinf(part), 0.0, part))
     )
-
-
-def _eliminate(scopes: list[tuple[int, ...]], tensors: int) -> list[_Bucket]:
-    """Order of elimination by the smallest table first, with what each step adds up."""
-    touching: list[dict[tuple[str, int], frozenset[int]]] = [{} for _ in range(tensors)]
-    for i, scope in enumerate(scopes):
-        for tensor in scope:
-            touching[tensor]["layer", i] = frozenset(scope)
-    joined = [frozenset({t}).union(*touching[t].values()) for t in range(tensors)]
-    left = set(range(tensors))
-    buckets: list[_Bucket] = []
-    while left:
-        tensor = min(left, key=lambda t: (len(joined[t]), t))
-        parts = touching[tensor]
-        buckets.append(
-            _Bucket(
-                tensor,
-                tuple(sorted(joined[tensor])),
-                tuple(i for kind, i in parts if kind == "layer"),
-                tuple(i for kind, i in parts if kind == "message"),
-            )
-        )
-        left.remove(tensor)
-        rest = joined[tensor] - {tensor}
-        for other in rest:
-            touching[other] = {k: s for k, s in touching[other].items() if k not in parts}
-            touching[other]["message", len(buckets) - 1] = rest
-            joined[other] = frozenset({other}).union(*touching[other].values())
-    return buckets

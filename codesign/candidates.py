@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesign.network import Layer
 from codesign.space import Space
 
 Ints = npt.NDArray[np.int64]
@@ -53,7 +52,7 @@ class Candidates:
     ----------
     options : ints, shape (hardware options,)
     layers : tuple of LayerCandidates
-    tensor_widths : bools, shape (inner tensors, widths)
+    tensor_widths : bools, shape (width variables, widths)
     """
 
     options: Ints
@@ -62,7 +61,7 @@ class Candidates:
 
     @property
     def impossible(self) -> bool:
-        """Whether some layer has no option, or some tensor no width."""
+        """Whether some layer has no option, or some width variable no width."""
         no_option = not all(len(layer) for layer in self.layers)
         return no_option or not bool(self.tensor_widths.any(axis=1).all())
 
@@ -90,8 +89,8 @@ def candidates(
         No design in question has less or more SRAM bits; equal where the SRAM is given.
     pairs : bools, shape (layers, widths, widths), optional
         Width pairs still possible; all of the space's by default.
-    tensor_widths : bools, shape (inner tensors, widths), optional
-        Widths still possible for each activation tensor.
+    tensor_widths : bools, shape (width variables, widths), optional
+        Widths still possible for each.
     traffic_matters : bool
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
@@ -99,10 +98,11 @@ def candidates(
     network = space.problem.network
     tensor_ok = space.tensor_allowed if tensor_widths is None else tensor_widths
     factor = space.option_precision_factor(options)
-    weights_run, ifmaps_run = space.runnable(options)
+    runs = space.runnable(options)
     layers = []
-    for i, layer in enumerate(network.layers):
-        allowed = space.weight_allowed[i][:, None] & _agreeing(space, layer, tensor_ok)
+    for i in range(len(network.layers)):
+        mine = min(int(space.geometry_of[i]), runs.shape[1] - 1)
+        allowed = space.weight_allowed[i][:, None] & _agreeing(space, i, tensor_ok)
         if pairs is not None:
             allowed = allowed & pairs[i]
         slack_s = None if traffic_matters else _other_traffic(space, i) / _rate(space)
@@ -111,7 +111,7 @@ def candidates(
                 space,
                 i,
                 int(option),
-                allowed & weights_run[n][:, None] & ifmaps_run[n],
+                allowed & runs[n, mine],
                 factor[n],
                 (sram_from[n], sram_to[n]),
                 slack_s,
@@ -139,13 +139,13 @@ def candidates_of_tables(
     traffic, compute_s : floats, shape (geometries, widths, widths)
         Inf traffic where a pair of widths cannot run.
     pairs : bools, shape (layers, widths, widths)
-    tensor_widths : bools, shape (inner tensors, widths)
+    tensor_widths : bools, shape (width variables, widths)
     """
     layers = []
-    for i, layer in enumerate(space.problem.network.layers):
+    for i in range(len(space.problem.network.layers)):
         geometry = int(space.geometry_of[i])
         allowed = pairs[i] & space.weight_allowed[i][:, None] & np.isfinite(traffic[geometry])
-        allowed = allowed & _agreeing(space, layer, tensor_widths)
+        allowed = allowed & _agreeing(space, i, tensor_widths)
         weight, ifmap = np.nonzero(allowed)
         compute = np.broadcast_to(compute_s[geometry], allowed.shape)
         layers.append(
@@ -161,14 +161,13 @@ def candidates_of_tables(
     return Candidates(np.array([label]), tuple(layers), tensor_widths)
 
 
-def _agreeing(space: Space, layer: Layer, tensor_widths: Bools) -> Bools:
-    """(w, w): pairs of operand widths that the tensors a layer reads may take."""
-    allowed = np.broadcast_to(
-        tensor_widths[space.tensor_index[layer.input]], (len(space.widths), len(space.widths))
-    )
-    if layer.weight_tensor is not None:
-        allowed = allowed & tensor_widths[space.tensor_index[layer.weight_tensor]][:, None]
-        if layer.weight_tensor == layer.input:
+def _agreeing(space: Space, i: int, tensor_widths: Bools) -> Bools:
+    """(w, w): pairs of operand widths that the width variables of layer ``i`` may take."""
+    ifmap, weight = space.tensor_index[space.problem.network.layers[i].input], space.weight_index[i]
+    allowed = np.broadcast_to(tensor_widths[ifmap], (len(space.widths), len(space.widths)))
+    if weight is not None:
+        allowed = allowed & tensor_widths[weight][:, None]
+        if weight == ifmap:
             allowed = allowed & np.eye(len(space.widths), dtype=bool)
     return allowed
 
@@ -180,10 +179,9 @@ def _rate(space: Space) -> float:
 def _other_traffic(space: Space, i: int) -> float:
     """Most DRAM bits a layer's output and residuals can take."""
     problem = space.problem
-    layer = problem.network.layers[i]
     widest = max(int(space.widths.max()), problem.choices.output_bits)
-    moved = (layer.output, *layer.residuals)
-    return float(widest * sum(problem.network.tensors[name] for name in moved))
+    moved = space.moved(problem.network.layers[i])
+    return float(widest * sum(elements for _, elements in moved))
 
 
 def _on_option(

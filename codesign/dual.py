@@ -36,7 +36,7 @@ class DualBound:
         The prices that gave it.
     reached : floats, shape (B,)
         Objective of the best assignment within the limits met on the way; inf if none.
-    tensor, weight : ints, shape (B, inner tensors), (B, layers)
+    tensor, weight : ints, shape (B, width variables), (B, layers)
         That assignment, as indices into the width list.
     """
 
@@ -105,7 +105,7 @@ class Dual:
             value=np.full(count, -np.inf),
             prices=np.zeros((count, len(self.limited))),
             reached=np.full(count, np.inf),
-            tensor=np.zeros((count, len(network.inner_tensors)), dtype=np.int64),
+            tensor=np.zeros((count, len(self.relaxation.space.variables)), dtype=np.int64),
             weight=np.zeros((count, len(network.layers)), dtype=np.int64),
         )
         if len(self.limited) == 0:
@@ -131,7 +131,7 @@ class Dual:
         found.value[rows[better]] = value[better]
         found.prices[rows[better]] = multipliers[better]
         objective = answer.metrics[:, self.main]
-        within = np.isfinite(value) & (slope <= 0).all(axis=1) & (objective < found.reached[rows])
+        within = answer.runs & (slope <= 0).all(axis=1) & (objective < found.reached[rows])
         found.reached[rows[within]] = objective[within]
         found.tensor[rows[within]] = answer.tensor[within]
         found.weight[rows[within]] = answer.weight[within]

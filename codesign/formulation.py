@@ -1,21 +1,24 @@
 """The mathematical programme: candidates in, Pyomo model out, and nothing else.
 
-Sets: hardware options ``H``, layers ``L``, activation tensors ``T``, options ``O(l, h)`` of layer
-``l`` on hardware ``h`` (a weight width, an input width, a tiling). Variables: ``build[h]``,
-``run[l, o]``, ``width[t, b]`` binary; ``sram`` ``S`` and ``latency[l]`` ``t_l`` continuous.
+Sets: hardware options ``H``, layers ``L``, width variables ``T`` (each an activation tensor, all
+that shares one width counting once), options ``O(l, h)`` of layer ``l`` on hardware ``h`` (a weight
+width, an input width, a tiling). Variables: ``build[h]``, ``run[l, o]``, ``width[t, b]`` binary;
+``sram`` ``S`` and ``latency[l]`` ``t_l`` continuous.
 
     (1) one_accelerator      Σ_h build_h = 1
     (2) every_layer_runs     Σ_{o ∈ O(l,h)} run_o = build_h                               ∀ l, h
     (3) one_width            Σ_b width_{t,b} = 1                                          ∀ t
     (4) input_widths         Σ_{o ∈ O(l,·): ba(o) = b} run_o = width_{in(l),b}            ∀ l, b
-    (5) weight_widths        Σ_{o ∈ O(l,·): bw(o) = b} run_o = width_{weight tensor(l),b} ∀ l, b
+    (5) weight_widths        Σ_{o ∈ O(l,·): bw(o) = b} run_o = width_{wt(l),b}            ∀ l, b
     (6) tiles_fit            Σ_o need_o·run_o ≤ S                                         ∀ l
     (7) silicon              Σ_h area_h·build_h + slope·S ≤ area limit
     (8) compute_roof         t_l ≥ Σ_o compute_o·run_o                                    ∀ l
     (9) memory_roof          t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW  ∀ l
    (10) within_budget        metric ≤ limit                  latency, DRAM, noise, model size, BOPS
 
-``area_h`` holds the SRAM fit's intercept; ``moved_{l,t}`` are the elements of the output and the
+(5) holds where the weight operand of ``l`` shares its width ``wt(l)``: with the activation tensor
+that stands in for it, with the input (tied), or with a group. ``area_h`` holds the SRAM fit's
+intercept; ``moved_{l,t}`` are the elements of the output and the
 residuals of ``l``. Each metric is measured in thousandths of its limit or, without one, of the
 least its layers can have (area: of the mean array): rows and objective are of the order of 1,000,
 beside which HiGHS's absolute tolerances are small. Limits (7) and (10) carry the relative
@@ -151,7 +154,7 @@ class _Costs:
             return np.asarray(self.space.weight_noise[i][rows.weight])
         bits = self.space.widths
         if metric == "model_bits":
-            own = layer.weights if layer.weight_tensor is None else 0
+            own = layer.weights if layer.owns_weights else 0
             return np.asarray(own * bits[rows.weight], dtype=np.float64)
         return layer_bops(layer, bits[rows.weight], bits[rows.ifmap])
 
@@ -161,10 +164,8 @@ class _Costs:
         """Output and residual bits of a layer: coefficients, width variables, constant."""
         layer, space = self.network.layers[i], self.space
         coefficients, variables, constant = [], [], 0.0
-        for name in (layer.output, *layer.residuals):
-            elements = self.network.tensors[name]
-            if name in space.tensor_index:
-                t = space.tensor_index[name]
+        for t, elements in space.moved(layer):
+            if t is not None:
                 for b in np.flatnonzero(self.candidates.tensor_widths[t]).tolist():
                     coefficients.append(float(elements * space.widths[b]) / unit)
                     variables.append(model.width[t, b])
@@ -221,7 +222,7 @@ def _linear(
 def _declare(model: pyo.ConcreteModel, space: Space, candidates: Candidates) -> None:
     model.HARDWARE = pyo.RangeSet(0, len(candidates.options) - 1)
     model.LAYERS = pyo.RangeSet(0, len(candidates.layers) - 1)
-    model.TENSORS = pyo.RangeSet(0, len(space.tensor_index) - 1)
+    model.TENSORS = pyo.RangeSet(0, len(space.variables) - 1)
     model.RUNS = pyo.Set(
         dimen=2, initialize=[(i, o) for i, c in enumerate(candidates.layers) for o in range(len(c))]
     )
@@ -275,11 +276,11 @@ def _agree_on_widths(model: pyo.ConcreteModel, space: Space, candidates: Candida
 
     @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(5)")
     def weight_widths(model, i, b):
-        name = network.layers[i].weight_tensor
-        if name is None or (space.tensor_index[name], b) not in model.WIDTHS:
+        t = space.weight_index[i]
+        if t is None or (t, b) not in model.WIDTHS:
             return pyo.Constraint.Skip
         ones, runs = runs_at(i, b, candidates.layers[i].weight)
-        return _linear([*ones, -1.0], [*runs, model.width[space.tensor_index[name], b]]) == 0
+        return _linear([*ones, -1.0], [*runs, model.width[t, b]]) == 0
 
 
 def _spend_silicon(model: pyo.ConcreteModel, costs: _Costs) -> None:

@@ -36,7 +36,8 @@ class Layer:
     """One MAC layer: convolution, grouped or depthwise convolution, fully connected, or matmul.
 
     Or a layer that only moves data (``moves``): it reads ``N·G·C·H·W`` elements and writes
-    ``N·G·K·P·Q``, without arithmetic or weights; a pooling, say, that no MAC layer can absorb.
+    ``N·G·K·P·Q``, streaming, without multiplications or weights; a pooling, say, that no MAC layer
+    can absorb.
 
     Attributes
     ----------
@@ -59,7 +60,8 @@ class Layer:
         Reads and writes only: zero MACs, no weights.
     parts : mapping of str to int
         Elements the layer touches of a tensor it does not read or write whole (one part of a
-        concatenation, one slice of a split).
+        concatenation, one slice of a split). Of its input and its weight tensor, as many as its
+        shape reads; the larger number where one tensor is both.
     """
 
     name: Name
@@ -88,6 +90,11 @@ class Layer:
         for name in self.parts:
             if name not in (*self.reads, self.output):
                 raise SpecError(f"layer {self.name!r}: parts: it does not touch tensor {name!r}")
+        if self.output in self.parts and self.output in self.reads:
+            raise SpecError(
+                f"layer {self.name!r}: reads a part of tensor {self.output!r} and writes another; "
+                "a layer writes a tensor that it does not read"
+            )
         if self.moves:
             self._check_movement()
             return
@@ -124,6 +131,11 @@ class Layer:
     def stride_rows(self) -> int:
         """Vertical stride."""
         return _vertical(self.stride)
+
+    @property
+    def input_dilation_rows(self) -> int:
+        """Rows of the zero-inserted ifmap for each one that is stored."""
+        return _vertical(self.input_dilation)
 
     @property
     def kernel_rows(self) -> int:
@@ -204,6 +216,10 @@ class Network:
     source: str = ""
 
     def __post_init__(self) -> None:
+        if all(layer.moves for layer in self.layers):
+            raise SpecError(
+                f"network {self.name!r}: its layers only move data; at least one must multiply"
+            )
         _check_names(self)
         _check_order(self)
         for layer in self.layers:
@@ -308,10 +324,10 @@ def _check_order(network: Network) -> None:
                 )
     for name, mine in writers.items():
         written = sum(network.touched(layer, name) for layer in mine)
-        if written > network.tensors[name]:
+        if written != network.tensors[name]:
             raise SpecError(
                 f"network {network.name!r}: the layers that write tensor {name!r} write {written} "
-                f"elements of its {network.tensors[name]}"
+                f"of its {network.tensors[name]} elements"
             )
     left = {name: len(mine) for name, mine in writers.items()}
     for layer in network.layers:
@@ -333,13 +349,9 @@ def _check_shapes(network: Network, layer: Layer) -> None:
         return network.tensors[name]
 
     def misfits(name: str, used: int) -> bool:
-        return used > elements(name) if name in layer.parts else used != elements(name)
+        return name not in layer.parts and used != elements(name)
 
-    for name, part in layer.parts.items():
-        if part > elements(name):
-            raise SpecError(
-                f"{where}: parts: {part} elements of tensor {name!r}, which has {elements(name)}"
-            )
+    _check_parts(network, layer, where)
     if misfits(layer.input, layer.ifmap):
         raise SpecError(
             f"{where}: its ifmap has N·G·C·H·W = {layer.ifmap} elements but tensor "
@@ -362,4 +374,20 @@ def _check_shapes(network: Network, layer: Layer) -> None:
             raise SpecError(
                 f"{where}: residual {name!r} has {read} elements, more than the "
                 f"{layer.computed_outputs} outputs it is added to"
+            )
+
+
+def _check_parts(network: Network, layer: Layer, where: str) -> None:
+    for name, part in layer.parts.items():
+        if part > network.tensors[name]:
+            raise SpecError(
+                f"{where}: parts: {part} elements of tensor {name!r}, which has "
+                f"{network.tensors[name]}"
+            )
+        roles = ((layer.input, layer.ifmap), (layer.weight_tensor, layer.weights))
+        reads = max((elements for role, elements in roles if role == name), default=part)
+        if part != reads:
+            raise SpecError(
+                f"{where}: parts: {part} elements of tensor {name!r}, of which its shape reads "
+                f"{reads}"
             )

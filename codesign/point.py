@@ -23,7 +23,7 @@ class Point:
     option : int
         Index of the hardware option in the space.
     tensor, weight : tuple of int
-        Indices into the space's width list: of each inner tensor, of each layer's weight operand.
+        Indices into the space's width list: of each width variable, of each layer's weight operand.
     sram_bits : int
         The least capacity its tilings fit in.
     tiling : tuple of int
@@ -63,17 +63,16 @@ def price(
         tilings.append(int(stairs.row[w, a, step]))
         need = max(need, float(stairs.need[w, a, step]))
         dram_bits = float(stairs.traffic[w, a, step + 1])
-        for name in (layer.output, *layer.residuals):
-            index = space.tensor_index.get(name)
+        for index, elements in space.moved(layer):
             bits = problem.choices.output_bits if index is None else int(widths[tensor[index]])
-            dram_bits += network.tensors[name] * bits
+            dram_bits += elements * bits
         cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
         totals["latency_s"] += float(
             latency_s(cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
         )
         totals["dram_bits"] += dram_bits
         totals["bops"] += float(layer_bops(layer, widths[w], widths[a]))
-        if layer.weight_tensor is None:
+        if layer.owns_weights:
             totals["model_bits"] += layer.weights * int(widths[w])
             totals["noise"] += float(space.weight_noise[i, w])
     totals["noise"] += float(space.tensor_noise[np.arange(len(tensor)), list(tensor)].sum())

@@ -16,6 +16,7 @@ from codesign.errors import SpecError
 from codesign.hardware import MAX_BITS, ArraySide, Bits, Precision
 from codesign.network import Name, Network
 from codesign.schema import described, nearest
+from codesign.sharing import Classes, width_classes
 from codesign.specs import load_memory, load_technology
 from codesign.technology import Positive, Technology
 
@@ -24,6 +25,7 @@ METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 Metric = Literal["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"]
+Group = Annotated[tuple[Name, ...], Field(min_length=1)]
 NonNegative = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
@@ -53,6 +55,11 @@ class Choices:
         ``"weight:<layer>"`` or ``"tensor:<tensor>"`` to its given bitwidth.
     output_bits : int
         Width at which the network's results are stored.
+    shared : tuple of tuples of str
+        Groups of ``"weight:<layer>"`` and ``"tensor:<tensor>"`` that take one common width, one
+        that every member may take. Groups that overlap are one.
+    tied : bool
+        Every layer's weights take the width of its input tensor.
     """
 
     rows: SideList = DEFAULT_SIDES
@@ -65,6 +72,8 @@ class Choices:
     precision: Precision = "fixed"
     pinned: Mapping[Name, Bits] = field(default_factory=dict)
     output_bits: Bits = 8
+    shared: tuple[Group, ...] = ()
+    tied: bool = False
 
     def __post_init__(self) -> None:
         pins = {"weight": set[int](), "tensor": set[int]()}
@@ -142,6 +151,7 @@ class Problem:
         choices = self.choices
         check_areas(self.technology, choices.pe_weight_bits, choices.pe_activation_bits)
         self._check_pins()
+        self._check_shared()
         self._check_sensitivity()
         if self.quality is not None:
             limit = self.uniform_noise(uniform_bits(self.quality))
@@ -169,8 +179,26 @@ class Problem:
         """``Σ_t e_t(bits)``: noise of the network at one width everywhere."""
         return math.fsum(self.noise_of(source, bits) for source in self.noise_sources)
 
+    @cached_property
+    def width_classes(self) -> Classes:
+        """All sources of noise, those that take one common width together."""
+        return width_classes(self.network, self.choices.shared, self.choices.tied)
+
+    @cached_property
+    def _class_bits(self) -> dict[str, tuple[int, ...]]:
+        """Widths that every member of a source's class may take, ascending."""
+        found: dict[str, tuple[int, ...]] = {}
+        for members in self.width_classes:
+            common = set.intersection(*(set(self._own_bits(source)) for source in members))
+            found |= dict.fromkeys(members, tuple(sorted(common)))
+        return found
+
     def allowed_bits(self, source: str) -> tuple[int, ...]:
         """Bitwidths a ``weight:<layer>`` or ``tensor:<tensor>`` may take, ascending."""
+        return self._class_bits[source]
+
+    def _own_bits(self, source: str) -> tuple[int, ...]:
+        """The same, leaving aside what it shares its width with."""
         if source in self.choices.pinned:
             return (self.choices.pinned[source],)
         weight = source.startswith("weight:")
@@ -190,6 +218,16 @@ class Problem:
                     f"pin {key!r}: network {self.network.name!r} has no such "
                     f"{'weight-owning layer' if kind == 'weight' else 'tensor'}"
                     f"{nearest(key, kind_keys)}"
+                )
+
+    def _check_shared(self) -> None:
+        for members in self.width_classes:
+            if not self.allowed_bits(members[0]):
+                named = [f"{x!r} ({_listed(self._own_bits(x))})" for x in members[:3]]
+                more = f" and {len(members) - 3} more" if len(members) > 3 else ""
+                raise SpecError(
+                    f"no width suits all that share one: {', '.join(named)}{more}; "
+                    "allow them a common width, or loosen the group or tie"
                 )
 
     def _check_sensitivity(self) -> None:
@@ -225,6 +263,10 @@ class Goal:
         return all(
             metrics[name] <= limit * (1 + BUDGET_TOLERANCE) for name, limit in self.limits.items()
         )
+
+
+def _listed(bits: tuple[int, ...]) -> str:
+    return f"{', '.join(map(str, bits))} bit"
 
 
 def uniform_bits(quality: str) -> int:

@@ -3,6 +3,9 @@
 Widths: one ascending list holds every bitwidth any weight or tensor may take; tables have an axis
 of that length for the weight operand's width and one for the input tensor's. Layers of the same
 geometry share one table (ResNet-152 has 156 layers and about two dozen geometries).
+
+Width variables: one for each activation tensor, and for all that shares its width; one for each
+group of weights that share a width. Other weights are no variables: nothing else depends on them.
 """
 
 from __future__ import annotations
@@ -56,6 +59,12 @@ class Space:
     Attributes
     ----------
     widths : ints, shape (widths,)
+    variables : tuple of tuples of str
+        Sources of each width variable: ``weight:<layer>``, ``tensor:<tensor>``.
+    tensor_index : mapping of str to int
+        Width variable of each inner tensor.
+    weight_index : tuple of int or None
+        Width variable of each layer's weight operand; None where its width is free, or it has none.
     rows, cols, pe_weight_bits, pe_activation_bits : ints, shape (options,)
     base_area_um2 : floats, shape (options,)
         PE array plus the SRAM's intercept: the area without any SRAM bit.
@@ -70,7 +79,14 @@ class Space:
         self.problem = problem
         network, choices = problem.network, problem.choices
         self.widths = self._all_widths()
-        self.tensor_index = {name: i for i, name in enumerate(network.inner_tensors)}
+        self.variables = tuple(
+            members
+            for members in problem.width_classes
+            if len(members) > 1 or members[0].startswith("tensor:")
+        )
+        self._index = {x: v for v, members in enumerate(self.variables) for x in members}
+        self.tensor_index = {name: self._index[f"tensor:{name}"] for name in network.inner_tensors}
+        self.weight_index = tuple(self._weight_variable(layer) for layer in network.layers)
         keys = [_geometry(layer) for layer in network.layers]
         unique = list(dict.fromkeys(keys))
         self.geometry_of = np.array([unique.index(key) for key in keys])
@@ -118,50 +134,67 @@ class Space:
         every = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
         return np.array(sorted(every))
 
+    def _weight_variable(self, layer: Layer) -> int | None:
+        if layer.weight_tensor is not None:
+            return self.tensor_index[layer.weight_tensor]
+        return self._index.get(f"weight:{layer.name}")
+
     # What no hardware changes -------------------------------------------------------------------
 
     @cached_property
     def weight_allowed(self) -> Bools:
-        """(layers, widths): widths each layer's weights may take; weight tensors are free here."""
-        return np.array(
-            [
-                np.isin(self.widths, self.problem.allowed_bits(f"weight:{layer.name}"))
-                if layer.weight_tensor is None
-                else np.ones(len(self.widths), dtype=bool)
-                for layer in self.problem.network.layers
-            ]
-        )
+        """(layers, widths): widths each layer's weights may take; weight tensors are free here.
+
+        A layer that only moves data has no weights; it stands at the narrowest width alone.
+        """
+        return np.array([self._weights_of(layer) for layer in self.problem.network.layers])
+
+    def _weights_of(self, layer: Layer) -> Bools:
+        if layer.moves:
+            return np.asarray(np.arange(len(self.widths)) == 0)
+        if layer.weight_tensor is not None:
+            return np.ones(len(self.widths), dtype=bool)
+        return self._allowed(f"weight:{layer.name}")
+
+    def _allowed(self, source: str) -> Bools:
+        return np.isin(self.widths, self.problem.allowed_bits(source))
 
     @cached_property
     def tensor_allowed(self) -> Bools:
-        """(inner tensors, widths): widths each activation tensor may take."""
-        return np.array(
-            [
-                np.isin(self.widths, self.problem.allowed_bits(f"tensor:{name}"))
-                for name in self.problem.network.inner_tensors
-            ]
-        )
+        """(width variables, widths): widths each may take."""
+        return np.array([self._allowed(members[0]) for members in self.variables])
 
     @cached_property
     def weight_noise(self) -> Floats:
-        """(layers, widths): noise of each layer's weights; 0 for weight tensors and off-list."""
-        table = np.zeros((len(self.problem.network.layers), len(self.widths)))
-        for i, layer in enumerate(self.problem.network.layers):
-            if layer.weight_tensor is None:
-                self._fill_noise(table[i], self.weight_allowed[i], f"weight:{layer.name}")
+        """(layers, widths): noise of each layer's weights where their width is free, else 0."""
+        layers = self.problem.network.layers
+        table = np.zeros((len(layers), len(self.widths)))
+        for i, layer in enumerate(layers):
+            if layer.owns_weights and self.weight_index[i] is None:
+                table[i] = self.noise_row(f"weight:{layer.name}")
         return table
 
     @cached_property
     def tensor_noise(self) -> Floats:
-        """(inner tensors, widths): noise of each activation tensor; 0 off-list."""
-        table = np.zeros(self.tensor_allowed.shape)
-        for name, i in self.tensor_index.items():
-            self._fill_noise(table[i], self.tensor_allowed[i], f"tensor:{name}")
-        return table
+        """(width variables, widths): noise of all that has this width; 0 off-list."""
+        rows = [np.sum([self.noise_row(x) for x in m], axis=0) for m in self.variables]
+        return np.array(rows)
 
-    def _fill_noise(self, row: Floats, allowed: Bools, source: str) -> None:
-        for w in np.flatnonzero(allowed):
+    def noise_row(self, source: str) -> Floats:
+        """(widths,): noise of one source; 0 off-list."""
+        row = np.zeros(len(self.widths))
+        for w in np.flatnonzero(self._allowed(source)):
             row[w] = self.problem.noise_of(source, int(self.widths[w]))
+        return row
+
+    def moved(self, layer: Layer) -> list[tuple[int | None, int]]:
+        """Width variable and elements of a layer's output and of each residual.
+
+        No variable: a result of the network, stored at the given width.
+        """
+        network = self.problem.network
+        names = (layer.output, *layer.residuals)
+        return [(self.tensor_index.get(name), network.touched(layer, name)) for name in names]
 
     # What an array shape changes ----------------------------------------------------------------
 
@@ -199,15 +232,23 @@ class Space:
         a = np.searchsorted(choices.pe_activation_bits, self.pe_activation_bits[options])
         return np.asarray(self.precision_factor[w, a])
 
-    def runnable(self, options: Ints) -> tuple[Bools, Bools]:
-        """(options, widths) twice: weight and activation widths the PEs take at all."""
+    @cached_property
+    def _moves(self) -> Bools:
+        """(geometries, 1, 1): layers that only move data, at any width; one row where none does."""
+        moves = np.array([geometry.moves for geometry in self.geometries])
+        return (moves if moves.any() else moves[:1])[:, None, None]
+
+    def runnable(self, options: Ints) -> Bools:
+        """(options, geometries or 1, widths, widths): pairs of widths that run on the PEs at all.
+
+        One entry stands for all geometries where they do not differ.
+        """
+        count = len(self.widths)
         if self.problem.choices.precision == "multi-pass":
-            every = np.ones((len(options), len(self.widths)), dtype=bool)
-            return every, every
-        return (
-            self.widths <= self.pe_weight_bits[options, None],
-            self.widths <= self.pe_activation_bits[options, None],
-        )
+            return np.ones((len(options), 1, count, count), dtype=bool)
+        weights = self.widths <= self.pe_weight_bits[options, None]
+        ifmaps = self.widths <= self.pe_activation_bits[options, None]
+        return np.asarray((weights[:, None, :, None] & ifmaps[:, None, None, :]) | self._moves)
 
     @cached_property
     def compulsory_traffic(self) -> Floats:
@@ -324,4 +365,5 @@ def _stairs_of_row(tiles: Tilings, bits: Floats) -> tuple[Floats, Floats, Ints]:
 
 def _geometry(layer: Layer) -> tuple[object, ...]:
     letters = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
-    return (*(getattr(layer, x) for x in letters), layer.stride, layer.dilation)
+    steps = layer.stride, layer.dilation, layer.input_dilation
+    return (*(getattr(layer, x) for x in letters), *steps, layer.moves)

@@ -49,7 +49,12 @@ def fold(layer: Layer, rows: int, cols: int, engine: int) -> Folding:
 
 
 def cycles(layer: Layer, rows: int, cols: int, engine: int) -> int:
-    """``N·P·Q·passes·⌈G/g⌉·⌈C/(rows·pack)⌉·⌈K/cols⌉``, at widths the PE holds natively."""
+    """``N·P·Q·passes·⌈G/g⌉·⌈C/(rows·pack)⌉·⌈K/cols⌉``, at widths the PE holds natively.
+
+    None where a layer only moves data: the array is not involved.
+    """
+    if layer.moves:
+        return 0
     folding = fold(layer, rows, cols, engine)
     return (
         layer.N

@@ -69,12 +69,31 @@ def operand_bits(
 
 
 def rows_in(layer: Layer, tile_rows: int) -> int:
-    """Ifmap rows that ``tile_rows`` output rows read: ``min(H, (t − 1)·stride + R_eff)``."""
-    return min(layer.H, (tile_rows - 1) * layer.stride_rows + layer.kernel_rows)
+    """Stored ifmap rows that ``tile_rows`` output rows read at most.
+
+    ``min(H, ⌈((t − 1)·stride + R_eff) / u⌉)``: of the rows a tile covers, one in ``u``, the input
+    dilation, is stored; the others are zeros. How the tile lies over them depends on the padding,
+    so the worst case counts.
+    """
+    covered = (tile_rows - 1) * layer.stride_rows + layer.kernel_rows
+    return min(layer.H, ceil_div(covered, layer.input_dilation_rows))
+
+
+def halo_rows(layer: Layer) -> int:
+    """Stored ifmap rows adjoining row tiles share at most: ``⌈max(R_eff − stride, 0) / u⌉``."""
+    shared = max(layer.kernel_rows - layer.stride_rows, 0)
+    return ceil_div(shared, layer.input_dilation_rows)
 
 
 def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
-    """All tilings of ``layer`` on an array of ``rows × cols`` PEs that are worth considering."""
+    """All tilings of ``layer`` on an array of ``rows × cols`` PEs that are worth considering.
+
+    A layer that only moves data has one, of nothing: it streams, and needs no SRAM.
+    """
+    if layer.moves:
+        none = np.zeros((1, 3), dtype=np.int64)
+        tile, order = np.ones((1, 5), dtype=np.int64), np.zeros(1, dtype=np.int64)
+        return Tilings(tile, order, need=none, traffic=np.array([[0, layer.ifmap, 0]]))
     folding = fold(layer, rows, cols, engine)
     channels = _channel_tiles(layer, folding)
     images = _row_tiles(layer)
@@ -131,6 +150,8 @@ def check_tiles(layer: Layer, rows: int, cols: int, engine: int) -> None:
 
 def count_tiles(layer: Layer, rows: int, cols: int, engine: int) -> int:
     """Tiles `tilings` would go through, before the six orders."""
+    if layer.moves:
+        return 1
     folding = fold(layer, rows, cols, engine)
     per_image = len(_smallest_tiles(layer.P, 1)) + len(_smallest_tiles(layer.N, 1))
     if folding.side_by_side > 1:
@@ -196,8 +217,7 @@ def _row_tiles(layer: Layer) -> Ints:
     tiles = []
     for p, trips in _smallest_tiles(layer.P, 1):
         if trips > 1:
-            overlap = max(layer.kernel_rows - layer.stride_rows, 0)
-            read = min(layer.H + (trips - 1) * overlap, trips * rows_in(layer, p))
+            read = min(layer.H + (trips - 1) * halo_rows(layer), trips * rows_in(layer, p))
             tiles.append([p, 1, layer.N * trips, read, rows_in(layer, p)])
     for images, trips in _smallest_tiles(layer.N, 1):
         tiles.append([layer.P, images, trips, layer.H, rows_in(layer, layer.P)])

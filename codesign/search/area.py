@@ -78,10 +78,10 @@ class LeastArea(Search):
     def _start_from_least_need(self, shape: int, options: Ints) -> None:
         """Every layer needs room for its smallest tile at the widths it may take."""
         need = self.space.least_need(shape)[self.space.geometry_of]
-        weights, ifmaps = self.space.runnable(options)
         inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
         allowed = self.space.weight_allowed[:, :, None] & self.space.tensor_allowed[inputs][:, None]
-        runs = weights[:, None, :, None] & ifmaps[:, None, None, :] & allowed
+        runs = self.space.runnable(options)
+        runs = (runs[:, self.space.geometry_of] if runs.shape[1] > 1 else runs) & allowed
         least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
         self.lower[options[np.isinf(least)]] = np.inf
         fits = np.isfinite(least)

@@ -163,8 +163,7 @@ class Search:
         return np.where(fits, 0.0, np.inf)  # what fits is all that matters
 
     def _masked(self, options: Ints, traffic: Floats, cycles: Ints) -> Batch:
-        weights, ifmaps = self.space.runnable(options)
-        runs = weights[:, None, :, None] & ifmaps[:, None, None, :]
+        runs = self.space.runnable(options)
         compute_s = cycles[:, :, None, None] / self.space.problem.clock_hz
         factor = self.space.option_precision_factor(options)
         if (factor > 1).any():
@@ -241,19 +240,19 @@ class Search:
         those within some SRAM.
         """
         space = self.space
-        weights, ifmaps = space.runnable(options)
-        runs = np.zeros((len(shapes), len(space.widths), len(space.widths)), dtype=bool)
-        np.logical_or.at(runs, which, weights[:, :, None] & ifmaps[:, None, :])
+        each_runs = space.runnable(options)
+        runs = np.zeros((len(shapes), *each_runs.shape[1:]), dtype=bool)
+        np.logical_or.at(runs, which, each_runs)
         compute_s = space.shape_cycles[shapes][:, :, None, None] / space.problem.clock_hz
         if space.problem.choices.precision == "multi-pass":
-            factor = np.full(runs.shape, np.iinfo(np.int64).max)
+            factor = np.full((len(shapes), *runs.shape[2:]), np.iinfo(np.int64).max)
             np.minimum.at(factor, which, space.option_precision_factor(options))
             compute_s = compute_s * factor[:, None]
         traffic = space.compulsory_traffic
         if sram_bits is not None:
             each = zip(shapes.tolist(), sram_bits[:, None], strict=True)
             traffic = np.concatenate([self._traffic(shape, bits) for shape, bits in each])
-        return Batch(compute_s, np.where(runs[:, None], traffic, np.inf))
+        return Batch(compute_s, np.where(runs, traffic, np.inf))
 
     def spread_bound(self, options: Ints, found: DualBound, which: Ints, sram_bits: Floats) -> None:
         """Take over, for each option, the bound of what it was united into."""
