@@ -141,9 +141,11 @@ def _layers(network: Network) -> Table:
 
 
 def _kernel(layer: Layer) -> str:
-    """``3×3``, ``3×3/2`` with a stride, ``3×3·2`` with a dilation."""
+    """``3×3``, ``3×3/2`` with a stride, ``3×3·2`` with a dilation, ``3×3↑2`` transposed."""
+    if layer.moves:
+        return ABSENT
     text = f"{layer.R}×{layer.S}"
-    for sign, pair in (("·", layer.dilation), ("/", layer.stride)):
+    for sign, pair in (("·", layer.dilation), ("/", layer.stride), ("↑", layer.input_dilation)):
         vertical, horizontal = (pair, pair) if isinstance(pair, int) else pair
         if vertical != horizontal:
             text += f"{sign}{vertical}×{horizontal}"
@@ -153,7 +155,7 @@ def _kernel(layer: Layer) -> str:
 
 
 def _weights(layer: Layer) -> str:
-    return f"{layer.weights:,}" if layer.weight_tensor is None else "–"
+    return f"{layer.weights:,}" if layer.owns_weights else ABSENT
 
 
 def _fits(technology: Technology) -> Table:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +18,9 @@ from codesign.figures import (
     LayerDesign,
     Whole,
     areas_mm2,
+    check_rows,
     extrapolations,
+    moving_layer,
     tiled_layer,
     totals,
 )
@@ -122,16 +123,7 @@ class Design:
                 odd = min(right ^ given)
                 fault = "missing" if odd in right else "unknown"
                 raise SpecError(f"{what}: {odd!r} is {fault}")
-        names = [layer.name for layer in network.layers]
-        given_names = [layer.name for layer in self.layer_designs]
-        if names != given_names:
-            raise SpecError(
-                f"layers: {len(given_names)} that are not the network's {len(names)}, in its order"
-            )
-        for row in self.layer_designs:
-            for field in fields(row):
-                if getattr(row, field.name) is None:
-                    raise SpecError(f"layers ({row.name!r}).{field.name}: missing")
+        check_rows(network, self.layer_designs, tiled=True, timed=True)
 
     @property
     def network(self) -> Network:
@@ -149,7 +141,7 @@ class Design:
         widths = {
             f"weight:{layer.name}": row.weight_bits
             for layer, row in zip(self.network.layers, self.layer_designs, strict=True)
-            if layer.weight_tensor is None
+            if layer.owns_weights and row.weight_bits is not None
         }
         return widths | {f"tensor:{name}": bits for name, bits in self.tensor_bits.items()}
 
@@ -252,7 +244,9 @@ def realise(
     shape = int(space.shape_of[point.option])
     accelerator = _accelerator(problem, hardware)
     layers = tuple(
-        tiled_layer(
+        moving_layer(network, layer, accelerator, tensor_bits, tiled=True)
+        if layer.moves
+        else tiled_layer(
             network,
             layer,
             accelerator,

@@ -30,6 +30,7 @@ PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "objective",
     "budgets",
 )
+LATER_CHOICES = ("shared", "tied")  # absent from older files, which knew no other than none
 
 
 def to_dict(design: Design) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def problem_from_dict(data: Any, where: str) -> Problem:
     for key in PROBLEM_KEYS:
         if key not in data:
             raise SpecError(f"{where}: problem.{key}: missing")
-    for name in (field.name for field in fields(Choices)):
+    for name in (field.name for field in fields(Choices) if field.name not in LATER_CHOICES):
         if isinstance(data["choices"], Mapping) and name not in data["choices"]:
             raise SpecError(f"{where}: problem.choices.{name}: missing")
     content = {**data, "technology": parsed, "sensitivity": _sensitivity(data.get("sensitivity"))}

@@ -20,8 +20,10 @@ from codesign.figures import (
     LayerDesign,
     areas_mm2,
     best_tiled_layer,
+    check_rows,
     extrapolations,
     ideal_layer,
+    moving_layer,
     totals,
 )
 from codesign.hardware import Accelerator, Bits
@@ -72,20 +74,12 @@ class Evaluation:
             raise SpecError(f"metrics and absent: each of {', '.join(METRICS)} once, in one of two")
         if set(self.tensor_bits) != set(self.network.tensors):
             raise SpecError("tensor_bits: not the tensors of the network")
-        if [row.name for row in self.layer_designs] != [x.name for x in self.network.layers]:
-            raise SpecError("layers: not those of the network, in its order")
         tiled, timed = self.roofline == "tiled", self.accelerator.dram_bits_per_s is not None
         if tiled and self.accelerator.sram_bits is None:
             raise SpecError("accelerator.sram_bits: missing, and tiles need it")
         if timed != ("latency_s" in self.metrics):
             raise SpecError("metrics.latency_s: does not suit accelerator.dram_bits_per_s")
-        known = dict.fromkeys(("tile", "order", "cycles", "sram_bits"), tiled)
-        known |= dict.fromkeys(("memory_s", "latency_s", "bound_by"), timed)
-        for row in self.layer_designs:
-            for name, there in known.items():
-                if (getattr(row, name) is not None) != there:
-                    fault = "missing" if there else "not known of this accelerator and roofline"
-                    raise SpecError(f"layers ({row.name!r}).{name}: {fault}")
+        check_rows(self.network, self.layer_designs, tiled, timed)
 
     @cached_property
     def area_breakdown_mm2(self) -> dict[str, float]:
@@ -187,8 +181,12 @@ def evaluate(
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
     layers = []
     for layer in network.layers:
-        key = f"weight:{layer.name}" if layer.weight_tensor is None else None
-        weight_bits = given[key] if key else tensor_bits[str(layer.weight_tensor)]
+        if layer.moves:
+            tiled = roofline == "tiled"
+            layers.append(moving_layer(network, layer, accelerator, tensor_bits, tiled))
+            continue
+        operand = layer.weight_tensor
+        weight_bits = given[f"weight:{layer.name}"] if operand is None else tensor_bits[operand]
         _check_runs(layer, accelerator, weight_bits, tensor_bits[layer.input])
         if roofline == "tiled":
             check_tiles(layer, accelerator.rows, accelerator.cols, accelerator.engine)

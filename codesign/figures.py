@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+PERHAPS_NONE = ("tile", "order", "cycles", "sram_bits", "memory_s", "latency_s", "bound_by")
 Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
@@ -65,10 +66,13 @@ class Traffic:
 class LayerDesign:
     """One layer on an accelerator.
 
+    A layer that only moves data has neither weights nor tiles, takes no cycles and needs no SRAM.
+
     Attributes
     ----------
-    weight_bits : int
-        Width of the weight operand (of the weight tensor, where that stands in).
+    weight_bits : int or None
+        Width of the weight operand (of the weight tensor, where that stands in); None where data
+        only moves, as are ``tile`` and ``order``.
     tile : Tile or None
     order : str or None
         Tile loops, outermost first: a permutation of ``kcp``.
@@ -78,19 +82,20 @@ class LayerDesign:
         has no tiles.
     dram_bits : Traffic
     compute_s : float
+        0 where data only moves, and only there.
     memory_s, latency_s : float or None
         ``latency_s`` is the longer of the two; None where no DRAM bandwidth is known.
     bound_by : "compute", "memory" or None
     """
 
     name: Name
-    weight_bits: Count
+    weight_bits: Count | None
     tile: Tile | None
     order: Order | None
     cycles: Whole | None
     sram_bits: Whole | None
     dram_bits: Traffic
-    compute_s: Seconds
+    compute_s: Amount
     memory_s: Seconds | None
     latency_s: Seconds | None
     bound_by: Roof | None
@@ -226,9 +231,69 @@ def ideal_layer(
     )
 
 
+def moving_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    tensor_bits: Mapping[str, int],
+    tiled: bool,
+) -> LayerDesign:
+    """Price a layer that only moves data: what it reads and writes, each once."""
+    traffic = _traffic(network, layer, tensor_bits, 0, layer.ifmap * tensor_bits[layer.input], 0)
+    memory_s, latency_s, roof = _roofline(accelerator, 0.0, traffic)
+    return LayerDesign(
+        name=layer.name,
+        weight_bits=None,
+        tile=None,
+        order=None,
+        cycles=0 if tiled else None,
+        sram_bits=0 if tiled else None,
+        dram_bits=traffic,
+        compute_s=0.0,
+        memory_s=memory_s,
+        latency_s=latency_s,
+        bound_by=roof,
+    )
+
+
+def check_rows(network: Network, rows: Sequence[LayerDesign], tiled: bool, timed: bool) -> None:
+    """Refuse rows of figures that are not those of the network, or lack or have what they may not.
+
+    Parameters
+    ----------
+    tiled, timed : bool
+        Whether tiles, and whether latencies, are known.
+
+    Raises
+    ------
+    SpecError
+    """
+    given = [row.name for row in rows]
+    if given != [layer.name for layer in network.layers]:
+        raise SpecError(
+            f"layers: {len(given)} that are not the network's {len(network.layers)}, in its order"
+        )
+    for layer, row in zip(network.layers, rows, strict=True):
+        known = dict.fromkeys(PERHAPS_NONE[:4], tiled) | dict.fromkeys(PERHAPS_NONE[4:], timed)
+        known["weight_bits"] = True
+        if layer.moves:
+            known |= dict.fromkeys(("weight_bits", "tile", "order"), False)
+        for name, there in known.items():
+            if (getattr(row, name) is not None) != there:
+                fault = "not known of this accelerator and roofline"
+                fault = "a layer that only moves data has none" if layer.moves else fault
+                raise SpecError(f"layers ({row.name!r}).{name}: {'missing' if there else fault}")
+        if (row.compute_s == 0) != layer.moves:
+            fault = "must be above 0" if row.compute_s == 0 else "a layer that only moves has none"
+            raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")
+
+
 def utilisation(layer: Layer, priced: LayerDesign, accelerator: Accelerator) -> float | None:
-    """Share of the peak MACs that a layer's latency is worth; None where that is not known."""
-    if priced.latency_s is None:
+    """Share of the peak MACs that a layer's latency is worth.
+
+    None where that is not known, or the layer has no MACs.
+    """
+    if priced.latency_s is None or layer.moves:
         return None
     return layer.macs / (priced.latency_s * accelerator.peak_macs_per_s)
 
@@ -247,14 +312,15 @@ def totals(
     noise_of : callable
         Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
     """
-    owned = [
-        (layer, row)
+    multiplying = [
+        (layer, row.weight_bits)
         for layer, row in zip(network.layers, layers, strict=True)
-        if layer.weight_tensor is None
+        if row.weight_bits is not None
     ]
+    owned = [(layer, bits) for layer, bits in multiplying if layer.owns_weights]
     metrics = {
         "dram_bits": float(sum(row.dram_bits.total for row in layers)),
-        "model_bits": float(sum(layer.weights * row.weight_bits for layer, row in owned)),
+        "model_bits": float(sum(layer.weights * bits for layer, bits in owned)),
     }
     absent = {}
     if accelerator.dram_bits_per_s is None:
@@ -262,12 +328,11 @@ def totals(
     else:
         metrics["latency_s"] = math.fsum(row.latency_s or 0.0 for row in layers)
     if accelerator.number_format == "integer":
-        noise = [noise_of(f"weight:{layer.name}", row.weight_bits) for layer, row in owned]
+        noise = [noise_of(f"weight:{layer.name}", bits) for layer, bits in owned]
         noise += [noise_of(f"tensor:{t}", tensor_bits[t]) for t in network.inner_tensors]
         metrics["noise"] = math.fsum(noise)
         metrics["bops"] = math.fsum(
-            float(layer_bops(layer, row.weight_bits, tensor_bits[layer.input]))
-            for layer, row in zip(network.layers, layers, strict=True)
+            float(layer_bops(layer, bits, tensor_bits[layer.input])) for layer, bits in multiplying
         )
     else:
         reason = "defined for integers, not for floating point"
@@ -287,9 +352,9 @@ def peaks_ops_per_s(figures: Figures) -> dict[str, float]:
     whole passes; on the ideal roofline no multiplier idles.
     """
     accelerator = figures.accelerator
-    tiled = figures.layer_designs[0].tile is not None
+    tiled = any(row.tile is not None for row in figures.layer_designs)
     macs, peaks = dict[str, int](), dict[str, float]()
-    for layer in figures.network.layers:
+    for layer in (layer for layer in figures.network.layers if not layer.moves):
         kernel = f"{layer.R}×{layer.S}"
         macs[kernel] = macs.get(kernel, 0) + layer.macs
         peaks[kernel] = accelerator.peak_ops_per_s(layer.window)
@@ -397,13 +462,15 @@ def _traffic(
     ifmap: int,
     psum: int,
 ) -> Traffic:
-    tensors = network.tensors
+    def once(name: str) -> int:
+        return network.touched(layer, name) * tensor_bits[name]
+
     return Traffic(
         weights=weights,
         ifmap=ifmap,
-        output=tensors[layer.output] * tensor_bits[layer.output],
+        output=once(layer.output),
         psum=psum,
-        residual=sum(tensors[name] * tensor_bits[name] for name in layer.residuals),
+        residual=sum(once(name) for name in layer.residuals),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +185,7 @@ def posed(given: dict[str, Any], **platform: Any) -> Problem:
     return Problem(
         clock_hz=given["clock_mhz"] * HZ_PER_MHZ,
         area_overhead=given["area_overhead"],
-        choices=_choices(given),
+        choices=_choices(given, platform["network"]),
         quality=_quality(given),
         objective=OBJECTIVES[given["minimize"]],  # type: ignore[arg-type]
         budgets=budgets,
@@ -203,7 +204,25 @@ def quality_is_default(given: dict[str, Any]) -> bool:
     return given["quality"] is None and given["max_noise"] is None and given["minimize"] != "noise"
 
 
-def _choices(given: dict[str, Any]) -> Choices:
+def _groups(given: dict[str, Any], network: Network) -> tuple[tuple[str, ...], ...]:
+    """Groups of operands that share a width, every pattern replaced by what it matches."""
+    known = [f"weight:{name}" for name in network.weight_layers]
+    known += [f"tensor:{name}" for name in network.inner_tensors]
+    groups = []
+    for words in given["group"]:
+        members: dict[str, None] = {}
+        for word in words:
+            # What is no pattern is left to the problem, which knows what else a name may be.
+            pattern = word not in known and any(sign in word for sign in "*?[")
+            matched = [x for x in known if fnmatchcase(x, word)] if pattern else [word]
+            if not matched:
+                raise SpecError(f"--group {word}: matches nothing in network {network.name!r}")
+            members |= dict.fromkeys(matched)
+        groups.append(tuple(members))
+    return tuple(groups)
+
+
+def _choices(given: dict[str, Any], network: Network) -> Choices:
     from codesign.problem import Choices
 
     rows, cols = given["rows"], given["cols"]
@@ -223,6 +242,8 @@ def _choices(given: dict[str, Any]) -> Choices:
         precision=given["precision"],
         pinned=_pinned(given),
         output_bits=given["output_bits"],
+        shared=_groups(given, network),
+        tied=given["tie"],
     )
 
 

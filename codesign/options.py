@@ -92,6 +92,18 @@ def pin(text: str) -> tuple[str, int]:
     return key, whole_numbers(32)(bits)[0]
 
 
+def group(text: str) -> tuple[str, ...]:
+    """Read ``weight:conv1,weight:layer1.*``: operands, or patterns of such, of one common width."""
+    words = tuple(word.strip() for word in text.split(","))
+    for word in words:
+        kind, _, name = word.partition(":")
+        if kind not in ("weight", "tensor") or not name:
+            raise click.BadParameter(
+                f"{word!r}: write weight:LAYER or tensor:TENSOR, as in weight:conv1,weight:conv2."
+            )
+    return words
+
+
 def objectives(text: str) -> tuple[str, ...]:
     """Read ``latency,area``: two or three metrics."""
     words = tuple(word.strip() for word in text.split(","))
@@ -126,6 +138,8 @@ WIDTH = click.IntRange(1, 1024)
 FILE = click.Path(path_type=Path)
 
 PIN_HELP = "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable."
+TIE_HELP = "Each layer's weights as wide as its input."
+GROUP_HELP = "Operands of one common width, or patterns: 'weight:layer1.*'. Repeatable."
 PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
 ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
 REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told apart."
@@ -183,6 +197,8 @@ SOLVE = {
         option("--weight-bits", "LIST", "Widths of weights, not --bits.", type=WIDTHS),
         option("--activation-bits", "LIST", "Widths of activations, not --bits.", type=WIDTHS),
         option("--pin", "WHAT=B", PIN_HELP, type=pin, multiple=True),
+        flag("--tie", TIE_HELP),
+        option("--group", "WHAT,WHAT", GROUP_HELP, type=group, multiple=True),
         option("--output-bits", "B", "Width of the results.", 8, type=click.IntRange(1, 32)),
         option(
             *("--pe-bits", "LIST", "Operand widths of a PE."),

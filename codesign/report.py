@@ -210,7 +210,10 @@ def layer_table(figures: Figures) -> Table:
     headings += [f"DRAM\n{bit_unit}", f"{what}\n{time_unit}", "utilisa-\ntion %", "<bound\nby"]
     rows: list[tuple[RenderableType | None, ...]] = []
     for i, (layer, row) in enumerate(zip(figures.network.layers, layers, strict=True)):
-        bits = row.weight_bits, figures.tensor_bits[layer.input], figures.tensor_bits[layer.output]
+        bits = (
+            row.weight_bits or ABSENT,
+            *(figures.tensor_bits[x] for x in (layer.input, layer.output)),
+        )
         tile = row.tile
         share = utilisation(layer, row, figures.accelerator)
         rows.append(
@@ -226,10 +229,11 @@ def layer_table(figures: Figures) -> Table:
                 row.bound_by and Text(row.bound_by, "cyan" if row.bound_by == "memory" else ""),
             )
         )
-    known = [column for column, cell in enumerate(rows[0]) if cell is not None]
+    every = range(len(headings))
+    known = [column for column in every if any(cells[column] is not None for cells in rows)]
     made = table(*(headings[column] for column in known))
     for cells in rows:
-        made.add_row(*(cells[column] or "" for column in known))
+        made.add_row(*(cells[column] or ABSENT for column in known))
     return made
 
 

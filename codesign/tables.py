@@ -13,7 +13,11 @@ from codesign.problem import METRICS
 
 
 def layer_frame(figures: Figures) -> pd.DataFrame:
-    """One row per layer; see `Design.layers`. What is known of no layer is no column."""
+    """One row per layer; see `Design.layers`. What is known of no layer is no column.
+
+    Whole numbers that only some layers have (no width of weights, no tile where data only moves)
+    stay whole: their columns are nullable.
+    """
     rows = []
     for layer, priced in zip(figures.network.layers, figures.layer_designs, strict=True):
         rows.append(
@@ -39,7 +43,10 @@ def layer_frame(figures: Figures) -> pd.DataFrame:
                 "bound_by": priced.bound_by,
             }
         )
-    return pd.DataFrame(rows).set_index("layer").dropna(axis="columns", how="all")
+    frame = pd.DataFrame(rows).set_index("layer").dropna(axis="columns", how="all")
+    counts = [name for name in frame if name == "weight_bits" or str(name).startswith("tile_")]
+    partly = [name for name in counts if frame[name].hasnans]
+    return frame.astype(dict.fromkeys(partly, "Int64"))
 
 
 def _tiling(priced: LayerDesign) -> dict[str, int | str | None]:

@@ -254,7 +254,7 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "tile of zero": ("layers.0.tile.k", 0, "layers[0] ('a').tile.k: "),
     "half a cycle": ("layers.0.cycles", 0.5, "got 0.5"),
     "no time at all": ("layers.0.latency_s", 0.0, "latency_s: Input should be greater than 0"),
-    "another layer's name": ("layers.0.name", "z", "layers: not those of the network"),
+    "another layer's name": ("layers.0.name", "z", "not the network's 2, in its order"),
     "tiles at the ideal roofline": ("roofline", "ideal", "layers ('a').tile: not known"),
     "no SRAM for its tiles": ("accelerator.sram_bits", None, "accelerator.sram_bits: missing"),
     "time without bandwidth": ("accelerator.dram_bits_per_s", None, "metrics.latency_s: does not"),

@@ -69,12 +69,18 @@ def _draw(design: Design | Evaluation) -> Figure:
     picture.text(0.01, 0.954, hardware, fontsize=10, va="top")
     picture.draw_without_rendering()  # lays the panels out
     picture.set_layout_engine("none")
-    label_points(roofline, points, roofs, layers["latency_s"].to_numpy())
+    multiplying = np.flatnonzero(layers["ops"] > 0)
+    latency_s = layers["latency_s"].to_numpy()[multiplying]
+    label_points(roofline, points, roofs, latency_s, (multiplying + 1).tolist())
     return picture
 
 
 def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Floats, list[Floats]]:
-    """Draw layers under their ceilings; return both as (OPS/bit, GOPS/s) points."""
+    """Draw layers under their ceilings; return both as (OPS/bit, GOPS/s) points.
+
+    What only moves data has no operations, and no place here.
+    """
+    layers = layers[layers["ops"] > 0]
     gops = layers["ops"].to_numpy() / OPS_PER_GOP
     points = np.stack([layers["ops"] / layers["dram_bits"], gops / layers["latency_s"]], axis=1)
     peaks = _ceilings_gops_per_s(figures)
@@ -133,8 +139,9 @@ def _widths(axes: Axes, figures: Figures, layers: pd.DataFrame) -> None:
     step: Look = {"drawstyle": "steps-mid", "lw": 1.0 if len(layers) <= 60 else 0.5}
     legend: list[Any] = []
     legend += axes.plot(number, layers["input_bits"], **inputs, **step, label="input activations")
-    legend += axes.plot(number, layers["weight_bits"], **weights, **step)
-    levels = [int(bits) for name in ("input_bits", "weight_bits") for bits in layers[name]]
+    weight_bits = layers["weight_bits"].to_numpy(np.float64, na_value=np.nan)
+    legend += axes.plot(number, weight_bits, **weights, **step)
+    levels = [int(bits) for bits in (*layers["input_bits"], *layers["weight_bits"].dropna())]
     accelerator = figures.accelerator
     if accelerator.precision == "fixed":
         wide, thin = accelerator.pe_activation_bits, accelerator.pe_weight_bits

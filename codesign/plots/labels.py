@@ -15,8 +15,10 @@ GAPS_PX = (9.0, 16.0, 26.0, 40.0)  # between a label and the middle of its marke
 DIRECTIONS = ((1, 0), (-1, 0), (0.8, -0.6), (-0.8, 0.6), (0.5, -0.9), (-0.5, 0.9), (0, -1), (0, 1))
 
 
-def label_points(axes: Axes, points: Floats, roofs: Sequence[Floats], weight: Floats) -> None:
-    """Number the points, most latency first, each where it covers nothing, or not at all.
+def label_points(
+    axes: Axes, points: Floats, roofs: Sequence[Floats], weight: Floats, numbers: Sequence[int]
+) -> None:
+    """Number the points, most ``weight`` first, each where it covers nothing, or not at all.
 
     Points whose marks overlap share a label. Places are found in pixels: the layout must be final.
     """
@@ -28,7 +30,7 @@ def label_points(axes: Axes, points: Floats, roofs: Sequence[Floats], weight: Fl
     look: Look = {"ha": "center", "va": "center_baseline", "fontsize": LABEL_PT, "zorder": 2.5}
     look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
     for group in sorted(groups, key=lambda group: -weight[group].sum()):
-        shown = [str(index + 1) for index in group]
+        shown = [str(numbers[index]) for index in group]
         label = ", ".join(shown) if len(shown) <= 3 else f"{shown[0]} (+{len(shown) - 1})"
         size = np.array([0.65 * len(label), 1.1]) * LABEL_PT * px_per_pt
         place = _free_place(pixels[group[0]], size, frame, taken)

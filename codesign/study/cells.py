@@ -140,6 +140,8 @@ def _placed(where: str, word: str, raw: Any, folder: Path | None) -> Value:
             return _sensitivity(raw)
         if word == "pin":
             return _pins(raw)
+        if word == "group":
+            return _groups(raw)
         if WORDS[word].is_flag:
             return _flag(raw)
         return _converted(word, _text(word, raw))
@@ -202,6 +204,13 @@ def _pins(raw: Any) -> Value:
         words = [raw] if isinstance(raw, str) else list(raw)
     pins = tuple(sorted(options.pin(str(text)) for text in words))
     return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
+
+
+def _groups(raw: Any) -> Value:
+    """``"weight:conv1,weight:conv2"`` or a list of such words, one for each group."""
+    words = [raw] if isinstance(raw, str) else list(raw)
+    groups = tuple(options.group(str(text)) for text in words)
+    return Value(" ".join(",".join(members) for members in groups), groups)
 
 
 def _sensitivity(raw: Any) -> Value:
