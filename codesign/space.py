@@ -299,20 +299,16 @@ def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
     rows = [_stairs_of_row(tiles, kept, row) for row in bits.astype(np.float64)]
     steps = max(need.shape[-1] for need, _, _ in rows)
 
-    def padded(part: int, value: float) -> Floats:
-        return np.stack(
-            [
-                np.pad(row[part], ((0, 0), (0, steps - row[part].shape[-1])), constant_values=value)
-                for row in rows
-            ]
-        )
+    def filled(part: int, value: float, skipped: int = 0) -> Floats:
+        table = np.full((*bits.shape[:2], skipped + steps), value)
+        for w, row in enumerate(rows):
+            table[w, :, skipped : skipped + row[part].shape[-1]] = row[part]
+        return table
 
-    nothing = np.full((*bits.shape[:2], 1), np.inf)
-    reached = np.minimum.accumulate(padded(1, np.inf), axis=-1)
     return Staircase(
-        need=padded(0, np.inf),
-        traffic=np.concatenate([nothing, reached], axis=-1),
-        row=padded(2, 0).astype(np.int64),
+        need=filled(0, np.inf),
+        traffic=np.minimum.accumulate(filled(1, np.inf, skipped=1), axis=-1),
+        row=filled(2, 0).astype(np.int64),
         tilings=tiles,
     )
 
