@@ -22,7 +22,9 @@ intercept; ``moved_{l,t}`` are the elements of the output and the
 residuals of ``l``. Each metric is measured in thousandths of its limit or, without one, of the
 least its layers can have (area: of the mean array): rows and objective are of the order of 1,000,
 beside which HiGHS's absolute tolerances are small. Limits (7) and (10) carry the relative
-tolerance of 1e-9 that budgets have everywhere.
+tolerance of 1e-9 that budgets have everywhere, and a margin far above the solver's tolerances: no
+design within its budgets is near the edge of a row, where HiGHS may lose it. What the margin lets
+in is found when its price is computed exactly.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ from codesign.units import UM2_PER_MM2
 Floats = npt.NDArray[np.float64]
 
 ROW_SCALE = 1000.0
+MARGIN = 1e-8  # relative, on limits; in a row a thousand times the solver's tolerance
 ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 
 
@@ -59,11 +62,16 @@ class Choice:
     sram_bits: float
 
 
-def build(space: Space, candidates: Candidates, goal: Goal) -> pyo.ConcreteModel:
-    """Write the programme for any subset of the hardware options."""
+def build(
+    space: Space, candidates: Candidates, goal: Goal, margin: float = MARGIN
+) -> pyo.ConcreteModel:
+    """Write the programme for any subset of the hardware options.
+
+    ``margin`` is relative, by how much more than their tolerance limits may be exceeded.
+    """
     with PauseGC():
         model = pyo.ConcreteModel()
-        costs = _Costs(space, candidates, goal)
+        costs = _Costs(space, candidates, goal, margin)
         _declare(model, space, candidates)
         _choose_hardware(model, costs)
         _agree_on_widths(model, space, candidates)
@@ -111,8 +119,9 @@ def exclude(model: pyo.ConcreteModel) -> None:
 class _Costs:
     """Coefficients of every metric over the variables, scaled in this one place."""
 
-    def __init__(self, space: Space, candidates: Candidates, goal: Goal) -> None:
+    def __init__(self, space: Space, candidates: Candidates, goal: Goal, margin: float) -> None:
         self.space, self.candidates, self.goal = space, candidates, goal
+        self.excess = 1 + BUDGET_TOLERANCE + margin
         self.network = space.problem.network
         self.rate = space.problem.dram_bits_per_s
         self.unit = {
@@ -142,8 +151,8 @@ class _Costs:
         return max(least, 1e-4 * most) or 1.0
 
     def ceiling(self, metric: str) -> float:
-        """A limit in the model's unit, with the tolerance budgets have."""
-        return self.goal.limits[metric] / self.unit[metric] * (1 + BUDGET_TOLERANCE)
+        """A limit in the model's unit, with the tolerance budgets have and the margin."""
+        return self.goal.limits[metric] / self.unit[metric] * self.excess
 
     def per_run(self, i: int, metric: str) -> Floats:
         """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""

@@ -10,6 +10,7 @@ import numpy as np
 from codesign.costs.area import sram_area_um2
 from codesign.costs.arithmetic import layer_bops
 from codesign.costs.roofline import latency_s
+from codesign.problem import BUDGET_TOLERANCE
 from codesign.space import Space
 from codesign.units import UM2_PER_MM2
 
@@ -63,9 +64,7 @@ def price(
         tilings.append(int(stairs.row[w, a, step]))
         need = max(need, float(stairs.need[w, a, step]))
         dram_bits = float(stairs.traffic[w, a, step + 1])
-        for index, elements in space.moved(layer):
-            bits = problem.choices.output_bits if index is None else int(widths[tensor[index]])
-            dram_bits += elements * bits
+        dram_bits += _other_bits(space, tensor, i)
         cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
         totals["latency_s"] += float(
             latency_s(cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
@@ -87,3 +86,48 @@ def price(
         tuple(tilings),
         totals,
     )
+
+
+def least_sram(space: Space, point: Point, limits: Mapping[str, float]) -> Point:
+    """The same hardware and widths with the least SRAM that keeps the limits the point keeps.
+
+    Of the metrics only latency and DRAM traffic grow as the SRAM shrinks.
+    """
+    problem, shape = space.problem, int(space.shape_of[point.option])
+    factor = space.option_precision_factor(np.array([point.option]))[0]
+    capacities, layers = [np.array([point.sram_bits])], []
+    for i, layer in enumerate(problem.network.layers):
+        w, a = point.weight[i], point.tensor[space.tensor_index[layer.input]]
+        geometry = int(space.geometry_of[i])
+        stairs = space.staircase(shape, geometry)
+        need, traffic = (
+            stairs.need[w, a],
+            stairs.traffic[w, a] + _other_bits(space, point.tensor, i),
+        )
+        cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
+        capacities.append(need[need <= point.sram_bits])
+        layers.append((need, traffic, cycles))
+    capacity = np.unique(np.concatenate(capacities))
+    totals = {"latency_s": np.zeros(len(capacity)), "dram_bits": np.zeros(len(capacity))}
+    for need, traffic, cycles in layers:
+        dram_bits = traffic[np.searchsorted(need, capacity, side="right")]
+        totals["dram_bits"] += dram_bits
+        totals["latency_s"] += latency_s(
+            cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s
+        )
+    kept = np.ones(len(capacity), dtype=bool)
+    for metric, total in totals.items():
+        kept &= total <= limits.get(metric, np.inf) * (1 + BUDGET_TOLERANCE)
+    smallest = capacity[kept & np.isfinite(totals["dram_bits"])]
+    if not len(smallest):
+        return point
+    return price(space, point.option, point.tensor, point.weight, smallest[0]) or point
+
+
+def _other_bits(space: Space, tensor: Sequence[int], i: int) -> float:
+    """DRAM bits of a layer's output and residuals at the tensors' widths."""
+    problem, total = space.problem, 0
+    for index, elements in space.moved(problem.network.layers[i]):
+        bits = problem.choices.output_bits if index is None else int(space.widths[tensor[index]])
+        total += elements * bits
+    return float(total)

@@ -16,6 +16,7 @@ from codesign.problem import Goal
 from codesign.space import Space
 
 MAX_RECHECKS = 100
+NEAR_MISSES = 8  # choices just above a limit, after which the programme's margin is dropped
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def solve_programme(
 ) -> Answer:
     """Solve the programme over listed candidates.
 
-    A choice that breaks a limit once priced exactly (the solver's tolerance is absolute) is
-    excluded and the programme solved again.
+    A choice that breaks a limit once priced exactly (the programme's limits have a margin) is
+    excluded and the programme solved again; where there are many, without the margin.
 
     Parameters
     ----------
@@ -76,11 +77,14 @@ def solve_programme(
         report = _in_metric(on_progress, unit)
     bound = -math.inf
     for run in range(1, MAX_RECHECKS + 1):
+        if run == NEAR_MISSES:
+            model = build(space, listed, goal, margin=0.0)
         left = deadline - time.monotonic()
         outcome = solver.minimise(
             model,
             time_limit_s=None if math.isinf(left) else left,
             rel_gap=rel_gap,
+            presolve=run < NEAR_MISSES,
             on_progress=report,
         )
         bound = max(bound, outcome.bound * unit)

@@ -28,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
+MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
 
 
@@ -118,6 +119,7 @@ class Space:
         )
         self._check_tilings()
         self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
+        self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
         self._least_need: dict[int, Floats] = {}
 
     def __len__(self) -> int:
@@ -296,12 +298,28 @@ class Space:
 
         Inf where no tiling fits, the zero of the min-plus algebra the bounds are computed in.
         """
-        tables = []
-        for geometry in range(len(self.geometries)):
-            stairs = self.staircase(shape, geometry)
-            fitting = np.array([(stairs.need <= bits).sum(axis=-1) for bits in sram_bits])
-            tables.append(np.take_along_axis(stairs.traffic[None], fitting[..., None], -1)[..., 0])
-        return np.stack(tables, axis=1)
+        need, traffic = self._all_stairs(shape)
+        # One capacity at a time: tables of all steps at all capacities would be large.
+        fitting = [np.count_nonzero(need <= bits, axis=-1) for bits in sram_bits]
+        rows = traffic.reshape(-1, traffic.shape[-1])
+        step = np.array(fitting).reshape(len(sram_bits), -1)
+        found = rows[np.arange(len(rows)), step]
+        return np.asarray(found.reshape(len(sram_bits), *need.shape[:-1]))
+
+    def _all_stairs(self, shape: int) -> tuple[Floats, Floats]:
+        """Need and traffic of all geometries' staircases on an array shape, (geometries, …)."""
+        if shape not in self._stairs_of_shape:
+            stairs = [self.staircase(shape, g) for g in range(len(self.geometries))]
+            steps = max(s.need.shape[-1] for s in stairs)
+            widths = (len(stairs), *stairs[0].need.shape[:2])
+            need, traffic = np.full((*widths, steps), np.inf), np.full((*widths, steps + 1), np.inf)
+            for g, s in enumerate(stairs):
+                need[g, :, :, : s.need.shape[-1]] = s.need
+                traffic[g, :, :, : s.traffic.shape[-1]] = s.traffic
+            while len(self._stairs_of_shape) >= max(1, MOST_STAIRS // need.size):
+                self._stairs_of_shape.pop(next(iter(self._stairs_of_shape)))
+            self._stairs_of_shape[shape] = need, traffic
+        return self._stairs_of_shape[shape]
 
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
         """(options,): whole SRAM bits an area limit leaves each option; negative where none."""
@@ -317,37 +335,52 @@ class Space:
 
 def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
     """Staircases of all tilings at operand widths ``bits`` (w, w, 3)."""
+    kept = _worth_pricing(tiles, bits)
     # One weight width at a time: tables of all tilings at all widths would be large.
-    rows = [_stairs_of_row(tiles, row) for row in bits.astype(np.float64)]
+    rows = [_stairs_of_row(tiles, kept, row) for row in bits.astype(np.float64)]
     steps = max(need.shape[-1] for need, _, _ in rows)
 
-    def padded(part: int, value: float) -> Floats:
-        return np.stack(
-            [
-                np.pad(row[part], ((0, 0), (0, steps - row[part].shape[-1])), constant_values=value)
-                for row in rows
-            ]
-        )
+    def filled(part: int, value: float, skipped: int = 0) -> Floats:
+        table = np.full((*bits.shape[:2], skipped + steps), value)
+        for w, row in enumerate(rows):
+            table[w, :, skipped : skipped + row[part].shape[-1]] = row[part]
+        return table
 
-    nothing = np.full((*bits.shape[:2], 1), np.inf)
-    reached = np.minimum.accumulate(padded(1, np.inf), axis=-1)
     return Staircase(
-        need=padded(0, np.inf),
-        traffic=np.concatenate([nothing, reached], axis=-1),
-        row=padded(2, 0).astype(np.int64),
+        need=filled(0, np.inf),
+        traffic=np.minimum.accumulate(filled(1, np.inf, skipped=1), axis=-1),
+        row=filled(2, 0).astype(np.int64),
         tilings=tiles,
     )
 
 
-def _stairs_of_row(tiles: Tilings, bits: Floats) -> tuple[Floats, Floats, Ints]:
+def _worth_pricing(tiles: Tilings, bits: Ints) -> Ints:
+    """Rows of the tilings, without most of those that another beats at all widths.
+
+    Need and traffic are linear in both widths, so what is no less at the four corners of the
+    widths is no less anywhere between. Compared with the steps of the staircase in the middle.
+    """
+    corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]].T
+    prices = np.hstack([tiles.need @ corners, tiles.traffic @ corners])
+    everyone = np.arange(len(tiles))
+    middle = bits[len(bits) // 2, bits.shape[1] // 2]
+    steps = np.unique(_stairs_of_row(tiles, everyone, middle[None].astype(np.float64))[2][0])
+    beaten = np.zeros(len(tiles), dtype=bool)
+    for step in steps:
+        beaten |= (prices >= prices[step]).all(axis=1)
+    beaten[steps] = False
+    return everyone[~beaten]
+
+
+def _stairs_of_row(tiles: Tilings, kept: Ints, bits: Floats) -> tuple[Floats, Floats, Ints]:
     """Need, traffic and row of the steps for each of some operand widths (w, 3).
 
-    Tilings are sorted by need; a step is one with less traffic than all before. Shorter staircases
-    end in steps of infinite need and traffic.
+    The tilings kept are sorted by need and traffic; a step is one with less traffic than all
+    before. Shorter staircases end in steps of infinite need and traffic.
     """
-    need = bits @ tiles.need.T.astype(np.float64)
-    traffic = bits @ tiles.traffic.T.astype(np.float64)
-    row = np.argsort(need, axis=-1, kind="stable")
+    need = bits @ tiles.need[kept].T.astype(np.float64)
+    traffic = bits @ tiles.traffic[kept].T.astype(np.float64)
+    row = np.lexsort((traffic, need), axis=-1)
     traffic = np.take_along_axis(traffic, row, -1)
     lowest = np.minimum.accumulate(traffic, axis=-1)
     step = np.ones(need.shape, dtype=bool)
@@ -359,7 +392,7 @@ def _stairs_of_row(tiles: Tilings, bits: Floats) -> tuple[Floats, Floats, Ints]:
     return (
         np.where(real, np.take_along_axis(need, row, -1), np.inf),
         np.where(real, np.take_along_axis(traffic, first, -1), np.inf),
-        row,
+        kept[row],
     )
 
 

@@ -23,7 +23,7 @@ from codesign.point import Point
 from codesign.problem import Goal
 from codesign.proving import TIE_BREAKERS, Prover
 from codesign.search import best_bound, together
-from codesign.search.memory import Cut, Fact, Memory
+from codesign.search.memory import Cut, Fact, LeftOver, Memory
 from codesign.space import Space
 
 SEEDS = range(20)
@@ -106,6 +106,8 @@ def check_memory(memory: Memory, case: Case) -> None:
         check_cut(cut, designs)
     for fact in memory.facts:
         check_fact(fact, designs)
+    for option, left in memory.left_over.items():
+        check_left_over(left, case, designs[option])
     known = {name: np.sort(vectors(case.points, [name])[:, 0]) for name in oracle.METRICS}
     for point in memory.points:
         for name, values in known.items():
@@ -140,6 +142,22 @@ def check_fact(fact: Fact, designs: Mapping[int, list[oracle.Point]]) -> None:
         least = oracle.least(points, fact.goal.metric, fact.goal.limits)
         if least is not None:
             assert fact.lower[option] <= least * (1 + EQUAL), str(fact.goal)
+
+
+def check_left_over(left: LeftOver, case: Case, designs: Sequence[oracle.Point]) -> None:
+    """Widths of every design within the limits and the SRAM are among those left."""
+    space = Space(case.problem)
+    index = {int(bits): w for w, bits in enumerate(space.widths)}
+    for point in oracle.within(designs, left.limits):
+        if point.sram_bits > left.sram_bits:
+            continue
+        for i, layer in enumerate(case.problem.network.layers):
+            operand = f"weight:{layer.name}" if layer.weight_tensor is None else None
+            bw = point.widths[operand or f"tensor:{layer.weight_tensor}"]
+            ba = point.widths[f"tensor:{layer.input}"]
+            assert left.pairs[i, index[bw], index[ba]]
+        for name, t in space.tensor_index.items():
+            assert left.tensor_widths[t, index[point.widths[f"tensor:{name}"]]]
 
 
 # --- sequences ----------------------------------------------------------------------------------
@@ -261,3 +279,15 @@ def test_the_best_design_met_is_within_the_limits() -> None:
         return None if point is None else point.metrics["latency_s"]
 
     assert [best(limit) for limit in (9.0, 8.9, 4.0, 3.9)] == [1.0, 2.0, 2.0, None]
+
+
+def test_widths_left_over_are_left_to_tighter_goals_and_less_sram() -> None:
+    memory, few = Memory(), np.ones((1, 2, 2), dtype=bool)
+    left = LeftOver({"latency_s": 2.0, "area_mm2": 6.0}, 100.0, few, few[0])
+    memory.left_over[3] = left
+    tight = {"latency_s": 2.0, "area_mm2": 5.0, "noise": 1.0}
+    assert memory.leftover(3, Goal("noise", tight), 100.0) is left
+    assert memory.leftover(3, Goal("noise", tight), 101.0) is None
+    assert memory.leftover(2, Goal("noise", tight), 100.0) is None
+    assert memory.leftover(3, Goal("noise", {"latency_s": 2.0}), 100.0) is None
+    assert memory.leftover(3, Goal("noise", {**tight, "latency_s": 2.1}), 100.0) is None

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from codesign.bounds import PRICED
 from codesign.dual import DualBound
-from codesign.point import price
+from codesign.point import Point, least_sram, price
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.search.best_bound import Search
 from codesign.search.inquiry import Proof
@@ -15,6 +15,7 @@ from codesign.units import UM2_PER_MM2
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 FEW = 4  # options of a shape
 
@@ -42,7 +43,13 @@ class LeastArea(Search):
         self.least_sram = np.zeros(len(everyone))
         self._recall(everyone)
         self._raise_area(everyone)
+        self.offer(self.best)
         return super().prove()
+
+    def offer(self, point: Point | None) -> bool:
+        if point is not None and self.goal.kept_by(point.metrics):
+            point = least_sram(self.space, point, self.goal.limits)
+        return super().offer(point)
 
     def _recall(self, everyone: Ints) -> None:
         """What earlier goals know: bounds on the area, and capacities that are too small."""
@@ -102,7 +109,8 @@ class LeastArea(Search):
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
         """Raise ``least_sram`` of options until the undecided range is within ``ratio``."""
         high = self.capacity(options)
-        probe = high.copy()  # first the most that could pay: is the option worth anything?
+        # First the most that could pay: is the option worth anything?
+        probe = np.minimum(high, self.space.sram_bits_within(options, self._area_below()))
         rows = np.arange(len(options))
         while len(rows):
             self.check_time()
@@ -130,6 +138,10 @@ class LeastArea(Search):
         for n, option in enumerate(options):
             self.option_multipliers[int(option)] = multipliers[n]
 
+    def _area_below(self) -> float | None:
+        """Area from which a design no longer counts as better than the best."""
+        return self.cutoff * (1 - 2 * BUDGET_TOLERANCE) if np.isfinite(self.cutoff) else None
+
     def _offer_reached(self, options: Ints, sram: Floats, found: DualBound) -> None:
         for n in np.flatnonzero(np.isfinite(found.reached)):
             self.offer(
@@ -141,11 +153,14 @@ class LeastArea(Search):
         self._bisect(shape, options, self.option_multipliers[option][None].copy(), ratio=1.01)
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
-        high = float(self.capacity(options)[0])
+        high, low = float(self.capacity(options)[0]), float(self.least_sram[option])
+        left = self.known_left_over(option, high)
+        if left is not None:
+            return self.solve_restricted(option, (low, high), left)
         single = self.batch(options, np.array([high]))
-        low = float(self.least_sram[option])
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, stop=self.stop_at())
         if found.value[0] > self.stop_at():
             return self.reach
-        return self.solve_restricted(option, (low, high), single, found.prices[0])
+        left = self.left_over(single, found.prices[0])
+        return self.solve_restricted(option, (low, high), left)

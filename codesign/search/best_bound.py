@@ -329,10 +329,10 @@ class Search:
             raise OutOfTime
 
     def solve_restricted(
-        self, option: int, sram: tuple[float, float], single: Batch, multipliers: Floats
+        self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
     ) -> float:
-        """Solve the programme of one option over the widths its bound cannot rule out."""
-        pairs, tensor_widths = self.left_over(single, multipliers)
+        """Solve the programme of one option over the widths left to it; see `left_over`."""
+        pairs, tensor_widths = left
         listed = candidates(
             self.space,
             np.array([option]),
@@ -361,6 +361,11 @@ class Search:
         ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
         ceiling += 1e-11 * abs(ceiling)  # rounding of the sums
         return pair <= ceiling, self.space.tensor_allowed & (tensor <= ceiling)
+
+    def known_left_over(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
+        """The same, if an earlier goal within whose limits this one stays has found it."""
+        known = self.memory.leftover(option, self.goal, sram_bits)
+        return None if known is None else (known.pairs, known.tensor_widths)
 
     def run_programme(
         self, goal: Goal, listed: Candidates, capacity: Callable[[Choice], float]

@@ -19,6 +19,7 @@ from codesign.problem import BUDGET_TOLERANCE, Goal
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 ROUNDING = 1e-12  # relative to the largest term of a sum that bounds something
 MOST_CUTS, MOST_FACTS = 2_000, 500  # kept; each goal goes through all of them
@@ -53,12 +54,31 @@ class Fact:
     lower: Floats
 
 
+@dataclass(frozen=True)
+class LeftOver:
+    """Widths that designs of one option may have, within limits and some SRAM.
+
+    Attributes
+    ----------
+    limits : mapping of str to float
+    sram_bits : float
+    pairs : bools, shape (layers, widths, widths)
+    tensor_widths : bools, shape (inner tensors, widths)
+    """
+
+    limits: Mapping[str, float]
+    sram_bits: float
+    pairs: Bools
+    tensor_widths: Bools
+
+
 @dataclass
 class Memory:
-    """Cuts, facts and designs met, over all goals of one space."""
+    """Cuts, facts, leftovers and designs met, over all goals of one space."""
 
     cuts: list[Cut] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    left_over: dict[int, LeftOver] = field(default_factory=dict)  # the last one of each option
     points: list[Point] = field(default_factory=list)
     cut_bytes: int = 0
     latest: dict[str, Floats] = field(default_factory=dict)  # by metric: prices of each option
@@ -130,6 +150,13 @@ class Memory:
             return np.zeros((len(options), len(others))), np.zeros(len(options), dtype=bool)
         prices = self.latest[metric][options]
         return prices[:, others], prices[:, PRICED.index(metric)] > 0
+
+    def leftover(self, option: int, goal: Goal, sram_bits: float) -> LeftOver | None:
+        """Widths left to designs of an option within a goal's limits, if that is known."""
+        found = self.left_over.get(option)
+        if found is None or found.sram_bits < sram_bits or not _as_tight(goal.limits, found.limits):
+            return None
+        return found
 
     def best(self, goal: Goal) -> Point | None:
         """The best design met so far within a goal's limits."""

@@ -10,6 +10,7 @@ from codesign.dual import DualBound
 from codesign.point import price
 from codesign.search.best_bound import Search
 from codesign.search.inquiry import Proof
+from codesign.search.memory import LeftOver
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -81,8 +82,13 @@ class LeastMetric(Search):
         self.note_cut(options, found, np.array([sram]))
         bound = max(known, float(found.value[0]))
         if bound < self.cutoff:
-            solved = self.solve_restricted(option, (sram, sram), single, found.prices[0])
-            bound = max(bound, solved)
+            left = self.left_over(single, found.prices[0])
+            earlier = self.known_left_over(option, sram)
+            if earlier is not None:
+                left = left[0] & earlier[0], left[1] & earlier[1]
+            limits = {**self.goal.limits, self.goal.metric: self.reach}
+            self.memory.left_over[option] = LeftOver(limits, sram, *left)
+            bound = max(bound, self.solve_restricted(option, (sram, sram), left))
             self.remember(single, bound)
         return bound
 

@@ -1,0 +1,99 @@
+"""A point's least SRAM, and tilings that are never priced because others beat them."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from random_problems import random_case
+
+from codesign import Layer, Network, Problem, load_network
+from codesign import space as space_module
+from codesign.point import Point, least_sram, price
+from codesign.space import Space, Staircase
+
+SEEDS = range(30)
+SHRINKABLE = ("latency_s", "dram_bits")
+
+
+def some_point(space: Space, rng: random.Random) -> Point | None:
+    """Hardware, widths and a capacity at random; None where that cannot run."""
+    option = rng.randrange(len(space))
+    weights, ifmaps = space.runnable(np.array([option]))
+    widths = [ok & ifmaps[0] for ok in space.tensor_allowed]
+    widths += [ok & weights[0] for ok in space.weight_allowed]
+    if not all(ok.any() for ok in widths):
+        return None
+    chosen = [int(rng.choice(np.flatnonzero(ok))) for ok in widths]
+    tensor, weight = chosen[: len(space.variables)], chosen[len(space.variables) :]
+    for i, layer in enumerate(space.problem.network.layers):
+        if layer.weight_tensor is not None:
+            weight[i] = tensor[space.tensor_index[layer.weight_tensor]]
+    return price(space, option, tensor, weight, 10 ** rng.uniform(2, 6))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_least_sram_is_that_of_a_scan(seed: int) -> None:
+    rng = random.Random(f"least SRAM {seed}")
+    space = Space(random_case(seed).problem)
+    for _ in range(20):
+        point = some_point(space, rng)
+        if point is None:
+            continue
+        limits = {name: point.metrics[name] * rng.choice((1.0, 1.1, 2.0)) for name in SHRINKABLE}
+        del limits[rng.choice(SHRINKABLE)]
+        needs = [point.sram_bits]
+        for g in range(len(space.geometries)):
+            stairs = space.staircase(int(space.shape_of[point.option]), g)
+            needs += stairs.need[np.isfinite(stairs.need)].astype(int).tolist()
+        within = []
+        for bits in sorted(set(needs)):
+            smaller = price(space, point.option, point.tensor, point.weight, bits)
+            keeps = smaller is not None and all(
+                smaller.metrics[name] <= limit * (1 + 1e-9) for name, limit in limits.items()
+            )
+            if keeps and bits <= point.sram_bits:
+                within.append(smaller)
+        found = least_sram(space, point, limits)
+        assert found.sram_bits == min(p.sram_bits for p in within if p is not None)
+        assert found.metrics["area_mm2"] <= point.metrics["area_mm2"]
+        assert found.metrics["noise"] == point.metrics["noise"]
+
+
+def test_a_point_over_its_limits_stays_as_it_is() -> None:
+    space = Space(random_case(0).problem)
+    point = next(p for p in (some_point(space, random.Random(n)) for n in range(99)) if p)
+    assert least_sram(space, point, {"latency_s": point.metrics["latency_s"] / 2}) == point
+
+
+def large_layer() -> Problem:
+    """One layer with some thousand tilings."""
+    layer = Layer(name="l", K=96, C=72, P=28, Q=28, R=3, S=3, H=28, W=28, input="x", output="y")
+    tensors = {"x": layer.ifmap, "y": layer.computed_outputs}
+    return Problem(network=Network(name="one", layers=(layer,), tensors=tensors))
+
+
+@pytest.mark.parametrize("problem", [large_layer(), Problem(network=load_network("resnet18"))])
+def test_tilings_beaten_at_all_widths_are_on_no_staircase(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def staircases() -> list[Staircase]:
+        space = Space(problem)
+        shapes = range(0, len(space.shapes), 31)
+        return [space.staircase(s, g) for s in shapes for g in range(len(space.geometries))]
+
+    pruned, left = staircases(), []
+    real = space_module._worth_pricing
+    monkeypatch.setattr(
+        space_module,
+        "_worth_pricing",
+        lambda tiles, bits: (
+            left.append((len(real(tiles, bits)), len(tiles))) or np.arange(len(tiles))
+        ),
+    )
+    for some, every in zip(pruned, staircases(), strict=True):
+        assert np.array_equal(some.need, every.need)
+        assert np.array_equal(some.traffic, every.traffic)
+    worth, all_of_them = np.sum(left, axis=0)
+    assert worth < 0.5 * all_of_them
