@@ -18,18 +18,12 @@ SHRINKABLE = ("latency_s", "dram_bits")
 
 
 def some_point(space: Space, rng: random.Random) -> Point | None:
-    """Hardware, widths and a capacity at random; None where that cannot run."""
+    """Hardware, widths and a capacity at random; None where no tile fits."""
     option = rng.randrange(len(space))
-    weights, ifmaps = space.runnable(np.array([option]))
-    widths = [ok & ifmaps[0] for ok in space.tensor_allowed]
-    widths += [ok & weights[0] for ok in space.weight_allowed]
-    if not all(ok.any() for ok in widths):
-        return None
-    chosen = [int(rng.choice(np.flatnonzero(ok))) for ok in widths]
-    tensor, weight = chosen[: len(space.variables)], chosen[len(space.variables) :]
-    for i, layer in enumerate(space.problem.network.layers):
-        if layer.weight_tensor is not None:
-            weight[i] = tensor[space.tensor_index[layer.weight_tensor]]
+    tensor = [int(rng.choice(np.flatnonzero(ok))) for ok in space.tensor_allowed]
+    free = [int(rng.choice(np.flatnonzero(ok))) for ok in space.weight_allowed]
+    pairs = zip(space.weight_index, free, strict=True)
+    weight = [w if variable is None else tensor[variable] for variable, w in pairs]
     return price(space, option, tensor, weight, 10 ** rng.uniform(2, 6))
 
 
