@@ -15,50 +15,20 @@ Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from codesign.costs.arithmetic import layer_bops
-from codesign.elimination import Role, Scope, choose_scopes, eliminate
-from codesign.network import Layer
+from codesign.elimination import Bucket, Role, Scope, choose_scopes, eliminate
+from codesign.layer_tables import MAX_ENTRIES, NOISE, PRICED, Batch, Family, LayerTables
 from codesign.space import Space
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
-LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
-MAX_ENTRIES = 2**23  # entries of one table over a batch (64 MiB)
 MAX_TABLE = 7**5  # entries of one elimination table; beyond it couplings are cut
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What the bound needs to know of a batch of hardware options.
-
-    Attributes
-    ----------
-    compute_s : floats, shape (B, U, w, w) or (B, U, 1, 1)
-    traffic : floats, shape (B, U, w, w)
-        DRAM bits of weights, ifmap and partial sums; inf where the pair of widths cannot run.
-    latencies : mapping of (Relaxation, int) to floats
-        Latency tables of layer kinds already worked out: no price changes them.
-    """
-
-    compute_s: Floats
-    traffic: Floats
-    latencies: dict[tuple[Relaxation, int], Floats] = field(default_factory=dict, compare=False)
-
-    def __len__(self) -> int:
-        return len(self.traffic)
-
-    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
-        """The same for some of the options."""
-        known = {kind: table[rows] for kind, table in self.latencies.items()}
-        return Batch(self.compute_s[rows], self.traffic[rows], known)
 
 
 @dataclass(frozen=True)
@@ -88,36 +58,25 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """Layers with equal tables: axes that each operand's width runs along.
+class _Step:
+    """Elimination of one variable: what is added up, and its shape along the bucket's axes.
 
-    The first axes are widths of the layer alone, minimised inside: of weights and input, where no
-    width variable of the scope has them. The scope's follow.
+    Attributes
+    ----------
+    bucket : Bucket
+    axis : int
+        Of the variable in the bucket's tables.
+    own : tuple of int
+        Shape of the variable's own row.
+    layers : tuple of (family, kind, shape)
+    messages : tuple of (bucket, shape)
     """
 
-    number: int
-    layer: Layer
-    geometry: int
-    free: int  # axes of the layer alone
-    axes: int  # all
-    weight_axis: int
-    input_axis: int
-    noise: Floats  # (w,) of the weights, where no width variable has it
-    barred: Floats  # (w, w): 0 or inf, of the weights' and the input's widths on free axes
-    extra_bits: Floats  # over the scope: output and residual bits
-
-
-def _spread(table: Floats, own: Scope, scope: Scope) -> Floats:
-    """View a (B, w, …) table over ascending ``own`` variables along the axes of ``scope``."""
-    shape = [table.shape[0]]
-    position = 1
-    for variable in scope:
-        if variable in own:
-            shape.append(table.shape[position])
-            position += 1
-        else:
-            shape.append(1)
-    return table.reshape(shape)
+    bucket: Bucket
+    axis: int
+    own: tuple[int, ...]
+    layers: tuple[tuple[int, int, tuple[int, ...]], ...]
+    messages: tuple[tuple[int, tuple[int, ...]], ...]
 
 
 class Relaxation:
@@ -130,15 +89,15 @@ class Relaxation:
         self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
         self._fixed_bits = space.problem.choices.output_bits
         self._scopes = self._choose_scopes()
+        self._tables = LayerTables(space, self._scopes)
         self._tensor_noise = self._noise_of_variables()
-        self._kinds: list[_Kind] = []
-        self._kind_of = self._find_kinds()
-        self._buckets = eliminate(self._scopes, len(space.variables))
+        self._barred = np.where(space.tensor_allowed, 0.0, np.inf)
+        self._steps = self._plan(eliminate(self._scopes, len(space.variables)))
         self._prepare_layers()
-        axes = max(len(bucket.scope) for bucket in self._buckets) + 1
-        axes = max(axes, *(kind.axes for kind in self._kinds))
+        axes = max(len(step.bucket.scope) for step in self._steps) + 1
         # So many options' tables are worked on at once, for memory's sake.
-        self._most_options = max(1, MAX_ENTRIES // len(self.widths) ** axes)
+        entries = max(len(self.widths) ** axes, self._tables.entries)
+        self._most_options = max(1, MAX_ENTRIES // entries)
 
     # Structure ----------------------------------------------------------------------------------
 
@@ -165,83 +124,32 @@ class Relaxation:
             far_too_large=lambda axes: count**axes > MAX_ENTRIES,
         )
 
-    def _cut_weights(self, i: int) -> bool:
-        """Whether a layer's own weights have a width variable that its table does not run over."""
-        variable = self.space.weight_index[i]
-        return self.layers[i].owns_weights and variable not in (None, *self._scopes[i])
-
     def _noise_of_variables(self) -> Floats:
         """(width variables, w): noise, what was cut left out: it stands with its layer."""
         noise = self.space.tensor_noise.copy()
-        cut = {f"weight:{x.name}" for i, x in enumerate(self.layers) if self._cut_weights(i)}
+        cut = {f"weight:{x.name}" for i, x in enumerate(self.layers) if self._tables.cut_weights(i)}
         for v, members in enumerate(self.space.variables):
             if not cut.isdisjoint(members):
                 rows = [self.space.noise_row(x) for x in members if x not in cut]
                 noise[v] = np.sum(rows, axis=0) if rows else 0.0
         return noise
 
-    def _find_kinds(self) -> list[int]:
-        found: dict[tuple[object, ...], int] = {}
-        kind_of = []
-        for i, layer in enumerate(self.layers):
-            free, weight_axis, input_axis = self._operand_axes(i)
-            noise, barred = self._operand_terms(i)
-            extra = self._extra_bits(i)
-            geometry, axes = int(self.space.geometry_of[i]), free + len(self._scopes[i])
-            place = geometry, layer.owns_weights, free, axes, weight_axis, input_axis
-            key = (*place, noise.tobytes(), barred.tobytes(), extra.shape, extra.tobytes())
-            if key not in found:
-                found[key] = number = len(self._kinds)
-                where = free, axes, weight_axis, input_axis
-                self._kinds.append(_Kind(number, layer, geometry, *where, noise, barred, extra))
-            kind_of.append(found[key])
-        return kind_of
+    def _plan(self, buckets: list[Bucket]) -> list[_Step]:
+        steps = []
+        for bucket in buckets:
+            layers = [
+                (*self._tables.place_of[i], self._shape(self._scopes[i], bucket.scope))
+                for i in bucket.layers
+            ]
+            messages = [(m, self._shape(buckets[m].rest, bucket.scope)) for m in bucket.messages]
+            own = self._shape((bucket.variable,), bucket.scope)
+            axis = 1 + bucket.scope.index(bucket.variable)
+            steps.append(_Step(bucket, axis, own, tuple(layers), tuple(messages)))
+        return steps
 
-    def _operand_axes(self, i: int) -> tuple[int, int, int]:
-        """Free axes of a layer's table, and those of its weights' and its input's widths."""
-        scope, weight, ifmap = self._scopes[i], self.space.weight_index[i], self._inputs[i]
-        alone: list[int | None] = []
-        if weight is None or weight not in scope:
-            alone.append(weight)
-        if ifmap not in scope and ifmap not in alone:
-            alone.append(ifmap)
-
-        def axis(variable: int | None) -> int:
-            if variable in alone:
-                return alone.index(variable)
-            return len(alone) + scope.index(variable)
-
-        return len(alone), axis(weight), axis(ifmap)
-
-    def _operand_terms(self, i: int) -> tuple[Floats, Floats]:
-        """Noise of weights (w,) and widths barred (w, w) that no width variable stands for."""
-        space, scope, layer = self.space, self._scopes[i], self.layers[i]
-        weight, ifmap = space.weight_index[i], self._inputs[i]
-        noise = space.weight_noise[i]
-        if self._cut_weights(i):
-            noise = space.noise_row(f"weight:{layer.name}")
-        allowed = np.broadcast_to(space.weight_allowed[i][:, None], (len(self.widths),) * 2)
-        if weight is not None and weight not in scope:
-            allowed = allowed & space.tensor_allowed[weight][:, None]
-        if ifmap not in scope:
-            allowed = allowed & space.tensor_allowed[ifmap]
-        return noise, np.where(allowed, 0.0, np.inf)
-
-    def _extra_bits(self, i: int) -> Floats:
-        """Output and residual DRAM bits of a layer over the widths of its scope."""
-        scope = self._scopes[i]
-        extra = np.zeros((len(self.widths),) * len(scope))
-        for variable, elements in self.space.moved(self.layers[i]):
-            if variable is None:
-                extra = extra + float(elements * self._fixed_bits)
-            elif variable in scope:
-                shape = [1] * len(scope)
-                shape[scope.index(variable)] = -1
-                extra = extra + (elements * self.widths.astype(np.float64)).reshape(shape)
-            else:  # cut: at least its narrowest width is moved
-                narrowest = self.widths[self.space.tensor_allowed[variable]].min()
-                extra = extra + float(elements * narrowest)
-        return extra
+    def _shape(self, own: Scope, scope: Scope) -> tuple[int, ...]:
+        """Shape of a table over ``own`` variables along the axes of ``scope``, for any batch."""
+        return (-1, *(len(self.widths) if variable in own else 1 for variable in scope))
 
     def _prepare_layers(self) -> None:
         none = len(self.space.variables)  # a slot for "no such variable"
@@ -256,8 +164,6 @@ class Relaxation:
         self._layer_weights = np.array(
             [x.weights if x.owns_weights else 0 for x in self.layers], dtype=np.float64
         )
-        bw, ba = self.widths[:, None], self.widths[None, :]
-        self._bops = np.array([layer_bops(layer, bw, ba) for layer in self.space.geometries])
 
     # The priced optimum -------------------------------------------------------------------------
 
@@ -267,8 +173,7 @@ class Relaxation:
             parts = [self.solve(batch.take(r), prices[r]) for r in self._parts(len(batch))]
             fields = ("value", "tensor", "weight", "metrics", "runs")
             return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
-        tables = [self._table(kind, batch, prices) for kind in self._kinds]
-        joints, value = self._sweep(tables, prices)
+        joints, value = self._sweep(self._reduced(self._full(batch, prices)), prices)
         tensor = self._decode(joints, len(batch))
         weight, metrics, runs = self._measure(batch, prices, tensor)
         return Assignment(value, tensor, weight, metrics, runs & np.isfinite(value))
@@ -289,85 +194,53 @@ class Relaxation:
         most = np.where(barred, 0.0, prices[:, NOISE, None, None] * self._tensor_noise)
         total = most.max(axis=2).sum(axis=1)
         largest = []
-        for kind in self._kinds:
-            table = self._full_table(kind, batch, prices).reshape(len(batch), -1)
-            largest.append(np.where(np.isfinite(table), table, -np.inf).max(axis=1))
-        for i in self._kind_of:
-            total = total + largest[i]
+        for table in self._full(batch, prices):
+            entries = table.reshape(*table.shape[:2], -1)
+            largest.append(np.where(np.isfinite(entries), entries, -np.inf).max(axis=2))
+        for family, kind in self._tables.place_of:
+            total = total + largest[family][:, kind]
         return np.asarray(total)
 
-    def _full_table(self, kind: _Kind, batch: Batch, prices: Floats) -> Floats:
-        """(B, w, …): priced cost of one layer kind, its free axes first."""
-        axes, weight_axis, input_axis = kind.axes, kind.weight_axis, kind.input_axis
+    def _full(self, batch: Batch, prices: Floats) -> list[Floats]:
+        """(B, K, w, …) of each family, free axes first."""
+        return [
+            self._tables.full(family, batch, prices) for family in range(len(self._tables.families))
+        ]
 
-        def spread(pairs: Floats) -> Floats:  # (B, bw, ba) along the table's axes
-            if weight_axis == input_axis:
-                pairs = np.diagonal(pairs, axis1=1, axis2=2)
-                return pairs.reshape(_axes(axes, len(pairs), {input_axis: pairs.shape[1]}))
-            if weight_axis > input_axis:
-                pairs = pairs.swapaxes(1, 2)
-            first, second = sorted((weight_axis, input_axis))
-            sizes = {first: pairs.shape[1], second: pairs.shape[2]}
-            return pairs.reshape(_axes(axes, len(pairs), sizes))
-
-        column = (slice(None), *([None] * axes))
-        traffic = batch.traffic[:, kind.geometry]
-        runs = np.isfinite(traffic)
-        pairs = np.where(runs, 0.0, np.inf)
-        pairs = pairs + prices[:, BOPS, None, None] * self._bops[kind.geometry] + kind.barred
-        if kind.layer.owns_weights:
-            per_width = prices[:, MODEL, None] * (kind.layer.weights * self.widths)
-            pairs = pairs + (per_width + prices[:, NOISE, None] * kind.noise)[:, :, None]
-        table = spread(pairs)
-        if prices[:, DRAM].any():
-            bits = spread(np.where(runs, traffic, 0.0)) + kind.extra_bits
-            table = table + prices[:, DRAM][column] * bits
-        if prices[:, LATENCY].any():
-            key = self, kind.number
-            if key not in batch.latencies:
-                bits = spread(np.where(runs, traffic, 0.0)) + kind.extra_bits
-                bits /= self.space.problem.dram_bits_per_s
-                compute_s = spread(batch.compute_s[:, kind.geometry])
-                batch.latencies[key] = np.maximum(compute_s, bits)
-            latency_s = batch.latencies[key]
-            priced = (prices[:, LATENCY] != 1).any()
-            table = table + (prices[:, LATENCY][column] * latency_s if priced else latency_s)
-        return np.broadcast_to(table, (len(batch), *(len(self.widths),) * axes))
-
-    def _table(self, kind: _Kind, batch: Batch, prices: Floats) -> Floats:
-        table = self._full_table(kind, batch, prices)
-        return table.min(axis=tuple(range(1, 1 + kind.free))) if kind.free else table
+    def _reduced(self, full: list[Floats]) -> list[Floats]:
+        """(B, K, w, …) of each family over its kinds' scopes."""
+        return [self._tables.reduced(family, table) for family, table in enumerate(full)]
 
     def _sweep(self, tables: list[Floats], prices: Floats) -> tuple[list[Floats], Floats]:
         """Eliminate every variable: the joint table of each bucket, and the optimum (B,)."""
-        noise = self._tensor_noise
-        barred = np.where(self.space.tensor_allowed, 0.0, np.inf)
+        own = prices[:, NOISE, None, None] * self._tensor_noise + self._barred
         joints: list[Floats] = []
         messages: list[Floats] = []
         value = np.zeros(len(prices))
-        for bucket in self._buckets:
-            own = prices[:, NOISE, None] * noise[bucket.variable] + barred[bucket.variable]
-            joint = _spread(own, (bucket.variable,), bucket.scope)
-            for i in bucket.layers:
-                joint = joint + _spread(tables[self._kind_of[i]], self._scopes[i], bucket.scope)
-            for m in bucket.messages:
-                joint = joint + _spread(messages[m], self._buckets[m].rest, bucket.scope)
+        for step in self._steps:
+            joint = own[:, step.bucket.variable].reshape(step.own)
+            for family, kind, shape in step.layers:
+                joint = joint + tables[family][:, kind].reshape(shape)
+            for m, shape in step.messages:
+                joint = joint + messages[m].reshape(shape)
             joints.append(joint)
-            messages.append(joint.min(axis=1 + bucket.scope.index(bucket.variable)))
-            if len(bucket.scope) == 1:
+            messages.append(joint.min(axis=step.axis))
+            if len(step.bucket.scope) == 1:
                 value = value + messages[-1]
         for i, scope in enumerate(self._scopes):
             if not scope:  # cut from all variables
-                value = value + tables[self._kind_of[i]]
+                family, kind = self._tables.place_of[i]
+                value = value + tables[family][:, kind]
         return joints, value
 
     def _decode(self, joints: list[Floats], count: int) -> Ints:
         tensor = np.zeros((count, len(self.space.variables)), dtype=np.int64)
         everyone = np.arange(count)
-        for bucket, joint in zip(reversed(self._buckets), reversed(joints), strict=True):
-            table = np.moveaxis(joint, 1 + bucket.scope.index(bucket.variable), -1)
-            where = tuple(tensor[:, other] for other in bucket.rest)
-            tensor[:, bucket.variable] = table[(everyone, *where)].argmin(axis=-1)
+        for step, joint in zip(reversed(self._steps), reversed(joints), strict=True):
+            mine = step.bucket.variable
+            where = [slice(None) if v == mine else tensor[:, v] for v in step.bucket.scope]
+            # Indexed so, the batch comes first and the variable's own axis last.
+            tensor[:, mine] = joint[(everyone, *where)].argmin(axis=-1)
         return tensor
 
     def _measure(self, batch: Batch, prices: Floats, tensor: Ints) -> tuple[Ints, Floats, Bools]:
@@ -387,7 +260,7 @@ class Relaxation:
         compute_s = batch.compute_s
         compute_s = compute_s[b, u, :, ba if compute_s.shape[-1] > 1 else 0]
         latency_s = np.maximum(compute_s, total / self.space.problem.dram_bits_per_s)
-        bops = self._bops[u, :, ba]
+        bops = self._tables.bops[u, :, ba]
         model = self._layer_weights[:, None] * self.widths
         noise = self.space.weight_noise[None]
         cost = np.where(runs & self.space.weight_allowed, 0.0, np.inf)
@@ -415,52 +288,48 @@ class Relaxation:
         pair : floats, shape (layers, w, w)
             For each layer's weight width × input width.
         """
-        tables = [self._table(kind, batch, prices) for kind in self._kinds]
-        full = [self._full_table(kind, batch, prices) for kind in self._kinds]
+        full = self._full(batch, prices)
+        tables = self._reduced(full)
         joints, value = self._sweep(tables, prices)
         totals: list[Floats] = [np.empty(0)] * len(joints)
-        parent = {m: b for b, bucket in enumerate(self._buckets) for m in bucket.messages}
-        tensor = np.full((len(self._buckets), len(self.widths)), np.inf)
+        parent = {m: b for b, step in enumerate(self._steps) for m in step.bucket.messages}
+        tensor = np.full((len(self._steps), len(self.widths)), np.inf)
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
+
+        def pair_of(i: int, over_scope: Floats) -> Floats:
+            family, kind = self._tables.place_of[i]
+            rest = _minus(over_scope, tables[family][:, kind])
+            return _pair_marginal(self._tables.families[family], full[family][0, kind], rest[0])
+
         for b in reversed(range(len(joints))):
-            bucket, joint = self._buckets[b], joints[b]
-            own = joint.min(axis=1 + bucket.scope.index(bucket.variable))
+            step, joint = self._steps[b], joints[b]
+            bucket, own = step.bucket, joint.min(axis=step.axis)
             if b in parent:
-                up = self._buckets[parent[b]]
+                up = self._steps[parent[b]].bucket
                 rest = _minus(_project(totals[parent[b]], up.scope, bucket.rest), own)
             else:
                 rest = _minus(value, own)
-            totals[b] = joint + _spread(rest, bucket.rest, bucket.scope)
+            totals[b] = joint + rest.reshape(self._shape(bucket.rest, bucket.scope))
             tensor[bucket.variable] = _project(totals[b], bucket.scope, (bucket.variable,))[0]
             for i in bucket.layers:
-                kind, scope = self._kinds[self._kind_of[i]], self._scopes[i]
-                rest = _minus(_project(totals[b], bucket.scope, scope), tables[self._kind_of[i]])
-                pair[i] = _pair_marginal(kind, full[self._kind_of[i]], rest)
+                pair[i] = pair_of(i, _project(totals[b], bucket.scope, self._scopes[i]))
         for i, scope in enumerate(self._scopes):
             if not scope:
-                kind = self._kinds[self._kind_of[i]]
-                pair[i] = _pair_marginal(
-                    kind, full[kind.number], _minus(value, tables[kind.number])
-                )
+                pair[i] = pair_of(i, value)
         return tensor, pair
 
 
-def _pair_marginal(kind: _Kind, full: Floats, rest: Floats) -> Floats:
+def _pair_marginal(family: Family, full: Floats, rest: Floats) -> Floats:
     """(w, w): least of a layer's table plus the rest, for each weight and input width."""
-    total = (full + rest.reshape(len(rest), *(1,) * kind.free, *rest.shape[1:]))[0]
-    weight_axis, input_axis = kind.weight_axis, kind.input_axis
-    if weight_axis == input_axis:
-        others = tuple(a for a in range(total.ndim) if a != input_axis)
-        pairs = np.full((total.shape[input_axis],) * 2, np.inf)
-        np.fill_diagonal(pairs, total.min(axis=others))
-        return pairs
+    total = full + rest.reshape((1,) * family.free + rest.shape)
+    weight_axis, input_axis = family.weight_axis, family.input_axis
     others = tuple(a for a in range(total.ndim) if a not in (weight_axis, input_axis))
     pairs = np.asarray(total.min(axis=others))
+    if weight_axis == input_axis:
+        diagonal = np.full((len(pairs),) * 2, np.inf)
+        np.fill_diagonal(diagonal, pairs)
+        return diagonal
     return pairs if weight_axis < input_axis else pairs.T
-
-
-def _axes(count: int, batch: int, sizes: dict[int, int]) -> tuple[int, ...]:
-    return (batch, *(sizes.get(axis, 1) for axis in range(count)))
 
 
 def _project(table: Floats, scope: Scope, onto: Scope) -> Floats:

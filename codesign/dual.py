@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesign.bounds import PRICED, Assignment, Batch, Relaxation
+from codesign.bounds import Assignment, Relaxation
+from codesign.layer_tables import PRICED, Batch
 from codesign.problem import BUDGET_TOLERANCE
 
 Ints = npt.NDArray[np.int64]

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from codesign import solver
 from codesign.candidates import Candidates
 from codesign.errors import SolverError
-from codesign.formulation import Choice, build, exclude, objective_unit, read_choice
+from codesign.formulation import MARGIN, Choice, build, exclude, objective_unit, read_choice
 from codesign.point import Point, price
 from codesign.problem import Goal
 from codesign.space import Space
 
 MAX_RECHECKS = 100
-NEAR_MISSES = 8  # choices just above a limit, after which the programme's margin is dropped
+NEAR_MISSES = 8  # choices just above a limit, after which the programme gets the small margin
+SMALL_MARGIN = MARGIN / 5
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def solve_programme(
     """Solve the programme over listed candidates.
 
     A choice that breaks a limit once priced exactly (the programme's limits have a margin) is
-    excluded and the programme solved again; where there are many, without the margin.
+    excluded and the programme solved again; where there are many, with a smaller margin.
 
     Parameters
     ----------
@@ -78,13 +79,12 @@ def solve_programme(
     bound = -math.inf
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
-            model = build(space, listed, goal, margin=0.0)
+            model = build(space, listed, goal, margin=SMALL_MARGIN)
         left = deadline - time.monotonic()
         outcome = solver.minimise(
             model,
             time_limit_s=None if math.isinf(left) else left,
             rel_gap=rel_gap,
-            presolve=run < NEAR_MISSES,
             on_progress=report,
         )
         bound = max(bound, outcome.bound * unit)

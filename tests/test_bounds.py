@@ -19,8 +19,9 @@ import numpy.typing as npt
 import pytest
 
 from codesign import Choices, Layer, Network, Problem, bounds
-from codesign.bounds import PRICED, Batch, Relaxation
+from codesign.bounds import Relaxation
 from codesign.dual import Dual, DualBound
+from codesign.layer_tables import PRICED, Batch
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.space import Space
 

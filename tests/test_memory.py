@@ -18,7 +18,7 @@ import pytest
 from enumerated_fronts import vectors
 from random_problems import Case, good_point, random_case
 
-from codesign.bounds import PRICED
+from codesign.layer_tables import PRICED
 from codesign.point import Point
 from codesign.problem import Goal
 from codesign.proving import TIE_BREAKERS, Prover

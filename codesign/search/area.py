@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from codesign.bounds import PRICED
 from codesign.dual import DualBound
+from codesign.layer_tables import PRICED
 from codesign.point import Point, least_sram, price
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.search.best_bound import Search

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from codesign.bounds import PRICED, Batch
 from codesign.candidates import Candidates, candidates
 from codesign.dual import Dual, DualBound
 from codesign.formulation import Choice
+from codesign.layer_tables import PRICED, Batch
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 from codesign.programme import Answer, solve_programme

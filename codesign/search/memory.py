@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from codesign.bounds import PRICED
+from codesign.layer_tables import PRICED
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from codesign.bounds import Batch
 from codesign.dual import DualBound
+from codesign.layer_tables import Batch
 from codesign.point import price
 from codesign.search.best_bound import Search
 from codesign.search.inquiry import Proof

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from codesign.bounds import Batch
 from codesign.candidates import candidates_of_tables
+from codesign.layer_tables import Batch
 from codesign.problem import Goal
 from codesign.programme import bound_programme
 from codesign.search.inquiry import OutOfTime
