@@ -24,7 +24,7 @@ least its layers can have (area: of the mean array): rows and objective are of t
 beside which HiGHS's absolute tolerances are small. Limits (7) and (10) carry the relative
 tolerance of 1e-9 that budgets have everywhere, and a margin far above the solver's tolerances: no
 design within its budgets is near the edge of a row, where HiGHS may lose it. What the margin lets
-in is found when its price is computed exactly.
+in is found out when it is priced exactly.
 """
 
 from __future__ import annotations

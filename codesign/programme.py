@@ -55,7 +55,8 @@ def solve_programme(
     """Solve the programme over listed candidates.
 
     A choice that breaks a limit once priced exactly (the programme's limits have a margin) is
-    excluded and the programme solved again; where there are many, with a smaller margin.
+    excluded and the programme solved again; where there are many, with a smaller margin and
+    without presolve, which loses more where the edge of a row is crowded.
 
     Parameters
     ----------
@@ -85,6 +86,7 @@ def solve_programme(
             model,
             time_limit_s=None if math.isinf(left) else left,
             rel_gap=rel_gap,
+            presolve=run < NEAR_MISSES,
             on_progress=report,
         )
         bound = max(bound, outcome.bound * unit)

@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from codesign.design import OPTIMAL_GAP, Design, realise
 from codesign.errors import SolverError, SpecError
+from codesign.formulation import MARGIN
 from codesign.front import Front, Ruled, values_of
 from codesign.infeasible import explain
 from codesign.optimum import solver_record
-from codesign.problem import BUDGET_TOLERANCE, METRICS, Goal, Problem
+from codesign.problem import METRICS, Goal, Problem
 from codesign.proving import TIE_BREAKERS, Proven, Prover
 from codesign.schema import nearest
 from codesign.space import Space
@@ -29,7 +30,9 @@ from codesign.unexplored import Unexplored
 Floats = npt.NDArray[np.float64]
 Ranges = Mapping[str, tuple[float, float]]
 
-SAME = 4 * BUDGET_TOLERANCE  # relative; values nearer than this count as equal
+# Relative; values nearer than this count as equal. Limits are asked for so much below values that
+# are known: the margin of the programme's limits must end well before.
+SAME = 4 * MARGIN
 # Boxes are cut at about their geometric middle. Not there: noise falls by powers of four, and a
 # limit that many designs miss by no more than rounding is hard on the solver.
 NEAR_LOW = 0.52

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 MOST = {2: 6, 3: 4}  # points of a front, by number of objectives
 LARGEST = 24  # layers times hardware options
-NEAR = 4e-9  # relative; values nearer than this count as equal
+NEAR = 4e-8  # relative; values nearer than this count as equal
 TRIES = 3  # at objectives that are at odds
 
 

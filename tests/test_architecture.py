@@ -45,6 +45,7 @@ ORDER = (
     "point",
     "candidates",
     "elimination",
+    "layer_tables",
     "bounds",
     "dual",
     "formulation",
