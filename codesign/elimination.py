@@ -102,7 +102,7 @@ def choose_scopes(
     while True:
         scopes = [tuple(sorted(each)) for each in kept]
         widest = max((b.scope for b in eliminate(scopes, variables)), key=len)
-        if not too_large(len(widest)):
+        if len(widest) == 1 or not too_large(len(widest)):
             return scopes
         cuts = _far_couplings(kept, widest) or _weights_of_a_group(kept, widest)
         if not cuts and far_too_large(len(widest)):

@@ -18,7 +18,7 @@ from itertools import permutations, product
 from typing import NamedTuple
 
 from codesign.network import Layer, Network
-from codesign.problem import Problem
+from codesign.problem import Choices, Problem
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 ORDERS = tuple("".join(order) for order in permutations("kcp"))
@@ -86,6 +86,16 @@ def vertical(pair: int | tuple[int, int]) -> int:
     return pair if isinstance(pair, int) else pair[0]
 
 
+def has_weights(layer: Layer) -> bool:
+    """Whether it has weights of its own: no tensor stands in for them, and it multiplies at all."""
+    return layer.weight_tensor is None and not layer.moves
+
+
+def elements(network: Network, layer: Layer, tensor: str) -> int:
+    """How much of a tensor a layer touches."""
+    return layer.parts[tensor] if tensor in layer.parts else network.tensors[tensor]
+
+
 # --- hardware ---------------------------------------------------------------------------------
 
 
@@ -125,6 +135,8 @@ def groups_at_once(layer: Layer, rows: int, cols: int, engine: int) -> int:
 
 def array_cycles(layer: Layer, rows: int, cols: int, engine: int) -> int:
     """Cycles of one layer whose operands fit the PE."""
+    if layer.moves:
+        return 0
     passes = ceil_div(layer.R * layer.S, engine)
     group_steps = ceil_div(layer.G, groups_at_once(layer, rows, cols, engine))
     channel_steps = ceil_div(layer.C, channels_at_once(layer, rows, engine))
@@ -135,7 +147,12 @@ def array_cycles(layer: Layer, rows: int, cols: int, engine: int) -> int:
 def layer_cycles(
     problem: Problem, layer: Layer, hardware: HardwareOption, bw: int, ba: int
 ) -> int | None:
-    """Cycles of one layer at its widths; None where the PE is too narrow to run it."""
+    """Cycles of one layer at its widths; None where the PE is too narrow to run it.
+
+    A layer that only moves data has nothing to do with PEs.
+    """
+    if layer.moves:
+        return 0
     wide, deep = hardware.pe_weight_bits, hardware.pe_activation_bits
     cycles = array_cycles(layer, hardware.rows, hardware.cols, problem.technology.engine)
     if problem.choices.precision == "multi-pass":
@@ -153,6 +170,8 @@ def reduction_bits(layer: Layer) -> int:
 
 def layer_bops(layer: Layer, bw: int, ba: int) -> float:
     """Bit operations of one layer."""
+    if layer.moves:
+        return 0.0
     reduction = layer.C * layer.R * layer.S
     macs = layer.N * layer.G * layer.K * reduction * layer.P * layer.Q
     return macs * (bw * ba + bw + ba + math.log2(reduction))
@@ -201,9 +220,19 @@ def refetch(order: str, count: Mapping[str, int], relevant: str) -> int:
 
 
 def rows_in(layer: Layer, rows_out: int) -> int:
-    """Ifmap rows that ``rows_out`` output rows read."""
+    """Stored ifmap rows that ``rows_out`` output rows read, however they lie over them.
+
+    The rows covered are counted out: every one in ``input_dilation`` is stored, from some offset.
+    """
     reach = (layer.R - 1) * vertical(layer.dilation) + 1
-    return min(layer.H, (rows_out - 1) * vertical(layer.stride) + reach)
+    covered = (rows_out - 1) * vertical(layer.stride) + reach
+    return min(layer.H, stored_rows(layer, covered))
+
+
+def stored_rows(layer: Layer, covered: int) -> int:
+    """Most stored rows among so many consecutive rows of the ifmap, inserted zeros included."""
+    step = vertical(layer.input_dilation)
+    return max(sum(row % step == offset for row in range(covered)) for offset in range(step))
 
 
 def rows_read(layer: Layer, tile: Tile) -> int:
@@ -213,7 +242,8 @@ def rows_read(layer: Layer, tile: Tile) -> int:
         return layer.H
     reach = (layer.R - 1) * vertical(layer.dilation) + 1
     halo = max(reach - vertical(layer.stride), 0)
-    return min(layer.H + (row_tiles - 1) * halo, row_tiles * rows_in(layer, tile.p))
+    again = stored_rows(layer, halo)
+    return min(layer.H + (row_tiles - 1) * again, row_tiles * rows_in(layer, tile.p))
 
 
 def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:
@@ -245,7 +275,12 @@ def layer_costs(layer: Layer, rows: int, cols: int, engine: int) -> list[Cost]:
 
 
 def best_tilings(layer: Layer, costs: Iterable[Cost], bw: int, ba: int) -> Tilings:
-    """Need and traffic of the tilings no other is as good as in both, ascending need."""
+    """Need and traffic of the tilings no other is as good as in both, ascending need.
+
+    What only moves data streams: no SRAM, the input read once.
+    """
+    if layer.moves:
+        return [(0, layer.N * layer.G * layer.C * layer.H * layer.W * ba)]
     bacc = bw + ba + reduction_bits(layer)
     pairs = [
         (
@@ -281,30 +316,54 @@ def results(network: Network) -> list[str]:
 def noise_sources(network: Network) -> list[str]:
     """``weight:<layer>`` of layers owning weights, ``tensor:<tensor>`` of all but results."""
     last = results(network)
-    weights = [f"weight:{layer.name}" for layer in network.layers if layer.weight_tensor is None]
+    weights = [f"weight:{layer.name}" for layer in network.layers if has_weights(layer)]
     return weights + [f"tensor:{name}" for name in network.tensors if name not in last]
 
 
-def source_widths(problem: Problem, source: str) -> tuple[int, ...]:
-    """Widths a source may take."""
-    choices = problem.choices
+def source_widths(choices: Choices, source: str) -> tuple[int, ...]:
+    """Widths a source may take by itself."""
     if source in choices.pinned:
         return (choices.pinned[source],)
     return choices.weight_bits if source.startswith("weight:") else choices.activation_bits
 
 
+def alike(network: Network, choices: Choices) -> list[list[str]]:
+    """Sources that must have one width: groups and ties, joined where they overlap."""
+    pairs = [set(group) for group in choices.shared]
+    if choices.tied:
+        owning = [layer for layer in network.layers if has_weights(layer)]
+        pairs += [{f"weight:{layer.name}", f"tensor:{layer.input}"} for layer in owning]
+    sources = noise_sources(network)
+    sets = [{source} for source in sources]
+    for pair in pairs:
+        joined = [each for each in sets if each & pair]
+        sets = [each for each in sets if not each & pair] + [set().union(*joined)]
+    ordered = [[source for source in sources if source in each] for each in sets]
+    return sorted(ordered, key=lambda each: sources.index(each[0]))
+
+
+def common_widths(choices: Choices, sources: list[str]) -> list[int]:
+    """Widths that all of some sources may take."""
+    every = [source_widths(choices, source) for source in sources]
+    return [bits for bits in every[0] if all(bits in other for other in every)]
+
+
 def all_widths(problem: Problem) -> list[dict[str, int]]:
     """Every assignment of widths to weights and tensors."""
-    sources = noise_sources(problem.network)
-    options = [source_widths(problem, source) for source in sources]
-    return [dict(zip(sources, widths, strict=True)) for widths in product(*options)]
+    sources, sets = noise_sources(problem.network), alike(problem.network, problem.choices)
+    found = []
+    for widths in product(*(common_widths(problem.choices, each) for each in sets)):
+        of = {x: bits for each, bits in zip(sets, widths, strict=True) for x in each}
+        found.append({source: of[source] for source in sources})
+    return found
 
 
 def layer_widths(layer: Layer, widths: Mapping[str, int]) -> tuple[int, int]:
-    """``bw, ba`` of one layer."""
-    operand = f"weight:{layer.name}" if layer.weight_tensor is None else None
-    bw = widths[operand or f"tensor:{layer.weight_tensor}"]
-    return bw, widths[f"tensor:{layer.input}"]
+    """``bw, ba`` of one layer; ``bw`` 0 where there is no weight operand."""
+    ba = widths[f"tensor:{layer.input}"]
+    if layer.weight_tensor is not None:
+        return widths[f"tensor:{layer.weight_tensor}"], ba
+    return (widths[f"weight:{layer.name}"] if has_weights(layer) else 0), ba
 
 
 def tensor_bits(problem: Problem, widths: Mapping[str, int], name: str) -> int:
@@ -329,7 +388,7 @@ def width_metrics(problem: Problem, widths: Mapping[str, int]) -> tuple[float, f
     for layer in problem.network.layers:
         bw, ba = layer_widths(layer, widths)
         bops += layer_bops(layer, bw, ba)
-        if layer.weight_tensor is None:
+        if has_weights(layer):
             model_bits += layer.G * layer.K * layer.C * layer.R * layer.S * bw
     return noise, float(model_bits), bops
 
@@ -338,10 +397,11 @@ def output_and_residual_bits(
     problem: Problem, layer: Layer, widths: Mapping[str, int]
 ) -> tuple[int, int]:
     """Traffic of one layer that no tiling changes."""
-    elements = problem.network.tensors
-    output = elements[layer.output] * tensor_bits(problem, widths, layer.output)
-    residual = sum(elements[t] * tensor_bits(problem, widths, t) for t in layer.residuals)
-    return output, residual
+
+    def bits(tensor: str) -> int:
+        return elements(problem.network, layer, tensor) * tensor_bits(problem, widths, tensor)
+
+    return bits(layer.output), sum(bits(tensor) for tensor in layer.residuals)
 
 
 class _Prices:
@@ -355,7 +415,9 @@ class _Prices:
     def of(self, layer: Layer, hardware: HardwareOption, bw: int, ba: int) -> Tilings:
         array = (layer.name, hardware.rows, hardware.cols)
         if array not in self.costs:
-            self.costs[array] = layer_costs(layer, hardware.rows, hardware.cols, self.engine)
+            self.costs[array] = (
+                [] if layer.moves else layer_costs(layer, hardware.rows, hardware.cols, self.engine)
+            )
         key = (*array, bw, ba)
         if key not in self.tilings:
             self.tilings[key] = best_tilings(layer, self.costs[array], bw, ba)

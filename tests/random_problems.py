@@ -13,31 +13,18 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import oracle
+from random_networks import random_network
 
 from codesign import solve
-from codesign.network import Layer, Network
+from codesign.network import Network
 from codesign.problem import Choices, Metric, Problem
 from codesign.technology import AreaFit, Technology
 
 SIDES = (1, 2, 3, 4, 5, 6, 8)
 WIDTHS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
-KERNELS = ((1, 1), (1, 1), (3, 3), (3, 3), (5, 5), (7, 7), (1, 3), (3, 1), (2, 2))
+WIDER = 20  # than any PE
 OBJECTIVES = ("latency_s",) * 4 + ("area_mm2",) * 3 + ("dram_bits", "noise") * 2
 OBJECTIVES += ("model_bits", "bops")
-
-
-class Shape(NamedTuple):
-    """Images, channels, rows and columns of a stored tensor."""
-
-    images: int
-    channels: int
-    rows: int
-    columns: int
-
-    @property
-    def elements(self) -> int:
-        """Elements of all images."""
-        return math.prod(self)
 
 
 class Size(NamedTuple):
@@ -57,12 +44,24 @@ class Case(NamedTuple):
     points: list[oracle.Point]
 
 
-def random_case(seed: int) -> Case:
-    """Problem number ``seed``: every fourth has many hardware options, the others many widths."""
-    rng = random.Random(seed)
+def random_case(seed: int, *, moving: bool = False, sharing: bool = False) -> Case:
+    """Problem number ``seed``: every fourth has many hardware options, the others many widths.
+
+    Parameters
+    ----------
+    moving : bool
+        With layers that only move data, parts of tensors and transposed convolutions.
+    sharing : bool
+        With groups of sources that share a width, or ties of weights to inputs.
+    """
+    rng = random.Random(f"{seed} {moving} {sharing}" if moving or sharing else seed)
     size = BROAD if seed % 4 == 3 else DEEP
-    network = random_network(rng, layers=rng.choice((1, 2, 3, 3, 4, 4, 4)))
+    network = random_network(rng, layers=rng.choice((1, 2, 3, 3, 4, 4, 4)), moving=moving)
     choices = random_choices(rng, network, size.options)
+    if moving and rng.random() < 0.4:
+        choices = _wide_where_only_moved(rng, network, choices)
+    if sharing:
+        choices = _sharing(rng, network, choices)
     choices = _affordable(rng, network, choices, size.assignments)
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
@@ -91,7 +90,7 @@ def steep_case(seed: int) -> Case:
     table = {}
     for source in oracle.noise_sources(problem.network):
         scale, base = 10 ** rng.uniform(-4, 3), rng.uniform(2, 8)
-        table[source] = {bits: scale * base**-bits for bits in WIDTHS}
+        table[source] = {bits: scale * base**-bits for bits in (*WIDTHS, WIDER)}
     problem = replace(problem, sensitivity=table, quality=None, budgets={})
     points = oracle.all_points(problem)
     if points:
@@ -134,167 +133,6 @@ def mid_size_problem(seed: int, objective: Metric, budgeted: Sequence[Metric]) -
             limit = least * rng.uniform(1.5, 4 if metric == "area_mm2" else 2)
         problem = replace(problem, budgets={**problem.budgets, metric: limit})
     return replace(problem, objective=objective)
-
-
-# --- networks ---------------------------------------------------------------------------------
-
-
-class _Draft:
-    """A network while layers are being added."""
-
-    def __init__(self, rng: random.Random, scale: int) -> None:
-        self.rng, self.scale = rng, scale
-        self.layers: list[Layer] = []
-        images = rng.choice((1, 1, 1, 2, 3))
-        channels = scale * rng.choice((1, 2, 3, 4, 6, 8))
-        rows, columns = scale * rng.randint(1, 7), scale * rng.randint(1, 6)
-        self.shapes = {"in": Shape(images, channels, rows, columns)}
-
-    def source(self) -> str:
-        """The tensor the next layer reads: mostly the newest."""
-        names = list(self.shapes)
-        return names[-1] if self.rng.random() < 0.75 else self.rng.choice(names)
-
-    def add(self, layer: Layer, computed: Shape) -> None:
-        """Add a layer, perhaps with residuals and a fused pooling."""
-        stored = _pooled(self.rng, computed)
-        if stored == computed and layer.Q == 1 and self.rng.random() < 0.1:
-            stored = computed._replace(rows=computed.rows + 1)  # a class token beside the rows
-        appended = max(0, stored.elements - computed.elements)
-        layer = replace(layer, residuals=self.residuals(computed), appended=appended)
-        self.layers.append(layer)
-        self.shapes[layer.output] = stored
-
-    def residuals(self, computed: Shape) -> tuple[str, ...]:
-        """Tensors the output can be added to: mostly none, sometimes one, rarely two."""
-        fitting = [t for t, shape in self.shapes.items() if shape.elements <= computed.elements]
-        equal = [t for t in fitting if self.shapes[t].elements == computed.elements]
-        if equal and self.rng.random() < 0.6:
-            return (self.rng.choice(equal),)
-        count = self.rng.choice((0, 0, 0, 0, 1, 2))
-        return tuple(self.rng.sample(fitting, min(count, len(fitting))))
-
-    def network(self) -> Network:
-        """The network drafted so far."""
-        tensors = {name: shape.elements for name, shape in self.shapes.items()}
-        return Network(name="random", layers=tuple(self.layers), tensors=tensors)
-
-
-def random_network(rng: random.Random, layers: int, scale: int = 1) -> Network:
-    """A chain with side branches, residuals and now and then a product of two tensors.
-
-    ``scale`` multiplies channels, rows and columns.
-    """
-    draft = _Draft(rng, scale)
-    for number in range(layers):
-        kind = rng.choice((_convolution,) * 5 + (_fully_connected, _matmul, _matmul))
-        kind(draft, f"layer{number}", f"t{number}")
-    return draft.network()
-
-
-def _pooled(rng: random.Random, computed: Shape) -> Shape:
-    if computed.rows * computed.columns == 1 or rng.random() < 0.8:
-        return computed
-    if rng.random() < 0.3:
-        return computed._replace(rows=1, columns=1)
-    return computed._replace(rows=-(-computed.rows // 2), columns=-(-computed.columns // 2))
-
-
-def _convolution(draft: _Draft, name: str, output: str) -> None:
-    rng, source = draft.rng, draft.source()
-    shape = draft.shapes[source]
-    groups = _groups(rng, shape.channels)
-    K = draft.scale * rng.choice((1, 2, 3, 4, 5, 6, 8, 12))
-    if groups > 1:
-        K = rng.choice((1, 1, 2, 3))
-    R, S = rng.choice(KERNELS)
-    stride = rng.choice((1, 1, 2, (2, 1), 3))
-    dilation = rng.choice((1, 1, 1, 2, (1, 2)))
-    P = _positions(rng, shape.rows, R, _axis(stride, 0), _axis(dilation, 0))
-    Q = _positions(rng, shape.columns, S, _axis(stride, 1), _axis(dilation, 1))
-    layer = Layer(
-        name=name,
-        N=shape.images,
-        G=groups,
-        K=K,
-        C=shape.channels // groups,
-        P=P,
-        Q=Q,
-        R=R,
-        S=S,
-        H=shape.rows,
-        W=shape.columns,
-        stride=stride,
-        dilation=dilation,
-        input=source,
-        output=output,
-    )
-    draft.add(layer, Shape(shape.images, groups * K, P, Q))
-
-
-def _groups(rng: random.Random, channels: int) -> int:
-    """1, depthwise, or something between."""
-    if rng.random() < 0.55:
-        return 1
-    if rng.random() < 0.5:
-        return channels
-    return rng.choice(_divisors(channels))
-
-
-def _positions(rng: random.Random, size: int, kernel: int, stride: int, dilation: int) -> int:
-    """Output positions along one axis: padding as large as the output ("same"), none, or most."""
-    reach = (kernel - 1) * dilation + 1
-    counts = [-(-size // stride)] * 3 + [(size + reach - 2) // stride + 1]
-    if size >= reach:
-        counts.append((size - reach) // stride + 1)
-    return rng.choice(counts)
-
-
-def _fully_connected(draft: _Draft, name: str, output: str) -> None:
-    rng, source = draft.rng, draft.source()
-    shape = draft.shapes[source]
-    C, K = shape.elements // shape.images, draft.scale * rng.choice((1, 3, 5, 8, 10))
-    layer = Layer(name=name, N=shape.images, K=K, C=C, input=source, output=output)
-    draft.add(layer, Shape(shape.images, K, 1, 1))
-
-
-def _matmul(draft: _Draft, name: str, output: str) -> None:
-    """A product of two tensors, heads and images as groups; a convolution where none fits."""
-    rng, source = draft.rng, draft.source()
-    shape = draft.shapes[source]
-    rows = shape.rows * shape.columns
-    fitting = []
-    for heads in _divisors(shape.channels):
-        slice_ = shape.images * shape.channels  # G·C
-        for other, stored in draft.shapes.items():
-            K, rest = divmod(stored.elements, slice_)
-            if rest == 0 and 1 <= K <= 12 * draft.scale:
-                fitting.append((heads, other, K))
-    if not fitting:
-        _convolution(draft, name, output)
-        return
-    others = [option for option in fitting if option[1] != source]
-    heads, other, K = rng.choice(others or fitting)
-    layer = Layer(
-        name=name,
-        G=shape.images * heads,
-        K=K,
-        C=shape.channels // heads,
-        P=rows,
-        H=rows,
-        input=source,
-        output=output,
-        weight_tensor=other,
-    )
-    draft.add(layer, Shape(shape.images, heads * K, rows, 1))
-
-
-def _divisors(number: int) -> list[int]:
-    return [d for d in range(1, number + 1) if number % d == 0]
-
-
-def _axis(pair: int | tuple[int, int], axis: int) -> int:
-    return pair if isinstance(pair, int) else pair[axis]
 
 
 # --- choices ----------------------------------------------------------------------------------
@@ -362,20 +200,64 @@ def _sides(rng: random.Random, most: int, square: bool) -> tuple[tuple[int, ...]
     return tuple(rows), tuple(cols)
 
 
+def _wide_where_only_moved(rng: random.Random, network: Network, choices: Choices) -> Choices:
+    """Pin a tensor that no PE reads wider than any PE is, if there is one."""
+    layers = network.layers
+    computed = {name for x in layers if not x.moves for name in (x.input, x.weight_tensor)}
+    moved = [x.input for x in layers if x.moves and x.input not in computed]
+    if not moved:
+        return choices
+    return replace(choices, pinned={**choices.pinned, f"tensor:{rng.choice(moved)}": WIDER})
+
+
+def _sharing(rng: random.Random, network: Network, choices: Choices) -> Choices:
+    """Groups, ties or both; fewer where nothing would suit all members."""
+    sources = oracle.noise_sources(network)
+    if rng.random() < 0.8:  # widths that weights and tensors can both take
+        thin = [bits for bits in choices.weight_bits if bits <= max(choices.pe_activation_bits)]
+        wide = [bits for bits in choices.activation_bits if bits <= max(choices.pe_weight_bits)]
+        choices = replace(
+            choices,
+            weight_bits=(*choices.weight_bits, *wide[-2:]),
+            activation_bits=(*choices.activation_bits, *thin[-2:]),
+        )
+    tied = rng.random() < 0.5
+    count = rng.choice((1, 1, 2, 3)) if not tied else rng.choice((0, 0, 1, 2))
+    groups = []
+    for _ in range(count):
+        kind = rng.choice(("", "", "weight:", "tensor:"))
+        mine = [source for source in sources if source.startswith(kind)] or sources
+        groups.append(rng.sample(mine, min(len(mine), rng.choice((2, 2, 3, 4)))))
+    pinned = dict(choices.pinned)
+    while True:
+        shared = replace(choices, shared=tuple(map(tuple, groups)), tied=tied, pinned=pinned)
+        if all(oracle.common_widths(shared, each) for each in oracle.alike(network, shared)):
+            return shared
+        if pinned:
+            pinned.pop(rng.choice([*pinned]))
+        elif groups:
+            groups.pop()
+        else:
+            tied = False
+
+
 def _affordable(rng: random.Random, network: Network, choices: Choices, most: int) -> Choices:
     """Pin or drop widths until few enough assignments are left to enumerate."""
-    sources = oracle.noise_sources(network)
+
+    def free(choices: Choices) -> dict[str, list[int]]:
+        """The first source of each set of one width, and the widths it may take."""
+        sets = oracle.alike(network, choices)
+        return {each[0]: oracle.common_widths(choices, each) for each in sets}
 
     def assignments(choices: Choices) -> int:
-        bits = {"w": len(choices.weight_bits), "t": len(choices.activation_bits)}
-        return math.prod(bits[s[0]] for s in sources if s not in choices.pinned)
+        return math.prod(len(bits) for bits in free(choices).values())
 
+    alone = not choices.shared and not choices.tied
     while assignments(choices) > most:
-        lists = {"w": choices.weight_bits, "t": choices.activation_bits}
-        free = [s for s in sources if s not in choices.pinned and len(lists[s[0]]) > 1]
-        if rng.random() < 0.5:
-            source = rng.choice(free)
-            bits = rng.choice(lists[source[0]])
+        several = {source: bits for source, bits in free(choices).items() if len(bits) > 1}
+        if rng.random() < 0.5 or not alone:
+            source = rng.choice([*several])
+            bits = rng.choice(several[source])
             choices = replace(choices, pinned={**choices.pinned, source: bits})
         elif len(choices.weight_bits) >= len(choices.activation_bits):
             choices = replace(choices, weight_bits=choices.weight_bits[1:])
@@ -413,7 +295,8 @@ def _balanced_bandwidth(
     rows, cols = rng.choice(choices.rows), rng.choice(choices.cols)
     cycles = sum(oracle.array_cycles(layer, rows, cols, 9) for layer in network.layers)
     elements = sum(
-        layer.weights + layer.ifmap + network.tensors[layer.output] for layer in network.layers
+        layer.weights + layer.ifmap + network.touched(layer, layer.output)
+        for layer in network.layers
     )
     bits = elements * (choices.weight_bits[-1] + choices.activation_bits[-1]) / 2
     return bits / cycles * clock_hz * 2 ** rng.uniform(-2, 3)
@@ -425,7 +308,7 @@ def _sensitivity(rng: random.Random, network: Network) -> dict[str, dict[int, fl
     silent = rng.choice(WIDTHS) if rng.random() < 0.15 else math.inf
     for source in oracle.noise_sources(network):
         scale, base = 10 ** rng.uniform(-2, 2), rng.uniform(1.5, 5)
-        values = {bits: scale * base**-bits for bits in WIDTHS}
+        values = {bits: scale * base**-bits for bits in (*WIDTHS, WIDER)}
         if rng.random() < 0.1:
             values[rng.choice(WIDTHS)] *= 7
         table[source] = {bits: e if bits < silent else 0.0 for bits, e in values.items()}

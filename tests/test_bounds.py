@@ -93,6 +93,44 @@ NETWORKS: dict[str, Network] = {
     "groups": network(
         point("a", "x", "y", 1, 1, G=4), point("b", "y", "z", 2, 2, G=2, residuals=("x",))
     ),
+    "movement": network(
+        point("a", "x", "y", 2, 2),
+        point("b", "y", "z", 2, 2, moves=True, residuals=("x",)),
+        point("c", "z", "u", 2, 2),
+    ),
+    "concatenation": Network(
+        name="concatenation",
+        layers=(
+            point("a", "x", "both", 2, 2, parts={"both": 8}),
+            point("b", "x", "y", 2, 2),
+            point("c", "y", "both", 1, 2, moves=True, parts={"both": 4}),
+            point("d", "both", "z", 2, 2, parts={"both": 8}),
+        ),
+        tensors={"x": 8, "y": 8, "both": 12, "z": 8},
+    ),
+    "tied": network(
+        point("a", "x", "y", 2, 2),
+        point("b", "y", "z", 2, 2, residuals=("x",)),
+        point("c", "z", "end", 4, 2, weight_tensor="y"),
+    ),
+    "weights alike": network(
+        point("a", "x", "y", 3, 2), point("b", "y", "z", 2, 3), point("c", "z", "end", 2, 2)
+    ),
+    "two groups": network(
+        point("a", "x", "y", 2, 2),
+        point("b", "y", "z", 2, 2, residuals=("x",)),
+        point("c", "z", "u", 2, 2),
+        point("d", "u", "end", 2, 2, residuals=("y",)),
+    ),
+    "weights like a far tensor": network(
+        point("a", "x", "y", 2, 2), point("b", "y", "z", 2, 2), point("c", "z", "end", 2, 2)
+    ),
+}
+SHARED: dict[str, dict[str, Any]] = {
+    "tied": {"tied": True},
+    "weights alike": {"shared": (("weight:a", "weight:b", "weight:c"),)},
+    "two groups": {"shared": (("weight:a", "weight:c"), ("weight:d", "weight:b"))},
+    "weights like a far tensor": {"shared": (("weight:c", "tensor:x"), ("tensor:y", "tensor:z"))},
 }
 
 
@@ -126,10 +164,11 @@ def case(name: str, seed: int) -> Case:
     pinned = {
         source: rng.choice((3, 8))
         for source in Problem(network=described).noise_sources
-        if rng.random() < 0.15
+        if rng.random() < 0.15 and name not in SHARED
     }
     choices = Choices(
-        weight_bits=tuple(rng.sample((1, 2, 4, 5), count)),
+        **SHARED.get(name, {}),
+        weight_bits=tuple(rng.sample((1, 2, 4, 5), count)) + (2, 4, 6) * (name in SHARED),
         activation_bits=tuple(rng.sample((2, 4, 6, 8), 2)),
         pinned=pinned,
         rows=(1,),
@@ -168,21 +207,25 @@ def all_assignments(space: Space, batch: Batch, option: int) -> tuple[Widths, ..
     """Every assignment of widths that runs, with its metrics."""
     problem = space.problem
     bits = space.widths.tolist()
-    inner = problem.network.inner_tensors
-    tensor_choices = [indices(bits, problem.allowed_bits(f"tensor:{name}")) for name in inner]
+    layers = problem.network.layers
+    tensor_choices = [indices(bits, problem.allowed_bits(x[0])) for x in space.variables]
+    shared = {source for members in space.variables for source in members}
     weight_choices = [
-        (-1,)
-        if layer.weight_tensor is not None
-        else indices(bits, problem.allowed_bits(f"weight:{layer.name}"))
-        for layer in problem.network.layers
+        indices(bits, problem.allowed_bits(f"weight:{layer.name}"))
+        if layer.owns_weights and f"weight:{layer.name}" not in shared
+        else (0,)
+        for layer in layers
     ]
     found = []
     for tensor in product(*tensor_choices):
-        at = dict(zip(inner, tensor, strict=True))
+        width_of = {x: b for xs, b in zip(space.variables, tensor, strict=True) for x in xs}
+        at = {x[7:]: b for x, b in width_of.items() if x.startswith("tensor:")}
         for own in product(*weight_choices):
             weight = tuple(
-                w if layer.weight_tensor is None else at[layer.weight_tensor]
-                for w, layer in zip(own, problem.network.layers, strict=True)
+                width_of.get(f"weight:{layer.name}", w)
+                if layer.weight_tensor is None
+                else at[layer.weight_tensor]
+                for w, layer in zip(own, layers, strict=True)
             )
             metrics = metrics_of(space, batch, option, at, weight)
             if metrics is not None:
@@ -200,7 +243,7 @@ def metrics_of(
 ) -> tuple[float, ...] | None:
     """Latency, traffic, noise, model bits and BOPS of an assignment; None if it does not run."""
     problem, bits = space.problem, space.widths.tolist()
-    elements = problem.network.tensors
+    network = problem.network
     latency_s = dram_bits = noise = model_bits = bops = 0.0
     for i, layer in enumerate(problem.network.layers):
         w, a = weight[i], at[layer.input]
@@ -209,11 +252,13 @@ def metrics_of(
         if math.isinf(moved):
             return None
         for name in (layer.output, *layer.residuals):
-            moved += elements[name] * (
+            moved += layer.parts.get(name, network.tensors[name]) * (
                 bits[at[name]] if name in at else problem.choices.output_bits
             )
         latency_s += max(float(batch.compute_s[where]), moved / problem.dram_bits_per_s)
         dram_bits += moved
+        if layer.moves:
+            continue
         reduction = math.log2(layer.C * layer.R * layer.S)
         bops += layer.macs * (bits[w] * bits[a] + bits[w] + bits[a] + reduction)
         if layer.weight_tensor is None:
@@ -293,7 +338,7 @@ def enumerated_marginals(given: Case, b: int, prices: Floats) -> tuple[Floats, F
     """Least cost with each tensor at each width, with each layer at each pair of widths."""
     space = given.space
     width, layers = len(space.widths), space.problem.network.layers
-    tensor = np.full((len(space.tensor_index), width), np.inf)
+    tensor = np.full((len(space.variables), width), np.inf)
     pair = np.full((len(layers), width, width), np.inf)
     inputs = [space.tensor_index[layer.input] for layer in layers]
     for one in given.assignments[b]:
@@ -363,8 +408,12 @@ def test_relaxed_residuals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
         for b, assignments in enumerate(given.assignments):
             truth = least(assignments, prices[b])
             assert answer.value[b] <= truth * (1 + EXACT)
-            assert math.isinf(answer.value[b]) == math.isinf(truth)
-            if math.isfinite(truth):
+            if given.space.problem.choices.shared:  # cut weights may run where the truth does not
+                assert not (answer.runs[b] and math.isinf(truth))
+            else:
+                assert math.isinf(answer.value[b]) == math.isinf(truth)
+                assert answer.runs[b] == math.isfinite(truth)
+            if answer.runs[b]:
                 metrics = {(one.tensor, one.weight): one.metrics for one in assignments}
                 chosen = metrics[tuple(answer.tensor[b].tolist()), tuple(answer.weight[b].tolist())]
                 assert answer.metrics[b].tolist() == pytest.approx(chosen, rel=EXACT)
@@ -379,6 +428,57 @@ def test_relaxed_marginals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
         truth_tensor, truth_pair = enumerated_marginals(given, b, prices[b])
         assert (tensor <= truth_tensor * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
+
+
+@pytest.fixture
+def tables_of_one_axis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables so small that no layer shares a width variable with another."""
+    monkeypatch.setattr(bounds, "MAX_TABLE", 1)
+    monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+
+
+@pytest.mark.usefixtures("tables_of_one_axis")
+def test_cut_operands_bound_from_below(drawn: tuple[Case, Floats]) -> None:
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    assert all(len(scope) <= 1 for scope in relaxation._scopes)
+    for prices, b in product(all_prices[:2], range(OPTIONS)):
+        answer = relaxation.solve(given.batch, prices)
+        assert answer.value[b] <= least(given.assignments[b], prices[b]) * (1 + EXACT)
+        metrics = {(one.tensor, one.weight): one.metrics for one in given.assignments[b]}
+        chosen = tuple(answer.tensor[b].tolist()), tuple(answer.weight[b].tolist())
+        assert answer.runs[b] == (chosen in metrics)
+        if answer.runs[b]:
+            assert answer.metrics[b].tolist() == pytest.approx(metrics[chosen], rel=EXACT)
+        tensor, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
+        truth_tensor, truth_pair = enumerated_marginals(given, b, prices[b])
+        assert (tensor <= truth_tensor * (1 + EXACT)).all()
+        assert (pair <= truth_pair * (1 + EXACT)).all()
+
+
+@pytest.mark.usefixtures("tables_of_one_axis")
+def test_dual_of_cut_operands_never_exceeds_the_constrained_optimum() -> None:
+    for name, seed, metric, limited in TASKS[::3]:
+        given = case(name, seed)
+        limits = limits_between(given, limited, random.Random(f"cut {name} {seed}"))
+        found = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
+        check_bound(given, metric, limits, found)
+
+
+@pytest.mark.usefixtures("tables_of_one_axis")
+def test_noise_of_cut_weights_stands_with_their_layer() -> None:
+    # Bound by noise alone, each member of a group may be as noisy as it likes: no more, no less.
+    given = case("weights alike", 0)
+    relaxation = Relaxation(given.space)
+    prices = np.zeros((OPTIONS, len(PRICED)))
+    prices[:, PRICED.index("noise")] = 1.0
+    every = replace(given.batch, traffic=np.zeros_like(given.batch.traffic))
+    problem = given.space.problem
+    silent = sum(
+        min(problem.noise_of(x, bits) for bits in problem.allowed_bits(x))
+        for x in problem.noise_sources
+    )
+    assert relaxation.solve(every, prices).value.tolist() == pytest.approx([silent] * OPTIONS)
 
 
 def relaxed(space: Space) -> list[str]:

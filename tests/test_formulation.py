@@ -102,9 +102,10 @@ LIMITS = {
 }
 
 
-def space_of(network: Network, cols: tuple[int, ...]) -> Space:
+def space_of(network: Network, cols: tuple[int, ...], **sharing: Any) -> Space:
     """Arrays of 1 × cols PEs of 4 × 4 bits, widths of 2 and 4 bits, 100 Mbit/s of DRAM."""
     choices = Choices(
+        **sharing,
         rows=(1,),
         cols=cols,
         weight_bits=(2, 4),
@@ -123,15 +124,15 @@ def space_of(network: Network, cols: tuple[int, ...]) -> Space:
     )
 
 
-def listed(*layers: tuple[tuple[float, ...], ...]) -> Candidates:
-    """Candidates with these rows; every tensor may take either width."""
+def listed(*layers: tuple[tuple[float, ...], ...], variables: int = 2) -> Candidates:
+    """Candidates with these rows; every width variable may take either width."""
     columns = []
     for rows in layers:
         option, weight, ifmap, *numbers = np.array(rows).T
         whole = (column.astype(np.int64) for column in (option, weight, ifmap))
         columns.append(LayerCandidates(*whole, *numbers))
     options = np.unique(columns[0].option)
-    return Candidates(options, tuple(columns), np.ones((2, 2), dtype=bool))
+    return Candidates(options, tuple(columns), np.ones((variables, 2), dtype=bool))
 
 
 def pair_model(goal: Goal) -> pyo.ConcreteModel:
@@ -150,7 +151,7 @@ def product_model(goal: Goal) -> pyo.ConcreteModel:
 def names_of(space: Space, offered: Candidates) -> dict[str, str]:
     """What the variables of a model are, in words."""
     layers = [layer.name for layer in space.problem.network.layers]
-    tensors = list(space.tensor_index)
+    tensors = ["+".join(x.removeprefix("tensor:") for x in each) for each in space.variables]
     arrays = [f"{space.rows[o]}x{space.cols[o]}" for o in offered.options]
     bits = space.widths.tolist()
     names = {f"build[{h}]": f"build[{array}]" for h, array in enumerate(arrays)}
@@ -214,8 +215,10 @@ def texts() -> dict[str, str]:
     product_names = names_of(space_of(PRODUCT, (2,)), products)
     pair_names = names_of(space_of(PAIR, (2, 4)), pairs)
     found = constraint_texts(product_model(Goal("latency_s", LIMITS)), product_names)
+    products_alone = found["weight_widths"]
     # All else is shown on two arrays.
     found |= constraint_texts(pair_model(Goal("latency_s", LIMITS)), pair_names)
+    found["weight_widths"] = products_alone + "".join(shared_weight_widths())
     for metric in METRICS:
         model = pair_model(Goal(metric, {}))
         found[f"objective_{metric}"] = objective_text(model, pair_names)
@@ -224,6 +227,15 @@ def texts() -> dict[str, str]:
     exclude(model)
     found["excluded"] = constraint_texts(model, pair_names)["excluded"]
     return found
+
+
+def shared_weight_widths() -> Iterator[str]:
+    """Constraint (5) where weights share a width with each other, then with their inputs."""
+    group = {"shared": (("weight:conv", "weight:fc"),)}
+    for sharing, variables in ((group, 3), ({"tied": True}, 2)):
+        space, offered = space_of(PAIR, (2,), **sharing), listed(MATCH, MATCH, variables=variables)
+        model = build(space, offered, Goal("noise", {}))
+        yield constraint_texts(model, names_of(space, offered))["weight_widths"]
 
 
 def rewrite_goldens() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from itertools import product
 from typing import Literal
 
 import oracle
@@ -18,16 +19,25 @@ from random_problems import Case, good_point, random_case, steep_case
 from codesign import solve
 from codesign.design import Design, LayerDesign
 from codesign.errors import InfeasibleError
+from codesign.figures import Traffic
 from codesign.network import Layer, Network
 from codesign.problem import Choices, Metric, Problem
 from codesign.search import together
 
 SEEDS = range(300)
 LONG_SEEDS = range(1000, 4000)
+KINDS = {  # of problems beside the plain ones
+    "moving": {"moving": True},
+    "sharing": {"sharing": True},
+    "moving and sharing": {"moving": True, "sharing": True},
+}
+KIND_SEEDS = range(120)
+LONG_KIND_SEEDS = range(1000, 1600)
 BLOCK = 100
 EXACT = 1e-9
 
 SEEN: dict[int, set[str]] = {}  # features of the problems made so far
+KINDS_SEEN: dict[tuple[str, int], set[str]] = {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -35,6 +45,31 @@ def test_optimum_is_the_enumerated_one(seed: int) -> None:
     case = random_case(seed)
     SEEN[seed] = features(case)
     compare(case)
+
+
+@pytest.mark.parametrize("seed", KIND_SEEDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_optimum_of_other_kinds_is_the_enumerated_one(kind: str, seed: int) -> None:
+    case = random_case(seed, **KINDS[kind])
+    KINDS_SEEN[kind, seed] = features(case)
+    compare(case)
+    if seed % 3 == 0:
+        compare(case, "whole")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", LONG_KIND_SEEDS[::BLOCK])
+@pytest.mark.parametrize("kind", KINDS)
+def test_optimum_of_other_kinds_is_the_enumerated_one_long(kind: str, first: int) -> None:
+    wrong = []
+    for seed in range(first, first + BLOCK):
+        try:
+            case = random_case(seed, **KINDS[kind])
+            compare(case)
+            compare(case, "whole")
+        except Exception as error:
+            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.long
@@ -88,8 +123,11 @@ def check_choices(design: Design) -> None:
     """Hardware and widths are from the declared space."""
     problem = design.problem
     assert hardware_of(design) in oracle.hardware_options(problem)
-    for source, bits in widths_of(design).items():
-        assert bits in oracle.source_widths(problem, source)
+    widths = widths_of(design)
+    for source, bits in widths.items():
+        assert bits in oracle.source_widths(problem.choices, source)
+    for sources in oracle.alike(problem.network, problem.choices):
+        assert len({widths[source] for source in sources}) == 1
     for name in oracle.results(problem.network):
         assert design.tensor_bits[name] == problem.choices.output_bits
     assert set(design.tensor_bits) == set(problem.network.tensors)
@@ -108,9 +146,7 @@ def widths_of(design: Design) -> dict[str, int]:
     network = design.problem.network
     rows = zip(network.layers, design.layer_designs, strict=True)
     weights = {
-        f"weight:{layer.name}": row.weight_bits
-        for layer, row in rows
-        if layer.weight_tensor is None
+        f"weight:{layer.name}": row.weight_bits for layer, row in rows if oracle.has_weights(layer)
     }
     tensors = {f"tensor:{name}": bits for name, bits in design.tensor_bits.items()}
     return {name: (weights | tensors)[name] for name in oracle.noise_sources(network)}
@@ -145,6 +181,9 @@ def check_layer(
     """One layer's tile is legal, and its need, traffic, cycles and times are the tile's."""
     engine = problem.technology.engine
     bw, ba = oracle.layer_widths(layer, widths)
+    if layer.moves:
+        check_movement(problem, layer, row, widths)
+        return
     tile = oracle.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
     assert row.name == layer.name
     assert row.weight_bits == bw
@@ -164,6 +203,19 @@ def check_layer(
     assert row.memory_s == close(moved.total / problem.dram_bits_per_s)
     assert row.latency_s == max(row.compute_s, row.memory_s)
     assert row.bound_by == ("compute" if row.compute_s >= row.memory_s else "memory")
+
+
+def check_movement(
+    problem: Problem, layer: Layer, row: LayerDesign, widths: dict[str, int]
+) -> None:
+    """A layer that only moves data takes the DRAM's time for what it reads and writes."""
+    output, residual = oracle.output_and_residual_bits(problem, layer, widths)
+    [(_, read)] = oracle.best_tilings(layer, (), *oracle.layer_widths(layer, widths))
+    assert (row.name, row.weight_bits, row.tile, row.order) == (layer.name, None, None, None)
+    assert (row.cycles, row.sram_bits, row.compute_s) == (0, 0, 0)
+    assert row.dram_bits == Traffic(weights=0, ifmap=read, output=output, psum=0, residual=residual)
+    assert row.memory_s == close((read + output + residual) / problem.dram_bits_per_s)
+    assert (row.latency_s, row.bound_by) == (row.memory_s, "memory")
 
 
 def check_explanation(case: Case, error: InfeasibleError) -> None:
@@ -263,11 +315,12 @@ def features(case: Case) -> set[str]:
     found |= {f"budget {metric}" for metric in problem.budgets}
     found.add("no design at all" if not points else "feasible" if truth else "infeasible")
     found |= {feature for feature, present in _choice_features(problem).items() if present}
+    found |= {feature for feature, present in _kind_features(problem).items() if present}
     for layer in problem.network.layers:
         found |= {feature for feature, present in _layer_features(layer).items() if present}
         if any(groups_run_side_by_side(problem, layer, rows) for rows in problem.choices.rows):
             found.add("groups side by side")
-        if problem.network.tensors[layer.output] < layer.computed_outputs:
+        if problem.network.touched(layer, layer.output) < layer.computed_outputs:
             found.add("fused pooling")
     if truth is not None and problem.objective != "area_mm2" and "area_mm2" in problem.budgets:
         found.add("area budget")
@@ -314,6 +367,42 @@ def _layer_features(layer: Layer) -> dict[str, bool]:
     }
 
 
+def _kind_features(problem: Problem) -> dict[str, bool]:
+    """What only the problems beside the plain ones have."""
+    network, choices = problem.network, problem.choices
+    layers = network.layers
+    sets = [each for each in oracle.alike(network, choices) if len(each) > 1]
+    kinds = [{source.partition(":")[0] for source in each} for each in sets]
+    writers = [layer.output for layer in layers]
+    moving = [layer for layer in layers if layer.moves]
+    return {
+        "movement": bool(moving),
+        "movement with residuals": any(layer.residuals for layer in moving),
+        "movement in a batch": any(layer.N > 1 for layer in moving),
+        "movement of more than the PEs take": any(
+            min(oracle.source_widths(choices, f"tensor:{layer.input}"))
+            > max(choices.pe_activation_bits)
+            for layer in moving
+            if choices.precision == "fixed"
+        ),
+        "concatenation": len(writers) > len(set(writers)),
+        "part of an input": any(layer.input in layer.parts for layer in layers),
+        "part of a residual": any({*layer.residuals} & {*layer.parts} for layer in layers),
+        "part of a weight tensor": any(layer.weight_tensor in layer.parts for layer in layers),
+        "inserted zeros": any(oracle.vertical(layer.input_dilation) > 1 for layer in layers),
+        "inserted zeros and row tiles": any(
+            oracle.vertical(layer.input_dilation) > 1 and layer.P > 1 and layer.R > 1
+            for layer in layers
+        ),
+        "group": bool(choices.shared),
+        "tie": choices.tied,
+        "weights alike": {"weight"} in kinds,
+        "tensors alike": {"tensor"} in kinds,
+        "weights and tensors alike": {"weight", "tensor"} in kinds,
+        "pinned and alike": any(x in choices.pinned for each in sets for x in each),
+    }
+
+
 def groups_run_side_by_side(problem: Problem, layer: Layer, rows: int) -> bool:
     """Whether some array with this many rows runs several groups at once."""
     engine = problem.technology.engine
@@ -338,6 +427,17 @@ def test_seeds_contain_every_feature() -> None:
     assert count["no design at all"] >= 1
     share = count["infeasible"] / len(SEEDS)
     assert 0.12 <= share <= 0.25, f"{share:.0%} of the problems are infeasible"
+
+
+def test_seeds_of_other_kinds_contain_every_feature() -> None:
+    count: dict[str, int] = {}
+    for kind, seed in product(KINDS, KIND_SEEDS):
+        for feature in KINDS_SEEN.get((kind, seed)) or features(random_case(seed, **KINDS[kind])):
+            count[feature] = count.get(feature, 0) + 1
+    wanted = [*_kind_features(random_case(0).problem), *_layer_features(_PLAIN)]
+    wanted += [f"objective {metric}" for metric in oracle.METRICS]
+    rare = [feature for feature in wanted if count.get(feature, 0) < 5]
+    assert not rare, f"too rare in the seeds: {rare}; found {count}"
 
 
 _PLAIN = Layer(name="plain", K=1, C=1, input="a", output="b")

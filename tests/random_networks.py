@@ -1,0 +1,286 @@
+"""Tiny random networks: every kind of layer, residuals, branches, and what only moves data."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from typing import NamedTuple
+
+from codesign.network import Layer, Network
+
+KERNELS = ((1, 1), (1, 1), (3, 3), (3, 3), (5, 5), (7, 7), (1, 3), (3, 1), (2, 2))
+
+
+class Shape(NamedTuple):
+    """Images, channels, rows and columns of a stored tensor."""
+
+    images: int
+    channels: int
+    rows: int
+    columns: int
+
+    @property
+    def elements(self) -> int:
+        """Elements of all images."""
+        return math.prod(self)
+
+
+class _Draft:
+    """A network while layers are being added.
+
+    ``moving``: with layers that only move data, parts of tensors and transposed convolutions.
+    """
+
+    def __init__(self, rng: random.Random, scale: int, moving: bool) -> None:
+        self.rng, self.scale, self.moving = rng, scale, moving
+        self.layers: list[Layer] = []
+        images = rng.choice((1, 1, 1, 2, 3))
+        channels = scale * rng.choice((1, 2, 3, 4, 6, 8))
+        rows, columns = scale * rng.randint(1, 7), scale * rng.randint(1, 6)
+        self.shapes = {"in": Shape(images, channels, rows, columns)}
+
+    def source(self) -> str:
+        """The tensor the next layer reads: mostly the newest."""
+        names = list(self.shapes)
+        return names[-1] if self.rng.random() < 0.75 else self.rng.choice(names)
+
+    def read(self) -> tuple[str, Shape, dict[str, int]]:
+        """What the next layer reads: a tensor or, now and then, some of its channels."""
+        source = self.source()
+        shape = self.shapes[source]
+        if not self.moving or shape.channels == 1 or self.rng.random() < 0.75:
+            return source, shape, {}
+        part = shape._replace(channels=self.rng.randint(1, shape.channels - 1))
+        return source, part, {source: part.elements}
+
+    def add(self, layer: Layer, computed: Shape) -> None:
+        """Add a layer, perhaps with residuals and a fused pooling."""
+        stored = _pooled(self.rng, computed)
+        if stored == computed and layer.Q == 1 and self.rng.random() < 0.1:
+            stored = computed._replace(rows=computed.rows + 1)  # a class token beside the rows
+        appended = max(0, stored.elements - computed.elements)
+        layer = replace(layer, residuals=self.residuals(computed), appended=appended)
+        if self.moving:
+            layer = self.with_partial_residual(layer)
+        self.layers.append(layer)
+        self.shapes[layer.output] = stored
+
+    def with_partial_residual(self, layer: Layer) -> Layer:
+        """Let it add a part of some tensor, now and then."""
+        free = [name for name in self.shapes if name not in layer.reads]
+        if not free or self.rng.random() < 0.8:
+            return layer
+        name = self.rng.choice(free)
+        most = min(layer.computed_outputs, self.shapes[name].elements)
+        parts = {**layer.parts, name: self.rng.randint(1, most)}
+        return replace(layer, residuals=(*layer.residuals, name), parts=parts)
+
+    def residuals(self, computed: Shape) -> tuple[str, ...]:
+        """Tensors the output can be added to: mostly none, sometimes one, rarely two."""
+        fitting = [t for t, shape in self.shapes.items() if shape.elements <= computed.elements]
+        equal = [t for t in fitting if self.shapes[t].elements == computed.elements]
+        if equal and self.rng.random() < 0.6:
+            return (self.rng.choice(equal),)
+        count = self.rng.choice((0, 0, 0, 0, 1, 2))
+        return tuple(self.rng.sample(fitting, min(count, len(fitting))))
+
+    def network(self) -> Network:
+        """The network drafted so far."""
+        tensors = {name: shape.elements for name, shape in self.shapes.items()}
+        return Network(name="random", layers=tuple(self.layers), tensors=tensors)
+
+
+def random_network(
+    rng: random.Random, layers: int, scale: int = 1, moving: bool = False
+) -> Network:
+    """A chain with side branches, residuals and now and then a product of two tensors.
+
+    ``scale`` multiplies channels, rows and columns. ``moving`` adds, to about so many layers, those
+    that only move data, parts of tensors, concatenations and transposed convolutions.
+    """
+    draft = _Draft(rng, scale, moving)
+    kinds = (_convolution,) * 5 + (_fully_connected, _matmul, _matmul)
+    for number in range(layers):
+        more = (_movement, _movement, _concatenation, _concatenation) if moving else ()
+        kind = rng.choice(kinds + more)
+        kind(draft, f"layer{number}", f"t{number}")
+    if all(layer.moves for layer in draft.layers):
+        _convolution(draft, "last", "end")
+    return draft.network()
+
+
+def _pooled(rng: random.Random, computed: Shape) -> Shape:
+    if computed.rows * computed.columns == 1 or rng.random() < 0.8:
+        return computed
+    if rng.random() < 0.3:
+        return computed._replace(rows=1, columns=1)
+    return computed._replace(rows=-(-computed.rows // 2), columns=-(-computed.columns // 2))
+
+
+def _convolution(draft: _Draft, name: str, output: str) -> None:
+    rng = draft.rng
+    source, shape, parts = draft.read()
+    groups = _groups(rng, shape.channels)
+    K = draft.scale * rng.choice((1, 2, 3, 4, 5, 6, 8, 12))
+    if groups > 1:
+        K = rng.choice((1, 1, 2, 3))
+    R, S = rng.choice(KERNELS)
+    stride = rng.choice((1, 1, 2, (2, 1), 3))
+    dilation = rng.choice((1, 1, 1, 2, (1, 2)))
+    zeros = rng.choice((1, 1, 1, 2, 2, 3, (2, 1), (1, 2))) if draft.moving else 1
+    rows, columns = shape.rows * _axis(zeros, 0), shape.columns * _axis(zeros, 1)
+    P = _positions(rng, rows, R, _axis(stride, 0), _axis(dilation, 0))
+    Q = _positions(rng, columns, S, _axis(stride, 1), _axis(dilation, 1))
+    layer = Layer(
+        name=name,
+        N=shape.images,
+        G=groups,
+        K=K,
+        C=shape.channels // groups,
+        P=P,
+        Q=Q,
+        R=R,
+        S=S,
+        H=shape.rows,
+        W=shape.columns,
+        stride=stride,
+        dilation=dilation,
+        input_dilation=zeros,
+        input=source,
+        output=output,
+        parts=parts,
+    )
+    draft.add(layer, Shape(shape.images, groups * K, P, Q))
+
+
+def _moved(draft: _Draft, name: str, output: str, wanted: Shape | None = None) -> Layer:
+    """A layer that only moves data: to a tensor as wanted, or pooled, copied or spread."""
+    rng = draft.rng
+    source, shape, parts = draft.read()
+    stored = wanted or rng.choice(
+        (
+            shape,
+            shape._replace(rows=-(-shape.rows // 2), columns=-(-shape.columns // 2)),
+            shape._replace(rows=2 * shape.rows),
+        )
+    )
+    return Layer(
+        name=name,
+        N=shape.images,
+        C=shape.channels,
+        H=shape.rows,
+        W=shape.columns,
+        K=stored.channels,
+        P=stored.rows,
+        Q=stored.columns,
+        input=source,
+        output=output,
+        moves=True,
+        parts=parts,
+    )
+
+
+def _movement(draft: _Draft, name: str, output: str) -> None:
+    layer = _moved(draft, name, output)
+    draft.add(layer, Shape(layer.N, layer.K, layer.P, layer.Q))
+
+
+def _concatenation(draft: _Draft, name: str, output: str) -> None:
+    """Two or three layers that each write a part of one tensor; perhaps one is read early."""
+    rng = draft.rng
+    kind = rng.choice((_convolution, _convolution, _movement))
+    kind(draft, f"{name}.0", output)
+    first = draft.shapes.pop(output)  # not to be read whole before it is complete
+    members, channels = [first.channels], rng.choice((1, 2, 3))
+    draft.layers[-1] = _writing_part(draft.layers[-1], first.elements)
+    if rng.random() < 0.3:
+        early = Shape(first.images, rng.choice((1, 2, 3)), first.rows, first.columns)
+        layer = _moved(draft, f"{name}.early", f"{output}.early", early)
+        read = {"C": first.channels, "H": first.rows, "W": first.columns, "N": first.images}
+        layer = replace(layer, **read, input=output, parts={output: first.elements})
+        layer = rng.choice((layer, replace(layer, moves=False, K=1, P=first.rows, Q=first.columns)))
+        draft.add(layer, Shape(first.images, layer.K, layer.P, layer.Q))
+    for member in range(1, rng.choice((2, 2, 3))):
+        part = first._replace(channels=channels)
+        layer = _moved(draft, f"{name}.{member}", output, part)
+        if rng.random() < 0.5 and draft.shapes[layer.input].rows == part.rows == layer.H:
+            same = part.columns == layer.W
+            layer = replace(layer, moves=False) if same else layer
+        draft.layers.append(_writing_part(layer, part.elements))
+        members.append(channels)
+    draft.shapes[output] = first._replace(channels=sum(members))
+
+
+def _writing_part(layer: Layer, elements: int) -> Layer:
+    return replace(layer, parts={**layer.parts, layer.output: elements})
+
+
+def _groups(rng: random.Random, channels: int) -> int:
+    """1, depthwise, or something between."""
+    if rng.random() < 0.55:
+        return 1
+    if rng.random() < 0.5:
+        return channels
+    return rng.choice(_divisors(channels))
+
+
+def _positions(rng: random.Random, size: int, kernel: int, stride: int, dilation: int) -> int:
+    """Output positions along one axis: padding as large as the output ("same"), none, or most."""
+    reach = (kernel - 1) * dilation + 1
+    counts = [-(-size // stride)] * 3 + [(size + reach - 2) // stride + 1]
+    if size >= reach:
+        counts.append((size - reach) // stride + 1)
+    return rng.choice(counts)
+
+
+def _fully_connected(draft: _Draft, name: str, output: str) -> None:
+    rng, source = draft.rng, draft.source()
+    shape = draft.shapes[source]
+    C, K = shape.elements // shape.images, draft.scale * rng.choice((1, 3, 5, 8, 10))
+    layer = Layer(name=name, N=shape.images, K=K, C=C, input=source, output=output)
+    draft.add(layer, Shape(shape.images, K, 1, 1))
+
+
+def _matmul(draft: _Draft, name: str, output: str) -> None:
+    """A product of two tensors, heads and images as groups; a convolution where none fits."""
+    rng, source = draft.rng, draft.source()
+    shape = draft.shapes[source]
+    rows = shape.rows * shape.columns
+    fitting = []
+    for heads in _divisors(shape.channels):
+        slice_ = shape.images * shape.channels  # G·C
+        for other, stored in draft.shapes.items():
+            K, rest = divmod(stored.elements, slice_)
+            if (rest == 0 or draft.moving) and 1 <= K <= 12 * draft.scale:
+                fitting.append((heads, other, K))
+    if not fitting:
+        _convolution(draft, name, output)
+        return
+    others = [option for option in fitting if option[1] != source]
+    heads, other, K = rng.choice(others or fitting)
+    operand = shape.images * shape.channels * K
+    parts = {}
+    if operand != draft.shapes[other].elements:  # the larger of two roles
+        parts = {other: max(operand, shape.elements if other == source else 0)}
+    layer = Layer(
+        name=name,
+        G=shape.images * heads,
+        K=K,
+        C=shape.channels // heads,
+        P=rows,
+        H=rows,
+        input=source,
+        output=output,
+        weight_tensor=other,
+        parts=parts,
+    )
+    draft.add(layer, Shape(shape.images, heads * K, rows, 1))
+
+
+def _divisors(number: int) -> list[int]:
+    return [d for d in range(1, number + 1) if number % d == 0]
+
+
+def _axis(pair: int | tuple[int, int], axis: int) -> int:
+    return pair if isinstance(pair, int) else pair[axis]
