@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from codesign.evaluation import Evaluation
     from codesign.front import Front
     from codesign.problem import Problem
+    from codesign.quality import Sensitivity
 
 PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
@@ -92,6 +93,7 @@ def solve(**given: Any) -> int:
     flags.check_contradictions(given, SOLVE_CONTRADICTIONS)
     flags.check_files(given)
     problem = flags.problem(given)
+    _warn(problem.sensitivity)
     design = _solved(problem, given)
     _hand_over(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
@@ -121,6 +123,7 @@ def pareto(**given: Any) -> int:
     flags.check_files(given)
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = flags.problem({**given, "minimize": first})
+    _warn(problem.sensitivity)
     with _default_quality(given, first), _watched(given, "front_line") as on_progress:
         found = find_front(
             problem,
@@ -165,8 +168,11 @@ def evaluate(**given: Any) -> int:
     flags.check_files(given)
     network = load_network(flags.name_or_path(given["network"])).batched(given["batch"])
     accelerator = flags.accelerator(given)
+    widths = flags.widths(given, network, accelerator)
+    sensitivity = flags.sensitivity(given, network, {*widths.values()})
+    _warn(sensitivity)
     evaluation = evaluate_network(
-        network, accelerator, flags.widths(given, network, accelerator), roofline=given["roofline"]
+        network, accelerator, widths, roofline=given["roofline"], sensitivity=sensitivity
     )
     _hand_over(evaluation, given)
     return PROVEN
@@ -262,6 +268,15 @@ def _complain(message: str, code: int) -> int:
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     click.echo(f"codesign: {shown}", err=True)
     return code
+
+
+def _warn(sensitivity: Sensitivity | None) -> None:
+    """Say on stderr where more bits lose more: such a table is taken, but not in silence."""
+    from codesign.quality import rises
+
+    found = None if sensitivity is None else rises(sensitivity)
+    if found is not None:
+        _complain(f"warning: {found}", PROVEN)
 
 
 def _solved(problem: Problem, given: dict[str, Any]) -> Design:
