@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from codesign.evaluation import Evaluation
     from codesign.front import Front
     from codesign.problem import Problem
-    from codesign.quality import Sensitivity
 
 PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
@@ -93,7 +92,7 @@ def solve(**given: Any) -> int:
     flags.check_contradictions(given, SOLVE_CONTRADICTIONS)
     flags.check_files(given)
     problem = flags.problem(given)
-    _warn(problem.sensitivity)
+    flags.warn_of_rises(problem.sensitivity)
     design = _solved(problem, given)
     _hand_over(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
@@ -123,7 +122,7 @@ def pareto(**given: Any) -> int:
     flags.check_files(given)
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = flags.problem({**given, "minimize": first})
-    _warn(problem.sensitivity)
+    flags.warn_of_rises(problem.sensitivity)
     with _default_quality(given, first), _watched(given, "front_line") as on_progress:
         found = find_front(
             problem,
@@ -170,7 +169,7 @@ def evaluate(**given: Any) -> int:
     accelerator = flags.accelerator(given)
     widths = flags.widths(given, network, accelerator)
     sensitivity = flags.sensitivity(given, network, {*widths.values()})
-    _warn(sensitivity)
+    flags.warn_of_rises(sensitivity)
     evaluation = evaluate_network(
         network, accelerator, widths, roofline=given["roofline"], sensitivity=sensitivity
     )
@@ -268,15 +267,6 @@ def _complain(message: str, code: int) -> int:
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     click.echo(f"codesign: {shown}", err=True)
     return code
-
-
-def _warn(sensitivity: Sensitivity | None) -> None:
-    """Say on stderr where more bits lose more: such a table is taken, but not in silence."""
-    from codesign.quality import rises
-
-    found = None if sensitivity is None else rises(sensitivity)
-    if found is not None:
-        _complain(f"warning: {found}", PROVEN)
 
 
 def _solved(problem: Problem, given: dict[str, Any]) -> Design:

@@ -212,6 +212,15 @@ def sensitivity(given: dict[str, Any], network: Network, bits: Iterable[int]) ->
     return read_sensitivity(asked) if isinstance(asked, str) else asked  # a study has a table
 
 
+def warn_of_rises(table: Sensitivity | None) -> None:
+    """Say on stderr where more bits lose more: such a table is taken, but not in silence."""
+    from codesign.quality import rises
+
+    found = None if table is None else rises(table)
+    if found is not None:
+        click.echo(f"codesign: warning: {found}", err=True)
+
+
 def _layer_weights(network: object) -> LayerWeights:
     """The weights of NETWORK, each loaded when it is asked for.
 

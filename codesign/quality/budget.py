@@ -63,7 +63,8 @@ def uniform_bits(quality: str) -> int | None:
         Any other quality.
     """
     kind, _, amount = quality.partition(":")
-    if kind == "uniform" and amount.isdecimal() and 1 <= int(amount) <= MAX_BITS:
+    whole = amount.isdecimal() and len(amount) < 10
+    if kind == "uniform" and whole and 1 <= int(amount) <= MAX_BITS:
         return int(amount)
     if kind == "sqnr" and LEAST_DB <= _number(amount) <= MOST_DB:
         return None
