@@ -207,6 +207,8 @@ def _pins(raw: Any) -> Value:
 
 def _sensitivity(raw: Any, folder: Path | None) -> Value:
     """A table of noise: of a file, shown by its path, or shown by the first digits of its hash."""
+    if raw == "none":
+        return Value(None, None)
     if isinstance(raw, str | Path):
         return Value(str(raw), read_sensitivity(raw if folder is None else folder / raw))
     if not isinstance(raw, Mapping) or not all(isinstance(row, Mapping) for row in raw.values()):
