@@ -79,6 +79,14 @@ def test_clipping_pays_where_one_weight_is_far_out() -> None:
     assert found.relative_error < 1 / 116
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_clipping_down_to_the_mean_square(channels: int) -> None:
+    # 100 × ±1 and a 4, at 2 bits: all codes ±1, s = 104/101, error 116 − 104²/101.
+    found = quantise([[1.0, -1.0] * 50 + [4.0]] * channels, 2)
+    assert found.steps == pytest.approx([104 / 101] * channels)
+    assert found.relative_error == pytest.approx(1 - 104**2 / 101 / 116)
+
+
 def test_error_is_that_of_the_values() -> None:
     weights = np.random.default_rng(1).normal(size=(5, 3, 3, 3))
     for bits in (1, 2, 5, 12):

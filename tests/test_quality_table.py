@@ -264,10 +264,11 @@ def test_weights_reach_the_problem(
     flags = import_module("codesign.flags")
     monkeypatch.setattr(flags, "_layer_weights", lambda given: weights)
     words = ("--sensitivity", "weights", "--granularity", "tensor", "--pin", "weight:fc=7")
+    words += ("--quality", "uniform:5")
     code, out, err = run(capsys, "solve", tiny, *SMALL, *words, "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)["problem"]["sensitivity"]
-    expected = weight_sensitivity(network, weights, (4, 6, 7, 8), "tensor")
+    expected = weight_sensitivity(network, weights, (4, 5, 6, 7, 8), "tensor")
     assert found == {s: {str(b): e for b, e in row.items()} for s, row in expected.items()}
 
 

@@ -12,10 +12,12 @@ tensor, is the one of least ``‖W − Q(W)‖²``, found by a search with a gua
 Steps are tried from ``max|W|/n`` (nothing clipped) downwards, so close together that ``E`` is at
 most ``4^(−b)/4`` above that of any such step, until what is clipped alone costs more than the best
 step found. Larger steps leave levels unused, which pays for weights that lie on a grid already:
-they are tried where the largest weight falls on a level, and only down to half the levels, because
-a step of which half the levels do is no better than half that step. At one bit ``s = mean|W|`` is
-exact. Above 10 bits clipping no longer pays: there the step is ``max|W|/n`` or what becomes of the
-10-bit one when it is halved for each further bit.
+they are tried where the largest weight falls on a level and a sample of the weights says that it
+may pay, and only down to half the levels, because a step of which half the levels do is no better
+than half that step. Of these steps nothing is promised but that weights on a grid are found to be.
+
+At one bit ``s = mean|W|`` is exact. Above 10 bits clipping no longer pays: there the step is
+``max|W|/n`` or what becomes of the 10-bit one when it is halved for each further bit.
 """
 
 from __future__ import annotations
