@@ -324,6 +324,30 @@ def test_the_assignment_returned_has_the_metrics_returned(drawn: tuple[Case, Flo
             assert answer.value[b] == pytest.approx(total, rel=EXACT)
 
 
+def test_weights_like_a_tensor_and_the_tensor_as_weights() -> None:
+    # Equal shapes and scopes; one has weights to store and to be noisy, the other has none.
+    layers = (
+        point("a", "x", "y", 2, 2),
+        point("b", "x", "u", 2, 2),
+        point("c", "x", "v", 2, 2, weight_tensor="y", parts={"y": 4}),
+        point("d", "u", "end", 2, 2, residuals=("v",)),
+    )
+    described = Network(
+        name="alike", layers=layers, tensors={"x": 8, "y": 8, "u": 8, "v": 8, "end": 8}
+    )
+    every = {"weight_bits": (2, 4), "activation_bits": (2, 4), "rows": (1,), "cols": (1,)}
+    choices = Choices(**every, shared=(("weight:b", "tensor:y"),))
+    space = Space(Problem(network=described, choices=choices, dram_bits_per_s=100.0))
+    batch = random_batch(space, random.Random(1))
+    for m in range(len(PRICED)):
+        prices = np.zeros((OPTIONS, len(PRICED)))
+        prices[:, m] = 1.0
+        values = Relaxation(space).solve(batch, prices).value
+        for b in range(OPTIONS):
+            truth = least(all_assignments(space, batch, b), prices[b])
+            assert values[b] == pytest.approx(truth, rel=EXACT)
+
+
 def test_marginals_are_the_optima_of_forced_choices(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)

@@ -16,7 +16,7 @@ import oracle
 import pytest
 from random_problems import Case, good_point, random_case, steep_case
 
-from codesign import solve
+from codesign import bounds, solve
 from codesign.design import Design, LayerDesign
 from codesign.errors import InfeasibleError
 from codesign.figures import Traffic
@@ -239,6 +239,14 @@ def check_explanation(case: Case, error: InfeasibleError) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_budgets_used_up_over_many_orders_of_magnitude(seed: int) -> None:
     compare(steep_case(seed))
+
+
+@pytest.mark.parametrize("seed", range(500, 540))
+def test_bounds_of_tables_cut_apart(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In earnest only far or many couplings are cut from the tables; here every one is.
+    monkeypatch.setattr(bounds, "MAX_TABLE", 1)
+    monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+    compare(random_case(seed, moving=True, sharing=True))
 
 
 @pytest.mark.parametrize("seed", range(603, 803, 4))  # those with many hardware options
