@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codesign.front import Front
     from codesign.hardware import Accelerator
     from codesign.network import Layer, Network
+    from codesign.onnx import from_onnx
     from codesign.optimum import Progress, solve
     from codesign.problem import Choices, Problem
     from codesign.specs import load_accelerator, load_memory, load_network, load_technology
@@ -40,6 +41,7 @@ _HOME = {
     "Technology": "technology",
     "evaluate": "evaluation",
     "fit_area": "fits",
+    "from_onnx": "onnx",
     "load_accelerator": "specs",
     "load_memory": "specs",
     "load_network": "specs",
@@ -69,6 +71,7 @@ __all__ = [
     "Technology",
     "evaluate",
     "fit_area",
+    "from_onnx",
     "load_accelerator",
     "load_memory",
     "load_network",

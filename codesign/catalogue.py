@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 
@@ -39,6 +40,17 @@ def catalogue(descriptions: Sequence[Described]) -> list[RenderableType]:
     for row in rows:
         made.add_row(*row.values())
     return [made]
+
+
+def imported_parts(
+    network: Network, notes: Sequence[str], pins: Mapping[str, int]
+) -> list[RenderableType]:
+    """A network read from another format, what to know of it, and its widths as options."""
+    told = [Text.assemble(("note: ", "yellow"), literal(note)) for note in notes]
+    if pins:
+        words = (shlex.quote(f"{key}={bits}") for key, bits in pins.items())
+        told.append(literal("widths declared: " + " ".join(f"--pin {word}" for word in words)))
+    return [*description(network), "", *told] if told else description(network)
 
 
 @singledispatch
@@ -141,9 +153,15 @@ def _layers(network: Network) -> Table:
 
 
 def _kernel(layer: Layer) -> str:
-    """``3×3``, ``3×3/2`` with a stride, ``3×3·2`` with a dilation."""
+    """``3×3``, ``3×3/2`` with a stride, ``3×3·2`` with a dilation, ``3×3↑2`` transposed."""
+    if layer.moves:
+        return "–"
     text = f"{layer.R}×{layer.S}"
-    for sign, pair in (("·", layer.dilation), ("/", layer.stride)):
+    for sign, pair in (
+        ("·", layer.dilation),
+        ("/", layer.stride),
+        ("↑", layer.input_dilation),
+    ):
         vertical, horizontal = (pair, pair) if isinstance(pair, int) else pair
         if vertical != horizontal:
             text += f"{sign}{vertical}×{horizontal}"
@@ -153,7 +171,7 @@ def _kernel(layer: Layer) -> str:
 
 
 def _weights(layer: Layer) -> str:
-    return f"{layer.weights:,}" if layer.weight_tensor is None else "–"
+    return f"{layer.weights:,}" if layer.owns_weights else "–"
 
 
 def _fits(technology: Technology) -> Table:

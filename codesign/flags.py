@@ -19,6 +19,7 @@ from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 if TYPE_CHECKING:
     from codesign.hardware import Accelerator
     from codesign.network import Network
+    from codesign.onnx.importing import Imported
     from codesign.problem import Choices, Problem
 
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
@@ -29,9 +30,10 @@ def _flag(name: str) -> str:
 
 
 def name_or_path(text: str) -> str | Path:
-    """A path where the text ends in .toml or has a separator, else a shipped name."""
+    """A path where the text ends in .toml or .onnx or has a separator, else a shipped name."""
     separators = [separator for separator in (os.sep, os.altsep) if separator]
-    is_path = text.endswith(".toml") or any(separator in text for separator in separators)
+    ends = text.lower().endswith((".toml", ".onnx"))
+    is_path = ends or any(separator in text for separator in separators)
     return Path(text) if is_path else text
 
 
@@ -158,15 +160,51 @@ def _pinned(given: dict[str, Any]) -> dict[str, int]:
     return pinned
 
 
+def imported(path: Path, given: dict[str, Any]) -> Imported:
+    """What an ONNX file says; what had to be assumed goes to standard error."""
+    from codesign.onnx import import_onnx
+
+    dims: dict[str, int] = {}
+    for name, size in given["dim"]:
+        if dims.setdefault(name, size) != size:
+            raise SpecError(f"--dim {name}: given as {dims[name]} and as {size}")
+    found = import_onnx(
+        path, batch=given["batch"], dims=dims, ignore_unknown=given["ignore_unknown"]
+    )
+    for warning in found.warnings:
+        click.echo(f"codesign: warning: {' '.join(warning.split())}", err=True)
+    if given["keep_widths"] and not found.pins:
+        raise SpecError(f"--keep-widths: {path} declares no integer widths")
+    return found
+
+
+def network(given: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
+    """The network, and what is given with the widths to be kept among its pins."""
+    from codesign.specs import load_network
+
+    source = name_or_path(given["network"])
+    if isinstance(source, Path) and source.suffix.lower() == ".onnx":
+        found = imported(source, given)
+        kept = found.pins if given["keep_widths"] else {}
+        named = {key for key, _ in given["pin"]}  # what is said here is above what the file says
+        pins = [(key, bits) for key, bits in kept.items() if key not in named]
+        return found.network, {**given, "pin": (*pins, *given["pin"])}
+    for key in ("dim", "keep_widths", "ignore_unknown"):
+        if given[key]:
+            raise SpecError(f"{_flag(key)}: only for a network that is an .onnx file")
+    return load_network(source).batched(given["batch"] or 1), given
+
+
 def problem(given: dict[str, Any]) -> Problem:
     """What ``solve`` is asked."""
-    from codesign.specs import load_network, load_technology
+    from codesign.specs import load_technology
 
     dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or MEMORY})
     assert dram_bits_per_s is not None
+    described, given = network(given)
     return posed(
         given,
-        network=load_network(name_or_path(given["network"])).batched(given["batch"]),
+        network=described,
         technology=load_technology(name_or_path(given["technology"]), given["sram"]),
         dram_bits_per_s=dram_bits_per_s,
     )

@@ -92,6 +92,14 @@ def pin(text: str) -> tuple[str, int]:
     return key, whole_numbers(32)(bits)[0]
 
 
+def dim(text: str) -> tuple[str, int]:
+    """Read ``sequence=128``: a symbolic dimension of an ONNX file and its size."""
+    name, _, size = text.rpartition("=")
+    if not name or not size.isdecimal() or not 1 <= int(size) <= 10**9:
+        raise click.BadParameter(f"{text!r}: write NAME=SIZE, as in sequence=128.")
+    return name, int(size)
+
+
 def objectives(text: str) -> tuple[str, ...]:
     """Read ``latency,area``: two or three metrics."""
     words = tuple(word.strip() for word in text.split(","))
@@ -126,6 +134,7 @@ WIDTH = click.IntRange(1, 1024)
 FILE = click.Path(path_type=Path)
 
 PIN_HELP = "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable."
+DIM_HELP = "Size of a symbolic dimension (.onnx). Repeatable."
 PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
 ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
 REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told apart."
@@ -153,13 +162,24 @@ def flag(name: str, text: str) -> click.Option:
     return click.Option([name], is_flag=True, help=text)
 
 
-BATCH = option("--batch", "N", "Images at once.", 1, type=click.IntRange(1, 10**6))
+BATCH = option("--batch", "N", "Images at once.", type=click.IntRange(1, 10**6), told="1")
+OF_ONNX = (
+    option(
+        "--dim",
+        "NAME=N",
+        "Size of a symbolic dimension (.onnx). Repeatable.",
+        type=dim,
+        multiple=True,
+    ),
+    flag("--keep-widths", "Pin the integer widths that the .onnx file declares."),
+    flag("--ignore-unknown", "Take unknown operators (.onnx) to keep or move data."),
+)
 
 QUALITY_SAYS = ("--quality", "uniform:BITS", "At most the noise of BITS everywhere, or none.")
 OF_ONE_DESIGN = ("What is wanted", "The search", "The answer")  # sections only `solve` has as such
 
 SOLVE = {
-    "The network": (BATCH,),
+    "The network": (BATCH, *OF_ONNX),
     "The platform": (
         option("--technology", "NAME", "Shipped name or TOML file.", TECHNOLOGY),
         option("--sram", "KIND", "Kind of SRAM, as in dual-port.", told="the technology's own"),
@@ -215,6 +235,7 @@ EXACT_PSUMS = "as wide as the sum can get"
 EVALUATE = {
     "The network": (
         BATCH,
+        *OF_ONNX,
         option("--bits", "B", "Width of weights and activations.", type=ONE_WIDTH, told="the PE's"),
         option("--weight-bits", "B", "Width of weights, not --bits.", type=ONE_WIDTH),
         option("--activation-bits", "B", "Width of activations, not --bits.", type=ONE_WIDTH),
@@ -307,6 +328,13 @@ FIT = (
     ),
     option("--out", "FILE", "Write the technology (TOML) for solve.", type=FILE),
     option("--plot", "FILE", "Draw the fit: .png, .pdf or .svg.", type=FILE),
+)
+
+
+IMPORT = (
+    BATCH,
+    *OF_ONNX,
+    option("--out", "FILE", "Write the network (TOML).", type=FILE),
 )
 
 

@@ -90,7 +90,7 @@ def _evaluated(node: NodeProto, known: Known, opset: int) -> list[np.ndarray[Any
         results = ReferenceEvaluator(model).run(None, {name: known[name] for name in inputs})
     except Exception:  # an operator it does not know fails in many ways; the node stays as it is
         return None
-    arrays = iter(results)  # type: ignore[arg-type]
+    arrays = iter(results)
     found = [np.asarray(next(arrays)) if name else np.empty(0) for name in node.output]
     return found if all(array.size <= MAX_SMALL for array in found) else None
 

@@ -41,6 +41,7 @@ WORDS: dict[str, click.Option] = {
     for title, part in options.SOLVE.items()
     if title != "The answer"
     for option in part
+    if option not in options.OF_ONNX  # a network with symbolic sizes becomes a TOML file first
 }
 VOCABULARY = ("network", *WORDS, "sensitivity")
 DEFAULTS: Mapping[str, Any] = (
