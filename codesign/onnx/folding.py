@@ -26,25 +26,25 @@ def stored_values(proto: ModelProto) -> Known:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
 
 
-def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) -> bool:
-    """Replace nodes whose results are known and small by these; whether there were any."""
-    graph, kept = proto.graph, []
+def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) -> list[NodeProto]:
+    """Replace nodes whose results are known and small by these, in place; the nodes replaced."""
+    graph = proto.graph
+    kept: list[NodeProto] = []
+    replaced: list[NodeProto] = []
     for node in graph.node:
         results = _results(node, known, shapes, opset)
         if results is None:
-            kept.append(node)
+            kept.append(_copy(node))
             continue
+        replaced.append(_copy(node))
         for name, array in zip(node.output, results, strict=False):
             if name:
-                known[name] = array
-                shapes[name] = array.shape
+                known[name], shapes[name] = array, array.shape
                 graph.initializer.append(numpy_helper.from_array(array, name))
-    if len(kept) == len(graph.node):
-        return False
-    kept = [_copy(node) for node in kept]
-    del graph.node[:]
-    graph.node.extend(kept)
-    return True
+    if replaced:
+        del graph.node[:]
+        graph.node.extend(kept)
+    return replaced
 
 
 def _copy(node: NodeProto) -> NodeProto:

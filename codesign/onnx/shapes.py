@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper, shape_inference
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    helper,
+    shape_inference,
+)
 
 from codesign.errors import SpecError
 from codesign.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.onnx.folding import Known, fold, stored_values
 from codesign.onnx.foreign import foreign_shape
 from codesign.onnx.graph import Graph, Node, Shape, free_name
-from codesign.onnx.operators import FIRST
+from codesign.onnx.operators import FIRST, KNOWN
 
 MAX_ROUNDS = 1000
 INTEGER_BITS = {  # those of newer versions of onnx by name
@@ -37,7 +45,9 @@ def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
         Shapes that contradict each other.
     """
     proto, known = model.proto, stored_values(model.proto)
+    replaced: list[NodeProto] = []
     _forget_inferred(proto)
+    _name_nodes(proto)
     for _ in range(MAX_ROUNDS):
         try:
             inferred = shape_inference.infer_shapes(
@@ -46,12 +56,11 @@ def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
         except shape_inference.InferenceError as error:
             raise SpecError(f"{model.path}: shapes do not fit: {first_line(error)}") from None
         shapes, types = _shapes(inferred.graph)
-        if not (
-            fold(proto, known, shapes, model.opset)
-            or _own_rules(proto, shapes, types, keep_unknown_shape)
-        ):
+        folded = fold(proto, known, shapes, model.opset)
+        replaced += folded
+        if not folded and not _own_rules(proto, shapes, types, keep_unknown_shape):
             break
-    return _graph(model, proto.graph, shapes, types, known)
+    return _graph(model, replaced, shapes, types, known)
 
 
 def check_complete(graph: Graph, path: Path) -> None:
@@ -114,8 +123,9 @@ def _own_rules(
             continue
         given = [shapes.get(name) if name else () for name in node.input]
         attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-        shape = foreign_shape(f"{node.domain}.{node.op_type}", given, attributes)
-        if shape is None and keep and given:
+        operator = f"{node.domain}.{node.op_type}"
+        shape = foreign_shape(operator, given, attributes)
+        if operator not in KNOWN and keep and given:
             shape = given[0]
         if shape is None:
             continue
@@ -126,17 +136,27 @@ def _own_rules(
     return added
 
 
+def _name_nodes(proto: ModelProto) -> None:
+    """Give each node a name of its own: its type and number where the file has none."""
+    taken: set[str] = set()
+    for index, node in enumerate(proto.graph.node):
+        node.name = free_name(node.name or f"{node.op_type}_{index}", taken)
+        taken.add(node.name)
+
+
 def _graph(
     model: Model,
-    graph: GraphProto,
+    replaced: list[NodeProto],
     shapes: dict[str, Shape],
     types: dict[str, int],
     known: Known,
 ) -> Graph:
-    nodes = _named(graph)
+    graph = model.proto.graph
+    nodes = [_node(node) for node in graph.node]
     stored = {value.name for value in graph.input} - {*model.inputs}
     constants = _constants(nodes, stored | set(known))
     outputs = tuple(value.name for value in graph.output if value.name not in constants)
+    made = [node for node in nodes if set(node.outputs) <= constants]
     return Graph(
         nodes=_needed(nodes, outputs, constants),
         inputs=model.inputs,
@@ -148,25 +168,16 @@ def _graph(
         constants=frozenset(constants),
         known=known,
         sources={
-            name: node for node in nodes if set(node.outputs) <= constants for name in node.outputs
+            name: node for node in (*map(_node, replaced), *made) for name in node.outputs if name
         },
     )
 
 
-def _named(graph: GraphProto) -> list[Node]:
-    """The nodes, each with a name of its own: its type and number where the file has none."""
-    taken: set[str] = set()
-    nodes = []
-    for index, proto in enumerate(graph.node):
-        name = free_name(proto.name or f"{proto.op_type}_{index}", taken)
-        taken.add(name)
-        domain = "" if proto.domain in STANDARD_DOMAINS else f"{proto.domain}."
-        attributes = {entry.name: _attribute(entry) for entry in proto.attribute}
-        node = Node(
-            name, domain + proto.op_type, tuple(proto.input), tuple(proto.output), attributes
-        )
-        nodes.append(node)
-    return nodes
+def _node(proto: NodeProto) -> Node:
+    domain = "" if proto.domain in STANDARD_DOMAINS else f"{proto.domain}."
+    attributes = {entry.name: _attribute(entry) for entry in proto.attribute}
+    operator = domain + proto.op_type
+    return Node(proto.name, operator, tuple(proto.input), tuple(proto.output), attributes)
 
 
 def _attribute(entry: AttributeProto) -> Any:
