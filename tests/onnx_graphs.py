@@ -95,3 +95,19 @@ def loops(layer: Layer) -> dict[str, Any]:
 def integers(*values: int) -> np.ndarray[Any, Any]:
     """A constant of whole numbers: a shape, axes, indices."""
     return np.array(values, np.int64)
+
+
+def story(found: Network) -> list[str]:
+    """Each layer in a line: what it reads and writes, ``~`` if it only moves, ``[part]``."""
+
+    def shown(layer: Layer, name: str) -> str:
+        return f"{name}[{layer.parts[name]}]" if name in layer.parts else name
+
+    lines = []
+    for layer in found.layers:
+        reads = " + ".join(shown(layer, name) for name in (layer.input, *layer.residuals))
+        by = "" if layer.weight_tensor is None else f" × {shown(layer, layer.weight_tensor)}"
+        more = f" and {layer.appended}" if layer.appended else ""
+        sign = "~" if layer.moves else ""
+        lines.append(f"{sign}{layer.name}: {reads}{by} -> {shown(layer, layer.output)}{more}")
+    return lines

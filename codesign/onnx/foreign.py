@@ -10,6 +10,8 @@ from codesign.onnx.graph import Shape
 from codesign.onnx.operators import ELEMENTWISE, FIRST, MS
 
 Shapes = Sequence[Shape | None]
+# Which input has the element type of the result, if not the first.
+TYPE_FROM = {MS + "QLinearConcat": 2, MS + "QuantizeLinear": 2, MS + "DequantizeLinear": 1}
 BINARY = {MS + "QLinearAdd": (0, 3), MS + "QLinearMul": (0, 3)}
 
 

@@ -18,7 +18,7 @@ from onnx import (
 from codesign.errors import SpecError
 from codesign.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.onnx.folding import Known, fold, stored_values
-from codesign.onnx.foreign import foreign_shape
+from codesign.onnx.foreign import TYPE_FROM, foreign_shape
 from codesign.onnx.graph import Graph, Node, Shape, free_name
 from codesign.onnx.operators import FIRST, KNOWN
 
@@ -130,7 +130,9 @@ def _own_rules(
         if shape is None:
             continue
         shapes[node.output[0]] = shape
-        kind = types.get(node.input[0], 0) or int(TensorProto.FLOAT)
+        like = TYPE_FROM.get(operator, 0)
+        kind = types.get(node.input[like], 0) if like < len(node.input) else 0
+        kind = types[node.output[0]] = kind or int(TensorProto.FLOAT)
         proto.graph.value_info.append(helper.make_tensor_value_info(node.output[0], kind, shape))
         added = True
     return added
