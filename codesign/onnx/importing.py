@@ -49,6 +49,13 @@ def read(
     path: Path, *, batch: int | None, dims: Mapping[str, int], ignore_unknown: bool
 ) -> Imported:
     """Read a file; see `codesign.from_onnx`."""
+    try:
+        return _read(path, batch, dims, ignore_unknown)
+    except UnicodeDecodeError:  # names are decoded when they are looked at
+        raise SpecError(f"{path}: a damaged ONNX file: a name in it is not UTF-8") from None
+
+
+def _read(path: Path, batch: int | None, dims: Mapping[str, int], ignore_unknown: bool) -> Imported:
     model = read_model(path)
     images = bind(model, dims, batch)
     graph = resolve(model, keep_unknown_shape=ignore_unknown)
@@ -76,6 +83,8 @@ def _check_operators(graph: Graph, path: Path, ignore: bool) -> tuple[str, ...]:
         return ()
     shown = ", ".join(f"{operator} ({count})" for operator, count in unknown.items())
     if not ignore:
+        if not any("." in operator for operator in unknown):  # ONNX knows the shapes of its own
+            check_complete(graph, path)
         raise SpecError(
             f"{path}: unknown operators: {shown}; with --ignore-unknown (ignore_unknown=True) they "
             "are taken to keep or to move their data"

@@ -249,7 +249,8 @@ def _shrunk_parts(placement: Placement, group: Group, operand: Group) -> Place |
     only_here = all(part.readers == [operand] and not part.is_output for part in joined.operands)
     if operand.is_output or joined.constant_elements or not untouched or not only_here:
         return None
-    if len(where.tensor.atoms) != len(where.atoms) or not where.whole:
+    copied = {atom for draft in placement.drafts for each in draft.reads for atom in each.atoms}
+    if len(where.tensor.atoms) != len(where.atoms) or not where.whole or copied & {*where.atoms}:
         return None
     for atom in where.atoms:
         atom.elements = atom.elements * group.elements // operand.elements
