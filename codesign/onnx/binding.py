@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
@@ -22,23 +21,23 @@ def bind(model: Model, dims: Mapping[str, int], batch: int | None) -> int:
     SpecError
         A dimension without a size, a size without a dimension, or two sizes for one.
     """
-    sizes = _checked(dims, batch, model.path)
+    sizes = _checked(dims, batch)
     first = _first_dim(model)
     if batch is not None and first is not None:
         if sizes.setdefault(first, batch) != batch:
-            raise SpecError(f"{model.path}: batch {batch}, but dimension {first!r} {sizes[first]}")
+            raise SpecError(f"batch {batch}, but dimension {first!r} {sizes[first]}")
         batch = None
     symbols = _symbols(model)
     for name in sizes:
         if name not in symbols:
             known = f"it has {', '.join(symbols)}" if symbols else "all its dimensions have sizes"
-            raise SpecError(f"{model.path}: no symbolic dimension {name!r}; {known}")
+            raise SpecError(f"no symbolic dimension {name!r}; {known}")
     missing = [name for name in symbols if name not in sizes]
     if missing:
         flags = " ".join(f"--dim {name}=N" for name in missing)
         hint = " (or --batch N)" if first in missing else ""
         raise SpecError(
-            f"{model.path}: symbolic dimension{'s' if len(missing) > 1 else ''} "
+            f"symbolic dimension{'s' if len(missing) > 1 else ''} "
             f"{', '.join(map(repr, missing))} without a size: give {flags}{hint}"
         )
     graph = model.proto.graph
@@ -50,10 +49,10 @@ def bind(model: Model, dims: Mapping[str, int], batch: int | None) -> int:
     return batch or 1
 
 
-def _checked(dims: Mapping[str, int], batch: int | None, path: Path) -> dict[str, int]:
+def _checked(dims: Mapping[str, int], batch: int | None) -> dict[str, int]:
     for name, size in {**dims, **({} if batch is None else {"batch": batch})}.items():
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_DIM:
-            raise SpecError(f"{path}: {name} = {size!r}: give a whole number from 1 to {MAX_DIM}")
+            raise SpecError(f"{name} = {size!r}: give a whole number from 1 to {MAX_DIM}")
     return dict(dims)
 
 
@@ -71,9 +70,9 @@ def _symbols(model: Model) -> tuple[str, ...]:
         if value.name not in model.inputs:
             continue
         if not value.type.HasField("tensor_type"):
-            raise SpecError(f"{model.path}: input {value.name!r} is not a tensor")
+            raise SpecError(f"input {value.name!r} is not a tensor")
         if not value.type.tensor_type.HasField("shape"):
-            raise SpecError(f"{model.path}: input {value.name!r} has no declared shape")
+            raise SpecError(f"input {value.name!r} has no declared shape")
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             symbol = _symbol(value.name, axis, dim)
             if symbol is not None:

@@ -53,8 +53,8 @@ def read_model(path: Path) -> Model:
         Unreadable, not ONNX, damaged, of an unsupported version, cyclic, or with control flow.
     """
     proto = _parse(path)
-    opset = _check_versions(proto, path)
-    _check_nodes(proto, path)
+    opset = _check_versions(proto)
+    _check_nodes(proto)
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     sparse = [entry.values.name for entry in proto.graph.sparse_initializer]
     stored = {*tensors, *sparse}
@@ -67,9 +67,11 @@ def read_model(path: Path) -> Model:
         checker.check_model(light)
         if light.functions:
             light = inliner.inline_local_functions(light)
-            _check_nodes(light, path)
+            _check_nodes(light)
+    except UnicodeDecodeError:
+        raise
     except (checker.ValidationError, ValueError, RuntimeError) as error:
-        raise SpecError(f"{path}: not a valid ONNX model: {first_line(error)}") from None
+        raise SpecError(f"not a valid ONNX model: {first_line(error)}") from None
     return Model(light, tensors, inputs, path, opset)
 
 
@@ -83,47 +85,46 @@ def _parse(path: Path) -> ModelProto:
     try:
         if path.stat().st_size > MAX_PROTOBUF_BYTES:
             raise SpecError(
-                f"{path}: larger than the 2 GiB an ONNX file can be; save its weights as external "
-                "data"
+                "larger than the 2 GiB an ONNX file can be; save its weights as external data"
             )
         proto = onnx.load(path, format="protobuf", load_external_data=False)
     except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+        raise SpecError(f"cannot be read: {error.strerror}") from None
     except DecodeError:
-        raise SpecError(f"{path}: not an ONNX file, or a damaged one") from None
+        raise SpecError("not an ONNX file, or a damaged one") from None
     if not proto.ir_version or not proto.graph.node:
-        raise SpecError(f"{path}: not an ONNX file, or one without any node")
+        raise SpecError("not an ONNX file, or one without any node")
     return proto
 
 
-def _check_versions(proto: ModelProto, path: Path) -> int:
+def _check_versions(proto: ModelProto) -> int:
     """The version of the standard operators."""
     newest = onnx.defs.onnx_opset_version()
     if proto.ir_version > onnx.IR_VERSION:
         raise SpecError(
-            f"{path}: ONNX format {proto.ir_version}; the installed onnx {onnx.__version__} reads "
+            f"ONNX format {proto.ir_version}; the installed onnx {onnx.__version__} reads "
             f"up to {onnx.IR_VERSION}, upgrade it or save an older format"
         )
     versions = [entry.version for entry in proto.opset_import if entry.domain in STANDARD_DOMAINS]
     if len(versions) != 1:
-        raise SpecError(f"{path}: names {len(versions)} versions of the ONNX operators, not one")
+        raise SpecError(f"names {len(versions)} versions of the ONNX operators, not one")
     if not OLDEST_OPSET <= versions[0] <= newest:
         raise SpecError(
-            f"{path}: opset {versions[0]}; supported are {OLDEST_OPSET} to {newest} (the newest of "
+            f"opset {versions[0]}; supported are {OLDEST_OPSET} to {newest} (the newest of "
             f"the installed onnx {onnx.__version__})"
         )
     return int(versions[0])
 
 
-def _check_nodes(proto: ModelProto, path: Path) -> None:
+def _check_nodes(proto: ModelProto) -> None:
     found = Counter(node.op_type for node in proto.graph.node if node.op_type in CONTROL_FLOW)
     if found:
         shown = ", ".join(f"{operator} ({count})" for operator, count in found.items())
-        raise SpecError(f"{path}: control flow is not supported: {shown}")
-    _check_order(proto, path)
+        raise SpecError(f"control flow is not supported: {shown}")
+    _check_order(proto)
 
 
-def _check_order(proto: ModelProto, path: Path) -> None:
+def _check_order(proto: ModelProto) -> None:
     """Refuse a cycle by name; ONNX's checker only says that nodes are not sorted."""
     graph = proto.graph
     writer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
@@ -141,7 +142,7 @@ def _check_order(proto: ModelProto, path: Path) -> None:
                 if state[other] == 1:
                     names = [_shown(graph.node[index], index) for index, _ in pending]
                     first = next(i for i, (index, _) in enumerate(pending) if index == other)
-                    raise SpecError(f"{path}: a cycle of nodes: {', '.join(names[first:][:10])}")
+                    raise SpecError(f"a cycle of nodes: {', '.join(names[first:][:10])}")
                 if state[other] == 0:
                     pending.append((other, iter(needs[other])))
                     break

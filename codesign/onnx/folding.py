@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from codesign.onnx.file import MAX_SMALL, STANDARD_DOMAINS
+from codesign.errors import SpecError
+from codesign.onnx.file import MAX_SMALL, STANDARD_DOMAINS, first_line
 from codesign.onnx.graph import Shape
 
 RANDOM = (
@@ -23,7 +24,14 @@ Known = dict[str, np.ndarray[Any, Any]]
 
 def stored_values(proto: ModelProto) -> Known:
     """The constants a model holds."""
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    return {tensor.name: _array(tensor) for tensor in proto.graph.initializer}
+
+
+def _array(tensor: TensorProto) -> np.ndarray[Any, Any]:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError) as error:
+        raise SpecError(f"constant {tensor.name!r} is damaged: {first_line(error)}") from None
 
 
 def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) -> list[NodeProto]:
@@ -64,7 +72,7 @@ def _results(
         return None
     if node.op_type == "Constant" and node.attribute[0].name == "value":
         tensor = node.attribute[0].t
-        return [numpy_helper.to_array(tensor)] if math.prod(tensor.dims) <= MAX_SMALL else None
+        return [_array(tensor)] if math.prod(tensor.dims) <= MAX_SMALL else None
     if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
         shape = shapes[node.input[0]]
         if node.op_type == "Size":

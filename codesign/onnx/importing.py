@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.errors import SpecError
-from codesign.network import Network
+from codesign.network import MAX_NAME, Network
 from codesign.onnx.assembling import Assembly, assemble
 from codesign.onnx.binding import bind
 from codesign.onnx.file import Model, read_model
@@ -53,23 +53,21 @@ def read(
         return _read(path, batch, dims, ignore_unknown)
     except UnicodeDecodeError:  # names are decoded when they are looked at
         raise SpecError(f"{path}: a damaged ONNX file: a name in it is not UTF-8") from None
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None
 
 
 def _read(path: Path, batch: int | None, dims: Mapping[str, int], ignore_unknown: bool) -> Imported:
     model = read_model(path)
     images = bind(model, dims, batch)
     graph = resolve(model, keep_unknown_shape=ignore_unknown)
-    warnings = _check_operators(graph, path, ignore_unknown)
-    check_complete(graph, path)
-    try:
-        grouping = group_values(graph)
-        placement = place(grouping)
-        assembly = assemble(placement, path.stem[:200], _source(model))
-        network = assembly.network.batched(images)
-    except SpecError as error:
-        raise SpecError(f"{path}: {error}") from None
+    warnings = _check_operators(graph, ignore_unknown)
+    check_complete(graph)
+    grouping = group_values(graph)
+    placement = place(grouping)
+    assembly = assemble(placement, path.stem[:MAX_NAME], _source(model))
     return Imported(
-        network=network,
+        network=assembly.network.batched(images),
         pins=declared_widths(graph, grouping, placement, assembly),
         notes=notes(graph, placement, assembly),
         warnings=warnings,
@@ -77,20 +75,20 @@ def _read(path: Path, batch: int | None, dims: Mapping[str, int], ignore_unknown
     )
 
 
-def _check_operators(graph: Graph, path: Path, ignore: bool) -> tuple[str, ...]:
+def _check_operators(graph: Graph, ignore: bool) -> tuple[str, ...]:
     unknown = unknown_counts(graph)
     if not unknown:
         return ()
     shown = ", ".join(f"{operator} ({count})" for operator, count in unknown.items())
     if not ignore:
         if not any("." in operator for operator in unknown):  # ONNX knows the shapes of its own
-            check_complete(graph, path)
+            check_complete(graph)
         raise SpecError(
-            f"{path}: unknown operators: {shown}; with --ignore-unknown (ignore_unknown=True) they "
+            f"unknown operators: {shown}; with --ignore-unknown (ignore_unknown=True) they "
             "are taken to keep or to move their data"
         )
     return (
-        f"{path}: unknown operators: {shown}: taken to multiply nothing, to keep data of the same "
+        f"unknown operators: {shown}: taken to multiply nothing, to keep data of the same "
         "size in place and to move others",
     )
 

@@ -79,6 +79,12 @@ def _convolution(graph: Graph, node: Node, image: Shape, weights: str, transpose
         )
     strides = _pair(node.attributes.get("strides", [1] * rank))
     across, per_group = (kernel[1], kernel[0] // groups) if transposed else (kernel[0], kernel[1])
+    channels = kernel[0] if transposed else per_group * groups
+    if image[1] != channels:
+        raise SpecError(
+            f"node {node.name!r} ({node.operator}): an image of {image[1]} channels, but weights "
+            f"for {channels}"
+        )
     P, Q = (*result[2:], 1)[:2]
     R, S = (*kernel[2:], 1)[:2]
     H, W = (*image[2:], 1)[:2]
@@ -113,6 +119,10 @@ def _matmul(graph: Graph, node: Node, one: str, other: str) -> Product:
     b = _transposed(b) if node.attributes.get("transB", 0) else b
     if one in graph.constants:  # y = A·x is yᵀ = xᵀ·Aᵀ
         one, other, a, b = other, one, _transposed(b), _transposed(a)
+    if a[-1] != b[-2]:
+        raise SpecError(
+            f"node {node.name!r} ({node.operator}): rows of {a[-1]} do not fit columns of {b[-2]}"
+        )
     return Product(_batched_product(a, b, other in graph.constants), one, other)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from onnx import (
@@ -54,7 +53,7 @@ def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
                 proto, check_type=True, strict_mode=True, data_prop=True
             )
         except shape_inference.InferenceError as error:
-            raise SpecError(f"{model.path}: shapes do not fit: {first_line(error)}") from None
+            raise SpecError(f"shapes do not fit: {first_line(error)}") from None
         shapes, types = _shapes(inferred.graph)
         folded = fold(proto, known, shapes, model.opset)
         replaced += folded
@@ -63,7 +62,7 @@ def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
     return _graph(model, replaced, shapes, types, known)
 
 
-def check_complete(graph: Graph, path: Path) -> None:
+def check_complete(graph: Graph) -> None:
     """Refuse values of unknown size, naming the node where that begins.
 
     Raises
@@ -75,7 +74,7 @@ def check_complete(graph: Graph, path: Path) -> None:
         for name in (*node.inputs, *node.outputs):
             if name and name not in graph.shapes and (name in graph.read or name in node.inputs):
                 raise SpecError(
-                    f"{path}: node {node.name!r} ({node.operator}): the shape of {name!r} depends "
+                    f"node {node.name!r} ({node.operator}): the shape of {name!r} depends "
                     "on data or cannot be inferred; only fixed shapes can be imported"
                 )
 
