@@ -111,3 +111,16 @@ def story(found: Network) -> list[str]:
         sign = "~" if layer.moves else ""
         lines.append(f"{sign}{layer.name}: {reads}{by} -> {shown(layer, layer.output)}{more}")
     return lines
+
+
+def symbolic_rows(*rows: str | int | None) -> ModelProto:
+    """A product of rows of 8 by 3 columns, some numbers of rows left open, by name or without."""
+    made = model("a: y = MatMul (x, w)", {"x": (1,) * len(rows) + (8,)}, {"w": (8, 3)})
+    for value in (*made.graph.input, *made.graph.output):
+        for dim, size in zip(value.type.tensor_type.shape.dim, rows, strict=False):
+            dim.Clear()
+            if isinstance(size, str):
+                dim.dim_param = size
+            elif size is not None:
+                dim.dim_value = size
+    return made

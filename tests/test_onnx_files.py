@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
-from onnx_graphs import imported, integers, loops, model, network, node, story
+from onnx_graphs import imported, integers, loops, model, network, node, story, symbolic_rows
 
 import codesign
 from codesign.errors import SpecError
@@ -237,21 +237,8 @@ def test_ignored_operators_keep_or_move_their_data(tmp_path: Path) -> None:
 # --- sizes --------------------------------------------------------------------------------------
 
 
-def symbolic(*dims: str | int | None) -> ModelProto:
-    """A product whose rows are of some sizes without numbers."""
-    made = model("a: y = MatMul (x, w)", {"x": (1,) * (len(dims) - 1) + (8,)}, {"w": (8, 3)})
-    for value in (*made.graph.input, *made.graph.output):
-        for dim, size in zip(value.type.tensor_type.shape.dim, dims[:-1], strict=False):
-            dim.Clear()
-            if isinstance(size, str):
-                dim.dim_param = size
-            elif size is not None:
-                dim.dim_value = size
-    return made
-
-
 def test_symbolic_sizes_must_be_given(tmp_path: Path) -> None:
-    path = saved(tmp_path, symbolic("images", "tokens", 8))
+    path = saved(tmp_path, symbolic_rows("images", "tokens"))
     assert refusal(path) == (
         "symbolic dimensions 'images', 'tokens' without a size: give --dim images=N --dim tokens=N "
         "(or --batch N)"
@@ -264,7 +251,7 @@ def test_symbolic_sizes_must_be_given(tmp_path: Path) -> None:
 
 
 def test_symbolic_sizes(tmp_path: Path) -> None:
-    path = saved(tmp_path, symbolic("images", "tokens", 8))
+    path = saved(tmp_path, symbolic_rows("images", "tokens"))
     expected = {"N": 2, "K": 3, "C": 8, "P": 5, "H": 5}
     for how in (
         {"batch": 2, "dims": {"tokens": 5}},
@@ -276,14 +263,14 @@ def test_symbolic_sizes(tmp_path: Path) -> None:
 
 
 def test_a_size_without_a_name(tmp_path: Path) -> None:
-    path = saved(tmp_path, symbolic(2, None, 8))
+    path = saved(tmp_path, symbolic_rows(2, None))
     assert "'x.1' without a size: give --dim x.1=N" in refusal(path)
     (layer,) = import_onnx(path, dims={"x.1": 5}).network.layers
     assert (layer.N, layer.P) == (2, 5)
 
 
 def test_a_batch_of_fixed_size_is_multiplied(tmp_path: Path) -> None:
-    path = saved(tmp_path, symbolic(2, 5, 8))
+    path = saved(tmp_path, symbolic_rows(2, 5))
     one, three = (import_onnx(path, batch=batch).network for batch in (None, 3))
     assert three == one.batched(3)
 
@@ -298,7 +285,7 @@ def test_a_batch_of_fixed_size_is_multiplied(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_sizes(how: Any, reason: str, tmp_path: Path) -> None:
-    assert refusal(saved(tmp_path, symbolic("images", 5, 8)), **how).startswith(reason)
+    assert refusal(saved(tmp_path, symbolic_rows("images", 5)), **how).startswith(reason)
 
 
 def test_sizes_that_are_not_asked_for(tmp_path: Path) -> None:
