@@ -142,6 +142,22 @@ def test_the_story_of_a_transformer(folder: Path) -> None:
     assert list(found.tensors.values()) == [3072, 544, 1632, 1156, 544, 544, 1360, 32, 10]
 
 
+def test_attention_as_one_operator(folder: Path) -> None:
+    """From opset 23 on, PyTorch may leave attention to ONNX, which defines it by plain nodes."""
+    path = folder / "attention.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sample = torch.zeros(1, *Transformer.size)
+        how = {"dynamo": True, "opset_version": 23, "input_names": ["x"], "verbose": False}
+        torch.onnx.export(Transformer().eval(), (sample,), path, **how)
+    one = import_onnx(path).network
+    plain = import_onnx(exported(Transformer, True, folder), batch=1).network
+    assert [anonymous(one, line) for line in story(one)] == (
+        [anonymous(plain, line) for line in story(plain)]
+    )
+    assert one.macs == plain.macs
+
+
 def test_the_story_of_a_unet(folder: Path) -> None:
     found = import_onnx(exported(UNet, True, folder), batch=1)
     network = found.network
