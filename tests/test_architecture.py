@@ -39,6 +39,7 @@ ORDER = (
     "onnx.file",
     "onnx.binding",
     "onnx.folding",
+    "onnx.attention",
     "onnx.shapes",
     "onnx.slices",
     "onnx.windows",
@@ -141,7 +142,7 @@ FENCED = {
     "click": {"cli", "flags", "options", "study.cells", "study.questions", "study_commands"},
     "sqlite3": {"study.sqlite", "study.store"},
     "distributed": {"study.workers"},
-    "onnx": {"onnx", "onnx.file", "onnx.folding", "onnx.shapes", "onnx.weights"},
+    "onnx": {"onnx", "onnx.attention", "onnx.file", "onnx.folding", "onnx.shapes", "onnx.weights"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
 SPEAKERS = {"cli", "report"}

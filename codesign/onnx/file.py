@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto, checker, helper, inliner, shape_inference
+from onnx import ModelProto, TensorProto, checker, helper, inliner
 
 from codesign.errors import SpecError
 
@@ -65,7 +65,9 @@ def read_model(path: Path) -> Model:
                 checker.check_tensor(tensor)
         light = _without_weights(proto)
         checker.check_model(light)
-        light = _spelt_out(light)
+        if light.functions:
+            light = inliner.inline_local_functions(light)
+            _check_nodes(light)
     except UnicodeDecodeError:
         raise
     except (checker.ValidationError, ValueError, RuntimeError) as error:
@@ -151,19 +153,6 @@ def _check_order(proto: ModelProto) -> None:
 
 def _shown(node: onnx.NodeProto, index: int) -> str:
     return repr(node.name or f"{node.op_type}_{index}")
-
-
-def _spelt_out(proto: ModelProto) -> ModelProto:
-    """The model with its own functions, and attention, as the nodes they are defined by."""
-    if proto.functions:
-        proto = inliner.inline_local_functions(proto)
-        _check_nodes(proto)
-    if any(node.op_type == "Attention" and node.domain == "" for node in proto.graph.node):
-        typed = shape_inference.infer_shapes(proto)
-        proto = inliner.inline_selected_functions(
-            typed, [("", "Attention")], inline_schema_functions=True
-        )
-    return proto
 
 
 def _without_weights(proto: ModelProto) -> ModelProto:

@@ -15,6 +15,7 @@ from onnx import (
 )
 
 from codesign.errors import SpecError
+from codesign.onnx.attention import spell_out
 from codesign.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.onnx.folding import Known, fold, stored_values
 from codesign.onnx.foreign import TYPE_FROM, foreign_shape
@@ -57,7 +58,11 @@ def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
         shapes, types = _shapes(inferred.graph)
         folded = fold(proto, known, shapes, model.opset)
         replaced += folded
-        if not folded and not _own_rules(proto, shapes, types, keep_unknown_shape):
+        if not (
+            folded
+            or spell_out(proto, shapes)
+            or _own_rules(proto, shapes, types, keep_unknown_shape)
+        ):
             break
     return _graph(model, replaced, shapes, types, known)
 
