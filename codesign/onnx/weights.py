@@ -101,6 +101,8 @@ class LayerWeights(Mapping[str, Array]):
         loaded = TensorProto()
         loaded.CopyFrom(tensor)
         external_data_helper.load_external_data_for_tensor(loaded, str(self._model.path.parent))
+        loaded.data_location = TensorProto.DEFAULT  # older versions of onnx leave it external
+        del loaded.external_data[:]
         return numpy_helper.to_array(loaded)
 
 
