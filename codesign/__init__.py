@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codesign.front import Front
     from codesign.hardware import Accelerator
     from codesign.network import Layer, Network
+    from codesign.onnx import from_onnx
     from codesign.optimum import Progress, solve
     from codesign.problem import Choices, Problem
     from codesign.specs import load_accelerator, load_memory, load_network, load_technology
@@ -41,6 +42,7 @@ _HOME = {
     "Technology": "technology",
     "evaluate": "evaluation",
     "fit_area": "fits",
+    "from_onnx": "onnx",
     "load_accelerator": "specs",
     "load_memory": "specs",
     "load_network": "specs",
@@ -70,6 +72,7 @@ __all__ = [
     "Technology",
     "evaluate",
     "fit_area",
+    "from_onnx",
     "load_accelerator",
     "load_memory",
     "load_network",

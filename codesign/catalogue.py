@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 
@@ -39,6 +40,17 @@ def catalogue(descriptions: Sequence[Described]) -> list[RenderableType]:
     for row in rows:
         made.add_row(*row.values())
     return [made]
+
+
+def imported_parts(
+    network: Network, notes: Sequence[str], pins: Mapping[str, int]
+) -> list[RenderableType]:
+    """A network read from another format, what to know of it, and its widths as options."""
+    told = [Text.assemble(("note: ", "yellow"), literal(note)) for note in notes]
+    if pins:
+        words = (shlex.quote(f"{key}={bits}") for key, bits in pins.items())
+        told.append(literal("widths declared: " + " ".join(f"--pin {word}" for word in words)))
+    return [*description(network), "", *told] if told else description(network)
 
 
 @singledispatch

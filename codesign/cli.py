@@ -22,6 +22,7 @@ from codesign.options import (
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
     FIT,
+    IMPORT,
     OBJECTIVES,
     PARETO,
     PARETO_CONTRADICTIONS,
@@ -70,6 +71,7 @@ def front() -> None:
     codesign evaluate vgg16 --accelerator eyeriss
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign study run grid.toml --store results.sqlite
+    codesign import model.onnx --out network.toml
     codesign show networks
     """
 
@@ -81,8 +83,8 @@ def front() -> None:
 def solve(**given: Any) -> int:
     """Find the best accelerator for NETWORK and prove it.
 
-    NETWORK is a shipped name (see: codesign show networks) or a TOML file: what ends in .toml
-    or contains a path separator is a file. Smaller is better for every metric.
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
+    .toml or .onnx or contains a path separator is a file. Smaller is better for every metric.
 
     \b
     Exit codes: 0 proven best         4 a design, but its proof is unfinished
@@ -105,9 +107,9 @@ def solve(**given: Any) -> int:
 def pareto(**given: Any) -> int:
     """Find the Pareto front of NETWORK: designs that no other beats in every objective.
 
-    NETWORK is a shipped name (see: codesign show networks) or a TOML file: what ends in .toml
-    or contains a path separator is a file. Every point is proven. The first objective is
-    minimised within limits on the others, placed where most is still unknown.
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
+    .toml or .onnx or contains a path separator is a file. Every point is proven. The first
+    objective is minimised within limits on the others, placed where most is still unknown.
 
     \b
     Exit codes: 0 all points proven     4 a point's proof, or --all, is unfinished
@@ -156,16 +158,15 @@ def pareto(**given: Any) -> int:
 def evaluate(**given: Any) -> int:
     """Find where each layer of NETWORK stands on a given accelerator.
 
-    NETWORK is a shipped name (see: codesign show networks) or a TOML file: what ends in .toml
-    or contains a path separator is a file. The accelerator is shipped (codesign show
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
+    .toml or .onnx or contains a path separator is a file. The accelerator is shipped (codesign show
     accelerators), a file, or given by --rows, --cols, --pe-bits and --sram-kbit.
     """
     from codesign.evaluation import evaluate as evaluate_network
-    from codesign.specs import load_network
 
     flags.check_contradictions(given, EVALUATE_CONTRADICTIONS)
     flags.check_files(given)
-    network = load_network(flags.name_or_path(given["network"])).batched(given["batch"])
+    network, given = flags.network(given)
     accelerator = flags.accelerator(given)
     widths = flags.widths(given, network, accelerator)
     sensitivity = flags.sensitivity(given, network, {*widths.values()})
@@ -208,13 +209,36 @@ def fit(**given: Any) -> int:
     return PROVEN
 
 
+@front.command("import", params=[click.Argument(["network"], metavar="MODEL"), *IMPORT])
+def import_model(**given: Any) -> int:
+    """Show the network in MODEL, an ONNX file, layer by layer, and write it as TOML.
+
+    A symbolic dimension needs its size: --dim, or --batch for the first of the first input.
+    With --keep-widths, the widths declared are shown as options for solve.
+    """
+    from codesign import catalogue
+    from codesign.network_file import to_toml
+    from codesign.text_files import write_whole
+
+    flags.check_files({**given, "network": None, "csv": Path(given["network"]), "plot": None})
+    found = flags.imported(Path(given["network"]), given)
+    pins = found.pins if given["keep_widths"] else {}
+    try:
+        if given["out"] is not None:
+            write_whole(given["out"], to_toml(found.network, found.notes))
+    finally:  # a full disk does not cost the result
+        _print(catalogue.imported_parts(found.network, found.notes, pins))
+    return PROVEN
+
+
 @front.command()
 @click.argument("kind", type=click.Choice(KINDS), required=False, metavar="[KIND]")
 @click.argument("name", required=False, metavar="[NAME]")
 def show(kind: str | None, name: str | None) -> None:
     """List what is shipped, or show one description.
 
-    KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a TOML file.
+    KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a file:
+    TOML, for a network also ONNX.
     """
     from codesign import catalogue, specs
 

@@ -20,8 +20,9 @@ from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 if TYPE_CHECKING:
     from codesign.hardware import Accelerator
     from codesign.network import Network
+    from codesign.onnx.importing import Imported
     from codesign.problem import Choices, Problem
-    from codesign.quality import LayerWeights, Sensitivity
+    from codesign.quality import Sensitivity
 
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -31,9 +32,10 @@ def _flag(name: str) -> str:
 
 
 def name_or_path(text: str) -> str | Path:
-    """A path where the text ends in .toml or has a separator, else a shipped name."""
+    """A path where the text ends in .toml or .onnx or has a separator, else a shipped name."""
     separators = [separator for separator in (os.sep, os.altsep) if separator]
-    is_path = text.endswith(".toml") or any(separator in text for separator in separators)
+    ends = text.lower().endswith((".toml", ".onnx"))
+    is_path = ends or any(separator in text for separator in separators)
     return Path(text) if is_path else text
 
 
@@ -161,15 +163,52 @@ def _pinned(given: dict[str, Any]) -> dict[str, int]:
     return pinned
 
 
+def imported(path: Path, given: dict[str, Any]) -> Imported:
+    """What an ONNX file says; what had to be assumed goes to standard error."""
+    from codesign.onnx import import_onnx
+
+    dims: dict[str, int] = {}
+    for name, size in given["dim"]:
+        if dims.setdefault(name, size) != size:
+            raise SpecError(f"--dim {name}: given as {dims[name]} and as {size}")
+    found = import_onnx(
+        path, batch=given["batch"], dims=dims, ignore_unknown=given["ignore_unknown"]
+    )
+    for warning in found.warnings:
+        click.echo(f"codesign: warning: {' '.join(warning.split())}", err=True)
+    if given["keep_widths"] and not found.pins:
+        raise SpecError(f"--keep-widths: {path} declares no integer widths")
+    return found
+
+
+def network(given: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
+    """The network, and what is given, with weights and widths to be kept of an ONNX file."""
+    from codesign.specs import load_network
+
+    source = name_or_path(given["network"])
+    if isinstance(source, Path) and source.suffix.lower() == ".onnx":
+        found = imported(source, given)
+        kept = found.pins if given["keep_widths"] else {}
+        named = {key for key, _ in given["pin"]}  # what is said here is above what the file says
+        pins = [(key, bits) for key, bits in kept.items() if key not in named]
+        of_file = {"weights": found.weights, "pin": (*pins, *given["pin"])}
+        return found.network, {**given, **of_file}
+    for key in ("dim", "keep_widths", "ignore_unknown"):
+        if given[key]:
+            raise SpecError(f"{_flag(key)}: only for a network that is an .onnx file")
+    return load_network(source).batched(given["batch"] or 1), given
+
+
 def problem(given: dict[str, Any]) -> Problem:
     """What ``solve`` is asked."""
-    from codesign.specs import load_network, load_technology
+    from codesign.specs import load_technology
 
     dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or MEMORY})
     assert dram_bits_per_s is not None
+    described, given = network(given)
     return posed(
         given,
-        network=load_network(name_or_path(given["network"])).batched(given["batch"]),
+        network=described,
         technology=load_technology(name_or_path(given["technology"]), given["sram"]),
         dram_bits_per_s=dram_bits_per_s,
     )
@@ -208,7 +247,12 @@ def sensitivity(given: dict[str, Any], network: Network, bits: Iterable[int]) ->
     if granularity is not None and asked != "weights":
         raise click.UsageError("--granularity says how --sensitivity weights measures; give both.")
     if asked == "weights":
-        weights = _layer_weights(given["network"])
+        weights = given.get("weights")
+        if weights is None:
+            raise SpecError(
+                f"--sensitivity weights: {given['network']} holds no weights; give an .onnx file, "
+                "or a table"
+            )
         return weight_sensitivity(network, weights, bits, granularity or "channel")
     return read_sensitivity(asked) if isinstance(asked, str) else asked  # a study has a table
 
@@ -220,17 +264,6 @@ def warn_of_rises(table: Sensitivity | None) -> None:
     found = None if table is None else rises(table)
     if found is not None:
         click.echo(f"codesign: warning: {found}", err=True)
-
-
-def _layer_weights(network: object) -> LayerWeights:
-    """The weights of NETWORK, each loaded when it is asked for.
-
-    JOIN HERE: of an .onnx path the reader of ONNX files returns a mapping of layer names to
-    functions; anything else has no weights.
-    """
-    raise SpecError(
-        f"--sensitivity weights: {network} holds no weights; give an .onnx file, or a table"
-    )
 
 
 def _quality(given: dict[str, Any]) -> str | None:

@@ -104,6 +104,14 @@ def group(text: str) -> tuple[str, ...]:
     return words
 
 
+def dim(text: str) -> tuple[str, int]:
+    """Read ``sequence=128``: a symbolic dimension of an ONNX file and its size."""
+    name, _, size = text.rpartition("=")
+    if not name or not size.isdecimal() or not 1 <= int(size) <= 10**9:
+        raise click.BadParameter(f"{text!r}: write NAME=SIZE, as in sequence=128.")
+    return name, int(size)
+
+
 def objectives(text: str) -> tuple[str, ...]:
     """Read ``latency,area``: two or three metrics."""
     words = tuple(word.strip() for word in text.split(","))
@@ -140,6 +148,7 @@ FILE = click.Path(path_type=Path)
 PIN_HELP = "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable."
 TIE_HELP = "Each layer's weights as wide as its input."
 GROUP_HELP = "Operands of one common width, or patterns: 'weight:layer1.*'. Repeatable."
+DIM_HELP = "Size of a symbolic dimension (.onnx). Repeatable."
 PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
 ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
 REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told apart."
@@ -167,7 +176,18 @@ def flag(name: str, text: str) -> click.Option:
     return click.Option([name], is_flag=True, help=text)
 
 
-BATCH = option("--batch", "N", "Images at once.", 1, type=click.IntRange(1, 10**6))
+BATCH = option("--batch", "N", "Images at once.", type=click.IntRange(1, 10**6), told="1")
+OF_ONNX = (
+    option(
+        "--dim",
+        "NAME=N",
+        DIM_HELP,
+        type=dim,
+        multiple=True,
+    ),
+    flag("--keep-widths", "Pin the integer widths that the .onnx file declares."),
+    flag("--ignore-unknown", "Take unknown operators (.onnx) to keep or move data."),
+)
 
 QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
 QUALITY_SAYS = ("--quality", "uniform:BITS|sqnr:DB", QUALITY_HELP)
@@ -184,7 +204,7 @@ SENSITIVITY = (
 OF_ONE_DESIGN = ("What is wanted", "The search", "The answer")  # sections only `solve` has as such
 
 SOLVE = {
-    "The network": (BATCH, *SENSITIVITY),
+    "The network": (BATCH, *OF_ONNX, *SENSITIVITY),
     "The platform": (
         option("--technology", "NAME", "Shipped name or TOML file.", TECHNOLOGY),
         option("--sram", "KIND", "Kind of SRAM, as in dual-port.", told="the technology's own"),
@@ -242,6 +262,7 @@ EXACT_PSUMS = "as wide as the sum can get"
 EVALUATE = {
     "The network": (
         BATCH,
+        *OF_ONNX,
         *SENSITIVITY,
         option("--bits", "B", "Width of weights and activations.", type=ONE_WIDTH, told="the PE's"),
         option("--weight-bits", "B", "Width of weights, not --bits.", type=ONE_WIDTH),
@@ -335,6 +356,13 @@ FIT = (
     ),
     option("--out", "FILE", "Write the technology (TOML) for solve.", type=FILE),
     option("--plot", "FILE", "Draw the fit: .png, .pdf or .svg.", type=FILE),
+)
+
+
+IMPORT = (
+    BATCH,
+    *OF_ONNX,
+    option("--out", "FILE", "Write the network (TOML).", type=FILE),
 )
 
 

@@ -34,13 +34,17 @@ def shipped(kind: str) -> tuple[str, ...]:
 
 
 def load_network(name_or_path: str | Path) -> Network:
-    """Read a network: a string is a shipped name, a ``Path`` is a TOML file.
+    """Read a network: a string is a shipped name, a ``Path`` a TOML file or, in .onnx, an ONNX one.
 
     Raises
     ------
     SpecError
         Unknown name, unreadable file, or a description that does not hold together.
     """
+    if isinstance(name_or_path, Path) and name_or_path.suffix.lower() == ".onnx":
+        from codesign.onnx import from_onnx
+
+        return from_onnx(name_or_path)
     return _load("networks", Network, name_or_path)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from codesign.technology import Technology
+from codesign.toml_text import key, one_line, quoted
 
 UNITS = {
     "engine": "multipliers of the PE the fit describes",
@@ -26,14 +25,13 @@ def to_toml(technology: Technology, remarks: Iterable[str] = ()) -> str:
 
     Of the SRAM kinds all are written; what has its default value is left out.
     """
-    lines = [f"# {_plain(remark)}" for remark in remarks]
+    lines = [f"# {one_line(remark)}" for remark in remarks]
     lines += _entries(technology, ("name", "engine", "sram", "source"))
     pe = technology.pe_area_um2
     size = "BOPS" if hasattr(pe, "slope") else "bits of an operand"
     lines += ["", "[pe_area_um2]  # area of one PE, µm²", *_fit(pe, size)]
     for kind, fit in technology.sram_fits.items():
-        key = kind if re.fullmatch("[A-Za-z0-9_-]+", kind) else _text(kind)
-        heading = f"[sram_fits.{key}]  # area of an SRAM, µm², against its bits"
+        heading = f"[sram_fits.{key(kind)}]  # area of an SRAM, µm², against its bits"
         lines += ["", heading, *_fit(fit, "bit")]
     for measured in technology.pe_measured:
         lines += ["", "[[pe_measured]]"]
@@ -60,15 +58,4 @@ def _entries(described: Any, names: Iterable[str], units: Mapping[str, str] = UN
 def _value(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_value(part) for part in value)}]"
-    return _text(value) if isinstance(value, str) else repr(value)
-
-
-def _text(value: str) -> str:
-    """A basic string: TOML's escapes are JSON's, but for the delete character."""
-    shown = json.dumps(value.encode("utf-8", "replace").decode(), ensure_ascii=False)
-    return shown.replace("\x7f", "\\u007F")
-
-
-def _plain(remark: str) -> str:
-    """One line without control characters, which a comment must not have."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in remark)
+    return quoted(value) if isinstance(value, str) else repr(value)

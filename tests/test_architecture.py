@@ -27,10 +27,31 @@ ORDER = (
     "schema",
     "network",
     "technology",
+    "toml_text",
     "technology_file",
+    "network_file",
     "hardware",
     "text_files",
     "specs",
+    "onnx.graph",
+    "onnx.operators",
+    "onnx.foreign",
+    "onnx.file",
+    "onnx.binding",
+    "onnx.folding",
+    "onnx.attention",
+    "onnx.shapes",
+    "onnx.slices",
+    "onnx.windows",
+    "onnx.groups",
+    "onnx.loops",
+    "onnx.placing",
+    "onnx.assembling",
+    "onnx.widths",
+    "onnx.notes",
+    "onnx.weights",
+    "onnx.importing",
+    "onnx",
     "measured_areas",
     "costs",
     "costs.area",
@@ -109,6 +130,7 @@ ORDER = (
 # A design shows and writes itself with what is made for designs, imported when asked to.
 LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
+LAZY |= {("specs", "onnx")}  # only a path that ends in .onnx needs it
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
 
 # Packages that only some modules may import.
@@ -128,6 +150,7 @@ FENCED = {
     "click": {"cli", "flags", "options", "study.cells", "study.questions", "study_commands"},
     "sqlite3": {"study.sqlite", "study.store"},
     "distributed": {"study.workers"},
+    "onnx": {"onnx", "onnx.attention", "onnx.file", "onnx.folding", "onnx.shapes", "onnx.weights"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
 SPEAKERS = {"cli", "report"}
@@ -247,7 +270,7 @@ def called(tree: ast.Module) -> set[str]:
 
 def loaded_by(program: str) -> set[str]:
     """Heavy packages that are loaded after a program has run."""
-    heavy = ("numpy", "pyomo", "pandas", "matplotlib", "highspy")
+    heavy = ("numpy", "pyomo", "pandas", "matplotlib", "highspy", "onnx")
     program += f"\nimport sys; print('loaded', *[name for name in {heavy} if name in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

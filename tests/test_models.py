@@ -441,7 +441,19 @@ def readme_rows(heading: str) -> list[list[str]]:
 
 def keys_and_defaults(kind: type[Any], prefix: str = "") -> dict[str, Any]:
     """Fields of a dataclass and their defaults, MISSING where the key is required."""
-    return {prefix + field.name: field.default for field in fields(kind)}
+    return {
+        prefix + field.name: {} if field.default_factory is dict else field.default
+        for field in fields(kind)
+    }
+
+
+def as_listed(default: Any) -> str:
+    """A default as the tables of the README have it."""
+    if default is MISSING or default is None or default == "":
+        return {MISSING: "required", None: "none", "": "empty"}[default]
+    if isinstance(default, bool):
+        return str(default).lower()
+    return {"()": "`[]`", "{}": "`{}`"}.get(str(default), str(default))
 
 
 @pytest.mark.parametrize(
@@ -461,10 +473,9 @@ def keys_and_defaults(kind: type[Any], prefix: str = "") -> dict[str, Any]:
     ],
 )
 def test_readme_lists_every_key_and_its_default(heading: str, expected: dict[str, Any]) -> None:
-    shown = {MISSING: "required", "": "empty", None: "none", (): "`[]`"}
     listed = {key: default for key, *_, default in readme_rows(heading)}
     assert {key: default.partition(":")[0] for key, default in listed.items()} == {
-        key: shown.get(default, str(default)) for key, default in expected.items()
+        key: as_listed(default) for key, default in expected.items()
     }
 
 

@@ -235,13 +235,12 @@ def arrays(**other: npt.ArrayLike) -> dict[str, npt.ArrayLike]:
 
 def test_weights_are_measured_and_activations_assumed() -> None:
     given_arrays = arrays()
-    loaders = {name: (lambda array=array: array) for name, array in given_arrays.items()}
-    table = weight_sensitivity(NETWORK, loaders, (4, 2), "tensor")
+    table = weight_sensitivity(NETWORK, given_arrays, (4, 2), "tensor")
     assert list(table) == ["weight:conv", "weight:fc", "tensor:x", "tensor:y", "tensor:z"]
     assert table["tensor:y"] == {2: 1 / 16, 4: 1 / 256}
     for name, array in given_arrays.items():
         assert table[f"weight:{name}"] == relative_errors(array, (2, 4), "tensor")
-    finer = weight_sensitivity(NETWORK, loaders, [4])["weight:conv"]
+    finer = weight_sensitivity(NETWORK, given_arrays, [4])["weight:conv"]
     assert finer == relative_errors(given_arrays["conv"], [4], "channel")
 
 
@@ -263,9 +262,8 @@ def test_weights_are_measured_and_activations_assumed() -> None:
     ],
 )
 def test_weights_that_do_not_fit(name: str, array: Floats, told: str) -> None:
-    loaders = {key: (lambda value=value: value) for key, value in arrays(**{name: array}).items()}
     with pytest.raises(SpecError, match="weights of layer") as caught:
-        weight_sensitivity(NETWORK, loaders, [4])
+        weight_sensitivity(NETWORK, arrays(**{name: array}), [4])
     assert told in str(caught.value)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from itertools import product
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import oracle
 import pytest
 from command_line import ARRAY, BUDGET, SMALL, run
+from onnx_graphs import imported, model
 
 from codesign import Choices, Design, Problem, load_network
 from codesign.errors import SpecError
@@ -256,27 +256,35 @@ def test_a_width_the_default_quality_needs(
     assert "'tensor:image' at 6 bits and 1 more, which quality 'uniform:6' is measured by" in err
 
 
-def test_weights_reach_the_problem(
-    capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
+def test_weights_of_an_onnx_file_reach_the_problem(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    network = load_network(Path(tiny))
-    weights = {layer.name: _flat(layer.weights, layer.K) for layer in network.layers}
-    flags = import_module("codesign.flags")
-    monkeypatch.setattr(flags, "_layer_weights", lambda given: weights)
-    words = ("--sensitivity", "weights", "--granularity", "tensor", "--pin", "weight:fc=7")
+    rng = np.random.default_rng(7)
+    kernels = {"w": rng.normal(size=(6, 4, 3, 3)), "v": rng.normal(size=(5, 6, 1, 1))}
+    found = imported(
+        tmp_path,
+        model(
+            "conv: a = Conv <pads=[1,1,1,1]> (x, w)\n last: y = Conv (a, v)",
+            {"x": (1, 4, 8, 8)},
+            {name: array.astype(np.float32) for name, array in kernels.items()},
+        ),
+    )
+    words = ("--sensitivity", "weights", "--granularity", "tensor", "--pin", "weight:last=7")
     words += ("--quality", "uniform:5")
-    code, out, err = run(capsys, "solve", tiny, *SMALL, *words, "--json")
+    code, out, err = run(capsys, "solve", str(tmp_path / "tiny.onnx"), *SMALL, *words, "--json")
     assert (code, err) == (0, "")
-    found = json.loads(out)["problem"]["sensitivity"]
-    expected = weight_sensitivity(network, weights, (4, 5, 6, 7, 8), "tensor")
-    assert found == {s: {str(b): e for b, e in row.items()} for s, row in expected.items()}
+    table = json.loads(out)["problem"]["sensitivity"]
+    arrays = {"conv": kernels["w"].astype(np.float32), "last": kernels["v"].astype(np.float32)}
+    expected = weight_sensitivity(found.network, arrays, (4, 5, 6, 7, 8), "tensor")
+    assert {s: {int(b): e for b, e in row.items()} for s, row in table.items()} == {
+        source: pytest.approx(row) for source, row in expected.items()
+    }
 
 
-def _flat(size: int, channels: int) -> Any:
-    import numpy as np
-
-    array = np.random.default_rng(size).normal(size=(channels, size // channels))
-    return lambda: array
+def test_weights_need_a_file_that_holds_them(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
+    code, _, err = run(capsys, "solve", tiny, *SMALL, "--sensitivity", "weights")
+    assert code == 2
+    assert "holds no weights; give an .onnx file, or a table" in err
 
 
 # --- studies --------------------------------------------------------------------------------------

@@ -16,11 +16,10 @@ from codesign.quality.table import (
     rises,
     write_sensitivity,
 )
-from codesign.quality.weights import LayerWeights, weight_sensitivity
+from codesign.quality.weights import weight_sensitivity
 
 __all__ = [
     "GRANULARITIES",
-    "LayerWeights",
     "Quantised",
     "Sensitivity",
     "check_table",

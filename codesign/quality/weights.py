@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -14,30 +13,9 @@ from codesign.network import Layer, Network
 from codesign.quality.quantise import Granularity, relative_errors
 
 
-class LayerWeights(Protocol):
-    """The weights of a network's layers, each loaded when it is asked for.
-
-    ``weights[name]()`` is the array of a layer's weights, output channels first; a mapping of
-    layer names to callables is one.
-    """
-
-    def __contains__(self, name: object, /) -> bool:
-        """Whether a layer's weights are known."""
-
-    def __getitem__(self, name: str, /) -> LoadWeights:
-        """What loads a layer's weights."""
-
-
-class LoadWeights(Protocol):
-    """Loads the weights of one layer."""
-
-    def __call__(self) -> npt.ArrayLike:
-        """The array, output channels first."""
-
-
 def weight_sensitivity(
     network: Network,
-    weights: LayerWeights,
+    weights: Mapping[str, npt.ArrayLike],
     bits: Iterable[int],
     granularity: Granularity = "channel",
 ) -> dict[str, dict[int, float]]:
@@ -51,9 +29,10 @@ def weight_sensitivity(
     Parameters
     ----------
     network : Network
-    weights : mapping of str to callable
-        Layer name to a function that returns its weights, output channels first:
-        ``G·K × C × R × S`` or any shape of as many elements and ``G·K`` channels.
+    weights : mapping of str to array
+        Layer name to its weights, output channels first: ``G·K × C × R × S`` or any shape of as
+        many elements and ``G·K`` channels. Each is asked for once, so a mapping may load them
+        one at a time (`codesign.onnx.Imported.weights`).
     bits : iterable of int
         Every width a tensor may take, and the one of a quality ``uniform:q``.
     granularity : "channel" or "tensor"
@@ -77,10 +56,10 @@ def weight_sensitivity(
     return table | {f"tensor:{name}": dict(activations) for name in network.inner_tensors}
 
 
-def _loaded(layer: Layer, weights: LayerWeights) -> npt.NDArray[np.generic]:
+def _loaded(layer: Layer, weights: Mapping[str, npt.ArrayLike]) -> npt.NDArray[np.generic]:
     if layer.name not in weights:
         raise SpecError(f"weights of layer {layer.name!r}: missing")
-    array = np.asarray(weights[layer.name]())
+    array = np.asarray(weights[layer.name])
     channels = layer.G * layer.K
     if array.size != layer.weights or array.ndim == 0 or array.shape[0] != channels:
         raise SpecError(

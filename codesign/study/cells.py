@@ -41,7 +41,8 @@ WORDS: dict[str, click.Option] = {
     for title, part in options.SOLVE.items()
     if title != "The answer"
     for option in part
-    if option.name != "granularity"  # of weights, which a grid's networks do not bring
+    # A network with symbolic sizes becomes a TOML file first; a grid's networks bring no weights.
+    if option not in options.OF_ONNX and option.name != "granularity"
 }
 VOCABULARY = ("network", *WORDS)
 DEFAULTS: Mapping[str, Any] = (

@@ -79,7 +79,7 @@ class Asker:
         how = {key: given[key] for key in HOW}
         written = self._network(given["network"], 1)
         try:
-            written = self._network(given["network"], given["batch"])
+            written = self._network(given["network"], given["batch"] or 1)
             problem = flags.posed(given, **self._platform(given, written.network))
             terms, refused = terms_to_dict(problem), None
         except (SpecError, click.UsageError) as error:

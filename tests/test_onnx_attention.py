@@ -1,0 +1,108 @@
+"""Attention as one operator: the two products it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import imported, loops, model, story
+
+from codesign.errors import SpecError
+from codesign.onnx import import_onnx
+from codesign.onnx.attention import spell_out
+from codesign.onnx.importing import Imported
+
+OPSET = 23  # the first that has it
+HEADS = {"q": (2, 4, 10, 16), "k": (2, 4, 12, 16), "v": (2, 4, 12, 8)}
+TOKENS = {"q": (2, 10, 64), "k": (2, 12, 16), "v": (2, 12, 16)}  # 8 heads of 8, that share 2
+
+
+def attention(line: str, inputs: Any, outputs: Any = ("y",)) -> onnx.ModelProto:
+    """A model of one node."""
+    made = model(line, inputs, outputs=outputs, opset=OPSET)
+    made.ir_version = 11
+    return made
+
+
+def read(folder: Path, line: str, inputs: Any, outputs: Any = ("y",)) -> Imported:
+    return imported(folder, attention(line, inputs, outputs))
+
+
+def test_heads(tmp_path: Path) -> None:
+    found = read(tmp_path, "a: y = Attention (q, k, v)", HEADS).network
+    assert story(found) == ["a.qk: q × k -> a.qk", "a.av: a.qk × v -> y"]
+    assert [loops(layer) for layer in found.layers] == [
+        {"G": 8, "K": 12, "C": 16, "P": 10, "H": 10},
+        {"G": 8, "K": 8, "C": 12, "P": 10, "H": 10},
+    ]
+
+
+def test_heads_that_share_keys_and_values(tmp_path: Path) -> None:
+    line = "a: y = Attention <q_num_heads=8, kv_num_heads=2, is_causal=1> (q, k, v)"
+    found = read(tmp_path, line, TOKENS)
+    assert story(found.network) == ["a.qk: q × k -> a.qk", "a.av: a.qk × v -> y"]
+    assert [loops(layer) for layer in found.network.layers] == [
+        {"G": 4, "K": 12, "C": 8, "P": 40, "H": 40},  # 4 heads of 10 tokens by the same keys
+        {"G": 4, "K": 8, "C": 12, "P": 40, "H": 40},
+    ]
+    assert found.notes == ()
+
+
+def test_a_mask_is_read_beside_the_queries(tmp_path: Path) -> None:
+    inputs = {**HEADS, "mask": (10, 12)}
+    found = read(tmp_path, "a: y = Attention (q, k, v, mask)", inputs).network
+    assert story(found) == ["a.qk: q + mask × k -> a.masked", "a.av: a.masked × v -> y"]
+
+
+def test_earlier_keys_and_values(tmp_path: Path) -> None:
+    inputs = {**HEADS, "pk": (2, 4, 3, 16), "pv": (2, 4, 3, 8)}
+    line = "a: y, nk, nv = Attention (q, k, v, , pk, pv)"
+    found = read(tmp_path, line, inputs, ("y", "nk", "nv")).network
+    assert found.tensors["nk"] == 2 * 4 * 15 * 16
+    assert [layer.moves for layer in found.layers] == [True] * 4 + [False] * 2
+    assert story(found)[4:] == ["a.qk: q × nk -> a.qk", "a.av: a.qk × nv -> y"]
+
+
+@pytest.mark.parametrize(
+    ("line", "inputs"),
+    [
+        ("a: y = Attention (q, k, v)", HEADS),
+        ("a: y = Attention <q_num_heads=8, kv_num_heads=2> (q, k, v)", TOKENS),
+    ],
+)
+def test_shapes_are_those_of_the_operator(line: str, inputs: Any) -> None:
+    made = attention(line, inputs)
+    expected = onnx.shape_inference.infer_shapes(made, strict_mode=True).graph.output[0]
+    shapes = {name: tuple(shape) for name, shape in inputs.items()}
+    assert spell_out(made, shapes)
+    assert not spell_out(made, shapes)
+    for dim in made.graph.output[0].type.tensor_type.shape.dim:
+        dim.Clear()
+    found = onnx.shape_inference.infer_shapes(made, strict_mode=True, data_prop=True)
+    assert [dim.dim_value for dim in found.graph.output[0].type.tensor_type.shape.dim] == (
+        [dim.dim_value for dim in expected.type.tensor_type.shape.dim]
+    )
+
+
+def test_the_products_are_those_of_the_operator() -> None:
+    """With the scale of 1/√16 left out and a softmax kept, the nodes compute the same."""
+    from onnx.reference import ReferenceEvaluator
+
+    chance = np.random.default_rng(0)
+    line = "a: y = Attention <scale=1.0, q_num_heads=8, kv_num_heads=2> (q, k, v)"
+    made = attention(line, TOKENS)
+    given = {name: chance.normal(size=shape).astype(np.float32) for name, shape in TOKENS.items()}
+    (expected,) = ReferenceEvaluator(made).run(None, given)
+    spell_out(made, TOKENS)
+    (found,) = ReferenceEvaluator(made).run(None, given)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_products_asked_for_before_the_softmax_are_unknown(tmp_path: Path) -> None:
+    line = "a: y, , , scores = Attention (q, k, v)"
+    onnx.save(attention(line, HEADS, ("y", "scores")), tmp_path / "a.onnx")
+    with pytest.raises(SpecError, match=r"unknown operators: Attention \(1\)"):
+        import_onnx(tmp_path / "a.onnx")
