@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
 import pytest
@@ -441,7 +441,12 @@ def readme_rows(heading: str) -> list[list[str]]:
 
 def keys_and_defaults(kind: type[Any], prefix: str = "") -> dict[str, Any]:
     """Fields of a dataclass and their defaults, MISSING where the key is required."""
-    return {prefix + field.name: field.default for field in fields(kind)}
+
+    def default(field: Field[Any]) -> Any:
+        made = field.default_factory
+        return field.default if made is MISSING else made()
+
+    return {prefix + field.name: default(field) for field in fields(kind)}
 
 
 @pytest.mark.parametrize(
@@ -464,7 +469,8 @@ def test_readme_lists_every_key_and_its_default(heading: str, expected: dict[str
     shown = {MISSING: "required", "": "empty", None: "none", (): "`[]`"}
     listed = {key: default for key, *_, default in readme_rows(heading)}
     assert {key: default.partition(":")[0] for key, default in listed.items()} == {
-        key: shown.get(default, str(default)) for key, default in expected.items()
+        key: "`{}`" if default == {} else shown.get(default, str(default).lower())
+        for key, default in expected.items()
     }
 
 
