@@ -60,7 +60,8 @@ class Layer:
         Reads and writes only: zero MACs, no weights.
     parts : mapping of str to int
         Elements the layer touches of a tensor it does not read or write whole (one part of a
-        concatenation, one slice of a split). Of its input and its weight tensor, as many as its
+        concatenation, one slice of a split). One number: as many as it writes of a tensor of
+        which it also reads a part. Of its input and its weight tensor, as many as its
         shape reads; the larger number where one tensor is both.
     """
 
@@ -90,11 +91,6 @@ class Layer:
         for name in self.parts:
             if name not in (*self.reads, self.output):
                 raise SpecError(f"layer {self.name!r}: parts: it does not touch tensor {name!r}")
-        if self.output in self.parts and self.output in self.reads:
-            raise SpecError(
-                f"layer {self.name!r}: reads a part of tensor {self.output!r} and writes another; "
-                "a layer writes a tensor that it does not read"
-            )
         if self.moves:
             self._check_movement()
             return

@@ -15,6 +15,8 @@ import oracle
 import pytest
 from command_line import run
 from random_networks import random_network
+from random_problems import Case
+from test_oracle import compare
 
 from codesign import (
     Accelerator,
@@ -153,10 +155,6 @@ WRONG: dict[str, tuple[tuple[str, str], str]] = {
     "read whole before it is complete": (
         ('output = "deep.out",', 'output = "deep.out", residuals = ["both"],'),
         "layer 'deep': reads tensor 'both' before layer 'up' writes it",
-    ),
-    "read and written in parts": (
-        ("input_dilation = 2,", 'input_dilation = 2, residuals = ["both"],'),
-        "layer 'up': reads a part of tensor 'both' and writes another",
     ),
     "a movement with a kernel": (("moves = true,", "moves = true, R = 2,"), "so it has no R"),
     "a movement with a stride": (
@@ -465,3 +463,39 @@ def test_evaluations_are_what_plain_counting_gives(seed: int) -> None:
         moved = row.dram_bits
         assert moved.weights + moved.ifmap + moved.psum == least
         assert row.cycles == oracle.array_cycles(layer, on.rows, on.cols, on.engine)
+
+
+# --- reading one part of a tensor and writing another -------------------------------------------
+
+
+def dense() -> Network:
+    """A concatenation in place: ``b`` reads what ``a`` wrote and writes beside it."""
+    grid = {"P": 3, "Q": 3, "H": 3, "W": 3}
+    layers = (
+        Layer(name="a", K=2, C=1, input="x", output="t", parts={"t": 18}, **grid),
+        Layer(name="b", K=2, C=2, R=3, S=3, input="t", output="t", parts={"t": 18}, **grid),
+        Layer(name="c", K=2, C=4, input="t", output="y", **grid),
+    )
+    return Network(name="dense", layers=layers, tensors={"x": 9, "t": 36, "y": 18})
+
+
+@pytest.mark.parametrize("method", ["search", "whole"])
+@pytest.mark.parametrize("objective", ["latency_s", "dram_bits", "noise", "area_mm2"])
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_concatenation_in_place(objective: Any, method: Any, tied: bool) -> None:
+    problem = Problem(
+        network=dense(),
+        clock_hz=1e8,
+        dram_bits_per_s=4e8,
+        objective=objective,
+        choices=Choices(
+            rows=(1, 2), cols=(1, 2), weight_bits=(2, 5), activation_bits=(2, 4, 5), tied=tied
+        ),
+    )
+    points = oracle.all_points(problem)
+    for slack in (1.0, 1.3, 3.0):
+        anchor = oracle.best(points, "noise", {})
+        assert anchor is not None
+        limits = {"noise": anchor.value("noise") * slack * 4, "area_mm2": anchor.value("area_mm2")}
+        limits.pop(objective, None)
+        compare(Case(replace(problem, budgets=limits), points), method)
