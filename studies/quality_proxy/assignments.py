@@ -41,9 +41,7 @@ def draw(network: Network, population: str, count: int = COUNT) -> list[Widths]:
     return [dict(zip(names, row, strict=True)) for row in bits.tolist()]
 
 
-def measure(
-    subject: Subject, population: str, count: int, tell: Callable[[str], None]
-) -> Measured:
+def measure(subject: Subject, population: str, count: int, tell: Callable[[str], None]) -> Measured:
     """Quantise a network at every assignment and test it on the images it has not seen."""
     drawn = draw(subject.network, population, count)
     outcomes = []

@@ -136,9 +136,7 @@ class _Tests:
         self.subject = subject
         self.seen: dict[tuple[tuple[str, int], ...], tuple[np.ndarray, np.ndarray]] = {}
 
-    def chosen(
-        self, strategy: str, proxy: str, level: float, design: codesign.Design
-    ) -> Chosen:
+    def chosen(self, strategy: str, proxy: str, level: float, design: codesign.Design) -> Chosen:
         widths = inner_widths(design)
         key = tuple(sorted(widths.items()))
         if key not in self.seen:

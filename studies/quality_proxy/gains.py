@@ -107,9 +107,7 @@ def _curve(chosen: list[Chosen], counts: dict[int, np.ndarray]) -> Curve:
 def _same_budget(baseline: Curve, curve: Curve, level: float) -> dict[str, float]:
     one, other = baseline.at(level), curve.at(level)
     better = POINTS * (curve.accuracy[:, other] - baseline.accuracy[:, one])
-    ratio = np.exp(
-        baseline.goodness("divergence")[:, one] - curve.goodness("divergence")[:, other]
-    )
+    ratio = np.exp(baseline.goodness("divergence")[:, one] - curve.goodness("divergence")[:, other])
     return {
         "level_bits": level,
         "one_width_latency_us": baseline.latency_us[one],

@@ -17,7 +17,7 @@ from quantised import WIDTHS, QuantisedNet
 from training import Images, weights_of
 
 from codesign import Network
-from codesign.quality.quantise import relative_errors
+from codesign.quality import weight_sensitivity
 
 PROXIES = ("uniform", "weights", "loss", "outputs")
 Table = dict[str, dict[int, float]]
@@ -31,21 +31,15 @@ def sources(network: Network) -> tuple[str, ...]:
 
 def tables(net: QuantisedNet, network: Network, calibration: Images) -> dict[str, Table]:
     """The table of each proxy for a trained network."""
-    uniform = {source: {bits: 4.0**-bits for bits in WIDTHS} for source in sources(network)}
-    errors = {
-        f"weight:{name}": relative_errors(array, WIDTHS)
-        for name, array in weights_of(net.net).items()
-    }
+    arrays = {name: lambda array=array: array for name, array in weights_of(net.net).items()}
     return {
-        "uniform": uniform,
-        "weights": uniform | errors,
+        "uniform": {source: {bits: 4.0**-bits for bits in WIDTHS} for source in sources(network)},
+        "weights": weight_sensitivity(network, arrays, WIDTHS),
         **_perturbed(net, sources(network), calibration),
     }
 
 
-def _perturbed(
-    net: QuantisedNet, names: tuple[str, ...], calibration: Images
-) -> dict[str, Table]:
+def _perturbed(net: QuantisedNet, names: tuple[str, ...], calibration: Images) -> dict[str, Table]:
     """``loss`` and ``outputs``: each tensor alone, at each width."""
     floating = net.logits(calibration.values, {})
     whole = net.outcome(calibration, {}, floating).loss.mean()

@@ -17,7 +17,7 @@ from architectures import Net
 from torch import Tensor, nn
 from training import Images, weights_of
 
-from codesign.quality.quantise import quantise
+from codesign.quality import quantise
 
 WIDTHS = (2, 3, 4, 5, 6, 7, 8)
 CLIPS = np.geomspace(0.05, 1.0, 60)  # tried, as shares of the largest magnitude

@@ -1,4 +1,4 @@
-"""The trained networks under study: each architecture three times, each time other images unseen."""
+"""The trained networks under study: each architecture three times, with other images unseen."""
 
 from __future__ import annotations
 
