@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from codesign import quality
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
     from codesign.evaluation import Evaluation, evaluate
@@ -74,6 +75,7 @@ __all__ = [
     "load_network",
     "load_technology",
     "pareto",
+    "quality",
     "solve",
 ]
 
@@ -84,6 +86,8 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module(f"codesign.{_HOME[name]}"), name)
         globals()[name] = value
         return value
+    if name == "quality":
+        return import_module("codesign.quality")  # which makes it a name of this module
     raise AttributeError(f"module 'codesign' has no attribute {name!r}")
 
 

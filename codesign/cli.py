@@ -92,6 +92,7 @@ def solve(**given: Any) -> int:
     flags.check_contradictions(given, SOLVE_CONTRADICTIONS)
     flags.check_files(given)
     problem = flags.problem(given)
+    flags.warn_of_rises(problem.sensitivity)
     design = _solved(problem, given)
     _hand_over(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
@@ -121,6 +122,7 @@ def pareto(**given: Any) -> int:
     flags.check_files(given)
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = flags.problem({**given, "minimize": first})
+    flags.warn_of_rises(problem.sensitivity)
     with _default_quality(given, first), _watched(given, "front_line") as on_progress:
         found = find_front(
             problem,
@@ -165,8 +167,11 @@ def evaluate(**given: Any) -> int:
     flags.check_files(given)
     network = load_network(flags.name_or_path(given["network"])).batched(given["batch"])
     accelerator = flags.accelerator(given)
+    widths = flags.widths(given, network, accelerator)
+    sensitivity = flags.sensitivity(given, network, {*widths.values()})
+    flags.warn_of_rises(sensitivity)
     evaluation = evaluate_network(
-        network, accelerator, flags.widths(given, network, accelerator), roofline=given["roofline"]
+        network, accelerator, widths, roofline=given["roofline"], sensitivity=sensitivity
     )
     _hand_over(evaluation, given)
     return PROVEN

@@ -27,6 +27,7 @@ from codesign.figures import (
 from codesign.hardware import Accelerator, Bits
 from codesign.network import Layer, Name, Network
 from codesign.problem import METRICS
+from codesign.quality import Sensitivity, check_table
 from codesign.schema import described, nearest
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 Roofline = Literal["tiled", "ideal"]
 ROOFLINES = get_args(Roofline)
 Widths = int | tuple[int, int] | Mapping[str, int]
-Sensitivity = Mapping[str, Mapping[int, float]]
 
 
 @described
@@ -195,11 +195,13 @@ def evaluate(
         price = best_tiled_layer if roofline == "tiled" else ideal_layer
         layers.append(price(network, layer, accelerator, weight_bits, tensor_bits))
 
+    if sensitivity is not None:
+        results = [f"tensor:{name}" for name in network.outputs]  # their width is no choice
+        check_table(sensitivity, [(t, bits) for t, bits in given.items() if t not in results])
+
     def noise_of(source: str, bits: int) -> float:
         if sensitivity is None:
             return float(default_noise(bits))
-        if bits not in sensitivity.get(source, {}):
-            raise SpecError(f"sensitivity: no value for {source!r} at {bits} bits")
         return float(sensitivity[source][bits])
 
     metrics, absent = totals(network, accelerator, tensor_bits, layers, noise_of)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from codesign.hardware import Accelerator
     from codesign.network import Network
     from codesign.problem import Choices, Problem
+    from codesign.quality import LayerWeights, Sensitivity
 
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -41,6 +42,7 @@ def check_files(given: dict[str, Any]) -> None:
 
     read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
+    taken += [Path(text) for text in [given.get("sensitivity")] if text]
     taken += [given["csv"]] if "csv" in given else []
     folder = given.get("designs")
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -175,7 +177,11 @@ def problem(given: dict[str, Any]) -> Problem:
 def posed(given: dict[str, Any], **platform: Any) -> Problem:
     """The problem of what is given and, already read, what it is about: fields of `Problem`."""
     from codesign.problem import Problem
+    from codesign.quality import uniform_bits
 
+    choices, quality = _choices(given), _quality(given)
+    wanted = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
+    wanted |= {bits for bits in [quality and uniform_bits(quality)] if bits}
     budgets: dict[Any, float] = {
         metric: given[name] * factor
         for name, (metric, factor) in LIMITS.items()
@@ -184,11 +190,45 @@ def posed(given: dict[str, Any], **platform: Any) -> Problem:
     return Problem(
         clock_hz=given["clock_mhz"] * HZ_PER_MHZ,
         area_overhead=given["area_overhead"],
-        choices=_choices(given),
-        quality=_quality(given),
+        choices=choices,
+        sensitivity=sensitivity(given, platform["network"], wanted),
+        quality=quality,
         objective=OBJECTIVES[given["minimize"]],  # type: ignore[arg-type]
         budgets=budgets,
         **platform,
+    )
+
+
+def sensitivity(given: dict[str, Any], network: Network, bits: Iterable[int]) -> Sensitivity | None:
+    """The table asked for: given, read from a file, or measured on the weights at some widths."""
+    from codesign.quality import read_sensitivity, weight_sensitivity
+
+    asked, granularity = given["sensitivity"], given["granularity"]
+    if granularity is not None and asked != "weights":
+        raise click.UsageError("--granularity says how --sensitivity weights measures; give both.")
+    if asked == "weights":
+        weights = _layer_weights(given["network"])
+        return weight_sensitivity(network, weights, bits, granularity or "channel")
+    return read_sensitivity(asked) if isinstance(asked, str) else asked  # a study has a table
+
+
+def warn_of_rises(table: Sensitivity | None) -> None:
+    """Say on stderr where more bits lose more: such a table is taken, but not in silence."""
+    from codesign.quality import rises
+
+    found = None if table is None else rises(table)
+    if found is not None:
+        click.echo(f"codesign: warning: {found}", err=True)
+
+
+def _layer_weights(network: object) -> LayerWeights:
+    """The weights of NETWORK, each loaded when it is asked for.
+
+    JOIN HERE: of an .onnx path the reader of ONNX files returns a mapping of layer names to
+    functions; anything else has no weights.
+    """
+    raise SpecError(
+        f"--sensitivity weights: {network} holds no weights; give an .onnx file, or a table"
     )
 
 

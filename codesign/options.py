@@ -155,11 +155,22 @@ def flag(name: str, text: str) -> click.Option:
 
 BATCH = option("--batch", "N", "Images at once.", 1, type=click.IntRange(1, 10**6))
 
-QUALITY_SAYS = ("--quality", "uniform:BITS", "At most the noise of BITS everywhere, or none.")
+QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
+QUALITY_SAYS = ("--quality", "uniform:BITS|sqnr:DB", QUALITY_HELP)
+SENSITIVITY = (
+    option(
+        *("--sensitivity", "WHAT", "Noise of each tensor: a .csv or .toml table, or weights."),
+        told="4^−bits",
+    ),
+    choice(
+        *("--granularity", ("channel", "tensor"), "Steps of --sensitivity weights.", None),
+        told="channel",
+    ),
+)
 OF_ONE_DESIGN = ("What is wanted", "The search", "The answer")  # sections only `solve` has as such
 
 SOLVE = {
-    "The network": (BATCH,),
+    "The network": (BATCH, *SENSITIVITY),
     "The platform": (
         option("--technology", "NAME", "Shipped name or TOML file.", TECHNOLOGY),
         option("--sram", "KIND", "Kind of SRAM, as in dual-port.", told="the technology's own"),
@@ -215,6 +226,7 @@ EXACT_PSUMS = "as wide as the sum can get"
 EVALUATE = {
     "The network": (
         BATCH,
+        *SENSITIVITY,
         option("--bits", "B", "Width of weights and activations.", type=ONE_WIDTH, told="the PE's"),
         option("--weight-bits", "B", "Width of weights, not --bits.", type=ONE_WIDTH),
         option("--activation-bits", "B", "Width of activations, not --bits.", type=ONE_WIDTH),

@@ -15,6 +15,7 @@ from codesign.costs.arithmetic import default_noise
 from codesign.errors import SpecError
 from codesign.hardware import MAX_BITS, ArraySide, Bits, Precision
 from codesign.network import Name, Network
+from codesign.quality import check_table, noise_limit, uniform_bits
 from codesign.schema import described, nearest
 from codesign.specs import load_memory, load_technology
 from codesign.technology import Positive, Technology
@@ -110,8 +111,9 @@ class Problem:
         ``{"weight:<layer>" or "tensor:<tensor>": {bits: noise}}``; None means ``4^(−bits)``
         for every tensor.
     quality : str or None
-        ``"uniform:q"``: at most the noise of the same network at ``q`` bits everywhere. Becomes
-        the budget ``noise``.
+        ``"uniform:q"``: at most the noise of the same network at ``q`` bits everywhere.
+        ``"sqnr:DB"``: at most ``10^(−DB/10)``, see `codesign.quality.budget`. Becomes the budget
+        ``noise``.
     objective : str
         The metric to minimise, one of `METRICS`: ``latency_s``, ``area_mm2``, ``dram_bits``,
         ``noise``, ``model_bits``, ``bops``.
@@ -144,7 +146,7 @@ class Problem:
         self._check_pins()
         self._check_sensitivity()
         if self.quality is not None:
-            limit = self.uniform_noise(uniform_bits(self.quality))
+            limit = noise_limit(self.quality, self.uniform_noise)
             given = self.budgets.get("noise", limit)
             if not math.isclose(given, limit, rel_tol=1e-12):
                 raise SpecError(
@@ -193,18 +195,15 @@ class Problem:
                 )
 
     def _check_sensitivity(self) -> None:
+        uniform = None if self.quality is None else uniform_bits(self.quality)
         if self.sensitivity is None:
-            if self.quality is not None:
-                uniform_bits(self.quality)
             return
-        for key in self.sensitivity:
-            if key not in self.noise_sources:
-                raise SpecError(f"sensitivity: unknown {key!r}{nearest(key, self.noise_sources)}")
-        uniform = () if self.quality is None else (uniform_bits(self.quality),)
-        for source in self.noise_sources:
-            for bits in (*self.allowed_bits(source), *uniform):
-                if bits not in self.sensitivity.get(source, {}):
-                    raise SpecError(f"sensitivity: no value for {source!r} at {bits} bits")
+        sources = self.noise_sources
+        allowed = [(source, bits) for source in sources for bits in self.allowed_bits(source)]
+        check_table(self.sensitivity, allowed)
+        if uniform is not None:
+            why = f", which quality {self.quality!r} is measured by"
+            check_table(self.sensitivity, [(source, uniform) for source in sources], why)
 
 
 @dataclass(frozen=True)
@@ -225,17 +224,3 @@ class Goal:
         return all(
             metrics[name] <= limit * (1 + BUDGET_TOLERANCE) for name, limit in self.limits.items()
         )
-
-
-def uniform_bits(quality: str) -> int:
-    """``q`` of ``"uniform:q"``.
-
-    Raises
-    ------
-    SpecError
-        Anything else.
-    """
-    kind, _, bits = quality.partition(":")
-    if kind != "uniform" or not bits.isdecimal() or not 1 <= int(bits) <= MAX_BITS:
-        raise SpecError(f"quality {quality!r}: write uniform:<bits>, as in uniform:6, 1 to 32 bits")
-    return int(bits)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codesign.flags import warn_of_rises
 from codesign.options import FILE, flag, option
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def run(**given: Any) -> int:
         raise click.UsageError("--workers and --dask contradict each other.")
     file, store = given["file"], given["store"]
     grid = Study.load(file)
+    for value in grid.axes.get("sensitivity", ()):
+        warn_of_rises(value.given)
     store = Path(f"{file.stem}.sqlite") if store is None else store
     try:
         with ExitStack() as stack:

@@ -20,6 +20,8 @@ def layer_bops(layer: Layer, weight_bits: npt.ArrayLike, activation_bits: npt.Ar
 def default_noise(bits: npt.ArrayLike) -> Floats:
     """``4^(−b)``: quantisation noise of a tensor at ``b`` bits, relative to sensitivity 1.
 
-    Uniform quantisation halves its step with each bit, so the noise power falls by four.
+    Uniform quantisation halves its step with each bit, so the noise power falls by four. It is the
+    ratio of that power to the tensor's own where values are uniformly distributed over the range
+    (`codesign.quality.budget` derives it).
     """
     return np.asarray(np.exp2(-2.0 * np.asarray(bits, dtype=np.float64)), dtype=np.float64)

@@ -10,16 +10,19 @@ tensor, is the one of least ``‖W − Q(W)‖²``, found by a search with a gua
     worse than ``z``, hence ``E(s) ≤ E(s*) + ((s − s*)/s*)²`` for ``E = ‖W − Q(W)‖²/‖W‖²``.
 
 Steps are tried from ``max|W|/n`` (nothing clipped) downwards, so close together that ``E`` is at
-most ``4^(−b)/16`` above that of any such step, until what is clipped alone costs more than the best
+most ``4^(−b)/4`` above that of any such step, until what is clipped alone costs more than the best
 step found. Larger steps leave levels unused, which pays for weights that lie on a grid already:
-they are tried where the largest weight falls on a level, and only down to half the levels, because
-a step of which half the levels do is no better than half that step. At one bit ``s = mean|W|`` is
-exact. Above 10 bits clipping no longer pays: there the step is ``max|W|/n`` or what becomes of the
-10-bit one when it is halved for each further bit.
+they are tried where the largest weight falls on a level and a sample of the weights says that it
+may pay, and only down to half the levels, because a step of which half the levels do is no better
+than half that step. Of these steps nothing is promised but that weights on a grid are found to be.
+
+At one bit ``s = mean|W|`` is exact. Above 10 bits clipping no longer pays: there the step is
+``max|W|/n`` or what becomes of the 10-bit one when it is halved for each further bit.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, get_args
 
@@ -36,8 +39,9 @@ GRANULARITIES = get_args(Granularity)
 
 SEARCHED_BITS = 10  # most for which clipping is searched
 BLOCK = 1 << 15  # elements worked on at once, to stay in the cache
+SORTED_FROM = 64  # elements per level from which one row is searched sorted
 SAMPLE = 64  # elements of a row that say whether a step with unused levels may pay
-POLISHES = 4
+POLISHES = 2
 
 
 class Quantised(NamedTuple):
@@ -148,7 +152,7 @@ def _parts(rows: Array) -> Iterator[Array]:
 
 
 def _square_sum(rows: Array) -> float:
-    return float(np.square(rows, dtype=np.float64).sum())
+    return sum(float(np.square(part, dtype=np.float64).sum()) for part in _parts(rows))
 
 
 # --- the search ---------------------------------------------------------------------------------
@@ -182,8 +186,10 @@ def _codes(magnitudes: Array, steps: Array, bits: int) -> Array:
     """The level of each magnitude, in steps."""
     if bits == 1:
         return np.ones_like(magnitudes)
-    nonzero = np.where(steps > 0, steps, 1.0)
-    return np.minimum(np.rint(magnitudes / nonzero), most_code(bits))
+    codes: Array = magnitudes / np.where(steps > 0, steps, steps.dtype.type(1))
+    np.rint(codes, out=codes)
+    np.clip(codes, 0, most_code(bits), out=codes)  # several times faster than `minimum`
+    return codes
 
 
 def _errors(unit: Array, steps: Array, bits: int) -> Floats:
@@ -214,13 +220,55 @@ def _better(
 def _searched(unit: Array, most: int) -> Floats:
     """The best step tried for each row, with levels up to ``most``."""
     bits = most.bit_length() + 1
+    if len(unit) == 1 and unit.size > SORTED_FROM * most:
+        return _searched_sorted(unit[0], most)
     unit = unit.astype(np.float32, copy=False)
     peaks = unit.max(axis=1)
     steps = peaks / np.float32(most)
     errors = _errors(unit, steps, bits)
     _try_unused_levels(unit, peaks, steps, errors, bits)
     _try_clipping(unit, peaks, steps, errors, bits)
-    return steps.astype(np.float64)
+    found: Floats = steps.astype(np.float64)
+    return found
+
+
+def _searched_sorted(magnitudes: Array, most: int) -> Floats:
+    """The same for one long row: sums up to each threshold give the errors of all steps at once."""
+    ascending = np.sort(magnitudes).astype(np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(ascending)])
+    if sums[-1] == 0:
+        return np.zeros(1, np.float64)
+    unclipped = ascending[-1] / np.arange(most, most // 2, -1)
+    kept = _kept_squares(ascending, sums, unclipped, most).max()
+    lowest = math.sqrt(kept / ascending.size) / most  # for as much: elements·(n·s)² ≥ kept
+    count = math.ceil(math.log(lowest / unclipped[0]) / math.log(_ratio(most)))
+    clipped = unclipped[0] * _ratio(most) ** np.arange(1, count + 1)
+    tried: Floats = np.concatenate([unclipped, clipped])
+    best = _kept_squares(ascending, sums, tried, most).argmax()
+    return tried[best : best + 1]
+
+
+def _kept_squares(ascending: Floats, sums: Floats, steps: Floats, most: int) -> Floats:
+    """``⟨W, z⟩²/‖z‖²`` with the codes ``z`` of each step: ``‖W‖²`` less the squared error.
+
+    Parameters
+    ----------
+    ascending : (elements,) array
+    sums : (elements + 1,) array
+        Of the elements before each one.
+    steps : (steps,) array
+    """
+    codes = np.arange(1, most + 1)
+    before = np.searchsorted(ascending, steps[:, None] * (codes - 0.5))
+    along = (sums[-1] - sums[before]).sum(axis=1)
+    square = (ascending.size - before) @ (2 * codes - 1)
+    kept: Floats = np.square(along) / square
+    return kept
+
+
+def _ratio(most: int) -> float:
+    """Of one step tried to the one before."""
+    return 1 - 1 / (2 * (most + 3))
 
 
 def _try_unused_levels(unit: Array, peaks: Array, steps: Array, errors: Floats, bits: int) -> None:
@@ -246,7 +294,7 @@ def _try_clipping(unit: Array, peaks: Array, steps: Array, errors: Floats, bits:
     largest = np.partition(unit, elements - -(-elements // 8), axis=1)[:, -(-elements // 8) * -1 :]
     whole = np.einsum("ij,ij->i", unit, unit)
     tried, rows = peaks / np.float32(most), np.arange(len(unit))
-    ratio = np.float32(1 - 1 / (4 * (most + 3)))
+    ratio = np.float32(_ratio(most))
     while rows.size:
         tried = tried * ratio
         clipped = np.maximum(largest[rows] - most * tried[rows, None], 0)

@@ -74,10 +74,11 @@ class Study:
             What relative paths start from; default: the working folder.
         **grid
             Words of ``codesign solve``'s options, with underscores: ``networks=["resnet18"]``,
-            ``max_area_mm2=[2, 4, 6]``, ``quality="uniform:6"``, …, and ``sensitivity``. A list is
-            an axis, anything else holds for every cell. Networks, technologies and memories may
-            be names, paths or objects. An option that is a list itself is written ``"4,6,8"``, or
-            ``[[4, 6, 8], [8]]`` for an axis of two. ``None``: as if left out.
+            ``max_area_mm2=[2, 4, 6]``, ``quality="uniform:6"``, …. A list is an axis, anything
+            else holds for every cell. Networks, technologies and memories may be names, paths or
+            objects, ``sensitivity`` a table or the path of one. An option that is a list itself is
+            written ``"4,6,8"``, or ``[[4, 6, 8], [8]]`` for an axis of two. ``None``: as if
+            left out.
 
         Raises
         ------

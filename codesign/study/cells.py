@@ -23,7 +23,7 @@ from codesign import options
 from codesign.errors import SpecError
 from codesign.flags import name_or_path
 from codesign.network import Network
-from codesign.problem import uniform_bits
+from codesign.quality import read_sensitivity, uniform_bits
 from codesign.schema import nearest
 from codesign.specs import load_memory, load_network, load_technology
 from codesign.technology import Memory, Technology
@@ -41,8 +41,9 @@ WORDS: dict[str, click.Option] = {
     for title, part in options.SOLVE.items()
     if title != "The answer"
     for option in part
+    if option.name != "granularity"  # of weights, which a grid's networks do not bring
 }
-VOCABULARY = ("network", *WORDS, "sensitivity")
+VOCABULARY = ("network", *WORDS)
 DEFAULTS: Mapping[str, Any] = (
     click.Command("cell", params=[*chain.from_iterable(options.SOLVE.values())])
     .make_context("cell", [])
@@ -137,7 +138,7 @@ def _placed(where: str, word: str, raw: Any, folder: Path | None) -> Value:
         if word in PLATFORM:
             return _described(word, raw, folder)
         if word == "sensitivity":
-            return _sensitivity(raw)
+            return _sensitivity(raw, folder)
         if word == "pin":
             return _pins(raw)
         if WORDS[word].is_flag:
@@ -204,8 +205,12 @@ def _pins(raw: Any) -> Value:
     return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
 
 
-def _sensitivity(raw: Any) -> Value:
-    """A table of noise, shown by the first digits of its hash."""
+def _sensitivity(raw: Any, folder: Path | None) -> Value:
+    """A table of noise: of a file, shown by its path, or shown by the first digits of its hash."""
+    if raw == "none":
+        return Value(None, None)
+    if isinstance(raw, str | Path):
+        return Value(str(raw), read_sensitivity(raw if folder is None else folder / raw))
     if not isinstance(raw, Mapping) or not all(isinstance(row, Mapping) for row in raw.values()):
         raise SpecError("write a table of noise by bits for each tensor, {'weight:conv1': {8: …}}")
     table: dict[str, dict[int, Any]] = {}

@@ -113,7 +113,6 @@ class Asker:
             "network": network,
             "technology": technology.with_sram(given["sram"]) if given["sram"] else technology,
             "dram_bits_per_s": gbit_per_s * BITS_PER_GBIT if gbit_per_s else memory.bits_per_s,
-            "sensitivity": given.get("sensitivity"),
         }
 
     def _network(self, network: Network, batch: int) -> Written:

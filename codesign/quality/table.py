@@ -1,0 +1,212 @@
+"""Tables of sensitivity: what each tensor loses at each width, in files of one's own.
+
+A loss is anything that adds up over the tensors of a network and should be small: a perturbation
+weighted by the Hessian (Yao et al., HAWQ-V3, ICML 2021, arXiv:2011.10680), a measured drop in
+accuracy, or the reciprocal SQNR that the default ``4^(−b)`` stands for.
+
+As CSV, one row for each tensor and width, the columns in any order, lines that start with ``#``
+left out::
+
+    tensor,bits,loss
+    weight:conv1,4,0.0123
+    tensor:image,4,0.0039
+
+As TOML, one table for each tensor, the same as `Problem.sensitivity`::
+
+    "weight:conv1" = { 4 = 0.0123, 8 = 0.0001 }
+    "tensor:image" = { 4 = 0.0039, 8 = 0.00002 }
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from codesign.errors import SpecError
+from codesign.hardware import MAX_BITS
+from codesign.schema import nearest
+from codesign.text_files import read_text, write_whole
+
+Sensitivity = Mapping[str, Mapping[int, float]]
+
+COLUMNS = ("tensor", "bits", "loss")
+SUFFIXES = (".csv", ".toml")
+MOST_LOSS = 1e30
+NAMED = 3  # missing or rising entries that a message names
+ROUNDING = 1e-9  # of a tensor's largest loss: less is no rise
+
+
+def read_sensitivity(path: str | Path) -> dict[str, dict[int, float]]:
+    """A table for `Problem.sensitivity` from a CSV or TOML file; see the module's text.
+
+    Whether it has every entry is a question of the problem, which checks it. A loss that rises with
+    the bits is taken as it is; `rises` finds such.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, unknown columns, an entry that is no tensor, width or loss, or one given twice.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise SpecError(f"{path}: a table of sensitivity ends in {' or '.join(SUFFIXES)}")
+    text = read_text(path).removeprefix("\ufeff")
+    entries = _csv_entries if path.suffix.lower() == ".csv" else _toml_entries
+    table: dict[str, dict[int, float]] = {}
+    for where, tensor, bits, loss in entries(path, text):
+        kind, _, name = tensor.partition(":")
+        if kind not in ("weight", "tensor") or not name:
+            raise SpecError(f"{where}: tensor {tensor!r}: write weight:<layer> or tensor:<tensor>")
+        row = table.setdefault(tensor, {})
+        width = _width(bits, where)
+        if width in row:
+            raise SpecError(f"{where}: {tensor!r} at {width} bits is given twice")
+        row[width] = _loss(loss, where)
+    if not table:
+        raise SpecError(f"{path}: a table without entries")
+    return table
+
+
+def write_sensitivity(table: Sensitivity, path: str | Path) -> None:
+    """Write a table as CSV, whole or not at all; `read_sensitivity` reads the same numbers back.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be written, or does not end in .csv.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".csv":
+        raise SpecError(f"{path}: must end in .csv")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for tensor, row in table.items():
+        writer.writerows((tensor, bits, repr(float(row[bits]))) for bits in sorted(row))
+    write_whole(path, text.getvalue())
+
+
+def check_table(table: Sensitivity, needed: Iterable[tuple[str, int]], why: str = "") -> None:
+    """Refuse a table that lacks entries, or has some for what is no tensor of the network.
+
+    Parameters
+    ----------
+    needed : iterable of (tensor, bits)
+        Every tensor of the network at least once.
+    why : str
+        Added to the message.
+
+    Raises
+    ------
+    SpecError
+        Naming what is unknown, or the first missing entries and how many there are.
+    """
+    needed = tuple(dict.fromkeys(needed))
+    known = tuple(dict.fromkeys(tensor for tensor, _ in needed))
+    for tensor in table:
+        if tensor not in known:
+            raise SpecError(f"sensitivity: unknown {tensor!r}{nearest(tensor, known)}")
+    missing = [
+        f"{tensor!r} at {bits} bits" for tensor, bits in needed if bits not in table.get(tensor, {})
+    ]
+    if missing:
+        raise SpecError(f"sensitivity: no value for {_some(missing)}{why}")
+
+
+def rises(table: Sensitivity) -> str | None:
+    """Where more bits lose more, in words; None where they never do."""
+    found = []
+    for tensor, row in table.items():
+        widths = sorted(row)
+        slack = ROUNDING * max(row.values(), default=0.0)
+        for fewer, more in pairwise(widths):
+            if row[more] > row[fewer] + slack:
+                found.append(
+                    f"{tensor!r} ({row[fewer]:.4g} at {fewer} bits, {row[more]:.4g} at {more})"
+                )
+    if not found:
+        return None
+    return f"sensitivity: more bits lose more for {_some(found)}"
+
+
+def _some(entries: list[str]) -> str:
+    """The first few of a list in words, and how many more."""
+    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
+    return ", ".join(entries[:NAMED]) + more
+
+
+Entry = tuple[str, str, Any, Any]  # where it stands, tensor, bits, loss
+
+
+def _csv_entries(path: Path, text: str) -> Iterator[Entry]:
+    lines = ("\n" if line.startswith("#") else line for line in io.StringIO(text))
+    reader = csv.reader(lines, strict=True, skipinitialspace=True)
+    columns: list[str] = []
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            where = f"{path}: line {reader.line_num}"
+            if not columns:
+                columns = _headings(cells, where)
+                continue
+            if len(cells) != len(columns):
+                raise SpecError(f"{where}: {len(cells)} cells for {len(columns)} columns")
+            named = dict(zip(columns, cells, strict=True))
+            yield where, named["tensor"], named["bits"], named["loss"]
+    except csv.Error as error:
+        raise SpecError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
+
+
+def _headings(cells: list[str], where: str) -> list[str]:
+    for name in cells:
+        if name not in COLUMNS:
+            raise SpecError(
+                f"{where}: unknown column {name!r}{nearest(name, COLUMNS)} "
+                f"(needed: {', '.join(COLUMNS)})"
+            )
+    for name in COLUMNS:
+        if cells.count(name) != 1:
+            fault = "missing" if name not in cells else "there twice"
+            raise SpecError(f"{where}: column {name!r} is {fault} (needed: {', '.join(COLUMNS)})")
+    return cells
+
+
+def _toml_entries(path: Path, text: str) -> Iterator[Entry]:
+    try:
+        content = tomllib.loads(text)
+    except ValueError as error:
+        raise SpecError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: not a table of sensitivity: nested too deeply") from None
+    for tensor, row in content.items():
+        if not isinstance(row, Mapping):
+            raise SpecError(f'{path}: {tensor}: write a table of losses, "{tensor}" = {{ 8 = … }}')
+        for bits, loss in row.items():
+            yield f"{path}: {tensor}: {bits}", tensor, bits, loss
+
+
+def _width(given: str, where: str) -> int:
+    short = given.isascii() and given.isdecimal() and len(given) <= 2
+    if not short or not 1 <= int(given) <= MAX_BITS:
+        raise SpecError(f"{where}: bits must be a whole number from 1 to {MAX_BITS}, got {given!r}")
+    return int(given)
+
+
+def _loss(given: Any, where: str) -> float:
+    try:
+        loss = math.nan if isinstance(given, bool) or "_" in str(given) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        loss = math.nan
+    if not 0 <= loss <= MOST_LOSS:
+        raise SpecError(
+            f"{where}: loss must be a number from 0 to {MOST_LOSS:g}, got {str(given)[:40]!r}"
+        )
+    return loss
