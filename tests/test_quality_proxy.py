@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch", reason="trains the study's networks")
-pytest.importorskip("sklearn", reason="has the study's images")
+isotonic_regression = pytest.importorskip(
+    "sklearn.isotonic", reason="has the study's images, too"
+).isotonic_regression
 scipy_stats = pytest.importorskip("scipy.stats", reason="comes with scikit-learn")
 
 STUDY = Path(__file__).parent.parent / "studies" / "quality_proxy"
@@ -213,14 +215,15 @@ def test_designs_keep_the_budget_they_are_given(study: Any, subject: Any, proxy:
 
 
 def test_equal_quality_is_read_off_a_monotone_fit(study: Any) -> None:
-    reached_at = study["gains"].reached_at
-    latency_us = np.array([30.0, 10.0, 20.0, 40.0])
-    goodness = np.array([0.4, 0.0, 0.6, 1.0])  # 20 and 30 µs are pooled to 0.5
-    assert reached_at(latency_us, goodness, 0.25) == pytest.approx(15)
-    assert reached_at(latency_us, goodness, 0.5) == pytest.approx(20)
-    assert reached_at(latency_us, goodness, 0.75) == pytest.approx(35)
-    assert reached_at(latency_us, goodness, -1) == 10
-    assert math.isinf(reached_at(latency_us, goodness, 1.1))
+    curve_of, levels = study["gains"].Curve, np.array([2.0, 3.0, 4.0, 5.0])
+    accuracy = np.array([[0.4, 0.0, 0.6, 1.0]] * 3)
+    curve = curve_of(levels, np.array([30.0, 10.0, 20.0, 40.0]), accuracy, 1 - accuracy)
+    wanted = np.array([[0.25, 0.5, 0.75, 1.1]] * 3)  # the points at 20 and 30 µs are pooled to 0.5
+    baseline = curve_of(levels, np.full(4, 50.0), wanted, 1 - wanted)
+    saved = study["gains"].saved(baseline, curve, "accuracy")
+    expected = [1 - 15 / 50, 1 - 20 / 50, 1 - 35 / 50, -math.inf]
+    assert saved.T.tolist() == [pytest.approx(expected)] * 3
+    assert study["gains"].reached_at(np.array([10.0, 20.0]), np.array([0.0, 1.0]), -1) == 10
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say(study: Any) -> None:
@@ -307,16 +310,16 @@ def test_committed_gains_follow_from_the_designs(study: Any, frames: Any) -> Non
         assert row.divergence_ratio == pytest.approx(ratio, rel=1e-2)
     for row in frames["equal_quality"].query("measure == 'divergence'").itertuples():
         one = means.loc[(row.architecture, "one width", "", row.level_bits)]
-        curve = means.loc[(row.architecture, row.strategy, row.proxy)]
-        goodness = -np.log(curve["divergence"].to_numpy())
-        found = study["gains"].reached_at(
-            curve["latency_us"].to_numpy(), goodness, -math.log(one["divergence"])
-        )
-        saved = 1 - found / one["latency_us"]
-        if math.isfinite(saved):
-            assert row.latency_saved == pytest.approx(saved, abs=2e-3)
-        else:
-            assert math.isnan(row.latency_saved)
+        curve = means.loc[(row.architecture, row.strategy, row.proxy)].sort_values("latency_us")
+        fit = isotonic_regression(-np.log(curve["divergence"].to_numpy()))
+        reached = fit >= -math.log(one["divergence"])
+        if math.isnan(row.latency_saved):
+            assert not reached.any()
+        else:  # between the last point that is worse and the first that is not
+            first = int(np.flatnonzero(reached)[0])
+            around = curve["latency_us"].to_numpy()[max(first - 1, 0) : first + 1]
+            latency_us = (1 - row.latency_saved) * one["latency_us"]
+            assert around[0] - 0.01 <= latency_us <= around[-1] + 0.01
 
 
 def test_every_committed_design_is_proven(frames: Any) -> None:

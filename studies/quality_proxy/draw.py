@@ -19,7 +19,7 @@ LOOKS = {  # of a proxy's line: colour, line, marker
     "outputs": ("black", "--", "^"),
 }
 WORST_POINTS = 8.0  # drops of accuracy beyond are not drawn
-WORST_DIVERGENCE, LEAST_DIVERGENCE = 0.3, 1e-4
+WORST_DIVERGENCE, LEAST_DIVERGENCE = 0.5, 1e-4
 MEASURES = {"accuracy_drop": "accuracy drop", "divergence": "divergence"}
 NAMED_BITS = (3, 4, 5, 6)  # designs of one width that are labelled
 
@@ -86,9 +86,7 @@ def ranks(correlations: pd.DataFrame, ceilings: pd.DataFrame) -> Figure:
 
 def _draw_ranks(axes: Axes, rows: pd.DataFrame) -> None:
     places = np.arange(len(PREDICTORS))
-    for shift, (measure, words), filled in zip(
-        (0.16, -0.16), MEASURES.items(), (1, 0), strict=True
-    ):
+    for shift, (measure, words) in zip((0.16, -0.16), MEASURES.items(), strict=True):
         mine = rows[rows["measure"] == measure].set_index("predictor").loc[list(PREDICTORS)]
         spread = [mine["spearman"] - mine["low"], mine["high"] - mine["spearman"]]
         look = {"color": "black", "ms": 6, "capsize": 3, "fmt": "o" if shift > 0 else "s"}
@@ -152,5 +150,12 @@ def _draw_one_width(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
     for bits, x, y in rows[["level_bits", "latency_us", measure]].itertuples(index=False):
         if bits in NAMED_BITS:
             axes.annotate(
-                f"{bits:.0f} bits", (x, y), (6, 5), textcoords="offset points", fontsize=8
+                f"{bits:.0f} bits",
+                (x, y),
+                (8, 0),
+                textcoords="offset points",
+                verticalalignment="center",
+                fontsize=8,
+                bbox={"boxstyle": "square,pad=0.05", "color": "white", "alpha": 0.8},
             )
+    axes.margins(x=0.15)

@@ -7,11 +7,13 @@ is a monotone regression, not the best of the points, which would favour whoever
 
 All is over the three networks of an architecture together: mean latency, and each image judged by
 the network that has not seen it. Intervals are bootstrap percentiles over the images, resampled
-within each network; the networks and designs stay as they are.
+within each network; the networks and designs stay as they are. What the networks differ by is told
+by the least and the most that one of them gains.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,7 @@ SEED = 31
 INTERVAL = (2.5, 97.5)  # percentiles: 95 %
 LEAST_DIVERGENCE = 1e-12  # nats, in place of zero where logarithms are taken
 POINTS = 100  # percentage points
+ONE_WIDTH = ("one width", "")  # strategy and proxy
 
 
 @dataclass(frozen=True)
@@ -60,20 +63,35 @@ def gains(chosen: list[Chosen], resamples: int = RESAMPLES) -> tuple[pd.DataFram
     same, equal = [], []
     for architecture in dict.fromkeys(x.architecture for x in chosen):
         mine = [x for x in chosen if x.architecture == architecture]
-        counts = _resampled(mine, resamples)
-        curves = {
-            key: _curve([x for x in mine if (x.strategy, x.proxy) == key], counts)
-            for key in dict.fromkeys((x.strategy, x.proxy) for x in mine)
-        }
-        baseline = curves.pop(("one width", ""))
-        for (strategy, proxy), curve in curves.items():
-            where = {"architecture": architecture, "strategy": strategy, "proxy": proxy}
-            for level in baseline.levels:
-                if level in curve.levels:
-                    same.append(where | _same_budget(baseline, curve, level))
-                for measure in ("accuracy", "divergence"):
-                    equal.append(where | _equal_quality(baseline, curve, level, measure))
+        curves = _curves(mine, resamples)
+        alone = [
+            _curves([x for x in mine if x.fold == fold], 0)
+            for fold in dict.fromkeys(x.fold for x in mine)
+        ]
+        baseline = curves[ONE_WIDTH]
+        for key, curve in curves.items():
+            if key == ONE_WIDTH:
+                continue
+            where = {"architecture": architecture, "strategy": key[0], "proxy": key[1]}
+            same += [
+                where | _same_budget(baseline, curve, level)
+                for level in baseline.levels
+                if level in curve.levels
+            ]
+            for measure in ("accuracy", "divergence"):
+                of_each = [saved(own[ONE_WIDTH], own[key], measure)[:, 0] for own in alone]
+                rows = _equal_quality(baseline, curve, measure, np.array(of_each))
+                equal += [where | {"measure": measure} | row for row in rows]
     return pd.DataFrame(same), pd.DataFrame(equal)
+
+
+def _curves(chosen: list[Chosen], resamples: int) -> dict[tuple[str, str], Curve]:
+    """By strategy and proxy."""
+    counts = _resampled(chosen, resamples)
+    return {
+        key: _curve([x for x in chosen if (x.strategy, x.proxy) == key], counts)
+        for key in dict.fromkeys((x.strategy, x.proxy) for x in chosen)
+    }
 
 
 def _resampled(chosen: list[Chosen], resamples: int) -> dict[int, np.ndarray]:
@@ -119,46 +137,64 @@ def _same_budget(baseline: Curve, curve: Curve, level: float) -> dict[str, float
 
 
 def _equal_quality(
-    baseline: Curve, curve: Curve, level: float, measure: str
-) -> dict[str, float | str]:
-    one = baseline.at(level)
-    wanted = baseline.goodness(measure)[:, one]
+    baseline: Curve, curve: Curve, measure: str, of_each: np.ndarray
+) -> Iterator[dict[str, float]]:
+    """A row for each level of the baseline; ``of_each`` is what (networks, levels) save alone."""
+    for level, whole, alone in zip(
+        baseline.levels, saved(baseline, curve, measure), of_each.T, strict=True
+    ):
+        yield {
+            "level_bits": level,
+            "one_width_latency_us": baseline.latency_us[baseline.at(level)],
+            **_interval("latency_saved", whole),
+            "latency_saved_least_network": _finite(alone.min()),
+            "latency_saved_most_network": _finite(alone.max()),
+            "resamples_reached": float(np.isfinite(whole[1:]).mean()),
+        }
+
+
+def saved(baseline: Curve, curve: Curve, measure: str) -> np.ndarray:
+    """Share of the latency saved at each level of the baseline, where the curve is as good.
+
+    Returns
+    -------
+    floats, shape (levels, 1 + resamples)
+        -inf where it never is.
+    """
+    order = np.argsort(curve.latency_us, kind="stable")
+    latency_us = curve.latency_us[order]
+    fits = np.array([isotonic_regression(row) for row in curve.goodness(measure)[:, order]])
     found = np.array(
         [
-            reached_at(curve.latency_us, goodness, target)
-            for goodness, target in zip(curve.goodness(measure), wanted, strict=True)
+            [reached_at(latency_us, *pair) for pair in zip(fits, wanted, strict=True)]
+            for wanted in baseline.goodness(measure).T
         ]
     )
-    saved = 1 - found / baseline.latency_us[one]
-    return {
-        "measure": measure,
-        "level_bits": level,
-        "one_width_latency_us": baseline.latency_us[one],
-        **_interval("latency_saved", saved),
-        "resamples_reached": float(np.isfinite(found[1:]).mean()),
-    }
+    return np.asarray(1 - found / baseline.latency_us[:, None])
 
 
-def reached_at(latency_us: np.ndarray, goodness: np.ndarray, wanted: float) -> float:
-    """Least latency at which a monotone fit of ``goodness`` is ``wanted``; inf where it never is.
+def reached_at(latency_us: np.ndarray, fit: np.ndarray, wanted: float) -> float:
+    """Least latency at which a fit that rises with latency is ``wanted``; inf where it never is.
 
     Between points it is interpolated. Where even the fastest point is better, the latency is that
     of the fastest: a bound.
     """
-    order = np.argsort(latency_us, kind="stable")
-    x, y = latency_us[order], isotonic_regression(goodness[order])
-    good = np.flatnonzero(y >= wanted)
-    if not len(good):
+    first = int(np.searchsorted(fit, wanted))
+    if first == len(fit):
         return np.inf
-    first = int(good[0])
     if first == 0:
-        return float(x[0])
-    share = (wanted - y[first - 1]) / (y[first] - y[first - 1])
-    return float(x[first - 1] + share * (x[first] - x[first - 1]))
+        return float(latency_us[0])
+    share = (wanted - fit[first - 1]) / (fit[first] - fit[first - 1])
+    return float(latency_us[first - 1] + share * (latency_us[first] - latency_us[first - 1]))
 
 
 def _interval(name: str, values: np.ndarray) -> dict[str, float]:
     """The sample's value and its interval; nan where it is not finite."""
     low, high = np.percentile(values[1:], INTERVAL, method="nearest")
     given = {name: values[0], f"{name}_low": low, f"{name}_high": high}
-    return {key: float(value) if np.isfinite(value) else np.nan for key, value in given.items()}
+    return {key: _finite(value) for key, value in given.items()}
+
+
+def _finite(value: float) -> float:
+    """The number, or nan in place of infinity."""
+    return float(value) if np.isfinite(value) else np.nan

@@ -95,7 +95,6 @@ def frame(subjects: list[Subject]) -> pd.DataFrame:
             "accuracy": subject.whole.correct.mean(),
             "table_entries": sum(len(row) for row in subject.tables["loss"].values()),
             "loss_entries_cut_to_zero": _zeros(subject.tables["loss"]),
-            "training_s": subject.seconds,
         }
         for subject in subjects
     )

@@ -78,14 +78,16 @@ def equal_quality(frame: pd.DataFrame) -> str:
     for (measure, architecture, level), mine in told.groupby(keys, sort=False):
         cells = [_saved(x) for x in mine.set_index("proxy").loc[list(PROXIES)].itertuples()]
         rows.append([measure, architecture, f"{level:.0f}", *cells])
+    rows.sort(key=lambda row: row[0], reverse=True)  # the finer measure first
     return _table(["equal", "architecture", "one width (bits)", *PROXIES], rows)
 
 
 def _saved(row: object) -> str:
-    """Percent with its interval; a bound that resamples do not reach is left open."""
-    values = [getattr(row, f"latency_saved{end}") for end in ("", "_low", "_high")]
-    own, low, high = ("never" if pd.isna(x) else f"{POINTS * x:.0f}" for x in values)
-    return f"{own} % ({low} to {high})" if own != "never" else f"never ({low} to {high})"
+    """Percent with its interval, and its range over the networks; a dash where never as good."""
+    ends = ("", "_low", "_high", "_least_network", "_most_network")
+    values = [getattr(row, f"latency_saved{end}") for end in ends]
+    own, low, high, least, most = ("–" if pd.isna(x) else f"{POINTS * x:.0f}" for x in values)
+    return f"{own} ({low} to {high}) [{least} to {most}]"
 
 
 def _table(heads: list[str], rows: list[list[object]]) -> str:
