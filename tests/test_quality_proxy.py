@@ -57,8 +57,8 @@ def frames() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def subject(study: Any) -> Any:
-    """A residual network after one epoch."""
-    return study["subjects"].subject("residual", 0, study["training"].splits()[0], epochs=1)
+    """A residual network, trained for an instant."""
+    return study["subjects"].subject("residual", 0, study["training"].splits(300)[0], epochs=3)
 
 
 # --- networks -----------------------------------------------------------------------------------
@@ -226,6 +226,7 @@ def test_equal_quality_is_read_off_a_monotone_fit(study: Any) -> None:
     assert study["gains"].reached_at(np.array([10.0, 20.0]), np.array([0.0, 1.0]), -1) == 10
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_about_as_often_as_they_say(study: Any) -> None:
     rng = np.random.default_rng(0)
     held = 0
@@ -347,6 +348,91 @@ def test_committed_latencies_are_found_again(study: Any, frames: Any, architectu
 def test_readme_has_the_committed_tables(study: Any, frames: Any) -> None:
     for name, table in study["tell"].tables(frames).items():
         assert table in README, name
+
+
+def told(text: str) -> bool:
+    """Whether the README says so, wherever its lines break."""
+    return text in " ".join(README.split())
+
+
+def span(values: Any, digits: int = 2) -> str:
+    """``0.52 to 0.64``."""
+    ends = (f"{end:.{digits}f}" for end in (values.min(), values.max()))
+    return " to ".join(ends).replace("-", "−")
+
+
+def test_readme_tells_the_ranks(frames: Any) -> None:
+    means = frames["correlations"].query("fold == 'mean'")
+    drops = means[means["measure"] == "accuracy_drop"].set_index(["population", "predictor"])
+    ranks = drops["spearman"]
+    assert told(f"measured drop in accuracy is {span(ranks['wide', 'uniform'])}, that of")
+    assert told(f"on the weights) {span(ranks['wide', 'weights'])}, and that of")
+    both = ranks["wide"][["loss", "outputs"]]
+    assert told(f"one tensor at a time, {span(both)}. Between")
+    blind = ranks["narrow"][["uniform", "weights"]]
+    counting = span(ranks["narrow", "few_bits"])
+    assert told(
+        f"`weights` ({span(blind)}) rank hardly better than counting bits does ({counting})"
+    )
+    assert told(f"perturbations reach {span(ranks['narrow'][['loss', 'outputs']])}.")
+    perturbed = means[means["predictor"].isin(["loss", "outputs"])]
+    assert (perturbed["beyond_low"] > 0).all()
+    assert len(perturbed) == 36
+    beyond = -drops["beyond_uniform"]
+    assert told(f"over 2 to 8 bits, by {span(beyond['wide', 'few_bits'])} in accuracy")
+    low, high = beyond["narrow", "few_bits"].min(), beyond["narrow", "few_bits"].max()
+    assert told(f"hardly ({low:.2f} to {high:+.2f})".replace("-", "−"))
+    low, high = -beyond["narrow", "weights"].max(), -beyond["narrow", "weights"].min()
+    assert told(f"the differences are {low:.2f} to {high:+.2f}.".replace("-", "−"))
+
+
+def test_readme_tells_the_gains(frames: Any) -> None:
+    equal = frames["equal_quality"].query("measure == 'divergence' and level_bits in [3, 4, 5]")
+    solved = 100 * equal[equal["strategy"] == "solve"].set_index("proxy")["latency_saved"]
+    assert told(f"`outputs` saves {span(solved['outputs'], 0)} % of the latency of one width")
+    assert told(
+        f"`uniform` {span(solved['uniform'], 0)} %, `weights` {span(solved['weights'], 0)} %"
+    )
+    mean = {proxy: f"{solved[proxy].mean():.0f} %" for proxy in ("uniform", "weights", "outputs")}
+    assert told(
+        f"saves {span(solved['outputs'], 0)} %, {mean['outputs']} on average, and is the only"
+    )
+    assert told(f"`uniform` saves {mean['uniform']} on average, `weights` {mean['weights']}.")
+    assert (solved["outputs"] > 0).all()
+    assert (solved["uniform"] <= 0).any()
+    two = equal[equal["strategy"] == "two widths"]
+    assert (two["latency_saved"] <= 1e-9).all()
+    same = frames["same_budget"].query("strategy == 'solve' and level_bits in [3, 4, 5]")
+    lost = -same.set_index(["proxy", "level_bits"])["accuracy_gained_points"]
+    worst = sorted(lost["uniform"][3.0])
+    assert told(f"loses up to {worst[-1]:.1f} points more than 3 bits everywhere do")
+    assert told(f"loses {worst[-2]:.1f} and {worst[-1]:.1f} points at 3 bits in two of three")
+    assert (lost["weights"] <= 0).all()
+    assert told(f"`outputs` loses {lost['outputs'].max():.1f} points in the separable network")
+    saved = 100 * same[same["proxy"] == "weights"]["latency_saved"]
+    assert told(f"`weights` lost no accuracy in any row, and saves {span(saved, 0)} %")
+    times = same.query("proxy == 'loss' and level_bits == 5")["divergence_ratio"].max()
+    assert told(f"`loss` has up to {times:.0f} times the divergence")
+
+
+def test_readme_tells_the_setting(study: Any, frames: Any) -> None:
+    networks = frames["networks"]
+    cut, entries = networks["loss_entries_cut_to_zero"].sum(), networks["table_entries"].sum()
+    assert told(f"Where it falls, 0: {cut} of {entries:,} entries.")
+    for bits, digits in ((2, 2), (4, 3)):
+        assert told(span(networks[f"weight_error_{bits}_bits"], digits)), bits
+    one = frames["designs"].query("strategy == 'one width'")
+    assert told(f"DRAM binds {span(100 * one['memory_bound_share'], 0)} % of the latency")
+    mine = frames["assignments"].query(
+        "architecture == 'plain' and fold == '0' and population == 'wide'"
+    )
+    drawn = study["assignments"].draw(study["architectures"].network("plain"), "wide")
+    first = np.array([widths["weight:conv1"] == 2 for widths in drawn])
+    lost = 100 * mine["accuracy_drop"].to_numpy()
+    assert told(
+        f"the {first.sum()} assignments with 2 bits for the first layer's weights lose "
+        f"{span(lost[first], 0)} points, all others at most {lost[~first].max():.0f}"
+    )
 
 
 @pytest.mark.slow

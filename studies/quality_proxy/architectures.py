@@ -61,7 +61,7 @@ def chain(*steps: dict[str, object]) -> tuple[Step, ...]:
     """Steps of which each reads the one before, unless it says otherwise."""
     names = [IMAGE, *(f"{step['name']}.out" for step in steps)]
     return tuple(
-        Step(**{"reads": before, **step})  # type: ignore[arg-type]
+        Step(**{"reads": before, **step})
         for (before, _), step in zip(pairwise(names), steps, strict=True)
     )
 

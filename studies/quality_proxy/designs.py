@@ -55,13 +55,13 @@ class Chosen:
 
 def problem(network: codesign.Network, **given: object) -> codesign.Problem:
     """The study's question, but for the widths."""
-    budgets = {"area_mm2": AREA_MM2, **given.pop("budgets", {})}  # type: ignore[dict-item]
+    budgets = {"area_mm2": AREA_MM2, **given.pop("budgets", {})}
     return codesign.Problem(
         network=network,
         clock_hz=CLOCK_HZ,
         dram_bits_per_s=DRAM_BITS_PER_S,
         budgets=budgets,
-        **given,  # type: ignore[arg-type]
+        **given,
     )
 
 

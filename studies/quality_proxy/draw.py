@@ -21,7 +21,7 @@ LOOKS = {  # of a proxy's line: colour, line, marker
 WORST_POINTS = 8.0  # drops of accuracy beyond are not drawn
 WORST_DIVERGENCE, LEAST_DIVERGENCE = 0.5, 1e-4
 MEASURES = {"accuracy_drop": "accuracy drop", "divergence": "divergence"}
-NAMED_BITS = (3, 4, 5, 6)  # designs of one width that are labelled
+NAMED_BITS = {"accuracy_drop": (3, 4), "divergence": (3, 4, 5, 6)}  # of one width, labelled
 
 
 def pictures(frames: dict[str, pd.DataFrame]) -> dict[str, Figure]:
@@ -147,15 +147,10 @@ def _draw_solved(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
 def _draw_one_width(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
     look = {"color": "black", "marker": "s", "ms": 8, "mfc": "white", "linestyle": "none"}
     axes.plot(rows["latency_us"], rows[measure], label="one width", **look)
+    labelled = NAMED_BITS[measure]
     for bits, x, y in rows[["level_bits", "latency_us", measure]].itertuples(index=False):
-        if bits in NAMED_BITS:
-            axes.annotate(
-                f"{bits:.0f} bits",
-                (x, y),
-                (8, 0),
-                textcoords="offset points",
-                verticalalignment="center",
-                fontsize=8,
-                bbox={"boxstyle": "square,pad=0.05", "color": "white", "alpha": 0.8},
-            )
-    axes.margins(x=0.15)
+        if bits in labelled:
+            place = {"xytext": (6, 6), "textcoords": "offset points", "fontsize": 8}
+            axes.annotate(f"{bits:.0f} bits", (x, y), **place)
+    left, right = axes.get_xlim()
+    axes.set_xlim(right=right + 0.12 * (right - left))  # for the last label

@@ -15,6 +15,8 @@ from training import EPOCHS, Split, splits, train
 
 from codesign import Network
 
+ERROR_BITS = (2, 3, 4)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -54,10 +56,10 @@ class Subject:
         return self.net.outcome(self.split.held_out, widths, self.floating)
 
 
-def train_all(epochs: int = EPOCHS) -> Iterator[Subject]:
+def train_all(epochs: int = EPOCHS, most_images: int | None = None) -> Iterator[Subject]:
     """Train, calibrate and measure the sensitivities of every network, one after the other."""
     for architecture in ARCHITECTURES:
-        for fold, split in enumerate(splits()):
+        for fold, split in enumerate(splits(most_images)):
             yield subject(architecture, fold, split, epochs)
 
 
@@ -82,7 +84,7 @@ def subject(architecture: str, fold: int, split: Split, epochs: int = EPOCHS) ->
 
 
 def frame(subjects: list[Subject]) -> pd.DataFrame:
-    """One row per network: size, accuracy in floating point, entries of ``loss`` cut to zero."""
+    """One row per network: size, accuracy in floating point, and what its tables say."""
     return pd.DataFrame(
         {
             "architecture": subject.architecture,
@@ -95,9 +97,16 @@ def frame(subjects: list[Subject]) -> pd.DataFrame:
             "accuracy": subject.whole.correct.mean(),
             "table_entries": sum(len(row) for row in subject.tables["loss"].values()),
             "loss_entries_cut_to_zero": _zeros(subject.tables["loss"]),
+            **{f"weight_error_{bits}_bits": _weight_error(subject, bits) for bits in ERROR_BITS},
         }
         for subject in subjects
     )
+
+
+def _weight_error(subject: Subject, bits: int) -> float:
+    """Relative squared error of the weights, the mean over the layers."""
+    names = [f"weight:{name}" for name in subject.network.weight_layers]
+    return sum(subject.tables["weights"][name][bits] for name in names) / len(names)
 
 
 def _zeros(table: Table) -> int:

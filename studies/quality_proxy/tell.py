@@ -62,8 +62,8 @@ def same_budget(frame: pd.DataFrame) -> str:
     rows = []
     for (architecture, level), mine in told.groupby(["architecture", "level_bits"], sort=False):
         cells = [
-            f"{POINTS * x.latency_saved:.0f} %; {x.accuracy_gained_points:+.1f} "
-            f"({x.accuracy_gained_points_low:+.1f} to {x.accuracy_gained_points_high:+.1f})"
+            f"{round(POINTS * x.latency_saved)} %; {_signed(x.accuracy_gained_points)} "
+            f"({_signed(x.accuracy_gained_points_low)} to {_signed(x.accuracy_gained_points_high)})"
             for x in mine.set_index("proxy").loc[list(PROXIES)].itertuples()
         ]
         rows.append([architecture, f"{level:.0f}", *cells])
@@ -86,8 +86,13 @@ def _saved(row: object) -> str:
     """Percent with its interval, and its range over the networks; a dash where never as good."""
     ends = ("", "_low", "_high", "_least_network", "_most_network")
     values = [getattr(row, f"latency_saved{end}") for end in ends]
-    own, low, high, least, most = ("–" if pd.isna(x) else f"{POINTS * x:.0f}" for x in values)
+    own, low, high, least, most = ("–" if pd.isna(x) else round(POINTS * x) for x in values)
     return f"{own} ({low} to {high}) [{least} to {most}]"
+
+
+def _signed(points: float) -> str:
+    """With its sign and one decimal, and no minus before 0.0."""
+    return f"{round(points, 1) + 0.0:+.1f}"
 
 
 def _table(heads: list[str], rows: list[list[object]]) -> str:
