@@ -53,7 +53,7 @@ class QuantisedNet:
             for name, array in weights_of(net).items()
         }
         seen = _activations(net, calibration.values)
-        self.floor = {name: -1 if values.min() < 0 else 0 for name, values in seen.items()}
+        self.signed = {name: bool(values.min() < 0) for name, values in seen.items()}
         self.steps = {
             name: {bits: fitted_step(values, bits) for bits in WIDTHS}
             for name, values in seen.items()
@@ -97,8 +97,8 @@ class QuantisedNet:
         )
 
     def _rounded(self, name: str, values: Tensor, bits: int) -> Tensor:
-        step, top = self.steps[name][bits], top_code(bits, self.floor[name] < 0)
-        return torch.clamp(torch.round(values / step), self.floor[name] * top, top) * step
+        step, top = self.steps[name][bits], top_code(bits, self.signed[name])
+        return torch.clamp(torch.round(values / step), -top, top) * step
 
 
 def top_code(bits: int, signed: bool) -> int:
@@ -111,9 +111,8 @@ def fitted_step(values: np.ndarray, bits: int) -> float:
     top = top_code(bits, bool(values.min() < 0))
     largest = float(np.abs(values).max())
     steps = CLIPS * (largest if largest > 0 else 1.0) / top  # a tensor of zeros: any step does
-    lowest = -top if values.min() < 0 else 0
     errors = [
-        np.square(np.clip(np.round(values / step), lowest, top) * step - values).sum()
+        np.square(np.clip(np.round(values / step), -top, top) * step - values).sum()
         for step in steps
     ]
     return float(steps[int(np.argmin(errors))])
