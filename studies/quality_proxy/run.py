@@ -1,0 +1,84 @@
+"""Do noise proxies rank bitwidths as measured accuracy does, and what does `solve` gain by them?
+
+Trains nine small networks on scikit-learn's digits, quantises them at random bitwidths, compares
+what the proxies say with what is measured, and finds accelerators under noise budgets. Writes
+CSV files and pictures into a folder (``expected`` of this study holds a run of ours).
+
+    python studies/quality_proxy/run.py [--out FOLDER] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import draw
+import pandas as pd
+import tell
+from assignments import COUNT, POPULATIONS, measure
+from correlation import ceilings, correlations
+from designs import LEVELS, design_all
+from designs import frame as design_frame
+from gains import gains
+from subjects import Subject, train_all
+from subjects import frame as subject_frame
+from training import EPOCHS, be_deterministic
+
+QUICK_LEVELS = (3.0,)
+
+
+def main() -> None:
+    """Measure everything, write tables and pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--quick", action="store_true", help="hardly any training, few images")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    be_deterministic()
+    subjects = _train(*((1, 100) if given.quick else (EPOCHS, None)))
+    count, levels = (20, QUICK_LEVELS) if given.quick else (COUNT, LEVELS)
+    measured = [
+        measure(subject, population, count, _say)
+        for subject in subjects
+        for population in POPULATIONS
+    ]
+    chosen = design_all(subjects, levels, _say)
+    _say("resampling")
+    same, equal = gains(chosen)
+    frames = {
+        "networks": subject_frame(subjects),
+        "assignments": pd.concat([part.frame for part in measured], ignore_index=True),
+        "correlations": correlations(measured),
+        "ceilings": ceilings(measured),
+        "designs": design_frame(chosen, subjects),
+        "same_budget": same,
+        "equal_quality": equal,
+    }
+    for name, frame in frames.items():
+        frame.to_csv(given.out / f"{name}.csv", index=False, float_format="%.5g")
+    print("", *tell.tables(frames).values(), sep="\n\n")
+    for name, picture in draw.pictures(frames).items():
+        picture.savefig(given.out / f"{name}.png", dpi=110)
+
+
+def _train(epochs: int, most_images: int | None) -> list[Subject]:
+    subjects = []
+    for subject in train_all(epochs, most_images):
+        subjects.append(subject)
+        _say(
+            f"{subject.architecture} {subject.fold}: {subject.whole.correct.mean():.2%} of "
+            f"{len(subject.split.held_out)} images right, trained in {subject.seconds:.0f} s"
+        )
+    return subjects
+
+
+STARTED = time.perf_counter()
+
+
+def _say(line: str) -> None:
+    print(f"{time.perf_counter() - STARTED:6.0f} s  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
