@@ -31,7 +31,7 @@ def sources(network: Network) -> tuple[str, ...]:
 
 def tables(net: QuantisedNet, network: Network, calibration: Images) -> dict[str, Table]:
     """The table of each proxy for a trained network."""
-    arrays = {name: lambda array=array: array for name, array in weights_of(net.net).items()}
+    arrays = weights_of(net.net)
     return {
         "uniform": {source: {bits: 4.0**-bits for bits in WIDTHS} for source in sources(network)},
         "weights": weight_sensitivity(network, arrays, WIDTHS),
