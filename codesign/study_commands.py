@@ -38,6 +38,11 @@ def study() -> None:
 @study.command(
     params=[
         click.Argument(["file"], type=FILE),
+        option(
+            *("--allow", "DIR", "FILE may name files of DIR, besides those of its own folder."),
+            type=FILE,
+            multiple=True,
+        ),
         option("--store", "STORE", "Results (SQLite).", type=FILE, told="FILE's name with .sqlite"),
         option(
             *("--workers", "N", "Processes, one solver thread each."),
@@ -68,7 +73,7 @@ def run(**given: Any) -> int:
     if given["workers"] is not None and given["dask"] is not None:
         raise click.UsageError("--workers and --dask contradict each other.")
     file, store = given["file"], given["store"]
-    grid = Study.load(file)
+    grid = Study.load(file, allow=given["allow"])
     for value in grid.axes.get("sensitivity", ()):
         warn_of_rises(value.given)
     store = Path(f"{file.stem}.sqlite") if store is None else store

@@ -389,6 +389,8 @@ def test_a_terminal_sees_a_bar(
         ([], "Missing command"),
         (["rn"], "rn"),
         (["run"], "Missing argument 'FILE'"),
+        (["run", "far.toml"], "far.toml: networks: ../far.toml: outside the study's folder; allow"),
+        (["run", "grid.toml", "--allow", "nowhere"], "nowhere: no such folder to allow"),
         (["run", "none.toml"], "none.toml: cannot be read: No such file"),
         (["run", "bad.toml"], "bad.toml: unknown 'max_aera_mm2'; did you mean 'max_area_mm2'?"),
         (["run", "grid.toml", "--workers", "0"], "0 is not in the range"),
@@ -406,6 +408,7 @@ def test_a_terminal_sees_a_bar(
 def test_bad_input_is_one_line(
     capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
+    Path("far.toml").write_text(GRID_TOML.replace("tiny", "../far"))
     Path("bad.toml").write_text(GRID_TOML.replace("max_area", "max_aera"))
     before = sorted(Path().iterdir())
     code, out, err = told(capsys, *words)
