@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codesign.errors import SpecError
 from codesign.flags import warn_of_rises
 from codesign.options import FILE, flag, option
 
@@ -119,6 +120,8 @@ def export(store: Path, out: Path | None) -> None:
 
     if out is not None:
         tidy.check_suffix(out)
+        if out.resolve() == store.resolve():
+            raise SpecError(f"{out}: is the store itself")
     frame = tidy.read_results(store)
     if out is None:
         click.echo(frame.to_csv(index=False), nl=False)

@@ -420,6 +420,26 @@ def test_bad_input_is_one_line(
     assert Path("grid.toml").read_text() == GRID_TOML
 
 
+@pytest.mark.usefixtures("unprocessed", "file")
+def test_folders_allowed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Study, "run", partialmethod(Study.run, work=made_up))
+    Path("deeper").mkdir()
+    Path("deeper/far.toml").write_text(GRID_TOML.replace("tiny", "../tiny"))
+    words = "run", "deeper/far.toml", "--allow", "models", "--allow", "."
+    assert told(capsys, *words)[0] == 2
+    Path("models").mkdir()
+    assert told(capsys, *words)[0] == 0
+
+
+def test_a_store_is_not_written_over(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    named = store.rename(store.with_suffix(".csv"))
+    code, _, err = told(capsys, "export", str(named), "--out", str(named))
+    assert (code, err) == (2, f"codesign: error: {named}: is the store itself\n")
+    assert len(results(named)) == 12
+
+
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     for name, command in study_commands.study.commands.items():
         code, out, _ = told(capsys, name, "--help")

@@ -13,7 +13,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.study.liveness import BEAT_S, Process, Sighting, Watch
 from codesign.study.records import WAITING, Answer, Entry, Question, Task
-from codesign.study.sqlite import connect, connected, transaction
+from codesign.study.sqlite import connect, connected, content, transaction
 
 UNLIMITED = 9e99  # seconds
 
@@ -222,9 +222,8 @@ class Store:
         ).fetchone()
         if row is None:
             raise SpecError(f"{self.path}: no design {number} of {sha256!r}")
-        content: dict[str, Any] = json.loads(row[0])
-        content["problem"]["network"] = json.loads(row[1])
-        return content
+        found, network = map(content, row)
+        return {**found, "problem": {**found.get("problem", {}), "network": network}}
 
 
 def _limit(question: Question) -> float:
