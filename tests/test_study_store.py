@@ -264,6 +264,25 @@ def test_a_run_elsewhere_is_given_time(path: Path) -> None:
         assert isinstance(second.claim(sha256), Task)
 
 
+def test_a_run_that_ended_without_a_word_is_known_by_its_silence(path: Path) -> None:
+    now = [0.0]
+    with opened(path, write=True) as first, opened(path, write=True) as second:
+        ((sha256, _),) = enrolled(first, grid(1))
+        first.begin(this_process())  # which goes on
+        second.begin(this_process())
+        first.claim(sha256)
+        watch = Watch(lambda: now[0])
+        for _ in range(3):
+            second.free_the_dead(watch)
+            assert second.claim(sha256) is None
+            first.beat()
+            now[0] += PATIENCE_S - 1
+        second.free_the_dead(watch)
+        now[0] += PATIENCE_S + 1
+        second.free_the_dead(watch)
+        assert isinstance(second.claim(sha256), Task)
+
+
 def test_a_process_is_known_by_its_start() -> None:
     here = this_process()
     watch = Watch()
