@@ -163,17 +163,6 @@ def test_an_empty_file_becomes_a_store_only_to_write(path: Path) -> None:
     assert grid(1).run(path, executor=Serial(), work=made_up).answered == 1
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs enforced permissions")
-def test_a_locked_folder(store: Path) -> None:  # pragma: no cover
-    store.parent.chmod(0o500)
-    try:
-        assert len(results(store)) == 3
-        with pytest.raises(SpecError, match="permission denied"):
-            grid(4).run(store, executor=Serial(), resume=True, work=made_up)
-    finally:
-        store.parent.chmod(0o700)
-
-
 def test_a_locked_folder_is_read_all_the_same(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert len(results(store)) == 3

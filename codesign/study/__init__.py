@@ -120,10 +120,13 @@ class Study:
         grid: Mapping[str, Any],
         located: Callable[[Path], Path],
     ) -> Study:
-        terms = None if front is None else front_terms(front, grid)
-        axes = of_cells.read_grid(grid, located)
-        if not isinstance(name, str) or not name or not name.isprintable():
-            raise SpecError(f"name: {name!r} is no name")
+        try:
+            terms = None if front is None else front_terms(front, grid)
+            axes = of_cells.read_grid(grid, located)
+            if not isinstance(name, str) or not name or not name.isprintable():
+                raise SpecError(f"name: {name!r} is no name")
+        except ValueError as error:  # a number of thousands of digits cannot even be shown
+            raise SpecError(str(error)) from None
         return cls(name=name, axes=axes, front=terms)
 
     def __len__(self) -> int:

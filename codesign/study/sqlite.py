@@ -70,10 +70,7 @@ CREATE TABLE cells (
 @contextmanager
 def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
     """A connection to a store; see `store.opened`."""
-    if write:
-        check_writable(path)
-    elif not path.is_file():
-        raise SpecError(f"{path}: no such study store")
+    _check_path(path, write)
     try:
         with closing(connect(path, "rwc" if write else _reading(path))) as connection:
             _identify(path, connection, write)
@@ -83,6 +80,18 @@ def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
         raise SpecError(_in_one_line(path, error)) from None
     except UnicodeDecodeError as error:  # SQLite quotes the file in what it says of it
         raise SpecError(f"{path}: damaged: {error}") from None
+
+
+def _check_path(path: Path, write: bool) -> None:
+    try:
+        path.resolve()
+        if write:
+            check_writable(path)
+        elif not path.is_file():
+            raise SpecError(f"{path}: no such study store")
+    except (OSError, ValueError) as error:  # a locked folder on the way, a name too long
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SpecError(f"{path}: cannot be opened: {reason}") from None
 
 
 def _reading(path: Path) -> str:
