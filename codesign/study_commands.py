@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codesign.errors import SpecError
 from codesign.flags import warn_of_rises
 from codesign.options import FILE, flag, option
 
@@ -38,6 +39,11 @@ def study() -> None:
 @study.command(
     params=[
         click.Argument(["file"], type=FILE),
+        option(
+            *("--allow", "DIR", "FILE may name files of DIR, besides those of its own folder."),
+            type=FILE,
+            multiple=True,
+        ),
         option("--store", "STORE", "Results (SQLite).", type=FILE, told="FILE's name with .sqlite"),
         option(
             *("--workers", "N", "Processes, one solver thread each."),
@@ -68,7 +74,7 @@ def run(**given: Any) -> int:
     if given["workers"] is not None and given["dask"] is not None:
         raise click.UsageError("--workers and --dask contradict each other.")
     file, store = given["file"], given["store"]
-    grid = Study.load(file)
+    grid = Study.load(file, allow=given["allow"])
     for value in grid.axes.get("sensitivity", ()):
         warn_of_rises(value.given)
     store = Path(f"{file.stem}.sqlite") if store is None else store
@@ -114,6 +120,8 @@ def export(store: Path, out: Path | None) -> None:
 
     if out is not None:
         tidy.check_suffix(out)
+        if out.resolve() == store.resolve():
+            raise SpecError(f"{out}: is the store itself")
     frame = tidy.read_results(store)
     if out is None:
         click.echo(frame.to_csv(index=False), nl=False)

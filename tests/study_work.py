@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -114,6 +115,18 @@ def integrity(store: Path) -> str:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     finally:
         connection.close()
+
+
+def started(store: Path, cells: int, seconds: float, log: Path) -> subprocess.Popen[str]:
+    """A run in a process of its own, on two workers."""
+    return subprocess.Popen(
+        [sys.executable, __file__, str(store), str(cells), str(seconds)],
+        env={**os.environ, LOG: str(log)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
 
 
 if __name__ == "__main__":

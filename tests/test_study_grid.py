@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,11 +17,11 @@ from study_work import SMALL, TINY, TINY_TOML
 from codesign import specs
 from codesign.design_file import problem_from_dict
 from codesign.errors import SpecError
-from codesign.network import Network
-from codesign.problem import Problem
+from codesign.network import Layer, Network
+from codesign.problem import Choices, Problem
 from codesign.study import Study
 from codesign.study.file import FRONT_OBJECTIVES, FRONT_POINTS, NOT_OF_FRONTS, front_terms
-from codesign.study.questions import Asker, canonical, sha256, shown
+from codesign.study.questions import LATER, Asker, canonical, sha256, shown
 from codesign.study.records import Question
 from codesign.technology import AreaFit, Memory, Technology
 
@@ -182,6 +183,16 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"bits": [[4, [6]]]}, "bits[0]: [6] is neither a number nor a word"),
     ({"square": [1]}, "square[0]: 1 is neither true nor false"),
     ({"pin": ["weight:fc"]}, "pin[0]: 'weight:fc': write weight:LAYER=BITS"),
+    ({"pin": 3}, "pin: 3 is neither a word nor a list of words"),
+    ({"pin": [3]}, "pin[0]: 3 is neither a word nor a list of words"),
+    ({"group": 3}, "group: 3 is neither a word nor a list of words"),
+    ({"sram": "\ud800"}, "sram: 'utf-8' codec can't encode"),
+    ({"batch": 16**5000}, "batch: Exceeds the limit"),
+    (
+        {"max_area_mm2": range(1, 2000), "clock_mhz": range(1, 2000)},
+        "4e+06 cells; a study has at most 1,000,000, shorten its axes",
+    ),
+    ({"name": "\udcff"}, "name: '\\udcff' is no name"),
     ({"pin": {"weight:fc": 40}}, "pin: 40 is not between 1 and 32"),
     ({"sensitivity": 3}, "sensitivity: write a table of noise"),
     ({"sensitivity": "x"}, "sensitivity: x: a table of sensitivity ends in .csv or .toml"),
@@ -191,6 +202,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"bits": "4", "weight_bits": "4"}, "bits and weight_bits contradict each other"),
     ({"memory": "hbm2", "dram_gbit_per_s": 1}, "memory and dram_gbit_per_s contradict each other"),
     ({"name": ""}, "name: '' is no name"),
+    ({"front": 3}, "front: 3: give a table"),
+    ({"front": {"points": 10**7}}, "and 1,000,000 at most"),
+    ({"front": {"ranges": {"area_mm2": "12"}}}, "front.ranges.area_mm2: give a lower and a high"),
+    ({"front": {"ranges": {"area_mm2": [1, 10**400]}}}, "front.ranges.area_mm2: give a lower"),
+    ({"front": {"ranges": {"area_mm2": [1, 2, 3]}}}, "front.ranges.area_mm2: give a lower and"),
     ({"front": {"point": 3}}, "front: unknown 'point'; did you mean 'points'?"),
     ({"front": {"objectives": "latency_s"}}, "front.objectives: give a list"),
     ({"front": {"objectives": ["latency", "aera"]}}, "front.objectives: unknown 'aera'"),
@@ -277,7 +293,25 @@ def test_the_hash_is_that_of_the_text() -> None:
         assert canonical(json.loads(question.text)) == question.text
 
 
+def test_later_fields_are_left_out_only_where_they_say_nothing() -> None:
+    sized = {"name": "x", "K": 1, "C": 1, "input": "a", "output": "b"}
+    for kind, described, needed in (("layer", Layer, sized), ("choices", Choices, {})):
+        made = described(**needed)  # what a question without them is read as
+        assert {name: getattr(made, name) for name in LATER[kind]} == LATER[kind]
+    doubled = dataclasses.replace(TINY.layers[0], input_dilation=(1, 1))
+    network = dataclasses.replace(TINY, layers=(doubled, TINY.layers[1]))
+    plain, used = questions(Study.grid(networks=[TINY], tie=[False, True]))
+    assert "input_dilation" not in plain.network
+    assert "input_dilation" in questions(Study.grid(networks=[network]))[0].network
+    assert problems(Study.grid(networks=[network]))[0].network == network
+    assert "tied" not in plain.text
+    assert json.loads(used.text)["problem"]["choices"]["tied"] is True
+    grouped = Study.grid(networks=[TINY], group="weight:conv1,weight:fc")
+    assert problems(grouped)[0].choices.shared == (("weight:conv1", "weight:fc"),)
+
+
 # A store made by one version is continued by the next: these change only with the question itself.
+# Where they do because a description got a field, its neutral value belongs into `LATER`.
 GOLDEN = (
     "9df41475ebb8262663b2289e2da7f35756e6523244f397736a73d72a38020f05",
     "3508870d2e98840267e7cda6a4213383563a0bbd50fc98a43649c0d218ee5bdf",
@@ -371,3 +405,70 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str, told: str) -> None:
     assert str(raised.value).startswith(str(path)) or str(path) in str(raised.value)
     assert told in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+# --- paths in a file ----------------------------------------------------------------------------
+
+TABLE = "tensor,bits,loss\nweight:conv1,4,0.1\n"
+
+
+def two_folders(folder: Path) -> tuple[Path, Path]:
+    """A study's folder, and another one with a network, a table of noise and a link to it."""
+    mine, other = folder / "mine", folder / "other"
+    for made in (mine / "deeper", other):
+        made.mkdir(parents=True)
+    (other / "tiny.toml").write_text(TINY_TOML)
+    (mine / "deeper" / "tiny.toml").write_text(TINY_TOML)
+    (other / "noise.csv").write_text(TABLE)
+    (mine / "link.toml").symlink_to(other / "tiny.toml")
+    return mine, other
+
+
+@pytest.mark.parametrize("key", ["networks", "technologies", "memories", "sensitivity"])
+@pytest.mark.parametrize(
+    "where", ["../other/FILE", "deeper/../../other/FILE", "OTHER/FILE", "../no/FILE", "link.toml"]
+)
+def test_a_file_names_no_file_out_of_its_folder(tmp_path: Path, key: str, where: str) -> None:
+    mine, other = two_folders(tmp_path)
+    named = where.replace("OTHER", str(other))
+    named = named.replace("FILE", "noise.csv" if key == "sensitivity" else "tiny.toml")
+    grid = {"networks": "alexnet", key: named}
+    text = "".join(f"{word} = {json.dumps(value)}\n" for word, value in grid.items())
+    path = written(mine, f"[grid]\n{text}")
+    told = f"{path}: {key}: {named}: outside the study's folder; allow the folder it is in with"
+    with pytest.raises(SpecError) as raised:
+        Study.load(path)
+    assert str(raised.value).startswith(told)
+    with pytest.raises(SpecError, match="outside the study's folder"):
+        Study.load(path, allow=[mine / "deeper"])
+
+
+def test_files_of_folders_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, other = two_folders(tmp_path)
+    names = ["../other/tiny.toml", str(other / "tiny.toml"), "link.toml", "./tiny.toml"]
+    path = written(mine, f"[grid]\nnetworks = {json.dumps(names)}")
+    monkeypatch.chdir(tmp_path)
+    study = Study.load(path, allow=["other"])
+    assert [cell["network"] for cell in parameters(study)] == names
+    assert {network.network_sha256 for network in questions(study)} == {
+        questions(Study.grid(networks=[TINY]))[0].network_sha256
+    }
+    path.write_text(f"[grid]\nnetworks = {json.dumps(['deeper/tiny.toml', names[3]])}")
+    assert len(Study.load("mine/grid.toml")) == 2
+    inside = f"[grid]\nnetworks = {json.dumps(str(mine / 'deeper' / 'tiny.toml'))}"
+    path.write_text(inside)
+    assert len(Study.load("mine/grid.toml")) == 1  # absolute, but within
+    with pytest.raises(SpecError, match="nowhere: no such folder to allow"):
+        Study.load(path, allow=["nowhere"])
+
+
+def test_a_link_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
+    with pytest.raises(SpecError, match=r"networks: loop\.toml: "):
+        Study.load(written(tmp_path, "[grid]\nnetworks = 'loop.toml'"))
+
+
+def test_python_may_name_any_file(tmp_path: Path) -> None:
+    mine, other = two_folders(tmp_path)
+    assert len(Study.grid(networks=["../other/tiny.toml"], folder=mine)) == 1
+    assert len(Study.grid(networks=[other / "tiny.toml"])) == 1

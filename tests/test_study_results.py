@@ -389,6 +389,8 @@ def test_a_terminal_sees_a_bar(
         ([], "Missing command"),
         (["rn"], "rn"),
         (["run"], "Missing argument 'FILE'"),
+        (["run", "far.toml"], "far.toml: networks: ../far.toml: outside the study's folder; allow"),
+        (["run", "grid.toml", "--allow", "nowhere"], "nowhere: no such folder to allow"),
         (["run", "none.toml"], "none.toml: cannot be read: No such file"),
         (["run", "bad.toml"], "bad.toml: unknown 'max_aera_mm2'; did you mean 'max_area_mm2'?"),
         (["run", "grid.toml", "--workers", "0"], "0 is not in the range"),
@@ -406,6 +408,7 @@ def test_a_terminal_sees_a_bar(
 def test_bad_input_is_one_line(
     capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
+    Path("far.toml").write_text(GRID_TOML.replace("tiny", "../far"))
     Path("bad.toml").write_text(GRID_TOML.replace("max_area", "max_aera"))
     before = sorted(Path().iterdir())
     code, out, err = told(capsys, *words)
@@ -415,6 +418,26 @@ def test_bad_input_is_one_line(
     assert err.count("\n") == 1
     assert sorted(Path().iterdir()) == before
     assert Path("grid.toml").read_text() == GRID_TOML
+
+
+@pytest.mark.usefixtures("unprocessed", "file")
+def test_folders_allowed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Study, "run", partialmethod(Study.run, work=made_up))
+    Path("deeper").mkdir()
+    Path("deeper/far.toml").write_text(GRID_TOML.replace("tiny", "../tiny"))
+    words = "run", "deeper/far.toml", "--allow", "models", "--allow", "."
+    assert told(capsys, *words)[0] == 2
+    Path("models").mkdir()
+    assert told(capsys, *words)[0] == 0
+
+
+def test_a_store_is_not_written_over(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    named = store.rename(store.with_suffix(".csv"))
+    code, _, err = told(capsys, "export", str(named), "--out", str(named))
+    assert (code, err) == (2, f"codesign: error: {named}: is the store itself\n")
+    assert len(results(named)) == 12
 
 
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

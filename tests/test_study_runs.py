@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -23,13 +22,12 @@ from study_work import (
     TINY,
     TINY_TOML,
     areas,
-    bulky,
     deadly,
     failing,
     finished,
     grid,
-    integrity,
     made_up,
+    started,
 )
 
 import codesign
@@ -43,7 +41,6 @@ from codesign.study.records import Answer, Question
 from codesign.study.store import opened
 from codesign.study.workers import slots
 
-WORK = Path(__file__).parent / "study_work.py"
 HERE = Path(__file__).parent
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -318,49 +315,6 @@ def test_an_interrupt_keeps_what_is_finished(path: Path) -> None:
     assert grid(5).run(path, executor=Serial(), resume=True, work=made_up).here == 3
 
 
-def started(store: Path, cells: int, seconds: float, log: Path) -> subprocess.Popen[str]:
-    """A run in a process of its own, on two workers."""
-    return subprocess.Popen(
-        [sys.executable, str(WORK), str(store), str(cells), str(seconds)],
-        env={**os.environ, LOG: str(log)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=HERE,
-    )
-
-
-@posix
-@pytest.mark.slow
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.long)])
-def test_a_killed_run_goes_on_where_it_was(path: Path, log: Path, kills: int) -> None:
-    moments, cells = random.Random(kills), 15 * kills
-    known: dict[str, tuple[Any, ...]] = {}
-    for kill in range(kills):
-        with started(path, cells, 0.05, log) as run:
-            while kill % 2 and len(finished(path)) == len(known):
-                time.sleep(0.01)
-            time.sleep(moments.uniform(0, 0.3 if kill % 2 else 1.5))
-            run.send_signal(signal.SIGKILL)
-        now = finished(path)
-        assert known.items() <= now.items()  # nothing lost, nothing written anew
-        known = now
-    assert known
-    with started(path, cells, 0, log) as run:
-        out, err = run.communicate(timeout=120)
-    assert err == ""
-    assert out.split() == [str(cells - len(known)), str(cells)]
-    final = finished(path)
-    assert known.items() <= final.items()
-    assert {row[6] for row in final.values()} == {"optimal"}
-    assert len(final) == cells
-    assert integrity(path) == "ok"
-    # Begun in vain: at most what was handed to the two workers at each kill, two for each.
-    begun = Counter(log.read_text().split())
-    assert len(begun) == cells
-    assert begun.total() - cells <= 4 * kills
-
-
 @posix
 @pytest.mark.slow
 def test_workers_of_a_killed_run_end(path: Path, log: Path) -> None:
@@ -396,34 +350,6 @@ def alive(pid: int) -> bool:
 
 @posix
 @pytest.mark.slow
-def test_two_runs_share_a_store(path: Path, log: Path) -> None:
-    runs = [started(path, 60, 0.02, log) for _ in range(2)]
-    ends = [run.communicate(timeout=120) for run in runs]
-    assert [err for _, err in ends] == ["", ""]
-    here = [int(out.split()[0]) for out, _ in ends]
-    assert [out.split()[1] for out, _ in ends] == ["60", "60"]
-    assert sum(here) == 60
-    assert Counter(map(float, log.read_text().split())) == dict.fromkeys(areas(60), 1)
-    assert integrity(path) == "ok"
-
-
-@posix
-@pytest.mark.slow
-def test_a_run_takes_over_from_one_that_is_killed(path: Path, log: Path) -> None:
-    with started(path, 6, 60, log) as first:
-        while len(log.read_text().split()) < 2:
-            time.sleep(0.02)
-        second = started(path, 6, 0, log)
-        while len(finished(path)) < 2:  # the first one's four are waited for
-            time.sleep(0.02)
-        assert second.poll() is None
-        first.send_signal(signal.SIGKILL)
-    out, err = second.communicate(timeout=60)
-    assert (out.split(), err) == (["6", "6"], "")
-
-
-@posix
-@pytest.mark.slow
 def test_ctrl_c_is_one_line(path: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(TINY_TOML)
     file = tmp_path / "grid.toml"
@@ -450,32 +376,6 @@ def test_ctrl_c_is_one_line(path: Path, tmp_path: Path) -> None:
     assert {row[7] for row in finished(path).values()} == {None}
     with opened(path) as store:
         assert {row["run"] for row in store.cells()} == {None}
-
-
-@posix
-@pytest.mark.slow
-def test_a_full_disk_keeps_what_is_finished(path: Path) -> None:
-    script = (
-        "import resource\n"
-        "from study_work import *\n"
-        "from codesign.study import Serial\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))\n"
-        "from codesign.errors import SpecError\n"
-        "try:\n"
-        f"    grid(30).run({str(path)!r}, executor=Serial(), work=bulky)\n"
-        "except SpecError as error:\n"
-        "    print(error)\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=HERE)
-    assert ran.stderr == ""
-    assert ran.stdout.startswith(f"{path}: cannot be written: ")
-    assert ran.stdout.endswith("; what is finished stays, --resume continues\n")
-    assert ran.stdout.count("\n") == 1
-    known = finished(path)
-    assert 0 < len(known) < 30
-    assert integrity(path) == "ok"
-    assert grid(30).run(path, executor=Serial(), resume=True, work=bulky).answered == 30
-    assert known.items() <= finished(path).items()
 
 
 # --- processes ----------------------------------------------------------------------------------

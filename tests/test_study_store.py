@@ -163,17 +163,6 @@ def test_an_empty_file_becomes_a_store_only_to_write(path: Path) -> None:
     assert grid(1).run(path, executor=Serial(), work=made_up).answered == 1
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs enforced permissions")
-def test_a_locked_folder(store: Path) -> None:  # pragma: no cover
-    store.parent.chmod(0o500)
-    try:
-        assert len(results(store)) == 3
-        with pytest.raises(SpecError, match="permission denied"):
-            grid(4).run(store, executor=Serial(), resume=True, work=made_up)
-    finally:
-        store.parent.chmod(0o700)
-
-
 def test_a_locked_folder_is_read_all_the_same(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert len(results(store)) == 3
@@ -259,6 +248,25 @@ def test_a_run_elsewhere_is_given_time(path: Path) -> None:
         now[0] += 2
         second.free_the_dead(watch)
         assert second.claim(sha256) is None  # it has beaten since
+        now[0] += PATIENCE_S + 1
+        second.free_the_dead(watch)
+        assert isinstance(second.claim(sha256), Task)
+
+
+def test_a_run_that_ended_without_a_word_is_known_by_its_silence(path: Path) -> None:
+    now = [0.0]
+    with opened(path, write=True) as first, opened(path, write=True) as second:
+        ((sha256, _),) = enrolled(first, grid(1))
+        first.begin(this_process())  # which goes on
+        second.begin(this_process())
+        first.claim(sha256)
+        watch = Watch(lambda: now[0])
+        for _ in range(3):
+            second.free_the_dead(watch)
+            assert second.claim(sha256) is None
+            first.beat()
+            now[0] += PATIENCE_S - 1
+        second.free_the_dead(watch)
         now[0] += PATIENCE_S + 1
         second.free_the_dead(watch)
         assert isinstance(second.claim(sha256), Task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from codesign.errors import SpecError
 from codesign.study import cells as of_cells
 from codesign.study.answering import answer
 from codesign.study.cells import Cell, Value
-from codesign.study.file import front_terms, read_study
+from codesign.study.file import front_terms, inside, read_study
 from codesign.study.liveness import Watch, this_process
 from codesign.study.loop import Loop, Tally, Work
 from codesign.study.questions import Asker, shown
@@ -85,29 +85,49 @@ class Study:
         SpecError
             An unknown word, or a value that the option of that name refuses.
         """
-        terms = None if front is None else front_terms(front, grid)
-        axes = of_cells.read_grid(grid, None if folder is None else Path(folder))
-        if not isinstance(name, str) or not name:
-            raise SpecError(f"name: {name!r} is no name")
-        return cls(name=name, axes=axes, front=terms)
+        start = Path() if folder is None else Path(folder)
+        return cls._read(name, front, grid, lambda path: start / path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Study:
+    def load(cls, path: str | Path, *, allow: Iterable[str | Path] = ()) -> Study:
         """Read a study from a TOML file: ``name``, ``[grid]``, and for fronts ``[front]``.
 
         Relative paths in it start from its folder.
 
+        Parameters
+        ----------
+        allow : iterable of str or Path
+            Folders that the file may name files of, besides its own.
+
         Raises
         ------
         SpecError
-            Unreadable, or not a study.
+            Unreadable, not a study, or it names a file outside of these folders.
         """
-        content = read_study(Path(path))
-        grid = content.pop("grid")
+        path = Path(path)
+        content = read_study(path)
+        located = inside(path.parent, allow)
         try:
-            return cls.grid(folder=Path(path).parent, **content, **grid)
+            return cls._read(content["name"], content.get("front"), content["grid"], located)
         except SpecError as error:
             raise SpecError(f"{path}: {error}") from None
+
+    @classmethod
+    def _read(
+        cls,
+        name: Any,
+        front: Mapping[str, Any] | None,
+        grid: Mapping[str, Any],
+        located: Callable[[Path], Path],
+    ) -> Study:
+        try:
+            terms = None if front is None else front_terms(front, grid)
+            axes = of_cells.read_grid(grid, located)
+            if not isinstance(name, str) or not name or not name.isprintable():
+                raise SpecError(f"name: {name!r} is no name")
+        except ValueError as error:  # a number of thousands of digits cannot even be shown
+            raise SpecError(str(error)) from None
+        return cls(name=name, axes=axes, front=terms)
 
     def __len__(self) -> int:
         return prod(len(values) for values in self.axes.values())

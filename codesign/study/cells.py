@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import chain, product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ DEFAULTS: Mapping[str, Any] = (
     .params
 )
 LISTS = (options.WIDTHS, options.ARRAY_SIDES)
+MAX_CELLS = 1_000_000  # a quarter of an hour to write down
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,21 @@ class Cell:
     given: dict[str, Any]
 
 
-def read_grid(grid: Mapping[str, Any], folder: Path | None = None) -> dict[str, tuple[Value, ...]]:
+def read_grid(
+    grid: Mapping[str, Any], located: Callable[[Path], Path] = Path
+) -> dict[str, tuple[Value, ...]]:
     """The axes of a grid, in the order of `VOCABULARY`; single values are axes of one.
 
     Parameters
     ----------
-    folder : Path, optional
-        What relative paths start from.
+    located : callable
+        Where a path of the grid leads; raises `SpecError` for one that may not be read.
 
     Raises
     ------
     SpecError
         An unknown word, a value that the option of that name refuses, words that contradict each
-        other, or no network.
+        other, no network, or too many cells.
     """
     axes: dict[str, tuple[Value, ...]] = {}
     for key, raw in grid.items():
@@ -91,12 +95,14 @@ def read_grid(grid: Mapping[str, Any], folder: Path | None = None) -> dict[str, 
             raise SpecError(f"unknown {key!r}{nearest(key, known)} (known: {', '.join(known)})")
         if word in axes:
             raise SpecError(f"{key}: {word} is given twice")
-        axes[word] = _axis(key, word, raw, folder)
+        axes[word] = _axis(key, word, raw, located)
     if "network" not in axes:
         raise SpecError("networks: missing")
     for one, other in options.SOLVE_CONTRADICTIONS:
         if one in axes and other in axes:
             raise SpecError(f"{one} and {other} contradict each other")
+    if (number := prod(map(len, axes.values()))) > MAX_CELLS:
+        raise SpecError(f"{number:.3g} cells; a study has at most {MAX_CELLS:,}, shorten its axes")
     return {word: axes[word] for word in VOCABULARY if word in axes}
 
 
@@ -110,12 +116,12 @@ def cells(axes: Mapping[str, tuple[Value, ...]]) -> Iterator[Cell]:
         )
 
 
-def _axis(key: str, word: str, raw: Any, folder: Path | None) -> tuple[Value, ...]:
+def _axis(key: str, word: str, raw: Any, located: Callable[[Path], Path]) -> tuple[Value, ...]:
     """All values of one word, each once."""
     if isinstance(raw, Set):
         raise SpecError(f"{key}: a set has no order; give a list")
     if not isinstance(raw, Iterable) or isinstance(raw, str | bytes | Mapping):
-        return (_placed(key, word, raw, folder),)
+        return (_placed(key, word, raw, located),)
     found: dict[Label, Value] = {}
     for index, entry in enumerate(raw):
         if _takes_list(word) and not isinstance(entry, str | Iterable):
@@ -123,7 +129,7 @@ def _axis(key: str, word: str, raw: Any, folder: Path | None) -> tuple[Value, ..
                 f"{key}: a list holds the values of an axis; write [[4, 6, 8]] or '4,6,8' for one "
                 "value that is a list itself"
             )
-        value = _placed(f"{key}[{index}]", word, entry, folder)
+        value = _placed(f"{key}[{index}]", word, entry, located)
         if found.setdefault(value.label, value) != value:
             raise SpecError(f"{key}: two different ones are called {value.label!r}")
     if not found:
@@ -131,33 +137,40 @@ def _axis(key: str, word: str, raw: Any, folder: Path | None) -> tuple[Value, ..
     return tuple(found.values())
 
 
-def _placed(where: str, word: str, raw: Any, folder: Path | None) -> Value:
+def _placed(where: str, word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
     """One value; what is wrong with it says where it stands."""
     try:
-        if raw is None and word != "network":
-            return Value(None, DEFAULTS.get(word))
-        if word in PLATFORM:
-            return _described(word, raw, folder)
-        if word == "sensitivity":
-            return _sensitivity(raw, folder)
-        if word == "pin":
-            return _pins(raw)
-        if word == "group":
-            return _groups(raw)
-        if WORDS[word].is_flag:
-            return _flag(raw)
-        return _converted(word, _text(word, raw))
+        value = _read(word, raw, located)
+        str(value.label).encode()  # the name of a file may be no text
     except click.BadParameter as error:
         raise SpecError(f"{where}: {error.message.rstrip('.')}") from None
-    except SpecError as error:
+    except (SpecError, ValueError) as error:  # also a number of thousands of digits
         raise SpecError(f"{where}: {error}") from None
+    return value
+
+
+def _read(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
+    """One value, read as its word wants it."""
+    if raw is None and word != "network":
+        return Value(None, DEFAULTS.get(word))
+    if word in PLATFORM:
+        return _described(word, raw, located)
+    if word == "sensitivity":
+        return _sensitivity(raw, located)
+    if word == "pin":
+        return _pins(raw)
+    if word == "group":
+        return _groups(raw)
+    if WORDS[word].is_flag:
+        return _flag(raw)
+    return _converted(word, _text(word, raw))
 
 
 def _takes_list(word: str) -> bool:
     return word in WORDS and getattr(WORDS[word].type, "func", None) in LISTS
 
 
-def _described(word: str, raw: Any, folder: Path | None) -> Value:
+def _described(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
     """A network, technology or memory: given, or read by its name or from its file."""
     kind, load = PLATFORM[word]
     if isinstance(raw, kind):
@@ -165,9 +178,7 @@ def _described(word: str, raw: Any, folder: Path | None) -> Value:
     if not isinstance(raw, str | Path):
         raise SpecError(f"{raw!r} is neither a name nor a file nor a {kind.__name__}")
     source = name_or_path(raw) if isinstance(raw, str) else raw
-    if isinstance(source, Path) and folder is not None:
-        source = folder / source
-    return Value(str(raw), load(source))
+    return Value(str(raw), load(located(source) if isinstance(source, Path) else source))
 
 
 def _flag(raw: Any) -> Value:
@@ -203,24 +214,31 @@ def _pins(raw: Any) -> Value:
     if isinstance(raw, Mapping):
         words = [f"{key}={bits}" for key, bits in raw.items()]
     else:
-        words = [raw] if isinstance(raw, str) else list(raw)
-    pins = tuple(sorted(options.pin(str(text)) for text in words))
+        words = _words(raw)
+    pins = tuple(sorted(options.pin(text) for text in words))
     return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
 
 
 def _groups(raw: Any) -> Value:
     """``"weight:conv1,weight:conv2"`` or a list of such words, one for each group."""
-    words = [raw] if isinstance(raw, str) else list(raw)
-    groups = tuple(options.group(str(text)) for text in words)
+    groups = tuple(options.group(text) for text in _words(raw))
     return Value(" ".join(",".join(members) for members in groups), groups)
 
 
-def _sensitivity(raw: Any, folder: Path | None) -> Value:
+def _words(raw: Any) -> list[str]:
+    """One word, or a list of them."""
+    words = [raw] if isinstance(raw, str) else raw
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise SpecError(f"{raw!r} is neither a word nor a list of words")
+    return [*words]
+
+
+def _sensitivity(raw: Any, located: Callable[[Path], Path]) -> Value:
     """A table of noise: of a file, shown by its path, or shown by the first digits of its hash."""
     if raw == "none":
         return Value(None, None)
     if isinstance(raw, str | Path):
-        return Value(str(raw), read_sensitivity(raw if folder is None else folder / raw))
+        return Value(str(raw), read_sensitivity(located(Path(raw))))
     if not isinstance(raw, Mapping) or not all(isinstance(row, Mapping) for row in raw.values()):
         raise SpecError("write a table of noise by bits for each tensor, {'weight:conv1': {8: …}}")
     table: dict[str, dict[int, Any]] = {}

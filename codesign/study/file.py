@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ KEYS = ("name", "grid", "front")
 FRONT_KEYS = ("objectives", "points", "ranges", "rel_step")
 FRONT_OBJECTIVES = ("latency_s", "area_mm2")
 FRONT_POINTS = 20
+MAX_POINTS = 10**6
+MAX_END = 1e30
 NOT_OF_FRONTS = ("minimize", "method", "rel_gap")
 
 
@@ -46,6 +49,43 @@ def read_study(path: Path) -> dict[str, Any]:
     return {"name": path.stem, **content}
 
 
+def inside(folder: Path, allowed: Iterable[str | Path] = ()) -> Callable[[Path], Path]:
+    """Where a path in a study file leads: from the file's folder, and not out of it.
+
+    A file that others wrote thus reads nothing that it was not given. Links are followed before
+    it is looked where they lead.
+
+    Parameters
+    ----------
+    allowed : iterable of str or Path
+        Further folders that may be read.
+
+    Raises
+    ------
+    SpecError
+        An allowed folder is none; and, by the function returned, for a path outside of all.
+    """
+    folders = [folder.resolve()]
+    for other in map(Path, allowed):
+        if not other.is_dir():
+            raise SpecError(f"{other}: no such folder to allow")
+        folders.append(other.resolve())
+
+    def located(path: Path) -> Path:
+        try:
+            true_path = (folder / path).resolve()
+        except RuntimeError:
+            raise SpecError(f"{path}: a link to itself") from None
+        if not any(true_path.is_relative_to(known) for known in folders):
+            raise SpecError(
+                f"{path}: outside the study's folder; allow the folder it is in with --allow "
+                "(in Python: allow)"
+            )
+        return folder / path
+
+    return located
+
+
 def front_terms(front: Mapping[str, Any], grid: Mapping[str, Any]) -> dict[str, Any]:
     """What `codesign.pareto` is told, checked as far as that is possible before any solve.
 
@@ -54,6 +94,8 @@ def front_terms(front: Mapping[str, Any], grid: Mapping[str, Any]) -> dict[str, 
     SpecError
         Unknown keys or metrics, or words in the grid that mean nothing to a front.
     """
+    if not isinstance(front, Mapping):
+        raise SpecError(f"front: {front!r}: give a table")
     _check_keys(front, FRONT_KEYS, "front")
     for word in NOT_OF_FRONTS:
         if word in grid:
@@ -72,9 +114,12 @@ def front_terms(front: Mapping[str, Any], grid: Mapping[str, Any]) -> dict[str, 
         raise SpecError("front.objectives: give two or three different metrics")
     points = front.get("points", FRONT_POINTS)
     points = None if points == "all" else points
-    if points is not None and (type(points) is not int or points < len(objectives)):
+    if points is not None and (
+        type(points) is not int or not len(objectives) <= points <= MAX_POINTS
+    ):
         raise SpecError(
-            f"front.points: {points!r}: give 'all' or a whole number, one for each end at least"
+            f"front.points: {points!r}: give 'all' or a whole number, one for each end at least "
+            f"and {MAX_POINTS:,} at most"
         )
     if points is not None and front.get("rel_step"):
         raise SpecError("front.rel_step: says how far points = 'all' goes; give both")
@@ -93,13 +138,11 @@ def _ranges(ranges: Any, objectives: list[str]) -> dict[str, list[float]]:
     for name, ends in ranges.items():
         if name not in objectives:
             raise SpecError(f"front.ranges: {name!r} is no objective ({', '.join(objectives)})")
-        try:
-            low, high = (float(end) for end in ends)
-        except (TypeError, ValueError):
-            raise SpecError(f"front.ranges.{name}: give a lower and a higher end") from None
-        if not 0 <= low < high < float("inf"):
+        given = [] if isinstance(ends, str | Mapping) or not isinstance(ends, Iterable) else [*ends]
+        numbers = all(isinstance(end, Real) and not isinstance(end, bool) for end in given)
+        if len(given) != 2 or not numbers or not 0 <= given[0] < given[1] <= MAX_END:
             raise SpecError(f"front.ranges.{name}: give a lower and a higher end")
-        read[name] = [low, high]
+        read[name] = [float(end) for end in given]
     return read
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 
 from codesign.errors import SpecError
 from codesign.problem import METRICS
+from codesign.study.sqlite import content
 from codesign.study.store import opened
 from codesign.text_files import write_whole
 
@@ -67,12 +67,12 @@ def export(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix.lower() == ".csv":
         write_whole(path, frame.to_csv(index=False))
         return
-    content = io.BytesIO()
+    data = io.BytesIO()
     try:
-        frame.to_parquet(content, engine="pyarrow", index=False)
+        frame.to_parquet(data, engine="pyarrow", index=False)
     except ImportError:
         raise SpecError(f"{path}: Parquet needs pyarrow: pip install 'codesign[parquet]'") from None
-    write_whole(path, content.getvalue())
+    write_whole(path, data.getvalue())
 
 
 def check_suffix(path: Path) -> None:
@@ -89,10 +89,10 @@ def check_suffix(path: Path) -> None:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """One row of the store, its JSON taken apart."""
-    parameters = {_column_of(word): x for word, x in json.loads(row["parameters"]).items()}
+    parameters = {_column_of(word): x for word, x in content(row["parameters"]).items()}
     found: dict[str, Any] = {**parameters, "parameters": tuple(parameters)}
     for part in ("metrics", "hardware", "proof"):
-        found.update({} if row[part] is None else json.loads(row[part]))
+        found.update({} if row[part] is None else content(row[part]))
     for name in (FIRST, LAST, *REST):
         found[name] = row[name]
     return found

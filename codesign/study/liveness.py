@@ -2,7 +2,8 @@
 
 No clock of the wall is read: a run beats a counter in the store, and whoever waits for it watches
 the counter by a clock of its own that only goes forward. On the same machine the process itself is
-looked for, so that a killed run is known for dead at once.
+looked for too, so that a killed run is known for dead at once; one that ended without a word while
+its process goes on (a notebook's, say, after a full disk) is known by its silence.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from threading import Event, Thread
 from typing import NamedTuple
 
 BEAT_S = 2.0
-PATIENCE_S = 60.0  # a run elsewhere that has not beaten for so long is dead
+PATIENCE_S = 60.0  # a run that has not beaten for so long is dead
 
 
 class Process(NamedTuple):
@@ -80,8 +81,9 @@ class Watch:
     def dead(self, seen: Sighting) -> bool:
         """Whether a run will never answer what it has claimed."""
         process = seen.process
-        if process.machine and process.machine == self._here.machine:
-            return _started(process.pid) != process.started
+        here = process.machine and process.machine == self._here.machine
+        if here and _started(process.pid) != process.started:
+            return True
         now = self._clock()
         beats, since = self._seen.setdefault(seen.run, (seen.beats, now))
         if beats != seen.beats:

@@ -244,12 +244,14 @@ class Loop:
 
     def _leave(self) -> None:
         """Keep what is finished, and give the rest back."""
-        for future in self._running:
-            future.cancel()
-        for future, task in self._running.items():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                self._store.record(task.sha256, future.result())
-        self._store.release()
+        try:
+            for future in self._running:
+                future.cancel()
+            for future, task in self._running.items():
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    self._store.record(task.sha256, future.result())
+        finally:
+            self._store.release()
 
 
 def _named(error: BaseException) -> str:

@@ -4,7 +4,9 @@ A question's hash is the sha256 of its canonical JSON (sorted keys, no spaces, A
 all that the answer depends on: the problem as a design file writes it, names and sources included,
 the network standing as the sha256 of its own canonical JSON; the method, the gap to stop at, the
 time limit, and what a front is asked for. It does not cover the version of codesign or of the
-solver, which a proven optimum does not depend on; they are noted beside each answer.
+solver, which a proven optimum does not depend on; they are noted beside each answer. Fields that
+networks and choices got later stand in it only where they are used (`LATER`), so that what was
+answered before stays known.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from codesign import flags, options
 from codesign.design_file import terms_to_dict
 from codesign.errors import SpecError
 from codesign.network import Network
+from codesign.problem import Problem
 from codesign.specs import load_memory, load_technology
 from codesign.study.cells import DEFAULTS, Cell
 from codesign.study.records import Entry, Question
@@ -28,6 +31,10 @@ from codesign.units import BITS_PER_GBIT
 
 FORMAT = "codesign-question/1"
 HOW = ("method", "rel_gap", "time_limit_s")
+LATER: Mapping[str, Mapping[str, Any]] = {  # each with the value it had before there was a choice
+    "layer": {"moves": False, "parts": {}, "input_dilation": 1},
+    "choices": {"shared": (), "tied": False},
+}
 
 
 class Written(NamedTuple):
@@ -81,7 +88,7 @@ class Asker:
         try:
             written = self._network(given["network"], given["batch"] or 1)
             problem = flags.posed(given, **self._platform(given, written.network))
-            terms, refused = terms_to_dict(problem), None
+            terms, refused = _terms(problem), None
         except (SpecError, click.UsageError) as error:
             terms = {"refused": cell.parameters}
             refused = error.message if isinstance(error, click.UsageError) else str(error)
@@ -119,9 +126,23 @@ class Asker:
         key = (id(network), batch)  # the grid keeps the network
         if key not in self._written:
             grown = network.batched(batch)
-            text = canonical(asdict(grown))
+            content = asdict(grown)
+            content["layers"] = [_used("layer", layer) for layer in content["layers"]]
+            text = canonical(content)
             self._written[key] = Written(grown, text, sha256(text))
         return self._written[key]
+
+
+def _terms(problem: Problem) -> dict[str, Any]:
+    """All of a problem but its network."""
+    terms = terms_to_dict(problem)
+    return {**terms, "choices": _used("choices", terms["choices"])}
+
+
+def _used(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A section without the later fields that say nothing."""
+    later = LATER[kind]
+    return {key: x for key, x in content.items() if key not in later or x != later[key]}
 
 
 def _goal(front: Mapping[str, Any]) -> dict[str, str]:

@@ -22,6 +22,7 @@ write-ahead log asks for.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -69,10 +70,7 @@ CREATE TABLE cells (
 @contextmanager
 def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
     """A connection to a store; see `store.opened`."""
-    if write:
-        check_writable(path)
-    elif not path.is_file():
-        raise SpecError(f"{path}: no such study store")
+    _check_path(path, write)
     try:
         with closing(connect(path, "rwc" if write else _reading(path))) as connection:
             _identify(path, connection, write)
@@ -80,13 +78,45 @@ def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise SpecError(_in_one_line(path, error)) from None
+    except UnicodeDecodeError as error:  # SQLite quotes the file in what it says of it
+        raise SpecError(f"{path}: damaged: {error}") from None
+
+
+def _check_path(path: Path, write: bool) -> None:
+    try:
+        path.resolve()
+        if write:
+            check_writable(path)
+        elif not path.is_file():
+            raise SpecError(f"{path}: no such study store")
+    except (OSError, ValueError) as error:  # a locked folder on the way, a name too long
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SpecError(f"{path}: cannot be opened: {reason}") from None
 
 
 def _reading(path: Path) -> str:
     """How to open a file to read: in a locked folder SQLite cannot even note that it reads."""
+    path = path.resolve()  # its log lies beside the file itself, not beside a link to it
     if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
         return "rw"  # whoever is the last to close it tidies up
     return "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1"
+
+
+def content(text: str) -> dict[str, Any]:
+    """What a column of JSON holds.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        It is not what was written.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise sqlite3.DatabaseError("malformed content")
+    return found
 
 
 def connect(path: Path, mode: str, patience_s: float = BUSY_S) -> sqlite3.Connection:
@@ -97,7 +127,7 @@ def connect(path: Path, mode: str, patience_s: float = BUSY_S) -> sqlite3.Connec
     try:
         for setting in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {setting}")
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -150,7 +180,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _in_one_line(path: Path, error: sqlite3.Error) -> str:
-    text = str(error)
+    text = " ".join(str(error).split())
     if "not a database" in text:
         return f"{path}: not a study store"
     if "malformed" in text or "no such" in text:

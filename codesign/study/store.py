@@ -13,7 +13,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.study.liveness import BEAT_S, Process, Sighting, Watch
 from codesign.study.records import WAITING, Answer, Entry, Question, Task
-from codesign.study.sqlite import connect, connected, transaction
+from codesign.study.sqlite import connect, connected, content, transaction
 
 UNLIMITED = 9e99  # seconds
 
@@ -158,7 +158,10 @@ class Store:
 
     def beat(self) -> None:
         """Show that the run is alive; from any thread, and never an error."""
-        with suppress(sqlite3.Error), closing(connect(self.path, "rw", BEAT_S)) as connection:
+        with (
+            suppress(sqlite3.Error, OSError),
+            closing(connect(self.path, "rw", BEAT_S)) as connection,
+        ):
             connection.execute("PRAGMA synchronous = NORMAL")  # a beat may be lost
             connection.execute("UPDATE runs SET beats = beats + 1 WHERE run = ?", (self._run,))
 
@@ -169,9 +172,11 @@ class Store:
 
     def free_the_dead(self, watch: Watch) -> None:
         """Give back what dead runs have claimed."""
-        for run in self.dead(watch):
+        if dead := self.dead(watch):
             with transaction(self._sql):
-                self._sql.execute("UPDATE questions SET run = NULL WHERE run = ?", (run,))
+                self._sql.executemany(
+                    "UPDATE questions SET run = NULL WHERE run = ?", ((run,) for run in dead)
+                )
 
     def dead(self, watch: Watch) -> list[int]:
         """Runs that will never answer what they have claimed."""
@@ -222,9 +227,8 @@ class Store:
         ).fetchone()
         if row is None:
             raise SpecError(f"{self.path}: no design {number} of {sha256!r}")
-        content: dict[str, Any] = json.loads(row[0])
-        content["problem"]["network"] = json.loads(row[1])
-        return content
+        found, network = map(content, row)
+        return {**found, "problem": {**found.get("problem", {}), "network": network}}
 
 
 def _limit(question: Question) -> float:
