@@ -54,9 +54,9 @@ def minimise(
 ) -> Outcome:
     """Solve a model with one objective; its variables hold the solution where there is one.
 
-    A model found infeasible is run again without presolve, or with, to confirm it. Where a choice
-    breaks a row by little more than `MIP_FEASIBILITY_TOLERANCE`, HiGHS may lose others with it,
-    with presolve or without: keep rows clear of that.
+    A model found infeasible, or that HiGHS fails at, is run again without presolve, or with. Where
+    a choice breaks a row by little more than `MIP_FEASIBILITY_TOLERANCE`, HiGHS may lose others
+    with it, with presolve or without: keep rows clear of that.
 
     Raises
     ------
@@ -76,11 +76,14 @@ def minimise(
     if time_limit_s is not None:
         options["time_limit"] = max(time_limit_s, 0.0)
     lp = _as_lp(model, columns)
-    outcome = _run(lp, columns, options, on_progress)
-    if outcome.status == "infeasible":
-        options["presolve"] = "off" if presolve else "on"
+    try:
         outcome = _run(lp, columns, options, on_progress)
-    return outcome
+        if outcome.status != "infeasible":
+            return outcome
+    except SolverError:  # "solve error", seen once in 46,000 programmes
+        pass
+    options["presolve"] = "off" if presolve else "on"
+    return _run(lp, columns, options, on_progress)
 
 
 def _run(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import random
 from itertools import product
+from typing import Any
 
 import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr.numeric_expr import LinearExpression
 
+from codesign import solver
 from codesign.errors import SolverError
 from codesign.solver import NAME, minimise, version
 
@@ -190,6 +192,24 @@ def test_infeasible(domain: object) -> None:
     model.objective = pyo.Objective(expr=model.x[0])
     outcome = minimise(model)
     assert (outcome.status, outcome.bound) == ("infeasible", math.inf)
+
+
+def test_a_failure_of_the_solver_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, presolved = solver._run, []
+
+    def first_fails(lp: Any, columns: Any, options: Any, report: Any) -> Any:
+        presolved.append(options["presolve"])
+        if len(presolved) == 1:
+            raise SolverError("HiGHS ended with 'Solve error', which proves nothing")
+        return real(lp, columns, options, report)
+
+    monkeypatch.setattr(solver, "_run", first_fails)
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(domain=pyo.Integers, bounds=(2, 5))
+    model.objective = pyo.Objective(expr=3 * model.x)
+    outcome = minimise(model)
+    assert (outcome.status, outcome.bound) == ("optimal", 6)
+    assert presolved == ["on", "off"]
 
 
 def test_infeasible_only_for_integers() -> None:
