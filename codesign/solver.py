@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import highspy
@@ -36,10 +37,13 @@ class Outcome:
         ``feasible``: a limit was hit with a solution; ``unknown``: without one.
     bound : float
         No solution of the model has a smaller objective (inf when infeasible).
+    seconds : float
+        Spent in HiGHS itself, all runs together.
     """
 
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     bound: float
+    seconds: float = 0.0
 
 
 def minimise(
@@ -79,7 +83,8 @@ def minimise(
     outcome = _run(lp, columns, options, on_progress)
     if outcome.status == "infeasible":
         options["presolve"] = "off" if presolve else "on"
-        outcome = _run(lp, columns, options, on_progress)
+        again = _run(lp, columns, options, on_progress)
+        outcome = replace(again, seconds=outcome.seconds + again.seconds)
     return outcome
 
 
@@ -101,8 +106,9 @@ def _run(
                 event.data_out.mip_primal_bound, event.data_out.mip_dual_bound
             )
         )
+    started = time.monotonic()
     highs.run()
-    return _outcome(highs, columns)
+    return replace(_outcome(highs, columns), seconds=time.monotonic() - started)
 
 
 def _as_lp(model: pyo.ConcreteModel, columns: list[Any]) -> highspy.HighsLp:
