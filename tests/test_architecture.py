@@ -75,11 +75,15 @@ ORDER = (
     "design_file",
     "evaluation",
     "evaluation_file",
+    "assignment",
+    "assignment_file",
+    "result_files",
     "fits",
     "front",
     "tables",
     "report",
     "front_report",
+    "assignment_report",
     "catalogue",
     "fit_report",
     "study.liveness",
@@ -96,6 +100,7 @@ ORDER = (
     "plots",
     "proving",
     "optimum",
+    "allocation",
     "unexplored",
     "survey",
     "options",
@@ -115,6 +120,7 @@ ORDER = (
 # A design shows and writes itself with what is made for designs, imported when asked to.
 LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
+LAZY |= {("assignment", "tables"), ("assignment", "assignment_file")}
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
 
 # Packages that only some modules may import.
