@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
+TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
 MAX_ENTRIES = 2**23  # entries of one table over a batch (64 MiB)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from codesign.candidates import Candidates
 from codesign.dual import Dual
 from codesign.formulation import Choice
-from codesign.layer_tables import Batch
+from codesign.layer_tables import TINY, Batch
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import Answer, solve_programme
@@ -73,7 +73,7 @@ class Pursuit:
         """Width pairs of each layer and widths of each tensor that could still pay."""
         tensor, pair = self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
         ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
-        ceiling += 1e-11 * abs(ceiling)  # rounding of the sums
+        ceiling += 1e-11 * abs(ceiling) + TINY  # rounding of the sums
         return pair <= ceiling, self.space.tensor_allowed & (tensor <= ceiling)
 
     def _report(self, bound: float) -> None:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from codesign.candidates import candidates_of_tables
 from codesign.formulation import Choice
-from codesign.layer_tables import PRICED, Batch
+from codesign.layer_tables import PRICED, TINY, Batch
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import Answer
@@ -35,14 +35,16 @@ class LeastWidths(Pursuit):
 
     def prove(self) -> Proof:
         """Search until the goal is closed or time is up."""
-        self.lower = np.maximum(self.lower, self.memory.lower(self.goal, np.array([np.inf])))
+        known = self.memory.lower(self.goal, np.array([np.inf]))
+        self.lower = np.maximum(self.lower, np.maximum(known, 0.0))  # no metric is negative
         complete = True
         try:
             if not self._settled:
                 self._bound()
             wanted = CORE_PAIRS * len(self.tables.traffic[0])
-            while not self._settled:
-                self._solve(wanted)
+            everything = False
+            while not self._settled and not everything:
+                everything = self._solve(wanted)
                 wanted *= GROWTH
         except OutOfTime:
             complete = False
@@ -68,26 +70,28 @@ class LeastWidths(Pursuit):
             self.offer(self.space.price(found.tensor[0], found.weight[0]))
         self._raise(float(found.value[0]))
 
-    def _solve(self, wanted: int) -> None:
-        """Solve the programme over what looks best of all that may still pay.
+    def _solve(self, wanted: int) -> bool:
+        """Solve the programme over what looks best of all that may still pay; whether that is all.
 
         Choices with a pair of widths left out cost at least what the cheapest such pair does.
         """
         pairs, tensor_widths = self._left_over()
         outside = self.reach
-        if np.count_nonzero(pairs) > wanted:
+        everything = bool(np.count_nonzero(pairs) <= wanted)
+        if not everything:
             tensor, pair = self.relaxation.marginals(
                 self.tables, self.dual.prices(self.multipliers)
             )
             ceiling = np.partition(pair[pairs], wanted)[wanted]
             pairs, tensor_widths = pairs & (pair < ceiling), tensor_widths & (tensor < ceiling)
             spent = float(self.multipliers[0] @ self.dual.limits)
-            outside = min(outside, ceiling - spent - 1e-11 * (abs(ceiling) + spent))
+            outside = min(outside, ceiling - spent - 1e-11 * (abs(ceiling) + spent) - TINY)
         answer = self._programme(pairs, tensor_widths)
         self.inquiry.effort.solved.add(0)
         self._raise(min(outside, answer.bound))
         if not answer.complete:
             raise OutOfTime
+        return everything
 
     def _programme(self, pairs: Bools, tensor_widths: Bools) -> Answer:
         space = self.space
@@ -115,7 +119,7 @@ class LeastWidths(Pursuit):
             spent = prices[prices > 0] @ most[prices > 0]
             if np.isfinite(spent):
                 tensor, pair = self.relaxation.marginals(self.tables, prices[None])
-                spent += 1e-11 * abs(spent)  # rounding of the sums
+                spent += 1e-11 * abs(spent) + TINY  # rounding of the sums
                 pairs = pairs & (pair <= spent)
                 tensor_widths = tensor_widths & (tensor <= spent)
         return pairs, tensor_widths
