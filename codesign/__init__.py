@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from codesign import quality
+    from codesign.allocation import assign
+    from codesign.assignment import Assignment
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
     from codesign.evaluation import Evaluation, evaluate
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Accelerator": "hardware",
     "AreaFitResult": "fits",
+    "Assignment": "assignment",
     "Choices": "problem",
     "CodesignError": "errors",
     "Design": "design",
@@ -40,6 +43,7 @@ _HOME = {
     "SpecError": "errors",
     "Study": "study",
     "Technology": "technology",
+    "assign": "allocation",
     "evaluate": "evaluation",
     "fit_area": "fits",
     "from_onnx": "onnx",
@@ -55,6 +59,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Accelerator",
     "AreaFitResult",
+    "Assignment",
     "Choices",
     "CodesignError",
     "Design",
@@ -70,6 +75,7 @@ __all__ = [
     "SpecError",
     "Study",
     "Technology",
+    "assign",
     "evaluate",
     "fit_area",
     "from_onnx",

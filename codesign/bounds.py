@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from codesign.elimination import Bucket, Role, Scope, choose_scopes, eliminate
 from codesign.layer_tables import MAX_ENTRIES, NOISE, PRICED, Batch, Family, LayerTables
-from codesign.space import Space
+from codesign.width_space import WidthSpace
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ class _Step:
 class Relaxation:
     """Priced optima over all widths, for batches of hardware options."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: WidthSpace) -> None:
         self.space = space
         self.widths = space.widths
         self.layers = space.problem.network.layers
@@ -110,9 +110,10 @@ class Relaxation:
         space, count = self.space, len(self.widths)
         roles: list[dict[int, Role]] = []
         for i, layer in enumerate(self.layers):
-            output, *residuals = (variable for variable, _ in space.moved(layer))
-            mine = [(variable, Role.RESIDUAL) for variable in residuals]
-            mine += [(output, Role.OUTPUT), (self._inputs[i], Role.OPERAND)]
+            moved = [variable for variable, _ in space.moved(layer)]
+            mine = [(variable, Role.OUTPUT) for variable in moved[:1]]
+            mine += [(variable, Role.RESIDUAL) for variable in moved[1:]]
+            mine.append((self._inputs[i], Role.OPERAND))
             weights = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
             mine.append((space.weight_index[i], weights))
             ranked = sorted(mine, key=lambda use: use[1])  # the last of several roles counts
@@ -159,7 +160,8 @@ class Relaxation:
         rows = [self.space.moved(layer) for layer in self.layers]
         most = max(len(row) for row in rows)
         padded = [row + [(None, 0)] * (most - len(row)) for row in rows]
-        self._moved = np.array([[none if v is None else v for v, _ in row] for row in padded])
+        indices = [[none if v is None else v for v, _ in row] for row in padded]
+        self._moved = np.array(indices, dtype=np.int64)
         self._moved_elements = np.array([[x for _, x in row] for row in padded], dtype=np.float64)
         self._layer_weights = np.array(
             [x.weights if x.owns_weights else 0 for x in self.layers], dtype=np.float64
@@ -259,7 +261,7 @@ class Relaxation:
         total = np.where(runs, traffic, 0.0) + moved[..., None]
         compute_s = batch.compute_s
         compute_s = compute_s[b, u, :, ba if compute_s.shape[-1] > 1 else 0]
-        latency_s = np.maximum(compute_s, total / self.space.problem.dram_bits_per_s)
+        latency_s = np.maximum(compute_s, total / self.space.dram_bits_per_s)
         bops = self._tables.bops[u, :, ba]
         model = self._layer_weights[:, None] * self.widths
         noise = self.space.weight_noise[None]

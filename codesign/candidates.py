@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.space import Space
+from codesign.width_space import WidthSpace
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -123,7 +124,7 @@ def candidates(
 
 
 def candidates_of_tables(
-    space: Space,
+    space: WidthSpace,
     label: int,
     traffic: Floats,
     compute_s: Floats,
@@ -161,7 +162,7 @@ def candidates_of_tables(
     return Candidates(np.array([label]), tuple(layers), tensor_widths)
 
 
-def _agreeing(space: Space, i: int, tensor_widths: Bools) -> Bools:
+def _agreeing(space: WidthSpace, i: int, tensor_widths: Bools) -> Bools:
     """(w, w): pairs of operand widths that the width variables of layer ``i`` may take."""
     ifmap, weight = space.tensor_index[space.problem.network.layers[i].input], space.weight_index[i]
     allowed = np.broadcast_to(tensor_widths[ifmap], (len(space.widths), len(space.widths)))
@@ -173,7 +174,7 @@ def _agreeing(space: Space, i: int, tensor_widths: Bools) -> Bools:
 
 
 def _rate(space: Space) -> float:
-    return space.problem.dram_bits_per_s
+    return space.dram_bits_per_s
 
 
 def _other_traffic(space: Space, i: int) -> float:

@@ -19,6 +19,8 @@ import click
 from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError
 from codesign.options import (
+    ASSIGN,
+    ASSIGN_CONTRADICTIONS,
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
     FIT,
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from codesign.design import Design
-    from codesign.evaluation import Evaluation
     from codesign.front import Front
     from codesign.problem import Problem
+    from codesign.result_files import Result
 
 PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
@@ -56,6 +58,18 @@ class Commands(click.Group):
             raise click.Abort from None
 
 
+class KindOrResult(click.Choice):  # type: ignore[type-arg]
+    """A kind of description, or a file of a result."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | Path:
+        """The file where the text ends in .json, else the kind."""
+        if str(value).endswith(".json"):
+            return Path(value)
+        return str(super().convert(value, param, ctx))
+
+
 @click.group(
     cls=Commands,
     no_args_is_help=False,  # a missing command is an error of one line like any other
@@ -69,6 +83,7 @@ def front() -> None:
     codesign solve resnet18 --max-area-mm2 6
     codesign pareto resnet18 --objectives latency,area --range area=1:16 --plot front.png
     codesign evaluate vgg16 --accelerator eyeriss
+    codesign assign resnet50 --max-model-mbit 100 --tie
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
@@ -178,6 +193,47 @@ def evaluate(**given: Any) -> int:
     return PROVEN
 
 
+@front.command(
+    cls=sectioned(ASSIGN),
+    params=[click.Argument(["network"]), *chain.from_iterable(ASSIGN.values())],
+)
+def assign(**given: Any) -> int:
+    """Find the best bitwidths of NETWORK and prove them; no hardware is chosen.
+
+    NETWORK is a shipped name (see: codesign show networks) or a TOML file: what ends in .toml
+    or contains a path separator is a file. Smaller is better for every metric. The latency table
+    has one heading line: layer, weight_bits, activation_bits (of the layer's input), latency_s.
+
+    \b
+    Exit codes: 0 proven best         4 an assignment, but its proof is unfinished
+                2 bad input           5 no assignment found in time
+                3 infeasible        130 interrupted
+    """
+    from codesign.allocation import assign as assign_widths
+
+    flags.check_contradictions(given, ASSIGN_CONTRADICTIONS)
+    flags.check_files(given)
+    problem = flags.assignment(given)
+    flags.warn_of_rises(problem.sensitivity)
+    with (
+        _default_quality(given, given["minimize"]),
+        _watched(given, "assignment_line") as on_progress,
+    ):
+        found = assign_widths(
+            problem,
+            given["latency_table"],
+            time_limit_s=given["time_limit_s"],
+            rel_gap=given["rel_gap"],
+            on_progress=on_progress,
+        )
+    try:
+        if given["csv"] is not None:
+            found.save_csv(given["csv"])
+    finally:  # a full disk does not cost the rest
+        _hand_over(found, given)
+    return PROVEN if found.proof.status == "optimal" else UNPROVEN
+
+
 @front.command(params=[*FIT])
 def fit(**given: Any) -> int:
     """Fit areas measured to a technology for solve.
@@ -192,7 +248,7 @@ def fit(**given: Any) -> int:
     flags.check_files(given)
     rest = load_technology(flags.name_or_path(given["technology"]))
     result = fit_area(
-        given["csv"],
+        given["measured"],
         kind=given["kind"],
         relative=given["relative"],
         form="quadratic" if given["quadratic"] else "linear",
@@ -232,13 +288,14 @@ def import_model(**given: Any) -> int:
 
 
 @front.command()
-@click.argument("kind", type=click.Choice(KINDS), required=False, metavar="[KIND]")
+@click.argument("kind", type=KindOrResult(KINDS), required=False, metavar="[KIND]")
 @click.argument("name", required=False, metavar="[NAME]")
-def show(kind: str | None, name: str | None) -> None:
-    """List what is shipped, or show one description.
+def show(kind: str | Path | None, name: str | None) -> None:
+    """List what is shipped, or show one description, or a result.
 
     KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a file:
-    TOML, for a network also ONNX.
+    TOML, for a network also ONNX. In place of both, a file of a design, an evaluation or an
+    assignment (.json).
     """
     from codesign import catalogue, specs
 
@@ -248,7 +305,13 @@ def show(kind: str | None, name: str | None) -> None:
         "memories": specs.load_memory,
         "accelerators": specs.load_accelerator,
     }
-    if kind is None:
+    if isinstance(kind, Path):
+        from codesign.result_files import load_result
+
+        if name is not None:
+            raise click.UsageError(f"Got unexpected extra argument ({name})")
+        _print(_parts(load_result(kind), quiet=False))
+    elif kind is None:
         _print(catalogue.kinds_parts({kind: specs.shipped(kind) for kind in KINDS}))
     elif name is None:
         _print(catalogue.catalogue([load[kind](name) for name in specs.shipped(kind)]))
@@ -334,35 +397,43 @@ def _watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None]
         yield on_progress
 
 
-def _hand_over(result: Design | Evaluation, given: dict[str, Any]) -> None:
+def _hand_over(result: Result, given: dict[str, Any]) -> None:
     """Write the files asked for, and print."""
+    from codesign.assignment import Assignment
+
     try:
         if given["out"] is not None:
             result.save(given["out"])
-        if given["plot"] is not None:
+        if given.get("plot") is not None and not isinstance(result, Assignment):
             result.plot(given["plot"])
     finally:  # a full disk does not cost the result
         _tell(result, given)
 
 
-def _tell(result: Design | Evaluation, given: dict[str, Any]) -> None:
-    from codesign import design_file, evaluation_file, report
-    from codesign.design import Design
-
+def _tell(result: Result, given: dict[str, Any]) -> None:
     if given["json"]:
         import json
 
-        if isinstance(result, Design):
-            content = design_file.to_dict(result)
-        else:
-            content = evaluation_file.to_dict(result)
-        click.echo(json.dumps(content, indent=1))
-    elif isinstance(result, Design):
-        quiet = given["quiet"]
-        _print([report.summary_line(result)] if quiet else report.design_parts(result))
+        from codesign.result_files import to_dict
+
+        click.echo(json.dumps(to_dict(result), indent=1))
     else:
-        quiet = given["quiet"]
-        _print([report.figures_line(result)] if quiet else report.evaluation_parts(result))
+        _print(_parts(result, given["quiet"]))
+
+
+def _parts(result: Result, quiet: bool) -> list[RenderableType]:
+    """What is printed of a result: one line, or all."""
+    from codesign import assignment_report, report
+    from codesign.assignment import Assignment
+    from codesign.design import Design
+
+    if isinstance(result, Assignment):
+        if quiet:
+            return [assignment_report.assignment_summary(result)]
+        return assignment_report.assignment_parts(result)
+    if isinstance(result, Design):
+        return [report.summary_line(result)] if quiet else report.design_parts(result)
+    return [report.figures_line(result)] if quiet else report.evaluation_parts(result)
 
 
 def _tell_front(found: Front, given: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ class ProofRecord:
         ``(objective − bound) / objective``.
     ties_broken : bool
         Whether the design is proven to have the least area, then the least noise, among designs
-        of its objective.
+        of its objective; an assignment the least noise, then the smallest model.
     """
 
     status: Literal["optimal", "feasible"]
@@ -61,6 +61,19 @@ class ProofRecord:
     bound: Amount
     gap: Amount
     ties_broken: bool = False
+
+    @staticmethod
+    def of(objective: float, bound: float, ties_broken: bool) -> ProofRecord:
+        """What a value of the objective and a lower bound on it prove."""
+        bound = min(max(bound, 0.0), objective)  # no metric is negative
+        gap = (objective - bound) / objective if objective > 0 else 0.0
+        return ProofRecord(
+            status="optimal" if gap <= OPTIMAL_GAP else "feasible",
+            objective=objective,
+            bound=bound,
+            gap=gap,
+            ties_broken=ties_broken,
+        )
 
 
 @described
@@ -259,24 +272,16 @@ def realise(
     )
     metrics, absent = totals(network, accelerator, tensor_bits, layers, problem.noise_of)
     assert not absent  # a problem has all that a metric needs
-    _recheck(problem, point, hardware, layers, metrics)
-    objective = metrics[problem.objective]
-    bound = min(max(bound, 0.0), objective)  # no metric is negative
-    distance = (objective - bound) / objective if objective > 0 else 0.0
-    proof = ProofRecord(
-        status="optimal" if distance <= OPTIMAL_GAP else "feasible",
-        objective=objective,
-        bound=bound,
-        gap=distance,
-        ties_broken=ties_broken,
-    )
+    recheck(problem, point, metrics)
+    if max(row.sram_bits or 0 for row in layers) > hardware.sram_bits:
+        raise SolverError("a tile of the design found does not fit its SRAM; please report this")
     return Design(
         problem=problem,
         hardware=hardware,
         tensor_bits=tensor_bits,
         layer_designs=layers,
         metrics=metrics,
-        proof=proof,
+        proof=ProofRecord.of(metrics[problem.objective], bound, ties_broken),
         solver=solver,
     )
 
@@ -298,24 +303,22 @@ def _accelerator(problem: Problem, hardware: Hardware) -> Accelerator:
     )
 
 
-def _recheck(
-    problem: Problem,
-    point: Point,
-    hardware: Hardware,
-    layers: tuple[LayerDesign, ...],
-    metrics: Mapping[str, float],
-) -> None:
-    for name in METRICS:
-        if not math.isclose(metrics[name], point.metrics[name], rel_tol=1e-9, abs_tol=1e-300):
+def recheck(problem: Problem, point: Point, metrics: Mapping[str, float]) -> None:
+    """Refuse metrics that are not what the search had, or over a budget.
+
+    Raises
+    ------
+    SolverError
+    """
+    for name, value in metrics.items():
+        if not math.isclose(value, point.metrics[name], rel_tol=1e-9, abs_tol=1e-300):
             raise SolverError(
-                f"recomputed {name} is {metrics[name]!r}, the search had {point.metrics[name]!r}; "
+                f"recomputed {name} is {value!r}, the search had {point.metrics[name]!r}; "
                 "please report this with the problem"
             )
     for name, limit in problem.budgets.items():
         if metrics[name] > limit * (1 + 2 * BUDGET_TOLERANCE):
             raise SolverError(
-                f"the design found has {name} = {metrics[name]!r} over its budget {limit!r}; "
+                f"the answer found has {name} = {metrics[name]!r} over its budget {limit!r}; "
                 "please report this with the problem"
             )
-    if max(row.sram_bits or 0 for row in layers) > hardware.sram_bits:
-        raise SolverError("a tile of the design found does not fit its SRAM; please report this")

@@ -59,7 +59,7 @@ def from_dict(data: Any, where: str) -> Design:
         found = data.get("format") if isinstance(data, dict) else None
         raise SpecError(f"{where}: not a design file (format {found!r}, expected {FORMAT!r})")
     content = {key: value for key, value in data.items() if key != "format"}
-    content["layer_designs"] = _renamed(content, "layers", "layer_designs", where)
+    content["layer_designs"] = renamed(content, "layers", "layer_designs", where)
     content["problem"] = problem_from_dict(content.get("problem"), where)
     try:
         return parse(Design, content, where)
@@ -67,7 +67,7 @@ def from_dict(data: Any, where: str) -> Design:
         raise SpecError(str(error).replace("layer_designs", "layers")) from None
 
 
-def _renamed(content: dict[str, Any], theirs: str, ours: str, where: str) -> Any:
+def renamed(content: dict[str, Any], theirs: str, ours: str, where: str) -> Any:
     """Take out what the file calls ``theirs`` and we call ``ours``."""
     if ours in content:
         raise SpecError(f"{where}: {ours}: unknown key")
@@ -137,9 +137,7 @@ def problem_from_dict(data: Any, where: str) -> Problem:
     kind = technology.setdefault("sram", "single-port")
     if not isinstance(kind, str):
         raise SpecError(f"{where_given}.sram: must be the name of an SRAM kind")
-    technology["sram_fits"] = {
-        kind: _renamed(technology, "sram_area_um2", "sram_fits", where_given)
-    }
+    technology["sram_fits"] = {kind: renamed(technology, "sram_area_um2", "sram_fits", where_given)}
     try:
         parsed = parse(Technology, technology, where_given)
     except SpecError as error:
@@ -150,11 +148,15 @@ def problem_from_dict(data: Any, where: str) -> Problem:
     for name in (field.name for field in fields(Choices) if field.name not in LATER_CHOICES):
         if isinstance(data["choices"], Mapping) and name not in data["choices"]:
             raise SpecError(f"{where}: problem.choices.{name}: missing")
-    content = {**data, "technology": parsed, "sensitivity": _sensitivity(data.get("sensitivity"))}
+    content = {
+        **data,
+        "technology": parsed,
+        "sensitivity": sensitivity_from_json(data.get("sensitivity")),
+    }
     return parse(Problem, content, f"{where}: problem")
 
 
-def _sensitivity(given: Any) -> Any:
+def sensitivity_from_json(given: Any) -> Any:
     """JSON's text keys as bitwidths, where they are such; the schema refuses the rest."""
     if not isinstance(given, Mapping):
         return given

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.bounds import Assignment, Relaxation
-from codesign.layer_tables import PRICED, Batch
+from codesign.layer_tables import PRICED, TINY, Batch
 from codesign.problem import BUDGET_TOLERANCE
 
 Ints = npt.NDArray[np.int64]
@@ -115,8 +115,9 @@ class Dual:
             self._cross_tangents(found, batch, start, ceiling, accuracy)
         else:
             self._climb(found, batch, start, ceiling, accuracy)
-        found.value[found.value > worst * (1 + 1e-9)] = np.inf
-        found.value -= ROUNDING * np.abs(np.where(np.isfinite(found.value), found.value, 0.0))
+        found.value[found.value > worst * (1 + 1e-9) + TINY] = np.inf
+        known = np.where(np.isfinite(found.value), found.value, 0.0)
+        found.value -= ROUNDING * np.abs(known) + TINY
         return found
 
     def _ask(

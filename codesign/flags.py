@@ -46,12 +46,13 @@ def check_files(given: dict[str, Any]) -> None:
     read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
-    taken += [given["csv"]] if "csv" in given else []
+    named = ("measured", "latency_table", "widths")
+    taken += [given[key] for key in named if given.get(key) is not None]
     folder = given.get("designs")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise SpecError(f"--designs {folder}: not a folder")
-    for key in ("out", "plot"):
-        path = given[key]
+    for key in ("out", "plot", "csv"):
+        path = given.get(key)
         if path is None:
             continue
         if key == "plot" and path.suffix.lower() not in PLOT_SUFFIXES:
@@ -147,12 +148,25 @@ def _dram_bits_per_s(given: dict[str, Any]) -> float | None:
 
 def widths(given: dict[str, Any], network: Network, accelerator: Accelerator) -> dict[str, int]:
     """Every width by name: as given, else the PE's, pins above all."""
+    if given["widths"] is not None:
+        return _widths_of(given["widths"]) | _pinned(given)
     weight_bits = given["weight_bits"] or given["bits"] or accelerator.pe_weight_bits
     activation_bits = given["activation_bits"] or given["bits"] or accelerator.pe_activation_bits
     results = dict.fromkeys(network.outputs, given["output_bits"] or activation_bits)
     widths = {f"weight:{name}": weight_bits for name in network.weight_layers}
     widths |= {f"tensor:{name}": results.get(name, activation_bits) for name in network.tensors}
     return widths | _pinned(given)
+
+
+def _widths_of(path: Path) -> dict[str, int]:
+    """The widths of a design or assignment file."""
+    from codesign.evaluation import Evaluation
+    from codesign.result_files import load_result
+
+    found = load_result(path)
+    if isinstance(found, Evaluation):
+        raise SpecError(f"--widths {path}: an evaluation; give a design or assignment file")
+    return found.widths
 
 
 def _pinned(given: dict[str, Any]) -> dict[str, int]:
@@ -217,26 +231,43 @@ def problem(given: dict[str, Any]) -> Problem:
 def posed(given: dict[str, Any], **platform: Any) -> Problem:
     """The problem of what is given and, already read, what it is about: fields of `Problem`."""
     from codesign.problem import Problem
-    from codesign.quality import uniform_bits
 
-    choices, quality = _choices(given, platform["network"]), _quality(given)
-    wanted = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
-    wanted |= {bits for bits in [quality and uniform_bits(quality)] if bits}
-    budgets: dict[Any, float] = {
-        metric: given[name] * factor
-        for name, (metric, factor) in LIMITS.items()
-        if given[name] is not None
-    }
     return Problem(
         clock_hz=given["clock_mhz"] * HZ_PER_MHZ,
         area_overhead=given["area_overhead"],
-        choices=choices,
-        sensitivity=sensitivity(given, platform["network"], wanted),
-        quality=quality,
-        objective=OBJECTIVES[given["minimize"]],  # type: ignore[arg-type]
-        budgets=budgets,
+        **_wanted(given, platform["network"]),
         **platform,
     )
+
+
+def assignment(given: dict[str, Any]) -> Problem:
+    """What ``assign`` is asked: a problem whose platform is of no account."""
+    from codesign.problem import Problem
+    from codesign.specs import load_network
+
+    network = load_network(name_or_path(given["network"])).batched(given["batch"])
+    return Problem(network=network, **_wanted(given, network))
+
+
+def _wanted(given: dict[str, Any], network: Network) -> dict[str, Any]:
+    """The fields of `Problem` that say what is free to choose and what is wanted."""
+    from codesign.quality import uniform_bits
+
+    choices, quality = _choices(given, network), _quality(given)
+    wanted = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
+    wanted |= {bits for bits in [quality and uniform_bits(quality)] if bits}
+    budgets = {
+        metric: given[name] * factor
+        for name, (metric, factor) in LIMITS.items()
+        if given.get(name) is not None
+    }
+    return {
+        "choices": choices,
+        "sensitivity": sensitivity(given, network, wanted),
+        "quality": quality,
+        "objective": OBJECTIVES[given["minimize"]],
+        "budgets": budgets,
+    }
 
 
 def sensitivity(given: dict[str, Any], network: Network, bits: Iterable[int]) -> Sensitivity | None:
@@ -298,26 +329,34 @@ def _groups(given: dict[str, Any], network: Network) -> tuple[tuple[str, ...], .
 def _choices(given: dict[str, Any], network: Network) -> Choices:
     from codesign.problem import Choices
 
-    rows, cols = given["rows"], given["cols"]
-    if given["square"]:
-        rows, cols = rows or cols, cols or rows
     wanted = {
-        "rows": rows,
-        "cols": cols,
         "weight_bits": given["weight_bits"] or given["bits"],
         "activation_bits": given["activation_bits"] or given["bits"],
-        "pe_weight_bits": given["pe_weight_bits"] or given["pe_bits"],
-        "pe_activation_bits": given["pe_activation_bits"] or given["pe_bits"],
     }
+    if "rows" in given:  # a command that chooses hardware
+        wanted |= _arrays(given)
     return Choices(
         **{key: values for key, values in wanted.items() if values is not None},
-        square=given["square"],
-        precision=given["precision"],
         pinned=_pinned(given),
         output_bits=given["output_bits"],
         shared=_groups(given, network),
         tied=given["tie"],
     )
+
+
+def _arrays(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `Choices` that say which PE arrays are on offer."""
+    rows, cols = given["rows"], given["cols"]
+    if given["square"]:
+        rows, cols = rows or cols, cols or rows
+    return {
+        "rows": rows,
+        "cols": cols,
+        "square": given["square"],
+        "pe_weight_bits": given["pe_weight_bits"] or given["pe_bits"],
+        "pe_activation_bits": given["pe_activation_bits"] or given["pe_bits"],
+        "precision": given["precision"],
+    }
 
 
 def ranges(given: dict[str, Any]) -> dict[str, tuple[float, float]]:

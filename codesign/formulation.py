@@ -18,13 +18,14 @@ width, an input width, a tiling). Variables: ``build[h]``, ``run[l, o]``, ``widt
 
 (5) holds where the weight operand of ``l`` shares its width ``wt(l)``: with the activation tensor
 that stands in for it, with the input (tied), or with a group. ``area_h`` holds the SRAM fit's
-intercept; ``moved_{l,t}`` are the elements of the output and the
-residuals of ``l``. Each metric is measured in thousandths of its limit or, without one, of the
-least its layers can have (area: of the mean array): rows and objective are of the order of 1,000,
-beside which HiGHS's absolute tolerances are small. Limits (7) and (10) carry the relative
-tolerance of 1e-9 that budgets have everywhere, and a margin far above the solver's tolerances: no
-design within its budgets is near the edge of a row, where HiGHS may lose it. What the margin lets
-in is found out when it is priced exactly.
+intercept; ``moved_{l,t}`` are the elements of the output and the residuals of ``l``. Where no
+memory is modelled, (8) and (9) are left out and a latency is ``Σ_o compute_o·run_o``. Each metric
+is measured in thousandths of its limit or, without one, of the least its layers can have (area: of
+the mean array): rows and objective are of the order of 1,000, beside which HiGHS's absolute
+tolerances are small. Limits (7) and (10) carry the relative tolerance of 1e-9 that budgets have
+everywhere, and a margin far above the solver's tolerances: no design within its budgets is near the
+edge of a row, where HiGHS may lose it. What the margin lets in is found out when it is priced
+exactly.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from codesign.candidates import Candidates
 from codesign.costs.arithmetic import layer_bops
 from codesign.problem import BUDGET_TOLERANCE, Goal
-from codesign.space import Space
 from codesign.units import UM2_PER_MM2
+from codesign.width_space import WidthSpace
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,7 +64,7 @@ class Choice:
 
 
 def build(
-    space: Space, candidates: Candidates, goal: Goal, margin: float = MARGIN
+    space: WidthSpace, candidates: Candidates, goal: Goal, margin: float = MARGIN
 ) -> pyo.ConcreteModel:
     """Write the programme for any subset of the hardware options.
 
@@ -77,7 +78,7 @@ def build(
         _agree_on_widths(model, space, candidates)
         if "area_mm2" in (goal.metric, *goal.limits):
             _spend_silicon(model, costs)
-        if "latency_s" in (goal.metric, *goal.limits):
+        if "latency_s" in (goal.metric, *goal.limits) and costs.has_memory:
             _respect_roofs(model, costs)
         _keep_budgets(model, costs)
         model.objective = pyo.Objective(expr=costs.total(model, goal.metric), doc=goal.metric)
@@ -119,14 +120,16 @@ def exclude(model: pyo.ConcreteModel) -> None:
 class _Costs:
     """Coefficients of every metric over the variables, scaled in this one place."""
 
-    def __init__(self, space: Space, candidates: Candidates, goal: Goal, margin: float) -> None:
+    def __init__(
+        self, space: WidthSpace, candidates: Candidates, goal: Goal, margin: float
+    ) -> None:
         self.space, self.candidates, self.goal = space, candidates, goal
         self.excess = 1 + BUDGET_TOLERANCE + margin
         self.network = space.problem.network
-        self.rate = space.problem.dram_bits_per_s
+        self.rate = space.dram_bits_per_s
+        self.has_memory = math.isfinite(self.rate)
         self.unit = {
-            metric: self._reference(metric) / ROW_SCALE
-            for metric in {goal.metric, *goal.limits, "area_mm2"}
+            metric: self._reference(metric) / ROW_SCALE for metric in {goal.metric, *goal.limits}
         }
         needs = np.concatenate([layer.need for layer in candidates.layers])
         self.sram_unit = max(float(needs.max(initial=1.0)), 1.0) / ROW_SCALE
@@ -137,13 +140,7 @@ class _Costs:
             return self.goal.limits[metric]
         if metric == "area_mm2":
             return float(self.space.base_area_um2[self.candidates.options].mean()) / UM2_PER_MM2
-        if metric == "latency_s":
-            per_option = [
-                np.maximum(layer.compute_s, layer.traffic / self.rate)
-                for layer in self.candidates.layers
-            ]
-        else:
-            per_option = [self.per_run(i, metric) for i in range(len(self.candidates.layers))]
+        per_option = [self.per_run(i, metric) for i in range(len(self.candidates.layers))]
         least = sum(float(values.min()) for values in per_option if len(values))
         most = sum(float(values.max()) for values in per_option if len(values))
         # No design has less than the least of every layer: its objective is 1,000 or more, and
@@ -157,6 +154,8 @@ class _Costs:
     def per_run(self, i: int, metric: str) -> Floats:
         """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""
         rows, layer = self.candidates.layers[i], self.network.layers[i]
+        if metric == "latency_s":
+            return np.maximum(rows.compute_s, rows.traffic / self.rate)
         if metric == "dram_bits":
             return rows.traffic
         if metric == "noise":
@@ -194,7 +193,7 @@ class _Costs:
         unit = self.unit[metric]
         if metric == "area_mm2":
             return self.area(model)
-        if metric == "latency_s":
+        if metric == "latency_s" and self.has_memory:
             return _linear([1.0] * len(model.latency), list(model.latency.values()))
         coefficients, variables, constant = [], [], 0.0
         for i in range(len(self.candidates.layers)):
@@ -228,7 +227,7 @@ def _linear(
     )
 
 
-def _declare(model: pyo.ConcreteModel, space: Space, candidates: Candidates) -> None:
+def _declare(model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates) -> None:
     model.HARDWARE = pyo.RangeSet(0, len(candidates.options) - 1)
     model.LAYERS = pyo.RangeSet(0, len(candidates.layers) - 1)
     model.TENSORS = pyo.RangeSet(0, len(space.variables) - 1)
@@ -263,7 +262,7 @@ def _choose_hardware(model: pyo.ConcreteModel, costs: _Costs) -> None:
         return _linear([*coefficients, -1.0], [*runs, model.sram]) <= 0
 
 
-def _agree_on_widths(model: pyo.ConcreteModel, space: Space, candidates: Candidates) -> None:
+def _agree_on_widths(model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates) -> None:
     network = space.problem.network
 
     def runs_at(i, b, widths):

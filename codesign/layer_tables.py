@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from codesign.costs.arithmetic import layer_bops
 from codesign.elimination import Scope
-from codesign.space import Space
+from codesign.width_space import WidthSpace
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
+TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
 MAX_ENTRIES = 2**23  # entries of one table over a batch (64 MiB)
 
 
@@ -115,7 +116,7 @@ class Family:
 class LayerTables:
     """The tables of a space's layers, each over the width variables of its scope."""
 
-    def __init__(self, space: Space, scopes: list[Scope]) -> None:
+    def __init__(self, space: WidthSpace, scopes: list[Scope]) -> None:
         self.space, self.scopes, self.widths = space, scopes, space.widths
         self.layers = space.problem.network.layers
         self._fixed_bits = space.problem.choices.output_bits
@@ -264,7 +265,7 @@ class LayerTables:
         key = self, number, "latency"
         if key not in batch.unpriced:
             family = self.families[number]
-            memory_s = self._dram_bits(number, batch) / self.space.problem.dram_bits_per_s
+            memory_s = self._dram_bits(number, batch) / self.space.dram_bits_per_s
             compute_s = family.spread(batch.compute_s[:, family.geometry])
             batch.unpriced[key] = np.maximum(compute_s, memory_s)
         return batch.unpriced[key]

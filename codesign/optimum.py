@@ -93,7 +93,7 @@ def solve(
     found = prover.answer(
         tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
         limits,
-        lambda metric: _reporter(on_progress, metric, metric != problem.objective, started),
+        lambda metric: reporter(on_progress, metric, metric != problem.objective, started),
     )
     if found.point is None:
         if not found.first.complete:
@@ -128,12 +128,13 @@ def solver_record(
     )
 
 
-def _reporter(
+def reporter(
     on_progress: Callable[[Progress], None] | None,
     metric: str,
     breaking_ties: bool,
     started: float,
 ) -> OnProgress | None:
+    """What the search is to call, so that ``on_progress`` hears of one metric's progress."""
     if on_progress is None:
         return None
 

@@ -36,7 +36,7 @@ LIMITS = {  # option: (metric, how many of the metric's unit make one of the opt
     "max_gbops": ("bops", BOPS_PER_GBOP),
     "max_noise": ("noise", 1.0),
 }
-EVALUATE_CONTRADICTIONS = (
+PLATFORM_CONTRADICTIONS = (
     ("bits", "weight_bits"),
     ("bits", "activation_bits"),
     ("pe_bits", "pe_weight_bits"),
@@ -44,7 +44,11 @@ EVALUATE_CONTRADICTIONS = (
     ("memory", "dram_gbit_per_s"),
     ("json", "quiet"),
 )
-SOLVE_CONTRADICTIONS = (*EVALUATE_CONTRADICTIONS, ("quality", "max_noise"))
+SOLVE_CONTRADICTIONS = (*PLATFORM_CONTRADICTIONS, ("quality", "max_noise"))
+EVALUATE_CONTRADICTIONS = (
+    *PLATFORM_CONTRADICTIONS,
+    *(("widths", name) for name in ("bits", "weight_bits", "activation_bits", "output_bits")),
+)
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
@@ -153,6 +157,8 @@ PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
 ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
 REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told apart."
 RANGE_HELP = "Part of the front, in the units of --max-...: area=1:16. Repeatable."
+LATENCY_HELP = "Latency of each layer at each pair of widths (CSV)."
+WIDTHS_HELP = "Widths of a design or assignment file, not --bits."
 METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
 
 
@@ -203,6 +209,8 @@ SENSITIVITY = (
 )
 OF_ONE_DESIGN = ("What is wanted", "The search", "The answer")  # sections only `solve` has as such
 
+FREE = "What is free to choose (lists: 4,6,8)"
+
 SOLVE = {
     "The network": (BATCH, *OF_ONNX, *SENSITIVITY),
     "The platform": (
@@ -223,7 +231,7 @@ SOLVE = {
         option(*QUALITY_SAYS, told=f"{QUALITY}; none beside --max-noise or --minimize noise"),
         option("--max-noise", "X", "Most quantisation noise, not --quality.", type=LIMIT),
     ),
-    "What is free to choose (lists: 4,6,8)": (
+    FREE: (
         option("--bits", "LIST", "Widths of weights and activations.", type=WIDTHS, told=BITS),
         option("--weight-bits", "LIST", "Widths of weights, not --bits.", type=WIDTHS),
         option("--activation-bits", "LIST", "Widths of activations, not --bits.", type=WIDTHS),
@@ -267,6 +275,7 @@ EVALUATE = {
         option("--bits", "B", "Width of weights and activations.", type=ONE_WIDTH, told="the PE's"),
         option("--weight-bits", "B", "Width of weights, not --bits.", type=ONE_WIDTH),
         option("--activation-bits", "B", "Width of activations, not --bits.", type=ONE_WIDTH),
+        option("--widths", "FILE", WIDTHS_HELP, type=FILE),
         option("--pin", "WHAT=B", PIN_HELP, type=pin, multiple=True),
         option(
             *("--output-bits", "B", "Width of the results."),
@@ -306,6 +315,38 @@ EVALUATE = {
     ),
 }
 
+FEW_OBJECTIVES = ("noise", "latency", "model", "bops")  # of widths alone
+
+
+def _taken(section: str, *names: str) -> tuple[click.Option, ...]:
+    """Some options of `solve`."""
+    return tuple(option for option in SOLVE[section] if option.name in names)
+
+
+ASSIGN = {
+    "The network": SOLVE["The network"],
+    "What is wanted": (
+        choice("--minimize", FEW_OBJECTIVES, "Objective.", "noise"),
+        option("--latency-table", "FILE", LATENCY_HELP, type=FILE),
+        *_taken("What is wanted", "max_latency_ms", "max_model_mbit", "max_gbops"),
+        *_taken("What is wanted", "quality", "max_noise"),
+    ),
+    FREE: (
+        *_taken(FREE, "bits", "weight_bits", "activation_bits"),
+        *_taken(FREE, "pin", "tie", "group", "output_bits"),
+    ),
+    "The search": _taken("The search", "time_limit_s", "rel_gap"),
+    "The answer": (
+        option("--out", "FILE", "Write the assignment file (JSON).", type=FILE),
+        option("--csv", "FILE", "Write one row per layer (CSV).", type=FILE),
+        flag("--json", "Print the assignment file and nothing else."),
+        flag("--quiet", "Print one line: status, gap, totals."),
+    ),
+}
+ASSIGN_CONTRADICTIONS = tuple(
+    pair for pair in SOLVE_CONTRADICTIONS if not {"pe_bits", "memory"} & {*pair}
+)
+
 PARETO = {
     "The front": (
         option(*("--objectives", "LIST", "Two or three metrics.", "latency,area"), type=objectives),
@@ -336,7 +377,7 @@ PARETO_CONTRADICTIONS = (
 )
 
 FIT = (
-    click.Argument(["csv"], type=FILE),
+    click.Argument(["measured"], metavar="CSV", type=FILE),
     option(
         *("--kind", "pe|sram", "What was measured."),
         type=click.Choice(["pe", "sram"]),

@@ -11,9 +11,9 @@ from codesign import solver
 from codesign.candidates import Candidates
 from codesign.errors import SolverError
 from codesign.formulation import MARGIN, Choice, build, exclude, objective_unit, read_choice
-from codesign.point import Point, price
+from codesign.point import Point
 from codesign.problem import Goal
-from codesign.space import Space
+from codesign.width_space import WidthSpace
 
 MAX_RECHECKS = 100
 NEAR_MISSES = 8  # choices just above a limit, after which the programme gets the small margin
@@ -34,20 +34,23 @@ class Answer:
         False where time ran out.
     runs : int
         Times the solver ran.
+    solver_s : float
+        Seconds spent in it.
     """
 
     point: Point | None
     bound: float
     complete: bool
     runs: int
+    solver_s: float = 0.0
 
 
 def solve_programme(
-    space: Space,
+    space: WidthSpace,
     goal: Goal,
     listed: Candidates,
     *,
-    capacity: Callable[[Choice], float],
+    price: Callable[[Choice], Point | None],
     rel_gap: float,
     deadline: float,
     on_progress: Callable[[float | None, float], None] | None = None,
@@ -60,8 +63,8 @@ def solve_programme(
 
     Parameters
     ----------
-    capacity : callable
-        SRAM bits a choice may use; each layer takes its cheapest tiling within them.
+    price : callable
+        What a choice costs exactly; None where it does not run after all.
     deadline : float
         Of `time.monotonic`.
 
@@ -77,7 +80,7 @@ def solve_programme(
     report = None
     if on_progress is not None:
         report = _in_metric(on_progress, unit)
-    bound = -math.inf
+    bound, solver_s = -math.inf, 0.0
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
             model = build(space, listed, goal, margin=SMALL_MARGIN)
@@ -89,14 +92,13 @@ def solve_programme(
             presolve=run < NEAR_MISSES,
             on_progress=report,
         )
-        bound = max(bound, outcome.bound * unit)
+        bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds
         complete = outcome.status in ("optimal", "infeasible")
         if outcome.status in ("infeasible", "unknown"):
-            return Answer(None, bound, complete, run)
-        choice = read_choice(model, listed)
-        point = price(space, choice.option, choice.tensor, choice.weight, capacity(choice))
+            return Answer(None, bound, complete, run, solver_s)
+        point = price(read_choice(model, listed))
         if point is not None and goal.kept_by(point.metrics):
-            return Answer(point, bound, complete, run)
+            return Answer(point, bound, complete, run, solver_s)
         exclude(model)
     raise SolverError(
         f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
@@ -105,7 +107,7 @@ def solve_programme(
 
 
 def bound_programme(
-    space: Space, goal: Goal, listed: Candidates, *, rel_gap: float, deadline: float
+    space: WidthSpace, goal: Goal, listed: Candidates, *, rel_gap: float, deadline: float
 ) -> Answer:
     """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
 
@@ -122,7 +124,7 @@ def bound_programme(
         model, time_limit_s=None if math.isinf(left) else left, rel_gap=rel_gap
     )
     complete = outcome.status in ("optimal", "infeasible")
-    return Answer(None, outcome.bound * objective_unit(model), complete, 1)
+    return Answer(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
 
 
 def _in_metric(report: Callable[[float | None, float], None], unit: float) -> solver.Progress:

@@ -19,8 +19,8 @@ from codesign.errors import SpecError
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
-from codesign.space import Space
 from codesign.whole import prove_whole
+from codesign.width_space import WidthSpace
 
 Method = Literal["search", "whole"]
 METHODS = get_args(Method)
@@ -69,7 +69,7 @@ class Prover:
 
     def __init__(
         self,
-        space: Space,
+        space: WidthSpace,
         *,
         method: Method = "search",
         rel_gap: float = OPTIMAL_GAP,

@@ -34,9 +34,10 @@ from codesign.units import (
 )
 
 if TYPE_CHECKING:
-    from codesign.design import Design
+    from codesign.design import Design, ProofRecord
     from codesign.evaluation import Evaluation
     from codesign.optimum import Progress
+    from codesign.problem import Problem
     from codesign.survey import FrontProgress
 
 WIDE = 10_000  # columns of a file or a pipe: nothing is ever wrapped or cut
@@ -117,13 +118,16 @@ def percent(share: float) -> str:
 def design_parts(design: Design) -> list[RenderableType]:
     """The whole report: question, hardware, layers, totals, notes, proof."""
     budgets = {str(metric): limit for metric, limit in design.problem.budgets.items()}
-    totals = totals_table(design, budgets, design.problem.objective)
+    totals = totals_table(design.metrics, budgets, design.problem.objective)
     return [question_line(design), *_figures_parts(design, totals), proof_line(design)]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
     """The whole report: what runs on what, hardware, layers, totals, notes."""
-    return [evaluation_line(evaluation), *_figures_parts(evaluation, totals_table(evaluation))]
+    return [
+        evaluation_line(evaluation),
+        *_figures_parts(evaluation, totals_table(evaluation.metrics)),
+    ]
 
 
 def _figures_parts(figures: Figures, totals: Table) -> list[RenderableType]:
@@ -143,12 +147,13 @@ def evaluation_line(evaluation: Evaluation) -> Text:
 def question_line(design: Design) -> Text:
     """What was asked: network, technology, objective, budgets."""
     problem = design.problem
-    text = Text.assemble(
-        literal(problem.network.name),
-        " on ",
-        literal(problem.technology.name),
-        f": least {METRICS_SHOWN[problem.objective].words}",
-    )
+    subject = Text.assemble(literal(problem.network.name), " on ", literal(problem.technology.name))
+    return asked_line(subject, problem)
+
+
+def asked_line(subject: Text, problem: Problem) -> Text:
+    """A subject, and what is wanted of it: objective and budgets."""
+    text = Text.assemble(subject, f": least {METRICS_SHOWN[problem.objective].words}")
     for index, (metric, limit) in enumerate(problem.budgets.items()):
         shown = METRICS_SHOWN[metric]
         text.append(f"{',' if index else ' with'} {shown.words} ≤ {shown.amount(limit)}")
@@ -247,13 +252,17 @@ def scaled(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple
 
 
 def totals_table(
-    figures: Figures, budgets: Mapping[str, float] = NO_BUDGETS, objective: str | None = None
+    metrics: Mapping[str, float],
+    budgets: Mapping[str, float] = NO_BUDGETS,
+    objective: str | None = None,
+    named: Iterable[str] = METRICS_SHOWN,
 ) -> Table:
-    """All metrics, each beside its budget where there are budgets."""
+    """The metrics named, each beside its budget where there are budgets."""
     asked = objective is not None
     made = table("<total", "value", "<", *(("budget", "used", "<") if asked else ()))
-    for metric, shown in METRICS_SHOWN.items():
-        value, limit = figures.metrics.get(metric), budgets.get(metric)
+    for metric in named:
+        shown = METRICS_SHOWN[metric]
+        value, limit = metrics.get(metric), budgets.get(metric)
         cells: list[RenderableType] = [shown.words, ABSENT, ""]
         if value is not None:
             cells[1:] = [figure(value / shown.scale), shown.unit]
@@ -272,22 +281,30 @@ def totals_table(
 
 def proof_line(design: Design) -> Text:
     """Status, objective, bound, gap, what became of the hardware options, and the time."""
-    proof, solver = design.proof, design.solver
-    shown = METRICS_SHOWN[design.problem.objective]
+    solver = design.solver
     rest = f"{solver.bounded_away:,} bounded away"
     if solver.left_open:
         rest += f", {solver.left_open:,} left open"
+    return Text.assemble(
+        proof_text(design.proof, design.problem.objective, "design of less area or noise"),
+        f"; {counted(solver.considered, 'hardware option')} considered: "
+        f"{solver.solved:,} solved, {rest}; {counted(solver.programmes, 'programme')}, "
+        f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
+    )
+
+
+def proof_text(proof: ProofRecord, objective: str, equal: str) -> Text:
+    """Status, objective, bound and gap; ``equal``: what an unbroken tie may leave unfound."""
+    shown = METRICS_SHOWN[objective]
     status = Text("optimal", "bold green")
     if proof.status != "optimal":
         status = Text("feasible, gap not closed", "bold yellow")
     elif not proof.ties_broken:
-        status += Text(" (an equal design of less area or noise not ruled out)")
+        status += Text(f" (an equal {equal} not ruled out)")
     return Text.assemble(
         status,
         f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
-        f"gap {gap_shown(proof.gap)}; {counted(solver.considered, 'hardware option')} considered: "
-        f"{solver.solved:,} solved, {rest}; {counted(solver.programmes, 'programme')}, "
-        f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
+        f"gap {gap_shown(proof.gap)}",
     )
 
 
@@ -303,15 +320,19 @@ def summary_line(design: Design) -> str:
 
 def figures_line(figures: Figures) -> str:
     """Totals and hardware in one line."""
-    accelerator, metrics = figures.accelerator, figures.metrics
-    known = [(x, metrics[m]) for m, x in METRICS_SHOWN.items() if m in metrics]
-    sram_bits = accelerator.sram_bits
+    accelerator, sram_bits = figures.accelerator, figures.accelerator.sram_bits
     return (
-        f"{', '.join(f'{x.words} {x.amount(value)}' for x, value in known)}; "
+        f"{metrics_text(figures.metrics)}; "
         f"{accelerator.rows} × {accelerator.cols} PEs of {accelerator.pe_weight_bits} × "
         f"{accelerator.pe_activation_bits} bit"
         + ("" if sram_bits is None else f", SRAM {METRICS_SHOWN['dram_bits'].amount(sram_bits)}")
     )
+
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """``latency 0.712 ms, area 6 mm²``: those that are known."""
+    known = [(x, metrics[name]) for name, x in METRICS_SHOWN.items() if name in metrics]
+    return ", ".join(f"{x.words} {x.amount(value)}" for x, value in known)
 
 
 @contextmanager
@@ -349,14 +370,23 @@ def live_line(
 
 def progress_line(progress: Progress | None, seconds: float) -> Text:
     """``12 s, latency: best 0.712 ms, bound 0.65 ms, gap 8.7 %``."""
+    return _progress_line(progress, seconds, "bounding all hardware options", "no design yet")
+
+
+def assignment_line(progress: Progress | None, seconds: float) -> Text:
+    """The same where only widths are assigned."""
+    return _progress_line(progress, seconds, "bounding all widths", "no assignment yet")
+
+
+def _progress_line(progress: Progress | None, seconds: float, first: str, nothing: str) -> Text:
     text = f"{seconds:.0f} s, "
     if progress is None:
-        text += "bounding all hardware options"
+        text += first
     else:
         shown = METRICS_SHOWN[progress.metric]
         text += shown.words + (" (breaking ties): " if progress.breaking_ties else ": ")
         found = progress.best is not None and math.isfinite(progress.best)
-        text += f"best {shown.amount(progress.best or 0.0)}" if found else "no design yet"
+        text += f"best {shown.amount(progress.best or 0.0)}" if found else nothing
         if 0 < progress.bound < math.inf:  # 0 says nothing: no metric is negative
             text += f", bound {shown.amount(progress.bound)}"
             text += f", gap {gap_shown(max(progress.gap, 0.0))}" if found else ""

@@ -1,11 +1,7 @@
 """Prices every choice of a problem once, for arrays of hardware options at a time.
 
-Widths: one ascending list holds every bitwidth any weight or tensor may take; tables have an axis
-of that length for the weight operand's width and one for the input tensor's. Layers of the same
-geometry share one table (ResNet-152 has 156 layers and about two dozen geometries).
-
-Width variables: one for each activation tensor, and for all that shares its width; one for each
-group of weights that share a width. Other weights are no variables: nothing else depends on them.
+Layers of the same geometry share one table (ResNet-152 has 156 layers and about two dozen
+geometries).
 """
 
 from __future__ import annotations
@@ -22,6 +18,7 @@ from codesign.costs.tiling import Tilings, check_tiles, operand_bits, tilings
 from codesign.network import Layer
 from codesign.problem import BUDGET_TOLERANCE, Problem
 from codesign.units import UM2_PER_MM2
+from codesign.width_space import WidthSpace
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -54,45 +51,19 @@ class Staircase:
     tilings: Tilings
 
 
-class Space:
+class Space(WidthSpace):
     """All hardware options of a problem and the priced choices of every layer on them.
 
     Attributes
     ----------
-    widths : ints, shape (widths,)
-    variables : tuple of tuples of str
-        Sources of each width variable: ``weight:<layer>``, ``tensor:<tensor>``.
-    tensor_index : mapping of str to int
-        Width variable of each inner tensor.
-    weight_index : tuple of int or None
-        Width variable of each layer's weight operand; None where its width is free, or it has none.
     rows, cols, pe_weight_bits, pe_activation_bits : ints, shape (options,)
-    base_area_um2 : floats, shape (options,)
-        PE array plus the SRAM's intercept: the area without any SRAM bit.
     shapes : tuple of (rows, cols)
     shape_of : ints, shape (options,)
-    geometries : tuple of Layer
-        One representative layer of each geometry.
-    geometry_of : ints, shape (layers,)
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        network, choices = problem.network, problem.choices
-        self.widths = self._all_widths()
-        self.variables = tuple(
-            members
-            for members in problem.width_classes
-            if len(members) > 1 or members[0].startswith("tensor:")
-        )
-        self._index = {x: v for v, members in enumerate(self.variables) for x in members}
-        self.tensor_index = {name: self._index[f"tensor:{name}"] for name in network.inner_tensors}
-        self.weight_index = tuple(self._weight_variable(layer) for layer in network.layers)
-        keys = [_geometry(layer) for layer in network.layers]
-        unique = list(dict.fromkeys(keys))
-        self.geometry_of = np.array([unique.index(key) for key in keys])
-        self.geometries = tuple(network.layers[keys.index(key)] for key in unique)
-
+        layers, choices = problem.network.layers, problem.choices
+        super().__init__(problem, [_geometry(layer) for layer in layers], problem.dram_bits_per_s)
         self.shapes = tuple(
             (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
         )
@@ -122,81 +93,11 @@ class Space:
         self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
         self._least_need: dict[int, Floats] = {}
 
-    def __len__(self) -> int:
-        return len(self.base_area_um2)
-
     def _check_tilings(self) -> None:
         """Refuse layers with more tilings on the smallest array than memory holds."""
         choices, engine = self.problem.choices, self.problem.technology.engine
         for layer in self.geometries:
             check_tiles(layer, choices.rows[0], choices.cols[0], engine)
-
-    def _all_widths(self) -> Ints:
-        choices = self.problem.choices
-        every = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
-        return np.array(sorted(every))
-
-    def _weight_variable(self, layer: Layer) -> int | None:
-        if layer.weight_tensor is not None:
-            return self.tensor_index[layer.weight_tensor]
-        return self._index.get(f"weight:{layer.name}")
-
-    # What no hardware changes -------------------------------------------------------------------
-
-    @cached_property
-    def weight_allowed(self) -> Bools:
-        """(layers, widths): widths each layer's weights may take; weight tensors are free here.
-
-        A layer that only moves data has no weights; it stands at the narrowest width alone.
-        """
-        return np.array([self._weights_of(layer) for layer in self.problem.network.layers])
-
-    def _weights_of(self, layer: Layer) -> Bools:
-        if layer.moves:
-            return np.asarray(np.arange(len(self.widths)) == 0)
-        if layer.weight_tensor is not None:
-            return np.ones(len(self.widths), dtype=bool)
-        return self._allowed(f"weight:{layer.name}")
-
-    def _allowed(self, source: str) -> Bools:
-        return np.isin(self.widths, self.problem.allowed_bits(source))
-
-    @cached_property
-    def tensor_allowed(self) -> Bools:
-        """(width variables, widths): widths each may take."""
-        return np.array([self._allowed(members[0]) for members in self.variables])
-
-    @cached_property
-    def weight_noise(self) -> Floats:
-        """(layers, widths): noise of each layer's weights where their width is free, else 0."""
-        layers = self.problem.network.layers
-        table = np.zeros((len(layers), len(self.widths)))
-        for i, layer in enumerate(layers):
-            if layer.owns_weights and self.weight_index[i] is None:
-                table[i] = self.noise_row(f"weight:{layer.name}")
-        return table
-
-    @cached_property
-    def tensor_noise(self) -> Floats:
-        """(width variables, widths): noise of all that has this width; 0 off-list."""
-        rows = [np.sum([self.noise_row(x) for x in m], axis=0) for m in self.variables]
-        return np.array(rows)
-
-    def noise_row(self, source: str) -> Floats:
-        """(widths,): noise of one source; 0 off-list."""
-        row = np.zeros(len(self.widths))
-        for w in np.flatnonzero(self._allowed(source)):
-            row[w] = self.problem.noise_of(source, int(self.widths[w]))
-        return row
-
-    def moved(self, layer: Layer) -> list[tuple[int | None, int]]:
-        """Width variable and elements of a layer's output and of each residual.
-
-        No variable: a result of the network, stored at the given width.
-        """
-        network = self.problem.network
-        names = (layer.output, *layer.residuals)
-        return [(self.tensor_index.get(name), network.touched(layer, name)) for name in names]
 
     # What an array shape changes ----------------------------------------------------------------
 

@@ -137,7 +137,8 @@ class _Survey:
         self.step = max(rel_step, SAME)
         self.rel_step, self.time_limit_s = rel_step, time_limit_s
         deadline = math.inf if time_limit_s is None else self.started + time_limit_s
-        self.prover = Prover(Space(problem), deadline=deadline)
+        self.space = Space(problem)
+        self.prover = Prover(self.space, deadline=deadline)
         self.base = {str(name): limit for name, limit in problem.budgets.items()}
         for name, (_, high) in ranges.items():
             self.base[name] = min(high, self.base.get(name, math.inf))
@@ -253,8 +254,7 @@ class _Survey:
             quality=self.problem.quality if self._quality_holds(budgets) else None,
         )
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
-        space = self.prover.space
-        return realise(space, problem, found.point, found.first.bound, found.complete, record)
+        return realise(self.space, problem, found.point, found.first.bound, found.complete, record)
 
     def _quality_holds(self, budgets: Mapping[str, float]) -> bool:
         return budgets.get("noise") == self.problem.budgets.get("noise")

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 import numpy as np
 import pandas as pd
 
+from codesign.assignment import Assignment
 from codesign.figures import Figures, LayerDesign, Tile, utilisation
 from codesign.front import Front
 from codesign.problem import METRICS
@@ -54,6 +55,25 @@ def _tiling(priced: LayerDesign) -> dict[str, int | str | None]:
     for size in fields(Tile):
         sizes[f"tile_{size.name}"] = getattr(priced.tile, size.name, None)
     return sizes | {"order": priced.order, "sram_bits": priced.sram_bits}
+
+
+def widths_frame(assignment: Assignment) -> pd.DataFrame:
+    """One row per layer; see `Assignment.layers`."""
+    rows = [
+        {
+            "layer": layer.name,
+            "weight_bits": row.weight_bits,
+            "input_bits": row.input_bits,
+            "output_bits": row.output_bits,
+            "macs": layer.macs,
+            "weights": layer.weights if layer.owns_weights else 0,
+            "bops": row.bops,
+            "latency_s": row.latency_s,
+        }
+        for layer, row in zip(assignment.network.layers, assignment.layer_widths, strict=True)
+    ]
+    frame = pd.DataFrame(rows).set_index("layer").dropna(axis="columns", how="all")
+    return frame.astype({"weight_bits": "Int64"} if frame["weight_bits"].hasnans else {})
 
 
 def front_frame(front: Front) -> pd.DataFrame:

@@ -7,9 +7,11 @@ import numpy as np
 from codesign.candidates import candidates
 from codesign.errors import SpecError
 from codesign.formulation import Choice
+from codesign.point import Point, price
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import solve_programme
 from codesign.search import Inquiry, Proof
+from codesign.space import Space
 
 MAX_CANDIDATES = 3_000_000
 
@@ -23,6 +25,7 @@ def prove_whole(inquiry: Inquiry) -> Proof:
         More candidates than a model can hold in memory.
     """
     space, goal = inquiry.space, inquiry.goal
+    assert isinstance(space, Space)
     area_limit = goal.limits.get("area_mm2")
     options = np.flatnonzero(inquiry.lower < np.inf)
     sram = space.sram_bits_within(options, area_limit)
@@ -46,19 +49,20 @@ def prove_whole(inquiry: Inquiry) -> Proof:
     inquiry.effort.solved.update(int(option) for option in options)
     most = dict(zip(options.tolist(), sram.tolist(), strict=True))
 
-    def capacity(choice: Choice) -> float:
-        return choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
+    def priced(choice: Choice) -> Point | None:
+        capacity = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
+        return price(space, choice.option, choice.tensor, choice.weight, capacity)
 
     answer = solve_programme(
         space,
         goal,
         listed,
-        capacity=capacity,
+        price=priced,
         rel_gap=inquiry.solver_gap,
         deadline=inquiry.deadline,
         on_progress=inquiry.on_progress,
     )
-    inquiry.effort.programmes += answer.runs
+    inquiry.effort.count(answer)
     best = answer.point
     if best is None or (
         inquiry.best is not None and inquiry.best.metrics[goal.metric] < best.metrics[goal.metric]

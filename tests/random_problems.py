@@ -61,8 +61,8 @@ def random_case(seed: int, *, moving: bool = False, sharing: bool = False) -> Ca
     if moving and rng.random() < 0.4:
         choices = _wide_where_only_moved(rng, network, choices)
     if sharing:
-        choices = _sharing(rng, network, choices)
-    choices = _affordable(rng, network, choices, size.assignments)
+        choices = with_sharing(rng, network, choices)
+    choices = affordable(rng, network, choices, size.assignments)
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
         network=network,
@@ -71,7 +71,7 @@ def random_case(seed: int, *, moving: bool = False, sharing: bool = False) -> Ca
         dram_bits_per_s=_balanced_bandwidth(rng, network, choices, clock_hz),
         area_overhead=rng.choice((1.0, 1.0, rng.uniform(0.5, 3))),
         choices=choices,
-        sensitivity=_sensitivity(rng, network) if rng.random() < 0.3 else None,
+        sensitivity=random_sensitivity(rng, network) if rng.random() < 0.3 else None,
         objective=rng.choice(OBJECTIVES),
     )
     points = oracle.all_points(problem)
@@ -210,7 +210,7 @@ def _wide_where_only_moved(rng: random.Random, network: Network, choices: Choice
     return replace(choices, pinned={**choices.pinned, f"tensor:{rng.choice(moved)}": WIDER})
 
 
-def _sharing(rng: random.Random, network: Network, choices: Choices) -> Choices:
+def with_sharing(rng: random.Random, network: Network, choices: Choices) -> Choices:
     """Groups, ties or both; fewer where nothing would suit all members."""
     sources = oracle.noise_sources(network)
     if rng.random() < 0.8:  # widths that weights and tensors can both take
@@ -241,7 +241,7 @@ def _sharing(rng: random.Random, network: Network, choices: Choices) -> Choices:
             tied = False
 
 
-def _affordable(rng: random.Random, network: Network, choices: Choices, most: int) -> Choices:
+def affordable(rng: random.Random, network: Network, choices: Choices, most: int) -> Choices:
     """Pin or drop widths until few enough assignments are left to enumerate."""
 
     def free(choices: Choices) -> dict[str, list[int]]:
@@ -302,7 +302,7 @@ def _balanced_bandwidth(
     return bits / cycles * clock_hz * 2 ** rng.uniform(-2, 3)
 
 
-def _sensitivity(rng: random.Random, network: Network) -> dict[str, dict[int, float]]:
+def random_sensitivity(rng: random.Random, network: Network) -> dict[str, dict[int, float]]:
     """A table for every noise source, now and then with zeros or out of order."""
     table = {}
     silent = rng.choice(WIDTHS) if rng.random() < 0.15 else math.inf

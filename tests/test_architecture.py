@@ -53,6 +53,7 @@ ORDER = (
     "onnx.importing",
     "onnx",
     "measured_areas",
+    "csv_table",
     "costs",
     "costs.area",
     "costs.arithmetic",
@@ -67,8 +68,11 @@ ORDER = (
     "figures",
     "sharing",
     "problem",
+    "latency_table",
+    "width_space",
     "space",
     "point",
+    "tabled_space",
     "candidates",
     "elimination",
     "layer_tables",
@@ -79,10 +83,12 @@ ORDER = (
     "programme",
     "search.memory",
     "search.inquiry",
+    "search.pursuit",
     "search.together",
     "search.best_bound",
     "search.area",
     "search.metric",
+    "search.widths",
     "search",
     "whole",
     "infeasible",
@@ -90,11 +96,15 @@ ORDER = (
     "design_file",
     "evaluation",
     "evaluation_file",
+    "assignment",
+    "assignment_file",
+    "result_files",
     "fits",
     "front",
     "tables",
     "report",
     "front_report",
+    "assignment_report",
     "catalogue",
     "fit_report",
     "study.liveness",
@@ -111,6 +121,7 @@ ORDER = (
     "plots",
     "proving",
     "optimum",
+    "allocation",
     "unexplored",
     "survey",
     "options",
@@ -131,6 +142,7 @@ ORDER = (
 LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
 LAZY |= {("specs", "onnx")}  # only a path that ends in .onnx needs it
+LAZY |= {("assignment", "tables"), ("assignment", "assignment_file")}
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
 
 # Packages that only some modules may import.

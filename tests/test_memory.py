@@ -210,6 +210,18 @@ def test_a_prover_that_remembers_answers_like_enumeration_long(
 PRICES = np.array([[2.0, 0.0, 3.0, 0.0, 0.0]])
 
 
+def test_prices_too_small_to_trust_prove_nothing() -> None:
+    """Seventeen steps of the smallest number there is, over 654: 0.026, but the noise is 0.0234."""
+    step = 5e-324
+    prices = np.array([[1.0, 0.0, 654 * step, 0.0, 0.0]])
+    memory = Memory()
+    memory.add_cut(
+        "latency_s", Cut(np.array([0]), prices, np.array([17 * step]), np.array([9.0])), 1
+    )
+    lower = memory.lower(Goal("noise", {"latency_s": 0.0}), np.array([9.0]))
+    assert lower[0] <= 0.0234
+
+
 def one_cut(value: float, sram_bits: float) -> Memory:
     memory = Memory()
     cut = Cut(np.array([1]), PRICES, np.array([value]), np.array([sram_bits]))

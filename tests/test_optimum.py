@@ -11,7 +11,7 @@ from enumerated_fronts import front_case
 
 import codesign
 from codesign import Choices, Design, Problem, Progress, programme
-from codesign.search import best_bound
+from codesign.search import best_bound, pursuit
 from codesign.units import UM2_PER_MM2
 
 
@@ -73,9 +73,9 @@ def test_out_of_time_with_a_design(
 
 def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
     """Each step moves the search's clock past any deadline and knows nothing of an option."""
-    now = best_bound.time.monotonic
+    now = pursuit.time.monotonic
     while True:
-        monkeypatch.setattr(best_bound.time, "monotonic", lambda: now() + 1e6)
+        monkeypatch.setattr(pursuit.time, "monotonic", lambda: now() + 1e6)
         yield -math.inf
 
 

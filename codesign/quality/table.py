@@ -21,15 +21,14 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from codesign.csv_table import read_amount, read_rows, read_width, some
 from codesign.errors import SpecError
-from codesign.hardware import MAX_BITS
 from codesign.schema import nearest
 from codesign.text_files import read_text, write_whole
 
@@ -38,7 +37,6 @@ Sensitivity = Mapping[str, Mapping[int, float]]
 COLUMNS = ("tensor", "bits", "loss")
 SUFFIXES = (".csv", ".toml")
 MOST_LOSS = 1e30
-NAMED = 3  # missing or rising entries that a message names
 ROUNDING = 1e-9  # of a tensor's largest loss: less is no rise
 
 
@@ -56,18 +54,17 @@ def read_sensitivity(path: str | Path) -> dict[str, dict[int, float]]:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise SpecError(f"{path}: a table of sensitivity ends in {' or '.join(SUFFIXES)}")
-    text = read_text(path).removeprefix("\ufeff")
     entries = _csv_entries if path.suffix.lower() == ".csv" else _toml_entries
     table: dict[str, dict[int, float]] = {}
-    for where, tensor, bits, loss in entries(path, text):
+    for where, tensor, bits, loss in entries(path):
         kind, _, name = tensor.partition(":")
         if kind not in ("weight", "tensor") or not name:
             raise SpecError(f"{where}: tensor {tensor!r}: write weight:<layer> or tensor:<tensor>")
         row = table.setdefault(tensor, {})
-        width = _width(bits, where)
+        width = read_width("bits", bits, where)
         if width in row:
             raise SpecError(f"{where}: {tensor!r} at {width} bits is given twice")
-        row[width] = _loss(loss, where)
+        row[width] = read_amount("loss", loss, MOST_LOSS, where)
     if not table:
         raise SpecError(f"{path}: a table without entries")
     return table
@@ -116,7 +113,7 @@ def check_table(table: Sensitivity, needed: Iterable[tuple[str, int]], why: str 
         f"{tensor!r} at {bits} bits" for tensor, bits in needed if bits not in table.get(tensor, {})
     ]
     if missing:
-        raise SpecError(f"sensitivity: no value for {_some(missing)}{why}")
+        raise SpecError(f"sensitivity: no value for {some(missing)}{why}")
 
 
 def rises(table: Sensitivity) -> str | None:
@@ -132,56 +129,20 @@ def rises(table: Sensitivity) -> str | None:
                 )
     if not found:
         return None
-    return f"sensitivity: more bits lose more for {_some(found)}"
-
-
-def _some(entries: list[str]) -> str:
-    """The first few of a list in words, and how many more."""
-    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
-    return ", ".join(entries[:NAMED]) + more
+    return f"sensitivity: more bits lose more for {some(found)}"
 
 
 Entry = tuple[str, str, Any, Any]  # where it stands, tensor, bits, loss
 
 
-def _csv_entries(path: Path, text: str) -> Iterator[Entry]:
-    lines = ("\n" if line.startswith("#") else line for line in io.StringIO(text))
-    reader = csv.reader(lines, strict=True, skipinitialspace=True)
-    columns: list[str] = []
+def _csv_entries(path: Path) -> Iterator[Entry]:
+    for where, cells in read_rows(path, COLUMNS):
+        yield where, cells["tensor"], cells["bits"], cells["loss"]
+
+
+def _toml_entries(path: Path) -> Iterator[Entry]:
     try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if not any(cells):
-                continue
-            where = f"{path}: line {reader.line_num}"
-            if not columns:
-                columns = _headings(cells, where)
-                continue
-            if len(cells) != len(columns):
-                raise SpecError(f"{where}: {len(cells)} cells for {len(columns)} columns")
-            named = dict(zip(columns, cells, strict=True))
-            yield where, named["tensor"], named["bits"], named["loss"]
-    except csv.Error as error:
-        raise SpecError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
-
-
-def _headings(cells: list[str], where: str) -> list[str]:
-    for name in cells:
-        if name not in COLUMNS:
-            raise SpecError(
-                f"{where}: unknown column {name!r}{nearest(name, COLUMNS)} "
-                f"(needed: {', '.join(COLUMNS)})"
-            )
-    for name in COLUMNS:
-        if cells.count(name) != 1:
-            fault = "missing" if name not in cells else "there twice"
-            raise SpecError(f"{where}: column {name!r} is {fault} (needed: {', '.join(COLUMNS)})")
-    return cells
-
-
-def _toml_entries(path: Path, text: str) -> Iterator[Entry]:
-    try:
-        content = tomllib.loads(text)
+        content = tomllib.loads(read_text(path).removeprefix("\ufeff"))
     except ValueError as error:
         raise SpecError(f"{path}: not TOML: {error}") from None
     except RecursionError:
@@ -191,22 +152,3 @@ def _toml_entries(path: Path, text: str) -> Iterator[Entry]:
             raise SpecError(f'{path}: {tensor}: write a table of losses, "{tensor}" = {{ 8 = … }}')
         for bits, loss in row.items():
             yield f"{path}: {tensor}: {bits}", tensor, bits, loss
-
-
-def _width(given: str, where: str) -> int:
-    short = given.isascii() and given.isdecimal() and len(given) <= 2
-    if not short or not 1 <= int(given) <= MAX_BITS:
-        raise SpecError(f"{where}: bits must be a whole number from 1 to {MAX_BITS}, got {given!r}")
-    return int(given)
-
-
-def _loss(given: Any, where: str) -> float:
-    try:
-        loss = math.nan if isinstance(given, bool) or "_" in str(given) else float(given)
-    except (TypeError, ValueError, OverflowError):
-        loss = math.nan
-    if not 0 <= loss <= MOST_LOSS:
-        raise SpecError(
-            f"{where}: loss must be a number from 0 to {MOST_LOSS:g}, got {str(given)[:40]!r}"
-        )
-    return loss

@@ -4,18 +4,23 @@ Hardware options are bounded in three passes, each on what the one before left o
 PE widths on an ideal array, every array shape with ideal SRAM, every option with its own SRAM and
 tilings. Survivors are solved in best-bound order as the mathematical programme of `formulation`,
 restricted to the widths that the bound cannot rule out. Everything dropped is dropped by a lower
-bound, so the least of these bounds and of the programmes' own holds for the whole space.
+bound, so the least of these bounds and of the programmes' own holds for the whole space. Where no
+hardware is chosen (`LeastWidths`), one imagined option is bounded and solved the same way.
 """
 
 from codesign.search.area import LeastArea
 from codesign.search.inquiry import CLOSED, Effort, Inquiry, OnProgress, OutOfTime, Proof
 from codesign.search.memory import Memory
 from codesign.search.metric import LeastMetric
+from codesign.search.widths import LeastWidths
+from codesign.tabled_space import TabledSpace
 
 __all__ = ["CLOSED", "Effort", "Inquiry", "Memory", "OnProgress", "OutOfTime", "Proof", "prove"]
 
 
 def prove(inquiry: Inquiry) -> Proof:
     """Prove a goal over the whole space by the search that suits its metric."""
+    if isinstance(inquiry.space, TabledSpace):
+        return LeastWidths(inquiry).prove()
     search = LeastArea if inquiry.goal.metric == "area_mm2" else LeastMetric
     return search(inquiry).prove()

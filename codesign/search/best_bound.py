@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import heapq
-import time
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from codesign.candidates import Candidates, candidates
-from codesign.dual import Dual, DualBound
+from codesign.candidates import candidates
+from codesign.dual import DualBound
 from codesign.formulation import Choice
 from codesign.layer_tables import PRICED, Batch
-from codesign.point import Point
-from codesign.problem import BUDGET_TOLERANCE, Goal
-from codesign.programme import Answer, solve_programme
-from codesign.search.inquiry import Inquiry, OnProgress, OutOfTime, Proof
+from codesign.point import Point, price
+from codesign.problem import BUDGET_TOLERANCE
+from codesign.search.inquiry import Inquiry, OutOfTime, Proof
 from codesign.search.memory import Cut, Fact
+from codesign.search.pursuit import Pursuit
 from codesign.search.together import Together
+from codesign.space import Space
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -29,16 +28,14 @@ SEEN_TOGETHER = 8  # shapes looked at at once
 FEW_OPTIONS = 64  # so many are bounded one shape after the other, without screening
 
 
-class Search:
-    """Best-bound search for one goal; subclasses bound and solve a single option."""
+class Search(Pursuit):
+    """Best-bound search over hardware options; subclasses bound and solve a single option."""
+
+    space: Space
 
     def __init__(self, inquiry: Inquiry) -> None:
-        self.inquiry = inquiry
-        self.space, self.relaxation = inquiry.space, inquiry.relaxation
-        self.goal, self.memory = inquiry.goal, inquiry.memory
-        self.best = inquiry.best or self.memory.best(inquiry.goal)
-        self.lower = inquiry.lower.copy()
-        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits, self.check_time)
+        assert isinstance(inquiry.space, Space)
+        super().__init__(inquiry)
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
         self.option_multipliers: dict[int, Floats] = {}
         self.moves_data = not {"latency_s", "dram_bits"}.isdisjoint(
@@ -49,10 +46,6 @@ class Search:
         self.ideal: dict[int, Batch] = {}  # of each shape, from the second screening
 
     # What subclasses say ------------------------------------------------------------------------
-
-    def bounded_metric(self) -> str:
-        """The metric whose dual bound prunes."""
-        raise NotImplementedError
 
     def raise_bounds(self, options: Ints, bound: DualBound) -> None:
         """Take over a dual bound that holds for these options."""
@@ -86,22 +79,6 @@ class Search:
 
     # The search ---------------------------------------------------------------------------------
 
-    @property
-    def cutoff(self) -> float:
-        """Bounds from here on are as good as the best design."""
-        if self.best is None:
-            limit = self.goal.limits.get(self.goal.metric, np.inf)
-            return float(np.nextafter(limit * (1 + 2 * BUDGET_TOLERANCE), np.inf))
-        value = self.best.metrics[self.goal.metric]
-        return value - self.inquiry.rel_gap * abs(value)
-
-    @property
-    def reach(self) -> float:
-        """Just above the best design: what is not below is worse, and no tie either."""
-        if self.best is None:
-            return self.cutoff
-        return self.best.metrics[self.goal.metric] * (1 + 4 * BUDGET_TOLERANCE)
-
     def prove(self) -> Proof:
         """Search until everything is closed or time is up."""
         complete = True
@@ -127,19 +104,6 @@ class Search:
         bound = min(reached, float(self.lower.min(initial=np.inf)))
         self.memory.add_fact(Fact(self.goal, self.lower))
         return Proof(self.best, bound, self.lower, complete)
-
-    def offer(self, point: Point | None) -> bool:
-        """Keep a point if it is within the limits and better than the best so far."""
-        if point is None:
-            return False
-        self.memory.points.append(point)
-        if not self.goal.kept_by(point.metrics):
-            return False
-        metric = self.goal.metric
-        if self.best is None or point.metrics[metric] < self.best.metrics[metric]:
-            self.best = point
-            return True
-        return False
 
     def shape_options(self, shape: int) -> Ints:
         """Options of a shape that are still open."""
@@ -275,10 +239,6 @@ class Search:
         shapes = self.multipliers[self.space.shape_of[options]]
         return np.where(known[:, None], own, shapes)
 
-    def stop_at(self) -> float:
-        """Dual bounds above this need no improvement."""
-        return self.reach
-
     def _next_unseen(self) -> list[int]:
         """A few further shapes at the head of the queue."""
         found: list[int] = []
@@ -318,16 +278,6 @@ class Search:
         key = float(f"{bound:.6e}")
         heapq.heappush(self.queue, (key, stage, option, shape))
 
-    def _report(self, bound: float) -> None:
-        if self.inquiry.on_progress is not None:
-            reached = None if self.best is None else self.best.metrics[self.goal.metric]
-            self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
-
-    def check_time(self) -> None:
-        """Raise `OutOfTime` when the deadline has passed."""
-        if time.monotonic() > self.inquiry.deadline:
-            raise OutOfTime
-
     def solve_restricted(
         self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
     ) -> float:
@@ -343,9 +293,12 @@ class Search:
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
         )
         reach = self.reach  # what was left out is no better than this
-        answer = self.run_programme(
-            self.goal, listed, lambda choice: max(choice.sram_bits, sram[0])
-        )
+
+        def priced(choice: Choice) -> Point | None:
+            capacity = max(choice.sram_bits, sram[0])
+            return price(self.space, option, choice.tensor, choice.weight, capacity)
+
+        answer = self.run_programme(listed, priced)
         if answer.runs:
             self.inquiry.effort.solved.add(option)
         bound = min(reach, answer.bound)
@@ -355,39 +308,7 @@ class Search:
             raise OutOfTime
         return bound
 
-    def left_over(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
-        """Width pairs of each layer and widths of each tensor that could still pay."""
-        tensor, pair = self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
-        ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
-        ceiling += 1e-11 * abs(ceiling)  # rounding of the sums
-        return pair <= ceiling, self.space.tensor_allowed & (tensor <= ceiling)
-
     def known_left_over(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
         """The same, if an earlier goal within whose limits this one stays has found it."""
         known = self.memory.leftover(option, self.goal, sram_bits)
         return None if known is None else (known.pairs, known.tensor_widths)
-
-    def run_programme(
-        self, goal: Goal, listed: Candidates, capacity: Callable[[Choice], float]
-    ) -> Answer:
-        """Hand a programme to the solver within the time left."""
-        answer = solve_programme(
-            self.space,
-            goal,
-            listed,
-            capacity=capacity,
-            rel_gap=self.inquiry.solver_gap,
-            deadline=self.inquiry.deadline,
-            on_progress=self._programme_progress(),
-        )
-        self.inquiry.effort.programmes += answer.runs
-        return answer
-
-    def _programme_progress(self) -> OnProgress | None:
-        if self.inquiry.on_progress is None:
-            return None
-
-        def report(_reached: float | None, _bound: float) -> None:
-            self._report(float(self.lower.min()))
-
-        return report

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from codesign.bounds import Relaxation
 from codesign.point import Point
 from codesign.problem import Goal
+from codesign.programme import Answer
 from codesign.search.memory import Memory
-from codesign.space import Space
+from codesign.width_space import WidthSpace
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,10 +25,16 @@ CLOSED = 1e-9  # relative; an option whose bound is this close to the best desig
 
 @dataclass
 class Effort:
-    """What a search did with the hardware options."""
+    """What a search did with the hardware options, and how long the solver took."""
 
     solved: set[int] = field(default_factory=set)
     programmes: int = 0
+    solver_s: float = 0.0
+
+    def count(self, answer: Answer) -> None:
+        """Add a programme's runs."""
+        self.programmes += answer.runs
+        self.solver_s += answer.solver_s
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Inquiry:
         Stop at the first point within the limits (is there one?), proving no optimum.
     """
 
-    space: Space
+    space: WidthSpace
     relaxation: Relaxation
     goal: Goal
     lower: Floats

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from codesign.layer_tables import PRICED
+from codesign.layer_tables import PRICED, TINY
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 
@@ -137,7 +137,7 @@ class Memory:
         known = np.where(unlimited, 0.0, limit)
         for cut in self.cuts:
             price, spent = cut.prices[:, main], cut.prices @ known
-            total = cut.value - spent - ROUNDING * (np.abs(cut.value) + spent)
+            total = cut.value - spent - ROUNDING * (np.abs(cut.value) + spent) - TINY
             holds = (price > 0) & (cut.prices[:, unlimited] == 0).all(axis=1)
             yield cut, np.where(holds, total / np.where(holds, price, 1.0), -np.inf)
 

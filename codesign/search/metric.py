@@ -19,9 +19,6 @@ Floats = npt.NDArray[np.float64]
 class LeastMetric(Search):
     """Minimise any metric but area: each option gets all the SRAM its area limit leaves."""
 
-    def bounded_metric(self) -> str:
-        return self.goal.metric
-
     def raise_bounds(self, options: Ints, bound: DualBound) -> None:
         self.lower[options] = np.maximum(self.lower[options], bound.value)
 

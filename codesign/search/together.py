@@ -92,7 +92,7 @@ class Together:
             rel_gap=search.inquiry.solver_gap,
             deadline=search.inquiry.deadline,
         )
-        search.inquiry.effort.programmes += answer.runs
+        search.inquiry.effort.count(answer)
         if not answer.complete:
             raise OutOfTime
         bound = max(known, search.bound_from_programme(answer.bound))

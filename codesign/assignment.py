@@ -1,0 +1,283 @@
+"""The answer where no hardware is chosen: a width for every weight and tensor, and the proof."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codesign.costs.arithmetic import layer_bops
+from codesign.design import ProofRecord, recheck
+from codesign.errors import SpecError
+from codesign.figures import Amount, Whole
+from codesign.hardware import Bits
+from codesign.latency_table import LatencyTable, check_latency, latency_of
+from codesign.network import Layer, Name, Network
+from codesign.problem import Choices, Problem
+from codesign.schema import described
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from codesign.point import Point
+    from codesign.tabled_space import TabledSpace
+
+KNOWN = ("noise", "model_bits", "bops")  # metrics of widths alone; a latency stands in a table
+
+
+@described
+class AssignmentRecord:
+    """Which solver, and how long.
+
+    Attributes
+    ----------
+    seconds : float
+        All in all.
+    solver_s : float
+        Of those in the solver.
+    programmes : int
+        Programmes handed to it, tie-breaking included.
+    """
+
+    name: str
+    version: str
+    seconds: Amount
+    solver_s: Amount
+    programmes: Whole
+
+
+@described
+class LayerWidths:
+    """One layer at the widths it was assigned.
+
+    Attributes
+    ----------
+    weight_bits : int or None
+        Width of the weight operand (of the weight tensor, where that stands in); None where data
+        only moves.
+    input_bits, output_bits : int
+    bops : float
+    latency_s : float or None
+        None without a latency table.
+    """
+
+    name: Name
+    weight_bits: Bits | None
+    input_bits: Bits
+    output_bits: Bits
+    bops: Amount
+    latency_s: Amount | None
+
+
+@described
+class Assignment:
+    """Widths for a network, with their figures and their proof.
+
+    Attributes
+    ----------
+    problem : Problem
+        Its platform is of no account.
+    latency_table : mapping or None
+        By layer, ``{(weight_bits, input_bits): seconds}``; see `codesign.latency_table`.
+    tensor_bits : mapping of str to int
+        Width of every activation tensor, the network's results included.
+    layer_widths : tuple of LayerWidths
+    metrics : mapping of str to float
+        ``noise``, ``model_bits``, ``bops``; with a latency table ``latency_s``.
+    proof : ProofRecord
+    solver : AssignmentRecord
+    """
+
+    problem: Problem
+    latency_table: LatencyTable | None
+    tensor_bits: Mapping[Name, Bits]
+    layer_widths: tuple[LayerWidths, ...]
+    metrics: Mapping[Name, Amount]
+    proof: ProofRecord
+    solver: AssignmentRecord
+
+    def __post_init__(self) -> None:
+        if self.latency_table is not None:
+            check_latency(self.problem, self.latency_table)
+        if set(self.tensor_bits) != set(self.network.tensors):
+            raise SpecError("tensor_bits: not the tensors of the network")
+        given = [row.name for row in self.layer_widths]
+        if given != [layer.name for layer in self.network.layers]:
+            raise SpecError(
+                f"layers: {len(given)} that are not the network's {len(self.network.layers)}, in "
+                "its order"
+            )
+        timed = self.latency_table is not None
+        expected = {*KNOWN, *(("latency_s",) if timed else ())}
+        if set(self.metrics) != expected:
+            raise SpecError(f"metrics: must be {', '.join(sorted(expected))}")
+        for layer, row in zip(self.network.layers, self.layer_widths, strict=True):
+            self._check_row(layer, row, timed)
+
+    def _check_row(self, layer: Layer, row: LayerWidths, timed: bool) -> None:
+        where = f"layers ({row.name!r})"
+        if (row.weight_bits is None) != layer.moves:
+            fault = "a layer that only moves data has none" if layer.moves else "missing"
+            raise SpecError(f"{where}.weight_bits: {fault}")
+        if (row.latency_s is not None) != timed:
+            fault = "missing" if timed else "not known without a latency table"
+            raise SpecError(f"{where}.latency_s: {fault}")
+        stored = self.tensor_bits[layer.input], self.tensor_bits[layer.output]
+        if stored != (row.input_bits, row.output_bits):
+            raise SpecError(f"{where}: its widths are not those of tensor_bits")
+
+    @property
+    def network(self) -> Network:
+        """The network of the problem."""
+        return self.problem.network
+
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as `evaluate` takes it."""
+        widths = {
+            f"weight:{layer.name}": row.weight_bits
+            for layer, row in zip(self.network.layers, self.layer_widths, strict=True)
+            if layer.owns_weights and row.weight_bits is not None
+        }
+        return widths | {f"tensor:{name}": bits for name, bits in self.tensor_bits.items()}
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row per layer: widths, MACs, weights, bit operations, latency (s) if known."""
+        from codesign.tables import widths_frame
+
+        return widths_frame(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the assignment file (JSON, ``codesign-assignment/1``), whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be written.
+        """
+        from codesign.assignment_file import save
+
+        save(self, Path(path))
+
+    def save_csv(self, path: str | Path) -> None:
+        """Write `layers` as CSV, whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be written.
+        """
+        from codesign.assignment_file import save_csv
+
+        save_csv(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> Assignment:
+        """Read an assignment file.
+
+        Raises
+        ------
+        SpecError
+            Unreadable, or not an assignment file.
+        """
+        from codesign.assignment_file import load
+
+        return load(Path(path))
+
+
+def without_platform(problem: Problem) -> Problem:
+    """The same question of widths alone, on the platform that is the default."""
+    choices = problem.choices
+    return Problem(
+        network=problem.network,
+        choices=Choices(
+            weight_bits=choices.weight_bits,
+            activation_bits=choices.activation_bits,
+            pinned=choices.pinned,
+            output_bits=choices.output_bits,
+            shared=choices.shared,
+            tied=choices.tied,
+        ),
+        sensitivity=problem.sensitivity,
+        quality=problem.quality,
+        objective=problem.objective,
+        budgets=problem.budgets,
+    )
+
+
+def assigned(
+    space: TabledSpace, point: Point, bound: float, ties_broken: bool, solver: AssignmentRecord
+) -> Assignment:
+    """Recompute a point layer by layer into an assignment with its proof.
+
+    Parameters
+    ----------
+    bound : float
+        Lower bound on the objective over all widths.
+    ties_broken : bool
+        Whether the tie-breaking goals were proven as well.
+
+    Raises
+    ------
+    SolverError
+        The recomputed figures differ from the point's, or a budget is not kept.
+    """
+    problem, network = space.problem, space.problem.network
+    tensor_bits = dict.fromkeys(network.tensors, problem.choices.output_bits)
+    for name, index in space.tensor_index.items():
+        tensor_bits[name] = int(space.widths[point.tensor[index]])
+    rows = tuple(
+        _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space.latency)
+        for i, layer in enumerate(network.layers)
+    )
+    metrics = _totals(problem, tensor_bits, rows)
+    recheck(problem, point, metrics)
+    return Assignment(
+        problem=problem,
+        latency_table=space.latency,
+        tensor_bits=tensor_bits,
+        layer_widths=rows,
+        metrics=metrics,
+        proof=ProofRecord.of(metrics[problem.objective], bound, ties_broken),
+        solver=solver,
+    )
+
+
+def _row(
+    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], latency: LatencyTable | None
+) -> LayerWidths:
+    input_bits = tensor_bits[layer.input]
+    operand = layer.weight_tensor
+    weight = weight_bits if operand is None else tensor_bits[operand]
+    pair = (None if layer.moves else weight), input_bits
+    return LayerWidths(
+        name=layer.name,
+        weight_bits=pair[0],
+        input_bits=input_bits,
+        output_bits=tensor_bits[layer.output],
+        bops=float(layer_bops(layer, weight, input_bits)),
+        latency_s=None if latency is None else latency_of(latency, layer, pair),
+    )
+
+
+def _totals(
+    problem: Problem, tensor_bits: Mapping[str, int], rows: tuple[LayerWidths, ...]
+) -> dict[str, float]:
+    network = problem.network
+    owned = [
+        (layer, row.weight_bits)
+        for layer, row in zip(network.layers, rows, strict=True)
+        if layer.owns_weights and row.weight_bits is not None
+    ]
+    noise = [problem.noise_of(f"weight:{layer.name}", bits) for layer, bits in owned]
+    noise += [problem.noise_of(f"tensor:{t}", tensor_bits[t]) for t in network.inner_tensors]
+    metrics = {
+        "noise": math.fsum(noise),
+        "model_bits": float(sum(layer.weights * bits for layer, bits in owned)),
+        "bops": math.fsum(row.bops for row in rows),
+    }
+    timed = [row.latency_s for row in rows if row.latency_s is not None]
+    return metrics | ({"latency_s": math.fsum(timed)} if timed else {})

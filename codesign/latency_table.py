@@ -1,0 +1,136 @@
+"""Tables of latency: what each layer takes at each pair of widths, as measured somewhere.
+
+As CSV, one row for each layer and pair of widths, the columns in any order, lines that start with
+``#`` left out::
+
+    layer,weight_bits,activation_bits,latency_s
+    conv1,8,8,0.000113
+    conv1,4,8,0.000061
+
+``activation_bits`` is the width of the layer's input tensor. Of a product of two activations
+``weight_bits`` is the width of the tensor that stands in for the weights. A layer that only moves
+data has no weights: its ``weight_bits`` stay empty; without any row it takes no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+from codesign.csv_table import read_amount, read_rows, read_width, some
+from codesign.errors import SpecError
+from codesign.network import Layer
+from codesign.problem import Problem
+from codesign.schema import nearest
+
+Pair = tuple[int | None, int]  # widths of the weight operand and of the input
+LatencyTable = Mapping[str, Mapping[Pair, float]]  # by layer; seconds, for the whole batch
+
+COLUMNS = ("layer", "weight_bits", "activation_bits", "latency_s")
+MOST_SECONDS = 1e9
+
+
+def read_latency(path: str | Path) -> dict[str, dict[Pair, float]]:
+    """A table of latency from a CSV file; see the module's text.
+
+    Whether it has every entry is a question of the problem: `check_latency`.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, unknown columns, no width or no latency where one should be, or an entry given
+        twice.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".csv":
+        raise SpecError(f"{path}: a table of latency ends in .csv")
+    table: dict[str, dict[Pair, float]] = {}
+    for where, cells in read_rows(path, COLUMNS):
+        if not cells["layer"]:
+            raise SpecError(f"{where}: layer is empty")
+        pair = read_pair(cells["weight_bits"], cells["activation_bits"], where)
+        row = table.setdefault(cells["layer"], {})
+        if pair in row:
+            raise SpecError(f"{where}: {_entry(cells['layer'], pair)} is given twice")
+        row[pair] = read_amount("latency_s", cells["latency_s"], MOST_SECONDS, where)
+    if not table:
+        raise SpecError(f"{path}: a table without entries")
+    return table
+
+
+def read_pair(weight_bits: str, activation_bits: str, where: str) -> Pair:
+    """Two widths as they are written, the first one empty where there is no weight operand.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where``.
+    """
+    weight = None if weight_bits == "" else read_width("weight_bits", weight_bits, where)
+    return weight, read_width("activation_bits", activation_bits, where)
+
+
+def write_pair(pair: Pair) -> str:
+    """``4,8``: the two widths as `read_pair` reads them, with a comma between."""
+    weight_bits, activation_bits = pair
+    return f"{'' if weight_bits is None else weight_bits},{activation_bits}"
+
+
+def needed_pairs(problem: Problem, layer: Layer) -> tuple[Pair, ...]:
+    """Pairs of widths that a layer of a problem may run at."""
+    source = f"tensor:{layer.input}"
+    ifmap = problem.allowed_bits(source)
+    if layer.moves:
+        return tuple((None, bits) for bits in ifmap)
+    operand = layer.weight_tensor
+    weight = f"weight:{layer.name}" if operand is None else f"tensor:{operand}"
+    if any(source in members and weight in members for members in problem.width_classes):
+        return tuple((bits, bits) for bits in ifmap)
+    return tuple(product(problem.allowed_bits(weight), ifmap))
+
+
+def check_latency(problem: Problem, table: LatencyTable) -> None:
+    """Refuse a table that lacks entries, or has wrong ones or some for what is no layer.
+
+    Entries at widths that the problem does not offer are of no account.
+
+    Raises
+    ------
+    SpecError
+        Naming what is unknown or wrong, or the first missing entries and how many there are.
+    """
+    layers = {layer.name: layer for layer in problem.network.layers}
+    for name, row in table.items():
+        if name not in layers:
+            raise SpecError(f"latency table: unknown layer {name!r}{nearest(name, (*layers,))}")
+        for pair, latency_s in row.items():
+            if (pair[0] is None) != layers[name].moves:
+                fault = "moves data only, so it has no" if layers[name].moves else "needs"
+                raise SpecError(f"latency table: layer {name!r} {fault} weight_bits")
+            read_amount(
+                "latency_s", latency_s, MOST_SECONDS, f"latency table: {_entry(name, pair)}"
+            )
+    missing = [
+        _entry(layer.name, pair)
+        for layer in problem.network.layers
+        if layer.name in table or not layer.moves
+        for pair in needed_pairs(problem, layer)
+        if pair not in table.get(layer.name, {})
+    ]
+    if missing:
+        raise SpecError(f"latency table: no value for {some(missing)}")
+
+
+def latency_of(table: LatencyTable, layer: Layer, pair: Pair) -> float:
+    """Seconds of a layer at a pair of widths; 0 of a movement that the table leaves out."""
+    if layer.moves and layer.name not in table:
+        return 0.0
+    return float(table[layer.name][pair])
+
+
+def _entry(name: str, pair: Pair) -> str:
+    weight_bits, activation_bits = pair
+    if weight_bits is None:
+        return f"{name!r} at {activation_bits} bit"
+    return f"{name!r} at {weight_bits} × {activation_bits} bit"

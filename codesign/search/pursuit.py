@@ -1,0 +1,110 @@
+"""The pursuit of one goal: the best so far, what can still beat it, programmes over that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.candidates import Candidates
+from codesign.dual import Dual
+from codesign.formulation import Choice
+from codesign.layer_tables import TINY, Batch
+from codesign.point import Point
+from codesign.problem import BUDGET_TOLERANCE
+from codesign.programme import Answer, solve_programme
+from codesign.search.inquiry import Inquiry, OnProgress, OutOfTime
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Pursuit:
+    """What every search for one goal does, whatever it looks for among."""
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self.inquiry = inquiry
+        self.space, self.relaxation = inquiry.space, inquiry.relaxation
+        self.goal, self.memory = inquiry.goal, inquiry.memory
+        self.best = inquiry.best or self.memory.best(inquiry.goal)
+        self.lower = inquiry.lower.copy()
+        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits, self.check_time)
+
+    def bounded_metric(self) -> str:
+        """The metric whose dual bound prunes."""
+        return self.goal.metric
+
+    @property
+    def cutoff(self) -> float:
+        """Bounds from here on are as good as the best design."""
+        if self.best is None:
+            limit = self.goal.limits.get(self.goal.metric, np.inf)
+            return float(np.nextafter(limit * (1 + 2 * BUDGET_TOLERANCE), np.inf))
+        value = self.best.metrics[self.goal.metric]
+        return value - self.inquiry.rel_gap * abs(value)
+
+    @property
+    def reach(self) -> float:
+        """Just above the best design: what is not below is worse, and no tie either."""
+        if self.best is None:
+            return self.cutoff
+        return self.best.metrics[self.goal.metric] * (1 + 4 * BUDGET_TOLERANCE)
+
+    def offer(self, point: Point | None) -> bool:
+        """Keep a point if it is within the limits and better than the best so far."""
+        if point is None:
+            return False
+        self.memory.points.append(point)
+        if not self.goal.kept_by(point.metrics):
+            return False
+        metric = self.goal.metric
+        if self.best is None or point.metrics[metric] < self.best.metrics[metric]:
+            self.best = point
+            return True
+        return False
+
+    def stop_at(self) -> float:
+        """Dual bounds above this need no improvement."""
+        return self.reach
+
+    def left_over(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
+        """Width pairs of each layer and widths of each tensor that could still pay."""
+        tensor, pair = self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
+        ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
+        ceiling += 1e-11 * abs(ceiling) + TINY  # rounding of the sums
+        return pair <= ceiling, self.space.tensor_allowed & (tensor <= ceiling)
+
+    def _report(self, bound: float) -> None:
+        if self.inquiry.on_progress is not None:
+            reached = None if self.best is None else self.best.metrics[self.goal.metric]
+            self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
+
+    def check_time(self) -> None:
+        """Raise `OutOfTime` when the deadline has passed."""
+        if time.monotonic() > self.inquiry.deadline:
+            raise OutOfTime
+
+    def run_programme(self, listed: Candidates, price: Callable[[Choice], Point | None]) -> Answer:
+        """Hand a programme to the solver within the time left."""
+        answer = solve_programme(
+            self.space,
+            self.goal,
+            listed,
+            price=price,
+            rel_gap=self.inquiry.solver_gap,
+            deadline=self.inquiry.deadline,
+            on_progress=self._programme_progress(),
+        )
+        self.inquiry.effort.count(answer)
+        return answer
+
+    def _programme_progress(self) -> OnProgress | None:
+        if self.inquiry.on_progress is None:
+            return None
+
+        def report(_reached: float | None, _bound: float) -> None:
+            self._report(float(self.lower.min()))
+
+        return report
