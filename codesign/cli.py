@@ -200,9 +200,10 @@ def evaluate(**given: Any) -> int:
 def assign(**given: Any) -> int:
     """Find the best bitwidths of NETWORK and prove them; no hardware is chosen.
 
-    NETWORK is a shipped name (see: codesign show networks) or a TOML file: what ends in .toml
-    or contains a path separator is a file. Smaller is better for every metric. The latency table
-    has one heading line: layer, weight_bits, activation_bits (of the layer's input), latency_s.
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
+    .toml or .onnx or contains a path separator is a file. Smaller is better for every metric. The
+    latency table has one heading line: layer, weight_bits, activation_bits (of the layer's
+    input), latency_s.
 
     \b
     Exit codes: 0 proven best         4 an assignment, but its proof is unfinished

@@ -243,10 +243,9 @@ def posed(given: dict[str, Any], **platform: Any) -> Problem:
 def assignment(given: dict[str, Any]) -> Problem:
     """What ``assign`` is asked: a problem whose platform is of no account."""
     from codesign.problem import Problem
-    from codesign.specs import load_network
 
-    network = load_network(name_or_path(given["network"])).batched(given["batch"])
-    return Problem(network=network, **_wanted(given, network))
+    described, given = network(given)
+    return Problem(network=described, **_wanted(given, described))
 
 
 def _wanted(given: dict[str, Any], network: Network) -> dict[str, Any]:
