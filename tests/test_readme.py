@@ -13,7 +13,9 @@ from codesign.cli import main
 README = Path(__file__).parent.parent / "README.md"
 PYTHON = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 COMMANDS = re.findall(
-    r"^    (codesign (?:solve|pareto|evaluate|show) [^#\n]*)", README.read_text("utf-8"), re.M
+    r"^    (codesign (?:solve|pareto|evaluate|assign|show) [^#\n]*)",
+    README.read_text("utf-8"),
+    re.M,
 )
 
 
@@ -45,7 +47,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "my_network.toml" not in c])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "my_" not in c])
 def test_command_runs(
     command: str,
     tmp_path: Path,
@@ -55,7 +57,7 @@ def test_command_runs(
     monkeypatch.chdir(tmp_path)
     words = shlex.split(command)[1:]
     assert run(words) == 0
-    assert ("optimal" in capsys.readouterr().out) == (words[0] in ("solve", "pareto"))
+    assert ("optimal" in capsys.readouterr().out) == (words[0] in ("solve", "pareto", "assign"))
 
 
 def run(words: list[str]) -> int:
