@@ -13,7 +13,9 @@ from codesign.cli import main
 README = Path(__file__).parent.parent / "README.md"
 PYTHON = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 COMMANDS = re.findall(
-    r"^    (codesign (?:solve|pareto|evaluate|show) [^#\n]*)", README.read_text("utf-8"), re.M
+    r"^    (codesign (?:solve|pareto|evaluate|assign|show) [^#\n]*)",
+    README.read_text("utf-8"),
+    re.M,
 )
 
 
@@ -44,7 +46,7 @@ def test_there_are_examples() -> None:
     assert len(COMMANDS) >= 8
 
 
-OWN_FILES = {"my_network.toml", "model.onnx", "hessian.csv"}  # of the reader
+OWN_FILES = {"my_network.toml", "model.onnx", "hessian.csv", "my_latency.csv"}  # of the reader
 
 
 @pytest.mark.slow
@@ -58,7 +60,7 @@ def test_command_runs(
     monkeypatch.chdir(tmp_path)
     words = shlex.split(command)[1:]
     assert run(words) == 0
-    assert ("optimal" in capsys.readouterr().out) == (words[0] in ("solve", "pareto"))
+    assert ("optimal" in capsys.readouterr().out) == (words[0] in ("solve", "pareto", "assign"))
 
 
 def run(words: list[str]) -> int:
