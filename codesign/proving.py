@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from codesign.bounds import Relaxation
 from codesign.design import OPTIMAL_GAP
@@ -81,8 +83,22 @@ class Prover:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
         self.space, self.relaxation = space, Relaxation(space)
         self.memory = Memory()
+        self.open = np.ones(len(space), dtype=bool)
         self.prove = prove_whole if method == "whole" else prove
         self.rel_gap, self.deadline = rel_gap, deadline
+
+    def part(self, kept: npt.NDArray[np.bool_], most_sram_bits: float = math.inf) -> Prover:
+        """A prover over part of the space: of the hardware options those kept, within some SRAM.
+
+        It starts from what is known of the whole; what it finds stays its own.
+        """
+        made = copy(self)
+        made.space = self.space.capped(most_sram_bits)
+        made.open = self.open & kept
+        made.memory = self.memory.within(
+            lambda point: bool(made.open[point.option]) and point.sram_bits <= most_sram_bits
+        )
+        return made
 
     def inquiry(self, goal: Goal, report: OnProgress | None = None) -> Inquiry:
         """One goal over the whole space."""
@@ -90,7 +106,7 @@ class Prover:
             space=self.space,
             relaxation=self.relaxation,
             goal=goal,
-            lower=np.full(len(self.space), -np.inf),
+            lower=np.where(self.open, -np.inf, np.inf),
             best=None,
             effort=Effort(),
             rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSED,

@@ -10,7 +10,8 @@ group of weights that share a width. Other weights are no variables: nothing els
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -74,10 +75,13 @@ class Space:
     geometries : tuple of Layer
         One representative layer of each geometry.
     geometry_of : ints, shape (layers,)
+    most_sram_bits : float
+        No design has more SRAM.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self.most_sram_bits = UNLIMITED_BITS
         network, choices = problem.network, problem.choices
         self.widths = self._all_widths()
         self.variables = tuple(
@@ -124,6 +128,18 @@ class Space:
 
     def __len__(self) -> int:
         return len(self.base_area_um2)
+
+    def capped(self, most_sram_bits: float) -> Space:
+        """The same space with at most so much SRAM; shares all tables."""
+        made = copy(self)
+        made.most_sram_bits = min(self.most_sram_bits, most_sram_bits)
+        return made
+
+    def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> Space:
+        """The same space at another clock and DRAM bandwidth; shares all tables, none of time."""
+        made = copy(self)
+        made.problem = replace(self.problem, clock_hz=clock_hz, dram_bits_per_s=dram_bits_per_s)
+        return made
 
     def _check_tilings(self) -> None:
         """Refuse layers with more tilings on the smallest array than memory holds."""
@@ -324,10 +340,11 @@ class Space:
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
         """(options,): whole SRAM bits an area limit leaves each option; negative where none."""
         if area_mm2 is None:
-            return np.full(len(options), UNLIMITED_BITS)
+            return np.full(len(options), self.most_sram_bits)
         slope = self.problem.technology.sram_area_um2.slope
         most_um2 = area_mm2 * (1 + BUDGET_TOLERANCE) * UM2_PER_MM2
-        return np.floor((most_um2 - self.base_area_um2[options]) / slope)
+        left = np.floor((most_um2 - self.base_area_um2[options]) / slope)
+        return np.minimum(left, self.most_sram_bits)
 
     def _operand_bits(self, geometry: Layer) -> Ints:
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)

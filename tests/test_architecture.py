@@ -104,12 +104,16 @@ ORDER = (
     "study.frame",
     "plots.drawing",
     "plots.labels",
+    "proving",
+    "explanation",
+    "explanation_file",
+    "explain_report",
     "plots.design",
+    "plots.explanation",
     "plots.fit",
     "plots.front",
     "plots.study",
     "plots",
-    "proving",
     "optimum",
     "unexplored",
     "survey",
@@ -129,6 +133,7 @@ ORDER = (
 
 # A design shows and writes itself with what is made for designs, imported when asked to.
 LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
+LAZY |= {("design", "explanation"), ("explanation", "explanation_file"), ("explanation", "plots")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
 LAZY |= {("specs", "onnx")}  # only a path that ends in .onnx needs it
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
@@ -140,6 +145,7 @@ FENCED = {
         "plots.drawing",
         "plots.labels",
         "plots.design",
+        "plots.explanation",
         "plots.fit",
         "plots.front",
         "plots.study",
