@@ -21,6 +21,7 @@ from codesign.errors import CodesignError, InfeasibleError, SpecError
 from codesign.options import (
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
+    EXPLAIN,
     FIT,
     IMPORT,
     OBJECTIVES,
@@ -69,6 +70,7 @@ def front() -> None:
     codesign solve resnet18 --max-area-mm2 6
     codesign pareto resnet18 --objectives latency,area --range area=1:16 --plot front.png
     codesign evaluate vgg16 --accelerator eyeriss
+    codesign explain design.json --plot worth.png
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
@@ -175,6 +177,34 @@ def evaluate(**given: Any) -> int:
         network, accelerator, widths, roofline=given["roofline"], sensitivity=sensitivity
     )
     _hand_over(evaluation, given)
+    return PROVEN
+
+
+@front.command(params=[*EXPLAIN])
+def explain(**given: Any) -> int:
+    """Explain a proven design: what binds, what every budget is worth, what comes next.
+
+    DESIGN is a file that solve --out has written. Its problem is solved again with one thing
+    changed at a time, each budget, DRAM bandwidth and clock by a step down and up, and without its
+    PE array, its PEs' widths and its SRAM.
+    """
+    from codesign.design import Design
+    from codesign.explain_report import explanation_parts
+
+    flags.check_files({**given, "csv": given["design"], "out": None})
+    design = Design.load(given["design"])
+    with _watched(given, "step_line") as on_step:
+        found = design.explain(step=given["step"], on_step=on_step)
+    try:
+        if given["plot"] is not None:
+            found.plot(given["plot"])
+    finally:  # a full disk does not cost the result
+        if given["json"]:
+            from codesign.explanation_file import to_json
+
+            click.echo(to_json(found), nl=False)
+        else:
+            _print(explanation_parts(found))
     return PROVEN
 
 
@@ -325,7 +355,7 @@ def _default_quality(given: dict[str, Any], minimize: str) -> Iterator[None]:
 def _watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
     """Show progress on one line of a terminal, written by the function of `report` so named."""
     watched = sys.stderr is not None and sys.stderr.isatty()
-    if not watched or given.get("json") or given["quiet"]:
+    if not watched or given.get("json") or given.get("quiet"):
         yield None
         return
     from codesign import report

@@ -51,4 +51,9 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
 
 def save(explanation: Explanation, path: Path) -> None:
     """Write the explanation file, whole or not at all."""
-    write_whole(path, json.dumps(to_dict(explanation), indent=1, ensure_ascii=False) + "\n")
+    write_whole(path, to_json(explanation))
+
+
+def to_json(explanation: Explanation) -> str:
+    """The explanation file's text."""
+    return json.dumps(to_dict(explanation), indent=1, ensure_ascii=False) + "\n"

@@ -335,6 +335,13 @@ PARETO_CONTRADICTIONS = (
     ("points", "rel_step"),
 )
 
+EXPLAIN = (
+    click.Argument(["design"], type=FILE),
+    option("--step", "X", "Relative size of every change.", "0.05", type=number(1e-6, 0.99)),
+    option("--plot", "FILE", "Draw the sensitivities: .png, .pdf or .svg.", type=FILE),
+    flag("--json", "Print the explanation (JSON) and nothing else."),
+)
+
 FIT = (
     click.Argument(["csv"], type=FILE),
     option(
