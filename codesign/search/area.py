@@ -65,7 +65,6 @@ class LeastArea(Search):
         slope = self.space.problem.technology.sram_area_um2.slope
         area_um2 = self.space.base_area_um2[options] + slope * self.least_sram[options]
         self.lower[options] = np.maximum(self.lower[options], area_um2 / UM2_PER_MM2)
-        self.lower[options[self.least_sram[options] > self.space.most_sram_bits]] = np.inf
 
     def capacity(self, options: Ints) -> Floats:
         """SRAM bits that keep each option's area in reach; no more than any tiling needs."""
