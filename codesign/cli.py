@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -306,7 +307,7 @@ def main(argv: list[str] | None = None) -> int:
     except SpecError as error:
         return _complain(f"error: {error}", BAD_INPUT)
     except CodesignError as error:
-        return _complain(f"error: {error}", NO_ANSWER)
+        return _complain(f"error: {error}{_kept_model(error)}", NO_ANSWER)
     except MemoryError:
         return _complain("error: out of memory; offer fewer widths or arrays", NO_ANSWER)
     except OSError as error:
@@ -314,6 +315,21 @@ def main(argv: list[str] | None = None) -> int:
         where = error.filename or "standard output"
         return _complain(f"error: {where}: {error.strerror}", BAD_INPUT)
     return int(code or PROVEN)
+
+
+def _kept_model(error: CodesignError) -> str:
+    """Write the programme that a solver failed on for a bug report, and say where."""
+    model = getattr(error, "model", None)
+    if model is None:
+        return ""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="codesign-", suffix=".lp", encoding="utf-8", delete=False
+        ) as file:
+            file.write(model)
+    except OSError as fault:
+        return f"; its programme cannot be written: {fault.strerror}"
+    return f"; its programme is in {file.name}"
 
 
 def _complain(message: str, code: int) -> int:
@@ -331,6 +347,7 @@ def _solved(problem: Problem, given: dict[str, Any]) -> Design:
         return solve_problem(
             problem,
             method=given["method"],
+            solver=given["solver"],
             time_limit_s=given["time_limit_s"],
             rel_gap=given["rel_gap"],
             on_progress=on_progress,

@@ -153,6 +153,7 @@ PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
 ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
 REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told apart."
 RANGE_HELP = "Part of the front, in the units of --max-...: area=1:16. Repeatable."
+SOLVER_HELP = "Who solves the programmes; scip and cbc where installed."
 METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
 
 
@@ -245,6 +246,7 @@ SOLVE = {
     ),
     "The search": (
         choice("--method", ("search", "whole"), METHOD_HELP, "search"),
+        choice("--solver", ("highs", "scip", "cbc"), SOLVER_HELP, "highs"),
         option("--time-limit-s", "X", "Then take the best so far.", type=number(1e-9, 1e9)),
         option("--rel-gap", "X", "Stop at this gap; 1e-6 is a proof.", "1e-6", type=GAP),
     ),

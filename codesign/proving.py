@@ -21,6 +21,7 @@ from codesign.errors import SpecError
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
+from codesign.second_opinion import SolverName, check_installed
 from codesign.space import Space
 from codesign.whole import prove_whole
 
@@ -62,11 +63,13 @@ class Prover:
         Relative gap at which to stop minimising the first metric.
     deadline : float
         Of `time.monotonic`.
+    solver : "highs", "scip" or "cbc"
+        Which solves the programmes.
 
     Raises
     ------
     SpecError
-        An unknown method, or a gap outside [0, 1).
+        An unknown method, a gap outside [0, 1), or a solver that is not installed.
     """
 
     def __init__(
@@ -76,11 +79,14 @@ class Prover:
         method: Method = "search",
         rel_gap: float = OPTIMAL_GAP,
         deadline: float = math.inf,
+        solver: SolverName = "highs",
     ) -> None:
         if method not in METHODS:
             raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         if not 0 <= rel_gap < 1:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
+        check_installed(solver)
+        self.solver = solver
         self.space, self.relaxation = space, Relaxation(space)
         self.memory = Memory()
         self.open = np.ones(len(space), dtype=bool)
@@ -113,6 +119,7 @@ class Prover:
             deadline=self.deadline,
             on_progress=report,
             memory=self.memory,
+            solver=self.solver,
         )
 
     def answer(
@@ -145,4 +152,5 @@ def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress |
         deadline=inquiry.deadline,
         on_progress=report,
         memory=inquiry.memory,
+        solver=inquiry.solver,
     )

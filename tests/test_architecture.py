@@ -76,6 +76,7 @@ ORDER = (
     "dual",
     "formulation",
     "solver",
+    "second_opinion",
     "programme",
     "search.memory",
     "search.inquiry",
@@ -150,7 +151,7 @@ FENCED = {
         "plots.front",
         "plots.study",
     },
-    "pyomo": {"formulation", "solver"},
+    "pyomo": {"formulation", "second_opinion", "solver"},
     "pandas": {"tables", "plots.drawing", "plots.design", "fits", "measured_areas"}
     | {"study.frame", "plots.study"},
     "click": {"cli", "flags", "options", "study.cells", "study.questions", "study_commands"},

@@ -379,6 +379,7 @@ class Search:
             rel_gap=self.inquiry.solver_gap,
             deadline=self.inquiry.deadline,
             on_progress=self._programme_progress(),
+            solver=self.inquiry.solver,
         )
         self.inquiry.effort.programmes += answer.runs
         return answer
