@@ -25,6 +25,9 @@ OTHERS = [
 ]
 
 
+PROGRAMMES: dict[tuple[str, int], int] = {}  # of each mid-size problem so far
+
+
 def budgeted(seed: int, objective: Metric) -> tuple[Metric, ...]:
     """Noise, or area where that is minimised, and another metric or two."""
     rng = random.Random(f"budgets {seed}")
@@ -40,11 +43,22 @@ def test_mid_size_problems_have_the_same_optimum(solver: str, seed: int) -> None
     objective = OBJECTIVES[seed % len(OBJECTIVES)]
     problem = mid_size_problem(2000 + seed, objective, budgeted(seed, objective))
     theirs, ours = solve(problem, solver=solver), solve(problem)
+    PROGRAMMES[solver, seed] = theirs.solver.programmes
     assert theirs.solver.name == second_opinion.TITLES[solver]
     for design in (ours, theirs):
         assert design.proof.status == "optimal"
     for metric in (objective, "area_mm2", "noise"):
         assert theirs.metrics[metric] == pytest.approx(ours.metrics[metric], rel=1e-6, abs=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", OTHERS)
+def test_mid_size_problems_need_the_solver(solver: str) -> None:
+    counts = [count for (name, _), count in PROGRAMMES.items() if name == solver]
+    if len(counts) < len(SEEDS):
+        pytest.skip("only some of this file's tests ran")
+    assert sum(counts) >= 100
+    assert sum(count > 0 for count in counts) >= 40
 
 
 @pytest.mark.parametrize("solver", OTHERS)
