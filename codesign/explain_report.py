@@ -108,8 +108,9 @@ def runner_ups_table(explanation: Explanation) -> Table:
     objective = explanation.design.problem.objective
     shown, best = METRICS_SHOWN[objective], explanation.design.metrics[objective]
     bits = METRICS_SHOWN["dram_bits"]
+    area = [] if objective == "area_mm2" else ["area\nmm²"]
     made = table(
-        *("<best design with", "<PE array", "PE bits", f"SRAM\n{bits.unit}", "area\nmm²"),
+        *("<best design with", "<PE array", "PE bits", f"SRAM\n{bits.unit}", *area),
         *(f"{shown.words}\n{shown.unit}", "loss", "loss %"),
     )
     step = f"{100 * explanation.step:g} %"
@@ -121,7 +122,7 @@ def runner_ups_table(explanation: Explanation) -> Table:
     }
     for each in explanation.runner_ups:
         if each.hardware is None or each.loss is None:
-            made.add_row(words[each.change], "infeasible", *[ABSENT] * 6)
+            made.add_row(words[each.change], "infeasible", *[ABSENT] * (5 + len(area)))
             continue
         hardware = each.hardware
         made.add_row(
@@ -129,7 +130,7 @@ def runner_ups_table(explanation: Explanation) -> Table:
             f"{hardware.rows} × {hardware.cols}",
             f"{hardware.pe_weight_bits} × {hardware.pe_activation_bits}",
             figure(hardware.sram_bits / bits.scale),
-            figure(each.metrics["area_mm2"]),
+            *([figure(each.metrics["area_mm2"])] if area else []),
             figure(each.metrics[objective] / shown.scale),
             figure(each.loss / shown.scale),
             f"{100 * each.loss / best:.2f}" if best > 0 else ABSENT,

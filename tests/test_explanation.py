@@ -195,6 +195,22 @@ def test_text(solved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "at least 10 % less SRAM" in out
 
 
+def test_text_where_area_is_minimised(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "design.json")
+    words = ("--minimize", "area", "--max-latency-ms", "0.01", "--quiet", "--out", path)
+    assert run(capsys, "solve", tiny, *SMALL, *words)[0] == 0
+    code, out, err = run(capsys, "explain", path)
+    assert (code, err) == (0, "")
+    headings = out[out.index("best design with") :].splitlines()
+    assert headings[0].split("best design with")[1].count("mm²") == 1
+    assert "more SRAM" not in out
+    assert "mm² per ms" in out
+    for row in headings[2:5]:  # array, PE widths, SRAM
+        assert "–" in row or float(row.split()[-1]) >= 0
+
+
 def test_json(solved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "explain", str(solved), "--json")
     assert (code, err) == (0, "")
@@ -229,6 +245,7 @@ def test_bars_are_the_changes(solved: Path) -> None:
         assert width == pytest.approx(1e3 * (side.objective - optimum))
     assert "5 % less" not in (text := axes.get_legend().get_texts()[0].get_text())
     assert text == "10 % less"
+    assert not any("e" in label.get_text() for label in axes.get_xticklabels())
 
 
 def test_labels_do_not_overlap(solved: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.ticker import MaxNLocator
 
 from codesign.amounts import METRICS_SHOWN, Shown, figure
 from codesign.errors import SpecError
@@ -61,6 +62,8 @@ def _draw(explanation: Explanation) -> Figure:
     axes.tick_params(axis="y", length=0)
     unit = f" ({shown.unit})" if shown.unit else ""
     axes.set_xlabel(f"change of the least {shown.words}{unit}")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")
     name = plain(design.network.name, 40)
     head(axes, f"{name}: what moves the least {shown.words}, {shown.amount(optimum)}", legend, 2)
