@@ -16,6 +16,7 @@ from io import StringIO
 from typing import Any, Literal, get_args
 
 import pyomo.environ as pyo
+from pyomo.common.log import LoggingIntercept
 from pyomo.repn.plugins.lp_writer import LPWriter
 
 from codesign import solver as highs
@@ -115,7 +116,12 @@ def lp_text(model: pyo.ConcreteModel) -> str:
 def _by_pyomo(model: pyo.ConcreteModel, solver: str, request: _Request) -> Outcome:
     driver = pyo.SolverFactory({"scip": "scip_direct"}.get(solver, solver))
     driver.options.update(_options(solver, request))
-    results: Any = driver.solve(model, load_solutions=False)
+    with LoggingIntercept(StringIO(), "pyomo"):  # no word of Pyomo's: the outcome says it all
+        results: Any = driver.solve(model, load_solutions=False)
+        return _outcome(model, solver, results)
+
+
+def _outcome(model: pyo.ConcreteModel, solver: str, results: Any) -> Outcome:
     condition = pyo.TerminationCondition
     ended, bound = results.solver.termination_condition, results.problem.lower_bound
     if ended == condition.infeasible:
