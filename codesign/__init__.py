@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
     from codesign.evaluation import Evaluation, evaluate
+    from codesign.explanation import Explanation
     from codesign.fits import AreaFitResult, fit_area
     from codesign.front import Front
     from codesign.hardware import Accelerator
@@ -32,6 +33,7 @@ _HOME = {
     "CodesignError": "errors",
     "Design": "design",
     "Evaluation": "evaluation",
+    "Explanation": "explanation",
     "Front": "front",
     "FrontProgress": "survey",
     "InfeasibleError": "errors",
@@ -64,6 +66,7 @@ __all__ = [
     "CodesignError",
     "Design",
     "Evaluation",
+    "Explanation",
     "Front",
     "FrontProgress",
     "InfeasibleError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from codesign.units import BITS_PER_MBIT, BOPS_PER_GBOP, MS_PER_S
+from codesign.units import BITS_PER_GBIT, BITS_PER_MBIT, BOPS_PER_GBOP, HZ_PER_MHZ, MS_PER_S
 
 ABSENT = "–"  # in place of an amount that is not known
 
@@ -29,6 +29,10 @@ METRICS_SHOWN = {
     "noise": Shown("noise", 1.0, ""),
     "model_bits": Shown("model size", BITS_PER_MBIT, "Mbit"),
     "bops": Shown("bit operations", BOPS_PER_GBOP, "GBOP"),
+}
+RATES_SHOWN = {
+    "dram_bits_per_s": Shown("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),
+    "clock_hz": Shown("clock", HZ_PER_MHZ, "MHz"),
 }
 
 

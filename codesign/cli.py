@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -23,6 +24,7 @@ from codesign.options import (
     ASSIGN_CONTRADICTIONS,
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
+    EXPLAIN,
     FIT,
     IMPORT,
     OBJECTIVES,
@@ -84,6 +86,7 @@ def front() -> None:
     codesign pareto resnet18 --objectives latency,area --range area=1:16 --plot front.png
     codesign evaluate vgg16 --accelerator eyeriss
     codesign assign resnet50 --max-model-mbit 100 --tie
+    codesign explain design.json --plot worth.png
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
@@ -235,6 +238,34 @@ def assign(**given: Any) -> int:
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
 
+@front.command(params=[*EXPLAIN])
+def explain(**given: Any) -> int:
+    """Explain a proven design: what binds, what every budget is worth, what comes next.
+
+    DESIGN is a file that solve --out has written. Its problem is solved again with one thing
+    changed at a time, each budget, DRAM bandwidth and clock by a step down and up, and without its
+    PE array, its PEs' widths and its SRAM.
+    """
+    from codesign.design import Design
+    from codesign.explain_report import explanation_parts
+
+    flags.check_files({**given, "csv": given["design"], "out": None})
+    design = Design.load(given["design"])
+    with _watched(given, "step_line") as on_step:
+        found = design.explain(step=given["step"], on_step=on_step)
+    try:
+        if given["plot"] is not None:
+            found.plot(given["plot"])
+    finally:  # a full disk does not cost the result
+        if given["json"]:
+            from codesign.explanation_file import to_json
+
+            click.echo(to_json(found), nl=False)
+        else:
+            _print(explanation_parts(found))
+    return PROVEN
+
+
 @front.command(params=[*FIT])
 def fit(**given: Any) -> int:
     """Fit areas measured to a technology for solve.
@@ -340,7 +371,7 @@ def main(argv: list[str] | None = None) -> int:
     except SpecError as error:
         return _complain(f"error: {error}", BAD_INPUT)
     except CodesignError as error:
-        return _complain(f"error: {error}", NO_ANSWER)
+        return _complain(f"error: {error}{_kept_model(error)}", NO_ANSWER)
     except MemoryError:
         return _complain("error: out of memory; offer fewer widths or arrays", NO_ANSWER)
     except OSError as error:
@@ -348,6 +379,21 @@ def main(argv: list[str] | None = None) -> int:
         where = error.filename or "standard output"
         return _complain(f"error: {where}: {error.strerror}", BAD_INPUT)
     return int(code or PROVEN)
+
+
+def _kept_model(error: CodesignError) -> str:
+    """Write the programme that a solver failed on for a bug report, and say where."""
+    model = getattr(error, "model", None)
+    if model is None:
+        return ""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="codesign-", suffix=".lp", encoding="utf-8", delete=False
+        ) as file:
+            file.write(model)
+    except OSError as fault:
+        return f"; its programme cannot be written: {fault.strerror}"
+    return f"; its programme is in {file.name}"
 
 
 def _complain(message: str, code: int) -> int:
@@ -365,6 +411,7 @@ def _solved(problem: Problem, given: dict[str, Any]) -> Design:
         return solve_problem(
             problem,
             method=given["method"],
+            solver=given["solver"],
             time_limit_s=given["time_limit_s"],
             rel_gap=given["rel_gap"],
             on_progress=on_progress,
@@ -389,7 +436,7 @@ def _default_quality(given: dict[str, Any], minimize: str) -> Iterator[None]:
 def _watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
     """Show progress on one line of a terminal, written by the function of `report` so named."""
     watched = sys.stderr is not None and sys.stderr.isatty()
-    if not watched or given.get("json") or given["quiet"]:
+    if not watched or given.get("json") or given.get("quiet"):
         yield None
         return
     from codesign import report

@@ -7,7 +7,7 @@ from the point's, or a budget that is not kept, are an error of ours and raise.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +32,7 @@ from codesign.schema import described
 if TYPE_CHECKING:
     import pandas as pd
 
+    from codesign.explanation import Explanation
     from codesign.plots import Figure
     from codesign.point import Point
     from codesign.space import Space
@@ -193,6 +194,27 @@ class Design:
 
         return plot_design(self, None if path is None else Path(path))
 
+    def explain(
+        self, *, step: float = 0.05, on_step: Callable[[str], None] | None = None
+    ) -> Explanation:
+        """Find out what binds, what every budget is worth, and the runner-ups, by solving again.
+
+        Parameters
+        ----------
+        step : float
+            Relative size of every change, above 0 and below 1.
+        on_step : callable, optional
+            Told in words what is being solved next.
+
+        Raises
+        ------
+        SpecError
+            A step out of range, or a design that is not the optimum of its problem.
+        """
+        from codesign.explanation import explain
+
+        return explain(self, step=step, on_step=on_step)
+
     def save(self, path: str | Path) -> None:
         """Write the design file (JSON, ``codesign-design/1``), whole or not at all.
 
@@ -244,13 +266,7 @@ def realise(
         The recomputed figures differ from the point's, or a budget is not kept.
     """
     network = problem.network
-    hardware = Hardware(
-        rows=int(space.rows[point.option]),
-        cols=int(space.cols[point.option]),
-        pe_weight_bits=int(space.pe_weight_bits[point.option]),
-        pe_activation_bits=int(space.pe_activation_bits[point.option]),
-        sram_bits=point.sram_bits,
-    )
+    hardware = hardware_of(space, point)
     tensor_bits = dict.fromkeys(network.tensors, problem.choices.output_bits)
     for name, index in space.tensor_index.items():
         tensor_bits[name] = int(space.widths[point.tensor[index]])
@@ -283,6 +299,17 @@ def realise(
         metrics=metrics,
         proof=ProofRecord.of(metrics[problem.objective], bound, ties_broken),
         solver=solver,
+    )
+
+
+def hardware_of(space: Space, point: Point) -> Hardware:
+    """The hardware of a point."""
+    return Hardware(
+        rows=int(space.rows[point.option]),
+        cols=int(space.cols[point.option]),
+        pe_weight_bits=int(space.pe_weight_bits[point.option]),
+        pe_activation_bits=int(space.pe_activation_bits[point.option]),
+        sram_bits=point.sram_bits,
     )
 
 

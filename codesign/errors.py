@@ -29,4 +29,14 @@ class InfeasibleError(CodesignError):
 
 
 class SolverError(CodesignError):
-    """The solver gave no usable answer (time limit before any design, or a failed recheck)."""
+    """The solver gave no usable answer (time limit before any design, or a failed recheck).
+
+    Attributes
+    ----------
+    model : str or None
+        The programme in the LP format, for a bug report, where the solver is at fault.
+    """
+
+    def __init__(self, message: str, model: str | None = None) -> None:
+        super().__init__(message)
+        self.model = model

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import solver
+from codesign import second_opinion
 from codesign.design import OPTIMAL_GAP, Design, SolverRecord, realise
 from codesign.errors import SolverError, SpecError
 from codesign.infeasible import explain
 from codesign.problem import Goal, Problem
 from codesign.proving import TIE_BREAKERS, Method, Proven, Prover
 from codesign.search import OnProgress
+from codesign.second_opinion import SolverName
 from codesign.space import Space
 
 
@@ -57,6 +58,7 @@ def solve(
     method: Method = "search",
     time_limit_s: float | None = None,
     rel_gap: float = OPTIMAL_GAP,
+    solver: SolverName = "highs",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Design:
     """Find the best design of the declared space and prove it.
@@ -73,11 +75,15 @@ def solve(
         Return the best design found by then, with its honest gap.
     rel_gap : float
         Relative gap at which to stop; at most 1e-6 counts as optimal.
+    solver : "highs", "scip" or "cbc"
+        Which solves the programmes; all but HiGHS must be installed (PySCIPOpt, cbc).
     on_progress : callable, optional
         Called now and then with a `Progress`.
 
     Raises
     ------
+    SpecError
+        An unknown method or a solver that is not installed, a limit or gap out of range.
     InfeasibleError
         No design keeps every budget; names those that clash and what would work.
     SolverError
@@ -88,7 +94,7 @@ def solve(
     started = time.monotonic()
     deadline = math.inf if time_limit_s is None else started + time_limit_s
     space = Space(problem)
-    prover = Prover(space, method=method, rel_gap=rel_gap, deadline=deadline)
+    prover = Prover(space, method=method, rel_gap=rel_gap, deadline=deadline, solver=solver)
     limits = {str(name): limit for name, limit in problem.budgets.items()}
     found = prover.answer(
         tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
@@ -102,12 +108,17 @@ def solve(
             )
         raise explain(prover.inquiry(Goal(problem.objective, limits)))
     seconds = time.monotonic() - started
-    record = solver_record(found, problem.objective, rel_gap, method, seconds)
+    record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
     return realise(space, problem, found.point, found.first.bound, found.complete, record)
 
 
 def solver_record(
-    found: Proven, objective: str, rel_gap: float, method: Method, seconds: float
+    found: Proven,
+    objective: str,
+    rel_gap: float,
+    method: Method,
+    seconds: float,
+    solver: SolverName = "highs",
 ) -> SolverRecord:
     """What the solve took, and what became of the hardware options in proving the objective."""
     assert found.first.best is not None
@@ -116,8 +127,8 @@ def solver_record(
     solved = sorted(found.effort.solved)
     bounded = np.delete(closed, solved)
     return SolverRecord(
-        name=solver.NAME,
-        version=solver.version(),
+        name=second_opinion.TITLES[solver],
+        version=second_opinion.version(solver),
         seconds=seconds,
         method=method,
         considered=len(closed),

@@ -159,6 +159,7 @@ REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told
 RANGE_HELP = "Part of the front, in the units of --max-...: area=1:16. Repeatable."
 LATENCY_HELP = "Latency of each layer at each pair of widths (CSV)."
 WIDTHS_HELP = "Widths of a design or assignment file, not --bits."
+SOLVER_HELP = "Who solves the programmes; scip and cbc where installed."
 METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
 
 
@@ -253,6 +254,7 @@ SOLVE = {
     ),
     "The search": (
         choice("--method", ("search", "whole"), METHOD_HELP, "search"),
+        choice("--solver", ("highs", "scip", "cbc"), SOLVER_HELP, "highs"),
         option("--time-limit-s", "X", "Then take the best so far.", type=number(1e-9, 1e9)),
         option("--rel-gap", "X", "Stop at this gap; 1e-6 is a proof.", "1e-6", type=GAP),
     ),
@@ -374,6 +376,13 @@ PARETO_CONTRADICTIONS = (
     *(pair for pair in SOLVE_CONTRADICTIONS if "json" not in pair),
     ("points", "all"),
     ("points", "rel_step"),
+)
+
+EXPLAIN = (
+    click.Argument(["design"], type=FILE),
+    option("--step", "X", "Relative size of every change.", "0.05", type=number(1e-6, 0.99)),
+    option("--plot", "FILE", "Draw the sensitivities: .png, .pdf or .svg.", type=FILE),
+    flag("--json", "Print the explanation (JSON) and nothing else."),
 )
 
 FIT = (

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codesign import solver
+from codesign import second_opinion
 from codesign.candidates import Candidates
 from codesign.errors import SolverError
 from codesign.formulation import MARGIN, Choice, build, exclude, objective_unit, read_choice
 from codesign.point import Point
 from codesign.problem import Goal
+from codesign.solver import Progress
 from codesign.width_space import WidthSpace
 
 MAX_RECHECKS = 100
@@ -54,6 +55,7 @@ def solve_programme(
     rel_gap: float,
     deadline: float,
     on_progress: Callable[[float | None, float], None] | None = None,
+    solver: str = "highs",
 ) -> Answer:
     """Solve the programme over listed candidates.
 
@@ -85,8 +87,9 @@ def solve_programme(
         if run == NEAR_MISSES:
             model = build(space, listed, goal, margin=SMALL_MARGIN)
         left = deadline - time.monotonic()
-        outcome = solver.minimise(
+        outcome = second_opinion.minimise(
             model,
+            solver=solver,
             time_limit_s=None if math.isinf(left) else left,
             rel_gap=rel_gap,
             presolve=run < NEAR_MISSES,
@@ -102,12 +105,19 @@ def solve_programme(
         exclude(model)
     raise SolverError(
         f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
-        "please report this with the problem"
+        "please report this with the problem",
+        model=second_opinion.lp_text(model),
     )
 
 
 def bound_programme(
-    space: WidthSpace, goal: Goal, listed: Candidates, *, rel_gap: float, deadline: float
+    space: WidthSpace,
+    goal: Goal,
+    listed: Candidates,
+    *,
+    rel_gap: float,
+    deadline: float,
+    solver: str = "highs",
 ) -> Answer:
     """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
 
@@ -120,14 +130,14 @@ def bound_programme(
         return Answer(None, math.inf, True, 0)
     model = build(space, listed, goal)
     left = deadline - time.monotonic()
-    outcome = solver.minimise(
-        model, time_limit_s=None if math.isinf(left) else left, rel_gap=rel_gap
+    outcome = second_opinion.minimise(
+        model, solver=solver, time_limit_s=None if math.isinf(left) else left, rel_gap=rel_gap
     )
     complete = outcome.status in ("optimal", "infeasible")
     return Answer(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
 
 
-def _in_metric(report: Callable[[float | None, float], None], unit: float) -> solver.Progress:
+def _in_metric(report: Callable[[float | None, float], None], unit: float) -> Progress:
     def scaled(reached: float, bound: float) -> None:
         report(reached * unit if math.isfinite(reached) else None, bound * unit)
 

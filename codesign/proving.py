@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from codesign.bounds import Relaxation
 from codesign.design import OPTIMAL_GAP
@@ -19,6 +21,8 @@ from codesign.errors import SpecError
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
+from codesign.second_opinion import SolverName, check_installed
+from codesign.space import Space
 from codesign.whole import prove_whole
 from codesign.width_space import WidthSpace
 
@@ -60,11 +64,13 @@ class Prover:
         Relative gap at which to stop minimising the first metric.
     deadline : float
         Of `time.monotonic`.
+    solver : "highs", "scip" or "cbc"
+        Which solves the programmes.
 
     Raises
     ------
     SpecError
-        An unknown method, or a gap outside [0, 1).
+        An unknown method, a gap outside [0, 1), or a solver that is not installed.
     """
 
     def __init__(
@@ -74,15 +80,33 @@ class Prover:
         method: Method = "search",
         rel_gap: float = OPTIMAL_GAP,
         deadline: float = math.inf,
+        solver: SolverName = "highs",
     ) -> None:
         if method not in METHODS:
             raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         if not 0 <= rel_gap < 1:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
+        check_installed(solver)
+        self.solver = solver
         self.space, self.relaxation = space, Relaxation(space)
         self.memory = Memory()
+        self.open = np.ones(len(space), dtype=bool)
         self.prove = prove_whole if method == "whole" else prove
         self.rel_gap, self.deadline = rel_gap, deadline
+
+    def part(self, kept: npt.NDArray[np.bool_], most_sram_bits: float = math.inf) -> Prover:
+        """A prover over part of the space: of the hardware options those kept, within some SRAM.
+
+        It starts from what is known of the whole; what it finds stays its own.
+        """
+        assert isinstance(self.space, Space)  # widths alone have no parts
+        made = copy(self)
+        made.space = self.space.capped(most_sram_bits)
+        made.open = self.open & kept
+        made.memory = self.memory.within(
+            lambda point: bool(made.open[point.option]) and point.sram_bits <= most_sram_bits
+        )
+        return made
 
     def inquiry(self, goal: Goal, report: OnProgress | None = None) -> Inquiry:
         """One goal over the whole space."""
@@ -90,13 +114,14 @@ class Prover:
             space=self.space,
             relaxation=self.relaxation,
             goal=goal,
-            lower=np.full(len(self.space), -np.inf),
+            lower=np.where(self.open, -np.inf, np.inf),
             best=None,
             effort=Effort(),
             rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSED,
             deadline=self.deadline,
             on_progress=report,
             memory=self.memory,
+            solver=self.solver,
         )
 
     def answer(
@@ -129,4 +154,5 @@ def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress |
         deadline=inquiry.deadline,
         on_progress=report,
         memory=inquiry.memory,
+        solver=inquiry.solver,
     )

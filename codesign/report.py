@@ -368,6 +368,11 @@ def live_line(
         live.stop()
 
 
+def step_line(words: str | None, seconds: float) -> Text:
+    """``12 s, solving: area_mm2 ≤ 5.7``."""
+    return Text(f"{seconds:.0f} s, solving: {words or 'the problem as it is'}")
+
+
 def progress_line(progress: Progress | None, seconds: float) -> Text:
     """``12 s, latency: best 0.712 ms, bound 0.65 ms, gap 8.7 %``."""
     return _progress_line(progress, seconds, "bounding all hardware options", "no design yet")

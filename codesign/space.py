@@ -6,7 +6,8 @@ geometries).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -59,11 +60,14 @@ class Space(WidthSpace):
     rows, cols, pe_weight_bits, pe_activation_bits : ints, shape (options,)
     shapes : tuple of (rows, cols)
     shape_of : ints, shape (options,)
+    most_sram_bits : float
+        No design has more SRAM.
     """
 
     def __init__(self, problem: Problem) -> None:
         layers, choices = problem.network.layers, problem.choices
         super().__init__(problem, [_geometry(layer) for layer in layers], problem.dram_bits_per_s)
+        self.most_sram_bits = UNLIMITED_BITS
         self.shapes = tuple(
             (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
         )
@@ -92,6 +96,19 @@ class Space(WidthSpace):
         self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
         self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
         self._least_need: dict[int, Floats] = {}
+
+    def capped(self, most_sram_bits: float) -> Space:
+        """The same space with at most so much SRAM; shares all tables."""
+        made = copy(self)
+        made.most_sram_bits = min(self.most_sram_bits, most_sram_bits)
+        return made
+
+    def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> Space:
+        """The same space at another clock and DRAM bandwidth; shares all tables, none of time."""
+        made = copy(self)
+        made.problem = replace(self.problem, clock_hz=clock_hz, dram_bits_per_s=dram_bits_per_s)
+        made.dram_bits_per_s = dram_bits_per_s
+        return made
 
     def _check_tilings(self) -> None:
         """Refuse layers with more tilings on the smallest array than memory holds."""
@@ -225,10 +242,11 @@ class Space(WidthSpace):
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
         """(options,): whole SRAM bits an area limit leaves each option; negative where none."""
         if area_mm2 is None:
-            return np.full(len(options), UNLIMITED_BITS)
+            return np.full(len(options), self.most_sram_bits)
         slope = self.problem.technology.sram_area_um2.slope
         most_um2 = area_mm2 * (1 + BUDGET_TOLERANCE) * UM2_PER_MM2
-        return np.floor((most_um2 - self.base_area_um2[options]) / slope)
+        left = np.floor((most_um2 - self.base_area_um2[options]) / slope)
+        return np.minimum(left, self.most_sram_bits)
 
     def _operand_bits(self, geometry: Layer) -> Ints:
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)

@@ -61,6 +61,7 @@ def prove_whole(inquiry: Inquiry) -> Proof:
         rel_gap=inquiry.solver_gap,
         deadline=inquiry.deadline,
         on_progress=inquiry.on_progress,
+        solver=inquiry.solver,
     )
     inquiry.effort.count(answer)
     best = answer.point

@@ -80,6 +80,7 @@ ORDER = (
     "dual",
     "formulation",
     "solver",
+    "second_opinion",
     "programme",
     "search.memory",
     "search.inquiry",
@@ -114,12 +115,16 @@ ORDER = (
     "study.frame",
     "plots.drawing",
     "plots.labels",
+    "proving",
+    "explanation",
+    "explanation_file",
+    "explain_report",
     "plots.design",
+    "plots.explanation",
     "plots.fit",
     "plots.front",
     "plots.study",
     "plots",
-    "proving",
     "optimum",
     "allocation",
     "unexplored",
@@ -140,6 +145,7 @@ ORDER = (
 
 # A design shows and writes itself with what is made for designs, imported when asked to.
 LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
+LAZY |= {("design", "explanation"), ("explanation", "explanation_file"), ("explanation", "plots")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
 LAZY |= {("specs", "onnx")}  # only a path that ends in .onnx needs it
 LAZY |= {("assignment", "tables"), ("assignment", "assignment_file")}
@@ -152,11 +158,12 @@ FENCED = {
         "plots.drawing",
         "plots.labels",
         "plots.design",
+        "plots.explanation",
         "plots.fit",
         "plots.front",
         "plots.study",
     },
-    "pyomo": {"formulation", "solver"},
+    "pyomo": {"formulation", "second_opinion", "solver"},
     "pandas": {"tables", "plots.drawing", "plots.design", "fits", "measured_areas"}
     | {"study.frame", "plots.study"},
     "click": {"cli", "flags", "options", "study.cells", "study.questions", "study_commands"},

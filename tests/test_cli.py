@@ -124,7 +124,13 @@ def test_option_reaches_the_choices(
 
 def test_search_options_reach_the_solve(asked: dict[str, Any], tiny: str) -> None:
     problem_of(asked, tiny, "--method", "whole", "--time-limit-s", "9", "--rel-gap", "0.1")
-    assert asked == {"method": "whole", "time_limit_s": 9.0, "rel_gap": 0.1, "on_progress": None}
+    assert asked == {
+        "method": "whole",
+        "solver": "highs",
+        "time_limit_s": 9.0,
+        "rel_gap": 0.1,
+        "on_progress": None,
+    }
 
 
 def test_paths_for_technology_and_memory(

@@ -6,8 +6,9 @@ Legends stand above their panel, where no data can be under them.
 
 from codesign.plots.design import plot_design
 from codesign.plots.drawing import Figure
+from codesign.plots.explanation import plot_explanation
 from codesign.plots.fit import plot_fit
 from codesign.plots.front import plot_front
 from codesign.plots.study import plot_study
 
-__all__ = ["Figure", "plot_design", "plot_fit", "plot_front", "plot_study"]
+__all__ = ["Figure", "plot_design", "plot_explanation", "plot_fit", "plot_front", "plot_study"]

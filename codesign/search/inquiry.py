@@ -81,6 +81,8 @@ class Inquiry:
         What other goals over this space have proved and met; added to.
     any_design : bool
         Stop at the first point within the limits (is there one?), proving no optimum.
+    solver : str
+        One of `second_opinion.SOLVERS`.
     """
 
     space: WidthSpace
@@ -94,6 +96,7 @@ class Inquiry:
     on_progress: OnProgress | None = None
     memory: Memory = field(default_factory=Memory)
     any_design: bool = False
+    solver: str = "highs"
 
     @property
     def solver_gap(self) -> float:

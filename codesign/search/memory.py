@@ -7,8 +7,8 @@ last bounds of all options are a fact: they hold for every goal whose limits are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,21 @@ class Memory:
     cut_bytes: int = 0
     latest: dict[str, Floats] = field(default_factory=dict)  # by metric: prices of each option
     screened: set[tuple[object, ...]] = field(default_factory=set)  # metric and limits
+
+    def within(self, holds: Callable[[Point], bool]) -> Memory:
+        """A copy for the part of the space whose points hold.
+
+        A bound of the whole space is one of any part; what is found in the part is the part's.
+        """
+        return replace(
+            self,
+            cuts=[*self.cuts],
+            facts=[*self.facts],
+            left_over={**self.left_over},
+            points=[point for point in self.points if holds(point)],
+            latest={metric: prices.copy() for metric, prices in self.latest.items()},
+            screened={*self.screened},
+        )
 
     def add_cut(self, metric: str, cut: Cut, options: int) -> None:
         """Keep a cut that was made to bound ``metric``, for a space of so many options."""

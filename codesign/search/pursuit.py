@@ -96,6 +96,7 @@ class Pursuit:
             rel_gap=self.inquiry.solver_gap,
             deadline=self.inquiry.deadline,
             on_progress=self._programme_progress(),
+            solver=self.inquiry.solver,
         )
         self.inquiry.effort.count(answer)
         return answer

@@ -91,6 +91,7 @@ class Together:
             listed,
             rel_gap=search.inquiry.solver_gap,
             deadline=search.inquiry.deadline,
+            solver=search.inquiry.solver,
         )
         search.inquiry.effort.count(answer)
         if not answer.complete:

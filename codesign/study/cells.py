@@ -42,8 +42,9 @@ WORDS: dict[str, click.Option] = {
     for title, part in options.SOLVE.items()
     if title != "The answer"
     for option in part
-    # A network with symbolic sizes becomes a TOML file first; a grid's networks bring no weights.
-    if option not in options.OF_ONNX and option.name != "granularity"
+    # A network with symbolic sizes becomes a TOML file first; a grid's networks bring no weights,
+    # and its questions are all put to HiGHS.
+    if option not in options.OF_ONNX and option.name not in ("granularity", "solver")
 }
 VOCABULARY = ("network", *WORDS)
 DEFAULTS: Mapping[str, Any] = (

@@ -1,0 +1,352 @@
+"""Why a design is as it is: what binds, what each limit and rate is worth, and the runner-ups.
+
+Nothing here is a dual value of a relaxation: every figure comes from a problem solved again with
+one thing changed, each to a proven optimum of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.design import OPTIMAL_GAP, Design, hardware_of
+from codesign.errors import SpecError
+from codesign.hardware import Hardware
+from codesign.point import Point, least_sram, price
+from codesign.proving import Prover
+from codesign.search import CLOSED
+from codesign.space import Space
+from codesign.units import UM2_PER_MM2
+
+if TYPE_CHECKING:
+    from codesign.plots import Figure
+
+STEP = 0.05
+RATES = ("dram_bits_per_s", "clock_hz")
+Bools = npt.NDArray[np.bool_]
+OnStep = Callable[[str], None]
+
+Change = Literal["array", "PE widths", "less SRAM", "more SRAM"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The best design with one given number changed.
+
+    Attributes
+    ----------
+    value : float
+        The number, as changed.
+    objective : float or None
+        Its proven optimum; None where no design keeps every budget.
+    rate : float or None
+        Change of the objective per unit of the number, from here to there.
+    """
+
+    value: float
+    objective: float | None
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What one given number is worth.
+
+    Attributes
+    ----------
+    name : str
+        The metric a budget limits, or a rate of the platform.
+    kind : "budget" or "platform"
+    value : float
+        As given, in the unit its name ends with.
+    less, more : Side
+        With the number a step smaller and a step larger.
+    """
+
+    name: str
+    kind: Literal["budget", "platform"]
+    value: float
+    less: Side
+    more: Side
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """The best design that differs from the one explained in one thing.
+
+    Attributes
+    ----------
+    change : "array", "PE widths", "less SRAM" or "more SRAM"
+        Other rows or cols; another width of the PEs' operands; less or more SRAM by a step at
+        least.
+    hardware : Hardware or None
+        None: no such design keeps every budget. Its SRAM is the least its tiles fit in, or what
+        was asked for.
+    metrics : mapping of str to float
+        Empty without hardware.
+    loss : float or None
+        Its objective less the design's, proven.
+    """
+
+    change: Change
+    hardware: Hardware | None
+    metrics: Mapping[str, float]
+    loss: float | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a design is as it is.
+
+    Attributes
+    ----------
+    design : Design
+    step : float
+        Relative size of every change.
+    sensitivities : tuple of Sensitivity
+        Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
+    runner_ups : tuple of RunnerUp
+        More SRAM only where it must be paid for: within an area budget.
+    seconds : float
+        What the solving took.
+    """
+
+    design: Design
+    step: float
+    sensitivities: tuple[Sensitivity, ...]
+    runner_ups: tuple[RunnerUp, ...]
+    seconds: float
+
+    @property
+    def used(self) -> dict[str, float]:
+        """Used share of every budget, by metric; 1 for one of 0."""
+        design = self.design
+        budgets = design.problem.budgets
+        return {str(m): design.metrics[m] / x if x > 0 else 1.0 for m, x in budgets.items()}
+
+    @property
+    def latency_share(self) -> dict[str, float]:
+        """Each layer's share of the latency."""
+        rows = self.design.layer_designs
+        whole = self.design.metrics["latency_s"]
+        return {row.name: (row.latency_s or 0.0) / whole for row in rows}
+
+    @property
+    def roof_share(self) -> dict[str, float]:
+        """Share of the latency spent under each roof: ``compute`` and ``memory``."""
+        memory = self.design.memory_bound_share
+        return {"compute": 1 - memory, "memory": memory}
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw a tornado chart of the sensitivities; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            The picture cannot be written.
+        """
+        from codesign.plots import plot_explanation
+
+        return plot_explanation(self, None if path is None else Path(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the explanation (JSON, ``codesign-explanation/1``), whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be written.
+        """
+        from codesign.explanation_file import save
+
+        save(self, Path(path))
+
+
+def explain(design: Design, *, step: float = STEP, on_step: OnStep | None = None) -> Explanation:
+    """Solve the problem of a proven design again, with one thing changed at a time.
+
+    Parameters
+    ----------
+    step : float
+        Relative size of every change, above 0 and below 1.
+    on_step : callable, optional
+        Told in words what is being solved next.
+
+    Raises
+    ------
+    SpecError
+        A step out of range, a design that is not of its problem, or not its optimum.
+    """
+    if not 0 < step < 1:
+        raise SpecError(f"step must be above 0 and below 1, got {step}")
+    started = time.monotonic()
+    question = _Question(design, step, on_step)
+    sensitivities = (*question.of_budgets(), *question.of_rates())
+    runner_ups = tuple(question.runner_ups())
+    return Explanation(design, step, sensitivities, runner_ups, time.monotonic() - started)
+
+
+class _Question:
+    """A design's problem, proven once, to be asked again with changes."""
+
+    def __init__(self, design: Design, step: float, on_step: OnStep | None) -> None:
+        self.design, self.step, self.on_step = design, step, on_step
+        self.problem = design.problem
+        self.metric = str(self.problem.objective)
+        self.limits = {str(name): limit for name, limit in self.problem.budgets.items()}
+        self.prover = Prover(Space(self.problem))
+        self.point = _point_of(_space_of(self.prover), design)
+        self.prover.memory.points.append(self.point)
+        best = self._best(self.prover, self.limits, "the problem as it is")
+        reached = design.metrics[self.metric]
+        if best is None or abs(best.metrics[self.metric] - reached) > OPTIMAL_GAP * reached:
+            found = "no design at all" if best is None else f"{best.metrics[self.metric]!r}"
+            raise SpecError(
+                f"the design's {self.metric} of {reached!r} is not the optimum of its problem "
+                f"({found}); solve it to the end first"
+            )
+        self.optimum = best.metrics[self.metric]
+
+    def of_budgets(self) -> list[Sensitivity]:
+        """Every budget a step tighter and a step looser."""
+        found = []
+        for name, limit in self.limits.items():
+            if name != self.metric and limit > 0:
+                sides = [self._other_budget(name, x) for x in self._values(limit)]
+                found.append(Sensitivity(name, "budget", limit, *sides))
+        return found
+
+    def of_rates(self) -> list[Sensitivity]:
+        """DRAM bandwidth and clock, a step lower and a step higher."""
+        found = []
+        for name in RATES:
+            value: float = getattr(self.problem, name)
+            sides = [self._other_rate(name, x) for x in self._values(value)]
+            found.append(Sensitivity(name, "platform", value, *sides))
+        return found
+
+    def runner_ups(self) -> list[RunnerUp]:
+        """The best designs with another array, other PEs, less SRAM and more."""
+        space, mine = _space_of(self.prover), self.point.option
+        other_array = space.shape_of != space.shape_of[mine]
+        other_pes = (space.pe_weight_bits != space.pe_weight_bits[mine]) | (
+            space.pe_activation_bits != space.pe_activation_bits[mine]
+        )
+        least, most = (x * self.design.hardware.sram_bits for x in (1 - self.step, 1 + self.step))
+        found = [
+            self._without("array", other_array),
+            self._without("PE widths", other_pes),
+            self._without("less SRAM", np.ones(len(space), dtype=bool), math.floor(least)),
+        ]
+        if "area_mm2" in self.limits and self.metric != "area_mm2":
+            found.append(self._with_more_sram(math.ceil(most)))
+        return found
+
+    def _values(self, value: float) -> tuple[float, float]:
+        return value * (1 - self.step), value * (1 + self.step)
+
+    def _other_budget(self, name: str, value: float) -> Side:
+        limits = {**self.limits, name: value}
+        point = self._best(self.prover, limits, f"{name} ≤ {value:.5g}")
+        return self._side(self.limits[name], value, point)
+
+    def _other_rate(self, name: str, value: float) -> Side:
+        rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
+        space, known = _space_of(self.prover).at_rates(**rates), self.point
+        prover = Prover(space)
+        same = price(space, known.option, known.tensor, known.weight, known.sram_bits)
+        assert same is not None  # it fits its SRAM at any clock
+        prover.memory.points.append(same)
+        point = self._best(prover, self.limits, f"{name} = {value:.5g}")
+        return self._side(getattr(self.problem, name), value, point)
+
+    def _side(self, given: float, value: float, point: Point | None) -> Side:
+        if point is None:
+            return Side(value, None, None)
+        change = self._change(point)
+        return Side(value, self.optimum + change, change / (value - given))
+
+    def _change(self, point: Point) -> float:
+        """How much more the objective is than the optimum; 0 for what rounding leaves."""
+        change = point.metrics[self.metric] - self.optimum
+        return 0.0 if abs(change) <= 2 * CLOSED * self.optimum else change
+
+    def _without(self, change: Change, kept: Bools, most_sram_bits: float = math.inf) -> RunnerUp:
+        """The best design of the options kept, within some SRAM."""
+        part = self.prover.part(kept, most_sram_bits)
+        point = self._best(part, self.limits, f"another design: {change}")
+        if point is None:
+            return RunnerUp(change, None, {}, None)
+        reached = {**self.limits, self.metric: point.metrics[self.metric]}
+        space = _space_of(part)
+        point = least_sram(space, point, reached)
+        return RunnerUp(change, hardware_of(space, point), point.metrics, self._change(point))
+
+    def _with_more_sram(self, sram_bits: int) -> RunnerUp:
+        """The best design with at least so much SRAM.
+
+        A design may leave SRAM empty, so these are the designs of all options whose area budget
+        has room for that much.
+        """
+        space = _space_of(self.prover)
+        room = space.sram_bits_within(np.arange(len(space)), self.limits["area_mm2"])
+        found = self._without("more SRAM", room >= sram_bits)
+        if found.hardware is None:
+            return found
+        hardware = found.hardware
+        more = max(sram_bits - hardware.sram_bits, 0)
+        slope = self.problem.technology.sram_area_um2.slope
+        area_mm2 = found.metrics["area_mm2"] + slope * more / UM2_PER_MM2
+        return replace(
+            found,
+            hardware=replace(hardware, sram_bits=hardware.sram_bits + more),
+            metrics={**found.metrics, "area_mm2": area_mm2},
+        )
+
+    def _best(self, prover: Prover, limits: Mapping[str, float], words: str) -> Point | None:
+        if self.on_step is not None:
+            self.on_step(words)
+        return prover.answer((self.metric,), limits).point
+
+
+def _space_of(prover: Prover) -> Space:
+    assert isinstance(prover.space, Space)
+    return prover.space
+
+
+def _point_of(space: Space, design: Design) -> Point:
+    """The design as a point of its problem's space.
+
+    Raises
+    ------
+    SpecError
+        The space has no such hardware or widths, or prices them otherwise.
+    """
+    wanted, metrics = design.hardware, design.metrics
+    options = np.flatnonzero(
+        (space.rows == wanted.rows)
+        & (space.cols == wanted.cols)
+        & (space.pe_weight_bits == wanted.pe_weight_bits)
+        & (space.pe_activation_bits == wanted.pe_activation_bits)
+    )
+    index = {int(bits): i for i, bits in enumerate(space.widths)}
+    widths = design.widths
+    tensor = [index.get(widths[members[0]], -1) for members in space.variables]
+    weight = [
+        index.get(row.weight_bits or int(space.widths[0]), -1) for row in design.layer_designs
+    ]
+    point = None
+    if len(options) and min(*tensor, *weight) >= 0:
+        point = price(space, int(options[0]), tensor, weight, wanted.sram_bits)
+    if point is None or any(
+        not math.isclose(point.metrics[name], metrics[name], rel_tol=1e-6) for name in metrics
+    ):
+        raise SpecError("the design's figures are not those of its problem; solve it again")
+    return point

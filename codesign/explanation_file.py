@@ -1,0 +1,59 @@
+"""The explanation file: JSON, format ``codesign-explanation/1``.
+
+Every figure in the unit its name ends with; a rate in units of the objective per unit of the
+budget or of the rate it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from codesign.explanation import Explanation
+from codesign.text_files import write_whole
+
+FORMAT = "codesign-explanation/1"
+
+
+def to_dict(explanation: Explanation) -> dict[str, Any]:
+    """The explanation file's content."""
+    design = explanation.design
+    objective = str(design.problem.objective)
+    return {
+        "format": FORMAT,
+        "network": design.network.name,
+        "objective": objective,
+        "optimum": design.metrics[objective],
+        "hardware": asdict(design.hardware),
+        "step": explanation.step,
+        "budgets": {
+            name: {"limit": design.problem.budgets[name], "used": share}  # type: ignore[index]
+            for name, share in explanation.used.items()
+        },
+        "roofs": explanation.roof_share,
+        "layers": [
+            {
+                "name": row.name,
+                "bound_by": row.bound_by,
+                "latency_share": explanation.latency_share[row.name],
+                "compute_s": row.compute_s,
+                "memory_s": row.memory_s,
+            }
+            for row in design.layer_designs
+        ],
+        "sensitivities": [asdict(each) for each in explanation.sensitivities],
+        "runner_ups": [asdict(each) for each in explanation.runner_ups],
+        "seconds": explanation.seconds,
+    }
+
+
+def save(explanation: Explanation, path: Path) -> None:
+    """Write the explanation file, whole or not at all."""
+    write_whole(path, to_json(explanation))
+
+
+def to_json(explanation: Explanation) -> str:
+    """The explanation file's text."""
+    return json.dumps(to_dict(explanation), indent=1, ensure_ascii=False) + "\n"

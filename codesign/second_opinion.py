@@ -1,0 +1,165 @@
+"""The same programmes solved by another solver that Pyomo drives, where one is installed.
+
+HiGHS is the default and always there. SCIP comes with the package PySCIPOpt, CBC as a program on
+the path; the two share no code with HiGHS, so that an answer of theirs that agrees is a second
+opinion.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from io import StringIO
+from typing import Any, Literal, get_args
+
+import pyomo.environ as pyo
+from pyomo.common.log import LoggingIntercept
+from pyomo.repn.plugins.lp_writer import LPWriter
+
+from codesign import solver as highs
+from codesign.errors import SolverError, SpecError
+from codesign.solver import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE, Outcome, Progress
+
+SolverName = Literal["highs", "scip", "cbc"]
+SOLVERS: tuple[str, ...] = get_args(SolverName)
+TITLES = {"highs": highs.NAME, "scip": "SCIP", "cbc": "CBC"}
+CBC_SHORTEST_S = 1e-3  # it takes 0 s for no limit
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a solver is told, in our words."""
+
+    time_limit_s: float | None
+    rel_gap: float
+    seed: int
+
+
+def check_installed(solver: str) -> None:
+    """Refuse a solver that is unknown, or not installed.
+
+    Raises
+    ------
+    SpecError
+        Naming the solvers that are installed.
+    """
+    if not installed(solver):
+        fault = "is not installed" if solver in SOLVERS else "is unknown"
+        there = ", ".join(name for name in SOLVERS if installed(name))
+        raise SpecError(f"solver {solver!r} {fault}; installed: {there}")
+
+
+def installed(solver: str) -> bool:
+    """Whether a solver can be asked."""
+    if solver == "scip":
+        return version("scip") != ""
+    return solver == "highs" or (solver == "cbc" and shutil.which("cbc") is not None)
+
+
+def version(solver: str) -> str:
+    """Version of a solver; of SCIP that of PySCIPOpt, empty where it is not installed."""
+    if solver == "highs":
+        return highs.version()
+    if solver == "scip":
+        try:
+            return "(PySCIPOpt) " + package_version("pyscipopt")
+        except PackageNotFoundError:
+            return ""
+    found = pyo.SolverFactory("cbc").version()
+    return ".".join(map(str, found)) if found else "of unknown version"
+
+
+def minimise(
+    model: pyo.ConcreteModel,
+    *,
+    solver: str = "highs",
+    time_limit_s: float | None = None,
+    rel_gap: float = 0.0,
+    seed: int = 0,
+    presolve: bool = True,
+    on_progress: Progress | None = None,
+) -> Outcome:
+    """Solve a model with one objective, as `codesign.solver.minimise` does, by any solver.
+
+    Of ``presolve`` and ``on_progress`` only HiGHS takes notice.
+
+    Raises
+    ------
+    SolverError
+        The solver refused the model or ended in a way that proves nothing; carries the model.
+    """
+    try:
+        if solver == "highs":
+            return highs.minimise(
+                model,
+                time_limit_s=time_limit_s,
+                rel_gap=rel_gap,
+                seed=seed,
+                presolve=presolve,
+                on_progress=on_progress,
+            )
+        return _by_pyomo(model, solver, _Request(time_limit_s, rel_gap, seed))
+    except SolverError as error:
+        raise SolverError(str(error), model=lp_text(model)) from None
+
+
+def lp_text(model: pyo.ConcreteModel) -> str:
+    """The model in the LP format, for a bug report."""
+    text = StringIO()
+    LPWriter().write(model, text, symbolic_solver_labels=True)
+    return text.getvalue()
+
+
+def _by_pyomo(model: pyo.ConcreteModel, solver: str, request: _Request) -> Outcome:
+    driver = pyo.SolverFactory({"scip": "scip_direct"}.get(solver, solver))
+    driver.options.update(_options(solver, request))
+    with LoggingIntercept(StringIO(), "pyomo"):  # no word of Pyomo's: the outcome says it all
+        results: Any = driver.solve(model, load_solutions=False)
+        return _outcome(model, solver, results)
+
+
+def _outcome(model: pyo.ConcreteModel, solver: str, results: Any) -> Outcome:
+    condition = pyo.TerminationCondition
+    ended, bound = results.solver.termination_condition, results.problem.lower_bound
+    if ended == condition.infeasible:
+        return Outcome("infeasible", math.inf)
+    if ended == condition.optimal:
+        model.solutions.load_from(results)
+        return Outcome("optimal", min(float(bound), float(pyo.value(_objective(model)))))
+    if solver == "cbc" and results.solver.status == pyo.SolverStatus.aborted:
+        return Outcome("unknown", -math.inf)  # what it leaves need not be a solution
+    if ended == condition.maxTimeLimit:
+        known = -math.inf if bound is None else float(bound)
+        if not len(results.solution):
+            return Outcome("unknown", known)
+        model.solutions.load_from(results)
+        return Outcome("feasible", known)
+    raise SolverError(f"{TITLES[solver]} ended with {str(ended)!r}, which proves nothing")
+
+
+def _options(solver: str, request: _Request) -> dict[str, float]:
+    if solver == "cbc":
+        named = {
+            "primalTolerance": MIP_FEASIBILITY_TOLERANCE,
+            "integerTolerance": MIP_FEASIBILITY_TOLERANCE,
+            "allowableGap": MIP_ABS_GAP,
+            "ratioGap": request.rel_gap,
+            "randomCbcSeed": request.seed,
+        }
+        limit = {"sec": max(request.time_limit_s or 0.0, CBC_SHORTEST_S)}
+    else:
+        named = {
+            "numerics/feastol": MIP_FEASIBILITY_TOLERANCE,
+            "limits/absgap": MIP_ABS_GAP,
+            "limits/gap": request.rel_gap,
+            "randomization/randomseedshift": request.seed,
+        }
+        limit = {"limits/time": max(request.time_limit_s or 0.0, 0.0)}
+    return named if request.time_limit_s is None else named | limit
+
+
+def _objective(model: pyo.ConcreteModel) -> Any:
+    return next(model.component_data_objects(pyo.Objective, active=True))
