@@ -353,13 +353,15 @@ def alive(pid: int) -> bool:
 def test_ctrl_c_is_one_line(path: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(TINY_TOML)
     file = tmp_path / "grid.toml"
-    budgets = ", ".join(map(str, areas(2000)[2:]))
+    budgets = ", ".join(map(str, areas(200)[2:]))
     file.write_text(
         f'[grid]\nnetworks = "tiny.toml"\nrows = "1,2"\ncols = "1,2"\nbits = "4,6,8"\n'
         f"max_area_mm2 = [{budgets}]\n"
     )
     words = ["study", "run", str(file), "--store", str(path), "--workers", "2"]
-    script = f"import sys\nfrom codesign.cli import main\nsys.exit(main({words}))"
+    # Where the tests run in the background of a shell, SIGINT is ignored unless asked for.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = f"{heard}import sys\nfrom codesign.cli import main\nsys.exit(main({words}))"
     command = [sys.executable, "-c", f"if __name__ == '__main__':\n    exec({script!r})"]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -372,7 +374,7 @@ def test_ctrl_c_is_one_line(path: Path, tmp_path: Path) -> None:
     assert run.returncode == 130
     assert err == f"codesign: interrupted; what is finished is in {path}, --resume continues\n"
     counts = statuses(path)
-    assert 0 < counts["optimal"] < 1998
+    assert 0 < counts["optimal"] < 198
     assert {row[7] for row in finished(path).values()} == {None}
     with opened(path) as store:
         assert {row["run"] for row in store.cells()} == {None}
