@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from codesign import quality
+    from codesign.checking import check
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
     from codesign.evaluation import Evaluation, evaluate
@@ -39,6 +40,7 @@ _HOME = {
     "SpecError": "errors",
     "Study": "study",
     "Technology": "technology",
+    "check": "checking",
     "evaluate": "evaluation",
     "fit_area": "fits",
     "load_accelerator": "specs",
@@ -68,6 +70,7 @@ __all__ = [
     "SpecError",
     "Study",
     "Technology",
+    "check",
     "evaluate",
     "fit_area",
     "load_accelerator",

@@ -19,6 +19,7 @@ import click
 from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError
 from codesign.options import (
+    CHECK,
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
     FIT,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from codesign.front import Front
     from codesign.problem import Problem
 
-PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
+PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 KINDS = ("networks", "technologies", "memories", "accelerators")
 
@@ -69,6 +70,7 @@ def front() -> None:
     codesign pareto resnet18 --objectives latency,area --range area=1:16 --plot front.png
     codesign evaluate vgg16 --accelerator eyeriss
     codesign fit pe.csv --kind pe --out my_technology.toml
+    codesign check design.json
     codesign study run grid.toml --store results.sqlite
     codesign show networks
     """
@@ -206,6 +208,22 @@ def fit(**given: Any) -> int:
     finally:  # a full disk does not cost the result
         _print(fit_parts(result))
     return PROVEN
+
+
+@front.command(params=[*CHECK])
+def check(**given: Any) -> int:
+    """Recompute every figure of FILE, a design or an evaluation, without solver and search.
+
+    \b
+    Exit codes: 0 all figures hold      1 something is wrong: what and where is printed
+                2 bad input
+    """
+    from codesign.checking import check as check_file
+    from codesign.checking.wording import report_lines
+
+    report = check_file(given["file"])
+    click.echo("\n".join(report_lines(str(given["file"]), report)))
+    return PROVEN if report.holds else WRONG
 
 
 @front.command()

@@ -337,6 +337,8 @@ FIT = (
     option("--plot", "FILE", "Draw the fit: .png, .pdf or .svg.", type=FILE),
 )
 
+CHECK = (click.Argument(["file"], type=FILE),)
+
 
 def sectioned(sections: Mapping[str, Iterable[click.Option]]) -> type[click.Command]:
     """A kind of command whose help lists its options section by section."""

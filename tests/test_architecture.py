@@ -30,6 +30,16 @@ ORDER = (
     "technology_file",
     "hardware",
     "text_files",
+    "checking.findings",
+    "checking.reading",
+    "checking.network",
+    "checking.arithmetic",
+    "checking.problem",
+    "checking.figures",
+    "checking.evaluation",
+    "checking.design",
+    "checking",
+    "checking.wording",
     "specs",
     "measured_areas",
     "costs",
@@ -130,6 +140,9 @@ FENCED = {
     "distributed": {"study.workers"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
+CHECK_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "fractions"}
+CHECK_MAY_IMPORT |= {"functools", "itertools", "math", "pathlib", "typing"}
+CHECK_MAY_USE = {"errors", "text_files"}  # of this package
 SPEAKERS = {"cli", "report"}
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "core", "constants", "misc", "tools"}
 MOST_LINES = 500
@@ -236,6 +249,28 @@ def test_costs_know_no_file_and_no_solver(module: str) -> None:
     packages = {target.split(".")[0] for target, _ in imports(tree)}
     assert packages <= COSTS_MAY_IMPORT
     assert "open" not in called(tree)
+
+
+@pytest.mark.parametrize("module", [name for name in ORDER if name.startswith("checking")])
+def test_the_check_shares_nothing_with_what_it_checks(module: str) -> None:
+    for target, _ in imports(sources()[module]):
+        imported = own_module(target)
+        if imported is None:
+            assert target.split(".")[0] in CHECK_MAY_IMPORT
+        else:
+            assert imported.startswith("checking") or imported in CHECK_MAY_USE
+
+
+def test_the_check_loads_nothing_of_what_it_checks() -> None:
+    assert loaded_by("import codesign.checking.wording; codesign.check") == set()
+    program = "import sys, codesign.checking.wording; print(*sorted(sys.modules))"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    found = run.stdout.split()
+    own = {name.removeprefix("codesign.") for name in found if name.startswith("codesign.")}
+    assert {name for name in own if not name.startswith("checking")} == CHECK_MAY_USE
+    assert {name.split(".")[0] for name in found} & {"pydantic", "scipy", "click"} == set()
 
 
 def called(tree: ast.Module) -> set[str]:
