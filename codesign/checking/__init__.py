@@ -19,6 +19,7 @@ The package imports nothing of this project but its errors and the reading of fi
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from codesign.checking.design import FORMAT as DESIGN
 from codesign.checking.design import check_design
@@ -29,7 +30,7 @@ from codesign.checking.reading import Entry
 from codesign.errors import SpecError
 from codesign.text_files import read_json
 
-__all__ = ["Finding", "Report", "check"]
+__all__ = ["Finding", "Report", "check", "check_content"]
 
 
 def check(path: str | Path) -> Report:
@@ -40,12 +41,21 @@ def check(path: str | Path) -> Report:
     SpecError
         Unreadable, or neither a design file nor an evaluation file.
     """
-    path = Path(path)
-    content = read_json(path)
+    return check_content(read_json(Path(path)), str(path))
+
+
+def check_content(content: Any, where: str) -> Report:
+    """The same for a file's content.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where``: it is neither.
+    """
     checks = {DESIGN: check_design, EVALUATION: check_evaluation}
     found = content.get("format") if isinstance(content, dict) else None
     if not isinstance(found, str) or found not in checks:
-        raise SpecError(f"{path}: format {str(found)[:60]!r}, expected one of {', '.join(checks)}")
+        raise SpecError(f"{where}: format {str(found)[:60]!r}, expected one of {', '.join(checks)}")
     ledger = Ledger()
     try:
         checks[found](Entry("", content, ledger))

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from codesign.checking.arithmetic import Array
 from codesign.checking.figures import Platform, Totals, check_layers, total_noise
+from codesign.checking.findings import Unreadable
 from codesign.checking.problem import (
     BUDGET_TOLERANCE,
     METRICS,
@@ -19,10 +20,12 @@ from codesign.checking.reading import Entry
 from codesign.text_files import digest
 
 FORMAT = "codesign-design/1"
-KEYS = ("format", "problem", "problem_sha256", "hardware", "tensor_bits", "layers", "metrics")
-KEYS += ("proof", "solver")
+KEYS = (
+    *("format", "problem", "problem_sha256", "hardware", "tensor_bits", "layers", "metrics"),
+    *("proof", "solver"),
+)
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
-OPTIMAL_GAP = Fraction(1, 10**6)
+OPTIMAL_GAP = Fraction(1e-6)
 COUNTS = ("considered", "bounded_away", "solved", "left_open", "programmes")
 
 
@@ -37,6 +40,8 @@ def check_design(file: Entry) -> Problem:
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
     _check_seal(file)
+    _check_proof(file["proof"], problem, file["metrics"][problem.objective].number(least=0))
+    _check_solver(file["solver"], problem, file["proof"])
     option, sram_bits = _check_hardware(file["hardware"], problem)
     tensor_bits = _check_tensors(file["tensor_bits"], problem)
     platform = Platform(
@@ -52,8 +57,6 @@ def check_design(file: Entry) -> Problem:
     _check_widths(file["layers"], problem, totals, tensor_bits)
     area_mm2 = problem.area_mm2(option, sram_bits)
     _check_metrics(file["metrics"], problem, totals, tensor_bits, area_mm2)
-    _check_proof(file["proof"], problem, file["metrics"][problem.objective].number(least=0))
-    _check_solver(file["solver"], problem, file["proof"])
     return problem
 
 
@@ -103,6 +106,8 @@ def _check_widths(
         for other in others:
             where = f"{rows.where} ({other!r})"
             rows.ledger.same(where, widths[other], widths[first])
+    if any(widths[source] not in problem.allowed(source) for source in problem.network.sources):
+        raise Unreadable  # its noise need not be known
 
 
 def _check_metrics(

@@ -231,7 +231,8 @@ def _read_sensitivity(entry: Entry) -> dict[str, dict[int, Fraction]] | None:
 
 def _read_budgets(entry: Entry) -> dict[str, Fraction]:
     entry.known_keys(METRICS)
-    budgets = {name: limit.number(least=0) for name, limit in entry.table().items()}
+    given = entry.table()
+    budgets = {name: given[name].number(least=0) for name in METRICS if name in given}
     for name, limit in budgets.items():
         if name != "noise" and limit == 0:
             entry[name].fault("a number above 0")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from codesign.checking.findings import Ledger, Unreadable
@@ -105,6 +106,6 @@ class Entry:
     def ascending(self, most: int) -> tuple[int, ...]:
         """A list of one or more whole numbers from 1, each larger than the one before."""
         numbers = tuple(item.whole(1, most) for item in self.items())
-        if not numbers or any(a >= b for a, b in zip(numbers, numbers[1:], strict=False)):
+        if not numbers or any(a >= b for a, b in pairwise(numbers)):
             self.fault("one or more whole numbers, ascending")
         return numbers
