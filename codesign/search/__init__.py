@@ -12,7 +12,18 @@ from codesign.search.inquiry import CLOSED, Effort, Inquiry, OnProgress, OutOfTi
 from codesign.search.memory import Memory
 from codesign.search.metric import LeastMetric
 
-__all__ = ["CLOSED", "Effort", "Inquiry", "Memory", "OnProgress", "OutOfTime", "Proof", "prove"]
+__all__ = [
+    "CLOSED",
+    "Effort",
+    "Inquiry",
+    "LeastArea",
+    "LeastMetric",
+    "Memory",
+    "OnProgress",
+    "OutOfTime",
+    "Proof",
+    "prove",
+]
 
 
 def prove(inquiry: Inquiry) -> Proof:
