@@ -2,9 +2,9 @@
 
 Prices are found in floating point, by the search's own dual; whether they are an argument is
 decided by the verifier's exact arithmetic alone, group by group, before anything is written. Array
-shapes are first bounded with ideal tilings; what that does not close, option by option with its own
-SRAM. Options that close are merged into groups as large as still close; what no prices close is
-enumerated.
+shapes are first bounded with ideal tilings, what is left option by option with its own SRAM. What
+closes is merged into groups as large as still close, by bound or, where budgets leave a duality
+gap, by enumeration; an option that does not close at all is left to the solver's word.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.checking.certificate import FORMAT, GAP, Verifier
-from codesign.checking.enumerating import TooMany
+from codesign.checking.enumerating import MOST_PARTIAL, TooMany
 from codesign.checking.findings import Ledger
 from codesign.checking.offers import Group
 from codesign.checking.problem import Option, read_problem
 from codesign.checking.reading import Entry
 from codesign.design import Design
 from codesign.design_file import problem_to_dict
+from codesign.dual import DualBound
 from codesign.layer_tables import PRICED, Batch
 from codesign.problem import Goal
 from codesign.proving import Prover
@@ -37,8 +38,12 @@ from codesign.text_files import write_whole
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+ToGroup = Callable[[list[int]], Group]
 
 CLEAR = 1e-9  # relative; a floating-point bound this far above the claim is worth verifying
+AIM = 1.02  # prices are improved until their bound is so many times the claim
+NEAR = 0.98  # a bound of so many times the claim makes an enumeration worth a try
+A_FEW = 100_000  # partial choices to look at for a group, before it is halved
 
 
 @dataclass
@@ -50,6 +55,7 @@ class Certificate:
     bound : float
         No design within the budgets has a smaller objective.
     cuts : list of (layer, source)
+        Couplings of widths that the arguments do without.
     groups : list of dict
         As in the file.
     trusted : list of Option
@@ -93,14 +99,13 @@ class _Certifier:
         claim = proof.objective if proof.status == "optimal" else proof.bound
         below = math.nextafter(claim * (1 - float(GAP)), math.inf)
         self.space = Space(problem)
-        prover = Prover(self.space)
         limits = {str(name): limit for name, limit in problem.budgets.items()}
-        inquiry = prover.inquiry(Goal(problem.objective, limits))
-        self.of_area = problem.objective == "area_mm2"
-        self.search = (LeastArea if self.of_area else LeastMetric)(inquiry)
-        self.stop = (self.search.stop_at() if self.of_area else below) * (1 + CLEAR)
-        content = json.loads(json.dumps(problem_to_dict(problem)))
+        inquiry = Prover(self.space).inquiry(Goal(problem.objective, limits))
+        of_area = problem.objective == "area_mm2"
+        self.search = (LeastArea if of_area else LeastMetric)(inquiry)
+        self.stop = (self.search.stop_at() if of_area else below) * (1 + CLEAR)
         self.found = Certificate(below, self._cuts())
+        content = json.loads(json.dumps(problem_to_dict(problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
         self.verifier = Verifier(checked, Fraction(below), self.found.cuts)
         capacity = self.verifier.offers.capacity
@@ -109,10 +114,8 @@ class _Certifier:
 
     def _cuts(self) -> list[tuple[str, str]]:
         """Couplings that the search's relaxation cuts as well, lest tables grow too large."""
-        return [
-            (layer, self.space.variables[variable][0])
-            for layer, variable in self.search.relaxation.cuts
-        ]
+        cuts = self.search.relaxation.cuts
+        return [(layer, self.space.variables[variable][0]) for layer, variable in cuts]
 
     def _option(self, n: int) -> Option:
         space = self.space
@@ -120,57 +123,75 @@ class _Certifier:
         return Option(*sides, int(space.pe_weight_bits[n]), int(space.pe_activation_bits[n]))
 
     def certificate(self) -> Certificate:
-        for shape in self._close_shapes():
-            for option, prices in self._close_options(shape):
-                self._enumerate(option, prices)
+        """Close all options that have any SRAM at all; those without need no argument."""
+        options = self._close_shapes(np.flatnonzero(self.sram >= 1))
+        left: list[int] = []
+        for shape in np.unique(self.space.shape_of[options]):
+            left += self._close_options(options[self.space.shape_of[options] == shape], NEAR)
+        options = np.array(left, dtype=np.int64)
+        pair = self.space.pe_weight_bits[options] * 64 + self.space.pe_activation_bits[options]
+        for each in np.unique(pair):
+            for option in self._close_options(options[pair == each], 0.0):
+                self.found.trusted.append(self._option(option))
         return self.found
 
-    # Groups that prices close -------------------------------------------------------------------
-
-    def _close_shapes(self) -> list[int]:
-        """Close array shapes with ideal tilings; those left over."""
-        options = np.flatnonzero(self.sram >= 1)
+    def _close_shapes(self, options: Ints) -> Ints:
+        """Close array shapes with ideal tilings; the options left over."""
+        if not len(options):
+            return options
         shapes, which = np.unique(self.space.shape_of[options], return_inverse=True)
-        if not len(shapes):
-            return []
-        every = self.search.union_of_shapes(options, shapes, which)
-        found = self.search.dual.bound(every, stop=self.stop)
-        order = [int(n) for n in np.argsort(found.value) if found.value[n] > self.stop]
-        pe_bits = sorted({self._option(int(n))[2:] for n in options})
+        pe_bits = tuple(sorted({self._option(int(n))[2:] for n in options}))
 
         def group(rows: list[int]) -> Group:
-            return Group(
-                tuple(self.space.shapes[shapes[n]] for n in rows), tuple(pe_bits), ideal=True
-            )
+            return Group(tuple(self.space.shapes[shapes[n]] for n in rows), pe_bits, ideal=True)
 
-        left = self._close(order, every, found.prices, group)
-        closed = set(order) - set(left)
-        return [int(shape) for n, shape in enumerate(shapes) if n not in closed]
+        left = self._close(self.search.union_of_shapes(options, shapes, which), group, NEAR, A_FEW)
+        return options[np.isin(which, left)]
 
-    def _close_options(self, shape: int) -> list[tuple[int, Floats]]:
-        """Close options of a shape with their own SRAM; those left over, with prices."""
-        options = np.flatnonzero((self.space.shape_of == shape) & (self.sram >= 1))
-        every = self.search.batch(options, self.sram[options])
-        found = self.search.dual.bound(every, stop=self.stop)
-        order = [int(n) for n in np.argsort(found.value) if found.value[n] > self.stop]
+    def _close_options(self, options: Ints, near: float) -> list[int]:
+        """Close options of one shape, or of one pair of PE widths; those left over."""
+        sides = {int(n): self._option(int(n)) for n in options}
 
         def group(rows: list[int]) -> Group:
-            bits = tuple(self._option(int(options[n]))[2:] for n in rows)
-            return Group((self.space.shapes[shape],), bits)
+            mine = [sides[int(options[n])] for n in rows]
+            arrays = dict.fromkeys((x.rows, x.cols) for x in mine)
+            pe_bits = dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in mine)
+            return Group(tuple(arrays), tuple(pe_bits))
 
-        left = self._close(order, every, found.prices, group)
-        closed = set(order) - set(left)
-        return [(int(options[n]), found.prices[n]) for n in range(len(options)) if n not in closed]
+        batch = self.search.batch(options, self.sram[options])
+        most = A_FEW if near else MOST_PARTIAL
+        return [int(options[n]) for n in self._close(batch, group, near, most)]
 
-    def _close(
-        self, rows: list[int], every: Batch, prices: Floats, group: Callable[[list[int]], Group]
+    # Groups -------------------------------------------------------------------------------------
+
+    def _close(self, every: Batch, group: ToGroup, near: float, most: int) -> list[int]:
+        """Close rows of a batch, those first that bounds alone close; those left over.
+
+        Parameters
+        ----------
+        near : float
+            Rows of bounds below this times the claim are not tried by enumeration.
+        most : int
+            Partial choices to look at for a row alone.
+        """
+        found = self._bound(every, None)
+        order = [int(n) for n in np.argsort(found.value)]
+        by_bound = [n for n in order if found.value[n] > self.stop]
+        left = self._halve(by_bound, every, found.prices, group, 0)
+        others = [n for n in order if n not in by_bound]
+        hopeless = [n for n in others if found.value[n] < near * self.stop]
+        left += [n for n in others if n in hopeless]
+        tried = [n for n in others if n not in hopeless]
+        return left + self._halve(tried, every, found.prices, group, most)
+
+    def _halve(
+        self, rows: list[int], every: Batch, prices: Floats, group: ToGroup, most: int
     ) -> list[int]:
-        """Close rows of a batch in groups, halving those that do not close; those left over."""
+        """Close rows in groups, halving a group that does not close; those left over."""
         left, stack = [], [rows] if rows else []
         while stack:
             mine = stack.pop()
-            value, good = self._bound_union(every, mine, prices[mine[-1]])
-            if value > self.stop and self._note(group(mine), good, by="bound"):
+            if self._closes(mine, every, prices, group, most):
                 continue
             if len(mine) == 1:
                 left += mine
@@ -179,37 +200,32 @@ class _Certifier:
             stack += [mine[half:], mine[:half]]
         return left
 
-    def _bound_union(self, every: Batch, rows: list[int], start: Floats) -> tuple[float, Floats]:
-        """Dual bound and prices of an imagined option as good as each of some rows."""
-        compute_s = np.broadcast_to(every.compute_s, (len(every), *every.compute_s.shape[1:]))
-        if compute_s.shape[2:] != every.traffic.shape[2:]:
-            compute_s = np.broadcast_to(compute_s, every.traffic.shape)
-        union = Batch(
-            compute_s[rows].min(axis=0, keepdims=True),
-            every.traffic[rows].min(axis=0, keepdims=True),
-        )
-        found = self.search.dual.bound(union, start=start[None], stop=self.stop)
-        return float(found.value[0]), found.prices[0]
+    def _closes(
+        self, rows: list[int], every: Batch, prices: Floats, group: ToGroup, most: int
+    ) -> bool:
+        """Close an imagined option that is as good as each of some rows."""
+        table = every.compute_s
+        compute_s = np.broadcast_to(table, (len(every), *table.shape[1:]))[rows]
+        union = Batch(compute_s.min(axis=0)[None], every.traffic[rows].min(axis=0)[None])
+        found = self._bound(union, prices[rows[-1]][None])
+        if found.value[0] > self.stop:
+            return self._note(group(rows), found.prices[0], 0)
+        alone = len(rows) == 1
+        if not most or (not alone and found.value[0] < NEAR * self.stop):
+            return False
+        return self._note(group(rows), found.prices[0], most if alone else A_FEW)
 
-    # Verification -------------------------------------------------------------------------------
+    def _bound(self, batch: Batch, start: Floats | None) -> DualBound:
+        return self.search.dual.bound(batch, start=start, stop=AIM * self.stop)
 
-    def _enumerate(self, option: int, prices: Floats) -> None:
-        """Close one option by enumeration; where there is too much, leave it to the solver."""
-        mine = self._option(option)
-        group = Group((mine[:2],), (mine[2:],))
-        if not self._note(group, prices, by="enumeration"):
-            self.found.trusted.append(mine)
-
-    def _note(self, group: Group, multipliers: Floats, by: str) -> bool:
+    def _note(self, group: Group, multipliers: Floats, most: int) -> bool:
         """Add a group if its argument is verified."""
         every = self.search.dual.prices(multipliers[None])[0]
         names = self.verifier.units.names
-        prices = {
-            name: float(p) for name, p in zip(PRICED, every, strict=True) if p and name in names
-        }
+        prices = {x: float(p) for x, p in zip(PRICED, every, strict=True) if p and x in names}
         exact = {name: Fraction(price) for name, price in prices.items()}
         try:
-            if not self.verifier.closed(group, exact, by == "enumeration"):
+            if not self.verifier.closed(group, exact, most):
                 return False
         except TooMany:
             return False
@@ -219,7 +235,7 @@ class _Certifier:
                 "pe_bits": [list(bits) for bits in group.pe_bits],
                 "tilings": "any" if group.ideal else "fitting",
                 "prices": prices,
-                "by": by,
+                "by": "enumeration" if most else "bound",
             }
         )
         return True

@@ -69,8 +69,7 @@ def check_content(
     SpecError
         Naming ``where``, or ``certificate_where``: it is neither.
     """
-    checks = {DESIGN: check_design, EVALUATION: check_evaluation}
-    found = _format(content, where, tuple(checks))
+    found = _format(content, where, (DESIGN, EVALUATION))
     if certificate is not None:
         _format(content, where, (DESIGN,))
         _format(certificate, certificate_where, (CERTIFICATE,))
@@ -78,8 +77,11 @@ def check_content(
     proven = None if certificate is None else False
     try:
         file = Entry("", content, ledger)
-        problem = checks[found](file)
-        if certificate is not None and problem is not None and not ledger.findings:
+        if found == EVALUATION:
+            check_evaluation(file)
+            return ledger.report()
+        problem = check_design(file)
+        if certificate is not None and not ledger.findings:
             given = Entry("certificate", certificate, ledger)
             proven = _prove(given, problem, file["proof"], ledger)
     except Unreadable:

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codesign.checking.couplings import Couplings
-from codesign.checking.enumerating import Enumeration, TooMany
+from codesign.checking.enumerating import MOST_PARTIAL, Enumeration, TooMany
 from codesign.checking.offers import Group, Offers
 from codesign.checking.pricing import Prices, Threshold, Units
 from codesign.checking.problem import Option, Problem
@@ -60,13 +60,20 @@ class Verifier:
         self.couplings = Couplings(problem, cuts)
         self.units = Units(problem, (problem.objective, *problem.budgets))
 
-    def closed(self, group: Group, given: Mapping[str, Fraction], enumerate_: bool) -> bool:
+    def closed(self, group: Group, given: Mapping[str, Fraction], most: int = 0) -> bool:
         """Whether no option of a group has a better design than claimed.
+
+        Parameters
+        ----------
+        given : mapping of str to Fraction
+            Prices of metrics.
+        most : int
+            Partial choices to look at, where the prices do not tell; 0: none.
 
         Raises
         ------
         TooMany
-            Choices to enumerate.
+            There are more.
         """
         prices = Prices(self.units, self.threshold, given)
         if not any(option in self.offers.capacity for option in group.options):
@@ -75,9 +82,9 @@ class Verifier:
         swept = sweep_up(self.couplings, costs)
         if swept.least > prices.most:
             return True
-        if not enumerate_:
+        if not most:
             return False
-        run = Enumeration(self.couplings, self.units, prices, costs, swept)
+        run = Enumeration(self.couplings, self.units, prices, costs, swept, most)
         return not run.better(self.threshold)
 
 
@@ -144,7 +151,7 @@ def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
     }
     by = item["by"].text(("bound", "enumeration"))
     try:
-        closed = verifier.closed(group, given, by == "enumeration")
+        closed = verifier.closed(group, given, MOST_PARTIAL if by == "enumeration" else 0)
     except TooMany:
         item.fault("fewer choices to enumerate")
     what = "no argument: a better design may exist"

@@ -4,7 +4,7 @@ Where the priced bound does not settle a claim (budgets leave a duality gap), ch
 cost is within what a better design may cost are enumerated: step by step in the order of the
 elimination, partial choices as vectors of metrics. Dropped is a partial choice
 
-- that costs too much together with the least the rest can cost, at the prices or in one metric;
+- that costs too much at the prices, together with the least the rest can cost;
 - to which another one of the same widths towards the rest is as good in every metric.
 
 If none that keeps every limit is left at the end, no better design exists.
@@ -12,6 +12,7 @@ If none that keeps every limit is left at the end, no better design exists.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -29,13 +30,17 @@ class TooMany(Exception):
 
 @dataclass
 class Enumeration:
-    """One run over the steps of an elimination."""
+    """One run over the steps of an elimination.
+
+    ``most``: partial choices to look at before giving up.
+    """
 
     couplings: Couplings
     units: Units
     prices: Prices
     costs: Costs
     swept: Sweep
+    most: int = MOST_PARTIAL
     looked_at: int = 0
 
     def better(self, threshold: Threshold) -> Labels:
@@ -88,7 +93,7 @@ class Enumeration:
     def _added(self, labels: Labels, part: Labels, most: int) -> Labels:
         """Every sum of two that costs no more than it may."""
         self.looked_at += len(labels) * len(part)
-        if self.looked_at > MOST_PARTIAL:
+        if self.looked_at > self.most:
             raise TooMany
         sums = (tuple(a + b for a, b in zip(x, y, strict=True)) for x in labels for y in part)
         return [x for x in sums if self.prices.of(x) <= most]
@@ -103,8 +108,36 @@ class Enumeration:
 
 def unbeaten(labels: Iterable[Vector]) -> Labels:
     """Those to which no other is as good in every metric; of equal ones, one."""
+    ascending = sorted(set(labels))
+    dimensions = len(ascending[0]) if ascending else 0
+    if dimensions == 0:
+        return ascending
+    if dimensions <= 3:
+        return _unbeaten_in_space(ascending)
     kept: Labels = []
-    for mine in sorted(set(labels)):
+    for mine in ascending:
         if not any(all(a <= b for a, b in zip(other, mine, strict=True)) for other in kept):
             kept.append(mine)
+    return kept
+
+
+def _unbeaten_in_space(ascending: Labels) -> Labels:
+    """The same for one to three metrics.
+
+    Taken by the first metric, ascending, a label is beaten by those before it alone: where the
+    least third metric among those of no larger second one is no larger.
+    """
+    kept: Labels = []
+    seconds: list[int] = []  # ascending, with thirds descending: a staircase of those kept
+    thirds: list[int] = []
+    for mine in ascending:
+        second, third = (*mine, 0, 0)[1:3]
+        place = bisect_right(seconds, second)
+        if place and thirds[place - 1] <= third:
+            continue
+        kept.append(mine)
+        start = end = bisect_left(seconds, second)
+        while end < len(seconds) and thirds[end] >= third:
+            end += 1
+        seconds[start:end], thirds[start:end] = [second], [third]
     return kept

@@ -24,7 +24,7 @@ KEYS = (
 )
 
 
-def check_evaluation(file: Entry) -> Problem | None:
+def check_evaluation(file: Entry) -> None:
     """Compare every figure of an evaluation file.
 
     The noise is compared with ``4^(−b)``: the file does not hold a table that may have been used.
