@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from codesign import quality
+    from codesign.certifying import certify
     from codesign.checking import check
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
@@ -40,6 +41,7 @@ _HOME = {
     "SpecError": "errors",
     "Study": "study",
     "Technology": "technology",
+    "certify": "certifying",
     "check": "checking",
     "evaluate": "evaluation",
     "fit_area": "fits",
@@ -70,6 +72,7 @@ __all__ = [
     "SpecError",
     "Study",
     "Technology",
+    "certify",
     "check",
     "evaluate",
     "fit_area",

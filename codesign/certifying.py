@@ -97,7 +97,7 @@ class _Certifier:
     def __init__(self, design: Design) -> None:
         proof, problem = design.proof, design.problem
         claim = proof.objective if proof.status == "optimal" else proof.bound
-        below = math.nextafter(claim * (1 - float(GAP)), math.inf)
+        below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
         self.space = Space(problem)
         limits = {str(name): limit for name, limit in problem.budgets.items()}
         inquiry = Prover(self.space).inquiry(Goal(problem.objective, limits))

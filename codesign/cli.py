@@ -97,6 +97,8 @@ def solve(**given: Any) -> int:
     flags.warn_of_rises(problem.sensitivity)
     design = _solved(problem, given)
     _hand_over(design, given)
+    if given["certificate"] is not None:
+        _certify(design, given["certificate"])
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
 
 
@@ -214,16 +216,24 @@ def fit(**given: Any) -> int:
 def check(**given: Any) -> int:
     """Recompute every figure of FILE, a design or an evaluation, without solver and search.
 
+    With --deep, prove again that no design is better: in exact arithmetic, by a certificate that
+    solve has written.
+
     \b
-    Exit codes: 0 all figures hold      1 something is wrong: what and where is printed
+    Exit codes: 0 all holds             4 all holds, but the certificate relies on the solver
+                1 something is wrong: what and where is printed
                 2 bad input
     """
     from codesign.checking import check as check_file
     from codesign.checking.wording import report_lines
 
-    report = check_file(given["file"])
+    if given["deep"] != (given["certificate"] is not None):
+        raise click.UsageError("--deep and --certificate FILE belong together; give both.")
+    report = check_file(given["file"], given["certificate"])
     click.echo("\n".join(report_lines(str(given["file"]), report)))
-    return PROVEN if report.holds else WRONG
+    if not report.holds:
+        return WRONG
+    return UNPROVEN if report.proven is False else PROVEN
 
 
 @front.command()
@@ -299,6 +309,17 @@ def _solved(problem: Problem, given: dict[str, Any]) -> Design:
             rel_gap=given["rel_gap"],
             on_progress=on_progress,
         )
+
+
+def _certify(design: Design, path: Path) -> None:
+    """Write a certificate; say if parts of the proof are left out."""
+    from codesign.certifying import certify
+
+    certificate = certify(design)
+    certificate.save(path)
+    if certificate.trusted:
+        count = f"{len(certificate.trusted)} of {design.solver.considered} hardware options"
+        click.echo(f"codesign: the certificate leaves {count} to the solver's word", err=True)
 
 
 @contextmanager

@@ -48,8 +48,8 @@ def check_files(given: dict[str, Any]) -> None:
     folder = given.get("designs")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise SpecError(f"--designs {folder}: not a folder")
-    for key in ("out", "plot"):
-        path = given[key]
+    for key in ("out", "plot", "certificate"):
+        path = given.get(key)
         if path is None:
             continue
         if key == "plot" and path.suffix.lower() not in PLOT_SUFFIXES:

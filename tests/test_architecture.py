@@ -38,6 +38,13 @@ ORDER = (
     "checking.figures",
     "checking.evaluation",
     "checking.design",
+    "checking.tilings",
+    "checking.couplings",
+    "checking.pricing",
+    "checking.offers",
+    "checking.sweeping",
+    "checking.enumerating",
+    "checking.certificate",
     "checking",
     "checking.wording",
     "specs",
@@ -100,6 +107,7 @@ ORDER = (
     "plots",
     "proving",
     "optimum",
+    "certifying",
     "unexplored",
     "survey",
     "options",
@@ -140,8 +148,8 @@ FENCED = {
     "distributed": {"study.workers"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
-CHECK_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "fractions"}
-CHECK_MAY_IMPORT |= {"functools", "itertools", "math", "pathlib", "typing"}
+CHECK_MAY_IMPORT = {"__future__", "bisect", "codesign", "collections", "dataclasses", "fractions"}
+CHECK_MAY_IMPORT |= {"functools", "itertools", "math", "operator", "pathlib", "typing"}
 CHECK_MAY_USE = {"errors", "text_files"}  # of this package
 SPEAKERS = {"cli", "report"}
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "core", "constants", "misc", "tools"}
