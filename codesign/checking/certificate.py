@@ -37,6 +37,7 @@ from fractions import Fraction
 
 from codesign.checking.couplings import Couplings
 from codesign.checking.enumerating import MOST_PARTIAL, Enumeration, TooMany
+from codesign.checking.findings import Unreadable
 from codesign.checking.offers import Group, Offers
 from codesign.checking.pricing import Prices, Threshold, Units
 from codesign.checking.problem import Option, Problem
@@ -127,7 +128,7 @@ def verify(entry: Entry, problem: Problem, proof: Entry) -> Verdict:
         left.pop(option, None)
     covered = f"all {len(problem.choices.options)} hardware options"
     found = "all" if not left else f"no argument for {_listed(left)}"
-    entry.ledger.holds("groups", not left, found, covered)
+    entry.ledger.holds(entry["groups"].where, not left, found, covered)
     return Verdict(bound, len(trusted))
 
 
@@ -135,9 +136,11 @@ def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
     """The bound is near enough to what the design's proof claims."""
     objective = proof["objective"].number(least=0)
     claim = objective if proof["status"].value == "optimal" else proof["bound"].number(least=0)
-    expected = f"at least the claim, less a relative {float(GAP):g}: {float(claim * (1 - GAP))!r}"
-    entry.ledger.holds(entry.where, bound >= claim * (1 - GAP), bound, expected)
-    entry.ledger.holds(entry.where, bound <= objective, bound, f"at most {float(objective)!r}")
+    least = claim * (1 - GAP)
+    right = least <= bound <= objective
+    expected = f"{float(least)!r} to {float(objective)!r}, for the proof that the design claims"
+    if not entry.ledger.holds(entry.where, right, bound, expected):
+        raise Unreadable
 
 
 def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
@@ -149,13 +152,13 @@ def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
         for name, price in item["prices"].table().items()
         if name in names
     }
-    by = item["by"].text(("bound", "enumeration"))
+    by = item["by"]
+    most = MOST_PARTIAL if by.text(("bound", "enumeration")) == "enumeration" else 0
     try:
-        closed = verifier.closed(group, given, MOST_PARTIAL if by == "enumeration" else 0)
+        closed = verifier.closed(group, given, most)
     except TooMany:
-        item.fault("fewer choices to enumerate")
-    what = "no argument: a better design may exist"
-    return item.ledger.holds(item.where, closed, what, f"no better design, by {by}")
+        by.fault(f"a group that {most} partial choices settle")
+    return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
 
 
 def _read_cuts(entry: Entry, problem: Problem) -> list[tuple[str, str]]:

@@ -93,7 +93,7 @@ class Couplings:
         )
         self.of = {source: v for v, members in enumerate(self.variables) for source in members}
         self.domains = tuple(problem.allowed(members[0]) for members in self.variables)
-        self.cuts = {(layer, self.of[source]) for layer, source in cuts}
+        self.cuts = {(layer, self.of[source]) for layer, source in cuts if source in self.of}
         self.layers = tuple(self._layer_scope(layer) for layer in problem.network.layers)
         self.alone = tuple(n for n, x in enumerate(self.layers) if not x.scope)
         self.steps = self._plan()
