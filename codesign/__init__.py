@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from codesign import quality
     from codesign.allocation import assign
     from codesign.assignment import Assignment
+    from codesign.certifying import certify
+    from codesign.checking import check
     from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
     from codesign.evaluation import Evaluation, evaluate
@@ -46,6 +48,8 @@ _HOME = {
     "Study": "study",
     "Technology": "technology",
     "assign": "allocation",
+    "certify": "certifying",
+    "check": "checking",
     "evaluate": "evaluation",
     "fit_area": "fits",
     "from_onnx": "onnx",
@@ -79,6 +83,8 @@ __all__ = [
     "Study",
     "Technology",
     "assign",
+    "certify",
+    "check",
     "evaluate",
     "fit_area",
     "from_onnx",

@@ -125,6 +125,17 @@ class Relaxation:
             far_too_large=lambda axes: count**axes > MAX_ENTRIES,
         )
 
+    @property
+    def cuts(self) -> list[tuple[str, int]]:
+        """Name of the layer and width variable of each coupling that was cut."""
+        found: list[tuple[str, int]] = []
+        for i, layer in enumerate(self.layers):
+            touched = {variable for variable, _ in self.space.moved(layer)}
+            touched |= {self._inputs[i], self.space.weight_index[i]}
+            known = sorted(v for v in touched if v is not None)
+            found += [(layer.name, v) for v in known if v not in self._scopes[i]]
+        return found
+
     def _noise_of_variables(self) -> Floats:
         """(width variables, w): noise, what was cut left out: it stands with its layer."""
         noise = self.space.tensor_noise.copy()

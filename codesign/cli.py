@@ -9,7 +9,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -19,14 +19,12 @@ import click
 
 from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError
+from codesign.file_commands import check, explain, fit, import_model, show
 from codesign.options import (
     ASSIGN,
     ASSIGN_CONTRADICTIONS,
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
-    EXPLAIN,
-    FIT,
-    IMPORT,
     OBJECTIVES,
     PARETO,
     PARETO_CONTRADICTIONS,
@@ -36,18 +34,23 @@ from codesign.options import (
     sectioned,
 )
 from codesign.study_commands import study
+from codesign.terminal import (
+    BAD_INPUT,
+    INFEASIBLE,
+    INTERRUPTED,
+    NO_ANSWER,
+    PROVEN,
+    UNPROVEN,
+    print_parts,
+    result_parts,
+    watched,
+)
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from codesign.design import Design
     from codesign.front import Front
     from codesign.problem import Problem
     from codesign.result_files import Result
-
-PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 2, 3, 4, 5, 130
-
-KINDS = ("networks", "technologies", "memories", "accelerators")
 
 
 class Commands(click.Group):
@@ -58,18 +61,6 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.Abort from None
-
-
-class KindOrResult(click.Choice):  # type: ignore[type-arg]
-    """A kind of description, or a file of a result."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | Path:
-        """The file where the text ends in .json, else the kind."""
-        if str(value).endswith(".json"):
-            return Path(value)
-        return str(super().convert(value, param, ctx))
 
 
 @click.group(
@@ -88,6 +79,7 @@ def front() -> None:
     codesign assign resnet50 --max-model-mbit 100 --tie
     codesign explain design.json --plot worth.png
     codesign fit pe.csv --kind pe --out my_technology.toml
+    codesign check design.json
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
     codesign show networks
@@ -115,6 +107,8 @@ def solve(**given: Any) -> int:
     flags.warn_of_rises(problem.sensitivity)
     design = _solved(problem, given)
     _hand_over(design, given)
+    if given["certificate"] is not None:
+        _certify(design, given["certificate"])
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
 
 
@@ -143,7 +137,7 @@ def pareto(**given: Any) -> int:
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = flags.problem({**given, "minimize": first})
     flags.warn_of_rises(problem.sensitivity)
-    with _default_quality(given, first), _watched(given, "front_line") as on_progress:
+    with _default_quality(given, first), watched(given, "front_line") as on_progress:
         found = find_front(
             problem,
             [OBJECTIVES[word] for word in given["objectives"]],
@@ -221,7 +215,7 @@ def assign(**given: Any) -> int:
     flags.warn_of_rises(problem.sensitivity)
     with (
         _default_quality(given, given["minimize"]),
-        _watched(given, "assignment_line") as on_progress,
+        watched(given, "assignment_line") as on_progress,
     ):
         found = assign_widths(
             problem,
@@ -238,120 +232,8 @@ def assign(**given: Any) -> int:
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
 
-@front.command(params=[*EXPLAIN])
-def explain(**given: Any) -> int:
-    """Explain a proven design: what binds, what every budget is worth, what comes next.
-
-    DESIGN is a file that solve --out has written. Its problem is solved again with one thing
-    changed at a time, each budget, DRAM bandwidth and clock by a step down and up, and without its
-    PE array, its PEs' widths and its SRAM.
-    """
-    from codesign.design import Design
-    from codesign.explain_report import explanation_parts
-
-    flags.check_files({**given, "csv": given["design"], "out": None})
-    design = Design.load(given["design"])
-    with _watched(given, "step_line") as on_step:
-        found = design.explain(step=given["step"], on_step=on_step)
-    try:
-        if given["plot"] is not None:
-            found.plot(given["plot"])
-    finally:  # a full disk does not cost the result
-        if given["json"]:
-            from codesign.explanation_file import to_json
-
-            click.echo(to_json(found), nl=False)
-        else:
-            _print(explanation_parts(found))
-    return PROVEN
-
-
-@front.command(params=[*FIT])
-def fit(**given: Any) -> int:
-    """Fit areas measured to a technology for solve.
-
-    CSV has one heading line. PEs: bw, ba (bits), n, m (input and output channels of 3×3 kernels),
-    area_um2; fitted against their BOPS. SRAMs: bits, area_um2.
-    """
-    from codesign.fit_report import fit_parts
-    from codesign.fits import fit_area
-    from codesign.specs import load_technology
-
-    flags.check_files(given)
-    rest = load_technology(flags.name_or_path(given["technology"]))
-    result = fit_area(
-        given["measured"],
-        kind=given["kind"],
-        relative=given["relative"],
-        form="quadratic" if given["quadratic"] else "linear",
-        engine=given["engine"],
-        name=given["name"],
-    )
-    try:
-        if given["out"] is not None:
-            result.save(given["out"], rest)
-        if given["plot"] is not None:
-            result.plot(given["plot"])
-    finally:  # a full disk does not cost the result
-        _print(fit_parts(result))
-    return PROVEN
-
-
-@front.command("import", params=[click.Argument(["network"], metavar="MODEL"), *IMPORT])
-def import_model(**given: Any) -> int:
-    """Show the network in MODEL, an ONNX file, layer by layer, and write it as TOML.
-
-    A symbolic dimension needs its size: --dim, or --batch for the first of the first input.
-    With --keep-widths, the widths declared are shown as options for solve.
-    """
-    from codesign import catalogue
-    from codesign.network_file import to_toml
-    from codesign.text_files import write_whole
-
-    flags.check_files({**given, "network": None, "csv": Path(given["network"]), "plot": None})
-    found = flags.imported(Path(given["network"]), given)
-    pins = found.pins if given["keep_widths"] else {}
-    try:
-        if given["out"] is not None:
-            write_whole(given["out"], to_toml(found.network, found.notes))
-    finally:  # a full disk does not cost the result
-        _print(catalogue.imported_parts(found.network, found.notes, pins))
-    return PROVEN
-
-
-@front.command()
-@click.argument("kind", type=KindOrResult(KINDS), required=False, metavar="[KIND]")
-@click.argument("name", required=False, metavar="[NAME]")
-def show(kind: str | Path | None, name: str | None) -> None:
-    """List what is shipped, or show one description, or a result.
-
-    KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a file:
-    TOML, for a network also ONNX. In place of both, a file of a design, an evaluation or an
-    assignment (.json).
-    """
-    from codesign import catalogue, specs
-
-    load: dict[str, Callable[[str | Path], Any]] = {
-        "networks": specs.load_network,
-        "technologies": specs.load_technology,
-        "memories": specs.load_memory,
-        "accelerators": specs.load_accelerator,
-    }
-    if isinstance(kind, Path):
-        from codesign.result_files import load_result
-
-        if name is not None:
-            raise click.UsageError(f"Got unexpected extra argument ({name})")
-        _print(_parts(load_result(kind), quiet=False))
-    elif kind is None:
-        _print(catalogue.kinds_parts({kind: specs.shipped(kind) for kind in KINDS}))
-    elif name is None:
-        _print(catalogue.catalogue([load[kind](name) for name in specs.shipped(kind)]))
-    else:
-        _print(catalogue.description(load[kind](flags.name_or_path(name))))
-
-
-front.add_command(study)
+for command in (explain, fit, check, import_model, show, study):
+    front.add_command(command)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -406,7 +288,7 @@ def _complain(message: str, code: int) -> int:
 def _solved(problem: Problem, given: dict[str, Any]) -> Design:
     from codesign.optimum import solve as solve_problem
 
-    quality, line = _default_quality(given, given["minimize"]), _watched(given, "progress_line")
+    quality, line = _default_quality(given, given["minimize"]), watched(given, "progress_line")
     with quality, line as on_progress:
         return solve_problem(
             problem,
@@ -416,6 +298,17 @@ def _solved(problem: Problem, given: dict[str, Any]) -> Design:
             rel_gap=given["rel_gap"],
             on_progress=on_progress,
         )
+
+
+def _certify(design: Design, path: Path) -> None:
+    """Write a certificate; say if parts of the proof are left out."""
+    from codesign.certifying import certify
+
+    certificate = certify(design)
+    certificate.save(path)
+    if certificate.trusted:
+        count = f"{len(certificate.trusted)} of {design.solver.considered} hardware options"
+        click.echo(f"codesign: the certificate leaves {count} to the solver's word", err=True)
 
 
 @contextmanager
@@ -430,19 +323,6 @@ def _default_quality(given: dict[str, Any], minimize: str) -> Iterator[None]:
         raise InfeasibleError(
             f"{error}; the limit on noise is the default --quality {QUALITY}", error.clashing
         ) from None
-
-
-@contextmanager
-def _watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
-    """Show progress on one line of a terminal, written by the function of `report` so named."""
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    if not watched or given.get("json") or given.get("quiet"):
-        yield None
-        return
-    from codesign import report
-
-    with report.live_line(sys.stderr, getattr(report, line)) as on_progress:
-        yield on_progress
 
 
 def _hand_over(result: Result, given: dict[str, Any]) -> None:
@@ -466,31 +346,10 @@ def _tell(result: Result, given: dict[str, Any]) -> None:
 
         click.echo(json.dumps(to_dict(result), indent=1))
     else:
-        _print(_parts(result, given["quiet"]))
-
-
-def _parts(result: Result, quiet: bool) -> list[RenderableType]:
-    """What is printed of a result: one line, or all."""
-    from codesign import assignment_report, report
-    from codesign.assignment import Assignment
-    from codesign.design import Design
-
-    if isinstance(result, Assignment):
-        if quiet:
-            return [assignment_report.assignment_summary(result)]
-        return assignment_report.assignment_parts(result)
-    if isinstance(result, Design):
-        return [report.summary_line(result)] if quiet else report.design_parts(result)
-    return [report.figures_line(result)] if quiet else report.evaluation_parts(result)
+        print_parts(result_parts(result, given["quiet"]))
 
 
 def _tell_front(found: Front, given: dict[str, Any]) -> None:
     from codesign.front_report import front_parts, front_summary
 
-    _print([front_summary(found)] if given["quiet"] else front_parts(found))
-
-
-def _print(parts: Iterable[RenderableType]) -> None:
-    from codesign.report import to_text
-
-    click.echo(to_text(parts, terminal=sys.stdout is not None and sys.stdout.isatty()), nl=False)
+    print_parts([front_summary(found)] if given["quiet"] else front_parts(found))

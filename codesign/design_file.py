@@ -17,9 +17,10 @@ from codesign.errors import SpecError
 from codesign.problem import Choices, Problem
 from codesign.schema import parse
 from codesign.technology import Technology
-from codesign.text_files import read_json, write_whole
+from codesign.text_files import digest, read_json, write_whole
 
 FORMAT = "codesign-design/1"
+SEAL = "problem_sha256"  # which problem was solved; compared by `codesign.check` alone
 PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "network",
     "clock_hz",
@@ -35,9 +36,11 @@ LATER_CHOICES = ("shared", "tied")  # absent from older files, which knew no oth
 
 def to_dict(design: Design) -> dict[str, Any]:
     """The design file's content."""
+    problem = problem_to_dict(design.problem)
     return {
         "format": FORMAT,
-        "problem": problem_to_dict(design.problem),
+        "problem": problem,
+        SEAL: digest(problem),
         "hardware": asdict(design.hardware),
         "tensor_bits": dict(design.tensor_bits),
         "layers": [asdict(layer) for layer in design.layer_designs],
@@ -58,7 +61,7 @@ def from_dict(data: Any, where: str) -> Design:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else None
         raise SpecError(f"{where}: not a design file (format {found!r}, expected {FORMAT!r})")
-    content = {key: value for key, value in data.items() if key != "format"}
+    content = {key: value for key, value in data.items() if key not in ("format", SEAL)}
     content["layer_designs"] = renamed(content, "layers", "layer_designs", where)
     content["problem"] = problem_from_dict(content.get("problem"), where)
     try:

@@ -51,7 +51,7 @@ def check_files(given: dict[str, Any]) -> None:
     folder = given.get("designs")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise SpecError(f"--designs {folder}: not a folder")
-    for key in ("out", "plot", "csv"):
+    for key in ("out", "plot", "csv", "certificate"):
         path = given.get(key)
         if path is None:
             continue

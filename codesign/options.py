@@ -261,6 +261,7 @@ SOLVE = {
     "The answer": (
         option("--out", "FILE", "Write the design file (JSON).", type=FILE),
         option("--plot", "FILE", "Draw the design: .png, .pdf or .svg.", type=FILE),
+        option("--certificate", "FILE", "Write a proof for check --deep.", type=FILE),
         flag("--json", "Print the design file and nothing else."),
         flag("--quiet", "Print one line: status, gap, totals, hardware."),
     ),
@@ -406,6 +407,12 @@ FIT = (
     ),
     option("--out", "FILE", "Write the technology (TOML) for solve.", type=FILE),
     option("--plot", "FILE", "Draw the fit: .png, .pdf or .svg.", type=FILE),
+)
+
+CHECK = (
+    click.Argument(["file"], type=FILE),
+    flag("--deep", "Prove the design's optimality again; needs --certificate."),
+    option("--certificate", "FILE", "Written by solve --certificate.", type=FILE),
 )
 
 

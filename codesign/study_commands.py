@@ -6,7 +6,6 @@ Only click and the standard library are imported up here, so that ``--help`` is 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,10 @@ import click
 from codesign.errors import SpecError
 from codesign.flags import warn_of_rises
 from codesign.options import FILE, flag, option
+from codesign.terminal import INTERRUPTED, NO_ANSWER, PROVEN, UNPROVEN, print_parts
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from codesign.study.loop import Tally
-
-ALL_ANSWERED, UNPROVEN, FAILED, INTERRUPTED = 0, 4, 5, 130
 
 
 @click.group(no_args_is_help=False)
@@ -94,7 +90,7 @@ def run(**given: Any) -> int:
         )
         return INTERRUPTED
     _tell(tally, store, given["quiet"])
-    return FAILED if tally.failed else UNPROVEN if tally.unproven else ALL_ANSWERED
+    return NO_ANSWER if tally.failed else UNPROVEN if tally.unproven else PROVEN
 
 
 @study.command(params=[click.Argument(["store"], type=FILE)])
@@ -105,7 +101,7 @@ def status(store: Path) -> None:
 
     with opened(store) as file:
         found = overview(file)
-    _print(overview_parts(found))
+    print_parts(overview_parts(found))
 
 
 @study.command(
@@ -148,10 +144,4 @@ def _tell(tally: Tally, store: Path, quiet: bool) -> None:
         return
     with opened(store) as file:
         found = overview(file)
-    _print([*overview_parts(found), "", tally_line(tally)])
-
-
-def _print(parts: Iterable[RenderableType]) -> None:
-    from codesign.report import to_text
-
-    click.echo(to_text(parts, terminal=sys.stdout is not None and sys.stdout.isatty()), nl=False)
+    print_parts([*overview_parts(found), "", tally_line(tally)])

@@ -1,7 +1,8 @@
-"""Files of text: read whole and with care, written whole or not at all."""
+"""Files of text: read whole and with care, written whole or not at all; digests of content."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -46,6 +47,12 @@ def read_json(path: Path) -> Any:
         raise SpecError(f"{path}: not JSON: {error}") from None
     except RecursionError:
         raise SpecError(f"{path}: not a result file: nested too deeply") from None
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of what JSON makes of some content, whatever the order of its keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -32,6 +32,23 @@ ORDER = (
     "network_file",
     "hardware",
     "text_files",
+    "checking.findings",
+    "checking.reading",
+    "checking.network",
+    "checking.arithmetic",
+    "checking.problem",
+    "checking.figures",
+    "checking.evaluation",
+    "checking.design",
+    "checking.tilings",
+    "checking.couplings",
+    "checking.pricing",
+    "checking.offers",
+    "checking.sweeping",
+    "checking.enumerating",
+    "checking.certificate",
+    "checking",
+    "checking.wording",
     "specs",
     "onnx.graph",
     "onnx.operators",
@@ -127,10 +144,13 @@ ORDER = (
     "plots",
     "optimum",
     "allocation",
+    "certifying",
     "unexplored",
     "survey",
     "options",
     "flags",
+    "terminal",
+    "file_commands",
     "study.answering",
     "study.workers",
     "study.cells",
@@ -166,12 +186,16 @@ FENCED = {
     "pyomo": {"formulation", "second_opinion", "solver"},
     "pandas": {"tables", "plots.drawing", "plots.design", "fits", "measured_areas"}
     | {"study.frame", "plots.study"},
-    "click": {"cli", "flags", "options", "study.cells", "study.questions", "study_commands"},
+    "click": {"cli", "file_commands", "flags", "options", "study.cells", "study.questions"}
+    | {"study_commands", "terminal"},
     "sqlite3": {"study.sqlite", "study.store"},
     "distributed": {"study.workers"},
     "onnx": {"onnx", "onnx.attention", "onnx.file", "onnx.folding", "onnx.shapes", "onnx.weights"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
+CHECK_MAY_IMPORT = {"__future__", "bisect", "codesign", "collections", "dataclasses", "fractions"}
+CHECK_MAY_IMPORT |= {"functools", "itertools", "math", "operator", "pathlib", "typing"}
+CHECK_MAY_USE = {"errors", "text_files"}  # of this package
 SPEAKERS = {"cli", "report"}
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "core", "constants", "misc", "tools"}
 MOST_LINES = 500
@@ -278,6 +302,28 @@ def test_costs_know_no_file_and_no_solver(module: str) -> None:
     packages = {target.split(".")[0] for target, _ in imports(tree)}
     assert packages <= COSTS_MAY_IMPORT
     assert "open" not in called(tree)
+
+
+@pytest.mark.parametrize("module", [name for name in ORDER if name.startswith("checking")])
+def test_the_check_shares_nothing_with_what_it_checks(module: str) -> None:
+    for target, _ in imports(sources()[module]):
+        imported = own_module(target)
+        if imported is None:
+            assert target.split(".")[0] in CHECK_MAY_IMPORT
+        else:
+            assert imported.startswith("checking") or imported in CHECK_MAY_USE
+
+
+def test_the_check_loads_nothing_of_what_it_checks() -> None:
+    assert loaded_by("import codesign.checking.wording; codesign.check") == set()
+    program = "import sys, codesign.checking.wording; print(*sorted(sys.modules))"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    found = run.stdout.split()
+    own = {name.removeprefix("codesign.") for name in found if name.startswith("codesign.")}
+    assert {name for name in own if not name.startswith("checking")} == CHECK_MAY_USE
+    assert {name.split(".")[0] for name in found} & {"pydantic", "scipy", "click"} == set()
 
 
 def called(tree: ast.Module) -> set[str]:

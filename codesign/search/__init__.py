@@ -15,7 +15,18 @@ from codesign.search.metric import LeastMetric
 from codesign.search.widths import LeastWidths
 from codesign.tabled_space import TabledSpace
 
-__all__ = ["CLOSED", "Effort", "Inquiry", "Memory", "OnProgress", "OutOfTime", "Proof", "prove"]
+__all__ = [
+    "CLOSED",
+    "Effort",
+    "Inquiry",
+    "LeastArea",
+    "LeastMetric",
+    "Memory",
+    "OnProgress",
+    "OutOfTime",
+    "Proof",
+    "prove",
+]
 
 
 def prove(inquiry: Inquiry) -> Proof:

@@ -1,0 +1,116 @@
+"""Checks a file of results without what made it: no solver, no search, no cost tables.
+
+Every figure of a design file (``codesign-design/1``) or an evaluation file
+(``codesign-evaluation/1``) is recomputed from the problem, or the network and accelerator, that the
+file itself holds. The arithmetic is written anew from the model's equations, in whole numbers and
+fractions; floating-point figures of a file must agree with the exact ones to a relative 10⁻¹².
+Checked are
+
+- the network: tensors as large as the loops of the layers say, written once, then read;
+- the hardware and the widths: among the choices, pins and groups kept, operands that the PEs hold;
+- of each layer: a legal tile, cycles, SRAM need, DRAM traffic by operand, times, the roof;
+- the totals, the budgets (kept up to a relative 2·10⁻⁹), the noise budget against the quality;
+- the proof: bound, gap and status agree, and every hardware option is accounted for;
+- the digest of the problem, so that the question is the one that was answered.
+
+With a certificate, written by ``codesign solve --certificate``, the design's optimality is proven
+again by another route, see `codesign.checking.certificate`.
+
+The package imports nothing of this project but its errors and the reading of files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from codesign.checking.certificate import FORMAT as CERTIFICATE
+from codesign.checking.certificate import verify
+from codesign.checking.design import FORMAT as DESIGN
+from codesign.checking.design import check_design
+from codesign.checking.evaluation import FORMAT as EVALUATION
+from codesign.checking.evaluation import check_evaluation
+from codesign.checking.findings import Finding, Ledger, Report, Unreadable, shown
+from codesign.checking.problem import Problem
+from codesign.checking.reading import Entry
+from codesign.errors import SpecError
+from codesign.text_files import read_json
+
+__all__ = ["Finding", "Report", "check", "check_content"]
+
+
+def check(path: str | Path, certificate: str | Path | None = None) -> Report:
+    """Recompute every figure of a design file or an evaluation file.
+
+    Parameters
+    ----------
+    certificate : path, optional
+        Certificate file to prove the design's optimality by.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, or neither a design file nor an evaluation file; or no certificate file.
+    """
+    path = Path(path)
+    if certificate is None:
+        return check_content(read_json(path), str(path))
+    where = f"{certificate}"
+    return check_content(read_json(path), str(path), read_json(Path(certificate)), where)
+
+
+def check_content(
+    content: Any, where: str, certificate: Any = None, certificate_where: str = "certificate"
+) -> Report:
+    """The same for the content of files.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where``, or ``certificate_where``: it is neither.
+    """
+    found = _format(content, where, (DESIGN, EVALUATION))
+    if certificate is not None:
+        _format(content, where, (DESIGN,))
+        _format(certificate, certificate_where, (CERTIFICATE,))
+    ledger = Ledger()
+    proven = None if certificate is None else False
+    try:
+        file = Entry("", content, ledger)
+        if found == EVALUATION:
+            check_evaluation(file)
+            return ledger.report()
+        problem = check_design(file)
+        if certificate is not None and not ledger.findings:
+            given = Entry("certificate", certificate, ledger)
+            proven = _prove(given, problem, file["proof"], ledger)
+    except Unreadable:
+        ledger.notes.append("what depends on a wrong entry was not compared")
+    return ledger.report(proven)
+
+
+def _format(content: Any, where: str, known: tuple[str, ...]) -> str:
+    found = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(found, str) or found not in known:
+        raise SpecError(f"{where}: format {shown(found)}, expected {' or '.join(known)}")
+    return found
+
+
+def _prove(given: Entry, problem: Problem, proof: Entry, ledger: Ledger) -> bool:
+    """Verify a certificate; whether it proves the claim without trusting the solver."""
+    verdict = verify(given, problem, proof)
+    if ledger.findings:
+        return False
+    options = len(problem.choices.options)
+    if verdict.trusted:
+        ledger.notes.append(
+            f"not proven without the solver: for {verdict.trusted} of {options} hardware options "
+            "the certificate takes HiGHS's word"
+        )
+        return False
+    bound = float(verdict.bound)
+    ledger.notes.append(
+        f"proven in exact arithmetic: none of {options} hardware options has a design within the "
+        f"budgets whose {problem.objective} is below {bound!r}"
+    )
+    return True

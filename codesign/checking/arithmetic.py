@@ -1,0 +1,220 @@
+"""The cost model in whole numbers and fractions: array, tiles, traffic, noise.
+
+Written from the model's page, in its words. Everything is exact but ``log₂``, which is rounded
+down by less than 10⁻³⁸.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import cache
+from typing import NamedTuple
+
+from codesign.checking.network import Layer
+
+ORDERS = ("kcp", "ckp", "kpc", "pkc", "cpk", "pck")  # of the loops over tiles, outermost first
+RELEVANT = {"weights": "kc", "ifmap": "cp", "psum": "kp"}  # loops an operand depends on
+LOG2_BITS = 128  # binary digits of a logarithm after the point
+
+
+def ceil_div(a: int, b: int) -> int:
+    """``⌈a/b⌉``."""
+    return -(-a // b)
+
+
+@cache
+def log2_below(n: int) -> Fraction:
+    """``log₂ n`` of a whole number, from below within ``2^(1−LOG2_BITS)``.
+
+    Digit by digit: the square of ``x = 2^y`` has the logarithm ``2y``, whose whole part is the next
+    digit of ``y``. Squares are rounded down, and so the logarithm is.
+    """
+    whole = n.bit_length() - 1
+    precision = 2 * LOG2_BITS
+    x = (n << precision) >> whole  # n / 2^whole, in [1, 2)
+    digits = 0
+    for _ in range(LOG2_BITS):
+        x = x * x >> precision
+        carry = x >> (precision + 1)
+        x >>= carry
+        digits = 2 * digits + carry
+    return whole + Fraction(digits, 1 << LOG2_BITS)
+
+
+def default_noise(bits: int) -> Fraction:
+    """``4^(−b)``."""
+    return Fraction(1, 4**bits)
+
+
+class Array(NamedTuple):
+    """A PE array: rows take input channels, columns output channels; multipliers of a PE."""
+
+    rows: int
+    cols: int
+    engine: int
+
+
+class Tile(NamedTuple):
+    """Groups, output channels, input channels, output rows and images of one tile."""
+
+    g: int
+    k: int
+    c: int
+    p: int
+    images: int
+
+
+class Elements(NamedTuple):
+    """Elements of weights, ifmap and partial sums."""
+
+    weights: int
+    ifmap: int
+    psum: int
+
+    def bits(self, weight_bits: int, ifmap_bits: int, psum_bits: int) -> int:
+        """Bits of all three."""
+        return self.weights * weight_bits + self.ifmap * ifmap_bits + self.psum * psum_bits
+
+
+# --- the array ----------------------------------------------------------------------------------
+
+
+def channels_at_once(layer: Layer, array: Array) -> int:
+    """``rows·pack``: input channels of one cycle; small kernels share a PE."""
+    return array.rows * max(1, array.engine // (layer.R * layer.S))
+
+
+def groups_at_once(layer: Layer, array: Array) -> int:
+    """``g``: groups side by side as a block diagonal, where a whole one fits."""
+    channels = channels_at_once(layer, array)
+    if channels < layer.C or array.cols < layer.K:
+        return 1
+    return min(layer.G, channels // layer.C, array.cols // layer.K)
+
+
+def cycles(layer: Layer, array: Array) -> int:
+    """``N·P·Q·passes·⌈G/g⌉·⌈C/(rows·pack)⌉·⌈K/cols⌉``; none where data only moves."""
+    if layer.moves:
+        return 0
+    passes = ceil_div(layer.R * layer.S, array.engine)
+    folds = ceil_div(layer.C, channels_at_once(layer, array)) * ceil_div(layer.K, array.cols)
+    groups = ceil_div(layer.G, groups_at_once(layer, array))
+    return layer.N * layer.P * layer.Q * passes * groups * folds
+
+
+def precision_passes(bw: int, ba: int, pe_weight_bits: int, pe_activation_bits: int) -> int:
+    """``⌈bw/Bw⌉·⌈ba/Ba⌉``."""
+    return ceil_div(bw, pe_weight_bits) * ceil_div(ba, pe_activation_bits)
+
+
+def accumulation_bits(layer: Layer) -> int:
+    """``⌈log₂(C·R·S)⌉``."""
+    return (layer.C * layer.R * layer.S - 1).bit_length()
+
+
+def bops(layer: Layer, bw: int, ba: int) -> Fraction:
+    """``macs·(bw·ba + bw + ba + log₂(C·R·S))``, rounded down by less than 10⁻³⁰ of itself."""
+    if layer.moves:
+        return Fraction(0)
+    return layer.macs * (bw * ba + bw + ba + log2_below(layer.C * layer.R * layer.S))
+
+
+# --- tiles --------------------------------------------------------------------------------------
+
+
+def tile_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str]]:
+    """Which parts of a tile are not legal, and what would be.
+
+    A tile keeps the array as busy as the whole layer: input channels are a multiple of
+    ``rows·pack``, output channels of ``cols``, groups of those side by side, or all there are. With
+    groups side by side a tile has whole groups, else one. It has rows of one image, or whole
+    images.
+    """
+    side_by_side = groups_at_once(layer, array)
+    steps = {"k": array.cols, "c": channels_at_once(layer, array), "g": side_by_side}
+    if side_by_side > 1:
+        steps |= {"k": layer.K, "c": layer.C}
+    sizes = {"g": layer.G, "k": layer.K, "c": layer.C}
+    faults = []
+    for part, step in steps.items():
+        found, size = getattr(tile, part), sizes[part]
+        if part == "g" and side_by_side == 1:
+            right, expected = found == 1, "1: no groups run side by side"
+        else:
+            right = found == size or (found < size and found % step == 0)
+            expected = f"{size}, or a smaller multiple of {step}"
+        if not right or found < 1:
+            faults.append((part, expected))
+    if not 1 <= tile.p <= layer.P:
+        faults.append(("p", f"1 to {layer.P}"))
+    most = layer.N if tile.p == layer.P else 1
+    if not 1 <= tile.images <= most:
+        faults.append(("images", f"1 to {most}"))
+    return faults
+
+
+def trips(layer: Layer, tile: Tile) -> dict[str, int]:
+    """Trip counts of the loops over tiles; ``g`` runs outermost, ``p`` over rows and images."""
+    in_image = ceil_div(layer.P, tile.p)
+    return {
+        "g": ceil_div(layer.G, tile.g),
+        "k": ceil_div(layer.K, tile.k),
+        "c": ceil_div(layer.C, tile.c),
+        "p": layer.N * in_image if in_image > 1 else ceil_div(layer.N, tile.images),
+    }
+
+
+def refetch(order: str, count: dict[str, int], relevant: str) -> int:
+    """Times each tile of an operand is fetched.
+
+    Once per iteration of the loops from the outermost one down to the innermost that it depends on
+    with more than one trip; over the product of its own trips.
+    """
+    fetches = so_far = 1
+    for loop in order:
+        so_far *= count[loop]
+        if loop in relevant and count[loop] > 1:
+            fetches = so_far
+    return fetches // math.prod(count[loop] for loop in relevant)
+
+
+def rows_in(layer: Layer, rows: int) -> int:
+    """Stored ifmap rows that so many output rows read at most; inserted zeros are not stored."""
+    covered = (rows - 1) * layer.stride[0] + layer.reach[0]
+    return min(layer.H, ceil_div(covered, layer.input_dilation[0]))
+
+
+def rows_read(layer: Layer, rows: int) -> int:
+    """Ifmap rows fetched per image, halo rows once per tile of so many output rows."""
+    tiles = ceil_div(layer.P, rows)
+    if tiles == 1:
+        return layer.H
+    halo = ceil_div(max(layer.reach[0] - layer.stride[0], 0), layer.input_dilation[0])
+    return min(layer.H + (tiles - 1) * halo, tiles * rows_in(layer, rows))
+
+
+def sram_elements(layer: Layer, tile: Tile) -> Elements:
+    """SRAM a tile needs; twice for an operand that has more than one tile in all."""
+    count = trips(layer, tile)
+    once = Elements(
+        tile.g * tile.k * tile.c * layer.R * layer.S,
+        tile.g * tile.c * tile.images * rows_in(layer, tile.p) * layer.W,
+        tile.g * tile.k * tile.images * tile.p * layer.Q,
+    )
+    many = (
+        count["g"] * math.prod(count[loop] for loop in loops) > 1 for loops in RELEVANT.values()
+    )
+    return Elements(*(x * (2 if more else 1) for x, more in zip(once, many, strict=True)))
+
+
+def dram_elements(layer: Layer, tile: Tile, order: str) -> Elements:
+    """DRAM traffic of a tiling: weights, ifmap with halos, spilled and reloaded partial sums."""
+    count = trips(layer, tile)
+    again = {operand: refetch(order, count, loops) for operand, loops in RELEVANT.items()}
+    ifmap = layer.N * layer.G * layer.C * layer.W * rows_read(layer, tile.p)
+    return Elements(
+        layer.weights * again["weights"],
+        ifmap * again["ifmap"],
+        2 * layer.outputs * (again["psum"] - 1),
+    )

@@ -1,0 +1,211 @@
+"""A certificate that no design of a problem is better than claimed, verified in exact arithmetic.
+
+A certificate (``codesign-certificate/1``) holds a bound ``T`` on the objective and, for groups of
+hardware options that together are all of them, prices ``p ≥ 0`` on the metrics. Suppose a design of
+one of the group's options had an objective below ``T`` and kept every budget. Then
+
+1. its SRAM is at most what the area limit leaves beside the PE array (and, where area is the
+   objective, what ``T`` leaves), so each layer's tiling is one of those that fit;
+2. it costs ``Σ p·metric < Σ p·limit`` at the prices, with ``T`` as the objective's limit.
+
+The check lists all tilings anew, takes for each layer and each pair of widths the least cycles and
+the least traffic that the group's options offer, and finds the least priced cost over all widths by
+eliminating them one after the other. Where that least cost is not below the limits' (2), the
+supposed design cannot exist: the group is closed *by bound*. Any prices are as good an argument as
+any others; wrong ones only fail to close. Where the budgets leave a duality gap, the group is
+closed *by enumeration*: all choices of widths whose priced cost is within (2) are listed, and none
+keeps every limit.
+
+What is proven
+    No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
+    below ``T``; with the design file's figures checked, its design is within ``1 − T/objective``,
+    at most 10⁻⁶, of the best one. All in whole numbers and fractions: no floating-point number
+    computed by the solver or the search takes part.
+What is not
+    Ties: that no equally good design has less area or noise.
+What is taken on trust
+    Python's whole numbers and this package; the file's own problem section; and, where the
+    certificate says so, HiGHS: options listed under ``trusted`` were too many choices to enumerate.
+    The check names their number, and does not call the claim proven then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from codesign.checking.couplings import Couplings
+from codesign.checking.enumerating import MOST_PARTIAL, Enumeration, TooMany
+from codesign.checking.findings import Unreadable
+from codesign.checking.offers import Group, Offers
+from codesign.checking.pricing import Prices, Threshold, Units
+from codesign.checking.problem import Option, Problem
+from codesign.checking.reading import Entry
+from codesign.checking.sweeping import price_all, sweep_up
+
+FORMAT = "codesign-certificate/1"
+KEYS = ("format", "bound", "cuts", "groups", "trusted")
+GROUP = ("arrays", "pe_bits", "tilings", "prices", "by")
+GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
+
+
+class Verifier:
+    """Verifies claims about groups of a problem's hardware options."""
+
+    def __init__(
+        self, problem: Problem, below: Fraction, cuts: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        self.threshold = Threshold.of(problem, below)
+        self.offers = Offers(problem, self.threshold)
+        self.couplings = Couplings(problem, cuts)
+        self.units = Units(problem, (problem.objective, *problem.budgets))
+
+    def closed(self, group: Group, given: Mapping[str, Fraction], most: int = 0) -> bool:
+        """Whether no option of a group has a better design than claimed.
+
+        Parameters
+        ----------
+        given : mapping of str to Fraction
+            Prices of metrics.
+        most : int
+            Partial choices to look at, where the prices do not tell; 0: none.
+
+        Raises
+        ------
+        TooMany
+            There are more.
+        """
+        prices = Prices(self.units, self.threshold, given)
+        if not any(option in self.offers.capacity for option in group.options):
+            return True
+        costs = price_all(self.couplings, self.units, prices, self.offers.pairs(group))
+        swept = sweep_up(self.couplings, costs)
+        if swept.least > prices.most:
+            return True
+        if not most:
+            return False
+        run = Enumeration(self.couplings, self.units, prices, costs, swept, most)
+        return not run.better(self.threshold)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a certificate proves.
+
+    Attributes
+    ----------
+    bound : Fraction
+        No design within the budgets has a smaller objective.
+    trusted : int
+        Options for which that is taken from the solver.
+    """
+
+    bound: Fraction
+    trusted: int
+
+
+def verify(entry: Entry, problem: Problem, proof: Entry) -> Verdict:
+    """Verify a certificate against a problem and the proof of its design.
+
+    Raises
+    ------
+    Unreadable
+        It makes no sense for this problem; the findings say why.
+    """
+    entry.known_keys(KEYS)
+    bound = entry["bound"].number(least=0)
+    _check_claim(entry["bound"], bound, proof)
+    verifier = Verifier(problem, bound, _read_cuts(entry["cuts"], problem))
+    left = dict.fromkeys(verifier.offers.capacity)
+    for item in entry["groups"].items():
+        group = _read_group(item, problem)
+        if _check_group(item, group, verifier):
+            for option in group.options:
+                left.pop(option, None)
+    trusted = _read_trusted(entry["trusted"], problem)
+    for option in trusted:
+        left.pop(option, None)
+    covered = f"all {len(problem.choices.options)} hardware options"
+    found = "all" if not left else f"no argument for {_listed(left)}"
+    entry.ledger.holds(entry["groups"].where, not left, found, covered)
+    return Verdict(bound, len(trusted))
+
+
+def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
+    """The bound is near enough to what the design's proof claims."""
+    objective = proof["objective"].number(least=0)
+    claim = objective if proof["status"].value == "optimal" else proof["bound"].number(least=0)
+    least = claim * (1 - GAP)
+    right = least <= bound <= objective
+    expected = f"{float(least)!r} to {float(objective)!r}, for the proof that the design claims"
+    if not entry.ledger.holds(entry.where, right, bound, expected):
+        raise Unreadable
+
+
+def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
+    """Note a group that its prices do not close."""
+    names = verifier.units.names
+    item["prices"].known_keys(names)
+    given = {
+        name: price.number(least=0)
+        for name, price in item["prices"].table().items()
+        if name in names
+    }
+    by = item["by"]
+    most = MOST_PARTIAL if by.text(("bound", "enumeration")) == "enumeration" else 0
+    try:
+        closed = verifier.closed(group, given, most)
+    except TooMany:
+        by.fault(f"a group that {most} partial choices settle")
+    return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
+
+
+def _read_cuts(entry: Entry, problem: Problem) -> list[tuple[str, str]]:
+    layers = [layer.name for layer in problem.network.layers]
+    found = []
+    for item in entry.items():
+        pair = item.items()
+        if len(pair) != 2:
+            item.fault("a layer and a source of a width")
+        found.append((pair[0].text(layers), pair[1].text(problem.network.sources)))
+    return found
+
+
+def _read_group(item: Entry, problem: Problem) -> Group:
+    item.known_keys(GROUP)
+    choices = problem.choices
+    arrays = _pairs(item["arrays"], choices.rows, choices.cols)
+    pe_bits = _pairs(item["pe_bits"], choices.pe_weight_bits, choices.pe_activation_bits)
+    return Group(arrays, pe_bits, ideal=item["tilings"].text(("any", "fitting")) == "any")
+
+
+def _pairs(
+    entry: Entry, first: tuple[int, ...], second: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
+    """A list of pairs of numbers that are on offer."""
+    found = []
+    for item in entry.items():
+        pair = [number.whole() for number in item.items()]
+        if len(pair) != 2 or pair[0] not in first or pair[1] not in second:
+            item.fault("a pair that is on offer")
+        found.append((pair[0], pair[1]))
+    return tuple(found)
+
+
+def _read_trusted(entry: Entry, problem: Problem) -> list[Option]:
+    known = set(problem.choices.options)
+    found = []
+    for item in entry.items():
+        numbers = [number.whole() for number in item.items()]
+        option = Option(*numbers) if len(numbers) == 4 else None
+        if option not in known:
+            item.fault("a hardware option")
+        found.append(option)
+    return [option for option in found if option is not None]
+
+
+def _listed(options: Iterable[Option]) -> str:
+    names = [f"{x[0]} × {x[1]} PEs of {x[2]} × {x[3]} bit" for x in options]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return "; ".join(names[:2]) + more

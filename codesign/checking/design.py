@@ -1,0 +1,169 @@
+"""A design file: its hardware, widths, layers, totals and proof against its own problem."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from codesign.checking.arithmetic import Array
+from codesign.checking.figures import Platform, Totals, check_layers, total_noise
+from codesign.checking.findings import Unreadable
+from codesign.checking.problem import (
+    BUDGET_TOLERANCE,
+    METRICS,
+    MOST_BITS,
+    MOST_SIDE,
+    Option,
+    Problem,
+    read_problem,
+)
+from codesign.checking.reading import Entry
+from codesign.text_files import digest
+
+FORMAT = "codesign-design/1"
+KEYS = (
+    *("format", "problem", "problem_sha256", "hardware", "tensor_bits", "layers", "metrics"),
+    *("proof", "solver"),
+)
+HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
+OPTIMAL_GAP = Fraction(1e-6)
+COUNTS = ("considered", "bounded_away", "solved", "left_open", "programmes")
+
+
+def check_design(file: Entry) -> Problem:
+    """Compare every figure of a design file; returns its problem.
+
+    Raises
+    ------
+    Unreadable
+        Something is so wrong that the rest cannot be compared; the findings say what.
+    """
+    file.known_keys(KEYS)
+    problem = read_problem(file["problem"])
+    _check_seal(file)
+    _check_proof(file["proof"], problem, file["metrics"][problem.objective].number(least=0))
+    _check_solver(file["solver"], problem, file["proof"])
+    option, sram_bits = _check_hardware(file["hardware"], problem)
+    tensor_bits = _check_tensors(file["tensor_bits"], problem)
+    platform = Platform(
+        array=Array(option.rows, option.cols, problem.technology.engine),
+        pe_weight_bits=option.pe_weight_bits,
+        pe_activation_bits=option.pe_activation_bits,
+        multi_pass=problem.choices.multi_pass,
+        clock_hz=problem.clock_hz,
+        sram_bits=sram_bits,
+        dram_bits_per_s=problem.dram_bits_per_s,
+    )
+    totals = check_layers(file["layers"], problem.network, platform, tensor_bits)
+    _check_widths(file["layers"], problem, totals, tensor_bits)
+    area_mm2 = problem.area_mm2(option, sram_bits)
+    _check_metrics(file["metrics"], problem, totals, tensor_bits, area_mm2)
+    return problem
+
+
+def _check_seal(file: Entry) -> None:
+    """The problem is the one that was solved, down to what no figure depends on."""
+    if "problem_sha256" not in file.table():
+        file.ledger.notes.append("no digest of the problem: what no figure depends on is unchecked")
+        return
+    sealed, problem = file["problem_sha256"], file["problem"].value
+    file.ledger.same(sealed.where, sealed.text(), digest(problem))
+
+
+def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:
+    entry.known_keys(HARDWARE)
+    most = dict.fromkeys(("rows", "cols"), MOST_SIDE)
+    sizes = {key: entry[key].whole(1, most.get(key, MOST_BITS)) for key in HARDWARE[:-1]}
+    for key, size in sizes.items():
+        offered = getattr(problem.choices, key)
+        entry.ledger.holds(f"{entry.where}.{key}", size in offered, size, f"one of {offered}")
+    square = not problem.choices.square or sizes["rows"] == sizes["cols"]
+    entry.ledger.holds(entry.where, square, f"{sizes['rows']} × {sizes['cols']}", "a square array")
+    return Option(**sizes), entry["sram_bits"].whole(1, 10**18)
+
+
+def _check_tensors(entry: Entry, problem: Problem) -> dict[str, int]:
+    """Each tensor has a width that it may take."""
+    given = entry.table()
+    entry.known_keys(problem.network.tensors)
+    widths = {name: entry[name].whole(1, MOST_BITS) for name in problem.network.tensors}
+    for name, bits in widths.items():
+        allowed: tuple[int, ...] = (problem.choices.output_bits,)
+        if name not in problem.network.results:
+            allowed = problem.allowed(f"tensor:{name}")
+        entry.ledger.holds(given[name].where, bits in allowed, bits, f"one of {allowed}")
+    return widths
+
+
+def _check_widths(
+    rows: Entry, problem: Problem, totals: Totals, tensor_bits: dict[str, int]
+) -> None:
+    """Weights have widths that they may take; what shares a width has one."""
+    for source, bits in totals.weight_bits.items():
+        allowed = problem.allowed(source)
+        rows.ledger.holds(f"{rows.where} ({source!r})", bits in allowed, bits, f"one of {allowed}")
+    widths = {f"tensor:{name}": bits for name, bits in tensor_bits.items()} | totals.weight_bits
+    for first, *others in problem.classes:
+        for other in others:
+            where = f"{rows.where} ({other!r})"
+            rows.ledger.same(where, widths[other], widths[first])
+    if any(widths[source] not in problem.allowed(source) for source in problem.network.sources):
+        raise Unreadable  # its noise need not be known
+
+
+def _check_metrics(
+    entry: Entry,
+    problem: Problem,
+    totals: Totals,
+    tensor_bits: dict[str, int],
+    area_mm2: Fraction,
+) -> None:
+    entry.known_keys(METRICS)
+    expected = {
+        "latency_s": totals.latency_s,
+        "area_mm2": area_mm2,
+        "dram_bits": Fraction(totals.dram_bits),
+        "noise": total_noise(problem.network, totals.weight_bits, tensor_bits, problem.noise_of),
+        "model_bits": Fraction(totals.model_bits),
+        "bops": totals.bops,
+    }
+    for name, value in expected.items():
+        entry.ledger.close(f"{entry.where}.{name}", entry[name].number(least=0), value)
+    for name, limit in problem.budgets.items():
+        # Rounding of sums of floating-point numbers comes on top of the budget's own tolerance.
+        kept = expected[name] <= limit * (1 + 2 * BUDGET_TOLERANCE)
+        budget = f"at most the budget of {float(limit)!r}"
+        entry.ledger.holds(f"{entry.where}.{name}", kept, expected[name], budget)
+
+
+def _check_proof(entry: Entry, problem: Problem, value: Fraction) -> None:
+    """The proof's figures agree: bound ≤ objective, gap between them, status by the gap."""
+    ledger, where = entry.ledger, entry.where
+    entry.known_keys(("status", "objective", "bound", "gap", "ties_broken"))
+    objective, bound, gap = (entry[x].number(least=0) for x in ("objective", "bound", "gap"))
+    ledger.holds(
+        f"{where}.objective", objective == value, objective, f"metrics.{problem.objective}"
+    )
+    ledger.holds(f"{where}.bound", bound <= objective, bound, "at most the objective")
+    distance = (objective - bound) / objective if objective > 0 else Fraction(0)
+    ledger.close(f"{where}.gap", gap, distance)
+    status = "optimal" if gap <= OPTIMAL_GAP else "feasible"
+    ledger.same(f"{where}.status", entry["status"].value, status)
+    entry.get("ties_broken", False).flag()
+
+
+def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:
+    """Every hardware option is accounted for, once."""
+    ledger, where = entry.ledger, entry.where
+    entry.known_keys(("name", "version", "seconds", "method", *COUNTS))
+    entry["name"].text(), entry["version"].text(), entry["seconds"].number(least=0)
+    method = entry["method"].text(("search", "whole"))
+    counts = {key: entry[key].whole(0) for key in COUNTS}
+    ledger.same(f"{where}.considered", counts["considered"], len(problem.choices.options))
+    parts = counts["bounded_away"] + counts["solved"] + counts["left_open"]
+    expected = "bounded_away + solved + left_open"
+    ledger.holds(f"{where}.considered", counts["considered"] == parts, parts, expected)
+    closed = counts["left_open"] == 0 or proof["status"].value != "optimal"
+    closed = closed or proof["objective"].value == 0  # nothing is below 0
+    ledger.holds(f"{where}.left_open", closed, counts["left_open"], "0, as all is proven")
+    enough = counts["programmes"] >= counts["solved"] or method == "whole"
+    ledger.holds(f"{where}.programmes", enough, counts["programmes"], "one for each solved")

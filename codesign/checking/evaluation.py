@@ -1,0 +1,130 @@
+"""An evaluation file: its layers and totals against its own network and accelerator."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from codesign.checking.arithmetic import Array, default_noise
+from codesign.checking.figures import Platform, Totals, check_layers, total_noise
+from codesign.checking.network import Network, read_network
+from codesign.checking.problem import (
+    METRICS,
+    MOST_BITS,
+    MOST_SIDE,
+    UM2_PER_MM2,
+    Technology,
+    read_pe_fit,
+)
+from codesign.checking.reading import Entry
+
+FORMAT = "codesign-evaluation/1"
+KEYS = (
+    *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
+    "absent",
+)
+
+
+def check_evaluation(file: Entry) -> None:
+    """Compare every figure of an evaluation file.
+
+    The noise is compared with ``4^(−b)``: the file does not hold a table that may have been used.
+
+    Raises
+    ------
+    Unreadable
+        Something is so wrong that the rest cannot be compared; the findings say what.
+    """
+    file.known_keys(KEYS)
+    network, given = read_network(file["network"]), file["accelerator"]
+    platform = _platform(given, file["roofline"].text(("tiled", "ideal")) == "ideal")
+    file["tensor_bits"].known_keys(network.tensors)
+    tensor_bits = {name: file["tensor_bits"][name].whole(1, MOST_BITS) for name in network.tensors}
+    totals = check_layers(file["layers"], network, platform, tensor_bits)
+    expected = _metrics(given, platform, network, totals, tensor_bits)
+    metrics, absent = file["metrics"], file["absent"].table()
+    for name in METRICS:
+        known = name in expected
+        there = (name in metrics.table()) == known and (name in absent) != known
+        missing = "in metrics" if known else "in absent: it cannot be known"
+        file.ledger.holds(f"metrics.{name}", there, name, missing)
+        if not there or not known:
+            continue
+        value = metrics[name].number(least=0)
+        if name != "noise":
+            file.ledger.close(f"metrics.{name}", value, expected[name])
+        elif value != expected[name]:
+            file.ledger.notes.append("noise not compared: not by 4^(−bits), and no table is kept")
+
+
+def _optional(entry: Entry, most: int) -> int | None:
+    return None if entry.value is None else entry.whole(1, most)
+
+
+def _platform(entry: Entry, ideal: bool) -> Platform:
+    bandwidth = entry["dram_bits_per_s"]
+    sram_bits = _optional(entry["sram_bits"], 10**18)
+    if sram_bits is None and not ideal:
+        entry["sram_bits"].fault("a capacity: tiles need one")
+    return Platform(
+        array=Array(
+            entry["rows"].whole(1, MOST_SIDE),
+            entry["cols"].whole(1, MOST_SIDE),
+            entry["engine"].whole(),
+        ),
+        pe_weight_bits=entry["pe_weight_bits"].whole(1, MOST_BITS),
+        pe_activation_bits=entry["pe_activation_bits"].whole(1, MOST_BITS),
+        multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
+        clock_hz=entry["clock_hz"].number(above=0),
+        sram_bits=sram_bits,
+        dram_bits_per_s=None if bandwidth.value is None else bandwidth.number(above=0),
+        psum_bits=_optional(entry["psum_bits"], 1024),
+        ideal=ideal,
+    )
+
+
+def _metrics(
+    given: Entry,
+    platform: Platform,
+    network: Network,
+    totals: Totals,
+    tensor_bits: dict[str, int],
+) -> dict[str, Fraction]:
+    """All metrics that can be known."""
+    found = {
+        "dram_bits": Fraction(totals.dram_bits),
+        "model_bits": Fraction(totals.model_bits),
+    }
+    if platform.dram_bits_per_s is not None:
+        found["latency_s"] = totals.latency_s
+    if given["number_format"].text(("integer", "float")) == "integer":
+        noise = total_noise(network, totals.weight_bits, tensor_bits, lambda _, b: default_noise(b))
+        found |= {"bops": totals.bops, "noise": noise}
+    area_um2 = _area_um2(given, platform)
+    if area_um2 is not None:
+        found["area_mm2"] = area_um2 / UM2_PER_MM2
+    return found
+
+
+def _area_um2(given: Entry, platform: Platform) -> Fraction | None:
+    """Area of PE array and SRAM; None where a fit or a capacity is missing."""
+    fits, measured, array = given["technology"], given["pe_area_um2"], platform.array
+    if fits.value is None or platform.sram_bits is None:
+        return None
+    sram = fits["sram_fits"][fits["sram"].text()]
+    technology = Technology(
+        engine=fits.get("engine", 9).whole(),
+        pe=read_pe_fit(fits["pe_area_um2"]),
+        sram_slope=sram["slope"].number(above=0),
+        sram_intercept=sram["intercept"].number(),
+    )
+    if measured.value is not None:
+        pe_um2 = measured.number(above=0)
+    elif technology.engine != array.engine or given["number_format"].value != "integer":
+        return None
+    else:
+        pe_um2 = technology.pe_area_um2(platform.pe_weight_bits, platform.pe_activation_bits)
+        if pe_um2 <= 0:
+            return None
+    overhead = given["area_overhead"].number(above=0)
+    sram_um2 = technology.sram_slope * platform.sram_bits + technology.sram_intercept
+    return overhead * array.rows * array.cols * pe_um2 + sram_um2

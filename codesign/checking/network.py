@@ -1,0 +1,243 @@
+"""The network of a file: layers and tensors, and all they must satisfy among each other.
+
+Loop letters: ``N`` images, ``G`` groups, ``K`` output and ``C`` input channels per group, ``P × Q``
+output rows × columns, ``R × S`` kernel, ``H × W`` ifmap as stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from codesign.checking.findings import Unreadable
+from codesign.checking.reading import Entry
+
+LOOPS = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
+NAMES = ("name", "input", "output", "residuals", "weight_tensor")
+STEPS = ("stride", "dilation", "input_dilation")  # vertical and horizontal
+LATER = ("appended", "input_dilation", "moves", "parts")  # absent from older files
+MOST_MACS = 10**13  # of a layer
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as its file describes it; ``moves``: reads and writes only, without MACs."""
+
+    name: str
+    N: int
+    G: int
+    K: int
+    C: int
+    P: int
+    Q: int
+    R: int
+    S: int
+    H: int
+    W: int
+    stride: Pair
+    dilation: Pair
+    input_dilation: Pair
+    input: str
+    output: str
+    residuals: tuple[str, ...]
+    weight_tensor: str | None
+    appended: int
+    moves: bool
+    parts: tuple[tuple[str, int], ...]
+
+    @property
+    def owns_weights(self) -> bool:
+        """Whether it has weights of its own."""
+        return self.weight_tensor is None and not self.moves
+
+    @property
+    def weights(self) -> int:
+        """``G·K·C·R·S``: elements of the weight operand."""
+        return 0 if self.moves else self.G * self.K * self.C * self.R * self.S
+
+    @property
+    def macs(self) -> int:
+        """``N·G·K·C·R·S·P·Q``; none where data only moves."""
+        return self.N * self.P * self.Q * self.weights
+
+    @property
+    def ifmap(self) -> int:
+        """``N·G·C·H·W``: elements read."""
+        return self.N * self.G * self.C * self.H * self.W
+
+    @property
+    def outputs(self) -> int:
+        """``N·G·K·P·Q``: elements computed, before a fused pooling."""
+        return self.N * self.G * self.K * self.P * self.Q
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All tensors read."""
+        operand = () if self.weight_tensor is None else (self.weight_tensor,)
+        return (self.input, *operand, *self.residuals)
+
+    @property
+    def reach(self) -> Pair:
+        """Rows and columns that one dilated kernel covers."""
+        return (self.R - 1) * self.dilation[0] + 1, (self.S - 1) * self.dilation[1] + 1
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers in execution order over tensors of so many elements."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    tensors: dict[str, int]
+
+    @cached_property
+    def results(self) -> tuple[str, ...]:
+        """Tensors that no layer reads."""
+        read = {name for layer in self.layers for name in layer.reads}
+        return tuple(name for name in self.tensors if name not in read)
+
+    @cached_property
+    def inner(self) -> tuple[str, ...]:
+        """Tensors that some layer reads."""
+        return tuple(name for name in self.tensors if name not in self.results)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """What has a width and a noise of its own: inner tensors, then weights."""
+        weights = (f"weight:{layer.name}" for layer in self.layers if layer.owns_weights)
+        return (*(f"tensor:{name}" for name in self.inner), *weights)
+
+    def touched(self, layer: Layer, name: str) -> int:
+        """Elements of a tensor that a layer reads or writes: all, unless it says a part."""
+        return dict(layer.parts).get(name, self.tensors[name])
+
+
+def read_network(entry: Entry) -> Network:
+    """The network of a file, with all its faults noted.
+
+    Raises
+    ------
+    Unreadable
+        It is none, or contradicts itself.
+    """
+    entry.known_keys(("name", "layers", "tensors", "source"))
+    layers = tuple(_read_layer(item) for item in entry["layers"].items())
+    tensors = {name: x.whole() for name, x in entry["tensors"].table().items()}
+    network = Network(entry["name"].text(), layers, tensors)
+    faults = [*_name_faults(network)]
+    faults = faults or [*_order_faults(network)] + [
+        fault for layer in layers for fault in _shape_faults(network, layer)
+    ]
+    for name, found, expected in faults:
+        entry.ledger.wrong(f"{entry.where}.layers ({name!r})", found, expected)
+    if faults:
+        raise Unreadable
+    return network
+
+
+def _read_layer(entry: Entry) -> Layer:
+    entry.known_keys((*LOOPS, *NAMES, *STEPS, *LATER))
+    operand = entry["weight_tensor"]
+    return Layer(
+        **{letter: entry[letter].whole() for letter in LOOPS},
+        stride=_pair(entry["stride"]),
+        dilation=_pair(entry["dilation"]),
+        input_dilation=_pair(entry.get("input_dilation", 1)),
+        name=entry["name"].text(),
+        input=entry["input"].text(),
+        output=entry["output"].text(),
+        residuals=entry["residuals"].texts(),
+        weight_tensor=None if operand.value is None else operand.text(),
+        appended=entry.get("appended", 0).whole(0),
+        moves=entry.get("moves", False).flag(),
+        parts=tuple((k, x.whole()) for k, x in entry.get("parts", {}).table().items()),
+    )
+
+
+def _pair(entry: Entry) -> Pair:
+    """One number for both directions, or vertical and horizontal."""
+    if not isinstance(entry.value, list):
+        return entry.whole(), entry.whole()
+    both = [item.whole() for item in entry.items()]
+    if len(both) != 2:
+        entry.fault("a whole number, or two")
+    return both[0], both[1]
+
+
+Fault = tuple[str, object, str]  # layer or tensor, found, expected
+
+
+def _name_faults(network: Network) -> list[Fault]:
+    names = [layer.name for layer in network.layers]
+    used = {name for layer in network.layers for name in (*layer.reads, layer.output)}
+    faults: list[Fault] = [(n, n, "one layer of a name") for n in names if names.count(n) > 1]
+    for name in sorted(used ^ set(network.tensors)):
+        faults.append((name, name, "a declared tensor that a layer uses"))
+    if all(layer.moves for layer in network.layers):
+        faults.append((network.name, "only movements", "a layer that multiplies"))
+    return faults
+
+
+def _order_faults(network: Network) -> list[Fault]:
+    """One whole writer or several of parts; nothing read before it is written."""
+    faults: list[Fault] = []
+    writers: dict[str, list[Layer]] = {}
+    for layer in network.layers:
+        writers.setdefault(layer.output, []).append(layer)
+    for name, mine in writers.items():
+        written = sum(network.touched(layer, name) for layer in mine)
+        parts = all(name in dict(layer.parts) for layer in mine)
+        if written != network.tensors[name] or (len(mine) > 1 and not parts):
+            faults.append((name, written, f"{network.tensors[name]} elements written once each"))
+    left = {name: len(mine) for name, mine in writers.items()}
+    for layer in network.layers:
+        for name in layer.reads:
+            missing = left.get(name, 0)
+            if missing and (name not in dict(layer.parts) or missing == len(writers[name])):
+                faults.append((layer.name, name, "tensors read after they are written"))
+        left[layer.output] -= 1
+    return faults
+
+
+def _shape_faults(network: Network, layer: Layer) -> list[Fault]:
+    """Tensors as large as the loops say, windows that see data, movements without arithmetic."""
+    faults: list[Fault] = []
+
+    def must(right: bool, found: object, expected: str) -> None:
+        if not right:
+            faults.append((layer.name, found, expected))
+
+    parts = dict(layer.parts)
+    roles = [(layer.input, layer.ifmap)]
+    if layer.weight_tensor is not None:
+        roles.append((layer.weight_tensor, layer.weights))
+    for name, elements in roles:
+        if name not in parts:
+            must(network.tensors[name] == elements, network.tensors[name], f"{elements} elements")
+    for name, part in parts.items():
+        must(name in (*layer.reads, layer.output), name, "parts of tensors it touches")
+        must(part <= network.tensors.get(name, 0), part, "no more than the tensor has")
+        read = max((elements for role, elements in roles if role == name), default=part)
+        must(part == read, part, f"{read} elements, as its shape reads")
+    must(
+        layer.output not in parts or layer.output not in layer.reads,
+        layer.output,
+        "an output that it does not read",
+    )
+    written = network.touched(layer, layer.output)
+    must(written <= layer.outputs + layer.appended, written, "no more than it computes")
+    for name in layer.residuals:
+        read = network.touched(layer, name)
+        must(read <= layer.outputs, read, "a residual no larger than the outputs")
+    if layer.moves:
+        plain = {layer.R, layer.S, *layer.stride, *layer.dilation, *layer.input_dilation} == {1}
+        must(plain and layer.weight_tensor is None, "arithmetic", "a movement without any")
+        return faults
+    must(layer.macs <= MOST_MACS, layer.macs, f"at most {MOST_MACS} MACs")
+    for axis, out, size in ((0, layer.P, layer.H), (1, layer.Q, layer.W)):
+        reach, stored = layer.reach[axis], size * layer.input_dilation[axis]
+        needed = (out - 1) * layer.stride[axis] + reach
+        must(needed <= stored + 2 * (reach - 1), needed, f"windows within {stored} and padding")
+    return faults

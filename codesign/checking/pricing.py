@@ -1,0 +1,159 @@
+"""What widths cost at given prices: every layer's table, in whole numbers.
+
+Each metric is counted in a unit that makes its values whole: latency in ``1/(clock·bandwidth)``
+parts of a second (numerators), noise in the common denominator of its table, bit operations in
+``2^-40``, their logarithm rounded down. Prices are fractions; times a common denominator they are
+whole numbers too. So every sum and comparison is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from codesign.checking.arithmetic import bops
+from codesign.checking.couplings import Couplings, Key, LayerScope
+from codesign.checking.problem import BUDGET_TOLERANCE, Problem
+
+PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
+BOPS_PARTS = 2**40
+Vector = tuple[int, ...]  # metrics that matter, in their units
+Pairs = Mapping[tuple[int, int], tuple[int, int] | None]  # cycles and traffic of operand widths
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a design must stay within to be better than claimed.
+
+    Attributes
+    ----------
+    objective : str
+    below : Fraction
+        The claim: no design within the budgets has a smaller objective.
+    limits : mapping of str to Fraction
+        The budgets, with their tolerance.
+    """
+
+    objective: str
+    below: Fraction
+    limits: Mapping[str, Fraction]
+
+    @staticmethod
+    def of(problem: Problem, below: Fraction) -> Threshold:
+        """The claim that no design of a problem has an objective smaller than ``below``."""
+        limits = {name: x * (1 + BUDGET_TOLERANCE) for name, x in problem.budgets.items()}
+        return Threshold(problem.objective, below, limits)
+
+    def passed(self, name: str, value: Fraction) -> bool:
+        """Whether a metric alone is too large for a better design."""
+        if name in self.limits and value > self.limits[name]:
+            return True
+        return name == self.objective and value >= self.below
+
+
+class Units:
+    """Whole-number units of the metrics that an objective and budgets make matter.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Those metrics, in the order of `PRICED`.
+    unit : mapping of str to Fraction
+        Of each, in its physical unit.
+    cycle, bit : int
+        Units of latency that a cycle takes, and a bit moved.
+    """
+
+    def __init__(self, problem: Problem, names: Iterable[str]) -> None:
+        self.problem = problem
+        wanted = set(names)
+        self.names = tuple(name for name in PRICED if name in wanted)
+        clock, rate = problem.clock_hz, problem.dram_bits_per_s
+        self.cycle = clock.denominator * rate.numerator
+        self.bit = rate.denominator * clock.numerator
+        sources = problem.network.sources
+        noises = (problem.noise_of(x, b).denominator for x in sources for b in problem.allowed(x))
+        self.unit = {
+            "latency_s": Fraction(1, clock.numerator * rate.numerator),
+            "dram_bits": Fraction(1),
+            "noise": Fraction(1, math.lcm(*noises)),
+            "model_bits": Fraction(1),
+            "bops": Fraction(1, BOPS_PARTS),
+        }
+
+    def vector(self, **metrics: int) -> Vector:
+        """Those of the metrics given that matter."""
+        return tuple(metrics.get(name, 0) for name in self.names)
+
+    def noise(self, source: str, bits: int) -> int:
+        """Of one source, in its unit."""
+        return int(self.problem.noise_of(source, bits) / self.unit["noise"])
+
+
+class Prices:
+    """Prices on metrics, and what a better design would cost at most.
+
+    ``prices · metrics`` of a design that is better than claimed is below ``most`` (not above it,
+    where the objective has no price). Both in whole multiples of a common unit.
+
+    Raises
+    ------
+    ValueError
+        A price on a metric that nothing limits.
+    """
+
+    def __init__(self, units: Units, threshold: Threshold, given: Mapping[str, Fraction]) -> None:
+        most, each = Fraction(0), []
+        for name in units.names:
+            price = given.get(name, Fraction(0))
+            each.append(price * units.unit[name])
+            if not price:
+                continue
+            if name == threshold.objective:
+                most += price * threshold.below
+            else:
+                most += price * threshold.limits[name]
+        if not {name for name, price in given.items() if price} <= set(units.names):
+            raise ValueError("a price on what nothing limits")
+        scale = math.lcm(*(price.denominator for price in each))
+        self.each = tuple(int(price * scale) for price in each)
+        self.most = math.floor(most * scale)
+        strict = bool(given.get(threshold.objective)) and self.most == most * scale
+        self.most -= strict  # whole values below, or at most, the limit
+
+    def of(self, vector: Vector) -> int:
+        """What a vector of metrics costs."""
+        return sum(price * x for price, x in zip(self.each, vector, strict=True))
+
+
+def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs, key: Key) -> list[Vector]:
+    """Metrics of a layer at a key, one for each choice of operands that runs."""
+    bw_given, ba_given, further = key
+    layer, found = scope.layer, []
+    for bw in scope.free_weights if bw_given is None else (bw_given,):
+        for ba in scope.free_inputs if ba_given is None else (ba_given,):
+            priced = pairs.get((bw, ba))
+            if priced is None:
+                continue
+            cycles, moved = priced[0], priced[1] + further
+            owns = layer.owns_weights
+            vector = units.vector(
+                latency_s=max(cycles * units.cycle, moved * units.bit),
+                dram_bits=moved,
+                noise=units.noise(f"weight:{layer.name}", bw) if owns else 0,
+                model_bits=layer.weights * bw if owns else 0,
+                bops=math.floor(bops(layer, bw, ba) * BOPS_PARTS),
+            )
+            found.append(vector)
+    return found
+
+
+def own_vectors(units: Units, couplings: Couplings, variable: int) -> list[Vector]:
+    """Metrics of a variable alone, at each of its widths: the noise of its tensors."""
+    tensors = [x for x in couplings.variables[variable] if x.startswith("tensor:")]
+    return [
+        units.vector(noise=sum(units.noise(x, bits) for x in tensors))
+        for bits in couplings.domains[variable]
+    ]

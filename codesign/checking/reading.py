@@ -1,0 +1,111 @@
+"""Parsed JSON read entry by entry: each value by its kind and range, each fault with its path."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, NoReturn
+
+from codesign.checking.findings import Ledger, Unreadable
+
+MOST_COUNT = 10**9  # of a loop bound or the elements of a tensor
+MOST = 10**30  # of any number
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value with its path in the file.
+
+    Methods that read a value as a kind note a finding and raise `Unreadable` where it is none.
+    """
+
+    where: str
+    value: Any
+    ledger: Ledger
+
+    def fault(self, expected: str) -> NoReturn:
+        """Note that this is not what is expected, and give up on what depends on it."""
+        self.ledger.wrong(self.where or "file", self.value, expected)
+        raise Unreadable
+
+    def __getitem__(self, key: str) -> Entry:
+        """The entry of a table; it must be there."""
+        table = self.table()
+        if key not in table:
+            self.ledger.wrong(f"{self.where}.{key}".lstrip("."), None, "an entry: it is missing")
+            raise Unreadable
+        return table[key]
+
+    def get(self, key: str, default: Any) -> Entry:
+        """The entry of a table, or a default in its place."""
+        table = self.table()
+        return table.get(key) or Entry(f"{self.where}.{key}".lstrip("."), default, self.ledger)
+
+    def table(self) -> dict[str, Entry]:
+        """Entries by key."""
+        if not isinstance(self.value, dict):
+            self.fault("a table")
+        dot = f"{self.where}." if self.where else ""
+        return {key: Entry(f"{dot}{key}", x, self.ledger) for key, x in self.value.items()}
+
+    def known_keys(self, known: Iterable[str]) -> None:
+        """Note every key of a table that is none of those known."""
+        for key, entry in self.table().items():
+            if key not in known:
+                self.ledger.wrong(entry.where, entry.value, "no entry of this name")
+
+    def items(self) -> list[Entry]:
+        """Entries of a list; tables that have a name with it in their path."""
+        if not isinstance(self.value, list):
+            self.fault("a list")
+        found = []
+        for n, value in enumerate(self.value):
+            name = value.get("name") if isinstance(value, dict) else None
+            named = f" ({name!r})" if isinstance(name, str) else ""
+            found.append(Entry(f"{self.where}[{n}]{named}", value, self.ledger))
+        return found
+
+    def whole(self, least: int = 1, most: int = MOST_COUNT) -> int:
+        """A whole number within a range."""
+        if type(self.value) is not int or not least <= self.value <= most:
+            self.fault(f"a whole number from {least} to {most:.4g}")
+        return int(self.value)
+
+    def number(self, above: int | None = None, least: int | None = None) -> Fraction:
+        """A finite number, exactly: above, or at least, what is said."""
+        value = self.value
+        if type(value) is float and math.isfinite(value):
+            value = Fraction(value)
+        elif type(value) is not int:
+            self.fault("a number")
+        if abs(value) > MOST or (above is not None and value <= above):
+            self.fault("a number" if above is None else f"a number above {above}")
+        if least is not None and value < least:
+            self.fault(f"a number of at least {least}")
+        return Fraction(value)
+
+    def text(self, known: Iterable[str] | None = None) -> str:
+        """A text; one of those known."""
+        if not isinstance(self.value, str) or (known is not None and self.value not in known):
+            self.fault("a text" if known is None else f"one of {', '.join(known)}")
+        return str(self.value)
+
+    def flag(self) -> bool:
+        """True or false."""
+        if not isinstance(self.value, bool):
+            self.fault("true or false")
+        return bool(self.value)
+
+    def texts(self) -> tuple[str, ...]:
+        """A list of texts."""
+        return tuple(item.text() for item in self.items())
+
+    def ascending(self, most: int) -> tuple[int, ...]:
+        """A list of one or more whole numbers from 1, each larger than the one before."""
+        numbers = tuple(item.whole(1, most) for item in self.items())
+        if not numbers or any(a >= b for a, b in pairwise(numbers)):
+            self.fault("one or more whole numbers, ascending")
+        return numbers

@@ -1,0 +1,16 @@
+"""What a check found, in lines for people."""
+
+from __future__ import annotations
+
+from codesign.checking.findings import Report
+
+
+def report_lines(name: str, report: Report) -> list[str]:
+    """A line for each finding, for each note, and one for the outcome."""
+    lines = [f"{name}: {finding}" for finding in report.findings]
+    lines += [f"{name}: {note}" for note in report.notes]
+    if report.holds:
+        return [*lines, f"{name}: all {report.figures} figures hold"]
+    wrong = len(report.findings)
+    things = "thing is" if wrong == 1 else "things are"
+    return [*lines, f"{name}: {wrong} {things} wrong, {report.figures} figures were compared"]

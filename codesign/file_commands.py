@@ -1,0 +1,167 @@
+"""Commands that read a file: check, explain, fit, import and show.
+
+Only click and the standard library are imported up here, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from codesign import flags
+from codesign.options import CHECK, EXPLAIN, FIT, IMPORT
+from codesign.terminal import PROVEN, UNPROVEN, WRONG, print_parts, result_parts, watched
+
+KINDS = ("networks", "technologies", "memories", "accelerators")
+
+
+class KindOrResult(click.Choice):  # type: ignore[type-arg]
+    """A kind of description, or a file of a result."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | Path:
+        """The file where the text ends in .json, else the kind."""
+        if str(value).endswith(".json"):
+            return Path(value)
+        return str(super().convert(value, param, ctx))
+
+
+@click.command(params=[*EXPLAIN])
+def explain(**given: Any) -> int:
+    """Explain a proven design: what binds, what every budget is worth, what comes next.
+
+    DESIGN is a file that solve --out has written. Its problem is solved again with one thing
+    changed at a time, each budget, DRAM bandwidth and clock by a step down and up, and without its
+    PE array, its PEs' widths and its SRAM.
+    """
+    from codesign.design import Design
+    from codesign.explain_report import explanation_parts
+
+    flags.check_files({**given, "csv": given["design"], "out": None})
+    design = Design.load(given["design"])
+    with watched(given, "step_line") as on_step:
+        found = design.explain(step=given["step"], on_step=on_step)
+    try:
+        if given["plot"] is not None:
+            found.plot(given["plot"])
+    finally:  # a full disk does not cost the result
+        if given["json"]:
+            from codesign.explanation_file import to_json
+
+            click.echo(to_json(found), nl=False)
+        else:
+            print_parts(explanation_parts(found))
+    return PROVEN
+
+
+@click.command(params=[*FIT])
+def fit(**given: Any) -> int:
+    """Fit areas measured to a technology for solve.
+
+    CSV has one heading line. PEs: bw, ba (bits), n, m (input and output channels of 3×3 kernels),
+    area_um2; fitted against their BOPS. SRAMs: bits, area_um2.
+    """
+    from codesign.fit_report import fit_parts
+    from codesign.fits import fit_area
+    from codesign.specs import load_technology
+
+    flags.check_files(given)
+    rest = load_technology(flags.name_or_path(given["technology"]))
+    result = fit_area(
+        given["measured"],
+        kind=given["kind"],
+        relative=given["relative"],
+        form="quadratic" if given["quadratic"] else "linear",
+        engine=given["engine"],
+        name=given["name"],
+    )
+    try:
+        if given["out"] is not None:
+            result.save(given["out"], rest)
+        if given["plot"] is not None:
+            result.plot(given["plot"])
+    finally:  # a full disk does not cost the result
+        print_parts(fit_parts(result))
+    return PROVEN
+
+
+@click.command(params=[*CHECK])
+def check(**given: Any) -> int:
+    """Recompute every figure of FILE, a design or an evaluation, without solver and search.
+
+    With --deep, prove again that no design is better: in exact arithmetic, by a certificate that
+    solve has written.
+
+    \b
+    Exit codes: 0 all holds             4 all holds, but the certificate relies on the solver
+                1 something is wrong: what and where is printed
+                2 bad input
+    """
+    from codesign.checking import check as check_file
+    from codesign.checking.wording import report_lines
+
+    if given["deep"] != (given["certificate"] is not None):
+        raise click.UsageError("--deep and --certificate FILE belong together; give both.")
+    report = check_file(given["file"], given["certificate"])
+    click.echo("\n".join(report_lines(str(given["file"]), report)))
+    if not report.holds:
+        return WRONG
+    return UNPROVEN if report.proven is False else PROVEN
+
+
+@click.command("import", params=[click.Argument(["network"], metavar="MODEL"), *IMPORT])
+def import_model(**given: Any) -> int:
+    """Show the network in MODEL, an ONNX file, layer by layer, and write it as TOML.
+
+    A symbolic dimension needs its size: --dim, or --batch for the first of the first input.
+    With --keep-widths, the widths declared are shown as options for solve.
+    """
+    from codesign import catalogue
+    from codesign.network_file import to_toml
+    from codesign.text_files import write_whole
+
+    flags.check_files({**given, "network": None, "csv": Path(given["network"]), "plot": None})
+    found = flags.imported(Path(given["network"]), given)
+    pins = found.pins if given["keep_widths"] else {}
+    try:
+        if given["out"] is not None:
+            write_whole(given["out"], to_toml(found.network, found.notes))
+    finally:  # a full disk does not cost the result
+        print_parts(catalogue.imported_parts(found.network, found.notes, pins))
+    return PROVEN
+
+
+@click.command()
+@click.argument("kind", type=KindOrResult(KINDS), required=False, metavar="[KIND]")
+@click.argument("name", required=False, metavar="[NAME]")
+def show(kind: str | Path | None, name: str | None) -> None:
+    """List what is shipped, or show one description, or a result.
+
+    KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a file:
+    TOML, for a network also ONNX. In place of both, a file of a design, an evaluation or an
+    assignment (.json).
+    """
+    from codesign import catalogue, specs
+
+    load: dict[str, Callable[[str | Path], Any]] = {
+        "networks": specs.load_network,
+        "technologies": specs.load_technology,
+        "memories": specs.load_memory,
+        "accelerators": specs.load_accelerator,
+    }
+    if isinstance(kind, Path):
+        from codesign.result_files import load_result
+
+        if name is not None:
+            raise click.UsageError(f"Got unexpected extra argument ({name})")
+        print_parts(result_parts(load_result(kind), quiet=False))
+    elif kind is None:
+        print_parts(catalogue.kinds_parts({kind: specs.shipped(kind) for kind in KINDS}))
+    elif name is None:
+        print_parts(catalogue.catalogue([load[kind](name) for name in specs.shipped(kind)]))
+    else:
+        print_parts(catalogue.description(load[kind](flags.name_or_path(name))))

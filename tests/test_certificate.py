@@ -1,0 +1,532 @@
+"""Certificates: true ones verify, and nothing makes a false claim pass."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import oracle
+import pytest
+from command_line import BUDGET, SMALL, run
+from random_problems import Case, random_case, steep_case
+
+import codesign
+from codesign import Choices, Design, Problem, SpecError, certify, load_network
+from codesign.checking import Report, check_content
+from codesign.checking.arithmetic import Array
+from codesign.checking.certificate import FORMAT, MOST_PARTIAL, Verifier
+from codesign.checking.enumerating import TooMany, unbeaten
+from codesign.checking.findings import Ledger
+from codesign.checking.network import Layer as CheckedLayer
+from codesign.checking.offers import Group
+from codesign.checking.pricing import Prices
+from codesign.checking.problem import Option, read_problem
+from codesign.checking.problem import Problem as CheckedProblem
+from codesign.checking.reading import Entry
+from codesign.checking.sweeping import price_all, sweep_up
+from codesign.checking.tilings import Stairs, ideal_traffic
+from codesign.design_file import problem_to_dict, to_dict
+from codesign.errors import InfeasibleError
+from codesign.text_files import digest
+
+PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
+
+
+def written(content: Any) -> Any:
+    """Content as JSON has it, anew for each use."""
+    return json.loads(json.dumps(content))
+
+
+def deep(design: Any, certificate: Any) -> Report:
+    """The deep check of a design file's content."""
+    return check_content(design, "design.json", certificate, "given.certificate")
+
+
+def problem_of(seed: int) -> Case:
+    """Random tiny problems of every kind."""
+    if seed % 3 == 0:
+        return steep_case(seed)
+    return random_case(seed, moving=seed % 2 == 0, sharing=seed % 5 < 2)
+
+
+def as_checked(problem: Problem) -> CheckedProblem:
+    """A problem as the check reads it."""
+    return read_problem(Entry("problem", written(problem_to_dict(problem)), Ledger()))
+
+
+@cache
+def solved(seed: int) -> Design | None:
+    """The best design of a random problem, if there is one."""
+    try:
+        return codesign.solve(problem_of(seed).problem)
+    except InfeasibleError:
+        return None
+
+
+@cache
+def tiny_texts() -> tuple[str, str]:
+    """Design and certificate files of a problem with several groups, one by enumeration."""
+    for seed in range(200):
+        design = solved(seed)
+        if design is None or design.problem.objective != "latency_s":
+            continue
+        certificate = certify(design).to_dict()
+        ways = [group["by"] for group in certificate["groups"]]
+        if len(ways) > 2 and "enumeration" in ways and "bound" in ways:
+            return json.dumps(to_dict(design)), json.dumps(certificate)
+    raise AssertionError("no such problem")
+
+
+def tiny() -> tuple[Any, Any]:
+    """Their content, anew for each use."""
+    design, certificate = tiny_texts()
+    return json.loads(design), json.loads(certificate)
+
+
+# --- true claims are proven ---------------------------------------------------------------------
+
+
+def certify_and_check(design: Design) -> None:
+    """The certificate of a design proves it, and says so."""
+    certificate = certify(design)
+    report = deep(written(to_dict(design)), written(certificate.to_dict()))
+    assert report.findings == ()
+    assert report.proven
+    assert any(note.startswith("proven in exact arithmetic") for note in report.notes)
+    assert certificate.trusted == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(5))
+def test_random_designs_are_proven(block: int) -> None:
+    found = [solved(seed) for seed in range(block * 12, block * 12 + 12)]
+    designs = [design for design in found if design is not None]
+    assert len(designs) > 4
+    for design in designs:
+        certify_and_check(design)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(20))
+def test_many_random_designs_are_proven(block: int) -> None:
+    for seed in range(1000 + block * 50, 1050 + block * 50):
+        design = solved(seed)
+        if design is not None:
+            certify_and_check(design)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["latency_s", "area_mm2", "noise", "model_bits"])
+def test_a_shipped_network_is_proven(objective: Any) -> None:
+    choices = Choices(
+        rows=(8, 16, 32), cols=(8, 16, 64), weight_bits=(4, 6, 8), activation_bits=(4, 6, 8)
+    )
+    budgets: dict[Any, float] = {"area_mm2": 6.0, "latency_s": 1.5e-3, "noise": 0.01}
+    budgets.pop(objective, None)
+    problem = Problem(
+        network=load_network("resnet18"), choices=choices, objective=objective, budgets=budgets
+    )
+    certify_and_check(codesign.solve(problem))
+
+
+@pytest.mark.slow
+def test_the_default_space_is_proven() -> None:
+    problem = Problem(
+        network=load_network("resnet18"), quality="uniform:6", budgets={"area_mm2": 6.0}
+    )
+    design = codesign.solve(problem)
+    assert design.solver.considered == 7056
+    certify_and_check(design)
+
+
+def test_an_unfinished_proof_is_certified_as_far_as_it_claims() -> None:
+    found = solved(next(seed for seed in range(200) if solved(seed) is not None))
+    assert found is not None
+    bound = found.proof.objective * 0.8
+    proof = replace(
+        found.proof,
+        status="feasible",
+        bound=bound,
+        gap=(found.proof.objective - bound) / found.proof.objective,
+    )
+    unfinished = replace(found, proof=proof)
+    report = deep(written(to_dict(unfinished)), written(certify(unfinished).to_dict()))
+    assert report.proven
+    assert report.holds
+
+
+# --- false claims are not -----------------------------------------------------------------------
+
+
+def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Fraction]:
+    """Prices of any size on what the objective and the budgets make matter."""
+    names = [name for name in PRICED if name in (problem.objective, *problem.budgets)]
+    return {name: Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-15, 5)))) for name in names}
+
+
+def groups_with(rng: random.Random, problem: CheckedProblem, option: Option) -> Iterator[Group]:
+    """Groups that an option is in: alone, with all others, and in between."""
+    arrays = [*dict.fromkeys((x.rows, x.cols) for x in problem.choices.options)]
+    pe_bits = [
+        *dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in problem.choices.options)
+    ]
+    mine = (option[:2], option[2:])
+    yield Group((mine[0],), (mine[1],))
+    for ideal in (False, True):
+        some = [x for x in arrays if rng.random() < 0.5 or x == mine[0]]
+        yield Group(tuple(some), tuple(pe_bits), ideal)
+    yield Group(tuple(arrays), tuple(pe_bits))
+
+
+def closes(verifier: Verifier, group: Group, prices: dict[str, Fraction], most: int) -> bool:
+    """Whether a claim is accepted."""
+    try:
+        return verifier.closed(group, prices, most)
+    except TooMany:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(4))
+def test_no_prices_prove_what_is_false(block: int) -> None:
+    """A claim just above the true optimum, by plain enumeration, at any prices, groups and cuts."""
+    rng, tried = random.Random(block), 0
+    for seed in range(block * 25, block * 25 + 25):
+        problem, points = problem_of(seed)
+        best = oracle.best(points, problem.objective, problem.budgets)
+        if best is None:
+            continue
+        checked = as_checked(problem)
+        option = Option(*best.hardware)
+        claim = Fraction(best.value(problem.objective)) * (1 + Fraction(1, 10**9)) + Fraction(
+            1, 10**40
+        )
+        network = checked.network
+        cuts = [
+            (layer.name, rng.choice(network.sources))
+            for layer in network.layers
+            if rng.random() < 0.3
+        ]
+        for verifier in (Verifier(checked, claim), Verifier(checked, claim, cuts)):
+            for group in groups_with(rng, checked, option):
+                prices = random_prices(rng, checked)
+                assert not closes(verifier, group, prices, 0), seed
+                assert not closes(verifier, group, prices, 50_000), seed
+                tried += 1
+    assert tried > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(4))
+def test_enumeration_proves_what_is_true(block: int) -> None:
+    """At any prices that leave few enough choices: the optimum itself is never beaten."""
+    rng, proven = random.Random(block), 0
+    for seed in range(block * 25, block * 25 + 25):
+        problem, points = problem_of(seed)
+        best = oracle.best(points, problem.objective, problem.budgets)
+        if best is None:
+            continue
+        checked = as_checked(problem)
+        claim = Fraction(best.value(problem.objective)) * (1 - Fraction(1, 10**8))
+        option = Option(*best.hardware)
+        single = Group((option[:2],), (option[2:],))
+        try:
+            assert Verifier(checked, claim).closed(single, random_prices(rng, checked), 10**5), seed
+            proven += 1
+        except TooMany:
+            continue
+    assert proven > 10
+
+
+def worse_design() -> tuple[Any, Any]:
+    """A design file whose figures all hold, but which is not the best, and the true certificate.
+
+    Found by solving with some widths pinned, then written as an answer to the problem without.
+    """
+    for seed in range(300):
+        best = solved(seed)
+        if best is None or best.problem.objective != "latency_s":
+            continue
+        for source in best.problem.noise_sources:
+            for bits in best.problem.allowed_bits(source):
+                pinned = {**best.problem.choices.pinned, source: bits}
+                choices = replace(best.problem.choices, pinned=pinned)
+                try:
+                    worse = codesign.solve(replace(best.problem, choices=choices))
+                except (InfeasibleError, SpecError):
+                    continue
+                if worse.proof.objective > best.proof.objective * 1.01:
+                    content = written(to_dict(worse))
+                    content["problem"] = written(problem_to_dict(best.problem))
+                    content["problem_sha256"] = digest(content["problem"])
+                    return content, written(certify(best).to_dict())
+    raise AssertionError("no such problem")
+
+
+def test_a_design_that_is_not_the_best_is_refused() -> None:
+    worse, certificate = worse_design()
+    assert check_content(worse, "worse.json").holds
+    report = deep(worse, certificate)
+    assert not report.holds
+    assert not report.proven
+    assert [finding.where for finding in report.findings] == ["certificate.bound"]
+    certificate["bound"] = worse["proof"]["objective"] * (1 - 1e-7)
+    report = deep(worse, certificate)
+    assert not report.proven
+    assert any(".groups" in finding.where for finding in report.findings)
+
+
+@pytest.mark.slow
+def test_no_multiplier_makes_a_false_claim_pass() -> None:
+    worse, certificate = worse_design()
+    certificate["bound"] = worse["proof"]["objective"] * (1 - 1e-7)
+    rng = random.Random(4)
+    for _ in range(60):
+        altered = copy.deepcopy(certificate)
+        for group in altered["groups"]:
+            group["by"] = rng.choice(("bound", "enumeration"))
+            group["tilings"] = rng.choice(("any", "fitting"))
+            for name in group["prices"]:
+                group["prices"][name] *= rng.choice((0, 1, 1.01, 0.9, 10 ** rng.uniform(-6, 6)))
+        report = deep(worse, altered)
+        assert report.proven is False
+        assert not report.holds
+
+
+# --- altered certificates -----------------------------------------------------------------------
+
+
+def test_the_tiny_one_is_proven() -> None:
+    assert deep(*tiny()).proven
+
+
+def test_every_group_is_needed() -> None:
+    design, certificate = tiny()
+    covered = 0
+    for n, group in enumerate(certificate["groups"]):
+        altered = copy.deepcopy(certificate)
+        del altered["groups"][n]
+        report = deep(design, altered)
+        assert not report.holds
+        assert "no argument for" in str(report.findings[-1])
+        for key in ("arrays", "pe_bits"):
+            for place in range(len(group[key])):
+                altered = copy.deepcopy(certificate)
+                del altered["groups"][n][key][place]
+                assert not deep(design, altered).holds
+                covered += 1
+    assert covered >= 2 * len(certificate["groups"])
+
+
+def test_options_taken_on_trust_are_no_proof() -> None:
+    design, certificate = tiny()
+    group = certificate["groups"].pop()
+    certificate["trusted"] = [[*a, *b] for a, b in product(group["arrays"], group["pe_bits"])]
+    report = deep(design, certificate)
+    assert report.holds
+    assert report.proven is False
+    assert any("HiGHS" in note and "not proven" in note for note in report.notes)
+
+
+def test_altered_multipliers_are_weighed_anew() -> None:
+    design, certificate = tiny()
+    told = set()
+    for n, group in enumerate(certificate["groups"]):
+        for name, price in group["prices"].items():
+            for other in (0.0, price * 1e-3, price * 1.5, price * 1e3, -price, 1e-300, 1e29):
+                altered = copy.deepcopy(certificate)
+                altered["groups"][n]["prices"][name] = other
+                report = deep(design, altered)
+                assert report.proven == report.holds  # the claim is true: either is right
+                assert other >= 0 or not report.holds
+                told.add(report.holds)
+    assert told == {True, False}
+
+
+def test_a_price_on_what_nothing_limits_is_refused() -> None:
+    design, certificate = tiny()
+    free = next(name for name in PRICED if name not in (*design["problem"]["budgets"], "latency_s"))
+    certificate["groups"][0]["prices"][free] = 1.0
+    report = deep(design, certificate)
+    assert f"prices.{free}" in str(report.findings[0])
+
+
+@pytest.mark.parametrize("bound", [0.0, 0.5, 1 - 2e-6, 1.1])
+def test_a_bound_that_is_not_the_claimed_one(bound: float) -> None:
+    design, certificate = tiny()
+    certificate["bound"] = design["proof"]["objective"] * bound
+    report = deep(design, certificate)
+    assert [finding.where for finding in report.findings] == ["certificate.bound"]
+
+
+def test_a_figure_that_is_wrong_ends_it() -> None:
+    design, certificate = tiny()
+    design["metrics"]["noise"] *= 1.5
+    report = deep(design, certificate)
+    assert not report.holds
+    assert report.proven is False
+
+
+def test_anything_in_place_of_any_entry_is_told_not_raised() -> None:
+    design, certificate = tiny()
+    strange = (None, True, [], {}, "", "x\x1b[0m", -1, 0, 7, 1e300, float("inf"), [[]], {"a": 1})
+
+    def entries(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        for key in node if isinstance(node, dict) else range(len(node)):
+            yield (*path, key)
+            if isinstance(node[key], dict | list):
+                yield from entries(node[key], (*path, key))
+
+    rng = random.Random(3)
+    for path in entries(certificate):
+        for other in rng.sample(strange, 4):
+            if path == ("format",):
+                continue
+            altered = copy.deepcopy(certificate)
+            place = altered
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = other
+            report = deep(design, altered)
+            assert all(str(finding).isprintable() for finding in report.findings)
+            assert report.proven == report.holds
+
+
+@pytest.mark.parametrize("content", [[], 3, {}, {"format": "codesign-design/1"}])
+def test_what_is_no_certificate_is_refused(content: Any) -> None:
+    with pytest.raises(SpecError, match=f"^given.certificate: format .* expected {FORMAT}"):
+        deep(tiny()[0], content)
+
+
+# --- the parts, against the oracle's ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_least_traffic_is_that_of_the_oracle(seed: int) -> None:
+    problem = random_case(seed, moving=seed % 2 == 0).problem
+    layers: tuple[CheckedLayer, ...] = as_checked(problem).network.layers
+    widths = (1, 3, 4, 8)
+    for layer, checked in zip(problem.network.layers, layers, strict=True):
+        if layer.moves:
+            continue
+        for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4), (5, 8, 1)):
+            stairs = Stairs(checked, Array(rows, cols, engine), widths)
+            costs = oracle.layer_costs(layer, rows, cols, engine)
+            for bw, ba in product(widths, repeat=2):
+                steps = oracle.best_tilings(layer, costs, bw, ba)
+                for need, traffic in steps:
+                    assert stairs.least_traffic(bw, ba, need) == traffic
+                    before = [moved for held, moved in steps if held < need]
+                    assert stairs.least_traffic(bw, ba, need - 1) == min(before, default=None)
+                assert ideal_traffic(checked).bits(bw, ba, 0) <= steps[-1][1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(24))
+def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
+    problem, points = problem_of(seed)
+    problem = replace(problem, quality=None, budgets=dict.fromkeys(PRICED, 1e20))
+    checked, rng = as_checked(problem), random.Random(seed)
+    verifier = Verifier(checked, Fraction(10**20))
+    for option in checked.choices.options[:6]:
+        mine = [point for point in points if point.hardware == option]
+        prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in PRICED}
+        scaled = Prices(verifier.units, verifier.threshold, prices)
+        group = Group((option[:2],), (option[2:],))
+        pairs = verifier.offers.pairs(group)
+        costs = price_all(verifier.couplings, verifier.units, scaled, pairs)
+        least = sweep_up(verifier.couplings, costs).least
+        if not mine:
+            assert least > scaled.most
+            continue
+        expected = min(
+            math.fsum(float(prices[name]) * point.value(name) for name in PRICED) for point in mine
+        )
+        units = [verifier.units.unit[name] for name in PRICED]
+        unit = prices["dram_bits"] * units[1] / scaled.each[1]
+        assert float(least * unit) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("dimensions", [0, 1, 2, 3, 4])
+def test_unbeaten_labels(dimensions: int) -> None:
+    rng = random.Random(dimensions)
+    for _ in range(200):
+        labels = [
+            tuple(rng.randint(0, 6) for _ in range(dimensions)) for _ in range(rng.randint(0, 30))
+        ]
+        expected = {
+            mine
+            for mine in labels
+            if not any(
+                other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
+                for other in labels
+            )
+        }
+        found = unbeaten(labels)
+        assert set(found) == expected
+        assert len(found) == len(expected)
+
+
+def test_there_is_a_limit_to_enumeration() -> None:
+    design, certificate = tiny()
+    assert MOST_PARTIAL > 10**6
+    problem = read_problem(Entry("problem", design["problem"], Ledger()))
+    verifier = Verifier(problem, Fraction(certificate["bound"]))
+    choices = problem.choices
+    every = Group(
+        tuple(product(choices.rows, choices.cols)),
+        tuple(product(choices.pe_weight_bits, choices.pe_activation_bits)),
+    )
+    with pytest.raises(TooMany):
+        verifier.closed(every, {}, 1)
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def test_the_command(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    design, certificate = tmp_path / "design.json", tmp_path / "proof.json"
+    files = ("--out", str(design), "--certificate", str(certificate))
+    code, _, err = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--quiet", *files)
+    assert (code, err) == (0, "")
+    deep_check = ("check", str(design), "--deep", "--certificate", str(certificate))
+    code, out, err = run(capsys, *deep_check)
+    assert (code, err) == (0, "")
+    assert "proven in exact arithmetic: none of " in out
+    assert out.endswith("figures hold\n")
+    content = json.loads(certificate.read_text())
+    groups = content["groups"]
+    every = [[*a, *b] for g in groups for a, b in product(g["arrays"], g["pe_bits"])]
+    certificate.write_text(json.dumps({**content, "groups": [], "trusted": every}))
+    code, out, _ = run(capsys, *deep_check)
+    assert code == 4
+    assert "the certificate takes HiGHS's word" in out
+    certificate.write_text(json.dumps({**content, "groups": []}))
+    assert run(capsys, *deep_check)[0] == 1
+
+
+@pytest.mark.parametrize("words", [["--deep"], ["--certificate", "x.json"]])
+def test_deep_and_certificate_belong_together(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "check", "design.json", *words)
+    assert (code, out) == (2, "")
+    assert "belong together" in err
+
+
+def test_a_certificate_that_cannot_be_written(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "none" / "proof.json")
+    code, _, err = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--certificate", path)
+    assert code == 2
+    assert "no folder" in err
