@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.checking.certificate import FORMAT, GAP, Verifier
-from codesign.checking.enumerating import MOST_PARTIAL, TooMany
+from codesign.checking.enumerating import MOST_WORK, TooMany
 from codesign.checking.findings import Ledger
 from codesign.checking.offers import Group
 from codesign.checking.problem import Option, read_problem
@@ -159,7 +159,7 @@ class _Certifier:
             return Group(tuple(arrays), tuple(pe_bits))
 
         batch = self.search.batch(options, self.sram[options])
-        most = A_FEW if near else MOST_PARTIAL
+        most = A_FEW if near else MOST_WORK
         return [int(options[n]) for n in self._close(batch, group, near, most)]
 
     # Groups -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import codesign
 from codesign import Choices, Design, Problem, SpecError, certify, load_network
 from codesign.checking import Report, check_content
 from codesign.checking.arithmetic import Array
-from codesign.checking.certificate import FORMAT, MOST_PARTIAL, Verifier
+from codesign.checking.certificate import FORMAT, MOST_WORK, Verifier
 from codesign.checking.enumerating import TooMany, unbeaten
 from codesign.checking.findings import Ledger
 from codesign.checking.network import Layer as CheckedLayer
@@ -478,7 +478,7 @@ def test_unbeaten_labels(dimensions: int) -> None:
 
 def test_there_is_a_limit_to_enumeration() -> None:
     design, certificate = tiny()
-    assert MOST_PARTIAL > 10**6
+    assert MOST_WORK > 10**6
     problem = read_problem(Entry("problem", design["problem"], Ledger()))
     verifier = Verifier(problem, Fraction(certificate["bound"]))
     choices = problem.choices

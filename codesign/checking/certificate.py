@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codesign.checking.couplings import Couplings
-from codesign.checking.enumerating import MOST_PARTIAL, Enumeration, TooMany
+from codesign.checking.enumerating import MOST_WORK, Enumeration, TooMany
 from codesign.checking.findings import Unreadable
 from codesign.checking.offers import Group, Offers
 from codesign.checking.pricing import Prices, Threshold, Units
@@ -85,8 +85,8 @@ class Verifier:
             return True
         if not most:
             return False
-        run = Enumeration(self.couplings, self.units, prices, costs, swept, most)
-        return not run.better(self.threshold)
+        run = Enumeration(self.couplings, self.units, self.threshold, prices, costs, most)
+        return not run.better()
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,11 @@ def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
         if name in names
     }
     by = item["by"]
-    most = MOST_PARTIAL if by.text(("bound", "enumeration")) == "enumeration" else 0
+    most = MOST_WORK if by.text(("bound", "enumeration")) == "enumeration" else 0
     try:
         closed = verifier.closed(group, given, most)
     except TooMany:
-        by.fault(f"a group that {most} partial choices settle")
+        by.fault(f"a group that looking at {most} partial choices settles")
     return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
 
 

@@ -4,7 +4,8 @@ Where the priced bound does not settle a claim (budgets leave a duality gap), ch
 cost is within what a better design may cost are enumerated: step by step in the order of the
 elimination, partial choices as vectors of metrics. Dropped is a partial choice
 
-- that costs too much at the prices, together with the least the rest can cost;
+- that costs too much together with the least that the rest can cost, at the prices or in one
+  metric alone;
 - to which another one of the same widths towards the rest is as good in every metric.
 
 If none that keeps every limit is left at the end, no better design exists.
@@ -13,14 +14,14 @@ If none that keeps every limit is left at the end, no better design exists.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 from codesign.checking.couplings import Couplings, Step
 from codesign.checking.pricing import Prices, Threshold, Units, Vector, own_vectors
-from codesign.checking.sweeping import Costs, Sweep, Table, sweep_down, with_outside
+from codesign.checking.sweeping import Costs, sweep_down, sweep_up, with_outside
 
-MOST_PARTIAL = 2_000_000  # partial choices looked at, before giving up
+MOST_WORK = 2_000_000  # partial choices made or compared, before giving up
 Labels = list[Vector]
 
 
@@ -28,86 +29,122 @@ class TooMany(Exception):
     """Raised where there is too much to enumerate."""
 
 
-@dataclass
+class Ceiling:
+    """What a better design cannot exceed, and what whole choices take of it at least.
+
+    Attributes
+    ----------
+    prices : Prices
+        Of the metrics: those that the bound was found at, or of one metric alone.
+    totals : list of lists of int
+        For each step, at each entry of its joint table, the least of a whole choice.
+    """
+
+    def __init__(self, couplings: Couplings, prices: Prices, costs: Costs) -> None:
+        self.prices = prices
+        swept = sweep_up(couplings, costs)
+        outside = sweep_down(couplings, swept)
+        self.totals = [
+            with_outside(couplings, step, swept.joints[n], outside[n])
+            for n, step in enumerate(couplings.steps)
+        ]
+
+
 class Enumeration:
     """One run over the steps of an elimination.
 
-    ``most``: partial choices to look at before giving up.
+    Parameters
+    ----------
+    most : int
+        Partial choices to make or compare before giving up.
     """
 
-    couplings: Couplings
-    units: Units
-    prices: Prices
-    costs: Costs
-    swept: Sweep
-    most: int = MOST_PARTIAL
-    looked_at: int = 0
+    def __init__(
+        self,
+        couplings: Couplings,
+        units: Units,
+        threshold: Threshold,
+        prices: Prices,
+        costs: Costs,
+        most: int = MOST_WORK,
+    ) -> None:
+        self.couplings, self.units = couplings, units
+        self.vectors, self.most, self.work = costs.vectors, most, 0
+        self.ceilings = [Ceiling(couplings, prices, costs)]
+        for name in units.names:
+            alone = Prices(units, threshold, {name: Fraction(1)})
+            priced = costs.at(couplings, units, alone)
+            self.ceilings.append(Ceiling(couplings, alone, priced))
 
-    def better(self, threshold: Threshold) -> Labels:
-        """Metrics of choices better than a claim, or as good as one not enumerated.
+    def better(self) -> Labels:
+        """Metrics of choices that beat the claim; of several as good as each other, some.
 
         Raises
         ------
         TooMany
         """
-        outside = sweep_down(self.couplings, self.swept)
         messages: list[dict[int, Labels]] = []
-        whole: list[Labels] = [
-            unbeaten(self.costs.vectors[n][self.couplings.layers[n].entries[0]])
+        whole = [
+            self._unbeaten(self.vectors[n][self.couplings.layers[n].entries[0]])
             for n in self.couplings.alone
         ]
         for n, step in enumerate(self.couplings.steps):
-            totals = with_outside(self.couplings, step, self.swept.joints[n], outside[n])
-            messages.append(self._step(step, totals, messages))
+            messages.append(self._step(n, step, messages))
             if not step.rest:
                 whole.append(messages[-1].get(0, []))
+        mosts = [ceiling.prices.most for ceiling in self.ceilings]
         labels: Labels = [self.units.vector()]
         for part in whole:
-            labels = unbeaten(self._added(labels, part, self.prices.most))
-        return [x for x in labels if not self._passed(x, threshold)]
+            labels = self._added(labels, part, mosts)
+        return labels
 
-    def _step(
-        self, step: Step, totals: Table, messages: list[dict[int, Labels]]
-    ) -> dict[int, Labels]:
+    def _step(self, n: int, step: Step, messages: list[dict[int, Labels]]) -> dict[int, Labels]:
         """Partial choices up to a step, by their widths towards the rest."""
         own = own_vectors(self.units, self.couplings, step.variable)
         width = len(self.couplings.domains[step.variable])
+        each = [(ceiling.prices, ceiling.totals[n]) for ceiling in self.ceilings]
         found: dict[int, Labels] = {}
-        for entry, total in enumerate(totals):
-            slack = self.prices.most - total
-            if slack < 0:
+        for entry in range(step.size):
+            slack = [prices.most - totals[entry] for prices, totals in each]
+            if min(slack) < 0:
                 continue
             parts = [
-                self.costs.vectors[n][self.couplings.layers[n].entries[places[entry]]]
-                for n, places in step.layers
+                self.vectors[i][self.couplings.layers[i].entries[places[entry]]]
+                for i, places in step.layers
             ]
-            parts += [messages[n].get(places[entry], []) for n, places in step.messages]
+            parts += [messages[m].get(places[entry], []) for m, places in step.messages]
             labels = [own[step.own[entry]]]
-            least = self.prices.of(labels[0])
+            mosts = [prices.of(labels[0]) + x for (prices, _), x in zip(each, slack, strict=True)]
             for part in sorted(parts, key=len):
-                least += min(map(self.prices.of, part), default=0)
-                labels = unbeaten(self._added(labels, part, least + slack))
+                for i, (prices, _) in enumerate(each):
+                    mosts[i] += min(map(prices.of, part), default=0)
+                labels = self._added(labels, part, mosts)
             found.setdefault(entry // width, []).extend(labels)
-        return {rest: unbeaten(labels) for rest, labels in found.items()}
+        return {rest: self._unbeaten(labels) for rest, labels in found.items()}
 
-    def _added(self, labels: Labels, part: Labels, most: int) -> Labels:
-        """Every sum of two that costs no more than it may."""
-        self.looked_at += len(labels) * len(part)
-        if self.looked_at > self.most:
+    def _added(self, labels: Labels, part: Labels, mosts: list[int]) -> Labels:
+        """Every sum of two below every ceiling, but for those beaten."""
+        self._count(len(labels) * len(part))
+        sums = [tuple(map(sum, zip(x, y, strict=True))) for x in labels for y in part]
+        for ceiling, most in reversed([*zip(self.ceilings, mosts, strict=True)]):
+            of = ceiling.prices.of
+            sums = [x for x in sums if of(x) <= most]
+        return self._unbeaten(sums)
+
+    def _unbeaten(self, labels: Iterable[Vector]) -> Labels:
+        return unbeaten(labels, self._count)
+
+    def _count(self, work: int) -> None:
+        self.work += work
+        if self.work > self.most:
             raise TooMany
-        sums = (tuple(a + b for a, b in zip(x, y, strict=True)) for x in labels for y in part)
-        return [x for x in sums if self.prices.of(x) <= most]
-
-    def _passed(self, vector: Vector, threshold: Threshold) -> bool:
-        """Whether some metric alone is too large for a better design."""
-        return any(
-            threshold.passed(name, x * self.units.unit[name])
-            for name, x in zip(self.units.names, vector, strict=True)
-        )
 
 
-def unbeaten(labels: Iterable[Vector]) -> Labels:
-    """Those to which no other is as good in every metric; of equal ones, one."""
+def unbeaten(labels: Iterable[Vector], count: Callable[[int], None] = lambda work: None) -> Labels:
+    """Those to which no other is as good in every metric; of equal ones, one.
+
+    ``count`` is told of the comparisons made, four of which are about the work of one choice.
+    """
     ascending = sorted(set(labels))
     dimensions = len(ascending[0]) if ascending else 0
     if dimensions == 0:
@@ -116,6 +153,7 @@ def unbeaten(labels: Iterable[Vector]) -> Labels:
         return _unbeaten_in_space(ascending)
     kept: Labels = []
     for mine in ascending:
+        count(len(kept) // 4)
         if not any(all(a <= b for a, b in zip(other, mine, strict=True)) for other in kept):
             kept.append(mine)
     return kept

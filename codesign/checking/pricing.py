@@ -46,12 +46,6 @@ class Threshold:
         limits = {name: x * (1 + BUDGET_TOLERANCE) for name, x in problem.budgets.items()}
         return Threshold(problem.objective, below, limits)
 
-    def passed(self, name: str, value: Fraction) -> bool:
-        """Whether a metric alone is too large for a better design."""
-        if name in self.limits and value > self.limits[name]:
-            return True
-        return name == self.objective and value >= self.below
-
 
 class Units:
     """Whole-number units of the metrics that an objective and budgets make matter.

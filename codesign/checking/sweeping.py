@@ -41,6 +41,10 @@ class Costs:
     layers: tuple[Table, ...]
     own: tuple[Table, ...]
 
+    def at(self, couplings: Couplings, units: Units, prices: Prices) -> Costs:
+        """The same choices at other prices."""
+        return _priced(couplings, units, prices, self.vectors)
+
 
 def price_all(couplings: Couplings, units: Units, prices: Prices, pairs: list[Pairs]) -> Costs:
     """Tables at prices; what cannot run costs more than any better design.
@@ -50,10 +54,8 @@ def price_all(couplings: Couplings, units: Units, prices: Prices, pairs: list[Pa
     pairs : list of Pairs
         For each layer.
     """
-    never = prices.most + 1
     known: dict[tuple[object, ...], list[list[Vector]]] = {}
-    priced: dict[int, Table] = {}
-    vectors, layers = [], []
+    vectors = []
     for scope, mine in zip(couplings.layers, pairs, strict=True):
         layer = scope.layer
         noises = layer.name if layer.owns_weights and units.problem.sensitivity else None
@@ -61,17 +63,25 @@ def price_all(couplings: Couplings, units: Units, prices: Prices, pairs: list[Pa
         kind = (id(mine), scope.keys, scope.free_weights, scope.free_inputs, noises, work)
         if kind not in known:
             known[kind] = [layer_vectors(units, scope, mine, key) for key in scope.keys]
-        each = known[kind]
-        if id(each) not in priced:
-            priced[id(each)] = [min(map(prices.of, found), default=never) for found in each]
-        at_key = priced[id(each)]
-        vectors.append(each)
-        layers.append([at_key[entry] for entry in scope.entries])
+        vectors.append(known[kind])
+    return _priced(couplings, units, prices, tuple(vectors))
+
+
+def _priced(
+    couplings: Couplings, units: Units, prices: Prices, vectors: tuple[list[list[Vector]], ...]
+) -> Costs:
+    never = prices.most + 1
+    known: dict[int, Table] = {}
+    layers = []
+    for scope, each in zip(couplings.layers, vectors, strict=True):
+        if id(each) not in known:
+            known[id(each)] = [min(map(prices.of, found), default=never) for found in each]
+        layers.append([known[id(each)][entry] for entry in scope.entries])
     own = [
         [prices.of(vector) for vector in own_vectors(units, couplings, v)]
         for v in range(len(couplings.variables))
     ]
-    return Costs(tuple(vectors), tuple(layers), tuple(own))
+    return Costs(vectors, tuple(layers), tuple(own))
 
 
 @dataclass(frozen=True)
