@@ -124,7 +124,21 @@ class _Certifier:
 
     def certificate(self) -> Certificate:
         """Close all options that have any SRAM at all; those without need no argument."""
-        options = self._close_shapes(np.flatnonzero(self.sram >= 1))
+        options = np.flatnonzero(self.sram >= 1)
+        if self.found.bound > 0 or not self._close_below_nothing(options):
+            self._close_all(options)
+        return self.found
+
+    def _close_below_nothing(self, options: Ints) -> bool:
+        """Close all options at once where the claim is that nothing is below 0."""
+        choices = [self._option(int(n)) for n in options]
+        arrays = tuple(dict.fromkeys((x.rows, x.cols) for x in choices))
+        pe_bits = tuple(dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in choices))
+        free = np.zeros(len(self.search.dual.limited))
+        return self._note(Group(arrays, pe_bits, ideal=True), free, 0)
+
+    def _close_all(self, options: Ints) -> None:
+        options = self._close_shapes(options)
         left: list[int] = []
         for shape in np.unique(self.space.shape_of[options]):
             left += self._close_options(options[self.space.shape_of[options] == shape], NEAR)
@@ -133,7 +147,6 @@ class _Certifier:
         for each in np.unique(pair):
             for option in self._close_options(options[pair == each], 0.0):
                 self.found.trusted.append(self._option(option))
-        return self.found
 
     def _close_shapes(self, options: Ints) -> Ints:
         """Close array shapes with ideal tilings; the options left over."""

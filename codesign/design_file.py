@@ -20,7 +20,7 @@ from codesign.technology import Technology
 from codesign.text_files import digest, read_json, write_whole
 
 FORMAT = "codesign-design/1"
-SEAL = "problem_sha256"  # which problem was solved; compared by `codesign.check` alone
+SEAL = "sha256"  # of all but the seconds taken; compared by `codesign.check` alone
 PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "network",
     "clock_hz",
@@ -36,18 +36,18 @@ LATER_CHOICES = ("shared", "tied")  # absent from older files, which knew no oth
 
 def to_dict(design: Design) -> dict[str, Any]:
     """The design file's content."""
-    problem = problem_to_dict(design.problem)
-    return {
+    solver = asdict(design.solver)
+    content = {
         "format": FORMAT,
-        "problem": problem,
-        SEAL: digest(problem),
+        "problem": problem_to_dict(design.problem),
         "hardware": asdict(design.hardware),
         "tensor_bits": dict(design.tensor_bits),
         "layers": [asdict(layer) for layer in design.layer_designs],
         "metrics": dict(design.metrics),
         "proof": asdict(design.proof),
-        "solver": asdict(design.solver),
     }
+    untimed = {key: value for key, value in solver.items() if key != "seconds"}
+    return {**content, "solver": solver, SEAL: digest({**content, "solver": untimed})}
 
 
 def from_dict(data: Any, where: str) -> Design:

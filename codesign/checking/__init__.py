@@ -11,7 +11,8 @@ Checked are
 - of each layer: a legal tile, cycles, SRAM need, DRAM traffic by operand, times, the roof;
 - the totals, the budgets (kept up to a relative 2·10⁻⁹), the noise budget against the quality;
 - the proof: bound, gap and status agree, and every hardware option is accounted for;
-- the digest of the problem, so that the question is the one that was answered.
+- the digest of the file, so that what follows from nothing else (looser budgets, choices not made)
+  is what was written; only the seconds taken are free.
 
 With a certificate, written by ``codesign solve --certificate``, the design's optimality is proven
 again by another route, see `codesign.checking.certificate`.

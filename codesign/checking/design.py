@@ -21,8 +21,8 @@ from codesign.text_files import digest
 
 FORMAT = "codesign-design/1"
 KEYS = (
-    *("format", "problem", "problem_sha256", "hardware", "tensor_bits", "layers", "metrics"),
-    *("proof", "solver"),
+    *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
+    "sha256",
 )
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
 OPTIMAL_GAP = Fraction(1e-6)
@@ -61,12 +61,15 @@ def check_design(file: Entry) -> Problem:
 
 
 def _check_seal(file: Entry) -> None:
-    """The problem is the one that was solved, down to what no figure depends on."""
-    if "problem_sha256" not in file.table():
-        file.ledger.notes.append("no digest of the problem: what no figure depends on is unchecked")
+    """The file is the one that was written, down to what follows from nothing else."""
+    content = dict(file.value)
+    if "sha256" not in content:
+        file.ledger.notes.append("no digest of the file: what follows from nothing else may differ")
         return
-    sealed, problem = file["problem_sha256"], file["problem"].value
-    file.ledger.same(sealed.where, sealed.text(), digest(problem))
+    sealed, solver = file["sha256"], file["solver"].table()
+    content["solver"] = {key: entry.value for key, entry in solver.items() if key != "seconds"}
+    del content["sha256"]
+    file.ledger.same(sealed.where, sealed.text(), digest(content))
 
 
 def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:
