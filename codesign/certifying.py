@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -39,6 +40,7 @@ from codesign.text_files import write_whole
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 ToGroup = Callable[[list[int]], Group]
+OnStep = Callable[[str], None]
 
 CLEAR = 1e-9  # relative; a floating-point bound this far above the claim is worth verifying
 AIM = 1.02  # prices are improved until their bound is so many times the claim
@@ -88,13 +90,25 @@ class Certificate:
         write_whole(Path(path), json.dumps(self.to_dict(), ensure_ascii=False) + "\n")
 
 
-def certify(design: Design) -> Certificate:
-    """A certificate of a design's optimality, or of its bound where it is not proven optimal."""
-    return _Certifier(design).certificate()
+def certify(
+    design: Design, *, time_limit_s: float | None = None, on_step: OnStep | None = None
+) -> Certificate:
+    """A certificate of a design's optimality, or of its bound where it is not proven optimal.
+
+    Parameters
+    ----------
+    time_limit_s : float, optional
+        Seconds, after which all options still open are left to the solver's word.
+    on_step : callable, optional
+        Told in words how many hardware options are closed.
+    """
+    until = math.inf if time_limit_s is None else time.monotonic() + time_limit_s
+    return _Certifier(design, until, on_step).certificate()
 
 
 class _Certifier:
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, until: float, on_step: OnStep | None) -> None:
+        self.until, self.on_step, self.closed = until, on_step, 0
         proof, problem = design.proof, design.problem
         claim = proof.objective if proof.status == "optimal" else proof.bound
         below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
@@ -204,9 +218,10 @@ class _Certifier:
         left, stack = [], [rows] if rows else []
         while stack:
             mine = stack.pop()
-            if self._closes(mine, every, prices, group, most):
+            in_time = time.monotonic() < self.until
+            if in_time and self._closes(mine, every, prices, group, most):
                 continue
-            if len(mine) == 1:
+            if len(mine) == 1 or not in_time:
                 left += mine
                 continue
             half = len(mine) // 2
@@ -251,4 +266,8 @@ class _Certifier:
                 "by": "enumeration" if most else "bound",
             }
         )
+        self.closed += len(group.arrays) * len(group.pe_bits)
+        if self.on_step is not None:
+            total = len(self.space)
+            self.on_step(f"{min(self.closed, total)} of {total} hardware options")
         return True

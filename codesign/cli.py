@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,7 +107,7 @@ def solve(**given: Any) -> int:
     design = _solved(problem, given)
     _hand_over(design, given)
     if given["certificate"] is not None:
-        _certify(design, given["certificate"])
+        _certify(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
 
 
@@ -300,14 +299,15 @@ def _solved(problem: Problem, given: dict[str, Any]) -> Design:
         )
 
 
-def _certify(design: Design, path: Path) -> None:
+def _certify(design: Design, given: dict[str, Any]) -> None:
     """Write a certificate; say if parts of the proof are left out."""
     from codesign.certifying import certify
 
-    certificate = certify(design)
-    certificate.save(path)
-    if certificate.trusted:
-        count = f"{len(certificate.trusted)} of {design.solver.considered} hardware options"
+    with watched(given, "certificate_line") as on_step:
+        found = certify(design, time_limit_s=given["time_limit_s"], on_step=on_step)
+    found.save(given["certificate"])
+    if found.trusted:
+        count = f"{len(found.trusted)} of {design.solver.considered} hardware options"
         click.echo(f"codesign: the certificate leaves {count} to the solver's word", err=True)
 
 

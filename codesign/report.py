@@ -373,6 +373,11 @@ def step_line(words: str | None, seconds: float) -> Text:
     return Text(f"{seconds:.0f} s, solving: {words or 'the problem as it is'}")
 
 
+def certificate_line(words: str | None, seconds: float) -> Text:
+    """``12 s, certifying: 5120 of 7056 hardware options``."""
+    return Text(f"{seconds:.0f} s, certifying: {words or 'bounding array shapes'}")
+
+
 def progress_line(progress: Progress | None, seconds: float) -> Text:
     """``12 s, latency: best 0.712 ms, bound 0.65 ms, gap 8.7 %``."""
     return _progress_line(progress, seconds, "bounding all hardware options", "no design yet")

@@ -163,6 +163,24 @@ def test_an_unfinished_proof_is_certified_as_far_as_it_claims() -> None:
     assert report.holds
 
 
+def test_out_of_time_the_rest_is_left_to_the_solver() -> None:
+    design = next(x for x in map(solved, range(200)) if x is not None and x.proof.objective > 0)
+    certificate = certify(design, time_limit_s=1e-9)
+    assert certificate.groups == []
+    assert certificate.trusted != []
+    report = deep(written(to_dict(design)), written(certificate.to_dict()))
+    assert report.holds
+    assert report.proven is False
+
+
+def test_steps_are_told() -> None:
+    design = next(x for x in map(solved, range(200)) if x is not None and x.proof.objective > 0)
+    told: list[str] = []
+    certificate = certify(design, on_step=told.append)
+    assert len(told) == len(certificate.groups)
+    assert told[-1].endswith(f" of {design.solver.considered} hardware options")
+
+
 # --- false claims are not -----------------------------------------------------------------------
 
 

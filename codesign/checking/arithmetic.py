@@ -103,6 +103,7 @@ def cycles(layer: Layer, array: Array) -> int:
     return layer.N * layer.P * layer.Q * passes * groups * folds
 
 
+@cache
 def precision_passes(bw: int, ba: int, pe_weight_bits: int, pe_activation_bits: int) -> int:
     """``⌈bw/Bw⌉·⌈ba/Ba⌉``."""
     return ceil_div(bw, pe_weight_bits) * ceil_div(ba, pe_activation_bits)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
 
 from codesign.checking.arithmetic import bops
 from codesign.checking.couplings import Couplings, Key, LayerScope
@@ -76,6 +77,7 @@ class Units:
             "model_bits": Fraction(1),
             "bops": Fraction(1, BOPS_PARTS),
         }
+        self._noise: dict[tuple[str, int], int] = {}
 
     def vector(self, **metrics: int) -> Vector:
         """Those of the metrics given that matter."""
@@ -83,7 +85,10 @@ class Units:
 
     def noise(self, source: str, bits: int) -> int:
         """Of one source, in its unit."""
-        return int(self.problem.noise_of(source, bits) / self.unit["noise"])
+        key = source, bits
+        if key not in self._noise:
+            self._noise[key] = int(self.problem.noise_of(source, bits) / self.unit["noise"])
+        return self._noise[key]
 
 
 class Prices:
@@ -119,13 +124,14 @@ class Prices:
 
     def of(self, vector: Vector) -> int:
         """What a vector of metrics costs."""
-        return sum(price * x for price, x in zip(self.each, vector, strict=True))
+        return sum(map(mul, self.each, vector))
 
 
 def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs, key: Key) -> list[Vector]:
     """Metrics of a layer at a key, one for each choice of operands that runs."""
     bw_given, ba_given, further = key
     layer, found = scope.layer, []
+    counted = "bops" in units.names
     for bw in scope.free_weights if bw_given is None else (bw_given,):
         for ba in scope.free_inputs if ba_given is None else (ba_given,):
             priced = pairs.get((bw, ba))
@@ -138,7 +144,7 @@ def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs, key: Key) -> li
                 dram_bits=moved,
                 noise=units.noise(f"weight:{layer.name}", bw) if owns else 0,
                 model_bits=layer.weights * bw if owns else 0,
-                bops=math.floor(bops(layer, bw, ba) * BOPS_PARTS),
+                bops=math.floor(bops(layer, bw, ba) * BOPS_PARTS) if counted else 0,
             )
             found.append(vector)
     return found
