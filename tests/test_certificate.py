@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,50 +15,26 @@ from typing import Any
 
 import oracle
 import pytest
+from certified import PRICED, as_checked, problem_of, written
 from command_line import BUDGET, SMALL, run
-from random_problems import Case, random_case, steep_case
 
 import codesign
 from codesign import Choices, Design, Problem, SpecError, certify, load_network
 from codesign.checking import Report, check_content
-from codesign.checking.arithmetic import Array
 from codesign.checking.certificate import FORMAT, MOST_WORK, Verifier
-from codesign.checking.enumerating import TooMany, unbeaten
+from codesign.checking.enumerating import TooMany
 from codesign.checking.findings import Ledger
-from codesign.checking.network import Layer as CheckedLayer
 from codesign.checking.offers import Group
-from codesign.checking.pricing import Prices
 from codesign.checking.problem import Option, read_problem
 from codesign.checking.problem import Problem as CheckedProblem
 from codesign.checking.reading import Entry
-from codesign.checking.sweeping import price_all, sweep_up
-from codesign.checking.tilings import Stairs, ideal_traffic
-from codesign.design_file import problem_to_dict, to_dict
+from codesign.design_file import to_dict
 from codesign.errors import InfeasibleError
-
-PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
-
-
-def written(content: Any) -> Any:
-    """Content as JSON has it, anew for each use."""
-    return json.loads(json.dumps(content))
 
 
 def deep(design: Any, certificate: Any) -> Report:
     """The deep check of a design file's content."""
     return check_content(design, "design.json", certificate, "given.certificate")
-
-
-def problem_of(seed: int) -> Case:
-    """Random tiny problems of every kind."""
-    if seed % 3 == 0:
-        return steep_case(seed)
-    return random_case(seed, moving=seed % 2 == 0, sharing=seed % 5 < 2)
-
-
-def as_checked(problem: Problem) -> CheckedProblem:
-    """A problem as the check reads it."""
-    return read_problem(Entry("problem", written(problem_to_dict(problem)), Ledger()))
 
 
 @cache
@@ -420,75 +395,6 @@ def test_anything_in_place_of_any_entry_is_told_not_raised() -> None:
 def test_what_is_no_certificate_is_refused(content: Any) -> None:
     with pytest.raises(SpecError, match=f"^given.certificate: format .* expected {FORMAT}"):
         deep(tiny()[0], content)
-
-
-# --- the parts, against the oracle's ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_least_traffic_is_that_of_the_oracle(seed: int) -> None:
-    problem = random_case(seed, moving=seed % 2 == 0).problem
-    layers: tuple[CheckedLayer, ...] = as_checked(problem).network.layers
-    widths = (1, 3, 4, 8)
-    for layer, checked in zip(problem.network.layers, layers, strict=True):
-        if layer.moves:
-            continue
-        for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4), (5, 8, 1)):
-            stairs = Stairs(checked, Array(rows, cols, engine), widths)
-            costs = oracle.layer_costs(layer, rows, cols, engine)
-            for bw, ba in product(widths, repeat=2):
-                steps = oracle.best_tilings(layer, costs, bw, ba)
-                for need, traffic in steps:
-                    assert stairs.least_traffic(bw, ba, need) == traffic
-                    before = [moved for held, moved in steps if held < need]
-                    assert stairs.least_traffic(bw, ba, need - 1) == min(before, default=None)
-                assert ideal_traffic(checked).bits(bw, ba, 0) <= steps[-1][1]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(24))
-def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
-    problem, points = problem_of(seed)
-    problem = replace(problem, quality=None, budgets=dict.fromkeys(PRICED, 1e20))
-    checked, rng = as_checked(problem), random.Random(seed)
-    verifier = Verifier(checked, Fraction(10**20))
-    for option in checked.choices.options[:6]:
-        mine = [point for point in points if point.hardware == option]
-        prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in PRICED}
-        scaled = Prices(verifier.units, verifier.threshold, prices)
-        group = Group((option[:2],), (option[2:],))
-        pairs = verifier.offers.pairs(group)
-        costs = price_all(verifier.couplings, verifier.units, scaled, pairs)
-        least = sweep_up(verifier.couplings, costs).least
-        if not mine:
-            assert least > scaled.most
-            continue
-        expected = min(
-            math.fsum(float(prices[name]) * point.value(name) for name in PRICED) for point in mine
-        )
-        units = [verifier.units.unit[name] for name in PRICED]
-        unit = prices["dram_bits"] * units[1] / scaled.each[1]
-        assert float(least * unit) == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.parametrize("dimensions", [0, 1, 2, 3, 4])
-def test_unbeaten_labels(dimensions: int) -> None:
-    rng = random.Random(dimensions)
-    for _ in range(200):
-        labels = [
-            tuple(rng.randint(0, 6) for _ in range(dimensions)) for _ in range(rng.randint(0, 30))
-        ]
-        expected = {
-            mine
-            for mine in labels
-            if not any(
-                other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
-                for other in labels
-            )
-        }
-        found = unbeaten(labels)
-        assert set(found) == expected
-        assert len(found) == len(expected)
 
 
 def test_there_is_a_limit_to_enumeration() -> None:

@@ -1,0 +1,89 @@
+"""The parts of a certificate's verification, against the oracle's plain enumeration."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+
+import oracle
+import pytest
+from certified import PRICED, as_checked, problem_of
+from random_problems import random_case
+
+from codesign.checking.arithmetic import Array
+from codesign.checking.certificate import Verifier
+from codesign.checking.enumerating import unbeaten
+from codesign.checking.network import Layer as CheckedLayer
+from codesign.checking.offers import Group
+from codesign.checking.pricing import Prices
+from codesign.checking.sweeping import price_all, sweep_up
+from codesign.checking.tilings import Stairs, ideal_traffic
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_least_traffic_is_that_of_the_oracle(seed: int) -> None:
+    problem = random_case(seed, moving=seed % 2 == 0).problem
+    layers: tuple[CheckedLayer, ...] = as_checked(problem).network.layers
+    widths = (1, 3, 4, 8)
+    for layer, checked in zip(problem.network.layers, layers, strict=True):
+        if layer.moves:
+            continue
+        for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4), (5, 8, 1)):
+            stairs = Stairs(checked, Array(rows, cols, engine), widths)
+            costs = oracle.layer_costs(layer, rows, cols, engine)
+            for bw, ba in product(widths, repeat=2):
+                steps = oracle.best_tilings(layer, costs, bw, ba)
+                for need, traffic in steps:
+                    assert stairs.least_traffic(bw, ba, need) == traffic
+                    before = [moved for held, moved in steps if held < need]
+                    assert stairs.least_traffic(bw, ba, need - 1) == min(before, default=None)
+                assert ideal_traffic(checked).bits(bw, ba, 0) <= steps[-1][1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(24))
+def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
+    problem, points = problem_of(seed)
+    problem = replace(problem, quality=None, budgets=dict.fromkeys(PRICED, 1e20))
+    checked, rng = as_checked(problem), random.Random(seed)
+    verifier = Verifier(checked, Fraction(10**20))
+    for option in checked.choices.options[:6]:
+        mine = [point for point in points if point.hardware == option]
+        prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in PRICED}
+        scaled = Prices(verifier.units, verifier.threshold, prices)
+        group = Group((option[:2],), (option[2:],))
+        pairs = verifier.offers.pairs(group)
+        costs = price_all(verifier.couplings, verifier.units, scaled, pairs)
+        least = sweep_up(verifier.couplings, costs).least
+        if not mine:
+            assert least > scaled.most
+            continue
+        expected = min(
+            math.fsum(float(prices[name]) * point.value(name) for name in PRICED) for point in mine
+        )
+        units = [verifier.units.unit[name] for name in PRICED]
+        unit = prices["dram_bits"] * units[1] / scaled.each[1]
+        assert float(least * unit) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("dimensions", [0, 1, 2, 3, 4])
+def test_unbeaten_labels(dimensions: int) -> None:
+    rng = random.Random(dimensions)
+    for _ in range(200):
+        labels = [
+            tuple(rng.randint(0, 6) for _ in range(dimensions)) for _ in range(rng.randint(0, 30))
+        ]
+        expected = {
+            mine
+            for mine in labels
+            if not any(
+                other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
+                for other in labels
+            )
+        }
+        found = unbeaten(labels)
+        assert set(found) == expected
+        assert len(found) == len(expected)
