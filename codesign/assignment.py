@@ -228,7 +228,7 @@ def assigned(
     problem, network = space.problem, space.problem.network
     tensor_bits = dict.fromkeys(network.tensors, problem.choices.output_bits)
     for name, index in space.tensor_index.items():
-        tensor_bits[name] = int(space.widths[point.tensor[index]])
+        tensor_bits[name] = int(space.widths[point.variable_width[index]])
     rows = tuple(
         _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space.latency)
         for i, layer in enumerate(network.layers)

@@ -269,7 +269,7 @@ def realise(
     hardware = hardware_of(space, point)
     tensor_bits = dict.fromkeys(network.tensors, problem.choices.output_bits)
     for name, index in space.tensor_index.items():
-        tensor_bits[name] = int(space.widths[point.tensor[index]])
+        tensor_bits[name] = int(space.widths[point.variable_width[index]])
     shape = int(space.shape_of[point.option])
     accelerator = _accelerator(problem, hardware)
     layers = tuple(

@@ -261,7 +261,7 @@ class _Question:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
         space, known = _space_of(self.prover).at_rates(**rates), self.point
         prover = Prover(space)
-        same = price(space, known.option, known.tensor, known.weight, known.sram_bits)
+        same = price(space, known.option, known.variable_width, known.weight, known.sram_bits)
         assert same is not None  # it fits its SRAM at any clock
         prover.memory.points.append(same)
         point = self._best(prover, self.limits, f"{name} = {value:.5g}")
@@ -338,13 +338,13 @@ def _point_of(space: Space, design: Design) -> Point:
     )
     index = {int(bits): i for i, bits in enumerate(space.widths)}
     widths = design.widths
-    tensor = [index.get(widths[members[0]], -1) for members in space.variables]
+    variable_width = [index.get(widths[members[0]], -1) for members in space.variables]
     weight = [
         index.get(row.weight_bits or int(space.widths[0]), -1) for row in design.layer_designs
     ]
     point = None
-    if len(options) and min(*tensor, *weight) >= 0:
-        point = price(space, int(options[0]), tensor, weight, wanted.sram_bits)
+    if len(options) and min(*variable_width, *weight) >= 0:
+        point = price(space, int(options[0]), variable_width, weight, wanted.sram_bits)
     if point is None or any(
         not math.isclose(point.metrics[name], metrics[name], rel_tol=1e-6) for name in metrics
     ):

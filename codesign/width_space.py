@@ -97,7 +97,7 @@ class WidthSpace:
         return np.isin(self.widths, self.problem.allowed_bits(source))
 
     @cached_property
-    def tensor_allowed(self) -> Bools:
+    def variable_allowed(self) -> Bools:
         """(width variables, widths): widths each may take."""
         return np.array([self._allowed(members[0]) for members in self.variables])
 
@@ -112,7 +112,7 @@ class WidthSpace:
         return table
 
     @cached_property
-    def tensor_noise(self) -> Floats:
+    def variable_noise(self) -> Floats:
         """(width variables, widths): noise of all that has this width; 0 off-list."""
         rows = [np.sum([self.noise_row(x) for x in m], axis=0) for m in self.variables]
         return np.array(rows)
