@@ -23,6 +23,7 @@ from codesign.point import Point, least_sram, price
 from codesign.proving import Prover
 from codesign.search import CLOSED
 from codesign.space import Space
+from codesign.text_files import write_json
 from codesign.units import UM2_PER_MM2
 
 if TYPE_CHECKING:
@@ -164,9 +165,9 @@ class Explanation:
         SpecError
             The file cannot be written.
         """
-        from codesign.explanation_file import save
+        from codesign.explanation_file import to_dict
 
-        save(self, Path(path))
+        write_json(Path(path), to_dict(self))
 
 
 def explain(design: Design, *, step: float = STEP, on_step: OnStep | None = None) -> Explanation:

@@ -124,6 +124,13 @@ class WidthSpace:
             row[w] = self.problem.noise_of(source, int(self.widths[w]))
         return row
 
+    def tensor_bits(self, variable_width: Sequence[int]) -> dict[str, int]:
+        """Width of every tensor, the network's results included, at indices of the variables'."""
+        bits = dict.fromkeys(self.problem.network.tensors, self.problem.choices.output_bits)
+        for name, variable in self.tensor_index.items():
+            bits[name] = int(self.widths[variable_width[variable]])
+        return bits
+
     def moved(self, layer: Layer) -> list[tuple[int | None, int]]:
         """Width variable and elements of a layer's output and of each residual.
 
