@@ -17,6 +17,9 @@ from codesign.latency_table import LatencyTable, check_latency, latency_of
 from codesign.network import Layer, Name, Network
 from codesign.problem import Choices, Problem
 from codesign.schema import described
+from codesign.source_widths import all_widths, model_bits, noise
+from codesign.stored import Stored
+from codesign.text_files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +75,7 @@ class LayerWidths:
 
 
 @described
-class Assignment:
+class Assignment(Stored):
     """Widths for a network, with their figures and their proof.
 
     Attributes
@@ -136,12 +139,7 @@ class Assignment:
     @cached_property
     def widths(self) -> dict[str, int]:
         """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as `evaluate` takes it."""
-        widths = {
-            f"weight:{layer.name}": row.weight_bits
-            for layer, row in zip(self.network.layers, self.layer_widths, strict=True)
-            if layer.owns_weights and row.weight_bits is not None
-        }
-        return widths | {f"tensor:{name}": bits for name, bits in self.tensor_bits.items()}
+        return all_widths(self.network, self.layer_widths, self.tensor_bits)
 
     @property
     def layers(self) -> pd.DataFrame:
@@ -149,18 +147,6 @@ class Assignment:
         from codesign.tables import widths_frame
 
         return widths_frame(self)
-
-    def save(self, path: str | Path) -> None:
-        """Write the assignment file (JSON, ``codesign-assignment/1``), whole or not at all.
-
-        Raises
-        ------
-        SpecError
-            The file cannot be written.
-        """
-        from codesign.assignment_file import save
-
-        save(self, Path(path))
 
     def save_csv(self, path: str | Path) -> None:
         """Write `layers` as CSV, whole or not at all.
@@ -170,22 +156,7 @@ class Assignment:
         SpecError
             The file cannot be written.
         """
-        from codesign.assignment_file import save_csv
-
-        save_csv(self, Path(path))
-
-    @staticmethod
-    def load(path: str | Path) -> Assignment:
-        """Read an assignment file.
-
-        Raises
-        ------
-        SpecError
-            Unreadable, or not an assignment file.
-        """
-        from codesign.assignment_file import load
-
-        return load(Path(path))
+        write_whole(Path(path), self.layers.to_csv(lineterminator="\n"))
 
 
 def without_platform(problem: Problem) -> Problem:
@@ -226,9 +197,7 @@ def assigned(
         The recomputed figures differ from the point's, or a budget is not kept.
     """
     problem, network = space.problem, space.problem.network
-    tensor_bits = dict.fromkeys(network.tensors, problem.choices.output_bits)
-    for name, index in space.tensor_index.items():
-        tensor_bits[name] = int(space.widths[point.tensor[index]])
+    tensor_bits = space.tensor_bits(point.variable_width)
     rows = tuple(
         _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space.latency)
         for i, layer in enumerate(network.layers)
@@ -267,16 +236,9 @@ def _totals(
     problem: Problem, tensor_bits: Mapping[str, int], rows: tuple[LayerWidths, ...]
 ) -> dict[str, float]:
     network = problem.network
-    owned = [
-        (layer, row.weight_bits)
-        for layer, row in zip(network.layers, rows, strict=True)
-        if layer.owns_weights and row.weight_bits is not None
-    ]
-    noise = [problem.noise_of(f"weight:{layer.name}", bits) for layer, bits in owned]
-    noise += [problem.noise_of(f"tensor:{t}", tensor_bits[t]) for t in network.inner_tensors]
     metrics = {
-        "noise": math.fsum(noise),
-        "model_bits": float(sum(layer.weights * bits for layer, bits in owned)),
+        "noise": noise(network, rows, tensor_bits, problem.noise_of),
+        "model_bits": model_bits(network, rows),
         "bops": math.fsum(row.bops for row in rows),
     }
     timed = [row.latency_s for row in rows if row.latency_s is not None]

@@ -6,22 +6,21 @@ on, ``latency_table`` the seconds of each layer under ``"weight_bits,input_bits"
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from codesign.assignment import Assignment
 from codesign.csv_table import read_amount
-from codesign.design_file import problem_to_dict, renamed, sensitivity_from_json
+from codesign.design_file import problem_to_dict, sensitivity_from_json
 from codesign.errors import SpecError
 from codesign.latency_table import MOST_SECONDS, Pair, read_pair, write_pair
 from codesign.problem import Problem
 from codesign.schema import parse
-from codesign.text_files import read_json, write_whole
+from codesign.stored import content_of, parse_result
 
 FORMAT = "codesign-assignment/1"
+ROWS = "layer_widths"  # what the result calls the file's layers
 PROBLEM_KEYS = ("network", "choices", "sensitivity", "quality", "objective", "budgets")
 CHOICES_KEYS = ("weight_bits", "activation_bits", "pinned", "output_bits", "shared", "tied")
 
@@ -54,32 +53,10 @@ def from_dict(data: Any, where: str) -> Assignment:
     SpecError
         Naming ``where`` and what is wrong.
     """
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        found = data.get("format") if isinstance(data, dict) else None
-        raise SpecError(f"{where}: not an assignment file (format {found!r}, expected {FORMAT!r})")
-    content = {key: value for key, value in data.items() if key != "format"}
-    content["layer_widths"] = renamed(content, "layers", "layer_widths", where)
+    content = content_of(data, FORMAT, "an assignment", ROWS, where)
     content["problem"] = _problem(content.get("problem"), f"{where}: problem")
     content["latency_table"] = _table(content.get("latency_table"), f"{where}: latency_table")
-    try:
-        return parse(Assignment, content, where)
-    except SpecError as error:
-        raise SpecError(str(error).replace("layer_widths", "layers")) from None
-
-
-def save(assignment: Assignment, path: Path) -> None:
-    """Write the assignment file, whole or not at all."""
-    write_whole(path, json.dumps(to_dict(assignment), indent=1, ensure_ascii=False) + "\n")
-
-
-def save_csv(assignment: Assignment, path: Path) -> None:
-    """Write one row per layer as CSV, whole or not at all."""
-    write_whole(path, assignment.layers.to_csv(lineterminator="\n"))
-
-
-def load(path: Path) -> Assignment:
-    """Read an assignment file."""
-    return from_dict(read_json(path), str(path))
+    return parse_result(Assignment, content, ROWS, where)
 
 
 def _problem(data: Any, where: str) -> Problem:

@@ -39,7 +39,7 @@ class Assignment:
     ----------
     value : floats, shape (B,)
         Priced total; inf where no widths can run.
-    tensor : ints, shape (B, width variables)
+    variable_width : ints, shape (B, width variables)
         Index into the width list.
     weight : ints, shape (B, layers)
         The same for the weight operand of every layer.
@@ -51,7 +51,7 @@ class Assignment:
     """
 
     value: Floats
-    tensor: Ints
+    variable_width: Ints
     weight: Ints
     metrics: Floats
     runs: Bools
@@ -90,8 +90,8 @@ class Relaxation:
         self._fixed_bits = space.problem.choices.output_bits
         self._scopes = self._choose_scopes()
         self._tables = LayerTables(space, self._scopes)
-        self._tensor_noise = self._noise_of_variables()
-        self._barred = np.where(space.tensor_allowed, 0.0, np.inf)
+        self._variable_noise = self._noise_of_variables()
+        self._barred = np.where(space.variable_allowed, 0.0, np.inf)
         self._steps = self._plan(eliminate(self._scopes, len(space.variables)))
         self._prepare_layers()
         axes = max(len(step.bucket.scope) for step in self._steps) + 1
@@ -138,7 +138,7 @@ class Relaxation:
 
     def _noise_of_variables(self) -> Floats:
         """(width variables, w): noise, what was cut left out: it stands with its layer."""
-        noise = self.space.tensor_noise.copy()
+        noise = self.space.variable_noise.copy()
         cut = {f"weight:{x.name}" for i, x in enumerate(self.layers) if self._tables.cut_weights(i)}
         for v, members in enumerate(self.space.variables):
             if not cut.isdisjoint(members):
@@ -184,12 +184,12 @@ class Relaxation:
         """Best widths for every option at ``prices`` (B, 5) on the metrics of `PRICED`."""
         if len(batch) > self._most_options:
             parts = [self.solve(batch.take(r), prices[r]) for r in self._parts(len(batch))]
-            fields = ("value", "tensor", "weight", "metrics", "runs")
+            fields = ("value", "variable_width", "weight", "metrics", "runs")
             return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
         joints, value = self._sweep(self._reduced(self._full(batch, prices)), prices)
-        tensor = self._decode(joints, len(batch))
-        weight, metrics, runs = self._measure(batch, prices, tensor)
-        return Assignment(value, tensor, weight, metrics, runs & np.isfinite(value))
+        variable_width = self._decode(joints, len(batch))
+        weight, metrics, runs = self._measure(batch, prices, variable_width)
+        return Assignment(value, variable_width, weight, metrics, runs & np.isfinite(value))
 
     def _parts(self, count: int) -> list[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
@@ -203,8 +203,8 @@ class Relaxation:
             return np.concatenate(parts)
         prices = np.zeros((len(batch), len(PRICED)))
         prices[:, metric] = 1.0
-        barred = ~self.space.tensor_allowed
-        most = np.where(barred, 0.0, prices[:, NOISE, None, None] * self._tensor_noise)
+        barred = ~self.space.variable_allowed
+        most = np.where(barred, 0.0, prices[:, NOISE, None, None] * self._variable_noise)
         total = most.max(axis=2).sum(axis=1)
         largest = []
         for table in self._full(batch, prices):
@@ -226,7 +226,7 @@ class Relaxation:
 
     def _sweep(self, tables: list[Floats], prices: Floats) -> tuple[list[Floats], Floats]:
         """Eliminate every variable: the joint table of each bucket, and the optimum (B,)."""
-        own = prices[:, NOISE, None, None] * self._tensor_noise + self._barred
+        own = prices[:, NOISE, None, None] * self._variable_noise + self._barred
         joints: list[Floats] = []
         messages: list[Floats] = []
         value = np.zeros(len(prices))
@@ -247,26 +247,28 @@ class Relaxation:
         return joints, value
 
     def _decode(self, joints: list[Floats], count: int) -> Ints:
-        tensor = np.zeros((count, len(self.space.variables)), dtype=np.int64)
+        variable_width = np.zeros((count, len(self.space.variables)), dtype=np.int64)
         everyone = np.arange(count)
         for step, joint in zip(reversed(self._steps), reversed(joints), strict=True):
             mine = step.bucket.variable
-            where = [slice(None) if v == mine else tensor[:, v] for v in step.bucket.scope]
+            where = [slice(None) if v == mine else variable_width[:, v] for v in step.bucket.scope]
             # Indexed so, the batch comes first and the variable's own axis last.
-            tensor[:, mine] = joint[(everyone, *where)].argmin(axis=-1)
-        return tensor
+            variable_width[:, mine] = joint[(everyone, *where)].argmin(axis=-1)
+        return variable_width
 
-    def _measure(self, batch: Batch, prices: Floats, tensor: Ints) -> tuple[Ints, Floats, Bools]:
+    def _measure(
+        self, batch: Batch, prices: Floats, variable_width: Ints
+    ) -> tuple[Ints, Floats, Bools]:
         """Best free weight widths for given variables, the metrics of both, and if they run."""
         count, layers = len(batch), len(self.layers)
-        slots = np.concatenate([tensor, np.zeros((count, 1), dtype=np.int64)], axis=1)
+        slots = np.concatenate([variable_width, np.zeros((count, 1), dtype=np.int64)], axis=1)
         bits = np.concatenate(
-            [self.widths[tensor], np.full((count, 1), self._fixed_bits)], axis=1
+            [self.widths[variable_width], np.full((count, 1), self._fixed_bits)], axis=1
         ).astype(np.float64)
         moved = (bits[:, self._moved] * self._moved_elements).sum(axis=-1)  # (B, layers)
         b = np.arange(count)[:, None]
         u = self.space.geometry_of[None, :]
-        ba = tensor[:, self._inputs]
+        ba = variable_width[:, self._inputs]
         traffic = batch.traffic[b, u, :, ba]  # (B, layers, bw)
         runs = np.isfinite(traffic)
         total = np.where(runs, traffic, 0.0) + moved[..., None]
@@ -280,14 +282,14 @@ class Relaxation:
         parts = (latency_s, total, noise, model[None], bops)
         for m, part in enumerate(parts):
             cost = cost + prices[:, m, None, None] * part
-        given, free = slots[:, self._weight_variable], tensor.shape[1]
+        given, free = slots[:, self._weight_variable], variable_width.shape[1]
         weight = np.where(self._weight_variable == free, cost.argmin(axis=-1), given)
         layer = np.arange(layers)[None, :]
         metrics = np.stack(
             [np.broadcast_to(p, cost.shape)[b, layer, weight].sum(axis=-1) for p in parts], axis=1
         )
-        variables = np.arange(tensor.shape[1])[None, :]
-        metrics[:, NOISE] += self.space.tensor_noise[variables, tensor].sum(axis=-1)
+        variables = np.arange(variable_width.shape[1])[None, :]
+        metrics[:, NOISE] += self.space.variable_noise[variables, variable_width].sum(axis=-1)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
 
     # What each single choice would cost at best -------------------------------------------------
@@ -297,7 +299,7 @@ class Relaxation:
 
         Returns
         -------
-        tensor : floats, shape (width variables, w)
+        width : floats, shape (width variables, w)
         pair : floats, shape (layers, w, w)
             For each layer's weight width × input width.
         """
@@ -306,7 +308,7 @@ class Relaxation:
         joints, value = self._sweep(tables, prices)
         totals: list[Floats] = [np.empty(0)] * len(joints)
         parent = {m: b for b, step in enumerate(self._steps) for m in step.bucket.messages}
-        tensor = np.full((len(self._steps), len(self.widths)), np.inf)
+        width = np.full((len(self._steps), len(self.widths)), np.inf)
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
 
         def pair_of(i: int, over_scope: Floats) -> Floats:
@@ -323,13 +325,13 @@ class Relaxation:
             else:
                 rest = _minus(value, own)
             totals[b] = joint + rest.reshape(self._shape(bucket.rest, bucket.scope))
-            tensor[bucket.variable] = _project(totals[b], bucket.scope, (bucket.variable,))[0]
+            width[bucket.variable] = _project(totals[b], bucket.scope, (bucket.variable,))[0]
             for i in bucket.layers:
                 pair[i] = pair_of(i, _project(totals[b], bucket.scope, self._scopes[i]))
         for i, scope in enumerate(self._scopes):
             if not scope:
                 pair[i] = pair_of(i, value)
-        return tensor, pair
+        return width, pair
 
 
 def _pair_marginal(family: Family, full: Floats, rest: Floats) -> Floats:

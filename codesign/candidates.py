@@ -53,18 +53,18 @@ class Candidates:
     ----------
     options : ints, shape (hardware options,)
     layers : tuple of LayerCandidates
-    tensor_widths : bools, shape (width variables, widths)
+    variable_allowed : bools, shape (width variables, widths)
     """
 
     options: Ints
     layers: tuple[LayerCandidates, ...]
-    tensor_widths: Bools
+    variable_allowed: Bools
 
     @property
     def impossible(self) -> bool:
         """Whether some layer has no option, or some width variable no width."""
         no_option = not all(len(layer) for layer in self.layers)
-        return no_option or not bool(self.tensor_widths.any(axis=1).all())
+        return no_option or not bool(self.variable_allowed.any(axis=1).all())
 
     @property
     def count(self) -> int:
@@ -78,7 +78,7 @@ def candidates(
     sram_from: Floats,
     sram_to: Floats,
     pairs: Bools | None = None,
-    tensor_widths: Bools | None = None,
+    variable_allowed: Bools | None = None,
     traffic_matters: bool = True,
 ) -> Candidates:
     """List the options of every layer on some hardware options.
@@ -90,20 +90,20 @@ def candidates(
         No design in question has less or more SRAM bits; equal where the SRAM is given.
     pairs : bools, shape (layers, widths, widths), optional
         Width pairs still possible; all of the space's by default.
-    tensor_widths : bools, shape (width variables, widths), optional
+    variable_allowed : bools, shape (width variables, widths), optional
         Widths still possible for each.
     traffic_matters : bool
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
     """
     network = space.problem.network
-    tensor_ok = space.tensor_allowed if tensor_widths is None else tensor_widths
+    variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
     factor = space.option_precision_factor(options)
     runs = space.runnable(options)
     layers = []
     for i in range(len(network.layers)):
         mine = min(int(space.geometry_of[i]), runs.shape[1] - 1)
-        allowed = space.weight_allowed[i][:, None] & _agreeing(space, i, tensor_ok)
+        allowed = space.weight_allowed[i][:, None] & _agreeing(space, i, variable_ok)
         if pairs is not None:
             allowed = allowed & pairs[i]
         slack_s = None if traffic_matters else _other_traffic(space, i) / _rate(space)
@@ -120,7 +120,7 @@ def candidates(
             for n, option in enumerate(options)
         ]
         layers.append(LayerCandidates(*(np.concatenate(c) for c in zip(*parts, strict=True))))
-    return Candidates(options, tuple(layers), tensor_ok)
+    return Candidates(options, tuple(layers), variable_ok)
 
 
 def candidates_of_tables(
@@ -129,7 +129,7 @@ def candidates_of_tables(
     traffic: Floats,
     compute_s: Floats,
     pairs: Bools,
-    tensor_widths: Bools,
+    variable_allowed: Bools,
 ) -> Candidates:
     """Options of an imagined hardware option given by its tables alone, its SRAM already spent.
 
@@ -140,13 +140,13 @@ def candidates_of_tables(
     traffic, compute_s : floats, shape (geometries, widths, widths)
         Inf traffic where a pair of widths cannot run.
     pairs : bools, shape (layers, widths, widths)
-    tensor_widths : bools, shape (width variables, widths)
+    variable_allowed : bools, shape (width variables, widths)
     """
     layers = []
     for i in range(len(space.problem.network.layers)):
         geometry = int(space.geometry_of[i])
         allowed = pairs[i] & space.weight_allowed[i][:, None] & np.isfinite(traffic[geometry])
-        allowed = allowed & _agreeing(space, i, tensor_widths)
+        allowed = allowed & _agreeing(space, i, variable_allowed)
         weight, ifmap = np.nonzero(allowed)
         compute = np.broadcast_to(compute_s[geometry], allowed.shape)
         layers.append(
@@ -159,15 +159,15 @@ def candidates_of_tables(
                 compute[weight, ifmap],
             )
         )
-    return Candidates(np.array([label]), tuple(layers), tensor_widths)
+    return Candidates(np.array([label]), tuple(layers), variable_allowed)
 
 
-def _agreeing(space: WidthSpace, i: int, tensor_widths: Bools) -> Bools:
+def _agreeing(space: WidthSpace, i: int, variable_allowed: Bools) -> Bools:
     """(w, w): pairs of operand widths that the width variables of layer ``i`` may take."""
     ifmap, weight = space.tensor_index[space.problem.network.layers[i].input], space.weight_index[i]
-    allowed = np.broadcast_to(tensor_widths[ifmap], (len(space.widths), len(space.widths)))
+    allowed = np.broadcast_to(variable_allowed[ifmap], (len(space.widths), len(space.widths)))
     if weight is not None:
-        allowed = allowed & tensor_widths[weight][:, None]
+        allowed = allowed & variable_allowed[weight][:, None]
         if weight == ifmap:
             allowed = allowed & np.eye(len(space.widths), dtype=bool)
     return allowed

@@ -28,6 +28,8 @@ from codesign.hardware import Accelerator, Hardware
 from codesign.network import MAX_NAME, Count, Name, Network
 from codesign.problem import BUDGET_TOLERANCE, METRICS, Problem
 from codesign.schema import described
+from codesign.source_widths import all_widths
+from codesign.stored import Stored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +104,7 @@ class SolverRecord:
 
 
 @described
-class Design:
+class Design(Stored):
     """An accelerator for a problem, with its figures and its proof.
 
     Attributes
@@ -152,12 +154,7 @@ class Design:
     @cached_property
     def widths(self) -> dict[str, int]:
         """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as `evaluate` takes it."""
-        widths = {
-            f"weight:{layer.name}": row.weight_bits
-            for layer, row in zip(self.network.layers, self.layer_designs, strict=True)
-            if layer.owns_weights and row.weight_bits is not None
-        }
-        return widths | {f"tensor:{name}": bits for name, bits in self.tensor_bits.items()}
+        return all_widths(self.network, self.layer_designs, self.tensor_bits)
 
     @property
     def memory_bound_share(self) -> float:
@@ -215,31 +212,6 @@ class Design:
 
         return explain(self, step=step, on_step=on_step)
 
-    def save(self, path: str | Path) -> None:
-        """Write the design file (JSON, ``codesign-design/1``), whole or not at all.
-
-        Raises
-        ------
-        SpecError
-            The file cannot be written.
-        """
-        from codesign.design_file import save
-
-        save(self, Path(path))
-
-    @staticmethod
-    def load(path: str | Path) -> Design:
-        """Read a design file.
-
-        Raises
-        ------
-        SpecError
-            Unreadable, or not a design file.
-        """
-        from codesign.design_file import load
-
-        return load(Path(path))
-
 
 def realise(
     space: Space,
@@ -267,9 +239,7 @@ def realise(
     """
     network = problem.network
     hardware = hardware_of(space, point)
-    tensor_bits = dict.fromkeys(network.tensors, problem.choices.output_bits)
-    for name, index in space.tensor_index.items():
-        tensor_bits[name] = int(space.widths[point.tensor[index]])
+    tensor_bits = space.tensor_bits(point.variable_width)
     shape = int(space.shape_of[point.option])
     accelerator = _accelerator(problem, hardware)
     layers = tuple(

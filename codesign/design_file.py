@@ -6,20 +6,20 @@ beside the design.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.problem import Choices, Problem
 from codesign.schema import parse
+from codesign.stored import content_of, parse_result, renamed
 from codesign.technology import Technology
-from codesign.text_files import digest, read_json, write_whole
+from codesign.text_files import digest
 
 FORMAT = "codesign-design/1"
+ROWS = "layer_designs"  # what the result calls the file's layers
 SEAL = "sha256"  # of all but the seconds taken; compared by `codesign.check` alone
 PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "network",
@@ -58,35 +58,10 @@ def from_dict(data: Any, where: str) -> Design:
     SpecError
         Naming ``where`` and what is wrong.
     """
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        found = data.get("format") if isinstance(data, dict) else None
-        raise SpecError(f"{where}: not a design file (format {found!r}, expected {FORMAT!r})")
-    content = {key: value for key, value in data.items() if key not in ("format", SEAL)}
-    content["layer_designs"] = renamed(content, "layers", "layer_designs", where)
+    content = content_of(data, FORMAT, "a design", ROWS, where)
+    content.pop(SEAL, None)
     content["problem"] = problem_from_dict(content.get("problem"), where)
-    try:
-        return parse(Design, content, where)
-    except SpecError as error:
-        raise SpecError(str(error).replace("layer_designs", "layers")) from None
-
-
-def renamed(content: dict[str, Any], theirs: str, ours: str, where: str) -> Any:
-    """Take out what the file calls ``theirs`` and we call ``ours``."""
-    if ours in content:
-        raise SpecError(f"{where}: {ours}: unknown key")
-    if theirs not in content:
-        raise SpecError(f"{where}: {theirs}: missing")
-    return content.pop(theirs)
-
-
-def save(design: Design, path: Path) -> None:
-    """Write the design file, whole or not at all."""
-    write_whole(path, json.dumps(to_dict(design), indent=1, ensure_ascii=False) + "\n")
-
-
-def load(path: Path) -> Design:
-    """Read a design file."""
-    return from_dict(read_json(path), str(path))
+    return parse_result(Design, content, ROWS, where)
 
 
 def problem_to_dict(problem: Problem) -> dict[str, Any]:

@@ -37,14 +37,14 @@ class DualBound:
         The prices that gave it.
     reached : floats, shape (B,)
         Objective of the best assignment within the limits met on the way; inf if none.
-    tensor, weight : ints, shape (B, width variables), (B, layers)
+    variable_width, weight : ints, shape (B, width variables), (B, layers)
         That assignment, as indices into the width list.
     """
 
     value: Floats
     prices: Floats
     reached: Floats
-    tensor: Ints
+    variable_width: Ints
     weight: Ints
 
 
@@ -106,7 +106,7 @@ class Dual:
             value=np.full(count, -np.inf),
             prices=np.zeros((count, len(self.limited))),
             reached=np.full(count, np.inf),
-            tensor=np.zeros((count, len(self.relaxation.space.variables)), dtype=np.int64),
+            variable_width=np.zeros((count, len(self.relaxation.space.variables)), dtype=np.int64),
             weight=np.zeros((count, len(network.layers)), dtype=np.int64),
         )
         if len(self.limited) == 0:
@@ -135,7 +135,7 @@ class Dual:
         objective = answer.metrics[:, self.main]
         within = answer.runs & (slope <= 0).all(axis=1) & (objective < found.reached[rows])
         found.reached[rows[within]] = objective[within]
-        found.tensor[rows[within]] = answer.tensor[within]
+        found.variable_width[rows[within]] = answer.variable_width[within]
         found.weight[rows[within]] = answer.weight[within]
         return value, slope
 

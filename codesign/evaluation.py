@@ -31,6 +31,7 @@ from codesign.network import Layer, Name, Network
 from codesign.problem import METRICS
 from codesign.quality import Sensitivity, check_table
 from codesign.schema import described, nearest
+from codesign.stored import Stored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ Widths = int | tuple[int, int] | Mapping[str, int]
 
 
 @described
-class Evaluation:
+class Evaluation(Stored):
     """A network on a given accelerator, with every figure that is known.
 
     Attributes
@@ -113,31 +114,6 @@ class Evaluation:
         from codesign.plots import plot_design
 
         return plot_design(self, None if path is None else Path(path))
-
-    def save(self, path: str | Path) -> None:
-        """Write the evaluation file (JSON, ``codesign-evaluation/1``), whole or not at all.
-
-        Raises
-        ------
-        SpecError
-            The file cannot be written.
-        """
-        from codesign.evaluation_file import save
-
-        save(self, Path(path))
-
-    @staticmethod
-    def load(path: str | Path) -> Evaluation:
-        """Read an evaluation file.
-
-        Raises
-        ------
-        SpecError
-            Unreadable, or not an evaluation file.
-        """
-        from codesign.evaluation_file import load
-
-        return load(Path(path))
 
 
 def evaluate(

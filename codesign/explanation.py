@@ -23,6 +23,7 @@ from codesign.point import Point, least_sram, price
 from codesign.proving import Prover
 from codesign.search import CLOSED
 from codesign.space import Space
+from codesign.text_files import write_json
 from codesign.units import UM2_PER_MM2
 
 if TYPE_CHECKING:
@@ -164,9 +165,9 @@ class Explanation:
         SpecError
             The file cannot be written.
         """
-        from codesign.explanation_file import save
+        from codesign.explanation_file import to_dict
 
-        save(self, Path(path))
+        write_json(Path(path), to_dict(self))
 
 
 def explain(design: Design, *, step: float = STEP, on_step: OnStep | None = None) -> Explanation:
@@ -261,7 +262,7 @@ class _Question:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
         space, known = _space_of(self.prover).at_rates(**rates), self.point
         prover = Prover(space)
-        same = price(space, known.option, known.tensor, known.weight, known.sram_bits)
+        same = price(space, known.option, known.variable_width, known.weight, known.sram_bits)
         assert same is not None  # it fits its SRAM at any clock
         prover.memory.points.append(same)
         point = self._best(prover, self.limits, f"{name} = {value:.5g}")
@@ -338,13 +339,13 @@ def _point_of(space: Space, design: Design) -> Point:
     )
     index = {int(bits): i for i, bits in enumerate(space.widths)}
     widths = design.widths
-    tensor = [index.get(widths[members[0]], -1) for members in space.variables]
+    variable_width = [index.get(widths[members[0]], -1) for members in space.variables]
     weight = [
         index.get(row.weight_bits or int(space.widths[0]), -1) for row in design.layer_designs
     ]
     point = None
-    if len(options) and min(*tensor, *weight) >= 0:
-        point = price(space, int(options[0]), tensor, weight, wanted.sram_bits)
+    if len(options) and min(*variable_width, *weight) >= 0:
+        point = price(space, int(options[0]), variable_width, weight, wanted.sram_bits)
     if point is None or any(
         not math.isclose(point.metrics[name], metrics[name], rel_tol=1e-6) for name in metrics
     ):

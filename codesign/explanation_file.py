@@ -6,13 +6,10 @@ budget or of the rate it belongs to.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from codesign.explanation import Explanation
-from codesign.text_files import write_whole
 
 FORMAT = "codesign-explanation/1"
 
@@ -47,13 +44,3 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         "runner_ups": [asdict(each) for each in explanation.runner_ups],
         "seconds": explanation.seconds,
     }
-
-
-def save(explanation: Explanation, path: Path) -> None:
-    """Write the explanation file, whole or not at all."""
-    write_whole(path, to_json(explanation))
-
-
-def to_json(explanation: Explanation) -> str:
-    """The explanation file's text."""
-    return json.dumps(to_dict(explanation), indent=1, ensure_ascii=False) + "\n"

@@ -21,6 +21,7 @@ from codesign.errors import SpecError
 from codesign.hardware import Accelerator
 from codesign.network import Count, Layer, Name, Network
 from codesign.schema import described
+from codesign.source_widths import model_bits, noise
 from codesign.technology import AreaFit, QuadraticFit
 from codesign.units import BITS_PER_KBIT, UM2_PER_MM2
 
@@ -312,15 +313,9 @@ def totals(
     noise_of : callable
         Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
     """
-    multiplying = [
-        (layer, row.weight_bits)
-        for layer, row in zip(network.layers, layers, strict=True)
-        if row.weight_bits is not None
-    ]
-    owned = [(layer, bits) for layer, bits in multiplying if layer.owns_weights]
     metrics = {
         "dram_bits": float(sum(row.dram_bits.total for row in layers)),
-        "model_bits": float(sum(layer.weights * bits for layer, bits in owned)),
+        "model_bits": model_bits(network, layers),
     }
     absent = {}
     if accelerator.dram_bits_per_s is None:
@@ -328,11 +323,11 @@ def totals(
     else:
         metrics["latency_s"] = math.fsum(row.latency_s or 0.0 for row in layers)
     if accelerator.number_format == "integer":
-        noise = [noise_of(f"weight:{layer.name}", bits) for layer, bits in owned]
-        noise += [noise_of(f"tensor:{t}", tensor_bits[t]) for t in network.inner_tensors]
-        metrics["noise"] = math.fsum(noise)
+        metrics["noise"] = noise(network, layers, tensor_bits, noise_of)
         metrics["bops"] = math.fsum(
-            float(layer_bops(layer, bits, tensor_bits[layer.input])) for layer, bits in multiplying
+            float(layer_bops(layer, row.weight_bits, tensor_bits[layer.input]))
+            for layer, row in zip(network.layers, layers, strict=True)
+            if row.weight_bits is not None
         )
     else:
         reason = "defined for integers, not for floating point"

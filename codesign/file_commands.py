@@ -50,9 +50,10 @@ def explain(**given: Any) -> int:
             found.plot(given["plot"])
     finally:  # a full disk does not cost the result
         if given["json"]:
-            from codesign.explanation_file import to_json
+            from codesign.explanation_file import to_dict
+            from codesign.text_files import json_text
 
-            click.echo(to_json(found), nl=False)
+            click.echo(json_text(to_dict(found)), nl=False)
         else:
             print_parts(explanation_parts(found))
     return PROVEN

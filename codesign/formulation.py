@@ -58,7 +58,7 @@ class Choice:
     """What a solved programme chose, in the space's indices."""
 
     option: int
-    tensor: tuple[int, ...]
+    variable_width: tuple[int, ...]
     weight: tuple[int, ...]
     sram_bits: float
 
@@ -99,11 +99,11 @@ def read_choice(model: pyo.ConcreteModel, candidates: Candidates) -> Choice:
         weights.append(int(layer.weight[o]))
         need = max(need, float(layer.need[o]))
         option = int(layer.option[o])
-    tensors = tuple(
+    variable_width = tuple(
         int(max(np.flatnonzero(widths), key=lambda b: pyo.value(model.width[t, b])))
-        for t, widths in enumerate(candidates.tensor_widths)
+        for t, widths in enumerate(candidates.variable_allowed)
     )
-    return Choice(option, tensors, tuple(weights), need)
+    return Choice(option, variable_width, tuple(weights), need)
 
 
 def exclude(model: pyo.ConcreteModel) -> None:
@@ -174,7 +174,7 @@ class _Costs:
         coefficients, variables, constant = [], [], 0.0
         for t, elements in space.moved(layer):
             if t is not None:
-                for b in np.flatnonzero(self.candidates.tensor_widths[t]).tolist():
+                for b in np.flatnonzero(self.candidates.variable_allowed[t]).tolist():
                     coefficients.append(float(elements * space.widths[b]) / unit)
                     variables.append(model.width[t, b])
             else:
@@ -207,7 +207,7 @@ class _Costs:
                 constant += extra
         if metric == "noise":
             for (t, b), width in model.width.items():
-                coefficients.append(float(self.space.tensor_noise[t, b]) / unit)
+                coefficients.append(float(self.space.variable_noise[t, b]) / unit)
                 variables.append(width)
         return _linear(coefficients, variables, constant)
 
@@ -230,12 +230,12 @@ def _linear(
 def _declare(model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates) -> None:
     model.HARDWARE = pyo.RangeSet(0, len(candidates.options) - 1)
     model.LAYERS = pyo.RangeSet(0, len(candidates.layers) - 1)
-    model.TENSORS = pyo.RangeSet(0, len(space.variables) - 1)
+    model.WIDTH_VARIABLES = pyo.RangeSet(0, len(space.variables) - 1)
     model.RUNS = pyo.Set(
         dimen=2, initialize=[(i, o) for i, c in enumerate(candidates.layers) for o in range(len(c))]
     )
     model.WIDTHS = pyo.Set(
-        dimen=2, initialize=[(int(t), int(b)) for t, b in np.argwhere(candidates.tensor_widths)]
+        dimen=2, initialize=[(int(t), int(b)) for t, b in np.argwhere(candidates.variable_allowed)]
     )
     model.build = pyo.Var(model.HARDWARE, domain=pyo.Binary)
     model.run = pyo.Var(model.RUNS, domain=pyo.Binary)
@@ -269,9 +269,9 @@ def _agree_on_widths(model: pyo.ConcreteModel, space: WidthSpace, candidates: Ca
         chosen = np.flatnonzero(widths == b).tolist()
         return [1.0] * len(chosen), [model.run[i, o] for o in chosen]
 
-    @model.Constraint(model.TENSORS, doc="(3)")
+    @model.Constraint(model.WIDTH_VARIABLES, doc="(3)")
     def one_width(model, t):
-        own = np.flatnonzero(candidates.tensor_widths[t]).tolist()
+        own = np.flatnonzero(candidates.variable_allowed[t]).tolist()
         return sum(model.width[t, b] for b in own) == 1
 
     @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(4)")

@@ -195,9 +195,9 @@ class LayerTables:
             noise = space.noise_row(f"weight:{layer.name}")
         allowed = np.broadcast_to(space.weight_allowed[i][:, None], (len(self.widths),) * 2)
         if weight is not None and weight not in scope:
-            allowed = allowed & space.tensor_allowed[weight][:, None]
+            allowed = allowed & space.variable_allowed[weight][:, None]
         if ifmap not in scope:
-            allowed = allowed & space.tensor_allowed[ifmap]
+            allowed = allowed & space.variable_allowed[ifmap]
         return noise, np.where(allowed, 0.0, np.inf)
 
     def _extra_bits(self, i: int) -> Floats:
@@ -212,7 +212,7 @@ class LayerTables:
                 shape[scope.index(variable)] = -1
                 extra = extra + (elements * self.widths.astype(np.float64)).reshape(shape)
             else:  # cut: at least its narrowest width is moved
-                narrowest = self.widths[self.space.tensor_allowed[variable]].min()
+                narrowest = self.widths[self.space.variable_allowed[variable]].min()
                 extra = extra + float(elements * narrowest)
         return extra
 

@@ -23,7 +23,7 @@ class Point:
     ----------
     option : int
         Index of the hardware option in the space.
-    tensor, weight : tuple of int
+    variable_width, weight : tuple of int
         Indices into the space's width list: of each width variable, of each layer's weight operand.
     sram_bits : int
         The least capacity its tilings fit in.
@@ -33,7 +33,7 @@ class Point:
     """
 
     option: int
-    tensor: tuple[int, ...]
+    variable_width: tuple[int, ...]
     weight: tuple[int, ...]
     sram_bits: int
     tiling: tuple[int, ...]
@@ -43,7 +43,7 @@ class Point:
 def price(
     space: Space,
     option: int,
-    tensor: Sequence[int],
+    variable_width: Sequence[int],
     weight: Sequence[int],
     sram_bits: float,
 ) -> Point | None:
@@ -55,7 +55,7 @@ def price(
     tilings, need = [], 0.0
     totals = {"latency_s": 0.0, "dram_bits": 0.0, "model_bits": 0.0, "bops": 0.0, "noise": 0.0}
     for i, layer in enumerate(network.layers):
-        w, a = int(weight[i]), int(tensor[space.tensor_index[layer.input]])
+        w, a = int(weight[i]), int(variable_width[space.tensor_index[layer.input]])
         geometry = int(space.geometry_of[i])
         stairs = space.staircase(shape, geometry)
         step = int((stairs.need[w, a] <= sram_bits).sum()) - 1
@@ -64,7 +64,7 @@ def price(
         tilings.append(int(stairs.row[w, a, step]))
         need = max(need, float(stairs.need[w, a, step]))
         dram_bits = float(stairs.traffic[w, a, step + 1])
-        dram_bits += _other_bits(space, tensor, i)
+        dram_bits += _other_bits(space, variable_width, i)
         cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
         totals["latency_s"] += float(
             latency_s(cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
@@ -74,13 +74,15 @@ def price(
         if layer.owns_weights:
             totals["model_bits"] += layer.weights * int(widths[w])
             totals["noise"] += float(space.weight_noise[i, w])
-    totals["noise"] += float(space.tensor_noise[np.arange(len(tensor)), list(tensor)].sum())
+    totals["noise"] += float(
+        space.variable_noise[np.arange(len(variable_width)), list(variable_width)].sum()
+    )
     # The array's base area holds the SRAM fit's intercept.
     sram_um2 = float(sram_area_um2(problem.technology, need) - sram_area_um2(problem.technology, 0))
     totals["area_mm2"] = (float(space.base_area_um2[option]) + sram_um2) / UM2_PER_MM2
     return Point(
         int(option),
-        tuple(int(t) for t in tensor),
+        tuple(int(v) for v in variable_width),
         tuple(int(w) for w in weight),
         int(need),
         tuple(tilings),
@@ -97,12 +99,12 @@ def least_sram(space: Space, point: Point, limits: Mapping[str, float]) -> Point
     factor = space.option_precision_factor(np.array([point.option]))[0]
     capacities, layers = [np.array([point.sram_bits])], []
     for i, layer in enumerate(problem.network.layers):
-        w, a = point.weight[i], point.tensor[space.tensor_index[layer.input]]
+        w, a = point.weight[i], point.variable_width[space.tensor_index[layer.input]]
         geometry = int(space.geometry_of[i])
         stairs = space.staircase(shape, geometry)
         need, traffic = (
             stairs.need[w, a],
-            stairs.traffic[w, a] + _other_bits(space, point.tensor, i),
+            stairs.traffic[w, a] + _other_bits(space, point.variable_width, i),
         )
         cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
         capacities.append(need[need <= point.sram_bits])
@@ -121,13 +123,17 @@ def least_sram(space: Space, point: Point, limits: Mapping[str, float]) -> Point
     smallest = capacity[kept & np.isfinite(totals["dram_bits"])]
     if not len(smallest):
         return point
-    return price(space, point.option, point.tensor, point.weight, smallest[0]) or point
+    return price(space, point.option, point.variable_width, point.weight, smallest[0]) or point
 
 
-def _other_bits(space: Space, tensor: Sequence[int], i: int) -> float:
+def _other_bits(space: Space, variable_width: Sequence[int], i: int) -> float:
     """DRAM bits of a layer's output and residuals at the tensors' widths."""
     problem, total = space.problem, 0
     for index, elements in space.moved(problem.network.layers[i]):
-        bits = problem.choices.output_bits if index is None else int(space.widths[tensor[index]])
+        bits = (
+            problem.choices.output_bits
+            if index is None
+            else int(space.widths[variable_width[index]])
+        )
         total += elements * bits
     return float(total)

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 from codesign import assignment_file, design_file, evaluation_file
 from codesign.assignment import Assignment
 from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.evaluation import Evaluation
-from codesign.text_files import read_json
+from codesign.stored import Stored
+from codesign.text_files import read_json, write_json
 
 Result = Design | Evaluation | Assignment
+Kind = TypeVar("Kind", bound=Stored)
+
+ROOMS: dict[type[Stored], ModuleType] = {
+    Design: design_file,
+    Evaluation: evaluation_file,
+    Assignment: assignment_file,
+}
+
+
+def save(result: Stored, path: Path) -> None:
+    """Write a result's file, whole or not at all."""
+    write_json(path, to_dict(result))
+
+
+def load(kind: type[Kind], path: Path) -> Kind:
+    """Read the file of a result of one kind."""
+    return ROOMS[kind].from_dict(read_json(path), str(path))  # type: ignore[no-any-return]
 
 
 def load_result(path: str | Path) -> Result:
@@ -26,21 +44,13 @@ def load_result(path: str | Path) -> Result:
     """
     path = Path(path)
     data = read_json(path)
-    known: dict[str, Callable[[Any, str], Result]] = {
-        design_file.FORMAT: design_file.from_dict,
-        evaluation_file.FORMAT: evaluation_file.from_dict,
-        assignment_file.FORMAT: assignment_file.from_dict,
-    }
+    known = {str(room.FORMAT): room for room in ROOMS.values()}
     found = data.get("format") if isinstance(data, dict) else None
     if not isinstance(found, str) or found not in known:
         raise SpecError(f"{path}: format {found!r} is none of {', '.join(known)}")
-    return known[found](data, str(path))
+    return known[found].from_dict(data, str(path))  # type: ignore[no-any-return]
 
 
-def to_dict(result: Result) -> dict[str, Any]:
+def to_dict(result: Stored) -> dict[str, Any]:
     """The content of a result's file."""
-    if isinstance(result, Design):
-        return design_file.to_dict(result)
-    if isinstance(result, Evaluation):
-        return evaluation_file.to_dict(result)
-    return assignment_file.to_dict(result)
+    return ROOMS[type(result)].to_dict(result)  # type: ignore[no-any-return]

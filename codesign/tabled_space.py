@@ -45,12 +45,12 @@ class TabledSpace(WidthSpace):
                 if latency is not None:
                     self.compute_s[where] = latency_of(latency, layer, pair)
 
-    def price(self, tensor: Sequence[int], weight: Sequence[int]) -> Point:
+    def price(self, variable_width: Sequence[int], weight: Sequence[int]) -> Point:
         """Price a choice of widths: indices of each width variable, of each layer's weights."""
         bops, model_bits, latency_s = [], 0, []
-        noise = self.tensor_noise[np.arange(len(tensor)), list(tensor)].tolist()
+        noise = self.variable_noise[np.arange(len(variable_width)), list(variable_width)].tolist()
         for i, layer in enumerate(self.problem.network.layers):
-            w, a = int(weight[i]), int(tensor[self.tensor_index[layer.input]])
+            w, a = int(weight[i]), int(variable_width[self.tensor_index[layer.input]])
             bops.append(float(layer_bops(layer, self.widths[w], self.widths[a])))
             latency_s.append(float(self.compute_s[i, w, a]))
             if layer.owns_weights:
@@ -63,5 +63,5 @@ class TabledSpace(WidthSpace):
         }
         if self.latency is not None:
             metrics["latency_s"] = math.fsum(latency_s)
-        indices = tuple(int(t) for t in tensor), tuple(int(w) for w in weight)
+        indices = tuple(int(v) for v in variable_width), tuple(int(w) for w in weight)
         return Point(0, *indices, sram_bits=0, tiling=(), metrics=metrics)

@@ -85,6 +85,22 @@ def write_whole(path: Path, content: str | bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be written.
+    """
+    write_whole(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Content as lines of JSON, as files of results hold it."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
 def check_writable(path: Path) -> None:
     """Refuse a path that cannot be written, before any long work.
 

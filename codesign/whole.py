@@ -51,7 +51,7 @@ def prove_whole(inquiry: Inquiry) -> Proof:
 
     def priced(choice: Choice) -> Point | None:
         capacity = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
-        return price(space, choice.option, choice.tensor, choice.weight, capacity)
+        return price(space, choice.option, choice.variable_width, choice.weight, capacity)
 
     answer = solve_programme(
         space,

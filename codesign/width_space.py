@@ -97,7 +97,7 @@ class WidthSpace:
         return np.isin(self.widths, self.problem.allowed_bits(source))
 
     @cached_property
-    def tensor_allowed(self) -> Bools:
+    def variable_allowed(self) -> Bools:
         """(width variables, widths): widths each may take."""
         return np.array([self._allowed(members[0]) for members in self.variables])
 
@@ -112,7 +112,7 @@ class WidthSpace:
         return table
 
     @cached_property
-    def tensor_noise(self) -> Floats:
+    def variable_noise(self) -> Floats:
         """(width variables, widths): noise of all that has this width; 0 off-list."""
         rows = [np.sum([self.noise_row(x) for x in m], axis=0) for m in self.variables]
         return np.array(rows)
@@ -123,6 +123,13 @@ class WidthSpace:
         for w in np.flatnonzero(self._allowed(source)):
             row[w] = self.problem.noise_of(source, int(self.widths[w]))
         return row
+
+    def tensor_bits(self, variable_width: Sequence[int]) -> dict[str, int]:
+        """Width of every tensor, the network's results included, at indices of the variables'."""
+        bits = dict.fromkeys(self.problem.network.tensors, self.problem.choices.output_bits)
+        for name, variable in self.tensor_index.items():
+            bits[name] = int(self.widths[variable_width[variable]])
+        return bits
 
     def moved(self, layer: Layer) -> list[tuple[int | None, int]]:
         """Width variable and elements of a layer's output and of each residual.

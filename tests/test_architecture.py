@@ -32,6 +32,7 @@ ORDER = (
     "network_file",
     "hardware",
     "text_files",
+    "stored",
     "checking.findings",
     "checking.reading",
     "checking.network",
@@ -82,6 +83,7 @@ ORDER = (
     "quality.table",
     "quality.weights",
     "quality",
+    "source_widths",
     "figures",
     "sharing",
     "problem",
@@ -164,11 +166,10 @@ ORDER = (
 )
 
 # A design shows and writes itself with what is made for designs, imported when asked to.
-LAZY = {("design", "tables"), ("design", "plots"), ("design", "design_file")}
+LAZY = {("design", "tables"), ("design", "plots"), ("stored", "result_files")}
 LAZY |= {("design", "explanation"), ("explanation", "explanation_file"), ("explanation", "plots")}
-LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("evaluation", "evaluation_file")}
+LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("assignment", "tables")}
 LAZY |= {("specs", "onnx")}  # only a path that ends in .onnx needs it
-LAZY |= {("assignment", "tables"), ("assignment", "assignment_file")}
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
 
 # Packages that only some modules may import.

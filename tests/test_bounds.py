@@ -141,7 +141,7 @@ SHARED: dict[str, dict[str, Any]] = {
 class Widths:
     """An assignment (indices into the width list) and its metrics, in the order of `PRICED`."""
 
-    tensor: tuple[int, ...]
+    variable_width: tuple[int, ...]
     weight: tuple[int, ...]
     metrics: tuple[float, ...]
 
@@ -208,7 +208,7 @@ def all_assignments(space: Space, batch: Batch, option: int) -> tuple[Widths, ..
     problem = space.problem
     bits = space.widths.tolist()
     layers = problem.network.layers
-    tensor_choices = [indices(bits, problem.allowed_bits(x[0])) for x in space.variables]
+    variable_choices = [indices(bits, problem.allowed_bits(x[0])) for x in space.variables]
     shared = {source for members in space.variables for source in members}
     weight_choices = [
         indices(bits, problem.allowed_bits(f"weight:{layer.name}"))
@@ -217,8 +217,8 @@ def all_assignments(space: Space, batch: Batch, option: int) -> tuple[Widths, ..
         for layer in layers
     ]
     found = []
-    for tensor in product(*tensor_choices):
-        width_of = {x: b for xs, b in zip(space.variables, tensor, strict=True) for x in xs}
+    for variable_width in product(*variable_choices):
+        width_of = {x: b for xs, b in zip(space.variables, variable_width, strict=True) for x in xs}
         at = {x[7:]: b for x, b in width_of.items() if x.startswith("tensor:")}
         for own in product(*weight_choices):
             weight = tuple(
@@ -229,7 +229,7 @@ def all_assignments(space: Space, batch: Batch, option: int) -> tuple[Widths, ..
             )
             metrics = metrics_of(space, batch, option, at, weight)
             if metrics is not None:
-                found.append(Widths(tensor, weight, metrics))
+                found.append(Widths(variable_width, weight, metrics))
     return tuple(found)
 
 
@@ -317,8 +317,10 @@ def test_the_assignment_returned_has_the_metrics_returned(drawn: tuple[Case, Flo
         for b, assignments in enumerate(given.assignments):
             if math.isinf(answer.value[b]):
                 continue
-            metrics = {(one.tensor, one.weight): one.metrics for one in assignments}
-            chosen = metrics[tuple(answer.tensor[b].tolist()), tuple(answer.weight[b].tolist())]
+            metrics = {(one.variable_width, one.weight): one.metrics for one in assignments}
+            chosen = metrics[
+                tuple(answer.variable_width[b].tolist()), tuple(answer.weight[b].tolist())
+            ]
             assert answer.metrics[b].tolist() == pytest.approx(chosen, rel=EXACT)
             total = float(prices[b] @ answer.metrics[b])
             assert answer.value[b] == pytest.approx(total, rel=EXACT)
@@ -352,27 +354,27 @@ def test_marginals_are_the_optima_of_forced_choices(drawn: tuple[Case, Floats]) 
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
     for prices, b in product(all_prices[:2], range(OPTIONS)):
-        tensor, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
-        truth_tensor, truth_pair = enumerated_marginals(given, b, prices[b])
-        assert tensor == pytest.approx(truth_tensor, rel=EXACT)
+        width, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
+        truth_width, truth_pair = enumerated_marginals(given, b, prices[b])
+        assert width == pytest.approx(truth_width, rel=EXACT)
         assert pair == pytest.approx(truth_pair, rel=EXACT)
 
 
 def enumerated_marginals(given: Case, b: int, prices: Floats) -> tuple[Floats, Floats]:
-    """Least cost with each tensor at each width, with each layer at each pair of widths."""
+    """Least cost with each variable at each width, with each layer at each pair of widths."""
     space = given.space
-    width, layers = len(space.widths), space.problem.network.layers
-    tensor = np.full((len(space.variables), width), np.inf)
-    pair = np.full((len(layers), width, width), np.inf)
+    count, layers = len(space.widths), space.problem.network.layers
+    width = np.full((len(space.variables), count), np.inf)
+    pair = np.full((len(layers), count, count), np.inf)
     inputs = [space.tensor_index[layer.input] for layer in layers]
     for one in given.assignments[b]:
         value = cost(one, prices)
-        for t, chosen in enumerate(one.tensor):
-            tensor[t, chosen] = min(tensor[t, chosen], value)
-        for i, t in enumerate(inputs):
-            where = (i, one.weight[i], one.tensor[t])
+        for v, chosen in enumerate(one.variable_width):
+            width[v, chosen] = min(width[v, chosen], value)
+        for i, v in enumerate(inputs):
+            where = (i, one.weight[i], one.variable_width[v])
             pair[where] = min(pair[where], value)
-    return tensor, pair
+    return width, pair
 
 
 def test_worst_is_above_every_assignment(drawn: tuple[Case, Floats]) -> None:
@@ -391,8 +393,8 @@ def test_nothing_runs() -> None:
     relaxation = Relaxation(given.space)
     prices = np.ones((OPTIONS, len(PRICED)))
     assert np.isinf(relaxation.solve(none, prices).value).all()
-    tensor, pair = relaxation.marginals(none.take(np.array([0])), prices[:1])
-    assert np.isinf(tensor).all()
+    width, pair = relaxation.marginals(none.take(np.array([0])), prices[:1])
+    assert np.isinf(width).all()
     assert np.isinf(pair).all()
     assert (relaxation.worst(none, 0) == -np.inf).all()
     dual = Dual(relaxation, "latency_s", {"noise": 1.0})
@@ -438,8 +440,10 @@ def test_relaxed_residuals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
                 assert math.isinf(answer.value[b]) == math.isinf(truth)
                 assert answer.runs[b] == math.isfinite(truth)
             if answer.runs[b]:
-                metrics = {(one.tensor, one.weight): one.metrics for one in assignments}
-                chosen = metrics[tuple(answer.tensor[b].tolist()), tuple(answer.weight[b].tolist())]
+                metrics = {(one.variable_width, one.weight): one.metrics for one in assignments}
+                chosen = metrics[
+                    tuple(answer.variable_width[b].tolist()), tuple(answer.weight[b].tolist())
+                ]
                 assert answer.metrics[b].tolist() == pytest.approx(chosen, rel=EXACT)
 
 
@@ -448,9 +452,9 @@ def test_relaxed_marginals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
     for prices, b in product(all_prices[:2], range(OPTIONS)):
-        tensor, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
-        truth_tensor, truth_pair = enumerated_marginals(given, b, prices[b])
-        assert (tensor <= truth_tensor * (1 + EXACT)).all()
+        width, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
+        truth_width, truth_pair = enumerated_marginals(given, b, prices[b])
+        assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
 
 
@@ -469,14 +473,14 @@ def test_cut_operands_bound_from_below(drawn: tuple[Case, Floats]) -> None:
     for prices, b in product(all_prices[:2], range(OPTIONS)):
         answer = relaxation.solve(given.batch, prices)
         assert answer.value[b] <= least(given.assignments[b], prices[b]) * (1 + EXACT)
-        metrics = {(one.tensor, one.weight): one.metrics for one in given.assignments[b]}
-        chosen = tuple(answer.tensor[b].tolist()), tuple(answer.weight[b].tolist())
+        metrics = {(one.variable_width, one.weight): one.metrics for one in given.assignments[b]}
+        chosen = tuple(answer.variable_width[b].tolist()), tuple(answer.weight[b].tolist())
         assert answer.runs[b] == (chosen in metrics)
         if answer.runs[b]:
             assert answer.metrics[b].tolist() == pytest.approx(metrics[chosen], rel=EXACT)
-        tensor, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
-        truth_tensor, truth_pair = enumerated_marginals(given, b, prices[b])
-        assert (tensor <= truth_tensor * (1 + EXACT)).all()
+        width, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
+        truth_width, truth_pair = enumerated_marginals(given, b, prices[b])
+        assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
 
 
@@ -586,8 +590,8 @@ def check_bound(given: Case, metric: str, limits: Mapping[str, float], found: Du
         assert found.value[b] <= truth, "not a lower bound"
         assert truth <= found.reached[b] * (1 + EXACT)
         if math.isfinite(found.reached[b]):
-            chosen = (tuple(found.tensor[b].tolist()), tuple(found.weight[b].tolist()))
-            one = next(one for one in assignments if (one.tensor, one.weight) == chosen)
+            chosen = (tuple(found.variable_width[b].tolist()), tuple(found.weight[b].tolist()))
+            one = next(one for one in assignments if (one.variable_width, one.weight) == chosen)
             assert one.metrics[PRICED.index(metric)] == pytest.approx(found.reached[b], rel=EXACT)
             for name, limit in limits.items():
                 assert one.metrics[PRICED.index(name)] <= limit * (1 + 2 * BUDGET_TOLERANCE)

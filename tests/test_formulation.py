@@ -456,7 +456,7 @@ def test_the_chosen_values_are_read() -> None:
     model = pair_model(Goal("noise", {}))
     choose(model, option=1, tensors=(0, 1), runs=(7, 5))
     choice = read_choice(model, offered)
-    assert (choice.option, choice.tensor, choice.weight) == (1, (0, 1), (1, 0))
+    assert (choice.option, choice.variable_width, choice.weight) == (1, (0, 1), (1, 0))
     assert choice.sram_bits == 500  # the larger of 140 and 500
     offered = listed(FC, CONV)
     model = build(space_of(PAIR, (2, 4)), offered, Goal("noise", {}))
@@ -471,7 +471,7 @@ def test_the_chosen_values_are_read_despite_rounding() -> None:
     for variable in [*model.run.values(), *model.width.values()]:
         variable.set_value(abs(variable.value - 1e-7), skip_validation=True)
     choice = read_choice(model, offered)
-    assert (choice.option, choice.tensor, choice.weight) == (0, (1, 1), (1, 1))
+    assert (choice.option, choice.variable_width, choice.weight) == (0, (1, 1), (1, 1))
     assert choice.sram_bits == 1000
 
 

@@ -157,7 +157,7 @@ def check_left_over(left: LeftOver, case: Case, designs: Sequence[oracle.Point])
             ba = point.widths[f"tensor:{layer.input}"]
             assert left.pairs[i, index[bw], index[ba]]
         for name, t in space.tensor_index.items():
-            assert left.tensor_widths[t, index[point.widths[f"tensor:{name}"]]]
+            assert left.variable_allowed[t, index[point.widths[f"tensor:{name}"]]]
 
 
 # --- sequences ----------------------------------------------------------------------------------

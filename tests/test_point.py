@@ -20,11 +20,11 @@ SHRINKABLE = ("latency_s", "dram_bits")
 def some_point(space: Space, rng: random.Random) -> Point | None:
     """Hardware, widths and a capacity at random; None where no tile fits."""
     option = rng.randrange(len(space))
-    tensor = [int(rng.choice(np.flatnonzero(ok))) for ok in space.tensor_allowed]
+    variable_width = [int(rng.choice(np.flatnonzero(ok))) for ok in space.variable_allowed]
     free = [int(rng.choice(np.flatnonzero(ok))) for ok in space.weight_allowed]
     pairs = zip(space.weight_index, free, strict=True)
-    weight = [w if variable is None else tensor[variable] for variable, w in pairs]
-    return price(space, option, tensor, weight, 10 ** rng.uniform(2, 6))
+    weight = [w if variable is None else variable_width[variable] for variable, w in pairs]
+    return price(space, option, variable_width, weight, 10 ** rng.uniform(2, 6))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -43,7 +43,7 @@ def test_the_least_sram_is_that_of_a_scan(seed: int) -> None:
             needs += stairs.need[np.isfinite(stairs.need)].astype(int).tolist()
         within = []
         for bits in sorted(set(needs)):
-            smaller = price(space, point.option, point.tensor, point.weight, bits)
+            smaller = price(space, point.option, point.variable_width, point.weight, bits)
             keeps = smaller is not None and all(
                 smaller.metrics[name] <= limit * (1 + 1e-9) for name, limit in limits.items()
             )

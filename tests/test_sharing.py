@@ -147,7 +147,7 @@ def test_space_has_a_variable_for_each_tensor_class_and_each_group_of_weights() 
     )
     assert space.tensor_index == {"x": 0, "y": 1, "z": 2, "u": 2, "v": 3}
     assert space.weight_index == (4, None, None, 1, 4)
-    assert space.tensor_noise[2].tolist() == [2 * 4.0**-2, 2 * 4.0**-4]
+    assert space.variable_noise[2].tolist() == [2 * 4.0**-2, 2 * 4.0**-4]
     assert space.weight_noise[[0, 2, 3, 4]].tolist() == [[0, 0]] * 4
 
 

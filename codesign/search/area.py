@@ -86,7 +86,9 @@ class LeastArea(Search):
         """Every layer needs room for its smallest tile at the widths it may take."""
         need = self.space.least_need(shape)[self.space.geometry_of]
         inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
-        allowed = self.space.weight_allowed[:, :, None] & self.space.tensor_allowed[inputs][:, None]
+        allowed = (
+            self.space.weight_allowed[:, :, None] & self.space.variable_allowed[inputs][:, None]
+        )
         runs = self.space.runnable(options)
         runs = (runs[:, self.space.geometry_of] if runs.shape[1] > 1 else runs) & allowed
         least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
@@ -145,7 +147,13 @@ class LeastArea(Search):
     def _offer_reached(self, options: Ints, sram: Floats, found: DualBound) -> None:
         for n in np.flatnonzero(np.isfinite(found.reached)):
             self.offer(
-                price(self.space, int(options[n]), found.tensor[n], found.weight[n], float(sram[n]))
+                price(
+                    self.space,
+                    int(options[n]),
+                    found.variable_width[n],
+                    found.weight[n],
+                    float(sram[n]),
+                )
             )
 
     def solve_option(self, option: int) -> float:

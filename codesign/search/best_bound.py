@@ -221,7 +221,11 @@ class Search(Pursuit):
     def spread_bound(self, options: Ints, found: DualBound, which: Ints, sram_bits: Floats) -> None:
         """Take over, for each option, the bound of what it was united into."""
         spread = DualBound(
-            found.value[which], found.prices[which], found.reached, found.tensor, found.weight
+            found.value[which],
+            found.prices[which],
+            found.reached,
+            found.variable_width,
+            found.weight,
         )
         self.raise_bounds(options, spread)
         self.note_cut(options, spread, sram_bits)
@@ -282,21 +286,21 @@ class Search(Pursuit):
         self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
     ) -> float:
         """Solve the programme of one option over the widths left to it; see `left_over`."""
-        pairs, tensor_widths = left
+        pairs, variable_allowed = left
         listed = candidates(
             self.space,
             np.array([option]),
             np.array([sram[0]]),
             np.array([sram[1]]),
             pairs=pairs,
-            tensor_widths=tensor_widths,
+            variable_allowed=variable_allowed,
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
         )
         reach = self.reach  # what was left out is no better than this
 
         def priced(choice: Choice) -> Point | None:
             capacity = max(choice.sram_bits, sram[0])
-            return price(self.space, option, choice.tensor, choice.weight, capacity)
+            return price(self.space, option, choice.variable_width, choice.weight, capacity)
 
         answer = self.run_programme(listed, priced)
         if answer.runs:
@@ -311,4 +315,4 @@ class Search(Pursuit):
     def known_left_over(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
         """The same, if an earlier goal within whose limits this one stays has found it."""
         known = self.memory.leftover(option, self.goal, sram_bits)
-        return None if known is None else (known.pairs, known.tensor_widths)
+        return None if known is None else (known.pairs, known.variable_allowed)

@@ -63,13 +63,13 @@ class LeftOver:
     limits : mapping of str to float
     sram_bits : float
     pairs : bools, shape (layers, widths, widths)
-    tensor_widths : bools, shape (inner tensors, widths)
+    variable_allowed : bools, shape (width variables, widths)
     """
 
     limits: Mapping[str, float]
     sram_bits: float
     pairs: Bools
-    tensor_widths: Bools
+    variable_allowed: Bools
 
 
 @dataclass

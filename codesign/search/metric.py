@@ -62,7 +62,9 @@ class LeastMetric(Search):
         if np.isfinite(found.reached).any():
             n = int(found.reached.argmin())
             self.offer(
-                price(self.space, int(options[n]), found.tensor[n], found.weight[n], sram[n])
+                price(
+                    self.space, int(options[n]), found.variable_width[n], found.weight[n], sram[n]
+                )
             )
 
     def solve_option(self, option: int) -> float:
@@ -75,7 +77,7 @@ class LeastMetric(Search):
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, stop=self.stop_at())
         if np.isfinite(found.reached[0]):
-            self.offer(price(self.space, option, found.tensor[0], found.weight[0], sram))
+            self.offer(price(self.space, option, found.variable_width[0], found.weight[0], sram))
         self.note_cut(options, found, np.array([sram]))
         bound = max(known, float(found.value[0]))
         if bound < self.cutoff:

@@ -70,11 +70,11 @@ class Pursuit:
         return self.reach
 
     def left_over(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
-        """Width pairs of each layer and widths of each tensor that could still pay."""
-        tensor, pair = self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
+        """Width pairs of each layer and widths of each variable that could still pay."""
+        width, pair = self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
         ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
         ceiling += 1e-11 * abs(ceiling) + TINY  # rounding of the sums
-        return pair <= ceiling, self.space.tensor_allowed & (tensor <= ceiling)
+        return pair <= ceiling, self.space.variable_allowed & (width <= ceiling)
 
     def _report(self, bound: float) -> None:
         if self.inquiry.on_progress is not None:

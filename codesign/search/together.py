@@ -78,9 +78,14 @@ class Together:
         known = max(known, search.bound_from_programme(float(found.value[0])))
         if known >= search.cutoff:
             return known
-        pairs, tensor_widths = search.left_over(union, found.prices[0])
+        pairs, variable_allowed = search.left_over(union, found.prices[0])
         listed = candidates_of_tables(
-            search.space, int(group[0]), union.traffic[0], union.compute_s[0], pairs, tensor_widths
+            search.space,
+            int(group[0]),
+            union.traffic[0],
+            union.compute_s[0],
+            pairs,
+            variable_allowed,
         )
         limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
         goal = Goal(search.bounded_metric(), limits)

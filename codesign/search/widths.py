@@ -67,7 +67,7 @@ class LeastWidths(Pursuit):
         cut = Cut(ONLY, self.dual.prices(found.prices), value, np.array([np.inf]))
         self.memory.add_cut(self.goal.metric, cut, 1)
         if np.isfinite(found.reached[0]):
-            self.offer(self.space.price(found.tensor[0], found.weight[0]))
+            self.offer(self.space.price(found.variable_width[0], found.weight[0]))
         self._raise(float(found.value[0]))
 
     def _solve(self, wanted: int) -> bool:
@@ -75,34 +75,32 @@ class LeastWidths(Pursuit):
 
         Choices with a pair of widths left out cost at least what the cheapest such pair does.
         """
-        pairs, tensor_widths = self._left_over()
+        pairs, variable_allowed = self._left_over()
         outside = self.reach
         everything = bool(np.count_nonzero(pairs) <= wanted)
         if not everything:
-            tensor, pair = self.relaxation.marginals(
-                self.tables, self.dual.prices(self.multipliers)
-            )
+            width, pair = self.relaxation.marginals(self.tables, self.dual.prices(self.multipliers))
             ceiling = np.partition(pair[pairs], wanted)[wanted]
-            pairs, tensor_widths = pairs & (pair < ceiling), tensor_widths & (tensor < ceiling)
+            pairs, variable_allowed = pairs & (pair < ceiling), variable_allowed & (width < ceiling)
             spent = float(self.multipliers[0] @ self.dual.limits)
             outside = min(outside, ceiling - spent - 1e-11 * (abs(ceiling) + spent) - TINY)
-        answer = self._programme(pairs, tensor_widths)
+        answer = self._programme(pairs, variable_allowed)
         self.inquiry.effort.solved.add(0)
         self._raise(min(outside, answer.bound))
         if not answer.complete:
             raise OutOfTime
         return everything
 
-    def _programme(self, pairs: Bools, tensor_widths: Bools) -> Answer:
+    def _programme(self, pairs: Bools, variable_allowed: Bools) -> Answer:
         space = self.space
-        widths = space.tensor_allowed & tensor_widths
+        widths = space.variable_allowed & variable_allowed
         listed = candidates_of_tables(space, 0, space.traffic, space.compute_s, pairs, widths)
         answer = self.run_programme(listed, self._price)
         self.offer(answer.point)
         return answer
 
     def _price(self, choice: Choice) -> Point:
-        return self.space.price(choice.tensor, choice.weight)
+        return self.space.price(choice.variable_width, choice.weight)
 
     def _left_over(self) -> tuple[Bools, Bools]:
         """Width pairs of each layer and widths of each variable that could still pay.
@@ -114,15 +112,15 @@ class LeastWidths(Pursuit):
         limits[self.goal.metric] = self.reach
         most = np.array([limits.get(name, np.inf) for name in PRICED])
         pairs = np.isfinite(self.space.traffic)
-        tensor_widths = self.space.tensor_allowed
+        variable_allowed = self.space.variable_allowed
         for prices in np.unique([cut.prices[0] for cut in self.memory.cuts], axis=0):
             spent = prices[prices > 0] @ most[prices > 0]
             if np.isfinite(spent):
-                tensor, pair = self.relaxation.marginals(self.tables, prices[None])
+                width, pair = self.relaxation.marginals(self.tables, prices[None])
                 spent += 1e-11 * abs(spent) + TINY  # rounding of the sums
                 pairs = pairs & (pair <= spent)
-                tensor_widths = tensor_widths & (tensor <= spent)
-        return pairs, tensor_widths
+                variable_allowed = variable_allowed & (width <= spent)
+        return pairs, variable_allowed
 
     def _raise(self, bound: float) -> None:
         self.lower = np.maximum(self.lower, bound)

@@ -50,7 +50,7 @@ class Encoding:
         """(genes,): the largest value of each gene; the smallest is 0."""
         space, choices = self.tables.space, self.tables.problem.choices
         hardware = (choices.rows, choices.cols, choices.pe_weight_bits, choices.pe_activation_bits)
-        widths = len(space.weight_noise) + len(space.tensor_noise)
+        widths = len(space.weight_noise) + len(space.variable_noise)
         return np.array(
             [*(len(x) - 1 for x in hardware), FINE, *([len(space.widths) - 1] * widths)]
         )
@@ -127,7 +127,7 @@ class Encoding:
     def noise_table(self) -> Floats:
         """(width genes, widths): noise of each."""
         space = self.tables.space
-        return np.concatenate([space.weight_noise, space.tensor_noise])
+        return np.concatenate([space.weight_noise, space.variable_noise])
 
     @cached_property
     def elements(self) -> Floats:

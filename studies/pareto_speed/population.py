@@ -132,7 +132,7 @@ class Tables:
         compute_s = self.cycles[designs.shape] / self.problem.clock_hz
         memory_s = dram_bits / self.problem.dram_bits_per_s
         weight_noise = self.space.weight_noise[self.layers, designs.weight].sum(axis=1)
-        tensor_noise = self.space.tensor_noise[self.tensors, designs.tensor].sum(axis=1)
+        tensor_noise = self.space.variable_noise[self.tensors, designs.tensor].sum(axis=1)
         inputs = designs.tensor[:, self.input_of]
         return {
             "latency_s": np.maximum(compute_s, memory_s).sum(axis=1),
