@@ -46,6 +46,8 @@ CLEAR = 1e-9  # relative; a floating-point bound this far above the claim is wor
 AIM = 1.02  # prices are improved until their bound is so many times the claim
 NEAR = 0.98  # a bound of so many times the claim makes an enumeration worth a try
 A_FEW = 100_000  # partial choices to look at for a group, before it is halved
+FAR = 4.0  # what is short of the claim at the best prices, and so many times it at further ones
+TILTS = tuple(2.0**-n for n in range(1, 9))  # relative changes of a price
 
 
 @dataclass
@@ -148,7 +150,7 @@ class _Certifier:
         choices = [self._option(int(n)) for n in options]
         arrays = tuple(dict.fromkeys((x.rows, x.cols) for x in choices))
         pe_bits = tuple(dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in choices))
-        free = np.zeros(len(self.search.dual.limited))
+        free = np.zeros((1, len(self.search.dual.limited)))
         return self._note(Group(arrays, pe_bits, ideal=True), free, 0)
 
     def _close_all(self, options: Ints) -> None:
@@ -237,32 +239,57 @@ class _Certifier:
         union = Batch(compute_s.min(axis=0)[None], every.traffic[rows].min(axis=0)[None])
         found = self._bound(union, prices[rows[-1]][None])
         if found.value[0] > self.stop:
-            return self._note(group(rows), found.prices[0], 0)
+            return self._note(group(rows), found.prices[:1], 0)
         alone = len(rows) == 1
         if not most or (not alone and found.value[0] < NEAR * self.stop):
             return False
-        return self._note(group(rows), found.prices[0], most if alone else A_FEW)
+        if not alone or most == A_FEW:
+            return self._note(group(rows), found.prices[:1], A_FEW)
+        return self._note(group(rows), self._tilted(union, found), most)
 
     def _bound(self, batch: Batch, start: Floats | None) -> DualBound:
         return self.search.dual.bound(batch, start=start, stop=AIM * self.stop)
 
+    def _tilted(self, union: Batch, found: DualBound) -> Floats:
+        """(prices, limits) the best multipliers, and others whose bounds are not much worse.
+
+        Choices that cost little at the best ones trade one metric for another; multipliers that are
+        tilted to either side make most of them cost too much.
+        """
+        dual, best = self.search.dual, found.prices[0]
+        short = FAR * (self.stop - found.value[0])
+        tilted = [best]
+        for which in (*np.eye(len(best), dtype=bool), np.ones(len(best), dtype=bool)):
+            for sign in (1, -1):
+                tries = best * (1 + sign * np.outer(TILTS, which))
+                prices = dual.prices(tries)
+                value = [dual.relaxation.solve(union, each[None]).value[0] for each in prices]
+                near = found.value[0] - (np.array(value) - tries @ dual.limits) < short
+                tilted += [*tries[near & which.any()][:1]]
+        return np.array(tilted)
+
     def _note(self, group: Group, multipliers: Floats, most: int) -> bool:
-        """Add a group if its argument is verified."""
-        every = self.search.dual.prices(multipliers[None])[0]
-        names = self.verifier.units.names
-        prices = {x: float(p) for x, p in zip(PRICED, every, strict=True) if p and x in names}
-        exact = {name: Fraction(price) for name, price in prices.items()}
+        """Add a group if its argument is verified.
+
+        Parameters
+        ----------
+        multipliers : floats, shape (prices, limits)
+            Those of the bound, then those that help to enumerate.
+        """
+        exact = [{x: Fraction(p) for x, p in each.items()} for each in self._prices(multipliers)]
         try:
-            if not self.verifier.closed(group, exact, most):
+            if not self.verifier.closed(group, exact[0], most, exact[1:]):
                 return False
         except TooMany:
             return False
+        best, *further = self._prices(multipliers)
         self.found.groups.append(
             {
                 "arrays": [list(array) for array in group.arrays],
                 "pe_bits": [list(bits) for bits in group.pe_bits],
                 "tilings": "any" if group.ideal else "fitting",
-                "prices": prices,
+                "prices": best,
+                **({"further_prices": further} if further else {}),
                 "by": "enumeration" if most else "bound",
             }
         )
@@ -271,3 +298,11 @@ class _Certifier:
             total = len(self.space)
             self.on_step(f"{min(self.closed, total)} of {total} hardware options")
         return True
+
+    def _prices(self, multipliers: Floats) -> list[dict[str, float]]:
+        """Prices of the metrics that matter, for each row of multipliers."""
+        names = self.verifier.units.names
+        return [
+            {x: float(p) for x, p in zip(PRICED, each, strict=True) if p and x in names}
+            for each in self.search.dual.prices(multipliers)
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -22,12 +22,14 @@ import codesign
 from codesign import Choices, Design, Problem, SpecError, certify, load_network
 from codesign.checking import Report, check_content
 from codesign.checking.certificate import FORMAT, MOST_WORK, Verifier
-from codesign.checking.enumerating import TooMany
+from codesign.checking.enumerating import Enumeration, TooMany
 from codesign.checking.findings import Ledger
 from codesign.checking.offers import Group
+from codesign.checking.pricing import Prices
 from codesign.checking.problem import Option, read_problem
 from codesign.checking.problem import Problem as CheckedProblem
 from codesign.checking.reading import Entry
+from codesign.checking.sweeping import price_all
 from codesign.design_file import to_dict
 from codesign.errors import InfeasibleError
 
@@ -179,10 +181,16 @@ def groups_with(rng: random.Random, problem: CheckedProblem, option: Option) -> 
     yield Group(tuple(arrays), tuple(pe_bits))
 
 
-def closes(verifier: Verifier, group: Group, prices: dict[str, Fraction], most: int) -> bool:
+def closes(
+    verifier: Verifier,
+    group: Group,
+    prices: dict[str, Fraction],
+    most: int,
+    further: Iterable[dict[str, Fraction]] = (),
+) -> bool:
     """Whether a claim is accepted."""
     try:
-        return verifier.closed(group, prices, most)
+        return verifier.closed(group, prices, most, further)
     except TooMany:
         return False
 
@@ -212,7 +220,8 @@ def test_no_prices_prove_what_is_false(block: int) -> None:
             for group in groups_with(rng, checked, option):
                 prices = random_prices(rng, checked)
                 assert not closes(verifier, group, prices, 0), seed
-                assert not closes(verifier, group, prices, 50_000), seed
+                further = [random_prices(rng, checked) for _ in range(3)]
+                assert not closes(verifier, group, prices, 50_000, further), seed
                 tried += 1
     assert tried > 50
 
@@ -232,7 +241,8 @@ def test_enumeration_proves_what_is_true(block: int) -> None:
         option = Option(*best.hardware)
         single = Group((option[:2],), (option[2:],))
         try:
-            assert Verifier(checked, claim).closed(single, random_prices(rng, checked), 10**5), seed
+            prices, *further = (random_prices(rng, checked) for _ in range(4))
+            assert Verifier(checked, claim).closed(single, prices, 10**5, further), seed
             proven += 1
         except TooMany:
             continue
@@ -340,6 +350,35 @@ def test_altered_multipliers_are_weighed_anew() -> None:
                 assert other >= 0 or not report.holds
                 told.add(report.holds)
     assert told == {True, False}
+
+
+@pytest.mark.slow
+def test_further_prices_leave_fewer_choices_to_look_at() -> None:
+    fewer = 0
+    for seed in range(80):
+        problem, points = problem_of(seed)
+        best = oracle.best(points, problem.objective, problem.budgets)
+        if best is None or len(problem.budgets) < 2:
+            continue
+        checked, rng = as_checked(problem), random.Random(seed)
+        option = Option(*best.hardware)
+        single = Group((option[:2],), (option[2:],))
+        claim = Fraction(best.value(problem.objective)) * (1 - Fraction(1, 10**8))
+        verifier = Verifier(checked, claim)
+        couplings, units, threshold = verifier.couplings, verifier.units, verifier.threshold
+        free = Prices(units, threshold, {})
+        costs = price_all(couplings, units, free, verifier.offers.pairs(single))
+        limits = {**threshold.limits, threshold.objective: claim}
+        further = [
+            {name: Fraction(rng.random()) / (limits[name] or 1) for name in units.names}
+            for _ in range(10)
+        ]
+        plain = Enumeration(couplings, units, threshold, free, costs)
+        helped = Enumeration(couplings, units, threshold, free, costs, further)
+        assert plain.better() == helped.better() == []
+        assert helped.work <= plain.work
+        fewer += helped.work < plain.work
+    assert fewer > 0
 
 
 def test_a_price_on_what_nothing_limits_is_refused() -> None:

@@ -13,8 +13,8 @@ the least traffic that the group's options offer, and finds the least priced cos
 eliminating them one after the other. Where that least cost is not below the limits' (2), the
 supposed design cannot exist: the group is closed *by bound*. Any prices are as good an argument as
 any others; wrong ones only fail to close. Where the budgets leave a duality gap, the group is
-closed *by enumeration*: all choices of widths whose priced cost is within (2) are listed, and none
-keeps every limit.
+closed *by enumeration*: all choices of widths whose cost is within (2), at these and any further
+prices, are listed, and none keeps every limit.
 
 What is proven
     No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
@@ -46,7 +46,8 @@ from codesign.checking.sweeping import price_all, sweep_up
 
 FORMAT = "codesign-certificate/1"
 KEYS = ("format", "bound", "cuts", "groups", "trusted")
-GROUP = ("arrays", "pe_bits", "tilings", "prices", "by")
+GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "by")
+MOST_FURTHER = 100  # prices besides those of the bound
 GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
 
 
@@ -61,7 +62,13 @@ class Verifier:
         self.couplings = Couplings(problem, cuts)
         self.units = Units(problem, (problem.objective, *problem.budgets))
 
-    def closed(self, group: Group, given: Mapping[str, Fraction], most: int = 0) -> bool:
+    def closed(
+        self,
+        group: Group,
+        given: Mapping[str, Fraction],
+        most: int = 0,
+        further: Iterable[Mapping[str, Fraction]] = (),
+    ) -> bool:
         """Whether no option of a group has a better design than claimed.
 
         Parameters
@@ -70,6 +77,8 @@ class Verifier:
             Prices of metrics.
         most : int
             Partial choices to look at, where the prices do not tell; 0: none.
+        further : iterable of mapping of str to Fraction
+            Other prices that help to look at few.
 
         Raises
         ------
@@ -85,7 +94,7 @@ class Verifier:
             return True
         if not most:
             return False
-        run = Enumeration(self.couplings, self.units, self.threshold, prices, costs, most)
+        run = Enumeration(self.couplings, self.units, self.threshold, prices, costs, further, most)
         return not run.better()
 
 
@@ -145,20 +154,25 @@ def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
 
 def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
     """Note a group that its prices do not close."""
-    names = verifier.units.names
-    item["prices"].known_keys(names)
-    given = {
-        name: price.number(least=0)
-        for name, price in item["prices"].table().items()
-        if name in names
-    }
+    given = _read_prices(item["prices"], verifier)
+    others = item.get("further_prices", []).items()
+    if len(others) > MOST_FURTHER:
+        item["further_prices"].fault(f"at most {MOST_FURTHER} further prices")
+    further = [_read_prices(each, verifier) for each in others]
     by = item["by"]
     most = MOST_WORK if by.text(("bound", "enumeration")) == "enumeration" else 0
     try:
-        closed = verifier.closed(group, given, most)
+        closed = verifier.closed(group, given, most, further)
     except TooMany:
         by.fault(f"a group that looking at {most} partial choices settles")
     return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
+
+
+def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
+    names = verifier.units.names
+    entry.known_keys(names)
+    given = entry.table()
+    return {name: given[name].number(least=0) for name in names if name in given}
 
 
 def _read_cuts(entry: Entry, problem: Problem) -> list[tuple[str, str]]:

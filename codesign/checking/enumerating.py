@@ -4,8 +4,8 @@ Where the priced bound does not settle a claim (budgets leave a duality gap), ch
 cost is within what a better design may cost are enumerated: step by step in the order of the
 elimination, partial choices as vectors of metrics. Dropped is a partial choice
 
-- that costs too much together with the least that the rest can cost, at the prices or in one
-  metric alone;
+- that costs too much together with the least that the rest can cost, at the prices, at any others
+  that are given, or in one metric alone;
 - to which another one of the same widths towards the rest is as good in every metric.
 
 If none that keeps every limit is left at the end, no better design exists.
@@ -14,14 +14,14 @@ If none that keeps every limit is left at the end, no better design exists.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
 from codesign.checking.couplings import Couplings, Step
 from codesign.checking.pricing import Prices, Threshold, Units, Vector, own_vectors
 from codesign.checking.sweeping import Costs, sweep_down, sweep_up, with_outside
 
-MOST_WORK = 2_000_000  # partial choices made or compared, before giving up
+MOST_WORK = 10_000_000  # partial choices made or compared, before giving up
 Labels = list[Vector]
 
 
@@ -35,7 +35,7 @@ class Ceiling:
     Attributes
     ----------
     prices : Prices
-        Of the metrics: those that the bound was found at, or of one metric alone.
+        Of the metrics: those that the bound was found at, others, or of one metric alone.
     totals : list of lists of int
         For each step, at each entry of its joint table, the least of a whole choice.
     """
@@ -55,6 +55,10 @@ class Enumeration:
 
     Parameters
     ----------
+    costs : Costs
+        At the prices that the bound was found at.
+    further : iterable of mapping of str to Fraction
+        Other prices, each of which leaves out other choices.
     most : int
         Partial choices to make or compare before giving up.
     """
@@ -66,15 +70,16 @@ class Enumeration:
         threshold: Threshold,
         prices: Prices,
         costs: Costs,
+        further: Iterable[Mapping[str, Fraction]] = (),
         most: int = MOST_WORK,
     ) -> None:
         self.couplings, self.units = couplings, units
         self.vectors, self.most, self.work = costs.vectors, most, 0
         self.ceilings = [Ceiling(couplings, prices, costs)]
-        for name in units.names:
-            alone = Prices(units, threshold, {name: Fraction(1)})
-            priced = costs.at(couplings, units, alone)
-            self.ceilings.append(Ceiling(couplings, alone, priced))
+        for given in (*further, *({name: Fraction(1)} for name in units.names)):
+            other = Prices(units, threshold, given)
+            priced = costs.at(couplings, units, other)
+            self.ceilings.append(Ceiling(couplings, other, priced))
 
     def better(self) -> Labels:
         """Metrics of choices that beat the claim; of several as good as each other, some.
