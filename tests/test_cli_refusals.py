@@ -94,7 +94,16 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
     (["evaluate"], "Missing argument 'NETWORK'"),
     (["evaluate", "NETWORK"], "Missing option --rows; or name an accelerator with --accelerator."),
     (["evaluate", "NETWORK", "--rows", "2"], "Missing option --cols; or name an accelerator"),
-    (["evaluate", "NETWORK", "--rows", "2", "--cols", "2"], "Missing option --pe-weight-bits; or"),
+    (["evaluate", "NETWORK", "--cols", "2", "--pe-bits", "8"], "Missing option --rows; or name"),
+    (["evaluate", "NETWORK", "--rows", "2", "--cols", "2"], "Missing option --pe-bits; or name an"),
+    (
+        ["evaluate", "NETWORK", "--rows", "2", "--cols", "2", "--pe-weight-bits", "8"],
+        "option --pe-activation-bits; ",
+    ),
+    (
+        ["evaluate", "NETWORK", "--rows", "2", "--cols", "2", "--pe-activation-bits", "8"],
+        "option --pe-weight-bits; ",
+    ),
     (["evaluate", "NETWORK", *ARRAY], "'2 × 2 PEs': no SRAM capacity is given, and tiles need on"),
     (["evaluate", "NETWORK", *ARRAY, "--sram-kbit", "1e-3"], "SRAM of 0.001 kbit holds no tile of"),
     (["evaluate", "NETWORK", *ARRAY, "--sram-kbit", "0"], "'0' is not a positive number"),
