@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import TINY as TINY_TOML
 from dask import config
 from distributed import Client, LocalCluster
-from study_work import SMALL, TINY, TINY_TOML, areas, deadly, grid, made_up
+from study_work import SMALL, TINY, areas, deadly, grid, made_up
 
 from codesign.cli import main
 from codesign.errors import CodesignError, SpecError
