@@ -104,14 +104,22 @@ def accelerator(given: dict[str, Any]) -> Accelerator:
         flags["technology"] = technology.with_sram(given["sram"])
     if known is not None:
         return _changed(known, flags)
-    for key in ("rows", "cols", "pe_weight_bits", "pe_activation_bits"):
-        if key not in flags:
-            raise click.UsageError(
-                f"Missing option {_flag(key)}; or name an accelerator with --accelerator."
-            )
+    _check_described(flags)
     dram_bits_per_s = _dram_bits_per_s({**given, "memory": MEMORY})
     rest = {"engine": 9, "clock_hz": 800e6, "dram_bits_per_s": dram_bits_per_s, "technology": usual}
     return Accelerator(name=f"{flags['rows']} × {flags['cols']} PEs", **{**rest, **flags})
+
+
+def _check_described(flags: dict[str, Any]) -> None:
+    """Refuse flags that leave open what an accelerator without a file needs, one option at a time.
+
+    Where neither width of the PE is given, that is the option for both.
+    """
+    pe_widths = ["pe_weight_bits", "pe_activation_bits"]
+    missing = [key for key in ("rows", "cols", *pe_widths) if key not in flags]
+    if missing:
+        flag = _flag("pe_bits" if missing == pe_widths else missing[0])
+        raise click.UsageError(f"Missing option {flag}; or name an accelerator with --accelerator.")
 
 
 def _changed(accelerator: Accelerator, flags: dict[str, Any]) -> Accelerator:

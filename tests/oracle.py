@@ -17,8 +17,10 @@ from collections.abc import Iterable, Mapping
 from itertools import permutations, product
 from typing import NamedTuple
 
+from oracle_widths import all_widths, has_weights, layer_widths, noise_at, tensor_bits
+
 from codesign.network import Layer, Network
-from codesign.problem import Choices, Problem
+from codesign.problem import Problem
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 ORDERS = tuple("".join(order) for order in permutations("kcp"))
@@ -84,11 +86,6 @@ def ceil_div(a: int, b: int) -> int:
 def vertical(pair: int | tuple[int, int]) -> int:
     """The vertical one of a stride or dilation."""
     return pair if isinstance(pair, int) else pair[0]
-
-
-def has_weights(layer: Layer) -> bool:
-    """Whether it has weights of its own: no tensor stands in for them, and it multiplies at all."""
-    return layer.weight_tensor is None and not layer.moves
 
 
 def elements(network: Network, layer: Layer, tensor: str) -> int:
@@ -299,83 +296,6 @@ def best_tilings(layer: Layer, costs: Iterable[Cost], bw: int, ba: int) -> Tilin
 def least_traffic(tilings: Tilings, sram_bits: int) -> int:
     """Least traffic of the tilings that fit."""
     return min(traffic for need, traffic in tilings if need <= sram_bits)
-
-
-# --- widths -----------------------------------------------------------------------------------
-
-
-def results(network: Network) -> list[str]:
-    """Tensors no layer reads."""
-    read: set[str] = set()
-    for layer in network.layers:
-        read |= {layer.input, *layer.residuals}
-        read |= set() if layer.weight_tensor is None else {layer.weight_tensor}
-    return [name for name in network.tensors if name not in read]
-
-
-def noise_sources(network: Network) -> list[str]:
-    """``weight:<layer>`` of layers owning weights, ``tensor:<tensor>`` of all but results."""
-    last = results(network)
-    weights = [f"weight:{layer.name}" for layer in network.layers if has_weights(layer)]
-    return weights + [f"tensor:{name}" for name in network.tensors if name not in last]
-
-
-def source_widths(choices: Choices, source: str) -> tuple[int, ...]:
-    """Widths a source may take by itself."""
-    if source in choices.pinned:
-        return (choices.pinned[source],)
-    return choices.weight_bits if source.startswith("weight:") else choices.activation_bits
-
-
-def alike(network: Network, choices: Choices) -> list[list[str]]:
-    """Sources that must have one width: groups and ties, joined where they overlap."""
-    pairs = [set(group) for group in choices.shared]
-    if choices.tied:
-        owning = [layer for layer in network.layers if has_weights(layer)]
-        pairs += [{f"weight:{layer.name}", f"tensor:{layer.input}"} for layer in owning]
-    sources = noise_sources(network)
-    sets = [{source} for source in sources]
-    for pair in pairs:
-        joined = [each for each in sets if each & pair]
-        sets = [each for each in sets if not each & pair] + [set().union(*joined)]
-    ordered = [[source for source in sources if source in each] for each in sets]
-    return sorted(ordered, key=lambda each: sources.index(each[0]))
-
-
-def common_widths(choices: Choices, sources: list[str]) -> list[int]:
-    """Widths that all of some sources may take."""
-    every = [source_widths(choices, source) for source in sources]
-    return [bits for bits in every[0] if all(bits in other for other in every)]
-
-
-def all_widths(problem: Problem) -> list[dict[str, int]]:
-    """Every assignment of widths to weights and tensors."""
-    sources, sets = noise_sources(problem.network), alike(problem.network, problem.choices)
-    found = []
-    for widths in product(*(common_widths(problem.choices, each) for each in sets)):
-        of = {x: bits for each, bits in zip(sets, widths, strict=True) for x in each}
-        found.append({source: of[source] for source in sources})
-    return found
-
-
-def layer_widths(layer: Layer, widths: Mapping[str, int]) -> tuple[int, int]:
-    """``bw, ba`` of one layer; ``bw`` 0 where there is no weight operand."""
-    ba = widths[f"tensor:{layer.input}"]
-    if layer.weight_tensor is not None:
-        return widths[f"tensor:{layer.weight_tensor}"], ba
-    return (widths[f"weight:{layer.name}"] if has_weights(layer) else 0), ba
-
-
-def tensor_bits(problem: Problem, widths: Mapping[str, int], name: str) -> int:
-    """Width at which a tensor is stored."""
-    return widths.get(f"tensor:{name}", problem.choices.output_bits)
-
-
-def noise_at(problem: Problem, source: str, bits: int) -> float:
-    """``e_t(b)``."""
-    if problem.sensitivity is None:
-        return 4.0**-bits
-    return problem.sensitivity[source][bits]
 
 
 # --- metrics of whole designs -----------------------------------------------------------------

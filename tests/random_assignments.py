@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import oracle
+import oracle_widths
 from random_networks import random_network
 from random_problems import affordable, random_choices, random_sensitivity, with_sharing
 
@@ -82,13 +83,13 @@ def random_table(rng: random.Random, network: Network, choices: Choices) -> Tabl
 def all_assignments(problem: Problem, table: Table | None) -> list[Assigned]:
     """Every assignment of widths with its metrics."""
     found = []
-    for widths in oracle.all_widths(problem):
+    for widths in oracle_widths.all_widths(problem):
         noise, model_bits, bops = oracle.width_metrics(problem, widths)
         metrics = {"noise": noise, "model_bits": model_bits, "bops": bops}
         if table is not None:
             times = []
             for layer in problem.network.layers:
-                bw, ba = oracle.layer_widths(layer, widths)
+                bw, ba = oracle_widths.layer_widths(layer, widths)
                 row = table.get(layer.name) if layer.moves else table[layer.name]
                 times.append(0.0 if row is None else row[None if layer.moves else bw, ba])
             metrics["latency_s"] = math.fsum(times)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import oracle
+import oracle_widths
 from random_networks import random_network
 
 from codesign import solve
@@ -88,7 +89,7 @@ def steep_case(seed: int) -> Case:
     rng = random.Random(f"steep {seed}")
     problem = random_case(seed).problem
     table = {}
-    for source in oracle.noise_sources(problem.network):
+    for source in oracle_widths.noise_sources(problem.network):
         scale, base = 10 ** rng.uniform(-4, 3), rng.uniform(2, 8)
         table[source] = {bits: scale * base**-bits for bits in (*WIDTHS, WIDER)}
     problem = replace(problem, sensitivity=table, quality=None, budgets={})
@@ -144,7 +145,7 @@ def random_choices(rng: random.Random, network: Network, most_options: int) -> C
     activation_bits = rng.sample(WIDTHS, rng.choice((1, 2, 2, 3, 3)))
     pinned = {
         source: rng.choice(WIDTHS)
-        for source in oracle.noise_sources(network)
+        for source in oracle_widths.noise_sources(network)
         if rng.random() < 0.12
     }
     multi_pass = rng.random() < 0.25
@@ -212,7 +213,7 @@ def _wide_where_only_moved(rng: random.Random, network: Network, choices: Choice
 
 def with_sharing(rng: random.Random, network: Network, choices: Choices) -> Choices:
     """Groups, ties or both; fewer where nothing would suit all members."""
-    sources = oracle.noise_sources(network)
+    sources = oracle_widths.noise_sources(network)
     if rng.random() < 0.8:  # widths that weights and tensors can both take
         thin = [bits for bits in choices.weight_bits if bits <= max(choices.pe_activation_bits)]
         wide = [bits for bits in choices.activation_bits if bits <= max(choices.pe_weight_bits)]
@@ -231,7 +232,10 @@ def with_sharing(rng: random.Random, network: Network, choices: Choices) -> Choi
     pinned = dict(choices.pinned)
     while True:
         shared = replace(choices, shared=tuple(map(tuple, groups)), tied=tied, pinned=pinned)
-        if all(oracle.common_widths(shared, each) for each in oracle.alike(network, shared)):
+        if all(
+            oracle_widths.common_widths(shared, each)
+            for each in oracle_widths.alike(network, shared)
+        ):
             return shared
         if pinned:
             pinned.pop(rng.choice([*pinned]))
@@ -246,8 +250,8 @@ def affordable(rng: random.Random, network: Network, choices: Choices, most: int
 
     def free(choices: Choices) -> dict[str, list[int]]:
         """The first source of each set of one width, and the widths it may take."""
-        sets = oracle.alike(network, choices)
-        return {each[0]: oracle.common_widths(choices, each) for each in sets}
+        sets = oracle_widths.alike(network, choices)
+        return {each[0]: oracle_widths.common_widths(choices, each) for each in sets}
 
     def assignments(choices: Choices) -> int:
         return math.prod(len(bits) for bits in free(choices).values())
@@ -306,7 +310,7 @@ def random_sensitivity(rng: random.Random, network: Network) -> dict[str, dict[i
     """A table for every noise source, now and then with zeros or out of order."""
     table = {}
     silent = rng.choice(WIDTHS) if rng.random() < 0.15 else math.inf
-    for source in oracle.noise_sources(network):
+    for source in oracle_widths.noise_sources(network):
         scale, base = 10 ** rng.uniform(-2, 2), rng.uniform(1.5, 5)
         values = {bits: scale * base**-bits for bits in (*WIDTHS, WIDER)}
         if rng.random() < 0.1:

@@ -24,17 +24,6 @@ from codesign.study.records import Answer
 CONV = Layer(name="conv1", input="image", output="a", K=8, C=4, P=6, Q=6, H=6, W=6, R=3, S=3)
 FC = Layer(name="fc", input="a", output="out", K=10, C=288)
 TINY = Network(name="tiny", layers=(CONV, FC), tensors={"image": 144, "a": 288, "out": 10})
-TINY_TOML = """
-name = "tiny"
-layers = [
-    { name = "conv1", input = "image", output = "a", K = 8, C = 4, P = 6, Q = 6, H = 6, W = 6, R = 3, S = 3 },
-    { name = "fc", input = "a", output = "out", K = 10, C = 288 },
-]
-[tensors]
-image = 144
-a = 288
-out = 10
-"""  # noqa: E501
 SMALL = {"rows": "1,2", "cols": "1,2", "bits": "4,6,8"}
 LOG = "STUDY_WORK_LOG"  # where work notes what it begins
 SECONDS = "STUDY_WORK_SECONDS"

@@ -428,6 +428,14 @@ def test_the_library_does_not_print(module: str) -> None:
     assert called(sources()[module]) & {"print", "basicConfig"} == set()
 
 
+def test_every_test_file_says_what_it_is_for() -> None:
+    here = Path(__file__).parent
+    listed = re.findall(r"`(test_[\w*]+\.py)`", (here / "README.md").read_text("utf-8"))
+    found = {path.name for pattern in listed for path in here.glob(pattern)}
+    assert {path.name for path in here.glob("test_*.py")} == found
+    assert all(any(here.glob(pattern)) for pattern in listed), "a file that is gone"
+
+
 FOLDERS = ("codesign", "models", "tests", "studies")
 SUFFIXES = {".py", ".toml", ".md", ".lp", ".json", ".csv", ".txt"}
 # A folder of one machine: of a user, a temporary or a mounted one. In parts, to not find itself.

@@ -1,87 +1,19 @@
-"""The design file: complete, read back as written, never half-written, and refused in one line."""
+"""The design file: complete, read back as written, and refused in one line."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import resource
 from collections.abc import Callable
 from dataclasses import fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from written_designs import CHAIN, design
 
 import codesign
-from codesign import Choices, Design, Layer, Network, Problem, SpecError
+from codesign import Choices, Design, Problem, SpecError
 from codesign.design_file import FORMAT, from_dict, to_dict
-from codesign.text_files import write_whole
-
-# --- designs to write ---------------------------------------------------------------------------
-
-CHAIN = Network(
-    name="chain",
-    layers=(
-        Layer(name="a", K=4, C=2, P=3, Q=3, H=3, W=3, R=3, S=3, input="in", output="mid"),
-        Layer(name="b", K=2, C=4, P=3, Q=3, H=3, W=3, input="mid", output="out", residuals=("in",)),
-    ),
-    tensors={"in": 18, "mid": 36, "out": 18},
-    source="drawn on a napkin, in Zürich",
-)
-PRODUCT = Network(
-    name="product",
-    layers=(
-        Layer(
-            name="a", K=2, C=2, P=4, H=8, R=3, stride=(2, 1), dilation=(1, 2), input="x", output="y"
-        ),
-        Layer(name="b", K=2, C=2, P=4, H=4, input="y", output="z", weight_tensor="w", appended=1),
-    ),
-    tensors={"x": 16, "w": 4, "y": 8, "z": 9},
-)
-
-
-def table(network: Network) -> dict[str, dict[int, float]]:
-    """A noise value for every tensor at every width in use."""
-    sources = Problem(network=network).noise_sources
-    return {
-        source: {bits: (1 + i) / 2**bits for bits in (2, 4, 8)} for i, source in enumerate(sources)
-    }
-
-
-@cache
-def design(name: str) -> Design:
-    """A solved problem: ``plain``, or one that says something about everything."""
-    small = Choices(rows=(1, 2), cols=(2, 4), weight_bits=(2, 4), activation_bits=(4,))
-    if name == "plain":
-        return codesign.solve(Problem(network=CHAIN, choices=small, budgets={"area_mm2": 0.05}))
-    full = Choices(
-        rows=(1, 2),
-        cols=(1, 2),
-        square=True,
-        weight_bits=(2, 4),
-        activation_bits=(4, 8),
-        pe_weight_bits=(4,),
-        pe_activation_bits=(4,),
-        precision="multi-pass",
-        pinned={"weight:a": 8, "tensor:x": 2},
-        output_bits=16,
-    )
-    return codesign.solve(
-        Problem(
-            network=PRODUCT,
-            technology=codesign.load_technology("tsmc28", sram="dual-port"),
-            choices=full,
-            clock_hz=1.5e8,
-            dram_bits_per_s=1e9 / 3,
-            area_overhead=1.25,
-            sensitivity=table(PRODUCT),
-            quality="uniform:4",
-            objective="dram_bits",
-            budgets={"latency_s": 1e-3, "model_bits": 1e6},
-        )
-    )
 
 
 @pytest.fixture(params=["plain", "full"])
@@ -227,92 +159,6 @@ def test_the_file_is_plain_json_in_utf8(tmp_path: Path) -> None:
     assert text.endswith("}\n")
     data = json.loads(text, parse_constant=refuse)
     assert data["problem"]["network"]["source"] == "drawn on a napkin, in Zürich"
-
-
-# --- whole or not at all ------------------------------------------------------------------------
-
-
-def no_space(*_: Any, **__: Any) -> None:
-    """What a full disk says."""
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-FAILING: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "replace": lambda patch: patch.setattr(Path, "replace", no_space),
-    "fsync": lambda patch: patch.setattr(os, "fsync", no_space),
-    "chmod": lambda patch: patch.setattr(Path, "chmod", no_space),
-}
-
-
-@pytest.mark.parametrize("step", FAILING)
-@pytest.mark.parametrize("before", [None, "old"])
-def test_a_failure_leaves_what_was_there(
-    step: str, before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "design.json"
-    if before is not None:
-        path.write_text(before)
-    with monkeypatch.context() as patch:
-        FAILING[step](patch)
-        with pytest.raises(
-            SpecError, match=r"design\.json: cannot be written: No space left"
-        ) as hit:
-            design("plain").save(path)
-    assert len(str(hit.value).splitlines()) == 1
-    assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["design.json"])
-    assert before is None or path.read_text() == before
-
-
-def test_a_full_disk(tmp_path: Path) -> None:
-    # Above a limit of file size writes fail for real, in the middle of the file.
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.raises(SpecError, match="cannot be written"):
-            write_whole(tmp_path / "big.json", "x" * 100_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            design("plain").save(tmp_path / "design.json")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_old_file_is_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "design.json"
-    path.write_text("old")
-    design("plain").save(path)
-    assert Design.load(path).metrics == design("plain").metrics
-    assert [p.name for p in tmp_path.iterdir()] == ["design.json"]
-
-
-def test_the_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
-    path, plain = tmp_path / "design.json", tmp_path / "plain"
-    design("plain").save(path)
-    plain.touch()
-    assert path.stat().st_mode == plain.stat().st_mode
-
-
-def test_a_folder_is_not_written_to(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="cannot be written: ") as hit:
-        design("plain").save(tmp_path)
-    assert str(tmp_path) in str(hit.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="cannot be written: ") as hit:
-        design("plain").save(tmp_path / "absent" / "design.json")
-    assert len(str(hit.value).splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 # --- bad files ----------------------------------------------------------------------------------

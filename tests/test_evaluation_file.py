@@ -10,24 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from written_designs import PRODUCT
 
-from codesign import Accelerator, Design, Evaluation, Layer, Network, SpecError, evaluate
+from codesign import Accelerator, Design, Evaluation, SpecError, evaluate
 from codesign.evaluation_file import FORMAT, from_dict, to_dict
 from codesign.specs import load_accelerator, load_network, load_technology, shipped
 
 # --- evaluations to write -----------------------------------------------------------------------
 
-NETWORK = Network(
-    name="product",
-    layers=(
-        Layer(
-            name="a", K=2, C=2, P=4, H=8, R=3, stride=(2, 1), dilation=(1, 2), input="x", output="y"
-        ),
-        Layer(name="b", K=2, C=2, P=4, H=4, input="y", output="z", weight_tensor="w", appended=1),
-    ),
-    tensors={"x": 16, "w": 4, "y": 8, "z": 9},
-    source="drawn on a napkin, in Zürich",
-)
+NETWORK = replace(PRODUCT, source="drawn on a napkin, in Zürich")
 FULL = Accelerator(
     name="full",
     rows=2,

@@ -1,8 +1,7 @@
 """Every shipped description loads and agrees with what its source publishes.
 
 Networks against torchvision's operation and parameter counts, the technology against the published
-fits and tables, memories against their standards, accelerators against their papers, and the tables
-of ``models/README.md`` against the dataclasses and the files.
+fits and tables, memories against their standards, accelerators against their papers.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
 from typing import Any
 
 import pytest
+from published import GBIT_PER_S, PUBLISHED
 
 from codesign.costs.area import pe_area_um2
-from codesign.hardware import Accelerator
 from codesign.network import Layer, Network
 from codesign.specs import (
     load_accelerator,
@@ -26,26 +24,13 @@ from codesign.specs import (
     models_folder,
     shipped,
 )
-from codesign.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Technology
+from codesign.technology import QuadraticFit
 
 LOADERS: dict[str, Callable[[str], Any]] = {
     "accelerators": load_accelerator,
     "memories": load_memory,
     "networks": load_network,
     "technologies": load_technology,
-}
-
-# torchvision/models/*.py, ``meta`` of each network's ImageNet weights at 224 × 224: ``num_params``
-# and ``_ops`` (10⁹ multiply-accumulates, three decimals; the documentation shows two, as GFLOPS).
-# The exact MACs are the sums of N·G·K·C·R·S·P·Q behind ``_ops``.
-PUBLISHED: dict[str, tuple[int, float, int]] = {  # exact MACs, _ops, num_params
-    "alexnet": (714_188_480, 0.714, 61_100_840),
-    "vgg16": (15_470_264_320, 15.47, 138_357_544),
-    "resnet18": (1_814_073_344, 1.814, 11_689_512),
-    "resnet50": (4_089_184_256, 4.089, 25_557_032),
-    "resnet152": (11_513_626_624, 11.514, 60_192_808),
-    "mobilenetv2": (300_774_272, 0.301, 3_504_872),
-    "vit_b_16": (17_563_828_224, 17.564, 86_567_656),
 }
 
 
@@ -341,13 +326,6 @@ def test_quadratic_technology_holds_figure_1_and_the_same_srams() -> None:
 
 # --- memories -------------------------------------------------------------------------------
 
-GBIT_PER_S = {
-    "ddr4-2400": 153.6,  # 2.4 GT/s × 64 bit (JEDEC JESD79-4; Karbachevsky et al., Figures 8, 9)
-    "hbm2": 2048.0,  # 2 GT/s × 1024 bit = 256 GB/s (JEDEC JESD235A)
-    "lpddr4x-4266": 273.024,  # 4.266 GT/s × 64 bit (JEDEC JESD209-4, JESD209-4-1)
-    "lpddr5-6400": 409.6,  # 6.4 GT/s × 64 bit (JEDEC JESD209-5)
-}
-
 
 def test_memories_have_the_bandwidth_of_their_standard() -> None:
     found = {name: load_memory(name).bits_per_s / 1e9 for name in shipped("memories")}
@@ -425,95 +403,3 @@ def test_every_accelerator_is_compared_with_its_source() -> None:
     for name in compared:
         assert load_accelerator(name).precision == "fixed"
         assert load_accelerator(name).area_overhead == 1
-
-
-# --- models/README.md -----------------------------------------------------------------------
-
-
-def readme_rows(heading: str) -> list[list[str]]:
-    """Cells of the rows of the table under a heading, the name in the first without its quotes."""
-    text = (models_folder() / "README.md").read_text(encoding="utf-8")
-    section = re.split(r"^## ", text, flags=re.MULTILINE)
-    (body,) = [part for part in section if part.startswith(heading)]
-    rows = [line.strip("| ").split(" | ") for line in body.splitlines() if line.startswith("| `")]
-    return [[row[0].strip("`"), *row[1:]] for row in rows]
-
-
-def keys_and_defaults(kind: type[Any], prefix: str = "") -> dict[str, Any]:
-    """Fields of a dataclass and their defaults, MISSING where the key is required."""
-    return {
-        prefix + field.name: {} if field.default_factory is dict else field.default
-        for field in fields(kind)
-    }
-
-
-def as_listed(default: Any) -> str:
-    """A default as the tables of the README have it."""
-    if default is MISSING or default is None or default == "":
-        return {MISSING: "required", None: "none", "": "empty"}[default]
-    if isinstance(default, bool):
-        return str(default).lower()
-    return {"()": "`[]`", "{}": "`{}`"}.get(str(default), str(default))
-
-
-@pytest.mark.parametrize(
-    ("heading", "expected"),
-    [
-        ("Networks:", keys_and_defaults(Network) | keys_and_defaults(Layer, "layers.")),
-        (
-            "Technologies:",
-            keys_and_defaults(Technology)
-            | keys_and_defaults(AreaFit, "pe_area_um2.")
-            | keys_and_defaults(QuadraticFit, "pe_area_um2.")
-            | keys_and_defaults(AreaFit, "sram_fits.<kind>.")
-            | keys_and_defaults(MeasuredPE, "pe_measured."),
-        ),
-        ("Memories:", keys_and_defaults(Memory)),
-        ("Accelerators:", keys_and_defaults(Accelerator)),
-    ],
-)
-def test_readme_lists_every_key_and_its_default(heading: str, expected: dict[str, Any]) -> None:
-    listed = {key: default for key, *_, default in readme_rows(heading)}
-    assert {key: default.partition(":")[0] for key, default in listed.items()} == {
-        key: as_listed(default) for key, default in expected.items()
-    }
-
-
-def test_readme_counts_are_those_of_the_networks() -> None:
-    listed = {row[0]: tuple(row[1:5]) for row in readme_rows("Shipped networks")}
-    expected = {}
-    for name, (macs, _, parameters) in PUBLISHED.items():
-        network = load_network(name)
-        counts = (len(network.layers), macs, parameters, network.weights)
-        expected[name] = tuple(f"{count:,}" for count in counts)
-    assert listed == expected
-
-
-def test_readme_lists_every_technology_and_memory() -> None:
-    assert {row[0] for row in readme_rows("Shipped technologies")} == set(shipped("technologies"))
-    listed = {}
-    for name, rate, width, gbit_per_s, _ in readme_rows("Shipped memories"):
-        memory = load_memory(name)
-        assert (float(rate), int(width)) == (memory.transfer_rate_gt_per_s, memory.bus_width_bits)
-        listed[name] = float(gbit_per_s)
-    assert listed == GBIT_PER_S
-
-
-def test_readme_lists_every_accelerator() -> None:
-    listed = {row[0]: row[1:-1] for row in readme_rows("Shipped accelerators")}
-    expected = {}
-    for name in shipped("accelerators"):
-        found = load_accelerator(name)
-        assert found.pe_weight_bits == found.pe_activation_bits
-        floating = ", float" if found.number_format == "float" else ""
-        expected[name] = [
-            f"{found.rows} × {found.cols}",
-            f"{found.engine}",
-            f"{found.pe_weight_bits}{floating}",
-            "exact" if found.psum_bits is None else f"{found.psum_bits}",
-            f"{found.clock_hz / 1e6:g}",
-            "–" if found.sram_bits is None else f"{found.sram_bits / 1e3}",
-            f"{found.dram_bits_per_s / 1e9:.6g}",
-            "–" if found.pe_area_um2 is None else f"{found.pe_area_um2}",
-        ]
-    assert listed == expected

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import oracle
+import oracle_widths
 import pytest
 from command_line import run
 from random_networks import random_network
@@ -30,7 +30,6 @@ from codesign import (
     solve,
 )
 from codesign.costs.compute import cycles
-from codesign.costs.tiling import halo_rows, rows_in, tilings
 from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.evaluation import Evaluation
@@ -209,78 +208,6 @@ def test_one_tensor_in_two_roles_is_touched_as_far_as_the_larger() -> None:
         Network(name="n", layers=(replace(product, parts={"x": 4}),), tensors={"x": 12, "y": 8})
 
 
-# --- inserted zeros -----------------------------------------------------------------------------
-
-ZEROS = [
-    (R, dilation, stride, u)
-    for R in (1, 2, 3, 4, 5)
-    for dilation in (1, 2)
-    for stride in (1, 2, 3)
-    for u in (1, 2, 3, 4)
-]
-
-
-def with_zeros(R: int, dilation: int, stride: int, u: int) -> Layer:
-    """A transposed convolution over 12 stored rows."""
-    reach = (R - 1) * dilation + 1
-    P = (12 * u + reach - 2) // stride + 1
-    return Layer(
-        name="up",
-        K=1,
-        C=1,
-        P=P,
-        H=12,
-        R=R,
-        stride=stride,
-        dilation=dilation,
-        input_dilation=u,
-        input="x",
-        output="y",
-    )
-
-
-def rows_of_tile(layer: Layer, first: int, rows: int, padding: int) -> set[int]:
-    """Stored rows under a tile of output rows, counted one by one; zeros and padding left out."""
-    u, stride = layer.input_dilation_rows, layer.stride_rows
-    start = first * stride - padding
-    covered = range(start, start + (rows - 1) * stride + layer.kernel_rows)
-    return {row // u for row in covered if row % u == 0 and 0 <= row // u < layer.H}
-
-
-@pytest.mark.parametrize(("R", "dilation", "stride", "u"), ZEROS)
-def test_rows_read_bound_the_row_sets_and_are_reached(
-    R: int, dilation: int, stride: int, u: int
-) -> None:
-    layer = with_zeros(R, dilation, stride, u)
-    for rows in (rows for rows in (1, 2, 3, 5) if rows <= layer.P):
-        held, shared, fetched = [], [], []
-        for padding in range(2 * u + layer.kernel_rows):
-            starts = range(0, layer.P, rows)
-            tiles = [
-                rows_of_tile(layer, first, min(rows, layer.P - first), padding) for first in starts
-            ]
-            held += [len(tile) for tile in tiles]
-            shared += [len(one & other) for one, other in pairwise(tiles)]
-            fetched.append(sum(map(len, tiles)))
-        assert max(held) == rows_in(layer, rows)
-        whole = rows * stride >= layer.kernel_rows  # else a tile meets the one after the next too
-        assert max(shared, default=0) <= halo_rows(layer)
-        if len(starts) > 2 and whole:
-            assert max(shared) == halo_rows(layer)
-        read = min(12 + (len(starts) - 1) * halo_rows(layer), len(starts) * rows_in(layer, rows))
-        assert max(fetched) <= read
-        if len(starts) > 1:
-            used = tilings(layer, 1, 1, 9)
-            mine = used.traffic[used.tile[:, 3] == rows]
-            assert len(mine) == 0 or mine[:, 1].min() == read
-
-
-def test_without_zeros_rows_are_what_they_were() -> None:
-    plain = with_zeros(3, 1, 1, 1)
-    assert [rows_in(plain, rows) for rows in (1, 2, 12, 14)] == [3, 4, 12, 12]
-    assert halo_rows(plain) == 2
-
-
 # --- figures ------------------------------------------------------------------------------------
 
 
@@ -456,7 +383,7 @@ def test_evaluations_are_what_plain_counting_gives(seed: int) -> None:
         if layer.moves:
             assert row.dram_bits.ifmap == layer.ifmap * bits[layer.input]
             continue
-        bw = 5 if oracle.has_weights(layer) else 7
+        bw = 5 if oracle_widths.has_weights(layer) else 7
         costs = oracle.layer_costs(layer, on.rows, on.cols, on.engine)
         fitting = oracle.best_tilings(layer, costs, bw, 7)
         least = oracle.least_traffic(fitting, 10**8)

@@ -13,6 +13,7 @@ from itertools import product
 from typing import Literal
 
 import oracle
+import oracle_widths
 import pytest
 from random_problems import Case, good_point, random_case, steep_case
 
@@ -125,10 +126,10 @@ def check_choices(design: Design) -> None:
     assert hardware_of(design) in oracle.hardware_options(problem)
     widths = widths_of(design)
     for source, bits in widths.items():
-        assert bits in oracle.source_widths(problem.choices, source)
-    for sources in oracle.alike(problem.network, problem.choices):
+        assert bits in oracle_widths.source_widths(problem.choices, source)
+    for sources in oracle_widths.alike(problem.network, problem.choices):
         assert len({widths[source] for source in sources}) == 1
-    for name in oracle.results(problem.network):
+    for name in oracle_widths.results(problem.network):
         assert design.tensor_bits[name] == problem.choices.output_bits
     assert set(design.tensor_bits) == set(problem.network.tensors)
 
@@ -146,10 +147,12 @@ def widths_of(design: Design) -> dict[str, int]:
     network = design.problem.network
     rows = zip(network.layers, design.layer_designs, strict=True)
     weights = {
-        f"weight:{layer.name}": row.weight_bits for layer, row in rows if oracle.has_weights(layer)
+        f"weight:{layer.name}": row.weight_bits
+        for layer, row in rows
+        if oracle_widths.has_weights(layer)
     }
     tensors = {f"tensor:{name}": bits for name, bits in design.tensor_bits.items()}
-    return {name: (weights | tensors)[name] for name in oracle.noise_sources(network)}
+    return {name: (weights | tensors)[name] for name in oracle_widths.noise_sources(network)}
 
 
 def check_figures(design: Design) -> None:
@@ -180,7 +183,7 @@ def check_layer(
 ) -> None:
     """One layer's tile is legal, and its need, traffic, cycles and times are the tile's."""
     engine = problem.technology.engine
-    bw, ba = oracle.layer_widths(layer, widths)
+    bw, ba = oracle_widths.layer_widths(layer, widths)
     if layer.moves:
         check_movement(problem, layer, row, widths)
         return
@@ -210,7 +213,7 @@ def check_movement(
 ) -> None:
     """A layer that only moves data takes the DRAM's time for what it reads and writes."""
     output, residual = oracle.output_and_residual_bits(problem, layer, widths)
-    [(_, read)] = oracle.best_tilings(layer, (), *oracle.layer_widths(layer, widths))
+    [(_, read)] = oracle.best_tilings(layer, (), *oracle_widths.layer_widths(layer, widths))
     assert (row.name, row.weight_bits, row.tile, row.order) == (layer.name, None, None, None)
     assert (row.cycles, row.sram_bits, row.compute_s) == (0, 0, 0)
     assert row.dram_bits == Traffic(weights=0, ifmap=read, output=output, psum=0, residual=residual)
@@ -305,7 +308,7 @@ def test_noise_that_vanishes(objective: Metric, quality: str | None) -> None:
         Layer(name="m", K=4, C=4, P=4, H=4, input="y", output="z"),
     )
     network = Network(name="chain", layers=layers, tensors={"x": 24, "y": 16, "z": 16})
-    table = {source: {2: 0.1, 4: 0.0, 8: 0.0} for source in oracle.noise_sources(network)}
+    table = {source: {2: 0.1, 4: 0.0, 8: 0.0} for source in oracle_widths.noise_sources(network)}
     problem = Problem(
         network=network, choices=SMALL, objective=objective, sensitivity=table, quality=quality
     )
@@ -353,7 +356,7 @@ def _choice_features(problem: Problem) -> dict[str, bool]:
         "overhead": problem.area_overhead != 1,
         "over 12 hardware options": len(oracle.hardware_options(problem)) > 12,
         "three widths": len(choices.weight_bits) == 3 or len(choices.activation_bits) == 3,
-        "several results": len(oracle.results(problem.network)) > 1,
+        "several results": len(oracle_widths.results(problem.network)) > 1,
     }
 
 
@@ -379,7 +382,7 @@ def _kind_features(problem: Problem) -> dict[str, bool]:
     """What only the problems beside the plain ones have."""
     network, choices = problem.network, problem.choices
     layers = network.layers
-    sets = [each for each in oracle.alike(network, choices) if len(each) > 1]
+    sets = [each for each in oracle_widths.alike(network, choices) if len(each) > 1]
     kinds = [{source.partition(":")[0] for source in each} for each in sets]
     writers = [layer.output for layer in layers]
     moving = [layer for layer in layers if layer.moves]
@@ -388,7 +391,7 @@ def _kind_features(problem: Problem) -> dict[str, bool]:
         "movement with residuals": any(layer.residuals for layer in moving),
         "movement in a batch": any(layer.N > 1 for layer in moving),
         "movement of more than the PEs take": any(
-            min(oracle.source_widths(choices, f"tensor:{layer.input}"))
+            min(oracle_widths.source_widths(choices, f"tensor:{layer.input}"))
             > max(choices.pe_activation_bits)
             for layer in moving
             if choices.precision == "fixed"

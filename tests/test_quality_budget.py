@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import oracle
+import oracle_widths
 import pytest
 from random_problems import WIDTHS, Case, good_point, random_case
 from test_oracle import compare
@@ -87,7 +88,7 @@ def allocation_case(seed: int) -> Case:
     problem, points = random_case(seed)
     table = {
         source: {bits: rng.choice((0.0, 1.0, rng.lognormvariate(0, 2))) / bits for bits in WIDTHS}
-        for source in oracle.noise_sources(problem.network)
+        for source in oracle_widths.noise_sources(problem.network)
     }
     problem = replace(problem, sensitivity=table, quality=None, budgets={}, objective="noise")
     points = oracle.all_points(problem)

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import TINY as TINY_TOML
 from study_work import (
     LOG,
     TINY,
-    TINY_TOML,
     areas,
     finished,
     grid,

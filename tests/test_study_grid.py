@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from study_work import SMALL, TINY, TINY_TOML
+from command_line import TINY as TINY_TOML
+from study_work import SMALL, TINY
 
 from codesign import specs
 from codesign.design_file import problem_from_dict

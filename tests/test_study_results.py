@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import TINY as TINY_TOML
 from matplotlib.axes import Axes
-from study_work import SMALL, TINY, TINY_TOML, area_of, areas, grid, made_up
+from study_work import SMALL, TINY, area_of, areas, grid, made_up
 
 from codesign import study_commands
 from codesign.cli import main

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import TINY as TINY_TOML
 from study_work import (
     LOG,
     SECONDS,
     SMALL,
     TINY,
-    TINY_TOML,
     areas,
     deadly,
     failing,

@@ -1,0 +1,20 @@
+"""Layers of few words, and the engine their tests assume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codesign import Layer
+
+ENGINE = 9
+
+
+def layer(**sizes: Any) -> Layer:
+    """A layer named ``l`` from ``in`` to ``out`` with one channel each unless told otherwise."""
+    return Layer(**{"name": "l", "K": 1, "C": 1, "input": "in", "output": "out", **sizes})
+
+
+def square(K: int, C: int, size: int, kernel: int, **more: Any) -> Layer:
+    """A convolution with as many output as input positions on both axes."""
+    sides = {"P": size, "Q": size, "H": size, "W": size, "R": kernel, "S": kernel}
+    return layer(K=K, C=C, **(sides | more))

@@ -1,0 +1,208 @@
+"""Dual bounds are bounds: never above the best of all assignments within the limits.
+
+Tables of compute times and traffic are random, as in `test_bounds`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from enumerated_assignments import (
+    DRAWN,
+    EXACT,
+    NETWORKS,
+    OPTIONS,
+    SEEDS,
+    Case,
+    Floats,
+    Widths,
+    all_assignments,
+    case,
+    priced_case,
+)
+
+from codesign import bounds
+from codesign.bounds import Relaxation
+from codesign.dual import Dual, DualBound
+from codesign.layer_tables import PRICED
+from codesign.problem import BUDGET_TOLERANCE
+from codesign.space import Space
+
+
+@pytest.fixture(params=DRAWN)
+def drawn(request: pytest.FixtureRequest) -> tuple[Case, Floats]:
+    """A case and four sets of prices for its batch, shape (4, options, 5)."""
+    return priced_case(request.param)
+
+
+GOALS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("latency_s", ("noise",)),
+    ("dram_bits", ("model_bits",)),
+    ("noise", ("latency_s", "dram_bits")),
+    ("latency_s", ("noise", "model_bits", "bops")),
+    ("model_bits", ("latency_s", "noise", "dram_bits")),
+)
+TASKS = [(name, seed, *goal) for name in NETWORKS for seed in SEEDS[:2] for goal in GOALS]
+
+
+def limits_between(given: Case, limited: tuple[str, ...], rng: random.Random) -> dict[str, float]:
+    """Limits near the metrics of some assignment, now and then out of reach."""
+    pool = given.assignments[0]
+    anchor = rng.choice(pool)
+    return {
+        name: max(anchor.metrics[PRICED.index(name)], 1e-6) * rng.choice((0.8, 1.0, 1.0, 1.2))
+        for name in limited
+    }
+
+
+def constrained(assignments: tuple[Widths, ...], metric: str, limits: Mapping[str, float]) -> float:
+    """The best metric within limits by enumeration, inf where there is none."""
+    kept = [(PRICED.index(name), limit * (1 + BUDGET_TOLERANCE)) for name, limit in limits.items()]
+    main = PRICED.index(metric)
+    return min(
+        (one.metrics[main] for one in assignments if all(one.metrics[m] <= x for m, x in kept)),
+        default=math.inf,
+    )
+
+
+def check_bound(given: Case, metric: str, limits: Mapping[str, float], found: DualBound) -> None:
+    """A bound is no larger than the truth, and an assignment reached is one within the limits."""
+    for b, assignments in enumerate(given.assignments):
+        truth = constrained(assignments, metric, limits)
+        assert found.value[b] <= truth, "not a lower bound"
+        assert truth <= found.reached[b] * (1 + EXACT)
+        if math.isfinite(found.reached[b]):
+            chosen = (tuple(found.variable_width[b].tolist()), tuple(found.weight[b].tolist()))
+            one = next(one for one in assignments if (one.variable_width, one.weight) == chosen)
+            assert one.metrics[PRICED.index(metric)] == pytest.approx(found.reached[b], rel=EXACT)
+            for name, limit in limits.items():
+                assert one.metrics[PRICED.index(name)] <= limit * (1 + 2 * BUDGET_TOLERANCE)
+
+
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS)
+def test_dual_never_exceeds_the_constrained_optimum(
+    name: str, seed: int, metric: str, limited: tuple[str, ...]
+) -> None:
+    given = case(name, seed)
+    for trial in range(3):
+        rng = random.Random(f"{name} {seed} {metric} {limited} {trial}")
+        limits = limits_between(given, limited, rng)
+        found = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
+        check_bound(given, metric, limits, found)
+
+
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::3])
+def test_dual_of_relaxed_residuals_never_exceeds_it_either(
+    name: str,
+    seed: int,
+    metric: str,
+    limited: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "MAX_TABLE", 1)
+    given = case(name, seed)
+    for trial in range(3):
+        limits = limits_between(given, limited, random.Random(f"relaxed {name} {trial}"))
+        found = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
+        check_bound(given, metric, limits, found)
+
+
+@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::4])
+@pytest.mark.parametrize("start", [0.0, 1e-9, 1e9])
+def test_dual_from_any_start_and_with_an_early_stop(
+    name: str, seed: int, metric: str, limited: tuple[str, ...], start: float
+) -> None:
+    given = case(name, seed)
+    limits = limits_between(given, limited, random.Random(f"start {name} {seed}"))
+    dual = Dual(Relaxation(given.space), metric, limits)
+    first = np.full((OPTIONS, len(limited)), start)
+    check_bound(given, metric, limits, dual.bound(given.batch, start=first))
+    truth = [constrained(each, metric, limits) for each in given.assignments]
+    stop = float(np.median([t for t in truth if math.isfinite(t)] or [1.0])) * 0.9
+    check_bound(given, metric, limits, dual.bound(given.batch, start=first, stop=stop))
+
+
+def test_without_limits_the_dual_is_the_optimum(drawn: tuple[Case, Floats]) -> None:
+    given, _ = drawn
+    for metric in PRICED:
+        found = Dual(Relaxation(given.space), metric, {}).bound(given.batch)
+        truth = [constrained(each, metric, {}) for each in given.assignments]
+        assert found.value.tolist() == pytest.approx(truth, rel=EXACT)
+        assert found.reached.tolist() == pytest.approx(truth, rel=EXACT)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["chain", "residual", "product", "groups"])
+def test_with_one_limit_the_price_is_the_best(name: str, seed: int) -> None:
+    # max over λ ≥ 0 of min (latency + λ·noise) − λ·limit, at every λ where two assignments meet.
+    given = case(name, seed)
+    limits = limits_between(given, ("noise",), random.Random(f"price {name} {seed}"))
+    found = Dual(Relaxation(given.space), "latency_s", limits).bound(given.batch)
+    limit = limits["noise"] * (1 + BUDGET_TOLERANCE)
+    for b, assignments in enumerate(given.assignments):
+        if min((one.metrics[2] for one in assignments), default=0.0) > limit:
+            continue  # no price is best: the dual rises for ever
+        values = best_dual(assignments, limit)
+        assert found.value[b] == pytest.approx(values, rel=1e-6)
+
+
+def best_dual(assignments: tuple[Widths, ...], limit: float) -> float:
+    """The dual of latency under a noise limit at its best price: where two tangents cross."""
+    lines = {(one.metrics[0], one.metrics[2] - limit) for one in assignments}
+    lower = [line for line in lines if not any(beats(other, line) for other in lines)]
+    prices = [0.0] + [
+        (a[0] - b[0]) / (b[1] - a[1]) for a in lower for b in lower if a[1] < 0 <= b[1]
+    ]
+    return max(min(t + price * slope for t, slope in lower) for price in prices if price >= 0)
+
+
+def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether a line is below another for every price."""
+    return one != other and one[0] <= other[0] and one[1] <= other[1]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_noise_limit_of_zero(name: str, silent: bool) -> None:
+    # Only widths without any noise keep it: from 4 bits on, or none.
+    given = case(name, 0)
+    sources = given.space.problem.noise_sources
+    noise = {bits: 0.0 if silent and bits >= 4 else 2.0**-bits for bits in range(1, 9)}
+    space = Space(replace(given.space.problem, sensitivity=dict.fromkeys(sources, noise)))
+    assignments = tuple(all_assignments(space, given.batch, b) for b in range(OPTIONS))
+    given = Case(space, given.batch, assignments)
+    for metric in ("latency_s", "bops"):
+        found = Dual(Relaxation(space), metric, {"noise": 0.0}).bound(given.batch)
+        check_bound(given, metric, {"noise": 0.0}, found)
+        assert silent or np.isinf(found.value).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_limits_nothing_keeps_are_proven_out_of_reach(name: str) -> None:
+    given = case(name, 0)
+    relaxation = Relaxation(given.space)
+    for limited in ("noise", "model_bits", "dram_bits"):
+        m = PRICED.index(limited)
+        lowest = min(one.metrics[m] for each in given.assignments for one in each)
+        if lowest == 0:  # no weights, no noise
+            continue
+        found = Dual(relaxation, "latency_s", {limited: lowest * 0.9}).bound(given.batch)
+        assert np.isinf(found.value).all()
+        assert np.isinf(found.reached).all()
+
+
+def test_dual_of_cut_operands_never_exceeds_the_constrained_optimum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "MAX_TABLE", 1)
+    monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+    for name, seed, metric, limited in TASKS[::3]:
+        given = case(name, seed)
+        limits = limits_between(given, limited, random.Random(f"cut {name} {seed}"))
+        found = Dual(Relaxation(given.space), metric, limits).bound(given.batch)
+        check_bound(given, metric, limits, found)

@@ -1,0 +1,110 @@
+"""The tables of ``models/README.md`` list every key with its default, and every file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pytest
+from published import GBIT_PER_S, PUBLISHED
+
+from codesign.hardware import Accelerator
+from codesign.network import Layer, Network
+from codesign.specs import (
+    load_accelerator,
+    load_memory,
+    load_network,
+    models_folder,
+    shipped,
+)
+from codesign.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Technology
+
+
+def readme_rows(heading: str) -> list[list[str]]:
+    """Cells of the rows of the table under a heading, the name in the first without its quotes."""
+    text = (models_folder() / "README.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", text, flags=re.MULTILINE)
+    (body,) = [part for part in section if part.startswith(heading)]
+    rows = [line.strip("| ").split(" | ") for line in body.splitlines() if line.startswith("| `")]
+    return [[row[0].strip("`"), *row[1:]] for row in rows]
+
+
+def keys_and_defaults(kind: type[Any], prefix: str = "") -> dict[str, Any]:
+    """Fields of a dataclass and their defaults, MISSING where the key is required."""
+    return {
+        prefix + field.name: {} if field.default_factory is dict else field.default
+        for field in fields(kind)
+    }
+
+
+def as_listed(default: Any) -> str:
+    """A default as the tables of the README have it."""
+    if default is MISSING or default is None or default == "":
+        return {MISSING: "required", None: "none", "": "empty"}[default]
+    if isinstance(default, bool):
+        return str(default).lower()
+    return {"()": "`[]`", "{}": "`{}`"}.get(str(default), str(default))
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("Networks:", keys_and_defaults(Network) | keys_and_defaults(Layer, "layers.")),
+        (
+            "Technologies:",
+            keys_and_defaults(Technology)
+            | keys_and_defaults(AreaFit, "pe_area_um2.")
+            | keys_and_defaults(QuadraticFit, "pe_area_um2.")
+            | keys_and_defaults(AreaFit, "sram_fits.<kind>.")
+            | keys_and_defaults(MeasuredPE, "pe_measured."),
+        ),
+        ("Memories:", keys_and_defaults(Memory)),
+        ("Accelerators:", keys_and_defaults(Accelerator)),
+    ],
+)
+def test_readme_lists_every_key_and_its_default(heading: str, expected: dict[str, Any]) -> None:
+    listed = {key: default for key, *_, default in readme_rows(heading)}
+    assert {key: default.partition(":")[0] for key, default in listed.items()} == {
+        key: as_listed(default) for key, default in expected.items()
+    }
+
+
+def test_readme_counts_are_those_of_the_networks() -> None:
+    listed = {row[0]: tuple(row[1:5]) for row in readme_rows("Shipped networks")}
+    expected = {}
+    for name, (macs, _, parameters) in PUBLISHED.items():
+        network = load_network(name)
+        counts = (len(network.layers), macs, parameters, network.weights)
+        expected[name] = tuple(f"{count:,}" for count in counts)
+    assert listed == expected
+
+
+def test_readme_lists_every_technology_and_memory() -> None:
+    assert {row[0] for row in readme_rows("Shipped technologies")} == set(shipped("technologies"))
+    listed = {}
+    for name, rate, width, gbit_per_s, _ in readme_rows("Shipped memories"):
+        memory = load_memory(name)
+        assert (float(rate), int(width)) == (memory.transfer_rate_gt_per_s, memory.bus_width_bits)
+        listed[name] = float(gbit_per_s)
+    assert listed == GBIT_PER_S
+
+
+def test_readme_lists_every_accelerator() -> None:
+    listed = {row[0]: row[1:-1] for row in readme_rows("Shipped accelerators")}
+    expected = {}
+    for name in shipped("accelerators"):
+        found = load_accelerator(name)
+        assert found.pe_weight_bits == found.pe_activation_bits
+        floating = ", float" if found.number_format == "float" else ""
+        expected[name] = [
+            f"{found.rows} × {found.cols}",
+            f"{found.engine}",
+            f"{found.pe_weight_bits}{floating}",
+            "exact" if found.psum_bits is None else f"{found.psum_bits}",
+            f"{found.clock_hz / 1e6:g}",
+            "–" if found.sram_bits is None else f"{found.sram_bits / 1e3}",
+            f"{found.dram_bits_per_s / 1e9:.6g}",
+            "–" if found.pe_area_um2 is None else f"{found.pe_area_um2}",
+        ]
+    assert listed == expected

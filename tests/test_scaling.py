@@ -1,0 +1,46 @@
+"""Coefficients of programmes of real networks are of moderate size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from pyomo.repn import generate_standard_repn
+
+from codesign import Choices, Problem, load_network
+from codesign.candidates import candidates
+from codesign.formulation import build
+from codesign.problem import Goal
+from codesign.space import Space
+from codesign.specs import shipped
+
+SMALLEST, LARGEST = 1e-4, 1e6
+
+
+@pytest.mark.parametrize("name", shipped("networks"))
+def test_coefficients_of_shipped_networks_are_of_moderate_size(name: str) -> None:
+    choices = Choices(rows=(8, 32), cols=(16,), weight_bits=(2, 8), activation_bits=(2, 8))
+    space = Space(Problem(network=load_network(name), choices=choices, quality="uniform:6"))
+    for option in (0, len(space) - 1):  # small and narrow, large and wide
+        chosen = np.array([option])
+        sram = np.maximum(4e6, space.most_need(int(space.shape_of[option])) / 8)
+        for metric, others in (("latency_s", ("area_mm2", "noise")), ("area_mm2", ("latency_s",))):
+            offered = candidates(space, chosen, np.full(1, 4e6), np.full(1, sram))
+            limits = {"area_mm2": 10.0, "latency_s": 0.02, "noise": space.problem.budgets["noise"]}
+            goal = Goal(metric, {other: limits[other] for other in others})
+            sizes = sorted(abs(value) for value in coefficients(build(space, offered, goal)))
+            assert sizes[0] >= SMALLEST
+            assert sizes[-1] <= LARGEST
+
+
+def coefficients(model: pyo.ConcreteModel) -> Iterator[float]:
+    """All non-zero coefficients and right-hand sides of a model."""
+    for row in model.component_data_objects(pyo.Constraint):
+        body = generate_standard_repn(row.body)
+        yield from (value for value in body.linear_coefs if value)
+        side = pyo.value(row.upper) - body.constant
+        if side:
+            yield side
+    yield from generate_standard_repn(model.objective.expr).linear_coefs

@@ -1,0 +1,387 @@
+"""Tilings: by hand, the arithmetic in the comments, and against a literal enumeration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_layers import ENGINE, layer, square
+
+from codesign import Layer
+from codesign.costs import tiling
+from codesign.costs.compute import ceil_div, fold
+from codesign.costs.tiling import ORDERS, Tilings, operand_bits, rows_in, tilings
+
+# --- widths and sizes by hand -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("described", "expected"),
+    [
+        (square(1, 64, 3, 3), 10),  # ⌈log2 576⌉ = ⌈9.17⌉
+        (square(1, 16, 3, 2), 6),  # log2 64, exactly
+        (square(1, 65, 3, 1), 7),  # ⌈log2 65⌉ = ⌈6.02⌉
+        (layer(), 0),  # one product and no sum
+    ],
+)
+def test_width_of_partial_sums(described: Layer, expected: int) -> None:
+    assert described.accumulation_bits == expected
+    # bw + ba + ⌈log2(C·R·S)⌉ = 4 + 8 + …
+    assert operand_bits(4, 8, expected).tolist() == [4, 8, 12 + expected]
+
+
+def test_operand_widths_broadcast() -> None:
+    bits = operand_bits([[2], [4]], [[3, 5]], 6)
+    assert bits.tolist() == [[[2, 3, 11], [2, 5, 13]], [[4, 3, 13], [4, 5, 15]]]
+
+
+# Trips of (k, c, p); for each order (outermost first) how often weights {k, c}, ifmap {c, p} and
+# outputs {k, p} are fetched: times the trips of the third loop if one of theirs with more than one
+# trip runs inside it.
+REFETCHES: dict[tuple[int, int, int], dict[str, tuple[int, int, int]]] = {
+    (2, 3, 5): {
+        "kcp": (1, 2, 3),
+        "ckp": (1, 2, 3),
+        "kpc": (5, 2, 1),
+        "pkc": (5, 2, 1),
+        "cpk": (5, 1, 3),
+        "pck": (5, 1, 3),
+    },
+    (2, 1, 5): {  # with one c-tile an order is a matter of k and p
+        "kcp": (1, 2, 1),
+        "ckp": (1, 2, 1),
+        "kpc": (1, 2, 1),
+        "pkc": (5, 1, 1),
+        "cpk": (5, 1, 1),
+        "pck": (5, 1, 1),
+    },
+    (2, 3, 1): {  # with one p-tile weights are never fetched again
+        "kcp": (1, 2, 1),
+        "ckp": (1, 1, 3),
+        "kpc": (1, 2, 1),
+        "pkc": (1, 2, 1),
+        "cpk": (1, 1, 3),
+        "pck": (1, 1, 3),
+    },
+    (1, 3, 5): {  # with one k-tile neither is the ifmap
+        "kcp": (1, 1, 3),
+        "ckp": (1, 1, 3),
+        "kpc": (5, 1, 1),
+        "pkc": (5, 1, 1),
+        "cpk": (1, 1, 3),
+        "pck": (5, 1, 1),
+    },
+}
+
+
+@pytest.mark.parametrize("trips", REFETCHES)
+def test_refetch_of_each_order(trips: tuple[int, int, int]) -> None:
+    loops = {name: np.array([count]) for name, count in zip("kcp", trips, strict=True)}
+    found = tiling._refetches(loops)[:, 0]
+    assert {order: tuple(row) for order, row in zip(ORDERS, found.tolist(), strict=True)} == (
+        REFETCHES[trips]
+    )
+
+
+# One input and output channel, so that only rows are cut. Output rows of a tile: rows of the ifmap
+# it holds, rows read in all.
+HALO: dict[str, tuple[Layer, dict[int, tuple[int, int]]]] = {
+    # 3 rows, stride 1: neighbours share 2. One row per tile: min(8 + 7·2, 8·3) = 22 are read; four
+    # rows per tile hold 3 + 3 = 6 and read min(8 + 2, 12) = 10.
+    "stride 1": (square(1, 1, 8, 3), {1: (3, 22), 2: (4, 14), 3: (5, 12), 4: (6, 10), 8: (8, 8)}),
+    # Stride 2: neighbours share 3 − 2 = 1. Two rows hold 2 + 3 = 5 and read min(8 + 1, 2·5) = 9;
+    # one row reads min(8 + 3, 4·3) = 11.
+    "stride 2": (
+        square(1, 1, 4, 3, H=8, W=8, stride=2),
+        {1: (3, 11), 2: (5, 9), 4: (8, 8)},
+    ),
+    # 1×1, stride 2: nothing shared, and rows between tiles are skipped: two rows hold 3 and read
+    # min(8, 2·3) = 6, one row reads min(8, 4·1) = 4; a whole image holds 7 and is read whole.
+    "1x1 stride 2": (
+        square(1, 1, 4, 1, H=8, W=8, stride=2),
+        {1: (1, 4), 2: (3, 6), 4: (7, 8)},
+    ),
+    # Taps two rows apart reach over 5: two rows hold 6 and read min(8 + 3·4, 4·6) = 20.
+    "dilation 2": (
+        square(1, 1, 8, 3, dilation=2),
+        {1: (5, 36), 2: (6, 20), 3: (7, 16), 4: (8, 12), 8: (8, 8)},
+    ),
+    # Stride and dilation as pairs: only the vertical ones count.
+    "vertical": (
+        square(1, 1, 4, 3, H=8, W=8, stride=(2, 1), dilation=(1, 2)),
+        {1: (3, 11), 2: (5, 9), 4: (8, 8)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HALO)
+def test_halo_rows(case: str) -> None:
+    described, rows = HALO[case]
+    for p, (held, read) in rows.items():
+        assert rows_in(described, p) == held
+        row_tiles = ceil_div(described.P, p)
+        found = {
+            (rows, trips): ifmap_rows
+            for rows, _, trips, ifmap_rows, _ in tiling._row_tiles(described).tolist()
+        }
+        assert found[p, row_tiles] == read
+
+
+def rows_of(found: Tilings) -> dict[tuple[tuple[int, ...], str], tuple[list[int], list[int]]]:
+    """Tilings as ``(g, k, c, p, images), order``: needs, traffic."""
+    lists = (found.tile.tolist(), found.order.tolist(), found.need.tolist(), found.traffic.tolist())
+    return {
+        (tuple(tile), ORDERS[order]): (need, traffic)
+        for tile, order, need, traffic in zip(*lists, strict=True)
+    }
+
+
+def test_tiles_of_a_fitting_layer() -> None:
+    # 3×3, 2 → 3 channels on 4×4: one tile of channels, 3·2·9 = 54 weights. Rows 1, 2, 4 at a time
+    # (3 takes as many trips as 2 and holds more). A tile of p rows holds 2·rows·4 ifmap elements
+    # and 3·p·4 outputs, both twice where there are several; weights have one tile, held once.
+    # Rows read: 1 at a time min(4 + 3·2, 4·3) = 10; 2 at a time min(4 + 2, 2·4) = 6; else 4.
+    found = rows_of(tilings(square(3, 2, 4, 3), 4, 4, ENGINE))
+    assert found == {
+        ((1, 3, 2, 1, 1), "kcp"): ([54, 2 * 2 * 3 * 4, 2 * 3 * 1 * 4], [54, 2 * 10 * 4, 0]),
+        ((1, 3, 2, 2, 1), "kcp"): ([54, 2 * 2 * 4 * 4, 2 * 3 * 2 * 4], [54, 2 * 6 * 4, 0]),
+        ((1, 3, 2, 4, 1), "kcp"): ([54, 2 * 4 * 4, 3 * 4 * 4], [54, 2 * 4 * 4, 0]),
+    }
+
+
+def test_double_buffers_and_spills_of_a_cut_layer() -> None:
+    # Fully connected 40 → 4 on 2×2: granules of 2·9 = 18 inputs, 2 outputs. One position.
+    # k = 2 (2 trips) or 4; c = 18 (⌈40/18⌉ = 3 trips), 36 (2 trips) or 40.
+    found = rows_of(tilings(layer(K=4, C=40), 2, 2, ENGINE))
+    # Both cut, k outermost: each k-tile reads the 40 inputs again, no sum is spilled. Weights have
+    # 2·3 tiles, inputs 3, outputs 2: all held twice.
+    assert found[(1, 2, 18, 1, 1), "kcp"] == ([2 * 36, 2 * 18, 2 * 2], [160, 80, 0])
+    # c outermost: inputs once, but each of 3 c-tiles visits the 4 sums: 2 spills and reloads each.
+    assert found[(1, 2, 18, 1, 1), "ckp"] == ([2 * 36, 2 * 18, 2 * 2], [160, 40, 2 * 4 * 2])
+    # Only c cut: nothing is fetched again; outputs have one tile and are held once.
+    assert found[(1, 4, 18, 1, 1), "kcp"] == ([2 * 72, 2 * 18, 4], [160, 40, 0])
+
+
+def test_double_buffers_of_cut_outputs() -> None:
+    # Fully connected 5 → 3 on one column: one output at a time, 3 trips. Weights and outputs have
+    # three tiles and are held twice, the inputs one. Two outputs at a time hold 2·10 weights, all
+    # three 15: more, for the same traffic.
+    assert rows_of(tilings(layer(K=3, C=5), 1, 1, ENGINE)) == {
+        ((1, 1, 5, 1, 1), "kcp"): ([2 * 5, 5, 2 * 1], [15, 5, 0])
+    }
+
+
+def test_whole_images_of_a_batch() -> None:
+    # 1×1, 4 images of 2 rows and 1 column, one channel: a tile is 1 row (4·2 = 8 trips) or 1, 2, 4
+    # whole images (4, 2, 1 trips; 3 images take 2 trips like 2). Inputs and outputs of one row are
+    # alike: 1 element, 2·images in all; held twice but for the whole batch. Moved: 8 inputs.
+    batch = layer(N=4, P=2, H=2)
+    assert [tuple(row) for row in tiling._row_tiles(batch)[:, :3].tolist()] == [
+        (1, 1, 8),
+        (2, 4, 1),
+        (2, 2, 2),
+        (2, 1, 4),
+    ]
+    # One row at a time moves as little as the whole batch and holds least: the rest is dropped.
+    assert rows_of(tilings(batch, 1, 1, ENGINE)) == {
+        ((1, 1, 1, 1, 1), "kcp"): ([1, 2, 2], [1, 8, 0])
+    }
+    # With a 3-row kernel the halo makes rows dearer: 3·1 + … per image min(2 + 2, 2·2) = 4 rows.
+    halo = rows_of(tilings(layer(N=4, P=2, H=2, R=3), 1, 1, ENGINE))
+    assert halo[(1, 1, 1, 1, 1), "kcp"] == ([3, 2 * 2, 2], [3, 4 * 4, 0])
+    assert halo[(1, 1, 1, 2, 1), "kcp"] == ([3, 2 * 2, 4], [3, 8, 0])
+
+
+def test_weights_again_for_every_image() -> None:
+    # 2 → 2 channels, 1×1, 3 images of one position, on an array of one column: one output channel
+    # at a time or both, and one image at a time (6 inputs in all).
+    found = rows_of(tilings(layer(N=3, K=2, C=2), 1, 1, ENGINE))
+    # Output channels outside, images inside: the 6 inputs are read for each of 2 channels.
+    assert found[(1, 1, 2, 1, 1), "kcp"] == ([2 * 2, 2 * 2, 2 * 1], [4, 2 * 6, 0])
+    # Images outside: the 4 weights are read for each of 3 images.
+    assert found[(1, 1, 2, 1, 1), "pkc"] == ([2 * 2, 2 * 2, 2 * 1], [3 * 4, 6, 0])
+    # Both channels at once: weights stay, held once.
+    assert found[(1, 2, 2, 1, 1), "kcp"] == ([4, 2 * 2, 2 * 2], [4, 6, 0])
+
+
+def test_groups_side_by_side() -> None:
+    # 5 depthwise groups, 3×3, one row of 4 columns, on 2×2: 2 at a time. A tile of 2 groups has
+    # ⌈5/2⌉ = 3 trips; 4 groups 2 trips; all 5 one. Nothing is fetched twice: 45 weights, 20 inputs.
+    deep = layer(G=5, P=1, Q=4, H=1, W=4, R=3, S=3)
+    assert tiling._channel_tiles(deep, fold(deep, 2, 2, ENGINE)).tolist() == [
+        [5, 1, 1, 1, 1, 1],
+        [4, 1, 1, 2, 1, 1],
+        [2, 1, 1, 3, 1, 1],
+    ]
+    found = rows_of(tilings(deep, 2, 2, ENGINE))
+    assert found == {((2, 1, 1, 1, 1), "kcp"): ([2 * 18, 2 * 8, 2 * 8], [45, 20, 0])}
+
+
+def test_groups_one_after_the_other() -> None:
+    # 2 groups of 2 → 4 channels on one column: K does not fit, so g = 1 and the groups are an
+    # outermost loop: every operand has at least 2 tiles and is held twice. 1×1, one position.
+    found = rows_of(tilings(layer(G=2, K=4, C=2), 1, 1, ENGINE))
+    # k = 1: 4 trips per group; per group 8 weights once, 2 inputs once (one c-tile, one p-tile).
+    assert found == {((1, 1, 2, 1, 1), "kcp"): ([2 * 2, 2 * 2, 2 * 1], [16, 4, 0])}
+
+
+# --- all tilings, literally ---------------------------------------------------------------------
+
+WIDTH_PAIRS = ((1, 1), (1, 16), (16, 1), (4, 8), (7, 3))
+
+
+@cache
+def fetches(trips: tuple[int, int, int], order: str, operand: str) -> int:
+    """Run the loops and count how often the operand's tile is not the one held."""
+    extent = dict(zip("kcp", trips, strict=True))
+    held, count = None, 0
+    for position in product(*(range(extent[loop]) for loop in order)):
+        index = dict(zip(order, position, strict=True))
+        wanted = tuple(index[loop] for loop in operand)
+        count += wanted != held
+        held = wanted
+    return count
+
+
+def every_tile(conv: Layer, rows: int, cols: int) -> Iterable[tuple[int, int, int, int, int]]:
+    """All legal ``g, k, c, p, images``."""
+    pack = max(1, ENGINE // (conv.R * conv.S))
+    side_by_side = 1
+    if rows * pack >= conv.C and cols >= conv.K:
+        side_by_side = min(conv.G, rows * pack // conv.C, cols // conv.K)
+    spans = [(p, 1) for p in range(1, conv.P)] + [(conv.P, i) for i in range(1, conv.N + 1)]
+    for g, k, c in product(*(range(1, size + 1) for size in (conv.G, conv.K, conv.C))):
+        busy = (
+            (g == conv.G or g % side_by_side == 0)
+            and (k == conv.K or k % cols == 0)
+            and (c == conv.C or c % (rows * pack) == 0)
+        )
+        legal = g == 1 if side_by_side == 1 else (k, c) == (conv.K, conv.C)
+        if busy and legal:
+            for p, images in spans:
+                yield g, k, c, p, images
+
+
+def literal_cost(
+    conv: Layer, tile: tuple[int, int, int, int, int], order: str
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """SRAM need and DRAM traffic in elements of weights, ifmap and partial sums."""
+    g, k, c, p, images = tile
+    row_tiles = math.ceil(conv.P / p)
+    p_trips = conv.N * row_tiles if row_tiles > 1 else math.ceil(conv.N / images)
+    groups = math.ceil(conv.G / g)
+    trips = (math.ceil(conv.K / k), math.ceil(conv.C / c), p_trips)
+    stride, dilation = vertical(conv.stride), vertical(conv.dilation)
+    reach = (conv.R - 1) * dilation + 1
+    held_rows = min(conv.H, (p - 1) * stride + reach)
+    read_rows = conv.H
+    if row_tiles > 1:
+        halo = max(reach - stride, 0)
+        read_rows = min(conv.H + (row_tiles - 1) * halo, row_tiles * held_rows)
+    window = conv.R * conv.S
+    sizes = (g * k * c * window, g * c * images * held_rows * conv.W, g * k * images * p * conv.Q)
+    tiles, again = [], []
+    for operand, own in (("kc", (0, 1)), ("cp", (1, 2)), ("kp", (0, 2))):
+        distinct = trips[own[0]] * trips[own[1]]
+        tiles.append(groups * distinct)
+        again.append(fetches(trips, order, operand) // distinct)
+    need = tuple(size * (2 if n > 1 else 1) for size, n in zip(sizes, tiles, strict=True))
+    traffic = (
+        conv.G * conv.K * conv.C * window * again[0],
+        conv.N * conv.G * conv.C * conv.W * read_rows * again[1],
+        2 * conv.N * conv.G * conv.K * conv.P * conv.Q * (again[2] - 1),
+    )
+    return need, traffic
+
+
+def vertical(pair: int | tuple[int, int]) -> int:
+    """The first of a pair."""
+    return pair if isinstance(pair, int) else pair[0]
+
+
+def front(points: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Points with less traffic than all that need as little."""
+    kept: list[tuple[int, int]] = []
+    for point in sorted(set(points)):
+        if not kept or point[1] < kept[-1][1]:
+            kept.append(point)
+    return kept
+
+
+@st.composite
+def small_layers(draw: st.DrawFn) -> Layer:
+    """Layers of a few channels and rows, every loop and feature among them."""
+
+    def number(high: int) -> int:
+        return draw(st.integers(1, high))
+
+    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 2), (5, 1), (1, 3), (7, 7))))
+    stride = draw(st.sampled_from((1, 1, 2, 3, (2, 1))))
+    dilation = draw(st.sampled_from((1, 1, 2, (1, 2))))
+    P, Q = number(5), number(3)
+    reach = [
+        (kernel[axis] - 1) * (dilation if isinstance(dilation, int) else dilation[axis]) + 1
+        for axis in (0, 1)
+    ]
+    steps = [stride if isinstance(stride, int) else stride[axis] for axis in (0, 1)]
+    # From the least that holds a window with full padding to one without any, and a little more.
+    H, W = (
+        draw(st.integers(max(1, (out - 1) * step + 2 - size), (out - 1) * step + size + 1))
+        for out, step, size in zip((P, Q), steps, reach, strict=True)
+    )
+    sizes = dict(zip("PQHW", (P, Q, H, W), strict=True))
+    return layer(
+        N=number(3),
+        G=draw(st.sampled_from((1, 1, 2, 3, 5))),
+        K=number(6),
+        C=number(12),
+        R=kernel[0],
+        S=kernel[1],
+        stride=stride,
+        dilation=dilation,
+        **sizes,
+    )
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(conv=small_layers(), rows=st.integers(1, 5), cols=st.integers(1, 6))
+def test_tilings_keep_every_pareto_point(conv: Layer, rows: int, cols: int) -> None:
+    literal = {
+        literal_cost(conv, tile, order) for tile in every_tile(conv, rows, cols) for order in ORDERS
+    }
+    found = tilings(conv, rows, cols, ENGINE)
+    kept = {
+        (tuple(need), tuple(traffic))
+        for need, traffic in zip(found.need.tolist(), found.traffic.tolist(), strict=True)
+    }
+    assert kept <= literal, "a tiling that no tile has"
+    for bw, ba in WIDTH_PAIRS:
+        bits = (bw, ba, bw + ba + conv.accumulation_bits)
+        points = [
+            [(dot(need, bits), dot(traffic, bits)) for need, traffic in costs]
+            for costs in (literal, kept)
+        ]
+        assert front(points[1]) == front(points[0])
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(conv=small_layers(), rows=st.integers(1, 5), cols=st.integers(1, 6))
+def test_each_tiling_costs_what_its_tile_and_order_do(conv: Layer, rows: int, cols: int) -> None:
+    legal = set(every_tile(conv, rows, cols))
+    for (tile, order), cost in rows_of(tilings(conv, rows, cols, ENGINE)).items():
+        assert tile in legal
+        need, traffic = literal_cost(conv, tile, order)
+        assert cost == (list(need), list(traffic))
+
+
+def dot(elements: tuple[int, ...], bits: tuple[int, ...]) -> int:
+    """Bits of some elements of each operand."""
+    return sum(e * b for e, b in zip(elements, bits, strict=True))
