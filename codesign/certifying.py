@@ -296,7 +296,7 @@ class _Certifier:
         self.closed += len(group.arrays) * len(group.pe_bits)
         if self.on_step is not None:
             total = len(self.space)
-            self.on_step(f"{min(self.closed, total)} of {total} hardware options")
+            self.on_step(f"certified: {min(self.closed, total)} of {total} hardware options")
         return True
 
     def _prices(self, multipliers: Floats) -> list[dict[str, float]]:

@@ -303,7 +303,7 @@ def _certify(design: Design, given: dict[str, Any]) -> None:
     """Write a certificate; say if parts of the proof are left out."""
     from codesign.certifying import certify
 
-    with watched(given, "certificate_line") as on_step:
+    with watched(given, "words_line") as on_step:
         found = certify(design, time_limit_s=given["time_limit_s"], on_step=on_step)
     found.save(given["certificate"])
     if found.trusted:

@@ -107,7 +107,8 @@ def check(**given: Any) -> int:
 
     if given["deep"] != (given["certificate"] is not None):
         raise click.UsageError("--deep and --certificate FILE belong together; give both.")
-    report = check_file(given["file"], given["certificate"])
+    with watched(given, "words_line") as on_step:
+        report = check_file(given["file"], given["certificate"], on_step)
     click.echo("\n".join(report_lines(str(given["file"]), report)))
     if not report.holds:
         return WRONG

@@ -373,9 +373,9 @@ def step_line(words: str | None, seconds: float) -> Text:
     return Text(f"{seconds:.0f} s, solving: {words or 'the problem as it is'}")
 
 
-def certificate_line(words: str | None, seconds: float) -> Text:
-    """``12 s, certifying: 5120 of 7056 hardware options``."""
-    return Text(f"{seconds:.0f} s, certifying: {words or 'bounding array shapes'}")
+def words_line(words: str | None, seconds: float) -> Text:
+    """``12 s, certified: 5120 of 7056 hardware options``."""
+    return Text(f"{seconds:.0f} s, {words or 'reading'}")
 
 
 def progress_line(progress: Progress | None, seconds: float) -> Text:

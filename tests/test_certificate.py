@@ -154,8 +154,14 @@ def test_steps_are_told() -> None:
     design = next(x for x in map(solved, range(200)) if x is not None and x.proof.objective > 0)
     told: list[str] = []
     certificate = certify(design, on_step=told.append)
-    assert len(told) == len(certificate.groups)
+    groups = len(certificate.groups)
+    assert len(told) == groups
     assert told[-1].endswith(f" of {design.solver.considered} hardware options")
+    content, proof = written(to_dict(design)), written(certificate.to_dict())
+    told.clear()
+    check_content(content, "design.json", proof, on_step=told.append)
+    assert len(told) == groups
+    assert told[-1] == f"verified: {groups - 1} of {groups} groups of hardware options"
 
 
 # --- false claims are not -----------------------------------------------------------------------

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.checking.certificate import FORMAT as CERTIFICATE
-from codesign.checking.certificate import verify
+from codesign.checking.certificate import OnStep, verify
 from codesign.checking.design import FORMAT as DESIGN
 from codesign.checking.design import check_design
 from codesign.checking.evaluation import FORMAT as EVALUATION
@@ -40,13 +40,17 @@ from codesign.text_files import read_json
 __all__ = ["Finding", "Report", "check", "check_content"]
 
 
-def check(path: str | Path, certificate: str | Path | None = None) -> Report:
+def check(
+    path: str | Path, certificate: str | Path | None = None, on_step: OnStep | None = None
+) -> Report:
     """Recompute every figure of a design file or an evaluation file.
 
     Parameters
     ----------
     certificate : path, optional
         Certificate file to prove the design's optimality by.
+    on_step : callable, optional
+        Told in words how much of the certificate is verified.
 
     Raises
     ------
@@ -57,11 +61,16 @@ def check(path: str | Path, certificate: str | Path | None = None) -> Report:
     if certificate is None:
         return check_content(read_json(path), str(path))
     where = f"{certificate}"
-    return check_content(read_json(path), str(path), read_json(Path(certificate)), where)
+    proof = read_json(Path(certificate))
+    return check_content(read_json(path), str(path), proof, where, on_step)
 
 
 def check_content(
-    content: Any, where: str, certificate: Any = None, certificate_where: str = "certificate"
+    content: Any,
+    where: str,
+    certificate: Any = None,
+    certificate_where: str = "certificate",
+    on_step: OnStep | None = None,
 ) -> Report:
     """The same for the content of files.
 
@@ -84,7 +93,7 @@ def check_content(
         problem = check_design(file)
         if certificate is not None and not ledger.findings:
             given = Entry("certificate", certificate, ledger)
-            proven = _prove(given, problem, file["proof"], ledger)
+            proven = _prove(given, problem, file["proof"], ledger, on_step)
     except Unreadable:
         ledger.notes.append("what depends on a wrong entry was not compared")
     return ledger.report(proven)
@@ -97,9 +106,11 @@ def _format(content: Any, where: str, known: tuple[str, ...]) -> str:
     return found
 
 
-def _prove(given: Entry, problem: Problem, proof: Entry, ledger: Ledger) -> bool:
+def _prove(
+    given: Entry, problem: Problem, proof: Entry, ledger: Ledger, on_step: OnStep | None
+) -> bool:
     """Verify a certificate; whether it proves the claim without trusting the solver."""
-    verdict = verify(given, problem, proof)
+    verdict = verify(given, problem, proof, on_step)
     if ledger.findings:
         return False
     options = len(problem.choices.options)

@@ -31,7 +31,7 @@ What is taken on trust
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -47,6 +47,7 @@ from codesign.checking.sweeping import price_all, sweep_up
 FORMAT = "codesign-certificate/1"
 KEYS = ("format", "bound", "cuts", "groups", "trusted")
 GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "by")
+OnStep = Callable[[str], None]
 MOST_FURTHER = 100  # prices besides those of the bound
 GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
 
@@ -114,8 +115,13 @@ class Verdict:
     trusted: int
 
 
-def verify(entry: Entry, problem: Problem, proof: Entry) -> Verdict:
+def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None = None) -> Verdict:
     """Verify a certificate against a problem and the proof of its design.
+
+    Parameters
+    ----------
+    on_step : callable, optional
+        Told in words how many groups are verified.
 
     Raises
     ------
@@ -127,7 +133,10 @@ def verify(entry: Entry, problem: Problem, proof: Entry) -> Verdict:
     _check_claim(entry["bound"], bound, proof)
     verifier = Verifier(problem, bound, _read_cuts(entry["cuts"], problem))
     left = dict.fromkeys(verifier.offers.capacity)
-    for item in entry["groups"].items():
+    items = entry["groups"].items()
+    for n, item in enumerate(items):
+        if on_step is not None:
+            on_step(f"verified: {n} of {len(items)} groups of hardware options")
         group = _read_group(item, problem)
         if _check_group(item, group, verifier):
             for option in group.options:
