@@ -136,7 +136,7 @@ def pareto(**given: Any) -> int:
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = flags.problem({**given, "minimize": first})
     flags.warn_of_rises(problem.sensitivity)
-    with _default_quality(given, first), watched(given, "front_line") as on_progress:
+    with _explained(given, first), watched(given, "front_line") as on_progress:
         found = find_front(
             problem,
             [OBJECTIVES[word] for word in given["objectives"]],
@@ -213,7 +213,7 @@ def assign(**given: Any) -> int:
     problem = flags.assignment(given)
     flags.warn_of_rises(problem.sensitivity)
     with (
-        _default_quality(given, given["minimize"]),
+        _explained(given, given["minimize"]),
         watched(given, "assignment_line") as on_progress,
     ):
         found = assign_widths(
@@ -287,7 +287,7 @@ def _complain(message: str, code: int) -> int:
 def _solved(problem: Problem, given: dict[str, Any]) -> Design:
     from codesign.optimum import solve as solve_problem
 
-    quality, line = _default_quality(given, given["minimize"]), watched(given, "progress_line")
+    quality, line = _explained(given, given["minimize"]), watched(given, "progress_line")
     with quality, line as on_progress:
         return solve_problem(
             problem,
@@ -312,17 +312,20 @@ def _certify(design: Design, given: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _default_quality(given: dict[str, Any], minimize: str) -> Iterator[None]:
-    """Say of an infeasible noise limit, where it was nobody's wish, that it is the default."""
+def _explained(given: dict[str, Any], minimize: str) -> Iterator[None]:
+    """Explain an infeasible problem: as JSON, if asked for; if by default only, that it is so."""
     try:
         yield
     except InfeasibleError as error:
-        unasked = flags.quality_is_default({**given, "minimize": minimize})
-        if "noise" not in error.clashing or not unasked:
-            raise
-        raise InfeasibleError(
-            f"{error}; the limit on noise is the default --quality {QUALITY}", error.clashing
-        ) from None
+        found = error
+        if "noise" in error.clashing and flags.quality_is_default({**given, "minimize": minimize}):
+            default = f"the limit on noise is the default --quality {QUALITY}"
+            found = InfeasibleError(f"{error}; {default}", error.clashing)
+        if given.get("json"):
+            import json
+
+            click.echo(json.dumps(found.to_dict(), indent=1))
+        raise found from None
 
 
 def _hand_over(result: Result, given: dict[str, Any]) -> None:

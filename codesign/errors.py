@@ -1,5 +1,9 @@
 """The four exceptions of the project; every message says what is wrong, where, and what to do."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class CodesignError(Exception):
     """Any error this package raises on purpose."""
@@ -26,6 +30,12 @@ class InfeasibleError(CodesignError):
     ) -> None:
         super().__init__(message)
         self.clashing = clashing or {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation for a program: JSON, format ``codesign-infeasible/1``."""
+        keys = ("limit", "alone", "needed")
+        budgets = {name: dict(zip(keys, x, strict=True)) for name, x in self.clashing.items()}
+        return {"format": "codesign-infeasible/1", "message": str(self), "clashing": budgets}
 
 
 class SolverError(CodesignError):

@@ -235,6 +235,19 @@ def test_infeasible_is_one_line(
     assert err.count("\n") == 1
 
 
+def test_infeasible_as_json(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
+    impossible = ("--max-area-mm2", "0.001")
+    code, out, err = run(capsys, "solve", tiny, *SMALL, *impossible, "--json")
+    told = json.loads(out)
+    assert code == 3
+    assert told["format"] == "codesign-infeasible/1"
+    assert err == f"codesign: {told['message']}\n"
+    clash = told["clashing"]["area_mm2"]
+    assert clash["limit"] == 0.001
+    enough = ("--max-area-mm2", repr(clash["needed"] * (1 + 1e-9)), "--quiet")
+    assert run(capsys, "solve", tiny, *SMALL, *enough)[0] == 0
+
+
 def test_names_are_printed_literally(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     odd = "[red]bold[/red]:smile:[/]"
