@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from command_line import TINY
 from study_work import finished, grid, integrity, made_up
 
 from codesign import __version__
@@ -349,10 +350,8 @@ def test_several_cells_may_ask_the_same(path: Path) -> None:
 
 
 def test_a_changed_network_file_is_another_question(path: Path, tmp_path: Path) -> None:
-    from study_work import TINY_TOML
-
     network = tmp_path / "tiny.toml"
-    for text_of in (TINY_TOML, TINY_TOML.replace("K = 10", "K = 5").replace("out = 10", "out = 5")):
+    for text_of in (TINY, TINY.replace("K = 10", "K = 5").replace("out = 10", "out = 5")):
         network.write_text(text_of)
         study = Study.grid(networks=[network], max_area_mm2=1)
         study.run(path, executor=Serial(), resume=True, work=made_up)
