@@ -167,6 +167,16 @@ def test_steps_are_told() -> None:
 # --- false claims are not -----------------------------------------------------------------------
 
 
+def enumerated(seeds: Iterable[int]) -> Iterator[tuple[int, CheckedProblem, Option, Fraction]]:
+    """Seed, feasible problem, hardware of its optimum, and that, by plain enumeration."""
+    for seed in seeds:
+        problem, points = problem_of(seed)
+        best = oracle.best(points, problem.objective, problem.budgets)
+        if best is not None:
+            optimum = Fraction(best.value(problem.objective))
+            yield seed, as_checked(problem), Option(*best.hardware), optimum
+
+
 def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Fraction]:
     """Prices of any size on what the objective and the budgets make matter."""
     names = [name for name in PRICED if name in (problem.objective, *problem.budgets)]
@@ -206,16 +216,8 @@ def closes(
 def test_no_prices_prove_what_is_false(block: int) -> None:
     """A claim just above the true optimum, by plain enumeration, at any prices, groups and cuts."""
     rng, tried = random.Random(block), 0
-    for seed in range(block * 25, block * 25 + 25):
-        problem, points = problem_of(seed)
-        best = oracle.best(points, problem.objective, problem.budgets)
-        if best is None:
-            continue
-        checked = as_checked(problem)
-        option = Option(*best.hardware)
-        claim = Fraction(best.value(problem.objective)) * (1 + Fraction(1, 10**9)) + Fraction(
-            1, 10**40
-        )
+    for seed, checked, option, optimum in enumerated(range(block * 25, block * 25 + 25)):
+        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
         network = checked.network
         cuts = [
             (layer.name, rng.choice(network.sources))
@@ -237,14 +239,8 @@ def test_no_prices_prove_what_is_false(block: int) -> None:
 def test_enumeration_proves_what_is_true(block: int) -> None:
     """At any prices that leave few enough choices: the optimum itself is never beaten."""
     rng, proven = random.Random(block), 0
-    for seed in range(block * 25, block * 25 + 25):
-        problem, points = problem_of(seed)
-        best = oracle.best(points, problem.objective, problem.budgets)
-        if best is None:
-            continue
-        checked = as_checked(problem)
-        claim = Fraction(best.value(problem.objective)) * (1 - Fraction(1, 10**8))
-        option = Option(*best.hardware)
+    for seed, checked, option, optimum in enumerated(range(block * 25, block * 25 + 25)):
+        claim = optimum * (1 - Fraction(1, 10**8))
         single = Group((option[:2],), (option[2:],))
         try:
             prices, *further = (random_prices(rng, checked) for _ in range(4))
@@ -361,15 +357,11 @@ def test_altered_multipliers_are_weighed_anew() -> None:
 @pytest.mark.slow
 def test_further_prices_leave_fewer_choices_to_look_at() -> None:
     fewer = 0
-    for seed in range(80):
-        problem, points = problem_of(seed)
-        best = oracle.best(points, problem.objective, problem.budgets)
-        if best is None or len(problem.budgets) < 2:
+    for seed, checked, option, optimum in enumerated(range(80)):
+        if len(checked.budgets) < 2:
             continue
-        checked, rng = as_checked(problem), random.Random(seed)
-        option = Option(*best.hardware)
+        rng, claim = random.Random(seed), optimum * (1 - Fraction(1, 10**8))
         single = Group((option[:2],), (option[2:],))
-        claim = Fraction(best.value(problem.objective)) * (1 - Fraction(1, 10**8))
         verifier = Verifier(checked, claim)
         couplings, units, threshold = verifier.couplings, verifier.units, verifier.threshold
         free = Prices(units, threshold, {})
