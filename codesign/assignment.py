@@ -39,6 +39,8 @@ class AssignmentRecord:
         Of those in the solver.
     programmes : int
         Programmes handed to it, tie-breaking included.
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
     """
 
     name: str
@@ -46,6 +48,7 @@ class AssignmentRecord:
     seconds: Amount
     solver_s: Amount
     programmes: Whole
+    interrupted: bool = False
 
 
 @described

@@ -59,7 +59,7 @@ def prove_whole(inquiry: Inquiry) -> Proof:
         listed,
         price=priced,
         rel_gap=inquiry.solver_gap,
-        deadline=inquiry.deadline,
+        halt=inquiry.halt,
         on_progress=inquiry.on_progress,
         solver=inquiry.solver,
     )
