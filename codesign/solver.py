@@ -17,7 +17,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn import generate_standard_repn
 
 from codesign.errors import SolverError
-from codesign.halt import Halt
+from codesign.halt import Halt, OutOfTime
 
 Progress = Callable[[float, float], None]  # (best objective so far, proven bound), model units
 
@@ -93,7 +93,10 @@ def minimise(
         "mip_feasibility_tolerance": MIP_FEASIBILITY_TOLERANCE,
     }
     halt = halt or Halt()
-    lp = _as_lp(model, columns)
+    try:
+        lp = _as_lp(model, columns, halt)
+    except OutOfTime:
+        return Outcome("unknown", -math.inf)
     seconds = 0.0
     try:
         outcome = _run(lp, columns, options, halt, on_progress)
@@ -193,12 +196,13 @@ def _run_aside(highs: highspy.Highs, halt: Halt, on_progress: Progress | None) -
     return not thread.is_alive()
 
 
-def _as_lp(model: pyo.ConcreteModel, columns: list[Any]) -> highspy.HighsLp:
+def _as_lp(model: pyo.ConcreteModel, columns: list[Any], halt: Halt) -> highspy.HighsLp:
     """The model as HiGHS's arrays, read row by row from Pyomo's own linear representation."""
     inf = highspy.kHighsInf
     index = {id(variable): j for j, variable in enumerate(columns)}
     starts, indices, values, lower, upper = [0], [], [], [], []
     for row in model.component_data_objects(pyo.Constraint, active=True):
+        halt.check()
         body = _linear_terms(row.body)
         indices += [index[id(variable)] for variable in body.linear_vars]
         values += body.linear_coefs
