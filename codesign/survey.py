@@ -120,7 +120,7 @@ def pareto(
         while survey.goes_on(points):
             if on_progress is not None:
                 survey.report(on_progress, points)
-            if not survey.ask_next(everywhere=points is None):
+            if survey.halt.interrupted or not survey.ask_next(everywhere=points is None):
                 break
         return survey.front()
 

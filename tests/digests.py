@@ -6,6 +6,7 @@ the random problems from one seed to another.
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import tempfile
@@ -44,7 +45,7 @@ def of_random(seed: int) -> Iterator[tuple[str, Any]]:
     """Answers to the random questions of one seed."""
     case = random_case(seed)
     for method in ("search", "whole"):
-        yield method, lambda: to_dict(codesign.solve(case.problem, method=method))
+        yield method, lambda how=method: to_dict(codesign.solve(case.problem, method=how))
     assigned = random_assignments.random_case(seed)
     yield "assign", lambda: to_dict(codesign.assign(assigned.problem, assigned.table))
     if seed % 4 == 0:
@@ -61,7 +62,11 @@ def front_files(problem: Problem, objectives: tuple[str, ...], points: int | Non
     with tempfile.TemporaryDirectory() as folder:
         front.save(Path(folder, "front.csv"))
         front.save_designs(Path(folder, "designs"))
-        table = Path(folder, "front.csv").read_text()
+        with Path(folder, "front.csv").open(newline="") as file:
+            table = [
+                {key: x for key, x in row.items() if key not in TIMES}
+                for row in csv.DictReader(file)
+            ]
         files = sorted(Path(folder, "designs").iterdir())
         return [table, *((file.name, json.loads(file.read_text())) for file in files)]
 
@@ -97,9 +102,9 @@ def main(arguments: list[str]) -> None:
         asked = [(str(seed), name, ask) for seed in seeds for name, ask in of_random(seed)]
     for where, name, ask in asked:
         try:
-            print(where, name, digest(ask()))
+            sys.stdout.write(f"{where} {name} {digest(ask())}\n")
         except CodesignError as error:
-            print(where, name, error)
+            sys.stdout.write(f"{where} {name} {error}\n")
 
 
 if __name__ == "__main__":

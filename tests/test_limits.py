@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
-from command_line import run
-from ended_early import COMPLETE, Ends, assigned, solved, surveyed
-from random_problems import mid_size_problem
-
-import codesign
-from codesign import Choices, Problem, SolverError, halt, solve
+from ended_early import Ends, assigned, solved, surveyed
 
 METHODS = ("search", "whole")
 BLOCK = 10
@@ -56,9 +50,7 @@ def test_any_look_long(kind: str, first: int, monkeypatch: pytest.MonkeyPatch) -
     sweep(kind, range(first, first + BLOCK), monkeypatch)
 
 
-def sweep(
-    kind: str, seeds: range, monkeypatch: pytest.MonkeyPatch, *, press: bool = False
-) -> None:
+def sweep(kind: str, seeds: range, monkeypatch: pytest.MonkeyPatch, *, press: bool = False) -> None:
     """Random questions of one kind ended early, each at about a hundred looks or more."""
     ask: dict[str, Callable[[int], Ends]] = {
         "search": lambda seed: solved(seed, "search", monkeypatch, press=press, step=3),
