@@ -33,7 +33,7 @@ def timeless(content: Any) -> Any:
     """The content of a file without what a clock told."""
     if isinstance(content, dict):
         return {key: timeless(value) for key, value in content.items() if key not in TIMES}
-    return [timeless(value) for value in content] if isinstance(content, list) else content
+    return [timeless(x) for x in content] if isinstance(content, list | tuple) else content
 
 
 def digest(content: Any) -> str:
