@@ -6,9 +6,9 @@ al., HAWQ-V3, ICML 2021 (arXiv:2011.10680).
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from codesign import solver
@@ -20,10 +20,11 @@ from codesign.assignment import (
     without_platform,
 )
 from codesign.design import OPTIMAL_GAP
-from codesign.errors import SolverError, SpecError
+from codesign.errors import SpecError
+from codesign.halt import Halt
 from codesign.infeasible import explain
 from codesign.latency_table import LatencyTable, check_latency, read_latency
-from codesign.optimum import Progress, reporter
+from codesign.optimum import Progress, check_found, reporter
 from codesign.problem import Goal, Problem
 from codesign.proving import Prover
 from codesign.tabled_space import TabledSpace
@@ -42,7 +43,8 @@ def assign(
     """Find the best widths of a network and prove them; no hardware is chosen.
 
     Ties are broken lexicographically: among assignments with the best objective the one of least
-    noise, then of least model size.
+    noise, then of least model size. Interrupts end the search as they do in `codesign.solve`;
+    then ``assignment.solver.interrupted`` is True.
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ def assign(
         No assignment keeps every budget; names those that clash and what would work.
     SolverError
         Time ran out before any assignment was found.
+    KeyboardInterrupt
+        Interrupted before any assignment was found, or twice.
     """
     if time_limit_s is not None and not time_limit_s > 0:
         raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
@@ -76,29 +80,33 @@ def assign(
     _check_metrics(problem, timed=table is not None)
     if table is not None:
         check_latency(problem, table)
+    halt = Halt.within(time_limit_s)
     space = TabledSpace(without_platform(problem), table)
-    deadline = math.inf if time_limit_s is None else started + time_limit_s
-    prover = Prover(space, rel_gap=rel_gap, deadline=deadline)
+    prover = Prover(space, rel_gap=rel_gap, halt=halt)
     limits = {str(name): limit for name, limit in problem.budgets.items()}
-    found = prover.answer(
-        tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
-        limits,
-        lambda metric: reporter(on_progress, metric, metric != problem.objective, started),
-    )
-    if found.point is None:
-        if not found.first.complete:
-            raise SolverError(
-                f"no assignment found within {time_limit_s} s, and none ruled out; allow more time"
+    with halt.listening():
+        found = prover.answer(
+            tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
+            limits,
+            lambda metric: reporter(
+                on_progress, halt, metric, metric != problem.objective, started
+            ),
+        )
+        if found.point is not None:
+            record = AssignmentRecord(
+                name=solver.NAME,
+                version=solver.version(),
+                seconds=time.monotonic() - started,
+                solver_s=found.effort.solver_s,
+                programmes=found.effort.programmes,
             )
+            assignment = assigned(space, found.point, found.first.bound, found.complete, record)
+    if found.point is None:
+        check_found(found, halt, f"no assignment found within {time_limit_s} s")
         raise explain(prover.inquiry(Goal(problem.objective, limits)))
-    record = AssignmentRecord(
-        name=solver.NAME,
-        version=solver.version(),
-        seconds=time.monotonic() - started,
-        solver_s=found.effort.solver_s,
-        programmes=found.effort.programmes,
-    )
-    return assigned(space, found.point, found.first.bound, found.complete, record)
+    if halt.interrupted:
+        return replace(assignment, solver=replace(record, interrupted=True))
+    return assignment
 
 
 def _check_metrics(problem: Problem, timed: bool) -> None:

@@ -42,6 +42,8 @@ class AssignmentRecord:
         Of those in the solver.
     programmes : int
         Programmes handed to it, tie-breaking included.
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
     """
 
     name: str
@@ -49,6 +51,7 @@ class AssignmentRecord:
     seconds: Amount
     solver_s: Amount
     programmes: Whole
+    interrupted: bool = False
 
 
 @described

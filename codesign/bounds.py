@@ -15,6 +15,7 @@ Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,10 +81,13 @@ class _Step:
 
 
 class Relaxation:
-    """Priced optima over all widths, for batches of hardware options."""
+    """Priced optima over all widths, for batches of hardware options.
 
-    def __init__(self, space: WidthSpace) -> None:
-        self.space = space
+    ``check_time`` is called before each part of a long run and may raise to stop it.
+    """
+
+    def __init__(self, space: WidthSpace, check_time: Callable[[], None] = lambda: None) -> None:
+        self.space, self.check_time = space, check_time
         self.widths = space.widths
         self.layers = space.problem.network.layers
         self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
@@ -191,10 +195,11 @@ class Relaxation:
         weight, metrics, runs = self._measure(batch, prices, variable_width)
         return Assignment(value, variable_width, weight, metrics, runs & np.isfinite(value))
 
-    def _parts(self, count: int) -> list[Ints]:
+    def _parts(self, count: int) -> Iterator[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
-        starts = range(0, count, self._most_options)
-        return [np.arange(s, min(s + self._most_options, count)) for s in starts]
+        for start in range(0, count, self._most_options):
+            self.check_time()
+            yield np.arange(start, min(start + self._most_options, count))
 
     def worst(self, batch: Batch, metric: int) -> Floats:
         """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs."""

@@ -98,13 +98,15 @@ def solve(**given: Any) -> int:
     \b
     Exit codes: 0 proven best         4 a design, but its proof is unfinished
                 2 bad input           5 no design found in time
-                3 infeasible        130 interrupted
+                3 infeasible        130 interrupted before any design was found
+    Ctrl-C ends the search with the best design so far; pressed twice, without.
     """
     flags.check_contradictions(given, SOLVE_CONTRADICTIONS)
     flags.check_files(given)
     problem = flags.problem(given)
     flags.warn_of_rises(problem.sensitivity)
     design = _solved(problem, given)
+    _tell_interrupted(design.solver.interrupted, "design")
     _hand_over(design, given)
     if given["certificate"] is not None:
         _certify(design, given)
@@ -125,7 +127,8 @@ def pareto(**given: Any) -> int:
     \b
     Exit codes: 0 all points proven     4 a point's proof, or --all, is unfinished
                 2 bad input             5 no design found in time
-                3 infeasible          130 interrupted
+                3 infeasible          130 interrupted before any design was found
+    Ctrl-C ends the search with the points found so far (4); pressed twice, without.
     """
     from codesign.survey import pareto as find_front
 
@@ -146,6 +149,7 @@ def pareto(**given: Any) -> int:
             time_limit_s=given["time_limit_s"],
             on_progress=on_progress,
         )
+    _tell_interrupted(found.interrupted, "points")
     try:
         if given["designs"] is not None:
             found.save_designs(given["designs"])
@@ -156,7 +160,8 @@ def pareto(**given: Any) -> int:
     finally:  # a full disk does not cost the result
         _tell_front(found, given)
     proven = all(design.proof.status == "optimal" for design in found.designs)
-    return PROVEN if proven and (found.complete or not given["all"]) else UNPROVEN
+    asked_for = found.complete or not (given["all"] or found.interrupted)
+    return PROVEN if proven and asked_for else UNPROVEN
 
 
 @front.command(
@@ -204,7 +209,8 @@ def assign(**given: Any) -> int:
     \b
     Exit codes: 0 proven best         4 an assignment, but its proof is unfinished
                 2 bad input           5 no assignment found in time
-                3 infeasible        130 interrupted
+                3 infeasible        130 interrupted before any assignment was found
+    Ctrl-C ends the search with the best assignment so far; pressed twice, without.
     """
     from codesign.allocation import assign as assign_widths
 
@@ -223,6 +229,7 @@ def assign(**given: Any) -> int:
             rel_gap=given["rel_gap"],
             on_progress=on_progress,
         )
+    _tell_interrupted(found.solver.interrupted, "assignment")
     try:
         if given["csv"] is not None:
             found.save_csv(given["csv"])
@@ -326,6 +333,11 @@ def _explained(given: dict[str, Any], minimize: str) -> Iterator[None]:
 
             click.echo(json.dumps(found.to_dict(), indent=1))
         raise found from None
+
+
+def _tell_interrupted(interrupted: bool, what: str) -> None:
+    if interrupted:
+        click.echo(f"codesign: interrupted; what follows is the {what} found by then", err=True)
 
 
 def _hand_over(result: Result, given: dict[str, Any]) -> None:

@@ -90,6 +90,8 @@ class SolverRecord:
         programme of their own; those with neither when time ran out or the gap was met.
     programmes : int
         Programmes handed to the solver, tie-breaking included.
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
     """
 
     name: str
@@ -101,6 +103,7 @@ class SolverRecord:
     solved: Whole
     left_open: Whole
     programmes: Whole
+    interrupted: bool = False
 
 
 @described

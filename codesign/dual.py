@@ -9,7 +9,7 @@ valid bound; good ones give a tight one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,20 +49,15 @@ class DualBound:
 
 
 class Dual:
-    """The dual of ``minimise metric within limits`` over the widths of one hardware option.
-
-    ``check_time`` is called before each step and may raise to stop a long run.
-    """
+    """The dual of ``minimise metric within limits`` over the widths of one hardware option."""
 
     def __init__(
         self,
         relaxation: Relaxation,
         metric: str,
         limits: Mapping[str, float],
-        check_time: Callable[[], None] = lambda: None,
     ) -> None:
         self.relaxation = relaxation
-        self.check_time = check_time
         self.main = PRICED.index(metric)
         limited = [name for name in limits if name in PRICED and name != metric]
         self.limited = [PRICED.index(name) for name in limited]
@@ -95,7 +90,7 @@ class Dual:
             Relative distance to the best dual value at which to stop.
         """
         count = len(batch)
-        self.check_time()
+        self.relaxation.check_time()
         # A bound above what any assignment costs proves that none keeps the limits; not needed
         # where a bound above ``stop`` says all there is to say.
         asked = len(self.limited) > 0 and np.isinf(stop)
@@ -124,7 +119,7 @@ class Dual:
         self, found: DualBound, batch: Batch, rows: Ints, multipliers: Floats
     ) -> tuple[Floats, Floats]:
         """Dual value and its slopes at given prices for some rows; keeps what is best."""
-        self.check_time()
+        self.relaxation.check_time()
         part = batch if len(rows) == len(batch) else batch.take(rows)
         answer: Assignment = self.relaxation.solve(part, self.prices(multipliers))
         value = answer.value - multipliers @ self.limits

@@ -31,7 +31,7 @@ exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,22 +64,31 @@ class Choice:
 
 
 def build(
-    space: WidthSpace, candidates: Candidates, goal: Goal, margin: float = MARGIN
+    space: WidthSpace,
+    candidates: Candidates,
+    goal: Goal,
+    margin: float = MARGIN,
+    check_time: Callable[[], None] = lambda: None,
 ) -> pyo.ConcreteModel:
     """Write the programme for any subset of the hardware options.
 
-    ``margin`` is relative, by how much more than their tolerance limits may be exceeded.
+    ``margin`` is relative, by how much more than their tolerance limits may be exceeded;
+    ``check_time`` is called between its parts and may raise.
     """
     with PauseGC():
         model = pyo.ConcreteModel()
         costs = _Costs(space, candidates, goal, margin)
         _declare(model, space, candidates)
+        check_time()
         _choose_hardware(model, costs)
+        check_time()
         _agree_on_widths(model, space, candidates)
+        check_time()
         if "area_mm2" in (goal.metric, *goal.limits):
             _spend_silicon(model, costs)
         if "latency_s" in (goal.metric, *goal.limits) and costs.has_memory:
             _respect_roofs(model, costs)
+        check_time()
         _keep_budgets(model, costs)
         model.objective = pyo.Objective(expr=costs.total(model, goal.metric), doc=goal.metric)
         model.objective_unit = pyo.Param(initialize=costs.unit[goal.metric])

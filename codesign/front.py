@@ -67,6 +67,8 @@ class Front:
         Hypervolume, of the box between the best and the worst of the points, in which undiscovered
         points may lie; 1 is all of it.
     seconds : float
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
     """
 
     problem: Problem
@@ -77,6 +79,7 @@ class Front:
     rel_step: float
     gap: float
     seconds: float
+    interrupted: bool = False
 
     def __len__(self) -> int:
         return len(self.designs)

@@ -9,8 +9,9 @@ import numpy as np
 
 from codesign.amounts import METRICS_SHOWN, Shown, enough
 from codesign.errors import InfeasibleError
+from codesign.halt import OutOfTime
 from codesign.problem import Goal
-from codesign.search import Effort, Inquiry, OutOfTime, Proof, prove
+from codesign.search import Effort, Inquiry, Proof, prove
 
 
 def explain(inquiry: Inquiry) -> InfeasibleError:
@@ -24,7 +25,7 @@ def explain(inquiry: Inquiry) -> InfeasibleError:
         return _explain(inquiry)
     except OutOfTime:
         return InfeasibleError(
-            "infeasible: proven, but the time limit left none to find out which budgets clash"
+            "infeasible: proven, but no time was left to find out which budgets clash"
         )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from codesign import second_opinion
 from codesign.design import OPTIMAL_GAP, Design, SolverRecord, realise
 from codesign.errors import SolverError, SpecError
+from codesign.halt import Halt
 from codesign.infeasible import explain
 from codesign.problem import Goal, Problem
 from codesign.proving import TIE_BREAKERS, Method, Proven, Prover
@@ -66,6 +68,10 @@ def solve(
     Ties are broken lexicographically: among designs with the best objective the one of least
     area, then of least noise.
 
+    Ctrl-C in the main thread ends the search as a time limit does, and so does a KeyboardInterrupt
+    of ``on_progress``: the best design so far is returned, ``design.solver.interrupted`` is True.
+    A second one is raised at once.
+
     Parameters
     ----------
     method : "search" or "whole"
@@ -88,28 +94,44 @@ def solve(
         No design keeps every budget; names those that clash and what would work.
     SolverError
         Time ran out before any design was found.
+    KeyboardInterrupt
+        Interrupted before any design was found, or twice; with another solver than HiGHS at once.
     """
     if time_limit_s is not None and not time_limit_s > 0:
         raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
     started = time.monotonic()
-    deadline = math.inf if time_limit_s is None else started + time_limit_s
+    halt = Halt.within(time_limit_s)
     space = Space(problem)
-    prover = Prover(space, method=method, rel_gap=rel_gap, deadline=deadline, solver=solver)
+    prover = Prover(space, method=method, rel_gap=rel_gap, halt=halt, solver=solver)
     limits = {str(name): limit for name, limit in problem.budgets.items()}
-    found = prover.answer(
-        tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
-        limits,
-        lambda metric: reporter(on_progress, metric, metric != problem.objective, started),
-    )
+    with halt.listening() if solver == "highs" else nullcontext():
+        found = prover.answer(
+            tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
+            limits,
+            lambda metric: reporter(
+                on_progress, halt, metric, metric != problem.objective, started
+            ),
+        )
+        if found.point is not None:
+            seconds = time.monotonic() - started
+            record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
+            bound, settled = found.first.bound, found.complete
+            design = realise(space, problem, found.point, bound, settled, record)
     if found.point is None:
-        if not found.first.complete:
-            raise SolverError(
-                f"no design found within {time_limit_s} s, and none ruled out; allow more time"
-            )
+        check_found(found, halt, f"no design found within {time_limit_s} s")
         raise explain(prover.inquiry(Goal(problem.objective, limits)))
-    seconds = time.monotonic() - started
-    record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
-    return realise(space, problem, found.point, found.first.bound, found.complete, record)
+    if halt.interrupted:
+        return replace(design, solver=replace(record, interrupted=True))
+    return design
+
+
+def check_found(found: Proven, halt: Halt, nothing: str) -> None:
+    """Raise what a search says that ended early with ``nothing`` found."""
+    if found.first.complete:
+        return
+    if halt.interrupted:
+        raise KeyboardInterrupt
+    raise SolverError(f"{nothing}, and none ruled out; allow more time")
 
 
 def solver_record(
@@ -141,16 +163,23 @@ def solver_record(
 
 def reporter(
     on_progress: Callable[[Progress], None] | None,
+    halt: Halt,
     metric: str,
     breaking_ties: bool,
     started: float,
 ) -> OnProgress | None:
-    """What the search is to call, so that ``on_progress`` hears of one metric's progress."""
+    """What the search is to call, so that ``on_progress`` hears of one metric's progress.
+
+    An interrupt of ``on_progress`` is one of the search.
+    """
     if on_progress is None:
         return None
 
     def report(best: float | None, bound: float) -> None:
         seconds = time.monotonic() - started
-        on_progress(Progress(metric, best, bound, seconds, breaking_ties))
+        try:
+            on_progress(Progress(metric, best, bound, seconds, breaking_ties))
+        except KeyboardInterrupt:
+            halt.interrupt()
 
     return report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from codesign import second_opinion
 from codesign.candidates import Candidates
 from codesign.errors import SolverError
 from codesign.formulation import MARGIN, Choice, build, exclude, objective_unit, read_choice
+from codesign.halt import Halt
 from codesign.point import Point
 from codesign.problem import Goal
 from codesign.solver import Progress
@@ -32,7 +32,7 @@ class Answer:
     bound : float
         No choice of the programme has a smaller metric; inf if it has none.
     complete : bool
-        False where time ran out.
+        False where it had to end early.
     runs : int
         Times the solver ran.
     solver_s : float
@@ -53,7 +53,7 @@ def solve_programme(
     *,
     price: Callable[[Choice], Point | None],
     rel_gap: float,
-    deadline: float,
+    halt: Halt,
     on_progress: Callable[[float | None, float], None] | None = None,
     solver: str = "highs",
 ) -> Answer:
@@ -67,17 +67,19 @@ def solve_programme(
     ----------
     price : callable
         What a choice costs exactly; None where it does not run after all.
-    deadline : float
-        Of `time.monotonic`.
+    halt : Halt
+        When to end with what is found.
 
     Raises
     ------
+    OutOfTime
+        It had to end before the solver was asked.
     SolverError
         The solver failed, or its answers keep breaking limits.
     """
     if listed.impossible:
         return Answer(None, math.inf, True, 0)
-    model = build(space, listed, goal)
+    model = build(space, listed, goal, check_time=halt.check)
     unit = objective_unit(model)
     report = None
     if on_progress is not None:
@@ -85,12 +87,11 @@ def solve_programme(
     bound, solver_s = -math.inf, 0.0
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
-            model = build(space, listed, goal, margin=SMALL_MARGIN)
-        left = deadline - time.monotonic()
+            model = build(space, listed, goal, SMALL_MARGIN, halt.check)
         outcome = second_opinion.minimise(
             model,
             solver=solver,
-            time_limit_s=None if math.isinf(left) else left,
+            halt=halt,
             rel_gap=rel_gap,
             presolve=run < NEAR_MISSES,
             on_progress=report,
@@ -116,23 +117,22 @@ def bound_programme(
     listed: Candidates,
     *,
     rel_gap: float,
-    deadline: float,
+    halt: Halt,
     solver: str = "highs",
 ) -> Answer:
     """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
 
     Raises
     ------
+    OutOfTime
+        It had to end before the solver was asked.
     SolverError
         The solver failed.
     """
     if listed.impossible:
         return Answer(None, math.inf, True, 0)
-    model = build(space, listed, goal)
-    left = deadline - time.monotonic()
-    outcome = second_opinion.minimise(
-        model, solver=solver, time_limit_s=None if math.isinf(left) else left, rel_gap=rel_gap
-    )
+    model = build(space, listed, goal, check_time=halt.check)
+    outcome = second_opinion.minimise(model, solver=solver, halt=halt, rel_gap=rel_gap)
     complete = outcome.status in ("optimal", "infeasible")
     return Answer(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from codesign.bounds import Relaxation
 from codesign.design import OPTIMAL_GAP
 from codesign.errors import SpecError
+from codesign.halt import Halt
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE, Goal
 from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
@@ -62,8 +63,8 @@ class Prover:
     method : "search" or "whole"
     rel_gap : float
         Relative gap at which to stop minimising the first metric.
-    deadline : float
-        Of `time.monotonic`.
+    halt : Halt, optional
+        When to end with what is found.
     solver : "highs", "scip" or "cbc"
         Which solves the programmes.
 
@@ -79,7 +80,7 @@ class Prover:
         *,
         method: Method = "search",
         rel_gap: float = OPTIMAL_GAP,
-        deadline: float = math.inf,
+        halt: Halt | None = None,
         solver: SolverName = "highs",
     ) -> None:
         if method not in METHODS:
@@ -88,11 +89,12 @@ class Prover:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
         check_installed(solver)
         self.solver = solver
-        self.space, self.relaxation = space, Relaxation(space)
+        self.halt = Halt() if halt is None else halt
+        self.space, self.relaxation = space, Relaxation(space, self.halt.check)
         self.memory = Memory()
         self.open = np.ones(len(space), dtype=bool)
         self.prove = prove_whole if method == "whole" else prove
-        self.rel_gap, self.deadline = rel_gap, deadline
+        self.rel_gap = rel_gap
 
     def part(self, kept: npt.NDArray[np.bool_], most_sram_bits: float = math.inf) -> Prover:
         """A prover over part of the space: of the hardware options those kept, within some SRAM.
@@ -118,7 +120,7 @@ class Prover:
             best=None,
             effort=Effort(),
             rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSED,
-            deadline=self.deadline,
+            halt=self.halt,
             on_progress=report,
             memory=self.memory,
             solver=self.solver,
@@ -151,7 +153,7 @@ def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress |
         lower=np.where(proof.lower > value * (1 + 2 * BUDGET_TOLERANCE), np.inf, -np.inf),
         best=proof.best,
         effort=inquiry.effort,
-        deadline=inquiry.deadline,
+        halt=inquiry.halt,
         on_progress=report,
         memory=inquiry.memory,
         solver=inquiry.solver,

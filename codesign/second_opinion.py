@@ -21,6 +21,7 @@ from pyomo.repn.plugins.lp_writer import LPWriter
 
 from codesign import solver as highs
 from codesign.errors import SolverError, SpecError
+from codesign.halt import Halt
 from codesign.solver import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE, Outcome, Progress
 
 SolverName = Literal["highs", "scip", "cbc"]
@@ -76,7 +77,7 @@ def minimise(
     model: pyo.ConcreteModel,
     *,
     solver: str = "highs",
-    time_limit_s: float | None = None,
+    halt: Halt | None = None,
     rel_gap: float = 0.0,
     seed: int = 0,
     presolve: bool = True,
@@ -84,7 +85,7 @@ def minimise(
 ) -> Outcome:
     """Solve a model with one objective, as `codesign.solver.minimise` does, by any solver.
 
-    Of ``presolve`` and ``on_progress`` only HiGHS takes notice.
+    Of ``presolve``, ``on_progress`` and an interrupt only HiGHS takes notice.
 
     Raises
     ------
@@ -95,13 +96,14 @@ def minimise(
         if solver == "highs":
             return highs.minimise(
                 model,
-                time_limit_s=time_limit_s,
+                halt=halt,
                 rel_gap=rel_gap,
                 seed=seed,
                 presolve=presolve,
                 on_progress=on_progress,
             )
-        return _by_pyomo(model, solver, _Request(time_limit_s, rel_gap, seed))
+        left_s = None if halt is None else halt.left_s()
+        return _by_pyomo(model, solver, _Request(left_s, rel_gap, seed))
     except SolverError as error:
         raise SolverError(str(error), model=lp_text(model)) from None
 

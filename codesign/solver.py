@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from threading import Thread
 from typing import Any, Literal
 
 import highspy
@@ -14,12 +17,16 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn import generate_standard_repn
 
 from codesign.errors import SolverError
+from codesign.halt import Halt, OutOfTime
 
 Progress = Callable[[float, float], None]  # (best objective so far, proven bound), model units
 
 NAME = "HiGHS"
 MIP_ABS_GAP = 1e-8  # objectives are scaled to the order of 1,000
 MIP_FEASIBILITY_TOLERANCE = 1e-8  # at the default 1e-6, presolve loses designs at a steep limit
+MANY_COLUMNS = 100  # a programme of so many may keep HiGHS busy for long without a word
+POLL_S = 0.05
+GRACE_S = 2.0  # HiGHS is given to end when it has to, before it is left alone
 
 
 def version() -> str:
@@ -34,7 +41,7 @@ class Outcome:
     Attributes
     ----------
     status : "optimal", "feasible", "infeasible" or "unknown"
-        ``feasible``: a limit was hit with a solution; ``unknown``: without one.
+        ``feasible``: it had to end, with a solution; ``unknown``: without one.
     bound : float
         No solution of the model has a smaller objective (inf when infeasible).
     seconds : float
@@ -49,7 +56,7 @@ class Outcome:
 def minimise(
     model: pyo.ConcreteModel,
     *,
-    time_limit_s: float | None = None,
+    halt: Halt | None = None,
     rel_gap: float = 0.0,
     threads: int = 1,
     seed: int = 0,
@@ -62,10 +69,18 @@ def minimise(
     a choice breaks a row by little more than `MIP_FEASIBILITY_TOLERANCE`, HiGHS may lose others
     with it, with presolve or without: keep rows clear of that.
 
+    Parameters
+    ----------
+    halt : Halt, optional
+        When to end with what is found.
+    on_progress : callable, optional
+        Called now and then, in this thread.
+
     Raises
     ------
     SolverError
         HiGHS refused the model or ended in a way that proves nothing.
+    MemoryError
     """
     columns = list(model.component_data_objects(pyo.Var))
     options = {
@@ -77,19 +92,21 @@ def minimise(
         "mip_abs_gap": MIP_ABS_GAP,
         "mip_feasibility_tolerance": MIP_FEASIBILITY_TOLERANCE,
     }
-    if time_limit_s is not None:
-        options["time_limit"] = max(time_limit_s, 0.0)
-    lp = _as_lp(model, columns)
+    halt = halt or Halt()
+    try:
+        lp = _as_lp(model, columns, halt)
+    except OutOfTime:
+        return Outcome("unknown", -math.inf)
     seconds = 0.0
     try:
-        outcome = _run(lp, columns, options, on_progress)
+        outcome = _run(lp, columns, options, halt, on_progress)
         if outcome.status != "infeasible":
             return outcome
         seconds = outcome.seconds
     except SolverError:  # "solve error", seen once in 46,000 programmes
         pass
     options["presolve"] = "off" if presolve else "on"
-    again = _run(lp, columns, options, on_progress)
+    again = _run(lp, columns, options, halt, on_progress)
     return replace(again, seconds=seconds + again.seconds)
 
 
@@ -97,31 +114,95 @@ def _run(
     lp: highspy.HighsLp,
     columns: list[Any],
     options: Mapping[str, object],
+    halt: Halt,
     on_progress: Progress | None,
 ) -> Outcome:
+    if halt.reached():
+        return Outcome("unknown", -math.inf)
+    left_s = halt.left_s()
+    if left_s is not None:
+        options = {**options, "time_limit": left_s}
     highs = highspy.Highs()
     for name, value in options.items():
         if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise SolverError(f"HiGHS refused the option {name} = {value!r}")
     if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the model; please report this with the problem's file")
-    if on_progress is not None:
-        highs.cbMipInterrupt.subscribe(
-            lambda event: on_progress(
-                event.data_out.mip_primal_bound, event.data_out.mip_dual_bound
-            )
-        )
     started = time.monotonic()
-    highs.run()
-    return replace(_outcome(highs, columns), seconds=time.monotonic() - started)
+    if lp.num_col_ >= MANY_COLUMNS:
+        ended = _run_aside(highs, halt, on_progress)
+    else:  # over in a moment, in which a thread costs more than the run
+        highs.cbMipInterrupt.subscribe(_Ear(halt, on_progress).hear_and_tell)
+        highs.run()
+        ended = True
+    seconds = time.monotonic() - started
+    outcome = _outcome(highs, columns) if ended else Outcome("unknown", -math.inf)
+    return replace(outcome, seconds=seconds)
 
 
-def _as_lp(model: pyo.ConcreteModel, columns: list[Any]) -> highspy.HighsLp:
+class _Ear:
+    """What HiGHS says on its way, and is told: to end, if need be."""
+
+    def __init__(self, halt: Halt, on_progress: Progress | None) -> None:
+        self.halt, self.on_progress = halt, on_progress
+        self.latest: deque[tuple[float, float]] = deque(maxlen=1)
+        self.unwanted = False  # whatever the run may find
+
+    def hear(self, event: Any) -> None:
+        """Called by HiGHS, in its thread."""
+        self.latest.append((event.data_out.mip_primal_bound, event.data_out.mip_dual_bound))
+        if self.unwanted or self.halt.interrupted:
+            event.interrupt()
+
+    def tell(self) -> None:
+        """Report what was heard last, if that is new."""
+        if self.latest and self.on_progress is not None:
+            self.on_progress(*self.latest.pop())
+
+    def hear_and_tell(self, event: Any) -> None:
+        """Both, where HiGHS runs in the thread that is to be told."""
+        self.hear(event)
+        self.tell()
+        self.hear(event)
+
+
+def _run_aside(highs: highspy.Highs, halt: Halt, on_progress: Progress | None) -> bool:
+    """Run HiGHS in a thread of its own, so that this one hears Ctrl-C; whether it ended.
+
+    HiGHS looks up when it solves relaxations one after the other, not while it prepares the first:
+    then it is left to itself, and ends as soon as it looks up.
+    """
+    ear, failed = _Ear(halt, on_progress), []
+
+    def run() -> None:
+        try:
+            highs.run()
+        except BaseException as error:  # the other thread's to deal with
+            failed.append(error)
+
+    highs.cbMipInterrupt.subscribe(ear.hear)
+    thread = Thread(target=run, name="HiGHS", daemon=True)
+    thread.start()
+    patience = round(GRACE_S / POLL_S)
+    try:
+        while thread.is_alive() and patience:
+            thread.join(POLL_S)
+            ear.tell()
+            patience -= halt.reached()
+    finally:
+        ear.unwanted = True
+    if failed:
+        raise failed[0]
+    return not thread.is_alive()
+
+
+def _as_lp(model: pyo.ConcreteModel, columns: list[Any], halt: Halt) -> highspy.HighsLp:
     """The model as HiGHS's arrays, read row by row from Pyomo's own linear representation."""
     inf = highspy.kHighsInf
     index = {id(variable): j for j, variable in enumerate(columns)}
     starts, indices, values, lower, upper = [0], [], [], [], []
     for row in model.component_data_objects(pyo.Constraint, active=True):
+        halt.check()
         body = _linear_terms(row.body)
         indices += [index[id(variable)] for variable in body.linear_vars]
         values += body.linear_coefs
@@ -174,6 +255,8 @@ def _outcome(highs: highspy.Highs, columns: list[Any]) -> Outcome:
     limits = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kInterrupt)
     if status in limits:
         return Outcome("feasible" if solved else "unknown", float(bound))
+    if status == highspy.HighsModelStatus.kMemoryLimit:
+        raise MemoryError
     raise SolverError(
         f"HiGHS ended with {highs.modelStatusToString(status)!r}, which proves nothing"
     )

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.design import OPTIMAL_GAP, Design, realise
-from codesign.errors import SolverError, SpecError
+from codesign.errors import SpecError
 from codesign.formulation import MARGIN
 from codesign.front import Front, Ruled, values_of
+from codesign.halt import Halt
 from codesign.infeasible import explain
-from codesign.optimum import solver_record
+from codesign.optimum import check_found, solver_record
 from codesign.problem import METRICS, Goal, Problem
 from codesign.proving import TIE_BREAKERS, Proven, Prover
 from codesign.schema import nearest
@@ -73,6 +74,10 @@ def pareto(
 ) -> Front:
     """Find proven Pareto-optimal designs of a problem.
 
+    Ctrl-C in the main thread ends the search as a time limit does, and so does a KeyboardInterrupt
+    of ``on_progress``: the points found so far are returned, ``front.interrupted`` is True. A
+    second one is raised at once.
+
     Parameters
     ----------
     problem : Problem
@@ -99,6 +104,8 @@ def pareto(
         No design keeps every budget and the upper end of every range.
     SolverError
         Time ran out before any design was found.
+    KeyboardInterrupt
+        Interrupted before any design was found, or twice.
     """
     names = _check_objectives(objectives)
     if points is not None and points < len(names):
@@ -108,17 +115,14 @@ def pareto(
     if time_limit_s is not None and not time_limit_s > 0:
         raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
     survey = _Survey(problem, names, _check_ranges(ranges or {}, names), time_limit_s, rel_step)
-    survey.ends()
-    wanted = points
-    while not survey.out_of_time and (wanted is None or len(survey.designs) < wanted):
-        if on_progress is not None:
-            seconds = time.monotonic() - survey.started
-            on_progress(FrontProgress(len(survey.designs), wanted, survey.gap(), seconds))
-        if not survey.ask_next(everywhere=wanted is None):
-            break
-        if wanted is not None and survey.questions >= QUESTIONS_PER_POINT * wanted:
-            break
-    return survey.front()
+    with survey.halt.listening():
+        survey.ends()
+        while survey.goes_on(points):
+            if on_progress is not None:
+                survey.report(on_progress, points)
+            if survey.halt.interrupted or not survey.ask_next(everywhere=points is None):
+                break
+        return survey.front()
 
 
 class _Survey:
@@ -136,9 +140,9 @@ class _Survey:
         self.problem, self.names, self.ranges = problem, names, ranges
         self.step = max(rel_step, SAME)
         self.rel_step, self.time_limit_s = rel_step, time_limit_s
-        deadline = math.inf if time_limit_s is None else self.started + time_limit_s
+        self.halt = Halt.within(time_limit_s)
         self.space = Space(problem)
-        self.prover = Prover(self.space, deadline=deadline)
+        self.prover = Prover(self.space, halt=self.halt)
         self.base = {str(name): limit for name, limit in problem.budgets.items()}
         for name, (_, high) in ranges.items():
             self.base[name] = min(high, self.base.get(name, math.inf))
@@ -149,6 +153,22 @@ class _Survey:
         self.questions = 0
         self.most = np.array([self.base.get(name, math.inf) for name in names])
         self.unexplored = Unexplored.above(np.zeros(len(names)))
+
+    def goes_on(self, wanted: int | None) -> bool:
+        """Whether there is time, and reason, for another question."""
+        if self.out_of_time or self.halt.interrupted:
+            return False
+        if wanted is None:
+            return True
+        return len(self.designs) < wanted and self.questions < QUESTIONS_PER_POINT * wanted
+
+    def report(self, on_progress: Callable[[FrontProgress], None], wanted: int | None) -> None:
+        """Tell how far it is; an interrupt of ``on_progress`` is one of the search."""
+        seconds = time.monotonic() - self.started
+        try:
+            on_progress(FrontProgress(len(self.designs), wanted, self.gap(), seconds))
+        except KeyboardInterrupt:
+            self.halt.interrupt()
 
     # Questions ----------------------------------------------------------------------------------
 
@@ -237,10 +257,7 @@ class _Survey:
         )
 
     def _give_up(self, found: Proven) -> None:
-        if not found.first.complete:
-            raise SolverError(
-                f"no design found within {self.time_limit_s} s, and none ruled out; allow more time"
-            )
+        check_found(found, self.halt, f"no design found within {self.time_limit_s} s")
         raise explain(self.prover.inquiry(Goal(self.names[0], self.base)))
 
     def _design(
@@ -254,6 +271,7 @@ class _Survey:
             quality=self.problem.quality if self._quality_holds(budgets) else None,
         )
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
+        record = replace(record, interrupted=self.halt.interrupted)
         return realise(self.space, problem, found.point, found.first.bound, found.complete, record)
 
     def _quality_holds(self, budgets: Mapping[str, float]) -> bool:
@@ -295,6 +313,7 @@ class _Survey:
             rel_step=self.rel_step,
             gap=self.gap(),
             seconds=time.monotonic() - self.started,
+            interrupted=self.halt.interrupted,
         )
 
 

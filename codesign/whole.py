@@ -7,9 +7,10 @@ import numpy as np
 from codesign.candidates import candidates
 from codesign.errors import SpecError
 from codesign.formulation import Choice
+from codesign.halt import OutOfTime
 from codesign.point import Point, price
 from codesign.problem import BUDGET_TOLERANCE
-from codesign.programme import solve_programme
+from codesign.programme import Answer, solve_programme
 from codesign.search import Inquiry, Proof
 from codesign.space import Space
 
@@ -53,16 +54,19 @@ def prove_whole(inquiry: Inquiry) -> Proof:
         capacity = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
         return price(space, choice.option, choice.variable_width, choice.weight, capacity)
 
-    answer = solve_programme(
-        space,
-        goal,
-        listed,
-        price=priced,
-        rel_gap=inquiry.solver_gap,
-        deadline=inquiry.deadline,
-        on_progress=inquiry.on_progress,
-        solver=inquiry.solver,
-    )
+    try:
+        answer = solve_programme(
+            space,
+            goal,
+            listed,
+            price=priced,
+            rel_gap=inquiry.solver_gap,
+            halt=inquiry.halt,
+            on_progress=inquiry.on_progress,
+            solver=inquiry.solver,
+        )
+    except OutOfTime:
+        answer = Answer(None, -np.inf, False, 0)
     inquiry.effort.count(answer)
     best = answer.point
     if best is None or (

@@ -23,6 +23,7 @@ ORDER = (
     "",
     "errors",
     "units",
+    "halt",
     "amounts",
     "schema",
     "network",

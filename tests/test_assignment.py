@@ -11,9 +11,8 @@ import pytest
 from random_assignments import TIES, best, random_case, within
 
 import codesign
-from codesign import Assignment, Choices, Layer, Network, Problem
+from codesign import Assignment, Choices, Layer, Network, Problem, halt
 from codesign.errors import InfeasibleError, SolverError, SpecError
-from codesign.search import pursuit
 from codesign.search import widths as search_of_widths
 
 SEEDS = range(300)
@@ -170,11 +169,11 @@ def test_out_of_time_with_an_assignment(monkeypatch: pytest.MonkeyPatch) -> None
     network = codesign.load_network("resnet18")
     problem = Problem(network=network, objective="noise", budgets={"bops": 4e10})
     proven = codesign.assign(problem)
-    now = pursuit.time.monotonic
+    now = halt.time.monotonic
 
     def late(*_: object) -> None:
-        monkeypatch.setattr(pursuit.time, "monotonic", lambda: now() + 1e6)
-        raise search_of_widths.OutOfTime
+        monkeypatch.setattr(halt.time, "monotonic", lambda: now() + 1e6)
+        raise halt.OutOfTime
 
     monkeypatch.setattr(search_of_widths.LeastWidths, "_solve", late)
     found = codesign.assign(problem, time_limit_s=1000.0)

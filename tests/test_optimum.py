@@ -10,8 +10,8 @@ import pytest
 from enumerated_fronts import front_case
 
 import codesign
-from codesign import Choices, Design, Problem, Progress, programme
-from codesign.search import best_bound, pursuit
+from codesign import Choices, Design, Problem, Progress, halt, programme
+from codesign.search import best_bound
 from codesign.units import UM2_PER_MM2
 
 
@@ -73,9 +73,9 @@ def test_out_of_time_with_a_design(
 
 def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
     """Each step moves the search's clock past any deadline and knows nothing of an option."""
-    now = pursuit.time.monotonic
+    now = halt.time.monotonic
     while True:
-        monkeypatch.setattr(pursuit.time, "monotonic", lambda: now() + 1e6)
+        monkeypatch.setattr(halt.time, "monotonic", lambda: now() + 1e6)
         yield -math.inf
 
 

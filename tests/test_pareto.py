@@ -25,7 +25,8 @@ from test_oracle import check_choices, check_figures, check_proof
 
 from codesign import InfeasibleError, SolverError, SpecError, pareto, solve
 from codesign.front import Front, dominated_volume
-from codesign.search import OutOfTime, best_bound
+from codesign.halt import Halt, OutOfTime
+from codesign.search import best_bound
 from codesign.survey import FrontProgress, _Survey
 
 SEEDS = tuple(seed for seed in range(52) if seed not in (47, 56))  # these take above a second
@@ -330,11 +331,11 @@ def test_time_runs_out(seed: int, looks: int, monkeypatch: pytest.MonkeyPatch) -
     case = rich_case(seed)
     looked = iter(range(looks))
 
-    def check_time(_: best_bound.Search) -> None:
+    def check(_: Halt) -> None:
         if next(looked, None) is None:
             raise OutOfTime
 
-    monkeypatch.setattr(best_bound.Search, "check_time", check_time)
+    monkeypatch.setattr(Halt, "check", check)
     if looks == 3:
         with pytest.raises(SolverError, match="no design found"):
             pareto(case.problem, case.objectives, None)

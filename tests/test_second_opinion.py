@@ -22,6 +22,7 @@ from codesign import (
     solve,
     whole,
 )
+from codesign.halt import Halt
 from codesign.problem import METRICS, Metric
 
 SEEDS = range(50)
@@ -122,7 +123,7 @@ def test_infeasible(solver: str) -> None:
 def test_out_of_time_is_no_optimum(
     solver: str, solution: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = second_opinion.minimise(hard(solution), solver=solver, time_limit_s=0.3)
+    found = second_opinion.minimise(hard(solution), solver=solver, halt=Halt.within(0.3))
     known = solution and solver == "scip"  # what CBC leaves need not be a solution
     assert found.status == ("feasible" if known else "unknown")
     assert found.bound <= (-1 if known else 60)

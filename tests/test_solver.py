@@ -13,6 +13,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from codesign import solver
 from codesign.errors import SolverError
+from codesign.halt import Halt
 from codesign.solver import NAME, minimise, version
 
 about = pytest.approx
@@ -197,11 +198,11 @@ def test_infeasible(domain: object) -> None:
 def test_a_failure_of_the_solver_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     real, presolved = solver._run, []
 
-    def first_fails(lp: Any, columns: Any, options: Any, report: Any) -> Any:
+    def first_fails(lp: Any, columns: Any, options: Any, *rest: Any) -> Any:
         presolved.append(options["presolve"])
         if len(presolved) == 1:
             raise SolverError("HiGHS ended with 'Solve error', which proves nothing")
-        return real(lp, columns, options, report)
+        return real(lp, columns, options, *rest)
 
     monkeypatch.setattr(solver, "_run", first_fails)
     model = pyo.ConcreteModel()
@@ -248,13 +249,13 @@ def test_unbounded_proves_nothing() -> None:
 
 def test_no_time_at_all() -> None:
     model = market_split(4, 30, seed=1)
-    outcome = minimise(model, time_limit_s=0.0)
+    outcome = minimise(model, halt=Halt.within(0.0))
     assert outcome.status in ("unknown", "feasible")
     assert outcome.bound < math.inf
 
 
 def test_past_deadline_is_no_time_at_all() -> None:
-    assert minimise(market_split(4, 30, seed=1), time_limit_s=-5.0).status in (
+    assert minimise(market_split(4, 30, seed=1), halt=Halt.within(-5.0)).status in (
         "unknown",
         "feasible",
     )
@@ -263,7 +264,7 @@ def test_past_deadline_is_no_time_at_all() -> None:
 @pytest.mark.slow
 def test_time_limit_leaves_a_solution_and_a_bound_below_it() -> None:
     model = market_split(5, 40, seed=2)  # takes minutes
-    outcome = minimise(model, time_limit_s=2.0)
+    outcome = minimise(model, halt=Halt.within(2.0))
     assert outcome.status == "feasible"
     assert -1e-9 <= outcome.bound <= pyo.value(model.objective)
     for row in model.split.values():
@@ -275,7 +276,7 @@ def test_progress_is_reported_and_honest() -> None:
     seen: list[tuple[float, float]] = []
     minimise(
         market_split(4, 30, seed=3),
-        time_limit_s=2.0,
+        halt=Halt.within(2.0),
         on_progress=lambda best, bound: seen.append((best, bound)),
     )
     assert seen

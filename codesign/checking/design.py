@@ -157,7 +157,7 @@ def _check_proof(entry: Entry, problem: Problem, value: Fraction) -> None:
 def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:
     """Every hardware option is accounted for, once."""
     ledger, where = entry.ledger, entry.where
-    entry.known_keys(("name", "version", "seconds", "method", *COUNTS))
+    entry.known_keys(("name", "version", "seconds", "method", *COUNTS, "interrupted"))
     entry["name"].text(), entry["version"].text(), entry["seconds"].number(least=0)
     method = entry["method"].text(("search", "whole"))
     counts = {key: entry[key].whole(0) for key in COUNTS}
@@ -168,5 +168,6 @@ def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:
     closed = counts["left_open"] == 0 or proof["status"].value != "optimal"
     closed = closed or proof["objective"].value == 0  # nothing is below 0
     ledger.holds(f"{where}.left_open", closed, counts["left_open"], "0, as all is proven")
+    entry.get("interrupted", False).flag()
     enough = counts["programmes"] >= counts["solved"] or method == "whole"
     ledger.holds(f"{where}.programmes", enough, counts["programmes"], "one for each solved")

@@ -9,7 +9,7 @@ hardware is chosen (`LeastWidths`), one imagined option is bounded and solved th
 """
 
 from codesign.search.area import LeastArea
-from codesign.search.inquiry import CLOSED, Effort, Inquiry, OnProgress, OutOfTime, Proof
+from codesign.search.inquiry import CLOSED, Effort, Inquiry, OnProgress, Proof
 from codesign.search.memory import Memory
 from codesign.search.metric import LeastMetric
 from codesign.search.widths import LeastWidths
@@ -23,7 +23,6 @@ __all__ = [
     "LeastMetric",
     "Memory",
     "OnProgress",
-    "OutOfTime",
     "Proof",
     "prove",
 ]

@@ -115,7 +115,7 @@ class LeastArea(Search):
         probe = np.minimum(high, self.space.sram_bits_within(options, self._area_below()))
         rows = np.arange(len(options))
         while len(rows):
-            self.check_time()
+            self.halt.check()
             high = np.minimum(high, self.capacity(options))
             mine = options[rows]
             probe[rows] = np.minimum(probe[rows], high[rows])

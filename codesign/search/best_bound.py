@@ -10,10 +10,11 @@ import numpy.typing as npt
 from codesign.candidates import candidates
 from codesign.dual import DualBound
 from codesign.formulation import Choice
+from codesign.halt import OutOfTime
 from codesign.layer_tables import PRICED, Batch
 from codesign.point import Point, price
 from codesign.problem import BUDGET_TOLERANCE
-from codesign.search.inquiry import Inquiry, OutOfTime, Proof
+from codesign.search.inquiry import Inquiry, Proof
 from codesign.search.memory import Cut, Fact
 from codesign.search.pursuit import Pursuit
 from codesign.search.together import Together
@@ -80,7 +81,7 @@ class Search(Pursuit):
     # The search ---------------------------------------------------------------------------------
 
     def prove(self) -> Proof:
-        """Search until everything is closed or time is up."""
+        """Search until everything is closed or it has to end."""
         complete = True
         try:
             self._screen()
@@ -90,7 +91,7 @@ class Search(Pursuit):
                 if bound >= self.cutoff:
                     continue
                 self._report(bound)
-                self.check_time()
+                self.halt.check()
                 if stage == UNSEEN:
                     self._look_at_shapes([shape, *self._next_unseen()])
                 elif stage == SEEN:
@@ -162,7 +163,7 @@ class Search(Pursuit):
             ),
             least_cycles[None],
         )
-        self.check_time()
+        self.halt.check()
         found = self.dual.bound(ideal, stop=self.stop_at(), accuracy=1e-4)
         self.spread_bound(open_options, found, which, np.full(len(which), np.inf))
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
@@ -177,7 +178,7 @@ class Search(Pursuit):
         start = np.broadcast_to(prices, (len(shapes), len(prices)))
         keepable = self._each_limit_keepable(ideal)
         self._rule_out(open_options[~keepable[which]])
-        self.check_time()
+        self.halt.check()
         found = self.dual.bound(ideal, start=start, stop=self.stop_at(), accuracy=1e-3)
         self.spread_bound(open_options, found, which, np.full(len(which), np.inf))
         self.multipliers[shapes] = found.prices

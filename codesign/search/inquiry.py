@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.bounds import Relaxation
+from codesign.halt import Halt
 from codesign.point import Point
 from codesign.problem import Goal
 from codesign.programme import Answer
@@ -50,7 +50,7 @@ class Proof:
     lower : floats, shape (options,)
         Lower bound of each option.
     complete : bool
-        False where time ran out.
+        False where it had to end early.
     """
 
     best: Point | None
@@ -73,8 +73,8 @@ class Inquiry:
         Counts what is done.
     rel_gap : float
         Relative gap at which an option is closed, if coarser than rounding.
-    deadline : float
-        Of `time.monotonic`.
+    halt : Halt
+        When to end with what is found.
     on_progress : callable, optional
         Given the metric of the best point (or None) and the bound.
     memory : Memory
@@ -92,7 +92,7 @@ class Inquiry:
     best: Point | None
     effort: Effort
     rel_gap: float = CLOSED
-    deadline: float = math.inf
+    halt: Halt = field(default_factory=Halt)
     on_progress: OnProgress | None = None
     memory: Memory = field(default_factory=Memory)
     any_design: bool = False
@@ -102,7 +102,3 @@ class Inquiry:
     def solver_gap(self) -> float:
         """Relative gap for the solver: none of its own unless a coarse answer is asked for."""
         return self.rel_gap if self.rel_gap > CLOSED else 0.0
-
-
-class OutOfTime(Exception):
-    """Raised inside the search when the deadline passes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +14,7 @@ from codesign.layer_tables import TINY, Batch
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import Answer, solve_programme
-from codesign.search.inquiry import Inquiry, OnProgress, OutOfTime
+from codesign.search.inquiry import Inquiry, OnProgress
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -28,9 +27,10 @@ class Pursuit:
         self.inquiry = inquiry
         self.space, self.relaxation = inquiry.space, inquiry.relaxation
         self.goal, self.memory = inquiry.goal, inquiry.memory
+        self.halt = inquiry.halt
         self.best = inquiry.best or self.memory.best(inquiry.goal)
         self.lower = inquiry.lower.copy()
-        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits, self.check_time)
+        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits)
 
     def bounded_metric(self) -> str:
         """The metric whose dual bound prunes."""
@@ -81,20 +81,15 @@ class Pursuit:
             reached = None if self.best is None else self.best.metrics[self.goal.metric]
             self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
 
-    def check_time(self) -> None:
-        """Raise `OutOfTime` when the deadline has passed."""
-        if time.monotonic() > self.inquiry.deadline:
-            raise OutOfTime
-
     def run_programme(self, listed: Candidates, price: Callable[[Choice], Point | None]) -> Answer:
-        """Hand a programme to the solver within the time left."""
+        """Hand a programme to the solver, to end with the search."""
         answer = solve_programme(
             self.space,
             self.goal,
             listed,
             price=price,
             rel_gap=self.inquiry.solver_gap,
-            deadline=self.inquiry.deadline,
+            halt=self.halt,
             on_progress=self._programme_progress(),
             solver=self.inquiry.solver,
         )

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.candidates import candidates_of_tables
+from codesign.halt import OutOfTime
 from codesign.layer_tables import Batch
 from codesign.problem import Goal
 from codesign.programme import bound_programme
-from codesign.search.inquiry import OutOfTime
 
 if TYPE_CHECKING:
     from codesign.search.best_bound import Search
@@ -60,7 +60,7 @@ class Together:
             group = group[self.search.lower[group] < self.search.cutoff]
             if len(group) < SMALLEST_GROUP:
                 continue
-            self.search.check_time()
+            self.search.halt.check()
             bound = self._bound_of_union(group)
             self.search.lower[group] = np.maximum(self.search.lower[group], bound)
             if bound < self.search.cutoff:
@@ -95,7 +95,7 @@ class Together:
             goal,
             listed,
             rel_gap=search.inquiry.solver_gap,
-            deadline=search.inquiry.deadline,
+            halt=search.inquiry.halt,
             solver=search.inquiry.solver,
         )
         search.inquiry.effort.count(answer)

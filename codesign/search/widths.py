@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from codesign.candidates import candidates_of_tables
 from codesign.formulation import Choice
+from codesign.halt import OutOfTime
 from codesign.layer_tables import PRICED, TINY, Batch
 from codesign.point import Point
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import Answer
-from codesign.search.inquiry import Inquiry, OnProgress, OutOfTime, Proof
+from codesign.search.inquiry import Inquiry, OnProgress, Proof
 from codesign.search.memory import Cut, Fact
 from codesign.search.pursuit import Pursuit
 from codesign.tabled_space import TabledSpace
@@ -34,7 +35,7 @@ class LeastWidths(Pursuit):
         self.tables = Batch(self.space.compute_s[None], self.space.traffic[None])
 
     def prove(self) -> Proof:
-        """Search until the goal is closed or time is up."""
+        """Search until the goal is closed or it has to end."""
         known = self.memory.lower(self.goal, np.array([np.inf]))
         self.lower = np.maximum(self.lower, np.maximum(known, 0.0))  # no metric is negative
         complete = True

@@ -89,10 +89,14 @@ def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
 
 
 def _solved(problem: Problem, asked: dict[str, Any]) -> Design:
+    """The proven design, or what there is at the time limit; an interrupt leaves no answer."""
     from codesign.optimum import solve
 
     how = {key: asked[key] for key in ("method", "time_limit_s", "rel_gap")}
-    return solve(problem, **how)
+    design = solve(problem, **how)
+    if design.solver.interrupted:
+        raise KeyboardInterrupt
+    return design
 
 
 def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...], float, bool]:
@@ -101,6 +105,8 @@ def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...],
 
     limit = asked["time_limit_s"]
     front = pareto(problem, **asked["front"], time_limit_s=limit)
+    if front.interrupted:
+        raise KeyboardInterrupt
     return front.designs, front.gap, limit is None or front.seconds < limit
 
 

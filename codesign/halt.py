@@ -1,0 +1,79 @@
+"""When a search has to end before it is through: at a deadline, or when Ctrl-C asks for it."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
+
+
+class OutOfTime(Exception):
+    """Raised inside a search that has to end."""
+
+
+class Halt:
+    """A deadline, and whether an interrupt came first.
+
+    Attributes
+    ----------
+    deadline : float
+        Of `time.monotonic`.
+    interrupted : bool
+    """
+
+    def __init__(self, deadline: float = math.inf) -> None:
+        self.deadline, self.interrupted = deadline, False
+
+    @staticmethod
+    def within(time_limit_s: float | None) -> Halt:
+        """So many seconds from now; None: no deadline."""
+        return Halt() if time_limit_s is None else Halt(time.monotonic() + time_limit_s)
+
+    def left_s(self) -> float | None:
+        """Seconds left, at least 0; None without a deadline."""
+        if math.isinf(self.deadline):
+            return None
+        return max(self.deadline - time.monotonic(), 0.0)
+
+    def reached(self) -> bool:
+        """Whether it is time to end."""
+        if self.interrupted:
+            return True
+        return not math.isinf(self.deadline) and time.monotonic() > self.deadline
+
+    def check(self) -> None:
+        """Raise `OutOfTime` when it is time to end."""
+        if self.reached():
+            raise OutOfTime
+
+    def interrupt(self, *_signal: object) -> None:
+        """Have the search end with what it has found; the second time, raise.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            It was asked to end before.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Meanwhile Ctrl-C calls `interrupt`.
+
+        Only in the main thread, the only one that hears it, and only where Python's own handler
+        would: one that somebody else has set stays.
+        """
+        usual = signal.default_int_handler
+        if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+            yield
+            return
+        signal.signal(signal.SIGINT, self.interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, usual)

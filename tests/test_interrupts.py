@@ -1,0 +1,409 @@
+"""Ctrl-C at any moment: the best so far with its honest gap, or nothing, but at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyomo.environ as pyo
+import pytest
+from command_line import BUDGET, SMALL, run
+from ended_early import NOTHING, assigned, check_design, ending, solved, surveyed
+from random_problems import random_case
+from test_limits import BLOCK, METHODS, sweep
+from test_solver import market_split
+
+import codesign
+from codesign import Choices, Problem, halt, pareto, solve, solver
+from codesign.halt import Halt
+from codesign.search import best_bound, widths
+from codesign.solver import minimise
+from codesign.study import answering
+from codesign.study.workers import Serial
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, even by what a shell runs in the background."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, usual) is signal.default_int_handler
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    """ResNet-18 on a few arrays: a second at most, with several options in contention."""
+    return Problem(
+        network=codesign.load_network("resnet18"),
+        choices=Choices(rows=(8, 16, 32), cols=(32, 64), pe_weight_bits=(6, 8)),
+        quality="uniform:6",
+        budgets={"area_mm2": 6.0},
+    )
+
+
+def press(*_: object) -> None:
+    """Ctrl-C."""
+    signal.raise_signal(signal.SIGINT)
+
+
+# --- at any look at the clock -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 9, 14, 17, 20, 32, 33])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_solve_interrupted_anywhere(
+    seed: int, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = solved(seed, method, monkeypatch, press=True)
+    assert ends.complete or seed in (9, 20)  # infeasible
+    assert ends.feasible > 10 or seed != 14 or method == "whole"
+
+
+@pytest.mark.parametrize("seed", [0, 6, 12, 37])
+def test_an_assignment_interrupted_anywhere(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = assigned(seed, monkeypatch, press=True)
+    assert ends.nothing
+    assert ends.complete or ends.infeasible
+
+
+@pytest.mark.parametrize("seed", [2003, 2006, 2008, 2009])
+def test_a_front_interrupted_anywhere(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = surveyed(seed, monkeypatch, press=True, step=2)
+    assert ends.feasible or ends.infeasible
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(100, 200, BLOCK))
+@pytest.mark.parametrize("kind", ["search", "whole", "assign", "pareto"])
+def test_interrupted_anywhere_long(kind: str, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep(kind, range(first, first + BLOCK), monkeypatch, press=True)
+
+
+# --- by what is called on the way ---------------------------------------------------------------
+
+
+def at_call(number: int) -> Callable[[Any], None]:
+    """An ``on_progress`` that is interrupted at its n-th call."""
+    calls = iter(range(number))
+
+    def on_progress(_: Any) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+
+    return on_progress
+
+
+@pytest.mark.parametrize("seed", [0, 5, 14, 16, 17, 24, 26, 32, 37])
+@pytest.mark.parametrize("method", METHODS)
+def test_interrupted_at_any_progress(seed: int, method: Any) -> None:
+    case = random_case(seed)
+    for number in range(1000):
+        found = ending(
+            lambda n=number: solve(case.problem, method=method, on_progress=at_call(n)), press=True
+        )
+        check_design(found, *case)
+        if found is not NOTHING and not found.solver.interrupted:
+            break
+    else:
+        raise AssertionError("it never ended")
+    assert number or method == "whole"
+
+
+def test_a_front_interrupted_at_its_progress(problem: Problem) -> None:
+    front = pareto(problem, points=6, on_progress=at_call(1))
+    assert front.interrupted
+    assert not front.complete
+    assert 2 <= len(front) < 6
+    assert all(design.proof.status == "optimal" for design in front.designs)
+
+
+def test_a_second_interrupt_is_raised(problem: Problem) -> None:
+    def always(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        solve(problem, on_progress=always)
+
+
+def test_another_error_of_the_callback_comes_through(problem: Problem) -> None:
+    def broken(_: Any) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        solve(problem, on_progress=broken)
+
+
+# --- whose Ctrl-C it is -------------------------------------------------------------------------
+
+
+def test_a_handler_of_somebody_else_stays(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+    signal.signal(signal.SIGINT, lambda *_: heard.append(True))
+    monkeypatch.setattr(best_bound.Search, "_open_shape", pressing(best_bound.Search._open_shape))
+    try:
+        design = solve(problem)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert heard
+    assert design.proof.ties_broken
+    assert not design.solver.interrupted
+
+
+def pressing(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same with Ctrl-C pressed at each call."""
+
+    def pressed(*given: Any) -> Any:
+        press()
+        return method(*given)
+
+    return pressed
+
+
+def test_a_solve_in_another_thread_hears_nothing(problem: Problem) -> None:
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(solve(problem)))
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        press()
+    thread.join()
+    assert found[0].proof.ties_broken
+
+
+def test_other_solvers_are_interrupted_at_once(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codesign.second_opinion.installed", lambda solver: True)
+    monkeypatch.setattr("codesign.second_opinion._by_pyomo", press)
+    with pytest.raises(KeyboardInterrupt):
+        solve(problem, solver="scip")
+
+
+def test_explain_and_certify_let_it_through(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from codesign.certifying import certify
+
+    design = solve(problem)
+    monkeypatch.setattr("codesign.dual.Dual._ask", press)
+    with pytest.raises(KeyboardInterrupt):
+        design.explain()
+    with pytest.raises(KeyboardInterrupt):
+        certify(design)
+
+
+# --- while HiGHS runs ---------------------------------------------------------------------------
+
+
+def soon(seconds: float, pid: int | None = None) -> threading.Timer:
+    """Ctrl-C after so many seconds."""
+    timer = threading.Timer(seconds, os.kill, (pid or os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [1, 10_000])  # from which on HiGHS has a thread of its own
+def test_a_long_run_of_highs_leaves_what_it_found(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solver, "MANY_COLUMNS", columns)
+    model, stop = market_split(5, 40, seed=2), Halt()  # takes minutes
+    started = time.monotonic()
+    with stop.listening():
+        soon(0.5)
+        outcome = minimise(model, halt=stop)
+    assert time.monotonic() - started < 30
+    assert stop.interrupted
+    assert outcome.status == "feasible"
+    assert -1e-9 <= outcome.bound <= pyo.value(model.objective)
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [1, 10_000])
+def test_a_long_run_of_highs_that_nobody_watches_ends(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solver, "MANY_COLUMNS", columns)
+    started = time.monotonic()
+    soon(0.5)
+    with pytest.raises(KeyboardInterrupt):
+        minimise(market_split(5, 40, seed=2))
+    assert time.monotonic() - started < 30
+
+
+def test_a_run_of_highs_that_does_not_look_up_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    released, stop = threading.Event(), Halt()
+
+    class Deaf(solver.highspy.Highs):  # type: ignore[misc]
+        def run(self) -> Any:
+            stop.interrupt()
+            released.wait(60)
+
+    monkeypatch.setattr(solver, "GRACE_S", 0.2)
+    monkeypatch.setattr(solver, "MANY_COLUMNS", 1)
+    monkeypatch.setattr(solver.highspy, "Highs", Deaf)
+    outcome = minimise(market_split(2, 5, seed=1), halt=stop)
+    released.set()
+    assert (outcome.status, outcome.bound) == ("unknown", -float("inf"))
+
+
+def test_an_error_in_the_thread_of_highs_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(solver.highspy.Highs):  # type: ignore[misc]
+        def run(self) -> Any:
+            raise MemoryError
+
+    monkeypatch.setattr(solver, "MANY_COLUMNS", 1)
+    monkeypatch.setattr(solver.highspy, "Highs", Full)
+    with pytest.raises(MemoryError):
+        minimise(market_split(2, 5, seed=1))
+
+
+# --- studies ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("front", [None, {"objectives": ["latency_s", "area_mm2"], "points": 3}])
+def test_a_study_takes_no_interrupted_answer(
+    front: Any, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solves = best_bound.Search._open_shape
+    monkeypatch.setattr(best_bound.Search, "_open_shape", pressed_after(solves))
+    asked = {"front": front, "method": "search", "time_limit_s": None, "rel_gap": 1e-6}
+    with pytest.raises(KeyboardInterrupt):
+        Serial().submit(answering._solved if front is None else answering._front, problem, asked)
+
+
+def pressed_after(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same with Ctrl-C pressed once a design is known, the first time."""
+    left = iter((True,))
+
+    def pressed(self: Any, *given: Any) -> Any:
+        found = method(self, *given)
+        if self.best is not None and next(left, False):
+            press()
+        return found
+
+    return pressed
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+def test_an_interrupted_design_is_told_and_written(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = best_bound.Search._open_shape
+    monkeypatch.setattr(best_bound.Search, "_open_shape", pressed_after(known))
+    out, picture = tmp_path / "design.json", tmp_path / "design.png"
+    few = ("--rows", "8,16,32", "--cols", "32,64", "--pe-bits", "6,8", "--max-area-mm2", "6")
+    code, told, errors = run(
+        capsys, "solve", "resnet18", *few, "--out", str(out), "--plot", str(picture)
+    )
+    assert code == 4
+    assert errors == "codesign: interrupted; what follows is the design found by then\n"
+    assert "feasible" in told
+    design = codesign.Design.load(out)
+    assert design.proof.status == "feasible"
+    assert design.proof.gap > 1e-6
+    assert design.solver.interrupted
+    assert picture.stat().st_size > 1000
+    assert codesign.check(out).holds
+
+
+def test_an_interrupt_among_ties_leaves_a_proven_design(
+    capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*given: Any) -> Any:
+        press()
+        return next_goal(*given)
+
+    next_goal = codesign.proving._next_goal
+    monkeypatch.setattr(codesign.proving, "_next_goal", pressed)
+    code, told, errors = run(capsys, "solve", tiny, *SMALL, *BUDGET)
+    assert code == 0
+    assert errors.startswith("codesign: interrupted; ")
+    assert "an equal design of less area or noise not ruled out" in told
+
+
+def test_an_interrupted_front_is_told_and_written(
+    capsys: pytest.CaptureFixture[str], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*given: Any, **how: Any) -> Any:
+        press()
+        return asked(*given, **how)
+
+    asked = codesign.survey._Survey.ask_next
+    monkeypatch.setattr(codesign.survey._Survey, "ask_next", pressed)
+    files = ("--out", str(tmp_path / "front.csv"), "--designs", str(tmp_path / "designs"))
+    code, told, errors = run(capsys, "pareto", tiny, *SMALL, *files)
+    assert code == 4
+    assert errors == "codesign: interrupted; what follows is the points found by then\n"
+    assert "unknown: " in told
+    lines = (tmp_path / "front.csv").read_text().splitlines()
+    assert len(lines) - 1 == len(list((tmp_path / "designs").iterdir())) >= 2
+
+
+def test_an_interrupted_assignment_is_told_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(widths.LeastWidths, "_solve", pressing(widths.LeastWidths._solve))
+    out = tmp_path / "assignment.json"
+    asked = ("assign", "resnet18", "--minimize", "noise", "--max-gbops", "40", "--out", str(out))
+    code, told, errors = run(capsys, *asked)
+    assert code == 4
+    assert errors == "codesign: interrupted; what follows is the assignment found by then\n"
+    assert "feasible" in told
+    assert codesign.Assignment.load(out).solver.interrupted
+
+
+def test_nothing_found_yet(
+    capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halt.Halt, "check", pressing(halt.Halt.check))
+    for command in (["solve", tiny], ["pareto", tiny], ["assign", tiny, "--minimize", "noise"]):
+        assert run(capsys, *command, "--max-gbops", "1e6") == (130, "", "codesign: interrupted\n")
+
+
+KEEPS_LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("wait_s", [0.5, 2.0, 5.0])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_program_that_is_interrupted_ends_soon(method: str, wait_s: float) -> None:
+    """Also while HiGHS prepares a large programme and does not look up."""
+    told = "import sys; from codesign.cli import main; sys.exit(main())"
+    few = ("--rows", "8,16,32", "--cols", "32,64", "--pe-bits", "6,8", "--max-area-mm2", "6")
+    asked = ("resnet152", "--all") if method == "search" else ("resnet18", *few)
+    command = "pareto" if method == "search" else "solve"
+    how = () if method == "search" else ("--method", "whole")
+    process = subprocess.Popen(
+        [sys.executable, "-c", KEEPS_LISTENING + told, command, *asked, *how, "--quiet"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(wait_s)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    out, errors = process.communicate(timeout=120)
+    assert time.monotonic() - started < 30
+    assert process.returncode in (4, 130)
+    assert errors.startswith("codesign: interrupted")
+    assert errors.count("\n") == 1
+    assert bool(out) == (process.returncode == 4)
