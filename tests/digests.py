@@ -23,7 +23,7 @@ import codesign
 from codesign import Choices, Problem
 from codesign.certifying import certify
 from codesign.errors import CodesignError
-from codesign.explanation_file import to_json
+from codesign.explanation_file import to_dict as explanation_to_dict
 from codesign.result_files import to_dict
 
 TIMES = ("seconds", "solver_s")
@@ -50,7 +50,7 @@ def of_random(seed: int) -> Iterator[tuple[str, Any]]:
     yield "assign", lambda: to_dict(codesign.assign(assigned.problem, assigned.table))
     if seed % 4 == 0:
         yield "certificate", lambda: certify(codesign.solve(case.problem)).to_dict()
-        yield "explain", lambda: json.loads(to_json(codesign.solve(case.problem).explain()))
+        yield "explain", lambda: explanation_to_dict(codesign.solve(case.problem).explain())
     if seed % 4 == 1:
         front = front_case(seed)
         yield "pareto", lambda: front_files(front.problem, front.objectives, None)
