@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyomo.environ as pyo
@@ -21,7 +22,7 @@ from test_limits import BLOCK, METHODS, sweep
 from test_solver import market_split
 
 import codesign
-from codesign import Choices, Problem, halt, pareto, solve, solver
+from codesign import Choices, Problem, halt, pareto, second_opinion, solve, solver
 from codesign.halt import Halt
 from codesign.search import best_bound, widths
 from codesign.solver import minimise
@@ -187,6 +188,13 @@ def test_other_solvers_are_interrupted_at_once(
     monkeypatch.setattr("codesign.second_opinion._by_pyomo", press)
     with pytest.raises(KeyboardInterrupt):
         solve(problem, solver="scip")
+
+
+def test_an_interrupt_that_scip_heard_is_one() -> None:
+    ended = SimpleNamespace(termination_condition=pyo.TerminationCondition.resourceInterrupt)
+    results = SimpleNamespace(solver=ended, problem=SimpleNamespace(lower_bound=0.0))
+    with pytest.raises(KeyboardInterrupt):
+        second_opinion._outcome(pyo.ConcreteModel(), "scip", results)
 
 
 def test_explain_and_certify_let_it_through(
