@@ -198,7 +198,11 @@ class Design:
         return plot_design(self, None if path is None else Path(path))
 
     def explain(
-        self, *, step: float = 0.05, on_step: Callable[[str], None] | None = None
+        self,
+        *,
+        step: float = 0.05,
+        time_limit_s: float | None = None,
+        on_step: Callable[[str], None] | None = None,
     ) -> Explanation:
         """Find out what binds, what every budget is worth, and the runner-ups, by solving again.
 
@@ -206,17 +210,21 @@ class Design:
         ----------
         step : float
             Relative size of every change, above 0 and below 1.
+        time_limit_s : float, optional
+            What is not proven by then says so.
         on_step : callable, optional
             Told in words what is being solved next.
 
         Raises
         ------
         SpecError
-            A step out of range, or a design that is not the optimum of its problem.
+            A step or limit out of range, or a design that is not the optimum of its problem.
+        SolverError
+            Time ran out before the problem itself was proven again.
         """
         from codesign.explanation import explain
 
-        return explain(self, step=step, on_step=on_step)
+        return explain(self, step=step, time_limit_s=time_limit_s, on_step=on_step)
 
     def save(self, path: str | Path) -> None:
         """Write the design file (JSON, ``codesign-design/1``), whole or not at all.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from command_line import run
-from ended_early import Ends, assigned, solved, surveyed
-from random_problems import mid_size_problem
+from command_line import BUDGET, SMALL, run
+from ended_early import LIMIT_S, Ends, assigned, solved, striking, surveyed
+from random_problems import mid_size_problem, random_case
 
 import codesign
 from codesign import Choices, Problem, SolverError, solve, solver
@@ -74,6 +75,61 @@ def sweep(kind: str, seeds: range, monkeypatch: pytest.MonkeyPatch, *, press: bo
         except Exception as error:
             wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
     assert not wrong, "\n".join(wrong)
+
+
+# --- explanations -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 32, 33, 37])
+def test_an_explanation_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    design = solve(random_case(seed).problem)
+    whole = design.explain()
+    assert whole.unproven == 0
+    left, step = [], 1 + seed // 16
+    for looks in range(1, 10_000, step):
+        with striking(monkeypatch, looks) as clock:
+            try:
+                found = design.explain(time_limit_s=LIMIT_S)
+            except SolverError:  # not even the problem as it is
+                assert not left
+                continue
+        left.append(found.unproven)
+        for mine, true in zip(found.sensitivities, whole.sensitivities, strict=True):
+            check_explained((mine.less, mine.more), (true.less, true.more))
+        check_explained(found.runner_ups, whole.runner_ups)
+        if not clock.struck:
+            break
+    assert left == sorted(left, reverse=True)
+    assert max(left) >= 4
+    assert left[-1] == 0
+
+
+def check_explained(found: Sequence[Any], true: Sequence[Any]) -> None:
+    """What is told is true; the rest is said to be missing."""
+    for mine, all_of_it in zip(found, true, strict=True):
+        if mine.proven:
+            assert mine == all_of_it
+        else:
+            assert getattr(mine, "objective", None) is None
+            assert getattr(mine, "hardware", None) is None
+
+
+def test_an_explanation_cut_short_says_so(
+    capsys: pytest.CaptureFixture[str], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, picture = str(tmp_path / "design.json"), str(tmp_path / "worth.png")
+    assert run(capsys, "solve", tiny, *SMALL, *BUDGET, "--out", out)[0] == 0
+    seen = []
+    while not seen or seen[-1]:
+        with striking(monkeypatch, 3 ** len(seen)):
+            asked = ("explain", out, "--time-limit-s", str(LIMIT_S), "--plot", picture)
+            code, told, errors = run(capsys, *asked)
+        seen.append(code)
+        assert ("left open for want of time" in told) == ("not in time" in told) == (code == 4)
+        assert ("proven to be the optimum again within" in errors) == (code == 5)
+        assert Path(picture).exists() == (code != 5)
+    assert {*seen} == {0, 4, 5}
+    assert seen == sorted(seen, reverse=True)
 
 
 # --- the time it takes to end -------------------------------------------------------------------
