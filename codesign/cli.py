@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
+from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from codesign.front import Front
     from codesign.problem import Problem
     from codesign.result_files import Result
+
+
+LIBRARIES_BYTES = 2**28  # with less, numpy's own library ends the process in its way
 
 
 class Commands(click.Group):
@@ -247,6 +251,10 @@ def main(argv: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ²
     try:
+        mmap(-1, LIBRARIES_BYTES).close()
+    except OSError:
+        return _complain("error: out of memory; numpy alone needs more", NO_ANSWER)
+    try:
         code = front.main(args=argv, prog_name="codesign", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -262,6 +270,10 @@ def main(argv: list[str] | None = None) -> int:
         return _complain(f"error: {error}{_kept_model(error)}", NO_ANSWER)
     except MemoryError:
         return _complain("error: out of memory; offer fewer widths or arrays", NO_ANSWER)
+    except ImportError as error:  # memory too short for it, or a broken installation
+        return _complain(
+            f"error: a library cannot be loaded: {error.__cause__ or error}", NO_ANSWER
+        )
     except OSError as error:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the one Python flushes at its end
         where = error.filename or "standard output"

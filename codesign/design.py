@@ -195,7 +195,11 @@ class Design(Stored):
         return plot_design(self, None if path is None else Path(path))
 
     def explain(
-        self, *, step: float = 0.05, on_step: Callable[[str], None] | None = None
+        self,
+        *,
+        step: float = 0.05,
+        time_limit_s: float | None = None,
+        on_step: Callable[[str], None] | None = None,
     ) -> Explanation:
         """Find out what binds, what every budget is worth, and the runner-ups, by solving again.
 
@@ -203,17 +207,21 @@ class Design(Stored):
         ----------
         step : float
             Relative size of every change, above 0 and below 1.
+        time_limit_s : float, optional
+            What is not proven by then says so.
         on_step : callable, optional
             Told in words what is being solved next.
 
         Raises
         ------
         SpecError
-            A step out of range, or a design that is not the optimum of its problem.
+            A step or limit out of range, or a design that is not the optimum of its problem.
+        SolverError
+            Time ran out before the problem itself was proven again.
         """
         from codesign.explanation import explain
 
-        return explain(self, step=step, on_step=on_step)
+        return explain(self, step=step, time_limit_s=time_limit_s, on_step=on_step)
 
 
 def realise(

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, RATES_SHOWN, Shown, figure
-from codesign.explanation import Explanation, Sensitivity, Side
+from codesign.explanation import Explanation, RunnerUp, Sensitivity, Side
 from codesign.report import USED_UP, literal, percent, question_line, table
 
 SHOWN = METRICS_SHOWN | RATES_SHOWN
@@ -25,7 +25,8 @@ def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     if explanation.sensitivities:
         parts += [sensitivities_table(explanation), ""]
     parts += [runner_ups_table(explanation), ""]
-    return [*parts, f"every figure a proven optimum, {explanation.seconds:.2f} s"]
+    late = f", {explanation.unproven} left open for want of time" if explanation.unproven else ""
+    return [*parts, f"every figure a proven optimum{late}, {explanation.seconds:.2f} s"]
 
 
 def budgets_table(explanation: Explanation) -> Table:
@@ -92,9 +93,14 @@ def _unit(knob: Shown) -> str:
 
 def _side(side: Side, knob: Shown, objective: Shown) -> tuple[str, str]:
     if side.objective is None or side.rate is None:
-        return "infeasible", ABSENT
+        return absence(side), ABSENT
     rate = side.rate * knob.scale / objective.scale
     return figure(side.objective / objective.scale), signed(rate)
+
+
+def absence(change: Side | RunnerUp) -> str:
+    """Why a change has no figures."""
+    return "infeasible" if change.proven else "not in time"
 
 
 def signed(value: float) -> str:
@@ -122,7 +128,7 @@ def runner_ups_table(explanation: Explanation) -> Table:
     }
     for each in explanation.runner_ups:
         if each.hardware is None or each.loss is None:
-            made.add_row(words[each.change], "infeasible", *[ABSENT] * (5 + len(area)))
+            made.add_row(words[each.change], absence(each), *[ABSENT] * (5 + len(area)))
             continue
         hardware = each.hardware
         made.add_row(

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.design import OPTIMAL_GAP, Design, hardware_of
-from codesign.errors import SpecError
+from codesign.errors import SolverError, SpecError
+from codesign.halt import Halt, OutOfTime
 from codesign.hardware import Hardware
 from codesign.point import Point, least_sram, price
 from codesign.proving import Prover
@@ -49,11 +50,14 @@ class Side:
         Its proven optimum; None where no design keeps every budget.
     rate : float or None
         Change of the objective per unit of the number, from here to there.
+    proven : bool
+        False where time ran out first: then nothing is known.
     """
 
     value: float
     objective: float | None
     rate: float | None
+    proven: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,15 @@ class RunnerUp:
         Empty without hardware.
     loss : float or None
         Its objective less the design's, proven.
+    proven : bool
+        False where time ran out first: then nothing is known.
     """
 
     change: Change
     hardware: Hardware | None
     metrics: Mapping[str, float]
     loss: float | None
+    proven: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,13 @@ class Explanation:
     sensitivities: tuple[Sensitivity, ...]
     runner_ups: tuple[RunnerUp, ...]
     seconds: float
+
+    @property
+    def unproven(self) -> int:
+        """How many changes were not solved to the end in time."""
+        sides = [side for each in self.sensitivities for side in (each.less, each.more)]
+        left = sum(not side.proven for side in sides)
+        return left + sum(not each.proven for each in self.runner_ups)
 
     @property
     def used(self) -> dict[str, float]:
@@ -170,25 +184,43 @@ class Explanation:
         write_json(Path(path), to_dict(self))
 
 
-def explain(design: Design, *, step: float = STEP, on_step: OnStep | None = None) -> Explanation:
+def explain(
+    design: Design,
+    *,
+    step: float = STEP,
+    time_limit_s: float | None = None,
+    on_step: OnStep | None = None,
+) -> Explanation:
     """Solve the problem of a proven design again, with one thing changed at a time.
 
     Parameters
     ----------
     step : float
         Relative size of every change, above 0 and below 1.
+    time_limit_s : float, optional
+        What is not proven by then says so.
     on_step : callable, optional
         Told in words what is being solved next.
 
     Raises
     ------
     SpecError
-        A step out of range, a design that is not of its problem, or not its optimum.
+        A step or limit out of range, a design that is not of its problem, or not its optimum.
+    SolverError
+        Time ran out before the problem itself was proven again.
     """
     if not 0 < step < 1:
         raise SpecError(f"step must be above 0 and below 1, got {step}")
+    if time_limit_s is not None and not time_limit_s > 0:
+        raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
     started = time.monotonic()
-    question = _Question(design, step, on_step)
+    try:
+        question = _Question(design, step, Halt.within(time_limit_s), on_step)
+    except OutOfTime:
+        raise SolverError(
+            f"the design is not proven to be the optimum again within {time_limit_s} s; "
+            "allow more time"
+        ) from None
     sensitivities = (*question.of_budgets(), *question.of_rates())
     runner_ups = tuple(question.runner_ups())
     return Explanation(design, step, sensitivities, runner_ups, time.monotonic() - started)
@@ -197,12 +229,12 @@ def explain(design: Design, *, step: float = STEP, on_step: OnStep | None = None
 class _Question:
     """A design's problem, proven once, to be asked again with changes."""
 
-    def __init__(self, design: Design, step: float, on_step: OnStep | None) -> None:
-        self.design, self.step, self.on_step = design, step, on_step
+    def __init__(self, design: Design, step: float, halt: Halt, on_step: OnStep | None) -> None:
+        self.design, self.step, self.halt, self.on_step = design, step, halt, on_step
         self.problem = design.problem
         self.metric = str(self.problem.objective)
         self.limits = {str(name): limit for name, limit in self.problem.budgets.items()}
-        self.prover = Prover(Space(self.problem))
+        self.prover = Prover(Space(self.problem), halt=halt)
         self.point = _point_of(_space_of(self.prover), design)
         self.prover.memory.points.append(self.point)
         best = self._best(self.prover, self.limits, "the problem as it is")
@@ -255,24 +287,34 @@ class _Question:
 
     def _other_budget(self, name: str, value: float) -> Side:
         limits = {**self.limits, name: value}
-        point = self._best(self.prover, limits, f"{name} ≤ {value:.5g}")
-        return self._side(self.limits[name], value, point)
+        return self._side(self.prover, limits, (name, self.limits[name], value), "≤")
 
     def _other_rate(self, name: str, value: float) -> Side:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
         space, known = _space_of(self.prover).at_rates(**rates), self.point
-        prover = Prover(space)
+        prover = Prover(space, halt=self.halt)
         same = price(space, known.option, known.variable_width, known.weight, known.sram_bits)
         assert same is not None  # it fits its SRAM at any clock
         prover.memory.points.append(same)
-        point = self._best(prover, self.limits, f"{name} = {value:.5g}")
-        return self._side(getattr(self.problem, name), value, point)
+        return self._side(prover, self.limits, (name, getattr(self.problem, name), value), "=")
 
-    def _side(self, given: float, value: float, point: Point | None) -> Side:
+    def _side(
+        self,
+        prover: Prover,
+        limits: Mapping[str, float],
+        change: tuple[str, float, float],
+        sign: str,
+    ) -> Side:
+        """The best design with a number of this name, as given, at another value."""
+        name, given, value = change
+        try:
+            point = self._best(prover, limits, f"{name} {sign} {value:.5g}")
+        except OutOfTime:
+            return Side(value, None, None, proven=False)
         if point is None:
             return Side(value, None, None)
-        change = self._change(point)
-        return Side(value, self.optimum + change, change / (value - given))
+        worse = self._change(point)
+        return Side(value, self.optimum + worse, worse / (value - given))
 
     def _change(self, point: Point) -> float:
         """How much more the objective is than the optimum; 0 for what rounding leaves."""
@@ -282,7 +324,10 @@ class _Question:
     def _without(self, change: Change, kept: Bools, most_sram_bits: float = math.inf) -> RunnerUp:
         """The best design of the options kept, within some SRAM."""
         part = self.prover.part(kept, most_sram_bits)
-        point = self._best(part, self.limits, f"another design: {change}")
+        try:
+            point = self._best(part, self.limits, f"another design: {change}")
+        except OutOfTime:
+            return RunnerUp(change, None, {}, None, proven=False)
         if point is None:
             return RunnerUp(change, None, {}, None)
         reached = {**self.limits, self.metric: point.metrics[self.metric]}
@@ -314,7 +359,10 @@ class _Question:
     def _best(self, prover: Prover, limits: Mapping[str, float], words: str) -> Point | None:
         if self.on_step is not None:
             self.on_step(words)
-        return prover.answer((self.metric,), limits).point
+        found = prover.answer((self.metric,), limits)
+        if not found.complete:
+            raise OutOfTime
+        return found.point
 
 
 def _space_of(prover: Prover) -> Space:

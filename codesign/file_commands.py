@@ -37,6 +37,11 @@ def explain(**given: Any) -> int:
     DESIGN is a file that solve --out has written. Its problem is solved again with one thing
     changed at a time, each budget, DRAM bandwidth and clock by a step down and up, and without its
     PE array, its PEs' widths and its SRAM.
+
+    \b
+    Exit codes: 0 every figure proven     4 some left open for want of time
+                2 bad input, or not the optimum of its problem
+                5 not even that proven in time
     """
     from codesign.design import Design
     from codesign.explain_report import explanation_parts
@@ -44,7 +49,9 @@ def explain(**given: Any) -> int:
     flags.check_files({**given, "csv": given["design"], "out": None})
     design = Design.load(given["design"])
     with watched(given, "step_line") as on_step:
-        found = design.explain(step=given["step"], on_step=on_step)
+        found = design.explain(
+            step=given["step"], time_limit_s=given["time_limit_s"], on_step=on_step
+        )
     try:
         if given["plot"] is not None:
             found.plot(given["plot"])
@@ -56,7 +63,7 @@ def explain(**given: Any) -> int:
             click.echo(json_text(to_dict(found)), nl=False)
         else:
             print_parts(explanation_parts(found))
-    return PROVEN
+    return UNPROVEN if found.unproven else PROVEN
 
 
 @click.command(params=[*FIT])

@@ -382,6 +382,7 @@ PARETO_CONTRADICTIONS = (
 EXPLAIN = (
     click.Argument(["design"], type=FILE),
     option("--step", "X", "Relative size of every change.", "0.05", type=number(1e-6, 0.99)),
+    option("--time-limit-s", "X", "Then say what is left open.", type=number(1e-9, 1e9)),
     option("--plot", "FILE", "Draw the sensitivities: .png, .pdf or .svg.", type=FILE),
     flag("--json", "Print the explanation (JSON) and nothing else."),
 )

@@ -91,6 +91,8 @@ def minimise(
     ------
     SolverError
         The solver refused the model or ended in a way that proves nothing; carries the model.
+    KeyboardInterrupt
+        The other solver was interrupted.
     """
     try:
         if solver == "highs":
@@ -128,6 +130,8 @@ def _outcome(model: pyo.ConcreteModel, solver: str, results: Any) -> Outcome:
     ended, bound = results.solver.termination_condition, results.problem.lower_bound
     if ended == condition.infeasible:
         return Outcome("infeasible", math.inf)
+    if ended == condition.resourceInterrupt:  # SCIP hears Ctrl-C itself
+        raise KeyboardInterrupt
     if ended == condition.optimal:
         model.solutions.load_from(results)
         return Outcome("optimal", min(float(bound), float(pyo.value(_objective(model)))))

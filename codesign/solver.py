@@ -27,6 +27,8 @@ MIP_FEASIBILITY_TOLERANCE = 1e-8  # at the default 1e-6, presolve loses designs 
 MANY_COLUMNS = 100  # a programme of so many may keep HiGHS busy for long without a word
 POLL_S = 0.05
 GRACE_S = 2.0  # HiGHS is given to end when it has to, before it is left alone
+# Without memory for as much, HiGHS or the system's library might end the whole process.
+ROOM_BYTES, ROOM_BYTES_PER_ENTRY = 2**27, 2**9
 
 
 def version() -> str:
@@ -81,6 +83,7 @@ def minimise(
     SolverError
         HiGHS refused the model or ended in a way that proves nothing.
     MemoryError
+        There is too little memory to be sure that HiGHS can even say so.
     """
     columns = list(model.component_data_objects(pyo.Var))
     options = {
@@ -122,6 +125,10 @@ def _run(
     left_s = halt.left_s()
     if left_s is not None:
         options = {**options, "time_limit": left_s}
+    entries = lp.num_row_ + lp.num_col_ + len(lp.a_matrix_.index_)
+    np.empty(
+        ROOM_BYTES + ROOM_BYTES_PER_ENTRY * entries, dtype=np.uint8
+    )  # raises where there is none
     highs = highspy.Highs()
     for name, value in options.items():
         if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
@@ -182,7 +189,10 @@ def _run_aside(highs: highspy.Highs, halt: Halt, on_progress: Progress | None) -
 
     highs.cbMipInterrupt.subscribe(ear.hear)
     thread = Thread(target=run, name="HiGHS", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no memory for one more
+        raise MemoryError from None
     patience = round(GRACE_S / POLL_S)
     try:
         while thread.is_alive() and patience:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyomo.environ as pyo
@@ -21,7 +22,7 @@ from test_limits import BLOCK, METHODS, sweep
 from test_solver import market_split
 
 import codesign
-from codesign import Choices, Problem, halt, pareto, solve, solver
+from codesign import Choices, Problem, halt, pareto, second_opinion, solve, solver
 from codesign.halt import Halt
 from codesign.search import best_bound, widths
 from codesign.solver import minimise
@@ -58,14 +59,14 @@ def press(*_: object) -> None:
 # --- at any look at the clock -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 9, 14, 17, 20, 32, 33])
+@pytest.mark.parametrize("seed", [0, 9, 14, 20, 32, 33])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_solve_interrupted_anywhere(
     seed: int, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends = solved(seed, method, monkeypatch, press=True)
+    ends = solved(seed, method, monkeypatch, press=True, step=3)
     assert ends.complete or seed in (9, 20)  # infeasible
-    assert ends.feasible > 10 or seed != 14 or method == "whole"
+    assert ends.feasible > 5 or seed != 14 or method == "whole"
 
 
 @pytest.mark.parametrize("seed", [0, 6, 12, 37])
@@ -77,7 +78,7 @@ def test_an_assignment_interrupted_anywhere(seed: int, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("seed", [2003, 2006, 2008, 2009])
 def test_a_front_interrupted_anywhere(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = surveyed(seed, monkeypatch, press=True, step=2)
+    ends = surveyed(seed, monkeypatch, press=True, step=4)
     assert ends.feasible or ends.infeasible
 
 
@@ -187,6 +188,13 @@ def test_other_solvers_are_interrupted_at_once(
     monkeypatch.setattr("codesign.second_opinion._by_pyomo", press)
     with pytest.raises(KeyboardInterrupt):
         solve(problem, solver="scip")
+
+
+def test_an_interrupt_that_scip_heard_is_one() -> None:
+    ended = SimpleNamespace(termination_condition=pyo.TerminationCondition.resourceInterrupt)
+    results = SimpleNamespace(solver=ended, problem=SimpleNamespace(lower_bound=0.0))
+    with pytest.raises(KeyboardInterrupt):
+        second_opinion._outcome(pyo.ConcreteModel(), "scip", results)
 
 
 def test_explain_and_certify_let_it_through(
@@ -383,7 +391,7 @@ KEEPS_LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_in
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("wait_s", [0.5, 2.0, 5.0])
+@pytest.mark.parametrize("wait_s", [0.5, 3.0])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_program_that_is_interrupted_ends_soon(method: str, wait_s: float) -> None:
     """Also while HiGHS prepares a large programme and does not look up."""

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from codesign.amounts import METRICS_SHOWN, Shown, figure
 from codesign.errors import SpecError
-from codesign.explain_report import SHOWN, signed, worth_words
+from codesign.explain_report import SHOWN, absence, signed, worth_words
 from codesign.explanation import Explanation, Sensitivity, Side
 from codesign.plots.drawing import RIM, Figure, Look, drawn, head, plain
 
@@ -86,7 +86,7 @@ def _largest(each: Sensitivity) -> float:
 
 
 def _label(axes: Axes, row: int, side: Side, length: float, *, outward: int, shown: Shown) -> None:
-    text = "infeasible" if side.objective is None else f"{signed(length)} {shown.unit}".rstrip()
+    text = absence(side) if side.objective is None else f"{signed(length)} {shown.unit}".rstrip()
     look: Look = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
     align = "left" if outward > 0 else "right"
     axes.annotate(text, (length, row), (4 * outward, 0), ha=align, **look)
