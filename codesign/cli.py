@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codesign import __version__, flags
-from codesign.errors import CodesignError, InfeasibleError, SpecError
+from codesign.errors import CodesignError, InfeasibleError, SpecError, one_line
 from codesign.file_commands import check, explain, fit, import_model, show
 from codesign.options import (
     ASSIGN,
@@ -279,9 +279,7 @@ def _kept_model(error: CodesignError) -> str:
 
 
 def _complain(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    click.echo(f"codesign: {shown}", err=True)
+    click.echo(f"codesign: {one_line(message)}", err=True)
     return code
 
 
