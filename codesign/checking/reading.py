@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from codesign.checking.findings import Ledger, Unreadable
 
 MOST_COUNT = 10**9  # of a loop bound or the elements of a tensor
-MOST = 10**30  # of any number
+MOST = int(1e30)  # of any number; not 10³⁰, which the floating-point number is a little above
 
 
 @dataclass(frozen=True)
