@@ -41,6 +41,7 @@ from codesign.terminal import (
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
+    print_json,
     print_parts,
     result_parts,
     watched,
@@ -338,11 +339,9 @@ def _hand_over(result: Result, given: dict[str, Any]) -> None:
 
 def _tell(result: Result, given: dict[str, Any]) -> None:
     if given["json"]:
-        import json
-
         from codesign.result_files import to_dict
 
-        click.echo(json.dumps(to_dict(result), indent=1))
+        print_json(to_dict(result))
     else:
         print_parts(result_parts(result, given["quiet"]))
 

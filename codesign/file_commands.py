@@ -13,7 +13,7 @@ import click
 
 from codesign import flags
 from codesign.options import CHECK, EXPLAIN, FIT, IMPORT
-from codesign.terminal import PROVEN, UNPROVEN, WRONG, print_parts, result_parts, watched
+from codesign.terminal import PROVEN, UNPROVEN, WRONG, print_json, print_parts, result_parts, watched
 
 KINDS = ("networks", "technologies", "memories", "accelerators")
 
@@ -50,9 +50,9 @@ def explain(**given: Any) -> int:
             found.plot(given["plot"])
     finally:  # a full disk does not cost the result
         if given["json"]:
-            from codesign.explanation_file import to_json
+            from codesign.explanation_file import to_dict
 
-            click.echo(to_json(found), nl=False)
+            print_json(to_dict(found))
         else:
             print_parts(explanation_parts(found))
     return PROVEN

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codesign.errors import SpecError
+from codesign.errors import SpecError, one_line
 from codesign.options import LIMITS, MEMORY, OBJECTIVES, QUALITY, TECHNOLOGY
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 
@@ -189,7 +189,7 @@ def imported(path: Path, given: dict[str, Any]) -> Imported:
         path, batch=given["batch"], dims=dims, ignore_unknown=given["ignore_unknown"]
     )
     for warning in found.warnings:
-        click.echo(f"codesign: warning: {' '.join(warning.split())}", err=True)
+        click.echo(f"codesign: warning: {one_line(warning)}", err=True)
     if given["keep_widths"] and not found.pins:
         raise SpecError(f"--keep-widths: {path} declares no integer widths")
     return found
@@ -293,7 +293,7 @@ def warn_of_rises(table: Sensitivity | None) -> None:
 
     found = None if table is None else rises(table)
     if found is not None:
-        click.echo(f"codesign: warning: {found}", err=True)
+        click.echo(f"codesign: warning: {one_line(found)}", err=True)
 
 
 def _quality(given: dict[str, Any]) -> str | None:

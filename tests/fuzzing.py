@@ -270,7 +270,7 @@ def told(*arguments: str, limit_s: float = PATIENCE_S) -> Told:
     return answer
 
 
-def check_answer(answer: Told, command: str) -> None:
+def check_answer(answer: Told, command: str = "") -> None:
     """An exit code that is documented, one line for an error, nothing a terminal would obey."""
     codes = {PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER}
     assert answer.code in codes | ({WRONG} if command == "check" else set()), answer
