@@ -1,6 +1,5 @@
 """The four exceptions of the project; every message says what is wrong, where, and what to do."""
 
-
 MOST_SHOWN = 2000  # characters of a message, which may repeat what a file holds
 
 

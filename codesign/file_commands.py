@@ -13,7 +13,15 @@ import click
 
 from codesign import flags
 from codesign.options import CHECK, EXPLAIN, FIT, IMPORT
-from codesign.terminal import PROVEN, UNPROVEN, WRONG, print_json, print_parts, result_parts, watched
+from codesign.terminal import (
+    PROVEN,
+    UNPROVEN,
+    WRONG,
+    print_json,
+    print_parts,
+    result_parts,
+    watched,
+)
 
 KINDS = ("networks", "technologies", "memories", "accelerators")
 

@@ -27,9 +27,7 @@ BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 Metric = Literal["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"]
 Group = Annotated[tuple[Name, ...], Field(min_length=1)]
-NonNegative = Annotated[
-    float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)
-]
+NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)

@@ -160,7 +160,9 @@ def damaged(data: Any, text: str | bytes) -> bytes:
         start = data.draw(st.integers(0, len(found)), "start")
         end = min(len(found), start + data.draw(st.integers(0, 40), "length"))
         odd = st.sampled_from([x.encode("utf-8", "surrogatepass") for x in (*NAMES[:-2], EVIL)])
-        signs = st.sampled_from([b"[", b"{", b'"', b"'", b",", b"=", b"#", b"\n", b"\xff", b"9" * 9])
+        signs = st.sampled_from(
+            [b"[", b"{", b'"', b"'", b",", b"=", b"#", b"\n", b"\xff", b"9" * 9]
+        )
         match data.draw(st.sampled_from(["cut", "lose", "twice", "put", "flip"]), "damage"):
             case "cut":
                 found = found[:start]
@@ -172,7 +174,9 @@ def damaged(data: Any, text: str | bytes) -> bytes:
                 put = data.draw(st.one_of(signs, odd, st.binary(max_size=4)), "put")
                 found = found[:start] + put + found[end:]
             case _:
-                flipped = bytes(x ^ data.draw(st.integers(1, 255), "flip") for x in found[start:end][:3])
+                flipped = bytes(
+                    x ^ data.draw(st.integers(1, 255), "flip") for x in found[start:end][:3]
+                )
                 found = found[:start] + flipped + found[start + len(flipped) :]
     return found
 

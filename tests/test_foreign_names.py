@@ -182,9 +182,7 @@ def told_raw(words: list[str], kind: type[io.TextIOWrapper] = io.TextIOWrapper) 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 @pytest.mark.parametrize("command", ["solve", "pareto", "evaluate"])
-def test_pictures(
-    command: str, ending: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures(command: str, ending: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     rest = ["--accelerator", "chip.toml"] if command == "evaluate" else [*WHERE]
     rest += ["--points", "2"] if command == "pareto" else []
