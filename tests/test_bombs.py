@@ -6,16 +6,11 @@ take, and a minute. What it says is one line for an error, as anywhere.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
-from command_line import TINY
-from fuzzing import Told, as_toml, check_answer
+from fuzzing import Told, check_answer
 
 GIB = 2**30
 ROOM = 3 * GIB

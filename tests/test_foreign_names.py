@@ -50,8 +50,15 @@ TECHNOLOGY = {
 CHIP = {
     "name": NAMES["network"],
     "source": OBEYED,
-    **{"rows": 2, "cols": 2, "engine": 9, "pe_weight_bits": 8, "pe_activation_bits": 8},
-    **{"clock_hz": 1e8, "sram_bits": 100_000, "dram_bits_per_s": 1e9, "technology": TECHNOLOGY},
+    "rows": 2,
+    "cols": 2,
+    "engine": 9,
+    "pe_weight_bits": 8,
+    "pe_activation_bits": 8,
+    "clock_hz": 1e8,
+    "sram_bits": 100_000,
+    "dram_bits_per_s": 1e9,
+    "technology": TECHNOLOGY,
 }
 MEMORY = {"name": OBEYED, "source": MATHS, "transfer_rate_gt_per_s": 1.0, "bus_width_bits": 8}
 SMALL = ("--rows", "1,2", "--cols", "2", "--bits", "4,8")

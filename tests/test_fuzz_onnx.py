@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,13 @@ def models() -> tuple[bytes, ...]:
     a: y = Gemm <transB = 1> (p, w, b)
     """
     constants = {
-        **{"zero": np.array(0), "zero1": integers(0), "rest": integers(-1)},
-        **{"halves": integers(8, 8), "wide": integers(2, 8), "w": (5, 8), "b": (5,)},
+        "zero": np.array(0),
+        "zero1": integers(0),
+        "rest": integers(-1),
+        "halves": integers(8, 8),
+        "wide": integers(2, 8),
+        "w": (5, 8),
+        "b": (5,),
     }
     shapes = model(lines, {"x": (2, 4, 4)}, constants)
     parts = (convolutions, attention, shapes, symbolic_rows("rows", 3))
@@ -179,9 +185,9 @@ def test_commands(number: int, tmp_path: Path) -> None:
         path.write_bytes(wrong_model(data))
         out.unlink(missing_ok=True)
         given = data.draw(st.lists(st.sampled_from(FLAGS), max_size=3), "flags")
-        told("import", str(path), *sum(given, []), "--out", str(out))
+        told("import", str(path), *chain(*given), "--out", str(out))
         check_whole(tmp_path, "out.toml")
-        told("evaluate", str(path), "--accelerator", "eyeriss", *sum(given, []), "--quiet")
+        told("evaluate", str(path), "--accelerator", "eyeriss", *chain(*given), "--quiet")
 
     tried(number, judge)
 

@@ -72,8 +72,8 @@ def problem(data: Any) -> Problem:
     sources = [f"weight:{x}" for x in described.weight_layers]
     sources += [f"tensor:{x}" for x in described.inner_tensors]
     widths = {key: data.draw(WIDTHS, key) for key in ("weight_bits", "activation_bits")}
-    noises: Any = {x: {b: data.draw(VALID, "noise") for b in range(1, 33)} for x in sources[:1]}
-    noises = {x: noises[sources[0]] for x in sources}
+    losses = {bits: data.draw(VALID, "loss") for bits in range(1, 33)}
+    noises = dict.fromkeys(sources, losses)
     return Problem(
         network=described,
         technology=technology(data),
