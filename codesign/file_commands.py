@@ -49,7 +49,7 @@ def explain(**given: Any) -> int:
     from codesign.design import Design
     from codesign.explain_report import explanation_parts
 
-    flags.check_files({**given, "csv": given["design"], "out": None})
+    flags.check_files(given)
     design = Design.load(given["design"])
     with watched(given, "step_line") as on_step:
         found = design.explain(step=given["step"], on_step=on_step)
@@ -132,7 +132,7 @@ def import_model(**given: Any) -> int:
     from codesign.network_file import to_toml
     from codesign.text_files import write_whole
 
-    flags.check_files({**given, "network": None, "csv": Path(given["network"]), "plot": None})
+    flags.check_files({**given, "network": None, "model": Path(given["network"])})
     found = flags.imported(Path(given["network"]), given)
     pins = found.pins if given["keep_widths"] else {}
     try:

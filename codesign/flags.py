@@ -46,7 +46,7 @@ def check_files(given: dict[str, Any]) -> None:
     read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
-    named = ("measured", "latency_table", "widths")
+    named = ("measured", "latency_table", "widths", "design", "model")
     taken += [given[key] for key in named if given.get(key) is not None]
     folder = given.get("designs")
     if folder is not None and folder.exists() and not folder.is_dir():

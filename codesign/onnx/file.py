@@ -84,6 +84,8 @@ def first_line(error: Exception) -> str:
 
 def _parse(path: Path) -> ModelProto:
     try:
+        if path.exists() and not path.is_file():
+            raise SpecError("cannot be read: not an ordinary file")
         if path.stat().st_size > MAX_PROTOBUF_BYTES:
             raise SpecError(
                 "larger than the 2 GiB an ONNX file can be; save its weights as external data"
