@@ -209,10 +209,10 @@ class Problem:
         return self.choices.weight_bits if weight else self.choices.activation_bits
 
     def _check_pins(self) -> None:
-        known = self.noise_sources
+        known, results = dict.fromkeys(self.noise_sources), set(self.network.outputs)
         for key in self.choices.pinned:
             kind, _, name = key.partition(":")
-            if kind == "tensor" and name in self.network.outputs:
+            if kind == "tensor" and name in results:
                 raise SpecError(
                     f"pin {key!r}: {name!r} is a result of the network; its width is output_bits"
                 )

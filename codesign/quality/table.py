@@ -104,10 +104,10 @@ def check_table(table: Sensitivity, needed: Iterable[tuple[str, int]], why: str 
         Naming what is unknown, or the first missing entries and how many there are.
     """
     needed = tuple(dict.fromkeys(needed))
-    known = tuple(dict.fromkeys(tensor for tensor, _ in needed))
+    known = dict.fromkeys(tensor for tensor, _ in needed)
     for tensor in table:
         if tensor not in known:
-            raise SpecError(f"sensitivity: unknown {tensor!r}{nearest(tensor, known)}")
+            raise SpecError(f"sensitivity: unknown {tensor!r}{nearest(tensor, (*known,))}")
     missing = [
         f"{tensor!r} at {bits} bits" for tensor, bits in needed if bits not in table.get(tensor, {})
     ]
