@@ -5,10 +5,11 @@ MOST_SHOWN = 2000  # characters of a message, which may repeat what a file holds
 
 def one_line(message: str) -> str:
     """A message as one line of sensible length, control characters of foreign names spelt out."""
-    line = " ".join(message.split())
+    shown = (c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.split()))
+    line = "".join(shown)
     if len(line) > MOST_SHOWN:
-        line = f"{line[: MOST_SHOWN * 3 // 4]} … {line[-MOST_SHOWN // 4 :]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        line = f"{line[: MOST_SHOWN * 3 // 4]} … {line[3 - MOST_SHOWN // 4 :]}"
+    return line
 
 
 class CodesignError(Exception):
