@@ -118,8 +118,12 @@ def verify(entry: Entry, problem: Problem, proof: Entry) -> Verdict:
     _check_claim(entry["bound"], bound, proof)
     verifier = Verifier(problem, bound, _read_cuts(entry["cuts"], problem))
     left = dict.fromkeys(verifier.offers.capacity)
+    said, most = 0, 2 * len(problem.choices.options)
     for item in entry["groups"].items():
         group = _read_group(item, problem)
+        said += len(group.arrays) * len(group.pe_bits)
+        if said > most:
+            item.fault("groups that name each hardware option once")
         if not any(option in left for option in group.options):
             continue  # nothing new, whatever the argument
         if not _check_group(item, group, verifier):
