@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codesign import __version__, flags
-from codesign.errors import CodesignError, InfeasibleError, SpecError
+from codesign.errors import CodesignError, InfeasibleError, SpecError, one_line
 from codesign.file_commands import check, explain, fit, import_model, show
 from codesign.options import (
     ASSIGN,
@@ -41,6 +41,7 @@ from codesign.terminal import (
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
+    print_json,
     print_parts,
     result_parts,
     watched,
@@ -297,9 +298,7 @@ def _kept_model(error: CodesignError) -> str:
 
 
 def _complain(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    click.echo(f"codesign: {shown}", err=True)
+    click.echo(f"codesign: {one_line(message)}", err=True)
     return code
 
 
@@ -341,9 +340,7 @@ def _explained(given: dict[str, Any], minimize: str) -> Iterator[None]:
             default = f"the limit on noise is the default --quality {QUALITY}"
             found = InfeasibleError(f"{error}; {default}", error.clashing)
         if given.get("json"):
-            import json
-
-            click.echo(json.dumps(found.to_dict(), indent=1))
+            print_json(found.to_dict())
         raise found from None
 
 
@@ -367,11 +364,9 @@ def _hand_over(result: Result, given: dict[str, Any]) -> None:
 
 def _tell(result: Result, given: dict[str, Any]) -> None:
     if given["json"]:
-        import json
-
         from codesign.result_files import to_dict
 
-        click.echo(json.dumps(to_dict(result), indent=1))
+        print_json(to_dict(result))
     else:
         print_parts(result_parts(result, given["quiet"]))
 

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+MOST_SHOWN = 2000  # characters of a message, which may repeat what a file holds
+
+
+def one_line(message: str) -> str:
+    """A message as one line of sensible length, control characters of foreign names spelt out."""
+    shown = (c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.split()))
+    line = "".join(shown)
+    if len(line) > MOST_SHOWN:
+        line = f"{line[: MOST_SHOWN * 3 // 4]} … {line[3 - MOST_SHOWN // 4 :]}"
+    return line
+
 
 class CodesignError(Exception):
-    """Any error this package raises on purpose."""
+    """Any error this package raises on purpose; its message is one line, safe for a terminal."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class SpecError(CodesignError):

@@ -13,7 +13,15 @@ import click
 
 from codesign import flags
 from codesign.options import CHECK, EXPLAIN, FIT, IMPORT
-from codesign.terminal import PROVEN, UNPROVEN, WRONG, print_parts, result_parts, watched
+from codesign.terminal import (
+    PROVEN,
+    UNPROVEN,
+    WRONG,
+    print_json,
+    print_parts,
+    result_parts,
+    watched,
+)
 
 KINDS = ("networks", "technologies", "memories", "accelerators")
 
@@ -46,7 +54,7 @@ def explain(**given: Any) -> int:
     from codesign.design import Design
     from codesign.explain_report import explanation_parts
 
-    flags.check_files({**given, "csv": given["design"], "out": None})
+    flags.check_files(given)
     design = Design.load(given["design"])
     with watched(given, "step_line") as on_step:
         found = design.explain(
@@ -58,9 +66,8 @@ def explain(**given: Any) -> int:
     finally:  # a full disk does not cost the result
         if given["json"]:
             from codesign.explanation_file import to_dict
-            from codesign.text_files import json_text
 
-            click.echo(json_text(to_dict(found)), nl=False)
+            print_json(to_dict(found))
         else:
             print_parts(explanation_parts(found))
     return UNPROVEN if found.unproven else PROVEN
@@ -133,7 +140,7 @@ def import_model(**given: Any) -> int:
     from codesign.network_file import to_toml
     from codesign.text_files import write_whole
 
-    flags.check_files({**given, "network": None, "csv": Path(given["network"]), "plot": None})
+    flags.check_files({**given, "network": None, "model": Path(given["network"])})
     found = flags.imported(Path(given["network"]), given)
     pins = found.pins if given["keep_widths"] else {}
     try:

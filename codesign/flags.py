@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codesign.errors import SpecError
+from codesign.errors import SpecError, one_line
 from codesign.options import LIMITS, MEMORY, OBJECTIVES, QUALITY, TECHNOLOGY
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 
@@ -46,7 +46,7 @@ def check_files(given: dict[str, Any]) -> None:
     read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
-    named = ("measured", "latency_table", "widths")
+    named = ("measured", "latency_table", "widths", "design", "model")
     taken += [given[key] for key in named if given.get(key) is not None]
     folder = given.get("designs")
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -197,7 +197,7 @@ def imported(path: Path, given: dict[str, Any]) -> Imported:
         path, batch=given["batch"], dims=dims, ignore_unknown=given["ignore_unknown"]
     )
     for warning in found.warnings:
-        click.echo(f"codesign: warning: {' '.join(warning.split())}", err=True)
+        click.echo(f"codesign: warning: {one_line(warning)}", err=True)
     if given["keep_widths"] and not found.pins:
         raise SpecError(f"--keep-widths: {path} declares no integer widths")
     return found
@@ -301,7 +301,7 @@ def warn_of_rises(table: Sensitivity | None) -> None:
 
     found = None if table is None else rises(table)
     if found is not None:
-        click.echo(f"codesign: warning: {found}", err=True)
+        click.echo(f"codesign: warning: {one_line(found)}", err=True)
 
 
 def _quality(given: dict[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from codesign.text_files import read_text
 MOST = {"bw": 1024, "ba": 1024, "n": 65536, "m": 65536, "bits": 10**15, "area_um2": 10**15}
 LEAST_AREA_UM2 = 1e-9  # keeps the squares of 1/area finite
 MAX_ROWS = 1_000_000
+MAX_COLUMNS = 1000
 
 
 def read_areas(
@@ -55,6 +56,8 @@ def read_areas(
 def _read_csv(path: Path) -> pd.DataFrame:
     """All cells as text, headings stripped."""
     text = read_text(path).removeprefix("\ufeff")
+    if any(line.count(",") >= MAX_COLUMNS for line in text.split("\n")):
+        raise SpecError(f"{path}: a row of more than {MAX_COLUMNS} columns")
     try:
         cells = pd.read_csv(
             io.StringIO(text),

@@ -20,6 +20,7 @@ from codesign.schema import described
 
 MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
+MAX_LAYERS = 10_000
 MAX_NAME = 200  # letters
 
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
@@ -207,7 +208,7 @@ class Network:
     """
 
     name: Name
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
     tensors: Mapping[Name, Count]
     source: str = ""
 
@@ -311,7 +312,7 @@ def _check_order(network: Network) -> None:
     for layer in network.layers:
         mine = writers.setdefault(layer.output, [])
         mine.append(layer)
-        for other in mine[:-1]:
+        for other in mine[-2:-1]:  # those before it were compared when it came
             if not (layer.output in layer.parts and layer.output in other.parts):
                 raise SpecError(
                     f"network {network.name!r}: layers {other.name!r} and {layer.name!r} both "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from codesign.costs.area import check_areas
 from codesign.costs.arithmetic import default_noise
@@ -19,7 +19,7 @@ from codesign.quality import check_table, noise_limit, uniform_bits
 from codesign.schema import described, nearest
 from codesign.sharing import Classes, width_classes
 from codesign.specs import load_memory, load_technology
-from codesign.technology import Positive, Technology
+from codesign.technology import MOST, Positive, Technology, no_trace
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 
@@ -27,7 +27,7 @@ BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 Metric = Literal["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"]
 Group = Annotated[tuple[Name, ...], Field(min_length=1)]
-NonNegative = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -157,6 +157,8 @@ class Problem:
         self._check_sensitivity()
         if self.quality is not None:
             limit = noise_limit(self.quality, self.uniform_noise)
+            if limit > MOST:
+                raise SpecError(f"quality {self.quality!r}: a noise of {limit:g}, above {MOST:g}")
             given = self.budgets.get("noise", limit)
             if not math.isclose(given, limit, rel_tol=1e-12):
                 raise SpecError(
@@ -207,10 +209,10 @@ class Problem:
         return self.choices.weight_bits if weight else self.choices.activation_bits
 
     def _check_pins(self) -> None:
-        known = self.noise_sources
+        known, results = dict.fromkeys(self.noise_sources), set(self.network.outputs)
         for key in self.choices.pinned:
             kind, _, name = key.partition(":")
-            if kind == "tensor" and name in self.network.outputs:
+            if kind == "tensor" and name in results:
                 raise SpecError(
                     f"pin {key!r}: {name!r} is a result of the network; its width is output_bits"
                 )

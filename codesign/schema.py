@@ -80,7 +80,8 @@ def _fault_text(error: ValidationError, kind: Any, data: Any) -> str:
         return f"{place}: unknown key{nearest(key, known)} (known: {', '.join(known)})"
     if fault["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{place or fault['loc'][-1]}: missing"
-    return f"{place or 'file'}: {fault['msg']}, got {_shown(fault['input'])}"
+    wrong = fault["msg"].removeprefix("Value error, ")
+    return f"{place or 'file'}: {wrong}, got {_shown(fault['input'])}"
 
 
 def _place(path: tuple[int | str, ...], data: Any, missing: bool) -> str:

@@ -5,7 +5,6 @@ The schema of a file is the dataclass it becomes; there is no second one.
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,7 @@ from codesign.hardware import Accelerator
 from codesign.network import Network
 from codesign.schema import nearest, parse
 from codesign.technology import Memory, Technology
-from codesign.text_files import read_text
+from codesign.text_files import read_toml
 
 Spec = TypeVar("Spec")
 
@@ -107,9 +106,4 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[Path, dict[str, Any]]:
                 f"(shipped: {', '.join(known)})"
             )
         path = models_folder() / kind / f"{name_or_path}.toml"
-    try:
-        return path, tomllib.loads(read_text(path))
-    except ValueError as error:  # malformed, or a number of thousands of digits
-        raise SpecError(f"{path}: not TOML: {error}") from None
-    except RecursionError:
-        raise SpecError(f"{path}: not a description: nested too deeply") from None
+    return path, read_toml(path)

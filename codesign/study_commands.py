@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codesign.errors import SpecError
+from codesign.errors import SpecError, one_line
 from codesign.flags import warn_of_rises
 from codesign.options import FILE, flag, option
-from codesign.terminal import INTERRUPTED, NO_ANSWER, PROVEN, UNPROVEN, print_parts
+from codesign.terminal import INTERRUPTED, NO_ANSWER, PROVEN, UNPROVEN, print_parts, print_text
 
 if TYPE_CHECKING:
     from codesign.study.loop import Tally
@@ -86,7 +86,9 @@ def run(**given: Any) -> int:
             )
     except KeyboardInterrupt:
         click.echo(
-            f"codesign: interrupted; what is finished is in {store}, --resume continues", err=True
+            "codesign: interrupted; what is finished is in "
+            f"{one_line(str(store))}, --resume continues",
+            err=True,
         )
         return INTERRUPTED
     _tell(tally, store, given["quiet"])
@@ -120,7 +122,7 @@ def export(store: Path, out: Path | None) -> None:
             raise SpecError(f"{out}: is the store itself")
     frame = tidy.read_results(store)
     if out is None:
-        click.echo(frame.to_csv(index=False), nl=False)
+        print_text(frame.to_csv(index=False))
     else:
         tidy.export(frame, out)
 

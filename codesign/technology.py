@@ -13,7 +13,20 @@ from codesign.network import Count, Name
 from codesign.schema import described
 from codesign.units import BITS_PER_GBIT
 
-Positive = Annotated[float, Field(strict=True, gt=0, le=1e30, allow_inf_nan=False)]
+# Within 30 decades either way, products and quotients of some amounts stay floating-point numbers.
+LEAST, MOST = 1e-30, 1e30
+
+
+def no_trace(given: float) -> float:
+    """An amount, refused where it is neither 0 nor large enough to survive arithmetic."""
+    if 0 < given < LEAST:
+        raise ValueError(f"Input should be at least {LEAST:g}, if not 0")
+    return given
+
+
+Positive = Annotated[
+    float, Field(strict=True, gt=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)
+]
 Finite = Annotated[float, Field(strict=True, ge=-1e30, le=1e30, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 

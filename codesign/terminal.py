@@ -27,6 +27,20 @@ def print_parts(parts: Iterable[RenderableType]) -> None:
     click.echo(to_text(parts, terminal=sys.stdout is not None and sys.stdout.isatty()), nl=False)
 
 
+def print_text(text: str) -> None:
+    """Print a table or file as it is; on a terminal, its control characters spelt out."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    click.echo(text, nl=False)
+
+
+def print_json(content: Any) -> None:
+    """Print content as JSON in plain ASCII, safe on any terminal."""
+    import json
+
+    click.echo(json.dumps(content, indent=1).replace("\x7f", "\\u007f"))
+
+
 def result_parts(result: Result, quiet: bool) -> list[RenderableType]:
     """What is printed of a result: one line, or all."""
     from codesign import assignment_report, report

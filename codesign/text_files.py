@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
 
 MAX_FILE_BYTES = 64 * 2**20
+# A key of a hundred parts: "a".'b'.c.d.…
+LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""")
 
 
 def read_text(path: Path) -> str:
@@ -23,9 +27,11 @@ def read_text(path: Path) -> str:
         Missing, unreadable, not UTF-8, or over 64 MiB.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        with path.open("rb") as file:  # what is no file may have no end, and tells no size
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise SpecError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB")
-        return path.read_text(encoding="utf-8")
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except (OSError, ValueError) as error:
@@ -46,7 +52,26 @@ def read_json(path: Path) -> Any:
     except ValueError as error:  # malformed, or a number of thousands of digits
         raise SpecError(f"{path}: not JSON: {error}") from None
     except RecursionError:
-        raise SpecError(f"{path}: not a result file: nested too deeply") from None
+        raise SpecError(f"{path}: not a file of ours: nested too deeply") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; a mark of byte order is passed over.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, or not TOML.
+    """
+    text = read_text(path).removeprefix("\ufeff")
+    try:
+        if LONG_KEY.search(text):  # which takes the reader time that grows with its square
+            raise RecursionError
+        return tomllib.loads(text)
+    except ValueError as error:  # malformed, or a number of thousands of digits
+        raise SpecError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: not a file of ours: nested too deeply") from None
 
 
 def digest(content: Any) -> str:

@@ -133,14 +133,21 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     _check_claim(entry["bound"], bound, proof)
     verifier = Verifier(problem, bound, _read_cuts(entry["cuts"], problem))
     left = dict.fromkeys(verifier.offers.capacity)
+    said, most = 0, 2 * len(problem.choices.options)
     items = entry["groups"].items()
     for n, item in enumerate(items):
         if on_step is not None:
             on_step(f"verified: {n} of {len(items)} groups of hardware options")
         group = _read_group(item, problem)
-        if _check_group(item, group, verifier):
-            for option in group.options:
-                left.pop(option, None)
+        said += len(group.arrays) * len(group.pe_bits)
+        if said > most:
+            item.fault("groups that name each hardware option once")
+        if not any(option in left for option in group.options):
+            continue  # nothing new, whatever the argument
+        if not _check_group(item, group, verifier):
+            raise Unreadable
+        for option in group.options:
+            left.pop(option, None)
     trusted = _read_trusted(entry["trusted"], problem)
     for option in trusted:
         left.pop(option, None)
@@ -207,12 +214,15 @@ def _pairs(
     entry: Entry, first: tuple[int, ...], second: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...]:
     """A list of pairs of numbers that are on offer."""
-    found = []
+    found: dict[tuple[int, int], None] = {}
+    offered = {*first}, {*second}
     for item in entry.items():
         pair = [number.whole() for number in item.items()]
-        if len(pair) != 2 or pair[0] not in first or pair[1] not in second:
+        if len(pair) != 2 or pair[0] not in offered[0] or pair[1] not in offered[1]:
             item.fault("a pair that is on offer")
-        found.append((pair[0], pair[1]))
+        if (pair[0], pair[1]) in found:
+            item.fault("no pair a second time")
+        found[pair[0], pair[1]] = None
     return tuple(found)
 
 
@@ -223,7 +233,8 @@ def _read_trusted(entry: Entry, problem: Problem) -> list[Option]:
         numbers = [number.whole() for number in item.items()]
         option = Option(*numbers) if len(numbers) == 4 else None
         if option not in known:
-            item.fault("a hardware option")
+            item.fault("a hardware option, once")
+        known.discard(option)
         found.append(option)
     return [option for option in found if option is not None]
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 TOLERANCE = Fraction(1, 10**12)  # relative, of figures a file gives as floating-point numbers
 MOST_SHOWN = 80  # characters of a value
+MOST_TEXT = 500  # characters of a path or of what is expected
 
 
 @dataclass(frozen=True)
@@ -112,5 +113,7 @@ def _decimal(value: Fraction) -> str:
 
 
 def printable(text: str) -> str:
-    """The text in one line, control characters of foreign names spelled out."""
+    """The text in one line of sensible length, control characters of foreign names spelled out."""
+    if len(text) > MOST_TEXT:
+        text = f"{text[: MOST_TEXT // 2]} … {text[-MOST_TEXT // 2 :]}"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -6,6 +6,7 @@ output rows × columns, ``R × S`` kernel, ``H × W`` ifmap as stored.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ NAMES = ("name", "input", "output", "residuals", "weight_tensor")
 STEPS = ("stride", "dilation", "input_dilation")  # vertical and horizontal
 LATER = ("appended", "input_dilation", "moves", "parts")  # absent from older files
 MOST_MACS = 10**13  # of a layer
+MOST_LAYERS = 10_000
 
 Pair = tuple[int, int]
 
@@ -101,7 +103,8 @@ class Network:
     @cached_property
     def inner(self) -> tuple[str, ...]:
         """Tensors that some layer reads."""
-        return tuple(name for name in self.tensors if name not in self.results)
+        results = set(self.results)
+        return tuple(name for name in self.tensors if name not in results)
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -123,7 +126,10 @@ def read_network(entry: Entry) -> Network:
         It is none, or contradicts itself.
     """
     entry.known_keys(("name", "layers", "tensors", "source"))
-    layers = tuple(_read_layer(item) for item in entry["layers"].items())
+    items = entry["layers"].items()
+    if len(items) > MOST_LAYERS:
+        entry["layers"].fault(f"at most {MOST_LAYERS} layers")
+    layers = tuple(map(_read_layer, items))
     tensors = {name: x.whole() for name, x in entry["tensors"].table().items()}
     network = Network(entry["name"].text(), layers, tensors)
     faults = [*_name_faults(network)]
@@ -170,9 +176,9 @@ Fault = tuple[str, object, str]  # layer or tensor, found, expected
 
 
 def _name_faults(network: Network) -> list[Fault]:
-    names = [layer.name for layer in network.layers]
+    counts = Counter(layer.name for layer in network.layers)
     used = {name for layer in network.layers for name in (*layer.reads, layer.output)}
-    faults: list[Fault] = [(n, n, "one layer of a name") for n in names if names.count(n) > 1]
+    faults: list[Fault] = [(n, n, "one layer of a name") for n in counts if counts[n] > 1]
     for name in sorted(used ^ set(network.tensors)):
         faults.append((name, name, "a declared tensor that a layer uses"))
     if all(layer.moves for layer in network.layers):

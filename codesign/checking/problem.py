@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 from codesign.checking.arithmetic import default_noise, log2_below
@@ -14,7 +15,7 @@ from codesign.checking.network import Network, read_network
 from codesign.checking.reading import Entry
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
-MOST_BITS, MOST_SIDE = 32, 65536
+MOST_BITS, MOST_SIDE, MOST_OPTIONS = 32, 65536, 1_000_000
 BUDGET_TOLERANCE = Fraction(1, 10**9)  # relative; a budget counts as kept up to this above it
 UM2_PER_MM2 = 10**6
 KEYS = (
@@ -104,11 +105,15 @@ class Problem:
         if self.choices.tied:
             owners = (layer for layer in self.network.layers if layer.owns_weights)
             groups += [{f"weight:{layer.name}", f"tensor:{layer.input}"} for layer in owners]
-        classes = [{source} for source in self.network.sources]
+        home = {source: {source} for source in self.network.sources}
         for group in groups:
-            joined = set[str]().union(*(each for each in classes if each & group))
-            classes = [each for each in classes if not each & group] + [joined]
+            joined = max((home[source] for source in group), key=len)
+            for source in group - joined:
+                for member in home[source] - joined:
+                    joined.add(member)
+                    home[member] = joined
         order = {source: n for n, source in enumerate(self.network.sources)}
+        classes = {id(each): each for each in home.values()}.values()
         ordered = [tuple(sorted(each, key=order.__getitem__)) for each in classes]
         return tuple(sorted(ordered, key=lambda each: order[each[0]]))
 
@@ -193,14 +198,18 @@ def read_pe_fit(pe: Entry) -> dict[str, Fraction]:
 def _read_choices(entry: Entry, network: Network) -> Choices:
     known = (*SIDES, *WIDTHS, "square", "precision", "pinned", "output_bits", "shared", "tied")
     entry.known_keys(known)
-    pinned = {}
+    pinned, sources = {}, {*network.sources}
     for source, bits in entry["pinned"].table().items():
-        if source not in network.sources:
+        if source not in sources:
             bits.fault("a weight or tensor whose width is a choice")
         pinned[source] = bits.whole(1, MOST_BITS)
     groups = entry.get("shared", []).items()
-    for member in (member for group in groups for member in group.items()):
-        member.text(network.sources)
+    for group in groups:
+        if not group.items():
+            group.fault("one source or more")
+        for member in group.items():
+            if not isinstance(member.value, str) or member.value not in sources:
+                member.fault("a weight or tensor whose width is a choice")
     choices = Choices(
         **{side: entry[side].ascending(MOST_SIDE) for side in SIDES},
         **{width: entry[width].ascending(MOST_BITS) for width in WIDTHS},
@@ -211,6 +220,9 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
         shared=tuple(group.texts() for group in groups),
         tied=entry.get("tied", False).flag(),
     )
+    sizes = len(choices.rows), len(choices.cols), len(choices.pe_weight_bits)
+    if prod((*sizes, len(choices.pe_activation_bits))) > MOST_OPTIONS:
+        entry.fault(f"at most {MOST_OPTIONS} hardware options")
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices

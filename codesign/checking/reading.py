@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from codesign.checking.findings import Ledger, Unreadable
 
 MOST_COUNT = 10**9  # of a loop bound or the elements of a tensor
-MOST = 10**30  # of any number
+MOST = int(1e30)  # of any number; not 10³⁰, which the floating-point number is a little above
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,27 @@ class Entry:
 
     def __getitem__(self, key: str) -> Entry:
         """The entry of a table; it must be there."""
-        table = self.table()
-        if key not in table:
-            self.ledger.wrong(f"{self.where}.{key}".lstrip("."), None, "an entry: it is missing")
+        if not isinstance(self.value, dict):
+            self.fault("a table")
+        if key not in self.value:
+            self.ledger.wrong(self._path(key), None, "an entry: it is missing")
             raise Unreadable
-        return table[key]
+        return Entry(self._path(key), self.value[key], self.ledger)
 
     def get(self, key: str, default: Any) -> Entry:
         """The entry of a table, or a default in its place."""
-        table = self.table()
-        return table.get(key) or Entry(f"{self.where}.{key}".lstrip("."), default, self.ledger)
+        if not isinstance(self.value, dict):
+            self.fault("a table")
+        return Entry(self._path(key), self.value.get(key, default), self.ledger)
 
     def table(self) -> dict[str, Entry]:
         """Entries by key."""
         if not isinstance(self.value, dict):
             self.fault("a table")
-        dot = f"{self.where}." if self.where else ""
-        return {key: Entry(f"{dot}{key}", x, self.ledger) for key, x in self.value.items()}
+        return {key: Entry(self._path(key), x, self.ledger) for key, x in self.value.items()}
+
+    def _path(self, key: str) -> str:
+        return f"{self.where}.{key}" if self.where else key
 
     def known_keys(self, known: Iterable[str]) -> None:
         """Note every key of a table that is none of those known."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from codesign.checking.findings import Report
+from codesign.checking.findings import Report, printable
 
 
 def report_lines(name: str, report: Report) -> list[str]:
     """A line for each finding, for each note, and one for the outcome."""
+    name = printable(name)
     lines = [f"{name}: {finding}" for finding in report.findings]
     lines += [f"{name}: {note}" for note in report.notes]
     if report.holds:

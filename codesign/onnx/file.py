@@ -59,6 +59,7 @@ def read_model(path: Path) -> Model:
     sparse = [entry.values.name for entry in proto.graph.sparse_initializer]
     stored = {*tensors, *sparse}
     inputs = tuple(value.name for value in proto.graph.input if value.name not in stored)
+    _check_types(proto)
     try:
         for tensor in tensors.values():
             if tensor.data_location != TensorProto.EXTERNAL:
@@ -83,6 +84,8 @@ def first_line(error: Exception) -> str:
 
 def _parse(path: Path) -> ModelProto:
     try:
+        if path.exists() and not path.is_file():
+            raise SpecError("cannot be read: not an ordinary file")
         if path.stat().st_size > MAX_PROTOBUF_BYTES:
             raise SpecError(
                 "larger than the 2 GiB an ONNX file can be; save its weights as external data"
@@ -114,6 +117,15 @@ def _check_versions(proto: ModelProto) -> int:
             f"the installed onnx {onnx.__version__})"
         )
     return int(versions[0])
+
+
+def _check_types(proto: ModelProto) -> None:
+    """Refuse constants of types that the installed onnx does not know; its checker lets them be."""
+    constants = [*proto.graph.initializer]
+    constants += [entry.t for node in proto.graph.node for entry in node.attribute]
+    for tensor in constants:
+        if tensor.data_type not in TensorProto.DataType.values():
+            raise SpecError(f"constant {tensor.name!r}: unknown type {tensor.data_type}")
 
 
 def _check_nodes(proto: ModelProto) -> None:

@@ -53,7 +53,7 @@ def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
             inferred = shape_inference.infer_shapes(
                 proto, check_type=True, strict_mode=True, data_prop=True
             )
-        except shape_inference.InferenceError as error:
+        except (shape_inference.InferenceError, ValueError) as error:  # an odd type is a ValueError
             raise SpecError(f"shapes do not fit: {first_line(error)}") from None
         shapes, types = _shapes(inferred.graph)
         folded = fold(proto, known, shapes, model.opset)

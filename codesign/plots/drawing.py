@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import LogLocator
 
 from codesign.amounts import figure
-from codesign.errors import SpecError
+from codesign.errors import SpecError, one_line
 from codesign.text_files import write_whole
 
 Floats = npt.NDArray[np.float64]
@@ -44,7 +45,9 @@ def drawn(draw: Callable[[], Figure], path: Path | None) -> Figure:
     suffix = ".png" if path is None else path.suffix.lower()
     if suffix not in NO_DATE:
         raise SpecError(f"{path}: unknown picture format; end the name in .png, .pdf or .svg")
-    with style.context(["default", STYLE]):
+    with style.context(["default", STYLE]), warnings.catch_warnings():
+        # A sign that the font lacks is shown as a box; no reason to speak to standard error.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         picture = draw()
         if path is not None:
             content = io.BytesIO()
@@ -88,5 +91,5 @@ def head(axes: Axes, title: str, legend: Sequence[Any], columns: int) -> None:
 
 def plain(name: str, most: int) -> str:
     """A given name as one short line that no mathematics is read into."""
-    line = " ".join(name.split())
+    line = one_line(name)
     return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")

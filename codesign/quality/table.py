@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +29,7 @@ from typing import Any
 from codesign.csv_table import read_amount, read_rows, read_width, some
 from codesign.errors import SpecError
 from codesign.schema import nearest
-from codesign.text_files import read_text, write_whole
+from codesign.text_files import read_toml, write_whole
 
 Sensitivity = Mapping[str, Mapping[int, float]]
 
@@ -105,10 +104,10 @@ def check_table(table: Sensitivity, needed: Iterable[tuple[str, int]], why: str 
         Naming what is unknown, or the first missing entries and how many there are.
     """
     needed = tuple(dict.fromkeys(needed))
-    known = tuple(dict.fromkeys(tensor for tensor, _ in needed))
+    known = dict.fromkeys(tensor for tensor, _ in needed)
     for tensor in table:
         if tensor not in known:
-            raise SpecError(f"sensitivity: unknown {tensor!r}{nearest(tensor, known)}")
+            raise SpecError(f"sensitivity: unknown {tensor!r}{nearest(tensor, (*known,))}")
     missing = [
         f"{tensor!r} at {bits} bits" for tensor, bits in needed if bits not in table.get(tensor, {})
     ]
@@ -141,13 +140,7 @@ def _csv_entries(path: Path) -> Iterator[Entry]:
 
 
 def _toml_entries(path: Path) -> Iterator[Entry]:
-    try:
-        content = tomllib.loads(read_text(path).removeprefix("\ufeff"))
-    except ValueError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from None
-    except RecursionError:
-        raise SpecError(f"{path}: not a table of sensitivity: nested too deeply") from None
-    for tensor, row in content.items():
+    for tensor, row in read_toml(path).items():
         if not isinstance(row, Mapping):
             raise SpecError(f'{path}: {tensor}: write a table of losses, "{tensor}" = {{ 8 = … }}')
         for bits, loss in row.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from pathlib import Path
@@ -12,7 +11,7 @@ from codesign.errors import SpecError
 from codesign.options import OBJECTIVES
 from codesign.problem import METRICS
 from codesign.schema import nearest
-from codesign.text_files import read_text
+from codesign.text_files import read_toml
 
 KEYS = ("name", "grid", "front")
 FRONT_KEYS = ("objectives", "points", "ranges", "rel_step")
@@ -31,12 +30,7 @@ def read_study(path: Path) -> dict[str, Any]:
     SpecError
         Unreadable, not TOML, or keys that are no study's.
     """
-    try:
-        content = tomllib.loads(read_text(path))
-    except ValueError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from None
-    except RecursionError:
-        raise SpecError(f"{path}: not a study: nested too deeply") from None
+    content = read_toml(path)
     _check_keys(content, KEYS, str(path))
     for key in ("grid", "front"):
         if not isinstance(content.get(key, {}), Mapping):
