@@ -276,7 +276,8 @@ def main(argv: list[str] | None = None) -> int:
             f"error: a library cannot be loaded: {error.__cause__ or error}", NO_ANSWER
         )
     except OSError as error:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the one Python flushes at its end
+        if error.filename is None:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the one Python flushes at its end
         where = error.filename or "standard output"
         return _complain(f"error: {where}: {error.strerror}", BAD_INPUT)
     return int(code or PROVEN)

@@ -35,8 +35,12 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SpecError(f"{path}: cannot be read: {reason}") from None
+        raise SpecError(f"{path}: cannot be read: {reason(error)}") from None
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a file cannot be reached, in words."""
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def read_json(path: Path) -> Any:
@@ -135,11 +139,18 @@ def check_writable(path: Path) -> None:
         No such folder, no permission, or something there that is no ordinary file.
     """
     folder = path.parent
-    if path.exists() and not path.is_file():
+    try:
+        path.lstat()  # refuses names too long, and such as no file can have
+        exists = path.exists()
+    except (FileNotFoundError, NotADirectoryError):
+        exists = False
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: cannot be written: {reason(error)}") from None
+    if exists and not path.is_file():
         raise SpecError(f"{path}: cannot be written: not an ordinary file")
     if not folder.is_dir():
         raise SpecError(f"{path}: cannot be written: no folder {str(folder)!r}")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    if not os.access(folder, os.W_OK) or (exists and not os.access(path, os.W_OK)):
         raise SpecError(f"{path}: cannot be written: permission denied")
 
 

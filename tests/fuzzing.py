@@ -12,7 +12,6 @@ import io
 import json
 import math
 import signal
-import string
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -320,4 +319,3 @@ READERS: dict[str, Callable[[bytes], object]] = {
     ".csv": _is_table,
     **dict.fromkeys((".png", ".pdf", ".svg"), _is_picture),
 }
-LETTERS = string.ascii_letters

@@ -215,6 +215,16 @@ def test_rows_of_areas_have_an_end(tmp_path: Path) -> None:
         fit_area(path, kind="sram")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800"])
+def test_names_that_no_file_can_have(name: str, small: Problem) -> None:
+    with pytest.raises(SpecError, match="cannot be written: "):
+        codesign.solve(small).save(Path(name))
+    with pytest.raises(SpecError, match="cannot be read: "):
+        import_onnx(Path(name))
+    with pytest.raises(SpecError, match="cannot be read: "):
+        load_network(Path(name))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="devices of POSIX")
 def test_an_onnx_file_is_a_file() -> None:
     with pytest.raises(SpecError, match=r"/dev/zero: cannot be read: not an ordinary file"):

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, checker, helper, inliner
 
 from codesign.errors import SpecError
+from codesign.text_files import reason
 
 OLDEST_OPSET = 7  # before it, broadcasting was an attribute and shapes were not inferred
 MAX_PROTOBUF_BYTES = 2**31 - 1
@@ -91,8 +92,8 @@ def _parse(path: Path) -> ModelProto:
                 "larger than the 2 GiB an ONNX file can be; save its weights as external data"
             )
         proto = onnx.load(path, format="protobuf", load_external_data=False)
-    except OSError as error:
-        raise SpecError(f"cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise SpecError(f"cannot be read: {reason(error)}") from None
     except DecodeError:
         raise SpecError("not an ONNX file, or a damaged one") from None
     if not proto.ir_version or not proto.graph.node:
