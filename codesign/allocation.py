@@ -22,10 +22,9 @@ from codesign.assignment import (
 from codesign.design import OPTIMAL_GAP
 from codesign.errors import SpecError
 from codesign.halt import Halt
-from codesign.infeasible import explain
 from codesign.latency_table import LatencyTable, check_latency, read_latency
-from codesign.optimum import Progress, check_found, reporter
-from codesign.problem import Goal, Problem
+from codesign.optimum import Progress, nothing_found, of_problem, prove_first
+from codesign.problem import Problem
 from codesign.proving import Prover
 from codesign.tabled_space import TabledSpace
 
@@ -83,15 +82,8 @@ def assign(
     halt = Halt.within(time_limit_s)
     space = TabledSpace(without_platform(problem), table)
     prover = Prover(space, rel_gap=rel_gap, halt=halt)
-    limits = {str(name): limit for name, limit in problem.budgets.items()}
     with halt.listening():
-        found = prover.answer(
-            tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
-            limits,
-            lambda metric: reporter(
-                on_progress, halt, metric, metric != problem.objective, started
-            ),
-        )
+        found = prove_first(prover, problem, TIE_BREAKERS, on_progress, started)
         if found.point is not None:
             record = AssignmentRecord(
                 name=solver.NAME,
@@ -102,8 +94,9 @@ def assign(
             )
             assignment = assigned(space, found.point, found.first.bound, found.complete, record)
     if found.point is None:
-        check_found(found, halt, f"no assignment found within {time_limit_s} s")
-        raise explain(prover.inquiry(Goal(problem.objective, limits)))
+        raise nothing_found(
+            prover, found, of_problem(problem), f"no assignment found within {time_limit_s} s"
+        )
     if halt.interrupted:
         return replace(assignment, solver=replace(record, interrupted=True))
     return assignment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -103,35 +103,50 @@ def solve(
     halt = Halt.within(time_limit_s)
     space = Space(problem)
     prover = Prover(space, method=method, rel_gap=rel_gap, halt=halt, solver=solver)
-    limits = {str(name): limit for name, limit in problem.budgets.items()}
     with halt.listening() if solver == "highs" else nullcontext():
-        found = prover.answer(
-            tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS))),
-            limits,
-            lambda metric: reporter(
-                on_progress, halt, metric, metric != problem.objective, started
-            ),
-        )
+        found = prove_first(prover, problem, TIE_BREAKERS, on_progress, started)
         if found.point is not None:
             seconds = time.monotonic() - started
             record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
             bound, settled = found.first.bound, found.complete
             design = realise(space, problem, found.point, bound, settled, record)
     if found.point is None:
-        check_found(found, halt, f"no design found within {time_limit_s} s")
-        raise explain(prover.inquiry(Goal(problem.objective, limits)))
+        raise nothing_found(
+            prover, found, of_problem(problem), f"no design found within {time_limit_s} s"
+        )
     if halt.interrupted:
         return replace(design, solver=replace(record, interrupted=True))
     return design
 
 
-def check_found(found: Proven, halt: Halt, nothing: str) -> None:
-    """Raise what a search says that ended early with ``nothing`` found."""
+def of_problem(problem: Problem) -> Goal:
+    """Its objective within its budgets."""
+    return Goal(problem.objective, {str(name): x for name, x in problem.budgets.items()})
+
+
+def prove_first(
+    prover: Prover,
+    problem: Problem,
+    tie_breakers: Iterable[str],
+    on_progress: Callable[[Progress], None] | None,
+    started: float,
+) -> Proven:
+    """Answer a problem, ties broken, and tell of progress."""
+    goal = of_problem(problem)
+    return prover.answer(
+        tuple(dict.fromkeys((goal.metric, *tie_breakers))),
+        goal.limits,
+        lambda metric: _reporter(on_progress, prover.halt, metric, metric != goal.metric, started),
+    )
+
+
+def nothing_found(prover: Prover, found: Proven, goal: Goal, in_time: str) -> BaseException:
+    """What to raise where a search has found nothing; ``in_time`` says so for one that ran out."""
     if found.first.complete:
-        return
-    if halt.interrupted:
-        raise KeyboardInterrupt
-    raise SolverError(f"{nothing}, and none ruled out; allow more time")
+        return explain(prover.inquiry(goal))
+    if prover.halt.interrupted:
+        return KeyboardInterrupt()
+    return SolverError(f"{in_time}, and none ruled out; allow more time")
 
 
 def solver_record(
@@ -161,7 +176,7 @@ def solver_record(
     )
 
 
-def reporter(
+def _reporter(
     on_progress: Callable[[Progress], None] | None,
     halt: Halt,
     metric: str,

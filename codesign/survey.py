@@ -20,8 +20,7 @@ from codesign.errors import SpecError
 from codesign.formulation import MARGIN
 from codesign.front import Front, Ruled, values_of
 from codesign.halt import Halt
-from codesign.infeasible import explain
-from codesign.optimum import check_found, solver_record
+from codesign.optimum import nothing_found, solver_record
 from codesign.problem import METRICS, Goal, Problem
 from codesign.proving import TIE_BREAKERS, Proven, Prover
 from codesign.schema import nearest
@@ -257,8 +256,9 @@ class _Survey:
         )
 
     def _give_up(self, found: Proven) -> None:
-        check_found(found, self.halt, f"no design found within {self.time_limit_s} s")
-        raise explain(self.prover.inquiry(Goal(self.names[0], self.base)))
+        goal = Goal(self.names[0], self.base)
+        in_time = f"no design found within {self.time_limit_s} s"
+        raise nothing_found(self.prover, found, goal, in_time)
 
     def _design(
         self, found: Proven, objective: str, budgets: Mapping[str, float], seconds: float
