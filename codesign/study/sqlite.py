@@ -85,13 +85,14 @@ def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
 def _check_path(path: Path, write: bool) -> None:
     try:
         path.resolve()
-        if write:
-            check_writable(path)
-        elif not path.is_file():
-            raise SpecError(f"{path}: no such study store")
+        is_store = path.is_file()
     except (OSError, ValueError) as error:  # a locked folder on the way, a name too long
         reason = error.strerror if isinstance(error, OSError) else error
         raise SpecError(f"{path}: cannot be opened: {reason}") from None
+    if write:
+        check_writable(path)
+    elif not is_store:
+        raise SpecError(f"{path}: no such study store")
 
 
 def _reading(path: Path) -> str:
