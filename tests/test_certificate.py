@@ -21,7 +21,7 @@ from command_line import BUDGET, SMALL, run
 import codesign
 from codesign import Choices, Design, Problem, SpecError, certify, load_network
 from codesign.checking import Report, check_content
-from codesign.checking.certificate import FORMAT, MOST_WORK, Verifier
+from codesign.checking.certificate import ALL_WORK, FORMAT, MOST_WORK, Verifier
 from codesign.checking.enumerating import Enumeration, TooMany
 from codesign.checking.findings import Ledger
 from codesign.checking.offers import Group
@@ -446,6 +446,9 @@ def test_there_is_a_limit_to_enumeration() -> None:
     )
     with pytest.raises(TooMany):
         verifier.closed(every, {}, 1)
+    verifier.work = ALL_WORK  # by other groups
+    with pytest.raises(TooMany):
+        verifier.closed(every, {}, MOST_WORK)
 
 
 # --- the command --------------------------------------------------------------------------------

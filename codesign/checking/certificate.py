@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codesign.checking.couplings import Couplings
-from codesign.checking.enumerating import MOST_WORK, Enumeration, TooMany
+from codesign.checking.enumerating import ALL_WORK, MOST_WORK, Enumeration, TooMany
 from codesign.checking.findings import Unreadable
 from codesign.checking.offers import Group, Offers
 from codesign.checking.pricing import Prices, Threshold, Units
@@ -53,7 +53,13 @@ GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
 
 
 class Verifier:
-    """Verifies claims about groups of a problem's hardware options."""
+    """Verifies claims about groups of a problem's hardware options.
+
+    Attributes
+    ----------
+    work : int
+        Partial choices looked at so far; no more than `ALL_WORK` are.
+    """
 
     def __init__(
         self, problem: Problem, below: Fraction, cuts: Iterable[tuple[str, str]] = ()
@@ -62,6 +68,7 @@ class Verifier:
         self.offers = Offers(problem, self.threshold)
         self.couplings = Couplings(problem, cuts)
         self.units = Units(problem, (problem.objective, *problem.budgets))
+        self.work = 0
 
     def closed(
         self,
@@ -95,8 +102,12 @@ class Verifier:
             return True
         if not most:
             return False
+        most = min(most, ALL_WORK - self.work)
         run = Enumeration(self.couplings, self.units, self.threshold, prices, costs, further, most)
-        return not run.better()
+        try:
+            return not run.better()
+        finally:
+            self.work += run.work
 
 
 @dataclass(frozen=True)
@@ -180,7 +191,7 @@ def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
     try:
         closed = verifier.closed(group, given, most, further)
     except TooMany:
-        by.fault(f"a group that looking at {most} partial choices settles")
+        by.fault(f"a group that {most} partial choices settle, {ALL_WORK} all groups together")
     return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
 
 

@@ -22,6 +22,7 @@ from codesign.checking.pricing import Prices, Threshold, Units, Vector, own_vect
 from codesign.checking.sweeping import Costs, sweep_down, sweep_up, with_outside
 
 MOST_WORK = 10_000_000  # partial choices made or compared, before giving up
+ALL_WORK = 10 * MOST_WORK  # the same for all groups of a certificate together
 Labels = list[Vector]
 
 
