@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.checking.certificate import FORMAT, GAP, Verifier
-from codesign.checking.enumerating import MOST_WORK, TooMany
+from codesign.checking.couplings import TooMany
+from codesign.checking.enumerating import MOST_WORK
 from codesign.checking.findings import Ledger
 from codesign.checking.offers import Group
 from codesign.checking.problem import Option, read_problem
@@ -30,6 +31,8 @@ from codesign.checking.reading import Entry
 from codesign.design import Design
 from codesign.design_file import problem_to_dict
 from codesign.dual import DualBound
+from codesign.errors import SpecError
+from codesign.halt import Halt, OutOfTime
 from codesign.layer_tables import PRICED, Batch
 from codesign.problem import Goal
 from codesign.proving import Prover
@@ -100,30 +103,40 @@ def certify(
     Parameters
     ----------
     time_limit_s : float, optional
-        Seconds, after which all options still open are left to the solver's word.
+        Seconds, after which, or after Ctrl-C, all options still open are left to the solver's word.
     on_step : callable, optional
         Told in words how many hardware options are closed.
+
+    Raises
+    ------
+    SpecError
+        A limit that is not positive.
+    KeyboardInterrupt
+        Interrupted twice.
     """
-    until = math.inf if time_limit_s is None else time.monotonic() + time_limit_s
-    return _Certifier(design, until, on_step).certificate()
+    if time_limit_s is not None and not time_limit_s > 0:
+        raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
+    halt = Halt.within(time_limit_s)
+    with halt.listening():
+        return _Certifier(design, halt, on_step).certificate()
 
 
 class _Certifier:
-    def __init__(self, design: Design, until: float, on_step: OnStep | None) -> None:
-        self.until, self.on_step, self.closed = until, on_step, 0
+    def __init__(self, design: Design, halt: Halt, on_step: OnStep | None) -> None:
+        self.halt, self.on_step, self.closed = halt, on_step, 0
         proof, problem = design.proof, design.problem
         claim = proof.objective if proof.status == "optimal" else proof.bound
         below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
         self.space = Space(problem)
         limits = {str(name): limit for name, limit in problem.budgets.items()}
-        inquiry = Prover(self.space).inquiry(Goal(problem.objective, limits))
+        inquiry = Prover(self.space, halt=halt).inquiry(Goal(problem.objective, limits))
         of_area = problem.objective == "area_mm2"
         self.search = (LeastArea if of_area else LeastMetric)(inquiry)
         self.stop = (self.search.stop_at() if of_area else below) * (1 + CLEAR)
         self.found = Certificate(below, self._cuts())
         content = json.loads(json.dumps(problem_to_dict(problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
-        self.verifier = Verifier(checked, Fraction(below), self.found.cuts)
+        self.verifier = Verifier(checked, Fraction(below), self.found.cuts, halt.check)
         capacity = self.verifier.offers.capacity
         every = (self._option(n) for n in range(len(self.space)))
         self.sram = np.array([float(capacity.get(option, -1)) for option in every])
@@ -141,8 +154,14 @@ class _Certifier:
     def certificate(self) -> Certificate:
         """Close all options that have any SRAM at all; those without need no argument."""
         options = np.flatnonzero(self.sram >= 1)
-        if self.found.bound > 0 or not self._close_below_nothing(options):
-            self._close_all(options)
+        try:
+            if self.found.bound > 0 or not self._close_below_nothing(options):
+                self._close_all(options)
+        except OutOfTime:
+            pairs = ((x["arrays"], x["pe_bits"]) for x in self.found.groups)
+            closed = {(*a, *b) for arrays, bits in pairs for a, b in product(arrays, bits)}
+            every = map(self._option, map(int, options))
+            self.found.trusted = [option for option in every if option not in closed]
         return self.found
 
     def _close_below_nothing(self, options: Ints) -> bool:
@@ -220,10 +239,10 @@ class _Certifier:
         left, stack = [], [rows] if rows else []
         while stack:
             mine = stack.pop()
-            in_time = time.monotonic() < self.until
-            if in_time and self._closes(mine, every, prices, group, most):
+            self.halt.check()
+            if self._closes(mine, every, prices, group, most):
                 continue
-            if len(mine) == 1 or not in_time:
+            if len(mine) == 1:
                 left += mine
                 continue
             half = len(mine) // 2

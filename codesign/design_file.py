@@ -14,13 +14,11 @@ from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.problem import Choices, Problem
 from codesign.schema import parse
-from codesign.stored import content_of, parse_result, renamed
+from codesign.stored import content_of, parse_result, renamed, sealed
 from codesign.technology import Technology
-from codesign.text_files import digest
 
 FORMAT = "codesign-design/1"
 ROWS = "layer_designs"  # what the result calls the file's layers
-SEAL = "sha256"  # of all but the seconds taken; compared by `codesign.check` alone
 PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "network",
     "clock_hz",
@@ -36,7 +34,6 @@ LATER_CHOICES = ("shared", "tied")  # absent from older files, which knew no oth
 
 def to_dict(design: Design) -> dict[str, Any]:
     """The design file's content."""
-    solver = asdict(design.solver)
     content = {
         "format": FORMAT,
         "problem": problem_to_dict(design.problem),
@@ -45,9 +42,9 @@ def to_dict(design: Design) -> dict[str, Any]:
         "layers": [asdict(layer) for layer in design.layer_designs],
         "metrics": dict(design.metrics),
         "proof": asdict(design.proof),
+        "solver": asdict(design.solver),
     }
-    untimed = {key: value for key, value in solver.items() if key != "seconds"}
-    return {**content, "solver": solver, SEAL: digest({**content, "solver": untimed})}
+    return sealed(content)
 
 
 def from_dict(data: Any, where: str) -> Design:
@@ -59,7 +56,6 @@ def from_dict(data: Any, where: str) -> Design:
         Naming ``where`` and what is wrong.
     """
     content = content_of(data, FORMAT, "a design", ROWS, where)
-    content.pop(SEAL, None)
     content["problem"] = problem_from_dict(content.get("problem"), where)
     return parse_result(Design, content, ROWS, where)
 

@@ -13,7 +13,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.evaluation import Evaluation
 from codesign.hardware import Accelerator
-from codesign.stored import content_of, parse_result
+from codesign.stored import content_of, parse_result, sealed
 
 FORMAT = "codesign-evaluation/1"
 ROWS = "layer_designs"  # what the result calls the file's layers
@@ -23,7 +23,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation file's content."""
     content = asdict(evaluation)
     content["layers"] = content.pop("layer_designs")
-    return {"format": FORMAT, **content}
+    return sealed({"format": FORMAT, **content})
 
 
 def from_dict(data: Any, where: str) -> Evaluation:

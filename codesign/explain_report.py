@@ -8,7 +8,7 @@ from rich.text import Text
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, RATES_SHOWN, Shown, figure
 from codesign.explanation import Explanation, RunnerUp, Sensitivity, Side
-from codesign.report import USED_UP, literal, percent, question_line, table
+from codesign.report import USED_UP, hardware_words, literal, percent, question_line, table
 
 SHOWN = METRICS_SHOWN | RATES_SHOWN
 
@@ -18,15 +18,16 @@ def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     design = explanation.design
     shown = METRICS_SHOWN[design.problem.objective]
     optimum = shown.amount(design.metrics[design.problem.objective])
-    parts: list[RenderableType] = [question_line(design), f"optimum: {shown.words} {optimum}", ""]
+    found = f"optimum: {shown.words} {optimum} with {hardware_words(design.hardware)}"
+    parts: list[RenderableType] = [question_line(design), found, ""]
     if explanation.used:
         parts += [budgets_table(explanation), ""]
     parts += [roofs_line(explanation), "", layers_table(explanation), ""]
     if explanation.sensitivities:
         parts += [sensitivities_table(explanation), ""]
     parts += [runner_ups_table(explanation), ""]
-    late = f", {explanation.unproven} left open for want of time" if explanation.unproven else ""
-    return [*parts, f"every figure a proven optimum{late}, {explanation.seconds:.2f} s"]
+    late = f"; {explanation.unproven} not known for want of time" if explanation.unproven else ""
+    return [*parts, f"all figures shown are proven optima{late}; {explanation.seconds:.2f} s"]
 
 
 def budgets_table(explanation: Explanation) -> Table:
@@ -139,6 +140,6 @@ def runner_ups_table(explanation: Explanation) -> Table:
             *([figure(each.metrics["area_mm2"])] if area else []),
             figure(each.metrics[objective] / shown.scale),
             figure(each.loss / shown.scale),
-            f"{100 * each.loss / best:.2f}" if best > 0 else ABSENT,
+            figure(100 * each.loss / best) if best > 0 else ABSENT,
         )
     return made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -95,7 +94,7 @@ def solve(
     SolverError
         Time ran out before any design was found.
     KeyboardInterrupt
-        Interrupted before any design was found, or twice; with another solver than HiGHS at once.
+        Interrupted before any design was found, or twice.
     """
     if time_limit_s is not None and not time_limit_s > 0:
         raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
@@ -103,7 +102,7 @@ def solve(
     halt = Halt.within(time_limit_s)
     space = Space(problem)
     prover = Prover(space, method=method, rel_gap=rel_gap, halt=halt, solver=solver)
-    with halt.listening() if solver == "highs" else nullcontext():
+    with halt.listening():
         found = prove_first(prover, problem, TIE_BREAKERS, on_progress, started)
         if found.point is not None:
             seconds = time.monotonic() - started

@@ -212,6 +212,7 @@ OF_ONE_DESIGN = ("What is wanted", "The search", "The answer")  # sections only 
 
 FREE = "What is free to choose (lists: 4,6,8)"
 
+CERTIFICATE_HELP = "Write a proof for check --deep; --time-limit-s counts for it once more."
 SOLVE = {
     "The network": (BATCH, *OF_ONNX, *SENSITIVITY),
     "The platform": (
@@ -261,7 +262,12 @@ SOLVE = {
     "The answer": (
         option("--out", "FILE", "Write the design file (JSON).", type=FILE),
         option("--plot", "FILE", "Draw the design: .png, .pdf or .svg.", type=FILE),
-        option("--certificate", "FILE", "Write a proof for check --deep.", type=FILE),
+        option(
+            "--certificate",
+            "FILE",
+            "Write a proof for check --deep; may take --time-limit-s once more.",
+            type=FILE,
+        ),
         flag("--json", "Print the design file and nothing else."),
         flag("--quiet", "Print one line: status, gap, totals, hardware."),
     ),

@@ -36,6 +36,7 @@ from codesign.units import (
 if TYPE_CHECKING:
     from codesign.design import Design, ProofRecord
     from codesign.evaluation import Evaluation
+    from codesign.hardware import Accelerator, Hardware
     from codesign.optimum import Progress
     from codesign.problem import Problem
     from codesign.survey import FrontProgress
@@ -320,11 +321,15 @@ def summary_line(design: Design) -> str:
 
 def figures_line(figures: Figures) -> str:
     """Totals and hardware in one line."""
-    accelerator, sram_bits = figures.accelerator, figures.accelerator.sram_bits
+    return f"{metrics_text(figures.metrics)}; {hardware_words(figures.accelerator)}"
+
+
+def hardware_words(hardware: Accelerator | Hardware) -> str:
+    """``16 × 64 PEs of 7 × 8 bit, SRAM 1.56 Mbit``."""
+    sram_bits = hardware.sram_bits
     return (
-        f"{metrics_text(figures.metrics)}; "
-        f"{accelerator.rows} × {accelerator.cols} PEs of {accelerator.pe_weight_bits} × "
-        f"{accelerator.pe_activation_bits} bit"
+        f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
+        f"{hardware.pe_activation_bits} bit"
         + ("" if sram_bits is None else f", SRAM {METRICS_SHOWN['dram_bits'].amount(sram_bits)}")
     )
 

@@ -85,14 +85,15 @@ def minimise(
 ) -> Outcome:
     """Solve a model with one objective, as `codesign.solver.minimise` does, by any solver.
 
-    Of ``presolve``, ``on_progress`` and an interrupt only HiGHS takes notice.
+    Of ``presolve`` and ``on_progress`` only HiGHS takes notice; what another solver has found when
+    it is interrupted is lost.
 
     Raises
     ------
     SolverError
         The solver refused the model or ended in a way that proves nothing; carries the model.
     KeyboardInterrupt
-        The other solver was interrupted.
+        Another solver was interrupted, and there is no ``halt`` to tell.
     """
     try:
         if solver == "highs":
@@ -105,7 +106,13 @@ def minimise(
                 on_progress=on_progress,
             )
         left_s = None if halt is None else halt.left_s()
-        return _by_pyomo(model, solver, _Request(left_s, rel_gap, seed))
+        try:
+            return _by_pyomo(model, solver, _Request(left_s, rel_gap, seed))
+        except KeyboardInterrupt:
+            if halt is None:
+                raise
+            halt.interrupted = True
+            return Outcome("unknown", -math.inf)
     except SolverError as error:
         raise SolverError(str(error), model=lp_text(model)) from None
 

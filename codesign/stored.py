@@ -11,7 +11,9 @@ from typing import Any, Self, TypeVar
 
 from codesign.errors import SpecError
 from codesign.schema import parse
+from codesign.text_files import digest
 
+SEAL = "sha256"
 Result = TypeVar("Result", bound="Stored")
 
 
@@ -45,7 +47,7 @@ class Stored:
 
 
 def content_of(data: Any, form: str, kind: str, rows: str, where: str) -> dict[str, Any]:
-    """A file's content but its format, ``layers`` under the name ``rows``.
+    """A file's content but its format and digest, ``layers`` under the name ``rows``.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def content_of(data: Any, form: str, kind: str, rows: str, where: str) -> dict[s
     found = data.get("format") if isinstance(data, dict) else None
     if not isinstance(data, dict) or found != form:
         raise SpecError(f"{where}: not {kind} file (format {found!r}, expected {form!r})")
-    content = {key: value for key, value in data.items() if key != "format"}
+    content = {key: value for key, value in data.items() if key not in ("format", SEAL)}
     content[rows] = renamed(content, "layers", rows, where)
     return content
 
@@ -79,6 +81,16 @@ def parse_result(kind: type[Result], content: dict[str, Any], rows: str, where: 
         return parse(kind, content, where)
     except SpecError as error:
         raise SpecError(str(error).replace(rows, "layers")) from None
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """A file's content with the digest of all of it but the seconds taken.
+
+    `codesign.check` compares it, so that nothing in the file can be altered unnoticed.
+    """
+    solver = content.get("solver")
+    untimed = {} if solver is None else {"solver": {k: solver[k] for k in solver if k != "seconds"}}
+    return {**content, SEAL: digest({**content, **untimed})}
 
 
 def renamed(content: dict[str, Any], theirs: str, ours: str, where: str) -> Any:

@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,19 @@ def read_json(path: Path) -> Any:
         Unreadable, or not JSON.
     """
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path), object_pairs_hook=_table)
     except ValueError as error:  # malformed, or a number of thousands of digits
         raise SpecError(f"{path}: not JSON: {error}") from None
     except RecursionError:
         raise SpecError(f"{path}: not a file of ours: nested too deeply") from None
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        again, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"key {again!r} stands twice in one table")
+    return table
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -39,6 +39,7 @@ ORDER = (
     "checking.network",
     "checking.arithmetic",
     "checking.problem",
+    "checking.seal",
     "checking.figures",
     "checking.evaluation",
     "checking.design",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -20,9 +21,10 @@ from command_line import BUDGET, SMALL, run
 
 import codesign
 from codesign import Choices, Design, Problem, SpecError, certify, load_network
-from codesign.checking import Report, check_content
+from codesign.checking import Report, check_content, couplings
 from codesign.checking.certificate import ALL_WORK, FORMAT, MOST_WORK, Verifier
-from codesign.checking.enumerating import Enumeration, TooMany
+from codesign.checking.couplings import TooMany
+from codesign.checking.enumerating import Enumeration
 from codesign.checking.findings import Ledger
 from codesign.checking.offers import Group
 from codesign.checking.pricing import Prices
@@ -336,7 +338,7 @@ def test_options_taken_on_trust_are_no_proof() -> None:
     report = deep(design, certificate)
     assert report.holds
     assert report.proven is False
-    assert any("HiGHS" in note and "not proven" in note for note in report.notes)
+    assert any("solver's word" in note and "not proven" in note for note in report.notes)
 
 
 def test_altered_multipliers_are_weighed_anew() -> None:
@@ -434,6 +436,24 @@ def test_what_is_no_certificate_is_refused(content: Any) -> None:
         deep(tiny()[0], content)
 
 
+def test_cuts_must_keep_tables_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    design, certificate = tiny()
+    monkeypatch.setattr(couplings, "MOST_ENTRIES", 3)
+    (finding,) = deep(design, certificate).findings
+    assert finding.where == "certificate.groups[0].by"
+    assert finding.expected.startswith("cuts that keep all tables within")
+    best = next(x for x in map(solved, range(200)) if x is not None and x.proof.objective > 0)
+    left = certify(best)
+    assert (left.groups, len(left.trusted) > 0) == ([], True)
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, math.nan])
+def test_a_time_limit_must_be_positive(limit: float) -> None:
+    design = next(x for x in map(solved, range(200)) if x is not None)
+    with pytest.raises(SpecError, match="time_limit_s must be positive"):
+        certify(design, time_limit_s=limit)
+
+
 def test_there_is_a_limit_to_enumeration() -> None:
     design, certificate = tiny()
     assert MOST_WORK > 10**6
@@ -470,7 +490,7 @@ def test_the_command(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     certificate.write_text(json.dumps({**content, "groups": [], "trusted": every}))
     code, out, _ = run(capsys, *deep_check)
     assert code == 4
-    assert "the certificate takes HiGHS's word" in out
+    assert "the certificate takes the solver's word" in out
     certificate.write_text(json.dumps({**content, "groups": []}))
     assert run(capsys, *deep_check)[0] == 1
 

@@ -24,10 +24,11 @@ from codesign.checking.findings import Ledger
 from codesign.checking.network import Layer as CheckedLayer
 from codesign.checking.network import read_network
 from codesign.checking.reading import Entry
-from codesign.design_file import SEAL, to_dict
+from codesign.design_file import to_dict
 from codesign.errors import InfeasibleError
 from codesign.evaluation_file import to_dict as evaluation_to_dict
 from codesign.network import Network
+from codesign.stored import SEAL
 
 # --- files to check -----------------------------------------------------------------------------
 
@@ -272,6 +273,15 @@ def test_two_images_at_once_or_in_two_buffers_are_both_right() -> None:
     for order in arithmetic.ORDERS:
         moved = arithmetic.dram_elements(layer, one, order)
         assert moved.ifmap == arithmetic.dram_elements(layer, two, order).ifmap == 6
+
+
+@pytest.mark.slow
+def test_no_number_of_an_evaluation_can_be_altered() -> None:
+    done = evaluate(load_network("alexnet"), load_accelerator("eyeriss"))
+    content = json.loads(json.dumps(evaluation_to_dict(done)))
+    assert unnoticed(content, (), most=60, ways=2) == []
+    content["metrics"]["noise"] = 0.5
+    assert any(line.startswith("sha256") for line in findings(content))
 
 
 # --- faults that are no numbers -----------------------------------------------------------------

@@ -181,13 +181,19 @@ def test_a_solve_in_another_thread_hears_nothing(problem: Problem) -> None:
     assert found[0].proof.ties_broken
 
 
-def test_other_solvers_are_interrupted_at_once(
+def test_of_another_solver_only_what_it_was_at_is_lost(
     problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
     monkeypatch.setattr("codesign.second_opinion.installed", lambda solver: True)
-    monkeypatch.setattr("codesign.second_opinion._by_pyomo", press)
+    monkeypatch.setattr("codesign.second_opinion._by_pyomo", interrupted)
+    design = solve(problem, solver="scip")
+    assert design.solver.interrupted
+    assert design.proof.bound <= solve(problem).proof.objective <= design.proof.objective
     with pytest.raises(KeyboardInterrupt):
-        solve(problem, solver="scip")
+        second_opinion.minimise(pyo.ConcreteModel(), solver="scip")
 
 
 def test_an_interrupt_that_scip_heard_is_one() -> None:
@@ -197,17 +203,28 @@ def test_an_interrupt_that_scip_heard_is_one() -> None:
         second_opinion._outcome(pyo.ConcreteModel(), "scip", results)
 
 
-def test_explain_and_certify_let_it_through(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from codesign.certifying import certify
-
+def test_explain_lets_it_through(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     design = solve(problem)
     monkeypatch.setattr("codesign.dual.Dual._ask", press)
     with pytest.raises(KeyboardInterrupt):
         design.explain()
-    with pytest.raises(KeyboardInterrupt):
-        certify(design)
+
+
+def test_certify_leaves_the_rest_to_the_solver(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from codesign import certifying
+
+    design = solve(problem)
+    whole = certifying.certify(design)
+    assert whole.trusted == []
+    closes = pressing(certifying._Certifier._closes)
+    monkeypatch.setattr(certifying._Certifier, "_closes", closes)
+    part = certifying.certify(design)
+    assert part.groups == []
+    options = {(*a, *b) for x in whole.groups for a in x["arrays"] for b in x["pe_bits"]}
+    assert {*part.trusted} <= options
+    assert part.trusted
 
 
 # --- while HiGHS runs ---------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_an_explanation_cut_short_says_so(
             asked = ("explain", out, "--time-limit-s", str(LIMIT_S), "--plot", picture)
             code, told, errors = run(capsys, *asked)
         seen.append(code)
-        assert ("left open for want of time" in told) == ("not in time" in told) == (code == 4)
+        assert ("not known for want of time" in told) == ("not in time" in told) == (code == 4)
         assert ("proven to be the optimum again within" in errors) == (code == 5)
         assert Path(picture).exists() == (code != 5)
     assert {*seen} == {0, 4, 5}

@@ -13,7 +13,7 @@ import pytest
 from written_designs import design
 
 from codesign import Design, SpecError
-from codesign.text_files import write_whole
+from codesign.text_files import read_json, write_whole
 
 
 def no_space(*_: Any, **__: Any) -> None:
@@ -97,3 +97,10 @@ def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
         design("plain").save(tmp_path / "absent" / "design.json")
     assert len(str(hit.value).splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.json"
+    path.write_text('{"metrics": {"noise": 1, "area_mm2": 2, "noise": 3}}')
+    with pytest.raises(SpecError, match=r"twice\.json: not JSON: key 'noise' stands twice"):
+        read_json(path)

@@ -12,7 +12,8 @@ Checked are
 - the totals, the budgets (kept up to a relative 2·10⁻⁹), the noise budget against the quality;
 - the proof: bound, gap and status agree, and every hardware option is accounted for;
 - the digest of the file, so that what follows from nothing else (looser budgets, choices not made)
-  is what was written; only the seconds taken are free.
+  is what was written; only the seconds taken are free. It guards against accidents: who alters a
+  file can write its digest anew, and then only a certificate tells that the question is another.
 
 With a certificate, written by ``codesign solve --certificate``, the design's optimality is proven
 again by another route, see `codesign.checking.certificate`.
@@ -117,7 +118,7 @@ def _prove(
     if verdict.trusted:
         ledger.notes.append(
             f"not proven without the solver: for {verdict.trusted} of {options} hardware options "
-            "the certificate takes HiGHS's word"
+            "the certificate takes the solver's word"
         )
         return False
     bound = float(verdict.bound)

@@ -25,8 +25,9 @@ What is not
     Ties: that no equally good design has less area or noise.
 What is taken on trust
     Python's whole numbers and this package; the file's own problem section; and, where the
-    certificate says so, HiGHS: options listed under ``trusted`` were too many choices to enumerate.
-    The check names their number, and does not call the claim proven then.
+    certificate says so, the solver: options listed under ``trusted`` had too many choices to
+    enumerate, or the time was up. The check names their number, and does not call the claim proven
+    then.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
-from codesign.checking.couplings import Couplings
-from codesign.checking.enumerating import ALL_WORK, MOST_WORK, Enumeration, TooMany
+from codesign.checking.couplings import MOST_ENTRIES, Couplings, TooLarge, TooMany
+from codesign.checking.enumerating import ALL_WORK, MOST_WORK, Enumeration
 from codesign.checking.findings import Unreadable
 from codesign.checking.offers import Group, Offers
 from codesign.checking.pricing import Prices, Threshold, Units
@@ -62,13 +64,22 @@ class Verifier:
     """
 
     def __init__(
-        self, problem: Problem, below: Fraction, cuts: Iterable[tuple[str, str]] = ()
+        self,
+        problem: Problem,
+        below: Fraction,
+        cuts: Iterable[tuple[str, str]] = (),
+        check_time: Callable[[], None] = lambda: None,
     ) -> None:
+        self.problem, self.cuts, self.check_time = problem, tuple(cuts), check_time
         self.threshold = Threshold.of(problem, below)
         self.offers = Offers(problem, self.threshold)
-        self.couplings = Couplings(problem, cuts)
         self.units = Units(problem, (problem.objective, *problem.budgets))
         self.work = 0
+
+    @cached_property
+    def couplings(self) -> Couplings:
+        """What the widths couple, but for the cuts."""
+        return Couplings(self.problem, self.cuts)
 
     def closed(
         self,
@@ -91,7 +102,7 @@ class Verifier:
         Raises
         ------
         TooMany
-            There are more.
+            There are more, or too little is cut (`TooLarge`).
         """
         prices = Prices(self.units, self.threshold, given)
         if not any(option in self.offers.capacity for option in group.options):
@@ -103,7 +114,10 @@ class Verifier:
         if not most:
             return False
         most = min(most, ALL_WORK - self.work)
-        run = Enumeration(self.couplings, self.units, self.threshold, prices, costs, further, most)
+        run = Enumeration(
+            *(self.couplings, self.units, self.threshold, prices, costs, further, most),
+            check_time=self.check_time,
+        )
         try:
             return not run.better()
         finally:
@@ -190,6 +204,8 @@ def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
     most = MOST_WORK if by.text(("bound", "enumeration")) == "enumeration" else 0
     try:
         closed = verifier.closed(group, given, most, further)
+    except TooLarge:
+        by.fault(f"cuts that keep all tables within {MOST_ENTRIES} entries")
     except TooMany:
         by.fault(f"a group that {most} partial choices settle, {ALL_WORK} all groups together")
     return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")

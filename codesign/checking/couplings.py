@@ -16,6 +16,7 @@ from itertools import product
 from codesign.checking.network import Layer
 from codesign.checking.problem import Problem
 
+MOST_ENTRIES = 2**23  # of all tables together
 Scope = tuple[int, ...]
 Key = tuple[int | None, int | None, int]  # width of weights and of input, further bits moved
 
@@ -70,6 +71,14 @@ class Step:
     messages: tuple[tuple[int, tuple[int, ...]], ...]
 
 
+class TooMany(Exception):
+    """Raised where there is too much to enumerate."""
+
+
+class TooLarge(TooMany):
+    """Raised where the tables of an elimination would be too large."""
+
+
 class Couplings:
     """Variables, layers and order of elimination of a problem.
 
@@ -82,10 +91,15 @@ class Couplings:
     ----------
     domains : tuple of tuple of int
         Widths each variable may take, ascending.
+
+    Raises
+    ------
+    TooLarge
+        Tables of over `MOST_ENTRIES` entries: too little is cut.
     """
 
     def __init__(self, problem: Problem, cuts: Iterable[tuple[str, str]] = ()) -> None:
-        self.problem = problem
+        self.problem, self._room = problem, MOST_ENTRIES
         self.variables = tuple(
             members
             for members in problem.classes
@@ -102,6 +116,11 @@ class Couplings:
         """Entries of a table over variables."""
         return math.prod(len(self.domains[v]) for v in scope)
 
+    def _take(self, entries: int) -> None:
+        self._room -= entries
+        if self._room < 0:
+            raise TooLarge
+
     # Layers -------------------------------------------------------------------------------------
 
     def _layer_scope(self, layer: Layer) -> LayerScope:
@@ -117,6 +136,7 @@ class Couplings:
         scope = tuple(sorted(v for v in every if v is not None))
         given: dict[Key, int] = {}
         entries = []
+        self._take(self.size(scope))
         for widths in product(*(self.domains[v] for v in scope)):
             at: dict[int | None, int] = dict(zip(scope, widths, strict=True))
             bits = (self._stored_bits(layer, source, at) * x for source, x in moved.items())
@@ -176,6 +196,7 @@ class Couplings:
     def _step(self, variable: int, joint: Scope, taken: Mapping[tuple[str, int], Scope]) -> Step:
         rest = tuple(v for v in joint if v != variable)
         order = (*rest, variable)
+        self._take(self.size(joint) * (1 + len(taken)))
         found: dict[str, list[tuple[int, tuple[int, ...]]]] = {"layer": [], "message": []}
         for (kind, n), scope in taken.items():
             found[kind].append((n, self._places(order, scope)))

@@ -17,7 +17,7 @@ from codesign.checking.problem import (
     read_problem,
 )
 from codesign.checking.reading import Entry
-from codesign.text_files import digest
+from codesign.checking.seal import check_seal
 
 FORMAT = "codesign-design/1"
 KEYS = (
@@ -39,7 +39,6 @@ def check_design(file: Entry) -> Problem:
     """
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
-    _check_seal(file)
     _check_proof(file["proof"], problem, file["metrics"][problem.objective].number(least=0))
     _check_solver(file["solver"], problem, file["proof"])
     option, sram_bits = _check_hardware(file["hardware"], problem)
@@ -57,19 +56,8 @@ def check_design(file: Entry) -> Problem:
     _check_widths(file["layers"], problem, totals, tensor_bits)
     area_mm2 = problem.area_mm2(option, sram_bits)
     _check_metrics(file["metrics"], problem, totals, tensor_bits, area_mm2)
+    check_seal(file)
     return problem
-
-
-def _check_seal(file: Entry) -> None:
-    """The file is the one that was written, down to what follows from nothing else."""
-    content = dict(file.value)
-    if "sha256" not in content:
-        file.ledger.notes.append("no digest of the file: what follows from nothing else may differ")
-        return
-    sealed, solver = file["sha256"], file["solver"].table()
-    content["solver"] = {key: entry.value for key, entry in solver.items() if key != "seconds"}
-    del content["sha256"]
-    file.ledger.same(sealed.where, sealed.text(), digest(content))
 
 
 def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:

@@ -17,17 +17,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
-from codesign.checking.couplings import Couplings, Step
+from codesign.checking.couplings import Couplings, Step, TooMany
 from codesign.checking.pricing import Prices, Threshold, Units, Vector, own_vectors
 from codesign.checking.sweeping import Costs, sweep_down, sweep_up, with_outside
 
 MOST_WORK = 10_000_000  # partial choices made or compared, before giving up
 ALL_WORK = 10 * MOST_WORK  # the same for all groups of a certificate together
 Labels = list[Vector]
-
-
-class TooMany(Exception):
-    """Raised where there is too much to enumerate."""
 
 
 class Ceiling:
@@ -62,6 +58,8 @@ class Enumeration:
         Other prices, each of which leaves out other choices.
     most : int
         Partial choices to make or compare before giving up.
+    check_time : callable
+        Called on the way; may raise.
     """
 
     def __init__(
@@ -73,8 +71,9 @@ class Enumeration:
         costs: Costs,
         further: Iterable[Mapping[str, Fraction]] = (),
         most: int = MOST_WORK,
+        check_time: Callable[[], None] = lambda: None,
     ) -> None:
-        self.couplings, self.units = couplings, units
+        self.couplings, self.units, self.check_time = couplings, units, check_time
         self.vectors, self.most, self.work = costs.vectors, most, 0
         self.ceilings = [Ceiling(couplings, prices, costs)]
         for given in (*further, *({name: Fraction(1)} for name in units.names)):
@@ -141,6 +140,7 @@ class Enumeration:
         return unbeaten(labels, self._count)
 
     def _count(self, work: int) -> None:
+        self.check_time()
         self.work += work
         if self.work > self.most:
             raise TooMany

@@ -16,18 +16,20 @@ from codesign.checking.problem import (
     read_pe_fit,
 )
 from codesign.checking.reading import Entry
+from codesign.checking.seal import check_seal
 
 FORMAT = "codesign-evaluation/1"
 KEYS = (
     *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
-    "absent",
+    *("absent", "sha256"),
 )
 
 
 def check_evaluation(file: Entry) -> None:
     """Compare every figure of an evaluation file.
 
-    The noise is compared with ``4^(−b)``: the file does not hold a table that may have been used.
+    The noise is compared with ``4^(−b)``: the file does not hold a table that may have been used,
+    so another noise is only held to the digest.
 
     Raises
     ------
@@ -53,7 +55,8 @@ def check_evaluation(file: Entry) -> None:
         if name != "noise":
             file.ledger.close(f"metrics.{name}", value, expected[name])
         elif value != expected[name]:
-            file.ledger.notes.append("noise not compared: not by 4^(−bits), and no table is kept")
+            file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
+    check_seal(file)
 
 
 def _optional(entry: Entry, most: int) -> int | None:

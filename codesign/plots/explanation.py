@@ -39,9 +39,9 @@ def plot_explanation(explanation: Explanation, path: Path | None) -> Figure:
 
 
 def _draw(explanation: Explanation) -> Figure:
-    design, ranked = explanation.design, sorted(explanation.sensitivities, key=_largest)
-    objective = design.problem.objective
+    design, objective = explanation.design, explanation.design.problem.objective
     shown, optimum = METRICS_SHOWN[objective], design.metrics[objective]
+    ranked = sorted(explanation.sensitivities, key=lambda each: _largest(each, optimum))
     picture = Figure(figsize=(8.5, 1.9 + 0.62 * len(ranked)), dpi=150)
     FigureCanvasAgg(picture)
     picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
@@ -78,11 +78,10 @@ def _change(side: Side, optimum: float) -> float:
     return 0.0 if side.objective is None else side.objective - optimum
 
 
-def _largest(each: Sensitivity) -> float:
-    """Effect of the stronger side; a budget that cannot be tightened counts most."""
-    if each.less.objective is None or each.more.objective is None:
-        return float("inf")
-    return abs(each.less.objective - each.more.objective)
+def _largest(each: Sensitivity, optimum: float) -> tuple[bool, float]:
+    """Whether a side is infeasible, which counts most; then the effect of both sides."""
+    changes = [_change(side, optimum) for side in _sides(each)]
+    return None in (each.less.objective, each.more.objective), abs(changes[0] - changes[1])
 
 
 def _label(axes: Axes, row: int, side: Side, length: float, *, outward: int, shown: Shown) -> None:
