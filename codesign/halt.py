@@ -77,3 +77,16 @@ class Halt:
             yield
         finally:
             signal.signal(signal.SIGINT, usual)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Meanwhile Ctrl-C raises KeyboardInterrupt as usual, for what does not look at a halt."""
+        mine = current_thread() is main_thread() and signal.getsignal(signal.SIGINT)
+        if mine != self.interrupt:
+            yield
+            return
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, self.interrupt)

@@ -105,14 +105,15 @@ def minimise(
                 presolve=presolve,
                 on_progress=on_progress,
             )
-        left_s = None if halt is None else halt.left_s()
+        if halt is None:
+            return _by_pyomo(model, solver, _Request(None, rel_gap, seed))
         try:
-            return _by_pyomo(model, solver, _Request(left_s, rel_gap, seed))
+            with halt.paused():
+                if not halt.reached():
+                    return _by_pyomo(model, solver, _Request(halt.left_s(), rel_gap, seed))
         except KeyboardInterrupt:
-            if halt is None:
-                raise
             halt.interrupted = True
-            return Outcome("unknown", -math.inf)
+        return Outcome("unknown", -math.inf)
     except SolverError as error:
         raise SolverError(str(error), model=lp_text(model)) from None
 

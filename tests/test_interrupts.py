@@ -196,6 +196,22 @@ def test_of_another_solver_only_what_it_was_at_is_lost(
         second_opinion.minimise(pyo.ConcreteModel(), solver="scip")
 
 
+def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pyomo's part of it looks at no halt: a flag alone would wait for the solver's end."""
+    beyond = []
+
+    def pressed(*_: Any) -> Any:
+        press()
+        beyond.append(True)
+
+    monkeypatch.setattr("codesign.second_opinion.installed", lambda solver: True)
+    monkeypatch.setattr("codesign.second_opinion._by_pyomo", pressed)
+    assert solve(problem, solver="scip").solver.interrupted
+    assert beyond == []
+
+
 def test_an_interrupt_that_scip_heard_is_one() -> None:
     ended = SimpleNamespace(termination_condition=pyo.TerminationCondition.resourceInterrupt)
     results = SimpleNamespace(solver=ended, problem=SimpleNamespace(lower_bound=0.0))
