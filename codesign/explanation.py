@@ -211,8 +211,6 @@ def explain(
     """
     if not 0 < step < 1:
         raise SpecError(f"step must be above 0 and below 1, got {step}")
-    if time_limit_s is not None and not time_limit_s > 0:
-        raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
     started = time.monotonic()
     try:
         question = _Question(design, step, Halt.within(time_limit_s), on_step)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 
+from codesign.errors import SpecError
+
 
 class OutOfTime(Exception):
     """Raised inside a search that has to end."""
@@ -29,7 +31,15 @@ class Halt:
 
     @staticmethod
     def within(time_limit_s: float | None) -> Halt:
-        """So many seconds from now; None: no deadline."""
+        """So many seconds from now; None: no deadline.
+
+        Raises
+        ------
+        SpecError
+            A limit that is not positive.
+        """
+        if time_limit_s is not None and not time_limit_s > 0:
+            raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
         return Halt() if time_limit_s is None else Halt(time.monotonic() + time_limit_s)
 
     def left_s(self) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from codesign import second_opinion
 from codesign.design import OPTIMAL_GAP, Design, SolverRecord, realise
-from codesign.errors import SolverError, SpecError
+from codesign.errors import SolverError
 from codesign.halt import Halt
 from codesign.infeasible import explain
 from codesign.problem import Goal, Problem
@@ -96,8 +96,6 @@ def solve(
     KeyboardInterrupt
         Interrupted before any design was found, or twice.
     """
-    if time_limit_s is not None and not time_limit_s > 0:
-        raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
     started = time.monotonic()
     halt = Halt.within(time_limit_s)
     space = Space(problem)

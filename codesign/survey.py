@@ -111,8 +111,6 @@ def pareto(
         raise SpecError(f"points: at least {len(names)}, one for each end, got {points}")
     if not 0 <= rel_step < 1:
         raise SpecError(f"rel_step must be at least 0 and below 1, got {rel_step}")
-    if time_limit_s is not None and not time_limit_s > 0:
-        raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
     survey = _Survey(problem, names, _check_ranges(ranges or {}, names), time_limit_s, rel_step)
     with survey.halt.listening():
         survey.ends()
