@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, RATES_SHOWN, Shown, figure
+from codesign.design import OPTIMAL_GAP
 from codesign.explanation import Explanation, RunnerUp, Sensitivity, Side
 from codesign.report import USED_UP, hardware_words, literal, percent, question_line, table
 
@@ -140,6 +141,13 @@ def runner_ups_table(explanation: Explanation) -> Table:
             *([figure(each.metrics["area_mm2"])] if area else []),
             figure(each.metrics[objective] / shown.scale),
             figure(each.loss / shown.scale),
-            figure(100 * each.loss / best) if best > 0 else ABSENT,
+            _loss_percent(each.loss, best),
         )
     return made
+
+
+def _loss_percent(loss: float, best: float) -> str:
+    """Nearer than optima are proven to, it is as good."""
+    if loss <= OPTIMAL_GAP * best:
+        return "a tie"
+    return figure(100 * loss / best) if best > 0 else ABSENT

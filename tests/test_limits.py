@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from ended_early import LIMIT_S, Ends, assigned, solved, striking, surveyed
 from random_problems import mid_size_problem, random_case
 
 import codesign
-from codesign import Choices, Problem, SolverError, solve, solver
+from codesign import Choices, Problem, SolverError, SpecError, solve, solver
 
 METHODS = ("search", "whole")
 BLOCK = 10
@@ -138,6 +139,21 @@ def test_an_explanation_cut_short_says_so(
 
 ALL_WIDTHS = Choices(weight_bits=tuple(range(1, 33)), activation_bits=tuple(range(1, 33)))
 FEW_ARRAYS = Choices(rows=(8, 16, 32), cols=(32, 64), pe_weight_bits=(6, 8))
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, math.nan])
+def test_a_limit_is_positive(limit: float) -> None:
+    problem = mid_size_problem(23, "noise", ["latency_s", "area_mm2"])
+    design = solve(problem)
+    asked: list[Callable[[], object]] = [
+        lambda: solve(problem, time_limit_s=limit),
+        lambda: solve(problem, method="whole", time_limit_s=limit),
+        lambda: codesign.pareto(problem, ("noise", "area_mm2"), time_limit_s=limit),
+        lambda: design.explain(time_limit_s=limit),
+    ]
+    for each in asked:
+        with pytest.raises(SpecError, match="time_limit_s must be positive"):
+            each()
 
 
 @pytest.mark.slow
