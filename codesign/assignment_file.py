@@ -17,7 +17,7 @@ from codesign.errors import SpecError
 from codesign.latency_table import MOST_SECONDS, Pair, read_pair, write_pair
 from codesign.problem import Problem
 from codesign.schema import parse
-from codesign.stored import content_of, parse_result
+from codesign.stored import content_of, parse_result, sealed
 
 FORMAT = "codesign-assignment/1"
 ROWS = "layer_widths"  # what the result calls the file's layers
@@ -31,7 +31,7 @@ def to_dict(assignment: Assignment) -> dict[str, Any]:
     kept = {key: problem[key] for key in PROBLEM_KEYS}
     kept["choices"] = {key: problem["choices"][key] for key in CHOICES_KEYS}
     table = assignment.latency_table
-    return {
+    content = {
         "format": FORMAT,
         "problem": kept,
         "latency_table": None
@@ -43,6 +43,7 @@ def to_dict(assignment: Assignment) -> dict[str, Any]:
         "proof": asdict(assignment.proof),
         "solver": asdict(assignment.solver),
     }
+    return sealed(content)
 
 
 def from_dict(data: Any, where: str) -> Assignment:

@@ -106,7 +106,9 @@ def fit(**given: Any) -> int:
 
 @click.command(params=[*CHECK])
 def check(**given: Any) -> int:
-    """Recompute every figure of FILE, a design or an evaluation, without solver and search.
+    """Recompute every figure of FILE without solver and search.
+
+    FILE is what solve, assign or evaluate --out have written.
 
     With --deep, prove again that no design is better: in exact arithmetic, by a certificate that
     solve has written.

@@ -14,6 +14,7 @@ from codesign.schema import parse
 from codesign.text_files import digest
 
 SEAL = "sha256"
+TIMES = ("seconds", "solver_s")  # what equal runs differ in
 Result = TypeVar("Result", bound="Stored")
 
 
@@ -89,8 +90,10 @@ def sealed(content: dict[str, Any]) -> dict[str, Any]:
     `codesign.check` compares it, so that nothing in the file can be altered unnoticed.
     """
     solver = content.get("solver")
-    untimed = {} if solver is None else {"solver": {k: solver[k] for k in solver if k != "seconds"}}
-    return {**content, SEAL: digest({**content, **untimed})}
+    if solver is None:
+        return {**content, SEAL: digest(content)}
+    untimed = {key: value for key, value in solver.items() if key not in TIMES}
+    return {**content, SEAL: digest({**content, "solver": untimed})}
 
 
 def renamed(content: dict[str, Any], theirs: str, ours: str, where: str) -> Any:

@@ -1,13 +1,15 @@
 """Checks a file of results without what made it: no solver, no search, no cost tables.
 
-Every figure of a design file (``codesign-design/1``) or an evaluation file
-(``codesign-evaluation/1``) is recomputed from the problem, or the network and accelerator, that the
-file itself holds. The arithmetic is written anew from the model's equations, in whole numbers and
-fractions; floating-point figures of a file must agree with the exact ones to a relative 10⁻¹².
+Every figure of a design file (``codesign-design/1``), an assignment file
+(``codesign-assignment/1``) or an evaluation file (``codesign-evaluation/1``) is recomputed from the
+problem, or the network and accelerator, that the file itself holds. The arithmetic is written anew
+from the model's equations, in whole numbers and fractions; floating-point figures of a file must
+agree with the exact ones to a relative 10⁻¹².
 Checked are
 
 - the network: tensors as large as the loops of the layers say, written once, then read;
 - the hardware and the widths: among the choices, pins and groups kept, operands that the PEs hold;
+- of an assignment: each layer's bit operations, and its latency by the table of the question;
 - of each layer: a legal tile, cycles, SRAM need, DRAM traffic by operand, times, the roof;
 - the totals, the budgets (kept up to a relative 2·10⁻⁹), the noise budget against the quality;
 - the proof: bound, gap and status agree, and every hardware option is accounted for;
@@ -26,6 +28,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from codesign.checking.assignment import FORMAT as ASSIGNMENT
+from codesign.checking.assignment import check_assignment
 from codesign.checking.certificate import FORMAT as CERTIFICATE
 from codesign.checking.certificate import OnStep, verify
 from codesign.checking.design import FORMAT as DESIGN
@@ -44,7 +48,7 @@ __all__ = ["Finding", "Report", "check", "check_content"]
 def check(
     path: str | Path, certificate: str | Path | None = None, on_step: OnStep | None = None
 ) -> Report:
-    """Recompute every figure of a design file or an evaluation file.
+    """Recompute every figure of a design file, an assignment file or an evaluation file.
 
     Parameters
     ----------
@@ -56,7 +60,7 @@ def check(
     Raises
     ------
     SpecError
-        Unreadable, or neither a design file nor an evaluation file; or no certificate file.
+        Unreadable, or no file of these kinds; or no certificate file.
     """
     path = Path(path)
     if certificate is None:
@@ -80,7 +84,7 @@ def check_content(
     SpecError
         Naming ``where``, or ``certificate_where``: it is neither.
     """
-    found = _format(content, where, (DESIGN, EVALUATION))
+    found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION))
     if certificate is not None:
         _format(content, where, (DESIGN,))
         _format(certificate, certificate_where, (CERTIFICATE,))
@@ -88,8 +92,9 @@ def check_content(
     proven = None if certificate is None else False
     try:
         file = Entry("", content, ledger)
-        if found == EVALUATION:
-            check_evaluation(file)
+        if found != DESIGN:
+            without_proof = {ASSIGNMENT: check_assignment, EVALUATION: check_evaluation}
+            without_proof[found](file)
             return ledger.report()
         problem = check_design(file)
         if certificate is not None and not ledger.findings:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from codesign.checking.answer import (
+    check_metrics,
+    check_proof,
+    check_tensor_bits,
+    check_weight_bits,
+)
 from codesign.checking.arithmetic import Array
 from codesign.checking.figures import Platform, Totals, check_layers, total_noise
-from codesign.checking.findings import Unreadable
-from codesign.checking.problem import (
-    BUDGET_TOLERANCE,
-    METRICS,
-    MOST_BITS,
-    MOST_SIDE,
-    Option,
-    Problem,
-    read_problem,
-)
+from codesign.checking.problem import MOST_SIDE, Option, Problem, read_problem
+from codesign.checking.question import MOST_BITS
 from codesign.checking.reading import Entry
 from codesign.checking.seal import check_seal
 
@@ -25,7 +23,6 @@ KEYS = (
     "sha256",
 )
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
-OPTIMAL_GAP = Fraction(1e-6)
 COUNTS = ("considered", "bounded_away", "solved", "left_open", "programmes")
 
 
@@ -39,10 +36,10 @@ def check_design(file: Entry) -> Problem:
     """
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
-    _check_proof(file["proof"], problem, file["metrics"][problem.objective].number(least=0))
+    check_proof(file["proof"], file["metrics"], problem.objective)
     _check_solver(file["solver"], problem, file["proof"])
     option, sram_bits = _check_hardware(file["hardware"], problem)
-    tensor_bits = _check_tensors(file["tensor_bits"], problem)
+    tensor_bits = check_tensor_bits(file["tensor_bits"], problem)
     platform = Platform(
         array=Array(option.rows, option.cols, problem.technology.engine),
         pe_weight_bits=option.pe_weight_bits,
@@ -53,7 +50,7 @@ def check_design(file: Entry) -> Problem:
         dram_bits_per_s=problem.dram_bits_per_s,
     )
     totals = check_layers(file["layers"], problem.network, platform, tensor_bits)
-    _check_widths(file["layers"], problem, totals, tensor_bits)
+    check_weight_bits(file["layers"], problem, totals.weight_bits, tensor_bits)
     area_mm2 = problem.area_mm2(option, sram_bits)
     _check_metrics(file["metrics"], problem, totals, tensor_bits, area_mm2)
     check_seal(file)
@@ -72,35 +69,6 @@ def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:
     return Option(**sizes), entry["sram_bits"].whole(1, 10**18)
 
 
-def _check_tensors(entry: Entry, problem: Problem) -> dict[str, int]:
-    """Each tensor has a width that it may take."""
-    given = entry.table()
-    entry.known_keys(problem.network.tensors)
-    widths = {name: entry[name].whole(1, MOST_BITS) for name in problem.network.tensors}
-    for name, bits in widths.items():
-        allowed: tuple[int, ...] = (problem.choices.output_bits,)
-        if name not in problem.network.results:
-            allowed = problem.allowed(f"tensor:{name}")
-        entry.ledger.holds(given[name].where, bits in allowed, bits, f"one of {allowed}")
-    return widths
-
-
-def _check_widths(
-    rows: Entry, problem: Problem, totals: Totals, tensor_bits: dict[str, int]
-) -> None:
-    """Weights have widths that they may take; what shares a width has one."""
-    for source, bits in totals.weight_bits.items():
-        allowed = problem.allowed(source)
-        rows.ledger.holds(f"{rows.where} ({source!r})", bits in allowed, bits, f"one of {allowed}")
-    widths = {f"tensor:{name}": bits for name, bits in tensor_bits.items()} | totals.weight_bits
-    for first, *others in problem.classes:
-        for other in others:
-            where = f"{rows.where} ({other!r})"
-            rows.ledger.same(where, widths[other], widths[first])
-    if any(widths[source] not in problem.allowed(source) for source in problem.network.sources):
-        raise Unreadable  # its noise need not be known
-
-
 def _check_metrics(
     entry: Entry,
     problem: Problem,
@@ -108,7 +76,6 @@ def _check_metrics(
     tensor_bits: dict[str, int],
     area_mm2: Fraction,
 ) -> None:
-    entry.known_keys(METRICS)
     expected = {
         "latency_s": totals.latency_s,
         "area_mm2": area_mm2,
@@ -117,29 +84,7 @@ def _check_metrics(
         "model_bits": Fraction(totals.model_bits),
         "bops": totals.bops,
     }
-    for name, value in expected.items():
-        entry.ledger.close(f"{entry.where}.{name}", entry[name].number(least=0), value)
-    for name, limit in problem.budgets.items():
-        # Rounding of sums of floating-point numbers comes on top of the budget's own tolerance.
-        kept = expected[name] <= limit * (1 + 2 * BUDGET_TOLERANCE)
-        budget = f"at most the budget of {float(limit)!r}"
-        entry.ledger.holds(f"{entry.where}.{name}", kept, expected[name], budget)
-
-
-def _check_proof(entry: Entry, problem: Problem, value: Fraction) -> None:
-    """The proof's figures agree: bound ≤ objective, gap between them, status by the gap."""
-    ledger, where = entry.ledger, entry.where
-    entry.known_keys(("status", "objective", "bound", "gap", "ties_broken"))
-    objective, bound, gap = (entry[x].number(least=0) for x in ("objective", "bound", "gap"))
-    ledger.holds(
-        f"{where}.objective", objective == value, objective, f"metrics.{problem.objective}"
-    )
-    ledger.holds(f"{where}.bound", bound <= objective, bound, "at most the objective")
-    distance = (objective - bound) / objective if objective > 0 else Fraction(0)
-    ledger.close(f"{where}.gap", gap, distance)
-    status = "optimal" if gap <= OPTIMAL_GAP else "feasible"
-    ledger.same(f"{where}.status", entry["status"].value, status)
-    entry.get("ties_broken", False).flag()
+    check_metrics(entry, expected, problem)
 
 
 def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:

@@ -7,14 +7,8 @@ from fractions import Fraction
 from codesign.checking.arithmetic import Array, default_noise
 from codesign.checking.figures import Platform, Totals, check_layers, total_noise
 from codesign.checking.network import Network, read_network
-from codesign.checking.problem import (
-    METRICS,
-    MOST_BITS,
-    MOST_SIDE,
-    UM2_PER_MM2,
-    Technology,
-    read_pe_fit,
-)
+from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, Technology, read_pe_fit
+from codesign.checking.question import METRICS, MOST_BITS
 from codesign.checking.reading import Entry
 from codesign.checking.seal import check_seal
 

@@ -16,7 +16,8 @@ from operator import mul
 
 from codesign.checking.arithmetic import bops
 from codesign.checking.couplings import Couplings, Key, LayerScope
-from codesign.checking.problem import BUDGET_TOLERANCE, Problem
+from codesign.checking.problem import Problem
+from codesign.checking.question import BUDGET_TOLERANCE
 
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
 BOPS_PARTS = 2**40

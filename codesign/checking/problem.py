@@ -1,4 +1,4 @@
-"""The question of a file: technology, rates, the choices that are free, objective and budgets."""
+"""The question of a design file: that of its widths, and of hardware in a technology."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from codesign.checking.arithmetic import default_noise, log2_below
-from codesign.checking.findings import Unreadable
+from codesign.checking.arithmetic import log2_below
 from codesign.checking.network import Network, read_network
+from codesign.checking.question import (
+    METRICS,
+    MOST_BITS,
+    WIDTH_CHOICES,
+    Question,
+    WidthChoices,
+    check_question,
+    read_budgets,
+    read_sensitivity,
+    read_width_choices,
+)
 from codesign.checking.reading import Entry
 
-METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
-MOST_BITS, MOST_SIDE, MOST_OPTIONS = 32, 65536, 1_000_000
-BUDGET_TOLERANCE = Fraction(1, 10**9)  # relative; a budget counts as kept up to this above it
+MOST_SIDE, MOST_OPTIONS = 65536, 1_000_000
 UM2_PER_MM2 = 10**6
 KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
     *("sensitivity", "quality", "objective", "budgets"),
 )
-SIDES = ("rows", "cols")
-WIDTHS = ("weight_bits", "activation_bits", "pe_weight_bits", "pe_activation_bits")
+CHOICES = (
+    *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
+    *WIDTH_CHOICES,
+)
 
 
 class Option(NamedTuple):
@@ -55,21 +65,15 @@ class Technology:
 
 
 @dataclass(frozen=True)
-class Choices:
+class Choices(WidthChoices):
     """The declared space."""
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
     square: bool
-    weight_bits: tuple[int, ...]
-    activation_bits: tuple[int, ...]
     pe_weight_bits: tuple[int, ...]
     pe_activation_bits: tuple[int, ...]
     multi_pass: bool
-    pinned: dict[str, int]
-    output_bits: int
-    shared: tuple[tuple[str, ...], ...]
-    tied: bool
 
     @cached_property
     def options(self) -> tuple[Option, ...]:
@@ -79,61 +83,14 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(Question):
     """All a design's figures depend on."""
 
-    network: Network
     technology: Technology
     clock_hz: Fraction
     dram_bits_per_s: Fraction
     area_overhead: Fraction
     choices: Choices
-    sensitivity: dict[str, dict[int, Fraction]] | None
-    objective: str
-    budgets: dict[str, Fraction]
-
-    def noise_of(self, source: str, bits: int) -> Fraction:
-        """``e_t(b)``: by the table, or ``4^(−b)``."""
-        if self.sensitivity is None:
-            return default_noise(bits)
-        return self.sensitivity[source][bits]
-
-    @cached_property
-    def classes(self) -> tuple[tuple[str, ...], ...]:
-        """Sources that must take one common width, joined where groups and ties overlap."""
-        groups = [set(group) for group in self.choices.shared]
-        if self.choices.tied:
-            owners = (layer for layer in self.network.layers if layer.owns_weights)
-            groups += [{f"weight:{layer.name}", f"tensor:{layer.input}"} for layer in owners]
-        home = {source: {source} for source in self.network.sources}
-        for group in groups:
-            joined = max((home[source] for source in group), key=len)
-            for source in group - joined:
-                for member in home[source] - joined:
-                    joined.add(member)
-                    home[member] = joined
-        order = {source: n for n, source in enumerate(self.network.sources)}
-        classes = {id(each): each for each in home.values()}.values()
-        ordered = [tuple(sorted(each, key=order.__getitem__)) for each in classes]
-        return tuple(sorted(ordered, key=lambda each: order[each[0]]))
-
-    def allowed(self, source: str) -> tuple[int, ...]:
-        """Widths a source may take: those that all may that it shares its width with."""
-        return self._allowed[source]
-
-    @cached_property
-    def _allowed(self) -> dict[str, tuple[int, ...]]:
-        found: dict[str, tuple[int, ...]] = {}
-        for members in self.classes:
-            common = set.intersection(*({*self._own(source)} for source in members))
-            found |= dict.fromkeys(members, tuple(sorted(common)))
-        return found
-
-    def _own(self, source: str) -> tuple[int, ...]:
-        if source in self.choices.pinned:
-            return (self.choices.pinned[source],)
-        weight = source.startswith("weight:")
-        return self.choices.weight_bits if weight else self.choices.activation_bits
 
     def base_area_um2(self, option: Option) -> Fraction:
         """Area of the PE array and of an SRAM of no bits."""
@@ -163,12 +120,11 @@ def read_problem(entry: Entry) -> Problem:
         dram_bits_per_s=entry["dram_bits_per_s"].number(above=0),
         area_overhead=entry["area_overhead"].number(above=0),
         choices=_read_choices(entry["choices"], network),
-        sensitivity=_read_sensitivity(entry["sensitivity"]),
+        sensitivity=read_sensitivity(entry["sensitivity"]),
         objective=entry["objective"].text(METRICS),
-        budgets=_read_budgets(entry["budgets"]),
+        budgets=read_budgets(entry["budgets"]),
     )
-    _check_widths(problem, entry)
-    _check_quality(problem, entry)
+    check_question(problem, entry)
     for bw, ba in product(problem.choices.pe_weight_bits, problem.choices.pe_activation_bits):
         pe_um2 = problem.technology.pe_area_um2(bw, ba)
         if min(pe_um2, pe_um2 + problem.technology.sram_intercept) <= 0:
@@ -196,29 +152,15 @@ def read_pe_fit(pe: Entry) -> dict[str, Fraction]:
 
 
 def _read_choices(entry: Entry, network: Network) -> Choices:
-    known = (*SIDES, *WIDTHS, "square", "precision", "pinned", "output_bits", "shared", "tied")
-    entry.known_keys(known)
-    pinned, sources = {}, {*network.sources}
-    for source, bits in entry["pinned"].table().items():
-        if source not in sources:
-            bits.fault("a weight or tensor whose width is a choice")
-        pinned[source] = bits.whole(1, MOST_BITS)
-    groups = entry.get("shared", []).items()
-    for group in groups:
-        if not group.items():
-            group.fault("one source or more")
-        for member in group.items():
-            if not isinstance(member.value, str) or member.value not in sources:
-                member.fault("a weight or tensor whose width is a choice")
+    entry.known_keys(CHOICES)
     choices = Choices(
-        **{side: entry[side].ascending(MOST_SIDE) for side in SIDES},
-        **{width: entry[width].ascending(MOST_BITS) for width in WIDTHS},
+        **read_width_choices(entry, network),
+        rows=entry["rows"].ascending(MOST_SIDE),
+        cols=entry["cols"].ascending(MOST_SIDE),
+        pe_weight_bits=entry["pe_weight_bits"].ascending(MOST_BITS),
+        pe_activation_bits=entry["pe_activation_bits"].ascending(MOST_BITS),
         square=entry["square"].flag(),
         multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
-        pinned=pinned,
-        output_bits=entry["output_bits"].whole(1, MOST_BITS),
-        shared=tuple(group.texts() for group in groups),
-        tied=entry.get("tied", False).flag(),
     )
     sizes = len(choices.rows), len(choices.cols), len(choices.pe_weight_bits)
     if prod((*sizes, len(choices.pe_activation_bits))) > MOST_OPTIONS:
@@ -226,60 +168,3 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices
-
-
-def _read_sensitivity(entry: Entry) -> dict[str, dict[int, Fraction]] | None:
-    if entry.value is None:
-        return None
-    found: dict[str, dict[int, Fraction]] = {}
-    for source, row in entry.table().items():
-        found[source] = {}
-        for bits, noise in row.table().items():
-            if bits not in map(str, range(1, MOST_BITS + 1)):
-                noise.fault("a noise at 1 to 32 bits")
-            found[source][int(bits)] = noise.number(least=0)
-    return found
-
-
-def _read_budgets(entry: Entry) -> dict[str, Fraction]:
-    entry.known_keys(METRICS)
-    given = entry.table()
-    budgets = {name: given[name].number(least=0) for name in METRICS if name in given}
-    for name, limit in budgets.items():
-        if name != "noise" and limit == 0:
-            entry[name].fault("a number above 0")
-    return budgets
-
-
-def _check_widths(problem: Problem, entry: Entry) -> None:
-    """Every source has a width that it may take, and a noise at each."""
-    for source in problem.network.sources:
-        allowed = problem.allowed(source)
-        if not allowed:
-            entry.ledger.wrong(f"{entry.where}.choices", source, "a width that it may take")
-            raise Unreadable
-        table = problem.sensitivity
-        if table is not None and not {*allowed} <= {*table.get(source, {})}:
-            entry.ledger.wrong(f"{entry.where}.sensitivity", source, f"its noise at {allowed} bit")
-            raise Unreadable
-
-
-def _check_quality(problem: Problem, entry: Entry) -> None:
-    """The noise budget is the one that the quality means."""
-    given = entry.get("quality", None)
-    if given.value is None:
-        return
-    kind, _, amount = given.text().partition(":")
-    if kind == "uniform" and amount.isdecimal() and len(amount) < 3:
-        table, bits = problem.sensitivity, int(amount)
-        sources = problem.network.sources
-        if table is not None and any(bits not in table.get(source, {}) for source in sources):
-            given.fault("a width that the sensitivity has for all")
-        limit = sum((problem.noise_of(source, bits) for source in sources), Fraction(0))
-    else:
-        try:
-            limit = Fraction(10.0 ** (-float(amount) / 10))
-        except (ValueError, OverflowError):
-            given.fault("uniform:<bits> or sqnr:<decibels>")
-    found = problem.budgets.get("noise", Fraction(-1))
-    entry.ledger.close(f"{entry.where}.budgets.noise", found, limit)

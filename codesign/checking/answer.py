@@ -1,0 +1,87 @@
+"""What answers of every kind have: widths among those offered, kept budgets, a proof that agrees.
+
+A design has them on hardware, an assignment has them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from codesign.checking.findings import Unreadable
+from codesign.checking.question import BUDGET_TOLERANCE, MOST_BITS, Question
+from codesign.checking.reading import Entry
+
+OPTIMAL_GAP = Fraction(1e-6)
+
+
+def check_tensor_bits(entry: Entry, question: Question) -> dict[str, int]:
+    """Compare the width of each tensor with those that it may take; returns them.
+
+    Raises
+    ------
+    Unreadable
+        One is missing, or no width.
+    """
+    network, given = question.network, entry.table()
+    entry.known_keys(network.tensors)
+    widths = {name: entry[name].whole(1, MOST_BITS) for name in network.tensors}
+    for name, bits in widths.items():
+        allowed: tuple[int, ...] = (question.choices.output_bits,)
+        if name not in network.results:
+            allowed = question.allowed(f"tensor:{name}")
+        entry.ledger.holds(given[name].where, bits in allowed, bits, f"one of {allowed}")
+    return widths
+
+
+def check_weight_bits(
+    rows: Entry, question: Question, weight_bits: dict[str, int], tensor_bits: dict[str, int]
+) -> None:
+    """Compare the widths of weights with those that they may take, and what shares one with it.
+
+    Parameters
+    ----------
+    weight_bits : dict of str to int
+        By source, as the rows have them.
+
+    Raises
+    ------
+    Unreadable
+        A source has another width, whose noise need not be known.
+    """
+    for source, bits in weight_bits.items():
+        allowed = question.allowed(source)
+        rows.ledger.holds(f"{rows.where} ({source!r})", bits in allowed, bits, f"one of {allowed}")
+    widths = {f"tensor:{name}": bits for name, bits in tensor_bits.items()} | weight_bits
+    for first, *others in question.classes:
+        for other in others:
+            where = f"{rows.where} ({other!r})"
+            rows.ledger.same(where, widths[other], widths[first])
+    if any(widths[source] not in question.allowed(source) for source in question.network.sources):
+        raise Unreadable
+
+
+def check_metrics(entry: Entry, expected: Mapping[str, Fraction], question: Question) -> None:
+    """Compare the totals with what they should be, and with the budgets."""
+    entry.known_keys(expected)
+    for name, value in expected.items():
+        entry.ledger.close(f"{entry.where}.{name}", entry[name].number(least=0), value)
+    for name, limit in question.budgets.items():
+        # Rounding of sums of floating-point numbers comes on top of the budget's own tolerance.
+        kept = expected[name] <= limit * (1 + 2 * BUDGET_TOLERANCE)
+        budget = f"at most the budget of {float(limit)!r}"
+        entry.ledger.holds(f"{entry.where}.{name}", kept, expected[name], budget)
+
+
+def check_proof(entry: Entry, metrics: Entry, metric: str) -> None:
+    """The proof's figures agree: bound ≤ objective, gap between them, status by the gap."""
+    ledger, where, value = entry.ledger, entry.where, metrics[metric].number(least=0)
+    entry.known_keys(("status", "objective", "bound", "gap", "ties_broken"))
+    objective, bound, gap = (entry[x].number(least=0) for x in ("objective", "bound", "gap"))
+    ledger.holds(f"{where}.objective", objective == value, objective, f"metrics.{metric}")
+    ledger.holds(f"{where}.bound", bound <= objective, bound, "at most the objective")
+    distance = (objective - bound) / objective if objective > 0 else Fraction(0)
+    ledger.close(f"{where}.gap", gap, distance)
+    status = "optimal" if gap <= OPTIMAL_GAP else "feasible"
+    ledger.same(f"{where}.status", entry["status"].value, status)
+    entry.get("ties_broken", False).flag()
