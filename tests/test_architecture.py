@@ -77,6 +77,7 @@ ORDER = (
     "quality",
     "source_widths",
     "figures",
+    "consistency",
     "sharing",
     "problem",
     "latency_table",
