@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from codesign import solver
@@ -23,9 +22,10 @@ from codesign.design import OPTIMAL_GAP
 from codesign.errors import SpecError
 from codesign.halt import Halt
 from codesign.latency_table import LatencyTable, check_latency, read_latency
-from codesign.optimum import Progress, nothing_found, of_problem, prove_first
+from codesign.optimum import Progress, settle
+from codesign.point import Point
 from codesign.problem import Problem
-from codesign.proving import Prover
+from codesign.proving import Proven, Prover
 from codesign.tabled_space import TabledSpace
 
 TIE_BREAKERS = ("noise", "model_bits")  # among equal assignments the least noisy, then smallest
@@ -64,7 +64,8 @@ def assign(
     Raises
     ------
     SpecError
-        A metric that is not known here, or a table that does not suit the network.
+        A metric that is not known here, a table that does not suit the network, a limit or gap
+        out of range.
     InfeasibleError
         No assignment keeps every budget; names those that clash and what would work.
     SolverError
@@ -80,24 +81,19 @@ def assign(
     halt = Halt.within(time_limit_s)
     space = TabledSpace(without_platform(problem), table)
     prover = Prover(space, rel_gap=rel_gap, halt=halt)
-    with halt.listening():
-        found = prove_first(prover, problem, TIE_BREAKERS, on_progress, started)
-        if found.point is not None:
-            record = AssignmentRecord(
-                name=solver.NAME,
-                version=solver.version(),
-                seconds=time.monotonic() - started,
-                solver_s=found.effort.solver_s,
-                programmes=found.effort.programmes,
-            )
-            assignment = assigned(space, found.point, found.first.bound, found.complete, record)
-    if found.point is None:
-        raise nothing_found(
-            prover, found, of_problem(problem), f"no assignment found within {time_limit_s} s"
+
+    def realised(found: Proven, point: Point) -> Assignment:
+        record = AssignmentRecord(
+            name=solver.NAME,
+            version=solver.version(),
+            seconds=time.monotonic() - started,
+            solver_s=found.effort.solver_s,
+            programmes=found.effort.programmes,
         )
-    if halt.interrupted:
-        return replace(assignment, solver=replace(record, interrupted=True))
-    return assignment
+        return assigned(space, point, found.first.bound, found.complete, record)
+
+    in_time = f"no assignment found within {time_limit_s} s"
+    return settle(prover, problem, TIE_BREAKERS, realised, in_time, on_progress, started)
 
 
 def _check_metrics(problem: Problem, timed: bool) -> None:

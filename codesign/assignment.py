@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codesign.consistency import check_layers, check_tensor_bits
 from codesign.costs.arithmetic import layer_bops
 from codesign.design import ProofRecord, recheck
 from codesign.errors import SpecError
@@ -107,14 +108,8 @@ class Assignment(Stored):
     def __post_init__(self) -> None:
         if self.latency_table is not None:
             check_latency(self.problem, self.latency_table)
-        if set(self.tensor_bits) != set(self.network.tensors):
-            raise SpecError("tensor_bits: not the tensors of the network")
-        given = [row.name for row in self.layer_widths]
-        if given != [layer.name for layer in self.network.layers]:
-            raise SpecError(
-                f"layers: {len(given)} that are not the network's {len(self.network.layers)}, in "
-                "its order"
-            )
+        check_tensor_bits(self.network, self.tensor_bits)
+        check_layers(self.network, self.layer_widths)
         timed = self.latency_table is not None
         expected = {*KNOWN, *(("latency_s",) if timed else ())}
         if set(self.metrics) != expected:

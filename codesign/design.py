@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from codesign.errors import SolverError, SpecError
+from codesign.consistency import check_names, check_rows, check_tensor_bits
+from codesign.errors import SolverError
 from codesign.figures import (
     Amount,
     LayerDesign,
     Whole,
     areas_mm2,
-    check_rows,
     extrapolations,
     moving_layer,
     tiled_layer,
@@ -132,17 +132,9 @@ class Design(Stored):
     solver: SolverRecord
 
     def __post_init__(self) -> None:
-        network = self.problem.network
-        expected = {
-            "metrics": (set(METRICS), set(self.metrics)),
-            "tensor_bits": (set(network.tensors), set(self.tensor_bits)),
-        }
-        for what, (right, given) in expected.items():
-            if right != given:
-                odd = min(right ^ given)
-                fault = "missing" if odd in right else "unknown"
-                raise SpecError(f"{what}: {odd!r} is {fault}")
-        check_rows(network, self.layer_designs, tiled=True, timed=True)
+        check_names("metrics", METRICS, self.metrics)
+        check_tensor_bits(self.network, self.tensor_bits)
+        check_rows(self.network, self.layer_designs, tiled=True, timed=True)
 
     @property
     def network(self) -> Network:
@@ -192,7 +184,7 @@ class Design(Stored):
         """
         from codesign.plots import plot_design
 
-        return plot_design(self, None if path is None else Path(path))
+        return plot_design(self, path)
 
     def explain(
         self,
@@ -215,7 +207,7 @@ class Design(Stored):
         Raises
         ------
         SpecError
-            A step or limit out of range, or a design that is not the optimum of its problem.
+            A step or limit out of range, a design that is not of its problem, or not its optimum.
         SolverError
             Time ran out before the problem itself was proven again.
         """

@@ -6,12 +6,13 @@ the same with the array's ragged edges, tiles that fit the SRAM, and partial sum
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from codesign.amounts import METRICS_SHOWN
+from codesign.consistency import check_rows, check_tensor_bits
 from codesign.costs.arithmetic import default_noise
 from codesign.costs.tiling import check_tiles
 from codesign.errors import SpecError
@@ -20,7 +21,6 @@ from codesign.figures import (
     LayerDesign,
     areas_mm2,
     best_tiled_layer,
-    check_rows,
     extrapolations,
     ideal_layer,
     moving_layer,
@@ -73,8 +73,7 @@ class Evaluation(Stored):
     def __post_init__(self) -> None:
         if sorted([*self.metrics, *self.absent]) != sorted(METRICS):
             raise SpecError(f"metrics and absent: each of {', '.join(METRICS)} once, in one of two")
-        if set(self.tensor_bits) != set(self.network.tensors):
-            raise SpecError("tensor_bits: not the tensors of the network")
+        check_tensor_bits(self.network, self.tensor_bits)
         tiled, timed = self.roofline == "tiled", self.accelerator.dram_bits_per_s is not None
         if tiled and self.accelerator.sram_bits is None:
             raise SpecError("accelerator.sram_bits: missing, and tiles need it")
@@ -113,7 +112,7 @@ class Evaluation(Stored):
         """
         from codesign.plots import plot_design
 
-        return plot_design(self, None if path is None else Path(path))
+        return plot_design(self, path)
 
 
 def evaluate(
@@ -144,7 +143,8 @@ def evaluate(
     Raises
     ------
     SpecError
-        Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits.
+        Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits; an
+        unknown roofline, or a sensitivity that lacks a width.
     """
     if roofline not in ROOFLINES:
         raise SpecError(f"roofline must be one of {', '.join(ROOFLINES)}, got {roofline!r}")
@@ -155,39 +155,52 @@ def evaluate(
         )
     given = _all_widths(network, accelerator, widths, output_bits)
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
-    layers = []
-    for layer in network.layers:
-        if layer.moves:
-            tiled = roofline == "tiled"
-            layers.append(moving_layer(network, layer, accelerator, tensor_bits, tiled))
-            continue
-        operand = layer.weight_tensor
-        weight_bits = given[f"weight:{layer.name}"] if operand is None else tensor_bits[operand]
-        _check_runs(layer, accelerator, weight_bits, tensor_bits[layer.input])
-        if roofline == "tiled":
-            check_tiles(layer, accelerator.rows, accelerator.cols, accelerator.engine)
-        price = best_tiled_layer if roofline == "tiled" else ideal_layer
-        layers.append(price(network, layer, accelerator, weight_bits, tensor_bits))
-
-    if sensitivity is not None:
-        results = [f"tensor:{name}" for name in network.outputs]  # their width is no choice
-        check_table(sensitivity, [(t, bits) for t, bits in given.items() if t not in results])
-
-    def noise_of(source: str, bits: int) -> float:
-        if sensitivity is None:
-            return float(default_noise(bits))
-        return float(sensitivity[source][bits])
-
+    layers = tuple(
+        _priced(network, layer, accelerator, given, tensor_bits, roofline == "tiled")
+        for layer in network.layers
+    )
+    noise_of = _noise_of(sensitivity, network, given)
     metrics, absent = totals(network, accelerator, tensor_bits, layers, noise_of)
     return Evaluation(
         network=network,
         accelerator=accelerator,
         roofline=roofline,
         tensor_bits=tensor_bits,
-        layer_designs=tuple(layers),
+        layer_designs=layers,
         metrics=metrics,
         absent=absent,
     )
+
+
+def _priced(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    given: Mapping[str, int],
+    tensor_bits: Mapping[str, int],
+    tiled: bool,
+) -> LayerDesign:
+    """A layer's figures at the widths given."""
+    if layer.moves:
+        return moving_layer(network, layer, accelerator, tensor_bits, tiled)
+    operand = layer.weight_tensor
+    weight_bits = given[f"weight:{layer.name}"] if operand is None else tensor_bits[operand]
+    _check_runs(layer, accelerator, weight_bits, tensor_bits[layer.input])
+    if tiled:
+        check_tiles(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    price = best_tiled_layer if tiled else ideal_layer
+    return price(network, layer, accelerator, weight_bits, tensor_bits)
+
+
+def _noise_of(
+    sensitivity: Sensitivity | None, network: Network, given: Mapping[str, int]
+) -> Callable[[str, int], float]:
+    """Noise of a weight or tensor at a width, from a table that has those given."""
+    if sensitivity is None:
+        return lambda source, bits: float(default_noise(bits))
+    results = [f"tensor:{name}" for name in network.outputs]  # their width is no choice
+    check_table(sensitivity, [(t, bits) for t, bits in given.items() if t not in results])
+    return lambda source, bits: float(sensitivity[source][bits])
 
 
 def _all_widths(

@@ -169,7 +169,7 @@ class Explanation:
         """
         from codesign.plots import plot_explanation
 
-        return plot_explanation(self, None if path is None else Path(path))
+        return plot_explanation(self, path)
 
     def save(self, path: str | Path) -> None:
         """Write the explanation (JSON, ``codesign-explanation/1``), whole or not at all.
@@ -193,21 +193,7 @@ def explain(
 ) -> Explanation:
     """Solve the problem of a proven design again, with one thing changed at a time.
 
-    Parameters
-    ----------
-    step : float
-        Relative size of every change, above 0 and below 1.
-    time_limit_s : float, optional
-        What is not proven by then says so.
-    on_step : callable, optional
-        Told in words what is being solved next.
-
-    Raises
-    ------
-    SpecError
-        A step or limit out of range, a design that is not of its problem, or not its optimum.
-    SolverError
-        Time ran out before the problem itself was proven again.
+    Parameters and errors are those of `Design.explain`.
     """
     if not 0 < step < 1:
         raise SpecError(f"step must be above 0 and below 1, got {step}")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
-PERHAPS_NONE = ("tile", "order", "cycles", "sram_bits", "memory_s", "latency_s", "bound_by")
 Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
@@ -156,19 +155,16 @@ def tiled_layer(
     count *= _passes(accelerator, weight_bits, ifmap_bits)
     compute_s = count / accelerator.clock_hz
     g, k, c, p, images = (int(x) for x in table.tile[row])
-    memory_s, latency_s, roof = _roofline(accelerator, compute_s, traffic)
-    return LayerDesign(
-        name=layer.name,
-        weight_bits=weight_bits,
+    return _row(
+        layer,
+        accelerator,
+        weight_bits,
+        compute_s,
+        traffic,
         tile=Tile(g=g, k=k, c=c, p=p, images=images),
         order=ORDERS[int(table.order[row])],
         cycles=count,
         sram_bits=int(table.need[row] @ operands),
-        dram_bits=traffic,
-        compute_s=compute_s,
-        memory_s=memory_s,
-        latency_s=latency_s,
-        bound_by=roof,
     )
 
 
@@ -216,20 +212,7 @@ def ideal_layer(
     traffic = _traffic(
         network, layer, tensor_bits, layer.weights * weight_bits, layer.ifmap * ifmap_bits, 0
     )
-    memory_s, latency_s, roof = _roofline(accelerator, compute_s, traffic)
-    return LayerDesign(
-        name=layer.name,
-        weight_bits=weight_bits,
-        tile=None,
-        order=None,
-        cycles=None,
-        sram_bits=None,
-        dram_bits=traffic,
-        compute_s=compute_s,
-        memory_s=memory_s,
-        latency_s=latency_s,
-        bound_by=roof,
-    )
+    return _row(layer, accelerator, weight_bits, compute_s, traffic)
 
 
 def moving_layer(
@@ -241,52 +224,8 @@ def moving_layer(
 ) -> LayerDesign:
     """Price a layer that only moves data: what it reads and writes, each once."""
     traffic = _traffic(network, layer, tensor_bits, 0, layer.ifmap * tensor_bits[layer.input], 0)
-    memory_s, latency_s, roof = _roofline(accelerator, 0.0, traffic)
-    return LayerDesign(
-        name=layer.name,
-        weight_bits=None,
-        tile=None,
-        order=None,
-        cycles=0 if tiled else None,
-        sram_bits=0 if tiled else None,
-        dram_bits=traffic,
-        compute_s=0.0,
-        memory_s=memory_s,
-        latency_s=latency_s,
-        bound_by=roof,
-    )
-
-
-def check_rows(network: Network, rows: Sequence[LayerDesign], tiled: bool, timed: bool) -> None:
-    """Refuse rows of figures that are not those of the network, or lack or have what they may not.
-
-    Parameters
-    ----------
-    tiled, timed : bool
-        Whether tiles, and whether latencies, are known.
-
-    Raises
-    ------
-    SpecError
-    """
-    given = [row.name for row in rows]
-    if given != [layer.name for layer in network.layers]:
-        raise SpecError(
-            f"layers: {len(given)} that are not the network's {len(network.layers)}, in its order"
-        )
-    for layer, row in zip(network.layers, rows, strict=True):
-        known = dict.fromkeys(PERHAPS_NONE[:4], tiled) | dict.fromkeys(PERHAPS_NONE[4:], timed)
-        known["weight_bits"] = True
-        if layer.moves:
-            known |= dict.fromkeys(("weight_bits", "tile", "order"), False)
-        for name, there in known.items():
-            if (getattr(row, name) is not None) != there:
-                fault = "not known of this accelerator and roofline"
-                fault = "a layer that only moves data has none" if layer.moves else fault
-                raise SpecError(f"layers ({row.name!r}).{name}: {'missing' if there else fault}")
-        if (row.compute_s == 0) != layer.moves:
-            fault = "must be above 0" if row.compute_s == 0 else "a layer that only moves has none"
-            raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")
+    none = 0 if tiled else None
+    return _row(layer, accelerator, None, 0.0, traffic, cycles=none, sram_bits=none)
 
 
 def utilisation(layer: Layer, priced: LayerDesign, accelerator: Accelerator) -> float | None:
@@ -469,12 +408,35 @@ def _traffic(
     )
 
 
-def _roofline(
-    accelerator: Accelerator, compute_s: float, traffic: Traffic
-) -> tuple[float | None, float | None, Roof | None]:
-    """DRAM time, latency, and the roof that binds, where the DRAM is known."""
-    if accelerator.dram_bits_per_s is None:
-        return None, None, None
-    memory_s = traffic.total / accelerator.dram_bits_per_s
-    latency_s = max(compute_s, memory_s)
-    return memory_s, latency_s, "compute" if compute_s >= memory_s else "memory"
+def _row(
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int | None,
+    compute_s: float,
+    traffic: Traffic,
+    *,
+    tile: Tile | None = None,
+    order: str | None = None,
+    cycles: int | None = None,
+    sram_bits: int | None = None,
+) -> LayerDesign:
+    """A layer's figures, and under which roof they stand where the DRAM is known."""
+    memory_s, latency_s = None, None
+    roof: Roof | None = None
+    if accelerator.dram_bits_per_s is not None:
+        memory_s = traffic.total / accelerator.dram_bits_per_s
+        latency_s = max(compute_s, memory_s)
+        roof = "compute" if compute_s >= memory_s else "memory"
+    return LayerDesign(
+        name=layer.name,
+        weight_bits=weight_bits,
+        tile=tile,
+        order=order,
+        cycles=cycles,
+        sram_bits=sram_bits,
+        dram_bits=traffic,
+        compute_s=compute_s,
+        memory_s=memory_s,
+        latency_s=latency_s,
+        bound_by=roof,
+    )

@@ -175,7 +175,7 @@ class AreaFitResult:
         """
         from codesign.plots import plot_fit
 
-        return plot_fit(self, None if path is None else Path(path))
+        return plot_fit(self, path)
 
 
 class _Solution(NamedTuple):

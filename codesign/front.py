@@ -113,13 +113,25 @@ class Front:
         return dominated_volume(self.values, worst)
 
     def upper(self, limit: float) -> float:
-        """Best first objective reached with the second at most ``limit``; inf if none is known."""
+        """Best first objective reached with the second at most ``limit``; inf if none is known.
+
+        Raises
+        ------
+        SpecError
+            A front of three objectives.
+        """
         self._check_two()
         within = self.values[:, 1] <= limit * (1 + BUDGET_TOLERANCE)
         return float(self.values[within, 0].min(initial=np.inf))
 
     def lower(self, limit: float) -> float:
-        """First objective that no design with the second at most ``limit`` goes below (proven)."""
+        """First objective that no design with the second at most ``limit`` goes below (proven).
+
+        Raises
+        ------
+        SpecError
+            A front of three objectives.
+        """
         self._check_two()
         name = self.objectives[1]
         least = limit / (1 + BUDGET_TOLERANCE)  # limits were kept up to that
@@ -130,7 +142,12 @@ class Front:
     def rates(self) -> Floats:
         """(points − 1,): change of the first objective per unit of the second between neighbours.
 
-        Milliseconds per mm² times 1000, for latency and area: what the next mm² saves.
+        For latency and area in s/mm²: what the next mm² saves.
+
+        Raises
+        ------
+        SpecError
+            A front of three objectives.
         """
         self._check_two()
         steps = np.diff(self.values, axis=0)
@@ -171,7 +188,7 @@ class Front:
         """
         from codesign.plots import plot_front
 
-        return plot_front(self, None if path is None else Path(path))
+        return plot_front(self, path)
 
     def save(self, path: str | Path) -> None:
         """Write `points` as CSV, whole or not at all.

@@ -6,19 +6,24 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from codesign import second_opinion
+from codesign.assignment import Assignment
 from codesign.design import OPTIMAL_GAP, Design, SolverRecord, realise
 from codesign.errors import SolverError
 from codesign.halt import Halt
 from codesign.infeasible import explain
+from codesign.point import Point
 from codesign.problem import Goal, Problem
 from codesign.proving import TIE_BREAKERS, Method, Proven, Prover
 from codesign.search import OnProgress
 from codesign.second_opinion import SolverName
 from codesign.space import Space
+
+Result = TypeVar("Result", Design, Assignment)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def solve(
     InfeasibleError
         No design keeps every budget; names those that clash and what would work.
     SolverError
-        Time ran out before any design was found.
+        Time ran out before any design was found, or the solver failed, or its answer the recheck.
     KeyboardInterrupt
         Interrupted before any design was found, or twice.
     """
@@ -100,41 +105,56 @@ def solve(
     halt = Halt.within(time_limit_s)
     space = Space(problem)
     prover = Prover(space, method=method, rel_gap=rel_gap, halt=halt, solver=solver)
-    with halt.listening():
-        found = prove_first(prover, problem, TIE_BREAKERS, on_progress, started)
-        if found.point is not None:
-            seconds = time.monotonic() - started
-            record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
-            bound, settled = found.first.bound, found.complete
-            design = realise(space, problem, found.point, bound, settled, record)
-    if found.point is None:
-        raise nothing_found(
-            prover, found, of_problem(problem), f"no design found within {time_limit_s} s"
-        )
-    if halt.interrupted:
-        return replace(design, solver=replace(record, interrupted=True))
-    return design
+
+    def realised(found: Proven, point: Point) -> Design:
+        seconds = time.monotonic() - started
+        record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
+        return realise(space, problem, point, found.first.bound, found.complete, record)
+
+    in_time = f"no design found within {time_limit_s} s"
+    return settle(prover, problem, TIE_BREAKERS, realised, in_time, on_progress, started)
 
 
-def of_problem(problem: Problem) -> Goal:
-    """Its objective within its budgets."""
-    return Goal(problem.objective, {str(name): x for name, x in problem.budgets.items()})
-
-
-def prove_first(
+def settle(
     prover: Prover,
     problem: Problem,
     tie_breakers: Iterable[str],
+    realised: Callable[[Proven, Point], Result],
+    in_time: str,
     on_progress: Callable[[Progress], None] | None,
     started: float,
-) -> Proven:
-    """Answer a problem, ties broken, and tell of progress."""
-    goal = of_problem(problem)
-    return prover.answer(
-        tuple(dict.fromkeys((goal.metric, *tie_breakers))),
-        goal.limits,
-        lambda metric: _reporter(on_progress, prover.halt, metric, metric != goal.metric, started),
-    )
+) -> Result:
+    """Answer a problem, ties broken: its result, or raise what there is to say without one.
+
+    Parameters
+    ----------
+    realised : callable
+        Makes the result of what is proven and the point found.
+    in_time : str
+        That nothing was found in time, in words.
+    started : float
+        When the work began, of `time.monotonic`.
+
+    Raises
+    ------
+    InfeasibleError, SolverError, KeyboardInterrupt
+        Nothing keeps every budget; or nothing was found in time, or before an interrupt.
+    """
+    halt, budgets = prover.halt, problem.budgets
+    goal = Goal(problem.objective, {str(name): limit for name, limit in budgets.items()})
+    with halt.listening():
+        found = prover.answer(
+            tuple(dict.fromkeys((goal.metric, *tie_breakers))),
+            goal.limits,
+            lambda metric: _reporter(on_progress, halt, metric, metric != goal.metric, started),
+        )
+        if found.point is not None:
+            result = realised(found, found.point)
+    if found.point is None:
+        raise nothing_found(prover, found, goal, in_time)
+    if halt.interrupted:
+        return replace(result, solver=replace(result.solver, interrupted=True))
+    return result
 
 
 def nothing_found(prover: Prover, found: Proven, goal: Goal, in_time: str) -> BaseException:

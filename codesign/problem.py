@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -244,6 +244,24 @@ class Problem:
         if uniform is not None:
             why = f", which quality {self.quality!r} is measured by"
             check_table(self.sensitivity, [(source, uniform) for source in sources], why)
+
+
+def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[str, ...]:
+    """What a front is between: two or three different metrics.
+
+    Raises
+    ------
+    SpecError
+        Unknown, repeated, too few or too many, at ``where``.
+    """
+    for name in names:
+        if name not in METRICS:
+            known = f"(known: {', '.join(METRICS)})"
+            raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), METRICS)} {known}")
+    if len(set(names)) != len(names) or not 2 <= len(names) <= 3:
+        given = ", ".join(names) or "none"
+        raise SpecError(f"{where}: give two or three different metrics, got {given}")
+    return tuple(names)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ from codesign.formulation import MARGIN
 from codesign.front import Front, Ruled, values_of
 from codesign.halt import Halt
 from codesign.optimum import nothing_found, solver_record
-from codesign.problem import METRICS, Goal, Problem
+from codesign.problem import Goal, Problem, front_objectives
 from codesign.proving import TIE_BREAKERS, Proven, Prover
-from codesign.schema import nearest
 from codesign.space import Space
 from codesign.unexplored import Unexplored
 
@@ -98,7 +97,8 @@ def pareto(
     Raises
     ------
     SpecError
-        Unknown, repeated, too few or too many objectives, or a range that is none.
+        Unknown, repeated, too few or too many objectives, a range that is none, or points, a step
+        or a limit out of range.
     InfeasibleError
         No design keeps every budget and the upper end of every range.
     SolverError
@@ -106,7 +106,7 @@ def pareto(
     KeyboardInterrupt
         Interrupted before any design was found, or twice.
     """
-    names = _check_objectives(objectives)
+    names = front_objectives((objectives,) if isinstance(objectives, str) else objectives)
     if points is not None and points < len(names):
         raise SpecError(f"points: at least {len(names)}, one for each end, got {points}")
     if not 0 <= rel_step < 1:
@@ -313,19 +313,6 @@ class _Survey:
             seconds=time.monotonic() - self.started,
             interrupted=self.halt.interrupted,
         )
-
-
-def _check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
-    names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
-    for name in names:
-        if name not in METRICS:
-            raise SpecError(
-                f"objectives: unknown {name!r}{nearest(str(name), METRICS)} "
-                f"(known: {', '.join(METRICS)})"
-            )
-    if len(set(names)) != len(names) or not 2 <= len(names) <= 3:
-        raise SpecError(f"objectives: give two or three different metrics, got {', '.join(names)}")
-    return names
 
 
 def _check_ranges(ranges: Ranges, names: tuple[str, ...]) -> Ranges:

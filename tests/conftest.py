@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from command_line import TINY
+from study_work import LOG
 
 from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.problem import Problem
+from codesign.problem import Choices, Problem
+from codesign.specs import load_network
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,3 +44,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(import_module("codesign.optimum"), "solve", record)
     return seen
+
+
+@pytest.fixture(scope="session")
+def few_arrays() -> Problem:
+    """ResNet-18 on a few arrays: a second at most, with several options in contention."""
+    return Problem(
+        network=load_network("resnet18"),
+        choices=Choices(rows=(8, 16, 32), cols=(32, 64), pe_weight_bits=(6, 8)),
+        quality="uniform:6",
+        budgets={"area_mm2": 6.0},
+    )
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a study's made-up work notes what it begins."""
+    path = tmp_path / "begun.txt"
+    path.touch()
+    monkeypatch.setenv(LOG, str(path))
+    return path

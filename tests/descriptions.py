@@ -53,6 +53,13 @@ def refusal(load: Callable[[Any], Any], given: Any) -> str:
     return message
 
 
+def fault(load: Callable[[Any], Any], path: Path) -> str:
+    """The same of a file, without the path the line starts with."""
+    message = refusal(load, path)
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
 def written(folder: Path, text: str | bytes, name: str = "given.toml") -> Path:
     """A file with this text."""
     path = folder / name

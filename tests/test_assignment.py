@@ -279,7 +279,7 @@ def test_csv(tmp_path: Path) -> None:
         (("problem", "choices", "tied"), None, "problem.choices.tied: missing"),
         (("problem", "choices", "rows"), [1], "problem.choices.rows: unknown key"),
         (("problem", "clock_hz"), 1e9, "problem.clock_hz: unknown key"),
-        (("tensor_bits", "x"), None, "tensor_bits: not the tensors of the network"),
+        (("tensor_bits", "x"), None, "tensor_bits: 'x' is missing"),
         (("tensor_bits", "x"), 8, "'a'.: its widths are not those of tensor_bits"),
         (("layers",), None, "layers: missing"),
         (("layers",), [], "layers: 0 that are not the network's 2"),

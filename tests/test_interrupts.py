@@ -22,7 +22,7 @@ from test_limits import BLOCK, METHODS, sweep
 from test_solver import market_split
 
 import codesign
-from codesign import Choices, Problem, halt, pareto, second_opinion, solve, solver
+from codesign import Problem, halt, pareto, second_opinion, solve, solver
 from codesign.halt import Halt
 from codesign.search import best_bound, widths
 from codesign.solver import minimise
@@ -38,17 +38,6 @@ def heard() -> Iterator[None]:
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     assert signal.signal(signal.SIGINT, usual) is signal.default_int_handler
-
-
-@pytest.fixture(scope="module")
-def problem() -> Problem:
-    """ResNet-18 on a few arrays: a second at most, with several options in contention."""
-    return Problem(
-        network=codesign.load_network("resnet18"),
-        choices=Choices(rows=(8, 16, 32), cols=(32, 64), pe_weight_bits=(6, 8)),
-        quality="uniform:6",
-        budgets={"area_mm2": 6.0},
-    )
 
 
 def press(*_: object) -> None:
@@ -119,41 +108,41 @@ def test_interrupted_at_any_progress(seed: int, method: Any) -> None:
     assert number or method == "whole"
 
 
-def test_a_front_interrupted_at_its_progress(problem: Problem) -> None:
-    front = pareto(problem, points=6, on_progress=at_call(1))
+def test_a_front_interrupted_at_its_progress(few_arrays: Problem) -> None:
+    front = pareto(few_arrays, points=6, on_progress=at_call(1))
     assert front.interrupted
     assert not front.complete
     assert 2 <= len(front) < 6
     assert all(design.proof.status == "optimal" for design in front.designs)
 
 
-def test_a_second_interrupt_is_raised(problem: Problem) -> None:
+def test_a_second_interrupt_is_raised(few_arrays: Problem) -> None:
     def always(_: Any) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        solve(problem, on_progress=always)
+        solve(few_arrays, on_progress=always)
 
 
-def test_another_error_of_the_callback_comes_through(problem: Problem) -> None:
+def test_another_error_of_the_callback_comes_through(few_arrays: Problem) -> None:
     def broken(_: Any) -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        solve(problem, on_progress=broken)
+        solve(few_arrays, on_progress=broken)
 
 
 # --- whose Ctrl-C it is -------------------------------------------------------------------------
 
 
 def test_a_handler_of_somebody_else_stays(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch
+    few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = []
     signal.signal(signal.SIGINT, lambda *_: heard.append(True))
     monkeypatch.setattr(best_bound.Search, "_open_shape", pressing(best_bound.Search._open_shape))
     try:
-        design = solve(problem)
+        design = solve(few_arrays)
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     assert heard
@@ -171,9 +160,9 @@ def pressing(method: Callable[..., Any]) -> Callable[..., Any]:
     return pressed
 
 
-def test_a_solve_in_another_thread_hears_nothing(problem: Problem) -> None:
+def test_a_solve_in_another_thread_hears_nothing(few_arrays: Problem) -> None:
     found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(solve(problem)))
+    thread = threading.Thread(target=lambda: found.append(solve(few_arrays)))
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         press()
@@ -182,22 +171,22 @@ def test_a_solve_in_another_thread_hears_nothing(problem: Problem) -> None:
 
 
 def test_of_another_solver_only_what_it_was_at_is_lost(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch
+    few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("codesign.second_opinion.installed", lambda solver: True)
     monkeypatch.setattr("codesign.second_opinion._by_pyomo", interrupted)
-    design = solve(problem, solver="scip")
+    design = solve(few_arrays, solver="scip")
     assert design.solver.interrupted
-    assert design.proof.bound <= solve(problem).proof.objective <= design.proof.objective
+    assert design.proof.bound <= solve(few_arrays).proof.objective <= design.proof.objective
     with pytest.raises(KeyboardInterrupt):
         second_opinion.minimise(pyo.ConcreteModel(), solver="scip")
 
 
 def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch
+    few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pyomo's part of it looks at no halt: a flag alone would wait for the solver's end."""
     beyond = []
@@ -208,7 +197,7 @@ def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
 
     monkeypatch.setattr("codesign.second_opinion.installed", lambda solver: True)
     monkeypatch.setattr("codesign.second_opinion._by_pyomo", pressed)
-    assert solve(problem, solver="scip").solver.interrupted
+    assert solve(few_arrays, solver="scip").solver.interrupted
     assert beyond == []
 
 
@@ -219,19 +208,19 @@ def test_an_interrupt_that_scip_heard_is_one() -> None:
         second_opinion._outcome(pyo.ConcreteModel(), "scip", results)
 
 
-def test_explain_lets_it_through(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
-    design = solve(problem)
+def test_explain_lets_it_through(few_arrays: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    design = solve(few_arrays)
     monkeypatch.setattr("codesign.dual.Dual._ask", press)
     with pytest.raises(KeyboardInterrupt):
         design.explain()
 
 
 def test_certify_leaves_the_rest_to_the_solver(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch
+    few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from codesign import certifying
 
-    design = solve(problem)
+    design = solve(few_arrays)
     whole = certifying.certify(design)
     assert whole.trusted == []
     closes = pressing(certifying._Certifier._closes)
@@ -317,13 +306,13 @@ def test_an_error_in_the_thread_of_highs_comes_through(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("front", [None, {"objectives": ["latency_s", "area_mm2"], "points": 3}])
 def test_a_study_takes_no_interrupted_answer(
-    front: Any, problem: Problem, monkeypatch: pytest.MonkeyPatch
+    front: Any, few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     solves = best_bound.Search._open_shape
     monkeypatch.setattr(best_bound.Search, "_open_shape", pressed_after(solves))
     asked = {"front": front, "method": "search", "time_limit_s": None, "rel_gap": 1e-6}
     with pytest.raises(KeyboardInterrupt):
-        Serial().submit(answering._solved if front is None else answering._front, problem, asked)
+        Serial().submit(answering._solved if front is None else answering._front, few_arrays, asked)
 
 
 def pressed_after(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,19 +16,8 @@ from codesign.units import UM2_PER_MM2
 
 
 @pytest.fixture(scope="module")
-def problem() -> Problem:
-    """ResNet-18 on a few arrays: a second at most, with several options in contention."""
-    return Problem(
-        network=codesign.load_network("resnet18"),
-        choices=Choices(rows=(8, 16, 32), cols=(32, 64), pe_weight_bits=(6, 8)),
-        quality="uniform:6",
-        budgets={"area_mm2": 6.0},
-    )
-
-
-@pytest.fixture(scope="module")
-def optimal(problem: Problem) -> Design:
-    return codesign.solve(problem)
+def optimal(few_arrays: Problem) -> Design:
+    return codesign.solve(few_arrays)
 
 
 def test_proof_of_an_optimal_design(optimal: Design) -> None:
@@ -43,26 +32,26 @@ def test_proof_of_an_optimal_design(optimal: Design) -> None:
     assert sum(optimal.area_breakdown_mm2.values()) == pytest.approx(optimal.metrics["area_mm2"])
 
 
-def test_coarse_gap_is_reported_as_it_is(problem: Problem, optimal: Design) -> None:
-    coarse = codesign.solve(problem, rel_gap=0.2)
+def test_coarse_gap_is_reported_as_it_is(few_arrays: Problem, optimal: Design) -> None:
+    coarse = codesign.solve(few_arrays, rel_gap=0.2)
     assert coarse.proof.gap <= 0.2
     assert coarse.proof.bound <= optimal.metrics["latency_s"] * (1 + 1e-9)
     assert coarse.metrics["latency_s"] >= optimal.metrics["latency_s"] * (1 - 1e-9)
     assert coarse.proof.status == ("optimal" if coarse.proof.gap <= 1e-6 else "feasible")
 
 
-def test_out_of_time_before_any_design(problem: Problem) -> None:
+def test_out_of_time_before_any_design(few_arrays: Problem) -> None:
     with pytest.raises(codesign.SolverError, match="no design found within"):
-        codesign.solve(problem, time_limit_s=1e-9)
+        codesign.solve(few_arrays, time_limit_s=1e-9)
 
 
 def test_out_of_time_with_a_design(
-    problem: Problem, optimal: Design, monkeypatch: pytest.MonkeyPatch
+    few_arrays: Problem, optimal: Design, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock jumps once the first option is taken up: a design, an honest gap, no proof."""
     clock = jumping_clock(monkeypatch)
     monkeypatch.setattr(best_bound.Search, "solve_restricted", lambda *_: next(clock))
-    design = codesign.solve(problem, time_limit_s=1000.0)
+    design = codesign.solve(few_arrays, time_limit_s=1000.0)
     assert design.proof.status == "feasible"
     assert design.proof.gap > 1e-6
     assert not design.proof.ties_broken
@@ -79,9 +68,9 @@ def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
         yield -math.inf
 
 
-def test_progress_tells_a_shrinking_gap(problem: Problem) -> None:
+def test_progress_tells_a_shrinking_gap(few_arrays: Problem) -> None:
     seen: list[Progress] = []
-    design = codesign.solve(problem, on_progress=seen.append)
+    design = codesign.solve(few_arrays, on_progress=seen.append)
     latency = [p for p in seen if p.metric == "latency_s" and p.best is not None]
     assert latency
     assert all(p.bound <= design.metrics["latency_s"] * (1 + 1e-9) for p in latency)
@@ -92,15 +81,15 @@ def test_progress_tells_a_shrinking_gap(problem: Problem) -> None:
 @pytest.mark.parametrize(
     "options", [{"rel_gap": -1.0}, {"rel_gap": 1.0}, {"time_limit_s": 0.0}, {"method": "magic"}]
 )
-def test_bad_options_are_refused(problem: Problem, options: dict) -> None:
+def test_bad_options_are_refused(few_arrays: Problem, options: dict) -> None:
     with pytest.raises(codesign.SpecError):
-        codesign.solve(problem, **options)
+        codesign.solve(few_arrays, **options)
 
 
-def test_extrapolation_is_noted(problem: Problem, optimal: Design) -> None:
+def test_extrapolation_is_noted(few_arrays: Problem, optimal: Design) -> None:
     assert optimal.notes == ()  # 6 to 8 bit PEs lie within 4 × 4 to 32 × 32 bit
     narrow = Problem(
-        network=problem.network,
+        network=few_arrays.network,
         choices=Choices(rows=(16,), cols=(16,), weight_bits=(2,), activation_bits=(2,)),
     )
     (note,) = codesign.solve(narrow).notes
@@ -109,11 +98,11 @@ def test_extrapolation_is_noted(problem: Problem, optimal: Design) -> None:
     assert "244.5" in note
 
 
-def test_area_overhead_counts_the_array_only(problem: Problem) -> None:
+def test_area_overhead_counts_the_array_only(few_arrays: Problem) -> None:
     plain, doubled = (
         codesign.solve(
             Problem(
-                network=problem.network,
+                network=few_arrays.network,
                 choices=Choices(rows=(16,), cols=(16,), weight_bits=(8,), activation_bits=(8,)),
                 objective="area_mm2",
                 area_overhead=overhead,

@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 from command_line import TINY as TINY_TOML
 from study_work import (
-    LOG,
     TINY,
     areas,
     finished,
@@ -49,15 +48,6 @@ REST = ((0o600, False), (0o400, True))
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "results.sqlite"
-
-
-@pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where made-up work notes what it begins."""
-    path = tmp_path / "begun.txt"
-    path.touch()
-    monkeypatch.setenv(LOG, str(path))
-    return path
 
 
 def assert_each_cell_once(store: Path, cells: int, known: dict[str, tuple[Any, ...]]) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from command_line import TINY as TINY_TOML
 from study_work import (
-    LOG,
     SECONDS,
     SMALL,
     TINY,
@@ -48,15 +47,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "results.sqlite"
-
-
-@pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where made-up work notes what it begins."""
-    path = tmp_path / "begun.txt"
-    path.touch()
-    monkeypatch.setenv(LOG, str(path))
-    return path
 
 
 def statuses(store: Path) -> Counter[str]:

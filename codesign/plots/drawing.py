@@ -40,8 +40,9 @@ STYLE = {
 }
 
 
-def drawn(draw: Callable[[], Figure], path: Path | None) -> Figure:
+def drawn(draw: Callable[[], Figure], path: str | Path | None) -> Figure:
     """Draw in our style, and save where a path is given."""
+    path = None if path is None else Path(path)
     suffix = ".png" if path is None else path.suffix.lower()
     if suffix not in NO_DATE:
         raise SpecError(f"{path}: unknown picture format; end the name in .png, .pdf or .svg")

@@ -13,7 +13,7 @@ from codesign.plots.drawing import RIM, Figure, Look, drawn, head, plain, scale,
 LEAST_ERROR = 0.1  # percent: an axis of errors shows at least this much
 
 
-def plot_fit(fit: AreaFitResult, path: Path | None) -> Figure:
+def plot_fit(fit: AreaFitResult, path: str | Path | None) -> Figure:
     """Draw measured and fitted areas (µm²), and under them the relative errors (%).
 
     With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.

@@ -30,7 +30,7 @@ KNEE: Look = {"marker": "o", "s": 200, "facecolor": "none", "edgecolor": "black"
 Mask = npt.NDArray[np.bool_]
 
 
-def plot_front(front: Front, path: Path | None) -> Figure:
+def plot_front(front: Front, path: str | Path | None) -> Figure:
     """Draw a front in the units people write.
 
     Two objectives: the points over the region in which undiscovered ones may lie; what the next

@@ -40,7 +40,7 @@ class Axis:
 
 def plot_study(
     results: pd.DataFrame | str | Path,
-    path: Path | None = None,
+    path: str | Path | None = None,
     *,
     x: str | None = None,
     y: str | None = None,

@@ -215,7 +215,7 @@ class Study:
         """
         from codesign.plots import plot_study
 
-        return plot_study(self.results(store), None if path is None else Path(path), **how)
+        return plot_study(self.results(store), path, **how)
 
     def _enrol(self, store: Store) -> list[tuple[str, str]]:
         asker, statuses = Asker(self.front), list[tuple[str, str]]()

@@ -9,7 +9,7 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.options import OBJECTIVES
-from codesign.problem import METRICS
+from codesign.problem import front_objectives
 from codesign.schema import nearest
 from codesign.text_files import read_toml
 
@@ -97,15 +97,8 @@ def front_terms(front: Mapping[str, Any], grid: Mapping[str, Any]) -> dict[str, 
     objectives = front.get("objectives", FRONT_OBJECTIVES)
     if not isinstance(objectives, list | tuple):
         raise SpecError("front.objectives: give a list of metrics")
-    objectives = [OBJECTIVES.get(str(word), word) for word in objectives]
-    for metric in objectives:
-        if metric not in METRICS:
-            raise SpecError(
-                f"front.objectives: unknown {metric!r}{nearest(str(metric), METRICS)} "
-                f"(known: {', '.join(METRICS)})"
-            )
-    if len(set(objectives)) != len(objectives) or not 2 <= len(objectives) <= 3:
-        raise SpecError("front.objectives: give two or three different metrics")
+    words = [OBJECTIVES.get(str(word), word) for word in objectives]
+    objectives = list(front_objectives(words, "front.objectives"))
     points = front.get("points", FRONT_POINTS)
     points = None if points == "all" else points
     if points is not None and (
