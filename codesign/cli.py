@@ -337,9 +337,10 @@ def _explained(given: dict[str, Any], minimize: str) -> Iterator[None]:
         yield
     except InfeasibleError as error:
         found = error
-        if "noise" in error.clashing and flags.quality_is_default({**given, "minimize": minimize}):
+        clashing = {name for clash in (error.clashing, *error.further) for name in clash}
+        if "noise" in clashing and flags.quality_is_default({**given, "minimize": minimize}):
             default = f"the limit on noise is the default --quality {QUALITY}"
-            found = InfeasibleError(f"{error}; {default}", error.clashing)
+            found = InfeasibleError(f"{error}; {default}", error.clashing, error.further)
         if given.get("json"):
             print_json(found.to_dict())
         raise found from None

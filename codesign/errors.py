@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+Clash = dict[str, tuple[float, float, float | None]]  # see `InfeasibleError`
 
 MOST_SHOWN = 2000  # characters of a message, which may repeat what a file holds
 
@@ -37,19 +40,26 @@ class InfeasibleError(CodesignError):
         unit: the limit given, the smallest value any design reaches with no other budget, and the
         smallest value that would make the problem feasible while the other budgets stay as they
         are (None where no value would).
+    further : tuple of dict
+        Where the budgets outside ``clashing`` cannot be kept either: the same of a set of these,
+        with those before left aside; and so on.
     """
 
     def __init__(
-        self, message: str, clashing: dict[str, tuple[float, float, float | None]] | None = None
+        self, message: str, clashing: Clash | None = None, further: Sequence[Clash] = ()
     ) -> None:
         super().__init__(message)
-        self.clashing = clashing or {}
+        self.clashing, self.further = clashing or {}, tuple(further)
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation for a program: JSON, format ``codesign-infeasible/1``."""
         keys = ("limit", "alone", "needed")
-        budgets = {name: dict(zip(keys, x, strict=True)) for name, x in self.clashing.items()}
-        return {"format": "codesign-infeasible/1", "message": str(self), "clashing": budgets}
+        first, *others = (
+            {name: dict(zip(keys, x, strict=True)) for name, x in clash.items()}
+            for clash in (self.clashing, *self.further)
+        )
+        content = {"format": "codesign-infeasible/1", "message": str(self)}
+        return {**content, "clashing": first, "further": others}
 
 
 class SolverError(CodesignError):

@@ -6,26 +6,27 @@ one thing changed, each to a proven optimum of its own.
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from codesign.checking import check_content
 from codesign.design import OPTIMAL_GAP, Design, hardware_of
 from codesign.errors import SolverError, SpecError
 from codesign.halt import Halt, OutOfTime
 from codesign.hardware import Hardware
-from codesign.point import Point, least_sram, price
-from codesign.proving import Prover
+from codesign.point import Point, price
+from codesign.proving import TIE_BREAKERS, Prover
 from codesign.search import CLOSED
 from codesign.space import Space
 from codesign.text_files import write_json
-from codesign.units import UM2_PER_MM2
 
 if TYPE_CHECKING:
     from codesign.plots import Figure
@@ -93,7 +94,7 @@ class RunnerUp:
         least.
     hardware : Hardware or None
         None: no such design keeps every budget. Its SRAM is the least its tiles fit in, or what
-        was asked for.
+        was asked for; of equal designs it is that of least area, then least noise.
     metrics : mapping of str to float
         Empty without hardware.
     loss : float or None
@@ -198,6 +199,7 @@ def explain(
     if not 0 < step < 1:
         raise SpecError(f"step must be above 0 and below 1, got {step}")
     started = time.monotonic()
+    _check_figures(design)
     try:
         question = _Question(design, step, Halt.within(time_limit_s), on_step)
     except OutOfTime:
@@ -208,6 +210,20 @@ def explain(
     sensitivities = (*question.of_budgets(), *question.of_rates())
     runner_ups = tuple(question.runner_ups())
     return Explanation(design, step, sensitivities, runner_ups, time.monotonic() - started)
+
+
+def _check_figures(design: Design) -> None:
+    """Refuse a design that is not one of its problem, down to each layer's figures.
+
+    Raises
+    ------
+    SpecError
+    """
+    from codesign.design_file import to_dict
+
+    report = check_content(json.loads(json.dumps(to_dict(design))), "design")
+    if not report.holds:
+        raise SpecError(f"the design does not hold: {report.findings[0]}; solve it again")
 
 
 class _Question:
@@ -260,7 +276,7 @@ class _Question:
         found = [
             self._without("array", other_array),
             self._without("PE widths", other_pes),
-            self._without("less SRAM", np.ones(len(space), dtype=bool), math.floor(least)),
+            self._without("less SRAM", np.ones(len(space), dtype=bool), (0, math.floor(least))),
         ]
         if "area_mm2" in self.limits and self.metric != "area_mm2":
             found.append(self._with_more_sram(math.ceil(most)))
@@ -305,45 +321,38 @@ class _Question:
         change = point.metrics[self.metric] - self.optimum
         return 0.0 if abs(change) <= 2 * CLOSED * self.optimum else change
 
-    def _without(self, change: Change, kept: Bools, most_sram_bits: float = math.inf) -> RunnerUp:
-        """The best design of the options kept, within some SRAM."""
-        part = self.prover.part(kept, most_sram_bits)
+    def _without(
+        self, change: Change, kept: Bools, sram_bits: tuple[float, float] = (0.0, math.inf)
+    ) -> RunnerUp:
+        """The best design of the options kept, with an SRAM in a range; ties broken as ever."""
+        part = self.prover.part(kept, *sram_bits)
+        metrics = tuple(dict.fromkeys((self.metric, *TIE_BREAKERS)))
         try:
-            point = self._best(part, self.limits, f"another design: {change}")
+            point = self._best(part, self.limits, f"another design: {change}", metrics)
         except OutOfTime:
             return RunnerUp(change, None, {}, None, proven=False)
         if point is None:
             return RunnerUp(change, None, {}, None)
-        reached = {**self.limits, self.metric: point.metrics[self.metric]}
-        space = _space_of(part)
-        point = least_sram(space, point, reached)
-        return RunnerUp(change, hardware_of(space, point), point.metrics, self._change(point))
+        hardware = hardware_of(_space_of(part), point)
+        return RunnerUp(change, hardware, point.metrics, self._change(point))
 
     def _with_more_sram(self, sram_bits: int) -> RunnerUp:
-        """The best design with at least so much SRAM.
-
-        A design may leave SRAM empty, so these are the designs of all options whose area budget
-        has room for that much.
-        """
+        """The best design with at least so much SRAM, of which it may leave some empty."""
         space = _space_of(self.prover)
         room = space.sram_bits_within(np.arange(len(space)), self.limits["area_mm2"])
-        found = self._without("more SRAM", room >= sram_bits)
-        if found.hardware is None:
-            return found
-        hardware = found.hardware
-        more = max(sram_bits - hardware.sram_bits, 0)
-        slope = self.problem.technology.sram_area_um2.slope
-        area_mm2 = found.metrics["area_mm2"] + slope * more / UM2_PER_MM2
-        return replace(
-            found,
-            hardware=replace(hardware, sram_bits=hardware.sram_bits + more),
-            metrics={**found.metrics, "area_mm2": area_mm2},
-        )
+        return self._without("more SRAM", room >= sram_bits, (sram_bits, math.inf))
 
-    def _best(self, prover: Prover, limits: Mapping[str, float], words: str) -> Point | None:
+    def _best(
+        self,
+        prover: Prover,
+        limits: Mapping[str, float],
+        words: str,
+        metrics: Sequence[str] = (),
+    ) -> Point | None:
+        """The best design by these metrics in turn; by the objective alone where none is said."""
         if self.on_step is not None:
             self.on_step(words)
-        found = prover.answer((self.metric,), limits)
+        found = prover.answer(metrics or (self.metric,), limits)
         if not found.complete:
             raise OutOfTime
         return found.point
@@ -355,14 +364,8 @@ def _space_of(prover: Prover) -> Space:
 
 
 def _point_of(space: Space, design: Design) -> Point:
-    """The design as a point of its problem's space.
-
-    Raises
-    ------
-    SpecError
-        The space has no such hardware or widths, or prices them otherwise.
-    """
-    wanted, metrics = design.hardware, design.metrics
+    """The design, which holds, as a point of its problem's space."""
+    wanted = design.hardware
     options = np.flatnonzero(
         (space.rows == wanted.rows)
         & (space.cols == wanted.cols)
@@ -371,15 +374,8 @@ def _point_of(space: Space, design: Design) -> Point:
     )
     index = {int(bits): i for i, bits in enumerate(space.widths)}
     widths = design.widths
-    variable_width = [index.get(widths[members[0]], -1) for members in space.variables]
-    weight = [
-        index.get(row.weight_bits or int(space.widths[0]), -1) for row in design.layer_designs
-    ]
-    point = None
-    if len(options) and min(*variable_width, *weight) >= 0:
-        point = price(space, int(options[0]), variable_width, weight, wanted.sram_bits)
-    if point is None or any(
-        not math.isclose(point.metrics[name], metrics[name], rel_tol=1e-6) for name in metrics
-    ):
-        raise SpecError("the design's figures are not those of its problem; solve it again")
+    variable_width = [index[widths[members[0]]] for members in space.variables]
+    weight = [index[row.weight_bits or int(space.widths[0])] for row in design.layer_designs]
+    point = price(space, int(options[0]), variable_width, weight, wanted.sram_bits)
+    assert point is not None
     return point

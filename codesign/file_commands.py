@@ -48,14 +48,19 @@ def explain(**given: Any) -> int:
 
     \b
     Exit codes: 0 every figure proven     4 some left open for want of time
-                2 bad input, or not the optimum of its problem
+                2 bad input, a file that check says is wrong, or not the optimum of its problem
                 5 not even that proven in time
     """
+    from codesign.checking import check as check_file
     from codesign.design import Design
+    from codesign.errors import SpecError
     from codesign.explain_report import explanation_parts
 
     flags.check_files(given)
     design = Design.load(given["design"])
+    report = check_file(given["design"])
+    if not report.holds:
+        raise SpecError(f"{given['design']}: {report.findings[0]}; codesign check tells all")
     with watched(given, "step_line") as on_step:
         found = design.explain(
             step=given["step"], time_limit_s=given["time_limit_s"], on_step=on_step

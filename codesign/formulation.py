@@ -78,7 +78,7 @@ def build(
     with PauseGC():
         model = pyo.ConcreteModel()
         costs = _Costs(space, candidates, goal, margin)
-        _declare(model, space, candidates)
+        _declare(model, costs)
         check_time()
         _choose_hardware(model, costs)
         check_time()
@@ -141,7 +141,8 @@ class _Costs:
             metric: self._reference(metric) / ROW_SCALE for metric in {goal.metric, *goal.limits}
         }
         needs = np.concatenate([layer.need for layer in candidates.layers])
-        self.sram_unit = max(float(needs.max(initial=1.0)), 1.0) / ROW_SCALE
+        most = max(float(needs.max(initial=1.0)), space.least_sram_bits, 1.0)
+        self.sram_unit = most / ROW_SCALE
 
     def _reference(self, metric: str) -> float:
         """The value of a metric that becomes 1,000 in the model."""
@@ -236,7 +237,8 @@ def _linear(
     )
 
 
-def _declare(model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates) -> None:
+def _declare(model: pyo.ConcreteModel, costs: _Costs) -> None:
+    space, candidates = costs.space, costs.candidates
     model.HARDWARE = pyo.RangeSet(0, len(candidates.options) - 1)
     model.LAYERS = pyo.RangeSet(0, len(candidates.layers) - 1)
     model.WIDTH_VARIABLES = pyo.RangeSet(0, len(space.variables) - 1)
@@ -249,7 +251,7 @@ def _declare(model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates
     model.build = pyo.Var(model.HARDWARE, domain=pyo.Binary)
     model.run = pyo.Var(model.RUNS, domain=pyo.Binary)
     model.width = pyo.Var(model.WIDTHS, domain=pyo.Binary)
-    model.sram = pyo.Var(domain=pyo.NonNegativeReals)
+    model.sram = pyo.Var(bounds=(space.least_sram_bits / costs.sram_unit, None))
 
 
 def _choose_hardware(model: pyo.ConcreteModel, costs: _Costs) -> None:

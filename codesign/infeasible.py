@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from codesign.amounts import METRICS_SHOWN, Shown, enough
-from codesign.errors import InfeasibleError
+from codesign.errors import Clash, InfeasibleError, SolverError
 from codesign.halt import OutOfTime
 from codesign.problem import Goal
 from codesign.search import Effort, Inquiry, Proof, prove
 
 
 def explain(inquiry: Inquiry) -> InfeasibleError:
-    """Find a minimal set of budgets that clash, and for each the smallest value that would do.
+    """Find minimal sets of budgets that clash, and for each budget the least that would do.
 
-    The set is found by leaving out one budget after the other and keeping out those without which
+    A set is found by leaving out one budget after the other and keeping out those without which
     the rest still clashes. For each budget of the set two least values are proven: with no other
-    budget at all, and with the other budgets as they are.
+    budget at all, and with the other budgets as they are. The budgets outside the set may clash on
+    their own: then they have a set too, and so on.
+
+    Raises
+    ------
+    SolverError
+        A least value that does is within the budget: the solver was wrong somewhere.
     """
     try:
         return _explain(inquiry)
@@ -30,25 +36,42 @@ def explain(inquiry: Inquiry) -> InfeasibleError:
 
 
 def _explain(inquiry: Inquiry) -> InfeasibleError:
-    limits = inquiry.goal.limits
+    left = dict(inquiry.goal.limits)
+    clashes: list[Clash] = []
+    while left and (not clashes or not _feasible(inquiry, left)):
+        clash = _clash(inquiry, left)
+        if not clash:
+            break
+        clashes.append(clash)
+        left = {name: limit for name, limit in left.items() if name not in clash}
+    if not clashes:
+        return InfeasibleError(
+            "no design at all: with these pins and PE widths some layer cannot run; "
+            "offer wider PEs or allow precision 'multi-pass'"
+        )
+    return InfeasibleError(_message(clashes), clashes[0], clashes[1:])
+
+
+def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:
+    """A minimal set of those limits, which no design keeps together; none where there is none."""
     clash = dict(limits)
     for metric in limits:
         rest = {name: limit for name, limit in clash.items() if name != metric}
         if not _feasible(inquiry, rest):
             clash = rest
-    if not clash:
-        return InfeasibleError(
-            "no design at all: with these pins and PE widths some layer cannot run; "
-            "offer wider PEs or allow precision 'multi-pass'"
-        )
-    found: dict[str, tuple[float, float, float | None]] = {}
+    found: Clash = {}
     for metric, limit in clash.items():
         alone = _least(inquiry, metric, {})
         assert alone is not None  # each budget by itself only fails for its own limit
         others = {name: value for name, value in limits.items() if name != metric}
         needed = alone if not others else _least(inquiry, metric, others)
+        if needed is not None and needed <= limit:
+            raise SolverError(
+                f"recheck failed: {metric} of {needed!r} keeps every budget, but with a budget of "
+                f"{limit!r} the solver called the problem infeasible; please report it"
+            )
         found[metric] = (limit, alone, needed)
-    return InfeasibleError(_message(found), found)
+    return found
 
 
 def _least(inquiry: Inquiry, metric: str, limits: Mapping[str, float]) -> float | None:
@@ -80,7 +103,15 @@ def _ask(inquiry: Inquiry, goal: Goal, any_design: bool = False) -> Proof:
     return proof
 
 
-def _message(found: Mapping[str, tuple[float, float, float | None]]) -> str:
+def _message(clashes: Sequence[Clash]) -> str:
+    """What clashes, in one sentence; each set after the first by itself."""
+    first, *others = map(_words, clashes)
+    if others:
+        return "; and even without these: ".join([f"infeasible: {first}", *others])
+    return f"infeasible: {first}"
+
+
+def _words(found: Clash) -> str:
     parts = []
     for metric, (limit, alone, needed) in found.items():
         shown = METRICS_SHOWN[metric]
@@ -94,5 +125,5 @@ def _message(found: Mapping[str, tuple[float, float, float | None]]) -> str:
             text += "no value is enough" if needed is None else f"at least {least(needed)}"
         parts.append(text + ")")
     if len(parts) == 1:
-        return f"infeasible: no design keeps {parts[0]}"
-    return "infeasible: these budgets clash: " + "; ".join(parts)
+        return f"no design keeps {parts[0]}"
+    return "these budgets clash: " + "; ".join(parts)

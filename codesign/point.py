@@ -26,7 +26,7 @@ class Point:
     variable_width, weight : tuple of int
         Indices into the space's width list: of each width variable, of each layer's weight operand.
     sram_bits : int
-        The least capacity its tilings fit in.
+        The least capacity its tilings fit in, or the least of the space.
     tiling : tuple of int
         Row of each layer's chosen tiling in its staircase's table.
     metrics : mapping of str to float
@@ -52,7 +52,7 @@ def price(
     network, widths = problem.network, space.widths
     shape = int(space.shape_of[option])
     factor = space.option_precision_factor(np.array([option]))[0]
-    tilings, need = [], 0.0
+    tilings, need = [], space.least_sram_bits
     totals = {"latency_s": 0.0, "dram_bits": 0.0, "model_bits": 0.0, "bops": 0.0, "noise": 0.0}
     for i, layer in enumerate(network.layers):
         w, a = int(weight[i]), int(variable_width[space.tensor_index[layer.input]])

@@ -96,17 +96,25 @@ class Prover:
         self.prove = prove_whole if method == "whole" else prove
         self.rel_gap = rel_gap
 
-    def part(self, kept: npt.NDArray[np.bool_], most_sram_bits: float = math.inf) -> Prover:
-        """A prover over part of the space: of the hardware options those kept, within some SRAM.
+    def part(
+        self,
+        kept: npt.NDArray[np.bool_],
+        least_sram_bits: float = 0.0,
+        most_sram_bits: float = math.inf,
+    ) -> Prover:
+        """A prover over part of the space: of the hardware options those kept, in a range of SRAM.
 
         It starts from what is known of the whole; what it finds stays its own.
         """
         assert isinstance(self.space, Space)  # widths alone have no parts
         made = copy(self)
-        made.space = self.space.capped(most_sram_bits)
+        made.space = self.space.with_sram(least_sram_bits, most_sram_bits)
         made.open = self.open & kept
         made.memory = self.memory.within(
-            lambda point: bool(made.open[point.option]) and point.sram_bits <= most_sram_bits
+            lambda point: (
+                bool(made.open[point.option])
+                and least_sram_bits <= point.sram_bits <= most_sram_bits
+            )
         )
         return made
 

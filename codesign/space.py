@@ -97,10 +97,11 @@ class Space(WidthSpace):
         self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
         self._least_need: dict[int, Floats] = {}
 
-    def capped(self, most_sram_bits: float) -> Space:
-        """The same space with at most so much SRAM; shares all tables."""
+    def with_sram(self, least_bits: float, most_bits: float) -> Space:
+        """The same space with SRAMs of at least and at most so many bits; shares all tables."""
         made = copy(self)
-        made.most_sram_bits = min(self.most_sram_bits, most_sram_bits)
+        made.least_sram_bits = max(self.least_sram_bits, least_bits)
+        made.most_sram_bits = min(self.most_sram_bits, most_bits)
         return made
 
     def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> Space:

@@ -190,7 +190,15 @@ FENCED = {
     "onnx": {"onnx", "onnx.attention", "onnx.file", "onnx.folding", "onnx.shapes", "onnx.weights"},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
-CHECK_MAY_IMPORT = {"__future__", "bisect", "codesign", "collections", "dataclasses", "fractions"}
+CHECK_MAY_IMPORT = {
+    "__future__",
+    "bisect",
+    "codesign",
+    "collections",
+    "dataclasses",
+    "fractions",
+    "heapq",
+}
 CHECK_MAY_IMPORT |= {"functools", "itertools", "math", "operator", "pathlib", "typing"}
 CHECK_MAY_USE = {"errors", "text_files"}  # of this package
 

@@ -12,7 +12,7 @@ from random_assignments import TIES, best, random_case, within
 
 import codesign
 from codesign import Assignment, Choices, Layer, Network, Problem, halt
-from codesign.errors import InfeasibleError, SolverError, SpecError
+from codesign.errors import Clash, InfeasibleError, SolverError, SpecError
 from codesign.search import widths as search_of_widths
 
 SEEDS = range(300)
@@ -46,11 +46,19 @@ def test_optimum_is_that_of_plain_enumeration(seed: int, monkeypatch: pytest.Mon
 
 def check_reasons(case, error: InfeasibleError) -> None:
     """The budgets named clash, none of them is idle, and each amount named is enough."""
-    budgets = case.problem.budgets
-    clash = {name: budgets[name] for name in error.clashing}
+    budgets = dict(case.problem.budgets)
+    for clashing in (error.clashing, *error.further):
+        check_clash(case, clashing, budgets)
+        budgets = {name: limit for name, limit in budgets.items() if name not in clashing}
+    assert within(case.all, budgets)
+
+
+def check_clash(case, clashing: Clash, budgets: dict[str, float]) -> None:
+    """The same of one set of these budgets."""
+    clash = {name: budgets[name] for name in clashing}
     assert clash
     assert not within(case.all, clash)
-    for name, (limit, alone, needed) in error.clashing.items():
+    for name, (limit, alone, needed) in clashing.items():
         assert limit == budgets[name]
         assert within(case.all, {x: y for x, y in clash.items() if x != name})
         assert alone == pytest.approx(min(each.metrics[name] for each in case.all))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -15,12 +17,15 @@ from random_problems import random_case
 
 from codesign.checking.arithmetic import Array
 from codesign.checking.certificate import Verifier
+from codesign.checking.couplings import Couplings, Part, Scope
 from codesign.checking.enumerating import unbeaten
 from codesign.checking.network import Layer as CheckedLayer
 from codesign.checking.offers import Group
 from codesign.checking.pricing import Prices
 from codesign.checking.sweeping import price_all, sweep_up
 from codesign.checking.tilings import Stairs, ideal_traffic
+from codesign.network import Layer, Network
+from codesign.problem import Problem
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -87,3 +92,34 @@ def test_unbeaten_labels(dimensions: int) -> None:
         found = unbeaten(labels)
         assert set(found) == expected
         assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize("layers", [50, 400])
+def test_a_long_chain_is_planned_with_a_few_looks_at_each_layer(
+    layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Counter[str]()
+    joined = Couplings._joined
+
+    def counted(variable: int, parts: Mapping[Part, Scope]) -> Scope:
+        looks["parts"] += len(parts)
+        return joined(variable, parts)
+
+    monkeypatch.setattr(Couplings, "_joined", staticmethod(counted))
+    steps = Couplings(as_checked(chain(layers))).steps
+    assert sorted(step.variable for step in steps) == [*range(layers)]
+    assert looks["parts"] <= 4 * layers
+
+
+def chain(layers: int) -> Problem:
+    """A layer after the other, each with a tensor of its own."""
+    names = [f"t{n}" for n in range(layers + 1)]
+    network = Network(
+        name="chain",
+        layers=tuple(
+            Layer(name=f"layer{n}", K=4, C=4, input=names[n], output=names[n + 1])
+            for n in range(layers)
+        ),
+        tensors=dict.fromkeys(names, 4),
+    )
+    return Problem(network=network, budgets={"area_mm2": 1.0})

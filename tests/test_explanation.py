@@ -17,6 +17,7 @@ from random_problems import random_case
 from codesign import Design, Problem, SpecError, design_file, solve
 from codesign.explanation import Explanation, RunnerUp, Side, explain
 from codesign.explanation_file import FORMAT, to_dict
+from codesign.proving import TIE_BREAKERS
 
 SEEDS = [seed for seed in range(60) if seed % 4 in (1, 3)]
 EXACT = 1e-8
@@ -139,6 +140,11 @@ def check_runner_up(each: RunnerUp, points: Iterable[oracle.Point], design: Desi
     assert value == pytest.approx(truth, rel=EXACT, abs=0)
     optimum = design.metrics[problem.objective]
     assert each.loss == pytest.approx(truth - optimum, rel=1e-5, abs=3 * EXACT * optimum)
+    limits = {**problem.budgets, problem.objective: value}
+    for metric in TIE_BREAKERS:
+        least = oracle.least(points, metric, limits)
+        assert each.metrics[metric] == pytest.approx(least, rel=EXACT, abs=0)
+        limits[metric] = each.metrics[metric]
     wanted = each.hardware
     assert wanted is not None
     same = [
@@ -299,6 +305,7 @@ def test_a_design_that_is_not_the_optimum(solved: Path, capsys: pytest.CaptureFi
     content = json.loads(solved.read_text())
     content["problem"]["quality"] = None
     content["problem"]["budgets"]["noise"] *= 100  # now a better one exists
+    del content["sha256"]
     solved.write_text(json.dumps(content))
     code, _, err = run(capsys, "explain", str(solved))
     assert code == 2
@@ -311,4 +318,23 @@ def test_a_design_of_another_problem(solved: Path, capsys: pytest.CaptureFixture
     solved.write_text(json.dumps(content))
     code, _, err = run(capsys, "explain", str(solved))
     assert code == 2
-    assert "the design's figures are not those of its problem" in err
+    assert "compute_s: found " in err
+    assert "codesign check tells all" in err
+    with pytest.raises(SpecError, match=r"the design does not hold: .*compute_s: found"):
+        Design.load(solved).explain()
+
+
+def test_an_altered_file_is_not_explained(solved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is altered: a layer's roof, or what only the digest tells."""
+    whole = json.loads(solved.read_text())
+    for part, alter in {
+        "compute_s: found": lambda d: d["layers"][0].update(compute_s=1.0),
+        ".tile.k: found": lambda d: d["layers"][0]["tile"].update(k=10**6),
+        "sha256: found": lambda d: d["problem"]["budgets"].update(area_mm2=10.0),
+    }.items():
+        content = json.loads(json.dumps(whole))
+        alter(content)
+        solved.write_text(json.dumps(content))
+        code, out, err = run(capsys, "explain", str(solved))
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert part in err

@@ -19,7 +19,7 @@ from random_problems import Case, good_point, random_case, steep_case
 
 from codesign import bounds, solve
 from codesign.design import Design, LayerDesign
-from codesign.errors import InfeasibleError
+from codesign.errors import Clash, InfeasibleError
 from codesign.figures import Traffic
 from codesign.network import Layer, Network
 from codesign.problem import Choices, Metric, Problem
@@ -224,9 +224,18 @@ def check_movement(
 def check_explanation(case: Case, error: InfeasibleError) -> None:
     """The budgets named clash, none of them in vain, and the values that would work do."""
     problem, points = case
+    assert bool(error.clashing) == bool(points), "budgets clash exactly when some design exists"
     budgets = dict(problem.budgets)
-    clashing = error.clashing
-    assert bool(clashing) == bool(points), "budgets clash exactly when some design exists"
+    for clashing in (error.clashing, *error.further) if points else ():
+        check_clash(clashing, budgets, problem, points)
+        budgets = {name: limit for name, limit in budgets.items() if name not in clashing}
+    assert not points or oracle.within(points, budgets), "what is left can be kept"
+
+
+def check_clash(
+    clashing: Clash, budgets: dict[str, float], problem: Problem, points: list[oracle.Point]
+) -> None:
+    """A set of these budgets that cannot be kept, none of it in vain, and what would do."""
     limits = {metric: limit for metric, (limit, _, _) in clashing.items()}
     assert limits == {metric: budgets[metric] for metric in clashing}
     assert not oracle.within(points, limits)

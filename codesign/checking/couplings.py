@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from itertools import product
 
 from codesign.checking.network import Layer
@@ -18,6 +19,7 @@ from codesign.checking.problem import Problem
 
 MOST_ENTRIES = 2**23  # of all tables together
 Scope = tuple[int, ...]
+Part = tuple[str, int]  # number of a layer, or of the step that left a message
 Key = tuple[int | None, int | None, int]  # width of weights and of input, further bits moved
 
 
@@ -172,28 +174,35 @@ class Couplings:
 
     def _plan(self) -> tuple[Step, ...]:
         """Eliminate variables, that of the smallest table first."""
-        parts: dict[tuple[str, int], Scope] = {
-            ("layer", n): x.scope for n, x in enumerate(self.layers) if x.scope
-        }
-        left = set(range(len(self.variables)))
+        touching: list[dict[Part, Scope]] = [{} for _ in self.variables]
+        for n, each in enumerate(self.layers):
+            for v in each.scope:
+                touching[v]["layer", n] = each.scope
+        joint = [self._joined(v, touching[v]) for v in range(len(touching))]
+        queue = [(self.size(scope), v) for v, scope in enumerate(joint)]
+        heapify(queue)
+        left = set(range(len(joint)))
         steps: list[Step] = []
-        while left:
-            joint = {v: self._joined(v, parts) for v in left}
-            variable = min(left, key=lambda v: (self.size(joint[v]), v))
-            taken = {part: scope for part, scope in parts.items() if variable in scope}
-            steps.append(self._step(variable, joint[variable], taken))
-            parts = {part: scope for part, scope in parts.items() if part not in taken}
-            if steps[-1].rest:
-                parts["message", len(steps) - 1] = steps[-1].rest
+        while queue:
+            size, variable = heappop(queue)
+            if variable not in left or size != self.size(joint[variable]):
+                continue  # its table has another size by now, and its place in the queue with it
             left.remove(variable)
+            taken = touching[variable]
+            steps.append(self._step(variable, joint[variable], taken))
+            rest = steps[-1].rest
+            for v in rest:
+                touching[v] = {part: x for part, x in touching[v].items() if part not in taken}
+                touching[v]["message", len(steps) - 1] = rest
+                joint[v] = self._joined(v, touching[v])
+                heappush(queue, (self.size(joint[v]), v))
         return tuple(steps)
 
     @staticmethod
-    def _joined(variable: int, parts: Mapping[tuple[str, int], Scope]) -> Scope:
-        touching = (scope for scope in parts.values() if variable in scope)
-        return tuple(sorted({variable}.union(*touching)))
+    def _joined(variable: int, parts: Mapping[Part, Scope]) -> Scope:
+        return tuple(sorted({variable}.union(*parts.values())))
 
-    def _step(self, variable: int, joint: Scope, taken: Mapping[tuple[str, int], Scope]) -> Step:
+    def _step(self, variable: int, joint: Scope, taken: Mapping[Part, Scope]) -> Step:
         rest = tuple(v for v in joint if v != variable)
         order = (*rest, variable)
         self._take(self.size(joint) * (1 + len(taken)))

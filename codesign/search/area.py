@@ -40,7 +40,7 @@ class LeastArea(Search):
 
     def prove(self) -> Proof:
         everyone = np.arange(len(self.space))
-        self.least_sram = np.zeros(len(everyone))
+        self.least_sram = np.full(len(everyone), self.space.least_sram_bits)
         self._recall(everyone)
         self._raise_area(everyone)
         self.offer(self.best)
@@ -59,7 +59,11 @@ class LeastArea(Search):
                 self.bounded_metric(), self.goal.limits, self.stop_at(), len(everyone)
             )
             self.lower[np.isinf(too_small)] = np.inf
-            self.least_sram = np.where(np.isfinite(too_small), too_small + 1, 0.0)
+            known = np.isfinite(too_small)
+            self._raise_sram(everyone[known], too_small[known] + 1)
+
+    def _raise_sram(self, options: Ints, least: Floats) -> None:
+        self.least_sram[options] = np.maximum(self.least_sram[options], least)
 
     def _raise_area(self, options: Ints) -> None:
         slope = self.space.problem.technology.sram_area_um2.slope
@@ -78,9 +82,9 @@ class LeastArea(Search):
 
     def _useful_sram(self, shape: int) -> float:
         """SRAM bits beyond which nothing improves on an array shape."""
-        if self.moves_data:
-            return self.space.most_need(shape)
-        return float(self.space.least_need(shape).max())
+        space = self.space
+        most = space.most_need(shape) if self.moves_data else float(space.least_need(shape).max())
+        return max(most, space.least_sram_bits)
 
     def _start_from_least_need(self, shape: int, options: Ints) -> None:
         """Every layer needs room for its smallest tile at the widths it may take."""
@@ -94,7 +98,7 @@ class LeastArea(Search):
         least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
         self.lower[options[np.isinf(least)]] = np.inf
         fits = np.isfinite(least)
-        self.least_sram[options[fits]] = np.maximum(self.least_sram[options[fits]], least[fits])
+        self._raise_sram(options[fits], least[fits])
         self._raise_area(options)
 
     def bound_options(self, shape: int, options: Ints) -> None:
@@ -127,7 +131,7 @@ class LeastArea(Search):
             self.note_cut(mine, found, probe[rows])
             self._offer_reached(mine, probe[rows], found)
             ruled_out = found.value > self.stop_at()
-            self.least_sram[mine[ruled_out]] = probe[rows[ruled_out]] + 1
+            self._raise_sram(mine[ruled_out], probe[rows[ruled_out]] + 1)
             high[rows[~ruled_out]] = probe[rows[~ruled_out]]
             self._raise_area(mine)
             low = self.least_sram[mine]
