@@ -32,7 +32,7 @@ KINDS = {  # of problems beside the plain ones
     "sharing": {"sharing": True},
     "moving and sharing": {"moving": True, "sharing": True},
 }
-KIND_SEEDS = range(120)
+KIND_SEEDS = range(50)
 LONG_KIND_SEEDS = range(1000, 1600)
 BLOCK = 100
 EXACT = 1e-9
