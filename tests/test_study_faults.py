@@ -68,7 +68,7 @@ def assert_each_cell_once(store: Path, cells: int, known: dict[str, tuple[Any, .
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=MANY)])
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=MANY)])
 def test_a_killed_run_goes_on_where_it_was(path: Path, log: Path, kills: int) -> None:
     moments, cells = random.Random(kills), 15 * kills
     known: dict[str, tuple[Any, ...]] = {}
@@ -96,7 +96,7 @@ def test_a_killed_run_goes_on_where_it_was(path: Path, log: Path, kills: int) ->
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=MANY)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=MANY)])
 def test_of_two_runs_one_is_killed_again_and_again(path: Path, log: Path, kills: int) -> None:
     moments, cells = random.Random(kills), 15 * kills
     known: dict[str, tuple[Any, ...]] = {}

@@ -56,7 +56,7 @@ class Question:
 
     def smaller(self) -> Question:
         """The same front with few points."""
-        return replace(self, points=4, counts=(3, 5))
+        return replace(self, points=3, counts=(3, 4))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Effort:
 
 
 FULL = Effort(repeats=5, solves=3, seeds=5, limit_s=30.0)
-QUICK = Effort(repeats=1, solves=1, seeds=2, limit_s=0.5, sides=(8, 16, 32, 64))
+QUICK = Effort(repeats=1, solves=1, seeds=2, limit_s=0.3, sides=(16, 64))
 
 
 WITHIN = ("--range", "area={:g}:{:g}".format(*AREA_RANGE_MM2))

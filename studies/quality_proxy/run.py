@@ -20,12 +20,13 @@ from assignments import COUNT, POPULATIONS, measure
 from correlation import ceilings, correlations
 from designs import LEVELS, design_all
 from designs import frame as design_frame
-from gains import gains
+from gains import RESAMPLES, gains
 from subjects import Subject, train_all
 from subjects import frame as subject_frame
 from training import EPOCHS, be_deterministic
 
 QUICK_LEVELS = (3.0,)
+QUICK_RESAMPLES = 100
 
 
 def main() -> None:
@@ -45,7 +46,7 @@ def main() -> None:
     ]
     chosen = design_all(subjects, levels, _say)
     _say("resampling")
-    same, equal = gains(chosen)
+    same, equal = gains(chosen, QUICK_RESAMPLES if given.quick else RESAMPLES)
     frames = {
         "networks": subject_frame(subjects),
         "assignments": pd.concat([part.frame for part in measured], ignore_index=True),
