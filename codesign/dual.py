@@ -47,6 +47,11 @@ class DualBound:
     variable_width: Ints
     weight: Ints
 
+    def spread(self, which: Ints) -> DualBound:
+        """What it says of others, each no better than the option of its number here."""
+        parts = self.value, self.prices, self.reached, self.variable_width, self.weight
+        return DualBound(*(part[which] for part in parts))
+
 
 class Dual:
     """The dual of ``minimise metric within limits`` over the widths of one hardware option."""

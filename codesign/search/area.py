@@ -11,13 +11,15 @@ from codesign.point import Point, least_sram, price
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.search.best_bound import Search
 from codesign.search.inquiry import Proof
+from codesign.search.together import best_of
 from codesign.units import UM2_PER_MM2
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-FEW = 4  # options of a shape
+FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
+COARSE = 1.05  # of the most SRAM that may be too little to the least known to be enough
 
 
 class LeastArea(Search):
@@ -28,6 +30,8 @@ class LeastArea(Search):
     """
 
     def bounded_metric(self) -> str:
+        if self.inquiry.held is not None:  # no limit is tighter than one at its least
+            return self.inquiry.held
         limited = [name for name in PRICED if name in self.goal.limits]
         return limited[0] if limited else "noise"
 
@@ -76,6 +80,35 @@ class LeastArea(Search):
     def bound_from_programme(self, bound: float) -> float:
         return self.reach if bound > self.stop_at() else -np.inf
 
+    def _screen(self) -> None:
+        open_options = np.flatnonzero(self.lower < self.cutoff)
+        shapes = np.unique(self.space.shape_of[open_options])
+        if self.space.finest is not None and len(shapes) > FEW:
+            self._bound_together(open_options, self.space.finest)
+        super()._screen()
+
+    def _bound_together(self, options: Ints, finest: int) -> None:
+        """Raise ``least_sram`` of options to what the best of all their PEs needs, on fine tiles."""
+        area = self.reach if np.isfinite(self.reach) else None
+        high = float(self.space.sram_bits_within(options, area).max())
+        probe = high = min(high, self._useful_sram(finest))
+        low, prices = 64.0, None
+        while high > low * 1.0001:
+            self.halt.check()
+            traffic = self._traffic(finest, np.array([probe]))[0]
+            union = best_of([self.union_of_pairs(options, traffic)[0]])
+            found = self.dual.bound(union, start=prices, stop=self.stop_at(), accuracy=1e-5)
+            prices = found.prices
+            if found.value[0] > self.stop_at():
+                low = probe + 1
+                self.least_sram[options] = np.maximum(self.least_sram[options], low)
+                everyone = np.zeros(len(options), dtype=np.int64)
+                self.note_cut(options, found.spread(everyone), np.full(len(options), probe))
+            else:
+                high = probe
+            probe = float(np.floor(np.sqrt(low * high)))
+        self._raise_area(options)
+
     def _useful_sram(self, shape: int) -> float:
         """SRAM bits beyond which nothing improves on an array shape."""
         if self.moves_data:
@@ -99,14 +132,33 @@ class LeastArea(Search):
 
     def bound_options(self, shape: int, options: Ints) -> None:
         self._start_from_least_need(shape, options)
+        self._offer_widths_of_best(options[self.lower[options] < self.cutoff])
         options = options[self.lower[options] < self.cutoff]
         if not len(options):
             return
         start = self.first_multipliers(options)
         if len(options) > FEW:
-            self._bisect(shape, options, start, ratio=1.05)
+            self._bisect(shape, options, start, ratio=COARSE)
         else:  # not worth the rounds before they are solved
             self.option_multipliers |= dict(zip(options.tolist(), start, strict=True))
+
+    def _offer_widths_of_best(self, options: Ints) -> None:
+        """Offer the best design's widths on the smallest of some options of one shape they run on.
+
+        Where a metric is held at its least, few widths keep to that, and prices do not meet them.
+        """
+        best = self.best
+        if best is None or self.inquiry.held is None:
+            return
+        inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
+        pairs = list(best.weight), [best.variable_width[v] for v in inputs]
+        for option in options[np.argsort(self.space.base_area_um2[options], kind="stable")]:
+            runs = self.space.runnable(np.array([option]))[0]
+            geometry = self.space.geometry_of if len(runs) > 1 else 0
+            if runs[(geometry, *pairs)].all():
+                sram = float(self.capacity(np.array([option]))[0])
+                self.offer(price(self.space, option, best.variable_width, best.weight, sram))
+                return
 
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
         """Raise ``least_sram`` of options until the undecided range is within ``ratio``."""

@@ -7,6 +7,7 @@ least as good as each of them in every table, bounds them all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ Ints = npt.NDArray[np.int64]
 SOLVED_ALONE = 4  # options solved one by one between attempts
 ALL_AFTER = 16  # solved options after which those of unopened shapes are included
 SMALLEST_GROUP = 3
+NEAR = 1e-4  # relative; where the best of all hardware gains no more, it hardly matters
 
 
 class Together:
@@ -34,7 +36,23 @@ class Together:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.solved = 0
+        self.imagined = False
         self.tried: set[int] = set()
+
+    def at_first_design(self) -> None:
+        """Once there is a design, bound all open options by the best of their ideal tables."""
+        search = self.search
+        if self.imagined or search.best is None or not search.ideal or search.bounded_metric()!=search.goal.metric:
+            return
+        options = np.flatnonzero(search.lower < search.cutoff)
+        if len(options): print("near", self.solved, len(options), 1-search.lower[options].min()/search.reach)
+        if not len(options) or not search.lower[options].min() >= (1 - NEAR) * search.reach:
+            return
+        print("NEAR", self.solved, len(options))
+        self.imagined = True
+        shapes = np.unique(search.space.shape_of[options]).tolist()
+        bound = self._bound_of_tables(int(options[0]), best_of([search.ideal[s] for s in shapes]))
+        search.lower[options] = np.maximum(search.lower[options], bound)
 
     def after_option(self) -> None:
         """Count an option solved alone; now and then, bound the rest in groups."""
@@ -69,10 +87,13 @@ class Together:
 
     def _bound_of_union(self, group: Ints) -> float:
         """Bound on the goal's metric for every option of a group."""
+        return self._bound_of_tables(int(group[0]), self._union(group))
+
+    def _bound_of_tables(self, label: int, union: Batch) -> float:
+        """The same for every option whose tables are nowhere better than these."""
         search = self.search
-        union = self._union(group)
         known = search.bound_from_tables(union)
-        shape = int(search.space.shape_of[group[0]])
+        shape = int(search.space.shape_of[label])
         start = search.multipliers[shape][None]
         found = search.dual.bound(union, start=start, stop=search.stop_at())
         known = max(known, search.bound_from_programme(float(found.value[0])))
@@ -81,7 +102,7 @@ class Together:
         pairs, variable_allowed = search.left_over(union, found.prices[0])
         listed = candidates_of_tables(
             search.space,
-            int(group[0]),
+            label,
             union.traffic[0],
             union.compute_s[0],
             pairs,
@@ -108,11 +129,15 @@ class Together:
     def _union(self, group: Ints) -> Batch:
         """An imagined option with the least traffic and cycles of all in a group."""
         search = self.search
-        compute_s, traffic = [], []
+        batches = []
         for shape in np.unique(search.space.shape_of[group]):
             mine = group[search.space.shape_of[group] == shape]
-            batch = search.batch(mine, search.capacity(mine))
-            every = np.broadcast_to(batch.compute_s, batch.traffic.shape)
-            compute_s.append(every.min(axis=0))
-            traffic.append(batch.traffic.min(axis=0))
-        return Batch(np.min(compute_s, axis=0)[None], np.min(traffic, axis=0)[None])
+            batches.append(search.batch(mine, search.capacity(mine)))
+        return best_of(batches)
+
+
+def best_of(batches: Sequence[Batch]) -> Batch:
+    """One imagined option with the least traffic and cycles of all."""
+    compute_s = [np.broadcast_to(b.compute_s, b.traffic.shape).min(axis=0) for b in batches]
+    traffic = [b.traffic.min(axis=0) for b in batches]
+    return Batch(np.min(compute_s, axis=0)[None], np.min(traffic, axis=0)[None])
