@@ -210,8 +210,6 @@ class Space(WidthSpace):
 
     def least_need(self, shape: int) -> Floats:
         """(geometries, widths, widths): SRAM bits of the smallest tiling on an array shape."""
-        if shape in self._stairs_of_shape:
-            return self._stairs_of_shape[shape][0][..., 0]
         if shape not in self._least_need:
             engine = self.problem.technology.engine
             tables = []

@@ -117,7 +117,11 @@ class LeastArea(Search):
 
     def _start_from_least_need(self, shape: int, options: Ints) -> None:
         """Every layer needs room for its smallest tile at the widths it may take."""
-        need = self.space.least_need(shape)[self.space.geometry_of]
+        if self.moves_data:  # then the staircases are needed anyway
+            stairs = (self.space.staircase(shape, g) for g in range(len(self.space.geometries)))
+            need = np.array([s.need[..., 0] for s in stairs])[self.space.geometry_of]
+        else:
+            need = self.space.least_need(shape)[self.space.geometry_of]
         inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
         allowed = (
             self.space.weight_allowed[:, :, None] & self.space.variable_allowed[inputs][:, None]

@@ -86,7 +86,7 @@ class Search(Pursuit):
         try:
             self._screen()
             while self.queue and not (self.inquiry.any_design and self.best):
-                self.together.at_first_design()
+                self.together.of_all_open()
                 _, stage, option, shape = heapq.heappop(self.queue)
                 bound = self._open_bound(option, shape)
                 if bound >= self.cutoff:

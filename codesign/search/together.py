@@ -16,6 +16,7 @@ import numpy.typing as npt
 from codesign.candidates import candidates_of_tables
 from codesign.halt import OutOfTime
 from codesign.layer_tables import Batch
+from codesign.point import Point
 from codesign.problem import Goal
 from codesign.programme import bound_programme
 
@@ -26,8 +27,10 @@ Ints = npt.NDArray[np.int64]
 
 SOLVED_ALONE = 4  # options solved one by one between attempts
 ALL_AFTER = 16  # solved options after which those of unopened shapes are included
+MANY = 16  # options worth bounding before their own tables are known
+FEW_PAIRS = 10  # of widths per layer, on average, that are no long programme
 SMALLEST_GROUP = 3
-NEAR = 1e-4  # relative; where the best of all hardware gains no more, it hardly matters
+NEAR = 0.05  # relative; where the least bound is this close to the best, hardware hardly matters
 
 
 class Together:
@@ -36,22 +39,26 @@ class Together:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.solved = 0
-        self.imagined = False
+        self.matched: Point | None = None  # the best design when all open options were bounded
         self.tried: set[int] = set()
 
-    def at_first_design(self) -> None:
-        """Once there is a design, bound all open options by the best of their ideal tables."""
+    def of_all_open(self) -> None:
+        """Where the hardware hardly matters, bound all open options by the best of ideal tables.
+
+        Once for every design that is the best so far.
+        """
         search = self.search
-        if self.imagined or search.best is None or not search.ideal or search.bounded_metric()!=search.goal.metric:
+        if search.best is self.matched or search.bounded_metric() != search.goal.metric:
             return
         options = np.flatnonzero(search.lower < search.cutoff)
-        if len(options): print("near", self.solved, len(options), 1-search.lower[options].min()/search.reach)
-        if not len(options) or not search.lower[options].min() >= (1 - NEAR) * search.reach:
+        if not search.ideal or len(options) < MANY:
             return
-        print("NEAR", self.solved, len(options))
-        self.imagined = True
+        if search.lower[options].min() < (1 - NEAR) * search.reach:
+            return
+        self.matched = search.best
         shapes = np.unique(search.space.shape_of[options]).tolist()
-        bound = self._bound_of_tables(int(options[0]), best_of([search.ideal[s] for s in shapes]))
+        union = best_of([search.ideal[shape] for shape in shapes])
+        bound = self._bound_of_tables(int(options[0]), union, FEW_PAIRS)
         search.lower[options] = np.maximum(search.lower[options], bound)
 
     def after_option(self) -> None:
@@ -89,8 +96,13 @@ class Together:
         """Bound on the goal's metric for every option of a group."""
         return self._bound_of_tables(int(group[0]), self._union(group))
 
-    def _bound_of_tables(self, label: int, union: Batch) -> float:
-        """The same for every option whose tables are nowhere better than these."""
+    def _bound_of_tables(
+        self, label: int, union: Batch, most_pairs_per_layer: float = np.inf
+    ) -> float:
+        """The same for every option whose tables are nowhere better than these.
+
+        By the dual alone where that leaves more pairs of widths.
+        """
         search = self.search
         known = search.bound_from_tables(union)
         shape = int(search.space.shape_of[label])
@@ -108,6 +120,8 @@ class Together:
             pairs,
             variable_allowed,
         )
+        if listed.count > most_pairs_per_layer * len(listed.layers):
+            return known
         limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
         goal = Goal(search.bounded_metric(), limits)
         # The option is imagined: its choices are no designs, only the bound means something.
