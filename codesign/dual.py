@@ -49,8 +49,13 @@ class DualBound:
 
     def spread(self, which: Ints) -> DualBound:
         """What it says of others, each no better than the option of its number here."""
-        parts = self.value, self.prices, self.reached, self.variable_width, self.weight
-        return DualBound(*(part[which] for part in parts))
+        return DualBound(
+            self.value[which],
+            self.prices[which],
+            self.reached[which],
+            self.variable_width[which],
+            self.weight[which],
+        )
 
 
 class Dual:

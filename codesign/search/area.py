@@ -19,7 +19,9 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
-COARSE = 1.05  # of the most SRAM that may be too little to the least known to be enough
+# Ratio of two capacities between which the least SRAM is known well enough: of one option, to be
+# looked at again before it is solved, and of many options together.
+COARSE, FINE = 1.05, 1.0001
 
 
 class LeastArea(Search):
@@ -30,7 +32,7 @@ class LeastArea(Search):
     """
 
     def bounded_metric(self) -> str:
-        if self.inquiry.held is not None:  # no limit is tighter than one at its least
+        if self.inquiry.held is not None:  # no limit is tighter than one at its least value
             return self.inquiry.held
         limited = [name for name in PRICED if name in self.goal.limits]
         return limited[0] if limited else "noise"
@@ -88,12 +90,12 @@ class LeastArea(Search):
         super()._screen()
 
     def _bound_together(self, options: Ints, finest: int) -> None:
-        """Raise ``least_sram`` of options to what the best of all their PEs needs, on fine tiles."""
+        """Raise ``least_sram`` of options to what the best of their PEs needs with finest tiles."""
         area = self.reach if np.isfinite(self.reach) else None
         high = float(self.space.sram_bits_within(options, area).max())
         probe = high = min(high, self._useful_sram(finest))
         low, prices = 64.0, None
-        while high > low * 1.0001:
+        while high > low * FINE:
             self.halt.check()
             traffic = self._traffic(finest, np.array([probe]))[0]
             union = best_of([self.union_of_pairs(options, traffic)[0]])

@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 SOLVED_ALONE = 4  # options solved one by one between attempts
 ALL_AFTER = 16  # solved options after which those of unopened shapes are included
 MANY = 16  # options worth bounding before their own tables are known
-FEW_PAIRS = 10  # of widths per layer, on average, that are no long programme
+FEW_PAIRS = 20  # of widths per layer, on average, that are no long programme
 SMALLEST_GROUP = 3
 NEAR = 0.05  # relative; where the least bound is this close to the best, hardware hardly matters
 
