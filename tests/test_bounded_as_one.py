@@ -9,6 +9,7 @@ import random
 from dataclasses import replace
 
 import numpy as np
+import oracle
 import pytest
 from random_networks import random_network
 from random_problems import Case, good_point, random_case
@@ -17,6 +18,7 @@ from test_oracle import compare
 
 from codesign.bounds import Relaxation
 from codesign.network import Network
+from codesign.point import Point, price
 from codesign.problem import Choices, Goal, Metric, Problem
 from codesign.proving import Prover
 from codesign.search import area, best_bound, inquiry, together
@@ -122,10 +124,17 @@ def test_without_a_shape_that_divides_all_none_is_the_finest(rows: tuple[int, ..
 # --- what is bounded as one ---------------------------------------------------------------------
 
 
-def case_with_a_finest_shape(rng: random.Random) -> Case:
+def case_with_points(rng: random.Random) -> Case:
     while True:
         case = random_case(4 * rng.randrange(10**6) + 3)
-        if case.points and Space(case.problem).finest is not None:
+        if case.points:
+            return case
+
+
+def case_with_a_finest_shape(rng: random.Random) -> Case:
+    while True:
+        case = case_with_points(rng)
+        if Space(case.problem).finest is not None:
             return case
 
 
@@ -163,11 +172,62 @@ def test_the_metric_held_first_bounds_the_area() -> None:
     goal = Goal("area_mm2", {"latency_s": 1.0, "model_bits": 1e9, "noise": 1.0})
     search = search_of(case, LeastArea, goal)
     assert search.bounded_metric() == "latency_s"
-    search.inquiry = replace(search.inquiry, held="noise")
-    assert search.bounded_metric() == "noise"
+    search.inquiry = replace(search.inquiry, held="model_bits")
+    assert search.bounded_metric() == "model_bits"
     asked: list[str | None] = []
     prover = Prover(Space(case.problem))
     prove = prover.prove
     prover.prove = lambda inquiry: (asked.append(inquiry.held), prove(inquiry))[1]  # type: ignore
     prover.answer(("noise", "area_mm2", "dram_bits"), {})
     assert asked == [None, "noise", "noise"]
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("seed", range(100))
+def test_no_option_is_bounded_above_its_best_design(seed: int) -> None:
+    rng = random.Random(seed)
+    case = case_with_points(rng)
+    metric = rng.choice(OBJECTIVES)
+    anchor = good_point(rng, case.points)
+    limited = rng.sample([m for m in OBJECTIVES if m != metric and anchor.value(m) > 0], 1)
+    limits = {m: anchor.value(m) * rng.choice((1, 1.1)) for m in limited}
+    search = search_of(case, LeastMetric, Goal(metric, limits))
+    space = search.space
+    search.solved_tables = []
+    search._screen()
+    search.best = Point(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
+    search.together.of_all_open()
+    options = zip(
+        space.rows.tolist(),
+        space.cols.tolist(),
+        space.pe_weight_bits.tolist(),
+        space.pe_activation_bits.tolist(),
+        strict=True,
+    )
+    for option, hardware in enumerate(options):
+        mine = [point for point in case.points if tuple(point.hardware) == hardware]
+        least = oracle.least(mine, metric, limits)
+        assert least is None or search.lower[option] <= least * (1 + 1e-9)
+
+
+def test_widths_are_offered_where_they_run() -> None:
+    network = Network(
+        name="n",
+        layers=(square(K=4, C=4, size=4, kernel=3),),
+        tensors={"in": 64, "out": 64},
+    )
+    choices = Choices(rows=(1, 2), cols=(1, 2), weight_bits=(2, 8), activation_bits=(2, 8))
+    problem = Problem(network=network, choices=choices)
+    search = search_of(Case(problem, []), LeastArea, Goal("area_mm2", {"noise": 1e-4}))
+    space = search.space
+    search.inquiry = replace(search.inquiry, held="noise")
+    search.least_sram = np.zeros(len(space))
+    holds_both = (space.pe_weight_bits == 8) & (space.pe_activation_bits == 8)
+    wide, narrow = np.flatnonzero(holds_both), np.flatnonzero(~holds_both)
+    search.best = price(space, int(wide[-1]), (1,), (1,), 1e6)
+    assert search.best is not None
+    for shape in range(len(space.shapes)):
+        search._offer_widths_of_best(narrow[space.shape_of[narrow] == shape])
+    assert search.best.option == wide[-1]
+    search._offer_widths_of_best(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
+    assert search.best.option == wide[0]
