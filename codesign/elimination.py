@@ -8,6 +8,8 @@ Copies may differ where the truth may not, so a minimum over them bounds the tru
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -52,31 +54,68 @@ class Bucket:
 
 def eliminate(scopes: Sequence[Scope], variables: int) -> list[Bucket]:
     """Order of elimination by the smallest table first, with what each step adds up."""
-    touching: list[dict[tuple[str, int], frozenset[int]]] = [{} for _ in range(variables)]
-    for i, scope in enumerate(scopes):
-        for variable in scope:
-            touching[variable]["layer", i] = frozenset(scope)
-    joined = [frozenset({v}).union(*touching[v].values()) for v in range(variables)]
-    left = set(range(variables))
+    parts = _Parts(scopes, variables)
+    queue = [(len(parts.joined[v]), v) for v in range(variables)]
+    heapq.heapify(queue)
     buckets: list[Bucket] = []
-    while left:
-        variable = min(left, key=lambda v: (len(joined[v]), v))
-        parts = touching[variable]
+    while queue:
+        axes, variable = heapq.heappop(queue)
+        if axes != len(parts.joined[variable]):
+            continue  # its table has changed since: it stands elsewhere, or is gone
+        scope, mine = parts.take(variable)
         buckets.append(
             Bucket(
                 variable,
-                tuple(sorted(joined[variable])),
-                tuple(i for kind, i in parts if kind == "layer"),
-                tuple(i for kind, i in parts if kind == "message"),
+                scope,
+                tuple(i for kind, i in mine if kind == "layer"),
+                tuple(i for kind, i in mine if kind == "message"),
             )
         )
-        left.remove(variable)
-        rest = joined[variable] - {variable}
-        for other in rest:
-            touching[other] = {k: s for k, s in touching[other].items() if k not in parts}
-            touching[other]["message", len(buckets) - 1] = rest
-            joined[other] = frozenset({other}).union(*touching[other].values())
+        parts.add(("message", len(buckets) - 1), buckets[-1].rest)
+        for other in buckets[-1].rest:
+            heapq.heappush(queue, (len(parts.joined[other]), other))
     return buckets
+
+
+class _Parts:
+    """Tables not yet joined, by the variables they run over.
+
+    Attributes
+    ----------
+    touching : list of dict
+        Of each variable: the tables over it, with their scopes.
+    joined : list of Counter
+        Of each variable: in how many of those tables it meets which; itself once more.
+    """
+
+    def __init__(self, scopes: Sequence[Scope], variables: int) -> None:
+        self.touching: list[dict[tuple[str, int], Scope]] = [{} for _ in range(variables)]
+        self.joined = [Counter((v,)) for v in range(variables)]
+        for i, scope in enumerate(scopes):
+            self.add(("layer", i), scope)
+
+    def add(self, part: tuple[str, int], scope: Scope) -> None:
+        for variable in scope:
+            self.touching[variable][part] = scope
+            self.joined[variable].update(scope)
+
+    def take(self, variable: int) -> tuple[Scope, list[tuple[str, int]]]:
+        """Remove a variable with all tables over it: the scope of their sum, and which they are."""
+        scope, mine = tuple(sorted(self.joined[variable])), self.touching[variable]
+        for part, its_scope in mine.items():
+            for other in its_scope:
+                if other != variable:
+                    del self.touching[other][part]
+                    self._part(other, its_scope)
+        self.joined[variable].clear()
+        return scope, list(mine)
+
+    def _part(self, variable: int, scope: Scope) -> None:
+        met = self.joined[variable]
+        for other in scope:
+            met[other] -= 1
+            if not met[other]:
+                del met[other]
 
 
 def choose_scopes(

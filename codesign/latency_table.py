@@ -85,7 +85,7 @@ def needed_pairs(problem: Problem, layer: Layer) -> tuple[Pair, ...]:
         return tuple((None, bits) for bits in ifmap)
     operand = layer.weight_tensor
     weight = f"weight:{layer.name}" if operand is None else f"tensor:{operand}"
-    if any(source in members and weight in members for members in problem.width_classes):
+    if problem.share_width(source, weight):
         return tuple((bits, bits) for bits in ifmap)
     return tuple(product(problem.allowed_bits(weight), ifmap))
 

@@ -197,6 +197,15 @@ class Problem:
             found |= dict.fromkeys(members, tuple(sorted(common)))
         return found
 
+    @cached_property
+    def _class_of(self) -> dict[str, int]:
+        """Number of each source's class in `width_classes`."""
+        return {x: n for n, members in enumerate(self.width_classes) for x in members}
+
+    def share_width(self, source: str, other: str) -> bool:
+        """Whether two sources of noise take one common width."""
+        return self._class_of[source] == self._class_of[other]
+
     def allowed_bits(self, source: str) -> tuple[int, ...]:
         """Bitwidths a ``weight:<layer>`` or ``tensor:<tensor>`` may take, ascending."""
         return self._class_bits[source]

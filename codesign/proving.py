@@ -165,4 +165,5 @@ def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress |
         on_progress=report,
         memory=inquiry.memory,
         solver=inquiry.solver,
+        held=inquiry.held or inquiry.goal.metric,
     )

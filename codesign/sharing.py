@@ -5,7 +5,7 @@ A source is ``weight:<layer>`` or ``tensor:<tensor>``. Groups that overlap are o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from codesign.errors import SpecError
 from codesign.network import Network
@@ -43,7 +43,7 @@ def width_classes(network: Network, groups: Sequence[Sequence[str]], tied: bool)
 
     for group in groups:
         for source in group:
-            _check_source(network, source, sources)
+            _check_source(network, source, first)
     ties = [(f"weight:{layer.name}", f"tensor:{layer.input}") for layer in network.layers]
     owned = [tie for tie in ties if tied and tie[0] in first]
     for group in (*groups, *owned):
@@ -55,7 +55,7 @@ def width_classes(network: Network, groups: Sequence[Sequence[str]], tied: bool)
     return tuple(tuple(each) for each in members.values())
 
 
-def _check_source(network: Network, source: str, known: tuple[str, ...]) -> None:
+def _check_source(network: Network, source: str, known: Collection[str]) -> None:
     kind, _, name = source.partition(":")
     if kind == "tensor" and name in network.outputs:
         raise SpecError(

@@ -6,6 +6,7 @@ geometries).
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -182,6 +183,18 @@ class Space(WidthSpace):
             least = whole.traffic.min(axis=0).astype(np.float64)
             tables.append(self._operand_bits(geometry) @ least)
         return np.array(tables)
+
+    @cached_property
+    def finest(self) -> int | None:
+        """The array shape whose sides divide those of all; None where it is not on offer.
+
+        Whatever tiling another shape has, this one has one that needs no more SRAM and moves no
+        more: multiples of its granules are those of the others too, and of groups side by side a
+        few at a time need less and move the same.
+        """
+        choices = self.problem.choices
+        sides = math.gcd(*choices.rows), math.gcd(*choices.cols)
+        return self.shapes.index(sides) if sides in self.shapes else None
 
     def staircase(self, shape: int, geometry: int) -> Staircase:
         """Pareto-best tilings of a geometry on an array shape, built on first use."""

@@ -63,9 +63,12 @@ class WidthSpace:
         self._index = {x: v for v, members in enumerate(self.variables) for x in members}
         self.tensor_index = {name: self._index[f"tensor:{name}"] for name in network.inner_tensors}
         self.weight_index = tuple(self._weight_variable(layer) for layer in network.layers)
-        unique = list(dict.fromkeys(keys))
-        self.geometry_of = np.array([unique.index(key) for key in keys])
-        self.geometries = tuple(network.layers[keys.index(key)] for key in unique)
+        first: dict[Hashable, int] = {}  # layer of each key
+        for i, key in enumerate(keys):
+            first.setdefault(key, i)
+        number = {key: geometry for geometry, key in enumerate(first)}
+        self.geometry_of = np.array([number[key] for key in keys])
+        self.geometries = tuple(network.layers[i] for i in first.values())
 
     def __len__(self) -> int:
         """Hardware options."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,25 @@ def test_what_reaches_far_is_cut_first() -> None:
     assert [len(scope) for scope in whole] == [3, 2, 2, 2, 2, 2, 2]
     cut = choose_scopes(roles, 10, lambda axes: axes > 2, lambda axes: False)
     assert cut == [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 9), (7, 9)]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_the_smallest_table_is_eliminated_first(seed: int) -> None:
+    rng = random.Random(seed)
+    count = rng.randint(1, 12)
+    scopes = [
+        tuple(sorted(rng.sample(range(count), rng.randint(0, min(4, count)))))
+        for _ in range(rng.randint(0, 15))
+    ]
+    tables = [frozenset(scope) for scope in scopes]
+    left = set(range(count))
+    for bucket in eliminate(scopes, count):
+        joined = {v: frozenset({v}).union(*(t for t in tables if v in t)) for v in left}
+        assert bucket.variable == min(left, key=lambda v: (len(joined[v]), v))
+        assert bucket.scope == tuple(sorted(joined[bucket.variable]))
+        left.remove(bucket.variable)
+        tables = [t for t in tables if bucket.variable not in t] + [frozenset(bucket.rest)]
+    assert not left
 
 
 def test_every_variable_is_eliminated_once() -> None:

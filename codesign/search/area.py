@@ -11,13 +11,17 @@ from codesign.point import Point, least_sram, price
 from codesign.problem import BUDGET_TOLERANCE
 from codesign.search.best_bound import Search
 from codesign.search.inquiry import Proof
+from codesign.search.together import best_of
 from codesign.units import UM2_PER_MM2
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-FEW = 4  # options of a shape
+FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
+# Ratio of two capacities between which the least SRAM is known well enough: of one option, to be
+# looked at again before it is solved, and of many options together.
+COARSE, FINE = 1.05, 1.0001
 
 
 class LeastArea(Search):
@@ -28,6 +32,8 @@ class LeastArea(Search):
     """
 
     def bounded_metric(self) -> str:
+        if self.inquiry.held is not None:  # no limit is tighter than one at its least value
+            return self.inquiry.held
         limited = [name for name in PRICED if name in self.goal.limits]
         return limited[0] if limited else "noise"
 
@@ -80,6 +86,35 @@ class LeastArea(Search):
     def bound_from_programme(self, bound: float) -> float:
         return self.reach if bound > self.stop_at() else -np.inf
 
+    def _screen(self) -> None:
+        open_options = np.flatnonzero(self.lower < self.cutoff)
+        shapes = np.unique(self.space.shape_of[open_options])
+        if self.space.finest is not None and len(shapes) > FEW:
+            self._bound_together(open_options, self.space.finest)
+        super()._screen()
+
+    def _bound_together(self, options: Ints, finest: int) -> None:
+        """Raise ``least_sram`` of options to what the best of their PEs needs with finest tiles."""
+        area = self.reach if np.isfinite(self.reach) else None
+        high = float(self.space.sram_bits_within(options, area).max())
+        probe = high = min(high, self._useful_sram(finest))
+        low, prices = 64.0, None
+        while high > low * FINE:
+            self.halt.check()
+            traffic = self._traffic(finest, np.array([probe]))[0]
+            union = best_of([self.union_of_pairs(options, traffic)[0]])
+            found = self.dual.bound(union, start=prices, stop=self.stop_at(), accuracy=1e-5)
+            prices = found.prices
+            if found.value[0] > self.stop_at():
+                low = probe + 1
+                self.least_sram[options] = np.maximum(self.least_sram[options], low)
+                everyone = np.zeros(len(options), dtype=np.int64)
+                self.note_cut(options, found.spread(everyone), np.full(len(options), probe))
+            else:
+                high = probe
+            probe = float(np.floor(np.sqrt(low * high)))
+        self._raise_area(options)
+
     def _useful_sram(self, shape: int) -> float:
         """SRAM bits beyond which nothing improves on an array shape."""
         space = self.space
@@ -88,7 +123,11 @@ class LeastArea(Search):
 
     def _start_from_least_need(self, shape: int, options: Ints) -> None:
         """Every layer needs room for its smallest tile at the widths it may take."""
-        need = self.space.least_need(shape)[self.space.geometry_of]
+        if self.moves_data:  # then the staircases are needed anyway
+            stairs = (self.space.staircase(shape, g) for g in range(len(self.space.geometries)))
+            need = np.array([s.need[..., 0] for s in stairs])[self.space.geometry_of]
+        else:
+            need = self.space.least_need(shape)[self.space.geometry_of]
         inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
         allowed = (
             self.space.weight_allowed[:, :, None] & self.space.variable_allowed[inputs][:, None]
@@ -103,14 +142,33 @@ class LeastArea(Search):
 
     def bound_options(self, shape: int, options: Ints) -> None:
         self._start_from_least_need(shape, options)
+        self._offer_widths_of_best(options[self.lower[options] < self.cutoff])
         options = options[self.lower[options] < self.cutoff]
         if not len(options):
             return
         start = self.first_multipliers(options)
         if len(options) > FEW:
-            self._bisect(shape, options, start, ratio=1.05)
+            self._bisect(shape, options, start, ratio=COARSE)
         else:  # not worth the rounds before they are solved
             self.option_multipliers |= dict(zip(options.tolist(), start, strict=True))
+
+    def _offer_widths_of_best(self, options: Ints) -> None:
+        """Offer the best design's widths on the smallest of some options of one shape they run on.
+
+        Where a metric is held at its least, few widths keep to that, and prices do not meet them.
+        """
+        best = self.best
+        if best is None or self.inquiry.held is None:
+            return
+        inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
+        pairs = list(best.weight), [best.variable_width[v] for v in inputs]
+        for option in options[np.argsort(self.space.base_area_um2[options], kind="stable")]:
+            runs = self.space.runnable(np.array([option]))[0]
+            geometry = self.space.geometry_of if len(runs) > 1 else 0
+            if runs[(geometry, *pairs)].all():
+                sram = float(self.capacity(np.array([option]))[0])
+                self.offer(price(self.space, option, best.variable_width, best.weight, sram))
+                return
 
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
         """Raise ``least_sram`` of options until the undecided range is within ``ratio``."""

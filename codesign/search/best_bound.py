@@ -86,6 +86,7 @@ class Search(Pursuit):
         try:
             self._screen()
             while self.queue and not (self.inquiry.any_design and self.best):
+                self.together.of_all_open()
                 _, stage, option, shape = heapq.heappop(self.queue)
                 bound = self._open_bound(option, shape)
                 if bound >= self.cutoff:
@@ -152,17 +153,7 @@ class Search(Pursuit):
 
     def _screen_pairs(self, open_options: Ints) -> Floats:
         """Bound pairs of PE widths on an ideal array; returns good prices."""
-        space = self.space
-        least_cycles = space.shape_cycles[np.unique(space.shape_of[open_options])].min(axis=0)
-        pair = space.pe_weight_bits * 64 + space.pe_activation_bits
-        pairs, first, which = np.unique(pair[open_options], return_index=True, return_inverse=True)
-        ideal = self._masked(
-            open_options[first],
-            np.broadcast_to(
-                space.compulsory_traffic, (len(pairs), *space.compulsory_traffic.shape)
-            ),
-            least_cycles[None],
-        )
+        ideal, which = self.union_of_pairs(open_options, self.space.compulsory_traffic)
         self.halt.check()
         found = self.dual.bound(ideal, stop=self.stop_at(), accuracy=1e-4)
         self.spread_bound(open_options, found, which, np.full(len(which), np.inf))
@@ -198,6 +189,18 @@ class Search(Pursuit):
     def _rule_out(self, options: Ints) -> None:
         self.lower[options] = np.inf
 
+    def union_of_pairs(self, options: Ints, traffic: Floats) -> tuple[Batch, Ints]:
+        """Each pair of PE widths with the least cycles of all arrays, and which one an option has.
+
+        ``traffic`` (geometries, widths, widths) is that of all.
+        """
+        space = self.space
+        least_cycles = space.shape_cycles[np.unique(space.shape_of[options])].min(axis=0)
+        pair = space.pe_weight_bits * 64 + space.pe_activation_bits
+        pairs, first, which = np.unique(pair[options], return_index=True, return_inverse=True)
+        each = np.broadcast_to(traffic, (len(pairs), *traffic.shape))
+        return self._masked(options[first], each, least_cycles[None]), which
+
     def union_of_shapes(
         self, options: Ints, shapes: Ints, which: Ints, sram_bits: Floats | None = None
     ) -> Batch:
@@ -221,13 +224,7 @@ class Search(Pursuit):
 
     def spread_bound(self, options: Ints, found: DualBound, which: Ints, sram_bits: Floats) -> None:
         """Take over, for each option, the bound of what it was united into."""
-        spread = DualBound(
-            found.value[which],
-            found.prices[which],
-            found.reached,
-            found.variable_width,
-            found.weight,
-        )
+        spread = found.spread(which)
         self.raise_bounds(options, spread)
         self.note_cut(options, spread, sram_bits)
 

@@ -83,6 +83,8 @@ class Inquiry:
         Stop at the first point within the limits (is there one?), proving no optimum.
     solver : str
         One of `second_opinion.SOLVERS`.
+    held : str or None
+        The first metric that was minimised before this one, now held at its least.
     """
 
     space: WidthSpace
@@ -97,6 +99,7 @@ class Inquiry:
     memory: Memory = field(default_factory=Memory)
     any_design: bool = False
     solver: str = "highs"
+    held: str | None = None
 
     @property
     def solver_gap(self) -> float:

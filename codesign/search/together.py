@@ -7,6 +7,7 @@ least as good as each of them in every table, bounds them all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from codesign.candidates import candidates_of_tables
 from codesign.halt import OutOfTime
 from codesign.layer_tables import Batch
+from codesign.point import Point
 from codesign.problem import Goal
 from codesign.programme import bound_programme
 
@@ -25,7 +27,10 @@ Ints = npt.NDArray[np.int64]
 
 SOLVED_ALONE = 4  # options solved one by one between attempts
 ALL_AFTER = 16  # solved options after which those of unopened shapes are included
+MANY = 16  # options worth bounding before their own tables are known
+FEW_PAIRS = 20  # of widths per layer, on average, that are no long programme
 SMALLEST_GROUP = 3
+NEAR = 0.05  # relative; where the least bound is this close to the best, hardware hardly matters
 
 
 class Together:
@@ -34,7 +39,27 @@ class Together:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.solved = 0
+        self.matched: Point | None = None  # the best design when all open options were bounded
         self.tried: set[int] = set()
+
+    def of_all_open(self) -> None:
+        """Where the hardware hardly matters, bound all open options by the best of ideal tables.
+
+        Once for every design that is the best so far.
+        """
+        search = self.search
+        if search.best is self.matched or search.bounded_metric() != search.goal.metric:
+            return
+        options = np.flatnonzero(search.lower < search.cutoff)
+        if not search.ideal or len(options) < MANY:
+            return
+        if search.lower[options].min() < (1 - NEAR) * search.reach:
+            return
+        self.matched = search.best
+        shapes = np.unique(search.space.shape_of[options]).tolist()
+        union = best_of([search.ideal[shape] for shape in shapes])
+        bound = self._bound_of_tables(int(options[0]), union, FEW_PAIRS)
+        search.lower[options] = np.maximum(search.lower[options], bound)
 
     def after_option(self) -> None:
         """Count an option solved alone; now and then, bound the rest in groups."""
@@ -69,10 +94,18 @@ class Together:
 
     def _bound_of_union(self, group: Ints) -> float:
         """Bound on the goal's metric for every option of a group."""
+        return self._bound_of_tables(int(group[0]), self._union(group))
+
+    def _bound_of_tables(
+        self, label: int, union: Batch, most_pairs_per_layer: float = np.inf
+    ) -> float:
+        """The same for every option whose tables are nowhere better than these.
+
+        By the dual alone where that leaves more pairs of widths.
+        """
         search = self.search
-        union = self._union(group)
         known = search.bound_from_tables(union)
-        shape = int(search.space.shape_of[group[0]])
+        shape = int(search.space.shape_of[label])
         start = search.multipliers[shape][None]
         found = search.dual.bound(union, start=start, stop=search.stop_at())
         known = max(known, search.bound_from_programme(float(found.value[0])))
@@ -81,12 +114,14 @@ class Together:
         pairs, variable_allowed = search.left_over(union, found.prices[0])
         listed = candidates_of_tables(
             search.space,
-            int(group[0]),
+            label,
             union.traffic[0],
             union.compute_s[0],
             pairs,
             variable_allowed,
         )
+        if listed.count > most_pairs_per_layer * len(listed.layers):
+            return known
         limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
         goal = Goal(search.bounded_metric(), limits)
         # The option is imagined: its choices are no designs, only the bound means something.
@@ -108,11 +143,15 @@ class Together:
     def _union(self, group: Ints) -> Batch:
         """An imagined option with the least traffic and cycles of all in a group."""
         search = self.search
-        compute_s, traffic = [], []
+        batches = []
         for shape in np.unique(search.space.shape_of[group]):
             mine = group[search.space.shape_of[group] == shape]
-            batch = search.batch(mine, search.capacity(mine))
-            every = np.broadcast_to(batch.compute_s, batch.traffic.shape)
-            compute_s.append(every.min(axis=0))
-            traffic.append(batch.traffic.min(axis=0))
-        return Batch(np.min(compute_s, axis=0)[None], np.min(traffic, axis=0)[None])
+            batches.append(search.batch(mine, search.capacity(mine)))
+        return best_of(batches)
+
+
+def best_of(batches: Sequence[Batch]) -> Batch:
+    """One imagined option with the least traffic and cycles of all."""
+    compute_s = [np.broadcast_to(b.compute_s, b.traffic.shape).min(axis=0) for b in batches]
+    traffic = [b.traffic.min(axis=0) for b in batches]
+    return Batch(np.min(compute_s, axis=0)[None], np.min(traffic, axis=0)[None])

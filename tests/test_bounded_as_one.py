@@ -1,0 +1,233 @@
+"""Many hardware options bounded as one: the finest tiles, the best of all tables.
+
+In earnest this waits until it pays; here it is done at once: the answers are the enumerated ones.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import oracle
+import pytest
+from random_networks import random_network
+from random_problems import Case, good_point, random_case
+from small_layers import square
+from test_oracle import compare
+
+from codesign.bounds import Relaxation
+from codesign.network import Network
+from codesign.point import Point, price
+from codesign.problem import Choices, Goal, Metric, Problem
+from codesign.proving import Prover
+from codesign.search import area, best_bound, inquiry, together
+from codesign.search.area import LeastArea
+from codesign.search.metric import LeastMetric
+from codesign.space import Space
+
+OBJECTIVES: tuple[Metric, ...] = ("noise", "dram_bits", "model_bits", "bops", "latency_s")
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bound as one wherever that can be done."""
+    monkeypatch.setattr(best_bound, "FEW_OPTIONS", 1)
+    monkeypatch.setattr(area, "FEW", 0)
+    monkeypatch.setattr(together, "MANY", 1)
+    monkeypatch.setattr(together, "NEAR", 2.0)
+    monkeypatch.setattr(together, "FEW_PAIRS", np.inf)
+
+
+def broad_case(seed: int) -> Case:
+    """Many hardware options, any objective but area, and budgets that leave it ties."""
+    rng = random.Random(seed)
+    case = random_case(4 * seed + 3)
+    if not case.points:
+        return case
+    objective = OBJECTIVES[seed % len(OBJECTIVES)]
+    others = [metric for metric in (*OBJECTIVES, "area_mm2") if metric != objective]
+    anchor = good_point(rng, case.points)
+    budgets = {
+        metric: anchor.value(metric) * rng.choice((1, 1.02, 1.2, 1.5, 2))
+        for metric in rng.sample(others, rng.choice((0, 1, 2)))
+        if anchor.value(metric) > 0
+    }
+    problem = replace(case.problem, objective=objective, quality=None, budgets=budgets)
+    return Case(problem, case.points)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("seed", range(100))
+def test_optimum_is_the_enumerated_one(seed: int) -> None:
+    compare(broad_case(20000 + seed))
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("first", range(30000, 32000, 100))
+def test_optimum_is_the_enumerated_one_long(first: int) -> None:
+    wrong = []
+    for seed in range(first, first + 100):
+        try:
+            compare(broad_case(seed))
+        except Exception as error:
+            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
+    assert not wrong, "\n".join(wrong)
+
+
+# --- the finest tiles ---------------------------------------------------------------------------
+
+
+def space_of(seed: int, rows: tuple[int, ...], cols: tuple[int, ...]) -> Space:
+    network = random_network(random.Random(seed), layers=4, moving=seed % 2 == 0)
+    choices = Choices(rows=rows, cols=cols, weight_bits=(2, 5), activation_bits=(3, 8))
+    return Space(Problem(network=network, choices=choices))
+
+
+@pytest.mark.parametrize("sides", [((1, 2, 3, 5, 8), (1, 2, 7)), ((2, 4, 6, 10), (3, 6, 9, 12))])
+@pytest.mark.parametrize("seed", range(40))
+def test_no_array_needs_less_than_the_finest(
+    seed: int, sides: tuple[tuple[int, ...], tuple[int, ...]]
+) -> None:
+    space = space_of(seed, *sides)
+    assert space.finest is not None
+    assert space.shapes[space.finest] == (min(sides[0]), min(sides[1]))
+    everyone = range(len(space.shapes))
+    need = space._all_stairs(space.finest)[0]
+    capacities = np.unique(need[np.isfinite(need)])[::7]
+    fine = space.traffic_within(space.finest, capacities)
+    for shape in everyone:
+        assert (space.least_need(space.finest) <= space.least_need(shape)).all()
+        assert (fine <= space.traffic_within(shape, capacities)).all()
+
+
+def test_groups_side_by_side_on_a_finer_array() -> None:
+    # 32 groups of 3 channels: 2 side by side on 6 rows, 5 on 15, no multiple of 2.
+    shape = square(K=1, C=3, size=9, kernel=3, G=32)
+    network = Network(name="n", layers=(shape,), tensors={"in": 96 * 81, "out": 32 * 81})
+    choices = Choices(rows=(6, 12, 18, 30), cols=(2, 8, 16), weight_bits=(4,), activation_bits=(4,))
+    space = Space(Problem(network=network, choices=choices))
+    assert space.finest == 0
+    for shape in range(len(space.shapes)):
+        capacities = space._all_stairs(shape)[0].ravel()
+        assert (
+            space.traffic_within(0, capacities) <= space.traffic_within(shape, capacities)
+        ).all()
+
+
+@pytest.mark.parametrize("rows", [(2, 3), (4, 6), (6, 10, 15)])
+def test_without_a_shape_that_divides_all_none_is_the_finest(rows: tuple[int, ...]) -> None:
+    assert space_of(0, rows, (1, 2)).finest is None
+
+
+# --- what is bounded as one ---------------------------------------------------------------------
+
+
+def case_with_points(rng: random.Random) -> Case:
+    while True:
+        case = random_case(4 * rng.randrange(10**6) + 3)
+        if case.points:
+            return case
+
+
+def case_with_a_finest_shape(rng: random.Random) -> Case:
+    while True:
+        case = case_with_points(rng)
+        if Space(case.problem).finest is not None:
+            return case
+
+
+def search_of(case: Case, kind: type[LeastArea] | type[LeastMetric], goal: Goal) -> LeastArea:
+    space = Space(case.problem)
+    asked = inquiry.Inquiry(
+        space=space,
+        relaxation=Relaxation(space),
+        goal=goal,
+        lower=np.full(len(space), -np.inf),
+        best=None,
+        effort=inquiry.Effort(),
+    )
+    return kind(asked)  # type: ignore[return-value]
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("seed", range(40))
+def test_sram_known_as_one_is_no_more_than_any_option_needs(seed: int) -> None:
+    case = case_with_a_finest_shape(random.Random(seed))
+    anchor = good_point(random.Random(seed), case.points)
+    limits = {m: anchor.value(m) * 1.1 for m in ("noise", "dram_bits") if anchor.value(m) > 0}
+    search = search_of(case, LeastArea, Goal("area_mm2", limits))
+    space = search.space
+    assert space.finest is not None
+    search.least_sram = np.zeros(len(space))
+    search._bound_together(np.arange(len(space)), space.finest)
+    kept = [p for p in case.points if all(p.value(m) <= x for m, x in limits.items())]
+    least = min(point.sram_bits for point in kept)
+    assert (search.least_sram <= least).all()
+
+
+def test_the_metric_held_first_bounds_the_area() -> None:
+    case = random_case(7)
+    goal = Goal("area_mm2", {"latency_s": 1.0, "model_bits": 1e9, "noise": 1.0})
+    search = search_of(case, LeastArea, goal)
+    assert search.bounded_metric() == "latency_s"
+    search.inquiry = replace(search.inquiry, held="model_bits")
+    assert search.bounded_metric() == "model_bits"
+    asked: list[str | None] = []
+    prover = Prover(Space(case.problem))
+    prove = prover.prove
+    prover.prove = lambda inquiry: (asked.append(inquiry.held), prove(inquiry))[1]  # type: ignore
+    prover.answer(("noise", "area_mm2", "dram_bits"), {})
+    assert asked == [None, "noise", "noise"]
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("seed", range(100))
+def test_no_option_is_bounded_above_its_best_design(seed: int) -> None:
+    rng = random.Random(seed)
+    case = case_with_points(rng)
+    metric = rng.choice(OBJECTIVES)
+    anchor = good_point(rng, case.points)
+    limited = rng.sample([m for m in OBJECTIVES if m != metric and anchor.value(m) > 0], 1)
+    limits = {m: anchor.value(m) * rng.choice((1, 1.1)) for m in limited}
+    search = search_of(case, LeastMetric, Goal(metric, limits))
+    space = search.space
+    search.solved_tables = []
+    search._screen()
+    search.best = Point(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
+    search.together.of_all_open()
+    options = zip(
+        space.rows.tolist(),
+        space.cols.tolist(),
+        space.pe_weight_bits.tolist(),
+        space.pe_activation_bits.tolist(),
+        strict=True,
+    )
+    for option, hardware in enumerate(options):
+        mine = [point for point in case.points if tuple(point.hardware) == hardware]
+        least = oracle.least(mine, metric, limits)
+        assert least is None or search.lower[option] <= least * (1 + 1e-9)
+
+
+def test_widths_are_offered_where_they_run() -> None:
+    network = Network(
+        name="n",
+        layers=(square(K=4, C=4, size=4, kernel=3),),
+        tensors={"in": 64, "out": 64},
+    )
+    choices = Choices(rows=(1, 2), cols=(1, 2), weight_bits=(2, 8), activation_bits=(2, 8))
+    problem = Problem(network=network, choices=choices)
+    search = search_of(Case(problem, []), LeastArea, Goal("area_mm2", {"noise": 1e-4}))
+    space = search.space
+    search.inquiry = replace(search.inquiry, held="noise")
+    search.least_sram = np.zeros(len(space))
+    holds_both = (space.pe_weight_bits == 8) & (space.pe_activation_bits == 8)
+    wide, narrow = np.flatnonzero(holds_both), np.flatnonzero(~holds_both)
+    search.best = price(space, int(wide[-1]), (1,), (1,), 1e6)
+    assert search.best is not None
+    for shape in range(len(space.shapes)):
+        search._offer_widths_of_best(narrow[space.shape_of[narrow] == shape])
+    assert search.best.option == wide[-1]
+    search._offer_widths_of_best(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
+    assert search.best.option == wide[0]
