@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def network(data: Any) -> dict[str, Any]:
     square = dict.fromkeys("PQHW", side) | dict.fromkeys("RS", kernel)
     layers = [
         {"name": f"l{n}", "input": f"t{n}", "output": f"t{n + 1}", "C": c, "K": k, **square}
-        for n, (c, k) in enumerate(zip(channels, channels[1:], strict=False))
+        for n, (c, k) in enumerate(pairwise(channels))
     ]
     tensors = {f"t{n}": c * side * side for n, c in enumerate(channels)}
     return {"name": "chain", "layers": layers, "tensors": tensors}
