@@ -141,6 +141,8 @@ class Session(Folder):
             design = json.loads((self.folder / out.name).read_bytes())
             about = canonical(design["problem"]), design["proof"]
             self.certified.setdefault(self.content(proof.name), []).append(about)
+            for name in self.of_kind("design"):
+                self.checked_deeply(Reads(name, ("design",)), Reads(proof.name, ("certificate",)))
 
     @rule(data=DATA)
     def assign(self, data: Any) -> None:
@@ -198,11 +200,12 @@ class Session(Folder):
 
     @rule(data=DATA)
     def check_deeply(self, data: Any) -> None:
+        self.checked_deeply(self.read(data, "design"), self.read(data, "certificate"))
+
+    def checked_deeply(self, design: Reads, proof: Reads) -> None:
         """A certificate is accepted for what it proves, and for nothing else."""
-        design, proof = self.read(data, "design"), self.read(data, "certificate")
-        usual = self.verdicts(design, proof)
         words = ["check", design.name, "--deep", "--certificate", proof.name]
-        self.told(words, usual, lambda _: False)
+        self.told(words, self.verdicts(design, proof), lambda _: False)
 
     def verdicts(self, design: Reads, proof: Reads) -> set[int]:
         """How a deep check may end."""
@@ -311,8 +314,7 @@ class Session(Folder):
         self.put(name, "design", json.dumps(found).encode(), "forged")
         self.tally["forge"] += 1
         for proof in self.of_kind("certificate"):
-            words = ["check", name, "--deep", "--certificate", proof]
-            self.told(words, {WRONG}, lambda _: False)
+            self.checked_deeply(Reads(name, ("design",)), Reads(proof, ("certificate",)))
 
     # Studies -------------------------------------------------------------------------------------
 
