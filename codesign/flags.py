@@ -48,9 +48,8 @@ def check_files(given: dict[str, Any]) -> None:
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
     named = ("measured", "latency_table", "widths", "design", "model")
     taken += [given[key] for key in named if given.get(key) is not None]
-    folder = given.get("designs")
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise SpecError(f"--designs {folder}: not a folder")
+    if given.get("designs") is not None:
+        _check_folder(given["designs"])
     for key in ("out", "plot", "csv", "certificate"):
         path = given.get(key)
         if path is None:
@@ -63,6 +62,15 @@ def check_files(given: dict[str, Any]) -> None:
         if any(path.resolve() == other.resolve() for other in taken):
             raise SpecError(f"{path}: given twice, for two different files")
         taken.append(path)
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder for designs that is something else, or that would lie in something else."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if there is None or there.is_dir():
+        return
+    fault = "not a folder" if there == folder else f"cannot be made: {there} is not a folder"
+    raise SpecError(f"--designs {folder}: {fault}")
 
 
 def check_contradictions(given: dict[str, Any], pairs: Iterable[tuple[str, str]]) -> None:

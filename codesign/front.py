@@ -208,16 +208,21 @@ class Front:
         Raises
         ------
         SpecError
-            The folder or a file cannot be written.
+            The folder or a file cannot be written; then none is.
         """
+        from codesign.text_files import check_writable
+
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SpecError(f"{folder}: cannot be made: {error.strerror}") from None
         digits = len(str(len(self)))
-        for number, design in enumerate(self.designs, 1):
-            design.save(folder / f"point_{number:0{digits}}.json")
+        paths = [folder / f"point_{n:0{digits}}.json" for n in range(1, len(self) + 1)]
+        for path in paths:
+            check_writable(path)
+        for path, design in zip(paths, self.designs, strict=True):
+            design.save(path)
 
     def _check_two(self) -> None:
         if len(self.objectives) != 2:

@@ -28,6 +28,7 @@ from codesign.errors import CodesignError
 from codesign.terminal import (
     BAD_INPUT,
     INFEASIBLE,
+    INTERRUPTED,
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
@@ -261,26 +262,27 @@ class Told(NamedTuple):
     err: str
 
 
-def told(*arguments: str, limit_s: float = PATIENCE_S) -> Told:
-    """Run a command as a terminal would, and judge how it ends."""
+def told(*arguments: str, limit_s: float = PATIENCE_S, interrupted: bool = False) -> Told:
+    """Run a command as a terminal would, and judge how it ends: perhaps by Ctrl-C."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors=x) for x in ("strict", "replace"))
     with in_time(limit_s), redirect_stdout(out), redirect_stderr(err):
         code = main(list(arguments))
         sys.stdout.flush()
     shown = [file.buffer.getvalue().decode() for file in (out, err)]  # type: ignore[attr-defined]
     answer = Told(code, *shown)
-    check_answer(answer, arguments[0] if arguments else "")
+    check_answer(answer, arguments[0] if arguments else "", interrupted)
     return answer
 
 
-def check_answer(answer: Told, command: str = "") -> None:
+def check_answer(answer: Told, command: str = "", interrupted: bool = False) -> None:
     """An exit code that is documented, one line for an error, nothing a terminal would obey."""
     codes = {PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER}
+    codes |= {INTERRUPTED} if interrupted else set()
     assert answer.code in codes | ({WRONG} if command == "check" else set()), answer
     lines = answer.err.split("\n")
     assert lines.pop() == "", "no end of line"
     faults = [line for line in lines if not line.startswith(SAYS_MORE)]
-    failed = answer.code in (BAD_INPUT, INFEASIBLE, NO_ANSWER)
+    failed = answer.code in (BAD_INPUT, INFEASIBLE, NO_ANSWER, INTERRUPTED)
     assert len(faults) == (1 if failed else 0), answer
     for line in lines:
         assert line.startswith("codesign: "), line

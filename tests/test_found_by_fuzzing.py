@@ -257,6 +257,32 @@ def test_what_is_read_is_not_written(
         assert "given twice, for two different files" in err
 
 
+FRONT = (*SMALL, "--points", "2", "--range", "area=0.005:0.1")
+
+
+def test_of_designs_of_a_front_all_are_written_or_none(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first point was written before the second was found to be impossible."""
+    folder = tmp_path / "designs"
+    (folder / "point_2.json").mkdir(parents=True)
+    code, out, err = run(capsys, "pareto", tiny, *FRONT, "--designs", str(folder))
+    assert (code, "2 points, 2 proven" in out) == (2, True)
+    assert err.endswith("point_2.json: cannot be written: not an ordinary file\n")
+    assert [*folder.iterdir()] == [folder / "point_2.json"]
+
+
+def test_a_folder_of_designs_within_a_file(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was refused when the front was found, and the points with it."""
+    table, folder = tmp_path / "front.csv", Path(tiny) / "deeper" / "designs"
+    told = run(capsys, "pareto", tiny, *FRONT, "--designs", str(folder), "--out", str(table))
+    fault = f"cannot be made: {tiny} is not a folder"
+    assert told == (2, "", f"codesign: error: --designs {folder}: {fault}\n")
+    assert not table.exists()
+
+
 @pytest.mark.parametrize("kind", [31, 40])
 def test_constants_of_unknown_types(kind: int, tmp_path: Path) -> None:
     made = model("y = MatMul (x, w)", {"x": (2, 8)}, {"w": (8, 3)})
