@@ -90,7 +90,7 @@ def test_mid_size_problems_need_the_solver(solver: str) -> None:
     if len(counts) < 15:
         pytest.skip("only some of this file's tests ran")
     assert sum(counts) >= 2 * len(counts)
-    assert sum(count > 0 for count in counts) >= 0.8 * len(counts)
+    assert sum(count > 0 for count in counts) >= 0.6 * len(counts)
 
 
 @pytest.mark.parametrize("solver", OTHERS)
