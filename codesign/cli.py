@@ -20,6 +20,7 @@ import click
 from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError, one_line
 from codesign.file_commands import check, explain, fit, import_model, show
+from codesign.interrupt import INTERRUPTED
 from codesign.options import (
     ASSIGN,
     ASSIGN_CONTRADICTIONS,
@@ -37,7 +38,6 @@ from codesign.study_commands import study
 from codesign.terminal import (
     BAD_INPUT,
     INFEASIBLE,
-    INTERRUPTED,
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
@@ -57,14 +57,24 @@ if TYPE_CHECKING:
 LIBRARIES_BYTES = 2**28  # with less, numpy's own library ends the process in its way
 
 
+@contextmanager
+def _aborting() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.Abort from None
+
+
 class Commands(click.Group):
     """The group of commands; keeps click from writing an empty line when interrupted."""
 
+    def make_context(self, *given: Any, **how: Any) -> click.Context:
+        with _aborting():
+            return super().make_context(*given, **how)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _aborting():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None
 
 
 @click.group(

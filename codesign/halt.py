@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 
+from codesign import interrupt
 from codesign.errors import SpecError
 
 
@@ -76,10 +77,11 @@ class Halt:
         """Meanwhile Ctrl-C calls `interrupt`.
 
         Only in the main thread, the only one that hears it, and only where Python's own handler
-        would: one that somebody else has set stays.
+        would, or the command line's: one that somebody else has set stays.
         """
-        usual = signal.default_int_handler
-        if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        usual = signal.getsignal(signal.SIGINT)
+        known = usual in (signal.default_int_handler, interrupt.hear)
+        if current_thread() is not main_thread() or not known:
             yield
             return
         signal.signal(signal.SIGINT, self.interrupt)

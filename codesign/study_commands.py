@@ -14,8 +14,9 @@ import click
 
 from codesign.errors import SpecError, one_line
 from codesign.flags import warn_of_rises
+from codesign.interrupt import INTERRUPTED
 from codesign.options import FILE, flag, option
-from codesign.terminal import INTERRUPTED, NO_ANSWER, PROVEN, UNPROVEN, print_parts, print_text
+from codesign.terminal import NO_ANSWER, PROVEN, UNPROVEN, print_parts, print_text
 
 if TYPE_CHECKING:
     from codesign.study.loop import Tally
