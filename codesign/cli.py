@@ -6,6 +6,7 @@ Only click and the standard library are imported up here, so that ``--help`` is 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from codesign.result_files import Result
 
 
+MUTE = logging.CRITICAL + 1
 LIBRARIES_BYTES = 2**28  # with less, numpy's own library ends the process in its way
 
 
@@ -261,6 +263,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ²
+    logging.getLogger("pyomo").setLevel(MUTE)  # it would write to standard output
     try:
         mmap(-1, LIBRARIES_BYTES).close()
     except OSError:

@@ -22,13 +22,16 @@ class Halt:
 
     Attributes
     ----------
+    limit_s : float or None
+        Seconds allowed from the start on.
     deadline : float
         Of `time.monotonic`.
     interrupted : bool
     """
 
-    def __init__(self, deadline: float = math.inf) -> None:
-        self.deadline, self.interrupted = deadline, False
+    def __init__(self, limit_s: float | None = None) -> None:
+        self.limit_s, self.interrupted = limit_s, False
+        self.deadline = math.inf if limit_s is None else time.monotonic() + limit_s
 
     @staticmethod
     def within(time_limit_s: float | None) -> Halt:
@@ -41,7 +44,7 @@ class Halt:
         """
         if time_limit_s is not None and not time_limit_s > 0:
             raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
-        return Halt() if time_limit_s is None else Halt(time.monotonic() + time_limit_s)
+        return Halt(time_limit_s)
 
     def left_s(self) -> float | None:
         """Seconds left, at least 0; None without a deadline."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
 
 INTERRUPTED = 130  # exit code, as of a process ended by SIGINT
@@ -41,8 +42,6 @@ def hear(_number: int, frame: FrameType | None) -> None:
 
 def told() -> int:
     """Say on standard error, past all buffers, that it was interrupted; the exit code."""
-    try:
+    with suppress(OSError):  # nobody reads it
         os.write(2, b"codesign: interrupted\n")
-    except OSError:  # nobody reads it
-        pass
     return INTERRUPTED

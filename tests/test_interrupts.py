@@ -204,8 +204,9 @@ def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
 def test_an_interrupt_that_scip_heard_is_one() -> None:
     ended = SimpleNamespace(termination_condition=pyo.TerminationCondition.resourceInterrupt)
     results = SimpleNamespace(solver=ended, problem=SimpleNamespace(lower_bound=0.0))
+    request = second_opinion._Request(None, 0.0, 0)
     with pytest.raises(KeyboardInterrupt):
-        second_opinion._outcome(pyo.ConcreteModel(), "scip", results)
+        second_opinion._outcome(pyo.ConcreteModel(), "scip", results, request)
 
 
 def test_explain_lets_it_through(few_arrays: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
