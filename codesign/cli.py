@@ -114,7 +114,7 @@ def solve(**given: Any) -> int:
 
     \b
     Exit codes: 0 proven best         4 a design, but its proof is unfinished
-                2 bad input           5 no design found in time
+                2 bad input           5 no answer: out of time or memory, or a failing solver
                 3 infeasible        130 interrupted before any design was found
     Ctrl-C ends the search with the best design so far; pressed twice, without.
     """
@@ -143,7 +143,7 @@ def pareto(**given: Any) -> int:
 
     \b
     Exit codes: 0 all points proven     4 a point's proof, or --all, is unfinished
-                2 bad input             5 no design found in time
+                2 bad input             5 no answer: out of time or memory, or a failing solver
                 3 infeasible          130 interrupted before any design was found
     Ctrl-C ends the search with the points found so far (4); pressed twice, without.
     """
@@ -225,7 +225,7 @@ def assign(**given: Any) -> int:
 
     \b
     Exit codes: 0 proven best         4 an assignment, but its proof is unfinished
-                2 bad input           5 no assignment found in time
+                2 bad input           5 no answer: out of time or memory, or a failing solver
                 3 infeasible        130 interrupted before any assignment was found
     Ctrl-C ends the search with the best assignment so far; pressed twice, without.
     """
@@ -336,7 +336,12 @@ def _certify(design: Design, given: dict[str, Any]) -> None:
     from codesign.certifying import certify
 
     with watched(given, "words_line") as on_step:
-        found = certify(design, time_limit_s=given["time_limit_s"], on_step=on_step)
+        found = certify(
+            design,
+            time_limit_s=given["time_limit_s"],
+            trusting=design.solver.interrupted,
+            on_step=on_step,
+        )
     found.save(given["certificate"])
     if found.trusted:
         count = f"{len(found.trusted)} of {design.solver.considered} hardware options"

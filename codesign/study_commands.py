@@ -62,7 +62,7 @@ def run(**given: Any) -> int:
 
     \b
     Exit codes: 0 every cell answered      4 some proofs unfinished
-                2 bad input                5 some cells failed
+                2 bad input                5 some cells failed, or out of memory
                                          130 interrupted
     """
     from codesign.study import Study

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -353,6 +354,25 @@ def test_an_interrupted_design_is_told_and_written(
     assert design.solver.interrupted
     assert picture.stat().st_size > 1000
     assert codesign.check(out).holds
+
+
+def test_after_an_interrupted_search_nothing_more_is_proven(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = best_bound.Search._open_shape
+    monkeypatch.setattr(best_bound.Search, "_open_shape", pressed_after(known))
+    out, certificate = tmp_path / "design.json", tmp_path / "certificate.json"
+    few = ("--rows", "8,16,32", "--cols", "32,64", "--pe-bits", "6,8", "--max-area-mm2", "6")
+    files = ("--out", str(out), "--certificate", str(certificate))
+    code, _, errors = run(capsys, "solve", "resnet18", *few, *files)
+    assert code == 4
+    design, written = codesign.Design.load(out), json.loads(certificate.read_text())
+    assert (written["groups"], len(written["trusted"])) == ([], design.solver.considered)
+    count = design.solver.considered
+    told = f"the certificate leaves {count} of {count} hardware options to the solver's word"
+    assert errors.endswith(f"codesign: {told}\n")
+    assert codesign.check(out, certificate).proven is False
+    assert codesign.certify(design).groups  # whoever asks for it later gets all of it
 
 
 def test_an_interrupt_among_ties_leaves_a_proven_design(
