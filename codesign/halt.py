@@ -96,8 +96,7 @@ class Halt:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Meanwhile Ctrl-C raises KeyboardInterrupt as usual, for what does not look at a halt."""
-        mine = current_thread() is main_thread() and signal.getsignal(signal.SIGINT)
-        if mine != self.interrupt:
+        if not self._hears():
             yield
             return
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -105,3 +104,22 @@ class Halt:
             yield
         finally:
             signal.signal(signal.SIGINT, self.interrupt)
+
+    @contextmanager
+    def breaking(self) -> Iterator[None]:
+        """Meanwhile Ctrl-C, where heard, raises `OutOfTime`, for long work that seldom looks."""
+        mine = self._hears()
+        try:
+            with self.paused():
+                self.check()
+                yield
+        except KeyboardInterrupt:
+            if not mine:
+                raise
+            self.interrupted = True
+            raise OutOfTime from None
+
+    def _hears(self) -> bool:
+        if current_thread() is not main_thread():
+            return False
+        return signal.getsignal(signal.SIGINT) == self.interrupt

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import BUDGET, SMALL
 
 import codesign
 from codesign import __main__, interrupt
+from codesign.halt import Halt, OutOfTime
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 
@@ -107,6 +109,43 @@ def test_an_import_that_would_swallow_it(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == (b"", b"codesign: interrupted\n")
     assert process.returncode == 130
+
+
+# --- while a programme is made ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["programme.build", "whole.candidates"])
+def test_a_programme_that_is_being_made_is_dropped(
+    place: str, few_arrays: codesign.Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pyomo looks at no halt: a flag alone would wait until a large programme is made."""
+    beyond = []
+
+    def pressed(*_: Any, **__: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        beyond.append(True)
+
+    monkeypatch.setattr(f"codesign.{place}", pressed)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            codesign.solve(few_arrays, method="whole")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert beyond == []
+
+
+def test_where_nobody_listens_it_is_not_out_of_time() -> None:
+    with pytest.raises(KeyboardInterrupt), Halt().breaking():
+        raise KeyboardInterrupt
+    stop = Halt()
+    stop.interrupt()
+    with pytest.raises(OutOfTime), stop.breaking():
+        raise AssertionError
+
+
+# --- before and after ---------------------------------------------------------------------------
 
 
 def test_before_it_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
