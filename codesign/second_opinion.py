@@ -161,7 +161,8 @@ def _outcome(model: pyo.ConcreteModel, solver: str, results: Any, request: _Requ
         if bound is None:
             raise SolverError(f"{TITLES[solver]} gave no answer: its report has no bound")
         return Outcome("optimal", min(float(bound), float(pyo.value(_objective(model)))))
-    if ended == condition.maxTimeLimit and request.time_limit_s is not None:
+    in_time = (condition.maxTimeLimit, condition.intermediateNonInteger)  # CBC's without a solution
+    if ended in in_time and request.time_limit_s is not None:
         if solver == "cbc":  # what it leaves need not be a solution
             return Outcome("unknown", -math.inf)
         known = -math.inf if bound is None else float(bound)
