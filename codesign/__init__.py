@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # of typing, whose import takes ten times as long as this file
 if TYPE_CHECKING:
     from codesign import quality
     from codesign.allocation import assign
@@ -100,6 +98,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use, so that ``import codesign`` costs next to nothing."""
+    from importlib import import_module
+
     if name in _HOME:
         value = getattr(import_module(f"codesign.{_HOME[name]}"), name)
         globals()[name] = value

@@ -92,8 +92,7 @@ def assign(
         )
         return assigned(space, point, found.first.bound, found.complete, record)
 
-    in_time = f"no assignment found within {time_limit_s} s"
-    return settle(prover, problem, TIE_BREAKERS, realised, in_time, on_progress, started)
+    return settle(prover, problem, TIE_BREAKERS, realised, "assignment", on_progress, started)
 
 
 def _check_metrics(problem: Problem, timed: bool) -> None:

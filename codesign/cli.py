@@ -6,6 +6,7 @@ Only click and the standard library are imported up here, so that ``--help`` is 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import click
 from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError, one_line
 from codesign.file_commands import check, explain, fit, import_model, show
+from codesign.interrupt import INTERRUPTED
 from codesign.options import (
     ASSIGN,
     ASSIGN_CONTRADICTIONS,
@@ -37,7 +39,6 @@ from codesign.study_commands import study
 from codesign.terminal import (
     BAD_INPUT,
     INFEASIBLE,
-    INTERRUPTED,
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
@@ -54,17 +55,28 @@ if TYPE_CHECKING:
     from codesign.result_files import Result
 
 
+MUTE = logging.CRITICAL + 1
 LIBRARIES_BYTES = 2**28  # with less, numpy's own library ends the process in its way
+
+
+@contextmanager
+def _aborting() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.Abort from None
 
 
 class Commands(click.Group):
     """The group of commands; keeps click from writing an empty line when interrupted."""
 
+    def make_context(self, *given: Any, **how: Any) -> click.Context:
+        with _aborting():
+            return super().make_context(*given, **how)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _aborting():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None
 
 
 @click.group(
@@ -102,7 +114,7 @@ def solve(**given: Any) -> int:
 
     \b
     Exit codes: 0 proven best         4 a design, but its proof is unfinished
-                2 bad input           5 no design found in time
+                2 bad input           5 no answer: out of time or memory, or a failing solver
                 3 infeasible        130 interrupted before any design was found
     Ctrl-C ends the search with the best design so far; pressed twice, without.
     """
@@ -131,7 +143,7 @@ def pareto(**given: Any) -> int:
 
     \b
     Exit codes: 0 all points proven     4 a point's proof, or --all, is unfinished
-                2 bad input             5 no design found in time
+                2 bad input             5 no answer: out of time or memory, or a failing solver
                 3 infeasible          130 interrupted before any design was found
     Ctrl-C ends the search with the points found so far (4); pressed twice, without.
     """
@@ -213,7 +225,7 @@ def assign(**given: Any) -> int:
 
     \b
     Exit codes: 0 proven best         4 an assignment, but its proof is unfinished
-                2 bad input           5 no assignment found in time
+                2 bad input           5 no answer: out of time or memory, or a failing solver
                 3 infeasible        130 interrupted before any assignment was found
     Ctrl-C ends the search with the best assignment so far; pressed twice, without.
     """
@@ -251,6 +263,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ²
+    logging.getLogger("pyomo").setLevel(MUTE)  # it would write to standard output
     try:
         mmap(-1, LIBRARIES_BYTES).close()
     except OSError:
@@ -323,7 +336,12 @@ def _certify(design: Design, given: dict[str, Any]) -> None:
     from codesign.certifying import certify
 
     with watched(given, "words_line") as on_step:
-        found = certify(design, time_limit_s=given["time_limit_s"], on_step=on_step)
+        found = certify(
+            design,
+            time_limit_s=given["time_limit_s"],
+            trusting=design.solver.interrupted,
+            on_step=on_step,
+        )
     found.save(given["certificate"])
     if found.trusted:
         count = f"{len(found.trusted)} of {design.solver.considered} hardware options"

@@ -49,7 +49,8 @@ def explain(**given: Any) -> int:
     \b
     Exit codes: 0 every figure proven     4 some left open for want of time
                 2 bad input, a file that check says is wrong, or not the optimum of its problem
-                5 not even that proven in time
+                5 no answer: not even that proven in time, or out of memory
+              130 interrupted
     """
     from codesign.checking import check as check_file
     from codesign.design import Design
@@ -120,8 +121,9 @@ def check(**given: Any) -> int:
 
     \b
     Exit codes: 0 all holds             4 all holds, but the certificate relies on the solver
+                2 bad input             5 no answer: out of memory
                 1 something is wrong: what and where is printed
-                2 bad input
+              130 interrupted
     """
     from codesign.checking import check as check_file
     from codesign.checking.wording import report_lines

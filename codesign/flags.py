@@ -74,9 +74,12 @@ def _check_folder(folder: Path) -> None:
 
 
 def check_contradictions(given: dict[str, Any], pairs: Iterable[tuple[str, str]]) -> None:
-    """Refuse two options that exclude each other."""
+    """Refuse two options that exclude each other; ``--quality none`` excludes nothing."""
+    said = {key for key, value in given.items() if value not in (None, False)}
+    if given.get("quality") == "none":
+        said.remove("quality")
     for one, other in pairs:
-        if given[one] not in (None, False) and given[other] not in (None, False):
+        if one in said and other in said:
             raise click.UsageError(f"{_flag(one)} and {_flag(other)} contradict each other.")
 
 

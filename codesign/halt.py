@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 
+from codesign import interrupt
 from codesign.errors import SpecError
 
 
@@ -21,13 +22,16 @@ class Halt:
 
     Attributes
     ----------
+    limit_s : float or None
+        Seconds allowed from the start on.
     deadline : float
         Of `time.monotonic`.
     interrupted : bool
     """
 
-    def __init__(self, deadline: float = math.inf) -> None:
-        self.deadline, self.interrupted = deadline, False
+    def __init__(self, limit_s: float | None = None) -> None:
+        self.limit_s, self.interrupted = limit_s, False
+        self.deadline = math.inf if limit_s is None else time.monotonic() + limit_s
 
     @staticmethod
     def within(time_limit_s: float | None) -> Halt:
@@ -40,7 +44,7 @@ class Halt:
         """
         if time_limit_s is not None and not time_limit_s > 0:
             raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
-        return Halt() if time_limit_s is None else Halt(time.monotonic() + time_limit_s)
+        return Halt(time_limit_s)
 
     def left_s(self) -> float | None:
         """Seconds left, at least 0; None without a deadline."""
@@ -76,10 +80,11 @@ class Halt:
         """Meanwhile Ctrl-C calls `interrupt`.
 
         Only in the main thread, the only one that hears it, and only where Python's own handler
-        would: one that somebody else has set stays.
+        would, or the command line's: one that somebody else has set stays.
         """
-        usual = signal.default_int_handler
-        if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        usual = signal.getsignal(signal.SIGINT)
+        known = usual in (signal.default_int_handler, interrupt.hear)
+        if current_thread() is not main_thread() or not known:
             yield
             return
         signal.signal(signal.SIGINT, self.interrupt)
@@ -91,8 +96,7 @@ class Halt:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Meanwhile Ctrl-C raises KeyboardInterrupt as usual, for what does not look at a halt."""
-        mine = current_thread() is main_thread() and signal.getsignal(signal.SIGINT)
-        if mine != self.interrupt:
+        if not self._hears():
             yield
             return
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -100,3 +104,22 @@ class Halt:
             yield
         finally:
             signal.signal(signal.SIGINT, self.interrupt)
+
+    @contextmanager
+    def breaking(self) -> Iterator[None]:
+        """Meanwhile Ctrl-C, where heard, raises `OutOfTime`, for long work that seldom looks."""
+        mine = self._hears()
+        try:
+            with self.paused():
+                self.check()
+                yield
+        except KeyboardInterrupt:
+            if not mine:
+                raise
+            self.interrupted = True
+            raise OutOfTime from None
+
+    def _hears(self) -> bool:
+        if current_thread() is not main_thread():
+            return False
+        return signal.getsignal(signal.SIGINT) == self.interrupt

@@ -111,8 +111,7 @@ def solve(
         record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
         return realise(space, problem, point, found.first.bound, found.complete, record)
 
-    in_time = f"no design found within {time_limit_s} s"
-    return settle(prover, problem, TIE_BREAKERS, realised, in_time, on_progress, started)
+    return settle(prover, problem, TIE_BREAKERS, realised, "design", on_progress, started)
 
 
 def settle(
@@ -120,7 +119,7 @@ def settle(
     problem: Problem,
     tie_breakers: Iterable[str],
     realised: Callable[[Proven, Point], Result],
-    in_time: str,
+    what: str,
     on_progress: Callable[[Progress], None] | None,
     started: float,
 ) -> Result:
@@ -130,8 +129,8 @@ def settle(
     ----------
     realised : callable
         Makes the result of what is proven and the point found.
-    in_time : str
-        That nothing was found in time, in words.
+    what : str
+        What is looked for, in a word.
     started : float
         When the work began, of `time.monotonic`.
 
@@ -151,18 +150,21 @@ def settle(
         if found.point is not None:
             result = realised(found, found.point)
     if found.point is None:
-        raise nothing_found(prover, found, goal, in_time)
+        raise nothing_found(prover, found, goal, what)
     if halt.interrupted:
         return replace(result, solver=replace(result.solver, interrupted=True))
     return result
 
 
-def nothing_found(prover: Prover, found: Proven, goal: Goal, in_time: str) -> BaseException:
-    """What to raise where a search has found nothing; ``in_time`` says so for one that ran out."""
+def nothing_found(prover: Prover, found: Proven, goal: Goal, what: str) -> BaseException:
+    """What to raise where a search for a design, or ``what`` it is, has found nothing."""
     if found.first.complete:
         return explain(prover.inquiry(goal))
     if prover.halt.interrupted:
         return KeyboardInterrupt()
+    if prover.halt.limit_s is None:
+        return SolverError(f"the solver gave up: no {what} found, and none ruled out")
+    in_time = f"no {what} found within {prover.halt.limit_s} s"
     return SolverError(f"{in_time}, and none ruled out; allow more time")
 
 

@@ -79,7 +79,8 @@ def solve_programme(
     """
     if listed.impossible:
         return Answer(None, math.inf, True, 0)
-    model = build(space, listed, goal, check_time=halt.check)
+    with halt.breaking():
+        model = build(space, listed, goal, check_time=halt.check)
     unit = objective_unit(model)
     report = None
     if on_progress is not None:
@@ -87,7 +88,8 @@ def solve_programme(
     bound, solver_s = -math.inf, 0.0
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
-            model = build(space, listed, goal, SMALL_MARGIN, halt.check)
+            with halt.breaking():
+                model = build(space, listed, goal, SMALL_MARGIN, halt.check)
         outcome = second_opinion.minimise(
             model,
             solver=solver,
@@ -131,7 +133,8 @@ def bound_programme(
     """
     if listed.impossible:
         return Answer(None, math.inf, True, 0)
-    model = build(space, listed, goal, check_time=halt.check)
+    with halt.breaking():
+        model = build(space, listed, goal, check_time=halt.check)
     outcome = second_opinion.minimise(model, solver=solver, halt=halt, rel_gap=rel_gap)
     complete = outcome.status in ("optimal", "infeasible")
     return Answer(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import shutil
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from io import StringIO
+from subprocess import SubprocessError
 from typing import Any, Literal, get_args
 
 import pyomo.environ as pyo
@@ -20,7 +22,7 @@ from pyomo.common.log import LoggingIntercept
 from pyomo.repn.plugins.lp_writer import LPWriter
 
 from codesign import solver as highs
-from codesign.errors import SolverError, SpecError
+from codesign.errors import CodesignError, SolverError, SpecError
 from codesign.halt import Halt
 from codesign.solver import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE, Outcome, Progress
 
@@ -69,7 +71,10 @@ def version(solver: str) -> str:
             return "(PySCIPOpt) " + package_version("pyscipopt")
         except PackageNotFoundError:
             return ""
-    found = pyo.SolverFactory("cbc").version()
+    try:
+        found = pyo.SolverFactory("cbc").version()
+    except (OSError, SubprocessError):  # it has just answered, and now does not
+        found = None
     return ".".join(map(str, found)) if found else "of unknown version"
 
 
@@ -126,14 +131,25 @@ def lp_text(model: pyo.ConcreteModel) -> str:
 
 
 def _by_pyomo(model: pyo.ConcreteModel, solver: str, request: _Request) -> Outcome:
-    driver = pyo.SolverFactory({"scip": "scip_direct"}.get(solver, solver))
-    driver.options.update(_options(solver, request))
-    with LoggingIntercept(StringIO(), "pyomo"):  # no word of Pyomo's: the outcome says it all
-        results: Any = driver.solve(model, load_solutions=False)
-        return _outcome(model, solver, results)
+    """Ask another solver; it may die, and what it leaves may be anything."""
+    for variable in model.component_data_objects(pyo.Var):
+        variable.set_value(None, skip_validation=True)  # no value but this solver's
+    log = StringIO()
+    try:
+        # Not a word of Pyomo's gets out, but the reason where it fails.
+        with LoggingIntercept(log, "pyomo"), redirect_stdout(StringIO()):
+            driver = pyo.SolverFactory({"scip": "scip_direct"}.get(solver, solver))
+            driver.options.update(_options(solver, request))
+            results: Any = driver.solve(model, load_solutions=False)
+            return _outcome(model, solver, results, request)
+    except (CodesignError, MemoryError):
+        raise
+    except Exception as error:  # Pyomo knows no end of them
+        reason = log.getvalue().strip().partition("\n")[0] or str(error) or type(error).__name__
+        raise SolverError(f"{TITLES[solver]} gave no answer: {reason}") from None
 
 
-def _outcome(model: pyo.ConcreteModel, solver: str, results: Any) -> Outcome:
+def _outcome(model: pyo.ConcreteModel, solver: str, results: Any, request: _Request) -> Outcome:
     condition = pyo.TerminationCondition
     ended, bound = results.solver.termination_condition, results.problem.lower_bound
     if ended == condition.infeasible:
@@ -141,17 +157,33 @@ def _outcome(model: pyo.ConcreteModel, solver: str, results: Any) -> Outcome:
     if ended == condition.resourceInterrupt:  # SCIP hears Ctrl-C itself
         raise KeyboardInterrupt
     if ended == condition.optimal:
-        model.solutions.load_from(results)
+        _load(model, solver, results)
+        if bound is None:
+            raise SolverError(f"{TITLES[solver]} gave no answer: its report has no bound")
         return Outcome("optimal", min(float(bound), float(pyo.value(_objective(model)))))
-    if solver == "cbc" and results.solver.status == pyo.SolverStatus.aborted:
-        return Outcome("unknown", -math.inf)  # what it leaves need not be a solution
-    if ended == condition.maxTimeLimit:
+    in_time = (condition.maxTimeLimit, condition.intermediateNonInteger)  # CBC's without a solution
+    if ended in in_time and request.time_limit_s is not None:
+        if solver == "cbc":  # what it leaves need not be a solution
+            return Outcome("unknown", -math.inf)
         known = -math.inf if bound is None else float(bound)
         if not len(results.solution):
             return Outcome("unknown", known)
-        model.solutions.load_from(results)
+        _load(model, solver, results)
         return Outcome("feasible", known)
-    raise SolverError(f"{TITLES[solver]} ended with {str(ended)!r}, which proves nothing")
+    raise SolverError(
+        f"{TITLES[solver]} gave up: it ended with {str(ended)!r}, which proves nothing"
+    )
+
+
+def _load(model: pyo.ConcreteModel, solver: str, results: Any) -> None:
+    model.solutions.load_from(results)
+    variables = [*model.component_data_objects(pyo.Var)]
+    missing = sum(variable.value is None for variable in variables)
+    if missing:
+        raise SolverError(
+            f"{TITLES[solver]} gave no answer: its solution leaves out {missing} of "
+            f"{len(variables)} variables"
+        )
 
 
 def _options(solver: str, request: _Request) -> dict[str, float]:

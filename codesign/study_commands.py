@@ -14,8 +14,9 @@ import click
 
 from codesign.errors import SpecError, one_line
 from codesign.flags import warn_of_rises
+from codesign.interrupt import INTERRUPTED
 from codesign.options import FILE, flag, option
-from codesign.terminal import INTERRUPTED, NO_ANSWER, PROVEN, UNPROVEN, print_parts, print_text
+from codesign.terminal import NO_ANSWER, PROVEN, UNPROVEN, print_parts, print_text
 
 if TYPE_CHECKING:
     from codesign.study.loop import Tally
@@ -61,7 +62,7 @@ def run(**given: Any) -> int:
 
     \b
     Exit codes: 0 every cell answered      4 some proofs unfinished
-                2 bad input                5 some cells failed
+                2 bad input                5 some cells failed, or out of memory
                                          130 interrupted
     """
     from codesign.study import Study

@@ -136,7 +136,7 @@ class _Survey:
         self.started = time.monotonic()
         self.problem, self.names, self.ranges = problem, names, ranges
         self.step = max(rel_step, SAME)
-        self.rel_step, self.time_limit_s = rel_step, time_limit_s
+        self.rel_step = rel_step
         self.halt = Halt.within(time_limit_s)
         self.space = Space(problem)
         self.prover = Prover(self.space, halt=self.halt)
@@ -255,8 +255,7 @@ class _Survey:
 
     def _give_up(self, found: Proven) -> None:
         goal = Goal(self.names[0], self.base)
-        in_time = f"no design found within {self.time_limit_s} s"
-        raise nothing_found(self.prover, found, goal, in_time)
+        raise nothing_found(self.prover, found, goal, "design")
 
     def _design(
         self, found: Proven, objective: str, budgets: Mapping[str, float], seconds: float

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from codesign.result_files import Result
 
-PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER = 0, 1, 2, 3, 4, 5
 
 
 def print_parts(parts: Iterable[RenderableType]) -> None:

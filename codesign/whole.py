@@ -40,13 +40,6 @@ def prove_whole(inquiry: Inquiry) -> Proof:
             f"method 'whole' would list over {rough} candidates, at most {MAX_CANDIDATES} fit; "
             "use the default method or a smaller space"
         )
-    listed = candidates(
-        space,
-        options,
-        np.zeros(len(options)),
-        sram,
-        traffic_matters="dram_bits" in (goal.metric, *goal.limits),
-    )
     inquiry.effort.solved.update(int(option) for option in options)
     most = dict(zip(options.tolist(), sram.tolist(), strict=True))
 
@@ -55,6 +48,14 @@ def prove_whole(inquiry: Inquiry) -> Proof:
         return price(space, choice.option, choice.variable_width, choice.weight, capacity)
 
     try:
+        with inquiry.halt.breaking():
+            listed = candidates(
+                space,
+                options,
+                np.zeros(len(options)),
+                sram,
+                traffic_matters="dram_bits" in (goal.metric, *goal.limits),
+            )
         answer = solve_programme(
             space,
             goal,

@@ -13,6 +13,7 @@ ORDER = (
     "",
     "errors",
     "units",
+    "interrupt",
     "halt",
     "amounts",
     "schema",
@@ -159,6 +160,7 @@ ORDER = (
     "study.report",
     "study_commands",
     "cli",
+    "__main__",
 )
 
 # A design shows and writes itself with what is made for designs, imported when asked to.

@@ -56,6 +56,7 @@ def test_defaults_shown_are_those_of_the_library(asked: dict[str, Any], tiny: st
         (["--quality", "none"], "quality", None),
         (["--max-noise", "0.5"], "quality", None),
         (["--max-noise", "0.5"], "budgets", {"noise": 0.5}),
+        (["--quality", "none", "--max-noise", "0.5"], "budgets", {"noise": 0.5}),
         (["--minimize", "noise"], "quality", None),
         (["--minimize", "noise", "--quality", "uniform:5"], "quality", "uniform:5"),
         (

@@ -72,6 +72,7 @@ def test_quiet_and_json(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
     [
         ([], "noise", {}, None),
         (["--max-noise", "1"], "noise", {"noise": 1.0}, None),
+        (["--quality", "none", "--max-noise", "1"], "noise", {"noise": 1.0}, None),
         (["--quality", "uniform:4"], "noise", {"noise": 4 * 4.0**-4}, "uniform:4"),
         (["--minimize", "bops"], "bops", {"noise": 4 * 4.0**-6}, "uniform:6"),
         (["--minimize", "model", "--quality", "none"], "model_bits", {}, None),
@@ -153,7 +154,11 @@ def test_widths_are_evaluated(
         (["NETWORK", "--minimize", "latency"], 2, "objective: no latency is known without a laten"),
         (["NETWORK", "--minimize", "area"], 2, "'area' is not one of 'noise', 'latency', 'model'"),
         (["NETWORK", "--max-area-mm2", "1"], 2, "No such option"),
-        (["NETWORK", "--quality", "none", "--max-noise", "1"], 2, "--quality and --max-noise cont"),
+        (
+            ["NETWORK", "--quality", "sqnr:9", "--max-noise", "1"],
+            2,
+            "--quality and --max-noise cont",
+        ),
         (["NETWORK", "--bits", "4", "--weight-bits", "4"], 2, "--bits and --weight-bits contradic"),
         (["NETWORK", "--json", "--quiet"], 2, "--json and --quiet contradict each other"),
         (["NETWORK", "--latency-table", "none.csv"], 2, "none.csv: cannot be read: No such file"),

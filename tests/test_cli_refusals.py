@@ -68,7 +68,7 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
     (["solve", "NETWORK", "--pe-bits", "4", "--pe-weight-bits", "4"], "--pe-bits and --pe-weight"),
     (["solve", "NETWORK", "--pe-bits", "4", "--pe-activation-bits", "4"], "--pe-bits and --pe-act"),
     (
-        ["solve", "NETWORK", "--quality", "none", "--max-noise", "1"],
+        ["solve", "NETWORK", "--quality", "uniform:6", "--max-noise", "1"],
         "--quality and --max-noise con",
     ),
     (

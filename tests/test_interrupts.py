@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -204,8 +205,9 @@ def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
 def test_an_interrupt_that_scip_heard_is_one() -> None:
     ended = SimpleNamespace(termination_condition=pyo.TerminationCondition.resourceInterrupt)
     results = SimpleNamespace(solver=ended, problem=SimpleNamespace(lower_bound=0.0))
+    request = second_opinion._Request(None, 0.0, 0)
     with pytest.raises(KeyboardInterrupt):
-        second_opinion._outcome(pyo.ConcreteModel(), "scip", results)
+        second_opinion._outcome(pyo.ConcreteModel(), "scip", results, request)
 
 
 def test_explain_lets_it_through(few_arrays: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,6 +354,31 @@ def test_an_interrupted_design_is_told_and_written(
     assert design.solver.interrupted
     assert picture.stat().st_size > 1000
     assert codesign.check(out).holds
+
+
+def test_after_an_interrupted_search_nothing_more_is_proven(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here among ties, when the bound is no longer 0, which is soon certified."""
+
+    def pressed(*given: Any) -> Any:
+        press()
+        return next_goal(*given)
+
+    next_goal = codesign.proving._next_goal
+    monkeypatch.setattr(codesign.proving, "_next_goal", pressed)
+    out, certificate = tmp_path / "design.json", tmp_path / "certificate.json"
+    few = ("--rows", "8,16,32", "--cols", "32,64", "--pe-bits", "6,8", "--max-area-mm2", "6")
+    files = ("--out", str(out), "--certificate", str(certificate))
+    _, _, errors = run(capsys, "solve", "resnet18", *few, *files)
+    design, written = codesign.Design.load(out), json.loads(certificate.read_text())
+    assert design.solver.interrupted
+    count = design.solver.considered
+    assert (written["groups"], len(written["trusted"])) == ([], count)
+    told = f"the certificate leaves {count} of {count} hardware options to the solver's word"
+    assert errors.endswith(f"codesign: {told}\n")
+    assert codesign.check(out, certificate).proven is False
+    assert codesign.certify(design).groups  # whoever asks for it later gets all of it
 
 
 def test_an_interrupt_among_ties_leaves_a_proven_design(

@@ -112,7 +112,7 @@ print(design.proof.status, codesign.Design.load("design.json") is not None)
 
 def test_the_command_is_installed(installed: Path, tmp_path: Path) -> None:
     (points,) = installed.glob("*.dist-info/entry_points.txt")
-    assert "codesign = codesign.cli:main" in points.read_text("utf-8")
+    assert "codesign = codesign.__main__:main" in points.read_text("utf-8")
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     script = installed / "bin" / "codesign"
     shown = run([script, "--version"], cwd=tmp_path, env=environment)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from itertools import product
 from typing import Any
 
@@ -250,7 +249,7 @@ def test_unbounded_proves_nothing() -> None:
 
 @pytest.mark.parametrize("late_s", [0.0, 5.0])
 def test_no_time_at_all(late_s: float) -> None:
-    outcome = minimise(market_split(4, 30, seed=1), halt=Halt(time.monotonic() - late_s))
+    outcome = minimise(market_split(4, 30, seed=1), halt=Halt(-late_s))
     assert outcome.status in ("unknown", "feasible")
     assert outcome.bound < math.inf
 

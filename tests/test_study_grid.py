@@ -200,6 +200,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"sensitivity": "no.csv"}, "sensitivity: no.csv: cannot be read: No such file"),
     ({"granularity": "tensor"}, "unknown 'granularity'"),
     ({"sensitivity": {"weight:fc": {"x": 1}}}, "sensitivity: weight:fc: 'x' is no bitwidth"),
+    ({"quality": ["none", "uniform:4"], "max_noise": 1}, "quality and max_noise contradict"),
     ({"bits": "4", "weight_bits": "4"}, "bits and weight_bits contradict each other"),
     ({"memory": "hbm2", "dram_gbit_per_s": 1}, "memory and dram_gbit_per_s contradict each other"),
     ({"name": ""}, "name: '' is no name"),
@@ -229,6 +230,11 @@ def test_bad_values_are_named(given: dict[str, Any], told: str) -> None:
     with pytest.raises(SpecError) as raised:
         Study.grid(**grid)
     assert told in str(raised.value)
+
+
+def test_no_quality_is_no_limit_on_noise() -> None:
+    (problem,) = problems(Study.grid(networks=[TINY], quality="none", max_noise=0.5))
+    assert (problem.quality, problem.budgets) == (None, {"noise": 0.5})
 
 
 def test_two_networks_of_one_name_are_refused() -> None:

@@ -99,8 +99,11 @@ def read_grid(
         axes[word] = _axis(key, word, raw, located)
     if "network" not in axes:
         raise SpecError("networks: missing")
+    said = {*axes}
+    if [value.given for value in axes.get("quality", ())] == ["none"]:  # excludes nothing
+        said.remove("quality")
     for one, other in options.SOLVE_CONTRADICTIONS:
-        if one in axes and other in axes:
+        if one in said and other in said:
             raise SpecError(f"{one} and {other} contradict each other")
     if (number := prod(map(len, axes.values()))) > MAX_CELLS:
         raise SpecError(f"{number:.3g} cells; a study has at most {MAX_CELLS:,}, shorten its axes")

@@ -153,6 +153,7 @@ class _Worker:
 def _serve(pipe: Connection) -> None:
     """Answer calls until the other side hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("pyomo").setLevel(logging.CRITICAL + 1)  # it would write to standard output
     for name in THREAD_LIMITS:
         os.environ.setdefault(name, "1")
     if "fork" in get_all_start_methods():  # then locks have no name that a killed process leaves
