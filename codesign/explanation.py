@@ -203,10 +203,8 @@ def explain(
     try:
         question = _Question(design, step, Halt.within(time_limit_s), on_step)
     except OutOfTime:
-        raise SolverError(
-            f"the design is not proven to be the optimum again within {time_limit_s} s; "
-            "allow more time"
-        ) from None
+        late = "" if time_limit_s is None else f" within {time_limit_s} s; allow more time"
+        raise SolverError(f"the design is not proven to be the optimum again{late}") from None
     sensitivities = (*question.of_budgets(), *question.of_rates())
     runner_ups = tuple(question.runner_ups())
     return Explanation(design, step, sensitivities, runner_ups, time.monotonic() - started)
