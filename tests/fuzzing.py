@@ -25,15 +25,8 @@ from hypothesis import strategies as st
 
 from codesign.cli import main
 from codesign.errors import CodesignError
-from codesign.terminal import (
-    BAD_INPUT,
-    INFEASIBLE,
-    INTERRUPTED,
-    NO_ANSWER,
-    PROVEN,
-    UNPROVEN,
-    WRONG,
-)
+from codesign.interrupt import INTERRUPTED
+from codesign.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, UNPROVEN, WRONG
 
 PATIENCE_S = 60.0  # of one case
 MOST_MESSAGE = 5000  # characters
