@@ -23,12 +23,12 @@ from hypothesis.stateful import RuleBasedStateMachine
 from session_files import EVERY, NAMES, canonical, meaning, snapshot
 from study_work import integrity
 
+from codesign.interrupt import INTERRUPTED
 from codesign.study.liveness import this_process
 from codesign.study.workers import Serial
 from codesign.terminal import (
     BAD_INPUT,
     INFEASIBLE,
-    INTERRUPTED,
     NO_ANSWER,
     PROVEN,
     UNPROVEN,

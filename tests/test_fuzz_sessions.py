@@ -39,11 +39,11 @@ from session_folder import ANY, BESIDE, STORE, Folder, Killed, Reads, Writes
 
 import codesign
 from codesign.design_file import problem_from_dict
+from codesign.interrupt import INTERRUPTED
 from codesign.stored import SEAL, sealed
 from codesign.terminal import (
     BAD_INPUT,
     INFEASIBLE,
-    INTERRUPTED,
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
