@@ -444,7 +444,7 @@ KEEPS_LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_in
 @pytest.mark.parametrize("method", METHODS)
 def test_a_program_that_is_interrupted_ends_soon(method: str, wait_s: float) -> None:
     """Also while HiGHS prepares a large programme and does not look up."""
-    told = "import sys; from codesign.cli import main; sys.exit(main())"
+    told = "import sys; from codesign.__main__ import main; sys.exit(main())"
     few = ("--rows", "8,16,32", "--cols", "32,64", "--pe-bits", "6,8", "--max-area-mm2", "6")
     asked = ("resnet152", "--all") if method == "search" else ("resnet18", *few)
     command = "pareto" if method == "search" else "solve"
