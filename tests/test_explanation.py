@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import oracle
 import pytest
 from command_line import BUDGET, SMALL, run
@@ -17,7 +18,8 @@ from random_problems import random_case
 from codesign import Design, Problem, SpecError, design_file, solve
 from codesign.explanation import Explanation, RunnerUp, Side, explain
 from codesign.explanation_file import FORMAT, to_dict
-from codesign.proving import TIE_BREAKERS
+from codesign.proving import TIE_BREAKERS, Prover
+from codesign.space import Space
 
 SEEDS = [seed for seed in range(60) if seed % 4 in (1, 3)]
 EXACT = 1e-8
@@ -115,6 +117,27 @@ def test_runner_ups_are_the_enumerated_ones(seed: int) -> None:
         check_runner_up(each, others[change], design)
     if (up := runner_ups.get("more SRAM")) and up.hardware:
         assert up.hardware.sram_bits >= least
+
+
+@pytest.mark.parametrize("seed", range(0, 80, 2))
+def test_sram_to_pay_for_beyond_what_any_tile_needs(seed: int) -> None:
+    """Every design is padded: of equal ones the smallest, then the least noisy, is still found."""
+    problem = replace(random_case(seed).problem, quality=None, budgets={})
+    least = 1.3 * max((point.sram_bits for point in random_points(problem)), default=1)
+    prover = Prover(Space(problem))
+    part = prover.part(np.ones(len(prover.space), dtype=bool), math.ceil(least))
+    points = [padded(point, math.ceil(least), problem) for point in random_points(problem)]
+    metrics = tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS)))
+    found = part.answer(metrics, {})
+    assert found.complete
+    if found.point is None:
+        assert not points
+        return
+    limits: dict[str, float] = {}
+    for metric in metrics:
+        truth = oracle.least(points, metric, limits)
+        assert found.point.metrics[metric] == pytest.approx(truth, rel=EXACT, abs=0)
+        limits[metric] = found.point.metrics[metric]
 
 
 def padded(point: oracle.Point, sram_bits: int, problem: Problem) -> oracle.Point:
