@@ -208,7 +208,7 @@ class Front:
         Raises
         ------
         SpecError
-            The folder or a file cannot be written; then none is.
+            The folder or a file cannot be written; where that shows beforehand, none is.
         """
         from codesign.text_files import check_writable
 

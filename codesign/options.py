@@ -212,7 +212,6 @@ OF_ONE_DESIGN = ("What is wanted", "The search", "The answer")  # sections only 
 
 FREE = "What is free to choose (lists: 4,6,8)"
 
-CERTIFICATE_HELP = "Write a proof for check --deep; --time-limit-s counts for it once more."
 SOLVE = {
     "The network": (BATCH, *OF_ONNX, *SENSITIVITY),
     "The platform": (
