@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from threading import Thread
+from functools import cache
+from threading import Lock, Thread
 from typing import Any, Literal
 
 import highspy
@@ -29,11 +32,51 @@ POLL_S = 0.05
 GRACE_S = 2.0  # HiGHS is given to end when it has to, before it is left alone
 # Without memory for as much, HiGHS or the system's library might end the whole process.
 ROOM_BYTES, ROOM_BYTES_PER_ENTRY = 2**27, 2**9
+STDOUT = 1  # the file descriptor that HiGHS, a C++ library, writes to
+_ONE_AT_A_TIME = Lock()
 
 
 def version() -> str:
     """Version of the HiGHS library in use."""
-    return str(highspy.Highs().version())
+    return str(_new_highs().version())
+
+
+def _new_highs() -> highspy.Highs:
+    """A HiGHS of default options. The only place that makes one: see `_say_banner_to_nobody`."""
+    with _ONE_AT_A_TIME:
+        _say_banner_to_nobody()
+    return highspy.Highs()
+
+
+@cache
+def _say_banner_to_nobody() -> None:
+    """Make this process's first HiGHS, which prints a banner from version 1.16 on.
+
+    It does so before its option to be silent can be set, and past Python's `sys.stdout`.
+    """
+    with _stdout_to_nobody():
+        highspy.Highs()
+
+
+@contextmanager
+def _stdout_to_nobody() -> Iterator[None]:
+    """Meanwhile whatever is written to file descriptor 1 is lost; closed before, closed after."""
+    try:
+        kept = os.dup(STDOUT)
+    except OSError:  # it is closed, and HiGHS may write to nothing
+        kept = None
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    try:
+        if nobody != STDOUT:
+            os.dup2(nobody, STDOUT)
+        yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, STDOUT)
+            os.close(kept)
+        elif nobody != STDOUT:
+            os.close(STDOUT)
+        os.close(nobody)
 
 
 @dataclass(frozen=True)
@@ -129,7 +172,7 @@ def _run(
     np.empty(
         ROOM_BYTES + ROOM_BYTES_PER_ENTRY * entries, dtype=np.uint8
     )  # raises where there is none
-    highs = highspy.Highs()
+    highs = _new_highs()
     for name, value in options.items():
         if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise SolverError(f"HiGHS refused the option {name} = {value!r}")
