@@ -151,7 +151,7 @@ def tiled_layer(
     operands = _operands(layer, accelerator, weight_bits, ifmap_bits)
     weights, ifmap, psum = (int(x) for x in table.traffic[row] * operands)
     traffic = _traffic(network, layer, tensor_bits, weights, ifmap, psum)
-    count = cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    count = int(cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine))
     count *= _passes(accelerator, weight_bits, ifmap_bits)
     compute_s = count / accelerator.clock_hz
     g, k, c, p, images = (int(x) for x in table.tile[row])

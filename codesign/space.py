@@ -10,13 +10,14 @@ import math
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
 from codesign.costs.area import array_area_um2
 from codesign.costs.compute import cycles, fold, precision_passes
-from codesign.costs.tiling import Tilings, check_tiles, operand_bits, tilings
+from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
 from codesign.network import Layer
 from codesign.problem import BUDGET_TOLERANCE, Problem
 from codesign.units import UM2_PER_MM2
@@ -61,6 +62,9 @@ class Space(WidthSpace):
     rows, cols, pe_weight_bits, pe_activation_bits : ints, shape (options,)
     shapes : tuple of (rows, cols)
     shape_of : ints, shape (options,)
+        Ascending: the options of a shape are consecutive, one for each pair of PE widths.
+    pe_pairs : int
+        Options of each shape.
     most_sram_bits : float
         No design has more SRAM.
     """
@@ -72,16 +76,12 @@ class Space(WidthSpace):
         self.shapes = tuple(
             (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
         )
-        grid = np.array(
-            [
-                (s, w, a)
-                for s in range(len(self.shapes))
-                for w in choices.pe_weight_bits
-                for a in choices.pe_activation_bits
-            ]
-        )
-        self.shape_of, self.pe_weight_bits, self.pe_activation_bits = grid.T
-        self.rows, self.cols = np.array(self.shapes)[self.shape_of].T
+        self._rows, self._cols = np.array(self.shapes).T
+        pairs = np.array([*product(choices.pe_weight_bits, choices.pe_activation_bits)])
+        self.pe_pairs = len(pairs)
+        self.shape_of = np.repeat(np.arange(len(self.shapes)), self.pe_pairs)
+        self.pe_weight_bits, self.pe_activation_bits = np.tile(pairs, (len(self.shapes), 1)).T
+        self.rows, self.cols = self._rows[self.shape_of], self._cols[self.shape_of]
         self.base_area_um2 = (
             array_area_um2(
                 problem.technology,
@@ -124,8 +124,8 @@ class Space(WidthSpace):
     def shape_cycles(self) -> Ints:
         """(shapes, geometries): compute cycles at widths the PE holds natively."""
         engine = self.problem.technology.engine
-        return np.array(
-            [[cycles(g, rows, cols, engine) for g in self.geometries] for rows, cols in self.shapes]
+        return np.stack(
+            [cycles(g, self._rows, self._cols, engine) for g in self.geometries], axis=1
         )
 
     @cached_property
@@ -214,11 +214,32 @@ class Space(WidthSpace):
         if shape not in self._least_need:
             engine = self.problem.technology.engine
             tables = []
+            sides = self._rows[[shape]], self._cols[[shape]]
             for geometry in self.geometries:
-                need = tilings(geometry, *self.shapes[shape], engine).need.astype(np.float64)
+                need = least_needs(geometry, *sides, engine)[0].astype(np.float64)
                 tables.append((self._operand_bits(geometry) @ need.T).min(axis=-1))
             self._least_need[shape] = np.array(tables)
         return self._least_need[shape]
+
+    @cached_property
+    def least_need_of_shapes(self) -> Floats:
+        """(shapes,): SRAM bits below which some layer has no tiling, at its narrowest widths."""
+        engine = self.problem.technology.engine
+        least = np.zeros(len(self.shapes))
+        for geometry, bw, ba in self._narrowest_widths():
+            layer = self.geometries[geometry]
+            bits = operand_bits(bw, ba, layer.accumulation_bits).astype(np.float64)
+            need = least_needs(layer, self._rows, self._cols, engine) @ bits
+            least = np.maximum(least, need.min(axis=1))
+        return least
+
+    def _narrowest_widths(self) -> list[tuple[int, int, int]]:
+        """Each geometry with the narrowest weights and input that a layer of it may have."""
+        weight = self.weight_allowed.argmax(axis=1)
+        inputs = [self.tensor_index[layer.input] for layer in self.problem.network.layers]
+        ifmap = self.variable_allowed.argmax(axis=1)[inputs]
+        widths = self.geometry_of, self.widths[weight], self.widths[ifmap]
+        return sorted({(int(g), int(bw), int(ba)) for g, bw, ba in zip(*widths, strict=True)})
 
     def most_need(self, shape: int) -> float:
         """SRAM bits beyond which no tiling of any layer on an array shape gets cheaper."""

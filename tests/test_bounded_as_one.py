@@ -21,7 +21,7 @@ from codesign.network import Network
 from codesign.point import Point, price
 from codesign.problem import Choices, Goal, Metric, Problem
 from codesign.proving import Prover
-from codesign.search import area, best_bound, inquiry, together
+from codesign.search import area, best_bound, inquiry, prove, together
 from codesign.search.area import LeastArea
 from codesign.search.metric import LeastMetric
 from codesign.space import Space
@@ -100,6 +100,19 @@ def test_no_array_needs_less_than_the_finest(
     for shape in everyone:
         assert (space.least_need(space.finest) <= space.least_need(shape)).all()
         assert (fine <= space.traffic_within(shape, capacities)).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_area_without_room_for_the_smallest_tiles_needs_no_search(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = space_of(seed, (1, 2, 3, 5, 8), (1, 2, 7))
+    slope = space.problem.technology.sram_area_um2.slope
+    least = space.base_area_um2 + slope * space.least_need_of_shapes[space.shape_of]
+    monkeypatch.delattr(Space, "staircase")
+    limits = {"area_mm2": least.min() / 1e6 * (1 - 1e-6)}
+    proof = prove(Prover(space).inquiry(Goal("latency_s", limits)))
+    assert (proof.best, proof.complete) == (None, True)
 
 
 def test_groups_side_by_side_on_a_finer_array() -> None:

@@ -6,6 +6,8 @@ The arithmetic stands in the comments. `tsmc28` is the technology of the paper: 
 
 from __future__ import annotations
 
+import numpy as np
+import oracle
 import pytest
 from small_layers import ENGINE, layer, square
 
@@ -121,6 +123,17 @@ def test_folding_and_cycles(case: str) -> None:
     described, (rows, cols), folding, count = LAID_OUT[case]
     assert fold(described, rows, cols, ENGINE) == folding
     assert cycles(described, rows, cols, ENGINE) == count
+
+
+@pytest.mark.parametrize("case", LAID_OUT)
+def test_cycles_on_many_arrays_at_once(case: str) -> None:
+    described = LAID_OUT[case][0]
+    rows, cols = np.arange(1, 40)[:, None], np.array([1, 2, 3, 5, 8, 12, 64])
+    found = cycles(described, rows, cols, ENGINE)
+    assert found.tolist() == [
+        [oracle.array_cycles(described, r, c, ENGINE) for c in cols.tolist()]
+        for r in rows.ravel().tolist()
+    ]
 
 
 def test_engine_of_another_size() -> None:

@@ -16,7 +16,7 @@ from small_layers import ENGINE, layer, square
 from codesign import Layer
 from codesign.costs import tiling
 from codesign.costs.compute import ceil_div, fold
-from codesign.costs.tiling import ORDERS, Tilings, operand_bits, rows_in, tilings
+from codesign.costs.tiling import ORDERS, Tilings, least_needs, operand_bits, rows_in, tilings
 
 # --- widths and sizes by hand -------------------------------------------------------------------
 
@@ -380,6 +380,20 @@ def test_each_tiling_costs_what_its_tile_and_order_do(conv: Layer, rows: int, co
         assert tile in legal
         need, traffic = literal_cost(conv, tile, order)
         assert cost == (list(need), list(traffic))
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(conv=small_layers(), rows=st.integers(1, 5), cols=st.integers(1, 6))
+def test_least_need_of_many_arrays_is_that_of_their_tilings(
+    conv: Layer, rows: int, cols: int
+) -> None:
+    arrays = np.array([(rows, cols), (7, cols), (rows, 9), (40, 40)])
+    found = least_needs(conv, *arrays.T, ENGINE)
+    for array, need in zip(arrays.tolist(), found, strict=True):
+        every = tilings(conv, *array, ENGINE).need
+        for bw, ba in WIDTH_PAIRS:
+            bits = operand_bits(bw, ba, conv.accumulation_bits)
+            assert (need @ bits).min() == (every @ bits).min()
 
 
 def dot(elements: tuple[int, ...], bits: tuple[int, ...]) -> int:

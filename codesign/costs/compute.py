@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from codesign.network import Layer
+
+Ints = npt.NDArray[np.int64]
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
@@ -48,23 +53,30 @@ def fold(layer: Layer, rows: int, cols: int, engine: int) -> Folding:
     )
 
 
-def cycles(layer: Layer, rows: int, cols: int, engine: int) -> int:
+def cycles(layer: Layer, rows: npt.ArrayLike, cols: npt.ArrayLike, engine: int) -> Ints:
     """``N·P·Q·passes·⌈G/g⌉·⌈C/(rows·pack)⌉·⌈K/cols⌉``, at widths the PE holds natively.
 
-    None where a layer only moves data: the array is not involved.
+    Rows and columns broadcast together. None where a layer only moves data: the array is not
+    involved.
     """
-    if layer.moves:
-        return 0
-    folding = fold(layer, rows, cols, engine)
-    return (
-        layer.N
-        * layer.P
-        * layer.Q
-        * folding.passes
-        * ceil_div(layer.G, folding.side_by_side)
-        * ceil_div(layer.C, rows * folding.pack)
-        * ceil_div(layer.K, cols)
+    rows, cols = np.broadcast_arrays(
+        np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
     )
+    if layer.moves:
+        return np.zeros(rows.shape, dtype=np.int64)
+    pack = max(1, engine // layer.window)
+    per_group = -(-layer.C // (rows * pack)) * -(-layer.K // cols)
+    in_turn = -(-layer.G // side_by_side(layer, rows, cols, engine))
+    return np.asarray(
+        layer.N * layer.P * layer.Q * ceil_div(layer.window, engine) * in_turn * per_group
+    )
+
+
+def side_by_side(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
+    """``g = min(G, ⌊rows·pack/C⌋, ⌊cols/K⌋)``, at least 1: groups that run together, as `fold`."""
+    channels = rows * max(1, engine // layer.window)
+    fitting = np.minimum(channels // layer.C, cols // layer.K)
+    return np.asarray(np.clip(fitting, 1, layer.G))
 
 
 def precision_passes(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesign.costs.compute import Folding, ceil_div, fold
+from codesign.costs.compute import Folding, ceil_div, fold, side_by_side
 from codesign.errors import SpecError
 from codesign.network import Layer
 
@@ -130,6 +130,35 @@ def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
     kept = _least_need(need[row], traffic[order, row])
     order, row = order[kept], row[kept]
     return Tilings(tile[row], order, need[row], traffic[order, row])
+
+
+def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
+    """(arrays, n, 3): SRAM elements as `Tilings.need`; some row needs no more than any tiling.
+
+    An operand is buffered twice as soon as some loop it depends on has more than one trip, however
+    many; so of each loop only the smallest tile and the whole are of interest.
+    """
+    if layer.moves:
+        return np.zeros((len(rows), 1, 3), dtype=np.int64)
+    groups = side_by_side(layer, rows, cols, engine)
+    small = np.minimum(rows * max(1, engine // layer.window), layer.C), np.minimum(cols, layer.K)
+    found = []
+    for g in (groups, np.where(groups > 1, layer.G, 1)):
+        for c in (small[0], np.full_like(rows, layer.C)):
+            for k in (small[1], np.full_like(rows, layer.K)):
+                for whole in (False, True):
+                    p, n = (layer.P, layer.N) if whole else (1, 1)
+                    again = g < layer.G
+                    c_again, k_again = again | (c < layer.C), again | (k < layer.K)
+                    p_again = not whole and layer.N * layer.P > 1
+                    found.append(
+                        [
+                            g * k * c * layer.window * (1 + (c_again | k_again)),
+                            g * c * n * rows_in(layer, p) * layer.W * (1 + (c_again | p_again)),
+                            g * k * n * p * layer.Q * (1 + (k_again | p_again)),
+                        ]
+                    )
+    return np.moveaxis(np.array(found), -1, 0)
 
 
 def check_tiles(layer: Layer, rows: int, cols: int, engine: int) -> None:

@@ -46,7 +46,8 @@ class LeastArea(Search):
 
     def prove(self) -> Proof:
         everyone = np.arange(len(self.space))
-        self.least_sram = np.full(len(everyone), self.space.least_sram_bits)
+        least = self.space.least_need_of_shapes[self.space.shape_of]
+        self.least_sram = np.maximum(least, self.space.least_sram_bits)
         self._recall(everyone)
         self._raise_area(everyone)
         self.offer(self.best)

@@ -109,8 +109,13 @@ class Search(Pursuit):
 
     def shape_options(self, shape: int) -> Ints:
         """Options of a shape that are still open."""
-        mine = self.space.shape_of == shape
-        return np.flatnonzero(mine & (self.lower < self.cutoff))
+        first = shape * self.space.pe_pairs
+        return first + np.flatnonzero(self._lower_of(shape) < self.cutoff)
+
+    def _lower_of(self, shape: int) -> Floats:
+        """(PE pairs,): bounds of a shape's options."""
+        first = shape * self.space.pe_pairs
+        return self.lower[first : first + self.space.pe_pairs]
 
     def batch(self, options: Ints, sram_bits: Floats) -> Batch:
         """Tables of options, each with its own SRAM capacity."""
@@ -268,7 +273,7 @@ class Search(Pursuit):
     def _open_bound(self, option: int, shape: int) -> float:
         if option >= 0:
             return float(self.lower[option])
-        return float(self.lower[self.space.shape_of == shape].min())
+        return float(self._lower_of(shape).min())
 
     def _push(self, stage: int, option: int, shape: int) -> None:
         """Queue an option, or a whole shape (option −1), by its bound; options first among equals.

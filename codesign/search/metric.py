@@ -24,7 +24,8 @@ class LeastMetric(Search):
 
     def prove(self) -> Proof:
         sram = self.capacity(np.arange(len(self.space)))
-        self.lower[sram < 1] = np.inf
+        least = self.space.least_need_of_shapes[self.space.shape_of]
+        self.lower[sram < np.maximum(least, 1)] = np.inf
         self.lower = np.maximum(self.lower, self.memory.lower(self.goal, sram))
         self.solved_tables: list[tuple[Batch, float]] = []
         return super().prove()
