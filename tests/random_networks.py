@@ -29,11 +29,12 @@ class Shape(NamedTuple):
 class _Draft:
     """A network while layers are being added.
 
-    ``moving``: with layers that only move data, parts of tensors and transposed convolutions.
+    ``moving``: with layers that only move data, parts of tensors and transposed convolutions;
+    ``in_place``: with layers that read one part of a tensor and write another.
     """
 
-    def __init__(self, rng: random.Random, scale: int, moving: bool) -> None:
-        self.rng, self.scale, self.moving = rng, scale, moving
+    def __init__(self, rng: random.Random, scale: int, moving: bool, in_place: bool) -> None:
+        self.rng, self.scale, self.moving, self.in_place = rng, scale, moving, in_place
         self.layers: list[Layer] = []
         images = rng.choice((1, 1, 1, 2, 3))
         channels = scale * rng.choice((1, 2, 3, 4, 6, 8))
@@ -92,17 +93,23 @@ class _Draft:
 
 
 def random_network(
-    rng: random.Random, layers: int, scale: int = 1, moving: bool = False
+    rng: random.Random,
+    layers: int,
+    scale: int = 1,
+    moving: bool = False,
+    in_place: bool = False,
 ) -> Network:
     """A chain with side branches, residuals and now and then a product of two tensors.
 
     ``scale`` multiplies channels, rows and columns. ``moving`` adds, to about so many layers, those
-    that only move data, parts of tensors, concatenations and transposed convolutions.
+    that only move data, parts of tensors, concatenations and transposed convolutions; ``in_place``
+    lets most of the layers of a concatenation read what another of them has written there.
     """
-    draft = _Draft(rng, scale, moving)
+    draft = _Draft(rng, scale, moving or in_place, in_place)
     kinds = (_convolution,) * 5 + (_fully_connected, _matmul, _matmul)
     for number in range(layers):
-        more = (_movement, _movement, _concatenation, _concatenation) if moving else ()
+        more = (_movement, _movement, _concatenation, _concatenation) if draft.moving else ()
+        more += (_concatenation,) * 4 if in_place else ()
         kind = rng.choice(kinds + more)
         kind(draft, f"layer{number}", f"t{number}")
     if all(layer.moves for layer in draft.layers):
@@ -192,7 +199,7 @@ def _concatenation(draft: _Draft, name: str, output: str) -> None:
     kind = rng.choice((_convolution, _convolution, _movement))
     kind(draft, f"{name}.0", output)
     first = draft.shapes.pop(output)  # not to be read whole before it is complete
-    members, channels = [first.channels], rng.choice((1, 2, 3))
+    written, channels = first.elements, rng.choice((1, 2, 3))
     draft.layers[-1] = _writing_part(draft.layers[-1], first.elements)
     if rng.random() < 0.3:
         early = Shape(first.images, rng.choice((1, 2, 3)), first.rows, first.columns)
@@ -202,14 +209,76 @@ def _concatenation(draft: _Draft, name: str, output: str) -> None:
         layer = rng.choice((layer, replace(layer, moves=False, K=1, P=first.rows, Q=first.columns)))
         draft.add(layer, Shape(first.images, layer.K, layer.P, layer.Q))
     for member in range(1, rng.choice((2, 2, 3))):
-        part = first._replace(channels=channels)
-        layer = _moved(draft, f"{name}.{member}", output, part)
-        if rng.random() < 0.5 and draft.shapes[layer.input].rows == part.rows == layer.H:
-            same = part.columns == layer.W
-            layer = replace(layer, moves=False) if same else layer
+        if draft.in_place and rng.random() < 0.8:
+            layer, part = _in_place(draft, f"{name}.{member}", output, first)
+        else:
+            layer, part = _beside(draft, f"{name}.{member}", output, channels, first)
         draft.layers.append(_writing_part(layer, part.elements))
-        members.append(channels)
-    draft.shapes[output] = first._replace(channels=sum(members))
+        written += part.elements
+    draft.shapes[output] = _joined(first, written)
+
+
+def _beside(
+    draft: _Draft, name: str, output: str, channels: int, first: Shape
+) -> tuple[Layer, Shape]:
+    """A layer that writes so many channels beside the first part, and what it writes."""
+    part = first._replace(channels=channels)
+    layer = _moved(draft, name, output, part)
+    if draft.rng.random() < 0.5 and draft.shapes[layer.input].rows == part.rows == layer.H:
+        layer = replace(layer, moves=False) if part.columns == layer.W else layer
+    return layer, part
+
+
+def _joined(first: Shape, elements: int) -> Shape:
+    """The shape of a concatenation: more channels, or where they do not fit, a row of elements."""
+    channels, rest = divmod(elements, first.elements // first.channels)
+    if rest:
+        return Shape(first.images, elements // first.images, 1, 1)
+    return first._replace(channels=channels)
+
+
+def _in_place(draft: _Draft, name: str, output: str, first: Shape) -> tuple[Layer, Shape]:
+    """A layer that writes one part of a tensor and reads another of its size; what it writes.
+
+    What it reads there is its input, a residual, both, or its weight operand.
+    """
+    rng = draft.rng
+    role = rng.choice(("input", "input", "input", "residual", "both", "weights"))
+    if role == "weights":
+        return _product_in_place(draft, name, output, first.images)
+    layer = _moved(draft, name, output, first)
+    if role != "residual":
+        read = {"C": first.channels, "H": first.rows, "W": first.columns}
+        layer = replace(layer, **read, input=output, parts={})
+    if role != "input":
+        layer = replace(layer, residuals=(output,))
+    if (first.rows, first.columns) == (layer.H, layer.W) and rng.random() < 0.8:
+        groups = rng.choice(_divisors(math.gcd(layer.C, layer.K)))
+        R, S = rng.choice(KERNELS)
+        loops = {"G": groups, "C": layer.C // groups, "K": layer.K // groups, "R": R, "S": S}
+        layer = replace(layer, **loops, moves=False)
+    return layer, first
+
+
+def _product_in_place(draft: _Draft, name: str, output: str, images: int) -> tuple[Layer, Shape]:
+    """A product by a part of the tensor that it writes another part of."""
+    rng, source = draft.rng, draft.source()
+    stored = draft.shapes[source].elements
+    size = rng.randint(1, max(1, min(3, math.isqrt(stored // images))))
+    K, read = rng.choice((1, 2, 3)), images * size * size
+    layer = Layer(
+        name=name,
+        G=images,
+        K=K,
+        C=size,
+        P=size,
+        H=size,
+        input=source,
+        output=output,
+        weight_tensor=output,
+        parts={} if read == stored else {source: read},
+    )
+    return layer, Shape(images, K * size, 1, 1)
 
 
 def _writing_part(layer: Layer, elements: int) -> Layer:

@@ -45,7 +45,9 @@ class Case(NamedTuple):
     points: list[oracle.Point]
 
 
-def random_case(seed: int, *, moving: bool = False, sharing: bool = False) -> Case:
+def random_case(
+    seed: int, *, moving: bool = False, sharing: bool = False, in_place: bool = False
+) -> Case:
     """Problem number ``seed``: every fourth has many hardware options, the others many widths.
 
     Parameters
@@ -54,12 +56,16 @@ def random_case(seed: int, *, moving: bool = False, sharing: bool = False) -> Ca
         With layers that only move data, parts of tensors and transposed convolutions.
     sharing : bool
         With groups of sources that share a width, or ties of weights to inputs.
+    in_place : bool
+        With all that ``moving`` has, and layers that read one part of a tensor and write another.
     """
-    rng = random.Random(f"{seed} {moving} {sharing}" if moving or sharing else seed)
+    other = f"{seed} {moving} {sharing}" + " in place" * in_place
+    rng = random.Random(other if moving or sharing or in_place else seed)
     size = BROAD if seed % 4 == 3 else DEEP
-    network = random_network(rng, layers=rng.choice((1, 2, 3, 3, 4, 4, 4)), moving=moving)
+    layers = rng.choice((1, 2, 2, 3) if in_place else (1, 2, 3, 3, 4, 4, 4))
+    network = random_network(rng, layers=layers, moving=moving, in_place=in_place)
     choices = random_choices(rng, network, size.options)
-    if moving and rng.random() < 0.4:
+    if (moving or in_place) and rng.random() < 0.4:
         choices = _wide_where_only_moved(rng, network, choices)
     if sharing:
         choices = with_sharing(rng, network, choices)

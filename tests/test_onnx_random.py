@@ -1,7 +1,11 @@
-"""Random graphs of branches, concatenations, slices and poolings: always a network that holds."""
+"""Random graphs of branches, concatenations, slices and poolings: always a network that holds.
+
+And one whose evaluation the check accepts, whatever parts its layers read and write.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable
@@ -12,10 +16,23 @@ import pytest
 from onnx import ModelProto
 from onnx_graphs import imported, integers, model
 
+from codesign import Accelerator, evaluate
+from codesign.checking import check_content
 from codesign.errors import SpecError
+from codesign.evaluation_file import to_dict
 from codesign.network_file import to_toml
 from codesign.specs import load_network
 
+CHIP = Accelerator(
+    name="chip",
+    rows=4,
+    cols=4,
+    engine=9,
+    pe_weight_bits=8,
+    pe_activation_bits=8,
+    clock_hz=1e9,
+    sram_bits=10**8,
+)
 Shape = tuple[int, ...]
 
 
@@ -190,15 +207,15 @@ def grown(seed: int) -> Graph:
     return graph
 
 
-def check(seed: int, folder: Path) -> int:
-    """Import one random graph; the layers that move data."""
+def check(seed: int, folder: Path) -> tuple[int, int]:
+    """Import one random graph; its layers that move data, and those that write what they read."""
     graph = grown(seed)
     made, macs = graph.finished()
     try:
         found = imported(folder, made)
     except SpecError as error:
         if macs == 0 and "no layer that multiplies" in str(error):
-            return 0
+            return 0, 0
         raise
     network = found.network
     assert network.macs == macs
@@ -208,13 +225,17 @@ def check(seed: int, folder: Path) -> int:
     assert math.gcd(*(network.batched(3).tensors.values())) % 3 == 0
     (folder / "back.toml").write_text(to_toml(network), encoding="utf-8")
     assert load_network(folder / "back.toml") == network
-    return sum(layer.moves for layer in network.layers)
+    done = json.loads(json.dumps(to_dict(evaluate(network, CHIP))))
+    assert check_content(done, "given.json").findings == ()
+    layers = network.layers
+    return sum(x.moves for x in layers), sum(x.output in x.reads for x in layers)
 
 
 @pytest.mark.slow
 def test_random_graphs(tmp_path: Path) -> None:
-    moving = [check(seed, tmp_path) for seed in range(150)]
+    moving, in_place = zip(*(check(seed, tmp_path) for seed in range(150)), strict=True)
     assert sum(moving) > 50
+    assert sum(in_place) > 5
 
 
 @pytest.mark.long

@@ -31,6 +31,7 @@ KINDS = {  # of problems beside the plain ones
     "moving": {"moving": True},
     "sharing": {"sharing": True},
     "moving and sharing": {"moving": True, "sharing": True},
+    "in place": {"in_place": True},
 }
 KIND_SEEDS = range(50)
 BLOCK = 100
@@ -407,6 +408,15 @@ def _kind_features(problem: Problem) -> dict[str, bool]:
         ),
         "concatenation": len(writers) > len(set(writers)),
         "part of an input": any(layer.input in layer.parts for layer in layers),
+        "one part read as input, another written": any(
+            layer.output == layer.input for layer in layers
+        ),
+        "one part read as residual, another written": any(
+            layer.output in layer.residuals for layer in layers
+        ),
+        "one part read as weights, another written": any(
+            layer.output == layer.weight_tensor for layer in layers
+        ),
         "part of a residual": any({*layer.residuals} & {*layer.parts} for layer in layers),
         "part of a weight tensor": any(layer.weight_tensor in layer.parts for layer in layers),
         "inserted zeros": any(oracle.vertical(layer.input_dilation) > 1 for layer in layers),

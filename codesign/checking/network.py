@@ -227,11 +227,6 @@ def _shape_faults(network: Network, layer: Layer) -> list[Fault]:
         must(part <= network.tensors.get(name, 0), part, "no more than the tensor has")
         read = max((elements for role, elements in roles if role == name), default=part)
         must(part == read, part, f"{read} elements, as its shape reads")
-    must(
-        layer.output not in parts or layer.output not in layer.reads,
-        layer.output,
-        "an output that it does not read",
-    )
     written = network.touched(layer, layer.output)
     must(written <= layer.outputs + layer.appended, written, "no more than it computes")
     for name in layer.residuals:
