@@ -18,7 +18,7 @@ class Shown(NamedTuple):
     unit: str
 
     def amount(self, value: float) -> str:
-        """``0.69378 ms``: the value in the unit people write."""
+        """``0.6938 ms``: the value in the unit people write."""
         return f"{figure(value / self.scale)} {self.unit}".rstrip()
 
 
@@ -37,10 +37,10 @@ RATES_SHOWN = {
 
 
 def figure(value: float) -> str:
-    """Five significant digits, thousands separated, no trailing zeros: ``95.073``, ``18,432``."""
+    """Four significant digits, thousands separated, no trailing zeros: ``95.07``, ``18,432``."""
     if value == 0 or not 1e-6 <= abs(value) < 1e12:
-        return f"{value:.5g}"
-    digits = max(0, 4 - math.floor(math.log10(abs(value))))
+        return f"{value:.4g}"
+    digits = max(0, 3 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -8,15 +8,14 @@ from rich.text import Text
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, gap_shown
 from codesign.assignment import Assignment
+from codesign.layout import literal, table
 from codesign.report import (
     TIME_UNITS,
     asked_line,
     counted,
-    literal,
     metrics_text,
     proof_text,
     scaled,
-    table,
     totals_table,
 )
 
@@ -51,7 +50,7 @@ def _layer_table(assignment: Assignment) -> Table:
     bops, bops_unit = scaled([row.bops for row in rows], COUNT_UNITS)
     latency, time_unit = scaled([row.latency_s or 0.0 for row in rows], TIME_UNITS)
     timed = assignment.latency_table is not None
-    headings = ["<layer", "bits\nw/in/out", f"weights\n{weight_unit}", f"BOPS\n{bops_unit}"]
+    headings = ["~layer", "bits\nw/in/out", f"weights\n{weight_unit}", f"BOPS\n{bops_unit}"]
     made = table(*headings, *([f"latency\n{time_unit}"] if timed else []))
     for i, (layer, row) in enumerate(zip(layers, rows, strict=True)):
         bits = (row.weight_bits or ABSENT, row.input_bits, row.output_bits)

@@ -15,8 +15,9 @@ from codesign.amounts import ABSENT, figure
 from codesign.costs.area import pe_area_um2
 from codesign.figures import areas_mm2
 from codesign.hardware import Accelerator
+from codesign.layout import literal, table
 from codesign.network import Layer, Network
-from codesign.report import literal, scaled, table
+from codesign.report import scaled
 from codesign.technology import Memory, QuadraticFit, Technology
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 
@@ -134,7 +135,7 @@ def _layers(network: Network) -> Table:
     """One row per layer; loops that are 1 everywhere are left out."""
     layers = network.layers
     macs, unit = scaled([layer.macs for layer in layers], COUNT_UNITS)
-    columns: dict[str, list[RenderableType]] = {"<layer": [literal(x.name) for x in layers]}
+    columns: dict[str, list[RenderableType]] = {"~layer": [literal(x.name) for x in layers]}
     for letter in ("N", "G", "K", "C"):
         if letter in "KC" or any(getattr(layer, letter) > 1 for layer in layers):
             columns[letter] = [str(getattr(layer, letter)) for layer in layers]

@@ -9,7 +9,8 @@ from rich.text import Text
 from codesign.amounts import ABSENT, METRICS_SHOWN, RATES_SHOWN, Shown, figure
 from codesign.design import OPTIMAL_GAP
 from codesign.explanation import Explanation, RunnerUp, Sensitivity, Side
-from codesign.report import USED_UP, hardware_words, literal, percent, question_line, table
+from codesign.layout import literal, table
+from codesign.report import USED_UP, hardware_words, percent, question_line
 
 SHOWN = METRICS_SHOWN | RATES_SHOWN
 
@@ -55,7 +56,7 @@ def roofs_line(explanation: Explanation) -> str:
 
 def layers_table(explanation: Explanation) -> Table:
     """Each layer's roof, its share of the latency, and how far below the other roof's time is."""
-    made = table("<layer", "share of\nlatency", "<bound\nby", "time of the\nother roof")
+    made = table("~layer", "share of\nlatency", "<bound\nby", "time of the\nother roof")
     for row in explanation.design.layer_designs:
         times = sorted((row.compute_s or 0.0, row.memory_s or 0.0))
         other = percent(times[0] / times[1]) if times[1] > 0 else ABSENT

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from codesign.amounts import figure
 from codesign.fits import COLUMNS, AreaFitResult
-from codesign.report import literal, table
+from codesign.layout import literal, table
 
 UNITS = {
     "slope": {"pe": "µm² per BOPS", "sram": "µm² per bit"},

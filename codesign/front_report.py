@@ -8,7 +8,8 @@ from rich.text import Text
 
 from codesign.amounts import METRICS_SHOWN, figure
 from codesign.front import Front
-from codesign.report import counted, literal, percent, table
+from codesign.layout import literal, table
+from codesign.report import counted, percent
 
 
 def front_parts(front: Front) -> list[RenderableType]:

@@ -12,20 +12,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
-from io import StringIO
 from threading import Timer
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleDimensions, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, figure, gap_shown
 from codesign.figures import Figures, peaks_ops_per_s, utilisation
+from codesign.layout import literal, table
 from codesign.units import (
     BITS_PER_GBIT,
     BITS_PER_KBIT,
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from codesign.problem import Problem
     from codesign.survey import FrontProgress
 
-WIDE = 10_000  # columns of a file or a pipe: nothing is ever wrapped or cut
 PATIENCE_S = 1.0  # a solve shorter than this shows no live line
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
 
@@ -54,61 +51,6 @@ BIT_UNITS = (
     ("kbit", BITS_PER_KBIT),
     ("bit", 1.0),
 )
-
-
-def to_text(parts: Iterable[RenderableType], terminal: bool) -> str:
-    """Render parts, each followed by a line break, for a terminal or for a file.
-
-    In a terminal the width is the terminal's, and more where a table would lose a column; a file
-    gets one line per row and no colour.
-    """
-    written = StringIO()
-    console = Console(
-        file=written,
-        width=None if terminal else WIDE,
-        force_terminal=terminal,
-        color_system="auto" if terminal else None,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    width, height = console.size
-    for part in parts:
-        if isinstance(part, Table):
-            _keep_numbers_whole(part)
-        needed = Measurement.get(console, console.options.update(width=WIDE), part).minimum
-        console.size = ConsoleDimensions(max(width, needed), height)
-        console.print(part)
-    return "".join(line.rstrip() + "\n" for line in written.getvalue().split("\n")[:-1])
-
-
-def _keep_numbers_whole(part: Table) -> None:
-    """Tell rich how wide the columns are that must not fold; it takes a space for a fold."""
-    for column in part.columns:
-        if column.no_wrap:
-            texts = [str(cell) for cell in (column.header, *column.cells)]
-            column.min_width = max(len(line) for text in texts for line in text.split("\n"))
-
-
-def table(*columns: str) -> Table:
-    """An empty table; ``<`` before a name makes a column of words, the others hold numbers."""
-    made = Table(
-        box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
-    )
-    for name in columns:
-        words = name.startswith("<")
-        made.add_column(
-            name.removeprefix("<"),
-            justify="left" if words else "right",
-            no_wrap=not words,
-            overflow="fold",
-        )
-    return made
-
-
-def literal(name: str) -> Text:
-    """A name from a file as it is, without markup and with control characters spelt out."""
-    return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in name))
 
 
 def percent(share: float) -> str:
@@ -212,8 +154,9 @@ def layer_table(figures: Figures) -> Table:
     timed = [row.compute_s if row.latency_s is None else row.latency_s for row in layers]
     time_s, time_unit = scaled(timed, TIME_UNITS)
     what = "latency" if layers[0].latency_s is not None else "compute"
-    headings = ["<layer", "bits\nw/in/out", "tile\ng×k×c×p×images", "loop\norder", "\ncycles"]
-    headings += [f"DRAM\n{bit_unit}", f"{what}\n{time_unit}", "utilisa-\ntion %", "<bound\nby"]
+    headings = ["~layer", "bits\nw/in/out", "\ncycles", f"DRAM\n{bit_unit}"]
+    headings += [f"{what}\n{time_unit}", "utilisa-\ntion %", "<bound\nby"]
+    headings += ["tile\ng×k×c×p×images", "loop\norder"]
     rows: list[tuple[RenderableType | None, ...]] = []
     for i, (layer, row) in enumerate(zip(figures.network.layers, layers, strict=True)):
         bits = (
@@ -226,13 +169,13 @@ def layer_table(figures: Figures) -> Table:
             (
                 literal(row.name),
                 "/".join(map(str, bits)),
-                None if tile is None else "×".join(map(str, astuple(tile))),
-                row.order,
                 None if row.cycles is None else f"{row.cycles:,}",
                 traffic[i],
                 time_s[i],
                 None if share is None else f"{100 * share:.1f}",
                 row.bound_by and Text(row.bound_by, "cyan" if row.bound_by == "memory" else ""),
+                None if tile is None else "×".join(map(str, astuple(tile))),
+                row.order,
             )
         )
     every = range(len(headings))
@@ -248,7 +191,7 @@ def scaled(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple
     largest = max(values)
     unit, scale = next((pair for pair in units if largest >= pair[1]), units[-1])
     counts = scale == 1 and all(isinstance(value, int) for value in values)
-    digits = 0 if counts else 2 if largest >= 10 * scale else 3
+    digits = 0 if counts else 1 if largest >= 100 * scale else 2 if largest >= 10 * scale else 3
     return [f"{value / scale:,.{digits}f}" for value in values], unit
 
 

@@ -22,7 +22,7 @@ PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER = 0, 1, 2, 3, 4, 5
 
 def print_parts(parts: Iterable[RenderableType]) -> None:
     """Print as a terminal shows it, or plain where it is none."""
-    from codesign.report import to_text
+    from codesign.layout import to_text
 
     click.echo(to_text(parts, terminal=sys.stdout is not None and sys.stdout.isatty()), nl=False)
 

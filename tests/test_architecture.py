@@ -119,6 +119,7 @@ ORDER = (
     "fits",
     "front",
     "tables",
+    "layout",
     "report",
     "front_report",
     "assignment_report",

@@ -265,7 +265,7 @@ def test_names_are_printed_literally(capsys: pytest.CaptureFixture[str], tmp_pat
     assert "\x1b" not in err
 
 
-def test_nothing_is_cut_when_piped(
+def test_only_names_are_cut_when_piped(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
@@ -274,9 +274,10 @@ def test_nothing_is_cut_when_piped(
     path.write_text(TINY.replace('"conv1"', f'"{name}"'))
     for command in (["solve", str(path), *SMALL], ["show", "networks", str(path)]):
         _, out, _ = run(capsys, *command)
-        row = next(line for line in out.splitlines() if line.startswith(name))
+        row = next(line for line in out.splitlines() if line.startswith(name[:19]))
+        assert row.split()[0] == f"{name[:19]}…{name[-20:]}"
         assert len(row.split()) >= 8
-        assert "…" not in out
+        assert out.count("…") == 1
         assert all(line == line.rstrip() for line in out.splitlines())
 
 
@@ -294,17 +295,17 @@ def test_batch_reaches_the_problem(asked: dict[str, Any], tiny: str) -> None:
         ([], ["networks", "resnet18", "tsmc28", "hbm2", "accelerators eyeriss, table3-fixed16"]),
         (["networks"], ["layers", "resnet152", "11,513,626,624", "60,040,384", "CVPR 2016"]),
         (["technologies"], ["tsmc28", "153.46 + 1.694 · BOPS", "3065 + 2.94 · bits, single-port"]),
-        (["memories"], ["hbm2", "2,048", "lpddr4x-4266", "273.02"]),
+        (["memories"], ["hbm2", "2,048", "lpddr4x-4266", "273"]),
         (["networks", "mobilenetv2"], ["features.2.conv.1.0", "3×3/2", "features.2.conv.0.0.out"]),
         (["networks", "vit_b_16"], ["encoder.0.scores, encoder.0.values"]),
         # 9·(8·8 + 8 + 8 + log2 9) = 748.53 BOPS, · 1.694 + 153.46 = 1421.5 µm²; / 1465 = −3.0 %
         (["technologies", "tsmc28"], ["dual-port", "0.916", "fixed8 1,465.0 1,421.5 -3.0"]),
         (["memories", "ddr4-2400"], ["153.6", "JESD79-4"]),
-        (["accelerators"], ["eyeriss 12 × 14 1 16 × 16 200 884.74 3.84 – Chen et al.", "tpu_v1"]),
+        (["accelerators"], ["eyeriss 12 × 14 1 16 × 16 200 884.7 3.84 – Chen et al.", "tpu_v1"]),
         # 14² PEs of 4545.5 µm²
-        (["accelerators"], ["table3-fixed16 14 × 14 9 16 × 16 800 – 153.6 0.89092 Karbachevsky"]),
-        (["accelerators", "eyeriss"], ["PEs 12 × 14", "SRAM kbit 884.74", "PE array mm² – source"]),
-        (["accelerators", "table4-float32"], ["bit 32 × 32, floating", "PE array mm² 5.4444"]),
+        (["accelerators"], ["table3-fixed16 14 × 14 9 16 × 16 800 – 153.6 0.8909 Karbachevsky"]),
+        (["accelerators", "eyeriss"], ["PEs 12 × 14", "SRAM kbit 884.7", "PE array mm² – source"]),
+        (["accelerators", "table4-float32"], ["bit 32 × 32, floating", "PE array mm² 5.444"]),
     ],
 )
 def test_show(capsys: pytest.CaptureFixture[str], arguments: list[str], told: list[str]) -> None:

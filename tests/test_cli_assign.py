@@ -49,8 +49,8 @@ def test_report(capsys: pytest.CaptureFixture[str], tiny: str, table: str) -> No
     assert (code, err) == (0, "")
     text = " ".join(out.split())
     assert "widths of tiny: least noise with latency ≤ 12 ms" in text
-    assert "conv1 8/8/8 0.288 883.04 8.000" in text  # 10,368 MACs · (64 + 16 + log2 36)
-    assert "fc 4/8/8 2.880 150.25 4.000" in text
+    assert "conv1 8/8/8 0.288 883.0 8.000" in text  # 10,368 MACs · (64 + 16 + log2 36)
+    assert "fc 4/8/8 2.880 150.2 4.000" in text
     assert "latency 12 ms ≤ 12 100.0 % exhausted" in text
     assert "area" not in text
     assert "optimal: noise 0.003952, bound 0.003952, gap 0" in text
@@ -60,7 +60,7 @@ def test_report(capsys: pytest.CaptureFixture[str], tiny: str, table: str) -> No
 def test_quiet_and_json(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
     code, out, err = run(capsys, "assign", tiny, *FEW, "--max-model-mbit", "0.02", "--quiet")
     assert (code, err) == (0, "")
-    assert out.startswith("optimal, gap 0: noise 0.003952, model size 0.013824 Mbit, bit operation")
+    assert out.startswith("optimal, gap 0: noise 0.003952, model size 0.01382 Mbit, bit operation")
     assert out.count("\n") == 1
     code, out, _ = run(capsys, "assign", tiny, *FEW, "--max-model-mbit", "0.02", "--json")
     assert code == 0

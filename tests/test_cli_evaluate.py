@@ -38,7 +38,7 @@ def test_evaluation_is_printed(capsys: pytest.CaptureFixture[str], tiny: str) ->
     code, out, err = run(capsys, "evaluate", tiny, *EYERISS, "--quiet")
     assert (code, err, out.count("\n")) == (0, "", 1)
     assert out.startswith("latency ")
-    assert out.endswith("; 12 × 14 PEs of 16 × 16 bit, SRAM 0.88474 Mbit\n")
+    assert out.endswith("; 12 × 14 PEs of 16 × 16 bit, SRAM 0.8847 Mbit\n")
 
 
 def test_evaluate_does_what_the_library_does(

@@ -152,7 +152,7 @@ def test_knee_is_named(some: Front) -> None:
     on = some.designs[some.knee].hardware
     (words,) = (word for word in legend(points) if word.startswith("knee"))
     assert f"{on.rows} × {on.cols} PEs of {on.pe_weight_bits} × {on.pe_activation_bits}" in words
-    assert f"SRAM {on.sram_bits / 1e6:.5g} Mbit" in words
+    assert f"SRAM {on.sram_bits / 1e6:.4g} Mbit" in words
     (ring,) = (one for one in points.collections if str(one.get_label()).startswith("knee"))
     assert np.asarray(ring.get_offsets()) == pytest.approx(
         some.values[[some.knee]][:, ::-1] * [1, 1e3]
@@ -162,7 +162,7 @@ def test_knee_is_named(some: Front) -> None:
 def test_where_no_design_is(some: Front) -> None:
     points = plot_front(some, None).axes[0]
     least = some.values[:, 1].min()  # proven by the search for the least area
-    assert f"no design: area below {least:.5g} mm²" in legend(points)
+    assert f"no design: area below {least:.4g} mm²" in legend(points)
     assert points.get_xlim()[0] < least
     # Without that proof, what the questions found.
     limited = [

@@ -217,7 +217,7 @@ def test_labels_stay_inside_and_off_the_marks(figure: Figure) -> None:
 
 
 def test_heading_tells_the_hardware_and_the_proof(figure: Figure) -> None:
-    assert "tiny: latency 0.0010472 ms" in heading(figure)  # 0.16 + 0.32 + 0.5672 µs
+    assert "tiny: latency 0.001047 ms" in heading(figure)  # 0.16 + 0.32 + 0.5672 µs
     assert "proven optimal" in heading(figure)
     assert "2 × 4 PEs of 8×8 bit" in heading(figure)
     assert "Mbit" in heading(figure)
@@ -324,7 +324,7 @@ def test_half_an_area_is_drawn_without_a_total() -> None:
 def test_tiled_evaluation_draws_what_the_design_does(design: Design, figure: Figure) -> None:
     found = evaluate(design.network, design.accelerator, design.widths)
     drawn = plot_design(found, None)
-    assert "tiny on design for tiny: latency 0.0010472 ms, tiled roofline" in heading(drawn)
+    assert "tiny on design for tiny: latency 0.001047 ms, tiled roofline" in heading(drawn)
     for title in ("Roofline", "Latency"):
         for one, two in zip(
             panel(drawn, title).collections, panel(figure, title).collections, strict=True

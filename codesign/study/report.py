@@ -12,7 +12,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from codesign.report import counted, literal, percent, table
+from codesign.layout import literal, table
+from codesign.report import counted, percent
 from codesign.study.liveness import Watch
 from codesign.study.loop import Tally
 from codesign.study.records import ENDS, FAILED, WAITING
