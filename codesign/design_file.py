@@ -29,7 +29,10 @@ PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "objective",
     "budgets",
 )
-LATER_CHOICES = ("shared", "tied")  # absent from older files, which knew no other than none
+LATER_CHOICES = (  # absent from older files, which knew no other than none
+    *("shared", "tied"),
+    *("sram_bits", "min_sram_bits", "max_sram_bits"),
+)
 
 
 def to_dict(design: Design) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def accelerator(given: dict[str, Any]) -> Accelerator:
         "pe_activation_bits": given["pe_activation_bits"] or given["pe_bits"],
         "precision": given["precision"],
         "psum_bits": given["psum_bits"],
-        "sram_bits": None if given["sram_kbit"] is None else _sram_bits(given["sram_kbit"]),
+        "sram_bits": _sram_bits("sram_kbit", given["sram_kbit"]),
         "clock_hz": None if given["clock_mhz"] is None else given["clock_mhz"] * HZ_PER_MHZ,
         "dram_bits_per_s": _dram_bits_per_s(given),
         "pe_area_um2": given["pe_area_um2"],
@@ -148,10 +148,12 @@ def _changed(accelerator: Accelerator, flags: dict[str, Any]) -> Accelerator:
     return replace(accelerator, **new, name=f"{accelerator.name}, changed"[:200])
 
 
-def _sram_bits(kbit: float) -> int:
+def _sram_bits(name: str, kbit: float | None) -> int | None:
+    if kbit is None:
+        return None
     bits = round(kbit * BITS_PER_KBIT)
     if bits < 1:
-        raise SpecError(f"--sram-kbit {kbit:g}: less than a bit")
+        raise SpecError(f"{_flag(name)} {kbit:g}: less than a bit")
     return bits
 
 
@@ -363,7 +365,7 @@ def _choices(given: dict[str, Any], network: Network) -> Choices:
 
 
 def _arrays(given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `Choices` that say which PE arrays are on offer."""
+    """The fields of `Choices` that say which PE arrays and SRAMs are on offer."""
     rows, cols = given["rows"], given["cols"]
     if given["square"]:
         rows, cols = rows or cols, cols or rows
@@ -374,6 +376,9 @@ def _arrays(given: dict[str, Any]) -> dict[str, Any]:
         "pe_weight_bits": given["pe_weight_bits"] or given["pe_bits"],
         "pe_activation_bits": given["pe_activation_bits"] or given["pe_bits"],
         "precision": given["precision"],
+        "sram_bits": tuple(_sram_bits("sram_kbit", kbit) for kbit in given["sram_kbit"] or ()),
+        "min_sram_bits": _sram_bits("min_sram_kbit", given["min_sram_kbit"]),
+        "max_sram_bits": _sram_bits("max_sram_kbit", given["max_sram_kbit"]),
     }
 
 

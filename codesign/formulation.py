@@ -3,7 +3,7 @@
 Sets: hardware options ``H``, layers ``L``, width variables ``T`` (each an activation tensor, all
 that shares one width counting once), options ``O(l, h)`` of layer ``l`` on hardware ``h`` (a weight
 width, an input width, a tiling). Variables: ``build[h]``, ``run[l, o]``, ``width[t, b]`` binary;
-``sram`` ``S`` and ``latency[l]`` ``t_l`` continuous.
+``sram`` ``S ≥ least`` and ``latency[l]`` ``t_l`` continuous.
 
     (1) one_accelerator      Σ_h build_h = 1
     (2) every_layer_runs     Σ_{o ∈ O(l,h)} run_o = build_h                               ∀ l, h
@@ -16,16 +16,19 @@ width, an input width, a tiling). Variables: ``build[h]``, ``run[l, o]``, ``widt
     (9) memory_roof          t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW  ∀ l
    (10) within_budget        metric ≤ limit                  latency, DRAM, noise, model size, BOPS
 
-(5) holds where the weight operand of ``l`` shares its width ``wt(l)``: with the activation tensor
-that stands in for it, with the input (tied), or with a group. ``area_h`` holds the SRAM fit's
-intercept; ``moved_{l,t}`` are the elements of the output and the residuals of ``l``. Where no
-memory is modelled, (8) and (9) are left out and a latency is ``Σ_o compute_o·run_o``. Each metric
-is measured in thousandths of its limit or, without one, of the least its layers can have (area: of
-the mean array): rows and objective are of the order of 1,000, beside which HiGHS's absolute
-tolerances are small. Limits (7) and (10) carry the relative tolerance of 1e-9 that budgets have
-everywhere, and a margin far above the solver's tolerances: no design within its budgets is near the
-edge of a row, where HiGHS may lose it. What the margin lets in is found out when it is priced
-exactly.
+``need_o`` is the SRAM that the tiling needs or, where sizes are on offer, the size that holds it:
+then ``S``, no larger than the largest ``need_o`` that runs, is one of them; (6) is exact without a
+binary for each size. ``least`` is the least SRAM on offer; tilings that need more than the most are
+no options. (5) holds where the weight operand of ``l`` shares its width ``wt(l)``: with the
+activation tensor that stands in for it, with the input (tied), or with a group. ``area_h`` holds
+the SRAM fit's intercept; ``moved_{l,t}`` are the elements of the output and the residuals of ``l``.
+Where no memory is modelled, (8) and (9) are left out and a latency is ``Σ_o compute_o·run_o``. Each
+metric is measured in thousandths of its limit or, without one, of the least its layers can have
+(area: of the mean array): rows and objective are of the order of 1,000, beside which HiGHS's
+absolute tolerances are small. Limits (7) and (10) carry the relative tolerance of 1e-9 that budgets
+have everywhere, and a margin far above the solver's tolerances: no design within its budgets is
+near the edge of a row, where HiGHS may lose it. What the margin lets in is found out when it is
+priced exactly.
 """
 
 from __future__ import annotations
@@ -141,7 +144,7 @@ class _Costs:
             metric: self._reference(metric) / ROW_SCALE for metric in {goal.metric, *goal.limits}
         }
         needs = np.concatenate([layer.need for layer in candidates.layers])
-        most = max(float(needs.max(initial=1.0)), space.least_sram_bits, 1.0)
+        most = max(float(needs.max(initial=1.0)), space.capacities.least_bits, 1.0)
         self.sram_unit = most / ROW_SCALE
 
     def _reference(self, metric: str) -> float:
@@ -251,7 +254,7 @@ def _declare(model: pyo.ConcreteModel, costs: _Costs) -> None:
     model.build = pyo.Var(model.HARDWARE, domain=pyo.Binary)
     model.run = pyo.Var(model.RUNS, domain=pyo.Binary)
     model.width = pyo.Var(model.WIDTHS, domain=pyo.Binary)
-    model.sram = pyo.Var(bounds=(space.least_sram_bits / costs.sram_unit, None))
+    model.sram = pyo.Var(bounds=(space.capacities.least_bits / costs.sram_unit, None))
 
 
 def _choose_hardware(model: pyo.ConcreteModel, costs: _Costs) -> None:

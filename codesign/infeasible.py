@@ -12,6 +12,9 @@ from codesign.errors import Clash, InfeasibleError, SolverError
 from codesign.halt import OutOfTime
 from codesign.problem import Goal
 from codesign.search import Effort, Inquiry, Proof, prove
+from codesign.space import Space
+from codesign.units import BITS_PER_KBIT
+from codesign.width_space import WidthSpace
 
 
 def explain(inquiry: Inquiry) -> InfeasibleError:
@@ -45,11 +48,24 @@ def _explain(inquiry: Inquiry) -> InfeasibleError:
         clashes.append(clash)
         left = {name: limit for name, limit in left.items() if name not in clash}
     if not clashes:
-        return InfeasibleError(
-            "no design at all: with these pins and PE widths some layer cannot run; "
-            "offer wider PEs or allow precision 'multi-pass'"
-        )
+        return InfeasibleError(f"no design at all: {_nothing_runs(inquiry.space)}")
     return InfeasibleError(_message(clashes), clashes[0], clashes[1:])
+
+
+def _nothing_runs(space: WidthSpace) -> str:
+    """Why no design runs, whatever the budgets."""
+    if isinstance(space, Space):
+        least, most = space.least_need_of_shapes.min(), space.capacities.most_bits
+        if most < least:
+            return (
+                f"the SRAM on offer ends at {most / BITS_PER_KBIT:.7g} kbit, and the smallest "
+                f"tiles at the narrowest widths need {enough(least / BITS_PER_KBIT)} kbit; "
+                "offer more"
+            )
+    return (
+        "with these pins and PE widths some layer cannot run; "
+        "offer wider PEs or allow precision 'multi-pass'"
+    )
 
 
 def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:

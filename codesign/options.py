@@ -44,7 +44,12 @@ PLATFORM_CONTRADICTIONS = (
     ("memory", "dram_gbit_per_s"),
     ("json", "quiet"),
 )
-SOLVE_CONTRADICTIONS = (*PLATFORM_CONTRADICTIONS, ("quality", "max_noise"))
+SOLVE_CONTRADICTIONS = (
+    *PLATFORM_CONTRADICTIONS,
+    ("quality", "max_noise"),
+    ("sram_kbit", "min_sram_kbit"),
+    ("sram_kbit", "max_sram_kbit"),
+)
 EVALUATE_CONTRADICTIONS = (
     *PLATFORM_CONTRADICTIONS,
     *(("widths", name) for name in ("bits", "weight_bits", "activation_bits", "output_bits")),
@@ -84,6 +89,12 @@ def whole_numbers(high: int) -> Callable[[str], tuple[int, ...]]:
         return values
 
     return read
+
+
+def numbers(low: float, high: float) -> Callable[[str], tuple[float, ...]]:
+    """A reader of comma-separated numbers within a range."""
+    one = number(low, high)
+    return lambda text: tuple(one(word) for word in text.split(","))
 
 
 def pin(text: str) -> tuple[str, int]:
@@ -144,6 +155,7 @@ def span(text: str) -> tuple[str, float, float]:
 LIMIT = number(1e-30, 1e15)
 WIDTHS = whole_numbers(32)
 ARRAY_SIDES = whole_numbers(65536)
+CAPACITY, CAPACITIES = number(1e-3, 1e12), numbers(1e-3, 1e12)
 GAP = number(0, 0.999999)
 FACTOR = number(1e-3, 1e3)
 WIDTH = click.IntRange(1, 1024)
@@ -251,6 +263,9 @@ SOLVE = {
         option("--rows", "LIST", "Rows of the PE array.", type=ARRAY_SIDES, told=SIDES),
         option("--cols", "LIST", "Columns of the PE array.", type=ARRAY_SIDES, told=SIDES),
         flag("--square", "Only as many rows as columns; one list is enough."),
+        option("--sram-kbit", "LIST", "SRAM sizes on offer.", type=CAPACITIES, told="any"),
+        option("--min-sram-kbit", "X", "Least SRAM, used or not.", type=CAPACITY),
+        option("--max-sram-kbit", "X", "Most SRAM.", type=CAPACITY),
     ),
     "The search": (
         choice("--method", ("search", "whole"), METHOD_HELP, "search"),
@@ -305,7 +320,7 @@ EVALUATE = {
         option("--pe-activation-bits", "B", "Width of its activation operand.", type=ONE_WIDTH),
         choice("--precision", ("fixed", "multi-pass"), PRECISION_HELP, None, told="fixed"),
         option("--psum-bits", "B", "Width of stored partial sums.", type=WIDTH, told=EXACT_PSUMS),
-        option("--sram-kbit", "X", "SRAM capacity.", type=number(1e-3, 1e12)),
+        option("--sram-kbit", "X", "SRAM capacity.", type=CAPACITY),
         option("--clock-mhz", "X", "Clock.", type=number(1e-3, 1e6), told="800"),
         option("--memory", "NAME", "Shipped DRAM or TOML file.", told=MEMORY),
         option("--dram-gbit-per-s", "X", "DRAM bandwidth, not --memory.", type=number(1e-6, 1e9)),

@@ -26,7 +26,7 @@ class Point:
     variable_width, weight : tuple of int
         Indices into the space's width list: of each width variable, of each layer's weight operand.
     sram_bits : int
-        The least capacity its tilings fit in, or the least of the space.
+        The least capacity on offer that its tilings fit in.
     tiling : tuple of int
         Row of each layer's chosen tiling in its staircase's table.
     metrics : mapping of str to float
@@ -47,12 +47,16 @@ def price(
     weight: Sequence[int],
     sram_bits: float,
 ) -> Point | None:
-    """Price a choice with each layer's cheapest tiling that fits; None where none does."""
-    problem = space.problem
+    """Price a choice with each layer's cheapest tiling that fits; None where none does.
+
+    ``sram_bits`` stands for the least capacity on offer that holds as much.
+    """
+    problem, capacities = space.problem, space.capacities
+    sram_bits = min(float(capacities.holding(sram_bits)), capacities.most_bits)
     network, widths = problem.network, space.widths
     shape = int(space.shape_of[option])
     factor = space.option_precision_factor(np.array([option]))[0]
-    tilings, need = [], space.least_sram_bits
+    tilings, need = [], 0.0
     totals = {"latency_s": 0.0, "dram_bits": 0.0, "model_bits": 0.0, "bops": 0.0, "noise": 0.0}
     for i, layer in enumerate(network.layers):
         w, a = int(weight[i]), int(variable_width[space.tensor_index[layer.input]])
@@ -77,6 +81,7 @@ def price(
     totals["noise"] += float(
         space.variable_noise[np.arange(len(variable_width)), list(variable_width)].sum()
     )
+    need = float(capacities.holding(need))
     # The array's base area holds the SRAM fit's intercept.
     sram_um2 = float(sram_area_um2(problem.technology, need) - sram_area_um2(problem.technology, 0))
     totals["area_mm2"] = (float(space.base_area_um2[option]) + sram_um2) / UM2_PER_MM2

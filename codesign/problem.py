@@ -33,6 +33,9 @@ DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 BUDGET_TOLERANCE = 1e-9  # relative; a limit counts as kept up to this much above it
 MAX_HARDWARE_OPTIONS = 1_000_000
+MAX_SRAM_BITS = 10**15
+SramBits = Annotated[int, Field(strict=True, ge=1, le=MAX_SRAM_BITS)]
+SramSizes = Annotated[tuple[SramBits, ...], Field(max_length=1000)]
 
 
 @described
@@ -52,6 +55,11 @@ class Choices:
     precision : "fixed" or "multi-pass"
         Fixed: a layer runs only at widths the PE holds. Multi-pass: wider operands take
         ``⌈bw/Bw⌉·⌈ba/Ba⌉`` times the cycles.
+    sram_bits : tuple of int
+        SRAM capacities on offer; left empty, any whole number of bits. A design has, and pays, a
+        whole one, used or not.
+    min_sram_bits, max_sram_bits : int or None
+        The least and the most SRAM where no capacities are listed.
     pinned : mapping of str to int
         ``"weight:<layer>"`` or ``"tensor:<tensor>"`` to its given bitwidth.
     output_bits : int
@@ -75,6 +83,9 @@ class Choices:
     output_bits: Bits = 8
     shared: tuple[Group, ...] = ()
     tied: bool = False
+    sram_bits: SramSizes = ()
+    min_sram_bits: SramBits | None = None
+    max_sram_bits: SramBits | None = None
 
     def __post_init__(self) -> None:
         pins = {"weight": set[int](), "tensor": set[int]()}
@@ -89,10 +100,11 @@ class Choices:
             "pe_activation_bits": self.pe_activation_bits
             or {*self.activation_bits, *pins["tensor"]},
         }
-        for name in ("rows", "cols", "weight_bits", "activation_bits"):
+        for name in ("rows", "cols", "weight_bits", "activation_bits", "sram_bits"):
             resolved[name] = getattr(self, name)
         for name, values in resolved.items():
             object.__setattr__(self, name, tuple(sorted(set(values))))
+        self._check_sram()
         if self.square and not set(self.rows) & set(self.cols):
             raise SpecError("square arrays asked for, but rows and cols have no side in common")
         sides = len(self.rows) * len(self.cols)
@@ -102,6 +114,16 @@ class Choices:
                 f"{options} hardware options; at most {MAX_HARDWARE_OPTIONS} are searched, "
                 "shorten rows, cols or the PE bitwidths"
             )
+
+    def _check_sram(self) -> None:
+        least, most = self.min_sram_bits, self.max_sram_bits
+        if self.sram_bits and (least is not None or most is not None):
+            raise SpecError(
+                "sram_bits lists the capacities on offer; leave out min_sram_bits and "
+                "max_sram_bits, or the list"
+            )
+        if least is not None and most is not None and least > most:
+            raise SpecError(f"min_sram_bits {least} is above max_sram_bits {most}")
 
 
 @described

@@ -15,11 +15,12 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from codesign.capacities import UNLIMITED_BITS, Capacities
 from codesign.costs.area import array_area_um2
 from codesign.costs.compute import cycles, fold, precision_passes
 from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
 from codesign.network import Layer
-from codesign.problem import BUDGET_TOLERANCE, Problem
+from codesign.problem import BUDGET_TOLERANCE, Choices, Problem
 from codesign.units import UM2_PER_MM2
 from codesign.width_space import WidthSpace
 
@@ -29,7 +30,6 @@ Bools = npt.NDArray[np.bool_]
 
 
 MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
-UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Staircase:
     Attributes
     ----------
     need : floats, shape (widths, widths, steps)
-        SRAM bits, ascending; padded with inf.
+        SRAM bits, ascending, or sizes on offer that hold them; padded with inf.
     traffic : floats, shape (widths, widths, steps + 1)
         DRAM bits of weights, ifmap and spilled partial sums of the best tiling within step
         ``i − 1``'s need; entry 0 (nothing fits) is inf.
@@ -65,14 +65,12 @@ class Space(WidthSpace):
         Ascending: the options of a shape are consecutive, one for each pair of PE widths.
     pe_pairs : int
         Options of each shape.
-    most_sram_bits : float
-        No design has more SRAM.
     """
 
     def __init__(self, problem: Problem) -> None:
         layers, choices = problem.network.layers, problem.choices
         super().__init__(problem, [_geometry(layer) for layer in layers], problem.dram_bits_per_s)
-        self.most_sram_bits = UNLIMITED_BITS
+        self.capacities = self._declared = _capacities(choices)
         self.shapes = tuple(
             (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
         )
@@ -101,8 +99,7 @@ class Space(WidthSpace):
     def with_sram(self, least_bits: float, most_bits: float) -> Space:
         """The same space with SRAMs of at least and at most so many bits; shares all tables."""
         made = copy(self)
-        made.least_sram_bits = max(self.least_sram_bits, least_bits)
-        made.most_sram_bits = min(self.most_sram_bits, most_bits)
+        made.capacities = self.capacities.between(least_bits, most_bits)
         return made
 
     def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> Space:
@@ -204,13 +201,16 @@ class Space(WidthSpace):
         # Shapes that a layer folds onto with the same granules share their tilings.
         key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side)
         if key not in self._staircases:
-            self._staircases[key] = _stairs(
-                tilings(layer, rows, cols, engine), self._operand_bits(layer)
-            )
+            stairs = _stairs(tilings(layer, rows, cols, engine), self._operand_bits(layer))
+            sizes = self._declared.sizes
+            self._staircases[key] = _on_offer(stairs, self._declared) if sizes else stairs
         return self._staircases[key]
 
     def least_need(self, shape: int) -> Floats:
-        """(geometries, widths, widths): SRAM bits of the smallest tiling on an array shape."""
+        """(geometries, widths, widths): SRAM of the smallest tiling on an array shape.
+
+        In bits, or sizes on offer that hold them.
+        """
         if shape not in self._least_need:
             engine = self.problem.technology.engine
             tables = []
@@ -218,7 +218,8 @@ class Space(WidthSpace):
             for geometry in self.geometries:
                 need = least_needs(geometry, *sides, engine)[0].astype(np.float64)
                 tables.append((self._operand_bits(geometry) @ need.T).min(axis=-1))
-            self._least_need[shape] = np.array(tables)
+            need = np.array(tables)
+            self._least_need[shape] = self._declared.holding(need) if self._declared.sizes else need
         return self._least_need[shape]
 
     @cached_property
@@ -235,16 +236,16 @@ class Space(WidthSpace):
 
     def _narrowest_widths(self) -> list[tuple[int, int, int]]:
         """Each geometry with the narrowest weights and input that a layer of it may have."""
-        weight = self.weight_allowed.argmax(axis=1)
-        inputs = [self.tensor_index[layer.input] for layer in self.problem.network.layers]
-        ifmap = self.variable_allowed.argmax(axis=1)[inputs]
+        own, first = self.weight_allowed.argmax(axis=1), self.variable_allowed.argmax(axis=1)
+        weight = [own[i] if v is None else first[v] for i, v in enumerate(self.weight_index)]
+        ifmap = [first[self.tensor_index[layer.input]] for layer in self.problem.network.layers]
         widths = self.geometry_of, self.widths[weight], self.widths[ifmap]
         return sorted({(int(g), int(bw), int(ba)) for g, bw, ba in zip(*widths, strict=True)})
 
     def most_need(self, shape: int) -> float:
         """SRAM bits beyond which no tiling of any layer on an array shape gets cheaper."""
         stairs = (self.staircase(shape, g) for g in range(len(self.geometries)))
-        return max(float(s.need[np.isfinite(s.need)].max()) for s in stairs)
+        return max(float(s.need[np.isfinite(s.need)].max(initial=0.0)) for s in stairs)
 
     def traffic_within(self, shape: int, sram_bits: Floats) -> Floats:
         """(capacities, geometries, widths, widths): least DRAM bits of a tiling that fits.
@@ -275,13 +276,12 @@ class Space(WidthSpace):
         return self._stairs_of_shape[shape]
 
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
-        """(options,): whole SRAM bits an area limit leaves each option; negative where none."""
+        """(options,): the most SRAM an area limit leaves each option; negative where none."""
         if area_mm2 is None:
-            return np.full(len(options), self.most_sram_bits)
+            return np.full(len(options), self.capacities.most_bits)
         slope = self.problem.technology.sram_area_um2.slope
         most_um2 = area_mm2 * (1 + BUDGET_TOLERANCE) * UM2_PER_MM2
-        left = np.floor((most_um2 - self.base_area_um2[options]) / slope)
-        return np.minimum(left, self.most_sram_bits)
+        return self.capacities.within(np.floor((most_um2 - self.base_area_um2[options]) / slope))
 
     def _operand_bits(self, geometry: Layer) -> Ints:
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)
@@ -305,6 +305,35 @@ def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
         traffic=np.minimum.accumulate(filled(1, np.inf, skipped=1), axis=-1),
         row=filled(2, 0).astype(np.int64),
         tilings=tiles,
+    )
+
+
+def _capacities(choices: Choices) -> Capacities:
+    """The SRAM capacities that choices leave."""
+    if choices.sram_bits:
+        return Capacities.of_sizes(choices.sram_bits)
+    least, most = choices.min_sram_bits, choices.max_sram_bits
+    return Capacities(
+        0.0 if least is None else float(least), UNLIMITED_BITS if most is None else float(most)
+    )
+
+
+def _on_offer(stairs: Staircase, capacities: Capacities) -> Staircase:
+    """A staircase of sizes on offer: of the steps that one size holds, the last."""
+    need = capacities.holding(stairs.need)
+    following = np.append(need[..., 1:], np.full((*need.shape[:2], 1), np.inf), axis=-1)
+    real = np.isfinite(need) & (need != following)
+    steps = max(int(real.sum(axis=-1).max()), 1)
+    order = np.argsort(~real, axis=-1, kind="stable")[..., :steps]
+    real = np.take_along_axis(real, order, -1)
+    moved = np.take_along_axis(stairs.traffic[..., 1:], order, -1)
+    # What ends a shorter staircase repeats its least traffic, as where needs are not rounded.
+    traffic = np.append(stairs.traffic[..., :1], np.where(real, moved, np.inf), axis=-1)
+    return Staircase(
+        need=np.where(real, np.take_along_axis(need, order, -1), np.inf),
+        traffic=np.minimum.accumulate(traffic, axis=-1),
+        row=np.take_along_axis(stairs.row, order, -1),
+        tilings=stairs.tilings,
     )
 
 

@@ -52,7 +52,7 @@ def prove_whole(inquiry: Inquiry) -> Proof:
             listed = candidates(
                 space,
                 options,
-                np.zeros(len(options)),
+                np.full(len(options), space.capacities.least_bits),
                 sram,
                 traffic_matters="dram_bits" in (goal.metric, *goal.limits),
             )

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from codesign.capacities import Capacities
 from codesign.network import Layer
 from codesign.problem import Problem
 
@@ -44,15 +45,15 @@ class WidthSpace:
     base_area_um2 : floats, shape (options,)
         PE array plus the SRAM's intercept: the area without any SRAM bit; 0 of the one imagined
         option where no hardware is chosen.
-    least_sram_bits : float
-        No design has less SRAM, used or not.
+    capacities : Capacities
+        Of the SRAM.
     """
 
     def __init__(self, problem: Problem, keys: Sequence[Hashable], dram_bits_per_s: float) -> None:
         """Layers with equal ``keys`` have equal tables."""
         self.problem, self.dram_bits_per_s = problem, dram_bits_per_s
         self.base_area_um2 = np.zeros(1)
-        self.least_sram_bits = 0.0
+        self.capacities = Capacities()
         network = problem.network
         self.widths = self._all_widths()
         self.variables = tuple(

@@ -2,7 +2,8 @@
 
 Written from the model's page alone, in plain Python, and importing nothing that prices, bounds or
 searches. Every hardware option, every assignment of widths, every legal tile in each of the six
-loop orders, and every SRAM capacity that some tiling needs exactly are looked at. Only two
+loop orders, and every SRAM capacity that some tiling needs exactly (of those on offer; every size,
+and the least, where the choices say so) are looked at. Only two
 shortcuts are taken, both plain to see: of the tilings of one layer only those are kept to which no
 other is at least as good in SRAM need and in DRAM traffic, and once the capacity is given each
 layer moves the least traffic that fits (nothing but the traffic depends on the tiling).
@@ -392,7 +393,7 @@ def _capacities(
     smallest = max(run.tilings[0][0] for run in runs)
     needs = {need for run in runs for need, _ in run.tilings if need >= smallest}
     found = []
-    for sram_bits in sorted(needs):
+    for sram_bits in sorted(on_offer(problem, needs, smallest)):
         moved = [run.fixed_bits + least_traffic(run.tilings, sram_bits) for run in runs]
         latency_s = sum(
             max(run.compute_s, bits / problem.dram_bits_per_s)
@@ -401,6 +402,15 @@ def _capacities(
         area = area_mm2(problem, hardware, sram_bits)
         found.append((sram_bits, latency_s, area, float(sum(moved))))
     return found
+
+
+def on_offer(problem: Problem, needs: set[int], smallest: int) -> set[int]:
+    """Capacities worth a look among those on offer, of at least so many bits."""
+    choices = problem.choices
+    if choices.sram_bits:
+        return {size for size in choices.sram_bits if size >= smallest}
+    least, most = choices.min_sram_bits or 1, choices.max_sram_bits or math.inf
+    return {bits for bits in {*needs, least} if least <= bits <= most and bits >= smallest}
 
 
 # --- questions about the enumerated designs ---------------------------------------------------

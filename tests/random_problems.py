@@ -46,7 +46,12 @@ class Case(NamedTuple):
 
 
 def random_case(
-    seed: int, *, moving: bool = False, sharing: bool = False, in_place: bool = False
+    seed: int,
+    *,
+    moving: bool = False,
+    sharing: bool = False,
+    in_place: bool = False,
+    sram: bool = False,
 ) -> Case:
     """Problem number ``seed``: every fourth has many hardware options, the others many widths.
 
@@ -58,6 +63,8 @@ def random_case(
         With groups of sources that share a width, or ties of weights to inputs.
     in_place : bool
         With all that ``moving`` has, and layers that read one part of a tensor and write another.
+    sram : bool
+        With some SRAM sizes on offer, or limits on it, at times too small for anything.
     """
     other = f"{seed} {moving} {sharing}" + " in place" * in_place
     rng = random.Random(other if moving or sharing or in_place else seed)
@@ -82,6 +89,11 @@ def random_case(
         objective=rng.choice(OBJECTIVES),
     )
     points = oracle.all_points(problem)
+    if sram and points:
+        problem = replace(
+            problem, choices=_with_sram(random.Random(f"sram {seed}"), choices, points)
+        )
+        points = oracle.all_points(problem)
     if points:
         problem = _with_budgets(rng, problem, points)
     return Case(problem, points)
@@ -205,6 +217,22 @@ def _sides(rng: random.Random, most: int, square: bool) -> tuple[tuple[int, ...]
     rows = rng.sample(SIDES, min(count, len(SIDES)))
     cols = rng.sample(SIDES, rng.randint(1, min(most // len(rows), len(SIDES))))
     return tuple(rows), tuple(cols)
+
+
+def _with_sram(rng: random.Random, choices: Choices, points: Sequence[oracle.Point]) -> Choices:
+    """SRAM sizes or limits around what designs need: exactly it, a bit less, far more."""
+    needs = sorted({point.sram_bits for point in points})
+
+    def bits() -> int:
+        exact = rng.choice(needs) + rng.choice((0, 0, -1, 1))
+        spread = rng.uniform(math.log(needs[0] * 0.7), math.log(needs[-1] * 1.5))
+        return max(1, rng.choice((exact, exact, int(math.exp(spread)))))
+
+    if rng.random() < 0.6:
+        return replace(choices, sram_bits=tuple(bits() for _ in range(rng.choice((1, 2, 3, 3, 5)))))
+    least, most = sorted((bits(), bits()))
+    kept = rng.choice(((least, None), (None, most), (least, most)))
+    return replace(choices, min_sram_bits=kept[0], max_sram_bits=kept[1])
 
 
 def _wide_where_only_moved(rng: random.Random, network: Network, choices: Choices) -> Choices:

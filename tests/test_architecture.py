@@ -85,6 +85,7 @@ ORDER = (
     "sharing",
     "problem",
     "latency_table",
+    "capacities",
     "width_space",
     "space",
     "point",

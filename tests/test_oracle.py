@@ -32,6 +32,8 @@ KINDS = {  # of problems beside the plain ones
     "sharing": {"sharing": True},
     "moving and sharing": {"moving": True, "sharing": True},
     "in place": {"in_place": True},
+    "SRAM": {"sram": True},
+    "SRAM, moving and sharing": {"sram": True, "moving": True, "sharing": True},
 }
 KIND_SEEDS = range(50)
 BLOCK = 100
@@ -163,7 +165,8 @@ def check_figures(design: Design) -> None:
         check_layer(problem, hardware, widths, layer, row)
     rows = design.layer_designs
     noise, model_bits, bops = oracle.width_metrics(problem, widths)
-    sram_bits = max(row.sram_bits for row in rows)
+    need = max(row.sram_bits for row in rows)
+    sram_bits = min(oracle.on_offer(problem, {need}, need))
     assert design.hardware.sram_bits == sram_bits
     assert dict(design.metrics) == {
         "latency_s": close(sum(row.latency_s for row in rows)),
@@ -430,6 +433,10 @@ def _kind_features(problem: Problem) -> dict[str, bool]:
         "tensors alike": {"tensor"} in kinds,
         "weights and tensors alike": {"weight", "tensor"} in kinds,
         "pinned and alike": any(x in choices.pinned for each in sets for x in each),
+        "one SRAM size": len(choices.sram_bits) == 1,
+        "several SRAM sizes": len(choices.sram_bits) > 1,
+        "least SRAM": choices.min_sram_bits is not None,
+        "most SRAM": choices.max_sram_bits is not None,
     }
 
 

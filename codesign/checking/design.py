@@ -12,7 +12,7 @@ from codesign.checking.answer import (
 )
 from codesign.checking.arithmetic import Array
 from codesign.checking.figures import Platform, Totals, check_layers, total_noise
-from codesign.checking.problem import MOST_SIDE, Option, Problem, read_problem
+from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Option, Problem, read_problem
 from codesign.checking.question import MOST_BITS
 from codesign.checking.reading import Entry
 from codesign.checking.seal import check_seal
@@ -66,7 +66,10 @@ def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:
         entry.ledger.holds(f"{entry.where}.{key}", size in offered, size, f"one of {offered}")
     square = not problem.choices.square or sizes["rows"] == sizes["cols"]
     entry.ledger.holds(entry.where, square, f"{sizes['rows']} × {sizes['cols']}", "a square array")
-    return Option(**sizes), entry["sram_bits"].whole(1, 10**18)
+    sram_bits = entry["sram_bits"].whole(1, MOST_SRAM_BITS)
+    offered = problem.choices.most_sram(sram_bits) == sram_bits
+    entry.ledger.holds(f"{entry.where}.sram_bits", offered, sram_bits, "an SRAM on offer")
+    return Option(**sizes), sram_bits
 
 
 def _check_metrics(

@@ -50,7 +50,7 @@ class Offers:
 
     @cached_property
     def capacity(self) -> dict[Option, int]:
-        """SRAM bits an area limit leaves each option of a better design; none: left out.
+        """Most SRAM that an area limit leaves each option of a better design; none: left out.
 
         A layer that multiplies needs room for a tile, so without SRAM nothing runs.
         """
@@ -66,7 +66,7 @@ class Offers:
         if self.threshold.objective == "area_mm2":  # and smaller than claimed
             below = math.ceil((self.threshold.below * UM2_PER_MM2 - base_um2) / slope) - 1
             bits = min(bits, below)
-        return bits
+        return self.problem.choices.most_sram(bits)
 
     def pairs(self, group: Group) -> list[Pairs]:
         """For each layer, what a group offers; layers of one geometry share theirs."""

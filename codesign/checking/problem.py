@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from codesign.checking.arithmetic import log2_below
 from codesign.checking.network import Network, read_network
@@ -24,7 +24,7 @@ from codesign.checking.question import (
 )
 from codesign.checking.reading import Entry
 
-MOST_SIDE, MOST_OPTIONS = 65536, 1_000_000
+MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 UM2_PER_MM2 = 10**6
 KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
@@ -32,6 +32,7 @@ KEYS = (
 )
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
+    *("sram_bits", "min_sram_bits", "max_sram_bits"),
     *WIDTH_CHOICES,
 )
 
@@ -66,7 +67,7 @@ class Technology:
 
 @dataclass(frozen=True)
 class Choices(WidthChoices):
-    """The declared space."""
+    """The declared space; an SRAM of one of some sizes, or between two limits."""
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
@@ -74,6 +75,16 @@ class Choices(WidthChoices):
     pe_weight_bits: tuple[int, ...]
     pe_activation_bits: tuple[int, ...]
     multi_pass: bool
+    sram_bits: tuple[int, ...]
+    min_sram_bits: int
+    max_sram_bits: int | None
+
+    def most_sram(self, bits: int) -> int:
+        """The largest SRAM on offer of at most so many bits; 0: none."""
+        if self.sram_bits:
+            return max((size for size in self.sram_bits if size <= bits), default=0)
+        most = bits if self.max_sram_bits is None else min(bits, self.max_sram_bits)
+        return most if most >= self.min_sram_bits else 0
 
     @cached_property
     def options(self) -> tuple[Option, ...]:
@@ -161,6 +172,7 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
         pe_activation_bits=entry["pe_activation_bits"].ascending(MOST_BITS),
         square=entry["square"].flag(),
         multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
+        **_read_sram(entry),
     )
     sizes = len(choices.rows), len(choices.cols), len(choices.pe_weight_bits)
     if prod((*sizes, len(choices.pe_activation_bits))) > MOST_OPTIONS:
@@ -168,3 +180,15 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices
+
+
+def _read_sram(entry: Entry) -> dict[str, Any]:
+    """The SRAM capacities on offer; without a word on them, all."""
+    least, most = entry.get("min_sram_bits", None), entry.get("max_sram_bits", None)
+    given = entry.get("sram_bits", [])
+    sizes = given.ascending(MOST_SRAM_BITS) if given.items() else ()
+    if sizes and (least.value is not None or most.value is not None):
+        given.fault("no list beside a least or a most")
+    low = 1 if least.value is None else least.whole(1, MOST_SRAM_BITS)
+    high = None if most.value is None else most.whole(low, MOST_SRAM_BITS)
+    return {"sram_bits": sizes, "min_sram_bits": low, "max_sram_bits": high}

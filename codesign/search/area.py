@@ -47,7 +47,7 @@ class LeastArea(Search):
     def prove(self) -> Proof:
         everyone = np.arange(len(self.space))
         least = self.space.least_need_of_shapes[self.space.shape_of]
-        self.least_sram = np.maximum(least, self.space.least_sram_bits)
+        self.least_sram = self.space.capacities.holding(least)
         self._recall(everyone)
         self._raise_area(everyone)
         self.offer(self.best)
@@ -69,8 +69,9 @@ class LeastArea(Search):
             known = np.isfinite(too_small)
             self._raise_sram(everyone[known], too_small[known] + 1)
 
-    def _raise_sram(self, options: Ints, least: Floats) -> None:
-        self.least_sram[options] = np.maximum(self.least_sram[options], least)
+    def _raise_sram(self, options: Ints, least: npt.ArrayLike) -> None:
+        on_offer = self.space.capacities.holding(least)
+        self.least_sram[options] = np.maximum(self.least_sram[options], on_offer)
 
     def _raise_area(self, options: Ints) -> None:
         slope = self.space.problem.technology.sram_area_um2.slope
@@ -108,7 +109,7 @@ class LeastArea(Search):
             prices = found.prices
             if found.value[0] > self.stop_at():
                 low = probe + 1
-                self.least_sram[options] = np.maximum(self.least_sram[options], low)
+                self._raise_sram(options, low)
                 everyone = np.zeros(len(options), dtype=np.int64)
                 self.note_cut(options, found.spread(everyone), np.full(len(options), probe))
             else:
@@ -120,7 +121,7 @@ class LeastArea(Search):
         """SRAM bits beyond which nothing improves on an array shape."""
         space = self.space
         most = space.most_need(shape) if self.moves_data else float(space.least_need(shape).max())
-        return max(most, space.least_sram_bits)
+        return float(space.capacities.holding(most))
 
     def _start_from_least_need(self, shape: int, options: Ints) -> None:
         """Every layer needs room for its smallest tile at the widths it may take."""
@@ -195,7 +196,8 @@ class LeastArea(Search):
             self._raise_area(mine)
             low = self.least_sram[mine]
             self.lower[mine[low > self._useful_sram(shape)]] = np.inf
-            probe[rows] = np.floor(np.sqrt(np.maximum(low, 64.0) * high[rows]))
+            middle = np.floor(np.sqrt(np.maximum(low, 64.0) * high[rows]))
+            probe[rows] = self.space.capacities.within(middle)
             undecided = (high[rows] > np.maximum(low, 64.0) * ratio) & (
                 self.lower[mine] < self.cutoff
             )

@@ -52,7 +52,7 @@ DEFAULTS: Mapping[str, Any] = (
     .make_context("cell", [])
     .params
 )
-LISTS = (options.WIDTHS, options.ARRAY_SIDES)
+LISTS = (options.WIDTHS, options.ARRAY_SIDES, options.CAPACITIES)
 MAX_CELLS = 1_000_000  # a quarter of an hour to write down
 
 

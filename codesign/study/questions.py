@@ -33,7 +33,13 @@ FORMAT = "codesign-question/1"
 HOW = ("method", "rel_gap", "time_limit_s")
 LATER: Mapping[str, Mapping[str, Any]] = {  # each with the value it had before there was a choice
     "layer": {"moves": False, "parts": {}, "input_dilation": 1},
-    "choices": {"shared": (), "tied": False},
+    "choices": {
+        "shared": (),
+        "tied": False,
+        "sram_bits": (),
+        "min_sram_bits": None,
+        "max_sram_bits": None,
+    },
 }
 
 

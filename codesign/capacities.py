@@ -1,0 +1,63 @@
+"""SRAM capacities on offer: any whole number of bits within limits, or some sizes.
+
+A tiling takes the least capacity on offer that holds it, so where sizes are on offer its need is
+that size, and of all tilings of one size only the cheapest is of any use.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
+
+
+@dataclass(frozen=True)
+class Capacities:
+    """Which capacities an SRAM may have.
+
+    Attributes
+    ----------
+    least_bits, most_bits : float
+        No design has less SRAM, used or not, or more. None is on offer where the least is above
+        the most.
+    sizes : tuple of float
+        Ascending, from the least to the most; empty: any whole number of bits.
+    """
+
+    least_bits: float = 0.0
+    most_bits: float = UNLIMITED_BITS
+    sizes: tuple[float, ...] = ()
+
+    @classmethod
+    def of_sizes(cls, sizes: tuple[int, ...]) -> Capacities:
+        """Some sizes, ascending."""
+        return cls(float(sizes[0]), float(sizes[-1]), tuple(map(float, sizes)))
+
+    def between(self, least_bits: float, most_bits: float) -> Capacities:
+        """Those of at least and at most so many bits."""
+        least, most = max(self.least_bits, least_bits), min(self.most_bits, most_bits)
+        if not self.sizes:
+            return replace(self, least_bits=least, most_bits=most)
+        kept = tuple(size for size in self.sizes if least <= size <= most)
+        return Capacities(kept[0], kept[-1], kept) if kept else Capacities(math.inf, -math.inf)
+
+    def holding(self, bits: npt.ArrayLike) -> Floats:
+        """The least capacity that holds so many bits; inf where none does."""
+        wanted = np.asarray(bits, dtype=np.float64)
+        if self.sizes:
+            return np.array([*self.sizes, np.inf])[np.searchsorted(self.sizes, wanted)]
+        held = np.maximum(wanted, self.least_bits)
+        return np.where(held <= self.most_bits, held, np.inf)
+
+    def within(self, bits: npt.ArrayLike) -> Floats:
+        """The largest capacity of at most so many bits; −1 where there is none."""
+        room = np.asarray(bits, dtype=np.float64)
+        if self.sizes:
+            return np.array([-1.0, *self.sizes])[np.searchsorted(self.sizes, room, side="right")]
+        return np.where(room >= self.least_bits, np.minimum(room, self.most_bits), -1.0)
