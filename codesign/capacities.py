@@ -60,4 +60,5 @@ class Capacities:
         room = np.asarray(bits, dtype=np.float64)
         if self.sizes:
             return np.array([-1.0, *self.sizes])[np.searchsorted(self.sizes, room, side="right")]
-        return np.where(room >= self.least_bits, np.minimum(room, self.most_bits), -1.0)
+        room = np.minimum(room, self.most_bits)
+        return np.where(room >= self.least_bits, room, -1.0)

@@ -278,7 +278,7 @@ class Space(WidthSpace):
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
         """(options,): the most SRAM an area limit leaves each option; negative where none."""
         if area_mm2 is None:
-            return np.full(len(options), self.capacities.most_bits)
+            return np.full(len(options), float(self.capacities.within(np.inf)))
         slope = self.problem.technology.sram_area_um2.slope
         most_um2 = area_mm2 * (1 + BUDGET_TOLERANCE) * UM2_PER_MM2
         return self.capacities.within(np.floor((most_um2 - self.base_area_um2[options]) / slope))

@@ -32,8 +32,6 @@ KINDS = {  # of problems beside the plain ones
     "sharing": {"sharing": True},
     "moving and sharing": {"moving": True, "sharing": True},
     "in place": {"in_place": True},
-    "SRAM": {"sram": True},
-    "SRAM, moving and sharing": {"sram": True, "moving": True, "sharing": True},
 }
 KIND_SEEDS = range(50)
 BLOCK = 100
@@ -433,10 +431,6 @@ def _kind_features(problem: Problem) -> dict[str, bool]:
         "tensors alike": {"tensor"} in kinds,
         "weights and tensors alike": {"weight", "tensor"} in kinds,
         "pinned and alike": any(x in choices.pinned for each in sets for x in each),
-        "one SRAM size": len(choices.sram_bits) == 1,
-        "several SRAM sizes": len(choices.sram_bits) > 1,
-        "least SRAM": choices.min_sram_bits is not None,
-        "most SRAM": choices.max_sram_bits is not None,
     }
 
 
