@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.amounts import METRICS_SHOWN, Shown, enough
+from codesign.bounds import Relaxation
 from codesign.errors import Clash, InfeasibleError, SolverError
 from codesign.halt import OutOfTime
 from codesign.problem import Goal
-from codesign.search import Effort, Inquiry, Proof, prove
+from codesign.search import Effort, Inquiry, Memory, Proof, prove
 from codesign.space import Space
 from codesign.units import BITS_PER_KBIT
 from codesign.width_space import WidthSpace
@@ -49,7 +50,10 @@ def _explain(inquiry: Inquiry) -> InfeasibleError:
         left = {name: limit for name, limit in left.items() if name not in clash}
     if not clashes:
         return InfeasibleError(f"no design at all: {_nothing_runs(inquiry.space)}")
-    return InfeasibleError(_message(clashes), clashes[0], clashes[1:])
+    message = _message(clashes)
+    if _feasible_with_any_sram(inquiry):
+        message += "; with an SRAM of any size some design keeps all budgets"
+    return InfeasibleError(message, clashes[0], clashes[1:])
 
 
 def _nothing_runs(space: WidthSpace) -> str:
@@ -66,6 +70,18 @@ def _nothing_runs(space: WidthSpace) -> str:
         "with these pins and PE widths some layer cannot run; "
         "offer wider PEs or allow precision 'multi-pass'"
     )
+
+
+def _feasible_with_any_sram(inquiry: Inquiry) -> bool:
+    """Whether it is the choice of SRAM, if there is one, that leaves no design."""
+    problem = inquiry.space.problem
+    free = replace(problem.choices, sram_bits=(), min_sram_bits=None, max_sram_bits=None)
+    if not isinstance(inquiry.space, Space) or free == problem.choices:
+        return False
+    space = Space(replace(problem, choices=free))
+    relaxation = Relaxation(space, inquiry.halt.check)
+    inquiry = replace(inquiry, space=space, relaxation=relaxation, memory=Memory())
+    return _feasible(inquiry, inquiry.goal.limits)
 
 
 def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:

@@ -31,15 +31,17 @@ class FrontCase(NamedTuple):
     front: Floats
 
 
-def front_case(seed: int, most: Mapping[int, int] = MOST, largest: float = LARGEST) -> FrontCase:
+def front_case(
+    seed: int, most: Mapping[int, int] = MOST, largest: float = LARGEST, sram: bool = False
+) -> FrontCase:
     """Front number ``seed``: two objectives mostly, or three; often budgets, at times too tight.
 
     A front of more points than ``most`` is cut short by a budget on the last objective.
     """
     rng = random.Random(f"front {seed}")
-    case = random_case(seed)
+    case = random_case(seed, sram=sram)
     while _size(case.problem) > largest:
-        case = random_case(rng.randrange(10**6))
+        case = random_case(rng.randrange(10**6), sram=sram)
     for _ in range(TRIES):
         objectives = tuple(rng.sample(oracle.METRICS, rng.choice((2, 2, 2, 3))))
         problem = _loosened(rng, case.problem, objectives)
