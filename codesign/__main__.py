@@ -1,10 +1,12 @@
 """The way in: ``codesign`` and ``python -m codesign``, interrupted in one line from here on."""
 
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's own, that would wait busily
     try:
         from codesign import interrupt
 

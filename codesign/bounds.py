@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.elimination import Bucket, Role, Scope, choose_scopes, eliminate
-from codesign.layer_tables import MAX_ENTRIES, NOISE, PRICED, Batch, Family, LayerTables
+from codesign.layer_tables import MAX_ENTRIES, NOISE, Batch, Family, LayerTables
 from codesign.width_space import WidthSpace
 
 Ints = npt.NDArray[np.int64]
@@ -206,18 +206,15 @@ class Relaxation:
         if len(batch) > self._most_options:
             parts = [self.worst(batch.take(r), metric) for r in self._parts(len(batch))]
             return np.concatenate(parts)
-        prices = np.zeros((len(batch), len(PRICED)))
-        prices[:, metric] = 1.0
-        barred = ~self.space.variable_allowed
-        most = np.where(barred, 0.0, prices[:, NOISE, None, None] * self._variable_noise)
-        total = most.max(axis=2).sum(axis=1)
-        largest = []
-        for table in self._full(batch, prices):
-            entries = table.reshape(*table.shape[:2], -1)
-            largest.append(np.where(np.isfinite(entries), entries, -np.inf).max(axis=2))
+        total = np.zeros(len(batch))
+        if metric == NOISE:
+            allowed = self.space.variable_allowed
+            total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
+        families = range(len(self._tables.families))
+        largest = [self._tables.worst(family, batch, metric) for family in families]
         for family, kind in self._tables.place_of:
             total = total + largest[family][:, kind]
-        return np.asarray(total)
+        return total
 
     def _full(self, batch: Batch, prices: Floats) -> list[Floats]:
         """(B, K, w, …) of each family, free axes first."""

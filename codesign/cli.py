@@ -371,12 +371,13 @@ def _tell_interrupted(interrupted: bool, what: str) -> None:
 
 def _hand_over(result: Result, given: dict[str, Any]) -> None:
     """Write the files asked for, and print."""
-    from codesign.assignment import Assignment
-
     try:
         if given["out"] is not None:
             result.save(given["out"])
-        if given.get("plot") is not None and not isinstance(result, Assignment):
+        if given.get("plot") is not None:
+            from codesign.assignment import Assignment
+
+            assert not isinstance(result, Assignment)  # `assign` has no --plot
             result.plot(given["plot"])
     finally:  # a full disk does not cost the result
         _tell(result, given)

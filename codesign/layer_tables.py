@@ -239,6 +239,28 @@ class LayerTables:
         shape = (*table.shape[:2], *(len(self.widths),) * family.axes)
         return table if table.shape == shape else np.broadcast_to(table, shape)
 
+    def worst(self, number: int, batch: Batch, metric: int) -> Floats:
+        """(B, K): most of one metric that a family's kinds come to where they run, else −inf.
+
+        No table over all axes is needed: of the axes that are not the operands', only the most
+        output and residual bits count.
+        """
+        family = self.families[number]
+        runs = family.spread(self._barred(number, batch)) == 0
+        if metric in (LATENCY, DRAM):
+            operands = 1 + family.weight_axis, 1 + family.input_axis
+            others = tuple(a for a in range(1, 1 + family.axes) if a not in operands)
+            most = family.extra_bits.max(axis=others, keepdims=True)
+            value = self._dram_bits(number, batch, most)
+            if metric == LATENCY:
+                value = self._roof_s(number, batch, value)
+        else:
+            rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
+            pairs = np.broadcast_to(rows[..., None], family.bops.shape)
+            value = family.spread((family.bops if metric == BOPS else pairs)[None])
+        entries = np.where(runs, value, -np.inf)
+        return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
+
     def reduced(self, number: int, full: Floats) -> Floats:
         """(B, K, w, …): least of a family's table over its free axes."""
         free = self.families[number].free
@@ -253,19 +275,21 @@ class LayerTables:
             batch.unpriced[key] = np.where(runs, 0.0, np.inf) + family.barred
         return batch.unpriced[key]
 
-    def _dram_bits(self, number: int, batch: Batch) -> Floats:
+    def _dram_bits(self, number: int, batch: Batch, extra_bits: Floats | None = None) -> Floats:
         """(B, K, …): all the layer moves, along the table's axes; anything where it cannot run."""
         family = self.families[number]
         traffic = batch.traffic[:, family.geometry]
         moved = family.spread(np.where(np.isfinite(traffic), traffic, 0.0))
-        return np.asarray(moved + family.extra_bits)
+        return np.asarray(moved + (family.extra_bits if extra_bits is None else extra_bits))
 
     def _latency_s(self, number: int, batch: Batch) -> Floats:
         """(B, K, …): the longer of compute and DRAM time, along the table's axes."""
         key = self, number, "latency"
         if key not in batch.unpriced:
-            family = self.families[number]
-            memory_s = self._dram_bits(number, batch) / self.space.dram_bits_per_s
-            compute_s = family.spread(batch.compute_s[:, family.geometry])
-            batch.unpriced[key] = np.maximum(compute_s, memory_s)
+            batch.unpriced[key] = self._roof_s(number, batch, self._dram_bits(number, batch))
         return batch.unpriced[key]
+
+    def _roof_s(self, number: int, batch: Batch, dram_bits: Floats) -> Floats:
+        family = self.families[number]
+        compute_s = family.spread(batch.compute_s[:, family.geometry])
+        return np.asarray(np.maximum(compute_s, dram_bits / self.space.dram_bits_per_s))

@@ -6,12 +6,11 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from codesign import second_opinion
-from codesign.assignment import Assignment
 from codesign.design import OPTIMAL_GAP, Design, SolverRecord, realise
 from codesign.errors import SolverError
 from codesign.halt import Halt
@@ -23,7 +22,10 @@ from codesign.search import OnProgress
 from codesign.second_opinion import SolverName
 from codesign.space import Space
 
-Result = TypeVar("Result", Design, Assignment)
+if TYPE_CHECKING:
+    from codesign.assignment import Assignment
+
+Result = TypeVar("Result", Design, "Assignment")
 
 
 @dataclass(frozen=True)

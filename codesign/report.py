@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -292,6 +291,8 @@ def live_line(
     Yields the function to hand over as ``on_progress``; ``line`` writes what that was last given
     (None before) and the seconds since the start.
     """
+    from rich.live import Live
+
     started = time.monotonic()
     latest: deque[Any] = deque(maxlen=1)
 

@@ -17,8 +17,9 @@ from io import StringIO
 from subprocess import SubprocessError
 from typing import Any, Literal, get_args
 
-import pyomo.environ as pyo
+import pyomo.core as pyo
 from pyomo.common.log import LoggingIntercept
+from pyomo.opt import SolverFactory, TerminationCondition
 from pyomo.repn.plugins.lp_writer import LPWriter
 
 from codesign import solver as highs
@@ -72,7 +73,7 @@ def version(solver: str) -> str:
         except PackageNotFoundError:
             return ""
     try:
-        found = pyo.SolverFactory("cbc").version()
+        found = _driver("cbc").version()
     except (OSError, SubprocessError):  # it has just answered, and now does not
         found = None
     return ".".join(map(str, found)) if found else "of unknown version"
@@ -138,7 +139,7 @@ def _by_pyomo(model: pyo.ConcreteModel, solver: str, request: _Request) -> Outco
     try:
         # Not a word of Pyomo's gets out, but the reason where it fails.
         with LoggingIntercept(log, "pyomo"), redirect_stdout(StringIO()):
-            driver = pyo.SolverFactory({"scip": "scip_direct"}.get(solver, solver))
+            driver = _driver(solver)
             driver.options.update(_options(solver, request))
             results: Any = driver.solve(model, load_solutions=False)
             return _outcome(model, solver, results, request)
@@ -149,8 +150,15 @@ def _by_pyomo(model: pyo.ConcreteModel, solver: str, request: _Request) -> Outco
         raise SolverError(f"{TITLES[solver]} gave no answer: {reason}") from None
 
 
+def _driver(solver: str) -> Any:
+    """Pyomo's interface to another solver."""
+    import pyomo.environ  # noqa: F401 - makes the interfaces known, and takes long
+
+    return SolverFactory({"scip": "scip_direct"}.get(solver, solver))
+
+
 def _outcome(model: pyo.ConcreteModel, solver: str, results: Any, request: _Request) -> Outcome:
-    condition = pyo.TerminationCondition
+    condition = TerminationCondition
     ended, bound = results.solver.termination_condition, results.problem.lower_bound
     if ended == condition.infeasible:
         return Outcome("infeasible", math.inf)

@@ -43,16 +43,18 @@ def print_json(content: Any) -> None:
 
 def result_parts(result: Result, quiet: bool) -> list[RenderableType]:
     """What is printed of a result: one line, or all."""
-    from codesign import assignment_report, report
-    from codesign.assignment import Assignment
+    from codesign import report
     from codesign.design import Design
+
+    if isinstance(result, Design):
+        return [report.summary_line(result)] if quiet else report.design_parts(result)
+    from codesign import assignment_report
+    from codesign.assignment import Assignment
 
     if isinstance(result, Assignment):
         if quiet:
             return [assignment_report.assignment_summary(result)]
         return assignment_report.assignment_parts(result)
-    if isinstance(result, Design):
-        return [report.summary_line(result)] if quiet else report.design_parts(result)
     return [report.figures_line(result)] if quiet else report.evaluation_parts(result)
 
 

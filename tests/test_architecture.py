@@ -269,9 +269,11 @@ def test_the_check_loads_nothing_of_what_it_checks() -> None:
     assert {name.split(".")[0] for name in found} & {"pydantic", "scipy", "click"} == set()
 
 
-def loaded_by(program: str) -> set[str]:
-    """Heavy packages that are loaded after a program has run."""
-    heavy = ("numpy", "pyomo", "pandas", "matplotlib", "highspy", "onnx")
+HEAVY = ("numpy", "pyomo", "pandas", "matplotlib", "highspy", "onnx")
+
+
+def loaded_by(program: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
+    """Modules out of some, heavy packages, that are loaded after a program has run."""
     program += f"\nimport sys; print('loaded', *[name for name in {heavy} if name in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -291,6 +293,18 @@ def test_help_costs_next_to_nothing(words: list[str]) -> None:
         "except SystemExit: pass",
     ]
     assert loaded_by("\n".join(lines)) == set()
+
+
+def test_a_solve_loads_no_more_than_it_needs() -> None:
+    lines = [
+        "from codesign.__main__ import main",
+        "import sys",
+        "sys.argv = 'codesign solve alexnet --rows 1 --cols 1 --bits 8 --quality none'.split()",
+        "main()",
+    ]
+    unneeded = ("pyomo.environ", "scipy", "pandas", "matplotlib", "onnx", "rich.live")
+    unneeded += ("codesign.assignment", "codesign.evaluation", "codesign.study", "codesign.survey")
+    assert loaded_by("\n".join(lines), unneeded) == set()
 
 
 def test_what_is_loaded_would_be_seen() -> None:
