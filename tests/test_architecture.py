@@ -252,7 +252,8 @@ def test_the_check_shares_nothing_with_what_it_checks(module: str) -> None:
     for target, _ in imports(sources()[module]):
         imported = own_module(target)
         if imported is None:
-            assert target.split(".")[0] in CHECK_MAY_IMPORT
+            exact = {"numpy"} if module == "checking.tilings" else set()  # whole numbers alone
+            assert target.split(".")[0] in CHECK_MAY_IMPORT | exact
         else:
             assert imported.startswith("checking") or imported in CHECK_MAY_USE
 

@@ -15,6 +15,7 @@ import pytest
 from certified import PRICED, as_checked, problem_of
 from random_problems import random_case
 
+from codesign.checking import tilings
 from codesign.checking.arithmetic import Array
 from codesign.checking.certificate import Verifier
 from codesign.checking.couplings import Couplings, Part, Scope
@@ -28,8 +29,12 @@ from codesign.network import Layer, Network
 from codesign.problem import Problem
 
 
+@pytest.mark.parametrize("most", [tilings.MOST_IN_64_BITS, 0])
 @pytest.mark.parametrize("seed", range(30))
-def test_least_traffic_is_that_of_the_oracle(seed: int) -> None:
+def test_least_traffic_is_that_of_the_oracle(
+    seed: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tilings, "MOST_IN_64_BITS", most)  # 0: in Python's own whole numbers
     problem = random_case(seed, moving=seed % 2 == 0).problem
     layers: tuple[CheckedLayer, ...] = as_checked(problem).network.layers
     widths = (1, 3, 4, 8)
@@ -42,10 +47,30 @@ def test_least_traffic_is_that_of_the_oracle(seed: int) -> None:
             for bw, ba in product(widths, repeat=2):
                 steps = oracle.best_tilings(layer, costs, bw, ba)
                 for need, traffic in steps:
-                    assert stairs.least_traffic(bw, ba, need) == traffic
                     before = [moved for held, moved in steps if held < need]
-                    assert stairs.least_traffic(bw, ba, need - 1) == min(before, default=None)
+                    found = stairs.least_traffic([(bw, ba)] * 2, [need, need - 1])
+                    assert found == [traffic, min(before, default=None)]
                 assert ideal_traffic(checked).bits(bw, ba, 0) <= steps[-1][1]
+
+
+@pytest.mark.parametrize("width", [1, 2**20, 2**45, 2**80])
+def test_least_traffic_is_exact_beyond_64_bits(width: int) -> None:
+    """5 rows of 2 channels, read once if held whole; tiles of fewer rows are held twice."""
+    layer = replace(
+        as_checked(chain(1)).network.layers[0],
+        K=4,
+        C=2,
+        P=3,
+        Q=width,
+        H=5,
+        W=width,
+        R=3,
+        S=1,
+    )
+    stairs = Stairs(layer, Array(2, 1, 9), (1, 32))
+    ifmap_bits = 5 * 2 * width * 32
+    least = stairs.least_traffic([(1, 32), (1, 32)], [10**60, ifmap_bits - 1])
+    assert least == [4 * 2 * 3 + ifmap_bits, None]
 
 
 @pytest.mark.slow

@@ -25,13 +25,12 @@ The package imports nothing of this project but its errors and the reading of fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from codesign.checking.assignment import FORMAT as ASSIGNMENT
 from codesign.checking.assignment import check_assignment
-from codesign.checking.certificate import FORMAT as CERTIFICATE
-from codesign.checking.certificate import OnStep, verify
 from codesign.checking.design import FORMAT as DESIGN
 from codesign.checking.design import check_design
 from codesign.checking.evaluation import FORMAT as EVALUATION
@@ -41,6 +40,8 @@ from codesign.checking.problem import Problem
 from codesign.checking.reading import Entry
 from codesign.errors import SpecError
 from codesign.text_files import read_json
+
+OnStep = Callable[[str], None]
 
 __all__ = ["Finding", "Report", "check", "check_content"]
 
@@ -86,6 +87,8 @@ def check_content(
     """
     found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION))
     if certificate is not None:
+        from codesign.checking.certificate import FORMAT as CERTIFICATE  # loads NumPy
+
         _format(content, where, (DESIGN,))
         _format(certificate, certificate_where, (CERTIFICATE,))
     ledger = Ledger()
@@ -116,6 +119,8 @@ def _prove(
     given: Entry, problem: Problem, proof: Entry, ledger: Ledger, on_step: OnStep | None
 ) -> bool:
     """Verify a certificate; whether it proves the claim without trusting the solver."""
+    from codesign.checking.certificate import verify  # loads NumPy
+
     verdict = verify(given, problem, proof, on_step)
     if ledger.findings:
         return False

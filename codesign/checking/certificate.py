@@ -24,7 +24,7 @@ What is proven
 What is not
     Ties: that no equally good design has less area or noise.
 What is taken on trust
-    Python's whole numbers and this package; the file's own problem section; and, where the
+    Python's and NumPy's whole numbers and this package; the file's problem section; and, where the
     certificate says so, the solver: options listed under ``trusted`` had too many choices to
     enumerate, or the time was up. The check names their number, and does not call the claim proven
     then.

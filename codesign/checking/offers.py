@@ -7,17 +7,19 @@ what it cannot do none of them can.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from codesign.checking.arithmetic import Array, Elements, cycles, precision_passes
+from codesign.checking.arithmetic import Array, cycles, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.pricing import Pairs, Threshold
 from codesign.checking.problem import UM2_PER_MM2, Option, Problem
 from codesign.checking.tilings import Stairs, ideal_traffic, shape_of
 
+Pair = tuple[int, int]
+Runs = dict[Pair, Pair]  # for each pair of widths that runs, the most SRAM and the fewest passes
 UNLIMITED_BITS = 10**40  # more SRAM than any tiling needs
 
 
@@ -71,11 +73,14 @@ class Offers:
     def pairs(self, group: Group) -> list[Pairs]:
         """For each layer, what a group offers; layers of one geometry share theirs."""
         known: dict[tuple[object, ...], Pairs] = {}
+        runs = {array: self._runs(group, *array) for array in group.arrays}
         found = []
         for layer in self.problem.network.layers:
             key = shape_of(layer, Array(1, 1, 1))
             if key not in known:
-                known[key] = self._moved(layer) if layer.moves else self._offered(layer, group)
+                known[key] = (
+                    self._moved(layer) if layer.moves else self._offered(layer, runs, group.ideal)
+                )
             found.append(known[key])
         return found
 
@@ -83,50 +88,39 @@ class Offers:
         """What only moves runs everywhere, and streams."""
         return {(0, ba): (0, layer.ifmap * ba) for ba in self.widths}
 
-    def _offered(self, layer: Layer, group: Group) -> Pairs:
-        ideal = ideal_traffic(layer)
-        found: dict[tuple[int, int], tuple[int, int] | None] = {}
-        for rows, cols in group.arrays:
-            array = Array(rows, cols, self.problem.technology.engine)
-            once, stairs = (
-                cycles(layer, array),
-                None if group.ideal else self._stairs_of(layer, array),
-            )
-            mine = self._open(group, rows, cols)
-            for bw, ba in product(self.widths, repeat=2):
-                capacity, passes = self._best(mine, bw, ba)
-                if capacity is None:
-                    continue
-                moved = self._least_traffic(stairs, ideal, bw, ba, capacity)
-                if moved is None:
-                    continue
-                known = found.get((bw, ba)) or (once * passes, moved)
-                found[bw, ba] = min(known[0], once * passes), min(known[1], moved)
+    def _offered(self, layer: Layer, runs: Mapping[Pair, Runs], ideal: bool) -> Pairs:
+        least = ideal_traffic(layer)
+        found: dict[Pair, Pair] = {}
+        for sides, mine in runs.items():
+            if not mine:
+                continue
+            array = Array(*sides, self.problem.technology.engine)
+            once = cycles(layer, array)
+            if ideal:
+                traffic: list[int | None] = [least.bits(bw, ba, 0) for bw, ba in mine]
+            else:
+                capacities = [bits for bits, _ in mine.values()]
+                traffic = self._stairs_of(layer, array).least_traffic([*mine], capacities)
+            for (pair, (_, passes)), moved in zip(mine.items(), traffic, strict=True):
+                if moved is not None:
+                    known = found.get(pair) or (once * passes, moved)
+                    found[pair] = min(known[0], once * passes), min(known[1], moved)
         return found
 
-    def _open(self, group: Group, rows: int, cols: int) -> list[tuple[Option, int]]:
+    def _runs(self, group: Group, rows: int, cols: int) -> Runs:
         every = (Option(rows, cols, *bits) for bits in group.pe_bits)
-        return [(x, self.capacity[x]) for x in every if x in self.capacity]
-
-    def _best(self, options: list[tuple[Option, int]], bw: int, ba: int) -> tuple[int | None, int]:
-        """Most SRAM and fewest passes among the options that run a pair of widths."""
-        runs = [
-            (bits, precision_passes(bw, ba, x.pe_weight_bits, x.pe_activation_bits))
-            for x, bits in options
-        ]
-        if not self.problem.choices.multi_pass:
-            runs = [(bits, passes) for bits, passes in runs if passes == 1]
-        if not runs:
-            return None, 1
-        return max(bits for bits, _ in runs), min(passes for _, passes in runs)
-
-    @staticmethod
-    def _least_traffic(
-        stairs: Stairs | None, ideal: Elements, bw: int, ba: int, sram_bits: int
-    ) -> int | None:
-        if stairs is None:
-            return ideal.bits(bw, ba, 0)
-        return stairs.least_traffic(bw, ba, sram_bits)
+        options = [(x, self.capacity[x]) for x in every if x in self.capacity]
+        found: Runs = {}
+        for bw, ba in product(self.widths, repeat=2):
+            runs = [
+                (bits, precision_passes(bw, ba, x.pe_weight_bits, x.pe_activation_bits))
+                for x, bits in options
+            ]
+            if not self.problem.choices.multi_pass:
+                runs = [(bits, passes) for bits, passes in runs if passes == 1]
+            if runs:
+                found[bw, ba] = max(x for x, _ in runs), min(x for _, x in runs)
+        return found
 
     def _stairs_of(self, layer: Layer, array: Array) -> Stairs:
         key = shape_of(layer, array)

@@ -12,10 +12,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import compress, product, starmap
 from operator import mul
 
 from codesign.checking.arithmetic import bops
-from codesign.checking.couplings import Couplings, Key, LayerScope
+from codesign.checking.couplings import Couplings, LayerScope
 from codesign.checking.problem import Problem
 from codesign.checking.question import BUDGET_TOLERANCE
 
@@ -128,26 +129,42 @@ class Prices:
         return sum(map(mul, self.each, vector))
 
 
-def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs, key: Key) -> list[Vector]:
-    """Metrics of a layer at a key, one for each choice of operands that runs."""
-    bw_given, ba_given, further = key
-    layer, found = scope.layer, []
+def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs) -> list[list[Vector]]:
+    """Metrics of a layer at each of its keys, one for each choice of operands that runs."""
+    layer, owns = scope.layer, scope.layer.owns_weights
+    matter = [name in units.names for name in PRICED]
     counted = "bops" in units.names
-    for bw in scope.free_weights if bw_given is None else (bw_given,):
-        for ba in scope.free_inputs if ba_given is None else (ba_given,):
-            priced = pairs.get((bw, ba))
-            if priced is None:
-                continue
-            cycles, moved = priced[0], priced[1] + further
-            owns = layer.owns_weights
-            vector = units.vector(
-                latency_s=max(cycles * units.cycle, moved * units.bit),
-                dram_bits=moved,
-                noise=units.noise(f"weight:{layer.name}", bw) if owns else 0,
-                model_bits=layer.weights * bw if owns else 0,
-                bops=math.floor(bops(layer, bw, ba) * BOPS_PARTS) if counted else 0,
+    known: dict[tuple[int, int], tuple[int, ...]] = {}
+
+    def operands(bw: int, ba: int) -> tuple[int, ...]:
+        """What further bits do not change; nothing where the widths do not run."""
+        if (bw, ba) not in known:
+            cycles, moved = pairs.get((bw, ba)) or (-1, 0)
+            known[bw, ba] = (
+                ()
+                if cycles < 0
+                else (
+                    cycles * units.cycle,
+                    moved,
+                    units.noise(f"weight:{layer.name}", bw) if owns else 0,
+                    layer.weights * bw if owns else 0,
+                    math.floor(bops(layer, bw, ba) * BOPS_PARTS) if counted else 0,
+                )
             )
-            found.append(vector)
+        return known[bw, ba]
+
+    found = []
+    for bw_given, ba_given, further in scope.keys:
+        weights = scope.free_weights if bw_given is None else (bw_given,)
+        inputs = scope.free_inputs if ba_given is None else (ba_given,)
+        vectors = []
+        for each in starmap(operands, product(weights, inputs)):
+            if each:
+                compute, moved, *others = each
+                moved += further
+                metrics = max(compute, moved * units.bit), moved, *others
+                vectors.append((*compress(metrics, matter),))
+        found.append(vectors)
     return found
 
 

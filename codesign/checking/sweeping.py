@@ -62,7 +62,7 @@ def price_all(couplings: Couplings, units: Units, prices: Prices, pairs: list[Pa
         work = (layer.macs, layer.C * layer.R * layer.S, layer.weights, layer.owns_weights)
         kind = (id(mine), scope.keys, scope.free_weights, scope.free_inputs, noises, work)
         if kind not in known:
-            known[kind] = [layer_vectors(units, scope, mine, key) for key in scope.keys]
+            known[kind] = layer_vectors(units, scope, mine)
         vectors.append(known[kind])
     return _priced(couplings, units, prices, tuple(vectors))
 
