@@ -22,12 +22,12 @@ from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError, one_line
 from codesign.file_commands import check, explain, fit, import_model, show
 from codesign.interrupt import INTERRUPTED
+from codesign.metrics import metric_of
 from codesign.options import (
     ASSIGN,
     ASSIGN_CONTRADICTIONS,
     EVALUATE,
     EVALUATE_CONTRADICTIONS,
-    OBJECTIVES,
     PARETO,
     PARETO_CONTRADICTIONS,
     QUALITY,
@@ -159,7 +159,7 @@ def pareto(**given: Any) -> int:
     with _explained(given, first), watched(given, "front_line") as on_progress:
         found = find_front(
             problem,
-            [OBJECTIVES[word] for word in given["objectives"]],
+            [metric_of(word) for word in given["objectives"]],
             None if given["all"] else given["points"] or 20,
             ranges=flags.ranges(given),
             rel_step=given["rel_step"] or 0.0,

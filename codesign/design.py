@@ -25,8 +25,9 @@ from codesign.figures import (
     totals,
 )
 from codesign.hardware import Accelerator, Hardware
+from codesign.metrics import METRICS
 from codesign.network import MAX_NAME, Count, Name, Network
-from codesign.problem import BUDGET_TOLERANCE, METRICS, Problem
+from codesign.problem import BUDGET_TOLERANCE, Problem
 from codesign.schema import described
 from codesign.source_widths import all_widths
 from codesign.stored import Stored

@@ -27,8 +27,8 @@ from codesign.figures import (
     totals,
 )
 from codesign.hardware import Accelerator, Bits
+from codesign.metrics import METRICS
 from codesign.network import Layer, Name, Network
-from codesign.problem import METRICS
 from codesign.quality import Sensitivity, check_table
 from codesign.schema import described, nearest
 from codesign.stored import Stored

@@ -26,7 +26,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         "hardware": asdict(design.hardware),
         "step": explanation.step,
         "budgets": {
-            name: {"limit": design.problem.budgets[name], "used": share}  # type: ignore[index]
+            name: {"limit": design.problem.budgets[name], "used": share}
             for name, share in explanation.used.items()
         },
         "roofs": explanation.roof_share,

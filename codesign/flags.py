@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codesign.errors import SpecError, one_line
-from codesign.options import LIMITS, MEMORY, OBJECTIVES, QUALITY, TECHNOLOGY
+from codesign.metrics import metric_of
+from codesign.options import LIMITS, MEMORY, QUALITY, TECHNOLOGY
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def _wanted(given: dict[str, Any], network: Network) -> dict[str, Any]:
         "choices": choices,
         "sensitivity": sensitivity(given, network, wanted),
         "quality": quality,
-        "objective": OBJECTIVES[given["minimize"]],
+        "objective": metric_of(given["minimize"]),
         "budgets": budgets,
     }
 
@@ -387,7 +388,7 @@ def ranges(given: dict[str, Any]) -> dict[str, tuple[float, float]]:
     scale = dict(LIMITS.values())
     found: dict[str, tuple[float, float]] = {}
     for word, low, high in given["range"]:
-        metric = OBJECTIVES[word]
+        metric = metric_of(word)
         if word not in given["objectives"]:
             raise SpecError(f"--range {word}: no objective ({', '.join(given['objectives'])})")
         if metric in found:

@@ -5,13 +5,13 @@ Only click and the standard library are imported, so that ``--help`` is immediat
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from codesign.metrics import WORDS, meant, word_of
 from codesign.units import BITS_PER_MBIT, BOPS_PER_GBOP, MS_PER_S
 
 # What --help shows; a test compares it with codesign.problem, which is slow to import.
@@ -20,14 +20,6 @@ SIDES = "1,2,3,4,6,8,12,16,24,32,48,64"
 QUALITY = "uniform:6"
 TECHNOLOGY, MEMORY = "tsmc28", "ddr4-2400"
 
-OBJECTIVES = {
-    "latency": "latency_s",
-    "area": "area_mm2",
-    "dram": "dram_bits",
-    "noise": "noise",
-    "model": "model_bits",
-    "bops": "bops",
-}
 LIMITS = {  # option: (metric, how many of the metric's unit make one of the option's)
     "max_area_mm2": ("area_mm2", 1.0),
     "max_latency_ms": ("latency_s", 1 / MS_PER_S),
@@ -129,12 +121,10 @@ def dim(text: str) -> tuple[str, int]:
 
 def objectives(text: str) -> tuple[str, ...]:
     """Read ``latency,area``: two or three metrics."""
-    words = tuple(word.strip() for word in text.split(","))
+    words = tuple(word_of(word.strip()) for word in text.split(","))
     for word in words:
-        if word not in OBJECTIVES:
-            near = difflib.get_close_matches(word, OBJECTIVES, n=1)
-            meant = f" (did you mean {near[0]}?)" if near else ""
-            raise click.BadParameter(f"{word!r} is none of {', '.join(OBJECTIVES)}{meant}.")
+        if word not in WORDS:
+            raise click.BadParameter(f"{word!r} is none of {', '.join(WORDS)}{meant(word, WORDS)}.")
     if len(set(words)) != len(words) or not 2 <= len(words) <= 3:
         raise click.BadParameter(f"{text!r}: write two or three different ones, as in latency,area")
     return words
@@ -144,12 +134,20 @@ def span(text: str) -> tuple[str, float, float]:
     """Read ``area=1:16``: an objective and the ends of its range, in the unit of its limit."""
     word, _, ends = text.partition("=")
     low, _, high = ends.partition(":")
-    if word not in OBJECTIVES or not low or not high:
+    word = word_of(word)
+    if word not in WORDS or not low or not high:
         raise click.BadParameter(f"{text!r}: write OBJECTIVE=LOW:HIGH, as in area=1:16.")
     bounds = number(0, 1e15)(low), number(0, 1e15)(high)
     if not bounds[0] < bounds[1]:
         raise click.BadParameter(f"{text!r}: the lower end comes first.")
     return word, *bounds
+
+
+class Metric(click.Choice[str]):
+    """One of a few metrics, by either of its names; read as the word of the command line."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        return super().convert(word_of(str(value)), param, ctx)
 
 
 LIMIT = number(1e-30, 1e15)
@@ -188,6 +186,12 @@ def choice(
     """An option that takes one of a few words."""
     details["type"] = click.Choice(list(known))
     return option(name, "|".join(known), text, default, **details)
+
+
+def metric(known: Iterable[str], default: str) -> click.Option:
+    """What is minimised: one of some metrics."""
+    told = "|".join(known)
+    return option("--minimize", told, "Objective.", default, type=Metric([*known]))
 
 
 def flag(name: str, text: str) -> click.Option:
@@ -235,7 +239,7 @@ SOLVE = {
         option("--area-overhead", "X", "Factor on PE array area.", "1", type=FACTOR),
     ),
     "What is wanted": (
-        choice("--minimize", OBJECTIVES, "Objective.", "latency"),
+        metric(WORDS, "latency"),
         option("--max-area-mm2", "X", "Largest silicon area.", type=LIMIT),
         option("--max-latency-ms", "X", "Longest latency, whole batch.", type=LIMIT),
         option("--max-dram-mbit", "X", "Most DRAM traffic, whole batch.", type=LIMIT),
@@ -349,7 +353,7 @@ def _taken(section: str, *names: str) -> tuple[click.Option, ...]:
 ASSIGN = {
     "The network": SOLVE["The network"],
     "What is wanted": (
-        choice("--minimize", FEW_OBJECTIVES, "Objective.", "noise"),
+        metric(FEW_OBJECTIVES, "noise"),
         option("--latency-table", "FILE", LATENCY_HELP, type=FILE),
         *_taken("What is wanted", "max_latency_ms", "max_model_mbit", "max_gbops"),
         *_taken("What is wanted", "quality", "max_noise"),

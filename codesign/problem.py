@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesign.costs.area import check_areas
 from codesign.costs.arithmetic import default_noise
 from codesign.errors import SpecError
 from codesign.hardware import MAX_BITS, ArraySide, Bits, Precision
+from codesign.metrics import METRICS, by_metric, known_metric, metric_of
 from codesign.network import Name, Network
 from codesign.quality import check_table, noise_limit, uniform_bits
 from codesign.schema import described, nearest
@@ -21,13 +22,13 @@ from codesign.sharing import Classes, width_classes
 from codesign.specs import load_memory, load_technology
 from codesign.technology import MOST, Positive, Technology, no_trace
 
-METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
-
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
-Metric = Literal["latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops"]
+Metric = Annotated[str, AfterValidator(known_metric)]
 Group = Annotated[tuple[Name, ...], Field(min_length=1)]
 NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
+
+Budgets = Annotated[Mapping[Metric, NonNegative], BeforeValidator(by_metric)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -147,9 +148,10 @@ class Problem:
         ``noise``.
     objective : str
         The metric to minimise, one of `METRICS`: ``latency_s``, ``area_mm2``, ``dram_bits``,
-        ``noise``, ``model_bits``, ``bops``.
+        ``noise``, ``model_bits``, ``bops``. Short names (``latency``, ``area``, ``dram``,
+        ``model``) are understood here and below.
     budgets : mapping of str to float
-        Upper limits of metrics, each in the unit its name ends with.
+        Upper limits of metrics, each in the unit that the full name ends with.
 
     Raises
     ------
@@ -166,7 +168,7 @@ class Problem:
     sensitivity: Mapping[str, Mapping[int, NonNegative]] | None = None
     quality: str | None = None
     objective: Metric = "latency_s"
-    budgets: Mapping[Metric, NonNegative] = field(default_factory=dict)
+    budgets: Budgets = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for metric, limit in self.budgets.items():
@@ -278,13 +280,14 @@ class Problem:
 
 
 def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[str, ...]:
-    """What a front is between: two or three different metrics.
+    """What a front is between: two or three different metrics, by their full names.
 
     Raises
     ------
     SpecError
         Unknown, repeated, too few or too many, at ``where``.
     """
+    names = [metric_of(name) for name in names]
     for name in names:
         if name not in METRICS:
             known = f"(known: {', '.join(METRICS)})"

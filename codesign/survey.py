@@ -20,6 +20,7 @@ from codesign.errors import SpecError
 from codesign.formulation import MARGIN
 from codesign.front import Front, Ruled, values_of
 from codesign.halt import Halt
+from codesign.metrics import by_metric
 from codesign.optimum import nothing_found, solver_record
 from codesign.problem import Goal, Problem, front_objectives
 from codesign.proving import TIE_BREAKERS, Proven, Prover
@@ -111,7 +112,9 @@ def pareto(
         raise SpecError(f"points: at least {len(names)}, one for each end, got {points}")
     if not 0 <= rel_step < 1:
         raise SpecError(f"rel_step must be at least 0 and below 1, got {rel_step}")
-    survey = _Survey(problem, names, _check_ranges(ranges or {}, names), time_limit_s, rel_step)
+    survey = _Survey(
+        problem, names, _check_ranges(by_metric(ranges or {}), names), time_limit_s, rel_step
+    )
     with survey.halt.listening():
         survey.ends()
         while survey.goes_on(points):
@@ -263,8 +266,8 @@ class _Survey:
         assert found.point is not None
         problem = replace(
             self.problem,
-            objective=objective,  # type: ignore[arg-type]
-            budgets=budgets,  # type: ignore[arg-type]
+            objective=objective,
+            budgets=budgets,
             quality=self.problem.quality if self._quality_holds(budgets) else None,
         )
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)

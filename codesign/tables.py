@@ -10,7 +10,7 @@ import pandas as pd
 from codesign.assignment import Assignment
 from codesign.figures import Figures, LayerDesign, Tile, utilisation
 from codesign.front import Front
-from codesign.problem import METRICS
+from codesign.metrics import METRICS
 
 
 def layer_frame(figures: Figures) -> pd.DataFrame:

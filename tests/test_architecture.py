@@ -16,6 +16,7 @@ ORDER = (
     "interrupt",
     "halt",
     "amounts",
+    "metrics",
     "schema",
     "network",
     "technology",

@@ -18,7 +18,8 @@ from codesign import options, specs
 from codesign.cli import front, main
 from codesign.design import Design, ProofRecord
 from codesign.errors import SolverError
-from codesign.problem import DEFAULT_BITS, DEFAULT_SIDES, METRICS, Problem
+from codesign.metrics import METRICS, WORDS
+from codesign.problem import DEFAULT_BITS, DEFAULT_SIDES, Problem
 from codesign.specs import load_network, load_technology
 
 
@@ -32,7 +33,7 @@ def problem_of(asked: dict[str, Any], *arguments: str) -> Problem:
 def test_defaults_shown_are_those_of_the_library(asked: dict[str, Any], tiny: str) -> None:
     assert ",".join(map(str, DEFAULT_BITS)) == options.BITS
     assert ",".join(map(str, DEFAULT_SIDES)) == options.SIDES
-    assert sorted(options.OBJECTIVES.values()) == sorted(METRICS)
+    assert sorted(WORDS.values()) == sorted(METRICS)
     assert sorted(metric for metric, _ in options.LIMITS.values()) == sorted(METRICS)
     network = load_network(Path(tiny))
     assert problem_of(asked, tiny) == Problem(network=network, quality="uniform:6")

@@ -25,8 +25,9 @@ from pyomo.repn import generate_standard_repn
 from codesign import Choices, Layer, Network, Problem, formulation
 from codesign.candidates import Candidates, LayerCandidates, candidates
 from codesign.formulation import build, exclude, objective_unit, read_choice
+from codesign.metrics import METRICS
 from codesign.point import Point, price
-from codesign.problem import METRICS, Goal
+from codesign.problem import Goal
 from codesign.solver import minimise
 from codesign.space import Space
 from codesign.technology import AreaFit, Technology

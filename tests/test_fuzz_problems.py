@@ -15,7 +15,7 @@ from codesign.checking import check_content
 from codesign.design_file import from_dict, to_dict
 from codesign.evaluation import evaluate
 from codesign.hardware import Accelerator
-from codesign.problem import METRICS
+from codesign.metrics import METRICS
 from codesign.technology import AreaFit, QuadraticFit, Technology
 
 LENGTHS = st.sampled_from([*(1, 1, 2, 3, 7, 64) * 4, 1000, 10**5, 10**9])

@@ -13,8 +13,8 @@ from descriptions import fault
 from random_problems import random_network
 
 from codesign import Accelerator, Evaluation, Network, SpecError, evaluate
+from codesign.metrics import METRICS
 from codesign.network import Layer
-from codesign.problem import METRICS
 from codesign.specs import (
     load_accelerator,
     load_network,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import codesign
 from codesign import Choices, Design, InfeasibleError, Layer, Network, Problem
-from codesign.problem import METRICS
+from codesign.metrics import METRICS
 
 pytestmark = pytest.mark.slow
 

@@ -28,7 +28,8 @@ from codesign import (
     whole,
 )
 from codesign.halt import Halt
-from codesign.problem import METRICS, Metric
+from codesign.metrics import METRICS
+from codesign.problem import Metric
 
 SEEDS = range(50)
 LONG = pytest.mark.long

@@ -18,9 +18,9 @@ from study_work import SMALL, TINY, area_of, areas, grid, made_up
 from codesign import study_commands
 from codesign.cli import main
 from codesign.errors import SpecError
+from codesign.metrics import METRICS
 from codesign.plots import plot_study
 from codesign.plots.study import MOST_PANELS, column_words
-from codesign.problem import METRICS
 from codesign.study import Serial, Study, Tally, results
 from codesign.study.frame import export, parameters_of
 from codesign.study.records import Answer

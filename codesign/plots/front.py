@@ -104,8 +104,8 @@ def _least_second(front: Front) -> float:
     """What the second objective is proven never to go below; 0 if nothing is."""
     first, second = front.objectives
     for design in front.designs:
-        limit = design.problem.budgets.get(first)  # type: ignore[call-overload]
-        whole = limit == front.problem.budgets.get(first)  # type: ignore[call-overload]
+        limit = design.problem.budgets.get(first)
+        whole = limit == front.problem.budgets.get(first)
         if whole and design.problem.objective == second:
             return design.proof.bound
     return 0.0

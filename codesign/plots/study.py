@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from codesign.amounts import METRICS_SHOWN
 from codesign.errors import SpecError
+from codesign.metrics import metric_of
 from codesign.plots.drawing import Figure, Look, drawn, plain, scale, scaled_ticks
 from codesign.schema import nearest
 from codesign.study.frame import parameters_of, read_results
@@ -71,6 +72,7 @@ def plot_study(
         picture cannot be written.
     """
     frame = results if isinstance(results, pd.DataFrame) else read_results(Path(results))
+    x, y = (metric_of(name) if name not in frame.columns else name for name in (x, y))
     axis = _axes(frame, x, y, by, panels)
     return drawn(lambda: _draw(frame, axis), path)
 

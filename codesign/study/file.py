@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
-from codesign.options import OBJECTIVES
+from codesign.metrics import by_metric
 from codesign.problem import front_objectives
 from codesign.schema import nearest
 from codesign.text_files import read_toml
@@ -97,8 +97,7 @@ def front_terms(front: Mapping[str, Any], grid: Mapping[str, Any]) -> dict[str, 
     objectives = front.get("objectives", FRONT_OBJECTIVES)
     if not isinstance(objectives, list | tuple):
         raise SpecError("front.objectives: give a list of metrics")
-    words = [OBJECTIVES.get(str(word), word) for word in objectives]
-    objectives = list(front_objectives(words, "front.objectives"))
+    objectives = list(front_objectives(objectives, "front.objectives"))
     points = front.get("points", FRONT_POINTS)
     points = None if points == "all" else points
     if points is not None and (
@@ -122,7 +121,7 @@ def _ranges(ranges: Any, objectives: list[str]) -> dict[str, list[float]]:
     if not isinstance(ranges, Mapping):
         raise SpecError("front.ranges: give a table of two values for each objective")
     read = {}
-    for name, ends in ranges.items():
+    for name, ends in by_metric(ranges).items():
         if name not in objectives:
             raise SpecError(f"front.ranges: {name!r} is no objective ({', '.join(objectives)})")
         given = [] if isinstance(ends, str | Mapping) or not isinstance(ends, Iterable) else [*ends]

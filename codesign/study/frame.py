@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from codesign.errors import SpecError
-from codesign.problem import METRICS
+from codesign.metrics import METRICS
 from codesign.study.sqlite import content
 from codesign.study.store import opened
 from codesign.text_files import write_whole

@@ -22,6 +22,7 @@ import click
 from codesign import flags, options
 from codesign.design_file import terms_to_dict
 from codesign.errors import SpecError
+from codesign.metrics import word_of
 from codesign.network import Network
 from codesign.problem import Problem
 from codesign.specs import load_memory, load_technology
@@ -153,6 +154,5 @@ def _used(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _goal(front: Mapping[str, Any]) -> dict[str, str]:
     """What a front's problem minimises: it decides whether noise is limited unless said."""
-    words = {metric: word for word, metric in options.OBJECTIVES.items()}
     objectives = front["objectives"]
-    return {"minimize": words["noise" if "noise" in objectives else objectives[0]]}
+    return {"minimize": word_of("noise" if "noise" in objectives else objectives[0])}
