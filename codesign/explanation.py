@@ -93,8 +93,8 @@ class RunnerUp:
         Other rows or cols; another width of the PEs' operands; less or more SRAM by a step at
         least.
     hardware : Hardware or None
-        None: no such design keeps every budget. Its SRAM is the least its tiles fit in, or what
-        was asked for; of equal designs it is that of least area, then least noise.
+        None: no such design keeps every budget. Its SRAM is the least on offer that holds its
+        tiles, or what was asked for; of equal designs it is that of least area, then least noise.
     metrics : mapping of str to float
         Empty without hardware.
     loss : float or None

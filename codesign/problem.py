@@ -35,6 +35,7 @@ DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 BUDGET_TOLERANCE = 1e-9  # relative; a limit counts as kept up to this much above it
 MAX_HARDWARE_OPTIONS = 1_000_000
 MAX_SRAM_BITS = 10**15
+MAX_SRAM_RATIO = 10**6  # of sizes on offer: beyond, a solver's tolerances hide the smaller ones
 SramBits = Annotated[int, Field(strict=True, ge=1, le=MAX_SRAM_BITS)]
 SramSizes = Annotated[tuple[SramBits, ...], Field(max_length=1000)]
 
@@ -122,6 +123,11 @@ class Choices:
             raise SpecError(
                 "sram_bits lists the capacities on offer; leave out min_sram_bits and "
                 "max_sram_bits, or the list"
+            )
+        if self.sram_bits and self.sram_bits[-1] > MAX_SRAM_RATIO * self.sram_bits[0]:
+            raise SpecError(
+                f"sram_bits: {self.sram_bits[-1]} is more than {MAX_SRAM_RATIO} times "
+                f"{self.sram_bits[0]}; leave out sizes that are of no use"
             )
         if least is not None and most is not None and least > most:
             raise SpecError(f"min_sram_bits {least} is above max_sram_bits {most}")

@@ -226,7 +226,8 @@ def _with_sram(rng: random.Random, choices: Choices, points: Sequence[oracle.Poi
     def bits() -> int:
         exact = rng.choice(needs) + rng.choice((0, 0, -1, 1))
         spread = rng.uniform(math.log(needs[0] * 0.7), math.log(needs[-1] * 1.5))
-        return max(1, rng.choice((exact, exact, int(math.exp(spread)))))
+        far = needs[0] * 10 ** rng.randint(1, 5)
+        return max(1, rng.choices((exact, int(math.exp(spread)), far), (60, 30, 10))[0])
 
     if rng.random() < 0.6:
         return replace(choices, sram_bits=tuple(bits() for _ in range(rng.choice((1, 2, 3, 3, 5)))))

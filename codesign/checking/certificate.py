@@ -4,8 +4,8 @@ A certificate (``codesign-certificate/1``) holds a bound ``T`` on the objective 
 hardware options that together are all of them, prices ``p ≥ 0`` on the metrics. Suppose a design of
 one of the group's options had an objective below ``T`` and kept every budget. Then
 
-1. its SRAM is at most what the area limit leaves beside the PE array (and, where area is the
-   objective, what ``T`` leaves), so each layer's tiling is one of those that fit;
+1. its SRAM is at most the largest on offer that the area limit leaves room for beside the PE array
+   (and, where area is the objective, ``T``), so each layer's tiling is one of those that fit;
 2. it costs ``Σ p·metric < Σ p·limit`` at the prices, with ``T`` as the objective's limit.
 
 The check lists all tilings anew, takes for each layer and each pair of widths the least cycles and
