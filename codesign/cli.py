@@ -33,6 +33,7 @@ from codesign.options import (
     QUALITY,
     SOLVE,
     SOLVE_CONTRADICTIONS,
+    network,
     sectioned,
 )
 from codesign.study_commands import study
@@ -42,6 +43,7 @@ from codesign.terminal import (
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
+    Group,
     print_json,
     print_parts,
     result_parts,
@@ -67,7 +69,7 @@ def _aborting() -> Iterator[None]:
         raise click.Abort from None
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The group of commands; keeps click from writing an empty line when interrupted."""
 
     def make_context(self, *given: Any, **how: Any) -> click.Context:
@@ -81,7 +83,6 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
-    no_args_is_help=False,  # a missing command is an error of one line like any other
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, message="codesign %(version)s")
@@ -99,12 +100,16 @@ def front() -> None:
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
     codesign show networks
+
+    \b
+    Completion of commands, options, shipped names and files (also zsh_source, fish_source):
+    eval "$(_CODESIGN_COMPLETE=bash_source codesign)"
     """
 
 
 @front.command(
     cls=sectioned(SOLVE),
-    params=[click.Argument(["network"]), *chain.from_iterable(SOLVE.values())],
+    params=[network(), *chain.from_iterable(SOLVE.values())],
 )
 def solve(**given: Any) -> int:
     """Find the best accelerator for NETWORK and prove it.
@@ -132,7 +137,7 @@ def solve(**given: Any) -> int:
 
 @front.command(
     cls=sectioned(PARETO),
-    params=[click.Argument(["network"]), *chain.from_iterable(PARETO.values())],
+    params=[network(), *chain.from_iterable(PARETO.values())],
 )
 def pareto(**given: Any) -> int:
     """Find the Pareto front of NETWORK: designs that no other beats in every objective.
@@ -184,7 +189,7 @@ def pareto(**given: Any) -> int:
 @front.command(
     cls=sectioned(EVALUATE),
     params=[
-        click.Argument(["network"]),
+        network(),
         *(option for part in EVALUATE.values() for option in part),
     ],
 )
@@ -199,13 +204,13 @@ def evaluate(**given: Any) -> int:
 
     flags.check_contradictions(given, EVALUATE_CONTRADICTIONS)
     flags.check_files(given)
-    network, given = flags.network(given)
+    described, given = flags.network(given)
     accelerator = flags.accelerator(given)
-    widths = flags.widths(given, network, accelerator)
-    sensitivity = flags.sensitivity(given, network, {*widths.values()})
+    widths = flags.widths(given, described, accelerator)
+    sensitivity = flags.sensitivity(given, described, {*widths.values()})
     flags.warn_of_rises(sensitivity)
     evaluation = evaluate_network(
-        network, accelerator, widths, roofline=given["roofline"], sensitivity=sensitivity
+        described, accelerator, widths, roofline=given["roofline"], sensitivity=sensitivity
     )
     _hand_over(evaluation, given)
     return PROVEN
@@ -213,7 +218,7 @@ def evaluate(**given: Any) -> int:
 
 @front.command(
     cls=sectioned(ASSIGN),
-    params=[click.Argument(["network"]), *chain.from_iterable(ASSIGN.values())],
+    params=[network(), *chain.from_iterable(ASSIGN.values())],
 )
 def assign(**given: Any) -> int:
     """Find the best bitwidths of NETWORK and prove them; no hardware is chosen.

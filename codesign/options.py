@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from codesign import completion
 from codesign.metrics import WORDS, meant, word_of
 from codesign.units import BITS_PER_MBIT, BOPS_PER_GBOP, MS_PER_S
 
@@ -177,6 +178,7 @@ def option(name: str, metavar: str, text: str, default: Any = None, **details: A
     """An option; ``told`` is a default that is only shown, not passed on."""
     shown = details.pop("told", default)
     text += "" if shown is None else f"  [default: {shown}]"
+    details.setdefault("shell_complete", completion.OF_OPTIONS.get(name))
     return click.Option([name], metavar=metavar, help=text, default=default, **details)
 
 
@@ -446,6 +448,11 @@ IMPORT = (
     *OF_ONNX,
     option("--out", "FILE", "Write the network (TOML).", type=FILE),
 )
+
+
+def network() -> click.Argument:
+    """The argument NETWORK."""
+    return click.Argument(["network"], shell_complete=completion.NETWORK)
 
 
 def sectioned(sections: Mapping[str, Iterable[click.Option]]) -> type[click.Command]:

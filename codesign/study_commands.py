@@ -16,13 +16,13 @@ from codesign.errors import SpecError, one_line
 from codesign.flags import warn_of_rises
 from codesign.interrupt import INTERRUPTED
 from codesign.options import FILE, flag, option
-from codesign.terminal import NO_ANSWER, PROVEN, UNPROVEN, print_parts, print_text
+from codesign.terminal import NO_ANSWER, PROVEN, UNPROVEN, Group, print_parts, print_text
 
 if TYPE_CHECKING:
     from codesign.study.loop import Tally
 
 
-@click.group(no_args_is_help=False)
+@click.group(cls=Group)
 def study() -> None:
     """Solve a grid of problems, each once, into one file.
 

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER = 0, 1, 2, 3, 4, 5
 
 
+class Group(click.Group):
+    """A group of commands that alone prints its help."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        asked = args or ctx.resilient_parsing
+        return super().parse_args(ctx, args if asked else ["--help"])
+
+
 def print_parts(parts: Iterable[RenderableType]) -> None:
     """Print as a terminal shows it, or plain where it is none."""
     from codesign.layout import to_text

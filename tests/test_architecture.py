@@ -149,6 +149,7 @@ ORDER = (
     "certifying",
     "unexplored",
     "survey",
+    "completion",
     "options",
     "flags",
     "terminal",
@@ -188,7 +189,15 @@ FENCED = {
     "pyomo": {"formulation", "second_opinion", "solver"},
     "pandas": {"tables", "plots.drawing", "plots.design", "fits", "measured_areas"}
     | {"study.frame", "plots.study"},
-    "click": {"cli", "file_commands", "flags", "options", "study.cells", "study.questions"}
+    "click": {
+        "cli",
+        "completion",
+        "file_commands",
+        "flags",
+        "options",
+        "study.cells",
+        "study.questions",
+    }
     | {"study_commands", "terminal"},
     "sqlite3": {"study.sqlite", "study.store"},
     "distributed": {"study.workers"},

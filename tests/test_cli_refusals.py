@@ -12,7 +12,6 @@ from codesign.design import Design
 from codesign.errors import SpecError
 
 BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture `files`
-    ([], "Missing command"),
     (["slove"], "slove"),
     (["solve"], "Missing argument 'NETWORK'"),
     (["solve", "resnt18"], "did you mean 'resnet18'? (shipped: alexnet, "),

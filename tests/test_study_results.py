@@ -387,7 +387,6 @@ def test_a_terminal_sees_a_bar(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "Missing command"),
         (["rn"], "rn"),
         (["run"], "Missing argument 'FILE'"),
         (["run", "far.toml"], "far.toml: networks: ../far.toml: outside the study's folder; allow"),
