@@ -170,7 +170,11 @@ class Design(Stored):
 
     @property
     def layers(self) -> pd.DataFrame:
-        """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof."""
+        """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
+
+        ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
+        et al. 2021, one product for each element of a kernel window and one sum for the window.
+        """
         from codesign.tables import layer_frame
 
         return layer_frame(self)

@@ -12,9 +12,10 @@ from typing import Any
 
 from codesign.design import Design
 from codesign.errors import SpecError
+from codesign.figures import throughput
 from codesign.problem import Choices, Problem
 from codesign.schema import parse
-from codesign.stored import content_of, parse_result, renamed, sealed
+from codesign.stored import THROUGHPUT, content_of, parse_result, renamed, sealed
 from codesign.technology import Technology
 
 FORMAT = "codesign-design/1"
@@ -44,6 +45,7 @@ def to_dict(design: Design) -> dict[str, Any]:
         "tensor_bits": dict(design.tensor_bits),
         "layers": [asdict(layer) for layer in design.layer_designs],
         "metrics": dict(design.metrics),
+        THROUGHPUT: throughput(design),
         "proof": asdict(design.proof),
         "solver": asdict(design.solver),
     }

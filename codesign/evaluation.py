@@ -96,6 +96,9 @@ class Evaluation(Stored):
     def layers(self) -> pd.DataFrame:
         """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
 
+        ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
+        et al. 2021, one product for each element of a kernel window and one sum for the window.
+
         Columns of what is not known, or not defined on the ideal roofline, are left out.
         """
         from codesign.tables import layer_frame

@@ -12,8 +12,9 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.evaluation import Evaluation
+from codesign.figures import throughput
 from codesign.hardware import Accelerator
-from codesign.stored import content_of, parse_result, sealed
+from codesign.stored import THROUGHPUT, content_of, parse_result, sealed
 
 FORMAT = "codesign-evaluation/1"
 ROWS = "layer_designs"  # what the result calls the file's layers
@@ -23,6 +24,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation file's content."""
     content = asdict(evaluation)
     content["layers"] = content.pop("layer_designs")
+    content[THROUGHPUT] = throughput(evaluation)
     return sealed({"format": FORMAT, **content})
 
 

@@ -23,7 +23,7 @@ from codesign.network import Count, Layer, Name, Network
 from codesign.schema import described
 from codesign.source_widths import model_bits, noise
 from codesign.technology import AreaFit, QuadraticFit
-from codesign.units import BITS_PER_KBIT, UM2_PER_MM2
+from codesign.units import BITS_PER_KBIT, OPS_PER_GOP, OPS_PER_MAC, OPS_PER_TOP, UM2_PER_MM2
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -279,11 +279,31 @@ def totals(
     return metrics, absent
 
 
+def throughput(figures: Figures) -> dict[str, float]:
+    """Rates in conventional units, two operations a MAC: those that are known.
+
+    ``peak_gops`` with every multiplier busy and ``gops`` as attained over the whole network, in
+    10⁹ operations per second; both in 10¹² per mm² of the whole area, ``peak_tops_per_mm2`` and
+    ``tops_per_mm2``; ``images_per_s``.
+    """
+    network, metrics = figures.network, figures.metrics
+    rates = {"peak_": OPS_PER_MAC * figures.accelerator.peak_macs_per_s}
+    found = {}
+    if "latency_s" in metrics:
+        rates[""] = OPS_PER_MAC * network.macs / metrics["latency_s"]
+        found["images_per_s"] = network.images / metrics["latency_s"]
+    found |= {f"{which}gops": rate / OPS_PER_GOP for which, rate in rates.items()}
+    if "area_mm2" in metrics:
+        for which, rate in rates.items():
+            found[f"{which}tops_per_mm2"] = rate / OPS_PER_TOP / metrics["area_mm2"]
+    return found
+
+
 def peaks_ops_per_s(figures: Figures) -> dict[str, float]:
     """The most a full array delivers of one kernel, by kernel, those of most MACs first.
 
-    On tiles, kernels smaller than the engine share a PE as far as they fit and larger ones take
-    whole passes; on the ideal roofline no multiplier idles.
+    A MAC counts as two operations. On tiles, kernels smaller than the engine share a PE as far as
+    they fit and larger ones take whole passes; on the ideal roofline no multiplier idles.
     """
     accelerator = figures.accelerator
     tiled = any(row.tile is not None for row in figures.layer_designs)
@@ -291,11 +311,12 @@ def peaks_ops_per_s(figures: Figures) -> dict[str, float]:
     for layer in (layer for layer in figures.network.layers if not layer.moves):
         kernel = f"{layer.R}×{layer.S}"
         macs[kernel] = macs.get(kernel, 0) + layer.macs
-        peaks[kernel] = accelerator.peak_ops_per_s(layer.window)
+        macs_per_s = accelerator.peak_macs_per_s
         if tiled:
             on = fold(layer, accelerator.rows, accelerator.cols, accelerator.engine)
-            windows_per_s = accelerator.pes * on.pack / on.passes * accelerator.clock_hz
-            peaks[kernel] = windows_per_s * (layer.window + 1)
+            macs_per_cycle = accelerator.pes * on.pack * layer.window / on.passes
+            macs_per_s = macs_per_cycle * accelerator.clock_hz
+        peaks[kernel] = OPS_PER_MAC * macs_per_s
     return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}
 
 

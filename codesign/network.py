@@ -249,6 +249,11 @@ class Network:
         """Weight elements, biases and normalisation parameters not counted."""
         return sum(layer.weights for layer in self.layers if layer.owns_weights)
 
+    @cached_property
+    def images(self) -> int:
+        """Images of the batch: as many as divide the batch of every layer with weights."""
+        return math.gcd(*(x.N for x in self.layers if x.weight_tensor is None)) or 1
+
     def touched(self, layer: Layer, name: str) -> int:
         """Elements of a tensor that a layer reads or writes: all, unless ``parts`` says less."""
         return layer.parts.get(name, self.tensors[name])

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, figure, gap_shown
-from codesign.figures import Figures, peaks_ops_per_s, utilisation
+from codesign.figures import Figures, throughput, utilisation
 from codesign.layout import literal, table
 from codesign.units import (
     BITS_PER_GBIT,
@@ -73,7 +73,7 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
 
 
 def _figures_parts(figures: Figures, totals: Table) -> list[RenderableType]:
-    parts: list[RenderableType] = ["", hardware_table(figures), rates_line(figures)]
+    parts: list[RenderableType] = ["", hardware_table(figures), rates_text(figures)]
     parts += ["", layer_table(figures), "", totals, ""]
     return [*parts, *(Text.assemble(("note: ", "yellow"), literal(x)) for x in figures.notes)]
 
@@ -130,20 +130,23 @@ def hardware_table(figures: Figures) -> Table:
     return made
 
 
-def rates_line(figures: Figures) -> str:
-    """Clock, DRAM bandwidth, and the compute roof in the roofline's operations.
-
-    A PE of 9 multipliers delivers one 3×3 window, 9 products and a sum, per cycle. The peak is
-    that of the kernel that most MACs belong to.
-    """
+def rates_text(figures: Figures) -> str:
+    """Clock, DRAM bandwidth and images; peak and attained operations, two a MAC."""
     accelerator, dram_bits_per_s = figures.accelerator, figures.accelerator.dram_bits_per_s
-    kernel, peak = next(iter(peaks_ops_per_s(figures).items()))
-    dram = "not given" if dram_bits_per_s is None else f"{figure(dram_bits_per_s / BITS_PER_GBIT)}"
-    return (
-        f"clock {figure(accelerator.clock_hz / HZ_PER_MHZ)} MHz, DRAM {dram}"
-        + ("" if dram_bits_per_s is None else " Gbit/s")
-        + f", peak {figure(peak / 1e9)} GOPS/s for {kernel} kernels"
-    )
+    rates = throughput(figures)
+    dram = "not given"
+    if dram_bits_per_s is not None:
+        dram = f"{figure(dram_bits_per_s / BITS_PER_GBIT)} Gbit/s"
+    first = f"clock {figure(accelerator.clock_hz / HZ_PER_MHZ)} MHz, DRAM {dram}"
+    if "images_per_s" in rates:
+        first += f", {figure(rates['images_per_s'])} images/s"
+    parts = []
+    for which, words in (("peak_", "peak"), ("", "attained")):
+        if f"{which}gops" in rates:
+            parts.append(f"{words} {figure(rates[f'{which}gops'])} GOPS")
+            density = rates.get(f"{which}tops_per_mm2")
+            parts[-1] += "" if density is None else f" ({figure(density)} TOPS/mm²)"
+    return f"{first}\n{', '.join(parts)}; 2 operations a MAC"
 
 
 def layer_table(figures: Figures) -> Table:

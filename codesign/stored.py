@@ -14,6 +14,7 @@ from codesign.schema import parse
 from codesign.text_files import digest
 
 SEAL = "sha256"
+THROUGHPUT = "throughput"  # follows from the rest, for readers of the file; absent from older ones
 TIMES = ("seconds", "solver_s")  # what equal runs differ in
 Result = TypeVar("Result", bound="Stored")
 
@@ -65,7 +66,7 @@ def content_of(data: Any, form: str, kind: str, rows: str, where: str) -> dict[s
     found = data.get("format") if isinstance(data, dict) else None
     if not isinstance(data, dict) or found != form:
         raise SpecError(f"{where}: not {kind} file (format {found!r}, expected {form!r})")
-    content = {key: value for key, value in data.items() if key not in ("format", SEAL)}
+    content = {k: value for k, value in data.items() if k not in ("format", SEAL, THROUGHPUT)}
     content[rows] = renamed(content, "layers", rows, where)
     return content
 

@@ -11,6 +11,8 @@ from codesign.assignment import Assignment
 from codesign.figures import Figures, LayerDesign, Tile, utilisation
 from codesign.front import Front
 from codesign.metrics import METRICS
+from codesign.network import Layer
+from codesign.units import OPS_PER_GOP, OPS_PER_MAC
 
 
 def layer_frame(figures: Figures) -> pd.DataFrame:
@@ -32,6 +34,7 @@ def layer_frame(figures: Figures) -> pd.DataFrame:
                 "ops": layer.ops,
                 "cycles": priced.cycles,
                 "utilisation": utilisation(layer, priced, figures.accelerator),
+                "gops": _gops(layer, priced),
                 "dram_weight_bits": priced.dram_bits.weights,
                 "dram_ifmap_bits": priced.dram_bits.ifmap,
                 "dram_output_bits": priced.dram_bits.output,
@@ -48,6 +51,12 @@ def layer_frame(figures: Figures) -> pd.DataFrame:
     counts = [name for name in frame if name == "weight_bits" or str(name).startswith("tile_")]
     partly = [name for name in counts if frame[name].hasnans]
     return frame.astype(dict.fromkeys(partly, "Int64"))
+
+
+def _gops(layer: Layer, priced: LayerDesign) -> float | None:
+    if priced.latency_s is None:
+        return None
+    return OPS_PER_MAC * layer.macs / OPS_PER_GOP / priced.latency_s
 
 
 def _tiling(priced: LayerDesign) -> dict[str, int | str | None]:

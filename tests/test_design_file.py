@@ -14,6 +14,7 @@ from written_designs import CHAIN, design
 
 import codesign
 from codesign import Choices, Design, Problem, SpecError
+from codesign.checking import check_content
 from codesign.design_file import FORMAT, from_dict, to_dict
 
 
@@ -341,3 +342,23 @@ def test_what_the_figures_depend_on_has_no_default(tmp_path: Path, path: tuple[s
     del entry[path[-1]]
     with pytest.raises(SpecError, match=rf"problem\.{'.'.join(path)}: missing"):
         from_dict(content, "given.json")
+
+
+def test_rates_follow_from_the_rest(solved: Design) -> None:
+    """A file without them, as older ones are, is valid; a batch counts all its images."""
+    content = to_dict(solved)
+    latency_s, area_mm2 = solved.metrics["latency_s"], solved.metrics["area_mm2"]
+    ops_per_s = 2 * solved.network.macs / latency_s
+    peak_ops_per_s = 2 * solved.accelerator.peak_macs_per_s
+    expected = {
+        "images_per_s": solved.network.images / latency_s,
+        "gops": ops_per_s / 1e9,
+        "peak_gops": peak_ops_per_s / 1e9,
+        "tops_per_mm2": ops_per_s / 1e12 / area_mm2,
+        "peak_tops_per_mm2": peak_ops_per_s / 1e12 / area_mm2,
+    }
+    assert content["throughput"] == pytest.approx(expected, rel=1e-12)
+    older = {key: x for key, x in content.items() if key not in ("throughput", "sha256")}
+    assert from_dict(older, "older.json").metrics == solved.metrics
+    assert check_content(json.loads(json.dumps(older)), "older.json").holds
+    assert solved.network.batched(3).images == 3 * solved.network.images

@@ -110,7 +110,7 @@ def test_values() -> None:
     assert data["format"] == FORMAT == "codesign-evaluation/1"
     assert list(data)[1:] == [
         *("network", "accelerator", "roofline", "tensor_bits"),
-        *("metrics", "absent", "layers", "sha256"),
+        *("metrics", "absent", "layers", "throughput", "sha256"),
     ]
     assert data["network"]["layers"][0]["stride"] == [2, 1]
     assert data["accelerator"]["technology"]["sram"] == "dual-port"
@@ -200,7 +200,8 @@ def test_a_name_of_ours_is_an_unknown_key_too(tmp_path: Path) -> None:
     assert refusal(tmp_path, data) == "layer_designs: unknown key"
 
 
-OPTIONAL = ("format", "sha256")  # told of in words of its own; absent from older files
+# Told of in words of its own, or absent from older files.
+OPTIONAL = ("format", "throughput", "sha256")
 NEEDED = [("", key) for key in content("full") if key not in OPTIONAL]
 NEEDED += [
     (place, key)

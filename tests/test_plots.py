@@ -99,21 +99,32 @@ def label_boxes(figure: Figure) -> list[Bbox]:
 def test_four_panels_name_their_units(figure: Figure) -> None:
     axes = {title: panel(figure, title) for title in ("Roofline", "Latency", "Bitwidths", "Area")}
     assert len(figure.axes) == 4
-    assert "(OPS/bit)" in axes["Roofline"].get_xlabel()
-    assert "(GOPS/s)" in axes["Roofline"].get_ylabel()
+    assert "operations per DRAM bit" in axes["Roofline"].get_xlabel()
+    assert "(GOPS)" in axes["Roofline"].get_ylabel()
     assert "(ms)" in axes["Latency"].get_ylabel()
     assert "(bits)" in axes["Bitwidths"].get_ylabel()
     assert "(mm²)" in axes["Area"].get_xlabel()
 
 
-def test_compute_ceilings(figure: Figure) -> None:
-    roofline = panel(figure, "Roofline")
-    # 2·4 PEs · (9 products + 1 sum) · 0.1 GHz; and 2·4 PEs · 9 channels · 2 OPS · 0.1 GHz
-    for kernel, peak, dashes in (("3×3", 8.0, "-"), ("1×1", 14.4, "--")):
+def test_one_compute_ceiling_where_all_kernels_have_one_peak(figure: Figure) -> None:
+    # 2·4 PEs · 9 MACs · 2 operations · 0.1 GHz, of 3×3 kernels and of 1×1
+    ceiling = line(panel(figure, "Roofline"), "PE array")
+    assert ceiling.get_label() == "PE array: 14.4 GOPS"
+    assert list(ceiling.get_ydata()) == pytest.approx([14.4, 14.4])
+
+
+def test_compute_ceilings() -> None:
+    small = replace(CONV2, R=2, S=2, H=5, W=5, input="c")
+    wide = replace(CONV1, P=5, Q=5, H=7, W=7, output="c")
+    layers, tensors = (wide, small, FC), TENSORS | {"image": 98, "c": 100}
+    del tensors["a"]
+    roofline = panel(plot_design(designed(layers, tensors), None), "Roofline")
+    # ⌊9/4⌋ = 2 windows of 2×2 in a PE leave one multiplier idle
+    for kernel, peak, dashes in (("2×2", 12.8, "-"), ("3×3", 14.4, "--")):
         ceiling = line(roofline, f"PE array, {kernel}")
         assert list(ceiling.get_ydata()) == pytest.approx([peak, peak])
         assert ceiling.get_linestyle() == dashes
-        assert f"{peak:g} GOPS/s" in str(ceiling.get_label())
+        assert f"{peak:g} GOPS" in str(ceiling.get_label())
 
 
 def test_memory_ceiling_is_the_bandwidth_up_to_the_highest_peak(figure: Figure) -> None:
@@ -127,17 +138,15 @@ def test_only_the_full_window_peak_without_small_kernels() -> None:
     layer = replace(CONV1, output="b")
     figure = plot_design(designed((layer,), {"image": 72, "b": 64}), None)
     labels = [str(one.get_label()) for one in panel(figure, "Roofline").lines]
-    assert [label for label in labels if label.startswith("PE array")] == [
-        "PE array, 3×3 kernels: 8 GOPS/s"
-    ]
+    assert [label for label in labels if label.startswith("PE array")] == ["PE array: 14.4 GOPS"]
 
 
 def test_roofline_points_by_hand(figure: Figure) -> None:
     compute, memory = panel(figure, "Roofline").collections
     assert "compute-bound: 2 of 3" in str(compute.get_label())
     assert "memory-bound: 1 of 3" in str(memory.get_label())
-    # 1280 OPS / 0.16 µs and 1024 OPS / 0.32 µs, in GOPS/s
-    assert list(compute.get_offsets()[:, 1]) == pytest.approx([8.0, 3.2])
+    # 1152 MACs / 0.16 µs and 512 MACs / 0.32 µs, two operations each, in GOPS
+    assert list(compute.get_offsets()[:, 1]) == pytest.approx([14.4, 3.2])
     assert list(memory.get_offsets()[0]) == pytest.approx([2560 / 11344, 2.560 / 0.5672])
     assert len(compute.get_paths()[0].vertices) != len(memory.get_paths()[0].vertices)
 
@@ -288,15 +297,14 @@ NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
 
 def test_ideal_roofline_points_by_hand() -> None:
     figure = plot_design(evaluate(NETWORK, GIVEN, roofline="ideal"), None)
-    # 1152 MACs of conv1 on 72 multipliers at 0.1 GHz: 1280 OPS in 0.16 µs, 8 GOPS/s at most;
-    # conv2 512 MACs: 1024 OPS in 0.0711 µs; 8·(64 + 32 + 128) bits take 0.0896 µs.
+    # 1152 MACs of conv1 on 72 multipliers at 0.1 GHz: in 0.16 µs, 14.4 GOPS at most;
+    # conv2 512 MACs: 1024 operations in 0.0711 µs; 8·(64 + 32 + 128) bits take 0.0896 µs.
     # fc moves as much as above: only conv1 is not memory-bound.
     roofline = panel(figure, "Roofline")
     compute, memory = roofline.collections
-    assert list(compute.get_offsets()[:, 1]) == pytest.approx([8.0])
+    assert list(compute.get_offsets()[:, 1]) == pytest.approx([14.4])
     assert list(memory.get_offsets()[:, 1]) == pytest.approx([1.024 / 0.0896, 2.560 / 0.5672])
-    assert line(roofline, "PE array, 3×3 kernels: 8 GOPS/s")
-    assert line(roofline, "PE array, 1×1 kernels: 14.4 GOPS/s")
+    assert line(roofline, "PE array: 14.4 GOPS")
     assert "tiny on given: latency 0.0008168 ms, ideal roofline" in heading(figure)
     assert "optimal" not in heading(figure)
     assert "SRAM" not in heading(figure)

@@ -104,8 +104,21 @@ def test_hardware_and_rates(design: Design) -> None:
         "%",
     ]
     assert "2 × 2 PEs of 9 multipliers, 6 × 6 bit" in text
-    # 4 PEs · (9 products + 1 sum) · 0.8 GHz = 32 GOPS/s
-    assert "\nclock 800 MHz, DRAM 153.6 Gbit/s, peak 32 GOPS/s for 3×3 kernels\n" in text
+    # 4 PEs · 9 MACs · 2 operations · 0.8 GHz = 57.6 GOPS; 10,368 + 2,880 MACs of one image
+    latency_s, area_mm2 = design.metrics["latency_s"], design.metrics["area_mm2"]
+    gops = 2 * 13_248 / latency_s / 1e9
+    assert f"\nclock 800 MHz, DRAM 153.6 Gbit/s, {report.figure(1 / latency_s)} images/s\n" in text
+    assert (
+        f"\npeak 57.6 GOPS ({report.figure(0.0576 / area_mm2)} TOPS/mm²), attained "
+        f"{report.figure(gops)} GOPS ({report.figure(gops / 1e3 / area_mm2)} TOPS/mm²); "
+        "2 operations a MAC\n"
+    ) in text
+    assert design.layers["gops"].tolist() == pytest.approx(
+        [
+            2 * macs / row.latency_s / 1e9
+            for macs, row in zip((10_368, 2_880), design.layer_designs, strict=True)
+        ]
+    )
     overhead = replace(design, problem=replace(design.problem, area_overhead=1.5))
     assert "6 × 6 bit, area overhead × 1.5" in text_of(overhead)
 
@@ -256,7 +269,7 @@ def test_what_is_not_known_is_a_dash(design: Design) -> None:
         assert row(text, name)[-2:] == ["–", "–"]
     assert row(text, "SRAM")[1:3] == ["not", "given"]
     assert "6 × 6 bit floating point" in text
-    assert "\nclock 800 MHz, DRAM not given, peak 32 GOPS/s for 3×3 kernels\n" in text
+    assert "\nclock 800 MHz, DRAM not given\npeak 57.6 GOPS; 2 operations a MAC\n" in text
     assert headings(text) == "bits DRAM compute layer w/in/out kbit ns"
     assert row(text, "conv") == ["conv", "6/6/6", "4.32", "360.0"]
     assert "\nnote: no latency: no DRAM bandwidth is given\n" in text

@@ -11,7 +11,13 @@ from codesign.checking.answer import (
     check_weight_bits,
 )
 from codesign.checking.arithmetic import Array
-from codesign.checking.figures import Platform, Totals, check_layers, total_noise
+from codesign.checking.figures import (
+    Platform,
+    Totals,
+    check_layers,
+    check_throughput,
+    total_noise,
+)
 from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Option, Problem, read_problem
 from codesign.checking.question import MOST_BITS
 from codesign.checking.reading import Entry
@@ -20,7 +26,7 @@ from codesign.checking.seal import check_seal
 FORMAT = "codesign-design/1"
 KEYS = (
     *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
-    "sha256",
+    *("throughput", "sha256"),
 )
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
 COUNTS = ("considered", "bounded_away", "solved", "left_open", "programmes")
@@ -53,6 +59,8 @@ def check_design(file: Entry) -> Problem:
     check_weight_bits(file["layers"], problem, totals.weight_bits, tensor_bits)
     area_mm2 = problem.area_mm2(option, sram_bits)
     _check_metrics(file["metrics"], problem, totals, tensor_bits, area_mm2)
+    rates = file.get("throughput", None)
+    check_throughput(rates, problem.network, platform, totals.latency_s, area_mm2)
     check_seal(file)
     return problem
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 from codesign.checking.arithmetic import Array, default_noise
-from codesign.checking.figures import Platform, Totals, check_layers, total_noise
+from codesign.checking.figures import (
+    Platform,
+    Totals,
+    check_layers,
+    check_throughput,
+    total_noise,
+)
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, Technology, read_pe_fit
 from codesign.checking.question import METRICS, MOST_BITS
@@ -15,7 +21,7 @@ from codesign.checking.seal import check_seal
 FORMAT = "codesign-evaluation/1"
 KEYS = (
     *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
-    *("absent", "sha256"),
+    *("absent", "throughput", "sha256"),
 )
 
 
@@ -50,6 +56,8 @@ def check_evaluation(file: Entry) -> None:
             file.ledger.close(f"metrics.{name}", value, expected[name])
         elif value != expected[name]:
             file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
+    latency_s, area_mm2 = expected.get("latency_s"), expected.get("area_mm2")
+    check_throughput(file.get("throughput", None), network, platform, latency_s, area_mm2)
     check_seal(file)
 
 

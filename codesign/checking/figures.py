@@ -203,6 +203,34 @@ def _check_times(
     return latency_s
 
 
+def check_throughput(
+    entry: Entry,
+    network: Network,
+    platform: Platform,
+    latency_s: Fraction | None,
+    area_mm2: Fraction | None,
+) -> None:
+    """Compare rates, two operations a MAC; a file without them is an older one.
+
+    Those that need a latency or an area are there where that is known.
+    """
+    if entry.value is None:
+        return
+    array = platform.array
+    per_s = {"peak_": 2 * array.rows * array.cols * array.engine * platform.clock_hz}
+    expected = {}
+    if latency_s is not None:
+        per_s[""] = 2 * sum(layer.macs for layer in network.layers) / latency_s
+        expected["images_per_s"] = network.images / latency_s
+    for which, rate in per_s.items():
+        expected[f"{which}gops"] = rate / 10**9
+        if area_mm2 is not None:
+            expected[f"{which}tops_per_mm2"] = rate / 10**12 / area_mm2
+    entry.known_keys(expected)
+    for name, value in expected.items():
+        entry.ledger.close(f"{entry.where}.{name}", entry[name].number(least=0), value)
+
+
 def total_noise(
     network: Network,
     weight_bits: dict[str, int],

@@ -6,6 +6,7 @@ output rows × columns, ``R × S`` kernel, ``H × W`` ifmap as stored.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,6 +112,11 @@ class Network:
         """What has a width and a noise of its own: inner tensors, then weights."""
         weights = (f"weight:{layer.name}" for layer in self.layers if layer.owns_weights)
         return (*(f"tensor:{name}" for name in self.inner), *weights)
+
+    @property
+    def images(self) -> int:
+        """The largest batch that divides those of all layers but products of two activations."""
+        return math.gcd(*(x.N for x in self.layers if x.weight_tensor is None)) or 1
 
     def touched(self, layer: Layer, name: str) -> int:
         """Elements of a tensor that a layer reads or writes: all, unless it says a part."""

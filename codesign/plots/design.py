@@ -19,9 +19,8 @@ from codesign.evaluation import Evaluation
 from codesign.figures import Figures, peaks_ops_per_s
 from codesign.plots.drawing import RIM, Figure, Floats, Look, drawn, head, log_ticks, plain
 from codesign.plots.labels import label_points
-from codesign.units import MS_PER_S
+from codesign.units import MS_PER_S, OPS_PER_GOP, OPS_PER_MAC
 
-OPS_PER_GOP = 1e9
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
 MAX_NAME = 24  # letters of a layer's name on an axis
 ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
@@ -32,7 +31,7 @@ AREA_GREYS = ("#7d8590", "#d9dde3")
 
 
 def plot_design(design: Design | Evaluation, path: str | Path | None) -> Figure:
-    """Draw roofline (GOPS/s), latency (ms) and widths (bits) per layer, and area (mm²).
+    """Draw roofline (GOPS), latency (ms) and widths (bits) per layer, and area (mm²).
 
     With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
 
@@ -69,20 +68,20 @@ def _draw(design: Design | Evaluation) -> Figure:
     picture.text(0.01, 0.954, hardware, fontsize=10, va="top")
     picture.draw_without_rendering()  # lays the panels out
     picture.set_layout_engine("none")
-    multiplying = np.flatnonzero(layers["ops"] > 0)
+    multiplying = np.flatnonzero(layers["macs"] > 0)
     latency_s = layers["latency_s"].to_numpy()[multiplying]
     label_points(roofline, points, roofs, latency_s, (multiplying + 1).tolist())
     return picture
 
 
 def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Floats, list[Floats]]:
-    """Draw layers under their ceilings; return both as (OPS/bit, GOPS/s) points.
+    """Draw layers under their ceilings; return both as (operations per bit, GOPS) points.
 
     What only moves data has no operations, and no place here.
     """
-    layers = layers[layers["ops"] > 0]
-    gops = layers["ops"].to_numpy() / OPS_PER_GOP
-    points = np.stack([layers["ops"] / layers["dram_bits"], gops / layers["latency_s"]], axis=1)
+    layers = layers[layers["macs"] > 0]
+    ops_per_bit = OPS_PER_MAC * layers["macs"] / layers["dram_bits"]
+    points = np.stack([ops_per_bit, layers["gops"]], axis=1)
     peaks = _ceilings_gops_per_s(figures)
     x, y = points.T
     assert figures.accelerator.dram_bits_per_s is not None  # refused before
@@ -91,7 +90,11 @@ def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Float
     roofs = [np.array([(ends[0], ends[0] * slope), (peaks[-1][1] / slope, peaks[-1][1])])]
     roofs += [np.array([(peak / slope, peak), (ends[1], peak)]) for _, peak in peaks]
     labels = [f"DRAM: {figure(slope)} Gbit/s"]
-    labels += [f"PE array, {kernel} kernels: {figure(peak)} GOPS/s" for kernel, peak in peaks]
+    only = len(peaks) == 1
+    labels += [
+        f"PE array{'' if only else f', {kernel} kernels'}: {figure(peak)} GOPS"
+        for kernel, peak in peaks
+    ]
     legend: list[Any] = []
     for roof, dashes, label in zip(roofs, ("-.", "-", "--"), labels, strict=False):
         legend += axes.plot(*roof.T, color="0.15", lw=1.5, ls=dashes, label=label)
@@ -100,7 +103,7 @@ def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Float
         label = f"{side}-bound: {ours.sum()} of {len(ours)} layers"
         legend.append(axes.scatter(x[ours], y[ours], **look, **RIM, zorder=3, label=label))
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=(y.min() / 2, peaks[-1][1] * 1.6))
-    axes.set(xlabel="operations per DRAM bit (OPS/bit)", ylabel="attained operations (GOPS/s)")
+    axes.set(xlabel="operations per DRAM bit", ylabel="attained, 2 operations a MAC (GOPS)")
     log_ticks(axes)
     head(axes, "Roofline by layer number (+n: n more layers there)", legend, 2)
     return points, roofs
