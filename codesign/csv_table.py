@@ -1,6 +1,8 @@
 """Small tables in CSV files: named columns in any order, each cell read with care.
 
-The first line that is neither empty nor starts with ``#`` names the columns.
+The first line that is neither empty nor starts with ``#`` names the columns, and says what stands
+between cells: commas, semicolons or tabs. Where it is no comma, numbers may have decimal commas:
+all of a file, or none.
 """
 
 from __future__ import annotations
@@ -20,17 +22,61 @@ from codesign.text_files import read_text
 NAMED = 3  # entries that a message names
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+class Decimals:
+    """Reads the numbers of one file, which have decimal points or, all of them, decimal commas."""
+
+    def __init__(self, separator: str) -> None:
+        self._commas = separator != ","
+        self._sign = ""
+
+    def point(self, cell: str, where: str) -> str:
+        """A cell with a decimal point in place of its comma, if that is what it is.
+
+        Raises
+        ------
+        SpecError
+            Another cell of the file has the other sign, or this one has both.
+        """
+        if not self._commas:
+            return cell
+        for sign in ".,":
+            if sign in cell:
+                if self._sign not in ("", sign):
+                    raise SpecError(f"{where}: {cell!r}: decimal points and commas in one file")
+                self._sign = sign
+        return cell.replace(",", ".") if cell.count(",") == 1 else cell
+
+
+def separator_of(text: str) -> str:
+    """What stands between the cells of a table, by its headings: a semicolon, tab or comma."""
+    lines = (line for line in io.StringIO(text) if line.strip() and not line.startswith("#"))
+    headings = next(lines, "")
+    return next((sign for sign in ";\t" if sign in headings), ",")
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], words: str
+) -> Iterator[tuple[str, dict[str, str]]]:
     """The place of each row, for messages, and its cells by column.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Those needed, and the only ones.
+    words : str
+        The one that holds no numbers.
 
     Raises
     ------
     SpecError
-        Unreadable, not CSV, other columns than these, or a row of another length.
+        Unreadable, not CSV, other columns than these, a row of another length, or numbers some of
+        which have decimal commas.
     """
     text = read_text(path).removeprefix("\ufeff")
+    separator = separator_of(text)
+    decimals = Decimals(separator)
     lines = ("\n" if line.startswith("#") else line for line in io.StringIO(text))
-    reader = csv.reader(lines, strict=True, skipinitialspace=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     headings: list[str] = []
     try:
         for row in reader:
@@ -43,8 +89,15 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
                 headings = cells
                 continue
             if len(cells) != len(headings):
-                raise SpecError(f"{where}: {len(cells)} cells for {len(headings)} columns")
-            yield where, dict(zip(headings, cells, strict=True))
+                fault = f"{len(cells)} cells for {len(headings)} columns"
+                commas = separator == "," and len(cells) > len(headings)
+                hint = "; beside decimal commas, separate cells by semicolons" if commas else ""
+                raise SpecError(f"{where}: {fault}{hint}")
+            named = dict(zip(headings, cells, strict=True))
+            yield (
+                where,
+                {x: c if x == words else decimals.point(c, where) for x, c in named.items()},
+            )
     except csv.Error as error:
         raise SpecError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
 

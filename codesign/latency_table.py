@@ -46,7 +46,7 @@ def read_latency(path: str | Path) -> dict[str, dict[Pair, float]]:
     if path.suffix.lower() != ".csv":
         raise SpecError(f"{path}: a table of latency ends in .csv")
     table: dict[str, dict[Pair, float]] = {}
-    for where, cells in read_rows(path, COLUMNS):
+    for where, cells in read_rows(path, COLUMNS, "layer"):
         if not cells["layer"]:
             raise SpecError(f"{where}: layer is empty")
         pair = read_pair(cells["weight_bits"], cells["activation_bits"], where)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from codesign.csv_table import Decimals, separator_of
 from codesign.errors import SpecError
 from codesign.text_files import read_text
 
@@ -22,8 +23,8 @@ def read_areas(
 ) -> tuple[pd.DataFrame, str]:
     """The named columns as numbers, and the name of where they come from.
 
-    A CSV has its headings in the first line; what follows a ``#`` is a comment. All numbers are
-    positive, all but the areas whole.
+    A CSV has its headings in the first line; what follows a ``#`` is a comment; cells and decimals
+    are separated as `codesign.csv_table` has it. All numbers are positive, all but the areas whole.
 
     Raises
     ------
@@ -32,8 +33,10 @@ def read_areas(
     """
     if isinstance(measured, pd.DataFrame):
         frame, where, source = measured, "frame", "frame"
+        decimals = Decimals(",")
     else:
-        frame, where, source = _read_csv(Path(measured)), str(measured), Path(measured).name
+        frame, decimals = _read_csv(Path(measured))
+        where, source = str(measured), Path(measured).name
     headings = [str(heading) for heading in frame.columns]
     for column in columns:
         if headings.count(column) != 1:
@@ -48,19 +51,22 @@ def read_areas(
     for column in columns:
         values = frame.iloc[:, headings.index(column)].tolist()
         numbers[column] = [
-            _number(value, column, f"{where}: row {row}") for row, value in enumerate(values, 1)
+            _number(value, column, decimals, f"{where}: row {row}")
+            for row, value in enumerate(values, 1)
         ]
     return pd.DataFrame(numbers, dtype=float), source
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """All cells as text, headings stripped."""
+def _read_csv(path: Path) -> tuple[pd.DataFrame, Decimals]:
+    """All cells as text, headings stripped, and what reads their numbers."""
     text = read_text(path).removeprefix("\ufeff")
-    if any(line.count(",") >= MAX_COLUMNS for line in text.split("\n")):
+    separator = separator_of(text)
+    if any(line.count(separator) >= MAX_COLUMNS for line in text.split("\n")):
         raise SpecError(f"{path}: a row of more than {MAX_COLUMNS} columns")
     try:
         cells = pd.read_csv(
             io.StringIO(text),
+            sep=separator,
             header=None,
             dtype=str,
             keep_default_na=False,
@@ -73,13 +79,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise SpecError(f"{path}: not a CSV table: {str(error).strip()}") from None
     frame = cells.iloc[1:].reset_index(drop=True)
     frame.columns = pd.Index([str(cell).strip() for cell in cells.iloc[0]])
-    return frame
+    return frame, Decimals(separator)
 
 
-def _number(value: object, column: str, where: str) -> float:
+def _number(value: object, column: str, decimals: Decimals, where: str) -> float:
     """One positive number, whole unless it is an area."""
+    text = decimals.point(str(value), where)
     try:
-        number = math.nan if isinstance(value, bool) or "_" in str(value) else float(str(value))
+        number = math.nan if isinstance(value, bool) or "_" in text else float(text)
     except ValueError:
         number = math.nan
     whole = column != "area_um2"

@@ -135,7 +135,7 @@ Entry = tuple[str, str, Any, Any]  # where it stands, tensor, bits, loss
 
 
 def _csv_entries(path: Path) -> Iterator[Entry]:
-    for where, cells in read_rows(path, COLUMNS):
+    for where, cells in read_rows(path, COLUMNS, "tensor"):
         yield where, cells["tensor"], cells["bits"], cells["loss"]
 
 
