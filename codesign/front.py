@@ -112,30 +112,35 @@ class Front:
             raise SpecError(f"reference: give one value for each of {', '.join(self.objectives)}")
         return dominated_volume(self.values, worst)
 
-    def upper(self, limit: float) -> float:
-        """Best first objective reached with the second at most ``limit``; inf if none is known.
+    def upper(self, *limits: float) -> float:
+        """Best first objective reached with the others at most ``limits``; inf if none is known.
 
         Raises
         ------
         SpecError
-            A front of three objectives.
+            Not one limit for each objective after the first.
         """
-        self._check_two()
-        within = self.values[:, 1] <= limit * (1 + BUDGET_TOLERANCE)
+        self._check_limits(limits)
+        most = np.array(limits) * (1 + BUDGET_TOLERANCE)
+        within = (self.values[:, 1:] <= most).all(axis=1)
         return float(self.values[within, 0].min(initial=np.inf))
 
-    def lower(self, limit: float) -> float:
-        """First objective that no design with the second at most ``limit`` goes below (proven).
+    def lower(self, *limits: float) -> float:
+        """First objective that no design with the others at most ``limits`` goes below (proven).
 
         Raises
         ------
         SpecError
-            A front of three objectives.
+            Not one limit for each objective after the first.
         """
-        self._check_two()
-        name = self.objectives[1]
-        least = limit / (1 + BUDGET_TOLERANCE)  # limits were kept up to that
-        bounds = [rule.bound for rule in self.ruled if rule.limits[name] >= least]
+        self._check_limits(limits)
+        least = np.array(limits) / (1 + BUDGET_TOLERANCE)  # limits were kept up to that
+        names = self.objectives[1:]
+        bounds = [
+            rule.bound
+            for rule in self.ruled
+            if all(rule.limits.get(n, np.inf) >= x for n, x in zip(names, least, strict=True))
+        ]
         return max(bounds, default=0.0)
 
     @cached_property
@@ -224,9 +229,14 @@ class Front:
         for path, design in zip(paths, self.designs, strict=True):
             design.save(path)
 
+    def _check_limits(self, limits: Sequence[float]) -> None:
+        others = self.objectives[1:]
+        if len(limits) != len(others):
+            raise SpecError(f"give one limit on each of {', '.join(others)}, got {len(limits)}")
+
     def _check_two(self) -> None:
         if len(self.objectives) != 2:
-            raise SpecError("only a front of two objectives has a staircase and rates")
+            raise SpecError("only a front of two objectives has rates")
 
 
 def values_of(designs: Sequence[Design], objectives: Sequence[str]) -> Floats:

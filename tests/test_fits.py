@@ -402,3 +402,16 @@ def test_picture_elsewhere(tmp_path: Path) -> None:
     assert (tmp_path / "fit.svg").read_bytes().startswith(b"<?xml")
     with pytest.raises(SpecError, match="unknown picture format"):
         fit.plot(tmp_path / "fit.gif")
+
+
+def test_picture_tells_units_and_names_outliers() -> None:
+    frame = figure_3()
+    frame.loc[17, "area_um2"] *= 1.5
+    areas, errors = fit_area(frame, kind="pe").plot().axes
+    legend = areas.get_legend()
+    assert legend is not None
+    assert "µm²" in legend.get_texts()[1].get_text()
+    named = [text.get_text() for text in errors.texts]
+    row = frame.loc[17]
+    assert f"bw {row.bw:g}, ba {row.ba:g}, n {row.n:g}, m {row.m:g}" in named
+    assert len(named) <= 3

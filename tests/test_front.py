@@ -139,11 +139,24 @@ def test_certain_region_by_hand() -> None:
     assert front((1, 6)).lower(3.0) == 0.0
 
 
-def test_three_objectives_have_no_staircase() -> None:
+def test_staircases_of_three_objectives_by_hand() -> None:
+    ruled = (
+        Ruled({"area_mm2": math.inf, "noise": math.inf}, 1.0),
+        Ruled({"area_mm2": 1.5, "noise": 5.0}, 1.5),
+        Ruled({"area_mm2": 2.5, "noise": 3.5}, math.inf),
+    )
+    found = front((1, 2, 3), (2, 1, 4), ruled=ruled)
+    limits = [(2, 3), (1, 4), (2, 4), (1.9, 3), (9, 9)]
+    assert [found.upper(*limit) for limit in limits] == [1, 2, 1, math.inf, 1]
+    assert [found.lower(*limit) for limit in limits] == [math.inf, 1.5, 1.0, math.inf, 1.0]
+
+
+@pytest.mark.parametrize("limits", [(), (1.0,), (1.0, 2.0, 3.0)])
+def test_a_limit_for_each_objective_after_the_first(limits: tuple[float, ...]) -> None:
     found = front((1, 2, 3), (2, 1, 4))
     for ask in (found.lower, found.upper):
-        with pytest.raises(SpecError, match="two objectives"):
-            ask(1.0)
+        with pytest.raises(SpecError, match="one limit on each of area_mm2, noise"):
+            ask(*limits)
 
 
 # --- tables and files ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import FillBetweenPolyCollection, PathCollection
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 
 from codesign import Choices, Front, Layer, Network, Problem, SpecError, pareto
 from codesign.front import Ruled
@@ -80,11 +80,28 @@ def panels(figure: Figure) -> list[Axes]:
     return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
 
 
+def heading(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.texts]
+
+
+def listed(figure: Figure) -> list[str]:
+    """The cells of the list of points, row by row."""
+    (axes,) = (one for one in figure.axes if one.get_title(loc="left").startswith("Points and"))
+    return [text.get_text() for text in axes.texts]
+
+
+def numbers(axes: Axes) -> dict[str, np.ndarray]:
+    """Where each number's point is."""
+    return {
+        text.get_text(): np.array(text.xy) for text in axes.texts if isinstance(text, Annotation)
+    }
+
+
 # --- two objectives -----------------------------------------------------------------------------
 
 
 def test_points_are_where_the_front_says(some: Front) -> None:
-    points, rates, shares = plot_front(some, None).axes
+    points, rates, shares, _ = plot_front(some, None).axes
     assert points.get_ylabel() == "latency (ms)"
     assert rates.get_ylabel() == "saved (ms per mm²)"
     assert shares.get_xlabel() == "area (mm²)"
@@ -143,8 +160,9 @@ def test_complete_front_has_no_region(some: Front) -> None:
 
 
 def test_title_tells_what_is_unknown(some: Front) -> None:
-    title = plot_front(replace(some, gap=0.0234), None).axes[0].get_title(loc="left")
-    assert title == "two layers: latency and area\n9 points, 2.34 % of the volume unknown"
+    figure = plot_front(replace(some, gap=0.0234), None)
+    assert figure.axes[0].get_title(loc="left") == "9 points, 2.34 % of the volume unknown"
+    assert heading(figure) == ["two layers: latency and area", "noise ≤ 0.1"]
 
 
 def test_knee_is_named(some: Front) -> None:
@@ -186,7 +204,7 @@ def test_points_whose_proof_was_cut_short_are_hollow(some: Front) -> None:
 
 def test_one_point(some: Front) -> None:
     one = replace(some, designs=some.designs[:1], ruled=(), complete=True, gap=0.0)
-    points, rates, _ = plot_front(one, None).axes
+    points, rates = plot_front(one, None).axes[:2]
     assert places(points) == pytest.approx(some.values[:1, ::-1] * [1, 1e3])
     assert not rates.patches
     assert points.get_title(loc="left").endswith("1 point, complete")
@@ -195,27 +213,65 @@ def test_one_point(some: Front) -> None:
 # --- three objectives ---------------------------------------------------------------------------
 
 
-def test_third_objective_is_grey_and_size(spatial: Front) -> None:
+def test_three_objectives_share_their_points(spatial: Front) -> None:
     figure = plot_front(spatial, None)
-    main, above, below = panels(figure)
-    assert (main.get_xlabel(), main.get_ylabel()) == ("area (mm²)", "latency (ms)")
-    assert (below.get_xlabel(), below.get_ylabel()) == ("noise", "area (mm²)")
-    assert above.get_ylabel() == "latency (ms)"
-    (bar,) = (axes for axes in figure.axes if axes.get_label() == "<colorbar>")
-    assert bar.get_ylabel() == "noise: darker and larger is more"
-    for axes, (across, up) in ((main, (1, 0)), (above, (2, 0)), (below, (2, 1))):
-        shown = spatial.values * [1e3, 1, 1]
-        expected = sorted(shown[:, (across, up)].tolist())
+    left, right = figure.axes[:2]
+    assert (left.get_xlabel(), left.get_ylabel()) == ("area (mm²)", "latency (ms)")
+    assert right.get_xlabel() == "noise"
+    assert left.get_ylim() == right.get_ylim()
+    shown = spatial.values * [1e3, 1, 1]
+    for axes, across in ((left, 1), (right, 2)):
+        expected = sorted(shown[:, (across, 0)].tolist())
         assert sorted(places(axes).tolist()) == [pytest.approx(row) for row in expected]
-        for one in marks(axes):
-            order = np.argsort(np.asarray(one.get_array()))
-            assert (np.diff(one.get_sizes()[order]) >= 0).all()
-    assert figure.get_suptitle().startswith("two layers: latency, area and noise\n12 points, ")
+        for number, place in numbers(axes).items():
+            if number.isdigit():
+                assert place == pytest.approx(shown[int(number) - 1, (across, 0)])
+    assert heading(figure) == ["two layers: latency, area and noise", "noise ≤ 0.1"]
+
+
+def test_levels_of_the_third_objective(spatial: Front) -> None:
+    left = plot_front(spatial, None).axes[0]
+    lines = [line for line in left.lines if "best reached with noise" in str(line.get_label())]
+    assert len(lines) >= 2
+    for line in lines:
+        level = float(str(line.get_label()).split("≤")[1])
+        x, y = np.asarray(line.get_xydata()).T
+        assert (np.diff(y) <= 0).all()
+        for low, high, top in zip(x[::2], x[1::2], y[::2], strict=True):
+            middle = (low + high) / 2
+            within = (spatial.values[:, 2] <= level * 1.0001) & (spatial.values[:, 1] <= middle)
+            assert top == pytest.approx(1e3 * spatial.values[within, 0].min())
 
 
 def test_three_objectives_of_one_point(spatial: Front) -> None:
     one = replace(spatial, designs=spatial.designs[:1], complete=True, gap=0.0)
-    assert "1 point, complete" in plot_front(one, None).get_suptitle()
+    assert len(places(plot_front(one, None).axes[0])) == 1
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["some", "spatial"])
+def test_points_are_numbered_and_listed_with_their_hardware(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    front: Front = request.getfixturevalue(kind)
+    cells = listed(plot_front(front, None))
+    width = len(front.objectives) + 4
+    rows = [cells[at : at + width] for at in range(0, len(cells), width)][2:]
+    assert [row[0] for row in rows] == [str(n) for n in range(1, len(front) + 1)]
+    for row, design in zip(rows, front.designs, strict=True):
+        on = design.hardware
+        assert row[-3] == f"{on.rows} × {on.cols}"
+        assert row[-2] == f"{on.pe_weight_bits} × {on.pe_activation_bits}"
+
+
+def test_of_many_points_some_are_listed(some: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesign.plots.front.MOST_LISTED", 5)
+    cells = listed(plot_front(some, None))
+    kept = [int(cell) for cell in cells[12::6]]
+    assert {1, some.knee + 1, len(some)} <= set(kept)
+    assert len(kept) <= 5
 
 
 # --- every picture ------------------------------------------------------------------------------

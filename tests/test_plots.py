@@ -32,6 +32,7 @@ from codesign.errors import SpecError
 from codesign.network import Layer, Network
 from codesign.optimum import solve
 from codesign.plots.design import MAX_NAMED_LAYERS, plot_design
+from codesign.plots.labels import layer_blocks, spread
 from codesign.problem import Choices, Problem
 
 CONV1 = Layer(name="conv1", K=4, C=2, P=4, Q=4, R=3, S=3, H=6, W=6, input="image", output="a")
@@ -96,7 +97,8 @@ def label_boxes(figure: Figure) -> list[Bbox]:
     return [Text.get_window_extent(text) for text in point_labels(figure)]
 
 
-def test_four_panels_name_their_units(figure: Figure) -> None:
+def test_four_panels_name_their_units() -> None:
+    figure = plot_design(designed((CONV1, CONV2, FC), TENSORS, pinned={"tensor:b": 5}), None)
     axes = {title: panel(figure, title) for title in ("Roofline", "Latency", "Bitwidths", "Area")}
     assert len(figure.axes) == 4
     assert "operations per DRAM bit" in axes["Roofline"].get_xlabel()
@@ -175,7 +177,8 @@ def test_widths_and_pe_widths() -> None:
 
 
 def test_no_pe_widths_where_any_width_runs() -> None:
-    design = designed((CONV1, CONV2, FC), TENSORS, precision="multi-pass", pe_weight_bits=(4,))
+    how = {"precision": "multi-pass", "pe_weight_bits": (4,), "pinned": {"tensor:b": 5}}
+    design = designed((CONV1, CONV2, FC), TENSORS, **how)
     labels = [str(one.get_label()) for one in panel(plot_design(design, None), "Bitwidths").lines]
     assert labels == ["input activations", "weights"]
 
@@ -192,7 +195,7 @@ def test_area_bar_and_budget(design: Design, figure: Figure) -> None:
 
 
 def test_layers_are_named_and_numbered(figure: Figure) -> None:
-    ticks = panel(figure, "Bitwidths").get_xticklabels()
+    ticks = panel(figure, "Latency").get_xticklabels()
     assert [tick.get_text() for tick in ticks] == ["conv1 · 1", r"conv\$_2\$ · 2", "fc · 3"]
     assert {text.get_text() for text in point_labels(figure)} == {"1", "2", "3"}
 
@@ -203,13 +206,73 @@ def test_many_layers_carry_numbers_and_no_labels_overlap() -> None:
     offsets = [points.get_offsets() for points in panel(figure, "Roofline").collections]
     assert sum(len(points) for points in offsets) == count
     assert len(panel(figure, "Latency").patches) == count
-    assert len(line(panel(figure, "Bitwidths"), "weights").get_xdata()) == count
-    ticks = [tick.get_text() for tick in panel(figure, "Bitwidths").get_xticklabels()]
+    ticks = [tick.get_text() for tick in panel(figure, "Latency").get_xticklabels()]
     assert not any("link" in tick for tick in ticks)
     assert len(ticks) < count
     assert any("(+" in text.get_text() for text in point_labels(figure))
-    boxes = label_boxes(figure)
+    # A letter's width lies between two labels: "2" and "8" are never read as "28".
+    boxes = [
+        Bbox.from_extents(box.x0 - 4, box.y0, box.x1 + 4, box.y1) for box in label_boxes(figure)
+    ]
     assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            ["conv1", *(f"a.{i // 15}.{i}" for i in range(30)), "fc"],
+            ["conv1 1", "a.0 2–16", "a.1 17–31", "fc 32"],
+        ),
+        (["/s/c/Conv", "/s/c/Mul", "/t/c/Conv"], ["/s/c/Conv 1", "/s/c/Mul 2", "/t/c/Conv 3"]),
+        ([f"a.{i}.x" for i in range(40)] + ["b.0", "b.1"], ["a 1–40", "b 41–42"]),
+        ([f"link{i}" for i in range(40)], []),
+        ([f"same.{i}" for i in range(40)], []),
+    ],
+)
+def test_blocks_of_layers(names: list[str], expected: list[str]) -> None:
+    assert [f"{block.name} {block.numbers}" for block in layer_blocks(names)] == expected
+
+
+def test_many_layers_are_named_by_blocks_with_their_share() -> None:
+    count = MAX_NAMED_LAYERS + 2
+    names = [f"stage{1 + (i >= 8)}.link{i}" for i in range(count)]
+    layers = [
+        Layer(name=name, input=f"t{i}", output=f"t{i + 1}", **LINK) for i, name in enumerate(names)
+    ]
+    figure = plot_design(designed(layers, {f"t{i}": 64 for i in range(count + 1)}), None)
+    ticks = [tick.get_text() for tick in panel(figure, "Latency").get_xticklabels()]
+    # Equal layers: 8 of 32 take a quarter.
+    assert ticks == ["stage1 · 1–8 (25 %)", "stage2 · 9–32 (75 %)"]
+
+
+@pytest.mark.parametrize(
+    ("places", "apart"), [([1, 1.1, 5], 1.0), ([3, 9.9, 10], 2.0), ([1, 2, 3, 4], 9.0), ([5], 3.0)]
+)
+def test_labels_are_spread_within_their_range(places: list[float], apart: float) -> None:
+    found = spread(places, apart, 1, 10)
+    least = min(apart, 9 / max(1, len(places) - 1))
+    assert all(b - a >= least - 1e-12 for a, b in itertools.pairwise(found))
+    assert found[0] >= 1
+    assert found[-1] <= 10
+    if all(b - a >= least for a, b in itertools.pairwise(places)):
+        assert found == places
+
+
+def test_the_layer_with_the_largest_share_is_named(figure: Figure) -> None:
+    axes = panel(figure, "Latency")
+    (text,) = (one for one in axes.texts if isinstance(one, Annotation))
+    assert text.get_text() == "fc: 54.2 % of the latency"  # 0.5672 of 1.0472 µs
+    figure.canvas.draw()
+    box = Text.get_window_extent(text)
+    assert axes.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert box.y0 >= max(bar.get_window_extent().y1 for bar in axes.patches)
+    assert box.y1 <= axes.bbox.y1
+
+
+def test_constant_widths_are_words_and_no_panel(figure: Figure) -> None:
+    assert not [axes for axes in figure.axes if axes.get_title(loc="left").startswith("Bitwidths")]
+    assert "every layer weights 8 bit, input activations 8 bit" in heading(figure)
 
 
 def test_labels_stay_inside_and_off_the_marks(figure: Figure) -> None:
@@ -226,11 +289,11 @@ def test_labels_stay_inside_and_off_the_marks(figure: Figure) -> None:
 
 
 def test_heading_tells_the_hardware_and_the_proof(figure: Figure) -> None:
-    assert "tiny: latency 0.001047 ms" in heading(figure)  # 0.16 + 0.32 + 0.5672 µs
+    assert "tiny, least latency: 0.001047 ms" in heading(figure)  # 0.16 + 0.32 + 0.5672 µs
     assert "proven optimal" in heading(figure)
     assert "2 × 4 PEs of 8×8 bit" in heading(figure)
     assert "Mbit" in heading(figure)
-    assert "mm²" in heading(figure)
+    assert "area ≤ 0.5 mm²" in heading(figure)
 
 
 def test_a_feasible_design_is_not_called_optimal(design: Design) -> None:
@@ -311,14 +374,10 @@ def test_ideal_roofline_points_by_hand() -> None:
     assert "mm²" not in heading(figure)
 
 
-def test_unknown_area_is_a_dash_and_not_a_bar() -> None:
-    axes = panel(plot_design(evaluate(NETWORK, GIVEN, roofline="ideal"), None), "Area")
-    legend = axes.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["PE array: –", "SRAM: –"]
-    assert [bar.get_width() for bar in axes.patches] == [0.0, 0.0]
-    assert [text.get_text() for text in axes.texts] == ["not known"]
-    assert list(axes.get_xticks()) == []
+def test_unknown_area_is_said_and_has_no_panel() -> None:
+    figure = plot_design(evaluate(NETWORK, GIVEN, roofline="ideal"), None)
+    assert not [axes for axes in figure.axes if axes.get_title(loc="left") == "Area"]
+    assert "area not known" in heading(figure)
 
 
 def test_half_an_area_is_drawn_without_a_total() -> None:

@@ -163,13 +163,17 @@ def test_panels_lines_and_gaps(drawable: pd.DataFrame) -> None:
         assert [*x] == [0.02, 0.03, 0.2, 0.5, 1, 3]
         assert [*np.isnan(y)] == [True, False, False, False, False, False]
         assert y[1] == pytest.approx(1e3 * 1e-3 / 0.03)  # ms
+        assert all(line.get_drawstyle() == "steps-post" for line in lines(axes))
         crosses = [line for line in axes.lines if line.get_marker() == "x"]
         assert [[*line.get_xdata()] for line in crosses] == [[0.02], [0.02]]
+        heights = [float(line.get_ydata()[0]) for line in crosses]  # of the panel's
+        assert 1 < heights[0] < heights[1]
     assert picture.axes[0].get_ylabel() == "latency (ms)"
     assert picture.axes[1].get_xlabel() == "max area (mm²)"
+    assert picture.get_suptitle() == "least latency"
     (legend,) = picture.legends
     assert [text.get_text() for text in legend.get_texts()] == [
-        *("uniform:5", "uniform:6", "no design")
+        *("uniform:5", "uniform:6", "no design (above the panel)")
     ]
     looks = [(line.get_marker(), line.get_linestyle()) for line in lines(picture.axes[0])]
     assert looks[0][0] != looks[1][0]

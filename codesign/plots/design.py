@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, figure, gap_shown
@@ -17,11 +18,12 @@ from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.evaluation import Evaluation
 from codesign.figures import Figures, peaks_ops_per_s
-from codesign.plots.drawing import RIM, Figure, Floats, Look, drawn, head, log_ticks, plain
-from codesign.plots.labels import label_points
+from codesign.plots.drawing import RIM, Figure, Floats, Look, drawn, head, log_ticks, plain, within
+from codesign.plots.labels import label_points, layer_blocks, spread
 from codesign.units import MS_PER_S, OPS_PER_GOP, OPS_PER_MAC
 
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
+MAX_JOINED = 60  # above, the input widths are marks without a line
 MAX_NAME = 24  # letters of a layer's name on an axis
 ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
     "compute": {"marker": "s", "s": 30, "color": "#3f6ea8"},
@@ -51,27 +53,40 @@ def plot_design(design: Design | Evaluation, path: str | Path | None) -> Figure:
 def _draw(design: Design | Evaluation) -> Figure:
     picture, layers = Figure(figsize=(14, 8.6), dpi=150), design.layers
     FigureCanvasAgg(picture)
-    picture.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.935))
+    lines = _titles(design, layers)
+    picture.set_layout_engine(
+        "constrained", w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.995 - 0.03 * len(lines))
+    )
     columns = picture.add_gridspec(1, 2, width_ratios=(1, 1.25))
-    left = columns[0].subgridspec(2, 1, height_ratios=(7, 1))
-    right = columns[1].subgridspec(2, 1, height_ratios=(1.3, 1))
-    panels = [picture.add_subplot(rows[i]) for rows in (left, right) for i in (0, 1)]
-    roofline, area, latency, widths = panels
+    roofline, *area = _stacked(picture, columns[0], (7, 1), bool(design.area_breakdown_mm2))
+    latency, *widths = _stacked(picture, columns[1], (1.3, 1), _constant_widths(layers) is None)
     points, roofs = _roofline(roofline, design, layers)
     budgets = design.problem.budgets if isinstance(design, Design) else {}
-    _area(area, design, budgets.get("area_mm2"))
+    for axes in area:
+        _area(axes, design, budgets.get("area_mm2"))
     _latency(latency, layers)
-    _widths(widths, design, layers)
-    _number_layers(latency, widths, layers.index.tolist())
-    answer, hardware = _titles(design)
-    picture.text(0.01, 0.984, answer, fontsize=12.5, weight="bold", va="top")
-    picture.text(0.01, 0.954, hardware, fontsize=10, va="top")
+    for axes in widths:
+        _widths(axes, design, layers)
+    _name_layers([latency, *widths], layers)
+    for row, line in enumerate(lines):
+        look: Look = {"fontsize": 12.5, "weight": "bold"} if row == 0 else {"fontsize": 10}
+        picture.text(0.01, 0.984 - 0.03 * row, line, va="top", **look)
     picture.draw_without_rendering()  # lays the panels out
     picture.set_layout_engine("none")
     multiplying = np.flatnonzero(layers["macs"] > 0)
     latency_s = layers["latency_s"].to_numpy()[multiplying]
     label_points(roofline, points, roofs, latency_s, (multiplying + 1).tolist())
     return picture
+
+
+def _stacked(
+    picture: Figure, place: SubplotSpec, heights: tuple[float, float], both: bool
+) -> list[Axes]:
+    """Two panels one above the other, or the upper one alone where the lower has nothing to say."""
+    if not both:
+        return [picture.add_subplot(place)]
+    rows = place.subgridspec(2, 1, height_ratios=heights)
+    return [picture.add_subplot(rows[row]) for row in (0, 1)]
 
 
 def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Floats, list[Floats]]:
@@ -132,14 +147,30 @@ def _latency(axes: Axes, layers: pd.DataFrame) -> None:
     axes.set_ylabel("latency (ms)")
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.grid(True, axis="y")
+    _call_out(axes, layers)
     head(axes, "Latency per layer", legend, 3)
+
+
+def _call_out(axes: Axes, layers: pd.DataFrame) -> None:
+    """Name the layer with the largest share of the latency over its bar."""
+    latency_s = layers["latency_s"].to_numpy()
+    largest, count = int(latency_s.argmax()), len(latency_s)
+    height = latency_s[largest] * MS_PER_S
+    name = plain(layers.index[largest], MAX_NAME)
+    text = f"{name}: {100 * latency_s[largest] / latency_s.sum():.1f} % of the latency"
+    align = ("left", "center", "right")[int(3 * largest / count)]
+    place = largest + 1 + {"left": -0.4, "center": 0.0, "right": 0.4}[align]
+    axes.set_ylim(0, 1.1 * height)
+    axes.annotate(text, (place, height), (0, 3), ha=align, textcoords="offset points", fontsize=8)
 
 
 def _widths(axes: Axes, figures: Figures, layers: pd.DataFrame) -> None:
     number, size = np.arange(1, len(layers) + 1), float(np.clip(200 / len(layers), 1.8, 4))
     weights: Look = {"color": "0.1", "ls": "-", "marker": "s", "ms": size, "label": "weights"}
     inputs: Look = {"color": "0.5", "ls": "--", "marker": "o", "ms": size + 2.5, "mfc": "white"}
-    step: Look = {"drawstyle": "steps-mid", "lw": 1.0 if len(layers) <= 60 else 0.5}
+    step: Look = {"drawstyle": "steps-mid", "lw": 1.0 if len(layers) <= MAX_JOINED else 0.5}
+    if len(layers) > MAX_JOINED:  # so many risers hide the marks
+        inputs["ls"] = ""
     legend: list[Any] = []
     legend += axes.plot(number, layers["input_bits"], **inputs, **step, label="input activations")
     weight_bits = layers["weight_bits"].to_numpy(np.float64, na_value=np.nan)
@@ -159,17 +190,47 @@ def _widths(axes: Axes, figures: Figures, layers: pd.DataFrame) -> None:
     head(axes, "Bitwidths per layer", legend, 4)
 
 
-def _number_layers(latency: Axes, widths: Axes, names: Sequence[str]) -> None:
-    """Give the panels by layer one x axis: names where they can be read, else numbers."""
-    latency.sharex(widths)
-    latency.set_xlim(0.4, len(names) + 0.6)
-    widths.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=(1, 2, 5, 10)))
-    widths.set_xlabel("layer number (execution order)")
+def _constant_widths(layers: pd.DataFrame) -> str | None:
+    """The widths in words where all layers have the same; None where they differ."""
+    weights, inputs = set(layers["weight_bits"].dropna()), set(layers["input_bits"])
+    if len(weights) > 1 or len(inputs) > 1:
+        return None
+    words = [f"weights {bits} bit" for bits in weights]
+    return ", ".join([*words, *(f"input activations {bits} bit" for bits in inputs)])
+
+
+def _name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
+    """Give the panels by layer one x axis: every name, or blocks of layers, or numbers."""
+    names, last = layers.index.tolist(), panels[-1]
+    for axes in panels[:-1]:
+        axes.sharex(last)
+        axes.tick_params(axis="x", labelbottom=False)
+    last.set_xlim(0.4, len(names) + 0.6)
+    last.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=(1, 2, 5, 10)))
+    last.set_xlabel("layer number (execution order)")
+    turned: Look = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
     if len(names) <= MAX_NAMED_LAYERS:
-        ticks = {i: f"{plain(name, MAX_NAME)} · {i}" for i, name in enumerate(names, 1)}
-        turned: Look = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
-        widths.set_xticks([*ticks], [*ticks.values()], **turned)
-        latency.tick_params(axis="x", labelbottom=False)
+        ticks = [f"{plain(name, MAX_NAME)} · {i}" for i, name in enumerate(names, 1)]
+        last.set_xticks(range(1, len(names) + 1), ticks, **turned)
+        return
+    blocks = layer_blocks(names)
+    if not blocks:
+        return
+    share = layers["latency_s"].cumsum() / layers["latency_s"].sum()
+    ends = [0.0, *(float(share.iloc[block.last - 1]) for block in blocks)]
+    shares = np.diff(ends)
+    ticks = [
+        f"{plain(block.name, MAX_NAME)} · {block.numbers} ({100 * part:.0f} %)"
+        for block, part in zip(blocks, shares, strict=True)
+    ]
+    middles = [(block.first + block.last) / 2 for block in blocks]
+    last.set_xticks(spread(middles, len(names) / 42, 1, len(names)), ticks, **turned)
+    for axes in panels:
+        axes.tick_params(axis="x", length=0)
+    last.set_xlabel("blocks of layers: numbers in execution order (share of the latency)")
+    for axes in panels:
+        for block in blocks[:-1]:
+            axes.axvline(block.last + 0.5, color="0.55", lw=0.7, ls=":", zorder=0.7)
 
 
 def _area(axes: Axes, figures: Figures, budget: float | None) -> None:
@@ -184,14 +245,11 @@ def _area(axes: Axes, figures: Figures, budget: float | None) -> None:
         label = f"budget: {figure(budget)} mm²"
         legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
     axes.set(xlim=(0, 1.06 * max(start, budget or 0) or 1), yticks=[], xlabel="area (mm²)")
-    if not figures.area_breakdown_mm2:
-        axes.set(xticks=[])
-        axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center", va="center")
     head(axes, "Area", legend, 3)
 
 
-def _titles(design: Design | Evaluation) -> tuple[str, str]:
-    """What was reached and how sure that is; with what hardware."""
+def _titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
+    """What was reached and how sure that is; what was asked; with what hardware."""
     on, network = design.accelerator, plain(design.network.name, 50)
     pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
     parts = [f"{on.rows} × {on.cols} PEs of {pe}"]
@@ -200,13 +258,20 @@ def _titles(design: Design | Evaluation) -> tuple[str, str]:
     if "area_mm2" in design.metrics:
         silicon = "" if on.technology is None else f" in {plain(on.technology.name, 30)}"
         parts.append(f"area {figure(design.metrics['area_mm2'])} mm²{silicon}")
-    if isinstance(design, Design):
-        proof, shown = design.proof, METRICS_SHOWN[design.problem.objective]
-        sure = "proven optimal"
-        if proof.status != "optimal":
-            sure = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_shown(proof.gap)}"
-        answer = f"{network}: {shown.words} {shown.amount(proof.objective)} – {sure}"
     else:
+        parts.append("area not known")
+    widths = _constant_widths(layers)
+    if widths is not None:
+        parts.append(f"every layer {widths}")
+    hardware = ", ".join(parts)
+    if not isinstance(design, Design):
         latency = METRICS_SHOWN["latency_s"].amount(design.metrics["latency_s"])
-        answer = f"{network} on {plain(on.name, 40)}: latency {latency}, {design.roofline} roofline"
-    return answer, ", ".join(parts)
+        on_what = f"{network} on {plain(on.name, 40)}"
+        return [f"{on_what}: latency {latency}, {design.roofline} roofline", hardware]
+    proof, shown = design.proof, METRICS_SHOWN[design.problem.objective]
+    sure = "proven optimal"
+    if proof.status != "optimal":
+        sure = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_shown(proof.gap)}"
+    answer = f"{network}, least {shown.words}: {shown.amount(proof.objective)} – {sure}"
+    limits = within(design.problem)
+    return [answer, *([limits] if limits else []), hardware]

@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import LogLocator
 
-from codesign.amounts import figure
+from codesign.amounts import METRICS_SHOWN, figure
 from codesign.errors import SpecError, one_line
+from codesign.problem import Problem
 from codesign.text_files import write_whole
 
 Floats = npt.NDArray[np.float64]
@@ -94,3 +95,17 @@ def plain(name: str, most: int) -> str:
     """A given name as one short line that no mathematics is read into."""
     line = one_line(name)
     return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")
+
+
+def within(problem: Problem, *, without: Sequence[str] = ()) -> str:
+    """The budgets in words, those ``without`` left out: ``quality uniform:6, area ≤ 6 mm²``."""
+    parts = list[str]()
+    for metric, limit in problem.budgets.items():
+        if metric in without:
+            continue
+        shown = METRICS_SHOWN[metric]
+        if metric == "noise" and problem.quality is not None:
+            parts.insert(0, f"quality {problem.quality}")
+        else:
+            parts.append(f"{shown.words} ≤ {shown.amount(limit)}")
+    return ", ".join(parts)

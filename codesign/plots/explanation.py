@@ -13,7 +13,7 @@ from codesign.amounts import METRICS_SHOWN, Shown, figure
 from codesign.errors import SpecError
 from codesign.explain_report import SHOWN, absence, signed, worth_words
 from codesign.explanation import Explanation, Sensitivity, Side
-from codesign.plots.drawing import RIM, Figure, Look, drawn, head, plain
+from codesign.plots.drawing import RIM, Figure, Look, drawn, head, plain, within
 
 LOOKS: tuple[Look, Look] = (  # a step less, a step more; grey levels 0.41 and 0.82
     {"color": "#3f6ea8"},
@@ -66,7 +66,9 @@ def _draw(explanation: Explanation) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")
     name = plain(design.network.name, 40)
-    head(axes, f"{name}: what moves the least {shown.words}, {shown.amount(optimum)}", legend, 2)
+    title = f"{name}: what moves the least {shown.words}, {shown.amount(optimum)}"
+    asked = within(design.problem)
+    head(axes, f"{title}\n{asked}" if asked else title, legend, 2)
     return picture
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from codesign.amounts import figure
 from codesign.fits import AreaFitResult
 from codesign.plots.drawing import RIM, Figure, Look, drawn, head, plain, scale, scaled_ticks
 
 LEAST_ERROR = 0.1  # percent: an axis of errors shows at least this much
+OUTLYING, MOST_OUTLIERS = 3.0, 3  # times the median error; so many are named
+FITTED = ("x", "area_um2", "fitted_um2", "residual_um2", "relative_error", "left_out_error")
 
 
 def plot_fit(fit: AreaFitResult, path: str | Path | None) -> Figure:
@@ -41,7 +45,7 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
             x, points["area_um2"], **measured, zorder=3, label=f"measured, {len(x)} points"
         )
     ]
-    line: Look = {"color": "0.15", "lw": 1.5, "label": fit.formula}
+    line: Look = {"color": "0.15", "lw": 1.5, "label": f"({fit.formula}) µm², R² {figure(fit.r2)}"}
     seen += areas.plot(grid[curve > 0], curve[curve > 0], **line)
     areas.set(yscale=scale(points["area_um2"]), ylabel=f"area of one {what} (µm²)")
     head(areas, f"{what} area fitted to {plain(fit.source, 40)}", seen, 1)
@@ -54,7 +58,22 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
     if np.abs(percent).max() < LEAST_ERROR:  # what rounding leaves is no pattern
         errors.set_ylim(-LEAST_ERROR, LEAST_ERROR)
     errors.set(xscale=scale(x), xlabel=fit.x_words, ylabel="fitted over measured (%)")
+    _name_outliers(errors, fit)
     head(errors, "Relative error", told, 2)
     for axes in (areas, errors):
         scaled_ticks(axes)
     return picture
+
+
+def _name_outliers(axes: Axes, fit: AreaFitResult) -> None:
+    """Say which measurements the fit misses by far more than the others."""
+    points = fit.points
+    error = 100 * points["relative_error"].abs()
+    limit = max(LEAST_ERROR, OUTLYING * float(error.median()))
+    measured = [column for column in points.columns if column not in FITTED]
+    for index in error[error > limit].nlargest(MOST_OUTLIERS).index:
+        row = points.loc[index]
+        what = ", ".join(f"{plain(str(column), 20)} {row[column]:g}" for column in measured)
+        place, right = (row["x"], 100 * row["relative_error"]), row["x"] > points["x"].median()
+        look: Look = {"fontsize": 7.5, "va": "center", "ha": "right" if right else "left"}
+        axes.annotate(what, place, (-7 if right else 7, 0), textcoords="offset points", **look)

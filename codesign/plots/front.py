@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,24 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, Normalize
-from matplotlib.ticker import LogLocator
+from matplotlib.patches import Patch
 
 from codesign.amounts import METRICS_SHOWN, Shown, figure, gap_shown
 from codesign.design import Design
 from codesign.front import Front
 from codesign.plots.design import ROOFS
-from codesign.plots.drawing import RIM, Figure, Floats, Look, drawn, head, plain, scaled_ticks
+from codesign.plots.drawing import (
+    RIM,
+    Figure,
+    Floats,
+    Look,
+    drawn,
+    head,
+    plain,
+    scaled_ticks,
+    within,
+)
+from codesign.plots.labels import label_points
 
 REGION: Look = {"facecolor": "0.88", "edgecolor": "0.62", "hatch": "....", "lw": 0.0, "zorder": 0.5}
 REACHED: Look = {"color": "0.2", "lw": 1.1, "zorder": 2}
@@ -26,17 +36,26 @@ RULED_OUT: Look = {"color": "0.2", "lw": 0.9, "ls": (0, (3, 2)), "zorder": 2}
 NOTHING: Look = {"facecolor": "none", "edgecolor": "0.6", "hatch": "///", "lw": 0.0, "zorder": 0.4}
 UNPROVEN: Look = {"marker": "D", "facecolor": "white", "edgecolor": "black", "lw": 1.2}
 KNEE: Look = {"marker": "o", "s": 200, "facecolor": "none", "edgecolor": "black", "lw": 1.2}
+LEVELS: tuple[Look, ...] = (  # of a limit on a third objective, from loose to tight
+    {"color": "0.1", "ls": "-", "lw": 1.2},
+    {"color": "0.35", "ls": (0, (5, 2)), "lw": 1.2},
+    {"color": "0.55", "ls": (0, (1.5, 1.5)), "lw": 1.4},
+)
+SHADES = ("0.35", "0.55", "0.7")
+LINE_IN = 0.19  # inches from one line of the list to the next
+MOST_LISTED = 40  # points with their hardware beside a picture
 
 Mask = npt.NDArray[np.bool_]
 
 
 def plot_front(front: Front, path: str | Path | None) -> Figure:
-    """Draw a front in the units people write.
+    """Draw a front in the units people write, its points numbered as in its table.
 
     Two objectives: the points over the region in which undiscovered ones may lie; what the next
     unit of the second objective saves of the first; and how much of the latency the DRAM binds.
-    Three: the first two, the third as grey level and size, and both over the third. With a path,
-    save there, whole or not at all; its suffix (png, pdf, svg) is the format.
+    Three: the first over each of the others, with what is reached within some limits on the third
+    and the region in which better points may lie. Beside either, the hardware of the points. With a
+    path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
 
     Raises
     ------
@@ -51,38 +70,68 @@ def plot_front(front: Front, path: str | Path | None) -> Figure:
 
 
 def _draw_two(front: Front) -> Figure:
-    picture = _canvas((8.6, 9.2))
-    points, rates, shares = picture.subplots(3, 1, sharex=True, height_ratios=(2.9, 1, 0.8))
+    picture = _canvas((12.6, 9.2), front)
+    columns = picture.add_gridspec(1, 2, width_ratios=(1.9, 1))
+    rows = columns[0].subgridspec(3, 1, height_ratios=(2.9, 1, 0.8))
+    points, rates, shares = (picture.add_subplot(rows[row]) for row in range(3))
+    for axes in (rates, points):
+        axes.sharex(shares)
+        axes.tick_params(labelbottom=False)
     _scale(points, front, (1, 0))
     seen = [*_region(points, front), *_marks(points, front, _shown(front)[:, (1, 0)])]
     seen += _knee(points, front, (1, 0)) + _infeasible(points, front)
     points.set(ylabel=_label(front, 0))
-    head(points, _title(front), seen, 2)
+    head(points, _known(front), seen, 2)
     _rates(rates, front)
     _shares(shares, front)
     for axes in (points, rates, shares):
         scaled_ticks(axes)
-    picture.align_ylabels()
+    picture.align_ylabels([points, rates, shares])
+    _list_points(picture.add_subplot(columns[1]), front)
+    _number({points: (1, 0)}, front)
     return picture
 
 
 def _region(axes: Axes, front: Front) -> list[Any]:
     """What is reached, what is ruled out, and the certified region between."""
-    name, (first, second) = front.objectives[1], (METRICS_SHOWN[n].scale for n in front.objectives)
-    known = front.values[:, 1]
-    limits = [rule.limits[name] for rule in front.ruled]
-    edges = np.unique([*known, *(x for x in limits if known.min() < x < known.max())])
-    middles = (edges[1:] + edges[:-1]) / 2
-    upper = np.array([front.upper(float(x)) for x in middles])
-    lower = np.array([min(front.lower(float(x)), u) for x, u in zip(middles, upper, strict=True)])
-    x = np.repeat(edges, 2)[1:-1] / second
-    top, bottom = np.repeat(upper, 2) / first, np.repeat(lower, 2) / first
-    lines = axes.plot(x, top, **REACHED, label="best reached")
+    lines = [*_staircase(axes, front, 1, np.inf, REACHED | {"label": "best reached"})]
     if front.complete and not front.rel_step:
         return lines
+    x, top, bottom = _between(front, 1, np.inf)
     lines += axes.plot(x, bottom, **RULED_OUT, label="proven: nothing below")
     words = "certified: all other points of the front lie here"
     return [*lines, axes.fill_between(x, bottom, top, label=words, **REGION)]
+
+
+def _staircase(axes: Axes, front: Front, across: int, level: float, look: Look) -> list[Any]:
+    """The best first objective reached over another one, the third (if any) within a level."""
+    x, top, _ = _between(front, across, level)
+    return list(axes.plot(x, top, **{"zorder": 2, **look}))
+
+
+def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, Floats]:
+    """Steps of what is reached and of what is proven: x, top and bottom, in shown units.
+
+    From the first limit on objective ``across`` at which a point is within the level.
+    """
+    name = front.objectives[across]
+    first, unit = METRICS_SHOWN[front.objectives[0]].scale, METRICS_SHOWN[name].scale
+
+    def limits(x: float) -> tuple[float, ...]:
+        if len(front.objectives) == 2:
+            return (x,)
+        return (x, level) if across == 1 else (level, x)
+
+    known = front.values[:, across]
+    low = min((x for x in known if np.isfinite(front.upper(*limits(float(x))))), default=np.inf)
+    steps = [rule.limits.get(name, np.inf) for rule in front.ruled]
+    every = [x for x in (*known, *steps) if low <= x <= known.max()]
+    edges = np.unique(every)
+    middles = (edges[1:] + edges[:-1]) / 2
+    top = np.array([front.upper(*limits(float(x))) for x in middles])
+    bottom = [min(front.lower(*limits(float(x))), u) for x, u in zip(middles, top, strict=True)]
+    x = np.repeat(edges, 2)[1:-1] / unit
+    return x, np.repeat(top, 2) / first, np.repeat(np.array(bottom), 2) / first
 
 
 def _infeasible(axes: Axes, front: Front) -> list[Any]:
@@ -142,47 +191,111 @@ def _shares(axes: Axes, front: Front) -> None:
 
 
 def _draw_three(front: Front) -> Figure:
-    picture = _canvas((11.5, 7))
-    columns = picture.add_gridspec(2, 2, width_ratios=(1.9, 1))
-    main = picture.add_subplot(columns[:, 0])
-    above, below = (picture.add_subplot(columns[row, 1]) for row in (0, 1))
-    below.sharex(above)
-    third = _shown(front)[:, 2]
-    log = front.logarithmic[2]
-    norm = LogNorm(third.min(), third.max()) if log else Normalize(third.min(), third.max())
-    grey: Look = {"cmap": "Greys", "norm": norm}
-    for axes, of in ((main, (1, 0)), (above, (2, 0)), (below, (2, 1))):
-        _scale(axes, front, of)
-        size = (24, 90) if axes is main else (14, 44)
-        seen = _marks(axes, front, _shown(front)[:, of], third, grey, size)
-        seen += _knee(axes, front, of)
-        if axes is main:
-            first, second = (METRICS_SHOWN[name].words for name in front.objectives[:2])
-            head(axes, f"{first.capitalize()} over {second}", seen, 1)
-        axes.set(xlabel=_label(front, of[0]), ylabel=_label(front, of[1]))
+    picture = _canvas((15.5, 7.6), front)
+    columns = picture.add_gridspec(1, 3, width_ratios=(1.5, 1.5, 1.45))
+    panels = [picture.add_subplot(columns[0, column]) for column in (0, 1)]
+    panels[1].sharey(panels[0])
+    panels[1].tick_params(labelleft=False)
+    for axes, across in zip(panels, (1, 2), strict=True):
+        _scale(axes, front, (across, 0))
+        seen = _levels(axes, front, across)
+        marks = _marks(axes, front, _shown(front)[:, (across, 0)])
+        seen += [*marks, *_knee(axes, front, (across, 0))] if across == 1 else []
+        if across == 2:
+            _knee(axes, front, (across, 0))
+        axes.set(xlabel=_label(front, across))
         scaled_ticks(axes)
-    above.set_xlabel("")
-    above.tick_params(labelbottom=False)
-    bar = picture.colorbar(ScalarMappable(**grey), ax=main, pad=0.02, aspect=40)
-    bar.set_label(f"{_label(front, 2)}: darker and larger is more")
-    if log:
-        subs = (1, 2, 5) if third.max() < 1e3 * third.min() else (1,)
-        bar.ax.yaxis.set_major_locator(LogLocator(subs=subs))
-        bar.ax.yaxis.set_major_formatter(lambda value, _: figure(value))
-        bar.ax.yaxis.minorticks_off()
-    head(above, f"Both over {METRICS_SHOWN[front.objectives[2]].words}", [], 1)
-    picture.suptitle(_title(front), x=0.012, ha="left", fontsize=11, weight="bold")
+        words = METRICS_SHOWN[front.objectives[across]].words
+        head(axes, f"{METRICS_SHOWN[front.objectives[0]].words.capitalize()} over {words}", seen, 1)
+    panels[0].set_ylabel(_label(front, 0))
+    _list_points(picture.add_subplot(columns[0, 2]), front)
+    _number({panels[0]: (1, 0), panels[1]: (2, 0)}, front)
     return picture
+
+
+def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
+    """What is reached, and where better points may lie, within some limits on the third one."""
+    other = 3 - across
+    shown, seen = METRICS_SHOWN[front.objectives[other]], list[Any]()
+    values = np.unique(front.values[:, other])
+    chosen = dict.fromkeys(values[[-1, len(values) // 2, len(values) // 4]].tolist())
+    for level, look, shade in zip(chosen, LEVELS, SHADES, strict=False):
+        x, top, bottom = _between(front, across, level)
+        if not len(x):  # one point only
+            continue
+        label = f"best reached with {shown.words} ≤ {shown.amount(level)}"
+        seen += _staircase(axes, front, across, level, look | {"label": label})
+        if not front.complete or front.rel_step:
+            axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
+    if seen and (not front.complete or front.rel_step):
+        words = "shaded below a line: better points may lie there; none below"
+        seen.append(Patch(color="0.55", alpha=0.3, lw=0, label=words))
+    return seen
 
 
 # --- both ---------------------------------------------------------------------------------------
 
 
-def _canvas(size: tuple[float, float]) -> Figure:
+def _canvas(size: tuple[float, float], front: Front) -> Figure:
     picture = Figure(figsize=size, dpi=150)
     FigureCanvasAgg(picture)
-    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    *first, last = (METRICS_SHOWN[name].words for name in front.objectives)
+    title = f"{plain(front.problem.network.name, 50)}: {', '.join(first)} and {last}"
+    limits = within(front.problem)
+    picture.text(0.01, 1 - 0.11 / size[1], title, fontsize=11.5, weight="bold", va="top")
+    picture.text(0.01, 1 - 0.36 / size[1], limits, fontsize=9.5, va="top")
+    top = 1 - (0.58 if limits else 0.36) / size[1]
+    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08, rect=(0, 0, 1, top))
     return picture
+
+
+def _list_points(axes: Axes, front: Front) -> None:
+    """The points with their hardware, as in the front's table; of many, some."""
+    axes.set_axis_off()
+    count = len(front)
+    kept = [*range(count)]
+    if count > MOST_LISTED:
+        even = np.linspace(0, count - 1, MOST_LISTED - 1).round().astype(int)
+        kept = sorted({*even.tolist(), front.knee})
+    units = [METRICS_SHOWN[name] for name in front.objectives]
+    rows = [["", *(x.words for x in units), "PE array", "bits", "SRAM"]]
+    rows.append(["", *(x.unit for x in units), "", "", METRICS_SHOWN["dram_bits"].unit])
+    for index in kept:
+        on = front.designs[index].hardware
+        values = front.values[index]
+        rows.append(
+            [
+                str(index + 1),
+                *(figure(v / x.scale) for v, x in zip(values, units, strict=True)),
+                f"{on.rows} × {on.cols}",
+                f"{on.pe_weight_bits} × {on.pe_activation_bits}",
+                figure(on.sram_bits / METRICS_SHOWN["dram_bits"].scale),
+            ]
+        )
+    letters = np.cumsum([0, *(max(map(len, column)) + 2 for column in zip(*rows, strict=True))])
+    assert isinstance(axes.figure, Figure)
+    step = min(1 / len(rows), LINE_IN / axes.figure.get_figheight())
+    for row, cells in enumerate(rows):
+        for end, cell in zip(letters[1:] / letters[-1], cells, strict=True):
+            look: Look = {"weight": "bold"} if row < 2 else {}
+            axes.text(end, 1 - row * step, cell, ha="right", va="top", fontsize=7.5, **look)
+    title = "Points and their hardware"
+    axes.set_title(title + (f" ({len(kept)} of {count})" if len(kept) < count else ""), loc="left")
+
+
+def _number(panels: Mapping[Axes, tuple[int, int]], front: Front) -> None:
+    """Number the points of some panels, when the layout is final."""
+    picture = next(iter(panels)).figure
+    assert isinstance(picture, Figure)
+    picture.draw_without_rendering()  # lays the panels out
+    picture.set_layout_engine("none")
+    numbers, weight = [*range(1, len(front) + 1)], np.ones(len(front))
+    weight[[0, -1, front.knee]] = 2.0  # the ends and the knee first
+    for axes, of in panels.items():
+        drawn_lines = [np.asarray(line.get_xydata()) for line in axes.lines]
+        pieces = [np.stack(ends) for xy in drawn_lines for ends in pairwise(xy)]
+        knee = [front.knee] if len(front) > 2 else []
+        label_points(axes, _shown(front)[:, of], pieces, weight, numbers, knee)
 
 
 def _scale(axes: Axes, front: Front, of: tuple[int, int]) -> None:
@@ -212,42 +325,30 @@ def _ratio(over: Shown, under: Shown) -> str:
     return f" ({words})" if words else ""
 
 
-def _title(front: Front) -> str:
-    *first, last = (METRICS_SHOWN[name].words for name in front.objectives)
+def _known(front: Front) -> str:
+    """How many points there are, and how much is left unknown."""
     known = "complete" if front.complete else f"{gap_shown(front.gap)} of the volume unknown"
     if front.complete and front.rel_step:
         known += f" up to steps of {gap_shown(front.rel_step)}"
-    network = plain(front.problem.network.name, 50)
-    return f"{network}: {', '.join(first)} and {last}\n{_points(len(front))}, {known}"
+    return f"{_points(len(front))}, {known}"
 
 
 def _points(count: int) -> str:
     return f"{count} point" if count == 1 else f"{count} points"
 
 
-def _marks(
-    axes: Axes,
-    front: Front,
-    places: Floats,
-    third: Floats | None = None,
-    grey: Look | None = None,
-    size: tuple[float, float] = (12, 34),
-) -> list[Any]:
+def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
     """Points by what most of their latency is bound by, those without a whole proof apart.
 
-    Many are small. A third objective is their grey level and size.
+    Many are small.
     """
-    sizes = np.full(len(front), np.clip(1000 / len(front), *size))
-    if third is not None and grey is not None:
-        sizes = size[0] + (size[1] - size[0]) * np.asarray(grey["norm"](third))
+    size = float(np.clip(1000 / len(front), 12, 34))
     seen: list[Any] = []
     for mine, words, look in _groups(front):
         if mine.any():
             label = f"{words}: {_points(int(mine.sum()))}"
-            if third is not None and look is not UNPROVEN:
-                look = {"marker": look["marker"], "c": third[mine], **(grey or {}), **RIM}
             x, y = places[mine].T
-            seen.append(axes.scatter(x, y, **look | {"s": sizes[mine]}, zorder=3, label=label))
+            seen.append(axes.scatter(x, y, **look | {"s": size}, zorder=3, label=label))
     return seen
 
 

@@ -27,6 +27,9 @@ MARKERS, DASHES = "osD^vP", ("-", "--", "-.", ":")
 UNITS = {"mm2": "mm²", "ms": "ms", "mbit": "Mbit", "mhz": "MHz", "s": "s", "bits": "bits"}
 NAMED = {"dram_gbit_per_s": "DRAM bandwidth (Gbit/s)", "max_gbops": "max bit operations (GBOP)"}
 FRONT = ("area_mm2", "latency_s")  # across and up, where a cell has several designs
+# What more of never makes the optimum worse: between two values the design of the left one holds.
+MORE_IS_FREE = ("max_", "dram_gbit_per_s", "clock_mhz")
+ROW_ABOVE = 0.045  # of a panel's height: from one line's crosses to the next one's
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,9 @@ def plot_study(
 ) -> Figure:
     """Draw one panel for each value of a parameter, in it a line for each value of others.
 
-    A cell without a design is a gap in its line and a cross at the foot of the panel. What spans
-    a decade is logarithmic. Fronts are drawn as staircases.
+    A cell without a design is a gap in its line and a cross above the panel. What spans a decade
+    is logarithmic. Fronts are staircases, and so is an optimum over a budget, the clock or the DRAM
+    bandwidth: between two values at least what the smaller one allows is reached.
 
     Parameters
     ----------
@@ -121,9 +125,13 @@ def _is_number(frame: pd.DataFrame, name: str) -> bool:
 
 def _objective(frame: pd.DataFrame) -> str:
     """The metric that was minimised in every cell, else the latency."""
+    return next(iter(_minimised(frame)), "latency_s")
+
+
+def _minimised(frame: pd.DataFrame) -> list[str]:
+    """The metric that equals the objective's value in every cell with a design, if one does."""
     known = frame.dropna(subset=["objective"])
-    same = [name for name in METRICS_SHOWN if (known[name] == known["objective"]).all()]
-    return same[0] if same else "latency_s"
+    return [name for name in METRICS_SHOWN if (known[name] == known["objective"]).all()]
 
 
 def _draw(frame: pd.DataFrame, axis: Axis) -> Figure:
@@ -142,14 +150,28 @@ def _draw(frame: pd.DataFrame, axis: Axis) -> Figure:
     shared = _alike([table[axis.y] for table in tables.values()])
     grid = picture.subplots(rows, columns, sharex=True, sharey=shared, squeeze=False)
     places = _places(frame, axis.x)
-    missing = False
+    crosses = 0
     for axes, (title, table) in zip(grid.flat, tables.items(), strict=False):
         _scale(axes, frame[axis.x], (frame if shared else table)[axis.y], places)
-        missing |= _panel(axes, table, axis, looks, places)
-        axes.set_title(plain(title, 40), loc="left")
+        above = _panel(axes, table, axis, looks, places)
+        crosses = max(crosses, above)
+        axes.set_title(plain(title, 40), loc="left", pad=6 + 9 * above)
     _name_axes([*grid.flat], len(tables), columns, axis)
-    _legend(picture, axis, looks, missing)
+    _legend(picture, axis, looks, crosses > 0)
+    picture.suptitle(_title(frame, axis), x=0.01, ha="left", fontsize=11, weight="bold")
     return picture
+
+
+def _title(frame: pd.DataFrame, axis: Axis) -> str:
+    """What all rows have in common: network, objective, quality."""
+
+    def common(name: str) -> list[str]:
+        values = frame[name].dropna().unique() if name in frame else ()
+        drawn_too = name in (axis.x, axis.panels) or name in axis.by
+        return [str(value) for value in values] if len(values) == 1 and not drawn_too else []
+
+    objectives = [f"least {METRICS_SHOWN[name].words}" for name in _minimised(frame)[:1]]
+    return plain(", ".join([*common("network"), *objectives, *common("quality")]), 90)
 
 
 def _scale(axes: Axes, x: pd.Series[Any], y: pd.Series[Any], places: dict[str, int] | None) -> None:
@@ -223,22 +245,24 @@ def _panel(
     axis: Axis,
     looks: dict[str, Look],
     places: dict[str, int] | None,
-) -> bool:
-    """Draw the lines of one panel; whether some cell has no design."""
-    steps = "steps-post" if axis.x in METRICS_SHOWN else "default"
-    missing = False
+) -> int:
+    """Draw the lines of one panel; how many of them have cells without a design."""
+    stairs = axis.x in METRICS_SHOWN or (axis.x.startswith(MORE_IS_FREE) and places is None)
+    above = 0
     labels = _labels(table, axis.by)
-    for index, (label, look) in enumerate(looks.items()):
+    for label, look in looks.items():
         part = table[labels == label]
         x = _amounts(part, axis.x, places)
         order = np.argsort(x, kind="stable")
         x, y = x[order], _amounts(part, axis.y, None)[order]
-        axes.plot(x, y, drawstyle=steps, **look)
-        foot = x[np.isnan(y) & ~np.isnan(x)]
-        missing |= bool(len(foot))
-        height = np.full(len(foot), 0.03 + 0.035 * index)
-        axes.plot(foot, height, transform=axes.get_xaxis_transform(), **_cross(look["color"]))
-    return missing
+        axes.plot(x, y, drawstyle="steps-post" if stairs else "default", **look)
+        missing = x[np.isnan(y) & ~np.isnan(x)]
+        if len(missing):
+            height = np.full(len(missing), 1 + ROW_ABOVE * (0.6 + above))
+            cross = _cross(look["color"]) | {"clip_on": False}
+            axes.plot(missing, height, transform=axes.get_xaxis_transform(), **cross)
+            above += 1
+    return above
 
 
 def _cross(colour: str) -> Look:
@@ -268,7 +292,7 @@ def _legend(picture: Figure, axis: Axis, looks: dict[str, Look], missing: bool) 
     named = {plain(label, 50): look for label, look in looks.items() if axis.by}
     handles = [Line2D([], [], label=label, **look) for label, look in named.items()]
     if missing:
-        handles.append(Line2D([], [], label="no design", **_cross("0.3")))
+        handles.append(Line2D([], [], label="no design (above the panel)", **_cross("0.3")))
     if handles:
         title = ", ".join(column_words(name) for name in axis.by) or None
         picture.legend(
