@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -82,7 +83,8 @@ class Choices(WidthChoices):
     def most_sram(self, bits: int) -> int:
         """The largest SRAM on offer of at most so many bits; 0: none."""
         if self.sram_bits:
-            return max((size for size in self.sram_bits if size <= bits), default=0)
+            held = bisect_right(self.sram_bits, bits)
+            return self.sram_bits[held - 1] if held else 0
         most = bits if self.max_sram_bits is None else min(bits, self.max_sram_bits)
         return most if most >= self.min_sram_bits else 0
 
