@@ -29,6 +29,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
+MOST_PRICED = 2**18  # tilings times pairs of widths priced at once
 MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 
 
@@ -290,22 +291,20 @@ class Space(WidthSpace):
 def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
     """Staircases of all tilings at operand widths ``bits`` (w, w, 3)."""
     kept = _worth_pricing(tiles, bits)
-    # One weight width at a time: tables of all tilings at all widths would be large.
-    rows = [_stairs_of_row(tiles, kept, row) for row in bits.astype(np.float64)]
-    steps = max(need.shape[-1] for need, _, _ in rows)
-
-    def filled(part: int, value: float, skipped: int = 0) -> Floats:
-        table = np.full((*bits.shape[:2], skipped + steps), value)
-        for w, row in enumerate(rows):
-            table[w, :, skipped : skipped + row[part].shape[-1]] = row[part]
-        return table
-
-    return Staircase(
-        need=filled(0, np.inf),
-        traffic=np.minimum.accumulate(filled(1, np.inf, skipped=1), axis=-1),
-        row=filled(2, 0).astype(np.int64),
-        tilings=tiles,
-    )
+    every = bits.reshape(-1, 3).astype(np.float64)
+    # A few pairs of widths at a time: tables of all tilings at all widths would be large.
+    few = max(1, MOST_PRICED // len(kept))
+    parts = [_stairs_of_rows(tiles, kept, every[n : n + few]) for n in range(0, len(every), few)]
+    steps = max(need.shape[-1] for need, _, _ in parts)
+    shape = bits.shape[:2]
+    need, traffic = np.full((*shape, steps), np.inf), np.full((*shape, steps + 1), np.inf)
+    row = np.zeros((*shape, steps), dtype=np.int64)
+    for n, part in enumerate(parts):
+        mine, width = slice(n * few, (n + 1) * few), part[0].shape[-1]
+        need.reshape(-1, steps)[mine, :width] = part[0]
+        traffic.reshape(-1, steps + 1)[mine, 1 : width + 1] = part[1]
+        row.reshape(-1, steps)[mine, :width] = part[2]
+    return Staircase(need, np.minimum.accumulate(traffic, axis=-1), row, tiles)
 
 
 def _capacities(choices: Choices) -> Capacities:
@@ -343,40 +342,39 @@ def _worth_pricing(tiles: Tilings, bits: Ints) -> Ints:
     Need and traffic are linear in both widths, so what is no less at the four corners of the
     widths is no less anywhere between. Compared with the steps of the staircase in the middle.
     """
-    corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]].T
-    prices = np.hstack([tiles.need @ corners, tiles.traffic @ corners])
-    everyone = np.arange(len(tiles))
+    corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]]
+    prices = np.concatenate([corners @ tiles.need.T, corners @ tiles.traffic.T])
+    left = np.arange(len(tiles))
     middle = bits[len(bits) // 2, bits.shape[1] // 2]
-    steps = np.unique(_stairs_of_row(tiles, everyone, middle[None].astype(np.float64))[2][0])
-    beaten = np.zeros(len(tiles), dtype=bool)
-    for step in steps:
-        beaten |= (prices >= prices[step]).all(axis=1)
-    beaten[steps] = False
-    return everyone[~beaten]
+    steps = np.unique(_stairs_of_rows(tiles, left, middle[None].astype(np.float64))[2][0])
+    for step, rival in zip(steps, prices.T[steps], strict=True):
+        worth = (prices < rival[:, None]).any(axis=0) | (left == step)
+        prices, left = prices[:, worth], left[worth]
+    return left
 
 
-def _stairs_of_row(tiles: Tilings, kept: Ints, bits: Floats) -> tuple[Floats, Floats, Ints]:
-    """Need, traffic and row of the steps for each of some operand widths (w, 3).
+def _stairs_of_rows(tiles: Tilings, kept: Ints, bits: Floats) -> tuple[Floats, Floats, Ints]:
+    """Need, traffic and row of the steps for each of some operand widths (n, 3).
 
     The tilings kept are sorted by need and traffic; a step is one with less traffic than all
     before. Shorter staircases end in steps of infinite need and traffic.
     """
     need = bits @ tiles.need[kept].T.astype(np.float64)
     traffic = bits @ tiles.traffic[kept].T.astype(np.float64)
-    row = np.lexsort((traffic, need), axis=-1)
-    traffic = np.take_along_axis(traffic, row, -1)
-    lowest = np.minimum.accumulate(traffic, axis=-1)
-    step = np.ones(need.shape, dtype=bool)
-    step[..., 1:] = lowest[..., 1:] < lowest[..., :-1]
-    steps = int(step.sum(axis=-1).max())
-    first = np.argsort(~step, axis=-1, kind="stable")[..., :steps]
-    real = np.take_along_axis(step, first, -1)
-    row = np.take_along_axis(row, first, -1)
-    return (
-        np.where(real, np.take_along_axis(need, row, -1), np.inf),
-        np.where(real, np.take_along_axis(traffic, first, -1), np.inf),
-        kept[row],
-    )
+    order = np.lexsort((traffic, need), axis=-1)
+    everyone = np.arange(len(bits))[:, None]
+    lowest = np.minimum.accumulate(traffic[everyone, order], axis=-1)
+    falls = np.ones(need.shape, dtype=bool)
+    falls[:, 1:] = lowest[:, 1:] < lowest[:, :-1]
+    number = np.cumsum(falls, axis=-1)
+    pair, place = np.nonzero(falls)
+    tiling, step = order[pair, place], number[pair, place] - 1
+    shape = len(bits), int(number[:, -1].max())
+    needs, traffics = np.full(shape, np.inf), np.full(shape, np.inf)
+    needs[pair, step], traffics[pair, step] = need[pair, tiling], traffic[pair, tiling]
+    rows = np.zeros(shape, dtype=np.int64)
+    rows[pair, step] = kept[tiling]
+    return needs, traffics, rows
 
 
 def _geometry(layer: Layer) -> tuple[object, ...]:

@@ -203,7 +203,7 @@ FENCED = {
     "distributed": {"study.workers"},
     "onnx": {"onnx", "onnx.attention", "onnx.file", "onnx.folding", "onnx.shapes", "onnx.weights"},
 }
-COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "math", "numpy"}
+COSTS_MAY_IMPORT = {"__future__", "codesign", "dataclasses", "functools", "math", "numpy"}
 CHECK_MAY_IMPORT = {
     "__future__",
     "bisect",

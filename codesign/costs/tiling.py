@@ -15,6 +15,7 @@ order of the same tile beats in every operand.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from codesign.errors import SpecError
 from codesign.network import Layer
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 ORDERS = ("kcp", "ckp", "kpc", "pkc", "cpk", "pck")  # outermost first
 MAX_TILES = 1_000_000
@@ -113,23 +115,21 @@ def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
     ]
     need = np.stack([e * np.where(t > 1, 2, 1) for e, t in zip(elements, tiles_of, strict=True)], 1)
 
-    refetch = _refetches({"k": trips_k, "c": trips_c, "p": trips_p})
-    once = np.stack(
-        [
-            np.full_like(k, layer.weights),
-            layer.N * layer.G * layer.C * layer.W * ifmap_rows,
-            np.full_like(k, 2 * layer.computed_outputs),
-        ],
-        axis=1,
-    )
+    keep, again = _orders()
+    cut = (trips_k > 1) * 4 + (trips_c > 1) * 2 + (trips_p > 1)
+    order, row = np.nonzero(keep[:, cut])
+    trips = np.stack([trips_p, trips_k, trips_c], axis=1)[row]
+    refetch = np.where(again[order, cut[row]], trips, 1)
+    once = np.empty((len(k), 3), dtype=np.int64)
+    once[:, 0] = layer.weights
+    once[:, 1] = layer.N * layer.G * layer.C * layer.W * ifmap_rows
+    once[:, 2] = 2 * layer.computed_outputs
     extra = np.array([0, 0, 1])  # the first visit of an output is no spill
-    traffic = once * (refetch - extra)
-
-    order, row = np.nonzero(_unbeaten(refetch))
-    tile = np.stack([g, k, c, p, n_images], axis=1)
-    kept = _least_need(need[row], traffic[order, row])
-    order, row = order[kept], row[kept]
-    return Tilings(tile[row], order, need[row], traffic[order, row])
+    need, traffic = need[row], once[row] * (refetch - extra)
+    kept = _least_need(need, traffic)
+    row = row[kept]
+    tile = np.stack([g[row], k[row], c[row], p[row], n_images[row]], axis=1)
+    return Tilings(tile, order[kept], need[kept], traffic[kept])
 
 
 def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
@@ -203,7 +203,23 @@ def _refetches(trips: dict[str, Ints]) -> Ints:
     return refetch
 
 
-def _unbeaten(refetch: Ints) -> npt.NDArray[np.bool_]:
+@cache
+def _orders() -> tuple[Bools, Bools]:
+    """What the six orders do, by which of the loops k, c, p have more than one trip (4, 2, 1).
+
+    Returns
+    -------
+    keep : bools, shape (orders, 8)
+        That no other order beats it or, if earlier, equals it.
+    again : bools, shape (orders, 8, operands)
+        That an operand is fetched for each trip of the loop it does not depend on.
+    """
+    loops = np.array([(k, c, p) for k in (1, 2) for c in (1, 2) for p in (1, 2)]).T
+    refetch = _refetches(dict(zip("kcp", loops, strict=True)))
+    return _unbeaten(refetch), refetch > 1
+
+
+def _unbeaten(refetch: Ints) -> Bools:
     """Orders of each tile that no other order beats or, if earlier, equals: (orders, tiles)."""
     keep = np.ones(refetch.shape[:2], dtype=bool)
     for a in range(len(refetch)):
@@ -244,16 +260,19 @@ def _channel_tiles(layer: Layer, folding: Folding) -> Ints:
 def _row_tiles(layer: Layer) -> Ints:
     """Rows ``p, images, trips_p, ifmap rows read per image, ifmap rows held per image``."""
     tiles = []
+    halo = halo_rows(layer)
     for p, trips in _smallest_tiles(layer.P, 1):
         if trips > 1:
-            read = min(layer.H + (trips - 1) * halo_rows(layer), trips * rows_in(layer, p))
-            tiles.append([p, 1, layer.N * trips, read, rows_in(layer, p)])
+            held = rows_in(layer, p)
+            read = min(layer.H + (trips - 1) * halo, trips * held)
+            tiles.append((p, 1, layer.N * trips, read, held))
     for images, trips in _smallest_tiles(layer.N, 1):
-        tiles.append([layer.P, images, trips, layer.H, rows_in(layer, layer.P)])
+        tiles.append((layer.P, images, trips, layer.H, rows_in(layer, layer.P)))
     return np.array(tiles, dtype=np.int64)
 
 
-def _smallest_tiles(size: int, granule: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=4096)
+def _smallest_tiles(size: int, granule: int) -> tuple[tuple[int, int], ...]:
     """``(tile, trips)``: the smallest multiple of ``granule`` (or ``size``) for each trip count."""
     granules = ceil_div(size, granule)
     found = []
@@ -263,4 +282,4 @@ def _smallest_tiles(size: int, granule: int) -> list[tuple[int, int]]:
         tile = ceil_div(granules, trips)
         found.append((min(tile * granule, size), trips))
         tile -= 1
-    return found
+    return tuple(found)
