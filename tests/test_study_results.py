@@ -170,8 +170,8 @@ def test_panels_lines_and_gaps(drawable: pd.DataFrame) -> None:
         assert 1 < heights[0] < heights[1]
     assert picture.axes[0].get_ylabel() == "latency (ms)"
     assert picture.axes[1].get_xlabel() == "max area (mm²)"
-    assert picture.get_suptitle() == "least latency"
     (legend,) = picture.legends
+    assert legend.get_title().get_text() == "least latency; lines: quality"
     assert [text.get_text() for text in legend.get_texts()] == [
         *("uniform:5", "uniform:6", "no design (above the panel)")
     ]

@@ -157,8 +157,7 @@ def _draw(frame: pd.DataFrame, axis: Axis) -> Figure:
         crosses = max(crosses, above)
         axes.set_title(plain(title, 40), loc="left", pad=6 + 9 * above)
     _name_axes([*grid.flat], len(tables), columns, axis)
-    _legend(picture, axis, looks, crosses > 0)
-    picture.suptitle(_title(frame, axis), x=0.01, ha="left", fontsize=11, weight="bold")
+    _head(picture, _title(frame, axis), axis, looks, crosses > 0)
     return picture
 
 
@@ -287,17 +286,25 @@ def _alike(columns: Iterable[pd.Series[Any]]) -> bool:
     return bool(np.log(high / low) <= 2 * widest)
 
 
-def _legend(picture: Figure, axis: Axis, looks: dict[str, Look], missing: bool) -> None:
-    """Which line is which, above all panels."""
+def _head(picture: Figure, title: str, axis: Axis, looks: dict[str, Look], missing: bool) -> None:
+    """What all panels share, and which line is which, above them."""
     named = {plain(label, 50): look for label, look in looks.items() if axis.by}
     handles = [Line2D([], [], label=label, **look) for label, look in named.items()]
     if missing:
         handles.append(Line2D([], [], label="no design (above the panel)", **_cross("0.3")))
-    if handles:
-        title = ", ".join(column_words(name) for name in axis.by) or None
-        picture.legend(
-            handles=handles, title=title, loc="outside upper left", ncols=4, alignment="left"
-        )
+    lines = ", ".join(column_words(name) for name in axis.by)
+    words = "; lines: ".join(text for text in (title, lines) if text)
+    if not handles:
+        picture.suptitle(words, x=0.01, ha="left", fontsize=11, weight="bold")
+        return
+    picture.legend(
+        handles=handles,
+        title=words,
+        title_fontproperties={"size": 11, "weight": "bold"},
+        loc="outside upper left",
+        ncols=4,
+        alignment="left",
+    )
 
 
 def column_words(name: str) -> str:
