@@ -73,15 +73,18 @@ def _nothing_runs(space: WidthSpace) -> str:
 
 
 def _feasible_with_any_sram(inquiry: Inquiry) -> bool:
-    """Whether it is the choice of SRAM, if there is one, that leaves no design."""
+    """Whether it is known to be the choice of SRAM, if there is one, that leaves no design."""
     problem = inquiry.space.problem
     free = replace(problem.choices, sram_bits=(), min_sram_bits=None, max_sram_bits=None)
     if not isinstance(inquiry.space, Space) or free == problem.choices:
         return False
     space = Space(replace(problem, choices=free))
-    relaxation = Relaxation(space, inquiry.halt.check)
-    inquiry = replace(inquiry, space=space, relaxation=relaxation, memory=Memory())
-    return _feasible(inquiry, inquiry.goal.limits)
+    try:
+        relaxation = Relaxation(space, inquiry.halt.check)
+        inquiry = replace(inquiry, space=space, relaxation=relaxation, memory=Memory())
+        return _feasible(inquiry, inquiry.goal.limits)
+    except OutOfTime:  # what clashes is known all the same
+        return False
 
 
 def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:
