@@ -29,6 +29,7 @@ from codesign.metrics import METRICS
 from codesign.network import MAX_NAME, Count, Name, Network
 from codesign.problem import BUDGET_TOLERANCE, Problem
 from codesign.schema import described
+from codesign.slack import area_notes
 from codesign.source_widths import all_widths
 from codesign.stored import Stored
 
@@ -165,8 +166,10 @@ class Design(Stored):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """Where the design leans on a fit outside the range it was calibrated for."""
-        return extrapolations(self.accelerator)
+        """Where it leans on a fit outside its calibrated range, and area limits that do nothing."""
+        proven = self.proof.status == "optimal" and self.proof.ties_broken
+        slack = area_notes(self.problem, self.metrics, proven)
+        return (*extrapolations(self.accelerator), *slack)
 
     @property
     def layers(self) -> pd.DataFrame:

@@ -282,6 +282,8 @@ def _wanted(given: dict[str, Any], network: Network) -> dict[str, Any]:
         for name, (metric, factor) in LIMITS.items()
         if given.get(name) is not None
     }
+    if given.get("min_fps") is not None:
+        budgets["latency_s"] = network.images / given["min_fps"]
     return {
         "choices": choices,
         "sensitivity": sensitivity(given, network, wanted),

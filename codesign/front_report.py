@@ -33,6 +33,10 @@ def front_parts(front: Front) -> list[RenderableType]:
             if limit < float("inf")
         )
         parts.append(Text.assemble(("note: ", "yellow"), f"infeasible: {within or 'everything'}"))
+    if len(front) and "area_mm2" not in (*front.objectives, *problem.budgets):
+        most = METRICS_SHOWN["area_mm2"].amount(max(x.metrics["area_mm2"] for x in front.designs))
+        free = f"no limit on area: the designs take all that helps, up to {most}"
+        parts.append(Text.assemble(("note: ", "yellow"), free))
     return [*parts, front_summary(front)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,8 @@ from codesign.amounts import METRICS_SHOWN, Shown, enough
 from codesign.bounds import Relaxation
 from codesign.errors import Clash, InfeasibleError, SolverError
 from codesign.halt import OutOfTime
-from codesign.problem import Goal
+from codesign.problem import Goal, Problem
+from codesign.quality import uniform_bits
 from codesign.search import Effort, Inquiry, Memory, Proof, prove
 from codesign.space import Space
 from codesign.units import BITS_PER_KBIT
@@ -53,7 +55,22 @@ def _explain(inquiry: Inquiry) -> InfeasibleError:
     message = _message(clashes)
     if _feasible_with_any_sram(inquiry):
         message += "; with an SRAM of any size some design keeps all budgets"
+    message += _where_widths_end(inquiry.space.problem, clashes)
     return InfeasibleError(message, clashes[0], clashes[1:])
+
+
+def _where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
+    """What a quality that the widest widths do not reach means, where one is asked for."""
+    for limit, alone, _ in (clash["noise"] for clash in clashes if "noise" in clash):
+        if problem.quality is None or alone <= limit:
+            continue
+        widest = max(problem.allowed_bits(source)[-1] for source in problem.noise_sources)
+        asked, ends = uniform_bits(problem.quality), f"; the widths on offer end at {widest} bit"
+        if asked is None:
+            return f"{ends}, which reach {-10 * math.log10(alone):.4g} dB"
+        if asked > widest:
+            return f"{ends}, and {problem.quality} asks for the noise of {asked}: offer wider ones"
+    return ""
 
 
 def _nothing_runs(space: WidthSpace) -> str:

@@ -40,6 +40,7 @@ PLATFORM_CONTRADICTIONS = (
 SOLVE_CONTRADICTIONS = (
     *PLATFORM_CONTRADICTIONS,
     ("quality", "max_noise"),
+    ("max_latency_ms", "min_fps"),
     ("sram_kbit", "min_sram_kbit"),
     ("sram_kbit", "max_sram_kbit"),
 )
@@ -152,6 +153,7 @@ class Metric(click.Choice[str]):
 
 
 LIMIT = number(1e-30, 1e15)
+FPS = number(1e-9, 1e15)
 WIDTHS = whole_numbers(32)
 ARRAY_SIDES = whole_numbers(65536)
 CAPACITY, CAPACITIES = number(1e-3, 1e12), numbers(1e-3, 1e12)
@@ -244,6 +246,7 @@ SOLVE = {
         metric(WORDS, "latency"),
         option("--max-area-mm2", "X", "Largest silicon area.", type=LIMIT),
         option("--max-latency-ms", "X", "Longest latency, whole batch.", type=LIMIT),
+        option("--min-fps", "X", "Fewest images per second, not --max-latency-ms.", type=FPS),
         option("--max-dram-mbit", "X", "Most DRAM traffic, whole batch.", type=LIMIT),
         option("--max-model-mbit", "X", "Most bits for all weights.", type=LIMIT),
         option("--max-gbops", "X", "Most bit operations, 10⁹, whole batch.", type=LIMIT),
@@ -357,7 +360,7 @@ ASSIGN = {
     "What is wanted": (
         metric(FEW_OBJECTIVES, "noise"),
         option("--latency-table", "FILE", LATENCY_HELP, type=FILE),
-        *_taken("What is wanted", "max_latency_ms", "max_model_mbit", "max_gbops"),
+        *_taken("What is wanted", "max_latency_ms", "min_fps", "max_model_mbit", "max_gbops"),
         *_taken("What is wanted", "quality", "max_noise"),
     ),
     FREE: (

@@ -157,7 +157,8 @@ class Problem:
         ``noise``, ``model_bits``, ``bops``. Short names (``latency``, ``area``, ``dram``,
         ``model``) are understood here and below.
     budgets : mapping of str to float
-        Upper limits of metrics, each in the unit that the full name ends with.
+        Upper limits of metrics, each in the unit that the full name ends with. At least so many
+        images per second are a ``latency_s`` of ``network.images`` divided by that.
 
     Raises
     ------

@@ -85,6 +85,7 @@ ORDER = (
     "consistency",
     "sharing",
     "problem",
+    "slack",
     "latency_table",
     "capacities",
     "width_space",

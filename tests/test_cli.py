@@ -282,6 +282,15 @@ def test_only_names_are_cut_when_piped(
         assert all(line == line.rstrip() for line in out.splitlines())
 
 
+@pytest.mark.parametrize(("batch", "latency_s"), [("1", 1 / 300), ("4", 4 / 300)])
+def test_images_per_second_are_a_latency_of_the_batch(
+    asked: dict[str, Any], tiny: str, batch: str, latency_s: float
+) -> None:
+    problem = problem_of(asked, tiny, "--batch", batch, "--min-fps", "300")
+    assert problem.budgets["latency_s"] == latency_s
+    assert problem.network.images == int(batch)
+
+
 def test_batch_reaches_the_problem(asked: dict[str, Any], tiny: str) -> None:
     network = load_network(Path(tiny))
     assert problem_of(asked, tiny, "--batch", "4").network == network.batched(4)

@@ -74,6 +74,11 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
         ["solve", "NETWORK", "--memory", "hbm2", "--dram-gbit-per-s", "1"],
         "--memory and --dram-gbit-per-s contradict",
     ),
+    (
+        ["solve", "NETWORK", "--max-latency-ms", "3", "--min-fps", "300"],
+        "--max-latency-ms and --min-fps contradict each other",
+    ),
+    (["solve", "NETWORK", "--min-fps", "0"], "'0' is not a positive number"),
     (["solve", "NETWORK", "--json", "--quiet"], "--json and --quiet contradict each other"),
     (["solve", "NETWORK", "--threads", "2"], "No such option"),
     (["solve", "NETWORK", "--out", "FOLDER"], "cannot be written: not an ordinary file"),

@@ -91,6 +91,7 @@ def test_extrapolation_is_noted(few_arrays: Problem, optimal: Design) -> None:
     narrow = Problem(
         network=few_arrays.network,
         choices=Choices(rows=(16,), cols=(16,), weight_bits=(2,), activation_bits=(2,)),
+        budgets={"area_mm2": 6.0},
     )
     (note,) = codesign.solve(narrow).notes
     # 9·(2·2 + 2 + 2 + log2 9) = 100.53 BOPS per cycle, below the 244.5 of a 4 × 4 bit PE

@@ -31,7 +31,10 @@ def technology(pe: AreaFit | QuadraticFit) -> Technology:
 
 def solved(given: Technology, **choices: Any) -> Design:
     asked = {"rows": (1, 2), "cols": (1,), "weight_bits": (4,), "activation_bits": (8,)} | choices
-    return codesign.solve(Problem(network=TINY, technology=given, choices=Choices(**asked)))
+    problem = Problem(
+        network=TINY, technology=given, choices=Choices(**asked), objective="area_mm2"
+    )
+    return codesign.solve(problem)
 
 
 def test_quadratic_area_by_hand() -> None:

@@ -100,6 +100,11 @@ def test_values_reach_the_problem() -> None:
     assert parameters(study)[0]["pin"] == "weight:fc=6"
 
 
+def test_images_per_second_are_a_latency_of_the_batch() -> None:
+    found = problems(Study.grid(networks=[TINY], min_fps=[100, 250], batch=5))
+    assert [problem.budgets["latency_s"] for problem in found] == [5 / 100, 5 / 250]
+
+
 def test_defaults_are_those_of_the_command_line() -> None:
     (found,) = problems(Study.grid(network="alexnet"))
     network = specs.load_network("alexnet")
@@ -201,6 +206,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"granularity": "tensor"}, "unknown 'granularity'"),
     ({"sensitivity": {"weight:fc": {"x": 1}}}, "sensitivity: weight:fc: 'x' is no bitwidth"),
     ({"quality": ["none", "uniform:4"], "max_noise": 1}, "quality and max_noise contradict"),
+    ({"max_latency_ms": 1, "min_fps": 9}, "max_latency_ms and min_fps contradict each other"),
     ({"bits": "4", "weight_bits": "4"}, "bits and weight_bits contradict each other"),
     ({"memory": "hbm2", "dram_gbit_per_s": 1}, "memory and dram_gbit_per_s contradict each other"),
     ({"name": ""}, "name: '' is no name"),
