@@ -20,7 +20,7 @@ import click
 
 from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError, one_line
-from codesign.file_commands import check, explain, fit, import_model, show
+from codesign.file_commands import check, explain, fit, import_model, sensitivity, show
 from codesign.interrupt import INTERRUPTED
 from codesign.metrics import metric_of
 from codesign.options import (
@@ -99,6 +99,7 @@ def front() -> None:
     codesign check design.json
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
+    codesign sensitivity resnet50 --out table.csv
     codesign show networks
 
     \b
@@ -126,7 +127,7 @@ def solve(**given: Any) -> int:
     flags.check_contradictions(given, SOLVE_CONTRADICTIONS)
     flags.check_files(given)
     problem = flags.problem(given)
-    flags.warn_of_rises(problem.sensitivity)
+    flags.tell_of_table(problem.sensitivity, problem.network)
     design = _solved(problem, given)
     _tell_interrupted(design.solver.interrupted, "design")
     _hand_over(design, given)
@@ -160,7 +161,7 @@ def pareto(**given: Any) -> int:
     flags.check_files(given)
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = flags.problem({**given, "minimize": first})
-    flags.warn_of_rises(problem.sensitivity)
+    flags.tell_of_table(problem.sensitivity, problem.network)
     with _explained(given, first), watched(given, "front_line") as on_progress:
         found = find_front(
             problem,
@@ -207,10 +208,10 @@ def evaluate(**given: Any) -> int:
     described, given = flags.network(given)
     accelerator = flags.accelerator(given)
     widths = flags.widths(given, described, accelerator)
-    sensitivity = flags.sensitivity(given, described, {*widths.values()})
-    flags.warn_of_rises(sensitivity)
+    table = flags.sensitivity(given, described, {*widths.values()})
+    flags.tell_of_table(table, described)
     evaluation = evaluate_network(
-        described, accelerator, widths, roofline=given["roofline"], sensitivity=sensitivity
+        described, accelerator, widths, roofline=given["roofline"], sensitivity=table
     )
     _hand_over(evaluation, given)
     return PROVEN
@@ -239,7 +240,7 @@ def assign(**given: Any) -> int:
     flags.check_contradictions(given, ASSIGN_CONTRADICTIONS)
     flags.check_files(given)
     problem = flags.assignment(given)
-    flags.warn_of_rises(problem.sensitivity)
+    flags.tell_of_table(problem.sensitivity, problem.network)
     with (
         _explained(given, given["minimize"]),
         watched(given, "assignment_line") as on_progress,
@@ -260,7 +261,7 @@ def assign(**given: Any) -> int:
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
 
-for command in (explain, fit, check, import_model, show, study):
+for command in (explain, fit, check, import_model, sensitivity, show, study):
     front.add_command(command)
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from codesign.amounts import METRICS_SHOWN
 from codesign.consistency import check_rows, check_tensor_bits
-from codesign.costs.arithmetic import default_noise
 from codesign.costs.tiling import check_tiles
 from codesign.errors import SpecError
 from codesign.figures import (
@@ -29,7 +28,7 @@ from codesign.figures import (
 from codesign.hardware import Accelerator, Bits
 from codesign.metrics import METRICS
 from codesign.network import Layer, Name, Network
-from codesign.quality import Sensitivity, check_table
+from codesign.quality import Sensitivity, check_table, noise_by
 from codesign.schema import described, nearest
 from codesign.stored import Stored
 
@@ -199,11 +198,11 @@ def _noise_of(
     sensitivity: Sensitivity | None, network: Network, given: Mapping[str, int]
 ) -> Callable[[str, int], float]:
     """Noise of a weight or tensor at a width, from a table that has those given."""
-    if sensitivity is None:
-        return lambda source, bits: float(default_noise(bits))
     results = [f"tensor:{name}" for name in network.outputs]  # their width is no choice
-    check_table(sensitivity, [(t, bits) for t, bits in given.items() if t not in results])
-    return lambda source, bits: float(sensitivity[source][bits])
+    needed = [(tensor, bits) for tensor, bits in given.items() if tensor not in results]
+    if sensitivity is not None:
+        check_table(sensitivity, needed, results)
+    return noise_by(sensitivity, [tensor for tensor, _ in needed])
 
 
 def _all_widths(

@@ -1,4 +1,4 @@
-"""Commands that read a file: check, explain, fit, import and show.
+"""Commands that read or write a file: check, explain, fit, import, sensitivity and show.
 
 Only click and the standard library are imported up here, so that ``--help`` is immediate.
 """
@@ -12,13 +12,14 @@ from typing import Any
 import click
 
 from codesign import flags
-from codesign.options import CHECK, EXPLAIN, FIT, IMPORT
+from codesign.options import CHECK, EXPLAIN, FIT, IMPORT, TABLE, network
 from codesign.terminal import (
     PROVEN,
     UNPROVEN,
     WRONG,
     print_json,
     print_parts,
+    print_text,
     result_parts,
     watched,
 )
@@ -136,6 +137,30 @@ def check(**given: Any) -> int:
     if not report.holds:
         return WRONG
     return UNPROVEN if report.proven is False else PROVEN
+
+
+@click.command(params=[network(), *TABLE])
+def sensitivity(**given: Any) -> int:
+    """Write a sensitivity table of NETWORK to fill in: every weight and tensor at every width.
+
+    Its values are 4^−bits, or those of --sensitivity: measured on the weights, or of a table,
+    which may lack a kind. --sensitivity of solve, pareto, evaluate and assign reads it back.
+    """
+    from codesign.quality import check_table, filled_table, table_text, write_sensitivity
+
+    flags.check_files(given)
+    described, given = flags.network({**given, "keep_widths": False, "pin": ()})
+    table = flags.sensitivity(given, described, given["bits"])
+    flags.tell_of_table(table, described)
+    sources, results = described.noise_sources, [f"tensor:{x}" for x in described.outputs]
+    if table is not None:
+        check_table(table, [(x, bits) for x in sources for bits in given["bits"]], results)
+    filled = filled_table(table, sources, given["bits"])
+    if given["out"] is None:
+        print_text(table_text(filled))
+    else:
+        write_sensitivity(filled, given["out"])
+    return PROVEN
 
 
 @click.command("import", params=[click.Argument(["network"], metavar="MODEL"), *IMPORT])

@@ -311,13 +311,20 @@ def sensitivity(given: dict[str, Any], network: Network, bits: Iterable[int]) ->
     return read_sensitivity(asked) if isinstance(asked, str) else asked  # a study has a table
 
 
-def warn_of_rises(table: Sensitivity | None) -> None:
-    """Say on stderr where more bits lose more: such a table is taken, but not in silence."""
-    from codesign.quality import rises
+def tell_of_table(table: Sensitivity | None, network: Network | None = None) -> None:
+    """Say on stderr where more bits lose more, and what is assumed of what a table leaves out.
+
+    Such a table is taken, but not in silence.
+    """
+    from codesign.quality import rises, table_notes
 
     found = None if table is None else rises(table)
     if found is not None:
         click.echo(f"codesign: warning: {one_line(found)}", err=True)
+    if network is not None:
+        results = [f"tensor:{name}" for name in network.outputs]
+        for note in table_notes(table, network.noise_sources, results):
+            click.echo(f"codesign: note: {one_line(note)}", err=True)
 
 
 def _quality(given: dict[str, Any]) -> str | None:

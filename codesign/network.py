@@ -235,6 +235,12 @@ class Network:
         return tuple(name for name in self.tensors if name not in outputs)
 
     @cached_property
+    def noise_sources(self) -> tuple[str, ...]:
+        """All that adds noise: ``weight:<layer>``, then ``tensor:<tensor>`` of all but results."""
+        weights = (f"weight:{name}" for name in self.weight_layers)
+        return (*weights, *(f"tensor:{name}" for name in self.inner_tensors))
+
+    @cached_property
     def weight_layers(self) -> tuple[str, ...]:
         """Names of the layers that own weights."""
         return tuple(layer.name for layer in self.layers if layer.owns_weights)

@@ -220,7 +220,11 @@ QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
 QUALITY_SAYS = ("--quality", "uniform:BITS|sqnr:DB", QUALITY_HELP)
 SENSITIVITY = (
     option(
-        *("--sensitivity", "WHAT", "Noise of each tensor: a .csv or .toml table, or weights."),
+        *(
+            "--sensitivity",
+            "WHAT",
+            "Noise: a .csv or .toml table (codesign sensitivity), or weights.",
+        ),
         told="4^−bits",
     ),
     choice(
@@ -445,6 +449,14 @@ CHECK = (
     option("--certificate", "FILE", "Written by solve --certificate.", type=FILE),
 )
 
+
+TABLE = (
+    BATCH,
+    *(option for option in OF_ONNX if option.name != "keep_widths"),
+    *SENSITIVITY,
+    option("--bits", "LIST", "Widths.", BITS, type=WIDTHS),
+    option("--out", "FILE", "Write the table (CSV).", type=FILE, told="printed"),
+)
 
 IMPORT = (
     BATCH,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
@@ -11,12 +11,18 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesign.costs.area import check_areas
-from codesign.costs.arithmetic import default_noise
 from codesign.errors import SpecError
 from codesign.hardware import MAX_BITS, ArraySide, Bits, Precision
 from codesign.metrics import METRICS, by_metric, known_metric, metric_of
 from codesign.network import Name, Network
-from codesign.quality import check_table, noise_limit, uniform_bits
+from codesign.quality import (
+    check_table,
+    noise_by,
+    noise_limit,
+    table_notes,
+    uniform_bits,
+    without_dust,
+)
 from codesign.schema import described, nearest
 from codesign.sharing import Classes, width_classes
 from codesign.specs import load_memory, load_technology
@@ -28,6 +34,7 @@ Metric = Annotated[str, AfterValidator(known_metric)]
 Group = Annotated[tuple[Name, ...], Field(min_length=1)]
 NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
 
+Loss = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(without_dust)]
 Budgets = Annotated[Mapping[Metric, NonNegative], BeforeValidator(by_metric)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
@@ -147,7 +154,8 @@ class Problem:
     choices : Choices
     sensitivity : mapping or None
         ``{"weight:<layer>" or "tensor:<tensor>": {bits: noise}}``; None means ``4^(−bits)``
-        for every tensor.
+        for every tensor. So does a table without any weight for the weights, and one without any
+        tensor for the tensors; see `notes`.
     quality : str or None
         ``"uniform:q"``: at most the noise of the same network at ``q`` bits everywhere.
         ``"sqnr:DB"``: at most ``10^(−DB/10)``, see `codesign.quality.budget`. Becomes the budget
@@ -172,7 +180,7 @@ class Problem:
     clock_hz: Positive = 800e6
     area_overhead: Positive = 1.0
     choices: Choices = field(default_factory=Choices)
-    sensitivity: Mapping[str, Mapping[int, NonNegative]] | None = None
+    sensitivity: Mapping[str, Mapping[int, Loss]] | None = None
     quality: str | None = None
     objective: Metric = "latency_s"
     budgets: Budgets = field(default_factory=dict)
@@ -201,14 +209,24 @@ class Problem:
     @cached_property
     def noise_sources(self) -> tuple[str, ...]:
         """Keys of all tensors that add noise: ``weight:<layer>`` then ``tensor:<tensor>``."""
-        weights = (f"weight:{name}" for name in self.network.weight_layers)
-        return (*weights, *(f"tensor:{name}" for name in self.network.inner_tensors))
+        return self.network.noise_sources
 
     def noise_of(self, source: str, bits: int) -> float:
         """``e_t(b)`` of one noise source at ``bits``."""
-        if self.sensitivity is None:
-            return float(default_noise(bits))
-        return float(self.sensitivity[source][bits])
+        return self._noise(source, bits)
+
+    @cached_property
+    def _noise(self) -> Callable[[str, int], float]:
+        return noise_by(self.sensitivity, self.noise_sources)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is assumed where the sensitivity is silent, and what of it is of no account."""
+        return table_notes(self.sensitivity, self.noise_sources, self._results)
+
+    @property
+    def _results(self) -> list[str]:
+        return [f"tensor:{name}" for name in self.network.outputs]
 
     def uniform_noise(self, bits: int) -> float:
         """``Σ_t e_t(bits)``: noise of the network at one width everywhere."""
@@ -280,10 +298,11 @@ class Problem:
             return
         sources = self.noise_sources
         allowed = [(source, bits) for source in sources for bits in self.allowed_bits(source)]
-        check_table(self.sensitivity, allowed)
+        check_table(self.sensitivity, allowed, self._results)
         if uniform is not None:
             why = f", which quality {self.quality!r} is measured by"
-            check_table(self.sensitivity, [(source, uniform) for source in sources], why)
+            needed = [(source, uniform) for source in sources]
+            check_table(self.sensitivity, needed, self._results, why)
 
 
 def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codesign.errors import SpecError, one_line
-from codesign.flags import warn_of_rises
+from codesign.flags import tell_of_table
 from codesign.interrupt import INTERRUPTED
 from codesign.options import FILE, flag, option
 from codesign.terminal import NO_ANSWER, PROVEN, UNPROVEN, Group, print_parts, print_text
@@ -73,7 +73,7 @@ def run(**given: Any) -> int:
     file, store = given["file"], given["store"]
     grid = Study.load(file, allow=given["allow"])
     for value in grid.axes.get("sensitivity", ()):
-        warn_of_rises(value.given)
+        tell_of_table(value.given)
     store = Path(f"{file.stem}.sqlite") if store is None else store
     try:
         with ExitStack() as stack:

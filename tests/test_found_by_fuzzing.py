@@ -129,12 +129,14 @@ def test_traces_are_no_amounts(field: str, amount: float, small: Problem) -> Non
         replace(small, **{field: amount})
 
 
-def test_traces_are_no_budgets_and_no_losses(small: Problem) -> None:
+def test_traces_are_no_budgets_and_nothing_as_losses(small: Problem) -> None:
     with pytest.raises(SpecError, match=r"budgets\.area_mm2: Input should be at least 1e-30"):
         replace(small, budgets={"area_mm2": 5e-324})
     losses = {source: dict.fromkeys((4, 8), 1e-31) for source in small.noise_sources}
-    with pytest.raises(SpecError, match="Input should be at least 1e-30, if not 0"):
-        replace(small, sensitivity=losses)
+    loose = replace(
+        small, choices=replace(small.choices, weight_bits=(4, 8), activation_bits=(4, 8))
+    )
+    assert replace(loose, sensitivity=losses).uniform_noise(8) == 0
 
 
 def test_a_sum_of_losses_beyond_a_budget(small: Problem) -> None:

@@ -44,10 +44,21 @@ class Question:
     budgets: dict[str, Fraction]
 
     def noise_of(self, source: str, bits: int) -> Fraction:
-        """``e_t(b)``: by the table, or ``4^(−b)``."""
-        if self.sensitivity is None:
+        """``e_t(b)``: by the table, or ``4^(−b)``, also of a kind that the table leaves out."""
+        if self.sensitivity is None or source[0] not in self._kinds:
             return default_noise(bits)
         return self.sensitivity[source][bits]
+
+    def lacks(self, source: str, widths: tuple[int, ...]) -> bool:
+        """Whether the table ought to have a noise at one of these widths, and has none."""
+        if self.sensitivity is None or (self._kinds and source[0] not in self._kinds):
+            return False
+        return not {*widths} <= {*self.sensitivity.get(source, {})}
+
+    @cached_property
+    def _kinds(self) -> set[str]:
+        """First letters of the kinds, weights and tensors, of which the table has some."""
+        return {source[0] for source in self.network.sources if source in (self.sensitivity or {})}
 
     @cached_property
     def classes(self) -> tuple[tuple[str, ...], ...]:
@@ -149,8 +160,7 @@ def check_question(question: Question, entry: Entry) -> None:
         if not allowed:
             entry.ledger.wrong(f"{entry.where}.choices", source, "a width that it may take")
             raise Unreadable
-        table = question.sensitivity
-        if table is not None and not {*allowed} <= {*table.get(source, {})}:
+        if question.lacks(source, allowed):
             entry.ledger.wrong(f"{entry.where}.sensitivity", source, f"its noise at {allowed} bit")
             raise Unreadable
     _check_quality(question, entry)
@@ -163,9 +173,8 @@ def _check_quality(question: Question, entry: Entry) -> None:
         return
     kind, _, amount = given.text().partition(":")
     if kind == "uniform" and amount.isdecimal() and len(amount) < 3:
-        table, bits = question.sensitivity, int(amount)
-        sources = question.network.sources
-        if table is not None and any(bits not in table.get(source, {}) for source in sources):
+        bits, sources = int(amount), question.network.sources
+        if any(question.lacks(source, (bits,)) for source in sources):
             given.fault("a width that the sensitivity has for all")
         limit = sum((question.noise_of(source, bits) for source in sources), Fraction(0))
     else:

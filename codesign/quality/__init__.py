@@ -2,8 +2,9 @@
 
 - `quantise`, `relative_errors`: symmetric uniform quantisation, clipped for least squared error.
 - `weight_sensitivity`: the noise of every tensor, of weights as measured on them.
-- `read_sensitivity`, `write_sensitivity`: tables of noise (or of any other loss) of one's own;
-  `rises` tells where more bits lose more.
+- `read_sensitivity`, `write_sensitivity`: tables of noise (or of any other loss) of one's own,
+  `filled_table` one to begin with;
+  `rises` tells where more bits lose more, `table_notes` what is assumed beside a table.
 - `noise_limit`: what ``uniform:q`` and ``sqnr:DB`` mean as a budget, with the model behind it.
 """
 
@@ -12,8 +13,13 @@ from codesign.quality.quantise import GRANULARITIES, Quantised, quantise, relati
 from codesign.quality.table import (
     Sensitivity,
     check_table,
+    filled_table,
+    noise_by,
     read_sensitivity,
     rises,
+    table_notes,
+    table_text,
+    without_dust,
     write_sensitivity,
 )
 from codesign.quality.weights import weight_sensitivity
@@ -23,12 +29,17 @@ __all__ = [
     "Quantised",
     "Sensitivity",
     "check_table",
+    "filled_table",
+    "noise_by",
     "noise_limit",
     "quantise",
     "read_sensitivity",
     "relative_errors",
     "rises",
+    "table_notes",
+    "table_text",
     "uniform_bits",
     "weight_sensitivity",
+    "without_dust",
     "write_sensitivity",
 ]

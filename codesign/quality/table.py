@@ -15,18 +15,22 @@ As TOML, one table for each tensor, the same as `Problem.sensitivity`::
 
     "weight:conv1" = { 4 = 0.0123, 8 = 0.0001 }
     "tensor:image" = { 4 = 0.0039, 8 = 0.00002 }
+
+A table may leave out all weights or all tensors, as those of HAWQ do tensors: their noise is
+``4^(−b)`` then. One that has some of a kind must have all.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from codesign.csv_table import read_amount, read_rows, read_width, some
+from codesign.costs.arithmetic import default_noise
+from codesign.csv_table import NAMED, read_amount, read_rows, read_width, some
 from codesign.errors import SpecError
 from codesign.schema import nearest
 from codesign.text_files import read_toml, write_whole
@@ -36,6 +40,8 @@ Sensitivity = Mapping[str, Mapping[int, float]]
 COLUMNS = ("tensor", "bits", "loss")
 SUFFIXES = (".csv", ".toml")
 MOST_LOSS = 1e30
+DUST = 1e-30  # what is less, and not 0, is left of rounding
+KINDS = {"weight": "weights", "tensor": "tensors"}
 ROUNDING = 1e-9  # of a tensor's largest loss: less is no rise
 
 
@@ -63,7 +69,7 @@ def read_sensitivity(path: str | Path) -> dict[str, dict[int, float]]:
         width = read_width("bits", bits, where)
         if width in row:
             raise SpecError(f"{where}: {tensor!r} at {width} bits is given twice")
-        row[width] = read_amount("loss", loss, MOST_LOSS, where)
+        row[width] = without_dust(read_amount("loss", loss, MOST_LOSS, where))
     if not table:
         raise SpecError(f"{path}: a table without entries")
     return table
@@ -80,21 +86,44 @@ def write_sensitivity(table: Sensitivity, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() != ".csv":
         raise SpecError(f"{path}: must end in .csv")
+    write_whole(path, table_text(table))
+
+
+def table_text(table: Sensitivity) -> str:
+    """A table as `write_sensitivity` writes it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for tensor, row in table.items():
         writer.writerows((tensor, bits, repr(float(row[bits]))) for bits in sorted(row))
-    write_whole(path, text.getvalue())
+    return text.getvalue()
 
 
-def check_table(table: Sensitivity, needed: Iterable[tuple[str, int]], why: str = "") -> None:
-    """Refuse a table that lacks entries, or has some for what is no tensor of the network.
+def filled_table(
+    table: Sensitivity | None, known: Iterable[str], bits: Iterable[int]
+) -> dict[str, dict[int, float]]:
+    """The noise of every tensor known at some widths: by a table, or ``4^(−b)`` as `noise_by`."""
+    known, widths = tuple(known), sorted(set(bits))
+    noise = noise_by(table, known)
+    return {tensor: {width: noise(tensor, width) for width in widths} for tensor in known}
+
+
+def without_dust(loss: float) -> float:
+    """A loss, 0 where it is so small that only rounding can have left it."""
+    return 0.0 if 0 < loss < DUST else loss
+
+
+def check_table(
+    table: Sensitivity, needed: Iterable[tuple[str, int]], results: Iterable[str], why: str = ""
+) -> None:
+    """Refuse a table that lacks entries of a kind it has, or has some for what is no tensor.
 
     Parameters
     ----------
     needed : iterable of (tensor, bits)
         Every tensor of the network at least once.
+    results : iterable of str
+        Tensors that add no noise, whose entries are of no account.
     why : str
         Added to the message.
 
@@ -106,13 +135,63 @@ def check_table(table: Sensitivity, needed: Iterable[tuple[str, int]], why: str 
     needed = tuple(dict.fromkeys(needed))
     known = dict.fromkeys(tensor for tensor, _ in needed)
     for tensor in table:
-        if tensor not in known:
+        if tensor not in (*known, *results):
             raise SpecError(f"sensitivity: unknown {tensor!r}{nearest(tensor, (*known,))}")
+    there = kinds_of(table, known)
     missing = [
-        f"{tensor!r} at {bits} bits" for tensor, bits in needed if bits not in table.get(tensor, {})
+        f"{tensor!r} at {bits} bits"
+        for tensor, bits in needed
+        if bits not in table.get(tensor, {}) and (kind_of(tensor) in there or not there)
     ]
     if missing:
         raise SpecError(f"sensitivity: no value for {some(missing)}{why}")
+
+
+def kind_of(tensor: str) -> str:
+    """``weight`` or ``tensor``."""
+    return tensor.partition(":")[0]
+
+
+def kinds_of(table: Sensitivity, known: Iterable[str]) -> frozenset[str]:
+    """The kinds of which a table has entries for some of the tensors known."""
+    return frozenset(kind_of(tensor) for tensor in known if tensor in table)
+
+
+def noise_by(table: Sensitivity | None, known: Iterable[str]) -> Callable[[str, int], float]:
+    """``e_t(b)`` by a table; ``4^(−b)`` without one, and of a kind that it leaves out."""
+    if table is None:
+        return lambda tensor, bits: float(default_noise(bits))
+    there = kinds_of(table, known)
+
+    def noise(tensor: str, bits: int) -> float:
+        if kind_of(tensor) not in there:
+            return float(default_noise(bits))
+        return without_dust(float(table[tensor][bits]))
+
+    return noise
+
+
+def table_notes(
+    table: Sensitivity | None, known: Sequence[str], results: Iterable[str]
+) -> tuple[str, ...]:
+    """What a table leaves to be assumed, and what of it is of no account, in words."""
+    if table is None:
+        return ()
+    there, found = kinds_of(table, known), []
+    for kind in dict.fromkeys(map(kind_of, known)):
+        if kind not in there:
+            other = next((KINDS[x] for x in KINDS if x != kind), "")
+            found.append(
+                f"the sensitivity table has no {KINDS[kind]}: their noise is 4^−bits, which is of "
+                f"one unit with that of the {other} only if the table holds reciprocal SQNRs"
+            )
+    unused = [tensor for tensor in results if tensor in table]
+    if unused:
+        found.append(
+            f"the sensitivity table's {', '.join(map(repr, unused[:NAMED]))} is a result of the "
+            "network: its width is --output-bits, and it adds no noise"
+        )
+    return tuple(found)
 
 
 def rises(table: Sensitivity) -> str | None:
