@@ -115,8 +115,8 @@ def front() -> None:
 def solve(**given: Any) -> int:
     """Find the best accelerator for NETWORK and prove it.
 
-    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
-    .toml or .onnx or contains a path separator is a file. Smaller is better for every metric.
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. Smaller is better for every metric.
 
     \b
     Exit codes: 0 proven best         4 a design, but its proof is unfinished
@@ -143,9 +143,9 @@ def solve(**given: Any) -> int:
 def pareto(**given: Any) -> int:
     """Find the Pareto front of NETWORK: designs that no other beats in every objective.
 
-    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
-    .toml or .onnx or contains a path separator is a file. Every point is proven. The first
-    objective is minimised within limits on the others, placed where most is still unknown.
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. Every point is proven. The first objective is minimised
+    within limits on the others, placed where most is still unknown.
 
     \b
     Exit codes: 0 all points proven     4 a point's proof, or --all, is unfinished
@@ -197,9 +197,9 @@ def pareto(**given: Any) -> int:
 def evaluate(**given: Any) -> int:
     """Find where each layer of NETWORK stands on a given accelerator.
 
-    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
-    .toml or .onnx or contains a path separator is a file. The accelerator is shipped (codesign show
-    accelerators), a file, or given by --rows, --cols, --pe-bits and --sram-kbit.
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. The accelerator is shipped (codesign show accelerators), a
+    file, TOML or that of a design, or given by --rows, --cols, --pe-bits and --sram-kbit.
     """
     from codesign.evaluation import evaluate as evaluate_network
 
@@ -224,10 +224,9 @@ def evaluate(**given: Any) -> int:
 def assign(**given: Any) -> int:
     """Find the best bitwidths of NETWORK and prove them; no hardware is chosen.
 
-    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what ends in
-    .toml or .onnx or contains a path separator is a file. Smaller is better for every metric. The
-    latency table has one heading line: layer, weight_bits, activation_bits (of the layer's
-    input), latency_s.
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. Smaller is better for every metric. The latency table has
+    one heading line: layer, weight_bits, activation_bits (of the layer's input), latency_s.
 
     \b
     Exit codes: 0 proven best         4 an assignment, but its proof is unfinished

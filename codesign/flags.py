@@ -33,11 +33,9 @@ def _flag(name: str) -> str:
 
 
 def name_or_path(text: str) -> str | Path:
-    """A path where the text ends in .toml or .onnx or has a separator, else a shipped name."""
-    separators = [separator for separator in (os.sep, os.altsep) if separator]
-    ends = text.lower().endswith((".toml", ".onnx"))
-    is_path = ends or any(separator in text for separator in separators)
-    return Path(text) if is_path else text
+    """A path where the text has a dot or a path separator, else a shipped name."""
+    signs = [sign for sign in (".", os.sep, os.altsep) if sign]
+    return Path(text) if any(sign in text for sign in signs) else text
 
 
 def check_files(given: dict[str, Any]) -> None:
@@ -182,13 +180,9 @@ def widths(given: dict[str, Any], network: Network, accelerator: Accelerator) ->
 
 def _widths_of(path: Path) -> dict[str, int]:
     """The widths of a design or assignment file."""
-    from codesign.evaluation import Evaluation
-    from codesign.result_files import load_result
+    from codesign.result_files import load_widths
 
-    found = load_result(path)
-    if isinstance(found, Evaluation):
-        raise SpecError(f"--widths {path}: an evaluation; give a design or assignment file")
-    return found.widths
+    return load_widths(path).widths
 
 
 def _pinned(given: dict[str, Any]) -> dict[str, int]:

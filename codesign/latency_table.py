@@ -20,6 +20,7 @@ from pathlib import Path
 
 from codesign.csv_table import read_amount, read_rows, read_width, some
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 from codesign.network import Layer
 from codesign.problem import Problem
 from codesign.schema import nearest
@@ -42,7 +43,11 @@ def read_latency(path: str | Path) -> dict[str, dict[Pair, float]]:
         Unreadable, unknown columns, no width or no latency where one should be, or an entry given
         twice.
     """
-    path = Path(path)
+    with wanted(Path(path), "latency"):
+        return _read(Path(path))
+
+
+def _read(path: Path) -> dict[str, dict[Pair, float]]:
     if path.suffix.lower() != ".csv":
         raise SpecError(f"{path}: a table of latency ends in .csv")
     table: dict[str, dict[Pair, float]] = {}

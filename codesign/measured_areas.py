@@ -10,6 +10,7 @@ import pandas as pd
 
 from codesign.csv_table import Decimals, separator_of
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 from codesign.text_files import read_text
 
 MOST = {"bw": 1024, "ba": 1024, "n": 65536, "m": 65536, "bits": 10**15, "area_um2": 10**15}
@@ -32,11 +33,15 @@ def read_areas(
         An unreadable file, a missing column, or an entry that is no such number.
     """
     if isinstance(measured, pd.DataFrame):
-        frame, where, source = measured, "frame", "frame"
-        decimals = Decimals(",")
-    else:
-        frame, decimals = _read_csv(Path(measured))
-        where, source = str(measured), Path(measured).name
+        return _numbers(measured, Decimals(","), "frame", columns), "frame"
+    path = Path(measured)
+    with wanted(path, "pe_areas" if "bw" in columns else "sram_areas"):
+        return _numbers(*_read_csv(path), str(path), columns), path.name
+
+
+def _numbers(
+    frame: pd.DataFrame, decimals: Decimals, where: str, columns: tuple[str, ...]
+) -> pd.DataFrame:
     headings = [str(heading) for heading in frame.columns]
     for column in columns:
         if headings.count(column) != 1:
@@ -54,7 +59,7 @@ def read_areas(
             _number(value, column, decimals, f"{where}: row {row}")
             for row, value in enumerate(values, 1)
         ]
-    return pd.DataFrame(numbers, dtype=float), source
+    return pd.DataFrame(numbers, dtype=float)
 
 
 def _read_csv(path: Path) -> tuple[pd.DataFrame, Decimals]:

@@ -320,7 +320,7 @@ EVALUATE = {
         ),
     ),
     "The accelerator (each option replaces what --accelerator says)": (
-        option("--accelerator", "NAME", "Shipped name or TOML file."),
+        option("--accelerator", "NAME", "Shipped name, TOML file or design file."),
         option("--rows", "N", "Rows of the PE array.", type=ONE_SIDE),
         option("--cols", "N", "Columns of the PE array.", type=ONE_SIDE),
         option(

@@ -11,12 +11,18 @@ from codesign.assignment import Assignment
 from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.evaluation import Evaluation
+from codesign.file_kinds import wanted
 from codesign.stored import Stored
 from codesign.text_files import read_json, write_json
 
 Result = Design | Evaluation | Assignment
 Kind = TypeVar("Kind", bound=Stored)
 
+NAMES: dict[type[Stored], str] = {
+    Design: "design",
+    Evaluation: "evaluation",
+    Assignment: "assignment",
+}
 ROOMS: dict[type[Stored], ModuleType] = {
     Design: design_file,
     Evaluation: evaluation_file,
@@ -31,7 +37,8 @@ def save(result: Stored, path: Path) -> None:
 
 def load(kind: type[Kind], path: Path) -> Kind:
     """Read the file of a result of one kind."""
-    return ROOMS[kind].from_dict(read_json(path), str(path))  # type: ignore[no-any-return]
+    with wanted(path, NAMES[kind]):
+        return ROOMS[kind].from_dict(read_json(path), str(path))  # type: ignore[no-any-return]
 
 
 def load_result(path: str | Path) -> Result:
@@ -42,13 +49,43 @@ def load_result(path: str | Path) -> Result:
     SpecError
         Unreadable, or none of these.
     """
-    path = Path(path)
-    data = read_json(path)
-    known = {str(room.FORMAT): room for room in ROOMS.values()}
-    found = data.get("format") if isinstance(data, dict) else None
-    if not isinstance(found, str) or found not in known:
-        raise SpecError(f"{path}: format {found!r} is none of {', '.join(known)}")
-    return known[found].from_dict(data, str(path))  # type: ignore[no-any-return]
+    return _load_one_of(Path(path), (Design, Evaluation, Assignment))
+
+
+def load_on_hardware(path: Path) -> Design | Evaluation:
+    """Read the file of a result that has an accelerator.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, or no design or evaluation file.
+    """
+    found = _load_one_of(path, (Design, Evaluation))
+    assert not isinstance(found, Assignment)
+    return found
+
+
+def load_widths(path: Path) -> Design | Assignment:
+    """Read the file of a result that has chosen widths.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, or no design or assignment file.
+    """
+    found = _load_one_of(path, (Design, Assignment))
+    assert not isinstance(found, Evaluation)
+    return found
+
+
+def _load_one_of(path: Path, kinds: tuple[type[Stored], ...]) -> Result:
+    with wanted(path, *(NAMES[kind] for kind in kinds)):
+        data = read_json(path)
+        known = {str(ROOMS[kind].FORMAT): ROOMS[kind] for kind in kinds}
+        found = data.get("format") if isinstance(data, dict) else None
+        if not isinstance(found, str) or found not in known:
+            raise SpecError(f"{path}: format {found!r} is none of {', '.join(known)}")
+        return known[found].from_dict(data, str(path))  # type: ignore[no-any-return]
 
 
 def to_dict(result: Stored) -> dict[str, Any]:

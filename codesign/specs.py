@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 from codesign.hardware import Accelerator
 from codesign.network import Network
 from codesign.schema import nearest, parse
@@ -44,7 +45,7 @@ def load_network(name_or_path: str | Path) -> Network:
         from codesign.onnx import from_onnx
 
         return from_onnx(name_or_path)
-    return _load("networks", Network, name_or_path)
+    return _load("networks", Network, name_or_path, "network", "onnx")
 
 
 def load_technology(name_or_path: str | Path, sram: str | None = None) -> Technology:
@@ -55,7 +56,7 @@ def load_technology(name_or_path: str | Path, sram: str | None = None) -> Techno
     SpecError
         Unknown name or SRAM kind, unreadable file, or a description that does not hold together.
     """
-    technology = _load("technologies", Technology, name_or_path)
+    technology = _load("technologies", Technology, name_or_path, "technology")
     return technology if sram is None else technology.with_sram(sram)
 
 
@@ -67,43 +68,50 @@ def load_memory(name_or_path: str | Path) -> Memory:
     SpecError
         Unknown name, unreadable file, or a description that does not hold together.
     """
-    return _load("memories", Memory, name_or_path)
+    return _load("memories", Memory, name_or_path, "memory")
 
 
 def load_accelerator(name_or_path: str | Path) -> Accelerator:
-    """Read an accelerator: a string is a shipped name, a ``Path`` is a TOML file.
+    """Read an accelerator: a string is a shipped name, a ``Path`` a TOML file.
+
+    Or, in .json, a design file, whose hardware it is, or an evaluation file.
 
     Raises
     ------
     SpecError
         Unknown name, unreadable file, or a description that does not hold together.
     """
-    path, data = _read("accelerators", name_or_path)
-    if isinstance(data.get("technology"), str):
-        try:
-            data["technology"] = load_technology(data["technology"])
-        except SpecError as error:
-            raise SpecError(f"{path}: technology: {error}") from None
-    return parse(Accelerator, data, str(path))
+    path = _path("accelerators", name_or_path)
+    with wanted(path, "accelerator", "design", "evaluation"):
+        if path.suffix.lower() == ".json":
+            from codesign.result_files import load_on_hardware
+
+            return load_on_hardware(path).accelerator
+        data = read_toml(path)
+        if isinstance(data.get("technology"), str):
+            try:
+                data["technology"] = load_technology(data["technology"])
+            except SpecError as error:
+                raise SpecError(f"{path}: technology: {error}") from None
+        return parse(Accelerator, data, str(path))
 
 
-def _load(kind: str, spec: type[Spec], name_or_path: str | Path) -> Spec:
-    path, data = _read(kind, name_or_path)
-    return parse(spec, data, str(path))
+def _load(folder: str, spec: type[Spec], name_or_path: str | Path, *kinds: str) -> Spec:
+    path = _path(folder, name_or_path)
+    with wanted(path, *kinds):
+        return parse(spec, read_toml(path), str(path))
 
 
-def _read(kind: str, name_or_path: str | Path) -> tuple[Path, dict[str, Any]]:
-    """Where a description is, and what it says."""
+def _path(kind: str, name_or_path: str | Path) -> Path:
+    """Where a description is."""
     if isinstance(name_or_path, Path):
-        path = name_or_path
-    elif not isinstance(name_or_path, str):
+        return name_or_path
+    if not isinstance(name_or_path, str):
         raise SpecError(f"{kind}: give a shipped name or a Path, not {name_or_path!r}")
-    else:
-        known = shipped(kind)
-        if name_or_path not in known:
-            raise SpecError(
-                f"{kind}: no {name_or_path!r}{nearest(name_or_path, known)} "
-                f"(shipped: {', '.join(known)})"
-            )
-        path = models_folder() / kind / f"{name_or_path}.toml"
-    return path, read_toml(path)
+    known = shipped(kind)
+    if name_or_path not in known:
+        raise SpecError(
+            f"{kind}: no {name_or_path!r}{nearest(name_or_path, known)} "
+            f"(shipped: {', '.join(known)})"
+        )
+    return models_folder() / kind / f"{name_or_path}.toml"

@@ -25,6 +25,7 @@ ORDER = (
     "network_file",
     "hardware",
     "text_files",
+    "file_kinds",
     "stored",
     "checking.findings",
     "checking.reading",
@@ -172,7 +173,7 @@ ORDER = (
 LAZY = {("design", "tables"), ("design", "plots"), ("stored", "result_files")}
 LAZY |= {("design", "explanation"), ("explanation", "explanation_file"), ("explanation", "plots")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("assignment", "tables")}
-LAZY |= {("specs", "onnx")}  # only a path that ends in .onnx needs it
+LAZY |= {("specs", "onnx"), ("specs", "result_files")}  # a path that ends in .onnx or .json
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
 
 # Packages that only some modules may import.
@@ -215,7 +216,7 @@ CHECK_MAY_IMPORT = {
     "heapq",
 }
 CHECK_MAY_IMPORT |= {"functools", "itertools", "math", "operator", "pathlib", "typing"}
-CHECK_MAY_USE = {"errors", "text_files"}  # of this package
+CHECK_MAY_USE = {"errors", "file_kinds", "text_files"}  # of this package
 
 
 def test_every_module_has_its_place() -> None:

@@ -135,7 +135,7 @@ def test_other_faults(case: str) -> None:
 def test_there_are_no_certificates_of_assignments(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content_of(TIMED[0])))
-    with pytest.raises(SpecError, match="format 'codesign-assignment/1', expected codesign-design"):
+    with pytest.raises(SpecError, match="this is an assignment file; wanted is a design file"):
         codesign.check(path, path)
 
 

@@ -144,7 +144,7 @@ def test_widths_are_evaluated(
     assert codesign.Evaluation.load(e).tensor_bits["a"] == 3
     code, _, err = run(capsys, "evaluate", tiny, *ARRAY, "--sram-kbit", "100", "--widths", e)
     assert (code, err.count("\n")) == (2, 1)
-    assert "an evaluation; give a design or assignment file" in err
+    assert "this is an evaluation file; wanted is a design file or an assignment file" in err
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,11 @@ def test_widths_are_evaluated(
         (["NETWORK", "--bits", "4", "--weight-bits", "4"], 2, "--bits and --weight-bits contradic"),
         (["NETWORK", "--json", "--quiet"], 2, "--json and --quiet contradict each other"),
         (["NETWORK", "--latency-table", "none.csv"], 2, "none.csv: cannot be read: No such file"),
-        (["NETWORK", "--latency-table", "NETWORK"], 2, "a table of latency ends in .csv"),
+        (
+            ["NETWORK", "--latency-table", "NETWORK"],
+            2,
+            "a network (TOML); wanted is a latency table",
+        ),
         (["NETWORK", "--latency-table", "TABLE"], 2, "latency table: no value for 'conv1' at 2 ×"),
         (["NETWORK", "--latency-table", "TABLE", "--out", "TABLE"], 2, "given twice, for two diff"),
         (["NETWORK", "--out", "x.y", "--csv", "x.y"], 2, "given twice, for two different files"),

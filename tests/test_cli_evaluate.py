@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ARRAY, CHIP, EYERISS, run
+from command_line import ARRAY, CHIP, EYERISS, SMALL, run
 
-from codesign import Accelerator, Evaluation, evaluate, evaluation_file
+from codesign import Accelerator, Design, Evaluation, evaluate, evaluation_file
 from codesign.specs import load_accelerator, load_network, load_technology
 
 
@@ -156,3 +156,40 @@ def test_no_picture_without_bandwidth_but_the_result(
     assert err.startswith("codesign: error: accelerator 'chip': no DRAM bandwidth is given")
     assert err.count("\n") == 1
     assert not plot.exists()
+
+
+# --- a design file is an accelerator ------------------------------------------------------------
+
+UNUSUAL = ("--precision", "multi-pass", "--area-overhead", "1.5", "--clock-mhz", "123")
+UNUSUAL += ("--dram-gbit-per-s", "3.7", "--sram", "dual-port", "--pin", "weight:fc=8")
+
+
+@pytest.mark.parametrize("more", [(), UNUSUAL], ids=["usual", "unusual"])
+def test_a_design_evaluated_on_its_own_network_has_its_own_figures(
+    more: tuple[str, ...], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "design.json")
+    asked = (tiny, *SMALL, "--max-area-mm2", "0.2", *more)
+    assert run(capsys, "solve", *asked, "--quiet", "--out", file)[0] == 0
+    code, out, err = run(
+        capsys, "evaluate", tiny, "--accelerator", file, "--widths", file, "--json"
+    )
+    assert (code, err) == (0, "")
+    design, evaluation = json.loads(Path(file).read_text()), json.loads(out)
+    assert evaluation["metrics"] == design["metrics"]
+    assert evaluation["layers"] == design["layers"]
+    assert evaluation["tensor_bits"] == design["tensor_bits"]
+    assert load_accelerator(Path(file)) == Design.load(file).accelerator
+
+
+def test_a_design_or_evaluation_is_an_accelerator_for_other_networks(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    design, evaluation = (str(tmp_path / name) for name in ("d.json", "e.json"))
+    asked = (tiny, *SMALL, "--max-area-mm2", "0.2")
+    assert run(capsys, "solve", *asked, "--quiet", "--out", design)[0] == 0
+    first = ("evaluate", "alexnet", "--accelerator", design, "--sram-kbit", "4000")
+    code, out, _ = run(capsys, *first, "--json", "--out", evaluation)
+    assert code == 0
+    again = run(capsys, "evaluate", "alexnet", "--accelerator", evaluation, "--json")
+    assert again == (0, out, "")

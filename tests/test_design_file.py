@@ -195,7 +195,7 @@ def test_not_json(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xfe{\0}\0"], ids=["picture", "utf-16"]
+    "content", [b"\x88PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xfe{\0}\0"], ids=["noise", "utf-16"]
 )
 def test_binary(content: bytes, tmp_path: Path) -> None:
     assert refusal(written(tmp_path, content)).startswith("not UTF-8 text")

@@ -173,14 +173,14 @@ def test_not_an_evaluation(text: str, tmp_path: Path) -> None:
     assert message.endswith(f"expected '{FORMAT}')")
 
 
-@pytest.mark.parametrize("name", ["codesign-evaluation/2", "codesign-design/1", "", ["a"]])
+@pytest.mark.parametrize("name", ["codesign-evaluation/2", "", ["a"]])
 def test_another_format(name: Any, tmp_path: Path) -> None:
     assert "not an evaluation file" in refusal(tmp_path, {**content("full"), "format": name})
 
 
 def test_an_evaluation_is_no_design(tmp_path: Path) -> None:
     evaluation("full").save(tmp_path / "evaluation.json")
-    with pytest.raises(SpecError, match="not a design file"):
+    with pytest.raises(SpecError, match="this is an evaluation file; wanted is a design file"):
         Design.load(tmp_path / "evaluation.json")
 
 

@@ -223,7 +223,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "two rows": ("pe", PE + "2,2,1,1,200\n4,4,1,1,500\n", "2 rows of 2 different sizes"),
     "duplicates": ("pe", PE + "2,2,1,1,200\n" * 9, "9 rows of 1 different sizes"),
     "missing column": ("pe", "bw,ba,m,area_um2\n2,2,1,9\n", "column 'n' is missing (needed: bw, "),
-    "columns of the other": ("sram", PE + ROWS, "column 'bits' is missing"),
+    "columns of the other": ("sram", PE + ROWS, "this is a table of measured PE areas"),
     "column twice": ("sram", "bits,bits,area_um2\n1,1,1\n", "column 'bits' is there twice"),
     "text": ("pe", PE + ROWS + "x,2,1,1,3\n", "row 4: bw must be a whole number above 0 and at "),
     "nan": ("pe", PE + ROWS + "2,2,1,1,nan\n", "row 4: area_um2 must be a number above 0"),

@@ -50,7 +50,10 @@ def saved(folder: Path, made: ModelProto | bytes) -> Path:
 
 DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda _: b"", "not an ONNX file"),
-    "text": (lambda _: b"name = 'tiny'\nlayers = []\n", "not an ONNX file"),
+    "text": (
+        lambda _: b"name = 'tiny'\nlayers = []\n",
+        "this is a network (TOML); wanted is an ONNX",
+    ),
     "half": (lambda whole: whole[: len(whole) // 2], "not an ONNX file, or a damaged one"),
     "cut": (lambda whole: whole[:-1], "not an ONNX file, or a damaged one"),
     "no UTF-8": (lambda whole: whole.replace(b"Conv", b"\xff\xfe\xfd\xfc"), "a name in it"),

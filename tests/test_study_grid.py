@@ -405,7 +405,7 @@ def test_a_file_is_named_after_itself(tmp_path: Path) -> None:
         ("[grid]\n[font]", "unknown 'font'; did you mean 'front'? (known: name, grid, front)"),
         ("[grid]\nname = 'x'", "grid: unknown 'name'"),
         ("[grid]\nnetworks = 'nix.toml'", "nix.toml: cannot be read: No such file"),
-        ("[grid]\nnetworks = 'grid.toml'", "grid: unknown key"),
+        ("[grid]\nnetworks = 'grid.toml'", "a study's grid (TOML); wanted is a network"),
         ("[grid]\nnetworks = 'alexnet'\nqualty = 3", "grid.toml: unknown 'qualty'; did you mean"),
         ("name = 3\n[grid]\nnetworks = 'alexnet'", "grid.toml: name: 3 is no name"),
         ("a = " + "[" * 3000, "not "),

@@ -401,9 +401,15 @@ def test_a_terminal_sees_a_bar(
         (["run", "grid.toml", "--workers", "2", "--dask", "x"], "--workers and --dask contradict"),
         (["run", "grid.toml", "--dask", "nowhere"], "--dask nowhere: missing port number"),
         (["run", "grid.toml", "--store", "none/x.sqlite"], "cannot be written: no folder"),
-        (["run", "grid.toml", "--store", "grid.toml"], "grid.toml: not a study store"),
+        (
+            ["run", "grid.toml", "--store", "grid.toml"],
+            "grid.toml: this is a study's grid (TOML); wanted is a study store",
+        ),
         (["status", "none.sqlite"], "none.sqlite: no such study store"),
-        (["status", "grid.toml"], "grid.toml: not a study store"),
+        (
+            ["status", "grid.toml"],
+            "grid.toml: this is a study's grid (TOML); wanted is a study store",
+        ),
         (["export", "none.sqlite"], "none.sqlite: no such study store"),
         (["export", "none.sqlite", "--out", "x.xlsx"], "x.xlsx: must end in .csv or .parquet"),
     ],

@@ -124,7 +124,7 @@ def folder(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (foreign, "not a study store"),
+        (foreign, "this is an SQLite database of another program; wanted is a study store"),
         (
             newer,
             f"written by a newer codesign (store format {FORMAT + 1}, this one knows {FORMAT})",

@@ -39,6 +39,7 @@ from codesign.checking.findings import Finding, Ledger, Report, Unreadable, show
 from codesign.checking.problem import Problem
 from codesign.checking.reading import Entry
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 from codesign.text_files import read_json
 
 OnStep = Callable[[str], None]
@@ -65,10 +66,14 @@ def check(
     """
     path = Path(path)
     if certificate is None:
-        return check_content(read_json(path), str(path))
-    where = f"{certificate}"
-    proof = read_json(Path(certificate))
-    return check_content(read_json(path), str(path), proof, where, on_step)
+        with wanted(path, "design", "assignment", "evaluation"):
+            return check_content(read_json(path), str(path))
+    with wanted(path, "design"):
+        content = read_json(path)
+        _format(content, str(path), (DESIGN,))
+    argument = Path(certificate)
+    with wanted(argument, "certificate"):
+        return check_content(content, str(path), read_json(argument), str(argument), on_step)
 
 
 def check_content(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 
 if TYPE_CHECKING:
     from codesign.network import Network
@@ -73,4 +74,5 @@ def import_onnx(
         ) from None
     from codesign.onnx.importing import read
 
-    return read(Path(path), batch=batch, dims=dims or {}, ignore_unknown=ignore_unknown)
+    with wanted(Path(path), "onnx"):
+        return read(Path(path), batch=batch, dims=dims or {}, ignore_unknown=ignore_unknown)

@@ -32,6 +32,7 @@ from typing import Any
 from codesign.costs.arithmetic import default_noise
 from codesign.csv_table import NAMED, read_amount, read_rows, read_width, some
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 from codesign.schema import nearest
 from codesign.text_files import read_toml, write_whole
 
@@ -56,7 +57,11 @@ def read_sensitivity(path: str | Path) -> dict[str, dict[int, float]]:
     SpecError
         Unreadable, unknown columns, an entry that is no tensor, width or loss, or one given twice.
     """
-    path = Path(path)
+    with wanted(Path(path), "sensitivity"):
+        return _read(Path(path))
+
+
+def _read(path: Path) -> dict[str, dict[int, float]]:
     if path.suffix.lower() not in SUFFIXES:
         raise SpecError(f"{path}: a table of sensitivity ends in {' or '.join(SUFFIXES)}")
     entries = _csv_entries if path.suffix.lower() == ".csv" else _toml_entries

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 from codesign.metrics import by_metric
 from codesign.problem import front_objectives
 from codesign.schema import nearest
@@ -30,6 +31,11 @@ def read_study(path: Path) -> dict[str, Any]:
     SpecError
         Unreadable, not TOML, or keys that are no study's.
     """
+    with wanted(path, "study"):
+        return {"name": path.stem, **_read(path)}
+
+
+def _read(path: Path) -> dict[str, Any]:
     content = read_toml(path)
     _check_keys(content, KEYS, str(path))
     for key in ("grid", "front"):
@@ -40,7 +46,7 @@ def read_study(path: Path) -> dict[str, Any]:
     reserved = [key for key in ("name", "front", "folder") if key in content["grid"]]
     if reserved:
         raise SpecError(f"{path}: grid: unknown {reserved[0]!r}")
-    return {"name": path.stem, **content}
+    return content
 
 
 def inside(folder: Path, allowed: Iterable[str | Path] = ()) -> Callable[[Path], Path]:

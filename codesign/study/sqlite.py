@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
+from codesign.file_kinds import wanted
 from codesign.text_files import check_writable
 
 APPLICATION = 0x63_6F_64_73  # "cods"
@@ -71,15 +72,16 @@ CREATE TABLE cells (
 def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
     """A connection to a store; see `store.opened`."""
     _check_path(path, write)
-    try:
-        with closing(connect(path, "rwc" if write else _reading(path))) as connection:
-            _identify(path, connection, write)
-            connection.execute(f"PRAGMA query_only = {not write}")
-            yield connection
-    except sqlite3.Error as error:
-        raise SpecError(_in_one_line(path, error)) from None
-    except UnicodeDecodeError as error:  # SQLite quotes the file in what it says of it
-        raise SpecError(f"{path}: damaged: {error}") from None
+    with wanted(path, "store"):
+        try:
+            with closing(connect(path, "rwc" if write else _reading(path))) as connection:
+                _identify(path, connection, write)
+                connection.execute(f"PRAGMA query_only = {not write}")
+                yield connection
+        except sqlite3.Error as error:
+            raise SpecError(_in_one_line(path, error)) from None
+        except UnicodeDecodeError as error:  # SQLite quotes the file in what it says of it
+            raise SpecError(f"{path}: damaged: {error}") from None
 
 
 def _check_path(path: Path, write: bool) -> None:
