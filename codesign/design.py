@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from codesign.budgets import keeps
 from codesign.consistency import check_names, check_rows, check_tensor_bits
 from codesign.errors import SolverError
 from codesign.figures import (
@@ -27,7 +28,7 @@ from codesign.figures import (
 from codesign.hardware import Accelerator, Hardware
 from codesign.metrics import METRICS
 from codesign.network import MAX_NAME, Count, Name, Network
-from codesign.problem import BUDGET_TOLERANCE, Problem
+from codesign.problem import Problem
 from codesign.schema import described
 from codesign.slack import area_notes
 from codesign.source_widths import all_widths
@@ -319,13 +320,13 @@ def recheck(problem: Problem, point: Point, metrics: Mapping[str, float]) -> Non
     SolverError
     """
     for name, value in metrics.items():
-        if not math.isclose(value, point.metrics[name], rel_tol=1e-9, abs_tol=1e-300):
+        if not math.isclose(value, point.metrics[name], rel_tol=1e-12, abs_tol=1e-300):
             raise SolverError(
                 f"recomputed {name} is {value!r}, the search had {point.metrics[name]!r}; "
                 "please report this with the problem"
             )
     for name, limit in problem.budgets.items():
-        if metrics[name] > limit * (1 + 2 * BUDGET_TOLERANCE):
+        if not keeps(metrics[name], limit):
             raise SolverError(
                 f"the answer found has {name} = {metrics[name]!r} over its budget {limit!r}; "
                 "please report this with the problem"

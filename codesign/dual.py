@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.bounds import Assignment, Relaxation
+from codesign.budgets import ceiling
 from codesign.layer_tables import PRICED, TINY, Batch
-from codesign.problem import BUDGET_TOLERANCE
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ class Dual:
         self.main = PRICED.index(metric)
         limited = [name for name in limits if name in PRICED and name != metric]
         self.limited = [PRICED.index(name) for name in limited]
-        self.limits = np.array([limits[name] for name in limited]) * (1 + BUDGET_TOLERANCE)
+        self.limits = ceiling(np.array([limits[name] for name in limited], dtype=np.float64))
         self.scale = np.where(self.limits > 0, self.limits, 1.0)
 
     def prices(self, multipliers: Floats) -> Floats:
@@ -121,8 +121,9 @@ class Dual:
         else:
             self._climb(found, batch, start, ceiling, accuracy)
         found.value[found.value > worst * (1 + 1e-9) + TINY] = np.inf
+        # What the limits cost is taken off a sum that may be much larger than what is left.
         known = np.where(np.isfinite(found.value), found.value, 0.0)
-        found.value -= ROUNDING * np.abs(known) + TINY
+        found.value -= ROUNDING * (np.abs(known) + found.prices @ self.limits) + TINY
         return found
 
     def _ask(

@@ -23,12 +23,12 @@ no options. (5) holds where the weight operand of ``l`` shares its width ``wt(l)
 activation tensor that stands in for it, with the input (tied), or with a group. ``area_h`` holds
 the SRAM fit's intercept; ``moved_{l,t}`` are the elements of the output and the residuals of ``l``.
 Where no memory is modelled, (8) and (9) are left out and a latency is ``Σ_o compute_o·run_o``. Each
-metric is measured in thousandths of its limit or, without one, of the least its layers can have
-(area: of the mean array): rows and objective are of the order of 1,000, beside which HiGHS's
-absolute tolerances are small. Limits (7) and (10) carry the relative tolerance of 1e-9 that budgets
-have everywhere, and a margin far above the solver's tolerances: no design within its budgets is
-near the edge of a row, where HiGHS may lose it. What the margin lets in is found out when it is
-priced exactly.
+metric is measured in thousandths of its limit or, without one and as the objective, of the least
+its layers can have (area: of the mean array with the least SRAM): rows and objective are of the
+order of 1,000, beside which HiGHS's absolute tolerances are small. Limits (7) and (10) carry the
+relative tolerance of 1e-9 that budgets have everywhere, and a margin far above the solver's
+tolerances: no design within its budgets is near the edge of a row, where HiGHS may lose it. What
+the margin lets in is found out when it is priced exactly.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ import pyomo.core as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.expr.numeric_expr import LinearExpression
 
+from codesign.budgets import BUDGET_TOLERANCE
 from codesign.candidates import Candidates
 from codesign.costs.arithmetic import layer_bops
-from codesign.problem import BUDGET_TOLERANCE, Goal
+from codesign.problem import Goal
 from codesign.units import UM2_PER_MM2
 from codesign.width_space import WidthSpace
 
@@ -93,8 +94,9 @@ def build(
             _respect_roofs(model, costs)
         check_time()
         _keep_budgets(model, costs)
-        model.objective = pyo.Objective(expr=costs.total(model, goal.metric), doc=goal.metric)
-        model.objective_unit = pyo.Param(initialize=costs.unit[goal.metric])
+        total = costs.total(model, goal.metric, costs.objective_unit)
+        model.objective = pyo.Objective(expr=total, doc=goal.metric)
+        model.objective_unit = pyo.Param(initialize=costs.objective_unit)
     return model
 
 
@@ -120,13 +122,50 @@ def read_choice(model: pyo.ConcreteModel, candidates: Candidates) -> Choice:
 
 def exclude(model: pyo.ConcreteModel) -> None:
     """Forbid exactly the choice the model holds now (a solution that fails the exact recheck)."""
+    chosen = [run for run in model.run.values() if pyo.value(run) > 0.5]
+    chosen += [width for width in model.width.values() if pyo.value(width) > 0.5]
+    _forbid_all(model, chosen, len(chosen))
+
+
+def exclude_costlier(
+    model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates, metric: str
+) -> None:
+    """Forbid the choice the model holds now, as `exclude` does, and all that cost no less.
+
+    In ``metric``, whose limit the choice breaks, each of a costlier choice's layers takes at least
+    as much; so it breaks the limit too: a cover of the limit's row.
+    """
+    costs, network = _Costs(space, candidates, Goal(metric, {}), 0.0), space.problem.network
+    covered, parts = [], len(network.layers)
+    for i, rows in enumerate(candidates.layers):
+        run = max(range(len(rows)), key=lambda o: pyo.value(model.run[i, o]))
+        each = [costs.per_run(i, metric)]
+        if metric == "latency_s":  # the roofs of what moves depend on widths
+            each = [rows.compute_s, rows.traffic]
+        costlier = np.all([x >= x[run] for x in each], axis=0)
+        covered += [model.run[i, o] for o in np.flatnonzero(costlier).tolist()]
+    moved = {t for layer in network.layers for t, _ in space.moved(layer)}
+    for t, allowed in enumerate(candidates.variable_allowed):
+        widths = np.flatnonzero(allowed)
+        own = max(widths, key=lambda b: pyo.value(model.width[t, b]))
+        if metric == "noise":
+            costlier = space.variable_noise[t][widths] >= space.variable_noise[t][own]
+        elif metric in ("latency_s", "dram_bits") and t in moved:
+            costlier = widths >= own
+        else:
+            continue
+        parts += 1
+        covered += [model.width[t, b] for b in widths[costlier].tolist()]
+    _forbid_all(model, covered, parts)
+
+
+def _forbid_all(model: pyo.ConcreteModel, chosen: list[pyo.Var], count: int) -> None:
+    """Forbid choices that take ``count`` of some binaries."""
     if not hasattr(model, "excluded"):
         model.EXCLUDED = pyo.Set(dimen=1, ordered=True)
         model.excluded = pyo.Constraint(model.EXCLUDED, doc="choices that failed the recheck")
-    chosen = [run for run in model.run.values() if pyo.value(run) > 0.5]
-    chosen += [width for width in model.width.values() if pyo.value(width) > 0.5]
     model.EXCLUDED.add(len(model.EXCLUDED))
-    model.excluded[len(model.EXCLUDED) - 1] = sum(chosen) <= len(chosen) - 1
+    model.excluded[len(model.EXCLUDED) - 1] = sum(chosen) <= count - 1
 
 
 class _Costs:
@@ -143,16 +182,24 @@ class _Costs:
         self.unit = {
             metric: self._reference(metric) / ROW_SCALE for metric in {goal.metric, *goal.limits}
         }
+        self.objective_unit = self._least_reference(goal.metric) / ROW_SCALE
         needs = np.concatenate([layer.need for layer in candidates.layers])
         most = max(float(needs.max(initial=1.0)), space.capacities.least_bits, 1.0)
-        self.sram_unit = most / ROW_SCALE
+        self.sram_unit = most  # S is at most 1, else a bit may cost less than the dual tolerance
 
     def _reference(self, metric: str) -> float:
         """The value of a metric that becomes 1,000 in the model."""
         if self.goal.limits.get(metric, 0.0) > 0:
             return self.goal.limits[metric]
+        return self._least_reference(metric)
+
+    def _least_reference(self, metric: str) -> float:
+        """The same, whatever the metric's limit, which may be far above what is optimal."""
         if metric == "area_mm2":
-            return float(self.space.base_area_um2[self.candidates.options].mean()) / UM2_PER_MM2
+            base_um2 = float(self.space.base_area_um2[self.candidates.options].mean())
+            need = max(float(layer.need.min(initial=np.inf)) for layer in self.candidates.layers)
+            slope = self.space.problem.technology.sram_area_um2.slope
+            return (base_um2 + slope * max(need, self.space.capacities.least_bits)) / UM2_PER_MM2
         per_option = [self.per_run(i, metric) for i in range(len(self.candidates.layers))]
         least = sum(float(values.min()) for values in per_option if len(values))
         most = sum(float(values.max()) for values in per_option if len(values))
@@ -201,13 +248,13 @@ class _Costs:
         used = np.flatnonzero(values)
         return values[used].tolist(), [model.run[i, o] for o in used.tolist()]
 
-    def total(self, model: pyo.ConcreteModel, metric: str) -> LinearExpression:
-        """A metric of the whole design as a scaled linear expression."""
-        unit = self.unit[metric]
+    def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
+        """A metric of the whole design as a linear expression, in a unit."""
         if metric == "area_mm2":
-            return self.area(model)
+            return self.area(model, unit)
         if metric == "latency_s" and self.has_memory:
-            return _linear([1.0] * len(model.latency), list(model.latency.values()))
+            each = self.unit[metric] / unit
+            return _linear([each] * len(model.latency), list(model.latency.values()))
         coefficients, variables, constant = [], [], 0.0
         for i in range(len(self.candidates.layers)):
             c, v = self.run_terms(model, i, self.per_run(i, metric) / unit)
@@ -224,9 +271,9 @@ class _Costs:
                 variables.append(width)
         return _linear(coefficients, variables, constant)
 
-    def area(self, model: pyo.ConcreteModel) -> LinearExpression:
-        """PE array, SRAM intercept and SRAM bits, scaled."""
-        unit = self.unit["area_mm2"] * UM2_PER_MM2
+    def area(self, model: pyo.ConcreteModel, unit_mm2: float) -> LinearExpression:
+        """PE array, SRAM intercept and SRAM bits, in a unit."""
+        unit = unit_mm2 * UM2_PER_MM2
         base = self.space.base_area_um2[self.candidates.options] / unit
         slope = self.space.problem.technology.sram_area_um2.slope * self.sram_unit / unit
         return _linear([*base.tolist(), slope], [*model.build.values(), model.sram])
@@ -258,7 +305,7 @@ def _declare(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
 
 def _choose_hardware(model: pyo.ConcreteModel, costs: _Costs) -> None:
-    candidates = costs.candidates
+    candidates, unit = costs.candidates, costs.sram_unit / ROW_SCALE
 
     @model.Constraint(doc="(1)")
     def one_accelerator(model):
@@ -272,8 +319,8 @@ def _choose_hardware(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
     @model.Constraint(model.LAYERS, doc="(6)")
     def tiles_fit(model, i):
-        coefficients, runs = costs.run_terms(model, i, candidates.layers[i].need / costs.sram_unit)
-        return _linear([*coefficients, -1.0], [*runs, model.sram]) <= 0
+        coefficients, runs = costs.run_terms(model, i, candidates.layers[i].need / unit)
+        return _linear([*coefficients, -ROW_SCALE], [*runs, model.sram]) <= 0
 
 
 def _agree_on_widths(model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates) -> None:
@@ -311,7 +358,7 @@ def _spend_silicon(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
     @model.Constraint(doc="(7)")
     def silicon(model):
-        return costs.area(model) <= costs.ceiling("area_mm2")
+        return costs.area(model, costs.unit["area_mm2"]) <= costs.ceiling("area_mm2")
 
 
 def _respect_roofs(model: pyo.ConcreteModel, costs: _Costs) -> None:
@@ -339,7 +386,7 @@ def _keep_budgets(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
     @model.Constraint(budgets, doc="(10)")
     def within_budget(model, metric):
-        total, ceiling = costs.total(model, metric), costs.ceiling(metric)
+        total, ceiling = costs.total(model, metric, costs.unit[metric]), costs.ceiling(metric)
         # What exceeds the limit alone stays forbidden, however large: clip it, for HiGHS's sake.
         most = 2 * ceiling if ceiling > 0 else math.inf
         clipped = [min(coefficient, most) for coefficient in total.linear_coefs]

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from codesign.budgets import ceiling
 from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.problem import BUDGET_TOLERANCE, Problem
+from codesign.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +122,7 @@ class Front:
             Not one limit for each objective after the first.
         """
         self._check_limits(limits)
-        most = np.array(limits) * (1 + BUDGET_TOLERANCE)
+        most = ceiling(np.array(limits, dtype=np.float64))
         within = (self.values[:, 1:] <= most).all(axis=1)
         return float(self.values[within, 0].min(initial=np.inf))
 
@@ -134,12 +135,13 @@ class Front:
             Not one limit for each objective after the first.
         """
         self._check_limits(limits)
-        least = np.array(limits) / (1 + BUDGET_TOLERANCE)  # limits were kept up to that
         names = self.objectives[1:]
         bounds = [
             rule.bound
             for rule in self.ruled
-            if all(rule.limits.get(n, np.inf) >= x for n, x in zip(names, least, strict=True))
+            if all(
+                ceiling(rule.limits.get(n, np.inf)) >= x for n, x in zip(names, limits, strict=True)
+            )
         ]
         return max(bounds, default=0.0)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.costs.area import sram_area_um2
+from codesign.budgets import beyond, keeps
 from codesign.costs.arithmetic import layer_bops
 from codesign.costs.roofline import latency_s
-from codesign.problem import BUDGET_TOLERANCE
 from codesign.space import Space
-from codesign.units import UM2_PER_MM2
 
 
 @dataclass(frozen=True)
@@ -49,15 +48,16 @@ def price(
 ) -> Point | None:
     """Price a choice with each layer's cheapest tiling that fits; None where none does.
 
-    ``sram_bits`` stands for the least capacity on offer that holds as much.
+    ``sram_bits`` stands for the least capacity on offer that holds as much. Each metric is rounded
+    as in the figures of a design: budgets are kept by both or by none.
     """
     problem, capacities = space.problem, space.capacities
     sram_bits = min(float(capacities.holding(sram_bits)), capacities.most_bits)
     network, widths = problem.network, space.widths
     shape = int(space.shape_of[option])
     factor = space.option_precision_factor(np.array([option]))[0]
-    tilings, need = [], 0.0
-    totals = {"latency_s": 0.0, "dram_bits": 0.0, "model_bits": 0.0, "bops": 0.0, "noise": 0.0}
+    tilings, need, model_bits = [], 0.0, 0
+    seconds, moved, bops = [], [], []
     for i, layer in enumerate(network.layers):
         w, a = int(weight[i]), int(variable_width[space.tensor_index[layer.input]])
         geometry = int(space.geometry_of[i])
@@ -67,31 +67,29 @@ def price(
             return None
         tilings.append(int(stairs.row[w, a, step]))
         need = max(need, float(stairs.need[w, a, step]))
-        dram_bits = float(stairs.traffic[w, a, step + 1])
-        dram_bits += _other_bits(space, variable_width, i)
+        dram_bits = float(stairs.traffic[w, a, step + 1]) + _other_bits(space, variable_width, i)
         cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
-        totals["latency_s"] += float(
-            latency_s(cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
-        )
-        totals["dram_bits"] += dram_bits
-        totals["bops"] += float(layer_bops(layer, widths[w], widths[a]))
-        if layer.owns_weights:
-            totals["model_bits"] += layer.weights * int(widths[w])
-            totals["noise"] += float(space.weight_noise[i, w])
-    totals["noise"] += float(
-        space.variable_noise[np.arange(len(variable_width)), list(variable_width)].sum()
-    )
+        rates = problem.clock_hz, problem.dram_bits_per_s
+        seconds.append(float(latency_s(cycles, dram_bits, *rates)))
+        moved.append(dram_bits)
+        bops.append(float(layer_bops(layer, widths[w], widths[a])))
+        model_bits += layer.weights * int(widths[w]) if layer.owns_weights else 0
     need = float(capacities.holding(need))
-    # The array's base area holds the SRAM fit's intercept.
-    sram_um2 = float(sram_area_um2(problem.technology, need) - sram_area_um2(problem.technology, 0))
-    totals["area_mm2"] = (float(space.base_area_um2[option]) + sram_um2) / UM2_PER_MM2
+    metrics = {
+        "latency_s": math.fsum(seconds),
+        "dram_bits": math.fsum(moved),
+        "model_bits": float(model_bits),
+        "bops": math.fsum(bops),
+        "noise": space.noise(variable_width, weight),
+        "area_mm2": float(space.area_mm2(np.array([option]), np.array([need]))[0]),
+    }
     return Point(
         int(option),
         tuple(int(v) for v in variable_width),
         tuple(int(w) for w in weight),
         int(need),
         tuple(tilings),
-        totals,
+        metrics,
     )
 
 
@@ -122,13 +120,14 @@ def least_sram(space: Space, point: Point, limits: Mapping[str, float]) -> Point
         totals["latency_s"] += latency_s(
             cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s
         )
-    kept = np.ones(len(capacity), dtype=bool)
+    possible = np.isfinite(totals["dram_bits"])
     for metric, total in totals.items():
-        kept &= total <= limits.get(metric, np.inf) * (1 + BUDGET_TOLERANCE)
-    smallest = capacity[kept & np.isfinite(totals["dram_bits"])]
-    if not len(smallest):
-        return point
-    return price(space, point.option, point.variable_width, point.weight, smallest[0]) or point
+        possible &= total <= beyond(limits.get(metric, np.inf))
+    for bits in capacity[possible]:  # the first or, where rounding decides, one of the next
+        made = price(space, point.option, point.variable_width, point.weight, bits)
+        if made and all(keeps(made.metrics[x], limits.get(x, np.inf)) for x in totals):
+            return made
+    return point
 
 
 def _other_bits(space: Space, variable_width: Sequence[int], i: int) -> float:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from codesign.budgets import keeps
 from codesign.costs.area import check_areas
 from codesign.errors import SpecError
 from codesign.hardware import MAX_BITS, ArraySide, Bits, Precision
@@ -39,7 +40,6 @@ Budgets = Annotated[Mapping[Metric, NonNegative], BeforeValidator(by_metric)]
 
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-BUDGET_TOLERANCE = 1e-9  # relative; a limit counts as kept up to this much above it
 MAX_HARDWARE_OPTIONS = 1_000_000
 MAX_SRAM_BITS = 10**15
 MAX_SRAM_RATIO = 10**6  # of sizes on offer: beyond, a solver's tolerances hide the smaller ones
@@ -339,9 +339,7 @@ class Goal:
 
     def kept_by(self, metrics: Mapping[str, float]) -> bool:
         """Whether a design with these metrics is within every limit."""
-        return all(
-            metrics[name] <= limit * (1 + BUDGET_TOLERANCE) for name, limit in self.limits.items()
-        )
+        return all(keeps(metrics[name], limit) for name, limit in self.limits.items())
 
 
 def _listed(bits: tuple[int, ...]) -> str:

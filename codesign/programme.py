@@ -7,9 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from codesign import second_opinion
+from codesign.budgets import ceiling, keeps
 from codesign.candidates import Candidates
 from codesign.errors import SolverError
-from codesign.formulation import MARGIN, Choice, build, exclude, objective_unit, read_choice
+from codesign.formulation import (
+    ADDITIVE,
+    MARGIN,
+    Choice,
+    build,
+    exclude,
+    exclude_costlier,
+    objective_unit,
+    read_choice,
+)
 from codesign.halt import Halt
 from codesign.point import Point
 from codesign.problem import Goal
@@ -19,6 +29,7 @@ from codesign.width_space import WidthSpace
 MAX_RECHECKS = 100
 NEAR_MISSES = 8  # choices just above a limit, after which the programme gets the small margin
 SMALL_MARGIN = MARGIN / 5
+LEAST_MARGIN = SMALL_MARGIN / 10  # in a row still 20 times the solver's tolerance
 
 
 @dataclass(frozen=True)
@@ -60,8 +71,9 @@ def solve_programme(
     """Solve the programme over listed candidates.
 
     A choice that breaks a limit once priced exactly (the programme's limits have a margin) is
-    excluded and the programme solved again; where there are many, with a smaller margin and
-    without presolve, which loses more where the edge of a row is crowded.
+    excluded, with all that cost no less, and the programme solved again; where there are many, with
+    a margin that leaves them out, as far as they can be told apart, and without presolve, which
+    loses more where the edge of a row is crowded.
 
     Parameters
     ----------
@@ -85,11 +97,11 @@ def solve_programme(
     report = None
     if on_progress is not None:
         report = _in_metric(on_progress, unit)
-    bound, solver_s = -math.inf, 0.0
+    bound, solver_s, margin = -math.inf, 0.0, SMALL_MARGIN
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
             with halt.breaking():
-                model = build(space, listed, goal, SMALL_MARGIN, halt.check)
+                model = build(space, listed, goal, margin, halt.check)
         outcome = second_opinion.minimise(
             model,
             solver=solver,
@@ -105,12 +117,26 @@ def solve_programme(
         point = price(read_choice(model, listed))
         if point is not None and goal.kept_by(point.metrics):
             return Answer(point, bound, complete, run, solver_s)
-        exclude(model)
+        broken = [] if point is None else _broken(goal, point)
+        for metric, excess in broken:
+            margin = max(min(margin, excess / 2), LEAST_MARGIN)
+            exclude_costlier(model, space, listed, metric)
+        if not broken:
+            exclude(model)
     raise SolverError(
         f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
         "please report this with the problem",
         model=second_opinion.lp_text(model),
     )
+
+
+def _broken(goal: Goal, point: Point) -> list[tuple[str, float]]:
+    """Metrics over their limits, and by how much, relative, more than a limit allows."""
+    return [
+        (name, point.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf)
+        for name, limit in goal.limits.items()
+        if not keeps(point.metrics[name], limit) and name in ADDITIVE
+    ]
 
 
 def bound_programme(

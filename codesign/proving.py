@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.bounds import Relaxation
+from codesign.budgets import beyond
 from codesign.design import OPTIMAL_GAP
 from codesign.errors import SpecError
 from codesign.halt import Halt
 from codesign.point import Point
-from codesign.problem import BUDGET_TOLERANCE, Goal
+from codesign.problem import Goal
 from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
 from codesign.second_opinion import SolverName, check_installed
 from codesign.space import Space
@@ -151,19 +152,24 @@ class Prover:
 
 
 def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress | None) -> Inquiry:
-    """Minimise another metric with the last one held at the value just proven."""
+    """Minimise another metric with the last one held at the value just proven.
+
+    That may be a little above a limit of its own, which stays the limit.
+    """
     assert proof.best is not None
-    value = proof.best.metrics[inquiry.goal.metric]
+    last, limits = inquiry.goal.metric, inquiry.goal.limits
+    value = proof.best.metrics[last]
+    held = min(value, limits.get(last, math.inf))
     return Inquiry(
         space=inquiry.space,
         relaxation=inquiry.relaxation,
-        goal=Goal(metric, {**inquiry.goal.limits, inquiry.goal.metric: value}),
-        lower=np.where(proof.lower > value * (1 + 2 * BUDGET_TOLERANCE), np.inf, -np.inf),
+        goal=Goal(metric, {**limits, last: held}),
+        lower=np.where(proof.lower > beyond(value), np.inf, -np.inf),
         best=proof.best,
         effort=inquiry.effort,
         halt=inquiry.halt,
         on_progress=report,
         memory=inquiry.memory,
         solver=inquiry.solver,
-        held=inquiry.held or inquiry.goal.metric,
+        held=inquiry.held or last,
     )

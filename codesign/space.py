@@ -15,12 +15,13 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from codesign.budgets import ceiling
 from codesign.capacities import UNLIMITED_BITS, Capacities
-from codesign.costs.area import array_area_um2
+from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.compute import cycles, fold, precision_passes
 from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
 from codesign.network import Layer
-from codesign.problem import BUDGET_TOLERANCE, Choices, Problem
+from codesign.problem import Choices, Problem
 from codesign.units import UM2_PER_MM2
 from codesign.width_space import WidthSpace
 
@@ -31,6 +32,7 @@ Bools = npt.NDArray[np.bool_]
 
 MOST_PRICED = 2**18  # tilings times pairs of widths priced at once
 MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
+AREA_ROUNDING = 1e-14  # relative, of sums and quotients of areas: more than they are rounded by
 
 
 @dataclass(frozen=True)
@@ -81,17 +83,15 @@ class Space(WidthSpace):
         self.shape_of = np.repeat(np.arange(len(self.shapes)), self.pe_pairs)
         self.pe_weight_bits, self.pe_activation_bits = np.tile(pairs, (len(self.shapes), 1)).T
         self.rows, self.cols = self._rows[self.shape_of], self._cols[self.shape_of]
-        self.base_area_um2 = (
-            array_area_um2(
-                problem.technology,
-                self.rows,
-                self.cols,
-                self.pe_weight_bits,
-                self.pe_activation_bits,
-                problem.area_overhead,
-            )
-            + problem.technology.sram_area_um2.intercept
+        self.array_area_um2 = array_area_um2(
+            problem.technology,
+            self.rows,
+            self.cols,
+            self.pe_weight_bits,
+            self.pe_activation_bits,
+            problem.area_overhead,
         )
+        self.base_area_um2 = self.array_area_um2 + problem.technology.sram_area_um2.intercept
         self._check_tilings()
         self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
         self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
@@ -277,12 +277,30 @@ class Space(WidthSpace):
         return self._stairs_of_shape[shape]
 
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
-        """(options,): the most SRAM an area limit leaves each option; negative where none."""
+        """(options,): the most SRAM with which each keeps an area limit; negative where none does.
+
+        Exactly, by the definition of `budgets`: where rounding might decide, it does.
+        """
         if area_mm2 is None:
             return np.full(len(options), float(self.capacities.within(np.inf)))
-        slope = self.problem.technology.sram_area_um2.slope
-        most_um2 = area_mm2 * (1 + BUDGET_TOLERANCE) * UM2_PER_MM2
-        return self.capacities.within(np.floor((most_um2 - self.base_area_um2[options]) / slope))
+        fit = self.problem.technology.sram_area_um2
+        base_um2, most_um2 = self.base_area_um2[options], ceiling(area_mm2) * UM2_PER_MM2
+        rounded = AREA_ROUNDING * (most_um2 + base_um2 + abs(fit.intercept))
+        kept, most = (
+            np.clip(np.floor((most_um2 - base_um2 + error) / fit.slope), -1.0, UNLIMITED_BITS)
+            for error in (-rounded, rounded)
+        )
+        broken = most + 1
+        while len(left := np.flatnonzero(broken - kept > np.maximum(np.spacing(most), 1.0))):
+            middle = np.floor((kept[left] + broken[left]) / 2)
+            keeps = self.area_mm2(options[left], middle) <= ceiling(area_mm2)
+            kept[left[keeps]], broken[left[~keeps]] = middle[keeps], middle[~keeps]
+        return self.capacities.within(kept)
+
+    def area_mm2(self, options: Ints, sram_bits: Floats) -> Floats:
+        """(options,): area with an SRAM each, rounded as a design's is; it grows with the SRAM."""
+        sram_um2 = sram_area_um2(self.problem.technology, sram_bits)
+        return np.asarray(self.array_area_um2[options] / UM2_PER_MM2 + sram_um2 / UM2_PER_MM2)
 
     def _operand_bits(self, geometry: Layer) -> Ints:
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)

@@ -48,16 +48,14 @@ class TabledSpace(WidthSpace):
     def price(self, variable_width: Sequence[int], weight: Sequence[int]) -> Point:
         """Price a choice of widths: indices of each width variable, of each layer's weights."""
         bops, model_bits, latency_s = [], 0, []
-        noise = self.variable_noise[np.arange(len(variable_width)), list(variable_width)].tolist()
         for i, layer in enumerate(self.problem.network.layers):
             w, a = int(weight[i]), int(variable_width[self.tensor_index[layer.input]])
             bops.append(float(layer_bops(layer, self.widths[w], self.widths[a])))
             latency_s.append(float(self.compute_s[i, w, a]))
             if layer.owns_weights:
                 model_bits += layer.weights * int(self.widths[w])
-                noise.append(float(self.weight_noise[i, w]))
         metrics = {
-            "noise": math.fsum(noise),
+            "noise": self.noise(variable_width, weight),
             "model_bits": float(model_bits),
             "bops": math.fsum(bops),
         }

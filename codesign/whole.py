@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from codesign.budgets import keeps
 from codesign.candidates import candidates
 from codesign.errors import SpecError
 from codesign.formulation import Choice
 from codesign.halt import OutOfTime
 from codesign.point import Point, price
-from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import Answer, solve_programme
 from codesign.search import Inquiry, Proof
 from codesign.space import Space
@@ -78,7 +78,7 @@ def prove_whole(inquiry: Inquiry) -> Proof:
     lower[options] = answer.bound if best is None else -np.inf
     reached = np.inf if best is None else best.metrics[goal.metric]
     bound = answer.bound if best is None else min(answer.bound, reached)
-    if goal.metric in goal.limits and bound > goal.limits[goal.metric] * (1 + BUDGET_TOLERANCE):
+    if goal.metric in goal.limits and not keeps(bound, goal.limits[goal.metric]):
         bound = np.inf
     return Proof(best, bound, lower, answer.complete)
 

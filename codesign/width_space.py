@@ -124,6 +124,25 @@ class WidthSpace:
         rows = [np.sum([self.noise_row(x) for x in m], axis=0) for m in self.variables]
         return np.array(rows)
 
+    @cached_property
+    def _noise_rows(self) -> tuple[list[list[list[float]]], list[list[float] | None]]:
+        """Noise at each width of every member of a variable; of each layer's own free weights."""
+        variables = [[self.noise_row(x).tolist() for x in members] for members in self.variables]
+        weights = [
+            self.weight_noise[i].tolist() if layer.owns_weights and index is None else None
+            for i, (layer, index) in enumerate(
+                zip(self.problem.network.layers, self.weight_index, strict=True)
+            )
+        ]
+        return variables, weights
+
+    def noise(self, variable_width: Sequence[int], weight: Sequence[int]) -> float:
+        """Noise of a choice of widths, every source's added up and rounded once."""
+        variables, weights = self._noise_rows
+        each = [row[w] for rows, w in zip(variables, variable_width, strict=True) for row in rows]
+        each += [row[w] for row, w in zip(weights, weight, strict=True) if row is not None]
+        return math.fsum(each)
+
     def noise_row(self, source: str) -> Floats:
         """(widths,): noise of one source; 0 off-list."""
         row = np.zeros(len(self.widths))

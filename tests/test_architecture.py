@@ -15,6 +15,7 @@ ORDER = (
     "units",
     "interrupt",
     "halt",
+    "budgets",
     "amounts",
     "metrics",
     "schema",

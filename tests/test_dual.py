@@ -28,9 +28,9 @@ from enumerated_assignments import (
 
 from codesign import bounds
 from codesign.bounds import Relaxation
+from codesign.budgets import ceiling
 from codesign.dual import Dual, DualBound
 from codesign.layer_tables import PRICED
-from codesign.problem import BUDGET_TOLERANCE
 from codesign.space import Space
 
 
@@ -63,7 +63,7 @@ def limits_between(given: Case, limited: tuple[str, ...], rng: random.Random) ->
 
 def constrained(assignments: tuple[Widths, ...], metric: str, limits: Mapping[str, float]) -> float:
     """The best metric within limits by enumeration, inf where there is none."""
-    kept = [(PRICED.index(name), limit * (1 + BUDGET_TOLERANCE)) for name, limit in limits.items()]
+    kept = [(PRICED.index(name), ceiling(limit)) for name, limit in limits.items()]
     main = PRICED.index(metric)
     return min(
         (one.metrics[main] for one in assignments if all(one.metrics[m] <= x for m, x in kept)),
@@ -82,7 +82,7 @@ def check_bound(given: Case, metric: str, limits: Mapping[str, float], found: Du
             one = next(one for one in assignments if (one.variable_width, one.weight) == chosen)
             assert one.metrics[PRICED.index(metric)] == pytest.approx(found.reached[b], rel=EXACT)
             for name, limit in limits.items():
-                assert one.metrics[PRICED.index(name)] <= limit * (1 + 2 * BUDGET_TOLERANCE)
+                assert one.metrics[PRICED.index(name)] <= ceiling(limit)
 
 
 @pytest.mark.parametrize(("name", "seed", "metric", "limited"), ONCE)
@@ -144,7 +144,7 @@ def test_with_one_limit_the_price_is_the_best(name: str, seed: int) -> None:
     given = case(name, seed)
     limits = limits_between(given, ("noise",), random.Random(f"price {name} {seed}"))
     found = Dual(Relaxation(given.space), "latency_s", limits).bound(given.batch)
-    limit = limits["noise"] * (1 + BUDGET_TOLERANCE)
+    limit = ceiling(limits["noise"])
     for b, assignments in enumerate(given.assignments):
         if min((one.metrics[2] for one in assignments), default=0.0) > limit:
             continue  # no price is best: the dual rises for ever

@@ -24,7 +24,7 @@ from pyomo.repn import generate_standard_repn
 
 from codesign import Choices, Layer, Network, Problem, formulation
 from codesign.candidates import Candidates, LayerCandidates, candidates
-from codesign.formulation import build, exclude, objective_unit, read_choice
+from codesign.formulation import ROW_SCALE, build, exclude, objective_unit, read_choice
 from codesign.metrics import METRICS
 from codesign.point import Point, price
 from codesign.problem import Goal
@@ -317,7 +317,8 @@ def priced(space: Space, offered: Candidates, tensors: tuple[int, ...], runs: An
 def settle(model: pyo.ConcreteModel) -> None:
     """Give SRAM and latencies the least values the rows allow."""
     model.sram.set_value(0.0)
-    model.sram.set_value(max(pyo.value(row.body) for row in model.tiles_fit.values()))
+    need = max(pyo.value(row.body) for row in model.tiles_fit.values())
+    model.sram.set_value(need / ROW_SCALE)
     if not hasattr(model, "latency"):
         return
     for latency in model.latency.values():

@@ -172,7 +172,7 @@ def test_no_programme_has_less_than_the_least_sram() -> None:
         listed = candidates(space, np.array([0]), np.zeros(1), np.full(1, np.inf))
         model = build(space, listed, Goal("area_mm2", {}))
         most = max(bits, *(layer.need.max() for layer in listed.layers))
-        assert model.sram.lb * most / 1000 == pytest.approx(bits)
+        assert model.sram.lb * most == pytest.approx(bits)
 
 
 # --- what more to choose from does --------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from codesign.checking.findings import Unreadable
-from codesign.checking.question import BUDGET_TOLERANCE, MOST_BITS, Question
+from codesign.checking.question import MOST_BITS, Question, most_kept
 from codesign.checking.reading import Entry
 
 OPTIMAL_GAP = Fraction(1e-6)
@@ -64,13 +64,15 @@ def check_weight_bits(
 def check_metrics(entry: Entry, expected: Mapping[str, Fraction], question: Question) -> None:
     """Compare the totals with what they should be, and with the budgets."""
     entry.known_keys(expected)
+    right = {}
     for name, value in expected.items():
-        entry.ledger.close(f"{entry.where}.{name}", entry[name].number(least=0), value)
+        figure = entry[name].number(least=0)
+        close = entry.ledger.close(f"{entry.where}.{name}", figure, value)
+        right[name] = figure if close else value  # budgets are kept by figures, as rounded
     for name, limit in question.budgets.items():
-        # Rounding of sums of floating-point numbers comes on top of the budget's own tolerance.
-        kept = expected[name] <= limit * (1 + 2 * BUDGET_TOLERANCE)
         budget = f"at most the budget of {float(limit)!r}"
-        entry.ledger.holds(f"{entry.where}.{name}", kept, expected[name], budget)
+        kept = right[name] <= most_kept(limit)
+        entry.ledger.holds(f"{entry.where}.{name}", kept, right[name], budget)
 
 
 def check_proof(entry: Entry, metrics: Entry, metric: str) -> None:

@@ -18,7 +18,7 @@ from operator import mul
 from codesign.checking.arithmetic import bops
 from codesign.checking.couplings import Couplings, LayerScope
 from codesign.checking.problem import Problem
-from codesign.checking.question import BUDGET_TOLERANCE
+from codesign.checking.question import most_kept
 
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
 BOPS_PARTS = 2**40
@@ -46,7 +46,7 @@ class Threshold:
     @staticmethod
     def of(problem: Problem, below: Fraction) -> Threshold:
         """The claim that no design of a problem has an objective smaller than ``below``."""
-        limits = {name: x * (1 + BUDGET_TOLERANCE) for name, x in problem.budgets.items()}
+        limits = {name: most_kept(x) for name, x in problem.budgets.items()}
         return Threshold(problem.objective, below, limits)
 
 

@@ -14,11 +14,16 @@ from codesign.checking.reading import Entry
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 MOST_BITS = 32
-BUDGET_TOLERANCE = Fraction(1, 10**9)  # relative; a budget counts as kept up to this above it
+BUDGET_TOLERANCE = 1e-9  # relative; a metric that is no more above its budget keeps it
 WIDTH_CHOICES = (
     *("weight_bits", "activation_bits", "pinned", "output_bits"),
     *("shared", "tied"),
 )
+
+
+def most_kept(limit: Fraction) -> Fraction:
+    """The largest metric that keeps a budget, a floating-point number as metrics in files are."""
+    return Fraction(float(limit) * (1 + BUDGET_TOLERANCE))
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def array_area_um2(
 ) -> Floats:
     """``overhead·rows·cols·A_PE``, µm²; all arguments broadcast together."""
     pe = pe_area_um2(technology, weight_bits, activation_bits)
-    return np.asarray(overhead * np.asarray(rows) * np.asarray(cols) * pe, dtype=np.float64)
+    return np.asarray(overhead * (np.asarray(rows) * np.asarray(cols)) * pe, dtype=np.float64)
 
 
 def sram_area_um2(technology: Technology, sram_bits: npt.ArrayLike) -> Floats:

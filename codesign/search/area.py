@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from codesign.budgets import ceiling
 from codesign.dual import DualBound
 from codesign.layer_tables import PRICED
 from codesign.point import Point, least_sram, price
-from codesign.problem import BUDGET_TOLERANCE
 from codesign.search.best_bound import Search
 from codesign.search.inquiry import Proof
 from codesign.search.together import best_of
@@ -39,10 +39,14 @@ class LeastArea(Search):
 
     def stop_at(self) -> float:
         limit = self.goal.limits.get(self.bounded_metric(), np.inf)
-        return limit * (1 + BUDGET_TOLERANCE)
+        return ceiling(limit)
 
     def raise_bounds(self, options: Ints, bound: DualBound) -> None:
-        self.lower[options[bound.value > self.stop_at()]] = np.inf
+        self.lower[options[self.rules_out(bound)]] = np.inf
+
+    def rules_out(self, bound: DualBound) -> Bools:
+        """(options,): whether no design keeps the limits; inf: not even where there are none."""
+        return np.asarray((bound.value > self.stop_at()) | (bound.value == np.inf))
 
     def prove(self) -> Proof:
         everyone = np.arange(len(self.space))
@@ -78,15 +82,18 @@ class LeastArea(Search):
         area_um2 = self.space.base_area_um2[options] + slope * self.least_sram[options]
         self.lower[options] = np.maximum(self.lower[options], area_um2 / UM2_PER_MM2)
 
+    def _within_reach(self, options: Ints) -> Floats:
+        """SRAM bits that keep each option's area in reach, and within its limit."""
+        area = min(self.reach, self.goal.limits.get("area_mm2", np.inf))
+        return self.space.sram_bits_within(options, area if np.isfinite(area) else None)
+
     def capacity(self, options: Ints) -> Floats:
-        """SRAM bits that keep each option's area in reach; no more than any tiling needs."""
-        within = self.space.sram_bits_within(
-            options, self.reach if np.isfinite(self.reach) else None
-        )
+        """The same, but no more than any tiling needs."""
+        within = self._within_reach(options)
         return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
 
     def bound_from_programme(self, bound: float) -> float:
-        return self.reach if bound > self.stop_at() else -np.inf
+        return self.reach if bound > self.stop_at() or bound == np.inf else -np.inf
 
     def _screen(self) -> None:
         open_options = np.flatnonzero(self.lower < self.cutoff)
@@ -97,8 +104,7 @@ class LeastArea(Search):
 
     def _bound_together(self, options: Ints, finest: int) -> None:
         """Raise ``least_sram`` of options to what the best of their PEs needs with finest tiles."""
-        area = self.reach if np.isfinite(self.reach) else None
-        high = float(self.space.sram_bits_within(options, area).max())
+        high = float(self._within_reach(options).max())
         probe = high = min(high, self._useful_sram(finest))
         low, prices = 64.0, None
         while high > low * FINE:
@@ -107,7 +113,7 @@ class LeastArea(Search):
             union = best_of([self.union_of_pairs(options, traffic)[0]])
             found = self.dual.bound(union, start=prices, stop=self.stop_at(), accuracy=1e-5)
             prices = found.prices
-            if found.value[0] > self.stop_at():
+            if self.rules_out(found)[0]:
                 low = probe + 1
                 self._raise_sram(options, low)
                 everyone = np.zeros(len(options), dtype=np.int64)
@@ -169,7 +175,7 @@ class LeastArea(Search):
             geometry = self.space.geometry_of if len(runs) > 1 else 0
             if runs[(geometry, *pairs)].all():
                 sram = float(self.capacity(np.array([option]))[0])
-                self.offer(price(self.space, option, best.variable_width, best.weight, sram))
+                self.offer(price(self.space, int(option), best.variable_width, best.weight, sram))
                 return
 
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
@@ -177,12 +183,14 @@ class LeastArea(Search):
         high = self.capacity(options)
         # First the most that could pay: is the option worth anything?
         probe = np.minimum(high, self.space.sram_bits_within(options, self._area_below()))
-        rows = np.arange(len(options))
+        rows = self._with_room(options, high, np.arange(len(options)))
         while len(rows):
             self.halt.check()
             high = np.minimum(high, self.capacity(options))
+            rows = self._with_room(options, high, rows)
             mine = options[rows]
-            probe[rows] = np.minimum(probe[rows], high[rows])
+            # No less than is needed, which the most that could pay may be.
+            probe[rows] = np.clip(probe[rows], self.least_sram[mine], high[rows])
             batch = self.batch(mine, probe[rows])
             found = self.dual.bound(
                 batch, start=multipliers[rows], stop=self.stop_at(), accuracy=1e-5
@@ -190,7 +198,7 @@ class LeastArea(Search):
             multipliers[rows] = found.prices
             self.note_cut(mine, found, probe[rows])
             self._offer_reached(mine, probe[rows], found)
-            ruled_out = found.value > self.stop_at()
+            ruled_out = self.rules_out(found)
             self._raise_sram(mine[ruled_out], probe[rows[ruled_out]] + 1)
             high[rows[~ruled_out]] = probe[rows[~ruled_out]]
             self._raise_area(mine)
@@ -205,21 +213,21 @@ class LeastArea(Search):
         for n, option in enumerate(options):
             self.option_multipliers[int(option)] = multipliers[n]
 
+    def _with_room(self, options: Ints, high: Floats, rows: Ints) -> Ints:
+        """Those rows whose options can have the SRAM they need; the others are no better."""
+        fits = high[rows] >= np.maximum(self.least_sram[options[rows]], 0.0)
+        out = options[rows[~fits]]
+        self.lower[out] = np.maximum(self.lower[out], self.reach)
+        return np.asarray(rows[fits])
+
     def _area_below(self) -> float | None:
         """Area from which a design no longer counts as better than the best."""
-        return self.cutoff * (1 - 2 * BUDGET_TOLERANCE) if np.isfinite(self.cutoff) else None
+        return self.cutoff / ceiling(ceiling(1.0)) if np.isfinite(self.cutoff) else None
 
     def _offer_reached(self, options: Ints, sram: Floats, found: DualBound) -> None:
         for n in np.flatnonzero(np.isfinite(found.reached)):
-            self.offer(
-                price(
-                    self.space,
-                    int(options[n]),
-                    found.variable_width[n],
-                    found.weight[n],
-                    float(sram[n]),
-                )
-            )
+            reached = found.variable_width[n], found.weight[n]
+            self.offer(price(self.space, int(options[n]), *reached, float(sram[n])))
 
     def solve_option(self, option: int) -> float:
         options, shape = np.array([option]), int(self.space.shape_of[option])
@@ -233,7 +241,7 @@ class LeastArea(Search):
         single = self.batch(options, np.array([high]))
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, stop=self.stop_at())
-        if found.value[0] > self.stop_at():
+        if self.rules_out(found)[0]:
             return self.reach
         left = self.left_over(single, found.prices[0])
         return self.solve_restricted(option, (low, high), left)

@@ -7,13 +7,13 @@ import heapq
 import numpy as np
 import numpy.typing as npt
 
+from codesign.budgets import beyond
 from codesign.candidates import candidates
 from codesign.dual import DualBound
 from codesign.formulation import Choice
 from codesign.halt import OutOfTime
 from codesign.layer_tables import PRICED, Batch
 from codesign.point import Point, price
-from codesign.problem import BUDGET_TOLERANCE
 from codesign.search.inquiry import Inquiry, Proof
 from codesign.search.memory import Cut, Fact
 from codesign.search.pursuit import Pursuit
@@ -188,7 +188,7 @@ class Search(Pursuit):
                 prices = np.zeros((len(batch), len(PRICED)))
                 prices[:, m] = 1.0
                 least = self.relaxation.solve(batch, prices).value
-                keepable &= least <= self.goal.limits[name] * (1 + 2 * BUDGET_TOLERANCE)
+                keepable &= least <= beyond(self.goal.limits[name])
         return keepable
 
     def _rule_out(self, options: Ints) -> None:

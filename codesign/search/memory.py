@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from codesign.budgets import ceiling
 from codesign.layer_tables import PRICED, TINY
 from codesign.point import Point
-from codesign.problem import BUDGET_TOLERANCE, Goal
+from codesign.problem import Goal
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -146,7 +147,7 @@ class Memory:
     ) -> Iterator[tuple[Cut, Floats]]:
         """Every cut with the bounds it puts on ``metric`` within the limits; −inf for none."""
         main = PRICED.index(metric)
-        limit = np.array([limits.get(name, np.inf) for name in PRICED]) * (1 + BUDGET_TOLERANCE)
+        limit = ceiling(np.array([limits.get(name, np.inf) for name in PRICED]))
         limit[main] = 0.0  # its own price is divided by
         unlimited = np.isinf(limit)
         known = np.where(unlimited, 0.0, limit)

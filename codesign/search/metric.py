@@ -62,11 +62,8 @@ class LeastMetric(Search):
             self.option_multipliers[int(option)] = found.prices[n]
         if np.isfinite(found.reached).any():
             n = int(found.reached.argmin())
-            self.offer(
-                price(
-                    self.space, int(options[n]), found.variable_width[n], found.weight[n], sram[n]
-                )
-            )
+            reached = found.variable_width[n], found.weight[n]
+            self.offer(price(self.space, int(options[n]), *reached, sram[n]))
 
     def solve_option(self, option: int) -> float:
         options = np.array([option])

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from codesign.budgets import beyond
 from codesign.candidates import Candidates
 from codesign.dual import Dual
 from codesign.formulation import Choice
 from codesign.layer_tables import TINY, Batch
 from codesign.point import Point
-from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import Answer, solve_programme
 from codesign.search.inquiry import Inquiry, OnProgress
 
@@ -41,7 +41,7 @@ class Pursuit:
         """Bounds from here on are as good as the best design."""
         if self.best is None:
             limit = self.goal.limits.get(self.goal.metric, np.inf)
-            return float(np.nextafter(limit * (1 + 2 * BUDGET_TOLERANCE), np.inf))
+            return float(np.nextafter(beyond(limit), np.inf))
         value = self.best.metrics[self.goal.metric]
         return value - self.inquiry.rel_gap * abs(value)
 
@@ -50,7 +50,7 @@ class Pursuit:
         """Just above the best design: what is not below is worse, and no tie either."""
         if self.best is None:
             return self.cutoff
-        return self.best.metrics[self.goal.metric] * (1 + 4 * BUDGET_TOLERANCE)
+        return beyond(beyond(self.best.metrics[self.goal.metric]))
 
     def offer(self, point: Point | None) -> bool:
         """Keep a point if it is within the limits and better than the best so far."""

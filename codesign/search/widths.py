@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from codesign.budgets import ceiling
 from codesign.candidates import candidates_of_tables
 from codesign.formulation import Choice
 from codesign.halt import OutOfTime
 from codesign.layer_tables import PRICED, TINY, Batch
 from codesign.point import Point
-from codesign.problem import BUDGET_TOLERANCE
 from codesign.programme import Answer
 from codesign.search.inquiry import Inquiry, OnProgress, Proof
 from codesign.search.memory import Cut, Fact
@@ -109,7 +109,7 @@ class LeastWidths(Pursuit):
         With any prices, what one choice costs at best must be within the priced limits; the prices
         that bounded earlier goals say much of later ones.
         """
-        limits = {name: x * (1 + BUDGET_TOLERANCE) for name, x in self.goal.limits.items()}
+        limits = {name: ceiling(x) for name, x in self.goal.limits.items()}
         limits[self.goal.metric] = self.reach
         most = np.array([limits.get(name, np.inf) for name in PRICED])
         pairs = np.isfinite(self.space.traffic)
