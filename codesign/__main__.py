@@ -2,6 +2,9 @@
 
 import os
 import sys
+from contextlib import suppress
+
+STDOUT = 1  # the file descriptor that libraries in C and C++ print to, past Python's `sys.stdout`
 
 
 def main() -> int:
@@ -11,6 +14,7 @@ def main() -> int:
         from codesign import interrupt
 
         interrupt.listen()
+        _keep_stdout_for_python()
         from codesign.cli import main as run
 
         code = run()
@@ -20,6 +24,24 @@ def main() -> int:
 
         return told()
     return code
+
+
+def _keep_stdout_for_python() -> None:
+    """Lose whatever is written to file descriptor 1, in this process and its children.
+
+    Python's `sys.stdout` writes to another one from here on. Where it is closed, no file that is
+    opened later becomes what libraries take for standard output.
+    """
+    with suppress(OSError):  # no descriptor is left for it
+        kept = None if sys.stdout is None else os.dup(STDOUT)
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        if nobody != STDOUT:
+            os.dup2(nobody, STDOUT)
+            os.close(nobody)
+        if kept is not None:
+            usual = sys.stdout
+            sys.stdout = open(kept, "w", encoding=usual.encoding, errors=usual.errors)  # noqa: SIM115
+            sys.__stdout__ = sys.stdout  # type: ignore[misc]  # asked how wide the terminal is
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 from io import StringIO
+from shutil import get_terminal_size
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -154,7 +155,7 @@ def to_text(parts: Iterable[RenderableType], terminal: bool) -> str:
     written = StringIO()
     console = Console(
         file=written,
-        width=None if terminal else WIDE,
+        width=get_terminal_size().columns if terminal else WIDE,
         force_terminal=terminal,
         color_system="auto" if terminal else None,
         markup=False,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from threading import Lock, Thread
@@ -60,23 +61,28 @@ def _say_banner_to_nobody() -> None:
 
 @contextmanager
 def _stdout_to_nobody() -> Iterator[None]:
-    """Meanwhile whatever is written to file descriptor 1 is lost; closed before, closed after."""
-    try:
-        kept = os.dup(STDOUT)
-    except OSError:  # it is closed, and HiGHS may write to nothing
-        kept = None
-    nobody = os.open(os.devnull, os.O_WRONLY)
-    try:
-        if nobody != STDOUT:
+    """Meanwhile whatever is written to file descriptor 1 is lost; open before, open after.
+
+    That of other threads too: to be short. What other libraries in C hold back for it is written
+    first. Where it is closed or no descriptor is left, nothing changes.
+    """
+    _flush_c()
+    with ExitStack() as undoing:
+        with suppress(OSError):
+            kept = os.dup(STDOUT)
+            undoing.callback(os.close, kept)
+            nobody = os.open(os.devnull, os.O_WRONLY)
+            undoing.callback(os.close, nobody)
             os.dup2(nobody, STDOUT)
+            undoing.callback(os.dup2, kept, STDOUT)
+            undoing.callback(_flush_c)
         yield
-    finally:
-        if kept is not None:
-            os.dup2(kept, STDOUT)
-            os.close(kept)
-        elif nobody != STDOUT:
-            os.close(STDOUT)
-        os.close(nobody)
+
+
+def _flush_c() -> None:
+    """Write what C's standard output holds back."""
+    if os.name == "posix":
+        ctypes.CDLL(None).fflush(None)
 
 
 @dataclass(frozen=True)
