@@ -1,11 +1,13 @@
-"""The shipped descriptions, and single ones, as text tables for the terminal."""
+"""The shipped descriptions, and single ones, as text tables for the terminal and for programs."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import singledispatch
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -52,6 +54,19 @@ def imported_parts(
         words = (shlex.quote(f"{key}={bits}") for key, bits in pins.items())
         told.append(literal("widths declared: " + " ".join(f"--pin {word}" for word in words)))
     return [*description(network), "", *told] if told else description(network)
+
+
+def record(shown: Described) -> dict[str, Any]:
+    """What ``--json`` prints of a description: its TOML keys, and the totals of a network."""
+    totals = {"macs": shown.macs, "weights": shown.weights} if isinstance(shown, Network) else {}
+    return {"name": shown.name, **totals, **asdict(shown)}
+
+
+def imported_record(
+    network: Network, notes: Sequence[str], pins: Mapping[str, int]
+) -> dict[str, Any]:
+    """What ``--json`` prints of a network read from another format."""
+    return {**record(network), "notes": notes, "pinned": pins}
 
 
 @singledispatch

@@ -44,8 +44,8 @@ from codesign.terminal import (
     PROVEN,
     UNPROVEN,
     Group,
+    print_either,
     print_json,
-    print_parts,
     result_parts,
     watched,
 )
@@ -101,6 +101,10 @@ def front() -> None:
     codesign import model.onnx --out network.toml
     codesign sensitivity resnet50 --out table.csv
     codesign show networks
+
+    Standard output holds the answer alone, with --json as JSON. Notes and progress go to standard
+    error: progress on a live line of a terminal, elsewhere and with --json on a line every 30 s,
+    with --quiet not at all.
 
     \b
     Completion of commands, options, shipped names and files (also zsh_source, fish_source):
@@ -389,15 +393,19 @@ def _hand_over(result: Result, given: dict[str, Any]) -> None:
 
 
 def _tell(result: Result, given: dict[str, Any]) -> None:
-    if given["json"]:
+    def record() -> dict[str, Any]:
         from codesign.result_files import to_dict
 
-        print_json(to_dict(result))
-    else:
-        print_parts(result_parts(result, given["quiet"]))
+        return to_dict(result)
+
+    print_either(given["json"], record, lambda: result_parts(result, given["quiet"]))
 
 
 def _tell_front(found: Front, given: dict[str, Any]) -> None:
-    from codesign.front_report import front_parts, front_summary
+    from codesign.front_report import front_parts, front_record, front_summary
 
-    print_parts([front_summary(found)] if given["quiet"] else front_parts(found))
+    print_either(
+        given["json"],
+        lambda: front_record(found),
+        lambda: [front_summary(found)] if given["quiet"] else front_parts(found),
+    )

@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from codesign import flags
-from codesign.options import CHECK, EXPLAIN, FIT, IMPORT, TABLE, network
+from codesign.options import CHECK, EXPLAIN, FIT, IMPORT, SHOW, TABLE, network
 from codesign.terminal import (
     PROVEN,
     UNPROVEN,
     WRONG,
+    print_either,
     print_json,
-    print_parts,
     print_text,
     result_parts,
     watched,
@@ -57,6 +57,7 @@ def explain(**given: Any) -> int:
     from codesign.design import Design
     from codesign.errors import SpecError
     from codesign.explain_report import explanation_parts
+    from codesign.explanation_file import to_dict
 
     flags.check_files(given)
     design = Design.load(given["design"])
@@ -71,12 +72,7 @@ def explain(**given: Any) -> int:
         if given["plot"] is not None:
             found.plot(given["plot"])
     finally:  # a full disk does not cost the result
-        if given["json"]:
-            from codesign.explanation_file import to_dict
-
-            print_json(to_dict(found))
-        else:
-            print_parts(explanation_parts(found))
+        print_either(given["json"], lambda: to_dict(found), lambda: explanation_parts(found))
     return UNPROVEN if found.unproven else PROVEN
 
 
@@ -87,7 +83,7 @@ def fit(**given: Any) -> int:
     CSV has one heading line. PEs: bw, ba (bits), n, m (input and output channels of 3×3 kernels),
     area_um2; fitted against their BOPS. SRAMs: bits, area_um2.
     """
-    from codesign.fit_report import fit_parts
+    from codesign.fit_report import fit_parts, fit_record
     from codesign.fits import fit_area
     from codesign.specs import load_technology
 
@@ -107,7 +103,7 @@ def fit(**given: Any) -> int:
         if given["plot"] is not None:
             result.plot(given["plot"])
     finally:  # a full disk does not cost the result
-        print_parts(fit_parts(result))
+        print_either(given["json"], lambda: fit_record(result), lambda: fit_parts(result))
     return PROVEN
 
 
@@ -127,13 +123,16 @@ def check(**given: Any) -> int:
               130 interrupted
     """
     from codesign.checking import check as check_file
-    from codesign.checking.wording import report_lines
+    from codesign.checking.wording import report_lines, report_record
 
     if given["deep"] != (given["certificate"] is not None):
         raise click.UsageError("--deep and --certificate FILE belong together; give both.")
     with watched(given, "words_line") as on_step:
         report = check_file(given["file"], given["certificate"], on_step)
-    click.echo("\n".join(report_lines(str(given["file"]), report)))
+    if given["json"]:
+        print_json(report_record(str(given["file"]), report))
+    else:
+        click.echo("\n".join(report_lines(str(given["file"]), report)))
     if not report.holds:
         return WRONG
     return UNPROVEN if report.proven is False else PROVEN
@@ -181,14 +180,23 @@ def import_model(**given: Any) -> int:
         if given["out"] is not None:
             write_whole(given["out"], to_toml(found.network, found.notes))
     finally:  # a full disk does not cost the result
-        print_parts(catalogue.imported_parts(found.network, found.notes, pins))
+        read = found.network, found.notes, pins
+        print_either(
+            given["json"],
+            lambda: catalogue.imported_record(*read),
+            lambda: catalogue.imported_parts(*read),
+        )
     return PROVEN
 
 
-@click.command()
-@click.argument("kind", type=KindOrResult(KINDS), required=False, metavar="[KIND]")
-@click.argument("name", required=False, metavar="[NAME]")
-def show(kind: str | Path | None, name: str | None) -> None:
+@click.command(
+    params=[
+        click.Argument(["kind"], type=KindOrResult(KINDS), required=False, metavar="[KIND]"),
+        click.Argument(["name"], required=False, metavar="[NAME]"),
+        *SHOW,
+    ]
+)
+def show(kind: str | Path | None, name: str | None, json: bool) -> None:
     """List what is shipped, or show one description, or a result.
 
     KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a file:
@@ -204,14 +212,20 @@ def show(kind: str | Path | None, name: str | None) -> None:
         "accelerators": specs.load_accelerator,
     }
     if isinstance(kind, Path):
-        from codesign.result_files import load_result
+        from codesign.result_files import load_result, to_dict
 
         if name is not None:
             raise click.UsageError(f"Got unexpected extra argument ({name})")
-        print_parts(result_parts(load_result(kind), quiet=False))
+        result = load_result(kind)
+        print_either(json, lambda: to_dict(result), lambda: result_parts(result, quiet=False))
     elif kind is None:
-        print_parts(catalogue.kinds_parts({kind: specs.shipped(kind) for kind in KINDS}))
+        names = {kind: specs.shipped(kind) for kind in KINDS}
+        print_either(json, lambda: names, lambda: catalogue.kinds_parts(names))
     elif name is None:
-        print_parts(catalogue.catalogue([load[kind](name) for name in specs.shipped(kind)]))
+        known = [load[kind](name) for name in specs.shipped(kind)]
+        print_either(
+            json, lambda: [*map(catalogue.record, known)], lambda: catalogue.catalogue(known)
+        )
     else:
-        print_parts(catalogue.description(load[kind](flags.name_or_path(name))))
+        found = load[kind](flags.name_or_path(name))
+        print_either(json, lambda: catalogue.record(found), lambda: catalogue.description(found))

@@ -1,6 +1,8 @@
-"""A Pareto front as text for the terminal."""
+"""A Pareto front as text for the terminal, and for programs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -10,6 +12,8 @@ from codesign.amounts import METRICS_SHOWN, figure
 from codesign.front import Front
 from codesign.layout import literal, table
 from codesign.report import counted, percent
+
+FORMAT = "codesign-front/1"
 
 
 def front_parts(front: Front) -> list[RenderableType]:
@@ -38,6 +42,24 @@ def front_parts(front: Front) -> list[RenderableType]:
         free = f"no limit on area: the designs take all that helps, up to {most}"
         parts.append(Text.assemble(("note: ", "yellow"), free))
     return [*parts, front_summary(front)]
+
+
+def front_record(front: Front) -> dict[str, Any]:
+    """What ``--json`` prints: the points as in their CSV, and all that was proven."""
+    return {
+        "format": FORMAT,
+        "network": front.problem.network.name,
+        "technology": front.problem.technology.name,
+        "objectives": front.objectives,
+        "budgets": dict(front.problem.budgets),
+        "points": front.points.to_dict("records"),
+        "ruled_out": [{"limits": dict(x.limits), "bound": x.bound} for x in front.ruled],
+        "complete": front.complete,
+        "rel_step": front.rel_step,
+        "gap": front.gap,
+        "seconds": front.seconds,
+        "interrupted": front.interrupted,
+    }
 
 
 def points_table(front: Front) -> Table:

@@ -403,11 +403,12 @@ PARETO = {
         option("--out", "FILE", "Write the points (CSV).", type=FILE),
         option("--plot", "FILE", "Draw the front: .png, .pdf or .svg.", type=FILE),
         option("--designs", "DIR", "Write each point's design file there.", type=FILE),
+        flag("--json", "Print the front (JSON) and nothing else."),
         flag("--quiet", "Print one line: points, ends, what is left unknown."),
     ),
 }
 PARETO_CONTRADICTIONS = (
-    *(pair for pair in SOLVE_CONTRADICTIONS if "json" not in pair),
+    *SOLVE_CONTRADICTIONS,
     ("points", "all"),
     ("points", "rel_step"),
 )
@@ -441,12 +442,14 @@ FIT = (
     ),
     option("--out", "FILE", "Write the technology (TOML) for solve.", type=FILE),
     option("--plot", "FILE", "Draw the fit: .png, .pdf or .svg.", type=FILE),
+    flag("--json", "Print the fit (JSON) and nothing else."),
 )
 
 CHECK = (
     click.Argument(["file"], type=FILE),
     flag("--deep", "Prove the design's optimality again; needs --certificate."),
     option("--certificate", "FILE", "Written by solve --certificate.", type=FILE),
+    flag("--json", "Print what was found (JSON) and nothing else."),
 )
 
 
@@ -462,7 +465,10 @@ IMPORT = (
     BATCH,
     *OF_ONNX,
     option("--out", "FILE", "Write the network (TOML).", type=FILE),
+    flag("--json", "Print the network (JSON) and nothing else."),
 )
+
+SHOW = (flag("--json", "Print the same as JSON and nothing else."),)
 
 
 def network() -> click.Argument:

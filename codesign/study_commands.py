@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codesign.errors import SpecError, one_line
-from codesign.flags import tell_of_table
+from codesign.flags import check_contradictions, tell_of_table
 from codesign.interrupt import INTERRUPTED
 from codesign.options import FILE, flag, option
-from codesign.terminal import NO_ANSWER, PROVEN, UNPROVEN, Group, print_parts, print_text
+from codesign.terminal import (
+    NO_ANSWER,
+    PROVEN,
+    UNPROVEN,
+    Group,
+    plain_lines,
+    print_either,
+    print_text,
+)
 
 if TYPE_CHECKING:
     from codesign.study.loop import Tally
@@ -49,7 +57,8 @@ def study() -> None:
         ),
         option("--dask", "ADDRESS", "Solve on a Dask cluster: its scheduler's address or file."),
         flag("--resume", "Go on with a store that holds results."),
-        flag("--quiet", "No progress bar; print one line."),
+        flag("--json", "Print what the store then holds (JSON) and nothing else."),
+        flag("--quiet", "No progress; print one line."),
     ],
 )
 def run(**given: Any) -> int:
@@ -68,8 +77,7 @@ def run(**given: Any) -> int:
     from codesign.study import Study
     from codesign.study.workers import dask
 
-    if given["workers"] is not None and given["dask"] is not None:
-        raise click.UsageError("--workers and --dask contradict each other.")
+    check_contradictions(given, (("workers", "dask"), ("json", "quiet")))
     file, store = given["file"], given["store"]
     grid = Study.load(file, allow=given["allow"])
     for value in grid.axes.get("sensitivity", ()):
@@ -83,7 +91,7 @@ def run(**given: Any) -> int:
                 executor=executor,
                 workers=given["workers"],
                 resume=given["resume"],
-                on_progress=stack.enter_context(_progress(given["quiet"])),
+                on_progress=stack.enter_context(_progress(given)),
             )
     except KeyboardInterrupt:
         click.echo(
@@ -92,19 +100,24 @@ def run(**given: Any) -> int:
             err=True,
         )
         return INTERRUPTED
-    _tell(tally, store, given["quiet"])
+    _tell(tally, store, given)
     return NO_ANSWER if tally.failed else UNPROVEN if tally.unproven else PROVEN
 
 
-@study.command(params=[click.Argument(["store"], type=FILE)])
-def status(store: Path) -> None:
+@study.command(
+    params=[
+        click.Argument(["store"], type=FILE),
+        flag("--json", "Print the same as JSON and nothing else."),
+    ]
+)
+def status(store: Path, json: bool) -> None:
     """Tell how far the runs on STORE are: cells by status, rate, seconds, the first errors."""
-    from codesign.study.report import overview, overview_parts
+    from codesign.study.report import overview, overview_parts, overview_record
     from codesign.study.store import opened
 
     with opened(store) as file:
         found = overview(file)
-    print_parts(overview_parts(found))
+    print_either(json, lambda: overview_record(found), lambda: overview_parts(found))
 
 
 @study.command(
@@ -128,23 +141,29 @@ def export(store: Path, out: Path | None) -> None:
         tidy.export(frame, out)
 
 
-def _progress(quiet: bool) -> Any:
+def _progress(given: dict[str, Any]) -> Any:
     from contextlib import nullcontext
 
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+    if given["quiet"] or sys.stderr is None:
         return nullcontext()
-    from codesign.study.report import progress_bar
+    from codesign.study.report import progress_bar, progress_line
 
-    return progress_bar(sys.stderr)
+    if sys.stderr.isatty() and not given["json"]:
+        return progress_bar(sys.stderr)
+    return plain_lines(progress_line)
 
 
-def _tell(tally: Tally, store: Path, quiet: bool) -> None:
-    from codesign.study.report import overview, overview_parts, tally_line
+def _tell(tally: Tally, store: Path, given: dict[str, Any]) -> None:
+    from codesign.study.report import overview, overview_parts, overview_record, tally_line
     from codesign.study.store import opened
 
-    if quiet:
+    if given["quiet"]:
         click.echo(tally_line(tally))
         return
     with opened(store) as file:
         found = overview(file)
-    print_parts([*overview_parts(found), "", tally_line(tally)])
+    print_either(
+        given["json"],
+        lambda: overview_record(found),
+        lambda: [*overview_parts(found), "", tally_line(tally)],
+    )

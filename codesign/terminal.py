@@ -5,18 +5,25 @@ Only click and the standard library are imported up here, so that ``--help`` is 
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from codesign.errors import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from codesign.result_files import Result
 
+PLAIN_S = 30.0  # from one line of progress to the next, where no terminal shows it
 PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER = 0, 1, 2, 3, 4, 5
 
 
@@ -43,10 +50,31 @@ def print_text(text: str) -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print content as JSON in plain ASCII, safe on any terminal."""
+    """Print content as JSON in plain ASCII, safe on any terminal; null is what is not finite."""
     import json
 
-    click.echo(json.dumps(content, indent=1).replace("\x7f", "\\u007f"))
+    text = json.dumps(_for_json(content), indent=1, allow_nan=False)
+    click.echo(text.replace("\x7f", "\\u007f"))
+
+
+def print_either(
+    as_json: bool, record: Callable[[], Any], parts: Callable[[], Iterable[RenderableType]]
+) -> None:
+    """Print what programs read, or what people do; only that is made."""
+    if as_json:
+        print_json(record())
+    else:
+        print_parts(parts())
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _for_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(each) for each in value]
+    if hasattr(value, "item"):  # a number of numpy's
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def result_parts(result: Result, quiet: bool) -> list[RenderableType]:
@@ -68,12 +96,53 @@ def result_parts(result: Result, quiet: bool) -> list[RenderableType]:
 
 @contextmanager
 def watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
-    """Show progress on one line of a terminal, written by the function of `report` so named."""
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    if not watched or given.get("json") or given.get("quiet"):
-        yield None
-        return
-    from codesign import report
+    """Show progress on standard error, written by the function of `report` so named.
 
-    with report.live_line(sys.stderr, getattr(report, line)) as on_progress:
-        yield on_progress
+    On one line of a terminal; elsewhere, and with --json, on a line now and then; never with
+    --quiet.
+    """
+    if sys.stderr is None or given.get("quiet"):
+        yield None
+    elif sys.stderr.isatty() and not given.get("json"):
+        from codesign import report
+
+        with report.live_line(sys.stderr, getattr(report, line)) as on_progress:
+            yield on_progress
+    else:
+
+        def plain(state: Any, seconds: float) -> str:
+            from codesign import report
+
+            return str(getattr(report, line)(state, seconds))
+
+        with plain_lines(plain) as on_progress:
+            yield on_progress
+
+
+@contextmanager
+def plain_lines(line: Callable[[Any, float], str]) -> Iterator[Callable[[Any], None]]:
+    """Meanwhile print a line on standard error every `PLAIN_S` seconds.
+
+    Yields the function to hand over as ``on_progress``; ``line`` writes what that was last given
+    (None before) and the seconds since the start.
+    """
+    started, over = time.monotonic(), Event()
+    latest: deque[Any] = deque(maxlen=1)
+
+    def tell() -> None:
+        while not over.wait(PLAIN_S):
+            words = line(latest[0] if latest else None, time.monotonic() - started)
+            try:
+                click.echo(f"codesign: {one_line(words)}", err=True)
+            except OSError:  # nobody reads it
+                return
+
+    thread = Thread(target=tell, name="progress", daemon=True)
+    with suppress(RuntimeError):  # no memory for one more
+        thread.start()
+    try:
+        yield latest.append
+    finally:
+        over.set()
+        if thread.ident is not None:
+            thread.join()

@@ -1,6 +1,9 @@
-"""What a check found, in lines for people."""
+"""What a check found, in lines for people and as a record for programs."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
 
 from codesign.checking.findings import Report, printable
 
@@ -15,3 +18,8 @@ def report_lines(name: str, report: Report) -> list[str]:
     wrong = len(report.findings)
     things = "thing is" if wrong == 1 else "things are"
     return [*lines, f"{name}: {wrong} {things} wrong, {report.figures} figures were compared"]
+
+
+def report_record(name: str, report: Report) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    return {"file": printable(name), "holds": report.holds, **asdict(report)}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
@@ -94,6 +94,19 @@ def overview_parts(found: Overview) -> list[RenderableType]:
     return parts
 
 
+def overview_record(found: Overview) -> dict[str, Any]:
+    """What ``--json`` prints: by status, and of each run the questions answered and its time."""
+    runs = [{"answered": answered, "seconds": took} for answered, took in found.runs]
+    errors = [{"error": error, "cells": n} for error, n in found.errors.most_common()]
+    return {
+        "cells": dict(found.cells),
+        "designs": dict(found.designs),
+        "seconds": found.seconds,
+        "runs": runs,
+        "errors": errors,
+    }
+
+
 def tally_line(tally: Tally) -> str:
     """``12 cells: 10 optimal, 2 infeasible; 12 in this run, 4 s``."""
     counts = [f"{tally.counts[x]:,} {x}" for x in (*ENDS, WAITING) if tally.counts.get(x)]
@@ -121,11 +134,21 @@ def progress_bar(stream: TextIO) -> Iterator[Callable[[Tally], None]]:
         task = shown.add_task("", total=None, count="", told="reading the grid")
 
         def show(tally: Tally) -> None:
-            count = f"{tally.done:,} of {counted(tally.cells, 'cell')}"
-            told = progress_text(tally)
+            count, told = _done(tally), progress_text(tally)
             shown.update(task, completed=tally.done, total=tally.cells, count=count, told=told)
 
         yield show
+
+
+def progress_line(tally: Tally | None, seconds: float) -> str:
+    """``120 of 600 cells, 3 failed, 2.4/s, 5 min left``."""
+    if tally is None:
+        return f"reading the grid, {_time(seconds)}"
+    return f"{_done(tally)}, {progress_text(tally)}"
+
+
+def _done(tally: Tally) -> str:
+    return f"{tally.done:,} of {counted(tally.cells, 'cell')}"
 
 
 def progress_text(tally: Tally) -> str:
