@@ -45,13 +45,33 @@ def figure(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def enough(value: float) -> str:
-    """Five significant digits, rounded up so that the printed value is enough: ``0.030308``."""
+def enough(value: float, digits: int = 4) -> str:
+    """Significant digits, rounded up so that the printed value is enough: ``0.03031``."""
     if value <= 0:
         return "0"
-    digits = 4 - math.floor(math.log10(value))
-    rounded = math.ceil(value * 10.0**digits * (1 - 1e-12)) / 10.0**digits
-    return f"{rounded:.10g}"
+    places = digits - 1 - math.floor(math.log10(value))
+    rounded = math.ceil(value * 10.0**places * (1 - 1e-12)) / 10.0**places
+    return f"{rounded:.{max(digits, 10)}g}"
+
+
+def clash_shown(metric: str, clash: tuple[float, float, float | None]) -> tuple[str, str, str]:
+    """A limit, and the least alone and with the other budgets, in the unit people write.
+
+    In digits enough to see which are more than the limit; what no value is enough for is absent.
+    """
+    scale = METRICS_SHOWN[metric].scale
+    limit, needed = clash[0], clash[1:]
+    for digits in range(4, 13):  # a limit counts as kept up to 10⁻⁹ above it
+        asked = figure(limit / scale) if digits == 4 else f"{limit / scale:.{digits}g}"
+        alone, least = (ABSENT if x is None else enough(x / scale, digits) for x in needed)
+        seen = [
+            float(text) > float(asked.replace(",", ""))
+            for text, value in zip((alone, least), needed, strict=True)
+            if value is not None and value > limit
+        ]
+        if all(seen):
+            break
+    return asked, alone, least
 
 
 def gap_shown(gap: float) -> str:

@@ -46,6 +46,7 @@ from codesign.terminal import (
     Group,
     print_either,
     print_json,
+    print_parts,
     result_parts,
     watched,
 )
@@ -370,7 +371,14 @@ def _explained(given: dict[str, Any], minimize: str) -> Iterator[None]:
             found = InfeasibleError(f"{error}; {default}", error.clashing, error.further)
         if given.get("json"):
             print_json(found.to_dict())
-        raise found from None
+        several = sum(map(len, (found.clashing, *found.further))) > 1
+        if given.get("json") or given["quiet"] or not several:
+            raise found from None
+        from codesign.report import clash_parts
+
+        _complain(str(found), INFEASIBLE)  # in one line, as every error; below it the same to read
+        print_parts(clash_parts(found), err=True)
+        raise click.exceptions.Exit(INFEASIBLE) from None
 
 
 def _tell_interrupted(interrupted: bool, what: str) -> None:

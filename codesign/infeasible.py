@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from codesign.amounts import METRICS_SHOWN, Shown, enough
+from codesign.amounts import METRICS_SHOWN, clash_shown, enough
 from codesign.bounds import Relaxation
 from codesign.errors import Clash, InfeasibleError, SolverError
 from codesign.halt import OutOfTime
@@ -80,7 +80,7 @@ def _nothing_runs(space: WidthSpace) -> str:
         if most < least:
             return (
                 f"the SRAM on offer ends at {most / BITS_PER_KBIT:.7g} kbit, and the smallest "
-                f"tiles at the narrowest widths need {enough(least / BITS_PER_KBIT)} kbit; "
+                f"tiles at the narrowest widths need {enough(least / BITS_PER_KBIT, 7)} kbit; "
                 "offer more"
             )
     return (
@@ -166,15 +166,12 @@ def _message(clashes: Sequence[Clash]) -> str:
 def _words(found: Clash) -> str:
     parts = []
     for metric, (limit, alone, needed) in found.items():
-        shown = METRICS_SHOWN[metric]
-
-        def least(value: float, shown: Shown = shown) -> str:
-            return f"{enough(value / shown.scale)} {shown.unit}".rstrip()
-
-        text = f"{shown.words} at most {shown.amount(limit)} (alone at least {least(alone)}"
+        amounts = clash_shown(metric, (limit, alone, needed))
+        asked, least_alone, least = (f"{x} {METRICS_SHOWN[metric].unit}".rstrip() for x in amounts)
+        text = f"{METRICS_SHOWN[metric].words} at most {asked} (alone at least {least_alone}"
         if len(found) > 1 or needed != alone:
             text += ", with the other budgets "
-            text += "no value is enough" if needed is None else f"at least {least(needed)}"
+            text += "no value is enough" if needed is None else f"at least {least}"
         parts.append(text + ")")
     if len(parts) == 1:
         return f"no design keeps {parts[0]}"

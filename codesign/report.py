@@ -20,7 +20,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.amounts import ABSENT, METRICS_SHOWN, figure, gap_shown
+from codesign.amounts import ABSENT, METRICS_SHOWN, clash_shown, figure, gap_shown
 from codesign.figures import Figures, throughput, utilisation
 from codesign.layout import literal, table
 from codesign.units import (
@@ -32,6 +32,7 @@ from codesign.units import (
 
 if TYPE_CHECKING:
     from codesign.design import Design, ProofRecord
+    from codesign.errors import InfeasibleError
     from codesign.evaluation import Evaluation
     from codesign.hardware import Accelerator, Hardware
     from codesign.optimum import Progress
@@ -252,6 +253,20 @@ def proof_text(proof: ProofRecord, objective: str, equal: str) -> Text:
         f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
         f"gap {gap_shown(proof.gap)}",
     )
+
+
+def clash_parts(error: InfeasibleError) -> list[RenderableType]:
+    """Budgets that clash: what was asked, and the least that would do alone and with the others."""
+    parts: list[RenderableType] = []
+    for index, clash in enumerate((error.clashing, *error.further)):
+        made = table("<budget", "asked", "least\nalone", "least with\nthe others", "<")
+        for metric, amounts in clash.items():
+            asked, *least = clash_shown(metric, amounts)
+            needed = ["none" if x == ABSENT else f"≥ {x}" for x in least]
+            shown = METRICS_SHOWN[metric]
+            made.add_row(shown.words, f"≤ {asked}", *needed, shown.unit)
+        parts += ["", *(["and even without these:", ""] if index else []), made]
+    return parts
 
 
 def counted(number: int, thing: str) -> str:

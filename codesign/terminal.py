@@ -35,11 +35,13 @@ class Group(click.Group):
         return super().parse_args(ctx, args if asked else ["--help"])
 
 
-def print_parts(parts: Iterable[RenderableType]) -> None:
+def print_parts(parts: Iterable[RenderableType], err: bool = False) -> None:
     """Print as a terminal shows it, or plain where it is none."""
     from codesign.layout import to_text
 
-    click.echo(to_text(parts, terminal=sys.stdout is not None and sys.stdout.isatty()), nl=False)
+    stream = sys.stderr if err else sys.stdout
+    terminal = stream is not None and stream.isatty()
+    click.echo(to_text(parts, terminal), nl=False, err=err)
 
 
 def print_text(text: str) -> None:

@@ -274,6 +274,10 @@ def check_answer(answer: Told, command: str = "", interrupted: bool = False) -> 
     assert answer.code in codes | ({WRONG} if command == "check" else set()), answer
     lines = answer.err.split("\n")
     assert lines.pop() == "", "no end of line"
+    if answer.code == INFEASIBLE and "" in lines:  # below the line a table, for people
+        for line in lines[lines.index("") :]:
+            assert line.isprintable(), line
+        lines = lines[: lines.index("")]
     faults = [line for line in lines if not line.startswith(SAYS_MORE)]
     failed = answer.code in (BAD_INPUT, INFEASIBLE, NO_ANSWER, INTERRUPTED)
     assert len(faults) == (1 if failed else 0), answer

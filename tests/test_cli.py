@@ -15,6 +15,7 @@ import pytest
 from command_line import BUDGET, SMALL, TINY, run
 
 from codesign import options, specs
+from codesign.amounts import clash_shown
 from codesign.cli import front, main
 from codesign.design import Design, ProofRecord
 from codesign.errors import SolverError
@@ -230,12 +231,40 @@ def test_interrupt(
 def test_infeasible_is_one_line(
     capsys: pytest.CaptureFixture[str], tiny: str, arguments: list[str], told: str, hint: bool
 ) -> None:
-    code, out, err = run(capsys, "solve", tiny, "--rows", "1,2", "--cols", "1,2", *arguments)
+    """One line, and below it the same as a table where several budgets take part."""
+    asked = ("solve", tiny, "--rows", "1,2", "--cols", "1,2", *arguments)
+    code, out, err = run(capsys, *asked)
     assert (code, out) == (3, "")
-    assert err.startswith("codesign: infeasible: ")
-    assert told in err
-    assert ("the limit on noise is the default --quality uniform:6" in err) == hint
-    assert err.count("\n") == 1
+    line, *table = err.splitlines()
+    assert line.startswith("codesign: infeasible: ")
+    assert told in line
+    assert ("the limit on noise is the default --quality uniform:6" in line) == hint
+    if not told.startswith("these"):
+        assert not table
+        return
+    headings = " ".join(" ".join(table[:3]).split())
+    assert headings == "least least with budget asked alone the others"
+    rows = {cells[0]: cells[1:] for cells in map(str.split, table[4:])}
+    assert [*rows] == ["area", "latency", "noise"]
+    for name, cells in rows.items():
+        sign, limit, _, alone, _, least, *unit = cells
+        assert (sign, cells[2], cells[4]) == ("≤", "≥", "≥")
+        shown = (
+            f"{name} at most {' '.join([limit, *unit])} (alone at least {' '.join([alone, *unit])}"
+        )
+        assert f"{shown}, with the other budgets at least {' '.join([least, *unit])})" in line
+        assert float(least) > float(limit)
+    for quiet in ("--quiet", "--json"):
+        assert run(capsys, *asked, quiet)[2] == f"{line}\n"
+
+
+@pytest.mark.parametrize("excess", [10.0**-n for n in range(2, 11)])
+def test_a_needed_value_never_looks_like_its_budget(excess: float) -> None:
+    for limit in (0.7, 6.0, 1234.5678, 18_432.0, 1e-7, 3e11):
+        for metric in ("area_mm2", "dram_bits", "noise"):
+            clash = limit, limit * (1 - 1e-3), limit * (1 + excess)
+            asked, _, least = clash_shown(metric, clash)
+            assert float(least) > float(asked.replace(",", "")), (limit, metric)
 
 
 def test_infeasible_as_json(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
