@@ -25,7 +25,7 @@ from codesign.latency_table import LatencyTable, check_latency, read_latency
 from codesign.optimum import Progress, settle
 from codesign.point import Point
 from codesign.problem import Problem
-from codesign.proving import Proven, Prover
+from codesign.proving import Proven, Prover, Ties, check_ties
 from codesign.tabled_space import TabledSpace
 
 TIE_BREAKERS = ("noise", "model_bits")  # among equal assignments the least noisy, then smallest
@@ -37,6 +37,7 @@ def assign(
     *,
     time_limit_s: float | None = None,
     rel_gap: float = OPTIMAL_GAP,
+    ties: Ties = "break",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Assignment:
     """Find the best widths of a network and prove them; no hardware is chosen.
@@ -58,6 +59,8 @@ def assign(
         Return the best assignment found by then, with its honest gap.
     rel_gap : float
         Relative gap at which to stop; at most 1e-6 counts as optimal.
+    ties : "break" or "leave"
+        As in `codesign.solve`.
     on_progress : callable, optional
         Called now and then with a `Progress`.
 
@@ -74,6 +77,7 @@ def assign(
         Interrupted before any assignment was found, or twice.
     """
     started = time.monotonic()
+    check_ties(ties)
     table = read_latency(latency_table) if isinstance(latency_table, str | Path) else latency_table
     _check_metrics(problem, timed=table is not None)
     if table is not None:
@@ -90,9 +94,10 @@ def assign(
             solver_s=found.effort.solver_s,
             programmes=found.effort.programmes,
         )
-        return assigned(space, point, found.first.bound, found.complete, record)
+        return assigned(space, point, found.first.bound, found.ties, record)
 
-    return settle(prover, problem, TIE_BREAKERS, realised, "assignment", on_progress, started)
+    breaking = TIE_BREAKERS, ties
+    return settle(prover, problem, breaking, realised, "assignment", on_progress, started)
 
 
 def _check_metrics(problem: Problem, timed: bool) -> None:

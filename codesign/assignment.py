@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from codesign.consistency import check_layers, check_tensor_bits
 from codesign.costs.arithmetic import layer_bops
-from codesign.design import ProofRecord, recheck
+from codesign.design import ProofRecord, TiesFound, recheck
 from codesign.errors import SpecError
 from codesign.figures import Amount, Whole
 from codesign.hardware import Bits
@@ -178,7 +178,7 @@ def without_platform(problem: Problem) -> Problem:
 
 
 def assigned(
-    space: TabledSpace, point: Point, bound: float, ties_broken: bool, solver: AssignmentRecord
+    space: TabledSpace, point: Point, bound: float, ties: TiesFound, solver: AssignmentRecord
 ) -> Assignment:
     """Recompute a point layer by layer into an assignment with its proof.
 
@@ -186,8 +186,8 @@ def assigned(
     ----------
     bound : float
         Lower bound on the objective over all widths.
-    ties_broken : bool
-        Whether the tie-breaking goals were proven as well.
+    ties : "broken", "left" or "not proven"
+        What became of the tie-breaking goals.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def assigned(
         tensor_bits=tensor_bits,
         layer_widths=rows,
         metrics=metrics,
-        proof=ProofRecord.of(metrics[problem.objective], bound, ties_broken),
+        proof=ProofRecord.of(metrics[problem.objective], bound, ties),
         solver=solver,
     )
 

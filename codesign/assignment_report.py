@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.amounts import ABSENT, METRICS_SHOWN, gap_shown
+from codesign.amounts import ABSENT, METRICS_SHOWN
 from codesign.assignment import Assignment
 from codesign.layout import literal, table
 from codesign.report import (
@@ -16,6 +16,7 @@ from codesign.report import (
     metrics_text,
     proof_text,
     scaled,
+    status_words,
     totals_table,
 )
 
@@ -40,8 +41,7 @@ def assignment_parts(assignment: Assignment) -> list[RenderableType]:
 
 def assignment_summary(assignment: Assignment) -> str:
     """The whole assignment in one line: status, gap, totals."""
-    proof = assignment.proof
-    return f"{proof.status}, gap {gap_shown(proof.gap)}: {metrics_text(assignment.metrics)}"
+    return f"{status_words(assignment.proof)}: {metrics_text(assignment.metrics)}"
 
 
 def _layer_table(assignment: Assignment) -> Table:

@@ -254,6 +254,7 @@ def assign(**given: Any) -> int:
             given["latency_table"],
             time_limit_s=given["time_limit_s"],
             rel_gap=given["rel_gap"],
+            ties=given["ties"],
             on_progress=on_progress,
         )
     _tell_interrupted(found.solver.interrupted, "assignment")
@@ -337,6 +338,7 @@ def _solved(problem: Problem, given: dict[str, Any]) -> Design:
             solver=given["solver"],
             time_limit_s=given["time_limit_s"],
             rel_gap=given["rel_gap"],
+            ties=given["ties"],
             on_progress=on_progress,
         )
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from codesign.space import Space
 
 OPTIMAL_GAP = 1e-6
+TiesFound = Literal["broken", "left", "not proven"]
 
 
 @described
@@ -60,6 +61,9 @@ class ProofRecord:
     ties_broken : bool
         Whether the design is proven to have the least area, then the least noise, among designs
         of its objective; an assignment the least noise, then the smallest model.
+    ties : "broken", "left" or "not proven"
+        Left: it was not asked for. Not proven: the time for it was up; it is the best found by
+        then, of equal ones. None, as in old files, means what ``ties_broken`` says.
     """
 
     status: Literal["optimal", "feasible"]
@@ -67,9 +71,14 @@ class ProofRecord:
     bound: Amount
     gap: Amount
     ties_broken: bool = False
+    ties: TiesFound | None = None
+
+    def __post_init__(self) -> None:
+        if self.ties is None or (self.ties == "broken") != self.ties_broken:
+            object.__setattr__(self, "ties", "broken" if self.ties_broken else "not proven")
 
     @staticmethod
-    def of(objective: float, bound: float, ties_broken: bool) -> ProofRecord:
+    def of(objective: float, bound: float, ties: TiesFound) -> ProofRecord:
         """What a value of the objective and a lower bound on it prove."""
         bound = min(max(bound, 0.0), objective)  # no metric is negative
         gap = (objective - bound) / objective if objective > 0 else 0.0
@@ -78,7 +87,8 @@ class ProofRecord:
             objective=objective,
             bound=bound,
             gap=gap,
-            ties_broken=ties_broken,
+            ties_broken=ties == "broken",
+            ties=ties,
         )
 
 
@@ -230,7 +240,7 @@ def realise(
     problem: Problem,
     point: Point,
     bound: float,
-    ties_broken: bool,
+    ties: TiesFound,
     solver: SolverRecord,
 ) -> Design:
     """Recompute a point layer by layer into a design with its proof.
@@ -241,8 +251,8 @@ def realise(
         That of the space, perhaps with another objective and other budgets.
     bound : float
         Lower bound on the objective over the whole space.
-    ties_broken : bool
-        Whether the tie-breaking goals were proven as well.
+    ties : "broken", "left" or "not proven"
+        What became of the tie-breaking goals.
 
     Raises
     ------
@@ -279,7 +289,7 @@ def realise(
         tensor_bits=tensor_bits,
         layer_designs=layers,
         metrics=metrics,
-        proof=ProofRecord.of(metrics[problem.objective], bound, ties_broken),
+        proof=ProofRecord.of(metrics[problem.objective], bound, ties),
         solver=solver,
     )
 

@@ -52,6 +52,16 @@ class Halt:
             return None
         return max(self.deadline - time.monotonic(), 0.0)
 
+    @contextmanager
+    def sooner(self, limit_s: float) -> Iterator[None]:
+        """Meanwhile the deadline is at most so many seconds from now."""
+        usual = self.deadline
+        self.deadline = min(usual, time.monotonic() + limit_s)
+        try:
+            yield
+        finally:
+            self.deadline = usual
+
     def reached(self) -> bool:
         """Whether it is time to end."""
         if self.interrupted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +17,7 @@ from codesign.halt import Halt
 from codesign.infeasible import explain
 from codesign.point import Point
 from codesign.problem import Goal, Problem
-from codesign.proving import TIE_BREAKERS, Method, Proven, Prover
+from codesign.proving import TIE_BREAKERS, Method, Proven, Prover, Ties, check_ties
 from codesign.search import OnProgress
 from codesign.second_opinion import SolverName
 from codesign.space import Space
@@ -67,6 +67,7 @@ def solve(
     time_limit_s: float | None = None,
     rel_gap: float = OPTIMAL_GAP,
     solver: SolverName = "highs",
+    ties: Ties = "break",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Design:
     """Find the best design of the declared space and prove it.
@@ -89,13 +90,19 @@ def solve(
         Relative gap at which to stop; at most 1e-6 counts as optimal.
     solver : "highs", "scip" or "cbc"
         Which solves the programmes; all but HiGHS must be installed (PySCIPOpt, cbc).
+    ties : "break" or "leave"
+        Break: for at most 5 times as long as the objective's proof took, or 10 s if that is more;
+        what is equally good is then the best found, and ``proof.ties`` says so. Only where that
+        time is up may the answer depend on the machine's speed. Leave: return at once whatever is
+        proven best.
     on_progress : callable, optional
         Called now and then with a `Progress`.
 
     Raises
     ------
     SpecError
-        An unknown method or a solver that is not installed, a limit or gap out of range.
+        An unknown method or word for ties, a solver that is not installed, a limit or gap out of
+        range.
     InfeasibleError
         No design keeps every budget; names those that clash and what would work.
     SolverError
@@ -104,6 +111,7 @@ def solve(
         Interrupted before any design was found, or twice.
     """
     started = time.monotonic()
+    check_ties(ties)
     halt = Halt.within(time_limit_s)
     space = Space(problem)
     prover = Prover(space, method=method, rel_gap=rel_gap, halt=halt, solver=solver)
@@ -111,15 +119,16 @@ def solve(
     def realised(found: Proven, point: Point) -> Design:
         seconds = time.monotonic() - started
         record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
-        return realise(space, problem, point, found.first.bound, found.complete, record)
+        return realise(space, problem, point, found.first.bound, found.ties, record)
 
-    return settle(prover, problem, TIE_BREAKERS, realised, "design", on_progress, started)
+    breaking = TIE_BREAKERS, ties
+    return settle(prover, problem, breaking, realised, "design", on_progress, started)
 
 
 def settle(
     prover: Prover,
     problem: Problem,
-    tie_breakers: Iterable[str],
+    breaking: tuple[tuple[str, ...], Ties],
     realised: Callable[[Proven, Point], Result],
     what: str,
     on_progress: Callable[[Progress], None] | None,
@@ -129,6 +138,8 @@ def settle(
 
     Parameters
     ----------
+    breaking : tuple of str, and "break" or "leave"
+        What breaks ties, metric by metric, and whether to.
     realised : callable
         Makes the result of what is proven and the point found.
     what : str
@@ -145,9 +156,10 @@ def settle(
     goal = Goal(problem.objective, {str(name): limit for name, limit in budgets.items()})
     with halt.listening():
         found = prover.answer(
-            tuple(dict.fromkeys((goal.metric, *tie_breakers))),
+            tuple(dict.fromkeys((goal.metric, *breaking[0]))),
             goal.limits,
             lambda metric: _reporter(on_progress, halt, metric, metric != goal.metric, started),
+            breaking[1],
         )
         if found.point is not None:
             result = realised(found, found.point)

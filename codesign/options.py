@@ -173,6 +173,7 @@ RANGE_HELP = "Part of the front, in the units of --max-...: area=1:16. Repeatabl
 LATENCY_HELP = "Latency of each layer at each pair of widths (CSV)."
 WIDTHS_HELP = "Widths of a design or assignment file, not --bits."
 SOLVER_HELP = "Who solves the programmes; scip and cbc where installed."
+TIES_HELP = "Of equal designs find the smallest: for 5 × the time of the proof, at least 10 s."
 METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
 
 
@@ -285,6 +286,7 @@ SOLVE = {
         choice("--solver", ("highs", "scip", "cbc"), SOLVER_HELP, "highs"),
         option("--time-limit-s", "X", "Then take the best so far.", type=number(1e-9, 1e9)),
         option("--rel-gap", "X", "Stop at this gap; 1e-6 is a proof.", "1e-6", type=GAP),
+        choice("--ties", ("break", "leave"), TIES_HELP, "break"),
     ),
     "The answer": (
         option("--out", "FILE", "Write the design file (JSON).", type=FILE),
@@ -371,7 +373,7 @@ ASSIGN = {
         *_taken(FREE, "bits", "weight_bits", "activation_bits"),
         *_taken(FREE, "pin", "tie", "group", "output_bits"),
     ),
-    "The search": _taken("The search", "time_limit_s", "rel_gap"),
+    "The search": _taken("The search", "time_limit_s", "rel_gap", "ties"),
     "The answer": (
         option("--out", "FILE", "Write the assignment file (JSON).", type=FILE),
         option("--csv", "FILE", "Write one row per layer (CSV).", type=FILE),

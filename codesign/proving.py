@@ -7,6 +7,7 @@ the designs met on the way.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from codesign.bounds import Relaxation
 from codesign.budgets import beyond
-from codesign.design import OPTIMAL_GAP
+from codesign.design import OPTIMAL_GAP, TiesFound
 from codesign.errors import SpecError
 from codesign.halt import Halt
 from codesign.point import Point
@@ -29,10 +30,25 @@ from codesign.whole import prove_whole
 from codesign.width_space import WidthSpace
 
 Method = Literal["search", "whole"]
+Ties = Literal["break", "leave"]
 METHODS = get_args(Method)
+TIES = get_args(Ties)
+# Seconds for ties: so many times what the first metric took, or so many.
+TIES_TIMES, TIES_LEAST_S = 5.0, 10.0
 TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
 
 ReportMetric = Callable[[str], OnProgress | None]
+
+
+def check_ties(ties: str) -> None:
+    """Refuse an unknown word for what to do with ties.
+
+    Raises
+    ------
+    SpecError
+    """
+    if ties not in TIES:
+        raise SpecError(f"ties must be one of {', '.join(TIES)}, got {ties!r}")
 
 
 @dataclass(frozen=True)
@@ -46,14 +62,17 @@ class Proven:
     first : Proof
         Of the first metric.
     complete : bool
-        Whether the least of every metric was proven, in their order.
+        Whether the least of every metric asked for was proven, in their order.
     effort : Effort
+    ties : "broken", "left" or "not proven"
+        What became of the metrics after the first.
     """
 
     point: Point | None
     first: Proof
     complete: bool
     effort: Effort
+    ties: TiesFound
 
 
 class Prover:
@@ -140,15 +159,30 @@ class Prover:
         metrics: Sequence[str],
         limits: Mapping[str, float],
         report: ReportMetric = lambda metric: None,
+        ties: Ties | None = None,
     ) -> Proven:
-        """Minimise the metrics one after the other, each with those before held at their least."""
+        """Minimise the metrics one after the other, each with those before held at their least.
+
+        Parameters
+        ----------
+        ties : "break" or "leave", optional
+            Leave: the first metric alone. Break: the others, within a share of the time. By default
+            they are all of equal account.
+        """
         inquiry = self.inquiry(Goal(metrics[0], dict(limits)), report(metrics[0]))
+        started = time.monotonic()
         proof = first = self.prove(inquiry)
-        for metric in metrics[1:]:
-            if proof.best is not None and proof.complete:
-                inquiry = _next_goal(inquiry, proof, metric, report(metric))
-                proof = self.prove(inquiry)
-        return Proven(proof.best, first, proof.complete, inquiry.effort)
+        if ties == "leave":
+            outcome: TiesFound = "left" if first.complete else "not proven"
+            return Proven(first.best, first, first.complete, inquiry.effort, outcome)
+        share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
+        with self.halt.sooner(share_s if ties else math.inf):
+            for metric in metrics[1:]:
+                if proof.best is not None and proof.complete:
+                    inquiry = _next_goal(inquiry, proof, metric, report(metric))
+                    proof = self.prove(inquiry)
+        outcome = "broken" if proof.complete else "not proven"
+        return Proven(proof.best, first, proof.complete, inquiry.effort, outcome)
 
 
 def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress | None) -> Inquiry:

@@ -246,8 +246,10 @@ def proof_text(proof: ProofRecord, objective: str, equal: str) -> Text:
     status = Text("optimal", "bold green")
     if proof.status != "optimal":
         status = Text("feasible, gap not closed", "bold yellow")
+    elif proof.ties == "left":
+        status += Text(f" (ties left: an equal {equal} not looked for)")
     elif not proof.ties_broken:
-        status += Text(f" (an equal {equal} not ruled out)")
+        status += Text(f" (ties not proven: an equal {equal} not ruled out)")
     return Text.assemble(
         status,
         f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
@@ -276,7 +278,13 @@ def counted(number: int, thing: str) -> str:
 
 def summary_line(design: Design) -> str:
     """The whole design in one line: status, gap, totals, hardware."""
-    return f"{design.proof.status}, gap {gap_shown(design.proof.gap)}: {figures_line(design)}"
+    return f"{status_words(design.proof)}: {figures_line(design)}"
+
+
+def status_words(proof: ProofRecord) -> str:
+    """``optimal, gap 0``, and what became of ties where they are not broken."""
+    ties = f", ties {proof.ties}" if proof.status == "optimal" and not proof.ties_broken else ""
+    return f"{proof.status}, gap {gap_shown(proof.gap)}{ties}"
 
 
 def figures_line(figures: Figures) -> str:

@@ -272,7 +272,7 @@ class _Survey:
         )
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
         record = replace(record, interrupted=self.halt.interrupted)
-        return realise(self.space, problem, found.point, found.first.bound, found.complete, record)
+        return realise(self.space, problem, found.point, found.first.bound, found.ties, record)
 
     def _quality_holds(self, budgets: Mapping[str, float]) -> bool:
         return budgets.get("noise") == self.problem.budgets.get("noise")

@@ -13,6 +13,7 @@ from codesign.checking.question import MOST_BITS, Question, most_kept
 from codesign.checking.reading import Entry
 
 OPTIMAL_GAP = Fraction(1e-6)
+TIES = ("broken", "left", "not proven")
 
 
 def check_tensor_bits(entry: Entry, question: Question) -> dict[str, int]:
@@ -78,7 +79,7 @@ def check_metrics(entry: Entry, expected: Mapping[str, Fraction], question: Ques
 def check_proof(entry: Entry, metrics: Entry, metric: str) -> None:
     """The proof's figures agree: bound ≤ objective, gap between them, status by the gap."""
     ledger, where, value = entry.ledger, entry.where, metrics[metric].number(least=0)
-    entry.known_keys(("status", "objective", "bound", "gap", "ties_broken"))
+    entry.known_keys(("status", "objective", "bound", "gap", "ties_broken", "ties"))
     objective, bound, gap = (entry[x].number(least=0) for x in ("objective", "bound", "gap"))
     ledger.holds(f"{where}.objective", objective == value, objective, f"metrics.{metric}")
     ledger.holds(f"{where}.bound", bound <= objective, bound, "at most the objective")
@@ -86,4 +87,6 @@ def check_proof(entry: Entry, metrics: Entry, metric: str) -> None:
     ledger.close(f"{where}.gap", gap, distance)
     status = "optimal" if gap <= OPTIMAL_GAP else "feasible"
     ledger.same(f"{where}.status", entry["status"].value, status)
-    entry.get("ties_broken", False).flag()
+    broken = entry.get("ties_broken", False).flag()
+    ties = entry.get("ties", "broken" if broken else "not proven").text(TIES)
+    ledger.same(f"{where}.ties_broken", broken, ties == "broken")

@@ -82,7 +82,9 @@ def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
     proven = complete and all(proof.status == "optimal" for proof in proofs)
     return Answer(
         status="optimal" if proven else "feasible",
-        final=proven and all(proof.ties_broken for proof in proofs),
+        # More time, where it was limited, might prove ties.
+        final=proven
+        and (asked["time_limit_s"] is None or all(x.ties != "not proven" for x in proofs)),
         designs=tuple(_content(design, sha256) for design in designs),
         front_gap=front_gap,
     )
@@ -93,7 +95,7 @@ def _solved(problem: Problem, asked: dict[str, Any]) -> Design:
     from codesign.optimum import solve
 
     how = {key: asked[key] for key in ("method", "time_limit_s", "rel_gap")}
-    design = solve(problem, **how)
+    design = solve(problem, **how, ties=asked.get("ties", "break"))
     if design.solver.interrupted:
         raise KeyboardInterrupt
     return design

@@ -91,6 +91,8 @@ class Asker:
         """What a cell asks; one that makes no problem says why."""
         given = {**self._defaults, **cell.given}
         how = {key: given[key] for key in HOW}
+        if given["ties"] != "break":  # what all questions were told before there was a choice
+            how["ties"] = given["ties"]
         written = self._network(given["network"], 1)
         try:
             written = self._network(given["network"], given["batch"] or 1)
