@@ -47,16 +47,6 @@ class DualBound:
     variable_width: Ints
     weight: Ints
 
-    def spread(self, which: Ints) -> DualBound:
-        """What it says of others, each no better than the option of its number here."""
-        return DualBound(
-            self.value[which],
-            self.prices[which],
-            self.reached[which],
-            self.variable_width[which],
-            self.weight[which],
-        )
-
 
 class Dual:
     """The dual of ``minimise metric within limits`` over the widths of one hardware option."""

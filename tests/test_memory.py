@@ -130,10 +130,9 @@ def check_cut(cut: Cut, designs: Mapping[int, list[oracle.Point]]) -> None:
     """``prices · metrics ≥ value`` for all designs of its options within its SRAM."""
     priced = {option: vectors(points, PRICED) for option, points in designs.items()}
     sram = {option: np.array([p.sram_bits for p in points]) for option, points in designs.items()}
-    rows = zip(cut.options.tolist(), cut.prices, cut.value, cut.sram_bits, strict=True)
-    for option, prices, value, most in rows:
-        total = priced[option][sram[option] <= most] @ prices
-        assert value <= total.min(initial=math.inf) * (1 + EQUAL)
+    for option, n in zip(cut.options.tolist(), cut.row.tolist(), strict=True):
+        total = priced[option][sram[option] <= cut.sram_bits[n]] @ cut.prices[n]
+        assert cut.value[n] <= total.min(initial=math.inf) * (1 + EQUAL)
 
 
 def check_fact(fact: Fact, designs: Mapping[int, list[oracle.Point]]) -> None:
@@ -215,16 +214,16 @@ def test_prices_too_small_to_trust_prove_nothing() -> None:
     step = 5e-324
     prices = np.array([[1.0, 0.0, 654 * step, 0.0, 0.0]])
     memory = Memory()
-    memory.add_cut(
-        "latency_s", Cut(np.array([0]), prices, np.array([17 * step]), np.array([9.0])), 1
-    )
+    only = np.array([0])
+    cut = Cut(only, only, prices, np.array([17 * step]), np.array([9.0]))
+    memory.add_cut("latency_s", cut, options=1)
     lower = memory.lower(Goal("noise", {"latency_s": 0.0}), np.array([9.0]))
     assert lower[0] <= 0.0234
 
 
 def one_cut(value: float, sram_bits: float) -> Memory:
     memory = Memory()
-    cut = Cut(np.array([1]), PRICES, np.array([value]), np.array([sram_bits]))
+    cut = Cut(np.array([1]), np.array([0]), PRICES, np.array([value]), np.array([sram_bits]))
     memory.add_cut("latency_s", cut, options=2)
     return memory
 

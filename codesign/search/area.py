@@ -41,12 +41,12 @@ class LeastArea(Search):
         limit = self.goal.limits.get(self.bounded_metric(), np.inf)
         return ceiling(limit)
 
-    def raise_bounds(self, options: Ints, bound: DualBound) -> None:
+    def raise_bounds(self, options: Ints, bound: Floats) -> None:
         self.lower[options[self.rules_out(bound)]] = np.inf
 
-    def rules_out(self, bound: DualBound) -> Bools:
+    def rules_out(self, bound: Floats) -> Bools:
         """(options,): whether no design keeps the limits; inf: not even where there are none."""
-        return np.asarray((bound.value > self.stop_at()) | (bound.value == np.inf))
+        return np.asarray((bound > self.stop_at()) | (bound == np.inf))
 
     def prove(self) -> Proof:
         everyone = np.arange(len(self.space))
@@ -113,11 +113,11 @@ class LeastArea(Search):
             union = best_of([self.union_of_pairs(options, traffic)[0]])
             found = self.dual.bound(union, start=prices, stop=self.stop_at(), accuracy=1e-5)
             prices = found.prices
-            if self.rules_out(found)[0]:
+            if self.rules_out(found.value)[0]:
                 low = probe + 1
                 self._raise_sram(options, low)
                 everyone = np.zeros(len(options), dtype=np.int64)
-                self.note_cut(options, found.spread(everyone), np.full(len(options), probe))
+                self.note_cut(options, found, np.array([probe]), everyone)
             else:
                 high = probe
             probe = float(np.floor(np.sqrt(low * high)))
@@ -198,7 +198,7 @@ class LeastArea(Search):
             multipliers[rows] = found.prices
             self.note_cut(mine, found, probe[rows])
             self._offer_reached(mine, probe[rows], found)
-            ruled_out = self.rules_out(found)
+            ruled_out = self.rules_out(found.value)
             self._raise_sram(mine[ruled_out], probe[rows[ruled_out]] + 1)
             high[rows[~ruled_out]] = probe[rows[~ruled_out]]
             self._raise_area(mine)
@@ -241,7 +241,7 @@ class LeastArea(Search):
         single = self.batch(options, np.array([high]))
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, stop=self.stop_at())
-        if self.rules_out(found)[0]:
+        if self.rules_out(found.value)[0]:
             return self.reach
         left = self.left_over(single, found.prices[0])
         return self.solve_restricted(option, (low, high), left)

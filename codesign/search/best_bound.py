@@ -48,8 +48,8 @@ class Search(Pursuit):
 
     # What subclasses say ------------------------------------------------------------------------
 
-    def raise_bounds(self, options: Ints, bound: DualBound) -> None:
-        """Take over a dual bound that holds for these options."""
+    def raise_bounds(self, options: Ints, bound: Floats) -> None:
+        """Take over dual bounds of these options."""
         raise NotImplementedError
 
     def bound_options(self, shape: int, options: Ints) -> None:
@@ -161,7 +161,7 @@ class Search(Pursuit):
         ideal, which = self.union_of_pairs(open_options, self.space.compulsory_traffic)
         self.halt.check()
         found = self.dual.bound(ideal, stop=self.stop_at(), accuracy=1e-4)
-        self.spread_bound(open_options, found, which, np.full(len(which), np.inf))
+        self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
         return np.asarray(found.prices[-1])
 
@@ -176,7 +176,7 @@ class Search(Pursuit):
         self._rule_out(open_options[~keepable[which]])
         self.halt.check()
         found = self.dual.bound(ideal, start=start, stop=self.stop_at(), accuracy=1e-3)
-        self.spread_bound(open_options, found, which, np.full(len(which), np.inf))
+        self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self.multipliers[shapes] = found.prices
         self.ideal = {int(shape): ideal.take(shapes == shape) for shape in shapes}
 
@@ -228,15 +228,17 @@ class Search(Pursuit):
         return Batch(compute_s, np.where(runs, traffic, np.inf))
 
     def spread_bound(self, options: Ints, found: DualBound, which: Ints, sram_bits: Floats) -> None:
-        """Take over, for each option, the bound of what it was united into."""
-        spread = found.spread(which)
-        self.raise_bounds(options, spread)
-        self.note_cut(options, spread, sram_bits)
+        """Take over, for each option, the bound of what it was united into, within its SRAM."""
+        self.raise_bounds(options, found.value[which])
+        self.note_cut(options, found, sram_bits, which)
 
-    def note_cut(self, options: Ints, found: DualBound, sram_bits: Floats) -> None:
-        """Remember a dual bound for later goals."""
+    def note_cut(
+        self, options: Ints, found: DualBound, sram_bits: Floats, which: Ints | None = None
+    ) -> None:
+        """Remember dual bounds for later goals: each option's own, or which one is its."""
+        row = np.arange(len(options)) if which is None else which
         value = found.value + found.prices @ self.dual.limits
-        cut = Cut(options, self.dual.prices(found.prices), value, sram_bits)
+        cut = Cut(options, row, self.dual.prices(found.prices), value, sram_bits)
         self.memory.add_cut(self.bounded_metric(), cut, len(self.space))
 
     def first_multipliers(self, options: Ints) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from codesign.point import Point
 from codesign.problem import Goal
 
 Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -34,17 +36,34 @@ class Cut:
     Attributes
     ----------
     options : ints, shape (n,)
-    prices : floats, shape (n, 5)
+    row : ints, shape (n,)
+        Which of the bounds below is an option's; many may have one in common.
+    prices : floats, shape (bounds, 5)
         In the order of `PRICED`.
-    value : floats, shape (n,)
-    sram_bits : floats, shape (n,)
+    value : floats, shape (bounds,)
+    sram_bits : floats, shape (bounds,)
         inf where the cut holds for every capacity.
     """
 
-    options: Ints
+    options: Indices
+    row: Indices
     prices: Floats
     value: Floats
     sram_bits: Floats
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, nearly."""
+        return self.options.nbytes + self.row.nbytes + self.prices.nbytes
+
+    def where_useful(self) -> Cut:
+        """The same for options whose bound says anything, in little memory."""
+        useful = np.isfinite(self.value)
+        number = np.cumsum(useful) - 1
+        mine = useful[self.row]
+        options, row = self.options[mine], number[self.row[mine]]
+        kept = self.prices[useful], self.value[useful], self.sram_bits[useful]
+        return Cut(options.astype(np.int32), row.astype(np.int32), *kept)
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,9 @@ class Memory:
     left_over: dict[int, LeftOver] = field(default_factory=dict)  # the last one of each option
     points: list[Point] = field(default_factory=list)
     cut_bytes: int = 0
-    latest: dict[str, Floats] = field(default_factory=dict)  # by metric: prices of each option
+    forgotten: int = 0  # cuts that stood before those kept
+    # By metric: number of the latest cut of each option, and its row there.
+    latest: dict[str, tuple[Indices, Indices]] = field(default_factory=dict)
     screened: set[tuple[object, ...]] = field(default_factory=set)  # metric and limits
 
     def within(self, holds: Callable[[Point], bool]) -> Memory:
@@ -96,23 +117,23 @@ class Memory:
             facts=[*self.facts],
             left_over={**self.left_over},
             points=[point for point in self.points if holds(point)],
-            latest={metric: prices.copy() for metric, prices in self.latest.items()},
+            latest={metric: (n.copy(), row.copy()) for metric, (n, row) in self.latest.items()},
             screened={*self.screened},
         )
 
     def add_cut(self, metric: str, cut: Cut, options: int) -> None:
         """Keep a cut that was made to bound ``metric``, for a space of so many options."""
-        useful = np.isfinite(cut.value)
-        kept = Cut(
-            cut.options[useful], cut.prices[useful], cut.value[useful], cut.sram_bits[useful]
-        )
+        kept = cut.where_useful()
         if len(kept.options):
+            fresh = np.full(options, -1, np.int32), np.zeros(options, np.int32)
+            number, row = self.latest.setdefault(metric, fresh)
+            number[kept.options] = self.forgotten + len(self.cuts)
+            row[kept.options] = kept.row
             self.cuts.append(kept)
-            latest = self.latest.setdefault(metric, np.zeros((options, len(PRICED))))
-            latest[kept.options] = kept.prices
-            self.cut_bytes += 8 * kept.prices.size
+            self.cut_bytes += kept.nbytes
         while len(self.cuts) > MOST_CUTS or self.cut_bytes > MOST_BYTES:
-            self.cut_bytes -= 8 * self.cuts.pop(0).prices.size
+            self.cut_bytes -= self.cuts.pop(0).nbytes
+            self.forgotten += 1
 
     def add_fact(self, fact: Fact) -> None:
         """Keep the last bounds of a search; the oldest are forgotten."""
@@ -133,19 +154,20 @@ class Memory:
         """(options,): largest capacity known to keep ``metric`` above ``most``; −1 if none."""
         found = np.full(options, -1.0)
         for cut, bound in self._bounds_by_cuts(metric, limits):
-            above = bound > most
-            np.maximum.at(found, cut.options[above], cut.sram_bits[above])
+            above = (bound > most)[cut.row]
+            np.maximum.at(found, cut.options[above], cut.sram_bits[cut.row[above]])
         return found
 
     def _raise_by_cuts(self, lower: Floats, goal: Goal, sram_bits: Floats) -> None:
         for cut, bound in self._bounds_by_cuts(goal.metric, goal.limits):
-            bound = np.where(cut.sram_bits >= sram_bits[cut.options], bound, -np.inf)
-            lower[cut.options] = np.maximum(lower[cut.options], bound)
+            holds = cut.sram_bits[cut.row] >= sram_bits[cut.options]
+            known = np.where(holds, bound[cut.row], -np.inf)
+            lower[cut.options] = np.maximum(lower[cut.options], known)
 
     def _bounds_by_cuts(
         self, metric: str, limits: Mapping[str, float]
     ) -> Iterator[tuple[Cut, Floats]]:
-        """Every cut with the bounds it puts on ``metric`` within the limits; −inf for none."""
+        """Every cut with what its bounds say of ``metric`` within the limits; −inf for nothing."""
         main = PRICED.index(metric)
         limit = ceiling(np.array([limits.get(name, np.inf) for name in PRICED]))
         limit[main] = 0.0  # its own price is divided by
@@ -162,9 +184,12 @@ class Memory:
     ) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """(options, limits): prices of the latest cut of each option, and (options,) if any."""
         others = [PRICED.index(name) for name in limited]
-        if metric not in self.latest:
-            return np.zeros((len(options), len(others))), np.zeros(len(options), dtype=bool)
-        prices = self.latest[metric][options]
+        prices = np.zeros((len(options), len(PRICED)))
+        if metric in self.latest:
+            number, row = (x[options] for x in self.latest[metric])
+            for n in np.unique(number[number >= self.forgotten]):
+                mine = number == n
+                prices[mine] = self.cuts[n - self.forgotten].prices[row[mine]]
         return prices[:, others], prices[:, PRICED.index(metric)] > 0
 
     def leftover(self, option: int, goal: Goal, sram_bits: float) -> LeftOver | None:

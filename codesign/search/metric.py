@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from codesign.dual import DualBound
 from codesign.layer_tables import Batch
 from codesign.point import price
 from codesign.search.best_bound import Search
@@ -19,8 +18,8 @@ Floats = npt.NDArray[np.float64]
 class LeastMetric(Search):
     """Minimise any metric but area: each option gets all the SRAM its area limit leaves."""
 
-    def raise_bounds(self, options: Ints, bound: DualBound) -> None:
-        self.lower[options] = np.maximum(self.lower[options], bound.value)
+    def raise_bounds(self, options: Ints, bound: Floats) -> None:
+        self.lower[options] = np.maximum(self.lower[options], bound)
 
     def prove(self) -> Proof:
         sram = self.capacity(np.arange(len(self.space)))
@@ -43,7 +42,7 @@ class LeastMetric(Search):
         union = self.union_of_shapes(options, shapes, which, most)
         start = self.first_multipliers(options[np.searchsorted(shape_of, shapes)])
         found = self.dual.bound(union, start=start, stop=self.stop_at(), accuracy=1e-4)
-        self.spread_bound(options, found, which, most[which])
+        self.spread_bound(options, found, which, most)
 
     def bound_options(self, shape: int, options: Ints) -> None:
         if shape in self.ideal:
@@ -56,7 +55,7 @@ class LeastMetric(Search):
         start = self.first_multipliers(options)
         batch = self.batch(options, sram)
         found = self.dual.bound(batch, start=start, stop=self.stop_at(), accuracy=1e-5)
-        self.raise_bounds(options, found)
+        self.raise_bounds(options, found.value)
         self.note_cut(options, found, sram)
         for n, option in enumerate(options):
             self.option_multipliers[int(option)] = found.prices[n]

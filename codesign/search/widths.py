@@ -65,7 +65,7 @@ class LeastWidths(Pursuit):
         found = self.dual.bound(self.tables, start if known.all() else None, stop=self.stop_at())
         self.multipliers = found.prices
         value = found.value + found.prices @ self.dual.limits
-        cut = Cut(ONLY, self.dual.prices(found.prices), value, np.array([np.inf]))
+        cut = Cut(ONLY, ONLY, self.dual.prices(found.prices), value, np.array([np.inf]))
         self.memory.add_cut(self.goal.metric, cut, 1)
         if np.isfinite(found.reached[0]):
             self.offer(self.space.price(found.variable_width[0], found.weight[0]))
