@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.elimination import Bucket, Role, Scope, choose_scopes, eliminate
-from codesign.layer_tables import MAX_ENTRIES, NOISE, Batch, Family, LayerTables
+from codesign.layer_tables import MAX_BATCH, MAX_ENTRIES, NOISE, Batch, Family, LayerTables
 from codesign.width_space import WidthSpace
 
 Ints = npt.NDArray[np.int64]
@@ -101,7 +101,7 @@ class Relaxation:
         axes = max(len(step.bucket.scope) for step in self._steps) + 1
         # So many options' tables are worked on at once, for memory's sake.
         entries = max(len(self.widths) ** axes, self._tables.entries)
-        self._most_options = max(1, MAX_ENTRIES // entries)
+        self._most_options = max(1, MAX_BATCH // entries)
 
     # Structure ----------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class Relaxation:
     def solve(self, batch: Batch, prices: Floats) -> Assignment:
         """Best widths for every option at ``prices`` (B, 5) on the metrics of `PRICED`."""
         if len(batch) > self._most_options:
-            parts = [self.solve(batch.take(r), prices[r]) for r in self._parts(len(batch))]
+            parts = [self.solve(batch.take(r), prices[r]) for r in self.parts(len(batch))]
             fields = ("value", "variable_width", "weight", "metrics", "runs")
             return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
         joints, value = self._sweep(self._reduced(self._full(batch, prices)), prices)
@@ -195,7 +195,7 @@ class Relaxation:
         weight, metrics, runs = self._measure(batch, prices, variable_width)
         return Assignment(value, variable_width, weight, metrics, runs & np.isfinite(value))
 
-    def _parts(self, count: int) -> Iterator[Ints]:
+    def parts(self, count: int) -> Iterator[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
         for start in range(0, count, self._most_options):
             self.check_time()
@@ -204,7 +204,7 @@ class Relaxation:
     def worst(self, batch: Batch, metric: int) -> Floats:
         """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs."""
         if len(batch) > self._most_options:
-            parts = [self.worst(batch.take(r), metric) for r in self._parts(len(batch))]
+            parts = [self.worst(batch.take(r), metric) for r in self.parts(len(batch))]
             return np.concatenate(parts)
         total = np.zeros(len(batch))
         if metric == NOISE:

@@ -10,7 +10,7 @@ valid bound; good ones give a tight one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,14 @@ class Dual:
         """
         count = len(batch)
         self.relaxation.check_time()
+        parts = [*self.relaxation.parts(count)]
+        if len(parts) > 1:  # what no price changes in their tables is then worked out once
+            found_of = [
+                self.bound(batch.take(r), None if start is None else start[r], stop, accuracy)
+                for r in parts
+            ]
+            names = (field.name for field in fields(DualBound))
+            return DualBound(*(np.concatenate([getattr(x, n) for x in found_of]) for n in names))
         # A bound above what any assignment costs proves that none keeps the limits; not needed
         # where a bound above ``stop`` says all there is to say.
         asked = len(self.limited) > 0 and np.isinf(stop)

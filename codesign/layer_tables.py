@@ -23,7 +23,8 @@ Floats = npt.NDArray[np.float64]
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
 TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
-MAX_ENTRIES = 2**23  # entries of one table over a batch (64 MiB)
+MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
+MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
 
 
 MAX_FAMILY = 2**20  # entries of one family's table for one option

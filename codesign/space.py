@@ -18,7 +18,7 @@ import numpy.typing as npt
 from codesign.budgets import ceiling
 from codesign.capacities import UNLIMITED_BITS, Capacities
 from codesign.costs.area import array_area_um2, sram_area_um2
-from codesign.costs.compute import cycles, fold, precision_passes
+from codesign.costs.compute import cycles, fold, precision_passes, trips
 from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
 from codesign.network import Layer
 from codesign.problem import Choices, Problem
@@ -193,6 +193,25 @@ class Space(WidthSpace):
         choices = self.problem.choices
         sides = math.gcd(*choices.rows), math.gcd(*choices.cols)
         return self.shapes.index(sides) if sides in self.shapes else None
+
+    @cached_property
+    def smallest_alike(self) -> Ints:
+        """(shapes,): the shape of fewest rows and columns that is as good as each, or itself.
+
+        Where every layer takes the same steps over channels and sets as many groups side by side,
+        its cycles are the same, and each of its tilings on the larger shape has one on the smaller
+        of the same trips, hence the same traffic, in tiles no larger: with PEs of the same widths
+        the smaller shape is as good in every metric, and better in area.
+        """
+        engine, choices = self.problem.technology.engine, self.problem.choices
+        sides = np.array(choices.rows), np.array(choices.cols)
+        tables = zip(*(trips(x, *sides, engine) for x in self.geometries), strict=True)
+        kind = np.zeros(len(self.shapes), dtype=np.int64)
+        for side, mine, table in zip(sides, (self._rows, self._cols), tables, strict=True):
+            alike = np.unique(np.hstack(table), axis=0, return_inverse=True)[1].ravel()
+            kind = kind * len(side) + alike[np.searchsorted(side, mine)]
+        _, first, which = np.unique(kind, return_index=True, return_inverse=True)
+        return np.asarray(first[which.ravel()])
 
     def staircase(self, shape: int, geometry: int) -> Staircase:
         """Pareto-best tilings of a geometry on an array shape, built on first use."""

@@ -221,6 +221,7 @@ def solved(seed: int, method: str, monkeypatch: pytest.MonkeyPatch, **how: Any) 
         if seed % 2:  # as for many options and large tables
             forced.setattr(best_bound, "FEW_OPTIONS", 1)
             forced.setattr(bounds, "MAX_ENTRIES", 1)
+            forced.setattr(bounds, "MAX_BATCH", 1)
         return swept(
             monkeypatch,
             lambda: solve(case.problem, method=method, time_limit_s=LIMIT_S),

@@ -115,6 +115,47 @@ def test_an_area_without_room_for_the_smallest_tiles_needs_no_search(
     assert (proof.best, proof.complete) == (None, True)
 
 
+@pytest.mark.parametrize("sides", [((1, 2, 3, 5, 8), (1, 2, 7)), ((2, 4, 6, 10), (3, 6, 9, 12))])
+@pytest.mark.parametrize("seed", range(40))
+def test_no_array_is_better_than_the_smallest_alike(
+    seed: int, sides: tuple[tuple[int, ...], tuple[int, ...]]
+) -> None:
+    space = space_of(seed, *sides)
+    assert (space.smallest_alike[space.smallest_alike] == space.smallest_alike).all()
+    for shape, alike in enumerate(space.smallest_alike.tolist()):
+        rows, cols = space.shapes[alike]
+        assert rows <= space.shapes[shape][0]
+        assert cols <= space.shapes[shape][1]
+        assert (space.shape_cycles[alike] == space.shape_cycles[shape]).all()
+        need = space._all_stairs(shape)[0]
+        capacities = np.unique(need[np.isfinite(need)])[::7]
+        traffic = [space.traffic_within(n, capacities) for n in (alike, shape)]
+        assert (traffic[0] <= traffic[1]).all()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_larger_array_alike_is_offered_once_the_smaller_is_not(seed: int) -> None:
+    case = broad_case(40000 + seed)
+    space = Space(case.problem)
+    alike = np.isin(np.arange(len(space.shapes)), space.smallest_alike)
+    kept = ~alike[space.shape_of]
+    arrays = {space.shapes[shape] for shape in np.flatnonzero(~alike)}
+    points = [p for p in case.points if (p.hardware.rows, p.hardware.cols) in arrays]
+    budgets = dict(case.problem.budgets)
+    found = Prover(space).part(kept).answer((case.problem.objective, "area_mm2"), budgets)
+    least = oracle.least(points, case.problem.objective, budgets)
+    assert (found.point is None) == (least is None)
+    if found.point is not None:
+        assert found.first.bound == pytest.approx(least, rel=1e-8, abs=0)
+        assert found.point.metrics[case.problem.objective] == pytest.approx(least, rel=1e-8, abs=0)
+
+
+def test_arrays_alike_are_common_in_the_random_problems() -> None:
+    problems = [broad_case(20000 + seed).problem for seed in range(10)]
+    counts = [np.unique(Space(problem).smallest_alike).size for problem in problems]
+    assert sum(n < len(Space(p).shapes) for n, p in zip(counts, problems, strict=True)) >= 3
+
+
 def test_groups_side_by_side_on_a_finer_array() -> None:
     # 32 groups of 3 channels: 2 side by side on 6 rows, 5 on 15, no multiple of 2.
     shape = square(K=1, C=3, size=9, kernel=3, G=32)

@@ -210,6 +210,7 @@ def tables_of_one_axis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables so small that no layer shares a width variable with another."""
     monkeypatch.setattr(bounds, "MAX_TABLE", 1)
     monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+    monkeypatch.setattr(bounds, "MAX_BATCH", 1)
 
 
 @pytest.mark.usefixtures("tables_of_one_axis")

@@ -202,6 +202,7 @@ def test_dual_of_cut_operands_never_exceeds_the_constrained_optimum(
 ) -> None:
     monkeypatch.setattr(bounds, "MAX_TABLE", 1)
     monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+    monkeypatch.setattr(bounds, "MAX_BATCH", 1)
     for name, seed, metric, limited in TASKS[::3]:
         given = case(name, seed)
         limits = limits_between(given, limited, random.Random(f"cut {name} {seed}"))

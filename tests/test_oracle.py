@@ -260,6 +260,7 @@ def test_bounds_of_tables_cut_apart(seed: int, monkeypatch: pytest.MonkeyPatch) 
     # In earnest only far or many couplings are cut from the tables; here every one is.
     monkeypatch.setattr(bounds, "MAX_TABLE", 1)
     monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+    monkeypatch.setattr(bounds, "MAX_BATCH", 1)
     compare(random_case(seed, moving=True, sharing=True))
 
 

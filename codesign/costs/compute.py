@@ -79,6 +79,17 @@ def side_by_side(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     return np.asarray(np.clip(fitting, 1, layer.G))
 
 
+def trips(layer: Layer, rows: Ints, cols: Ints, engine: int) -> tuple[Ints, Ints]:
+    """(rows, 2), (cols, 2): what of a layer's folding some rows, and some columns, decide.
+
+    ``⌈C/(rows·pack)⌉`` and ``⌈K/cols⌉``, and how many groups fit side by side, at most G.
+    """
+    sides = []
+    for size, most in ((layer.C, rows * max(1, engine // layer.window)), (layer.K, cols)):
+        sides.append(np.stack([-(-size // most), np.minimum(most // size, layer.G)], axis=1))
+    return sides[0], sides[1]
+
+
 def precision_passes(
     weight_bits: int, activation_bits: int, pe_weight_bits: int, pe_activation_bits: int
 ) -> int:

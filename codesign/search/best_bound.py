@@ -83,6 +83,8 @@ class Search(Pursuit):
     def prove(self) -> Proof:
         """Search until everything is closed or it has to end."""
         complete = True
+        options, as_good = self._dominated()
+        self.lower[options] = np.inf  # till the end
         try:
             self._screen()
             while self.queue and not (self.inquiry.any_design and self.best):
@@ -102,10 +104,19 @@ class Search(Pursuit):
                     self.together.after_option()
         except OutOfTime:
             complete = False
+        self.lower[options] = self.lower[as_good]
         reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
         bound = min(reached, float(self.lower.min(initial=np.inf)))
         self.memory.add_fact(Fact(self.goal, self.lower))
         return Proof(self.best, bound, self.lower, complete)
+
+    def _dominated(self) -> tuple[Ints, Ints]:
+        """Options that need no search, and for each the one on a smaller array that is as good."""
+        space, everyone = self.space, np.arange(len(self.space))
+        as_good = space.smallest_alike[space.shape_of] * space.pe_pairs + everyone % space.pe_pairs
+        offered = self.inquiry.lower < np.inf
+        options = np.flatnonzero((as_good != everyone) & offered[as_good])
+        return options, as_good[options]
 
     def shape_options(self, shape: int) -> Ints:
         """Options of a shape that are still open."""
@@ -178,7 +189,8 @@ class Search(Pursuit):
         found = self.dual.bound(ideal, start=start, stop=self.stop_at(), accuracy=1e-3)
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self.multipliers[shapes] = found.prices
-        self.ideal = {int(shape): ideal.take(shapes == shape) for shape in shapes}
+        tables = zip(shapes.tolist(), ideal.compute_s[:, None], ideal.traffic[:, None], strict=True)
+        self.ideal = {shape: Batch(compute_s, traffic) for shape, compute_s, traffic in tables}
 
     def _each_limit_keepable(self, batch: Batch) -> Bools:
         """(B,): whether each limit, taken alone, can be kept."""

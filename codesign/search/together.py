@@ -50,10 +50,11 @@ class Together:
         search = self.search
         if search.best is self.matched or search.bounded_metric() != search.goal.metric:
             return
-        options = np.flatnonzero(search.lower < search.cutoff)
-        if not search.ideal or len(options) < MANY:
+        near = (1 - NEAR) * search.reach
+        if not search.ideal or search.queue[0][0] < near:  # all of a long list is dear to look at
             return
-        if search.lower[options].min() < (1 - NEAR) * search.reach:
+        options = np.flatnonzero(search.lower < search.cutoff)
+        if len(options) < MANY or search.lower[options].min() < near:
             return
         self.matched = search.best
         shapes = np.unique(search.space.shape_of[options]).tolist()
