@@ -93,7 +93,7 @@ class Front:
     @property
     def infeasible(self) -> tuple[Mapping[str, float], ...]:
         """Limits within which there is no design."""
-        return tuple(rule.limits for rule in self.ruled if np.isinf(rule.bound))
+        return tuple(rule.limits for rule in self.ruled if rule.bound == np.inf)
 
     def hypervolume(self, reference: Sequence[float] | None = None) -> float:
         """Volume of what is dominated by the front and better than a reference point.
