@@ -258,9 +258,8 @@ def test_budgets_used_up_over_many_orders_of_magnitude(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(500, 540))
 def test_bounds_of_tables_cut_apart(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest only far or many couplings are cut from the tables; here every one is.
-    monkeypatch.setattr(bounds, "MAX_TABLE", 1)
-    monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
-    monkeypatch.setattr(bounds, "MAX_BATCH", 1)
+    for most in ("MAX_TABLE", "MAX_ENTRIES", "MAX_BATCH"):
+        monkeypatch.setattr(bounds, most, 1)
     compare(random_case(seed, moving=True, sharing=True))
 
 
