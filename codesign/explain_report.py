@@ -28,6 +28,8 @@ def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     if explanation.sensitivities:
         parts += [sensitivities_table(explanation), ""]
     parts += [runner_ups_table(explanation), ""]
+    if omitted := left_out(explanation):
+        parts += [*(f"left out: {why}" for why in omitted), ""]
     late = f"; {explanation.unproven} not known for want of time" if explanation.unproven else ""
     return [*parts, f"all figures shown are proven optima{late}; {explanation.seconds:.2f} s"]
 
@@ -82,6 +84,25 @@ def sensitivities_table(explanation: Explanation) -> Table:
         now = figure(each.value / knob.scale)
         made.add_row(worth_words(each), now, knob.unit, *cells, f"{unit} per {_unit(knob)}")
     return made
+
+
+def left_out(explanation: Explanation) -> list[str]:
+    """Rows that are in none of the tables, each with why."""
+    design, objective = explanation.design, explanation.design.problem.objective
+    shown = {each.name for each in explanation.sensitivities}
+    found = []
+    for name in (x for x in design.problem.budgets if x not in shown):
+        words = METRICS_SHOWN[name].words
+        why = f"{words} is what is minimised, so its limit costs nothing"
+        if name != objective:
+            why = "a share of 0 is no step"
+        found.append(f"budget of {words}: {why}")
+    if "more SRAM" not in {each.change for each in explanation.runner_ups}:
+        why = "no limit on area makes it cost anything"
+        if objective == "area_mm2":
+            why = "area is what is minimised, and it costs what it takes"
+        found.append(f"more SRAM: {why}")
+    return found
 
 
 def worth_words(each: Sensitivity) -> str:

@@ -24,6 +24,7 @@ from codesign.halt import Halt, OutOfTime
 from codesign.hardware import Hardware
 from codesign.point import Point, price
 from codesign.proving import TIE_BREAKERS, Prover
+from codesign.schema import Displayed
 from codesign.search import CLOSED
 from codesign.space import Space
 from codesign.text_files import write_json
@@ -110,8 +111,8 @@ class RunnerUp:
     proven: bool = True
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Displayed):
     """Why a design is as it is.
 
     Attributes

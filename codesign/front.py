@@ -18,6 +18,7 @@ from codesign.budgets import ceiling
 from codesign.design import Design
 from codesign.errors import SpecError
 from codesign.problem import Problem
+from codesign.schema import Displayed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +46,8 @@ class Ruled:
     bound: float
 
 
-@dataclass(frozen=True)
-class Front:
+@dataclass(frozen=True, repr=False)
+class Front(Displayed):
     """Proven designs of a problem, from the best in the first objective to the worst.
 
     Attributes

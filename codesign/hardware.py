@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from codesign.network import Count, Name
-from codesign.schema import described
+from codesign.schema import Displayed, described
 from codesign.technology import Positive, Technology
 
 MAX_BITS = 32
@@ -41,7 +41,7 @@ class Hardware:
 
 
 @described
-class Accelerator:
+class Accelerator(Displayed):
     """A given accelerator, to be evaluated. What is not known of it is left out, never zero.
 
     Attributes

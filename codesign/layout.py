@@ -187,7 +187,8 @@ def to_html(parts: Iterable[RenderableType]) -> str:
 
 
 def _line_html(part: RenderableType) -> str:
-    return f"<p>{_escaped(part)}</p>" if str(part) else ""
+    lines = str(part).split("\n")
+    return f"<p>{'<br>'.join(map(escape, lines))}</p>" if str(part) else ""
 
 
 def _table_html(part: Table) -> str:

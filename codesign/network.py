@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import Field
 
 from codesign.errors import SpecError
-from codesign.schema import described
+from codesign.schema import Displayed, described
 
 MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
@@ -194,7 +194,7 @@ class Layer:
 
 
 @described
-class Network:
+class Network(Displayed):
     """Layers in execution order over named activation tensors.
 
     Attributes

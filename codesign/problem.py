@@ -24,7 +24,7 @@ from codesign.quality import (
     uniform_bits,
     without_dust,
 )
-from codesign.schema import described, nearest
+from codesign.schema import Displayed, described, nearest
 from codesign.sharing import Classes, width_classes
 from codesign.specs import load_memory, load_technology
 from codesign.technology import MOST, Positive, Technology, no_trace
@@ -141,7 +141,7 @@ class Choices:
 
 
 @described
-class Problem:
+class Problem(Displayed):
     """Which accelerator is best for this network within these budgets?
 
     Attributes

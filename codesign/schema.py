@@ -19,14 +19,28 @@ UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 MAX_FAULT = 400  # characters of a message that repeats what a file holds
 
 
+class Displayed:
+    """What shows itself in one line, and in a notebook as tables."""
+
+    def __repr__(self) -> str:
+        from codesign.displays import line
+
+        return line(self)
+
+    def _repr_html_(self) -> str:
+        from codesign.displays import html
+
+        return html(self)
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def described(kind: type[Described]) -> type[Described]:
     """Make a frozen, keyword-only dataclass that checks every field and refuses unknown ones.
 
     Building one with a wrong value raises `SpecError` naming the field.
     """
-    closed = ConfigDict(extra="forbid")
-    made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=closed)(kind)
+    closed, plain = ConfigDict(extra="forbid"), kind.__repr__ is object.__repr__
+    made: Any = pydantic_dataclass(frozen=True, kw_only=True, repr=plain, config=closed)(kind)
     initialise = made.__init__
 
     @wraps(initialise)

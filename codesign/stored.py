@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from codesign.errors import SpecError
-from codesign.schema import parse
+from codesign.schema import Displayed, parse
 from codesign.text_files import digest
 
 SEAL = "sha256"
@@ -19,7 +19,7 @@ TIMES = ("seconds", "solver_s")  # what equal runs differ in
 Result = TypeVar("Result", bound="Stored")
 
 
-class Stored:
+class Stored(Displayed):
     """A result with a file of its own."""
 
     def save(self, path: str | Path) -> None:

@@ -141,6 +141,7 @@ ORDER = (
     "explanation",
     "explanation_file",
     "explain_report",
+    "displays",
     "plots.design",
     "plots.explanation",
     "plots.fit",
@@ -175,6 +176,7 @@ LAZY = {("design", "tables"), ("design", "plots"), ("stored", "result_files")}
 LAZY |= {("design", "explanation"), ("explanation", "explanation_file"), ("explanation", "plots")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("assignment", "tables")}
 LAZY |= {("specs", "onnx"), ("specs", "result_files")}  # a path that ends in .onnx or .json
+LAZY |= {("schema", "displays")}  # objects that show themselves
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
 
 # Packages that only some modules may import.

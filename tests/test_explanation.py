@@ -224,6 +224,21 @@ def test_text(solved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "at least 10 % less SRAM" in out
 
 
+def test_what_is_left_out_says_why(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "design.json")
+    words = ("--max-latency-ms", "0.05", "--quality", "none", "--quiet", "--out", path)
+    assert run(capsys, "solve", tiny, *SMALL, *words)[0] == 0
+    code, out, err = run(capsys, "explain", path)
+    assert (code, err) == (0, "")
+    told = [line for line in out.splitlines() if line.startswith("left out: ")]
+    assert told == [
+        "left out: budget of latency: latency is what is minimised, so its limit costs nothing",
+        "left out: more SRAM: no limit on area makes it cost anything",
+    ]
+
+
 def test_text_where_area_is_minimised(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,7 +249,8 @@ def test_text_where_area_is_minimised(
     assert (code, err) == (0, "")
     headings = out[out.index("best design with") :].splitlines()
     assert headings[0].split("best design with")[1].count("mm²") == 1
-    assert "more SRAM" not in out
+    assert "\nleft out: more SRAM: area is what is minimised, and it costs what it takes\n" in out
+    assert "more SRAM  " not in out
     assert "mm² per ms" in out
     for row in headings[2:5]:  # array, PE widths, SRAM
         assert "–" in row or row.endswith("a tie") or float(row.split()[-1]) > 0
@@ -306,7 +322,7 @@ def test_labels_do_not_overlap(solved: Path) -> None:
 
 FAULTS = {
     "no file": (("missing.json",), "missing.json: cannot be read"),
-    "no design": (("TINY",), "not JSON"),
+    "no design": (("TINY",), "this is a network (TOML)"),
     "step": (("DESIGN", "--step", "1"), "is not between 1e-06 and 0.99"),
     "picture": (("DESIGN", "--plot", "worth.gif"), "must end in .png"),
     "over itself": (("DESIGN", "--plot", "DESIGN"), "must end in .png"),
