@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import NamedTuple
 
 from codesign.units import BITS_PER_GBIT, BITS_PER_MBIT, BOPS_PER_GBOP, HZ_PER_MHZ, MS_PER_S
 
+MOST_DIGITS = 25  # floating-point numbers that differ do so in their first 18
 ABSENT = "–"  # in place of an amount that is not known
 
 
@@ -45,33 +48,52 @@ def figure(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def enough(value: float, digits: int = 4) -> str:
-    """Significant digits, rounded up so that the printed value is enough: ``0.03031``."""
+def enough(value: float, digits: int = 4, scale: float = 1.0) -> str:
+    """Significant digits of ``value / scale``, rounded up so that what is printed is enough.
+
+    ``0.03031``. Up to 11 digits what rounding of sums left behind does not count.
+    """
     if value <= 0:
         return "0"
-    places = digits - 1 - math.floor(math.log10(value))
-    rounded = math.ceil(value * 10.0**places * (1 - 1e-12)) / 10.0**places
-    return f"{rounded:.{max(digits, 10)}g}"
+    exact = Decimal(float(value)) / Decimal(repr(scale))
+    dust = Decimal("1e-12") if digits < 12 else Decimal(0)
+    return _plain(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(exact * (1 - dust)))
+
+
+def told_apart(limit: float, values: Iterable[float], scale: float = 1.0) -> tuple[str, list[str]]:
+    """A limit, and values by what is enough for them, divided by ``scale``.
+
+    In digits enough to see which values are more than the limit, four at least.
+    """
+    values = tuple(values)
+    for digits in range(4, MOST_DIGITS):
+        exact = Context(prec=digits).create_decimal(Decimal(float(limit)) / Decimal(repr(scale)))
+        asked = figure(limit / scale) if digits == 4 else _plain(exact)
+        shown = [enough(x, digits, scale) for x in values]
+        number = Decimal(asked.replace(",", ""))
+        if all(Decimal(s) > number for s, x in zip(shown, values, strict=True) if x > limit):
+            break
+    return asked, shown
 
 
 def clash_shown(metric: str, clash: tuple[float, float, float | None]) -> tuple[str, str, str]:
     """A limit, and the least alone and with the other budgets, in the unit people write.
 
-    In digits enough to see which are more than the limit; what no value is enough for is absent.
+    See `told_apart`; what no value is enough for is absent.
     """
-    scale = METRICS_SHOWN[metric].scale
-    limit, needed = clash[0], clash[1:]
-    for digits in range(4, 13):  # a limit counts as kept up to 10⁻⁹ above it
-        asked = figure(limit / scale) if digits == 4 else f"{limit / scale:.{digits}g}"
-        alone, least = (ABSENT if x is None else enough(x / scale, digits) for x in needed)
-        seen = [
-            float(text) > float(asked.replace(",", ""))
-            for text, value in zip((alone, least), needed, strict=True)
-            if value is not None and value > limit
-        ]
-        if all(seen):
-            break
-    return asked, alone, least
+    limit, alone, needed = clash
+    known = [alone] if needed is None else [alone, needed]
+    asked, shown = told_apart(limit, known, METRICS_SHOWN[metric].scale)
+    return asked, shown[0], ABSENT if needed is None else shown[1]
+
+
+def _plain(value: Decimal) -> str:
+    """All digits of an amount without trailing zeros, an exponent only where it is very small."""
+    usual = value == 0 or Decimal("1e-6") <= abs(value) < Decimal("1e12")
+    if usual:
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value.normalize():e}"
 
 
 def gap_shown(gap: float) -> str:

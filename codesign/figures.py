@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from codesign.amounts import told_apart
 from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
 from codesign.costs.arithmetic import layer_bops
 from codesign.costs.compute import cycles, fold, precision_passes
@@ -187,11 +188,11 @@ def best_tiled_layer(
     operands = _operands(layer, accelerator, weight_bits, tensor_bits[layer.input])
     need, moved = table.need @ operands, table.traffic @ operands
     if need.min() > accelerator.sram_bits:
+        held, (needed,) = told_apart(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
         raise SpecError(
-            f"accelerator {accelerator.name!r}: its SRAM of "
-            f"{accelerator.sram_bits / BITS_PER_KBIT:,.7g} kbit holds no tile of layer "
-            f"{layer.name!r}, which needs {need.min() / BITS_PER_KBIT:,.7g} kbit at "
-            f"{weight_bits} × {tensor_bits[layer.input]} bit"
+            f"accelerator {accelerator.name!r}: its SRAM of {held} kbit holds no tile of layer "
+            f"{layer.name!r}, which needs {needed} kbit at {weight_bits} × "
+            f"{tensor_bits[layer.input]} bit"
         )
     fitting = np.flatnonzero(need <= accelerator.sram_bits)
     row = int(fitting[np.lexsort((need[fitting], moved[fitting]))[0]])

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from codesign.amounts import METRICS_SHOWN, clash_shown, enough
+from codesign.amounts import METRICS_SHOWN, clash_shown, told_apart
 from codesign.bounds import Relaxation
+from codesign.budgets import keeps
 from codesign.errors import Clash, InfeasibleError, SolverError
 from codesign.halt import OutOfTime
 from codesign.problem import Goal, Problem
@@ -78,10 +79,10 @@ def _nothing_runs(space: WidthSpace) -> str:
     if isinstance(space, Space):
         least, most = space.least_need_of_shapes.min(), space.capacities.most_bits
         if most < least:
+            ends, (needed,) = told_apart(most, [least], BITS_PER_KBIT)
             return (
-                f"the SRAM on offer ends at {most / BITS_PER_KBIT:.7g} kbit, and the smallest "
-                f"tiles at the narrowest widths need {enough(least / BITS_PER_KBIT, 7)} kbit; "
-                "offer more"
+                f"the SRAM on offer ends at {ends} kbit, and the smallest tiles at the narrowest "
+                f"widths need {needed} kbit; offer more"
             )
     return (
         "with these pins and PE widths some layer cannot run; "
@@ -117,7 +118,7 @@ def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:
         assert alone is not None  # each budget by itself only fails for its own limit
         others = {name: value for name, value in limits.items() if name != metric}
         needed = alone if not others else _least(inquiry, metric, others)
-        if needed is not None and needed <= limit:
+        if needed is not None and keeps(needed, limit):
             raise SolverError(
                 f"recheck failed: {metric} of {needed!r} keeps every budget, but with a budget of "
                 f"{limit!r} the solver called the problem infeasible; please report it"

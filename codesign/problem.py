@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from codesign.amounts import told_apart
 from codesign.budgets import keeps
 from codesign.costs.area import check_areas
 from codesign.errors import SpecError
@@ -200,9 +201,11 @@ class Problem(Displayed):
                 raise SpecError(f"quality {self.quality!r}: a noise of {limit:g}, above {MOST:g}")
             given = self.budgets.get("noise", limit)
             if not math.isclose(given, limit, rel_tol=1e-12):
+                less, (more,) = told_apart(min(given, limit), [max(given, limit)])
+                means, given_as = (less, more) if limit < given else (more, less)
                 raise SpecError(
-                    f"quality {self.quality!r} means a noise budget of {limit:.6g}, but budgets "
-                    f"give {given:.6g}; give one of the two"
+                    f"quality {self.quality!r} means a noise budget of {means}, but budgets give "
+                    f"{given_as}; give one of the two"
                 )
             object.__setattr__(self, "budgets", {**self.budgets, "noise": limit})
 

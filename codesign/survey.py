@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from codesign.amounts import told_apart
 from codesign.design import OPTIMAL_GAP, Design, realise
 from codesign.errors import SpecError
 from codesign.formulation import MARGIN
@@ -322,7 +323,6 @@ def _check_ranges(ranges: Ranges, names: tuple[str, ...]) -> Ranges:
         if name not in names:
             raise SpecError(f"range: {name!r} is no objective ({', '.join(names)})")
         if not 0 <= low < high < math.inf:
-            raise SpecError(
-                f"range: {name} from {low:g} to {high:g}: give a lower and a higher end"
-            )
+            end, (start,) = told_apart(high, [low])
+            raise SpecError(f"range: {name} from {start} to {end}: give a lower and a higher end")
     return ranges

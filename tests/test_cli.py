@@ -120,6 +120,7 @@ def test_search_options_reach_the_solve(asked: dict[str, Any], tiny: str) -> Non
         "solver": "highs",
         "time_limit_s": 9.0,
         "rel_gap": 0.1,
+        "ties": "break",
         "on_progress": None,  # --quiet
     }
 

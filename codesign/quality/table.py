@@ -29,6 +29,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from codesign.amounts import told_apart
 from codesign.costs.arithmetic import default_noise
 from codesign.csv_table import NAMED, read_amount, read_rows, read_width, some
 from codesign.errors import SpecError
@@ -207,9 +208,8 @@ def rises(table: Sensitivity) -> str | None:
         slack = ROUNDING * max(row.values(), default=0.0)
         for fewer, more in pairwise(widths):
             if row[more] > row[fewer] + slack:
-                found.append(
-                    f"{tensor!r} ({row[fewer]:.4g} at {fewer} bits, {row[more]:.4g} at {more})"
-                )
+                less, (lost,) = told_apart(row[fewer], [row[more]])
+                found.append(f"{tensor!r} ({less} at {fewer} bits, {lost} at {more})")
     if not found:
         return None
     return f"sensitivity: more bits lose more for {some(found)}"
