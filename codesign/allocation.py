@@ -1,14 +1,16 @@
 """From a problem to its proven best widths, no hardware chosen: bit allocation alone.
 
 With a latency table and a budget on size, bit operations or latency this is the problem of Yao et
-al., HAWQ-V3, ICML 2021 (arXiv:2011.10680).
+al., HAWQ-V3, ICML 2021 (arXiv:2011.10680); with tables of costs, of whatever else adds up.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from codesign import solver
 from codesign.assignment import (
@@ -21,11 +23,21 @@ from codesign.assignment import (
 from codesign.design import OPTIMAL_GAP
 from codesign.errors import SpecError
 from codesign.halt import Halt
-from codesign.latency_table import LatencyTable, check_latency, read_latency
+from codesign.latency_table import (
+    LATENCY,
+    CostTable,
+    LatencyTable,
+    check_cost,
+    cost_title,
+    read_cost,
+    without_fixed,
+)
+from codesign.metrics import COST, is_cost
 from codesign.optimum import Progress, settle
 from codesign.point import Point
 from codesign.problem import Problem
 from codesign.proving import Proven, Prover, Ties, check_ties
+from codesign.schema import nearest
 from codesign.tabled_space import TabledSpace
 
 TIE_BREAKERS = ("noise", "model_bits")  # among equal assignments the least noisy, then smallest
@@ -35,6 +47,8 @@ def assign(
     problem: Problem,
     latency_table: str | Path | LatencyTable | None = None,
     *,
+    costs: Mapping[str, str | Path | CostTable] = MappingProxyType({}),
+    fixed: Mapping[str, int] = MappingProxyType({}),
     time_limit_s: float | None = None,
     rel_gap: float = OPTIMAL_GAP,
     ties: Ties = "break",
@@ -51,10 +65,19 @@ def assign(
     problem : Problem
         Its network, widths, sensitivity, objective and budgets count; its platform (technology,
         memory, clock, PE arrays) is of no account. Metrics are ``noise``, ``model_bits``, ``bops``
-        and, with a latency table, ``latency_s``.
+        with a latency table ``latency_s``, and ``cost:NAME`` of every cost.
     latency_table : path or mapping, optional
         What each layer takes at each pair of widths: a CSV file, or by layer
         ``{(weight_bits, input_bits): seconds}``; see `codesign.latency_table`.
+    costs : mapping of str to path or mapping, optional
+        By name, further tables of that form with any values that add up over the layers and of
+        which less is better: an energy, a size, another count of operations. ``cost:NAME`` may
+        be the objective and have a budget.
+    fixed : mapping of str to int, optional
+        Widths given, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as ``Choices.pinned``; and
+        a layer whose weights are fixed may be left out of any table, which then counts it as 0:
+        budgets on latency and costs are of the other layers. Noise, model size and bit
+        operations count it as ever.
     time_limit_s : float, optional
         Return the best assignment found by then, with its honest gap.
     rel_gap : float
@@ -78,12 +101,18 @@ def assign(
     """
     started = time.monotonic()
     check_ties(ties)
-    table = read_latency(latency_table) if isinstance(latency_table, str | Path) else latency_table
-    _check_metrics(problem, timed=table is not None)
-    if table is not None:
-        check_latency(problem, table)
+    for name in costs:
+        if not is_cost(COST + name):
+            raise SpecError(f"cost {name!r}: a name is letters, digits, '_', '-', '.', 40 at most")
+    problem = _with_fixed(problem, fixed)
+    given = {LATENCY: latency_table} if latency_table is not None else {}
+    given |= {cost_title(name): table for name, table in costs.items()}
+    tables = {what: _table(problem, given[what], fixed, what) for what in given}
+    table = tables.pop(LATENCY, None)
+    named = dict(zip(costs, tables.values(), strict=True))
+    _check_metrics(problem, table is not None, named)
     halt = Halt.within(time_limit_s)
-    space = TabledSpace(without_platform(problem), table)
+    space = TabledSpace(without_platform(problem), table, named)
     prover = Prover(space, rel_gap=rel_gap, halt=halt)
 
     def realised(found: Proven, point: Point) -> Assignment:
@@ -100,8 +129,30 @@ def assign(
     return settle(prover, problem, breaking, realised, "assignment", on_progress, started)
 
 
-def _check_metrics(problem: Problem, timed: bool) -> None:
+def _with_fixed(problem: Problem, fixed: Mapping[str, int]) -> Problem:
+    """A problem in which some widths are pinned as well."""
+    pinned = problem.choices.pinned
+    for source, bits in fixed.items():
+        if pinned.get(source, bits) != bits:
+            raise SpecError(f"fixed {source!r}: {bits} bit, but pinned to {pinned[source]}")
+    if not {*fixed} - {*pinned}:
+        return problem
+    return replace(problem, choices=replace(problem.choices, pinned={**pinned, **fixed}))
+
+
+def _table(
+    problem: Problem, given: str | Path | CostTable, fixed: Mapping[str, int], what: str
+) -> CostTable:
+    """One of the tables, read and checked, with what is fixed and left out."""
+    read = read_cost(given, what) if isinstance(given, str | Path) else given
+    table = without_fixed(problem, read, fixed)
+    check_cost(problem, table, what)
+    return table
+
+
+def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]) -> None:
     """Refuse an objective or budget that widths alone do not decide."""
+    known = [*KNOWN, *(["latency_s"] if timed else []), *(COST + name for name in costs)]
     asked = {"objective": [problem.objective], "budgets": [*problem.budgets]}
     for where, metrics in asked.items():
         for metric in metrics:
@@ -109,8 +160,11 @@ def _check_metrics(problem: Problem, timed: bool) -> None:
                 raise SpecError(
                     f"{where}: no latency is known without a latency table (--latency-table)"
                 )
-            if metric not in (*KNOWN, "latency_s"):
+            if is_cost(metric) and metric not in known:
+                near = nearest(metric, tuple(known))
+                raise SpecError(f"{where}: {metric} has no table (--cost NAME=TABLE){near}")
+            if metric not in known:
                 raise SpecError(
                     f"{where}: {metric} needs hardware, and none is chosen here; known are "
-                    f"{', '.join(KNOWN)} and, with a latency table, latency_s"
+                    f"{', '.join(KNOWN)}, with a latency table latency_s, and costs of one's own"
                 )

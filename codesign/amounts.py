@@ -25,7 +25,16 @@ class Shown(NamedTuple):
         return f"{figure(value / self.scale)} {self.unit}".rstrip()
 
 
-METRICS_SHOWN = {
+class _MetricsShown(dict[str, Shown]):
+    """By metric; a cost of one's own has its name and no unit."""
+
+    def __missing__(self, metric: str) -> Shown:
+        if not metric.startswith("cost:"):
+            raise KeyError(metric)
+        return Shown(f"cost {metric.removeprefix('cost:')}", 1.0, "")
+
+
+_KNOWN = {
     "latency_s": Shown("latency", 1 / MS_PER_S, "ms"),
     "area_mm2": Shown("area", 1.0, "mm²"),
     "dram_bits": Shown("DRAM traffic", BITS_PER_MBIT, "Mbit"),
@@ -33,10 +42,18 @@ METRICS_SHOWN = {
     "model_bits": Shown("model size", BITS_PER_MBIT, "Mbit"),
     "bops": Shown("bit operations", BOPS_PER_GBOP, "GBOP"),
 }
+METRICS_SHOWN = _MetricsShown(_KNOWN)
 RATES_SHOWN = {
     "dram_bits_per_s": Shown("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),
     "clock_hz": Shown("clock", HZ_PER_MHZ, "MHz"),
 }
+
+
+def in_order(metrics: Iterable[str]) -> list[str]:
+    """Metrics in the order in which they are shown, costs of one's own last."""
+    given = tuple(metrics)
+    costs = [name for name in given if name not in _KNOWN]
+    return [*(name for name in _KNOWN if name in given), *costs]
 
 
 def figure(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from codesign.design import ProofRecord, TiesFound, recheck
 from codesign.errors import SpecError
 from codesign.figures import Amount, Whole
 from codesign.hardware import Bits
-from codesign.latency_table import LatencyTable, check_latency, latency_of
+from codesign.latency_table import CostTable, LatencyTable, check_cost, cost_title, value_of
+from codesign.metrics import COST
 from codesign.network import Layer, Name, Network
 from codesign.problem import Choices, Problem
 from codesign.schema import described
@@ -68,6 +70,8 @@ class LayerWidths:
     bops : float
     latency_s : float or None
         None without a latency table.
+    costs : mapping of str to float
+        Of one's own, by name.
     """
 
     name: Name
@@ -76,6 +80,7 @@ class LayerWidths:
     output_bits: Bits
     bops: Amount
     latency_s: Amount | None
+    costs: Mapping[Name, Amount] = field(default_factory=dict)
 
 
 @described
@@ -88,11 +93,14 @@ class Assignment(Stored):
         Its platform is of no account.
     latency_table : mapping or None
         By layer, ``{(weight_bits, input_bits): seconds}``; see `codesign.latency_table`.
+    costs : mapping
+        By name, tables of costs of one's own, of the same form.
     tensor_bits : mapping of str to int
         Width of every activation tensor, the network's results included.
     layer_widths : tuple of LayerWidths
     metrics : mapping of str to float
-        ``noise``, ``model_bits``, ``bops``; with a latency table ``latency_s``.
+        ``noise``, ``model_bits``, ``bops``; with a latency table ``latency_s``, and
+        ``cost:NAME`` of each cost.
     proof : ProofRecord
     solver : AssignmentRecord
     """
@@ -104,14 +112,18 @@ class Assignment(Stored):
     metrics: Mapping[Name, Amount]
     proof: ProofRecord
     solver: AssignmentRecord
+    costs: Mapping[Name, CostTable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.latency_table is not None:
-            check_latency(self.problem, self.latency_table)
+            check_cost(self.problem, self.latency_table)
+        for name, table in self.costs.items():
+            check_cost(self.problem, table, cost_title(name))
         check_tensor_bits(self.network, self.tensor_bits)
         check_layers(self.network, self.layer_widths)
         timed = self.latency_table is not None
         expected = {*KNOWN, *(("latency_s",) if timed else ())}
+        expected |= {COST + name for name in self.costs}
         if set(self.metrics) != expected:
             raise SpecError(f"metrics: must be {', '.join(sorted(expected))}")
         for layer, row in zip(self.network.layers, self.layer_widths, strict=True):
@@ -125,6 +137,8 @@ class Assignment(Stored):
         if (row.latency_s is not None) != timed:
             fault = "missing" if timed else "not known without a latency table"
             raise SpecError(f"{where}.latency_s: {fault}")
+        if {*row.costs} != {*self.costs}:
+            raise SpecError(f"{where}.costs: must be {', '.join(self.costs) or 'none'}")
         stored = self.tensor_bits[layer.input], self.tensor_bits[layer.output]
         if stored != (row.input_bits, row.output_bits):
             raise SpecError(f"{where}: its widths are not those of tensor_bits")
@@ -141,7 +155,7 @@ class Assignment(Stored):
 
     @property
     def layers(self) -> pd.DataFrame:
-        """One row per layer: widths, MACs, weights, bit operations, latency (s) if known."""
+        """One row per layer: widths, MACs, weights, bit operations, latency (s) if known, costs."""
         from codesign.tables import widths_frame
 
         return widths_frame(self)
@@ -197,14 +211,17 @@ def assigned(
     problem, network = space.problem, space.problem.network
     tensor_bits = space.tensor_bits(point.variable_width)
     rows = tuple(
-        _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space.latency)
+        _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space)
         for i, layer in enumerate(network.layers)
     )
     metrics = _totals(problem, tensor_bits, rows)
+    for name in space.cost_tables:
+        metrics[COST + name] = math.fsum(row.costs[name] for row in rows)
     recheck(problem, point, metrics)
     return Assignment(
         problem=problem,
         latency_table=space.latency,
+        costs=space.cost_tables,
         tensor_bits=tensor_bits,
         layer_widths=rows,
         metrics=metrics,
@@ -214,8 +231,9 @@ def assigned(
 
 
 def _row(
-    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], latency: LatencyTable | None
+    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], space: TabledSpace
 ) -> LayerWidths:
+    latency = space.latency
     input_bits = tensor_bits[layer.input]
     operand = layer.weight_tensor
     weight = weight_bits if operand is None else tensor_bits[operand]
@@ -226,7 +244,8 @@ def _row(
         input_bits=input_bits,
         output_bits=tensor_bits[layer.output],
         bops=float(layer_bops(layer, weight, input_bits)),
-        latency_s=None if latency is None else latency_of(latency, layer, pair),
+        latency_s=None if latency is None else value_of(latency, layer, pair),
+        costs={name: value_of(table, layer, pair) for name, table in space.cost_tables.items()},
     )
 
 

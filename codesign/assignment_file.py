@@ -1,7 +1,8 @@
 """The assignment file: JSON, self-contained, format ``codesign-assignment/1``.
 
 Its ``tensor_bits`` and ``proof`` are those of a design file; ``problem`` holds what widths depend
-on, ``latency_table`` the seconds of each layer under ``"weight_bits,input_bits"``.
+on, ``latency_table`` the seconds of each layer under ``"weight_bits,input_bits"``, ``costs`` by
+name the same of costs of one's own, absent where there are none.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from codesign.assignment import Assignment
+from codesign.assignment import Assignment, LayerWidths
 from codesign.csv_table import read_amount
 from codesign.design_file import problem_to_dict, sensitivity_from_json
 from codesign.errors import SpecError
-from codesign.latency_table import MOST_SECONDS, Pair, read_pair, write_pair
+from codesign.latency_table import (
+    LATENCY,
+    CostTable,
+    Pair,
+    cost_title,
+    most_of,
+    read_pair,
+    write_pair,
+)
 from codesign.problem import Problem
 from codesign.schema import parse
 from codesign.stored import content_of, parse_result, sealed
@@ -30,15 +39,14 @@ def to_dict(assignment: Assignment) -> dict[str, Any]:
     problem = problem_to_dict(assignment.problem)
     kept = {key: problem[key] for key in PROBLEM_KEYS}
     kept["choices"] = {key: problem["choices"][key] for key in CHOICES_KEYS}
-    table = assignment.latency_table
+    table, costs = assignment.latency_table, assignment.costs
     content = {
         "format": FORMAT,
         "problem": kept,
-        "latency_table": None
-        if table is None
-        else {name: {write_pair(p): s for p, s in row.items()} for name, row in table.items()},
+        "latency_table": None if table is None else _written(table),
+        **({"costs": {name: _written(each) for name, each in costs.items()}} if costs else {}),
         "tensor_bits": dict(assignment.tensor_bits),
-        "layers": [asdict(row) for row in assignment.layer_widths],
+        "layers": [_row(row) for row in assignment.layer_widths],
         "metrics": dict(assignment.metrics),
         "proof": asdict(assignment.proof),
         "solver": asdict(assignment.solver),
@@ -57,6 +65,13 @@ def from_dict(data: Any, where: str) -> Assignment:
     content = content_of(data, FORMAT, "an assignment", ROWS, where)
     content["problem"] = _problem(content.get("problem"), f"{where}: problem")
     content["latency_table"] = _table(content.get("latency_table"), f"{where}: latency_table")
+    costs = content.get("costs", {})
+    if not isinstance(costs, Mapping):
+        raise SpecError(f"{where}: costs: must be a table for each cost")
+    content["costs"] = {
+        name: _table({} if table is None else table, f"{where}: costs.{name}", cost_title(name))
+        for name, table in costs.items()
+    }
     return parse_result(Assignment, content, ROWS, where)
 
 
@@ -79,19 +94,29 @@ def _check_keys(data: Any, keys: tuple[str, ...], where: str) -> None:
             raise SpecError(f"{where}.{key}: unknown key (known: {', '.join(keys)})")
 
 
-def _table(data: Any, where: str) -> dict[str, dict[Pair, float]] | None:
+def _row(row: LayerWidths) -> dict[str, Any]:
+    """A layer; costs only where there are any."""
+    return {key: value for key, value in asdict(row).items() if key != "costs" or value}
+
+
+def _written(table: CostTable) -> dict[str, dict[str, float]]:
+    return {name: {write_pair(p): x for p, x in row.items()} for name, row in table.items()}
+
+
+def _table(data: Any, where: str, what: str = LATENCY) -> dict[str, dict[Pair, float]] | None:
     if data is None:
         return None
     if not isinstance(data, Mapping):
         raise SpecError(f"{where}: must be a table for each layer, or null")
+    column, most = most_of(what)
     table: dict[str, dict[Pair, float]] = {}
     for name, row in data.items():
         place = f"{where}.{name}"
         if not isinstance(row, Mapping):
-            raise SpecError(f"{place}: must be a table of seconds by widths")
+            raise SpecError(f"{place}: must be a table of values by widths")
         table[name] = {}
-        for widths, latency_s in row.items():
+        for widths, value in row.items():
             weight_bits, _, input_bits = widths.partition(",")
             pair = read_pair(weight_bits, input_bits, f"{place}.{widths}")
-            table[name][pair] = read_amount("latency_s", latency_s, MOST_SECONDS, place)
+            table[name][pair] = read_amount(column, value, most, place)
     return table

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.amounts import ABSENT, METRICS_SHOWN
+from codesign.amounts import ABSENT, figure, in_order
 from codesign.assignment import Assignment
 from codesign.layout import literal, table
 from codesign.report import (
@@ -27,7 +27,7 @@ def assignment_parts(assignment: Assignment) -> list[RenderableType]:
     """The whole report."""
     problem, metrics = assignment.problem, assignment.metrics
     budgets = {str(metric): limit for metric, limit in problem.budgets.items()}
-    known = [metric for metric in METRICS_SHOWN if metric in metrics]
+    known = in_order(metrics)
     return [
         asked_line(Text.assemble("widths of ", literal(assignment.network.name)), problem),
         "",
@@ -51,13 +51,15 @@ def _layer_table(assignment: Assignment) -> Table:
     latency, time_unit = scaled([row.latency_s or 0.0 for row in rows], TIME_UNITS)
     timed = assignment.latency_table is not None
     headings = ["~layer", "bits\nw/in/out", f"weights\n{weight_unit}", f"BOPS\n{bops_unit}"]
-    made = table(*headings, *([f"latency\n{time_unit}"] if timed else []))
+    costs = [f"{literal(name)}\n" for name in assignment.costs]
+    made = table(*headings, *([f"latency\n{time_unit}"] if timed else []), *costs)
     for i, (layer, row) in enumerate(zip(layers, rows, strict=True)):
         bits = (row.weight_bits or ABSENT, row.input_bits, row.output_bits)
         cells: list[RenderableType] = [literal(row.name), "/".join(map(str, bits))]
         cells.append(weights[i] if layer.owns_weights else ABSENT)
         cells.append(ABSENT if layer.moves else bops[i])
-        made.add_row(*cells, *([latency[i]] if timed else []))
+        cells += [latency[i]] if timed else []
+        made.add_row(*cells, *(figure(row.costs[name]) for name in assignment.costs))
     return made
 
 

@@ -44,8 +44,8 @@ class Assignment:
         Index into the width list.
     weight : ints, shape (B, layers)
         The same for the weight operand of every layer.
-    metrics : floats, shape (B, 5)
-        In the order of `PRICED`.
+    metrics : floats, shape (B, metrics)
+        In the order of `priced_by`.
     runs : bools, shape (B,)
         Whether every layer runs at these widths; always, where the value is finite and no layer's
         operands were cut from their width variables.
@@ -185,7 +185,7 @@ class Relaxation:
     # The priced optimum -------------------------------------------------------------------------
 
     def solve(self, batch: Batch, prices: Floats) -> Assignment:
-        """Best widths for every option at ``prices`` (B, 5) on the metrics of `PRICED`."""
+        """Best widths for every option at ``prices`` (B, metrics) on those of `priced_by`."""
         if len(batch) > self._most_options:
             parts = [self.solve(batch.take(r), prices[r]) for r in self.parts(len(batch))]
             fields = ("value", "variable_width", "weight", "metrics", "runs")
@@ -281,7 +281,8 @@ class Relaxation:
         model = self._layer_weights[:, None] * self.widths
         noise = self.space.weight_noise[None]
         cost = np.where(runs & self.space.weight_allowed, 0.0, np.inf)
-        parts = (latency_s, total, noise, model[None], bops)
+        costs = [costs[u, :, ba] for costs in self.space.costs]
+        parts = (latency_s, total, noise, model[None], bops, *costs)
         for m, part in enumerate(parts):
             cost = cost + prices[:, m, None, None] * part
         given, free = slots[:, self._weight_variable], variable_width.shape[1]

@@ -231,7 +231,9 @@ def assign(**given: Any) -> int:
 
     NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
     dot or a path separator is a file. Smaller is better for every metric. The latency table has
-    one heading line: layer, weight_bits, activation_bits (of the layer's input), latency_s.
+    one heading line: layer, weight_bits, activation_bits (of the layer's input), latency_s; that of
+    a cost has value for latency_s. --fixed is --pin, and a layer whose weights are fixed may be
+    left out of these tables: their budgets are of the others then.
 
     \b
     Exit codes: 0 proven best         4 an assignment, but its proof is unfinished
@@ -252,6 +254,8 @@ def assign(**given: Any) -> int:
         found = assign_widths(
             problem,
             given["latency_table"],
+            costs=flags.costs(given),
+            fixed=dict(given["fixed"]),
             time_limit_s=given["time_limit_s"],
             rel_gap=given["rel_gap"],
             ties=given["ties"],

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from codesign.bounds import Assignment, Relaxation
 from codesign.budgets import ceiling
-from codesign.layer_tables import PRICED, TINY, Batch
+from codesign.layer_tables import TINY, Batch, priced_by
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -58,15 +58,16 @@ class Dual:
         limits: Mapping[str, float],
     ) -> None:
         self.relaxation = relaxation
-        self.main = PRICED.index(metric)
-        limited = [name for name in limits if name in PRICED and name != metric]
-        self.limited = [PRICED.index(name) for name in limited]
+        self.priced = priced_by(relaxation.space)
+        self.main = self.priced.index(metric)
+        limited = [name for name in limits if name in self.priced and name != metric]
+        self.limited = [self.priced.index(name) for name in limited]
         self.limits = ceiling(np.array([limits[name] for name in limited], dtype=np.float64))
         self.scale = np.where(self.limits > 0, self.limits, 1.0)
 
     def prices(self, multipliers: Floats) -> Floats:
-        """(B, 5) prices on all metrics from (B, limits) multipliers."""
-        prices = np.zeros((len(multipliers), len(PRICED)))
+        """(B, metrics) prices on all metrics from (B, limits) multipliers."""
+        prices = np.zeros((len(multipliers), len(self.priced)))
         prices[:, self.main] = 1.0
         prices[:, self.limited] = multipliers
         return prices

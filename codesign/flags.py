@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codesign.errors import SpecError, one_line
-from codesign.metrics import metric_of
+from codesign.metrics import COST, metric_of
 from codesign.options import LIMITS, MEMORY, QUALITY, TECHNOLOGY
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 
@@ -47,6 +47,7 @@ def check_files(given: dict[str, Any]) -> None:
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
     named = ("measured", "latency_table", "widths", "design", "model")
     taken += [given[key] for key in named if given.get(key) is not None]
+    taken += [path for _, path in given.get("cost", ())]
     if given.get("designs") is not None:
         _check_folder(given["designs"])
     for key in ("out", "plot", "csv", "certificate"):
@@ -187,7 +188,7 @@ def _widths_of(path: Path) -> dict[str, int]:
 
 def _pinned(given: dict[str, Any]) -> dict[str, int]:
     pinned: dict[str, int] = {}
-    for key, bits in given["pin"]:
+    for key, bits in (*given["pin"], *given.get("fixed", ())):
         if pinned.setdefault(key, bits) != bits:
             raise SpecError(f"--pin {key}: given as {pinned[key]} and as {bits} bits")
     return pinned
@@ -261,7 +262,20 @@ def assignment(given: dict[str, Any]) -> Problem:
     from codesign.problem import Problem
 
     described, given = network(given)
-    return Problem(network=described, **_wanted(given, described))
+    wanted = _wanted(given, described)
+    for name, limit in given["max_cost"]:
+        if wanted["budgets"].setdefault(COST + name, limit) != limit:
+            raise SpecError(f"--max-cost {name}: given twice")
+    return Problem(network=described, **wanted)
+
+
+def costs(given: dict[str, Any]) -> dict[str, Path]:
+    """Tables of costs by name."""
+    found: dict[str, Path] = {}
+    for name, path in given["cost"]:
+        if found.setdefault(name, path) != path:
+            raise SpecError(f"--cost {name}: given twice, with {found[name]} and {path}")
+    return found
 
 
 def _wanted(given: dict[str, Any], network: Network) -> dict[str, Any]:

@@ -14,7 +14,7 @@ width, an input width, a tiling). Variables: ``build[h]``, ``run[l, o]``, ``widt
     (7) silicon              Σ_h area_h·build_h + slope·S ≤ area limit
     (8) compute_roof         t_l ≥ Σ_o compute_o·run_o                                    ∀ l
     (9) memory_roof          t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW  ∀ l
-   (10) within_budget        metric ≤ limit                  latency, DRAM, noise, model size, BOPS
+   (10) within_budget        metric ≤ limit                  latency, DRAM, noise, size, BOPS, costs
 
 ``need_o`` is the SRAM that the tiling needs or, where sizes are on offer, the size that holds it:
 then ``S``, no larger than the largest ``need_o`` that runs, is one of them; (6) is exact without a
@@ -220,6 +220,9 @@ class _Costs:
             return rows.traffic
         if metric == "noise":
             return np.asarray(self.space.weight_noise[i][rows.weight])
+        if metric in self.space.cost_names:
+            costs = self.space.costs[self.space.cost_names.index(metric)]
+            return np.asarray(costs[self.space.geometry_of[i]][rows.weight, rows.ifmap])
         bits = self.space.widths
         if metric == "model_bits":
             own = layer.weights if layer.owns_weights else 0
@@ -382,7 +385,8 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
 
 def _keep_budgets(model: pyo.ConcreteModel, costs: _Costs) -> None:
-    budgets = [metric for metric in ADDITIVE if metric in costs.goal.limits]
+    known = (*ADDITIVE, *costs.space.cost_names)
+    budgets = [metric for metric in known if metric in costs.goal.limits]
 
     @model.Constraint(budgets, doc="(10)")
     def within_budget(model, metric):

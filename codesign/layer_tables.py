@@ -20,6 +20,7 @@ from codesign.width_space import WidthSpace
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+# What prices are of; costs of one's own follow, see `priced_by`.
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
 TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
@@ -28,6 +29,11 @@ MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16
 
 
 MAX_FAMILY = 2**20  # entries of one family's table for one option
+
+
+def priced_by(space: WidthSpace) -> tuple[str, ...]:
+    """All metrics of a space that prices stand for, in their order."""
+    return (*PRICED, *space.cost_names)
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class _Kind:
 class Family:
     """Kinds whose tables have the same axes, stacked: fields as of `_Kind`, with a first axis K."""
 
-    def __init__(self, kinds: list[_Kind], bops: Floats) -> None:
+    def __init__(self, kinds: list[_Kind], bops: Floats, costs: Floats) -> None:
         self.free, self.axes, self.weight_axis, self.input_axis = kinds[0].place
         self.geometry = np.array([kind.geometry for kind in kinds])
         self.weights = np.array([kind.weights for kind in kinds], dtype=np.float64)
@@ -100,6 +106,7 @@ class Family:
         extra = np.array([kind.extra_bits for kind in kinds])
         self.extra_bits = extra.reshape(len(kinds), *(1,) * self.free, *extra.shape[1:])
         self.bops = bops[self.geometry]
+        self.costs = costs[:, self.geometry]
 
     def spread(self, pairs: Floats) -> Floats:
         """View (B, K, bw, ba) along the table's axes."""
@@ -148,7 +155,7 @@ class LayerTables:
                 found[kind.key] = family, len(kinds[family])
                 kinds[family].append(kind)
             self.place_of.append(found[kind.key])
-        return [Family(members, self.bops) for members in kinds]
+        return [Family(members, self.bops, self.space.costs) for members in kinds]
 
     def _kind(self, i: int) -> _Kind:
         layer = self.layers[i]
@@ -225,6 +232,9 @@ class LayerTables:
         pairs = self._barred(number, batch)
         if prices[:, BOPS].any():
             pairs = pairs + prices[:, BOPS, None, None, None] * family.bops
+        for m, costs in enumerate(family.costs, len(PRICED)):
+            if prices[:, m].any():
+                pairs = pairs + prices[:, m, None, None, None] * costs
         per_width = prices[:, NOISE, None, None] * family.noise
         if prices[:, MODEL].any():
             model_bits = family.weights[:, None] * self.widths
@@ -256,9 +266,12 @@ class LayerTables:
             if metric == LATENCY:
                 value = self._roof_s(number, batch, value)
         else:
-            rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
-            pairs = np.broadcast_to(rows[..., None], family.bops.shape)
-            value = family.spread((family.bops if metric == BOPS else pairs)[None])
+            if metric in (NOISE, MODEL):
+                rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
+                pairs = np.broadcast_to(rows[..., None], family.bops.shape)
+            else:
+                pairs = family.bops if metric == BOPS else family.costs[metric - len(PRICED)]
+            value = family.spread(pairs[None])
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
 

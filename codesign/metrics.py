@@ -6,6 +6,7 @@ Both are understood wherever a metric is asked for; files hold the first.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ WORDS = {
     "model": "model_bits",
     "bops": "bops",
 }
+COST = "cost:"  # before the name of a cost of one's own, known to `codesign.assign` alone
+COST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _WORD_OF = {metric: word for word, metric in WORDS.items()}
 
 
@@ -31,6 +34,11 @@ def metric_of(name: Any) -> Any:
 def word_of(name: str) -> str:
     """The command line's word for a metric, whichever is given; what is none is left as it is."""
     return _WORD_OF.get(name, name)
+
+
+def is_cost(name: str) -> bool:
+    """Whether a metric is ``cost:NAME``, a cost of one's own."""
+    return name.startswith(COST) and COST_NAME.fullmatch(name, len(COST)) is not None
 
 
 def by_metric(given: Any) -> Any:
@@ -58,6 +66,8 @@ def known_metric(name: str) -> str:
     ValueError
         It is none.
     """
+    if is_cost(name):
+        return name
     if metric_of(name) not in METRICS:
         listed = ", ".join(METRICS)
         raise ValueError(f"Input should be one of {listed}{meant(name, (*METRICS, *WORDS))}")

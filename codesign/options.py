@@ -5,14 +5,28 @@ Only click and the standard library are imported, so that ``--help`` is immediat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from codesign import completion
-from codesign.metrics import WORDS, meant, word_of
+from codesign.metrics import WORDS
+from codesign.readers import (
+    LIMIT,
+    Metric,
+    cost,
+    cost_limit,
+    dim,
+    group,
+    number,
+    numbers,
+    objectives,
+    pin,
+    span,
+    whole_numbers,
+)
 from codesign.units import BITS_PER_MBIT, BOPS_PER_GBOP, MS_PER_S
 
 # What --help shows; a test compares it with codesign.problem, which is slow to import.
@@ -50,109 +64,6 @@ EVALUATE_CONTRADICTIONS = (
 )
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
-    """A reader of finite numbers within a range."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise click.BadParameter(f"{text!r} is not a number.") from None
-        if low > 0 and not value > 0:  # not-a-number included
-            raise click.BadParameter(f"{text!r} is not a positive number.")
-        if not low <= value <= high:
-            raise click.BadParameter(f"{text!r} is not between {low:g} and {high:g}.")
-        return value
-
-    return read
-
-
-def whole_numbers(high: int) -> Callable[[str], tuple[int, ...]]:
-    """A reader of comma-separated whole numbers from 1 to ``high``."""
-
-    def read(text: str) -> tuple[int, ...]:
-        try:
-            values = tuple(int(word) for word in text.split(","))
-        except ValueError:
-            raise click.BadParameter(
-                f"{text!r}: write whole numbers separated by commas, as in 4,6,8."
-            ) from None
-        for value in values:
-            if not 1 <= value <= high:
-                raise click.BadParameter(f"{value} is not between 1 and {high}.")
-        return values
-
-    return read
-
-
-def numbers(low: float, high: float) -> Callable[[str], tuple[float, ...]]:
-    """A reader of comma-separated numbers within a range."""
-    one = number(low, high)
-    return lambda text: tuple(one(word) for word in text.split(","))
-
-
-def pin(text: str) -> tuple[str, int]:
-    """Read ``weight:conv1=8``: an operand and its given width."""
-    key, _, bits = text.rpartition("=")
-    if key.partition(":")[0] not in ("weight", "tensor") or not bits.isdecimal():
-        raise click.BadParameter(
-            f"{text!r}: write weight:LAYER=BITS or tensor:TENSOR=BITS, as in weight:conv1=8."
-        )
-    return key, whole_numbers(32)(bits)[0]
-
-
-def group(text: str) -> tuple[str, ...]:
-    """Read ``weight:conv1,weight:layer1.*``: operands, or patterns of such, of one common width."""
-    words = tuple(word.strip() for word in text.split(","))
-    for word in words:
-        kind, _, name = word.partition(":")
-        if kind not in ("weight", "tensor") or not name:
-            raise click.BadParameter(
-                f"{word!r}: write weight:LAYER or tensor:TENSOR, as in weight:conv1,weight:conv2."
-            )
-    return words
-
-
-def dim(text: str) -> tuple[str, int]:
-    """Read ``sequence=128``: a symbolic dimension of an ONNX file and its size."""
-    name, _, size = text.rpartition("=")
-    if not name or not size.isdecimal() or not 1 <= int(size) <= 10**9:
-        raise click.BadParameter(f"{text!r}: write NAME=SIZE, as in sequence=128.")
-    return name, int(size)
-
-
-def objectives(text: str) -> tuple[str, ...]:
-    """Read ``latency,area``: two or three metrics."""
-    words = tuple(word_of(word.strip()) for word in text.split(","))
-    for word in words:
-        if word not in WORDS:
-            raise click.BadParameter(f"{word!r} is none of {', '.join(WORDS)}{meant(word, WORDS)}.")
-    if len(set(words)) != len(words) or not 2 <= len(words) <= 3:
-        raise click.BadParameter(f"{text!r}: write two or three different ones, as in latency,area")
-    return words
-
-
-def span(text: str) -> tuple[str, float, float]:
-    """Read ``area=1:16``: an objective and the ends of its range, in the unit of its limit."""
-    word, _, ends = text.partition("=")
-    low, _, high = ends.partition(":")
-    word = word_of(word)
-    if word not in WORDS or not low or not high:
-        raise click.BadParameter(f"{text!r}: write OBJECTIVE=LOW:HIGH, as in area=1:16.")
-    bounds = number(0, 1e15)(low), number(0, 1e15)(high)
-    if not bounds[0] < bounds[1]:
-        raise click.BadParameter(f"{text!r}: the lower end comes first.")
-    return word, *bounds
-
-
-class Metric(click.Choice[str]):
-    """One of a few metrics, by either of its names; read as the word of the command line."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        return super().convert(word_of(str(value)), param, ctx)
-
-
-LIMIT = number(1e-30, 1e15)
 FPS = number(1e-9, 1e15)
 WIDTHS = whole_numbers(32)
 ARRAY_SIDES = whole_numbers(65536)
@@ -171,6 +82,8 @@ ROOFLINE_HELP = "With ragged edges and tiles, or the paper's ideal one."
 REL_STEP_HELP = "With --all: points nearer than this, relative, need not be told apart."
 RANGE_HELP = "Part of the front, in the units of --max-...: area=1:16. Repeatable."
 LATENCY_HELP = "Latency of each layer at each pair of widths (CSV)."
+COST_HELP = "A cost of your own: table like it, column value. Repeatable."
+FIXED_HELP = "As --pin; its layer may be left out of the tables, and costs 0. Repeatable."
 WIDTHS_HELP = "Widths of a design or assignment file, not --bits."
 SOLVER_HELP = "Who solves the programmes; scip and cbc where installed."
 TIES_HELP = "Of equal designs find the smallest: for 5 × the time of the proof, at least 10 s."
@@ -193,10 +106,12 @@ def choice(
     return option(name, "|".join(known), text, default, **details)
 
 
-def metric(known: Iterable[str], default: str) -> click.Option:
-    """What is minimised: one of some metrics."""
-    told = "|".join(known)
-    return option("--minimize", told, "Objective.", default, type=Metric([*known]))
+def metric(known: Iterable[str], default: str, costs: bool = False) -> click.Option:
+    """What is minimised: one of some metrics, or of one's own costs."""
+    kind = Metric([*known])
+    kind.costs = costs
+    told = "|".join([*known, *(["cost:NAME"] if costs else [])])
+    return option("--minimize", told, "Objective.", default, type=kind)
 
 
 def flag(name: str, text: str) -> click.Option:
@@ -364,14 +279,20 @@ def _taken(section: str, *names: str) -> tuple[click.Option, ...]:
 ASSIGN = {
     "The network": SOLVE["The network"],
     "What is wanted": (
-        metric(FEW_OBJECTIVES, "noise"),
+        metric(FEW_OBJECTIVES, "noise", costs=True),
         option("--latency-table", "FILE", LATENCY_HELP, type=FILE),
+        option("--cost", "NAME=FILE", COST_HELP, type=cost, multiple=True),
+        option(
+            "--max-cost", "NAME=X", "Most of that cost. Repeatable.", type=cost_limit, multiple=True
+        ),
         *_taken("What is wanted", "max_latency_ms", "min_fps", "max_model_mbit", "max_gbops"),
         *_taken("What is wanted", "quality", "max_noise"),
     ),
     FREE: (
         *_taken(FREE, "bits", "weight_bits", "activation_bits"),
-        *_taken(FREE, "pin", "tie", "group", "output_bits"),
+        *_taken(FREE, "pin"),
+        option("--fixed", "WHAT=B", FIXED_HELP, type=pin, multiple=True),
+        *_taken(FREE, "tie", "group", "output_bits"),
     ),
     "The search": _taken("The search", "time_limit_s", "rel_gap", "ties"),
     "The answer": (

@@ -21,6 +21,7 @@ from codesign.budgets import beyond
 from codesign.design import OPTIMAL_GAP, TiesFound
 from codesign.errors import SpecError
 from codesign.halt import Halt
+from codesign.layer_tables import priced_by
 from codesign.point import Point
 from codesign.problem import Goal
 from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
@@ -111,7 +112,7 @@ class Prover:
         self.solver = solver
         self.halt = Halt() if halt is None else halt
         self.space, self.relaxation = space, Relaxation(space, self.halt.check)
-        self.memory = Memory()
+        self.memory = Memory(priced_by(space))
         self.open = np.ones(len(space), dtype=bool)
         self.prove = prove_whole if method == "whole" else prove
         self.rel_gap = rel_gap

@@ -20,7 +20,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.amounts import ABSENT, METRICS_SHOWN, clash_shown, figure, gap_shown
+from codesign.amounts import ABSENT, METRICS_SHOWN, clash_shown, figure, gap_shown, in_order
 from codesign.figures import Figures, throughput, utilisation
 from codesign.layout import literal, table
 from codesign.units import (
@@ -304,7 +304,7 @@ def hardware_words(hardware: Accelerator | Hardware) -> str:
 
 def metrics_text(metrics: Mapping[str, float]) -> str:
     """``latency 0.712 ms, area 6 mm²``: those that are known."""
-    known = [(x, metrics[name]) for name, x in METRICS_SHOWN.items() if name in metrics]
+    known = [(METRICS_SHOWN[name], metrics[name]) for name in in_order(metrics)]
     return ", ".join(f"{x.words} {x.amount(value)}" for x, value in known)
 
 

@@ -20,6 +20,8 @@ from codesign.capacities import UNLIMITED_BITS, Capacities
 from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.compute import cycles, fold, precision_passes, trips
 from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
+from codesign.errors import SpecError
+from codesign.metrics import is_cost
 from codesign.network import Layer
 from codesign.problem import Choices, Problem
 from codesign.units import UM2_PER_MM2
@@ -72,6 +74,11 @@ class Space(WidthSpace):
 
     def __init__(self, problem: Problem) -> None:
         layers, choices = problem.network.layers, problem.choices
+        costs = [x for x in (problem.objective, *problem.budgets) if is_cost(x)]
+        if costs:
+            raise SpecError(
+                f"{costs[0]}: costs of one's own are known where only widths are chosen"
+            )
         super().__init__(problem, [_geometry(layer) for layer in layers], problem.dram_bits_per_s)
         self.capacities = self._declared = _capacities(choices)
         self.shapes = tuple(

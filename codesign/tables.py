@@ -10,7 +10,7 @@ import pandas as pd
 from codesign.assignment import Assignment
 from codesign.figures import Figures, LayerDesign, Tile, utilisation
 from codesign.front import Front
-from codesign.metrics import METRICS
+from codesign.metrics import COST, METRICS
 from codesign.network import Layer
 from codesign.units import OPS_PER_GOP, OPS_PER_MAC
 
@@ -78,6 +78,7 @@ def widths_frame(assignment: Assignment) -> pd.DataFrame:
             "weights": layer.weights if layer.owns_weights else 0,
             "bops": row.bops,
             "latency_s": row.latency_s,
+            **{COST + name: value for name, value in row.costs.items()},
         }
         for layer, row in zip(assignment.network.layers, assignment.layer_widths, strict=True)
     ]

@@ -40,6 +40,10 @@ class WidthSpace:
     geometries : tuple of Layer
         One representative of each set of layers with equal tables.
     geometry_of : ints, shape (layers,)
+    cost_names : tuple of str
+        Metrics of costs of one's own, ``cost:NAME``; only where no hardware is chosen.
+    costs : floats, shape (costs, geometries, widths, widths)
+        What each layer costs at each width of its weight operand and its input.
     dram_bits_per_s : float
         inf where no memory is modelled: a latency is then a layer's compute time.
     base_area_um2 : floats, shape (options,)
@@ -70,6 +74,8 @@ class WidthSpace:
         number = {key: geometry for geometry, key in enumerate(first)}
         self.geometry_of = np.array([number[key] for key in keys])
         self.geometries = tuple(network.layers[i] for i in first.values())
+        self.cost_names: tuple[str, ...] = ()
+        self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
 
     def __len__(self) -> int:
         """Hardware options."""

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import oracle
@@ -35,26 +36,57 @@ class Case(NamedTuple):
     problem: Problem
     table: Table | None
     all: list[Assigned]
+    costs: Mapping[str, Table]
+    fixed: Mapping[str, int]
 
 
-def random_case(seed: int) -> Case:
-    """Question number ``seed``: every other with movement layers, most with shared widths."""
-    rng = random.Random(f"assignment {seed}")
+def random_case(seed: int, costly: bool = False) -> Case:
+    """Question number ``seed``: every other with movement layers, most with shared widths.
+
+    Costly ones have tables of costs too, and some layers of a fixed width that the tables lack.
+    """
+    rng = random.Random(f"{'costly ' if costly else ''}assignment {seed}")
     network = random_network(rng, layers=rng.choice((2, 3, 4, 5, 6)), moving=seed % 2 == 1)
     choices = random_choices(rng, network, 4)
     if rng.random() < 0.6:
         choices = with_sharing(rng, network, choices)
     choices = affordable(rng, network, choices, 1500)
     table = None if rng.random() < 0.2 else random_table(rng, network, choices)
-    known = METRICS if table else METRICS[:3]
+    known, costs, fixed = METRICS if table else METRICS[:3], {}, {}
+    if costly:
+        names = ("energy", "size")[: rng.randint(1, 2)]
+        costs = {name: random_cost(rng, network, choices) for name in names}
+        known += tuple(f"cost:{name}" for name in names)
+        fixed = {} if choices.shared or choices.tied else random_fixed(rng, network, choices)
+        choices = replace(choices, pinned={**choices.pinned, **fixed})
+        for lacking in [*costs.values(), *([table] if table else [])]:
+            if rng.random() < 0.7:
+                for source in fixed:
+                    lacking.pop(source.removeprefix("weight:"), None)
     problem = Problem(
         network=network,
         choices=choices,
         sensitivity=random_sensitivity(rng, network) if rng.random() < 0.5 else None,
         objective=rng.choice(("noise", *known)),
     )
-    every = all_assignments(problem, table)
-    return Case(_with_budgets(rng, problem, known, every), table, every)
+    every = all_assignments(problem, table, costs)
+    return Case(_with_budgets(rng, problem, known, every), table, every, costs, fixed)
+
+
+def random_cost(rng: random.Random, network: Network, choices: Choices) -> Table:
+    """Values of any size, many of them 0 now and then."""
+    scale, share = 10.0 ** rng.uniform(-3, 9), rng.choice((0.0, 0.0, 0.5))
+    return {
+        name: {pair: 0.0 if rng.random() < share else x * scale for pair, x in row.items()}
+        for name, row in random_table(rng, network, choices).items()
+    }
+
+
+def random_fixed(rng: random.Random, network: Network, choices: Choices) -> dict[str, int]:
+    """Weights of some layers, of a width on offer."""
+    owning = [f"weight:{x.name}" for x in network.layers if oracle_widths.has_weights(x)]
+    some = [source for source in owning if rng.random() < 0.3]
+    return {x: rng.choice(oracle_widths.source_widths(choices, x)) for x in some}
 
 
 def random_table(rng: random.Random, network: Network, choices: Choices) -> Table:
@@ -80,19 +112,23 @@ def random_table(rng: random.Random, network: Network, choices: Choices) -> Tabl
     return table
 
 
-def all_assignments(problem: Problem, table: Table | None) -> list[Assigned]:
-    """Every assignment of widths with its metrics."""
+def all_assignments(
+    problem: Problem, table: Table | None, costs: Mapping[str, Table] = MappingProxyType({})
+) -> list[Assigned]:
+    """Every assignment of widths with its metrics; what a table lacks costs nothing."""
+    tables = {f"cost:{name}": each for name, each in costs.items()}
+    tables |= {} if table is None else {"latency_s": table}
     found = []
     for widths in oracle_widths.all_widths(problem):
         noise, model_bits, bops = oracle.width_metrics(problem, widths)
         metrics = {"noise": noise, "model_bits": model_bits, "bops": bops}
-        if table is not None:
-            times = []
+        for metric, each in tables.items():
+            values = []
             for layer in problem.network.layers:
                 bw, ba = oracle_widths.layer_widths(layer, widths)
-                row = table.get(layer.name) if layer.moves else table[layer.name]
-                times.append(0.0 if row is None else row[None if layer.moves else bw, ba])
-            metrics["latency_s"] = math.fsum(times)
+                row = each.get(layer.name)
+                values.append(0.0 if row is None else row[None if layer.moves else bw, ba])
+            metrics[metric] = math.fsum(values)
         found.append(Assigned(widths, metrics))
     return found
 

@@ -154,6 +154,7 @@ ORDER = (
     "unexplored",
     "survey",
     "completion",
+    "readers",
     "options",
     "flags",
     "terminal",
@@ -197,6 +198,7 @@ FENCED = {
     "click": {
         "cli",
         "completion",
+        "readers",
         "file_commands",
         "flags",
         "options",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from random_assignments import TIES, best, random_case, within
+from random_assignments import TIES, Case, best, random_case, within
 
 import codesign
 from codesign import Assignment, Choices, Layer, Network, Problem, halt
@@ -21,19 +21,36 @@ SEEDS = range(300)
 MANY = range(300, 3000)
 
 
+COSTLY = range(100)
+MANY_COSTLY = range(100, 2000)
+
+
+@pytest.mark.parametrize(
+    "seed", [*COSTLY, *(pytest.param(x, marks=pytest.mark.long) for x in MANY_COSTLY)]
+)
+def test_optimum_with_costs_is_that_of_plain_enumeration(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_case(random_case(seed, costly=True), seed, monkeypatch)
+
+
 @pytest.mark.parametrize("seed", [*SEEDS, *(pytest.param(x, marks=pytest.mark.long) for x in MANY)])
 def test_optimum_is_that_of_plain_enumeration(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_case(random_case(seed), seed, monkeypatch)
+
+
+def check_case(case: Case, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The optimum with its ties, or why there is none, is that of all assignments."""
     if seed % 3 == 0:  # most programmes begin with less than all that may pay
         monkeypatch.setattr(search_of_widths, "CORE_PAIRS", 1)
         monkeypatch.setattr(search_of_widths, "GROWTH", 2)
-    case = random_case(seed)
     truth = best(case)
     if truth is None:
         with pytest.raises(InfeasibleError) as raised:
-            codesign.assign(case.problem, case.table)
+            codesign.assign(case.problem, case.table, costs=case.costs, fixed=case.fixed)
         check_reasons(case, raised.value)
         return
-    found = codesign.assign(case.problem, case.table)
+    found = codesign.assign(case.problem, case.table, costs=case.costs, fixed=case.fixed)
     assert found.proof.status == "optimal"
     assert found.proof.ties_broken
     for metric in (case.problem.objective, *TIES):
@@ -65,6 +82,18 @@ def check_clash(case, clashing: Clash, budgets: dict[str, float]) -> None:
         others = within(case.all, {x: y for x, y in budgets.items() if x != name})
         least = min((each.metrics[name] for each in others), default=None)
         assert needed == (None if least is None else pytest.approx(least))
+
+
+def test_costly_questions_are_of_all_kinds() -> None:
+    cases = [random_case(seed, costly=True) for seed in COSTLY]
+    assert sum(best(case) is None for case in cases) >= 5
+    assert sum(case.problem.objective.startswith("cost:") for case in cases) >= 15
+    assert sum(any(x.startswith("cost:") for x in case.problem.budgets) for case in cases) >= 20
+    assert sum(len(case.costs) == 2 for case in cases) >= 30
+    lacking = [
+        any({*c.fixed} - {f"weight:{x}" for x in t} for t in c.costs.values()) for c in cases
+    ]
+    assert sum(lacking) >= 10
 
 
 def test_random_questions_are_of_all_kinds() -> None:
@@ -293,7 +322,7 @@ def test_csv(tmp_path: Path) -> None:
         (("layers",), [], "layers: 0 that are not the network's 2"),
         (("metrics", "latency_s"), None, "metrics: must be bops, latency_s, model_bits, noise"),
         (("latency_table",), None, "metrics: must be bops, model_bits, noise"),
-        (("latency_table", "a"), 5, "latency_table.a: must be a table of seconds by widths"),
+        (("latency_table", "a"), 5, "latency_table.a: must be a table of values by widths"),
         (("latency_table", "a", "2,4"), -1, "latency_s must be a number from 0 to 1e.09, got '-1'"),
         (("latency_table", "a", "2,4"), None, "no value for 'a' at 2 × 4 bit"),
         (("latency_table", "a", "2x4"), 1, "weight_bits must be a whole number from 1 to 32"),

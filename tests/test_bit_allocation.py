@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import codesign
-from codesign.latency_table import read_latency
+from codesign.latency_table import read_cost
 
 STUDY = Path(__file__).parent.parent / "studies" / "bit_allocation"
 TABLE = pd.read_csv(STUDY / "expected" / "allocation.csv")
@@ -69,7 +69,7 @@ def test_the_table_of_the_readme_is_that_of_the_run(study: ModuleType) -> None:
 def test_questions_are_answered_anew(study: ModuleType, tmp_path: Path) -> None:
     table = study.latency_table(codesign.load_network("resnet18"))
     study.write_table(table, tmp_path / "table.csv")
-    assert read_latency(tmp_path / "table.csv") == table
+    assert read_cost(tmp_path / "table.csv") == table
     mine = TABLE[(TABLE["network"] == "resnet18") & (TABLE["tied"])]
     for row in mine.iloc[::7].itertuples():
         case = study.Case(*(getattr(row, x) for x in CASE[:-1]), tuple(row.budgets.split()))

@@ -20,14 +20,15 @@ from codesign.checking import check_content
 from codesign.stored import SEAL
 
 BLOCK = 25
+COSTLY = 1000  # from here on questions with tables of costs
 
 
 @cache
 def random_file(seed: int) -> str | None:
     """The assignment file of a random question; None where none keeps the budgets."""
-    case = random_case(seed)
+    case = random_case(seed % COSTLY, costly=seed >= COSTLY)
     try:
-        found = codesign.assign(case.problem, case.table)
+        found = codesign.assign(case.problem, case.table, costs=case.costs, fixed=case.fixed)
     except InfeasibleError:
         return None
     return json.dumps(to_dict(found))
@@ -41,9 +42,10 @@ def content_of(seed: int) -> Any:
 
 
 TIMED, UNTIMED = (0, 1, 5), (2,)  # questions with and without a table of latency
+WITH_COSTS = (COSTLY, COSTLY + 1)
 
 
-@pytest.mark.parametrize("first", range(0, 50, BLOCK))
+@pytest.mark.parametrize("first", [0, BLOCK, COSTLY])
 def test_random_assignments_hold(first: int) -> None:
     seeds = [seed for seed in range(first, first + BLOCK) if random_file(seed)]
     assert len(seeds) > BLOCK / 4
@@ -63,7 +65,7 @@ def test_a_shipped_network_holds(tied: bool) -> None:
     assert unnoticed(content, most=60, ways=2) == []
 
 
-@pytest.mark.parametrize("seed", [*TIMED, *UNTIMED])
+@pytest.mark.parametrize("seed", [*TIMED, *UNTIMED, *WITH_COSTS])
 def test_no_number_can_be_altered(seed: int) -> None:
     assert unnoticed(content_of(seed), ways=2) == []
 
@@ -73,9 +75,9 @@ FREE_UNSEALED = (
     r"solver\..*",
     r"problem\.choices\.(weight|activation)_bits\.\d+",  # not the ones chosen
     r"problem\.choices\.output_bits",  # where the results of no layer are the network's alone
-    r"problem\.budgets\.\w+",  # looser ones
+    r"problem\.budgets\.[\w:]+",  # looser ones
     r"problem\.sensitivity\..*",  # at widths not chosen
-    r"latency_table\..*",  # at widths not chosen
+    r"(latency_table|costs)\..*",  # at widths not chosen
     r"problem\.network\.layers\.\d+\.((stride|(input_)?dilation)(\.\d)?|appended)",
     r"problem\.network\.(tensors|layers\.\d+\.parts)\.\w+",  # no figure has traffic
     r"proof\.bound",
@@ -89,7 +91,7 @@ def is_free_unsealed(content: Any, path: Path_) -> bool:
     return bool(movement) or any(matches(pattern, path) for pattern in FREE_UNSEALED)
 
 
-@pytest.mark.parametrize("seed", [*TIMED, *UNTIMED])
+@pytest.mark.parametrize("seed", [*TIMED, *UNTIMED, *WITH_COSTS])
 def test_without_the_digest_the_arithmetic_alone_tells(seed: int) -> None:
     content = content_of(seed)
     del content[SEAL]
@@ -108,7 +110,7 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a latency of other widths": (_other_row, ".latency_s: found"),
     "a latency too few": (
         lambda d: d["latency_table"].pop(d["layers"][0]["name"]),
-        "a latency at",
+        "a value at",
     ),
     "a table of an unknown layer": (
         lambda d: d["latency_table"].update(zzz={}),
@@ -151,3 +153,41 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert codesign.Assignment.load(path).widths["weight:features.0"] > 0
     path.write_text(json.dumps(content | {"tensor_bits": {**content["tensor_bits"], "image": 9}}))
     assert run(capsys, "check", str(path))[0] == 1
+
+
+COST_FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "another cost in a row": (
+        lambda d: d["layers"][0]["costs"].update(energy=1e9),
+        ".costs.energy: found 1000000000, expected",
+    ),
+    "another cost in all": (
+        lambda d: d["metrics"].update({"cost:energy": 1e9}),
+        "metrics.cost:energy: found",
+    ),
+    "a table that lacks a layer": (
+        lambda d: d["costs"]["energy"].pop(d["layers"][0]["name"]),
+        "a value at",
+    ),
+    "no table": (lambda d: d.pop("costs"), "expected no entry"),
+    "a row without": (lambda d: d["layers"][0].pop("costs"), "costs.energy: found None"),
+    "a cost that has no table": (
+        lambda d: d["layers"][0]["costs"].update(zzz=1.0),
+        ".costs.zzz: found 1.0, expected no entry",
+    ),
+    "a budget that has none": (
+        lambda d: d["problem"]["budgets"].update({"cost:zzz": 1.0}),
+        "budgets.cost:zzz: found 1.0, expected no entry",
+    ),
+    "a budget broken": (
+        lambda d: d["problem"]["budgets"].update({"cost:energy": 1e-9}),
+        "metrics.cost:energy",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COST_FAULTS)
+def test_faults_of_costs(case: str) -> None:
+    alter, part = COST_FAULTS[case]
+    content = content_of(WITH_COSTS[0])
+    alter(content)
+    assert any(part in finding for finding in findings(content)), findings(content)

@@ -220,3 +220,127 @@ def test_faulty_result_files(capsys: pytest.CaptureFixture[str], tmp_path: Path)
         assert message in err
     assert "unexpected extra argument" in run(capsys, "show", "a.json", "more")[2]
     assert "cannot be read" in run(capsys, "show", str(tmp_path / "none.json"))[2]
+
+
+# --- costs of one's own ---------------------------------------------------------------------------
+
+COST = "layer,weight_bits,activation_bits,value\n"
+
+
+@pytest.fixture
+def energy(tmp_path: Path) -> str:
+    """One for each bit of weights of ``fc``, three of ``conv1``; inputs cost nothing."""
+    each = {"conv1": 3, "fc": 1}
+    rows = [f"{x},{w},{a},{n * w}\n" for x, n in each.items() for w in (4, 8) for a in (4, 8)]
+    (tmp_path / "energy.csv").write_text(COST + "".join(rows))
+    return str(tmp_path / "energy.csv")
+
+
+def test_a_cost_is_a_budget(
+    capsys: pytest.CaptureFixture[str], tiny: str, table: str, energy: str, tmp_path: Path
+) -> None:
+    """28 are enough for 8 bit in either layer, and for conv1 only: 3·8 + 4 = 28, 3·4 + 8 = 20."""
+    asked = ("--cost", f"energy={energy}", "--cost", f"again={energy}")
+    limits = ("--max-cost", "energy=20", "--max-cost", "again=21")
+    out = tmp_path / "widths.json"
+    code, told, err = run(
+        capsys, "assign", tiny, *FEW, *asked, *limits, "--latency-table", table, "--out", str(out)
+    )
+    assert (code, err) == (0, "")
+    text = " ".join(told.split())
+    assert "least noise with cost energy ≤ 20, cost again ≤ 21" in text
+    assert "cost energy 20 ≤ 20 100.0 % exhausted" in text
+    found = Assignment.load(out)
+    assert found.metrics["cost:energy"] == found.metrics["cost:again"] == 20
+    assert found.layers["weight_bits"].tolist() == [4, 8]
+    assert found.layers["cost:energy"].tolist() == [12, 8]
+    assert run(capsys, "check", str(out))[0] == 0
+
+
+def test_a_cost_is_minimised(capsys: pytest.CaptureFixture[str], tiny: str, energy: str) -> None:
+    asked = ("--cost", f"energy={energy}", "--minimize", "cost:energy", "--quality", "none")
+    code, out, _ = run(capsys, "assign", tiny, *FEW, *asked, "--quiet")
+    assert code == 0
+    assert out.startswith("optimal, gap ")
+    assert "cost energy 16" in out
+
+
+def test_clashing_costs_are_named(
+    capsys: pytest.CaptureFixture[str], tiny: str, energy: str
+) -> None:
+    asked = ("--cost", f"energy={energy}", "--max-cost", "energy=15")
+    code, out, err = run(capsys, "assign", tiny, *FEW, *asked, "--json")
+    assert code == 3
+    assert "cost energy" in err
+    assert json.loads(out)["clashing"]["cost:energy"] == {"limit": 15, "alone": 16, "needed": 16}
+
+
+def test_a_fixed_layer_may_be_left_out_of_tables(
+    capsys: pytest.CaptureFixture[str], tiny: str, energy: str, tmp_path: Path
+) -> None:
+    """Without conv1 8 of a budget of 8 are fc's; as a pin its rows are missing."""
+    lines = Path(energy).read_text().splitlines(keepends=True)
+    short = tmp_path / "short.csv"
+    short.write_text("".join(line for line in lines if not line.startswith("conv1")))
+    asked = ("--cost", f"energy={short}", "--max-cost", "energy=8")
+    code, out, _ = run(capsys, "assign", tiny, *FEW, *asked, "--fixed", "weight:conv1=8", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert [row["weight_bits"] for row in found["layers"]] == [8, 8]
+    assert [row["costs"] for row in found["layers"]] == [{"energy": 0}, {"energy": 8}]
+    assert found["metrics"]["model_bits"] == 8 * (288 + 2880)  # conv1 counts here
+    assert found["problem"]["choices"]["pinned"] == {"weight:conv1": 8}
+    code, _, err = run(capsys, "assign", tiny, *FEW, *asked, "--pin", "weight:conv1=8")
+    assert code == 2
+    assert "table of cost 'energy': no value for 'conv1' at 8 × 4 bit" in err
+    whole = ("--cost", f"energy={energy}", "--max-cost", "energy=32", "--fixed", "weight:conv1=8")
+    assert "cost energy 32" in run(capsys, "assign", tiny, *FEW, *whole, "--quiet")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--max-cost", "energy=3"], "budgets: cost:energy has no table (--cost NAME=TABLE)"),
+        (["--minimize", "cost:energy"], "objective: cost:energy has no table"),
+        (["--cost", "ENERGY", "--minimize", "cost:enrgy"], "did you mean 'cost:energy'?"),
+        (["--cost", "energy"], "write NAME=TABLE.csv"),
+        (["--cost", "e e=x.csv"], "write NAME=TABLE.csv"),
+        (["--cost", "=x.csv"], "write NAME=TABLE.csv"),
+        (["--max-cost", "energy=much"], "'much' is not a number"),
+        (["--max-cost", "energy=0"], "not a positive number"),
+        (["--cost", "e=none.csv"], "none.csv: cannot be read"),
+        (["--cost", "e=x.txt"], "a table of cost 'e' ends in .csv"),
+        (["--cost", "ENERGY", "--cost", "energy=x.csv"], "--cost energy: given twice"),
+        (["--max-cost", "e=1", "--max-cost", "e=2"], "--max-cost e: given twice"),
+        (["--pin", "weight:fc=4", "--fixed", "weight:fc=8"], "given as 4 and as 8 bits"),
+        (["--fixed", "weight:nothing=8"], "pin 'weight:nothing'"),
+        (["--cost", "ENERGY", "--out", "energy.csv"], "given twice, for two different files"),
+    ],
+)
+def test_bad_costs_are_refused(
+    words: list[str],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny: str,
+    energy: str,
+) -> None:
+    monkeypatch.chdir(Path(energy).parent)
+    given = ["energy=energy.csv" if word == "ENERGY" else word for word in words]
+    code, out, err = run(capsys, "assign", tiny, *FEW, *given)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_costs_are_known_to_assign_alone(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    network = codesign.load_network(Path(tiny))
+    problem = codesign.Problem(network=network, objective="cost:energy")
+    with pytest.raises(codesign.SpecError, match="cost:energy: costs of one's own"):
+        codesign.solve(problem)
+    problem = codesign.Problem(network=network, budgets={"cost:energy": 1.0})
+    with pytest.raises(codesign.SpecError, match="cost:energy: costs of one's own"):
+        codesign.pareto(problem)
+    assert run(capsys, "solve", tiny, "--minimize", "cost:energy")[0] == 2
+    with pytest.raises(codesign.SpecError, match="cost 'a b': a name is"):
+        codesign.assign(codesign.Problem(network=network), costs={"a b": {}})

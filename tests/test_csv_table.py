@@ -13,7 +13,7 @@ import pytest
 
 from codesign.errors import SpecError
 from codesign.fits import fit_area
-from codesign.latency_table import read_latency
+from codesign.latency_table import read_cost
 from codesign.quality import read_sensitivity
 
 Rows = list[list[str]]
@@ -30,7 +30,7 @@ AREAS = [
 ]
 KINDS: dict[str, tuple[Rows, Callable[[Path], Any]]] = {
     "losses": (LOSSES, read_sensitivity),
-    "times": (TIMES, read_latency),
+    "times": (TIMES, read_cost),
     "areas": (AREAS, lambda path: fit_area(path, kind="pe").fit),
 }
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}

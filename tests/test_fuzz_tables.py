@@ -25,7 +25,7 @@ from fuzzing import (
 from hypothesis import strategies as st
 
 from codesign.fits import fit_area
-from codesign.latency_table import read_latency
+from codesign.latency_table import read_cost
 from codesign.quality import read_sensitivity, write_sensitivity
 from codesign.specs import load_technology
 
@@ -74,7 +74,7 @@ READ: dict[str, tuple[str, str, Callable[[Path], Any]]] = {
     "srams": ("csv", SRAMS, lambda path: fit_area(path, kind="sram")),
     "losses": ("csv", LOSSES, read_sensitivity),
     "losses, toml": ("toml", LOSSES_TOML, read_sensitivity),
-    "times": ("csv", TIMES, read_latency),
+    "times": ("csv", TIMES, read_cost),
 }
 
 

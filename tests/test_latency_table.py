@@ -9,11 +9,11 @@ import pytest
 
 from codesign import Choices, Layer, Network, Problem, SpecError
 from codesign.latency_table import (
-    check_latency,
-    latency_of,
+    check_cost,
     needed_pairs,
-    read_latency,
+    read_cost,
     read_pair,
+    value_of,
     write_pair,
 )
 
@@ -44,7 +44,7 @@ def test_a_table_is_read(tmp_path: Path) -> None:
     """Columns in any order, comments, empty lines, spaces, a mark of byte order."""
     text = "\ufeff# measured\nlatency_s, layer,activation_bits,weight_bits\n\n1e-3, a,4,8\n"
     text += '0,"b, c",4,\n# more\n2,a,8,8\n'
-    table = read_latency(written(tmp_path, text))
+    table = read_cost(written(tmp_path, text))
     assert table == {"a": {(8, 4): 1e-3, (8, 8): 2.0}, "b, c": {(None, 4): 0.0}}
 
 
@@ -74,16 +74,16 @@ def test_a_table_is_read(tmp_path: Path) -> None:
 )
 def test_faulty_files(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message) as raised:
-        read_latency(written(tmp_path, text))
+        read_cost(written(tmp_path, text))
     assert str(raised.value).startswith(str(tmp_path / "table.csv"))
     assert "\n" not in str(raised.value)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"a table of latency ends in \.csv"):
-        read_latency(written(tmp_path, HEAD, "table.toml"))
+    with pytest.raises(SpecError, match=r"a latency table ends in \.csv"):
+        read_cost(written(tmp_path, HEAD, "table.toml"))
     with pytest.raises(SpecError, match="cannot be read"):
-        read_latency(tmp_path / "none.csv")
+        read_cost(tmp_path / "none.csv")
 
 
 def test_pairs_are_written_as_they_are_read() -> None:
@@ -105,7 +105,7 @@ def test_needed_pairs() -> None:
 def test_widths_that_are_shared_need_equal_pairs() -> None:
     tied = Problem(network=NETWORK, choices=Choices(weight_bits=(2, 4, 8), tied=True))
     assert needed_pairs(tied, NETWORK.layers[0]) == ((2, 2), (4, 4), (8, 8))
-    check_latency(tied, {"conv": {(b, b): 1.0 for b in (2, 4, 8)}, "product": every(2, 8)})
+    check_cost(tied, {"conv": {(b, b): 1.0 for b in (2, 4, 8)}, "product": every(2, 8)})
 
 
 def every(low: int, high: int) -> dict[tuple[int | None, int], float]:
@@ -113,16 +113,16 @@ def every(low: int, high: int) -> dict[tuple[int | None, int], float]:
 
 
 def test_movement_takes_no_time_unless_the_table_says_so() -> None:
-    check_latency(PROBLEM, TABLE)
+    check_cost(PROBLEM, TABLE)
     pool = NETWORK.layers[1]
-    assert latency_of(TABLE, pool, (None, 4)) == 0.0
+    assert value_of(TABLE, pool, (None, 4)) == 0.0
     timed = {**TABLE, "pool": {(None, 4): 7.0, (None, 8): 8.0}}
-    check_latency(PROBLEM, timed)
-    assert latency_of(timed, pool, (None, 8)) == 8.0
+    check_cost(PROBLEM, timed)
+    assert value_of(timed, pool, (None, 8)) == 8.0
 
 
 def test_more_than_is_needed_is_of_no_account() -> None:
-    check_latency(PROBLEM, {**TABLE, "conv": {**TABLE["conv"], (9, 9): 1.0}})
+    check_cost(PROBLEM, {**TABLE, "conv": {**TABLE["conv"], (9, 9): 1.0}})
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_more_than_is_needed_is_of_no_account() -> None:
 )
 def test_tables_that_do_not_suit(change: dict, message: str) -> None:
     with pytest.raises(SpecError, match=message) as raised:
-        check_latency(PROBLEM, {**TABLE, **change})
+        check_cost(PROBLEM, {**TABLE, **change})
     assert str(raised.value).startswith("latency table: ")
 
 
 def test_a_missing_layer_is_named() -> None:
     with pytest.raises(SpecError, match="no value for 'product' at 4 × 6 bit, 'product' at 8 × 6"):
-        check_latency(PROBLEM, {"conv": TABLE["conv"]})
+        check_cost(PROBLEM, {"conv": TABLE["conv"]})
     narrow = replace(PROBLEM, choices=replace(CHOICES, weight_bits=(2,)))
-    check_latency(narrow, {"conv": {(2, 4): 1.0, (2, 8): 1.0}, "product": TABLE["product"]})
+    check_cost(narrow, {"conv": {(2, 4): 1.0, (2, 8): 1.0}, "product": TABLE["product"]})

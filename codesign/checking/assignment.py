@@ -28,14 +28,16 @@ from codesign.checking.seal import check_seal
 FORMAT = "codesign-assignment/1"
 KEYS = (
     *("format", "problem", "latency_table", "tensor_bits", "layers", "metrics", "proof", "solver"),
-    "sha256",
+    *("costs", "sha256"),
 )
 QUESTION = ("network", "choices", "sensitivity", "quality", "objective", "budgets")
-ROW = ("name", "weight_bits", "input_bits", "output_bits", "bops", "latency_s")
+ROW = ("name", "weight_bits", "input_bits", "output_bits", "bops", "latency_s", "costs")
 TIMES = ("seconds", "solver_s")
 KNOWN = ("noise", "model_bits", "bops")  # metrics of widths alone; a latency stands in a table
 
-Latencies = dict[str, dict[str, Fraction]]  # seconds by layer and "weight_bits,input_bits"
+COST = "cost:"  # before the name of a cost of one's own
+
+Table = dict[str, dict[str, Fraction]]  # a value by layer and "weight_bits,input_bits"
 
 
 def check_assignment(file: Entry) -> None:
@@ -48,9 +50,11 @@ def check_assignment(file: Entry) -> None:
     """
     file.known_keys(KEYS)
     timed = file["latency_table"].value is not None
-    metrics = (*KNOWN, "latency_s") if timed else KNOWN
+    given = file.get("costs", {}).table()
+    metrics = (*KNOWN, *(["latency_s"] if timed else []), *(COST + name for name in given))
     question = _read_question(file["problem"], metrics)
-    latencies = _read_latencies(file["latency_table"], question) if timed else None
+    latencies = _read_table(file["latency_table"], question) if timed else None
+    costs = {name: _read_table(entry, question) for name, entry in given.items()}
     check_proof(file["proof"], file["metrics"], question.objective)
     _check_solver(file["solver"])
     tensor_bits = check_tensor_bits(file["tensor_bits"], question)
@@ -75,6 +79,14 @@ def check_assignment(file: Entry) -> None:
     }
     if timed:
         expected["latency_s"] = sum((each for _, _, each in rows), Fraction(0))
+    for entry in entries:
+        entry.get("costs", {}).known_keys(costs)
+    for name, table in costs.items():
+        values = [
+            _check_value(entry.get("costs", {})[name], table, layer, row[0], tensor_bits)
+            for entry, layer, row in zip(entries, layers, rows, strict=True)
+        ]
+        expected[COST + name] = sum(values, Fraction(0))
     check_metrics(file["metrics"], expected, question)
     check_seal(file)
 
@@ -94,11 +106,11 @@ def _read_question(entry: Entry, metrics: tuple[str, ...]) -> Question:
     return question
 
 
-def _read_latencies(entry: Entry, question: Question) -> Latencies:
-    """The table of latency, which has what every layer may take."""
+def _read_table(entry: Entry, question: Question) -> Table:
+    """A table of latency or of a cost, which has what every layer may take."""
     entry.known_keys([layer.name for layer in question.network.layers])
-    table: Latencies = {
-        name: {pair: latency_s.number(least=0) for pair, latency_s in row.table().items()}
+    table: Table = {
+        name: {pair: value.number(least=0) for pair, value in row.table().items()}
         for name, row in entry.table().items()
     }
     for layer in question.network.layers:
@@ -107,7 +119,7 @@ def _read_latencies(entry: Entry, question: Question) -> Latencies:
         row = table.get(layer.name, {})
         for pair in _pairs(layer, question):
             if pair not in row:
-                entry.ledger.wrong(f"{entry.where}.{layer.name}", None, f"a latency at {pair} bit")
+                entry.ledger.wrong(f"{entry.where}.{layer.name}", None, f"a value at {pair} bit")
     return table
 
 
@@ -126,7 +138,7 @@ def _pairs(layer: Layer, question: Question) -> list[str]:
 
 
 def _check_row(
-    entry: Entry, layer: Layer, tensor_bits: dict[str, int], latencies: Latencies | None
+    entry: Entry, layer: Layer, tensor_bits: dict[str, int], latencies: Table | None
 ) -> tuple[int, Fraction, Fraction]:
     """Compare the figures of a layer; its weights' width (0: none), bit operations, latency."""
     ledger, where, given = entry.ledger, entry.where, entry["weight_bits"]
@@ -146,11 +158,18 @@ def _check_row(
     if latencies is None:
         ledger.same(f"{where}.latency_s", entry["latency_s"].value, None)
     else:
-        pair = f"{bw or ''},{ba}"
-        latency_s = latencies.get(layer.name, {}).get(pair, Fraction(0))
-        found = entry["latency_s"].number(least=0)
-        ledger.holds(f"{where}.latency_s", found == latency_s, found, f"the table's at {pair} bit")
+        latency_s = _check_value(entry["latency_s"], latencies, layer, bw, tensor_bits)
     return bw, done, latency_s
+
+
+def _check_value(
+    entry: Entry, table: Table, layer: Layer, bw: int, tensor_bits: dict[str, int]
+) -> Fraction:
+    """Compare a layer's latency or cost; what its table says at the layer's widths."""
+    pair = f"{bw or ''},{tensor_bits[layer.input]}"
+    value, found = table.get(layer.name, {}).get(pair, Fraction(0)), entry.number(least=0)
+    entry.ledger.holds(entry.where, found == value, found, f"the table's at {pair} bit")
+    return value
 
 
 def _model_bits(network: Network, weight_bits: dict[str, int]) -> Fraction:

@@ -38,8 +38,8 @@ class Cut:
     options : ints, shape (n,)
     row : ints, shape (n,)
         Which of the bounds below is an option's; many may have one in common.
-    prices : floats, shape (bounds, 5)
-        In the order of `PRICED`.
+    prices : floats, shape (bounds, metrics)
+        In the order of the memory's ``priced``.
     value : floats, shape (bounds,)
     sram_bits : floats, shape (bounds,)
         inf where the cut holds for every capacity.
@@ -96,6 +96,7 @@ class LeftOver:
 class Memory:
     """Cuts, facts, leftovers and designs met, over all goals of one space."""
 
+    priced: tuple[str, ...] = PRICED  # metrics that the prices of cuts are of
     cuts: list[Cut] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     left_over: dict[int, LeftOver] = field(default_factory=dict)  # the last one of each option
@@ -144,7 +145,7 @@ class Memory:
     def lower(self, goal: Goal, sram_bits: Floats) -> Floats:
         """(options,): bounds on the goal's metric for options of these capacities."""
         lower = self._lower_by_facts(goal, len(sram_bits))
-        if goal.metric in PRICED:
+        if goal.metric in self.priced:
             self._raise_by_cuts(lower, goal, sram_bits)
         return lower
 
@@ -168,8 +169,8 @@ class Memory:
         self, metric: str, limits: Mapping[str, float]
     ) -> Iterator[tuple[Cut, Floats]]:
         """Every cut with what its bounds say of ``metric`` within the limits; −inf for nothing."""
-        main = PRICED.index(metric)
-        limit = ceiling(np.array([limits.get(name, np.inf) for name in PRICED]))
+        main = self.priced.index(metric)
+        limit = ceiling(np.array([limits.get(name, np.inf) for name in self.priced]))
         limit[main] = 0.0  # its own price is divided by
         unlimited = np.isinf(limit)
         known = np.where(unlimited, 0.0, limit)
@@ -183,14 +184,14 @@ class Memory:
         self, options: Ints, metric: str, limited: Sequence[str]
     ) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """(options, limits): prices of the latest cut of each option, and (options,) if any."""
-        others = [PRICED.index(name) for name in limited]
-        prices = np.zeros((len(options), len(PRICED)))
+        others = [self.priced.index(name) for name in limited]
+        prices = np.zeros((len(options), len(self.priced)))
         if metric in self.latest:
             number, row = (x[options] for x in self.latest[metric])
             for n in np.unique(number[number >= self.forgotten]):
                 mine = number == n
                 prices[mine] = self.cuts[n - self.forgotten].prices[row[mine]]
-        return prices[:, others], prices[:, PRICED.index(metric)] > 0
+        return prices[:, others], prices[:, self.priced.index(metric)] > 0
 
     def leftover(self, option: int, goal: Goal, sram_bits: float) -> LeftOver | None:
         """Widths left to designs of an option within a goal's limits, if that is known."""

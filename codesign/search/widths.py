@@ -9,7 +9,7 @@ from codesign.budgets import ceiling
 from codesign.candidates import candidates_of_tables
 from codesign.formulation import Choice
 from codesign.halt import OutOfTime
-from codesign.layer_tables import PRICED, TINY, Batch
+from codesign.layer_tables import TINY, Batch
 from codesign.point import Point
 from codesign.programme import Answer
 from codesign.search.inquiry import Inquiry, OnProgress, Proof
@@ -60,7 +60,7 @@ class LeastWidths(Pursuit):
 
     def _bound(self) -> None:
         """Bound by the dual; what it meets on the way may be good already."""
-        names = [PRICED[metric] for metric in self.dual.limited]
+        names = [self.dual.priced[metric] for metric in self.dual.limited]
         start, known = self.memory.multipliers(ONLY, self.goal.metric, names)
         found = self.dual.bound(self.tables, start if known.all() else None, stop=self.stop_at())
         self.multipliers = found.prices
@@ -111,7 +111,7 @@ class LeastWidths(Pursuit):
         """
         limits = {name: ceiling(x) for name, x in self.goal.limits.items()}
         limits[self.goal.metric] = self.reach
-        most = np.array([limits.get(name, np.inf) for name in PRICED])
+        most = np.array([limits.get(name, np.inf) for name in self.dual.priced])
         pairs = np.isfinite(self.space.traffic)
         variable_allowed = self.space.variable_allowed
         for prices in np.unique([cut.prices[0] for cut in self.memory.cuts], axis=0):

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from codesign import options
+from codesign import options, readers
 from codesign.errors import SpecError
 from codesign.flags import name_or_path
 from codesign.network import Network
@@ -219,13 +219,13 @@ def _pins(raw: Any) -> Value:
         words = [f"{key}={bits}" for key, bits in raw.items()]
     else:
         words = _words(raw)
-    pins = tuple(sorted(options.pin(text) for text in words))
+    pins = tuple(sorted(readers.pin(text) for text in words))
     return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
 
 
 def _groups(raw: Any) -> Value:
     """``"weight:conv1,weight:conv2"`` or a list of such words, one for each group."""
-    groups = tuple(options.group(text) for text in _words(raw))
+    groups = tuple(readers.group(text) for text in _words(raw))
     return Value(" ".join(",".join(members) for members in groups), groups)
 
 
