@@ -28,7 +28,6 @@ Progress = Callable[[float, float], None]  # (best objective so far, proven boun
 NAME = "HiGHS"
 MIP_ABS_GAP = 1e-8  # objectives are scaled to the order of 1,000
 MIP_FEASIBILITY_TOLERANCE = 1e-8  # at the default 1e-6, presolve loses designs at a steep limit
-MANY_COLUMNS = 100  # a programme of so many may keep HiGHS busy for long without a word
 POLL_S = 0.05
 GRACE_S = 2.0  # HiGHS is given to end when it has to, before it is left alone
 # Without memory for as much, HiGHS or the system's library might end the whole process.
@@ -185,12 +184,7 @@ def _run(
     if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the model; please report this with the problem's file")
     started = time.monotonic()
-    if lp.num_col_ >= MANY_COLUMNS:
-        ended = _run_aside(highs, halt, on_progress)
-    else:  # over in a moment, in which a thread costs more than the run
-        highs.cbMipInterrupt.subscribe(_Ear(halt, on_progress).hear_and_tell)
-        highs.run()
-        ended = True
+    ended = _run_aside(highs, halt, on_progress)
     seconds = time.monotonic() - started
     outcome = _outcome(highs, columns) if ended else Outcome("unknown", -math.inf)
     return replace(outcome, seconds=seconds)
@@ -215,16 +209,11 @@ class _Ear:
         if self.latest and self.on_progress is not None:
             self.on_progress(*self.latest.pop())
 
-    def hear_and_tell(self, event: Any) -> None:
-        """Both, where HiGHS runs in the thread that is to be told."""
-        self.hear(event)
-        self.tell()
-        self.hear(event)
-
 
 def _run_aside(highs: highspy.Highs, halt: Halt, on_progress: Progress | None) -> bool:
     """Run HiGHS in a thread of its own, so that this one hears Ctrl-C; whether it ended.
 
+    While HiGHS has this one, Python runs no signal handler: it calls back from threads of its own.
     HiGHS looks up when it solves relaxations one after the other, not while it prepares the first:
     then it is left to itself, and ends as soon as it looks up.
     """

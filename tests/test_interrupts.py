@@ -246,11 +246,7 @@ def soon(seconds: float, pid: int | None = None) -> threading.Timer:
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("columns", [1, 10_000])  # from which on HiGHS has a thread of its own
-def test_a_long_run_of_highs_leaves_what_it_found(
-    columns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(solver, "MANY_COLUMNS", columns)
+def test_a_long_run_of_highs_leaves_what_it_found() -> None:
     model, stop = market_split(5, 40, seed=2), Halt()  # takes minutes
     started = time.monotonic()
     with stop.listening():
@@ -264,11 +260,7 @@ def test_a_long_run_of_highs_leaves_what_it_found(
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("columns", [1, 10_000])
-def test_a_long_run_of_highs_that_nobody_watches_ends(
-    columns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(solver, "MANY_COLUMNS", columns)
+def test_a_long_run_of_highs_that_nobody_watches_ends() -> None:
     started = time.monotonic()
     soon(0.5)
     with pytest.raises(KeyboardInterrupt):
@@ -285,7 +277,6 @@ def test_a_run_of_highs_that_does_not_look_up_is_left(monkeypatch: pytest.Monkey
             released.wait(60)
 
     monkeypatch.setattr(solver, "GRACE_S", 0.2)
-    monkeypatch.setattr(solver, "MANY_COLUMNS", 1)
     monkeypatch.setattr(solver.highspy, "Highs", Deaf)
     outcome = minimise(market_split(2, 5, seed=1), halt=stop)
     released.set()
@@ -297,7 +288,6 @@ def test_an_error_in_the_thread_of_highs_comes_through(monkeypatch: pytest.Monke
         def run(self) -> Any:
             raise MemoryError
 
-    monkeypatch.setattr(solver, "MANY_COLUMNS", 1)
     monkeypatch.setattr(solver.highspy, "Highs", Full)
     with pytest.raises(MemoryError):
         minimise(market_split(2, 5, seed=1))
