@@ -23,6 +23,8 @@ from codesign.metrics import METRICS, WORDS
 from codesign.problem import DEFAULT_BITS, DEFAULT_SIDES, Problem
 from codesign.specs import load_network, load_technology
 
+pytestmark = pytest.mark.smoke
+
 
 def problem_of(asked: dict[str, Any], *arguments: str) -> Problem:
     assert main(["solve", *arguments]) == 2

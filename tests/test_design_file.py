@@ -17,6 +17,8 @@ from codesign import Choices, Design, Problem, SpecError
 from codesign.checking import check_content
 from codesign.design_file import FORMAT, from_dict, to_dict
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.fixture(params=["plain", "full"])
 def solved(request: pytest.FixtureRequest) -> Design:

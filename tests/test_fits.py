@@ -19,6 +19,8 @@ from codesign.fits import AreaFitResult, fit_area
 from codesign.specs import load_technology
 from codesign.technology import QuadraticFit
 
+pytestmark = pytest.mark.smoke
+
 WIDTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 

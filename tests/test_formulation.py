@@ -32,6 +32,8 @@ from codesign.solver import minimise
 from codesign.space import Space
 from codesign.technology import AreaFit, Technology
 
+pytestmark = pytest.mark.smoke
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # --- the problem --------------------------------------------------------------------------------

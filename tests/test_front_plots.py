@@ -17,6 +17,8 @@ from codesign import Choices, Front, Layer, Network, Problem, SpecError, pareto
 from codesign.front import Ruled
 from codesign.plots import plot_front
 
+pytestmark = pytest.mark.smoke
+
 LAYERS = (
     Layer(name="a", K=16, C=8, P=8, Q=8, R=3, S=3, H=8, W=8, input="x", output="y"),
     Layer(name="b", K=24, C=16, P=8, Q=8, H=8, W=8, input="y", output="z"),

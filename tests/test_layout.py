@@ -10,6 +10,8 @@ from rich.text import Text
 
 from codesign import layout
 
+pytestmark = pytest.mark.smoke
+
 KINDS = ("", "<", "~")  # numbers, words, names
 
 

@@ -20,6 +20,8 @@ from codesign.errors import SpecError
 from codesign.onnx import import_onnx
 from codesign.specs import load_network
 
+pytestmark = pytest.mark.smoke
+
 IMAGE = {"x": (1, 4, 8, 8)}
 KERNEL = {"w": (4, 4, 3, 3)}
 

@@ -16,6 +16,8 @@ from codesign.errors import SolverError
 from codesign.halt import Halt
 from codesign.solver import NAME, minimise, version
 
+pytestmark = pytest.mark.smoke
+
 about = pytest.approx
 
 

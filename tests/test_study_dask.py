@@ -79,6 +79,7 @@ def test_a_cell_that_kills_its_workers_is_a_row(client: Client, path: Path) -> N
     assert (again.here, again.answered) == (1, 4)
 
 
+@pytest.mark.smoke
 def test_the_command_line_finds_the_cluster(
     cluster: LocalCluster,
     client: Client,

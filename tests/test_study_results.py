@@ -102,6 +102,7 @@ def test_a_front_has_a_row_for_each_point(path: Path) -> None:
     assert {*frame["front_gap"]} == {0.25}
 
 
+@pytest.mark.smoke
 def test_csv_and_parquet_say_the_same(store: Path, tmp_path: Path) -> None:
     frame = results(store)
     for suffix in (".csv", ".parquet"):

@@ -30,6 +30,8 @@ from codesign.study.records import Answer, Entry, Task
 from codesign.study.sqlite import FORMAT
 from codesign.study.store import Store, opened
 
+pytestmark = pytest.mark.smoke
+
 ELSEWHERE = Process("another machine", 1, "1")
 
 
