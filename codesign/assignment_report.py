@@ -8,7 +8,7 @@ from rich.text import Text
 
 from codesign.amounts import ABSENT, figure, in_order
 from codesign.assignment import Assignment
-from codesign.layout import literal, table
+from codesign.layout import literal, short, table
 from codesign.report import (
     TIME_UNITS,
     asked_line,
@@ -29,7 +29,7 @@ def assignment_parts(assignment: Assignment) -> list[RenderableType]:
     budgets = {str(metric): limit for metric, limit in problem.budgets.items()}
     known = in_order(metrics)
     return [
-        asked_line(Text.assemble("widths of ", literal(assignment.network.name)), problem),
+        asked_line(Text.assemble("widths of ", short(assignment.network.name)), problem),
         "",
         _layer_table(assignment),
         "",

@@ -52,7 +52,9 @@ def imported_parts(
     told = [Text.assemble(("note: ", "yellow"), literal(note)) for note in notes]
     if pins:
         words = (shlex.quote(f"{key}={bits}") for key, bits in pins.items())
-        told.append(literal("widths declared: " + " ".join(f"--pin {word}" for word in words)))
+        declared = literal("widths declared: " + " ".join(f"--pin {word}" for word in words))
+        declared.no_wrap, declared.overflow = True, "ignore"  # to be copied as it is
+        told.append(declared)
     return [*description(network), "", *told] if told else description(network)
 
 

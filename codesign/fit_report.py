@@ -14,7 +14,7 @@ from rich.text import Text
 
 from codesign.amounts import figure
 from codesign.fits import COLUMNS, AreaFitResult
-from codesign.layout import literal, table
+from codesign.layout import literal, short, table
 
 FORMAT = "codesign-fit/1"
 UNITS = {
@@ -51,7 +51,7 @@ def _headline(fit: AreaFitResult) -> Text:
     what = {"pe": "PE", "sram": "SRAM"}[fit.kind]
     how = "relative least squares" if fit.relative else "least squares"
     text = Text(f"{what} area = {fit.formula} µm²", "bold")
-    return text + Text(f", {how} over {len(fit.points)} points of ") + literal(fit.source)
+    return text + Text(f", {how} over {len(fit.points)} points of ") + short(fit.source)
 
 
 def _coefficients(fit: AreaFitResult) -> Table:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from codesign.amounts import METRICS_SHOWN, figure
 from codesign.front import Front
-from codesign.layout import literal, table
+from codesign.layout import short, table
 from codesign.report import counted, percent
 
 FORMAT = "codesign-front/1"
@@ -21,7 +21,7 @@ def front_parts(front: Front) -> list[RenderableType]:
     words = ", ".join(METRICS_SHOWN[name].words for name in front.objectives)
     problem = front.problem
     headline = Text.assemble(
-        literal(problem.network.name), " on ", literal(problem.technology.name), f": {words}"
+        short(problem.network.name), " on ", short(problem.technology.name), f": {words}"
     )
     for name, limit in problem.budgets.items():
         shown = METRICS_SHOWN[name]

@@ -22,6 +22,7 @@ WIDE = 10_000  # columns of a file or a pipe: lines of text are never wrapped or
 GAP = 2  # spaces between two columns of a table
 MOST_OF_A_NAME, LEAST_OF_A_NAME = 40, 16  # characters of a name in a table, unless it needs more
 MOST_OF_WORDS, LEAST_OF_WORDS = 60, 20  # characters in a line of a column of words
+MOST_OF_A_WORD = 24  # characters of a single word in one, beyond which it is broken
 
 
 class Sheet(Table):
@@ -55,7 +56,23 @@ class Sheet(Table):
                 most = middle
         texts, widths = self._cut(width, least)
         blocks = self._blocks(width, widths)
-        return [self._part(block, texts, widths) for block in blocks]
+        return [self._part(block, texts, self._filled(block, widths, width)) for block in blocks]
+
+    @property
+    def _folding(self) -> list[int]:
+        """Indices of the columns of words."""
+        every = enumerate(self.columns)
+        return [i for i, column in every if not column.no_wrap and i not in self.names]
+
+    def _filled(self, block: Sequence[int], widths: Sequence[int], width: int) -> list[int]:
+        """Widths where columns of words fold no more than what stands beside them asks for."""
+        filled = [*widths]
+        for index in (index for index in self._folding if index in block):
+            column = self.columns[index]
+            whole = max(_breadth(text) for text in (column.header, *column.cells))
+            room = filled[index] + max(0, width - _taken(block, filled))
+            filled[index] = max(filled[index], min(whole, room, MOST_OF_WORDS))
+        return filled
 
     def _cost(self, width: int, most: int) -> tuple[int, int]:
         """How much too wide with names of at most so many characters, in how many tables."""
@@ -72,13 +89,14 @@ class Sheet(Table):
             max(_breadth(text) for text in (column.header, *cells))
             for column, cells in zip(self.columns, texts, strict=True)
         ]
-        folding = [i for i, x in enumerate(self.columns) if not x.no_wrap and i not in self.names]
-        for index in folding:
+        for index in self._folding:
             widths[index] = min(widths[index], MOST_OF_WORDS)
-        for index in sorted(folding, key=lambda index: -widths[index]):
+        for index in sorted(self._folding, key=lambda index: -widths[index]):
             excess = _taken(range(len(widths)), widths) - width
-            if excess > 0 and widths[index] > LEAST_OF_WORDS:
-                widths[index] = max(LEAST_OF_WORDS, widths[index] - excess)
+            words = [len(word) for cell in texts[index] for word in str(cell).split()]
+            least = min(max([LEAST_OF_WORDS, *words]), MOST_OF_A_WORD)
+            if excess > 0 and widths[index] > least:
+                widths[index] = max(least, widths[index] - excess)
         return texts, widths
 
     def _blocks(self, width: int, widths: Sequence[int]) -> list[list[int]]:
@@ -164,9 +182,11 @@ def to_text(parts: Iterable[RenderableType], terminal: bool) -> str:
     )
     width, height = console.size
     for part in _fitted(parts, width):
-        needed = Measurement.get(console, console.options.update(width=WIDE), part).minimum
+        needed = width
+        if isinstance(part, Table):
+            needed = Measurement.get(console, console.options.update(width=WIDE), part).minimum
         console.size = ConsoleDimensions(max(width, needed), height)
-        console.print(part)
+        console.print(part, crop=False)
     return "".join(line.rstrip() + "\n" for line in written.getvalue().split("\n")[:-1])
 
 
@@ -219,6 +239,11 @@ def _breadth(text: RenderableType) -> int:
 def literal(name: str) -> Text:
     """A name from a file as it is, without markup and with control characters spelt out."""
     return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in name))
+
+
+def short(name: str) -> Text:
+    """A name from a file in a line of text: cut in the middle where it is long."""
+    return Text(*elided([literal(name).plain], MOST_OF_A_NAME))
 
 
 def elided(names: Sequence[str], most: int) -> list[str]:

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from codesign.amounts import ABSENT, METRICS_SHOWN, clash_shown, figure, gap_shown, in_order
 from codesign.figures import Figures, throughput, utilisation
-from codesign.layout import literal, table
+from codesign.layout import literal, short, table
 from codesign.units import (
     BITS_PER_GBIT,
     BITS_PER_KBIT,
@@ -81,7 +81,7 @@ def _figures_parts(figures: Figures, totals: Table) -> list[RenderableType]:
 
 def evaluation_line(evaluation: Evaluation) -> Text:
     """What runs on what, under which roofline."""
-    network, accelerator = literal(evaluation.network.name), literal(evaluation.accelerator.name)
+    network, accelerator = short(evaluation.network.name), short(evaluation.accelerator.name)
     text = Text.assemble(network, " on ", accelerator, f": {evaluation.roofline} roofline")
     text.stylize("bold")
     return text
@@ -90,7 +90,7 @@ def evaluation_line(evaluation: Evaluation) -> Text:
 def question_line(design: Design) -> Text:
     """What was asked: network, technology, objective, budgets."""
     problem = design.problem
-    subject = Text.assemble(literal(problem.network.name), " on ", literal(problem.technology.name))
+    subject = Text.assemble(short(problem.network.name), " on ", short(problem.technology.name))
     return asked_line(subject, problem)
 
 

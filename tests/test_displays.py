@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 from test_layout import HOSTILE, Tags
 
 from codesign import (
     Accelerator,
     Choices,
+    InfeasibleError,
     Layer,
     Network,
     Problem,
     assign,
+    catalogue,
     evaluate,
+    fit_area,
     load_technology,
     pareto,
+    report,
     solve,
+    specs,
 )
+from codesign.amounts import METRICS_SHOWN
 from codesign.displays import DISPLAYS
+from codesign.fit_report import fit_parts
+from codesign.layout import to_text
+from codesign.study.report import Overview, overview_parts
 
 TAGS = {"p", "br", "table", "thead", "tbody", "tr", "th", "td"}
 
@@ -104,3 +117,77 @@ def test_lines_say_the_most_important() -> None:
         "one widthweight:conv, weight:fc",
     ):
         assert words in " ".join(text.split())
+
+
+# --- every report in terminals of any width -----------------------------------------------------
+
+LONG = "/model/layers.11/self_attention/query_projection/with_a_very_long_name/MatMul_quantised"
+
+
+@cache
+def reports() -> dict[str, list[Any]]:
+    """What each command prints, of names that are long."""
+    found = {type(one).__name__: DISPLAYS[type(one)].parts(one) for one in objects(LONG)}
+    kinds = {
+        "networks": specs.load_network,
+        "technologies": specs.load_technology,
+        "memories": specs.load_memory,
+        "accelerators": specs.load_accelerator,
+    }
+    for kind, load in kinds.items():
+        shipped = [load(name) for name in specs.shipped(kind)]
+        found[kind] = catalogue.catalogue(shipped)
+        found |= {f"{kind} {one.name}": catalogue.description(one) for one in shipped}
+    found["kinds"] = catalogue.kinds_parts({kind: specs.shipped(kind) for kind in kinds})
+    network = objects(LONG)[0]
+    found["import"] = catalogue.imported_parts(network, [f"{LONG} is ignored"], {LONG: 8})
+    clash = dict.fromkeys(METRICS_SHOWN, (0.123456, 0.123457, 1500000.0))
+    found["clash"] = report.clash_parts(InfeasibleError("", clash, [clash]))
+    return found
+
+
+def figures_of(text: str) -> Counter[str]:
+    """Numbers, widths, tiles and shapes."""
+    return Counter(re.findall(r"(?<!\S)[≤≥+−-]?\d[\d.,×/e+−-]*(?!\S)", text))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_every_report_fits_and_loses_no_figure(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    for what, parts in reports().items():
+        narrow = Text.from_ansi(to_text(parts, terminal=True)).plain
+        wide = to_text(parts, terminal=False)
+        assert figures_of(wide) - figures_of(narrow) == Counter(), what
+        for line in map(str.rstrip, narrow.splitlines()):
+            assert len(line) <= columns or line.startswith("widths declared: --pin"), (what, line)
+        if what in ("Design", "Evaluation", "Explanation"):
+            named = [line.split()[0] for line in narrow.splitlines() if line.startswith("/model")]
+            assert len(named) > 1
+            assert all(LONG.startswith(name.partition("…")[0]) for name in named)
+
+
+def test_fits_and_studies_fit_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    csv = tmp_path / f"{'measured_' * 12}.csv"
+    rows = [(b, n) for b in (4, 8, 16) for n in (1, 16)]
+    table = "".join(f"{b},{b},{n},{n},{150 * n * n * (b * b + 2 * b + n)}\n" for b, n in rows)
+    csv.write_text(f"bw,ba,n,m,area_um2\n{table}")
+    counts = {"optimal": 123_456, "infeasible": 12, "error": 3}
+    found = Overview(
+        cells=Counter(counts),
+        designs=Counter(counts),
+        seconds={"optimal": 1e6},
+        errors=Counter({f"{LONG}: unknown key": 3}),
+        runs=((123_471, 1e6),),
+    )
+    for parts in (fit_parts(fit_area(csv, kind="pe")), overview_parts(found)):
+        narrow = Text.from_ansi(to_text(parts, terminal=True)).plain
+        wide = to_text(parts, terminal=False)
+        assert figures_of(wide) - figures_of(narrow) == Counter()
+        assert max(len(line.rstrip()) for line in narrow.splitlines()) <= 60
