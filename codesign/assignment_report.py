@@ -51,7 +51,7 @@ def _layer_table(assignment: Assignment) -> Table:
     latency, time_unit = scaled([row.latency_s or 0.0 for row in rows], TIME_UNITS)
     timed = assignment.latency_table is not None
     headings = ["~layer", "bits\nw/in/out", f"weights\n{weight_unit}", f"BOPS\n{bops_unit}"]
-    costs = [f"{literal(name)}\n" for name in assignment.costs]
+    costs = [f"{name}\n" for name in assignment.costs]
     made = table(*headings, *([f"latency\n{time_unit}"] if timed else []), *costs)
     for i, (layer, row) in enumerate(zip(layers, rows, strict=True)):
         bits = (row.weight_bits or ABSENT, row.input_bits, row.output_bits)

@@ -36,7 +36,7 @@ from codesign.options import (
     network,
     sectioned,
 )
-from codesign.study_commands import study
+from codesign.study_commands import study, sweep
 from codesign.terminal import (
     BAD_INPUT,
     INFEASIBLE,
@@ -98,6 +98,7 @@ def front() -> None:
     codesign explain design.json --plot worth.png
     codesign fit pe.csv --kind pe --out my_technology.toml
     codesign check design.json
+    codesign sweep resnet18 --clock-mhz 400,800 --max-area-mm2 2,4,6 --plot sweep.png
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
     codesign sensitivity resnet50 --out table.csv
@@ -270,7 +271,7 @@ def assign(**given: Any) -> int:
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
 
-for command in (explain, fit, check, import_model, sensitivity, show, study):
+for command in (explain, fit, check, import_model, sensitivity, show, study, sweep):
     front.add_command(command)
 
 

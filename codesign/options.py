@@ -217,6 +217,56 @@ SOLVE = {
     ),
 }
 
+GRID = {  # what a study may vary
+    title: tuple(
+        option
+        for option in part
+        # A network with symbolic sizes becomes a TOML file first; a grid's networks bring no
+        # weights, and its questions are all put to HiGHS.
+        if option not in OF_ONNX and option.name not in ("granularity", "solver")
+    )
+    for title, part in SOLVE.items()
+    if title != "The answer"
+}
+LISTS = (WIDTHS, ARRAY_SIDES, CAPACITIES)  # of options that take a list as one value
+
+
+def _axis(option: click.Option) -> click.Option:
+    """An option of `solve` as an axis of `sweep`: given again, or as a list, it varies."""
+    if option.is_flag:
+        return option
+    whole = option.multiple or getattr(option.type, "func", None) in LISTS
+
+    def read(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> list[str]:
+        values = [*given] if whole else [word for text in given for word in text.split(",")]
+        for value in values:
+            if value != "none":
+                option.type.convert(value, param, ctx)
+        return values
+
+    metavar = str(option.metavar) if whole else f"{option.metavar},…"
+    made = click.Option([option.opts[0]], metavar=metavar, help=option.help, multiple=True)
+    made.callback = read
+    return made
+
+
+SWEEP = {
+    **{title: tuple(_axis(option) for option in part) for title, part in GRID.items()},
+    "The answer": (
+        option("--store", "FILE", "Keep the results (SQLite).", type=FILE, told="a temporary one"),
+        flag("--resume", "Go on with a store that holds results."),
+        option(
+            *("--workers", "N", "Processes, one solver thread each."),
+            type=click.IntRange(1, 1024),
+            told="one per core",
+        ),
+        option("--csv", "FILE", "Write the results (CSV).", type=FILE),
+        option("--plot", "FILE", "Draw small multiples: .png, .pdf or .svg.", type=FILE),
+        flag("--json", "Print the results as JSON and nothing else."),
+        flag("--quiet", "No progress; print one line."),
+    ),
+}
+
 ONE_WIDTH, ONE_SIDE = click.IntRange(1, 32), click.IntRange(1, 65536)
 EXACT_PSUMS = "as wide as the sum can get"
 

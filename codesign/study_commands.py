@@ -1,4 +1,4 @@
-"""The commands of ``codesign study``.
+"""The commands of ``codesign study``, and ``codesign sweep``: a study from options.
 
 Only click and the standard library are imported up here, so that ``--help`` is immediate.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from itertools import chain, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +17,7 @@ import click
 from codesign.errors import SpecError, one_line
 from codesign.flags import check_contradictions, tell_of_table
 from codesign.interrupt import INTERRUPTED
-from codesign.options import FILE, flag, option
+from codesign.options import FILE, GRID, SWEEP, flag, option, sectioned
 from codesign.terminal import (
     NO_ANSWER,
     PROVEN,
@@ -23,10 +25,12 @@ from codesign.terminal import (
     Group,
     plain_lines,
     print_either,
+    print_parts,
     print_text,
 )
 
 if TYPE_CHECKING:
+    from codesign.study import Study
     from codesign.study.loop import Tally
 
 
@@ -139,6 +143,81 @@ def export(store: Path, out: Path | None) -> None:
         print_text(frame.to_csv(index=False))
     else:
         tidy.export(frame, out)
+
+
+@click.command(
+    cls=sectioned(SWEEP),
+    params=[
+        click.Argument(["networks"], nargs=-1, required=True, metavar="NETWORK..."),
+        *chain.from_iterable(SWEEP.values()),
+    ],
+)
+def sweep(**given: Any) -> int:
+    """Solve a grid of problems that is given by options: every one may take several values.
+
+    \b
+    codesign sweep resnet18 --clock-mhz 400,600,800 --max-area-mm2 2,4,6 --plot sweep.png
+
+    Commas separate values, and so does giving an option again; one that takes a list (--bits,
+    --rows, …) varies only by being given again. All of --pin are one value, and so of --group. For
+    more, for fronts and for clusters: codesign study.
+
+    \b
+    Exit codes: 0 every cell answered      4 some proofs unfinished
+                2 bad input                5 some cells failed, or out of memory
+                                         130 interrupted
+    """
+    from codesign.flags import check_files
+    from codesign.study import Study
+
+    if given["resume"] and given["store"] is None:
+        raise click.UsageError("--resume continues a store; give --store.")
+    check_contradictions(given, (("json", "quiet"),))
+    check_files({**given, **dict.fromkeys(("network", "technology", "memory", "sensitivity"))})
+    whole = {str(x.name) for part in GRID.values() for x in part if x.multiple}
+    words = {str(x.name): given[str(x.name)] for part in GRID.values() for x in part}
+    axes: dict[str, Any] = {word: [x] if word in whole else x for word, x in words.items() if x}
+    grid = Study.grid(name="sweep", networks=[*given["networks"]], **axes)
+    for table, network in product(grid.axes.get("sensitivity", ()), grid.axes["network"]):
+        tell_of_table(table.given, network.given)
+    if given["plot"] is not None and len(grid) == 1:
+        raise click.UsageError("--plot: nothing varies; give an option several values.")
+    with TemporaryDirectory() as folder:
+        return _swept(grid, given["store"] or Path(folder) / "sweep.sqlite", given)
+
+
+def _swept(grid: Study, store: Path, given: dict[str, Any]) -> int:
+    """Solve a grid, and hand over all that is finished, also after an interrupt."""
+    from codesign.study import Serial, frame
+    from codesign.study.report import results_parts
+
+    alone = given["workers"] == 1 or len(grid) == 1
+    try:
+        with _progress(given) as on_progress:
+            tally = grid.run(
+                store,
+                executor=Serial() if alone else None,
+                workers=None if alone else given["workers"],
+                resume=given["resume"],
+                on_progress=on_progress,
+            )
+        code = NO_ANSWER if tally.failed else UNPROVEN if tally.unproven else PROVEN
+    except KeyboardInterrupt:
+        kept = "; --resume continues" if given["store"] else ""
+        click.echo(f"codesign: interrupted; what follows is finished{kept}", err=True)
+        tally, code = None, INTERRUPTED
+    found = grid.results(store)
+    try:
+        if given["csv"] is not None:
+            frame.export(found, given["csv"])
+        if given["plot"] is not None and tally is not None:
+            grid.plot(store, given["plot"])
+    finally:  # a full disk does not cost the result
+        if given["json"]:
+            print_text(found.to_json(orient="records", indent=1) + "\n")
+        else:
+            print_parts(results_parts(found, tally, given["quiet"]))
+    return code
 
 
 def _progress(given: dict[str, Any]) -> Any:

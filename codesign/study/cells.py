@@ -38,13 +38,7 @@ PLATFORM: dict[str, tuple[Any, Any]] = {
 }
 PLURALS = {"networks": "network", "technologies": "technology", "memories": "memory"}
 WORDS: dict[str, click.Option] = {
-    str(option.name): option
-    for title, part in options.SOLVE.items()
-    if title != "The answer"
-    for option in part
-    # A network with symbolic sizes becomes a TOML file first; a grid's networks bring no weights,
-    # and its questions are all put to HiGHS.
-    if option not in options.OF_ONNX and option.name not in ("granularity", "solver")
+    str(option.name): option for part in options.GRID.values() for option in part
 }
 VOCABULARY = ("network", *WORDS)
 DEFAULTS: Mapping[str, Any] = (
@@ -52,7 +46,6 @@ DEFAULTS: Mapping[str, Any] = (
     .make_context("cell", [])
     .params
 )
-LISTS = (options.WIDTHS, options.ARRAY_SIDES, options.CAPACITIES)
 MAX_CELLS = 1_000_000  # a quarter of an hour to write down
 
 
@@ -171,7 +164,7 @@ def _read(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
 
 
 def _takes_list(word: str) -> bool:
-    return word in WORDS and getattr(WORDS[word].type, "func", None) in LISTS
+    return word in WORDS and getattr(WORDS[word].type, "func", None) in options.LISTS
 
 
 def _described(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from codesign.amounts import ABSENT, METRICS_SHOWN, figure
 from codesign.layout import literal, table
 from codesign.report import counted, percent
+from codesign.study.frame import parameters_of
 from codesign.study.liveness import Watch
 from codesign.study.loop import Tally
 from codesign.study.records import ENDS, FAILED, WAITING
 from codesign.study.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_ERRORS = 5
 UNDER_WAY = "under way"
@@ -105,6 +110,41 @@ def overview_record(found: Overview) -> dict[str, Any]:
         "runs": runs,
         "errors": errors,
     }
+
+
+def results_parts(
+    found: pd.DataFrame, tally: Tally | None, quiet: bool = False
+) -> list[RenderableType]:
+    """A row per cell: what varies, status, metrics, hardware; then the counts."""
+    counts = [] if tally is None else [tally_line(tally)]
+    if quiet:
+        return [*counts]
+    varying = [x for x in parameters_of(found) if found[x].nunique(dropna=False) > 1]
+    metrics = [name for name in METRICS_SHOWN if found[name].notna().any()]
+    headings = [f"{METRICS_SHOWN[x].words}\n{METRICS_SHOWN[x].unit}" for x in metrics]
+    made = table(*(f"~{x}" for x in varying), "<status", *headings, "<hardware")
+    for row in found.astype(object).where(found.notna(), None).to_dict("records"):
+        cells = [_worded(row[x]) for x in varying]
+        known = [(METRICS_SHOWN[x].scale, row[x]) for x in metrics]
+        cells += [str(row["status"])]
+        cells += [ABSENT if value is None else figure(value / scale) for scale, value in known]
+        made.add_row(*map(literal, cells), _hardware(row))
+    return [made, *([""] if counts else []), *counts]
+
+
+def _worded(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _hardware(row: Mapping[Any, Any]) -> str:
+    """``16 × 32 PEs of 6 × 6 bit, SRAM 4.2 Mbit``, or nothing."""
+    if row["rows"] is None:
+        return ABSENT
+    pe = f"{row['rows']} × {row['cols']} PEs of {row['pe_weight_bits']} × "
+    sram = METRICS_SHOWN["dram_bits"].amount(row["sram_bits"])
+    return f"{pe}{row['pe_activation_bits']} bit, SRAM {sram}"
 
 
 def tally_line(tally: Tally) -> str:
