@@ -245,7 +245,9 @@ def _axis(option: click.Option) -> click.Option:
         return values
 
     metavar = str(option.metavar) if whole else f"{option.metavar},…"
-    made = click.Option([option.opts[0]], metavar=metavar, help=option.help, multiple=True)
+    name = option.opts[0]
+    how: dict[str, Any] = {"shell_complete": completion.OF_OPTIONS.get(name), "multiple": True}
+    made = click.Option([name], metavar=metavar, help=option.help, **how)
     made.callback = read
     return made
 
@@ -447,6 +449,12 @@ SHOW = (flag("--json", "Print the same as JSON and nothing else."),)
 def network() -> click.Argument:
     """The argument NETWORK."""
     return click.Argument(["network"], shell_complete=completion.NETWORK)
+
+
+def networks() -> click.Argument:
+    """The arguments NETWORK, one or more."""
+    how: dict[str, Any] = {"nargs": -1, "required": True, "metavar": "NETWORK..."}
+    return click.Argument(["networks"], shell_complete=completion.NETWORK, **how)
 
 
 def sectioned(sections: Mapping[str, Iterable[click.Option]]) -> type[click.Command]:

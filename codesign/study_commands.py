@@ -17,7 +17,7 @@ import click
 from codesign.errors import SpecError, one_line
 from codesign.flags import check_contradictions, tell_of_table
 from codesign.interrupt import INTERRUPTED
-from codesign.options import FILE, GRID, SWEEP, flag, option, sectioned
+from codesign.options import FILE, GRID, SWEEP, flag, networks, option, sectioned
 from codesign.terminal import (
     NO_ANSWER,
     PROVEN,
@@ -147,10 +147,7 @@ def export(store: Path, out: Path | None) -> None:
 
 @click.command(
     cls=sectioned(SWEEP),
-    params=[
-        click.Argument(["networks"], nargs=-1, required=True, metavar="NETWORK..."),
-        *chain.from_iterable(SWEEP.values()),
-    ],
+    params=[networks(), *chain.from_iterable(SWEEP.values())],
 )
 def sweep(**given: Any) -> int:
     """Solve a grid of problems that is given by options: every one may take several values.

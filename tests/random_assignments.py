@@ -75,7 +75,7 @@ def random_case(seed: int, costly: bool = False) -> Case:
 
 def random_cost(rng: random.Random, network: Network, choices: Choices) -> Table:
     """Values of any size, many of them 0 now and then."""
-    scale, share = 10.0 ** rng.uniform(-3, 9), rng.choice((0.0, 0.0, 0.5))
+    scale, share = 10.0 ** rng.choice((-24, -12, -3, 3, 12)), rng.choice((0.0, 0.0, 0.5))
     return {
         name: {pair: 0.0 if rng.random() < share else x * scale for pair, x in row.items()}
         for name, row in random_table(rng, network, choices).items()

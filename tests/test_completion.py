@@ -33,7 +33,9 @@ def offered(*words: str) -> list[str]:
     return [item.value for item in shell.get_completions(args, typed) if item.type == "plain"]
 
 
-@pytest.mark.parametrize("command", ["solve", "pareto", "evaluate", "assign"])
+@pytest.mark.parametrize(
+    "command", ["solve", "pareto", "evaluate", "assign", "sensitivity", "sweep"]
+)
 def test_networks_are_shipped_names_and_files(command: str, folder: Path) -> None:
     assert offered(command, "") == [*shipped("networks"), "net.toml", "resnet.onnx"]
     assert offered(command, "resnet") == ["resnet152", "resnet18", "resnet50", "resnet.onnx"]
@@ -46,6 +48,7 @@ def test_networks_are_shipped_names_and_files(command: str, folder: Path) -> Non
     ("command", "option", "kind", "files"),
     [
         ("solve", "--technology", "technologies", ["net.toml"]),
+        ("sweep", "--technology", "technologies", ["net.toml"]),
         ("evaluate", "--memory", "memories", ["net.toml"]),
         ("evaluate", "--accelerator", "accelerators", ["design.json", "net.toml"]),
     ],
