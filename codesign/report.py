@@ -266,7 +266,7 @@ def clash_parts(error: InfeasibleError) -> list[RenderableType]:
             asked, *least = clash_shown(metric, amounts)
             needed = ["none" if x == ABSENT else f"≥ {x}" for x in least]
             shown = METRICS_SHOWN[metric]
-            made.add_row(shown.words, f"≤ {asked}", *needed, shown.unit)
+            made.add_row(literal(shown.words), f"≤ {asked}", *needed, shown.unit)
         parts += ["", *(["and even without these:", ""] if index else []), made]
     return parts
 
