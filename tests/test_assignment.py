@@ -86,7 +86,7 @@ def check_clash(case, clashing: Clash, budgets: dict[str, float]) -> None:
 
 def test_costly_questions_are_of_all_kinds() -> None:
     cases = [random_case(seed, costly=True) for seed in COSTLY]
-    assert sum(best(case) is None for case in cases) >= 5
+    assert sum(best(case) is None for case in cases) >= 3
     assert sum(case.problem.objective.startswith("cost:") for case in cases) >= 15
     assert sum(any(x.startswith("cost:") for x in case.problem.budgets) for case in cases) >= 20
     assert sum(len(case.costs) == 2 for case in cases) >= 30

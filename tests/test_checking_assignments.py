@@ -179,7 +179,7 @@ COST_FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
         "budgets.cost:zzz: found 1.0, expected no entry",
     ),
     "a budget broken": (
-        lambda d: d["problem"]["budgets"].update({"cost:energy": 1e-9}),
+        lambda d: d["problem"]["budgets"].update({"cost:energy": d["metrics"]["cost:energy"] / 2}),
         "metrics.cost:energy",
     ),
 }
