@@ -20,7 +20,7 @@ import click
 
 from codesign import __version__, flags
 from codesign.errors import CodesignError, InfeasibleError, SpecError, one_line
-from codesign.file_commands import check, explain, fit, import_model, sensitivity, show
+from codesign.file_commands import check, explain, fit, import_model, sensitivity
 from codesign.interrupt import INTERRUPTED
 from codesign.metrics import metric_of
 from codesign.options import (
@@ -50,6 +50,7 @@ from codesign.terminal import (
     result_parts,
     watched,
 )
+from codesign.view_commands import plot, show
 
 if TYPE_CHECKING:
     from codesign.design import Design
@@ -102,6 +103,8 @@ def front() -> None:
     codesign study run grid.toml --store results.sqlite
     codesign import model.onnx --out network.toml
     codesign sensitivity resnet50 --out table.csv
+    codesign show design.json
+    codesign plot front.csv
     codesign show networks
 
     Standard output holds the answer alone, with --json as JSON. Notes and progress go to standard
@@ -271,7 +274,7 @@ def assign(**given: Any) -> int:
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
 
-for command in (explain, fit, check, import_model, sensitivity, show, study, sweep):
+for command in (explain, fit, check, import_model, sensitivity, show, plot, study, sweep):
     front.add_command(command)
 
 
@@ -417,10 +420,11 @@ def _tell(result: Result, given: dict[str, Any]) -> None:
 
 
 def _tell_front(found: Front, given: dict[str, Any]) -> None:
-    from codesign.front_report import front_parts, front_record, front_summary
+    from codesign.front_file import to_dict
+    from codesign.front_report import front_parts, front_summary
 
     print_either(
         given["json"],
-        lambda: front_record(found),
+        lambda: to_dict(found),
         lambda: [front_summary(found)] if given["quiet"] else front_parts(found),
     )

@@ -39,6 +39,19 @@ def _files(typed: str, suffixes: tuple[str, ...]) -> list[str]:
 
 
 NETWORK = names_and_files("networks", ".toml", ".onnx")
+SHOWN_FILES = (".toml", ".onnx", ".json", ".csv", ".sqlite")
+
+
+def shown(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete to kinds of what is shipped, all shipped names, and files that can be shown."""
+    from codesign.specs import KINDS, shipped
+
+    names = [name for kind in KINDS for name in shipped(kind)]
+    offered = [*KINDS, *names, *_files(typed, SHOWN_FILES)]
+    found = [CompletionItem(word) for word in offered if word.startswith(typed)]
+    return [*found, CompletionItem(typed, type="dir")]
+
+
 OF_OPTIONS = {
     "--technology": names_and_files("technologies", ".toml"),
     "--memory": names_and_files("memories", ".toml"),

@@ -20,14 +20,16 @@ import numpy.typing as npt
 from codesign.checking import check_content
 from codesign.design import OPTIMAL_GAP, Design, hardware_of
 from codesign.errors import SolverError, SpecError
+from codesign.file_kinds import wanted
 from codesign.halt import Halt, OutOfTime
 from codesign.hardware import Hardware
+from codesign.outline import Outline
 from codesign.point import Point, price
 from codesign.proving import TIE_BREAKERS, Prover
 from codesign.schema import Displayed
 from codesign.search import CLOSED
 from codesign.space import Space
-from codesign.text_files import write_json
+from codesign.text_files import read_json, write_json
 
 if TYPE_CHECKING:
     from codesign.plots import Figure
@@ -117,7 +119,8 @@ class Explanation(Displayed):
 
     Attributes
     ----------
-    design : Design
+    design : Design or Outline
+        The latter of an explanation read from its file.
     step : float
         Relative size of every change.
     sensitivities : tuple of Sensitivity
@@ -128,7 +131,7 @@ class Explanation(Displayed):
         What the solving took.
     """
 
-    design: Design
+    design: Design | Outline
     step: float
     sensitivities: tuple[Sensitivity, ...]
     runner_ups: tuple[RunnerUp, ...]
@@ -153,7 +156,7 @@ class Explanation(Displayed):
         """Each layer's share of the latency."""
         rows = self.design.layer_designs
         whole = self.design.metrics["latency_s"]
-        return {row.name: (row.latency_s or 0.0) / whole for row in rows}
+        return {row.name: (row.latency_s or 0.0) / whole if whole else 0.0 for row in rows}
 
     @property
     def roof_share(self) -> dict[str, float]:
@@ -184,6 +187,20 @@ class Explanation(Displayed):
         from codesign.explanation_file import to_dict
 
         write_json(Path(path), to_dict(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Explanation:
+        """Read an explanation file; its design is an outline.
+
+        Raises
+        ------
+        SpecError
+            Unreadable, or no explanation file.
+        """
+        from codesign.explanation_file import from_dict
+
+        with wanted(Path(path), "explanation"):
+            return from_dict(read_json(Path(path)), str(path))
 
 
 def explain(

@@ -1,18 +1,17 @@
-"""Commands that read or write a file: check, explain, fit, import, sensitivity and show.
+"""Commands that read or write a file: check, explain, fit, import and sensitivity.
 
 Only click and the standard library are imported up here, so that ``--help`` is immediate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from codesign import flags
-from codesign.options import CHECK, EXPLAIN, FIT, IMPORT, SHOW, TABLE, network
+from codesign.options import CHECK, EXPLAIN, FIT, IMPORT, TABLE, network
 from codesign.terminal import (
     PROVEN,
     UNPROVEN,
@@ -20,23 +19,8 @@ from codesign.terminal import (
     print_either,
     print_json,
     print_text,
-    result_parts,
     watched,
 )
-
-KINDS = ("networks", "technologies", "memories", "accelerators")
-
-
-class KindOrResult(click.Choice):  # type: ignore[type-arg]
-    """A kind of description, or a file of a result."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | Path:
-        """The file where the text ends in .json, else the kind."""
-        if str(value).endswith(".json"):
-            return Path(value)
-        return str(super().convert(value, param, ctx))
 
 
 @click.command(params=[*EXPLAIN])
@@ -69,6 +53,8 @@ def explain(**given: Any) -> int:
             step=given["step"], time_limit_s=given["time_limit_s"], on_step=on_step
         )
     try:
+        if given["out"] is not None:
+            found.save(given["out"])
         if given["plot"] is not None:
             found.plot(given["plot"])
     finally:  # a full disk does not cost the result
@@ -187,45 +173,3 @@ def import_model(**given: Any) -> int:
             lambda: catalogue.imported_parts(*read),
         )
     return PROVEN
-
-
-@click.command(
-    params=[
-        click.Argument(["kind"], type=KindOrResult(KINDS), required=False, metavar="[KIND]"),
-        click.Argument(["name"], required=False, metavar="[NAME]"),
-        *SHOW,
-    ]
-)
-def show(kind: str | Path | None, name: str | None, json: bool) -> None:
-    """List what is shipped, or show one description, or a result.
-
-    KIND is networks, technologies, memories or accelerators; NAME is a shipped name or a file:
-    TOML, for a network also ONNX. In place of both, a file of a design, an evaluation or an
-    assignment (.json).
-    """
-    from codesign import catalogue, specs
-
-    load: dict[str, Callable[[str | Path], Any]] = {
-        "networks": specs.load_network,
-        "technologies": specs.load_technology,
-        "memories": specs.load_memory,
-        "accelerators": specs.load_accelerator,
-    }
-    if isinstance(kind, Path):
-        from codesign.result_files import load_result, to_dict
-
-        if name is not None:
-            raise click.UsageError(f"Got unexpected extra argument ({name})")
-        result = load_result(kind)
-        print_either(json, lambda: to_dict(result), lambda: result_parts(result, quiet=False))
-    elif kind is None:
-        names = {kind: specs.shipped(kind) for kind in KINDS}
-        print_either(json, lambda: names, lambda: catalogue.kinds_parts(names))
-    elif name is None:
-        known = [load[kind](name) for name in specs.shipped(kind)]
-        print_either(
-            json, lambda: [*map(catalogue.record, known)], lambda: catalogue.catalogue(known)
-        )
-    else:
-        found = load[kind](flags.name_or_path(name))
-        print_either(json, lambda: catalogue.record(found), lambda: catalogue.description(found))

@@ -17,8 +17,10 @@ import numpy.typing as npt
 from codesign.budgets import ceiling
 from codesign.design import Design
 from codesign.errors import SpecError
+from codesign.outline import Outline, Question
 from codesign.problem import Problem
 from codesign.schema import Displayed
+from codesign.text_files import check_writable, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +54,11 @@ class Front(Displayed):
 
     Attributes
     ----------
-    problem : Problem
+    problem : Problem or Question
+        The latter of a front read from its file.
     objectives : tuple of str
         Two or three metrics.
-    designs : tuple of Design
+    designs : tuple of Design, or of Outline
         None is as good as another in all objectives; each with its own proof. Where time ran out
         the status is ``feasible``, or ``ties_broken`` is False: another objective may be lower.
     ruled : tuple of Ruled
@@ -67,15 +70,15 @@ class Front(Displayed):
         front.
     gap : float
         Hypervolume, of the box between the best and the worst of the points, in which undiscovered
-        points may lie; 1 is all of it.
+        points may lie; 1 is all of it. Not-a-number where a file does not tell it.
     seconds : float
     interrupted : bool
         Whether an interrupt (Ctrl-C) ended the search.
     """
 
-    problem: Problem
+    problem: Problem | Question
     objectives: tuple[str, ...]
-    designs: tuple[Design, ...]
+    designs: tuple[Design | Outline, ...]
     ruled: tuple[Ruled, ...]
     complete: bool
     rel_step: float
@@ -199,16 +202,43 @@ class Front(Displayed):
         return plot_front(self, path)
 
     def save(self, path: str | Path) -> None:
-        """Write `points` as CSV, whole or not at all.
+        """Write `points` as CSV, and in a last column what `load` needs, whole or not at all.
 
         Raises
         ------
         SpecError
             The file cannot be written.
         """
-        from codesign.text_files import write_whole
+        from codesign.front_file import to_csv
 
-        write_whole(Path(path), self.points.to_csv(index=False))
+        write_whole(Path(path), to_csv(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Front:
+        """Read a front that `save` has written; its designs are outlines, without layers.
+
+        Raises
+        ------
+        SpecError
+            Unreadable, or no table of a front.
+        """
+        from codesign.front_file import read_front
+
+        return read_front(Path(path))
+
+    @property
+    def whole_designs(self) -> tuple[Design, ...]:
+        """The designs with all their layers.
+
+        Raises
+        ------
+        SpecError
+            The front was read from its table, which does not hold them.
+        """
+        whole = tuple(design for design in self.designs if isinstance(design, Design))
+        if len(whole) < len(self):
+            raise SpecError("a front read from its table has no whole designs; see save_designs")
+        return whole
 
     def save_designs(self, folder: str | Path) -> None:
         """Write each design's file into a folder, made if needed, as ``point_01.json``, …
@@ -216,11 +246,10 @@ class Front(Displayed):
         Raises
         ------
         SpecError
-            The folder or a file cannot be written; where that shows beforehand, none is.
+            The folder or a file cannot be written; where that shows beforehand, none is. Or the
+            front was read from its table.
         """
-        from codesign.text_files import check_writable
-
-        folder = Path(folder)
+        folder, designs = Path(folder), self.whole_designs
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -229,7 +258,7 @@ class Front(Displayed):
         paths = [folder / f"point_{n:0{digits}}.json" for n in range(1, len(self) + 1)]
         for path in paths:
             check_writable(path)
-        for path, design in zip(paths, self.designs, strict=True):
+        for path, design in zip(paths, designs, strict=True):
             design.save(path)
 
     def _check_limits(self, limits: Sequence[float]) -> None:
@@ -242,7 +271,7 @@ class Front(Displayed):
             raise SpecError("only a front of two objectives has rates")
 
 
-def values_of(designs: Sequence[Design], objectives: Sequence[str]) -> Floats:
+def values_of(designs: Sequence[Design | Outline], objectives: Sequence[str]) -> Floats:
     """(designs, objectives): their metrics."""
     rows = [[design.metrics[name] for name in objectives] for design in designs]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))

@@ -1,8 +1,8 @@
-"""A Pareto front as text for the terminal, and for programs."""
+"""A Pareto front as text for the terminal."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -10,19 +10,15 @@ from rich.text import Text
 
 from codesign.amounts import METRICS_SHOWN, figure
 from codesign.front import Front
-from codesign.layout import short, table
-from codesign.report import counted, percent
-
-FORMAT = "codesign-front/1"
+from codesign.layout import table
+from codesign.report import counted, percent, subject
 
 
 def front_parts(front: Front) -> list[RenderableType]:
     """The whole report: question, points, infeasible limits, what is known between them."""
     words = ", ".join(METRICS_SHOWN[name].words for name in front.objectives)
     problem = front.problem
-    headline = Text.assemble(
-        short(problem.network.name), " on ", short(problem.technology.name), f": {words}"
-    )
+    headline = Text.assemble(subject(problem), f": {words}")
     for name, limit in problem.budgets.items():
         shown = METRICS_SHOWN[name]
         headline.append(f", {shown.words} ≤ {shown.amount(limit)}")
@@ -42,24 +38,6 @@ def front_parts(front: Front) -> list[RenderableType]:
         free = f"no limit on area: the designs take all that helps, up to {most}"
         parts.append(Text.assemble(("note: ", "yellow"), free))
     return [*parts, front_summary(front)]
-
-
-def front_record(front: Front) -> dict[str, Any]:
-    """What ``--json`` prints: the points as in their CSV, and all that was proven."""
-    return {
-        "format": FORMAT,
-        "network": front.problem.network.name,
-        "technology": front.problem.technology.name,
-        "objectives": front.objectives,
-        "budgets": dict(front.problem.budgets),
-        "points": front.points.to_dict("records"),
-        "ruled_out": [{"limits": dict(x.limits), "bound": x.bound} for x in front.ruled],
-        "complete": front.complete,
-        "rel_step": front.rel_step,
-        "gap": front.gap,
-        "seconds": front.seconds,
-        "interrupted": front.interrupted,
-    }
 
 
 def points_table(front: Front) -> Table:
@@ -107,6 +85,8 @@ def front_summary(front: Front) -> Text:
     if front.complete:
         step = f" up to a relative step of {front.rel_step:g}" if front.rel_step else ""
         known = f"the complete front{step}"
+    elif math.isnan(front.gap):
+        known = "the file does not tell what is ruled out between them"
     else:
         known = f"unknown: {percent(front.gap)} of the hypervolume between the ends"
     return Text(f"{counted(len(front), 'point')}, {proven} proven; {known}; {front.seconds:.2f} s")

@@ -392,6 +392,7 @@ EXPLAIN = (
     click.Argument(["design"], type=FILE),
     option("--step", "X", "Relative size of every change.", "0.05", type=number(1e-6, 0.99)),
     option("--time-limit-s", "X", "Then say what is left open.", type=number(1e-9, 1e9)),
+    option("--out", "FILE", "Write the explanation file (JSON).", type=FILE),
     option("--plot", "FILE", "Draw the sensitivities: .png, .pdf or .svg.", type=FILE),
     flag("--json", "Print the explanation (JSON) and nothing else."),
 )
@@ -442,8 +443,6 @@ IMPORT = (
     option("--out", "FILE", "Write the network (TOML).", type=FILE),
     flag("--json", "Print the network (JSON) and nothing else."),
 )
-
-SHOW = (flag("--json", "Print the same as JSON and nothing else."),)
 
 
 def network() -> click.Argument:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from codesign.evaluation import Evaluation
     from codesign.hardware import Accelerator, Hardware
     from codesign.optimum import Progress
+    from codesign.outline import Outline, Question
     from codesign.problem import Problem
     from codesign.survey import FrontProgress
 
@@ -87,16 +88,21 @@ def evaluation_line(evaluation: Evaluation) -> Text:
     return text
 
 
-def question_line(design: Design) -> Text:
+def question_line(design: Design | Outline) -> Text:
     """What was asked: network, technology, objective, budgets."""
-    problem = design.problem
-    subject = Text.assemble(short(problem.network.name), " on ", short(problem.technology.name))
-    return asked_line(subject, problem)
+    return asked_line(subject(design.problem), design.problem)
 
 
-def asked_line(subject: Text, problem: Problem) -> Text:
+def subject(problem: Problem | Question) -> Text:
+    """``resnet18 on tsmc28``, as far as a file tells it."""
+    network, technology = problem.network.name, problem.technology.name
+    text = short(network or "a network that the file does not name")
+    return Text.assemble(text, " on ", short(technology)) if technology else Text.assemble(text)
+
+
+def asked_line(asked: Text, problem: Problem | Question) -> Text:
     """A subject, and what is wanted of it: objective and budgets."""
-    text = Text.assemble(subject, f": least {METRICS_SHOWN[problem.objective].words}")
+    text = Text.assemble(asked, f": least {METRICS_SHOWN[problem.objective].words}")
     for index, (metric, limit) in enumerate(problem.budgets.items()):
         shown = METRICS_SHOWN[metric]
         text.append(f"{',' if index else ' with'} {shown.words} ≤ {shown.amount(limit)}")

@@ -20,6 +20,8 @@ from codesign.text_files import read_toml
 
 Spec = TypeVar("Spec")
 
+KINDS = ("networks", "technologies", "memories", "accelerators")  # folders of ``models/``
+
 
 @cache
 def models_folder() -> Path:

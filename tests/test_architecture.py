@@ -116,6 +116,7 @@ ORDER = (
     "infeasible",
     "design",
     "design_file",
+    "outline",
     "evaluation",
     "evaluation_file",
     "assignment",
@@ -124,6 +125,7 @@ ORDER = (
     "fits",
     "front",
     "tables",
+    "front_file",
     "layout",
     "report",
     "front_report",
@@ -168,6 +170,7 @@ ORDER = (
     "study",
     "study.report",
     "study_commands",
+    "view_commands",
     "cli",
     "__main__",
 )
@@ -176,6 +179,7 @@ ORDER = (
 LAZY = {("design", "tables"), ("design", "plots"), ("stored", "result_files")}
 LAZY |= {("design", "explanation"), ("explanation", "explanation_file"), ("explanation", "plots")}
 LAZY |= {("evaluation", "tables"), ("evaluation", "plots"), ("assignment", "tables")}
+LAZY |= {("front", "front_file")}
 LAZY |= {("specs", "onnx"), ("specs", "result_files")}  # a path that ends in .onnx or .json
 LAZY |= {("schema", "displays")}  # objects that show themselves
 LAZY |= {("fits", "plots"), ("front", "tables"), ("front", "plots")}  # a fit and a front too
@@ -200,6 +204,7 @@ FENCED = {
         "completion",
         "readers",
         "file_commands",
+        "view_commands",
         "flags",
         "options",
         "study.cells",

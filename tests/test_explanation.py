@@ -322,7 +322,7 @@ def test_labels_do_not_overlap(solved: Path) -> None:
 
 FAULTS = {
     "no file": (("missing.json",), "missing.json: cannot be read"),
-    "no design": (("TINY",), "this is a network (TOML)"),
+    "no design": (("TINY",), "this is a network (TOML); wanted is a design file"),
     "step": (("DESIGN", "--step", "1"), "is not between 1e-06 and 0.99"),
     "picture": (("DESIGN", "--plot", "worth.gif"), "must end in .png"),
     "over itself": (("DESIGN", "--plot", "DESIGN"), "must end in .png"),

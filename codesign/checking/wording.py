@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from codesign.checking.findings import Report, printable
+from codesign.errors import SpecError
 
 
 def report_lines(name: str, report: Report) -> list[str]:
@@ -23,3 +24,26 @@ def report_lines(name: str, report: Report) -> list[str]:
 def report_record(name: str, report: Report) -> dict[str, Any]:
     """What ``--json`` prints."""
     return {"file": printable(name), "holds": report.holds, **asdict(report)}
+
+
+def certificate_lines(content: Any, where: str) -> list[str]:
+    """What a certificate claims, in lines; whether it is right tells the check alone.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where``: it is none.
+    """
+    try:
+        bound, trusted = float(content["bound"]), len(content["trusted"])
+        closed = {"bound": 0, "enumeration": 0}
+        for group in content["groups"]:
+            closed[group["by"]] += len(group["arrays"]) * len(group["pe_bits"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise SpecError(f"{where}: a damaged certificate") from None
+    return [
+        f"a certificate: no design within the budgets has an objective below {bound!r}",
+        f"hardware options ruled out by a bound: {closed['bound']}; by enumeration: "
+        f"{closed['enumeration']}; left to the solver's word: {trusted}",
+        "codesign check DESIGN --deep --certificate FILE verifies it",
+    ]

@@ -18,6 +18,7 @@ from matplotlib.ticker import LogLocator
 
 from codesign.amounts import METRICS_SHOWN, figure
 from codesign.errors import SpecError, one_line
+from codesign.outline import Question
 from codesign.problem import Problem
 from codesign.text_files import write_whole
 
@@ -97,7 +98,7 @@ def plain(name: str, most: int) -> str:
     return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")
 
 
-def within(problem: Problem, *, without: Sequence[str] = ()) -> str:
+def within(problem: Problem | Question, *, without: Sequence[str] = ()) -> str:
     """The budgets in words, those ``without`` left out: ``quality uniform:6, area ≤ 6 mm²``."""
     parts = list[str]()
     for metric, limit in problem.budgets.items():

@@ -66,7 +66,7 @@ def _draw(explanation: Explanation) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")
     name = plain(design.network.name, 40)
-    title = f"{name}: what moves the least {shown.words}, {shown.amount(optimum)}"
+    title = f"{name or 'optimum'}: what moves the least {shown.words}, {shown.amount(optimum)}"
     asked = within(design.problem)
     head(axes, f"{title}\n{asked}" if asked else title, legend, 2)
     return picture

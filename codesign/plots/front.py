@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from codesign.amounts import METRICS_SHOWN, Shown, figure, gap_shown
 from codesign.design import Design
 from codesign.front import Front
+from codesign.outline import Outline
 from codesign.plots.design import ROOFS
 from codesign.plots.drawing import (
     RIM,
@@ -95,7 +96,7 @@ def _draw_two(front: Front) -> Figure:
 def _region(axes: Axes, front: Front) -> list[Any]:
     """What is reached, what is ruled out, and the certified region between."""
     lines = [*_staircase(axes, front, 1, np.inf, REACHED | {"label": "best reached"})]
-    if front.complete and not front.rel_step:
+    if not _open(front):
         return lines
     x, top, bottom = _between(front, 1, np.inf)
     lines += axes.plot(x, bottom, **RULED_OUT, label="proven: nothing below")
@@ -152,6 +153,8 @@ def _infeasible(axes: Axes, front: Front) -> list[Any]:
 def _least_second(front: Front) -> float:
     """What the second objective is proven never to go below; 0 if nothing is."""
     first, second = front.objectives
+    if np.isnan(front.gap):  # the budgets are not told either
+        return 0.0
     for design in front.designs:
         limit = design.problem.budgets.get(first)
         whole = limit == front.problem.budgets.get(first)
@@ -225,9 +228,9 @@ def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
             continue
         label = f"best reached with {shown.words} ≤ {shown.amount(level)}"
         seen += _staircase(axes, front, across, level, look | {"label": label})
-        if not front.complete or front.rel_step:
+        if _open(front):
             axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
-    if seen and (not front.complete or front.rel_step):
+    if seen and _open(front):
         words = "shaded below a line: better points may lie there; none below"
         seen.append(Patch(color="0.55", alpha=0.3, lw=0, label=words))
     return seen
@@ -240,7 +243,10 @@ def _canvas(size: tuple[float, float], front: Front) -> Figure:
     picture = Figure(figsize=size, dpi=150)
     FigureCanvasAgg(picture)
     *first, last = (METRICS_SHOWN[name].words for name in front.objectives)
-    title = f"{plain(front.problem.network.name, 50)}: {', '.join(first)} and {last}"
+    network = plain(front.problem.network.name, 50)
+    title = (
+        f"{network}: {', '.join(first)} and {last}" if network else f"{', '.join(first)} and {last}"
+    )
     limits = within(front.problem)
     picture.text(0.01, 1 - 0.11 / size[1], title, fontsize=11.5, weight="bold", va="top")
     picture.text(0.01, 1 - 0.36 / size[1], limits, fontsize=9.5, va="top")
@@ -327,10 +333,17 @@ def _ratio(over: Shown, under: Shown) -> str:
 
 def _known(front: Front) -> str:
     """How many points there are, and how much is left unknown."""
+    if np.isnan(front.gap):
+        return f"{_points(len(front))}; the file does not tell what is ruled out between them"
     known = "complete" if front.complete else f"{gap_shown(front.gap)} of the volume unknown"
     if front.complete and front.rel_step:
         known += f" up to steps of {gap_shown(front.rel_step)}"
     return f"{_points(len(front))}, {known}"
+
+
+def _open(front: Front) -> bool:
+    """Whether there is a region to show in which undiscovered points may lie."""
+    return (not front.complete or front.rel_step > 0) and not np.isnan(front.gap)
 
 
 def _points(count: int) -> str:
@@ -371,7 +384,7 @@ def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:
     return [axes.scatter([x], [y], **KNEE, zorder=4, label=label)]
 
 
-def _hardware(design: Design) -> str:
+def _hardware(design: Design | Outline) -> str:
     hardware = design.hardware
     sram = METRICS_SHOWN["dram_bits"].amount(hardware.sram_bits)
     return (

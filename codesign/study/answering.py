@@ -109,7 +109,7 @@ def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...],
     front = pareto(problem, **asked["front"], time_limit_s=limit)
     if front.interrupted:
         raise KeyboardInterrupt
-    return front.designs, front.gap, limit is None or front.seconds < limit
+    return front.whole_designs, front.gap, limit is None or front.seconds < limit
 
 
 def _content(design: Design, network_sha256: str) -> dict[str, Any]:
