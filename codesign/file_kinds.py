@@ -118,12 +118,15 @@ def wanted(path: Path, *kinds: str) -> Iterator[None]:
         right = found in kinds and not unnamed
         if found is None or right or (found == "JSON" and {*kinds} & {*JSON}):
             raise
-        remedy = EXPORT if "onnx" in kinds and found in MODELS else ""
-        if "onnx" in kinds and unnamed:
-            remedy = "; let its name end in .onnx"
-        raise SpecError(
-            f"{path}: this is {described(found)}; wanted is {listed(kinds)}{remedy}"
-        ) from None
+        raise refusal(path, found, kinds) from None
+
+
+def refusal(path: Path, found: str, kinds: tuple[str, ...]) -> SpecError:
+    """What to say of a file of one kind where one of others is wanted."""
+    remedy = EXPORT if "onnx" in kinds and found in MODELS else ""
+    if found == "onnx" and found in kinds:
+        remedy = "; let its name end in .onnx"
+    return SpecError(f"{path}: this is {described(found)}; wanted is {listed(kinds)}{remedy}")
 
 
 def described(kind: str) -> str:

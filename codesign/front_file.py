@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from codesign.file_kinds import wanted
 from codesign.front import Front, Ruled
 from codesign.hardware import Hardware
 from codesign.metrics import METRICS
-from codesign.outline import Named, Outline, Question, Row, Taken
+from codesign.outline import Named, Outline, Question, Row
 from codesign.problem import Metric
 from codesign.schema import described, parse
 from codesign.tables import front_frame
@@ -148,13 +148,19 @@ def _check_rows(rows: list[dict[str, str]], path: Path) -> None:
     """Refuse points that lack what is known of every one."""
     if not rows:
         raise SpecError(f"{path}: a front without points")
-    known = (*METRICS, *(x.name for x in fields(Hardware)), *(x.name for x in fields(ProofRecord)))
+    always = [x.name for kind in (Hardware, ProofRecord) for x in fields(kind) if _required(x)]
+    known = (*METRICS, *always)
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():
             raise SpecError(f"{path}: point {number}: another number of cells than of headings")
         for column in (*known, *OTHERS):
             if column not in row:
                 raise SpecError(f"{path}: point {number}: {column!r} is missing")
+
+
+def _required(part: Field[Any]) -> bool:
+    """Whether every file has it; what has a default may be absent from older ones."""
+    return part.default is MISSING and part.default_factory is MISSING
 
 
 def _json(text: str, path: Path) -> Any:
@@ -206,8 +212,9 @@ def _ruled(rule: Rule, objectives: tuple[str, ...]) -> Ruled:
 def _outline(
     row: Mapping[str, str], question: Mapping[str, Any], budgets: dict[str, float], where: str
 ) -> Outline:
-    def cells(kind: type, **others: Any) -> dict[str, Any]:
-        return {field.name: _value(row[field.name]) for field in fields(kind)} | others
+    def cells(kind: type) -> dict[str, Any]:
+        given = {field.name: row.get(field.name, "") for field in fields(kind)}
+        return {name: _value(cell) for name, cell in given.items() if cell}
 
     metrics = {name: _value(row[name]) for name in METRICS}
     counts = {roof: _value(row.get(f"{roof}_bound_layers", "0")) for roof in ROOFS}
@@ -215,13 +222,13 @@ def _outline(
         if type(count) is not int or not 0 <= count <= 10**6:
             raise SpecError(f"{where}: {name}_bound_layers: must be a count, got {count!r:.40}")
     content = {
-        "problem": Question(**question, objective=row["minimised"], budgets=budgets),
+        "problem": {**question, "objective": row["minimised"], "budgets": budgets},
         "hardware": cells(Hardware),
         "metrics": metrics,
         "memory_bound_share": _value(row["memory_bound_share"]),
         "layer_designs": [Row(bound_by=roof) for roof in ROOFS for _ in range(counts[roof])],
         "proof": cells(ProofRecord),
-        "solver": Taken(seconds=_value(row["seconds"])),
+        "solver": {"seconds": _value(row["seconds"])},
     }
     return parse(Outline, content, where)
 

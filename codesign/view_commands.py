@@ -71,6 +71,8 @@ def show(what: str | None, name: str | None, json: bool) -> None:
         names = {kind: shipped(kind) for kind in KINDS}
         print_either(json, lambda: names, lambda: catalogue.kinds_parts(names))
     elif what not in load and name is not None:
+        if isinstance(flags.name_or_path(what), Path):
+            raise click.UsageError(f"Got unexpected extra argument ({name})")
         raise click.UsageError(f"{what!r} is not one of {', '.join(map(repr, KINDS))}.")
     elif what not in load:
         print_either(json, *_of_name_or_file(what))
@@ -182,13 +184,15 @@ def _of_file(path: Path) -> View:
 
 def _refusal(path: Path, kind: str | None, wanted: tuple[str, ...]) -> SpecError:
     """What to say of a file of another kind, or of one that is none."""
-    from codesign.file_kinds import described, listed
-    from codesign.text_files import read_text
+    from codesign.file_kinds import listed, refusal
+    from codesign.result_files import load_result
+    from codesign.text_files import read_text, read_toml
 
     if kind is None:
-        read_text(path)  # says what is wrong with a file that cannot be read
+        ours = {".json": load_result, ".toml": read_toml}
+        ours.get(path.suffix.lower(), read_text)(path)  # says what is wrong with the file
         return SpecError(f"{path}: hard to say what this is; wanted is {listed(wanted)}")
-    return SpecError(f"{path}: this is {described(kind)}; wanted is {listed(wanted)}")
+    return refusal(path, kind, wanted)
 
 
 def _result(path: Path) -> View:

@@ -211,7 +211,8 @@ def test_faulty_result_files(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     for text, message in {
         "{": "not JSON",
         "[]": "format None is none of codesign-design/1, codesign-evaluation/1, codesign-assign",
-        '{"format": ["x"]}': "is none of codesign-design/1",
+        '{"format": ["x"]}': "this is a JSON file of another program; wanted is a network",
+        '{"format": "codesign-design/9"}': "'codesign-design/9' is none of codesign-design/1",
         '{"format": "codesign-assignment/1"}': "layers: missing",
     }.items():
         (tmp_path / "a.json").write_text(text)
