@@ -22,6 +22,7 @@ from codesign.front import Front
 from codesign.hardware import Accelerator
 from codesign.layout import literal, table, to_html
 from codesign.network import Network
+from codesign.outline import Outline
 from codesign.problem import Problem
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 
@@ -63,7 +64,7 @@ def _problem(shown: Problem) -> Text:
     return report.asked_line(subject, shown)
 
 
-def _design(shown: Design) -> str:
+def _design(shown: Design | Outline) -> str:
     return f"for {literal(shown.network.name)}: {report.summary_line(shown)}"
 
 

@@ -1,8 +1,8 @@
 """The explanation file: JSON, format ``codesign-explanation/1``.
 
 Every figure in the unit its name ends with; a rate in units of the objective per unit of the
-budget or of the rate it belongs to. ``technology``, ``quality`` and ``metrics`` are absent from
-older files.
+budget or of the rate it belongs to. ``technology``, ``quality``, ``metrics`` and ``proof`` are
+absent from older files.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Content:
     technology: str = ""
     quality: str | None = None
     metrics: Mapping[Metric, Amount] = field(default_factory=dict)
+    proof: ProofRecord | None = None
 
 
 def to_dict(explanation: Explanation) -> dict[str, Any]:
@@ -77,6 +78,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         "quality": design.problem.quality,
         "optimum": design.metrics[objective],
         "metrics": dict(design.metrics),
+        "proof": asdict(design.proof),
         "hardware": asdict(design.hardware),
         "step": explanation.step,
         "budgets": {
@@ -128,12 +130,12 @@ def from_dict(data: Any, where: str) -> Explanation:
 
 
 def _outline(told: Content) -> Outline:
-    """The design explained, as far as the file tells it; its proof is that of the explanation."""
+    """The design explained, as far as the file tells it."""
     rows = tuple(_row(share) for share in told.layers)
     used = {name: each.limit * each.used for name, each in told.budgets.items()}
     latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
     metrics = {**used, "latency_s": latency_s, **told.metrics, told.objective: told.optimum}
-    proof = {"status": "optimal", "objective": told.optimum, "bound": told.optimum, "gap": 0.0}
+    proven = ProofRecord.of(told.optimum, told.optimum, "not proven")
     return Outline(
         problem=Question(
             network=Named(name=told.network),
@@ -146,7 +148,7 @@ def _outline(told: Content) -> Outline:
         metrics=metrics,
         memory_bound_share=told.roofs.get("memory", 0.0),
         layer_designs=rows,
-        proof=ProofRecord(**proof),  # type: ignore[arg-type]
+        proof=told.proof or proven,
         solver=Taken(seconds=told.seconds),
     )
 

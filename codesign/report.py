@@ -282,9 +282,10 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
-def summary_line(design: Design) -> str:
+def summary_line(design: Design | Outline) -> str:
     """The whole design in one line: status, gap, totals, hardware."""
-    return f"{status_words(design.proof)}: {figures_line(design)}"
+    totals = f"{metrics_text(design.metrics)}; {hardware_words(design.hardware)}"
+    return f"{status_words(design.proof)}: {totals}"
 
 
 def status_words(proof: ProofRecord) -> str:

@@ -200,7 +200,7 @@ def test_an_explanation_of_before_tells_all_but_names(
 ) -> None:
     content = json.loads((folder / "why.json").read_text())
     path = tmp_path / "old.json"
-    added = ("technology", "quality", "metrics")
+    added = ("technology", "quality", "metrics", "proof")
     path.write_text(json.dumps({key: x for key, x in content.items() if key not in added}))
     code, out, err = run(capsys, "show", str(path))
     assert (code, err) == (0, "")
