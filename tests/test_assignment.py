@@ -311,7 +311,7 @@ def test_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("format",), "codesign-design/1", "not an assignment file"),
+        (("format",), "codesign-design/1", "wanted is an assignment file"),
         (("problem",), None, "problem: missing"),
         (("problem", "choices", "tied"), None, "problem.choices.tied: missing"),
         (("problem", "choices", "rows"), [1], "problem.choices.rows: unknown key"),
