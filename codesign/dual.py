@@ -22,6 +22,7 @@ from codesign.layer_tables import TINY, Batch, priced_by
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+MOST_ROUNDS = 120  # of prices tried
 ROUNDING = 1e-12  # relative; bounds are lowered by this to cover floating-point summation
 
 
@@ -78,6 +79,7 @@ class Dual:
         start: Floats | None = None,
         stop: float = np.inf,
         accuracy: float = 1e-9,
+        rounds: int = MOST_ROUNDS,
     ) -> DualBound:
         """Bound every option of a batch.
 
@@ -89,20 +91,24 @@ class Dual:
             An option whose bound has come above this needs no better one.
         accuracy : float
             Relative distance to the best dual value at which to stop.
+        rounds : int
+            Prices to try at most; 1: those to begin with.
         """
         count = len(batch)
         self.relaxation.check_time()
         parts = [*self.relaxation.parts(count)]
         if len(parts) > 1:  # what no price changes in their tables is then worked out once
             found_of = [
-                self.bound(batch.take(r), None if start is None else start[r], stop, accuracy)
+                self.bound(
+                    batch.take(r), None if start is None else start[r], stop, accuracy, rounds
+                )
                 for r in parts
             ]
             names = (field.name for field in fields(DualBound))
             return DualBound(*(np.concatenate([getattr(x, n) for x in found_of]) for n in names))
         # A bound above what any assignment costs proves that none keeps the limits; not needed
         # where a bound above ``stop`` says all there is to say.
-        asked = len(self.limited) > 0 and np.isinf(stop)
+        asked = len(self.limited) > 0 and np.isinf(stop) and rounds > 1
         worst = self.relaxation.worst(batch, self.main) if asked else np.full(count, np.inf)
         ceiling = np.minimum(stop, np.where(np.isfinite(worst), worst * (1 + 1e-9), stop))
         network = self.relaxation.space.problem.network
@@ -116,9 +122,9 @@ class Dual:
         if len(self.limited) == 0:
             self._ask(found, batch, np.arange(count), found.prices.copy())
         elif len(self.limited) == 1:
-            self._cross_tangents(found, batch, start, ceiling, accuracy)
+            self._cross_tangents(found, batch, start, ceiling, accuracy, rounds)
         else:
-            self._climb(found, batch, start, ceiling, accuracy)
+            self._climb(found, batch, start, ceiling, accuracy, rounds)
         found.value[found.value > worst * (1 + 1e-9) + TINY] = np.inf
         # What the limits cost is taken off a sum that may be much larger than what is left.
         known = np.where(np.isfinite(found.value), found.value, 0.0)
@@ -156,6 +162,7 @@ class Dual:
         start: Floats | None,
         stop: Floats,
         accuracy: float,
+        rounds: int,
     ) -> None:
         count = len(batch)
         price = (self._first_guess(batch) if start is None else start.copy())[:, 0]
@@ -164,7 +171,7 @@ class Dual:
         under = np.full((count, 3), np.nan)
         halved = np.zeros(count, dtype=np.int64)
         rows = np.arange(count)
-        for _ in range(60):
+        for _ in range(min(60, rounds)):
             value, slopes = self._ask(found, batch, rows, price[rows, None])
             slope = slopes[:, 0]
             tangent = np.stack([price[rows], value, slope], axis=1)
@@ -204,6 +211,7 @@ class Dual:
         start: Floats | None,
         stop: Floats,
         accuracy: float,
+        rounds: int,
     ) -> None:
         count = len(batch)
         # Prices are measured in units of (objective / limit), so that one step suits all limits.
@@ -211,7 +219,7 @@ class Dual:
         step = np.ones(count)
         stale = np.zeros(count, dtype=np.int64)
         rows = np.arange(count)
-        for _ in range(120):
+        for _ in range(rounds):
             before = found.value[rows].copy()
             value, slope = self._ask(found, batch, rows, price[rows] / self.scale)
             slope = slope / self.scale

@@ -25,7 +25,7 @@ PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
 TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
 MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
-MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
+MAX_BATCH = 2**20  # entries of one table over all options worked on at once (8 MiB)
 
 
 MAX_FAMILY = 2**20  # entries of one family's table for one option
@@ -304,6 +304,8 @@ class LayerTables:
         return batch.unpriced[key]
 
     def _roof_s(self, number: int, batch: Batch, dram_bits: Floats) -> Floats:
+        """The longer of compute and DRAM time, in place of ``dram_bits``: such tables are large."""
         family = self.families[number]
         compute_s = family.spread(batch.compute_s[:, family.geometry])
-        return np.asarray(np.maximum(compute_s, dram_bits / self.space.dram_bits_per_s))
+        memory_s = np.divide(dram_bits, self.space.dram_bits_per_s, out=dram_bits)
+        return np.maximum(compute_s, memory_s, out=memory_s)

@@ -26,6 +26,7 @@ Bools = npt.NDArray[np.bool_]
 
 OPTION, SEEN, UNSEEN = range(3)  # what is queued: an option, or a shape before or after a look
 SEEN_TOGETHER = 8  # shapes looked at at once
+FAR = 2.0  # times the least bound; shapes whose first bound is beyond are bounded no better
 FEW_OPTIONS = 64  # so many are bounded one shape after the other, without screening
 
 
@@ -171,10 +172,14 @@ class Search(Pursuit):
         """Bound pairs of PE widths on an ideal array; returns good prices."""
         ideal, which = self.union_of_pairs(open_options, self.space.compulsory_traffic)
         self.halt.check()
-        found = self.dual.bound(ideal, stop=self.stop_at(), accuracy=1e-4)
+        widest = self.dual.bound(
+            ideal.take(np.array([len(ideal) - 1])), stop=self.stop_at(), accuracy=1e-4
+        )
+        start = np.broadcast_to(widest.prices, (len(ideal), widest.prices.shape[1]))
+        found = self.dual.bound(ideal, start=start, stop=self.stop_at(), rounds=1)
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
-        return np.asarray(found.prices[-1])
+        return np.asarray(widest.prices[0])
 
     def _screen_shapes(self, open_options: Ints, prices: Floats) -> None:
         """Bound array shapes with ideal SRAM."""
@@ -186,7 +191,10 @@ class Search(Pursuit):
         keepable = self._each_limit_keepable(ideal)
         self._rule_out(open_options[~keepable[which]])
         self.halt.check()
-        found = self.dual.bound(ideal, start=start, stop=self.stop_at(), accuracy=1e-3)
+        found = self.dual.bound(ideal, start=start, stop=self.stop_at(), rounds=1)
+        near = np.flatnonzero(found.value <= FAR * np.abs(found.value).min())
+        best = self.dual.bound(ideal.take(near), start[near], self.stop_at(), accuracy=1e-3)
+        found.value[near], found.prices[near] = best.value, best.prices
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self.multipliers[shapes] = found.prices
         tables = zip(shapes.tolist(), ideal.compute_s[:, None], ideal.traffic[:, None], strict=True)

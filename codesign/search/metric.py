@@ -15,6 +15,10 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+MANY = 64  # options of a shape, of which the best at first prices are bounded first
+FIRST = 8
+
+
 class LeastMetric(Search):
     """Minimise any metric but area: each option gets all the SRAM its area limit leaves."""
 
@@ -54,6 +58,20 @@ class LeastMetric(Search):
         sram = self.capacity(options)
         start = self.first_multipliers(options)
         batch = self.batch(options, sram)
+        if len(options) <= MANY:
+            self._bound_batch(options, batch, start, sram)
+            return
+        # The best at first prices may give a design that spares most of the others more rounds.
+        found = self.dual.bound(batch, start=start, stop=self.stop_at(), rounds=1)
+        self.raise_bounds(options, found.value)
+        order = np.argsort(found.value, kind="stable")
+        for rows in (order[:FIRST], order[FIRST:]):
+            mine = rows[self.lower[options[rows]] < self.cutoff]
+            if len(mine):
+                self._bound_batch(options[mine], batch.take(mine), start[mine], sram[mine])
+
+    def _bound_batch(self, options: Ints, batch: Batch, start: Floats, sram: Floats) -> None:
+        """Bound options of one shape by their tables; offer the best design met on the way."""
         found = self.dual.bound(batch, start=start, stop=self.stop_at(), accuracy=1e-5)
         self.raise_bounds(options, found.value)
         self.note_cut(options, found, sram)
