@@ -26,12 +26,29 @@ import codesign
 AREA_MM2 = 6.0
 QUALITY = "uniform:6"
 PROTOTYPE_BITS = (2, 3, 4, 6, 8)  # 144 arrays × 25 PE widths = 3,600 hardware options
+FIVE_BUDGETS = (  # two of which replace those of the other cases
+    *("--minimize", "noise", "--quality", "none", "--max-area-mm2", "4"),
+    *("--max-latency-ms", "1.2", "--max-model-mbit", "50"),
+    *("--max-dram-mbit", "90", "--max-gbops", "90", "--ties", "leave"),
+)
+
+
+def _list(most: int) -> str:
+    """``1,2,…,most``."""
+    return ",".join(map(str, range(1, most + 1)))
+
+
 CASES = {  # label: (network, further arguments, limit in seconds)
     "resnet18, 3,600 options": ("resnet18", ("--bits", "2,3,4,6,8"), 3.0),
     "resnet18, 7,056 options": ("resnet18", (), 8.0),
     "resnet50, 7,056 options": ("resnet50", (), None),
     "resnet152, 7,056 options": ("resnet152", (), 60.0),
+    "resnet18, bits 1–16": ("resnet18", ("--bits", _list(16)), 4.0),
+    "resnet50, bits 1–16": ("resnet50", ("--bits", _list(16)), 4.0),
+    "resnet18, sides 1–128": ("resnet18", ("--rows", _list(128), "--cols", _list(128)), 10.0),
+    "resnet18, five budgets": ("resnet18", FIVE_BUDGETS, 4.0),
 }
+INFEASIBLE = ("alexnet", "0.01", 1.2)  # network, mm², limit in seconds
 SEARCHES = 5  # of which the median is set against one run of the whole programme
 SUBSPACES = (  # nested: (rows, cols, PE weight bits, PE activation bits)
     ((16,), (64,), (6,), (6,)),
@@ -65,7 +82,7 @@ def main() -> None:
     draw(speed, growth, whole).savefig(given.out / "speed.png", dpi=150)
 
 
-def run_process(arguments: list[str]) -> tuple[float, float, str]:
+def run_process(arguments: list[str], code: int = 0) -> tuple[float, float, str]:
     """Wall-clock seconds, peak memory in MiB and standard output of one process."""
     started = time.perf_counter()
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -75,19 +92,22 @@ def run_process(arguments: list[str]) -> tuple[float, float, str]:
         errors = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode != code:
         raise SystemExit(f"{' '.join(arguments)} failed: {errors.decode()}")
     return time.perf_counter() - started, usage.ru_maxrss / 1024, output.decode()
 
 
 def measure_processes(repeats: int) -> pd.DataFrame:
     """Medians of whole processes, the cases in turn so that noise hits all of them alike."""
-    command = [sys.executable, "-c", "from codesign.cli import main; main()"]
+    command = [sys.executable, "-m", "codesign"]
     budget = ["--max-area-mm2", str(AREA_MM2), "--quality", QUALITY, "--json"]
     runs: dict[str, list[tuple[float, float]]] = {label: [] for label in CASES}
     helps: list[tuple[float, float]] = []
     designs: dict[str, dict] = {}
+    infeasible: list[tuple[float, float]] = []
     for _ in range(repeats):
+        asked = [*command, "solve", INFEASIBLE[0], "--max-area-mm2", INFEASIBLE[1]]
+        infeasible.append(run_process(asked, code=3)[:2])
         for label, (network, further, _) in CASES.items():
             seconds, memory, output = run_process([*command, "solve", network, *budget, *further])
             runs[label].append((seconds, memory))
@@ -112,6 +132,15 @@ def measure_processes(repeats: int) -> pd.DataFrame:
                 "programmes": design["solver"]["programmes"],
             }
         )
+    rows.append(
+        {
+            "case": f"{INFEASIBLE[0]}, {INFEASIBLE[1]} mm²: infeasible",
+            "median_s": statistics.median(s for s, _ in infeasible),
+            "worst_s": max(s for s, _ in infeasible),
+            "limit_s": INFEASIBLE[2],
+            "peak_mib": max(m for _, m in infeasible),
+        }
+    )
     ratio = statistics.median(helped / numpy for helped, numpy in helps)
     rows.append({"case": "--help / import numpy", "median_s": ratio, "limit_s": 3.0})
     return pd.DataFrame(rows)
@@ -119,7 +148,7 @@ def measure_processes(repeats: int) -> pd.DataFrame:
 
 def measure_growth(speed: pd.DataFrame) -> pd.DataFrame:
     """Exponent of time against layers over resnet18, 50 and 152 in the default space."""
-    cases = speed[speed["options"] == 7056].sort_values("layers")
+    cases = speed[speed["case"].str.endswith("7,056 options")].sort_values("layers")
     layers, seconds = cases["layers"].to_numpy(float), cases["median_s"].to_numpy(float)
     exponent = float(np.polyfit(np.log(layers), np.log(seconds), 1)[0])
     last = float(np.log(seconds[-1] / seconds[0]) / np.log(layers[-1] / layers[0]))
@@ -186,7 +215,7 @@ def draw(speed: pd.DataFrame, growth: pd.DataFrame, whole: pd.DataFrame) -> Figu
     """Time against layers, and both methods against the number of hardware options."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    cases = speed[speed["options"] == 7056].sort_values("layers")
+    cases = speed[speed["case"].str.endswith("7,056 options")].sort_values("layers")
     left.loglog(cases["layers"], cases["median_s"], "o-", color="black")
     for _, case in cases.iterrows():
         left.annotate(
