@@ -1,5 +1,6 @@
 """The way in: ``codesign`` and ``python -m codesign``, interrupted in one line from here on."""
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -10,6 +11,8 @@ STDOUT = 1  # the file descriptor that libraries in C and C++ print to, past Pyt
 def main() -> int:
     """Run the command line and return its exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's own, that would wait busily
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in all packages
+    gc.set_threshold(100_000)  # loading libraries makes many objects, and garbage of none
     try:
         from codesign import interrupt
 

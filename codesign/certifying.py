@@ -179,7 +179,7 @@ class _Certifier:
     def _close_all(self, options: Ints) -> None:
         options = self._close_shapes(options)
         left: list[int] = []
-        for shape in np.unique(self.space.shape_of[options]):
+        for shape in self.space.shapes_among(options):
             left += self._close_options(options[self.space.shape_of[options] == shape], NEAR)
         options = np.array(left, dtype=np.int64)
         pair = self.space.pe_weight_bits[options] * 64 + self.space.pe_activation_bits[options]

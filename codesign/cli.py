@@ -9,7 +9,6 @@ import io
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -320,6 +319,8 @@ def _kept_model(error: CodesignError) -> str:
     model = getattr(error, "model", None)
     if model is None:
         return ""
+    import tempfile
+
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="codesign-", suffix=".lp", encoding="utf-8", delete=False

@@ -112,7 +112,7 @@ def least_sram(space: Space, point: Point, limits: Mapping[str, float]) -> Point
         cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
         capacities.append(need[need <= point.sram_bits])
         layers.append((need, traffic, cycles))
-    capacity = np.unique(np.concatenate(capacities))
+    capacity = np.sort(np.concatenate(capacities))
     totals = {"latency_s": np.zeros(len(capacity)), "dram_bits": np.zeros(len(capacity))}
     for need, traffic, cycles in layers:
         dram_bits = traffic[np.searchsorted(need, capacity, side="right")]

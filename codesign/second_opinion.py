@@ -20,7 +20,6 @@ from typing import Any, Literal, get_args
 import pyomo.core as pyo
 from pyomo.common.log import LoggingIntercept
 from pyomo.opt import SolverFactory, TerminationCondition
-from pyomo.repn.plugins.lp_writer import LPWriter
 
 from codesign import solver as highs
 from codesign.errors import CodesignError, SolverError, SpecError
@@ -126,6 +125,8 @@ def minimise(
 
 def lp_text(model: pyo.ConcreteModel) -> str:
     """The model in the LP format, for a bug report."""
+    from pyomo.repn.plugins.lp_writer import LPWriter
+
     text = StringIO()
     LPWriter().write(model, text, symbolic_solver_labels=True)
     return text.getvalue()

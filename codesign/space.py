@@ -220,6 +220,11 @@ class Space(WidthSpace):
         _, first, which = np.unique(kind, return_index=True, return_inverse=True)
         return np.asarray(first[which.ravel()])
 
+    def shapes_among(self, options: Ints) -> Ints:
+        """Shapes of some options, each once, in order."""
+        # numpy's `unique` would load its masked arrays first.
+        return np.flatnonzero(np.bincount(self.shape_of[options]))
+
     def staircase(self, shape: int, geometry: int) -> Staircase:
         """Pareto-best tilings of a geometry on an array shape, built on first use."""
         layer, engine = self.geometries[geometry], self.problem.technology.engine
@@ -390,7 +395,8 @@ def _worth_pricing(tiles: Tilings, bits: Ints) -> Ints:
     prices = np.concatenate([corners @ tiles.need.T, corners @ tiles.traffic.T])
     left = np.arange(len(tiles))
     middle = bits[len(bits) // 2, bits.shape[1] // 2]
-    steps = np.unique(_stairs_of_rows(tiles, left, middle[None].astype(np.float64))[2][0])
+    rows = _stairs_of_rows(tiles, left, middle[None].astype(np.float64))[2][0]
+    steps = np.flatnonzero(np.bincount(rows))
     for step, rival in zip(steps, prices.T[steps], strict=True):
         worth = (prices < rival[:, None]).any(axis=0) | (left == step)
         prices, left = prices[:, worth], left[worth]

@@ -97,7 +97,7 @@ class LeastArea(Search):
 
     def _screen(self) -> None:
         open_options = np.flatnonzero(self.lower < self.cutoff)
-        shapes = np.unique(self.space.shape_of[open_options])
+        shapes = self.space.shapes_among(open_options)
         if self.space.finest is not None and len(shapes) > FEW:
             self._bound_together(open_options, self.space.finest)
         super()._screen()

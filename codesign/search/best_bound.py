@@ -133,7 +133,7 @@ class Search(Pursuit):
         """Tables of options, each with its own SRAM capacity."""
         shape_of = self.space.shape_of[options]
         tables = np.empty((len(options), *self.space.compulsory_traffic.shape))
-        for shape in np.unique(shape_of):
+        for shape in self.space.shapes_among(options):
             mine = shape_of == shape
             tables[mine] = self._traffic(int(shape), sram_bits[mine])
         return self._masked(options, tables, self.space.shape_cycles[shape_of])
@@ -165,7 +165,7 @@ class Search(Pursuit):
             open_options = np.flatnonzero(self.lower < self.cutoff)
             self._screen_shapes(open_options, start)
         open_options = np.flatnonzero(self.lower < self.cutoff)
-        for shape in np.unique(self.space.shape_of[open_options]):
+        for shape in self.space.shapes_among(open_options):
             self._push(UNSEEN, -1, int(shape))
 
     def _screen_pairs(self, open_options: Ints) -> Floats:
@@ -220,7 +220,7 @@ class Search(Pursuit):
         ``traffic`` (geometries, widths, widths) is that of all.
         """
         space = self.space
-        least_cycles = space.shape_cycles[np.unique(space.shape_of[options])].min(axis=0)
+        least_cycles = space.shape_cycles[space.shapes_among(options)].min(axis=0)
         pair = space.pe_weight_bits * 64 + space.pe_activation_bits
         pairs, first, which = np.unique(pair[options], return_index=True, return_inverse=True)
         each = np.broadcast_to(traffic, (len(pairs), *traffic.shape))

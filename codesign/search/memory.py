@@ -188,7 +188,7 @@ class Memory:
         prices = np.zeros((len(options), len(self.priced)))
         if metric in self.latest:
             number, row = (x[options] for x in self.latest[metric])
-            for n in np.unique(number[number >= self.forgotten]):
+            for n in np.flatnonzero(np.bincount(number[number >= self.forgotten])):
                 mine = number == n
                 prices[mine] = self.cuts[n - self.forgotten].prices[row[mine]]
         return prices[:, others], prices[:, self.priced.index(metric)] > 0

@@ -57,7 +57,7 @@ class Together:
         if len(options) < MANY or search.lower[options].min() < near:
             return
         self.matched = search.best
-        shapes = np.unique(search.space.shape_of[options]).tolist()
+        shapes = search.space.shapes_among(options).tolist()
         union = best_of([search.ideal[shape] for shape in shapes])
         bound = self._bound_of_tables(int(options[0]), union, FEW_PAIRS)
         search.lower[options] = np.maximum(search.lower[options], bound)
@@ -145,7 +145,7 @@ class Together:
         """An imagined option with the least traffic and cycles of all in a group."""
         search = self.search
         batches = []
-        for shape in np.unique(search.space.shape_of[group]):
+        for shape in search.space.shapes_among(group):
             mine = group[search.space.shape_of[group] == shape]
             batches.append(search.batch(mine, search.capacity(mine)))
         return best_of(batches)
