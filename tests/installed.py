@@ -54,11 +54,16 @@ WITH_JSON = {  # every command, with all it needs
     "show accelerators eyeriss": ("show", "accelerators", "eyeriss"),
     "show networks tiny.toml": ("show", "networks", "tiny.toml"),
     "show design.json": ("show", "design.json"),
+    "show certificate.json": ("show", "certificate.json"),
+    "show grid.sqlite": ("show", "grid.sqlite"),
+    "show tiny.toml": ("show", "tiny.toml"),
     "study run": ("study", "run", "grid.toml", "--workers", "2", "--store", "new.sqlite"),
     "study status": ("study", "status", "grid.sqlite"),
+    "sweep": ("sweep", "tiny.toml", *SMALL, "--max-area-mm2", "0.02,0.05"),
 }
 WITH_QUIET = ("solve", "pareto", "evaluate", "assign", "study run")
 WITHOUT_JSON = {"study export", "sensitivity"}  # which print a table for programs already
+WITHOUT_JSON |= {"plot"}  # which prints a file's name
 CODES = {"solve, infeasible": 3, "check, altered": 1}
 
 

@@ -14,6 +14,7 @@ from test_fuzz_results import texts
 from test_fuzz_tables import LOSSES, LOSSES_TOML, ONES, PES, SRAMS, TIMES
 
 from codesign.cli import front
+from codesign.specs import KINDS
 
 FILES = {
     "tiny.toml": TINY,
@@ -30,7 +31,7 @@ FILES = {
     "x\x1b[31m[bold].toml": TINY.replace("tiny", "\\u001b[2J[bold]"),
 }
 RESULTS = ("design", "evaluation", "assignment", "certificate")
-WRITES = {"pareto": ".csv", "fit": ".toml"}  # with --out; the others JSON
+WRITES = {"plot": ".png", "pareto": ".csv", "fit": ".toml"}  # with --out; the others JSON
 OUT = ("out.json", "out.csv", "out.toml", "out.png", "out.svg", "out.pdf", "out.certificate")
 NUMBERS = ("1", "2", "0.5", "5", "100", "1000", "1e-3", "1e3", "1e6", "0.05", "0.1")
 LISTS = ("1", "2", "8", "1,2", "4,8", "8,4,4", "2,3", "32", "16,64", "65536")
@@ -65,7 +66,18 @@ FITTING: dict[str, tuple[str, ...]] = {
     "design": ("design.json", "evaluation.json", "tiny.toml"),
     "measured": ("pes.csv", "ones.csv", "srams.csv", "losses.csv", "tiny.toml"),
     "file": ("design.json", "evaluation.json", "certificate.json", "tiny.toml"),
-    "kind": ("networks", "technologies", "memories", "accelerators", "design.json", "colours"),
+    "what": (
+        *KINDS,
+        "colours",
+        "tsmc28",
+        *(f"{x}.json" for x in RESULTS),
+        "chip.toml",
+        "times.csv",
+    ),
+    "--x": ("rows", "max_area_mm2"),
+    "--y": ("latency_s", "area_mm2"),
+    "--by": ("network", "cols"),
+    "--panels": ("network", "quality"),
     "name": ("tiny.toml", "chip.toml", "alexnet", "tsmc28", "eyeriss", "hbm2"),
     "store": ("store.sqlite", "no.sqlite", "folder", "tiny.toml"),
 }
@@ -96,7 +108,7 @@ def value(data: Any, command: str, parameter: click.Parameter) -> str:
     name = parameter.opts[0]
     if data.draw(st.integers(0, 14), f"odd {name}") == 0:
         return str(data.draw(st.sampled_from(ODD), name))
-    if isinstance(parameter.type, click.Choice) and name != "kind":
+    if isinstance(parameter.type, click.Choice) and name != "what":
         return str(data.draw(st.sampled_from([*parameter.type.choices]), name))
     fitting = FITTING.get(name)
     if fitting is None:
@@ -129,9 +141,10 @@ def arguments(data: Any, name: str, command: click.Command) -> list[str]:
     return words
 
 
-COMMANDS = [name for name in front.commands if name not in ("study", "import")]
+COMMANDS = [name for name in front.commands if name not in ("study", "import", "sweep")]
 MANY = {"solve": (40, 1500), "pareto": (10, 250), "explain": (2, 25), "evaluate": (40, 1500)}
 MANY |= {"assign": (40, 1000), "fit": (40, 600), "check": (20, 500), "show": (20, 500)}
+MANY |= {"plot": (10, 200), "sensitivity": (20, 300)}
 NUMBERED = [(name, few, False) for name, (few, _) in MANY.items()]
 NUMBERED += [(name, many, True) for name, (_, many) in MANY.items()]
 
