@@ -61,7 +61,7 @@ WITH_JSON = {  # every command, with all it needs
     "study status": ("study", "status", "grid.sqlite"),
     "sweep": ("sweep", "tiny.toml", *SMALL, "--max-area-mm2", "0.02,0.05"),
 }
-WITH_QUIET = ("solve", "pareto", "evaluate", "assign", "study run")
+WITH_QUIET = ("solve", "pareto", "evaluate", "assign", "study run", "sweep")
 WITHOUT_JSON = {"study export", "sensitivity"}  # which print a table for programs already
 WITHOUT_JSON |= {"plot"}  # which prints a file's name
 CODES = {"solve, infeasible": 3, "check, altered": 1}
