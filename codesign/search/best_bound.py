@@ -14,6 +14,7 @@ from codesign.formulation import Choice
 from codesign.halt import OutOfTime
 from codesign.layer_tables import PRICED, Batch
 from codesign.point import Point, price
+from codesign.programme import Answer
 from codesign.search.inquiry import Inquiry, Proof
 from codesign.search.memory import Cut, Fact
 from codesign.search.pursuit import Pursuit
@@ -27,6 +28,8 @@ Bools = npt.NDArray[np.bool_]
 OPTION, SEEN, UNSEEN = range(3)  # what is queued: an option, or a shape before or after a look
 SEEN_TOGETHER = 8  # shapes looked at at once
 FAR = 2.0  # times the least bound; shapes whose first bound is beyond are bounded no better
+MANY_PAIRS = 10_000  # of widths, all layers together, that make a long programme
+CORE_PAIRS = 3  # of them for each layer, on average, in the first programme then
 FEW_OPTIONS = 64  # so many are bounded one shape after the other, without screening
 
 
@@ -311,17 +314,48 @@ class Search(Pursuit):
         self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
     ) -> float:
         """Solve the programme of one option over the widths left to it; see `left_over`."""
-        pairs, variable_allowed = left
+        reach = self.reach  # what was left out is no better than this
+        answer = self._answer(option, sram, left)
+        bound = min(reach, answer.bound)
+        if not answer.complete:
+            self.lower[option] = max(self.lower[option], bound)
+            raise OutOfTime
+        return bound
+
+    def solve_core(
+        self,
+        option: int,
+        sram: tuple[float, float],
+        left: tuple[Bools, Bools],
+        marginals: tuple[Floats, Floats],
+    ) -> bool:
+        """Solve it over the few pairs of widths that look best, if many are left; whether it was.
+
+        For the design alone, which leaves fewer; what is left out may be better.
+        """
+        (pairs, variable_allowed), (width, pair) = left, marginals
+        wanted = CORE_PAIRS * len(pairs)
+        if np.count_nonzero(pairs) <= max(MANY_PAIRS, 2 * wanted):
+            return False
+        ceiling = np.partition(pair[pairs], wanted)[wanted]
+        core = pairs & (pair <= ceiling), variable_allowed & (width <= ceiling)
+        if not self._answer(option, sram, core).complete:
+            raise OutOfTime
+        return True
+
+    def _answer(
+        self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
+    ) -> Answer:
+        """Solve the programme of one option over some widths, and offer what it finds."""
         listed = candidates(
             self.space,
             np.array([option]),
             np.array([sram[0]]),
             np.array([sram[1]]),
-            pairs=pairs,
-            variable_allowed=variable_allowed,
+            pairs=left[0],
+            variable_allowed=left[1],
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
         )
-        reach = self.reach  # what was left out is no better than this
 
         def priced(choice: Choice) -> Point | None:
             capacity = max(choice.sram_bits, sram[0])
@@ -330,12 +364,8 @@ class Search(Pursuit):
         answer = self.run_programme(listed, priced)
         if answer.runs:
             self.inquiry.effort.solved.add(option)
-        bound = min(reach, answer.bound)
         self.offer(answer.point)
-        if not answer.complete:
-            self.lower[option] = max(self.lower[option], bound)
-            raise OutOfTime
-        return bound
+        return answer
 
     def known_left_over(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
         """The same, if an earlier goal within whose limits this one stays has found it."""

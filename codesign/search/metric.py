@@ -96,7 +96,10 @@ class LeastMetric(Search):
         self.note_cut(options, found, np.array([sram]))
         bound = max(known, float(found.value[0]))
         if bound < self.cutoff:
-            left = self.left_over(single, found.prices[0])
+            marginals = self.marginals(single, found.prices[0])
+            left = self.within_reach(marginals, found.prices[0])
+            if self.solve_core(option, (sram, sram), left, marginals):
+                left = self.within_reach(marginals, found.prices[0])
             earlier = self.known_left_over(option, sram)
             if earlier is not None:
                 left = left[0] & earlier[0], left[1] & earlier[1]

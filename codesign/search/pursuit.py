@@ -71,7 +71,17 @@ class Pursuit:
 
     def left_over(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
         """Width pairs of each layer and widths of each variable that could still pay."""
-        width, pair = self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
+        return self.within_reach(self.marginals(single, multipliers), multipliers)
+
+    def marginals(self, single: Batch, multipliers: Floats) -> tuple[Floats, Floats]:
+        """What each of them costs at best; see `Relaxation.marginals`."""
+        return self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
+
+    def within_reach(
+        self, marginals: tuple[Floats, Floats], multipliers: Floats
+    ) -> tuple[Bools, Bools]:
+        """Pairs and widths whose marginals are within what a design as good as the best costs."""
+        width, pair = marginals
         ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
         ceiling += 1e-11 * abs(ceiling) + TINY  # rounding of the sums
         return pair <= ceiling, self.space.variable_allowed & (width <= ceiling)
