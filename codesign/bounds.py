@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesign.elimination import Bucket, Role, Scope, choose_scopes, eliminate
+from codesign.elimination import Role, Scope, choose_scopes, eliminate
+from codesign.joint_tables import Plan, Sweep, minus
 from codesign.layer_tables import MAX_BATCH, MAX_ENTRIES, NOISE, Batch, Family, LayerTables
 from codesign.width_space import WidthSpace
 
@@ -29,6 +30,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
 MAX_TABLE = 7**5  # entries of one elimination table; beyond it couplings are cut
 
 
@@ -58,28 +60,6 @@ class Assignment:
     runs: Bools
 
 
-@dataclass(frozen=True)
-class _Step:
-    """Elimination of one variable: what is added up, and its shape along the bucket's axes.
-
-    Attributes
-    ----------
-    bucket : Bucket
-    axis : int
-        Of the variable in the bucket's tables.
-    own : tuple of int
-        Shape of the variable's own row.
-    layers : tuple of (family, kind, shape)
-    messages : tuple of (bucket, shape)
-    """
-
-    bucket: Bucket
-    axis: int
-    own: tuple[int, ...]
-    layers: tuple[tuple[int, int, tuple[int, ...]], ...]
-    messages: tuple[tuple[int, tuple[int, ...]], ...]
-
-
 class Relaxation:
     """Priced optima over all widths, for batches of hardware options.
 
@@ -96,12 +76,12 @@ class Relaxation:
         self._tables = LayerTables(space, self._scopes)
         self._variable_noise = self._noise_of_variables()
         self._barred = np.where(space.variable_allowed, 0.0, np.inf)
-        self._steps = self._plan(eliminate(self._scopes, len(space.variables)))
+        buckets = eliminate(self._scopes, len(space.variables))
+        self.plan = Plan(buckets, self._scopes, self._tables.place_of, len(self.widths))
         self._prepare_layers()
-        axes = max(len(step.bucket.scope) for step in self._steps) + 1
         # So many options' tables are worked on at once, for memory's sake.
-        entries = max(len(self.widths) ** axes, self._tables.entries)
-        self._most_options = max(1, MAX_BATCH // entries)
+        most = min(MAX_BATCH // self._tables.entries, MAX_JOINTS // self.plan.entries)
+        self._most_options = max(1, most)
 
     # Structure ----------------------------------------------------------------------------------
 
@@ -150,23 +130,6 @@ class Relaxation:
                 noise[v] = np.sum(rows, axis=0) if rows else 0.0
         return noise
 
-    def _plan(self, buckets: list[Bucket]) -> list[_Step]:
-        steps = []
-        for bucket in buckets:
-            layers = [
-                (*self._tables.place_of[i], self._shape(self._scopes[i], bucket.scope))
-                for i in bucket.layers
-            ]
-            messages = [(m, self._shape(buckets[m].rest, bucket.scope)) for m in bucket.messages]
-            own = self._shape((bucket.variable,), bucket.scope)
-            axis = 1 + bucket.scope.index(bucket.variable)
-            steps.append(_Step(bucket, axis, own, tuple(layers), tuple(messages)))
-        return steps
-
-    def _shape(self, own: Scope, scope: Scope) -> tuple[int, ...]:
-        """Shape of a table over ``own`` variables along the axes of ``scope``, for any batch."""
-        return (-1, *(len(self.widths) if variable in own else 1 for variable in scope))
-
     def _prepare_layers(self) -> None:
         none = len(self.space.variables)  # a slot for "no such variable"
         self._weight_variable = np.array(
@@ -190,10 +153,12 @@ class Relaxation:
             parts = [self.solve(batch.take(r), prices[r]) for r in self.parts(len(batch))]
             fields = ("value", "variable_width", "weight", "metrics", "runs")
             return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
-        joints, value = self._sweep(self._reduced(self._full(batch, prices)), prices)
-        variable_width = self._decode(joints, len(batch))
+        swept = self._sweep(self._reduced(self._full(batch, prices)), prices)
+        variable_width = swept.best()
         weight, metrics, runs = self._measure(batch, prices, variable_width)
-        return Assignment(value, variable_width, weight, metrics, runs & np.isfinite(value))
+        return Assignment(
+            swept.value, variable_width, weight, metrics, runs & np.isfinite(swept.value)
+        )
 
     def parts(self, count: int) -> Iterator[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
@@ -226,37 +191,10 @@ class Relaxation:
         """(B, K, w, …) of each family over its kinds' scopes."""
         return [self._tables.reduced(family, table) for family, table in enumerate(full)]
 
-    def _sweep(self, tables: list[Floats], prices: Floats) -> tuple[list[Floats], Floats]:
-        """Eliminate every variable: the joint table of each bucket, and the optimum (B,)."""
+    def _sweep(self, tables: list[Floats], prices: Floats) -> Sweep:
+        """Eliminate every variable."""
         own = prices[:, NOISE, None, None] * self._variable_noise + self._barred
-        joints: list[Floats] = []
-        messages: list[Floats] = []
-        value = np.zeros(len(prices))
-        for step in self._steps:
-            joint = own[:, step.bucket.variable].reshape(step.own)
-            for family, kind, shape in step.layers:
-                joint = joint + tables[family][:, kind].reshape(shape)
-            for m, shape in step.messages:
-                joint = joint + messages[m].reshape(shape)
-            joints.append(joint)
-            messages.append(joint.min(axis=step.axis))
-            if len(step.bucket.scope) == 1:
-                value = value + messages[-1]
-        for i, scope in enumerate(self._scopes):
-            if not scope:  # cut from all variables
-                family, kind = self._tables.place_of[i]
-                value = value + tables[family][:, kind]
-        return joints, value
-
-    def _decode(self, joints: list[Floats], count: int) -> Ints:
-        variable_width = np.zeros((count, len(self.space.variables)), dtype=np.int64)
-        everyone = np.arange(count)
-        for step, joint in zip(reversed(self._steps), reversed(joints), strict=True):
-            mine = step.bucket.variable
-            where = [slice(None) if v == mine else variable_width[:, v] for v in step.bucket.scope]
-            # Indexed so, the batch comes first and the variable's own axis last.
-            variable_width[:, mine] = joint[(everyone, *where)].argmin(axis=-1)
-        return variable_width
+        return Sweep(self.plan, own, tables)
 
     def _measure(
         self, batch: Batch, prices: Floats, variable_width: Ints
@@ -308,55 +246,25 @@ class Relaxation:
         """
         full = self._full(batch, prices)
         tables = self._reduced(full)
-        joints, value = self._sweep(tables, prices)
-        totals: list[Floats] = [np.empty(0)] * len(joints)
-        parent = {m: b for b, step in enumerate(self._steps) for m in step.bucket.messages}
-        width = np.full((len(self._steps), len(self.widths)), np.inf)
+        swept = self._sweep(tables, prices)
+        width, parts = swept.marginals()
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
-
-        def pair_of(i: int, over_scope: Floats) -> Floats:
-            family, kind = self._tables.place_of[i]
-            rest = _minus(over_scope, tables[family][:, kind])
-            return _pair_marginal(self._tables.families[family], full[family][0, kind], rest[0])
-
-        for b in reversed(range(len(joints))):
-            step, joint = self._steps[b], joints[b]
-            bucket, own = step.bucket, joint.min(axis=step.axis)
-            if b in parent:
-                up = self._steps[parent[b]].bucket
-                rest = _minus(_project(totals[parent[b]], up.scope, bucket.rest), own)
-            else:
-                rest = _minus(value, own)
-            totals[b] = joint + rest.reshape(self._shape(bucket.rest, bucket.scope))
-            width[bucket.variable] = _project(totals[b], bucket.scope, (bucket.variable,))[0]
-            for i in bucket.layers:
-                pair[i] = pair_of(i, _project(totals[b], bucket.scope, self._scopes[i]))
-        for i, scope in enumerate(self._scopes):
-            if not scope:
-                pair[i] = pair_of(i, value)
-        return width, pair
+        for layers, number, members, over_scope in parts:
+            family = self._tables.families[number]
+            rest = minus(over_scope[:, 0], tables[number][0, members])
+            pair[layers] = _pair_marginals(family, full[number][0, members], rest)
+        return width[0], pair
 
 
-def _pair_marginal(family: Family, full: Floats, rest: Floats) -> Floats:
-    """(w, w): least of a layer's table plus the rest, for each weight and input width."""
-    total = full + rest.reshape((1,) * family.free + rest.shape)
-    weight_axis, input_axis = family.weight_axis, family.input_axis
-    others = tuple(a for a in range(total.ndim) if a not in (weight_axis, input_axis))
+def _pair_marginals(family: Family, full: Floats, rest: Floats) -> Floats:
+    """(S, w, w): least of layers' tables plus the rest, for each weight and input width."""
+    total = full + rest.reshape(len(rest), *(1,) * family.free, *rest.shape[1:])
+    weight_axis, input_axis = 1 + family.weight_axis, 1 + family.input_axis
+    others = tuple(a for a in range(1, total.ndim) if a not in (weight_axis, input_axis))
     pairs = np.asarray(total.min(axis=others))
     if weight_axis == input_axis:
-        diagonal = np.full((len(pairs),) * 2, np.inf)
-        np.fill_diagonal(diagonal, pairs)
+        diagonal = np.full((*pairs.shape, pairs.shape[1]), np.inf)
+        every = np.arange(pairs.shape[1])
+        diagonal[:, every, every] = pairs
         return diagonal
-    return pairs if weight_axis < input_axis else pairs.T
-
-
-def _project(table: Floats, scope: Scope, onto: Scope) -> Floats:
-    axes = tuple(1 + i for i, variable in enumerate(scope) if variable not in onto)
-    return np.asarray(table.min(axis=axes))
-
-
-def _minus(total: Floats, part: Floats) -> Floats:
-    """``total − part`` where an impossible part leaves an impossible rest."""
-    return np.asarray(
-        np.where(np.isinf(total), np.inf, total - np.where(np.isinf(part), 0.0, part))
-    )
+    return pairs if weight_axis < input_axis else pairs.swapaxes(1, 2)

@@ -20,6 +20,7 @@ from codesign.budgets import ceiling
 from codesign.layer_tables import TINY, Batch, priced_by
 
 Ints = npt.NDArray[np.int64]
+SmallInts = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float64]
 
 MOST_ROUNDS = 120  # of prices tried
@@ -38,15 +39,15 @@ class DualBound:
         The prices that gave it.
     reached : floats, shape (B,)
         Objective of the best assignment within the limits met on the way; inf if none.
-    variable_width, weight : ints, shape (B, width variables), (B, layers)
+    variable_width, weight : small ints, shape (B, width variables), (B, layers)
         That assignment, as indices into the width list.
     """
 
     value: Floats
     prices: Floats
     reached: Floats
-    variable_width: Ints
-    weight: Ints
+    variable_width: SmallInts
+    weight: SmallInts
 
 
 class Dual:
@@ -116,8 +117,8 @@ class Dual:
             value=np.full(count, -np.inf),
             prices=np.zeros((count, len(self.limited))),
             reached=np.full(count, np.inf),
-            variable_width=np.zeros((count, len(self.relaxation.space.variables)), dtype=np.int64),
-            weight=np.zeros((count, len(network.layers)), dtype=np.int64),
+            variable_width=np.zeros((count, len(self.relaxation.space.variables)), dtype=np.int8),
+            weight=np.zeros((count, len(network.layers)), dtype=np.int8),
         )
         if len(self.limited) == 0:
             self._ask(found, batch, np.arange(count), found.prices.copy())

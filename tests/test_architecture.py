@@ -96,6 +96,7 @@ ORDER = (
     "tabled_space",
     "candidates",
     "elimination",
+    "joint_tables",
     "layer_tables",
     "bounds",
     "dual",

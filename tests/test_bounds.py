@@ -73,6 +73,19 @@ def test_the_assignment_returned_has_the_metrics_returned(drawn: tuple[Case, Flo
             assert answer.value[b] == pytest.approx(total, rel=EXACT)
 
 
+def test_an_option_alone_is_answered_as_among_others(drawn: tuple[Case, Floats]) -> None:
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    for prices in all_prices:
+        answer = relaxation.solve(given.batch, prices)
+        for b in range(OPTIONS):
+            alone = relaxation.solve(given.batch.take(np.array([b])), prices[[b]])
+            assert alone.value[0] == answer.value[b]
+            assert np.array_equal(alone.metrics[0], answer.metrics[b])
+            assert np.array_equal(alone.variable_width[0], answer.variable_width[b])
+            assert np.array_equal(alone.weight[0], answer.weight[b])
+
+
 def test_weights_like_a_tensor_and_the_tensor_as_weights() -> None:
     # Equal shapes and scopes; one has weights to store and to be noisy, the other has none.
     layers = (

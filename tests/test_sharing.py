@@ -235,7 +235,7 @@ def test_no_table_outgrows_memory_whatever_is_shared(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(bounds, "MAX_TABLE", 3**most)
         problem = chain_with_groups(24, groups)
         relaxation = Relaxation(Space(problem))
-        axes = max(len(step.bucket.scope) for step in relaxation._steps)
+        axes = max(len(kind.shape) for kind in relaxation.plan.kinds)
         assert axes <= most
         assert solve(problem).proof.status == "optimal"
 

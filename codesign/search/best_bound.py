@@ -343,9 +343,7 @@ class Search(Pursuit):
             raise OutOfTime
         return True
 
-    def _answer(
-        self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
-    ) -> Answer:
+    def _answer(self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]) -> Answer:
         """Solve the programme of one option over some widths, and offer what it finds."""
         listed = candidates(
             self.space,
