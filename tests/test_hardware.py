@@ -209,7 +209,7 @@ def test_without_bandwidth_there_is_traffic_but_no_time(roofline: Any) -> None:
     (row,), (timed,) = found.layer_designs, full.layer_designs
     assert (row.memory_s, row.latency_s, row.bound_by) == (None, None, None)
     assert (row.compute_s, row.dram_bits) == (timed.compute_s, timed.dram_bits)
-    unknown = {"memory_s", "latency_s", "bound_by", "utilisation"}
+    unknown = {"memory_s", "latency_s", "bound_by", "utilisation", "gops"}
     assert set(full.layers.columns) - set(found.layers.columns) == unknown
 
 
