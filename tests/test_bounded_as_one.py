@@ -5,6 +5,7 @@ In earnest this waits until it pays; here it is done at once: the answers are th
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
@@ -12,10 +13,11 @@ import numpy as np
 import oracle
 import pytest
 from random_networks import random_network
-from random_problems import Case, good_point, random_case
+from random_problems import Case, good_point, mid_size_problem, random_case
 from small_layers import square
 from test_oracle import compare
 
+from codesign import solve
 from codesign.bounds import Relaxation
 from codesign.network import Network
 from codesign.point import Point, price
@@ -27,6 +29,11 @@ from codesign.search.metric import LeastMetric
 from codesign.space import Space
 
 OBJECTIVES: tuple[Metric, ...] = ("noise", "dram_bits", "model_bits", "bops", "latency_s")
+
+BISECTED: list[tuple[Metric, tuple[Metric, ...]]] = [
+    ("noise", ("area_mm2", "latency_s", "dram_bits")),
+    ("latency_s", ("noise", "dram_bits")),
+]
 
 
 @pytest.fixture
@@ -285,3 +292,25 @@ def test_widths_are_offered_where_they_run() -> None:
     assert search.best.option == wide[-1]
     search._offer_widths_of_best(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
     assert search.best.option == wide[0]
+
+
+@pytest.mark.parametrize(("objective", "budgeted"), BISECTED)
+def test_the_least_sram_by_bisection_is_that_of_one_programme(
+    objective: Metric, budgeted: tuple[Metric, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bisected = []
+    bisect = area.LeastArea._bisect_by_programmes
+    monkeypatch.setattr(
+        area.LeastArea,
+        "_bisect_by_programmes",
+        lambda self, option: (bisected.append(option), bisect(self, option))[1],
+    )
+    for seed in (200, 201):
+        problem = mid_size_problem(seed, objective, budgeted)
+        monkeypatch.setattr(area, "MANY_TILINGS", math.inf)
+        usual = solve(problem)
+        monkeypatch.setattr(area, "MANY_TILINGS", -1)
+        for metric in (objective, "area_mm2", "noise"):
+            value = solve(problem).metrics[metric]
+            assert value == pytest.approx(usual.metrics[metric], rel=1e-9, abs=0)
+    assert bisected

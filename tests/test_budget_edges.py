@@ -22,7 +22,7 @@ from random_problems import Case, good_point, random_case
 from codesign import Design, Problem, check, solve
 from codesign.budgets import ceiling, keeps
 from codesign.errors import InfeasibleError
-from codesign.problem import Metric
+from codesign.metrics import METRICS
 from codesign.proving import Method
 from codesign.technology import AreaFit
 
@@ -33,14 +33,13 @@ EXACT = 1e-9
 # Relative distances of a budget from the metric of a design: one step of floating point (None), or
 # well on one side of the tolerance. By exactly as much, rounding decides: see the test of that.
 BESIDE = (0.0, None, -1e-10, -1e-9 * (1 - 1e-3), -1e-9 * (1 + 1e-3), -2e-9, 1e-10, 1e-9, 1e-6)
-METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
 class Edge(NamedTuple):
     """A case, and the metric that a budget lies beside, with its distance."""
 
     case: Case
-    metric: Metric
+    metric: str
     beside: float | None
 
 

@@ -7,8 +7,12 @@ import numpy.typing as npt
 
 from codesign.budgets import ceiling
 from codesign.dual import DualBound
+from codesign.formulation import Choice
+from codesign.halt import OutOfTime
 from codesign.layer_tables import PRICED
 from codesign.point import Point, least_sram, price
+from codesign.problem import Goal
+from codesign.programme import Answer
 from codesign.search.best_bound import Search
 from codesign.search.inquiry import Proof
 from codesign.search.together import best_of
@@ -22,6 +26,7 @@ FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
 # Ratio of two capacities between which the least SRAM is known well enough: of one option, to be
 # looked at again before it is solved, and of many options together.
 COARSE, FINE = 1.05, 1.0001
+MANY_TILINGS = 2  # so many times those of one capacity make the programme of a range long
 
 
 class LeastArea(Search):
@@ -229,6 +234,58 @@ class LeastArea(Search):
             reached = found.variable_width[n], found.weight[n]
             self.offer(price(self.space, int(options[n]), *reached, float(sram[n])))
 
+    def _bisect_by_programmes(self, option: int) -> float:
+        """Find the least SRAM of one option by the least of the held metric with ever less of it.
+
+        Held at its least, a metric leaves few widths within the duality gap of one capacity, and
+        many in a programme over a range of them. A capacity with which the metric's least is above
+        what it is held at is too small. A design found needs no more than its own, and of the
+        option only those that need less are better.
+        """
+        options = np.array([option])
+        limits = {name: x for name, x in self.goal.limits.items() if name != "area_mm2"}
+        goal, high = Goal(self.bounded_metric(), limits), float(self.capacity(options)[0])
+        probe = high
+        while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
+            self.halt.check()
+            answer = self._solve_with(option, probe, goal)
+            self.offer(answer.point)
+            if answer.point is not None:
+                least = float(answer.point.sram_bits)
+                high = float(self.space.capacities.within(least - 1))
+                if high < self.least_sram[option]:
+                    self._raise_sram(options, least)
+            elif not answer.complete:
+                raise OutOfTime
+            else:
+                self._raise_sram(options, probe + 1)
+            self._raise_area(options)
+            high = min(high, float(self.capacity(options)[0]))
+            low = float(self.least_sram[option])
+            probe = float(self.space.capacities.within(np.floor(np.sqrt(low * max(high, low)))))
+            probe = max(probe, low)
+        if self.least_sram[option] > self._useful_sram(int(self.space.shape_of[option])):
+            self.lower[option] = np.inf
+        return float(self.lower[option])
+
+    def _solve_with(self, option: int, sram_bits: float, goal: Goal) -> Answer:
+        """The least of a goal on one option with so much SRAM; no point where it is ruled out."""
+        single = self.batch(np.array([option]), np.array([sram_bits]))
+        start = self.option_multipliers[option][None]
+        found = self.dual.bound(single, start=start, stop=self.stop_at())
+        if self.rules_out(found.value)[0]:
+            return Answer(None, np.inf, True, 0)
+        left = self.left_over(single, found.prices[0])
+        listed = self._listed(option, (sram_bits, sram_bits), left)
+
+        def priced(choice: Choice) -> Point | None:
+            return price(self.space, option, choice.variable_width, choice.weight, sram_bits)
+
+        answer = self.run_programme(listed, priced, goal)
+        if answer.runs:
+            self.inquiry.effort.solved.add(option)
+        return answer
+
     def solve_option(self, option: int) -> float:
         options, shape = np.array([option]), int(self.space.shape_of[option])
         self._bisect(shape, options, self.option_multipliers[option][None].copy(), ratio=1.01)
@@ -236,12 +293,17 @@ class LeastArea(Search):
             return float(self.lower[option])
         high, low = float(self.capacity(options)[0]), float(self.least_sram[option])
         left = self.known_left_over(option, high)
-        if left is not None:
-            return self.solve_restricted(option, (low, high), left)
-        single = self.batch(options, np.array([high]))
-        start = self.option_multipliers[option][None]
-        found = self.dual.bound(single, start=start, stop=self.stop_at())
-        if self.rules_out(found.value)[0]:
-            return self.reach
-        left = self.left_over(single, found.prices[0])
+        if left is None:
+            single = self.batch(options, np.array([high]))
+            start = self.option_multipliers[option][None]
+            found = self.dual.bound(single, start=start, stop=self.stop_at())
+            if self.rules_out(found.value)[0]:
+                return self.reach
+            left = self.left_over(single, found.prices[0])
+        if self.inquiry.held is not None:
+            of_range, of_one = (
+                self._listed(option, sram, left).count for sram in ((low, high), (high, high))
+            )
+            if of_range > MANY_TILINGS * of_one:
+                return self._bisect_by_programmes(option)
         return self.solve_restricted(option, (low, high), left)

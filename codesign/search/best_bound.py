@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.budgets import beyond
-from codesign.candidates import candidates
+from codesign.candidates import Candidates, candidates
 from codesign.dual import DualBound
 from codesign.formulation import Choice
 from codesign.halt import OutOfTime
@@ -345,15 +345,7 @@ class Search(Pursuit):
 
     def _answer(self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]) -> Answer:
         """Solve the programme of one option over some widths, and offer what it finds."""
-        listed = candidates(
-            self.space,
-            np.array([option]),
-            np.array([sram[0]]),
-            np.array([sram[1]]),
-            pairs=left[0],
-            variable_allowed=left[1],
-            traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
-        )
+        listed = self._listed(option, sram, left)
 
         def priced(choice: Choice) -> Point | None:
             capacity = max(choice.sram_bits, sram[0])
@@ -364,6 +356,20 @@ class Search(Pursuit):
             self.inquiry.effort.solved.add(option)
         self.offer(answer.point)
         return answer
+
+    def _listed(
+        self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
+    ) -> Candidates:
+        """What one option may choose from, of the widths left, with an SRAM of a range."""
+        return candidates(
+            self.space,
+            np.array([option]),
+            np.array([sram[0]]),
+            np.array([sram[1]]),
+            pairs=left[0],
+            variable_allowed=left[1],
+            traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
+        )
 
     def known_left_over(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
         """The same, if an earlier goal within whose limits this one stays has found it."""

@@ -13,6 +13,7 @@ from codesign.dual import Dual
 from codesign.formulation import Choice
 from codesign.layer_tables import TINY, Batch
 from codesign.point import Point
+from codesign.problem import Goal
 from codesign.programme import Answer, solve_programme
 from codesign.search.inquiry import Inquiry, OnProgress
 
@@ -91,11 +92,16 @@ class Pursuit:
             reached = None if self.best is None else self.best.metrics[self.goal.metric]
             self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
 
-    def run_programme(self, listed: Candidates, price: Callable[[Choice], Point | None]) -> Answer:
-        """Hand a programme to the solver, to end with the search."""
+    def run_programme(
+        self,
+        listed: Candidates,
+        price: Callable[[Choice], Point | None],
+        goal: Goal | None = None,
+    ) -> Answer:
+        """Hand a programme to the solver, to end with the search; of this goal or another."""
         answer = solve_programme(
             self.space,
-            self.goal,
+            goal or self.goal,
             listed,
             price=price,
             rel_gap=self.inquiry.solver_gap,
