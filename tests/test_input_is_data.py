@@ -14,12 +14,13 @@ RUNS_CODE |= {"popen", "literal_eval", "unpickle", "read_pickle", "unsafe_load",
 CODE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
 CODE_MODULES |= {"torch", "runpy", "code", "codeop", "importlib", "ctypes", "subprocess", "jinja2"}
 NO_CODE = {"importlib.resources", "importlib.metadata"}  # shipped files, versions
-# What comes from no file: work between a run's own processes, a table of our own names, and what a
-# solver's failure raises.
+# What comes from no file: work between a run's own processes, a table of our own names, what a
+# solver's failure raises, and what flushes the standard output of C.
 OWN_WORK = {
     "study.workers": {"pickle"},
     "": {"importlib.import_module", "import_module"},
     "second_opinion": {"subprocess.SubprocessError"},
+    "solver": {"ctypes"},
 }
 
 
