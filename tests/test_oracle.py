@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
 from itertools import product
 from typing import Literal
 
 import oracle
 import oracle_widths
 import pytest
-from random_problems import Case, good_point, random_case, steep_case
+from random_problems import Case, random_case, steep_case
 
-from codesign import bounds, solve
+from codesign import solve
 from codesign.design import Design, LayerDesign
 from codesign.errors import Clash, InfeasibleError
 from codesign.figures import Traffic
 from codesign.network import Layer, Network
 from codesign.problem import Choices, Metric, Problem
-from codesign.search import together
 
 SEEDS = range(300)
 LONG_SEEDS = range(1000, 4000)
@@ -253,46 +251,6 @@ def check_clash(
 @pytest.mark.parametrize("seed", range(40))
 def test_budgets_used_up_over_many_orders_of_magnitude(seed: int) -> None:
     compare(steep_case(seed))
-
-
-@pytest.mark.parametrize("seed", range(500, 540))
-def test_bounds_of_tables_cut_apart(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # In earnest only far or many couplings are cut from the tables; here every one is.
-    for most in ("MAX_TABLE", "MAX_ENTRIES", "MAX_BATCH"):
-        monkeypatch.setattr(bounds, most, 1)
-    compare(random_case(seed, moving=True, sharing=True))
-
-
-@pytest.mark.parametrize("seed", range(603, 803, 4))  # those with many hardware options
-def test_options_bounded_in_groups(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # In earnest groups are bounded only after several options; here from the first one on.
-    monkeypatch.setattr(together, "SOLVED_ALONE", 1)
-    monkeypatch.setattr(together, "ALL_AFTER", 1)
-    monkeypatch.setattr(together, "SMALLEST_GROUP", 2)
-    compare(random_case(seed))
-
-
-@pytest.mark.parametrize("seed", [*range(10106, 10136), 10204, 11436])
-def test_options_bounded_in_groups_under_a_latency_limit(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The imagined option that bounds a group is faster than its members: none of them prices it.
-    monkeypatch.setattr(together, "SOLVED_ALONE", 1)
-    monkeypatch.setattr(together, "ALL_AFTER", 1)
-    monkeypatch.setattr(together, "SMALLEST_GROUP", 2)
-    rng = random.Random(seed)
-    case = random_case(4 * seed + 3)
-    objective = rng.choice(oracle.METRICS)
-    others = ["dram_bits", "noise", "model_bits", "bops", "area_mm2"]
-    limited = [*rng.sample(others, rng.choice((0, 1, 1, 2))), "latency_s"]
-    anchor = good_point(rng, case.points)
-    budgets = {
-        metric: anchor.value(metric) * rng.choice((1, 1.02, 1.2, 1.5, 2))
-        for metric in limited
-        if anchor.value(metric) > 0
-    }
-    problem = replace(case.problem, objective=objective, quality=None, budgets=budgets)
-    compare(Case(problem, case.points))
 
 
 # --- metrics that reach zero --------------------------------------------------------------------
