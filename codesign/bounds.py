@@ -153,7 +153,9 @@ class Relaxation:
             parts = [self.solve(batch.take(r), prices[r]) for r in self.parts(len(batch))]
             fields = ("value", "variable_width", "weight", "metrics", "runs")
             return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
-        swept = self._sweep(self._reduced(self._full(batch, prices)), prices)
+        families = range(len(self._tables.families))
+        tables = [self._tables.least(family, batch, prices) for family in families]
+        swept = self._sweep(tables, prices)
         variable_width = swept.best()
         weight, metrics, runs = self._measure(batch, prices, variable_width)
         return Assignment(
@@ -186,10 +188,6 @@ class Relaxation:
         return [
             self._tables.full(family, batch, prices) for family in range(len(self._tables.families))
         ]
-
-    def _reduced(self, full: list[Floats]) -> list[Floats]:
-        """(B, K, w, …) of each family over its kinds' scopes."""
-        return [self._tables.reduced(family, table) for family, table in enumerate(full)]
 
     def _sweep(self, tables: list[Floats], prices: Floats) -> Sweep:
         """Eliminate every variable."""
@@ -245,7 +243,7 @@ class Relaxation:
             For each layer's weight width × input width.
         """
         full = self._full(batch, prices)
-        tables = self._reduced(full)
+        tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
         swept = self._sweep(tables, prices)
         width, parts = swept.marginals()
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)

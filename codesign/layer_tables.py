@@ -25,9 +25,8 @@ PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
 TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
 MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
-MAX_BATCH = 2**20  # entries of one table over all options worked on at once (8 MiB)
-
-
+MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
+CACHED = 2**15  # entries worked on at once where a table is only minimised (256 KiB)
 MAX_FAMILY = 2**20  # entries of one family's table for one option
 
 
@@ -45,13 +44,13 @@ class Batch:
     compute_s : floats, shape (B, U, w, w) or (B, U, 1, 1)
     traffic : floats, shape (B, U, w, w)
         DRAM bits of weights, ifmap and partial sums; inf where the pair of widths cannot run.
-    unpriced : mapping of (LayerTables, int, str) to floats, shape (B, …)
+    unpriced : mapping of (LayerTables, int) to floats, shape (B, K, w, w), twice
         Parts of the tables of families already worked out: no price changes them.
     """
 
     compute_s: Floats
     traffic: Floats
-    unpriced: dict[tuple[LayerTables, int, str], Floats] = field(
+    unpriced: dict[tuple[LayerTables, int], tuple[Floats, Floats]] = field(
         default_factory=dict, compare=False
     )
 
@@ -60,7 +59,9 @@ class Batch:
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
         """The same for some of the options."""
-        known = {part: table[rows] for part, table in self.unpriced.items()}
+        known = {
+            part: (barred[rows], traffic[rows]) for part, (barred, traffic) in self.unpriced.items()
+        }
         return Batch(self.compute_s[rows], self.traffic[rows], known)
 
 
@@ -119,6 +120,43 @@ class Family:
         if self.weight_axis > self.input_axis:
             pairs = pairs.swapaxes(2, 3)
         return pairs.reshape(shape)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A cost linear in a layer's output and residual bits.
+
+    Attributes
+    ----------
+    operands : floats, shape (B, K, …)
+        Without them, along the table's axes.
+    extra : floats, shape (B, K, …), or None
+        What they add; None: nothing.
+    """
+
+    operands: Floats
+    extra: Floats | None
+
+    def costs(self, widths: slice) -> Floats:
+        """For some widths of the table's first axis, if it is a free one."""
+        chosen = self.operands[:, :, widths]
+        return chosen if self.extra is None else chosen + self.extra
+
+
+@dataclass(frozen=True)
+class _Priced:
+    """Priced cost of layers: the greater of what it is if DRAM, or if the PEs, set the pace."""
+
+    memory_bound: _Line
+    compute_bound: _Line | None
+
+    def costs(self, widths: slice) -> Floats:
+        """See `_Line`."""
+        costs = self.memory_bound.costs(widths)
+        if self.compute_bound is None:
+            return costs
+        own = None if self.memory_bound.extra is None else costs  # no view, which is not ours
+        return np.asarray(np.maximum(costs, self.compute_bound.costs(widths), out=own))
 
 
 class LayerTables:
@@ -228,8 +266,38 @@ class LayerTables:
 
     def full(self, number: int, batch: Batch, prices: Floats) -> Floats:
         """(B, K, w, …): priced cost of a family's kinds, free axes first."""
+        table = self._priced(number, batch, prices).costs(slice(None))
+        shape = (*table.shape[:2], *(len(self.widths),) * self.families[number].axes)
+        return table if table.shape == shape else np.broadcast_to(table, shape)
+
+    def least(self, number: int, batch: Batch, prices: Floats) -> Floats:
+        """(B, K, w, …): the least of `full` over the free axes.
+
+        Without the table over all axes, which no cache holds: a few widths of the first at a time.
+        """
+        family, count = self.families[number], len(self.widths)
+        if not family.free:
+            return self.full(number, batch, prices)
+        priced, result = self._priced(number, batch, prices), None
+        each = len(batch) * len(family.geometry) * count ** (family.axes - 1)
+        step = max(1, CACHED // each)
+        free = tuple(range(2, 2 + family.free))
+        for first in range(0, count, step):
+            least = priced.costs(slice(first, first + step)).min(axis=free)
+            result = least if result is None else np.minimum(result, least, out=result)
+        assert result is not None
+        shape = (*result.shape[:2], *(count,) * (family.axes - family.free))
+        return result if result.shape == shape else np.broadcast_to(result, shape)
+
+    def reduced(self, number: int, full: Floats) -> Floats:
+        """(B, K, w, …): least of a family's table over its free axes."""
+        free = self.families[number].free
+        return np.asarray(full.min(axis=tuple(range(2, 2 + free)))) if free else full
+
+    def _priced(self, number: int, batch: Batch, prices: Floats) -> _Priced:
+        """What a family's kinds cost at prices."""
         family = self.families[number]
-        pairs = self._barred(number, batch)
+        pairs, traffic = self._operands(number, batch)
         if prices[:, BOPS].any():
             pairs = pairs + prices[:, BOPS, None, None, None] * family.bops
         for m, costs in enumerate(family.costs, len(PRICED)):
@@ -239,16 +307,29 @@ class LayerTables:
         if prices[:, MODEL].any():
             model_bits = family.weights[:, None] * self.widths
             per_width = per_width + prices[:, MODEL, None, None] * model_bits
-        table = family.spread(pairs + per_width[..., None])
-        column = (slice(None), *(None,) * (table.ndim - 1))
-        if prices[:, DRAM].any():
-            table = table + prices[:, DRAM][column] * self._dram_bits(number, batch)
-        if prices[:, LATENCY].any():
-            latency_s = self._latency_s(number, batch)
-            priced = (prices[:, LATENCY] != 1).any()
-            table = table + (prices[:, LATENCY][column] * latency_s if priced else latency_s)
-        shape = (*table.shape[:2], *(len(self.widths),) * family.axes)
-        return table if table.shape == shape else np.broadcast_to(table, shape)
+        pairs = pairs + per_width[..., None]
+        column = (slice(None), None, None, None)
+        dram, latency = prices[:, DRAM], prices[:, LATENCY]
+        compute_bound = None
+        if latency.any():
+            compute_s = batch.compute_s[:, family.geometry]
+            fast = pairs + latency[column] * compute_s
+            if dram.any():
+                fast = fast + dram[column] * traffic
+            compute_bound = _Line(family.spread(fast), self._of_extra_bits(family, dram))
+            dram = dram + latency / self.space.dram_bits_per_s
+        if dram.any():
+            pairs = pairs + dram[column] * traffic
+        memory_bound = _Line(family.spread(pairs), self._of_extra_bits(family, dram))
+        return _Priced(memory_bound, compute_bound)
+
+    def _of_extra_bits(self, family: Family, price: Floats) -> Floats | None:
+        """(B, K, …): what a family's output and residual bits cost."""
+        if not price.any():
+            return None
+        one = price[:1] if (price == price[0]).all() else price
+        column = one.reshape(-1, *(1,) * family.extra_bits.ndim)
+        return np.asarray(column * family.extra_bits)
 
     def worst(self, number: int, batch: Batch, metric: int) -> Floats:
         """(B, K): most of one metric that a family's kinds come to where they run, else −inf.
@@ -257,14 +338,16 @@ class LayerTables:
         output and residual bits count.
         """
         family = self.families[number]
-        runs = family.spread(self._barred(number, batch)) == 0
+        barred, traffic = self._operands(number, batch)
+        runs = family.spread(barred) == 0
         if metric in (LATENCY, DRAM):
             operands = 1 + family.weight_axis, 1 + family.input_axis
             others = tuple(a for a in range(1, 1 + family.axes) if a not in operands)
             most = family.extra_bits.max(axis=others, keepdims=True)
-            value = self._dram_bits(number, batch, most)
+            value = family.spread(traffic) + most
             if metric == LATENCY:
-                value = self._roof_s(number, batch, value)
+                compute_s = family.spread(batch.compute_s[:, family.geometry])
+                value = np.maximum(compute_s, value / self.space.dram_bits_per_s)
         else:
             if metric in (NOISE, MODEL):
                 rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
@@ -275,37 +358,15 @@ class LayerTables:
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
 
-    def reduced(self, number: int, full: Floats) -> Floats:
-        """(B, K, w, …): least of a family's table over its free axes."""
-        free = self.families[number].free
-        return np.asarray(full.min(axis=tuple(range(2, 2 + free)))) if free else full
-
-    def _barred(self, number: int, batch: Batch) -> Floats:
-        """(B, K, w, w): 0 where a pair of operand widths runs, else inf."""
-        key = self, number, "barred"
+    def _operands(self, number: int, batch: Batch) -> tuple[Floats, Floats]:
+        """(B, K, w, w) twice: 0 where a pair of operand widths runs, else inf; and DRAM bits of
+        weights, ifmap and partial sums, 0 where it cannot run.
+        """
+        key = self, number
         if key not in batch.unpriced:
             family = self.families[number]
-            runs = np.isfinite(batch.traffic[:, family.geometry])
-            batch.unpriced[key] = np.where(runs, 0.0, np.inf) + family.barred
+            traffic = batch.traffic[:, family.geometry]
+            runs = np.isfinite(traffic)
+            barred = np.where(runs, 0.0, np.inf) + family.barred
+            batch.unpriced[key] = barred, np.where(runs, traffic, 0.0)
         return batch.unpriced[key]
-
-    def _dram_bits(self, number: int, batch: Batch, extra_bits: Floats | None = None) -> Floats:
-        """(B, K, …): all the layer moves, along the table's axes; anything where it cannot run."""
-        family = self.families[number]
-        traffic = batch.traffic[:, family.geometry]
-        moved = family.spread(np.where(np.isfinite(traffic), traffic, 0.0))
-        return np.asarray(moved + (family.extra_bits if extra_bits is None else extra_bits))
-
-    def _latency_s(self, number: int, batch: Batch) -> Floats:
-        """(B, K, …): the longer of compute and DRAM time, along the table's axes."""
-        key = self, number, "latency"
-        if key not in batch.unpriced:
-            batch.unpriced[key] = self._roof_s(number, batch, self._dram_bits(number, batch))
-        return batch.unpriced[key]
-
-    def _roof_s(self, number: int, batch: Batch, dram_bits: Floats) -> Floats:
-        """The longer of compute and DRAM time, in place of ``dram_bits``: such tables are large."""
-        family = self.families[number]
-        compute_s = family.spread(batch.compute_s[:, family.geometry])
-        memory_s = np.divide(dram_bits, self.space.dram_bits_per_s, out=dram_bits)
-        return np.maximum(compute_s, memory_s, out=memory_s)

@@ -31,7 +31,7 @@ from enumerated_assignments import (
     random_prices,
 )
 
-from codesign import Choices, Network, Problem, bounds
+from codesign import Choices, Network, Problem, bounds, layer_tables
 from codesign.bounds import Relaxation
 from codesign.dual import Dual
 from codesign.layer_tables import PRICED
@@ -54,6 +54,21 @@ def test_priced_optimum_is_the_enumerated_one(drawn: tuple[Case, Floats]) -> Non
         answer = relaxation.solve(given.batch, prices)
         for b, assignments in enumerate(given.assignments):
             assert answer.value[b] == pytest.approx(least(assignments, prices[b]), rel=EXACT)
+
+
+@pytest.mark.parametrize("cached", [1, 200, 2000])
+def test_tables_minimised_piece_by_piece_give_the_same(
+    drawn: tuple[Case, Floats], cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In earnest only tables too large for a cache are; these of three or four widths never.
+    given, all_prices = drawn
+    relaxation = Relaxation(given.space)
+    at_once = [relaxation.solve(given.batch, prices) for prices in all_prices]
+    monkeypatch.setattr(layer_tables, "CACHED", cached)
+    for prices, whole in zip(all_prices, at_once, strict=True):
+        answer = relaxation.solve(given.batch, prices)
+        assert answer.value.tolist() == whole.value.tolist()
+        assert answer.variable_width.tolist() == whole.variable_width.tolist()
 
 
 def test_the_assignment_returned_has_the_metrics_returned(drawn: tuple[Case, Floats]) -> None:
