@@ -64,7 +64,7 @@ def front_files(problem: Problem, objectives: tuple[str, ...], points: int | Non
         front.save_designs(Path(folder, "designs"))
         with Path(folder, "front.csv").open(newline="") as file:
             table = [
-                {key: x for key, x in row.items() if key not in TIMES}
+                {key: json.loads(x) if key == "front" and x else x for key, x in row.items()}
                 for row in csv.DictReader(file)
             ]
         files = sorted(Path(folder, "designs").iterdir())
