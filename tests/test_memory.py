@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -302,3 +303,28 @@ def test_widths_left_over_are_left_to_tighter_goals_and_less_sram() -> None:
     assert memory.leftover(2, Goal("noise", tight), 100.0) is None
     assert memory.leftover(3, Goal("noise", {"latency_s": 2.0}), 100.0) is None
     assert memory.leftover(3, Goal("noise", {**tight, "latency_s": 2.1}), 100.0) is None
+
+
+def test_cuts_at_prices_of_any_size_bound_without_overflowing() -> None:
+    rng = random.Random("prices of any size")
+    goal, only = Goal("dram_bits", {"noise": 1e-3}), np.array([0])
+    main, other = PRICED.index("dram_bits"), PRICED.index("noise")
+    beyond_all = 0
+    for _ in range(500):
+        prices = np.zeros((1, len(PRICED)))
+        prices[0, main], prices[0, other] = (10.0 ** rng.uniform(-320, 30) for _ in range(2))
+        value = rng.choice((-1, 1)) * 10.0 ** rng.uniform(-30, 30)
+        memory = Memory()
+        memory.add_cut("noise", Cut(only, only, prices, np.array([value]), np.array([np.inf])), 1)
+        bound = float(memory.lower(goal, np.array([1.0]))[0])
+        price, spent = Fraction(prices[0, main]), Fraction(prices[0, other]) * Fraction(1e-3)
+        exact = (Fraction(value) - spent) / price if price else None
+        if exact is None or bound == -math.inf:
+            continue
+        assert not math.isnan(bound)
+        if bound == math.inf:
+            beyond_all += 1
+            assert exact > 10**300
+        else:
+            assert Fraction(bound) <= exact
+    assert beyond_all > 5

@@ -178,7 +178,9 @@ class Memory:
             price, spent = cut.prices[:, main], cut.prices @ known
             total = cut.value - spent - ROUNDING * (np.abs(cut.value) + spent) - TINY
             holds = (price > 0) & (cut.prices[:, unlimited] == 0).all(axis=1)
-            yield cut, np.where(holds, total / np.where(holds, price, 1.0), -np.inf)
+            with np.errstate(over="ignore"):  # beyond all numbers: no design has so much
+                each = total / np.where(holds, price, 1.0)
+            yield cut, np.where(holds, each, -np.inf)
 
     def multipliers(
         self, options: Ints, metric: str, limited: Sequence[str]
