@@ -20,8 +20,8 @@ from codesign.elimination import Bucket, Scope
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Shape = tuple[int, ...]  # of a table along the axes of a joint one, 1 where it has no such axis
-Added = tuple[tuple[int, Shape], ...]  # kinds of steps whose messages are added
+Axes = tuple[bool, ...]  # which of a joint table's axes a table has
+Added = tuple[tuple[int, Axes], ...]  # kinds of steps whose messages are added
 Place = tuple[int, int]  # kind, and which of its steps
 
 
@@ -35,13 +35,13 @@ class LayerPart:
     family : int
     members : ints, shape (S,)
         Which of the family's tables.
-    shape : tuple of int
+    axes : tuple of bool
     """
 
     layers: Ints
     family: int
     members: Ints
-    shape: Shape
+    axes: Axes
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class StepKind:
     axis: int
     variables: Ints
     rest: Ints
-    shape: Shape
+    shape: tuple[int, ...]
     parts: tuple[LayerPart, ...]
 
     @property
-    def own(self) -> Shape:
-        """Shape of the variable's own row."""
-        return tuple(x if n == self.axis else 1 for n, x in enumerate(self.shape))
+    def own(self) -> Axes:
+        """Which axis the variable's own row has."""
+        return tuple(n == self.axis for n in range(len(self.shape)))
 
     @cached_property
     def listed(self) -> list[tuple[int, list[int]]]:
@@ -85,13 +85,13 @@ class Turn:
     ----------
     kind : int
     steps : slice
-    messages : tuple of (kind, which of its steps, shape)
+    messages : tuple of (kind, which of its steps, axes)
         Earlier results to add.
     """
 
     kind: int
     steps: slice
-    messages: tuple[tuple[int, Ints | slice, Shape], ...]
+    messages: tuple[tuple[int, Ints | slice, Axes], ...]
 
 
 class Plan:
@@ -133,13 +133,13 @@ class Plan:
         level: list[int] = []
         for bucket in buckets:
             level.append(1 + max((level[m] for m in bucket.messages), default=-1))
-        shapes = [self._shapes(bucket, buckets) for bucket in buckets]
+        terms = [self._terms(bucket, buckets) for bucket in buckets]
         kind_of: dict[object, int] = {}
-        numbers = [kind_of.setdefault(key, len(kind_of)) for key, _ in shapes]
+        numbers = [kind_of.setdefault(key, len(kind_of)) for key, _ in terms]
         turns: dict[tuple[int, int, Added], list[int]] = defaultdict(list)
         for b in sorted(range(len(buckets)), key=level.__getitem__):
-            each = zip(buckets[b].messages, shapes[b][1], strict=True)
-            added = tuple((numbers[m], shape) for m, shape in each)
+            each = zip(buckets[b].messages, terms[b][1], strict=True)
+            added = tuple((numbers[m], axes) for m, axes in each)
             turns[level[b], numbers[b], added].append(b)
         members: list[list[int]] = [[] for _ in kind_of]
         place: dict[int, int] = {}
@@ -149,36 +149,31 @@ class Plan:
             members[kind] += steps
             sources = zip(*(buckets[b].messages for b in steps), strict=True)
             messages = tuple(
-                (source, _span([place[m] for m in mine]), shape)
-                for (source, shape), mine in zip(added, sources, strict=True)
+                (source, _span([place[m] for m in mine]), axes)
+                for (source, axes), mine in zip(added, sources, strict=True)
             )
             self.turns.append(Turn(kind, slice(first, len(members[kind])), messages))
         self.kinds = [self._kind([buckets[b] for b in steps]) for steps in members]
         ends = (b for b, bucket in enumerate(buckets) if len(bucket.scope) == 1)
         self.roots = [(numbers[b], place[b]) for b in ends]
 
-    def _shapes(
+    def _terms(
         self, bucket: Bucket, buckets: Sequence[Bucket]
-    ) -> tuple[tuple[object, ...], tuple[Shape, ...]]:
-        """What makes a step's kind, and the shapes of the messages it adds."""
-        layers = (
-            (self.place_of[i][0], self._shape(self.scopes[i], bucket.scope)) for i in bucket.layers
-        )
+    ) -> tuple[tuple[object, ...], tuple[Axes, ...]]:
+        """What makes a step's kind, and the axes of the messages it adds."""
+        layers = ((self.place_of[i][0], _axes(self.scopes[i], bucket.scope)) for i in bucket.layers)
         axis = bucket.scope.index(bucket.variable)
-        messages = (self._shape(buckets[m].rest, bucket.scope) for m in bucket.messages)
+        messages = (_axes(buckets[m].rest, bucket.scope) for m in bucket.messages)
         return (len(bucket.scope), axis, *layers), tuple(messages)
-
-    def _shape(self, own: Scope, scope: Scope) -> Shape:
-        return tuple(self.widths if variable in own else 1 for variable in scope)
 
     def _kind(self, steps: Sequence[Bucket]) -> StepKind:
         scope = steps[0].scope
         parts = []
         for layers in zip(*(step.layers for step in steps), strict=True):
             places = [self.place_of[i] for i in layers]
-            shape = self._shape(self.scopes[layers[0]], scope)
+            axes = _axes(self.scopes[layers[0]], scope)
             members = np.array([member for _, member in places])
-            parts.append(LayerPart(np.array(layers), places[0][0], members, shape))
+            parts.append(LayerPart(np.array(layers), places[0][0], members, axes))
         rest = np.array([step.rest for step in steps], dtype=np.int64).T
         return StepKind(
             axis=scope.index(steps[0].variable),
@@ -218,8 +213,8 @@ class Sweep:
         ]
         for turn in plan.turns:
             joint = self.joints[turn.kind][turn.steps]
-            for source, steps, shape in turn.messages:
-                joint += self.messages[source][steps].reshape(-1, self.count, *shape)
+            for source, steps, axes in turn.messages:
+                joint += self._along(axes, self.messages[source][steps])
             least = self.messages[turn.kind][turn.steps]
             np.minimum.reduce(joint, axis=2 + plan.kinds[turn.kind].axis, out=least)
         self.value = np.zeros(self.count)
@@ -231,8 +226,8 @@ class Sweep:
 
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
         """(S, B, w, …): the variables' own rows and layers' tables, added up."""
-        rows = own[kind.variables].reshape(-1, self.count, *kind.own)
-        if kind.parts and kind.parts[0].shape == kind.shape:
+        rows = self._along(kind.own, own[kind.variables])
+        if kind.parts and all(kind.parts[0].axes):
             joint = self._table(kind.parts[0])
             joint += rows
         else:
@@ -245,8 +240,11 @@ class Sweep:
         return joint
 
     def _table(self, part: LayerPart) -> Floats:
-        table = self.tables[part.family].swapaxes(0, 1)[part.members]
-        return table.reshape(-1, self.count, *part.shape)
+        return self._along(part.axes, self.tables[part.family].swapaxes(0, 1)[part.members])
+
+    def _along(self, axes: Axes, tables: Floats) -> Floats:
+        """Tables (S, B, w, …) with an axis of length 1 for each that they have not."""
+        return tables.reshape(-1, self.count, *(self.plan.widths if x else 1 for x in axes))
 
     def best(self) -> Ints:
         """(B, V): index of the best width of each variable."""
@@ -308,18 +306,23 @@ class Sweep:
             rest = np.expand_dims(outside[turn.kind][turn.steps], 2 + kind.axis)
             total = self.joints[turn.kind][turn.steps] + rest
             own[kind.variables[turn.steps]] = project(total, kind.own)
-            for source, steps, shape in turn.messages:
-                least = project(total, shape)
+            for source, steps, axes in turn.messages:
+                least = project(total, axes)
                 outside[source][steps] = minus(least, self.messages[source][steps])
             for part in kind.parts:
                 layers, members = part.layers[turn.steps], part.members[turn.steps]
-                parts.append((layers, part.family, members, project(total, part.shape)))
+                parts.append((layers, part.family, members, project(total, part.axes)))
         return own.swapaxes(0, 1), parts
 
 
-def project(table: Floats, shape: Shape) -> Floats:
-    """Least of a table (S, B, w, …) over the axes along which ``shape`` is 1."""
-    return np.asarray(table.min(axis=tuple(2 + n for n, x in enumerate(shape) if x == 1)))
+def project(table: Floats, axes: Axes) -> Floats:
+    """Least of a table (S, B, w, …) over all but some axes."""
+    return np.asarray(table.min(axis=tuple(2 + n for n, kept in enumerate(axes) if not kept)))
+
+
+def _axes(own: Scope, scope: Scope) -> Axes:
+    """Which variables of a scope are a table's own."""
+    return tuple(variable in own for variable in scope)
 
 
 def minus(total: Floats, part: Floats) -> Floats:

@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 EXACT = 1e-9
 OPTIONS = 3  # hardware options of a batch
+ONE_WIDTH = -1  # the seed of a case in which everything has the same width
 SEEDS = range(4)
 
 # --- networks -----------------------------------------------------------------------------------
@@ -66,6 +67,12 @@ NETWORKS: dict[str, Network] = {
     ),
     "two inputs and two results": network(
         point("a", "x", "y", 3, 2), point("b", "w", "z", 3, 2), point("c", "y", "u", 1, 3)
+    ),
+    "two chains alike": network(
+        point("a", "x", "y", 3, 2),
+        point("b", "y", "z", 2, 3),
+        point("c", "u", "v", 3, 2),
+        point("d", "v", "w", 2, 3),
     ),
     "product": network(
         point("a", "x", "y", 2, 2), point("b", "y", "z", 4, 2, weight_tensor="x", residuals=("y",))
@@ -158,10 +165,14 @@ def case(name: str, seed: int) -> Case:
         for source in Problem(network=described).noise_sources
         if rng.random() < 0.15 and name not in SHARED
     }
+    weight_bits = tuple(rng.sample((1, 2, 4, 5), count)) + (2, 4, 6) * (name in SHARED)
+    activation_bits = tuple(rng.sample((2, 4, 6, 8), 2))
+    if seed == ONE_WIDTH:
+        weight_bits, activation_bits, pinned = (4,), (4,), {}
     choices = Choices(
         **SHARED.get(name, {}),
-        weight_bits=tuple(rng.sample((1, 2, 4, 5), count)) + (2, 4, 6) * (name in SHARED),
-        activation_bits=tuple(rng.sample((2, 4, 6, 8), 2)),
+        weight_bits=weight_bits,
+        activation_bits=activation_bits,
         pinned=pinned,
         rows=(1,),
         cols=(1,),

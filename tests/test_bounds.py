@@ -17,6 +17,7 @@ from enumerated_assignments import (
     DRAWN,
     EXACT,
     NETWORKS,
+    ONE_WIDTH,
     OPTIONS,
     Case,
     Floats,
@@ -150,6 +151,15 @@ def enumerated_marginals(given: Case, b: int, prices: Floats) -> tuple[Floats, F
             where = (i, one.weight[i], one.variable_width[v])
             pair[where] = min(pair[where], value)
     return width, pair
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_tables_of_a_single_width(name: str) -> None:
+    drawn = priced_case(f"{name}/{ONE_WIDTH}")
+    assert len(drawn[0].space.widths) == 1
+    test_priced_optimum_is_the_enumerated_one(drawn)
+    test_the_assignment_returned_has_the_metrics_returned(drawn)
+    test_marginals_are_the_optima_of_forced_choices(drawn)
 
 
 def test_worst_is_above_every_assignment(drawn: tuple[Case, Floats]) -> None:
