@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,7 @@ class Assignment:
 class Relaxation:
     """Priced optima over all widths, for batches of hardware options.
 
+    The plan of elimination is made when it is first needed, so that a search can end meanwhile:
     ``check_time`` is called before each part of a long run and may raise to stop it.
     """
 
@@ -72,20 +74,13 @@ class Relaxation:
         self.layers = space.problem.network.layers
         self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
         self._fixed_bits = space.problem.choices.output_bits
-        self._scopes = self._choose_scopes()
-        self._tables = LayerTables(space, self._scopes)
-        self._variable_noise = self._noise_of_variables()
         self._barred = np.where(space.variable_allowed, 0.0, np.inf)
-        buckets = eliminate(self._scopes, len(space.variables))
-        self.plan = Plan(buckets, self._scopes, self._tables.place_of, len(self.widths))
         self._prepare_layers()
-        # So many options' tables are worked on at once, for memory's sake.
-        most = min(MAX_BATCH // self._tables.entries, MAX_JOINTS // self.plan.entries)
-        self._most_options = max(1, most)
 
     # Structure ----------------------------------------------------------------------------------
 
-    def _choose_scopes(self) -> list[Scope]:
+    @cached_property
+    def _scopes(self) -> list[Scope]:
         """Width variables of each layer's table.
 
         Cut from a variable, a layer is priced at the width that suits it best, which keeps the
@@ -107,7 +102,25 @@ class Relaxation:
             len(space.variables),
             too_large=lambda axes: count**axes > MAX_TABLE,
             far_too_large=lambda axes: count**axes > MAX_ENTRIES,
+            check_time=self.check_time,
         )
+
+    @cached_property
+    def _tables(self) -> LayerTables:
+        self.check_time()
+        return LayerTables(self.space, self._scopes)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What is added up and minimised, and when."""
+        buckets = eliminate(self._scopes, len(self.space.variables), self.check_time)
+        return Plan(buckets, self._scopes, self._tables.place_of, len(self.widths))
+
+    @cached_property
+    def _most_options(self) -> int:
+        """So many options' tables are worked on at once, for memory's sake."""
+        most: int = min(MAX_BATCH // self._tables.entries, MAX_JOINTS // self.plan.entries)
+        return max(1, most)
 
     @property
     def cuts(self) -> list[tuple[str, int]]:
@@ -120,7 +133,8 @@ class Relaxation:
             found += [(layer.name, v) for v in known if v not in self._scopes[i]]
         return found
 
-    def _noise_of_variables(self) -> Floats:
+    @cached_property
+    def _variable_noise(self) -> Floats:
         """(width variables, w): noise, what was cut left out: it stands with its layer."""
         noise = self.space.variable_noise.copy()
         cut = {f"weight:{x.name}" for i, x in enumerate(self.layers) if self._tables.cut_weights(i)}

@@ -146,8 +146,14 @@ class _Certifier:
         self.sram = np.array([float(capacity.get(option, -1)) for option in every])
 
     def _cuts(self) -> list[tuple[str, str]]:
-        """Couplings that the search's relaxation cuts as well, lest tables grow too large."""
-        cuts = self.search.relaxation.cuts
+        """Couplings that the search's relaxation cuts as well, lest tables grow too large.
+
+        None where time is up before they are known: next to nothing is then argued.
+        """
+        try:
+            cuts = self.search.relaxation.cuts
+        except OutOfTime:
+            return []
         return [(layer, self.space.variables[variable][0]) for layer, variable in cuts]
 
     def _option(self, n: int) -> Option:

@@ -52,8 +52,17 @@ class Bucket:
         return tuple(other for other in self.scope if other != self.variable)
 
 
-def eliminate(scopes: Sequence[Scope], variables: int) -> list[Bucket]:
-    """Order of elimination by the smallest table first, with what each step adds up."""
+def _no_hurry() -> None:
+    """For what need not end early."""
+
+
+def eliminate(
+    scopes: Sequence[Scope], variables: int, check_time: Callable[[], None] = _no_hurry
+) -> list[Bucket]:
+    """Order of elimination by the smallest table first, with what each step adds up.
+
+    ``check_time`` is called before each step and may raise.
+    """
     parts = _Parts(scopes, variables)
     queue = [(len(parts.joined[v]), v) for v in range(variables)]
     heapq.heapify(queue)
@@ -62,6 +71,7 @@ def eliminate(scopes: Sequence[Scope], variables: int) -> list[Bucket]:
         axes, variable = heapq.heappop(queue)
         if axes != len(parts.joined[variable]):
             continue  # its table has changed since: it stands elsewhere, or is gone
+        check_time()
         scope, mine = parts.take(variable)
         buckets.append(
             Bucket(
@@ -123,6 +133,7 @@ def choose_scopes(
     variables: int,
     too_large: Callable[[int], bool],
     far_too_large: Callable[[int], bool],
+    check_time: Callable[[], None] = _no_hurry,
 ) -> list[Scope]:
     """Width variables of each layer's table, so that no table gets too large.
 
@@ -136,11 +147,13 @@ def choose_scopes(
         What the width variables are to each layer.
     too_large, far_too_large : callable
         Of a number of axes.
+    check_time : callable
+        Called before each step of an elimination; may raise.
     """
     kept = [dict(each) for each in roles]
     while True:
         scopes = [tuple(sorted(each)) for each in kept]
-        widest = max((b.scope for b in eliminate(scopes, variables)), key=len)
+        widest = max((b.scope for b in eliminate(scopes, variables, check_time)), key=len)
         if len(widest) == 1 or not too_large(len(widest)):
             return scopes
         cuts = _far_couplings(kept, widest) or _weights_of_a_group(kept, widest)

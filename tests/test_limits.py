@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import subprocess
 import sys
 import time
@@ -17,7 +18,10 @@ from ended_early import LIMIT_S, Ends, assigned, solved, striking, surveyed
 from random_problems import mid_size_problem, random_case
 
 import codesign
-from codesign import Choices, Problem, SolverError, SpecError, solve, solver
+from codesign import Choices, Problem, SolverError, SpecError, bounds, solve, solver
+from codesign.halt import Halt, OutOfTime
+from codesign.network import Layer, Network
+from codesign.space import Space
 
 METHODS = ("search", "whole")
 BLOCK = 10
@@ -156,6 +160,27 @@ def test_a_limit_is_positive(limit: float) -> None:
             each()
 
 
+def far_skips(layers: int) -> Network:
+    """Each layer adds the result of any earlier one: what they couple takes minutes to cut."""
+    rng = random.Random(layers)
+    geometry = {"K": 64, "C": 64, "P": 28, "Q": 28, "H": 28, "W": 28, "R": 3, "S": 3}
+    made = [
+        Layer(
+            name=f"l{n}",
+            **geometry,
+            input=f"x{n}",
+            output=f"x{n + 1}",
+            residuals=(f"x{rng.randrange(n)}",) if n else (),
+        )
+        for n in range(layers)
+    ]
+    return Network(
+        name="far skips",
+        layers=tuple(made),
+        tensors={f"x{n}": 64 * 28 * 28 for n in range(layers + 1)},
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "choices", "method"),
@@ -164,11 +189,13 @@ def test_a_limit_is_positive(limit: float) -> None:
         ("resnet152", ALL_WIDTHS, "search"),
         ("vit_b_16", ALL_WIDTHS, "search"),
         ("resnet18", FEW_ARRAYS, "whole"),  # some seconds to write, minutes to solve
+        (1000, Choices(), "search"),
+        (5000, Choices(), "search"),  # one elimination alone takes minutes
     ],
 )
-def test_a_limit_is_not_overrun(network: str, choices: Choices, method: str) -> None:
+def test_a_limit_is_not_overrun(network: str | int, choices: Choices, method: str) -> None:
     problem = Problem(
-        network=codesign.load_network(network),
+        network=far_skips(network) if isinstance(network, int) else codesign.load_network(network),
         choices=choices,
         quality="uniform:6",
         budgets={"area_mm2": 6.0},
@@ -177,6 +204,27 @@ def test_a_limit_is_not_overrun(network: str, choices: Choices, method: str) -> 
     with suppress(SolverError):  # found a design in time or not
         assert solve(problem, method=method, time_limit_s=0.5).proof.gap >= 0
     assert time.monotonic() - started < SLACK_S
+
+
+@pytest.mark.parametrize("seed", range(500, 506))
+def test_a_plan_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of an elimination's plan is made when it is next asked for."""
+    monkeypatch.setattr(bounds, "MAX_TABLE", 1)  # every coupling is cut, one after the other
+    monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+    space = Space(random_case(seed, moving=True, sharing=True).problem)
+    whole = bounds.Relaxation(space)
+    ended = 0
+    for looks in range(10_000):
+        halt = Halt(LIMIT_S)
+        mine = bounds.Relaxation(space, halt.check)
+        with striking(monkeypatch, looks), suppress(OutOfTime):
+            assert mine.plan.entries == whole.plan.entries
+            break
+        ended += 1
+        if looks % 10 == 0:
+            assert mine.plan.turns == whole.plan.turns
+            assert mine.cuts == whole.cuts
+    assert ended > len(whole.cuts) + 2 * len(space.variables)
 
 
 @pytest.mark.slow
