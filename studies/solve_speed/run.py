@@ -1,7 +1,8 @@
 """How long a proof takes: whole processes, growth with layers, and beside the whole programme.
 
-Writes ``speed.csv``, ``growth.csv``, ``whole.csv`` and ``speed.png`` into a folder (``expected`` of
-this study holds a run of ours). Every ratio is taken between runs of one session, side by side.
+Writes ``speed.csv``, ``growth.csv``, ``long.csv``, ``long_growth.csv``, ``certificate.csv``,
+``whole.csv`` and ``speed.png`` into a folder (``expected`` of this study holds a run of ours).
+Every ratio is taken between runs of one session, side by side.
 
     python studies/solve_speed/run.py [--out FOLDER] [--repeats 5] [--whole-limit-s 120] [--quick]
 """
@@ -10,22 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import certificates
+import long_networks
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from processes import AREA_MM2, QUALITY, Usage, run_process
 
 import codesign
 
-AREA_MM2 = 6.0
-QUALITY = "uniform:6"
 PROTOTYPE_BITS = (2, 3, 4, 6, 8)  # 144 arrays × 25 PE widths = 3,600 hardware options
 FIVE_BUDGETS = (  # two of which replace those of the other cases
     *("--minimize", "noise", "--quality", "none", "--max-area-mm2", "4"),
@@ -71,62 +70,52 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("solve_speed"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--whole-limit-s", type=float, default=120.0)
-    parser.add_argument("--quick", action="store_true", help="one repeat, 10 s for the whole")
+    parser.add_argument(
+        "--quick", action="store_true", help="one repeat, 10 s for the whole, 1,000 layers"
+    )
     given = parser.parse_args()
     if given.quick:
         given.repeats, given.whole_limit_s = 1, 10.0
     given.out.mkdir(parents=True, exist_ok=True)
     speed = measure_processes(given.repeats)
     growth = measure_growth(speed)
+    counts = long_networks.QUICK_LAYERS if given.quick else long_networks.LAYERS
+    long, long_growth = long_networks.measure(given.repeats, counts)
+    certificate = certificates.measure(given.repeats)
     whole = measure_whole(given.whole_limit_s)
-    for name, table in (("speed", speed), ("growth", growth), ("whole", whole)):
+    tables = {
+        "speed": speed,
+        "growth": growth,
+        "long": long,
+        "long_growth": long_growth,
+        "certificate": certificate,
+        "whole": whole,
+    }
+    for name, table in tables.items():
         table.to_csv(given.out / f"{name}.csv", index=False)
         print(f"\n{name}\n{table.to_string(index=False)}")
     draw(speed, growth, whole).savefig(given.out / "speed.png", dpi=150)
-
-
-def run_process(arguments: list[str], code: int = 0) -> tuple[float, float, str]:
-    """Wall-clock seconds, peak memory in MiB and standard output of one process."""
-    started = time.perf_counter()
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        output = process.stdout.read()
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != code:
-        raise SystemExit(f"{' '.join(arguments)} failed: {errors.decode()}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024, output.decode()
-
-
-def cpu_s(arguments: list[str]) -> float:
-    """Seconds of all cores, user's and system's, that one process takes."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(arguments, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def measure_processes(repeats: int) -> pd.DataFrame:
     """Medians of whole processes, the cases in turn so that noise hits all of them alike."""
     command = [sys.executable, "-m", "codesign"]
     budget = ["--max-area-mm2", str(AREA_MM2), "--quality", QUALITY, "--json"]
-    runs: dict[str, list[tuple[float, float]]] = {label: [] for label in CASES}
-    helps: list[tuple[float, float]] = []
-    starts: list[tuple[float, float]] = []
+    runs: dict[str, list[Usage]] = {label: [] for label in CASES}
+    helps: list[float] = []
+    starts: list[float] = []
     designs: dict[str, dict] = {}
-    infeasible: list[tuple[float, float]] = []
+    infeasible: list[Usage] = []
     for _ in range(repeats):
         asked = [*command, "solve", INFEASIBLE[0], "--max-area-mm2", INFEASIBLE[1]]
-        infeasible.append(run_process(asked, code=3)[:2])
+        infeasible.append(run_process(asked, code=3))
         for label, (network, further, _) in CASES.items():
-            seconds, memory, output = run_process([*command, "solve", network, *budget, *further])
-            runs[label].append((seconds, memory))
-            designs[label] = json.loads(output)
-        helped = run_process([*command, "--help"])[0]
-        helps.append((helped, run_process([sys.executable, "-c", "import numpy"])[0]))
-        starts.append((cpu_s(PROGRAM), cpu_s([sys.executable, "-c", LIBRARIES])))
+            runs[label].append(run_process([*command, "solve", network, *budget, *further]))
+            designs[label] = json.loads(runs[label][-1].output)
+        helped, numpy = run_process([*command, "--help"]), [sys.executable, "-c", "import numpy"]
+        helps.append(helped.wall_s / run_process(numpy).wall_s)
+        loaded = [sys.executable, "-c", LIBRARIES]
+        starts.append(run_process(PROGRAM).cpu_s / run_process(loaded).cpu_s)
     rows = []
     for label, (_, _, limit) in CASES.items():
         design = designs[label]
@@ -134,10 +123,10 @@ def measure_processes(repeats: int) -> pd.DataFrame:
             {
                 "case": label,
                 "layers": len(design["layers"]),
-                "median_s": statistics.median(s for s, _ in runs[label]),
-                "worst_s": max(s for s, _ in runs[label]),
+                "median_s": statistics.median(run.wall_s for run in runs[label]),
+                "worst_s": max(run.wall_s for run in runs[label]),
                 "limit_s": limit,
-                "peak_mib": max(m for _, m in runs[label]),
+                "peak_mib": max(run.peak_mib for run in runs[label]),
                 "latency_ms": 1e3 * design["metrics"]["latency_s"],
                 "gap": design["proof"]["gap"],
                 "options": design["solver"]["considered"],
@@ -148,15 +137,15 @@ def measure_processes(repeats: int) -> pd.DataFrame:
     rows.append(
         {
             "case": f"{INFEASIBLE[0]}, {INFEASIBLE[1]} mm²: infeasible",
-            "median_s": statistics.median(s for s, _ in infeasible),
-            "worst_s": max(s for s, _ in infeasible),
+            "median_s": statistics.median(run.wall_s for run in infeasible),
+            "worst_s": max(run.wall_s for run in infeasible),
             "limit_s": INFEASIBLE[2],
-            "peak_mib": max(m for _, m in infeasible),
+            "peak_mib": max(run.peak_mib for run in infeasible),
         }
     )
-    ratio = statistics.median(helped / numpy for helped, numpy in helps)
+    ratio = statistics.median(helps)
     rows.append({"case": "--help / import numpy", "median_s": ratio, "limit_s": 3.0})
-    ratio = statistics.median(solved / loaded for solved, loaded in starts)
+    ratio = statistics.median(starts)
     rows.append({"case": "CPU of resnet18 / its libraries", "median_s": ratio, "limit_s": 1.6})
     return pd.DataFrame(rows)
 
