@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
+SWEPT_TOGETHER = 16  # options worked on at once even where no cache holds their tables
 MAX_TABLE = 7**5  # entries of one elimination table; beyond it couplings are cut
 
 
@@ -119,7 +120,10 @@ class Relaxation:
     @cached_property
     def _most_options(self) -> int:
         """So many options' tables are worked on at once, for memory's sake."""
-        most: int = min(MAX_BATCH // self._tables.entries, MAX_JOINTS // self.plan.entries)
+        cached = MAX_BATCH // self._tables.entries
+        # A network of thousands of layers takes as many steps, however few options take each.
+        kept = min(SWEPT_TOGETHER, MAX_BATCH // self._tables.kept_entries)
+        most: int = min(max(cached, kept), MAX_JOINTS // self.plan.entries)
         return max(1, most)
 
     @property

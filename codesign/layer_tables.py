@@ -178,6 +178,15 @@ class LayerTables:
         count = len(self.widths)
         return max(len(family.geometry) * int(count**family.axes) for family in self.families)
 
+    @property
+    def kept_entries(self) -> int:
+        """Of the largest array that `least` keeps for one option: of operands, or of its result."""
+        count = len(self.widths)
+        return max(
+            len(family.geometry) * int(count ** max(2, family.axes - family.free))
+            for family in self.families
+        )
+
     def _find_families(self) -> list[Family]:
         kinds: list[list[_Kind]] = []
         found: dict[tuple[object, ...], tuple[int, int]] = {}
