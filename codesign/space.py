@@ -33,6 +33,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 MOST_PRICED = 2**18  # tilings times pairs of widths priced at once
+MOST_COMPARED = 2**12  # tilings compared with steps of a staircase at once
 MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 AREA_ROUNDING = 1e-14  # relative, of sums and quotients of areas: more than they are rounded by
 
@@ -397,9 +398,12 @@ def _worth_pricing(tiles: Tilings, bits: Ints) -> Ints:
     middle = bits[len(bits) // 2, bits.shape[1] // 2]
     rows = _stairs_of_rows(tiles, left, middle[None].astype(np.float64))[2][0]
     steps = np.flatnonzero(np.bincount(rows))
-    for step, rival in zip(steps, prices.T[steps], strict=True):
-        worth = (prices < rival[:, None]).any(axis=0) | (left == step)
-        prices, left = prices[:, worth], left[worth]
+    rivals, few = prices[:, steps, None], max(1, MOST_COMPARED // len(tiles))
+    for n in range(0, len(steps), few):
+        worth = (prices[:, None] < rivals[:, n : n + few]).any(axis=0)
+        worth |= left == steps[n : n + few, None]
+        better = worth.all(axis=0)
+        prices, left = prices[:, better], left[better]
     return left
 
 
