@@ -323,6 +323,8 @@ def _check_ranges(ranges: Ranges, names: tuple[str, ...]) -> Ranges:
         if name not in names:
             raise SpecError(f"range: {name!r} is no objective ({', '.join(names)})")
         if not 0 <= low < high < math.inf:
-            end, (start,) = told_apart(high, [low])
+            start, end = f"{low:g}", f"{high:g}"
+            if math.isfinite(low) and math.isfinite(high):
+                end, (start,) = told_apart(high, [low])
             raise SpecError(f"range: {name} from {start} to {end}: give a lower and a higher end")
     return ranges

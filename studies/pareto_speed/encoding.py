@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from population import Floats, Ints, Population, Tables
 
-from codesign.problem import BUDGET_TOLERANCE
+from codesign.budgets import ceiling
 from codesign.units import UM2_PER_MM2
 
 HARDWARE = 4  # genes of the array and its PEs
@@ -88,9 +88,9 @@ class Encoding:
 
     def check(self, metrics: dict[str, Floats]) -> None:
         """Designs are within the limits, or the repair is wrong."""
-        assert (metrics["area_mm2"] <= self.high_mm2 * (1 + BUDGET_TOLERANCE)).all()
+        assert (metrics["area_mm2"] <= ceiling(self.high_mm2)).all()
         if self.noise is not None:
-            assert (metrics["noise"] <= self.noise * (1 + BUDGET_TOLERANCE)).all()
+            assert (metrics["noise"] <= ceiling(self.noise)).all()
 
     # Repair -------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from questions import NETWORK, SOLVE, Effort, Question, fresh_problem
 
 import codesign
 
-COMMAND = [sys.executable, "-c", "from codesign.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "codesign"]
 
 
 def measure(effort: Effort, questions: tuple[Question, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
