@@ -17,8 +17,6 @@ from codesign import Choices, Front, Layer, Network, Problem, SpecError, pareto
 from codesign.front import Ruled
 from codesign.plots import plot_front
 
-pytestmark = pytest.mark.smoke
-
 LAYERS = (
     Layer(name="a", K=16, C=8, P=8, Q=8, R=3, S=3, H=8, W=8, input="x", output="y"),
     Layer(name="b", K=24, C=16, P=8, Q=8, H=8, W=8, input="y", output="z"),
@@ -102,6 +100,7 @@ def numbers(axes: Axes) -> dict[str, np.ndarray]:
 # --- two objectives -----------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_points_are_where_the_front_says(some: Front) -> None:
     points, rates, shares, _ = plot_front(some, None).axes
     assert points.get_ylabel() == "latency (ms)"

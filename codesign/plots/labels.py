@@ -42,7 +42,7 @@ def label_points(
     """
     pixels, px_per_pt = axes.transData.transform(points), axes.figure.dpi / 72
     ends = [axes.transData.transform(line) for line in lines]
-    dots = [start + np.linspace(0, 1, 400)[:, None] * (end - start) for start, end in ends]
+    dots = [_dots(start, end) for start, end in ends]
     taken = np.concatenate(
         [
             _boxes(pixels, MARK_PX, MARK_PX),
@@ -64,6 +64,12 @@ def label_points(
             axes.annotate(label, points[group[0]], **where, **look)
             room = size + APART * LABEL_PT * px_per_pt * np.array([1.3, 0.4])
             taken = np.concatenate([taken, _boxes(pixels[group[:1]] + place, *room)])
+
+
+def _dots(start: Floats, end: Floats) -> Floats:
+    """Places along a line, every two pixels."""
+    steps = int(np.hypot(*(end - start)) / 2) + 2
+    return np.asarray(start + np.linspace(0, 1, steps)[:, None] * (end - start))
 
 
 class Block(NamedTuple):
