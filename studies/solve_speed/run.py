@@ -230,8 +230,8 @@ def draw(speed: pd.DataFrame, growth: pd.DataFrame, whole: pd.DataFrame) -> Figu
             horizontalalignment="right",
         )
     left.set_xticks(cases["layers"], [f"{layers:.0f}" for layers in cases["layers"]])
-    left.set_yticks(seconds := [0.5, 1, 2, 5], [f"{s:g}" for s in seconds])
-    left.set_ylim(0.5, 5)
+    left.set_yticks(seconds := [0.2, 0.5, 1, 2, 5, 10], [f"{s:g}" for s in seconds])
+    left.set_ylim(cases["median_s"].min() / 2, cases["median_s"].max() * 2)
     left.set_xlabel("layers")
     left.set_ylabel("whole process, median (s)")
     left.set_title(f"default space, {AREA_MM2:g} mm²: exponent {growth['exponent'][0]:.2f}")
