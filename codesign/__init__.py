@@ -5,25 +5,29 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of typing, whose import takes ten times as long as this file
 if TYPE_CHECKING:
     from codesign import quality
-    from codesign.allocation import assign
-    from codesign.assignment import Assignment
-    from codesign.certifying import certify
     from codesign.checking import check
-    from codesign.design import Design
     from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
-    from codesign.evaluation import Evaluation, evaluate
-    from codesign.explanation import Explanation
-    from codesign.fits import AreaFitResult, fit_area
-    from codesign.front import Front
-    from codesign.hardware import Accelerator
-    from codesign.network import Layer, Network
-    from codesign.onnx import from_onnx
-    from codesign.optimum import Progress, solve
-    from codesign.problem import Choices, Problem
-    from codesign.specs import load_accelerator, load_memory, load_network, load_technology
+    from codesign.problem.choices import Choices
+    from codesign.problem.problem import Problem
+    from codesign.results.area_fit import AreaFitResult
+    from codesign.results.assignment import Assignment
+    from codesign.results.design import Design
+    from codesign.results.evaluation import Evaluation
+    from codesign.results.explanation import Explanation
+    from codesign.results.front import Front
+    from codesign.search.progress import FrontProgress, Progress
+    from codesign.specs.accelerator import Accelerator
+    from codesign.specs.load import load_accelerator, load_memory, load_network, load_technology
+    from codesign.specs.network import Layer, Network
+    from codesign.specs.onnx import from_onnx
+    from codesign.specs.technology import Technology
     from codesign.study import Study
-    from codesign.survey import FrontProgress, pareto
-    from codesign.technology import Technology
+    from codesign.tasks.assign import assign
+    from codesign.tasks.certify import certify
+    from codesign.tasks.evaluate import evaluate
+    from codesign.tasks.fit_area import fit_area
+    from codesign.tasks.pareto import pareto
+    from codesign.tasks.solve import solve
 
 _HOME = {
     "Accelerator": "hardware",

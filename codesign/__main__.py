@@ -14,16 +14,16 @@ def main() -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in all packages
     gc.set_threshold(100_000)  # loading libraries makes many objects, and garbage of none
     try:
-        from codesign import interrupt
+        from codesign import stopping
 
-        interrupt.listen()
+        stopping.listen()
         _keep_stdout_for_python()
-        from codesign.cli import main as run
+        from codesign.cli.app import main as run
 
         code = run()
-        interrupt.ignore()
+        stopping.ignore()
     except KeyboardInterrupt:
-        from codesign.interrupt import told
+        from codesign.stopping import told
 
         return told()
     return code

@@ -8,11 +8,11 @@ from typing import Any
 from random_problems import Case, random_case, steep_case
 
 from codesign import Problem
+from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Problem as CheckedProblem
 from codesign.checking.problem import read_problem
-from codesign.checking.reading import Entry
-from codesign.design_file import problem_to_dict
+from codesign.problem.file import problem_to_dict
 
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codesign.cli import main
+from codesign.cli.app import main
 
 TINY = """
 name = "tiny"

@@ -10,10 +10,11 @@ import pytest
 from command_line import TINY
 from study_work import LOG
 
-from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.problem import Choices, Problem
-from codesign.specs import load_network
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.specs.load import load_network
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         seen.update(how, problem=problem)
         raise SpecError("recorded")
 
-    monkeypatch.setattr(import_module("codesign.optimum"), "solve", record)
+    monkeypatch.setattr(import_module("codesign.tasks.solve"), "solve", record)
     return seen
 
 

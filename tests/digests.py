@@ -21,10 +21,10 @@ from random_problems import random_case
 
 import codesign
 from codesign import Choices, Problem
-from codesign.certifying import certify
 from codesign.errors import CodesignError
-from codesign.explanation_file import to_dict as explanation_to_dict
-from codesign.result_files import to_dict
+from codesign.results.explanation import to_dict as explanation_to_dict
+from codesign.results.load import to_dict
+from codesign.tasks.certify import certify
 
 TIMES = ("seconds", "solver_s")
 

@@ -18,13 +18,16 @@ import random_assignments
 from enumerated_fronts import FrontCase, front_case, vectors
 from random_problems import random_case
 
-from codesign import assign, bounds, halt, pareto, solve
-from codesign.assignment import Assignment
-from codesign.design import OPTIMAL_GAP, Design, ProofRecord
+from codesign import assign, pareto, solve, stopping
 from codesign.errors import InfeasibleError, SolverError
-from codesign.front import Front
-from codesign.problem import Problem
+from codesign.problem.goal import OPTIMAL_GAP
+from codesign.problem.problem import Problem
+from codesign.results.assignment import Assignment
+from codesign.results.design import Design
+from codesign.results.front import Front
+from codesign.results.records import ProofRecord
 from codesign.search import best_bound
+from codesign.search.bounds import relaxation
 
 LIMIT_S = 1e3
 NO_TIME = "found within 1000.0 s, and none ruled out; allow more time"
@@ -75,7 +78,7 @@ def striking(
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(halt, "time", clock)
+            patched.setattr(stopping, "time", clock)
             yield clock
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
@@ -220,8 +223,8 @@ def solved(seed: int, method: str, monkeypatch: pytest.MonkeyPatch, **how: Any) 
     with monkeypatch.context() as forced:
         if seed % 2:  # as for many options and large tables
             forced.setattr(best_bound, "FEW_OPTIONS", 1)
-            forced.setattr(bounds, "MAX_ENTRIES", 1)
-            forced.setattr(bounds, "MAX_BATCH", 1)
+            forced.setattr(relaxation, "MAX_ENTRIES", 1)
+            forced.setattr(relaxation, "MAX_BATCH", 1)
         return swept(
             monkeypatch,
             lambda: solve(case.problem, method=method, time_limit_s=LIMIT_S),

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign import Choices, Layer, Network, Problem
-from codesign.layer_tables import Batch
-from codesign.space import Space
+from codesign.search.bounds.layer_tables import Batch
+from codesign.space.hardware import Space
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import oracle
 from random_problems import Case, random_case
 
-from codesign.problem import Problem
+from codesign.problem.problem import Problem
 
 Floats = npt.NDArray[np.float64]
 

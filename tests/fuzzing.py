@@ -23,10 +23,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codesign.cli import main
+from codesign.cli.app import main
+from codesign.cli.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, UNPROVEN, WRONG
 from codesign.errors import CodesignError
-from codesign.interrupt import INTERRUPTED
-from codesign.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, UNPROVEN, WRONG
+from codesign.stopping import INTERRUPTED
 
 PATIENCE_S = 60.0  # of one case
 MOST_MESSAGE = 5000  # characters

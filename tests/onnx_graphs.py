@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, parser, shape_inference
 
-from codesign.network import Layer, Network
-from codesign.onnx import import_onnx
-from codesign.onnx.importing import Imported
+from codesign.specs.network import Layer, Network
+from codesign.specs.onnx import import_onnx
+from codesign.specs.onnx.read import Imported
 
 Shapes = Mapping[str, Any]
 OPSET = 20

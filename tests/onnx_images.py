@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx_graphs import integers, network
 
-from codesign.network import Network
+from codesign.specs.network import Network
 
 IMAGE = {"x": (1, 4, 8, 8)}
 W, V, U = {"w": (4, 4, 1, 1)}, {"v": (4, 4, 1, 1)}, {"u": (4, 4, 1, 1)}

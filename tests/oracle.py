@@ -8,7 +8,7 @@ shortcuts are taken, both plain to see: of the tilings of one layer only those a
 other is at least as good in SRAM need and in DRAM traffic, and once the capacity is given each
 layer moves the least traffic that fits (nothing but the traffic depends on the tiling).
 
-Loop letters as in `codesign.network`.
+Loop letters as in `codesign.specs.network`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from oracle_widths import all_widths, has_weights, layer_widths, noise_at, tensor_bits
 
-from codesign.network import Layer, Network
-from codesign.problem import Problem
+from codesign.problem.problem import Problem
+from codesign.specs.network import Layer, Network
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 ORDERS = tuple("".join(order) for order in permutations("kcp"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import product
 
-from codesign.network import Layer, Network
-from codesign.problem import Choices, Problem
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.specs.network import Layer, Network
 
 
 def has_weights(layer: Layer) -> bool:

@@ -14,8 +14,9 @@ import oracle_widths
 from random_networks import random_network
 from random_problems import affordable, random_choices, random_sensitivity, with_sharing
 
-from codesign.network import Layer, Network
-from codesign.problem import Choices, Problem
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.specs.network import Layer, Network
 
 METRICS = ("noise", "model_bits", "bops", "latency_s")
 TIES = ("noise", "model_bits")

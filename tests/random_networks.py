@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from typing import NamedTuple
 
-from codesign.network import Layer, Network
+from codesign.specs.network import Layer, Network
 
 KERNELS = ((1, 1), (1, 1), (3, 3), (3, 3), (5, 5), (7, 7), (1, 3), (3, 1), (2, 2))
 

@@ -17,9 +17,11 @@ import oracle_widths
 from random_networks import random_network
 
 from codesign import solve
-from codesign.network import Network
-from codesign.problem import Choices, Metric, Problem
-from codesign.technology import AreaFit, Technology
+from codesign.problem.choices import Choices
+from codesign.problem.metrics import Metric
+from codesign.problem.problem import Problem
+from codesign.specs.network import Network
+from codesign.specs.technology import AreaFit, Technology
 
 SIDES = (1, 2, 3, 4, 5, 6, 8)
 WIDTHS = (1, 2, 3, 4, 5, 6, 8, 12, 16)

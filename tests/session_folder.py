@@ -23,17 +23,10 @@ from hypothesis.stateful import RuleBasedStateMachine
 from session_files import EVERY, NAMES, canonical, meaning, snapshot
 from study_work import integrity
 
-from codesign.interrupt import INTERRUPTED
-from codesign.study.liveness import this_process
-from codesign.study.workers import Serial
-from codesign.terminal import (
-    BAD_INPUT,
-    INFEASIBLE,
-    NO_ANSWER,
-    PROVEN,
-    UNPROVEN,
-    WRONG,
-)
+from codesign.cli.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, UNPROVEN, WRONG
+from codesign.stopping import INTERRUPTED
+from codesign.study.executors import Serial
+from codesign.study.heartbeat import this_process
 
 ANY = {PROVEN, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER}
 DESCRIPTIONS = ("network", "technology", "memory", "accelerator")
@@ -103,7 +96,7 @@ class Folder(RuleBasedStateMachine):
         folder.mkdir()
         self.before.chdir(folder)
         self.before.setattr("codesign.study.Processes", Here)
-        self.before.setattr("codesign.study.liveness.PATIENCE_S", 0.5)
+        self.before.setattr("codesign.study.heartbeat.PATIENCE_S", 0.5)
 
     def teardown(self) -> None:
         self.before.undo()

@@ -21,7 +21,7 @@ from study_work import bulky, finished, grid, integrity
 
 from codesign.errors import SpecError
 from codesign.study import Serial, results
-from codesign.study import sqlite as of_sqlite
+from codesign.study import database as of_sqlite
 
 CELLS = 3
 BLOCK_BYTES = 8 << 10

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from codesign.network import Layer, Network
+from codesign.specs.network import Layer, Network
 from codesign.study import Study
 from codesign.study.records import Answer
 

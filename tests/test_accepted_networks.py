@@ -31,15 +31,15 @@ from random_problems import (
 )
 
 from codesign import Design, InfeasibleError, Problem, SpecError, assign, certify, evaluate, solve
-from codesign.certifying import Certificate
 from codesign.checking import check_content
+from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger, Unreadable
 from codesign.checking.network import read_network
-from codesign.checking.reading import Entry
-from codesign.network import Network
-from codesign.result_files import to_dict
-from codesign.schema import parse
-from codesign.stored import Stored
+from codesign.results.load import to_dict
+from codesign.results.stored import Stored
+from codesign.specs.network import Network
+from codesign.specs.schema import parse
+from codesign.tasks.certify import Certificate
 
 LONG_BLOCK = 100
 

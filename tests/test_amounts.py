@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codesign import Layer, Network, Problem, SpecError, evaluate
-from codesign.amounts import METRICS_SHOWN, clash_shown, enough, figure, told_apart
-from codesign.hardware import Accelerator
+from codesign.specs.accelerator import Accelerator
+from codesign.units import METRICS_SHOWN, clash_shown, enough, figure, told_apart
 
 AMOUNTS = st.floats(1e-30, 1e30)
 # How far above a limit: so many steps of floating point, or relative.

@@ -282,8 +282,8 @@ def test_the_check_shares_nothing_with_what_it_checks(module: str) -> None:
 
 
 def test_the_check_loads_nothing_of_what_it_checks() -> None:
-    assert loaded_by("import codesign.checking.wording; codesign.check") == set()
-    program = "import sys, codesign.checking.wording; print(*sorted(sys.modules))"
+    assert loaded_by("import codesign.results.text.check; codesign.check") == set()
+    program = "import sys, codesign.results.text.check; print(*sorted(sys.modules))"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
@@ -312,7 +312,7 @@ def test_importing_costs_next_to_nothing() -> None:
 @pytest.mark.parametrize("words", [["--help"], ["solve", "--help"], ["--version"]], ids=" ".join)
 def test_help_costs_next_to_nothing(words: list[str]) -> None:
     lines = [
-        "from codesign.cli import main",
+        "from codesign.cli.app import main",
         f"try: main({words})",
         "except SystemExit: pass",
     ]
@@ -328,7 +328,12 @@ def test_a_solve_loads_no_more_than_it_needs() -> None:
     ]
     unneeded = ("pyomo.environ", "scipy", "pandas", "matplotlib", "onnx", "rich.live")
     unneeded += ("numpy.ma",)
-    unneeded += ("codesign.assignment", "codesign.evaluation", "codesign.study", "codesign.survey")
+    unneeded += (
+        "codesign.results.assignment",
+        "codesign.results.evaluation",
+        "codesign.study",
+        "codesign.tasks.pareto",
+    )
     assert loaded_by("\n".join(lines), unneeded) == set()
 
 

@@ -11,9 +11,9 @@ import pytest
 from random_assignments import TIES, Case, best, random_case, within
 
 import codesign
-from codesign import Assignment, Choices, Layer, Network, Problem, halt
+from codesign import Assignment, Choices, Layer, Network, Problem, stopping
 from codesign.errors import Clash, InfeasibleError, SolverError, SpecError
-from codesign.search import widths as search_of_widths
+from codesign.search import least_widths as search_of_widths
 
 SEEDS = range(300)
 
@@ -206,11 +206,11 @@ def test_out_of_time_with_an_assignment(monkeypatch: pytest.MonkeyPatch) -> None
     network = codesign.load_network("resnet18")
     problem = Problem(network=network, objective="noise", budgets={"bops": 4e10})
     proven = codesign.assign(problem)
-    now = halt.time.monotonic
+    now = stopping.time.monotonic
 
     def late(*_: object) -> None:
-        monkeypatch.setattr(halt.time, "monotonic", lambda: now() + 1e6)
-        raise halt.OutOfTime
+        monkeypatch.setattr(stopping.time, "monotonic", lambda: now() + 1e6)
+        raise stopping.OutOfTime
 
     monkeypatch.setattr(search_of_widths.LeastWidths, "_solve", late)
     found = codesign.assign(problem, time_limit_s=1000.0)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import codesign
-from codesign.latency_table import read_cost
+from codesign.problem.latency_table import read_cost
 
 STUDY = Path(__file__).parent.parent / "studies" / "bit_allocation"
 TABLE = pd.read_csv(STUDY / "expected" / "allocation.csv")

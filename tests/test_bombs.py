@@ -17,8 +17,8 @@ import pytest
 from command_line import TINY
 from fuzzing import Told, check_answer
 
-from codesign.network import MAX_LAYERS
-from codesign.text_files import digest
+from codesign.files import digest
+from codesign.specs.network import MAX_LAYERS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bounds memory as Linux does")
 
@@ -28,11 +28,11 @@ WALL_S = 120  # what takes more has no end; on one core, a minute at most
 LIMITED = f"""
 import resource, sys
 import matplotlib.figure, pandas, pyomo.environ
-import codesign.certifying, codesign.cli, codesign.onnx.importing, codesign.solver, codesign.study
+import codesign.tasks.certify, codesign.cli.app, codesign.specs.onnx.read, codesign.search.milp.highs, codesign.study
 with open("/proc/self/statm") as file:
     most = int(file.read().split()[0]) * resource.getpagesize() + {ROOM}
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
-sys.exit(codesign.cli.main(sys.argv[1:]))
+sys.exit(codesign.cli.app.main(sys.argv[1:]))
 """
 
 

@@ -18,15 +18,18 @@ from small_layers import square
 from test_oracle import compare
 
 from codesign import solve
-from codesign.bounds import Relaxation
-from codesign.network import Network
-from codesign.point import Point, price
-from codesign.problem import Choices, Goal, Metric, Problem
-from codesign.proving import Prover
-from codesign.search import area, best_bound, inquiry, prove, together
-from codesign.search.area import LeastArea
-from codesign.search.metric import LeastMetric
-from codesign.space import Space
+from codesign.problem.choices import Choices
+from codesign.problem.goal import Goal
+from codesign.problem.metrics import Metric
+from codesign.problem.problem import Problem
+from codesign.search import best_bound, goal_task, group_bounds, least_area, prove
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.least_area import LeastArea
+from codesign.search.least_metric import LeastMetric
+from codesign.search.lexicographic import Prover
+from codesign.space.hardware import Space
+from codesign.space.point import Point, price
+from codesign.specs.network import Network
 
 OBJECTIVES: tuple[Metric, ...] = ("noise", "dram_bits", "model_bits", "bops", "latency_s")
 
@@ -40,10 +43,10 @@ BISECTED: list[tuple[Metric, tuple[Metric, ...]]] = [
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bound as one wherever that can be done."""
     monkeypatch.setattr(best_bound, "FEW_OPTIONS", 1)
-    monkeypatch.setattr(area, "FEW", 0)
-    monkeypatch.setattr(together, "MANY", 1)
-    monkeypatch.setattr(together, "NEAR", 2.0)
-    monkeypatch.setattr(together, "FEW_PAIRS", np.inf)
+    monkeypatch.setattr(least_area, "FEW", 0)
+    monkeypatch.setattr(group_bounds, "MANY", 1)
+    monkeypatch.setattr(group_bounds, "NEAR", 2.0)
+    monkeypatch.setattr(group_bounds, "FEW_PAIRS", np.inf)
 
 
 def broad_case(seed: int) -> Case:
@@ -201,13 +204,13 @@ def case_with_a_finest_shape(rng: random.Random) -> Case:
 
 def search_of(case: Case, kind: type[LeastArea] | type[LeastMetric], goal: Goal) -> LeastArea:
     space = Space(case.problem)
-    asked = inquiry.Inquiry(
+    asked = goal_task.Inquiry(
         space=space,
         relaxation=Relaxation(space),
         goal=goal,
         lower=np.full(len(space), -np.inf),
         best=None,
-        effort=inquiry.Effort(),
+        effort=goal_task.Effort(),
     )
     return kind(asked)  # type: ignore[return-value]
 
@@ -238,7 +241,7 @@ def test_the_metric_held_first_bounds_the_area() -> None:
     asked: list[str | None] = []
     prover = Prover(Space(case.problem))
     prove = prover.prove
-    prover.prove = lambda inquiry: (asked.append(inquiry.held), prove(inquiry))[1]  # type: ignore
+    prover.prove = lambda inquiry: (asked.append(goal_task.held), prove(goal_task))[1]  # type: ignore
     prover.answer(("noise", "area_mm2", "dram_bits"), {})
     assert asked == [None, "noise", "noise"]
 
@@ -299,17 +302,17 @@ def test_the_least_sram_by_bisection_is_that_of_one_programme(
     objective: Metric, budgeted: tuple[Metric, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bisected = []
-    bisect = area.LeastArea._bisect_by_programmes
+    bisect = least_area.LeastArea._bisect_by_programmes
     monkeypatch.setattr(
-        area.LeastArea,
+        least_area.LeastArea,
         "_bisect_by_programmes",
         lambda self, option: (bisected.append(option), bisect(self, option))[1],
     )
     for seed in (200, 201):
         problem = mid_size_problem(seed, objective, budgeted)
-        monkeypatch.setattr(area, "MANY_TILINGS", math.inf)
+        monkeypatch.setattr(least_area, "MANY_TILINGS", math.inf)
         usual = solve(problem)
-        monkeypatch.setattr(area, "MANY_TILINGS", -1)
+        monkeypatch.setattr(least_area, "MANY_TILINGS", -1)
         for metric in (objective, "area_mm2", "noise"):
             value = solve(problem).metrics[metric]
             assert value == pytest.approx(usual.metrics[metric], rel=1e-9, abs=0)

@@ -32,11 +32,13 @@ from enumerated_assignments import (
     random_prices,
 )
 
-from codesign import Choices, Network, Problem, bounds, layer_tables
-from codesign.bounds import Relaxation
-from codesign.dual import Dual
-from codesign.layer_tables import PRICED
-from codesign.space import Space
+from codesign import Choices, Network, Problem
+from codesign.search.bounds import layer_tables
+from codesign.search.bounds import relaxation as bounds
+from codesign.search.bounds.lagrangian import Dual
+from codesign.search.bounds.layer_tables import PRICED
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.space.hardware import Space
 
 
 @pytest.fixture(params=DRAWN)

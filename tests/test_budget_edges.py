@@ -20,11 +20,11 @@ import pytest
 from random_problems import Case, good_point, random_case
 
 from codesign import Design, Problem, check, solve
-from codesign.budgets import ceiling, keeps
 from codesign.errors import InfeasibleError
-from codesign.metrics import METRICS
-from codesign.proving import Method
-from codesign.technology import AreaFit
+from codesign.problem.metrics import METRICS
+from codesign.problem.tolerances import ceiling, keeps
+from codesign.search.lexicographic import Method
+from codesign.specs.technology import AreaFit
 
 SEEDS = range(45)
 LONG_SEEDS = range(1000, 2050)

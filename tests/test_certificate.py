@@ -19,19 +19,20 @@ from certified import PRICED, as_checked, problem_of, written
 
 import codesign
 from codesign import Choices, Design, Problem, SpecError, certify, load_network
-from codesign.checking import Report, check_content, couplings
-from codesign.checking.certificate import ALL_WORK, FORMAT, MOST_WORK, Verifier
-from codesign.checking.couplings import TooMany
-from codesign.checking.enumerating import Enumeration
+from codesign.checking import Report, check_content
+from codesign.checking.certificate import width_variables
+from codesign.checking.certificate.elimination import price_all
+from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
+from codesign.checking.certificate.exact_costs import Prices
+from codesign.checking.certificate.option_groups import Group
+from codesign.checking.certificate.verify import FORMAT, Verifier
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
-from codesign.checking.offers import Group
-from codesign.checking.pricing import Prices
 from codesign.checking.problem import Option, read_problem
 from codesign.checking.problem import Problem as CheckedProblem
-from codesign.checking.reading import Entry
-from codesign.checking.sweeping import price_all
-from codesign.design_file import to_dict
 from codesign.errors import InfeasibleError
+from codesign.results.design import to_dict
 
 
 def deep(design: Any, certificate: Any) -> Report:
@@ -363,16 +364,16 @@ def test_further_prices_leave_fewer_choices_to_look_at() -> None:
         rng, claim = random.Random(seed), optimum * (1 - Fraction(1, 10**8))
         single = Group((option[:2],), (option[2:],))
         verifier = Verifier(checked, claim)
-        couplings, units, threshold = verifier.couplings, verifier.units, verifier.threshold
+        width_variables, units, threshold = verifier.couplings, verifier.units, verifier.threshold
         free = Prices(units, threshold, {})
-        costs = price_all(couplings, units, free, verifier.offers.pairs(single))
+        costs = price_all(width_variables, units, free, verifier.offers.pairs(single))
         limits = {**threshold.limits, threshold.objective: claim}
         further = [
             {name: Fraction(rng.random()) / (limits[name] or 1) for name in units.names}
             for _ in range(10)
         ]
-        plain = Enumeration(couplings, units, threshold, free, costs)
-        helped = Enumeration(couplings, units, threshold, free, costs, further)
+        plain = Enumeration(width_variables, units, threshold, free, costs)
+        helped = Enumeration(width_variables, units, threshold, free, costs, further)
         assert plain.better() == helped.better() == []
         assert helped.work <= plain.work
         fewer += helped.work < plain.work
@@ -436,7 +437,7 @@ def test_what_is_no_certificate_is_refused(content: Any) -> None:
 
 def test_cuts_must_keep_tables_small(monkeypatch: pytest.MonkeyPatch) -> None:
     design, certificate = tiny()
-    monkeypatch.setattr(couplings, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(width_variables, "MOST_ENTRIES", 3)
     (finding,) = deep(design, certificate).findings
     assert finding.where == "certificate.groups[0].by"
     assert finding.expected.startswith("cuts that keep all tables within")

@@ -15,18 +15,18 @@ import pytest
 from certified import PRICED, as_checked, problem_of
 from random_problems import random_case
 
-from codesign.checking import tilings
-from codesign.checking.arithmetic import Array
-from codesign.checking.certificate import Verifier
-from codesign.checking.couplings import Couplings, Part, Scope
-from codesign.checking.enumerating import unbeaten
+from codesign.checking.certificate import tilings
+from codesign.checking.certificate.elimination import price_all, sweep_up
+from codesign.checking.certificate.enumeration import unbeaten
+from codesign.checking.certificate.exact_costs import Prices
+from codesign.checking.certificate.option_groups import Group
+from codesign.checking.certificate.tilings import Stairs, ideal_traffic
+from codesign.checking.certificate.verify import Verifier
+from codesign.checking.certificate.width_variables import Couplings, Part, Scope
+from codesign.checking.cost_model import Array
 from codesign.checking.network import Layer as CheckedLayer
-from codesign.checking.offers import Group
-from codesign.checking.pricing import Prices
-from codesign.checking.sweeping import price_all, sweep_up
-from codesign.checking.tilings import Stairs, ideal_traffic
-from codesign.network import Layer, Network
-from codesign.problem import Problem
+from codesign.problem.problem import Problem
+from codesign.specs.network import Layer, Network
 
 
 @pytest.mark.parametrize("most", [tilings.MOST_IN_64_BITS, 0])

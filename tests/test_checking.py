@@ -18,16 +18,16 @@ from random_problems import random_case, steep_case
 
 import codesign
 from codesign import Choices, Layer, Problem, SpecError, evaluate, load_accelerator, load_network
-from codesign.checking import Report, arithmetic, check_content
+from codesign.checking import Report, check_content, cost_model
+from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.network import Layer as CheckedLayer
 from codesign.checking.network import read_network
-from codesign.checking.reading import Entry
-from codesign.design_file import to_dict
 from codesign.errors import InfeasibleError
-from codesign.evaluation_file import to_dict as evaluation_to_dict
-from codesign.network import Network
-from codesign.stored import SEAL
+from codesign.results.design import to_dict
+from codesign.results.evaluation import to_dict as evaluation_to_dict
+from codesign.results.stored import SEAL
+from codesign.specs.network import Network
 
 # --- files to check -----------------------------------------------------------------------------
 
@@ -193,13 +193,13 @@ def test_two_images_at_once_or_in_two_buffers_are_both_right() -> None:
             tensors={"x": 6, "y": 8},
         )
     )
-    one, two = (arithmetic.Tile(1, 4, 3, 1, images) for images in (1, 2))
-    need = arithmetic.sram_elements(layer, one)
+    one, two = (cost_model.Tile(1, 4, 3, 1, images) for images in (1, 2))
+    need = cost_model.sram_elements(layer, one)
     assert need.weights == 12
-    assert need == arithmetic.sram_elements(layer, two) == (12, 6, 8)
-    for order in arithmetic.ORDERS:
-        moved = arithmetic.dram_elements(layer, one, order)
-        assert moved.ifmap == arithmetic.dram_elements(layer, two, order).ifmap == 6
+    assert need == cost_model.sram_elements(layer, two) == (12, 6, 8)
+    for order in cost_model.ORDERS:
+        moved = cost_model.dram_elements(layer, one, order)
+        assert moved.ifmap == cost_model.dram_elements(layer, two, order).ifmap == 6
 
 
 @pytest.mark.slow
@@ -287,22 +287,22 @@ def test_tiles_cost_what_the_oracle_says(seed: int) -> None:
         if layer.moves:
             continue
         for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4), (5, 8, 1)):
-            array = arithmetic.Array(rows, cols, engine)
-            assert arithmetic.cycles(checked, array) == oracle.array_cycles(
+            array = cost_model.Array(rows, cols, engine)
+            assert cost_model.cycles(checked, array) == oracle.array_cycles(
                 layer, rows, cols, engine
             )
             legal = {(*tile,) for tile in oracle.legal_tiles(layer, rows, cols, engine)}
             for tile in legal:
-                mine = arithmetic.Tile(*tile)
-                assert arithmetic.tile_faults(checked, array, mine) == []
+                mine = cost_model.Tile(*tile)
+                assert cost_model.tile_faults(checked, array, mine) == []
                 for order in oracle.ORDERS:
                     cost = (
-                        *arithmetic.sram_elements(checked, mine),
-                        *arithmetic.dram_elements(checked, mine, order),
+                        *cost_model.sram_elements(checked, mine),
+                        *cost_model.dram_elements(checked, mine, order),
                     )
                     assert cost == oracle.tiling_cost(layer, oracle.Tile(*tile), order)
             for tile in random_tiles(layer, seed):
-                right = not arithmetic.tile_faults(checked, array, arithmetic.Tile(*tile))
+                right = not cost_model.tile_faults(checked, array, cost_model.Tile(*tile))
                 assert right == (tile in legal)
 
 
@@ -327,7 +327,7 @@ def test_logarithms_are_rounded_down(n: int) -> None:
     from fractions import Fraction
     from math import log2
 
-    found = arithmetic.log2_below(n)
+    found = cost_model.log2_below(n)
     assert float(found) == pytest.approx(log2(n), rel=1e-15)
     # 2^found ≤ n, and not if the last of 20 digits were one more: checked by whole powers.
     digits = int(found * 2**12)

@@ -15,9 +15,9 @@ from random_assignments import random_case
 
 import codesign
 from codesign import Choices, InfeasibleError, Problem, SpecError, load_network
-from codesign.assignment_file import to_dict
 from codesign.checking import check_content
-from codesign.stored import SEAL
+from codesign.results.assignment import to_dict
+from codesign.results.stored import SEAL
 
 BLOCK = 25
 COSTLY = 1000  # from here on questions with tables of costs

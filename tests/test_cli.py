@@ -14,14 +14,17 @@ from typing import Any
 import pytest
 from command_line import BUDGET, SMALL, TINY, run
 
-from codesign import options, specs
-from codesign.amounts import clash_shown
-from codesign.cli import front, main
-from codesign.design import Design, ProofRecord
+from codesign.cli import options
+from codesign.cli.app import front, main
 from codesign.errors import SolverError
-from codesign.metrics import METRICS, WORDS
-from codesign.problem import DEFAULT_BITS, DEFAULT_SIDES, Problem
-from codesign.specs import load_network, load_technology
+from codesign.problem.choices import DEFAULT_BITS, DEFAULT_SIDES
+from codesign.problem.metrics import METRICS, WORDS
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.results.records import ProofRecord
+from codesign.specs import load
+from codesign.specs.load import load_network, load_technology
+from codesign.units import clash_shown
 
 pytestmark = pytest.mark.smoke
 
@@ -134,7 +137,7 @@ def test_paths_for_technology_and_memory(
         'name = "slow"\ntransfer_rate_gt_per_s = 0.5\nbus_width_bits = 8\n'
     )
     (tmp_path / "process").write_text(
-        (specs.models_folder() / "technologies" / "tsmc28.toml").read_text()
+        (load.models_folder() / "technologies" / "tsmc28.toml").read_text()
     )
     monkeypatch.chdir(tmp_path)
     problem = problem_of(asked, tiny, "--memory", "slow.toml", "--technology", "./process")
@@ -184,7 +187,7 @@ def test_plot_is_written(capsys: pytest.CaptureFixture[str], tiny: str, tmp_path
 def test_unproven_design_is_never_called_optimal(
     capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = import_module("codesign.optimum")
+    module = import_module("codesign.tasks.solve")
     true_solve = module.solve
 
     def unproven(problem: Problem, **how: Any) -> Design:
@@ -208,7 +211,7 @@ def test_no_design_in_time(
     def too_slow(problem: Problem, **how: Any) -> Design:
         raise SolverError("no design found")
 
-    monkeypatch.setattr(import_module("codesign.optimum"), "solve", too_slow)
+    monkeypatch.setattr(import_module("codesign.tasks.solve"), "solve", too_slow)
     assert run(capsys, "solve", tiny) == (5, "", "codesign: error: no design found\n")
 
 
@@ -218,7 +221,7 @@ def test_interrupt(
     def interrupted(problem: Problem, **how: Any) -> Design:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module("codesign.optimum"), "solve", interrupted)
+    monkeypatch.setattr(import_module("codesign.tasks.solve"), "solve", interrupted)
     assert run(capsys, "solve", tiny) == (130, "", "codesign: interrupted\n")
 
 
@@ -375,9 +378,17 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str], command: st
 
 
 def test_help_imports_next_to_nothing() -> None:
-    heavy = ("numpy", "pydantic", "pyomo", "rich", "pandas", "matplotlib", "codesign.problem")
+    heavy = (
+        "numpy",
+        "pydantic",
+        "pyomo",
+        "rich",
+        "pandas",
+        "matplotlib",
+        "codesign.problem.problem",
+    )
     script = (
-        "import sys\nfrom codesign.cli import main\nmain(['solve', '--help'])\n"
+        "import sys\nfrom codesign.cli.app import main\nmain(['solve', '--help'])\n"
         f"sys.exit(str([name for name in {heavy!r} if name in sys.modules] or ''))"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -389,7 +400,7 @@ def test_help_imports_next_to_nothing() -> None:
 def test_closed_pipe_is_quiet() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    script = "import sys\nfrom codesign.cli import main\nsys.exit(main(['show', 'networks']))"
+    script = "import sys\nfrom codesign.cli.app import main\nsys.exit(main(['show', 'networks']))"
     ran = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert ran.returncode == 1
@@ -398,7 +409,7 @@ def test_closed_pipe_is_quiet() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_standard_output_is_one_line() -> None:
-    script = "import sys\nfrom codesign.cli import main\nsys.exit(main(['show']))"
+    script = "import sys\nfrom codesign.cli.app import main\nsys.exit(main(['show']))"
     with open("/dev/full", "w") as full:
         ran = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE)
     assert ran.returncode == 2

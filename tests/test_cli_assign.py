@@ -11,7 +11,7 @@ from command_line import ARRAY, BUDGET, SMALL, TINY, run
 
 import codesign
 from codesign import Assignment
-from codesign.cli import front
+from codesign.cli.app import front
 
 HEAD = "layer,weight_bits,activation_bits,latency_s\n"
 FEW = ("--bits", "4,8")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from command_line import ARRAY, CHIP, EYERISS, SMALL, run
 
-from codesign import Accelerator, Design, Evaluation, evaluate, evaluation_file
-from codesign.specs import load_accelerator, load_network, load_technology
+from codesign import Accelerator, Design, Evaluation, evaluate
+from codesign.results import evaluation as evaluation_file
+from codesign.specs.load import load_accelerator, load_network, load_technology
 
 
 @pytest.fixture

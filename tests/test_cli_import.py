@@ -16,7 +16,7 @@ from onnx_graphs import model, symbolic_rows
 
 import codesign
 from codesign import Choices, Problem
-from codesign.specs import load_network
+from codesign.specs.load import load_network
 
 LINES = """
     first: h = Conv <pads=[1,1,1,1]> (x, w)

@@ -12,9 +12,9 @@ import pytest
 from command_line import SMALL, run
 
 from codesign import Design, Front, pareto
-from codesign.cli import main
+from codesign.cli.app import main
 from codesign.errors import SpecError
-from codesign.problem import Problem
+from codesign.problem.problem import Problem
 
 AREA = ("--range", "area=0.002:0.2")
 

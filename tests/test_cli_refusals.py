@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import ARRAY, CHIP, EYERISS, SMALL, TINY, run
 
-from codesign.design import Design
 from codesign.errors import SpecError
+from codesign.results.design import Design
 
 BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture `files`
     (["slove"], "slove"),

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from command_line import run
 
-from codesign import options
-from codesign.cli import front
+from codesign.cli import options
+from codesign.cli.app import front
 from codesign.study import results
-from codesign.study.cells import VOCABULARY
+from codesign.study.grid import VOCABULARY
 
 FEW = ("--rows", "1,2", "--cols", "1,2")
 ALONE = ("--workers", "1")

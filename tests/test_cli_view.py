@@ -12,9 +12,9 @@ import pytest
 from command_line import BUDGET, CHIP, SMALL, TINY, run
 
 from codesign import Explanation, Front, SpecError
-from codesign.cli import main
-from codesign.front_file import read_front
-from codesign.specs import KINDS, shipped
+from codesign.cli.app import main
+from codesign.results.front_file import read_front
+from codesign.specs.load import KINDS, shipped
 
 GRID = f"""
 [grid]

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from codesign.errors import SpecError
-from codesign.fits import fit_area
-from codesign.latency_table import read_cost
+from codesign.problem.latency_table import read_cost
 from codesign.quality import read_sensitivity
+from codesign.tasks.fit_area import fit_area
 
 Rows = list[list[str]]
 

@@ -15,7 +15,7 @@ from written_designs import CHAIN, design
 import codesign
 from codesign import Choices, Design, Problem, SpecError
 from codesign.checking import check_content
-from codesign.design_file import FORMAT, from_dict, to_dict
+from codesign.results.design import FORMAT, from_dict, to_dict
 
 pytestmark = pytest.mark.smoke
 

@@ -20,20 +20,20 @@ from codesign import (
     Network,
     Problem,
     assign,
-    catalogue,
     evaluate,
     fit_area,
     load_technology,
     pareto,
-    report,
     solve,
-    specs,
 )
-from codesign.amounts import METRICS_SHOWN
-from codesign.displays import DISPLAYS
-from codesign.fit_report import fit_parts
-from codesign.layout import to_text
-from codesign.study.report import Overview, overview_parts
+from codesign.results.text import design as report
+from codesign.results.text import specs as catalogue
+from codesign.results.text.area_fit import fit_parts
+from codesign.results.text.displays import DISPLAYS
+from codesign.results.text.layout import to_text
+from codesign.specs import load as specs
+from codesign.study.text import Overview, overview_parts
+from codesign.units import METRICS_SHOWN
 
 TAGS = {"p", "br", "table", "thead", "tbody", "tr", "th", "td"}
 

@@ -26,12 +26,12 @@ from enumerated_assignments import (
     priced_case,
 )
 
-from codesign import bounds
-from codesign.bounds import Relaxation
-from codesign.budgets import ceiling
-from codesign.dual import Dual, DualBound
-from codesign.layer_tables import PRICED
-from codesign.space import Space
+from codesign.problem.tolerances import ceiling
+from codesign.search.bounds import relaxation as bounds
+from codesign.search.bounds.lagrangian import Dual, DualBound
+from codesign.search.bounds.layer_tables import PRICED
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.space.hardware import Space
 
 
 @pytest.fixture(params=DRAWN)

@@ -13,8 +13,8 @@ import pytest
 from command_line import BUDGET, SMALL
 
 import codesign
-from codesign import __main__, interrupt
-from codesign.halt import Halt, OutOfTime
+from codesign import __main__, stopping
+from codesign.stopping import Halt, OutOfTime
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 
@@ -156,7 +156,7 @@ def test_before_it_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
     def pressed() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(interrupt, "listen", pressed)
+    monkeypatch.setattr(stopping, "listen", pressed)
     assert __main__.main() == 130
     assert capfd.readouterr() == ("", "codesign: interrupted\n")
 
@@ -164,10 +164,10 @@ def test_before_it_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
 def test_outside_imports_it_is_the_usual_exception() -> None:
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        interrupt.listen()
+        stopping.listen()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        interrupt.ignore()
+        stopping.ignore()
         signal.raise_signal(signal.SIGINT)  # the work is done
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
@@ -177,7 +177,7 @@ def test_outside_imports_it_is_the_usual_exception() -> None:
 def test_a_handler_of_somebody_else_stays() -> None:
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        interrupt.listen()
+        stopping.listen()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, usual)

@@ -13,9 +13,11 @@ import pytest
 from random_problems import random_case
 
 from codesign import Accelerator, Evaluation, InfeasibleError, SpecError, evaluate, solve
-from codesign.figures import LayerDesign, Traffic, extrapolations, peaks_ops_per_s
-from codesign.network import Layer, Network
-from codesign.specs import load_accelerator, load_network, load_technology
+from codesign.costs.layers import LayerDesign, Traffic
+from codesign.costs.totals import extrapolations
+from codesign.results.views import peaks_ops_per_s
+from codesign.specs.load import load_accelerator, load_network, load_technology
+from codesign.specs.network import Layer, Network
 
 TSMC28 = load_technology("tsmc28")
 EXACT = 1e-12

@@ -14,8 +14,8 @@ from descriptions import fault
 from written_designs import PRODUCT
 
 from codesign import Accelerator, Design, Evaluation, SpecError, evaluate
-from codesign.evaluation_file import FORMAT, from_dict, to_dict
-from codesign.specs import load_accelerator, load_network, load_technology, shipped
+from codesign.results.evaluation import FORMAT, from_dict, to_dict
+from codesign.specs.load import load_accelerator, load_network, load_technology, shipped
 
 # --- evaluations to write -----------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ import pytest
 from random_problems import random_network
 
 from codesign import Accelerator, SpecError, evaluate
-from codesign.figures import LayerDesign
-from codesign.network import Layer, Network
+from codesign.costs.layers import LayerDesign
+from codesign.specs.network import Layer, Network
 
 EXACT = 1e-12
 ROOFLINES: Any = ("tiled", "ideal")

@@ -15,11 +15,12 @@ import pytest
 from command_line import BUDGET, SMALL, run
 from random_problems import random_case
 
-from codesign import Design, Problem, SpecError, design_file, solve
-from codesign.explanation import Explanation, RunnerUp, Side, explain
-from codesign.explanation_file import FORMAT, to_dict
-from codesign.proving import TIE_BREAKERS, Prover
-from codesign.space import Space
+from codesign import Design, Problem, SpecError, solve
+from codesign.problem import file
+from codesign.results.explanation import FORMAT, Explanation, RunnerUp, Side, to_dict
+from codesign.search.lexicographic import TIE_BREAKERS, Prover
+from codesign.space.hardware import Space
+from codesign.tasks.explain import explain
 
 SEEDS = [seed for seed in range(60) if seed % 4 in (1, 3)]
 EXACT = 1e-8
@@ -86,12 +87,12 @@ def check_side(
 
 @cache
 def _points(text: str) -> list[oracle.Point]:
-    return oracle.all_points(design_file.problem_from_dict(json.loads(text), "test"))
+    return oracle.all_points(file.problem_from_dict(json.loads(text), "test"))
 
 
 def random_points(problem: Problem) -> list[oracle.Point]:
     """All designs of a problem; enumerated once."""
-    return _points(json.dumps(design_file.problem_to_dict(problem)))
+    return _points(json.dumps(file.problem_to_dict(problem)))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -16,9 +16,10 @@ import pytest
 from command_line import BUDGET, SMALL, run
 from pyomo.common import Executable
 
-from codesign import Problem, SolverError, assign, load_network, pareto, second_opinion, solve
-from codesign.halt import Halt, OutOfTime
-from codesign.study.workers import Processes
+from codesign import Problem, SolverError, assign, load_network, pareto, solve
+from codesign.search.milp import solvers
+from codesign.stopping import Halt, OutOfTime
+from codesign.study.executors import Processes
 
 CBC = shutil.which("cbc")
 needs_cbc = pytest.mark.skipif(CBC is None, reason="cbc is not installed")
@@ -109,7 +110,7 @@ def test_a_solver_whose_answer_is_spoilt(
 def test_what_is_no_program(tiny: str, fake_cbc: Fake, capfd: pytest.CaptureFixture[str]) -> None:
     fake_cbc("rubbish")
     check_failure(capfd, tiny, "CBC gave no answer: Could not execute the command")
-    assert second_opinion.version("cbc") == "of unknown version"
+    assert solvers.version("cbc") == "of unknown version"
 
 
 @posix
@@ -119,10 +120,10 @@ def test_an_answer_of_the_run_before_is_not_taken_for_one(fake_cbc: Fake) -> Non
     model.take = pyo.Var(domain=pyo.Binary)
     model.row = pyo.Constraint(expr=model.take <= 1)
     model.value = pyo.Objective(expr=-model.take)
-    assert second_opinion.minimise(model, solver="cbc").status == "optimal"
+    assert solvers.minimise(model, solver="cbc").status == "optimal"
     fake_cbc(SHELL + "echo Result - Optimal solution found")
     with pytest.raises(SolverError, match="its solution leaves out 1 of 1 variables"):
-        second_opinion.minimise(model, solver="cbc")
+        solvers.minimise(model, solver="cbc")
 
 
 @posix
@@ -169,7 +170,7 @@ def never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
 FULL = """
 import sys
 from codesign import formulation
-from codesign.cli import main
+from codesign.cli.app import main
 
 def full(*_):
     raise MemoryError

@@ -17,9 +17,9 @@ import pytest
 from command_line import BUDGET, CHIP, SMALL, TINY
 from onnx_graphs import model
 
-from codesign.cli import main
-from codesign.file_kinds import JSON, MODELS, OTHERS, WORDS, described, kind_of
-from codesign.specs import models_folder
+from codesign.cli.app import main
+from codesign.files import JSON, MODELS, OTHERS, WORDS, described, kind_of
+from codesign.specs.load import models_folder
 
 GRID = f"""
 [grid]

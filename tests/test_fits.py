@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 import codesign
-from codesign.cli import main
+from codesign.cli.app import main
 from codesign.costs.area import pe_area_um2, pe_bops
 from codesign.errors import SpecError
-from codesign.fits import AreaFitResult, fit_area
-from codesign.specs import load_technology
-from codesign.technology import QuadraticFit
+from codesign.results.area_fit import AreaFitResult
+from codesign.specs.load import load_technology
+from codesign.specs.technology import QuadraticFit
+from codesign.tasks.fit_area import fit_area
 
 pytestmark = pytest.mark.smoke
 

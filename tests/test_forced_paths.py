@@ -11,24 +11,24 @@ import pytest
 from random_problems import Case, good_point, random_case
 from test_oracle import compare
 
-from codesign import bounds
-from codesign.search import best_bound, together
+from codesign.search import best_bound, group_bounds
+from codesign.search.bounds import relaxation
 
 
 @pytest.mark.parametrize("seed", range(500, 540))
 def test_bounds_of_tables_cut_apart(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest only far or many couplings are cut from the tables; here every one is.
     for most in ("MAX_TABLE", "MAX_ENTRIES", "MAX_BATCH"):
-        monkeypatch.setattr(bounds, most, 1)
+        monkeypatch.setattr(relaxation, most, 1)
     compare(random_case(seed, moving=True, sharing=True))
 
 
 @pytest.mark.parametrize("seed", range(603, 803, 4))  # those with many hardware options
 def test_options_bounded_in_groups(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest groups are bounded only after several options; here from the first one on.
-    monkeypatch.setattr(together, "SOLVED_ALONE", 1)
-    monkeypatch.setattr(together, "ALL_AFTER", 1)
-    monkeypatch.setattr(together, "SMALLEST_GROUP", 2)
+    monkeypatch.setattr(group_bounds, "SOLVED_ALONE", 1)
+    monkeypatch.setattr(group_bounds, "ALL_AFTER", 1)
+    monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
     compare(random_case(seed))
 
 
@@ -37,9 +37,9 @@ def test_options_bounded_in_groups_under_a_latency_limit(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The imagined option that bounds a group is faster than its members: none of them prices it.
-    monkeypatch.setattr(together, "SOLVED_ALONE", 1)
-    monkeypatch.setattr(together, "ALL_AFTER", 1)
-    monkeypatch.setattr(together, "SMALLEST_GROUP", 2)
+    monkeypatch.setattr(group_bounds, "SOLVED_ALONE", 1)
+    monkeypatch.setattr(group_bounds, "ALL_AFTER", 1)
+    monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
     rng = random.Random(seed)
     case = random_case(4 * seed + 3)
     objective = rng.choice(oracle.METRICS)

@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import pytest
 from fuzzing import EVIL, Told, as_toml, check_answer, told
 
-from codesign.cli import main
-from codesign.onnx import import_onnx
-from codesign.specs import load_network
+from codesign.cli.app import main
+from codesign.specs.load import load_network
+from codesign.specs.onnx import import_onnx
 from codesign.study import Serial, Study
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # what tables are drawn with

@@ -13,10 +13,10 @@ from command_line import TINY
 from onnx_graphs import model
 
 from codesign import SpecError
-from codesign.onnx import import_onnx
-from codesign.specs import load_accelerator
+from codesign.specs.load import load_accelerator
+from codesign.specs.onnx import import_onnx
 from codesign.study import Study
-from codesign.study.file import inside
+from codesign.study.grid_file import inside
 
 OUTSIDE = [
     "../secret.toml",

@@ -22,15 +22,16 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.repn import generate_standard_repn
 
-from codesign import Choices, Layer, Network, Problem, formulation
-from codesign.candidates import Candidates, LayerCandidates, candidates
-from codesign.formulation import ROW_SCALE, build, exclude, objective_unit, read_choice
-from codesign.metrics import METRICS
-from codesign.point import Point, price
-from codesign.problem import Goal
-from codesign.solver import minimise
-from codesign.space import Space
-from codesign.technology import AreaFit, Technology
+from codesign import Choices, Layer, Network, Problem
+from codesign.problem.goal import Goal
+from codesign.problem.metrics import METRICS
+from codesign.search.milp import formulation
+from codesign.search.milp.formulation import ROW_SCALE, build, exclude, objective_unit, read_choice
+from codesign.search.milp.highs import minimise
+from codesign.space.candidates import Candidates, LayerCandidates, candidates
+from codesign.space.hardware import Space
+from codesign.space.point import Point, price
+from codesign.specs.technology import AreaFit, Technology
 
 pytestmark = pytest.mark.smoke
 

@@ -20,16 +20,16 @@ from onnx_graphs import model
 import codesign
 from codesign import Choices, InfeasibleError, Network, Problem, SolverError, SpecError
 from codesign.checking import check_content
+from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
-from codesign.checking.reading import Entry
-from codesign.design_file import to_dict
 from codesign.errors import MOST_SHOWN, one_line
-from codesign.fits import fit_area
-from codesign.network import MAX_LAYERS, Layer
-from codesign.onnx import import_onnx
-from codesign.plots.drawing import plain
-from codesign.specs import load_network
-from codesign.text_files import MAX_FILE_BYTES, read_text, read_toml
+from codesign.files import MAX_FILE_BYTES, read_text, read_toml
+from codesign.results.design import to_dict
+from codesign.results.plots.drawing import plain
+from codesign.specs.load import load_network
+from codesign.specs.network import MAX_LAYERS, Layer
+from codesign.specs.onnx import import_onnx
+from codesign.tasks.fit_area import fit_area
 
 ESCAPE = "\x1b[2J"
 
@@ -299,7 +299,7 @@ def test_a_table_on_a_terminal_is_spelt_out() -> None:
     """``study export`` prints names as they are into a pipe, spelt out on a terminal."""
     program = (
         "import io, sys\n"
-        "from codesign.terminal import print_text\n"
+        "from codesign.cli.terminal import print_text\n"
         "print_text('a\\x07\\x9b\\nb')\n"
         "sys.stdout.isatty = lambda: True\n"
         "print_text('a\\x07\\x9b\\nb')\n"

@@ -17,8 +17,8 @@ import pytest
 from enumerated_fronts import nondominated
 
 from codesign import Choices, Layer, Network, Problem, SpecError, pareto
-from codesign.design import Design
-from codesign.front import Front, Ruled, dominated_volume
+from codesign.results.design import Design
+from codesign.results.front import Front, Ruled, dominated_volume
 
 PLANE, SPACE = ("latency_s", "area_mm2"), ("latency_s", "area_mm2", "noise")
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from codesign import Choices, Front, Layer, Network, Problem, SpecError, pareto
-from codesign.front import Ruled
-from codesign.plots import plot_front
+from codesign.results.front import Ruled
+from codesign.results.plots import plot_front
 
 LAYERS = (
     Layer(name="a", K=16, C=8, P=8, Q=8, R=3, S=3, H=8, W=8, input="x", output="y"),
@@ -268,7 +268,7 @@ def test_points_are_numbered_and_listed_with_their_hardware(
 
 
 def test_of_many_points_some_are_listed(some: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codesign.plots.front.MOST_LISTED", 5)
+    monkeypatch.setattr("codesign.results.plots.front.MOST_LISTED", 5)
     cells = listed(plot_front(some, None))
     kept = [int(cell) for cell in cells[12::6]]
     assert {1, some.knee + 1, len(some)} <= set(kept)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from test_fuzz_results import texts
 from test_fuzz_tables import LOSSES, LOSSES_TOML, ONES, PES, SRAMS, TIMES
 
-from codesign.cli import front
-from codesign.specs import KINDS
+from codesign.cli.app import front
+from codesign.specs.load import KINDS
 
 FILES = {
     "tiny.toml": TINY,

@@ -12,15 +12,15 @@ from fuzzing import altered, answered, as_toml, cases, check_whole, damaged, tol
 from hypothesis import strategies as st
 
 from codesign import evaluate
-from codesign.hardware import Accelerator
-from codesign.network_file import to_toml
-from codesign.specs import (
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.load import (
     load_accelerator,
     load_memory,
     load_network,
     load_technology,
     models_folder,
 )
+from codesign.specs.write_network import to_toml
 
 RICH = """
 name = "rich"

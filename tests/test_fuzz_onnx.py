@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from onnx import ModelProto, helper
 from onnx_graphs import integers, model, symbolic_rows
 
-from codesign.network_file import to_toml
-from codesign.onnx import import_onnx
 from codesign.quality import weight_sensitivity
-from codesign.specs import load_network
+from codesign.specs.load import load_network
+from codesign.specs.onnx import import_onnx
+from codesign.specs.write_network import to_toml
 
 SIZES = (0, -1, 1, 2, 3, 4, 7, 8, 10**9, 10**9 + 1, 2**31, 2**62, 2**63 - 1, -(2**63))
 OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum", "Reshape", "Concat", "Split")

@@ -10,13 +10,14 @@ from fuzzing import answered, cases, tried
 from hypothesis import strategies as st
 
 import codesign
-from codesign import Choices, Design, Layer, Network, Problem, evaluation_file
+from codesign import Choices, Design, Layer, Network, Problem
 from codesign.checking import check_content
-from codesign.design_file import from_dict, to_dict
-from codesign.evaluation import evaluate
-from codesign.hardware import Accelerator
-from codesign.metrics import METRICS
-from codesign.technology import AreaFit, QuadraticFit, Technology
+from codesign.problem.metrics import METRICS
+from codesign.results import evaluation
+from codesign.results.design import from_dict, to_dict
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.technology import AreaFit, QuadraticFit, Technology
+from codesign.tasks.evaluate import evaluate
 
 LENGTHS = st.sampled_from([*(1, 1, 2, 3, 7, 64) * 4, 1000, 10**5, 10**9])
 ENDS = (5e-324, 1e-31, 1e-30, 1e-9, 1e-3, 1.0, 1e3, 1e9, 1e15, 1e30, 1e31)
@@ -143,8 +144,8 @@ def test_evaluated(number: int) -> None:
             return
         found = answered(lambda: evaluate(described, chip, 8, roofline=roofline))
         if found is not None:
-            content = json.loads(json.dumps(evaluation_file.to_dict(found), allow_nan=False))
-            assert evaluation_file.from_dict(content, "evaluation.json") == found
+            content = json.loads(json.dumps(evaluation.to_dict(found), allow_nan=False))
+            assert evaluation.from_dict(content, "evaluation.json") == found
             assert check_content(content, "evaluation.json").findings == ()
 
     tried(number, judge)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import codesign
 from codesign import Choices, Problem, certify, evaluate, load_accelerator, load_network
-from codesign.allocation import assign
 from codesign.checking import check_content
 from codesign.errors import CodesignError
-from codesign.result_files import load_result, to_dict
+from codesign.results.load import load_result, to_dict
+from codesign.tasks.assign import assign
 
 
 @cache

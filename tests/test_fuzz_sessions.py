@@ -38,17 +38,10 @@ from session_files import (
 from session_folder import ANY, BESIDE, STORE, Folder, Killed, Reads, Writes
 
 import codesign
-from codesign.design_file import problem_from_dict
-from codesign.interrupt import INTERRUPTED
-from codesign.stored import SEAL, sealed
-from codesign.terminal import (
-    BAD_INPUT,
-    INFEASIBLE,
-    NO_ANSWER,
-    PROVEN,
-    UNPROVEN,
-    WRONG,
-)
+from codesign.cli.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, UNPROVEN, WRONG
+from codesign.problem.file import problem_from_dict
+from codesign.results.stored import SEAL, sealed
+from codesign.stopping import INTERRUPTED
 
 GAP = 1e-6
 RESULTS = ("design", "evaluation", "assignment")

@@ -24,10 +24,10 @@ from fuzzing import (
 )
 from hypothesis import strategies as st
 
-from codesign.fits import fit_area
-from codesign.latency_table import read_cost
+from codesign.problem.latency_table import read_cost
 from codesign.quality import read_sensitivity, write_sensitivity
-from codesign.specs import load_technology
+from codesign.specs.load import load_technology
+from codesign.tasks.fit_area import fit_area
 
 BITS = (2, 4, 8)
 SOURCES = ("weight:conv1", "weight:fc", "tensor:image", "tensor:a")

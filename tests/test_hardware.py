@@ -13,16 +13,16 @@ from descriptions import fault
 from random_problems import random_network
 
 from codesign import Accelerator, Evaluation, Network, SpecError, evaluate
-from codesign.metrics import METRICS
-from codesign.network import Layer
-from codesign.specs import (
+from codesign.problem.metrics import METRICS
+from codesign.specs.load import (
     load_accelerator,
     load_network,
     load_technology,
     models_folder,
     shipped,
 )
-from codesign.technology import AreaFit, QuadraticFit, Technology
+from codesign.specs.network import Layer
+from codesign.specs.technology import AreaFit, QuadraticFit, Technology
 
 # --- read and refused ---------------------------------------------------------------------------
 

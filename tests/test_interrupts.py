@@ -23,12 +23,13 @@ from test_limits import BLOCK, METHODS, sweep
 from test_solver import market_split
 
 import codesign
-from codesign import Problem, halt, pareto, second_opinion, solve, solver
-from codesign.halt import Halt
-from codesign.search import best_bound, widths
-from codesign.solver import minimise
-from codesign.study import answering
-from codesign.study.workers import Serial
+from codesign import Problem, pareto, solve, stopping
+from codesign.search import best_bound, least_widths
+from codesign.search.milp import highs, solvers
+from codesign.search.milp.highs import minimise
+from codesign.stopping import Halt
+from codesign.study import solve_cell
+from codesign.study.executors import Serial
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 
@@ -177,13 +178,13 @@ def test_of_another_solver_only_what_it_was_at_is_lost(
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("codesign.second_opinion.installed", lambda solver: True)
-    monkeypatch.setattr("codesign.second_opinion._by_pyomo", interrupted)
+    monkeypatch.setattr("codesign.search.milp.solvers.installed", lambda solver: True)
+    monkeypatch.setattr("codesign.search.milp.solvers._by_pyomo", interrupted)
     design = solve(few_arrays, solver="scip")
     assert design.solver.interrupted
     assert design.proof.bound <= solve(few_arrays).proof.objective <= design.proof.objective
     with pytest.raises(KeyboardInterrupt):
-        second_opinion.minimise(pyo.ConcreteModel(), solver="scip")
+        solvers.minimise(pyo.ConcreteModel(), solver="scip")
 
 
 def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
@@ -196,8 +197,8 @@ def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
         press()
         beyond.append(True)
 
-    monkeypatch.setattr("codesign.second_opinion.installed", lambda solver: True)
-    monkeypatch.setattr("codesign.second_opinion._by_pyomo", pressed)
+    monkeypatch.setattr("codesign.search.milp.solvers.installed", lambda solver: True)
+    monkeypatch.setattr("codesign.search.milp.solvers._by_pyomo", pressed)
     assert solve(few_arrays, solver="scip").solver.interrupted
     assert beyond == []
 
@@ -205,14 +206,14 @@ def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
 def test_an_interrupt_that_scip_heard_is_one() -> None:
     ended = SimpleNamespace(termination_condition=pyo.TerminationCondition.resourceInterrupt)
     results = SimpleNamespace(solver=ended, problem=SimpleNamespace(lower_bound=0.0))
-    request = second_opinion._Request(None, 0.0, 0)
+    request = solvers._Request(None, 0.0, 0)
     with pytest.raises(KeyboardInterrupt):
-        second_opinion._outcome(pyo.ConcreteModel(), "scip", results, request)
+        solvers._outcome(pyo.ConcreteModel(), "scip", results, request)
 
 
 def test_explain_lets_it_through(few_arrays: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     design = solve(few_arrays)
-    monkeypatch.setattr("codesign.dual.Dual._ask", press)
+    monkeypatch.setattr("codesign.search.bounds.lagrangian.Dual._ask", press)
     with pytest.raises(KeyboardInterrupt):
         design.explain()
 
@@ -220,14 +221,14 @@ def test_explain_lets_it_through(few_arrays: Problem, monkeypatch: pytest.Monkey
 def test_certify_leaves_the_rest_to_the_solver(
     few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from codesign import certifying
+    from codesign.tasks import certify
 
     design = solve(few_arrays)
-    whole = certifying.certify(design)
+    whole = certify.certify(design)
     assert whole.trusted == []
-    closes = pressing(certifying._Certifier._closes)
-    monkeypatch.setattr(certifying._Certifier, "_closes", closes)
-    part = certifying.certify(design)
+    closes = pressing(certify._Certifier._closes)
+    monkeypatch.setattr(certify._Certifier, "_closes", closes)
+    part = certify.certify(design)
     assert part.groups == []
     options = {(*a, *b) for x in whole.groups for a in x["arrays"] for b in x["pe_bits"]}
     assert {*part.trusted} <= options
@@ -271,24 +272,24 @@ def test_a_long_run_of_highs_that_nobody_watches_ends() -> None:
 def test_a_run_of_highs_that_does_not_look_up_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     released, stop = threading.Event(), Halt()
 
-    class Deaf(solver.highspy.Highs):  # type: ignore[misc]
+    class Deaf(highs.highspy.Highs):  # type: ignore[misc]
         def run(self) -> Any:
             stop.interrupt()
             released.wait(60)
 
-    monkeypatch.setattr(solver, "GRACE_S", 0.2)
-    monkeypatch.setattr(solver.highspy, "Highs", Deaf)
+    monkeypatch.setattr(highs, "GRACE_S", 0.2)
+    monkeypatch.setattr(highs.highspy, "Highs", Deaf)
     outcome = minimise(market_split(2, 5, seed=1), halt=stop)
     released.set()
     assert (outcome.status, outcome.bound) == ("unknown", -float("inf"))
 
 
 def test_an_error_in_the_thread_of_highs_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full(solver.highspy.Highs):  # type: ignore[misc]
+    class Full(highs.highspy.Highs):  # type: ignore[misc]
         def run(self) -> Any:
             raise MemoryError
 
-    monkeypatch.setattr(solver.highspy, "Highs", Full)
+    monkeypatch.setattr(highs.highspy, "Highs", Full)
     with pytest.raises(MemoryError):
         minimise(market_split(2, 5, seed=1))
 
@@ -304,7 +305,9 @@ def test_a_study_takes_no_interrupted_answer(
     monkeypatch.setattr(best_bound.Search, "_open_shape", pressed_after(solves))
     asked = {"front": front, "method": "search", "time_limit_s": None, "rel_gap": 1e-6}
     with pytest.raises(KeyboardInterrupt):
-        Serial().submit(answering._solved if front is None else answering._front, few_arrays, asked)
+        Serial().submit(
+            solve_cell._solved if front is None else solve_cell._front, few_arrays, asked
+        )
 
 
 def pressed_after(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -355,8 +358,8 @@ def test_after_an_interrupted_search_nothing_more_is_proven(
         press()
         return next_goal(*given)
 
-    next_goal = codesign.proving._next_goal
-    monkeypatch.setattr(codesign.proving, "_next_goal", pressed)
+    next_goal = codesign.search.lexicographic._next_goal
+    monkeypatch.setattr(codesign.search.lexicographic, "_next_goal", pressed)
     out, certificate = tmp_path / "design.json", tmp_path / "certificate.json"
     few = ("--rows", "8,16,32", "--cols", "32,64", "--pe-bits", "6,8", "--max-area-mm2", "6")
     files = ("--out", str(out), "--certificate", str(certificate))
@@ -378,8 +381,8 @@ def test_an_interrupt_among_ties_leaves_a_proven_design(
         press()
         return next_goal(*given)
 
-    next_goal = codesign.proving._next_goal
-    monkeypatch.setattr(codesign.proving, "_next_goal", pressed)
+    next_goal = codesign.search.lexicographic._next_goal
+    monkeypatch.setattr(codesign.search.lexicographic, "_next_goal", pressed)
     code, told, errors = run(capsys, "solve", tiny, *SMALL, *BUDGET)
     assert code == 0
     assert errors.startswith("codesign: interrupted; ")
@@ -393,8 +396,8 @@ def test_an_interrupted_front_is_told_and_written(
         press()
         return asked(*given, **how)
 
-    asked = codesign.survey._Survey.ask_next
-    monkeypatch.setattr(codesign.survey._Survey, "ask_next", pressed)
+    asked = codesign.tasks.pareto._Survey.ask_next
+    monkeypatch.setattr(codesign.tasks.pareto._Survey, "ask_next", pressed)
     files = ("--out", str(tmp_path / "front.csv"), "--designs", str(tmp_path / "designs"))
     code, told, errors = run(capsys, "pareto", tiny, *SMALL, *files)
     assert code == 4
@@ -407,7 +410,9 @@ def test_an_interrupted_front_is_told_and_written(
 def test_an_interrupted_assignment_is_told_and_written(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(widths.LeastWidths, "_solve", pressing(widths.LeastWidths._solve))
+    monkeypatch.setattr(
+        least_widths.LeastWidths, "_solve", pressing(least_widths.LeastWidths._solve)
+    )
     out = tmp_path / "assignment.json"
     asked = ("assign", "resnet18", "--minimize", "noise", "--max-gbops", "40", "--out", str(out))
     code, told, errors = run(capsys, *asked)
@@ -420,7 +425,7 @@ def test_an_interrupted_assignment_is_told_and_written(
 def test_nothing_found_yet(
     capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(halt.Halt, "check", pressing(halt.Halt.check))
+    monkeypatch.setattr(stopping.Halt, "check", pressing(stopping.Halt.check))
     for command in (["solve", tiny], ["pareto", tiny], ["assign", tiny, "--minimize", "noise"]):
         assert run(capsys, *command, "--max-gbops", "1e6") == (130, "", "codesign: interrupted\n")
 

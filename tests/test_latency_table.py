@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codesign import Choices, Layer, Network, Problem, SpecError
-from codesign.latency_table import (
+from codesign.problem.latency_table import (
     check_cost,
     needed_pairs,
     read_cost,

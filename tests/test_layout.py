@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from rich.text import Text
 
-from codesign import layout
+from codesign.results.text import layout
 
 pytestmark = pytest.mark.smoke
 

@@ -18,10 +18,12 @@ from ended_early import LIMIT_S, Ends, assigned, solved, striking, surveyed
 from random_problems import mid_size_problem, random_case
 
 import codesign
-from codesign import Choices, Problem, SolverError, SpecError, bounds, solve, solver
-from codesign.halt import Halt, OutOfTime
-from codesign.network import Layer, Network
-from codesign.space import Space
+from codesign import Choices, Problem, SolverError, SpecError, solve
+from codesign.search.bounds import relaxation
+from codesign.search.milp import highs
+from codesign.space.hardware import Space
+from codesign.specs.network import Layer, Network
+from codesign.stopping import Halt, OutOfTime
 
 METHODS = ("search", "whole")
 BLOCK = 10
@@ -209,14 +211,14 @@ def test_a_limit_is_not_overrun(network: str | int, choices: Choices, method: st
 @pytest.mark.parametrize("seed", range(500, 506))
 def test_a_plan_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left of an elimination's plan is made when it is next asked for."""
-    monkeypatch.setattr(bounds, "MAX_TABLE", 1)  # every coupling is cut, one after the other
-    monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+    monkeypatch.setattr(relaxation, "MAX_TABLE", 1)  # every coupling is cut, one after the other
+    monkeypatch.setattr(relaxation, "MAX_ENTRIES", 1)
     space = Space(random_case(seed, moving=True, sharing=True).problem)
-    whole = bounds.Relaxation(space)
+    whole = relaxation.Relaxation(space)
     ended = 0
     for looks in range(10_000):
         halt = Halt(LIMIT_S)
-        mine = bounds.Relaxation(space, halt.check)
+        mine = relaxation.Relaxation(space, halt.check)
         with striking(monkeypatch, looks), suppress(OutOfTime):
             assert mine.plan.entries == whole.plan.entries
             break
@@ -235,7 +237,7 @@ def test_a_limit_may_be_met_inside_a_programme(monkeypatch: pytest.MonkeyPatch) 
     seen = set()
     for looks in range(0, 20, 2):  # each run looks up twice as often
         with monkeypatch.context() as patched:
-            patched.setattr(solver._Ear, "hear", stopping(solver._Ear.hear, looks))
+            patched.setattr(highs._Ear, "hear", stopping(highs._Ear.hear, looks))
             try:
                 found = solve(problem, method="whole", time_limit_s=1e3)
             except KeyboardInterrupt:
@@ -252,7 +254,7 @@ def test_a_limit_may_be_met_inside_a_programme(monkeypatch: pytest.MonkeyPatch) 
 def stopping(hear: Callable[..., None], looks: int) -> Callable[..., None]:
     """The same, after so many calls in a run with word to stop."""
 
-    def heard(ear: solver._Ear, event: object) -> None:
+    def heard(ear: highs._Ear, event: object) -> None:
         ear.count = getattr(ear, "count", 0) + 1  # type: ignore[attr-defined]
         if ear.count > looks:  # type: ignore[attr-defined]
             ear.halt.interrupted = True
@@ -266,8 +268,8 @@ def stopping(hear: Callable[..., None], looks: int) -> Callable[..., None]:
 WITHIN = """
 import resource, sys
 from codesign import solver
-from codesign.cli import main
-import codesign.optimum, codesign.report
+from codesign.cli.app import main
+import codesign.tasks.solve, codesign.results.text.design
 
 def within(*given):
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
@@ -317,7 +319,7 @@ def test_memory_enough_for_the_answer() -> None:
 def test_a_library_that_cannot_be_loaded(
     capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "codesign.optimum", None)
+    monkeypatch.setitem(sys.modules, "codesign.tasks.solve", None)
     code, out, errors = run(capsys, "solve", tiny)
     assert (code, out) == (5, "")
     assert errors.startswith("codesign: error: a library cannot be loaded: ")

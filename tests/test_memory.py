@@ -19,13 +19,13 @@ import pytest
 from enumerated_fronts import vectors
 from random_problems import Case, good_point, random_case
 
-from codesign.layer_tables import PRICED
-from codesign.point import Point
-from codesign.problem import Goal
-from codesign.proving import TIE_BREAKERS, Prover
-from codesign.search import best_bound, together
-from codesign.search.memory import Cut, Fact, LeftOver, Memory
-from codesign.space import Space
+from codesign.problem.goal import Goal
+from codesign.search import best_bound, group_bounds
+from codesign.search.bounds.layer_tables import PRICED
+from codesign.search.cut_pool import Cut, Fact, LeftOver, Memory
+from codesign.search.lexicographic import TIE_BREAKERS, Prover
+from codesign.space.hardware import Space
+from codesign.space.point import Point
 
 SEEDS = range(20)
 LONG_SEEDS = range(20_000, 21_000)
@@ -178,9 +178,9 @@ def test_a_prover_that_remembers_answers_like_enumeration(
 ) -> None:
     if seed % 2:  # screen as for many options, and bound options in groups from the first one on
         monkeypatch.setattr(best_bound, "FEW_OPTIONS", 1)
-        monkeypatch.setattr(together, "SOLVED_ALONE", 1)
-        monkeypatch.setattr(together, "ALL_AFTER", 1)
-        monkeypatch.setattr(together, "SMALLEST_GROUP", 2)
+        monkeypatch.setattr(group_bounds, "SOLVED_ALONE", 1)
+        monkeypatch.setattr(group_bounds, "ALL_AFTER", 1)
+        monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
     case = memory_case(seed)
     memory = check_sequence(case, seed, fresh=seed % 8 == 0)
     assert memory.facts

@@ -13,10 +13,10 @@ from command_line import BUDGET, SMALL, run
 import codesign
 from codesign import Problem, Study
 from codesign.errors import SpecError
-from codesign.metrics import METRICS, WORDS
-from codesign.specs import load_network
-from codesign.study.file import front_terms
-from codesign.study.questions import Asker
+from codesign.problem.metrics import METRICS, WORDS
+from codesign.specs.load import load_network
+from codesign.study.cell_keys import Asker
+from codesign.study.grid_file import front_terms
 
 BOTH = [(word, metric) for word, metric in WORDS.items()]
 

@@ -15,8 +15,7 @@ import pytest
 from published import GBIT_PER_S, PUBLISHED
 
 from codesign.costs.area import pe_area_um2
-from codesign.network import Layer, Network
-from codesign.specs import (
+from codesign.specs.load import (
     load_accelerator,
     load_memory,
     load_network,
@@ -24,7 +23,8 @@ from codesign.specs import (
     models_folder,
     shipped,
 )
-from codesign.technology import QuadraticFit
+from codesign.specs.network import Layer, Network
+from codesign.specs.technology import QuadraticFit
 
 LOADERS: dict[str, Callable[[str], Any]] = {
     "accelerators": load_accelerator,

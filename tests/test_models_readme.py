@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 from published import GBIT_PER_S, PUBLISHED
 
-from codesign.hardware import Accelerator
-from codesign.network import Layer, Network
-from codesign.specs import (
-    load_accelerator,
-    load_memory,
-    load_network,
-    models_folder,
-    shipped,
-)
-from codesign.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Technology
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.load import load_accelerator, load_memory, load_network, models_folder, shipped
+from codesign.specs.network import Layer, Network
+from codesign.specs.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Technology
 
 
 def readme_rows(heading: str) -> list[list[str]]:

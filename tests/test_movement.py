@@ -18,21 +18,12 @@ from random_networks import random_network
 from random_problems import Case
 from test_oracle import compare
 
-from codesign import (
-    Accelerator,
-    Choices,
-    Layer,
-    Network,
-    Problem,
-    design_file,
-    evaluate,
-    load_network,
-    solve,
-)
+from codesign import Accelerator, Choices, Layer, Network, Problem, evaluate, load_network, solve
 from codesign.costs.compute import cycles
-from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.evaluation import Evaluation
+from codesign.problem import file
+from codesign.results.design import Design
+from codesign.results.evaluation import Evaluation
 
 # An encoder whose result is pooled by itself, its other half read again further on.
 FORKED = """
@@ -267,7 +258,7 @@ def test_files_keep_what_is_absent(tmp_path: Path) -> None:
     loaded = Design.load(tmp_path / "design.json")
     assert loaded.layer_designs == design.layer_designs
     assert loaded.network == network
-    assert design_file.to_dict(loaded) == design_file.to_dict(design)
+    assert file.to_dict(loaded) == file.to_dict(design)
     for roofline in ("tiled", "ideal"):
         evaluation = evaluate(network, CHIP, 8, roofline=roofline)  # type: ignore[arg-type]
         evaluation.save(tmp_path / "evaluation.json")
@@ -326,8 +317,8 @@ def load_network_of_two() -> Network:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_the_report_shows_all_columns_and_dashes(first: bool, tmp_path: Path) -> None:
-    from codesign.layout import to_text
-    from codesign.report import evaluation_parts
+    from codesign.results.text.design import evaluation_parts
+    from codesign.results.text.layout import to_text
 
     network = forked(tmp_path)
     if first:  # a table's columns do not depend on its first row

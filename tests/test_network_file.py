@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codesign.network import Layer, Network
-from codesign.network_file import to_toml
-from codesign.specs import load_network, shipped
+from codesign.specs.load import load_network, shipped
+from codesign.specs.network import Layer, Network
+from codesign.specs.write_network import to_toml
 
 EVERYTHING = Network(
     name='odd "name" \\ with\ttab',

@@ -11,9 +11,9 @@ import pytest
 from onnx_graphs import imported, loops, model, story
 
 from codesign.errors import SpecError
-from codesign.onnx import import_onnx
-from codesign.onnx.attention import spell_out
-from codesign.onnx.importing import Imported
+from codesign.specs.onnx import import_onnx
+from codesign.specs.onnx.attention import spell_out
+from codesign.specs.onnx.read import Imported
 
 OPSET = 23  # the first that has it
 HEADS = {"q": (2, 4, 10, 16), "k": (2, 4, 12, 16), "v": (2, 4, 12, 8)}

@@ -17,8 +17,8 @@ from onnx_graphs import imported, integers, loops, model, network, node, story, 
 
 import codesign
 from codesign.errors import SpecError
-from codesign.onnx import import_onnx
-from codesign.specs import load_network
+from codesign.specs.load import load_network
+from codesign.specs.onnx import import_onnx
 
 pytestmark = pytest.mark.smoke
 

@@ -12,9 +12,9 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx_graphs import integers
 
-from codesign.network import Layer, Network
-from codesign.onnx import import_onnx
-from codesign.specs import load_network, shipped
+from codesign.specs.load import load_network, shipped
+from codesign.specs.network import Layer, Network
+from codesign.specs.onnx import import_onnx
 
 FLOAT = TensorProto.FLOAT
 

@@ -19,9 +19,9 @@ from onnx_graphs import imported, integers, model
 from codesign import Accelerator, evaluate
 from codesign.checking import check_content
 from codesign.errors import SpecError
-from codesign.evaluation_file import to_dict
-from codesign.network_file import to_toml
-from codesign.specs import load_network
+from codesign.results.evaluation import to_dict
+from codesign.specs.load import load_network
+from codesign.specs.write_network import to_toml
 
 CHIP = Accelerator(
     name="chip",

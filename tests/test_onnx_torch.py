@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from onnx_graphs import story
 
-from codesign.network import Network
-from codesign.onnx import import_onnx
+from codesign.specs.network import Network
+from codesign.specs.onnx import import_onnx
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'codesign[torch]'")
 pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'codesign[torch]'")

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 from onnx_graphs import imported, integers, model
 
 from codesign.errors import SpecError
-from codesign.onnx import import_onnx
-from codesign.onnx.operators import MS
+from codesign.specs.onnx import import_onnx
+from codesign.specs.onnx.operators import MS
 
 Array = np.ndarray[Any, Any]
 ROWS = {"x": (3, 4)}

@@ -10,8 +10,9 @@ import pytest
 from enumerated_fronts import front_case
 
 import codesign
-from codesign import Choices, Design, Problem, Progress, halt, programme
+from codesign import Choices, Design, Problem, Progress, stopping
 from codesign.search import best_bound
+from codesign.search.milp import solve
 from codesign.units import UM2_PER_MM2
 
 
@@ -62,9 +63,9 @@ def test_out_of_time_with_a_design(
 
 def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
     """Each step moves the search's clock past any deadline and knows nothing of an option."""
-    now = halt.time.monotonic
+    now = stopping.time.monotonic
     while True:
-        monkeypatch.setattr(halt.time, "monotonic", lambda: now() + 1e6)
+        monkeypatch.setattr(stopping.time, "monotonic", lambda: now() + 1e6)
         yield -math.inf
 
 
@@ -117,10 +118,10 @@ def test_area_overhead_counts_the_array_only(few_arrays: Problem) -> None:
     assert difference == pytest.approx(extra_mm2, rel=1e-4)
 
 
-@pytest.mark.parametrize("near_misses", [1, 2, programme.NEAR_MISSES])
+@pytest.mark.parametrize("near_misses", [1, 2, solve.NEAR_MISSES])
 def test_presolve_costs_no_optimum(near_misses: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without a margin on the limits, presolve has 1560 here; plain enumeration has 1500.
-    monkeypatch.setattr(programme, "NEAR_MISSES", near_misses)
+    monkeypatch.setattr(solve, "NEAR_MISSES", near_misses)
     case = front_case(11517, most={2: 25, 3: 10}, largest=60)
     budgets = {**case.problem.budgets, "noise": 0.25488281171329935}
     problem = replace(case.problem, objective="dram_bits", quality=None, budgets=budgets)

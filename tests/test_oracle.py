@@ -17,11 +17,13 @@ import pytest
 from random_problems import Case, random_case, steep_case
 
 from codesign import solve
-from codesign.design import Design, LayerDesign
+from codesign.costs.layers import LayerDesign, Traffic
 from codesign.errors import Clash, InfeasibleError
-from codesign.figures import Traffic
-from codesign.network import Layer, Network
-from codesign.problem import Choices, Metric, Problem
+from codesign.problem.choices import Choices
+from codesign.problem.metrics import Metric
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.specs.network import Layer, Network
 
 SEEDS = range(300)
 LONG_SEEDS = range(1000, 4000)

@@ -74,7 +74,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def test_the_checkout_uses_its_own_models(tmp_path: Path) -> None:
-    program = "from codesign.specs import models_folder; print(models_folder())"
+    program = "from codesign.specs.load import models_folder; print(models_folder())"
     assert [Path(word) for word in elsewhere(ROOT, tmp_path, program)] == [ROOT / "models"]
 
 
@@ -82,7 +82,7 @@ def test_models_come_from_inside_the_package(installed: Path, tmp_path: Path) ->
     program = """
 from pathlib import Path
 import codesign
-from codesign.specs import models_folder, shipped
+from codesign.specs.load import models_folder, shipped
 print(Path(codesign.__file__).parent)
 print(models_folder())
 print(codesign.load_network("resnet18").macs)

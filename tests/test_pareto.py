@@ -24,10 +24,11 @@ from random_problems import Case, steep_case
 from test_oracle import check_choices, check_figures, check_proof
 
 from codesign import InfeasibleError, SolverError, SpecError, pareto, solve
-from codesign.front import Front, dominated_volume
-from codesign.halt import Halt, OutOfTime
+from codesign.results.front import Front, dominated_volume
 from codesign.search import best_bound
-from codesign.survey import FrontProgress, _Survey
+from codesign.search.progress import FrontProgress
+from codesign.stopping import Halt, OutOfTime
+from codesign.tasks.pareto import _Survey
 
 SEEDS = tuple(seed for seed in range(52) if seed not in (47, 56))  # these take above a second
 LONG_SEEDS = range(10_000, 12_000)

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import codesign
-from codesign.front import Ruled, dominated_volume
-from codesign.point import price
-from codesign.space import Space
+from codesign.results.front import Ruled, dominated_volume
+from codesign.space.hardware import Space
+from codesign.space.point import price
 
 pytest.importorskip("pymoo", reason="the baseline's library, in the extra 'dev'")
 

@@ -13,10 +13,10 @@ from random_assignments import random_case
 import codesign
 from codesign import Problem
 from codesign.errors import InfeasibleError, SpecError
-from codesign.evaluation import evaluate
-from codesign.network import Network
 from codesign.quality import filled_table, read_sensitivity, weight_sensitivity, write_sensitivity
-from codesign.specs import load_accelerator, load_network
+from codesign.specs.load import load_accelerator, load_network
+from codesign.specs.network import Network
+from codesign.tasks.evaluate import evaluate
 
 WIDTHS = (4, 6, 8)
 KINDS = {"weight": "weights", "tensor": "tensors"}

@@ -27,13 +27,14 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from codesign import Accelerator, evaluate
-from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.network import Layer, Network
-from codesign.optimum import solve
-from codesign.plots.design import MAX_NAMED_LAYERS, plot_design
-from codesign.plots.labels import layer_blocks, spread
-from codesign.problem import Choices, Problem
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.results.plots.design import MAX_NAMED_LAYERS, plot_design
+from codesign.results.plots.labels import layer_blocks, spread
+from codesign.specs.network import Layer, Network
+from codesign.tasks.solve import solve
 
 CONV1 = Layer(name="conv1", K=4, C=2, P=4, Q=4, R=3, S=3, H=6, W=6, input="image", output="a")
 CONV2 = Layer(name="conv$_2$", K=8, C=4, P=4, Q=4, H=4, W=4, input="a", output="b")

@@ -9,9 +9,10 @@ import pytest
 from random_problems import random_case
 
 from codesign import Layer, Network, Problem, load_network
-from codesign import space as space_module
-from codesign.point import Point, least_sram, price
-from codesign.space import Space, Staircase
+from codesign.space import hardware as space_module
+from codesign.space.hardware import Space
+from codesign.space.point import Point, least_sram, price
+from codesign.space.staircase import Staircase
 
 SEEDS = range(30)
 SHRINKABLE = ("latency_s", "dram_bits")

@@ -14,7 +14,7 @@ import pytest
 from command_line import run
 from installed import TINY_GRID, WITH_JSON, strict_json
 
-from codesign import terminal
+from codesign.cli import terminal
 
 SOLVE = WITH_JSON["solve"]
 LONG_WORK = {  # command: where its work is found, and what a line says

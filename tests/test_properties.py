@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import codesign
 from codesign import Choices, Design, InfeasibleError, Layer, Network, Problem
-from codesign.metrics import METRICS
+from codesign.problem.metrics import METRICS
 
 pytestmark = pytest.mark.slow
 

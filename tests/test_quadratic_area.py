@@ -10,12 +10,13 @@ import pytest
 
 import codesign
 from codesign.costs.area import array_area_um2, check_areas, pe_area_um2
-from codesign.design import Design
 from codesign.errors import SpecError
-from codesign.network import Layer, Network
-from codesign.problem import Choices, Problem
-from codesign.specs import load_network, load_technology
-from codesign.technology import AreaFit, QuadraticFit, Technology
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.specs.load import load_network, load_technology
+from codesign.specs.network import Layer, Network
+from codesign.specs.technology import AreaFit, QuadraticFit, Technology
 
 TINY = Network(
     name="tiny",

@@ -15,7 +15,7 @@ from test_oracle import compare
 import codesign
 from codesign import Problem, quality
 from codesign.errors import SpecError
-from codesign.network import Layer, Network
+from codesign.specs.network import Layer, Network
 
 CHAIN = Network(
     name="chain",

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesign.errors import SpecError
-from codesign.network import Layer, Network
 from codesign.quality import quantise, relative_errors, weight_sensitivity
 from codesign.quality.quantise import most_code
+from codesign.specs.network import Layer, Network
 
 Floats = npt.NDArray[np.float64]
 DRAWN = {

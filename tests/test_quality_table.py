@@ -16,7 +16,7 @@ from codesign import Choices, Design, Problem, load_network
 from codesign.errors import SpecError
 from codesign.quality import read_sensitivity, rises, weight_sensitivity, write_sensitivity
 from codesign.study import Study
-from codesign.study.questions import Asker
+from codesign.study.cell_keys import Asker
 
 SOURCES = ("weight:conv1", "weight:fc", "tensor:image", "tensor:a")
 TABLE = {

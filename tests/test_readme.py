@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codesign.cli import main
+from codesign.cli.app import main
 
 README = Path(__file__).parent.parent / "README.md"
 PYTHON = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)

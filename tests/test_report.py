@@ -11,11 +11,15 @@ from typing import Any, Literal
 import pytest
 from rich.text import Text
 
-from codesign import Accelerator, Evaluation, evaluate, layout, load_technology, report
-from codesign.design import Design, ProofRecord, SolverRecord
-from codesign.network import Layer, Network
-from codesign.optimum import Progress
-from codesign.problem import Choices, Problem
+from codesign import Accelerator, Evaluation, evaluate, load_technology
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.results.records import ProofRecord, SolverRecord
+from codesign.results.text import design as report
+from codesign.results.text import layout
+from codesign.search.progress import Progress
+from codesign.specs.network import Layer, Network
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,7 @@ def design() -> Design:
     problem = Problem(
         network=network, choices=choices, quality="uniform:6", budgets={"area_mm2": 0.02}
     )
-    solved = import_module("codesign.optimum").solve(problem)
+    solved = import_module("codesign.tasks.solve").solve(problem)
     assert isinstance(solved, Design)
     return solved
 

@@ -10,11 +10,11 @@ import pytest
 from pyomo.repn import generate_standard_repn
 
 from codesign import Choices, Problem, load_network
-from codesign.candidates import candidates
-from codesign.formulation import build
-from codesign.problem import Goal
-from codesign.space import Space
-from codesign.specs import shipped
+from codesign.problem.goal import Goal
+from codesign.search.milp.formulation import build
+from codesign.space.candidates import candidates
+from codesign.space.hardware import Space
+from codesign.specs.load import shipped
 
 SMALLEST, LARGEST = 1e-4, 1e6
 

@@ -16,20 +16,12 @@ from command_line import BUDGET, SMALL, run
 from random_problems import mid_size_problem, random_case, steep_case
 from test_oracle import compare
 
-from codesign import (
-    Design,
-    InfeasibleError,
-    Problem,
-    SolverError,
-    SpecError,
-    programme,
-    second_opinion,
-    solve,
-    whole,
-)
-from codesign.halt import Halt
-from codesign.metrics import METRICS
-from codesign.problem import Metric
+from codesign import Design, InfeasibleError, Problem, SolverError, SpecError, solve
+from codesign.problem.metrics import METRICS, Metric
+from codesign.search import whole_space
+from codesign.search.milp import solve as programme
+from codesign.search.milp import solvers
+from codesign.stopping import Halt
 
 SEEDS = range(50)
 LONG = pytest.mark.long
@@ -77,7 +69,7 @@ def test_mid_size_problems_have_the_same_optimum(solver: str, seed: int) -> None
     problem = mid_size(seed)
     theirs, ours = solve(problem, solver=solver), by_highs(seed)
     PROGRAMMES[solver, seed] = theirs.solver.programmes
-    assert theirs.solver.name == second_opinion.TITLES[solver]
+    assert theirs.solver.name == solvers.TITLES[solver]
     for design in (ours, theirs):
         assert design.proof.status == "optimal"
     for metric in (problem.objective, "area_mm2", "noise"):
@@ -130,7 +122,7 @@ def knapsack(limit: float) -> pyo.ConcreteModel:
 @pytest.mark.parametrize("solver", ["highs", *OTHERS])
 def test_optimum_and_bound(solver: str) -> None:
     model = knapsack(0)
-    found = second_opinion.minimise(model, solver=solver)
+    found = solvers.minimise(model, solver=solver)
     assert found.status == "optimal"
     assert found.bound == pytest.approx(-11)
     assert [round(pyo.value(model.take[i])) for i in range(4)] == [0, 1, 1, 0]
@@ -138,7 +130,7 @@ def test_optimum_and_bound(solver: str) -> None:
 
 @pytest.mark.parametrize("solver", ["highs", *OTHERS])
 def test_infeasible(solver: str) -> None:
-    found = second_opinion.minimise(knapsack(12), solver=solver)
+    found = solvers.minimise(knapsack(12), solver=solver)
     assert (found.status, found.bound) == ("infeasible", float("inf"))
 
 
@@ -147,7 +139,7 @@ def test_infeasible(solver: str) -> None:
 def test_out_of_time_is_no_optimum(
     solver: str, solution: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = second_opinion.minimise(hard(solution), solver=solver, halt=Halt.within(0.3))
+    found = solvers.minimise(hard(solution), solver=solver, halt=Halt.within(0.3))
     known = solution and solver == "scip"  # what CBC leaves need not be a solution
     assert found.status == ("feasible" if known else "unknown")
     assert found.bound <= (-1 if known else 60)
@@ -177,7 +169,7 @@ def test_a_solver_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = random_case(1).problem
     with pytest.raises(SpecError, match=r"solver 'gurobi' is unknown; installed: highs"):
         solve(problem, solver="gurobi")
-    monkeypatch.setattr(second_opinion, "installed", lambda name: name == "highs")
+    monkeypatch.setattr(solvers, "installed", lambda name: name == "highs")
     with pytest.raises(SpecError, match=r"solver 'scip' is not installed; installed: highs$"):
         solve(problem, solver="scip")
 
@@ -185,7 +177,7 @@ def test_a_solver_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_line_says_what_is_installed(
     tiny: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(second_opinion, "installed", lambda name: name == "highs")
+    monkeypatch.setattr(solvers, "installed", lambda name: name == "highs")
     code, out, err = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--solver", "cbc")
     assert (code, out) == (2, "")
     assert err == "codesign: error: solver 'cbc' is not installed; installed: highs\n"
@@ -198,9 +190,9 @@ def test_a_failed_solver_leaves_its_programme(monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object, **__: object) -> None:
         raise SolverError("HiGHS ended badly")
 
-    monkeypatch.setattr(second_opinion.highs, "minimise", fail)
+    monkeypatch.setattr(solvers.highs, "minimise", fail)
     with pytest.raises(SolverError, match="HiGHS ended badly") as caught:
-        second_opinion.minimise(knapsack(0))
+        solvers.minimise(knapsack(0))
     assert caught.value.model is not None
     assert "c_u_light_" in caught.value.model
     assert caught.value.model.rstrip().endswith("end")
@@ -212,7 +204,7 @@ def test_answers_that_fail_the_recheck_leave_their_programme(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(whole, "price", lambda *_: None)
+    monkeypatch.setattr(whole_space, "price", lambda *_: None)
     monkeypatch.setattr(programme, "exclude", lambda *_: None)
     monkeypatch.setattr(programme, "MAX_RECHECKS", 2)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -240,9 +232,9 @@ def test_nothing_is_written_without_a_programme(
 def test_the_enumerated_optimum_at_a_steep_limit(
     solver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = second_opinion.minimise
+    ours = solvers.minimise
     monkeypatch.setattr(
-        second_opinion,
+        solvers,
         "minimise",
         lambda model, **given: ours(model, **{**given, "solver": solver}),
     )

@@ -12,14 +12,15 @@ import pytest
 from command_line import SMALL, TINY, run
 from random_problems import random_case
 
-from codesign import Choices, Layer, Network, Problem, Study, design_file, solve
-from codesign.bounds import Relaxation
-from codesign.cli import main
-from codesign.design import Design
-from codesign.elimination import Role, choose_scopes, eliminate
+from codesign import Choices, Layer, Network, Problem, Study, solve
+from codesign.cli.app import main
 from codesign.errors import SpecError
-from codesign.sharing import width_classes
-from codesign.space import Space
+from codesign.problem import file
+from codesign.problem.width_groups import width_classes
+from codesign.results.design import Design
+from codesign.search.bounds.elimination import Role, choose_scopes, eliminate
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.space.hardware import Space
 
 LAYERS = (
     Layer(name="a", K=2, C=2, P=4, H=4, input="x", output="y"),
@@ -183,7 +184,7 @@ def test_a_design_keeps_them_and_its_file_does(tmp_path: Path) -> None:
     assert content["problem"]["choices"]["shared"] == [list(shared[0])]
     assert content["problem"]["choices"]["tied"] is True
     del content["problem"]["choices"]["shared"], content["problem"]["choices"]["tied"]
-    older = design_file.from_dict(content, "older").problem.choices
+    older = file.from_dict(content, "older").problem.choices
     assert (older.shared, older.tied) == ((), False)
 
 
@@ -229,7 +230,7 @@ def chain_with_groups(layers: int, groups: int) -> Problem:
 
 
 def test_no_table_outgrows_memory_whatever_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    from codesign import bounds
+    from codesign.search.bounds import relaxation as bounds
 
     for groups, most in ((1, 4), (2, 3), (3, 4), (8, 4), (1, 2)):
         monkeypatch.setattr(bounds, "MAX_TABLE", 3**most)
@@ -292,7 +293,8 @@ def tiny(tmp_path: Path) -> str:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Instead of an answer: the problem of `solve` or `pareto`."""
-    from codesign import optimum, survey
+    from codesign.tasks import pareto
+    from codesign.tasks import solve as optimum
 
     seen: dict[str, Any] = {}
 
@@ -301,7 +303,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         raise SpecError("recorded")
 
     monkeypatch.setattr(optimum, "solve", record)
-    monkeypatch.setattr(survey, "pareto", record)
+    monkeypatch.setattr(pareto, "pareto", record)
     return seen
 
 

@@ -10,21 +10,12 @@ import oracle
 import pytest
 from random_problems import random_case
 
-from codesign import (
-    Choices,
-    InfeasibleError,
-    Layer,
-    Network,
-    Problem,
-    assign,
-    pareto,
-    report,
-    solve,
-)
-from codesign.front_report import front_parts
-from codesign.layout import to_text
-from codesign.metrics import METRICS
-from codesign.slack import area_notes, largest_area_mm2
+from codesign import Choices, InfeasibleError, Layer, Network, Problem, assign, pareto, solve
+from codesign.problem.metrics import METRICS
+from codesign.results.area_notes import area_notes, largest_area_mm2
+from codesign.results.text import design
+from codesign.results.text.front import front_parts
+from codesign.results.text.layout import to_text
 
 CONV = Layer(name="conv", input="image", output="a", K=8, C=4, P=6, Q=6, H=6, W=6, R=3, S=3)
 FC = Layer(name="fc", input="a", output="out", K=10, C=288)
@@ -79,7 +70,7 @@ def test_a_limit_that_does_not_bind_is_told() -> None:
     assert loose.metrics == free.metrics
     (note,) = loose.notes
     assert f"no design of these choices needs more than {most:.4g} mm², and this one takes" in note
-    assert f"\nnote: {note}\n" in to_text(report.design_parts(loose), terminal=False)
+    assert f"\nnote: {note}\n" in to_text(design.design_parts(loose), terminal=False)
     assert solve(tiny(budgets={"area_mm2": most * 0.999})).notes == ()
     # what the note says of limits below
     tighter = solve(tiny(budgets={"area_mm2": used * 0.999}))

@@ -11,10 +11,10 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from codesign import solver
 from codesign.errors import SolverError
-from codesign.halt import Halt
-from codesign.solver import NAME, minimise, version
+from codesign.search.milp import highs
+from codesign.search.milp.highs import NAME, minimise, version
+from codesign.stopping import Halt
 
 pytestmark = pytest.mark.smoke
 
@@ -198,7 +198,7 @@ def test_infeasible(domain: object) -> None:
 
 
 def test_a_failure_of_the_solver_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, presolved = solver._run, []
+    real, presolved = highs._run, []
 
     def first_fails(lp: Any, columns: Any, options: Any, *rest: Any) -> Any:
         presolved.append(options["presolve"])
@@ -206,7 +206,7 @@ def test_a_failure_of_the_solver_is_tried_again(monkeypatch: pytest.MonkeyPatch)
             raise SolverError("HiGHS ended with 'Solve error', which proves nothing")
         return real(lp, columns, options, *rest)
 
-    monkeypatch.setattr(solver, "_run", first_fails)
+    monkeypatch.setattr(highs, "_run", first_fails)
     model = pyo.ConcreteModel()
     model.x = pyo.Var(domain=pyo.Integers, bounds=(2, 5))
     model.objective = pyo.Objective(expr=3 * model.x)

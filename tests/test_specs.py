@@ -11,9 +11,9 @@ import pytest
 from descriptions import KINDS, MEMORY, NETWORK, TECHNOLOGY, changed, refusal, written
 
 from codesign import SpecError, load_memory, load_network, load_technology
-from codesign.specs import models_folder, shipped
-from codesign.technology import AreaFit
-from codesign.text_files import MAX_FILE_BYTES
+from codesign.files import MAX_FILE_BYTES
+from codesign.specs.load import models_folder, shipped
+from codesign.specs.technology import AreaFit
 
 # --- what is right loads ------------------------------------------------------------------------
 

@@ -25,16 +25,18 @@ from test_explanation import check_runner_up, padded
 from test_oracle import compare
 from test_pareto import compare as compare_front
 
-from codesign import Choices, Design, Problem, SpecError, Study, certify, design_file, solve
-from codesign.candidates import candidates
-from codesign.capacities import Capacities
+from codesign import Choices, Design, Problem, SpecError, Study, certify, solve
 from codesign.checking import check_content
 from codesign.errors import InfeasibleError
-from codesign.explanation import explain
-from codesign.formulation import build
-from codesign.problem import METRICS, Goal
-from codesign.space import Space
-from codesign.stored import SEAL, sealed
+from codesign.problem import file as design_file
+from codesign.problem.goal import Goal
+from codesign.problem.metrics import METRICS
+from codesign.results.stored import SEAL, sealed
+from codesign.search.milp.formulation import build
+from codesign.space.candidates import candidates
+from codesign.space.capacities import Capacities
+from codesign.space.hardware import Space
+from codesign.tasks.explain import explain
 
 SEEDS = range(80)
 LONG_SEEDS = range(1000, 2200)

@@ -30,13 +30,13 @@ from installed import (
     strict_json,
 )
 
-from codesign import second_opinion, solver
-from codesign.cli import front
+from codesign.cli.app import front
+from codesign.search.milp import highs, solvers
 
 pytestmark = pytest.mark.smoke
 CASES = [pytest.param(name, id=name) for name in WITH_JSON]
 DRAWN = random.Random(12).sample([*WITH_JSON], 4)  # of those that are tried in every odd way
-OTHERS = [name for name in ("scip", "cbc") if second_opinion.installed(name)]
+OTHERS = [name for name in ("scip", "cbc") if solvers.installed(name)]
 SOLVE = """
 import sys
 from codesign import Choices, Problem, load_network, solve
@@ -122,15 +122,15 @@ def test_another_solver_says_nothing(folder: Path, solver_name: str) -> None:
 def test_whatever_a_library_prints_is_no_part_of_it(folder: Path) -> None:
     program = """
 import ctypes, os, sys
-import codesign.cli
-def noisy(run=codesign.cli.main):
+import codesign.cli.app
+def noisy(run=codesign.cli.app.main):
     ctypes.CDLL(None).printf(b"held back by C\\n")
     os.write(1, b"written at once\\n")
     os.system("echo by another program")
     code = run(sys.argv[1:])
     os.write(1, b"afterwards\\n")
     return code
-codesign.cli.main = noisy
+codesign.cli.app.main = noisy
 from codesign.__main__ import main
 sys.exit(main())
 """
@@ -229,7 +229,7 @@ def test_standard_output_outlives_a_want_of_descriptors(
         raise OSError(24, "Too many open files")
 
     before = os.fstat(1)
-    monkeypatch.setattr(solver.os, fails, refused)
-    with solver._stdout_to_nobody():
+    monkeypatch.setattr(highs.os, fails, refused)
+    with highs._stdout_to_nobody():
         pass
     assert os.fstat(1) == before

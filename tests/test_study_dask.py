@@ -16,10 +16,10 @@ from dask import config
 from distributed import Client, LocalCluster
 from study_work import SMALL, TINY, areas, deadly, grid, made_up
 
-from codesign.cli import main
+from codesign.cli.app import main
 from codesign.errors import CodesignError, SpecError
 from codesign.study import Serial, Study, Tally, results
-from codesign.study.workers import dask, slots
+from codesign.study.executors import dask, slots
 
 pytestmark = [
     pytest.mark.slow,
@@ -130,7 +130,7 @@ def test_an_address_that_is_none(
     address: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("codesign.study.workers.CONNECT_S", 0.3)
+    monkeypatch.setattr("codesign.study.executors.CONNECT_S", 0.3)
     Path("bad.json").write_text("[]")
     with pytest.raises(SpecError) as raised, dask(address):
         pass

@@ -33,11 +33,11 @@ from study_work import (
 
 from codesign.errors import SpecError
 from codesign.study import Serial, Study, load_design, results
-from codesign.study.cells import PLURALS, VOCABULARY
-from codesign.study.questions import Asker
+from codesign.study.cell_keys import Asker
+from codesign.study.grid import PLURALS, VOCABULARY
 from codesign.study.records import Answer
-from codesign.study.report import overview, overview_parts
 from codesign.study.store import opened
+from codesign.study.text import overview, overview_parts
 
 HERE = Path(__file__).parent
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -188,7 +188,7 @@ def test_a_run_goes_on_after_an_interrupt_that_left_its_claims(
     def interrupted(*_: object) -> Answer:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("codesign.study.liveness.PATIENCE_S", 1.0)
+    monkeypatch.setattr("codesign.study.heartbeat.PATIENCE_S", 1.0)
     with monkeypatch.context() as twice:
         twice.setattr("codesign.study.store.Store.release", interrupted)  # the second Ctrl-C
         with pytest.raises(KeyboardInterrupt):
@@ -229,7 +229,7 @@ def test_a_clock_that_goes_backwards(path: Path, tmp_path: Path) -> None:
 
     assert told("-c", "import time; print(time.time() > time.time())") == "True\n"
     script = f"if __name__ == '__main__':\n    main({['study', 'run', str(file)]} + WORDS)"
-    command = "import sys\nfrom codesign.cli import main\n" + script
+    command = "import sys\nfrom codesign.cli.app import main\n" + script
     begun_s = time.monotonic()
     words = f"['--store', {str(path)!r}, '--quiet', '--workers', '1']"
     out = told("-c", command.replace("WORDS", words))
@@ -279,7 +279,7 @@ def told_to(bound: list[str], *commands: list[str]) -> list[tuple[int, str, str]
     """Exit code, output and errors of ``codesign study`` commands, in one process bound so."""
     script = (
         "import contextlib, io, json, sys\n"
-        "from codesign.cli import main\n"
+        "from codesign.cli.app import main\n"
         "for words in json.loads(sys.argv[1]):\n"
         "    out, err = io.StringIO(), io.StringIO()\n"
         "    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):\n"

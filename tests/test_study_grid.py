@@ -15,16 +15,17 @@ import pytest
 from command_line import TINY as TINY_TOML
 from study_work import SMALL, TINY
 
-from codesign import specs
-from codesign.design_file import problem_from_dict
 from codesign.errors import SpecError
-from codesign.network import Layer, Network
-from codesign.problem import Choices, Problem
+from codesign.problem.choices import Choices
+from codesign.problem.file import problem_from_dict
+from codesign.problem.problem import Problem
+from codesign.specs import load
+from codesign.specs.network import Layer, Network
+from codesign.specs.technology import AreaFit, Memory, Technology
 from codesign.study import Study
-from codesign.study.file import FRONT_OBJECTIVES, FRONT_POINTS, NOT_OF_FRONTS, front_terms
-from codesign.study.questions import LATER, Asker, canonical, sha256, shown
+from codesign.study.cell_keys import LATER, Asker, canonical, sha256, shown
+from codesign.study.grid_file import FRONT_OBJECTIVES, FRONT_POINTS, NOT_OF_FRONTS, front_terms
 from codesign.study.records import Question
-from codesign.technology import AreaFit, Memory, Technology
 
 FLAT = AreaFit(slope=1.0, intercept=1.0)
 SILICON = Technology(name="silicon", pe_area_um2=FLAT, sram_fits={"sram": FLAT}, sram="sram")
@@ -107,7 +108,7 @@ def test_images_per_second_are_a_latency_of_the_batch() -> None:
 
 def test_defaults_are_those_of_the_command_line() -> None:
     (found,) = problems(Study.grid(network="alexnet"))
-    network = specs.load_network("alexnet")
+    network = load.load_network("alexnet")
     expected = Problem(network=network, quality="uniform:6")
     assert found.choices == expected.choices
     assert found.budgets == expected.budgets

@@ -15,16 +15,16 @@ from command_line import TINY as TINY_TOML
 from matplotlib.axes import Axes
 from study_work import SMALL, TINY, area_of, areas, grid, made_up
 
-from codesign import study_commands
-from codesign.cli import main
+from codesign.cli import study as study_commands
+from codesign.cli.app import main
 from codesign.errors import SpecError
-from codesign.metrics import METRICS
-from codesign.plots import plot_study
-from codesign.plots.study import MOST_PANELS, column_words
+from codesign.problem.metrics import METRICS
+from codesign.results.plots import plot_study
 from codesign.study import Serial, Study, Tally, results
-from codesign.study.frame import export, parameters_of
+from codesign.study.plot import MOST_PANELS, column_words
 from codesign.study.records import Answer
-from codesign.study.report import progress_bar, progress_text, tally_line
+from codesign.study.table import export, parameters_of
+from codesign.study.text import progress_bar, progress_text, tally_line
 
 GRID_TOML = """
 [grid]
@@ -371,7 +371,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("codesign.study.loop.wait", interrupted)
+    monkeypatch.setattr("codesign.study.scheduler.wait", interrupted)
     code, out, err = told(capsys, "run", "grid.toml")
     assert (code, out) == (130, "")
     assert err == "codesign: interrupted; what is finished is in grid.sqlite, --resume continues\n"
@@ -461,7 +461,7 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_runs_that_are_over_hold_nothing(capsys: pytest.CaptureFixture[str], path: Path) -> None:
-    from codesign.study.liveness import this_process
+    from codesign.study.heartbeat import this_process
     from codesign.study.store import opened
 
     with opened(path, write=True) as store:

@@ -31,14 +31,14 @@ from study_work import (
 
 import codesign
 from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
-from codesign.optimum import solve
 from codesign.study import Processes, Serial, Study, load_design, results
-from codesign.study.answering import answer
-from codesign.study.loop import Tally
-from codesign.study.questions import Asker
+from codesign.study.cell_keys import Asker
+from codesign.study.executors import slots
 from codesign.study.records import Answer, Question
+from codesign.study.scheduler import Tally
+from codesign.study.solve_cell import answer
 from codesign.study.store import opened
-from codesign.study.workers import slots
+from codesign.tasks.solve import solve
 
 HERE = Path(__file__).parent
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -119,7 +119,7 @@ def test_what_goes_wrong_is_an_answer(
     def fail(*_: Any, **__: Any) -> None:
         raise raised
 
-    monkeypatch.setattr("codesign.optimum.solve", fail)
+    monkeypatch.setattr("codesign.tasks.solve.solve", fail)
     (question,) = asked(grid(1))
     found = answer(question.text, question.network)
     assert found.status == status
@@ -133,7 +133,7 @@ def test_too_little_time_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(given["time_limit_s"])
         raise SolverError("no design found within 0.01 s")
 
-    monkeypatch.setattr("codesign.optimum.solve", late)
+    monkeypatch.setattr("codesign.tasks.solve.solve", late)
     (question,) = asked(grid(1, time_limit_s=0.01))
     assert answer(question.text, question.network).status == "unanswered"
 
@@ -223,7 +223,7 @@ def test_what_is_lost_on_its_way_is_a_row(path: Path) -> None:
 def test_workers_of_another_version_are_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codesign.study.answering.__version__", "0.0.1")
+    monkeypatch.setattr("codesign.study.solve_cell.__version__", "0.0.1")
     with pytest.raises(CodesignError, match=r"the workers have codesign 0\.0\.1, this is"):
         grid(1).run(path, executor=Serial(), work=made_up)
     assert statuses(path) == {"waiting": 1}
@@ -351,7 +351,7 @@ def test_ctrl_c_is_one_line(path: Path, tmp_path: Path) -> None:
     words = ["study", "run", str(file), "--store", str(path), "--workers", "2"]
     # Where the tests run in the background of a shell, SIGINT is ignored unless asked for.
     heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    script = f"{heard}import sys\nfrom codesign.cli import main\nsys.exit(main({words}))"
+    script = f"{heard}import sys\nfrom codesign.cli.app import main\nsys.exit(main({words}))"
     command = [sys.executable, "-c", f"if __name__ == '__main__':\n    exec({script!r})"]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -16,7 +16,9 @@ from study_work import finished, grid, integrity, made_up
 from codesign import __version__
 from codesign.errors import SpecError
 from codesign.study import Serial, Study, load_design, results
-from codesign.study.liveness import (
+from codesign.study.cell_keys import Asker
+from codesign.study.database import FORMAT
+from codesign.study.heartbeat import (
     BEAT_S,
     PATIENCE_S,
     Process,
@@ -25,9 +27,7 @@ from codesign.study.liveness import (
     Watch,
     this_process,
 )
-from codesign.study.questions import Asker
 from codesign.study.records import Answer, Entry, Task
-from codesign.study.sqlite import FORMAT
 from codesign.study.store import Store, opened
 
 pytestmark = pytest.mark.smoke
@@ -174,7 +174,7 @@ def test_a_locked_folder_is_read_all_the_same(store: Path, monkeypatch: pytest.M
 
 
 def test_a_store_kept_locked_is_one_line(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codesign.study.sqlite.connect.__defaults__", (0.05,))
+    monkeypatch.setattr("codesign.study.database.connect.__defaults__", (0.05,))
     other = sqlite3.connect(store, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(SpecError, match="another program keeps it locked"):
@@ -285,7 +285,7 @@ def test_a_process_is_known_by_its_start() -> None:
 
 
 def test_the_pulse_beats_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codesign.study.liveness.BEAT_S", 0.01)
+    monkeypatch.setattr("codesign.study.heartbeat.BEAT_S", 0.01)
     beats: list[int] = []
     pulse = Pulse(lambda: beats.append(1))
     pulse.start()

@@ -13,7 +13,7 @@ import pytest
 from written_designs import design
 
 from codesign import Design, SpecError
-from codesign.text_files import read_json, write_whole
+from codesign.files import read_json, write_whole
 
 
 def no_space(*_: Any, **__: Any) -> None:

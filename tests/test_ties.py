@@ -14,11 +14,13 @@ from command_line import BUDGET, SMALL, run
 from random_problems import random_case
 
 import codesign
-from codesign import Problem, SpecError, proving
-from codesign.budgets import keeps
-from codesign.design import ProofRecord, TiesFound
-from codesign.halt import Halt
-from codesign.proving import Ties
+from codesign import Problem, SpecError
+from codesign.problem.goal import TiesFound
+from codesign.problem.tolerances import keeps
+from codesign.results.records import ProofRecord
+from codesign.search import lexicographic
+from codesign.search.lexicographic import Ties
+from codesign.stopping import Halt
 
 OUTCOMES: list[tuple[Ties, float, TiesFound]] = [
     ("break", 10.0, "broken"),
@@ -38,8 +40,8 @@ def outcome(
 ) -> tuple[Ties, TiesFound]:
     """What is asked for and what comes of it, with so many seconds for ties at most."""
     ties, seconds, found = request.param
-    monkeypatch.setattr(proving, "TIES_LEAST_S", seconds)
-    monkeypatch.setattr(proving, "TIES_TIMES", 0.0)
+    monkeypatch.setattr(lexicographic, "TIES_LEAST_S", seconds)
+    monkeypatch.setattr(lexicographic, "TIES_TIMES", 0.0)
     return ties, found
 
 

@@ -10,11 +10,11 @@ import pytest
 from random_problems import mid_size_problem, random_case
 
 from codesign import Problem, solve
-from codesign.bounds import Relaxation
-from codesign.problem import Goal
-from codesign.search.inquiry import Effort, Inquiry
-from codesign.search.metric import LeastMetric
-from codesign.space import Space
+from codesign.problem.goal import Goal
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.goal_task import Effort, Inquiry
+from codesign.search.least_metric import LeastMetric
+from codesign.space.hardware import Space
 
 
 def searched(problem: Problem, metric: str, limits: dict[str, float]) -> LeastMetric:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from enumerated_fronts import Floats
 
-from codesign.unexplored import Unexplored
+from codesign.search.open_boxes import Unexplored
 
 INF = math.inf
 

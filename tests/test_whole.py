@@ -13,8 +13,8 @@ from random_problems import mid_size_problem, random_case, steep_case
 from test_oracle import compare
 
 from codesign import solve
-from codesign.design import Design
-from codesign.problem import Metric
+from codesign.problem.metrics import Metric
+from codesign.results.design import Design
 
 CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # seed, objective, budgets
     (100, "latency_s", ("noise",)),

@@ -18,7 +18,7 @@ Checked are
   file can write its digest anew, and then only a certificate tells that the question is another.
 
 With a certificate, written by ``codesign solve --certificate``, the design's optimality is proven
-again by another route, see `codesign.checking.certificate`.
+again by another route, see `codesign.checking.certificate.verify`.
 
 The package imports nothing of this project but its errors and the reading of files.
 """
@@ -33,14 +33,13 @@ from codesign.checking.assignment import FORMAT as ASSIGNMENT
 from codesign.checking.assignment import check_assignment
 from codesign.checking.design import FORMAT as DESIGN
 from codesign.checking.design import check_design
+from codesign.checking.entries import Entry
 from codesign.checking.evaluation import FORMAT as EVALUATION
 from codesign.checking.evaluation import check_evaluation
 from codesign.checking.findings import Finding, Ledger, Report, Unreadable, shown
 from codesign.checking.problem import Problem
-from codesign.checking.reading import Entry
 from codesign.errors import SpecError
-from codesign.file_kinds import wanted
-from codesign.text_files import read_json
+from codesign.files import read_json, wanted
 
 OnStep = Callable[[str], None]
 
@@ -92,7 +91,7 @@ def check_content(
     """
     found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION))
     if certificate is not None:
-        from codesign.checking.certificate import FORMAT as CERTIFICATE  # loads NumPy
+        from codesign.checking.certificate.verify import FORMAT as CERTIFICATE  # loads NumPy
 
         _format(content, where, (DESIGN,))
         _format(certificate, certificate_where, (CERTIFICATE,))
@@ -124,7 +123,7 @@ def _prove(
     given: Entry, problem: Problem, proof: Entry, ledger: Ledger, on_step: OnStep | None
 ) -> bool:
     """Verify a certificate; whether it proves the claim without trusting the solver."""
-    from codesign.checking.certificate import verify  # loads NumPy
+    from codesign.checking.certificate.verify import verify  # loads NumPy
 
     verdict = verify(given, problem, proof, on_step)
     if ledger.findings:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from codesign.checking.answer import (
-    check_metrics,
-    check_proof,
-    check_tensor_bits,
-    check_weight_bits,
-)
-from codesign.checking.arithmetic import bops
-from codesign.checking.figures import total_noise
+from codesign.checking.cost_model import bops
+from codesign.checking.digest import check_seal
+from codesign.checking.entries import Entry
+from codesign.checking.layers import total_noise
 from codesign.checking.network import Layer, Network, read_network
-from codesign.checking.question import (
+from codesign.checking.width_problem import (
     WIDTH_CHOICES,
     Question,
     WidthChoices,
@@ -22,8 +18,12 @@ from codesign.checking.question import (
     read_sensitivity,
     read_width_choices,
 )
-from codesign.checking.reading import Entry
-from codesign.checking.seal import check_seal
+from codesign.checking.widths import (
+    check_metrics,
+    check_proof,
+    check_tensor_bits,
+    check_weight_bits,
+)
 
 FORMAT = "codesign-assignment/1"
 KEYS = (

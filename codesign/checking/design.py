@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from codesign.checking.answer import (
+from codesign.checking.cost_model import Array
+from codesign.checking.digest import check_seal
+from codesign.checking.entries import Entry
+from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
+from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Option, Problem, read_problem
+from codesign.checking.width_problem import MOST_BITS
+from codesign.checking.widths import (
     check_metrics,
     check_proof,
     check_tensor_bits,
     check_weight_bits,
 )
-from codesign.checking.arithmetic import Array
-from codesign.checking.figures import (
-    Platform,
-    Totals,
-    check_layers,
-    check_throughput,
-    total_noise,
-)
-from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Option, Problem, read_problem
-from codesign.checking.question import MOST_BITS
-from codesign.checking.reading import Entry
-from codesign.checking.seal import check_seal
 
 FORMAT = "codesign-design/1"
 KEYS = (

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from codesign.checking.arithmetic import Array, default_noise
-from codesign.checking.figures import (
-    Platform,
-    Totals,
-    check_layers,
-    check_throughput,
-    total_noise,
-)
+from codesign.checking.cost_model import Array, default_noise
+from codesign.checking.digest import check_seal
+from codesign.checking.entries import Entry
+from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, Technology, read_pe_fit
-from codesign.checking.question import METRICS, MOST_BITS
-from codesign.checking.reading import Entry
-from codesign.checking.seal import check_seal
+from codesign.checking.width_problem import METRICS, MOST_BITS
 
 FORMAT = "codesign-evaluation/1"
 KEYS = (

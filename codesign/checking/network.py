@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
+from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
-from codesign.checking.reading import Entry
 
 LOOPS = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
 NAMES = ("name", "input", "output", "residuals", "weight_tensor")

@@ -10,9 +10,10 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
-from codesign.checking.arithmetic import log2_below
+from codesign.checking.cost_model import log2_below
+from codesign.checking.entries import Entry
 from codesign.checking.network import Network, read_network
-from codesign.checking.question import (
+from codesign.checking.width_problem import (
     METRICS,
     MOST_BITS,
     WIDTH_CHOICES,
@@ -23,7 +24,6 @@ from codesign.checking.question import (
     read_sensitivity,
     read_width_choices,
 )
-from codesign.checking.reading import Entry
 
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 UM2_PER_MM2 = 10**6

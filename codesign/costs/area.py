@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.errors import SpecError
-from codesign.technology import QuadraticFit, Technology
+from codesign.specs.technology import QuadraticFit, Technology
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from codesign.network import Layer
+from codesign.specs.network import Layer
 
 Floats = npt.NDArray[np.float64]
 

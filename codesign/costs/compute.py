@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesign.network import Layer
+from codesign.specs.network import Layer
 
 Ints = npt.NDArray[np.int64]
 

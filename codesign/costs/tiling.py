@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from codesign.costs.compute import Folding, ceil_div, fold, side_by_side
 from codesign.errors import SpecError
-from codesign.network import Layer
+from codesign.specs.network import Layer
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -26,7 +26,7 @@ import math
 from collections.abc import Callable
 
 from codesign.errors import SpecError
-from codesign.hardware import MAX_BITS
+from codesign.specs.accelerator import MAX_BITS
 
 LEAST_DB, MOST_DB = -100.0, 300.0
 

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.errors import SpecError
-from codesign.hardware import MAX_BITS
+from codesign.specs.accelerator import MAX_BITS
 
 Array = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float64]

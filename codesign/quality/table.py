@@ -29,13 +29,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from codesign.amounts import told_apart
 from codesign.costs.arithmetic import default_noise
-from codesign.csv_table import NAMED, read_amount, read_rows, read_width, some
 from codesign.errors import SpecError
-from codesign.file_kinds import wanted
-from codesign.schema import nearest
-from codesign.text_files import read_toml, write_whole
+from codesign.files import read_toml, wanted, write_whole
+from codesign.specs.csv_tables import NAMED, read_amount, read_rows, read_width, some
+from codesign.specs.schema import nearest
+from codesign.units import told_apart
 
 Sensitivity = Mapping[str, Mapping[int, float]]
 

@@ -8,12 +8,12 @@ bound, so the least of these bounds and of the programmes' own holds for the who
 hardware is chosen (`LeastWidths`), one imagined option is bounded and solved the same way.
 """
 
-from codesign.search.area import LeastArea
-from codesign.search.inquiry import CLOSED, Effort, Inquiry, OnProgress, Proof
-from codesign.search.memory import Memory
-from codesign.search.metric import LeastMetric
-from codesign.search.widths import LeastWidths
-from codesign.tabled_space import TabledSpace
+from codesign.search.cut_pool import Memory
+from codesign.search.goal_task import CLOSED, Effort, Inquiry, OnProgress, Proof
+from codesign.search.least_area import LeastArea
+from codesign.search.least_metric import LeastMetric
+from codesign.search.least_widths import LeastWidths
+from codesign.space.tabled import TabledSpace
 
 __all__ = [
     "CLOSED",

@@ -7,19 +7,19 @@ import heapq
 import numpy as np
 import numpy.typing as npt
 
-from codesign.budgets import beyond
-from codesign.candidates import Candidates, candidates
-from codesign.dual import DualBound
-from codesign.formulation import Choice
-from codesign.halt import OutOfTime
-from codesign.layer_tables import PRICED, Batch
-from codesign.point import Point, price
-from codesign.programme import Answer
-from codesign.search.inquiry import Inquiry, Proof
-from codesign.search.memory import Cut, Fact
-from codesign.search.pursuit import Pursuit
-from codesign.search.together import Together
-from codesign.space import Space
+from codesign.problem.tolerances import beyond
+from codesign.search.bounds.lagrangian import DualBound
+from codesign.search.bounds.layer_tables import PRICED, Batch
+from codesign.search.cut_pool import Cut, Fact
+from codesign.search.goal_search import Pursuit
+from codesign.search.goal_task import Inquiry, Proof
+from codesign.search.group_bounds import Together
+from codesign.search.milp.formulation import Choice
+from codesign.search.milp.solve import Answer
+from codesign.space.candidates import Candidates, candidates
+from codesign.space.hardware import Space
+from codesign.space.point import Point, price
+from codesign.stopping import OutOfTime
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -12,23 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codesign import __version__
-from codesign.design import Design
-from codesign.design_file import from_dict
 from codesign.errors import SpecError
-from codesign.study import cells as of_cells
-from codesign.study.answering import answer
-from codesign.study.cells import Cell, Value
-from codesign.study.file import front_terms, inside, read_study
-from codesign.study.liveness import Watch, this_process
-from codesign.study.loop import Loop, Tally, Work
-from codesign.study.questions import Asker, shown
+from codesign.results.design import Design, from_dict
+from codesign.study import grid as of_cells
+from codesign.study.cell_keys import Asker, shown
+from codesign.study.executors import Processes, Serial
+from codesign.study.grid import Cell, Value
+from codesign.study.grid_file import front_terms, inside, read_study
+from codesign.study.heartbeat import Watch, this_process
+from codesign.study.scheduler import Loop, Tally, Work
+from codesign.study.solve_cell import answer
 from codesign.study.store import Store, opened
-from codesign.study.workers import Processes, Serial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from codesign.plots import Figure
+    from codesign.results.plots import Figure
 
 __all__ = ["Processes", "Serial", "Study", "Tally", "load_design", "results"]
 
@@ -198,7 +197,7 @@ class Study:
         SpecError
             No such store, or one that cannot be read.
         """
-        from codesign.study.frame import read_results
+        from codesign.study.table import read_results
 
         mine = {shown(cell) for cell in self.cells()}
         return read_results(
@@ -206,14 +205,14 @@ class Study:
         )
 
     def plot(self, store: str | Path, path: str | Path | None = None, **how: Any) -> Figure:
-        """Draw small multiples of the results; see `codesign.plots.plot_study`.
+        """Draw small multiples of the results; see `codesign.results.plots.plot_study`.
 
         Raises
         ------
         SpecError
             As `results`; or the picture cannot be drawn so, or not be written.
         """
-        from codesign.plots import plot_study
+        from codesign.results.plots import plot_study
 
         return plot_study(self.results(store), path, **how)
 
@@ -237,7 +236,7 @@ def results(store: str | Path) -> pd.DataFrame:
     SpecError
         No such store, or one that cannot be read.
     """
-    from codesign.study.frame import read_results
+    from codesign.study.table import read_results
 
     return read_results(Path(store))
 

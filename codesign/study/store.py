@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
-from codesign.study.liveness import BEAT_S, Process, Sighting, Watch
+from codesign.study.database import connect, connected, content, transaction
+from codesign.study.heartbeat import BEAT_S, Process, Sighting, Watch
 from codesign.study.records import WAITING, Answer, Entry, Question, Task
-from codesign.study.sqlite import connect, connected, content, transaction
 
 UNLIMITED = 9e99  # seconds
 

@@ -13,9 +13,9 @@ from tables import GIGA, TECHNOLOGIES, WINDOW
 import codesign
 from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
 from codesign.costs.compute import fold
+from codesign.costs.layers import tiled_layer
 from codesign.costs.tiling import operand_bits, tilings
-from codesign.evaluation import Evaluation
-from codesign.figures import tiled_layer
+from codesign.results.evaluation import Evaluation
 
 BITS = tuple(range(2, 33))  # Figures 1 and 3
 MARKED_BITS = (2, 4, 8, 16, 32)

@@ -20,8 +20,8 @@ from tables import EXAMPLES, MS_PER_S, TECHNOLOGIES, UM2_PER_MM2
 import codesign
 from codesign.costs.area import pe_area_um2
 from codesign.costs.tiling import operand_bits, tilings
-from codesign.evaluation import Evaluation
-from codesign.specs import shipped
+from codesign.results.evaluation import Evaluation
+from codesign.specs.load import shipped
 
 NETWORK = "resnet18"
 BITS = (2, 4, 8, 16, 32)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from population import Floats, Ints, Population, Tables
 
-from codesign.budgets import ceiling
+from codesign.problem.tolerances import ceiling
 from codesign.units import UM2_PER_MM2
 
 HARDWARE = 4  # genes of the array and its PEs

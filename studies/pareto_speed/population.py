@@ -1,6 +1,6 @@
 """Prices many designs at once, from the same tables as the search: arrays in, arrays out.
 
-``codesign.point.price`` is the reference; a test compares the two on random designs.
+``codesign.space.point.price`` is the reference; a test compares the two on random designs.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesign.problem import Problem
-from codesign.space import Space
+from codesign.problem.problem import Problem
+from codesign.space.hardware import Space
 from codesign.units import UM2_PER_MM2
 
 Ints = npt.NDArray[np.int64]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import codesign
-from codesign.survey import pareto
+from codesign.tasks.pareto import pareto
 
 NETWORK = "resnet18"
 QUALITY = "uniform:6"

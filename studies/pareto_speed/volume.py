@@ -13,7 +13,7 @@ from population import Floats
 from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from codesign.front import Front, Ruled
+from codesign.results.front import Front, Ruled
 
 
 @dataclass(frozen=True)

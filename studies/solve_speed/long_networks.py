@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from processes import AREA_MM2, QUALITY, Usage, run_process
 
-from codesign.network import Layer, Network
-from codesign.network_file import to_toml
+from codesign.specs.network import Layer, Network
+from codesign.specs.write_network import to_toml
 
 LAYERS, QUICK_LAYERS = (200, 1000, 5000), (200, 1000)
 MOST_S = {5000: 30.0}

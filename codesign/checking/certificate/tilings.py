@@ -1,0 +1,222 @@
+"""Least DRAM traffic of a layer within an SRAM capacity, over every legal tiling.
+
+Not all tilings need to be looked at. Traffic depends on a tile's output channels, input channels
+and groups through their trip counts alone, and on its rows through trip count and halo, which grow
+with them; the SRAM need grows with each part of a tile. So of all tiles of the same trip counts the
+smallest is at least as good as any other. Of the six loop orders only those count to which no other
+of the same tile is as good in every operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.checking.cost_model import (
+    ORDERS,
+    RELEVANT,
+    Array,
+    Elements,
+    accumulation_bits,
+    ceil_div,
+    channels_at_once,
+    groups_at_once,
+    refetch,
+    rows_in,
+    rows_read,
+)
+from codesign.checking.network import Layer
+
+Whole = npt.NDArray[Any]  # whole numbers: of 64 bits where all fit, else Python's own
+MOST_IN_64_BITS = 2**62
+
+
+class Stairs:
+    """Tilings of one layer on one array, for any pairs of widths and any capacities.
+
+    Attributes
+    ----------
+    need, traffic : whole numbers, shape (tilings, 3)
+        Elements of weights, ifmap and partial sums.
+    """
+
+    def __init__(self, layer: Layer, array: Array, widths: tuple[int, ...]) -> None:
+        self.psum_extra = accumulation_bits(layer)
+        every = tilings(layer, array, 2 * widths[-1] + self.psum_extra)
+        ends = {widths[0], widths[-1]}
+        corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], every[0])
+        kept = _unbeaten(every[0] @ corners, every[1] @ corners)
+        self.need, self.traffic = every[0][kept], every[1][kept]
+        self.most_bits = int((self.need @ corners).max())
+
+    def least_traffic(
+        self, pairs: Sequence[tuple[int, int]], sram_bits: Sequence[int]
+    ) -> list[int | None]:
+        """Least DRAM bits of a tiling that fits, for pairs of widths with a capacity each.
+
+        None where none does.
+        """
+        bits = self._operand_bits(pairs, self.need)
+        capacity = np.array([min(x, self.most_bits) for x in sram_bits], dtype=self.need.dtype)
+        fits = self.need @ bits <= capacity
+        moved = self.traffic @ bits
+        never = moved.max() + 1
+        least = np.where(fits, moved, never).min(axis=0)
+        return [None if x == never else x for x in least.tolist()]
+
+    def _operand_bits(self, pairs: Sequence[tuple[int, int]], like: Whole) -> Whole:
+        """(3, pairs): bits of an element of weights, ifmap and partial sums."""
+        rows = [(bw, ba, bw + ba + self.psum_extra) for bw, ba in pairs]
+        return np.array(rows, dtype=like.dtype).T
+
+
+def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:
+    """What the tilings of a layer on an array depend on."""
+    loops = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
+    rows = (layer.H, layer.W, layer.stride[0], layer.dilation[0], layer.input_dilation[0])
+    steps = (min(array.cols, layer.K), min(channels_at_once(layer, array), layer.C))
+    return (*loops, *rows, *steps, groups_at_once(layer, array), layer.moves)
+
+
+def ideal_traffic(layer: Layer) -> Elements:
+    """Traffic that no tiling on any array goes below: all once, rows as few as row tiles read."""
+    if layer.moves:
+        return Elements(0, layer.ifmap, 0)
+    rows = min(rows_read(layer, tile) for tile, _ in smallest_tiles(layer.P, 1))
+    return Elements(layer.weights, layer.N * layer.G * layer.C * layer.W * rows, 0)
+
+
+def tilings(layer: Layer, array: Array, most_bits: int) -> tuple[Whole, Whole]:
+    """Every tiling that can be best at some widths and capacity, and perhaps some more.
+
+    Parameters
+    ----------
+    most_bits : int
+        An element of an operand has at most so many.
+
+    Returns
+    -------
+    need, traffic : whole numbers, shape (tilings, 3)
+        Elements of weights, ifmap and partial sums: SRAM, and DRAM.
+    """
+    blocks, spans = _blocks(layer, array), _spans(layer)
+    trips = [ceil_div(layer.N, n) * ceil_div(layer.P, p) for p, n in spans]
+    held, read = ([f(layer, p) for p, _ in spans] for f in (rows_in, rows_read))
+    row = layer.N * layer.G * layer.C * layer.W  # elements of one ifmap row, all images
+    most = max(
+        2 * (layer.weights + row * max(held) + layer.outputs),
+        layer.weights * max(trips) + row * max(read) * layer.K + 2 * layer.outputs * layer.C,
+    )
+    kind = np.int64 if most * most_bits <= MOST_IN_64_BITS else object
+    g, k, c = (np.array(x, dtype=kind)[:, None] for x in zip(*blocks, strict=True))
+    p, images = (np.array(x, dtype=kind) for x in zip(*spans, strict=True))
+    again_g, again_k, again_c = -(-layer.G // g), -(-layer.K // k), -(-layer.C // c)
+    again_p = np.array(trips, dtype=kind)
+
+    def doubled(tile: Whole, tiles: Whole) -> Whole:
+        return np.where(tiles > 1, 2 * tile, tile)
+
+    shape = len(blocks), len(spans)
+    need = np.empty((*shape, 3), dtype=kind)
+    need[..., 0] = doubled(g * k * c * layer.R * layer.S, again_g * again_k * again_c)
+    rows = images * np.array(held, dtype=kind) * layer.W
+    need[..., 1] = doubled(g * c * rows, again_g * again_c * again_p)
+    need[..., 2] = doubled(g * k * images * p * layer.Q, again_g * again_k * again_p)
+    ifmap = row * np.array(read, dtype=kind)
+    needs, traffics = [], []
+    for many in product((False, True), repeat=3):
+        k_again, c_again, p_again = many
+        mine = (again_k > 1) == k_again
+        mine = mine & ((again_c > 1) == c_again) & ((again_p > 1) == p_again)
+        b, s = np.nonzero(mine)
+        for weights, ifmaps, psums in orders(*many) if len(b) else ():
+            traffic = np.zeros((len(b), 3), dtype=kind)
+            traffic[:, 0] = layer.weights * (again_p[s] if weights else 1)
+            traffic[:, 1] = ifmap[s] * (again_k[b, 0] if ifmaps else 1)
+            traffic[:, 2] = 2 * layer.outputs * (again_c[b, 0] - 1) if psums else 0
+            needs.append(need[b, s])
+            traffics.append(traffic)
+    return np.concatenate(needs), np.concatenate(traffics)
+
+
+def _blocks(layer: Layer, array: Array) -> list[tuple[int, int, int]]:
+    """Groups, output and input channels of the smallest legal tile of each set of trip counts."""
+    side_by_side = groups_at_once(layer, array)
+    if side_by_side > 1:
+        return [(g, layer.K, layer.C) for g, _ in smallest_tiles(layer.G, side_by_side)]
+    outputs = smallest_tiles(layer.K, array.cols)
+    inputs = smallest_tiles(layer.C, channels_at_once(layer, array))
+    return [(1, k, c) for (k, _), (c, _) in product(outputs, inputs)]
+
+
+def _spans(layer: Layer) -> list[tuple[int, int]]:
+    """Rows and images of the same."""
+    spans = [(p, 1) for p, count in smallest_tiles(layer.P, 1) if count > 1]
+    return spans + [(layer.P, images) for images, _ in smallest_tiles(layer.N, 1)]
+
+
+def smallest_tiles(size: int, step: int) -> list[tuple[int, int]]:
+    """The smallest multiple of ``step`` (or ``size``) of each trip count, and that count."""
+    steps = ceil_div(size, step)
+    found, most = [], steps
+    while most > 0:
+        count = ceil_div(steps, most)
+        least = ceil_div(steps, count)
+        found.append((min(least * step, size), count))
+        most = least - 1
+    return found
+
+
+@cache
+def orders(many_k: bool, many_c: bool, many_p: bool) -> tuple[tuple[bool, ...], ...]:
+    """Which operands the loop they do not depend on fetches again, for orders worth a look.
+
+    Parameters
+    ----------
+    many_k, many_c, many_p : bool
+        Whether each loop has more than one trip.
+    """
+    count = {"k": 1 + many_k, "c": 1 + many_c, "p": 1 + many_p}
+    every = [
+        tuple(refetch(order, count, loops) > 1 for loops in RELEVANT.values()) for order in ORDERS
+    ]
+    return tuple(
+        one
+        for one in dict.fromkeys(every)
+        if not any(
+            other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in every
+        )
+    )
+
+
+def _unbeaten(need: Whole, traffic: Whole) -> Whole:
+    """Which tilings to keep: all but most of those that another beats at all widths.
+
+    Need and traffic are linear in both widths: what is no less at the four corners of the widths
+    is no less anywhere between. Compared with those that are best at a corner and some capacity.
+
+    Parameters
+    ----------
+    need, traffic : whole numbers, shape (tilings, corners)
+        In bits.
+    """
+    rivals: dict[int, None] = {}
+    for held, moved in zip(need.T, traffic.T, strict=True):
+        order = np.argsort(moved, kind="stable")
+        order = order[np.argsort(held[order], kind="stable")]
+        lowest = np.minimum.accumulate(moved[order])
+        rivals |= dict.fromkeys(order[[True, *(lowest[1:] < lowest[:-1])]].tolist())
+    every = np.hstack([need, traffic]).T
+    kept, left = np.ones(len(need), dtype=bool), np.arange(len(need))
+    prices = every
+    for rival in rivals:
+        if kept[rival]:  # else what beats it beats all that it does
+            beaten = (prices >= every[:, [rival]]).all(axis=0) & (left != rival)
+            kept[left[beaten]] = False
+            left, prices = left[~beaten], prices[:, ~beaten]
+    return left

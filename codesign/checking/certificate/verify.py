@@ -1,0 +1,272 @@
+"""A certificate that no design of a problem is better than claimed, verified in exact arithmetic.
+
+A certificate (``codesign-certificate/1``) holds a bound ``T`` on the objective and, for groups of
+hardware options that together are all of them, prices ``p ≥ 0`` on the metrics. Suppose a design of
+one of the group's options had an objective below ``T`` and kept every budget. Then
+
+1. its SRAM is at most the largest on offer that the area limit leaves room for beside the PE array
+   (and, where area is the objective, ``T``), so each layer's tiling is one of those that fit;
+2. it costs ``Σ p·metric < Σ p·limit`` at the prices, with ``T`` as the objective's limit.
+
+The check lists all tilings anew, takes for each layer and each pair of widths the least cycles and
+the least traffic that the group's options offer, and finds the least priced cost over all widths by
+eliminating them one after the other. Where that least cost is not below the limits' (2), the
+supposed design cannot exist: the group is closed *by bound*. Any prices are as good an argument as
+any others; wrong ones only fail to close. Where the budgets leave a duality gap, the group is
+closed *by enumeration*: all choices of widths whose cost is within (2), at these and any further
+prices, are listed, and none keeps every limit.
+
+What is proven
+    No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
+    below ``T``; with the design file's figures checked, its design is within ``1 − T/objective``,
+    at most 10⁻⁶, of the best one. All in whole numbers and fractions: no floating-point number
+    computed by the solver or the search takes part.
+What is not
+    Ties: that no equally good design has less area or noise.
+What is taken on trust
+    Python's and NumPy's whole numbers and this package; the file's problem section; and, where the
+    certificate says so, the solver: options listed under ``trusted`` had too many choices to
+    enumerate, or the time was up. The check names their number, and does not call the claim proven
+    then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from codesign.checking.certificate.elimination import price_all, sweep_up
+from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
+from codesign.checking.certificate.exact_costs import Prices, Threshold, Units
+from codesign.checking.certificate.option_groups import Group, Offers
+from codesign.checking.certificate.width_variables import MOST_ENTRIES, Couplings, TooLarge, TooMany
+from codesign.checking.entries import Entry
+from codesign.checking.findings import Unreadable
+from codesign.checking.problem import Option, Problem
+
+FORMAT = "codesign-certificate/1"
+KEYS = ("format", "bound", "cuts", "groups", "trusted")
+GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "by")
+OnStep = Callable[[str], None]
+MOST_FURTHER = 100  # prices besides those of the bound
+GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
+
+
+class Verifier:
+    """Verifies claims about groups of a problem's hardware options.
+
+    Attributes
+    ----------
+    work : int
+        Partial choices looked at so far; no more than `ALL_WORK` are.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        below: Fraction,
+        cuts: Iterable[tuple[str, str]] = (),
+        check_time: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.problem, self.cuts, self.check_time = problem, tuple(cuts), check_time
+        self.threshold = Threshold.of(problem, below)
+        self.offers = Offers(problem, self.threshold)
+        self.units = Units(problem, (problem.objective, *problem.budgets))
+        self.work = 0
+
+    @cached_property
+    def couplings(self) -> Couplings:
+        """What the widths couple, but for the cuts."""
+        return Couplings(self.problem, self.cuts)
+
+    def closed(
+        self,
+        group: Group,
+        given: Mapping[str, Fraction],
+        most: int = 0,
+        further: Iterable[Mapping[str, Fraction]] = (),
+    ) -> bool:
+        """Whether no option of a group has a better design than claimed.
+
+        Parameters
+        ----------
+        given : mapping of str to Fraction
+            Prices of metrics.
+        most : int
+            Partial choices to look at, where the prices do not tell; 0: none.
+        further : iterable of mapping of str to Fraction
+            Other prices that help to look at few.
+
+        Raises
+        ------
+        TooMany
+            There are more, or too little is cut (`TooLarge`).
+        """
+        prices = Prices(self.units, self.threshold, given)
+        if not any(option in self.offers.capacity for option in group.options):
+            return True
+        costs = price_all(self.couplings, self.units, prices, self.offers.pairs(group))
+        swept = sweep_up(self.couplings, costs)
+        if swept.least > prices.most:
+            return True
+        if not most:
+            return False
+        most = min(most, ALL_WORK - self.work)
+        run = Enumeration(
+            *(self.couplings, self.units, self.threshold, prices, costs, further, most),
+            check_time=self.check_time,
+        )
+        try:
+            return not run.better()
+        finally:
+            self.work += run.work
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a certificate proves.
+
+    Attributes
+    ----------
+    bound : Fraction
+        No design within the budgets has a smaller objective.
+    trusted : int
+        Options for which that is taken from the solver.
+    """
+
+    bound: Fraction
+    trusted: int
+
+
+def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None = None) -> Verdict:
+    """Verify a certificate against a problem and the proof of its design.
+
+    Parameters
+    ----------
+    on_step : callable, optional
+        Told in words how many groups are verified.
+
+    Raises
+    ------
+    Unreadable
+        It makes no sense for this problem; the findings say why.
+    """
+    entry.known_keys(KEYS)
+    bound = entry["bound"].number(least=0)
+    _check_claim(entry["bound"], bound, proof)
+    verifier = Verifier(problem, bound, _read_cuts(entry["cuts"], problem))
+    left = dict.fromkeys(verifier.offers.capacity)
+    said, most = 0, 2 * len(problem.choices.options)
+    items = entry["groups"].items()
+    for n, item in enumerate(items):
+        if on_step is not None:
+            on_step(f"verified: {n} of {len(items)} groups of hardware options")
+        group = _read_group(item, problem)
+        said += len(group.arrays) * len(group.pe_bits)
+        if said > most:
+            item.fault("groups that name each hardware option once")
+        if not any(option in left for option in group.options):
+            continue  # nothing new, whatever the argument
+        if not _check_group(item, group, verifier):
+            raise Unreadable
+        for option in group.options:
+            left.pop(option, None)
+    trusted = _read_trusted(entry["trusted"], problem)
+    for option in trusted:
+        left.pop(option, None)
+    covered = f"all {len(problem.choices.options)} hardware options"
+    found = "all" if not left else f"no argument for {_listed(left)}"
+    entry.ledger.holds(entry["groups"].where, not left, found, covered)
+    return Verdict(bound, len(trusted))
+
+
+def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
+    """The bound is near enough to what the design's proof claims."""
+    objective = proof["objective"].number(least=0)
+    claim = objective if proof["status"].value == "optimal" else proof["bound"].number(least=0)
+    least = claim * (1 - GAP)
+    right = least <= bound <= objective
+    expected = f"{float(least)!r} to {float(objective)!r}, for the proof that the design claims"
+    if not entry.ledger.holds(entry.where, right, bound, expected):
+        raise Unreadable
+
+
+def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
+    """Note a group that its prices do not close."""
+    given = _read_prices(item["prices"], verifier)
+    others = item.get("further_prices", []).items()
+    if len(others) > MOST_FURTHER:
+        item["further_prices"].fault(f"at most {MOST_FURTHER} further prices")
+    further = [_read_prices(each, verifier) for each in others]
+    by = item["by"]
+    most = MOST_WORK if by.text(("bound", "enumeration")) == "enumeration" else 0
+    try:
+        closed = verifier.closed(group, given, most, further)
+    except TooLarge:
+        by.fault(f"cuts that keep all tables within {MOST_ENTRIES} entries")
+    except TooMany:
+        by.fault(f"a group that {most} partial choices settle, {ALL_WORK} all groups together")
+    return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
+
+
+def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
+    names = verifier.units.names
+    entry.known_keys(names)
+    given = entry.table()
+    return {name: given[name].number(least=0) for name in names if name in given}
+
+
+def _read_cuts(entry: Entry, problem: Problem) -> list[tuple[str, str]]:
+    layers = [layer.name for layer in problem.network.layers]
+    found = []
+    for item in entry.items():
+        pair = item.items()
+        if len(pair) != 2:
+            item.fault("a layer and a source of a width")
+        found.append((pair[0].text(layers), pair[1].text(problem.network.sources)))
+    return found
+
+
+def _read_group(item: Entry, problem: Problem) -> Group:
+    item.known_keys(GROUP)
+    choices = problem.choices
+    arrays = _pairs(item["arrays"], choices.rows, choices.cols)
+    pe_bits = _pairs(item["pe_bits"], choices.pe_weight_bits, choices.pe_activation_bits)
+    return Group(arrays, pe_bits, ideal=item["tilings"].text(("any", "fitting")) == "any")
+
+
+def _pairs(
+    entry: Entry, first: tuple[int, ...], second: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
+    """A list of pairs of numbers that are on offer."""
+    found: dict[tuple[int, int], None] = {}
+    offered = {*first}, {*second}
+    for item in entry.items():
+        pair = [number.whole() for number in item.items()]
+        if len(pair) != 2 or pair[0] not in offered[0] or pair[1] not in offered[1]:
+            item.fault("a pair that is on offer")
+        if (pair[0], pair[1]) in found:
+            item.fault("no pair a second time")
+        found[pair[0], pair[1]] = None
+    return tuple(found)
+
+
+def _read_trusted(entry: Entry, problem: Problem) -> list[Option]:
+    known = set(problem.choices.options)
+    found = []
+    for item in entry.items():
+        numbers = [number.whole() for number in item.items()]
+        option = Option(*numbers) if len(numbers) == 4 else None
+        if option not in known:
+            item.fault("a hardware option, once")
+        known.discard(option)
+        found.append(option)
+    return [option for option in found if option is not None]
+
+
+def _listed(options: Iterable[Option]) -> str:
+    names = [f"{x[0]} × {x[1]} PEs of {x[2]} × {x[3]} bit" for x in options]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return "; ".join(names[:2]) + more

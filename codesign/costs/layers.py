@@ -1,0 +1,266 @@
+"""Every figure of a network on an accelerator: layers with their tiles and traffic, and totals.
+
+What a design found by the search and a given accelerator's evaluation have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from codesign.costs.compute import cycles, precision_passes
+from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
+from codesign.errors import SpecError
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Count, Layer, Name, Network
+from codesign.specs.schema import described
+from codesign.units import BITS_PER_KBIT, told_apart
+
+Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
+Roof = Literal["compute", "memory"]
+
+
+@described
+class Tile:
+    """Groups, output channels, input channels, output rows and images of one tile."""
+
+    g: Count
+    k: Count
+    c: Count
+    p: Count
+    images: Count
+
+
+@described
+class Traffic:
+    """DRAM bits of one layer by what moves."""
+
+    weights: Whole
+    ifmap: Whole
+    output: Whole
+    psum: Whole
+    residual: Whole
+
+    @property
+    def total(self) -> int:
+        """All bits the layer moves."""
+        return self.weights + self.ifmap + self.output + self.psum + self.residual
+
+
+@described
+class LayerDesign:
+    """One layer on an accelerator.
+
+    A layer that only moves data has neither weights nor tiles, takes no cycles and needs no SRAM.
+
+    Attributes
+    ----------
+    weight_bits : int or None
+        Width of the weight operand (of the weight tensor, where that stands in); None where data
+        only moves, as are ``tile`` and ``order``.
+    tile : Tile or None
+    order : str or None
+        Tile loops, outermost first: a permutation of ``kcp``.
+    cycles : int or None
+    sram_bits : int or None
+        What its tiling needs. This and the three above are None on the ideal roofline, which
+        has no tiles.
+    dram_bits : Traffic
+    compute_s : float
+        0 where data only moves, and only there.
+    memory_s, latency_s : float or None
+        ``latency_s`` is the longer of the two; None where no DRAM bandwidth is known.
+    bound_by : "compute", "memory" or None
+    """
+
+    name: Name
+    weight_bits: Count | None
+    tile: Tile | None
+    order: Order | None
+    cycles: Whole | None
+    sram_bits: Whole | None
+    dram_bits: Traffic
+    compute_s: Amount
+    memory_s: Seconds | None
+    latency_s: Seconds | None
+    bound_by: Roof | None
+
+
+def tiled_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    table: Tilings,
+    row: int,
+) -> LayerDesign:
+    """Price a layer with one tiling, row ``row`` of ``table``."""
+    ifmap_bits = tensor_bits[layer.input]
+    operands = _operands(layer, accelerator, weight_bits, ifmap_bits)
+    weights, ifmap, psum = (int(x) for x in table.traffic[row] * operands)
+    traffic = _traffic(network, layer, tensor_bits, weights, ifmap, psum)
+    count = int(cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine))
+    count *= _passes(accelerator, weight_bits, ifmap_bits)
+    compute_s = count / accelerator.clock_hz
+    g, k, c, p, images = (int(x) for x in table.tile[row])
+    return _row(
+        layer,
+        accelerator,
+        weight_bits,
+        compute_s,
+        traffic,
+        tile=Tile(g=g, k=k, c=c, p=p, images=images),
+        order=ORDERS[int(table.order[row])],
+        cycles=count,
+        sram_bits=int(table.need[row] @ operands),
+    )
+
+
+def best_tiled_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+) -> LayerDesign:
+    """Price a layer with the tiling of least DRAM traffic that fits the SRAM, then of least need.
+
+    Raises
+    ------
+    SpecError
+        No tiling fits.
+    """
+    assert accelerator.sram_bits is not None
+    table = tilings(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    operands = _operands(layer, accelerator, weight_bits, tensor_bits[layer.input])
+    need, moved = table.need @ operands, table.traffic @ operands
+    if need.min() > accelerator.sram_bits:
+        held, (needed,) = told_apart(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
+        raise SpecError(
+            f"accelerator {accelerator.name!r}: its SRAM of {held} kbit holds no tile of layer "
+            f"{layer.name!r}, which needs {needed} kbit at {weight_bits} × "
+            f"{tensor_bits[layer.input]} bit"
+        )
+    fitting = np.flatnonzero(need <= accelerator.sram_bits)
+    row = int(fitting[np.lexsort((need[fitting], moved[fitting]))[0]])
+    return tiled_layer(network, layer, accelerator, weight_bits, tensor_bits, table, row)
+
+
+def ideal_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+) -> LayerDesign:
+    """Price a layer at the paper's roofline: every multiplier busy, every tensor moved once."""
+    ifmap_bits = tensor_bits[layer.input]
+    macs = layer.macs * _passes(accelerator, weight_bits, ifmap_bits)
+    compute_s = macs / accelerator.peak_macs_per_s
+    traffic = _traffic(
+        network, layer, tensor_bits, layer.weights * weight_bits, layer.ifmap * ifmap_bits, 0
+    )
+    return _row(layer, accelerator, weight_bits, compute_s, traffic)
+
+
+def moving_layer(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    tensor_bits: Mapping[str, int],
+    tiled: bool,
+) -> LayerDesign:
+    """Price a layer that only moves data: what it reads and writes, each once."""
+    traffic = _traffic(network, layer, tensor_bits, 0, layer.ifmap * tensor_bits[layer.input], 0)
+    none = 0 if tiled else None
+    return _row(layer, accelerator, None, 0.0, traffic, cycles=none, sram_bits=none)
+
+
+def utilisation(layer: Layer, priced: LayerDesign, accelerator: Accelerator) -> float | None:
+    """Share of the peak MACs that a layer's latency is worth.
+
+    None where that is not known, or the layer has no MACs.
+    """
+    if priced.latency_s is None or layer.moves:
+        return None
+    return layer.macs / (priced.latency_s * accelerator.peak_macs_per_s)
+
+
+def _operands(
+    layer: Layer, accelerator: Accelerator, weight_bits: int, ifmap_bits: int
+) -> npt.NDArray[np.int64]:
+    """Bits of an element of weights, ifmap and partial sums."""
+    operands = operand_bits(weight_bits, ifmap_bits, layer.accumulation_bits)
+    if accelerator.psum_bits is not None:
+        operands[-1] = accelerator.psum_bits
+    return operands
+
+
+def _passes(accelerator: Accelerator, weight_bits: int, ifmap_bits: int) -> int:
+    if accelerator.precision == "fixed":
+        return 1
+    return precision_passes(
+        weight_bits, ifmap_bits, accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    )
+
+
+def _traffic(
+    network: Network,
+    layer: Layer,
+    tensor_bits: Mapping[str, int],
+    weights: int,
+    ifmap: int,
+    psum: int,
+) -> Traffic:
+    def once(name: str) -> int:
+        return network.touched(layer, name) * tensor_bits[name]
+
+    return Traffic(
+        weights=weights,
+        ifmap=ifmap,
+        output=once(layer.output),
+        psum=psum,
+        residual=sum(once(name) for name in layer.residuals),
+    )
+
+
+def _row(
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int | None,
+    compute_s: float,
+    traffic: Traffic,
+    *,
+    tile: Tile | None = None,
+    order: str | None = None,
+    cycles: int | None = None,
+    sram_bits: int | None = None,
+) -> LayerDesign:
+    """A layer's figures, and under which roof they stand where the DRAM is known."""
+    memory_s, latency_s = None, None
+    roof: Roof | None = None
+    if accelerator.dram_bits_per_s is not None:
+        memory_s = traffic.total / accelerator.dram_bits_per_s
+        latency_s = max(compute_s, memory_s)
+        roof = "compute" if compute_s >= memory_s else "memory"
+    return LayerDesign(
+        name=layer.name,
+        weight_bits=weight_bits,
+        tile=tile,
+        order=order,
+        cycles=cycles,
+        sram_bits=sram_bits,
+        dram_bits=traffic,
+        compute_s=compute_s,
+        memory_s=memory_s,
+        latency_s=latency_s,
+        bound_by=roof,
+    )

@@ -1,0 +1,127 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
+from codesign.costs.arithmetic import layer_bops
+from codesign.costs.layers import LayerDesign
+from codesign.costs.widths import model_bits, noise
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Network
+from codesign.specs.technology import AreaFit, QuadraticFit
+from codesign.units import UM2_PER_MM2
+
+
+def totals(
+    network: Network,
+    accelerator: Accelerator,
+    tensor_bits: Mapping[str, int],
+    layers: Sequence[LayerDesign],
+    noise_of: Callable[[str, int], float],
+) -> tuple[dict[str, float], dict[str, str]]:
+    """All metrics that are known, and why the others are not.
+
+    Parameters
+    ----------
+    noise_of : callable
+        Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
+    """
+    metrics = {
+        "dram_bits": float(sum(row.dram_bits.total for row in layers)),
+        "model_bits": model_bits(network, layers),
+    }
+    absent = {}
+    if accelerator.dram_bits_per_s is None:
+        absent["latency_s"] = "no DRAM bandwidth is given"
+    else:
+        metrics["latency_s"] = math.fsum(row.latency_s or 0.0 for row in layers)
+    if accelerator.number_format == "integer":
+        metrics["noise"] = noise(network, layers, tensor_bits, noise_of)
+        metrics["bops"] = math.fsum(
+            float(layer_bops(layer, row.weight_bits, tensor_bits[layer.input]))
+            for layer, row in zip(network.layers, layers, strict=True)
+            if row.weight_bits is not None
+        )
+    else:
+        reason = "defined for integers, not for floating point"
+        absent |= {"noise": reason, "bops": reason}
+    parts, missing = areas_mm2(accelerator)
+    if missing:
+        absent["area_mm2"] = "; ".join(missing)
+    else:
+        metrics["area_mm2"] = math.fsum(parts.values())
+    return metrics, absent
+
+
+def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Area of the PE array (overhead included) and of the SRAM, and why one is not known."""
+    parts, missing = {}, []
+    technology, sram_bits = accelerator.technology, accelerator.sram_bits
+    pe_um2 = accelerator.pe_area_um2
+    if pe_um2 is None and _fit_describes_pe(accelerator):
+        assert technology is not None
+        widths = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+        pe_um2 = float(pe_area_um2(technology, *widths))
+    if pe_um2 is None:
+        missing.append(_no_pe_area(accelerator))
+    elif pe_um2 <= 0:
+        missing.append(f"{technology.name if technology else ''} gives its PE no positive area")
+    else:
+        parts["PE array"] = accelerator.area_overhead * accelerator.pes * pe_um2 / UM2_PER_MM2
+    if sram_bits is None:
+        missing.append("no SRAM capacity is given")
+    elif technology is None:
+        missing.append("no technology is given for its SRAM")
+    else:
+        parts["SRAM"] = float(sram_area_um2(technology, sram_bits)) / UM2_PER_MM2
+    return parts, tuple(missing)
+
+
+def extrapolations(accelerator: Accelerator) -> tuple[str, ...]:
+    """Where an area leans on a fit outside the range it was calibrated for."""
+    technology = accelerator.technology
+    if technology is None:
+        return ()
+    leans: list[tuple[str, float, str, AreaFit | QuadraticFit]] = []
+    widths = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    pe = technology.pe_area_um2
+    if accelerator.pe_area_um2 is None and _fit_describes_pe(accelerator):
+        if isinstance(pe, QuadraticFit):
+            leans += [("PE area", float(b), "bits per operand", pe) for b in sorted({*widths})]
+        else:
+            bops = float(pe_bops(*widths, technology.engine))
+            leans.append(("PE area", bops, "BOPS per cycle", pe))
+    if accelerator.sram_bits is not None:
+        leans.append(("SRAM area", accelerator.sram_bits, "bits", technology.sram_area_um2))
+    found = []
+    for what, x, unit, fit in leans:
+        if fit.calibrated and not fit.calibrated[0] <= x <= fit.calibrated[1]:
+            found.append(
+                f"{what} of {technology.name} at {x:.5g} {unit} is extrapolated: the fit is "
+                f"calibrated for {fit.calibrated[0]:.5g} to {fit.calibrated[1]:.5g}"
+            )
+    return tuple(found)
+
+
+def _fit_describes_pe(accelerator: Accelerator) -> bool:
+    technology = accelerator.technology
+    return (
+        technology is not None
+        and technology.engine == accelerator.engine
+        and accelerator.number_format == "integer"
+    )
+
+
+def _no_pe_area(accelerator: Accelerator) -> str:
+    technology = accelerator.technology
+    if technology is None:
+        return "neither a PE area nor a technology is given"
+    if accelerator.number_format != "integer":
+        return f"the PE fit of {technology.name} describes integers, not floating point"
+    return (
+        f"the PE fit of {technology.name} describes {technology.engine} multipliers per PE, "
+        f"not {accelerator.engine}"
+    )

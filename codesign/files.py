@@ -1,0 +1,397 @@
+"""Files of text: read whole and with care, written whole or not at all; digests of content."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import tempfile
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import dropwhile
+from pathlib import Path
+from typing import Any
+
+from codesign.errors import SpecError
+
+MAX_FILE_BYTES = 64 * 2**20
+# A key of a hundred parts: "a".'b'.c.d.…
+LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of sensible size.
+
+    Raises
+    ------
+    SpecError
+        Missing, unreadable, not UTF-8, or over 64 MiB.
+    """
+    try:
+        with path.open("rb") as file:  # what is no file may have no end, and tells no size
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise SpecError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB")
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: cannot be read: {reason(error)}") from None
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a file cannot be reached, in words."""
+    return str(error.strerror if isinstance(error, OSError) else error)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, or not JSON.
+    """
+    try:
+        return json.loads(read_text(path), object_pairs_hook=_table)
+    except ValueError as error:  # malformed, or a number of thousands of digits
+        raise SpecError(f"{path}: not JSON: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: not a file of ours: nested too deeply") from None
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        again, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"key {again!r} stands twice in one table")
+    return table
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; a mark of byte order is passed over.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, or not TOML.
+    """
+    text = read_text(path).removeprefix("\ufeff")
+    try:
+        if LONG_KEY.search(text):  # which takes the reader time that grows with its square
+            raise RecursionError
+        return tomllib.loads(text)
+    except ValueError as error:  # malformed, or a number of thousands of digits
+        raise SpecError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: not a file of ours: nested too deeply") from None
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of what JSON makes of some content, whatever the order of its keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file through a temporary one beside it, so that it is never seen half-written.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be written.
+    """
+    check_writable(path)
+    path = path.resolve()  # a link stays a link; what it points to is replaced
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=".codesign-", delete=False
+        ) as handle:
+            temporary = Path(handle.name)
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be written.
+    """
+    write_whole(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Content as lines of JSON, as files of results hold it."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be written, before any long work.
+
+    Raises
+    ------
+    SpecError
+        No such folder, no permission, or something there that is no ordinary file.
+    """
+    folder = path.parent
+    try:
+        path.lstat()  # refuses names too long, and such as no file can have
+        exists = path.exists()
+    except (FileNotFoundError, NotADirectoryError):
+        exists = False
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: cannot be written: {reason(error)}") from None
+    if exists and not path.is_file():
+        raise SpecError(f"{path}: cannot be written: not an ordinary file")
+    if not folder.is_dir():
+        raise SpecError(f"{path}: cannot be written: no folder {str(folder)!r}")
+    if not os.access(folder, os.W_OK) or (exists and not os.access(path, os.W_OK)):
+        raise SpecError(f"{path}: cannot be written: permission denied")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+WORDS = {  # what we write and read
+    "network": "a network (TOML)",
+    "technology": "a technology (TOML)",
+    "memory": "a memory (TOML)",
+    "accelerator": "an accelerator (TOML)",
+    "study": "a study's grid (TOML)",
+    "onnx": "an ONNX model",
+    "design": "a design file",
+    "evaluation": "an evaluation file",
+    "assignment": "an assignment file",
+    "explanation": "an explanation file",
+    "certificate": "a certificate",
+    "infeasible": "what solve --json says of an infeasible problem",
+    "store": "a study store (SQLite)",
+    "front": "a front table (CSV)",
+    "sensitivity": "a sensitivity table (CSV, TOML)",
+    "latency": "a latency table (CSV)",
+    "pe_areas": "a table of measured PE areas (CSV)",
+    "sram_areas": "a table of measured SRAM areas (CSV)",
+    "widths": "a table of an assignment's layers (CSV)",
+    "results": "a table of a study's results (CSV)",
+}
+MODELS = {  # of other frameworks
+    "PyTorch": "a PyTorch file",
+    "Keras": "a Keras file",
+    "HDF5": "an HDF5 file, as Keras writes",
+    "TFLite": "a TensorFlow Lite model",
+    "TensorFlow": "a TensorFlow graph",
+    "safetensors": "weights alone (safetensors)",
+}
+OTHERS = {
+    "ZIP": "a ZIP archive",
+    "gzip": "a gzip archive",
+    "PNG": "a PNG picture",
+    "JPEG": "a JPEG picture",
+    "SVG": "an SVG picture",
+    "PDF": "a PDF document",
+    "Parquet": "a Parquet table",
+    "NumPy": "NumPy arrays",
+    "pickle": "a Python pickle",
+    "SQLite": "an SQLite database of another program",
+    "JSON": "a JSON file of another program",
+}
+JSON = ("design", "evaluation", "assignment", "explanation", "certificate", "infeasible")
+EXPORT = "; export it to ONNX first"
+HEAD_BYTES = 2**16
+MAGIC = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"%PDF": "PDF",
+    b"\x1f\x8b": "gzip",
+    b"PAR1": "Parquet",
+    b"\x93NUMPY": "NumPy",
+    b"\x89HDF": "HDF5",
+    b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19": "PyTorch",  # before its version 1.6
+    **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "pickle"),
+}
+SQLITE = b"SQLite format 3\0"
+STORE = b"cods"  # a study's store: SQLite's application id, at its place in the header
+APPLICATION_AT = 68
+MEMBERS = {  # endings of the names in a ZIP archive
+    "data.pkl": "PyTorch",
+    "constants.pkl": "PyTorch",
+    "model.weights.h5": "Keras",
+    ".npy": "NumPy",
+}
+SUFFIXES = {".pb": "TensorFlow", ".pt": "PyTorch", ".pth": "PyTorch"}
+TABLES = {  # headings of all tables of a kind, the more telling ones first
+    "front": {"latency_s", "area_mm2", "rate_to_next", "minimised"},
+    "results": {"study", "status", "latency_s", "question"},
+    "latency": {"layer", "weight_bits", "activation_bits", "latency_s"},
+    "widths": {"layer", "weight_bits", "input_bits", "output_bits"},
+    "sensitivity": {"tensor", "bits", "loss"},
+    "pe_areas": {"bw", "ba", "area_um2"},
+    "sram_areas": {"bits", "area_um2"},
+}
+KEYS = {  # of all descriptions of a kind; an accelerator may have an area of its PEs too
+    "network": {"layers"},
+    "accelerator": {"rows", "cols", "clock_hz"},
+    "technology": {"pe_area_um2"},
+    "memory": {"transfer_rate_gt_per_s"},
+    "study": {"grid"},
+}
+
+
+@contextmanager
+def wanted(path: Path, *kinds: str) -> Iterator[None]:
+    """Say of a file that cannot be read as one of these kinds what it is instead.
+
+    Raises
+    ------
+    SpecError
+        Naming what it is and what is wanted; where that does not tell, the fault found.
+    """
+    try:
+        yield
+    except SpecError:
+        found = kind_of(path)
+        unnamed = found == "onnx" and path.suffix.lower() != ".onnx"
+        right = found in kinds and not unnamed
+        if found is None or right or (found == "JSON" and {*kinds} & {*JSON}):
+            raise
+        raise refusal(path, found, kinds) from None
+
+
+def refusal(path: Path, found: str, kinds: tuple[str, ...]) -> SpecError:
+    """What to say of a file of one kind where one of others is wanted."""
+    remedy = EXPORT if "onnx" in kinds and found in MODELS else ""
+    if found == "onnx" and found in kinds:
+        remedy = "; let its name end in .onnx"
+    return SpecError(f"{path}: this is {described(found)}; wanted is {listed(kinds)}{remedy}")
+
+
+def described(kind: str) -> str:
+    """A kind in words, with its article."""
+    return (WORDS | MODELS | OTHERS)[kind]
+
+
+def listed(kinds: tuple[str, ...]) -> str:
+    """``a design file, an evaluation file or an assignment file``."""
+    *first, last = map(described, kinds)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def kind_of(path: Path) -> str | None:
+    """What an ordinary file is, as a key of `WORDS`, `MODELS` or `OTHERS`; None: hard to say."""
+    try:
+        if not path.is_file():  # what is no file may be read only once
+            return None
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return None
+    found = _binary(head, path)
+    if found is None:
+        try:
+            text = head.decode("utf-8", errors="strict" if len(head) < HEAD_BYTES else "ignore")
+        except UnicodeDecodeError:
+            return SUFFIXES.get(path.suffix.lower())
+        found = _text(text.removeprefix("\ufeff"), path)
+    return found or SUFFIXES.get(path.suffix.lower())
+
+
+def _binary(head: bytes, path: Path) -> str | None:
+    if head.startswith(SQLITE):
+        return "store" if head[APPLICATION_AT:].startswith(STORE) else "SQLite"
+    if head.startswith(b"PK\x03\x04"):
+        return _archive(path)
+    if head[4:8] == b"TFL3":
+        return "TFLite"
+    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 2**32:
+        return "safetensors"
+    for magic, kind in MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    # Protocol buffers have no magic; ONNX begins with a small version, then what made the file.
+    if (
+        head[:1] == b"\x08"
+        and 1 <= int.from_bytes(head[1:2]) < 32
+        and head[2:3] in b"\x12\x1a\x22:B"
+    ):
+        return "onnx"
+    return None
+
+
+def _archive(path: Path) -> str:
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        names = []
+    for ending, kind in MEMBERS.items():
+        if any(name.endswith(ending) for name in names):
+            return kind
+    return SUFFIXES.get(path.suffix.lower(), "ZIP")
+
+
+def _text(head: str, path: Path) -> str | None:
+    start = head.lstrip()
+    try:
+        if start.startswith("{"):
+            return _of_json(read_json(path))
+        if start.startswith("<"):
+            return "SVG" if "<svg" in head else None
+        return _of_table(head) or _of_toml(read_toml(path))
+    except SpecError:
+        return None
+
+
+def _of_json(content: object) -> str | None:
+    if not isinstance(content, Mapping):
+        return "JSON"
+    form = content.get("format")
+    if not isinstance(form, str) or not form.startswith("codesign-"):
+        return "JSON"
+    kind = form.removeprefix("codesign-").removesuffix("/1")
+    return kind if kind in WORDS else None  # of a newer version
+
+
+def _of_table(head: str) -> str | None:
+    """By the first line that is neither empty nor a comment, in whatever separates its cells."""
+    lines = head.splitlines()
+    line = next(dropwhile(lambda x: not x.strip() or x.startswith("#"), lines), "")
+    for separator in ",;\t":
+        try:
+            cells = {
+                cell.strip() for row in csv.reader([line], delimiter=separator) for cell in row
+            }
+        except csv.Error:
+            return None
+        for kind, headings in TABLES.items():
+            if headings <= cells:
+                return kind
+    return None
+
+
+def _of_toml(content: Mapping[str, object]) -> str | None:
+    if content and all(key.startswith(("weight:", "tensor:")) for key in content):
+        return "sensitivity"
+    return next((kind for kind, keys in KEYS.items() if keys <= content.keys()), None)

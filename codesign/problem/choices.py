@@ -1,0 +1,122 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated
+
+from pydantic import Field
+
+from codesign.errors import SpecError
+from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits, Precision
+from codesign.specs.network import Name
+from codesign.specs.schema import described
+
+BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
+SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
+Group = Annotated[tuple[Name, ...], Field(min_length=1)]
+DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
+DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+MAX_HARDWARE_OPTIONS = 1_000_000
+MAX_SRAM_BITS = 10**15
+MAX_SRAM_RATIO = 10**6  # of sizes on offer: beyond, a solver's tolerances hide the smaller ones
+SramBits = Annotated[int, Field(strict=True, ge=1, le=MAX_SRAM_BITS)]
+SramSizes = Annotated[tuple[SramBits, ...], Field(max_length=1000)]
+
+
+@described
+class Choices:
+    """The declared space.
+
+    Attributes
+    ----------
+    rows, cols : tuple of int
+        Sides of the PE array on offer.
+    square : bool
+        Only arrays with as many rows as columns.
+    weight_bits, activation_bits : tuple of int
+        Bitwidths each layer's weights and each activation tensor may take, 1 to 32.
+    pe_weight_bits, pe_activation_bits : tuple of int
+        PE operand widths on offer; left empty, the operand widths above and every pinned width.
+    precision : "fixed" or "multi-pass"
+        Fixed: a layer runs only at widths the PE holds. Multi-pass: wider operands take
+        ``⌈bw/Bw⌉·⌈ba/Ba⌉`` times the cycles.
+    sram_bits : tuple of int
+        SRAM capacities on offer; left empty, any whole number of bits. A design has, and pays, a
+        whole one, used or not.
+    min_sram_bits, max_sram_bits : int or None
+        The least and the most SRAM where no capacities are listed.
+    pinned : mapping of str to int
+        ``"weight:<layer>"`` or ``"tensor:<tensor>"`` to its given bitwidth.
+    output_bits : int
+        Width at which the network's results are stored.
+    shared : tuple of tuples of str
+        Groups of ``"weight:<layer>"`` and ``"tensor:<tensor>"`` that take one common width, one
+        that every member may take. Groups that overlap are one.
+    tied : bool
+        Every layer's weights take the width of its input tensor.
+    """
+
+    rows: SideList = DEFAULT_SIDES
+    cols: SideList = DEFAULT_SIDES
+    square: bool = False
+    weight_bits: BitsList = DEFAULT_BITS
+    activation_bits: BitsList = DEFAULT_BITS
+    pe_weight_bits: tuple[Bits, ...] = ()
+    pe_activation_bits: tuple[Bits, ...] = ()
+    precision: Precision = "fixed"
+    pinned: Mapping[Name, Bits] = field(default_factory=dict)
+    output_bits: Bits = 8
+    shared: tuple[Group, ...] = ()
+    tied: bool = False
+    sram_bits: SramSizes = ()
+    min_sram_bits: SramBits | None = None
+    max_sram_bits: SramBits | None = None
+
+    def __post_init__(self) -> None:
+        pins = {"weight": set[int](), "tensor": set[int]()}
+        for key, bits in self.pinned.items():
+            if key.partition(":")[0] not in pins:
+                raise SpecError(
+                    f"pin {key!r}: write weight:<layer> or tensor:<tensor>, as in weight:conv1"
+                )
+            pins[key.partition(":")[0]].add(bits)
+        resolved = {
+            "pe_weight_bits": self.pe_weight_bits or {*self.weight_bits, *pins["weight"]},
+            "pe_activation_bits": self.pe_activation_bits
+            or {*self.activation_bits, *pins["tensor"]},
+        }
+        for name in ("rows", "cols", "weight_bits", "activation_bits", "sram_bits"):
+            resolved[name] = getattr(self, name)
+        for name, values in resolved.items():
+            object.__setattr__(self, name, tuple(sorted(set(values))))
+        self._check_sram()
+        if self.square and not set(self.rows) & set(self.cols):
+            raise SpecError("square arrays asked for, but rows and cols have no side in common")
+        sides = len(self.rows) * len(self.cols)
+        options = sides * len(self.pe_weight_bits) * len(self.pe_activation_bits)
+        if options > MAX_HARDWARE_OPTIONS:
+            raise SpecError(
+                f"{options} hardware options; at most {MAX_HARDWARE_OPTIONS} are searched, "
+                "shorten rows, cols or the PE bitwidths"
+            )
+
+    def _check_sram(self) -> None:
+        least, most = self.min_sram_bits, self.max_sram_bits
+        if self.sram_bits and (least is not None or most is not None):
+            raise SpecError(
+                "sram_bits lists the capacities on offer; leave out min_sram_bits and "
+                "max_sram_bits, or the list"
+            )
+        if self.sram_bits and self.sram_bits[-1] > MAX_SRAM_RATIO * self.sram_bits[0]:
+            raise SpecError(
+                f"sram_bits: {self.sram_bits[-1]} is more than {MAX_SRAM_RATIO} times "
+                f"{self.sram_bits[0]}; leave out sizes that are of no use"
+            )
+        if least is not None and most is not None and least > most:
+            raise SpecError(f"min_sram_bits {least} is above max_sram_bits {most}")
+
+
+def _listed(bits: tuple[int, ...]) -> str:
+    return f"{', '.join(map(str, bits))} bit"

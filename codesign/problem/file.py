@@ -1,0 +1,117 @@
+"""The design file: JSON, self-contained, format ``codesign-design/1``.
+
+An independent program recomputes every figure from the file alone: it holds the whole problem
+beside the design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from codesign.errors import SpecError
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.specs.schema import parse, renamed
+from codesign.specs.technology import Technology
+
+PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
+    "network",
+    "clock_hz",
+    "dram_bits_per_s",
+    "area_overhead",
+    "choices",
+    "sensitivity",
+    "objective",
+    "budgets",
+)
+LATER_CHOICES = (  # absent from older files, which knew no other than none
+    *("shared", "tied"),
+    *("sram_bits", "min_sram_bits", "max_sram_bits"),
+)
+
+
+def problem_to_dict(problem: Problem) -> dict[str, Any]:
+    """A design file's section on the problem."""
+    return {"network": asdict(problem.network), **terms_to_dict(problem)}
+
+
+def terms_to_dict(problem: Problem) -> dict[str, Any]:
+    """All of a problem but its network."""
+    technology = problem.technology
+    return {
+        "technology": {
+            "name": technology.name,
+            "engine": technology.engine,
+            "pe_area_um2": asdict(technology.pe_area_um2),
+            "sram": technology.sram,
+            "sram_area_um2": asdict(technology.sram_area_um2),
+            "source": technology.source,
+        },
+        "clock_hz": problem.clock_hz,
+        "dram_bits_per_s": problem.dram_bits_per_s,
+        "area_overhead": problem.area_overhead,
+        "choices": asdict(problem.choices),
+        "sensitivity": None
+        if problem.sensitivity is None
+        else {
+            source: {str(bits): noise for bits, noise in table.items()}
+            for source, table in problem.sensitivity.items()
+        },
+        "quality": problem.quality,
+        "objective": problem.objective,
+        "budgets": dict(problem.budgets),
+    }
+
+
+def problem_from_dict(data: Any, where: str) -> Problem:
+    """A problem from a design file's section.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where`` and what is wrong.
+    """
+    if not isinstance(data, Mapping):
+        raise SpecError(f"{where}: problem: missing")
+    given = data.get("technology")
+    if not isinstance(given, Mapping):
+        raise SpecError(f"{where}: problem.technology: missing")
+    where_given = f"{where}: problem.technology"
+    technology = dict(given)
+    kind = technology.setdefault("sram", "single-port")
+    if not isinstance(kind, str):
+        raise SpecError(f"{where_given}.sram: must be the name of an SRAM kind")
+    technology["sram_fits"] = {kind: renamed(technology, "sram_area_um2", "sram_fits", where_given)}
+    try:
+        parsed = parse(Technology, technology, where_given)
+    except SpecError as error:
+        raise SpecError(str(error).replace(f"sram_fits.{kind}", "sram_area_um2")) from None
+    for key in PROBLEM_KEYS:
+        if key not in data:
+            raise SpecError(f"{where}: problem.{key}: missing")
+    for name in (field.name for field in fields(Choices) if field.name not in LATER_CHOICES):
+        if isinstance(data["choices"], Mapping) and name not in data["choices"]:
+            raise SpecError(f"{where}: problem.choices.{name}: missing")
+    content = {
+        **data,
+        "technology": parsed,
+        "sensitivity": sensitivity_from_json(data.get("sensitivity")),
+    }
+    return parse(Problem, content, f"{where}: problem")
+
+
+def sensitivity_from_json(given: Any) -> Any:
+    """JSON's text keys as bitwidths, where they are such; the schema refuses the rest."""
+    if not isinstance(given, Mapping):
+        return given
+    return {
+        source: {
+            int(bits) if bits.isdecimal() and len(bits) <= 2 else bits: noise
+            for bits, noise in table.items()
+        }
+        if isinstance(table, Mapping)
+        else table
+        for source, table in given.items()
+    }

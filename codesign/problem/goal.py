@@ -1,0 +1,53 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from codesign.errors import SpecError
+from codesign.problem.metrics import METRICS, metric_of
+from codesign.problem.tolerances import keeps
+from codesign.specs.schema import nearest
+
+
+def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[str, ...]:
+    """What a front is between: two or three different metrics, by their full names.
+
+    Raises
+    ------
+    SpecError
+        Unknown, repeated, too few or too many, at ``where``.
+    """
+    names = [metric_of(name) for name in names]
+    for name in names:
+        if name not in METRICS:
+            known = f"(known: {', '.join(METRICS)})"
+            raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), METRICS)} {known}")
+    if len(set(names)) != len(names) or not 2 <= len(names) <= 3:
+        given = ", ".join(names) or "none"
+        raise SpecError(f"{where}: give two or three different metrics, got {given}")
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One step of a solve: a metric to minimise while others stay within limits.
+
+    Attributes
+    ----------
+    metric : str
+    limits : mapping of str to float
+    """
+
+    metric: str
+    limits: Mapping[str, float]
+
+    def kept_by(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a design with these metrics is within every limit."""
+        return all(keeps(metrics[name], limit) for name, limit in self.limits.items())
+
+
+OPTIMAL_GAP = 1e-6
+TiesFound = Literal["broken", "left", "not proven"]

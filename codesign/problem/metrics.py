@@ -1,0 +1,85 @@
+"""The names of the metrics: those of files and of Python, and the words of the command line.
+
+Both are understood wherever a metric is asked for; files hold the first.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from codesign.errors import SpecError
+
+Metric = Annotated[str, AfterValidator(known_metric)]
+
+
+METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
+WORDS = {
+    "latency": "latency_s",
+    "area": "area_mm2",
+    "dram": "dram_bits",
+    "noise": "noise",
+    "model": "model_bits",
+    "bops": "bops",
+}
+COST = "cost:"  # before the name of a cost of one's own, known to `codesign.assign` alone
+COST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
+_WORD_OF = {metric: word for word, metric in WORDS.items()}
+
+
+def metric_of(name: Any) -> Any:
+    """A metric's name, whichever of the two is given; what is no metric is left as it is."""
+    return WORDS.get(name, name) if isinstance(name, str) else name
+
+
+def word_of(name: str) -> str:
+    """The command line's word for a metric, whichever is given; what is none is left as it is."""
+    return _WORD_OF.get(name, name)
+
+
+def is_cost(name: str) -> bool:
+    """Whether a metric is ``cost:NAME``, a cost of one's own."""
+    return name.startswith(COST) and COST_NAME.fullmatch(name, len(COST)) is not None
+
+
+def by_metric(given: Any) -> Any:
+    """A mapping from metrics, by their names whichever was given; anything else as it is.
+
+    Raises
+    ------
+    SpecError
+        One metric is there under both of its names.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    found = {metric_of(name): value for name, value in given.items()}
+    if len(found) < len(given):
+        twice = [name for name in given if name != metric_of(name) and metric_of(name) in given]
+        raise SpecError(f"{twice[0]} and {metric_of(twice[0])} are one metric; give one of them")
+    return found
+
+
+def known_metric(name: str) -> str:
+    """The name of a metric, whichever of the two is given.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    if is_cost(name):
+        return name
+    if metric_of(name) not in METRICS:
+        listed = ", ".join(METRICS)
+        raise ValueError(f"Input should be one of {listed}{meant(name, (*METRICS, *WORDS))}")
+    return str(metric_of(name))
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """``did you mean area?`` for a misspelt name, or the empty string."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

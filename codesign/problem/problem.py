@@ -1,0 +1,201 @@
+"""The question: a network, a technology, the choices that are free, one objective, any budgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from codesign.costs.area import check_areas
+from codesign.errors import SpecError
+from codesign.problem.choices import Choices, _listed
+from codesign.problem.metrics import Metric, by_metric
+from codesign.problem.width_groups import Classes, width_classes
+from codesign.quality import (
+    check_table,
+    noise_by,
+    noise_limit,
+    table_notes,
+    uniform_bits,
+    without_dust,
+)
+from codesign.specs.load import load_memory, load_technology
+from codesign.specs.network import Network
+from codesign.specs.schema import Displayed, described, nearest
+from codesign.specs.technology import MOST, Positive, Technology, no_trace
+from codesign.units import told_apart
+
+NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
+Loss = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(without_dust)]
+Budgets = Annotated[Mapping[Metric, NonNegative], BeforeValidator(by_metric)]
+
+
+@described
+class Problem(Displayed):
+    """Which accelerator is best for this network within these budgets?
+
+    Attributes
+    ----------
+    network : Network
+    technology : Technology
+    dram_bits_per_s, clock_hz : float
+    area_overhead : float
+        Factor on the PE array's area (wiring, control).
+    choices : Choices
+    sensitivity : mapping or None
+        ``{"weight:<layer>" or "tensor:<tensor>": {bits: noise}}``; None means ``4^(−bits)``
+        for every tensor. So does a table without any weight for the weights, and one without any
+        tensor for the tensors; see `notes`.
+    quality : str or None
+        ``"uniform:q"``: at most the noise of the same network at ``q`` bits everywhere.
+        ``"sqnr:DB"``: at most ``10^(−DB/10)``, see `codesign.quality.budget`. Becomes the budget
+        ``noise``.
+    objective : str
+        The metric to minimise, one of `METRICS`: ``latency_s``, ``area_mm2``, ``dram_bits``,
+        ``noise``, ``model_bits``, ``bops``. Short names (``latency``, ``area``, ``dram``,
+        ``model``) are understood here and below.
+    budgets : mapping of str to float
+        Upper limits of metrics, each in the unit that the full name ends with. At least so many
+        images per second are a ``latency_s`` of ``network.images`` divided by that.
+
+    Raises
+    ------
+    SpecError
+        Anything that does not fit together.
+    """
+
+    network: Network
+    technology: Technology = field(default_factory=lambda: load_technology("tsmc28"))
+    dram_bits_per_s: Positive = field(default_factory=lambda: load_memory("ddr4-2400").bits_per_s)
+    clock_hz: Positive = 800e6
+    area_overhead: Positive = 1.0
+    choices: Choices = field(default_factory=Choices)
+    sensitivity: Mapping[str, Mapping[int, Loss]] | None = None
+    quality: str | None = None
+    objective: Metric = "latency_s"
+    budgets: Budgets = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for metric, limit in self.budgets.items():
+            if metric != "noise" and limit == 0:
+                raise SpecError(f"budgets: {metric} must be above 0")
+        choices = self.choices
+        check_areas(self.technology, choices.pe_weight_bits, choices.pe_activation_bits)
+        self._check_pins()
+        self._check_shared()
+        self._check_sensitivity()
+        if self.quality is not None:
+            limit = noise_limit(self.quality, self.uniform_noise)
+            if limit > MOST:
+                raise SpecError(f"quality {self.quality!r}: a noise of {limit:g}, above {MOST:g}")
+            given = self.budgets.get("noise", limit)
+            if not math.isclose(given, limit, rel_tol=1e-12):
+                less, (more,) = told_apart(min(given, limit), [max(given, limit)])
+                means, given_as = (less, more) if limit < given else (more, less)
+                raise SpecError(
+                    f"quality {self.quality!r} means a noise budget of {means}, but budgets give "
+                    f"{given_as}; give one of the two"
+                )
+            object.__setattr__(self, "budgets", {**self.budgets, "noise": limit})
+
+    @cached_property
+    def noise_sources(self) -> tuple[str, ...]:
+        """Keys of all tensors that add noise: ``weight:<layer>`` then ``tensor:<tensor>``."""
+        return self.network.noise_sources
+
+    def noise_of(self, source: str, bits: int) -> float:
+        """``e_t(b)`` of one noise source at ``bits``."""
+        return self._noise(source, bits)
+
+    @cached_property
+    def _noise(self) -> Callable[[str, int], float]:
+        return noise_by(self.sensitivity, self.noise_sources)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is assumed where the sensitivity is silent, and what of it is of no account."""
+        return table_notes(self.sensitivity, self.noise_sources, self._results)
+
+    @property
+    def _results(self) -> list[str]:
+        return [f"tensor:{name}" for name in self.network.outputs]
+
+    def uniform_noise(self, bits: int) -> float:
+        """``Σ_t e_t(bits)``: noise of the network at one width everywhere."""
+        return math.fsum(self.noise_of(source, bits) for source in self.noise_sources)
+
+    @cached_property
+    def width_classes(self) -> Classes:
+        """All sources of noise, those that take one common width together."""
+        return width_classes(self.network, self.choices.shared, self.choices.tied)
+
+    @cached_property
+    def _class_bits(self) -> dict[str, tuple[int, ...]]:
+        """Widths that every member of a source's class may take, ascending."""
+        found: dict[str, tuple[int, ...]] = {}
+        for members in self.width_classes:
+            common = set.intersection(*(set(self._own_bits(source)) for source in members))
+            found |= dict.fromkeys(members, tuple(sorted(common)))
+        return found
+
+    @cached_property
+    def _class_of(self) -> dict[str, int]:
+        """Number of each source's class in `width_classes`."""
+        return {x: n for n, members in enumerate(self.width_classes) for x in members}
+
+    def share_width(self, source: str, other: str) -> bool:
+        """Whether two sources of noise take one common width."""
+        return self._class_of[source] == self._class_of[other]
+
+    def allowed_bits(self, source: str) -> tuple[int, ...]:
+        """Bitwidths a ``weight:<layer>`` or ``tensor:<tensor>`` may take, ascending."""
+        return self._class_bits[source]
+
+    def _own_bits(self, source: str) -> tuple[int, ...]:
+        """The same, leaving aside what it shares its width with."""
+        if source in self.choices.pinned:
+            return (self.choices.pinned[source],)
+        weight = source.startswith("weight:")
+        return self.choices.weight_bits if weight else self.choices.activation_bits
+
+    def _check_pins(self) -> None:
+        known, results = dict.fromkeys(self.noise_sources), set(self.network.outputs)
+        for key in self.choices.pinned:
+            kind, _, name = key.partition(":")
+            if kind == "tensor" and name in results:
+                raise SpecError(
+                    f"pin {key!r}: {name!r} is a result of the network; its width is output_bits"
+                )
+            if key not in known:
+                kind_keys = tuple(k for k in known if k.startswith(kind + ":"))
+                raise SpecError(
+                    f"pin {key!r}: network {self.network.name!r} has no such "
+                    f"{'weight-owning layer' if kind == 'weight' else 'tensor'}"
+                    f"{nearest(key, kind_keys)}"
+                )
+
+    def _check_shared(self) -> None:
+        for members in self.width_classes:
+            if not self.allowed_bits(members[0]):
+                named = [f"{x!r} ({_listed(self._own_bits(x))})" for x in members[:3]]
+                more = f" and {len(members) - 3} more" if len(members) > 3 else ""
+                raise SpecError(
+                    f"no width suits all that share one: {', '.join(named)}{more}; "
+                    "allow them a common width, or loosen the group or tie"
+                )
+
+    def _check_sensitivity(self) -> None:
+        uniform = None if self.quality is None else uniform_bits(self.quality)
+        if self.sensitivity is None:
+            return
+        sources = self.noise_sources
+        allowed = [(source, bits) for source in sources for bits in self.allowed_bits(source)]
+        check_table(self.sensitivity, allowed, self._results)
+        if uniform is not None:
+            why = f", which quality {self.quality!r} is measured by"
+            needed = [(source, uniform) for source in sources]
+            check_table(self.sensitivity, needed, self._results, why)

@@ -1,0 +1,336 @@
+"""Why a design is as it is: what binds, what each limit and rate is worth, and the runner-ups.
+
+Nothing here is a dual value of a relaxation: every figure comes from a problem solved again with
+one thing changed, each to a proven optimum of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.costs.layers import Amount
+from codesign.errors import SpecError
+from codesign.files import read_json, wanted, write_json
+from codesign.problem.metrics import Metric
+from codesign.results.design import Design
+from codesign.results.records import ProofRecord
+from codesign.results.views import Named, Outline, Question, Row, Taken
+from codesign.specs.accelerator import Hardware
+from codesign.specs.schema import Displayed, described, parse
+from codesign.units import METRICS_SHOWN, RATES_SHOWN
+
+if TYPE_CHECKING:
+    from codesign.results.plots import Figure
+
+Bools = npt.NDArray[np.bool_]
+Change = Literal["array", "PE widths", "less SRAM", "more SRAM"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The best design with one given number changed.
+
+    Attributes
+    ----------
+    value : float
+        The number, as changed.
+    objective : float or None
+        Its proven optimum; None where no design keeps every budget.
+    rate : float or None
+        Change of the objective per unit of the number, from here to there.
+    proven : bool
+        False where time ran out first: then nothing is known.
+    """
+
+    value: float
+    objective: float | None
+    rate: float | None
+    proven: bool = True
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What one given number is worth.
+
+    Attributes
+    ----------
+    name : str
+        The metric a budget limits, or a rate of the platform.
+    kind : "budget" or "platform"
+    value : float
+        As given, in the unit its name ends with.
+    less, more : Side
+        With the number a step smaller and a step larger.
+    """
+
+    name: str
+    kind: Literal["budget", "platform"]
+    value: float
+    less: Side
+    more: Side
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """The best design that differs from the one explained in one thing.
+
+    Attributes
+    ----------
+    change : "array", "PE widths", "less SRAM" or "more SRAM"
+        Other rows or cols; another width of the PEs' operands; less or more SRAM by a step at
+        least.
+    hardware : Hardware or None
+        None: no such design keeps every budget. Its SRAM is the least on offer that holds its
+        tiles, or what was asked for; of equal designs it is that of least area, then least noise.
+    metrics : mapping of str to float
+        Empty without hardware.
+    loss : float or None
+        Its objective less the design's, proven.
+    proven : bool
+        False where time ran out first: then nothing is known.
+    """
+
+    change: Change
+    hardware: Hardware | None
+    metrics: Mapping[str, float]
+    loss: float | None
+    proven: bool = True
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation(Displayed):
+    """Why a design is as it is.
+
+    Attributes
+    ----------
+    design : Design or Outline
+        The latter of an explanation read from its file.
+    step : float
+        Relative size of every change.
+    sensitivities : tuple of Sensitivity
+        Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
+    runner_ups : tuple of RunnerUp
+        More SRAM only where it must be paid for: within an area budget.
+    seconds : float
+        What the solving took.
+    """
+
+    design: Design | Outline
+    step: float
+    sensitivities: tuple[Sensitivity, ...]
+    runner_ups: tuple[RunnerUp, ...]
+    seconds: float
+
+    @property
+    def unproven(self) -> int:
+        """How many changes were not solved to the end in time."""
+        sides = [side for each in self.sensitivities for side in (each.less, each.more)]
+        left = sum(not side.proven for side in sides)
+        return left + sum(not each.proven for each in self.runner_ups)
+
+    @property
+    def used(self) -> dict[str, float]:
+        """Used share of every budget, by metric; 1 for one of 0."""
+        design = self.design
+        budgets = design.problem.budgets
+        return {str(m): design.metrics[m] / x if x > 0 else 1.0 for m, x in budgets.items()}
+
+    @property
+    def latency_share(self) -> dict[str, float]:
+        """Each layer's share of the latency."""
+        rows = self.design.layer_designs
+        whole = self.design.metrics["latency_s"]
+        return {row.name: (row.latency_s or 0.0) / whole if whole else 0.0 for row in rows}
+
+    @property
+    def roof_share(self) -> dict[str, float]:
+        """Share of the latency spent under each roof: ``compute`` and ``memory``."""
+        memory = self.design.memory_bound_share
+        return {"compute": 1 - memory, "memory": memory}
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw a tornado chart of the sensitivities; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            The picture cannot be written.
+        """
+        from codesign.results.plots import plot_explanation
+
+        return plot_explanation(self, path)
+
+    def save(self, path: str | Path) -> None:
+        """Write the explanation (JSON, ``codesign-explanation/1``), whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be written.
+        """
+        from codesign.results.explanation import to_dict
+
+        write_json(Path(path), to_dict(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Explanation:
+        """Read an explanation file; its design is an outline.
+
+        Raises
+        ------
+        SpecError
+            Unreadable, or no explanation file.
+        """
+        from codesign.results.explanation import from_dict
+
+        with wanted(Path(path), "explanation"):
+            return from_dict(read_json(Path(path)), str(path))
+
+
+FORMAT = "codesign-explanation/1"
+
+
+@described
+class Used:
+    """A budget, and the share of it that is used."""
+
+    limit: Amount
+    used: Amount
+
+
+@described
+class Share:
+    """A layer, its roof and times, and its share of the latency."""
+
+    name: str
+    bound_by: str | None
+    latency_share: Amount
+    compute_s: Amount | None
+    memory_s: Amount | None
+
+
+@described
+class Content:
+    """What the file holds."""
+
+    format: Literal["codesign-explanation/1"]
+    network: str
+    objective: Metric
+    optimum: Amount
+    hardware: Hardware
+    step: Amount
+    budgets: Mapping[Metric, Used]
+    roofs: Mapping[str, Amount]
+    layers: tuple[Share, ...]
+    sensitivities: tuple[Sensitivity, ...]
+    runner_ups: tuple[RunnerUp, ...]
+    seconds: Amount
+    technology: str = ""
+    quality: str | None = None
+    metrics: Mapping[Metric, Amount] = field(default_factory=dict)
+    proof: ProofRecord | None = None
+
+
+def to_dict(explanation: Explanation) -> dict[str, Any]:
+    """The explanation file's content."""
+    design = explanation.design
+    objective = str(design.problem.objective)
+    return {
+        "format": FORMAT,
+        "network": design.network.name,
+        "technology": design.problem.technology.name,
+        "objective": objective,
+        "quality": design.problem.quality,
+        "optimum": design.metrics[objective],
+        "metrics": dict(design.metrics),
+        "proof": asdict(design.proof),
+        "hardware": asdict(design.hardware),
+        "step": explanation.step,
+        "budgets": {
+            name: {"limit": design.problem.budgets[name], "used": share}
+            for name, share in explanation.used.items()
+        },
+        "roofs": explanation.roof_share,
+        "layers": [
+            {
+                "name": row.name,
+                "bound_by": row.bound_by,
+                "latency_share": explanation.latency_share[row.name],
+                "compute_s": row.compute_s,
+                "memory_s": row.memory_s,
+            }
+            for row in design.layer_designs
+        ],
+        "sensitivities": [asdict(each) for each in explanation.sensitivities],
+        "runner_ups": [asdict(each) for each in explanation.runner_ups],
+        "seconds": explanation.seconds,
+    }
+
+
+def from_dict(data: Any, where: str) -> Explanation:
+    """An explanation from its file's content; its design is an outline.
+
+    Raises
+    ------
+    SpecError
+        Naming ``where`` and what is wrong.
+    """
+    found = data.get("format") if isinstance(data, Mapping) else None
+    if found != FORMAT:
+        raise SpecError(f"{where}: not an explanation file (format {found!r}, expected {FORMAT!r})")
+    told = parse(Content, data, where)
+    for each in told.sensitivities:
+        if each.name not in METRICS_SHOWN | RATES_SHOWN:
+            raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
+    for runner_up in told.runner_ups:
+        if runner_up.hardware is not None and {told.objective, "area_mm2"} - {*runner_up.metrics}:
+            raise SpecError(f"{where}: runner_ups: metrics of {runner_up.change!r} are missing")
+    return Explanation(
+        design=_outline(told),
+        step=told.step,
+        sensitivities=told.sensitivities,
+        runner_ups=told.runner_ups,
+        seconds=told.seconds,
+    )
+
+
+def _outline(told: Content) -> Outline:
+    """The design explained, as far as the file tells it."""
+    rows = tuple(_row(share) for share in told.layers)
+    used = {name: each.limit * each.used for name, each in told.budgets.items()}
+    latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
+    metrics = {**used, "latency_s": latency_s, **told.metrics, told.objective: told.optimum}
+    proven = ProofRecord.of(told.optimum, told.optimum, "not proven")
+    return Outline(
+        problem=Question(
+            network=Named(name=told.network),
+            technology=Named(name=told.technology),
+            objective=told.objective,
+            budgets={name: each.limit for name, each in told.budgets.items()},
+            quality=told.quality,
+        ),
+        hardware=told.hardware,
+        metrics=metrics,
+        memory_bound_share=told.roofs.get("memory", 0.0),
+        layer_designs=rows,
+        proof=told.proof or proven,
+        solver=Taken(seconds=told.seconds),
+    )
+
+
+def _row(share: Share) -> Row:
+    times = [x for x in (share.compute_s, share.memory_s) if x is not None]
+    return Row(
+        name=share.name,
+        bound_by=share.bound_by,
+        compute_s=share.compute_s,
+        memory_s=share.memory_s,
+        latency_s=max(times, default=None),
+    )

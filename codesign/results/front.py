@@ -1,0 +1,294 @@
+"""A Pareto front: proven designs none of which is better in every objective, and what is certain.
+
+Between the points the front is not unknown: each proof also says which region holds no design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.errors import SpecError
+from codesign.files import check_writable, write_whole
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import ceiling
+from codesign.results.design import Design
+from codesign.results.views import Outline, Question
+from codesign.specs.schema import Displayed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from codesign.results.plots import Figure
+
+Floats = npt.NDArray[np.float64]
+
+DECADE = 10.0  # an objective that spans more is looked at logarithmically
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """Proven: no design within ``limits`` on the other objectives has a first one below ``bound``.
+
+    Attributes
+    ----------
+    limits : mapping of str to float
+        inf where an objective is not limited.
+    bound : float
+        inf: no design at all.
+    """
+
+    limits: Mapping[str, float]
+    bound: float
+
+
+@dataclass(frozen=True, repr=False)
+class Front(Displayed):
+    """Proven designs of a problem, from the best in the first objective to the worst.
+
+    Attributes
+    ----------
+    problem : Problem or Question
+        The latter of a front read from its file.
+    objectives : tuple of str
+        Two or three metrics.
+    designs : tuple of Design, or of Outline
+        None is as good as another in all objectives; each with its own proof. Where time ran out
+        the status is ``feasible``, or ``ties_broken`` is False: another objective may be lower.
+    ruled : tuple of Ruled
+        All that was proven on the way, infeasible parts of the range included.
+    complete : bool
+        Whether every point of the front is there, up to ``rel_step``.
+    rel_step : float
+        Points that differ by less, relative, in some objective may be missing from a complete
+        front.
+    gap : float
+        Hypervolume, of the box between the best and the worst of the points, in which undiscovered
+        points may lie; 1 is all of it. Not-a-number where a file does not tell it.
+    seconds : float
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
+    """
+
+    problem: Problem | Question
+    objectives: tuple[str, ...]
+    designs: tuple[Design | Outline, ...]
+    ruled: tuple[Ruled, ...]
+    complete: bool
+    rel_step: float
+    gap: float
+    seconds: float
+    interrupted: bool = False
+
+    def __len__(self) -> int:
+        return len(self.designs)
+
+    @cached_property
+    def values(self) -> Floats:
+        """(points, objectives): each in the unit its name ends with."""
+        return values_of(self.designs, self.objectives)
+
+    @property
+    def infeasible(self) -> tuple[Mapping[str, float], ...]:
+        """Limits within which there is no design."""
+        return tuple(rule.limits for rule in self.ruled if rule.bound == np.inf)
+
+    def hypervolume(self, reference: Sequence[float] | None = None) -> float:
+        """Volume of what is dominated by the front and better than a reference point.
+
+        Parameters
+        ----------
+        reference : sequence of float, optional
+            One value per objective; default: the worst of the points in each.
+
+        Raises
+        ------
+        SpecError
+            Not one finite value per objective.
+        """
+        worst = self.values.max(axis=0) if reference is None else np.array(reference, dtype=float)
+        if worst.shape != (len(self.objectives),) or not np.isfinite(worst).all():
+            raise SpecError(f"reference: give one value for each of {', '.join(self.objectives)}")
+        return dominated_volume(self.values, worst)
+
+    def upper(self, *limits: float) -> float:
+        """Best first objective reached with the others at most ``limits``; inf if none is known.
+
+        Raises
+        ------
+        SpecError
+            Not one limit for each objective after the first.
+        """
+        self._check_limits(limits)
+        most = ceiling(np.array(limits, dtype=np.float64))
+        within = (self.values[:, 1:] <= most).all(axis=1)
+        return float(self.values[within, 0].min(initial=np.inf))
+
+    def lower(self, *limits: float) -> float:
+        """First objective that no design with the others at most ``limits`` goes below (proven).
+
+        Raises
+        ------
+        SpecError
+            Not one limit for each objective after the first.
+        """
+        self._check_limits(limits)
+        names = self.objectives[1:]
+        bounds = [
+            rule.bound
+            for rule in self.ruled
+            if all(
+                ceiling(rule.limits.get(n, np.inf)) >= x for n, x in zip(names, limits, strict=True)
+            )
+        ]
+        return max(bounds, default=0.0)
+
+    @cached_property
+    def rates(self) -> Floats:
+        """(points − 1,): change of the first objective per unit of the second between neighbours.
+
+        For latency and area in s/mm²: what the next mm² saves.
+
+        Raises
+        ------
+        SpecError
+            A front of three objectives.
+        """
+        self._check_two()
+        steps = np.diff(self.values, axis=0)
+        return np.asarray(steps[:, 0] / steps[:, 1])
+
+    @cached_property
+    def logarithmic(self) -> tuple[bool, ...]:
+        """Which objectives span more than a decade, and are looked at logarithmically."""
+        best, worst = self.values.min(axis=0), self.values.max(axis=0)
+        return tuple(bool(x) for x in (best > 0) & (worst > DECADE * best))
+
+    @cached_property
+    def knee(self) -> int:
+        """Index of the point farthest below the line (plane) through the ends of the front.
+
+        Each objective is scaled to its range, logarithmically where that spans a decade. The ends
+        are the points best in one objective each.
+        """
+        seen = np.where(self.logarithmic, np.log(np.maximum(self.values, 1e-300)), self.values)
+        best, worst = seen.min(axis=0), seen.max(axis=0)
+        scaled = (seen - best) / np.where(worst > best, worst - best, 1.0)
+        return int(scaled.sum(axis=1).argmin())
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row per point: objectives, all metrics, hardware, proof, and what binds."""
+        from codesign.results.tables import front_frame
+
+        return front_frame(self)
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw the points, the certified region, the knee, and what binds at each point.
+
+        Raises
+        ------
+        SpecError
+            The picture cannot be written.
+        """
+        from codesign.results.plots import plot_front
+
+        return plot_front(self, path)
+
+    def save(self, path: str | Path) -> None:
+        """Write `points` as CSV, and in a last column what `load` needs, whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be written.
+        """
+        from codesign.results.front_file import to_csv
+
+        write_whole(Path(path), to_csv(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Front:
+        """Read a front that `save` has written; its designs are outlines, without layers.
+
+        Raises
+        ------
+        SpecError
+            Unreadable, or no table of a front.
+        """
+        from codesign.results.front_file import read_front
+
+        return read_front(Path(path))
+
+    @property
+    def whole_designs(self) -> tuple[Design, ...]:
+        """The designs with all their layers.
+
+        Raises
+        ------
+        SpecError
+            The front was read from its table, which does not hold them.
+        """
+        whole = tuple(design for design in self.designs if isinstance(design, Design))
+        if len(whole) < len(self):
+            raise SpecError("a front read from its table has no whole designs; see save_designs")
+        return whole
+
+    def save_designs(self, folder: str | Path) -> None:
+        """Write each design's file into a folder, made if needed, as ``point_01.json``, …
+
+        Raises
+        ------
+        SpecError
+            The folder or a file cannot be written; where that shows beforehand, none is. Or the
+            front was read from its table.
+        """
+        folder, designs = Path(folder), self.whole_designs
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpecError(f"{folder}: cannot be made: {error.strerror}") from None
+        digits = len(str(len(self)))
+        paths = [folder / f"point_{n:0{digits}}.json" for n in range(1, len(self) + 1)]
+        for path in paths:
+            check_writable(path)
+        for path, design in zip(paths, designs, strict=True):
+            design.save(path)
+
+    def _check_limits(self, limits: Sequence[float]) -> None:
+        others = self.objectives[1:]
+        if len(limits) != len(others):
+            raise SpecError(f"give one limit on each of {', '.join(others)}, got {len(limits)}")
+
+    def _check_two(self) -> None:
+        if len(self.objectives) != 2:
+            raise SpecError("only a front of two objectives has rates")
+
+
+def values_of(designs: Sequence[Design | Outline], objectives: Sequence[str]) -> Floats:
+    """(designs, objectives): their metrics."""
+    rows = [[design.metrics[name] for name in objectives] for design in designs]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
+
+
+def dominated_volume(points: Floats, worst: Floats) -> float:
+    """Volume between points and ``worst`` that some point dominates, by sweeping the last axis."""
+    points = points[(points < worst).all(axis=1)]
+    if not len(points):
+        return 0.0
+    if points.shape[1] == 1:
+        return float(worst[0] - points.min())
+    order = np.argsort(points[:, -1], kind="stable")
+    points = points[order]
+    ends = np.append(points[1:, -1], worst[-1])
+    volume = 0.0
+    for count, (start, end) in enumerate(zip(points[:, -1], ends, strict=True), 1):
+        if end > start:
+            volume += (end - start) * dominated_volume(points[:count, :-1], worst[:-1])
+    return float(volume)

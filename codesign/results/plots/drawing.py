@@ -1,0 +1,112 @@
+"""What all pictures share: style, saving, headings, axes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Figure
+from matplotlib.ticker import LogLocator
+
+from codesign.errors import SpecError, one_line
+from codesign.files import write_whole
+from codesign.problem.problem import Problem
+from codesign.results.views import Question
+from codesign.units import METRICS_SHOWN, figure
+
+Floats = npt.NDArray[np.float64]
+Look = dict[str, Any]
+
+RIM: Look = {"edgecolor": "black", "lw": 0.6}
+# Nothing of a file's metadata may tell the time: the same design gives the same bytes.
+NO_DATE: dict[str, Look] = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+STYLE = {
+    "font.size": 8.5,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "codesign",
+}
+
+
+def drawn(draw: Callable[[], Figure], path: str | Path | None) -> Figure:
+    """Draw in our style, and save where a path is given."""
+    path = None if path is None else Path(path)
+    suffix = ".png" if path is None else path.suffix.lower()
+    if suffix not in NO_DATE:
+        raise SpecError(f"{path}: unknown picture format; end the name in .png, .pdf or .svg")
+    with style.context(["default", STYLE]), warnings.catch_warnings():
+        # A sign that the font lacks is shown as a box; no reason to speak to standard error.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+        picture = draw()
+        if path is not None:
+            content = io.BytesIO()
+            picture.savefig(content, format=suffix[1:], metadata=NO_DATE[suffix])
+            write_whole(path, content.getvalue())
+    return picture
+
+
+def scale(values: pd.Series[float]) -> str:
+    """Logarithmic for what spans a decade or more."""
+    return "log" if values.max() >= 10 * values.min() else "linear"
+
+
+def scaled_ticks(axes: Axes) -> None:
+    """Plain figures where an axis is logarithmic, and a grid."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            low, high = axis.get_view_interval()
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
+            axis.set_major_formatter(lambda value, _: figure(value))
+            axis.minorticks_off()
+    axes.grid(True)
+
+
+def log_ticks(axes: Axes) -> None:
+    """Plain figures on two logarithmic axes, and a grid."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
+        axis.set_major_formatter(lambda value, _: figure(value))
+    axes.minorticks_off()
+    axes.grid(True)
+
+
+def head(axes: Axes, title: str, legend: Sequence[Any], columns: int) -> None:
+    """Title, under it the legend in rows, then the panel."""
+    axes.set_title(title, loc="left", pad=6 + 13 * -(-len(legend) // columns))
+    space: Look = {"borderaxespad": 0.2, "labelspacing": 0.3, "columnspacing": 1.2}
+    axes.legend(handles=legend, ncols=columns, loc="lower left", bbox_to_anchor=(-0.01, 1), **space)
+
+
+def plain(name: str, most: int) -> str:
+    """A given name as one short line that no mathematics is read into."""
+    line = one_line(name)
+    return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")
+
+
+def within(problem: Problem | Question, *, without: Sequence[str] = ()) -> str:
+    """The budgets in words, those ``without`` left out: ``quality uniform:6, area ≤ 6 mm²``."""
+    parts = list[str]()
+    for metric, limit in problem.budgets.items():
+        if metric in without:
+            continue
+        shown = METRICS_SHOWN[metric]
+        if metric == "noise" and problem.quality is not None:
+            parts.insert(0, f"quality {problem.quality}")
+        else:
+            parts.append(f"{shown.words} ≤ {shown.amount(limit)}")
+    return ", ".join(parts)

@@ -1,0 +1,99 @@
+"""The sensitivities of a design as a tornado chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.ticker import MaxNLocator
+
+from codesign.errors import SpecError
+from codesign.results.explanation import Explanation, Sensitivity, Side
+from codesign.results.plots.drawing import RIM, Figure, Look, drawn, head, plain, within
+from codesign.results.text.explanation import SHOWN, absence, signed, worth_words
+from codesign.units import METRICS_SHOWN, Shown, figure
+
+LOOKS: tuple[Look, Look] = (  # a step less, a step more; grey levels 0.41 and 0.82
+    {"color": "#3f6ea8"},
+    {"color": "#f4cd85", "hatch": "///"},
+)
+ROOM = 1.55  # of the axis, to the length of its longest bar: for the figures at the ends
+
+
+def plot_explanation(explanation: Explanation, path: str | Path | None) -> Figure:
+    """Draw, per budget and rate, the change of the objective a step below and above.
+
+    The largest effect stands on top; each bar in the objective's own unit. With a path, save
+    there, whole or not at all; its suffix (png, pdf, svg) is the format.
+
+    Raises
+    ------
+    SpecError
+        Another suffix, or the picture cannot be written.
+    """
+    if not explanation.sensitivities:
+        raise SpecError("nothing to draw: the explanation has no sensitivities")
+    return drawn(lambda: _draw(explanation), path)
+
+
+def _draw(explanation: Explanation) -> Figure:
+    design, objective = explanation.design, explanation.design.problem.objective
+    shown, optimum = METRICS_SHOWN[objective], design.metrics[objective]
+    ranked = sorted(explanation.sensitivities, key=lambda each: _largest(each, optimum))
+    picture = Figure(figsize=(8.5, 1.9 + 0.62 * len(ranked)), dpi=150)
+    FigureCanvasAgg(picture)
+    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    axes = picture.subplots()
+    legend: list[Any] = []
+    for which, look in enumerate(LOOKS):
+        sides = [_sides(each)[which] for each in ranked]
+        change = [_change(side, optimum) / shown.scale for side in sides]
+        label = f"{100 * explanation.step:g} % {'more' if which else 'less'}"
+        legend.append(axes.barh(range(len(ranked)), change, 0.55, label=label, **look, **RIM))
+        for row, (side, length) in enumerate(zip(sides, change, strict=True)):
+            _label(axes, row, side, length, outward=-1 if which else 1, shown=shown)
+    axes.axvline(0, color="black", lw=1)
+    longest = max(abs(_change(side, optimum)) for each in ranked for side in _sides(each))
+    reach = ROOM * (longest / shown.scale or 1.0)
+    axes.set(xlim=(-reach, reach), ylim=(-0.6, len(ranked) - 0.4))
+    axes.set_yticks(range(len(ranked)), [_name(each) for each in ranked])
+    axes.tick_params(axis="y", length=0)
+    unit = f" ({shown.unit})" if shown.unit else ""
+    axes.set_xlabel(f"change of the least {shown.words}{unit}")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(lambda value, _: signed(value))
+    axes.grid(True, axis="x")
+    name = plain(design.network.name, 40)
+    title = f"{name or 'optimum'}: what moves the least {shown.words}, {shown.amount(optimum)}"
+    asked = within(design.problem)
+    head(axes, f"{title}\n{asked}" if asked else title, legend, 2)
+    return picture
+
+
+def _sides(each: Sensitivity) -> tuple[Side, Side]:
+    return each.less, each.more
+
+
+def _change(side: Side, optimum: float) -> float:
+    return 0.0 if side.objective is None else side.objective - optimum
+
+
+def _largest(each: Sensitivity, optimum: float) -> tuple[bool, float]:
+    """Whether a side is infeasible, which counts most; then the effect of both sides."""
+    changes = [_change(side, optimum) for side in _sides(each)]
+    return None in (each.less.objective, each.more.objective), abs(changes[0] - changes[1])
+
+
+def _label(axes: Axes, row: int, side: Side, length: float, *, outward: int, shown: Shown) -> None:
+    text = absence(side) if side.objective is None else f"{signed(length)} {shown.unit}".rstrip()
+    look: Look = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
+    align = "left" if outward > 0 else "right"
+    axes.annotate(text, (length, row), (4 * outward, 0), ha=align, **look)
+
+
+def _name(each: Sensitivity) -> str:
+    knob = SHOWN[each.name]
+    ends = f"{figure(each.less.value / knob.scale)} … {figure(each.more.value / knob.scale)}"
+    return f"{worth_words(each)}\n{ends} {knob.unit}".rstrip()

@@ -1,0 +1,393 @@
+"""A Pareto front as a picture: points, the certified region between them, rates, and what binds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import Patch
+
+from codesign.results.design import Design
+from codesign.results.front import Front
+from codesign.results.plots.design import ROOFS
+from codesign.results.plots.drawing import (
+    RIM,
+    Figure,
+    Floats,
+    Look,
+    drawn,
+    head,
+    plain,
+    scaled_ticks,
+    within,
+)
+from codesign.results.plots.labels import label_points
+from codesign.results.views import Outline
+from codesign.units import METRICS_SHOWN, Shown, figure, gap_shown
+
+REGION: Look = {"facecolor": "0.88", "edgecolor": "0.62", "hatch": "....", "lw": 0.0, "zorder": 0.5}
+REACHED: Look = {"color": "0.2", "lw": 1.1, "zorder": 2}
+RULED_OUT: Look = {"color": "0.2", "lw": 0.9, "ls": (0, (3, 2)), "zorder": 2}
+NOTHING: Look = {"facecolor": "none", "edgecolor": "0.6", "hatch": "///", "lw": 0.0, "zorder": 0.4}
+UNPROVEN: Look = {"marker": "D", "facecolor": "white", "edgecolor": "black", "lw": 1.2}
+KNEE: Look = {"marker": "o", "s": 200, "facecolor": "none", "edgecolor": "black", "lw": 1.2}
+LEVELS: tuple[Look, ...] = (  # of a limit on a third objective, from loose to tight
+    {"color": "0.1", "ls": "-", "lw": 1.2},
+    {"color": "0.35", "ls": (0, (5, 2)), "lw": 1.2},
+    {"color": "0.55", "ls": (0, (1.5, 1.5)), "lw": 1.4},
+)
+SHADES = ("0.35", "0.55", "0.7")
+LINE_IN = 0.19  # inches from one line of the list to the next
+MOST_LISTED = 40  # points with their hardware beside a picture
+
+Mask = npt.NDArray[np.bool_]
+
+
+def plot_front(front: Front, path: str | Path | None) -> Figure:
+    """Draw a front in the units people write, its points numbered as in its table.
+
+    Two objectives: the points over the region in which undiscovered ones may lie; what the next
+    unit of the second objective saves of the first; and how much of the latency the DRAM binds.
+    Three: the first over each of the others, with what is reached within some limits on the third
+    and the region in which better points may lie. Beside either, the hardware of the points. With a
+    path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
+
+    Raises
+    ------
+    SpecError
+        Another suffix, or the picture cannot be written.
+    """
+    draw = _draw_two if len(front.objectives) == 2 else _draw_three
+    return drawn(lambda: draw(front), path)
+
+
+# --- two objectives -----------------------------------------------------------------------------
+
+
+def _draw_two(front: Front) -> Figure:
+    picture = _canvas((12.6, 9.2), front)
+    columns = picture.add_gridspec(1, 2, width_ratios=(1.9, 1))
+    rows = columns[0].subgridspec(3, 1, height_ratios=(2.9, 1, 0.8))
+    points, rates, shares = (picture.add_subplot(rows[row]) for row in range(3))
+    for axes in (rates, points):
+        axes.sharex(shares)
+        axes.tick_params(labelbottom=False)
+    _scale(points, front, (1, 0))
+    seen = [*_region(points, front), *_marks(points, front, _shown(front)[:, (1, 0)])]
+    seen += _knee(points, front, (1, 0)) + _infeasible(points, front)
+    points.set(ylabel=_label(front, 0))
+    head(points, _known(front), seen, 2)
+    _rates(rates, front)
+    _shares(shares, front)
+    for axes in (points, rates, shares):
+        scaled_ticks(axes)
+    picture.align_ylabels([points, rates, shares])
+    _list_points(picture.add_subplot(columns[1]), front)
+    _number({points: (1, 0)}, front)
+    return picture
+
+
+def _region(axes: Axes, front: Front) -> list[Any]:
+    """What is reached, what is ruled out, and the certified region between."""
+    lines = [*_staircase(axes, front, 1, np.inf, REACHED | {"label": "best reached"})]
+    if not _open(front):
+        return lines
+    x, top, bottom = _between(front, 1, np.inf)
+    lines += axes.plot(x, bottom, **RULED_OUT, label="proven: nothing below")
+    words = "certified: all other points of the front lie here"
+    return [*lines, axes.fill_between(x, bottom, top, label=words, **REGION)]
+
+
+def _staircase(axes: Axes, front: Front, across: int, level: float, look: Look) -> list[Any]:
+    """The best first objective reached over another one, the third (if any) within a level."""
+    x, top, _ = _between(front, across, level)
+    return list(axes.plot(x, top, **{"zorder": 2, **look}))
+
+
+def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, Floats]:
+    """Steps of what is reached and of what is proven: x, top and bottom, in shown units.
+
+    From the first limit on objective ``across`` at which a point is within the level.
+    """
+    name = front.objectives[across]
+    first, unit = METRICS_SHOWN[front.objectives[0]].scale, METRICS_SHOWN[name].scale
+
+    def limits(x: float) -> tuple[float, ...]:
+        if len(front.objectives) == 2:
+            return (x,)
+        return (x, level) if across == 1 else (level, x)
+
+    known = front.values[:, across]
+    low = min((x for x in known if np.isfinite(front.upper(*limits(float(x))))), default=np.inf)
+    steps = [rule.limits.get(name, np.inf) for rule in front.ruled]
+    every = [x for x in (*known, *steps) if low <= x <= known.max()]
+    edges = np.unique(every)
+    middles = (edges[1:] + edges[:-1]) / 2
+    top = np.array([front.upper(*limits(float(x))) for x in middles])
+    bottom = [min(front.lower(*limits(float(x))), u) for x, u in zip(middles, top, strict=True)]
+    x = np.repeat(edges, 2)[1:-1] / unit
+    return x, np.repeat(top, 2) / first, np.repeat(np.array(bottom), 2) / first
+
+
+def _infeasible(axes: Axes, front: Front) -> list[Any]:
+    """Shade the limits on the second objective within which there is no design."""
+    shown = METRICS_SHOWN[front.objectives[1]]
+    most = max([limits[front.objectives[1]] for limits in front.infeasible], default=0.0)
+    most = max(most, _least_second(front)) / shown.scale
+    if most <= 0:
+        return []
+    left, right = axes.get_xlim()
+    if front.logarithmic[1]:
+        left = min(left, most * (most / right) ** 0.06)
+    axes.set_xlim(left, right)
+    words = f"no design: {shown.words} below {figure(most)} {shown.unit}".rstrip()
+    return [axes.axvspan(left, most, label=words, **NOTHING)]
+
+
+def _least_second(front: Front) -> float:
+    """What the second objective is proven never to go below; 0 if nothing is."""
+    first, second = front.objectives
+    if np.isnan(front.gap):  # the budgets are not told either
+        return 0.0
+    for design in front.designs:
+        limit = design.problem.budgets.get(first)
+        whole = limit == front.problem.budgets.get(first)
+        if whole and design.problem.objective == second:
+            return design.proof.bound
+    return 0.0
+
+
+def _rates(axes: Axes, front: Front) -> None:
+    """What one more unit of the second objective saves of the first, between neighbours."""
+    shown = [METRICS_SHOWN[name] for name in front.objectives]
+    saved = -front.rates[::-1] * shown[1].scale / shown[0].scale
+    legend: list[Any] = []
+    if len(saved):
+        label = f"{shown[0].words} saved by the next unit of {shown[1].words}, up to the next point"
+        look: Look = {"color": "0.15", "lw": 1.3, "baseline": None, "label": label}
+        legend.append(axes.stairs(saved, _shown(front)[::-1, 1], **look))
+        if saved.min() > 0 and saved.max() > 10 * saved.min():
+            axes.set_yscale("log")
+    else:
+        axes.set_yticks([])
+    axes.set_ylabel(f"saved{_ratio(*shown)}")
+    head(axes, "Rate", legend, 1)
+
+
+def _shares(axes: Axes, front: Front) -> None:
+    """How much of the latency is spent in memory-bound layers."""
+    x, share = _shown(front)[:, 1], 100 * _memory_bound(front)
+    axes.axhline(50, color="0.6", lw=0.8, zorder=1)
+    axes.vlines(x, 50, share, color="0.6", lw=0.8, zorder=1)
+    _marks(axes, front, np.stack([x, share], axis=1))
+    axes.set(xlabel=_label(front, 1), ylabel="share (%)", ylim=(-6, 106), yticks=(0, 50, 100))
+    head(axes, "Share of the latency in memory-bound layers", [], 1)
+
+
+# --- three objectives ---------------------------------------------------------------------------
+
+
+def _draw_three(front: Front) -> Figure:
+    picture = _canvas((15.5, 7.6), front)
+    columns = picture.add_gridspec(1, 3, width_ratios=(1.5, 1.5, 1.45))
+    panels = [picture.add_subplot(columns[0, column]) for column in (0, 1)]
+    panels[1].sharey(panels[0])
+    panels[1].tick_params(labelleft=False)
+    for axes, across in zip(panels, (1, 2), strict=True):
+        _scale(axes, front, (across, 0))
+        seen = _levels(axes, front, across)
+        marks = _marks(axes, front, _shown(front)[:, (across, 0)])
+        seen += [*marks, *_knee(axes, front, (across, 0))] if across == 1 else []
+        if across == 2:
+            _knee(axes, front, (across, 0))
+        axes.set(xlabel=_label(front, across))
+        scaled_ticks(axes)
+        words = METRICS_SHOWN[front.objectives[across]].words
+        head(axes, f"{METRICS_SHOWN[front.objectives[0]].words.capitalize()} over {words}", seen, 1)
+    panels[0].set_ylabel(_label(front, 0))
+    _list_points(picture.add_subplot(columns[0, 2]), front)
+    _number({panels[0]: (1, 0), panels[1]: (2, 0)}, front)
+    return picture
+
+
+def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
+    """What is reached, and where better points may lie, within some limits on the third one."""
+    other = 3 - across
+    shown, seen = METRICS_SHOWN[front.objectives[other]], list[Any]()
+    values = np.unique(front.values[:, other])
+    chosen = dict.fromkeys(values[[-1, len(values) // 2, len(values) // 4]].tolist())
+    for level, look, shade in zip(chosen, LEVELS, SHADES, strict=False):
+        x, top, bottom = _between(front, across, level)
+        if not len(x):  # one point only
+            continue
+        label = f"best reached with {shown.words} ≤ {shown.amount(level)}"
+        seen += _staircase(axes, front, across, level, look | {"label": label})
+        if _open(front):
+            axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
+    if seen and _open(front):
+        words = "shaded below a line: better points may lie there; none below"
+        seen.append(Patch(color="0.55", alpha=0.3, lw=0, label=words))
+    return seen
+
+
+# --- both ---------------------------------------------------------------------------------------
+
+
+def _canvas(size: tuple[float, float], front: Front) -> Figure:
+    picture = Figure(figsize=size, dpi=150)
+    FigureCanvasAgg(picture)
+    *first, last = (METRICS_SHOWN[name].words for name in front.objectives)
+    network = plain(front.problem.network.name, 50)
+    title = (
+        f"{network}: {', '.join(first)} and {last}" if network else f"{', '.join(first)} and {last}"
+    )
+    limits = within(front.problem)
+    picture.text(0.01, 1 - 0.11 / size[1], title, fontsize=11.5, weight="bold", va="top")
+    picture.text(0.01, 1 - 0.36 / size[1], limits, fontsize=9.5, va="top")
+    top = 1 - (0.58 if limits else 0.36) / size[1]
+    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08, rect=(0, 0, 1, top))
+    return picture
+
+
+def _list_points(axes: Axes, front: Front) -> None:
+    """The points with their hardware, as in the front's table; of many, some."""
+    axes.set_axis_off()
+    count = len(front)
+    kept = [*range(count)]
+    if count > MOST_LISTED:
+        even = np.linspace(0, count - 1, MOST_LISTED - 1).round().astype(int)
+        kept = sorted({*even.tolist(), front.knee})
+    units = [METRICS_SHOWN[name] for name in front.objectives]
+    rows = [["", *(x.words for x in units), "PE array", "bits", "SRAM"]]
+    rows.append(["", *(x.unit for x in units), "", "", METRICS_SHOWN["dram_bits"].unit])
+    for index in kept:
+        on = front.designs[index].hardware
+        values = front.values[index]
+        rows.append(
+            [
+                str(index + 1),
+                *(figure(v / x.scale) for v, x in zip(values, units, strict=True)),
+                f"{on.rows} × {on.cols}",
+                f"{on.pe_weight_bits} × {on.pe_activation_bits}",
+                figure(on.sram_bits / METRICS_SHOWN["dram_bits"].scale),
+            ]
+        )
+    letters = np.cumsum([0, *(max(map(len, column)) + 2 for column in zip(*rows, strict=True))])
+    assert isinstance(axes.figure, Figure)
+    step = min(1 / len(rows), LINE_IN / axes.figure.get_figheight())
+    for row, cells in enumerate(rows):
+        for end, cell in zip(letters[1:] / letters[-1], cells, strict=True):
+            look: Look = {"weight": "bold"} if row < 2 else {}
+            axes.text(end, 1 - row * step, cell, ha="right", va="top", fontsize=7.5, **look)
+    title = "Points and their hardware"
+    axes.set_title(title + (f" ({len(kept)} of {count})" if len(kept) < count else ""), loc="left")
+
+
+def _number(panels: Mapping[Axes, tuple[int, int]], front: Front) -> None:
+    """Number the points of some panels, when the layout is final."""
+    picture = next(iter(panels)).figure
+    assert isinstance(picture, Figure)
+    picture.draw_without_rendering()  # lays the panels out
+    picture.set_layout_engine("none")
+    numbers, weight = [*range(1, len(front) + 1)], np.ones(len(front))
+    weight[[0, -1, front.knee]] = 2.0  # the ends and the knee first
+    for axes, of in panels.items():
+        drawn_lines = [np.asarray(line.get_xydata()) for line in axes.lines]
+        pieces = [np.stack(ends) for xy in drawn_lines for ends in pairwise(xy)]
+        knee = [front.knee] if len(front) > 2 else []
+        label_points(axes, _shown(front)[:, of], pieces, weight, numbers, knee)
+
+
+def _scale(axes: Axes, front: Front, of: tuple[int, int]) -> None:
+    scales = ["log" if front.logarithmic[axis] else "linear" for axis in of]
+    axes.set(xscale=scales[0], yscale=scales[1])
+
+
+def _shown(front: Front) -> Floats:
+    """(points, objectives): in the units people write."""
+    scale = np.array([METRICS_SHOWN[name].scale for name in front.objectives])
+    return np.asarray(front.values / scale)
+
+
+def _memory_bound(front: Front) -> Floats:
+    return np.array([design.memory_bound_share for design in front.designs])
+
+
+def _label(front: Front, axis: int) -> str:
+    shown = METRICS_SHOWN[front.objectives[axis]]
+    return f"{shown.words} ({shown.unit})" if shown.unit else shown.words
+
+
+def _ratio(over: Shown, under: Shown) -> str:
+    """``(ms per mm²)``, as far as the two have units."""
+    parts = [over.unit, f"per {under.unit}" if under.unit else ""]
+    words = " ".join(part for part in parts if part)
+    return f" ({words})" if words else ""
+
+
+def _known(front: Front) -> str:
+    """How many points there are, and how much is left unknown."""
+    if np.isnan(front.gap):
+        return f"{_points(len(front))}; the file does not tell what is ruled out between them"
+    known = "complete" if front.complete else f"{gap_shown(front.gap)} of the volume unknown"
+    if front.complete and front.rel_step:
+        known += f" up to steps of {gap_shown(front.rel_step)}"
+    return f"{_points(len(front))}, {known}"
+
+
+def _open(front: Front) -> bool:
+    """Whether there is a region to show in which undiscovered points may lie."""
+    return (not front.complete or front.rel_step > 0) and not np.isnan(front.gap)
+
+
+def _points(count: int) -> str:
+    return f"{count} point" if count == 1 else f"{count} points"
+
+
+def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
+    """Points by what most of their latency is bound by, those without a whole proof apart.
+
+    Many are small.
+    """
+    size = float(np.clip(1000 / len(front), 12, 34))
+    seen: list[Any] = []
+    for mine, words, look in _groups(front):
+        if mine.any():
+            label = f"{words}: {_points(int(mine.sum()))}"
+            x, y = places[mine].T
+            seen.append(axes.scatter(x, y, **look | {"s": size}, zorder=3, label=label))
+    return seen
+
+
+def _groups(front: Front) -> Sequence[tuple[Mask, str, Look]]:
+    proofs = [design.proof for design in front.designs]
+    proven = np.array([proof.status == "optimal" and proof.ties_broken for proof in proofs])
+    memory = _memory_bound(front) > 0.5
+    return (
+        (proven & ~memory, "most of the latency compute-bound", ROOFS["compute"] | RIM),
+        (proven & memory, "most of the latency memory-bound", ROOFS["memory"] | RIM),
+        (~proven, "proof cut short", UNPROVEN),
+    )
+
+
+def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:
+    if len(front) < 3:
+        return []
+    x, y = _shown(front)[front.knee, of]
+    label = f"knee: {_hardware(front.designs[front.knee])}"
+    return [axes.scatter([x], [y], **KNEE, zorder=4, label=label)]
+
+
+def _hardware(design: Design | Outline) -> str:
+    hardware = design.hardware
+    sram = METRICS_SHOWN["dram_bits"].amount(hardware.sram_bits)
+    return (
+        f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
+        f"{hardware.pe_activation_bits} bit, SRAM {sram}"
+    )

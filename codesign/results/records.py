@@ -1,0 +1,106 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from codesign.costs.layers import Amount, Whole
+from codesign.problem.goal import OPTIMAL_GAP, TiesFound
+from codesign.specs.schema import described
+
+
+@described
+class ProofRecord:
+    """How sure we are.
+
+    Attributes
+    ----------
+    status : "optimal" or "feasible"
+        Optimal: ``gap ≤ 1e-6``, over the whole declared space.
+    objective, bound : float
+        Value of the objective, and a lower bound on it for every design of the space.
+    gap : float
+        ``(objective − bound) / objective``.
+    ties_broken : bool
+        Whether the design is proven to have the least area, then the least noise, among designs
+        of its objective; an assignment the least noise, then the smallest model.
+    ties : "broken", "left" or "not proven"
+        Left: it was not asked for. Not proven: the time for it was up; it is the best found by
+        then, of equal ones. None, as in old files, means what ``ties_broken`` says.
+    """
+
+    status: Literal["optimal", "feasible"]
+    objective: Amount
+    bound: Amount
+    gap: Amount
+    ties_broken: bool = False
+    ties: TiesFound | None = None
+
+    def __post_init__(self) -> None:
+        if self.ties is None or (self.ties == "broken") != self.ties_broken:
+            object.__setattr__(self, "ties", "broken" if self.ties_broken else "not proven")
+
+    @staticmethod
+    def of(objective: float, bound: float, ties: TiesFound) -> ProofRecord:
+        """What a value of the objective and a lower bound on it prove."""
+        bound = min(max(bound, 0.0), objective)  # no metric is negative
+        gap = (objective - bound) / objective if objective > 0 else 0.0
+        return ProofRecord(
+            status="optimal" if gap <= OPTIMAL_GAP else "feasible",
+            objective=objective,
+            bound=bound,
+            gap=gap,
+            ties_broken=ties == "broken",
+            ties=ties,
+        )
+
+
+@described
+class SolverRecord:
+    """Which solver, how long, and what happened to the hardware options.
+
+    Attributes
+    ----------
+    considered, bounded_away, solved, left_open : int
+        Hardware options of the space; those ruled out by a bound alone; those solved as a
+        programme of their own; those with neither when time ran out or the gap was met.
+    programmes : int
+        Programmes handed to the solver, tie-breaking included.
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
+    """
+
+    name: str
+    version: str
+    seconds: Amount
+    method: Literal["search", "whole"]
+    considered: Whole
+    bounded_away: Whole
+    solved: Whole
+    left_open: Whole
+    programmes: Whole
+    interrupted: bool = False
+
+
+@described
+class AssignmentRecord:
+    """Which solver, and how long.
+
+    Attributes
+    ----------
+    seconds : float
+        All in all.
+    solver_s : float
+        Of those in the solver.
+    programmes : int
+        Programmes handed to it, tie-breaking included.
+    interrupted : bool
+        Whether an interrupt (Ctrl-C) ended the search.
+    """
+
+    name: str
+    version: str
+    seconds: Amount
+    solver_s: Amount
+    programmes: Whole
+    interrupted: bool = False

@@ -1,0 +1,111 @@
+"""An area fit as text for the terminal: coefficients, errors, every point, warnings.
+
+And the same for programs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from codesign.results.area_fit import COLUMNS, AreaFitResult
+from codesign.results.text.layout import literal, short, table
+from codesign.units import figure
+
+FORMAT = "codesign-fit/1"
+UNITS = {
+    "slope": {"pe": "µm² per BOPS", "sram": "µm² per bit"},
+    "intercept": {"pe": "µm²", "sram": "µm²"},
+    "quadratic": {"pe": "µm² per bit²"},
+    "linear": {"pe": "µm² per bit"},
+    "constant": {"pe": "µm²"},
+}
+
+
+def fit_parts(fit: AreaFitResult) -> list[RenderableType]:
+    """The whole report of a fit."""
+    parts: list[RenderableType] = [
+        _headline(fit),
+        "",
+        _coefficients(fit),
+        "",
+        _points(fit),
+        "",
+        _quality(fit),
+    ]
+    parts += [""] if fit.warnings else []
+    return parts + [Text.assemble(("warning: ", "yellow"), literal(text)) for text in fit.warnings]
+
+
+def fit_record(fit: AreaFitResult) -> dict[str, Any]:
+    """What ``--json`` prints: every field of the result, its points as rows."""
+    record = {field.name: getattr(fit, field.name) for field in fields(fit)}
+    return {"format": FORMAT, **record, "points": fit.points.to_dict("records")}
+
+
+def _headline(fit: AreaFitResult) -> Text:
+    what = {"pe": "PE", "sram": "SRAM"}[fit.kind]
+    how = "relative least squares" if fit.relative else "least squares"
+    text = Text(f"{what} area = {fit.formula} µm²", "bold")
+    return text + Text(f", {how} over {len(fit.points)} points of ") + short(fit.source)
+
+
+def _coefficients(fit: AreaFitResult) -> Table:
+    made = table("<coefficient", "value", "standard error", "<unit")
+    for name, value in fit.coefficients.items():
+        error = fit.standard_errors[name]
+        made.add_row(name, f"{value:,.6g}", figure(error), UNITS[name][fit.kind])
+    return made
+
+
+def _quality(fit: AreaFitResult) -> Table:
+    low, high = (f"{figure(end)} {_unit(fit)}" for end in fit.calibrated)
+    made = table("<how good", "", "<")
+    for name, value, remark in (
+        ("largest relative error", _percent(fit.max_relative_error, ""), ""),
+        ("largest, point left out", _percent(fit.leave_one_out_error, ""), "leave-one-out"),
+        ("at the low end", _percent(fit.low_end_error), f"{low}, fitted over measured"),
+        ("at the high end", _percent(fit.high_end_error), f"{high}, fitted over measured"),
+        ("R²", f"{fit.r2:.7g}", "says little: the largest areas alone decide it"),
+    ):
+        made.add_row(name, value, remark)
+    return made
+
+
+def _points(fit: AreaFitResult) -> Table:
+    """One row per measurement."""
+    given = COLUMNS[fit.kind][:-1]
+    sized = ("BOPS",) if _unit(fit) == "BOPS" else ()
+    made = table(
+        *given,
+        *sized,
+        "measured\nµm²",
+        "fitted\nµm²",
+        "residual\nµm²",
+        "error\n%",
+        "left out\nerror %",
+    )
+    for row in fit.points.to_dict("records"):
+        made.add_row(
+            *(f"{row[name]:,.0f}" for name in given),
+            *(figure(row["x"]) for _ in sized),
+            figure(row["area_um2"]),
+            figure(row["fitted_um2"]),
+            figure(round(row["residual_um2"], 3) + 0.0),
+            _percent(row["relative_error"])[:-2],
+            _percent(row["left_out_error"])[:-2],
+        )
+    return made
+
+
+def _unit(fit: AreaFitResult) -> str:
+    return "BOPS" if fit.kind == "pe" and fit.form == "linear" else "bit"
+
+
+def _percent(share: float, sign: str = "+") -> str:
+    rounded = round(100 * share, 2) + 0.0  # no minus before a zero
+    return f"{rounded:{sign}.2f} %"

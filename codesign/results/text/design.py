@@ -1,0 +1,293 @@
+"""A design as text for the terminal: hardware, layers, totals, proof; and the live line.
+
+Every function returns text or rich tables; nothing here prints. Names that come from files are
+shown literally: no markup, no control characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from codesign.costs.layers import utilisation
+from codesign.results.text.layout import (
+    BIT_UNITS,
+    TIME_UNITS,
+    counted,
+    literal,
+    percent,
+    scaled,
+    short,
+    table,
+)
+from codesign.results.views import Figures, throughput
+from codesign.units import (
+    ABSENT,
+    BITS_PER_GBIT,
+    HZ_PER_MHZ,
+    METRICS_SHOWN,
+    clash_shown,
+    figure,
+    gap_shown,
+    in_order,
+)
+
+if TYPE_CHECKING:
+    from codesign.errors import InfeasibleError
+    from codesign.problem.problem import Problem
+    from codesign.results.design import Design
+    from codesign.results.evaluation import Evaluation
+    from codesign.results.records import ProofRecord
+    from codesign.results.views import Outline, Question
+    from codesign.specs.accelerator import Accelerator, Hardware
+
+USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
+NO_BUDGETS: Mapping[str, float] = MappingProxyType({})
+
+
+def design_parts(design: Design) -> list[RenderableType]:
+    """The whole report: question, hardware, layers, totals, notes, proof."""
+    budgets = {str(metric): limit for metric, limit in design.problem.budgets.items()}
+    totals = totals_table(design.metrics, budgets, design.problem.objective)
+    return [question_line(design), *_figures_parts(design, totals), proof_line(design)]
+
+
+def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
+    """The whole report: what runs on what, hardware, layers, totals, notes."""
+    return [
+        evaluation_line(evaluation),
+        *_figures_parts(evaluation, totals_table(evaluation.metrics)),
+    ]
+
+
+def _figures_parts(figures: Figures, totals: Table) -> list[RenderableType]:
+    parts: list[RenderableType] = ["", hardware_table(figures), rates_text(figures)]
+    parts += ["", layer_table(figures), "", totals, ""]
+    return [*parts, *(Text.assemble(("note: ", "yellow"), literal(x)) for x in figures.notes)]
+
+
+def evaluation_line(evaluation: Evaluation) -> Text:
+    """What runs on what, under which roofline."""
+    network, accelerator = short(evaluation.network.name), short(evaluation.accelerator.name)
+    text = Text.assemble(network, " on ", accelerator, f": {evaluation.roofline} roofline")
+    text.stylize("bold")
+    return text
+
+
+def question_line(design: Design | Outline) -> Text:
+    """What was asked: network, technology, objective, budgets."""
+    return asked_line(subject(design.problem), design.problem)
+
+
+def subject(problem: Problem | Question) -> Text:
+    """``resnet18 on tsmc28``, as far as a file tells it."""
+    network, technology = problem.network.name, problem.technology.name
+    text = short(network or "a network that the file does not name")
+    return Text.assemble(text, " on ", short(technology)) if technology else Text.assemble(text)
+
+
+def asked_line(asked: Text, problem: Problem | Question) -> Text:
+    """A subject, and what is wanted of it: objective and budgets."""
+    text = Text.assemble(asked, f": least {METRICS_SHOWN[problem.objective].words}")
+    for index, (metric, limit) in enumerate(problem.budgets.items()):
+        shown = METRICS_SHOWN[metric]
+        text.append(f"{',' if index else ' with'} {shown.words} ≤ {shown.amount(limit)}")
+        if metric == "noise" and problem.quality is not None:
+            text.append(f" ({problem.quality})")
+    text.stylize("bold")
+    return text
+
+
+def hardware_table(figures: Figures) -> Table:
+    """PE array and SRAM with their areas."""
+    accelerator, areas = figures.accelerator, figures.area_breakdown_mm2
+    overhead, technology = accelerator.area_overhead, accelerator.technology
+    multipliers = f"{accelerator.engine} multiplier" + ("s" if accelerator.engine > 1 else "")
+    floating = "" if accelerator.number_format == "integer" else " floating point"
+    what = {
+        "PE array": f"{accelerator.rows} × {accelerator.cols} PEs of {multipliers}, "
+        f"{accelerator.pe_weight_bits} × {accelerator.pe_activation_bits} bit{floating}"
+        + ("" if overhead == 1 else f", area overhead × {figure(overhead)}"),
+        "SRAM": "not given"
+        if accelerator.sram_bits is None
+        else METRICS_SHOWN["dram_bits"].amount(accelerator.sram_bits)
+        + ("" if technology is None else f", {technology.sram}"),
+    }
+    made = table("<hardware", "<", "area mm²", "share")
+    total = figures.metrics.get("area_mm2")
+    for name, text in what.items():
+        area = areas.get(name)
+        share = ABSENT if area is None or total is None else percent(area / total)
+        made.add_row(name, literal(text), ABSENT if area is None else figure(area), share)
+    made.add_row("total", "", *((ABSENT, ABSENT) if total is None else (figure(total), percent(1))))
+    return made
+
+
+def rates_text(figures: Figures) -> str:
+    """Clock, DRAM bandwidth and images; peak and attained operations, two a MAC."""
+    accelerator, dram_bits_per_s = figures.accelerator, figures.accelerator.dram_bits_per_s
+    rates = throughput(figures)
+    dram = "not given"
+    if dram_bits_per_s is not None:
+        dram = f"{figure(dram_bits_per_s / BITS_PER_GBIT)} Gbit/s"
+    first = f"clock {figure(accelerator.clock_hz / HZ_PER_MHZ)} MHz, DRAM {dram}"
+    if "images_per_s" in rates:
+        first += f", {figure(rates['images_per_s'])} images/s"
+    parts = []
+    for which, words in (("peak_", "peak"), ("", "attained")):
+        if f"{which}gops" in rates:
+            parts.append(f"{words} {figure(rates[f'{which}gops'])} GOPS")
+            density = rates.get(f"{which}tops_per_mm2")
+            parts[-1] += "" if density is None else f" ({figure(density)} TOPS/mm²)"
+    return f"{first}\n{', '.join(parts)}; 2 operations a MAC"
+
+
+def layer_table(figures: Figures) -> Table:
+    """One row per layer."""
+    layers = figures.layer_designs
+    traffic, bit_unit = scaled([row.dram_bits.total for row in layers], BIT_UNITS)
+    timed = [row.compute_s if row.latency_s is None else row.latency_s for row in layers]
+    time_s, time_unit = scaled(timed, TIME_UNITS)
+    what = "latency" if layers[0].latency_s is not None else "compute"
+    headings = ["~layer", "bits\nw/in/out", "\ncycles", f"DRAM\n{bit_unit}"]
+    headings += [f"{what}\n{time_unit}", "utilisa-\ntion %", "<bound\nby"]
+    headings += ["tile\ng×k×c×p×images", "loop\norder"]
+    rows: list[tuple[RenderableType | None, ...]] = []
+    for i, (layer, row) in enumerate(zip(figures.network.layers, layers, strict=True)):
+        bits = (
+            row.weight_bits or ABSENT,
+            *(figures.tensor_bits[x] for x in (layer.input, layer.output)),
+        )
+        tile = row.tile
+        share = utilisation(layer, row, figures.accelerator)
+        rows.append(
+            (
+                literal(row.name),
+                "/".join(map(str, bits)),
+                None if row.cycles is None else f"{row.cycles:,}",
+                traffic[i],
+                time_s[i],
+                None if share is None else f"{100 * share:.1f}",
+                row.bound_by and Text(row.bound_by, "cyan" if row.bound_by == "memory" else ""),
+                None if tile is None else "×".join(map(str, astuple(tile))),
+                row.order,
+            )
+        )
+    every = range(len(headings))
+    known = [column for column in every if any(cells[column] is not None for cells in rows)]
+    made = table(*(headings[column] for column in known))
+    for cells in rows:
+        made.add_row(*(cells[column] or ABSENT for column in known))
+    return made
+
+
+def totals_table(
+    metrics: Mapping[str, float],
+    budgets: Mapping[str, float] = NO_BUDGETS,
+    objective: str | None = None,
+    named: Iterable[str] = METRICS_SHOWN,
+) -> Table:
+    """The metrics named, each beside its budget where there are budgets."""
+    asked = objective is not None
+    made = table("<total", "value", "<", *(("budget", "used", "<") if asked else ()))
+    for metric in named:
+        shown = METRICS_SHOWN[metric]
+        value, limit = metrics.get(metric), budgets.get(metric)
+        cells: list[RenderableType] = [shown.words, ABSENT, ""]
+        if value is not None:
+            cells[1:] = [figure(value / shown.scale), shown.unit]
+        if asked and value is not None:
+            remarks = ["minimised"] if metric == objective else []
+            if limit is not None and value >= USED_UP * limit:
+                remarks.append("exhausted")
+            cells += [
+                ABSENT if limit is None else f"≤ {figure(limit / shown.scale)}",
+                "" if limit is None else percent(value / limit),
+                Text(", ".join(remarks), "yellow" if "exhausted" in remarks else ""),
+            ]
+        made.add_row(*cells)
+    return made
+
+
+def proof_line(design: Design) -> Text:
+    """Status, objective, bound, gap, what became of the hardware options, and the time."""
+    solver = design.solver
+    rest = f"{solver.bounded_away:,} bounded away"
+    if solver.left_open:
+        rest += f", {solver.left_open:,} left open"
+    return Text.assemble(
+        proof_text(design.proof, design.problem.objective, "design of less area or noise"),
+        f"; {counted(solver.considered, 'hardware option')} considered: "
+        f"{solver.solved:,} solved, {rest}; {counted(solver.programmes, 'programme')}, "
+        f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
+    )
+
+
+def proof_text(proof: ProofRecord, objective: str, equal: str) -> Text:
+    """Status, objective, bound and gap; ``equal``: what an unbroken tie may leave unfound."""
+    shown = METRICS_SHOWN[objective]
+    status = Text("optimal", "bold green")
+    if proof.status != "optimal":
+        status = Text("feasible, gap not closed", "bold yellow")
+    elif proof.ties == "left":
+        status += Text(f" (ties left: an equal {equal} not looked for)")
+    elif not proof.ties_broken:
+        status += Text(f" (ties not proven: an equal {equal} not ruled out)")
+    return Text.assemble(
+        status,
+        f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
+        f"gap {gap_shown(proof.gap)}",
+    )
+
+
+def clash_parts(error: InfeasibleError) -> list[RenderableType]:
+    """Budgets that clash: what was asked, and the least that would do alone and with the others."""
+    parts: list[RenderableType] = []
+    for index, clash in enumerate((error.clashing, *error.further)):
+        made = table("<budget", "asked", "least\nalone", "least with\nthe others", "<")
+        for metric, amounts in clash.items():
+            asked, *least = clash_shown(metric, amounts)
+            needed = ["none" if x == ABSENT else f"≥ {x}" for x in least]
+            shown = METRICS_SHOWN[metric]
+            made.add_row(literal(shown.words), f"≤ {asked}", *needed, shown.unit)
+        parts += ["", *(["and even without these:", ""] if index else []), made]
+    return parts
+
+
+def summary_line(design: Design | Outline) -> str:
+    """The whole design in one line: status, gap, totals, hardware."""
+    totals = f"{metrics_text(design.metrics)}; {hardware_words(design.hardware)}"
+    return f"{status_words(design.proof)}: {totals}"
+
+
+def status_words(proof: ProofRecord) -> str:
+    """``optimal, gap 0``, and what became of ties where they are not broken."""
+    ties = f", ties {proof.ties}" if proof.status == "optimal" and not proof.ties_broken else ""
+    return f"{proof.status}, gap {gap_shown(proof.gap)}{ties}"
+
+
+def figures_line(figures: Figures) -> str:
+    """Totals and hardware in one line."""
+    return f"{metrics_text(figures.metrics)}; {hardware_words(figures.accelerator)}"
+
+
+def hardware_words(hardware: Accelerator | Hardware) -> str:
+    """``16 × 64 PEs of 7 × 8 bit, SRAM 1.56 Mbit``."""
+    sram_bits = hardware.sram_bits
+    return (
+        f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
+        f"{hardware.pe_activation_bits} bit"
+        + ("" if sram_bits is None else f", SRAM {METRICS_SHOWN['dram_bits'].amount(sram_bits)}")
+    )
+
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """``latency 0.712 ms, area 6 mm²``: those that are known."""
+    known = [(METRICS_SHOWN[name], metrics[name]) for name in in_order(metrics)]
+    return ", ".join(f"{x.words} {x.amount(value)}" for x, value in known)

@@ -1,0 +1,339 @@
+"""The joint tables of an elimination, for batches of hardware options.
+
+A network of thousands of layers has few kinds of steps: those whose tables have the same axes are
+added up as one array, and those that wait for nothing but earlier steps are minimised as one.
+
+Axes: ``B`` hardware options of a batch, ``V`` width variables, ``S`` steps of a kind, ``w`` widths.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.search.bounds.elimination import Bucket, Scope
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Axes = tuple[bool, ...]  # which of a joint table's axes a table has
+Added = tuple[tuple[int, Axes], ...]  # kinds of steps whose messages are added
+Place = tuple[int, int]  # kind, and which of its steps
+
+
+@dataclass(frozen=True)
+class LayerPart:
+    """Tables of layers that the steps of a kind add, one each.
+
+    Attributes
+    ----------
+    layers : ints, shape (S,)
+    family : int
+    members : ints, shape (S,)
+        Which of the family's tables.
+    axes : tuple of bool
+    """
+
+    layers: Ints
+    family: int
+    members: Ints
+    axes: Axes
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """Steps with the same axes.
+
+    Attributes
+    ----------
+    axis : int
+        Of the variable eliminated, among those of the joint table.
+    variables : ints, shape (S,)
+    rest : ints, shape (axes − 1, S)
+        The other variables.
+    shape : tuple of int
+        Of the joint table.
+    parts : tuple of LayerPart
+    """
+
+    axis: int
+    variables: Ints
+    rest: Ints
+    shape: tuple[int, ...]
+    parts: tuple[LayerPart, ...]
+
+    @property
+    def own(self) -> Axes:
+        """Which axis the variable's own row has."""
+        return tuple(n == self.axis for n in range(len(self.shape)))
+
+    @cached_property
+    def listed(self) -> list[tuple[int, list[int]]]:
+        """The variable and the others of each step."""
+        return list(zip(self.variables.tolist(), self.rest.T.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Steps of one kind, one after the other in its arrays, that are done at once.
+
+    Attributes
+    ----------
+    kind : int
+    steps : slice
+    messages : tuple of (kind, which of its steps, axes)
+        Earlier results to add.
+    """
+
+    kind: int
+    steps: slice
+    messages: tuple[tuple[int, Ints | slice, Axes], ...]
+
+
+class Plan:
+    """What is added up and minimised, and when.
+
+    Parameters
+    ----------
+    scopes : sequence of tuple of int
+        Width variables of each layer's table.
+    place_of : sequence of (family, member)
+        Where each layer's table is found.
+    widths : int
+
+    Attributes
+    ----------
+    alone : list of int
+        Layers of tables over no variable.
+    roots : list of (kind, step)
+        Steps that leave a number.
+    entries : int
+        Of all joint tables of one option.
+    """
+
+    def __init__(
+        self,
+        buckets: Sequence[Bucket],
+        scopes: Sequence[Scope],
+        place_of: Sequence[Place],
+        widths: int,
+    ) -> None:
+        self.scopes, self.place_of, self.widths = scopes, place_of, widths
+        self.alone = [i for i, scope in enumerate(scopes) if not scope]
+        self.kinds: list[StepKind] = []
+        self.turns: list[Turn] = []
+        self._arrange(buckets)
+        self.entries = sum(len(kind.variables) * widths ** len(kind.shape) for kind in self.kinds)
+
+    def _arrange(self, buckets: Sequence[Bucket]) -> None:
+        level: list[int] = []
+        for bucket in buckets:
+            level.append(1 + max((level[m] for m in bucket.messages), default=-1))
+        terms = [self._terms(bucket, buckets) for bucket in buckets]
+        kind_of: dict[object, int] = {}
+        numbers = [kind_of.setdefault(key, len(kind_of)) for key, _ in terms]
+        turns: dict[tuple[int, int, Added], list[int]] = defaultdict(list)
+        for b in sorted(range(len(buckets)), key=level.__getitem__):
+            each = zip(buckets[b].messages, terms[b][1], strict=True)
+            added = tuple((numbers[m], axes) for m, axes in each)
+            turns[level[b], numbers[b], added].append(b)
+        members: list[list[int]] = [[] for _ in kind_of]
+        place: dict[int, int] = {}
+        for (_, kind, added), steps in turns.items():
+            first = len(members[kind])
+            place |= {b: first + n for n, b in enumerate(steps)}
+            members[kind] += steps
+            sources = zip(*(buckets[b].messages for b in steps), strict=True)
+            messages = tuple(
+                (source, _span([place[m] for m in mine]), axes)
+                for (source, axes), mine in zip(added, sources, strict=True)
+            )
+            self.turns.append(Turn(kind, slice(first, len(members[kind])), messages))
+        self.kinds = [self._kind([buckets[b] for b in steps]) for steps in members]
+        ends = (b for b, bucket in enumerate(buckets) if len(bucket.scope) == 1)
+        self.roots = [(numbers[b], place[b]) for b in ends]
+
+    def _terms(
+        self, bucket: Bucket, buckets: Sequence[Bucket]
+    ) -> tuple[tuple[object, ...], tuple[Axes, ...]]:
+        """What makes a step's kind, and the axes of the messages it adds."""
+        layers = ((self.place_of[i][0], _axes(self.scopes[i], bucket.scope)) for i in bucket.layers)
+        axis = bucket.scope.index(bucket.variable)
+        messages = (_axes(buckets[m].rest, bucket.scope) for m in bucket.messages)
+        return (len(bucket.scope), axis, *layers), tuple(messages)
+
+    def _kind(self, steps: Sequence[Bucket]) -> StepKind:
+        scope = steps[0].scope
+        parts = []
+        for layers in zip(*(step.layers for step in steps), strict=True):
+            places = [self.place_of[i] for i in layers]
+            axes = _axes(self.scopes[layers[0]], scope)
+            members = np.array([member for _, member in places])
+            parts.append(LayerPart(np.array(layers), places[0][0], members, axes))
+        rest = np.array([step.rest for step in steps], dtype=np.int64).T
+        return StepKind(
+            axis=scope.index(steps[0].variable),
+            variables=np.array([step.variable for step in steps]),
+            rest=rest,
+            shape=(self.widths,) * len(scope),
+            parts=tuple(parts),
+        )
+
+
+class Sweep:
+    """Every variable eliminated, upwards: joint tables, messages, and the optimum.
+
+    Parameters
+    ----------
+    own : floats, shape (B, V, w)
+        What each variable's widths cost by themselves.
+    tables : list of floats, shape (B, members, w, …)
+        Of each family of layers.
+
+    Attributes
+    ----------
+    joints : list of floats, shape (S, B, w, …)
+        Of each kind of steps.
+    messages : list of floats, shape (S, B, w, …)
+        The same without the variable eliminated.
+    value : floats, shape (B,)
+    """
+
+    def __init__(self, plan: Plan, own: Floats, tables: Sequence[Floats]) -> None:
+        self.plan, self.tables, self.count = plan, tables, len(own)
+        own = own.swapaxes(0, 1)
+        self.joints = [self._parts_of(kind, own) for kind in plan.kinds]
+        self.messages = [
+            np.empty((*joint.shape[:2], *kind.shape[1:]))
+            for kind, joint in zip(plan.kinds, self.joints, strict=True)
+        ]
+        for turn in plan.turns:
+            joint = self.joints[turn.kind][turn.steps]
+            for source, steps, axes in turn.messages:
+                joint += self._along(axes, self.messages[source][steps])
+            least = self.messages[turn.kind][turn.steps]
+            np.minimum.reduce(joint, axis=2 + plan.kinds[turn.kind].axis, out=least)
+        self.value = np.zeros(self.count)
+        for kind, step in plan.roots:
+            self.value = self.value + self.messages[kind][step]
+        for i in plan.alone:
+            family, member = plan.place_of[i]
+            self.value = self.value + tables[family][:, member]
+
+    def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
+        """(S, B, w, …): the variables' own rows and layers' tables, added up."""
+        rows = self._along(kind.own, own[kind.variables])
+        if kind.parts and all(kind.parts[0].axes):
+            joint = self._table(kind.parts[0])
+            joint += rows
+        else:
+            joint = np.empty((len(rows), self.count, *kind.shape))
+            joint[...] = rows
+            for part in kind.parts[:1]:
+                joint += self._table(part)
+        for part in kind.parts[1:]:
+            joint += self._table(part)
+        return joint
+
+    def _table(self, part: LayerPart) -> Floats:
+        return self._along(part.axes, self.tables[part.family].swapaxes(0, 1)[part.members])
+
+    def _along(self, axes: Axes, tables: Floats) -> Floats:
+        """Tables (S, B, w, …) with an axis of length 1 for each that they have not."""
+        return tables.reshape(-1, self.count, *(self.plan.widths if x else 1 for x in axes))
+
+    def best(self) -> Ints:
+        """(B, V): index of the best width of each variable."""
+        count = sum(len(kind.variables) for kind in self.plan.kinds)
+        if self.count == 1:
+            return self._best_of_one(count)
+        chosen = np.zeros((count, self.count), dtype=np.int64)
+        everyone = np.arange(self.count)
+        for turn in reversed(self.plan.turns):
+            kind, joint = self.plan.kinds[turn.kind], self.joints[turn.kind][turn.steps]
+            if len(kind.rest):
+                where = [*chosen[kind.rest[:, turn.steps]]]
+                where.insert(kind.axis, slice(None))
+                # Indexed so, steps and batch come first and the variable's own axis last.
+                joint = joint[(np.arange(len(joint))[:, None], everyone, *where)]
+            chosen[kind.variables[turn.steps]] = joint.argmin(axis=-1)
+        return chosen.T
+
+    def _best_of_one(self, count: int) -> Ints:
+        """The same for a batch of one, where looking up is quicker than indexing arrays."""
+        chosen = [0] * count
+        best = [
+            joint.argmin(axis=2 + kind.axis).reshape(len(joint), -1).tolist()
+            for kind, joint in zip(self.plan.kinds, self.joints, strict=True)
+        ]
+        widths = self.plan.widths
+        for turn in reversed(self.plan.turns):
+            kind = self.plan.kinds[turn.kind]
+            mine = zip(kind.listed[turn.steps], best[turn.kind][turn.steps], strict=True)
+            for (variable, others), widths_at in mine:
+                place = 0
+                for other in others:
+                    place = place * widths + chosen[other]
+                chosen[variable] = widths_at[place]
+        return np.array([chosen])
+
+    def marginals(self) -> tuple[Floats, list[tuple[Ints, int, Ints, Floats]]]:
+        """The optimum if one choice were forced.
+
+        Returns
+        -------
+        own : floats, shape (B, V, w)
+            For each width of each variable.
+        parts : list of (layers, family, members, floats of shape (layers, B, w, …))
+            For each entry of layers' tables.
+        """
+        plan = self.plan
+        outside = [np.empty_like(message) for message in self.messages]
+        for root, step in plan.roots:
+            outside[root][step] = minus(self.value, self.messages[root][step])
+        count = sum(len(kind.variables) for kind in plan.kinds)
+        own = np.full((count, self.count, plan.widths), np.inf)
+        parts: list[tuple[Ints, int, Ints, Floats]] = []
+        for i in plan.alone:
+            family, member = plan.place_of[i]
+            parts.append((np.array([i]), family, np.array([member]), self.value[None]))
+        for turn in reversed(plan.turns):
+            kind = plan.kinds[turn.kind]
+            rest = np.expand_dims(outside[turn.kind][turn.steps], 2 + kind.axis)
+            total = self.joints[turn.kind][turn.steps] + rest
+            own[kind.variables[turn.steps]] = project(total, kind.own)
+            for source, steps, axes in turn.messages:
+                least = project(total, axes)
+                outside[source][steps] = minus(least, self.messages[source][steps])
+            for part in kind.parts:
+                layers, members = part.layers[turn.steps], part.members[turn.steps]
+                parts.append((layers, part.family, members, project(total, part.axes)))
+        return own.swapaxes(0, 1), parts
+
+
+def project(table: Floats, axes: Axes) -> Floats:
+    """Least of a table (S, B, w, …) over all but some axes."""
+    return np.asarray(table.min(axis=tuple(2 + n for n, kept in enumerate(axes) if not kept)))
+
+
+def _axes(own: Scope, scope: Scope) -> Axes:
+    """Which variables of a scope are a table's own."""
+    return tuple(variable in own for variable in scope)
+
+
+def minus(total: Floats, part: Floats) -> Floats:
+    """``total − part`` where an impossible part leaves an impossible rest."""
+    return np.asarray(
+        np.where(np.isinf(total), np.inf, total - np.where(np.isinf(part), 0.0, part))
+    )
+
+
+def _span(places: list[int]) -> Ints | slice:
+    """Places in ascending order without a gap as a slice, for the sake of speed."""
+    if places == list(range(places[0], places[0] + len(places))):
+        return slice(places[0], places[0] + len(places))
+    return np.array(places)

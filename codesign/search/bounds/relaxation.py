@@ -1,0 +1,293 @@
+"""Lower bounds for many hardware options at once: dynamic programming over the width variables.
+
+With prices on the metrics instead of budgets, the best widths are found exactly: each layer is a
+table over the width variables it touches (its own weight width, where free, and the roofline's
+``max`` already minimised inside), and the variables are eliminated one after the other. In the
+chains and residual blocks of real networks a table never has more than three or four axes; where
+long skips or shared widths would make one larger, couplings are cut (`elimination`), and the bound
+is one of a relaxation. By weak duality
+the priced optimum less the priced budgets bounds every design within the budgets from below
+(Lagrangian relaxation); no rounding of the layers' choices is involved, so the only gap left is
+that of the budgets themselves.
+
+Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.search.bounds.elimination import Role, Scope, choose_scopes, eliminate
+from codesign.search.bounds.joint_tables import Plan, Sweep, minus
+from codesign.search.bounds.layer_tables import (
+    MAX_BATCH,
+    MAX_ENTRIES,
+    NOISE,
+    Batch,
+    Family,
+    LayerTables,
+)
+from codesign.space.widths import WidthSpace
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
+SWEPT_TOGETHER = 16  # options worked on at once even where no cache holds their tables
+MAX_TABLE = 7**5  # entries of one elimination table; beyond it couplings are cut
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Widths chosen for each option of a batch, and what they cost.
+
+    Attributes
+    ----------
+    value : floats, shape (B,)
+        Priced total; inf where no widths can run.
+    variable_width : ints, shape (B, width variables)
+        Index into the width list.
+    weight : ints, shape (B, layers)
+        The same for the weight operand of every layer.
+    metrics : floats, shape (B, metrics)
+        In the order of `priced_by`.
+    runs : bools, shape (B,)
+        Whether every layer runs at these widths; always, where the value is finite and no layer's
+        operands were cut from their width variables.
+    """
+
+    value: Floats
+    variable_width: Ints
+    weight: Ints
+    metrics: Floats
+    runs: Bools
+
+
+class Relaxation:
+    """Priced optima over all widths, for batches of hardware options.
+
+    The plan of elimination is made when it is first needed, so that a search can end meanwhile:
+    ``check_time`` is called before each part of a long run and may raise to stop it.
+    """
+
+    def __init__(self, space: WidthSpace, check_time: Callable[[], None] = lambda: None) -> None:
+        self.space, self.check_time = space, check_time
+        self.widths = space.widths
+        self.layers = space.problem.network.layers
+        self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
+        self._fixed_bits = space.problem.choices.output_bits
+        self._barred = np.where(space.variable_allowed, 0.0, np.inf)
+        self._prepare_layers()
+
+    # Structure ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _scopes(self) -> list[Scope]:
+        """Width variables of each layer's table.
+
+        Cut from a variable, a layer is priced at the width that suits it best, which keeps the
+        bound a bound.
+        """
+        space, count = self.space, len(self.widths)
+        roles: list[dict[int, Role]] = []
+        for i, layer in enumerate(self.layers):
+            moved = [variable for variable, _ in space.moved(layer)]
+            mine = [(variable, Role.OUTPUT) for variable in moved[:1]]
+            mine += [(variable, Role.RESIDUAL) for variable in moved[1:]]
+            mine.append((self._inputs[i], Role.OPERAND))
+            weights = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
+            mine.append((space.weight_index[i], weights))
+            ranked = sorted(mine, key=lambda use: use[1])  # the last of several roles counts
+            roles.append({v: role for v, role in ranked if v is not None})
+        return choose_scopes(
+            roles,
+            len(space.variables),
+            too_large=lambda axes: count**axes > MAX_TABLE,
+            far_too_large=lambda axes: count**axes > MAX_ENTRIES,
+            check_time=self.check_time,
+        )
+
+    @cached_property
+    def _tables(self) -> LayerTables:
+        self.check_time()
+        return LayerTables(self.space, self._scopes)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What is added up and minimised, and when."""
+        buckets = eliminate(self._scopes, len(self.space.variables), self.check_time)
+        return Plan(buckets, self._scopes, self._tables.place_of, len(self.widths))
+
+    @cached_property
+    def _most_options(self) -> int:
+        """So many options' tables are worked on at once, for memory's sake."""
+        cached = MAX_BATCH // self._tables.entries
+        # A network of thousands of layers takes as many steps, however few options take each.
+        kept = min(SWEPT_TOGETHER, MAX_BATCH // self._tables.kept_entries)
+        most: int = min(max(cached, kept), MAX_JOINTS // self.plan.entries)
+        return max(1, most)
+
+    @property
+    def cuts(self) -> list[tuple[str, int]]:
+        """Name of the layer and width variable of each coupling that was cut."""
+        found: list[tuple[str, int]] = []
+        for i, layer in enumerate(self.layers):
+            touched = {variable for variable, _ in self.space.moved(layer)}
+            touched |= {self._inputs[i], self.space.weight_index[i]}
+            known = sorted(v for v in touched if v is not None)
+            found += [(layer.name, v) for v in known if v not in self._scopes[i]]
+        return found
+
+    @cached_property
+    def _variable_noise(self) -> Floats:
+        """(width variables, w): noise, what was cut left out: it stands with its layer."""
+        noise = self.space.variable_noise.copy()
+        cut = {f"weight:{x.name}" for i, x in enumerate(self.layers) if self._tables.cut_weights(i)}
+        for v, members in enumerate(self.space.variables):
+            if not cut.isdisjoint(members):
+                rows = [self.space.noise_row(x) for x in members if x not in cut]
+                noise[v] = np.sum(rows, axis=0) if rows else 0.0
+        return noise
+
+    def _prepare_layers(self) -> None:
+        none = len(self.space.variables)  # a slot for "no such variable"
+        self._weight_variable = np.array(
+            [none if v is None else v for v in self.space.weight_index]
+        )
+        rows = [self.space.moved(layer) for layer in self.layers]
+        most = max(len(row) for row in rows)
+        padded = [row + [(None, 0)] * (most - len(row)) for row in rows]
+        indices = [[none if v is None else v for v, _ in row] for row in padded]
+        self._moved = np.array(indices, dtype=np.int64)
+        self._moved_elements = np.array([[x for _, x in row] for row in padded], dtype=np.float64)
+        self._layer_weights = np.array(
+            [x.weights if x.owns_weights else 0 for x in self.layers], dtype=np.float64
+        )
+
+    # The priced optimum -------------------------------------------------------------------------
+
+    def solve(self, batch: Batch, prices: Floats) -> Assignment:
+        """Best widths for every option at ``prices`` (B, metrics) on those of `priced_by`."""
+        if len(batch) > self._most_options:
+            parts = [self.solve(batch.take(r), prices[r]) for r in self.parts(len(batch))]
+            fields = ("value", "variable_width", "weight", "metrics", "runs")
+            return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
+        families = range(len(self._tables.families))
+        tables = [self._tables.least(family, batch, prices) for family in families]
+        swept = self._sweep(tables, prices)
+        variable_width = swept.best()
+        weight, metrics, runs = self._measure(batch, prices, variable_width)
+        return Assignment(
+            swept.value, variable_width, weight, metrics, runs & np.isfinite(swept.value)
+        )
+
+    def parts(self, count: int) -> Iterator[Ints]:
+        """Row numbers of a batch in parts small enough to work on."""
+        for start in range(0, count, self._most_options):
+            self.check_time()
+            yield np.arange(start, min(start + self._most_options, count))
+
+    def worst(self, batch: Batch, metric: int) -> Floats:
+        """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs."""
+        if len(batch) > self._most_options:
+            parts = [self.worst(batch.take(r), metric) for r in self.parts(len(batch))]
+            return np.concatenate(parts)
+        total = np.zeros(len(batch))
+        if metric == NOISE:
+            allowed = self.space.variable_allowed
+            total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
+        families = range(len(self._tables.families))
+        largest = [self._tables.worst(family, batch, metric) for family in families]
+        for family, kind in self._tables.place_of:
+            total = total + largest[family][:, kind]
+        return total
+
+    def _full(self, batch: Batch, prices: Floats) -> list[Floats]:
+        """(B, K, w, …) of each family, free axes first."""
+        return [
+            self._tables.full(family, batch, prices) for family in range(len(self._tables.families))
+        ]
+
+    def _sweep(self, tables: list[Floats], prices: Floats) -> Sweep:
+        """Eliminate every variable."""
+        own = prices[:, NOISE, None, None] * self._variable_noise + self._barred
+        return Sweep(self.plan, own, tables)
+
+    def _measure(
+        self, batch: Batch, prices: Floats, variable_width: Ints
+    ) -> tuple[Ints, Floats, Bools]:
+        """Best free weight widths for given variables, the metrics of both, and if they run."""
+        count, layers = len(batch), len(self.layers)
+        slots = np.concatenate([variable_width, np.zeros((count, 1), dtype=np.int64)], axis=1)
+        bits = np.concatenate(
+            [self.widths[variable_width], np.full((count, 1), self._fixed_bits)], axis=1
+        ).astype(np.float64)
+        moved = (bits[:, self._moved] * self._moved_elements).sum(axis=-1)  # (B, layers)
+        b = np.arange(count)[:, None]
+        u = self.space.geometry_of[None, :]
+        ba = variable_width[:, self._inputs]
+        traffic = batch.traffic[b, u, :, ba]  # (B, layers, bw)
+        runs = np.isfinite(traffic)
+        total = np.where(runs, traffic, 0.0) + moved[..., None]
+        compute_s = batch.compute_s
+        compute_s = compute_s[b, u, :, ba if compute_s.shape[-1] > 1 else 0]
+        latency_s = np.maximum(compute_s, total / self.space.dram_bits_per_s)
+        bops = self._tables.bops[u, :, ba]
+        model = self._layer_weights[:, None] * self.widths
+        noise = self.space.weight_noise[None]
+        cost = np.where(runs & self.space.weight_allowed, 0.0, np.inf)
+        costs = [costs[u, :, ba] for costs in self.space.costs]
+        parts = (latency_s, total, noise, model[None], bops, *costs)
+        for m, part in enumerate(parts):
+            cost = cost + prices[:, m, None, None] * part
+        given, free = slots[:, self._weight_variable], variable_width.shape[1]
+        weight = np.where(self._weight_variable == free, cost.argmin(axis=-1), given)
+        layer = np.arange(layers)[None, :]
+        metrics = np.stack(
+            [np.broadcast_to(p, cost.shape)[b, layer, weight].sum(axis=-1) for p in parts], axis=1
+        )
+        variables = np.arange(variable_width.shape[1])[None, :]
+        metrics[:, NOISE] += self.space.variable_noise[variables, variable_width].sum(axis=-1)
+        return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
+
+    # What each single choice would cost at best -------------------------------------------------
+
+    def marginals(self, batch: Batch, prices: Floats) -> tuple[Floats, Floats]:
+        """Priced optimum if one choice were forced, for a batch of one option.
+
+        Returns
+        -------
+        width : floats, shape (width variables, w)
+        pair : floats, shape (layers, w, w)
+            For each layer's weight width × input width.
+        """
+        full = self._full(batch, prices)
+        tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
+        swept = self._sweep(tables, prices)
+        width, parts = swept.marginals()
+        pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
+        for layers, number, members, over_scope in parts:
+            family = self._tables.families[number]
+            rest = minus(over_scope[:, 0], tables[number][0, members])
+            pair[layers] = _pair_marginals(family, full[number][0, members], rest)
+        return width[0], pair
+
+
+def _pair_marginals(family: Family, full: Floats, rest: Floats) -> Floats:
+    """(S, w, w): least of layers' tables plus the rest, for each weight and input width."""
+    total = full + rest.reshape(len(rest), *(1,) * family.free, *rest.shape[1:])
+    weight_axis, input_axis = 1 + family.weight_axis, 1 + family.input_axis
+    others = tuple(a for a in range(1, total.ndim) if a not in (weight_axis, input_axis))
+    pairs = np.asarray(total.min(axis=others))
+    if weight_axis == input_axis:
+        diagonal = np.full((*pairs.shape, pairs.shape[1]), np.inf)
+        every = np.arange(pairs.shape[1])
+        diagonal[:, every, every] = pairs
+        return diagonal
+    return pairs if weight_axis < input_axis else pairs.swapaxes(1, 2)

@@ -1,0 +1,222 @@
+"""What earlier goals over the same space proved, for later goals to start from.
+
+A dual bound is a cut: with prices ``p`` on the metrics, every design of an option with at most
+``S`` bits of SRAM has ``p · metrics ≥ V``. It holds for every goal, whatever its limits. A search's
+last bounds of all options are a fact: they hold for every goal whose limits are as tight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.problem.goal import Goal
+from codesign.problem.tolerances import ceiling
+from codesign.search.bounds.layer_tables import PRICED, TINY
+from codesign.space.point import Point
+
+Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+ROUNDING = 1e-12  # relative to the largest term of a sum that bounds something
+MOST_CUTS, MOST_FACTS = 2_000, 500  # kept; each goal goes through all of them
+MOST_BYTES = 2**27  # of each of the two
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``prices · metrics ≥ value`` for designs of some options within some SRAM.
+
+    Attributes
+    ----------
+    options : ints, shape (n,)
+    row : ints, shape (n,)
+        Which of the bounds below is an option's; many may have one in common.
+    prices : floats, shape (bounds, metrics)
+        In the order of the memory's ``priced``.
+    value : floats, shape (bounds,)
+    sram_bits : floats, shape (bounds,)
+        inf where the cut holds for every capacity.
+    """
+
+    options: Indices
+    row: Indices
+    prices: Floats
+    value: Floats
+    sram_bits: Floats
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, nearly."""
+        return self.options.nbytes + self.row.nbytes + self.prices.nbytes
+
+    def where_useful(self) -> Cut:
+        """The same for options whose bound says anything, in little memory."""
+        useful = np.isfinite(self.value)
+        number = np.cumsum(useful) - 1
+        mine = useful[self.row]
+        options, row = self.options[mine], number[self.row[mine]]
+        kept = self.prices[useful], self.value[useful], self.sram_bits[useful]
+        return Cut(options.astype(np.int32), row.astype(np.int32), *kept)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Lower bounds of all options on a goal's metric, within its limits."""
+
+    goal: Goal
+    lower: Floats
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """Widths that designs of one option may have, within limits and some SRAM.
+
+    Attributes
+    ----------
+    limits : mapping of str to float
+    sram_bits : float
+    pairs : bools, shape (layers, widths, widths)
+    variable_allowed : bools, shape (width variables, widths)
+    """
+
+    limits: Mapping[str, float]
+    sram_bits: float
+    pairs: Bools
+    variable_allowed: Bools
+
+
+@dataclass
+class Memory:
+    """Cuts, facts, leftovers and designs met, over all goals of one space."""
+
+    priced: tuple[str, ...] = PRICED  # metrics that the prices of cuts are of
+    cuts: list[Cut] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    left_over: dict[int, LeftOver] = field(default_factory=dict)  # the last one of each option
+    points: list[Point] = field(default_factory=list)
+    cut_bytes: int = 0
+    forgotten: int = 0  # cuts that stood before those kept
+    # By metric: number of the latest cut of each option, and its row there.
+    latest: dict[str, tuple[Indices, Indices]] = field(default_factory=dict)
+    screened: set[tuple[object, ...]] = field(default_factory=set)  # metric and limits
+
+    def within(self, holds: Callable[[Point], bool]) -> Memory:
+        """A copy for the part of the space whose points hold.
+
+        A bound of the whole space is one of any part; what is found in the part is the part's.
+        """
+        return replace(
+            self,
+            cuts=[*self.cuts],
+            facts=[*self.facts],
+            left_over={**self.left_over},
+            points=[point for point in self.points if holds(point)],
+            latest={metric: (n.copy(), row.copy()) for metric, (n, row) in self.latest.items()},
+            screened={*self.screened},
+        )
+
+    def add_cut(self, metric: str, cut: Cut, options: int) -> None:
+        """Keep a cut that was made to bound ``metric``, for a space of so many options."""
+        kept = cut.where_useful()
+        if len(kept.options):
+            fresh = np.full(options, -1, np.int32), np.zeros(options, np.int32)
+            number, row = self.latest.setdefault(metric, fresh)
+            number[kept.options] = self.forgotten + len(self.cuts)
+            row[kept.options] = kept.row
+            self.cuts.append(kept)
+            self.cut_bytes += kept.nbytes
+        while len(self.cuts) > MOST_CUTS or self.cut_bytes > MOST_BYTES:
+            self.cut_bytes -= self.cuts.pop(0).nbytes
+            self.forgotten += 1
+
+    def add_fact(self, fact: Fact) -> None:
+        """Keep the last bounds of a search; the oldest are forgotten."""
+        self.facts.append(fact)
+        most = min(MOST_FACTS, MOST_BYTES // fact.lower.nbytes)
+        del self.facts[: max(0, len(self.facts) - max(1, most))]
+
+    def lower(self, goal: Goal, sram_bits: Floats) -> Floats:
+        """(options,): bounds on the goal's metric for options of these capacities."""
+        lower = self._lower_by_facts(goal, len(sram_bits))
+        if goal.metric in self.priced:
+            self._raise_by_cuts(lower, goal, sram_bits)
+        return lower
+
+    def too_small(
+        self, metric: str, limits: Mapping[str, float], most: float, options: int
+    ) -> Floats:
+        """(options,): largest capacity known to keep ``metric`` above ``most``; −1 if none."""
+        found = np.full(options, -1.0)
+        for cut, bound in self._bounds_by_cuts(metric, limits):
+            above = (bound > most)[cut.row]
+            np.maximum.at(found, cut.options[above], cut.sram_bits[cut.row[above]])
+        return found
+
+    def _raise_by_cuts(self, lower: Floats, goal: Goal, sram_bits: Floats) -> None:
+        for cut, bound in self._bounds_by_cuts(goal.metric, goal.limits):
+            holds = cut.sram_bits[cut.row] >= sram_bits[cut.options]
+            known = np.where(holds, bound[cut.row], -np.inf)
+            lower[cut.options] = np.maximum(lower[cut.options], known)
+
+    def _bounds_by_cuts(
+        self, metric: str, limits: Mapping[str, float]
+    ) -> Iterator[tuple[Cut, Floats]]:
+        """Every cut with what its bounds say of ``metric`` within the limits; −inf for nothing."""
+        main = self.priced.index(metric)
+        limit = ceiling(np.array([limits.get(name, np.inf) for name in self.priced]))
+        limit[main] = 0.0  # its own price is divided by
+        unlimited = np.isinf(limit)
+        known = np.where(unlimited, 0.0, limit)
+        for cut in self.cuts:
+            price, spent = cut.prices[:, main], cut.prices @ known
+            total = cut.value - spent - ROUNDING * (np.abs(cut.value) + spent) - TINY
+            holds = (price > 0) & (cut.prices[:, unlimited] == 0).all(axis=1)
+            with np.errstate(over="ignore"):  # beyond all numbers: no design has so much
+                each = total / np.where(holds, price, 1.0)
+            yield cut, np.where(holds, each, -np.inf)
+
+    def multipliers(
+        self, options: Ints, metric: str, limited: Sequence[str]
+    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """(options, limits): prices of the latest cut of each option, and (options,) if any."""
+        others = [self.priced.index(name) for name in limited]
+        prices = np.zeros((len(options), len(self.priced)))
+        if metric in self.latest:
+            number, row = (x[options] for x in self.latest[metric])
+            for n in np.flatnonzero(np.bincount(number[number >= self.forgotten])):
+                mine = number == n
+                prices[mine] = self.cuts[n - self.forgotten].prices[row[mine]]
+        return prices[:, others], prices[:, self.priced.index(metric)] > 0
+
+    def leftover(self, option: int, goal: Goal, sram_bits: float) -> LeftOver | None:
+        """Widths left to designs of an option within a goal's limits, if that is known."""
+        found = self.left_over.get(option)
+        if found is None or found.sram_bits < sram_bits or not _as_tight(goal.limits, found.limits):
+            return None
+        return found
+
+    def best(self, goal: Goal) -> Point | None:
+        """The best design met so far within a goal's limits."""
+        within = (point for point in self.points if goal.kept_by(point.metrics))
+        return min(within, key=lambda point: point.metrics[goal.metric], default=None)
+
+    def _lower_by_facts(self, goal: Goal, options: int) -> Floats:
+        lower = np.full(options, -np.inf)
+        for fact in self.facts:
+            if _as_tight(goal.limits, fact.goal.limits):
+                same = fact.goal.metric == goal.metric
+                known = fact.lower if same else np.where(fact.lower == np.inf, np.inf, -np.inf)
+                np.maximum(lower, known, out=lower)
+        return lower
+
+
+def _as_tight(limits: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """Whether every design within ``limits`` is within ``others``."""
+    return all(limits.get(name, np.inf) <= limit for name, limit in others.items())

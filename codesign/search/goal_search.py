@@ -1,0 +1,122 @@
+"""The pursuit of one goal: the best so far, what can still beat it, programmes over that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.problem.goal import Goal
+from codesign.problem.tolerances import beyond
+from codesign.search.bounds.lagrangian import Dual
+from codesign.search.bounds.layer_tables import TINY, Batch
+from codesign.search.goal_task import Inquiry, OnProgress
+from codesign.search.milp.formulation import Choice
+from codesign.search.milp.solve import Answer, solve_programme
+from codesign.space.candidates import Candidates
+from codesign.space.point import Point
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Pursuit:
+    """What every search for one goal does, whatever it looks for among."""
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self.inquiry = inquiry
+        self.space, self.relaxation = inquiry.space, inquiry.relaxation
+        self.goal, self.memory = inquiry.goal, inquiry.memory
+        self.halt = inquiry.halt
+        self.best = inquiry.best or self.memory.best(inquiry.goal)
+        self.lower = inquiry.lower.copy()
+        self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits)
+
+    def bounded_metric(self) -> str:
+        """The metric whose dual bound prunes."""
+        return self.goal.metric
+
+    @property
+    def cutoff(self) -> float:
+        """Bounds from here on are as good as the best design."""
+        if self.best is None:
+            limit = self.goal.limits.get(self.goal.metric, np.inf)
+            return float(np.nextafter(beyond(limit), np.inf))
+        value = self.best.metrics[self.goal.metric]
+        return value - self.inquiry.rel_gap * abs(value)
+
+    @property
+    def reach(self) -> float:
+        """Just above the best design: what is not below is worse, and no tie either."""
+        if self.best is None:
+            return self.cutoff
+        return beyond(beyond(self.best.metrics[self.goal.metric]))
+
+    def offer(self, point: Point | None) -> bool:
+        """Keep a point if it is within the limits and better than the best so far."""
+        if point is None:
+            return False
+        self.memory.points.append(point)
+        if not self.goal.kept_by(point.metrics):
+            return False
+        metric = self.goal.metric
+        if self.best is None or point.metrics[metric] < self.best.metrics[metric]:
+            self.best = point
+            return True
+        return False
+
+    def stop_at(self) -> float:
+        """Dual bounds above this need no improvement."""
+        return self.reach
+
+    def left_over(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
+        """Width pairs of each layer and widths of each variable that could still pay."""
+        return self.within_reach(self.marginals(single, multipliers), multipliers)
+
+    def marginals(self, single: Batch, multipliers: Floats) -> tuple[Floats, Floats]:
+        """What each of them costs at best; see `Relaxation.marginals`."""
+        return self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
+
+    def within_reach(
+        self, marginals: tuple[Floats, Floats], multipliers: Floats
+    ) -> tuple[Bools, Bools]:
+        """Pairs and widths whose marginals are within what a design as good as the best costs."""
+        width, pair = marginals
+        ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
+        ceiling += 1e-11 * abs(ceiling) + TINY  # rounding of the sums
+        return pair <= ceiling, self.space.variable_allowed & (width <= ceiling)
+
+    def _report(self, bound: float) -> None:
+        if self.inquiry.on_progress is not None:
+            reached = None if self.best is None else self.best.metrics[self.goal.metric]
+            self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
+
+    def run_programme(
+        self,
+        listed: Candidates,
+        price: Callable[[Choice], Point | None],
+        goal: Goal | None = None,
+    ) -> Answer:
+        """Hand a programme to the solver, to end with the search; of this goal or another."""
+        answer = solve_programme(
+            self.space,
+            goal or self.goal,
+            listed,
+            price=price,
+            rel_gap=self.inquiry.solver_gap,
+            halt=self.halt,
+            on_progress=self._programme_progress(),
+            solver=self.inquiry.solver,
+        )
+        self.inquiry.effort.count(answer)
+        return answer
+
+    def _programme_progress(self) -> OnProgress | None:
+        if self.inquiry.on_progress is None:
+            return None
+
+        def report(_reached: float | None, _bound: float) -> None:
+            self._report(float(self.lower.min()))
+
+        return report

@@ -1,0 +1,107 @@
+"""What a search is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.problem.goal import Goal
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.cut_pool import Memory
+from codesign.search.milp.solve import Answer
+from codesign.space.point import Point
+from codesign.space.widths import WidthSpace
+from codesign.stopping import Halt
+
+Floats = npt.NDArray[np.float64]
+
+OnProgress = Callable[[float | None, float], None]  # (objective of the best design, bound)
+
+CLOSED = 1e-9  # relative; an option whose bound is this close to the best design is closed
+
+
+@dataclass
+class Effort:
+    """What a search did with the hardware options, and how long the solver took."""
+
+    solved: set[int] = field(default_factory=set)
+    programmes: int = 0
+    solver_s: float = 0.0
+
+    def count(self, answer: Answer) -> None:
+        """Add a programme's runs."""
+        self.programmes += answer.runs
+        self.solver_s += answer.solver_s
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Outcome of one goal.
+
+    Attributes
+    ----------
+    best : Point or None
+        None: nothing within the limits (proven if ``complete``).
+    bound : float
+        No point of the space has a smaller metric; inf if there is none at all.
+    lower : floats, shape (options,)
+        Lower bound of each option.
+    complete : bool
+        False where it had to end early.
+    """
+
+    best: Point | None
+    bound: float
+    lower: Floats
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """One goal to prove, with what is known beforehand.
+
+    Attributes
+    ----------
+    lower : floats, shape (options,)
+        Bounds on the goal's metric known beforehand; inf rules an option out.
+    best : Point or None
+        A point within the limits, to beat.
+    effort : Effort
+        Counts what is done.
+    rel_gap : float
+        Relative gap at which an option is closed, if coarser than rounding.
+    halt : Halt
+        When to end with what is found.
+    on_progress : callable, optional
+        Given the metric of the best point (or None) and the bound.
+    memory : Memory
+        What other goals over this space have proved and met; added to.
+    any_design : bool
+        Stop at the first point within the limits (is there one?), proving no optimum.
+    solver : str
+        One of `second_opinion.SOLVERS`.
+    held : str or None
+        The first metric that was minimised before this one, now held at its least.
+    """
+
+    space: WidthSpace
+    relaxation: Relaxation
+    goal: Goal
+    lower: Floats
+    best: Point | None
+    effort: Effort
+    rel_gap: float = CLOSED
+    halt: Halt = field(default_factory=Halt)
+    on_progress: OnProgress | None = None
+    memory: Memory = field(default_factory=Memory)
+    any_design: bool = False
+    solver: str = "highs"
+    held: str | None = None
+
+    @property
+    def solver_gap(self) -> float:
+        """Relative gap for the solver: none of its own unless a coarse answer is asked for."""
+        return self.rel_gap if self.rel_gap > CLOSED else 0.0

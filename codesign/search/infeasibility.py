@@ -1,0 +1,179 @@
+"""Why no design keeps every budget: which budgets clash, and what would work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from codesign.errors import Clash, InfeasibleError, SolverError
+from codesign.problem.goal import Goal
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import keeps
+from codesign.quality import uniform_bits
+from codesign.search import Effort, Inquiry, Memory, Proof, prove
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.space.hardware import Space
+from codesign.space.widths import WidthSpace
+from codesign.stopping import OutOfTime
+from codesign.units import BITS_PER_KBIT, METRICS_SHOWN, clash_shown, told_apart
+
+
+def explain(inquiry: Inquiry) -> InfeasibleError:
+    """Find minimal sets of budgets that clash, and for each budget the least that would do.
+
+    A set is found by leaving out one budget after the other and keeping out those without which
+    the rest still clashes. For each budget of the set two least values are proven: with no other
+    budget at all, and with the other budgets as they are. The budgets outside the set may clash on
+    their own: then they have a set too, and so on.
+
+    Raises
+    ------
+    SolverError
+        A least value that does is within the budget: the solver was wrong somewhere.
+    """
+    try:
+        return _explain(inquiry)
+    except OutOfTime:
+        return InfeasibleError(
+            "infeasible: proven, but no time was left to find out which budgets clash"
+        )
+
+
+def _explain(inquiry: Inquiry) -> InfeasibleError:
+    left = dict(inquiry.goal.limits)
+    clashes: list[Clash] = []
+    while left and (not clashes or not _feasible(inquiry, left)):
+        clash = _clash(inquiry, left)
+        if not clash:
+            break
+        clashes.append(clash)
+        left = {name: limit for name, limit in left.items() if name not in clash}
+    if not clashes:
+        return InfeasibleError(f"no design at all: {_nothing_runs(inquiry.space)}")
+    message = _message(clashes)
+    if _feasible_with_any_sram(inquiry):
+        message += "; with an SRAM of any size some design keeps all budgets"
+    message += _where_widths_end(inquiry.space.problem, clashes)
+    return InfeasibleError(message, clashes[0], clashes[1:])
+
+
+def _where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
+    """What a quality that the widest widths do not reach means, where one is asked for."""
+    for limit, alone, _ in (clash["noise"] for clash in clashes if "noise" in clash):
+        if problem.quality is None or alone <= limit:
+            continue
+        widest = max(problem.allowed_bits(source)[-1] for source in problem.noise_sources)
+        asked, ends = uniform_bits(problem.quality), f"; the widths on offer end at {widest} bit"
+        if asked is None:
+            return f"{ends}, which reach {-10 * math.log10(alone):.4g} dB"
+        if asked > widest:
+            return f"{ends}, and {problem.quality} asks for the noise of {asked}: offer wider ones"
+    return ""
+
+
+def _nothing_runs(space: WidthSpace) -> str:
+    """Why no design runs, whatever the budgets."""
+    if isinstance(space, Space):
+        least, most = space.least_need_of_shapes.min(), space.capacities.most_bits
+        if most < least:
+            ends, (needed,) = told_apart(most, [least], BITS_PER_KBIT)
+            return (
+                f"the SRAM on offer ends at {ends} kbit, and the smallest tiles at the narrowest "
+                f"widths need {needed} kbit; offer more"
+            )
+    return (
+        "with these pins and PE widths some layer cannot run; "
+        "offer wider PEs or allow precision 'multi-pass'"
+    )
+
+
+def _feasible_with_any_sram(inquiry: Inquiry) -> bool:
+    """Whether it is known to be the choice of SRAM, if there is one, that leaves no design."""
+    problem = inquiry.space.problem
+    free = replace(problem.choices, sram_bits=(), min_sram_bits=None, max_sram_bits=None)
+    if not isinstance(inquiry.space, Space) or free == problem.choices:
+        return False
+    space = Space(replace(problem, choices=free))
+    try:
+        relaxation = Relaxation(space, inquiry.halt.check)
+        inquiry = replace(inquiry, space=space, relaxation=relaxation, memory=Memory())
+        return _feasible(inquiry, inquiry.goal.limits)
+    except OutOfTime:  # what clashes is known all the same
+        return False
+
+
+def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:
+    """A minimal set of those limits, which no design keeps together; none where there is none."""
+    clash = dict(limits)
+    for metric in limits:
+        rest = {name: limit for name, limit in clash.items() if name != metric}
+        if not _feasible(inquiry, rest):
+            clash = rest
+    found: Clash = {}
+    for metric, limit in clash.items():
+        alone = _least(inquiry, metric, {})
+        assert alone is not None  # each budget by itself only fails for its own limit
+        others = {name: value for name, value in limits.items() if name != metric}
+        needed = alone if not others else _least(inquiry, metric, others)
+        if needed is not None and keeps(needed, limit):
+            raise SolverError(
+                f"recheck failed: {metric} of {needed!r} keeps every budget, but with a budget of "
+                f"{limit!r} the solver called the problem infeasible; please report it"
+            )
+        found[metric] = (limit, alone, needed)
+    return found
+
+
+def _least(inquiry: Inquiry, metric: str, limits: Mapping[str, float]) -> float | None:
+    proof = _ask(inquiry, Goal(metric, limits))
+    return None if proof.best is None else proof.best.metrics[metric]
+
+
+def _feasible(inquiry: Inquiry, limits: Mapping[str, float]) -> bool:
+    """Whether some design keeps these limits (proven either way)."""
+    return (
+        _ask(inquiry, Goal(next(iter(limits), "noise"), limits), any_design=True).best is not None
+    )
+
+
+def _ask(inquiry: Inquiry, goal: Goal, any_design: bool = False) -> Proof:
+    proof = prove(
+        replace(
+            inquiry,
+            goal=goal,
+            lower=np.full(len(inquiry.space), -np.inf),
+            best=None,
+            effort=Effort(),
+            on_progress=None,
+            any_design=any_design,
+        )
+    )
+    if not proof.complete:
+        raise OutOfTime
+    return proof
+
+
+def _message(clashes: Sequence[Clash]) -> str:
+    """What clashes, in one sentence; each set after the first by itself."""
+    first, *others = map(_words, clashes)
+    if others:
+        return "; and even without these: ".join([f"infeasible: {first}", *others])
+    return f"infeasible: {first}"
+
+
+def _words(found: Clash) -> str:
+    parts = []
+    for metric, (limit, alone, needed) in found.items():
+        amounts = clash_shown(metric, (limit, alone, needed))
+        asked, least_alone, least = (f"{x} {METRICS_SHOWN[metric].unit}".rstrip() for x in amounts)
+        text = f"{METRICS_SHOWN[metric].words} at most {asked} (alone at least {least_alone}"
+        if len(found) > 1 or needed != alone:
+            text += ", with the other budgets "
+            text += "no value is enough" if needed is None else f"at least {least}"
+        parts.append(text + ")")
+    if len(parts) == 1:
+        return f"no design keeps {parts[0]}"
+    return "these budgets clash: " + "; ".join(parts)

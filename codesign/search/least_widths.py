@@ -1,0 +1,138 @@
+"""The search for the best widths where no hardware is chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.problem.tolerances import ceiling
+from codesign.search.bounds.layer_tables import TINY, Batch
+from codesign.search.cut_pool import Cut, Fact
+from codesign.search.goal_search import Pursuit
+from codesign.search.goal_task import Inquiry, OnProgress, Proof
+from codesign.search.milp.formulation import Choice
+from codesign.search.milp.solve import Answer
+from codesign.space.candidates import candidates_of_tables
+from codesign.space.point import Point
+from codesign.space.tabled import TabledSpace
+from codesign.stopping import OutOfTime
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+ONLY = np.array([0])  # the one imagined hardware option
+CORE_PAIRS = 3  # pairs of widths per layer, on average, in the first programme
+GROWTH = 4  # of the next one
+
+
+class LeastWidths(Pursuit):
+    """Minimise a metric over the widths alone: the dual bound, then the programme it leaves."""
+
+    space: TabledSpace
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        super().__init__(inquiry)
+        self.tables = Batch(self.space.compute_s[None], self.space.traffic[None])
+
+    def prove(self) -> Proof:
+        """Search until the goal is closed or it has to end."""
+        known = self.memory.lower(self.goal, np.array([np.inf]))
+        self.lower = np.maximum(self.lower, np.maximum(known, 0.0))  # no metric is negative
+        complete = True
+        try:
+            if not self._settled:
+                self._bound()
+            wanted = CORE_PAIRS * len(self.tables.traffic[0])
+            everything = False
+            while not self._settled and not everything:
+                everything = self._solve(wanted)
+                wanted *= GROWTH
+        except OutOfTime:
+            complete = False
+        self.memory.add_fact(Fact(self.goal, self.lower))
+        reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
+        return Proof(self.best, min(reached, float(self.lower[0])), self.lower, complete)
+
+    @property
+    def _settled(self) -> bool:
+        found_any = self.inquiry.any_design and self.best is not None
+        return found_any or float(self.lower[0]) >= self.cutoff
+
+    def _bound(self) -> None:
+        """Bound by the dual; what it meets on the way may be good already."""
+        names = [self.dual.priced[metric] for metric in self.dual.limited]
+        start, known = self.memory.multipliers(ONLY, self.goal.metric, names)
+        found = self.dual.bound(self.tables, start if known.all() else None, stop=self.stop_at())
+        self.multipliers = found.prices
+        value = found.value + found.prices @ self.dual.limits
+        cut = Cut(ONLY, ONLY, self.dual.prices(found.prices), value, np.array([np.inf]))
+        self.memory.add_cut(self.goal.metric, cut, 1)
+        if np.isfinite(found.reached[0]):
+            self.offer(self.space.price(found.variable_width[0], found.weight[0]))
+        self._raise(float(found.value[0]))
+
+    def _solve(self, wanted: int) -> bool:
+        """Solve the programme over what looks best of all that may still pay; whether that is all.
+
+        Choices with a pair of widths left out cost at least what the cheapest such pair does.
+        """
+        pairs, variable_allowed = self._left_over()
+        outside = self.reach
+        everything = bool(np.count_nonzero(pairs) <= wanted)
+        if not everything:
+            width, pair = self.relaxation.marginals(self.tables, self.dual.prices(self.multipliers))
+            ceiling = np.partition(pair[pairs], wanted)[wanted]
+            pairs, variable_allowed = pairs & (pair < ceiling), variable_allowed & (width < ceiling)
+            spent = float(self.multipliers[0] @ self.dual.limits)
+            outside = min(outside, ceiling - spent - 1e-11 * (abs(ceiling) + spent) - TINY)
+        answer = self._programme(pairs, variable_allowed)
+        self.inquiry.effort.solved.add(0)
+        self._raise(min(outside, answer.bound))
+        if not answer.complete:
+            raise OutOfTime
+        return everything
+
+    def _programme(self, pairs: Bools, variable_allowed: Bools) -> Answer:
+        space = self.space
+        widths = space.variable_allowed & variable_allowed
+        listed = candidates_of_tables(space, 0, space.traffic, space.compute_s, pairs, widths)
+        answer = self.run_programme(listed, self._price)
+        self.offer(answer.point)
+        return answer
+
+    def _price(self, choice: Choice) -> Point:
+        return self.space.price(choice.variable_width, choice.weight)
+
+    def _left_over(self) -> tuple[Bools, Bools]:
+        """Width pairs of each layer and widths of each variable that could still pay.
+
+        With any prices, what one choice costs at best must be within the priced limits; the prices
+        that bounded earlier goals say much of later ones.
+        """
+        limits = {name: ceiling(x) for name, x in self.goal.limits.items()}
+        limits[self.goal.metric] = self.reach
+        most = np.array([limits.get(name, np.inf) for name in self.dual.priced])
+        pairs = np.isfinite(self.space.traffic)
+        variable_allowed = self.space.variable_allowed
+        for prices in np.unique([cut.prices[0] for cut in self.memory.cuts], axis=0):
+            spent = prices[prices > 0] @ most[prices > 0]
+            if np.isfinite(spent):
+                width, pair = self.relaxation.marginals(self.tables, prices[None])
+                spent += 1e-11 * abs(spent) + TINY  # rounding of the sums
+                pairs = pairs & (pair <= spent)
+                variable_allowed = variable_allowed & (width <= spent)
+        return pairs, variable_allowed
+
+    def _raise(self, bound: float) -> None:
+        self.lower = np.maximum(self.lower, bound)
+        self._report(float(self.lower[0]))
+
+    def _programme_progress(self) -> OnProgress | None:
+        if self.inquiry.on_progress is None:
+            return None
+        reach = self.reach
+
+        def report(_reached: float | None, bound: float) -> None:
+            self._report(max(float(self.lower[0]), min(reach, bound)))
+
+        return report

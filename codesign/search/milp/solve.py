@@ -1,0 +1,173 @@
+"""Solves one programme and checks its answer: whatever HiGHS returns is priced again exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codesign.errors import SolverError
+from codesign.problem.goal import Goal
+from codesign.problem.tolerances import ceiling, keeps
+from codesign.search.milp import solvers
+from codesign.search.milp.formulation import (
+    ADDITIVE,
+    MARGIN,
+    Choice,
+    build,
+    exclude,
+    exclude_costlier,
+    objective_unit,
+    read_choice,
+)
+from codesign.search.milp.highs import Progress
+from codesign.space.candidates import Candidates
+from codesign.space.point import Point
+from codesign.space.widths import WidthSpace
+from codesign.stopping import Halt
+
+MAX_RECHECKS = 100
+NEAR_MISSES = 8  # choices just above a limit, after which the programme gets the small margin
+SMALL_MARGIN = MARGIN / 5
+LEAST_MARGIN = SMALL_MARGIN / 10  # in a row still 20 times the solver's tolerance
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a programme ended.
+
+    Attributes
+    ----------
+    point : Point or None
+        The design found, within the goal's limits when priced exactly.
+    bound : float
+        No choice of the programme has a smaller metric; inf if it has none.
+    complete : bool
+        False where it had to end early.
+    runs : int
+        Times the solver ran.
+    solver_s : float
+        Seconds spent in it.
+    """
+
+    point: Point | None
+    bound: float
+    complete: bool
+    runs: int
+    solver_s: float = 0.0
+
+
+def solve_programme(
+    space: WidthSpace,
+    goal: Goal,
+    listed: Candidates,
+    *,
+    price: Callable[[Choice], Point | None],
+    rel_gap: float,
+    halt: Halt,
+    on_progress: Callable[[float | None, float], None] | None = None,
+    solver: str = "highs",
+) -> Answer:
+    """Solve the programme over listed candidates.
+
+    A choice that breaks a limit once priced exactly (the programme's limits have a margin) is
+    excluded, with all that cost no less, and the programme solved again; where there are many, with
+    a margin that leaves them out, as far as they can be told apart, and without presolve, which
+    loses more where the edge of a row is crowded.
+
+    Parameters
+    ----------
+    price : callable
+        What a choice costs exactly; None where it does not run after all.
+    halt : Halt
+        When to end with what is found.
+
+    Raises
+    ------
+    OutOfTime
+        It had to end before the solver was asked.
+    SolverError
+        The solver failed, or its answers keep breaking limits.
+    """
+    if listed.impossible:
+        return Answer(None, math.inf, True, 0)
+    with halt.breaking():
+        model = build(space, listed, goal, check_time=halt.check)
+    unit = objective_unit(model)
+    report = None
+    if on_progress is not None:
+        report = _in_metric(on_progress, unit)
+    bound, solver_s, margin = -math.inf, 0.0, SMALL_MARGIN
+    for run in range(1, MAX_RECHECKS + 1):
+        if run == NEAR_MISSES:
+            with halt.breaking():
+                model = build(space, listed, goal, margin, halt.check)
+        outcome = solvers.minimise(
+            model,
+            solver=solver,
+            halt=halt,
+            rel_gap=rel_gap,
+            presolve=run < NEAR_MISSES,
+            on_progress=report,
+        )
+        bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds
+        complete = outcome.status in ("optimal", "infeasible")
+        if outcome.status in ("infeasible", "unknown"):
+            return Answer(None, bound, complete, run, solver_s)
+        point = price(read_choice(model, listed))
+        if point is not None and goal.kept_by(point.metrics):
+            return Answer(point, bound, complete, run, solver_s)
+        broken = [] if point is None else _broken(goal, point)
+        for metric, excess in broken:
+            margin = max(min(margin, excess / 2), LEAST_MARGIN)
+            exclude_costlier(model, space, listed, metric)
+        if not broken:
+            exclude(model)
+    raise SolverError(
+        f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
+        "please report this with the problem",
+        model=solvers.lp_text(model),
+    )
+
+
+def _broken(goal: Goal, point: Point) -> list[tuple[str, float]]:
+    """Metrics over their limits, and by how much, relative, more than a limit allows."""
+    return [
+        (name, point.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf)
+        for name, limit in goal.limits.items()
+        if not keeps(point.metrics[name], limit) and name in ADDITIVE
+    ]
+
+
+def bound_programme(
+    space: WidthSpace,
+    goal: Goal,
+    listed: Candidates,
+    *,
+    rel_gap: float,
+    halt: Halt,
+    solver: str = "highs",
+) -> Answer:
+    """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
+
+    Raises
+    ------
+    OutOfTime
+        It had to end before the solver was asked.
+    SolverError
+        The solver failed.
+    """
+    if listed.impossible:
+        return Answer(None, math.inf, True, 0)
+    with halt.breaking():
+        model = build(space, listed, goal, check_time=halt.check)
+    outcome = solvers.minimise(model, solver=solver, halt=halt, rel_gap=rel_gap)
+    complete = outcome.status in ("optimal", "infeasible")
+    return Answer(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
+
+
+def _in_metric(report: Callable[[float | None, float], None], unit: float) -> Progress:
+    def scaled(reached: float, bound: float) -> None:
+        report(reached * unit if math.isfinite(reached) else None, bound * unit)
+
+    return scaled

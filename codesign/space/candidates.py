@@ -1,0 +1,218 @@
+"""The priced options a programme chooses from: per layer a pair of widths and a tiling.
+
+Dominated options are never listed: of all tilings of a pair only the steps of its staircase
+between the smallest and the largest SRAM in question, and none beyond the point where the layer is
+compute-bound anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.space.hardware import Space
+from codesign.space.widths import WidthSpace
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LayerCandidates:
+    """Options of one layer, one row each.
+
+    Attributes
+    ----------
+    option : ints
+        Index of the hardware option (of the space) it belongs to.
+    weight, ifmap : ints
+        Indices of the two operand widths in the space's width list.
+    need, traffic, compute_s : floats
+        SRAM bits; DRAM bits of weights, ifmap and spilled partial sums; seconds.
+    """
+
+    option: Ints
+    weight: Ints
+    ifmap: Ints
+    need: Floats
+    traffic: Floats
+    compute_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.option)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a programme may choose from.
+
+    Attributes
+    ----------
+    options : ints, shape (hardware options,)
+    layers : tuple of LayerCandidates
+    variable_allowed : bools, shape (width variables, widths)
+    """
+
+    options: Ints
+    layers: tuple[LayerCandidates, ...]
+    variable_allowed: Bools
+
+    @property
+    def impossible(self) -> bool:
+        """Whether some layer has no option, or some width variable no width."""
+        no_option = not all(len(layer) for layer in self.layers)
+        return no_option or not bool(self.variable_allowed.any(axis=1).all())
+
+    @property
+    def count(self) -> int:
+        """Options of all layers together."""
+        return sum(len(layer) for layer in self.layers)
+
+
+def candidates(
+    space: Space,
+    options: Ints,
+    sram_from: Floats,
+    sram_to: Floats,
+    pairs: Bools | None = None,
+    variable_allowed: Bools | None = None,
+    traffic_matters: bool = True,
+) -> Candidates:
+    """List the options of every layer on some hardware options.
+
+    Parameters
+    ----------
+    options : ints, shape (n,)
+    sram_from, sram_to : floats, shape (n,)
+        No design in question has less or more SRAM bits; equal where the SRAM is given.
+    pairs : bools, shape (layers, widths, widths), optional
+        Width pairs still possible; all of the space's by default.
+    variable_allowed : bools, shape (width variables, widths), optional
+        Widths still possible for each.
+    traffic_matters : bool
+        Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
+        than only until the layer is compute-bound.
+    """
+    network = space.problem.network
+    variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
+    factor = space.option_precision_factor(options)
+    runs = space.runnable(options)
+    layers = []
+    for i in range(len(network.layers)):
+        mine = min(int(space.geometry_of[i]), runs.shape[1] - 1)
+        allowed = space.weight_allowed[i][:, None] & _agreeing(space, i, variable_ok)
+        if pairs is not None:
+            allowed = allowed & pairs[i]
+        slack_s = None if traffic_matters else _other_traffic(space, i) / _rate(space)
+        parts = [
+            _on_option(
+                space,
+                i,
+                int(option),
+                allowed & runs[n, mine],
+                factor[n],
+                (sram_from[n], sram_to[n]),
+                slack_s,
+            )
+            for n, option in enumerate(options)
+        ]
+        layers.append(LayerCandidates(*(np.concatenate(c) for c in zip(*parts, strict=True))))
+    return Candidates(options, tuple(layers), variable_ok)
+
+
+def candidates_of_tables(
+    space: WidthSpace,
+    label: int,
+    traffic: Floats,
+    compute_s: Floats,
+    pairs: Bools,
+    variable_allowed: Bools,
+) -> Candidates:
+    """Options of an imagined hardware option given by its tables alone, its SRAM already spent.
+
+    Parameters
+    ----------
+    label : int
+        Hardware option to list it under.
+    traffic, compute_s : floats, shape (geometries, widths, widths)
+        Inf traffic where a pair of widths cannot run.
+    pairs : bools, shape (layers, widths, widths)
+    variable_allowed : bools, shape (width variables, widths)
+    """
+    layers = []
+    for i in range(len(space.problem.network.layers)):
+        geometry = int(space.geometry_of[i])
+        allowed = pairs[i] & space.weight_allowed[i][:, None] & np.isfinite(traffic[geometry])
+        allowed = allowed & _agreeing(space, i, variable_allowed)
+        weight, ifmap = np.nonzero(allowed)
+        compute = np.broadcast_to(compute_s[geometry], allowed.shape)
+        layers.append(
+            LayerCandidates(
+                np.full(len(weight), label),
+                weight,
+                ifmap,
+                np.zeros(len(weight)),
+                traffic[geometry][weight, ifmap],
+                compute[weight, ifmap],
+            )
+        )
+    return Candidates(np.array([label]), tuple(layers), variable_allowed)
+
+
+def _agreeing(space: WidthSpace, i: int, variable_allowed: Bools) -> Bools:
+    """(w, w): pairs of operand widths that the width variables of layer ``i`` may take."""
+    ifmap, weight = space.tensor_index[space.problem.network.layers[i].input], space.weight_index[i]
+    allowed = np.broadcast_to(variable_allowed[ifmap], (len(space.widths), len(space.widths)))
+    if weight is not None:
+        allowed = allowed & variable_allowed[weight][:, None]
+        if weight == ifmap:
+            allowed = allowed & np.eye(len(space.widths), dtype=bool)
+    return allowed
+
+
+def _rate(space: Space) -> float:
+    return space.dram_bits_per_s
+
+
+def _other_traffic(space: Space, i: int) -> float:
+    """Most DRAM bits a layer's output and residuals can take."""
+    problem = space.problem
+    widest = max(int(space.widths.max()), problem.choices.output_bits)
+    moved = space.moved(problem.network.layers[i])
+    return float(widest * sum(elements for _, elements in moved))
+
+
+def _on_option(
+    space: Space,
+    i: int,
+    option: int,
+    allowed: Bools,
+    factor: Ints,
+    sram: tuple[float, float],
+    slack_s: float | None,
+) -> tuple[Ints | Floats, ...]:
+    shape = int(space.shape_of[option])
+    geometry = int(space.geometry_of[i])
+    stairs = space.staircase(shape, geometry)
+    compute_s = factor * (space.shape_cycles[shape, geometry] / space.problem.clock_hz)
+    first = np.maximum((stairs.need <= sram[0]).sum(axis=-1) - 1, 0)
+    last = (stairs.need <= sram[1]).sum(axis=-1) - 1
+    step = np.arange(stairs.need.shape[-1])
+    listed = allowed[..., None] & (step >= first[..., None]) & (step <= last[..., None])
+    traffic = stairs.traffic[..., 1:]
+    if slack_s is not None:
+        # A cheaper tiling is pointless once the one before leaves the layer compute-bound.
+        bound = traffic / _rate(space) + slack_s <= compute_s[..., None]
+        listed[..., 1:] &= ~bound[..., :-1] | (step[1:] == first[..., None])
+    weight, ifmap, n = np.nonzero(listed)
+    return (
+        np.full(len(n), option),
+        weight,
+        ifmap,
+        stairs.need[weight, ifmap, n],
+        traffic[weight, ifmap, n],
+        np.broadcast_to(compute_s, stairs.need.shape[:2])[weight, ifmap],
+    )

@@ -1,0 +1,330 @@
+"""Prices every choice of a problem once, for arrays of hardware options at a time.
+
+Layers of the same geometry share one table (ResNet-152 has 156 layers and about two dozen
+geometries).
+"""
+
+from __future__ import annotations
+
+import math
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.costs.area import array_area_um2, sram_area_um2
+from codesign.costs.compute import cycles, fold, precision_passes, trips
+from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
+from codesign.errors import SpecError
+from codesign.problem.choices import Choices
+from codesign.problem.metrics import is_cost
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import ceiling
+from codesign.space.capacities import UNLIMITED_BITS, Capacities
+from codesign.space.staircase import Staircase, _on_offer, _stairs
+from codesign.space.widths import WidthSpace
+from codesign.specs.network import Layer
+from codesign.units import UM2_PER_MM2
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
+AREA_ROUNDING = 1e-14  # relative, of sums and quotients of areas: more than they are rounded by
+
+
+class Space(WidthSpace):
+    """All hardware options of a problem and the priced choices of every layer on them.
+
+    Attributes
+    ----------
+    rows, cols, pe_weight_bits, pe_activation_bits : ints, shape (options,)
+    shapes : tuple of (rows, cols)
+    shape_of : ints, shape (options,)
+        Ascending: the options of a shape are consecutive, one for each pair of PE widths.
+    pe_pairs : int
+        Options of each shape.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        layers, choices = problem.network.layers, problem.choices
+        costs = [x for x in (problem.objective, *problem.budgets) if is_cost(x)]
+        if costs:
+            raise SpecError(
+                f"{costs[0]}: costs of one's own are known where only widths are chosen"
+            )
+        super().__init__(problem, [_geometry(layer) for layer in layers], problem.dram_bits_per_s)
+        self.capacities = self._declared = _capacities(choices)
+        self.shapes = tuple(
+            (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
+        )
+        self._rows, self._cols = np.array(self.shapes).T
+        pairs = np.array([*product(choices.pe_weight_bits, choices.pe_activation_bits)])
+        self.pe_pairs = len(pairs)
+        self.shape_of = np.repeat(np.arange(len(self.shapes)), self.pe_pairs)
+        self.pe_weight_bits, self.pe_activation_bits = np.tile(pairs, (len(self.shapes), 1)).T
+        self.rows, self.cols = self._rows[self.shape_of], self._cols[self.shape_of]
+        self.array_area_um2 = array_area_um2(
+            problem.technology,
+            self.rows,
+            self.cols,
+            self.pe_weight_bits,
+            self.pe_activation_bits,
+            problem.area_overhead,
+        )
+        self.base_area_um2 = self.array_area_um2 + problem.technology.sram_area_um2.intercept
+        self._check_tilings()
+        self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
+        self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
+        self._least_need: dict[int, Floats] = {}
+
+    def with_sram(self, least_bits: float, most_bits: float) -> Space:
+        """The same space with SRAMs of at least and at most so many bits; shares all tables."""
+        made = copy(self)
+        made.capacities = self.capacities.between(least_bits, most_bits)
+        return made
+
+    def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> Space:
+        """The same space at another clock and DRAM bandwidth; shares all tables, none of time."""
+        made = copy(self)
+        made.problem = replace(self.problem, clock_hz=clock_hz, dram_bits_per_s=dram_bits_per_s)
+        made.dram_bits_per_s = dram_bits_per_s
+        return made
+
+    def _check_tilings(self) -> None:
+        """Refuse layers with more tilings on the smallest array than memory holds."""
+        choices, engine = self.problem.choices, self.problem.technology.engine
+        for layer in self.geometries:
+            check_tiles(layer, choices.rows[0], choices.cols[0], engine)
+
+    # What an array shape changes ----------------------------------------------------------------
+
+    @cached_property
+    def shape_cycles(self) -> Ints:
+        """(shapes, geometries): compute cycles at widths the PE holds natively."""
+        engine = self.problem.technology.engine
+        return np.stack(
+            [cycles(g, self._rows, self._cols, engine) for g in self.geometries], axis=1
+        )
+
+    @cached_property
+    def precision_factor(self) -> Ints:
+        """(PE weight bits, PE activation bits, widths, widths): ``⌈bw/Bw⌉·⌈ba/Ba⌉``."""
+        choices = self.problem.choices
+        return np.array(
+            [
+                [
+                    [
+                        [precision_passes(int(bw), int(ba), big_w, big_a) for ba in self.widths]
+                        for bw in self.widths
+                    ]
+                    for big_a in choices.pe_activation_bits
+                ]
+                for big_w in choices.pe_weight_bits
+            ]
+        )
+
+    def option_precision_factor(self, options: Ints) -> Ints:
+        """(options, widths, widths): cycles factor of each hardware option (1 when fixed)."""
+        choices = self.problem.choices
+        if choices.precision == "fixed":
+            return np.ones((len(options), len(self.widths), len(self.widths)), dtype=np.int64)
+        w = np.searchsorted(choices.pe_weight_bits, self.pe_weight_bits[options])
+        a = np.searchsorted(choices.pe_activation_bits, self.pe_activation_bits[options])
+        return np.asarray(self.precision_factor[w, a])
+
+    @cached_property
+    def _moves(self) -> Bools:
+        """(geometries, 1, 1): layers that only move data, at any width; one row where none does."""
+        moves = np.array([geometry.moves for geometry in self.geometries])
+        return (moves if moves.any() else moves[:1])[:, None, None]
+
+    def runnable(self, options: Ints) -> Bools:
+        """(options, geometries or 1, widths, widths): pairs of widths that run on the PEs at all.
+
+        One entry stands for all geometries where they do not differ.
+        """
+        count = len(self.widths)
+        if self.problem.choices.precision == "multi-pass":
+            return np.ones((len(options), 1, count, count), dtype=bool)
+        weights = self.widths <= self.pe_weight_bits[options, None]
+        ifmaps = self.widths <= self.pe_activation_bits[options, None]
+        return np.asarray((weights[:, None, :, None] & ifmaps[:, None, None, :]) | self._moves)
+
+    @cached_property
+    def compulsory_traffic(self) -> Floats:
+        """(geometries, widths, widths): DRAM bits no tiling on any array goes below."""
+        engine = self.problem.technology.engine
+        tables = []
+        for geometry in self.geometries:
+            # A whole layer in one tile suits every array; only its rows remain to be cut.
+            whole = tilings(geometry, geometry.C, geometry.K, engine)
+            least = whole.traffic.min(axis=0).astype(np.float64)
+            tables.append(self._operand_bits(geometry) @ least)
+        return np.array(tables)
+
+    @cached_property
+    def finest(self) -> int | None:
+        """The array shape whose sides divide those of all; None where it is not on offer.
+
+        Whatever tiling another shape has, this one has one that needs no more SRAM and moves no
+        more: multiples of its granules are those of the others too, and of groups side by side a
+        few at a time need less and move the same.
+        """
+        choices = self.problem.choices
+        sides = math.gcd(*choices.rows), math.gcd(*choices.cols)
+        return self.shapes.index(sides) if sides in self.shapes else None
+
+    @cached_property
+    def smallest_alike(self) -> Ints:
+        """(shapes,): the shape of fewest rows and columns that is as good as each, or itself.
+
+        Where every layer takes the same steps over channels and sets as many groups side by side,
+        its cycles are the same, and each of its tilings on the larger shape has one on the smaller
+        of the same trips, hence the same traffic, in tiles no larger: with PEs of the same widths
+        the smaller shape is as good in every metric, and better in area.
+        """
+        engine, choices = self.problem.technology.engine, self.problem.choices
+        sides = np.array(choices.rows), np.array(choices.cols)
+        tables = zip(*(trips(x, *sides, engine) for x in self.geometries), strict=True)
+        kind = np.zeros(len(self.shapes), dtype=np.int64)
+        for side, mine, table in zip(sides, (self._rows, self._cols), tables, strict=True):
+            alike = np.unique(np.hstack(table), axis=0, return_inverse=True)[1].ravel()
+            kind = kind * len(side) + alike[np.searchsorted(side, mine)]
+        _, first, which = np.unique(kind, return_index=True, return_inverse=True)
+        return np.asarray(first[which.ravel()])
+
+    def shapes_among(self, options: Ints) -> Ints:
+        """Shapes of some options, each once, in order."""
+        # numpy's `unique` would load its masked arrays first.
+        return np.flatnonzero(np.bincount(self.shape_of[options]))
+
+    def staircase(self, shape: int, geometry: int) -> Staircase:
+        """Pareto-best tilings of a geometry on an array shape, built on first use."""
+        layer, engine = self.geometries[geometry], self.problem.technology.engine
+        rows, cols = self.shapes[shape]
+        folding = fold(layer, rows, cols, engine)
+        # Shapes that a layer folds onto with the same granules share their tilings.
+        key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side)
+        if key not in self._staircases:
+            stairs = _stairs(tilings(layer, rows, cols, engine), self._operand_bits(layer))
+            sizes = self._declared.sizes
+            self._staircases[key] = _on_offer(stairs, self._declared) if sizes else stairs
+        return self._staircases[key]
+
+    def least_need(self, shape: int) -> Floats:
+        """(geometries, widths, widths): SRAM of the smallest tiling on an array shape.
+
+        In bits, or sizes on offer that hold them.
+        """
+        if shape not in self._least_need:
+            engine = self.problem.technology.engine
+            tables = []
+            sides = self._rows[[shape]], self._cols[[shape]]
+            for geometry in self.geometries:
+                need = least_needs(geometry, *sides, engine)[0].astype(np.float64)
+                tables.append((self._operand_bits(geometry) @ need.T).min(axis=-1))
+            need = np.array(tables)
+            self._least_need[shape] = self._declared.holding(need) if self._declared.sizes else need
+        return self._least_need[shape]
+
+    @cached_property
+    def least_need_of_shapes(self) -> Floats:
+        """(shapes,): SRAM bits below which some layer has no tiling, at its narrowest widths."""
+        engine = self.problem.technology.engine
+        least = np.zeros(len(self.shapes))
+        for geometry, bw, ba in self._narrowest_widths():
+            layer = self.geometries[geometry]
+            bits = operand_bits(bw, ba, layer.accumulation_bits).astype(np.float64)
+            need = least_needs(layer, self._rows, self._cols, engine) @ bits
+            least = np.maximum(least, need.min(axis=1))
+        return least
+
+    def _narrowest_widths(self) -> list[tuple[int, int, int]]:
+        """Each geometry with the narrowest weights and input that a layer of it may have."""
+        own, first = self.weight_allowed.argmax(axis=1), self.variable_allowed.argmax(axis=1)
+        weight = [own[i] if v is None else first[v] for i, v in enumerate(self.weight_index)]
+        ifmap = [first[self.tensor_index[layer.input]] for layer in self.problem.network.layers]
+        widths = self.geometry_of, self.widths[weight], self.widths[ifmap]
+        return sorted({(int(g), int(bw), int(ba)) for g, bw, ba in zip(*widths, strict=True)})
+
+    def most_need(self, shape: int) -> float:
+        """SRAM bits beyond which no tiling of any layer on an array shape gets cheaper."""
+        stairs = (self.staircase(shape, g) for g in range(len(self.geometries)))
+        return max(float(s.need[np.isfinite(s.need)].max(initial=0.0)) for s in stairs)
+
+    def traffic_within(self, shape: int, sram_bits: Floats) -> Floats:
+        """(capacities, geometries, widths, widths): least DRAM bits of a tiling that fits.
+
+        Inf where no tiling fits, the zero of the min-plus algebra the bounds are computed in.
+        """
+        need, traffic = self._all_stairs(shape)
+        # One capacity at a time: tables of all steps at all capacities would be large.
+        fitting = [np.count_nonzero(need <= bits, axis=-1) for bits in sram_bits]
+        rows = traffic.reshape(-1, traffic.shape[-1])
+        step = np.array(fitting).reshape(len(sram_bits), -1)
+        found = rows[np.arange(len(rows)), step]
+        return np.asarray(found.reshape(len(sram_bits), *need.shape[:-1]))
+
+    def _all_stairs(self, shape: int) -> tuple[Floats, Floats]:
+        """Need and traffic of all geometries' staircases on an array shape, (geometries, …)."""
+        if shape not in self._stairs_of_shape:
+            stairs = [self.staircase(shape, g) for g in range(len(self.geometries))]
+            steps = max(s.need.shape[-1] for s in stairs)
+            widths = (len(stairs), *stairs[0].need.shape[:2])
+            need, traffic = np.full((*widths, steps), np.inf), np.full((*widths, steps + 1), np.inf)
+            for g, s in enumerate(stairs):
+                need[g, :, :, : s.need.shape[-1]] = s.need
+                traffic[g, :, :, : s.traffic.shape[-1]] = s.traffic
+            while len(self._stairs_of_shape) >= max(1, MOST_STAIRS // need.size):
+                self._stairs_of_shape.pop(next(iter(self._stairs_of_shape)))
+            self._stairs_of_shape[shape] = need, traffic
+        return self._stairs_of_shape[shape]
+
+    def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
+        """(options,): the most SRAM with which each keeps an area limit; negative where none does.
+
+        Exactly, by the definition of `budgets`: where rounding might decide, it does.
+        """
+        if area_mm2 is None:
+            return np.full(len(options), float(self.capacities.within(np.inf)))
+        fit = self.problem.technology.sram_area_um2
+        base_um2, most_um2 = self.base_area_um2[options], ceiling(area_mm2) * UM2_PER_MM2
+        rounded = AREA_ROUNDING * (most_um2 + base_um2 + abs(fit.intercept))
+        kept, most = (
+            np.clip(np.floor((most_um2 - base_um2 + error) / fit.slope), -1.0, UNLIMITED_BITS)
+            for error in (-rounded, rounded)
+        )
+        broken = most + 1
+        while len(left := np.flatnonzero(broken - kept > np.maximum(np.spacing(most), 1.0))):
+            middle = np.floor((kept[left] + broken[left]) / 2)
+            keeps = self.area_mm2(options[left], middle) <= ceiling(area_mm2)
+            kept[left[keeps]], broken[left[~keeps]] = middle[keeps], middle[~keeps]
+        return self.capacities.within(kept)
+
+    def area_mm2(self, options: Ints, sram_bits: Floats) -> Floats:
+        """(options,): area with an SRAM each, rounded as a design's is; it grows with the SRAM."""
+        sram_um2 = sram_area_um2(self.problem.technology, sram_bits)
+        return np.asarray(self.array_area_um2[options] / UM2_PER_MM2 + sram_um2 / UM2_PER_MM2)
+
+    def _operand_bits(self, geometry: Layer) -> Ints:
+        return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)
+
+
+def _capacities(choices: Choices) -> Capacities:
+    """The SRAM capacities that choices leave."""
+    if choices.sram_bits:
+        return Capacities.of_sizes(choices.sram_bits)
+    least, most = choices.min_sram_bits, choices.max_sram_bits
+    return Capacities(
+        0.0 if least is None else float(least), UNLIMITED_BITS if most is None else float(most)
+    )
+
+
+def _geometry(layer: Layer) -> tuple[object, ...]:
+    letters = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
+    steps = layer.stride, layer.dilation, layer.input_dilation
+    return (*(getattr(layer, x) for x in letters), *steps, layer.moves)

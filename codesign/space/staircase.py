@@ -1,0 +1,119 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.costs.tiling import Tilings
+from codesign.space.capacities import Capacities
+from codesign.space.hardware import Floats, Ints
+
+MOST_PRICED = 2**18  # tilings times pairs of widths priced at once
+MOST_COMPARED = 2**12  # tilings compared with steps of a staircase at once
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """Pareto-best tilings of one geometry on one array shape, for every pair of widths.
+
+    Attributes
+    ----------
+    need : floats, shape (widths, widths, steps)
+        SRAM bits, ascending, or sizes on offer that hold them; padded with inf.
+    traffic : floats, shape (widths, widths, steps + 1)
+        DRAM bits of weights, ifmap and spilled partial sums of the best tiling within step
+        ``i − 1``'s need; entry 0 (nothing fits) is inf.
+    row : ints, shape (widths, widths, steps)
+        Which tiling of ``tilings`` a step is.
+    tilings : Tilings
+    """
+
+    need: Floats
+    traffic: Floats
+    row: Ints
+    tilings: Tilings
+
+
+def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
+    """Staircases of all tilings at operand widths ``bits`` (w, w, 3)."""
+    kept = _worth_pricing(tiles, bits)
+    every = bits.reshape(-1, 3).astype(np.float64)
+    # A few pairs of widths at a time: tables of all tilings at all widths would be large.
+    few = max(1, MOST_PRICED // len(kept))
+    parts = [_stairs_of_rows(tiles, kept, every[n : n + few]) for n in range(0, len(every), few)]
+    steps = max(need.shape[-1] for need, _, _ in parts)
+    shape = bits.shape[:2]
+    need, traffic = np.full((*shape, steps), np.inf), np.full((*shape, steps + 1), np.inf)
+    row = np.zeros((*shape, steps), dtype=np.int64)
+    for n, part in enumerate(parts):
+        mine, width = slice(n * few, (n + 1) * few), part[0].shape[-1]
+        need.reshape(-1, steps)[mine, :width] = part[0]
+        traffic.reshape(-1, steps + 1)[mine, 1 : width + 1] = part[1]
+        row.reshape(-1, steps)[mine, :width] = part[2]
+    return Staircase(need, np.minimum.accumulate(traffic, axis=-1), row, tiles)
+
+
+def _on_offer(stairs: Staircase, capacities: Capacities) -> Staircase:
+    """A staircase of sizes on offer: of the steps that one size holds, the last."""
+    need = capacities.holding(stairs.need)
+    following = np.append(need[..., 1:], np.full((*need.shape[:2], 1), np.inf), axis=-1)
+    real = np.isfinite(need) & (need != following)
+    steps = max(int(real.sum(axis=-1).max()), 1)
+    order = np.argsort(~real, axis=-1, kind="stable")[..., :steps]
+    real = np.take_along_axis(real, order, -1)
+    moved = np.take_along_axis(stairs.traffic[..., 1:], order, -1)
+    # What ends a shorter staircase repeats its least traffic, as where needs are not rounded.
+    traffic = np.append(stairs.traffic[..., :1], np.where(real, moved, np.inf), axis=-1)
+    return Staircase(
+        need=np.where(real, np.take_along_axis(need, order, -1), np.inf),
+        traffic=np.minimum.accumulate(traffic, axis=-1),
+        row=np.take_along_axis(stairs.row, order, -1),
+        tilings=stairs.tilings,
+    )
+
+
+def _worth_pricing(tiles: Tilings, bits: Ints) -> Ints:
+    """Rows of the tilings, without most of those that another beats at all widths.
+
+    Need and traffic are linear in both widths, so what is no less at the four corners of the
+    widths is no less anywhere between. Compared with the steps of the staircase in the middle.
+    """
+    corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]]
+    prices = np.concatenate([corners @ tiles.need.T, corners @ tiles.traffic.T])
+    left = np.arange(len(tiles))
+    middle = bits[len(bits) // 2, bits.shape[1] // 2]
+    rows = _stairs_of_rows(tiles, left, middle[None].astype(np.float64))[2][0]
+    steps = np.flatnonzero(np.bincount(rows))
+    rivals, few = prices[:, steps, None], max(1, MOST_COMPARED // len(tiles))
+    for n in range(0, len(steps), few):
+        worth = (prices[:, None] < rivals[:, n : n + few]).any(axis=0)
+        worth |= left == steps[n : n + few, None]
+        better = worth.all(axis=0)
+        prices, left = prices[:, better], left[better]
+    return left
+
+
+def _stairs_of_rows(tiles: Tilings, kept: Ints, bits: Floats) -> tuple[Floats, Floats, Ints]:
+    """Need, traffic and row of the steps for each of some operand widths (n, 3).
+
+    The tilings kept are sorted by need and traffic; a step is one with less traffic than all
+    before. Shorter staircases end in steps of infinite need and traffic.
+    """
+    need = bits @ tiles.need[kept].T.astype(np.float64)
+    traffic = bits @ tiles.traffic[kept].T.astype(np.float64)
+    order = np.lexsort((traffic, need), axis=-1)
+    everyone = np.arange(len(bits))[:, None]
+    lowest = np.minimum.accumulate(traffic[everyone, order], axis=-1)
+    falls = np.ones(need.shape, dtype=bool)
+    falls[:, 1:] = lowest[:, 1:] < lowest[:, :-1]
+    number = np.cumsum(falls, axis=-1)
+    pair, place = np.nonzero(falls)
+    tiling, step = order[pair, place], number[pair, place] - 1
+    shape = len(bits), int(number[:, -1].max())
+    needs, traffics = np.full(shape, np.inf), np.full(shape, np.inf)
+    needs[pair, step], traffics[pair, step] = need[pair, tiling], traffic[pair, tiling]
+    rows = np.zeros(shape, dtype=np.int64)
+    rows[pair, step] = kept[tiling]
+    return needs, traffics, rows

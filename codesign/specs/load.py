@@ -1,0 +1,118 @@
+"""Reads the descriptions in ``models/`` or in a file of the user's, and refuses what is not right.
+
+The schema of a file is the dataclass it becomes; there is no second one.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from codesign.errors import SpecError
+from codesign.files import read_toml, wanted
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Network
+from codesign.specs.schema import nearest, parse
+from codesign.specs.technology import Memory, Technology
+
+Spec = TypeVar("Spec")
+
+KINDS = ("networks", "technologies", "memories", "accelerators")  # folders of ``models/``
+
+
+@cache
+def models_folder() -> Path:
+    """The folder of shipped descriptions, installed inside the package or beside it."""
+    installed = Path(str(files("codesign"))) / "models"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "models"
+
+
+def shipped(kind: str) -> tuple[str, ...]:
+    """Names of the shipped descriptions of a kind: a folder of ``models/``."""
+    return tuple(sorted(path.stem for path in (models_folder() / kind).glob("*.toml")))
+
+
+def load_network(name_or_path: str | Path) -> Network:
+    """Read a network: a string is a shipped name, a ``Path`` a TOML file or, in .onnx, an ONNX one.
+
+    Raises
+    ------
+    SpecError
+        Unknown name, unreadable file, or a description that does not hold together.
+    """
+    if isinstance(name_or_path, Path) and name_or_path.suffix.lower() == ".onnx":
+        from codesign.specs.onnx import from_onnx
+
+        return from_onnx(name_or_path)
+    return _load("networks", Network, name_or_path, "network", "onnx")
+
+
+def load_technology(name_or_path: str | Path, sram: str | None = None) -> Technology:
+    """Read a technology, optionally with another of its SRAM kinds (``"dual-port"``).
+
+    Raises
+    ------
+    SpecError
+        Unknown name or SRAM kind, unreadable file, or a description that does not hold together.
+    """
+    technology = _load("technologies", Technology, name_or_path, "technology")
+    return technology if sram is None else technology.with_sram(sram)
+
+
+def load_memory(name_or_path: str | Path) -> Memory:
+    """Read a DRAM interface: a string is a shipped name, a ``Path`` is a TOML file.
+
+    Raises
+    ------
+    SpecError
+        Unknown name, unreadable file, or a description that does not hold together.
+    """
+    return _load("memories", Memory, name_or_path, "memory")
+
+
+def load_accelerator(name_or_path: str | Path) -> Accelerator:
+    """Read an accelerator: a string is a shipped name, a ``Path`` a TOML file.
+
+    Or, in .json, a design file, whose hardware it is, or an evaluation file.
+
+    Raises
+    ------
+    SpecError
+        Unknown name, unreadable file, or a description that does not hold together.
+    """
+    path = _path("accelerators", name_or_path)
+    with wanted(path, "accelerator", "design", "evaluation"):
+        if path.suffix.lower() == ".json":
+            from codesign.results.load import load_on_hardware
+
+            return load_on_hardware(path).accelerator
+        data = read_toml(path)
+        if isinstance(data.get("technology"), str):
+            try:
+                data["technology"] = load_technology(data["technology"])
+            except SpecError as error:
+                raise SpecError(f"{path}: technology: {error}") from None
+        return parse(Accelerator, data, str(path))
+
+
+def _load(folder: str, spec: type[Spec], name_or_path: str | Path, *kinds: str) -> Spec:
+    path = _path(folder, name_or_path)
+    with wanted(path, *kinds):
+        return parse(spec, read_toml(path), str(path))
+
+
+def _path(kind: str, name_or_path: str | Path) -> Path:
+    """Where a description is."""
+    if isinstance(name_or_path, Path):
+        return name_or_path
+    if not isinstance(name_or_path, str):
+        raise SpecError(f"{kind}: give a shipped name or a Path, not {name_or_path!r}")
+    known = shipped(kind)
+    if name_or_path not in known:
+        raise SpecError(
+            f"{kind}: no {name_or_path!r}{nearest(name_or_path, known)} "
+            f"(shipped: {', '.join(known)})"
+        )
+    return models_folder() / kind / f"{name_or_path}.toml"

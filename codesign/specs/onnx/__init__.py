@@ -1,0 +1,78 @@
+"""Real networks in: ONNX files as networks of MAC layers.
+
+What becomes of each operator is said in `operators`; which tensors are really stored, read and
+written, in `groups` and `placing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codesign.errors import SpecError
+from codesign.files import wanted
+
+if TYPE_CHECKING:
+    from codesign.specs.network import Network
+    from codesign.specs.onnx.read import Imported
+
+__all__ = ["from_onnx", "import_onnx"]
+
+
+def from_onnx(
+    path: str | Path,
+    *,
+    batch: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    ignore_unknown: bool = False,
+) -> Network:
+    """Read an ONNX file as a network.
+
+    Needs the package ``onnx`` (``pip install 'codesign[onnx]'``), no runtime. Weights are not
+    loaded, and may be missing where they are stored beside the file.
+
+    Parameters
+    ----------
+    path : str or Path
+    batch : int, optional
+        Images at once: the size of the first dimension of the first input where that is symbolic,
+        else a factor on everything, as in `Network.batched`.
+    dims : mapping of str to int, optional
+        Sizes of symbolic dimensions by name; one without a name is called ``<input>.<axis>``.
+    ignore_unknown : bool
+        Take operators that are not known to keep their data in place if they have one operand of
+        the result's size, else to move them; a warning says which.
+
+    Raises
+    ------
+    SpecError
+        Not a valid ONNX file of a supported version, sizes that are missing or depend on data,
+        control flow, unknown operators, or no layer that multiplies.
+    """
+    import warnings
+
+    found = import_onnx(path, batch=batch, dims=dims, ignore_unknown=ignore_unknown)
+    for warning in found.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return found.network
+
+
+def import_onnx(
+    path: str | Path,
+    *,
+    batch: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    ignore_unknown: bool = False,
+) -> Imported:
+    """Read an ONNX file as `from_onnx` does, with what else it says: widths, notes, weights."""
+    try:
+        import onnx  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SpecError(
+            f"{path}: reading ONNX needs {error.name!r}: pip install 'codesign[onnx]'"
+        ) from None
+    from codesign.specs.onnx.read import read
+
+    with wanted(Path(path), "onnx"):
+        return read(Path(path), batch=batch, dims=dims or {}, ignore_unknown=ignore_unknown)

@@ -1,0 +1,122 @@
+"""From drafts to a network: names, parts of tensors, and the copies that these make necessary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+from codesign.errors import SpecError
+from codesign.specs.network import Layer, Network
+from codesign.specs.onnx.graph import free_name
+from codesign.specs.onnx.loops import Loops
+from codesign.specs.onnx.placement import Draft, Place, Placement, Tensor, new_atom
+
+
+@dataclass(eq=False)
+class Assembly:
+    """The network, with the names its layers and tensors got.
+
+    Attributes
+    ----------
+    network : Network
+    layer_names : dict of Draft to str
+    tensor_names : dict of Tensor to str
+    """
+
+    network: Network
+    layer_names: dict[Draft, str]
+    tensor_names: dict[Tensor, str]
+
+
+@dataclass(eq=False)
+class _Names:
+    layers: set[str] = field(default_factory=set)
+    tensors: dict[Tensor, str] = field(default_factory=dict)
+
+    def layer(self, wanted: str) -> str:
+        name = free_name(wanted, self.layers)
+        self.layers.add(name)
+        return name
+
+    def tensor(self, tensor: Tensor) -> str:
+        if tensor not in self.tensors:
+            self.tensors[tensor] = free_name(tensor.name, {*self.tensors.values()})
+        return self.tensors[tensor]
+
+
+def assemble(placement: Placement, name: str, source: str) -> Assembly:
+    """Make the network of the drafted layers.
+
+    A layer touches one number of elements of each tensor. Where it would touch two (it reads one
+    part of a concatenation and writes another, of another size), what it reads is copied first.
+
+    Raises
+    ------
+    SpecError
+        No layer multiplies, or one is beyond what a network may hold.
+    """
+    if all(draft.moves for draft in placement.drafts):
+        raise SpecError("no layer that multiplies and accumulates; there is nothing to design for")
+    names = _Names()
+    layer_names: dict[Draft, str] = {}
+    layers: list[Layer] = []
+    tensors: dict[str, int] = {}
+    for draft in placement.drafts:
+        for other in (*draft.reads, Place((draft.output,), 0)):
+            tensors[names.tensor(other.tensor)] = other.tensor.elements
+        own = names.layer(draft.name)
+        reads = []
+        for place, copy in _consistent(draft):
+            if copy is None:
+                reads.append((names.tensor(place.tensor), place))
+                continue
+            moved = names.layer(f"{own}.copy")
+            tensors[names.tensor(copy)] = copy.elements
+            layers.append(_copying(moved, names.tensor(place.tensor), place, names.tensor(copy)))
+            reads.append((names.tensor(copy), Place(tuple(copy.atoms), copy.elements)))
+        layers.append(_layer(draft, own, reads, names.tensor(draft.output.tensor)))
+        layer_names[draft] = own
+    network = Network(name=name, layers=tuple(layers), tensors=tensors, source=source)
+    return Assembly(network, layer_names, names.tensors)
+
+
+def _consistent(draft: Draft) -> Iterator[tuple[Place, Tensor | None]]:
+    """Each place the layer reads, with a tensor to copy it to where that must be."""
+    touched = {draft.output.tensor: draft.output.elements}
+    for place in draft.reads:
+        if touched.setdefault(place.tensor, place.elements) == place.elements:
+            yield place, None
+            continue
+        yield place, new_atom(f"{place.tensor.name}.copy", place.elements).tensor
+
+
+def _copying(name: str, source: str, place: Place, target: str) -> Layer:
+    return Layer(
+        name=name,
+        moves=True,
+        input=source,
+        output=target,
+        **asdict(Loops(C=place.elements, K=place.elements)),
+        parts={} if place.elements == place.tensor.elements else {source: place.elements},
+    )
+
+
+def _layer(draft: Draft, name: str, reads: list[tuple[str, Place]], output: str) -> Layer:
+    written = draft.output
+    touched = [(output, written.elements, written.tensor.elements)]
+    touched += [(tensor, place.elements, place.tensor.elements) for tensor, place in reads]
+    first = 1 if draft.weight_place is None else 2
+    residuals: dict[int, str] = {}
+    for (tensor, _), place in zip(reads[first:], draft.residuals, strict=True):
+        residuals[id(place)] = tensor  # read once for two additions on the way
+    return Layer(
+        name=name,
+        **asdict(draft.loops),
+        input=reads[0][0],
+        output=output,
+        weight_tensor=None if draft.weight_place is None else reads[1][0],
+        residuals=tuple(residuals.values()),
+        appended=draft.appended,
+        moves=draft.moves,
+        parts={tensor: part for tensor, part, whole in touched if part != whole},
+    )

@@ -1,0 +1,117 @@
+"""Computes what is the same for all inputs: the arithmetic that shapes are made by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from codesign.errors import SpecError
+from codesign.specs.onnx.file import MAX_SMALL, STANDARD_DOMAINS, first_line
+from codesign.specs.onnx.graph import Shape
+
+RANDOM = (
+    *("Bernoulli", "Multinomial"),
+    *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
+)
+
+Known = dict[str, np.ndarray[Any, Any]]
+
+
+def stored_values(proto: ModelProto) -> Known:
+    """The constants a model holds."""
+    return {tensor.name: _array(tensor) for tensor in proto.graph.initializer}
+
+
+def _array(tensor: TensorProto) -> np.ndarray[Any, Any]:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError) as error:
+        raise SpecError(f"constant {tensor.name!r} is damaged: {first_line(error)}") from None
+
+
+def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) -> list[NodeProto]:
+    """Replace nodes whose results are known and small by these, in place; the nodes replaced."""
+    graph = proto.graph
+    kept: list[NodeProto] = []
+    replaced: list[NodeProto] = []
+    for node in graph.node:
+        results = _results(node, known, shapes, opset)
+        if results is None:
+            kept.append(_copy(node))
+            continue
+        replaced.append(_copy(node))
+        for name, array in zip(node.output, results, strict=False):
+            if name:
+                known[name], shapes[name] = array, array.shape
+                graph.initializer.append(numpy_helper.from_array(array, name))
+    if replaced:
+        del graph.node[:]
+        graph.node.extend(kept)
+    return replaced
+
+
+def _copy(node: NodeProto) -> NodeProto:
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    return copy
+
+
+def _results(
+    node: NodeProto, known: Known, shapes: Mapping[str, Shape], opset: int
+) -> list[np.ndarray[Any, Any]] | None:
+    """What a node computes, if that is the same for all inputs and small.
+
+    A DequantizeLinear stays: it tells the width its input is stored at.
+    """
+    if node.domain not in STANDARD_DOMAINS or node.op_type in (*RANDOM, "DequantizeLinear"):
+        return None
+    if node.op_type == "Constant" and node.attribute[0].name == "value":
+        tensor = node.attribute[0].t
+        return [_array(tensor)] if math.prod(tensor.dims) <= MAX_SMALL else None
+    if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
+        shape = shapes[node.input[0]]
+        if node.op_type == "Size":
+            return [np.array(math.prod(shape), np.int64)]
+        ends = {entry.name: entry.i for entry in node.attribute}
+        return [np.array(shape[ends.get("start", 0) : ends.get("end", len(shape))], np.int64)]
+    if not all(name in known for name in node.input if name) or not _is_small(node, known, shapes):
+        return None
+    return _evaluated(node, known, opset)
+
+
+def _evaluated(node: NodeProto, known: Known, opset: int) -> list[np.ndarray[Any, Any]] | None:
+    inputs = list(dict.fromkeys(name for name in node.input if name))
+    outputs = [name for name in node.output if name]
+    graph = helper.make_graph(
+        [node],
+        "folded",
+        [helper.make_empty_tensor_value_info(name) for name in inputs],
+        [helper.make_empty_tensor_value_info(name) for name in outputs],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    try:
+        results = ReferenceEvaluator(model).run(None, {name: known[name] for name in inputs})
+    except Exception:  # an operator it does not know fails in many ways; the node stays as it is
+        return None
+    arrays = iter(results)
+    found = [np.asarray(next(arrays)) if name else np.empty(0) for name in node.output]
+    return found if all(array.size <= MAX_SMALL for array in found) else None
+
+
+def _is_small(node: NodeProto, known: Known, shapes: Mapping[str, Shape]) -> bool:
+    """Whether the result is surely of few elements, before it is computed."""
+    output = shapes.get(node.output[0])
+    if output is not None:
+        return math.prod(output) <= MAX_SMALL
+    given = [known[name] for name in node.input if name]
+    if node.op_type in ("ConstantOfShape", "Expand"):
+        return bool(given[-1].size and np.prod(given[-1].astype(float)) <= MAX_SMALL)
+    if node.op_type == "Range":
+        start, limit, step = (float(array.reshape(-1)[0]) for array in given)
+        return step != 0 and (limit - start) / step <= MAX_SMALL
+    return node.op_type not in ("Tile", "Resize", "Upsample", "Pad", "EyeLike", "OneHot")

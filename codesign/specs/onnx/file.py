@@ -1,0 +1,200 @@
+"""Reads an ONNX file, checks it with ONNX's own checker, and leaves its weights where they are."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, TensorProto, checker, helper, inliner
+
+from codesign.errors import SpecError
+from codesign.files import reason
+
+OLDEST_OPSET = 7  # before it, broadcasting was an attribute and shapes were not inferred
+MAX_PROTOBUF_BYTES = 2**31 - 1
+MAX_SMALL = 4096  # elements of a constant that may decide a shape
+CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checked file.
+
+    Attributes
+    ----------
+    proto : ModelProto
+        The model without its large constants; these stand among its inputs, by type and shape.
+    tensors : dict of str to TensorProto
+        All its stored constants.
+    inputs : tuple of str
+        What is fed in.
+    path : Path
+    opset : int
+    """
+
+    proto: ModelProto
+    tensors: dict[str, TensorProto]
+    inputs: tuple[str, ...]
+    path: Path
+    opset: int
+
+
+def read_model(path: Path) -> Model:
+    """Read and check a file; external data is not looked at.
+
+    Raises
+    ------
+    SpecError
+        Unreadable, not ONNX, damaged, of an unsupported version, cyclic, or with control flow.
+    """
+    proto = _parse(path)
+    opset = _check_versions(proto)
+    _check_nodes(proto)
+    tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
+    sparse = [entry.values.name for entry in proto.graph.sparse_initializer]
+    stored = {*tensors, *sparse}
+    inputs = tuple(value.name for value in proto.graph.input if value.name not in stored)
+    _check_types(proto)
+    try:
+        for tensor in tensors.values():
+            if tensor.data_location != TensorProto.EXTERNAL:
+                checker.check_tensor(tensor)
+        light = _without_weights(proto)
+        checker.check_model(light)
+        if light.functions:
+            light = inliner.inline_local_functions(light)
+            _check_nodes(light)
+    except UnicodeDecodeError:
+        raise
+    except (checker.ValidationError, ValueError, RuntimeError) as error:
+        raise SpecError(f"not a valid ONNX model: {first_line(error)}") from None
+    return Model(light, tensors, inputs, path, opset)
+
+
+def first_line(error: Exception) -> str:
+    """What an exception of another library says, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300] or type(error).__name__
+
+
+def _parse(path: Path) -> ModelProto:
+    try:
+        if path.exists() and not path.is_file():
+            raise SpecError("cannot be read: not an ordinary file")
+        if path.stat().st_size > MAX_PROTOBUF_BYTES:
+            raise SpecError(
+                "larger than the 2 GiB an ONNX file can be; save its weights as external data"
+            )
+        proto = onnx.load(path, format="protobuf", load_external_data=False)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"cannot be read: {reason(error)}") from None
+    except DecodeError:
+        raise SpecError("not an ONNX file, or a damaged one") from None
+    if not proto.ir_version or not proto.graph.node:
+        raise SpecError("not an ONNX file, or one without any node")
+    return proto
+
+
+def _check_versions(proto: ModelProto) -> int:
+    """The version of the standard operators."""
+    newest = onnx.defs.onnx_opset_version()
+    if proto.ir_version > onnx.IR_VERSION:
+        raise SpecError(
+            f"ONNX format {proto.ir_version}; the installed onnx {onnx.__version__} reads "
+            f"up to {onnx.IR_VERSION}, upgrade it or save an older format"
+        )
+    versions = [entry.version for entry in proto.opset_import if entry.domain in STANDARD_DOMAINS]
+    if len(versions) != 1:
+        raise SpecError(f"names {len(versions)} versions of the ONNX operators, not one")
+    if not OLDEST_OPSET <= versions[0] <= newest:
+        raise SpecError(
+            f"opset {versions[0]}; supported are {OLDEST_OPSET} to {newest} (the newest of "
+            f"the installed onnx {onnx.__version__})"
+        )
+    return int(versions[0])
+
+
+def _check_types(proto: ModelProto) -> None:
+    """Refuse constants of types that the installed onnx does not know; its checker lets them be."""
+    constants = [*proto.graph.initializer]
+    constants += [entry.t for node in proto.graph.node for entry in node.attribute]
+    for tensor in constants:
+        if tensor.data_type not in TensorProto.DataType.values():
+            raise SpecError(f"constant {tensor.name!r}: unknown type {tensor.data_type}")
+
+
+def _check_nodes(proto: ModelProto) -> None:
+    found = Counter(node.op_type for node in proto.graph.node if node.op_type in CONTROL_FLOW)
+    if found:
+        shown = ", ".join(f"{operator} ({count})" for operator, count in found.items())
+        raise SpecError(f"control flow is not supported: {shown}")
+    _check_order(proto)
+
+
+def _check_order(proto: ModelProto) -> None:
+    """Refuse a cycle by name; ONNX's checker only says that nodes are not sorted."""
+    graph = proto.graph
+    writer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    needs = [[writer[name] for name in node.input if name in writer] for node in graph.node]
+    state = [0] * len(needs)  # 0 not seen, 1 on the way, 2 done
+    for start in range(len(needs)):
+        pending: list[tuple[int, Iterator[int]]] = [(start, iter(needs[start]))]
+        while pending:
+            node, rest = pending[-1]
+            state[node] = 1 if state[node] == 0 else state[node]
+            if state[node] == 2:
+                pending.pop()
+                continue
+            for other in rest:
+                if state[other] == 1:
+                    names = [_shown(graph.node[index], index) for index, _ in pending]
+                    first = next(i for i, (index, _) in enumerate(pending) if index == other)
+                    raise SpecError(f"a cycle of nodes: {', '.join(names[first:][:10])}")
+                if state[other] == 0:
+                    pending.append((other, iter(needs[other])))
+                    break
+            else:
+                state[node] = 2
+                pending.pop()
+
+
+def _shown(node: onnx.NodeProto, index: int) -> str:
+    return repr(node.name or f"{node.op_type}_{index}")
+
+
+def _without_weights(proto: ModelProto) -> ModelProto:
+    """A copy whose large and external constants are inputs with a type and a shape."""
+    light = ModelProto()
+    for field in ("producer_name", "producer_version", "domain", "model_version"):
+        setattr(light, field, getattr(proto, field))
+    light.ir_version = max(proto.ir_version, 4)  # from 4 on, a constant need not be an input
+    light.opset_import.extend(proto.opset_import)
+    light.functions.extend(proto.functions)
+    graph = light.graph
+    graph.name = proto.graph.name or "graph"
+    graph.node.extend(proto.graph.node)
+    graph.output.extend(proto.graph.output)
+    graph.value_info.extend(proto.graph.value_info)
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    graph.input.extend(value for value in proto.graph.input if value.name not in stored)
+    graph.initializer.extend(tensor for tensor in proto.graph.initializer if _is_small(tensor))
+    graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in proto.graph.initializer
+        if not _is_small(tensor)
+    )
+    graph.input.extend(
+        helper.make_tensor_value_info(sparse.values.name, sparse.values.data_type, sparse.dims)
+        for sparse in proto.graph.sparse_initializer
+    )
+    return light
+
+
+def _is_small(tensor: TensorProto) -> bool:
+    return tensor.data_location != TensorProto.EXTERNAL and math.prod(tensor.dims) <= MAX_SMALL

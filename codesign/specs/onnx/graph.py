@@ -1,0 +1,126 @@
+"""A network as its file has it: operator nodes over named values, every shape a whole number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from codesign.specs.network import MAX_NAME
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator of the graph.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the graph.
+    operator : str
+        Its type, with its domain before it unless that is ONNX's own: ``com.microsoft.QGemm``.
+    inputs, outputs : tuple of str
+        Names of values; an optional one that is left out is empty.
+    attributes : mapping of str to Any
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    def input(self, position: int) -> str:
+        """Name of an input value, empty if it is left out."""
+        return self.inputs[position] if position < len(self.inputs) else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The nodes that the results depend on, in execution order.
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+    inputs, outputs : tuple of str
+        Values fed in and asked for.
+    shapes : mapping of str to tuple of int
+    integer_bits : mapping of str to int
+        Width of the values stored as integers of 16 bits or fewer.
+    constants : frozenset of str
+        Values that no input reaches; also the scales found while an activation is quantised, a
+        number or two that never leave the chip.
+    known : mapping of str to array
+        The constants that are small enough to look at.
+    sources : mapping of str to Node
+        The node that makes each constant that is not stored as such.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shapes: Mapping[str, Shape]
+    integer_bits: Mapping[str, int]
+    constants: frozenset[str]
+    known: Mapping[str, np.ndarray[Any, Any]]
+    sources: Mapping[str, Node]
+
+    def size(self, value: str) -> int:
+        """Elements of a value."""
+        return math.prod(self.shapes[value])
+
+    def activations(self, node: Node) -> tuple[str, ...]:
+        """Values a node reads that depend on the network's inputs and are not empty."""
+        return tuple(
+            name
+            for name in node.inputs
+            if name and name not in self.constants and self.size(name) > 0
+        )
+
+    def live_outputs(self, node: Node) -> tuple[str, ...]:
+        """Values a node writes that somebody reads."""
+        return tuple(name for name in node.outputs if name in self.read)
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """Values that a node reads or that are asked for."""
+        return frozenset(
+            {name for node in self.nodes for name in node.inputs if name} | set(self.outputs)
+        )
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes that read each value."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found.setdefault(name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def writers(self) -> Mapping[str, Node]:
+        """The node that writes each value."""
+        return {name: node for node in self.nodes for name in node.outputs}
+
+    def ancestry(self, constant: str) -> Iterator[Node]:
+        """The nodes that made a constant, from the last back along their first inputs."""
+        while constant in self.sources:
+            node = self.sources[constant]
+            yield node
+            constant = node.input(0)
+
+
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """A name nobody has, as near to the one wanted as can be, within the length allowed."""
+    short = wanted if len(wanted) <= MAX_NAME else wanted[: MAX_NAME - 20] + "…"
+    name, number = short, 2
+    while name in taken:
+        end = f"_{number}"
+        name, number = short[: MAX_NAME - len(end)] + end, number + 1
+    return name

@@ -1,0 +1,103 @@
+"""What is known of each operator: what it does to the tensors that are stored.
+
+An operator that is in none of these groups is unknown. Operators of other domains have theirs
+before the name, as in ``com.microsoft.QGemm``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from codesign.specs.onnx.graph import Graph, Node
+
+MS = "com.microsoft."
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Computed element by element from all operands: on the way out of the layer before, or in.
+ELEMENTWISE = _words(
+    """
+    Abs Acos Acosh Add And Asin Asinh Atan Atanh BatchNormalization BitShift BitwiseAnd BitwiseNot
+    BitwiseOr BitwiseXor Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater
+    GreaterOrEqual GroupNormalization HardSigmoid HardSwish InstanceNormalization IsInf IsNaN
+    LayerNormalization LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow
+    RMSNormalization Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt
+    Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor
+    DequantizeLinear DynamicQuantizeLinear QuantizeLinear RotaryEmbedding
+    """
+) | {
+    MS + name
+    for name in (
+        *("BiasAdd", "BiasGelu", "DequantizeLinear", "FastGelu", "Gelu", "QLinearAdd"),
+        *("QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QuantizeLinear", "QuickGelu"),
+        *("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"),
+    )
+}
+# The same elements in another order, shape, format or scale; inputs after the first do not count.
+FIRST = _words(
+    """
+    Cast CastLike CumSum DepthToSpace Dropout Flatten Hardmax Identity LRN LogSoftmax
+    LpNormalization MeanVarianceNormalization Reshape ReverseSequence Softmax SpaceToDepth Squeeze
+    Transpose Trilu Unsqueeze
+    """
+) | {MS + "QLinearSoftmax"}
+REDUCTIONS = _words(
+    """
+    ArgMax ArgMin GlobalAveragePool GlobalLpPool GlobalMaxPool ReduceL1 ReduceL2 ReduceLogSum
+    ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare
+    """
+) | {MS + "QLinearGlobalAveragePool", MS + "QLinearReduceMean"}
+POOLINGS = _words("AveragePool LpPool MaxPool") | {MS + "QLinearAveragePool"}
+SLICES = _words("Gather Slice Split")
+CONCATS = frozenset({"Concat", MS + "QLinearConcat"})
+MOVEMENTS = _words(
+    """
+    CenterCropPad Expand GatherElements GatherND GridSample MaxRoiPool MaxUnpool OneHot Pad Resize
+    RoiAlign Scatter ScatterElements ScatterND Tile TopK Upsample
+    """
+)
+CONVOLUTIONS = _words("Conv ConvInteger QLinearConv") | {MS + "FusedConv"}
+TRANSPOSED = frozenset({"ConvTranspose"})
+GEMMS = frozenset({"Gemm", MS + "QGemm"})
+MATMULS = _words("MatMul MatMulInteger QLinearMatMul") | {MS + "FusedMatMul"}
+MACS = CONVOLUTIONS | TRANSPOSED | GEMMS | MATMULS | {"Einsum"}
+
+KNOWN = ELEMENTWISE | FIRST | REDUCTIONS | POOLINGS | SLICES | CONCATS | MOVEMENTS | MACS
+
+# Where the weights stand among the inputs, if not second.
+WEIGHTS_AT = {"QLinearConv": 3, "QLinearMatMul": 3, MS + "QGemm": 3}
+
+
+def weights_of(node: Node) -> str:
+    """The value a multiplying node takes as its second operand."""
+    return node.input(WEIGHTS_AT.get(node.operator, 1))
+
+
+def is_known(node: Node, graph: Graph) -> bool:
+    """Whether the importer knows what an operator does to the tensors."""
+    several = len(graph.live_outputs(node)) > 1
+    if several and node.operator not in SLICES | ELEMENTWISE:
+        return False
+    if node.operator == "Einsum":
+        return _is_contraction(str(node.attributes["equation"]).replace(" ", ""))
+    return node.operator in KNOWN
+
+
+def _is_contraction(equation: str) -> bool:
+    """Whether an einsum multiplies two operands, each label once in each, none summed alone."""
+    terms, _, result = equation.partition("->")
+    labels = terms.split(",")
+    if len(labels) != 2 or not all(text.isalpha() for text in (*labels, result)):
+        return False
+    once = all(len(set(text)) == len(text) for text in (*labels, result))
+    return once and set(labels[0]) ^ set(labels[1]) <= set(result) <= set("".join(labels))
+
+
+def unknown_counts(graph: Graph) -> dict[str, int]:
+    """How many nodes of each unknown operator there are, by name."""
+    return dict(
+        sorted(Counter(node.operator for node in graph.nodes if not is_known(node, graph)).items())
+    )

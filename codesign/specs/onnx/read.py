@@ -1,0 +1,112 @@
+"""The way of an ONNX file: read, shapes, groups, places, network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesign.errors import SpecError
+from codesign.specs.network import MAX_NAME, Network
+from codesign.specs.onnx.assembly import Assembly, assemble
+from codesign.specs.onnx.dimensions import bind
+from codesign.specs.onnx.file import Model, read_model
+from codesign.specs.onnx.graph import Graph
+from codesign.specs.onnx.groups import group_values
+from codesign.specs.onnx.operators import unknown_counts
+from codesign.specs.onnx.placement import Placement, place
+from codesign.specs.onnx.remarks import notes
+from codesign.specs.onnx.shapes import check_complete, resolve
+from codesign.specs.onnx.weights import LayerWeights
+from codesign.specs.onnx.widths import declared_widths
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network, and what else its file says.
+
+    Attributes
+    ----------
+    network : Network
+    pins : dict of str to int
+        Integer widths the file declares, by ``weight:<layer>`` and ``tensor:<tensor>``.
+    notes : tuple of str
+        What was decided on the way that the network alone does not show.
+    warnings : tuple of str
+        What was assumed of unknown operators.
+    weights : LayerWeights
+        Weights of each layer that owns some, read when asked for.
+    """
+
+    network: Network
+    pins: dict[str, int]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    weights: LayerWeights
+
+
+def read(
+    path: Path, *, batch: int | None, dims: Mapping[str, int], ignore_unknown: bool
+) -> Imported:
+    """Read a file; see `codesign.from_onnx`."""
+    try:
+        return _read(path, batch, dims, ignore_unknown)
+    except UnicodeDecodeError:  # names are decoded when they are looked at
+        raise SpecError(f"{path}: a damaged ONNX file: a name in it is not UTF-8") from None
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None
+
+
+def _read(path: Path, batch: int | None, dims: Mapping[str, int], ignore_unknown: bool) -> Imported:
+    model = read_model(path)
+    images = bind(model, dims, batch)
+    graph = resolve(model, keep_unknown_shape=ignore_unknown)
+    warnings = _check_operators(graph, ignore_unknown)
+    check_complete(graph)
+    grouping = group_values(graph)
+    placement = place(grouping)
+    assembly = assemble(placement, path.stem[:MAX_NAME], _source(model))
+    return Imported(
+        network=assembly.network.batched(images),
+        pins=declared_widths(graph, grouping, placement, assembly),
+        notes=notes(graph, placement, assembly),
+        warnings=warnings,
+        weights=_weights(model, graph, placement, assembly),
+    )
+
+
+def _check_operators(graph: Graph, ignore: bool) -> tuple[str, ...]:
+    unknown = unknown_counts(graph)
+    if not unknown:
+        return ()
+    shown = ", ".join(f"{operator} ({count})" for operator, count in unknown.items())
+    if not ignore:
+        if not any("." in operator for operator in unknown):  # ONNX knows the shapes of its own
+            check_complete(graph)
+        raise SpecError(
+            f"unknown operators: {shown}; with --ignore-unknown (ignore_unknown=True) they "
+            "are taken to keep or to move their data"
+        )
+    return (
+        f"unknown operators: {shown}: taken to multiply nothing, to keep data of the same "
+        "size in place and to move others",
+    )
+
+
+def _source(model: Model) -> str:
+    maker = f"{model.proto.producer_name} {model.proto.producer_version}".strip()
+    return f"ONNX, opset {model.opset}" + (f", {maker}" if maker else "")
+
+
+def _weights(model: Model, graph: Graph, placement: Placement, assembly: Assembly) -> LayerWeights:
+    layers = {layer.name: layer for layer in assembly.network.layers}
+    nodes = {node.name: node for node in graph.nodes}
+    return LayerWeights(
+        model,
+        graph,
+        {
+            name: (layers[name], nodes[draft.name], draft.weight_value)
+            for draft, name in assembly.layer_names.items()
+            if draft.weight_value is not None
+        },
+    )

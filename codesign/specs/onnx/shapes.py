@@ -1,0 +1,213 @@
+"""Finds the shape of every value, by ONNX's own inference, and the nodes that matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    helper,
+    shape_inference,
+)
+
+from codesign.errors import SpecError
+from codesign.specs.onnx.attention import spell_out
+from codesign.specs.onnx.constants import Known, fold, stored_values
+from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
+from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
+from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, foreign_shape
+from codesign.specs.onnx.operators import FIRST, KNOWN
+
+MAX_ROUNDS = 1000
+INTEGER_BITS = {  # those of newer versions of onnx by name
+    getattr(TensorProto, f"{sign}{bits}"): bits
+    for bits in (2, 4, 8, 16)
+    for sign in ("INT", "UINT")
+    if hasattr(TensorProto, f"{sign}{bits}")
+}
+
+
+def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
+    """The graph with its shapes, without what no result depends on.
+
+    Parameters
+    ----------
+    keep_unknown_shape : bool
+        Take the result of an operator without a shape rule to be of its first input's shape.
+
+    Raises
+    ------
+    SpecError
+        Shapes that contradict each other.
+    """
+    proto, known = model.proto, stored_values(model.proto)
+    replaced: list[NodeProto] = []
+    _forget_inferred(proto)
+    _name_nodes(proto)
+    for _ in range(MAX_ROUNDS):
+        try:
+            inferred = shape_inference.infer_shapes(
+                proto, check_type=True, strict_mode=True, data_prop=True
+            )
+        except (shape_inference.InferenceError, ValueError) as error:  # an odd type is a ValueError
+            raise SpecError(f"shapes do not fit: {first_line(error)}") from None
+        shapes, types = _shapes(inferred.graph)
+        folded = fold(proto, known, shapes, model.opset)
+        replaced += folded
+        if not (
+            folded
+            or spell_out(proto, shapes)
+            or _own_rules(proto, shapes, types, keep_unknown_shape)
+        ):
+            break
+    return _graph(model, replaced, shapes, types, known)
+
+
+def check_complete(graph: Graph) -> None:
+    """Refuse values of unknown size, naming the node where that begins.
+
+    Raises
+    ------
+    SpecError
+        A shape depends on data, or on an operator whose rule is unknown.
+    """
+    for node in graph.nodes:
+        for name in (*node.inputs, *node.outputs):
+            if name and name not in graph.shapes and (name in graph.read or name in node.inputs):
+                raise SpecError(
+                    f"node {node.name!r} ({node.operator}): the shape of {name!r} depends "
+                    "on data or cannot be inferred; only fixed shapes can be imported"
+                )
+
+
+def _forget_inferred(proto: ModelProto) -> None:
+    """Drop shapes written beside standard operators: they may be of other sizes, or stale."""
+    foreign = {
+        name
+        for node in proto.graph.node
+        if node.domain not in STANDARD_DOMAINS
+        for name in node.output
+    }
+    kept = [
+        value
+        for value in proto.graph.value_info
+        if value.name in foreign
+        and value.type.tensor_type.HasField("shape")
+        and all(dim.dim_value > 0 for dim in value.type.tensor_type.shape.dim)
+    ]
+    del proto.graph.value_info[:]
+    proto.graph.value_info.extend(kept)
+
+
+def _shapes(graph: GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
+    """Shapes that are whole numbers throughout, and element types."""
+    shapes: dict[str, Shape] = {}
+    types: dict[str, int] = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        kind = value.type.tensor_type
+        types[value.name] = kind.elem_type
+        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
+            shapes[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
+    for tensor in graph.initializer:
+        shapes[tensor.name], types[tensor.name] = tuple(tensor.dims), tensor.data_type
+    return shapes, types
+
+
+def _own_rules(
+    proto: ModelProto, shapes: dict[str, Shape], types: dict[str, int], keep: bool
+) -> bool:
+    """Add the shapes of operators ONNX does not know; whether there were any new ones."""
+    added = False
+    for node in proto.graph.node:
+        if node.domain in STANDARD_DOMAINS or not node.output or node.output[0] in shapes:
+            continue
+        given = [shapes.get(name) if name else () for name in node.input]
+        attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+        operator = f"{node.domain}.{node.op_type}"
+        shape = foreign_shape(operator, given, attributes)
+        if operator not in KNOWN and keep and given:
+            shape = given[0]
+        if shape is None:
+            continue
+        shapes[node.output[0]] = shape
+        like = TYPE_FROM.get(operator, 0)
+        kind = types.get(node.input[like], 0) if like < len(node.input) else 0
+        kind = types[node.output[0]] = kind or int(TensorProto.FLOAT)
+        proto.graph.value_info.append(helper.make_tensor_value_info(node.output[0], kind, shape))
+        added = True
+    return added
+
+
+def _name_nodes(proto: ModelProto) -> None:
+    """Give each node a name of its own: its type and number where the file has none."""
+    taken: set[str] = set()
+    for index, node in enumerate(proto.graph.node):
+        node.name = free_name(node.name or f"{node.op_type}_{index}", taken)
+        taken.add(node.name)
+
+
+def _graph(
+    model: Model,
+    replaced: list[NodeProto],
+    shapes: dict[str, Shape],
+    types: dict[str, int],
+    known: Known,
+) -> Graph:
+    graph = model.proto.graph
+    nodes = [_node(node) for node in graph.node]
+    stored = {value.name for value in graph.input} - {*model.inputs}
+    constants = _constants(nodes, stored | set(known))
+    outputs = tuple(value.name for value in graph.output if value.name not in constants)
+    made = [node for node in nodes if set(node.outputs) <= constants]
+    return Graph(
+        nodes=_needed(nodes, outputs, constants),
+        inputs=model.inputs,
+        outputs=outputs,
+        shapes=shapes,
+        integer_bits={
+            name: INTEGER_BITS[kind] for name, kind in types.items() if kind in INTEGER_BITS
+        },
+        constants=frozenset(constants),
+        known=known,
+        sources={
+            name: node for node in (*map(_node, replaced), *made) for name in node.outputs if name
+        },
+    )
+
+
+def _node(proto: NodeProto) -> Node:
+    domain = "" if proto.domain in STANDARD_DOMAINS else f"{proto.domain}."
+    attributes = {entry.name: _attribute(entry) for entry in proto.attribute}
+    operator = domain + proto.op_type
+    return Node(proto.name, operator, tuple(proto.input), tuple(proto.output), attributes)
+
+
+def _attribute(entry: AttributeProto) -> Any:
+    value = helper.get_attribute_value(entry)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _constants(nodes: list[Node], stored: set[str]) -> set[str]:
+    """Values that no input of the network reaches."""
+    found = set(stored)
+    for node in nodes:
+        read = [name for name in node.inputs if name]
+        if all(name in found for name in read) or (node.operator in FIRST and read[0] in found):
+            found.update(name for name in node.outputs if name)
+        elif node.operator == "DynamicQuantizeLinear":
+            found.update(name for name in node.outputs[1:] if name)
+    return found
+
+
+def _needed(nodes: list[Node], outputs: tuple[str, ...], constants: set[str]) -> tuple[Node, ...]:
+    """The nodes that the outputs depend on and that depend on the inputs."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted & set(node.outputs) - constants:
+            wanted.update(name for name in node.inputs if name)
+            kept.append(node)
+    return tuple(reversed(kept))

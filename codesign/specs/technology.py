@@ -1,0 +1,202 @@
+"""Silicon and memory: the fits from bit operations and bits to area, and DRAM bandwidths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from codesign.errors import SpecError
+from codesign.specs.network import Count, Name
+from codesign.specs.schema import described
+from codesign.units import BITS_PER_GBIT
+
+# Within 30 decades either way, products and quotients of some amounts stay floating-point numbers.
+LEAST, MOST = 1e-30, 1e30
+
+
+def no_trace(given: float) -> float:
+    """An amount, refused where it is neither 0 nor large enough to survive arithmetic."""
+    if 0 < given < LEAST:
+        raise ValueError(f"Input should be at least {LEAST:g}, if not 0")
+    return given
+
+
+Positive = Annotated[
+    float, Field(strict=True, gt=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)
+]
+Finite = Annotated[float, Field(strict=True, ge=-1e30, le=1e30, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+
+
+def _ascending(given: tuple[float, float]) -> tuple[float, float]:
+    if given[0] > given[1]:
+        raise ValueError("Input should be the lower end, then the upper end")
+    return given
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+
+
+@described
+class AreaFit:
+    """``area_um2 = slope·x + intercept``, x in BOPS per cycle (PE) or bits (SRAM).
+
+    Attributes
+    ----------
+    slope, intercept : float
+        µm² per unit of x, and µm².
+    r2 : float or None
+        Coefficient of determination as published.
+    calibrated : (low, high) or None
+        Range of x the fit is backed by; None where the source does not state it.
+    source : str
+    """
+
+    slope: Positive
+    intercept: Finite
+    r2: Fraction | None = None
+    calibrated: Range | None = None
+    source: str = ""
+
+    def area_um2(self, x: float) -> float:
+        """Area of one unit of size ``x``."""
+        return self.slope * x + self.intercept
+
+    def formula(self, x: str) -> str:
+        """``153.46 + 1.694 · BOPS``: the area in µm², ``x`` in words."""
+        return f"{self.intercept:g} + {self.slope:g} · {x}"
+
+
+@described
+class QuadraticFit:
+    """``area_um2 = quadratic·bw·ba + linear·(bw + ba)/2 + constant``: PE area in its bitwidths.
+
+    Fits of this form are published for operands of equal width, ``a·b² + c·b + d``. For unequal
+    ones this is our reading: the multiplier grows with the product of the widths, the registers
+    with their mean, and ``bw = ba`` gives back what was published.
+
+    Attributes
+    ----------
+    quadratic, linear, constant : float
+        µm² per bit², µm² per bit, and µm².
+    r2 : float or None
+        Coefficient of determination as published.
+    calibrated : (low, high) or None
+        Range of the width of an operand, bits, the fit is backed by; None where not stated.
+    source : str
+    """
+
+    quadratic: Finite
+    linear: Finite
+    constant: Finite
+    r2: Fraction | None = None
+    calibrated: Range | None = None
+    source: str = ""
+
+    def formula(self) -> str:
+        """``-14.02 + 86.07 · (bw + ba)/2 + 12.39 · bw·ba``: the area in µm²."""
+        return f"{self.constant:g} + {self.linear:g} · (bw + ba)/2 + {self.quadratic:g} · bw·ba"
+
+
+def _pe_form(given: Any) -> str:
+    """Which of the two forms a description of a PE's area is meant to be."""
+    keys = given if isinstance(given, Mapping) else ()
+    quadratic = isinstance(given, QuadraticFit) or any(
+        key in keys for key in ("quadratic", "linear", "constant")
+    )
+    return "QuadraticFit" if quadratic else "AreaFit"
+
+
+PEFit = Annotated[
+    Annotated[AreaFit, Tag("AreaFit")] | Annotated[QuadraticFit, Tag("QuadraticFit")],
+    Discriminator(_pe_form),
+]
+
+
+@described
+class MeasuredPE:
+    """A PE whose area was published for one number format.
+
+    Attributes
+    ----------
+    precision : str
+        ``float32``, ``fixed32``, ``fixed16``, …
+    area_um2 : float
+    source : str
+    """
+
+    precision: Name
+    area_um2: Positive
+    source: str
+
+
+@described
+class Technology:
+    """A silicon process: what a PE and an SRAM cost.
+
+    Attributes
+    ----------
+    name : str
+    engine : int
+        Multipliers of the PE that ``pe_area_um2`` describes (9: one 3×3 window).
+    pe_area_um2 : AreaFit or QuadraticFit
+        PE area against its bit operations per cycle, or in the widths of its operands.
+    sram_fits : mapping of str to AreaFit
+        SRAM area against its bits, for each kind (``single-port``, ``dual-port``).
+    sram : str
+        The kind in use; a key of ``sram_fits``.
+    pe_measured : tuple of MeasuredPE
+        Published areas beside the fit; information only, no result uses them.
+    source : str
+    """
+
+    name: Name
+    pe_area_um2: PEFit
+    sram_fits: Mapping[Name, AreaFit]
+    sram: Name
+    engine: Count = 9
+    pe_measured: tuple[MeasuredPE, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.sram not in self.sram_fits:
+            raise SpecError(
+                f"technology {self.name!r}: no SRAM {self.sram!r}; known: "
+                f"{', '.join(self.sram_fits)}"
+            )
+
+    @property
+    def sram_area_um2(self) -> AreaFit:
+        """Area fit of the SRAM kind in use."""
+        return self.sram_fits[self.sram]
+
+    def with_sram(self, sram: str) -> Technology:
+        """The same process with another of its SRAM kinds."""
+        return replace(self, sram=sram)
+
+
+@described
+class Memory:
+    """A DRAM interface.
+
+    Attributes
+    ----------
+    name : str
+    transfer_rate_gt_per_s : float
+        10⁹ transfers per second and pin.
+    bus_width_bits : int
+    source : str
+    """
+
+    name: Name
+    transfer_rate_gt_per_s: Positive
+    bus_width_bits: Count
+    source: str = ""
+
+    @property
+    def bits_per_s(self) -> float:
+        """Peak bandwidth."""
+        return self.transfer_rate_gt_per_s * BITS_PER_GBIT * self.bus_width_bits

@@ -1,0 +1,75 @@
+"""Writes a network as the TOML file that `load_network` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from codesign.specs.network import Layer, Network
+from codesign.specs.toml_text import key, one_line, quoted
+
+# One line per layer: these keys in this order, each in a column of its own.
+COLUMNS = (
+    *("name", "input", "output", "N", "G", "K", "C", "P", "Q", "H", "W", "R", "S"),
+    *("stride", "dilation", "input_dilation", "appended", "moves"),
+    *("residuals", "weight_tensor", "parts"),
+)
+
+
+def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:
+    """The file's text: remarks as comments first; what has its default value is left out."""
+    lines = [f"# {one_line(remark)}" for remark in remarks]
+    lines += [f"name = {quoted(network.name)}"]
+    lines += [f"source = {quoted(network.source)}"] if network.source else []
+    lines += ["layers = [", *_layers(network.layers), "]", "", "[tensors]  # elements"]
+    keys = [key(name) for name in network.tensors]
+    width, digits = max(map(len, keys)), max(len(str(n)) for n in network.tensors.values())
+    lines += [
+        f"{name:{width}} = {elements:{digits}}"
+        for name, elements in zip(keys, network.tensors.values(), strict=True)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _layers(layers: Iterable[Layer]) -> list[str]:
+    rows = [_entries(layer) for layer in layers]
+    used = [column for column in COLUMNS if any(column in row for row in rows)]
+    digits = {
+        column: max(len(row[column]) for row in rows if column in row and row[column].isdecimal())
+        for column in used
+        if any(row.get(column, "").isdecimal() for row in rows)
+    }
+    lines = [""] * len(rows)
+    for column in used:
+        cells = [
+            f"{column} = {row[column]:>{digits.get(column, 0)}}, " if column in row else ""
+            for row in rows
+        ]
+        width = max(map(len, cells))
+        lines = [line + f"{cell:{width}}" for line, cell in zip(lines, cells, strict=True)]
+    return [f"    {{ {line.rstrip().rstrip(',')} }}," for line in lines]
+
+
+def _entries(layer: Layer) -> dict[str, str]:
+    """What a layer's line says, key by key."""
+    plain = Layer(name=layer.name, K=layer.K, C=layer.C, input=layer.input, output=layer.output)
+    always = ("name", "input", "output", "K", "C")
+    return {
+        field.name: _value(getattr(layer, field.name))
+        for field in fields(layer)
+        if field.name in always or getattr(layer, field.name) != getattr(plain, field.name)
+    }
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        inner = ", ".join(f"{key(name)} = {_value(entry)}" for name, entry in value.items())
+        return f"{{ {inner} }}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_value(entry) for entry in value)}]"
+    return str(value)

@@ -1,0 +1,160 @@
+"""What a cell asks, in a form that is the same for the same question on every day and machine.
+
+A question's hash is the sha256 of its canonical JSON (sorted keys, no spaces, ASCII), and covers
+all that the answer depends on: the problem as a design file writes it, names and sources included,
+the network standing as the sha256 of its own canonical JSON; the method, the gap to stop at, the
+time limit, and what a front is asked for. It does not cover the version of codesign or of the
+solver, which a proven optimum does not depend on; they are noted beside each answer. Fields that
+networks and choices got later stand in it only where they are used (`LATER`), so that what was
+answered before stays known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import click
+
+from codesign.cli import flags, options
+from codesign.errors import SpecError
+from codesign.problem.file import terms_to_dict
+from codesign.problem.metrics import word_of
+from codesign.problem.problem import Problem
+from codesign.specs.load import load_memory, load_technology
+from codesign.specs.network import Network
+from codesign.study.grid import DEFAULTS, Cell
+from codesign.study.records import Entry, Question
+from codesign.units import BITS_PER_GBIT
+
+FORMAT = "codesign-question/1"
+HOW = ("method", "rel_gap", "time_limit_s")
+LATER: Mapping[str, Mapping[str, Any]] = {  # each with the value it had before there was a choice
+    "layer": {"moves": False, "parts": {}, "input_dilation": 1},
+    "choices": {
+        "shared": (),
+        "tied": False,
+        "sram_bits": (),
+        "min_sram_bits": None,
+        "max_sram_bits": None,
+    },
+}
+
+
+class Written(NamedTuple):
+    """A network, its canonical JSON, and the hash of that."""
+
+    network: Network
+    text: str
+    sha256: str
+
+
+def canonical(content: Mapping[str, Any]) -> str:
+    """JSON that is the same for equal content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256(text: str) -> str:
+    """Its hash, in hexadecimal."""
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def shown(cell: Cell) -> str:
+    """A cell's parameters as JSON, in the order of the grid's words, which is always the same."""
+    return json.dumps(cell.parameters, ensure_ascii=False)
+
+
+class Asker:
+    """Turns cells into questions; each network is written once.
+
+    Parameters
+    ----------
+    front : mapping or None
+        What `codesign.pareto` is told, for a study of fronts.
+    """
+
+    def __init__(self, front: Mapping[str, Any] | None) -> None:
+        self._front = None if front is None else dict(front)
+        self._defaults = {**DEFAULTS, **({} if front is None else _goal(front))}
+        self._technology = load_technology(options.TECHNOLOGY)
+        self._memory = load_memory(options.MEMORY)
+        self._written: dict[tuple[int, int], Written] = {}
+
+    def entry(self, position: int, cell: Cell) -> Entry:
+        """A cell as the store takes it."""
+        return Entry(position, shown(cell), self.question(cell))
+
+    def question(self, cell: Cell) -> Question:
+        """What a cell asks; one that makes no problem says why."""
+        given = {**self._defaults, **cell.given}
+        how = {key: given[key] for key in HOW}
+        if given["ties"] != "break":  # what all questions were told before there was a choice
+            how["ties"] = given["ties"]
+        written = self._network(given["network"], 1)
+        try:
+            written = self._network(given["network"], given["batch"] or 1)
+            problem = flags.posed(given, **self._platform(given, written.network))
+            terms, refused = _terms(problem), None
+        except (SpecError, click.UsageError) as error:
+            terms = {"refused": cell.parameters}
+            refused = error.message if isinstance(error, click.UsageError) else str(error)
+        content = {
+            "format": FORMAT,
+            "problem": {"network": written.sha256, **terms},
+            "front": self._front,
+            **how,
+        }
+        text = canonical(content)
+        return Question(
+            sha256=sha256(text),
+            text=text,
+            network_sha256=written.sha256,
+            network=written.text,
+            untimed=sha256(canonical({**content, "time_limit_s": None})),
+            time_limit_s=how["time_limit_s"],
+            refused=refused,
+        )
+
+    def _platform(self, given: Mapping[str, Any], network: Network) -> dict[str, Any]:
+        """Fields of the problem that the command line reads from files."""
+        technology = given["technology"]
+        if isinstance(technology, str):
+            technology = self._technology
+        memory = self._memory if given["memory"] is None else given["memory"]
+        gbit_per_s = given["dram_gbit_per_s"]
+        return {
+            "network": network,
+            "technology": technology.with_sram(given["sram"]) if given["sram"] else technology,
+            "dram_bits_per_s": gbit_per_s * BITS_PER_GBIT if gbit_per_s else memory.bits_per_s,
+        }
+
+    def _network(self, network: Network, batch: int) -> Written:
+        key = (id(network), batch)  # the grid keeps the network
+        if key not in self._written:
+            grown = network.batched(batch)
+            content = asdict(grown)
+            content["layers"] = [_used("layer", layer) for layer in content["layers"]]
+            text = canonical(content)
+            self._written[key] = Written(grown, text, sha256(text))
+        return self._written[key]
+
+
+def _terms(problem: Problem) -> dict[str, Any]:
+    """All of a problem but its network."""
+    terms = terms_to_dict(problem)
+    return {**terms, "choices": _used("choices", terms["choices"])}
+
+
+def _used(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A section without the later fields that say nothing."""
+    later = LATER[kind]
+    return {key: x for key, x in content.items() if key not in later or x != later[key]}
+
+
+def _goal(front: Mapping[str, Any]) -> dict[str, str]:
+    """What a front's problem minimises: it decides whether noise is limited unless said."""
+    objectives = front["objectives"]
+    return {"minimize": word_of("noise" if "noise" in objectives else objectives[0])}

@@ -1,0 +1,248 @@
+"""The words of a grid: what a study may vary, how each value is read, and which cells that makes.
+
+The words are those of ``codesign solve``'s options, with underscores and the same checks, and
+``networks``, ``technologies``, ``memories``. A list is an axis, anything else holds for every
+cell. Options that take a list themselves (``bits``, ``rows``, …) have it written as one value:
+``"4,6,8"`` or, within an axis, ``[4, 6, 8]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import chain, product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import click
+
+from codesign.cli import options, readers
+from codesign.cli.flags import name_or_path
+from codesign.errors import SpecError
+from codesign.quality import read_sensitivity, uniform_bits
+from codesign.specs.load import load_memory, load_network, load_technology
+from codesign.specs.network import Network
+from codesign.specs.schema import nearest
+from codesign.specs.technology import Memory, Technology
+
+Label = str | int | float | bool | None
+
+PLATFORM: dict[str, tuple[Any, Any]] = {
+    "network": (Network, load_network),
+    "technology": (Technology, load_technology),
+    "memory": (Memory, load_memory),
+}
+PLURALS = {"networks": "network", "technologies": "technology", "memories": "memory"}
+WORDS: dict[str, click.Option] = {
+    str(option.name): option for part in options.GRID.values() for option in part
+}
+VOCABULARY = ("network", *WORDS)
+DEFAULTS: Mapping[str, Any] = (
+    click.Command("cell", params=[*chain.from_iterable(options.SOLVE.values())])
+    .make_context("cell", [])
+    .params
+)
+MAX_CELLS = 1_000_000  # a quarter of an hour to write down
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value on an axis: as a table shows it, and as the problem takes it."""
+
+    label: Label
+    given: Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a grid: a value for every word, shown and taken."""
+
+    parameters: dict[str, Label]
+    given: dict[str, Any]
+
+
+def read_grid(
+    grid: Mapping[str, Any], located: Callable[[Path], Path] = Path
+) -> dict[str, tuple[Value, ...]]:
+    """The axes of a grid, in the order of `VOCABULARY`; single values are axes of one.
+
+    Parameters
+    ----------
+    located : callable
+        Where a path of the grid leads; raises `SpecError` for one that may not be read.
+
+    Raises
+    ------
+    SpecError
+        An unknown word, a value that the option of that name refuses, words that contradict each
+        other, no network, or too many cells.
+    """
+    axes: dict[str, tuple[Value, ...]] = {}
+    for key, raw in grid.items():
+        word = PLURALS.get(key, key)
+        if word not in VOCABULARY:
+            known = tuple(dict.fromkeys((*PLURALS, *VOCABULARY[1:])))
+            raise SpecError(f"unknown {key!r}{nearest(key, known)} (known: {', '.join(known)})")
+        if word in axes:
+            raise SpecError(f"{key}: {word} is given twice")
+        axes[word] = _axis(key, word, raw, located)
+    if "network" not in axes:
+        raise SpecError("networks: missing")
+    said = {*axes}
+    if [value.given for value in axes.get("quality", ())] == ["none"]:  # excludes nothing
+        said.remove("quality")
+    for one, other in options.SOLVE_CONTRADICTIONS:
+        if one in said and other in said:
+            raise SpecError(f"{one} and {other} contradict each other")
+    if (number := prod(map(len, axes.values()))) > MAX_CELLS:
+        raise SpecError(f"{number:.3g} cells; a study has at most {MAX_CELLS:,}, shorten its axes")
+    return {word: axes[word] for word in VOCABULARY if word in axes}
+
+
+def cells(axes: Mapping[str, tuple[Value, ...]]) -> Iterator[Cell]:
+    """Every combination, the last axis running fastest."""
+    for values in product(*axes.values()):
+        named = dict(zip(axes, values, strict=True))
+        yield Cell(
+            parameters={word: value.label for word, value in named.items()},
+            given={word: value.given for word, value in named.items()},
+        )
+
+
+def _axis(key: str, word: str, raw: Any, located: Callable[[Path], Path]) -> tuple[Value, ...]:
+    """All values of one word, each once."""
+    if isinstance(raw, Set):
+        raise SpecError(f"{key}: a set has no order; give a list")
+    if not isinstance(raw, Iterable) or isinstance(raw, str | bytes | Mapping):
+        return (_placed(key, word, raw, located),)
+    found: dict[Label, Value] = {}
+    for index, entry in enumerate(raw):
+        if _takes_list(word) and not isinstance(entry, str | Iterable):
+            raise SpecError(
+                f"{key}: a list holds the values of an axis; write [[4, 6, 8]] or '4,6,8' for one "
+                "value that is a list itself"
+            )
+        value = _placed(f"{key}[{index}]", word, entry, located)
+        if found.setdefault(value.label, value) != value:
+            raise SpecError(f"{key}: two different ones are called {value.label!r}")
+    if not found:
+        raise SpecError(f"{key}: an axis without values")
+    return tuple(found.values())
+
+
+def _placed(where: str, word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
+    """One value; what is wrong with it says where it stands."""
+    try:
+        value = _read(word, raw, located)
+        str(value.label).encode()  # the name of a file may be no text
+    except click.BadParameter as error:
+        raise SpecError(f"{where}: {error.message.rstrip('.')}") from None
+    except (SpecError, ValueError) as error:  # also a number of thousands of digits
+        raise SpecError(f"{where}: {error}") from None
+    return value
+
+
+def _read(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
+    """One value, read as its word wants it."""
+    if raw is None and word != "network":
+        return Value(None, DEFAULTS.get(word))
+    if word in PLATFORM:
+        return _described(word, raw, located)
+    if word == "sensitivity":
+        return _sensitivity(raw, located)
+    if word == "pin":
+        return _pins(raw)
+    if word == "group":
+        return _groups(raw)
+    if WORDS[word].is_flag:
+        return _flag(raw)
+    return _converted(word, _text(word, raw))
+
+
+def _takes_list(word: str) -> bool:
+    return word in WORDS and getattr(WORDS[word].type, "func", None) in options.LISTS
+
+
+def _described(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
+    """A network, technology or memory: given, or read by its name or from its file."""
+    kind, load = PLATFORM[word]
+    if isinstance(raw, kind):
+        return Value(raw.name, raw)
+    if not isinstance(raw, str | Path):
+        raise SpecError(f"{raw!r} is neither a name nor a file nor a {kind.__name__}")
+    source = name_or_path(raw) if isinstance(raw, str) else raw
+    return Value(str(raw), load(located(source) if isinstance(source, Path) else source))
+
+
+def _flag(raw: Any) -> Value:
+    if not isinstance(raw, bool):
+        raise SpecError(f"{raw!r} is neither true nor false")
+    return Value(raw, raw)
+
+
+def _text(word: str, raw: Any) -> str:
+    """A value as the command line would have it."""
+    if _takes_list(word) and not isinstance(raw, str) and isinstance(raw, Iterable):
+        return ",".join(_text("", entry) for entry in raw)
+    if isinstance(raw, str):
+        return raw
+    number = re.fullmatch(r"[-+.\w]+", str(raw)) if not isinstance(raw, bool | Mapping) else None
+    if number is None:
+        raise SpecError(f"{raw!r} is neither a number nor a word")
+    return str(raw)
+
+
+def _converted(word: str, text: str) -> Value:
+    """A value read as the command line reads it; ``none`` is that of an option left out."""
+    if text == "none" and DEFAULTS[word] is None and word != "quality":
+        return Value(None, None)
+    if word == "quality" and text != "none":
+        uniform_bits(text)
+    given = WORDS[word].type.convert(text, None, None)
+    return Value(",".join(map(str, given)) if isinstance(given, tuple) else given, given)
+
+
+def _pins(raw: Any) -> Value:
+    """``{"weight:conv1": 8}``, ``"weight:conv1=8"`` or a list of such words."""
+    if isinstance(raw, Mapping):
+        words = [f"{key}={bits}" for key, bits in raw.items()]
+    else:
+        words = _words(raw)
+    pins = tuple(sorted(readers.pin(text) for text in words))
+    return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
+
+
+def _groups(raw: Any) -> Value:
+    """``"weight:conv1,weight:conv2"`` or a list of such words, one for each group."""
+    groups = tuple(readers.group(text) for text in _words(raw))
+    return Value(" ".join(",".join(members) for members in groups), groups)
+
+
+def _words(raw: Any) -> list[str]:
+    """One word, or a list of them."""
+    words = [raw] if isinstance(raw, str) else raw
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise SpecError(f"{raw!r} is neither a word nor a list of words")
+    return [*words]
+
+
+def _sensitivity(raw: Any, located: Callable[[Path], Path]) -> Value:
+    """A table of noise: of a file, shown by its path, or shown by the first digits of its hash."""
+    if raw == "none":
+        return Value(None, None)
+    if isinstance(raw, str | Path):
+        return Value(str(raw), read_sensitivity(located(Path(raw))))
+    if not isinstance(raw, Mapping) or not all(isinstance(row, Mapping) for row in raw.values()):
+        raise SpecError("write a table of noise by bits for each tensor, {'weight:conv1': {8: …}}")
+    table: dict[str, dict[int, Any]] = {}
+    for source, row in raw.items():
+        for bits, noise in row.items():
+            if not str(bits).isdecimal():
+                raise SpecError(f"{source}: {bits!r} is no bitwidth")
+            table.setdefault(str(source), {})[int(bits)] = noise
+    text = json.dumps(table, sort_keys=True, default=str)
+    return Value(hashlib.sha256(text.encode()).hexdigest()[:8], table)

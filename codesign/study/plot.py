@@ -1,0 +1,318 @@
+"""The results of a study as small multiples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
+
+from codesign.errors import SpecError
+from codesign.problem.metrics import metric_of
+from codesign.results.plots.drawing import Figure, Look, drawn, plain, scale, scaled_ticks
+from codesign.specs.schema import nearest
+from codesign.study.table import parameters_of, read_results
+from codesign.units import METRICS_SHOWN
+
+MOST_COLUMNS = 3
+MOST_PANELS, MOST_LINES = 48, 32
+COLOURS = ("#17324f", "#c2762b", "#3f6ea8", "#8d949c", "#7a4b9d", "#e0b060")
+MARKERS, DASHES = "osD^vP", ("-", "--", "-.", ":")
+UNITS = {"mm2": "mm²", "ms": "ms", "mbit": "Mbit", "mhz": "MHz", "s": "s", "bits": "bits"}
+NAMED = {"dram_gbit_per_s": "DRAM bandwidth (Gbit/s)", "max_gbops": "max bit operations (GBOP)"}
+FRONT = ("area_mm2", "latency_s")  # across and up, where a cell has several designs
+# What more of never makes the optimum worse: between two values the design of the left one holds.
+MORE_IS_FREE = ("max_", "dram_gbit_per_s", "clock_mhz")
+ROW_ABOVE = 0.045  # of a panel's height: from one line's crosses to the next one's
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is drawn where: columns of the table of results."""
+
+    x: str
+    y: str
+    by: tuple[str, ...]
+    panels: str | None
+
+
+def plot_study(
+    results: pd.DataFrame | str | Path,
+    path: str | Path | None = None,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    by: str | Sequence[str] | None = None,
+    panels: str | None = None,
+) -> Figure:
+    """Draw one panel for each value of a parameter, in it a line for each value of others.
+
+    A cell without a design is a gap in its line and a cross above the panel. What spans a decade
+    is logarithmic. Fronts are staircases, and so is an optimum over a budget, the clock or the DRAM
+    bandwidth: between two values at least what the smaller one allows is reached.
+
+    Parameters
+    ----------
+    results : DataFrame, str or Path
+        Of `codesign.study.results`, whole or a part of its rows; or a store.
+    x : str, optional
+        A parameter, or a metric; default: the number that varies most (for fronts, the area).
+    y : str, optional
+        A metric; default: the objective (for fronts, the latency).
+    by, panels : str, optional
+        Parameters, ``by`` also several; default: panels for networks, lines for all else that
+        varies.
+
+    Raises
+    ------
+    SpecError
+        Nothing to draw, an unknown column, a parameter that varies and is not drawn, or the
+        picture cannot be written.
+    """
+    frame = results if isinstance(results, pd.DataFrame) else read_results(Path(results))
+    x, y = (metric_of(name) if name not in frame.columns else name for name in (x, y))
+    axis = _axes(frame, x, y, by, panels)
+    return drawn(lambda: _draw(frame, axis), path)
+
+
+def _axes(
+    frame: pd.DataFrame,
+    x: str | None,
+    y: str | None,
+    by: str | Sequence[str] | None,
+    panels: str | None,
+) -> Axis:
+    """What the caller left open, and what would be drawn over one another."""
+    parameters = ["study", *parameters_of(frame)]
+    if frame[list(METRICS_SHOWN)].isna().all(axis=None):
+        raise SpecError("no cell has a design; there is nothing to draw")
+    lines = (by,) if isinstance(by, str) else tuple(by or ())
+    for name in (x, y, panels, *lines):
+        if name is not None and name not in frame.columns:
+            known = tuple(map(str, frame.columns))
+            raise SpecError(f"no column {name!r}{nearest(name, known)}")
+    varying = [name for name in parameters if frame[name].nunique(dropna=False) > 1]
+    front = bool((frame["design"] > 1).any())
+    free = [name for name in varying if name not in (panels, *lines)]
+    x = x or (FRONT[0] if front else _most_varied(frame, free))
+    y = y or (FRONT[1] if front else _objective(frame))
+    if panels is None and "network" in varying and "network" not in (x, *lines):
+        panels = "network"
+    left = tuple(name for name in varying if name not in (x, panels, *lines))
+    if by is not None and left:
+        raise SpecError(f"{left[0]} varies too: draw it as x, by or panels, or choose rows")
+    return Axis(x, y, lines if by is not None else left, panels)
+
+
+def _most_varied(frame: pd.DataFrame, free: Sequence[str]) -> str:
+    """The number with most values, else the word with most."""
+    if not free:
+        raise SpecError("only one value of every parameter; give x a column to draw against")
+    return max(free, key=lambda name: (_is_number(frame, name), frame[name].nunique()))
+
+
+def _is_number(frame: pd.DataFrame, name: str) -> bool:
+    column = frame[name]
+    number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return bool(number and column.notna().all())
+
+
+def _objective(frame: pd.DataFrame) -> str:
+    """The metric that was minimised in every cell, else the latency."""
+    return next(iter(_minimised(frame)), "latency_s")
+
+
+def _minimised(frame: pd.DataFrame) -> list[str]:
+    """The metric that equals the objective's value in every cell with a design, if one does."""
+    known = frame.dropna(subset=["objective"])
+    return [name for name in METRICS_SHOWN if (known[name] == known["objective"]).all()]
+
+
+def _draw(frame: pd.DataFrame, axis: Axis) -> Figure:
+    tables = dict(_groups(frame, () if axis.panels is None else (axis.panels,)))
+    looks = _looks([label for label, _ in _groups(frame, axis.by)])
+    if len(tables) > MOST_PANELS or len(looks) > MOST_LINES:
+        raise SpecError(
+            f"{len(tables)} panels of {len(looks)} lines; at most {MOST_PANELS} of {MOST_LINES} "
+            "can be told apart, choose rows"
+        )
+    columns = min(len(tables), MOST_COLUMNS)
+    rows = -(-len(tables) // columns)
+    picture = Figure(figsize=(1.2 + 3.2 * columns, 1.3 + 2.7 * rows), dpi=150)
+    FigureCanvasAgg(picture)
+    picture.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    shared = _alike([table[axis.y] for table in tables.values()])
+    grid = picture.subplots(rows, columns, sharex=True, sharey=shared, squeeze=False)
+    places = _places(frame, axis.x)
+    crosses = 0
+    for axes, (title, table) in zip(grid.flat, tables.items(), strict=False):
+        _scale(axes, frame[axis.x], (frame if shared else table)[axis.y], places)
+        above = _panel(axes, table, axis, looks, places)
+        crosses = max(crosses, above)
+        axes.set_title(plain(title, 40), loc="left", pad=6 + 9 * above)
+    _name_axes([*grid.flat], len(tables), columns, axis)
+    _head(picture, _title(frame, axis), axis, looks, crosses > 0)
+    return picture
+
+
+def _title(frame: pd.DataFrame, axis: Axis) -> str:
+    """What all rows have in common: network, objective, quality."""
+
+    def common(name: str) -> list[str]:
+        values = frame[name].dropna().unique() if name in frame else ()
+        drawn_too = name in (axis.x, axis.panels) or name in axis.by
+        return [str(value) for value in values] if len(values) == 1 and not drawn_too else []
+
+    objectives = [f"least {METRICS_SHOWN[name].words}" for name in _minimised(frame)[:1]]
+    return plain(", ".join([*common("network"), *objectives, *common("quality")]), 90)
+
+
+def _scale(axes: Axes, x: pd.Series[Any], y: pd.Series[Any], places: dict[str, int] | None) -> None:
+    """Choose the scales; before anything is drawn, as crosses are placed by them."""
+    if y.min() > 0:
+        axes.set_yscale(scale(y))
+    if places is not None:
+        axes.set_xticks([*places.values()], [plain(word, 16) for word in places])
+        axes.set_xlim(-0.4, len(places) - 0.6)
+    elif x.min() > 0:
+        axes.set_xscale(scale(x))
+
+
+def _name_axes(panels: Sequence[Axes], used: int, columns: int, axis: Axis) -> None:
+    """Words at the outer edge of the panels; places without one stay empty."""
+    for index, axes in enumerate(panels):
+        axes.set_visible(index < used)
+        if used - columns <= index < used:
+            axes.set_xlabel(column_words(axis.x))
+            axes.tick_params(labelbottom=True)
+        if index % columns == 0:
+            axes.set_ylabel(column_words(axis.y))
+        scaled_ticks(axes)
+
+
+def _groups(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterable[tuple[str, pd.DataFrame]]:
+    """Parts of the table by the values of some columns, in the order they come in."""
+    labels = _labels(frame, names)
+    for label in dict.fromkeys(labels):
+        yield label, frame[labels == label]
+
+
+def _labels(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series[str]:
+    """The values of some columns of each row in words."""
+    words = frame[[*names]].apply(lambda row: ", ".join(_shown(value) for value in row), axis=1)
+    return words if names else pd.Series("", index=frame.index)
+
+
+def _shown(value: Any) -> str:
+    if pd.isna(value):
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _looks(labels: Sequence[str]) -> dict[str, Look]:
+    """A colour, a marker and a dash for each line; no two share all three."""
+    return {
+        label: {
+            "color": COLOURS[i % len(COLOURS)],
+            "marker": MARKERS[i % len(MARKERS)],
+            "ls": DASHES[(i + i // 12) % len(DASHES)],
+            "lw": 1.3,
+            "ms": 4.5,
+            "mec": "black",
+            "mew": 0.5,
+        }
+        for i, label in enumerate(labels)
+    }
+
+
+def _places(frame: pd.DataFrame, name: str) -> dict[str, int] | None:
+    """Places of words across, in the order they come in; None for numbers."""
+    if _is_number(frame, name) or name in METRICS_SHOWN:
+        return None
+    return {word: i for i, word in enumerate(dict.fromkeys(map(_shown, frame[name])))}
+
+
+def _panel(
+    axes: Axes,
+    table: pd.DataFrame,
+    axis: Axis,
+    looks: dict[str, Look],
+    places: dict[str, int] | None,
+) -> int:
+    """Draw the lines of one panel; how many of them have cells without a design."""
+    stairs = axis.x in METRICS_SHOWN or (axis.x.startswith(MORE_IS_FREE) and places is None)
+    above = 0
+    labels = _labels(table, axis.by)
+    for label, look in looks.items():
+        part = table[labels == label]
+        x = _amounts(part, axis.x, places)
+        order = np.argsort(x, kind="stable")
+        x, y = x[order], _amounts(part, axis.y, None)[order]
+        axes.plot(x, y, drawstyle="steps-post" if stairs else "default", **look)
+        missing = x[np.isnan(y) & ~np.isnan(x)]
+        if len(missing):
+            height = np.full(len(missing), 1 + ROW_ABOVE * (0.6 + above))
+            cross = _cross(look["color"]) | {"clip_on": False}
+            axes.plot(missing, height, transform=axes.get_xaxis_transform(), **cross)
+            above += 1
+    return above
+
+
+def _cross(colour: str) -> Look:
+    return {"color": colour, "marker": "x", "ls": "", "ms": 4.5}
+
+
+def _amounts(table: pd.DataFrame, name: str, places: dict[str, int] | None) -> Any:
+    """A column as numbers in the unit that people write, words as their places."""
+    if places is not None:
+        return np.array([places[_shown(value)] for value in table[name]], dtype=np.float64)
+    values = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    return values / METRICS_SHOWN[name].scale if name in METRICS_SHOWN else values
+
+
+def _alike(columns: Iterable[pd.Series[Any]]) -> bool:
+    """Whether panels still show their lines on one common scale."""
+    spans = [(column.min(), column.max()) for column in columns if column.notna().any()]
+    low, high = min(low for low, _ in spans), max(high for _, high in spans)
+    if not low > 0:
+        return True
+    widest = max(np.log(high / low) for low, high in spans)
+    return bool(np.log(high / low) <= 2 * widest)
+
+
+def _head(picture: Figure, title: str, axis: Axis, looks: dict[str, Look], missing: bool) -> None:
+    """What all panels share, and which line is which, above them."""
+    named = {plain(label, 50): look for label, look in looks.items() if axis.by}
+    handles = [Line2D([], [], label=label, **look) for label, look in named.items()]
+    if missing:
+        handles.append(Line2D([], [], label="no design (above the panel)", **_cross("0.3")))
+    lines = ", ".join(column_words(name) for name in axis.by)
+    words = "; lines: ".join(text for text in (title, lines) if text)
+    if not handles:
+        picture.suptitle(words, x=0.01, ha="left", fontsize=11, weight="bold")
+        return
+    picture.legend(
+        handles=handles,
+        title=words,
+        title_fontproperties={"size": 11, "weight": "bold"},
+        loc="outside upper left",
+        ncols=4,
+        alignment="left",
+    )
+
+
+def column_words(name: str) -> str:
+    """A column in words, with its unit: ``latency (ms)``, ``max area (mm²)``."""
+    if name in METRICS_SHOWN:
+        shown = METRICS_SHOWN[name]
+        return f"{shown.words} ({shown.unit})" if shown.unit else shown.words
+    words, _, unit = name.rpartition("_")
+    if name in NAMED or unit not in UNITS or not words:
+        return NAMED.get(name, name.replace("_", " "))
+    return f"{words.replace('_', ' ')} ({UNITS[unit]})"

@@ -1,0 +1,120 @@
+"""Answers one question of a study: what a worker does, in whatever process it is.
+
+Whatever goes wrong becomes an answer too. Only the standard library is imported up here: a worker
+sets its environment before numpy is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from codesign import __version__
+from codesign.errors import CodesignError, InfeasibleError, SolverError
+from codesign.study.records import Answer
+
+if TYPE_CHECKING:
+    from codesign.problem.problem import Problem
+    from codesign.results.design import Design
+
+MAX_ERROR = 500  # letters
+
+
+def version() -> str:
+    """The codesign that answers."""
+    return __version__
+
+
+def answer(question: str, network: str) -> Answer:
+    """Solve a question of `questions`, or find its front.
+
+    Parameters
+    ----------
+    question : str
+        Its canonical JSON.
+    network : str
+        That of its network.
+    """
+    started = time.monotonic()
+    asked: dict[str, Any] = json.loads(question)
+    try:
+        found = _answer(asked, json.loads(network))
+    except InfeasibleError as error:
+        found = Answer("infeasible", final=True, error=_line(error))
+    except SolverError as error:
+        limit = asked["time_limit_s"]
+        late = limit is not None and time.monotonic() - started >= limit
+        found = Answer("unanswered" if late else "failed", error=_line(error))
+    except CodesignError as error:
+        found = Answer("failed", error=_line(error))
+    except MemoryError:
+        found = Answer("lost", error="out of memory")
+    except Exception as error:  # a fault of ours in one cell does not cost the others
+        found = Answer("failed", error=f"{type(error).__name__}: {_line(error)}")
+    return found._replace(
+        seconds=time.monotonic() - started, solver=_solver(), codesign=__version__
+    )
+
+
+def _solver() -> str:
+    from codesign.search.milp import highs
+
+    return f"{highs.NAME} {highs.version()}"
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 2]} …"
+
+
+def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
+    from codesign.problem.file import problem_from_dict
+
+    sha256 = asked["problem"]["network"]
+    problem = problem_from_dict({**asked["problem"], "network": network}, "question")
+    front_gap, complete = None, True
+    if asked["front"] is None:
+        designs: tuple[Design, ...] = (_solved(problem, asked),)
+    else:
+        designs, front_gap, complete = _front(problem, asked)
+    proofs = [design.proof for design in designs]
+    proven = complete and all(proof.status == "optimal" for proof in proofs)
+    return Answer(
+        status="optimal" if proven else "feasible",
+        # More time, where it was limited, might prove ties.
+        final=proven
+        and (asked["time_limit_s"] is None or all(x.ties != "not proven" for x in proofs)),
+        designs=tuple(_content(design, sha256) for design in designs),
+        front_gap=front_gap,
+    )
+
+
+def _solved(problem: Problem, asked: dict[str, Any]) -> Design:
+    """The proven design, or what there is at the time limit; an interrupt leaves no answer."""
+    from codesign.tasks.solve import solve
+
+    how = {key: asked[key] for key in ("method", "time_limit_s", "rel_gap")}
+    design = solve(problem, **how, ties=asked.get("ties", "break"))
+    if design.solver.interrupted:
+        raise KeyboardInterrupt
+    return design
+
+
+def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...], float, bool]:
+    """Designs of a front, its gap, and whether there was time enough."""
+    from codesign import pareto
+
+    limit = asked["time_limit_s"]
+    front = pareto(problem, **asked["front"], time_limit_s=limit)
+    if front.interrupted:
+        raise KeyboardInterrupt
+    return front.whole_designs, front.gap, limit is None or front.seconds < limit
+
+
+def _content(design: Design, network_sha256: str) -> dict[str, Any]:
+    from codesign.results.design import to_dict
+
+    content = to_dict(design)
+    content["problem"]["network"] = network_sha256
+    return content

@@ -1,0 +1,113 @@
+"""The results of a study as one tidy table, and as a CSV or Parquet file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from codesign.errors import SpecError
+from codesign.files import write_whole
+from codesign.problem.metrics import METRICS
+from codesign.study.database import content
+from codesign.study.store import opened
+
+HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
+PROOF = ("objective", "bound", "gap", "ties_broken")
+FIRST, LAST = "study", "status"  # the parameters stand between them
+REST = ("front_gap", "solver", "codesign", "seconds", "error", "question", "design")
+WORDS = (FIRST, LAST, "solver", "codesign", "error", "question")
+SUFFIXES = (".csv", ".parquet")
+
+
+def read_results(
+    store: Path, wanted: Callable[[str, str], bool] = lambda study, parameters: True
+) -> pd.DataFrame:
+    """The cells of a store: one row per design, one for a cell without.
+
+    Parameters
+    ----------
+    wanted : callable
+        Of a study's name and a cell's parameters as JSON.
+
+    Raises
+    ------
+    SpecError
+        No such store, or one that cannot be read.
+    """
+    with opened(store) as file:
+        rows = [_row(row) for row in file.cells() if wanted(row["study"], row["parameters"])]
+    parameters = dict.fromkeys(name for row in rows for name in row["parameters"])
+    columns = (FIRST, *parameters, LAST, *METRICS, *HARDWARE, *PROOF, *REST)
+    return pd.DataFrame(
+        {name: _column([row.get(name) for row in rows], name in WORDS) for name in columns}
+    )
+
+
+def parameters_of(frame: pd.DataFrame) -> list[str]:
+    """Columns of a table of results that hold the parameters of the grid."""
+    columns = [str(column) for column in frame.columns]
+    if FIRST not in columns or LAST not in columns:
+        raise SpecError(f"not a table of results: it lacks {FIRST!r} or {LAST!r}")
+    return columns[columns.index(FIRST) + 1 : columns.index(LAST)]
+
+
+def export(frame: pd.DataFrame, path: Path) -> None:
+    """Write results, whole or not at all; the suffix (csv, parquet) is the format.
+
+    Raises
+    ------
+    SpecError
+        Another suffix, Parquet without pyarrow, or the file cannot be written.
+    """
+    check_suffix(path)
+    if path.suffix.lower() == ".csv":
+        write_whole(path, frame.to_csv(index=False))
+        return
+    data = io.BytesIO()
+    try:
+        frame.to_parquet(data, engine="pyarrow", index=False)
+    except ImportError:
+        raise SpecError(f"{path}: Parquet needs pyarrow: pip install 'codesign[parquet]'") from None
+    write_whole(path, data.getvalue())
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file of an unknown format.
+
+    Raises
+    ------
+    SpecError
+        The name does not end in .csv or .parquet.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise SpecError(f"{path}: must end in {' or '.join(SUFFIXES)}")
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of the store, its JSON taken apart."""
+    parameters = {_column_of(word): x for word, x in content(row["parameters"]).items()}
+    found: dict[str, Any] = {**parameters, "parameters": tuple(parameters)}
+    for part in ("metrics", "hardware", "proof"):
+        found.update({} if row[part] is None else content(row[part]))
+    for name in (FIRST, LAST, *REST):
+        found[name] = row[name]
+    return found
+
+
+def _column_of(word: str) -> str:
+    """``rows`` is the design's, ``rows_offered`` the grid's."""
+    return f"{word}_offered" if word in HARDWARE else word
+
+
+def _column(values: list[Any], words: bool) -> pd.Series[Any]:
+    """A column of one type in which values may be missing."""
+    kinds = {type(value) for value in values if value is not None}
+    if words or (kinds and not kinds <= {bool, int, float}):
+        return pd.Series([None if x is None else str(x) for x in values], dtype="string")
+    if kinds == {bool}:
+        return pd.Series(values, dtype="boolean")
+    return pd.Series(values, dtype="Int64" if kinds == {int} else "float64")

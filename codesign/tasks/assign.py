@@ -1,0 +1,189 @@
+"""From a problem to its proven best widths, no hardware chosen: bit allocation alone.
+
+With a latency table and a budget on size, bit operations or latency this is the problem of Yao et
+al., HAWQ-V3, ICML 2021 (arXiv:2011.10680); with tables of costs, of whatever else adds up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from codesign.errors import SpecError
+from codesign.problem.choices import Choices
+from codesign.problem.goal import OPTIMAL_GAP
+from codesign.problem.latency_table import (
+    LATENCY,
+    CostTable,
+    LatencyTable,
+    check_cost,
+    cost_title,
+    read_cost,
+    without_fixed,
+)
+from codesign.problem.metrics import COST, is_cost
+from codesign.problem.problem import Problem
+from codesign.results.assignment import KNOWN, Assignment
+from codesign.results.records import AssignmentRecord
+from codesign.search.lexicographic import Proven, Prover, Ties, check_ties
+from codesign.search.milp import highs as solver
+from codesign.search.progress import Progress
+from codesign.space.point import Point
+from codesign.space.tabled import TabledSpace
+from codesign.specs.schema import nearest
+from codesign.stopping import Halt
+from codesign.tasks.realise import assigned
+from codesign.tasks.solve import settle
+
+
+def without_platform(problem: Problem) -> Problem:
+    """The same question of widths alone, on the platform that is the default."""
+    choices = problem.choices
+    return Problem(
+        network=problem.network,
+        choices=Choices(
+            weight_bits=choices.weight_bits,
+            activation_bits=choices.activation_bits,
+            pinned=choices.pinned,
+            output_bits=choices.output_bits,
+            shared=choices.shared,
+            tied=choices.tied,
+        ),
+        sensitivity=problem.sensitivity,
+        quality=problem.quality,
+        objective=problem.objective,
+        budgets=problem.budgets,
+    )
+
+
+TIE_BREAKERS = ("noise", "model_bits")  # among equal assignments the least noisy, then smallest
+
+
+def assign(
+    problem: Problem,
+    latency_table: str | Path | LatencyTable | None = None,
+    *,
+    costs: Mapping[str, str | Path | CostTable] = MappingProxyType({}),
+    fixed: Mapping[str, int] = MappingProxyType({}),
+    time_limit_s: float | None = None,
+    rel_gap: float = OPTIMAL_GAP,
+    ties: Ties = "break",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Assignment:
+    """Find the best widths of a network and prove them; no hardware is chosen.
+
+    Ties are broken lexicographically: among assignments with the best objective the one of least
+    noise, then of least model size. Interrupts end the search as they do in `codesign.solve`;
+    then ``assignment.solver.interrupted`` is True.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its network, widths, sensitivity, objective and budgets count; its platform (technology,
+        memory, clock, PE arrays) is of no account. Metrics are ``noise``, ``model_bits``, ``bops``
+        with a latency table ``latency_s``, and ``cost:NAME`` of every cost.
+    latency_table : path or mapping, optional
+        What each layer takes at each pair of widths: a CSV file, or by layer
+        ``{(weight_bits, input_bits): seconds}``; see `codesign.problem.latency_table`.
+    costs : mapping of str to path or mapping, optional
+        By name, further tables of that form with any values that add up over the layers and of
+        which less is better: an energy, a size, another count of operations. ``cost:NAME`` may
+        be the objective and have a budget.
+    fixed : mapping of str to int, optional
+        Widths given, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as ``Choices.pinned``; and
+        a layer whose weights are fixed may be left out of any table, which then counts it as 0:
+        budgets on latency and costs are of the other layers. Noise, model size and bit
+        operations count it as ever.
+    time_limit_s : float, optional
+        Return the best assignment found by then, with its honest gap.
+    rel_gap : float
+        Relative gap at which to stop; at most 1e-6 counts as optimal.
+    ties : "break" or "leave"
+        As in `codesign.solve`.
+    on_progress : callable, optional
+        Called now and then with a `Progress`.
+
+    Raises
+    ------
+    SpecError
+        A metric that is not known here, a table that does not suit the network, a limit or gap
+        out of range.
+    InfeasibleError
+        No assignment keeps every budget; names those that clash and what would work.
+    SolverError
+        Time ran out before any assignment was found.
+    KeyboardInterrupt
+        Interrupted before any assignment was found, or twice.
+    """
+    started = time.monotonic()
+    check_ties(ties)
+    for name in costs:
+        if not is_cost(COST + name):
+            raise SpecError(f"cost {name!r}: a name is letters, digits, '_', '-', '.', 40 at most")
+    problem = _with_fixed(problem, fixed)
+    given = {LATENCY: latency_table} if latency_table is not None else {}
+    given |= {cost_title(name): table for name, table in costs.items()}
+    tables = {what: _table(problem, given[what], fixed, what) for what in given}
+    table = tables.pop(LATENCY, None)
+    named = dict(zip(costs, tables.values(), strict=True))
+    _check_metrics(problem, table is not None, named)
+    halt = Halt.within(time_limit_s)
+    space = TabledSpace(without_platform(problem), table, named)
+    prover = Prover(space, rel_gap=rel_gap, halt=halt)
+
+    def realised(found: Proven, point: Point) -> Assignment:
+        record = AssignmentRecord(
+            name=solver.NAME,
+            version=solver.version(),
+            seconds=time.monotonic() - started,
+            solver_s=found.effort.solver_s,
+            programmes=found.effort.programmes,
+        )
+        return assigned(space, point, found.first.bound, found.ties, record)
+
+    breaking = TIE_BREAKERS, ties
+    return settle(prover, problem, breaking, realised, "assignment", on_progress, started)
+
+
+def _with_fixed(problem: Problem, fixed: Mapping[str, int]) -> Problem:
+    """A problem in which some widths are pinned as well."""
+    pinned = problem.choices.pinned
+    for source, bits in fixed.items():
+        if pinned.get(source, bits) != bits:
+            raise SpecError(f"fixed {source!r}: {bits} bit, but pinned to {pinned[source]}")
+    if not {*fixed} - {*pinned}:
+        return problem
+    return replace(problem, choices=replace(problem.choices, pinned={**pinned, **fixed}))
+
+
+def _table(
+    problem: Problem, given: str | Path | CostTable, fixed: Mapping[str, int], what: str
+) -> CostTable:
+    """One of the tables, read and checked, with what is fixed and left out."""
+    read = read_cost(given, what) if isinstance(given, str | Path) else given
+    table = without_fixed(problem, read, fixed)
+    check_cost(problem, table, what)
+    return table
+
+
+def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]) -> None:
+    """Refuse an objective or budget that widths alone do not decide."""
+    known = [*KNOWN, *(["latency_s"] if timed else []), *(COST + name for name in costs)]
+    asked = {"objective": [problem.objective], "budgets": [*problem.budgets]}
+    for where, metrics in asked.items():
+        for metric in metrics:
+            if metric == "latency_s" and not timed:
+                raise SpecError(
+                    f"{where}: no latency is known without a latency table (--latency-table)"
+                )
+            if is_cost(metric) and metric not in known:
+                near = nearest(metric, tuple(known))
+                raise SpecError(f"{where}: {metric} has no table (--cost NAME=TABLE){near}")
+            if metric not in known:
+                raise SpecError(
+                    f"{where}: {metric} needs hardware, and none is chosen here; known are "
+                    f"{', '.join(KNOWN)}, with a latency table latency_s, and costs of one's own"
+                )

@@ -1,0 +1,201 @@
+"""From a problem to its proven best design."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from codesign.errors import SolverError
+from codesign.problem.goal import OPTIMAL_GAP, Goal
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.results.records import SolverRecord
+from codesign.search import OnProgress
+from codesign.search.infeasibility import explain
+from codesign.search.lexicographic import TIE_BREAKERS, Method, Proven, Prover, Ties, check_ties
+from codesign.search.milp import solvers as second_opinion
+from codesign.search.milp.solvers import SolverName
+from codesign.search.progress import Progress
+from codesign.space.hardware import Space
+from codesign.space.point import Point
+from codesign.stopping import Halt
+from codesign.tasks.realise import realise
+
+Result = TypeVar("Result", Design, "Assignment")
+
+
+def solve(
+    problem: Problem,
+    *,
+    method: Method = "search",
+    time_limit_s: float | None = None,
+    rel_gap: float = OPTIMAL_GAP,
+    solver: SolverName = "highs",
+    ties: Ties = "break",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Design:
+    """Find the best design of the declared space and prove it.
+
+    Ties are broken lexicographically: among designs with the best objective the one of least
+    area, then of least noise.
+
+    Ctrl-C in the main thread ends the search as a time limit does, and so does a KeyboardInterrupt
+    of ``on_progress``: the best design so far is returned, ``design.solver.interrupted`` is True.
+    A second one is raised at once.
+
+    Parameters
+    ----------
+    method : "search" or "whole"
+        The default bounds and prunes hardware options and is exact; ``"whole"`` hands the
+        programme over all of them to the solver at once, for small spaces and comparison.
+    time_limit_s : float, optional
+        Return the best design found by then, with its honest gap.
+    rel_gap : float
+        Relative gap at which to stop; at most 1e-6 counts as optimal.
+    solver : "highs", "scip" or "cbc"
+        Which solves the programmes; all but HiGHS must be installed (PySCIPOpt, cbc).
+    ties : "break" or "leave"
+        Break: for at most 5 times as long as the objective's proof took, or 10 s if that is more;
+        what is equally good is then the best found, and ``proof.ties`` says so. Only where that
+        time is up may the answer depend on the machine's speed. Leave: return at once whatever is
+        proven best.
+    on_progress : callable, optional
+        Called now and then with a `Progress`.
+
+    Raises
+    ------
+    SpecError
+        An unknown method or word for ties, a solver that is not installed, a limit or gap out of
+        range.
+    InfeasibleError
+        No design keeps every budget; names those that clash and what would work.
+    SolverError
+        Time ran out before any design was found, or the solver failed, or its answer the recheck.
+    KeyboardInterrupt
+        Interrupted before any design was found, or twice.
+    """
+    started = time.monotonic()
+    check_ties(ties)
+    halt = Halt.within(time_limit_s)
+    space = Space(problem)
+    prover = Prover(space, method=method, rel_gap=rel_gap, halt=halt, solver=solver)
+
+    def realised(found: Proven, point: Point) -> Design:
+        seconds = time.monotonic() - started
+        record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
+        return realise(space, problem, point, found.first.bound, found.ties, record)
+
+    breaking = TIE_BREAKERS, ties
+    return settle(prover, problem, breaking, realised, "design", on_progress, started)
+
+
+def settle(
+    prover: Prover,
+    problem: Problem,
+    breaking: tuple[tuple[str, ...], Ties],
+    realised: Callable[[Proven, Point], Result],
+    what: str,
+    on_progress: Callable[[Progress], None] | None,
+    started: float,
+) -> Result:
+    """Answer a problem, ties broken: its result, or raise what there is to say without one.
+
+    Parameters
+    ----------
+    breaking : tuple of str, and "break" or "leave"
+        What breaks ties, metric by metric, and whether to.
+    realised : callable
+        Makes the result of what is proven and the point found.
+    what : str
+        What is looked for, in a word.
+    started : float
+        When the work began, of `time.monotonic`.
+
+    Raises
+    ------
+    InfeasibleError, SolverError, KeyboardInterrupt
+        Nothing keeps every budget; or nothing was found in time, or before an interrupt.
+    """
+    halt, budgets = prover.halt, problem.budgets
+    goal = Goal(problem.objective, {str(name): limit for name, limit in budgets.items()})
+    with halt.listening():
+        found = prover.answer(
+            tuple(dict.fromkeys((goal.metric, *breaking[0]))),
+            goal.limits,
+            lambda metric: _reporter(on_progress, halt, metric, metric != goal.metric, started),
+            breaking[1],
+        )
+        if found.point is not None:
+            result = realised(found, found.point)
+    if found.point is None:
+        raise nothing_found(prover, found, goal, what)
+    if halt.interrupted:
+        return replace(result, solver=replace(result.solver, interrupted=True))
+    return result
+
+
+def nothing_found(prover: Prover, found: Proven, goal: Goal, what: str) -> BaseException:
+    """What to raise where a search for a design, or ``what`` it is, has found nothing."""
+    if found.first.complete:
+        return explain(prover.inquiry(goal))
+    if prover.halt.interrupted:
+        return KeyboardInterrupt()
+    if prover.halt.limit_s is None:
+        return SolverError(f"the solver gave up: no {what} found, and none ruled out")
+    in_time = f"no {what} found within {prover.halt.limit_s} s"
+    return SolverError(f"{in_time}, and none ruled out; allow more time")
+
+
+def solver_record(
+    found: Proven,
+    objective: str,
+    rel_gap: float,
+    method: Method,
+    seconds: float,
+    solver: SolverName = "highs",
+) -> SolverRecord:
+    """What the solve took, and what became of the hardware options in proving the objective."""
+    assert found.first.best is not None
+    value = found.first.best.metrics[objective]
+    closed = found.first.lower >= value * (1 - max(rel_gap, OPTIMAL_GAP))
+    solved = sorted(found.effort.solved)
+    bounded = np.delete(closed, solved)
+    return SolverRecord(
+        name=second_opinion.TITLES[solver],
+        version=second_opinion.version(solver),
+        seconds=seconds,
+        method=method,
+        considered=len(closed),
+        bounded_away=int(bounded.sum()),
+        solved=len(solved),
+        left_open=int((~bounded).sum()),
+        programmes=found.effort.programmes,
+    )
+
+
+def _reporter(
+    on_progress: Callable[[Progress], None] | None,
+    halt: Halt,
+    metric: str,
+    breaking_ties: bool,
+    started: float,
+) -> OnProgress | None:
+    """What the search is to call, so that ``on_progress`` hears of one metric's progress.
+
+    An interrupt of ``on_progress`` is one of the search.
+    """
+    if on_progress is None:
+        return None
+
+    def report(best: float | None, bound: float) -> None:
+        seconds = time.monotonic() - started
+        try:
+            on_progress(Progress(metric, best, bound, seconds, breaking_ties))
+        except KeyboardInterrupt:
+            halt.interrupt()
+
+    return report
