@@ -18,8 +18,7 @@ from random_networks import random_network
 
 from codesign import solve
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import Metric
-from codesign.problem.problem import Problem
+from codesign.problem.problem import Metric, Problem
 from codesign.specs.network import Network
 from codesign.specs.technology import AreaFit, Technology
 

@@ -28,7 +28,8 @@ WALL_S = 120  # what takes more has no end; on one core, a minute at most
 LIMITED = f"""
 import resource, sys
 import matplotlib.figure, pandas, pyomo.environ
-import codesign.tasks.certify, codesign.cli.app, codesign.specs.onnx.read, codesign.search.milp.highs, codesign.study
+import codesign.tasks.certify, codesign.cli.app, codesign.specs.onnx.read
+import codesign.search.milp.highs, codesign.study
 with open("/proc/self/statm") as file:
     most = int(file.read().split()[0]) * resource.getpagesize() + {ROOM}
 resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -20,8 +20,7 @@ from test_oracle import compare
 from codesign import solve
 from codesign.problem.choices import Choices
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import Metric
-from codesign.problem.problem import Problem
+from codesign.problem.problem import Metric, Problem
 from codesign.search import best_bound, goal_task, group_bounds, least_area, prove
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.least_area import LeastArea

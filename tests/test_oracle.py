@@ -20,8 +20,7 @@ from codesign import solve
 from codesign.costs.layers import LayerDesign, Traffic
 from codesign.errors import Clash, InfeasibleError
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import Metric
-from codesign.problem.problem import Problem
+from codesign.problem.problem import Metric, Problem
 from codesign.results.design import Design
 from codesign.specs.network import Layer, Network
 

@@ -17,7 +17,8 @@ from random_problems import mid_size_problem, random_case, steep_case
 from test_oracle import compare
 
 from codesign import Design, InfeasibleError, Problem, SolverError, SpecError, solve
-from codesign.problem.metrics import METRICS, Metric
+from codesign.problem.metrics import METRICS
+from codesign.problem.problem import Metric
 from codesign.search import whole_space
 from codesign.search.milp import solve as programme
 from codesign.search.milp import solvers

@@ -13,7 +13,7 @@ from random_problems import mid_size_problem, random_case, steep_case
 from test_oracle import compare
 
 from codesign import solve
-from codesign.problem.metrics import Metric
+from codesign.problem.problem import Metric
 from codesign.results.design import Design
 
 CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # seed, objective, budgets

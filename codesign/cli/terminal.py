@@ -98,7 +98,7 @@ def result_parts(result: Result, quiet: bool) -> list[RenderableType]:
 
 @contextmanager
 def watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
-    """Show progress on standard error, written by the function of `report` so named.
+    """Show progress on standard error, written by the function of `live` so named.
 
     On one line of a terminal; elsewhere, and with --json, on a line now and then; never with
     --quiet.
@@ -106,16 +106,16 @@ def watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] 
     if sys.stderr is None or given.get("quiet"):
         yield None
     elif sys.stderr.isatty() and not given.get("json"):
-        from codesign.results.text import design
+        from codesign.cli import live
 
-        with design.live_line(sys.stderr, getattr(design, line)) as on_progress:
+        with live.live_line(sys.stderr, getattr(live, line)) as on_progress:
             yield on_progress
     else:
 
         def plain(state: Any, seconds: float) -> str:
-            from codesign.results.text import design
+            from codesign.cli import live
 
-            return str(getattr(design, line)(state, seconds))
+            return str(getattr(live, line)(state, seconds))
 
         with plain_lines(plain) as on_progress:
             yield on_progress

@@ -10,11 +10,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.specs.technology import QuadraticFit, Technology
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 def pe_bops(

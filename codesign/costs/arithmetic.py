@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Floats
 from codesign.specs.network import Layer
-
-Floats = npt.NDArray[np.float64]
 
 
 def layer_bops(layer: Layer, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike) -> Floats:

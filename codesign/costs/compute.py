@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Ints
 from codesign.specs.network import Layer
-
-Ints = npt.NDArray[np.int64]
 
 
 def ceil_div(numerator: int, denominator: int) -> int:

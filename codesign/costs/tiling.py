@@ -20,12 +20,10 @@ from functools import cache, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Bools, Ints
 from codesign.costs.compute import Folding, ceil_div, fold, side_by_side
 from codesign.errors import SpecError
 from codesign.specs.network import Layer
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 ORDERS = ("kcp", "ckp", "kpc", "pkc", "cpk", "pck")  # outermost first
 MAX_TILES = 1_000_000

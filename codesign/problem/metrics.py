@@ -8,14 +8,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any
-
-from pydantic import AfterValidator
+from typing import Any
 
 from codesign.errors import SpecError
-
-Metric = Annotated[str, AfterValidator(known_metric)]
-
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 WORDS = {

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from codesign.costs.area import check_areas
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices, _listed
-from codesign.problem.metrics import Metric, by_metric
+from codesign.problem.metrics import by_metric, known_metric
 from codesign.problem.width_groups import Classes, width_classes
 from codesign.quality import (
     check_table,
@@ -29,6 +29,7 @@ from codesign.specs.schema import Displayed, described, nearest
 from codesign.specs.technology import MOST, Positive, Technology, no_trace
 from codesign.units import told_apart
 
+Metric = Annotated[str, AfterValidator(known_metric)]
 NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
 Loss = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(without_dust)]
 Budgets = Annotated[Mapping[Metric, NonNegative], BeforeValidator(by_metric)]

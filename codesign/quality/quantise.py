@@ -29,11 +29,11 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.specs.accelerator import MAX_BITS
 
 Array = npt.NDArray[np.floating]
-Floats = npt.NDArray[np.float64]
 Granularity = Literal["channel", "tensor"]
 GRANULARITIES = get_args(Granularity)
 

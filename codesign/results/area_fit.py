@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from codesign.arrays import Floats
 from codesign.files import write_whole
 from codesign.specs.technology import AreaFit, QuadraticFit, Technology
 from codesign.specs.write_technology import to_toml
-from codesign.tasks.fit_area import Floats
 
 if TYPE_CHECKING:
     from codesign.results.plots import Figure

@@ -12,13 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from codesign.costs.layers import Amount
 from codesign.errors import SpecError
 from codesign.files import read_json, wanted, write_json
-from codesign.problem.metrics import Metric
+from codesign.problem.problem import Metric
 from codesign.results.design import Design
 from codesign.results.records import ProofRecord
 from codesign.results.views import Named, Outline, Question, Row, Taken
@@ -29,7 +26,6 @@ from codesign.units import METRICS_SHOWN, RATES_SHOWN
 if TYPE_CHECKING:
     from codesign.results.plots import Figure
 
-Bools = npt.NDArray[np.bool_]
 Change = Literal["array", "PE widths", "less SRAM", "more SRAM"]
 
 

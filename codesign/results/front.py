@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.files import check_writable, write_whole
 from codesign.problem.problem import Problem
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from codesign.results.plots import Figure
 
-Floats = npt.NDArray[np.float64]
 
 DECADE = 10.0  # an objective that spans more is looked at logarithmically
 

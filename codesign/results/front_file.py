@@ -19,7 +19,8 @@ from typing import Any
 from codesign.costs.layers import Amount
 from codesign.errors import SpecError
 from codesign.files import read_json, read_text, wanted
-from codesign.problem.metrics import METRICS, Metric
+from codesign.problem.metrics import METRICS
+from codesign.problem.problem import Metric
 from codesign.results.front import Front, Ruled
 from codesign.results.records import ProofRecord
 from codesign.results.tables import front_frame

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 from codesign.errors import SpecError
 from codesign.files import read_json, wanted, write_json
-from codesign.problem import file
-from codesign.results import assignment, evaluation
+from codesign.results import assignment, design, evaluation
 from codesign.results.assignment import Assignment
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
@@ -24,7 +23,7 @@ NAMES: dict[type[Stored], str] = {
     Assignment: "assignment",
 }
 ROOMS: dict[type[Stored], ModuleType] = {
-    Design: file,
+    Design: design,
     Evaluation: evaluation,
     Assignment: assignment,
 }

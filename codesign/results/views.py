@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from codesign.costs.compute import fold
 from codesign.costs.layers import Amount, LayerDesign
-from codesign.problem.metrics import Metric
+from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.network import Network

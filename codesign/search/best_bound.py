@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import PRICED, Batch
@@ -20,10 +20,6 @@ from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import Space
 from codesign.space.point import Point, price
 from codesign.stopping import OutOfTime
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 OPTION, SEEN, UNSEEN = range(3)  # what is queued: an option, or a shape before or after a look
 SEEN_TOGETHER = 8  # shapes looked at at once

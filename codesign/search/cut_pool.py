@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import PRICED, TINY
 from codesign.space.point import Point
 
-Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 ROUNDING = 1e-12  # relative to the largest term of a sum that bounds something
 MOST_CUTS, MOST_FACTS = 2_000, 500  # kept; each goal goes through all of them

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Bools, Floats
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.lagrangian import Dual
@@ -16,9 +16,6 @@ from codesign.search.milp.formulation import Choice
 from codesign.search.milp.solve import Answer, solve_programme
 from codesign.space.candidates import Candidates
 from codesign.space.point import Point
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 class Pursuit:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
+from codesign.arrays import Floats
 from codesign.problem.goal import Goal
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import Memory
@@ -15,8 +13,6 @@ from codesign.search.milp.solve import Answer
 from codesign.space.point import Point
 from codesign.space.widths import WidthSpace
 from codesign.stopping import Halt
-
-Floats = npt.NDArray[np.float64]
 
 OnProgress = Callable[[float | None, float], None]  # (objective of the best design, bound)
 

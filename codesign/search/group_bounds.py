@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Ints
 from codesign.problem.goal import Goal
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.milp.solve import bound_programme
@@ -23,7 +23,6 @@ from codesign.stopping import OutOfTime
 if TYPE_CHECKING:
     from codesign.search.best_bound import Search
 
-Ints = npt.NDArray[np.int64]
 
 SOLVED_ALONE = 4  # options solved one by one between attempts
 ALL_AFTER = 16  # solved options after which those of unopened shapes are included

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import ceiling
 from codesign.search.best_bound import Search
@@ -17,10 +18,6 @@ from codesign.search.milp.solve import Answer
 from codesign.space.point import Point, least_sram, price
 from codesign.stopping import OutOfTime
 from codesign.units import UM2_PER_MM2
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
 # Ratio of two capacities between which the least SRAM is known well enough: of one option, to be

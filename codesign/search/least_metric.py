@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Floats, Ints
 from codesign.search.best_bound import Search
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.cut_pool import LeftOver
 from codesign.search.goal_task import Proof
 from codesign.space.point import price
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
 
 MANY = 64  # options of a shape, of which the best at first prices are bounded first
 FIRST = 8

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Bools
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import TINY, Batch
 from codesign.search.cut_pool import Cut, Fact
@@ -16,9 +16,6 @@ from codesign.space.candidates import candidates_of_tables
 from codesign.space.point import Point
 from codesign.space.tabled import TabledSpace
 from codesign.stopping import OutOfTime
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 ONLY = np.array([0])  # the one imagined hardware option
 CORE_PAIRS = 3  # pairs of widths per layer, on average, in the first programme

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from codesign.arrays import Floats
 
 UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
 

@@ -13,8 +13,8 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.compute import cycles, fold, precision_passes, trips
 from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
@@ -29,9 +29,6 @@ from codesign.space.widths import WidthSpace
 from codesign.specs.network import Layer
 from codesign.units import UM2_PER_MM2
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 AREA_ROUNDING = 1e-14  # relative, of sums and quotients of areas: more than they are rounded by
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codesign.arrays import Floats, Ints
 from codesign.costs.tiling import Tilings
 from codesign.space.capacities import Capacities
-from codesign.space.hardware import Floats, Ints
 
 MOST_PRICED = 2**18  # tilings times pairs of widths priced at once
 MOST_COMPARED = 2**12  # tilings compared with steps of a staircase at once

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from codesign.costs.arithmetic import layer_bops
 from codesign.problem.latency_table import CostTable, LatencyTable, needed_pairs, value_of
@@ -15,8 +14,6 @@ from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
 from codesign.space.point import Point
 from codesign.space.widths import WidthSpace
-
-Floats = npt.NDArray[np.float64]
 
 
 class TabledSpace(WidthSpace):

@@ -14,15 +14,11 @@ from collections.abc import Hashable, Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.specs.network import Layer
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 class WidthSpace:

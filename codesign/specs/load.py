@@ -26,7 +26,7 @@ KINDS = ("networks", "technologies", "memories", "accelerators")  # folders of `
 def models_folder() -> Path:
     """The folder of shipped descriptions, installed inside the package or beside it."""
     installed = Path(str(files("codesign"))) / "models"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "models"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "models"
 
 
 def shipped(kind: str) -> tuple[str, ...]:

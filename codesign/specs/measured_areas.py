@@ -24,7 +24,8 @@ def read_areas(
     """The named columns as numbers, and the name of where they come from.
 
     A CSV has its headings in the first line; what follows a ``#`` is a comment; cells and decimals
-    are separated as `codesign.specs.csv_tables` has it. All numbers are positive, all but the areas whole.
+    are separated as in `codesign.specs.csv_tables`. All numbers are positive, all but the areas
+    whole.
 
     Raises
     ------

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Floats, Ints
 from codesign.checking.certificate.enumeration import MOST_WORK
 from codesign.checking.certificate.option_groups import Group
 from codesign.checking.certificate.verify import FORMAT, GAP, Verifier
@@ -39,8 +39,6 @@ from codesign.search.lexicographic import Prover
 from codesign.space.hardware import Space
 from codesign.stopping import Halt, OutOfTime
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 ToGroup = Callable[[list[int]], Group]
 OnStep = Callable[[str], None]
 

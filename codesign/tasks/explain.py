@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
 from codesign.problem.goal import OPTIMAL_GAP
 from codesign.results.design import Design
-from codesign.results.explanation import Bools, Change, Explanation, RunnerUp, Sensitivity, Side
+from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
 from codesign.search import CLOSED
 from codesign.search.lexicographic import TIE_BREAKERS, Prover
 from codesign.space.hardware import Space

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from codesign.arrays import Floats
 from codesign.costs.area import pe_bops
 from codesign.errors import SpecError
 from codesign.results.area_fit import COEFFICIENTS, COLUMNS, AreaFitResult
 from codesign.specs.measured_areas import read_areas
 
-Floats = npt.NDArray[np.float64]
 DEFAULT_ENGINE = 9
 LEAST_FREE = 1e-6  # 1 − leverage below which rounding spoils the division by it
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.problem.goal import OPTIMAL_GAP, Goal, front_objectives
 from codesign.problem.metrics import by_metric
@@ -31,7 +31,6 @@ from codesign.tasks.realise import realise
 from codesign.tasks.solve import nothing_found, solver_record
 from codesign.units import told_apart
 
-Floats = npt.NDArray[np.float64]
 Ranges = Mapping[str, tuple[float, float]]
 # Relative; values nearer than this count as equal. Limits are asked for so much below values that
 # are known: the margin of the programme's limits must end well before.

@@ -12,6 +12,7 @@ import numpy as np
 from codesign.errors import SolverError
 from codesign.problem.goal import OPTIMAL_GAP, Goal
 from codesign.problem.problem import Problem
+from codesign.results.assignment import Assignment
 from codesign.results.design import Design
 from codesign.results.records import SolverRecord
 from codesign.search import OnProgress
@@ -25,7 +26,7 @@ from codesign.space.point import Point
 from codesign.stopping import Halt
 from codesign.tasks.realise import realise
 
-Result = TypeVar("Result", Design, "Assignment")
+Result = TypeVar("Result", Design, Assignment)
 
 
 def solve(

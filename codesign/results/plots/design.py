@@ -13,20 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 
+from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
-from codesign.results.plots.drawing import (
-    RIM,
-    Figure,
-    Floats,
-    Look,
-    drawn,
-    head,
-    log_ticks,
-    plain,
-    within,
-)
+from codesign.results.plots.drawing import RIM, Figure, Look, drawn, head, log_ticks, plain, within
 from codesign.results.plots.labels import label_points, layer_blocks, spread
 from codesign.results.views import Figures, peaks_ops_per_s
 from codesign.units import (

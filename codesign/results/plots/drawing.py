@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -22,7 +20,6 @@ from codesign.problem.problem import Problem
 from codesign.results.views import Question
 from codesign.units import METRICS_SHOWN, figure
 
-Floats = npt.NDArray[np.float64]
 Look = dict[str, Any]
 
 RIM: Look = {"edgecolor": "black", "lw": 0.6}

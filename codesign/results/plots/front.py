@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch
 
+from codesign.arrays import Floats
 from codesign.results.design import Design
 from codesign.results.front import Front
 from codesign.results.plots.design import ROOFS
 from codesign.results.plots.drawing import (
     RIM,
     Figure,
-    Floats,
     Look,
     drawn,
     head,

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from codesign.results.plots.drawing import Floats, Look
+from codesign.arrays import Floats
+from codesign.results.plots.drawing import Look
 
 LABEL_PT = 7.5
 MARK_PX = 13.0  # a marker with its rim

@@ -19,7 +19,7 @@ from codesign.results.evaluation import Evaluation
 from codesign.results.explanation import Explanation
 from codesign.results.front import Front
 from codesign.results.text import assignment, design, explanation, front, specs
-from codesign.results.text.layout import literal, table, to_html
+from codesign.results.text.layout import counted, literal, table, to_html
 from codesign.results.views import Outline
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
@@ -49,7 +49,7 @@ def _display(shown: object) -> Display:
 
 def _network(shown: Network) -> str:
     return (
-        f"{literal(shown.name)}: {design.counted(len(shown.layers), 'layer')}, "
+        f"{literal(shown.name)}: {counted(len(shown.layers), 'layer')}, "
         f"{figure(shown.macs)} MACs, {figure(shown.weights)} weights"
     )
 

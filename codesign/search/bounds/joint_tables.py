@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Floats, Ints
 from codesign.search.bounds.elimination import Bucket, Scope
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Axes = tuple[bool, ...]  # which of a joint table's axes a table has
 Added = tuple[tuple[int, Axes], ...]  # kinds of steps whose messages are added
 Place = tuple[int, int]  # kind, and which of its steps

@@ -15,13 +15,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Floats, Ints
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import TINY, Batch, priced_by
 from codesign.search.bounds.relaxation import Assignment, Relaxation
 
-Ints = npt.NDArray[np.int64]
 SmallInts = npt.NDArray[np.int8]
-Floats = npt.NDArray[np.float64]
 
 MOST_ROUNDS = 120  # of prices tried
 ROUNDING = 1e-12  # relative; bounds are lowered by this to cover floating-point summation

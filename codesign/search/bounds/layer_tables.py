@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from codesign.arrays import Floats
 from codesign.costs.arithmetic import layer_bops
 from codesign.search.bounds.elimination import Scope
 from codesign.space.widths import WidthSpace
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 # What prices are of; costs of one's own follow, see `priced_by`.
 PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")

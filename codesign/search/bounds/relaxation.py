@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.elimination import Role, Scope, choose_scopes, eliminate
 from codesign.search.bounds.joint_tables import Plan, Sweep, minus
 from codesign.search.bounds.layer_tables import (
@@ -33,10 +33,6 @@ from codesign.search.bounds.layer_tables import (
     LayerTables,
 )
 from codesign.space.widths import WidthSpace
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
 SWEPT_TOGETHER = 16  # options worked on at once even where no cache holds their tables

@@ -38,19 +38,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyomo.core as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.expr.numeric_expr import LinearExpression
 
+from codesign.arrays import Floats
 from codesign.costs.arithmetic import layer_bops
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import BUDGET_TOLERANCE
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 from codesign.units import UM2_PER_MM2
-
-Floats = npt.NDArray[np.float64]
 
 ROW_SCALE = 1000.0
 MARGIN = 1e-8  # relative, on limits; in a row a thousand times the solver's tolerance

@@ -88,7 +88,7 @@ def minimise(
     presolve: bool = True,
     on_progress: Progress | None = None,
 ) -> Outcome:
-    """Solve a model with one objective, as `codesign.search.milp.highs.minimise` does, by any solver.
+    """Solve a model with one objective by any solver, as `highs.minimise` does.
 
     Of ``presolve`` and ``on_progress`` only HiGHS takes notice; what another solver has found when
     it is interrupted is lost.
