@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
 
-from codesign import stopping as interrupt
 from codesign.errors import SpecError
 
 
@@ -95,7 +94,7 @@ class Halt:
         would, or the command line's: one that somebody else has set stays.
         """
         usual = signal.getsignal(signal.SIGINT)
-        known = usual in (signal.default_int_handler, interrupt.hear)
+        known = usual in (signal.default_int_handler, hear)
         if current_thread() is not main_thread() or not known:
             yield
             return

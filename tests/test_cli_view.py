@@ -13,7 +13,6 @@ from command_line import BUDGET, CHIP, SMALL, TINY, run
 
 from codesign import Explanation, Front, SpecError
 from codesign.cli.app import main
-from codesign.results.front_file import read_front
 from codesign.specs.load import KINDS, shipped
 
 GRID = f"""
@@ -265,7 +264,7 @@ def test_a_damaged_front_is_refused(old: str, folder: Path, tmp_path: Path) -> N
     )
     (tmp_path / "front.csv").write_text(damaged)
     with pytest.raises(SpecError, match=told):
-        read_front(tmp_path / "front.csv")
+        Front.load(tmp_path / "front.csv")
 
 
 def test_every_cell_of_a_front_is_read_with_care(folder: Path, tmp_path: Path) -> None:

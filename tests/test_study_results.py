@@ -19,9 +19,8 @@ from codesign.cli import study as study_commands
 from codesign.cli.app import main
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS
-from codesign.results.plots import plot_study
 from codesign.study import Serial, Study, Tally, results
-from codesign.study.plot import MOST_PANELS, column_words
+from codesign.study.plot import MOST_PANELS, column_words, plot_study
 from codesign.study.records import Answer
 from codesign.study.table import export, parameters_of
 from codesign.study.text import progress_bar, progress_text, tally_line

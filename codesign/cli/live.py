@@ -1,4 +1,4 @@
-"""TODO."""
+"""One line of a terminal that shows running work."""
 
 from __future__ import annotations
 

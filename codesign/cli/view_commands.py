@@ -114,7 +114,7 @@ def plot(**given: Any) -> None:
 
 def _draw(kind: str, path: Path, out: Path, axes: Mapping[str, Any]) -> None:
     if kind == "store":
-        from codesign.results.plots import plot_study
+        from codesign.study.plot import plot_study
 
         plot_study(path, out, **axes)
     elif kind == "front":

@@ -1,1 +1,6 @@
-"""What a choice costs: arrays in, arrays out; no file, no solver, no global state."""
+"""What a layer costs on given hardware: cycles, tiles, DRAM traffic, silicon area, bit operations.
+
+Enters: descriptions of ``specs``, bitwidths, array sides, SRAM capacities.
+Leaves: arrays over many choices at once for the search, and one layer's or network's figures.
+Must not import: files, solvers, or a room further on; nothing here knows what is searched for.
+"""

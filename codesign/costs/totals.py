@@ -1,4 +1,4 @@
-"""TODO."""
+"""Totals of a network on an accelerator: every metric, and areas with what is extrapolated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What is free to choose, and within which limits."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The design file: JSON, self-contained, format ``codesign-design/1``.
-
-An independent program recomputes every figure from the file alone: it holds the whole problem
-beside the design.
-"""
+"""A problem as a section of result files: all that the figures depend on, nothing by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What is asked of a search: a metric to minimise while others stay within limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS, metric_of
 from codesign.problem.tolerances import keeps
 from codesign.specs.schema import nearest
+
+OPTIMAL_GAP = 1e-6  # relative; a smaller gap counts as a proof
+TiesFound = Literal["broken", "left", "not proven"]
 
 
 def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[str, ...]:
@@ -47,7 +50,3 @@ class Goal:
     def kept_by(self, metrics: Mapping[str, float]) -> bool:
         """Whether a design with these metrics is within every limit."""
         return all(keeps(metrics[name], limit) for name, limit in self.limits.items())
-
-
-OPTIMAL_GAP = 1e-6
-TiesFound = Literal["broken", "left", "not proven"]

@@ -1,4 +1,4 @@
-"""TODO."""
+"""An area fit: coefficients, how well they predict, and the technology made from them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pandas as pd
 
 from codesign.arrays import Floats
 from codesign.files import write_whole
+from codesign.specs.seam import done_by
 from codesign.specs.technology import AreaFit, QuadraticFit, Technology
 from codesign.specs.write_technology import to_toml
 
 if TYPE_CHECKING:
-    from codesign.results.plots import Figure
+    from matplotlib.figure import Figure
 
 COLUMNS = {"pe": ("bw", "ba", "n", "m", "area_um2"), "sram": ("bits", "area_um2")}
 COEFFICIENTS = {
@@ -151,6 +152,7 @@ class AreaFitResult:
         )
         write_whole(Path(path), to_toml(self.technology(rest), remarks))
 
+    @done_by("results.plots.area_fit:plot_fit")
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw measurements, fit and relative errors; save where a path is given.
 
@@ -159,9 +161,6 @@ class AreaFitResult:
         SpecError
             The picture cannot be written.
         """
-        from codesign.results.plots import plot_fit
-
-        return plot_fit(self, path)
 
 
 def _of(rest: Technology, source: str) -> str:

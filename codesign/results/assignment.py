@@ -33,6 +33,7 @@ from codesign.specs.accelerator import Bits
 from codesign.specs.csv_tables import read_amount
 from codesign.specs.network import Layer, Name, Network
 from codesign.specs.schema import described, parse
+from codesign.specs.seam import done_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,11 +138,9 @@ class Assignment(Stored):
         return all_widths(self.network, self.layer_widths, self.tensor_bits)
 
     @property
+    @done_by("results.tables:widths_frame")
     def layers(self) -> pd.DataFrame:
         """One row per layer: widths, MACs, weights, bit operations, latency (s) if known, costs."""
-        from codesign.results.tables import widths_frame
-
-        return widths_frame(self)
 
     def save_csv(self, path: str | Path) -> None:
         """Write `layers` as CSV, whole or not at all.

@@ -1,7 +1,7 @@
 """The answer: hardware, widths and tilings with every figure, and the proof.
 
-A design is built from a priced point by recomputing each layer from its tile; totals that differ
-from the point's, or a budget that is not kept, are an error of ours and raise.
+Its file is JSON, self-contained, of the format ``codesign-design/1``: an independent program
+recomputes every figure from it alone, for it holds the whole problem beside the design.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from codesign.results.views import throughput
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.network import MAX_NAME, Count, Name, Network
 from codesign.specs.schema import described
+from codesign.specs.seam import done_by
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from codesign.results.explanation import Explanation
-    from codesign.results.plots import Figure
 
 FORMAT = "codesign-design/1"
 ROWS = "layer_designs"  # what the result calls the file's layers
@@ -131,16 +132,15 @@ class Design(Stored):
         return (*extrapolations(self.accelerator), *slack)
 
     @property
+    @done_by("results.tables:layer_frame")
     def layers(self) -> pd.DataFrame:
         """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
 
         ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
         et al. 2021, one product for each element of a kernel window and one sum for the window.
         """
-        from codesign.results.tables import layer_frame
 
-        return layer_frame(self)
-
+    @done_by("results.plots.design:plot_design")
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
 
@@ -149,10 +149,8 @@ class Design(Stored):
         SpecError
             The picture cannot be written.
         """
-        from codesign.results.plots import plot_design
 
-        return plot_design(self, path)
-
+    @done_by("tasks.explain:explain")
     def explain(
         self,
         *,
@@ -178,9 +176,6 @@ class Design(Stored):
         SolverError
             Time ran out before the problem itself was proven again.
         """
-        from codesign.tasks.explain import explain
-
-        return explain(self, step=step, time_limit_s=time_limit_s, on_step=on_step)
 
 
 def _accelerator(problem: Problem, hardware: Hardware) -> Accelerator:

@@ -22,12 +22,12 @@ from codesign.results.views import throughput
 from codesign.specs.accelerator import Accelerator, Bits
 from codesign.specs.network import Name, Network
 from codesign.specs.schema import described
+from codesign.specs.seam import done_by
 from codesign.units import METRICS_SHOWN
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from codesign.results.plots import Figure
+    from matplotlib.figure import Figure
 
 Roofline = Literal["tiled", "ideal"]
 ROOFLINES = get_args(Roofline)
@@ -84,6 +84,7 @@ class Evaluation(Stored):
         return (*absent, *extrapolations(self.accelerator))
 
     @property
+    @done_by("results.tables:layer_frame")
     def layers(self) -> pd.DataFrame:
         """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
 
@@ -92,10 +93,8 @@ class Evaluation(Stored):
 
         Columns of what is not known, or not defined on the ideal roofline, are left out.
         """
-        from codesign.results.tables import layer_frame
 
-        return layer_frame(self)
-
+    @done_by("results.plots.design:plot_design")
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
 
@@ -104,9 +103,6 @@ class Evaluation(Stored):
         SpecError
             No DRAM bandwidth is known, or the picture cannot be written.
         """
-        from codesign.results.plots import plot_design
-
-        return plot_design(self, path)
 
 
 FORMAT = "codesign-evaluation/1"

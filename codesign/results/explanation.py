@@ -16,15 +16,15 @@ from codesign.costs.layers import Amount
 from codesign.errors import SpecError
 from codesign.files import read_json, wanted, write_json
 from codesign.problem.problem import Metric
-from codesign.results.design import Design
 from codesign.results.records import ProofRecord
-from codesign.results.views import Named, Outline, Question, Row, Taken
+from codesign.results.views import DesignView, Named, Outline, Question, Row, Taken
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import Displayed, described, parse
+from codesign.specs.seam import done_by
 from codesign.units import METRICS_SHOWN, RATES_SHOWN
 
 if TYPE_CHECKING:
-    from codesign.results.plots import Figure
+    from matplotlib.figure import Figure
 
 Change = Literal["array", "PE widths", "less SRAM", "more SRAM"]
 
@@ -118,7 +118,7 @@ class Explanation(Displayed):
         What the solving took.
     """
 
-    design: Design | Outline
+    design: DesignView
     step: float
     sensitivities: tuple[Sensitivity, ...]
     runner_ups: tuple[RunnerUp, ...]
@@ -151,6 +151,7 @@ class Explanation(Displayed):
         memory = self.design.memory_bound_share
         return {"compute": 1 - memory, "memory": memory}
 
+    @done_by("results.plots.explanation:plot_explanation")
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw a tornado chart of the sensitivities; save where a path is given.
 
@@ -159,9 +160,6 @@ class Explanation(Displayed):
         SpecError
             The picture cannot be written.
         """
-        from codesign.results.plots import plot_explanation
-
-        return plot_explanation(self, path)
 
     def save(self, path: str | Path) -> None:
         """Write the explanation (JSON, ``codesign-explanation/1``), whole or not at all.
@@ -171,8 +169,6 @@ class Explanation(Displayed):
         SpecError
             The file cannot be written.
         """
-        from codesign.results.explanation import to_dict
-
         write_json(Path(path), to_dict(self))
 
     @classmethod
@@ -184,8 +180,6 @@ class Explanation(Displayed):
         SpecError
             Unreadable, or no explanation file.
         """
-        from codesign.results.explanation import from_dict
-
         with wanted(Path(path), "explanation"):
             return from_dict(read_json(Path(path)), str(path))
 

@@ -15,17 +15,17 @@ import numpy as np
 
 from codesign.arrays import Floats
 from codesign.errors import SpecError
-from codesign.files import check_writable, write_whole
+from codesign.files import check_writable
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import ceiling
 from codesign.results.design import Design
 from codesign.results.views import Outline, Question
 from codesign.specs.schema import Displayed
+from codesign.specs.seam import done_by
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from codesign.results.plots import Figure
+    from matplotlib.figure import Figure
 
 
 DECADE = 10.0  # an objective that spans more is looked at logarithmically
@@ -182,12 +182,11 @@ class Front(Displayed):
         return int(scaled.sum(axis=1).argmin())
 
     @property
+    @done_by("results.tables:front_frame")
     def points(self) -> pd.DataFrame:
         """One row per point: objectives, all metrics, hardware, proof, and what binds."""
-        from codesign.results.tables import front_frame
 
-        return front_frame(self)
-
+    @done_by("results.plots.front:plot_front")
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the points, the certified region, the knee, and what binds at each point.
 
@@ -196,10 +195,8 @@ class Front(Displayed):
         SpecError
             The picture cannot be written.
         """
-        from codesign.results.plots import plot_front
 
-        return plot_front(self, path)
-
+    @done_by("results.front_file:save")
     def save(self, path: str | Path) -> None:
         """Write `points` as CSV, and in a last column what `load` needs, whole or not at all.
 
@@ -208,11 +205,9 @@ class Front(Displayed):
         SpecError
             The file cannot be written.
         """
-        from codesign.results.front_file import to_csv
-
-        write_whole(Path(path), to_csv(self))
 
     @classmethod
+    @done_by("results.front_file:load")
     def load(cls, path: str | Path) -> Front:
         """Read a front that `save` has written; its designs are outlines, without layers.
 
@@ -221,9 +216,6 @@ class Front(Displayed):
         SpecError
             Unreadable, or no table of a front.
         """
-        from codesign.results.front_file import read_front
-
-        return read_front(Path(path))
 
     @property
     def whole_designs(self) -> tuple[Design, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from codesign.costs.layers import Amount
 from codesign.errors import SpecError
-from codesign.files import read_json, read_text, wanted
+from codesign.files import read_json, read_text, wanted, write_whole
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Metric
 from codesign.results.front import Front, Ruled
@@ -63,11 +63,11 @@ class Whole:
     interrupted: bool
 
 
-def to_csv(front: Front) -> str:
-    """The file's text."""
+def save(front: Front, path: str | Path) -> None:
+    """Write a front's file, whole or not at all."""
     frame = front_frame(front)
     frame[WHOLE] = [json.dumps(_whole(front)) if row == 0 else "" for row in range(len(frame))]
-    return str(frame.to_csv(index=False))
+    write_whole(Path(path), str(frame.to_csv(index=False)))
 
 
 def to_dict(front: Front) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _whole(front: Front) -> dict[str, Any]:
     }
 
 
-def read_front(path: Path) -> Front:
+def load(kind: type[Front], path: str | Path) -> Front:
     """A front from its file; its designs are outlines.
 
     Of a table without the column ``front`` the gap is not-a-number, the names are empty.
@@ -109,6 +109,7 @@ def read_front(path: Path) -> Front:
     SpecError
         Unreadable, no table of a front, or an entry that is none.
     """
+    path = Path(path)
     with wanted(path, "front"):
         text = read_text(path).removeprefix("\ufeff")
         told: Any = None

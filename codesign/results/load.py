@@ -13,6 +13,7 @@ from codesign.results.assignment import Assignment
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.stored import Stored
+from codesign.specs.accelerator import Accelerator
 
 Result = Design | Evaluation | Assignment
 Kind = TypeVar("Kind", bound=Stored)
@@ -29,13 +30,14 @@ ROOMS: dict[type[Stored], ModuleType] = {
 }
 
 
-def save(result: Stored, path: Path) -> None:
+def save(result: Stored, path: str | Path) -> None:
     """Write a result's file, whole or not at all."""
-    write_json(path, to_dict(result))
+    write_json(Path(path), to_dict(result))
 
 
-def load(kind: type[Kind], path: Path) -> Kind:
+def load(kind: type[Kind], path: str | Path) -> Kind:
     """Read the file of a result of one kind."""
+    path = Path(path)
     with wanted(path, NAMES[kind]):
         return ROOMS[kind].from_dict(read_json(path), str(path))  # type: ignore[no-any-return]
 
@@ -62,6 +64,11 @@ def load_on_hardware(path: Path) -> Design | Evaluation:
     found = _load_one_of(path, (Design, Evaluation))
     assert not isinstance(found, Assignment)
     return found
+
+
+def accelerator_of(path: Path) -> Accelerator:
+    """The accelerator of the result in a file; errors are those of `load_on_hardware`."""
+    return load_on_hardware(path).accelerator
 
 
 def load_widths(path: Path) -> Design | Assignment:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""How sure a result is, and what the solving took."""
 
 from __future__ import annotations
 

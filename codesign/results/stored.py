@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from codesign.errors import SpecError
 from codesign.files import digest
 from codesign.specs.schema import Displayed, parse, renamed
+from codesign.specs.seam import done_by
 
 SEAL = "sha256"
 THROUGHPUT = "throughput"  # follows from the rest, for readers of the file; absent from older ones
@@ -22,6 +23,7 @@ Result = TypeVar("Result", bound="Stored")
 class Stored(Displayed):
     """A result with a file of its own."""
 
+    @done_by("results.load:save")
     def save(self, path: str | Path) -> None:
         """Write the result's file (JSON, in the format of its kind), whole or not at all.
 
@@ -30,11 +32,9 @@ class Stored(Displayed):
         SpecError
             The file cannot be written.
         """
-        from codesign.results import load
-
-        load.save(self, Path(path))
 
     @classmethod
+    @done_by("results.load:load")
     def load(cls, path: str | Path) -> Self:
         """Read the file of a result of this kind.
 
@@ -43,9 +43,6 @@ class Stored(Displayed):
         SpecError
             Unreadable, or of another kind.
         """
-        from codesign.results import load
-
-        return load.load(cls, Path(path))
 
 
 def content_of(data: Any, form: str, kind: str, rows: str, where: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The names are those of `Design` and `Problem`, whose place these take there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from codesign.costs.compute import fold
@@ -96,6 +96,106 @@ def peaks_ops_per_s(figures: Figures) -> dict[str, float]:
             macs_per_s = macs_per_cycle * accelerator.clock_hz
         peaks[kernel] = OPS_PER_MAC * macs_per_s
     return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}
+
+
+class NamedView(Protocol):
+    """A network or a technology: whole, or its name alone."""
+
+    @property
+    def name(self) -> str:
+        """Empty where a file does not tell it."""
+
+
+class QuestionView(Protocol):
+    """What was asked: a problem, or a `Question`."""
+
+    @property
+    def network(self) -> NamedView:
+        """What runs."""
+
+    @property
+    def technology(self) -> NamedView:
+        """What it is made in."""
+
+    @property
+    def objective(self) -> str:
+        """The metric that is minimised."""
+
+    @property
+    def budgets(self) -> Mapping[str, float]:
+        """By metric."""
+
+    @property
+    def quality(self) -> str | None:
+        """What the budget of noise was made from."""
+
+
+class RowView(Protocol):
+    """A layer's roof and times."""
+
+    @property
+    def name(self) -> str:
+        """The layer's."""
+
+    @property
+    def bound_by(self) -> str | None:
+        """The roof that binds it."""
+
+    @property
+    def compute_s(self) -> float | None:
+        """Time of its arithmetic."""
+
+    @property
+    def memory_s(self) -> float | None:
+        """Time of its DRAM traffic."""
+
+    @property
+    def latency_s(self) -> float | None:
+        """The longer of both."""
+
+
+class TakenView(Protocol):
+    """What the solving took."""
+
+    @property
+    def seconds(self) -> float:
+        """All in all."""
+
+
+class DesignView(Protocol):
+    """What is told of a design: a `Design`, or an `Outline` of one."""
+
+    @property
+    def problem(self) -> QuestionView:
+        """What was asked."""
+
+    @property
+    def network(self) -> NamedView:
+        """That of the problem."""
+
+    @property
+    def hardware(self) -> Hardware:
+        """Array, PEs and SRAM."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Those that are known."""
+
+    @property
+    def memory_bound_share(self) -> float:
+        """Share of the latency spent in layers that the DRAM binds."""
+
+    @property
+    def layer_designs(self) -> Sequence[RowView]:
+        """The layers, as far as they are known."""
+
+    @property
+    def proof(self) -> ProofRecord:
+        """How sure it is."""
+
+    @property
+    def solver(self) -> TakenView:
+        """What the solving took."""
 
 
 @described

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What is told of a solve or a front under way."""
 
 from __future__ import annotations
 

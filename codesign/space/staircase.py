@@ -1,4 +1,4 @@
-"""TODO."""
+"""DRAM traffic against SRAM: of all tilings of a layer, those that none is better than."""
 
 from __future__ import annotations
 

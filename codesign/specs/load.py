@@ -15,6 +15,7 @@ from codesign.files import read_toml, wanted
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.specs.schema import nearest, parse
+from codesign.specs.seam import done_by
 from codesign.specs.technology import Memory, Technology
 
 Spec = TypeVar("Spec")
@@ -85,9 +86,7 @@ def load_accelerator(name_or_path: str | Path) -> Accelerator:
     path = _path("accelerators", name_or_path)
     with wanted(path, "accelerator", "design", "evaluation"):
         if path.suffix.lower() == ".json":
-            from codesign.results.load import load_on_hardware
-
-            return load_on_hardware(path).accelerator
+            return _accelerator_of_result(path)
         data = read_toml(path)
         if isinstance(data.get("technology"), str):
             try:
@@ -95,6 +94,11 @@ def load_accelerator(name_or_path: str | Path) -> Accelerator:
             except SpecError as error:
                 raise SpecError(f"{path}: technology: {error}") from None
         return parse(Accelerator, data, str(path))
+
+
+@done_by("results.load:accelerator_of")
+def _accelerator_of_result(path: Path) -> Accelerator:
+    """The accelerator of a design or evaluation file."""
 
 
 def _load(folder: str, spec: type[Spec], name_or_path: str | Path, *kinds: str) -> Spec:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from codesign.errors import SpecError
+from codesign.specs.seam import done_by
 
 Described = TypeVar("Described")
 UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
@@ -21,15 +22,13 @@ MAX_FAULT = 400  # characters of a message that repeats what a file holds
 class Displayed:
     """What shows itself in one line, and in a notebook as tables."""
 
+    @done_by("results.text.displays:line")
     def __repr__(self) -> str:
-        from codesign.results.text.displays import line
+        """One line."""
 
-        return line(self)
-
+    @done_by("results.text.displays:html")
     def _repr_html_(self) -> str:
-        from codesign.results.text.displays import html
-
-        return html(self)
+        """Tables and paragraphs."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

@@ -26,8 +26,7 @@ from codesign.study.store import Store, opened
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from codesign.results.plots import Figure
+    from matplotlib.figure import Figure
 
 __all__ = ["Processes", "Serial", "Study", "Tally", "load_design", "results"]
 
@@ -205,14 +204,14 @@ class Study:
         )
 
     def plot(self, store: str | Path, path: str | Path | None = None, **how: Any) -> Figure:
-        """Draw small multiples of the results; see `codesign.results.plots.plot_study`.
+        """Draw small multiples of the results; see `codesign.study.plot.plot_study`.
 
         Raises
         ------
         SpecError
             As `results`; or the picture cannot be drawn so, or not be written.
         """
-        from codesign.results.plots import plot_study
+        from codesign.study.plot import plot_study
 
         return plot_study(self.results(store), path, **how)
 

@@ -6,15 +6,18 @@ al., HAWQ-V3, ICML 2021 (arXiv:2011.10680); with tables of costs, of whatever el
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from codesign.costs.arithmetic import layer_bops
+from codesign.costs.widths import model_bits, noise
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
-from codesign.problem.goal import OPTIMAL_GAP
+from codesign.problem.goal import OPTIMAL_GAP, TiesFound
 from codesign.problem.latency_table import (
     LATENCY,
     CostTable,
@@ -22,20 +25,22 @@ from codesign.problem.latency_table import (
     check_cost,
     cost_title,
     read_cost,
+    value_of,
     without_fixed,
 )
 from codesign.problem.metrics import COST, is_cost
 from codesign.problem.problem import Problem
-from codesign.results.assignment import KNOWN, Assignment
-from codesign.results.records import AssignmentRecord
+from codesign.results.assignment import KNOWN, Assignment, LayerWidths
+from codesign.results.records import AssignmentRecord, ProofRecord
 from codesign.search.lexicographic import Proven, Prover, Ties, check_ties
 from codesign.search.milp import highs as solver
 from codesign.search.progress import Progress
 from codesign.space.point import Point
 from codesign.space.tabled import TabledSpace
+from codesign.specs.network import Layer
 from codesign.specs.schema import nearest
 from codesign.stopping import Halt
-from codesign.tasks.realise import assigned
+from codesign.tasks.realise import recheck
 from codesign.tasks.solve import settle
 
 
@@ -187,3 +192,74 @@ def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]
                     f"{where}: {metric} needs hardware, and none is chosen here; known are "
                     f"{', '.join(KNOWN)}, with a latency table latency_s, and costs of one's own"
                 )
+
+
+def assigned(
+    space: TabledSpace, point: Point, bound: float, ties: TiesFound, solver: AssignmentRecord
+) -> Assignment:
+    """Recompute a point layer by layer into an assignment with its proof.
+
+    Parameters
+    ----------
+    bound : float
+        Lower bound on the objective over all widths.
+    ties : "broken", "left" or "not proven"
+        What became of the tie-breaking goals.
+
+    Raises
+    ------
+    SolverError
+        The recomputed figures differ from the point's, or a budget is not kept.
+    """
+    problem, network = space.problem, space.problem.network
+    tensor_bits = space.tensor_bits(point.variable_width)
+    rows = tuple(
+        _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space)
+        for i, layer in enumerate(network.layers)
+    )
+    metrics = _totals(problem, tensor_bits, rows)
+    for name in space.cost_tables:
+        metrics[COST + name] = math.fsum(row.costs[name] for row in rows)
+    recheck(problem, point, metrics)
+    return Assignment(
+        problem=problem,
+        latency_table=space.latency,
+        costs=space.cost_tables,
+        tensor_bits=tensor_bits,
+        layer_widths=rows,
+        metrics=metrics,
+        proof=ProofRecord.of(metrics[problem.objective], bound, ties),
+        solver=solver,
+    )
+
+
+def _row(
+    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], space: TabledSpace
+) -> LayerWidths:
+    latency = space.latency
+    input_bits = tensor_bits[layer.input]
+    operand = layer.weight_tensor
+    weight = weight_bits if operand is None else tensor_bits[operand]
+    pair = (None if layer.moves else weight), input_bits
+    return LayerWidths(
+        name=layer.name,
+        weight_bits=pair[0],
+        input_bits=input_bits,
+        output_bits=tensor_bits[layer.output],
+        bops=float(layer_bops(layer, weight, input_bits)),
+        latency_s=None if latency is None else value_of(latency, layer, pair),
+        costs={name: value_of(table, layer, pair) for name, table in space.cost_tables.items()},
+    )
+
+
+def _totals(
+    problem: Problem, tensor_bits: Mapping[str, int], rows: tuple[LayerWidths, ...]
+) -> dict[str, float]:
+    network = problem.network
+    metrics = {
+        "noise": noise(network, rows, tensor_bits, problem.noise_of),
+        "model_bits": model_bits(network, rows),
+        "bops": math.fsum(row.bops for row in rows),
+    }
+    timed = [row.latency_s for row in rows if row.latency_s is not None]
+    return metrics | ({"latency_s": math.fsum(timed)} if timed else {})

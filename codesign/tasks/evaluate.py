@@ -1,4 +1,4 @@
-"""TODO."""
+"""Evaluate a network on a given accelerator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Explain a design: solve its problem again with one thing changed at a time."""
 
 from __future__ import annotations
 

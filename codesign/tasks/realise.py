@@ -1,4 +1,7 @@
-"""TODO."""
+"""A point of a search recomputed layer by layer into a design with its proof.
+
+Totals that differ from the point's, or a budget that is not kept, are an error of ours and raise.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,19 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from codesign.costs.arithmetic import layer_bops
 from codesign.costs.layers import moving_layer, tiled_layer
 from codesign.costs.totals import totals
-from codesign.costs.widths import model_bits, noise
 from codesign.errors import SolverError
 from codesign.problem.goal import TiesFound
-from codesign.problem.latency_table import value_of
-from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import keeps
-from codesign.results.assignment import Assignment, LayerWidths
 from codesign.results.design import Design, _accelerator
-from codesign.results.records import AssignmentRecord, ProofRecord, SolverRecord
+from codesign.results.records import ProofRecord, SolverRecord
 from codesign.space.point import hardware_of
-from codesign.specs.network import Layer
 
 if TYPE_CHECKING:
     from codesign.space.hardware import Space
     from codesign.space.point import Point
-    from codesign.space.tabled import TabledSpace
 
 
 def realise(
@@ -106,74 +102,3 @@ def recheck(problem: Problem, point: Point, metrics: Mapping[str, float]) -> Non
                 f"the answer found has {name} = {metrics[name]!r} over its budget {limit!r}; "
                 "please report this with the problem"
             )
-
-
-def assigned(
-    space: TabledSpace, point: Point, bound: float, ties: TiesFound, solver: AssignmentRecord
-) -> Assignment:
-    """Recompute a point layer by layer into an assignment with its proof.
-
-    Parameters
-    ----------
-    bound : float
-        Lower bound on the objective over all widths.
-    ties : "broken", "left" or "not proven"
-        What became of the tie-breaking goals.
-
-    Raises
-    ------
-    SolverError
-        The recomputed figures differ from the point's, or a budget is not kept.
-    """
-    problem, network = space.problem, space.problem.network
-    tensor_bits = space.tensor_bits(point.variable_width)
-    rows = tuple(
-        _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space)
-        for i, layer in enumerate(network.layers)
-    )
-    metrics = _totals(problem, tensor_bits, rows)
-    for name in space.cost_tables:
-        metrics[COST + name] = math.fsum(row.costs[name] for row in rows)
-    recheck(problem, point, metrics)
-    return Assignment(
-        problem=problem,
-        latency_table=space.latency,
-        costs=space.cost_tables,
-        tensor_bits=tensor_bits,
-        layer_widths=rows,
-        metrics=metrics,
-        proof=ProofRecord.of(metrics[problem.objective], bound, ties),
-        solver=solver,
-    )
-
-
-def _row(
-    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], space: TabledSpace
-) -> LayerWidths:
-    latency = space.latency
-    input_bits = tensor_bits[layer.input]
-    operand = layer.weight_tensor
-    weight = weight_bits if operand is None else tensor_bits[operand]
-    pair = (None if layer.moves else weight), input_bits
-    return LayerWidths(
-        name=layer.name,
-        weight_bits=pair[0],
-        input_bits=input_bits,
-        output_bits=tensor_bits[layer.output],
-        bops=float(layer_bops(layer, weight, input_bits)),
-        latency_s=None if latency is None else value_of(latency, layer, pair),
-        costs={name: value_of(table, layer, pair) for name, table in space.cost_tables.items()},
-    )
-
-
-def _totals(
-    problem: Problem, tensor_bits: Mapping[str, int], rows: tuple[LayerWidths, ...]
-) -> dict[str, float]:
-    network = problem.network
-    metrics = {
-        "noise": noise(network, rows, tensor_bits, problem.noise_of),
-        "model_bits": model_bits(network, rows),
-        "bops": math.fsum(row.bops for row in rows),
-    }
-    timed = [row.latency_s for row in rows if row.latency_s is not None]
-    return metrics | ({"latency_s": math.fsum(timed)} if timed else {})

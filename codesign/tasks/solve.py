@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from codesign.errors import SolverError
 from codesign.problem.goal import OPTIMAL_GAP, Goal
 from codesign.problem.problem import Problem
-from codesign.results.assignment import Assignment
 from codesign.results.design import Design
 from codesign.results.records import SolverRecord
 from codesign.search import OnProgress
@@ -26,7 +25,10 @@ from codesign.space.point import Point
 from codesign.stopping import Halt
 from codesign.tasks.realise import realise
 
-Result = TypeVar("Result", Design, Assignment)
+if TYPE_CHECKING:
+    from codesign.results.assignment import Assignment
+
+Result = TypeVar("Result", Design, "Assignment")
 
 
 def solve(

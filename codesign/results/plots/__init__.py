@@ -9,6 +9,5 @@ from codesign.results.plots.design import plot_design
 from codesign.results.plots.drawing import Figure
 from codesign.results.plots.explanation import plot_explanation
 from codesign.results.plots.front import plot_front
-from codesign.study.plot import plot_study
 
-__all__ = ["Figure", "plot_design", "plot_explanation", "plot_fit", "plot_front", "plot_study"]
+__all__ = ["Figure", "plot_design", "plot_explanation", "plot_fit", "plot_front"]

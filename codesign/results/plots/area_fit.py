@@ -26,7 +26,7 @@ OUTLYING, MOST_OUTLIERS = 3.0, 3  # times the median error; so many are named
 FITTED = ("x", "area_um2", "fitted_um2", "residual_um2", "relative_error", "left_out_error")
 
 
-def plot_fit(fit: AreaFitResult, path: str | Path | None) -> Figure:
+def plot_fit(fit: AreaFitResult, path: str | Path | None = None) -> Figure:
     """Draw measured and fitted areas (µm²), and under them the relative errors (%).
 
     With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.

@@ -40,7 +40,7 @@ ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
 AREA_GREYS = ("#7d8590", "#d9dde3")
 
 
-def plot_design(design: Design | Evaluation, path: str | Path | None) -> Figure:
+def plot_design(design: Design | Evaluation, path: str | Path | None = None) -> Figure:
     """Draw roofline (GOPS), latency (ms) and widths (bits) per layer, and area (mm²).
 
     With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.

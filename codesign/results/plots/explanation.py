@@ -22,7 +22,7 @@ LOOKS: tuple[Look, Look] = (  # a step less, a step more; grey levels 0.41 and 0
 ROOM = 1.55  # of the axis, to the length of its longest bar: for the figures at the ends
 
 
-def plot_explanation(explanation: Explanation, path: str | Path | None) -> Figure:
+def plot_explanation(explanation: Explanation, path: str | Path | None = None) -> Figure:
     """Draw, per budget and rate, the change of the objective a step below and above.
 
     The largest effect stands on top; each bar in the objective's own unit. With a path, save

@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch
 
 from codesign.arrays import Floats
-from codesign.results.design import Design
 from codesign.results.front import Front
 from codesign.results.plots.design import ROOFS
 from codesign.results.plots.drawing import (
@@ -28,7 +27,7 @@ from codesign.results.plots.drawing import (
     within,
 )
 from codesign.results.plots.labels import label_points
-from codesign.results.views import Outline
+from codesign.results.views import DesignView
 from codesign.units import METRICS_SHOWN, Shown, figure, gap_shown
 
 REGION: Look = {"facecolor": "0.88", "edgecolor": "0.62", "hatch": "....", "lw": 0.0, "zorder": 0.5}
@@ -49,7 +48,7 @@ MOST_LISTED = 40  # points with their hardware beside a picture
 Mask = npt.NDArray[np.bool_]
 
 
-def plot_front(front: Front, path: str | Path | None) -> Figure:
+def plot_front(front: Front, path: str | Path | None = None) -> Figure:
     """Draw a front in the units people write, its points numbered as in its table.
 
     Two objectives: the points over the region in which undiscovered ones may lie; what the next
@@ -384,7 +383,7 @@ def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:
     return [axes.scatter([x], [y], **KNEE, zorder=4, label=label)]
 
 
-def _hardware(design: Design | Outline) -> str:
+def _hardware(design: DesignView) -> str:
     hardware = design.hardware
     sram = METRICS_SHOWN["dram_bits"].amount(hardware.sram_bits)
     return (

@@ -40,11 +40,10 @@ from codesign.units import (
 
 if TYPE_CHECKING:
     from codesign.errors import InfeasibleError
-    from codesign.problem.problem import Problem
     from codesign.results.design import Design
     from codesign.results.evaluation import Evaluation
     from codesign.results.records import ProofRecord
-    from codesign.results.views import Outline, Question
+    from codesign.results.views import DesignView, QuestionView
     from codesign.specs.accelerator import Accelerator, Hardware
 
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
@@ -80,19 +79,19 @@ def evaluation_line(evaluation: Evaluation) -> Text:
     return text
 
 
-def question_line(design: Design | Outline) -> Text:
+def question_line(design: DesignView) -> Text:
     """What was asked: network, technology, objective, budgets."""
     return asked_line(subject(design.problem), design.problem)
 
 
-def subject(problem: Problem | Question) -> Text:
+def subject(problem: QuestionView) -> Text:
     """``resnet18 on tsmc28``, as far as a file tells it."""
     network, technology = problem.network.name, problem.technology.name
     text = short(network or "a network that the file does not name")
     return Text.assemble(text, " on ", short(technology)) if technology else Text.assemble(text)
 
 
-def asked_line(asked: Text, problem: Problem | Question) -> Text:
+def asked_line(asked: Text, problem: QuestionView) -> Text:
     """A subject, and what is wanted of it: objective and budgets."""
     text = Text.assemble(asked, f": least {METRICS_SHOWN[problem.objective].words}")
     for index, (metric, limit) in enumerate(problem.budgets.items()):
@@ -260,7 +259,7 @@ def clash_parts(error: InfeasibleError) -> list[RenderableType]:
     return parts
 
 
-def summary_line(design: Design | Outline) -> str:
+def summary_line(design: DesignView) -> str:
     """The whole design in one line: status, gap, totals, hardware."""
     totals = f"{metrics_text(design.metrics)}; {hardware_words(design.hardware)}"
     return f"{status_words(design.proof)}: {totals}"

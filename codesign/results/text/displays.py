@@ -20,7 +20,7 @@ from codesign.results.explanation import Explanation
 from codesign.results.front import Front
 from codesign.results.text import assignment, design, explanation, front, specs
 from codesign.results.text.layout import counted, literal, table, to_html
-from codesign.results.views import Outline
+from codesign.results.views import DesignView
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, METRICS_SHOWN, figure
@@ -63,7 +63,7 @@ def _problem(shown: Problem) -> Text:
     return design.asked_line(subject, shown)
 
 
-def _design(shown: Design | Outline) -> str:
+def _design(shown: DesignView) -> str:
     return f"for {literal(shown.network.name)}: {design.summary_line(shown)}"
 
 
