@@ -283,17 +283,17 @@ def refusal(path: Path, found: str, kinds: tuple[str, ...]) -> SpecError:
     remedy = EXPORT if "onnx" in kinds and found in MODELS else ""
     if found == "onnx" and found in kinds:
         remedy = "; let its name end in .onnx"
-    return SpecError(f"{path}: this is {described(found)}; wanted is {listed(kinds)}{remedy}")
+    return SpecError(f"{path}: this is {kind_in_words(found)}; wanted is {listed(kinds)}{remedy}")
 
 
-def described(kind: str) -> str:
+def kind_in_words(kind: str) -> str:
     """A kind in words, with its article."""
     return (WORDS | MODELS | OTHERS)[kind]
 
 
 def listed(kinds: tuple[str, ...]) -> str:
     """``a design file, an evaluation file or an assignment file``."""
-    *first, last = map(described, kinds)
+    *first, last = map(kind_in_words, kinds)
     return f"{', '.join(first)} or {last}" if first else last
 
 

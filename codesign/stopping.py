@@ -14,11 +14,11 @@ from types import FrameType
 from codesign.errors import SpecError
 
 
-class OutOfTime(Exception):
+class Stopped(Exception):
     """Raised inside a search that has to end."""
 
 
-class Halt:
+class StopCondition:
     """A deadline, and whether an interrupt came first.
 
     Attributes
@@ -35,7 +35,7 @@ class Halt:
         self.deadline = math.inf if limit_s is None else time.monotonic() + limit_s
 
     @staticmethod
-    def within(time_limit_s: float | None) -> Halt:
+    def within(time_limit_s: float | None) -> StopCondition:
         """So many seconds from now; None: no deadline.
 
         Raises
@@ -45,7 +45,7 @@ class Halt:
         """
         if time_limit_s is not None and not time_limit_s > 0:
             raise SpecError(f"time_limit_s must be positive, got {time_limit_s}")
-        return Halt(time_limit_s)
+        return StopCondition(time_limit_s)
 
     def left_s(self) -> float | None:
         """Seconds left, at least 0; None without a deadline."""
@@ -70,9 +70,9 @@ class Halt:
         return not math.isinf(self.deadline) and time.monotonic() > self.deadline
 
     def check(self) -> None:
-        """Raise `OutOfTime` when it is time to end."""
+        """Raise `Stopped` when it is time to end."""
         if self.reached():
-            raise OutOfTime
+            raise Stopped
 
     def interrupt(self, *_signal: object) -> None:
         """Have the search end with what it has found; the second time, raise.
@@ -118,7 +118,7 @@ class Halt:
 
     @contextmanager
     def breaking(self) -> Iterator[None]:
-        """Meanwhile Ctrl-C, where heard, raises `OutOfTime`, for long work that seldom looks."""
+        """Meanwhile Ctrl-C, where heard, raises `Stopped`, for long work that seldom looks."""
         mine = self._hears()
         try:
             with self.paused():
@@ -128,7 +128,7 @@ class Halt:
             if not mine:
                 raise
             self.interrupted = True
-            raise OutOfTime from None
+            raise Stopped from None
 
     def _hears(self) -> bool:
         if current_thread() is not main_thread():

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from codesign import Choices, Layer, Network, Problem
 from codesign.search.bounds.layer_tables import Batch
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 
 Floats = npt.NDArray[np.float64]
 
@@ -149,7 +149,7 @@ class Widths:
 class Case:
     """A space, random tables for a batch, and all runnable assignments of each option."""
 
-    space: Space
+    space: HardwareSpace
     batch: Batch
     assignments: tuple[tuple[Widths, ...], ...]
 
@@ -181,7 +181,7 @@ def case(name: str, seed: int) -> Case:
     problem = Problem(network=described, choices=choices, dram_bits_per_s=100.0)
     if rng.random() < 0.5:
         problem = replace(problem, sensitivity=random_sensitivity(problem, rng))
-    space = Space(problem)
+    space = HardwareSpace(problem)
     batch = random_batch(space, rng)
     everything = [all_assignments(space, batch, b) for b in range(OPTIONS)]
     return Case(space, batch, tuple(everything))
@@ -196,7 +196,7 @@ def random_sensitivity(problem: Problem, rng: random.Random) -> dict[str, dict[i
     }
 
 
-def random_batch(space: Space, rng: random.Random) -> Batch:
+def random_batch(space: HardwareSpace, rng: random.Random) -> Batch:
     """Random times and traffic for three options; in the last one some pairs cannot run."""
     w, geometries = len(space.widths), len(space.geometries)
     numbers = np.random.default_rng(rng.randrange(2**32))
@@ -206,7 +206,7 @@ def random_batch(space: Space, rng: random.Random) -> Batch:
     return Batch(compute_s, traffic)
 
 
-def all_assignments(space: Space, batch: Batch, option: int) -> tuple[Widths, ...]:
+def all_assignments(space: HardwareSpace, batch: Batch, option: int) -> tuple[Widths, ...]:
     """Every assignment of widths that runs, with its metrics."""
     problem = space.problem
     bits = space.widths.tolist()
@@ -242,7 +242,7 @@ def indices(bits: list[int], allowed: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def metrics_of(
-    space: Space, batch: Batch, option: int, at: Mapping[str, int], weight: tuple[int, ...]
+    space: HardwareSpace, batch: Batch, option: int, at: Mapping[str, int], weight: tuple[int, ...]
 ) -> tuple[float, ...] | None:
     """Latency, traffic, noise, model bits and BOPS of an assignment; None if it does not run."""
     problem, bits = space.problem, space.widths.tolist()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sources import PACKAGE, called, imports, own_module, sources
 
-ROOMS = {"checking", "cli", "costs", "problem", "quality", "results", "search", "space", "specs"}
-ROOMS |= {"study", "tasks"}
+FORMATS = {"checking", "cli", "costs", "problem", "quality", "results", "search", "space", "specs"}
+FORMATS |= {"study", "tasks"}
 GROUND = {"arrays", "errors", "files", "stopping", "units"}
 
 # Packages that only some modules may import.
@@ -51,7 +51,7 @@ COSTS = [name for name in sources() if name.split(".")[0] == "costs"]
 def test_the_house_has_its_rooms_and_no_more() -> None:
     found = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     files = {f"{name}.py" for name in (*GROUND, "__init__", "__main__")}
-    assert found == ROOMS | files | {"py.typed"}
+    assert found == FORMATS | files | {"py.typed"}
 
 
 def test_imports_follow_the_order_of_the_rooms() -> None:

@@ -210,7 +210,7 @@ def test_out_of_time_with_an_assignment(monkeypatch: pytest.MonkeyPatch) -> None
 
     def late(*_: object) -> None:
         monkeypatch.setattr(stopping.time, "monotonic", lambda: now() + 1e6)
-        raise stopping.OutOfTime
+        raise stopping.Stopped
 
     monkeypatch.setattr(search_of_widths.LeastWidths, "_solve", late)
     found = codesign.assign(problem, time_limit_s=1000.0)

@@ -25,9 +25,9 @@ from codesign.search import best_bound, goal_task, group_bounds, least_area, pro
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.least_area import LeastArea
 from codesign.search.least_metric import LeastMetric
-from codesign.search.lexicographic import Prover
-from codesign.space.hardware import Space
-from codesign.space.point import Point, price
+from codesign.search.lexicographic import LexicographicSearch
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution, price
 from codesign.specs.network import Network
 
 OBJECTIVES: tuple[Metric, ...] = ("noise", "dram_bits", "model_bits", "bops", "latency_s")
@@ -88,10 +88,10 @@ def test_optimum_is_the_enumerated_one_long(first: int) -> None:
 # --- the finest tiles ---------------------------------------------------------------------------
 
 
-def space_of(seed: int, rows: tuple[int, ...], cols: tuple[int, ...]) -> Space:
+def space_of(seed: int, rows: tuple[int, ...], cols: tuple[int, ...]) -> HardwareSpace:
     network = random_network(random.Random(seed), layers=4, moving=seed % 2 == 0)
     choices = Choices(rows=rows, cols=cols, weight_bits=(2, 5), activation_bits=(3, 8))
-    return Space(Problem(network=network, choices=choices))
+    return HardwareSpace(Problem(network=network, choices=choices))
 
 
 @pytest.mark.parametrize("sides", [((1, 2, 3, 5, 8), (1, 2, 7)), ((2, 4, 6, 10), (3, 6, 9, 12))])
@@ -118,9 +118,9 @@ def test_an_area_without_room_for_the_smallest_tiles_needs_no_search(
     space = space_of(seed, (1, 2, 3, 5, 8), (1, 2, 7))
     slope = space.problem.technology.sram_area_um2.slope
     least = space.base_area_um2 + slope * space.least_need_of_shapes[space.shape_of]
-    monkeypatch.delattr(Space, "staircase")
+    monkeypatch.delattr(HardwareSpace, "staircase")
     limits = {"area_mm2": least.min() / 1e6 * (1 - 1e-6)}
-    proof = prove(Prover(space).inquiry(Goal("latency_s", limits)))
+    proof = prove(LexicographicSearch(space).task(Goal("latency_s", limits)))
     assert (proof.best, proof.complete) == (None, True)
 
 
@@ -145,13 +145,15 @@ def test_no_array_is_better_than_the_smallest_alike(
 @pytest.mark.parametrize("seed", range(30))
 def test_a_larger_array_alike_is_offered_once_the_smaller_is_not(seed: int) -> None:
     case = broad_case(40000 + seed)
-    space = Space(case.problem)
+    space = HardwareSpace(case.problem)
     alike = np.isin(np.arange(len(space.shapes)), space.smallest_alike)
     kept = ~alike[space.shape_of]
     arrays = {space.shapes[shape] for shape in np.flatnonzero(~alike)}
     points = [p for p in case.points if (p.hardware.rows, p.hardware.cols) in arrays]
     budgets = dict(case.problem.budgets)
-    found = Prover(space).part(kept).answer((case.problem.objective, "area_mm2"), budgets)
+    found = (
+        LexicographicSearch(space).part(kept).answer((case.problem.objective, "area_mm2"), budgets)
+    )
     least = oracle.least(points, case.problem.objective, budgets)
     assert (found.point is None) == (least is None)
     if found.point is not None:
@@ -161,8 +163,8 @@ def test_a_larger_array_alike_is_offered_once_the_smaller_is_not(seed: int) -> N
 
 def test_arrays_alike_are_common_in_the_random_problems() -> None:
     problems = [broad_case(20000 + seed).problem for seed in range(10)]
-    counts = [np.unique(Space(problem).smallest_alike).size for problem in problems]
-    assert sum(n < len(Space(p).shapes) for n, p in zip(counts, problems, strict=True)) >= 3
+    counts = [np.unique(HardwareSpace(problem).smallest_alike).size for problem in problems]
+    assert sum(n < len(HardwareSpace(p).shapes) for n, p in zip(counts, problems, strict=True)) >= 3
 
 
 def test_groups_side_by_side_on_a_finer_array() -> None:
@@ -170,7 +172,7 @@ def test_groups_side_by_side_on_a_finer_array() -> None:
     shape = square(K=1, C=3, size=9, kernel=3, G=32)
     network = Network(name="n", layers=(shape,), tensors={"in": 96 * 81, "out": 32 * 81})
     choices = Choices(rows=(6, 12, 18, 30), cols=(2, 8, 16), weight_bits=(4,), activation_bits=(4,))
-    space = Space(Problem(network=network, choices=choices))
+    space = HardwareSpace(Problem(network=network, choices=choices))
     assert space.finest == 0
     for shape in range(len(space.shapes)):
         capacities = space._all_stairs(shape)[0].ravel()
@@ -197,19 +199,19 @@ def case_with_points(rng: random.Random) -> Case:
 def case_with_a_finest_shape(rng: random.Random) -> Case:
     while True:
         case = case_with_points(rng)
-        if Space(case.problem).finest is not None:
+        if HardwareSpace(case.problem).finest is not None:
             return case
 
 
 def search_of(case: Case, kind: type[LeastArea] | type[LeastMetric], goal: Goal) -> LeastArea:
-    space = Space(case.problem)
-    asked = goal_task.Inquiry(
+    space = HardwareSpace(case.problem)
+    asked = goal_task.GoalTask(
         space=space,
         relaxation=Relaxation(space),
         goal=goal,
         lower=np.full(len(space), -np.inf),
         best=None,
-        effort=goal_task.Effort(),
+        stats=goal_task.SearchStats(),
     )
     return kind(asked)  # type: ignore[return-value]
 
@@ -235,12 +237,12 @@ def test_the_metric_held_first_bounds_the_area() -> None:
     goal = Goal("area_mm2", {"latency_s": 1.0, "model_bits": 1e9, "noise": 1.0})
     search = search_of(case, LeastArea, goal)
     assert search.bounded_metric() == "latency_s"
-    search.inquiry = replace(search.inquiry, held="model_bits")
+    search.task = replace(search.task, held="model_bits")
     assert search.bounded_metric() == "model_bits"
     asked: list[str | None] = []
-    prover = Prover(Space(case.problem))
+    prover = LexicographicSearch(HardwareSpace(case.problem))
     prove = prover.prove
-    prover.prove = lambda inquiry: (asked.append(goal_task.held), prove(goal_task))[1]  # type: ignore
+    prover.prove = lambda task: (asked.append(goal_task.held), prove(goal_task))[1]  # type: ignore
     prover.answer(("noise", "area_mm2", "dram_bits"), {})
     assert asked == [None, "noise", "noise"]
 
@@ -258,7 +260,7 @@ def test_no_option_is_bounded_above_its_best_design(seed: int) -> None:
     space = search.space
     search.solved_tables = []
     search._screen()
-    search.best = Point(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
+    search.best = Solution(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
     search.together.of_all_open()
     options = zip(
         space.rows.tolist(),
@@ -283,7 +285,7 @@ def test_widths_are_offered_where_they_run() -> None:
     problem = Problem(network=network, choices=choices)
     search = search_of(Case(problem, []), LeastArea, Goal("area_mm2", {"noise": 1e-4}))
     space = search.space
-    search.inquiry = replace(search.inquiry, held="noise")
+    search.task = replace(search.task, held="noise")
     search.least_sram = np.zeros(len(space))
     holds_both = (space.pe_weight_bits == 8) & (space.pe_activation_bits == 8)
     wide, narrow = np.flatnonzero(holds_both), np.flatnonzero(~holds_both)

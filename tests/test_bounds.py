@@ -38,7 +38,7 @@ from codesign.search.bounds import relaxation as bounds
 from codesign.search.bounds.lagrangian import Dual
 from codesign.search.bounds.layer_tables import PRICED
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 
 
 @pytest.fixture(params=DRAWN)
@@ -119,7 +119,7 @@ def test_weights_like_a_tensor_and_the_tensor_as_weights() -> None:
     )
     every = {"weight_bits": (2, 4), "activation_bits": (2, 4), "rows": (1,), "cols": (1,)}
     choices = Choices(**every, shared=(("weight:b", "tensor:y"),))
-    space = Space(Problem(network=described, choices=choices, dram_bits_per_s=100.0))
+    space = HardwareSpace(Problem(network=described, choices=choices, dram_bits_per_s=100.0))
     batch = random_batch(space, random.Random(1))
     for m in range(len(PRICED)):
         prices = np.zeros((OPTIONS, len(PRICED)))
@@ -290,7 +290,7 @@ def test_noise_of_cut_weights_stands_with_their_layer() -> None:
     assert relaxation.solve(every, prices).value.tolist() == pytest.approx([silent] * OPTIONS)
 
 
-def relaxed(space: Space) -> list[str]:
+def relaxed(space: HardwareSpace) -> list[str]:
     """Layers whose table does not run over all their residuals."""
     scopes = Relaxation(space)._scopes
     return [
@@ -325,7 +325,7 @@ def test_only_what_is_too_large_is_relaxed(monkeypatch: pytest.MonkeyPatch) -> N
         point("e", "v", "w", 2, 2, residuals=("y",)),
         point("f", "w", "end", 2, 2),
     )
-    space = Space(Problem(network=chain))
+    space = HardwareSpace(Problem(network=chain))
     assert relaxed(space) == []
     for tensors, expected in ((4, []), (3, ["e"]), (2, ["c", "e"])):
         monkeypatch.setattr(bounds, "MAX_TABLE", len(space.widths) ** tensors)

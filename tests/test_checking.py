@@ -26,7 +26,7 @@ from codesign.checking.network import read_network
 from codesign.errors import InfeasibleError
 from codesign.results.design import to_dict
 from codesign.results.evaluation import to_dict as evaluation_to_dict
-from codesign.results.stored import SEAL
+from codesign.results.stored import DIGEST
 from codesign.specs.network import Network
 
 # --- files to check -----------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_evaluations_hold(name: str, roofline: Any) -> None:
 
 def test_an_unfinished_proof_holds() -> None:
     content = tiny(0)
-    del content[SEAL]
+    del content[DIGEST]
     objective = content["proof"]["objective"]
     bound = objective * 0.75
     content["proof"] |= {"bound": bound, "gap": (objective - bound) / objective}
@@ -173,7 +173,7 @@ def test_no_number_of_a_shipped_design_can_be_altered(name: str) -> None:
 @pytest.mark.parametrize("number", range(4))
 def test_without_the_digest_the_arithmetic_alone_tells(number: int) -> None:
     content = tiny(number)
-    del content[SEAL]
+    del content[DIGEST]
     assert unnoticed(content, is_free_unsealed) == []
 
 
@@ -181,7 +181,7 @@ def test_without_the_digest_the_arithmetic_alone_tells(number: int) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_without_the_digest_shipped_designs_tell_too(name: str) -> None:
     content = shipped(name)
-    del content[SEAL]
+    del content[DIGEST]
     assert unnoticed(content, is_free_unsealed, most=60, ways=2) == []
 
 

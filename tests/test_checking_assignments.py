@@ -17,7 +17,7 @@ import codesign
 from codesign import Choices, InfeasibleError, Problem, SpecError, load_network
 from codesign.checking import check_content
 from codesign.results.assignment import to_dict
-from codesign.results.stored import SEAL
+from codesign.results.stored import DIGEST
 
 BLOCK = 25
 COSTLY = 1000  # from here on questions with tables of costs
@@ -94,7 +94,7 @@ def is_free_unsealed(content: Any, path: Path_) -> bool:
 @pytest.mark.parametrize("seed", [*TIMED, *UNTIMED, *WITH_COSTS])
 def test_without_the_digest_the_arithmetic_alone_tells(seed: int) -> None:
     content = content_of(seed)
-    del content[SEAL]
+    del content[DIGEST]
     assert unnoticed(content, is_free_unsealed, ways=3) == []
 
 

@@ -31,7 +31,7 @@ from codesign.search.bounds import relaxation as bounds
 from codesign.search.bounds.lagrangian import Dual, DualBound
 from codesign.search.bounds.layer_tables import PRICED
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 
 
 @pytest.fixture(params=DRAWN)
@@ -174,7 +174,7 @@ def test_a_noise_limit_of_zero(name: str, silent: bool) -> None:
     given = case(name, 0)
     sources = given.space.problem.noise_sources
     noise = {bits: 0.0 if silent and bits >= 4 else 2.0**-bits for bits in range(1, 9)}
-    space = Space(replace(given.space.problem, sensitivity=dict.fromkeys(sources, noise)))
+    space = HardwareSpace(replace(given.space.problem, sensitivity=dict.fromkeys(sources, noise)))
     assignments = tuple(all_assignments(space, given.batch, b) for b in range(OPTIONS))
     given = Case(space, given.batch, assignments)
     for metric in ("latency_s", "bops"):

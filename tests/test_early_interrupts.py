@@ -14,7 +14,7 @@ from command_line import BUDGET, SMALL
 
 import codesign
 from codesign import __main__, stopping
-from codesign.stopping import Halt, OutOfTime
+from codesign.stopping import StopCondition, Stopped
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 
@@ -141,11 +141,11 @@ def test_a_programme_that_is_being_made_is_dropped(
 
 
 def test_where_nobody_listens_it_is_not_out_of_time() -> None:
-    with pytest.raises(KeyboardInterrupt), Halt().breaking():
+    with pytest.raises(KeyboardInterrupt), StopCondition().breaking():
         raise KeyboardInterrupt
-    stop = Halt()
+    stop = StopCondition()
     stop.interrupt()
-    with pytest.raises(OutOfTime), stop.breaking():
+    with pytest.raises(Stopped), stop.breaking():
         raise AssertionError
 
 

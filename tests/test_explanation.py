@@ -18,8 +18,8 @@ from random_problems import random_case
 from codesign import Design, Problem, SpecError, solve
 from codesign.problem import file
 from codesign.results.explanation import FORMAT, Explanation, RunnerUp, Side, to_dict
-from codesign.search.lexicographic import TIE_BREAKERS, Prover
-from codesign.space.hardware import Space
+from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
+from codesign.space.hardware import HardwareSpace
 from codesign.tasks.explain import explain
 
 SEEDS = [seed for seed in range(60) if seed % 4 in (1, 3)]
@@ -125,7 +125,7 @@ def test_sram_to_pay_for_beyond_what_any_tile_needs(seed: int) -> None:
     """Every design is padded: of equal ones the smallest, then the least noisy, is still found."""
     problem = replace(random_case(seed).problem, quality=None, budgets={})
     least = 1.3 * max((point.sram_bits for point in random_points(problem)), default=1)
-    prover = Prover(Space(problem))
+    prover = LexicographicSearch(HardwareSpace(problem))
     part = prover.part(np.ones(len(prover.space), dtype=bool), math.ceil(least))
     points = [padded(point, math.ceil(least), problem) for point in random_points(problem)]
     metrics = tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS)))

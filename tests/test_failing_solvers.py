@@ -18,7 +18,7 @@ from pyomo.common import Executable
 
 from codesign import Problem, SolverError, assign, load_network, pareto, solve
 from codesign.search.milp import solvers
-from codesign.stopping import Halt, OutOfTime
+from codesign.stopping import StopCondition, Stopped
 from codesign.study.executors import Processes
 
 CBC = shutil.which("cbc")
@@ -159,10 +159,10 @@ def test_nor_of_widths_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gives_up(_: Halt) -> None:
-        raise OutOfTime
+    def gives_up(_: StopCondition) -> None:
+        raise Stopped
 
-    monkeypatch.setattr(Halt, "check", gives_up)
+    monkeypatch.setattr(StopCondition, "check", gives_up)
 
 
 # --- what Pyomo has to say -----------------------------------------------------------------------

@@ -18,7 +18,7 @@ from command_line import BUDGET, CHIP, SMALL, TINY
 from onnx_graphs import model
 
 from codesign.cli.app import main
-from codesign.files import JSON, MODELS, OTHERS, WORDS, described, kind_of
+from codesign.files import JSON, MODELS, OTHERS, WORDS, kind_in_words, kind_of
 from codesign.specs.load import models_folder
 
 GRID = f"""
@@ -218,7 +218,7 @@ def test_a_wrong_kind_of_file_is_named(
         if kind == "JSON" and {*wanted} & {*JSON} and wanted not in (SHOWN, DRAWN):
             assert "format" in err  # one of ours may lack it
             continue
-        assert f"this is {described(kind)}; wanted is {described(wanted[0])}" in err
+        assert f"this is {kind_in_words(kind)}; wanted is {kind_in_words(wanted[0])}" in err
         assert ("; export it to ONNX first\n" in err) == (kind in MODELS and "onnx" in wanted)
 
 

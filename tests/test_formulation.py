@@ -29,8 +29,8 @@ from codesign.search.milp import formulation
 from codesign.search.milp.formulation import ROW_SCALE, build, exclude, objective_unit, read_choice
 from codesign.search.milp.highs import minimise
 from codesign.space.candidates import Candidates, LayerCandidates, candidates
-from codesign.space.hardware import Space
-from codesign.space.point import Point, price
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution, price
 from codesign.specs.technology import AreaFit, Technology
 
 pytestmark = pytest.mark.smoke
@@ -105,7 +105,7 @@ LIMITS = {
 }
 
 
-def space_of(network: Network, cols: tuple[int, ...], **sharing: Any) -> Space:
+def space_of(network: Network, cols: tuple[int, ...], **sharing: Any) -> HardwareSpace:
     """Arrays of 1 × cols PEs of 4 × 4 bits, widths of 2 and 4 bits, 100 Mbit/s of DRAM."""
     choices = Choices(
         **sharing,
@@ -116,7 +116,7 @@ def space_of(network: Network, cols: tuple[int, ...], **sharing: Any) -> Space:
         pe_weight_bits=(4,),
         pe_activation_bits=(4,),
     )
-    return Space(
+    return HardwareSpace(
         Problem(
             network=network,
             technology=TECHNOLOGY,
@@ -151,7 +151,7 @@ def product_model(goal: Goal) -> pyo.ConcreteModel:
 # --- golden files -------------------------------------------------------------------------------
 
 
-def names_of(space: Space, offered: Candidates) -> dict[str, str]:
+def names_of(space: HardwareSpace, offered: Candidates) -> dict[str, str]:
     """What the variables of a model are, in words."""
     layers = [layer.name for layer in space.problem.network.layers]
     tensors = ["+".join(x.removeprefix("tensor:") for x in each) for each in space.variables]
@@ -286,7 +286,7 @@ def test_golden(stem: str) -> None:
 # --- the model against exact prices -------------------------------------------------------------
 
 
-def real_model(goal: Goal) -> tuple[Space, Candidates, pyo.ConcreteModel]:
+def real_model(goal: Goal) -> tuple[HardwareSpace, Candidates, pyo.ConcreteModel]:
     """The same two layers with the options the product lists for them."""
     space = space_of(PAIR, (2, 4))
     offered = candidates(space, np.arange(2), np.zeros(2), np.full(2, 1e6))
@@ -294,7 +294,7 @@ def real_model(goal: Goal) -> tuple[Space, Candidates, pyo.ConcreteModel]:
 
 
 def legal_choices(
-    space: Space, offered: Candidates
+    space: HardwareSpace, offered: Candidates
 ) -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...]]]:
     """Every option, tensor widths and run of each layer that agree."""
     inputs = [space.tensor_index[layer.input] for layer in space.problem.network.layers]
@@ -309,7 +309,9 @@ def legal_choices(
                 yield h, tensors, runs
 
 
-def priced(space: Space, offered: Candidates, tensors: tuple[int, ...], runs: Any) -> Point | None:
+def priced(
+    space: HardwareSpace, offered: Candidates, tensors: tuple[int, ...], runs: Any
+) -> Solution | None:
     """The design of a choice, each layer with the tiling that needs what its run does."""
     rows = offered.layers
     need = max(float(c.need[o]) for c, o in zip(rows, runs, strict=True))
@@ -317,7 +319,7 @@ def priced(space: Space, offered: Candidates, tensors: tuple[int, ...], runs: An
     return price(space, int(rows[0].option[runs[0]]), tensors, weight, need)
 
 
-def settle(model: pyo.ConcreteModel) -> None:
+def run_to_result(model: pyo.ConcreteModel) -> None:
     """Give SRAM and latencies the least values the rows allow."""
     model.sram.set_value(0.0)
     need = max(pyo.value(row.body) for row in model.tiles_fit.values())
@@ -337,7 +339,7 @@ def test_objective_is_the_exact_metric(metric: str) -> None:
     compared = 0
     for h, tensors, runs in legal_choices(space, offered):
         choose(model, h, tensors, runs)
-        settle(model)
+        run_to_result(model)
         point = priced(space, offered, tensors, runs)
         assert point is not None
         value = pyo.value(model.objective) * objective_unit(model)
@@ -364,7 +366,7 @@ def test_rows_hold_exactly_for_designs_within_the_limits() -> None:
     verdicts = set()
     for (h, tensors, runs), point in points:
         choose(model, h, tensors, runs)
-        settle(model)
+        run_to_result(model)
         held = all(
             pyo.value(row.upper - row.body) >= -1e-9
             for row in model.component_data_objects(pyo.Constraint)
@@ -384,7 +386,7 @@ def test_rows_hold_exactly_for_designs_within_the_limits() -> None:
 
 
 def value_of_run(
-    space: Space, offered: Candidates, runs: Any, tensors: tuple[int, ...], h: int
+    space: HardwareSpace, offered: Candidates, runs: Any, tensors: tuple[int, ...], h: int
 ) -> dict[str, float]:
     """Metrics of exactly these runs, each with its own tiling."""
     bits = space.widths

@@ -40,7 +40,7 @@ from session_folder import ANY, BESIDE, STORE, Folder, Killed, Reads, Writes
 import codesign
 from codesign.cli.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, UNPROVEN, WRONG
 from codesign.problem.file import problem_from_dict
-from codesign.results.stored import SEAL, sealed
+from codesign.results.stored import DIGEST, with_digest
 from codesign.stopping import INTERRUPTED
 
 GAP = 1e-6
@@ -71,7 +71,7 @@ def widened(design: dict[str, Any], area: bool) -> dict[str, Any]:
         choices |= {"rows": [1, 2, 4], "cols": [1, 2, 4]}
         more = solver["considered"] // arrays * (9 - arrays)
         solver |= {x: solver[x] + more for x in ("considered", "bounded_away")}
-    return sealed({key: content for key, content in design.items() if key != SEAL})
+    return with_digest({key: content for key, content in design.items() if key != DIGEST})
 
 
 class Session(Folder):

@@ -27,7 +27,7 @@ from codesign import Problem, pareto, solve, stopping
 from codesign.search import best_bound, least_widths
 from codesign.search.milp import highs, solvers
 from codesign.search.milp.highs import minimise
-from codesign.stopping import Halt
+from codesign.stopping import StopCondition
 from codesign.study import solve_cell
 from codesign.study.executors import Serial
 
@@ -248,11 +248,11 @@ def soon(seconds: float, pid: int | None = None) -> threading.Timer:
 @posix
 @pytest.mark.slow
 def test_a_long_run_of_highs_leaves_what_it_found() -> None:
-    model, stop = market_split(5, 40, seed=2), Halt()  # takes minutes
+    model, stop = market_split(5, 40, seed=2), StopCondition()  # takes minutes
     started = time.monotonic()
     with stop.listening():
         soon(0.5)
-        outcome = minimise(model, halt=stop)
+        outcome = minimise(model, stop=stop)
     assert time.monotonic() - started < 30
     assert stop.interrupted
     assert outcome.status == "feasible"
@@ -270,7 +270,7 @@ def test_a_long_run_of_highs_that_nobody_watches_ends() -> None:
 
 
 def test_a_run_of_highs_that_does_not_look_up_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    released, stop = threading.Event(), Halt()
+    released, stop = threading.Event(), StopCondition()
 
     class Deaf(highs.highspy.Highs):  # type: ignore[misc]
         def run(self) -> Any:
@@ -279,7 +279,7 @@ def test_a_run_of_highs_that_does_not_look_up_is_left(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(highs, "GRACE_S", 0.2)
     monkeypatch.setattr(highs.highspy, "Highs", Deaf)
-    outcome = minimise(market_split(2, 5, seed=1), halt=stop)
+    outcome = minimise(market_split(2, 5, seed=1), stop=stop)
     released.set()
     assert (outcome.status, outcome.bound) == ("unknown", -float("inf"))
 
@@ -425,7 +425,7 @@ def test_an_interrupted_assignment_is_told_and_written(
 def test_nothing_found_yet(
     capsys: pytest.CaptureFixture[str], tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stopping.Halt, "check", pressing(stopping.Halt.check))
+    monkeypatch.setattr(stopping.StopCondition, "check", pressing(stopping.StopCondition.check))
     for command in (["solve", tiny], ["pareto", tiny], ["assign", tiny, "--minimize", "noise"]):
         assert run(capsys, *command, "--max-gbops", "1e6") == (130, "", "codesign: interrupted\n")
 

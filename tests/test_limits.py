@@ -21,9 +21,9 @@ import codesign
 from codesign import Choices, Problem, SolverError, SpecError, solve
 from codesign.search.bounds import relaxation
 from codesign.search.milp import highs
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.specs.network import Layer, Network
-from codesign.stopping import Halt, OutOfTime
+from codesign.stopping import StopCondition, Stopped
 
 METHODS = ("search", "whole")
 BLOCK = 10
@@ -213,13 +213,13 @@ def test_a_plan_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) 
     """What is left of an elimination's plan is made when it is next asked for."""
     monkeypatch.setattr(relaxation, "MAX_TABLE", 1)  # every coupling is cut, one after the other
     monkeypatch.setattr(relaxation, "MAX_ENTRIES", 1)
-    space = Space(random_case(seed, moving=True, sharing=True).problem)
+    space = HardwareSpace(random_case(seed, moving=True, sharing=True).problem)
     whole = relaxation.Relaxation(space)
     ended = 0
     for looks in range(10_000):
-        halt = Halt(LIMIT_S)
-        mine = relaxation.Relaxation(space, halt.check)
-        with striking(monkeypatch, looks), suppress(OutOfTime):
+        stop = StopCondition(LIMIT_S)
+        mine = relaxation.Relaxation(space, stop.check)
+        with striking(monkeypatch, looks), suppress(Stopped):
             assert mine.plan.entries == whole.plan.entries
             break
         ended += 1
@@ -257,7 +257,7 @@ def stopping(hear: Callable[..., None], looks: int) -> Callable[..., None]:
     def heard(ear: highs._Ear, event: object) -> None:
         ear.count = getattr(ear, "count", 0) + 1  # type: ignore[attr-defined]
         if ear.count > looks:  # type: ignore[attr-defined]
-            ear.halt.interrupted = True
+            ear.stop.interrupted = True
         hear(ear, event)
 
     return heard

@@ -22,10 +22,10 @@ from random_problems import Case, good_point, random_case
 from codesign.problem.goal import Goal
 from codesign.search import best_bound, group_bounds
 from codesign.search.bounds.layer_tables import PRICED
-from codesign.search.cut_pool import Cut, Fact, LeftOver, Memory
-from codesign.search.lexicographic import TIE_BREAKERS, Prover
-from codesign.space.hardware import Space
-from codesign.space.point import Point
+from codesign.search.cut_pool import Cut, CutPool, ProvenBounds, ReducedDomains
+from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution
 
 SEEDS = range(20)
 LONG_SEEDS = range(20_000, 21_000)
@@ -72,11 +72,11 @@ def least_in_order(points: Sequence[oracle.Point], question: Question) -> list[f
     return values
 
 
-def check_sequence(case: Case, seed: int, fresh: bool) -> Memory:
+def check_sequence(case: Case, seed: int, fresh: bool) -> CutPool:
     """Put questions to one prover; compare with enumeration and, if asked, with fresh provers."""
     rng = random.Random(f"memory {seed}")
-    space = Space(case.problem)
-    prover = Prover(space)
+    space = HardwareSpace(case.problem)
+    prover = LexicographicSearch(space)
     for question in questions(rng, case.points, GOALS):
         metrics = tuple(dict.fromkeys((*question.metrics, *TIE_BREAKERS)))
         found = prover.answer(metrics, question.limits)
@@ -90,24 +90,24 @@ def check_sequence(case: Case, seed: int, fresh: bool) -> Memory:
         assert reached == pytest.approx(truth, rel=EQUAL, abs=0), str(question)
         assert found.first.bound == pytest.approx(truth[0], rel=EQUAL, abs=0)
         if fresh:
-            alone = Prover(space).answer(metrics, question.limits)
+            alone = LexicographicSearch(space).answer(metrics, question.limits)
             assert alone.point is not None
             values = [alone.point.metrics[name] for name in metrics]
             assert values == pytest.approx([found.point.metrics[n] for n in metrics], rel=EQUAL)
-    return prover.memory
+    return prover.cut_pool
 
 
 # --- everything that is remembered --------------------------------------------------------------
 
 
-def check_memory(memory: Memory, case: Case) -> None:
+def check_memory(memory: CutPool, case: Case) -> None:
     """No enumerated design contradicts a cut or a fact, and each point is one of the designs."""
     designs = by_option(case)
     for cut in memory.cuts:
         check_cut(cut, designs)
-    for fact in memory.facts:
+    for fact in memory.proven_bounds:
         check_fact(fact, designs)
-    for option, left in memory.left_over.items():
+    for option, left in memory.reduced_domains.items():
         check_left_over(left, case, designs[option])
     known = {name: np.sort(vectors(case.points, [name])[:, 0]) for name in oracle.METRICS}
     for point in memory.points:
@@ -118,7 +118,7 @@ def check_memory(memory: Memory, case: Case) -> None:
 
 def by_option(case: Case) -> dict[int, list[oracle.Point]]:
     """The enumerated designs of each hardware option of the space."""
-    space = Space(case.problem)
+    space = HardwareSpace(case.problem)
     sides = zip(space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits, strict=True)
     index = {oracle.HardwareOption(*map(int, side)): i for i, side in enumerate(sides)}
     found: dict[int, list[oracle.Point]] = {option: [] for option in index.values()}
@@ -136,7 +136,7 @@ def check_cut(cut: Cut, designs: Mapping[int, list[oracle.Point]]) -> None:
         assert cut.value[n] <= total.min(initial=math.inf) * (1 + EQUAL)
 
 
-def check_fact(fact: Fact, designs: Mapping[int, list[oracle.Point]]) -> None:
+def check_fact(fact: ProvenBounds, designs: Mapping[int, list[oracle.Point]]) -> None:
     """A bound on the goal's metric, for the designs of each option within the goal's limits."""
     for option, points in designs.items():
         least = oracle.least(points, fact.goal.metric, fact.goal.limits)
@@ -144,9 +144,9 @@ def check_fact(fact: Fact, designs: Mapping[int, list[oracle.Point]]) -> None:
             assert fact.lower[option] <= least * (1 + EQUAL), str(fact.goal)
 
 
-def check_left_over(left: LeftOver, case: Case, designs: Sequence[oracle.Point]) -> None:
+def check_left_over(left: ReducedDomains, case: Case, designs: Sequence[oracle.Point]) -> None:
     """Widths of every design within the limits and the SRAM are among those left."""
-    space = Space(case.problem)
+    space = HardwareSpace(case.problem)
     index = {int(bits): w for w, bits in enumerate(space.widths)}
     for point in oracle.within(designs, left.limits):
         if point.sram_bits > left.sram_bits:
@@ -183,7 +183,7 @@ def test_a_prover_that_remembers_answers_like_enumeration(
         monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
     case = memory_case(seed)
     memory = check_sequence(case, seed, fresh=seed % 8 == 0)
-    assert memory.facts
+    assert memory.proven_bounds
     check_memory(memory, case)
 
 
@@ -214,7 +214,7 @@ def test_prices_too_small_to_trust_prove_nothing() -> None:
     """Seventeen steps of the smallest number there is, over 654: 0.026, but the noise is 0.0234."""
     step = 5e-324
     prices = np.array([[1.0, 0.0, 654 * step, 0.0, 0.0]])
-    memory = Memory()
+    memory = CutPool()
     only = np.array([0])
     cut = Cut(only, only, prices, np.array([17 * step]), np.array([9.0]))
     memory.add_cut("latency_s", cut, options=1)
@@ -222,8 +222,8 @@ def test_prices_too_small_to_trust_prove_nothing() -> None:
     assert lower[0] <= 0.0234
 
 
-def one_cut(value: float, sram_bits: float) -> Memory:
-    memory = Memory()
+def one_cut(value: float, sram_bits: float) -> CutPool:
+    memory = CutPool()
     cut = Cut(np.array([1]), np.array([0]), PRICES, np.array([value]), np.array([sram_bits]))
     memory.add_cut("latency_s", cut, options=2)
     return memory
@@ -263,9 +263,11 @@ def test_a_cut_holds_up_to_its_sram() -> None:
 
 
 def test_a_fact_holds_for_limits_as_tight() -> None:
-    memory = Memory()
+    memory = CutPool()
     lower = np.array([5.0, math.inf])
-    memory.facts.append(Fact(Goal("latency_s", {"noise": 2.0, "area_mm2": 6.0}), lower))
+    memory.proven_bounds.append(
+        ProvenBounds(Goal("latency_s", {"noise": 2.0, "area_mm2": 6.0}), lower)
+    )
     unlimited = np.full(2, math.inf)
 
     def known(metric: str, **limits: float) -> list[float]:
@@ -281,10 +283,10 @@ def test_a_fact_holds_for_limits_as_tight() -> None:
 
 
 def test_the_best_design_met_is_within_the_limits() -> None:
-    memory = Memory()
+    memory = CutPool()
     for latency_s, area_mm2 in ((1.0, 9.0), (2.0, 4.0), (3.0, 4.0)):
         metrics = {"latency_s": latency_s, "area_mm2": area_mm2}
-        memory.points.append(Point(0, (), (), 1, (), metrics))
+        memory.points.append(Solution(0, (), (), 1, (), metrics))
 
     def best(limit: float) -> float | None:
         point = memory.best(Goal("latency_s", {"area_mm2": limit}))
@@ -294,9 +296,9 @@ def test_the_best_design_met_is_within_the_limits() -> None:
 
 
 def test_widths_left_over_are_left_to_tighter_goals_and_less_sram() -> None:
-    memory, few = Memory(), np.ones((1, 2, 2), dtype=bool)
-    left = LeftOver({"latency_s": 2.0, "area_mm2": 6.0}, 100.0, few, few[0])
-    memory.left_over[3] = left
+    memory, few = CutPool(), np.ones((1, 2, 2), dtype=bool)
+    left = ReducedDomains({"latency_s": 2.0, "area_mm2": 6.0}, 100.0, few, few[0])
+    memory.reduced_domains[3] = left
     tight = {"latency_s": 2.0, "area_mm2": 5.0, "noise": 1.0}
     assert memory.leftover(3, Goal("noise", tight), 100.0) is left
     assert memory.leftover(3, Goal("noise", tight), 101.0) is None
@@ -314,7 +316,7 @@ def test_cuts_at_prices_of_any_size_bound_without_overflowing() -> None:
         prices = np.zeros((1, len(PRICED)))
         prices[0, main], prices[0, other] = (10.0 ** rng.uniform(-320, 30) for _ in range(2))
         value = rng.choice((-1, 1)) * 10.0 ** rng.uniform(-30, 30)
-        memory = Memory()
+        memory = CutPool()
         memory.add_cut("noise", Cut(only, only, prices, np.array([value]), np.array([np.inf])), 1)
         bound = float(memory.lower(goal, np.array([1.0]))[0])
         price, spent = Fraction(prices[0, main]), Fraction(prices[0, other]) * Fraction(1e-3)

@@ -27,7 +27,7 @@ from codesign import InfeasibleError, SolverError, SpecError, pareto, solve
 from codesign.results.front import Front, dominated_volume
 from codesign.search import best_bound
 from codesign.search.progress import FrontProgress
-from codesign.stopping import Halt, OutOfTime
+from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.pareto import _Survey
 
 SEEDS = tuple(seed for seed in range(52) if seed not in (47, 56))  # these take above a second
@@ -332,11 +332,11 @@ def test_time_runs_out(seed: int, looks: int, monkeypatch: pytest.MonkeyPatch) -
     case = rich_case(seed)
     looked = iter(range(looks))
 
-    def check(_: Halt) -> None:
+    def check(_: StopCondition) -> None:
         if next(looked, None) is None:
-            raise OutOfTime
+            raise Stopped
 
-    monkeypatch.setattr(Halt, "check", check)
+    monkeypatch.setattr(StopCondition, "check", check)
     if looks == 3:
         with pytest.raises(SolverError, match="no design found"):
             pareto(case.problem, case.objectives, None)

@@ -15,7 +15,7 @@ import pytest
 
 import codesign
 from codesign.results.front import Ruled, dominated_volume
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.space.point import price
 
 pytest.importorskip("pymoo", reason="the baseline's library, in the extra 'dev'")
@@ -50,7 +50,7 @@ def random_genes(encoding: Any, count: int, seed: int = 0) -> Any:
     return rng.integers(0, encoding.highest + 1, size=(count, len(encoding.highest)))
 
 
-def option_of(space: Space, designs: Any, i: int) -> int:
+def option_of(space: HardwareSpace, designs: Any, i: int) -> int:
     """Index of a design's hardware in the space."""
     same = (
         (space.shape_of == designs.shape[i])

@@ -10,15 +10,15 @@ from random_problems import random_case
 
 from codesign import Layer, Network, Problem, load_network
 from codesign.space import hardware as space_module
-from codesign.space.hardware import Space
-from codesign.space.point import Point, least_sram, price
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution, least_sram, price
 from codesign.space.staircase import Staircase
 
 SEEDS = range(30)
 SHRINKABLE = ("latency_s", "dram_bits")
 
 
-def some_point(space: Space, rng: random.Random) -> Point | None:
+def some_point(space: HardwareSpace, rng: random.Random) -> Solution | None:
     """Hardware, widths and a capacity at random; None where no tile fits."""
     option = rng.randrange(len(space))
     variable_width = [int(rng.choice(np.flatnonzero(ok))) for ok in space.variable_allowed]
@@ -31,7 +31,7 @@ def some_point(space: Space, rng: random.Random) -> Point | None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_least_sram_is_that_of_a_scan(seed: int) -> None:
     rng = random.Random(f"least SRAM {seed}")
-    space = Space(random_case(seed).problem)
+    space = HardwareSpace(random_case(seed).problem)
     for _ in range(20):
         point = some_point(space, rng)
         if point is None:
@@ -57,7 +57,7 @@ def test_the_least_sram_is_that_of_a_scan(seed: int) -> None:
 
 
 def test_a_point_over_its_limits_stays_as_it_is() -> None:
-    space = Space(random_case(0).problem)
+    space = HardwareSpace(random_case(0).problem)
     point = next(p for p in (some_point(space, random.Random(n)) for n in range(99)) if p)
     assert least_sram(space, point, {"latency_s": point.metrics["latency_s"] / 2}) == point
 
@@ -74,7 +74,7 @@ def test_tilings_beaten_at_all_widths_are_on_no_staircase(
     problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def staircases() -> list[Staircase]:
-        space = Space(problem)
+        space = HardwareSpace(problem)
         shapes = range(0, len(space.shapes), 31)
         return [space.staircase(s, g) for s in shapes for g in range(len(space.geometries))]
 

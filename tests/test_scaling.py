@@ -13,7 +13,7 @@ from codesign import Choices, Problem, load_network
 from codesign.problem.goal import Goal
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import candidates
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.specs.load import shipped
 
 SMALLEST, LARGEST = 1e-4, 1e6
@@ -22,7 +22,7 @@ SMALLEST, LARGEST = 1e-4, 1e6
 @pytest.mark.parametrize("name", shipped("networks"))
 def test_coefficients_of_shipped_networks_are_of_moderate_size(name: str) -> None:
     choices = Choices(rows=(8, 32), cols=(16,), weight_bits=(2, 8), activation_bits=(2, 8))
-    space = Space(Problem(network=load_network(name), choices=choices, quality="uniform:6"))
+    space = HardwareSpace(Problem(network=load_network(name), choices=choices, quality="uniform:6"))
     for option in (0, len(space) - 1):  # small and narrow, large and wide
         chosen = np.array([option])
         sram = np.maximum(4e6, space.most_need(int(space.shape_of[option])) / 8)

@@ -20,7 +20,7 @@ from codesign.problem.width_groups import width_classes
 from codesign.results.design import Design
 from codesign.search.bounds.elimination import Role, choose_scopes, eliminate
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 
 LAYERS = (
     Layer(name="a", K=2, C=2, P=4, H=4, input="x", output="y"),
@@ -139,7 +139,9 @@ def test_a_sensitivity_is_asked_for_common_widths_alone() -> None:
 
 def test_space_has_a_variable_for_each_tensor_class_and_each_group_of_weights() -> None:
     shared = (("weight:a", "weight:c"), ("tensor:z", "tensor:u"))
-    space = Space(Problem(network=NETWORK, choices=choices(activation_bits=(2, 4), shared=shared)))
+    space = HardwareSpace(
+        Problem(network=NETWORK, choices=choices(activation_bits=(2, 4), shared=shared))
+    )
     assert space.variables == (
         ("tensor:x",),
         ("tensor:y",),
@@ -163,7 +165,12 @@ def test_layers_of_other_costs_have_other_tables() -> None:
     )
     tensors = {"x": 8, "a": 8, "b": 8, "c": 8, "d": 8}
     network = Network(name="alike", layers=layers, tensors=tensors)
-    assert Space(Problem(network=network, choices=choices())).geometry_of.tolist() == [0, 1, 2, 0]
+    assert HardwareSpace(Problem(network=network, choices=choices())).geometry_of.tolist() == [
+        0,
+        1,
+        2,
+        0,
+    ]
 
 
 def test_a_design_keeps_them_and_its_file_does(tmp_path: Path) -> None:
@@ -208,7 +215,7 @@ def test_the_order_of_groups_and_members_changes_nothing(seed: int) -> None:
     turned = tuple(group[::-1] for group in problem.choices.shared[::-1])
     other = replace(problem, choices=replace(problem.choices, shared=turned))
     assert other.width_classes == problem.width_classes
-    assert Space(other).variables == Space(problem).variables
+    assert HardwareSpace(other).variables == HardwareSpace(problem).variables
 
 
 # --- large tables -------------------------------------------------------------------------------
@@ -235,7 +242,7 @@ def test_no_table_outgrows_memory_whatever_is_shared(monkeypatch: pytest.MonkeyP
     for groups, most in ((1, 4), (2, 3), (3, 4), (8, 4), (1, 2)):
         monkeypatch.setattr(bounds, "MAX_TABLE", 3**most)
         problem = chain_with_groups(24, groups)
-        relaxation = Relaxation(Space(problem))
+        relaxation = Relaxation(HardwareSpace(problem))
         axes = max(len(kind.shape) for kind in relaxation.plan.kinds)
         assert axes <= most
         assert solve(problem).proof.status == "optimal"

@@ -14,7 +14,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from codesign.errors import SolverError
 from codesign.search.milp import highs
 from codesign.search.milp.highs import NAME, minimise, version
-from codesign.stopping import Halt
+from codesign.stopping import StopCondition
 
 pytestmark = pytest.mark.smoke
 
@@ -251,7 +251,7 @@ def test_unbounded_proves_nothing() -> None:
 
 @pytest.mark.parametrize("late_s", [0.0, 5.0])
 def test_no_time_at_all(late_s: float) -> None:
-    outcome = minimise(market_split(4, 30, seed=1), halt=Halt(-late_s))
+    outcome = minimise(market_split(4, 30, seed=1), stop=StopCondition(-late_s))
     assert outcome.status in ("unknown", "feasible")
     assert outcome.bound < math.inf
 
@@ -259,7 +259,7 @@ def test_no_time_at_all(late_s: float) -> None:
 @pytest.mark.slow
 def test_time_limit_leaves_a_solution_and_a_bound_below_it() -> None:
     model = market_split(5, 40, seed=2)  # takes minutes
-    outcome = minimise(model, halt=Halt.within(2.0))
+    outcome = minimise(model, stop=StopCondition.within(2.0))
     assert outcome.status == "feasible"
     assert -1e-9 <= outcome.bound <= pyo.value(model.objective)
     for row in model.split.values():
@@ -271,7 +271,7 @@ def test_progress_is_reported_and_honest() -> None:
     seen: list[tuple[float, float]] = []
     minimise(
         market_split(4, 30, seed=3),
-        halt=Halt.within(2.0),
+        stop=StopCondition.within(2.0),
         on_progress=lambda best, bound: seen.append((best, bound)),
     )
     assert seen

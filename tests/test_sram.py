@@ -31,11 +31,11 @@ from codesign.errors import InfeasibleError
 from codesign.problem import file as design_file
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
-from codesign.results.stored import SEAL, sealed
+from codesign.results.stored import DIGEST, with_digest
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import candidates
 from codesign.space.capacities import Capacities
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.tasks.explain import explain
 
 SEEDS = range(80)
@@ -146,13 +146,13 @@ def test_a_tiling_takes_the_size_that_holds_it() -> None:
     """Of the tilings that one size holds the cheapest is a candidate, and it alone."""
     for seed in (0, 4, 8, 12):
         problem = random_case(seed).problem
-        free = Space(problem)
+        free = HardwareSpace(problem)
         needs = np.concatenate(
             [free.staircase(0, g).need.ravel() for g in range(len(free.geometries))]
         )
         needs = np.unique(needs[np.isfinite(needs)])
         sizes = tuple(int(need) for need in needs[:: max(1, len(needs) // 4)])
-        space = Space(replace(problem, choices=replace(problem.choices, sram_bits=sizes)))
+        space = HardwareSpace(replace(problem, choices=replace(problem.choices, sram_bits=sizes)))
         everything = np.zeros(1, dtype=np.int64), np.zeros(1), np.full(1, float(sizes[-1]))
         mine, every = candidates(space, *everything), candidates(free, *everything)
         for rows, those in zip(mine.layers, every.layers, strict=True):
@@ -170,7 +170,9 @@ def test_a_tiling_takes_the_size_that_holds_it() -> None:
 def test_no_programme_has_less_than_the_least_sram() -> None:
     problem = Problem(network=random_case(0).problem.network, choices=Choices(rows=(2,), cols=(2,)))
     for bits in (1, 1000, 10**9):
-        space = Space(replace(problem, choices=replace(problem.choices, min_sram_bits=bits)))
+        space = HardwareSpace(
+            replace(problem, choices=replace(problem.choices, min_sram_bits=bits))
+        )
         listed = candidates(space, np.array([0]), np.zeros(1), np.full(1, np.inf))
         model = build(space, listed, Goal("area_mm2", {}))
         most = max(bits, *(layer.need.max() for layer in listed.layers))
@@ -315,8 +317,8 @@ def test_an_sram_that_is_not_on_offer_is_told(seed: int) -> None:
     if design is None:
         return
     content = as_json(design_file.to_dict(design))
-    del content[SEAL]
-    assert check_content(sealed(content), "a").holds
+    del content[DIGEST]
+    assert check_content(with_digest(content), "a").holds
     bits = design.hardware.sram_bits
     for offer in (
         {"sram_bits": [bits + 1]},
@@ -325,7 +327,7 @@ def test_an_sram_that_is_not_on_offer_is_told(seed: int) -> None:
         {"max_sram_bits": bits - 1},
     ):
         content["problem"]["choices"] |= as_json(FREE) | offer
-        findings = check_content(sealed(content), "a").findings
+        findings = check_content(with_digest(content), "a").findings
         assert [finding.where for finding in findings] == ["hardware.sram_bits"]
 
 
@@ -338,10 +340,10 @@ def test_older_files_know_no_choice_of_sram() -> None:
     assert design_file.from_dict(content, "new").problem.choices == design.problem.choices
     for key in FREE:
         del content["problem"]["choices"][key]
-    del content[SEAL]
-    older = design_file.from_dict(sealed(content), "older")
+    del content[DIGEST]
+    older = design_file.from_dict(with_digest(content), "older")
     assert older.problem.choices == replace(design.problem.choices, **FREE)
-    assert check_content(sealed(content), "older").holds
+    assert check_content(with_digest(content), "older").holds
 
 
 @pytest.mark.parametrize(
@@ -366,8 +368,8 @@ def test_choices_that_make_no_sense(choices: dict[str, Any], message: str) -> No
     design = next(found for seed in SEEDS if (found := solved(seed)))
     content = as_json(design_file.to_dict(design))
     content["problem"]["choices"] |= as_json(file)
-    del content[SEAL]
-    assert not check_content(sealed(content), "a").holds
+    del content[DIGEST]
+    assert not check_content(with_digest(content), "a").holds
 
 
 def test_sizes_are_sorted_and_named_once() -> None:

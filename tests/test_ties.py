@@ -20,7 +20,7 @@ from codesign.problem.tolerances import keeps
 from codesign.results.records import ProofRecord
 from codesign.search import lexicographic
 from codesign.search.lexicographic import Ties
-from codesign.stopping import Halt
+from codesign.stopping import StopCondition
 
 OUTCOMES: list[tuple[Ties, float, TiesFound]] = [
     ("break", 10.0, "broken"),
@@ -91,13 +91,13 @@ def test_an_answer_with_ties_left_is_an_enumerated_optimum(seed: int) -> None:
 
 
 def test_the_share_ends_with_the_ties_and_a_time_limit_holds_for_all() -> None:
-    halt = Halt(1000.0)
-    whole = halt.deadline
-    with halt.sooner(5.0):
-        assert halt.deadline < whole - 900
-    assert halt.deadline == whole
-    with halt.sooner(5000.0):
-        assert halt.deadline == whole
+    stop = StopCondition(1000.0)
+    whole = stop.deadline
+    with stop.sooner(5.0):
+        assert stop.deadline < whole - 900
+    assert stop.deadline == whole
+    with stop.sooner(5000.0):
+        assert stop.deadline == whole
 
 
 @pytest.mark.parametrize("solve", [codesign.solve, codesign.assign])

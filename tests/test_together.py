@@ -12,23 +12,23 @@ from random_problems import mid_size_problem, random_case
 from codesign import Problem, solve
 from codesign.problem.goal import Goal
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.search.goal_task import Effort, Inquiry
+from codesign.search.goal_task import GoalTask, SearchStats
 from codesign.search.least_metric import LeastMetric
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 
 
 def searched(problem: Problem, metric: str, limits: dict[str, float]) -> LeastMetric:
     """A search that has screened its options and solved none."""
-    space = Space(problem)
-    inquiry = Inquiry(
+    space = HardwareSpace(problem)
+    task = GoalTask(
         space=space,
         relaxation=Relaxation(space),
         goal=Goal(metric, limits),
         lower=np.full(len(space), -np.inf),
         best=None,
-        effort=Effort(),
+        stats=SearchStats(),
     )
-    search = LeastMetric(inquiry)
+    search = LeastMetric(task)
     search.solved_tables = []
     return search
 

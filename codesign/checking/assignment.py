@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from codesign.checking.cost_model import bops
-from codesign.checking.digest import check_seal
+from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.layers import total_noise
 from codesign.checking.network import Layer, Network, read_network
@@ -88,7 +88,7 @@ def check_assignment(file: Entry) -> None:
         ]
         expected[COST + name] = sum(values, Fraction(0))
     check_metrics(file["metrics"], expected, question)
-    check_seal(file)
+    check_digest(file)
 
 
 def _read_question(entry: Entry, metrics: tuple[str, ...]) -> Question:

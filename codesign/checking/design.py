@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from codesign.checking.cost_model import Array
-from codesign.checking.digest import check_seal
+from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
 from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Option, Problem, read_problem
@@ -55,7 +55,7 @@ def check_design(file: Entry) -> Problem:
     _check_metrics(file["metrics"], problem, totals, tensor_bits, area_mm2)
     rates = file.get("throughput", None)
     check_throughput(rates, problem.network, platform, totals.latency_s, area_mm2)
-    check_seal(file)
+    check_digest(file)
     return problem
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from codesign.checking.cost_model import Array, default_noise
-from codesign.checking.digest import check_seal
+from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
 from codesign.checking.network import Network, read_network
@@ -52,7 +52,7 @@ def check_evaluation(file: Entry) -> None:
             file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
     latency_s, area_mm2 = expected.get("latency_s"), expected.get("area_mm2")
     check_throughput(file.get("throughput", None), network, platform, latency_s, area_mm2)
-    check_seal(file)
+    check_digest(file)
 
 
 def _optional(entry: Entry, most: int) -> int | None:

@@ -17,7 +17,7 @@ from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Count, Layer, Name, Network
-from codesign.specs.schema import described
+from codesign.specs.schema import spec_dataclass
 from codesign.units import BITS_PER_KBIT, told_apart
 
 Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
@@ -27,7 +27,7 @@ Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
 Roof = Literal["compute", "memory"]
 
 
-@described
+@spec_dataclass
 class Tile:
     """Groups, output channels, input channels, output rows and images of one tile."""
 
@@ -38,7 +38,7 @@ class Tile:
     images: Count
 
 
-@described
+@spec_dataclass
 class Traffic:
     """DRAM bits of one layer by what moves."""
 
@@ -54,7 +54,7 @@ class Traffic:
         return self.weights + self.ifmap + self.output + self.psum + self.residual
 
 
-@described
+@spec_dataclass
 class LayerDesign:
     """One layer on an accelerator.
 

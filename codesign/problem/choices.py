@@ -11,7 +11,7 @@ from pydantic import Field
 from codesign.errors import SpecError
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits, Precision
 from codesign.specs.network import Name
-from codesign.specs.schema import described
+from codesign.specs.schema import spec_dataclass
 
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
@@ -25,7 +25,7 @@ SramBits = Annotated[int, Field(strict=True, ge=1, le=MAX_SRAM_BITS)]
 SramSizes = Annotated[tuple[SramBits, ...], Field(max_length=1000)]
 
 
-@described
+@spec_dataclass
 class Choices:
     """The declared space.
 

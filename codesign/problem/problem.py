@@ -25,7 +25,7 @@ from codesign.quality import (
 )
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
-from codesign.specs.schema import Displayed, described, nearest
+from codesign.specs.schema import Displayed, nearest, spec_dataclass
 from codesign.specs.technology import MOST, Positive, Technology, no_trace
 from codesign.units import told_apart
 
@@ -35,7 +35,7 @@ Loss = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidato
 Budgets = Annotated[Mapping[Metric, NonNegative], BeforeValidator(by_metric)]
 
 
-@described
+@spec_dataclass
 class Problem(Displayed):
     """Which accelerator is best for this network within these budgets?
 

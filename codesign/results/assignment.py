@@ -28,11 +28,11 @@ from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
 from codesign.results.consistency import check_layers, check_tensor_bits
 from codesign.results.records import AssignmentRecord, ProofRecord
-from codesign.results.stored import Stored, content_of, parse_result, sealed
+from codesign.results.stored import Stored, content_of, parse_result, with_digest
 from codesign.specs.accelerator import Bits
 from codesign.specs.csv_tables import read_amount
 from codesign.specs.network import Layer, Name, Network
-from codesign.specs.schema import described, parse
+from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.seam import done_by
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 KNOWN = ("noise", "model_bits", "bops")  # metrics of widths alone; a latency stands in a table
 
 
-@described
+@spec_dataclass
 class LayerWidths:
     """One layer at the widths it was assigned.
 
@@ -67,7 +67,7 @@ class LayerWidths:
     costs: Mapping[Name, Amount] = field(default_factory=dict)
 
 
-@described
+@spec_dataclass
 class Assignment(Stored):
     """Widths for a network, with their figures and their proof.
 
@@ -176,7 +176,7 @@ def to_dict(assignment: Assignment) -> dict[str, Any]:
         "proof": asdict(assignment.proof),
         "solver": asdict(assignment.solver),
     }
-    return sealed(content)
+    return with_digest(content)
 
 
 def from_dict(data: Any, where: str) -> Assignment:

@@ -22,11 +22,11 @@ from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
 from codesign.results.consistency import check_names, check_rows, check_tensor_bits
 from codesign.results.records import ProofRecord, SolverRecord
-from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, sealed
+from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, with_digest
 from codesign.results.views import throughput
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.network import MAX_NAME, Count, Name, Network
-from codesign.specs.schema import described
+from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def to_dict(design: Design) -> dict[str, Any]:
         "proof": asdict(design.proof),
         "solver": asdict(design.solver),
     }
-    return sealed(content)
+    return with_digest(content)
 
 
 def from_dict(data: Any, where: str) -> Design:
@@ -68,7 +68,7 @@ def from_dict(data: Any, where: str) -> Design:
     return parse_result(Design, content, ROWS, where)
 
 
-@described
+@spec_dataclass
 class Design(Stored):
     """An accelerator for a problem, with its figures and its proof.
 

@@ -17,11 +17,11 @@ from codesign.costs.totals import areas_mm2, extrapolations
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS
 from codesign.results.consistency import check_rows, check_tensor_bits
-from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, sealed
+from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, with_digest
 from codesign.results.views import throughput
 from codesign.specs.accelerator import Accelerator, Bits
 from codesign.specs.network import Name, Network
-from codesign.specs.schema import described
+from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.units import METRICS_SHOWN
 
@@ -34,7 +34,7 @@ ROOFLINES = get_args(Roofline)
 Widths = int | tuple[int, int] | Mapping[str, int]
 
 
-@described
+@spec_dataclass
 class Evaluation(Stored):
     """A network on a given accelerator, with every figure that is known.
 
@@ -114,7 +114,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     content = asdict(evaluation)
     content["layers"] = content.pop("layer_designs")
     content[THROUGHPUT] = throughput(evaluation)
-    return sealed({"format": FORMAT, **content})
+    return with_digest({"format": FORMAT, **content})
 
 
 def from_dict(data: Any, where: str) -> Evaluation:

@@ -19,7 +19,7 @@ from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
 from codesign.results.views import DesignView, Named, Outline, Question, Row, Taken
 from codesign.specs.accelerator import Hardware
-from codesign.specs.schema import Displayed, described, parse
+from codesign.specs.schema import Displayed, parse, spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.units import METRICS_SHOWN, RATES_SHOWN
 
@@ -187,7 +187,7 @@ class Explanation(Displayed):
 FORMAT = "codesign-explanation/1"
 
 
-@described
+@spec_dataclass
 class Used:
     """A budget, and the share of it that is used."""
 
@@ -195,7 +195,7 @@ class Used:
     used: Amount
 
 
-@described
+@spec_dataclass
 class Share:
     """A layer, its roof and times, and its share of the latency."""
 
@@ -206,7 +206,7 @@ class Share:
     memory_s: Amount | None
 
 
-@described
+@spec_dataclass
 class Content:
     """What the file holds."""
 

@@ -26,7 +26,7 @@ from codesign.results.records import ProofRecord
 from codesign.results.tables import front_frame
 from codesign.results.views import Named, Outline, Question, Row
 from codesign.specs.accelerator import Hardware
-from codesign.specs.schema import described, parse
+from codesign.specs.schema import parse, spec_dataclass
 
 FORMAT = "codesign-front/1"
 WHOLE = "front"
@@ -37,7 +37,7 @@ MOST_CELL = 64 * 2**20  # characters; a file is no larger
 Limits = Mapping[Metric, Amount]
 
 
-@described
+@spec_dataclass
 class Rule:
     """As `Ruled`, with what is infinite left out."""
 
@@ -45,7 +45,7 @@ class Rule:
     bound: Amount | None
 
 
-@described
+@spec_dataclass
 class Whole:
     """What belongs to a front as a whole, and the budgets that each of its points was found in."""
 

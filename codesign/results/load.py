@@ -23,7 +23,7 @@ NAMES: dict[type[Stored], str] = {
     Evaluation: "evaluation",
     Assignment: "assignment",
 }
-ROOMS: dict[type[Stored], ModuleType] = {
+FORMATS: dict[type[Stored], ModuleType] = {
     Design: design,
     Evaluation: evaluation,
     Assignment: assignment,
@@ -39,7 +39,7 @@ def load(kind: type[Kind], path: str | Path) -> Kind:
     """Read the file of a result of one kind."""
     path = Path(path)
     with wanted(path, NAMES[kind]):
-        return ROOMS[kind].from_dict(read_json(path), str(path))  # type: ignore[no-any-return]
+        return FORMATS[kind].from_dict(read_json(path), str(path))  # type: ignore[no-any-return]
 
 
 def load_result(path: str | Path) -> Result:
@@ -87,7 +87,7 @@ def load_widths(path: Path) -> Design | Assignment:
 def _load_one_of(path: Path, kinds: tuple[type[Stored], ...]) -> Result:
     with wanted(path, *(NAMES[kind] for kind in kinds)):
         data = read_json(path)
-        known = {str(ROOMS[kind].FORMAT): ROOMS[kind] for kind in kinds}
+        known = {str(FORMATS[kind].FORMAT): FORMATS[kind] for kind in kinds}
         found = data.get("format") if isinstance(data, dict) else None
         if not isinstance(found, str) or found not in known:
             raise SpecError(f"{path}: format {found!r} is none of {', '.join(known)}")
@@ -96,4 +96,4 @@ def _load_one_of(path: Path, kinds: tuple[type[Stored], ...]) -> Result:
 
 def to_dict(result: Stored) -> dict[str, Any]:
     """The content of a result's file."""
-    return ROOMS[type(result)].to_dict(result)  # type: ignore[no-any-return]
+    return FORMATS[type(result)].to_dict(result)  # type: ignore[no-any-return]

@@ -6,10 +6,10 @@ from typing import Literal
 
 from codesign.costs.layers import Amount, Whole
 from codesign.problem.goal import OPTIMAL_GAP, TiesFound
-from codesign.specs.schema import described
+from codesign.specs.schema import spec_dataclass
 
 
-@described
+@spec_dataclass
 class ProofRecord:
     """How sure we are.
 
@@ -55,7 +55,7 @@ class ProofRecord:
         )
 
 
-@described
+@spec_dataclass
 class SolverRecord:
     """Which solver, how long, and what happened to the hardware options.
 
@@ -82,7 +82,7 @@ class SolverRecord:
     interrupted: bool = False
 
 
-@described
+@spec_dataclass
 class AssignmentRecord:
     """Which solver, and how long.
 

@@ -14,7 +14,7 @@ from codesign.files import digest
 from codesign.specs.schema import Displayed, parse, renamed
 from codesign.specs.seam import done_by
 
-SEAL = "sha256"
+DIGEST = "sha256"
 THROUGHPUT = "throughput"  # follows from the rest, for readers of the file; absent from older ones
 TIMES = ("seconds", "solver_s")  # what equal runs differ in
 Result = TypeVar("Result", bound="Stored")
@@ -63,7 +63,7 @@ def content_of(data: Any, form: str, kind: str, rows: str, where: str) -> dict[s
     found = data.get("format") if isinstance(data, dict) else None
     if not isinstance(data, dict) or found != form:
         raise SpecError(f"{where}: not {kind} file (format {found!r}, expected {form!r})")
-    content = {k: value for k, value in data.items() if k not in ("format", SEAL, THROUGHPUT)}
+    content = {k: value for k, value in data.items() if k not in ("format", DIGEST, THROUGHPUT)}
     content[rows] = renamed(content, "layers", rows, where)
     return content
 
@@ -82,13 +82,13 @@ def parse_result(kind: type[Result], content: dict[str, Any], rows: str, where: 
         raise SpecError(str(error).replace(rows, "layers")) from None
 
 
-def sealed(content: dict[str, Any]) -> dict[str, Any]:
+def with_digest(content: dict[str, Any]) -> dict[str, Any]:
     """A file's content with the digest of all of it but the seconds taken.
 
     `codesign.check` compares it, so that nothing in the file can be altered unnoticed.
     """
     solver = content.get("solver")
     if solver is None:
-        return {**content, SEAL: digest(content)}
+        return {**content, DIGEST: digest(content)}
     untimed = {key: value for key, value in solver.items() if key not in TIMES}
-    return {**content, SEAL: digest({**content, "solver": untimed})}
+    return {**content, DIGEST: digest({**content, "solver": untimed})}

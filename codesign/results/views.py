@@ -14,7 +14,7 @@ from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.network import Network
-from codesign.specs.schema import described
+from codesign.specs.schema import spec_dataclass
 from codesign.units import OPS_PER_GOP, OPS_PER_MAC, OPS_PER_TOP
 
 if TYPE_CHECKING:
@@ -198,14 +198,14 @@ class DesignView(Protocol):
         """What the solving took."""
 
 
-@described
+@spec_dataclass
 class Named:
     """A network or a technology by its name; empty where the file does not tell it."""
 
     name: str = ""
 
 
-@described
+@spec_dataclass
 class Question:
     """What was asked.
 
@@ -225,7 +225,7 @@ class Question:
     quality: str | None = None
 
 
-@described
+@spec_dataclass
 class Row:
     """A layer: the roof that binds it and its times, as far as the file tells them."""
 
@@ -236,14 +236,14 @@ class Row:
     latency_s: Amount | None = None
 
 
-@described
+@spec_dataclass
 class Taken:
     """What the solving took."""
 
     seconds: Amount
 
 
-@described
+@spec_dataclass
 class Outline:
     """A design without its widths and tilings.
 

@@ -8,29 +8,29 @@ bound, so the least of these bounds and of the programmes' own holds for the who
 hardware is chosen (`LeastWidths`), one imagined option is bounded and solved the same way.
 """
 
-from codesign.search.cut_pool import Memory
-from codesign.search.goal_task import CLOSED, Effort, Inquiry, OnProgress, Proof
+from codesign.search.cut_pool import CutPool
+from codesign.search.goal_task import CLOSED, GoalTask, OnProgress, SearchResult, SearchStats
 from codesign.search.least_area import LeastArea
 from codesign.search.least_metric import LeastMetric
 from codesign.search.least_widths import LeastWidths
-from codesign.space.tabled import TabledSpace
+from codesign.space.tabled import LatencyTableSpace
 
 __all__ = [
     "CLOSED",
-    "Effort",
-    "Inquiry",
+    "CutPool",
+    "GoalTask",
     "LeastArea",
     "LeastMetric",
-    "Memory",
     "OnProgress",
-    "Proof",
+    "SearchResult",
+    "SearchStats",
     "prove",
 ]
 
 
-def prove(inquiry: Inquiry) -> Proof:
+def prove(task: GoalTask) -> SearchResult:
     """Prove a goal over the whole space by the search that suits its metric."""
-    if isinstance(inquiry.space, TabledSpace):
-        return LeastWidths(inquiry).prove()
-    search = LeastArea if inquiry.goal.metric == "area_mm2" else LeastMetric
-    return search(inquiry).prove()
+    if isinstance(task.space, LatencyTableSpace):
+        return LeastWidths(task).prove()
+    search = LeastArea if task.goal.metric == "area_mm2" else LeastMetric
+    return search(task).prove()

@@ -10,16 +10,16 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import PRICED, Batch
-from codesign.search.cut_pool import Cut, Fact
-from codesign.search.goal_search import Pursuit
-from codesign.search.goal_task import Inquiry, Proof
-from codesign.search.group_bounds import Together
-from codesign.search.milp.formulation import Choice
+from codesign.search.cut_pool import Cut, ProvenBounds
+from codesign.search.goal_search import GoalSearch
+from codesign.search.goal_task import GoalTask, SearchResult
+from codesign.search.group_bounds import GroupBounds
+from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import Answer
 from codesign.space.candidates import Candidates, candidates
-from codesign.space.hardware import Space
-from codesign.space.point import Point, price
-from codesign.stopping import OutOfTime
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution, price
+from codesign.stopping import Stopped
 
 OPTION, SEEN, UNSEEN = range(3)  # what is queued: an option, or a shape before or after a look
 SEEN_TOGETHER = 8  # shapes looked at at once
@@ -29,21 +29,21 @@ CORE_PAIRS = 3  # of them for each layer, on average, in the first programme the
 FEW_OPTIONS = 64  # so many are bounded one shape after the other, without screening
 
 
-class Search(Pursuit):
+class Search(GoalSearch):
     """Best-bound search over hardware options; subclasses bound and solve a single option."""
 
-    space: Space
+    space: HardwareSpace
 
-    def __init__(self, inquiry: Inquiry) -> None:
-        assert isinstance(inquiry.space, Space)
-        super().__init__(inquiry)
+    def __init__(self, task: GoalTask) -> None:
+        assert isinstance(task.space, HardwareSpace)
+        super().__init__(task)
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
         self.option_multipliers: dict[int, Floats] = {}
         self.moves_data = not {"latency_s", "dram_bits"}.isdisjoint(
             (self.goal.metric, *self.goal.limits)
         )
         self.queue: list[tuple[float, int, int, int]] = []  # see `_push`
-        self.together = Together(self)
+        self.together = GroupBounds(self)
         self.ideal: dict[int, Batch] = {}  # of each shape, from the second screening
 
     # What subclasses say ------------------------------------------------------------------------
@@ -80,21 +80,21 @@ class Search(Pursuit):
 
     # The search ---------------------------------------------------------------------------------
 
-    def prove(self) -> Proof:
+    def prove(self) -> SearchResult:
         """Search until everything is closed or it has to end."""
         complete = True
         options, as_good = self._dominated()
         self.lower[options] = np.inf  # till the end
         try:
             self._screen()
-            while self.queue and not (self.inquiry.any_design and self.best):
+            while self.queue and not (self.task.any_design and self.best):
                 self.together.of_all_open()
                 _, stage, option, shape = heapq.heappop(self.queue)
                 bound = self._open_bound(option, shape)
                 if bound >= self.cutoff:
                     continue
                 self._report(bound)
-                self.halt.check()
+                self.stop.check()
                 if stage == UNSEEN:
                     self._look_at_shapes([shape, *self._next_unseen()])
                 elif stage == SEEN:
@@ -102,19 +102,19 @@ class Search(Pursuit):
                 else:
                     self.lower[option] = max(self.lower[option], self.solve_option(option))
                     self.together.after_option()
-        except OutOfTime:
+        except Stopped:
             complete = False
         self.lower[options] = self.lower[as_good]
         reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
         bound = min(reached, float(self.lower.min(initial=np.inf)))
-        self.memory.add_fact(Fact(self.goal, self.lower))
-        return Proof(self.best, bound, self.lower, complete)
+        self.cut_pool.add_bounds(ProvenBounds(self.goal, self.lower))
+        return SearchResult(self.best, bound, self.lower, complete)
 
     def _dominated(self) -> tuple[Ints, Ints]:
         """Options that need no search, and for each the one on a smaller array that is as good."""
         space, everyone = self.space, np.arange(len(self.space))
         as_good = space.smallest_alike[space.shape_of] * space.pe_pairs + everyone % space.pe_pairs
-        offered = self.inquiry.lower < np.inf
+        offered = self.task.lower < np.inf
         options = np.flatnonzero((as_good != everyone) & offered[as_good])
         return options, as_good[options]
 
@@ -158,8 +158,8 @@ class Search(Pursuit):
         open_options = np.flatnonzero(self.lower < self.cutoff)
         limits = [(name, x) for name, x in self.goal.limits.items() if name in PRICED]
         screened = (self.bounded_metric(), *sorted(limits))
-        if len(open_options) > FEW_OPTIONS and screened not in self.memory.screened:
-            self.memory.screened.add(screened)
+        if len(open_options) > FEW_OPTIONS and screened not in self.cut_pool.screened:
+            self.cut_pool.screened.add(screened)
             start = self._screen_pairs(open_options)
             open_options = np.flatnonzero(self.lower < self.cutoff)
             self._screen_shapes(open_options, start)
@@ -170,12 +170,12 @@ class Search(Pursuit):
     def _screen_pairs(self, open_options: Ints) -> Floats:
         """Bound pairs of PE widths on an ideal array; returns good prices."""
         ideal, which = self.union_of_pairs(open_options, self.space.compulsory_traffic)
-        self.halt.check()
+        self.stop.check()
         widest = self.dual.bound(
-            ideal.take(np.array([len(ideal) - 1])), stop=self.stop_at(), accuracy=1e-4
+            ideal.take(np.array([len(ideal) - 1])), cutoff=self.stop_at(), accuracy=1e-4
         )
         start = np.broadcast_to(widest.prices, (len(ideal), widest.prices.shape[1]))
-        found = self.dual.bound(ideal, start=start, stop=self.stop_at(), rounds=1)
+        found = self.dual.bound(ideal, start=start, cutoff=self.stop_at(), rounds=1)
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
         return np.asarray(widest.prices[0])
@@ -189,8 +189,8 @@ class Search(Pursuit):
         start = np.broadcast_to(prices, (len(shapes), len(prices)))
         keepable = self._each_limit_keepable(ideal)
         self._rule_out(open_options[~keepable[which]])
-        self.halt.check()
-        found = self.dual.bound(ideal, start=start, stop=self.stop_at(), rounds=1)
+        self.stop.check()
+        found = self.dual.bound(ideal, start=start, cutoff=self.stop_at(), rounds=1)
         near = np.flatnonzero(found.value <= FAR * np.abs(found.value).min())
         best = self.dual.bound(ideal.take(near), start[near], self.stop_at(), accuracy=1e-3)
         found.value[near], found.prices[near] = best.value, best.prices
@@ -258,12 +258,12 @@ class Search(Pursuit):
         row = np.arange(len(options)) if which is None else which
         value = found.value + found.prices @ self.dual.limits
         cut = Cut(options, row, self.dual.prices(found.prices), value, sram_bits)
-        self.memory.add_cut(self.bounded_metric(), cut, len(self.space))
+        self.cut_pool.add_cut(self.bounded_metric(), cut, len(self.space))
 
     def first_multipliers(self, options: Ints) -> Floats:
         """Prices to begin with: an option's own of an earlier bound, or its shape's."""
         names = [PRICED[metric] for metric in self.dual.limited]
-        own, known = self.memory.multipliers(options, self.bounded_metric(), names)
+        own, known = self.cut_pool.multipliers(options, self.bounded_metric(), names)
         shapes = self.multipliers[self.space.shape_of[options]]
         return np.where(known[:, None], own, shapes)
 
@@ -278,7 +278,7 @@ class Search(Pursuit):
         """Bound shapes with the most SRAM that one of their options has; queue what is open."""
         options = np.sort(np.concatenate([self.shape_options(shape) for shape in shapes]))
         # A first goal's first shape may well give a design that closes the others.
-        if self.best is not None and self.memory.facts and len(options) > len(shapes):
+        if self.best is not None and self.cut_pool.proven_bounds and len(options) > len(shapes):
             self.bound_capacities(options)
         for shape in shapes:
             if self._open_bound(-1, shape) < self.cutoff:
@@ -309,13 +309,13 @@ class Search(Pursuit):
     def solve_restricted(
         self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
     ) -> float:
-        """Solve the programme of one option over the widths left to it; see `left_over`."""
+        """Solve the programme of one option over the widths left to it; see `reduced_domains`."""
         reach = self.reach  # what was left out is no better than this
         answer = self._answer(option, sram, left)
         bound = min(reach, answer.bound)
         if not answer.complete:
             self.lower[option] = max(self.lower[option], bound)
-            raise OutOfTime
+            raise Stopped
         return bound
 
     def solve_core(
@@ -336,21 +336,21 @@ class Search(Pursuit):
         ceiling = np.partition(pair[pairs], wanted)[wanted]
         core = pairs & (pair <= ceiling), variable_allowed & (width <= ceiling)
         if not self._answer(option, sram, core).complete:
-            raise OutOfTime
+            raise Stopped
         return True
 
     def _answer(self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]) -> Answer:
         """Solve the programme of one option over some widths, and offer what it finds."""
         listed = self._listed(option, sram, left)
 
-        def priced(choice: Choice) -> Point | None:
+        def priced(choice: MilpSolution) -> Solution | None:
             capacity = max(choice.sram_bits, sram[0])
             return price(self.space, option, choice.variable_width, choice.weight, capacity)
 
         answer = self.run_programme(listed, priced)
         if answer.runs:
-            self.inquiry.effort.solved.add(option)
-        self.offer(answer.point)
+            self.task.stats.solved.add(option)
+        self.update_incumbent(answer.point)
         return answer
 
     def _listed(
@@ -367,7 +367,7 @@ class Search(Pursuit):
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
         )
 
-    def known_left_over(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
+    def known_reduced_domains(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
         """The same, if an earlier goal within whose limits this one stays has found it."""
-        known = self.memory.leftover(option, self.goal, sram_bits)
+        known = self.cut_pool.leftover(option, self.goal, sram_bits)
         return None if known is None else (known.pairs, known.variable_allowed)

@@ -18,7 +18,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import PRICED, TINY
-from codesign.space.point import Point
+from codesign.space.point import Solution
 
 Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
 
@@ -65,7 +65,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Fact:
+class ProvenBounds:
     """Lower bounds of all options on a goal's metric, within its limits."""
 
     goal: Goal
@@ -73,7 +73,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class LeftOver:
+class ReducedDomains:
     """Widths that designs of one option may have, within limits and some SRAM.
 
     Attributes
@@ -91,21 +91,23 @@ class LeftOver:
 
 
 @dataclass
-class Memory:
+class CutPool:
     """Cuts, facts, leftovers and designs met, over all goals of one space."""
 
     priced: tuple[str, ...] = PRICED  # metrics that the prices of cuts are of
     cuts: list[Cut] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    left_over: dict[int, LeftOver] = field(default_factory=dict)  # the last one of each option
-    points: list[Point] = field(default_factory=list)
+    proven_bounds: list[ProvenBounds] = field(default_factory=list)
+    reduced_domains: dict[int, ReducedDomains] = field(
+        default_factory=dict
+    )  # the last one of each option
+    points: list[Solution] = field(default_factory=list)
     cut_bytes: int = 0
     forgotten: int = 0  # cuts that stood before those kept
     # By metric: number of the latest cut of each option, and its row there.
     latest: dict[str, tuple[Indices, Indices]] = field(default_factory=dict)
     screened: set[tuple[object, ...]] = field(default_factory=set)  # metric and limits
 
-    def within(self, holds: Callable[[Point], bool]) -> Memory:
+    def within(self, holds: Callable[[Solution], bool]) -> CutPool:
         """A copy for the part of the space whose points hold.
 
         A bound of the whole space is one of any part; what is found in the part is the part's.
@@ -113,8 +115,8 @@ class Memory:
         return replace(
             self,
             cuts=[*self.cuts],
-            facts=[*self.facts],
-            left_over={**self.left_over},
+            proven_bounds=[*self.proven_bounds],
+            reduced_domains={**self.reduced_domains},
             points=[point for point in self.points if holds(point)],
             latest={metric: (n.copy(), row.copy()) for metric, (n, row) in self.latest.items()},
             screened={*self.screened},
@@ -134,11 +136,11 @@ class Memory:
             self.cut_bytes -= self.cuts.pop(0).nbytes
             self.forgotten += 1
 
-    def add_fact(self, fact: Fact) -> None:
+    def add_bounds(self, fact: ProvenBounds) -> None:
         """Keep the last bounds of a search; the oldest are forgotten."""
-        self.facts.append(fact)
+        self.proven_bounds.append(fact)
         most = min(MOST_FACTS, MOST_BYTES // fact.lower.nbytes)
-        del self.facts[: max(0, len(self.facts) - max(1, most))]
+        del self.proven_bounds[: max(0, len(self.proven_bounds) - max(1, most))]
 
     def lower(self, goal: Goal, sram_bits: Floats) -> Floats:
         """(options,): bounds on the goal's metric for options of these capacities."""
@@ -193,21 +195,21 @@ class Memory:
                 prices[mine] = self.cuts[n - self.forgotten].prices[row[mine]]
         return prices[:, others], prices[:, self.priced.index(metric)] > 0
 
-    def leftover(self, option: int, goal: Goal, sram_bits: float) -> LeftOver | None:
+    def leftover(self, option: int, goal: Goal, sram_bits: float) -> ReducedDomains | None:
         """Widths left to designs of an option within a goal's limits, if that is known."""
-        found = self.left_over.get(option)
+        found = self.reduced_domains.get(option)
         if found is None or found.sram_bits < sram_bits or not _as_tight(goal.limits, found.limits):
             return None
         return found
 
-    def best(self, goal: Goal) -> Point | None:
+    def best(self, goal: Goal) -> Solution | None:
         """The best design met so far within a goal's limits."""
         within = (point for point in self.points if goal.kept_by(point.metrics))
         return min(within, key=lambda point: point.metrics[goal.metric], default=None)
 
     def _lower_by_facts(self, goal: Goal, options: int) -> Floats:
         lower = np.full(options, -np.inf)
-        for fact in self.facts:
+        for fact in self.proven_bounds:
             if _as_tight(goal.limits, fact.goal.limits):
                 same = fact.goal.metric == goal.metric
                 known = fact.lower if same else np.where(fact.lower == np.inf, np.inf, -np.inf)

@@ -11,23 +11,23 @@ from codesign.problem.goal import Goal
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.lagrangian import Dual
 from codesign.search.bounds.layer_tables import TINY, Batch
-from codesign.search.goal_task import Inquiry, OnProgress
-from codesign.search.milp.formulation import Choice
+from codesign.search.goal_task import GoalTask, OnProgress
+from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import Answer, solve_programme
 from codesign.space.candidates import Candidates
-from codesign.space.point import Point
+from codesign.space.point import Solution
 
 
-class Pursuit:
+class GoalSearch:
     """What every search for one goal does, whatever it looks for among."""
 
-    def __init__(self, inquiry: Inquiry) -> None:
-        self.inquiry = inquiry
-        self.space, self.relaxation = inquiry.space, inquiry.relaxation
-        self.goal, self.memory = inquiry.goal, inquiry.memory
-        self.halt = inquiry.halt
-        self.best = inquiry.best or self.memory.best(inquiry.goal)
-        self.lower = inquiry.lower.copy()
+    def __init__(self, task: GoalTask) -> None:
+        self.task = task
+        self.space, self.relaxation = task.space, task.relaxation
+        self.goal, self.cut_pool = task.goal, task.cut_pool
+        self.stop = task.stop
+        self.best = task.best or self.cut_pool.best(task.goal)
+        self.lower = task.lower.copy()
         self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits)
 
     def bounded_metric(self) -> str:
@@ -41,7 +41,7 @@ class Pursuit:
             limit = self.goal.limits.get(self.goal.metric, np.inf)
             return float(np.nextafter(beyond(limit), np.inf))
         value = self.best.metrics[self.goal.metric]
-        return value - self.inquiry.rel_gap * abs(value)
+        return value - self.task.rel_gap * abs(value)
 
     @property
     def reach(self) -> float:
@@ -50,11 +50,11 @@ class Pursuit:
             return self.cutoff
         return beyond(beyond(self.best.metrics[self.goal.metric]))
 
-    def offer(self, point: Point | None) -> bool:
+    def update_incumbent(self, point: Solution | None) -> bool:
         """Keep a point if it is within the limits and better than the best so far."""
         if point is None:
             return False
-        self.memory.points.append(point)
+        self.cut_pool.points.append(point)
         if not self.goal.kept_by(point.metrics):
             return False
         metric = self.goal.metric
@@ -67,7 +67,7 @@ class Pursuit:
         """Dual bounds above this need no improvement."""
         return self.reach
 
-    def left_over(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
+    def reduced_domains(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
         """Width pairs of each layer and widths of each variable that could still pay."""
         return self.within_reach(self.marginals(single, multipliers), multipliers)
 
@@ -85,14 +85,14 @@ class Pursuit:
         return pair <= ceiling, self.space.variable_allowed & (width <= ceiling)
 
     def _report(self, bound: float) -> None:
-        if self.inquiry.on_progress is not None:
+        if self.task.on_progress is not None:
             reached = None if self.best is None else self.best.metrics[self.goal.metric]
-            self.inquiry.on_progress(reached, bound if reached is None else min(bound, reached))
+            self.task.on_progress(reached, bound if reached is None else min(bound, reached))
 
     def run_programme(
         self,
         listed: Candidates,
-        price: Callable[[Choice], Point | None],
+        price: Callable[[MilpSolution], Solution | None],
         goal: Goal | None = None,
     ) -> Answer:
         """Hand a programme to the solver, to end with the search; of this goal or another."""
@@ -101,16 +101,16 @@ class Pursuit:
             goal or self.goal,
             listed,
             price=price,
-            rel_gap=self.inquiry.solver_gap,
-            halt=self.halt,
+            rel_gap=self.task.solver_gap,
+            stop=self.stop,
             on_progress=self._programme_progress(),
-            solver=self.inquiry.solver,
+            solver=self.task.solver,
         )
-        self.inquiry.effort.count(answer)
+        self.task.stats.count(answer)
         return answer
 
     def _programme_progress(self) -> OnProgress | None:
-        if self.inquiry.on_progress is None:
+        if self.task.on_progress is None:
             return None
 
         def report(_reached: float | None, _bound: float) -> None:

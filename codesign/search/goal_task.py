@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from codesign.arrays import Floats
 from codesign.problem.goal import Goal
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.search.cut_pool import Memory
+from codesign.search.cut_pool import CutPool
 from codesign.search.milp.solve import Answer
-from codesign.space.point import Point
+from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
-from codesign.stopping import Halt
+from codesign.stopping import StopCondition
 
 OnProgress = Callable[[float | None, float], None]  # (objective of the best design, bound)
 
@@ -20,7 +20,7 @@ CLOSED = 1e-9  # relative; an option whose bound is this close to the best desig
 
 
 @dataclass
-class Effort:
+class SearchStats:
     """What a search did with the hardware options, and how long the solver took."""
 
     solved: set[int] = field(default_factory=set)
@@ -34,12 +34,12 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Proof:
+class SearchResult:
     """Outcome of one goal.
 
     Attributes
     ----------
-    best : Point or None
+    best : Solution or None
         None: nothing within the limits (proven if ``complete``).
     bound : float
         No point of the space has a smaller metric; inf if there is none at all.
@@ -49,31 +49,31 @@ class Proof:
         False where it had to end early.
     """
 
-    best: Point | None
+    best: Solution | None
     bound: float
     lower: Floats
     complete: bool
 
 
 @dataclass(frozen=True)
-class Inquiry:
+class GoalTask:
     """One goal to prove, with what is known beforehand.
 
     Attributes
     ----------
     lower : floats, shape (options,)
         Bounds on the goal's metric known beforehand; inf rules an option out.
-    best : Point or None
+    best : Solution or None
         A point within the limits, to beat.
-    effort : Effort
+    effort : SearchStats
         Counts what is done.
     rel_gap : float
         Relative gap at which an option is closed, if coarser than rounding.
-    halt : Halt
+    stop : StopCondition
         When to end with what is found.
     on_progress : callable, optional
         Given the metric of the best point (or None) and the bound.
-    memory : Memory
+    cut_pool : CutPool
         What other goals over this space have proved and met; added to.
     any_design : bool
         Stop at the first point within the limits (is there one?), proving no optimum.
@@ -87,12 +87,12 @@ class Inquiry:
     relaxation: Relaxation
     goal: Goal
     lower: Floats
-    best: Point | None
-    effort: Effort
+    best: Solution | None
+    stats: SearchStats
     rel_gap: float = CLOSED
-    halt: Halt = field(default_factory=Halt)
+    stop: StopCondition = field(default_factory=StopCondition)
     on_progress: OnProgress | None = None
-    memory: Memory = field(default_factory=Memory)
+    cut_pool: CutPool = field(default_factory=CutPool)
     any_design: bool = False
     solver: str = "highs"
     held: str | None = None

@@ -17,8 +17,8 @@ from codesign.problem.goal import Goal
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.milp.solve import bound_programme
 from codesign.space.candidates import candidates_of_tables
-from codesign.space.point import Point
-from codesign.stopping import OutOfTime
+from codesign.space.point import Solution
+from codesign.stopping import Stopped
 
 if TYPE_CHECKING:
     from codesign.search.best_bound import Search
@@ -32,13 +32,13 @@ SMALLEST_GROUP = 3
 NEAR = 0.05  # relative; where the least bound is this close to the best, hardware hardly matters
 
 
-class Together:
+class GroupBounds:
     """Bounds the open options of a search in groups, halving a group that does not close."""
 
     def __init__(self, search: Search) -> None:
         self.search = search
         self.solved = 0
-        self.matched: Point | None = None  # the best design when all open options were bounded
+        self.matched: Solution | None = None  # the best design when all open options were bounded
         self.tried: set[int] = set()
 
     def of_all_open(self) -> None:
@@ -85,7 +85,7 @@ class Together:
             group = group[self.search.lower[group] < self.search.cutoff]
             if len(group) < SMALLEST_GROUP:
                 continue
-            self.search.halt.check()
+            self.search.stop.check()
             bound = self._bound_of_union(group)
             self.search.lower[group] = np.maximum(self.search.lower[group], bound)
             if bound < self.search.cutoff:
@@ -107,11 +107,11 @@ class Together:
         known = search.bound_from_tables(union)
         shape = int(search.space.shape_of[label])
         start = search.multipliers[shape][None]
-        found = search.dual.bound(union, start=start, stop=search.stop_at())
+        found = search.dual.bound(union, start=start, cutoff=search.stop_at())
         known = max(known, search.bound_from_programme(float(found.value[0])))
         if known >= search.cutoff:
             return known
-        pairs, variable_allowed = search.left_over(union, found.prices[0])
+        pairs, variable_allowed = search.reduced_domains(union, found.prices[0])
         listed = candidates_of_tables(
             search.space,
             label,
@@ -129,13 +129,13 @@ class Together:
             search.space,
             goal,
             listed,
-            rel_gap=search.inquiry.solver_gap,
-            halt=search.inquiry.halt,
-            solver=search.inquiry.solver,
+            rel_gap=search.task.solver_gap,
+            stop=search.task.stop,
+            solver=search.task.solver,
         )
-        search.inquiry.effort.count(answer)
+        search.task.stats.count(answer)
         if not answer.complete:
-            raise OutOfTime
+            raise Stopped
         bound = max(known, search.bound_from_programme(answer.bound))
         search.remember(union, bound)
         return bound

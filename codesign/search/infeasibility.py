@@ -13,15 +13,15 @@ from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import keeps
 from codesign.quality import uniform_bits
-from codesign.search import Effort, Inquiry, Memory, Proof, prove
+from codesign.search import CutPool, GoalTask, SearchResult, SearchStats, prove
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
-from codesign.stopping import OutOfTime
+from codesign.stopping import Stopped
 from codesign.units import BITS_PER_KBIT, METRICS_SHOWN, clash_shown, told_apart
 
 
-def explain(inquiry: Inquiry) -> InfeasibleError:
+def explain(task: GoalTask) -> InfeasibleError:
     """Find minimal sets of budgets that clash, and for each budget the least that would do.
 
     A set is found by leaving out one budget after the other and keeping out those without which
@@ -35,28 +35,28 @@ def explain(inquiry: Inquiry) -> InfeasibleError:
         A least value that does is within the budget: the solver was wrong somewhere.
     """
     try:
-        return _explain(inquiry)
-    except OutOfTime:
+        return _explain(task)
+    except Stopped:
         return InfeasibleError(
             "infeasible: proven, but no time was left to find out which budgets clash"
         )
 
 
-def _explain(inquiry: Inquiry) -> InfeasibleError:
-    left = dict(inquiry.goal.limits)
+def _explain(task: GoalTask) -> InfeasibleError:
+    left = dict(task.goal.limits)
     clashes: list[Clash] = []
-    while left and (not clashes or not _feasible(inquiry, left)):
-        clash = _clash(inquiry, left)
+    while left and (not clashes or not _feasible(task, left)):
+        clash = _clash(task, left)
         if not clash:
             break
         clashes.append(clash)
         left = {name: limit for name, limit in left.items() if name not in clash}
     if not clashes:
-        return InfeasibleError(f"no design at all: {_nothing_runs(inquiry.space)}")
+        return InfeasibleError(f"no design at all: {_nothing_runs(task.space)}")
     message = _message(clashes)
-    if _feasible_with_any_sram(inquiry):
+    if _feasible_with_any_sram(task):
         message += "; with an SRAM of any size some design keeps all budgets"
-    message += _where_widths_end(inquiry.space.problem, clashes)
+    message += _where_widths_end(task.space.problem, clashes)
     return InfeasibleError(message, clashes[0], clashes[1:])
 
 
@@ -76,7 +76,7 @@ def _where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
 
 def _nothing_runs(space: WidthSpace) -> str:
     """Why no design runs, whatever the budgets."""
-    if isinstance(space, Space):
+    if isinstance(space, HardwareSpace):
         least, most = space.least_need_of_shapes.min(), space.capacities.most_bits
         if most < least:
             ends, (needed,) = told_apart(most, [least], BITS_PER_KBIT)
@@ -90,34 +90,34 @@ def _nothing_runs(space: WidthSpace) -> str:
     )
 
 
-def _feasible_with_any_sram(inquiry: Inquiry) -> bool:
+def _feasible_with_any_sram(task: GoalTask) -> bool:
     """Whether it is known to be the choice of SRAM, if there is one, that leaves no design."""
-    problem = inquiry.space.problem
+    problem = task.space.problem
     free = replace(problem.choices, sram_bits=(), min_sram_bits=None, max_sram_bits=None)
-    if not isinstance(inquiry.space, Space) or free == problem.choices:
+    if not isinstance(task.space, HardwareSpace) or free == problem.choices:
         return False
-    space = Space(replace(problem, choices=free))
+    space = HardwareSpace(replace(problem, choices=free))
     try:
-        relaxation = Relaxation(space, inquiry.halt.check)
-        inquiry = replace(inquiry, space=space, relaxation=relaxation, memory=Memory())
-        return _feasible(inquiry, inquiry.goal.limits)
-    except OutOfTime:  # what clashes is known all the same
+        relaxation = Relaxation(space, task.stop.check)
+        task = replace(task, space=space, relaxation=relaxation, cut_pool=CutPool())
+        return _feasible(task, task.goal.limits)
+    except Stopped:  # what clashes is known all the same
         return False
 
 
-def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:
+def _clash(task: GoalTask, limits: Mapping[str, float]) -> Clash:
     """A minimal set of those limits, which no design keeps together; none where there is none."""
     clash = dict(limits)
     for metric in limits:
         rest = {name: limit for name, limit in clash.items() if name != metric}
-        if not _feasible(inquiry, rest):
+        if not _feasible(task, rest):
             clash = rest
     found: Clash = {}
     for metric, limit in clash.items():
-        alone = _least(inquiry, metric, {})
+        alone = _least(task, metric, {})
         assert alone is not None  # each budget by itself only fails for its own limit
         others = {name: value for name, value in limits.items() if name != metric}
-        needed = alone if not others else _least(inquiry, metric, others)
+        needed = alone if not others else _least(task, metric, others)
         if needed is not None and keeps(needed, limit):
             raise SolverError(
                 f"recheck failed: {metric} of {needed!r} keeps every budget, but with a budget of "
@@ -127,32 +127,30 @@ def _clash(inquiry: Inquiry, limits: Mapping[str, float]) -> Clash:
     return found
 
 
-def _least(inquiry: Inquiry, metric: str, limits: Mapping[str, float]) -> float | None:
-    proof = _ask(inquiry, Goal(metric, limits))
+def _least(task: GoalTask, metric: str, limits: Mapping[str, float]) -> float | None:
+    proof = _ask(task, Goal(metric, limits))
     return None if proof.best is None else proof.best.metrics[metric]
 
 
-def _feasible(inquiry: Inquiry, limits: Mapping[str, float]) -> bool:
+def _feasible(task: GoalTask, limits: Mapping[str, float]) -> bool:
     """Whether some design keeps these limits (proven either way)."""
-    return (
-        _ask(inquiry, Goal(next(iter(limits), "noise"), limits), any_design=True).best is not None
-    )
+    return _ask(task, Goal(next(iter(limits), "noise"), limits), any_design=True).best is not None
 
 
-def _ask(inquiry: Inquiry, goal: Goal, any_design: bool = False) -> Proof:
+def _ask(task: GoalTask, goal: Goal, any_design: bool = False) -> SearchResult:
     proof = prove(
         replace(
-            inquiry,
+            task,
             goal=goal,
-            lower=np.full(len(inquiry.space), -np.inf),
+            lower=np.full(len(task.space), -np.inf),
             best=None,
-            effort=Effort(),
+            stats=SearchStats(),
             on_progress=None,
             any_design=any_design,
         )
     )
     if not proof.complete:
-        raise OutOfTime
+        raise Stopped
     return proof
 
 

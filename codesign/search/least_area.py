@@ -11,12 +11,12 @@ from codesign.problem.tolerances import ceiling
 from codesign.search.best_bound import Search
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import PRICED
-from codesign.search.goal_task import Proof
+from codesign.search.goal_task import SearchResult
 from codesign.search.group_bounds import best_of
-from codesign.search.milp.formulation import Choice
+from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import Answer
-from codesign.space.point import Point, least_sram, price
-from codesign.stopping import OutOfTime
+from codesign.space.point import Solution, least_sram, price
+from codesign.stopping import Stopped
 from codesign.units import UM2_PER_MM2
 
 FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
@@ -34,8 +34,8 @@ class LeastArea(Search):
     """
 
     def bounded_metric(self) -> str:
-        if self.inquiry.held is not None:  # no limit is tighter than one at its least value
-            return self.inquiry.held
+        if self.task.held is not None:  # no limit is tighter than one at its least value
+            return self.task.held
         limited = [name for name in PRICED if name in self.goal.limits]
         return limited[0] if limited else "noise"
 
@@ -50,25 +50,25 @@ class LeastArea(Search):
         """(options,): whether no design keeps the limits; inf: not even where there are none."""
         return np.asarray((bound > self.stop_at()) | (bound == np.inf))
 
-    def prove(self) -> Proof:
+    def prove(self) -> SearchResult:
         everyone = np.arange(len(self.space))
         least = self.space.least_need_of_shapes[self.space.shape_of]
         self.least_sram = self.space.capacities.holding(least)
         self._recall(everyone)
         self._raise_area(everyone)
-        self.offer(self.best)
+        self.update_incumbent(self.best)
         return super().prove()
 
-    def offer(self, point: Point | None) -> bool:
+    def update_incumbent(self, point: Solution | None) -> bool:
         if point is not None and self.goal.kept_by(point.metrics):
             point = least_sram(self.space, point, self.goal.limits)
-        return super().offer(point)
+        return super().update_incumbent(point)
 
     def _recall(self, everyone: Ints) -> None:
         """What earlier goals know: bounds on the area, and capacities that are too small."""
-        self.lower = np.maximum(self.lower, self.memory.lower(self.goal, self.least_sram))
+        self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, self.least_sram))
         if self.bounded_metric() in self.goal.limits:
-            too_small = self.memory.too_small(
+            too_small = self.cut_pool.too_small(
                 self.bounded_metric(), self.goal.limits, self.stop_at(), len(everyone)
             )
             self.lower[np.isinf(too_small)] = np.inf
@@ -110,10 +110,10 @@ class LeastArea(Search):
         probe = high = min(high, self._useful_sram(finest))
         low, prices = 64.0, None
         while high > low * FINE:
-            self.halt.check()
+            self.stop.check()
             traffic = self._traffic(finest, np.array([probe]))[0]
             union = best_of([self.union_of_pairs(options, traffic)[0]])
-            found = self.dual.bound(union, start=prices, stop=self.stop_at(), accuracy=1e-5)
+            found = self.dual.bound(union, start=prices, cutoff=self.stop_at(), accuracy=1e-5)
             prices = found.prices
             if self.rules_out(found.value)[0]:
                 low = probe + 1
@@ -168,7 +168,7 @@ class LeastArea(Search):
         Where a metric is held at its least, few widths keep to that, and prices do not meet them.
         """
         best = self.best
-        if best is None or self.inquiry.held is None:
+        if best is None or self.task.held is None:
             return
         inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
         pairs = list(best.weight), [best.variable_width[v] for v in inputs]
@@ -177,7 +177,9 @@ class LeastArea(Search):
             geometry = self.space.geometry_of if len(runs) > 1 else 0
             if runs[(geometry, *pairs)].all():
                 sram = float(self.capacity(np.array([option]))[0])
-                self.offer(price(self.space, int(option), best.variable_width, best.weight, sram))
+                self.update_incumbent(
+                    price(self.space, int(option), best.variable_width, best.weight, sram)
+                )
                 return
 
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
@@ -187,7 +189,7 @@ class LeastArea(Search):
         probe = np.minimum(high, self.space.sram_bits_within(options, self._area_below()))
         rows = self._with_room(options, high, np.arange(len(options)))
         while len(rows):
-            self.halt.check()
+            self.stop.check()
             high = np.minimum(high, self.capacity(options))
             rows = self._with_room(options, high, rows)
             mine = options[rows]
@@ -195,7 +197,7 @@ class LeastArea(Search):
             probe[rows] = np.clip(probe[rows], self.least_sram[mine], high[rows])
             batch = self.batch(mine, probe[rows])
             found = self.dual.bound(
-                batch, start=multipliers[rows], stop=self.stop_at(), accuracy=1e-5
+                batch, start=multipliers[rows], cutoff=self.stop_at(), accuracy=1e-5
             )
             multipliers[rows] = found.prices
             self.note_cut(mine, found, probe[rows])
@@ -229,7 +231,7 @@ class LeastArea(Search):
     def _offer_reached(self, options: Ints, sram: Floats, found: DualBound) -> None:
         for n in np.flatnonzero(np.isfinite(found.reached)):
             reached = found.variable_width[n], found.weight[n]
-            self.offer(price(self.space, int(options[n]), *reached, float(sram[n])))
+            self.update_incumbent(price(self.space, int(options[n]), *reached, float(sram[n])))
 
     def _bisect_by_programmes(self, option: int) -> float:
         """Find the least SRAM of one option by the least of the held metric with ever less of it.
@@ -244,16 +246,16 @@ class LeastArea(Search):
         goal, high = Goal(self.bounded_metric(), limits), float(self.capacity(options)[0])
         probe = high
         while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
-            self.halt.check()
+            self.stop.check()
             answer = self._solve_with(option, probe, goal)
-            self.offer(answer.point)
+            self.update_incumbent(answer.point)
             if answer.point is not None:
                 least = float(answer.point.sram_bits)
                 high = float(self.space.capacities.within(least - 1))
                 if high < self.least_sram[option]:
                     self._raise_sram(options, least)
             elif not answer.complete:
-                raise OutOfTime
+                raise Stopped
             else:
                 self._raise_sram(options, probe + 1)
             self._raise_area(options)
@@ -269,18 +271,18 @@ class LeastArea(Search):
         """The least of a goal on one option with so much SRAM; no point where it is ruled out."""
         single = self.batch(np.array([option]), np.array([sram_bits]))
         start = self.option_multipliers[option][None]
-        found = self.dual.bound(single, start=start, stop=self.stop_at())
+        found = self.dual.bound(single, start=start, cutoff=self.stop_at())
         if self.rules_out(found.value)[0]:
             return Answer(None, np.inf, True, 0)
-        left = self.left_over(single, found.prices[0])
+        left = self.reduced_domains(single, found.prices[0])
         listed = self._listed(option, (sram_bits, sram_bits), left)
 
-        def priced(choice: Choice) -> Point | None:
+        def priced(choice: MilpSolution) -> Solution | None:
             return price(self.space, option, choice.variable_width, choice.weight, sram_bits)
 
         answer = self.run_programme(listed, priced, goal)
         if answer.runs:
-            self.inquiry.effort.solved.add(option)
+            self.task.stats.solved.add(option)
         return answer
 
     def solve_option(self, option: int) -> float:
@@ -289,15 +291,15 @@ class LeastArea(Search):
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
         high, low = float(self.capacity(options)[0]), float(self.least_sram[option])
-        left = self.known_left_over(option, high)
+        left = self.known_reduced_domains(option, high)
         if left is None:
             single = self.batch(options, np.array([high]))
             start = self.option_multipliers[option][None]
-            found = self.dual.bound(single, start=start, stop=self.stop_at())
+            found = self.dual.bound(single, start=start, cutoff=self.stop_at())
             if self.rules_out(found.value)[0]:
                 return self.reach
-            left = self.left_over(single, found.prices[0])
-        if self.inquiry.held is not None:
+            left = self.reduced_domains(single, found.prices[0])
+        if self.task.held is not None:
             of_range, of_one = (
                 self._listed(option, sram, left).count for sram in ((low, high), (high, high))
             )

@@ -7,8 +7,8 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.search.best_bound import Search
 from codesign.search.bounds.layer_tables import Batch
-from codesign.search.cut_pool import LeftOver
-from codesign.search.goal_task import Proof
+from codesign.search.cut_pool import ReducedDomains
+from codesign.search.goal_task import SearchResult
 from codesign.space.point import price
 
 MANY = 64  # options of a shape, of which the best at first prices are bounded first
@@ -21,11 +21,11 @@ class LeastMetric(Search):
     def raise_bounds(self, options: Ints, bound: Floats) -> None:
         self.lower[options] = np.maximum(self.lower[options], bound)
 
-    def prove(self) -> Proof:
+    def prove(self) -> SearchResult:
         sram = self.capacity(np.arange(len(self.space)))
         least = self.space.least_need_of_shapes[self.space.shape_of]
         self.lower[sram < np.maximum(least, 1)] = np.inf
-        self.lower = np.maximum(self.lower, self.memory.lower(self.goal, sram))
+        self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, sram))
         self.solved_tables: list[tuple[Batch, float]] = []
         return super().prove()
 
@@ -41,7 +41,7 @@ class LeastMetric(Search):
         np.maximum.at(most, which, sram)
         union = self.union_of_shapes(options, shapes, which, most)
         start = self.first_multipliers(options[np.searchsorted(shape_of, shapes)])
-        found = self.dual.bound(union, start=start, stop=self.stop_at(), accuracy=1e-4)
+        found = self.dual.bound(union, start=start, cutoff=self.stop_at(), accuracy=1e-4)
         self.spread_bound(options, found, which, most)
 
     def bound_options(self, shape: int, options: Ints) -> None:
@@ -58,7 +58,7 @@ class LeastMetric(Search):
             self._bound_batch(options, batch, start, sram)
             return
         # The best at first prices may give a design that spares most of the others more rounds.
-        found = self.dual.bound(batch, start=start, stop=self.stop_at(), rounds=1)
+        found = self.dual.bound(batch, start=start, cutoff=self.stop_at(), rounds=1)
         self.raise_bounds(options, found.value)
         order = np.argsort(found.value, kind="stable")
         for rows in (order[:FIRST], order[FIRST:]):
@@ -68,7 +68,7 @@ class LeastMetric(Search):
 
     def _bound_batch(self, options: Ints, batch: Batch, start: Floats, sram: Floats) -> None:
         """Bound options of one shape by their tables; offer the best design met on the way."""
-        found = self.dual.bound(batch, start=start, stop=self.stop_at(), accuracy=1e-5)
+        found = self.dual.bound(batch, start=start, cutoff=self.stop_at(), accuracy=1e-5)
         self.raise_bounds(options, found.value)
         self.note_cut(options, found, sram)
         for n, option in enumerate(options):
@@ -76,7 +76,7 @@ class LeastMetric(Search):
         if np.isfinite(found.reached).any():
             n = int(found.reached.argmin())
             reached = found.variable_width[n], found.weight[n]
-            self.offer(price(self.space, int(options[n]), *reached, sram[n]))
+            self.update_incumbent(price(self.space, int(options[n]), *reached, sram[n]))
 
     def solve_option(self, option: int) -> float:
         options = np.array([option])
@@ -86,9 +86,11 @@ class LeastMetric(Search):
         if known >= self.cutoff:
             return known
         start = self.option_multipliers[option][None]
-        found = self.dual.bound(single, start=start, stop=self.stop_at())
+        found = self.dual.bound(single, start=start, cutoff=self.stop_at())
         if np.isfinite(found.reached[0]):
-            self.offer(price(self.space, option, found.variable_width[0], found.weight[0], sram))
+            self.update_incumbent(
+                price(self.space, option, found.variable_width[0], found.weight[0], sram)
+            )
         self.note_cut(options, found, np.array([sram]))
         bound = max(known, float(found.value[0]))
         if bound < self.cutoff:
@@ -96,11 +98,11 @@ class LeastMetric(Search):
             left = self.within_reach(marginals, found.prices[0])
             if self.solve_core(option, (sram, sram), left, marginals):
                 left = self.within_reach(marginals, found.prices[0])
-            earlier = self.known_left_over(option, sram)
+            earlier = self.known_reduced_domains(option, sram)
             if earlier is not None:
                 left = left[0] & earlier[0], left[1] & earlier[1]
             limits = {**self.goal.limits, self.goal.metric: self.reach}
-            self.memory.left_over[option] = LeftOver(limits, sram, *left)
+            self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram, *left)
             bound = max(bound, self.solve_restricted(option, (sram, sram), left))
             self.remember(single, bound)
         return bound

@@ -7,33 +7,33 @@ import numpy as np
 from codesign.arrays import Bools
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import TINY, Batch
-from codesign.search.cut_pool import Cut, Fact
-from codesign.search.goal_search import Pursuit
-from codesign.search.goal_task import Inquiry, OnProgress, Proof
-from codesign.search.milp.formulation import Choice
+from codesign.search.cut_pool import Cut, ProvenBounds
+from codesign.search.goal_search import GoalSearch
+from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
+from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import Answer
 from codesign.space.candidates import candidates_of_tables
-from codesign.space.point import Point
-from codesign.space.tabled import TabledSpace
-from codesign.stopping import OutOfTime
+from codesign.space.point import Solution
+from codesign.space.tabled import LatencyTableSpace
+from codesign.stopping import Stopped
 
 ONLY = np.array([0])  # the one imagined hardware option
 CORE_PAIRS = 3  # pairs of widths per layer, on average, in the first programme
 GROWTH = 4  # of the next one
 
 
-class LeastWidths(Pursuit):
+class LeastWidths(GoalSearch):
     """Minimise a metric over the widths alone: the dual bound, then the programme it leaves."""
 
-    space: TabledSpace
+    space: LatencyTableSpace
 
-    def __init__(self, inquiry: Inquiry) -> None:
-        super().__init__(inquiry)
+    def __init__(self, task: GoalTask) -> None:
+        super().__init__(task)
         self.tables = Batch(self.space.compute_s[None], self.space.traffic[None])
 
-    def prove(self) -> Proof:
+    def prove(self) -> SearchResult:
         """Search until the goal is closed or it has to end."""
-        known = self.memory.lower(self.goal, np.array([np.inf]))
+        known = self.cut_pool.lower(self.goal, np.array([np.inf]))
         self.lower = np.maximum(self.lower, np.maximum(known, 0.0))  # no metric is negative
         complete = True
         try:
@@ -44,28 +44,28 @@ class LeastWidths(Pursuit):
             while not self._settled and not everything:
                 everything = self._solve(wanted)
                 wanted *= GROWTH
-        except OutOfTime:
+        except Stopped:
             complete = False
-        self.memory.add_fact(Fact(self.goal, self.lower))
+        self.cut_pool.add_bounds(ProvenBounds(self.goal, self.lower))
         reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
-        return Proof(self.best, min(reached, float(self.lower[0])), self.lower, complete)
+        return SearchResult(self.best, min(reached, float(self.lower[0])), self.lower, complete)
 
     @property
     def _settled(self) -> bool:
-        found_any = self.inquiry.any_design and self.best is not None
+        found_any = self.task.any_design and self.best is not None
         return found_any or float(self.lower[0]) >= self.cutoff
 
     def _bound(self) -> None:
         """Bound by the dual; what it meets on the way may be good already."""
         names = [self.dual.priced[metric] for metric in self.dual.limited]
-        start, known = self.memory.multipliers(ONLY, self.goal.metric, names)
-        found = self.dual.bound(self.tables, start if known.all() else None, stop=self.stop_at())
+        start, known = self.cut_pool.multipliers(ONLY, self.goal.metric, names)
+        found = self.dual.bound(self.tables, start if known.all() else None, cutoff=self.stop_at())
         self.multipliers = found.prices
         value = found.value + found.prices @ self.dual.limits
         cut = Cut(ONLY, ONLY, self.dual.prices(found.prices), value, np.array([np.inf]))
-        self.memory.add_cut(self.goal.metric, cut, 1)
+        self.cut_pool.add_cut(self.goal.metric, cut, 1)
         if np.isfinite(found.reached[0]):
-            self.offer(self.space.price(found.variable_width[0], found.weight[0]))
+            self.update_incumbent(self.space.price(found.variable_width[0], found.weight[0]))
         self._raise(float(found.value[0]))
 
     def _solve(self, wanted: int) -> bool:
@@ -83,10 +83,10 @@ class LeastWidths(Pursuit):
             spent = float(self.multipliers[0] @ self.dual.limits)
             outside = min(outside, ceiling - spent - 1e-11 * (abs(ceiling) + spent) - TINY)
         answer = self._programme(pairs, variable_allowed)
-        self.inquiry.effort.solved.add(0)
+        self.task.stats.solved.add(0)
         self._raise(min(outside, answer.bound))
         if not answer.complete:
-            raise OutOfTime
+            raise Stopped
         return everything
 
     def _programme(self, pairs: Bools, variable_allowed: Bools) -> Answer:
@@ -94,10 +94,10 @@ class LeastWidths(Pursuit):
         widths = space.variable_allowed & variable_allowed
         listed = candidates_of_tables(space, 0, space.traffic, space.compute_s, pairs, widths)
         answer = self.run_programme(listed, self._price)
-        self.offer(answer.point)
+        self.update_incumbent(answer.point)
         return answer
 
-    def _price(self, choice: Choice) -> Point:
+    def _price(self, choice: MilpSolution) -> Solution:
         return self.space.price(choice.variable_width, choice.weight)
 
     def _left_over(self) -> tuple[Bools, Bools]:
@@ -111,7 +111,7 @@ class LeastWidths(Pursuit):
         most = np.array([limits.get(name, np.inf) for name in self.dual.priced])
         pairs = np.isfinite(self.space.traffic)
         variable_allowed = self.space.variable_allowed
-        for prices in np.unique([cut.prices[0] for cut in self.memory.cuts], axis=0):
+        for prices in np.unique([cut.prices[0] for cut in self.cut_pool.cuts], axis=0):
             spent = prices[prices > 0] @ most[prices > 0]
             if np.isfinite(spent):
                 width, pair = self.relaxation.marginals(self.tables, prices[None])
@@ -125,7 +125,7 @@ class LeastWidths(Pursuit):
         self._report(float(self.lower[0]))
 
     def _programme_progress(self) -> OnProgress | None:
-        if self.inquiry.on_progress is None:
+        if self.task.on_progress is None:
             return None
         reach = self.reach
 

@@ -19,15 +19,15 @@ import numpy.typing as npt
 from codesign.errors import SpecError
 from codesign.problem.goal import OPTIMAL_GAP, Goal, TiesFound
 from codesign.problem.tolerances import beyond
-from codesign.search import CLOSED, Effort, Inquiry, Memory, OnProgress, Proof, prove
+from codesign.search import CLOSED, CutPool, GoalTask, OnProgress, SearchResult, SearchStats, prove
 from codesign.search.bounds.layer_tables import priced_by
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.milp.solvers import SolverName, check_installed
 from codesign.search.whole_space import prove_whole
-from codesign.space.hardware import Space
-from codesign.space.point import Point
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
-from codesign.stopping import Halt
+from codesign.stopping import StopCondition
 
 Method = Literal["search", "whole"]
 Ties = Literal["break", "leave"]
@@ -52,30 +52,30 @@ def check_ties(ties: str) -> None:
 
 
 @dataclass(frozen=True)
-class Proven:
+class LexicographicResult:
     """A question's answer.
 
     Attributes
     ----------
-    point : Point or None
+    point : Solution or None
         None: nothing within the limits, proven if ``first.complete``.
-    first : Proof
+    first : SearchResult
         Of the first metric.
     complete : bool
         Whether the least of every metric asked for was proven, in their order.
-    effort : Effort
+    effort : SearchStats
     ties : "broken", "left" or "not proven"
         What became of the metrics after the first.
     """
 
-    point: Point | None
-    first: Proof
+    point: Solution | None
+    first: SearchResult
     complete: bool
-    effort: Effort
+    stats: SearchStats
     ties: TiesFound
 
 
-class Prover:
+class LexicographicSearch:
     """Answers questions over one space.
 
     Parameters
@@ -83,7 +83,7 @@ class Prover:
     method : "search" or "whole"
     rel_gap : float
         Relative gap at which to stop minimising the first metric.
-    halt : Halt, optional
+    stop : StopCondition, optional
         When to end with what is found.
     solver : "highs", "scip" or "cbc"
         Which solves the programmes.
@@ -100,7 +100,7 @@ class Prover:
         *,
         method: Method = "search",
         rel_gap: float = OPTIMAL_GAP,
-        halt: Halt | None = None,
+        stop: StopCondition | None = None,
         solver: SolverName = "highs",
     ) -> None:
         if method not in METHODS:
@@ -109,9 +109,9 @@ class Prover:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
         check_installed(solver)
         self.solver = solver
-        self.halt = Halt() if halt is None else halt
-        self.space, self.relaxation = space, Relaxation(space, self.halt.check)
-        self.memory = Memory(priced_by(space))
+        self.stop = StopCondition() if stop is None else stop
+        self.space, self.relaxation = space, Relaxation(space, self.stop.check)
+        self.cut_pool = CutPool(priced_by(space))
         self.open = np.ones(len(space), dtype=bool)
         self.prove = prove_whole if method == "whole" else prove
         self.rel_gap = rel_gap
@@ -121,16 +121,16 @@ class Prover:
         kept: npt.NDArray[np.bool_],
         least_sram_bits: float = 0.0,
         most_sram_bits: float = math.inf,
-    ) -> Prover:
+    ) -> LexicographicSearch:
         """A prover over part of the space: of the hardware options those kept, in a range of SRAM.
 
         It starts from what is known of the whole; what it finds stays its own.
         """
-        assert isinstance(self.space, Space)  # widths alone have no parts
+        assert isinstance(self.space, HardwareSpace)  # widths alone have no parts
         made = copy(self)
         made.space = self.space.with_sram(least_sram_bits, most_sram_bits)
         made.open = self.open & kept
-        made.memory = self.memory.within(
+        made.cut_pool = self.cut_pool.within(
             lambda point: (
                 bool(made.open[point.option])
                 and least_sram_bits <= point.sram_bits <= most_sram_bits
@@ -138,19 +138,19 @@ class Prover:
         )
         return made
 
-    def inquiry(self, goal: Goal, report: OnProgress | None = None) -> Inquiry:
+    def task(self, goal: Goal, report: OnProgress | None = None) -> GoalTask:
         """One goal over the whole space."""
-        return Inquiry(
+        return GoalTask(
             space=self.space,
             relaxation=self.relaxation,
             goal=goal,
             lower=np.where(self.open, -np.inf, np.inf),
             best=None,
-            effort=Effort(),
+            stats=SearchStats(),
             rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSED,
-            halt=self.halt,
+            stop=self.stop,
             on_progress=report,
-            memory=self.memory,
+            cut_pool=self.cut_pool,
             solver=self.solver,
         )
 
@@ -160,7 +160,7 @@ class Prover:
         limits: Mapping[str, float],
         report: ReportMetric = lambda metric: None,
         ties: Ties | None = None,
-    ) -> Proven:
+    ) -> LexicographicResult:
         """Minimise the metrics one after the other, each with those before held at their least.
 
         Parameters
@@ -169,41 +169,43 @@ class Prover:
             Leave: the first metric alone. Break: the others, within a share of the time. By default
             they are all of equal account.
         """
-        inquiry = self.inquiry(Goal(metrics[0], dict(limits)), report(metrics[0]))
+        task = self.task(Goal(metrics[0], dict(limits)), report(metrics[0]))
         started = time.monotonic()
-        proof = first = self.prove(inquiry)
+        proof = first = self.prove(task)
         if ties == "leave":
             outcome: TiesFound = "left" if first.complete else "not proven"
-            return Proven(first.best, first, first.complete, inquiry.effort, outcome)
+            return LexicographicResult(first.best, first, first.complete, task.stats, outcome)
         share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
-        with self.halt.sooner(share_s if ties else math.inf):
+        with self.stop.sooner(share_s if ties else math.inf):
             for metric in metrics[1:]:
                 if proof.best is not None and proof.complete:
-                    inquiry = _next_goal(inquiry, proof, metric, report(metric))
-                    proof = self.prove(inquiry)
+                    task = _next_goal(task, proof, metric, report(metric))
+                    proof = self.prove(task)
         outcome = "broken" if proof.complete else "not proven"
-        return Proven(proof.best, first, proof.complete, inquiry.effort, outcome)
+        return LexicographicResult(proof.best, first, proof.complete, task.stats, outcome)
 
 
-def _next_goal(inquiry: Inquiry, proof: Proof, metric: str, report: OnProgress | None) -> Inquiry:
+def _next_goal(
+    task: GoalTask, proof: SearchResult, metric: str, report: OnProgress | None
+) -> GoalTask:
     """Minimise another metric with the last one held at the value just proven.
 
     That may be a little above a limit of its own, which stays the limit.
     """
     assert proof.best is not None
-    last, limits = inquiry.goal.metric, inquiry.goal.limits
+    last, limits = task.goal.metric, task.goal.limits
     value = proof.best.metrics[last]
     held = min(value, limits.get(last, math.inf))
-    return Inquiry(
-        space=inquiry.space,
-        relaxation=inquiry.relaxation,
+    return GoalTask(
+        space=task.space,
+        relaxation=task.relaxation,
         goal=Goal(metric, {**limits, last: held}),
         lower=np.where(proof.lower > beyond(value), np.inf, -np.inf),
         best=proof.best,
-        effort=inquiry.effort,
-        halt=inquiry.halt,
+        stats=task.stats,
+        stop=task.stop,
         on_progress=report,
-        memory=inquiry.memory,
-        solver=inquiry.solver,
-        held=inquiry.held or last,
+        cut_pool=task.cut_pool,
+        solver=task.solver,
+        held=task.held or last,
     )

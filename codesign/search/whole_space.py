@@ -6,18 +6,18 @@ import numpy as np
 
 from codesign.errors import SpecError
 from codesign.problem.tolerances import keeps
-from codesign.search import Inquiry, Proof
-from codesign.search.milp.formulation import Choice
+from codesign.search import GoalTask, SearchResult
+from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import Answer, solve_programme
 from codesign.space.candidates import candidates
-from codesign.space.hardware import Space
-from codesign.space.point import Point, price
-from codesign.stopping import OutOfTime
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution, price
+from codesign.stopping import Stopped
 
 MAX_CANDIDATES = 3_000_000
 
 
-def prove_whole(inquiry: Inquiry) -> Proof:
+def prove_whole(task: GoalTask) -> SearchResult:
     """Prove a goal by one programme over all hardware options still open.
 
     Raises
@@ -25,30 +25,30 @@ def prove_whole(inquiry: Inquiry) -> Proof:
     SpecError
         More candidates than a model can hold in memory.
     """
-    space, goal = inquiry.space, inquiry.goal
-    assert isinstance(space, Space)
+    space, goal = task.space, task.goal
+    assert isinstance(space, HardwareSpace)
     area_limit = goal.limits.get("area_mm2")
-    options = np.flatnonzero(inquiry.lower < np.inf)
+    options = np.flatnonzero(task.lower < np.inf)
     sram = space.sram_bits_within(options, area_limit)
     options, sram = options[sram >= 1], sram[sram >= 1]
     lower = np.full(len(space), np.inf)
     if not len(options):
-        return Proof(inquiry.best, _reached(inquiry), lower, True)
+        return SearchResult(task.best, _reached(task), lower, True)
     rough = len(options) * len(space.problem.network.layers) * len(space.widths) ** 2
     if rough > MAX_CANDIDATES:
         raise SpecError(
             f"method 'whole' would list over {rough} candidates, at most {MAX_CANDIDATES} fit; "
             "use the default method or a smaller space"
         )
-    inquiry.effort.solved.update(int(option) for option in options)
+    task.stats.solved.update(int(option) for option in options)
     most = dict(zip(options.tolist(), sram.tolist(), strict=True))
 
-    def priced(choice: Choice) -> Point | None:
+    def priced(choice: MilpSolution) -> Solution | None:
         capacity = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
         return price(space, choice.option, choice.variable_width, choice.weight, capacity)
 
     try:
-        with inquiry.halt.breaking():
+        with task.stop.breaking():
             listed = candidates(
                 space,
                 options,
@@ -61,27 +61,27 @@ def prove_whole(inquiry: Inquiry) -> Proof:
             goal,
             listed,
             price=priced,
-            rel_gap=inquiry.solver_gap,
-            halt=inquiry.halt,
-            on_progress=inquiry.on_progress,
-            solver=inquiry.solver,
+            rel_gap=task.solver_gap,
+            stop=task.stop,
+            on_progress=task.on_progress,
+            solver=task.solver,
         )
-    except OutOfTime:
+    except Stopped:
         answer = Answer(None, -np.inf, False, 0)
-    inquiry.effort.count(answer)
+    task.stats.count(answer)
     best = answer.point
     if best is None or (
-        inquiry.best is not None and inquiry.best.metrics[goal.metric] < best.metrics[goal.metric]
+        task.best is not None and task.best.metrics[goal.metric] < best.metrics[goal.metric]
     ):
-        best = inquiry.best
+        best = task.best
     # An option is known by the bound of all; none may be dropped for a later goal.
     lower[options] = answer.bound if best is None else -np.inf
     reached = np.inf if best is None else best.metrics[goal.metric]
     bound = answer.bound if best is None else min(answer.bound, reached)
     if goal.metric in goal.limits and not keeps(bound, goal.limits[goal.metric]):
         bound = np.inf
-    return Proof(best, bound, lower, answer.complete)
+    return SearchResult(best, bound, lower, answer.complete)
 
 
-def _reached(inquiry: Inquiry) -> float:
-    return np.inf if inquiry.best is None else inquiry.best.metrics[inquiry.goal.metric]
+def _reached(task: GoalTask) -> float:
+    return np.inf if task.best is None else task.best.metrics[task.goal.metric]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
 
 
@@ -69,7 +69,7 @@ class Candidates:
 
 
 def candidates(
-    space: Space,
+    space: HardwareSpace,
     options: Ints,
     sram_from: Floats,
     sram_to: Floats,
@@ -169,11 +169,11 @@ def _agreeing(space: WidthSpace, i: int, variable_allowed: Bools) -> Bools:
     return allowed
 
 
-def _rate(space: Space) -> float:
+def _rate(space: HardwareSpace) -> float:
     return space.dram_bits_per_s
 
 
-def _other_traffic(space: Space, i: int) -> float:
+def _other_traffic(space: HardwareSpace, i: int) -> float:
     """Most DRAM bits a layer's output and residuals can take."""
     problem = space.problem
     widest = max(int(space.widths.max()), problem.choices.output_bits)
@@ -182,7 +182,7 @@ def _other_traffic(space: Space, i: int) -> float:
 
 
 def _on_option(
-    space: Space,
+    space: HardwareSpace,
     i: int,
     option: int,
     allowed: Bools,

@@ -33,7 +33,7 @@ MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 AREA_ROUNDING = 1e-14  # relative, of sums and quotients of areas: more than they are rounded by
 
 
-class Space(WidthSpace):
+class HardwareSpace(WidthSpace):
     """All hardware options of a problem and the priced choices of every layer on them.
 
     Attributes
@@ -78,13 +78,13 @@ class Space(WidthSpace):
         self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
         self._least_need: dict[int, Floats] = {}
 
-    def with_sram(self, least_bits: float, most_bits: float) -> Space:
+    def with_sram(self, least_bits: float, most_bits: float) -> HardwareSpace:
         """The same space with SRAMs of at least and at most so many bits; shares all tables."""
         made = copy(self)
         made.capacities = self.capacities.between(least_bits, most_bits)
         return made
 
-    def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> Space:
+    def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> HardwareSpace:
         """The same space at another clock and DRAM bandwidth; shares all tables, none of time."""
         made = copy(self)
         made.problem = replace(self.problem, clock_hz=clock_hz, dram_bits_per_s=dram_bits_per_s)

@@ -11,12 +11,12 @@ import numpy as np
 from codesign.costs.arithmetic import layer_bops
 from codesign.costs.roofline import latency_s
 from codesign.problem.tolerances import beyond, keeps
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.specs.accelerator import Hardware
 
 
 @dataclass(frozen=True)
-class Point:
+class Solution:
     """A complete choice and its metrics.
 
     Attributes
@@ -41,12 +41,12 @@ class Point:
 
 
 def price(
-    space: Space,
+    space: HardwareSpace,
     option: int,
     variable_width: Sequence[int],
     weight: Sequence[int],
     sram_bits: float,
-) -> Point | None:
+) -> Solution | None:
     """Price a choice with each layer's cheapest tiling that fits; None where none does.
 
     ``sram_bits`` stands for the least capacity on offer that holds as much. Each metric is rounded
@@ -84,7 +84,7 @@ def price(
         "noise": space.noise(variable_width, weight),
         "area_mm2": float(space.area_mm2(np.array([option]), np.array([need]))[0]),
     }
-    return Point(
+    return Solution(
         int(option),
         tuple(int(v) for v in variable_width),
         tuple(int(w) for w in weight),
@@ -94,7 +94,7 @@ def price(
     )
 
 
-def least_sram(space: Space, point: Point, limits: Mapping[str, float]) -> Point:
+def least_sram(space: HardwareSpace, point: Solution, limits: Mapping[str, float]) -> Solution:
     """The same hardware and widths with the least SRAM that keeps the limits the point keeps.
 
     Of the metrics only latency and DRAM traffic grow as the SRAM shrinks.
@@ -131,7 +131,7 @@ def least_sram(space: Space, point: Point, limits: Mapping[str, float]) -> Point
     return point
 
 
-def _other_bits(space: Space, variable_width: Sequence[int], i: int) -> float:
+def _other_bits(space: HardwareSpace, variable_width: Sequence[int], i: int) -> float:
     """DRAM bits of a layer's output and residuals at the tensors' widths."""
     problem, total = space.problem, 0
     for index, elements in space.moved(problem.network.layers[i]):
@@ -144,7 +144,7 @@ def _other_bits(space: Space, variable_width: Sequence[int], i: int) -> float:
     return float(total)
 
 
-def hardware_of(space: Space, point: Point) -> Hardware:
+def hardware_of(space: HardwareSpace, point: Solution) -> Hardware:
     """The hardware of a point."""
     return Hardware(
         rows=int(space.rows[point.option]),

@@ -12,11 +12,11 @@ from codesign.costs.arithmetic import layer_bops
 from codesign.problem.latency_table import CostTable, LatencyTable, needed_pairs, value_of
 from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
-from codesign.space.point import Point
+from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
 
 
-class TabledSpace(WidthSpace):
+class LatencyTableSpace(WidthSpace):
     """One imagined hardware option on which every layer takes what a table says.
 
     Attributes
@@ -55,7 +55,7 @@ class TabledSpace(WidthSpace):
                 for k, table in enumerate(costs.values()):
                     self.costs[k][where] = value_of(table, layer, pair)
 
-    def price(self, variable_width: Sequence[int], weight: Sequence[int]) -> Point:
+    def price(self, variable_width: Sequence[int], weight: Sequence[int]) -> Solution:
         """Price a choice of widths: indices of each width variable, of each layer's weights."""
         bops, model_bits, latency_s = [], 0, []
         costs: list[list[float]] = [[] for _ in self.cost_names]
@@ -76,4 +76,4 @@ class TabledSpace(WidthSpace):
             metrics["latency_s"] = math.fsum(latency_s)
         metrics |= {x: math.fsum(each) for x, each in zip(self.cost_names, costs, strict=True)}
         indices = tuple(int(v) for v in variable_width), tuple(int(w) for w in weight)
-        return Point(0, *indices, sram_bits=0, tiling=(), metrics=metrics)
+        return Solution(0, *indices, sram_bits=0, tiling=(), metrics=metrics)

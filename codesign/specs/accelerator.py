@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from codesign.specs.network import Count, Name
-from codesign.specs.schema import Displayed, described
+from codesign.specs.schema import Displayed, spec_dataclass
 from codesign.specs.technology import Positive, Technology
 
 MAX_BITS = 32
@@ -19,7 +19,7 @@ PsumBits = Annotated[int, Field(strict=True, ge=1, le=1024)]  # keeps traffic ex
 Precision = Literal["fixed", "multi-pass"]
 
 
-@described
+@spec_dataclass
 class Hardware:
     """The hardware part of a design.
 
@@ -40,7 +40,7 @@ class Hardware:
     sram_bits: Capacity
 
 
-@described
+@spec_dataclass
 class Accelerator(Displayed):
     """A given accelerator, to be evaluated. What is not known of it is left out, never zero.
 

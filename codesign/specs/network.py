@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import Field
 
 from codesign.errors import SpecError
-from codesign.specs.schema import Displayed, described
+from codesign.specs.schema import Displayed, spec_dataclass
 
 MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
@@ -32,7 +32,7 @@ def _vertical(pair: int | tuple[int, int]) -> int:
     return pair if isinstance(pair, int) else pair[0]
 
 
-@described
+@spec_dataclass
 class Layer:
     """One MAC layer: convolution, grouped or depthwise convolution, fully connected, or matmul.
 
@@ -193,7 +193,7 @@ class Layer:
         return (self.input, *extra, *self.residuals)
 
 
-@described
+@spec_dataclass
 class Network(Displayed):
     """Layers in execution order over named activation tensors.
 

@@ -32,7 +32,7 @@ class Displayed:
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def described(kind: type[Described]) -> type[Described]:
+def spec_dataclass(kind: type[Described]) -> type[Described]:
     """Make a frozen, keyword-only dataclass that checks every field and refuses unknown ones.
 
     Building one with a wrong value raises `SpecError` naming the field.

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from codesign.errors import SpecError
 from codesign.specs.network import Count, Name
-from codesign.specs.schema import described
+from codesign.specs.schema import spec_dataclass
 from codesign.units import BITS_PER_GBIT
 
 # Within 30 decades either way, products and quotients of some amounts stay floating-point numbers.
@@ -40,7 +40,7 @@ def _ascending(given: tuple[float, float]) -> tuple[float, float]:
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 
 
-@described
+@spec_dataclass
 class AreaFit:
     """``area_um2 = slope·x + intercept``, x in BOPS per cycle (PE) or bits (SRAM).
 
@@ -70,7 +70,7 @@ class AreaFit:
         return f"{self.intercept:g} + {self.slope:g} · {x}"
 
 
-@described
+@spec_dataclass
 class QuadraticFit:
     """``area_um2 = quadratic·bw·ba + linear·(bw + ba)/2 + constant``: PE area in its bitwidths.
 
@@ -116,7 +116,7 @@ PEFit = Annotated[
 ]
 
 
-@described
+@spec_dataclass
 class MeasuredPE:
     """A PE whose area was published for one number format.
 
@@ -133,7 +133,7 @@ class MeasuredPE:
     source: str
 
 
-@described
+@spec_dataclass
 class Technology:
     """A silicon process: what a PE and an SRAM cost.
 
@@ -178,7 +178,7 @@ class Technology:
         return replace(self, sram=sram)
 
 
-@described
+@spec_dataclass
 class Memory:
     """A DRAM interface.
 

@@ -32,16 +32,16 @@ from codesign.problem.metrics import COST, is_cost
 from codesign.problem.problem import Problem
 from codesign.results.assignment import KNOWN, Assignment, LayerWidths
 from codesign.results.records import AssignmentRecord, ProofRecord
-from codesign.search.lexicographic import Proven, Prover, Ties, check_ties
+from codesign.search.lexicographic import LexicographicResult, LexicographicSearch, Ties, check_ties
 from codesign.search.milp import highs as solver
 from codesign.search.progress import Progress
-from codesign.space.point import Point
-from codesign.space.tabled import TabledSpace
+from codesign.space.point import Solution
+from codesign.space.tabled import LatencyTableSpace
 from codesign.specs.network import Layer
 from codesign.specs.schema import nearest
-from codesign.stopping import Halt
-from codesign.tasks.realise import recheck
-from codesign.tasks.solve import settle
+from codesign.stopping import StopCondition
+from codesign.tasks.build_design import recheck
+from codesign.tasks.solve import run_to_result
 
 
 def without_platform(problem: Problem) -> Problem:
@@ -135,22 +135,22 @@ def assign(
     table = tables.pop(LATENCY, None)
     named = dict(zip(costs, tables.values(), strict=True))
     _check_metrics(problem, table is not None, named)
-    halt = Halt.within(time_limit_s)
-    space = TabledSpace(without_platform(problem), table, named)
-    prover = Prover(space, rel_gap=rel_gap, halt=halt)
+    stop = StopCondition.within(time_limit_s)
+    space = LatencyTableSpace(without_platform(problem), table, named)
+    prover = LexicographicSearch(space, rel_gap=rel_gap, stop=stop)
 
-    def realised(found: Proven, point: Point) -> Assignment:
+    def realised(found: LexicographicResult, point: Solution) -> Assignment:
         record = AssignmentRecord(
             name=solver.NAME,
             version=solver.version(),
             seconds=time.monotonic() - started,
-            solver_s=found.effort.solver_s,
-            programmes=found.effort.programmes,
+            solver_s=found.stats.solver_s,
+            programmes=found.stats.programmes,
         )
         return assigned(space, point, found.first.bound, found.ties, record)
 
     breaking = TIE_BREAKERS, ties
-    return settle(prover, problem, breaking, realised, "assignment", on_progress, started)
+    return run_to_result(prover, problem, breaking, realised, "assignment", on_progress, started)
 
 
 def _with_fixed(problem: Problem, fixed: Mapping[str, int]) -> Problem:
@@ -195,7 +195,11 @@ def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]
 
 
 def assigned(
-    space: TabledSpace, point: Point, bound: float, ties: TiesFound, solver: AssignmentRecord
+    space: LatencyTableSpace,
+    point: Solution,
+    bound: float,
+    ties: TiesFound,
+    solver: AssignmentRecord,
 ) -> Assignment:
     """Recompute a point layer by layer into an assignment with its proof.
 
@@ -234,7 +238,7 @@ def assigned(
 
 
 def _row(
-    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], space: TabledSpace
+    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], space: LatencyTableSpace
 ) -> LayerWidths:
     latency = space.latency
     input_bits = tensor_bits[layer.input]

@@ -35,9 +35,9 @@ from codesign.results.design import Design
 from codesign.search import LeastArea, LeastMetric
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import PRICED, Batch
-from codesign.search.lexicographic import Prover
-from codesign.space.hardware import Space
-from codesign.stopping import Halt, OutOfTime
+from codesign.search.lexicographic import LexicographicSearch
+from codesign.space.hardware import HardwareSpace
+from codesign.stopping import StopCondition, Stopped
 
 ToGroup = Callable[[list[int]], Group]
 OnStep = Callable[[str], None]
@@ -117,28 +117,28 @@ def certify(
     KeyboardInterrupt
         Interrupted twice.
     """
-    halt = Halt.within(time_limit_s)
-    with halt.listening():
-        halt.interrupted = trusting
-        return _Certifier(design, halt, on_step).certificate()
+    stop = StopCondition.within(time_limit_s)
+    with stop.listening():
+        stop.interrupted = trusting
+        return _Certifier(design, stop, on_step).certificate()
 
 
 class _Certifier:
-    def __init__(self, design: Design, halt: Halt, on_step: OnStep | None) -> None:
-        self.halt, self.on_step, self.closed = halt, on_step, 0
+    def __init__(self, design: Design, stop: StopCondition, on_step: OnStep | None) -> None:
+        self.stop, self.on_step, self.closed = stop, on_step, 0
         proof, problem = design.proof, design.problem
         claim = proof.objective if proof.status == "optimal" else proof.bound
         below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
-        self.space = Space(problem)
+        self.space = HardwareSpace(problem)
         limits = {str(name): limit for name, limit in problem.budgets.items()}
-        inquiry = Prover(self.space, halt=halt).inquiry(Goal(problem.objective, limits))
+        task = LexicographicSearch(self.space, stop=stop).task(Goal(problem.objective, limits))
         of_area = problem.objective == "area_mm2"
-        self.search = (LeastArea if of_area else LeastMetric)(inquiry)
-        self.stop = (self.search.stop_at() if of_area else below) * (1 + CLEAR)
+        self.search = (LeastArea if of_area else LeastMetric)(task)
+        self.cutoff = (self.search.stop_at() if of_area else below) * (1 + CLEAR)
         self.found = Certificate(below, self._cuts())
         content = json.loads(json.dumps(problem_to_dict(problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
-        self.verifier = Verifier(checked, Fraction(below), self.found.cuts, halt.check)
+        self.verifier = Verifier(checked, Fraction(below), self.found.cuts, stop.check)
         capacity = self.verifier.offers.capacity
         every = (self._option(n) for n in range(len(self.space)))
         self.sram = np.array([float(capacity.get(option, -1)) for option in every])
@@ -150,7 +150,7 @@ class _Certifier:
         """
         try:
             cuts = self.search.relaxation.cuts
-        except OutOfTime:
+        except Stopped:
             return []
         return [(layer, self.space.variables[variable][0]) for layer, variable in cuts]
 
@@ -165,7 +165,7 @@ class _Certifier:
         try:
             if self.found.bound > 0 or not self._close_below_nothing(options):
                 self._close_all(options)
-        except OutOfTime:
+        except Stopped:
             pairs = ((x["arrays"], x["pe_bits"]) for x in self.found.groups)
             closed = {(*a, *b) for arrays, bits in pairs for a, b in product(arrays, bits)}
             every = map(self._option, map(int, options))
@@ -232,10 +232,10 @@ class _Certifier:
         """
         found = self._bound(every, None)
         order = [int(n) for n in np.argsort(found.value)]
-        by_bound = [n for n in order if found.value[n] > self.stop]
+        by_bound = [n for n in order if found.value[n] > self.cutoff]
         left = self._halve(by_bound, every, found.prices, group, 0)
         others = [n for n in order if n not in by_bound]
-        hopeless = [n for n in others if found.value[n] < near * self.stop]
+        hopeless = [n for n in others if found.value[n] < near * self.cutoff]
         left += [n for n in others if n in hopeless]
         tried = [n for n in others if n not in hopeless]
         return left + self._halve(tried, every, found.prices, group, most)
@@ -247,7 +247,7 @@ class _Certifier:
         left, stack = [], [rows] if rows else []
         while stack:
             mine = stack.pop()
-            self.halt.check()
+            self.stop.check()
             if self._closes(mine, every, prices, group, most):
                 continue
             if len(mine) == 1:
@@ -265,17 +265,17 @@ class _Certifier:
         compute_s = np.broadcast_to(table, (len(every), *table.shape[1:]))[rows]
         union = Batch(compute_s.min(axis=0)[None], every.traffic[rows].min(axis=0)[None])
         found = self._bound(union, prices[rows[-1]][None])
-        if found.value[0] > self.stop:
+        if found.value[0] > self.cutoff:
             return self._note(group(rows), found.prices[:1], 0)
         alone = len(rows) == 1
-        if not most or (not alone and found.value[0] < NEAR * self.stop):
+        if not most or (not alone and found.value[0] < NEAR * self.cutoff):
             return False
         if not alone or most == A_FEW:
             return self._note(group(rows), found.prices[:1], A_FEW)
         return self._note(group(rows), self._tilted(union, found), most)
 
     def _bound(self, batch: Batch, start: Floats | None) -> DualBound:
-        return self.search.dual.bound(batch, start=start, stop=AIM * self.stop)
+        return self.search.dual.bound(batch, start=start, cutoff=AIM * self.cutoff)
 
     def _tilted(self, union: Batch, found: DualBound) -> Floats:
         """(prices, limits) the best multipliers, and others whose bounds are not much worse.
@@ -284,7 +284,7 @@ class _Certifier:
         tilted to either side make most of them cost too much.
         """
         dual, best = self.search.dual, found.prices[0]
-        short = FAR * (self.stop - found.value[0])
+        short = FAR * (self.cutoff - found.value[0])
         tilted = [best]
         for which in (*np.eye(len(best), dtype=bool), np.ones(len(best), dtype=bool)):
             for sign in (1, -1):

@@ -16,10 +16,10 @@ from codesign.problem.goal import OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
 from codesign.search import CLOSED
-from codesign.search.lexicographic import TIE_BREAKERS, Prover
-from codesign.space.hardware import Space
-from codesign.space.point import Point, hardware_of, price
-from codesign.stopping import Halt, OutOfTime
+from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution, hardware_of, price
+from codesign.stopping import StopCondition, Stopped
 
 STEP = 0.05
 RATES = ("dram_bits_per_s", "clock_hz")
@@ -42,8 +42,8 @@ def explain(
     started = time.monotonic()
     _check_figures(design)
     try:
-        question = _Question(design, step, Halt.within(time_limit_s), on_step)
-    except OutOfTime:
+        question = _Question(design, step, StopCondition.within(time_limit_s), on_step)
+    except Stopped:
         late = "" if time_limit_s is None else f" within {time_limit_s} s; allow more time"
         raise SolverError(f"the design is not proven to be the optimum again{late}") from None
     sensitivities = (*question.of_budgets(), *question.of_rates())
@@ -68,14 +68,16 @@ def _check_figures(design: Design) -> None:
 class _Question:
     """A design's problem, proven once, to be asked again with changes."""
 
-    def __init__(self, design: Design, step: float, halt: Halt, on_step: OnStep | None) -> None:
-        self.design, self.step, self.halt, self.on_step = design, step, halt, on_step
+    def __init__(
+        self, design: Design, step: float, stop: StopCondition, on_step: OnStep | None
+    ) -> None:
+        self.design, self.step, self.stop, self.on_step = design, step, stop, on_step
         self.problem = design.problem
         self.metric = str(self.problem.objective)
         self.limits = {str(name): limit for name, limit in self.problem.budgets.items()}
-        self.prover = Prover(Space(self.problem), halt=halt)
+        self.prover = LexicographicSearch(HardwareSpace(self.problem), stop=stop)
         self.point = _point_of(_space_of(self.prover), design)
-        self.prover.memory.points.append(self.point)
+        self.prover.cut_pool.points.append(self.point)
         best = self._best(self.prover, self.limits, "the problem as it is")
         reached = design.metrics[self.metric]
         if best is None or abs(best.metrics[self.metric] - reached) > OPTIMAL_GAP * reached:
@@ -131,15 +133,15 @@ class _Question:
     def _other_rate(self, name: str, value: float) -> Side:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
         space, known = _space_of(self.prover).at_rates(**rates), self.point
-        prover = Prover(space, halt=self.halt)
+        prover = LexicographicSearch(space, stop=self.stop)
         same = price(space, known.option, known.variable_width, known.weight, known.sram_bits)
         assert same is not None  # it fits its SRAM at any clock
-        prover.memory.points.append(same)
+        prover.cut_pool.points.append(same)
         return self._side(prover, self.limits, (name, getattr(self.problem, name), value), "=")
 
     def _side(
         self,
-        prover: Prover,
+        prover: LexicographicSearch,
         limits: Mapping[str, float],
         change: tuple[str, float, float],
         sign: str,
@@ -148,14 +150,14 @@ class _Question:
         name, given, value = change
         try:
             point = self._best(prover, limits, f"{name} {sign} {value:.5g}")
-        except OutOfTime:
+        except Stopped:
             return Side(value, None, None, proven=False)
         if point is None:
             return Side(value, None, None)
         worse = self._change(point)
         return Side(value, self.optimum + worse, worse / (value - given))
 
-    def _change(self, point: Point) -> float:
+    def _change(self, point: Solution) -> float:
         """How much more the objective is than the optimum; 0 for what rounding leaves."""
         change = point.metrics[self.metric] - self.optimum
         return 0.0 if abs(change) <= 2 * CLOSED * self.optimum else change
@@ -168,7 +170,7 @@ class _Question:
         metrics = tuple(dict.fromkeys((self.metric, *TIE_BREAKERS)))
         try:
             point = self._best(part, self.limits, f"another design: {change}", metrics)
-        except OutOfTime:
+        except Stopped:
             return RunnerUp(change, None, {}, None, proven=False)
         if point is None:
             return RunnerUp(change, None, {}, None)
@@ -183,26 +185,26 @@ class _Question:
 
     def _best(
         self,
-        prover: Prover,
+        prover: LexicographicSearch,
         limits: Mapping[str, float],
         words: str,
         metrics: Sequence[str] = (),
-    ) -> Point | None:
+    ) -> Solution | None:
         """The best design by these metrics in turn; by the objective alone where none is said."""
         if self.on_step is not None:
             self.on_step(words)
         found = prover.answer(metrics or (self.metric,), limits)
         if not found.complete:
-            raise OutOfTime
+            raise Stopped
         return found.point
 
 
-def _space_of(prover: Prover) -> Space:
-    assert isinstance(prover.space, Space)
+def _space_of(prover: LexicographicSearch) -> HardwareSpace:
+    assert isinstance(prover.space, HardwareSpace)
     return prover.space
 
 
-def _point_of(space: Space, design: Design) -> Point:
+def _point_of(space: HardwareSpace, design: Design) -> Solution:
     """The design, which holds, as a point of its problem's space."""
     wanted = design.hardware
     options = np.flatnonzero(

@@ -21,13 +21,13 @@ from codesign.problem.metrics import by_metric
 from codesign.problem.problem import Problem
 from codesign.results.design import Design
 from codesign.results.front import Front, Ruled, values_of
-from codesign.search.lexicographic import TIE_BREAKERS, Proven, Prover
+from codesign.search.lexicographic import TIE_BREAKERS, LexicographicResult, LexicographicSearch
 from codesign.search.milp.formulation import MARGIN
 from codesign.search.open_boxes import Unexplored
 from codesign.search.progress import FrontProgress
-from codesign.space.hardware import Space
-from codesign.stopping import Halt
-from codesign.tasks.realise import realise
+from codesign.space.hardware import HardwareSpace
+from codesign.stopping import StopCondition
+from codesign.tasks.build_design import build_design
 from codesign.tasks.solve import nothing_found, solver_record
 from codesign.units import told_apart
 
@@ -95,12 +95,12 @@ def pareto(
     survey = _Survey(
         problem, names, _check_ranges(by_metric(ranges or {}), names), time_limit_s, rel_step
     )
-    with survey.halt.listening():
+    with survey.stop.listening():
         survey.ends()
         while survey.goes_on(points):
             if on_progress is not None:
                 survey.report(on_progress, points)
-            if survey.halt.interrupted or not survey.ask_next(everywhere=points is None):
+            if survey.stop.interrupted or not survey.ask_next(everywhere=points is None):
                 break
         return survey.front()
 
@@ -120,9 +120,9 @@ class _Survey:
         self.problem, self.names, self.ranges = problem, names, ranges
         self.step = max(rel_step, SAME)
         self.rel_step = rel_step
-        self.halt = Halt.within(time_limit_s)
-        self.space = Space(problem)
-        self.prover = Prover(self.space, halt=self.halt)
+        self.stop = StopCondition.within(time_limit_s)
+        self.space = HardwareSpace(problem)
+        self.prover = LexicographicSearch(self.space, stop=self.stop)
         self.base = {str(name): limit for name, limit in problem.budgets.items()}
         for name, (_, high) in ranges.items():
             self.base[name] = min(high, self.base.get(name, math.inf))
@@ -136,7 +136,7 @@ class _Survey:
 
     def goes_on(self, wanted: int | None) -> bool:
         """Whether there is time, and reason, for another question."""
-        if self.out_of_time or self.halt.interrupted:
+        if self.out_of_time or self.stop.interrupted:
             return False
         if wanted is None:
             return True
@@ -148,7 +148,7 @@ class _Survey:
         try:
             on_progress(FrontProgress(len(self.designs), wanted, self.gap(), seconds))
         except KeyboardInterrupt:
-            self.halt.interrupt()
+            self.stop.interrupt()
 
     # Questions ----------------------------------------------------------------------------------
 
@@ -236,12 +236,16 @@ class _Survey:
             float(bound), np.where(beyond, math.inf, asked)
         )
 
-    def _give_up(self, found: Proven) -> None:
+    def _give_up(self, found: LexicographicResult) -> None:
         goal = Goal(self.names[0], self.base)
         raise nothing_found(self.prover, found, goal, "design")
 
     def _design(
-        self, found: Proven, objective: str, budgets: Mapping[str, float], seconds: float
+        self,
+        found: LexicographicResult,
+        objective: str,
+        budgets: Mapping[str, float],
+        seconds: float,
     ) -> Design:
         assert found.point is not None
         problem = replace(
@@ -251,8 +255,8 @@ class _Survey:
             quality=self.problem.quality if self._quality_holds(budgets) else None,
         )
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
-        record = replace(record, interrupted=self.halt.interrupted)
-        return realise(self.space, problem, found.point, found.first.bound, found.ties, record)
+        record = replace(record, interrupted=self.stop.interrupted)
+        return build_design(self.space, problem, found.point, found.first.bound, found.ties, record)
 
     def _quality_holds(self, budgets: Mapping[str, float]) -> bool:
         return budgets.get("noise") == self.problem.budgets.get("noise")
@@ -293,7 +297,7 @@ class _Survey:
             rel_step=self.rel_step,
             gap=self.gap(),
             seconds=time.monotonic() - self.started,
-            interrupted=self.halt.interrupted,
+            interrupted=self.stop.interrupted,
         )
 
 

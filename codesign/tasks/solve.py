@@ -16,14 +16,21 @@ from codesign.results.design import Design
 from codesign.results.records import SolverRecord
 from codesign.search import OnProgress
 from codesign.search.infeasibility import explain
-from codesign.search.lexicographic import TIE_BREAKERS, Method, Proven, Prover, Ties, check_ties
+from codesign.search.lexicographic import (
+    TIE_BREAKERS,
+    LexicographicResult,
+    LexicographicSearch,
+    Method,
+    Ties,
+    check_ties,
+)
 from codesign.search.milp import solvers as second_opinion
 from codesign.search.milp.solvers import SolverName
 from codesign.search.progress import Progress
-from codesign.space.hardware import Space
-from codesign.space.point import Point
-from codesign.stopping import Halt
-from codesign.tasks.realise import realise
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution
+from codesign.stopping import StopCondition
+from codesign.tasks.build_design import build_design
 
 if TYPE_CHECKING:
     from codesign.results.assignment import Assignment
@@ -83,24 +90,24 @@ def solve(
     """
     started = time.monotonic()
     check_ties(ties)
-    halt = Halt.within(time_limit_s)
-    space = Space(problem)
-    prover = Prover(space, method=method, rel_gap=rel_gap, halt=halt, solver=solver)
+    stop = StopCondition.within(time_limit_s)
+    space = HardwareSpace(problem)
+    prover = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
 
-    def realised(found: Proven, point: Point) -> Design:
+    def realised(found: LexicographicResult, point: Solution) -> Design:
         seconds = time.monotonic() - started
         record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
-        return realise(space, problem, point, found.first.bound, found.ties, record)
+        return build_design(space, problem, point, found.first.bound, found.ties, record)
 
     breaking = TIE_BREAKERS, ties
-    return settle(prover, problem, breaking, realised, "design", on_progress, started)
+    return run_to_result(prover, problem, breaking, realised, "design", on_progress, started)
 
 
-def settle(
-    prover: Prover,
+def run_to_result(
+    prover: LexicographicSearch,
     problem: Problem,
     breaking: tuple[tuple[str, ...], Ties],
-    realised: Callable[[Proven, Point], Result],
+    realised: Callable[[LexicographicResult, Solution], Result],
     what: str,
     on_progress: Callable[[Progress], None] | None,
     started: float,
@@ -123,38 +130,40 @@ def settle(
     InfeasibleError, SolverError, KeyboardInterrupt
         Nothing keeps every budget; or nothing was found in time, or before an interrupt.
     """
-    halt, budgets = prover.halt, problem.budgets
+    stop, budgets = prover.stop, problem.budgets
     goal = Goal(problem.objective, {str(name): limit for name, limit in budgets.items()})
-    with halt.listening():
+    with stop.listening():
         found = prover.answer(
             tuple(dict.fromkeys((goal.metric, *breaking[0]))),
             goal.limits,
-            lambda metric: _reporter(on_progress, halt, metric, metric != goal.metric, started),
+            lambda metric: _reporter(on_progress, stop, metric, metric != goal.metric, started),
             breaking[1],
         )
         if found.point is not None:
             result = realised(found, found.point)
     if found.point is None:
         raise nothing_found(prover, found, goal, what)
-    if halt.interrupted:
+    if stop.interrupted:
         return replace(result, solver=replace(result.solver, interrupted=True))
     return result
 
 
-def nothing_found(prover: Prover, found: Proven, goal: Goal, what: str) -> BaseException:
+def nothing_found(
+    prover: LexicographicSearch, found: LexicographicResult, goal: Goal, what: str
+) -> BaseException:
     """What to raise where a search for a design, or ``what`` it is, has found nothing."""
     if found.first.complete:
-        return explain(prover.inquiry(goal))
-    if prover.halt.interrupted:
+        return explain(prover.task(goal))
+    if prover.stop.interrupted:
         return KeyboardInterrupt()
-    if prover.halt.limit_s is None:
+    if prover.stop.limit_s is None:
         return SolverError(f"the solver gave up: no {what} found, and none ruled out")
-    in_time = f"no {what} found within {prover.halt.limit_s} s"
+    in_time = f"no {what} found within {prover.stop.limit_s} s"
     return SolverError(f"{in_time}, and none ruled out; allow more time")
 
 
 def solver_record(
-    found: Proven,
+    found: LexicographicResult,
     objective: str,
     rel_gap: float,
     method: Method,
@@ -165,7 +174,7 @@ def solver_record(
     assert found.first.best is not None
     value = found.first.best.metrics[objective]
     closed = found.first.lower >= value * (1 - max(rel_gap, OPTIMAL_GAP))
-    solved = sorted(found.effort.solved)
+    solved = sorted(found.stats.solved)
     bounded = np.delete(closed, solved)
     return SolverRecord(
         name=second_opinion.TITLES[solver],
@@ -176,13 +185,13 @@ def solver_record(
         bounded_away=int(bounded.sum()),
         solved=len(solved),
         left_open=int((~bounded).sum()),
-        programmes=found.effort.programmes,
+        programmes=found.stats.programmes,
     )
 
 
 def _reporter(
     on_progress: Callable[[Progress], None] | None,
-    halt: Halt,
+    stop: StopCondition,
     metric: str,
     breaking_ties: bool,
     started: float,
@@ -199,6 +208,6 @@ def _reporter(
         try:
             on_progress(Progress(metric, best, bound, seconds, breaking_ties))
         except KeyboardInterrupt:
-            halt.interrupt()
+            stop.interrupt()
 
     return report

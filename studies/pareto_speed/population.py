@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.problem.problem import Problem
-from codesign.space.hardware import Space
+from codesign.space.hardware import HardwareSpace
 from codesign.units import UM2_PER_MM2
 
 Ints = npt.NDArray[np.int64]
@@ -51,7 +51,7 @@ class Tables:
             raise ValueError("products of two activations are not priced here")
         if problem.choices.precision != "fixed":
             raise ValueError("only fixed precision is priced here")
-        self.problem, self.space = problem, Space(problem)
+        self.problem, self.space = problem, HardwareSpace(problem)
         self._flatten_staircases()
         self._index_tensors()
         self._tabulate_areas()

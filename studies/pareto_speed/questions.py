@@ -60,7 +60,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Effort:
+class SearchStats:
     """How much is spent.
 
     Attributes
@@ -84,8 +84,8 @@ class Effort:
     sides: tuple[int, ...] | None = None
 
 
-FULL = Effort(repeats=5, solves=3, seeds=5, limit_s=30.0)
-QUICK = Effort(repeats=1, solves=1, seeds=2, limit_s=0.3, sides=(16, 64))
+FULL = SearchStats(repeats=5, solves=3, seeds=5, limit_s=30.0)
+QUICK = SearchStats(repeats=1, solves=1, seeds=2, limit_s=0.3, sides=(16, 64))
 
 
 WITHIN = ("--range", "area={:g}:{:g}".format(*AREA_RANGE_MM2))

@@ -10,7 +10,7 @@ import pandas as pd
 from baseline import Tuning, evolve
 from encoding import Encoding
 from population import Tables
-from questions import AREA_MM2, NETWORK, QUALITY, Effort, Question, fresh_problem
+from questions import AREA_MM2, NETWORK, QUALITY, Question, SearchStats, fresh_problem
 from volume import Box
 
 import codesign
@@ -34,25 +34,25 @@ def encoding(question: Question, tables: Tables) -> Encoding:
     return Encoding(tables, low, high, noise)
 
 
-def race(question: Question, tables: Tables, effort: Effort) -> pd.DataFrame:
+def race(question: Question, tables: Tables, stats: SearchStats) -> pd.DataFrame:
     """A row per front of ours and per sampled moment of each run of NSGA-II.
 
     Shares are of the most hypervolume there can be: what the proofs of our largest front leave.
     """
-    fronts = [timed_front(question, effort.sides, count) for count in question.counts]
+    fronts = [timed_front(question, stats.sides, count) for count in question.counts]
     largest = fronts[-1][1]
     rows = [
         row
         for logarithmic in (False, True)
         for row in _shares(question, fronts, Box.around(largest, logarithmic))
     ]
-    for seed in range(effort.seeds):
+    for seed in range(stats.seeds):
         run = evolve(
             encoding(question, tables),
             question.objectives,
             TUNED[question.name],
             seed,
-            effort.limit_s,
+            stats.limit_s,
         )
         moments = np.geomspace(EARLIEST_S, run.seconds[-1], SAMPLES)
         done = np.searchsorted(run.seconds, moments, side="right")
@@ -133,15 +133,15 @@ def reached(volumes: pd.DataFrame, tables_s: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def single_objective(tables: Tables, effort: Effort) -> pd.DataFrame:
+def single_objective(tables: Tables, stats: SearchStats) -> pd.DataFrame:
     """A row per seed: seconds of NSGA-II until it is so near the least latency of one solve."""
     started = time.perf_counter()
-    least = codesign.solve(fresh_problem(effort.sides)).metrics["latency_s"]
+    least = codesign.solve(fresh_problem(stats.sides)).metrics["latency_s"]
     solve_s = time.perf_counter() - started
     genes = Encoding(tables, AREA_MM2, AREA_MM2, tables.problem.budgets["noise"])
     rows = []
-    for seed in range(effort.seeds):
-        run = evolve(genes, ("latency_s",), TUNED["one solve"], seed, min(effort.limit_s, 3.0))
+    for seed in range(stats.seeds):
+        run = evolve(genes, ("latency_s",), TUNED["one solve"], seed, min(stats.limit_s, 3.0))
         best = np.minimum.accumulate(run.values[:, 0])[run.counts - 1] / least - 1
         row: dict[str, object] = {"seed": seed, "solve_s": solve_s}
         for within in (0.01, 0.001, 1e-9):

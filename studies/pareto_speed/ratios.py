@@ -9,26 +9,28 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from questions import NETWORK, SOLVE, Effort, Question, fresh_problem
+from questions import NETWORK, SOLVE, Question, SearchStats, fresh_problem
 
 import codesign
 
 COMMAND = [sys.executable, "-m", "codesign"]
 
 
-def measure(effort: Effort, questions: tuple[Question, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def measure(
+    stats: SearchStats, questions: tuple[Question, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(runs, summary): every timing, and medians over the rounds with their ratios."""
     runs = pd.DataFrame(
-        [row for turn in range(effort.repeats) for row in one_round(turn, effort, questions)]
+        [row for turn in range(stats.repeats) for row in one_round(turn, stats, questions)]
     )
     return runs, summary(runs, questions)
 
 
 def one_round(
-    turn: int, effort: Effort, questions: tuple[Question, ...]
+    turn: int, stats: SearchStats, questions: tuple[Question, ...]
 ) -> list[dict[str, object]]:
     """All questions once, in turn, so that noise hits all of them alike."""
-    sides = effort.sides
+    sides = stats.sides
     if turn == 0:
         codesign.solve(fresh_problem(sides))  # warm-up
     rows: list[dict[str, object]] = []
@@ -37,7 +39,7 @@ def one_round(
         rows.append({"round": turn, "where": where, "what": what, "seconds": seconds})
         print(f"{where:10} {what:24} {seconds:8.3f} s", flush=True)
 
-    for _ in range(effort.solves):
+    for _ in range(stats.solves):
         note("process", "solve", _process(SOLVE, sides))
         note("in-process", "solve", _timed(lambda: codesign.solve(fresh_problem(sides)))[0])
     for question in questions:

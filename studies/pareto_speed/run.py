@@ -26,18 +26,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few points, in a smaller space")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    effort = QUICK if given.quick else FULL
+    stats = QUICK if given.quick else FULL
     questions = tuple(q.smaller() for q in QUESTIONS) if given.quick else QUESTIONS
-    runs, summary = ratios.measure(effort, questions)
-    tables, tables_s = race.build_tables(effort.sides)
+    runs, summary = ratios.measure(stats, questions)
+    tables, tables_s = race.build_tables(stats.sides)
     print(f"tables of every array: {tables_s:.1f} s", flush=True)
-    volumes = pd.concat([race.race(q, tables, effort) for q in questions], ignore_index=True)
+    volumes = pd.concat([race.race(q, tables, stats) for q in questions], ignore_index=True)
     frames = {
         "ratio_runs": runs,
         "ratios": summary,
         "volume": volumes,
         "reached": race.reached(volumes, tables_s),
-        "single": race.single_objective(tables, effort),
+        "single": race.single_objective(tables, stats),
     }
     for name, frame in frames.items():
         frame.to_csv(given.out / f"{name}.csv", index=False, float_format="%.6g")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from codesign.arrays import Floats, Ints
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import TINY, Batch, priced_by
-from codesign.search.bounds.relaxation import Assignment, Relaxation
+from codesign.search.bounds.relaxation import Relaxation, RelaxedSolution
 
 SmallInts = npt.NDArray[np.int8]
 
@@ -77,7 +77,7 @@ class Dual:
         self,
         batch: Batch,
         start: Floats | None = None,
-        stop: float = np.inf,
+        cutoff: float = np.inf,
         accuracy: float = 1e-9,
         rounds: int = MOST_ROUNDS,
     ) -> DualBound:
@@ -100,7 +100,7 @@ class Dual:
         if len(parts) > 1:  # what no price changes in their tables is then worked out once
             found_of = [
                 self.bound(
-                    batch.take(r), None if start is None else start[r], stop, accuracy, rounds
+                    batch.take(r), None if start is None else start[r], cutoff, accuracy, rounds
                 )
                 for r in parts
             ]
@@ -108,9 +108,9 @@ class Dual:
             return DualBound(*(np.concatenate([getattr(x, n) for x in found_of]) for n in names))
         # A bound above what any assignment costs proves that none keeps the limits; not needed
         # where a bound above ``stop`` says all there is to say.
-        asked = len(self.limited) > 0 and np.isinf(stop) and rounds > 1
+        asked = len(self.limited) > 0 and np.isinf(cutoff) and rounds > 1
         worst = self.relaxation.worst(batch, self.main) if asked else np.full(count, np.inf)
-        ceiling = np.minimum(stop, np.where(np.isfinite(worst), worst * (1 + 1e-9), stop))
+        ceiling = np.minimum(cutoff, np.where(np.isfinite(worst), worst * (1 + 1e-9), cutoff))
         network = self.relaxation.space.problem.network
         found = DualBound(
             value=np.full(count, -np.inf),
@@ -137,7 +137,7 @@ class Dual:
         """Dual value and its slopes at given prices for some rows; keeps what is best."""
         self.relaxation.check_time()
         part = batch if len(rows) == len(batch) else batch.take(rows)
-        answer: Assignment = self.relaxation.solve(part, self.prices(multipliers))
+        answer: RelaxedSolution = self.relaxation.solve(part, self.prices(multipliers))
         value = answer.value - multipliers @ self.limits
         slope = answer.metrics[:, self.limited] - self.limits
         better = value > found.value[rows]
@@ -160,7 +160,7 @@ class Dual:
         found: DualBound,
         batch: Batch,
         start: Floats | None,
-        stop: Floats,
+        cutoff: Floats,
         accuracy: float,
         rounds: int,
     ) -> None:
@@ -177,7 +177,7 @@ class Dual:
             tangent = np.stack([price[rows], value, slope], axis=1)
             over[rows[slope > 0]] = tangent[slope > 0]
             under[rows[slope <= 0]] = tangent[slope <= 0]
-            done = (value > stop[rows]) | np.isinf(value) | ((slope <= 0) & (price[rows] == 0))
+            done = (value > cutoff[rows]) | np.isinf(value) | ((slope <= 0) & (price[rows] == 0))
             rows = rows[~done]
             lacks_over, lacks_under = np.isnan(over[rows, 0]), np.isnan(under[rows, 0])
             rise = over[rows, 2] - under[rows, 2]
@@ -190,7 +190,7 @@ class Dual:
                 ) / rise
             best = over[rows, 1] + over[rows, 2] * (meet - over[rows, 0])
             # No tangent that keeps the limit yet: go where the known one comes above ``stop``.
-            ahead = np.where(np.isfinite(stop[rows]), stop[rows], 2 * np.abs(over[rows, 1]))
+            ahead = np.where(np.isfinite(cutoff[rows]), cutoff[rows], 2 * np.abs(over[rows, 1]))
             far = over[rows, 0] + 1.1 * np.maximum(ahead - over[rows, 1], 0) / over[rows, 2]
             higher = np.maximum(price[rows] * 4, far)
             # None that breaks it: towards zero, where the unlimited optimum may keep it.
@@ -209,7 +209,7 @@ class Dual:
         found: DualBound,
         batch: Batch,
         start: Floats | None,
-        stop: Floats,
+        cutoff: Floats,
         accuracy: float,
         rounds: int,
     ) -> None:
@@ -232,12 +232,12 @@ class Dual:
             tired = stale[rows] >= 3
             step[rows[tired]] /= 2
             stale[rows[tired]] = 0
-            going = possible & (value <= stop[rows]) & (steep > 0) & (step[rows] > 1e-3)
+            going = possible & (value <= cutoff[rows]) & (steep > 0) & (step[rows] > 1e-3)
             rows = rows[going]
             if not len(rows):
                 return
             value, slope, steep, tired = value[going], slope[going], steep[going], tired[going]
-            target = np.minimum(stop[rows], found.reached[rows])
+            target = np.minimum(cutoff[rows], found.reached[rows])
             ahead = found.value[rows] + 0.05 * np.abs(found.value[rows]) + 1e-300
             target = np.where(np.isfinite(target) & (target > value), target, ahead)
             length = step[rows] * (target - value) / steep

@@ -40,7 +40,7 @@ MAX_TABLE = 7**5  # entries of one elimination table; beyond it couplings are cu
 
 
 @dataclass(frozen=True)
-class Assignment:
+class RelaxedSolution:
     """Widths chosen for each option of a batch, and what they cost.
 
     Attributes
@@ -168,18 +168,20 @@ class Relaxation:
 
     # The priced optimum -------------------------------------------------------------------------
 
-    def solve(self, batch: Batch, prices: Floats) -> Assignment:
+    def solve(self, batch: Batch, prices: Floats) -> RelaxedSolution:
         """Best widths for every option at ``prices`` (B, metrics) on those of `priced_by`."""
         if len(batch) > self._most_options:
             parts = [self.solve(batch.take(r), prices[r]) for r in self.parts(len(batch))]
             fields = ("value", "variable_width", "weight", "metrics", "runs")
-            return Assignment(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
+            return RelaxedSolution(
+                *(np.concatenate([getattr(p, f) for p in parts]) for f in fields)
+            )
         families = range(len(self._tables.families))
         tables = [self._tables.least(family, batch, prices) for family in families]
         swept = self._sweep(tables, prices)
         variable_width = swept.best()
         weight, metrics, runs = self._measure(batch, prices, variable_width)
-        return Assignment(
+        return RelaxedSolution(
             swept.value, variable_width, weight, metrics, runs & np.isfinite(swept.value)
         )
 

@@ -56,7 +56,7 @@ ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 
 
 @dataclass(frozen=True)
-class Choice:
+class MilpSolution:
     """What a solved programme chose, in the space's indices."""
 
     option: int
@@ -103,7 +103,7 @@ def objective_unit(model: pyo.ConcreteModel) -> float:
     return float(pyo.value(model.objective_unit))
 
 
-def read_choice(model: pyo.ConcreteModel, candidates: Candidates) -> Choice:
+def read_choice(model: pyo.ConcreteModel, candidates: Candidates) -> MilpSolution:
     """The solved programme's choice: hardware, widths, and the SRAM its tiles need."""
     weights, need, option = [], 0.0, -1
     for i, layer in enumerate(candidates.layers):
@@ -115,7 +115,7 @@ def read_choice(model: pyo.ConcreteModel, candidates: Candidates) -> Choice:
         int(max(np.flatnonzero(widths), key=lambda b: pyo.value(model.width[t, b])))
         for t, widths in enumerate(candidates.variable_allowed)
     )
-    return Choice(option, variable_width, tuple(weights), need)
+    return MilpSolution(option, variable_width, tuple(weights), need)
 
 
 def exclude(model: pyo.ConcreteModel) -> None:

@@ -21,7 +21,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn import generate_standard_repn
 
 from codesign.errors import SolverError
-from codesign.stopping import Halt, OutOfTime
+from codesign.stopping import StopCondition, Stopped
 
 Progress = Callable[[float, float], None]  # (best objective so far, proven bound), model units
 
@@ -106,7 +106,7 @@ class Outcome:
 def minimise(
     model: pyo.ConcreteModel,
     *,
-    halt: Halt | None = None,
+    stop: StopCondition | None = None,
     rel_gap: float = 0.0,
     threads: int = 1,
     seed: int = 0,
@@ -121,7 +121,7 @@ def minimise(
 
     Parameters
     ----------
-    halt : Halt, optional
+    stop : StopCondition, optional
         When to end with what is found.
     on_progress : callable, optional
         Called now and then, in this thread.
@@ -143,21 +143,21 @@ def minimise(
         "mip_abs_gap": MIP_ABS_GAP,
         "mip_feasibility_tolerance": MIP_FEASIBILITY_TOLERANCE,
     }
-    halt = halt or Halt()
+    stop = stop or StopCondition()
     try:
-        lp = _as_lp(model, columns, halt)
-    except OutOfTime:
+        lp = _as_lp(model, columns, stop)
+    except Stopped:
         return Outcome("unknown", -math.inf)
     seconds = 0.0
     try:
-        outcome = _run(lp, columns, options, halt, on_progress)
+        outcome = _run(lp, columns, options, stop, on_progress)
         if outcome.status != "infeasible":
             return outcome
         seconds = outcome.seconds
     except SolverError:  # "solve error", seen once in 46,000 programmes
         pass
     options["presolve"] = "off" if presolve else "on"
-    again = _run(lp, columns, options, halt, on_progress)
+    again = _run(lp, columns, options, stop, on_progress)
     return replace(again, seconds=seconds + again.seconds)
 
 
@@ -165,12 +165,12 @@ def _run(
     lp: highspy.HighsLp,
     columns: list[Any],
     options: Mapping[str, object],
-    halt: Halt,
+    stop: StopCondition,
     on_progress: Progress | None,
 ) -> Outcome:
-    if halt.reached():
+    if stop.reached():
         return Outcome("unknown", -math.inf)
-    left_s = halt.left_s()
+    left_s = stop.left_s()
     if left_s is not None:
         options = {**options, "time_limit": left_s}
     entries = lp.num_row_ + lp.num_col_ + len(lp.a_matrix_.index_)
@@ -184,7 +184,7 @@ def _run(
     if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the model; please report this with the problem's file")
     started = time.monotonic()
-    ended = _run_aside(highs, halt, on_progress)
+    ended = _run_aside(highs, stop, on_progress)
     seconds = time.monotonic() - started
     outcome = _outcome(highs, columns) if ended else Outcome("unknown", -math.inf)
     return replace(outcome, seconds=seconds)
@@ -193,15 +193,15 @@ def _run(
 class _Ear:
     """What HiGHS says on its way, and is told: to end, if need be."""
 
-    def __init__(self, halt: Halt, on_progress: Progress | None) -> None:
-        self.halt, self.on_progress = halt, on_progress
+    def __init__(self, stop: StopCondition, on_progress: Progress | None) -> None:
+        self.stop, self.on_progress = stop, on_progress
         self.latest: deque[tuple[float, float]] = deque(maxlen=1)
         self.unwanted = False  # whatever the run may find
 
     def hear(self, event: Any) -> None:
         """Called by HiGHS, in its thread."""
         self.latest.append((event.data_out.mip_primal_bound, event.data_out.mip_dual_bound))
-        if self.unwanted or self.halt.interrupted:
+        if self.unwanted or self.stop.interrupted:
             event.interrupt()
 
     def tell(self) -> None:
@@ -210,14 +210,14 @@ class _Ear:
             self.on_progress(*self.latest.pop())
 
 
-def _run_aside(highs: highspy.Highs, halt: Halt, on_progress: Progress | None) -> bool:
+def _run_aside(highs: highspy.Highs, stop: StopCondition, on_progress: Progress | None) -> bool:
     """Run HiGHS in a thread of its own, so that this one hears Ctrl-C; whether it ended.
 
     While HiGHS has this one, Python runs no signal handler: it calls back from threads of its own.
     HiGHS looks up when it solves relaxations one after the other, not while it prepares the first:
     then it is left to itself, and ends as soon as it looks up.
     """
-    ear, failed = _Ear(halt, on_progress), []
+    ear, failed = _Ear(stop, on_progress), []
 
     def run() -> None:
         try:
@@ -236,7 +236,7 @@ def _run_aside(highs: highspy.Highs, halt: Halt, on_progress: Progress | None) -
         while thread.is_alive() and patience:
             thread.join(POLL_S)
             ear.tell()
-            patience -= halt.reached()
+            patience -= stop.reached()
     finally:
         ear.unwanted = True
     if failed:
@@ -244,13 +244,13 @@ def _run_aside(highs: highspy.Highs, halt: Halt, on_progress: Progress | None) -
     return not thread.is_alive()
 
 
-def _as_lp(model: pyo.ConcreteModel, columns: list[Any], halt: Halt) -> highspy.HighsLp:
+def _as_lp(model: pyo.ConcreteModel, columns: list[Any], stop: StopCondition) -> highspy.HighsLp:
     """The model as HiGHS's arrays, read row by row from Pyomo's own linear representation."""
     inf = highspy.kHighsInf
     index = {id(variable): j for j, variable in enumerate(columns)}
     starts, indices, values, lower, upper = [0], [], [], [], []
     for row in model.component_data_objects(pyo.Constraint, active=True):
-        halt.check()
+        stop.check()
         body = _linear_terms(row.body)
         indices += [index[id(variable)] for variable in body.linear_vars]
         values += body.linear_coefs

@@ -13,7 +13,7 @@ from codesign.search.milp import solvers
 from codesign.search.milp.formulation import (
     ADDITIVE,
     MARGIN,
-    Choice,
+    MilpSolution,
     build,
     exclude,
     exclude_costlier,
@@ -22,9 +22,9 @@ from codesign.search.milp.formulation import (
 )
 from codesign.search.milp.highs import Progress
 from codesign.space.candidates import Candidates
-from codesign.space.point import Point
+from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
-from codesign.stopping import Halt
+from codesign.stopping import StopCondition
 
 MAX_RECHECKS = 100
 NEAR_MISSES = 8  # choices just above a limit, after which the programme gets the small margin
@@ -38,7 +38,7 @@ class Answer:
 
     Attributes
     ----------
-    point : Point or None
+    point : Solution or None
         The design found, within the goal's limits when priced exactly.
     bound : float
         No choice of the programme has a smaller metric; inf if it has none.
@@ -50,7 +50,7 @@ class Answer:
         Seconds spent in it.
     """
 
-    point: Point | None
+    point: Solution | None
     bound: float
     complete: bool
     runs: int
@@ -62,9 +62,9 @@ def solve_programme(
     goal: Goal,
     listed: Candidates,
     *,
-    price: Callable[[Choice], Point | None],
+    price: Callable[[MilpSolution], Solution | None],
     rel_gap: float,
-    halt: Halt,
+    stop: StopCondition,
     on_progress: Callable[[float | None, float], None] | None = None,
     solver: str = "highs",
 ) -> Answer:
@@ -79,20 +79,20 @@ def solve_programme(
     ----------
     price : callable
         What a choice costs exactly; None where it does not run after all.
-    halt : Halt
+    stop : StopCondition
         When to end with what is found.
 
     Raises
     ------
-    OutOfTime
+    Stopped
         It had to end before the solver was asked.
     SolverError
         The solver failed, or its answers keep breaking limits.
     """
     if listed.impossible:
         return Answer(None, math.inf, True, 0)
-    with halt.breaking():
-        model = build(space, listed, goal, check_time=halt.check)
+    with stop.breaking():
+        model = build(space, listed, goal, check_time=stop.check)
     unit = objective_unit(model)
     report = None
     if on_progress is not None:
@@ -100,12 +100,12 @@ def solve_programme(
     bound, solver_s, margin = -math.inf, 0.0, SMALL_MARGIN
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
-            with halt.breaking():
-                model = build(space, listed, goal, margin, halt.check)
+            with stop.breaking():
+                model = build(space, listed, goal, margin, stop.check)
         outcome = solvers.minimise(
             model,
             solver=solver,
-            halt=halt,
+            stop=stop,
             rel_gap=rel_gap,
             presolve=run < NEAR_MISSES,
             on_progress=report,
@@ -130,7 +130,7 @@ def solve_programme(
     )
 
 
-def _broken(goal: Goal, point: Point) -> list[tuple[str, float]]:
+def _broken(goal: Goal, point: Solution) -> list[tuple[str, float]]:
     """Metrics over their limits, and by how much, relative, more than a limit allows."""
     return [
         (name, point.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf)
@@ -145,23 +145,23 @@ def bound_programme(
     listed: Candidates,
     *,
     rel_gap: float,
-    halt: Halt,
+    stop: StopCondition,
     solver: str = "highs",
 ) -> Answer:
     """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
 
     Raises
     ------
-    OutOfTime
+    Stopped
         It had to end before the solver was asked.
     SolverError
         The solver failed.
     """
     if listed.impossible:
         return Answer(None, math.inf, True, 0)
-    with halt.breaking():
-        model = build(space, listed, goal, check_time=halt.check)
-    outcome = solvers.minimise(model, solver=solver, halt=halt, rel_gap=rel_gap)
+    with stop.breaking():
+        model = build(space, listed, goal, check_time=stop.check)
+    outcome = solvers.minimise(model, solver=solver, stop=stop, rel_gap=rel_gap)
     complete = outcome.status in ("optimal", "infeasible")
     return Answer(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
 

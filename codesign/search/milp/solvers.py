@@ -24,7 +24,7 @@ from pyomo.opt import SolverFactory, TerminationCondition
 from codesign.errors import CodesignError, SolverError, SpecError
 from codesign.search.milp import highs
 from codesign.search.milp.highs import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE, Outcome, Progress
-from codesign.stopping import Halt
+from codesign.stopping import StopCondition
 
 SolverName = Literal["highs", "scip", "cbc"]
 SOLVERS: tuple[str, ...] = get_args(SolverName)
@@ -82,7 +82,7 @@ def minimise(
     model: pyo.ConcreteModel,
     *,
     solver: str = "highs",
-    halt: Halt | None = None,
+    stop: StopCondition | None = None,
     rel_gap: float = 0.0,
     seed: int = 0,
     presolve: bool = True,
@@ -98,26 +98,26 @@ def minimise(
     SolverError
         The solver refused the model or ended in a way that proves nothing; carries the model.
     KeyboardInterrupt
-        Another solver was interrupted, and there is no ``halt`` to tell.
+        Another solver was interrupted, and there is no ``stop`` to tell.
     """
     try:
         if solver == "highs":
             return highs.minimise(
                 model,
-                halt=halt,
+                stop=stop,
                 rel_gap=rel_gap,
                 seed=seed,
                 presolve=presolve,
                 on_progress=on_progress,
             )
-        if halt is None:
+        if stop is None:
             return _by_pyomo(model, solver, _Request(None, rel_gap, seed))
         try:
-            with halt.paused():
-                if not halt.reached():
-                    return _by_pyomo(model, solver, _Request(halt.left_s(), rel_gap, seed))
+            with stop.paused():
+                if not stop.reached():
+                    return _by_pyomo(model, solver, _Request(stop.left_s(), rel_gap, seed))
         except KeyboardInterrupt:
-            halt.interrupted = True
+            stop.interrupted = True
         return Outcome("unknown", -math.inf)
     except SolverError as error:
         raise SolverError(str(error), model=lp_text(model)) from None

@@ -20,14 +20,14 @@ from codesign.results.records import ProofRecord, SolverRecord
 from codesign.space.point import hardware_of
 
 if TYPE_CHECKING:
-    from codesign.space.hardware import Space
-    from codesign.space.point import Point
+    from codesign.space.hardware import HardwareSpace
+    from codesign.space.point import Solution
 
 
-def realise(
-    space: Space,
+def build_design(
+    space: HardwareSpace,
     problem: Problem,
-    point: Point,
+    point: Solution,
     bound: float,
     ties: TiesFound,
     solver: SolverRecord,
@@ -83,7 +83,7 @@ def realise(
     )
 
 
-def recheck(problem: Problem, point: Point, metrics: Mapping[str, float]) -> None:
+def recheck(problem: Problem, point: Solution, metrics: Mapping[str, float]) -> None:
     """Refuse metrics that are not what the search had, or over a budget.
 
     Raises
