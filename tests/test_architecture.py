@@ -37,7 +37,10 @@ FENCED = {
     "sqlite3": {"study.database", "study.store"},
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx"}
-    | {f"specs.onnx.{name}" for name in ("attention", "constants", "file", "shapes", "weights")},
+    | {
+        f"specs.onnx.{name}"
+        for name in ("attention", "constant_folding", "file", "shapes", "weights")
+    },
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}
 COSTS_MAY_IMPORT |= {"numpy", "pydantic", "typing"}

@@ -242,7 +242,7 @@ def test_the_metric_held_first_bounds_the_area() -> None:
     asked: list[str | None] = []
     prover = LexicographicSearch(HardwareSpace(case.problem))
     prove = prover.prove
-    prover.prove = lambda task: (asked.append(goal_task.held), prove(goal_task))[1]  # type: ignore
+    prover.prove = lambda task: (asked.append(task.held), prove(task))[1]  # type: ignore
     prover.answer(("noise", "area_mm2", "dram_bits"), {})
     assert asked == [None, "noise", "noise"]
 

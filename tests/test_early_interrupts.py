@@ -21,13 +21,13 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 TOLD = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
-from codesign import __main__, interrupt
+from codesign import __main__, stopping
 
 def listen():
     listens()
     os.write(1, b"+")
 
-listens, interrupt.listen = interrupt.listen, listen
+listens, stopping.listen = stopping.listen, listen
 sys.exit(__main__.main())
 """
 SOLVE = ("solve", "alexnet", "--max-area-mm2", "3", "--quiet")
@@ -118,7 +118,7 @@ def test_an_import_that_would_swallow_it(tmp_path: Path) -> None:
 # --- while a programme is made ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["programme.build", "whole.candidates"])
+@pytest.mark.parametrize("place", ["search.milp.solve.build", "search.whole_space.candidates"])
 def test_a_programme_that_is_being_made_is_dropped(
     place: str, few_arrays: codesign.Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from command_line import BUDGET, SMALL, run
 from random_problems import random_case
 
 from codesign import Design, Problem, SpecError, solve
-from codesign.problem import file
+from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.results.explanation import FORMAT, Explanation, RunnerUp, Side, to_dict
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
@@ -87,12 +87,12 @@ def check_side(
 
 @cache
 def _points(text: str) -> list[oracle.Point]:
-    return oracle.all_points(file.problem_from_dict(json.loads(text), "test"))
+    return oracle.all_points(problem_from_dict(json.loads(text), "test"))
 
 
 def random_points(problem: Problem) -> list[oracle.Point]:
     """All designs of a problem; enumerated once."""
-    return _points(json.dumps(file.problem_to_dict(problem)))
+    return _points(json.dumps(problem_to_dict(problem)))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

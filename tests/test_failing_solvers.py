@@ -169,8 +169,8 @@ def never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 FULL = """
 import sys
-from codesign import formulation
 from codesign.cli.app import main
+from codesign.search.milp import formulation
 
 def full(*_):
     raise MemoryError

@@ -17,10 +17,11 @@ NO_CODE = {"importlib.resources", "importlib.metadata"}  # shipped files, versio
 # What comes from no file: work between a run's own processes, a table of our own names, what a
 # solver's failure raises, and what flushes the standard output of C.
 OWN_WORK = {
-    "study.workers": {"pickle"},
+    "study.executors": {"pickle"},
     "": {"importlib.import_module", "import_module"},
-    "second_opinion": {"subprocess.SubprocessError"},
-    "solver": {"ctypes"},
+    "specs.seam": {"importlib.import_module", "import_module"},
+    "search.milp.solvers": {"subprocess.SubprocessError"},
+    "search.milp.highs": {"ctypes"},
 }
 
 

@@ -267,7 +267,7 @@ def stopping(hear: Callable[..., None], looks: int) -> Callable[..., None]:
 
 WITHIN = """
 import resource, sys
-from codesign import solver
+from codesign.search.milp import highs
 from codesign.cli.app import main
 import codesign.tasks.solve, codesign.results.text.design
 
@@ -276,9 +276,9 @@ def within(*given):
     resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]), -1))
     return true_run(*given)
 
-true_run = main if sys.argv[1] == "imported" else solver._run
+true_run = main if sys.argv[1] == "imported" else highs._run
 if sys.argv[1] == "solver":
-    solver._run = within
+    highs._run = within
 sys.exit((within if sys.argv[1] == "imported" else main)(sys.argv[3:]))
 """
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS and /proc")

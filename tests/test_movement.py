@@ -21,7 +21,7 @@ from test_oracle import compare
 from codesign import Accelerator, Choices, Layer, Network, Problem, evaluate, load_network, solve
 from codesign.costs.compute import cycles
 from codesign.errors import SpecError
-from codesign.problem import file
+from codesign.results import design as design_file
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 
@@ -258,7 +258,7 @@ def test_files_keep_what_is_absent(tmp_path: Path) -> None:
     loaded = Design.load(tmp_path / "design.json")
     assert loaded.layer_designs == design.layer_designs
     assert loaded.network == network
-    assert file.to_dict(loaded) == file.to_dict(design)
+    assert design_file.to_dict(loaded) == design_file.to_dict(design)
     for roofline in ("tiled", "ideal"):
         evaluation = evaluate(network, CHIP, 8, roofline=roofline)  # type: ignore[arg-type]
         evaluation.save(tmp_path / "evaluation.json")

@@ -9,7 +9,7 @@ import pytest
 from random_problems import random_case
 
 from codesign import Layer, Network, Problem, load_network
-from codesign.space import hardware as space_module
+from codesign.space import staircase
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution, least_sram, price
 from codesign.space.staircase import Staircase
@@ -79,9 +79,9 @@ def test_tilings_beaten_at_all_widths_are_on_no_staircase(
         return [space.staircase(s, g) for s in shapes for g in range(len(space.geometries))]
 
     pruned, left = staircases(), []
-    real = space_module._worth_pricing
+    real = staircase._worth_pricing
     monkeypatch.setattr(
-        space_module,
+        staircase,
         "_worth_pricing",
         lambda tiles, bits: (
             left.append((len(real(tiles, bits)), len(tiles))) or np.arange(len(tiles))

@@ -18,12 +18,12 @@ from codesign.cli import terminal
 
 SOLVE = WITH_JSON["solve"]
 LONG_WORK = {  # command: where its work is found, and what a line says
-    "solve": ("optimum.solve", r"\d+ s, (bounding|latency|area|noise)"),
-    "pareto": ("survey.pareto", r"\d+ s, (looking|.* points)"),
-    "assign": ("allocation.assign", r"\d+ s, (bounding|noise|model)"),
-    "explain": ("design.Design.explain", r"\d+ s, solving: "),
-    "check --deep": ("checking.check", r"\d+ s, "),
-    "solve, certified": ("certifying.certify", r"\d+ s, "),
+    "solve": ("tasks.solve:solve", r"\d+ s, (bounding|latency|area|noise)"),
+    "pareto": ("tasks.pareto:pareto", r"\d+ s, (looking|.* points)"),
+    "assign": ("tasks.assign:assign", r"\d+ s, (bounding|noise|model)"),
+    "explain": ("results.design:Design.explain", r"\d+ s, solving: "),
+    "check --deep": ("checking:check", r"\d+ s, "),
+    "solve, certified": ("tasks.certify:certify", r"\d+ s, "),
 }
 
 
@@ -45,7 +45,7 @@ def files(tiny: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 def slowed(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Let some work take a while longer."""
-    module, _, name = place.partition(".")
+    module, _, name = place.partition(":")
     owner: Any = import_module(f"codesign.{module}")
     *parents, name = name.split(".")
     for parent in parents:

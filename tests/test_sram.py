@@ -28,9 +28,9 @@ from test_pareto import compare as compare_front
 from codesign import Choices, Design, Problem, SpecError, Study, certify, solve
 from codesign.checking import check_content
 from codesign.errors import InfeasibleError
-from codesign.problem import file as design_file
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
+from codesign.results import design as design_file
 from codesign.results.stored import DIGEST, with_digest
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import candidates

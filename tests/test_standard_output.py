@@ -208,9 +208,9 @@ file.write("after\\n")
 def test_standard_output_closed_stays_closed() -> None:
     program = """
 import os, sys
-from codesign import solver
+from codesign.search.milp import highs
 os.close(1)
-print(solver.version(), file=sys.stderr)
+print(highs.version(), file=sys.stderr)
 try:
     os.fstat(1)
 except OSError:

@@ -11,7 +11,7 @@ from sources import ROOT, called, source_files, sources
 
 import codesign
 
-SPEAKERS = {"cli", "layout"}
+SPEAKERS = {"cli.app", "results.text.layout"}
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "core", "constants", "misc", "tools"}
 MOST_LINES = 500
 MOST_FUNCTION_LINES = 60  # its docstring not counted

@@ -16,7 +16,7 @@ from onnx import (
 
 from codesign.errors import SpecError
 from codesign.specs.onnx.attention import spell_out
-from codesign.specs.onnx.constants import Known, fold, stored_values
+from codesign.specs.onnx.constant_folding import Known, fold, stored_values
 from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, foreign_shape
