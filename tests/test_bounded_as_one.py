@@ -21,11 +21,12 @@ from codesign import solve
 from codesign.problem.choices import Choices
 from codesign.problem.goal import Goal
 from codesign.problem.problem import Metric, Problem
-from codesign.search import best_bound, goal_task, group_bounds, least_area, prove
+from codesign.search import best_bound, goal_task, group_bounds, least_area
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.least_area import LeastArea
 from codesign.search.least_metric import LeastMetric
 from codesign.search.lexicographic import LexicographicSearch
+from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution, price
 from codesign.specs.network import Network
@@ -120,8 +121,8 @@ def test_an_area_without_room_for_the_smallest_tiles_needs_no_search(
     least = space.base_area_um2 + slope * space.least_need_of_shapes[space.shape_of]
     monkeypatch.delattr(HardwareSpace, "staircase")
     limits = {"area_mm2": least.min() / 1e6 * (1 - 1e-6)}
-    proof = prove(LexicographicSearch(space).task(Goal("latency_s", limits)))
-    assert (proof.best, proof.complete) == (None, True)
+    proof = prove_goal(LexicographicSearch(space).goal_task(Goal("latency_s", limits)))
+    assert (proof.incumbent, proof.complete) == (None, True)
 
 
 @pytest.mark.parametrize("sides", [((1, 2, 3, 5, 8), (1, 2, 7)), ((2, 4, 6, 10), (3, 6, 9, 12))])
@@ -152,13 +153,17 @@ def test_a_larger_array_alike_is_offered_once_the_smaller_is_not(seed: int) -> N
     points = [p for p in case.points if (p.hardware.rows, p.hardware.cols) in arrays]
     budgets = dict(case.problem.budgets)
     found = (
-        LexicographicSearch(space).part(kept).answer((case.problem.objective, "area_mm2"), budgets)
+        LexicographicSearch(space)
+        .part(kept)
+        .minimise((case.problem.objective, "area_mm2"), budgets)
     )
     least = oracle.least(points, case.problem.objective, budgets)
-    assert (found.point is None) == (least is None)
-    if found.point is not None:
+    assert (found.solution is None) == (least is None)
+    if found.solution is not None:
         assert found.first.bound == pytest.approx(least, rel=1e-8, abs=0)
-        assert found.point.metrics[case.problem.objective] == pytest.approx(least, rel=1e-8, abs=0)
+        assert found.solution.metrics[case.problem.objective] == pytest.approx(
+            least, rel=1e-8, abs=0
+        )
 
 
 def test_arrays_alike_are_common_in_the_random_problems() -> None:
@@ -210,7 +215,7 @@ def search_of(case: Case, kind: type[LeastArea] | type[LeastMetric], goal: Goal)
         relaxation=Relaxation(space),
         goal=goal,
         lower=np.full(len(space), -np.inf),
-        best=None,
+        incumbent=None,
         stats=goal_task.SearchStats(),
     )
     return kind(asked)  # type: ignore[return-value]
@@ -237,13 +242,13 @@ def test_the_metric_held_first_bounds_the_area() -> None:
     goal = Goal("area_mm2", {"latency_s": 1.0, "model_bits": 1e9, "noise": 1.0})
     search = search_of(case, LeastArea, goal)
     assert search.bounded_metric() == "latency_s"
-    search.task = replace(search.task, held="model_bits")
+    search.task = replace(search.task, primary_metric="model_bits")
     assert search.bounded_metric() == "model_bits"
     asked: list[str | None] = []
     prover = LexicographicSearch(HardwareSpace(case.problem))
     prove = prover.prove
-    prover.prove = lambda task: (asked.append(task.held), prove(task))[1]  # type: ignore
-    prover.answer(("noise", "area_mm2", "dram_bits"), {})
+    prover.prove = lambda task: (asked.append(task.primary_metric), prove(task))[1]  # type: ignore
+    prover.minimise(("noise", "area_mm2", "dram_bits"), {})
     assert asked == [None, "noise", "noise"]
 
 
@@ -260,8 +265,8 @@ def test_no_option_is_bounded_above_its_best_design(seed: int) -> None:
     space = search.space
     search.solved_tables = []
     search._screen()
-    search.best = Solution(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
-    search.together.of_all_open()
+    search.incumbent = Solution(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
+    search.group_bounds.of_all_open()
     options = zip(
         space.rows.tolist(),
         space.cols.tolist(),
@@ -285,17 +290,17 @@ def test_widths_are_offered_where_they_run() -> None:
     problem = Problem(network=network, choices=choices)
     search = search_of(Case(problem, []), LeastArea, Goal("area_mm2", {"noise": 1e-4}))
     space = search.space
-    search.task = replace(search.task, held="noise")
+    search.task = replace(search.task, primary_metric="noise")
     search.least_sram = np.zeros(len(space))
     holds_both = (space.pe_weight_bits == 8) & (space.pe_activation_bits == 8)
     wide, narrow = np.flatnonzero(holds_both), np.flatnonzero(~holds_both)
-    search.best = price(space, int(wide[-1]), (1,), (1,), 1e6)
-    assert search.best is not None
+    search.incumbent = price(space, int(wide[-1]), (1,), (1,), 1e6)
+    assert search.incumbent is not None
     for shape in range(len(space.shapes)):
         search._offer_widths_of_best(narrow[space.shape_of[narrow] == shape])
-    assert search.best.option == wide[-1]
+    assert search.incumbent.option == wide[-1]
     search._offer_widths_of_best(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
-    assert search.best.option == wide[0]
+    assert search.incumbent.option == wide[0]
 
 
 @pytest.mark.parametrize(("objective", "budgeted"), BISECTED)

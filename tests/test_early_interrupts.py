@@ -118,7 +118,7 @@ def test_an_import_that_would_swallow_it(tmp_path: Path) -> None:
 # --- while a programme is made ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["search.milp.solve.build", "search.whole_space.candidates"])
+@pytest.mark.parametrize("place", ["search.milp.solve.build", "search.monolithic.candidates"])
 def test_a_programme_that_is_being_made_is_dropped(
     place: str, few_arrays: codesign.Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

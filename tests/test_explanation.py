@@ -129,16 +129,16 @@ def test_sram_to_pay_for_beyond_what_any_tile_needs(seed: int) -> None:
     part = prover.part(np.ones(len(prover.space), dtype=bool), math.ceil(least))
     points = [padded(point, math.ceil(least), problem) for point in random_points(problem)]
     metrics = tuple(dict.fromkeys((problem.objective, *TIE_BREAKERS)))
-    found = part.answer(metrics, {})
+    found = part.minimise(metrics, {})
     assert found.complete
-    if found.point is None:
+    if found.solution is None:
         assert not points
         return
     limits: dict[str, float] = {}
     for metric in metrics:
         truth = oracle.least(points, metric, limits)
-        assert found.point.metrics[metric] == pytest.approx(truth, rel=EXACT, abs=0)
-        limits[metric] = found.point.metrics[metric]
+        assert found.solution.metrics[metric] == pytest.approx(truth, rel=EXACT, abs=0)
+        limits[metric] = found.solution.metrics[metric]
 
 
 def padded(point: oracle.Point, sram_bits: int, problem: Problem) -> oracle.Point:

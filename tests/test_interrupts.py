@@ -316,7 +316,7 @@ def pressed_after(method: Callable[..., Any]) -> Callable[..., Any]:
 
     def pressed(self: Any, *given: Any) -> Any:
         found = method(self, *given)
-        if self.best is not None and next(left, False):
+        if self.incumbent is not None and next(left, False):
             press()
         return found
 

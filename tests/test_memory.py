@@ -79,21 +79,21 @@ def check_sequence(case: Case, seed: int, fresh: bool) -> CutPool:
     prover = LexicographicSearch(space)
     for question in questions(rng, case.points, GOALS):
         metrics = tuple(dict.fromkeys((*question.metrics, *TIE_BREAKERS)))
-        found = prover.answer(metrics, question.limits)
+        found = prover.minimise(metrics, question.limits)
         assert found.complete
         truth = least_in_order(case.points, question)
         if truth is None:
-            assert found.point is None, str(question)
+            assert found.solution is None, str(question)
             continue
-        assert found.point is not None, str(question)
-        reached = [found.point.metrics[name] for name in (*question.metrics, *TIE_BREAKERS)]
+        assert found.solution is not None, str(question)
+        reached = [found.solution.metrics[name] for name in (*question.metrics, *TIE_BREAKERS)]
         assert reached == pytest.approx(truth, rel=EQUAL, abs=0), str(question)
         assert found.first.bound == pytest.approx(truth[0], rel=EQUAL, abs=0)
         if fresh:
-            alone = LexicographicSearch(space).answer(metrics, question.limits)
-            assert alone.point is not None
-            values = [alone.point.metrics[name] for name in metrics]
-            assert values == pytest.approx([found.point.metrics[n] for n in metrics], rel=EQUAL)
+            alone = LexicographicSearch(space).minimise(metrics, question.limits)
+            assert alone.solution is not None
+            values = [alone.solution.metrics[name] for name in metrics]
+            assert values == pytest.approx([found.solution.metrics[n] for n in metrics], rel=EQUAL)
     return prover.cut_pool
 
 
@@ -110,7 +110,7 @@ def check_memory(memory: CutPool, case: Case) -> None:
     for option, left in memory.reduced_domains.items():
         check_left_over(left, case, designs[option])
     known = {name: np.sort(vectors(case.points, [name])[:, 0]) for name in oracle.METRICS}
-    for point in memory.points:
+    for point in memory.solutions:
         for name, values in known.items():
             nearest = values[np.abs(values - point.metrics[name]).argmin()]
             assert point.metrics[name] == pytest.approx(nearest, rel=EQUAL, abs=0)
@@ -286,10 +286,10 @@ def test_the_best_design_met_is_within_the_limits() -> None:
     memory = CutPool()
     for latency_s, area_mm2 in ((1.0, 9.0), (2.0, 4.0), (3.0, 4.0)):
         metrics = {"latency_s": latency_s, "area_mm2": area_mm2}
-        memory.points.append(Solution(0, (), (), 1, (), metrics))
+        memory.solutions.append(Solution(0, (), (), 1, (), metrics))
 
     def best(limit: float) -> float | None:
-        point = memory.best(Goal("latency_s", {"area_mm2": limit}))
+        point = memory.best_solution(Goal("latency_s", {"area_mm2": limit}))
         return None if point is None else point.metrics["latency_s"]
 
     assert [best(limit) for limit in (9.0, 8.9, 4.0, 3.9)] == [1.0, 2.0, 2.0, None]
@@ -300,11 +300,11 @@ def test_widths_left_over_are_left_to_tighter_goals_and_less_sram() -> None:
     left = ReducedDomains({"latency_s": 2.0, "area_mm2": 6.0}, 100.0, few, few[0])
     memory.reduced_domains[3] = left
     tight = {"latency_s": 2.0, "area_mm2": 5.0, "noise": 1.0}
-    assert memory.leftover(3, Goal("noise", tight), 100.0) is left
-    assert memory.leftover(3, Goal("noise", tight), 101.0) is None
-    assert memory.leftover(2, Goal("noise", tight), 100.0) is None
-    assert memory.leftover(3, Goal("noise", {"latency_s": 2.0}), 100.0) is None
-    assert memory.leftover(3, Goal("noise", {**tight, "latency_s": 2.1}), 100.0) is None
+    assert memory.known_domains(3, Goal("noise", tight), 100.0) is left
+    assert memory.known_domains(3, Goal("noise", tight), 101.0) is None
+    assert memory.known_domains(2, Goal("noise", tight), 100.0) is None
+    assert memory.known_domains(3, Goal("noise", {"latency_s": 2.0}), 100.0) is None
+    assert memory.known_domains(3, Goal("noise", {**tight, "latency_s": 2.1}), 100.0) is None
 
 
 def test_cuts_at_prices_of_any_size_bound_without_overflowing() -> None:

@@ -19,7 +19,7 @@ from test_oracle import compare
 from codesign import Design, InfeasibleError, Problem, SolverError, SpecError, solve
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Metric
-from codesign.search import whole_space
+from codesign.search import monolithic
 from codesign.search.milp import solve as programme
 from codesign.search.milp import solvers
 from codesign.stopping import StopCondition
@@ -205,7 +205,7 @@ def test_answers_that_fail_the_recheck_leave_their_programme(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(whole_space, "price", lambda *_: None)
+    monkeypatch.setattr(monolithic, "price", lambda *_: None)
     monkeypatch.setattr(programme, "exclude", lambda *_: None)
     monkeypatch.setattr(programme, "MAX_RECHECKS", 2)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -25,7 +25,7 @@ def searched(problem: Problem, metric: str, limits: dict[str, float]) -> LeastMe
         relaxation=Relaxation(space),
         goal=Goal(metric, limits),
         lower=np.full(len(space), -np.inf),
-        best=None,
+        incumbent=None,
         stats=SearchStats(),
     )
     search = LeastMetric(task)
@@ -43,7 +43,7 @@ def test_a_group_is_never_bounded_above_its_best_member(seed: int) -> None:
     search = searched(case.problem, "noise", limits)
     space = search.space
     options = np.flatnonzero(space.sram_bits_within(np.arange(len(space)), None) >= 1)
-    bound = search.together._bound_of_union(options)
+    bound = search.group_bounds._bound_of_union(options)
     within = [p for p in case.points if all(p.value(m) <= x for m, x in limits.items())]
     best = min(p.value("noise") for p in within)
     assert bound <= best * (1 + 1e-9)

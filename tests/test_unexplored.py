@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from enumerated_fronts import Floats
 
-from codesign.search.open_boxes import Unexplored
+from codesign.search.open_boxes import OpenBoxes
 
 INF = math.inf
 
@@ -18,7 +18,7 @@ class Known:
     """Boxes, and beside them plainly what they were told."""
 
     def __init__(self, ideal: Floats) -> None:
-        self.boxes = Unexplored.above(ideal)
+        self.boxes = OpenBoxes.above(ideal)
         self.ideal = ideal
         self.designs: list[Floats] = []
         self.ruled: list[tuple[float, Floats]] = []
@@ -84,7 +84,7 @@ def test_volumes_add_up(seed: int, axes: int) -> None:
 
 
 def test_two_objectives_by_hand() -> None:
-    boxes = Unexplored.above(np.array([1.0, 1.0]))
+    boxes = OpenBoxes.above(np.array([1.0, 1.0]))
     boxes = boxes.without_dominated(np.array([2.0, 5.0]))
     boxes = boxes.without_dominated(np.array([4.0, 1.0]))
     boxes = boxes.without_empty(2.0, np.array([INF]))
@@ -101,7 +101,7 @@ def test_two_objectives_by_hand() -> None:
 
 
 def test_three_objectives_by_hand() -> None:
-    boxes = Unexplored.above(np.zeros(3)).without_dominated(np.array([1.0, 2.0, 3.0]))
+    boxes = OpenBoxes.above(np.zeros(3)).without_dominated(np.array([1.0, 2.0, 3.0]))
     worst = np.array([4.0, 5.0, 6.0])
     assert boxes.volumes(worst).sum() == pytest.approx(4 * 5 * 6 - 3 * 3 * 3)
     boxes = boxes.without_empty(2.0, np.array([2.0, INF]))  # disjoint from what is dominated
@@ -111,8 +111,8 @@ def test_three_objectives_by_hand() -> None:
 
 
 def test_all_is_explored() -> None:
-    boxes = Unexplored.above(np.array([1.0, 2.0])).without_dominated(np.array([1.0, 2.0]))
+    boxes = OpenBoxes.above(np.array([1.0, 2.0])).without_dominated(np.array([1.0, 2.0]))
     assert len(boxes) == 0
     assert boxes.volumes(np.array([5.0, 5.0])).tolist() == []
-    boxes = Unexplored.above(np.zeros(3)).without_empty(INF, np.array([INF, INF]))
+    boxes = OpenBoxes.above(np.zeros(3)).without_empty(INF, np.array([INF, INF]))
     assert len(boxes) == 0

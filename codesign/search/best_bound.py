@@ -43,7 +43,7 @@ class Search(GoalSearch):
             (self.goal.metric, *self.goal.limits)
         )
         self.queue: list[tuple[float, int, int, int]] = []  # see `_push`
-        self.together = GroupBounds(self)
+        self.group_bounds = GroupBounds(self)
         self.ideal: dict[int, Batch] = {}  # of each shape, from the second screening
 
     # What subclasses say ------------------------------------------------------------------------
@@ -87,8 +87,8 @@ class Search(GoalSearch):
         self.lower[options] = np.inf  # till the end
         try:
             self._screen()
-            while self.queue and not (self.task.any_design and self.best):
-                self.together.of_all_open()
+            while self.queue and not (self.task.feasibility_only and self.incumbent):
+                self.group_bounds.of_all_open()
                 _, stage, option, shape = heapq.heappop(self.queue)
                 bound = self._open_bound(option, shape)
                 if bound >= self.cutoff:
@@ -101,14 +101,14 @@ class Search(GoalSearch):
                     self._open_shape(shape)
                 else:
                     self.lower[option] = max(self.lower[option], self.solve_option(option))
-                    self.together.after_option()
+                    self.group_bounds.after_option()
         except Stopped:
             complete = False
         self.lower[options] = self.lower[as_good]
-        reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
+        reached = np.inf if self.incumbent is None else self.incumbent.metrics[self.goal.metric]
         bound = min(reached, float(self.lower.min(initial=np.inf)))
         self.cut_pool.add_bounds(ProvenBounds(self.goal, self.lower))
-        return SearchResult(self.best, bound, self.lower, complete)
+        return SearchResult(self.incumbent, bound, self.lower, complete)
 
     def _dominated(self) -> tuple[Ints, Ints]:
         """Options that need no search, and for each the one on a smaller array that is as good."""
@@ -172,10 +172,10 @@ class Search(GoalSearch):
         ideal, which = self.union_of_pairs(open_options, self.space.compulsory_traffic)
         self.stop.check()
         widest = self.dual.bound(
-            ideal.take(np.array([len(ideal) - 1])), cutoff=self.stop_at(), accuracy=1e-4
+            ideal.take(np.array([len(ideal) - 1])), cutoff=self.dual_cutoff(), accuracy=1e-4
         )
         start = np.broadcast_to(widest.prices, (len(ideal), widest.prices.shape[1]))
-        found = self.dual.bound(ideal, start=start, cutoff=self.stop_at(), rounds=1)
+        found = self.dual.bound(ideal, start=start, cutoff=self.dual_cutoff(), rounds=1)
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
         return np.asarray(widest.prices[0])
@@ -190,9 +190,9 @@ class Search(GoalSearch):
         keepable = self._each_limit_keepable(ideal)
         self._rule_out(open_options[~keepable[which]])
         self.stop.check()
-        found = self.dual.bound(ideal, start=start, cutoff=self.stop_at(), rounds=1)
+        found = self.dual.bound(ideal, start=start, cutoff=self.dual_cutoff(), rounds=1)
         near = np.flatnonzero(found.value <= FAR * np.abs(found.value).min())
-        best = self.dual.bound(ideal.take(near), start[near], self.stop_at(), accuracy=1e-3)
+        best = self.dual.bound(ideal.take(near), start[near], self.dual_cutoff(), accuracy=1e-3)
         found.value[near], found.prices[near] = best.value, best.prices
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self.multipliers[shapes] = found.prices
@@ -278,7 +278,11 @@ class Search(GoalSearch):
         """Bound shapes with the most SRAM that one of their options has; queue what is open."""
         options = np.sort(np.concatenate([self.shape_options(shape) for shape in shapes]))
         # A first goal's first shape may well give a design that closes the others.
-        if self.best is not None and self.cut_pool.proven_bounds and len(options) > len(shapes):
+        if (
+            self.incumbent is not None
+            and self.cut_pool.proven_bounds
+            and len(options) > len(shapes)
+        ):
             self.bound_capacities(options)
         for shape in shapes:
             if self._open_bound(-1, shape) < self.cutoff:
@@ -310,7 +314,7 @@ class Search(GoalSearch):
         self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
     ) -> float:
         """Solve the programme of one option over the widths left to it; see `reduced_domains`."""
-        reach = self.reach  # what was left out is no better than this
+        reach = self.incumbent_ceiling  # what was left out is no better than this
         answer = self._answer(option, sram, left)
         bound = min(reach, answer.bound)
         if not answer.complete:
@@ -369,5 +373,5 @@ class Search(GoalSearch):
 
     def known_reduced_domains(self, option: int, sram_bits: float) -> tuple[Bools, Bools] | None:
         """The same, if an earlier goal within whose limits this one stays has found it."""
-        known = self.cut_pool.leftover(option, self.goal, sram_bits)
+        known = self.cut_pool.known_domains(option, self.goal, sram_bits)
         return None if known is None else (known.pairs, known.variable_allowed)

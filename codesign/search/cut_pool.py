@@ -100,7 +100,7 @@ class CutPool:
     reduced_domains: dict[int, ReducedDomains] = field(
         default_factory=dict
     )  # the last one of each option
-    points: list[Solution] = field(default_factory=list)
+    solutions: list[Solution] = field(default_factory=list)
     cut_bytes: int = 0
     forgotten: int = 0  # cuts that stood before those kept
     # By metric: number of the latest cut of each option, and its row there.
@@ -117,7 +117,7 @@ class CutPool:
             cuts=[*self.cuts],
             proven_bounds=[*self.proven_bounds],
             reduced_domains={**self.reduced_domains},
-            points=[point for point in self.points if holds(point)],
+            solutions=[point for point in self.solutions if holds(point)],
             latest={metric: (n.copy(), row.copy()) for metric, (n, row) in self.latest.items()},
             screened={*self.screened},
         )
@@ -195,16 +195,16 @@ class CutPool:
                 prices[mine] = self.cuts[n - self.forgotten].prices[row[mine]]
         return prices[:, others], prices[:, self.priced.index(metric)] > 0
 
-    def leftover(self, option: int, goal: Goal, sram_bits: float) -> ReducedDomains | None:
+    def known_domains(self, option: int, goal: Goal, sram_bits: float) -> ReducedDomains | None:
         """Widths left to designs of an option within a goal's limits, if that is known."""
         found = self.reduced_domains.get(option)
         if found is None or found.sram_bits < sram_bits or not _as_tight(goal.limits, found.limits):
             return None
         return found
 
-    def best(self, goal: Goal) -> Solution | None:
+    def best_solution(self, goal: Goal) -> Solution | None:
         """The best design met so far within a goal's limits."""
-        within = (point for point in self.points if goal.kept_by(point.metrics))
+        within = (point for point in self.solutions if goal.kept_by(point.metrics))
         return min(within, key=lambda point: point.metrics[goal.metric], default=None)
 
     def _lower_by_facts(self, goal: Goal, options: int) -> Floats:

@@ -26,7 +26,7 @@ class GoalSearch:
         self.space, self.relaxation = task.space, task.relaxation
         self.goal, self.cut_pool = task.goal, task.cut_pool
         self.stop = task.stop
-        self.best = task.best or self.cut_pool.best(task.goal)
+        self.incumbent = task.incumbent or self.cut_pool.best_solution(task.goal)
         self.lower = task.lower.copy()
         self.dual = Dual(self.relaxation, self.bounded_metric(), self.goal.limits)
 
@@ -37,35 +37,35 @@ class GoalSearch:
     @property
     def cutoff(self) -> float:
         """Bounds from here on are as good as the best design."""
-        if self.best is None:
+        if self.incumbent is None:
             limit = self.goal.limits.get(self.goal.metric, np.inf)
             return float(np.nextafter(beyond(limit), np.inf))
-        value = self.best.metrics[self.goal.metric]
+        value = self.incumbent.metrics[self.goal.metric]
         return value - self.task.rel_gap * abs(value)
 
     @property
-    def reach(self) -> float:
+    def incumbent_ceiling(self) -> float:
         """Just above the best design: what is not below is worse, and no tie either."""
-        if self.best is None:
+        if self.incumbent is None:
             return self.cutoff
-        return beyond(beyond(self.best.metrics[self.goal.metric]))
+        return beyond(beyond(self.incumbent.metrics[self.goal.metric]))
 
     def update_incumbent(self, point: Solution | None) -> bool:
         """Keep a point if it is within the limits and better than the best so far."""
         if point is None:
             return False
-        self.cut_pool.points.append(point)
+        self.cut_pool.solutions.append(point)
         if not self.goal.kept_by(point.metrics):
             return False
         metric = self.goal.metric
-        if self.best is None or point.metrics[metric] < self.best.metrics[metric]:
-            self.best = point
+        if self.incumbent is None or point.metrics[metric] < self.incumbent.metrics[metric]:
+            self.incumbent = point
             return True
         return False
 
-    def stop_at(self) -> float:
+    def dual_cutoff(self) -> float:
         """Dual bounds above this need no improvement."""
-        return self.reach
+        return self.incumbent_ceiling
 
     def reduced_domains(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
         """Width pairs of each layer and widths of each variable that could still pay."""
@@ -80,13 +80,13 @@ class GoalSearch:
     ) -> tuple[Bools, Bools]:
         """Pairs and widths whose marginals are within what a design as good as the best costs."""
         width, pair = marginals
-        ceiling = self.stop_at() + float(multipliers @ self.dual.limits)
+        ceiling = self.dual_cutoff() + float(multipliers @ self.dual.limits)
         ceiling += 1e-11 * abs(ceiling) + TINY  # rounding of the sums
         return pair <= ceiling, self.space.variable_allowed & (width <= ceiling)
 
     def _report(self, bound: float) -> None:
         if self.task.on_progress is not None:
-            reached = None if self.best is None else self.best.metrics[self.goal.metric]
+            reached = None if self.incumbent is None else self.incumbent.metrics[self.goal.metric]
             self.task.on_progress(reached, bound if reached is None else min(bound, reached))
 
     def run_programme(

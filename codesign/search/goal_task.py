@@ -39,7 +39,7 @@ class SearchResult:
 
     Attributes
     ----------
-    best : Solution or None
+    incumbent : Solution or None
         None: nothing within the limits (proven if ``complete``).
     bound : float
         No point of the space has a smaller metric; inf if there is none at all.
@@ -49,7 +49,7 @@ class SearchResult:
         False where it had to end early.
     """
 
-    best: Solution | None
+    incumbent: Solution | None
     bound: float
     lower: Floats
     complete: bool
@@ -63,7 +63,7 @@ class GoalTask:
     ----------
     lower : floats, shape (options,)
         Bounds on the goal's metric known beforehand; inf rules an option out.
-    best : Solution or None
+    incumbent : Solution or None
         A point within the limits, to beat.
     effort : SearchStats
         Counts what is done.
@@ -75,11 +75,11 @@ class GoalTask:
         Given the metric of the best point (or None) and the bound.
     cut_pool : CutPool
         What other goals over this space have proved and met; added to.
-    any_design : bool
+    feasibility_only : bool
         Stop at the first point within the limits (is there one?), proving no optimum.
     solver : str
         One of `second_opinion.SOLVERS`.
-    held : str or None
+    primary_metric : str or None
         The first metric that was minimised before this one, now held at its least.
     """
 
@@ -87,15 +87,15 @@ class GoalTask:
     relaxation: Relaxation
     goal: Goal
     lower: Floats
-    best: Solution | None
+    incumbent: Solution | None
     stats: SearchStats
     rel_gap: float = CLOSED
     stop: StopCondition = field(default_factory=StopCondition)
     on_progress: OnProgress | None = None
     cut_pool: CutPool = field(default_factory=CutPool)
-    any_design: bool = False
+    feasibility_only: bool = False
     solver: str = "highs"
-    held: str | None = None
+    primary_metric: str | None = None
 
     @property
     def solver_gap(self) -> float:

@@ -47,15 +47,15 @@ class GroupBounds:
         Once for every design that is the best so far.
         """
         search = self.search
-        if search.best is self.matched or search.bounded_metric() != search.goal.metric:
+        if search.incumbent is self.matched or search.bounded_metric() != search.goal.metric:
             return
-        near = (1 - NEAR) * search.reach
+        near = (1 - NEAR) * search.incumbent_ceiling
         if not search.ideal or search.queue[0][0] < near:  # all of a long list is dear to look at
             return
         options = np.flatnonzero(search.lower < search.cutoff)
         if len(options) < MANY or search.lower[options].min() < near:
             return
-        self.matched = search.best
+        self.matched = search.incumbent
         shapes = search.space.shapes_among(options).tolist()
         union = best_of([search.ideal[shape] for shape in shapes])
         bound = self._bound_of_tables(int(options[0]), union, FEW_PAIRS)
@@ -64,7 +64,7 @@ class GroupBounds:
     def after_option(self) -> None:
         """Count an option solved alone; now and then, bound the rest in groups."""
         self.solved += 1
-        if self.solved % SOLVED_ALONE or self.search.best is None:
+        if self.solved % SOLVED_ALONE or self.search.incumbent is None:
             return
         if self.search.bounded_metric() not in (self.search.goal.metric, *self.search.goal.limits):
             return
@@ -107,7 +107,7 @@ class GroupBounds:
         known = search.bound_from_tables(union)
         shape = int(search.space.shape_of[label])
         start = search.multipliers[shape][None]
-        found = search.dual.bound(union, start=start, cutoff=search.stop_at())
+        found = search.dual.bound(union, start=start, cutoff=search.dual_cutoff())
         known = max(known, search.bound_from_programme(float(found.value[0])))
         if known >= search.cutoff:
             return known

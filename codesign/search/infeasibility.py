@@ -13,15 +13,17 @@ from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import keeps
 from codesign.quality import uniform_bits
-from codesign.search import CutPool, GoalTask, SearchResult, SearchStats, prove
 from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.cut_pool import CutPool
+from codesign.search.goal_task import GoalTask, SearchResult, SearchStats
+from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
 from codesign.stopping import Stopped
 from codesign.units import BITS_PER_KBIT, METRICS_SHOWN, clash_shown, told_apart
 
 
-def explain(task: GoalTask) -> InfeasibleError:
+def infeasibility_error(task: GoalTask) -> InfeasibleError:
     """Find minimal sets of budgets that clash, and for each budget the least that would do.
 
     A set is found by leaving out one budget after the other and keeping out those without which
@@ -35,14 +37,14 @@ def explain(task: GoalTask) -> InfeasibleError:
         A least value that does is within the budget: the solver was wrong somewhere.
     """
     try:
-        return _explain(task)
+        return _clashing_limits_error(task)
     except Stopped:
         return InfeasibleError(
             "infeasible: proven, but no time was left to find out which budgets clash"
         )
 
 
-def _explain(task: GoalTask) -> InfeasibleError:
+def _clashing_limits_error(task: GoalTask) -> InfeasibleError:
     left = dict(task.goal.limits)
     clashes: list[Clash] = []
     while left and (not clashes or not _feasible(task, left)):
@@ -129,24 +131,27 @@ def _clash(task: GoalTask, limits: Mapping[str, float]) -> Clash:
 
 def _least(task: GoalTask, metric: str, limits: Mapping[str, float]) -> float | None:
     proof = _ask(task, Goal(metric, limits))
-    return None if proof.best is None else proof.best.metrics[metric]
+    return None if proof.incumbent is None else proof.incumbent.metrics[metric]
 
 
 def _feasible(task: GoalTask, limits: Mapping[str, float]) -> bool:
     """Whether some design keeps these limits (proven either way)."""
-    return _ask(task, Goal(next(iter(limits), "noise"), limits), any_design=True).best is not None
+    return (
+        _ask(task, Goal(next(iter(limits), "noise"), limits), feasibility_only=True).incumbent
+        is not None
+    )
 
 
-def _ask(task: GoalTask, goal: Goal, any_design: bool = False) -> SearchResult:
-    proof = prove(
+def _ask(task: GoalTask, goal: Goal, feasibility_only: bool = False) -> SearchResult:
+    proof = prove_goal(
         replace(
             task,
             goal=goal,
             lower=np.full(len(task.space), -np.inf),
-            best=None,
+            incumbent=None,
             stats=SearchStats(),
             on_progress=None,
-            any_design=any_design,
+            feasibility_only=feasibility_only,
         )
     )
     if not proof.complete:

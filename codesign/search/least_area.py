@@ -34,12 +34,12 @@ class LeastArea(Search):
     """
 
     def bounded_metric(self) -> str:
-        if self.task.held is not None:  # no limit is tighter than one at its least value
-            return self.task.held
+        if self.task.primary_metric is not None:  # no limit is tighter than one at its least value
+            return self.task.primary_metric
         limited = [name for name in PRICED if name in self.goal.limits]
         return limited[0] if limited else "noise"
 
-    def stop_at(self) -> float:
+    def dual_cutoff(self) -> float:
         limit = self.goal.limits.get(self.bounded_metric(), np.inf)
         return ceiling(limit)
 
@@ -48,7 +48,7 @@ class LeastArea(Search):
 
     def rules_out(self, bound: Floats) -> Bools:
         """(options,): whether no design keeps the limits; inf: not even where there are none."""
-        return np.asarray((bound > self.stop_at()) | (bound == np.inf))
+        return np.asarray((bound > self.dual_cutoff()) | (bound == np.inf))
 
     def prove(self) -> SearchResult:
         everyone = np.arange(len(self.space))
@@ -56,7 +56,7 @@ class LeastArea(Search):
         self.least_sram = self.space.capacities.holding(least)
         self._recall(everyone)
         self._raise_area(everyone)
-        self.update_incumbent(self.best)
+        self.update_incumbent(self.incumbent)
         return super().prove()
 
     def update_incumbent(self, point: Solution | None) -> bool:
@@ -69,7 +69,7 @@ class LeastArea(Search):
         self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, self.least_sram))
         if self.bounded_metric() in self.goal.limits:
             too_small = self.cut_pool.too_small(
-                self.bounded_metric(), self.goal.limits, self.stop_at(), len(everyone)
+                self.bounded_metric(), self.goal.limits, self.dual_cutoff(), len(everyone)
             )
             self.lower[np.isinf(too_small)] = np.inf
             known = np.isfinite(too_small)
@@ -86,7 +86,7 @@ class LeastArea(Search):
 
     def _within_reach(self, options: Ints) -> Floats:
         """SRAM bits that keep each option's area in reach, and within its limit."""
-        area = min(self.reach, self.goal.limits.get("area_mm2", np.inf))
+        area = min(self.incumbent_ceiling, self.goal.limits.get("area_mm2", np.inf))
         return self.space.sram_bits_within(options, area if np.isfinite(area) else None)
 
     def capacity(self, options: Ints) -> Floats:
@@ -95,7 +95,7 @@ class LeastArea(Search):
         return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
 
     def bound_from_programme(self, bound: float) -> float:
-        return self.reach if bound > self.stop_at() or bound == np.inf else -np.inf
+        return self.incumbent_ceiling if bound > self.dual_cutoff() or bound == np.inf else -np.inf
 
     def _screen(self) -> None:
         open_options = np.flatnonzero(self.lower < self.cutoff)
@@ -113,7 +113,7 @@ class LeastArea(Search):
             self.stop.check()
             traffic = self._traffic(finest, np.array([probe]))[0]
             union = best_of([self.union_of_pairs(options, traffic)[0]])
-            found = self.dual.bound(union, start=prices, cutoff=self.stop_at(), accuracy=1e-5)
+            found = self.dual.bound(union, start=prices, cutoff=self.dual_cutoff(), accuracy=1e-5)
             prices = found.prices
             if self.rules_out(found.value)[0]:
                 low = probe + 1
@@ -167,8 +167,8 @@ class LeastArea(Search):
 
         Where a metric is held at its least, few widths keep to that, and prices do not meet them.
         """
-        best = self.best
-        if best is None or self.task.held is None:
+        best = self.incumbent
+        if best is None or self.task.primary_metric is None:
             return
         inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
         pairs = list(best.weight), [best.variable_width[v] for v in inputs]
@@ -197,7 +197,7 @@ class LeastArea(Search):
             probe[rows] = np.clip(probe[rows], self.least_sram[mine], high[rows])
             batch = self.batch(mine, probe[rows])
             found = self.dual.bound(
-                batch, start=multipliers[rows], cutoff=self.stop_at(), accuracy=1e-5
+                batch, start=multipliers[rows], cutoff=self.dual_cutoff(), accuracy=1e-5
             )
             multipliers[rows] = found.prices
             self.note_cut(mine, found, probe[rows])
@@ -221,7 +221,7 @@ class LeastArea(Search):
         """Those rows whose options can have the SRAM they need; the others are no better."""
         fits = high[rows] >= np.maximum(self.least_sram[options[rows]], 0.0)
         out = options[rows[~fits]]
-        self.lower[out] = np.maximum(self.lower[out], self.reach)
+        self.lower[out] = np.maximum(self.lower[out], self.incumbent_ceiling)
         return np.asarray(rows[fits])
 
     def _area_below(self) -> float | None:
@@ -271,7 +271,7 @@ class LeastArea(Search):
         """The least of a goal on one option with so much SRAM; no point where it is ruled out."""
         single = self.batch(np.array([option]), np.array([sram_bits]))
         start = self.option_multipliers[option][None]
-        found = self.dual.bound(single, start=start, cutoff=self.stop_at())
+        found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
         if self.rules_out(found.value)[0]:
             return Answer(None, np.inf, True, 0)
         left = self.reduced_domains(single, found.prices[0])
@@ -295,11 +295,11 @@ class LeastArea(Search):
         if left is None:
             single = self.batch(options, np.array([high]))
             start = self.option_multipliers[option][None]
-            found = self.dual.bound(single, start=start, cutoff=self.stop_at())
+            found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
             if self.rules_out(found.value)[0]:
-                return self.reach
+                return self.incumbent_ceiling
             left = self.reduced_domains(single, found.prices[0])
-        if self.task.held is not None:
+        if self.task.primary_metric is not None:
             of_range, of_one = (
                 self._listed(option, sram, left).count for sram in ((low, high), (high, high))
             )

@@ -41,7 +41,7 @@ class LeastMetric(Search):
         np.maximum.at(most, which, sram)
         union = self.union_of_shapes(options, shapes, which, most)
         start = self.first_multipliers(options[np.searchsorted(shape_of, shapes)])
-        found = self.dual.bound(union, start=start, cutoff=self.stop_at(), accuracy=1e-4)
+        found = self.dual.bound(union, start=start, cutoff=self.dual_cutoff(), accuracy=1e-4)
         self.spread_bound(options, found, which, most)
 
     def bound_options(self, shape: int, options: Ints) -> None:
@@ -58,7 +58,7 @@ class LeastMetric(Search):
             self._bound_batch(options, batch, start, sram)
             return
         # The best at first prices may give a design that spares most of the others more rounds.
-        found = self.dual.bound(batch, start=start, cutoff=self.stop_at(), rounds=1)
+        found = self.dual.bound(batch, start=start, cutoff=self.dual_cutoff(), rounds=1)
         self.raise_bounds(options, found.value)
         order = np.argsort(found.value, kind="stable")
         for rows in (order[:FIRST], order[FIRST:]):
@@ -68,7 +68,7 @@ class LeastMetric(Search):
 
     def _bound_batch(self, options: Ints, batch: Batch, start: Floats, sram: Floats) -> None:
         """Bound options of one shape by their tables; offer the best design met on the way."""
-        found = self.dual.bound(batch, start=start, cutoff=self.stop_at(), accuracy=1e-5)
+        found = self.dual.bound(batch, start=start, cutoff=self.dual_cutoff(), accuracy=1e-5)
         self.raise_bounds(options, found.value)
         self.note_cut(options, found, sram)
         for n, option in enumerate(options):
@@ -86,7 +86,7 @@ class LeastMetric(Search):
         if known >= self.cutoff:
             return known
         start = self.option_multipliers[option][None]
-        found = self.dual.bound(single, start=start, cutoff=self.stop_at())
+        found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
         if np.isfinite(found.reached[0]):
             self.update_incumbent(
                 price(self.space, option, found.variable_width[0], found.weight[0], sram)
@@ -101,14 +101,14 @@ class LeastMetric(Search):
             earlier = self.known_reduced_domains(option, sram)
             if earlier is not None:
                 left = left[0] & earlier[0], left[1] & earlier[1]
-            limits = {**self.goal.limits, self.goal.metric: self.reach}
+            limits = {**self.goal.limits, self.goal.metric: self.incumbent_ceiling}
             self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram, *left)
             bound = max(bound, self.solve_restricted(option, (sram, sram), left))
             self.remember(single, bound)
         return bound
 
     def bound_from_programme(self, bound: float) -> float:
-        return min(bound, self.reach)  # widths beyond it were left out of the programme
+        return min(bound, self.incumbent_ceiling)  # widths beyond it were left out of the programme
 
     def remember(self, single: Batch, bound: float) -> None:
         self.solved_tables.append((single, bound))

@@ -47,19 +47,23 @@ class LeastWidths(GoalSearch):
         except Stopped:
             complete = False
         self.cut_pool.add_bounds(ProvenBounds(self.goal, self.lower))
-        reached = np.inf if self.best is None else self.best.metrics[self.goal.metric]
-        return SearchResult(self.best, min(reached, float(self.lower[0])), self.lower, complete)
+        reached = np.inf if self.incumbent is None else self.incumbent.metrics[self.goal.metric]
+        return SearchResult(
+            self.incumbent, min(reached, float(self.lower[0])), self.lower, complete
+        )
 
     @property
     def _settled(self) -> bool:
-        found_any = self.task.any_design and self.best is not None
+        found_any = self.task.feasibility_only and self.incumbent is not None
         return found_any or float(self.lower[0]) >= self.cutoff
 
     def _bound(self) -> None:
         """Bound by the dual; what it meets on the way may be good already."""
         names = [self.dual.priced[metric] for metric in self.dual.limited]
         start, known = self.cut_pool.multipliers(ONLY, self.goal.metric, names)
-        found = self.dual.bound(self.tables, start if known.all() else None, cutoff=self.stop_at())
+        found = self.dual.bound(
+            self.tables, start if known.all() else None, cutoff=self.dual_cutoff()
+        )
         self.multipliers = found.prices
         value = found.value + found.prices @ self.dual.limits
         cut = Cut(ONLY, ONLY, self.dual.prices(found.prices), value, np.array([np.inf]))
@@ -74,7 +78,7 @@ class LeastWidths(GoalSearch):
         Choices with a pair of widths left out cost at least what the cheapest such pair does.
         """
         pairs, variable_allowed = self._left_over()
-        outside = self.reach
+        outside = self.incumbent_ceiling
         everything = bool(np.count_nonzero(pairs) <= wanted)
         if not everything:
             width, pair = self.relaxation.marginals(self.tables, self.dual.prices(self.multipliers))
@@ -107,7 +111,7 @@ class LeastWidths(GoalSearch):
         that bounded earlier goals say much of later ones.
         """
         limits = {name: ceiling(x) for name, x in self.goal.limits.items()}
-        limits[self.goal.metric] = self.reach
+        limits[self.goal.metric] = self.incumbent_ceiling
         most = np.array([limits.get(name, np.inf) for name in self.dual.priced])
         pairs = np.isfinite(self.space.traffic)
         variable_allowed = self.space.variable_allowed
@@ -127,7 +131,7 @@ class LeastWidths(GoalSearch):
     def _programme_progress(self) -> OnProgress | None:
         if self.task.on_progress is None:
             return None
-        reach = self.reach
+        reach = self.incumbent_ceiling
 
         def report(_reached: float | None, bound: float) -> None:
             self._report(max(float(self.lower[0]), min(reach, bound)))

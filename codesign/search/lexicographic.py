@@ -19,11 +19,13 @@ import numpy.typing as npt
 from codesign.errors import SpecError
 from codesign.problem.goal import OPTIMAL_GAP, Goal, TiesFound
 from codesign.problem.tolerances import beyond
-from codesign.search import CLOSED, CutPool, GoalTask, OnProgress, SearchResult, SearchStats, prove
 from codesign.search.bounds.layer_tables import priced_by
 from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.cut_pool import CutPool
+from codesign.search.goal_task import CLOSED, GoalTask, OnProgress, SearchResult, SearchStats
 from codesign.search.milp.solvers import SolverName, check_installed
-from codesign.search.whole_space import prove_whole
+from codesign.search.monolithic import prove_monolithic
+from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
@@ -57,7 +59,7 @@ class LexicographicResult:
 
     Attributes
     ----------
-    point : Solution or None
+    solution : Solution or None
         None: nothing within the limits, proven if ``first.complete``.
     first : SearchResult
         Of the first metric.
@@ -68,7 +70,7 @@ class LexicographicResult:
         What became of the metrics after the first.
     """
 
-    point: Solution | None
+    solution: Solution | None
     first: SearchResult
     complete: bool
     stats: SearchStats
@@ -113,7 +115,7 @@ class LexicographicSearch:
         self.space, self.relaxation = space, Relaxation(space, self.stop.check)
         self.cut_pool = CutPool(priced_by(space))
         self.open = np.ones(len(space), dtype=bool)
-        self.prove = prove_whole if method == "whole" else prove
+        self.prove = prove_monolithic if method == "whole" else prove_goal
         self.rel_gap = rel_gap
 
     def part(
@@ -138,14 +140,14 @@ class LexicographicSearch:
         )
         return made
 
-    def task(self, goal: Goal, report: OnProgress | None = None) -> GoalTask:
+    def goal_task(self, goal: Goal, report: OnProgress | None = None) -> GoalTask:
         """One goal over the whole space."""
         return GoalTask(
             space=self.space,
             relaxation=self.relaxation,
             goal=goal,
             lower=np.where(self.open, -np.inf, np.inf),
-            best=None,
+            incumbent=None,
             stats=SearchStats(),
             rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSED,
             stop=self.stop,
@@ -154,7 +156,7 @@ class LexicographicSearch:
             solver=self.solver,
         )
 
-    def answer(
+    def minimise(
         self,
         metrics: Sequence[str],
         limits: Mapping[str, float],
@@ -169,20 +171,20 @@ class LexicographicSearch:
             Leave: the first metric alone. Break: the others, within a share of the time. By default
             they are all of equal account.
         """
-        task = self.task(Goal(metrics[0], dict(limits)), report(metrics[0]))
+        task = self.goal_task(Goal(metrics[0], dict(limits)), report(metrics[0]))
         started = time.monotonic()
         proof = first = self.prove(task)
         if ties == "leave":
             outcome: TiesFound = "left" if first.complete else "not proven"
-            return LexicographicResult(first.best, first, first.complete, task.stats, outcome)
+            return LexicographicResult(first.incumbent, first, first.complete, task.stats, outcome)
         share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
         with self.stop.sooner(share_s if ties else math.inf):
             for metric in metrics[1:]:
-                if proof.best is not None and proof.complete:
+                if proof.incumbent is not None and proof.complete:
                     task = _next_goal(task, proof, metric, report(metric))
                     proof = self.prove(task)
         outcome = "broken" if proof.complete else "not proven"
-        return LexicographicResult(proof.best, first, proof.complete, task.stats, outcome)
+        return LexicographicResult(proof.incumbent, first, proof.complete, task.stats, outcome)
 
 
 def _next_goal(
@@ -192,20 +194,20 @@ def _next_goal(
 
     That may be a little above a limit of its own, which stays the limit.
     """
-    assert proof.best is not None
+    assert proof.incumbent is not None
     last, limits = task.goal.metric, task.goal.limits
-    value = proof.best.metrics[last]
+    value = proof.incumbent.metrics[last]
     held = min(value, limits.get(last, math.inf))
     return GoalTask(
         space=task.space,
         relaxation=task.relaxation,
         goal=Goal(metric, {**limits, last: held}),
         lower=np.where(proof.lower > beyond(value), np.inf, -np.inf),
-        best=proof.best,
+        incumbent=proof.incumbent,
         stats=task.stats,
         stop=task.stop,
         on_progress=report,
         cut_pool=task.cut_pool,
         solver=task.solver,
-        held=task.held or last,
+        primary_metric=task.primary_metric or last,
     )

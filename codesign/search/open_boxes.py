@@ -15,7 +15,7 @@ from codesign.arrays import Floats
 
 
 @dataclass(frozen=True)
-class Unexplored:
+class OpenBoxes:
     """Disjoint boxes.
 
     Attributes
@@ -28,18 +28,18 @@ class Unexplored:
     high: Floats
 
     @classmethod
-    def above(cls, ideal: Floats) -> Unexplored:
+    def above(cls, ideal: Floats) -> OpenBoxes:
         """Everything that is nowhere below ``ideal``."""
         return cls(ideal[None].copy(), np.full((1, len(ideal)), np.inf))
 
     def __len__(self) -> int:
         return len(self.low)
 
-    def above_all(self, ideal: Floats) -> Unexplored:
+    def above_all(self, ideal: Floats) -> OpenBoxes:
         """Only what is nowhere below ``ideal``."""
         return _joined([(np.maximum(self.low, ideal), self.high)])
 
-    def without_dominated(self, point: Floats) -> Unexplored:
+    def without_dominated(self, point: Floats) -> OpenBoxes:
         """Without what is at least ``point`` in every objective."""
         touched = (self.high > point).all(axis=1)
         low, high = self.low[touched], self.high[touched]
@@ -52,7 +52,7 @@ class Unexplored:
             low[:, axis] = np.maximum(low[:, axis], point[axis])
         return _joined(pieces)
 
-    def without_empty(self, bound: float, limits: Floats) -> Unexplored:
+    def without_empty(self, bound: float, limits: Floats) -> OpenBoxes:
         """Without what has a first objective below ``bound`` and the others within ``limits``."""
         touched = (self.low[:, 0] < bound) & (self.low[:, 1:] <= limits).all(axis=1)
         low, high = self.low[touched], self.high[touched]
@@ -75,8 +75,8 @@ class Unexplored:
         return np.asarray(np.prod(np.maximum(np.minimum(self.high, worst) - self.low, 0.0), axis=1))
 
 
-def _joined(pieces: list[tuple[Floats, Floats]]) -> Unexplored:
+def _joined(pieces: list[tuple[Floats, Floats]]) -> OpenBoxes:
     low = np.concatenate([low for low, _ in pieces])
     high = np.concatenate([high for _, high in pieces])
     real = (low < high).all(axis=1)
-    return Unexplored(low[real], high[real])
+    return OpenBoxes(low[real], high[real])

@@ -32,9 +32,10 @@ from codesign.files import write_whole
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
 from codesign.results.design import Design
-from codesign.search import LeastArea, LeastMetric
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import PRICED, Batch
+from codesign.search.least_area import LeastArea
+from codesign.search.least_metric import LeastMetric
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
@@ -131,10 +132,10 @@ class _Certifier:
         below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
         self.space = HardwareSpace(problem)
         limits = {str(name): limit for name, limit in problem.budgets.items()}
-        task = LexicographicSearch(self.space, stop=stop).task(Goal(problem.objective, limits))
+        task = LexicographicSearch(self.space, stop=stop).goal_task(Goal(problem.objective, limits))
         of_area = problem.objective == "area_mm2"
         self.search = (LeastArea if of_area else LeastMetric)(task)
-        self.cutoff = (self.search.stop_at() if of_area else below) * (1 + CLEAR)
+        self.cutoff = (self.search.dual_cutoff() if of_area else below) * (1 + CLEAR)
         self.found = Certificate(below, self._cuts())
         content = json.loads(json.dumps(problem_to_dict(problem)))
         checked = read_problem(Entry("problem", content, Ledger()))

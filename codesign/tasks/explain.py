@@ -15,7 +15,7 @@ from codesign.errors import SolverError, SpecError
 from codesign.problem.goal import OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
-from codesign.search import CLOSED
+from codesign.search.goal_task import CLOSED
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution, hardware_of, price
@@ -77,7 +77,7 @@ class _Question:
         self.limits = {str(name): limit for name, limit in self.problem.budgets.items()}
         self.prover = LexicographicSearch(HardwareSpace(self.problem), stop=stop)
         self.point = _point_of(_space_of(self.prover), design)
-        self.prover.cut_pool.points.append(self.point)
+        self.prover.cut_pool.solutions.append(self.point)
         best = self._best(self.prover, self.limits, "the problem as it is")
         reached = design.metrics[self.metric]
         if best is None or abs(best.metrics[self.metric] - reached) > OPTIMAL_GAP * reached:
@@ -136,7 +136,7 @@ class _Question:
         prover = LexicographicSearch(space, stop=self.stop)
         same = price(space, known.option, known.variable_width, known.weight, known.sram_bits)
         assert same is not None  # it fits its SRAM at any clock
-        prover.cut_pool.points.append(same)
+        prover.cut_pool.solutions.append(same)
         return self._side(prover, self.limits, (name, getattr(self.problem, name), value), "=")
 
     def _side(
@@ -193,10 +193,10 @@ class _Question:
         """The best design by these metrics in turn; by the objective alone where none is said."""
         if self.on_step is not None:
             self.on_step(words)
-        found = prover.answer(metrics or (self.metric,), limits)
+        found = prover.minimise(metrics or (self.metric,), limits)
         if not found.complete:
             raise Stopped
-        return found.point
+        return found.solution
 
 
 def _space_of(prover: LexicographicSearch) -> HardwareSpace:

@@ -23,7 +23,7 @@ from codesign.results.design import Design
 from codesign.results.front import Front, Ruled, values_of
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicResult, LexicographicSearch
 from codesign.search.milp.formulation import MARGIN
-from codesign.search.open_boxes import Unexplored
+from codesign.search.open_boxes import OpenBoxes
 from codesign.search.progress import FrontProgress
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
@@ -132,7 +132,7 @@ class _Survey:
         self.out_of_time = False
         self.questions = 0
         self.most = np.array([self.base.get(name, math.inf) for name in names])
-        self.unexplored = Unexplored.above(np.zeros(len(names)))
+        self.unexplored = OpenBoxes.above(np.zeros(len(names)))
 
     def goes_on(self, wanted: int | None) -> bool:
         """Whether there is time, and reason, for another question."""
@@ -205,11 +205,11 @@ class _Survey:
         for name, limit in limits.items():
             budgets[name] = min(limit, budgets.get(name, math.inf))
         metrics = tuple(dict.fromkeys((*order, *TIE_BREAKERS)))
-        found = self.prover.answer(metrics, budgets)
+        found = self.prover.minimise(metrics, budgets)
         self.questions += 1
         self.out_of_time = not found.complete
         asked = np.array([budgets.get(name, math.inf) for name in self.names[1:]])
-        if found.point is None:
+        if found.solution is None:
             if found.complete:
                 self._rule(asked, limits.get(self.names[0], math.inf))
             if not self.designs and (self.out_of_time or not limits):
@@ -247,7 +247,7 @@ class _Survey:
         budgets: Mapping[str, float],
         seconds: float,
     ) -> Design:
-        assert found.point is not None
+        assert found.solution is not None
         problem = replace(
             self.problem,
             objective=objective,
@@ -256,7 +256,9 @@ class _Survey:
         )
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
         record = replace(record, interrupted=self.stop.interrupted)
-        return build_design(self.space, problem, found.point, found.first.bound, found.ties, record)
+        return build_design(
+            self.space, problem, found.solution, found.first.bound, found.ties, record
+        )
 
     def _quality_holds(self, budgets: Mapping[str, float]) -> bool:
         return budgets.get("noise") == self.problem.budgets.get("noise")

@@ -14,8 +14,8 @@ from codesign.problem.goal import OPTIMAL_GAP, Goal
 from codesign.problem.problem import Problem
 from codesign.results.design import Design
 from codesign.results.records import SolverRecord
-from codesign.search import OnProgress
-from codesign.search.infeasibility import explain
+from codesign.search.goal_task import OnProgress
+from codesign.search.infeasibility import infeasibility_error
 from codesign.search.lexicographic import (
     TIE_BREAKERS,
     LexicographicResult,
@@ -133,15 +133,15 @@ def run_to_result(
     stop, budgets = prover.stop, problem.budgets
     goal = Goal(problem.objective, {str(name): limit for name, limit in budgets.items()})
     with stop.listening():
-        found = prover.answer(
+        found = prover.minimise(
             tuple(dict.fromkeys((goal.metric, *breaking[0]))),
             goal.limits,
             lambda metric: _reporter(on_progress, stop, metric, metric != goal.metric, started),
             breaking[1],
         )
-        if found.point is not None:
-            result = realised(found, found.point)
-    if found.point is None:
+        if found.solution is not None:
+            result = realised(found, found.solution)
+    if found.solution is None:
         raise nothing_found(prover, found, goal, what)
     if stop.interrupted:
         return replace(result, solver=replace(result.solver, interrupted=True))
@@ -153,7 +153,7 @@ def nothing_found(
 ) -> BaseException:
     """What to raise where a search for a design, or ``what`` it is, has found nothing."""
     if found.first.complete:
-        return explain(prover.task(goal))
+        return infeasibility_error(prover.goal_task(goal))
     if prover.stop.interrupted:
         return KeyboardInterrupt()
     if prover.stop.limit_s is None:
@@ -171,8 +171,8 @@ def solver_record(
     solver: SolverName = "highs",
 ) -> SolverRecord:
     """What the solve took, and what became of the hardware options in proving the objective."""
-    assert found.first.best is not None
-    value = found.first.best.metrics[objective]
+    assert found.first.incumbent is not None
+    value = found.first.incumbent.metrics[objective]
     closed = found.first.lower >= value * (1 - max(rel_gap, OPTIMAL_GAP))
     solved = sorted(found.stats.solved)
     bounded = np.delete(closed, solved)

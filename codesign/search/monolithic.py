@@ -6,7 +6,7 @@ import numpy as np
 
 from codesign.errors import SpecError
 from codesign.problem.tolerances import keeps
-from codesign.search import GoalTask, SearchResult
+from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import Answer, solve_programme
 from codesign.space.candidates import candidates
@@ -17,7 +17,7 @@ from codesign.stopping import Stopped
 MAX_CANDIDATES = 3_000_000
 
 
-def prove_whole(task: GoalTask) -> SearchResult:
+def prove_monolithic(task: GoalTask) -> SearchResult:
     """Prove a goal by one programme over all hardware options still open.
 
     Raises
@@ -33,7 +33,7 @@ def prove_whole(task: GoalTask) -> SearchResult:
     options, sram = options[sram >= 1], sram[sram >= 1]
     lower = np.full(len(space), np.inf)
     if not len(options):
-        return SearchResult(task.best, _reached(task), lower, True)
+        return SearchResult(task.incumbent, _reached(task), lower, True)
     rough = len(options) * len(space.problem.network.layers) * len(space.widths) ** 2
     if rough > MAX_CANDIDATES:
         raise SpecError(
@@ -71,9 +71,10 @@ def prove_whole(task: GoalTask) -> SearchResult:
     task.stats.count(answer)
     best = answer.point
     if best is None or (
-        task.best is not None and task.best.metrics[goal.metric] < best.metrics[goal.metric]
+        task.incumbent is not None
+        and task.incumbent.metrics[goal.metric] < best.metrics[goal.metric]
     ):
-        best = task.best
+        best = task.incumbent
     # An option is known by the bound of all; none may be dropped for a later goal.
     lower[options] = answer.bound if best is None else -np.inf
     reached = np.inf if best is None else best.metrics[goal.metric]
@@ -84,4 +85,4 @@ def prove_whole(task: GoalTask) -> SearchResult:
 
 
 def _reached(task: GoalTask) -> float:
-    return np.inf if task.best is None else task.best.metrics[task.goal.metric]
+    return np.inf if task.incumbent is None else task.incumbent.metrics[task.goal.metric]

@@ -1,0 +1,15 @@
+"""One goal proven by the search that suits its space and metric."""
+
+from codesign.search.goal_task import GoalTask, SearchResult
+from codesign.search.least_area import LeastArea
+from codesign.search.least_metric import LeastMetric
+from codesign.search.least_widths import LeastWidths
+from codesign.space.tabled import LatencyTableSpace
+
+
+def prove_goal(task: GoalTask) -> SearchResult:
+    """Prove a goal over the whole space."""
+    if isinstance(task.space, LatencyTableSpace):
+        return LeastWidths(task).prove()
+    search = LeastArea if task.goal.metric == "area_mm2" else LeastMetric
+    return search(task).prove()
