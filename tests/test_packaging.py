@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "codesign" / "cli" / "help"
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +65,7 @@ def test_contents(wheel: Path) -> None:
     here = {
         f"codesign/{p.relative_to(ROOT / 'codesign')}" for p in (ROOT / "codesign").rglob("*.py")
     }
+    here |= {f"codesign/{p.relative_to(ROOT / 'codesign')}" for p in PAGES.glob("*.md")}
     here |= {f"codesign/models/{p.relative_to(ROOT / 'models')}" for p in files_of(ROOT / "models")}
     assert {name for name in names if name.startswith("codesign/")} == here | {"codesign/py.typed"}
 

@@ -20,6 +20,7 @@ import click
 from codesign import __version__
 from codesign.cli import flags
 from codesign.cli.file_commands import check, explain, fit, import_model, sensitivity
+from codesign.cli.help import help_command
 from codesign.cli.options import (
     ASSIGN,
     ASSIGN_CONTRADICTIONS,
@@ -106,6 +107,7 @@ def front() -> None:
     codesign show design.json
     codesign plot front.csv
     codesign show networks
+    codesign help model
 
     Standard output holds the answer alone, with --json as JSON. Notes and progress go to standard
     error: progress on a live line of a terminal, elsewhere and with --json on a line every 30 s,
@@ -276,6 +278,7 @@ def assign(**given: Any) -> int:
 
 for command in (explain, fit, check, import_model, sensitivity, show, plot, study, sweep):
     front.add_command(command)
+front.add_command(help_command)
 
 
 def main(argv: list[str] | None = None) -> int:
