@@ -97,7 +97,7 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file through a temporary one beside it, so that it is never seen half-written.
 
     Raises
@@ -135,7 +135,7 @@ def write_json(path: Path, content: Any) -> None:
     SpecError
         The file cannot be written.
     """
-    write_whole(path, json_text(content))
+    write_atomically(path, json_text(content))
 
 
 def json_text(content: Any) -> str:
@@ -173,7 +173,7 @@ def _umask() -> int:
     return mask
 
 
-WORDS = {  # what we write and read
+OUR_KINDS = {  # what we write and read
     "network": "a network (TOML)",
     "technology": "a technology (TOML)",
     "memory": "a memory (TOML)",
@@ -195,7 +195,7 @@ WORDS = {  # what we write and read
     "widths": "a table of an assignment's layers (CSV)",
     "results": "a table of a study's results (CSV)",
 }
-MODELS = {  # of other frameworks
+FRAMEWORK_KINDS = {  # of other frameworks
     "PyTorch": "a PyTorch file",
     "Keras": "a Keras file",
     "HDF5": "an HDF5 file, as Keras writes",
@@ -203,7 +203,7 @@ MODELS = {  # of other frameworks
     "TensorFlow": "a TensorFlow graph",
     "safetensors": "weights alone (safetensors)",
 }
-OTHERS = {
+FOREIGN_KINDS = {
     "ZIP": "a ZIP archive",
     "gzip": "a gzip archive",
     "PNG": "a PNG picture",
@@ -216,7 +216,7 @@ OTHERS = {
     "SQLite": "an SQLite database of another program",
     "JSON": "a JSON file of another program",
 }
-JSON = ("design", "evaluation", "assignment", "explanation", "certificate", "infeasible")
+JSON_KINDS = ("design", "evaluation", "assignment", "explanation", "certificate", "infeasible")
 EXPORT = "; export it to ONNX first"
 HEAD_BYTES = 2**16
 MAGIC = {
@@ -259,7 +259,7 @@ KEYS = {  # of all descriptions of a kind; an accelerator may have an area of it
 
 
 @contextmanager
-def wanted(path: Path, *kinds: str) -> Iterator[None]:
+def expecting(path: Path, *kinds: str) -> Iterator[None]:
     """Say of a file that cannot be read as one of these kinds what it is instead.
 
     Raises
@@ -273,32 +273,32 @@ def wanted(path: Path, *kinds: str) -> Iterator[None]:
         found = kind_of(path)
         unnamed = found == "onnx" and path.suffix.lower() != ".onnx"
         right = found in kinds and not unnamed
-        if found is None or right or (found == "JSON" and {*kinds} & {*JSON}):
+        if found is None or right or (found == "JSON" and {*kinds} & {*JSON_KINDS}):
             raise
-        raise refusal(path, found, kinds) from None
+        raise wrong_kind(path, found, kinds) from None
 
 
-def refusal(path: Path, found: str, kinds: tuple[str, ...]) -> SpecError:
+def wrong_kind(path: Path, found: str, kinds: tuple[str, ...]) -> SpecError:
     """What to say of a file of one kind where one of others is wanted."""
-    remedy = EXPORT if "onnx" in kinds and found in MODELS else ""
+    remedy = EXPORT if "onnx" in kinds and found in FRAMEWORK_KINDS else ""
     if found == "onnx" and found in kinds:
         remedy = "; let its name end in .onnx"
-    return SpecError(f"{path}: this is {kind_in_words(found)}; wanted is {listed(kinds)}{remedy}")
+    return SpecError(f"{path}: this is {kind_text(found)}; wanted is {kinds_text(kinds)}{remedy}")
 
 
-def kind_in_words(kind: str) -> str:
+def kind_text(kind: str) -> str:
     """A kind in words, with its article."""
-    return (WORDS | MODELS | OTHERS)[kind]
+    return (OUR_KINDS | FRAMEWORK_KINDS | FOREIGN_KINDS)[kind]
 
 
-def listed(kinds: tuple[str, ...]) -> str:
+def kinds_text(kinds: tuple[str, ...]) -> str:
     """``a design file, an evaluation file or an assignment file``."""
-    *first, last = map(kind_in_words, kinds)
+    *first, last = map(kind_text, kinds)
     return f"{', '.join(first)} or {last}" if first else last
 
 
 def kind_of(path: Path) -> str | None:
-    """What an ordinary file is, as a key of `WORDS`, `MODELS` or `OTHERS`; None: hard to say."""
+    """What kind an ordinary file is, a key of one of the three tables above; None: hard to say."""
     try:
         if not path.is_file():  # what is no file may be read only once
             return None
@@ -371,7 +371,7 @@ def _of_json(content: object) -> str | None:
     if not isinstance(form, str) or not form.startswith("codesign-"):
         return "JSON"
     kind = form.removeprefix("codesign-").removesuffix("/1")
-    return kind if kind in WORDS else None  # of a newer version
+    return kind if kind in OUR_KINDS else None  # of a newer version
 
 
 def _of_table(head: str) -> str | None:

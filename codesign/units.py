@@ -22,54 +22,54 @@ HZ_PER_MHZ = 1e6
 MS_PER_S = 1e3
 
 
-MOST_DIGITS = 25  # floating-point numbers that differ do so in their first 18
+MAX_DIGITS = 25  # floating-point numbers that differ do so in their first 18
 ABSENT = "–"  # in place of an amount that is not known
 
 
-class Shown(NamedTuple):
-    """How a metric is written: in words, and divided by ``scale`` into ``unit``."""
+class DisplayUnit(NamedTuple):
+    """How a metric is written: its label, and its value divided by ``scale`` into ``unit``."""
 
-    words: str
+    label: str
     scale: float
     unit: str
 
     def amount(self, value: float) -> str:
         """``0.6938 ms``: the value in the unit people write."""
-        return f"{figure(value / self.scale)} {self.unit}".rstrip()
+        return f"{four_digits(value / self.scale)} {self.unit}".rstrip()
 
 
-class _MetricsShown(dict[str, Shown]):
+class _MetricUnits(dict[str, DisplayUnit]):
     """By metric; a cost of one's own has its name and no unit."""
 
-    def __missing__(self, metric: str) -> Shown:
+    def __missing__(self, metric: str) -> DisplayUnit:
         if not metric.startswith("cost:"):
             raise KeyError(metric)
-        return Shown(f"cost {metric.removeprefix('cost:')}", 1.0, "")
+        return DisplayUnit(f"cost {metric.removeprefix('cost:')}", 1.0, "")
 
 
 _KNOWN = {
-    "latency_s": Shown("latency", 1 / MS_PER_S, "ms"),
-    "area_mm2": Shown("area", 1.0, "mm²"),
-    "dram_bits": Shown("DRAM traffic", BITS_PER_MBIT, "Mbit"),
-    "noise": Shown("noise", 1.0, ""),
-    "model_bits": Shown("model size", BITS_PER_MBIT, "Mbit"),
-    "bops": Shown("bit operations", BOPS_PER_GBOP, "GBOP"),
+    "latency_s": DisplayUnit("latency", 1 / MS_PER_S, "ms"),
+    "area_mm2": DisplayUnit("area", 1.0, "mm²"),
+    "dram_bits": DisplayUnit("DRAM traffic", BITS_PER_MBIT, "Mbit"),
+    "noise": DisplayUnit("noise", 1.0, ""),
+    "model_bits": DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),
+    "bops": DisplayUnit("bit operations", BOPS_PER_GBOP, "GBOP"),
 }
-METRICS_SHOWN = _MetricsShown(_KNOWN)
-RATES_SHOWN = {
-    "dram_bits_per_s": Shown("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),
-    "clock_hz": Shown("clock", HZ_PER_MHZ, "MHz"),
+METRIC_UNITS = _MetricUnits(_KNOWN)
+RATE_UNITS = {
+    "dram_bits_per_s": DisplayUnit("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),
+    "clock_hz": DisplayUnit("clock", HZ_PER_MHZ, "MHz"),
 }
 
 
-def in_order(metrics: Iterable[str]) -> list[str]:
+def in_display_order(metrics: Iterable[str]) -> list[str]:
     """Metrics in the order in which they are shown, costs of one's own last."""
     given = tuple(metrics)
     costs = [name for name in given if name not in _KNOWN]
     return [*(name for name in _KNOWN if name in given), *costs]
 
 
-def figure(value: float) -> str:
+def four_digits(value: float) -> str:
     """Four significant digits, thousands separated, no trailing zeros: ``95.07``, ``18,432``."""
     if value == 0 or not 1e-6 <= abs(value) < 1e12:
         return f"{value:.4g}"
@@ -78,7 +78,7 @@ def figure(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def enough(value: float, digits: int = 4, scale: float = 1.0) -> str:
+def rounded_up(value: float, digits: int = 4, scale: float = 1.0) -> str:
     """Significant digits of ``value / scale``, rounded up so that what is printed is enough.
 
     ``0.03031``. Up to 11 digits what rounding of sums left behind does not count.
@@ -90,30 +90,32 @@ def enough(value: float, digits: int = 4, scale: float = 1.0) -> str:
     return _plain(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(exact * (1 - dust)))
 
 
-def told_apart(limit: float, values: Iterable[float], scale: float = 1.0) -> tuple[str, list[str]]:
+def distinct_texts(
+    limit: float, values: Iterable[float], scale: float = 1.0
+) -> tuple[str, list[str]]:
     """A limit, and values by what is enough for them, divided by ``scale``.
 
     In digits enough to see which values are more than the limit, four at least.
     """
     values = tuple(values)
-    for digits in range(4, MOST_DIGITS):
+    for digits in range(4, MAX_DIGITS):
         exact = Context(prec=digits).create_decimal(Decimal(float(limit)) / Decimal(repr(scale)))
-        asked = figure(limit / scale) if digits == 4 else _plain(exact)
-        shown = [enough(x, digits, scale) for x in values]
+        asked = four_digits(limit / scale) if digits == 4 else _plain(exact)
+        shown = [rounded_up(x, digits, scale) for x in values]
         number = Decimal(asked.replace(",", ""))
         if all(Decimal(s) > number for s, x in zip(shown, values, strict=True) if x > limit):
             break
     return asked, shown
 
 
-def clash_shown(metric: str, clash: tuple[float, float, float | None]) -> tuple[str, str, str]:
+def conflict_texts(metric: str, clash: tuple[float, float, float | None]) -> tuple[str, str, str]:
     """A limit, and the least alone and with the other budgets, in the unit people write.
 
-    See `told_apart`; what no value is enough for is absent.
+    See `distinct_texts`; what no value is enough for is absent.
     """
     limit, alone, needed = clash
     known = [alone] if needed is None else [alone, needed]
-    asked, shown = told_apart(limit, known, METRICS_SHOWN[metric].scale)
+    asked, shown = distinct_texts(limit, known, METRIC_UNITS[metric].scale)
     return asked, shown[0], ABSENT if needed is None else shown[1]
 
 
@@ -126,7 +128,7 @@ def _plain(value: Decimal) -> str:
     return f"{value.normalize():e}"
 
 
-def gap_shown(gap: float) -> str:
+def gap_text(gap: float) -> str:
     """``0``, ``< 1e-09`` (what rounding leaves), ``4e-07`` or ``7.1 %``."""
     if 0 < gap < 1e-9:
         return "< 1e-09"

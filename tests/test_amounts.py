@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codesign import Layer, Network, Problem, SpecError, evaluate
 from codesign.specs.accelerator import Accelerator
-from codesign.units import METRICS_SHOWN, clash_shown, enough, figure, told_apart
+from codesign.units import METRIC_UNITS, conflict_texts, distinct_texts, four_digits, rounded_up
 
 AMOUNTS = st.floats(1e-30, 1e30)
 # How far above a limit: so many steps of floating point, or relative.
@@ -23,7 +23,7 @@ def number(text: str) -> Fraction:
     return Fraction(text.replace(",", ""))
 
 
-@given(limit=AMOUNTS, above=st.one_of(STEPS, SHARES), metric=st.sampled_from([*METRICS_SHOWN]))
+@given(limit=AMOUNTS, above=st.one_of(STEPS, SHARES), metric=st.sampled_from([*METRIC_UNITS]))
 @example(limit=0.012, above=1, metric="latency_s")
 @example(limit=4e8, above=1, metric="dram_bits")
 def test_what_is_needed_never_looks_like_the_budget_it_breaks(
@@ -31,9 +31,9 @@ def test_what_is_needed_never_looks_like_the_budget_it_breaks(
 ) -> None:
     steps = above if isinstance(above, int) else above * limit / math.ulp(limit)
     value = limit + max(1, round(steps)) * math.ulp(limit)
-    asked, alone, needed = clash_shown(metric, (limit, value, value * 1.5))
+    asked, alone, needed = conflict_texts(metric, (limit, value, value * 1.5))
     assert number(asked) < number(alone) < number(needed)
-    scale = Fraction(repr(METRICS_SHOWN[metric].scale))
+    scale = Fraction(repr(METRIC_UNITS[metric].scale))
     for text, exact in ((alone, value), (needed, value * 1.5)):
         enough_is = number(text) * scale / Fraction(exact)
         assert 1 - Fraction(1, 10**11) <= enough_is <= 1 + Fraction(11, 10**4)
@@ -42,17 +42,17 @@ def test_what_is_needed_never_looks_like_the_budget_it_breaks(
 
 @given(value=AMOUNTS, digits=st.integers(2, 20))
 def test_what_is_enough_is_the_next_above_of_so_many_digits(value: float, digits: int) -> None:
-    shown, exact = number(enough(value, digits)), Fraction(value)
+    shown, exact = number(rounded_up(value, digits)), Fraction(value)
     dust = Fraction(1, 10**12) if digits < 12 else 0
     assert exact * (1 - dust) <= shown < exact * (1 + Fraction(1, 10 ** (digits - 1)))
 
 
 def test_amounts_far_enough_apart_keep_four_digits() -> None:
-    assert told_apart(6.0, [6.1, 1234.5678]) == ("6", ["6.1", "1235"])
-    assert told_apart(0.03031, [0.030308]) == ("0.03031", ["0.03031"])  # keeps the limit
-    assert told_apart(0.03031, [0.0303101]) == ("0.03031", ["0.03032"])
-    assert clash_shown("latency_s", (12e-3, 1e-3, None)) == ("12", "1", "–")
-    assert enough(0.0) == figure(0.0) == "0"
+    assert distinct_texts(6.0, [6.1, 1234.5678]) == ("6", ["6.1", "1235"])
+    assert distinct_texts(0.03031, [0.030308]) == ("0.03031", ["0.03031"])  # keeps the limit
+    assert distinct_texts(0.03031, [0.0303101]) == ("0.03031", ["0.03032"])
+    assert conflict_texts("latency_s", (12e-3, 1e-3, None)) == ("12", "1", "–")
+    assert rounded_up(0.0) == four_digits(0.0) == "0"
 
 
 def one_layer() -> Network:

@@ -24,7 +24,7 @@ from codesign.results.design import Design
 from codesign.results.records import ProofRecord
 from codesign.specs import load
 from codesign.specs.load import load_network, load_technology
-from codesign.units import clash_shown
+from codesign.units import conflict_texts
 
 pytestmark = pytest.mark.smoke
 
@@ -269,7 +269,7 @@ def test_a_needed_value_never_looks_like_its_budget(excess: float) -> None:
     for limit in (0.7, 6.0, 1234.5678, 18_432.0, 1e-7, 3e11):
         for metric in ("area_mm2", "dram_bits", "noise"):
             clash = limit, limit * (1 - 1e-3), limit * (1 + excess)
-            asked, _, least = clash_shown(metric, clash)
+            asked, _, least = conflict_texts(metric, clash)
             assert float(least) > float(asked.replace(",", "")), (limit, metric)
 
 

@@ -33,7 +33,7 @@ from codesign.results.text.displays import DISPLAYS
 from codesign.results.text.layout import to_text
 from codesign.specs import load as specs
 from codesign.study.text import Overview, overview_parts
-from codesign.units import METRICS_SHOWN
+from codesign.units import METRIC_UNITS
 
 TAGS = {"p", "br", "table", "thead", "tbody", "tr", "th", "td"}
 
@@ -141,7 +141,7 @@ def reports() -> dict[str, list[Any]]:
     found["kinds"] = catalogue.kinds_parts({kind: specs.shipped(kind) for kind in kinds})
     network = objects(LONG)[0]
     found["import"] = catalogue.imported_parts(network, [f"{LONG} is ignored"], {LONG: 8})
-    clash = dict.fromkeys(METRICS_SHOWN, (0.123456, 0.123457, 1500000.0))
+    clash = dict.fromkeys(METRIC_UNITS, (0.123456, 0.123457, 1500000.0))
     found["clash"] = report.clash_parts(InfeasibleError("", clash, [clash]))
     return found
 

@@ -18,7 +18,7 @@ from command_line import BUDGET, CHIP, SMALL, TINY
 from onnx_graphs import model
 
 from codesign.cli.app import main
-from codesign.files import JSON, MODELS, OTHERS, WORDS, kind_in_words, kind_of
+from codesign.files import FOREIGN_KINDS, FRAMEWORK_KINDS, JSON_KINDS, OUR_KINDS, kind_of, kind_text
 from codesign.specs.load import models_folder
 
 GRID = f"""
@@ -146,7 +146,7 @@ def kinds(folder: Path) -> dict[str, str]:
 
 def test_there_is_a_file_of_every_kind(folder: Path, kinds: dict[str, str]) -> None:
     assert {name: kind_of(folder / name) for name in kinds} == kinds
-    assert {*kinds.values()} == {*WORDS, *MODELS, *OTHERS}
+    assert {*kinds.values()} == {*OUR_KINDS, *FRAMEWORK_KINDS, *FOREIGN_KINDS}
 
 
 DEEP = ("--deep", "--certificate")
@@ -215,11 +215,13 @@ def test_a_wrong_kind_of_file_is_named(
         if words[0] == "plot" and kind == "assignment":
             assert "an assignment has no picture; codesign show prints it" in err
             continue
-        if kind == "JSON" and {*wanted} & {*JSON} and wanted not in (SHOWN, DRAWN):
+        if kind == "JSON" and {*wanted} & {*JSON_KINDS} and wanted not in (SHOWN, DRAWN):
             assert "format" in err  # one of ours may lack it
             continue
-        assert f"this is {kind_in_words(kind)}; wanted is {kind_in_words(wanted[0])}" in err
-        assert ("; export it to ONNX first\n" in err) == (kind in MODELS and "onnx" in wanted)
+        assert f"this is {kind_text(kind)}; wanted is {kind_text(wanted[0])}" in err
+        assert ("; export it to ONNX first\n" in err) == (
+            kind in FRAMEWORK_KINDS and "onnx" in wanted
+        )
 
 
 @pytest.mark.parametrize("name", ["nothing.pt", "nothing.json", "nothing.csv"])

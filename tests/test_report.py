@@ -62,7 +62,7 @@ def row(text: str, name: str) -> list[str]:
     ],
 )
 def test_figure(value: float, shown: str) -> None:
-    assert report.figure(value) == shown
+    assert report.four_digits(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_figure(value: float, shown: str) -> None:
     [(0.0, "0"), (1e-15, "< 1e-09"), (4e-7, "4e-07"), (0.0712, "7.12 %"), (1.0, "100 %")],
 )
 def test_gap(gap: float, shown: str) -> None:
-    assert report.gap_shown(gap) == shown
+    assert report.gap_text(gap) == shown
 
 
 def test_one_unit_per_column() -> None:
@@ -104,7 +104,7 @@ def test_hardware_and_rates(design: Design) -> None:
     text = text_of(design)
     area = design.area_breakdown_mm2
     assert row(text, "PE array")[-3:] == [
-        report.figure(area["PE array"]),
+        report.four_digits(area["PE array"]),
         f"{100 * area['PE array'] / design.metrics['area_mm2']:.1f}",
         "%",
     ]
@@ -112,10 +112,13 @@ def test_hardware_and_rates(design: Design) -> None:
     # 4 PEs · 9 MACs · 2 operations · 0.8 GHz = 57.6 GOPS; 10,368 + 2,880 MACs of one image
     latency_s, area_mm2 = design.metrics["latency_s"], design.metrics["area_mm2"]
     gops = 2 * 13_248 / latency_s / 1e9
-    assert f"\nclock 800 MHz, DRAM 153.6 Gbit/s, {report.figure(1 / latency_s)} images/s\n" in text
     assert (
-        f"\npeak 57.6 GOPS ({report.figure(0.0576 / area_mm2)} TOPS/mm²), attained "
-        f"{report.figure(gops)} GOPS ({report.figure(gops / 1e3 / area_mm2)} TOPS/mm²); "
+        f"\nclock 800 MHz, DRAM 153.6 Gbit/s, {report.four_digits(1 / latency_s)} images/s\n"
+        in text
+    )
+    assert (
+        f"\npeak 57.6 GOPS ({report.four_digits(0.0576 / area_mm2)} TOPS/mm²), attained "
+        f"{report.four_digits(gops)} GOPS ({report.four_digits(gops / 1e3 / area_mm2)} TOPS/mm²); "
         "2 operations a MAC\n"
     ) in text
     assert design.layers["gops"].tolist() == pytest.approx(
@@ -131,7 +134,7 @@ def test_hardware_and_rates(design: Design) -> None:
 def test_totals_and_budgets(design: Design) -> None:
     text = text_of(design)
     assert row(text, "latency ")[1:] == [
-        *(report.figure(design.metrics["latency_s"] * 1e3), "ms", "–", "minimised"),
+        *(report.four_digits(design.metrics["latency_s"] * 1e3), "ms", "–", "minimised"),
     ]
     assert row(text, "noise")[1:] == ["0.0009766", "≤", "0.0009766", "100.0", "%", "exhausted"]
     assert row(text, "area ")[3:5] == ["≤", "0.02"]
@@ -252,7 +255,7 @@ def test_evaluation_of_a_known_accelerator(design: Design) -> None:
     for heading in ("tile", "order", "cycles", "latency", "utilisa-", "bound"):
         assert heading in headings(text)
     # 2.94·50,000 + 3065 = 150,065 µm²
-    assert row(text, "SRAM")[1:5] == ["0.05", "Mbit,", "single-port", report.figure(0.150065)]
+    assert row(text, "SRAM")[1:5] == ["0.05", "Mbit,", "single-port", report.four_digits(0.150065)]
     assert row(text, "area")[2] == "mm²"
 
 

@@ -13,7 +13,7 @@ import pytest
 from written_designs import design
 
 from codesign import Design, SpecError
-from codesign.files import read_json, write_whole
+from codesign.files import read_json, write_atomically
 
 
 def no_space(*_: Any, **__: Any) -> None:
@@ -53,7 +53,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(SpecError, match="cannot be written"):
-            write_whole(tmp_path / "big.json", "x" * 100_000)
+            write_atomically(tmp_path / "big.json", "x" * 100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []

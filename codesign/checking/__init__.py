@@ -39,7 +39,7 @@ from codesign.checking.evaluation import check_evaluation
 from codesign.checking.findings import Finding, Ledger, Report, Unreadable, shown
 from codesign.checking.problem import Problem
 from codesign.errors import SpecError
-from codesign.files import read_json, wanted
+from codesign.files import expecting, read_json
 
 OnStep = Callable[[str], None]
 
@@ -65,13 +65,13 @@ def check(
     """
     path = Path(path)
     if certificate is None:
-        with wanted(path, "design", "assignment", "evaluation"):
+        with expecting(path, "design", "assignment", "evaluation"):
             return check_content(read_json(path), str(path))
-    with wanted(path, "design"):
+    with expecting(path, "design"):
         content = read_json(path)
         _format(content, str(path), (DESIGN,))
     argument = Path(certificate)
-    with wanted(argument, "certificate"):
+    with expecting(argument, "certificate"):
         return check_content(content, str(path), read_json(argument), str(argument), on_step)
 
 

@@ -155,7 +155,7 @@ def import_model(**given: Any) -> int:
     A symbolic dimension needs its size: --dim, or --batch for the first of the first input.
     With --keep-widths, the widths declared are shown as options for solve.
     """
-    from codesign.files import write_whole
+    from codesign.files import write_atomically
     from codesign.results.text import specs
     from codesign.specs.write_network import to_toml
 
@@ -164,7 +164,7 @@ def import_model(**given: Any) -> int:
     pins = found.pins if given["keep_widths"] else {}
     try:
         if given["out"] is not None:
-            write_whole(given["out"], to_toml(found.network, found.notes))
+            write_atomically(given["out"], to_toml(found.network, found.notes))
     finally:  # a full disk does not cost the result
         read = found.network, found.notes, pins
         print_either(

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from codesign.results.text.layout import percent
-from codesign.units import METRICS_SHOWN, gap_shown
+from codesign.units import METRIC_UNITS, gap_text
 
 if TYPE_CHECKING:
     from codesign.search.progress import FrontProgress, Progress
@@ -82,13 +82,13 @@ def _progress_line(progress: Progress | None, seconds: float, first: str, nothin
     if progress is None:
         text += first
     else:
-        shown = METRICS_SHOWN[progress.metric]
-        text += shown.words + (" (breaking ties): " if progress.breaking_ties else ": ")
+        shown = METRIC_UNITS[progress.metric]
+        text += shown.label + (" (breaking ties): " if progress.breaking_ties else ": ")
         found = progress.best is not None and math.isfinite(progress.best)
         text += f"best {shown.amount(progress.best or 0.0)}" if found else nothing
         if 0 < progress.bound < math.inf:  # 0 says nothing: no metric is negative
             text += f", bound {shown.amount(progress.bound)}"
-            text += f", gap {gap_shown(max(progress.gap, 0.0))}" if found else ""
+            text += f", gap {gap_text(max(progress.gap, 0.0))}" if found else ""
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 

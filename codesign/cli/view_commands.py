@@ -184,14 +184,14 @@ def _of_file(path: Path) -> View:
 
 def _refusal(path: Path, kind: str | None, wanted: tuple[str, ...]) -> SpecError:
     """What to say of a file of another kind, or of one that is none."""
-    from codesign.files import listed, read_text, read_toml, refusal
+    from codesign.files import kinds_text, read_text, read_toml, wrong_kind
     from codesign.results.load import load_result
 
     if kind is None:
         ours = {".json": load_result, ".toml": read_toml}
         ours.get(path.suffix.lower(), read_text)(path)  # says what is wrong with the file
-        return SpecError(f"{path}: hard to say what this is; wanted is {listed(wanted)}")
-    return refusal(path, kind, wanted)
+        return SpecError(f"{path}: hard to say what this is; wanted is {kinds_text(wanted)}")
+    return wrong_kind(path, kind, wanted)
 
 
 def _result(path: Path) -> View:

@@ -18,7 +18,7 @@ from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Count, Layer, Name, Network
 from codesign.specs.schema import spec_dataclass
-from codesign.units import BITS_PER_KBIT, told_apart
+from codesign.units import BITS_PER_KBIT, distinct_texts
 
 Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
@@ -143,7 +143,7 @@ def best_tiled_layer(
     operands = _operands(layer, accelerator, weight_bits, tensor_bits[layer.input])
     need, moved = table.need @ operands, table.traffic @ operands
     if need.min() > accelerator.sram_bits:
-        held, (needed,) = told_apart(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
+        held, (needed,) = distinct_texts(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
         raise SpecError(
             f"accelerator {accelerator.name!r}: its SRAM of {held} kbit holds no tile of layer "
             f"{layer.name!r}, which needs {needed} kbit at {weight_bits} × "

@@ -22,7 +22,7 @@ from itertools import product
 from pathlib import Path
 
 from codesign.errors import SpecError
-from codesign.files import wanted
+from codesign.files import expecting
 from codesign.problem.problem import Problem
 from codesign.specs.csv_tables import read_amount, read_rows, read_width, some
 from codesign.specs.network import Layer
@@ -59,7 +59,7 @@ def read_cost(path: str | Path, what: str = LATENCY) -> dict[str, dict[Pair, flo
         Unreadable, unknown columns, no width or no value where one should be, or an entry given
         twice.
     """
-    with wanted(Path(path), "latency"):
+    with expecting(Path(path), "latency"):
         return _read(Path(path), what)
 
 

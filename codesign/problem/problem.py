@@ -27,7 +27,7 @@ from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import Displayed, nearest, spec_dataclass
 from codesign.specs.technology import MOST, Positive, Technology, no_trace
-from codesign.units import told_apart
+from codesign.units import distinct_texts
 
 Metric = Annotated[str, AfterValidator(known_metric)]
 NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
@@ -95,7 +95,7 @@ class Problem(Displayed):
                 raise SpecError(f"quality {self.quality!r}: a noise of {limit:g}, above {MOST:g}")
             given = self.budgets.get("noise", limit)
             if not math.isclose(given, limit, rel_tol=1e-12):
-                less, (more,) = told_apart(min(given, limit), [max(given, limit)])
+                less, (more,) = distinct_texts(min(given, limit), [max(given, limit)])
                 means, given_as = (less, more) if limit < given else (more, less)
                 raise SpecError(
                     f"quality {self.quality!r} means a noise budget of {means}, but budgets give "

@@ -31,10 +31,10 @@ from typing import Any
 
 from codesign.costs.arithmetic import default_noise
 from codesign.errors import SpecError
-from codesign.files import read_toml, wanted, write_whole
+from codesign.files import expecting, read_toml, write_atomically
 from codesign.specs.csv_tables import NAMED, read_amount, read_rows, read_width, some
 from codesign.specs.schema import nearest
-from codesign.units import told_apart
+from codesign.units import distinct_texts
 
 Sensitivity = Mapping[str, Mapping[int, float]]
 
@@ -57,7 +57,7 @@ def read_sensitivity(path: str | Path) -> dict[str, dict[int, float]]:
     SpecError
         Unreadable, unknown columns, an entry that is no tensor, width or loss, or one given twice.
     """
-    with wanted(Path(path), "sensitivity"):
+    with expecting(Path(path), "sensitivity"):
         return _read(Path(path))
 
 
@@ -91,7 +91,7 @@ def write_sensitivity(table: Sensitivity, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() != ".csv":
         raise SpecError(f"{path}: must end in .csv")
-    write_whole(path, table_text(table))
+    write_atomically(path, table_text(table))
 
 
 def table_text(table: Sensitivity) -> str:
@@ -207,7 +207,7 @@ def rises(table: Sensitivity) -> str | None:
         slack = ROUNDING * max(row.values(), default=0.0)
         for fewer, more in pairwise(widths):
             if row[more] > row[fewer] + slack:
-                less, (lost,) = told_apart(row[fewer], [row[more]])
+                less, (lost,) = distinct_texts(row[fewer], [row[more]])
                 found.append(f"{tensor!r} ({less} at {fewer} bits, {lost} at {more})")
     if not found:
         return None

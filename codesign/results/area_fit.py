@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from codesign.arrays import Floats
-from codesign.files import write_whole
+from codesign.files import write_atomically
 from codesign.specs.seam import done_by
 from codesign.specs.technology import AreaFit, QuadraticFit, Technology
 from codesign.specs.write_technology import to_toml
@@ -150,7 +150,7 @@ class AreaFitResult:
             f"{100 * self.leave_one_out_error:.1f} %",
             f"{taken} area: not fitted, taken from technology {rest.name}",
         )
-        write_whole(Path(path), to_toml(self.technology(rest), remarks))
+        write_atomically(Path(path), to_toml(self.technology(rest), remarks))
 
     @done_by("results.plots.area_fit:plot_fit")
     def plot(self, path: str | Path | None = None) -> Figure:

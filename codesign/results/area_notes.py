@@ -10,7 +10,7 @@ from codesign.costs.area import pe_area_um2, sram_area_um2
 from codesign.costs.tiling import operand_bits
 from codesign.problem.problem import Problem
 from codesign.specs.network import Layer
-from codesign.units import METRICS_SHOWN, UM2_PER_MM2
+from codesign.units import METRIC_UNITS, UM2_PER_MM2
 
 
 def area_notes(
@@ -27,7 +27,7 @@ def area_notes(
     """
     if problem.objective == "area_mm2":
         return ()
-    shown = METRICS_SHOWN["area_mm2"]
+    shown = METRIC_UNITS["area_mm2"]
     used, limit = shown.amount(metrics["area_mm2"]), problem.budgets.get("area_mm2")
     binds = "; a limit binds below that" if least else ""
     if limit is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from codesign.costs.layers import Amount
 from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
-from codesign.files import write_whole
+from codesign.files import write_atomically
 from codesign.problem.file import problem_to_dict, sensitivity_from_json
 from codesign.problem.latency_table import (
     LATENCY,
@@ -150,7 +150,7 @@ class Assignment(Stored):
         SpecError
             The file cannot be written.
         """
-        write_whole(Path(path), self.layers.to_csv(lineterminator="\n"))
+        write_atomically(Path(path), self.layers.to_csv(lineterminator="\n"))
 
 
 FORMAT = "codesign-assignment/1"

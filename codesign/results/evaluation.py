@@ -23,7 +23,7 @@ from codesign.specs.accelerator import Accelerator, Bits
 from codesign.specs.network import Name, Network
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
-from codesign.units import METRICS_SHOWN
+from codesign.units import METRIC_UNITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ class Evaluation(Stored):
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """Which metrics are absent and why, and where an area is extrapolated."""
-        absent = (f"no {METRICS_SHOWN[name].words}: {why}" for name, why in self.absent.items())
+        absent = (f"no {METRIC_UNITS[name].label}: {why}" for name, why in self.absent.items())
         return (*absent, *extrapolations(self.accelerator))
 
     @property

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codesign.costs.layers import Amount
 from codesign.errors import SpecError
-from codesign.files import read_json, wanted, write_json
+from codesign.files import expecting, read_json, write_json
 from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
 from codesign.results.views import DesignView, Named, Outline, Question, Row, Taken
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import Displayed, parse, spec_dataclass
 from codesign.specs.seam import done_by
-from codesign.units import METRICS_SHOWN, RATES_SHOWN
+from codesign.units import METRIC_UNITS, RATE_UNITS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -180,7 +180,7 @@ class Explanation(Displayed):
         SpecError
             Unreadable, or no explanation file.
         """
-        with wanted(Path(path), "explanation"):
+        with expecting(Path(path), "explanation"):
             return from_dict(read_json(Path(path)), str(path))
 
 
@@ -277,7 +277,7 @@ def from_dict(data: Any, where: str) -> Explanation:
         raise SpecError(f"{where}: not an explanation file (format {found!r}, expected {FORMAT!r})")
     told = parse(Content, data, where)
     for each in told.sensitivities:
-        if each.name not in METRICS_SHOWN | RATES_SHOWN:
+        if each.name not in METRIC_UNITS | RATE_UNITS:
             raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
     for runner_up in told.runner_ups:
         if runner_up.hardware is not None and {told.objective, "area_mm2"} - {*runner_up.metrics}:

@@ -18,7 +18,7 @@ from typing import Any
 
 from codesign.costs.layers import Amount
 from codesign.errors import SpecError
-from codesign.files import read_json, read_text, wanted, write_whole
+from codesign.files import expecting, read_json, read_text, write_atomically
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Metric
 from codesign.results.front import Front, Ruled
@@ -67,7 +67,7 @@ def save(front: Front, path: str | Path) -> None:
     """Write a front's file, whole or not at all."""
     frame = front_frame(front)
     frame[WHOLE] = [json.dumps(_whole(front)) if row == 0 else "" for row in range(len(frame))]
-    write_whole(Path(path), str(frame.to_csv(index=False)))
+    write_atomically(Path(path), str(frame.to_csv(index=False)))
 
 
 def to_dict(front: Front) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def load(kind: type[Front], path: str | Path) -> Front:
         Unreadable, no table of a front, or an entry that is none.
     """
     path = Path(path)
-    with wanted(path, "front"):
+    with expecting(path, "front"):
         text = read_text(path).removeprefix("\ufeff")
         told: Any = None
         if text.lstrip().startswith("{"):

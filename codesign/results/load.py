@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from codesign.errors import SpecError
-from codesign.files import read_json, wanted, write_json
+from codesign.files import expecting, read_json, write_json
 from codesign.results import assignment, design, evaluation
 from codesign.results.assignment import Assignment
 from codesign.results.design import Design
@@ -38,7 +38,7 @@ def save(result: Stored, path: str | Path) -> None:
 def load(kind: type[Kind], path: str | Path) -> Kind:
     """Read the file of a result of one kind."""
     path = Path(path)
-    with wanted(path, NAMES[kind]):
+    with expecting(path, NAMES[kind]):
         return FORMATS[kind].from_dict(read_json(path), str(path))  # type: ignore[no-any-return]
 
 
@@ -85,7 +85,7 @@ def load_widths(path: Path) -> Design | Assignment:
 
 
 def _load_one_of(path: Path, kinds: tuple[type[Stored], ...]) -> Result:
-    with wanted(path, *(NAMES[kind] for kind in kinds)):
+    with expecting(path, *(NAMES[kind] for kind in kinds)):
         data = read_json(path)
         known = {str(FORMATS[kind].FORMAT): FORMATS[kind] for kind in kinds}
         found = data.get("format") if isinstance(data, dict) else None

@@ -20,7 +20,7 @@ from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
 from codesign.stopping import Stopped
-from codesign.units import BITS_PER_KBIT, METRICS_SHOWN, clash_shown, told_apart
+from codesign.units import BITS_PER_KBIT, METRIC_UNITS, conflict_texts, distinct_texts
 
 
 def infeasibility_error(task: GoalTask) -> InfeasibleError:
@@ -81,7 +81,7 @@ def _nothing_runs(space: WidthSpace) -> str:
     if isinstance(space, HardwareSpace):
         least, most = space.least_need_of_shapes.min(), space.capacities.most_bits
         if most < least:
-            ends, (needed,) = told_apart(most, [least], BITS_PER_KBIT)
+            ends, (needed,) = distinct_texts(most, [least], BITS_PER_KBIT)
             return (
                 f"the SRAM on offer ends at {ends} kbit, and the smallest tiles at the narrowest "
                 f"widths need {needed} kbit; offer more"
@@ -170,9 +170,9 @@ def _message(clashes: Sequence[Clash]) -> str:
 def _words(found: Clash) -> str:
     parts = []
     for metric, (limit, alone, needed) in found.items():
-        amounts = clash_shown(metric, (limit, alone, needed))
-        asked, least_alone, least = (f"{x} {METRICS_SHOWN[metric].unit}".rstrip() for x in amounts)
-        text = f"{METRICS_SHOWN[metric].words} at most {asked} (alone at least {least_alone}"
+        amounts = conflict_texts(metric, (limit, alone, needed))
+        asked, least_alone, least = (f"{x} {METRIC_UNITS[metric].unit}".rstrip() for x in amounts)
+        text = f"{METRIC_UNITS[metric].label} at most {asked} (alone at least {least_alone}"
         if len(found) > 1 or needed != alone:
             text += ", with the other budgets "
             text += "no value is enough" if needed is None else f"at least {least}"

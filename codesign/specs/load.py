@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from codesign.errors import SpecError
-from codesign.files import read_toml, wanted
+from codesign.files import expecting, read_toml
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.specs.schema import nearest, parse
@@ -84,7 +84,7 @@ def load_accelerator(name_or_path: str | Path) -> Accelerator:
         Unknown name, unreadable file, or a description that does not hold together.
     """
     path = _path("accelerators", name_or_path)
-    with wanted(path, "accelerator", "design", "evaluation"):
+    with expecting(path, "accelerator", "design", "evaluation"):
         if path.suffix.lower() == ".json":
             return _accelerator_of_result(path)
         data = read_toml(path)
@@ -103,7 +103,7 @@ def _accelerator_of_result(path: Path) -> Accelerator:
 
 def _load(folder: str, spec: type[Spec], name_or_path: str | Path, *kinds: str) -> Spec:
     path = _path(folder, name_or_path)
-    with wanted(path, *kinds):
+    with expecting(path, *kinds):
         return parse(spec, read_toml(path), str(path))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from codesign.errors import SpecError
-from codesign.files import read_text, wanted
+from codesign.files import expecting, read_text
 from codesign.specs.csv_tables import Decimals, separator_of
 
 MOST = {"bw": 1024, "ba": 1024, "n": 65536, "m": 65536, "bits": 10**15, "area_um2": 10**15}
@@ -35,7 +35,7 @@ def read_areas(
     if isinstance(measured, pd.DataFrame):
         return _numbers(measured, Decimals(","), "frame", columns), "frame"
     path = Path(measured)
-    with wanted(path, "pe_areas" if "bw" in columns else "sram_areas"):
+    with expecting(path, "pe_areas" if "bw" in columns else "sram_areas"):
         return _numbers(*_read_csv(path), str(path), columns), path.name
 
 

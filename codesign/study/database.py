@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
-from codesign.files import check_writable, wanted
+from codesign.files import check_writable, expecting
 
 APPLICATION = 0x63_6F_64_73  # "cods"
 FORMAT = 1
@@ -71,7 +71,7 @@ CREATE TABLE cells (
 def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
     """A connection to a store; see `store.opened`."""
     _check_path(path, write)
-    with wanted(path, "store"):
+    with expecting(path, "store"):
         try:
             with closing(connect(path, "rwc" if write else _reading(path))) as connection:
                 _identify(path, connection, write)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
-from codesign.files import read_toml, wanted
+from codesign.files import expecting, read_toml
 from codesign.problem.goal import front_objectives
 from codesign.problem.metrics import by_metric
 from codesign.specs.schema import nearest
@@ -30,7 +30,7 @@ def read_study(path: Path) -> dict[str, Any]:
     SpecError
         Unreadable, not TOML, or keys that are no study's.
     """
-    with wanted(path, "study"):
+    with expecting(path, "study"):
         return {"name": path.stem, **_read(path)}
 
 

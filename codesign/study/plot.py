@@ -18,7 +18,7 @@ from codesign.problem.metrics import metric_of
 from codesign.results.plots.drawing import Figure, Look, drawn, plain, scale, scaled_ticks
 from codesign.specs.schema import nearest
 from codesign.study.table import parameters_of, read_results
-from codesign.units import METRICS_SHOWN
+from codesign.units import METRIC_UNITS
 
 MOST_COLUMNS = 3
 MOST_PANELS, MOST_LINES = 48, 32
@@ -90,7 +90,7 @@ def _axes(
 ) -> Axis:
     """What the caller left open, and what would be drawn over one another."""
     parameters = ["study", *parameters_of(frame)]
-    if frame[list(METRICS_SHOWN)].isna().all(axis=None):
+    if frame[list(METRIC_UNITS)].isna().all(axis=None):
         raise SpecError("no cell has a design; there is nothing to draw")
     lines = (by,) if isinstance(by, str) else tuple(by or ())
     for name in (x, y, panels, *lines):
@@ -131,7 +131,7 @@ def _objective(frame: pd.DataFrame) -> str:
 def _minimised(frame: pd.DataFrame) -> list[str]:
     """The metric that equals the objective's value in every cell with a design, if one does."""
     known = frame.dropna(subset=["objective"])
-    return [name for name in METRICS_SHOWN if (known[name] == known["objective"]).all()]
+    return [name for name in METRIC_UNITS if (known[name] == known["objective"]).all()]
 
 
 def _draw(frame: pd.DataFrame, axis: Axis) -> Figure:
@@ -169,7 +169,7 @@ def _title(frame: pd.DataFrame, axis: Axis) -> str:
         drawn_too = name in (axis.x, axis.panels) or name in axis.by
         return [str(value) for value in values] if len(values) == 1 and not drawn_too else []
 
-    objectives = [f"least {METRICS_SHOWN[name].words}" for name in _minimised(frame)[:1]]
+    objectives = [f"least {METRIC_UNITS[name].label}" for name in _minimised(frame)[:1]]
     return plain(", ".join([*common("network"), *objectives, *common("quality")]), 90)
 
 
@@ -233,7 +233,7 @@ def _looks(labels: Sequence[str]) -> dict[str, Look]:
 
 def _places(frame: pd.DataFrame, name: str) -> dict[str, int] | None:
     """Places of words across, in the order they come in; None for numbers."""
-    if _is_number(frame, name) or name in METRICS_SHOWN:
+    if _is_number(frame, name) or name in METRIC_UNITS:
         return None
     return {word: i for i, word in enumerate(dict.fromkeys(map(_shown, frame[name])))}
 
@@ -246,7 +246,7 @@ def _panel(
     places: dict[str, int] | None,
 ) -> int:
     """Draw the lines of one panel; how many of them have cells without a design."""
-    stairs = axis.x in METRICS_SHOWN or (axis.x.startswith(MORE_IS_FREE) and places is None)
+    stairs = axis.x in METRIC_UNITS or (axis.x.startswith(MORE_IS_FREE) and places is None)
     above = 0
     labels = _labels(table, axis.by)
     for label, look in looks.items():
@@ -273,7 +273,7 @@ def _amounts(table: pd.DataFrame, name: str, places: dict[str, int] | None) -> A
     if places is not None:
         return np.array([places[_shown(value)] for value in table[name]], dtype=np.float64)
     values = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    return values / METRICS_SHOWN[name].scale if name in METRICS_SHOWN else values
+    return values / METRIC_UNITS[name].scale if name in METRIC_UNITS else values
 
 
 def _alike(columns: Iterable[pd.Series[Any]]) -> bool:
@@ -309,9 +309,9 @@ def _head(picture: Figure, title: str, axis: Axis, looks: dict[str, Look], missi
 
 def column_words(name: str) -> str:
     """A column in words, with its unit: ``latency (ms)``, ``max area (mm²)``."""
-    if name in METRICS_SHOWN:
-        shown = METRICS_SHOWN[name]
-        return f"{shown.words} ({shown.unit})" if shown.unit else shown.words
+    if name in METRIC_UNITS:
+        shown = METRIC_UNITS[name]
+        return f"{shown.label} ({shown.unit})" if shown.unit else shown.label
     words, _, unit = name.rpartition("_")
     if name in NAMED or unit not in UNITS or not words:
         return NAMED.get(name, name.replace("_", " "))

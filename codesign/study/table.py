@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from codesign.errors import SpecError
-from codesign.files import write_whole
+from codesign.files import write_atomically
 from codesign.problem.metrics import METRICS
 from codesign.study.database import content
 from codesign.study.store import opened
@@ -65,14 +65,14 @@ def export(frame: pd.DataFrame, path: Path) -> None:
     """
     check_suffix(path)
     if path.suffix.lower() == ".csv":
-        write_whole(path, frame.to_csv(index=False))
+        write_atomically(path, frame.to_csv(index=False))
         return
     data = io.BytesIO()
     try:
         frame.to_parquet(data, engine="pyarrow", index=False)
     except ImportError:
         raise SpecError(f"{path}: Parquet needs pyarrow: pip install 'codesign[parquet]'") from None
-    write_whole(path, data.getvalue())
+    write_atomically(path, data.getvalue())
 
 
 def check_suffix(path: Path) -> None:

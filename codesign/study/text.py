@@ -18,7 +18,7 @@ from codesign.study.records import ENDS, FAILED, WAITING
 from codesign.study.scheduler import Tally
 from codesign.study.store import Store
 from codesign.study.table import parameters_of
-from codesign.units import ABSENT, METRICS_SHOWN, figure
+from codesign.units import ABSENT, METRIC_UNITS, four_digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,14 +119,14 @@ def results_parts(
     if quiet:
         return [*counts]
     varying = [x for x in parameters_of(found) if found[x].nunique(dropna=False) > 1]
-    metrics = [name for name in METRICS_SHOWN if found[name].notna().any()]
-    headings = [f"{METRICS_SHOWN[x].words}\n{METRICS_SHOWN[x].unit}" for x in metrics]
+    metrics = [name for name in METRIC_UNITS if found[name].notna().any()]
+    headings = [f"{METRIC_UNITS[x].label}\n{METRIC_UNITS[x].unit}" for x in metrics]
     made = table(*(f"~{x}" for x in varying), "<status", *headings, "<hardware")
     for row in found.astype(object).where(found.notna(), None).to_dict("records"):
         cells = [_worded(row[x]) for x in varying]
-        known = [(METRICS_SHOWN[x].scale, row[x]) for x in metrics]
+        known = [(METRIC_UNITS[x].scale, row[x]) for x in metrics]
         cells += [str(row["status"])]
-        cells += [ABSENT if value is None else figure(value / scale) for scale, value in known]
+        cells += [ABSENT if value is None else four_digits(value / scale) for scale, value in known]
         made.add_row(*map(literal, cells), _hardware(row))
     return [made, *([""] if counts else []), *counts]
 
@@ -142,7 +142,7 @@ def _hardware(row: Mapping[Any, Any]) -> str:
     if row["rows"] is None:
         return ABSENT
     pe = f"{row['rows']} × {row['cols']} PEs of {row['pe_weight_bits']} × "
-    sram = METRICS_SHOWN["dram_bits"].amount(row["sram_bits"])
+    sram = METRIC_UNITS["dram_bits"].amount(row["sram_bits"])
     return f"{pe}{row['pe_activation_bits']} bit, SRAM {sram}"
 
 

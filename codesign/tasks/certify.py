@@ -28,7 +28,7 @@ from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Option, read_problem
-from codesign.files import write_whole
+from codesign.files import write_atomically
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
 from codesign.results.design import Design
@@ -90,7 +90,7 @@ class Certificate:
         SpecError
             The file cannot be written.
         """
-        write_whole(Path(path), json.dumps(self.to_dict(), ensure_ascii=False) + "\n")
+        write_atomically(Path(path), json.dumps(self.to_dict(), ensure_ascii=False) + "\n")
 
 
 def certify(

@@ -29,7 +29,7 @@ from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.solve import nothing_found, solver_record
-from codesign.units import told_apart
+from codesign.units import distinct_texts
 
 Ranges = Mapping[str, tuple[float, float]]
 # Relative; values nearer than this count as equal. Limits are asked for so much below values that
@@ -310,6 +310,6 @@ def _check_ranges(ranges: Ranges, names: tuple[str, ...]) -> Ranges:
         if not 0 <= low < high < math.inf:
             start, end = f"{low:g}", f"{high:g}"
             if math.isfinite(low) and math.isfinite(high):
-                end, (start,) = told_apart(high, [low])
+                end, (start,) = distinct_texts(high, [low])
             raise SpecError(f"range: {name} from {start} to {end}: give a lower and a higher end")
     return ranges

@@ -19,7 +19,7 @@ from codesign.results.plots.drawing import (
     scale,
     scaled_ticks,
 )
-from codesign.units import figure
+from codesign.units import four_digits
 
 LEAST_ERROR = 0.1  # percent: an axis of errors shows at least this much
 OUTLYING, MOST_OUTLIERS = 3.0, 3  # times the median error; so many are named
@@ -54,7 +54,11 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
             x, points["area_um2"], **measured, zorder=3, label=f"measured, {len(x)} points"
         )
     ]
-    line: Look = {"color": "0.15", "lw": 1.5, "label": f"({fit.formula}) µm², R² {figure(fit.r2)}"}
+    line: Look = {
+        "color": "0.15",
+        "lw": 1.5,
+        "label": f"({fit.formula}) µm², R² {four_digits(fit.r2)}",
+    }
     seen += areas.plot(grid[curve > 0], curve[curve > 0], **line)
     areas.set(yscale=scale(points["area_um2"]), ylabel=f"area of one {what} (µm²)")
     head(areas, f"{what} area fitted to {plain(fit.source, 40)}", seen, 1)

@@ -22,12 +22,12 @@ from codesign.results.plots.labels import label_points, layer_blocks, spread
 from codesign.results.views import Figures, peaks_ops_per_s
 from codesign.units import (
     ABSENT,
-    METRICS_SHOWN,
+    METRIC_UNITS,
     MS_PER_S,
     OPS_PER_GOP,
     OPS_PER_MAC,
-    figure,
-    gap_shown,
+    four_digits,
+    gap_text,
 )
 
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
@@ -112,10 +112,10 @@ def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Float
     ends = min(x.min(), peaks[0][1] / slope) / 2, max(x.max(), peaks[-1][1] / slope) * 2.5
     roofs = [np.array([(ends[0], ends[0] * slope), (peaks[-1][1] / slope, peaks[-1][1])])]
     roofs += [np.array([(peak / slope, peak), (ends[1], peak)]) for _, peak in peaks]
-    labels = [f"DRAM: {figure(slope)} Gbit/s"]
+    labels = [f"DRAM: {four_digits(slope)} Gbit/s"]
     only = len(peaks) == 1
     labels += [
-        f"PE array{'' if only else f', {kernel} kernels'}: {figure(peak)} GOPS"
+        f"PE array{'' if only else f', {kernel} kernels'}: {four_digits(peak)} GOPS"
         for kernel, peak in peaks
     ]
     legend: list[Any] = []
@@ -147,7 +147,7 @@ def _latency(axes: Axes, layers: pd.DataFrame) -> None:
     for side in sorted(set(layers["bound_by"])):
         ours = (layers["bound_by"] == side).to_numpy()
         height = layers["latency_s"].to_numpy()[ours] * MS_PER_S
-        rim["label"] = f"{side}-bound: Σ {figure(height.sum())} ms"
+        rim["label"] = f"{side}-bound: Σ {four_digits(height.sum())} ms"
         legend.append(axes.bar(number[ours], height, color=ROOFS[side]["color"], **rim))
     other = layers[["compute_s", "memory_s"]].min(axis=1) * MS_PER_S
     look: Look = {"color": "black", "lw": 1.5, "label": "time of the other roof"}
@@ -245,12 +245,12 @@ def _area(axes: Axes, figures: Figures, budget: float | None) -> None:
     start, legend = 0.0, list[Any]()
     for part, grey in zip(("PE array", "SRAM"), AREA_GREYS, strict=True):
         mm2 = figures.area_breakdown_mm2.get(part)
-        label = f"{part}: {ABSENT if mm2 is None else f'{figure(mm2)} mm²'}"
+        label = f"{part}: {ABSENT if mm2 is None else f'{four_digits(mm2)} mm²'}"
         look = RIM | {"color": grey, "label": label}
         legend.append(axes.barh([0], [mm2 or 0.0], left=start, **look))
         start += mm2 or 0.0
     if budget is not None:
-        label = f"budget: {figure(budget)} mm²"
+        label = f"budget: {four_digits(budget)} mm²"
         legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
     axes.set(xlim=(0, 1.06 * max(start, budget or 0) or 1), yticks=[], xlabel="area (mm²)")
     head(axes, "Area", legend, 3)
@@ -262,10 +262,10 @@ def _titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
     parts = [f"{on.rows} × {on.cols} PEs of {pe}"]
     if on.sram_bits is not None:
-        parts.append(f"SRAM {METRICS_SHOWN['dram_bits'].amount(on.sram_bits)}")
+        parts.append(f"SRAM {METRIC_UNITS['dram_bits'].amount(on.sram_bits)}")
     if "area_mm2" in design.metrics:
         silicon = "" if on.technology is None else f" in {plain(on.technology.name, 30)}"
-        parts.append(f"area {figure(design.metrics['area_mm2'])} mm²{silicon}")
+        parts.append(f"area {four_digits(design.metrics['area_mm2'])} mm²{silicon}")
     else:
         parts.append("area not known")
     widths = _constant_widths(layers)
@@ -273,13 +273,13 @@ def _titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
         parts.append(f"every layer {widths}")
     hardware = ", ".join(parts)
     if not isinstance(design, Design):
-        latency = METRICS_SHOWN["latency_s"].amount(design.metrics["latency_s"])
+        latency = METRIC_UNITS["latency_s"].amount(design.metrics["latency_s"])
         on_what = f"{network} on {plain(on.name, 40)}"
         return [f"{on_what}: latency {latency}, {design.roofline} roofline", hardware]
-    proof, shown = design.proof, METRICS_SHOWN[design.problem.objective]
+    proof, shown = design.proof, METRIC_UNITS[design.problem.objective]
     sure = "proven optimal"
     if proof.status != "optimal":
-        sure = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_shown(proof.gap)}"
-    answer = f"{network}, least {shown.words}: {shown.amount(proof.objective)} – {sure}"
+        sure = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_text(proof.gap)}"
+    answer = f"{network}, least {shown.label}: {shown.amount(proof.objective)} – {sure}"
     limits = within(design.problem)
     return [answer, *([limits] if limits else []), hardware]

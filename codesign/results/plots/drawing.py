@@ -15,9 +15,9 @@ from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import LogLocator
 
 from codesign.errors import SpecError, one_line
-from codesign.files import write_whole
+from codesign.files import write_atomically
 from codesign.results.views import QuestionView
-from codesign.units import METRICS_SHOWN, figure
+from codesign.units import METRIC_UNITS, four_digits
 
 Look = dict[str, Any]
 
@@ -51,7 +51,7 @@ def drawn(draw: Callable[[], Figure], path: str | Path | None) -> Figure:
         if path is not None:
             content = io.BytesIO()
             picture.savefig(content, format=suffix[1:], metadata=NO_DATE[suffix])
-            write_whole(path, content.getvalue())
+            write_atomically(path, content.getvalue())
     return picture
 
 
@@ -66,7 +66,7 @@ def scaled_ticks(axes: Axes) -> None:
         if axis.get_scale() == "log":
             low, high = axis.get_view_interval()
             axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
-            axis.set_major_formatter(lambda value, _: figure(value))
+            axis.set_major_formatter(lambda value, _: four_digits(value))
             axis.minorticks_off()
     axes.grid(True)
 
@@ -76,7 +76,7 @@ def log_ticks(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
-        axis.set_major_formatter(lambda value, _: figure(value))
+        axis.set_major_formatter(lambda value, _: four_digits(value))
     axes.minorticks_off()
     axes.grid(True)
 
@@ -100,9 +100,9 @@ def within(problem: QuestionView, *, without: Sequence[str] = ()) -> str:
     for metric, limit in problem.budgets.items():
         if metric in without:
             continue
-        shown = METRICS_SHOWN[metric]
+        shown = METRIC_UNITS[metric]
         if metric == "noise" and problem.quality is not None:
             parts.insert(0, f"quality {problem.quality}")
         else:
-            parts.append(f"{shown.words} ≤ {shown.amount(limit)}")
+            parts.append(f"{shown.label} ≤ {shown.amount(limit)}")
     return ", ".join(parts)

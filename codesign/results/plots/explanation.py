@@ -13,7 +13,7 @@ from codesign.errors import SpecError
 from codesign.results.explanation import Explanation, Sensitivity, Side
 from codesign.results.plots.drawing import RIM, Figure, Look, drawn, head, plain, within
 from codesign.results.text.explanation import SHOWN, absence, signed, worth_words
-from codesign.units import METRICS_SHOWN, Shown, figure
+from codesign.units import METRIC_UNITS, DisplayUnit, four_digits
 
 LOOKS: tuple[Look, Look] = (  # a step less, a step more; grey levels 0.41 and 0.82
     {"color": "#3f6ea8"},
@@ -40,7 +40,7 @@ def plot_explanation(explanation: Explanation, path: str | Path | None = None) -
 
 def _draw(explanation: Explanation) -> Figure:
     design, objective = explanation.design, explanation.design.problem.objective
-    shown, optimum = METRICS_SHOWN[objective], design.metrics[objective]
+    shown, optimum = METRIC_UNITS[objective], design.metrics[objective]
     ranked = sorted(explanation.sensitivities, key=lambda each: _largest(each, optimum))
     picture = Figure(figsize=(8.5, 1.9 + 0.62 * len(ranked)), dpi=150)
     FigureCanvasAgg(picture)
@@ -61,12 +61,12 @@ def _draw(explanation: Explanation) -> Figure:
     axes.set_yticks(range(len(ranked)), [_name(each) for each in ranked])
     axes.tick_params(axis="y", length=0)
     unit = f" ({shown.unit})" if shown.unit else ""
-    axes.set_xlabel(f"change of the least {shown.words}{unit}")
+    axes.set_xlabel(f"change of the least {shown.label}{unit}")
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")
     name = plain(design.network.name, 40)
-    title = f"{name or 'optimum'}: what moves the least {shown.words}, {shown.amount(optimum)}"
+    title = f"{name or 'optimum'}: what moves the least {shown.label}, {shown.amount(optimum)}"
     asked = within(design.problem)
     head(axes, f"{title}\n{asked}" if asked else title, legend, 2)
     return picture
@@ -86,7 +86,9 @@ def _largest(each: Sensitivity, optimum: float) -> tuple[bool, float]:
     return None in (each.less.objective, each.more.objective), abs(changes[0] - changes[1])
 
 
-def _label(axes: Axes, row: int, side: Side, length: float, *, outward: int, shown: Shown) -> None:
+def _label(
+    axes: Axes, row: int, side: Side, length: float, *, outward: int, shown: DisplayUnit
+) -> None:
     text = absence(side) if side.objective is None else f"{signed(length)} {shown.unit}".rstrip()
     look: Look = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
     align = "left" if outward > 0 else "right"
@@ -95,5 +97,7 @@ def _label(axes: Axes, row: int, side: Side, length: float, *, outward: int, sho
 
 def _name(each: Sensitivity) -> str:
     knob = SHOWN[each.name]
-    ends = f"{figure(each.less.value / knob.scale)} … {figure(each.more.value / knob.scale)}"
+    ends = (
+        f"{four_digits(each.less.value / knob.scale)} … {four_digits(each.more.value / knob.scale)}"
+    )
     return f"{worth_words(each)}\n{ends} {knob.unit}".rstrip()

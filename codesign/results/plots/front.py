@@ -28,7 +28,7 @@ from codesign.results.plots.drawing import (
 )
 from codesign.results.plots.labels import label_points
 from codesign.results.views import DesignView
-from codesign.units import METRICS_SHOWN, Shown, figure, gap_shown
+from codesign.units import METRIC_UNITS, DisplayUnit, four_digits, gap_text
 
 REGION: Look = {"facecolor": "0.88", "edgecolor": "0.62", "hatch": "....", "lw": 0.0, "zorder": 0.5}
 REACHED: Look = {"color": "0.2", "lw": 1.1, "zorder": 2}
@@ -115,7 +115,7 @@ def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, F
     From the first limit on objective ``across`` at which a point is within the level.
     """
     name = front.objectives[across]
-    first, unit = METRICS_SHOWN[front.objectives[0]].scale, METRICS_SHOWN[name].scale
+    first, unit = METRIC_UNITS[front.objectives[0]].scale, METRIC_UNITS[name].scale
 
     def limits(x: float) -> tuple[float, ...]:
         if len(front.objectives) == 2:
@@ -136,7 +136,7 @@ def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, F
 
 def _infeasible(axes: Axes, front: Front) -> list[Any]:
     """Shade the limits on the second objective within which there is no design."""
-    shown = METRICS_SHOWN[front.objectives[1]]
+    shown = METRIC_UNITS[front.objectives[1]]
     most = max([limits[front.objectives[1]] for limits in front.infeasible], default=0.0)
     most = max(most, _least_second(front)) / shown.scale
     if most <= 0:
@@ -145,7 +145,7 @@ def _infeasible(axes: Axes, front: Front) -> list[Any]:
     if front.logarithmic[1]:
         left = min(left, most * (most / right) ** 0.06)
     axes.set_xlim(left, right)
-    words = f"no design: {shown.words} below {figure(most)} {shown.unit}".rstrip()
+    words = f"no design: {shown.label} below {four_digits(most)} {shown.unit}".rstrip()
     return [axes.axvspan(left, most, label=words, **NOTHING)]
 
 
@@ -164,11 +164,11 @@ def _least_second(front: Front) -> float:
 
 def _rates(axes: Axes, front: Front) -> None:
     """What one more unit of the second objective saves of the first, between neighbours."""
-    shown = [METRICS_SHOWN[name] for name in front.objectives]
+    shown = [METRIC_UNITS[name] for name in front.objectives]
     saved = -front.rates[::-1] * shown[1].scale / shown[0].scale
     legend: list[Any] = []
     if len(saved):
-        label = f"{shown[0].words} saved by the next unit of {shown[1].words}, up to the next point"
+        label = f"{shown[0].label} saved by the next unit of {shown[1].label}, up to the next point"
         look: Look = {"color": "0.15", "lw": 1.3, "baseline": None, "label": label}
         legend.append(axes.stairs(saved, _shown(front)[::-1, 1], **look))
         if saved.min() > 0 and saved.max() > 10 * saved.min():
@@ -207,8 +207,8 @@ def _draw_three(front: Front) -> Figure:
             _knee(axes, front, (across, 0))
         axes.set(xlabel=_label(front, across))
         scaled_ticks(axes)
-        words = METRICS_SHOWN[front.objectives[across]].words
-        head(axes, f"{METRICS_SHOWN[front.objectives[0]].words.capitalize()} over {words}", seen, 1)
+        words = METRIC_UNITS[front.objectives[across]].label
+        head(axes, f"{METRIC_UNITS[front.objectives[0]].label.capitalize()} over {words}", seen, 1)
     panels[0].set_ylabel(_label(front, 0))
     _list_points(picture.add_subplot(columns[0, 2]), front)
     _number({panels[0]: (1, 0), panels[1]: (2, 0)}, front)
@@ -218,14 +218,14 @@ def _draw_three(front: Front) -> Figure:
 def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
     """What is reached, and where better points may lie, within some limits on the third one."""
     other = 3 - across
-    shown, seen = METRICS_SHOWN[front.objectives[other]], list[Any]()
+    shown, seen = METRIC_UNITS[front.objectives[other]], list[Any]()
     values = np.unique(front.values[:, other])
     chosen = dict.fromkeys(values[[-1, len(values) // 2, len(values) // 4]].tolist())
     for level, look, shade in zip(chosen, LEVELS, SHADES, strict=False):
         x, top, bottom = _between(front, across, level)
         if not len(x):  # one point only
             continue
-        label = f"best reached with {shown.words} ≤ {shown.amount(level)}"
+        label = f"best reached with {shown.label} ≤ {shown.amount(level)}"
         seen += _staircase(axes, front, across, level, look | {"label": label})
         if _open(front):
             axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
@@ -241,7 +241,7 @@ def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
 def _canvas(size: tuple[float, float], front: Front) -> Figure:
     picture = Figure(figsize=size, dpi=150)
     FigureCanvasAgg(picture)
-    *first, last = (METRICS_SHOWN[name].words for name in front.objectives)
+    *first, last = (METRIC_UNITS[name].label for name in front.objectives)
     network = plain(front.problem.network.name, 50)
     title = (
         f"{network}: {', '.join(first)} and {last}" if network else f"{', '.join(first)} and {last}"
@@ -262,19 +262,19 @@ def _list_points(axes: Axes, front: Front) -> None:
     if count > MOST_LISTED:
         even = np.linspace(0, count - 1, MOST_LISTED - 1).round().astype(int)
         kept = sorted({*even.tolist(), front.knee})
-    units = [METRICS_SHOWN[name] for name in front.objectives]
-    rows = [["", *(x.words for x in units), "PE array", "bits", "SRAM"]]
-    rows.append(["", *(x.unit for x in units), "", "", METRICS_SHOWN["dram_bits"].unit])
+    units = [METRIC_UNITS[name] for name in front.objectives]
+    rows = [["", *(x.label for x in units), "PE array", "bits", "SRAM"]]
+    rows.append(["", *(x.unit for x in units), "", "", METRIC_UNITS["dram_bits"].unit])
     for index in kept:
         on = front.designs[index].hardware
         values = front.values[index]
         rows.append(
             [
                 str(index + 1),
-                *(figure(v / x.scale) for v, x in zip(values, units, strict=True)),
+                *(four_digits(v / x.scale) for v, x in zip(values, units, strict=True)),
                 f"{on.rows} × {on.cols}",
                 f"{on.pe_weight_bits} × {on.pe_activation_bits}",
-                figure(on.sram_bits / METRICS_SHOWN["dram_bits"].scale),
+                four_digits(on.sram_bits / METRIC_UNITS["dram_bits"].scale),
             ]
         )
     letters = np.cumsum([0, *(max(map(len, column)) + 2 for column in zip(*rows, strict=True))])
@@ -310,7 +310,7 @@ def _scale(axes: Axes, front: Front, of: tuple[int, int]) -> None:
 
 def _shown(front: Front) -> Floats:
     """(points, objectives): in the units people write."""
-    scale = np.array([METRICS_SHOWN[name].scale for name in front.objectives])
+    scale = np.array([METRIC_UNITS[name].scale for name in front.objectives])
     return np.asarray(front.values / scale)
 
 
@@ -319,11 +319,11 @@ def _memory_bound(front: Front) -> Floats:
 
 
 def _label(front: Front, axis: int) -> str:
-    shown = METRICS_SHOWN[front.objectives[axis]]
-    return f"{shown.words} ({shown.unit})" if shown.unit else shown.words
+    shown = METRIC_UNITS[front.objectives[axis]]
+    return f"{shown.label} ({shown.unit})" if shown.unit else shown.label
 
 
-def _ratio(over: Shown, under: Shown) -> str:
+def _ratio(over: DisplayUnit, under: DisplayUnit) -> str:
     """``(ms per mm²)``, as far as the two have units."""
     parts = [over.unit, f"per {under.unit}" if under.unit else ""]
     words = " ".join(part for part in parts if part)
@@ -334,9 +334,9 @@ def _known(front: Front) -> str:
     """How many points there are, and how much is left unknown."""
     if np.isnan(front.gap):
         return f"{_points(len(front))}; the file does not tell what is ruled out between them"
-    known = "complete" if front.complete else f"{gap_shown(front.gap)} of the volume unknown"
+    known = "complete" if front.complete else f"{gap_text(front.gap)} of the volume unknown"
     if front.complete and front.rel_step:
-        known += f" up to steps of {gap_shown(front.rel_step)}"
+        known += f" up to steps of {gap_text(front.rel_step)}"
     return f"{_points(len(front))}, {known}"
 
 
@@ -385,7 +385,7 @@ def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:
 
 def _hardware(design: DesignView) -> str:
     hardware = design.hardware
-    sram = METRICS_SHOWN["dram_bits"].amount(hardware.sram_bits)
+    sram = METRIC_UNITS["dram_bits"].amount(hardware.sram_bits)
     return (
         f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
         f"{hardware.pe_activation_bits} bit, SRAM {sram}"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from codesign.results.area_fit import COLUMNS, AreaFitResult
 from codesign.results.text.layout import literal, short, table
-from codesign.units import figure
+from codesign.units import four_digits
 
 FORMAT = "codesign-fit/1"
 UNITS = {
@@ -58,12 +58,12 @@ def _coefficients(fit: AreaFitResult) -> Table:
     made = table("<coefficient", "value", "standard error", "<unit")
     for name, value in fit.coefficients.items():
         error = fit.standard_errors[name]
-        made.add_row(name, f"{value:,.6g}", figure(error), UNITS[name][fit.kind])
+        made.add_row(name, f"{value:,.6g}", four_digits(error), UNITS[name][fit.kind])
     return made
 
 
 def _quality(fit: AreaFitResult) -> Table:
-    low, high = (f"{figure(end)} {_unit(fit)}" for end in fit.calibrated)
+    low, high = (f"{four_digits(end)} {_unit(fit)}" for end in fit.calibrated)
     made = table("<how good", "", "<")
     for name, value, remark in (
         ("largest relative error", _percent(fit.max_relative_error, ""), ""),
@@ -92,10 +92,10 @@ def _points(fit: AreaFitResult) -> Table:
     for row in fit.points.to_dict("records"):
         made.add_row(
             *(f"{row[name]:,.0f}" for name in given),
-            *(figure(row["x"]) for _ in sized),
-            figure(row["area_um2"]),
-            figure(row["fitted_um2"]),
-            figure(round(row["residual_um2"], 3) + 0.0),
+            *(four_digits(row["x"]) for _ in sized),
+            four_digits(row["area_um2"]),
+            four_digits(row["fitted_um2"]),
+            four_digits(round(row["residual_um2"], 3) + 0.0),
             _percent(row["relative_error"])[:-2],
             _percent(row["left_out_error"])[:-2],
         )

@@ -15,7 +15,7 @@ from codesign.results.text.design import (
     totals_table,
 )
 from codesign.results.text.layout import TIME_UNITS, counted, literal, scaled, short, table
-from codesign.units import ABSENT, figure, in_order
+from codesign.units import ABSENT, four_digits, in_display_order
 
 COUNT_UNITS = (("10⁹", 1e9), ("10⁶", 1e6), ("10³", 1e3), ("", 1.0))
 
@@ -24,7 +24,7 @@ def assignment_parts(assignment: Assignment) -> list[RenderableType]:
     """The whole report."""
     problem, metrics = assignment.problem, assignment.metrics
     budgets = {str(metric): limit for metric, limit in problem.budgets.items()}
-    known = in_order(metrics)
+    known = in_display_order(metrics)
     return [
         asked_line(Text.assemble("widths of ", short(assignment.network.name)), problem),
         "",
@@ -56,7 +56,7 @@ def _layer_table(assignment: Assignment) -> Table:
         cells.append(weights[i] if layer.owns_weights else ABSENT)
         cells.append(ABSENT if layer.moves else bops[i])
         cells += [latency[i]] if timed else []
-        made.add_row(*cells, *(figure(row.costs[name]) for name in assignment.costs))
+        made.add_row(*cells, *(four_digits(row.costs[name]) for name in assignment.costs))
     return made
 
 

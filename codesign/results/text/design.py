@@ -31,11 +31,11 @@ from codesign.units import (
     ABSENT,
     BITS_PER_GBIT,
     HZ_PER_MHZ,
-    METRICS_SHOWN,
-    clash_shown,
-    figure,
-    gap_shown,
-    in_order,
+    METRIC_UNITS,
+    conflict_texts,
+    four_digits,
+    gap_text,
+    in_display_order,
 )
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def subject(problem: QuestionView) -> Text:
 
 def asked_line(asked: Text, problem: QuestionView) -> Text:
     """A subject, and what is wanted of it: objective and budgets."""
-    text = Text.assemble(asked, f": least {METRICS_SHOWN[problem.objective].words}")
+    text = Text.assemble(asked, f": least {METRIC_UNITS[problem.objective].label}")
     for index, (metric, limit) in enumerate(problem.budgets.items()):
-        shown = METRICS_SHOWN[metric]
-        text.append(f"{',' if index else ' with'} {shown.words} ≤ {shown.amount(limit)}")
+        shown = METRIC_UNITS[metric]
+        text.append(f"{',' if index else ' with'} {shown.label} ≤ {shown.amount(limit)}")
         if metric == "noise" and problem.quality is not None:
             text.append(f" ({problem.quality})")
     text.stylize("bold")
@@ -112,10 +112,10 @@ def hardware_table(figures: Figures) -> Table:
     what = {
         "PE array": f"{accelerator.rows} × {accelerator.cols} PEs of {multipliers}, "
         f"{accelerator.pe_weight_bits} × {accelerator.pe_activation_bits} bit{floating}"
-        + ("" if overhead == 1 else f", area overhead × {figure(overhead)}"),
+        + ("" if overhead == 1 else f", area overhead × {four_digits(overhead)}"),
         "SRAM": "not given"
         if accelerator.sram_bits is None
-        else METRICS_SHOWN["dram_bits"].amount(accelerator.sram_bits)
+        else METRIC_UNITS["dram_bits"].amount(accelerator.sram_bits)
         + ("" if technology is None else f", {technology.sram}"),
     }
     made = table("<hardware", "<", "area mm²", "share")
@@ -123,8 +123,10 @@ def hardware_table(figures: Figures) -> Table:
     for name, text in what.items():
         area = areas.get(name)
         share = ABSENT if area is None or total is None else percent(area / total)
-        made.add_row(name, literal(text), ABSENT if area is None else figure(area), share)
-    made.add_row("total", "", *((ABSENT, ABSENT) if total is None else (figure(total), percent(1))))
+        made.add_row(name, literal(text), ABSENT if area is None else four_digits(area), share)
+    made.add_row(
+        "total", "", *((ABSENT, ABSENT) if total is None else (four_digits(total), percent(1)))
+    )
     return made
 
 
@@ -134,16 +136,16 @@ def rates_text(figures: Figures) -> str:
     rates = throughput(figures)
     dram = "not given"
     if dram_bits_per_s is not None:
-        dram = f"{figure(dram_bits_per_s / BITS_PER_GBIT)} Gbit/s"
-    first = f"clock {figure(accelerator.clock_hz / HZ_PER_MHZ)} MHz, DRAM {dram}"
+        dram = f"{four_digits(dram_bits_per_s / BITS_PER_GBIT)} Gbit/s"
+    first = f"clock {four_digits(accelerator.clock_hz / HZ_PER_MHZ)} MHz, DRAM {dram}"
     if "images_per_s" in rates:
-        first += f", {figure(rates['images_per_s'])} images/s"
+        first += f", {four_digits(rates['images_per_s'])} images/s"
     parts = []
     for which, words in (("peak_", "peak"), ("", "attained")):
         if f"{which}gops" in rates:
-            parts.append(f"{words} {figure(rates[f'{which}gops'])} GOPS")
+            parts.append(f"{words} {four_digits(rates[f'{which}gops'])} GOPS")
             density = rates.get(f"{which}tops_per_mm2")
-            parts[-1] += "" if density is None else f" ({figure(density)} TOPS/mm²)"
+            parts[-1] += "" if density is None else f" ({four_digits(density)} TOPS/mm²)"
     return f"{first}\n{', '.join(parts)}; 2 operations a MAC"
 
 
@@ -190,23 +192,23 @@ def totals_table(
     metrics: Mapping[str, float],
     budgets: Mapping[str, float] = NO_BUDGETS,
     objective: str | None = None,
-    named: Iterable[str] = METRICS_SHOWN,
+    named: Iterable[str] = METRIC_UNITS,
 ) -> Table:
     """The metrics named, each beside its budget where there are budgets."""
     asked = objective is not None
     made = table("<total", "value", "<", *(("budget", "used", "<") if asked else ()))
     for metric in named:
-        shown = METRICS_SHOWN[metric]
+        shown = METRIC_UNITS[metric]
         value, limit = metrics.get(metric), budgets.get(metric)
-        cells: list[RenderableType] = [shown.words, ABSENT, ""]
+        cells: list[RenderableType] = [shown.label, ABSENT, ""]
         if value is not None:
-            cells[1:] = [figure(value / shown.scale), shown.unit]
+            cells[1:] = [four_digits(value / shown.scale), shown.unit]
         if asked and value is not None:
             remarks = ["minimised"] if metric == objective else []
             if limit is not None and value >= USED_UP * limit:
                 remarks.append("exhausted")
             cells += [
-                ABSENT if limit is None else f"≤ {figure(limit / shown.scale)}",
+                ABSENT if limit is None else f"≤ {four_digits(limit / shown.scale)}",
                 "" if limit is None else percent(value / limit),
                 Text(", ".join(remarks), "yellow" if "exhausted" in remarks else ""),
             ]
@@ -230,7 +232,7 @@ def proof_line(design: Design) -> Text:
 
 def proof_text(proof: ProofRecord, objective: str, equal: str) -> Text:
     """Status, objective, bound and gap; ``equal``: what an unbroken tie may leave unfound."""
-    shown = METRICS_SHOWN[objective]
+    shown = METRIC_UNITS[objective]
     status = Text("optimal", "bold green")
     if proof.status != "optimal":
         status = Text("feasible, gap not closed", "bold yellow")
@@ -240,8 +242,8 @@ def proof_text(proof: ProofRecord, objective: str, equal: str) -> Text:
         status += Text(f" (ties not proven: an equal {equal} not ruled out)")
     return Text.assemble(
         status,
-        f": {shown.words} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
-        f"gap {gap_shown(proof.gap)}",
+        f": {shown.label} {shown.amount(proof.objective)}, bound {shown.amount(proof.bound)}, "
+        f"gap {gap_text(proof.gap)}",
     )
 
 
@@ -251,10 +253,10 @@ def clash_parts(error: InfeasibleError) -> list[RenderableType]:
     for index, clash in enumerate((error.clashing, *error.further)):
         made = table("<budget", "asked", "least\nalone", "least with\nthe others", "<")
         for metric, amounts in clash.items():
-            asked, *least = clash_shown(metric, amounts)
+            asked, *least = conflict_texts(metric, amounts)
             needed = ["none" if x == ABSENT else f"≥ {x}" for x in least]
-            shown = METRICS_SHOWN[metric]
-            made.add_row(literal(shown.words), f"≤ {asked}", *needed, shown.unit)
+            shown = METRIC_UNITS[metric]
+            made.add_row(literal(shown.label), f"≤ {asked}", *needed, shown.unit)
         parts += ["", *(["and even without these:", ""] if index else []), made]
     return parts
 
@@ -268,7 +270,7 @@ def summary_line(design: DesignView) -> str:
 def status_words(proof: ProofRecord) -> str:
     """``optimal, gap 0``, and what became of ties where they are not broken."""
     ties = f", ties {proof.ties}" if proof.status == "optimal" and not proof.ties_broken else ""
-    return f"{proof.status}, gap {gap_shown(proof.gap)}{ties}"
+    return f"{proof.status}, gap {gap_text(proof.gap)}{ties}"
 
 
 def figures_line(figures: Figures) -> str:
@@ -282,11 +284,11 @@ def hardware_words(hardware: Accelerator | Hardware) -> str:
     return (
         f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
         f"{hardware.pe_activation_bits} bit"
-        + ("" if sram_bits is None else f", SRAM {METRICS_SHOWN['dram_bits'].amount(sram_bits)}")
+        + ("" if sram_bits is None else f", SRAM {METRIC_UNITS['dram_bits'].amount(sram_bits)}")
     )
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:
     """``latency 0.712 ms, area 6 mm²``: those that are known."""
-    known = [(METRICS_SHOWN[name], metrics[name]) for name in in_order(metrics)]
-    return ", ".join(f"{x.words} {x.amount(value)}" for x, value in known)
+    known = [(METRIC_UNITS[name], metrics[name]) for name in in_display_order(metrics)]
+    return ", ".join(f"{x.label} {x.amount(value)}" for x, value in known)

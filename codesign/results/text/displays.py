@@ -23,7 +23,7 @@ from codesign.results.text.layout import counted, literal, table, to_html
 from codesign.results.views import DesignView
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
-from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, METRICS_SHOWN, figure
+from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, METRIC_UNITS, four_digits
 
 
 class Display(NamedTuple):
@@ -50,7 +50,7 @@ def _display(shown: object) -> Display:
 def _network(shown: Network) -> str:
     return (
         f"{literal(shown.name)}: {counted(len(shown.layers), 'layer')}, "
-        f"{figure(shown.macs)} MACs, {figure(shown.weights)} weights"
+        f"{four_digits(shown.macs)} MACs, {four_digits(shown.weights)} weights"
     )
 
 
@@ -76,7 +76,7 @@ def _assignment(shown: Assignment) -> str:
 
 
 def _front(shown: Front) -> str:
-    words = ", ".join(METRICS_SHOWN[name].words for name in shown.objectives)
+    words = ", ".join(METRIC_UNITS[name].label for name in shown.objectives)
     name = literal(shown.problem.network.name)
     return f"{words} of {name}: {front.front_summary(shown)}"
 
@@ -96,9 +96,9 @@ def problem_table(shown: Problem) -> Table:
     rows: dict[str, str | Text] = {
         "network": _network(shown.network),
         "technology": literal(shown.technology.name),
-        "clock MHz": figure(shown.clock_hz / HZ_PER_MHZ),
-        "DRAM Gbit/s": figure(shown.dram_bits_per_s / BITS_PER_GBIT),
-        "area overhead": figure(shown.area_overhead),
+        "clock MHz": four_digits(shown.clock_hz / HZ_PER_MHZ),
+        "DRAM Gbit/s": four_digits(shown.dram_bits_per_s / BITS_PER_GBIT),
+        "area overhead": four_digits(shown.area_overhead),
         "rows": _listed(choices.rows),
         "columns": _listed(choices.cols) + (", square" if choices.square else ""),
         "PE weight bits": _listed(choices.pe_weight_bits),
@@ -121,9 +121,9 @@ def problem_table(shown: Problem) -> Table:
 def _sram(shown: Problem) -> str:
     choices = shown.choices
     if choices.sram_bits:
-        return ", ".join(figure(bits / BITS_PER_KBIT) for bits in choices.sram_bits)
+        return ", ".join(four_digits(bits / BITS_PER_KBIT) for bits in choices.sram_bits)
     ends = {"at least": choices.min_sram_bits, "at most": choices.max_sram_bits}
-    told = [f"{word} {figure(x / BITS_PER_KBIT)}" for word, x in ends.items() if x is not None]
+    told = [f"{word} {four_digits(x / BITS_PER_KBIT)}" for word, x in ends.items() if x is not None]
     return ", ".join(told) or "any"
 
 

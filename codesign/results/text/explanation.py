@@ -10,17 +10,17 @@ from codesign.problem.goal import OPTIMAL_GAP
 from codesign.results.explanation import Explanation, RunnerUp, Sensitivity, Side
 from codesign.results.text.design import USED_UP, hardware_words, question_line
 from codesign.results.text.layout import literal, percent, table
-from codesign.units import ABSENT, METRICS_SHOWN, RATES_SHOWN, Shown, figure
+from codesign.units import ABSENT, METRIC_UNITS, RATE_UNITS, DisplayUnit, four_digits
 
-SHOWN = METRICS_SHOWN | RATES_SHOWN
+SHOWN = METRIC_UNITS | RATE_UNITS
 
 
 def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     """The whole report."""
     design = explanation.design
-    shown = METRICS_SHOWN[design.problem.objective]
+    shown = METRIC_UNITS[design.problem.objective]
     optimum = shown.amount(design.metrics[design.problem.objective])
-    found = f"optimum: {shown.words} {optimum} with {hardware_words(design.hardware)}"
+    found = f"optimum: {shown.label} {optimum} with {hardware_words(design.hardware)}"
     parts: list[RenderableType] = [question_line(design), found, ""]
     if explanation.used:
         parts += [budgets_table(explanation), ""]
@@ -39,11 +39,11 @@ def budgets_table(explanation: Explanation) -> Table:
     made = table("<budget", "limit", "value", "<", "used", "<")
     design = explanation.design
     for name, limit in design.problem.budgets.items():
-        shown, used = METRICS_SHOWN[name], explanation.used[name]
+        shown, used = METRIC_UNITS[name], explanation.used[name]
         value = design.metrics[name]
         binds = Text("exhausted" if used >= USED_UP else "", "yellow")
-        amounts = figure(limit / shown.scale), figure(value / shown.scale)
-        made.add_row(shown.words, *amounts, shown.unit, percent(used), binds)
+        amounts = four_digits(limit / shown.scale), four_digits(value / shown.scale)
+        made.add_row(shown.label, *amounts, shown.unit, percent(used), binds)
     return made
 
 
@@ -70,8 +70,8 @@ def layers_table(explanation: Explanation) -> Table:
 
 def sensitivities_table(explanation: Explanation) -> Table:
     """What a step less and a step more of every budget and rate would make of the objective."""
-    shown = METRICS_SHOWN[explanation.design.problem.objective]
-    unit = shown.unit or shown.words
+    shown = METRIC_UNITS[explanation.design.problem.objective]
+    unit = shown.unit or shown.label
     made = table("<what counts", "now", "<")
     for sign in ("−", "+"):
         at = f"at {sign}{100 * explanation.step:g} %\n{unit}"
@@ -81,7 +81,7 @@ def sensitivities_table(explanation: Explanation) -> Table:
     for each in explanation.sensitivities:
         knob = SHOWN[each.name]
         cells = [*_side(each.less, knob, shown), *_side(each.more, knob, shown)]
-        now = figure(each.value / knob.scale)
+        now = four_digits(each.value / knob.scale)
         made.add_row(worth_words(each), now, knob.unit, *cells, f"{unit} per {_unit(knob)}")
     return made
 
@@ -92,7 +92,7 @@ def left_out(explanation: Explanation) -> list[str]:
     shown = {each.name for each in explanation.sensitivities}
     found = []
     for name in (x for x in design.problem.budgets if x not in shown):
-        words = METRICS_SHOWN[name].words
+        words = METRIC_UNITS[name].label
         why = f"{words} is what is minimised, so its limit costs nothing"
         if name != objective:
             why = "a share of 0 is no step"
@@ -107,19 +107,19 @@ def left_out(explanation: Explanation) -> list[str]:
 
 def worth_words(each: Sensitivity) -> str:
     """``budget of area`` or ``clock``."""
-    words = SHOWN[each.name].words
+    words = SHOWN[each.name].label
     return f"budget of {words}" if each.kind == "budget" else words
 
 
-def _unit(knob: Shown) -> str:
-    return knob.unit or knob.words
+def _unit(knob: DisplayUnit) -> str:
+    return knob.unit or knob.label
 
 
-def _side(side: Side, knob: Shown, objective: Shown) -> tuple[str, str]:
+def _side(side: Side, knob: DisplayUnit, objective: DisplayUnit) -> tuple[str, str]:
     if side.objective is None or side.rate is None:
         return absence(side), ABSENT
     rate = side.rate * knob.scale / objective.scale
-    return figure(side.objective / objective.scale), signed(rate)
+    return four_digits(side.objective / objective.scale), signed(rate)
 
 
 def absence(change: Side | RunnerUp) -> str:
@@ -130,18 +130,18 @@ def absence(change: Side | RunnerUp) -> str:
 def signed(value: float) -> str:
     """``+1.2``, ``−0.3`` or ``0``."""
     sign = "" if value == 0 else "+" if value > 0 else "−"
-    return sign + figure(abs(value))
+    return sign + four_digits(abs(value))
 
 
 def runner_ups_table(explanation: Explanation) -> Table:
     """The best designs that differ in one thing, and what each loses."""
     objective = explanation.design.problem.objective
-    shown, best = METRICS_SHOWN[objective], explanation.design.metrics[objective]
-    bits = METRICS_SHOWN["dram_bits"]
+    shown, best = METRIC_UNITS[objective], explanation.design.metrics[objective]
+    bits = METRIC_UNITS["dram_bits"]
     area = [] if objective == "area_mm2" else ["area\nmm²"]
     made = table(
         *("<best design with", "<PE array", "PE bits", f"SRAM\n{bits.unit}", *area),
-        *(f"{shown.words}\n{shown.unit}", "loss", "loss %"),
+        *(f"{shown.label}\n{shown.unit}", "loss", "loss %"),
     )
     step = f"{100 * explanation.step:g} %"
     words = {
@@ -159,10 +159,10 @@ def runner_ups_table(explanation: Explanation) -> Table:
             words[each.change],
             f"{hardware.rows} × {hardware.cols}",
             f"{hardware.pe_weight_bits} × {hardware.pe_activation_bits}",
-            figure(hardware.sram_bits / bits.scale),
-            *([figure(each.metrics["area_mm2"])] if area else []),
-            figure(each.metrics[objective] / shown.scale),
-            figure(each.loss / shown.scale),
+            four_digits(hardware.sram_bits / bits.scale),
+            *([four_digits(each.metrics["area_mm2"])] if area else []),
+            four_digits(each.metrics[objective] / shown.scale),
+            four_digits(each.loss / shown.scale),
             _loss_percent(each.loss, best),
         )
     return made
@@ -172,4 +172,4 @@ def _loss_percent(loss: float, best: float) -> str:
     """Nearer than optima are proven to, it is as good."""
     if loss <= OPTIMAL_GAP * best:
         return "a tie"
-    return figure(100 * loss / best) if best > 0 else ABSENT
+    return four_digits(100 * loss / best) if best > 0 else ABSENT

@@ -11,30 +11,30 @@ from rich.text import Text
 from codesign.results.front import Front
 from codesign.results.text.design import subject
 from codesign.results.text.layout import counted, percent, table
-from codesign.units import METRICS_SHOWN, figure
+from codesign.units import METRIC_UNITS, four_digits
 
 
 def front_parts(front: Front) -> list[RenderableType]:
     """The whole report: question, points, infeasible limits, what is known between them."""
-    words = ", ".join(METRICS_SHOWN[name].words for name in front.objectives)
+    words = ", ".join(METRIC_UNITS[name].label for name in front.objectives)
     problem = front.problem
     headline = Text.assemble(subject(problem), f": {words}")
     for name, limit in problem.budgets.items():
-        shown = METRICS_SHOWN[name]
-        headline.append(f", {shown.words} ≤ {shown.amount(limit)}")
+        shown = METRIC_UNITS[name]
+        headline.append(f", {shown.label} ≤ {shown.amount(limit)}")
         if name == "noise" and problem.quality is not None:
             headline.append(f" ({problem.quality})")
     headline.stylize("bold")
     parts: list[RenderableType] = [headline, "", points_table(front), ""]
     for limits in front.infeasible:
         within = ", ".join(
-            f"{METRICS_SHOWN[name].words} ≤ {METRICS_SHOWN[name].amount(limit)}"
+            f"{METRIC_UNITS[name].label} ≤ {METRIC_UNITS[name].amount(limit)}"
             for name, limit in limits.items()
             if limit < float("inf")
         )
         parts.append(Text.assemble(("note: ", "yellow"), f"infeasible: {within or 'everything'}"))
     if len(front) and "area_mm2" not in (*front.objectives, *problem.budgets):
-        most = METRICS_SHOWN["area_mm2"].amount(max(x.metrics["area_mm2"] for x in front.designs))
+        most = METRIC_UNITS["area_mm2"].amount(max(x.metrics["area_mm2"] for x in front.designs))
         free = f"no limit on area: the designs take all that helps, up to {most}"
         parts.append(Text.assemble(("note: ", "yellow"), free))
     return [*parts, front_summary(front)]
@@ -42,10 +42,10 @@ def front_parts(front: Front) -> list[RenderableType]:
 
 def points_table(front: Front) -> Table:
     """One row per point: its objectives, its hardware, what binds it, how sure it is."""
-    shown = [METRICS_SHOWN[name] for name in front.objectives]
+    shown = [METRIC_UNITS[name] for name in front.objectives]
     two = len(front.objectives) == 2
-    headings = [f"{x.words}\n{x.unit}" for x in shown]
-    rate = f"{shown[0].unit or shown[0].words} per\n{shown[1].unit or shown[1].words}"
+    headings = [f"{x.label}\n{x.unit}" for x in shown]
+    rate = f"{shown[0].unit or shown[0].label} per\n{shown[1].unit or shown[1].label}"
     made = table(
         "point",
         *headings,
@@ -61,18 +61,18 @@ def points_table(front: Front) -> Table:
         hardware = design.hardware
         steps = [""]
         if two and number <= len(front.rates):
-            steps = [figure(float(front.rates[number - 1]) * scale[1] / scale[0])]
+            steps = [four_digits(float(front.rates[number - 1]) * scale[1] / scale[0])]
         proof: str = design.proof.status
         if proof == "optimal" and not design.proof.ties_broken:
             proof = "optimal, not tightened"
         knee = ", knee" if number - 1 == front.knee and len(front) > 2 else ""
         made.add_row(
             str(number),
-            *(figure(value / x.scale) for value, x in zip(row, shown, strict=True)),
+            *(four_digits(value / x.scale) for value, x in zip(row, shown, strict=True)),
             *(steps if two else []),
             f"{hardware.rows} × {hardware.cols}",
             f"{hardware.pe_weight_bits} × {hardware.pe_activation_bits}",
-            figure(hardware.sram_bits / METRICS_SHOWN["dram_bits"].scale),
+            four_digits(hardware.sram_bits / METRIC_UNITS["dram_bits"].scale),
             percent(design.memory_bound_share),
             Text(proof + knee, "" if proof == "optimal" else "yellow"),
         )

@@ -19,7 +19,7 @@ from codesign.results.text.layout import literal, scaled, table
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Memory, QuadraticFit, Technology
-from codesign.units import ABSENT, BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, figure
+from codesign.units import ABSENT, BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, four_digits
 
 Described = Network | Technology | Memory | Accelerator
 
@@ -119,9 +119,9 @@ def _summary(shown: Described) -> dict[str, RenderableType]:
     elif isinstance(shown, Accelerator):
         row |= _accelerator_summary(shown)
     else:
-        row["GT/s"] = figure(shown.transfer_rate_gt_per_s)
+        row["GT/s"] = four_digits(shown.transfer_rate_gt_per_s)
         row["bus bits"] = str(shown.bus_width_bits)
-        row["Gbit/s"] = figure(shown.bits_per_s / BITS_PER_GBIT)
+        row["Gbit/s"] = four_digits(shown.bits_per_s / BITS_PER_GBIT)
     row["<source"] = literal(shown.source)
     return row
 
@@ -134,10 +134,12 @@ def _accelerator_summary(shown: Accelerator) -> dict[str, RenderableType]:
         "PEs": f"{shown.rows} × {shown.cols}",
         "multipliers per PE": str(shown.engine),
         "<bit": f"{shown.pe_weight_bits} × {shown.pe_activation_bits}{floating}",
-        "MHz": figure(shown.clock_hz / HZ_PER_MHZ),
-        "SRAM kbit": ABSENT if shown.sram_bits is None else figure(shown.sram_bits / BITS_PER_KBIT),
-        "DRAM Gbit/s": ABSENT if rate is None else figure(rate / BITS_PER_GBIT),
-        "PE array mm²": figure(areas["PE array"]) if "PE array" in areas else ABSENT,
+        "MHz": four_digits(shown.clock_hz / HZ_PER_MHZ),
+        "SRAM kbit": ABSENT
+        if shown.sram_bits is None
+        else four_digits(shown.sram_bits / BITS_PER_KBIT),
+        "DRAM Gbit/s": ABSENT if rate is None else four_digits(rate / BITS_PER_GBIT),
+        "PE array mm²": four_digits(areas["PE array"]) if "PE array" in areas else ABSENT,
     }
 
 
@@ -200,7 +202,9 @@ def _fits(technology: Technology) -> Table:
             literal(name),
             formula,
             "–" if fit.r2 is None else f"{fit.r2:g}",
-            "not stated" if span is None else f"{figure(span[0])} to {figure(span[1])} {unit}",
+            "not stated"
+            if span is None
+            else f"{four_digits(span[0])} to {four_digits(span[1])} {unit}",
             literal(fit.source),
         )
     return made

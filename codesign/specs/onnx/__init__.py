@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codesign.errors import SpecError
-from codesign.files import wanted
+from codesign.files import expecting
 
 if TYPE_CHECKING:
     from codesign.specs.network import Network
@@ -74,5 +74,5 @@ def import_onnx(
         ) from None
     from codesign.specs.onnx.read import read
 
-    with wanted(Path(path), "onnx"):
+    with expecting(Path(path), "onnx"):
         return read(Path(path), batch=batch, dims=dims or {}, ignore_unknown=ignore_unknown)
