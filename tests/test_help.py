@@ -78,7 +78,8 @@ def default(name: str, command: str = "solve") -> str:
     return str(found)
 
 
-SHOWN = [(topic, words) for topic, text in TEXTS.items() for words in commands(text)]
+README = (models_folder().parent / "README.md").read_text("utf-8")
+SHOWN = [(x, words) for x, text in [*TEXTS.items(), ("", README)] for words in commands(text)]
 
 
 @pytest.mark.parametrize(("topic", "words"), SHOWN, ids=lambda x: x if isinstance(x, str) else "")
