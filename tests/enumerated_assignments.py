@@ -138,7 +138,7 @@ SHARED: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Widths:
-    """An assignment (indices into the width list) and its metrics, in the order of `PRICED`."""
+    """An assignment (indices into the width list), its metrics in order of `ADDITIVE_METRICS`."""
 
     variable_width: tuple[int, ...]
     weight: tuple[int, ...]

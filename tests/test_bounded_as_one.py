@@ -308,10 +308,10 @@ def test_the_least_sram_by_bisection_is_that_of_one_programme(
     objective: Metric, budgeted: tuple[Metric, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bisected = []
-    bisect = least_area.LeastArea._bisect_by_programmes
+    bisect = least_area.LeastArea._bisect_by_milps
     monkeypatch.setattr(
         least_area.LeastArea,
-        "_bisect_by_programmes",
+        "_bisect_by_milps",
         lambda self, option: (bisected.append(option), bisect(self, option))[1],
     )
     for seed in (200, 201):

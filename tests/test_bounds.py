@@ -33,17 +33,17 @@ from enumerated_assignments import (
 )
 
 from codesign import Choices, Network, Problem
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds import layer_tables
 from codesign.search.bounds import relaxation as bounds
 from codesign.search.bounds.lagrangian import Dual
-from codesign.search.bounds.layer_tables import PRICED
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.space.hardware import HardwareSpace
 
 
 @pytest.fixture(params=DRAWN)
 def drawn(request: pytest.FixtureRequest) -> tuple[Case, Floats]:
-    """A case and four sets of prices for its batch, shape (4, options, 5)."""
+    """A case and four sets of coefficients for its batch, shape (4, options, 5)."""
     return priced_case(request.param)
 
 
@@ -53,10 +53,10 @@ def drawn(request: pytest.FixtureRequest) -> tuple[Case, Floats]:
 def test_priced_optimum_is_the_enumerated_one(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
-    for prices in all_prices:
-        answer = relaxation.solve(given.batch, prices)
+    for coefficients in all_prices:
+        answer = relaxation.solve(given.batch, coefficients)
         for b, assignments in enumerate(given.assignments):
-            assert answer.value[b] == pytest.approx(least(assignments, prices[b]), rel=EXACT)
+            assert answer.value[b] == pytest.approx(least(assignments, coefficients[b]), rel=EXACT)
 
 
 @pytest.mark.parametrize("cached", [1, 200, 2000])
@@ -66,12 +66,12 @@ def test_tables_minimised_piece_by_piece_give_the_same(
     # In earnest only tables too large for a cache are; these of three or four widths never.
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
-    at_once = [relaxation.solve(given.batch, prices) for prices in all_prices]
+    at_once = [relaxation.solve(given.batch, coefficients) for coefficients in all_prices]
     monkeypatch.setattr(layer_tables, "CACHED", cached)
     monkeypatch.setattr(bounds, "MAX_BATCH", 1)
     relaxation = Relaxation(given.space)  # an option at a time, too
-    for prices, whole in zip(all_prices, at_once, strict=True):
-        answer = relaxation.solve(given.batch, prices)
+    for coefficients, whole in zip(all_prices, at_once, strict=True):
+        answer = relaxation.solve(given.batch, coefficients)
         assert answer.value.tolist() == whole.value.tolist()
         assert answer.variable_width.tolist() == whole.variable_width.tolist()
 
@@ -79,8 +79,8 @@ def test_tables_minimised_piece_by_piece_give_the_same(
 def test_the_assignment_returned_has_the_metrics_returned(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
-    for prices in all_prices:
-        answer = relaxation.solve(given.batch, prices)
+    for coefficients in all_prices:
+        answer = relaxation.solve(given.batch, coefficients)
         for b, assignments in enumerate(given.assignments):
             if math.isinf(answer.value[b]):
                 continue
@@ -89,17 +89,17 @@ def test_the_assignment_returned_has_the_metrics_returned(drawn: tuple[Case, Flo
                 tuple(answer.variable_width[b].tolist()), tuple(answer.weight[b].tolist())
             ]
             assert answer.metrics[b].tolist() == pytest.approx(chosen, rel=EXACT)
-            total = float(prices[b] @ answer.metrics[b])
+            total = float(coefficients[b] @ answer.metrics[b])
             assert answer.value[b] == pytest.approx(total, rel=EXACT)
 
 
 def test_an_option_alone_is_answered_as_among_others(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
-    for prices in all_prices:
-        answer = relaxation.solve(given.batch, prices)
+    for coefficients in all_prices:
+        answer = relaxation.solve(given.batch, coefficients)
         for b in range(OPTIONS):
-            alone = relaxation.solve(given.batch.take(np.array([b])), prices[[b]])
+            alone = relaxation.solve(given.batch.take(np.array([b])), coefficients[[b]])
             assert alone.value[0] == answer.value[b]
             assert np.array_equal(alone.metrics[0], answer.metrics[b])
             assert np.array_equal(alone.variable_width[0], answer.variable_width[b])
@@ -121,26 +121,26 @@ def test_weights_like_a_tensor_and_the_tensor_as_weights() -> None:
     choices = Choices(**every, shared=(("weight:b", "tensor:y"),))
     space = HardwareSpace(Problem(network=described, choices=choices, dram_bits_per_s=100.0))
     batch = random_batch(space, random.Random(1))
-    for m in range(len(PRICED)):
-        prices = np.zeros((OPTIONS, len(PRICED)))
-        prices[:, m] = 1.0
-        values = Relaxation(space).solve(batch, prices).value
+    for m in range(len(ADDITIVE_METRICS)):
+        coefficients = np.zeros((OPTIONS, len(ADDITIVE_METRICS)))
+        coefficients[:, m] = 1.0
+        values = Relaxation(space).solve(batch, coefficients).value
         for b in range(OPTIONS):
-            truth = least(all_assignments(space, batch, b), prices[b])
+            truth = least(all_assignments(space, batch, b), coefficients[b])
             assert values[b] == pytest.approx(truth, rel=EXACT)
 
 
 def test_marginals_are_the_optima_of_forced_choices(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
-    for prices, b in product(all_prices[:2], range(OPTIONS)):
-        width, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
-        truth_width, truth_pair = enumerated_marginals(given, b, prices[b])
+    for coefficients, b in product(all_prices[:2], range(OPTIONS)):
+        width, pair = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert width == pytest.approx(truth_width, rel=EXACT)
         assert pair == pytest.approx(truth_pair, rel=EXACT)
 
 
-def enumerated_marginals(given: Case, b: int, prices: Floats) -> tuple[Floats, Floats]:
+def enumerated_marginals(given: Case, b: int, coefficients: Floats) -> tuple[Floats, Floats]:
     """Least cost with each variable at each width, with each layer at each pair of widths."""
     space = given.space
     count, layers = len(space.widths), space.problem.network.layers
@@ -148,7 +148,7 @@ def enumerated_marginals(given: Case, b: int, prices: Floats) -> tuple[Floats, F
     pair = np.full((len(layers), count, count), np.inf)
     inputs = [space.tensor_index[layer.input] for layer in layers]
     for one in given.assignments[b]:
-        value = cost(one, prices)
+        value = cost(one, coefficients)
         for v, chosen in enumerate(one.variable_width):
             width[v, chosen] = min(width[v, chosen], value)
         for i, v in enumerate(inputs):
@@ -169,7 +169,7 @@ def test_tables_of_a_single_width(name: str) -> None:
 def test_worst_is_above_every_assignment(drawn: tuple[Case, Floats]) -> None:
     given, _ = drawn
     relaxation = Relaxation(given.space)
-    for m in range(len(PRICED)):
+    for m in range(len(ADDITIVE_METRICS)):
         worst = relaxation.worst(given.batch, m)
         for b, assignments in enumerate(given.assignments):
             highest = max((one.metrics[m] for one in assignments), default=-math.inf)
@@ -180,9 +180,9 @@ def test_nothing_runs() -> None:
     given = case("residual", 0)
     none = replace(given.batch, traffic=np.full_like(given.batch.traffic, np.inf))
     relaxation = Relaxation(given.space)
-    prices = np.ones((OPTIONS, len(PRICED)))
-    assert np.isinf(relaxation.solve(none, prices).value).all()
-    width, pair = relaxation.marginals(none.take(np.array([0])), prices[:1])
+    coefficients = np.ones((OPTIONS, len(ADDITIVE_METRICS)))
+    assert np.isinf(relaxation.solve(none, coefficients).value).all()
+    width, pair = relaxation.marginals(none.take(np.array([0])), coefficients[:1])
     assert np.isinf(width).all()
     assert np.isinf(pair).all()
     assert (relaxation.worst(none, 0) == -np.inf).all()
@@ -196,9 +196,9 @@ def test_compute_times_may_be_the_same_for_all_widths() -> None:
     wide = replace(
         given.batch, compute_s=np.broadcast_to(narrow.compute_s, given.batch.compute_s.shape)
     )
-    prices = np.array([random_prices(random.Random(b)) for b in range(OPTIONS)])
+    coefficients = np.array([random_prices(random.Random(b)) for b in range(OPTIONS)])
     relaxation = Relaxation(given.space)
-    answers = [relaxation.solve(batch, prices) for batch in (narrow, wide)]
+    answers = [relaxation.solve(batch, coefficients) for batch in (narrow, wide)]
     assert answers[0].value.tolist() == answers[1].value.tolist()
     assert answers[0].metrics.tolist() == answers[1].metrics.tolist()
 
@@ -218,10 +218,10 @@ def tiny_tables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_relaxed_residuals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
-    for prices in all_prices:
-        answer = relaxation.solve(given.batch, prices)
+    for coefficients in all_prices:
+        answer = relaxation.solve(given.batch, coefficients)
         for b, assignments in enumerate(given.assignments):
-            truth = least(assignments, prices[b])
+            truth = least(assignments, coefficients[b])
             assert answer.value[b] <= truth * (1 + EXACT)
             if given.space.problem.choices.shared:  # cut weights may run where the truth does not
                 assert not (answer.runs[b] and math.isinf(truth))
@@ -240,9 +240,9 @@ def test_relaxed_residuals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
 def test_relaxed_marginals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
-    for prices, b in product(all_prices[:2], range(OPTIONS)):
-        width, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
-        truth_width, truth_pair = enumerated_marginals(given, b, prices[b])
+    for coefficients, b in product(all_prices[:2], range(OPTIONS)):
+        width, pair = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
 
@@ -260,16 +260,16 @@ def test_cut_operands_bound_from_below(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
     assert all(len(scope) <= 1 for scope in relaxation._scopes)
-    for prices, b in product(all_prices[:2], range(OPTIONS)):
-        answer = relaxation.solve(given.batch, prices)
-        assert answer.value[b] <= least(given.assignments[b], prices[b]) * (1 + EXACT)
+    for coefficients, b in product(all_prices[:2], range(OPTIONS)):
+        answer = relaxation.solve(given.batch, coefficients)
+        assert answer.value[b] <= least(given.assignments[b], coefficients[b]) * (1 + EXACT)
         metrics = {(one.variable_width, one.weight): one.metrics for one in given.assignments[b]}
         chosen = tuple(answer.variable_width[b].tolist()), tuple(answer.weight[b].tolist())
         assert answer.runs[b] == (chosen in metrics)
         if answer.runs[b]:
             assert answer.metrics[b].tolist() == pytest.approx(metrics[chosen], rel=EXACT)
-        width, pair = relaxation.marginals(given.batch.take(np.array([b])), prices[[b]])
-        truth_width, truth_pair = enumerated_marginals(given, b, prices[b])
+        width, pair = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
 
@@ -279,15 +279,15 @@ def test_noise_of_cut_weights_stands_with_their_layer() -> None:
     # Bound by noise alone, each member of a group may be as noisy as it likes: no more, no less.
     given = case("weights alike", 0)
     relaxation = Relaxation(given.space)
-    prices = np.zeros((OPTIONS, len(PRICED)))
-    prices[:, PRICED.index("noise")] = 1.0
+    coefficients = np.zeros((OPTIONS, len(ADDITIVE_METRICS)))
+    coefficients[:, ADDITIVE_METRICS.index("noise")] = 1.0
     every = replace(given.batch, traffic=np.zeros_like(given.batch.traffic))
     problem = given.space.problem
     silent = sum(
         min(problem.noise_of(x, bits) for bits in problem.allowed_bits(x))
         for x in problem.noise_sources
     )
-    assert relaxation.solve(every, prices).value.tolist() == pytest.approx([silent] * OPTIONS)
+    assert relaxation.solve(every, coefficients).value.tolist() == pytest.approx([silent] * OPTIONS)
 
 
 def relaxed(space: HardwareSpace) -> list[str]:
@@ -303,11 +303,11 @@ def relaxed(space: HardwareSpace) -> list[str]:
 @pytest.mark.usefixtures("tiny_tables")
 def test_relaxing_is_what_was_tested() -> None:
     strict = 0
-    prices = np.tile([1.0, 0.01, 0.5, 0.0, 0.0], (OPTIONS, 1))
+    coefficients = np.tile([1.0, 0.01, 0.5, 0.0, 0.0], (OPTIONS, 1))
     for name in RESIDUAL:
         given = case(name, 0)
-        values = Relaxation(given.space).solve(given.batch, prices).value
-        truths = [least(each, prices[b]) for b, each in enumerate(given.assignments)]
+        values = Relaxation(given.space).solve(given.batch, coefficients).value
+        truths = [least(each, coefficients[b]) for b, each in enumerate(given.assignments)]
         lower = any(v < t * (1 - 1e-6) for v, t in zip(values, truths, strict=True))
         assert relaxed(given.space) or not lower
         strict += lower

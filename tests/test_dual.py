@@ -26,17 +26,17 @@ from enumerated_assignments import (
     priced_case,
 )
 
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds import relaxation as bounds
 from codesign.search.bounds.lagrangian import Dual, DualBound
-from codesign.search.bounds.layer_tables import PRICED
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.space.hardware import HardwareSpace
 
 
 @pytest.fixture(params=DRAWN)
 def drawn(request: pytest.FixtureRequest) -> tuple[Case, Floats]:
-    """A case and four sets of prices for its batch, shape (4, options, 5)."""
+    """A case and four sets of coefficients for its batch, shape (4, options, 5)."""
     return priced_case(request.param)
 
 
@@ -56,15 +56,16 @@ def limits_between(given: Case, limited: tuple[str, ...], rng: random.Random) ->
     pool = given.assignments[0]
     anchor = rng.choice(pool)
     return {
-        name: max(anchor.metrics[PRICED.index(name)], 1e-6) * rng.choice((0.8, 1.0, 1.0, 1.2))
+        name: max(anchor.metrics[ADDITIVE_METRICS.index(name)], 1e-6)
+        * rng.choice((0.8, 1.0, 1.0, 1.2))
         for name in limited
     }
 
 
 def constrained(assignments: tuple[Widths, ...], metric: str, limits: Mapping[str, float]) -> float:
     """The best metric within limits by enumeration, inf where there is none."""
-    kept = [(PRICED.index(name), ceiling(limit)) for name, limit in limits.items()]
-    main = PRICED.index(metric)
+    kept = [(ADDITIVE_METRICS.index(name), ceiling(limit)) for name, limit in limits.items()]
+    main = ADDITIVE_METRICS.index(metric)
     return min(
         (one.metrics[main] for one in assignments if all(one.metrics[m] <= x for m, x in kept)),
         default=math.inf,
@@ -76,13 +77,15 @@ def check_bound(given: Case, metric: str, limits: Mapping[str, float], found: Du
     for b, assignments in enumerate(given.assignments):
         truth = constrained(assignments, metric, limits)
         assert found.value[b] <= truth, "not a lower bound"
-        assert truth <= found.reached[b] * (1 + EXACT)
-        if math.isfinite(found.reached[b]):
+        assert truth <= found.incumbent[b] * (1 + EXACT)
+        if math.isfinite(found.incumbent[b]):
             chosen = (tuple(found.variable_width[b].tolist()), tuple(found.weight[b].tolist()))
             one = next(one for one in assignments if (one.variable_width, one.weight) == chosen)
-            assert one.metrics[PRICED.index(metric)] == pytest.approx(found.reached[b], rel=EXACT)
+            assert one.metrics[ADDITIVE_METRICS.index(metric)] == pytest.approx(
+                found.incumbent[b], rel=EXACT
+            )
             for name, limit in limits.items():
-                assert one.metrics[PRICED.index(name)] <= ceiling(limit)
+                assert one.metrics[ADDITIVE_METRICS.index(name)] <= ceiling(limit)
 
 
 @pytest.mark.parametrize(("name", "seed", "metric", "limited"), ONCE)
@@ -125,16 +128,16 @@ def test_dual_from_any_start_and_with_an_early_stop(
     check_bound(given, metric, limits, dual.bound(given.batch, start=first))
     truth = [constrained(each, metric, limits) for each in given.assignments]
     stop = float(np.median([t for t in truth if math.isfinite(t)] or [1.0])) * 0.9
-    check_bound(given, metric, limits, dual.bound(given.batch, start=first, stop=stop))
+    check_bound(given, metric, limits, dual.bound(given.batch, start=first, cutoff=stop))
 
 
 def test_without_limits_the_dual_is_the_optimum(drawn: tuple[Case, Floats]) -> None:
     given, _ = drawn
-    for metric in PRICED:
+    for metric in ADDITIVE_METRICS:
         found = Dual(Relaxation(given.space), metric, {}).bound(given.batch)
         truth = [constrained(each, metric, {}) for each in given.assignments]
         assert found.value.tolist() == pytest.approx(truth, rel=EXACT)
-        assert found.reached.tolist() == pytest.approx(truth, rel=EXACT)
+        assert found.incumbent.tolist() == pytest.approx(truth, rel=EXACT)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -188,13 +191,13 @@ def test_limits_nothing_keeps_are_proven_out_of_reach(name: str) -> None:
     given = case(name, 0)
     relaxation = Relaxation(given.space)
     for limited in ("noise", "model_bits", "dram_bits"):
-        m = PRICED.index(limited)
+        m = ADDITIVE_METRICS.index(limited)
         lowest = min(one.metrics[m] for each in given.assignments for one in each)
         if lowest == 0:  # no weights, no noise
             continue
         found = Dual(relaxation, "latency_s", {limited: lowest * 0.9}).bound(given.batch)
         assert np.isinf(found.value).all()
-        assert np.isinf(found.reached).all()
+        assert np.isinf(found.incumbent).all()
 
 
 def test_dual_of_cut_operands_never_exceeds_the_constrained_optimum(

@@ -20,8 +20,8 @@ from enumerated_fronts import vectors
 from random_problems import Case, good_point, random_case
 
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search import best_bound, group_bounds
-from codesign.search.bounds.layer_tables import PRICED
 from codesign.search.cut_pool import Cut, CutPool, ProvenBounds, ReducedDomains
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
@@ -128,11 +128,11 @@ def by_option(case: Case) -> dict[int, list[oracle.Point]]:
 
 
 def check_cut(cut: Cut, designs: Mapping[int, list[oracle.Point]]) -> None:
-    """``prices · metrics ≥ value`` for all designs of its options within its SRAM."""
-    priced = {option: vectors(points, PRICED) for option, points in designs.items()}
+    """``coefficients · metrics ≥ value`` for all designs of its options within its SRAM."""
+    priced = {option: vectors(points, ADDITIVE_METRICS) for option, points in designs.items()}
     sram = {option: np.array([p.sram_bits for p in points]) for option, points in designs.items()}
     for option, n in zip(cut.options.tolist(), cut.row.tolist(), strict=True):
-        total = priced[option][sram[option] <= cut.sram_bits[n]] @ cut.prices[n]
+        total = priced[option][sram[option] <= cut.sram_bits[n]] @ cut.coefficients[n]
         assert cut.value[n] <= total.min(initial=math.inf) * (1 + EQUAL)
 
 
@@ -213,10 +213,10 @@ PRICES = np.array([[2.0, 0.0, 3.0, 0.0, 0.0]])
 def test_prices_too_small_to_trust_prove_nothing() -> None:
     """Seventeen steps of the smallest number there is, over 654: 0.026, but the noise is 0.0234."""
     step = 5e-324
-    prices = np.array([[1.0, 0.0, 654 * step, 0.0, 0.0]])
+    coefficients = np.array([[1.0, 0.0, 654 * step, 0.0, 0.0]])
     memory = CutPool()
     only = np.array([0])
-    cut = Cut(only, only, prices, np.array([17 * step]), np.array([9.0]))
+    cut = Cut(only, only, coefficients, np.array([17 * step]), np.array([9.0]))
     memory.add_cut("latency_s", cut, options=1)
     lower = memory.lower(Goal("noise", {"latency_s": 0.0}), np.array([9.0]))
     assert lower[0] <= 0.0234
@@ -310,16 +310,23 @@ def test_widths_left_over_are_left_to_tighter_goals_and_less_sram() -> None:
 def test_cuts_at_prices_of_any_size_bound_without_overflowing() -> None:
     rng = random.Random("prices of any size")
     goal, only = Goal("dram_bits", {"noise": 1e-3}), np.array([0])
-    main, other = PRICED.index("dram_bits"), PRICED.index("noise")
+    main, other = ADDITIVE_METRICS.index("dram_bits"), ADDITIVE_METRICS.index("noise")
     beyond_all = 0
     for _ in range(500):
-        prices = np.zeros((1, len(PRICED)))
-        prices[0, main], prices[0, other] = (10.0 ** rng.uniform(-320, 30) for _ in range(2))
+        coefficients = np.zeros((1, len(ADDITIVE_METRICS)))
+        coefficients[0, main], coefficients[0, other] = (
+            10.0 ** rng.uniform(-320, 30) for _ in range(2)
+        )
         value = rng.choice((-1, 1)) * 10.0 ** rng.uniform(-30, 30)
         memory = CutPool()
-        memory.add_cut("noise", Cut(only, only, prices, np.array([value]), np.array([np.inf])), 1)
+        memory.add_cut(
+            "noise", Cut(only, only, coefficients, np.array([value]), np.array([np.inf])), 1
+        )
         bound = float(memory.lower(goal, np.array([1.0]))[0])
-        price, spent = Fraction(prices[0, main]), Fraction(prices[0, other]) * Fraction(1e-3)
+        price, spent = (
+            Fraction(coefficients[0, main]),
+            Fraction(coefficients[0, other]) * Fraction(1e-3),
+        )
         exact = (Fraction(value) - spent) / price if price else None
         if exact is None or bound == -math.inf:
             continue

@@ -13,6 +13,7 @@ from typing import Any
 from codesign.errors import SpecError
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
+ADDITIVE_METRICS = tuple(x for x in METRICS if x != "area_mm2")  # sums over layers and tensors
 WORDS = {
     "latency": "latency_s",
     "area": "area_mm2",

@@ -7,15 +7,16 @@ import heapq
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.lagrangian import DualBound
-from codesign.search.bounds.layer_tables import PRICED, Batch
+from codesign.search.bounds.layer_tables import Batch
 from codesign.search.cut_pool import Cut, ProvenBounds
 from codesign.search.goal_search import GoalSearch
 from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.group_bounds import GroupBounds
 from codesign.search.milp.formulation import MilpSolution
-from codesign.search.milp.solve import Answer
+from codesign.search.milp.solve import MilpResult
 from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution, price
@@ -67,7 +68,7 @@ class Search(GoalSearch):
         """SRAM bits with which options of one shape still matter."""
         raise NotImplementedError
 
-    def bound_from_programme(self, bound: float) -> float:
+    def bound_from_milp(self, bound: float) -> float:
         """What a bound on the dual's metric at `capacity` says of the goal's metric."""
         raise NotImplementedError
 
@@ -156,7 +157,7 @@ class Search(GoalSearch):
     def _screen(self) -> None:
         """Bound pairs of PE widths, then array shapes, with the least traffic any tiling has."""
         open_options = np.flatnonzero(self.lower < self.cutoff)
-        limits = [(name, x) for name, x in self.goal.limits.items() if name in PRICED]
+        limits = [(name, x) for name, x in self.goal.limits.items() if name in ADDITIVE_METRICS]
         screened = (self.bounded_metric(), *sorted(limits))
         if len(open_options) > FEW_OPTIONS and screened not in self.cut_pool.screened:
             self.cut_pool.screened.add(screened)
@@ -168,45 +169,45 @@ class Search(GoalSearch):
             self._push(UNSEEN, -1, int(shape))
 
     def _screen_pairs(self, open_options: Ints) -> Floats:
-        """Bound pairs of PE widths on an ideal array; returns good prices."""
+        """Bound pairs of PE widths on an ideal array; returns good multipliers."""
         ideal, which = self.union_of_pairs(open_options, self.space.compulsory_traffic)
         self.stop.check()
         widest = self.dual.bound(
             ideal.take(np.array([len(ideal) - 1])), cutoff=self.dual_cutoff(), accuracy=1e-4
         )
-        start = np.broadcast_to(widest.prices, (len(ideal), widest.prices.shape[1]))
+        start = np.broadcast_to(widest.multipliers, (len(ideal), widest.multipliers.shape[1]))
         found = self.dual.bound(ideal, start=start, cutoff=self.dual_cutoff(), rounds=1)
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
         self._rule_out(open_options[~self._each_limit_keepable(ideal)[which]])
-        return np.asarray(widest.prices[0])
+        return np.asarray(widest.multipliers[0])
 
-    def _screen_shapes(self, open_options: Ints, prices: Floats) -> None:
+    def _screen_shapes(self, open_options: Ints, multipliers: Floats) -> None:
         """Bound array shapes with ideal SRAM."""
         shapes, which = np.unique(self.space.shape_of[open_options], return_inverse=True)
         if not len(shapes):
             return
         ideal = self.union_of_shapes(open_options, shapes, which)
-        start = np.broadcast_to(prices, (len(shapes), len(prices)))
+        start = np.broadcast_to(multipliers, (len(shapes), len(multipliers)))
         keepable = self._each_limit_keepable(ideal)
         self._rule_out(open_options[~keepable[which]])
         self.stop.check()
         found = self.dual.bound(ideal, start=start, cutoff=self.dual_cutoff(), rounds=1)
         near = np.flatnonzero(found.value <= FAR * np.abs(found.value).min())
         best = self.dual.bound(ideal.take(near), start[near], self.dual_cutoff(), accuracy=1e-3)
-        found.value[near], found.prices[near] = best.value, best.prices
+        found.value[near], found.multipliers[near] = best.value, best.multipliers
         self.spread_bound(open_options, found, which, np.full(len(found.value), np.inf))
-        self.multipliers[shapes] = found.prices
+        self.multipliers[shapes] = found.multipliers
         tables = zip(shapes.tolist(), ideal.compute_s[:, None], ideal.traffic[:, None], strict=True)
         self.ideal = {shape: Batch(compute_s, traffic) for shape, compute_s, traffic in tables}
 
     def _each_limit_keepable(self, batch: Batch) -> Bools:
         """(B,): whether each limit, taken alone, can be kept."""
         keepable = np.ones(len(batch), dtype=bool)
-        for m, name in enumerate(PRICED):
+        for m, name in enumerate(ADDITIVE_METRICS):
             if name in self.goal.limits:
-                prices = np.zeros((len(batch), len(PRICED)))
-                prices[:, m] = 1.0
-                least = self.relaxation.solve(batch, prices).value
+                coefficients = np.zeros((len(batch), len(ADDITIVE_METRICS)))
+                coefficients[:, m] = 1.0
+                least = self.relaxation.solve(batch, coefficients).value
                 keepable &= least <= beyond(self.goal.limits[name])
         return keepable
 
@@ -256,13 +257,13 @@ class Search(GoalSearch):
     ) -> None:
         """Remember dual bounds for later goals: each option's own, or which one is its."""
         row = np.arange(len(options)) if which is None else which
-        value = found.value + found.prices @ self.dual.limits
-        cut = Cut(options, row, self.dual.prices(found.prices), value, sram_bits)
+        value = found.value + found.multipliers @ self.dual.limits
+        cut = Cut(options, row, self.dual.coefficients(found.multipliers), value, sram_bits)
         self.cut_pool.add_cut(self.bounded_metric(), cut, len(self.space))
 
     def first_multipliers(self, options: Ints) -> Floats:
-        """Prices to begin with: an option's own of an earlier bound, or its shape's."""
-        names = [PRICED[metric] for metric in self.dual.limited]
+        """Multipliers to begin with: an option's own of an earlier bound, or its shape's."""
+        names = [ADDITIVE_METRICS[metric] for metric in self.dual.limited]
         own, known = self.cut_pool.multipliers(options, self.bounded_metric(), names)
         shapes = self.multipliers[self.space.shape_of[options]]
         return np.where(known[:, None], own, shapes)
@@ -343,7 +344,9 @@ class Search(GoalSearch):
             raise Stopped
         return True
 
-    def _answer(self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]) -> Answer:
+    def _answer(
+        self, option: int, sram: tuple[float, float], left: tuple[Bools, Bools]
+    ) -> MilpResult:
         """Solve the programme of one option over some widths, and offer what it finds."""
         listed = self._listed(option, sram, left)
 
@@ -351,7 +354,7 @@ class Search(GoalSearch):
             capacity = max(choice.sram_bits, sram[0])
             return price(self.space, option, choice.variable_width, choice.weight, capacity)
 
-        answer = self.run_programme(listed, priced)
+        answer = self.run_milp(listed, priced)
         if answer.runs:
             self.task.stats.solved.add(option)
         self.update_incumbent(answer.point)

@@ -1,8 +1,8 @@
 """What earlier goals over the same space proved, for later goals to start from.
 
-A dual bound is a cut: with prices ``p`` on the metrics, every design of an option with at most
-``S`` bits of SRAM has ``p · metrics ≥ V``. It holds for every goal, whatever its limits. A search's
-last bounds of all options are a fact: they hold for every goal whose limits are as tight.
+A dual bound is a cut: with coefficients ``c`` on the metrics, every design of an option with at
+most ``S`` bits of SRAM has ``c · metrics ≥ V``. It holds for every goal, whatever its limits. A
+search's last bounds of all options are a fact: they hold for every goal whose limits are as tight.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
-from codesign.search.bounds.layer_tables import PRICED, TINY
+from codesign.search.bounds.layer_tables import TINY
 from codesign.space.point import Solution
 
 Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
@@ -29,15 +30,15 @@ MOST_BYTES = 2**27  # of each of the two
 
 @dataclass(frozen=True)
 class Cut:
-    """``prices · metrics ≥ value`` for designs of some options within some SRAM.
+    """``coefficients · metrics ≥ value`` for designs of some options within some SRAM.
 
     Attributes
     ----------
     options : ints, shape (n,)
     row : ints, shape (n,)
         Which of the bounds below is an option's; many may have one in common.
-    prices : floats, shape (bounds, metrics)
-        In the order of the memory's ``priced``.
+    coefficients : floats, shape (bounds, metrics)
+        In the order of the pool's ``metrics``.
     value : floats, shape (bounds,)
     sram_bits : floats, shape (bounds,)
         inf where the cut holds for every capacity.
@@ -45,14 +46,14 @@ class Cut:
 
     options: Indices
     row: Indices
-    prices: Floats
+    coefficients: Floats
     value: Floats
     sram_bits: Floats
 
     @property
     def nbytes(self) -> int:
         """Memory taken, nearly."""
-        return self.options.nbytes + self.row.nbytes + self.prices.nbytes
+        return self.options.nbytes + self.row.nbytes + self.coefficients.nbytes
 
     def where_useful(self) -> Cut:
         """The same for options whose bound says anything, in little memory."""
@@ -60,7 +61,7 @@ class Cut:
         number = np.cumsum(useful) - 1
         mine = useful[self.row]
         options, row = self.options[mine], number[self.row[mine]]
-        kept = self.prices[useful], self.value[useful], self.sram_bits[useful]
+        kept = self.coefficients[useful], self.value[useful], self.sram_bits[useful]
         return Cut(options.astype(np.int32), row.astype(np.int32), *kept)
 
 
@@ -94,7 +95,7 @@ class ReducedDomains:
 class CutPool:
     """Cuts, facts, leftovers and designs met, over all goals of one space."""
 
-    priced: tuple[str, ...] = PRICED  # metrics that the prices of cuts are of
+    metrics: tuple[str, ...] = ADDITIVE_METRICS  # columns of the cuts' coefficients
     cuts: list[Cut] = field(default_factory=list)
     proven_bounds: list[ProvenBounds] = field(default_factory=list)
     reduced_domains: dict[int, ReducedDomains] = field(
@@ -145,7 +146,7 @@ class CutPool:
     def lower(self, goal: Goal, sram_bits: Floats) -> Floats:
         """(options,): bounds on the goal's metric for options of these capacities."""
         lower = self._lower_by_facts(goal, len(sram_bits))
-        if goal.metric in self.priced:
+        if goal.metric in self.metrics:
             self._raise_by_cuts(lower, goal, sram_bits)
         return lower
 
@@ -169,31 +170,31 @@ class CutPool:
         self, metric: str, limits: Mapping[str, float]
     ) -> Iterator[tuple[Cut, Floats]]:
         """Every cut with what its bounds say of ``metric`` within the limits; −inf for nothing."""
-        main = self.priced.index(metric)
-        limit = ceiling(np.array([limits.get(name, np.inf) for name in self.priced]))
-        limit[main] = 0.0  # its own price is divided by
+        main = self.metrics.index(metric)
+        limit = ceiling(np.array([limits.get(name, np.inf) for name in self.metrics]))
+        limit[main] = 0.0  # its own coefficient is divided by
         unlimited = np.isinf(limit)
         known = np.where(unlimited, 0.0, limit)
         for cut in self.cuts:
-            price, spent = cut.prices[:, main], cut.prices @ known
+            main_coefficient, spent = cut.coefficients[:, main], cut.coefficients @ known
             total = cut.value - spent - ROUNDING * (np.abs(cut.value) + spent) - TINY
-            holds = (price > 0) & (cut.prices[:, unlimited] == 0).all(axis=1)
+            holds = (main_coefficient > 0) & (cut.coefficients[:, unlimited] == 0).all(axis=1)
             with np.errstate(over="ignore"):  # beyond all numbers: no design has so much
-                each = total / np.where(holds, price, 1.0)
+                each = total / np.where(holds, main_coefficient, 1.0)
             yield cut, np.where(holds, each, -np.inf)
 
     def multipliers(
         self, options: Ints, metric: str, limited: Sequence[str]
     ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """(options, limits): prices of the latest cut of each option, and (options,) if any."""
-        others = [self.priced.index(name) for name in limited]
-        prices = np.zeros((len(options), len(self.priced)))
+        """(options, limits): multipliers of each option's latest cut, and (options,) if any."""
+        others = [self.metrics.index(name) for name in limited]
+        coefficients = np.zeros((len(options), len(self.metrics)))
         if metric in self.latest:
             number, row = (x[options] for x in self.latest[metric])
             for n in np.flatnonzero(np.bincount(number[number >= self.forgotten])):
                 mine = number == n
-                prices[mine] = self.cuts[n - self.forgotten].prices[row[mine]]
-        return prices[:, others], prices[:, self.priced.index(metric)] > 0
+                coefficients[mine] = self.cuts[n - self.forgotten].coefficients[row[mine]]
+        return coefficients[:, others], coefficients[:, self.metrics.index(metric)] > 0
 
     def known_domains(self, option: int, goal: Goal, sram_bits: float) -> ReducedDomains | None:
         """Widths left to designs of an option within a goal's limits, if that is known."""

@@ -13,7 +13,7 @@ from codesign.search.bounds.lagrangian import Dual
 from codesign.search.bounds.layer_tables import TINY, Batch
 from codesign.search.goal_task import GoalTask, OnProgress
 from codesign.search.milp.formulation import MilpSolution
-from codesign.search.milp.solve import Answer, solve_programme
+from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
 from codesign.space.point import Solution
 
@@ -73,7 +73,7 @@ class GoalSearch:
 
     def marginals(self, single: Batch, multipliers: Floats) -> tuple[Floats, Floats]:
         """What each of them costs at best; see `Relaxation.marginals`."""
-        return self.relaxation.marginals(single, self.dual.prices(multipliers[None]))
+        return self.relaxation.marginals(single, self.dual.coefficients(multipliers[None]))
 
     def within_reach(
         self, marginals: tuple[Floats, Floats], multipliers: Floats
@@ -89,27 +89,27 @@ class GoalSearch:
             reached = None if self.incumbent is None else self.incumbent.metrics[self.goal.metric]
             self.task.on_progress(reached, bound if reached is None else min(bound, reached))
 
-    def run_programme(
+    def run_milp(
         self,
         listed: Candidates,
         price: Callable[[MilpSolution], Solution | None],
         goal: Goal | None = None,
-    ) -> Answer:
+    ) -> MilpResult:
         """Hand a programme to the solver, to end with the search; of this goal or another."""
-        answer = solve_programme(
+        answer = solve_milp(
             self.space,
             goal or self.goal,
             listed,
             price=price,
             rel_gap=self.task.solver_gap,
             stop=self.stop,
-            on_progress=self._programme_progress(),
+            on_progress=self._milp_progress(),
             solver=self.task.solver,
         )
         self.task.stats.count(answer)
         return answer
 
-    def _programme_progress(self) -> OnProgress | None:
+    def _milp_progress(self) -> OnProgress | None:
         if self.task.on_progress is None:
             return None
 

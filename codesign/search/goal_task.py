@@ -9,7 +9,7 @@ from codesign.arrays import Floats
 from codesign.problem.goal import Goal
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
-from codesign.search.milp.solve import Answer
+from codesign.search.milp.solve import MilpResult
 from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
@@ -27,7 +27,7 @@ class SearchStats:
     programmes: int = 0
     solver_s: float = 0.0
 
-    def count(self, answer: Answer) -> None:
+    def count(self, answer: MilpResult) -> None:
         """Add a programme's runs."""
         self.programmes += answer.runs
         self.solver_s += answer.solver_s
@@ -78,7 +78,7 @@ class GoalTask:
     feasibility_only : bool
         Stop at the first point within the limits (is there one?), proving no optimum.
     solver : str
-        One of `second_opinion.SOLVERS`.
+        One of `solvers.SOLVERS`.
     primary_metric : str or None
         The first metric that was minimised before this one, now held at its least.
     """

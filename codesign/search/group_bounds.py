@@ -15,7 +15,7 @@ import numpy as np
 from codesign.arrays import Ints
 from codesign.problem.goal import Goal
 from codesign.search.bounds.layer_tables import Batch
-from codesign.search.milp.solve import bound_programme
+from codesign.search.milp.solve import bound_milp
 from codesign.space.candidates import candidates_of_tables
 from codesign.space.point import Solution
 from codesign.stopping import Stopped
@@ -108,10 +108,10 @@ class GroupBounds:
         shape = int(search.space.shape_of[label])
         start = search.multipliers[shape][None]
         found = search.dual.bound(union, start=start, cutoff=search.dual_cutoff())
-        known = max(known, search.bound_from_programme(float(found.value[0])))
+        known = max(known, search.bound_from_milp(float(found.value[0])))
         if known >= search.cutoff:
             return known
-        pairs, variable_allowed = search.reduced_domains(union, found.prices[0])
+        pairs, variable_allowed = search.reduced_domains(union, found.multipliers[0])
         listed = candidates_of_tables(
             search.space,
             label,
@@ -125,7 +125,7 @@ class GroupBounds:
         limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
         goal = Goal(search.bounded_metric(), limits)
         # The option is imagined: its choices are no designs, only the bound means something.
-        answer = bound_programme(
+        answer = bound_milp(
             search.space,
             goal,
             listed,
@@ -136,7 +136,7 @@ class GroupBounds:
         search.task.stats.count(answer)
         if not answer.complete:
             raise Stopped
-        bound = max(known, search.bound_from_programme(answer.bound))
+        bound = max(known, search.bound_from_milp(answer.bound))
         search.remember(union, bound)
         return bound
 

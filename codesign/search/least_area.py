@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
 from codesign.search.best_bound import Search
 from codesign.search.bounds.lagrangian import DualBound
-from codesign.search.bounds.layer_tables import PRICED
 from codesign.search.goal_task import SearchResult
 from codesign.search.group_bounds import best_of
 from codesign.search.milp.formulation import MilpSolution
-from codesign.search.milp.solve import Answer
+from codesign.search.milp.solve import MilpResult
 from codesign.space.point import Solution, least_sram, price
 from codesign.stopping import Stopped
 from codesign.units import UM2_PER_MM2
@@ -36,7 +36,7 @@ class LeastArea(Search):
     def bounded_metric(self) -> str:
         if self.task.primary_metric is not None:  # no limit is tighter than one at its least value
             return self.task.primary_metric
-        limited = [name for name in PRICED if name in self.goal.limits]
+        limited = [name for name in ADDITIVE_METRICS if name in self.goal.limits]
         return limited[0] if limited else "noise"
 
     def dual_cutoff(self) -> float:
@@ -94,7 +94,7 @@ class LeastArea(Search):
         within = self._within_reach(options)
         return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
 
-    def bound_from_programme(self, bound: float) -> float:
+    def bound_from_milp(self, bound: float) -> float:
         return self.incumbent_ceiling if bound > self.dual_cutoff() or bound == np.inf else -np.inf
 
     def _screen(self) -> None:
@@ -108,13 +108,15 @@ class LeastArea(Search):
         """Raise ``least_sram`` of options to what the best of their PEs needs with finest tiles."""
         high = float(self._within_reach(options).max())
         probe = high = min(high, self._useful_sram(finest))
-        low, prices = 64.0, None
+        low, multipliers = 64.0, None
         while high > low * FINE:
             self.stop.check()
             traffic = self._traffic(finest, np.array([probe]))[0]
             union = best_of([self.union_of_pairs(options, traffic)[0]])
-            found = self.dual.bound(union, start=prices, cutoff=self.dual_cutoff(), accuracy=1e-5)
-            prices = found.prices
+            found = self.dual.bound(
+                union, start=multipliers, cutoff=self.dual_cutoff(), accuracy=1e-5
+            )
+            multipliers = found.multipliers
             if self.rules_out(found.value)[0]:
                 low = probe + 1
                 self._raise_sram(options, low)
@@ -165,7 +167,7 @@ class LeastArea(Search):
     def _offer_widths_of_best(self, options: Ints) -> None:
         """Offer the best design's widths on the smallest of some options of one shape they run on.
 
-        Where a metric is held at its least, few widths keep to that, and prices do not meet them.
+        Where a metric is held at its least, few widths keep to that, and no multipliers meet them.
         """
         best = self.incumbent
         if best is None or self.task.primary_metric is None:
@@ -199,7 +201,7 @@ class LeastArea(Search):
             found = self.dual.bound(
                 batch, start=multipliers[rows], cutoff=self.dual_cutoff(), accuracy=1e-5
             )
-            multipliers[rows] = found.prices
+            multipliers[rows] = found.multipliers
             self.note_cut(mine, found, probe[rows])
             self._offer_reached(mine, probe[rows], found)
             ruled_out = self.rules_out(found.value)
@@ -229,11 +231,11 @@ class LeastArea(Search):
         return self.cutoff / ceiling(ceiling(1.0)) if np.isfinite(self.cutoff) else None
 
     def _offer_reached(self, options: Ints, sram: Floats, found: DualBound) -> None:
-        for n in np.flatnonzero(np.isfinite(found.reached)):
+        for n in np.flatnonzero(np.isfinite(found.incumbent)):
             reached = found.variable_width[n], found.weight[n]
             self.update_incumbent(price(self.space, int(options[n]), *reached, float(sram[n])))
 
-    def _bisect_by_programmes(self, option: int) -> float:
+    def _bisect_by_milps(self, option: int) -> float:
         """Find the least SRAM of one option by the least of the held metric with ever less of it.
 
         Held at its least, a metric leaves few widths within the duality gap of one capacity, and
@@ -267,20 +269,20 @@ class LeastArea(Search):
             self.lower[option] = np.inf
         return float(self.lower[option])
 
-    def _solve_with(self, option: int, sram_bits: float, goal: Goal) -> Answer:
+    def _solve_with(self, option: int, sram_bits: float, goal: Goal) -> MilpResult:
         """The least of a goal on one option with so much SRAM; no point where it is ruled out."""
         single = self.batch(np.array([option]), np.array([sram_bits]))
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
         if self.rules_out(found.value)[0]:
-            return Answer(None, np.inf, True, 0)
-        left = self.reduced_domains(single, found.prices[0])
+            return MilpResult(None, np.inf, True, 0)
+        left = self.reduced_domains(single, found.multipliers[0])
         listed = self._listed(option, (sram_bits, sram_bits), left)
 
         def priced(choice: MilpSolution) -> Solution | None:
             return price(self.space, option, choice.variable_width, choice.weight, sram_bits)
 
-        answer = self.run_programme(listed, priced, goal)
+        answer = self.run_milp(listed, priced, goal)
         if answer.runs:
             self.task.stats.solved.add(option)
         return answer
@@ -298,11 +300,11 @@ class LeastArea(Search):
             found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
             if self.rules_out(found.value)[0]:
                 return self.incumbent_ceiling
-            left = self.reduced_domains(single, found.prices[0])
+            left = self.reduced_domains(single, found.multipliers[0])
         if self.task.primary_metric is not None:
             of_range, of_one = (
                 self._listed(option, sram, left).count for sram in ((low, high), (high, high))
             )
             if of_range > MANY_TILINGS * of_one:
-                return self._bisect_by_programmes(option)
+                return self._bisect_by_milps(option)
         return self.solve_restricted(option, (low, high), left)

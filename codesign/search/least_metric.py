@@ -11,7 +11,7 @@ from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import SearchResult
 from codesign.space.point import price
 
-MANY = 64  # options of a shape, of which the best at first prices are bounded first
+MANY = 64  # options of a shape, of which the best at first multipliers are bounded first
 FIRST = 8
 
 
@@ -57,7 +57,7 @@ class LeastMetric(Search):
         if len(options) <= MANY:
             self._bound_batch(options, batch, start, sram)
             return
-        # The best at first prices may give a design that spares most of the others more rounds.
+        # The best at first multipliers may give a design that spares most others more rounds.
         found = self.dual.bound(batch, start=start, cutoff=self.dual_cutoff(), rounds=1)
         self.raise_bounds(options, found.value)
         order = np.argsort(found.value, kind="stable")
@@ -72,9 +72,9 @@ class LeastMetric(Search):
         self.raise_bounds(options, found.value)
         self.note_cut(options, found, sram)
         for n, option in enumerate(options):
-            self.option_multipliers[int(option)] = found.prices[n]
-        if np.isfinite(found.reached).any():
-            n = int(found.reached.argmin())
+            self.option_multipliers[int(option)] = found.multipliers[n]
+        if np.isfinite(found.incumbent).any():
+            n = int(found.incumbent.argmin())
             reached = found.variable_width[n], found.weight[n]
             self.update_incumbent(price(self.space, int(options[n]), *reached, sram[n]))
 
@@ -87,17 +87,17 @@ class LeastMetric(Search):
             return known
         start = self.option_multipliers[option][None]
         found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
-        if np.isfinite(found.reached[0]):
+        if np.isfinite(found.incumbent[0]):
             self.update_incumbent(
                 price(self.space, option, found.variable_width[0], found.weight[0], sram)
             )
         self.note_cut(options, found, np.array([sram]))
         bound = max(known, float(found.value[0]))
         if bound < self.cutoff:
-            marginals = self.marginals(single, found.prices[0])
-            left = self.within_reach(marginals, found.prices[0])
+            marginals = self.marginals(single, found.multipliers[0])
+            left = self.within_reach(marginals, found.multipliers[0])
             if self.solve_core(option, (sram, sram), left, marginals):
-                left = self.within_reach(marginals, found.prices[0])
+                left = self.within_reach(marginals, found.multipliers[0])
             earlier = self.known_reduced_domains(option, sram)
             if earlier is not None:
                 left = left[0] & earlier[0], left[1] & earlier[1]
@@ -107,7 +107,7 @@ class LeastMetric(Search):
             self.remember(single, bound)
         return bound
 
-    def bound_from_programme(self, bound: float) -> float:
+    def bound_from_milp(self, bound: float) -> float:
         return min(bound, self.incumbent_ceiling)  # widths beyond it were left out of the programme
 
     def remember(self, single: Batch, bound: float) -> None:

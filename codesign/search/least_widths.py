@@ -11,7 +11,7 @@ from codesign.search.cut_pool import Cut, ProvenBounds
 from codesign.search.goal_search import GoalSearch
 from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
 from codesign.search.milp.formulation import MilpSolution
-from codesign.search.milp.solve import Answer
+from codesign.search.milp.solve import MilpResult
 from codesign.space.candidates import candidates_of_tables
 from codesign.space.point import Solution
 from codesign.space.tabled import LatencyTableSpace
@@ -59,16 +59,16 @@ class LeastWidths(GoalSearch):
 
     def _bound(self) -> None:
         """Bound by the dual; what it meets on the way may be good already."""
-        names = [self.dual.priced[metric] for metric in self.dual.limited]
+        names = [self.dual.metrics[metric] for metric in self.dual.limited]
         start, known = self.cut_pool.multipliers(ONLY, self.goal.metric, names)
         found = self.dual.bound(
             self.tables, start if known.all() else None, cutoff=self.dual_cutoff()
         )
-        self.multipliers = found.prices
-        value = found.value + found.prices @ self.dual.limits
-        cut = Cut(ONLY, ONLY, self.dual.prices(found.prices), value, np.array([np.inf]))
+        self.multipliers = found.multipliers
+        value = found.value + found.multipliers @ self.dual.limits
+        cut = Cut(ONLY, ONLY, self.dual.coefficients(found.multipliers), value, np.array([np.inf]))
         self.cut_pool.add_cut(self.goal.metric, cut, 1)
-        if np.isfinite(found.reached[0]):
+        if np.isfinite(found.incumbent[0]):
             self.update_incumbent(self.space.price(found.variable_width[0], found.weight[0]))
         self._raise(float(found.value[0]))
 
@@ -81,23 +81,25 @@ class LeastWidths(GoalSearch):
         outside = self.incumbent_ceiling
         everything = bool(np.count_nonzero(pairs) <= wanted)
         if not everything:
-            width, pair = self.relaxation.marginals(self.tables, self.dual.prices(self.multipliers))
+            width, pair = self.relaxation.marginals(
+                self.tables, self.dual.coefficients(self.multipliers)
+            )
             ceiling = np.partition(pair[pairs], wanted)[wanted]
             pairs, variable_allowed = pairs & (pair < ceiling), variable_allowed & (width < ceiling)
             spent = float(self.multipliers[0] @ self.dual.limits)
             outside = min(outside, ceiling - spent - 1e-11 * (abs(ceiling) + spent) - TINY)
-        answer = self._programme(pairs, variable_allowed)
+        answer = self._solve_milp(pairs, variable_allowed)
         self.task.stats.solved.add(0)
         self._raise(min(outside, answer.bound))
         if not answer.complete:
             raise Stopped
         return everything
 
-    def _programme(self, pairs: Bools, variable_allowed: Bools) -> Answer:
+    def _solve_milp(self, pairs: Bools, variable_allowed: Bools) -> MilpResult:
         space = self.space
         widths = space.variable_allowed & variable_allowed
         listed = candidates_of_tables(space, 0, space.traffic, space.compute_s, pairs, widths)
-        answer = self.run_programme(listed, self._price)
+        answer = self.run_milp(listed, self._price)
         self.update_incumbent(answer.point)
         return answer
 
@@ -107,18 +109,18 @@ class LeastWidths(GoalSearch):
     def _left_over(self) -> tuple[Bools, Bools]:
         """Width pairs of each layer and widths of each variable that could still pay.
 
-        With any prices, what one choice costs at best must be within the priced limits; the prices
-        that bounded earlier goals say much of later ones.
+        With any coefficients, what one choice costs at best must be within what the limits allow;
+        the coefficients that bounded earlier goals say much of later ones.
         """
         limits = {name: ceiling(x) for name, x in self.goal.limits.items()}
         limits[self.goal.metric] = self.incumbent_ceiling
-        most = np.array([limits.get(name, np.inf) for name in self.dual.priced])
+        most = np.array([limits.get(name, np.inf) for name in self.dual.metrics])
         pairs = np.isfinite(self.space.traffic)
         variable_allowed = self.space.variable_allowed
-        for prices in np.unique([cut.prices[0] for cut in self.cut_pool.cuts], axis=0):
-            spent = prices[prices > 0] @ most[prices > 0]
+        for coefficients in np.unique([cut.coefficients[0] for cut in self.cut_pool.cuts], axis=0):
+            spent = coefficients[coefficients > 0] @ most[coefficients > 0]
             if np.isfinite(spent):
-                width, pair = self.relaxation.marginals(self.tables, prices[None])
+                width, pair = self.relaxation.marginals(self.tables, coefficients[None])
                 spent += 1e-11 * abs(spent) + TINY  # rounding of the sums
                 pairs = pairs & (pair <= spent)
                 variable_allowed = variable_allowed & (width <= spent)
@@ -128,7 +130,7 @@ class LeastWidths(GoalSearch):
         self.lower = np.maximum(self.lower, bound)
         self._report(float(self.lower[0]))
 
-    def _programme_progress(self) -> OnProgress | None:
+    def _milp_progress(self) -> OnProgress | None:
         if self.task.on_progress is None:
             return None
         reach = self.incumbent_ceiling

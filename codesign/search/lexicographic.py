@@ -19,7 +19,6 @@ import numpy.typing as npt
 from codesign.errors import SpecError
 from codesign.problem.goal import OPTIMAL_GAP, Goal, TiesFound
 from codesign.problem.tolerances import beyond
-from codesign.search.bounds.layer_tables import priced_by
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
 from codesign.search.goal_task import CLOSED, GoalTask, OnProgress, SearchResult, SearchStats
@@ -113,7 +112,7 @@ class LexicographicSearch:
         self.solver = solver
         self.stop = StopCondition() if stop is None else stop
         self.space, self.relaxation = space, Relaxation(space, self.stop.check)
-        self.cut_pool = CutPool(priced_by(space))
+        self.cut_pool = CutPool(space.additive_metrics)
         self.open = np.ones(len(space), dtype=bool)
         self.prove = prove_monolithic if method == "whole" else prove_goal
         self.rel_gap = rel_gap

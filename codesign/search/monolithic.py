@@ -8,7 +8,7 @@ from codesign.errors import SpecError
 from codesign.problem.tolerances import keeps
 from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.milp.formulation import MilpSolution
-from codesign.search.milp.solve import Answer, solve_programme
+from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution, price
@@ -56,7 +56,7 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
                 sram,
                 traffic_matters="dram_bits" in (goal.metric, *goal.limits),
             )
-        answer = solve_programme(
+        answer = solve_milp(
             space,
             goal,
             listed,
@@ -67,7 +67,7 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
             solver=task.solver,
         )
     except Stopped:
-        answer = Answer(None, -np.inf, False, 0)
+        answer = MilpResult(None, -np.inf, False, 0)
     task.stats.count(answer)
     best = answer.point
     if best is None or (

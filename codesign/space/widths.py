@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.specs.network import Layer
@@ -72,6 +73,11 @@ class WidthSpace:
         self.geometries = tuple(network.layers[i] for i in first.values())
         self.cost_names: tuple[str, ...] = ()
         self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
+
+    @property
+    def additive_metrics(self) -> tuple[str, ...]:
+        """Metrics that are sums over layers and tensors, in the order of all their arrays."""
+        return (*ADDITIVE_METRICS, *self.cost_names)
 
     def __len__(self) -> int:
         """Hardware options."""

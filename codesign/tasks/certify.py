@@ -31,9 +31,10 @@ from codesign.checking.problem import Option, read_problem
 from codesign.files import write_atomically
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.results.design import Design
 from codesign.search.bounds.lagrangian import DualBound
-from codesign.search.bounds.layer_tables import PRICED, Batch
+from codesign.search.bounds.layer_tables import Batch
 from codesign.search.least_area import LeastArea
 from codesign.search.least_metric import LeastMetric
 from codesign.search.lexicographic import LexicographicSearch
@@ -234,22 +235,22 @@ class _Certifier:
         found = self._bound(every, None)
         order = [int(n) for n in np.argsort(found.value)]
         by_bound = [n for n in order if found.value[n] > self.cutoff]
-        left = self._halve(by_bound, every, found.prices, group, 0)
+        left = self._halve(by_bound, every, found.multipliers, group, 0)
         others = [n for n in order if n not in by_bound]
         hopeless = [n for n in others if found.value[n] < near * self.cutoff]
         left += [n for n in others if n in hopeless]
         tried = [n for n in others if n not in hopeless]
-        return left + self._halve(tried, every, found.prices, group, most)
+        return left + self._halve(tried, every, found.multipliers, group, most)
 
     def _halve(
-        self, rows: list[int], every: Batch, prices: Floats, group: ToGroup, most: int
+        self, rows: list[int], every: Batch, multipliers: Floats, group: ToGroup, most: int
     ) -> list[int]:
         """Close rows in groups, halving a group that does not close; those left over."""
         left, stack = [], [rows] if rows else []
         while stack:
             mine = stack.pop()
             self.stop.check()
-            if self._closes(mine, every, prices, group, most):
+            if self._closes(mine, every, multipliers, group, most):
                 continue
             if len(mine) == 1:
                 left += mine
@@ -259,20 +260,20 @@ class _Certifier:
         return left
 
     def _closes(
-        self, rows: list[int], every: Batch, prices: Floats, group: ToGroup, most: int
+        self, rows: list[int], every: Batch, multipliers: Floats, group: ToGroup, most: int
     ) -> bool:
         """Close an imagined option that is as good as each of some rows."""
         table = every.compute_s
         compute_s = np.broadcast_to(table, (len(every), *table.shape[1:]))[rows]
         union = Batch(compute_s.min(axis=0)[None], every.traffic[rows].min(axis=0)[None])
-        found = self._bound(union, prices[rows[-1]][None])
+        found = self._bound(union, multipliers[rows[-1]][None])
         if found.value[0] > self.cutoff:
-            return self._note(group(rows), found.prices[:1], 0)
+            return self._note(group(rows), found.multipliers[:1], 0)
         alone = len(rows) == 1
         if not most or (not alone and found.value[0] < NEAR * self.cutoff):
             return False
         if not alone or most == A_FEW:
-            return self._note(group(rows), found.prices[:1], A_FEW)
+            return self._note(group(rows), found.multipliers[:1], A_FEW)
         return self._note(group(rows), self._tilted(union, found), most)
 
     def _bound(self, batch: Batch, start: Floats | None) -> DualBound:
@@ -284,14 +285,14 @@ class _Certifier:
         Choices that cost little at the best ones trade one metric for another; multipliers that are
         tilted to either side make most of them cost too much.
         """
-        dual, best = self.search.dual, found.prices[0]
+        dual, best = self.search.dual, found.multipliers[0]
         short = FAR * (self.cutoff - found.value[0])
         tilted = [best]
         for which in (*np.eye(len(best), dtype=bool), np.ones(len(best), dtype=bool)):
             for sign in (1, -1):
                 tries = best * (1 + sign * np.outer(TILTS, which))
-                prices = dual.prices(tries)
-                value = [dual.relaxation.solve(union, each[None]).value[0] for each in prices]
+                coefficients = dual.coefficients(tries)
+                value = [dual.relaxation.solve(union, each[None]).value[0] for each in coefficients]
                 near = found.value[0] - (np.array(value) - tries @ dual.limits) < short
                 tilted += [*tries[near & which.any()][:1]]
         return np.array(tilted)
@@ -331,6 +332,6 @@ class _Certifier:
         """Prices of the metrics that matter, for each row of multipliers."""
         names = self.verifier.units.names
         return [
-            {x: float(p) for x, p in zip(PRICED, each, strict=True) if p and x in names}
-            for each in self.search.dual.prices(multipliers)
+            {x: float(p) for x, p in zip(ADDITIVE_METRICS, each, strict=True) if p and x in names}
+            for each in self.search.dual.coefficients(multipliers)
         ]

@@ -20,7 +20,7 @@ from codesign.checking.cost_model import bops
 from codesign.checking.problem import Problem
 from codesign.checking.width_problem import most_kept
 
-PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
+ADDITIVE_METRICS = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
 BOPS_PARTS = 2**40
 Vector = tuple[int, ...]  # metrics that matter, in their units
 Pairs = Mapping[tuple[int, int], tuple[int, int] | None]  # cycles and traffic of operand widths
@@ -66,7 +66,7 @@ class Units:
     def __init__(self, problem: Problem, names: Iterable[str]) -> None:
         self.problem = problem
         wanted = set(names)
-        self.names = tuple(name for name in PRICED if name in wanted)
+        self.names = tuple(name for name in ADDITIVE_METRICS if name in wanted)
         clock, rate = problem.clock_hz, problem.dram_bits_per_s
         self.cycle = clock.denominator * rate.numerator
         self.bit = rate.denominator * clock.numerator
@@ -132,7 +132,7 @@ class Prices:
 def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs) -> list[list[Vector]]:
     """Metrics of a layer at each of its keys, one for each choice of operands that runs."""
     layer, owns = scope.layer, scope.layer.owns_weights
-    matter = [name in units.names for name in PRICED]
+    matter = [name in units.names for name in ADDITIVE_METRICS]
     counted = "bops" in units.names
     known: dict[tuple[int, int], tuple[int, ...]] = {}
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from codesign.arrays import Floats, Ints
 from codesign.problem.tolerances import ceiling
-from codesign.search.bounds.layer_tables import TINY, Batch, priced_by
+from codesign.search.bounds.layer_tables import TINY, Batch
 from codesign.search.bounds.relaxation import Relaxation, RelaxedSolution
 
 SmallInts = npt.NDArray[np.int8]
@@ -43,8 +43,8 @@ class DualBound:
     """
 
     value: Floats
-    prices: Floats
-    reached: Floats
+    multipliers: Floats
+    incumbent: Floats
     variable_width: SmallInts
     weight: SmallInts
 
@@ -59,19 +59,19 @@ class Dual:
         limits: Mapping[str, float],
     ) -> None:
         self.relaxation = relaxation
-        self.priced = priced_by(relaxation.space)
-        self.main = self.priced.index(metric)
-        limited = [name for name in limits if name in self.priced and name != metric]
-        self.limited = [self.priced.index(name) for name in limited]
+        self.metrics = relaxation.space.additive_metrics
+        self.main = self.metrics.index(metric)
+        limited = [name for name in limits if name in self.metrics and name != metric]
+        self.limited = [self.metrics.index(name) for name in limited]
         self.limits = ceiling(np.array([limits[name] for name in limited], dtype=np.float64))
         self.scale = np.where(self.limits > 0, self.limits, 1.0)
 
-    def prices(self, multipliers: Floats) -> Floats:
-        """(B, metrics) prices on all metrics from (B, limits) multipliers."""
-        prices = np.zeros((len(multipliers), len(self.priced)))
-        prices[:, self.main] = 1.0
-        prices[:, self.limited] = multipliers
-        return prices
+    def coefficients(self, multipliers: Floats) -> Floats:
+        """(B, metrics) coefficients of the Lagrangian from (B, limits) multipliers."""
+        coefficients = np.zeros((len(multipliers), len(self.metrics)))
+        coefficients[:, self.main] = 1.0
+        coefficients[:, self.limited] = multipliers
+        return coefficients
 
     def bound(
         self,
@@ -87,7 +87,7 @@ class Dual:
         ----------
         start : floats, shape (B, limits)
             Prices to begin with, from a similar option.
-        stop : float
+        cutoff : float
             An option whose bound has come above this needs no better one.
         accuracy : float
             Relative distance to the best dual value at which to stop.
@@ -107,20 +107,20 @@ class Dual:
             names = (field.name for field in fields(DualBound))
             return DualBound(*(np.concatenate([getattr(x, n) for x in found_of]) for n in names))
         # A bound above what any assignment costs proves that none keeps the limits; not needed
-        # where a bound above ``stop`` says all there is to say.
+        # where a bound above ``cutoff`` says all there is to say.
         asked = len(self.limited) > 0 and np.isinf(cutoff) and rounds > 1
         worst = self.relaxation.worst(batch, self.main) if asked else np.full(count, np.inf)
         ceiling = np.minimum(cutoff, np.where(np.isfinite(worst), worst * (1 + 1e-9), cutoff))
         network = self.relaxation.space.problem.network
         found = DualBound(
             value=np.full(count, -np.inf),
-            prices=np.zeros((count, len(self.limited))),
-            reached=np.full(count, np.inf),
+            multipliers=np.zeros((count, len(self.limited))),
+            incumbent=np.full(count, np.inf),
             variable_width=np.zeros((count, len(self.relaxation.space.variables)), dtype=np.int8),
             weight=np.zeros((count, len(network.layers)), dtype=np.int8),
         )
         if len(self.limited) == 0:
-            self._ask(found, batch, np.arange(count), found.prices.copy())
+            self._ask(found, batch, np.arange(count), found.multipliers.copy())
         elif len(self.limited) == 1:
             self._cross_tangents(found, batch, start, ceiling, accuracy, rounds)
         else:
@@ -128,7 +128,7 @@ class Dual:
         found.value[found.value > worst * (1 + 1e-9) + TINY] = np.inf
         # What the limits cost is taken off a sum that may be much larger than what is left.
         known = np.where(np.isfinite(found.value), found.value, 0.0)
-        found.value -= ROUNDING * (np.abs(known) + found.prices @ self.limits) + TINY
+        found.value -= ROUNDING * (np.abs(known) + found.multipliers @ self.limits) + TINY
         return found
 
     def _ask(
@@ -137,21 +137,23 @@ class Dual:
         """Dual value and its slopes at given prices for some rows; keeps what is best."""
         self.relaxation.check_time()
         part = batch if len(rows) == len(batch) else batch.take(rows)
-        answer: RelaxedSolution = self.relaxation.solve(part, self.prices(multipliers))
+        answer: RelaxedSolution = self.relaxation.solve(part, self.coefficients(multipliers))
         value = answer.value - multipliers @ self.limits
         slope = answer.metrics[:, self.limited] - self.limits
         better = value > found.value[rows]
         found.value[rows[better]] = value[better]
-        found.prices[rows[better]] = multipliers[better]
+        found.multipliers[rows[better]] = multipliers[better]
         objective = answer.metrics[:, self.main]
-        within = answer.runs & (slope <= 0).all(axis=1) & (objective < found.reached[rows])
-        found.reached[rows[within]] = objective[within]
+        within = answer.runs & (slope <= 0).all(axis=1) & (objective < found.incumbent[rows])
+        found.incumbent[rows[within]] = objective[within]
         found.variable_width[rows[within]] = answer.variable_width[within]
         found.weight[rows[within]] = answer.weight[within]
         return value, slope
 
     def _first_guess(self, batch: Batch) -> Floats:
-        free = self.relaxation.solve(batch, self.prices(np.zeros((len(batch), len(self.limited)))))
+        free = self.relaxation.solve(
+            batch, self.coefficients(np.zeros((len(batch), len(self.limited))))
+        )
         scale = np.where(np.isfinite(free.value), np.maximum(free.value, 1e-300), 1.0)
         return np.asarray(0.1 * scale[:, None] / self.scale)
 
@@ -189,7 +191,7 @@ class Dual:
                     - under[rows, 2] * under[rows, 0]
                 ) / rise
             best = over[rows, 1] + over[rows, 2] * (meet - over[rows, 0])
-            # No tangent that keeps the limit yet: go where the known one comes above ``stop``.
+            # No tangent that keeps the limit yet: go where the known one comes above ``cutoff``.
             ahead = np.where(np.isfinite(cutoff[rows]), cutoff[rows], 2 * np.abs(over[rows, 1]))
             far = over[rows, 0] + 1.1 * np.maximum(ahead - over[rows, 1], 0) / over[rows, 2]
             higher = np.maximum(price[rows] * 4, far)
@@ -237,10 +239,10 @@ class Dual:
             if not len(rows):
                 return
             value, slope, steep, tired = value[going], slope[going], steep[going], tired[going]
-            target = np.minimum(cutoff[rows], found.reached[rows])
+            target = np.minimum(cutoff[rows], found.incumbent[rows])
             ahead = found.value[rows] + 0.05 * np.abs(found.value[rows]) + 1e-300
             target = np.where(np.isfinite(target) & (target > value), target, ahead)
             length = step[rows] * (target - value) / steep
             move = np.maximum(price[rows] + length[:, None] * slope, 0.0)
-            back = found.prices[rows] * self.scale
+            back = found.multipliers[rows] * self.scale
             price[rows] = np.where(tired[:, None], back, move)

@@ -15,22 +15,17 @@ import numpy.typing as npt
 
 from codesign.arrays import Floats
 from codesign.costs.arithmetic import layer_bops
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.elimination import Scope
 from codesign.space.widths import WidthSpace
 
-# What prices are of; costs of one's own follow, see `priced_by`.
-PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
-LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(PRICED))
+# Columns of coefficients; costs of one's own follow, see `WidthSpace.additive_metrics`.
+LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(ADDITIVE_METRICS))
 TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
 MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
 MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
 CACHED = 2**15  # entries worked on at once where a table is only minimised (256 KiB)
 MAX_FAMILY = 2**20  # entries of one family's table for one option
-
-
-def priced_by(space: WidthSpace) -> tuple[str, ...]:
-    """All metrics of a space that prices stand for, in their order."""
-    return (*PRICED, *space.cost_names)
 
 
 @dataclass(frozen=True)
@@ -271,21 +266,21 @@ class LayerTables:
 
     # Tables at prices ---------------------------------------------------------------------------
 
-    def full(self, number: int, batch: Batch, prices: Floats) -> Floats:
+    def full(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
         """(B, K, w, …): priced cost of a family's kinds, free axes first."""
-        table = self._priced(number, batch, prices).costs(slice(None))
+        table = self._priced(number, batch, coefficients).costs(slice(None))
         shape = (*table.shape[:2], *(len(self.widths),) * self.families[number].axes)
         return table if table.shape == shape else np.broadcast_to(table, shape)
 
-    def least(self, number: int, batch: Batch, prices: Floats) -> Floats:
+    def least(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
         """(B, K, w, …): the least of `full` over the free axes.
 
         Without the table over all axes, which no cache holds: a few widths of the first at a time.
         """
         family, count = self.families[number], len(self.widths)
         if not family.free:
-            return self.full(number, batch, prices)
-        priced, result = self._priced(number, batch, prices), None
+            return self.full(number, batch, coefficients)
+        priced, result = self._priced(number, batch, coefficients), None
         each = len(batch) * len(family.geometry) * count ** (family.axes - 1)
         step = max(1, CACHED // each)
         free = tuple(range(2, 2 + family.free))
@@ -301,22 +296,22 @@ class LayerTables:
         free = self.families[number].free
         return np.asarray(full.min(axis=tuple(range(2, 2 + free)))) if free else full
 
-    def _priced(self, number: int, batch: Batch, prices: Floats) -> _Priced:
+    def _priced(self, number: int, batch: Batch, coefficients: Floats) -> _Priced:
         """What a family's kinds cost at prices."""
         family = self.families[number]
         pairs, traffic = self._operands(number, batch)
-        if prices[:, BOPS].any():
-            pairs = pairs + prices[:, BOPS, None, None, None] * family.bops
-        for m, costs in enumerate(family.costs, len(PRICED)):
-            if prices[:, m].any():
-                pairs = pairs + prices[:, m, None, None, None] * costs
-        per_width = prices[:, NOISE, None, None] * family.noise
-        if prices[:, MODEL].any():
+        if coefficients[:, BOPS].any():
+            pairs = pairs + coefficients[:, BOPS, None, None, None] * family.bops
+        for m, costs in enumerate(family.costs, len(ADDITIVE_METRICS)):
+            if coefficients[:, m].any():
+                pairs = pairs + coefficients[:, m, None, None, None] * costs
+        per_width = coefficients[:, NOISE, None, None] * family.noise
+        if coefficients[:, MODEL].any():
             model_bits = family.weights[:, None] * self.widths
-            per_width = per_width + prices[:, MODEL, None, None] * model_bits
+            per_width = per_width + coefficients[:, MODEL, None, None] * model_bits
         pairs = pairs + per_width[..., None]
         column = (slice(None), None, None, None)
-        dram, latency = prices[:, DRAM], prices[:, LATENCY]
+        dram, latency = coefficients[:, DRAM], coefficients[:, LATENCY]
         compute_bound = None
         if latency.any():
             compute_s = batch.compute_s[:, family.geometry]
@@ -360,7 +355,9 @@ class LayerTables:
                 rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
                 pairs = np.broadcast_to(rows[..., None], family.bops.shape)
             else:
-                pairs = family.bops if metric == BOPS else family.costs[metric - len(PRICED)]
+                pairs = (
+                    family.bops if metric == BOPS else family.costs[metric - len(ADDITIVE_METRICS)]
+                )
             value = family.spread(pairs[None])
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))

@@ -52,7 +52,7 @@ class RelaxedSolution:
     weight : ints, shape (B, layers)
         The same for the weight operand of every layer.
     metrics : floats, shape (B, metrics)
-        In the order of `priced_by`.
+        In the order of `WidthSpace.additive_metrics`.
     runs : bools, shape (B,)
         Whether every layer runs at these widths; always, where the value is finite and no layer's
         operands were cut from their width variables.
@@ -168,19 +168,19 @@ class Relaxation:
 
     # The priced optimum -------------------------------------------------------------------------
 
-    def solve(self, batch: Batch, prices: Floats) -> RelaxedSolution:
-        """Best widths for every option at ``prices`` (B, metrics) on those of `priced_by`."""
+    def solve(self, batch: Batch, coefficients: Floats) -> RelaxedSolution:
+        """Best widths for every option at ``coefficients`` (B, metrics)."""
         if len(batch) > self._most_options:
-            parts = [self.solve(batch.take(r), prices[r]) for r in self.parts(len(batch))]
+            parts = [self.solve(batch.take(r), coefficients[r]) for r in self.parts(len(batch))]
             fields = ("value", "variable_width", "weight", "metrics", "runs")
             return RelaxedSolution(
                 *(np.concatenate([getattr(p, f) for p in parts]) for f in fields)
             )
         families = range(len(self._tables.families))
-        tables = [self._tables.least(family, batch, prices) for family in families]
-        swept = self._sweep(tables, prices)
+        tables = [self._tables.least(family, batch, coefficients) for family in families]
+        swept = self._sweep(tables, coefficients)
         variable_width = swept.best()
-        weight, metrics, runs = self._measure(batch, prices, variable_width)
+        weight, metrics, runs = self._measure(batch, coefficients, variable_width)
         return RelaxedSolution(
             swept.value, variable_width, weight, metrics, runs & np.isfinite(swept.value)
         )
@@ -206,19 +206,20 @@ class Relaxation:
             total = total + largest[family][:, kind]
         return total
 
-    def _full(self, batch: Batch, prices: Floats) -> list[Floats]:
+    def _full(self, batch: Batch, coefficients: Floats) -> list[Floats]:
         """(B, K, w, …) of each family, free axes first."""
         return [
-            self._tables.full(family, batch, prices) for family in range(len(self._tables.families))
+            self._tables.full(family, batch, coefficients)
+            for family in range(len(self._tables.families))
         ]
 
-    def _sweep(self, tables: list[Floats], prices: Floats) -> Sweep:
+    def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""
-        own = prices[:, NOISE, None, None] * self._variable_noise + self._barred
+        own = coefficients[:, NOISE, None, None] * self._variable_noise + self._barred
         return Sweep(self.plan, own, tables)
 
     def _measure(
-        self, batch: Batch, prices: Floats, variable_width: Ints
+        self, batch: Batch, coefficients: Floats, variable_width: Ints
     ) -> tuple[Ints, Floats, Bools]:
         """Best free weight widths for given variables, the metrics of both, and if they run."""
         count, layers = len(batch), len(self.layers)
@@ -243,7 +244,7 @@ class Relaxation:
         costs = [costs[u, :, ba] for costs in self.space.costs]
         parts = (latency_s, total, noise, model[None], bops, *costs)
         for m, part in enumerate(parts):
-            cost = cost + prices[:, m, None, None] * part
+            cost = cost + coefficients[:, m, None, None] * part
         given, free = slots[:, self._weight_variable], variable_width.shape[1]
         weight = np.where(self._weight_variable == free, cost.argmin(axis=-1), given)
         layer = np.arange(layers)[None, :]
@@ -256,7 +257,7 @@ class Relaxation:
 
     # What each single choice would cost at best -------------------------------------------------
 
-    def marginals(self, batch: Batch, prices: Floats) -> tuple[Floats, Floats]:
+    def marginals(self, batch: Batch, coefficients: Floats) -> tuple[Floats, Floats]:
         """Priced optimum if one choice were forced, for a batch of one option.
 
         Returns
@@ -265,9 +266,9 @@ class Relaxation:
         pair : floats, shape (layers, w, w)
             For each layer's weight width × input width.
         """
-        full = self._full(batch, prices)
+        full = self._full(batch, coefficients)
         tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
-        swept = self._sweep(tables, prices)
+        swept = self._sweep(tables, coefficients)
         width, parts = swept.marginals()
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
         for layers, number, members, over_scope in parts:

@@ -52,7 +52,6 @@ from codesign.units import UM2_PER_MM2
 
 ROW_SCALE = 1000.0
 MARGIN = 1e-8  # relative, on limits; in a row a thousand times the solver's tolerance
-ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 
 
 @dataclass(frozen=True)
@@ -383,8 +382,7 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: _Costs) -> None:
 
 
 def _keep_budgets(model: pyo.ConcreteModel, costs: _Costs) -> None:
-    known = (*ADDITIVE, *costs.space.cost_names)
-    budgets = [metric for metric in known if metric in costs.goal.limits]
+    budgets = [x for x in costs.space.additive_metrics if x in costs.goal.limits]
 
     @model.Constraint(budgets, doc="(10)")
     def within_budget(model, metric):

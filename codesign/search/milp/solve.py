@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling, keeps
 from codesign.search.milp import solvers
 from codesign.search.milp.formulation import (
-    ADDITIVE,
     MARGIN,
     MilpSolution,
     build,
@@ -33,7 +33,7 @@ LEAST_MARGIN = SMALL_MARGIN / 10  # in a row still 20 times the solver's toleran
 
 
 @dataclass(frozen=True)
-class Answer:
+class MilpResult:
     """How a programme ended.
 
     Attributes
@@ -57,7 +57,7 @@ class Answer:
     solver_s: float = 0.0
 
 
-def solve_programme(
+def solve_milp(
     space: WidthSpace,
     goal: Goal,
     listed: Candidates,
@@ -67,7 +67,7 @@ def solve_programme(
     stop: StopCondition,
     on_progress: Callable[[float | None, float], None] | None = None,
     solver: str = "highs",
-) -> Answer:
+) -> MilpResult:
     """Solve the programme over listed candidates.
 
     A choice that breaks a limit once priced exactly (the programme's limits have a margin) is
@@ -90,7 +90,7 @@ def solve_programme(
         The solver failed, or its answers keep breaking limits.
     """
     if listed.impossible:
-        return Answer(None, math.inf, True, 0)
+        return MilpResult(None, math.inf, True, 0)
     with stop.breaking():
         model = build(space, listed, goal, check_time=stop.check)
     unit = objective_unit(model)
@@ -113,10 +113,10 @@ def solve_programme(
         bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds
         complete = outcome.status in ("optimal", "infeasible")
         if outcome.status in ("infeasible", "unknown"):
-            return Answer(None, bound, complete, run, solver_s)
+            return MilpResult(None, bound, complete, run, solver_s)
         point = price(read_choice(model, listed))
         if point is not None and goal.kept_by(point.metrics):
-            return Answer(point, bound, complete, run, solver_s)
+            return MilpResult(point, bound, complete, run, solver_s)
         broken = [] if point is None else _broken(goal, point)
         for metric, excess in broken:
             margin = max(min(margin, excess / 2), LEAST_MARGIN)
@@ -135,11 +135,11 @@ def _broken(goal: Goal, point: Solution) -> list[tuple[str, float]]:
     return [
         (name, point.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf)
         for name, limit in goal.limits.items()
-        if not keeps(point.metrics[name], limit) and name in ADDITIVE
+        if not keeps(point.metrics[name], limit) and name in ADDITIVE_METRICS
     ]
 
 
-def bound_programme(
+def bound_milp(
     space: WidthSpace,
     goal: Goal,
     listed: Candidates,
@@ -147,7 +147,7 @@ def bound_programme(
     rel_gap: float,
     stop: StopCondition,
     solver: str = "highs",
-) -> Answer:
+) -> MilpResult:
     """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
 
     Raises
@@ -158,12 +158,12 @@ def bound_programme(
         The solver failed.
     """
     if listed.impossible:
-        return Answer(None, math.inf, True, 0)
+        return MilpResult(None, math.inf, True, 0)
     with stop.breaking():
         model = build(space, listed, goal, check_time=stop.check)
     outcome = solvers.minimise(model, solver=solver, stop=stop, rel_gap=rel_gap)
     complete = outcome.status in ("optimal", "infeasible")
-    return Answer(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
+    return MilpResult(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
 
 
 def _in_metric(report: Callable[[float | None, float], None], unit: float) -> Progress:
