@@ -16,6 +16,8 @@ from codesign.problem.problem import Problem
 from codesign.results.design import Design
 from codesign.specs.load import load_network
 
+pytest.register_assert_rewrite("compare_designs", "compare_explanations", "compare_fronts")
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect ``long`` tests unless ``-m`` names them."""

@@ -1,0 +1,419 @@
+"""Layers that only move data, parts of tensors, transposed convolutions: what they cost, and what
+is refused.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import oracle
+import oracle_widths
+import pytest
+from command_line import run
+from compare_designs import compare
+from random_networks import random_network
+from random_problems import Case
+
+from codesign import Accelerator, Choices, Layer, Network, Problem, evaluate, load_network, solve
+from codesign.costs.compute import cycles
+from codesign.errors import SpecError
+from codesign.results import design as design_file
+from codesign.results.design import Design
+from codesign.results.evaluation import Evaluation
+
+# An encoder whose result is pooled by itself, its other half read again further on.
+FORKED = """
+name = "forked"
+layers = [
+    { name = "down", input = "image", output = "both", K = 4, C = 2, P = 6, Q = 6, H = 6, W = 6, R = 3, S = 3, parts = { both = 144 } },
+    { name = "pool", input = "both", output = "small", moves = true, K = 4, C = 4, P = 3, Q = 3, H = 6, W = 6, parts = { both = 144 } },
+    { name = "deep", input = "small", output = "deep.out", K = 8, C = 4, P = 3, Q = 3, H = 3, W = 3 },
+    { name = "up", input = "deep.out", output = "both", K = 2, C = 8, P = 6, Q = 6, H = 3, W = 3, R = 2, S = 2, input_dilation = 2, parts = { both = 72 } },
+    { name = "last", input = "both", output = "out", K = 3, C = 6, P = 6, Q = 6, H = 6, W = 6, residuals = ["both"], parts = { both = 216 } },
+]
+[tensors]
+image = 72
+both = 216
+small = 36
+"deep.out" = 72
+out = 108
+"""  # noqa: E501
+
+
+def forked(tmp_path: Path, *changes: tuple[str, str]) -> Network:
+    """The network of the file, changed."""
+    text = FORKED.replace(', residuals = ["both"], parts = { both = 216 }', "")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "forked.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_network(path)
+
+
+CHIP = Accelerator(
+    name="chip",
+    rows=2,
+    cols=2,
+    engine=9,
+    pe_weight_bits=8,
+    pe_activation_bits=8,
+    clock_hz=1e8,
+    sram_bits=100_000,
+    dram_bits_per_s=1e9,
+    pe_area_um2=1000.0,
+)
+
+# --- descriptions -------------------------------------------------------------------------------
+
+
+def test_what_moves_has_no_weights_and_no_macs(tmp_path: Path) -> None:
+    network = forked(tmp_path)
+    pool = network.layers[1]
+    assert (pool.macs, pool.ops, pool.weights) == (0, 0, 0)
+    assert not pool.owns_weights
+    assert network.weight_layers == ("down", "deep", "up", "last")
+    assert (pool.ifmap, pool.computed_outputs) == (144, 36)
+    assert network.weights == 4 * 2 * 9 + 8 * 4 + 2 * 8 * 4 + 3 * 6
+    assert cycles(pool, 2, 2, 9) == 0
+
+
+def test_parts_are_what_is_touched(tmp_path: Path) -> None:
+    network = forked(tmp_path)
+    down, pool, _, up, last = network.layers
+    touched = [network.touched(layer, "both") for layer in (down, pool, up, last)]
+    assert touched == [144, 144, 72, 216]
+    assert network.touched(down, "image") == 72
+
+
+def test_a_transposed_convolution_multiplies_every_inserted_zero(tmp_path: Path) -> None:
+    up = forked(tmp_path).layers[3]
+    assert up.macs == 2 * 8 * 2 * 2 * 6 * 6  # K·C·R·S·P·Q
+    assert up.ifmap == 8 * 3 * 3  # as stored, without the zeros
+
+
+@pytest.mark.parametrize("images", [2, 5])
+def test_a_batch_moves_as_many_times_as_much(tmp_path: Path, images: int) -> None:
+    one, many = forked(tmp_path), forked(tmp_path).batched(images)
+    for alone, together in zip(one.layers, many.layers, strict=True):
+        assert together.ifmap == images * alone.ifmap
+        assert together.macs == images * alone.macs
+        for name in (*alone.reads, alone.output):
+            assert many.touched(together, name) == images * one.touched(alone, name)
+    rows = [evaluate(network, CHIP, 8, roofline="ideal").layer_designs for network in (one, many)]
+    for alone, together in zip(*rows, strict=True):
+        moved = replace(alone.dram_bits, weights=0).total
+        assert together.dram_bits.total == alone.dram_bits.weights + images * moved
+
+
+WRONG: dict[str, tuple[tuple[str, str], str]] = {
+    "parts of another's tensor": (
+        ('name = "deep",', 'name = "deep", parts = { both = 3 },'),
+        "layer 'deep': parts: it does not touch tensor 'both'",
+    ),
+    "a part larger than its tensor": (
+        ("R = 3, S = 3, parts = { both = 144 }", "R = 3, S = 3, parts = { both = 217 }"),
+        "layers that write tensor 'both' write 289 of its 216 elements",
+    ),
+    "a part of the input larger than it": (
+        ('input = "small",', 'parts = { small = 37 }, input = "small",'),
+        "layer 'deep': parts: 37 elements of tensor 'small', which has 36",
+    ),
+    "a part that the shape does not read": (
+        ("H = 6, W = 6, parts = { both = 144 } }", "H = 6, W = 6, parts = { both = 143 } }"),
+        "layer 'pool': parts: 143 elements of tensor 'both', of which its shape reads 144",
+    ),
+    "parts that leave something out": (
+        ("input_dilation = 2, parts = { both = 72 }", "input_dilation = 2, parts = { both = 71 }"),
+        "layers that write tensor 'both' write 215 of its 216 elements",
+    ),
+    "two writers, one of the whole": (
+        ("input_dilation = 2, parts = { both = 72 }", "input_dilation = 2"),
+        "layers 'down' and 'up' both write tensor 'both'; a tensor has one writer, unless each",
+    ),
+    "read before any part is written": (
+        (
+            'name = "down", input = "image"',
+            'name = "down", residuals = ["deep.out"], input = "image"',
+        ),
+        "reads tensor 'deep.out' before layer 'deep' writes it",
+    ),
+    "read whole before it is complete": (
+        ('output = "deep.out",', 'output = "deep.out", residuals = ["both"],'),
+        "layer 'deep': reads tensor 'both' before layer 'up' writes it",
+    ),
+    "a movement with a kernel": (("moves = true,", "moves = true, R = 2,"), "so it has no R"),
+    "a movement with a stride": (
+        ("moves = true,", "moves = true, stride = [2, 1],"),
+        "so it has no stride",
+    ),
+    "a movement with inserted zeros": (
+        ("moves = true,", "moves = true, input_dilation = 2,"),
+        "layer 'pool': moves data only, so it has no input_dilation",
+    ),
+    "a movement with a weight tensor": (
+        ("moves = true,", 'moves = true, weight_tensor = "image",'),
+        "layer 'pool': moves data only, so it has no weight_tensor",
+    ),
+    "too many rows for the zeros inserted": (
+        ("P = 6, Q = 6, H = 3", "P = 9, Q = 6, H = 3"),
+        "layer 'up': P = 9 output positions do not fit an ifmap of 6",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_does_not_hold_together_is_refused(case: str, tmp_path: Path) -> None:
+    change, told = WRONG[case]
+    with pytest.raises(SpecError) as caught:
+        forked(tmp_path, change)
+    assert told in str(caught.value)
+
+
+def test_a_network_multiplies() -> None:
+    copy = Layer(name="copy", moves=True, K=2, C=2, input="a", output="b")
+    with pytest.raises(SpecError, match="its layers only move data; at least one must multiply"):
+        Network(name="still", layers=(copy,), tensors={"a": 2, "b": 2})
+
+
+def test_one_tensor_in_two_roles_is_touched_as_far_as_the_larger() -> None:
+    product = Layer(
+        name="product",
+        K=2,
+        C=2,
+        P=4,
+        H=4,
+        input="x",
+        output="y",
+        weight_tensor="x",
+        parts={"x": 8},
+    )
+    assert (
+        Network(name="n", layers=(product,), tensors={"x": 12, "y": 8}).touched(product, "x") == 8
+    )
+    with pytest.raises(SpecError, match="parts: 4 elements of tensor 'x', of which its shape read"):
+        Network(name="n", layers=(replace(product, parts={"x": 4}),), tensors={"x": 12, "y": 8})
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("roofline", ["tiled", "ideal"])
+def test_a_given_accelerator_moves_at_the_speed_of_its_dram(tmp_path: Path, roofline: Any) -> None:
+    network = forked(tmp_path)
+    widths = {f"weight:{name}": 4 for name in network.weight_layers}
+    widths |= {f"tensor:{name}": 8 for name in network.tensors} | {"tensor:small": 5}
+    evaluation = evaluate(network, CHIP, widths, roofline=roofline)
+    pool = evaluation.layer_designs[1]
+    moved = pool.dram_bits
+    assert (moved.ifmap, moved.output) == (144 * 8, 36 * 5)
+    assert (moved.weights, moved.psum, moved.residual) == (0, 0, 0)
+    assert pool.compute_s == 0
+    assert pool.latency_s == pool.memory_s == pytest.approx((144 * 8 + 36 * 5) / 1e9)
+    assert (pool.weight_bits, pool.tile, pool.order) == (None, None, None)
+    assert pool.bound_by == "memory"
+    nothing = 0 if roofline == "tiled" else None
+    assert (pool.cycles, pool.sram_bits) == (nothing, nothing)
+    up = evaluation.layer_designs[3].dram_bits
+    assert up.output == 72 * 8
+    noise = 4 * 4.0**-4 + 3 * 4.0**-8 + 4.0**-5
+    assert evaluation.metrics["noise"] == pytest.approx(noise)
+    assert evaluation.metrics["dram_bits"] == sum(
+        row.dram_bits.total for row in evaluation.layer_designs
+    )
+
+
+def test_a_tensor_no_pe_reads_may_be_wider_than_the_pes() -> None:
+    layers = (
+        Layer(name="cast", moves=True, K=4, C=4, input="wide", output="x"),
+        Layer(name="fc", K=3, C=4, input="x", output="y"),
+    )
+    network = Network(name="n", layers=layers, tensors={"wide": 4, "x": 4, "y": 3})
+    widths = {"weight:fc": 8, "tensor:wide": 20, "tensor:x": 8, "tensor:y": 8}
+    assert evaluate(network, CHIP, widths).layer_designs[0].dram_bits.ifmap == 80
+    choices = Choices(
+        rows=(1, 2), cols=(1, 2), pe_activation_bits=(4, 8), pinned={"tensor:wide": 20}
+    )
+    for precision in ("fixed", "multi-pass"):
+        design = solve(Problem(network=network, choices=replace(choices, precision=precision)))
+        assert design.tensor_bits["wide"] == 20
+        assert design.layer_designs[0].cycles == 0
+
+
+def designed(network: Network) -> Design:
+    """A design of it in a small space."""
+    choices = Choices(rows=(1, 2), cols=(1, 2), weight_bits=(4, 8), activation_bits=(4, 8))
+    problem = Problem(network=network, choices=choices, dram_bits_per_s=1e9, quality="uniform:6")
+    return solve(problem)
+
+
+def test_files_keep_what_is_absent(tmp_path: Path) -> None:
+    network = forked(tmp_path)
+    design = designed(network)
+    design.save(tmp_path / "design.json")
+    loaded = Design.load(tmp_path / "design.json")
+    assert loaded.layer_designs == design.layer_designs
+    assert loaded.network == network
+    assert design_file.to_dict(loaded) == design_file.to_dict(design)
+    for roofline in ("tiled", "ideal"):
+        evaluation = evaluate(network, CHIP, 8, roofline=roofline)  # type: ignore[arg-type]
+        evaluation.save(tmp_path / "evaluation.json")
+        assert Evaluation.load(tmp_path / "evaluation.json") == evaluation
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "told"),
+    [
+        (1, {"weight_bits": 4}, "layers ('pool').weight_bits: a layer that only moves data has no"),
+        (1, {"order": "kcp"}, "layers ('pool').order: a layer that only moves data has none"),
+        (1, {"cycles": None}, "layers ('pool').cycles: missing"),
+        (1, {"compute_s": 1.0}, "layers ('pool').compute_s: a layer that only moves has none"),
+        (0, {"weight_bits": None}, "layers ('down').weight_bits: missing"),
+        (0, {"compute_s": 0.0}, "layers ('down').compute_s: must be above 0"),
+    ],
+)
+def test_figures_that_do_not_suit_the_layer(
+    row: int, changes: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    network = forked(tmp_path)
+    for whole in (designed(network), evaluate(network, CHIP, 8)):
+        rows = list(whole.layer_designs)
+        rows[row] = replace(rows[row], **changes)
+        with pytest.raises(SpecError) as caught:
+            replace(whole, layer_designs=tuple(rows))
+        assert told in str(caught.value)
+
+
+def test_widths_of_a_design_can_be_evaluated(tmp_path: Path) -> None:
+    design = designed(forked(tmp_path))
+    assert "weight:pool" not in design.widths
+    again = evaluate(design.network, design.accelerator, design.widths)
+    assert again.metrics == pytest.approx(dict(design.metrics))
+
+
+def test_a_table_has_gaps_where_nothing_is(tmp_path: Path) -> None:
+    frame = designed(forked(tmp_path)).layers
+    gaps = ["weight_bits", "tile_g", "tile_k", "tile_c", "tile_p", "tile_images", "order"]
+    assert frame.loc["pool", [*gaps, "utilisation"]].isna().all()
+    assert frame.drop(index="pool").notna().all(axis=None)
+    assert (frame.loc["pool", ["macs", "cycles", "sram_bits", "compute_s"]] == 0).all()
+    assert frame["weight_bits"].dtype == frame["tile_k"].dtype == "Int64"
+    plain = designed(load_network_of_two()).layers
+    assert plain["weight_bits"].dtype == plain["tile_k"].dtype == np.int64
+
+
+def load_network_of_two() -> Network:
+    """Two layers that multiply."""
+    layers = (
+        Layer(name="a", K=2, C=2, input="x", output="y"),
+        Layer(name="b", K=2, C=2, input="y", output="z"),
+    )
+    return Network(name="two", layers=layers, tensors={"x": 2, "y": 2, "z": 2})
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_report_shows_all_columns_and_dashes(first: bool, tmp_path: Path) -> None:
+    from codesign.results.text.design import evaluation_parts
+    from codesign.results.text.layout import to_text
+
+    network = forked(tmp_path)
+    if first:  # a table's columns do not depend on its first row
+        copy = Layer(
+            name="copy", moves=True, K=2, C=2, P=6, Q=6, H=6, W=6, input="raw", output="image"
+        )
+        tensors = {"raw": 72, **network.tensors}
+        network = replace(network, layers=(copy, *network.layers), tensors=tensors)
+    text = to_text(evaluation_parts(evaluate(network, CHIP, 8)), terminal=False)
+    row = next(line.split() for line in text.splitlines() if line.startswith("pool "))
+    assert row[1:3] == ["–/8/8", "0"]
+    assert row[-4:] == ["–", "memory", "–", "–"]
+    assert "g×k×c×p×images" in text
+
+
+def test_the_roofline_leaves_out_what_has_no_operations(tmp_path: Path) -> None:
+    design = designed(forked(tmp_path))
+    picture = design.plot(tmp_path / "design.png")
+    assert (tmp_path / "design.png").stat().st_size > 10_000
+    axes = {axes.get_ylabel(): axes for axes in picture.axes}
+    roofline, latency = axes["attained, 2 operations a MAC (GOPS)"], axes["latency (ms)"]
+    drawn = sum(len(points.get_offsets()) for points in roofline.collections)
+    assert drawn == 4
+    assert len(latency.patches) == 5
+    numbers = {text.get_text() for text in roofline.texts}
+    assert "2" not in numbers  # the pooling's number is its own
+    assert any("5" in text for text in numbers)
+
+
+def test_layers_are_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    forked(tmp_path)
+    code, out, _ = run(capsys, "show", "networks", str(tmp_path / "forked.toml"))
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert "2×2↑2" in lines["up"]
+    assert lines["pool"].split()[4] == "–"
+
+
+# --- whole networks -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_evaluations_are_what_plain_counting_gives(seed: int) -> None:
+    rng = random.Random(f"moving evaluation {seed}")
+    network = random_network(rng, layers=4, moving=True)
+    on = replace(CHIP, sram_bits=10**8)
+    evaluation = evaluate(network, on, (5, 7))
+    for layer, row in zip(network.layers, evaluation.layer_designs, strict=True):
+        bits = {name: evaluation.tensor_bits[name] for name in network.tensors}
+        once = {name: oracle.elements(network, layer, name) * bits[name] for name in bits}
+        assert row.dram_bits.output == once[layer.output]
+        assert row.dram_bits.residual == sum(once[name] for name in layer.residuals)
+        if layer.moves:
+            assert row.dram_bits.ifmap == layer.ifmap * bits[layer.input]
+            continue
+        bw = 5 if oracle_widths.has_weights(layer) else 7
+        costs = oracle.layer_costs(layer, on.rows, on.cols, on.engine)
+        fitting = oracle.best_tilings(layer, costs, bw, 7)
+        least = oracle.least_traffic(fitting, 10**8)
+        moved = row.dram_bits
+        assert moved.weights + moved.ifmap + moved.psum == least
+        assert row.cycles == oracle.array_cycles(layer, on.rows, on.cols, on.engine)
+
+
+# --- reading one part of a tensor and writing another -------------------------------------------
+
+
+def dense() -> Network:
+    """A concatenation in place: ``b`` reads what ``a`` wrote and writes beside it."""
+    grid = {"P": 3, "Q": 3, "H": 3, "W": 3}
+    layers = (
+        Layer(name="a", K=2, C=1, input="x", output="t", parts={"t": 18}, **grid),
+        Layer(name="b", K=2, C=2, R=3, S=3, input="t", output="t", parts={"t": 18}, **grid),
+        Layer(name="c", K=2, C=4, input="t", output="y", **grid),
+    )
+    return Network(name="dense", layers=layers, tensors={"x": 9, "t": 36, "y": 18})
+
+
+@pytest.mark.parametrize("method", ["search", "whole"])
+@pytest.mark.parametrize("objective", ["latency_s", "dram_bits", "noise", "area_mm2"])
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_concatenation_in_place(objective: Any, method: Any, tied: bool) -> None:
+    problem = Problem(
+        network=dense(),
+        clock_hz=1e8,
+        dram_bits_per_s=4e8,
+        objective=objective,
+        choices=Choices(
+            rows=(1, 2), cols=(1, 2), weight_bits=(2, 5), activation_bits=(2, 4, 5), tied=tied
+        ),
+    )
+    points = oracle.all_points(problem)
+    for slack in (1.0, 1.3, 3.0):
+        anchor = oracle.best(points, "noise", {})
+        assert anchor is not None
+        limits = {"noise": anchor.value("noise") * slack * 4, "area_mm2": anchor.value("area_mm2")}
+        limits.pop(objective, None)
+        compare(Case(replace(problem, budgets=limits), points), method)

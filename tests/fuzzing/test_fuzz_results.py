@@ -1,0 +1,114 @@
+"""Files of results and certificates with something wrong: refused, found wrong, or as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import TINY
+from fuzzing import altered, answered, as_json, cases, check_line, damaged, told, tried
+from hypothesis import strategies as st
+from sound_files import texts
+
+from codesign.checking import check_content
+from codesign.errors import CodesignError
+from codesign.results.load import load_result, to_dict
+
+RESULTS = ("design", "evaluation", "assignment")
+
+
+def wrong_file(data: Any, kind: str) -> bytes:
+    """A file of a kind with some entries altered, or with damage to its text."""
+    text = texts()[kind]
+    if data.draw(st.integers(0, 4), "of the text") == 0:
+        return damaged(data, text)
+    return as_json(altered(data, json.loads(text))).encode()
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+@cases(60, 1500)
+def test_loaded(kind: str, number: int, tmp_path: Path) -> None:
+    path = tmp_path / "given.json"
+
+    def judge(data: Any) -> None:
+        path.write_bytes(wrong_file(data, kind))
+        found = answered(lambda: load_result(path))
+        if found is not None:
+            found.save(path)
+            assert to_dict(load_result(path)) == to_dict(found)
+
+    tried(number, judge)
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+@cases(30, 1000)
+def test_told(kind: str, number: int, tmp_path: Path) -> None:
+    """Whatever a file says: it is shown, checked and used, or refused."""
+    path, network = tmp_path / "given.json", tmp_path / "tiny.toml"
+    network.write_text(TINY)
+
+    def judge(data: Any) -> None:
+        path.write_bytes(wrong_file(data, kind))
+        told("show", str(path))
+        told("check", str(path))
+        told("evaluate", str(network), "--accelerator", "eyeriss", "--widths", str(path), "--json")
+
+    tried(number, judge)
+
+
+@cases(60, 2000)
+def test_checked(number: int) -> None:
+    """The check finds what is wrong or holds; and what holds says what it did before."""
+    design = json.loads(texts()["design"])
+    certificate = json.loads(texts()["certificate"])
+
+    def judge(data: Any) -> None:
+        content = json.loads(texts()[data.draw(st.sampled_from(RESULTS))])
+        content = altered(data, content)
+        report = answered(lambda: check_content(content, "given.json"))
+        for finding in report.findings if report else ():
+            check_line(str(finding))
+        claim = altered(data, json.loads(texts()["certificate"]))
+        deep = answered(lambda: check_content(design, "design.json", claim, "certificate"))
+        if deep and deep.proven:
+            assert {float(claim["bound"])} == {float(certificate["bound"])} or float(
+                claim["bound"]
+            ) <= design["proof"]["objective"]
+        for finding in deep.findings if deep else ():
+            check_line(str(finding))
+
+    for kind in RESULTS:
+        assert check_content(json.loads(texts()[kind]), "given.json").holds
+    assert check_content(design, "given.json", certificate).proven
+    tried(number, judge)
+
+
+@cases(20, 800)
+def test_proven(number: int, tmp_path: Path) -> None:
+    design, path = tmp_path / "design.json", tmp_path / "given.certificate"
+    design.write_text(texts()["design"])
+
+    def judge(data: Any) -> None:
+        path.write_bytes(wrong_file(data, "certificate"))
+        told("check", str(design), "--deep", "--certificate", str(path))
+
+    tried(number, judge)
+
+
+@cases(10, 100)
+def test_explained(number: int, tmp_path: Path) -> None:
+    """A file that is no design that holds is refused before anything is solved."""
+    path = tmp_path / "given.json"
+
+    def judge(data: Any) -> None:
+        path.write_bytes(wrong_file(data, data.draw(st.sampled_from(RESULTS), "kind")))
+        told("explain", str(path), "--step", data.draw(st.sampled_from(["0.5", "1e-6", "0.99"])))
+
+    tried(number, judge)
+
+
+def test_what_is_refused_is_an_error_of_ours() -> None:
+    with pytest.raises(CodesignError):
+        check_content({}, "given.json")

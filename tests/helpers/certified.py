@@ -1,0 +1,63 @@
+"""Problems for the tests of certificates, as the solver and as the check read them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from random_problems import Case, random_case, steep_case
+
+import codesign
+from codesign import Design, Problem, certify
+from codesign.checking import Report, check_content
+from codesign.checking.entries import Entry
+from codesign.checking.findings import Ledger
+from codesign.checking.problem import Problem as CheckedProblem
+from codesign.checking.problem import read_problem
+from codesign.errors import InfeasibleError
+from codesign.problem.file import problem_to_dict
+from codesign.results.design import to_dict
+
+PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
+
+
+def written(content: Any) -> Any:
+    """Content as JSON has it, anew for each use."""
+    return json.loads(json.dumps(content))
+
+
+def problem_of(seed: int) -> Case:
+    """Random tiny problems of every kind."""
+    if seed % 3 == 0:
+        return steep_case(seed)
+    return random_case(seed, moving=seed % 2 == 0, sharing=seed % 5 < 2)
+
+
+def as_checked(problem: Problem) -> CheckedProblem:
+    """A problem as the check reads it."""
+    return read_problem(Entry("problem", written(problem_to_dict(problem)), Ledger()))
+
+
+def deep(design: Any, certificate: Any) -> Report:
+    """The deep check of a design file's content."""
+    return check_content(design, "design.json", certificate, "given.certificate")
+
+
+@cache
+def solved(seed: int) -> Design | None:
+    """The best design of a random problem, if there is one."""
+    try:
+        return codesign.solve(problem_of(seed).problem)
+    except InfeasibleError:
+        return None
+
+
+def certify_and_check(design: Design) -> None:
+    """The certificate of a design proves it, and says so."""
+    certificate = certify(design)
+    report = deep(written(to_dict(design)), written(certificate.to_dict()))
+    assert report.findings == ()
+    assert report.proven
+    assert any(note.startswith("proven in exact arithmetic") for note in report.notes)
+    assert certificate.trusted == []

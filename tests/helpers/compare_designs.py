@@ -1,0 +1,183 @@
+"""Answers held to plain enumeration: optimum, figures and proof, or why there is no design."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import oracle
+import oracle_widths
+import pytest
+from random_problems import Case
+
+from codesign import solve
+from codesign.costs.layers import LayerDesign, Traffic
+from codesign.errors import Clash, InfeasibleError
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.specs.network import Layer
+
+EXACT = 1e-9
+
+
+def compare(case: Case, method: Literal["search", "whole"] = "search") -> None:
+    """Solve the problem and hold the answer to the enumerated designs."""
+    problem, points = case
+    truth = oracle.best(points, problem.objective, problem.budgets)
+    if truth is None:
+        with pytest.raises(InfeasibleError) as caught:
+            solve(problem, method=method)
+        check_explanation(case, caught.value)
+        return
+    design = solve(problem, method=method)
+    for metric in (problem.objective, "area_mm2", "noise"):
+        assert design.metrics[metric] == close(truth.value(metric)), f"{metric}; truth: {truth}"
+    for metric, limit in problem.budgets.items():
+        assert design.metrics[metric] <= limit * (1 + EXACT), f"budget on {metric} exceeded"
+    check_proof(design)
+    check_choices(design)
+    check_figures(design)
+
+
+def close(value: float) -> object:
+    """Equal within the tolerance of budgets and ties."""
+    return pytest.approx(value, rel=EXACT, abs=0)
+
+
+def check_proof(design: Design) -> None:
+    """Proven, and the bound is one."""
+    proof = design.proof
+    value = design.metrics[design.problem.objective]
+    assert proof.status == "optimal"
+    assert proof.objective == value
+    assert proof.bound <= value * (1 + EXACT)
+    assert 0 <= proof.gap <= 1e-6
+    assert proof.gap * value >= (value - proof.bound) * (1 - 1e-3) - 1e-12 * value
+
+
+def check_choices(design: Design) -> None:
+    """Hardware and widths are from the declared space."""
+    problem = design.problem
+    assert hardware_of(design) in oracle.hardware_options(problem)
+    widths = widths_of(design)
+    for source, bits in widths.items():
+        assert bits in oracle_widths.source_widths(problem.choices, source)
+    for sources in oracle_widths.alike(problem.network, problem.choices):
+        assert len({widths[source] for source in sources}) == 1
+    for name in oracle_widths.results(problem.network):
+        assert design.tensor_bits[name] == problem.choices.output_bits
+    assert set(design.tensor_bits) == set(problem.network.tensors)
+
+
+def hardware_of(design: Design) -> oracle.HardwareOption:
+    """The hardware of a design in the oracle's words."""
+    built = design.hardware
+    return oracle.HardwareOption(
+        built.rows, built.cols, built.pe_weight_bits, built.pe_activation_bits
+    )
+
+
+def widths_of(design: Design) -> dict[str, int]:
+    """Widths of everything that adds noise."""
+    network = design.problem.network
+    rows = zip(network.layers, design.layer_designs, strict=True)
+    weights = {
+        f"weight:{layer.name}": row.weight_bits
+        for layer, row in rows
+        if oracle_widths.has_weights(layer)
+    }
+    tensors = {f"tensor:{name}": bits for name, bits in design.tensor_bits.items()}
+    return {name: (weights | tensors)[name] for name in oracle_widths.noise_sources(network)}
+
+
+def check_figures(design: Design) -> None:
+    """Every figure follows from the hardware, the widths and the tilings."""
+    problem, hardware, widths = design.problem, hardware_of(design), widths_of(design)
+    for layer, row in zip(problem.network.layers, design.layer_designs, strict=True):
+        check_layer(problem, hardware, widths, layer, row)
+    rows = design.layer_designs
+    noise, model_bits, bops = oracle.width_metrics(problem, widths)
+    need = max(row.sram_bits for row in rows)
+    sram_bits = min(oracle.on_offer(problem, {need}, need))
+    assert design.hardware.sram_bits == sram_bits
+    assert dict(design.metrics) == {
+        "latency_s": close(sum(row.latency_s for row in rows)),
+        "area_mm2": close(oracle.area_mm2(problem, hardware, sram_bits)),
+        "dram_bits": close(sum(row.dram_bits.total for row in rows)),
+        "noise": close(noise),
+        "model_bits": close(model_bits),
+        "bops": close(bops),
+    }
+
+
+def check_layer(
+    problem: Problem,
+    hardware: oracle.HardwareOption,
+    widths: dict[str, int],
+    layer: Layer,
+    row: LayerDesign,
+) -> None:
+    """One layer's tile is legal, and its need, traffic, cycles and times are the tile's."""
+    engine = problem.technology.engine
+    bw, ba = oracle_widths.layer_widths(layer, widths)
+    if layer.moves:
+        check_movement(problem, layer, row, widths)
+        return
+    tile = oracle.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
+    assert row.name == layer.name
+    assert row.weight_bits == bw
+    assert tile in oracle.legal_tiles(layer, hardware.rows, hardware.cols, engine)
+    cost = oracle.tiling_cost(layer, tile, row.order)
+    bacc = bw + ba + oracle.reduction_bits(layer)
+    need = cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc
+    output, residual = oracle.output_and_residual_bits(problem, layer, widths)
+    moved = row.dram_bits
+    assert row.sram_bits == need
+    assert moved.weights == cost.moved_weights * bw
+    assert moved.ifmap == cost.moved_ifmap * ba
+    assert moved.psum == cost.moved_psum * bacc
+    assert (moved.output, moved.residual) == (output, residual)
+    assert row.cycles == oracle.layer_cycles(problem, layer, hardware, bw, ba)
+    assert row.compute_s == close(row.cycles / problem.clock_hz)
+    assert row.memory_s == close(moved.total / problem.dram_bits_per_s)
+    assert row.latency_s == max(row.compute_s, row.memory_s)
+    assert row.bound_by == ("compute" if row.compute_s >= row.memory_s else "memory")
+
+
+def check_movement(
+    problem: Problem, layer: Layer, row: LayerDesign, widths: dict[str, int]
+) -> None:
+    """A layer that only moves data takes the DRAM's time for what it reads and writes."""
+    output, residual = oracle.output_and_residual_bits(problem, layer, widths)
+    [(_, read)] = oracle.best_tilings(layer, (), *oracle_widths.layer_widths(layer, widths))
+    assert (row.name, row.weight_bits, row.tile, row.order) == (layer.name, None, None, None)
+    assert (row.cycles, row.sram_bits, row.compute_s) == (0, 0, 0)
+    assert row.dram_bits == Traffic(weights=0, ifmap=read, output=output, psum=0, residual=residual)
+    assert row.memory_s == close((read + output + residual) / problem.dram_bits_per_s)
+    assert (row.latency_s, row.bound_by) == (row.memory_s, "memory")
+
+
+def check_explanation(case: Case, error: InfeasibleError) -> None:
+    """The budgets named clash, none of them in vain, and the values that would work do."""
+    problem, points = case
+    assert bool(error.clashing) == bool(points), "budgets clash exactly when some design exists"
+    budgets = dict(problem.budgets)
+    for clashing in (error.clashing, *error.further) if points else ():
+        check_clash(clashing, budgets, problem, points)
+        budgets = {name: limit for name, limit in budgets.items() if name not in clashing}
+    assert not points or oracle.within(points, budgets), "what is left can be kept"
+
+
+def check_clash(
+    clashing: Clash, budgets: dict[str, float], problem: Problem, points: list[oracle.Point]
+) -> None:
+    """A set of these budgets that cannot be kept, none of it in vain, and what would do."""
+    limits = {metric: limit for metric, (limit, _, _) in clashing.items()}
+    assert limits == {metric: budgets[metric] for metric in clashing}
+    assert not oracle.within(points, limits)
+    for metric, (_, alone, needed) in clashing.items():
+        rest = {name: limit for name, limit in limits.items() if name != metric}
+        assert not points or oracle.within(points, rest), f"{metric} is named in vain"
+        assert alone == close(oracle.least(points, metric, {}))
+        others = {name: limit for name, limit in budgets.items() if name != metric}
+        truth = oracle.least(points, metric, others)
+        assert needed is None if truth is None else needed == close(truth)

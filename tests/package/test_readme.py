@@ -1,0 +1,88 @@
+"""The README's examples are run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sources import ROOT
+
+from codesign.cli.app import main
+from codesign.cli.help import topics
+
+README = ROOT / "README.md"
+PYTHON = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+COMMANDS = re.findall(
+    r"^    (codesign (?:solve|pareto|evaluate|assign|show) [^#\n]*)",
+    README.read_text("utf-8"),
+    re.M,
+)
+
+
+PRINTED = ("optimal 0.0006937", "    network  max_area_mm2   status  latency_s\n")
+WRITTEN = ({"design.json", "design.png"}, {"results.sqlite", "study.png"})
+MOST_LINES = 150
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("example", "printed", "written"), [*zip(PYTHON, PRINTED, WRITTEN, strict=True)]
+)
+def test_python_example_runs(example: str, printed: str, written: set[str], tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    command = [sys.executable, "example.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(printed)
+    assert {path.name for path in tmp_path.iterdir()} == {*written, "example.py"}
+
+
+def test_there_are_examples_and_they_are_few() -> None:
+    text = README.read_text("utf-8")
+    assert len(PYTHON) == 2
+    assert len(COMMANDS) >= 8
+    assert len(text.splitlines()) <= MOST_LINES
+
+
+def test_everything_linked_is_there_and_every_topic_listed() -> None:
+    text = README.read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
+    assert "studies/front.png" in links
+    assert all((README.parent / link).is_file() for link in links)
+    table = text[text.index("| topic |") :].split("\n\n")[0]
+    listed = {
+        word
+        for row in table.splitlines()
+        for word in re.findall(r"`(\w+)`", row[: row.index("|", 2)])
+    }
+    assert listed == {*topics()}
+
+
+OWN_FILES = {"model.onnx", "hessian.csv"}  # of the reader
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not set(c.split()) & OWN_FILES])
+def test_command_runs(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(command)[1:]
+    assert run(words) == 0
+    assert ("optimal" in capsys.readouterr().out) == (words[0] in ("solve", "pareto", "assign"))
+
+
+def run(words: list[str]) -> int:
+    """Exit code of the command line."""
+    try:
+        code = main(words)
+    except SystemExit as stopped:
+        code = stopped.code
+    return int(code or 0)
