@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +103,23 @@ def test_readme_lists_every_accelerator() -> None:
             "–" if found.pe_area_um2 is None else f"{found.pe_area_um2}",
         ]
     assert listed == expected
+
+
+def examples(language: str) -> list[str]:
+    text = (models_folder() / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", examples("toml"))
+def test_examples_are_networks(example: str, tmp_path: Path) -> None:
+    (tmp_path / "example.toml").write_text(example, encoding="utf-8")
+    assert load_network(tmp_path / "example.toml").macs > 0
+
+
+def test_example_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (program,) = examples("python")
+    (tmp_path / "tiny.toml").write_text(examples("toml")[0], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(program, "README.md", "exec"), names)
+    assert names["network"].macs == 28 * 28 * 6 * 25 + 1176 * 10
