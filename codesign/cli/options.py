@@ -85,9 +85,9 @@ LATENCY_HELP = "Latency of each layer at each pair of widths (CSV)."
 COST_HELP = "A cost of your own: table like it, column value. Repeatable."
 FIXED_HELP = "As --pin; its layer may be left out of the tables, and costs 0. Repeatable."
 WIDTHS_HELP = "Widths of a design or assignment file, not --bits."
-SOLVER_HELP = "Who solves the programmes; scip and cbc where installed."
+SOLVER_HELP = "Who solves the MILPs; scip and cbc where installed."
 TIES_HELP = "Of equal designs find the smallest: for 5 × the time of the proof, at least 10 s."
-METHOD_HELP = "Bounds and pruning, or one whole programme (small spaces)."
+METHOD_HELP = "Bounds and pruning, or one MILP over all hardware (small spaces)."
 
 
 def option(name: str, metavar: str, text: str, default: Any = None, **details: Any) -> click.Option:
