@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 from types import FrameType
+from typing import Literal
 
 from codesign.errors import SpecError
 
@@ -68,6 +69,15 @@ class StopCondition:
         if self.interrupted:
             return True
         return not math.isinf(self.deadline) and time.monotonic() > self.deadline
+
+    def reason(self) -> Literal["time", "interrupt"] | None:
+        """Why a search that has ended early did: an interrupt, else the deadline if there is one.
+
+        None: neither. Something else, a solver perhaps, gave up.
+        """
+        if self.interrupted:
+            return "interrupt"
+        return None if math.isinf(self.deadline) else "time"
 
     def check(self) -> None:
         """Raise `Stopped` when it is time to end."""

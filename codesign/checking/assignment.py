@@ -55,7 +55,7 @@ def check_assignment(file: Entry) -> None:
     question = _read_question(file["problem"], metrics)
     latencies = _read_table(file["latency_table"], question) if timed else None
     costs = {name: _read_table(entry, question) for name, entry in given.items()}
-    check_proof(file["proof"], file["metrics"], question.objective)
+    check_proof(file["proof"], file["metrics"], question.objective, file["solver"])
     _check_solver(file["solver"])
     tensor_bits = check_tensor_bits(file["tensor_bits"], question)
     entries = file["layers"].items()

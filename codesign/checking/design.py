@@ -36,7 +36,7 @@ def check_design(file: Entry) -> Problem:
     """
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
-    check_proof(file["proof"], file["metrics"], problem.objective)
+    check_proof(file["proof"], file["metrics"], problem.objective, file["solver"])
     _check_solver(file["solver"], problem, file["proof"])
     option, sram_bits = _check_hardware(file["hardware"], problem)
     tensor_bits = check_tensor_bits(file["tensor_bits"], problem)

@@ -14,6 +14,7 @@ from codesign.checking.width_problem import MOST_BITS, Question, most_kept
 
 OPTIMAL_GAP = Fraction(1e-6)
 TIES = ("broken", "left", "not proven")
+ENDED = ("optimal", "gap", "time", "interrupt")
 
 
 def check_tensor_bits(entry: Entry, question: Question) -> dict[str, int]:
@@ -76,10 +77,10 @@ def check_metrics(entry: Entry, expected: Mapping[str, Fraction], question: Ques
         entry.ledger.holds(f"{entry.where}.{name}", kept, right[name], budget)
 
 
-def check_proof(entry: Entry, metrics: Entry, metric: str) -> None:
-    """The proof's figures agree: bound ≤ objective, gap between them, status by the gap."""
+def check_proof(entry: Entry, metrics: Entry, metric: str, solver: Entry) -> None:
+    """The proof agrees: bound ≤ objective, gap between them, status by the gap, why it ended."""
     ledger, where, value = entry.ledger, entry.where, metrics[metric].number(least=0)
-    entry.known_keys(("status", "objective", "bound", "gap", "ties_broken", "ties"))
+    entry.known_keys(("status", "objective", "bound", "gap", "ties_broken", "ties", "ended"))
     objective, bound, gap = (entry[x].number(least=0) for x in ("objective", "bound", "gap"))
     ledger.holds(f"{where}.objective", objective == value, objective, f"metrics.{metric}")
     ledger.holds(f"{where}.bound", bound <= objective, bound, "at most the objective")
@@ -90,3 +91,10 @@ def check_proof(entry: Entry, metrics: Entry, metric: str) -> None:
     broken = entry.get("ties_broken", False).flag()
     ties = entry.get("ties", "broken" if broken else "not proven").text(TIES)
     ledger.same(f"{where}.ties_broken", broken, ties == "broken")
+    reason = entry.get("ended", None)
+    if reason.value is None:  # not recorded
+        return
+    ended, proven = reason.text(ENDED), status == "optimal"
+    ledger.holds(reason.where, (ended == "optimal") == proven, ended, f"a reason to be {status}")
+    if ended == "interrupt":
+        ledger.same(f"{solver.where}.interrupted", solver.get("interrupted", False).value, True)

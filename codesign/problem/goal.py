@@ -13,6 +13,7 @@ from codesign.specs.schema import nearest
 
 OPTIMAL_GAP = 1e-6  # relative; a smaller gap counts as a proof
 TiesFound = Literal["broken", "left", "not proven"]
+Ended = Literal["optimal", "gap", "time", "interrupt"]  # why the proof of an objective ended
 
 
 def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[str, ...]:

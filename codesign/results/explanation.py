@@ -297,7 +297,7 @@ def _outline(told: Content) -> Outline:
     used = {name: each.limit * each.used for name, each in told.budgets.items()}
     latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
     metrics = {**used, "latency_s": latency_s, **told.metrics, told.objective: told.optimum}
-    proven = ProofRecord.of(told.optimum, told.optimum, "not proven")
+    proven = ProofRecord.of(told.optimum, told.optimum, "not proven", "optimal")
     return Outline(
         problem=Question(
             network=Named(name=told.network),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from codesign.costs.layers import Amount, Whole
-from codesign.problem.goal import OPTIMAL_GAP, TiesFound
+from codesign.problem.goal import OPTIMAL_GAP, Ended, TiesFound
 from codesign.specs.schema import spec_dataclass
 
 
@@ -27,6 +27,11 @@ class ProofRecord:
     ties : "broken", "left" or "not proven"
         Left: it was not asked for. Not proven: the time for it was up; it is the best found by
         then, of equal ones. None, as in old files, means what ``ties_broken`` says.
+    ended : "optimal", "gap", "time", "interrupt" or None
+        Why the search for the objective ended; what came of ties later is told by ``ties`` alone.
+        Optimal: it is proven, exactly where ``status`` says so. Otherwise: the relative gap asked
+        for was reached, the time limit was, or an interrupt (Ctrl-C) came. None: not recorded, as
+        in old files of feasible answers, or a solver gave up without a reason.
     """
 
     status: Literal["optimal", "feasible"]
@@ -35,23 +40,34 @@ class ProofRecord:
     gap: Amount
     ties_broken: bool = False
     ties: TiesFound | None = None
+    ended: Ended | None = None
 
     def __post_init__(self) -> None:
         if self.ties is None or (self.ties == "broken") != self.ties_broken:
             object.__setattr__(self, "ties", "broken" if self.ties_broken else "not proven")
+        if self.ended is None and self.status == "optimal":
+            object.__setattr__(self, "ended", "optimal")
 
     @staticmethod
-    def of(objective: float, bound: float, ties: TiesFound) -> ProofRecord:
-        """What a value of the objective and a lower bound on it prove."""
+    def of(objective: float, bound: float, ties: TiesFound, ended: Ended | None) -> ProofRecord:
+        """What a value of the objective and a lower bound on it prove.
+
+        Parameters
+        ----------
+        ended : str or None
+            Why the search ended, if the two leave a gap.
+        """
         bound = min(max(bound, 0.0), objective)  # no metric is negative
         gap = (objective - bound) / objective if objective > 0 else 0.0
+        proven = gap <= OPTIMAL_GAP
         return ProofRecord(
-            status="optimal" if gap <= OPTIMAL_GAP else "feasible",
+            status="optimal" if proven else "feasible",
             objective=objective,
             bound=bound,
             gap=gap,
             ties_broken=ties == "broken",
             ties=ties,
+            ended="optimal" if proven else ended,
         )
 
 

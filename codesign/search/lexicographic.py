@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.errors import SpecError
-from codesign.problem.goal import OPTIMAL_GAP, Goal, TiesFound
+from codesign.problem.goal import OPTIMAL_GAP, Ended, Goal, TiesFound
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
@@ -67,6 +67,9 @@ class LexicographicResult:
     effort : SearchStats
     ties : "broken", "left" or "not proven"
         What became of the metrics after the first.
+    ended : "gap", "time", "interrupt" or None
+        Why the search for the first ended: with the gap that it may leave, or early; None: early,
+        for neither reason.
     """
 
     solution: Solution | None
@@ -74,6 +77,7 @@ class LexicographicResult:
     complete: bool
     stats: SearchStats
     ties: TiesFound
+    ended: Ended | None
 
 
 class LexicographicSearch:
@@ -173,9 +177,12 @@ class LexicographicSearch:
         task = self.goal_task(Goal(metrics[0], dict(limits)), report(metrics[0]))
         started = time.monotonic()
         proof = first = self.prove(task)
+        ended: Ended | None = "gap" if first.complete else self.stop.reason()
         if ties == "leave":
             outcome: TiesFound = "left" if first.complete else "not proven"
-            return LexicographicResult(first.incumbent, first, first.complete, task.stats, outcome)
+            return LexicographicResult(
+                first.incumbent, first, first.complete, task.stats, outcome, ended
+            )
         share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
         with self.stop.sooner(share_s if ties else math.inf):
             for metric in metrics[1:]:
@@ -183,7 +190,9 @@ class LexicographicSearch:
                     task = _next_goal(task, proof, metric, report(metric))
                     proof = self.prove(task)
         outcome = "broken" if proof.complete else "not proven"
-        return LexicographicResult(proof.incumbent, first, proof.complete, task.stats, outcome)
+        return LexicographicResult(
+            proof.incumbent, first, proof.complete, task.stats, outcome, ended
+        )
 
 
 def _next_goal(

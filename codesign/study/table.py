@@ -16,10 +16,10 @@ from codesign.study.database import content
 from codesign.study.store import opened
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
-PROOF = ("objective", "bound", "gap", "ties_broken")
+PROOF = ("objective", "bound", "gap", "ties_broken", "ended")
 FIRST, LAST = "study", "status"  # the parameters stand between them
 REST = ("front_gap", "solver", "codesign", "seconds", "error", "question", "design")
-WORDS = (FIRST, LAST, "solver", "codesign", "error", "question")
+WORDS = (FIRST, LAST, "ended", "solver", "codesign", "error", "question")
 SUFFIXES = (".csv", ".parquet")
 
 

@@ -17,7 +17,7 @@ from codesign.costs.arithmetic import layer_bops
 from codesign.costs.widths import model_bits, noise
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
-from codesign.problem.goal import OPTIMAL_GAP, TiesFound
+from codesign.problem.goal import OPTIMAL_GAP
 from codesign.problem.latency_table import (
     LATENCY,
     CostTable,
@@ -31,7 +31,7 @@ from codesign.problem.latency_table import (
 from codesign.problem.metrics import COST, is_cost
 from codesign.problem.problem import Problem
 from codesign.results.assignment import KNOWN, Assignment, LayerWidths
-from codesign.results.records import AssignmentRecord, ProofRecord
+from codesign.results.records import AssignmentRecord
 from codesign.search.lexicographic import LexicographicResult, LexicographicSearch, Ties, check_ties
 from codesign.search.milp import highs as solver
 from codesign.search.progress import Progress
@@ -40,7 +40,7 @@ from codesign.space.tabled import LatencyTableSpace
 from codesign.specs.network import Layer
 from codesign.specs.schema import nearest
 from codesign.stopping import StopCondition
-from codesign.tasks.build_design import recheck
+from codesign.tasks.build_design import proof_of, recheck
 from codesign.tasks.solve import run_to_result
 
 
@@ -147,7 +147,7 @@ def assign(
             solver_s=found.stats.solver_s,
             programmes=found.stats.programmes,
         )
-        return assigned(space, point, found.first.bound, found.ties, record)
+        return assigned(space, point, found, record)
 
     breaking = TIE_BREAKERS, ties
     return run_to_result(prover, problem, breaking, realised, "assignment", on_progress, started)
@@ -197,18 +197,15 @@ def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]
 def assigned(
     space: LatencyTableSpace,
     point: Solution,
-    bound: float,
-    ties: TiesFound,
+    proven: LexicographicResult,
     solver: AssignmentRecord,
 ) -> Assignment:
     """Recompute a point layer by layer into an assignment with its proof.
 
     Parameters
     ----------
-    bound : float
-        Lower bound on the objective over all widths.
-    ties : "broken", "left" or "not proven"
-        What became of the tie-breaking goals.
+    proven : LexicographicResult
+        Of the objective, then of what breaks ties.
 
     Raises
     ------
@@ -232,7 +229,7 @@ def assigned(
         tensor_bits=tensor_bits,
         layer_widths=rows,
         metrics=metrics,
-        proof=ProofRecord.of(metrics[problem.objective], bound, ties),
+        proof=proof_of(metrics[problem.objective], proven),
         solver=solver,
     )
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from codesign.costs.layers import moving_layer, tiled_layer
 from codesign.costs.totals import totals
 from codesign.errors import SolverError
-from codesign.problem.goal import TiesFound
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import keeps
 from codesign.results.design import Design, _accelerator
@@ -20,6 +19,7 @@ from codesign.results.records import ProofRecord, SolverRecord
 from codesign.space.point import hardware_of
 
 if TYPE_CHECKING:
+    from codesign.search.lexicographic import LexicographicResult
     from codesign.space.hardware import HardwareSpace
     from codesign.space.point import Solution
 
@@ -28,8 +28,7 @@ def build_design(
     space: HardwareSpace,
     problem: Problem,
     point: Solution,
-    bound: float,
-    ties: TiesFound,
+    proven: LexicographicResult,
     solver: SolverRecord,
 ) -> Design:
     """Recompute a point layer by layer into a design with its proof.
@@ -38,10 +37,8 @@ def build_design(
     ----------
     problem : Problem
         That of the space, perhaps with another objective and other budgets.
-    bound : float
-        Lower bound on the objective over the whole space.
-    ties : "broken", "left" or "not proven"
-        What became of the tie-breaking goals.
+    proven : LexicographicResult
+        Of the objective, then of what breaks ties.
 
     Raises
     ------
@@ -78,9 +75,14 @@ def build_design(
         tensor_bits=tensor_bits,
         layer_designs=layers,
         metrics=metrics,
-        proof=ProofRecord.of(metrics[problem.objective], bound, ties),
+        proof=proof_of(metrics[problem.objective], proven),
         solver=solver,
     )
+
+
+def proof_of(objective: float, found: LexicographicResult) -> ProofRecord:
+    """The proof of a result whose objective, recomputed, has this value."""
+    return ProofRecord.of(objective, found.first.bound, found.ties, found.ended)
 
 
 def recheck(problem: Problem, point: Solution, metrics: Mapping[str, float]) -> None:

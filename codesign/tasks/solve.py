@@ -97,7 +97,7 @@ def solve(
     def realised(found: LexicographicResult, point: Solution) -> Design:
         seconds = time.monotonic() - started
         record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
-        return build_design(space, problem, point, found.first.bound, found.ties, record)
+        return build_design(space, problem, point, found, record)
 
     breaking = TIE_BREAKERS, ties
     return run_to_result(prover, problem, breaking, realised, "design", on_progress, started)

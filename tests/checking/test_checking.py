@@ -129,7 +129,7 @@ def test_an_unfinished_proof_holds() -> None:
     bound = objective * 0.75
     content["proof"] |= {"bound": bound, "gap": (objective - bound) / objective}
     assert any("proof.status" in finding for finding in findings(content))
-    content["proof"]["status"] = "feasible"
+    content["proof"] |= {"status": "feasible", "ended": "time"}
     assert findings(content) == []
 
 

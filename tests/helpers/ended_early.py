@@ -6,6 +6,7 @@ the one at which time is up; the truth is known by plain enumeration.
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,6 +84,27 @@ def striking(
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+def pressed_after(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same with Ctrl-C pressed once a design is known, the first time."""
+    left = iter((True,))
+
+    def pressed(self: Any, *given: Any) -> Any:
+        found = method(self, *given)
+        if self.incumbent is not None and next(left, False):
+            signal.raise_signal(signal.SIGINT)
+        return found
+
+    return pressed
+
+
+def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+    """Each step moves the search's clock past any deadline and knows nothing of an option."""
+    now = stopping.time.monotonic
+    while True:
+        monkeypatch.setattr(stopping.time, "monotonic", lambda: now() + 1e6)
+        yield -math.inf
 
 
 class Ends(NamedTuple):
@@ -198,6 +220,13 @@ def check_front(found: Front | Ends, case: FrontCase) -> Ends:
     return FEASIBLE
 
 
+def proofs(found: Design | Assignment | Front | Ends) -> list[ProofRecord]:
+    """Those of an answer."""
+    if isinstance(found, Ends):
+        return []
+    return [x.proof for x in (found.designs if isinstance(found, Front) else (found,))]
+
+
 def swept(
     monkeypatch: pytest.MonkeyPatch,
     ask: Callable[[], Any],
@@ -211,6 +240,9 @@ def swept(
     for looks in count(1, step):
         with striking(monkeypatch, looks, press=press) as clock:
             found = ending(ask, press)
+        for proof in proofs(found):
+            early = "interrupt" if press else "time"
+            assert proof.ended == ("optimal" if proof.status == "optimal" else early)
         ends = ends.plus(check(found))
         if not clock.struck:
             return ends

@@ -24,6 +24,7 @@ from ended_early import (
     assigned,
     check_design,
     ending,
+    pressed_after,
     solved,
     surveyed,
     sweep,
@@ -317,19 +318,6 @@ def test_a_study_takes_no_interrupted_answer(
         Serial().submit(
             solve_cell._solved if front is None else solve_cell._front, few_arrays, asked
         )
-
-
-def pressed_after(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The same with Ctrl-C pressed once a design is known, the first time."""
-    left = iter((True,))
-
-    def pressed(self: Any, *given: Any) -> Any:
-        found = method(self, *given)
-        if self.incumbent is not None and next(left, False):
-            press()
-        return found
-
-    return pressed
 
 
 # --- the command line ---------------------------------------------------------------------------

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from ended_early import jumping_clock
 from enumerated_fronts import front_case
 
 import codesign
-from codesign import Choices, Design, Problem, Progress, stopping
+from codesign import Choices, Design, Problem, Progress
 from codesign.search import best_bound
 from codesign.search.milp import solve
 from codesign.units import UM2_PER_MM2
@@ -59,14 +58,6 @@ def test_out_of_time_with_a_design(
     assert design.proof.bound <= optimal.metrics["latency_s"] <= design.metrics["latency_s"]
     assert design.metrics["area_mm2"] <= 6.0
     assert design.solver.left_open > 0
-
-
-def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
-    """Each step moves the search's clock past any deadline and knows nothing of an option."""
-    now = stopping.time.monotonic
-    while True:
-        monkeypatch.setattr(stopping.time, "monotonic", lambda: now() + 1e6)
-        yield -math.inf
 
 
 def test_progress_tells_a_shrinking_gap(few_arrays: Problem) -> None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from codesign.specs.accelerator import Accelerator, Hardware
 
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
+ENDED = {"gap": "gap asked for", "time": "time limit", "interrupt": "interrupted"}
 NO_BUDGETS: Mapping[str, float] = MappingProxyType({})
 
 
@@ -231,11 +232,13 @@ def proof_line(design: Design) -> Text:
 
 
 def proof_text(proof: ProofRecord, objective: str, equal: str) -> Text:
-    """Status, objective, bound and gap; ``equal``: what an unbroken tie may leave unfound."""
+    """Status and why, objective, bound, gap; ``equal``: what an unbroken tie may leave unfound."""
     shown = METRIC_UNITS[objective]
     status = Text("optimal", "bold green")
     if proof.status != "optimal":
         status = Text("feasible, gap not closed", "bold yellow")
+        if proof.ended is not None:
+            status += Text(f" ({ENDED[proof.ended]})")
     elif proof.ties == "left":
         status += Text(f" (ties left: an equal {equal} not looked for)")
     elif not proof.ties_broken:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.results.front import Front
-from codesign.results.text.design import subject
+from codesign.results.text.design import ENDED, subject
 from codesign.results.text.layout import counted, percent, table
 from codesign.units import METRIC_UNITS, four_digits
 
@@ -65,6 +65,8 @@ def points_table(front: Front) -> Table:
         proof: str = design.proof.status
         if proof == "optimal" and not design.proof.ties_broken:
             proof = "optimal, not tightened"
+        elif proof == "feasible" and design.proof.ended is not None:
+            proof = f"feasible, {ENDED[design.proof.ended]}"
         knee = ", knee" if number - 1 == front.knee and len(front) > 2 else ""
         made.add_row(
             str(number),
