@@ -1,4 +1,57 @@
-"""codesign: the proven best neural-network accelerator for a network and a silicon budget."""
+"""codesign: the proven best neural-network accelerator for a network and a silicon budget.
+
+From Python: `load_network`, `Problem`, then `solve` (or `pareto`, `evaluate`, `assign`, `Study`).
+``codesign help`` explains models, files and results; what follows is the house and its rooms.
+
+**The rooms**, in the order in which data flows. A room imports from those above it alone; what
+enters a room, what leaves it and what it must not import stands at its door, the docstring of its
+``__init__``.
+
+    errors units arrays   four exceptions; factors between units; names of array types
+    files                 files read and written whole, digests, names fit to be printed
+    stopping              why and when to stop: a time limit, Ctrl-C
+    checking              recomputes a result from its file; ``certificate``: optimality, exactly
+    specs                 what is given: networks, technologies, accelerators; ``onnx``: models in
+    costs                 what a layer costs: cycles, tiles, DRAM traffic, area, bit operations
+    quality               what a bitwidth costs in accuracy: noise, its measurement and its budget
+    problem               the question: choices, one objective, budgets; the tolerances
+    space                 the declared space as arrays: hardware options, tilings, priced points
+    search                proves an optimum; ``bounds``: relaxations, ``milp``: Pyomo and HiGHS
+    results               what was found, as plain data; ``text``: reports, ``plots``: pictures
+    tasks                 what can be asked: solve, pareto, assign, evaluate, explain, certify, fit
+    study                 grids of problems, each solved once, in one file
+    cli                   the command line; ``help``: the pages of ``codesign help``
+
+**How that is held.** The order, and that no circle is closed, are contracts of import-linter in
+``pyproject.toml``, which ``tests/package/test_architecture.py`` runs. `checking` stands apart: it
+shares nothing with what it checks, and nothing up to `search` asks it. Some packages have one
+place: highspy ``search/milp/highs.py``, matplotlib ``results/plots`` and ``study/plot.py``, click
+`cli`.
+One seam leads against the order: methods of data that a later room carries out, ``design.plot()``
+or ``design.save()``, are declared with `codesign.specs.seam.done_by` and imported when called.
+
+**The walk of one solve**, ``codesign solve resnet18 --max-area-mm2 6 --out design.json``:
+
+    1. `codesign.cli.app.solve`: the words of a shell → options that do not contradict each other
+    2. `codesign.specs.load.load_network`: a name → `Network`; likewise technology and memory
+    3. `codesign.problem.problem.Problem`: these and the options → a question checked as a whole
+    4. `codesign.tasks.solve.solve`: the question → the three rooms that answer it, then the result
+    5. `codesign.space.hardware.HardwareSpace`: the question → every hardware option, as arrays
+    6. `codesign.search.lexicographic.LexicographicSearch.minimise`: the space → one goal after
+       the other: the objective, then the least area, then the least noise
+    7. `codesign.search.bounds.lagrangian.Dual.bound`: options, a goal → lower bounds of each
+       option, and widths that are nearly the best
+    8. `codesign.space.point.price`: such widths → a solution with exact metrics, the incumbent
+    9. `codesign.search.milp.solve.solve_milp`: what no bound rules out → the best solution of one
+       option, priced again by 8, and a bound
+    10. `codesign.tasks.build_design.build_design`: the solution proven best → a `Design`, each
+       layer recomputed, with its proof
+    11. `codesign.results.load.save`: the design → its file
+    12. `codesign.results.text.layout.to_text`: the design → the report that `cli` prints
+
+From room to room these are nine moves. Three return to a room that was left: the search has `space`
+price what it finds and takes it up again, and a task makes a result of what was proven.
+"""
 
 from __future__ import annotations
 

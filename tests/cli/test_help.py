@@ -8,14 +8,13 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.shell_completion import ShellComplete
 from command_line import BUDGET, SMALL, TINY, run
+from dotted_names import resolved
 
 import codesign
 from codesign.cli import app, terminal
@@ -118,20 +117,6 @@ def test_every_name_of_the_package_exists(topic: str) -> None:
         assert topics_named in TEXTS
     for file in re.findall(r"(?:models|studies)/\w+(?:\.md)?", TEXTS[topic]):
         assert (models_folder().parent / file).exists()
-
-
-def resolved(name: str) -> Any:
-    """What a dotted name stands for."""
-    parts = name.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            found: Any = import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[length:]:
-            found = getattr(found, part)
-        return found
-    raise AssertionError(name)
 
 
 PYTHON = [
