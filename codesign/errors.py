@@ -10,10 +10,14 @@ Clash = dict[str, tuple[float, float, float | None]]  # see `InfeasibleError`
 MOST_SHOWN = 2000  # characters of a message, which may repeat what a file holds
 
 
+def printable(text: str) -> str:
+    """Text with the control characters that foreign names may hold spelt out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def one_line(message: str) -> str:
-    """A message as one line of sensible length, control characters of foreign names spelt out."""
-    shown = (c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.split()))
-    line = "".join(shown)
+    """A message as one printable line of sensible length."""
+    line = printable(" ".join(message.split()))
     if len(line) > MOST_SHOWN:
         line = f"{line[: MOST_SHOWN * 3 // 4]} … {line[3 - MOST_SHOWN // 4 :]}"
     return line

@@ -92,8 +92,17 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def digest(content: Any) -> str:
-    """SHA-256 of what JSON makes of some content, whatever the order of its keys."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    """SHA-256 of content's canonical JSON, in hexadecimal."""
+    return sha256(canonical_json(content))
+
+
+def canonical_json(content: Any) -> str:
+    """JSON that is the same for equal content: sorted keys, no spaces, ASCII."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def sha256(text: str) -> str:
+    """SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

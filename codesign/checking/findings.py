@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from codesign.errors import printable
+
 TOLERANCE = Fraction(1, 10**12)  # relative, of figures a file gives as floating-point numbers
 MOST_SHOWN = 80  # characters of a value
 MOST_TEXT = 500  # characters of a path or of what is expected
@@ -71,7 +73,7 @@ class Ledger:
 
     def wrong(self, where: str, found: object, expected: str) -> None:
         """Note something wrong."""
-        self.findings.append(Finding(printable(where), shown(found), printable(expected)))
+        self.findings.append(Finding(short_line(where), shown(found), short_line(expected)))
 
     def holds(self, where: str, right: bool, found: object, expected: str) -> bool:
         """Count a figure that must be as said; note it where it is not."""
@@ -101,7 +103,7 @@ def shown(value: object) -> str:
         text = str(value.numerator) if value.denominator == 1 else _decimal(value)
     else:
         text = repr(value)
-    text = printable(text)
+    text = short_line(text)
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
@@ -112,8 +114,8 @@ def _decimal(value: Fraction) -> str:
         return f"about 10^{len(str(int(abs(value)))) - 1}"
 
 
-def printable(text: str) -> str:
-    """The text in one line of sensible length, control characters of foreign names spelled out."""
+def short_line(text: str) -> str:
+    """The text as one printable line of sensible length."""
     if len(text) > MOST_TEXT:
         text = f"{text[: MOST_TEXT // 2]} … {text[-MOST_TEXT // 2 :]}"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return printable(text)

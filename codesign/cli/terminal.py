@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codesign.errors import one_line
+from codesign.errors import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +47,7 @@ def print_parts(parts: Iterable[RenderableType], err: bool = False) -> None:
 def print_text(text: str) -> None:
     """Print a table or file as it is; on a terminal, its control characters spelt out."""
     if sys.stdout is not None and sys.stdout.isatty():
-        text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+        text = "\n".join(map(printable, text.split("\n")))
     click.echo(text, nl=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
-from codesign.specs.schema import parse, renamed
+from codesign.specs.schema import parse, renamed, require_keys
 from codesign.specs.technology import Technology
 
 PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
@@ -84,12 +84,10 @@ def problem_from_dict(data: Any, where: str) -> Problem:
         parsed = parse(Technology, technology, where_given)
     except SpecError as error:
         raise SpecError(str(error).replace(f"sram_fits.{kind}", "sram_area_um2")) from None
-    for key in PROBLEM_KEYS:
-        if key not in data:
-            raise SpecError(f"{where}: problem.{key}: missing")
-    for name in (field.name for field in fields(Choices) if field.name not in LATER_CHOICES):
-        if isinstance(data["choices"], Mapping) and name not in data["choices"]:
-            raise SpecError(f"{where}: problem.choices.{name}: missing")
+    require_keys(data, PROBLEM_KEYS, f"{where}: problem")
+    if isinstance(data["choices"], Mapping):
+        names = (field.name for field in fields(Choices) if field.name not in LATER_CHOICES)
+        require_keys(data["choices"], names, f"{where}: problem.choices")
     content = {
         **data,
         "technology": parsed,

@@ -32,7 +32,7 @@ from codesign.results.stored import Stored, content_of, parse_result, with_diges
 from codesign.specs.accelerator import Bits
 from codesign.specs.csv_tables import read_amount
 from codesign.specs.network import Layer, Name, Network
-from codesign.specs.schema import parse, spec_dataclass
+from codesign.specs.schema import parse, require_keys, spec_dataclass
 from codesign.specs.seam import done_by
 
 if TYPE_CHECKING:
@@ -208,12 +208,10 @@ def _problem(data: Any, where: str) -> Problem:
 
 
 def _check_keys(data: Any, keys: tuple[str, ...], where: str) -> None:
-    """Refuse a section that lacks a key, for none has a default in a file, or has others."""
+    """Refuse a section that has not exactly these keys."""
     if not isinstance(data, Mapping):
         raise SpecError(f"{where}: missing")
-    for key in keys:
-        if key not in data:
-            raise SpecError(f"{where}.{key}: missing")
+    require_keys(data, keys, where)
     for key in data:
         if key not in keys:
             raise SpecError(f"{where}.{key}: unknown key (known: {', '.join(keys)})")

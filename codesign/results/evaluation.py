@@ -21,7 +21,7 @@ from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result
 from codesign.results.views import throughput
 from codesign.specs.accelerator import Accelerator, Bits
 from codesign.specs.network import Name, Network
-from codesign.specs.schema import spec_dataclass
+from codesign.specs.schema import require_keys, spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.units import METRIC_UNITS
 
@@ -127,7 +127,7 @@ def from_dict(data: Any, where: str) -> Evaluation:
     """
     content = content_of(data, FORMAT, "an evaluation", ROWS, where)
     accelerator = content.get("accelerator")
-    for name in (field.name for field in fields(Accelerator)):  # none has a default in a file
-        if isinstance(accelerator, Mapping) and name not in accelerator:
-            raise SpecError(f"{where}: accelerator.{name}: missing")
+    if isinstance(accelerator, Mapping):
+        names = (field.name for field in fields(Accelerator))
+        require_keys(accelerator, names, f"{where}: accelerator")
     return parse_result(Evaluation, content, ROWS, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
@@ -11,7 +11,7 @@ from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from codesign.errors import SpecError
+from codesign.errors import SpecError, printable
 from codesign.specs.seam import done_by
 
 Described = TypeVar("Described")
@@ -68,6 +68,19 @@ def parse(kind: type[Described], data: Any, where: str) -> Described:
         raise SpecError(f"{where}: {error}") from None
 
 
+def require_keys(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
+    """Refuse a file's table that lacks one of its keys; none of these has a default there.
+
+    Raises
+    ------
+    SpecError
+        ``<where>.<key>: missing``.
+    """
+    for key in keys:
+        if key not in table:
+            raise SpecError(f"{where}.{key}: missing")
+
+
 def nearest(word: str, known: tuple[str, ...]) -> str:
     """A suggestion for a misspelt word, or the empty string."""
     match = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
@@ -78,7 +91,7 @@ def _first_fault(error: ValidationError, kind: Any, data: Any) -> str:
     """The first fault in one line, control characters of foreign names spelled out."""
     text = _fault_text(error, kind, data)
     text = text if len(text) <= MAX_FAULT else f"{text[: MAX_FAULT // 2]} … {text[-100:]}"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return printable(text)
 
 
 def _fault_text(error: ValidationError, kind: Any, data: Any) -> str:

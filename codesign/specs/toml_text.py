@@ -15,8 +15,3 @@ def quoted(value: str) -> str:
 def key(name: str) -> str:
     """A key, in quotes where it needs them."""
     return name if re.fullmatch("[A-Za-z0-9_-]+", name) else quoted(name)
-
-
-def one_line(remark: str) -> str:
-    """One line without control characters, which a comment must not have."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in remark)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from codesign.errors import printable
 from codesign.specs.network import Layer, Network
-from codesign.specs.toml_text import key, one_line, quoted
+from codesign.specs.toml_text import key, quoted
 
 # One line per layer: these keys in this order, each in a column of its own.
 COLUMNS = (
@@ -19,7 +20,7 @@ COLUMNS = (
 
 def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:
     """The file's text: remarks as comments first; what has its default value is left out."""
-    lines = [f"# {one_line(remark)}" for remark in remarks]
+    lines = [f"# {printable(remark)}" for remark in remarks]
     lines += [f"name = {quoted(network.name)}"]
     lines += [f"source = {quoted(network.source)}"] if network.source else []
     lines += ["layers = [", *_layers(network.layers), "]", "", "[tensors]  # elements"]

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from codesign.errors import printable
 from codesign.specs.technology import Technology
-from codesign.specs.toml_text import key, one_line, quoted
+from codesign.specs.toml_text import key, quoted
 
 UNITS = {
     "engine": "multipliers of the PE the fit describes",
@@ -25,7 +26,7 @@ def to_toml(technology: Technology, remarks: Iterable[str] = ()) -> str:
 
     Of the SRAM kinds all are written; what has its default value is left out.
     """
-    lines = [f"# {one_line(remark)}" for remark in remarks]
+    lines = [f"# {printable(remark)}" for remark in remarks]
     lines += _entries(technology, ("name", "engine", "sram", "source"))
     pe = technology.pe_area_um2
     size = "BOPS" if hasattr(pe, "slope") else "bits of an operand"

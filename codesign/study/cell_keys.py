@@ -11,7 +11,6 @@ answered before stays known.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -21,6 +20,7 @@ import click
 
 from codesign.cli import flags, options
 from codesign.errors import SpecError
+from codesign.files import canonical_json, sha256
 from codesign.problem.file import terms_to_dict
 from codesign.problem.metrics import word_of
 from codesign.problem.problem import Problem
@@ -50,16 +50,6 @@ class Written(NamedTuple):
     network: Network
     text: str
     sha256: str
-
-
-def canonical(content: Mapping[str, Any]) -> str:
-    """JSON that is the same for equal content."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def sha256(text: str) -> str:
-    """Its hash, in hexadecimal."""
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def shown(cell: Cell) -> str:
@@ -107,13 +97,13 @@ class Asker:
             "front": self._front,
             **how,
         }
-        text = canonical(content)
+        text = canonical_json(content)
         return Question(
             sha256=sha256(text),
             text=text,
             network_sha256=written.sha256,
             network=written.text,
-            untimed=sha256(canonical({**content, "time_limit_s": None})),
+            untimed=sha256(canonical_json({**content, "time_limit_s": None})),
             time_limit_s=how["time_limit_s"],
             refused=refused,
         )
@@ -137,7 +127,7 @@ class Asker:
             grown = network.batched(batch)
             content = asdict(grown)
             content["layers"] = [_used("layer", layer) for layer in content["layers"]]
-            text = canonical(content)
+            text = canonical_json(content)
             self._written[key] = Written(grown, text, sha256(text))
         return self._written[key]
 

@@ -8,7 +8,6 @@ cell. Options that take a list themselves (``bits``, ``rows``, …) have it writ
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
@@ -23,6 +22,7 @@ import click
 from codesign.cli import options, readers
 from codesign.cli.flags import name_or_path
 from codesign.errors import SpecError
+from codesign.files import sha256
 from codesign.quality import read_sensitivity, uniform_bits
 from codesign.specs.load import load_memory, load_network, load_technology
 from codesign.specs.network import Network
@@ -245,4 +245,4 @@ def _sensitivity(raw: Any, located: Callable[[Path], Path]) -> Value:
                 raise SpecError(f"{source}: {bits!r} is no bitwidth")
             table.setdefault(str(source), {})[int(bits)] = noise
     text = json.dumps(table, sort_keys=True, default=str)
-    return Value(hashlib.sha256(text.encode()).hexdigest()[:8], table)
+    return Value(sha256(text)[:8], table)

@@ -17,6 +17,7 @@ from sources import HELPERS
 from study_work import SMALL, TINY
 
 from codesign.errors import SpecError
+from codesign.files import canonical_json, sha256
 from codesign.problem.choices import Choices
 from codesign.problem.file import problem_from_dict
 from codesign.problem.problem import Problem
@@ -24,7 +25,7 @@ from codesign.specs import load
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import AreaFit, Memory, Technology
 from codesign.study import Study
-from codesign.study.cell_keys import LATER, Asker, canonical, sha256, shown
+from codesign.study.cell_keys import LATER, Asker, shown
 from codesign.study.grid_file import FRONT_OBJECTIVES, FRONT_POINTS, NOT_OF_FRONTS, front_terms
 from codesign.study.records import Question
 
@@ -305,7 +306,7 @@ def test_the_hash_knows_equal_questions() -> None:
 def test_the_hash_is_that_of_the_text() -> None:
     for question in questions(Study.grid(networks=[TINY], **GRID)):
         assert sha256(question.text) == question.sha256
-        assert canonical(json.loads(question.text)) == question.text
+        assert canonical_json(json.loads(question.text)) == question.text
 
 
 def test_later_fields_are_left_out_only_where_they_say_nothing() -> None:

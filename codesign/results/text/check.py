@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from codesign.checking.findings import Report, printable
+from codesign.checking.findings import Report, short_line
 from codesign.errors import SpecError
 
 
 def report_lines(name: str, report: Report) -> list[str]:
     """A line for each finding, for each note, and one for the outcome."""
-    name = printable(name)
+    name = short_line(name)
     lines = [f"{name}: {finding}" for finding in report.findings]
     lines += [f"{name}: {note}" for note in report.notes]
     if report.holds:
@@ -23,7 +23,7 @@ def report_lines(name: str, report: Report) -> list[str]:
 
 def report_record(name: str, report: Report) -> dict[str, Any]:
     """What ``--json`` prints."""
-    return {"file": printable(name), "holds": report.holds, **asdict(report)}
+    return {"file": short_line(name), "holds": report.holds, **asdict(report)}
 
 
 def certificate_lines(content: Any, where: str) -> list[str]:

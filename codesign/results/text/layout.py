@@ -18,6 +18,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from codesign.errors import printable
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, BITS_PER_MBIT
 
 WIDE = 10_000  # columns of a file or a pipe: lines of text are never wrapped or cut
@@ -240,7 +241,7 @@ def _breadth(text: RenderableType) -> int:
 
 def literal(name: str) -> Text:
     """A name from a file as it is, without markup and with control characters spelt out."""
-    return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in name))
+    return Text(printable(name))
 
 
 def short(name: str) -> Text:
