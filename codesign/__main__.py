@@ -16,16 +16,16 @@ def main() -> int:
     try:
         from codesign import stopping
 
-        stopping.listen()
+        stopping.handle_interrupts()
         _keep_stdout_for_python()
         from codesign.cli.app import main as run
 
         code = run()
-        stopping.ignore()
+        stopping.ignore_interrupts()
     except KeyboardInterrupt:
-        from codesign.stopping import told
+        from codesign.stopping import tell_interrupted
 
-        return told()
+        return tell_interrupted()
     return code
 
 

@@ -184,7 +184,7 @@ class LexicographicSearch:
                 first.incumbent, first, first.complete, task.stats, outcome, ended
             )
         share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
-        with self.stop.sooner(share_s if ties else math.inf):
+        with self.stop.within(share_s if ties else math.inf):
             for metric in metrics[1:]:
                 if proof.incumbent is not None and proof.complete:
                     task = _next_goal(task, proof, metric, report(metric))

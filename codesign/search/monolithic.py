@@ -48,7 +48,7 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
         return price(space, choice.option, choice.variable_width, choice.weight, capacity)
 
     try:
-        with task.stop.breaking():
+        with task.stop.stopping_at_interrupts():
             listed = candidates(
                 space,
                 options,

@@ -135,7 +135,7 @@ def assign(
     table = tables.pop(LATENCY, None)
     named = dict(zip(costs, tables.values(), strict=True))
     _check_metrics(problem, table is not None, named)
-    stop = StopCondition.within(time_limit_s)
+    stop = StopCondition(time_limit_s)
     space = LatencyTableSpace(without_platform(problem), table, named)
     prover = LexicographicSearch(space, rel_gap=rel_gap, stop=stop)
 

@@ -119,8 +119,8 @@ def certify(
     KeyboardInterrupt
         Interrupted twice.
     """
-    stop = StopCondition.within(time_limit_s)
-    with stop.listening():
+    stop = StopCondition(time_limit_s)
+    with stop.catching_interrupts():
         stop.interrupted = trusting
         return _Certifier(design, stop, on_step).certificate()
 

@@ -42,7 +42,7 @@ def explain(
     started = time.monotonic()
     _check_figures(design)
     try:
-        question = _Question(design, step, StopCondition.within(time_limit_s), on_step)
+        question = _Question(design, step, StopCondition(time_limit_s), on_step)
     except Stopped:
         late = "" if time_limit_s is None else f" within {time_limit_s} s; allow more time"
         raise SolverError(f"the design is not proven to be the optimum again{late}") from None

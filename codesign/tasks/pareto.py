@@ -95,7 +95,7 @@ def pareto(
     survey = _Survey(
         problem, names, _check_ranges(by_metric(ranges or {}), names), time_limit_s, rel_step
     )
-    with survey.stop.listening():
+    with survey.stop.catching_interrupts():
         survey.ends()
         while survey.goes_on(points):
             if on_progress is not None:
@@ -120,7 +120,7 @@ class _Survey:
         self.problem, self.names, self.ranges = problem, names, ranges
         self.step = max(rel_step, SAME)
         self.rel_step = rel_step
-        self.stop = StopCondition.within(time_limit_s)
+        self.stop = StopCondition(time_limit_s)
         self.space = HardwareSpace(problem)
         self.prover = LexicographicSearch(self.space, stop=self.stop)
         self.base = {str(name): limit for name, limit in problem.budgets.items()}

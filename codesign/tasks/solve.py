@@ -90,7 +90,7 @@ def solve(
     """
     started = time.monotonic()
     check_ties(ties)
-    stop = StopCondition.within(time_limit_s)
+    stop = StopCondition(time_limit_s)
     space = HardwareSpace(problem)
     prover = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
 
@@ -132,7 +132,7 @@ def run_to_result(
     """
     stop, budgets = prover.stop, problem.budgets
     goal = Goal(problem.objective, {str(name): limit for name, limit in budgets.items()})
-    with stop.listening():
+    with stop.catching_interrupts():
         found = prover.minimise(
             tuple(dict.fromkeys((goal.metric, *breaking[0]))),
             goal.limits,

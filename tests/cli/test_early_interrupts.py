@@ -27,7 +27,7 @@ def listen():
     listens()
     os.write(1, b"+")
 
-listens, stopping.listen = stopping.listen, listen
+listens, stopping.handle_interrupts = stopping.handle_interrupts, listen
 sys.exit(__main__.main())
 """
 SOLVE = ("solve", "alexnet", "--max-area-mm2", "3", "--quiet")
@@ -122,7 +122,7 @@ def test_an_import_that_would_swallow_it(tmp_path: Path) -> None:
 def test_a_programme_that_is_being_made_is_dropped(
     place: str, few_arrays: codesign.Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pyomo looks at no halt: a flag alone would wait until a large programme is made."""
+    """Pyomo looks at no stop condition: a flag alone would wait until a large programme is made."""
     beyond = []
 
     def pressed(*_: Any, **__: Any) -> Any:
@@ -141,11 +141,11 @@ def test_a_programme_that_is_being_made_is_dropped(
 
 
 def test_where_nobody_listens_it_is_not_out_of_time() -> None:
-    with pytest.raises(KeyboardInterrupt), StopCondition().breaking():
+    with pytest.raises(KeyboardInterrupt), StopCondition().stopping_at_interrupts():
         raise KeyboardInterrupt
     stop = StopCondition()
     stop.interrupt()
-    with pytest.raises(Stopped), stop.breaking():
+    with pytest.raises(Stopped), stop.stopping_at_interrupts():
         raise AssertionError
 
 
@@ -156,7 +156,7 @@ def test_before_it_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
     def pressed() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stopping, "listen", pressed)
+    monkeypatch.setattr(stopping, "handle_interrupts", pressed)
     assert __main__.main() == 130
     assert capfd.readouterr() == ("", "codesign: interrupted\n")
 
@@ -164,10 +164,10 @@ def test_before_it_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
 def test_outside_imports_it_is_the_usual_exception() -> None:
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        stopping.listen()
+        stopping.handle_interrupts()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        stopping.ignore()
+        stopping.ignore_interrupts()
         signal.raise_signal(signal.SIGINT)  # the work is done
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
@@ -177,7 +177,7 @@ def test_outside_imports_it_is_the_usual_exception() -> None:
 def test_a_handler_of_somebody_else_stays() -> None:
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        stopping.listen()
+        stopping.handle_interrupts()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, usual)

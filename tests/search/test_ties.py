@@ -92,12 +92,12 @@ def test_an_answer_with_ties_left_is_an_enumerated_optimum(seed: int) -> None:
 
 def test_the_share_ends_with_the_ties_and_a_time_limit_holds_for_all() -> None:
     stop = StopCondition(1000.0)
-    whole = stop.deadline
-    with stop.sooner(5.0):
-        assert stop.deadline < whole - 900
-    assert stop.deadline == whole
-    with stop.sooner(5000.0):
-        assert stop.deadline == whole
+    whole = stop.deadline_s
+    with stop.within(5.0):
+        assert stop.deadline_s < whole - 900
+    assert stop.deadline_s == whole
+    with stop.within(5000.0):
+        assert stop.deadline_s == whole
 
 
 @pytest.mark.parametrize("solve", [codesign.solve, codesign.assign])

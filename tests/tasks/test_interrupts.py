@@ -200,7 +200,7 @@ def test_of_another_solver_only_what_it_was_at_is_lost(
 def test_while_another_solver_is_at_it_ctrl_c_is_the_usual_one(
     few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pyomo's part of it looks at no halt: a flag alone would wait for the solver's end."""
+    """Pyomo looks at no stop condition: a flag alone would wait for the solver's end."""
     beyond = []
 
     def pressed(*_: Any) -> Any:
@@ -260,7 +260,7 @@ def soon(seconds: float, pid: int | None = None) -> threading.Timer:
 def test_a_long_run_of_highs_leaves_what_it_found() -> None:
     model, stop = market_split(5, 40, seed=2), StopCondition()  # takes minutes
     started = time.monotonic()
-    with stop.listening():
+    with stop.catching_interrupts():
         soon(0.5)
         outcome = minimise(model, stop=stop)
     assert time.monotonic() - started < 30

@@ -91,7 +91,7 @@ def solve_milp(
     """
     if listed.impossible:
         return MilpResult(None, math.inf, True, 0)
-    with stop.breaking():
+    with stop.stopping_at_interrupts():
         model = build(space, listed, goal, check_time=stop.check)
     unit = objective_unit(model)
     report = None
@@ -100,7 +100,7 @@ def solve_milp(
     bound, solver_s, margin = -math.inf, 0.0, SMALL_MARGIN
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
-            with stop.breaking():
+            with stop.stopping_at_interrupts():
                 model = build(space, listed, goal, margin, stop.check)
         outcome = solvers.minimise(
             model,
@@ -159,7 +159,7 @@ def bound_milp(
     """
     if listed.impossible:
         return MilpResult(None, math.inf, True, 0)
-    with stop.breaking():
+    with stop.stopping_at_interrupts():
         model = build(space, listed, goal, check_time=stop.check)
     outcome = solvers.minimise(model, solver=solver, stop=stop, rel_gap=rel_gap)
     complete = outcome.status in ("optimal", "infeasible")

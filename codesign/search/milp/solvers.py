@@ -113,7 +113,7 @@ def minimise(
         if stop is None:
             return _by_pyomo(model, solver, _Request(None, rel_gap, seed))
         try:
-            with stop.paused():
+            with stop.raising_interrupts():
                 if not stop.reached():
                     return _by_pyomo(model, solver, _Request(stop.left_s(), rel_gap, seed))
         except KeyboardInterrupt:

@@ -140,7 +140,7 @@ def test_infeasible(solver: str) -> None:
 def test_out_of_time_is_no_optimum(
     solver: str, solution: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = solvers.minimise(hard(solution), solver=solver, stop=StopCondition.within(0.3))
+    found = solvers.minimise(hard(solution), solver=solver, stop=StopCondition(0.3))
     known = solution and solver == "scip"  # what CBC leaves need not be a solution
     assert found.status == ("feasible" if known else "unknown")
     assert found.bound <= (-1 if known else 60)
