@@ -1,4 +1,4 @@
-"""How long a proof takes: whole processes, growth with layers, and beside the whole programme.
+"""How long a proof takes: whole processes, growth with layers, and one MILP over everything.
 
 Writes ``speed.csv``, ``growth.csv``, ``long.csv``, ``long_growth.csv``, ``certificate.csv``,
 ``whole.csv`` and ``speed.png`` into a folder (``expected`` of this study holds a run of ours).
@@ -51,7 +51,7 @@ CASES = {  # label: (network, further arguments, limit in seconds)
 INFEASIBLE = ("alexnet", "0.01", 1.2)  # network, mm², limit in seconds
 PROGRAM = [sys.executable, "-m", "codesign", "solve", "resnet18", "--max-area-mm2", str(AREA_MM2)]
 LIBRARIES = "import pyomo.environ, highspy, numpy"
-SEARCHES = 5  # of which the median is set against one run of the whole programme
+SEARCHES = 5  # of which the median is set against one run of the whole MILP
 SUBSPACES = (  # nested: (rows, cols, PE weight bits, PE activation bits)
     ((16,), (64,), (6,), (6,)),
     ((16,), (64,), (6, 8), (6,)),
@@ -165,7 +165,7 @@ def measure_growth(speed: pd.DataFrame) -> pd.DataFrame:
 
 
 def measure_whole(limit_s: float) -> pd.DataFrame:
-    """The whole-space programme on growing sub-spaces beside the default search, until it fails."""
+    """One MILP over growing sub-spaces beside the default search, until it fails."""
     rows = []
     network = codesign.load_network("resnet18")
     for sides in SUBSPACES:
@@ -236,7 +236,7 @@ def draw(speed: pd.DataFrame, growth: pd.DataFrame, whole: pd.DataFrame) -> Figu
     left.set_ylabel("whole process, median (s)")
     left.set_title(f"default space, {AREA_MM2:g} mm²: exponent {growth['exponent'][0]:.2f}")
     left.margins(x=0.3)
-    right.loglog(whole["options"], whole["whole_s"], "s--", color="grey", label="whole programme")
+    right.loglog(whole["options"], whole["whole_s"], "s--", color="grey", label="one MILP")
     open_ends = whole[~whole["whole_proven"]]
     right.loglog(
         open_ends["options"], open_ends["whole_s"], "x", color="black", ms=10, label="not proven"
