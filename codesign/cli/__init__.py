@@ -2,5 +2,6 @@
 
 Enters: words of a shell.
 Leaves: the answer on standard output, notes and progress on standard error, an exit code.
-Must not be imported: the library works without it. Until a command runs, only click is loaded.
+Must not be imported: the library works without it. Until a command runs, only click, the standard
+library and the words of ``problem`` are loaded, so that ``--help`` is immediate.
 """

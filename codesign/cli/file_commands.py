@@ -1,7 +1,4 @@
-"""Commands that read or write a file: check, explain, fit, import and sensitivity.
-
-Only click and the standard library are imported up here, so that ``--help`` is immediate.
-"""
+"""Commands that read or write a file: check, explain, fit, import and sensitivity."""
 
 from __future__ import annotations
 
@@ -10,20 +7,35 @@ from typing import Any
 
 import click
 
-from codesign.cli import flags
-from codesign.cli.options import CHECK, EXPLAIN, FIT, IMPORT, TABLE, network
+from codesign.cli import inputs
+from codesign.cli.options import FILE, file, flag, network, option
+from codesign.cli.solve_options import BATCH, BITS, LARGE, OF_ONNX, SENSITIVITY
 from codesign.cli.terminal import (
     PROVEN,
     UNPROVEN,
     WRONG,
-    print_either,
+    View,
+    hand_over,
     print_json,
     print_text,
     watched,
 )
+from codesign.cli.views import view_of
+from codesign.errors import SpecError
+from codesign.problem.readers import Number, OneOf, WholeNumbers
+from codesign.problem.words import TECHNOLOGY, TIME_LIMIT, name_or_path, sensitivity_of
 
 
-@click.command(params=[*EXPLAIN])
+@click.command(
+    params=[
+        click.Argument(["design"], type=FILE),
+        option("--step", "X", "Relative size of every change.", "0.05", read=Number(1e-6, 0.99)),
+        option("--time-limit-s", "X", "Then say what is left open.", read=TIME_LIMIT),
+        file("--out", "Write the explanation file (JSON)."),
+        file("--plot", "Draw the sensitivities: .png, .pdf or .svg."),
+        flag("--json", "Print the explanation (JSON) and nothing else."),
+    ]
+)
 def explain(**given: Any) -> int:
     """Explain a proven design: what binds, what every budget is worth, what comes next.
 
@@ -38,12 +50,9 @@ def explain(**given: Any) -> int:
               130 interrupted
     """
     from codesign.checking import check as check_file
-    from codesign.errors import SpecError
     from codesign.results.design import Design
-    from codesign.results.explanation import to_dict
-    from codesign.results.text.explanation import explanation_parts
 
-    flags.check_files(given)
+    inputs.check_files(given)
     design = Design.load(given["design"])
     report = check_file(given["design"])
     if not report.holds:
@@ -52,48 +61,64 @@ def explain(**given: Any) -> int:
         found = design.explain(
             step=given["step"], time_limit_s=given["time_limit_s"], on_step=on_step
         )
-    try:
-        if given["out"] is not None:
-            found.save(given["out"])
-        if given["plot"] is not None:
-            found.plot(given["plot"])
-    finally:  # a full disk does not cost the result
-        print_either(given["json"], lambda: to_dict(found), lambda: explanation_parts(found))
+    hand_over(view_of(found), given, out=found.save, plot=found.plot)
     return UNPROVEN if found.unproven else PROVEN
 
 
-@click.command(params=[*FIT])
+@click.command(
+    params=[
+        click.Argument(["measured"], metavar="CSV", type=FILE),
+        option(
+            "--kind", "pe|sram", "What was measured.", read=OneOf(("pe", "sram")), required=True
+        ),
+        flag("--relative", "Least squares of the relative errors: every point counts alike."),
+        flag(
+            "--quadratic", "Quadratic in the width, not linear in BOPS; needs bw = ba, n = m = 1."
+        ),
+        option(
+            "--engine",
+            "N",
+            "Multipliers of one kernel window of the PEs.",
+            read=LARGE,
+            told="9, a 3×3 window",
+        ),
+        option("--name", "NAME", "Name of the technology.", told="the CSV's, without its ending"),
+        option(
+            "--technology", "NAME", "What --out takes the part from that is not fitted.", TECHNOLOGY
+        ),
+        file("--out", "Write the technology (TOML) for solve."),
+        file("--plot", "Draw the fit: .png, .pdf or .svg."),
+        flag("--json", "Print the fit (JSON) and nothing else."),
+    ]
+)
 def fit(**given: Any) -> int:
     """Fit areas measured to a technology for solve.
 
     CSV has one heading line. PEs: bw, ba (bits), n, m (input and output channels of 3×3 kernels),
     area_um2; fitted against their BOPS. SRAMs: bits, area_um2.
     """
-    from codesign.results.text.area_fit import fit_parts, fit_record
     from codesign.specs.load import load_technology
     from codesign.tasks.fit_area import fit_area
 
-    flags.check_files(given)
-    rest = load_technology(flags.name_or_path(given["technology"]))
-    result = fit_area(
+    inputs.check_files(given)
+    rest = load_technology(name_or_path(given["technology"]))
+    found = fit_area(
         given["measured"],
-        kind=given["kind"],
-        relative=given["relative"],
         form="quadratic" if given["quadratic"] else "linear",
-        engine=given["engine"],
-        name=given["name"],
+        **{word: given[word] for word in ("kind", "relative", "engine", "name")},
     )
-    try:
-        if given["out"] is not None:
-            result.save(given["out"], rest)
-        if given["plot"] is not None:
-            result.plot(given["plot"])
-    finally:  # a full disk does not cost the result
-        print_either(given["json"], lambda: fit_record(result), lambda: fit_parts(result))
+    hand_over(view_of(found), given, out=lambda path: found.save(path, rest), plot=found.plot)
     return PROVEN
 
 
-@click.command(params=[*CHECK])
+@click.command(
+    params=[
+        click.Argument(["file"], type=FILE),
+        flag("--deep", "Prove the design's optimality again; needs --certificate."),
+        file("--certificate", "Written by solve --certificate."),
+        flag("--json", "Print what was found (JSON) and nothing else."),
+    ]
+)
 def check(**given: Any) -> int:
     """Recompute every figure of FILE without solver and search.
 
@@ -112,19 +137,29 @@ def check(**given: Any) -> int:
     from codesign.results.text.check import report_lines, report_record
 
     if given["deep"] != (given["certificate"] is not None):
-        raise click.UsageError("--deep and --certificate FILE belong together; give both.")
+        raise SpecError("--deep and --certificate FILE belong together; give both.")
     with watched(given, "words_line") as on_step:
         report = check_file(given["file"], given["certificate"], on_step)
+    told = str(given["file"]), report
     if given["json"]:
-        print_json(report_record(str(given["file"]), report))
+        print_json(report_record(*told))
     else:
-        click.echo("\n".join(report_lines(str(given["file"]), report)))
+        click.echo("\n".join(report_lines(*told)))
     if not report.holds:
         return WRONG
     return UNPROVEN if report.proven is False else PROVEN
 
 
-@click.command(params=[network(), *TABLE])
+@click.command(
+    params=[
+        network(),
+        BATCH,
+        *(option for option in OF_ONNX if option.name != "keep_widths"),
+        *SENSITIVITY,
+        option("--bits", "LIST", "Widths.", BITS, read=WholeNumbers(32)),
+        file("--out", "Write the table (CSV).", told="printed"),
+    ]
+)
 def sensitivity(**given: Any) -> int:
     """Write a sensitivity table of NETWORK to fill in: every weight and tensor at every width.
 
@@ -133,14 +168,16 @@ def sensitivity(**given: Any) -> int:
     """
     from codesign.quality import check_table, filled_table, table_text, write_sensitivity
 
-    flags.check_files(given)
-    described, given = flags.network({**given, "keep_widths": False, "pin": ()})
-    table = flags.sensitivity(given, described, given["bits"])
-    flags.tell_of_table(table, described)
+    inputs.check_files(given)
+    read = inputs.network({**given, "keep_widths": False, "pin": ()})
+    described, bits = read.network, given["bits"]
+    asked = given["sensitivity"], given["granularity"]
+    table = sensitivity_of(*asked, read.weights, described, bits)
+    inputs.tell_of_table(table, described)
     sources, results = described.noise_sources, [f"tensor:{x}" for x in described.outputs]
     if table is not None:
-        check_table(table, [(x, bits) for x in sources for bits in given["bits"]], results)
-    filled = filled_table(table, sources, given["bits"])
+        check_table(table, [(x, width) for x in sources for width in bits], results)
+    filled = filled_table(table, sources, bits)
     if given["out"] is None:
         print_text(table_text(filled))
     else:
@@ -148,7 +185,16 @@ def sensitivity(**given: Any) -> int:
     return PROVEN
 
 
-@click.command("import", params=[click.Argument(["network"], metavar="MODEL"), *IMPORT])
+@click.command(
+    "import",
+    params=[
+        click.Argument(["network"], metavar="MODEL"),
+        BATCH,
+        *OF_ONNX,
+        file("--out", "Write the network (TOML)."),
+        flag("--json", "Print the network (JSON) and nothing else."),
+    ],
+)
 def import_model(**given: Any) -> int:
     """Show the network in MODEL, an ONNX file, layer by layer, and write it as TOML.
 
@@ -159,17 +205,11 @@ def import_model(**given: Any) -> int:
     from codesign.results.text import specs
     from codesign.specs.write_network import to_toml
 
-    flags.check_files({**given, "network": None, "model": Path(given["network"])})
-    found = flags.imported(Path(given["network"]), given)
-    pins = found.pins if given["keep_widths"] else {}
-    try:
-        if given["out"] is not None:
-            write_atomically(given["out"], to_toml(found.network, found.notes))
-    finally:  # a full disk does not cost the result
-        read = found.network, found.notes, pins
-        print_either(
-            given["json"],
-            lambda: specs.imported_record(*read),
-            lambda: specs.imported_parts(*read),
-        )
+    model = Path(given["network"])
+    inputs.check_files({**given, "network": None, "model": model})
+    found = inputs.imported(model, given)
+    read = found.network, found.notes, found.pins if given["keep_widths"] else {}
+    view = View(lambda: specs.imported_record(*read), lambda: specs.imported_parts(*read))
+    toml = to_toml(found.network, found.notes)
+    hand_over(view, given, out=lambda path: write_atomically(path, toml))
     return PROVEN

@@ -19,7 +19,7 @@ from codesign.units import METRIC_UNITS, gap_text
 if TYPE_CHECKING:
     from codesign.search.progress import FrontProgress, Progress
 
-PATIENCE_S = 1.0  # a solve shorter than this shows no live line
+DELAY_S = 1.0  # a solve shorter than this shows no live line
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def live_line(
         redirect_stderr=False,
         get_renderable=current,
     )
-    timer = Timer(PATIENCE_S, live.start)
+    timer = Timer(DELAY_S, live.start)
     timer.daemon = True
     timer.start()
     try:

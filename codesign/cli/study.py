@@ -1,37 +1,46 @@
-"""The commands of ``codesign study``, and ``codesign sweep``: a study from options.
-
-Only click and the standard library are imported up here, so that ``--help`` is immediate.
-"""
+"""The commands of ``codesign study``, and ``codesign sweep``: a study from options."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
-from itertools import chain, product
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from codesign.cli.flags import check_contradictions, tell_of_table
-from codesign.cli.options import FILE, GRID, SWEEP, flag, networks, option, sectioned
+from codesign.cli.inputs import Given, check_contradictions, check_files, tell_of_table
+from codesign.cli.options import (
+    FILE,
+    RESUME,
+    WORKERS,
+    Group,
+    file,
+    flag,
+    networks,
+    option,
+    sectioned,
+)
+from codesign.cli.solve_options import GRID, SWEEP
 from codesign.cli.terminal import (
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
-    Group,
+    note,
     plain_lines,
-    print_either,
     print_parts,
     print_text,
+    print_view,
 )
-from codesign.errors import SpecError, one_line
+from codesign.cli.views import store_view
+from codesign.errors import SpecError
 from codesign.stopping import INTERRUPTED
 
 if TYPE_CHECKING:
-    from codesign.study import Study
-    from codesign.study.scheduler import Tally
+    from codesign.study import Study, Tally
 
 
 @click.group(cls=Group)
@@ -49,18 +58,16 @@ def study() -> None:
     params=[
         click.Argument(["file"], type=FILE),
         option(
-            *("--allow", "DIR", "FILE may name files of DIR, besides those of its own folder."),
-            type=FILE,
+            "--allow",
+            "DIR",
+            "FILE may name files of DIR, besides those of its own folder.",
+            read=FILE,
             multiple=True,
         ),
-        option("--store", "STORE", "Results (SQLite).", type=FILE, told="FILE's name with .sqlite"),
-        option(
-            *("--workers", "N", "Processes, one solver thread each."),
-            type=click.IntRange(1, 1024),
-            told="one per core",
-        ),
+        option("--store", "STORE", "Results (SQLite).", read=FILE, told="FILE's name with .sqlite"),
+        WORKERS,
         option("--dask", "ADDRESS", "Solve on a Dask cluster: its scheduler's address or file."),
-        flag("--resume", "Go on with a store that holds results."),
+        RESUME,
         flag("--json", "Print what the store then holds (JSON) and nothing else."),
         flag("--quiet", "No progress; print one line."),
     ],
@@ -80,6 +87,7 @@ def run(**given: Any) -> int:
     """
     from codesign.study import Study
     from codesign.study.executors import dask
+    from codesign.study.text import tally_line
 
     check_contradictions(given, (("workers", "dask"), ("json", "quiet")))
     file, store = given["file"], given["store"]
@@ -98,14 +106,13 @@ def run(**given: Any) -> int:
                 on_progress=stack.enter_context(_progress(given)),
             )
     except KeyboardInterrupt:
-        click.echo(
-            "codesign: interrupted; what is finished is in "
-            f"{one_line(str(store))}, --resume continues",
-            err=True,
-        )
+        note(f"interrupted; what is finished is in {store}, --resume continues")
         return INTERRUPTED
-    _tell(tally, store, given)
-    return NO_ANSWER if tally.failed else UNPROVEN if tally.unproven else PROVEN
+    if given["quiet"]:
+        click.echo(tally_line(tally))
+    else:
+        print_view(store_view(store, "", tally_line(tally)), given["json"])
+    return _code(tally)
 
 
 @study.command(
@@ -116,18 +123,13 @@ def run(**given: Any) -> int:
 )
 def status(store: Path, json: bool) -> None:
     """Tell how far the runs on STORE are: cells by status, rate, seconds, the first errors."""
-    from codesign.study.store import opened
-    from codesign.study.text import overview, overview_parts, overview_record
-
-    with opened(store) as file:
-        found = overview(file)
-    print_either(json, lambda: overview_record(found), lambda: overview_parts(found))
+    print_view(store_view(store), json)
 
 
 @study.command(
     params=[
         click.Argument(["store"], type=FILE),
-        option("--out", "FILE", "Write .csv or .parquet.", type=FILE, told="CSV, printed"),
+        file("--out", "Write .csv or .parquet.", told="CSV, printed"),
     ]
 )
 def export(store: Path, out: Path | None) -> None:
@@ -145,10 +147,7 @@ def export(store: Path, out: Path | None) -> None:
         tidy.export(frame, out)
 
 
-@click.command(
-    cls=sectioned(SWEEP),
-    params=[networks(), *chain.from_iterable(SWEEP.values())],
-)
+@sectioned(SWEEP, networks())
 def sweep(**given: Any) -> int:
     """Solve a grid of problems that is given by options: every one may take several values.
 
@@ -164,11 +163,10 @@ def sweep(**given: Any) -> int:
                 2 bad input                5 some cells failed, or out of memory
                                          130 interrupted
     """
-    from codesign.cli.flags import check_files
     from codesign.study import Study
 
     if given["resume"] and given["store"] is None:
-        raise click.UsageError("--resume continues a store; give --store.")
+        raise SpecError("--resume continues a store; give --store.")
     check_contradictions(given, (("json", "quiet"),))
     check_files({**given, **dict.fromkeys(("network", "technology", "memory", "sensitivity"))})
     whole = {str(x.name) for part in GRID.values() for x in part if x.multiple}
@@ -178,12 +176,12 @@ def sweep(**given: Any) -> int:
     for table, network in product(grid.axes.get("sensitivity", ()), grid.axes["network"]):
         tell_of_table(table.given, network.given)
     if given["plot"] is not None and len(grid) == 1:
-        raise click.UsageError("--plot: nothing varies; give an option several values.")
+        raise SpecError("--plot: nothing varies; give an option several values.")
     with TemporaryDirectory() as folder:
         return _swept(grid, given["store"] or Path(folder) / "sweep.sqlite", given)
 
 
-def _swept(grid: Study, store: Path, given: dict[str, Any]) -> int:
+def _swept(grid: Study, store: Path, given: Given) -> int:
     """Solve a grid, and hand over all that is finished, also after an interrupt."""
     from codesign.study import Serial
     from codesign.study import table as frame
@@ -199,10 +197,10 @@ def _swept(grid: Study, store: Path, given: dict[str, Any]) -> int:
                 resume=given["resume"],
                 on_progress=on_progress,
             )
-        code = NO_ANSWER if tally.failed else UNPROVEN if tally.unproven else PROVEN
+        code = _code(tally)
     except KeyboardInterrupt:
         kept = "; --resume continues" if given["store"] else ""
-        click.echo(f"codesign: interrupted; what follows is finished{kept}", err=True)
+        note(f"interrupted; what follows is finished{kept}")
         tally, code = None, INTERRUPTED
     found = grid.results(store)
     try:
@@ -218,9 +216,11 @@ def _swept(grid: Study, store: Path, given: dict[str, Any]) -> int:
     return code
 
 
-def _progress(given: dict[str, Any]) -> Any:
-    from contextlib import nullcontext
+def _code(tally: Tally) -> int:
+    return NO_ANSWER if tally.failed else UNPROVEN if tally.unproven else PROVEN
 
+
+def _progress(given: Given) -> AbstractContextManager[Callable[[Any], None] | None]:
     if given["quiet"] or sys.stderr is None:
         return nullcontext()
     from codesign.study.text import progress_bar, progress_line
@@ -228,19 +228,3 @@ def _progress(given: dict[str, Any]) -> Any:
     if sys.stderr.isatty() and not given["json"]:
         return progress_bar(sys.stderr)
     return plain_lines(progress_line)
-
-
-def _tell(tally: Tally, store: Path, given: dict[str, Any]) -> None:
-    from codesign.study.store import opened
-    from codesign.study.text import overview, overview_parts, overview_record, tally_line
-
-    if given["quiet"]:
-        click.echo(tally_line(tally))
-        return
-    with opened(store) as file:
-        found = overview(file)
-    print_either(
-        given["json"],
-        lambda: overview_record(found),
-        lambda: [*overview_parts(found), "", tally_line(tally)],
-    )

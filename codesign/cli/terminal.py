@@ -1,7 +1,4 @@
-"""What all commands share: exit codes, printing, a line of progress.
-
-Only click and the standard library are imported up here, so that ``--help`` is immediate.
-"""
+"""What all commands share: exit codes, the answer printed and written, a line of progress."""
 
 from __future__ import annotations
 
@@ -10,9 +7,10 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -21,18 +19,20 @@ from codesign.errors import one_line, printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from codesign.results.load import Result
-
 PLAIN_S = 30.0  # from one line of progress to the next, where no terminal shows it
 PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER = 0, 1, 2, 3, 4, 5
 
 
-class Group(click.Group):
-    """A group of commands that alone prints its help."""
+def note(message: str) -> None:
+    """Say something on standard error, in one line."""
+    click.echo(f"codesign: {one_line(message)}", err=True)
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        asked = args or ctx.resilient_parsing
-        return super().parse_args(ctx, args if asked else ["--help"])
+
+class View(NamedTuple):
+    """What is printed of something: content for programs, parts of text for people."""
+
+    record: Callable[[], Any]
+    parts: Callable[[], Iterable[RenderableType]]
 
 
 def print_parts(parts: Iterable[RenderableType], err: bool = False) -> None:
@@ -59,14 +59,24 @@ def print_json(content: Any) -> None:
     click.echo(text.replace("\x7f", "\\u007f"))
 
 
-def print_either(
-    as_json: bool, record: Callable[[], Any], parts: Callable[[], Iterable[RenderableType]]
-) -> None:
+def print_view(view: View, as_json: bool) -> None:
     """Print what programs read, or what people do; only that is made."""
     if as_json:
-        print_json(record())
+        print_json(view.record())
     else:
-        print_parts(parts())
+        print_parts(view.parts())
+
+
+def hand_over(view: View, given: Mapping[str, Any], **writers: Callable[[Path], object]) -> None:
+    """Write the files asked for, each option's by its writer, and print the answer.
+
+    A full disk costs neither the answer nor the files after the one it was too small for.
+    """
+    with ExitStack() as last_first:
+        last_first.callback(print_view, view, given["json"])
+        for name, write in reversed(writers.items()):
+            if given.get(name) is not None:
+                last_first.callback(write, given[name])
 
 
 def _for_json(value: Any) -> Any:
@@ -79,25 +89,8 @@ def _for_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def result_parts(result: Result, quiet: bool) -> list[RenderableType]:
-    """What is printed of a result: one line, or all."""
-    from codesign.results.design import Design
-    from codesign.results.text import design
-
-    if isinstance(result, Design):
-        return [design.summary_line(result)] if quiet else design.design_parts(result)
-    from codesign.results.assignment import Assignment
-    from codesign.results.text import assignment
-
-    if isinstance(result, Assignment):
-        if quiet:
-            return [assignment.assignment_summary(result)]
-        return assignment.assignment_parts(result)
-    return [design.figures_line(result)] if quiet else design.evaluation_parts(result)
-
-
 @contextmanager
-def watched(given: dict[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
+def watched(given: Mapping[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
     """Show progress on standard error, written by the function of `live` so named.
 
     On one line of a terminal; elsewhere, and with --json, on a line now and then; never with
@@ -135,7 +128,7 @@ def plain_lines(line: Callable[[Any, float], str]) -> Iterator[Callable[[Any], N
         while not over.wait(PLAIN_S):
             words = line(latest[0] if latest else None, time.monotonic() - started)
             try:
-                click.echo(f"codesign: {one_line(words)}", err=True)
+                note(words)
             except OSError:  # nobody reads it
                 return
 

@@ -16,17 +16,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-import click
-
-from codesign.cli import flags, options
 from codesign.errors import SpecError
 from codesign.files import canonical_json, sha256
 from codesign.problem.file import terms_to_dict
 from codesign.problem.metrics import word_of
 from codesign.problem.problem import Problem
+from codesign.problem.words import DEFAULTS, MEMORY, TECHNOLOGY, ProblemWords, picked, problem_of
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
-from codesign.study.grid import DEFAULTS, Cell
+from codesign.specs.technology import Technology
+from codesign.study.grid import Cell
 from codesign.study.records import Entry, Question
 from codesign.units import BITS_PER_GBIT
 
@@ -69,8 +68,8 @@ class Asker:
     def __init__(self, front: Mapping[str, Any] | None) -> None:
         self._front = None if front is None else dict(front)
         self._defaults = {**DEFAULTS, **({} if front is None else _goal(front))}
-        self._technology = load_technology(options.TECHNOLOGY)
-        self._memory = load_memory(options.MEMORY)
+        self._technology = load_technology(TECHNOLOGY)
+        self._memory = load_memory(MEMORY)
         self._written: dict[tuple[int, int], Written] = {}
 
     def entry(self, position: int, cell: Cell) -> Entry:
@@ -86,11 +85,11 @@ class Asker:
         written = self._network(given["network"], 1)
         try:
             written = self._network(given["network"], given["batch"] or 1)
-            problem = flags.posed(given, **self._platform(given, written.network))
+            words = picked(ProblemWords, given)
+            problem = problem_of(words, written.network, *self._platform(given))
             terms, refused = _terms(problem), None
-        except (SpecError, click.UsageError) as error:
-            terms = {"refused": cell.parameters}
-            refused = error.message if isinstance(error, click.UsageError) else str(error)
+        except SpecError as error:
+            terms, refused = {"refused": cell.parameters}, str(error)
         content = {
             "format": FORMAT,
             "problem": {"network": written.sha256, **terms},
@@ -108,18 +107,17 @@ class Asker:
             refused=refused,
         )
 
-    def _platform(self, given: Mapping[str, Any], network: Network) -> dict[str, Any]:
-        """Fields of the problem that the command line reads from files."""
+    def _platform(self, given: Mapping[str, Any]) -> tuple[Technology, float]:
+        """The technology, and the bandwidth of the DRAM in bits per second."""
         technology = given["technology"]
         if isinstance(technology, str):
             technology = self._technology
         memory = self._memory if given["memory"] is None else given["memory"]
         gbit_per_s = given["dram_gbit_per_s"]
-        return {
-            "network": network,
-            "technology": technology.with_sram(given["sram"]) if given["sram"] else technology,
-            "dram_bits_per_s": gbit_per_s * BITS_PER_GBIT if gbit_per_s else memory.bits_per_s,
-        }
+        return (
+            technology.with_sram(given["sram"]) if given["sram"] else technology,
+            gbit_per_s * BITS_PER_GBIT if gbit_per_s else memory.bits_per_s,
+        )
 
     def _network(self, network: Network, batch: int) -> Written:
         key = (id(network), batch)  # the grid keeps the network

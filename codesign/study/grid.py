@@ -12,17 +12,15 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
 
-import click
-
-from codesign.cli import options, readers
-from codesign.cli.flags import name_or_path
 from codesign.errors import SpecError
 from codesign.files import sha256
+from codesign.problem import readers
+from codesign.problem.words import ALL_WORDS, DEFAULTS, SOLVE_CONTRADICTIONS, name_or_path
 from codesign.quality import read_sensitivity, uniform_bits
 from codesign.specs.load import load_memory, load_network, load_technology
 from codesign.specs.network import Network
@@ -37,15 +35,10 @@ PLATFORM: dict[str, tuple[Any, Any]] = {
     "memory": (Memory, load_memory),
 }
 PLURALS = {"networks": "network", "technologies": "technology", "memories": "memory"}
-WORDS: dict[str, click.Option] = {
-    str(option.name): option for part in options.GRID.values() for option in part
+WORDS = {  # a grid's networks bring no weights to measure
+    name: word for name, word in ALL_WORDS.items() if name != "granularity"
 }
 VOCABULARY = ("network", *WORDS)
-DEFAULTS: Mapping[str, Any] = (
-    click.Command("cell", params=[*chain.from_iterable(options.SOLVE.values())])
-    .make_context("cell", [])
-    .params
-)
 MAX_CELLS = 1_000_000  # a quarter of an hour to write down
 
 
@@ -95,7 +88,7 @@ def read_grid(
     said = {*axes}
     if [value.given for value in axes.get("quality", ())] == ["none"]:  # excludes nothing
         said.remove("quality")
-    for one, other in options.SOLVE_CONTRADICTIONS:
+    for one, other in SOLVE_CONTRADICTIONS:
         if one in said and other in said:
             raise SpecError(f"{one} and {other} contradict each other")
     if (number := prod(map(len, axes.values()))) > MAX_CELLS:
@@ -139,9 +132,9 @@ def _placed(where: str, word: str, raw: Any, located: Callable[[Path], Path]) ->
     try:
         value = _read(word, raw, located)
         str(value.label).encode()  # the name of a file may be no text
-    except click.BadParameter as error:
-        raise SpecError(f"{where}: {error.message.rstrip('.')}") from None
-    except (SpecError, ValueError) as error:  # also a number of thousands of digits
+    except ValueError as error:  # of a reader; also a number of thousands of digits
+        raise SpecError(f"{where}: {str(error).rstrip('.')}") from None
+    except SpecError as error:
         raise SpecError(f"{where}: {error}") from None
     return value
 
@@ -158,13 +151,12 @@ def _read(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
         return _pins(raw)
     if word == "group":
         return _groups(raw)
-    if WORDS[word].is_flag:
-        return _flag(raw)
-    return _converted(word, _text(word, raw))
+    read = WORDS[word].read
+    return _flag(raw) if read is None else _converted(word, read, _text(word, raw))
 
 
 def _takes_list(word: str) -> bool:
-    return word in WORDS and getattr(WORDS[word].type, "func", None) in options.LISTS
+    return word in WORDS and WORDS[word].is_list
 
 
 def _described(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
@@ -196,13 +188,13 @@ def _text(word: str, raw: Any) -> str:
     return str(raw)
 
 
-def _converted(word: str, text: str) -> Value:
+def _converted(word: str, read: readers.Reader, text: str) -> Value:
     """A value read as the command line reads it; ``none`` is that of an option left out."""
     if text == "none" and DEFAULTS[word] is None and word != "quality":
         return Value(None, None)
     if word == "quality" and text != "none":
         uniform_bits(text)
-    given = WORDS[word].type.convert(text, None, None)
+    given = read(text)
     return Value(",".join(map(str, given)) if isinstance(given, tuple) else given, given)
 
 

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from command_line import BUDGET, SMALL, TINY, run
 
-from codesign.cli import options
-from codesign.cli.app import front, main
+from codesign.cli import solve_options
+from codesign.cli.app import main, program
 from codesign.errors import SolverError
 from codesign.problem.choices import DEFAULT_BITS, DEFAULT_SIDES
 from codesign.problem.metrics import METRICS, WORDS
 from codesign.problem.problem import Problem
+from codesign.problem.words import LIMITS
 from codesign.results.design import Design
 from codesign.results.records import ProofRecord
 from codesign.specs import load
@@ -37,10 +38,10 @@ def problem_of(asked: dict[str, Any], *arguments: str) -> Problem:
 
 
 def test_defaults_shown_are_those_of_the_library(asked: dict[str, Any], tiny: str) -> None:
-    assert ",".join(map(str, DEFAULT_BITS)) == options.BITS
-    assert ",".join(map(str, DEFAULT_SIDES)) == options.SIDES
+    assert ",".join(map(str, DEFAULT_BITS)) == solve_options.BITS
+    assert ",".join(map(str, DEFAULT_SIDES)) == solve_options.SIDES
     assert sorted(WORDS.values()) == sorted(METRICS)
-    assert sorted(metric for metric, _ in options.LIMITS.values()) == sorted(METRICS)
+    assert sorted(metric for metric, _ in LIMITS.values()) == sorted(METRICS)
     network = load_network(Path(tiny))
     assert problem_of(asked, tiny) == Problem(network=network, quality="uniform:6")
     assert asked["method"] == "search"
@@ -371,7 +372,7 @@ def test_show_a_file(capsys: pytest.CaptureFixture[str], tiny: str) -> None:
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
-    for parameter in front.commands[command].params:
+    for parameter in program.commands[command].params:
         if parameter.opts[0].startswith("--"):
             assert f"  {parameter.opts[0]} " in out or f", {parameter.opts[0]} " in out
     assert run(capsys, "--version")[1].startswith("codesign ")

@@ -11,7 +11,7 @@ from command_line import ARRAY, BUDGET, SMALL, TINY, run
 
 import codesign
 from codesign import Assignment
-from codesign.cli.app import front
+from codesign.cli.app import program
 
 HEAD = "layer,weight_bits,activation_bits,latency_s\n"
 FEW = ("--bits", "4,8")
@@ -36,7 +36,7 @@ def table(tmp_path: Path) -> str:
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "assign", "--help")
     assert code == 0
-    for parameter in front.commands["assign"].params:
+    for parameter in program.commands["assign"].params:
         if parameter.opts[0].startswith("--"):
             assert f"  {parameter.opts[0]} " in out
     assert "codesign assign" in run(capsys, "--help")[1]

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from command_line import run
 
-from codesign.cli import options
-from codesign.cli.app import front
+from codesign.cli import solve_options
+from codesign.cli.app import program
+from codesign.problem.readers import Reader
+from codesign.problem.words import ALL_WORDS, flag_of
 from codesign.study import results
 from codesign.study.grid import VOCABULARY
 
@@ -20,12 +22,36 @@ ALONE = ("--workers", "1")
 
 
 def test_every_word_of_a_study_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    sweep = {str(x.name) for part in options.SWEEP.values() for x in part}
+    sweep = {str(x.name) for part in solve_options.SWEEP.values() for x in part}
     assert {*VOCABULARY} - {"network"} <= sweep
     out = run(capsys, "sweep", "--help")[1]
-    for parameter in front.commands["sweep"].params[1:]:
+    for parameter in program.commands["sweep"].params[1:]:
         assert f"  {parameter.opts[0]}" in out
     assert "codesign sweep" in run(capsys, "--help")[1]
+
+
+BAD = ("x", "0", "-1", "1.5", "nan", "4,x", "weight:fc", "power")
+
+
+def refusal(read: Reader, text: str) -> str | None:
+    """What a reader says of a text; None where it takes it."""
+    try:
+        read(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("word", [word for word in ALL_WORDS if ALL_WORDS[word].read is not None])
+def test_an_option_and_a_study_refuse_the_same_in_the_same_words(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, flag = ALL_WORDS[word].read, flag_of(word)
+    assert read is not None
+    for text in BAD:
+        if told := refusal(read, text):
+            expected = f"codesign: error: Invalid value for '{flag}': {told}\n"
+            assert run(capsys, "solve", "alexnet", flag, text)[::2] == (2, expected)
 
 
 def test_each_cell_is_a_solve(

@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def offered(*words: str) -> list[str]:
     *args, typed = words
-    shell = ShellComplete(app.front, {}, "codesign", "_CODESIGN_COMPLETE")
+    shell = ShellComplete(app.program, {}, "codesign", "_CODESIGN_COMPLETE")
     return [item.value for item in shell.get_completions(args, typed) if item.type == "plain"]
 
 
@@ -61,7 +61,7 @@ def test_platforms_too(
 
 @pytest.mark.parametrize("command", ["check", "explain"])
 def test_results_are_left_to_the_shell(command: str, folder: Path) -> None:
-    shell = ShellComplete(app.front, {}, "codesign", "_CODESIGN_COMPLETE")
+    shell = ShellComplete(app.program, {}, "codesign", "_CODESIGN_COMPLETE")
     assert [item.type for item in shell.get_completions([command], "des")] == ["file"]
 
 

@@ -46,8 +46,8 @@ def commands(text: str) -> list[list[str]]:
 
 def parsed(words: list[str]) -> None:
     """Have the command line read a command, short of doing it."""
-    context = click.Context(app.front, info_name="codesign")
-    command: click.Command = app.front
+    context = click.Context(app.program, info_name="codesign")
+    command: click.Command = app.program
     while isinstance(command, click.Group):
         name, found, words = command.resolve_command(context, words)
         assert found is not None
@@ -56,7 +56,7 @@ def parsed(words: list[str]) -> None:
     command.make_context(context.info_name, words, parent=context.parent)
 
 
-def options(command: click.Command = app.front) -> dict[str, list[click.Option]]:
+def options(command: click.Command = app.program) -> dict[str, list[click.Option]]:
     """Options of all commands by name."""
     found: dict[str, list[click.Option]] = {}
     for each in command.params:
@@ -71,7 +71,7 @@ def options(command: click.Command = app.front) -> dict[str, list[click.Option]]
 
 def default(name: str, command: str = "solve") -> str:
     """What the help of an option names as its default."""
-    inner = app.front.commands[command]
+    inner = app.program.commands[command]
     (option,) = [x for x in inner.params if isinstance(x, click.Option) and name in x.opts]
     (found,) = re.findall(r"\[default: (.*?)\]", str(option.help))
     return str(found)
@@ -211,7 +211,7 @@ def test_topics_are_listed_shown_and_completed(capsys: pytest.CaptureFixture[str
     assert re.findall(r"^  (\w+)  ", out, re.MULTILINE) == [*TEXTS]
     for topic, text in TEXTS.items():
         assert run(capsys, "help", topic) == (0, text, "")
-    shell = ShellComplete(app.front, {}, "codesign", "_CODESIGN_COMPLETE")
+    shell = ShellComplete(app.program, {}, "codesign", "_CODESIGN_COMPLETE")
     assert [item.value for item in shell.get_completions(["help"], "f")] == [
         "files",
         "formulation",

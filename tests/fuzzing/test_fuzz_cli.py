@@ -12,7 +12,7 @@ from fuzzing import NAMES, PATHS, REAL, WHOLE, cases, check_answer, check_whole,
 from hypothesis import strategies as st
 from sound_files import LOSSES, LOSSES_TOML, ONES, PES, SRAMS, TIMES, texts
 
-from codesign.cli.app import front
+from codesign.cli.app import program
 from codesign.specs.load import KINDS
 
 FILES = {
@@ -140,7 +140,7 @@ def arguments(data: Any, name: str, command: click.Command) -> list[str]:
     return words
 
 
-COMMANDS = [name for name in front.commands if name not in ("study", "import", "sweep")]
+COMMANDS = [name for name in program.commands if name not in ("study", "import", "sweep")]
 MANY = {"solve": (40, 1500), "pareto": (10, 250), "explain": (2, 25), "evaluate": (40, 1500)}
 MANY |= {"assign": (40, 1000), "fit": (40, 600), "check": (20, 500), "show": (20, 500)}
 MANY |= {"plot": (10, 200), "sensitivity": (20, 300)}
@@ -156,7 +156,7 @@ NUMBERED += [(name, many, True) for name, (_, many) in MANY.items()]
     ],
 )
 def test_options(name: str, number: int, here: Path) -> None:
-    command = front.commands[name]
+    command = program.commands[name]
 
     def judge(data: Any) -> None:
         for file in OUT:
@@ -175,7 +175,7 @@ def test_options(name: str, number: int, here: Path) -> None:
 @cases(30, 400)
 def test_words(number: int, here: Path) -> None:
     """Words that are no command, no option, or in any order."""
-    known = [*front.commands, "run", "status", "export", "tiny.toml", "--help", "-h", "--version"]
+    known = [*program.commands, "run", "status", "export", "tiny.toml", "--help", "-h", "--version"]
     known += ["--rows", "--max-area-mm2", "--json", "study.toml", "--store", *ODD]
 
     def judge(data: Any) -> None:

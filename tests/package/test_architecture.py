@@ -31,16 +31,8 @@ FENCED = {
     "pyomo": {"search.milp.formulation", "search.milp.highs", "search.milp.solvers"},
     "pandas": {"results.area_fit", "results.plots.design", "results.plots.drawing", "study.plot"}
     | {"results.tables", "specs.measured_areas", "study.table", "tasks.fit_area"},
-    "click": {
-        "cli.app",
-        "cli.completion",
-        "cli.file_commands",
-        "cli.flags",
-        "cli.help",
-        "cli.options",
-    }
-    | {"cli.readers", "cli.study", "cli.terminal", "cli.view_commands", "study.cell_keys"}
-    | {"study.grid"},
+    "click": {"cli.app", "cli.file_commands", "cli.help", "cli.options", "cli.solve_commands"}
+    | {"cli.solve_options", "cli.study", "cli.terminal", "cli.view_commands"},
     "sqlite3": {"study.database", "study.store"},
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx"}

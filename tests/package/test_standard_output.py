@@ -30,7 +30,7 @@ from installed import (
     strict_json,
 )
 
-from codesign.cli.app import front
+from codesign.cli.app import program
 from codesign.search.milp import highs, solvers
 
 pytestmark = pytest.mark.smoke
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_command_is_tried() -> None:
-    options = leaf_commands(front)
+    options = leaf_commands(program)
     with_json = {name for name, names in options.items() if "json" in names}
     assert with_json == {*options} - WITHOUT_JSON
     tried = {name.partition(",")[0].partition(" --")[0] for name in WITH_JSON}

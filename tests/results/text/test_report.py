@@ -201,7 +201,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("patience_s", "seen"), [(0.0, True), (60.0, False)])
 def test_live_line(monkeypatch: pytest.MonkeyPatch, patience_s: float, seen: bool) -> None:
-    monkeypatch.setattr(live, "PATIENCE_S", patience_s)
+    monkeypatch.setattr(live, "DELAY_S", patience_s)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     stream = Terminal()

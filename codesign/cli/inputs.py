@@ -1,0 +1,293 @@
+"""What the options name, read and checked: networks, problems, accelerators, widths, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from codesign.cli.terminal import note
+from codesign.errors import SpecError
+from codesign.problem.metrics import COST, metric_of
+from codesign.problem.words import (
+    LIMITS,
+    MEMORY,
+    TECHNOLOGY,
+    ProblemWords,
+    flag_of,
+    name_or_path,
+    picked,
+    pinned,
+    problem_of,
+    sram_bits,
+    wanted,
+)
+from codesign.units import BITS_PER_GBIT, HZ_PER_MHZ
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from codesign.problem.problem import Problem
+    from codesign.quality import Sensitivity
+    from codesign.specs.accelerator import Accelerator
+    from codesign.specs.network import Network
+    from codesign.specs.onnx.read import Imported
+
+Given = Mapping[str, Any]  # options as click hands them over, by their words
+
+PLOT_SUFFIXES = (".png", ".pdf", ".svg")
+PE_WIDTHS = ("pe_weight_bits", "pe_activation_bits")
+
+
+class NetworkGiven(NamedTuple):
+    """A network, what an ONNX file says beside it, and all widths that are pinned."""
+
+    network: Network
+    weights: Mapping[str, ArrayLike] | None
+    pins: tuple[tuple[str, int], ...]
+
+
+def check_files(given: Given) -> None:
+    """Refuse, before any work, files that cannot or should not be written."""
+    from codesign.files import check_writable
+
+    read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
+    taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
+    taken += [Path(text) for text in [given.get("sensitivity")] if text]
+    named = ("measured", "latency_table", "widths", "design", "model")
+    taken += [given[key] for key in named if given.get(key) is not None]
+    taken += [path for _, path in given.get("cost", ())]
+    if given.get("designs") is not None:
+        _check_folder(given["designs"])
+    for key in ("out", "plot", "csv", "certificate"):
+        path = given.get(key)
+        if path is None:
+            continue
+        if key == "plot":
+            check_picture(key, path)
+        check_writable(path)
+        if path.exists() and not path.is_file():
+            raise SpecError(f"{path}: cannot be written: not a regular file")
+        if any(path.resolve() == other.resolve() for other in taken):
+            raise SpecError(f"{path}: given twice, for two different files")
+        taken.append(path)
+
+
+def check_picture(word: str, path: Path) -> None:
+    """Refuse a picture of an unknown format."""
+    if path.suffix.lower() not in PLOT_SUFFIXES:
+        raise SpecError(f"{flag_of(word)} {path}: must end in {', '.join(PLOT_SUFFIXES)}")
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder for designs that is something else, or that would lie in something else."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if there is None or there.is_dir():
+        return
+    fault = "not a folder" if there == folder else f"cannot be made: {there} is not a folder"
+    raise SpecError(f"--designs {folder}: {fault}")
+
+
+def check_contradictions(given: Given, pairs: Iterable[tuple[str, str]]) -> None:
+    """Refuse two options that exclude each other; ``--quality none`` excludes nothing."""
+    said = {key for key, value in given.items() if value not in (None, False)}
+    if given.get("quality") == "none":
+        said.remove("quality")
+    for one, other in pairs:
+        if one in said and other in said:
+            raise SpecError(f"{flag_of(one)} and {flag_of(other)} contradict each other.")
+
+
+def network(given: Given) -> NetworkGiven:
+    """The network, with the weights and, where asked for, the widths of an ONNX file."""
+    from codesign.specs.load import load_network
+
+    source = name_or_path(given["network"])
+    weights, pins = None, given["pin"]
+    if isinstance(source, Path) and source.suffix.lower() == ".onnx":
+        found = imported(source, given)
+        described, weights = found.network, found.weights
+        if given["keep_widths"]:  # what is said here is above what the file says
+            named = {key for key, _ in pins}
+            pins = (*((key, bits) for key, bits in found.pins.items() if key not in named), *pins)
+    else:
+        for key in ("dim", "keep_widths", "ignore_unknown"):
+            if given[key]:
+                raise SpecError(f"{flag_of(key)}: only for a network that is an .onnx file")
+        described = load_network(source).batched(given["batch"] or 1)
+    if given["sensitivity"] == "weights" and weights is None:
+        raise SpecError(
+            f"--sensitivity weights: {given['network']} holds no weights; give an .onnx file, "
+            "or a table"
+        )
+    return NetworkGiven(described, weights, pins)
+
+
+def imported(path: Path, given: Given) -> Imported:
+    """What an ONNX file says; what had to be assumed goes to standard error."""
+    from codesign.specs.onnx import import_onnx
+
+    dims: dict[str, int] = {}
+    for name, size in given["dim"]:
+        if dims.setdefault(name, size) != size:
+            raise SpecError(f"--dim {name}: given as {dims[name]} and as {size}")
+    found = import_onnx(
+        path, batch=given["batch"], dims=dims, ignore_unknown=given["ignore_unknown"]
+    )
+    for warning in found.warnings:
+        note(f"warning: {warning}")
+    if given["keep_widths"] and not found.pins:
+        raise SpecError(f"--keep-widths: {path} declares no integer widths")
+    return found
+
+
+def problem(given: Given) -> Problem:
+    """What ``solve`` or ``pareto`` is asked."""
+    from codesign.specs.load import load_technology
+
+    dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or MEMORY})
+    assert dram_bits_per_s is not None
+    read = network(given)
+    technology = load_technology(name_or_path(given["technology"]), given["sram"])
+    return problem_of(_words(given, read), read.network, technology, dram_bits_per_s)
+
+
+def assignment(given: Given) -> Problem:
+    """What ``assign`` is asked: a problem whose platform is of no account."""
+    from codesign.problem.problem import Problem
+
+    read = network(given)
+    fields = wanted(_words(given, read), read.network)
+    for name, limit in given["max_cost"]:
+        if fields["budgets"].setdefault(COST + name, limit) != limit:
+            raise SpecError(f"--max-cost {name}: given twice")
+    return Problem(network=read.network, **fields)
+
+
+def _words(given: Given, read: NetworkGiven) -> ProblemWords:
+    pins = (*read.pins, *given.get("fixed", ()))
+    return picked(ProblemWords, {**given, "weights": read.weights, "pin": pins})
+
+
+def costs(given: Given) -> dict[str, Path]:
+    """Tables of costs by name."""
+    found: dict[str, Path] = {}
+    for name, path in given["cost"]:
+        if found.setdefault(name, path) != path:
+            raise SpecError(f"--cost {name}: given twice, with {found[name]} and {path}")
+    return found
+
+
+def ranges(given: Given) -> dict[str, tuple[float, float]]:
+    """Ranges of objectives by metric, in the metrics' own units."""
+    scale = dict(LIMITS.values())
+    found: dict[str, tuple[float, float]] = {}
+    for word, low, high in given["range"]:
+        metric = metric_of(word)
+        if word not in given["objectives"]:
+            raise SpecError(f"--range {word}: no objective ({', '.join(given['objectives'])})")
+        if metric in found:
+            raise SpecError(f"--range {word}: given twice")
+        found[metric] = low * scale[metric], high * scale[metric]
+    return found
+
+
+def accelerator(given: Given) -> Accelerator:
+    """The accelerator of a file or of the flags alone, every flag given taken over."""
+    from codesign.specs.accelerator import Accelerator
+    from codesign.specs.load import load_accelerator, load_technology
+
+    sram_kbit, clock_mhz = given["sram_kbit"], given["clock_mhz"]
+    copied = ("rows", "cols", "engine", "precision", "psum_bits", "pe_area_um2", "area_overhead")
+    flags = {
+        **{key: given[key] for key in copied},
+        **{key: given[key] or given["pe_bits"] for key in PE_WIDTHS},
+        "sram_bits": None if sram_kbit is None else sram_bits("sram_kbit", sram_kbit),
+        "clock_hz": None if clock_mhz is None else clock_mhz * HZ_PER_MHZ,
+        "dram_bits_per_s": _dram_bits_per_s(given),
+    }
+    if given["technology"] is not None:
+        flags["technology"] = load_technology(name_or_path(given["technology"]))
+    flags = {key: value for key, value in flags.items() if value is not None}
+    name = given["accelerator"]
+    known = None if name is None else load_accelerator(name_or_path(name))
+    usual = load_technology(TECHNOLOGY) if known is None else known.technology
+    if given["sram"] is not None:
+        technology = flags.get("technology", usual)
+        if technology is None:
+            raise SpecError("--sram: the accelerator names no technology; give --technology")
+        flags["technology"] = technology.with_sram(given["sram"])
+    if known is not None:
+        return _changed(known, flags)
+    _check_complete(flags)
+    dram_bits_per_s = _dram_bits_per_s({**given, "memory": MEMORY})
+    rest = {"engine": 9, "clock_hz": 800e6, "dram_bits_per_s": dram_bits_per_s, "technology": usual}
+    return Accelerator(name=f"{flags['rows']} × {flags['cols']} PEs", **{**rest, **flags})
+
+
+def _check_complete(flags: Given) -> None:
+    """Refuse flags that leave open what an accelerator without a file needs, one option at a time.
+
+    Where neither width of the PE is given, that is the option for both.
+    """
+    missing = [key for key in ("rows", "cols", *PE_WIDTHS) if key not in flags]
+    if missing:
+        flag = flag_of("pe_bits" if missing == [*PE_WIDTHS] else missing[0])
+        raise SpecError(f"Missing option {flag}; or name an accelerator with --accelerator.")
+
+
+def _changed(accelerator: Accelerator, flags: Given) -> Accelerator:
+    """An accelerator that differs in what the flags say, and so is not the one of that name.
+
+    A measured PE area holds for that PE alone.
+    """
+    from dataclasses import replace
+
+    new = {key: value for key, value in flags.items() if value != getattr(accelerator, key)}
+    if not new:
+        return accelerator
+    if {"engine", *PE_WIDTHS} & {*new}:
+        new.setdefault("pe_area_um2", None)
+    return replace(accelerator, **new, name=f"{accelerator.name}, changed"[:200])
+
+
+def _dram_bits_per_s(given: Given) -> float | None:
+    """The bandwidth asked for; None where nothing is said of it."""
+    from codesign.specs.load import load_memory
+
+    if given["dram_gbit_per_s"] is not None:
+        return float(given["dram_gbit_per_s"] * BITS_PER_GBIT)
+    memory = given["memory"]
+    return None if memory is None else load_memory(name_or_path(memory)).bits_per_s
+
+
+def widths(given: Given, read: NetworkGiven, accelerator: Accelerator) -> dict[str, int]:
+    """Every width by name: as given, else the PE's, pins above all."""
+    pins = pinned(read.pins)
+    if given["widths"] is not None:
+        from codesign.results.load import load_widths
+
+        return load_widths(given["widths"]).widths | pins
+    network = read.network
+    weight_bits = given["weight_bits"] or given["bits"] or accelerator.pe_weight_bits
+    activation_bits = given["activation_bits"] or given["bits"] or accelerator.pe_activation_bits
+    results = dict.fromkeys(network.outputs, given["output_bits"] or activation_bits)
+    found = {f"weight:{name}": weight_bits for name in network.weight_layers}
+    found |= {f"tensor:{name}": results.get(name, activation_bits) for name in network.tensors}
+    return found | pins
+
+
+def tell_of_table(table: Sensitivity | None, network: Network | None = None) -> None:
+    """Say on stderr where more bits lose more, and what is assumed of what a table leaves out.
+
+    Such a table is taken, but not in silence.
+    """
+    from codesign.quality import rises, table_notes
+
+    found = None if table is None else rises(table)
+    if found is not None:
+        note(f"warning: {found}")
+    if network is not None:
+        results = [f"tensor:{name}" for name in network.outputs]
+        for told in table_notes(table, network.noise_sources, results):
+            note(f"note: {told}")

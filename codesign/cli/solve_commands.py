@@ -1,0 +1,227 @@
+"""Commands that compute a result of a network: solve, pareto, evaluate, assign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codesign.cli import inputs
+from codesign.cli.options import network, sectioned
+from codesign.cli.solve_options import (
+    ASSIGN,
+    ASSIGN_CONTRADICTIONS,
+    EVALUATE,
+    EVALUATE_CONTRADICTIONS,
+    PARETO,
+    PARETO_CONTRADICTIONS,
+    SOLVE,
+)
+from codesign.cli.terminal import (
+    INFEASIBLE,
+    PROVEN,
+    UNPROVEN,
+    hand_over,
+    note,
+    print_json,
+    print_parts,
+    watched,
+)
+from codesign.cli.views import view_of
+from codesign.errors import InfeasibleError, SpecError
+from codesign.problem.metrics import metric_of
+from codesign.problem.words import QUALITY, SOLVE_CONTRADICTIONS
+
+if TYPE_CHECKING:
+    from codesign.problem.problem import Problem
+    from codesign.results.design import Design
+
+
+@sectioned(SOLVE, network())
+def solve(**given: Any) -> int:
+    """Find the best accelerator for NETWORK and prove it.
+
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. Smaller is better for every metric.
+
+    \b
+    Exit codes: 0 proven best         4 a design, but its proof is unfinished
+                2 bad input           5 no answer: out of time or memory, or a failing solver
+                3 infeasible        130 interrupted before any design was found
+    Ctrl-C ends the search with the best design so far; pressed twice, without.
+    """
+    from codesign.tasks.solve import solve as solve_problem
+
+    inputs.check_contradictions(given, SOLVE_CONTRADICTIONS)
+    inputs.check_files(given)
+    problem = inputs.problem(given)
+    inputs.tell_of_table(problem.sensitivity, problem.network)
+    how = ("method", "solver", "time_limit_s", "rel_gap", "ties")
+    with _explained(given, problem), watched(given, "progress_line") as on_progress:
+        design = solve_problem(
+            problem, **{word: given[word] for word in how}, on_progress=on_progress
+        )
+    _tell_interrupted(design.solver.interrupted, "design")
+    hand_over(view_of(design, given["quiet"]), given, out=design.save, plot=design.plot)
+    if given["certificate"] is not None:
+        _certify(design, given)
+    return PROVEN if design.proof.status == "optimal" else UNPROVEN
+
+
+@sectioned(PARETO, network())
+def pareto(**given: Any) -> int:
+    """Find the Pareto front of NETWORK: designs that no other beats in every objective.
+
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. Every point is proven. The first objective is minimised
+    within limits on the others, placed where most is still unknown.
+
+    \b
+    Exit codes: 0 all points proven     4 a point's proof, or --all, is unfinished
+                2 bad input             5 no answer: out of time or memory, or a failing solver
+                3 infeasible          130 interrupted before any design was found
+    Ctrl-C ends the search with the points found so far (4); pressed twice, without.
+    """
+    from codesign.tasks.pareto import pareto as find_front
+
+    inputs.check_contradictions(given, PARETO_CONTRADICTIONS)
+    if given["rel_step"] is not None and not given["all"]:
+        raise SpecError("--rel-step says how far --all goes; give both.")
+    inputs.check_files(given)
+    first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
+    problem = inputs.problem({**given, "minimize": first})
+    inputs.tell_of_table(problem.sensitivity, problem.network)
+    with _explained(given, problem), watched(given, "front_line") as on_progress:
+        found = find_front(
+            problem,
+            [metric_of(word) for word in given["objectives"]],
+            None if given["all"] else given["points"] or 20,
+            ranges=inputs.ranges(given),
+            rel_step=given["rel_step"] or 0.0,
+            time_limit_s=given["time_limit_s"],
+            on_progress=on_progress,
+        )
+    _tell_interrupted(found.interrupted, "points")
+    hand_over(
+        view_of(found, given["quiet"]),
+        given,
+        designs=found.save_designs,
+        out=found.save,
+        plot=found.plot,
+    )
+    proven = all(design.proof.status == "optimal" for design in found.designs)
+    asked_for = found.complete or not (given["all"] or found.interrupted)
+    return PROVEN if proven and asked_for else UNPROVEN
+
+
+@sectioned(EVALUATE, network())
+def evaluate(**given: Any) -> int:
+    """Find where each layer of NETWORK stands on a given accelerator.
+
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. The accelerator is shipped (codesign show accelerators), a
+    file, TOML or that of a design, or given by --rows, --cols, --pe-bits and --sram-kbit.
+    """
+    from codesign.problem.words import sensitivity_of
+    from codesign.tasks.evaluate import evaluate as evaluate_network
+
+    inputs.check_contradictions(given, EVALUATE_CONTRADICTIONS)
+    inputs.check_files(given)
+    read = inputs.network(given)
+    accelerator = inputs.accelerator(given)
+    widths = inputs.widths(given, read, accelerator)
+    table = sensitivity_of(
+        given["sensitivity"], given["granularity"], read.weights, read.network, {*widths.values()}
+    )
+    inputs.tell_of_table(table, read.network)
+    found = evaluate_network(
+        read.network, accelerator, widths, roofline=given["roofline"], sensitivity=table
+    )
+    hand_over(view_of(found, given["quiet"]), given, out=found.save, plot=found.plot)
+    return PROVEN
+
+
+@sectioned(ASSIGN, network())
+def assign(**given: Any) -> int:
+    """Find the best bitwidths of NETWORK and prove them; no hardware is chosen.
+
+    NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
+    dot or a path separator is a file. Smaller is better for every metric. The latency table has
+    one heading line: layer, weight_bits, activation_bits (of the layer's input), latency_s; that of
+    a cost has value for latency_s. --fixed is --pin, and a layer whose weights are fixed may be
+    left out of these tables: their budgets are of the others then.
+
+    \b
+    Exit codes: 0 proven best         4 an assignment, but its proof is unfinished
+                2 bad input           5 no answer: out of time or memory, or a failing solver
+                3 infeasible        130 interrupted before any assignment was found
+    Ctrl-C ends the search with the best assignment so far; pressed twice, without.
+    """
+    from codesign.tasks.assign import assign as assign_widths
+
+    inputs.check_contradictions(given, ASSIGN_CONTRADICTIONS)
+    inputs.check_files(given)
+    problem = inputs.assignment(given)
+    inputs.tell_of_table(problem.sensitivity, problem.network)
+    with _explained(given, problem), watched(given, "assignment_line") as on_progress:
+        found = assign_widths(
+            problem,
+            given["latency_table"],
+            costs=inputs.costs(given),
+            fixed=dict(given["fixed"]),
+            time_limit_s=given["time_limit_s"],
+            rel_gap=given["rel_gap"],
+            ties=given["ties"],
+            on_progress=on_progress,
+        )
+    _tell_interrupted(found.solver.interrupted, "assignment")
+    hand_over(view_of(found, given["quiet"]), given, csv=found.save_csv, out=found.save)
+    return PROVEN if found.proof.status == "optimal" else UNPROVEN
+
+
+def _certify(design: Design, given: inputs.Given) -> None:
+    """Write a certificate; say if parts of the proof are left out."""
+    from codesign.tasks.certify import certify
+
+    with watched(given, "words_line") as on_step:
+        found = certify(
+            design,
+            time_limit_s=given["time_limit_s"],
+            trusting=design.solver.interrupted,
+            on_step=on_step,
+        )
+    found.save(given["certificate"])
+    if found.trusted:
+        count = f"{len(found.trusted)} of {design.solver.considered} hardware options"
+        note(f"the certificate leaves {count} to the solver's word")
+
+
+@contextmanager
+def _explained(given: inputs.Given, problem: Problem) -> Iterator[None]:
+    """Explain an infeasible problem: as JSON, if asked for; if by default only, that it is so."""
+    try:
+        yield
+    except InfeasibleError as error:
+        found = error
+        clashing = {name for clash in (error.clashing, *error.further) for name in clash}
+        default = given["quality"] is None and problem.quality is not None
+        if "noise" in clashing and default:
+            told = f"{error}; the limit on noise is the default --quality {QUALITY}"
+            found = InfeasibleError(told, error.clashing, error.further)
+        if given["json"]:
+            print_json(found.to_dict())
+        several = sum(map(len, (found.clashing, *found.further))) > 1
+        if given["json"] or given["quiet"] or not several:
+            raise found from None
+        from codesign.results.text.design import clash_parts
+
+        note(str(found))  # in one line, as every error; below it the same to read
+        print_parts(clash_parts(found), err=True)
+        raise click.exceptions.Exit(INFEASIBLE) from None
+
+
+def _tell_interrupted(interrupted: bool, what: str) -> None:
+    if interrupted:
+        note(f"interrupted; what follows is the {what} found by then")

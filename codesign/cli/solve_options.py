@@ -1,0 +1,355 @@
+"""What solve, pareto, evaluate, assign and sweep can be told, section by section as help lists it.
+
+Words that a study may vary come from the table of `codesign.problem.words`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from codesign.cli.options import (
+    COMPLETED,
+    FILE,
+    RESUME,
+    WORKERS,
+    choice,
+    file,
+    flag,
+    option,
+    word,
+)
+from codesign.problem import readers
+from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, OneOf, WholeNumber
+from codesign.problem.words import (
+    ALL_WORDS,
+    CAPACITY,
+    CLOCK,
+    FACTOR,
+    MEMORY,
+    PLATFORM_CONTRADICTIONS,
+    PRECISIONS,
+    QUALITY,
+    SOLVE_CONTRADICTIONS,
+    TECHNOLOGY,
+    TIME_LIMIT,
+)
+
+# What --help shows; a test compares it with codesign.problem.choices, which is slow to import.
+BITS = "2,3,4,5,6,7,8"
+SIDES = "1,2,3,4,6,8,12,16,24,32,48,64"
+
+ASSIGN_CONTRADICTIONS = tuple(
+    pair for pair in SOLVE_CONTRADICTIONS if not {"pe_bits", "memory"} & {*pair}
+)
+PARETO_CONTRADICTIONS = (*SOLVE_CONTRADICTIONS, ("points", "all"), ("points", "rel_step"))
+EVALUATE_CONTRADICTIONS = (
+    *PLATFORM_CONTRADICTIONS,
+    *(("widths", name) for name in ("bits", "weight_bits", "activation_bits", "output_bits")),
+)
+SWEEP_CONTRADICTIONS = (("json", "quiet"),)
+
+# Options that several commands have.
+BATCH = word("--batch", "Images at once.", told="1")
+OF_ONNX = (
+    option(
+        "--dim",
+        "NAME=N",
+        "Size of a symbolic dimension (.onnx). Repeatable.",
+        read=readers.dim,
+        multiple=True,
+    ),
+    flag("--keep-widths", "Pin the integer widths that the .onnx file declares."),
+    flag("--ignore-unknown", "Take unknown operators (.onnx) to keep or move data."),
+)
+SENSITIVITY = (
+    word(
+        "--sensitivity",
+        "Noise: a .csv or .toml table (codesign sensitivity), or weights.",
+        told="4^−bits",
+    ),
+    word("--granularity", "Steps of --sensitivity weights.", told="channel"),
+)
+PIN = word("--pin", "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable.")
+SRAM = word("--sram", "Kind of SRAM, as in dual-port.", told="the technology's own")
+MEMORY_OPTION = word("--memory", "Shipped DRAM or TOML file.", told=MEMORY)
+DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
+PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
+QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
+
+FREE = "What is free to choose (lists: 4,6,8)"
+SOLVE = {
+    "The network": (BATCH, *OF_ONNX, *SENSITIVITY),
+    "The platform": (
+        word("--technology", "Shipped name or TOML file."),
+        SRAM,
+        MEMORY_OPTION,
+        DRAM,
+        word("--clock-mhz", "Clock."),
+        word("--area-overhead", "Factor on PE array area."),
+    ),
+    "What is wanted": (
+        word("--minimize", "Objective."),
+        word("--max-area-mm2", "Largest silicon area."),
+        word("--max-latency-ms", "Longest latency, whole batch."),
+        word("--min-fps", "Fewest images per second, not --max-latency-ms."),
+        word("--max-dram-mbit", "Most DRAM traffic, whole batch."),
+        word("--max-model-mbit", "Most bits for all weights."),
+        word("--max-gbops", "Most bit operations, 10⁹, whole batch."),
+        word(
+            "--quality",
+            QUALITY_HELP,
+            told=f"{QUALITY}; none beside --max-noise or --minimize noise",
+        ),
+        word("--max-noise", "Most quantisation noise, not --quality."),
+    ),
+    FREE: (
+        word("--bits", "Widths of weights and activations.", told=BITS),
+        word("--weight-bits", "Widths of weights, not --bits."),
+        word("--activation-bits", "Widths of activations, not --bits."),
+        PIN,
+        word("--tie", "Each layer's weights as wide as its input."),
+        word(
+            "--group",
+            "Operands of one common width, or patterns: 'weight:layer1.*'. Repeatable.",
+        ),
+        word("--output-bits", "Width of the results."),
+        word(
+            "--pe-bits",
+            "Operand widths of a PE.",
+            told="the widths above and every pinned one",
+        ),
+        word("--pe-weight-bits", "Widths of its weight operand."),
+        word("--pe-activation-bits", "Widths of its activation operand."),
+        word("--precision", PRECISION_HELP),
+        word("--rows", "Rows of the PE array.", told=SIDES),
+        word("--cols", "Columns of the PE array.", told=SIDES),
+        word("--square", "Only as many rows as columns; one list is enough."),
+        word("--sram-kbit", "SRAM sizes on offer.", told="any"),
+        word("--min-sram-kbit", "Least SRAM, used or not."),
+        word("--max-sram-kbit", "Most SRAM."),
+    ),
+    "The search": (
+        word("--method", "Bounds and pruning, or one MILP over all hardware (small spaces)."),
+        option(
+            "--solver",
+            "highs|scip|cbc",
+            "Who solves the MILPs; scip and cbc where installed.",
+            "highs",
+            read=OneOf(("highs", "scip", "cbc")),
+        ),
+        word("--time-limit-s", "Then take the best so far."),
+        word("--rel-gap", "Stop at this gap; 1e-6 is a proof."),
+        word(
+            "--ties",
+            "Of equal designs find the smallest: for 5 × the time of the proof, at least 10 s.",
+        ),
+    ),
+    "The answer": (
+        file("--out", "Write the design file (JSON)."),
+        file("--plot", "Draw the design: .png, .pdf or .svg."),
+        file("--certificate", "Write a proof for check --deep; may take --time-limit-s once more."),
+        flag("--json", "Print the design file and nothing else."),
+        flag("--quiet", "Print one line: status, gap, totals, hardware."),
+    ),
+}
+
+
+def _taken(section: str, *names: str) -> tuple[click.Option, ...]:
+    """Some options of `solve`."""
+    return tuple(option for option in SOLVE[section] if option.name in names)
+
+
+def _axis(option: click.Option) -> click.Option:
+    """An option of `solve` as an axis of `sweep`: given again, or as a list, it varies."""
+    if option.is_flag:
+        return option
+    whole = option.multiple or ALL_WORDS[str(option.name)].is_list
+
+    def read(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> list[str]:
+        values = [*given] if whole else [one for text in given for one in text.split(",")]
+        for value in values:
+            if value != "none":
+                option.type.convert(value, param, ctx)
+        return values
+
+    metavar = str(option.metavar) if whole else f"{option.metavar},…"
+    name = option.opts[0]
+    how: dict[str, Any] = {"shell_complete": COMPLETED.get(name), "callback": read}
+    return click.Option([name], metavar=metavar, help=option.help, multiple=True, **how)
+
+
+GRID = {  # what a study may vary: a grid's networks bring no weights to measure
+    title: tuple(x for x in part if x.name in ALL_WORDS and x.name != "granularity")
+    for title, part in SOLVE.items()
+    if title != "The answer"
+}
+SWEEP = {
+    **{title: tuple(_axis(option) for option in part) for title, part in GRID.items()},
+    "The answer": (
+        file("--store", "Keep the results (SQLite).", told="a temporary one"),
+        RESUME,
+        WORKERS,
+        file("--csv", "Write the results (CSV)."),
+        file("--plot", "Draw small multiples: .png, .pdf or .svg."),
+        flag("--json", "Print the results as JSON and nothing else."),
+        flag("--quiet", "No progress; print one line."),
+    ),
+}
+
+ONE_SIDE, LARGE = WholeNumber(1, 65536), WholeNumber(1, 10**6)
+EVALUATE = {
+    "The network": (
+        BATCH,
+        *OF_ONNX,
+        *SENSITIVITY,
+        option("--bits", "B", "Width of weights and activations.", read=ONE_WIDTH, told="the PE's"),
+        option("--weight-bits", "B", "Width of weights, not --bits.", read=ONE_WIDTH),
+        option("--activation-bits", "B", "Width of activations, not --bits.", read=ONE_WIDTH),
+        file("--widths", "Widths of a design or assignment file, not --bits."),
+        PIN,
+        option(
+            "--output-bits",
+            "B",
+            "Width of the results.",
+            read=ONE_WIDTH,
+            told="that of the activations",
+        ),
+    ),
+    "The accelerator (each option replaces what --accelerator says)": (
+        option("--accelerator", "NAME", "Shipped name, TOML file or design file."),
+        option("--rows", "N", "Rows of the PE array.", read=ONE_SIDE),
+        option("--cols", "N", "Columns of the PE array.", read=ONE_SIDE),
+        option("--engine", "N", "Multipliers of a PE.", read=LARGE, told="9, a 3×3 window"),
+        option("--pe-bits", "B", "Width of a PE's operands.", read=ONE_WIDTH),
+        option("--pe-weight-bits", "B", "Width of its weight operand.", read=ONE_WIDTH),
+        option("--pe-activation-bits", "B", "Width of its activation operand.", read=ONE_WIDTH),
+        choice("--precision", PRECISIONS, PRECISION_HELP, told="fixed"),
+        option(
+            "--psum-bits",
+            "B",
+            "Width of stored partial sums.",
+            read=WholeNumber(1, 1024),
+            told="as wide as the sum can get",
+        ),
+        option("--sram-kbit", "X", "SRAM capacity.", read=CAPACITY),
+        option("--clock-mhz", "X", "Clock.", read=CLOCK, told="800"),
+        MEMORY_OPTION,
+        DRAM,
+        option("--technology", "NAME", "Shipped name or TOML file.", told=TECHNOLOGY),
+        SRAM,
+        option("--pe-area-um2", "X", "Area of a PE.", read=LIMIT, told="the technology's fit"),
+        option("--area-overhead", "X", "Factor on PE array area.", read=FACTOR, told="1"),
+    ),
+    "The roofline": (
+        option(
+            "--roofline",
+            "tiled|ideal",
+            "With ragged edges and tiles, or the paper's ideal one.",
+            "tiled",
+            read=OneOf(("tiled", "ideal")),
+        ),
+    ),
+    "The answer": (
+        file("--out", "Write the evaluation file (JSON)."),
+        file("--plot", "Draw the evaluation: .png, .pdf or .svg."),
+        flag("--json", "Print the evaluation file and nothing else."),
+        flag("--quiet", "Print one line: totals, hardware."),
+    ),
+}
+
+OF_WIDTHS = ("noise", "latency", "model", "bops")  # metrics of widths alone
+ASSIGN = {
+    "The network": SOLVE["The network"],
+    "What is wanted": (
+        option(
+            "--minimize",
+            "|".join((*OF_WIDTHS, "cost:NAME")),
+            "Objective.",
+            "noise",
+            read=OneMetric(OF_WIDTHS, costs=True),
+        ),
+        file("--latency-table", "Latency of each layer at each pair of widths (CSV)."),
+        option(
+            "--cost",
+            "NAME=FILE",
+            "A cost of your own: table like it, column value. Repeatable.",
+            read=readers.cost,
+            multiple=True,
+        ),
+        option(
+            "--max-cost",
+            "NAME=X",
+            "Most of that cost. Repeatable.",
+            read=readers.cost_limit,
+            multiple=True,
+        ),
+        *_taken("What is wanted", "max_latency_ms", "min_fps", "max_model_mbit", "max_gbops"),
+        *_taken("What is wanted", "quality", "max_noise"),
+    ),
+    FREE: (
+        *_taken(FREE, "bits", "weight_bits", "activation_bits"),
+        PIN,
+        option(
+            "--fixed",
+            "WHAT=B",
+            "As --pin; its layer may be left out of the tables, and costs 0. Repeatable.",
+            read=readers.pin,
+            multiple=True,
+        ),
+        *_taken(FREE, "tie", "group", "output_bits"),
+    ),
+    "The search": _taken("The search", "time_limit_s", "rel_gap", "ties"),
+    "The answer": (
+        file("--out", "Write the assignment file (JSON)."),
+        file("--csv", "Write one row per layer (CSV)."),
+        flag("--json", "Print the assignment file and nothing else."),
+        flag("--quiet", "Print one line: status, gap, totals."),
+    ),
+}
+
+PARETO = {
+    "The front": (
+        option(
+            "--objectives",
+            "LIST",
+            "Two or three metrics.",
+            "latency,area",
+            read=readers.objectives,
+        ),
+        option("--points", "N", "How many.", read=WholeNumber(2, 10**6), told="20"),
+        flag("--all", "All points there are."),
+        option(
+            "--rel-step",
+            "X",
+            "With --all: points nearer than this, relative, need not be told apart.",
+            read=Number(0, 0.999999),
+            told="0",
+        ),
+        option(
+            "--range",
+            "WHAT=LOW:HIGH",
+            "Part of the front, in the units of --max-...: area=1:16. Repeatable.",
+            read=readers.span,
+            multiple=True,
+        ),
+    ),
+    **{title: SOLVE[title] for title in ("The network", "The platform", FREE)},
+    "What is wanted": (
+        *(x for x in SOLVE["What is wanted"] if x.name not in ("minimize", "quality")),
+        word(
+            "--quality",
+            QUALITY_HELP,
+            told=f"{QUALITY}; none beside --max-noise or the objective noise",
+        ),
+    ),
+    "The search": (option("--time-limit-s", "X", "Then take what is found.", read=TIME_LIMIT),),
+    "The answer": (
+        file("--out", "Write the points (CSV)."),
+        file("--plot", "Draw the front: .png, .pdf or .svg."),
+        option("--designs", "DIR", "Write each point's design file there.", read=FILE),
+        flag("--json", "Print the front (JSON) and nothing else."),
+        flag("--quiet", "Print one line: points, ends, what is left unknown."),
+    ),
+}

@@ -1,0 +1,104 @@
+"""What is printed of each kind of result, by the command that finds it and by ``show``.
+
+Loaded for each is its own text alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from codesign.cli.terminal import View
+
+
+def view_of(found: Any, quiet: bool = False) -> View:
+    """A result for programs and for people, ``quiet``: in one line."""
+    return VIEWS[type(found).__name__](found, quiet)
+
+
+def _design(found: Any, quiet: bool) -> View:
+    from codesign.results.design import to_dict
+    from codesign.results.text.design import design_parts, summary_line
+
+    return View(
+        lambda: to_dict(found), lambda: [summary_line(found)] if quiet else design_parts(found)
+    )
+
+
+def _evaluation(found: Any, quiet: bool) -> View:
+    from codesign.results.evaluation import to_dict
+    from codesign.results.text.design import evaluation_parts, figures_line
+
+    return View(
+        lambda: to_dict(found), lambda: [figures_line(found)] if quiet else evaluation_parts(found)
+    )
+
+
+def _assignment(found: Any, quiet: bool) -> View:
+    from codesign.results.assignment import to_dict
+    from codesign.results.text.assignment import assignment_parts, assignment_summary
+
+    return View(
+        lambda: to_dict(found),
+        lambda: [assignment_summary(found)] if quiet else assignment_parts(found),
+    )
+
+
+def _front(found: Any, quiet: bool) -> View:
+    from codesign.results.front_file import to_dict
+    from codesign.results.text.front import front_parts, front_summary
+
+    return View(
+        lambda: to_dict(found), lambda: [front_summary(found)] if quiet else front_parts(found)
+    )
+
+
+def _explanation(found: Any, quiet: bool) -> View:
+    from codesign.results.explanation import to_dict
+    from codesign.results.text.explanation import explanation_parts
+
+    return View(lambda: to_dict(found), lambda: explanation_parts(found))
+
+
+def _area_fit(found: Any, quiet: bool) -> View:
+    from codesign.results.text.area_fit import fit_parts, fit_record
+
+    return View(lambda: fit_record(found), lambda: fit_parts(found))
+
+
+def _description(found: Any, quiet: bool) -> View:
+    from codesign.results.text import specs
+
+    return View(lambda: specs.record(found), lambda: specs.description(found))
+
+
+def certificate_view(path: Path) -> View:
+    """What a certificate's file holds."""
+    from codesign.files import read_json
+    from codesign.results.text.check import certificate_lines
+
+    content = read_json(path)
+    lines = certificate_lines(content, str(path))
+    return View(lambda: content, lambda: [*lines])
+
+
+def store_view(path: Path, *more: str) -> View:
+    """How far the runs on a study's store are; more lines for people."""
+    from codesign.study.store import opened
+    from codesign.study.text import overview, overview_parts, overview_record
+
+    with opened(path) as file:
+        found = overview(file)
+    return View(lambda: overview_record(found), lambda: [*overview_parts(found), *more])
+
+
+VIEWS: dict[str, Callable[[Any, bool], View]] = {
+    "Design": _design,
+    "Evaluation": _evaluation,
+    "Assignment": _assignment,
+    "Front": _front,
+    "Explanation": _explanation,
+    "AreaFitResult": _area_fit,
+    **dict.fromkeys(("Network", "Technology", "Memory", "Accelerator"), _description),
+}

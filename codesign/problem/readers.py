@@ -1,0 +1,187 @@
+"""How the words of a problem are read from text, on the command line and in a study's grid.
+
+Each reader takes the text of one value and raises `ValueError` with a sentence for one that does
+not fit. Only the standard library is imported, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codesign.problem.metrics import COST, WORDS, is_cost, meant, word_of
+
+Reader = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Number:
+    """Reads a finite number within a range."""
+
+    low: float
+    high: float
+
+    def __call__(self, text: str) -> float:
+        """The number that is written."""
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a number.") from None
+        if self.low > 0 and not value > 0:  # not-a-number included
+            raise ValueError(f"{text!r} is not a positive number.")
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{text!r} is not between {self.low:g} and {self.high:g}.")
+        return value
+
+
+@dataclass(frozen=True)
+class WholeNumber:
+    """Reads a whole number within a range."""
+
+    low: int
+    high: int
+
+    def __call__(self, text: str) -> int:
+        """The number that is written."""
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a valid integer range.") from None
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{value} is not in the range {self.low}<=x<={self.high}.")
+        return value
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Reads numbers separated by commas, each by itself."""
+
+    one: Number
+
+    def __call__(self, text: str) -> tuple[float, ...]:
+        """The numbers that are written."""
+        return tuple(self.one(word) for word in text.split(","))
+
+
+@dataclass(frozen=True)
+class WholeNumbers:
+    """Reads whole numbers from 1 on, separated by commas."""
+
+    high: int
+
+    def __call__(self, text: str) -> tuple[int, ...]:
+        """The numbers that are written."""
+        try:
+            values = tuple(int(word) for word in text.split(","))
+        except ValueError:
+            raise ValueError(
+                f"{text!r}: write whole numbers separated by commas, as in 4,6,8."
+            ) from None
+        for value in values:
+            if not 1 <= value <= self.high:
+                raise ValueError(f"{value} is not between 1 and {self.high}.")
+        return values
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Reads one of a few words."""
+
+    known: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        """The word itself."""
+        if text not in self.known:
+            raise ValueError(f"{text!r} is not one of {', '.join(map(repr, self.known))}.")
+        return text
+
+
+@dataclass(frozen=True)
+class OneMetric:
+    """Reads one of a few metrics, by either of its names, as the word of the command line.
+
+    With ``costs`` also ``cost:NAME``.
+    """
+
+    known: tuple[str, ...]
+    costs: bool = False
+
+    def __call__(self, text: str) -> str:
+        """The metric's word."""
+        return text if self.costs and is_cost(text) else OneOf(self.known)(word_of(text))
+
+
+LIMIT = Number(1e-30, 1e15)
+ONE_WIDTH, WIDTHS = WholeNumber(1, 32), WholeNumbers(32)
+
+
+def pin(text: str) -> tuple[str, int]:
+    """Read ``weight:conv1=8``: an operand and its given width."""
+    key, _, bits = text.rpartition("=")
+    if key.partition(":")[0] not in ("weight", "tensor") or not bits.isdecimal():
+        raise ValueError(
+            f"{text!r}: write weight:LAYER=BITS or tensor:TENSOR=BITS, as in weight:conv1=8."
+        )
+    return key, WIDTHS(bits)[0]
+
+
+def group(text: str) -> tuple[str, ...]:
+    """Read ``weight:conv1,weight:layer1.*``: operands, or patterns of such, of one common width."""
+    words = tuple(word.strip() for word in text.split(","))
+    for word in words:
+        kind, _, name = word.partition(":")
+        if kind not in ("weight", "tensor") or not name:
+            raise ValueError(
+                f"{word!r}: write weight:LAYER or tensor:TENSOR, as in weight:conv1,weight:conv2."
+            )
+    return words
+
+
+def cost(text: str) -> tuple[str, Path]:
+    """Read ``energy=table.csv``: a cost of one's own and its table."""
+    name, _, path = text.partition("=")
+    if not is_cost(COST + name) or not path:
+        raise ValueError(f"{text!r}: write NAME=TABLE.csv, as in energy=energy.csv.")
+    return name, Path(path)
+
+
+def cost_limit(text: str) -> tuple[str, float]:
+    """Read ``energy=3.5``: a cost of one's own and its limit."""
+    name, _, limit = text.partition("=")
+    if not is_cost(COST + name) or not limit:
+        raise ValueError(f"{text!r}: write NAME=X, as in energy=3.5.")
+    return name, LIMIT(limit)
+
+
+def dim(text: str) -> tuple[str, int]:
+    """Read ``sequence=128``: a symbolic dimension of an ONNX file and its size."""
+    name, _, size = text.rpartition("=")
+    if not name or not size.isdecimal() or not 1 <= int(size) <= 10**9:
+        raise ValueError(f"{text!r}: write NAME=SIZE, as in sequence=128.")
+    return name, int(size)
+
+
+def objectives(text: str) -> tuple[str, ...]:
+    """Read ``latency,area``: two or three metrics."""
+    words = tuple(word_of(word.strip()) for word in text.split(","))
+    for word in words:
+        if word not in WORDS:
+            raise ValueError(f"{word!r} is none of {', '.join(WORDS)}{meant(word, WORDS)}.")
+    if len(set(words)) != len(words) or not 2 <= len(words) <= 3:
+        raise ValueError(f"{text!r}: write two or three different ones, as in latency,area")
+    return words
+
+
+def span(text: str) -> tuple[str, float, float]:
+    """Read ``area=1:16``: an objective and the ends of its range, in the unit of its limit."""
+    word, _, ends = text.partition("=")
+    low, _, high = ends.partition(":")
+    word = word_of(word)
+    if word not in WORDS or not low or not high:
+        raise ValueError(f"{text!r}: write OBJECTIVE=LOW:HIGH, as in area=1:16.")
+    bounds = Number(0, 1e15)(low), Number(0, 1e15)(high)
+    if not bounds[0] < bounds[1]:
+        raise ValueError(f"{text!r}: the lower end comes first.")
+    return word, *bounds
