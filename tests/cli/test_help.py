@@ -19,7 +19,7 @@ from dotted_names import resolved
 import codesign
 from codesign.cli import app, terminal
 from codesign.cli.help import PAGES, page, topics
-from codesign.problem.goal import OPTIMAL_GAP, TiesFound
+from codesign.problem.goal import OPTIMAL_GAP, Ended, TiesFound
 from codesign.problem.metrics import WORDS
 from codesign.problem.tolerances import BUDGET_TOLERANCE
 from codesign.search.lexicographic import TIES_LEAST_S, TIES_TIMES
@@ -178,6 +178,7 @@ def test_defaults_named_are_those_of_the_options() -> None:
 def test_numbers_named_are_those_of_the_code(topic: str, phrase: str) -> None:
     assert phrase in " ".join(TEXTS[topic].split())
     assert set(TiesFound.__args__) == {"broken", "left", "not proven"}
+    assert set(Ended.__args__) == {"optimal", "gap", "time", "interrupt"}
 
 
 def test_exit_codes_and_metrics_are_listed() -> None:
