@@ -11,7 +11,7 @@ enters a room, what leaves it and what it must not import stands at its door, th
     files                 files read and written whole, digests, names fit to be printed
     stopping              why and when to stop: a time limit, Ctrl-C
     checking              recomputes a result from its file; ``certificate``: optimality, exactly
-    specs                 what is given: networks, technologies, accelerators; ``onnx``: models in
+    specs                 what is given: networks, technologies, accelerators; ``onnx``: from ONNX
     costs                 what a layer costs: cycles, tiles, DRAM traffic, area, bit operations
     quality               what a bitwidth costs in accuracy: noise, its measurement and its budget
     problem               the question: choices, one objective, budgets; the tolerances
@@ -26,9 +26,9 @@ enters a room, what leaves it and what it must not import stands at its door, th
 ``pyproject.toml``, which ``tests/package/test_architecture.py`` runs. `checking` stands apart: it
 shares nothing with what it checks, and nothing up to `search` asks it. Some packages have one
 place: highspy ``search/milp/highs.py``, matplotlib ``results/plots`` and ``study/plot.py``, click
-`cli`.
-One seam leads against the order: methods of data that a later room carries out, ``design.plot()``
-or ``design.save()``, are declared with `codesign.specs.seam.done_by` and imported when called.
+`cli`. One seam leads against the order: methods of data that a later room carries out, such as
+``design.plot()`` or ``design.save()``, are declared with `codesign.specs.seam.done_by`, which
+imports their bodies when they are called.
 
 **The walk of one solve**, ``codesign solve resnet18 --max-area-mm2 6 --out design.json``:
 

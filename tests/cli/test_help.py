@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from inspect import getsource
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ from codesign.problem.goal import OPTIMAL_GAP, Ended, TiesFound
 from codesign.problem.metrics import WORDS
 from codesign.problem.tolerances import BUDGET_TOLERANCE
 from codesign.search.lexicographic import TIES_LEAST_S, TIES_TIMES
+from codesign.search.milp import formulation
 from codesign.specs.load import models_folder
 from codesign.specs.network import MAX_LAYERS
 from codesign.stopping import INTERRUPTED
@@ -108,7 +110,8 @@ def test_pages_fit_a_terminal_and_begin_with_their_topic(topic: str) -> None:
 @pytest.mark.parametrize("topic", TEXTS)
 def test_every_name_of_the_package_exists(topic: str) -> None:
     dotted = re.findall(r"`(codesign(?:\.\w+)+)`", TEXTS[topic])
-    dotted += re.findall(r"^    (codesign(?:\.\w+)+)", TEXTS[topic], re.MULTILINE)
+    for names in re.findall(r"^    codesign\.(\w+(?:, \w+)*)", TEXTS[topic], re.MULTILINE):
+        dotted += [f"codesign.{name}" for name in names.split(", ")]
     dotted += re.findall(r"  (codesign(?:\.\w+)+)$", TEXTS[topic], re.MULTILINE)
     dotted += [f"codesign.{x}" for x in re.findall(r"`([A-Z]\w+\.\w+)`", TEXTS[topic])]
     for name in dotted:
@@ -158,7 +161,7 @@ def test_defaults_named_are_those_of_the_options() -> None:
     assert f"--area-overhead (default {default('--area-overhead')})" in TEXTS["model"]
     assert default("--quality").startswith("uniform:6;")
     assert "uniform:6   no noisier" in TEXTS["quality"]
-    assert f"Asked for\nare {default('--points', 'pareto')} points" in TEXTS["fronts"]
+    assert f"By default\n{default('--points', 'pareto')} points" in TEXTS["fronts"]
     assert f"{100 * float(default('--step', 'explain')):g} %" in TEXTS["explanations"]
     assert default("--roofline", "evaluate") == "tiled"
 
@@ -179,6 +182,13 @@ def test_numbers_named_are_those_of_the_code(topic: str, phrase: str) -> None:
     assert phrase in " ".join(TEXTS[topic].split())
     assert set(TiesFound.__args__) == {"broken", "left", "not proven"}
     assert set(Ended.__args__) == {"optimal", "gap", "time", "interrupt"}
+
+
+def test_constraints_are_those_of_the_milp() -> None:
+    (equations,) = [block for block in blocks("formulation") if "Σ_h build_h = 1" in block]
+    numbers = re.findall(r"^(\(\d+\))", equations, re.MULTILINE)
+    assert numbers == [f"({n})" for n in range(1, 11)]
+    assert {*numbers} <= {*re.findall(r"\(\d+\)", getsource(formulation))}
 
 
 def test_exit_codes_and_metrics_are_listed() -> None:
