@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dotted_names import resolved
 from sources import ROOT
 
 from codesign.cli.app import main
@@ -60,6 +61,18 @@ def test_everything_linked_is_there_and_every_topic_listed() -> None:
         for word in re.findall(r"`(\w+)`", row[: row.index("|", 2)])
     }
     assert listed == {*topics()}
+
+
+TEXTS = [ROOT / "CHANGELOG.md", *ROOT.glob("*/README.md"), *ROOT.glob("studies/*/README.md")]
+
+
+@pytest.mark.parametrize("path", [README, *TEXTS], ids=lambda x: str(x.relative_to(ROOT)))
+def test_names_and_paths_of_the_repository_exist(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for name in re.findall(r"`(codesign(?:\.\w+)+)", text):
+        resolved(name)
+    for named in re.findall(r"\b(?:codesign|models|studies|tests)/[\w/]+(?:\.\w+)?", text):
+        assert (ROOT / named).exists(), named
 
 
 OWN_FILES = {"model.onnx", "hessian.csv"}  # of the reader
