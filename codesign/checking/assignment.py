@@ -153,7 +153,7 @@ def _check_row(
     output_bits = tensor_bits[layer.output]
     ledger.same(f"{where}.output_bits", entry["output_bits"].value, output_bits)
     done = bops(layer, bw, ba)
-    ledger.close(f"{where}.bops", entry["bops"].number(least=0), done)
+    ledger.close(f"{where}.bops", entry["bops"].figure(), done)
     latency_s = Fraction(0)
     if latencies is None:
         ledger.same(f"{where}.latency_s", entry["latency_s"].value, None)
@@ -167,7 +167,7 @@ def _check_value(
 ) -> Fraction:
     """Compare a layer's latency or cost; what its table says at the layer's widths."""
     pair = f"{bw or ''},{tensor_bits[layer.input]}"
-    value, found = table.get(layer.name, {}).get(pair, Fraction(0)), entry.number(least=0)
+    value, found = table.get(layer.name, {}).get(pair, Fraction(0)), entry.figure()
     entry.ledger.holds(entry.where, found == value, found, f"the table's at {pair} bit")
     return value
 
@@ -181,6 +181,6 @@ def _check_solver(entry: Entry) -> None:
     entry.known_keys(("name", "version", *TIMES, "programmes", "interrupted"))
     entry["name"].text(), entry["version"].text()
     for time in TIMES:
-        entry[time].number(least=0)
+        entry[time].figure()
     entry["programmes"].whole(0)
     entry.get("interrupted", False).flag()

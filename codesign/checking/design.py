@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from codesign.checking.cost_model import Array
 from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
-from codesign.checking.problem import MOST_SIDE, MOST_SRAM_BITS, Option, Problem, read_problem
+from codesign.checking.problem import (
+    MOST_SIDE,
+    MOST_SRAM_BITS,
+    UM2_PER_MM2,
+    Option,
+    Problem,
+    read_problem,
+)
 from codesign.checking.width_problem import MOST_BITS
 from codesign.checking.widths import (
     check_metrics,
@@ -51,10 +59,9 @@ def check_design(file: Entry) -> Problem:
     )
     totals = check_layers(file["layers"], problem.network, platform, tensor_bits)
     check_weight_bits(file["layers"], problem, totals.weight_bits, tensor_bits)
-    area_mm2 = problem.area_mm2(option, sram_bits)
-    _check_metrics(file["metrics"], problem, totals, tensor_bits, area_mm2)
-    rates = file.get("throughput", None)
-    check_throughput(rates, problem.network, platform, totals.latency_s, area_mm2)
+    area_terms_mm2 = [x / UM2_PER_MM2 for x in problem.area_terms_um2(option, sram_bits)]
+    metrics = _check_metrics(file["metrics"], problem, totals, tensor_bits, area_terms_mm2)
+    check_throughput(file.get("throughput", None), problem.network, platform, metrics)
     check_digest(file)
     return problem
 
@@ -79,24 +86,24 @@ def _check_metrics(
     problem: Problem,
     totals: Totals,
     tensor_bits: dict[str, int],
-    area_mm2: Fraction,
-) -> None:
+    area_terms_mm2: Sequence[Fraction],
+) -> dict[str, Fraction]:
     expected = {
         "latency_s": totals.latency_s,
-        "area_mm2": area_mm2,
+        "area_mm2": sum(area_terms_mm2, Fraction(0)),
         "dram_bits": Fraction(totals.dram_bits),
         "noise": total_noise(problem.network, totals.weight_bits, tensor_bits, problem.noise_of),
         "model_bits": Fraction(totals.model_bits),
         "bops": totals.bops,
     }
-    check_metrics(entry, expected, problem)
+    return check_metrics(entry, expected, problem, area_terms_mm2)
 
 
 def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:
     """Every hardware option is accounted for, once."""
     ledger, where = entry.ledger, entry.where
     entry.known_keys(("name", "version", "seconds", "method", *COUNTS, "interrupted"))
-    entry["name"].text(), entry["version"].text(), entry["seconds"].number(least=0)
+    entry["name"].text(), entry["version"].text(), entry["seconds"].figure()
     method = entry["method"].text(("search", "whole"))
     counts = {key: entry[key].whole(0) for key in COUNTS}
     ledger.same(f"{where}.considered", counts["considered"], len(problem.choices.options))

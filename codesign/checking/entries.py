@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from codesign.checking.findings import Ledger, Unreadable
 
 MOST_COUNT = 10**9  # of a loop bound or the elements of a tensor
-MOST = int(1e30)  # of any number; not 10³⁰, which the floating-point number is a little above
+LEAST, MOST = Fraction(1e-30), Fraction(1e30)  # of given numbers, as descriptions take them
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,35 @@ class Entry:
             self.fault(f"a whole number from {least} to {most:.4g}")
         return int(self.value)
 
-    def number(self, above: int | None = None, least: int | None = None) -> Fraction:
-        """A finite number, exactly: above, or at least, what is said."""
-        value = self.value
-        if type(value) is float and math.isfinite(value):
-            value = Fraction(value)
-        elif type(value) is not int:
+    def _exact(self) -> Fraction:
+        """A finite number, exactly."""
+        finite = type(self.value) is float and math.isfinite(self.value)
+        if not finite and type(self.value) is not int:
             self.fault("a number")
-        if abs(value) > MOST or (above is not None and value <= above):
-            self.fault("a number" if above is None else f"a number above {above}")
+        return Fraction(self.value)
+
+    def number(self, least: int | None = None) -> Fraction:
+        """A given number, exactly."""
+        value = self._exact()
+        if abs(value) > MOST:
+            self.fault("a number")
         if least is not None and value < least:
             self.fault(f"a number of at least {least}")
-        return Fraction(value)
+        return value
+
+    def positive(self) -> Fraction:
+        """A given number above 0, exactly."""
+        value = self._exact()
+        if not LEAST <= value <= MOST:
+            self.fault("a number above 0")
+        return value
+
+    def figure(self) -> Fraction:
+        """A derived number of at least 0, exactly: given ones make it as large as they make it."""
+        value = self._exact()
+        if value < 0:
+            self.fault("a number of at least 0")
+        return value
 
     def text(self, known: Iterable[str] | None = None) -> str:
         """A text; one of those known."""

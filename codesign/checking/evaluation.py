@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from codesign.checking.cost_model import Array, default_noise
 from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
+from codesign.checking.findings import TOLERANCE
 from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, Technology, read_pe_fit
@@ -38,6 +40,10 @@ def check_evaluation(file: Entry) -> None:
     totals = check_layers(file["layers"], network, platform, tensor_bits)
     expected = _metrics(given, platform, network, totals, tensor_bits)
     metrics, absent = file["metrics"], file["absent"].table()
+    area_terms_mm2 = _area_terms_mm2(given, platform, "area_mm2" in metrics.table())
+    if area_terms_mm2:
+        expected["area_mm2"] = sum(area_terms_mm2, Fraction(0))
+    figures: dict[str, Fraction] = {}
     for name in METRICS:
         known = name in expected
         there = (name in metrics.table()) == known and (name in absent) != known
@@ -45,13 +51,14 @@ def check_evaluation(file: Entry) -> None:
         file.ledger.holds(f"metrics.{name}", there, name, missing)
         if not there or not known:
             continue
-        value = metrics[name].number(least=0)
+        figure = metrics[name].figure()
         if name != "noise":
-            file.ledger.close(f"metrics.{name}", value, expected[name])
-        elif value != expected[name]:
+            terms = area_terms_mm2 if name == "area_mm2" else ()
+            close = file.ledger.close(f"metrics.{name}", figure, expected[name], terms)
+            figures[name] = figure if close else expected[name]
+        elif figure != expected[name]:
             file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
-    latency_s, area_mm2 = expected.get("latency_s"), expected.get("area_mm2")
-    check_throughput(file.get("throughput", None), network, platform, latency_s, area_mm2)
+    check_throughput(file.get("throughput", None), network, platform, figures)
     check_digest(file)
 
 
@@ -73,9 +80,9 @@ def _platform(entry: Entry, ideal: bool) -> Platform:
         pe_weight_bits=entry["pe_weight_bits"].whole(1, MOST_BITS),
         pe_activation_bits=entry["pe_activation_bits"].whole(1, MOST_BITS),
         multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
-        clock_hz=entry["clock_hz"].number(above=0),
+        clock_hz=entry["clock_hz"].positive(),
         sram_bits=sram_bits,
-        dram_bits_per_s=None if bandwidth.value is None else bandwidth.number(above=0),
+        dram_bits_per_s=None if bandwidth.value is None else bandwidth.positive(),
         psum_bits=_optional(entry["psum_bits"], 1024),
         ideal=ideal,
     )
@@ -88,7 +95,7 @@ def _metrics(
     totals: Totals,
     tensor_bits: dict[str, int],
 ) -> dict[str, Fraction]:
-    """All metrics that can be known."""
+    """All metrics that can be known but the area."""
     found = {
         "dram_bits": Fraction(totals.dram_bits),
         "model_bits": Fraction(totals.model_bits),
@@ -98,32 +105,42 @@ def _metrics(
     if given["number_format"].text(("integer", "float")) == "integer":
         noise = total_noise(network, totals.weight_bits, tensor_bits, lambda _, b: default_noise(b))
         found |= {"bops": totals.bops, "noise": noise}
-    area_um2 = _area_um2(given, platform)
-    if area_um2 is not None:
-        found["area_mm2"] = area_um2 / UM2_PER_MM2
     return found
 
 
-def _area_um2(given: Entry, platform: Platform) -> Fraction | None:
-    """Area of PE array and SRAM; None where a fit or a capacity is missing."""
+def _area_terms_mm2(given: Entry, platform: Platform, said: bool) -> Sequence[Fraction]:
+    """Terms of the area of PE array and SRAM; none where a fit, a capacity or an area is missing.
+
+    Parameters
+    ----------
+    said : bool
+        Whether the file gives an area; so be it where rounding tells whether it is above 0.
+    """
     fits, measured, array = given["technology"], given["pe_area_um2"], platform.array
     if fits.value is None or platform.sram_bits is None:
-        return None
+        return ()
     sram = fits["sram_fits"][fits["sram"].text()]
     technology = Technology(
         engine=fits.get("engine", 9).whole(),
         pe=read_pe_fit(fits["pe_area_um2"]),
-        sram_slope=sram["slope"].number(above=0),
+        sram_slope=sram["slope"].positive(),
         sram_intercept=sram["intercept"].number(),
     )
     if measured.value is not None:
-        pe_um2 = measured.number(above=0)
+        pe_terms_um2: Sequence[Fraction] = (measured.positive(),)
     elif technology.engine != array.engine or given["number_format"].value != "integer":
-        return None
+        return ()
     else:
-        pe_um2 = technology.pe_area_um2(platform.pe_weight_bits, platform.pe_activation_bits)
-        if pe_um2 <= 0:
-            return None
-    overhead = given["area_overhead"].number(above=0)
-    sram_um2 = technology.sram_slope * platform.sram_bits + technology.sram_intercept
-    return overhead * array.rows * array.cols * pe_um2 + sram_um2
+        widths = platform.pe_weight_bits, platform.pe_activation_bits
+        pe_terms_um2 = technology.pe_terms_um2(*widths)
+    pes = given["area_overhead"].positive() * array.rows * array.cols
+    terms_um2 = technology.area_terms_um2(pes, pe_terms_um2, platform.sram_bits)
+    if not (_is_positive(pe_terms_um2, said) and _is_positive(terms_um2, said)):
+        return ()
+    return [x / UM2_PER_MM2 for x in terms_um2]
+
+
+def _is_positive(terms: Sequence[Fraction], said: bool) -> bool:
+    """Whether a sum is above 0; as is said where it is so near 0 that rounding decides."""
+    total = sum(terms, Fraction(0))
+    return said if abs(total) <= TOLERANCE * sum(map(abs, terms)) else total > 0

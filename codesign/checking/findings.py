@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -87,9 +88,18 @@ class Ledger:
         right = type(found) is type(expected) and found == expected
         return self.holds(where, right, found, shown(expected))
 
-    def close(self, where: str, found: Fraction, expected: Fraction) -> bool:
-        """Count a figure that must be as expected up to the rounding of a floating-point number."""
-        right = abs(found - expected) <= TOLERANCE * abs(expected)
+    def close(
+        self, where: str, found: Fraction, expected: Fraction, terms: Sequence[Fraction] = ()
+    ) -> bool:
+        """Count a figure that must be as expected up to the rounding of floating-point numbers.
+
+        Parameters
+        ----------
+        terms : sequence of Fraction
+            Of a sum in which they may cancel: it is rounded as they are.
+        """
+        size = sum(map(abs, terms)) or abs(expected)
+        right = abs(found - expected) <= TOLERANCE * size
         return self.holds(where, right, found, shown(expected))
 
     def report(self, proven: bool | None = None) -> Report:
@@ -100,7 +110,8 @@ class Ledger:
 def shown(value: object) -> str:
     """A value in one short line; exact fractions as the nearest floating-point number."""
     if isinstance(value, Fraction):
-        text = str(value.numerator) if value.denominator == 1 else _decimal(value)
+        whole = value.denominator == 1 and abs(value) < 10**21  # beyond, digits say nothing
+        text = str(value.numerator) if whole else _decimal(value)
     else:
         text = repr(value)
     text = short_line(text)

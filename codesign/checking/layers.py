@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -188,15 +188,15 @@ def _check_times(
         count = Fraction(cycles(layer, array) * passes)
         ledger.same(f"{where}.cycles", entry["cycles"].value, int(count))
     compute_s = count / platform.clock_hz
-    ledger.close(f"{where}.compute_s", entry["compute_s"].number(least=0), compute_s)
+    ledger.close(f"{where}.compute_s", entry["compute_s"].figure(), compute_s)
     if platform.dram_bits_per_s is None:
         for absent in ("memory_s", "latency_s", "bound_by"):
             ledger.same(f"{where}.{absent}", entry[absent].value, None)
         return Fraction(0)
     memory_s = dram_bits / platform.dram_bits_per_s
     latency_s = max(compute_s, memory_s)
-    ledger.close(f"{where}.memory_s", entry["memory_s"].number(least=0), memory_s)
-    ledger.close(f"{where}.latency_s", entry["latency_s"].number(least=0), latency_s)
+    ledger.close(f"{where}.memory_s", entry["memory_s"].figure(), memory_s)
+    ledger.close(f"{where}.latency_s", entry["latency_s"].figure(), latency_s)
     # Which roof is told from the times as floating-point numbers: equal ones are compute.
     roof = "compute" if float(compute_s) >= float(memory_s) else "memory"
     ledger.same(f"{where}.bound_by", entry["bound_by"].value, roof)
@@ -204,16 +204,13 @@ def _check_times(
 
 
 def check_throughput(
-    entry: Entry,
-    network: Network,
-    platform: Platform,
-    latency_s: Fraction | None,
-    area_mm2: Fraction | None,
+    entry: Entry, network: Network, platform: Platform, metrics: Mapping[str, Fraction]
 ) -> None:
     """Compare rates, two operations a MAC; a file without them is an older one.
 
     Those that need a latency or an area are there where that is known.
     """
+    latency_s, area_mm2 = metrics.get("latency_s"), metrics.get("area_mm2")
     if entry.value is None:
         return
     array = platform.array
@@ -228,7 +225,7 @@ def check_throughput(
             expected[f"{which}tops_per_mm2"] = rate / 10**12 / area_mm2
     entry.known_keys(expected)
     for name, value in expected.items():
-        entry.ledger.close(f"{entry.where}.{name}", entry[name].number(least=0), value)
+        entry.ledger.close(f"{entry.where}.{name}", entry[name].figure(), value)
 
 
 def total_noise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -56,14 +57,20 @@ class Technology:
     sram_slope: Fraction
     sram_intercept: Fraction
 
-    def pe_area_um2(self, pe_weight_bits: int, pe_activation_bits: int) -> Fraction:
-        """``A_PE``, below the fit by less than 10⁻³⁰ of itself (its log₂ is rounded down)."""
-        bw, ba = pe_weight_bits, pe_activation_bits
+    def pe_terms_um2(self, bw: int, ba: int) -> tuple[Fraction, ...]:
+        """Terms of ``A_PE``, below the fit by less than 10⁻³⁰ (its log₂ is rounded down)."""
         if "slope" not in self.pe:
             linear = self.pe["linear"] * Fraction(bw + ba, 2)
-            return self.pe["quadratic"] * bw * ba + linear + self.pe["constant"]
+            return self.pe["quadratic"] * bw * ba, linear, self.pe["constant"]
         bops = self.engine * (bw * ba + bw + ba + log2_below(self.engine))
-        return self.pe["slope"] * bops + self.pe["intercept"]
+        return self.pe["slope"] * bops, self.pe["intercept"]
+
+    def area_terms_um2(
+        self, pes: Fraction, pe_terms_um2: Sequence[Fraction], sram_bits: int
+    ) -> tuple[Fraction, ...]:
+        """Terms of the area of so many PEs, their overhead counted in, and an SRAM."""
+        sram_um2 = self.sram_slope * sram_bits, self.sram_intercept
+        return (*(pes * x for x in pe_terms_um2), *sram_um2)
 
 
 @dataclass(frozen=True)
@@ -105,15 +112,11 @@ class Problem(Question):
     area_overhead: Fraction
     choices: Choices
 
-    def base_area_um2(self, option: Option) -> Fraction:
-        """Area of the PE array and of an SRAM of no bits."""
-        pe = self.technology.pe_area_um2(option.pe_weight_bits, option.pe_activation_bits)
-        return self.area_overhead * option.rows * option.cols * pe + self.technology.sram_intercept
-
-    def area_mm2(self, option: Option, sram_bits: int) -> Fraction:
-        """``overhead·rows·cols·A_PE + A_SRAM``."""
-        sram_um2 = self.technology.sram_slope * sram_bits
-        return (self.base_area_um2(option) + sram_um2) / UM2_PER_MM2
+    def area_terms_um2(self, option: Option, sram_bits: int) -> tuple[Fraction, ...]:
+        """Terms of ``overhead·rows·cols·A_PE + A_SRAM``."""
+        pes = self.area_overhead * option.rows * option.cols
+        terms = self.technology.pe_terms_um2(option.pe_weight_bits, option.pe_activation_bits)
+        return self.technology.area_terms_um2(pes, terms, sram_bits)
 
 
 def read_problem(entry: Entry) -> Problem:
@@ -129,9 +132,9 @@ def read_problem(entry: Entry) -> Problem:
     problem = Problem(
         network=network,
         technology=read_technology(entry["technology"]),
-        clock_hz=entry["clock_hz"].number(above=0),
-        dram_bits_per_s=entry["dram_bits_per_s"].number(above=0),
-        area_overhead=entry["area_overhead"].number(above=0),
+        clock_hz=entry["clock_hz"].positive(),
+        dram_bits_per_s=entry["dram_bits_per_s"].positive(),
+        area_overhead=entry["area_overhead"].positive(),
         choices=_read_choices(entry["choices"], network),
         sensitivity=read_sensitivity(entry["sensitivity"]),
         objective=entry["objective"].text(METRICS),
@@ -139,7 +142,7 @@ def read_problem(entry: Entry) -> Problem:
     )
     check_question(problem, entry)
     for bw, ba in product(problem.choices.pe_weight_bits, problem.choices.pe_activation_bits):
-        pe_um2 = problem.technology.pe_area_um2(bw, ba)
+        pe_um2 = sum(problem.technology.pe_terms_um2(bw, ba))
         if min(pe_um2, pe_um2 + problem.technology.sram_intercept) <= 0:
             entry["technology"].fault(f"fits that give a PE of {bw} × {ba} bit an area")
     return problem
@@ -152,7 +155,7 @@ def read_technology(entry: Entry) -> Technology:
     return Technology(
         engine=entry.get("engine", 9).whole(),
         pe=read_pe_fit(pe),
-        sram_slope=sram["slope"].number(above=0),
+        sram_slope=sram["slope"].positive(),
         sram_intercept=sram["intercept"].number(),
     )
 
@@ -160,7 +163,7 @@ def read_technology(entry: Entry) -> Technology:
 def read_pe_fit(pe: Entry) -> dict[str, Fraction]:
     """Coefficients of a PE's area, in the form they are given."""
     if "slope" in pe.table():
-        return {"slope": pe["slope"].number(above=0), "intercept": pe["intercept"].number()}
+        return {"slope": pe["slope"].positive(), "intercept": pe["intercept"].number()}
     return {key: pe[key].number() for key in ("quadratic", "linear", "constant")}
 
 

@@ -5,7 +5,7 @@ A design has them on hardware, an assignment has them alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from codesign.checking.entries import Entry
@@ -63,25 +63,38 @@ def check_weight_bits(
         raise Unreadable
 
 
-def check_metrics(entry: Entry, expected: Mapping[str, Fraction], question: Question) -> None:
-    """Compare the totals with what they should be, and with the budgets."""
+def check_metrics(
+    entry: Entry,
+    expected: Mapping[str, Fraction],
+    question: Question,
+    area_terms_mm2: Sequence[Fraction] = (),
+) -> dict[str, Fraction]:
+    """Compare the totals with what they should be, and with the budgets; returns them as rounded.
+
+    Parameters
+    ----------
+    area_terms_mm2 : sequence of Fraction
+        Of the area, as `Ledger.close` takes them.
+    """
     entry.known_keys(expected)
     right = {}
     for name, value in expected.items():
-        figure = entry[name].number(least=0)
-        close = entry.ledger.close(f"{entry.where}.{name}", figure, value)
+        figure = entry[name].figure()
+        terms = area_terms_mm2 if name == "area_mm2" else ()
+        close = entry.ledger.close(f"{entry.where}.{name}", figure, value, terms)
         right[name] = figure if close else value  # budgets are kept by figures, as rounded
     for name, limit in question.budgets.items():
         budget = f"at most the budget of {float(limit)!r}"
         kept = right[name] <= most_kept(limit)
         entry.ledger.holds(f"{entry.where}.{name}", kept, right[name], budget)
+    return right
 
 
 def check_proof(entry: Entry, metrics: Entry, metric: str, solver: Entry) -> None:
     """The proof agrees: bound ≤ objective, gap between them, status by the gap, why it ended."""
-    ledger, where, value = entry.ledger, entry.where, metrics[metric].number(least=0)
+    ledger, where, value = entry.ledger, entry.where, metrics[metric].figure()
     entry.known_keys(("status", "objective", "bound", "gap", "ties_broken", "ties", "ended"))
-    objective, bound, gap = (entry[x].number(least=0) for x in ("objective", "bound", "gap"))
+    objective, bound, gap = (entry[x].figure() for x in ("objective", "bound", "gap"))
     ledger.holds(f"{where}.objective", objective == value, objective, f"metrics.{metric}")
     ledger.holds(f"{where}.bound", bound <= objective, bound, "at most the objective")
     distance = (objective - bound) / objective if objective > 0 else Fraction(0)

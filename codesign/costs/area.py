@@ -56,7 +56,10 @@ def pe_area_um2(
 
 
 def check_areas(
-    technology: Technology, weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike
+    technology: Technology,
+    weight_bits: npt.ArrayLike,
+    activation_bits: npt.ArrayLike,
+    overhead: float = 1.0,
 ) -> None:
     """Refuse fits that give PEs of some of these widths, or a design of one such PE, no area.
 
@@ -75,10 +78,11 @@ def check_areas(
             "holds for this one"
         )
     intercept_um2 = technology.sram_area_um2.intercept
-    if area_um2.min() + intercept_um2 <= 0:
+    least_um2 = min(1.0, overhead) * area_um2.min()
+    if least_um2 + intercept_um2 <= 0:
         raise SpecError(
             f"technology {technology.name!r}: its SRAM fit has an intercept of {intercept_um2:.5g} "
-            f"µm², and a PE takes {area_um2.min():.5g} µm²: small designs would have no area"
+            f"µm², and a PE takes {least_um2:.5g} µm²: small designs would have no area"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from codesign.costs.compute import cycles, precision_passes
 from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
@@ -18,10 +18,11 @@ from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Count, Layer, Name, Network
 from codesign.specs.schema import spec_dataclass
+from codesign.specs.technology import no_trace
 from codesign.units import BITS_PER_KBIT, distinct_texts
 
 Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False), AfterValidator(no_trace)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
 Roof = Literal["compute", "memory"]

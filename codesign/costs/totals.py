@@ -49,10 +49,13 @@ def totals(
         reason = "defined for integers, not for floating point"
         absent |= {"noise": reason, "bops": reason}
     parts, missing = areas_mm2(accelerator)
+    area_mm2 = math.fsum(parts.values())
     if missing:
         absent["area_mm2"] = "; ".join(missing)
+    elif area_mm2 <= 0:
+        absent["area_mm2"] = "PE array and SRAM together have no positive area by the fits"
     else:
-        metrics["area_mm2"] = math.fsum(parts.values())
+        metrics["area_mm2"] = area_mm2
     return metrics, absent
 
 

@@ -85,7 +85,8 @@ class Problem(Displayed):
             if metric != "noise" and limit == 0:
                 raise SpecError(f"budgets: {metric} must be above 0")
         choices = self.choices
-        check_areas(self.technology, choices.pe_weight_bits, choices.pe_activation_bits)
+        pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
+        check_areas(self.technology, *pe_bits, self.area_overhead)
         self._check_pins()
         self._check_shared()
         self._check_sensitivity()

@@ -45,6 +45,18 @@ def check_names(what: str, right: Iterable[str], given: Iterable[str]) -> None:
         raise SpecError(f"{what}: {name!r} is {'missing' if name in known else 'unknown'}")
 
 
+def check_positive(metrics: Mapping[str, float]) -> None:
+    """Refuse a design without time or area, which rates are divided by.
+
+    Raises
+    ------
+    SpecError
+    """
+    for name in ("latency_s", "area_mm2"):
+        if metrics.get(name) == 0:
+            raise SpecError(f"metrics.{name}: must be above 0")
+
+
 def check_layers(network: Network, rows: Sequence[Named]) -> None:
     """Refuse rows that are not one for each layer of the network, in its order.
 

@@ -20,7 +20,7 @@ from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
-from codesign.results.consistency import check_names, check_rows, check_tensor_bits
+from codesign.results.consistency import check_names, check_positive, check_rows, check_tensor_bits
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, with_digest
 from codesign.results.views import throughput
@@ -95,6 +95,7 @@ class Design(Stored):
 
     def __post_init__(self) -> None:
         check_names("metrics", METRICS, self.metrics)
+        check_positive(self.metrics)
         check_tensor_bits(self.network, self.tensor_bits)
         check_rows(self.network, self.layer_designs, tiled=True, timed=True)
 

@@ -16,7 +16,7 @@ from codesign.costs.layers import Amount, LayerDesign
 from codesign.costs.totals import areas_mm2, extrapolations
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS
-from codesign.results.consistency import check_rows, check_tensor_bits
+from codesign.results.consistency import check_positive, check_rows, check_tensor_bits
 from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, with_digest
 from codesign.results.views import throughput
 from codesign.specs.accelerator import Accelerator, Bits
@@ -64,6 +64,7 @@ class Evaluation(Stored):
     def __post_init__(self) -> None:
         if sorted([*self.metrics, *self.absent]) != sorted(METRICS):
             raise SpecError(f"metrics and absent: each of {', '.join(METRICS)} once, in one of two")
+        check_positive(self.metrics)
         check_tensor_bits(self.network, self.tensor_bits)
         tiled, timed = self.roofline == "tiled", self.accelerator.dram_bits_per_s is not None
         if tiled and self.accelerator.sram_bits is None:

@@ -60,7 +60,8 @@ class Offers:
         return {option: bits for option, bits in every if bits >= 1}
 
     def _capacity(self, option: Option) -> int:
-        base_um2, slope = self.problem.base_area_um2(option), self.problem.technology.sram_slope
+        base_um2 = sum(self.problem.area_terms_um2(option, 0))
+        slope = self.problem.technology.sram_slope
         bits = UNLIMITED_BITS
         limit = self.threshold.limits.get("area_mm2")
         if limit is not None:

@@ -154,7 +154,7 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
         It makes no sense for this problem; the findings say why.
     """
     entry.known_keys(KEYS)
-    bound = entry["bound"].number(least=0)
+    bound = entry["bound"].figure()
     _check_claim(entry["bound"], bound, proof)
     verifier = Verifier(problem, bound, _read_cuts(entry["cuts"], problem))
     left = dict.fromkeys(verifier.offers.capacity)
@@ -184,8 +184,8 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
 
 def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
     """The bound is near enough to what the design's proof claims."""
-    objective = proof["objective"].number(least=0)
-    claim = objective if proof["status"].value == "optimal" else proof["bound"].number(least=0)
+    objective = proof["objective"].figure()
+    claim = objective if proof["status"].value == "optimal" else proof["bound"].figure()
     least = claim * (1 - GAP)
     right = least <= bound <= objective
     expected = f"{float(least)!r} to {float(objective)!r}, for the proof that the design claims"
@@ -215,7 +215,7 @@ def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
     names = verifier.units.names
     entry.known_keys(names)
     given = entry.table()
-    return {name: given[name].number(least=0) for name in names if name in given}
+    return {name: given[name].figure() for name in names if name in given}
 
 
 def _read_cuts(entry: Entry, problem: Problem) -> list[tuple[str, str]]:
