@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from inspect import getsource
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from command_line import BUDGET, SMALL, TINY, run
 from dotted_names import resolved
+from shown_programs import run_shown
 
 import codesign
 from codesign.cli import app, terminal
@@ -129,15 +128,19 @@ PYTHON = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("topic", "program"), PYTHON, ids=[topic for topic, _ in PYTHON])
-def test_every_program_runs(topic: str, program: str, tmp_path: Path) -> None:
+def test_every_program_runs(
+    topic: str,
+    program: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     if topic == "onnx":
         onnx_graphs = pytest.importorskip("onnx_graphs")
         made = onnx_graphs.symbolic_rows("batch", "sequence", 8)
         (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
-    (tmp_path / "page.py").write_text(program, encoding="utf-8")  # its own process starts others
-    command = [sys.executable, "-W", "error::FutureWarning", "page.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_shown(program, capsys)
 
 
 def test_there_are_programs() -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from dotted_names import resolved
+from shown_programs import run_shown
 from sources import ROOT
 
 from codesign.cli.app import main
@@ -33,13 +32,17 @@ MOST_LINES = 150
 @pytest.mark.parametrize(
     ("example", "printed", "written"), [*zip(PYTHON, PRINTED, WRITTEN, strict=True)]
 )
-def test_python_example_runs(example: str, printed: str, written: set[str], tmp_path: Path) -> None:
-    (tmp_path / "example.py").write_text(example, encoding="utf-8")
-    command = [sys.executable, "example.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(printed)
-    assert {path.name for path in tmp_path.iterdir()} == {*written, "example.py"}
+def test_python_example_runs(
+    example: str,
+    printed: str,
+    written: set[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_shown(example, capsys).startswith(printed)
+    assert {path.name for path in tmp_path.iterdir()} == written
 
 
 def test_there_are_examples_and_they_are_few() -> None:
