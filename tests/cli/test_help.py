@@ -165,7 +165,8 @@ def test_defaults_named_are_those_of_the_options() -> None:
     assert default("--quality").startswith("uniform:6;")
     assert "uniform:6   no noisier" in TEXTS["quality"]
     assert f"By default\n{default('--points', 'pareto')} points" in TEXTS["fronts"]
-    assert f"{100 * float(default('--step', 'explain')):g} %" in TEXTS["explanations"]
+    step = float(default("--step", "explain"))
+    assert f"{100 * step:g} % (--step)" in TEXTS["explanations"]
     assert default("--roofline", "evaluate") == "tiled"
 
 
