@@ -5,8 +5,8 @@ all that the answer depends on: the problem as a design file writes it, names an
 the network standing as the sha256 of its own canonical JSON; the method, the gap to stop at, the
 time limit, and what a front is asked for. It does not cover the version of codesign or of the
 solver, which a proven optimum does not depend on; they are noted beside each answer. Fields that
-networks and choices got later stand in it only where they are used (`LATER`), so that what was
-answered before stays known.
+networks and choices got later stand in it only where they are used (`ADDED_FIELDS`), so that what
+was answered before stays known.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.technology import Technology
 from codesign.study.grid import Cell
-from codesign.study.records import Entry, Question
+from codesign.study.records import CellRow, Question
 from codesign.units import BITS_PER_GBIT
 
-FORMAT = "codesign-question/1"
-HOW = ("method", "rel_gap", "time_limit_s")
-LATER: Mapping[str, Mapping[str, Any]] = {  # each with the value it had before there was a choice
+QUESTION_FORMAT = "codesign-question/1"
+SOLVE_SETTINGS = ("method", "rel_gap", "time_limit_s")
+# Each with the value that says what questions without it ask.
+ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "layer": {"moves": False, "parts": {}, "input_dilation": 1},
     "choices": {
         "shared": (),
@@ -43,7 +44,7 @@ LATER: Mapping[str, Mapping[str, Any]] = {  # each with the value it had before 
 }
 
 
-class Written(NamedTuple):
+class NetworkText(NamedTuple):
     """A network, its canonical JSON, and the hash of that."""
 
     network: Network
@@ -51,12 +52,12 @@ class Written(NamedTuple):
     sha256: str
 
 
-def shown(cell: Cell) -> str:
+def parameters_json(cell: Cell) -> str:
     """A cell's parameters as JSON, in the order of the grid's words, which is always the same."""
     return json.dumps(cell.parameters, ensure_ascii=False)
 
 
-class Asker:
+class QuestionBuilder:
     """Turns cells into questions; each network is written once.
 
     Parameters
@@ -67,32 +68,32 @@ class Asker:
 
     def __init__(self, front: Mapping[str, Any] | None) -> None:
         self._front = None if front is None else dict(front)
-        self._defaults = {**DEFAULTS, **({} if front is None else _goal(front))}
+        self._defaults = {**DEFAULTS, **({} if front is None else _objective(front))}
         self._technology = load_technology(TECHNOLOGY)
         self._memory = load_memory(MEMORY)
-        self._written: dict[tuple[int, int], Written] = {}
+        self._texts: dict[tuple[int, int], NetworkText] = {}
 
-    def entry(self, position: int, cell: Cell) -> Entry:
+    def row(self, position: int, cell: Cell) -> CellRow:
         """A cell as the store takes it."""
-        return Entry(position, shown(cell), self.question(cell))
+        return CellRow(position, parameters_json(cell), self.question(cell))
 
     def question(self, cell: Cell) -> Question:
         """What a cell asks; one that makes no problem says why."""
         given = {**self._defaults, **cell.given}
-        how = {key: given[key] for key in HOW}
-        if given["ties"] != "break":  # what all questions were told before there was a choice
+        how = {key: given[key] for key in SOLVE_SETTINGS}
+        if given["ties"] != "break":  # as questions without the word ask
             how["ties"] = given["ties"]
-        written = self._network(given["network"], 1)
+        network = self._network(given["network"], 1)
         try:
-            written = self._network(given["network"], given["batch"] or 1)
+            network = self._network(given["network"], given["batch"] or 1)
             words = picked(ProblemWords, given)
-            problem = problem_of(words, written.network, *self._platform(given))
+            problem = problem_of(words, network.network, *self._platform(given))
             terms, refused = _terms(problem), None
         except SpecError as error:
             terms, refused = {"refused": cell.parameters}, str(error)
         content = {
-            "format": FORMAT,
-            "problem": {"network": written.sha256, **terms},
+            "format": QUESTION_FORMAT,
+            "problem": {"network": network.sha256, **terms},
             "front": self._front,
             **how,
         }
@@ -100,8 +101,8 @@ class Asker:
         return Question(
             sha256=sha256(text),
             text=text,
-            network_sha256=written.sha256,
-            network=written.text,
+            network_sha256=network.sha256,
+            network=network.text,
             untimed=sha256(canonical_json({**content, "time_limit_s": None})),
             time_limit_s=how["time_limit_s"],
             refused=refused,
@@ -119,15 +120,15 @@ class Asker:
             gbit_per_s * BITS_PER_GBIT if gbit_per_s else memory.bits_per_s,
         )
 
-    def _network(self, network: Network, batch: int) -> Written:
+    def _network(self, network: Network, batch: int) -> NetworkText:
         key = (id(network), batch)  # the grid keeps the network
-        if key not in self._written:
+        if key not in self._texts:
             grown = network.batched(batch)
             content = asdict(grown)
             content["layers"] = [_used("layer", layer) for layer in content["layers"]]
             text = canonical_json(content)
-            self._written[key] = Written(grown, text, sha256(text))
-        return self._written[key]
+            self._texts[key] = NetworkText(grown, text, sha256(text))
+        return self._texts[key]
 
 
 def _terms(problem: Problem) -> dict[str, Any]:
@@ -138,11 +139,11 @@ def _terms(problem: Problem) -> dict[str, Any]:
 
 def _used(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """A section without the later fields that say nothing."""
-    later = LATER[kind]
+    later = ADDED_FIELDS[kind]
     return {key: x for key, x in content.items() if key not in later or x != later[key]}
 
 
-def _goal(front: Mapping[str, Any]) -> dict[str, str]:
+def _objective(front: Mapping[str, Any]) -> dict[str, str]:
     """What a front's problem minimises: it decides whether noise is limited unless said."""
     objectives = front["objectives"]
     return {"minimize": word_of("noise" if "noise" in objectives else objectives[0])}

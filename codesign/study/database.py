@@ -6,14 +6,14 @@ networks
     Networks by the sha256 of their canonical JSON.
 questions
     Each different question once, by the sha256 of its canonical JSON, with what came of it:
-    ``waiting`` (``run`` is who is at it), or one of `records.ENDS`.
+    ``waiting`` (``run`` is who is at it), or one of `records.OUTCOMES`.
 designs
     The designs of an answer: one, or those of a front. ``design`` is the design file's content
     with the network given by its sha256.
 cells
     What each study calls its questions: parameters and place in its grid.
 runs
-    Processes that solve, see `liveness`.
+    Processes that solve, see `heartbeat`.
 
 A commit is on the disk before it counts (write-ahead log, synchronous FULL), so that neither a
 kill nor a power cut loses an answer. All that share a store must be on one machine, as SQLite's
@@ -68,7 +68,7 @@ CREATE TABLE cells (
 
 
 @contextmanager
-def connected(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
+def open_database(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
     """A connection to a store; see `store.opened`."""
     _check_path(path, write)
     with expecting(path, "store"):
@@ -104,7 +104,7 @@ def _reading(path: Path) -> str:
     return "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1"
 
 
-def content(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
     """What a column of JSON holds.
 
     Raises
@@ -121,10 +121,10 @@ def content(text: str) -> dict[str, Any]:
     return found
 
 
-def connect(path: Path, mode: str, patience_s: float = BUSY_S) -> sqlite3.Connection:
+def connect(path: Path, mode: str, timeout_s: float = BUSY_S) -> sqlite3.Connection:
     """Open without a look at what it is."""
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=patience_s, isolation_level=None
+        f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=timeout_s, isolation_level=None
     )
     try:
         for setting in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):

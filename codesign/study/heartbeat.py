@@ -1,9 +1,9 @@
 """Which of the runs that share a store are still alive.
 
-No clock of the wall is read: a run beats a counter in the store, and whoever waits for it watches
-the counter by a clock of its own that only goes forward. On the same machine the process itself is
-looked for too, so that a killed run is known for dead at once; one that ended without a word while
-its process goes on (a notebook's, say, after a full disk) is known by its silence.
+A run counts up its heartbeats in the store, and whoever waits for it watches that count by a
+monotonic clock of its own; the wall clock is never read. On the same machine the process itself is
+looked for too, so that a killed run is known for dead at once; one that ended while its process
+goes on (a notebook's, say, after a full disk) is known by its missing heartbeats.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
-BEAT_S = 2.0
-PATIENCE_S = 60.0  # a run that has not beaten for so long is dead
+HEARTBEAT_S = 2.0
+DEAD_AFTER_S = 60.0  # without a heartbeat
 
 
-class Process(NamedTuple):
-    """A process in a way that is never given to another: machine, number, start.
+class ProcessId(NamedTuple):
+    """What tells a process from all others, also from later ones of its number.
 
     ``machine`` is empty where it cannot be told; ``started`` is in ticks since its boot.
     """
@@ -31,18 +31,18 @@ class Process(NamedTuple):
     started: str
 
 
-class Sighting(NamedTuple):
+class RunState(NamedTuple):
     """A run as the store shows it."""
 
     run: int
-    process: Process
+    process: ProcessId
     beats: int
 
 
-def this_process() -> Process:
-    """The process that asks."""
+def this_process() -> ProcessId:
+    """This process."""
     pid = os.getpid()
-    return Process(_machine(), pid, _started(pid) or "")
+    return ProcessId(_machine(), pid, _started(pid) or "")
 
 
 def _machine() -> str:
@@ -64,7 +64,7 @@ def _started(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-class Watch:
+class LivenessMonitor:
     """Tells dead runs from living ones.
 
     Parameters
@@ -78,34 +78,34 @@ class Watch:
         self._here = this_process()
         self._seen: dict[int, tuple[int, float]] = {}  # run: beats, since when
 
-    def dead(self, seen: Sighting) -> bool:
+    def is_dead(self, run: RunState) -> bool:
         """Whether a run will never answer what it has claimed."""
-        process = seen.process
+        process = run.process
         here = process.machine and process.machine == self._here.machine
         if here and _started(process.pid) != process.started:
             return True
         now = self._clock()
-        beats, since = self._seen.setdefault(seen.run, (seen.beats, now))
-        if beats != seen.beats:
-            self._seen[seen.run] = (seen.beats, now)
+        beats, since = self._seen.setdefault(run.run, (run.beats, now))
+        if beats != run.beats:
+            self._seen[run.run] = (run.beats, now)
             return False
-        return now - since > PATIENCE_S
+        return now - since > DEAD_AFTER_S
 
 
-class Pulse(Thread):
-    """Calls ``beat`` every few seconds until stopped, whatever the main thread is busy with."""
+class Heartbeat(Thread):
+    """Calls a function every few seconds until stopped, whatever the main thread is busy with."""
 
     def __init__(self, beat: Callable[[], None]) -> None:
-        super().__init__(name="codesign-pulse", daemon=True)
+        super().__init__(name="codesign-heartbeat", daemon=True)
         self._beat = beat
         self._over = Event()
 
     def run(self) -> None:
-        """Beat until stopped."""
-        while not self._over.wait(BEAT_S):
+        """Call until stopped."""
+        while not self._over.wait(HEARTBEAT_S):
             self._beat()
 
     def stop(self) -> None:
-        """Stop, and wait until the last beat is through."""
+        """Stop, and wait until the last call is through."""
         self._over.set()
         self.join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 WAITING = "waiting"
-ENDS = {
+OUTCOMES = {
     "optimal": "proven optimal",
     "infeasible": "proven infeasible",
     "feasible": "a design, its proof unfinished",
@@ -42,16 +42,16 @@ class Question(NamedTuple):
     refused: str | None = None
 
 
-class Entry(NamedTuple):
-    """A cell of a grid: its place, its parameters as JSON, what it asks."""
+class CellRow(NamedTuple):
+    """A cell of a grid as the store takes it: its place, its parameters as JSON, what it asks."""
 
     position: int
     parameters: str
     question: Question
 
 
-class Task(NamedTuple):
-    """A question that is ours to answer."""
+class ClaimedQuestion(NamedTuple):
+    """A question that this run has claimed, and has to answer."""
 
     sha256: str
     question: str

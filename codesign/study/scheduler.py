@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from codesign import __version__
 from codesign.errors import CodesignError
 from codesign.study.executors import WorkerDied, slots
-from codesign.study.heartbeat import Pulse, Watch
-from codesign.study.records import ANSWERED, FAILED, UNPROVEN, WAITING, Answer, Task
-from codesign.study.solve_cell import version
+from codesign.study.heartbeat import Heartbeat, LivenessMonitor
+from codesign.study.records import ANSWERED, FAILED, UNPROVEN, WAITING, Answer, ClaimedQuestion
+from codesign.study.solve_cell import worker_version
 from codesign.study.store import Store
 
 Work = Callable[[str, str], Answer]
@@ -79,7 +79,7 @@ class Tally:
         return sum(self.counts.get(status, 0) for status in ANSWERED)
 
 
-class Loop:
+class Scheduler:
     """One run over the questions of a study.
 
     Parameters
@@ -110,9 +110,9 @@ class Loop:
             if status == WAITING:
                 todo[sha256] = None
         self._todo, self._held = deque(todo), deque[str]()
-        self._running: dict[Future[Answer], Task] = {}
-        self._again, self._tried = deque[Task](), set[str]()
-        self._watch, self._here = Watch(), 0
+        self._running: dict[Future[Answer], ClaimedQuestion] = {}
+        self._again, self._tried = deque[ClaimedQuestion](), set[str]()
+        self._watch, self._here = LivenessMonitor(), 0
         self._started = time.monotonic()
         self._room, self._counted, self._looked = 0, -COUNT_S, -TICK_S
 
@@ -129,8 +129,8 @@ class Loop:
         CodesignError
             The executor cannot be used, or broke.
         """
-        pulse = Pulse(self._store.beat)
-        pulse.start()
+        heartbeat = Heartbeat(self._store.record_heartbeat)
+        heartbeat.start()
         try:
             if self._todo:
                 self._try_executor()
@@ -143,13 +143,13 @@ class Loop:
             try:
                 self._leave()
             finally:
-                pulse.stop()
+                heartbeat.stop()
         return self.tally
 
     def _try_executor(self) -> None:
         """Refuse workers that cannot answer before any cell is spent on them."""
         try:
-            theirs = self._executor.submit(version).result()
+            theirs = self._executor.submit(worker_version).result()
         except Exception as error:
             raise CodesignError(f"the workers cannot be used: {_named(error)}") from None
         if theirs != __version__:
@@ -170,7 +170,7 @@ class Loop:
         if self._again and not self._running:
             self._give_out(self._again.popleft())
 
-    def _give_out(self, task: Task) -> bool:
+    def _give_out(self, task: ClaimedQuestion) -> bool:
         """Hand a question to the executor; whether it is answered already."""
         try:
             future = self._executor.submit(self._work, task.question, task.network)
@@ -184,7 +184,7 @@ class Loop:
         now = time.monotonic()
         if now - self._looked >= TICK_S:
             self._looked = now
-            self._store.free_the_dead(self._watch)
+            self._store.release_dead_runs(self._watch)
             self._todo, self._held = self._held, deque()
 
     def _most(self) -> int:
@@ -213,7 +213,7 @@ class Loop:
                 self._held.append(task.sha256)
             del self._running[future]
 
-    def _answer_of(self, future: Future[Answer], task: Task) -> Answer | None:
+    def _answer_of(self, future: Future[Answer], task: ClaimedQuestion) -> Answer | None:
         """What a worker found; None where it was lost on its way, and is worth another try.
 
         What is lost may have died with another question's worker: it is tried again, alone.

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 MAX_ERROR = 500  # letters
 
 
-def version() -> str:
+def worker_version() -> str:
     """The codesign that answers."""
     return __version__
 
 
-def answer(question: str, network: str) -> Answer:
-    """Solve a question of `questions`, or find its front.
+def answer_question(question: str, network: str) -> Answer:
+    """Solve a question of `cell_keys`, or find its front.
 
     Parameters
     ----------

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from codesign.errors import SpecError
-from codesign.study.database import connect, connected, content, transaction
-from codesign.study.heartbeat import BEAT_S, Process, Sighting, Watch
-from codesign.study.records import WAITING, Answer, Entry, Question, Task
+from codesign.study.database import connect, json_object, open_database, transaction
+from codesign.study.heartbeat import HEARTBEAT_S, LivenessMonitor, ProcessId, RunState
+from codesign.study.records import WAITING, Answer, CellRow, ClaimedQuestion, Question
 
-UNLIMITED = 9e99  # seconds
+NO_LIMIT_S = 9e99  # seconds
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def opened(path: Path, *, write: bool = False) -> Iterator[Store]:
         No store, a newer one, one that is broken, full, or cannot be read or written; also for
         what happens to the file later on.
     """
-    with connected(path, write=write) as connection:
+    with open_database(path, write=write) as connection:
         yield Store(path, connection)
 
 
@@ -48,16 +48,16 @@ class Store:
         """Whether there is anything in it."""
         return self._sql.execute("SELECT 1 FROM questions LIMIT 1").fetchone() is not None
 
-    def begin(self, process: Process) -> None:
-        """Sign on as a run."""
+    def start_run(self, process: ProcessId) -> None:
+        """Add a run of this process, which claims questions from here on."""
         with transaction(self._sql):
             added = self._sql.execute(
                 "INSERT INTO runs (machine, pid, started) VALUES (?, ?, ?)", process
             )
         self._run, self._since = added.lastrowid, time.monotonic()
 
-    def enrol(self, study: str, entries: Sequence[Entry], version: str) -> list[tuple[str, str]]:
-        """Put cells on the list.
+    def add_cells(self, study: str, rows: Sequence[CellRow], version: str) -> list[tuple[str, str]]:
+        """Add cells, and the questions they ask.
 
         Returns
         -------
@@ -66,15 +66,15 @@ class Store:
             where that was enough.
         """
         with transaction(self._sql):
-            return [self._enrol(study, entry, version) for entry in entries]
+            return [self._add_cell(study, row, version) for row in rows]
 
-    def _enrol(self, study: str, entry: Entry, version: str) -> tuple[str, str]:
-        question = entry.question
+    def _add_cell(self, study: str, row: CellRow, version: str) -> tuple[str, str]:
+        question = row.question
         sha256, status = self._known(question, version) or self._added(question, version)
         self._sql.execute(
             "INSERT INTO cells VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET position = excluded.position, question = excluded.question",
-            (study, entry.parameters, entry.position, sha256),
+            (study, row.parameters, row.position, sha256),
         )
         return sha256, status
 
@@ -116,7 +116,7 @@ class Store:
         )
         return question.sha256, status
 
-    def claim(self, sha256: str) -> Task | str | None:
+    def claim(self, sha256: str) -> ClaimedQuestion | str | None:
         """A question to answer; its status where that is done; None where another run is at it."""
         with transaction(self._sql):
             status, run = self._sql.execute(
@@ -132,10 +132,10 @@ class Store:
             " JOIN networks ON networks.sha256 = questions.network WHERE questions.sha256 = ?",
             (sha256,),
         ).fetchone()
-        return Task(sha256, question, network)
+        return ClaimedQuestion(sha256, question, network)
 
     def record(self, sha256: str, answer: Answer) -> bool:
-        """Write down an answer; False where the question is not ours any more."""
+        """Store an answer; False where another run has taken the question over."""
         with transaction(self._sql):
             changed = self._sql.execute(
                 "UPDATE questions SET status = ?, seconds = ?, final = ?, front_gap = ?,"
@@ -156,37 +156,37 @@ class Store:
                 )
         return bool(changed)
 
-    def beat(self) -> None:
-        """Show that the run is alive; from any thread, and never an error."""
+    def record_heartbeat(self) -> None:
+        """Count one more heartbeat of the run; from any thread, and never an error."""
         with (
             suppress(sqlite3.Error, OSError),
-            closing(connect(self.path, "rw", BEAT_S)) as connection,
+            closing(connect(self.path, "rw", HEARTBEAT_S)) as connection,
         ):
-            connection.execute("PRAGMA synchronous = NORMAL")  # a beat may be lost
+            connection.execute("PRAGMA synchronous = NORMAL")  # a heartbeat may be lost
             connection.execute("UPDATE runs SET beats = beats + 1 WHERE run = ?", (self._run,))
 
     def release(self) -> None:
-        """Give back what is claimed and not answered; never an error: who is gone is found out."""
+        """Give back what is claimed and not answered; never an error: dead runs are found out."""
         with suppress(sqlite3.Error), transaction(self._sql):
             self._sql.execute("UPDATE questions SET run = NULL WHERE run = ?", (self._run,))
 
-    def free_the_dead(self, watch: Watch) -> None:
+    def release_dead_runs(self, monitor: LivenessMonitor) -> None:
         """Give back what dead runs have claimed."""
-        if dead := self.dead(watch):
+        if dead := self.dead_runs(monitor):
             with transaction(self._sql):
                 self._sql.executemany(
                     "UPDATE questions SET run = NULL WHERE run = ?", ((run,) for run in dead)
                 )
 
-    def dead(self, watch: Watch) -> list[int]:
+    def dead_runs(self, monitor: LivenessMonitor) -> list[int]:
         """Runs that will never answer what they have claimed."""
         rows = self._sql.execute(
             "SELECT run, machine, pid, started, beats FROM runs WHERE run IN"
             " (SELECT run FROM questions WHERE run IS NOT NULL) AND run IS NOT ?",
             (self._run,),
         ).fetchall()
-        seen = (Sighting(run, Process(*process), beats) for run, *process, beats in rows)
-        return [sighting.run for sighting in seen if watch.dead(sighting)]
+        states = (RunState(run, ProcessId(*process), beats) for run, *process, beats in rows)
+        return [state.run for state in states if monitor.is_dead(state)]
 
     # To read ------------------------------------------------------------------------------------
 
@@ -227,12 +227,12 @@ class Store:
         ).fetchone()
         if row is None:
             raise SpecError(f"{self.path}: no design {number} of {sha256!r}")
-        found, network = map(content, row)
+        found, network = map(json_object, row)
         return {**found, "problem": {**found.get("problem", {}), "network": network}}
 
 
 def _limit(question: Question) -> float:
-    return UNLIMITED if question.time_limit_s is None else question.time_limit_s
+    return NO_LIMIT_S if question.time_limit_s is None else question.time_limit_s
 
 
 def _sections(design: dict[str, Any]) -> tuple[str, str, str, str]:

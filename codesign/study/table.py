@@ -12,7 +12,7 @@ import pandas as pd
 from codesign.errors import SpecError
 from codesign.files import write_atomically
 from codesign.problem.metrics import METRICS
-from codesign.study.database import content
+from codesign.study.database import json_object
 from codesign.study.store import opened
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
@@ -89,10 +89,10 @@ def check_suffix(path: Path) -> None:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """One row of the store, its JSON taken apart."""
-    parameters = {_column_of(word): x for word, x in content(row["parameters"]).items()}
+    parameters = {_column_of(word): x for word, x in json_object(row["parameters"]).items()}
     found: dict[str, Any] = {**parameters, "parameters": tuple(parameters)}
     for part in ("metrics", "hardware", "proof"):
-        found.update({} if row[part] is None else content(row[part]))
+        found.update({} if row[part] is None else json_object(row[part]))
     for name in (FIRST, LAST, *REST):
         found[name] = row[name]
     return found

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from codesign.results.text.layout import counted, literal, percent, table
-from codesign.study.heartbeat import Watch
-from codesign.study.records import ENDS, FAILED, WAITING
+from codesign.study.heartbeat import LivenessMonitor
+from codesign.study.records import FAILED, OUTCOMES, WAITING
 from codesign.study.scheduler import Tally
 from codesign.study.store import Store
 from codesign.study.table import parameters_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_ERRORS = 5
 UNDER_WAY = "under way"
-STATUSES = {**ENDS, UNDER_WAY: "being solved", WAITING: "to come"}
+STATUSES = {**OUTCOMES, UNDER_WAY: "being solved", WAITING: "to come"}
 
 
 @dataclass
@@ -53,7 +53,7 @@ def overview(store: Store) -> Overview:
     """Count what a store holds."""
     found = Overview(runs=tuple(store.runs()))
     cells, questions, designs = set(), set(), set()
-    nobody = {None, *store.dead(Watch())}
+    nobody = {None, *store.dead_runs(LivenessMonitor())}
     for row in store.cells():
         claimed = row["status"] == WAITING and row["run"] not in nobody
         status = UNDER_WAY if claimed else row["status"]
@@ -148,7 +148,7 @@ def _hardware(row: Mapping[Any, Any]) -> str:
 
 def tally_line(tally: Tally) -> str:
     """``12 cells: 10 optimal, 2 infeasible; 12 in this run, 4 s``."""
-    counts = [f"{tally.counts[x]:,} {x}" for x in (*ENDS, WAITING) if tally.counts.get(x)]
+    counts = [f"{tally.counts[x]:,} {x}" for x in (*OUTCOMES, WAITING) if tally.counts.get(x)]
     here = f"{tally.here:,} in this run, {_time(tally.seconds)}"
     return f"{counted(tally.cells, 'cell')}: {', '.join(counts)}; {here}"
 

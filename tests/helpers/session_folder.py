@@ -95,8 +95,8 @@ class Folder(RuleBasedStateMachine):
         self.before = pytest.MonkeyPatch()
         folder.mkdir()
         self.before.chdir(folder)
-        self.before.setattr("codesign.study.Processes", Here)
-        self.before.setattr("codesign.study.heartbeat.PATIENCE_S", 0.5)
+        self.before.setattr("codesign.study.study.Processes", Here)
+        self.before.setattr("codesign.study.heartbeat.DEAD_AFTER_S", 0.5)
 
     def teardown(self) -> None:
         self.before.undo()
@@ -265,7 +265,7 @@ class Folder(RuleBasedStateMachine):
         words = ["study", "run", grid.name, "--store", STORE, "--quiet", *["--resume"] * resume]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Here, "happens", staticmethod(happens))
-            patch.setattr("codesign.study.this_process", lambda: gone)
+            patch.setattr("codesign.study.study.this_process", lambda: gone)
             try:
                 self.told(words, usual, lambda name: name.startswith(STORE))
             except Killed:

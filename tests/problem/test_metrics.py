@@ -15,7 +15,7 @@ from codesign import Problem, Study
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS, WORDS
 from codesign.specs.load import load_network
-from codesign.study.cell_keys import Asker
+from codesign.study.cell_keys import QuestionBuilder
 from codesign.study.grid_file import front_terms
 
 BOTH = [(word, metric) for word, metric in WORDS.items()]
@@ -87,7 +87,7 @@ def test_fronts_take_both_names(tiny: str) -> None:
 
 def questions(**grid: Any) -> list[str]:
     study = Study.grid(networks=["alexnet"], **grid)
-    return [Asker(study.front).question(cell).sha256 for cell in study.cells()]
+    return [QuestionBuilder(study.front).question(cell).sha256 for cell in study.cells()]
 
 
 @pytest.mark.parametrize(("word", "metric"), BOTH)

@@ -16,7 +16,7 @@ from codesign import Choices, Design, Problem, load_network
 from codesign.errors import SpecError
 from codesign.quality import read_sensitivity, rises, weight_sensitivity, write_sensitivity
 from codesign.study import Study
-from codesign.study.cell_keys import Asker
+from codesign.study.cell_keys import QuestionBuilder
 
 SOURCES = ("weight:conv1", "weight:fc", "tensor:image", "tensor:a")
 TABLE = {
@@ -302,7 +302,7 @@ def test_a_study_takes_tables_by_path(
     study = Study.load(grid)
     cells = list(study.cells())
     assert [cell.parameters["sensitivity"] for cell in cells[::2]] == [None, "table.csv", "odd.csv"]
-    questions = [json.loads(Asker(None).question(cell).text)["problem"] for cell in cells]
+    questions = [json.loads(QuestionBuilder(None).question(cell).text)["problem"] for cell in cells]
     assert questions[0]["sensitivity"] is None
     assert questions[2]["sensitivity"]["weight:fc"]["6"] == TABLE["weight:fc"][6]
     assert questions[2]["budgets"]["noise"] == pytest.approx(10 * 3.0**-6)

@@ -34,7 +34,7 @@ from study_work import (
 
 from codesign.errors import SpecError
 from codesign.study import Serial, Study, load_design, results
-from codesign.study.cell_keys import Asker
+from codesign.study.cell_keys import QuestionBuilder
 from codesign.study.grid import PLURALS, VOCABULARY
 from codesign.study.records import Answer
 from codesign.study.store import opened
@@ -188,7 +188,7 @@ def test_a_run_goes_on_after_an_interrupt_that_left_its_claims(
     def interrupted(*_: object) -> Answer:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("codesign.study.heartbeat.PATIENCE_S", 1.0)
+    monkeypatch.setattr("codesign.study.heartbeat.DEAD_AFTER_S", 1.0)
     with monkeypatch.context() as twice:
         twice.setattr("codesign.study.store.Store.release", interrupted)  # the second Ctrl-C
         with pytest.raises(KeyboardInterrupt):
@@ -403,9 +403,9 @@ ODD: list[Any] = [
 
 def asked(**given: Any) -> None:
     study = Study.grid(**given)
-    asker = Asker(study.front)
+    builder = QuestionBuilder(study.front)
     for cell in study.cells():
-        entry = asker.entry(0, cell)
+        entry = builder.row(0, cell)
         for text in (study.name, entry.parameters, entry.question.text):
             text.encode()
 

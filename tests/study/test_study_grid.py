@@ -25,7 +25,7 @@ from codesign.specs import load
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import AreaFit, Memory, Technology
 from codesign.study import Study
-from codesign.study.cell_keys import LATER, Asker, shown
+from codesign.study.cell_keys import ADDED_FIELDS, QuestionBuilder, parameters_json
 from codesign.study.grid_file import FRONT_OBJECTIVES, FRONT_POINTS, NOT_OF_FRONTS, front_terms
 from codesign.study.records import Question
 
@@ -35,8 +35,8 @@ SLOW = Memory(name="slow", transfer_rate_gt_per_s=0.5, bus_width_bits=8)
 
 
 def questions(study: Study) -> list[Question]:
-    asker = Asker(study.front)
-    return [asker.question(cell) for cell in study.cells()]
+    builder = QuestionBuilder(study.front)
+    return [builder.question(cell) for cell in study.cells()]
 
 
 def problems(study: Study) -> list[Problem]:
@@ -313,7 +313,7 @@ def test_later_fields_are_left_out_only_where_they_say_nothing() -> None:
     sized = {"name": "x", "K": 1, "C": 1, "input": "a", "output": "b"}
     for kind, described, needed in (("layer", Layer, sized), ("choices", Choices, {})):
         made = described(**needed)  # what a question without them is read as
-        assert {name: getattr(made, name) for name in LATER[kind]} == LATER[kind]
+        assert {name: getattr(made, name) for name in ADDED_FIELDS[kind]} == ADDED_FIELDS[kind]
     doubled = dataclasses.replace(TINY.layers[0], input_dilation=(1, 1))
     network = dataclasses.replace(TINY, layers=(doubled, TINY.layers[1]))
     plain, used = questions(Study.grid(networks=[TINY], tie=[False, True]))
@@ -391,7 +391,9 @@ def test_a_file_says_what_python_says(tmp_path: Path) -> None:
         front={"objectives": FRONT_OBJECTIVES, "points": 5, "ranges": {"area_mm2": (0.01, 1)}},
     )
     assert study == same
-    assert [shown(cell) for cell in study.cells()] == [shown(cell) for cell in same.cells()]
+    assert [parameters_json(cell) for cell in study.cells()] == [
+        parameters_json(cell) for cell in same.cells()
+    ]
     assert questions(study) == questions(same)
 
 

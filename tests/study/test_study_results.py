@@ -464,14 +464,14 @@ def test_runs_that_are_over_hold_nothing(capsys: pytest.CaptureFixture[str], pat
     from codesign.study.store import opened
 
     with opened(path, write=True) as store:
-        statuses = grid(2)._enrol(store)
-        store.begin(this_process())
+        statuses = grid(2)._add_cells(store)
+        store.start_run(this_process())
         store.claim(statuses[0][0])
         _, out, _ = told(capsys, "status", str(path))
         assert "under way  being solved      1" in out
         assert "waiting    to come           1" in out
         store.release()
-        store.begin(this_process()._replace(started="1"))
+        store.start_run(this_process()._replace(started="1"))
         store.claim(statuses[0][0])
     _, out, _ = told(capsys, "status", str(path))
     assert ("under way" in out) != bool(this_process().machine)

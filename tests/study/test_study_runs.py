@@ -33,11 +33,11 @@ from study_work import (
 import codesign
 from codesign.errors import CodesignError, InfeasibleError, SolverError, SpecError
 from codesign.study import Processes, Serial, Study, load_design, results
-from codesign.study.cell_keys import Asker
+from codesign.study.cell_keys import QuestionBuilder
 from codesign.study.executors import slots
 from codesign.study.records import Answer, Question
 from codesign.study.scheduler import Tally
-from codesign.study.solve_cell import answer
+from codesign.study.solve_cell import answer_question
 from codesign.study.store import opened
 from codesign.tasks.solve import solve
 
@@ -54,8 +54,8 @@ def statuses(store: Path) -> Counter[str]:
 
 
 def asked(study: Study) -> list[Question]:
-    asker = Asker(study.front)
-    return [asker.question(cell) for cell in study.cells()]
+    builder = QuestionBuilder(study.front)
+    return [builder.question(cell) for cell in study.cells()]
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_what_goes_wrong_is_an_answer(
 
     monkeypatch.setattr("codesign.tasks.solve.solve", fail)
     (question,) = asked(grid(1))
-    found = answer(question.text, question.network)
+    found = answer_question(question.text, question.network)
     assert found.status == status
     assert (found.error or "").startswith(told)
     assert len(found.error or "") < 600
@@ -135,7 +135,7 @@ def test_too_little_time_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("codesign.tasks.solve.solve", late)
     (question,) = asked(grid(1, time_limit_s=0.01))
-    assert answer(question.text, question.network).status == "unanswered"
+    assert answer_question(question.text, question.network).status == "unanswered"
 
 
 # --- who answers --------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def test_a_store_holds_several_studies(path: Path) -> None:
 
 def test_a_cell_left_out_of_the_grid_is_not_solved(path: Path, log: Path) -> None:
     with opened(path, write=True) as store:
-        grid(5)._enrol(store)
+        grid(5)._add_cells(store)
     grid(2).run(path, executor=Serial(), resume=True, work=made_up)
     assert len(log.read_text().split()) == 2
     assert statuses(path) == {"optimal": 2, "waiting": 3}

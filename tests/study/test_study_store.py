@@ -16,35 +16,35 @@ from study_work import finished, grid, integrity, made_up
 from codesign import __version__
 from codesign.errors import SpecError
 from codesign.study import Serial, Study, load_design, results
-from codesign.study.cell_keys import Asker
+from codesign.study.cell_keys import QuestionBuilder
 from codesign.study.database import FORMAT
 from codesign.study.heartbeat import (
-    BEAT_S,
-    PATIENCE_S,
-    Process,
-    Pulse,
-    Sighting,
-    Watch,
+    DEAD_AFTER_S,
+    HEARTBEAT_S,
+    Heartbeat,
+    LivenessMonitor,
+    ProcessId,
+    RunState,
     this_process,
 )
-from codesign.study.records import Answer, Entry, Task
+from codesign.study.records import Answer, CellRow, ClaimedQuestion
 from codesign.study.store import Store, opened
 
 pytestmark = pytest.mark.smoke
 
-ELSEWHERE = Process("another machine", 1, "1")
+ELSEWHERE = ProcessId("another machine", 1, "1")
 
 
-def entries(study: Study) -> list[Entry]:
-    asker = Asker(study.front)
-    return [asker.entry(i, cell) for i, cell in enumerate(study.cells())]
+def entries(study: Study) -> list[CellRow]:
+    builder = QuestionBuilder(study.front)
+    return [builder.row(i, cell) for i, cell in enumerate(study.cells())]
 
 
 def enrolled(store: Store, study: Study, version: str = __version__) -> list[tuple[str, str]]:
-    return store.enrol(study.name, entries(study), version)
+    return store.add_cells(study.name, entries(study), version)
 
 
-def ended(process: Process) -> Process:
+def ended(process: ProcessId) -> ProcessId:
     """A process of this machine that is no more."""
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
@@ -202,9 +202,9 @@ def test_a_question_is_given_to_one(path: Path) -> None:
         ((sha256, status),) = enrolled(first, study)
         assert status == "waiting"
         assert enrolled(second, study) == [(sha256, "waiting")]
-        first.begin(this_process())
-        second.begin(this_process())
-        assert isinstance(first.claim(sha256), Task)
+        first.start_run(this_process())
+        second.start_run(this_process())
+        assert isinstance(first.claim(sha256), ClaimedQuestion)
         assert second.claim(sha256) is None
         assert not second.record(sha256, Answer("optimal"))
         assert first.record(sha256, Answer("infeasible", 1.0))
@@ -216,21 +216,21 @@ def test_a_question_is_given_to_one(path: Path) -> None:
 def test_what_is_given_back_is_anyones(path: Path) -> None:
     with opened(path, write=True) as first, opened(path, write=True) as second:
         ((sha256, _),) = enrolled(first, grid(1))
-        first.begin(this_process())
-        second.begin(this_process())
+        first.start_run(this_process())
+        second.start_run(this_process())
         assert first.claim(sha256)
         first.release()
-        assert isinstance(second.claim(sha256), Task)
+        assert isinstance(second.claim(sha256), ClaimedQuestion)
 
 
 def test_a_dead_runs_questions_are_anyones(path: Path) -> None:
     with opened(path, write=True) as first, opened(path, write=True) as second:
         ((sha256, _),) = enrolled(first, grid(1))
-        first.begin(ended(this_process()))
-        second.begin(this_process())
+        first.start_run(ended(this_process()))
+        second.start_run(this_process())
         first.claim(sha256)
-        second.free_the_dead(Watch())
-        assert isinstance(second.claim(sha256), Task)
+        second.release_dead_runs(LivenessMonitor())
+        assert isinstance(second.claim(sha256), ClaimedQuestion)
         assert not first.record(sha256, Answer("optimal"))  # it was not dead after all
         assert second.record(sha256, Answer("optimal"))
 
@@ -239,61 +239,61 @@ def test_a_run_elsewhere_is_given_time(path: Path) -> None:
     now = [0.0]
     with opened(path, write=True) as first, opened(path, write=True) as second:
         ((sha256, _),) = enrolled(first, grid(1))
-        first.begin(ELSEWHERE)
-        second.begin(this_process())
+        first.start_run(ELSEWHERE)
+        second.start_run(this_process())
         first.claim(sha256)
-        watch = Watch(lambda: now[0])
+        watch = LivenessMonitor(lambda: now[0])
         for _ in range(5):
-            second.free_the_dead(watch)
+            second.release_dead_runs(watch)
             assert second.claim(sha256) is None
-            now[0] += PATIENCE_S - 1
-            first.beat()
+            now[0] += DEAD_AFTER_S - 1
+            first.record_heartbeat()
         now[0] += 2
-        second.free_the_dead(watch)
+        second.release_dead_runs(watch)
         assert second.claim(sha256) is None  # it has beaten since
-        now[0] += PATIENCE_S + 1
-        second.free_the_dead(watch)
-        assert isinstance(second.claim(sha256), Task)
+        now[0] += DEAD_AFTER_S + 1
+        second.release_dead_runs(watch)
+        assert isinstance(second.claim(sha256), ClaimedQuestion)
 
 
 def test_a_run_that_ended_without_a_word_is_known_by_its_silence(path: Path) -> None:
     now = [0.0]
     with opened(path, write=True) as first, opened(path, write=True) as second:
         ((sha256, _),) = enrolled(first, grid(1))
-        first.begin(this_process())  # which goes on
-        second.begin(this_process())
+        first.start_run(this_process())  # which goes on
+        second.start_run(this_process())
         first.claim(sha256)
-        watch = Watch(lambda: now[0])
+        watch = LivenessMonitor(lambda: now[0])
         for _ in range(3):
-            second.free_the_dead(watch)
+            second.release_dead_runs(watch)
             assert second.claim(sha256) is None
-            first.beat()
-            now[0] += PATIENCE_S - 1
-        second.free_the_dead(watch)
-        now[0] += PATIENCE_S + 1
-        second.free_the_dead(watch)
-        assert isinstance(second.claim(sha256), Task)
+            first.record_heartbeat()
+            now[0] += DEAD_AFTER_S - 1
+        second.release_dead_runs(watch)
+        now[0] += DEAD_AFTER_S + 1
+        second.release_dead_runs(watch)
+        assert isinstance(second.claim(sha256), ClaimedQuestion)
 
 
 def test_a_process_is_known_by_its_start() -> None:
     here = this_process()
-    watch = Watch()
-    assert not watch.dead(Sighting(1, here, 0))
+    watch = LivenessMonitor()
+    assert not watch.is_dead(RunState(1, here, 0))
     if here.machine:
-        assert watch.dead(Sighting(2, here._replace(started="1"), 0))
-        assert watch.dead(Sighting(3, ended(here), 0))
+        assert watch.is_dead(RunState(2, here._replace(started="1"), 0))
+        assert watch.is_dead(RunState(3, ended(here), 0))
 
 
 def test_the_pulse_beats_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codesign.study.heartbeat.BEAT_S", 0.01)
+    monkeypatch.setattr("codesign.study.heartbeat.HEARTBEAT_S", 0.01)
     beats: list[int] = []
-    pulse = Pulse(lambda: beats.append(1))
-    pulse.start()
+    heartbeat = Heartbeat(lambda: beats.append(1))
+    heartbeat.start()
     while len(beats) < 3:
-        pulse.join(0.01)
-    pulse.stop()
-    assert not pulse.is_alive()
-    assert BEAT_S < PATIENCE_S / 10
+        heartbeat.join(0.01)
+    heartbeat.stop()
+    assert not heartbeat.is_alive()
+    assert HEARTBEAT_S < DEAD_AFTER_S / 10
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_the_pulse_beats_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_worth_another_try(path: Path, status: str, by: str, again: bool) -> None:
     with opened(path, write=True) as store:
         ((sha256, _),) = enrolled(store, grid(1))
-        store.begin(this_process())
+        store.start_run(this_process())
         store.claim(sha256)
         store.record(sha256, Answer(status, codesign=by, error="why"))
         assert enrolled(store, grid(1)) == [(sha256, "waiting" if again else status)]
@@ -333,7 +333,7 @@ def test_a_final_answer_holds_for_longer_limits(
 ) -> None:
     with opened(path, write=True) as store:
         ((first, _),) = enrolled(store, grid(1, time_limit_s=limit))
-        store.begin(this_process())
+        store.start_run(this_process())
         store.claim(first)
         store.record(first, Answer("optimal", final=final))
         ((second, status),) = enrolled(store, grid(1, time_limit_s=asked))
