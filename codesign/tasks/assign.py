@@ -6,15 +6,12 @@ al., HAWQ-V3, ICML 2021 (arXiv:2011.10680); with tables of costs, of whatever el
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from codesign.costs.arithmetic import layer_bops
-from codesign.costs.widths import model_bits, noise
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
 from codesign.problem.goal import OPTIMAL_GAP
@@ -25,46 +22,23 @@ from codesign.problem.latency_table import (
     check_cost,
     cost_title,
     read_cost,
-    value_of,
     without_fixed,
 )
 from codesign.problem.metrics import COST, is_cost
 from codesign.problem.problem import Problem
-from codesign.results.assignment import KNOWN, Assignment, LayerWidths
+from codesign.results.assignment import KNOWN, Assignment
 from codesign.results.records import AssignmentRecord
-from codesign.search.lexicographic import LexicographicResult, LexicographicSearch, Ties, check_ties
-from codesign.search.milp import highs as solver
+from codesign.search.lexicographic import LexicographicSearch, Ties, check_ties
+from codesign.search.milp import highs
 from codesign.search.progress import Progress
-from codesign.space.point import Solution
 from codesign.space.tabled import LatencyTableSpace
-from codesign.specs.network import Layer
 from codesign.specs.schema import nearest
 from codesign.stopping import StopCondition
-from codesign.tasks.build_design import proof_of, recheck
-from codesign.tasks.solve import run_to_result
+from codesign.tasks.build_assignment import build_assignment
+from codesign.tasks.solve import minimise, reporter, with_interrupt
 
-
-def without_platform(problem: Problem) -> Problem:
-    """The same question of widths alone, on the platform that is the default."""
-    choices = problem.choices
-    return Problem(
-        network=problem.network,
-        choices=Choices(
-            weight_bits=choices.weight_bits,
-            activation_bits=choices.activation_bits,
-            pinned=choices.pinned,
-            output_bits=choices.output_bits,
-            shared=choices.shared,
-            tied=choices.tied,
-        ),
-        sensitivity=problem.sensitivity,
-        quality=problem.quality,
-        objective=problem.objective,
-        budgets=problem.budgets,
-    )
-
-
-TIE_BREAKERS = ("noise", "model_bits")  # among equal assignments the least noisy, then smallest
+# Among equal assignments the least noisy, then the smallest.
+WIDTH_TIE_BREAKERS = ("noise", "model_bits")
 
 
 def assign(
@@ -125,32 +99,41 @@ def assign(
     """
     started = time.monotonic()
     check_ties(ties)
-    for name in costs:
-        if not is_cost(COST + name):
-            raise SpecError(f"cost {name!r}: a name is letters, digits, '_', '-', '.', 40 at most")
-    problem = _with_fixed(problem, fixed)
-    given = {LATENCY: latency_table} if latency_table is not None else {}
-    given |= {cost_title(name): table for name, table in costs.items()}
-    tables = {what: _table(problem, given[what], fixed, what) for what in given}
-    table = tables.pop(LATENCY, None)
-    named = dict(zip(costs, tables.values(), strict=True))
-    _check_metrics(problem, table is not None, named)
+    space = _space(problem, latency_table, costs, fixed)
     stop = StopCondition(time_limit_s)
-    space = LatencyTableSpace(without_platform(problem), table, named)
-    prover = LexicographicSearch(space, rel_gap=rel_gap, stop=stop)
-
-    def realised(found: LexicographicResult, point: Solution) -> Assignment:
+    search = LexicographicSearch(space, rel_gap=rel_gap, stop=stop)
+    with stop.catching_interrupts():
+        report = reporter(on_progress, problem, stop, started)
+        found = minimise(search, space.problem, WIDTH_TIE_BREAKERS, ties, report, "assignment")
         record = AssignmentRecord(
-            name=solver.NAME,
-            version=solver.version(),
+            name=highs.NAME,
+            version=highs.version(),
             seconds=time.monotonic() - started,
             solver_s=found.stats.solver_s,
             programmes=found.stats.programmes,
         )
-        return assigned(space, point, found, record)
+        assignment = build_assignment(space, found, record)
+    return with_interrupt(assignment, stop)
 
-    breaking = TIE_BREAKERS, ties
-    return run_to_result(prover, problem, breaking, realised, "assignment", on_progress, started)
+
+def without_platform(problem: Problem) -> Problem:
+    """The same question of widths alone, on the platform that is the default."""
+    choices = problem.choices
+    return Problem(
+        network=problem.network,
+        choices=Choices(
+            weight_bits=choices.weight_bits,
+            activation_bits=choices.activation_bits,
+            pinned=choices.pinned,
+            output_bits=choices.output_bits,
+            shared=choices.shared,
+            tied=choices.tied,
+        ),
+        sensitivity=problem.sensitivity,
+        quality=problem.quality,
+        objective=problem.objective,
+        budgets=problem.budgets,
+    )
 
 
 def _with_fixed(problem: Problem, fixed: Mapping[str, int]) -> Problem:
@@ -164,14 +147,28 @@ def _with_fixed(problem: Problem, fixed: Mapping[str, int]) -> Problem:
     return replace(problem, choices=replace(problem.choices, pinned={**pinned, **fixed}))
 
 
-def _table(
-    problem: Problem, given: str | Path | CostTable, fixed: Mapping[str, int], what: str
-) -> CostTable:
-    """One of the tables, read and checked, with what is fixed and left out."""
-    read = read_cost(given, what) if isinstance(given, str | Path) else given
-    table = without_fixed(problem, read, fixed)
-    check_cost(problem, table, what)
-    return table
+def _space(
+    problem: Problem,
+    latency_table: str | Path | LatencyTable | None,
+    costs: Mapping[str, str | Path | CostTable],
+    fixed: Mapping[str, int],
+) -> LatencyTableSpace:
+    """All widths there are, priced by the tables, each read and checked."""
+    for name in costs:
+        if not is_cost(COST + name):
+            raise SpecError(f"cost {name!r}: a name is letters, digits, '_', '-', '.', 40 at most")
+    problem = _with_fixed(problem, fixed)
+
+    def table(given: str | Path | CostTable, what: str) -> CostTable:
+        read = read_cost(given, what) if isinstance(given, str | Path) else given
+        complete = without_fixed(problem, read, fixed)
+        check_cost(problem, complete, what)
+        return complete
+
+    latency = None if latency_table is None else table(latency_table, LATENCY)
+    named = {name: table(given, cost_title(name)) for name, given in costs.items()}
+    _check_metrics(problem, latency is not None, named)
+    return LatencyTableSpace(without_platform(problem), latency, named)
 
 
 def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]) -> None:
@@ -192,75 +189,3 @@ def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]
                     f"{where}: {metric} needs hardware, and none is chosen here; known are "
                     f"{', '.join(KNOWN)}, with a latency table latency_s, and costs of one's own"
                 )
-
-
-def assigned(
-    space: LatencyTableSpace,
-    point: Solution,
-    proven: LexicographicResult,
-    solver: AssignmentRecord,
-) -> Assignment:
-    """Recompute a point layer by layer into an assignment with its proof.
-
-    Parameters
-    ----------
-    proven : LexicographicResult
-        Of the objective, then of what breaks ties.
-
-    Raises
-    ------
-    SolverError
-        The recomputed figures differ from the point's, or a budget is not kept.
-    """
-    problem, network = space.problem, space.problem.network
-    tensor_bits = space.tensor_bits(point.variable_width)
-    rows = tuple(
-        _row(layer, int(space.widths[point.weight[i]]), tensor_bits, space)
-        for i, layer in enumerate(network.layers)
-    )
-    metrics = _totals(problem, tensor_bits, rows)
-    for name in space.cost_tables:
-        metrics[COST + name] = math.fsum(row.costs[name] for row in rows)
-    recheck(problem, point, metrics)
-    return Assignment(
-        problem=problem,
-        latency_table=space.latency,
-        costs=space.cost_tables,
-        tensor_bits=tensor_bits,
-        layer_widths=rows,
-        metrics=metrics,
-        proof=proof_of(metrics[problem.objective], proven),
-        solver=solver,
-    )
-
-
-def _row(
-    layer: Layer, weight_bits: int, tensor_bits: Mapping[str, int], space: LatencyTableSpace
-) -> LayerWidths:
-    latency = space.latency
-    input_bits = tensor_bits[layer.input]
-    operand = layer.weight_tensor
-    weight = weight_bits if operand is None else tensor_bits[operand]
-    pair = (None if layer.moves else weight), input_bits
-    return LayerWidths(
-        name=layer.name,
-        weight_bits=pair[0],
-        input_bits=input_bits,
-        output_bits=tensor_bits[layer.output],
-        bops=float(layer_bops(layer, weight, input_bits)),
-        latency_s=None if latency is None else value_of(latency, layer, pair),
-        costs={name: value_of(table, layer, pair) for name, table in space.cost_tables.items()},
-    )
-
-
-def _totals(
-    problem: Problem, tensor_bits: Mapping[str, int], rows: tuple[LayerWidths, ...]
-) -> dict[str, float]:
-    network = problem.network
-    metrics = {
-        "noise": noise(network, rows, tensor_bits, problem.noise_of),
-        "model_bits": model_bits(network, rows),
-        "bops": math.fsum(row.bops for row in rows),
-    }
-    timed = [row.latency_s for row in rows if row.latency_s is not None]
-    return metrics | ({"latency_s": math.fsum(timed)} if timed else {})

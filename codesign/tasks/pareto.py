@@ -256,7 +256,7 @@ class _Survey:
         )
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
         record = replace(record, interrupted=self.stop.interrupted)
-        return build_design(self.space, problem, found.solution, found, record)
+        return build_design(self.space, problem, found, record)
 
     def _quality_holds(self, budgets: Mapping[str, float]) -> bool:
         return budgets.get("noise") == self.problem.budgets.get("noise")

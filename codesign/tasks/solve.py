@@ -21,14 +21,14 @@ from codesign.search.lexicographic import (
     LexicographicResult,
     LexicographicSearch,
     Method,
+    ReportMetric,
     Ties,
     check_ties,
 )
-from codesign.search.milp import solvers as second_opinion
+from codesign.search.milp import solvers
 from codesign.search.milp.solvers import SolverName
 from codesign.search.progress import Progress
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 
@@ -92,74 +92,60 @@ def solve(
     check_ties(ties)
     stop = StopCondition(time_limit_s)
     space = HardwareSpace(problem)
-    prover = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
-
-    def realised(found: LexicographicResult, point: Solution) -> Design:
+    search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
+    with stop.catching_interrupts():
+        report = reporter(on_progress, problem, stop, started)
+        found = minimise(search, problem, TIE_BREAKERS, ties, report)
         seconds = time.monotonic() - started
         record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
-        return build_design(space, problem, point, found, record)
-
-    breaking = TIE_BREAKERS, ties
-    return run_to_result(prover, problem, breaking, realised, "design", on_progress, started)
+        design = build_design(space, problem, found, record)
+    return with_interrupt(design, stop)
 
 
-def run_to_result(
-    prover: LexicographicSearch,
+def minimise(
+    search: LexicographicSearch,
     problem: Problem,
-    breaking: tuple[tuple[str, ...], Ties],
-    realised: Callable[[LexicographicResult, Solution], Result],
-    what: str,
-    on_progress: Callable[[Progress], None] | None,
-    started: float,
-) -> Result:
-    """Answer a problem, ties broken: its result, or raise what there is to say without one.
-
-    Parameters
-    ----------
-    breaking : tuple of str, and "break" or "leave"
-        What breaks ties, metric by metric, and whether to.
-    realised : callable
-        Makes the result of what is proven and the point found.
-    what : str
-        What is looked for, in a word.
-    started : float
-        When the work began, of `time.monotonic`.
+    tie_breakers: tuple[str, ...],
+    ties: Ties,
+    report: ReportMetric,
+    what: str = "design",
+) -> LexicographicResult:
+    """Minimise a problem's objective, then what breaks ties; ``what`` is looked for, in a word.
 
     Raises
     ------
     InfeasibleError, SolverError, KeyboardInterrupt
         Nothing keeps every budget; or nothing was found in time, or before an interrupt.
     """
-    stop, budgets = prover.stop, problem.budgets
-    goal = Goal(problem.objective, {str(name): limit for name, limit in budgets.items()})
-    with stop.catching_interrupts():
-        found = prover.minimise(
-            tuple(dict.fromkeys((goal.metric, *breaking[0]))),
-            goal.limits,
-            lambda metric: _reporter(on_progress, stop, metric, metric != goal.metric, started),
-            breaking[1],
-        )
-        if found.solution is not None:
-            result = realised(found, found.solution)
+    goal = Goal(problem.objective, {str(name): limit for name, limit in problem.budgets.items()})
+    metrics = tuple(dict.fromkeys((goal.metric, *tie_breakers)))
+    found = search.minimise(metrics, goal.limits, report, ties)
     if found.solution is None:
-        raise nothing_found(prover, found, goal, what)
-    if stop.interrupted:
-        return replace(result, solver=replace(result.solver, interrupted=True))
-    return result
+        with search.stop.raising_interrupts():
+            raise nothing_found(search, found, goal, what)
+    return found
 
 
 def nothing_found(
-    prover: LexicographicSearch, found: LexicographicResult, goal: Goal, what: str
+    search: LexicographicSearch, found: LexicographicResult, goal: Goal, what: str = "design"
 ) -> BaseException:
-    """What to raise where a search for a design, or ``what`` it is, has found nothing."""
+    """What to raise where a search has found no design, or ``what`` it was to find."""
+    stop = search.stop
     if found.first.complete:
-        return infeasibility_error(prover.goal_task(goal))
-    if prover.stop.interrupted:
+        return infeasibility_error(search.goal_task(goal))
+    if stop.interrupted:
         return KeyboardInterrupt()
-    if prover.stop.limit_s is None:
+    if stop.limit_s is None:
         return SolverError(f"the solver gave up: no {what} found, and none ruled out")
-    in_time = f"no {what} found within {prover.stop.limit_s} s"
+    in_time = f"no {what} found within {stop.limit_s} s"
     return SolverError(f"{in_time}, and none ruled out; allow more time")
+
+
+def with_interrupt(result: Result, stop: StopCondition) -> Result:
+    """The same result, which says so if Ctrl-C was pressed before it was done."""
+    if not stop.interrupted:
+        return result
+    return replace(result, solver=replace(result.solver, interrupted=True))
 
 
 def solver_record(
@@ -177,8 +163,8 @@ def solver_record(
     solved = sorted(found.stats.solved)
     bounded = np.delete(closed, solved)
     return SolverRecord(
-        name=second_opinion.TITLES[solver],
-        version=second_opinion.version(solver),
+        name=solvers.TITLES[solver],
+        version=solvers.version(solver),
         seconds=seconds,
         method=method,
         considered=len(closed),
@@ -189,25 +175,29 @@ def solver_record(
     )
 
 
-def _reporter(
+def reporter(
     on_progress: Callable[[Progress], None] | None,
+    problem: Problem,
     stop: StopCondition,
-    metric: str,
-    breaking_ties: bool,
-    started: float,
-) -> OnProgress | None:
-    """What the search is to call, so that ``on_progress`` hears of one metric's progress.
+    started_s: float,
+) -> ReportMetric:
+    """What a search reports each metric to, so that ``on_progress`` is called.
 
-    An interrupt of ``on_progress`` is one of the search.
+    Parameters
+    ----------
+    started_s : float
+        When the work began, by the clock of `time.monotonic`.
     """
-    if on_progress is None:
-        return None
 
-    def report(best: float | None, bound: float) -> None:
-        seconds = time.monotonic() - started
-        try:
-            on_progress(Progress(metric, best, bound, seconds, breaking_ties))
-        except KeyboardInterrupt:
-            stop.interrupt()
+    def report_metric(metric: str) -> OnProgress | None:
+        if on_progress is None:
+            return None
+        breaking_ties = metric != problem.objective
 
-    return report
+        def report(best: float | None, bound: float) -> None:
+            seconds = time.monotonic() - started_s
+            stop.report(on_progress, Progress(metric, best, bound, seconds, breaking_ties))
+
+        return report
+
+    return report_metric
