@@ -20,11 +20,11 @@ import onnx
 import pytest
 from command_line import run
 from onnx_graphs import model, network, story
+from random_choices import random_choices
 from random_networks import random_network
 from random_problems import (
     OBJECTIVES,
     affordable,
-    random_choices,
     random_sensitivity,
     random_technology,
     with_sharing,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
-import oracle
+import oracle_tilings
 import pytest
 from certified import PRICED, as_checked, problem_of
 from random_problems import random_case
@@ -43,9 +43,9 @@ def test_least_traffic_is_that_of_the_oracle(
             continue
         for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4), (5, 8, 1)):
             stairs = Stairs(checked, Array(rows, cols, engine), widths)
-            costs = oracle.layer_costs(layer, rows, cols, engine)
+            costs = oracle_tilings.layer_costs(layer, rows, cols, engine)
             for bw, ba in product(widths, repeat=2):
-                steps = oracle.best_tilings(layer, costs, bw, ba)
+                steps = oracle_tilings.best_tilings(layer, costs, bw, ba)
                 for need, traffic in steps:
                     before = [moved for held, moved in steps if held < need]
                     found = stairs.least_traffic([(bw, ba)] * 2, [need, need - 1])

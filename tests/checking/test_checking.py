@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import oracle
 import pytest
 from altered import Path_, at, findings, matches, put, unnoticed
 from command_line import run
+from oracle_tilings import ORDERS, Tile, array_cycles, legal_tiles, tiling_cost
 from random_problems import random_case, steep_case
 
 import codesign
@@ -288,19 +288,17 @@ def test_tiles_cost_what_the_oracle_says(seed: int) -> None:
             continue
         for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4), (5, 8, 1)):
             array = cost_model.Array(rows, cols, engine)
-            assert cost_model.cycles(checked, array) == oracle.array_cycles(
-                layer, rows, cols, engine
-            )
-            legal = {(*tile,) for tile in oracle.legal_tiles(layer, rows, cols, engine)}
+            assert cost_model.cycles(checked, array) == array_cycles(layer, rows, cols, engine)
+            legal = {(*tile,) for tile in legal_tiles(layer, rows, cols, engine)}
             for tile in legal:
                 mine = cost_model.Tile(*tile)
                 assert cost_model.tile_faults(checked, array, mine) == []
-                for order in oracle.ORDERS:
+                for order in ORDERS:
                     cost = (
                         *cost_model.sram_elements(checked, mine),
                         *cost_model.dram_elements(checked, mine, order),
                     )
-                    assert cost == oracle.tiling_cost(layer, oracle.Tile(*tile), order)
+                    assert cost == tiling_cost(layer, Tile(*tile), order)
             for tile in random_tiles(layer, seed):
                 right = not cost_model.tile_faults(checked, array, cost_model.Tile(*tile))
                 assert right == (tile in legal)

@@ -7,7 +7,7 @@ The arithmetic stands in the comments. `tsmc28` is the technology of the paper: 
 from __future__ import annotations
 
 import numpy as np
-import oracle
+import oracle_tilings
 import pytest
 from small_layers import ENGINE, layer, square
 
@@ -131,7 +131,7 @@ def test_cycles_on_many_arrays_at_once(case: str) -> None:
     rows, cols = np.arange(1, 40)[:, None], np.array([1, 2, 3, 5, 8, 12, 64])
     found = cycles(described, rows, cols, ENGINE)
     assert found.tolist() == [
-        [oracle.array_cycles(described, r, c, ENGINE) for c in cols.tolist()]
+        [oracle_tilings.array_cycles(described, r, c, ENGINE) for c in cols.tolist()]
         for r in rows.ravel().tolist()
     ]
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from functools import cache
-from itertools import product
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from small_layers import ENGINE, layer, square
+from small_layers import ENGINE, layer, rows_of, square
 
 from codesign import Layer
 from codesign.costs import tiling
 from codesign.costs.compute import ceil_div, fold
-from codesign.costs.tiling import ORDERS, Tilings, least_needs, operand_bits, rows_in, tilings
+from codesign.costs.tiling import ORDERS, operand_bits, rows_in, tilings
 
 # --- widths and sizes by hand -------------------------------------------------------------------
 
@@ -133,15 +126,6 @@ def test_halo_rows(case: str) -> None:
         assert found[p, row_tiles] == read
 
 
-def rows_of(found: Tilings) -> dict[tuple[tuple[int, ...], str], tuple[list[int], list[int]]]:
-    """Tilings as ``(g, k, c, p, images), order``: needs, traffic."""
-    lists = (found.tile.tolist(), found.order.tolist(), found.need.tolist(), found.traffic.tolist())
-    return {
-        (tuple(tile), ORDERS[order]): (need, traffic)
-        for tile, order, need, traffic in zip(*lists, strict=True)
-    }
-
-
 def test_tiles_of_a_fitting_layer() -> None:
     # 3×3, 2 → 3 channels on 4×4: one tile of channels, 3·2·9 = 54 weights. Rows 1, 2, 4 at a time
     # (3 takes as many trips as 2 and holds more). A tile of p rows holds 2·rows·4 ifmap elements
@@ -229,173 +213,3 @@ def test_groups_one_after_the_other() -> None:
     found = rows_of(tilings(layer(G=2, K=4, C=2), 1, 1, ENGINE))
     # k = 1: 4 trips per group; per group 8 weights once, 2 inputs once (one c-tile, one p-tile).
     assert found == {((1, 1, 2, 1, 1), "kcp"): ([2 * 2, 2 * 2, 2 * 1], [16, 4, 0])}
-
-
-# --- all tilings, literally ---------------------------------------------------------------------
-
-WIDTH_PAIRS = ((1, 1), (1, 16), (16, 1), (4, 8), (7, 3))
-
-
-@cache
-def fetches(trips: tuple[int, int, int], order: str, operand: str) -> int:
-    """Run the loops and count how often the operand's tile is not the one held."""
-    extent = dict(zip("kcp", trips, strict=True))
-    held, count = None, 0
-    for position in product(*(range(extent[loop]) for loop in order)):
-        index = dict(zip(order, position, strict=True))
-        wanted = tuple(index[loop] for loop in operand)
-        count += wanted != held
-        held = wanted
-    return count
-
-
-def every_tile(conv: Layer, rows: int, cols: int) -> Iterable[tuple[int, int, int, int, int]]:
-    """All legal ``g, k, c, p, images``."""
-    pack = max(1, ENGINE // (conv.R * conv.S))
-    side_by_side = 1
-    if rows * pack >= conv.C and cols >= conv.K:
-        side_by_side = min(conv.G, rows * pack // conv.C, cols // conv.K)
-    spans = [(p, 1) for p in range(1, conv.P)] + [(conv.P, i) for i in range(1, conv.N + 1)]
-    for g, k, c in product(*(range(1, size + 1) for size in (conv.G, conv.K, conv.C))):
-        busy = (
-            (g == conv.G or g % side_by_side == 0)
-            and (k == conv.K or k % cols == 0)
-            and (c == conv.C or c % (rows * pack) == 0)
-        )
-        legal = g == 1 if side_by_side == 1 else (k, c) == (conv.K, conv.C)
-        if busy and legal:
-            for p, images in spans:
-                yield g, k, c, p, images
-
-
-def literal_cost(
-    conv: Layer, tile: tuple[int, int, int, int, int], order: str
-) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """SRAM need and DRAM traffic in elements of weights, ifmap and partial sums."""
-    g, k, c, p, images = tile
-    row_tiles = math.ceil(conv.P / p)
-    p_trips = conv.N * row_tiles if row_tiles > 1 else math.ceil(conv.N / images)
-    groups = math.ceil(conv.G / g)
-    trips = (math.ceil(conv.K / k), math.ceil(conv.C / c), p_trips)
-    stride, dilation = vertical(conv.stride), vertical(conv.dilation)
-    reach = (conv.R - 1) * dilation + 1
-    held_rows = min(conv.H, (p - 1) * stride + reach)
-    read_rows = conv.H
-    if row_tiles > 1:
-        halo = max(reach - stride, 0)
-        read_rows = min(conv.H + (row_tiles - 1) * halo, row_tiles * held_rows)
-    window = conv.R * conv.S
-    sizes = (g * k * c * window, g * c * images * held_rows * conv.W, g * k * images * p * conv.Q)
-    tiles, again = [], []
-    for operand, own in (("kc", (0, 1)), ("cp", (1, 2)), ("kp", (0, 2))):
-        distinct = trips[own[0]] * trips[own[1]]
-        tiles.append(groups * distinct)
-        again.append(fetches(trips, order, operand) // distinct)
-    need = tuple(size * (2 if n > 1 else 1) for size, n in zip(sizes, tiles, strict=True))
-    traffic = (
-        conv.G * conv.K * conv.C * window * again[0],
-        conv.N * conv.G * conv.C * conv.W * read_rows * again[1],
-        2 * conv.N * conv.G * conv.K * conv.P * conv.Q * (again[2] - 1),
-    )
-    return need, traffic
-
-
-def vertical(pair: int | tuple[int, int]) -> int:
-    """The first of a pair."""
-    return pair if isinstance(pair, int) else pair[0]
-
-
-def front(points: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Points with less traffic than all that need as little."""
-    kept: list[tuple[int, int]] = []
-    for point in sorted(set(points)):
-        if not kept or point[1] < kept[-1][1]:
-            kept.append(point)
-    return kept
-
-
-@st.composite
-def small_layers(draw: st.DrawFn) -> Layer:
-    """Layers of a few channels and rows, every loop and feature among them."""
-
-    def number(high: int) -> int:
-        return draw(st.integers(1, high))
-
-    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 2), (5, 1), (1, 3), (7, 7))))
-    stride = draw(st.sampled_from((1, 1, 2, 3, (2, 1))))
-    dilation = draw(st.sampled_from((1, 1, 2, (1, 2))))
-    P, Q = number(5), number(3)
-    reach = [
-        (kernel[axis] - 1) * (dilation if isinstance(dilation, int) else dilation[axis]) + 1
-        for axis in (0, 1)
-    ]
-    steps = [stride if isinstance(stride, int) else stride[axis] for axis in (0, 1)]
-    # From the least that holds a window with full padding to one without any, and a little more.
-    H, W = (
-        draw(st.integers(max(1, (out - 1) * step + 2 - size), (out - 1) * step + size + 1))
-        for out, step, size in zip((P, Q), steps, reach, strict=True)
-    )
-    sizes = dict(zip("PQHW", (P, Q, H, W), strict=True))
-    return layer(
-        N=number(3),
-        G=draw(st.sampled_from((1, 1, 2, 3, 5))),
-        K=number(6),
-        C=number(12),
-        R=kernel[0],
-        S=kernel[1],
-        stride=stride,
-        dilation=dilation,
-        **sizes,
-    )
-
-
-@pytest.mark.slow
-@settings(deadline=None, max_examples=300, derandomize=True)
-@given(conv=small_layers(), rows=st.integers(1, 5), cols=st.integers(1, 6))
-def test_tilings_keep_every_pareto_point(conv: Layer, rows: int, cols: int) -> None:
-    literal = {
-        literal_cost(conv, tile, order) for tile in every_tile(conv, rows, cols) for order in ORDERS
-    }
-    found = tilings(conv, rows, cols, ENGINE)
-    kept = {
-        (tuple(need), tuple(traffic))
-        for need, traffic in zip(found.need.tolist(), found.traffic.tolist(), strict=True)
-    }
-    assert kept <= literal, "a tiling that no tile has"
-    for bw, ba in WIDTH_PAIRS:
-        bits = (bw, ba, bw + ba + conv.accumulation_bits)
-        points = [
-            [(dot(need, bits), dot(traffic, bits)) for need, traffic in costs]
-            for costs in (literal, kept)
-        ]
-        assert front(points[1]) == front(points[0])
-
-
-@pytest.mark.slow
-@settings(deadline=None, max_examples=100, derandomize=True)
-@given(conv=small_layers(), rows=st.integers(1, 5), cols=st.integers(1, 6))
-def test_each_tiling_costs_what_its_tile_and_order_do(conv: Layer, rows: int, cols: int) -> None:
-    legal = set(every_tile(conv, rows, cols))
-    for (tile, order), cost in rows_of(tilings(conv, rows, cols, ENGINE)).items():
-        assert tile in legal
-        need, traffic = literal_cost(conv, tile, order)
-        assert cost == (list(need), list(traffic))
-
-
-@settings(deadline=None, max_examples=100, derandomize=True)
-@given(conv=small_layers(), rows=st.integers(1, 5), cols=st.integers(1, 6))
-def test_least_need_of_many_arrays_is_that_of_their_tilings(
-    conv: Layer, rows: int, cols: int
-) -> None:
-    arrays = np.array([(rows, cols), (7, cols), (rows, 9), (40, 40)])
-    found = least_needs(conv, *arrays.T, ENGINE)
-    for array, need in zip(arrays.tolist(), found, strict=True):
-        every = tilings(conv, *array, ENGINE).need
-        for bw, ba in WIDTH_PAIRS:
-            bits = operand_bits(bw, ba, conv.accumulation_bits)
-            assert (need @ bits).min() == (every @ bits).min()
-
-
-def dot(elements: tuple[int, ...], bits: tuple[int, ...]) -> int:
-    """Bits of some elements of each operand."""
-    return sum(e * b for e, b in zip(elements, bits, strict=True))

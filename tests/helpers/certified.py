@@ -61,3 +61,23 @@ def certify_and_check(design: Design) -> None:
     assert report.proven
     assert any(note.startswith("proven in exact arithmetic") for note in report.notes)
     assert certificate.trusted == []
+
+
+@cache
+def tiny_texts() -> tuple[str, str]:
+    """Design and certificate files of a problem with several groups, one by enumeration."""
+    for seed in range(200):
+        design = solved(seed)
+        if design is None or design.problem.objective != "latency_s":
+            continue
+        certificate = certify(design).to_dict()
+        ways = [group["by"] for group in certificate["groups"]]
+        if len(ways) > 2 and "enumeration" in ways and "bound" in ways:
+            return json.dumps(to_dict(design)), json.dumps(certificate)
+    raise AssertionError("no such problem")
+
+
+def tiny() -> tuple[Any, Any]:
+    """Their content, anew for each use."""
+    design, certificate = tiny_texts()
+    return json.loads(design), json.loads(certificate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import oracle
+import oracle_tilings
 import oracle_widths
 import pytest
 from random_problems import Case
@@ -122,12 +123,12 @@ def check_layer(
     if layer.moves:
         check_movement(problem, layer, row, widths)
         return
-    tile = oracle.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
+    tile = oracle_tilings.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
     assert row.name == layer.name
     assert row.weight_bits == bw
-    assert tile in oracle.legal_tiles(layer, hardware.rows, hardware.cols, engine)
-    cost = oracle.tiling_cost(layer, tile, row.order)
-    bacc = bw + ba + oracle.reduction_bits(layer)
+    assert tile in oracle_tilings.legal_tiles(layer, hardware.rows, hardware.cols, engine)
+    cost = oracle_tilings.tiling_cost(layer, tile, row.order)
+    bacc = bw + ba + oracle_tilings.reduction_bits(layer)
     need = cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc
     output, residual = oracle.output_and_residual_bits(problem, layer, widths)
     moved = row.dram_bits
@@ -148,7 +149,7 @@ def check_movement(
 ) -> None:
     """A layer that only moves data takes the DRAM's time for what it reads and writes."""
     output, residual = oracle.output_and_residual_bits(problem, layer, widths)
-    [(_, read)] = oracle.best_tilings(layer, (), *oracle_widths.layer_widths(layer, widths))
+    [(_, read)] = oracle_tilings.best_tilings(layer, (), *oracle_widths.layer_widths(layer, widths))
     assert (row.name, row.weight_bits, row.tile, row.order) == (layer.name, None, None, None)
     assert (row.cycles, row.sram_bits, row.compute_s) == (0, 0, 0)
     assert row.dram_bits == Traffic(weights=0, ifmap=read, output=output, psum=0, residual=residual)

@@ -86,19 +86,6 @@ def striking(
         signal.signal(signal.SIGINT, usual)
 
 
-def pressed_after(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The same with Ctrl-C pressed once a design is known, the first time."""
-    left = iter((True,))
-
-    def pressed(self: Any, *given: Any) -> Any:
-        found = method(self, *given)
-        if self.incumbent is not None and next(left, False):
-            signal.raise_signal(signal.SIGINT)
-        return found
-
-    return pressed
-
-
 def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
     """Each step moves the search's clock past any deadline and knows nothing of an option."""
     now = stopping.time.monotonic

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+from codesign.specs.load import load_technology
+
 # torchvision/models/*.py, ``meta`` of each network's ImageNet weights at 224 × 224: ``num_params``
 # and ``_ops`` (10⁹ multiply-accumulates, three decimals; the documentation shows two, as GFLOPS).
 # The exact MACs are the sums of N·G·K·C·R·S·P·Q behind ``_ops``.
@@ -20,3 +24,12 @@ GBIT_PER_S = {
     "lpddr4x-4266": 273.024,  # 4.266 GT/s × 64 bit (JEDEC JESD209-4, JESD209-4-1)
     "lpddr5-6400": 409.6,  # 6.4 GT/s × 64 bit (JEDEC JESD209-5)
 }
+
+
+def pe_bops(bits: int) -> float:
+    """BOPS of a 3×3 PE of equal operand widths: 9·(b² + 2b + log2 9)."""
+    return 9 * (bits**2 + 2 * bits + math.log2(9))
+
+
+def measured_pes() -> dict[str, float]:
+    return {pe.precision: pe.area_um2 for pe in load_technology("tsmc28").pe_measured}

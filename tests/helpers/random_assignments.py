@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import oracle
 import oracle_widths
+from random_choices import random_choices
 from random_networks import random_network
-from random_problems import affordable, random_choices, random_sensitivity, with_sharing
+from random_problems import affordable, random_sensitivity, with_sharing
 
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem

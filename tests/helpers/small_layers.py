@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codesign import Layer
+from codesign.costs.tiling import ORDERS, Tilings
 
 ENGINE = 9
 
@@ -18,3 +19,12 @@ def square(K: int, C: int, size: int, kernel: int, **more: Any) -> Layer:
     """A convolution with as many output as input positions on both axes."""
     sides = {"P": size, "Q": size, "H": size, "W": size, "R": kernel, "S": kernel}
     return layer(K=K, C=C, **(sides | more))
+
+
+def rows_of(found: Tilings) -> dict[tuple[tuple[int, ...], str], tuple[list[int], list[int]]]:
+    """Tilings as ``(g, k, c, p, images), order``: needs, traffic."""
+    lists = (found.tile.tolist(), found.order.tolist(), found.need.tolist(), found.traffic.tolist())
+    return {
+        (tuple(tile), ORDERS[order]): (need, traffic)
+        for tile, order, need, traffic in zip(*lists, strict=True)
+    }

@@ -7,9 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from command_line import TINY
-from fuzzing import (
-    as_toml,
-)
+from fuzzing import as_toml
 
 import codesign
 from codesign import Choices, Problem, certify, evaluate, load_accelerator, load_network

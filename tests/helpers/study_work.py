@@ -118,6 +118,26 @@ def started(store: Path, cells: int, seconds: float, log: Path) -> subprocess.Po
     )
 
 
+def mixed(question: str, network: str) -> Answer:
+    """An answer of every kind, by the area."""
+    kinds = ("optimal", "infeasible", "feasible", "unanswered", "failed", "lost")
+    status = dict(zip(areas(6), kinds, strict=True)).get(area_of(question), "optimal")
+    if status in ("optimal", "feasible"):
+        return made_up(question, network)._replace(status=status)
+    return Answer(status, seconds=0.5, codesign="0.1.0", error=f"why {status}")
+
+
+def pointed(question: str, network: str) -> Answer:
+    """A front of three points."""
+    answer = made_up(question, network)
+    first = answer.designs[0]
+    designs = tuple(
+        {**first, "metrics": {**first["metrics"], "area_mm2": 1.0 * i, "latency_s": 1.0 / i}}
+        for i in (1, 2, 3)
+    )
+    return answer._replace(designs=designs, front_gap=0.25)
+
+
 if __name__ == "__main__":
     import study_work  # by the name under which workers find it
 

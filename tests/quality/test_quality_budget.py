@@ -10,7 +10,8 @@ import oracle
 import oracle_widths
 import pytest
 from compare_designs import compare
-from random_problems import WIDTHS, Case, good_point, random_case
+from random_choices import WIDTHS
+from random_problems import Case, good_point, random_case
 
 import codesign
 from codesign import Problem, quality

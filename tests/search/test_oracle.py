@@ -14,6 +14,7 @@ import oracle
 import oracle_widths
 import pytest
 from compare_designs import EXACT, compare
+from oracle_tilings import ORDERS, RELEVANT, groups_at_once, refetch, vertical
 from random_problems import Case, random_case, steep_case
 
 from codesign.problem.choices import Choices
@@ -172,8 +173,8 @@ def _layer_features(layer: Layer) -> dict[str, bool]:
         "groups": layer.G > 1 and layer.C > 1,
         "depthwise": layer.G > 1 and layer.C == 1,
         "batch": layer.N > 1,
-        "stride": oracle.vertical(layer.stride) > 1,
-        "dilation": oracle.vertical(layer.dilation) > 1 and layer.R > 1,
+        "stride": vertical(layer.stride) > 1,
+        "dilation": vertical(layer.dilation) > 1 and layer.R > 1,
         "fully connected": layer.H * layer.W == 1,
         "appended": layer.appended > 0,
     }
@@ -210,10 +211,9 @@ def _kind_features(problem: Problem) -> dict[str, bool]:
         ),
         "part of a residual": any({*layer.residuals} & {*layer.parts} for layer in layers),
         "part of a weight tensor": any(layer.weight_tensor in layer.parts for layer in layers),
-        "inserted zeros": any(oracle.vertical(layer.input_dilation) > 1 for layer in layers),
+        "inserted zeros": any(vertical(layer.input_dilation) > 1 for layer in layers),
         "inserted zeros and row tiles": any(
-            oracle.vertical(layer.input_dilation) > 1 and layer.P > 1 and layer.R > 1
-            for layer in layers
+            vertical(layer.input_dilation) > 1 and layer.P > 1 and layer.R > 1 for layer in layers
         ),
         "group": bool(choices.shared),
         "tie": choices.tied,
@@ -227,9 +227,7 @@ def _kind_features(problem: Problem) -> dict[str, bool]:
 def groups_run_side_by_side(problem: Problem, layer: Layer, rows: int) -> bool:
     """Whether some array with this many rows runs several groups at once."""
     engine = problem.technology.engine
-    return any(
-        oracle.groups_at_once(layer, rows, cols, engine) > 1 for cols in problem.choices.cols
-    )
+    return any(groups_at_once(layer, rows, cols, engine) > 1 for cols in problem.choices.cols)
 
 
 def test_seeds_contain_every_feature() -> None:
@@ -271,11 +269,11 @@ _PLAIN = Layer(name="plain", K=1, C=1, input="a", output="b")
 def test_refetch_counts_the_changes_of_a_tile_on_a_walk_through_the_loops(seed: int) -> None:
     rng = random.Random(seed)
     count = {loop: rng.choice((1, 1, 2, 3)) for loop in "kcp"}
-    for order in oracle.ORDERS:
-        for relevant in oracle.RELEVANT.values():
+    for order in ORDERS:
+        for relevant in RELEVANT.values():
             own = math.prod(count[loop] for loop in relevant)
             walked = _fetches_on_a_walk(order, count, relevant)
-            assert oracle.refetch(order, count, relevant) * own == walked
+            assert refetch(order, count, relevant) * own == walked
 
 
 def _fetches_on_a_walk(order: str, count: dict[str, int], relevant: str) -> int:

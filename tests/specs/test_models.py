@@ -6,13 +6,11 @@ fits and tables, memories against their standards, accelerators against their pa
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from published import GBIT_PER_S, PUBLISHED
+from published import GBIT_PER_S, PUBLISHED, measured_pes, pe_bops
 
 from codesign.costs.area import pe_area_um2
 from codesign.specs.load import (
@@ -249,15 +247,6 @@ def test_attention_multiplies_queries_by_keys_and_scores_by_values() -> None:
 # --- technologies: Karbachevsky et al., Sustainability 2021, 13, 717 ------------------------
 
 
-def pe_bops(bits: int) -> float:
-    """BOPS of a 3×3 PE of equal operand widths: 9·(b² + 2b + log2 9)."""
-    return 9 * (bits**2 + 2 * bits + math.log2(9))
-
-
-def measured_pes() -> dict[str, float]:
-    return {pe.precision: pe.area_um2 for pe in load_technology("tsmc28").pe_measured}
-
-
 def test_tsmc28_holds_the_published_fits() -> None:
     technology = load_technology("tsmc28")
     pe = technology.pe_area_um2
@@ -330,76 +319,3 @@ def test_quadratic_technology_holds_figure_1_and_the_same_srams() -> None:
 def test_memories_have_the_bandwidth_of_their_standard() -> None:
     found = {name: load_memory(name).bits_per_s / 1e9 for name in shipped("memories")}
     assert found == pytest.approx(GBIT_PER_S)
-
-
-# --- accelerators ---------------------------------------------------------------------------
-
-# Karbachevsky et al. 2021, Tables 3 and 4: silicon (mm²), clock (MHz), and for each precision the
-# peak (GOPS/s) of a square array that delivers 10 operations per PE and cycle.
-TABLES: dict[str, tuple[int, int, dict[str, float]]] = {
-    "table3": (1, 800, {"float32": 72.0, "fixed32": 392.0, "fixed16": 1568.0, "fixed8": 5408.0}),
-    "table4": (
-        *(6, 100),
-        {"float32": 49.0, "fixed32": 324.0, "fixed16": 1296.0, "fixed8": 3969.0, "fixed4": 11236.0},
-    ),
-}
-ARRAYS = [(table, precision) for table, (_, _, peaks) in TABLES.items() for precision in peaks]
-
-
-@pytest.mark.parametrize(("table", "precision"), ARRAYS)
-def test_arrays_of_tables_3_and_4(table: str, precision: str) -> None:
-    area_mm2, clock_mhz, peaks = TABLES[table]
-    found = load_accelerator(f"{table}-{precision}")
-    kind, bits = re.fullmatch(r"([a-z]+)([0-9]+)", precision).groups()  # type: ignore[union-attr]
-    assert found.pe_area_um2 == measured_pes()[precision]
-    side = math.floor(math.sqrt(area_mm2 * 1e6 / found.pe_area_um2))
-    assert (found.rows, found.cols, found.engine) == (side, side, 9)
-    assert found.peak_ops_per_s(9) == pytest.approx(peaks[precision] * 1e9, rel=1e-12)
-    assert found.clock_hz == clock_mhz * 1e6
-    assert (found.pe_weight_bits, found.pe_activation_bits) == (int(bits), int(bits))
-    assert found.number_format == {"float": "float", "fixed": "integer"}[kind]
-    assert found.psum_bits == (32 if kind == "float" else None)  # a float32 sum is a float32
-    assert found.dram_bits_per_s == load_memory("ddr4-2400").bits_per_s  # Figures 8 and 9
-    assert found.sram_bits is None
-    assert found.technology == load_technology("tsmc28")
-
-
-def test_fixed8_pe_is_what_all_three_tables_allow() -> None:
-    # 683 PEs on 1 mm² (Table 2), 26² and 63² PEs on 1 and 6 mm² (Tables 3 and 4).
-    def holds(area_um2: float) -> bool:
-        sides = [math.floor(math.sqrt(mm2 * 1e6 / area_um2)) for mm2 in (1, 6)]
-        return (round(1e6 / area_um2), *sides) == (683, 26, 63)
-
-    assert holds(measured_pes()["fixed8"])
-    assert [holds(area_um2) for area_um2 in (1464.84, 1464.85, 1465.2, 1465.21)] == (
-        [False, True, True, False]
-    )
-
-
-def test_eyeriss_is_the_published_one() -> None:
-    found = load_accelerator("eyeriss")
-    assert (found.rows, found.cols, found.pes, found.engine) == (12, 14, 168, 1)
-    assert (found.pe_weight_bits, found.pe_activation_bits, found.psum_bits) == (16, 16, 16)
-    assert found.sram_bits == 108 * 1024 * 8  # 108 KiB
-    assert found.peak_macs_per_s == 33.6e9  # 168 PEs at 200 MHz
-    assert found.dram_bits_per_s == 64 * 60e6  # 64 bit at the 60 MHz of the link
-    assert (found.technology, found.pe_area_um2) == (None, None)  # 65 nm
-
-
-def test_tpu_is_the_published_one() -> None:
-    found = load_accelerator("tpu_v1")
-    assert (found.rows, found.cols, found.engine) == (256, 256, 1)
-    assert (found.pe_weight_bits, found.pe_activation_bits, found.psum_bits) == (8, 8, 32)
-    assert 2 * found.peak_macs_per_s == pytest.approx(92e12, rel=0.003)  # 92 TOPS at 700 MHz
-    assert found.clock_hz == 700e6
-    assert found.sram_bits == (24 + 4) * 2**20 * 8  # unified buffer and accumulators, MiB
-    assert found.dram_bits_per_s == pytest.approx(30 * 2**30 * 8, rel=1e-6)  # 30 GiB/s
-    assert (found.technology, found.pe_area_um2) == (None, None)
-
-
-def test_every_accelerator_is_compared_with_its_source() -> None:
-    compared = {f"{table}-{precision}" for table, precision in ARRAYS} | {"eyeriss", "tpu_v1"}
-    assert compared == set(shipped("accelerators"))
-    for name in compared:
-        assert load_accelerator(name).precision == "fixed"
-        assert load_accelerator(name).area_overhead == 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sources import ROOT
+from study_modules import imported
 
 import codesign
 from codesign.results.front import Ruled, dominated_volume
@@ -28,15 +29,9 @@ MODULES = ("baseline", "encoding", "population", "questions", "race", "tell", "v
 
 
 @pytest.fixture(scope="module")
-def study() -> Any:
-    """The study's modules, importable under their own names for these tests only."""
-    sys.path.insert(0, str(STUDY))
-    try:
-        yield {name: importlib.import_module(name) for name in MODULES}
-    finally:
-        sys.path.remove(str(STUDY))
-        for name in MODULES:
-            sys.modules.pop(name, None)
+def study() -> Iterator[dict[str, Any]]:
+    with imported(STUDY, MODULES) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

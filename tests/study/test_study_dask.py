@@ -44,11 +44,6 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
         yield made
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "results.sqlite"
-
-
 def test_a_worker_killed_in_the_middle_costs_nothing(client: Client, path: Path) -> None:
     pids: list[int] = [*client.run(os.getpid).values()]
     assert len({*pids, os.getpid()}) == 3

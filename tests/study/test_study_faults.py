@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import random
@@ -13,41 +12,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import TINY as TINY_TOML
 from sources import HELPERS, ROOT
-from study_work import (
-    TINY,
-    areas,
-    finished,
-    grid,
-    integrity,
-    made_up,
-    started,
-)
+from study_work import areas, finished, grid, integrity, made_up, started
 
 from codesign.errors import SpecError
-from codesign.study import Serial, Study, load_design, results
-from codesign.study.cell_keys import QuestionBuilder
-from codesign.study.grid import PLURALS, VOCABULARY
+from codesign.study import Serial, results
 from codesign.study.records import Answer
 from codesign.study.store import opened
-from codesign.study.text import overview, overview_parts
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-MANY = pytest.mark.long
 REST = ((0o600, False), (0o400, True))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "results.sqlite"
 
 
 def assert_each_cell_once(store: Path, cells: int, known: dict[str, tuple[Any, ...]]) -> None:
@@ -68,7 +49,7 @@ def assert_each_cell_once(store: Path, cells: int, known: dict[str, tuple[Any, .
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=MANY)])
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.long)])
 def test_a_killed_run_goes_on_where_it_was(path: Path, log: Path, kills: int) -> None:
     moments, cells = random.Random(kills), 15 * kills
     known: dict[str, tuple[Any, ...]] = {}
@@ -96,7 +77,7 @@ def test_a_killed_run_goes_on_where_it_was(path: Path, log: Path, kills: int) ->
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=MANY)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.long)])
 def test_of_two_runs_one_is_killed_again_and_again(path: Path, log: Path, kills: int) -> None:
     moments, cells = random.Random(kills), 15 * kills
     known: dict[str, tuple[Any, ...]] = {}
@@ -126,7 +107,7 @@ def test_of_two_runs_one_is_killed_again_and_again(path: Path, log: Path, kills:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=MANY)])
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", ["statements", "bytes"])
 def test_any_statement_may_be_the_last_and_any_block_not_fit(
     tmp_path: Path, kind: str, step: int
@@ -300,7 +281,7 @@ def told_to(bound: list[str], *commands: list[str]) -> list[tuple[int, str, str]
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "clean"),
-    [(0o400, False), (0o600, True), *(pytest.param(*x, marks=MANY) for x in REST)],
+    [(0o400, False), (0o600, True), *(pytest.param(*x, marks=pytest.mark.long) for x in REST)],
 )
 def test_a_folder_that_cannot_be_written(
     locked: Path, bound: list[str], files: int, clean: bool
@@ -338,86 +319,3 @@ def test_a_name_no_file_can_have(tmp_path: Path, name: str) -> None:
     for attempt in (lambda: results(tmp_path / name), lambda: grid(1).run(tmp_path / name)):
         with pytest.raises(SpecError, match=r": (cannot be opened: |no such study store)"):
             attempt()
-
-
-# --- contents -----------------------------------------------------------------------------------
-
-
-def whole(question: str, network: str) -> Answer:
-    """Made up, with a problem section."""
-    found = made_up(question, network)
-    return found._replace(designs=tuple({**x, "problem": {}} for x in found.designs))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("cases", [40, pytest.param(2000, marks=MANY)])
-def test_a_damaged_store_is_read_or_refused_in_one_line(path: Path, cases: int) -> None:
-    study, chance = grid(12), random.Random(cases)
-    study.run(path, executor=Serial(), work=whole)
-    intact, question = path.read_bytes(), results(path)["question"][0]
-    refused = 0
-    for case in range(cases):
-        data = bytearray(intact)
-        for _ in range(chance.choice((1, 3, 30))):
-            data[chance.randrange(len(data))] = (
-                chance.choice(b'{}[]",:0-NI\xff\0') if case % 3 else chance.randrange(256)
-            )
-        path.write_bytes(data if case % 20 else data[: chance.randrange(len(data))])
-        for attempt in (
-            lambda: results(path),
-            lambda: overviewed(path),
-            lambda: load_design(path, question),
-            lambda: grid(14).run(path, executor=Serial(), resume=True, work=whole),
-        ):
-            told = refusal(attempt)
-            refused += told is not None
-            assert told is None or (told.startswith(f"{path}: ") and "\n" not in told)
-        for left in path.parent.glob("*-*"):  # the log of a database that is no more
-            left.unlink()
-    assert refused > cases
-
-
-def refusal(attempt: Callable[[], object]) -> str | None:
-    """How something is refused; None where it is not."""
-    try:
-        attempt()
-    except SpecError as error:
-        return str(error)
-    return None
-
-
-def overviewed(store: Path) -> None:
-    with opened(store) as file:
-        overview_parts(overview(file))
-
-
-ODD: list[Any] = [
-    *(None, True, 0, -1, 3, 3.5, 10**30, float("inf"), float("nan"), 16**5000, "9" * 5000, "1e999"),
-    *("", "x", "\0", "a\0b.toml", "/", "..", "~", "a/b" * 300, "²", "\ud800", "weights", "none"),
-    *([], [3], [None], [[]], [[3]], [{}], [[{}]], [""], ["none"], [["x"]], [[["x"]]]),
-    *({}, {"a": 1}, {"a": {}}, {"a": {"4": "x"}}, {"a": {"9" * 20: 1}}, {"\ud800": 1}),
-    *("weight:fc=4", [["weight:fc=4", "weight:fc=6"]], "weight:*,tensor:*", b"x"),
-    *(datetime.date(2020, 1, 1), object(), {1, 2}, {"weight:fc": {"4": {}}}),
-]
-
-
-def asked(**given: Any) -> None:
-    study = Study.grid(**given)
-    builder = QuestionBuilder(study.front)
-    for cell in study.cells():
-        entry = builder.row(0, cell)
-        for text in (study.name, entry.parameters, entry.question.text):
-            text.encode()
-
-
-def test_odd_values_are_cells_or_one_line() -> None:
-    refused = Counter[str]()
-    words = (*VOCABULARY, *PLURALS, "front", "name")
-    for word in words:
-        for odd in ODD:
-            networks = {} if word in ("network", "networks") else {"networks": [TINY]}
-            told = refusal(partial(asked, **{**networks, word: odd}))
-            refused[word] += told is not None
-            assert told is None or "\n" not in told
-    assert all(refused.values())
-    assert refused.total() < len(ODD) * len(words)

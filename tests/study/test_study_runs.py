@@ -44,11 +44,6 @@ from codesign.tasks.solve import solve
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "results.sqlite"
-
-
 def statuses(store: Path) -> Counter[str]:
     return Counter(results(store)["status"])
 

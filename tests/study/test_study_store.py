@@ -52,11 +52,6 @@ def ended(process: ProcessId) -> ProcessId:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "results.sqlite"
-
-
-@pytest.fixture
 def store(path: Path) -> Path:
     """A store with three answers."""
     grid(3).run(path, executor=Serial(), work=made_up)

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import random_assignments
 from command_line import BUDGET, SMALL, run
-from ended_early import jumping_clock, pressed_after
+from ctrl_c import pressed_after
+from ended_early import jumping_clock
 from random_problems import random_case
 
 import codesign

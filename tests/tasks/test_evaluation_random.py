@@ -11,7 +11,7 @@ import random
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import oracle
+import oracle_tilings
 import oracle_widths
 import pytest
 from random_problems import random_network
@@ -68,14 +68,14 @@ def enumerated(question: Question, layer: Layer) -> list[tuple[int, int]]:
     """SRAM need and DRAM traffic of every tiling of a layer; the outputs' one write is left out."""
     accelerator = question.accelerator
     bw, ba = oracle_widths.layer_widths(layer, question.widths)
-    bacc = accelerator.psum_bits or bw + ba + oracle.reduction_bits(layer)
+    bacc = accelerator.psum_bits or bw + ba + oracle_tilings.reduction_bits(layer)
     array = (accelerator.rows, accelerator.cols, accelerator.engine)
     return [
         (
             cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc,
             cost.moved_weights * bw + cost.moved_ifmap * ba + cost.moved_psum * bacc,
         )
-        for cost in oracle.layer_costs(layer, *array)
+        for cost in oracle_tilings.layer_costs(layer, *array)
     ]
 
 
@@ -89,13 +89,14 @@ def check_layer(question: Question, layer: Layer, row: LayerDesign) -> None:
     assert (row.dram_bits.total, row.sram_bits) == (moved + once, need)
     assert row.tile is not None
     assert row.order is not None
-    tile = oracle.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
-    cost = oracle.tiling_cost(layer, tile, row.order)
+    tile = oracle_tilings.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
+    cost = oracle_tilings.tiling_cost(layer, tile, row.order)
     bw, ba = oracle_widths.layer_widths(layer, widths)
     assert row.weight_bits == bw
     assert row.dram_bits.weights == cost.moved_weights * bw
     assert row.dram_bits.ifmap == cost.moved_ifmap * ba
-    cycles = oracle.array_cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    array = (accelerator.rows, accelerator.cols, accelerator.engine)
+    cycles = oracle_tilings.array_cycles(layer, *array)
     passes = -(-bw // accelerator.pe_weight_bits) * -(-ba // accelerator.pe_activation_bits)
     assert row.cycles == cycles * passes  # one pass where precision is fixed
     assert row.compute_s == close(row.cycles / accelerator.clock_hz)

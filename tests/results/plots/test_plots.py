@@ -12,48 +12,26 @@ The tiny network on 2 × 4 PEs, 8 × 8 bits, 100 MHz and 20 Gbit/s, by hand:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
+from pictures import CONV1, CONV2, FC, TENSORS, designed, heading, line, panel
 
-from codesign import Accelerator, evaluate
 from codesign.errors import SpecError
-from codesign.problem.choices import Choices
-from codesign.problem.problem import Problem
 from codesign.results.design import Design
 from codesign.results.plots.design import MAX_NAMED_LAYERS, plot_design
 from codesign.results.plots.labels import layer_blocks, spread
-from codesign.specs.network import Layer, Network
-from codesign.tasks.solve import solve
+from codesign.specs.network import Layer
 
-CONV1 = Layer(name="conv1", K=4, C=2, P=4, Q=4, R=3, S=3, H=6, W=6, input="image", output="a")
-CONV2 = Layer(name="conv$_2$", K=8, C=4, P=4, Q=4, H=4, W=4, input="a", output="b")
-FC = Layer(name="fc", K=10, C=128, input="b", output="scores")
-TENSORS = {"image": 72, "a": 64, "b": 128, "scores": 10}
 LINK = {"K": 4, "C": 4, "P": 4, "Q": 4, "H": 4, "W": 4}
 SIGNATURES = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".svg": b"<?xml"}
-
-
-def designed(layers: Sequence[Layer], tensors: dict[str, int], **given: object) -> Design:
-    choices = {"rows": (2,), "cols": (4,), "weight_bits": (8,), "activation_bits": (8,)}
-    problem = Problem(
-        network=Network(name="tiny", layers=tuple(layers), tensors=tensors),
-        choices=Choices(**{**choices, **given}),
-        clock_hz=100e6,
-        dram_bits_per_s=20e9,
-        budgets={"area_mm2": 0.5},
-    )
-    return solve(problem)
 
 
 def chain(count: int) -> Design:
@@ -62,30 +40,6 @@ def chain(count: int) -> Design:
         Layer(name=f"link{i}", input=f"t{i}", output=f"t{i + 1}", **LINK) for i in range(count)
     ]
     return designed(layers, {f"t{i}": 64 for i in range(count + 1)})
-
-
-@pytest.fixture(scope="module")
-def design() -> Design:
-    return designed((CONV1, CONV2, FC), TENSORS)
-
-
-@pytest.fixture(scope="module")
-def figure(design: Design) -> Figure:
-    return plot_design(design, None)
-
-
-def panel(figure: Figure, title: str) -> Axes:
-    (found,) = (axes for axes in figure.axes if axes.get_title(loc="left").startswith(title))
-    return found
-
-
-def line(axes: Axes, label: str) -> Line2D:
-    (found,) = (one for one in axes.lines if str(one.get_label()).startswith(label))
-    return found
-
-
-def heading(figure: Figure) -> str:
-    return "\n".join(text.get_text() for text in figure.texts)
 
 
 def point_labels(figure: Figure) -> list[Annotation]:
@@ -342,71 +296,3 @@ def test_global_settings_neither_changed_nor_used(design: Design, tmp_path: Path
         plot_design(design, odd)
         assert dict(matplotlib.rcParams) == before
     assert plain.read_bytes() == odd.read_bytes()
-
-
-# --- evaluations --------------------------------------------------------------------------------
-
-GIVEN = Accelerator(
-    name="given",
-    rows=2,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=100e6,
-    dram_bits_per_s=20e9,
-)
-NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
-
-
-def test_ideal_roofline_points_by_hand() -> None:
-    figure = plot_design(evaluate(NETWORK, GIVEN, roofline="ideal"), None)
-    # 1152 MACs of conv1 on 72 multipliers at 0.1 GHz: in 0.16 µs, 14.4 GOPS at most;
-    # conv2 512 MACs: 1024 operations in 0.0711 µs; 8·(64 + 32 + 128) bits take 0.0896 µs.
-    # fc moves as much as above: only conv1 is not memory-bound.
-    roofline = panel(figure, "Roofline")
-    compute, memory = roofline.collections
-    assert list(compute.get_offsets()[:, 1]) == pytest.approx([14.4])
-    assert list(memory.get_offsets()[:, 1]) == pytest.approx([1.024 / 0.0896, 2.560 / 0.5672])
-    assert line(roofline, "PE array: 14.4 GOPS")
-    assert "tiny on given: latency 0.0008168 ms, ideal roofline" in heading(figure)
-    assert "optimal" not in heading(figure)
-    assert "SRAM" not in heading(figure)
-    assert "mm²" not in heading(figure)
-
-
-def test_unknown_area_is_said_and_has_no_panel() -> None:
-    figure = plot_design(evaluate(NETWORK, GIVEN, roofline="ideal"), None)
-    assert not [axes for axes in figure.axes if axes.get_title(loc="left") == "Area"]
-    assert "area not known" in heading(figure)
-
-
-def test_half_an_area_is_drawn_without_a_total() -> None:
-    figure = plot_design(evaluate(NETWORK, replace(GIVEN, pe_area_um2=1e4), roofline="ideal"), None)
-    axes = panel(figure, "Area")
-    assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.08, 0.0])  # 8 PEs
-    assert not axes.texts
-    assert "mm²" not in heading(figure)
-
-
-def test_tiled_evaluation_draws_what_the_design_does(design: Design, figure: Figure) -> None:
-    found = evaluate(design.network, design.accelerator, design.widths)
-    drawn = plot_design(found, None)
-    assert "tiny on design for tiny: latency 0.001047 ms, tiled roofline" in heading(drawn)
-    for title in ("Roofline", "Latency"):
-        for one, two in zip(
-            panel(drawn, title).collections, panel(figure, title).collections, strict=True
-        ):
-            assert np.array_equal(one.get_offsets(), two.get_offsets())
-    bars = [[bar.get_width() for bar in panel(x, "Area").patches] for x in (drawn, figure)]
-    assert bars[0] == bars[1]
-    assert not [one for one in panel(drawn, "Area").lines if "budget" in str(one.get_label())]
-
-
-def test_no_picture_without_bandwidth(tmp_path: Path) -> None:
-    found = evaluate(NETWORK, replace(GIVEN, dram_bits_per_s=None), roofline="ideal")
-    for path in (None, tmp_path / "evaluation.png"):
-        with pytest.raises(SpecError, match="'given': no DRAM bandwidth is given") as refused:
-            found.plot(path)
-        assert len(str(refused.value).splitlines()) == 1
-    assert not list(tmp_path.iterdir())

@@ -1,0 +1,174 @@
+"""No certificate makes a false claim pass: whatever its prices, groups and cuts."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from certified import deep, solved, written
+from false_claims import enumerated, random_prices
+
+import codesign
+from codesign import SpecError, certify
+from codesign.checking import check_content
+from codesign.checking.certificate.elimination import price_all
+from codesign.checking.certificate.enumeration import Enumeration
+from codesign.checking.certificate.exact_costs import Prices
+from codesign.checking.certificate.option_groups import Group
+from codesign.checking.certificate.verify import Verifier
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.checking.problem import Option
+from codesign.checking.problem import Problem as CheckedProblem
+from codesign.errors import InfeasibleError
+from codesign.results.design import to_dict
+
+
+def groups_with(rng: random.Random, problem: CheckedProblem, option: Option) -> Iterator[Group]:
+    """Groups that an option is in: alone, with all others, and in between."""
+    arrays = [*dict.fromkeys((x.rows, x.cols) for x in problem.choices.options)]
+    pe_bits = [
+        *dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in problem.choices.options)
+    ]
+    mine = (option[:2], option[2:])
+    yield Group((mine[0],), (mine[1],))
+    for ideal in (False, True):
+        some = [x for x in arrays if rng.random() < 0.5 or x == mine[0]]
+        yield Group(tuple(some), tuple(pe_bits), ideal)
+    yield Group(tuple(arrays), tuple(pe_bits))
+
+
+def closes(
+    verifier: Verifier,
+    group: Group,
+    prices: dict[str, Fraction],
+    most: int,
+    further: Iterable[dict[str, Fraction]] = (),
+) -> bool:
+    """Whether a claim is accepted."""
+    try:
+        return verifier.closed(group, prices, most, further)
+    except TooMany:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(4))
+def test_no_prices_prove_what_is_false(block: int) -> None:
+    """A claim just above the true optimum, by plain enumeration, at any prices, groups and cuts."""
+    rng, tried = random.Random(block), 0
+    for seed, checked, option, optimum in enumerated(range(block * 25, block * 25 + 25)):
+        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
+        network = checked.network
+        cuts = [
+            (layer.name, rng.choice(network.sources))
+            for layer in network.layers
+            if rng.random() < 0.3
+        ]
+        for verifier in (Verifier(checked, claim), Verifier(checked, claim, cuts)):
+            for group in groups_with(rng, checked, option):
+                prices = random_prices(rng, checked)
+                assert not closes(verifier, group, prices, 0), seed
+                further = [random_prices(rng, checked) for _ in range(3)]
+                assert not closes(verifier, group, prices, 50_000, further), seed
+                tried += 1
+    assert tried > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(4))
+def test_enumeration_proves_what_is_true(block: int) -> None:
+    """At any prices that leave few enough choices: the optimum itself is never beaten."""
+    rng, proven = random.Random(block), 0
+    for seed, checked, option, optimum in enumerated(range(block * 25, block * 25 + 25)):
+        claim = optimum * (1 - Fraction(1, 10**8))
+        single = Group((option[:2],), (option[2:],))
+        try:
+            prices, *further = (random_prices(rng, checked) for _ in range(4))
+            assert Verifier(checked, claim).closed(single, prices, 10**5, further), seed
+            proven += 1
+        except TooMany:
+            continue
+    assert proven > 10
+
+
+def worse_design() -> tuple[Any, Any]:
+    """A design file whose figures all hold, but which is not the best, and the true certificate.
+
+    Found by solving with some widths pinned, then written as an answer to the problem without.
+    """
+    for seed in range(300):
+        best = solved(seed)
+        if best is None or best.problem.objective != "latency_s":
+            continue
+        for source in best.problem.noise_sources:
+            for bits in best.problem.allowed_bits(source):
+                pinned = {**best.problem.choices.pinned, source: bits}
+                choices = replace(best.problem.choices, pinned=pinned)
+                try:
+                    worse = codesign.solve(replace(best.problem, choices=choices))
+                except (InfeasibleError, SpecError):
+                    continue
+                if worse.proof.objective > best.proof.objective * 1.01:
+                    content = written(to_dict(replace(worse, problem=best.problem)))
+                    return content, written(certify(best).to_dict())
+    raise AssertionError("no such problem")
+
+
+def test_a_design_that_is_not_the_best_is_refused() -> None:
+    worse, certificate = worse_design()
+    assert check_content(worse, "worse.json").holds
+    report = deep(worse, certificate)
+    assert not report.holds
+    assert not report.proven
+    assert [finding.where for finding in report.findings] == ["certificate.bound"]
+    certificate["bound"] = worse["proof"]["objective"] * (1 - 1e-7)
+    report = deep(worse, certificate)
+    assert not report.proven
+    assert any(".groups" in finding.where for finding in report.findings)
+
+
+@pytest.mark.slow
+def test_no_multiplier_makes_a_false_claim_pass() -> None:
+    worse, certificate = worse_design()
+    certificate["bound"] = worse["proof"]["objective"] * (1 - 1e-7)
+    rng = random.Random(4)
+    for _ in range(60):
+        altered = copy.deepcopy(certificate)
+        for group in altered["groups"]:
+            group["by"] = rng.choice(("bound", "enumeration"))
+            group["tilings"] = rng.choice(("any", "fitting"))
+            for name in group["prices"]:
+                group["prices"][name] *= rng.choice((0, 1, 1.01, 0.9, 10 ** rng.uniform(-6, 6)))
+        report = deep(worse, altered)
+        assert report.proven is False
+        assert not report.holds
+
+
+@pytest.mark.slow
+def test_further_prices_leave_fewer_choices_to_look_at() -> None:
+    fewer = 0
+    for seed, checked, option, optimum in enumerated(range(80)):
+        if len(checked.budgets) < 2:
+            continue
+        rng, claim = random.Random(seed), optimum * (1 - Fraction(1, 10**8))
+        single = Group((option[:2],), (option[2:],))
+        verifier = Verifier(checked, claim)
+        width_variables, units, threshold = verifier.couplings, verifier.units, verifier.threshold
+        free = Prices(units, threshold, {})
+        costs = price_all(width_variables, units, free, verifier.offers.pairs(single))
+        limits = {**threshold.limits, threshold.objective: claim}
+        further = [
+            {name: Fraction(rng.random()) / (limits[name] or 1) for name in units.names}
+            for _ in range(10)
+        ]
+        plain = Enumeration(width_variables, units, threshold, free, costs)
+        helped = Enumeration(width_variables, units, threshold, free, costs, further)
+        assert plain.better() == helped.better() == []
+        assert helped.work <= plain.work
+        fewer += helped.work < plain.work
+    assert fewer > 0

@@ -1,0 +1,204 @@
+"""Plain enumeration of one layer's tiles in each of the six loop orders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import permutations
+from typing import NamedTuple
+
+from codesign.specs.network import Layer
+
+ORDERS = tuple("".join(order) for order in permutations("kcp"))
+
+RELEVANT = {"weights": "kc", "ifmap": "cp", "output": "kp"}  # the loops an operand depends on
+
+
+class Tile(NamedTuple):
+    """Groups, output channels, input channels, output rows and images of one tile."""
+
+    g: int
+    k: int
+    c: int
+    p: int
+    images: int
+
+
+class Cost(NamedTuple):
+    """What one tiling takes, in elements of each operand (partial sums for the output).
+
+    ``held_*`` is the SRAM it needs, ``moved_*`` the DRAM traffic.
+    """
+
+    held_weights: int
+    held_ifmap: int
+    held_output: int
+    moved_weights: int
+    moved_ifmap: int
+    moved_psum: int
+
+
+Tilings = list[tuple[int, int]]  # (SRAM need, DRAM traffic) in bits, ascending need
+
+
+def ceil_div(a: int, b: int) -> int:
+    """``⌈a/b⌉`` of positive integers."""
+    return -(-a // b)
+
+
+def vertical(pair: int | tuple[int, int]) -> int:
+    """The vertical one of a stride or dilation."""
+    return pair if isinstance(pair, int) else pair[0]
+
+
+def channels_at_once(layer: Layer, rows: int, engine: int) -> int:
+    """``rows·pack``: input channels the array takes in one cycle."""
+    return rows * max(1, engine // (layer.R * layer.S))
+
+
+def groups_at_once(layer: Layer, rows: int, cols: int, engine: int) -> int:
+    """``g``: groups side by side on the array."""
+    channels = channels_at_once(layer, rows, engine)
+    if channels >= layer.C and cols >= layer.K:
+        return min(layer.G, channels // layer.C, cols // layer.K)
+    return 1
+
+
+def array_cycles(layer: Layer, rows: int, cols: int, engine: int) -> int:
+    """Cycles of one layer whose operands fit the PE."""
+    if layer.moves:
+        return 0
+    passes = ceil_div(layer.R * layer.S, engine)
+    group_steps = ceil_div(layer.G, groups_at_once(layer, rows, cols, engine))
+    channel_steps = ceil_div(layer.C, channels_at_once(layer, rows, engine))
+    positions = layer.N * layer.P * layer.Q
+    return positions * passes * group_steps * channel_steps * ceil_div(layer.K, cols)
+
+
+def reduction_bits(layer: Layer) -> int:
+    """``⌈log2(C·R·S)⌉``."""
+    bits = 0
+    while 2**bits < layer.C * layer.R * layer.S:
+        bits += 1
+    return bits
+
+
+def _sizes(step: int, whole: int) -> list[int]:
+    """Multiples of ``step`` below ``whole``, and ``whole`` itself."""
+    return [*range(step, whole, step), whole]
+
+
+def legal_tiles(layer: Layer, rows: int, cols: int, engine: int) -> list[Tile]:
+    """Every tile that keeps the array as busy as the whole layer does."""
+    g = groups_at_once(layer, rows, cols, engine)
+    if g > 1:
+        blocks = [(tg, layer.K, layer.C) for tg in _sizes(g, layer.G)]
+    else:
+        channels = _sizes(channels_at_once(layer, rows, engine), layer.C)
+        blocks = [(1, tk, tc) for tk in _sizes(cols, layer.K) for tc in channels]
+    part_of_image = [(tp, 1) for tp in range(1, layer.P)]
+    whole_images = [(layer.P, images) for images in range(1, layer.N + 1)]
+    return [Tile(*block, *span) for block in blocks for span in part_of_image + whole_images]
+
+
+def trips(layer: Layer, tile: Tile) -> dict[str, int]:
+    """Trip count of each loop over tiles; ``g`` is the outermost one over groups."""
+    in_image = ceil_div(layer.P, tile.p)
+    return {
+        "g": ceil_div(layer.G, tile.g),
+        "k": ceil_div(layer.K, tile.k),
+        "c": ceil_div(layer.C, tile.c),
+        "p": layer.N * in_image if in_image > 1 else ceil_div(layer.N, tile.images),
+    }
+
+
+def refetch(order: str, count: Mapping[str, int], relevant: str) -> int:
+    """How often each tile of an operand is fetched, its loops running in ``order``."""
+    fetches, so_far = 1, 1
+    for loop in order:  # outermost first
+        so_far *= count[loop]
+        if loop in relevant and count[loop] > 1:
+            fetches = so_far
+    return fetches // math.prod(count[loop] for loop in relevant)
+
+
+def rows_in(layer: Layer, rows_out: int) -> int:
+    """Stored ifmap rows that ``rows_out`` output rows read, however they lie over them.
+
+    The rows covered are counted out: every one in ``input_dilation`` is stored, from some offset.
+    """
+    reach = (layer.R - 1) * vertical(layer.dilation) + 1
+    covered = (rows_out - 1) * vertical(layer.stride) + reach
+    return min(layer.H, stored_rows(layer, covered))
+
+
+def stored_rows(layer: Layer, covered: int) -> int:
+    """Most stored rows among so many consecutive rows of the ifmap, inserted zeros included."""
+    step = vertical(layer.input_dilation)
+    return max(sum(row % step == offset for row in range(covered)) for offset in range(step))
+
+
+def rows_read(layer: Layer, tile: Tile) -> int:
+    """Ifmap rows fetched per image, halo rows once per row tile."""
+    row_tiles = ceil_div(layer.P, tile.p)
+    if row_tiles == 1:
+        return layer.H
+    reach = (layer.R - 1) * vertical(layer.dilation) + 1
+    halo = max(reach - vertical(layer.stride), 0)
+    again = stored_rows(layer, halo)
+    return min(layer.H + (row_tiles - 1) * again, row_tiles * rows_in(layer, tile.p))
+
+
+def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:
+    """SRAM need and DRAM traffic of one tiling, in elements."""
+    count = trips(layer, tile)
+    window = layer.R * layer.S
+    twice = {
+        name: 2 if count["g"] * math.prod(count[loop] for loop in relevant) > 1 else 1
+        for name, relevant in RELEVANT.items()
+    }
+    again = {name: refetch(order, count, relevant) for name, relevant in RELEVANT.items()}
+    ifmap_rows = tile.images * rows_in(layer, tile.p)
+    ifmap = layer.N * layer.G * layer.C * layer.W * rows_read(layer, tile)
+    outputs = layer.G * layer.K * layer.N * layer.P * layer.Q
+    return Cost(
+        held_weights=twice["weights"] * tile.g * tile.k * tile.c * window,
+        held_ifmap=twice["ifmap"] * tile.g * tile.c * ifmap_rows * layer.W,
+        held_output=twice["output"] * tile.g * tile.k * tile.images * tile.p * layer.Q,
+        moved_weights=layer.G * layer.K * layer.C * window * again["weights"],
+        moved_ifmap=ifmap * again["ifmap"],
+        moved_psum=2 * outputs * (again["output"] - 1),
+    )
+
+
+def layer_costs(layer: Layer, rows: int, cols: int, engine: int) -> list[Cost]:
+    """Costs of every tiling of a layer, equal ones once."""
+    tiles = legal_tiles(layer, rows, cols, engine)
+    return list({tiling_cost(layer, tile, order): None for tile in tiles for order in ORDERS})
+
+
+def best_tilings(layer: Layer, costs: Iterable[Cost], bw: int, ba: int) -> Tilings:
+    """Need and traffic of the tilings no other is as good as in both, ascending need.
+
+    What only moves data streams: no SRAM, the input read once.
+    """
+    if layer.moves:
+        return [(0, layer.N * layer.G * layer.C * layer.H * layer.W * ba)]
+    bacc = bw + ba + reduction_bits(layer)
+    pairs = [
+        (
+            cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc,
+            cost.moved_weights * bw + cost.moved_ifmap * ba + cost.moved_psum * bacc,
+        )
+        for cost in costs
+    ]
+    kept: Tilings = []
+    for need, traffic in sorted(pairs):
+        if not kept or traffic < kept[-1][1]:
+            kept.append((need, traffic))
+    return kept
+
+
+def least_traffic(tilings: Tilings, sram_bits: int) -> int:
+    """Least traffic of the tilings that fit."""
+    return min(traffic for need, traffic in tilings if need <= sram_bits)
