@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from codesign.cli import inputs
-from codesign.cli.options import FILE, file, flag, network, option
+from codesign.cli.options import FILE, choice, file, flag, network, option
 from codesign.cli.solve_options import BATCH, BITS, LARGE, OF_ONNX, SENSITIVITY
 from codesign.cli.terminal import (
     PROVEN,
@@ -22,15 +22,15 @@ from codesign.cli.terminal import (
 )
 from codesign.cli.views import view_of
 from codesign.errors import SpecError
-from codesign.problem.readers import Number, OneOf, WholeNumbers
+from codesign.problem.readers import Number, WholeNumbers
 from codesign.problem.words import TECHNOLOGY, TIME_LIMIT, name_or_path, sensitivity_of
 
 
 @click.command(
     params=[
         click.Argument(["design"], type=FILE),
-        option("--step", "X", "Relative size of every change.", "0.05", read=Number(1e-6, 0.99)),
-        option("--time-limit-s", "X", "Then say what is left open.", read=TIME_LIMIT),
+        option("--step X", "Relative size of every change.", Number(1e-6, 0.99), default="0.05"),
+        option("--time-limit-s X", "Then say what is left open.", TIME_LIMIT),
         file("--out", "Write the explanation file (JSON)."),
         file("--plot", "Draw the sensitivities: .png, .pdf or .svg."),
         flag("--json", "Print the explanation (JSON) and nothing else."),
@@ -68,23 +68,22 @@ def explain(**given: Any) -> int:
 @click.command(
     params=[
         click.Argument(["measured"], metavar="CSV", type=FILE),
-        option(
-            "--kind", "pe|sram", "What was measured.", read=OneOf(("pe", "sram")), required=True
-        ),
+        choice("--kind pe|sram", "What was measured.", required=True),
         flag("--relative", "Least squares of the relative errors: every point counts alike."),
         flag(
             "--quadratic", "Quadratic in the width, not linear in BOPS; needs bw = ba, n = m = 1."
         ),
         option(
-            "--engine",
-            "N",
+            "--engine N",
             "Multipliers of one kernel window of the PEs.",
-            read=LARGE,
+            LARGE,
             told="9, a 3×3 window",
         ),
-        option("--name", "NAME", "Name of the technology.", told="the CSV's, without its ending"),
+        option("--name NAME", "Name of the technology.", told="the CSV's, without its ending"),
         option(
-            "--technology", "NAME", "What --out takes the part from that is not fitted.", TECHNOLOGY
+            "--technology NAME",
+            "What --out takes the part from that is not fitted.",
+            default=TECHNOLOGY,
         ),
         file("--out", "Write the technology (TOML) for solve."),
         file("--plot", "Draw the fit: .png, .pdf or .svg."),
@@ -156,7 +155,7 @@ def check(**given: Any) -> int:
         BATCH,
         *(option for option in OF_ONNX if option.name != "keep_widths"),
         *SENSITIVITY,
-        option("--bits", "LIST", "Widths.", BITS, read=WholeNumbers(32)),
+        option("--bits LIST", "Widths.", WholeNumbers(32), default=BITS),
         file("--out", "Write the table (CSV).", told="printed"),
     ]
 )

@@ -58,10 +58,10 @@ class MetricChoice(click.Choice[str]):
         return self.read.convert(value, param, ctx)
 
 
-def type_of(read: Reader | Type | None) -> Type | None:
+def type_of(read: Reader | Type) -> Type | None:
     """The type of an option: click's own, which help and completion know, where it has one."""
     match read:
-        case None | click.ParamType():
+        case click.ParamType():
             return read
         case WholeNumber():
             return click.IntRange(read.low, read.high)
@@ -73,16 +73,16 @@ def type_of(read: Reader | Type | None) -> Type | None:
 
 
 def option(
-    name: str,
-    metavar: str,
+    usage: str,
     text: str,
-    default: Any = None,
+    read: Reader | Type = str,
     *,
-    read: Reader | Type | None = None,
-    told: Any = None,
+    default: str | None = None,
+    told: str | None = None,
     **details: Any,
 ) -> click.Option:
-    """An option; ``told`` is a default that is only shown, not passed on."""
+    """An option by its usage, as in ``--clock-mhz X``; ``told`` is a default that is only shown."""
+    name, metavar = usage.split(maxsplit=1)
     shown = default if told is None else told
     text += "" if shown is None else f"  [default: {shown}]"
     details.setdefault("shell_complete", COMPLETED.get(name))
@@ -91,19 +91,27 @@ def option(
     )
 
 
-def choice(name: str, known: tuple[str, ...], text: str, told: str) -> click.Option:
-    """An option that takes one of a few words, by default none."""
-    return option(name, "|".join(known), text, read=OneOf(known), told=told)
-
-
 def flag(name: str, text: str) -> click.Option:
     """An option that takes no value."""
     return click.Option([name], is_flag=True, help=text)
 
 
+def choice(
+    usage: str, text: str, *, default: str | None = None, told: str | None = None, **how: Any
+) -> click.Option:
+    """An option that takes one of the words its usage lists, as in ``--roofline tiled|ideal``."""
+    known = tuple(usage.split()[1].split("|"))
+    return option(usage, text, OneOf(known), default=default, told=told, **how)
+
+
+def repeatable(usage: str, text: str, read: Reader = str, told: str | None = None) -> click.Option:
+    """An option that may be given again, each time with another value."""
+    return option(usage, f"{text} Repeatable.", read, told=told, multiple=True)
+
+
 def file(name: str, text: str, told: str | None = None) -> click.Option:
     """An option that takes the name of a file."""
-    return option(name, "FILE", text, read=FILE, told=told)
+    return option(f"{name} FILE", text, FILE, told=told)
 
 
 def word(name: str, text: str, told: str | None = None) -> click.Option:
@@ -111,15 +119,10 @@ def word(name: str, text: str, told: str | None = None) -> click.Option:
     known = ALL_WORDS[name.removeprefix("--").replace("-", "_")]
     if known.read is None:
         return flag(name, text)
-    return option(
-        name,
-        known.metavar,
-        text,
-        known.default,
-        read=known.read,
-        told=told,
-        multiple=known.repeated,
-    )
+    usage = f"{name} {known.metavar}"
+    if known.repeated:
+        return repeatable(usage, text, known.read)
+    return option(usage, text, known.read, default=known.default, told=told)
 
 
 def network() -> click.Argument:
@@ -181,10 +184,6 @@ COMPLETED = {
     "--accelerator": completed(["accelerators"], (".toml", ".json")),
 }
 WORKERS = option(
-    "--workers",
-    "N",
-    "Processes, one solver thread each.",
-    read=WholeNumber(1, 1024),
-    told="one per core",
+    "--workers N", "Processes, one solver thread each.", WholeNumber(1, 1024), told="one per core"
 )
 RESUME = flag("--resume", "Go on with a store that holds results.")

@@ -18,10 +18,11 @@ from codesign.cli.options import (
     file,
     flag,
     option,
+    repeatable,
     word,
 )
 from codesign.problem import readers
-from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, OneOf, WholeNumber
+from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, WholeNumber
 from codesign.problem.words import (
     ALL_WORDS,
     CAPACITY,
@@ -29,7 +30,6 @@ from codesign.problem.words import (
     FACTOR,
     MEMORY,
     PLATFORM_CONTRADICTIONS,
-    PRECISIONS,
     QUALITY,
     SOLVE_CONTRADICTIONS,
     TECHNOLOGY,
@@ -53,13 +53,7 @@ SWEEP_CONTRADICTIONS = (("json", "quiet"),)
 # Options that several commands have.
 BATCH = word("--batch", "Images at once.", told="1")
 OF_ONNX = (
-    option(
-        "--dim",
-        "NAME=N",
-        "Size of a symbolic dimension (.onnx). Repeatable.",
-        read=readers.dim,
-        multiple=True,
-    ),
+    repeatable("--dim NAME=N", "Size of a symbolic dimension (.onnx).", readers.dim),
     flag("--keep-widths", "Pin the integer widths that the .onnx file declares."),
     flag("--ignore-unknown", "Take unknown operators (.onnx) to keep or move data."),
 )
@@ -71,7 +65,7 @@ SENSITIVITY = (
     ),
     word("--granularity", "Steps of --sensitivity weights.", told="channel"),
 )
-PIN = word("--pin", "Fix a width: weight:LAYER=B or tensor:TENSOR=B. Repeatable.")
+PIN = word("--pin", "Fix a width: weight:LAYER=B or tensor:TENSOR=B.")
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", told="the technology's own")
 MEMORY_OPTION = word("--memory", "Shipped DRAM or TOML file.", told=MEMORY)
 DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
@@ -110,16 +104,9 @@ SOLVE = {
         word("--activation-bits", "Widths of activations, not --bits."),
         PIN,
         word("--tie", "Each layer's weights as wide as its input."),
-        word(
-            "--group",
-            "Operands of one common width, or patterns: 'weight:layer1.*'. Repeatable.",
-        ),
+        word("--group", "Operands of one common width, or patterns: 'weight:layer1.*'."),
         word("--output-bits", "Width of the results."),
-        word(
-            "--pe-bits",
-            "Operand widths of a PE.",
-            told="the widths above and every pinned one",
-        ),
+        word("--pe-bits", "Operand widths of a PE.", told="the widths above and every pinned one"),
         word("--pe-weight-bits", "Widths of its weight operand."),
         word("--pe-activation-bits", "Widths of its activation operand."),
         word("--precision", PRECISION_HELP),
@@ -132,12 +119,10 @@ SOLVE = {
     ),
     "The search": (
         word("--method", "Bounds and pruning, or one MILP over all hardware (small spaces)."),
-        option(
-            "--solver",
-            "highs|scip|cbc",
+        choice(
+            "--solver highs|scip|cbc",
             "Who solves the MILPs; scip and cbc where installed.",
-            "highs",
-            read=OneOf(("highs", "scip", "cbc")),
+            default="highs",
         ),
         word("--time-limit-s", "Then take the best so far."),
         word("--rel-gap", "Stop at this gap; 1e-6 is a proof."),
@@ -204,51 +189,44 @@ EVALUATE = {
         BATCH,
         *OF_ONNX,
         *SENSITIVITY,
-        option("--bits", "B", "Width of weights and activations.", read=ONE_WIDTH, told="the PE's"),
-        option("--weight-bits", "B", "Width of weights, not --bits.", read=ONE_WIDTH),
-        option("--activation-bits", "B", "Width of activations, not --bits.", read=ONE_WIDTH),
+        option("--bits B", "Width of weights and activations.", ONE_WIDTH, told="the PE's"),
+        option("--weight-bits B", "Width of weights, not --bits.", ONE_WIDTH),
+        option("--activation-bits B", "Width of activations, not --bits.", ONE_WIDTH),
         file("--widths", "Widths of a design or assignment file, not --bits."),
         PIN,
         option(
-            "--output-bits",
-            "B",
-            "Width of the results.",
-            read=ONE_WIDTH,
-            told="that of the activations",
+            "--output-bits B", "Width of the results.", ONE_WIDTH, told="that of the activations"
         ),
     ),
     "The accelerator (each option replaces what --accelerator says)": (
-        option("--accelerator", "NAME", "Shipped name, TOML file or design file."),
-        option("--rows", "N", "Rows of the PE array.", read=ONE_SIDE),
-        option("--cols", "N", "Columns of the PE array.", read=ONE_SIDE),
-        option("--engine", "N", "Multipliers of a PE.", read=LARGE, told="9, a 3×3 window"),
-        option("--pe-bits", "B", "Width of a PE's operands.", read=ONE_WIDTH),
-        option("--pe-weight-bits", "B", "Width of its weight operand.", read=ONE_WIDTH),
-        option("--pe-activation-bits", "B", "Width of its activation operand.", read=ONE_WIDTH),
-        choice("--precision", PRECISIONS, PRECISION_HELP, told="fixed"),
+        option("--accelerator NAME", "Shipped name, TOML file or design file."),
+        option("--rows N", "Rows of the PE array.", ONE_SIDE),
+        option("--cols N", "Columns of the PE array.", ONE_SIDE),
+        option("--engine N", "Multipliers of a PE.", LARGE, told="9, a 3×3 window"),
+        option("--pe-bits B", "Width of a PE's operands.", ONE_WIDTH),
+        option("--pe-weight-bits B", "Width of its weight operand.", ONE_WIDTH),
+        option("--pe-activation-bits B", "Width of its activation operand.", ONE_WIDTH),
+        choice("--precision fixed|multi-pass", PRECISION_HELP, told="fixed"),
         option(
-            "--psum-bits",
-            "B",
+            "--psum-bits B",
             "Width of stored partial sums.",
-            read=WholeNumber(1, 1024),
+            WholeNumber(1, 1024),
             told="as wide as the sum can get",
         ),
-        option("--sram-kbit", "X", "SRAM capacity.", read=CAPACITY),
-        option("--clock-mhz", "X", "Clock.", read=CLOCK, told="800"),
+        option("--sram-kbit X", "SRAM capacity.", CAPACITY),
+        option("--clock-mhz X", "Clock.", CLOCK, told="800"),
         MEMORY_OPTION,
         DRAM,
-        option("--technology", "NAME", "Shipped name or TOML file.", told=TECHNOLOGY),
+        option("--technology NAME", "Shipped name or TOML file.", told=TECHNOLOGY),
         SRAM,
-        option("--pe-area-um2", "X", "Area of a PE.", read=LIMIT, told="the technology's fit"),
-        option("--area-overhead", "X", "Factor on PE array area.", read=FACTOR, told="1"),
+        option("--pe-area-um2 X", "Area of a PE.", LIMIT, told="the technology's fit"),
+        option("--area-overhead X", "Factor on PE array area.", FACTOR, told="1"),
     ),
     "The roofline": (
-        option(
-            "--roofline",
-            "tiled|ideal",
+        choice(
+            "--roofline tiled|ideal",
             "With ragged edges and tiles, or the paper's ideal one.",
-            "tiled",
-            read=OneOf(("tiled", "ideal")),
+            default="tiled",
         ),
     ),
     "The answer": (
@@ -264,39 +242,26 @@ ASSIGN = {
     "The network": SOLVE["The network"],
     "What is wanted": (
         option(
-            "--minimize",
-            "|".join((*OF_WIDTHS, "cost:NAME")),
+            "--minimize noise|latency|model|bops|cost:NAME",
             "Objective.",
-            "noise",
-            read=OneMetric(OF_WIDTHS, costs=True),
+            OneMetric(OF_WIDTHS, costs=True),
+            default="noise",
         ),
         file("--latency-table", "Latency of each layer at each pair of widths (CSV)."),
-        option(
-            "--cost",
-            "NAME=FILE",
-            "A cost of your own: table like it, column value. Repeatable.",
-            read=readers.cost,
-            multiple=True,
+        repeatable(
+            "--cost NAME=FILE", "A cost of your own: table like it, column value.", readers.cost
         ),
-        option(
-            "--max-cost",
-            "NAME=X",
-            "Most of that cost. Repeatable.",
-            read=readers.cost_limit,
-            multiple=True,
-        ),
+        repeatable("--max-cost NAME=X", "Most of that cost.", readers.cost_limit),
         *_taken("What is wanted", "max_latency_ms", "min_fps", "max_model_mbit", "max_gbops"),
         *_taken("What is wanted", "quality", "max_noise"),
     ),
     FREE: (
         *_taken(FREE, "bits", "weight_bits", "activation_bits"),
         PIN,
-        option(
-            "--fixed",
-            "WHAT=B",
-            "As --pin; its layer may be left out of the tables, and costs 0. Repeatable.",
-            read=readers.pin,
-            multiple=True,
+        repeatable(
+            "--fixed WHAT=B",
+            "As --pin; its layer may be left out of the tables, and costs 0.",
+            readers.pin,
         ),
         *_taken(FREE, "tie", "group", "output_bits"),
     ),
@@ -312,27 +277,20 @@ ASSIGN = {
 PARETO = {
     "The front": (
         option(
-            "--objectives",
-            "LIST",
-            "Two or three metrics.",
-            "latency,area",
-            read=readers.objectives,
+            "--objectives LIST", "Two or three metrics.", readers.objectives, default="latency,area"
         ),
-        option("--points", "N", "How many.", read=WholeNumber(2, 10**6), told="20"),
+        option("--points N", "How many.", WholeNumber(2, 10**6), told="20"),
         flag("--all", "All points there are."),
         option(
-            "--rel-step",
-            "X",
+            "--rel-step X",
             "With --all: points nearer than this, relative, need not be told apart.",
-            read=Number(0, 0.999999),
+            Number(0, 0.999999),
             told="0",
         ),
-        option(
-            "--range",
-            "WHAT=LOW:HIGH",
-            "Part of the front, in the units of --max-...: area=1:16. Repeatable.",
-            read=readers.span,
-            multiple=True,
+        repeatable(
+            "--range WHAT=LOW:HIGH",
+            "Part of the front, in the units of --max-...: area=1:16.",
+            readers.span,
         ),
     ),
     **{title: SOLVE[title] for title in ("The network", "The platform", FREE)},
@@ -344,11 +302,11 @@ PARETO = {
             told=f"{QUALITY}; none beside --max-noise or the objective noise",
         ),
     ),
-    "The search": (option("--time-limit-s", "X", "Then take what is found.", read=TIME_LIMIT),),
+    "The search": (option("--time-limit-s X", "Then take what is found.", TIME_LIMIT),),
     "The answer": (
         file("--out", "Write the points (CSV)."),
         file("--plot", "Draw the front: .png, .pdf or .svg."),
-        option("--designs", "DIR", "Write each point's design file there.", read=FILE),
+        option("--designs DIR", "Write each point's design file there.", FILE),
         flag("--json", "Print the front (JSON) and nothing else."),
         flag("--quiet", "Print one line: points, ends, what is left unknown."),
     ),

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from codesign.cli import inputs
-from codesign.cli.options import FILE, completed, flag, option
+from codesign.cli.options import FILE, completed, flag, option, repeatable
 from codesign.cli.terminal import View, print_view
 from codesign.cli.views import certificate_view, store_view, view_of
 from codesign.errors import SpecError
@@ -74,23 +74,13 @@ def show(what: str | None, name: str | None, json: bool) -> None:
 @click.command(
     params=[
         click.Argument(["file"], type=FILE),
-        option(
-            "--out",
-            "PICTURE",
-            "Write .png, .pdf or .svg.",
-            read=FILE,
-            told="FILE's name with .png",
+        option("--out PICTURE", "Write .png, .pdf or .svg.", FILE, told="FILE's name with .png"),
+        option("--x COLUMN", "Of a store: a parameter or metric.", told="what varies most"),
+        option("--y METRIC", "Of a store: a metric.", told="the objective"),
+        repeatable(
+            "--by COLUMN", "Of a store: a line for each value.", told="all else that varies"
         ),
-        option("--x", "COLUMN", "Of a store: a parameter or metric.", told="what varies most"),
-        option("--y", "METRIC", "Of a store: a metric.", told="the objective"),
-        option(
-            "--by",
-            "COLUMN",
-            "Of a store: a line for each value. Repeatable.",
-            multiple=True,
-            told="all else that varies",
-        ),
-        option("--panels", "COLUMN", "Of a store: a panel for each value.", told="network"),
+        option("--panels COLUMN", "Of a store: a panel for each value.", told="network"),
     ]
 )
 def plot(**given: Any) -> None:

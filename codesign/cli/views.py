@@ -6,71 +6,56 @@ Loaded for each is its own text alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from codesign.cli.terminal import View
 
 
+class Printed(NamedTuple):
+    """Where in ``results`` the functions are that make a kind of result printable.
+
+    ``line`` is what ``--quiet`` prints, where the command has that option.
+    """
+
+    record: str
+    parts: str
+    line: str = ""
+
+
+PRINTED = {
+    "Design": Printed("design:to_dict", "text.design:design_parts", "text.design:summary_line"),
+    "Evaluation": Printed(
+        "evaluation:to_dict", "text.design:evaluation_parts", "text.design:figures_line"
+    ),
+    "Assignment": Printed(
+        "assignment:to_dict",
+        "text.assignment:assignment_parts",
+        "text.assignment:assignment_summary",
+    ),
+    "Front": Printed("front_file:to_dict", "text.front:front_parts", "text.front:front_summary"),
+    "Explanation": Printed("explanation:to_dict", "text.explanation:explanation_parts"),
+    "AreaFitResult": Printed("text.area_fit:fit_record", "text.area_fit:fit_parts"),
+    **dict.fromkeys(
+        ("Network", "Technology", "Memory", "Accelerator"),
+        Printed("text.specs:record", "text.specs:description"),
+    ),
+}
+
+
 def view_of(found: Any, quiet: bool = False) -> View:
-    """A result for programs and for people, ``quiet``: in one line."""
-    return VIEWS[type(found).__name__](found, quiet)
+    """A result or description for programs and for people, ``quiet``: in one line."""
+    printed = PRINTED[type(found).__name__]
+    if quiet:
+        return View(lambda: _of(printed.record)(found), lambda: [_of(printed.line)(found)])
+    return View(lambda: _of(printed.record)(found), lambda: _of(printed.parts)(found))
 
 
-def _design(found: Any, quiet: bool) -> View:
-    from codesign.results.design import to_dict
-    from codesign.results.text.design import design_parts, summary_line
-
-    return View(
-        lambda: to_dict(found), lambda: [summary_line(found)] if quiet else design_parts(found)
-    )
-
-
-def _evaluation(found: Any, quiet: bool) -> View:
-    from codesign.results.evaluation import to_dict
-    from codesign.results.text.design import evaluation_parts, figures_line
-
-    return View(
-        lambda: to_dict(found), lambda: [figures_line(found)] if quiet else evaluation_parts(found)
-    )
-
-
-def _assignment(found: Any, quiet: bool) -> View:
-    from codesign.results.assignment import to_dict
-    from codesign.results.text.assignment import assignment_parts, assignment_summary
-
-    return View(
-        lambda: to_dict(found),
-        lambda: [assignment_summary(found)] if quiet else assignment_parts(found),
-    )
-
-
-def _front(found: Any, quiet: bool) -> View:
-    from codesign.results.front_file import to_dict
-    from codesign.results.text.front import front_parts, front_summary
-
-    return View(
-        lambda: to_dict(found), lambda: [front_summary(found)] if quiet else front_parts(found)
-    )
-
-
-def _explanation(found: Any, quiet: bool) -> View:
-    from codesign.results.explanation import to_dict
-    from codesign.results.text.explanation import explanation_parts
-
-    return View(lambda: to_dict(found), lambda: explanation_parts(found))
-
-
-def _area_fit(found: Any, quiet: bool) -> View:
-    from codesign.results.text.area_fit import fit_parts, fit_record
-
-    return View(lambda: fit_record(found), lambda: fit_parts(found))
-
-
-def _description(found: Any, quiet: bool) -> View:
-    from codesign.results.text import specs
-
-    return View(lambda: specs.record(found), lambda: specs.description(found))
+def _of(place: str) -> Callable[[Any], Any]:
+    module, _, name = place.partition(":")
+    function: Callable[[Any], Any] = getattr(import_module(f"codesign.results.{module}"), name)
+    return function
 
 
 def certificate_view(path: Path) -> View:
@@ -91,14 +76,3 @@ def store_view(path: Path, *more: str) -> View:
     with opened(path) as file:
         found = overview(file)
     return View(lambda: overview_record(found), lambda: [*overview_parts(found), *more])
-
-
-VIEWS: dict[str, Callable[[Any, bool], View]] = {
-    "Design": _design,
-    "Evaluation": _evaluation,
-    "Assignment": _assignment,
-    "Front": _front,
-    "Explanation": _explanation,
-    "AreaFitResult": _area_fit,
-    **dict.fromkeys(("Network", "Technology", "Memory", "Accelerator"), _description),
-}

@@ -47,7 +47,7 @@ QUALITY = "uniform:6"
 TECHNOLOGY, MEMORY = "tsmc28", "ddr4-2400"
 CAPACITY, ARRAY_SIDES = Number(1e-3, 1e12), WholeNumbers(65536)
 BATCH, CLOCK, FACTOR = WholeNumber(1, 10**6), Number(1e-3, 1e6), Number(1e-3, 1e3)
-BANDWIDTH, TIME_LIMIT, PRECISIONS = Number(1e-6, 1e9), Number(1e-9, 1e9), ("fixed", "multi-pass")
+BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
 
 LIMITS = {  # word: (metric, how many of the metric's unit make one of the word's)
     "max_area_mm2": ("area_mm2", 1.0),
@@ -106,6 +106,10 @@ def _word(metavar: str, read: Reader = str, default: str | None = None) -> Any:
     return field(default=value, metadata={"word": Word(read, metavar, default)})
 
 
+def _choice(metavar: str, default: str | None = None) -> Any:
+    return _word(metavar, OneOf(tuple(metavar.split("|"))), default)
+
+
 def _words(metavar: str, read: Reader) -> Any:
     return field(default=(), metadata={"word": Word(read, metavar, repeated=True)})
 
@@ -123,7 +127,7 @@ class ProblemWords:
 
     batch: int | None = _word("N", BATCH)
     sensitivity: str | Sensitivity | None = _word("WHAT")
-    granularity: Granularity | None = _word("channel|tensor", OneOf(("channel", "tensor")))
+    granularity: Granularity | None = _choice("channel|tensor")
     technology: str | Technology = _word("NAME", default=TECHNOLOGY)
     sram: str | None = _word("KIND")
     memory: str | Memory | None = _word("NAME")
@@ -149,7 +153,7 @@ class ProblemWords:
     pe_bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
     pe_weight_bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
     pe_activation_bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
-    precision: Precision = _word("|".join(PRECISIONS), OneOf(PRECISIONS), "fixed")
+    precision: Precision = _choice("fixed|multi-pass", "fixed")
     rows: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)
     cols: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)
     square: bool = _flag()
@@ -163,10 +167,10 @@ class ProblemWords:
 class SolveWords:
     """What is said of the search."""
 
-    method: Literal["search", "whole"] = _word("search|whole", OneOf(("search", "whole")), "search")
+    method: Literal["search", "whole"] = _choice("search|whole", "search")
     time_limit_s: float | None = _word("X", TIME_LIMIT)
     rel_gap: float = _word("X", Number(0, 0.999999), "1e-6")
-    ties: Literal["break", "leave"] = _word("break|leave", OneOf(("break", "leave")), "break")
+    ties: Literal["break", "leave"] = _choice("break|leave", "break")
 
 
 _FIELDS = [x for kind in (ProblemWords, SolveWords) for x in fields(kind) if x.metadata]
