@@ -1,8 +1,8 @@
 """Pareto fronts: proven designs placed where the unknown is largest, or all of them.
 
 Each point is the least first objective within limits on the others, then the least of each other
-objective, then of area and noise: nothing weakly dominates it. All points are answered over one
-space, so bounds, tables and designs are shared.
+objective, then of area and noise: nothing weakly dominates it. All are searched for in one space,
+so that bounds, tables and solutions are shared.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,7 +39,7 @@ SAME = 4 * MARGIN
 # Boxes are cut at about their geometric middle. Not there: noise falls by powers of four, and a
 # limit that many designs miss by no more than rounding is hard on the solver.
 NEAR_LOW = 0.52
-QUESTIONS_PER_POINT = 5  # some questions are answered by a point already known
+SUBPROBLEMS_PER_POINT = 5  # at most: some lead to a point already known
 
 
 def pareto(
@@ -92,153 +93,175 @@ def pareto(
         raise SpecError(f"points: at least {len(names)}, one for each end, got {points}")
     if not 0 <= rel_step < 1:
         raise SpecError(f"rel_step must be at least 0 and below 1, got {rel_step}")
-    survey = _Survey(
-        problem, names, _check_ranges(by_metric(ranges or {}), names), time_limit_s, rel_step
-    )
-    with survey.stop.catching_interrupts():
-        survey.ends()
-        while survey.goes_on(points):
+    checked = _check_ranges(by_metric(ranges or {}), names)
+    stop = StopCondition(time_limit_s)
+    search = EpsilonConstraintSearch(problem, names, checked, stop, rel_step)
+    with stop.catching_interrupts():
+        search.find_ends()
+        while search.goes_on(points):
             if on_progress is not None:
-                survey.report(on_progress, points)
-            if survey.stop.interrupted or not survey.ask_next(everywhere=points is None):
+                stop.report(on_progress, search.progress(points))
+            if stop.interrupted or not search.explore_largest_box(everywhere=points is None):
                 break
-        return survey.front()
+        return search.front()
 
 
-class _Survey:
-    """What is known of a front, and the next question worth asking."""
+class Subproblem(NamedTuple):
+    """The least first objective within limits on the others, solved.
+
+    Attributes
+    ----------
+    limits : floats, shape (objectives − 1,)
+    values : floats, shape (objectives,)
+        Of the design found.
+    bound : float
+        Lower bound on the first objective within the limits.
+    """
+
+    limits: Floats
+    values: Floats
+    bound: float
+
+
+class EpsilonConstraintSearch:
+    """The epsilon-constraint method: one objective minimised within limits on the others.
+
+    Limits are taken from the largest open box, in which no design is known and none ruled out.
+    """
 
     def __init__(
         self,
         problem: Problem,
-        names: tuple[str, ...],
+        objectives: tuple[str, ...],
         ranges: Ranges,
-        time_limit_s: float | None,
+        stop: StopCondition,
         rel_step: float,
     ) -> None:
-        self.started = time.monotonic()
-        self.problem, self.names, self.ranges = problem, names, ranges
-        self.step = max(rel_step, SAME)
-        self.rel_step = rel_step
-        self.stop = StopCondition(time_limit_s)
+        self.started_s = time.monotonic()
+        self.problem, self.objectives, self.ranges = problem, objectives, ranges
+        self.stop, self.rel_step = stop, rel_step
+        self.least_step = max(rel_step, SAME)
         self.space = HardwareSpace(problem)
-        self.prover = LexicographicSearch(self.space, stop=self.stop)
-        self.base = {str(name): limit for name, limit in problem.budgets.items()}
+        self.search = LexicographicSearch(self.space, stop=stop)
+        self.budgets = {str(name): limit for name, limit in problem.budgets.items()}
         for name, (_, high) in ranges.items():
-            self.base[name] = min(high, self.base.get(name, math.inf))
+            self.budgets[name] = min(high, self.budgets.get(name, math.inf))
+        self.most = self._limits_of(self.budgets)
         self.designs: list[Design] = []
-        self.ruled: list[Ruled] = []
-        self.answered: list[tuple[Floats, Floats, float]] = []  # limits asked, values found, bound
+        self.ruled_out: list[Ruled] = []
+        self.solved: list[Subproblem] = []
         self.out_of_time = False
-        self.questions = 0
-        self.most = np.array([self.base.get(name, math.inf) for name in names])
-        self.unexplored = OpenBoxes.above(np.zeros(len(names)))
+        self.subproblems = 0
+        self.open_boxes = OpenBoxes.above(np.zeros(len(objectives)))
 
     def goes_on(self, wanted: int | None) -> bool:
-        """Whether there is time, and reason, for another question."""
+        """Whether there is time, and reason, for another subproblem."""
         if self.out_of_time or self.stop.interrupted:
             return False
         if wanted is None:
             return True
-        return len(self.designs) < wanted and self.questions < QUESTIONS_PER_POINT * wanted
+        return len(self.designs) < wanted and self.subproblems < SUBPROBLEMS_PER_POINT * wanted
 
-    def report(self, on_progress: Callable[[FrontProgress], None], wanted: int | None) -> None:
-        """Tell how far it is; an interrupt of ``on_progress`` is one of the search."""
-        seconds = time.monotonic() - self.started
-        try:
-            on_progress(FrontProgress(len(self.designs), wanted, self.gap(), seconds))
-        except KeyboardInterrupt:
-            self.stop.interrupt()
+    def progress(self, wanted: int | None) -> FrontProgress:
+        """How far it is."""
+        seconds = time.monotonic() - self.started_s
+        return FrontProgress(len(self.designs), wanted, self.gap(), seconds)
 
-    # Questions ----------------------------------------------------------------------------------
+    # Subproblems --------------------------------------------------------------------------------
 
-    def ends(self) -> None:
-        """The best design in each objective, within the ranges."""
-        ideal = np.zeros(len(self.names))
-        for axis, name in enumerate(self.names):
+    def find_ends(self) -> None:
+        """Find the best design in each objective, within the ranges."""
+        ideal = np.zeros(len(self.objectives))
+        for axis, name in enumerate(self.objectives):
             low = self.ranges.get(name, (0.0, 0.0))[0]
-            others = tuple(other for other in self.names if other != name)
+            others = tuple(other for other in self.objectives if other != name)
             found = None
             if low > 0:
-                found = self._ask((*others, name), {name: low})
+                found = self._minimise((*others, name), {name: low})
             if found is None and not self.out_of_time:
-                found = self._ask((name, *others), {})
+                found = self._minimise((name, *others), {})
                 ideal[axis] = found.proof.bound if found else low
             ideal[axis] = max(ideal[axis], low)
             if self.out_of_time:
                 break
-        self.unexplored = self.unexplored.above_all(ideal)
+        self.open_boxes = self.open_boxes.above_all(ideal)
 
-    def ask_next(self, everywhere: bool) -> bool:
-        """Ask the question of the largest box; False where no box is left."""
-        if not len(self.unexplored):
+    def explore_largest_box(self, everywhere: bool) -> bool:
+        """Solve the subproblem of the largest open box; False where no box is left.
+
+        Parameters
+        ----------
+        everywhere : bool
+            The whole box within its upper limits, so that it is closed; else half of it.
+        """
+        boxes = self.open_boxes
+        if not len(boxes):
             return False
-        worst = values_of(self.designs, self.names).max(axis=0)
-        volumes = self.unexplored.volumes(worst)
+        worst = values_of(self.designs, self.objectives).max(axis=0)
+        volumes = boxes.volumes(worst)
         if not everywhere and not volumes.max() > 0:
             return False
         box = int(volumes.argmax())
-        low, high = self.unexplored.low[box, 1:], self.unexplored.high[box, 1:]
+        low, high = boxes.low[box, 1:], boxes.high[box, 1:]
         if everywhere:
             limits = high
         else:
             high = np.minimum(high, worst[1:])
             middle = np.where(low > 0, low**NEAR_LOW * high ** (1 - NEAR_LOW), high / 2)
-            limits = np.where(high > low * (1 + self.step), middle, high)
-        self._ask_within(dict(zip(self.names[1:], limits.tolist(), strict=True)))
+            limits = np.where(high > low * (1 + self.least_step), middle, high)
+        self._minimise_within(limits)
         return True
 
-    def _ask_within(self, limits: Mapping[str, float]) -> Design | None:
-        """The least first objective within limits on others; a known answer is not asked again."""
-        asked = np.array([limits.get(name, math.inf) for name in self.names[1:]])
-        asked = np.minimum(asked, self.most[1:])
-        for earlier, values, bound in self.answered:
-            if (asked <= earlier).all() and (values[1:] <= asked).all():
-                self._rule(asked, bound)
-                return None
-        return self._ask(self.names, {k: x for k, x in limits.items() if math.isfinite(x)})
+    def _minimise_within(self, limits: Floats) -> None:
+        """Find the least first objective within limits on the others, unless it is known."""
+        within = np.minimum(limits, self.most)
+        for known in self.solved:
+            if (within <= known.limits).all() and (known.values[1:] <= within).all():
+                self._rule_out(within, known.bound)
+                return
+        named = zip(self.objectives[1:], limits.tolist(), strict=True)
+        self._minimise(self.objectives, {name: x for name, x in named if math.isfinite(x)})
 
-    def _ask(self, order: tuple[str, ...], limits: Mapping[str, float]) -> Design | None:
+    def _minimise(self, order: tuple[str, ...], limits: Mapping[str, float]) -> Design | None:
         """Minimise metrics in order within limits; None where there is no design."""
-        started = time.monotonic()
-        budgets = dict(self.base)
+        started_s = time.monotonic()
+        budgets = dict(self.budgets)
         for name, limit in limits.items():
             budgets[name] = min(limit, budgets.get(name, math.inf))
         metrics = tuple(dict.fromkeys((*order, *TIE_BREAKERS)))
-        found = self.prover.minimise(metrics, budgets)
-        self.questions += 1
+        found = self.search.minimise(metrics, budgets)
+        self.subproblems += 1
         self.out_of_time = not found.complete
-        asked = np.array([budgets.get(name, math.inf) for name in self.names[1:]])
+        within, first = self._limits_of(budgets), self.objectives[0]
         if found.solution is None:
             if found.complete:
-                self._rule(asked, limits.get(self.names[0], math.inf))
+                self._rule_out(within, limits.get(first, math.inf))
             if not self.designs and (self.out_of_time or not limits):
-                self._give_up(found)
+                raise nothing_found(self.search, found, Goal(first, self.budgets))
             return None
-        if order[0] == self.names[0]:
-            self._rule(asked, found.first.bound)
-        design = self._design(found, order[0], budgets, time.monotonic() - started)
-        values = values_of([design], self.names)[0]
-        if found.complete and order[0] == self.names[0]:
-            self.answered.append((asked, values, found.first.bound))
+        design = self._design(found, order[0], budgets, time.monotonic() - started_s)
+        values = values_of([design], self.objectives)[0]
+        if order[0] == first:
+            self._rule_out(within, found.first.bound)
+            if found.complete:
+                self.solved.append(Subproblem(within, values, found.first.bound))
         if self._is_new(values):
             self.designs.append(design)
-        self.unexplored = self.unexplored.without_dominated(values / (1 + self.step))
+        self.open_boxes = self.open_boxes.without_dominated(values / (1 + self.least_step))
         return design
 
-    def _rule(self, asked: Floats, bound: float) -> None:
-        """Note that no design within the limits asked is below a bound."""
-        limits = dict(zip(self.names[1:], asked.tolist(), strict=True))
-        high = self.ranges.get(self.names[0], (0.0, math.inf))[1]
-        self.ruled.append(Ruled(limits, min(float(bound), high)))
-        beyond = asked >= self.most[1:]  # nothing beyond the budgets is looked for
-        self.unexplored = self.unexplored.without_empty(
-            float(bound), np.where(beyond, math.inf, asked)
-        )
+    def _limits_of(self, budgets: Mapping[str, float]) -> Floats:
+        """(objectives − 1,): limits on the objectives after the first; inf for none."""
+        return np.array([budgets.get(name, math.inf) for name in self.objectives[1:]])
 
-    def _give_up(self, found: LexicographicResult) -> None:
-        goal = Goal(self.names[0], self.base)
-        raise nothing_found(self.prover, found, goal, "design")
+    def _rule_out(self, limits: Floats, bound: float) -> None:
+        """Note that no design within limits on the other objectives has a first below a bound."""
+        named = dict(zip(self.objectives[1:], limits.tolist(), strict=True))
+        high = self.ranges.get(self.objectives[0], (0.0, math.inf))[1]
+        self.ruled_out.append(Ruled(named, min(float(bound), high)))
+        # Nothing beyond the budgets is looked for.
+        within = np.where(limits >= self.most, math.inf, limits)
+        self.open_boxes = self.open_boxes.without_empty(float(bound), within)
 
     def _design(
         self,
@@ -247,38 +270,32 @@ class _Survey:
         budgets: Mapping[str, float],
         seconds: float,
     ) -> Design:
-        assert found.solution is not None
-        problem = replace(
-            self.problem,
-            objective=objective,
-            budgets=budgets,
-            quality=self.problem.quality if self._quality_holds(budgets) else None,
-        )
+        given = self.problem
+        of_quality = budgets.get("noise") == given.budgets.get("noise")
+        quality = given.quality if of_quality else None
+        problem = replace(given, objective=objective, budgets=budgets, quality=quality)
         record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
         record = replace(record, interrupted=self.stop.interrupted)
         return build_design(self.space, problem, found, record)
 
-    def _quality_holds(self, budgets: Mapping[str, float]) -> bool:
-        return budgets.get("noise") == self.problem.budgets.get("noise")
-
-    # Answers ------------------------------------------------------------------------------------
+    # The front ----------------------------------------------------------------------------------
 
     def _is_new(self, values: Floats) -> bool:
-        known = values_of(self.designs, self.names)
+        known = values_of(self.designs, self.objectives)
         return not (known <= values * (1 + SAME)).all(axis=1).any()
 
     def gap(self) -> float:
-        """Share of the box between the best and the worst points that is unexplored."""
-        values = values_of(self.designs, self.names)
+        """Share of the box between the best and the worst points that is open."""
+        values = values_of(self.designs, self.objectives)
         best, worst = values.min(axis=0), values.max(axis=0)
         whole = float(np.prod(worst - best))
         if whole <= 0:
-            return float(len(self.unexplored) > 0)
-        return min(float(self.unexplored.volumes(worst).sum()) / whole, 1.0)
+            return float(len(self.open_boxes) > 0)
+        return min(float(self.open_boxes.volumes(worst).sum()) / whole, 1.0)
 
     def front(self) -> Front:
         """All that was found, weakly dominated designs left out."""
-        values = values_of(self.designs, self.names)
+        values = values_of(self.designs, self.objectives)
         kept = [
             i
             for i, row in enumerate(values)
@@ -290,13 +307,13 @@ class _Survey:
         kept.sort(key=lambda i: tuple(values[i]))
         return Front(
             problem=self.problem,
-            objectives=self.names,
+            objectives=self.objectives,
             designs=tuple(self.designs[i] for i in kept),
-            ruled=tuple(self.ruled),
-            complete=not len(self.unexplored) and not self.out_of_time,
+            ruled=tuple(self.ruled_out),
+            complete=not len(self.open_boxes) and not self.out_of_time,
             rel_step=self.rel_step,
             gap=self.gap(),
-            seconds=time.monotonic() - self.started,
+            seconds=time.monotonic() - self.started_s,
             interrupted=self.stop.interrupted,
         )
 

@@ -92,8 +92,9 @@ def test_an_interrupted_front_is_told_and_written(
         press()
         return asked(*given, **how)
 
-    asked = codesign.tasks.pareto._Survey.ask_next
-    monkeypatch.setattr(codesign.tasks.pareto._Survey, "ask_next", pressed)
+    kind = codesign.tasks.pareto.EpsilonConstraintSearch
+    asked = kind.explore_largest_box
+    monkeypatch.setattr(kind, "explore_largest_box", pressed)
     files = ("--out", str(tmp_path / "front.csv"), "--designs", str(tmp_path / "designs"))
     code, told, errors = run(capsys, "pareto", tiny, *SMALL, *files)
     assert code == 4

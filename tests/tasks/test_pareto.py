@@ -29,7 +29,7 @@ from codesign.results.front import Front, dominated_volume
 from codesign.search import best_bound
 from codesign.search.progress import FrontProgress
 from codesign.stopping import StopCondition, Stopped
-from codesign.tasks.pareto import _Survey
+from codesign.tasks.pareto import EpsilonConstraintSearch
 
 SEEDS = tuple(seed for seed in range(52) if seed not in (47, 56))  # these take above a second
 LONG_SEEDS = range(10_000, 12_000)
@@ -139,17 +139,17 @@ def test_each_point_is_the_optimum_of_its_own_problem(rich: dict, seed: int) -> 
 @pytest.mark.parametrize("seed", RICH)
 def test_no_design_is_outside_the_boxes(seed: int) -> None:
     case = rich_case(seed)
-    survey = _Survey(case.problem, case.objectives, {}, None, 0.0)
-    survey.ends()
+    search = EpsilonConstraintSearch(case.problem, case.objectives, {}, StopCondition(), 0.0)
+    search.find_ends()
     for number in range(12):
-        found = np.array([[d.metrics[n] for n in case.objectives] for d in survey.designs])
+        found = np.array([[d.metrics[n] for n in case.objectives] for d in search.designs])
         left = case.front[~covered(case.front, by=found, slack=EQUAL)]
-        boxes = survey.unexplored
+        boxes = search.open_boxes
         inside = (boxes.low[None] <= left[:, None] * (1 + EQUAL)) & (
             left[:, None] <= boxes.high[None] * (1 + EQUAL)
         )
         assert inside.all(axis=2).any(axis=1).all()
-        if not survey.ask_next(everywhere=number % 3 == 2):
+        if not search.explore_largest_box(everywhere=number % 3 == 2):
             break
 
 
