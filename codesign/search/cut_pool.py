@@ -1,8 +1,9 @@
 """What earlier goals over the same space proved, for later goals to start from.
 
 A dual bound is a cut: with coefficients ``c`` on the metrics, every design of an option with at
-most ``S`` bits of SRAM has ``c · metrics ≥ V``. It holds for every goal, whatever its limits. A
-search's last bounds of all options are a fact: they hold for every goal whose limits are as tight.
+most ``S`` bits of SRAM has ``c · metrics ≥ V``. It holds for every goal, whatever its limits. The
+bounds that a search ends with, and the domains it reduces, hold for every goal whose limits are as
+tight.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import TINY
+from codesign.search.domains import Domains
 from codesign.space.point import Solution
 
 Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
 
 ROUNDING = 1e-12  # relative to the largest term of a sum that bounds something
-MOST_CUTS, MOST_FACTS = 2_000, 500  # kept; each goal goes through all of them
+MOST_CUTS, MOST_PROVEN = 2_000, 500  # kept; each goal goes through all of them
 MOST_BYTES = 2**27  # of each of the two
 
 
@@ -56,7 +58,7 @@ class Cut:
         return self.options.nbytes + self.row.nbytes + self.coefficients.nbytes
 
     def where_useful(self) -> Cut:
-        """The same for options whose bound says anything, in little memory."""
+        """The rows that bound anything, and their options, in little memory."""
         useful = np.isfinite(self.value)
         number = np.cumsum(useful) - 1
         mine = useful[self.row]
@@ -75,32 +77,21 @@ class ProvenBounds:
 
 @dataclass(frozen=True)
 class ReducedDomains:
-    """Widths that designs of one option may have, within limits and some SRAM.
-
-    Attributes
-    ----------
-    limits : mapping of str to float
-    sram_bits : float
-    pairs : bools, shape (layers, widths, widths)
-    variable_allowed : bools, shape (width variables, widths)
-    """
+    """Widths that designs of one option may have, within limits and some SRAM."""
 
     limits: Mapping[str, float]
     sram_bits: float
-    pairs: Bools
-    variable_allowed: Bools
+    domains: Domains
 
 
 @dataclass
 class CutPool:
-    """Cuts, facts, leftovers and designs met, over all goals of one space."""
+    """Cuts, proven bounds, reduced domains and designs met, over all goals of one space."""
 
     metrics: tuple[str, ...] = ADDITIVE_METRICS  # columns of the cuts' coefficients
     cuts: list[Cut] = field(default_factory=list)
     proven_bounds: list[ProvenBounds] = field(default_factory=list)
-    reduced_domains: dict[int, ReducedDomains] = field(
-        default_factory=dict
-    )  # the last one of each option
+    reduced_domains: dict[int, ReducedDomains] = field(default_factory=dict)  # of each option
     solutions: list[Solution] = field(default_factory=list)
     cut_bytes: int = 0
     forgotten: int = 0  # cuts that stood before those kept
@@ -109,7 +100,7 @@ class CutPool:
     screened: set[tuple[object, ...]] = field(default_factory=set)  # metric and limits
 
     def within(self, holds: Callable[[Solution], bool]) -> CutPool:
-        """A copy for the part of the space whose points hold.
+        """A copy for the part of the space whose designs hold.
 
         A bound of the whole space is one of any part; what is found in the part is the part's.
         """
@@ -118,7 +109,7 @@ class CutPool:
             cuts=[*self.cuts],
             proven_bounds=[*self.proven_bounds],
             reduced_domains={**self.reduced_domains},
-            solutions=[point for point in self.solutions if holds(point)],
+            solutions=[solution for solution in self.solutions if holds(solution)],
             latest={metric: (n.copy(), row.copy()) for metric, (n, row) in self.latest.items()},
             screened={*self.screened},
         )
@@ -137,17 +128,26 @@ class CutPool:
             self.cut_bytes -= self.cuts.pop(0).nbytes
             self.forgotten += 1
 
-    def add_bounds(self, fact: ProvenBounds) -> None:
-        """Keep the last bounds of a search; the oldest are forgotten."""
-        self.proven_bounds.append(fact)
-        most = min(MOST_FACTS, MOST_BYTES // fact.lower.nbytes)
+    def add_bounds(self, proven: ProvenBounds) -> None:
+        """Keep the bounds that a search ended with; the oldest are forgotten."""
+        self.proven_bounds.append(proven)
+        most = min(MOST_PROVEN, MOST_BYTES // proven.lower.nbytes)
         del self.proven_bounds[: max(0, len(self.proven_bounds) - max(1, most))]
 
     def lower(self, goal: Goal, sram_bits: Floats) -> Floats:
         """(options,): bounds on the goal's metric for options of these capacities."""
-        lower = self._lower_by_facts(goal, len(sram_bits))
+        lower = np.full(len(sram_bits), -np.inf)
+        for proven in self.proven_bounds:
+            if _as_tight(goal.limits, proven.goal.limits):
+                known = proven.lower
+                if proven.goal.metric != goal.metric:  # all it says is where there is no design
+                    known = np.where(known == np.inf, np.inf, -np.inf)
+                np.maximum(lower, known, out=lower)
         if goal.metric in self.metrics:
-            self._raise_by_cuts(lower, goal, sram_bits)
+            for cut, bound in self._bounds_by_cuts(goal.metric, goal.limits):
+                holds = cut.sram_bits[cut.row] >= sram_bits[cut.options]
+                known = np.where(holds, bound[cut.row], -np.inf)
+                lower[cut.options] = np.maximum(lower[cut.options], known)
         return lower
 
     def too_small(
@@ -159,12 +159,6 @@ class CutPool:
             above = (bound > most)[cut.row]
             np.maximum.at(found, cut.options[above], cut.sram_bits[cut.row[above]])
         return found
-
-    def _raise_by_cuts(self, lower: Floats, goal: Goal, sram_bits: Floats) -> None:
-        for cut, bound in self._bounds_by_cuts(goal.metric, goal.limits):
-            holds = cut.sram_bits[cut.row] >= sram_bits[cut.options]
-            known = np.where(holds, bound[cut.row], -np.inf)
-            lower[cut.options] = np.maximum(lower[cut.options], known)
 
     def _bounds_by_cuts(
         self, metric: str, limits: Mapping[str, float]
@@ -184,38 +178,31 @@ class CutPool:
             yield cut, np.where(holds, each, -np.inf)
 
     def multipliers(
-        self, options: Ints, metric: str, limited: Sequence[str]
-    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """(options, limits): multipliers of each option's latest cut, and (options,) if any."""
-        others = [self.metrics.index(name) for name in limited]
+        self, options: Ints, metric: str, limited: Sequence[int]
+    ) -> tuple[Floats, Bools]:
+        """(options, limited): coefficients of some metrics in each option's latest cut.
+
+        And (options,): whether there is one that was made to bound ``metric``.
+        """
         coefficients = np.zeros((len(options), len(self.metrics)))
         if metric in self.latest:
             number, row = (x[options] for x in self.latest[metric])
             for n in np.flatnonzero(np.bincount(number[number >= self.forgotten])):
                 mine = number == n
                 coefficients[mine] = self.cuts[n - self.forgotten].coefficients[row[mine]]
-        return coefficients[:, others], coefficients[:, self.metrics.index(metric)] > 0
+        return coefficients[:, limited], coefficients[:, self.metrics.index(metric)] > 0
 
-    def known_domains(self, option: int, goal: Goal, sram_bits: float) -> ReducedDomains | None:
+    def known_domains(self, option: int, goal: Goal, sram_bits: float) -> Domains | None:
         """Widths left to designs of an option within a goal's limits, if that is known."""
         found = self.reduced_domains.get(option)
         if found is None or found.sram_bits < sram_bits or not _as_tight(goal.limits, found.limits):
             return None
-        return found
+        return found.domains
 
     def best_solution(self, goal: Goal) -> Solution | None:
         """The best design met so far within a goal's limits."""
-        within = (point for point in self.solutions if goal.kept_by(point.metrics))
-        return min(within, key=lambda point: point.metrics[goal.metric], default=None)
-
-    def _lower_by_facts(self, goal: Goal, options: int) -> Floats:
-        lower = np.full(options, -np.inf)
-        for fact in self.proven_bounds:
-            if _as_tight(goal.limits, fact.goal.limits):
-                same = fact.goal.metric == goal.metric
-                known = fact.lower if same else np.where(fact.lower == np.inf, np.inf, -np.inf)
-                np.maximum(lower, known, out=lower)
-        return lower
+        within = (solution for solution in self.solutions if goal.kept_by(solution.metrics))
+        return min(within, key=lambda solution: solution.metrics[goal.metric], default=None)
 
 
 def _as_tight(limits: Mapping[str, float], others: Mapping[str, float]) -> bool:

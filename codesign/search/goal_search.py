@@ -1,4 +1,11 @@
-"""The pursuit of one goal: the best so far, what can still beat it, programmes over that."""
+"""Branch and bound for one goal: incumbent, cutoffs, dual bounds, cuts, and MILPs.
+
+A search keeps the best design met (the incumbent) and a lower bound on the goal's metric for each
+hardware option. It prunes an option whose bound reaches the `cutoff`. Bounds come from the
+Lagrangian dual of the limits (`dual_bound`); the multipliers of a bound also exclude single widths,
+whose forced cost is above the `incumbent_ceiling` (`reduced_domains`: reduced-cost fixing). What is
+left is decided by a MILP (`run_milp`). All that is proven on the way goes to the `CutPool`.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +13,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from codesign.arrays import Bools, Floats
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import beyond
-from codesign.search.bounds.lagrangian import Dual
+from codesign.search.bounds.lagrangian import MOST_ROUNDS, Dual, DualBound
 from codesign.search.bounds.layer_tables import TINY, Batch
-from codesign.search.goal_task import GoalTask, OnProgress
+from codesign.search.cut_pool import Cut, ProvenBounds
+from codesign.search.domains import Domains, Marginals
+from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
 from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
 from codesign.space.point import Solution
 
+MARGINAL_ROUNDING = 1e-11  # relative; covers what marginals, sums over all layers, are rounded by
+
 
 class GoalSearch:
-    """What every search for one goal does, whatever it looks for among."""
+    """What every search for one goal shares, whatever it chooses among."""
 
     def __init__(self, task: GoalTask) -> None:
         self.task = task
@@ -34,60 +45,94 @@ class GoalSearch:
         """The metric whose dual bound prunes."""
         return self.goal.metric
 
+    # Incumbent and cutoffs ----------------------------------------------------------------------
+
     @property
     def cutoff(self) -> float:
-        """Bounds from here on are as good as the best design."""
+        """The bound from which an option is pruned: no design of it improves on the incumbent."""
         if self.incumbent is None:
             limit = self.goal.limits.get(self.goal.metric, np.inf)
             return float(np.nextafter(beyond(limit), np.inf))
-        value = self.incumbent.metrics[self.goal.metric]
+        value = self.task.value_of(self.incumbent)
         return value - self.task.rel_gap * abs(value)
 
     @property
     def incumbent_ceiling(self) -> float:
-        """Just above the best design: what is not below is worse, and no tie either."""
+        """Just above the incumbent: a design that is not below is worse, and no tie either."""
         if self.incumbent is None:
             return self.cutoff
-        return beyond(beyond(self.incumbent.metrics[self.goal.metric]))
-
-    def update_incumbent(self, point: Solution | None) -> bool:
-        """Keep a point if it is within the limits and better than the best so far."""
-        if point is None:
-            return False
-        self.cut_pool.solutions.append(point)
-        if not self.goal.kept_by(point.metrics):
-            return False
-        metric = self.goal.metric
-        if self.incumbent is None or point.metrics[metric] < self.incumbent.metrics[metric]:
-            self.incumbent = point
-            return True
-        return False
+        return beyond(beyond(self.task.value_of(self.incumbent)))
 
     def dual_cutoff(self) -> float:
-        """Dual bounds above this need no improvement."""
+        """The dual bound from which a better one is of no use."""
         return self.incumbent_ceiling
 
-    def reduced_domains(self, single: Batch, multipliers: Floats) -> tuple[Bools, Bools]:
-        """Width pairs of each layer and widths of each variable that could still pay."""
-        return self.within_reach(self.marginals(single, multipliers), multipliers)
+    def still_open(self, options: Ints) -> Ints:
+        """Those options that are not pruned."""
+        return options[self.lower[options] < self.cutoff]
 
-    def marginals(self, single: Batch, multipliers: Floats) -> tuple[Floats, Floats]:
-        """What each of them costs at best; see `Relaxation.marginals`."""
+    def open_options(self) -> Ints:
+        """All options that are not pruned."""
+        return np.flatnonzero(self.lower < self.cutoff)
+
+    def update_incumbent(self, solution: Solution | None) -> None:
+        """Remember a solution; keep it if it is within the limits and better than the incumbent."""
+        if solution is None:
+            return
+        self.cut_pool.solutions.append(solution)
+        better = self.task.value_of(solution) < self.task.value_of(self.incumbent)
+        if self.goal.kept_by(solution.metrics) and (self.incumbent is None or better):
+            self.incumbent = solution
+
+    def report(self, bound: float) -> None:
+        """Tell the incumbent's metric and a bound to whoever follows."""
+        if self.task.on_progress is not None:
+            value = None if self.incumbent is None else self.task.value_of(self.incumbent)
+            self.task.on_progress(value, bound if value is None else min(bound, value))
+
+    def result(self, complete: bool) -> SearchResult:
+        """The outcome, and its bounds to the pool."""
+        self.cut_pool.add_bounds(ProvenBounds(self.goal, self.lower))
+        bound = min(self.task.value_of(self.incumbent), float(self.lower.min(initial=np.inf)))
+        return SearchResult(self.incumbent, bound, self.lower, complete)
+
+    # Bounds -------------------------------------------------------------------------------------
+
+    def dual_bound(
+        self,
+        batch: Batch,
+        start: Floats | None,
+        accuracy: float = 1e-9,
+        rounds: int = MOST_ROUNDS,
+    ) -> DualBound:
+        """Bound a batch as far as the incumbent asks for; see `Dual.bound`."""
+        return self.dual.bound(batch, start, self.dual_cutoff(), accuracy, rounds)
+
+    def add_cut(
+        self, options: Ints, found: DualBound, sram_bits: Floats, row: Ints | None = None
+    ) -> None:
+        """Keep dual bounds for later goals: each option's own, or those of the rows given."""
+        row = np.arange(len(options)) if row is None else row
+        value = found.value + found.multipliers @ self.dual.limits
+        cut = Cut(options, row, self.dual.coefficients(found.multipliers), value, sram_bits)
+        self.cut_pool.add_cut(self.bounded_metric(), cut, len(self.space))
+
+    def known_multipliers(self, options: Ints) -> tuple[Floats, Bools]:
+        """(options, limits): those of each option's latest cut, and (options,) whether any."""
+        return self.cut_pool.multipliers(options, self.bounded_metric(), self.dual.limited)
+
+    def marginals(self, single: Batch, multipliers: Floats) -> Marginals:
+        """Least Lagrangian of one option where a width is forced; see `Relaxation.marginals`."""
         return self.relaxation.marginals(single, self.dual.coefficients(multipliers[None]))
 
-    def within_reach(
-        self, marginals: tuple[Floats, Floats], multipliers: Floats
-    ) -> tuple[Bools, Bools]:
-        """Pairs and widths whose marginals are within what a design as good as the best costs."""
-        width, pair = marginals
+    def reduced_domains(self, marginals: Marginals, multipliers: Floats) -> Domains:
+        """Widths that a design no worse than the incumbent may have (reduced-cost fixing)."""
         ceiling = self.dual_cutoff() + float(multipliers @ self.dual.limits)
-        ceiling += 1e-11 * abs(ceiling) + TINY  # rounding of the sums
-        return pair <= ceiling, self.space.variable_allowed & (width <= ceiling)
+        ceiling += MARGINAL_ROUNDING * abs(ceiling) + TINY
+        pairs, variable_allowed = Domains.within(marginals, ceiling)
+        return Domains(pairs, self.space.variable_allowed & variable_allowed)
 
-    def _report(self, bound: float) -> None:
-        if self.task.on_progress is not None:
-            reached = None if self.incumbent is None else self.incumbent.metrics[self.goal.metric]
-            self.task.on_progress(reached, bound if reached is None else min(bound, reached))
+    # MILPs --------------------------------------------------------------------------------------
 
     def run_milp(
         self,
@@ -95,25 +140,21 @@ class GoalSearch:
         price: Callable[[MilpSolution], Solution | None],
         goal: Goal | None = None,
     ) -> MilpResult:
-        """Hand a programme to the solver, to end with the search; of this goal or another."""
-        answer = solve_milp(
+        """Minimise over listed candidates, for this goal or another one; update the incumbent."""
+        result = solve_milp(
             self.space,
             goal or self.goal,
             listed,
             price=price,
             rel_gap=self.task.solver_gap,
             stop=self.stop,
-            on_progress=self._milp_progress(),
+            on_progress=None if self.task.on_progress is None else self.milp_progress(),
             solver=self.task.solver,
         )
-        self.task.stats.count(answer)
-        return answer
+        self.task.stats.count(result)
+        self.update_incumbent(result.point)
+        return result
 
-    def _milp_progress(self) -> OnProgress | None:
-        if self.task.on_progress is None:
-            return None
-
-        def report(_reached: float | None, _bound: float) -> None:
-            self._report(float(self.lower.min()))
-
-        return report
+    def milp_progress(self) -> OnProgress:
+        """What the solver calls as it goes: of one option, its bound is not that of the space."""
+        return lambda _value, _bound: self.report(float(self.lower.min()))

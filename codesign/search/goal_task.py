@@ -1,9 +1,11 @@
-"""What a search is asked, and what it answers."""
+"""What a search for one goal is given, and what it returns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from codesign.arrays import Floats
 from codesign.problem.goal import Goal
@@ -14,23 +16,23 @@ from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
 
-OnProgress = Callable[[float | None, float], None]  # (objective of the best design, bound)
+OnProgress = Callable[[float | None, float], None]  # (objective of the incumbent, bound)
 
-CLOSED = 1e-9  # relative; an option whose bound is this close to the best design is closed
+CLOSED = 1e-9  # relative; an option whose bound is this close to the incumbent is closed
 
 
 @dataclass
 class SearchStats:
-    """What a search did with the hardware options, and how long the solver took."""
+    """Which hardware options were handed to a solver, how often it ran, and for how long."""
 
     solved: set[int] = field(default_factory=set)
-    programmes: int = 0
+    milps: int = 0
     solver_s: float = 0.0
 
-    def count(self, answer: MilpResult) -> None:
-        """Add a programme's runs."""
-        self.programmes += answer.runs
-        self.solver_s += answer.solver_s
+    def count(self, result: MilpResult) -> None:
+        """Add the solver's runs on one model."""
+        self.milps += result.runs
+        self.solver_s += result.solver_s
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class SearchResult:
     incumbent : Solution or None
         None: nothing within the limits (proven if ``complete``).
     bound : float
-        No point of the space has a smaller metric; inf if there is none at all.
+        No design of the space has a smaller metric; inf if there is none at all.
     lower : floats, shape (options,)
         Lower bound of each option.
     complete : bool
@@ -62,25 +64,24 @@ class GoalTask:
     Attributes
     ----------
     lower : floats, shape (options,)
-        Bounds on the goal's metric known beforehand; inf rules an option out.
+        Lower bounds on the goal's metric; inf excludes an option.
     incumbent : Solution or None
-        A point within the limits, to beat.
-    effort : SearchStats
-        Counts what is done.
+        A design within the limits.
+    stats : SearchStats
+        Added to.
     rel_gap : float
-        Relative gap at which an option is closed, if coarser than rounding.
-    stop : StopCondition
-        When to end with what is found.
+        Relative gap at which an option is closed.
     on_progress : callable, optional
-        Given the metric of the best point (or None) and the bound.
+        Given the incumbent's metric (or None) and the bound.
     cut_pool : CutPool
         What other goals over this space have proved and met; added to.
     feasibility_only : bool
-        Stop at the first point within the limits (is there one?), proving no optimum.
+        Stop at the first design within the limits, proving no optimum.
     solver : str
         One of `solvers.SOLVERS`.
     primary_metric : str or None
-        The first metric that was minimised before this one, now held at its least.
+        The first metric of a lexicographic sequence, limited to its least value while this goal,
+        a later one of the sequence, is proven.
     """
 
     space: WidthSpace
@@ -101,3 +102,7 @@ class GoalTask:
     def solver_gap(self) -> float:
         """Relative gap for the solver: none of its own unless a coarse answer is asked for."""
         return self.rel_gap if self.rel_gap > CLOSED else 0.0
+
+    def value_of(self, solution: Solution | None) -> float:
+        """The goal's metric of a solution; inf without one."""
+        return np.inf if solution is None else solution.metrics[self.goal.metric]

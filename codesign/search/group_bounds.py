@@ -1,157 +1,147 @@
 """Bounds many options of nearly equal worth at once.
 
-Where the hardware hardly matters, hundreds of options come within the budgets' duality gap of the
-best design, and none can be closed by a dual bound. One programme over an imagined option, at
-least as good as each of them in every table, bounds them all.
+Where the hardware hardly matters, the bounds of hundreds of options lie between the incumbent and
+what its budgets' duality gap leaves below, so that no dual bound can prune one. One MILP over the
+envelope of a group (`option_batches`), a dominating option, bounds all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codesign.arrays import Ints
 from codesign.problem.goal import Goal
 from codesign.search.bounds.layer_tables import Batch
+from codesign.search.hardware_search import HardwareSearch
 from codesign.search.milp.solve import bound_milp
+from codesign.search.option_batches import envelope
 from codesign.space.candidates import candidates_of_tables
 from codesign.space.point import Solution
 from codesign.stopping import Stopped
 
-if TYPE_CHECKING:
-    from codesign.search.best_bound import Search
-
-
-SOLVED_ALONE = 4  # options solved one by one between attempts
+SOLVED_ALONE = 4  # options solved one by one between attempts, most of which do not close
 ALL_AFTER = 16  # solved options after which those of unopened shapes are included
 MANY = 16  # options worth bounding before their own tables are known
-FEW_PAIRS = 20  # of widths per layer, on average, that are no long programme
-SMALLEST_GROUP = 3
-NEAR = 0.05  # relative; where the least bound is this close to the best, hardware hardly matters
+FEW_PAIRS = 20  # of widths per layer, on average, that are no long MILP
+SMALLEST_GROUP = 3  # options; fewer are as soon solved alone
+# Relative: hardware hardly matters where the least bound is this close to the incumbent.
+NEAR = 0.05
 
 
 class GroupBounds:
     """Bounds the open options of a search in groups, halving a group that does not close."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: HardwareSearch) -> None:
         self.search = search
-        self.solved = 0
-        self.matched: Solution | None = None  # the best design when all open options were bounded
-        self.tried: set[int] = set()
+        self.solved = 0  # options, each alone
+        self.tried: set[int] = set()  # options that were in a group
+        self.bounded_for: Solution | None = None  # incumbent when all open options were bounded
 
-    def of_all_open(self) -> None:
-        """Where the hardware hardly matters, bound all open options by the best of ideal tables.
+    def of_all_open(self, least_bound: float) -> None:
+        """Where the hardware hardly matters, bound all open options by one ideal envelope.
 
-        Once for every design that is the best so far.
+        Once for each incumbent; by the dual alone where that leaves many pairs of widths.
+
+        Parameters
+        ----------
+        least_bound : float
+            Of what is queued: all of a long list are dear to look at.
         """
         search = self.search
-        if search.incumbent is self.matched or search.bounded_metric() != search.goal.metric:
+        if search.incumbent is self.bounded_for or search.bounded_metric() != search.goal.metric:
             return
         near = (1 - NEAR) * search.incumbent_ceiling
-        if not search.ideal or search.queue[0][0] < near:  # all of a long list is dear to look at
+        if not search.ideal or least_bound < near:
             return
-        options = np.flatnonzero(search.lower < search.cutoff)
+        options = search.open_options()
         if len(options) < MANY or search.lower[options].min() < near:
             return
-        self.matched = search.incumbent
+        self.bounded_for = search.incumbent
         shapes = search.space.shapes_among(options).tolist()
-        union = best_of([search.ideal[shape] for shape in shapes])
-        bound = self._bound_of_tables(int(options[0]), union, FEW_PAIRS)
+        ideal = envelope([search.ideal[shape] for shape in shapes])
+        bound = self.bound_tables(int(options[0]), ideal, FEW_PAIRS)
         search.lower[options] = np.maximum(search.lower[options], bound)
 
-    def after_option(self) -> None:
-        """Count an option solved alone; now and then, bound the rest in groups."""
-        self.solved += 1
-        if self.solved % SOLVED_ALONE or self.search.incumbent is None:
-            return
-        if self.search.bounded_metric() not in (self.search.goal.metric, *self.search.goal.limits):
-            return
-        lower, cutoff = self.search.lower, self.search.cutoff
-        if self.solved >= ALL_AFTER:
-            options = np.flatnonzero(lower < cutoff)
-        else:
-            queued = [option for _, _, option, _ in self.search.queue if option >= 0]
-            options = np.array(sorted(o for o in queued if lower[o] < cutoff), dtype=np.int64)
-        fresh = np.array([int(o) not in self.tried for o in options], dtype=bool)
-        self.tried.update(int(o) for o in options)
-        self._bound(options[fresh])
+    def after_option(self, queued: Sequence[int]) -> None:
+        """Count an option solved alone; now and then, bound the rest in groups.
 
-    def _bound(self, options: Ints) -> None:
-        stack = [options]
+        Parameters
+        ----------
+        queued : sequence of int
+            Options of opened shapes.
+        """
+        search = self.search
+        self.solved += 1
+        if self.solved % SOLVED_ALONE or search.incumbent is None:
+            return
+        if search.bounded_metric() not in (search.goal.metric, *search.goal.limits):
+            return
+        if self.solved >= ALL_AFTER:
+            options = search.open_options()
+        else:
+            options = search.still_open(np.array(sorted(queued), dtype=np.int64))
+        fresh = np.array([option not in self.tried for option in options.tolist()], dtype=bool)
+        self.tried.update(options.tolist())
+        self._bound_halving(options[fresh])
+
+    def _bound_halving(self, options: Ints) -> None:
+        search, stack = self.search, [options]
         while stack:
-            group = stack.pop()
-            group = group[self.search.lower[group] < self.search.cutoff]
+            group = search.still_open(stack.pop())
             if len(group) < SMALLEST_GROUP:
                 continue
-            self.search.stop.check()
-            bound = self._bound_of_union(group)
-            self.search.lower[group] = np.maximum(self.search.lower[group], bound)
-            if bound < self.search.cutoff:
+            search.stop.check()
+            bound = self.bound_group(group)
+            search.lower[group] = np.maximum(search.lower[group], bound)
+            if bound < search.cutoff:
                 half = len(group) // 2
                 stack += [group[half:], group[:half]]
 
-    def _bound_of_union(self, group: Ints) -> float:
+    def bound_group(self, group: Ints) -> float:
         """Bound on the goal's metric for every option of a group."""
-        return self._bound_of_tables(int(group[0]), self._union(group))
+        search, batches = self.search, []
+        for shape in search.space.shapes_among(group):
+            mine = group[search.space.shape_of[group] == shape]
+            batches.append(search.batches.of_options(mine, search.most_sram_bits(mine)))
+        return self.bound_tables(int(group[0]), envelope(batches))
 
-    def _bound_of_tables(
-        self, label: int, union: Batch, most_pairs_per_layer: float = np.inf
+    def bound_tables(
+        self, option: int, tables: Batch, most_pairs_per_layer: float = np.inf
     ) -> float:
-        """The same for every option whose tables are nowhere better than these.
+        """Bound on the goal's metric for every option whose tables are nowhere better than these.
 
-        By the dual alone where that leaves more pairs of widths.
+        By the dual alone where that leaves more pairs of widths; with ``option``'s multipliers to
+        begin with, and under its number in the MILP.
         """
         search = self.search
-        known = search.bound_from_tables(union)
-        shape = int(search.space.shape_of[label])
-        start = search.multipliers[shape][None]
-        found = search.dual.bound(union, start=start, cutoff=search.dual_cutoff())
+        known = search.bound_from_tables(tables)
+        start = search.multipliers[search.space.shape_of[option]][None]
+        found = search.dual_bound(tables, start)
         known = max(known, search.bound_from_milp(float(found.value[0])))
         if known >= search.cutoff:
             return known
-        pairs, variable_allowed = search.reduced_domains(union, found.multipliers[0])
+        multipliers = found.multipliers[0]
+        domains = search.reduced_domains(search.marginals(tables, multipliers), multipliers)
         listed = candidates_of_tables(
-            search.space,
-            label,
-            union.traffic[0],
-            union.compute_s[0],
-            pairs,
-            variable_allowed,
+            search.space, option, tables.traffic[0], tables.compute_s[0], *domains
         )
         if listed.count > most_pairs_per_layer * len(listed.layers):
             return known
         limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
-        goal = Goal(search.bounded_metric(), limits)
-        # The option is imagined: its choices are no designs, only the bound means something.
-        answer = bound_milp(
+        # No design need have these tables: the bound is all that the MILP is solved for.
+        result = bound_milp(
             search.space,
-            goal,
+            Goal(search.bounded_metric(), limits),
             listed,
             rel_gap=search.task.solver_gap,
-            stop=search.task.stop,
+            stop=search.stop,
             solver=search.task.solver,
         )
-        search.task.stats.count(answer)
-        if not answer.complete:
+        search.task.stats.count(result)
+        if not result.complete:
             raise Stopped
-        bound = max(known, search.bound_from_milp(answer.bound))
-        search.remember(union, bound)
+        bound = max(known, search.bound_from_milp(result.bound))
+        search.add_tables(tables, bound)
         return bound
-
-    def _union(self, group: Ints) -> Batch:
-        """An imagined option with the least traffic and cycles of all in a group."""
-        search = self.search
-        batches = []
-        for shape in search.space.shapes_among(group):
-            mine = group[search.space.shape_of[group] == shape]
-            batches.append(search.batch(mine, search.capacity(mine)))
-        return best_of(batches)
-
-
-def best_of(batches: Sequence[Batch]) -> Batch:
-    """One imagined option with the least traffic and cycles of all."""
-    compute_s = [np.broadcast_to(b.compute_s, b.traffic.shape).min(axis=0) for b in batches]
-    traffic = [b.traffic.min(axis=0) for b in batches]
-    return Batch(np.min(compute_s, axis=0)[None], np.min(traffic, axis=0)[None])

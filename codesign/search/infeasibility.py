@@ -1,4 +1,4 @@
-"""Why no design keeps every budget: which budgets clash, and what would work."""
+"""Why no design keeps every budget: irreducible infeasible subsets, and what would be feasible."""
 
 from __future__ import annotations
 
@@ -24,35 +24,31 @@ from codesign.units import BITS_PER_KBIT, METRIC_UNITS, conflict_texts, distinct
 
 
 def infeasibility_error(task: GoalTask) -> InfeasibleError:
-    """Find minimal sets of budgets that clash, and for each budget the least that would do.
+    """The error that tells which budgets clash, and for each the least that would do.
 
-    A set is found by leaving out one budget after the other and keeping out those without which
-    the rest still clashes. For each budget of the set two least values are proven: with no other
-    budget at all, and with the other budgets as they are. The budgets outside the set may clash on
-    their own: then they have a set too, and so on.
+    An irreducible infeasible subset is found by deletion: leave out one budget after the other, for
+    good if the rest is still infeasible. For each budget of the subset two least values are proven:
+    with no other budget at all, and with the other budgets as they are. The budgets outside the
+    subset may be infeasible on their own: then they have a subset too, and so on.
 
     Raises
     ------
     SolverError
-        A least value that does is within the budget: the solver was wrong somewhere.
+        A budget's least value is within the budget: the solver was wrong somewhere.
     """
+    left = dict(task.goal.limits)
+    clashes: list[Clash] = []
     try:
-        return _clashing_limits_error(task)
+        while left and (not clashes or not _feasible(task, left)):
+            clash = _infeasible_subset(task, left)
+            if not clash:
+                break
+            clashes.append(clash)
+            left = {name: limit for name, limit in left.items() if name not in clash}
     except Stopped:
         return InfeasibleError(
             "infeasible: proven, but no time was left to find out which budgets clash"
         )
-
-
-def _clashing_limits_error(task: GoalTask) -> InfeasibleError:
-    left = dict(task.goal.limits)
-    clashes: list[Clash] = []
-    while left and (not clashes or not _feasible(task, left)):
-        clash = _clash(task, left)
-        if not clash:
-            break
-        clashes.append(clash)
-        left = {name: limit for name, limit in left.items() if name not in clash}
     if not clashes:
         return InfeasibleError(f"no design at all: {_nothing_runs(task.space)}")
     message = _message(clashes)
@@ -63,7 +59,7 @@ def _clashing_limits_error(task: GoalTask) -> InfeasibleError:
 
 
 def _where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
-    """What a quality that the widest widths do not reach means, where one is asked for."""
+    """Where a quality is asked for that the widest widths do not reach: which they do."""
     for limit, alone, _ in (clash["noise"] for clash in clashes if "noise" in clash):
         if problem.quality is None or alone <= limit:
             continue
@@ -93,7 +89,7 @@ def _nothing_runs(space: WidthSpace) -> str:
 
 
 def _feasible_with_any_sram(task: GoalTask) -> bool:
-    """Whether it is known to be the choice of SRAM, if there is one, that leaves no design."""
+    """Whether only the choice of SRAM, if there is one, is known to leave no design."""
     problem = task.space.problem
     free = replace(problem.choices, sram_bits=(), min_sram_bits=None, max_sram_bits=None)
     if not isinstance(task.space, HardwareSpace) or free == problem.choices:
@@ -107,15 +103,15 @@ def _feasible_with_any_sram(task: GoalTask) -> bool:
         return False
 
 
-def _clash(task: GoalTask, limits: Mapping[str, float]) -> Clash:
-    """A minimal set of those limits, which no design keeps together; none where there is none."""
-    clash = dict(limits)
+def _infeasible_subset(task: GoalTask, limits: Mapping[str, float]) -> Clash:
+    """An irreducible infeasible subset of infeasible limits; empty where no design runs at all."""
+    subset = dict(limits)
     for metric in limits:
-        rest = {name: limit for name, limit in clash.items() if name != metric}
+        rest = {name: limit for name, limit in subset.items() if name != metric}
         if not _feasible(task, rest):
-            clash = rest
+            subset = rest
     found: Clash = {}
-    for metric, limit in clash.items():
+    for metric, limit in subset.items():
         alone = _least(task, metric, {})
         assert alone is not None  # each budget by itself only fails for its own limit
         others = {name: value for name, value in limits.items() if name != metric}
@@ -130,20 +126,18 @@ def _clash(task: GoalTask, limits: Mapping[str, float]) -> Clash:
 
 
 def _least(task: GoalTask, metric: str, limits: Mapping[str, float]) -> float | None:
-    proof = _ask(task, Goal(metric, limits))
-    return None if proof.incumbent is None else proof.incumbent.metrics[metric]
+    incumbent = _prove(task, Goal(metric, limits)).incumbent
+    return None if incumbent is None else incumbent.metrics[metric]
 
 
 def _feasible(task: GoalTask, limits: Mapping[str, float]) -> bool:
     """Whether some design keeps these limits (proven either way)."""
-    return (
-        _ask(task, Goal(next(iter(limits), "noise"), limits), feasibility_only=True).incumbent
-        is not None
-    )
+    goal = Goal(next(iter(limits), "noise"), limits)
+    return _prove(task, goal, feasibility_only=True).incumbent is not None
 
 
-def _ask(task: GoalTask, goal: Goal, feasibility_only: bool = False) -> SearchResult:
-    proof = prove_goal(
+def _prove(task: GoalTask, goal: Goal, feasibility_only: bool = False) -> SearchResult:
+    result = prove_goal(
         replace(
             task,
             goal=goal,
@@ -154,20 +148,20 @@ def _ask(task: GoalTask, goal: Goal, feasibility_only: bool = False) -> SearchRe
             feasibility_only=feasibility_only,
         )
     )
-    if not proof.complete:
+    if not result.complete:
         raise Stopped
-    return proof
+    return result
 
 
 def _message(clashes: Sequence[Clash]) -> str:
-    """What clashes, in one sentence; each set after the first by itself."""
-    first, *others = map(_words, clashes)
+    """What clashes, in one sentence; each subset after the first by itself."""
+    first, *others = map(_sentence, clashes)
     if others:
         return "; and even without these: ".join([f"infeasible: {first}", *others])
     return f"infeasible: {first}"
 
 
-def _words(found: Clash) -> str:
+def _sentence(found: Clash) -> str:
     parts = []
     for metric, (limit, alone, needed) in found.items():
         amounts = conflict_texts(metric, (limit, alone, needed))

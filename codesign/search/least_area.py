@@ -9,29 +9,30 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
-from codesign.search.best_bound import Search
-from codesign.search.bounds.lagrangian import DualBound
-from codesign.search.goal_task import SearchResult
-from codesign.search.group_bounds import best_of
-from codesign.search.milp.formulation import MilpSolution
-from codesign.search.milp.solve import MilpResult
+from codesign.search.domains import Domains
+from codesign.search.hardware_search import HardwareSearch
+from codesign.search.option_batches import envelope
 from codesign.space.point import Solution, least_sram, price
 from codesign.stopping import Stopped
 from codesign.units import UM2_PER_MM2
 
 FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
-# Ratio of two capacities between which the least SRAM is known well enough: of one option, to be
-# looked at again before it is solved, and of many options together.
-COARSE, FINE = 1.05, 1.0001
-MANY_TILINGS = 2  # so many times those of one capacity make the programme of a range long
+# Ratio of two capacities between which the least SRAM is known well enough: of an option bounded
+# beside others, of one that is solved next, and of many together.
+COARSE, CLOSE, FINE = 1.05, 1.01, 1.0001
+LEAST_BITS = 64.0  # of SRAM; less is not told apart in a bisection of ratios
+MANY_TILINGS = 2  # so many times those of one capacity make the MILP of a range long
 
 
-class LeastArea(Search):
-    """Minimise area: the array's area is known, its least SRAM is found by bisection and programme.
+class LeastArea(HardwareSearch):
+    """Minimise area: the array's area is known, its least SRAM is found by bisection and MILP.
 
-    An option is infeasible with ``S`` bits when the dual bound of one limited metric exceeds its
-    limit there; more SRAM never hurts, so the least ``S`` not ruled out bounds the option's area.
+    An option is infeasible with ``S`` bits of SRAM where the dual bound of one limited metric
+    exceeds its limit; more SRAM never hurts, so the least ``S`` not ruled out (`least_sram`) bounds
+    the option's area.
     """
+
+    least_sram: Floats
 
     def bounded_metric(self) -> str:
         if self.task.primary_metric is not None:  # no limit is tighter than one at its least value
@@ -40,8 +41,7 @@ class LeastArea(Search):
         return limited[0] if limited else "noise"
 
     def dual_cutoff(self) -> float:
-        limit = self.goal.limits.get(self.bounded_metric(), np.inf)
-        return ceiling(limit)
+        return ceiling(self.goal.limits.get(self.bounded_metric(), np.inf))
 
     def raise_bounds(self, options: Ints, bound: Floats) -> None:
         self.lower[options[self.rules_out(bound)]] = np.inf
@@ -50,112 +50,92 @@ class LeastArea(Search):
         """(options,): whether no design keeps the limits; inf: not even where there are none."""
         return np.asarray((bound > self.dual_cutoff()) | (bound == np.inf))
 
-    def prove(self) -> SearchResult:
-        everyone = np.arange(len(self.space))
+    def bound_from_milp(self, bound: float) -> float:
+        return self.incumbent_ceiling if self.rules_out(np.array(bound)) else -np.inf
+
+    def update_incumbent(self, solution: Solution | None) -> None:
+        if solution is not None and self.goal.kept_by(solution.metrics):
+            solution = least_sram(self.space, solution, self.goal.limits)
+        super().update_incumbent(solution)
+
+    def recall(self) -> None:
+        options = np.arange(len(self.space))
         least = self.space.least_need_of_shapes[self.space.shape_of]
         self.least_sram = self.space.capacities.holding(least)
-        self._recall(everyone)
-        self._raise_area(everyone)
-        self.update_incumbent(self.incumbent)
-        return super().prove()
-
-    def update_incumbent(self, point: Solution | None) -> bool:
-        if point is not None and self.goal.kept_by(point.metrics):
-            point = least_sram(self.space, point, self.goal.limits)
-        return super().update_incumbent(point)
-
-    def _recall(self, everyone: Ints) -> None:
-        """What earlier goals know: bounds on the area, and capacities that are too small."""
         self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, self.least_sram))
         if self.bounded_metric() in self.goal.limits:
             too_small = self.cut_pool.too_small(
-                self.bounded_metric(), self.goal.limits, self.dual_cutoff(), len(everyone)
+                self.bounded_metric(), self.goal.limits, self.dual_cutoff(), len(options)
             )
             self.lower[np.isinf(too_small)] = np.inf
             known = np.isfinite(too_small)
-            self._raise_sram(everyone[known], too_small[known] + 1)
+            self._raise_sram(options[known], too_small[known] + 1)
+        self._raise_area(options)
+        self.update_incumbent(self.incumbent)
+
+    # Area and SRAM ------------------------------------------------------------------------------
 
     def _raise_sram(self, options: Ints, least: npt.ArrayLike) -> None:
         on_offer = self.space.capacities.holding(least)
         self.least_sram[options] = np.maximum(self.least_sram[options], on_offer)
 
     def _raise_area(self, options: Ints) -> None:
+        """Bound the area of options by that of their array and least SRAM."""
         slope = self.space.problem.technology.sram_area_um2.slope
         area_um2 = self.space.base_area_um2[options] + slope * self.least_sram[options]
         self.lower[options] = np.maximum(self.lower[options], area_um2 / UM2_PER_MM2)
 
-    def _within_reach(self, options: Ints) -> Floats:
-        """SRAM bits that keep each option's area in reach, and within its limit."""
+    def _affordable_sram_bits(self, options: Ints) -> Floats:
+        """The most SRAM with which each option is no larger than the incumbent and its limit."""
         area = min(self.incumbent_ceiling, self.goal.limits.get("area_mm2", np.inf))
         return self.space.sram_bits_within(options, area if np.isfinite(area) else None)
 
-    def capacity(self, options: Ints) -> Floats:
-        """The same, but no more than any tiling needs."""
-        within = self._within_reach(options)
-        return np.minimum(within, self._useful_sram(int(self.space.shape_of[options[0]])))
+    def _improving_sram_bits(self, options: Ints) -> Floats:
+        """The most SRAM with which each option is smaller than the incumbent."""
+        area = self.cutoff / ceiling(ceiling(1.0))
+        return self.space.sram_bits_within(options, area if np.isfinite(area) else None)
 
-    def bound_from_milp(self, bound: float) -> float:
-        return self.incumbent_ceiling if bound > self.dual_cutoff() or bound == np.inf else -np.inf
+    def _saturating_sram_bits(self, shape: int) -> float:
+        """SRAM beyond which nothing improves on an array shape."""
+        space = self.space
+        moves_data = self.batches.moves_data
+        most = space.most_need(shape) if moves_data else float(space.least_need(shape).max())
+        return float(space.capacities.holding(most))
 
-    def _screen(self) -> None:
-        open_options = np.flatnonzero(self.lower < self.cutoff)
-        shapes = self.space.shapes_among(open_options)
-        if self.space.finest is not None and len(shapes) > FEW:
-            self._bound_together(open_options, self.space.finest)
-        super()._screen()
+    def most_sram_bits(self, options: Ints) -> Floats:
+        saturating = self._saturating_sram_bits(int(self.space.shape_of[options[0]]))
+        return np.minimum(self._affordable_sram_bits(options), saturating)
 
-    def _bound_together(self, options: Ints, finest: int) -> None:
-        """Raise ``least_sram`` of options to what the best of their PEs needs with finest tiles."""
-        high = float(self._within_reach(options).max())
-        probe = high = min(high, self._useful_sram(finest))
-        low, multipliers = 64.0, None
+    # Bounds -------------------------------------------------------------------------------------
+
+    def bound_as_one(self) -> None:
+        """Raise the least SRAM of all to what the best of their PEs needs with the finest tiles."""
+        finest, options = self.space.finest, self.open_options()
+        if finest is None or len(self.space.shapes_among(options)) <= FEW:
+            return
+        high = float(self._affordable_sram_bits(options).max())
+        probe = high = min(high, self._saturating_sram_bits(finest))
+        low, multipliers = LEAST_BITS, None
         while high > low * FINE:
             self.stop.check()
-            traffic = self._traffic(finest, np.array([probe]))[0]
-            union = best_of([self.union_of_pairs(options, traffic)[0]])
-            found = self.dual.bound(
-                union, start=multipliers, cutoff=self.dual_cutoff(), accuracy=1e-5
-            )
+            traffic = self.batches.traffic(finest, np.array([probe]))[0]
+            tables = envelope([self.batches.of_pe_pairs(options, traffic)[0]])
+            found = self.dual_bound(tables, multipliers, accuracy=1e-5)
             multipliers = found.multipliers
             if self.rules_out(found.value)[0]:
                 low = probe + 1
                 self._raise_sram(options, low)
-                everyone = np.zeros(len(options), dtype=np.int64)
-                self.note_cut(options, found, np.array([probe]), everyone)
+                row = np.zeros(len(options), dtype=np.int64)
+                self.add_cut(options, found, np.array([probe]), row)
             else:
                 high = probe
             probe = float(np.floor(np.sqrt(low * high)))
         self._raise_area(options)
 
-    def _useful_sram(self, shape: int) -> float:
-        """SRAM bits beyond which nothing improves on an array shape."""
-        space = self.space
-        most = space.most_need(shape) if self.moves_data else float(space.least_need(shape).max())
-        return float(space.capacities.holding(most))
-
-    def _start_from_least_need(self, shape: int, options: Ints) -> None:
-        """Every layer needs room for its smallest tile at the widths it may take."""
-        if self.moves_data:  # then the staircases are needed anyway
-            stairs = (self.space.staircase(shape, g) for g in range(len(self.space.geometries)))
-            need = np.array([s.need[..., 0] for s in stairs])[self.space.geometry_of]
-        else:
-            need = self.space.least_need(shape)[self.space.geometry_of]
-        inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
-        allowed = (
-            self.space.weight_allowed[:, :, None] & self.space.variable_allowed[inputs][:, None]
-        )
-        runs = self.space.runnable(options)
-        runs = (runs[:, self.space.geometry_of] if runs.shape[1] > 1 else runs) & allowed
-        least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
-        self.lower[options[np.isinf(least)]] = np.inf
-        fits = np.isfinite(least)
-        self._raise_sram(options[fits], least[fits])
-        self._raise_area(options)
-
     def bound_options(self, shape: int, options: Ints) -> None:
         self._start_from_least_need(shape, options)
-        self._offer_widths_of_best(options[self.lower[options] < self.cutoff])
-        options = options[self.lower[options] < self.cutoff]
+        self._offer_incumbent_widths(self.still_open(options))
+        options = self.still_open(options)
         if not len(options):
             return
         start = self.first_multipliers(options)
@@ -164,60 +144,75 @@ class LeastArea(Search):
         else:  # not worth the rounds before they are solved
             self.option_multipliers |= dict(zip(options.tolist(), start, strict=True))
 
-    def _offer_widths_of_best(self, options: Ints) -> None:
-        """Offer the best design's widths on the smallest of some options of one shape they run on.
+    def _start_from_least_need(self, shape: int, options: Ints) -> None:
+        """Every layer needs room for its smallest tile at the widths it may take."""
+        space = self.space
+        if self.batches.moves_data:  # then the staircases are needed anyway
+            stairs = (space.staircase(shape, g) for g in range(len(space.geometries)))
+            need = np.array([s.need[..., 0] for s in stairs])[space.geometry_of]
+        else:
+            need = space.least_need(shape)[space.geometry_of]
+        allowed = space.weight_allowed[:, :, None] & space.variable_allowed[self._inputs][:, None]
+        runs = space.runnable(options)
+        runs = (runs[:, space.geometry_of] if runs.shape[1] > 1 else runs) & allowed
+        least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
+        self.lower[options[np.isinf(least)]] = np.inf
+        fits = np.isfinite(least)
+        self._raise_sram(options[fits], least[fits])
+        self._raise_area(options)
+
+    def _offer_incumbent_widths(self, options: Ints) -> None:
+        """Offer the incumbent's widths on the smallest of some options of one shape they run on.
 
         Where a metric is held at its least, few widths keep to that, and no multipliers meet them.
         """
-        best = self.incumbent
+        best, space = self.incumbent, self.space
         if best is None or self.task.primary_metric is None:
             return
-        inputs = [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
-        pairs = list(best.weight), [best.variable_width[v] for v in inputs]
-        for option in options[np.argsort(self.space.base_area_um2[options], kind="stable")]:
-            runs = self.space.runnable(np.array([option]))[0]
-            geometry = self.space.geometry_of if len(runs) > 1 else 0
+        pairs = list(best.weight), [best.variable_width[v] for v in self._inputs]
+        for option in options[np.argsort(space.base_area_um2[options], kind="stable")]:
+            runs = space.runnable(np.array([option]))[0]
+            geometry = space.geometry_of if len(runs) > 1 else 0
             if runs[(geometry, *pairs)].all():
-                sram = float(self.capacity(np.array([option]))[0])
-                self.update_incumbent(
-                    price(self.space, int(option), best.variable_width, best.weight, sram)
-                )
+                sram_bits = float(self.most_sram_bits(np.array([option]))[0])
+                widths = best.variable_width, best.weight
+                self.update_incumbent(price(space, int(option), *widths, sram_bits))
                 return
 
+    @property
+    def _inputs(self) -> list[int]:
+        """Width variable of each layer's input."""
+        return [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
+
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
-        """Raise ``least_sram`` of options until the undecided range is within ``ratio``."""
-        high = self.capacity(options)
+        """Raise the least SRAM of options until the undecided range is within ``ratio``."""
+        high = self.most_sram_bits(options)
         # First the most that could pay: is the option worth anything?
-        probe = np.minimum(high, self.space.sram_bits_within(options, self._area_below()))
+        probe = np.minimum(high, self._improving_sram_bits(options))
         rows = self._with_room(options, high, np.arange(len(options)))
         while len(rows):
             self.stop.check()
-            high = np.minimum(high, self.capacity(options))
+            high = np.minimum(high, self.most_sram_bits(options))
             rows = self._with_room(options, high, rows)
             mine = options[rows]
             # No less than is needed, which the most that could pay may be.
             probe[rows] = np.clip(probe[rows], self.least_sram[mine], high[rows])
-            batch = self.batch(mine, probe[rows])
-            found = self.dual.bound(
-                batch, start=multipliers[rows], cutoff=self.dual_cutoff(), accuracy=1e-5
-            )
+            batch = self.batches.of_options(mine, probe[rows])
+            found = self.dual_bound(batch, multipliers[rows], accuracy=1e-5)
             multipliers[rows] = found.multipliers
-            self.note_cut(mine, found, probe[rows])
-            self._offer_reached(mine, probe[rows], found)
+            self.add_cut(mine, found, probe[rows])
+            for n, option in enumerate(mine.tolist()):
+                self.offer(option, found, n, float(probe[rows[n]]))
             ruled_out = self.rules_out(found.value)
             self._raise_sram(mine[ruled_out], probe[rows[ruled_out]] + 1)
             high[rows[~ruled_out]] = probe[rows[~ruled_out]]
             self._raise_area(mine)
             low = self.least_sram[mine]
-            self.lower[mine[low > self._useful_sram(shape)]] = np.inf
-            middle = np.floor(np.sqrt(np.maximum(low, 64.0) * high[rows]))
-            probe[rows] = self.space.capacities.within(middle)
-            undecided = (high[rows] > np.maximum(low, 64.0) * ratio) & (
-                self.lower[mine] < self.cutoff
-            )
-            rows = rows[undecided]
-        for n, option in enumerate(options):
-            self.option_multipliers[int(option)] = multipliers[n]
+            self.lower[mine[low > self._saturating_sram_bits(shape)]] = np.inf
+            low = np.maximum(low, LEAST_BITS)
+            probe[rows] = self.space.capacities.within(np.floor(np.sqrt(low * high[rows])))
+            rows = rows[(high[rows] > low * ratio) & (self.lower[mine] < self.cutoff)]
+        self.option_multipliers |= dict(zip(options.tolist(), multipliers, strict=True))
 
     def _with_room(self, options: Ints, high: Floats, rows: Ints) -> Ints:
         """Those rows whose options can have the SRAM they need; the others are no better."""
@@ -226,85 +221,73 @@ class LeastArea(Search):
         self.lower[out] = np.maximum(self.lower[out], self.incumbent_ceiling)
         return np.asarray(rows[fits])
 
-    def _area_below(self) -> float | None:
-        """Area from which a design no longer counts as better than the best."""
-        return self.cutoff / ceiling(ceiling(1.0)) if np.isfinite(self.cutoff) else None
-
-    def _offer_reached(self, options: Ints, sram: Floats, found: DualBound) -> None:
-        for n in np.flatnonzero(np.isfinite(found.incumbent)):
-            reached = found.variable_width[n], found.weight[n]
-            self.update_incumbent(price(self.space, int(options[n]), *reached, float(sram[n])))
-
-    def _bisect_by_milps(self, option: int) -> float:
-        """Find the least SRAM of one option by the least of the held metric with ever less of it.
-
-        Held at its least, a metric leaves few widths within the duality gap of one capacity, and
-        many in a programme over a range of them. A capacity with which the metric's least is above
-        what it is held at is too small. A design found needs no more than its own, and of the
-        option only those that need less are better.
-        """
-        options = np.array([option])
-        limits = {name: x for name, x in self.goal.limits.items() if name != "area_mm2"}
-        goal, high = Goal(self.bounded_metric(), limits), float(self.capacity(options)[0])
-        probe = high
-        while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
-            self.stop.check()
-            answer = self._solve_with(option, probe, goal)
-            self.update_incumbent(answer.point)
-            if answer.point is not None:
-                least = float(answer.point.sram_bits)
-                high = float(self.space.capacities.within(least - 1))
-                if high < self.least_sram[option]:
-                    self._raise_sram(options, least)
-            elif not answer.complete:
-                raise Stopped
-            else:
-                self._raise_sram(options, probe + 1)
-            self._raise_area(options)
-            high = min(high, float(self.capacity(options)[0]))
-            low = float(self.least_sram[option])
-            probe = float(self.space.capacities.within(np.floor(np.sqrt(low * max(high, low)))))
-            probe = max(probe, low)
-        if self.least_sram[option] > self._useful_sram(int(self.space.shape_of[option])):
-            self.lower[option] = np.inf
-        return float(self.lower[option])
-
-    def _solve_with(self, option: int, sram_bits: float, goal: Goal) -> MilpResult:
-        """The least of a goal on one option with so much SRAM; no point where it is ruled out."""
-        single = self.batch(np.array([option]), np.array([sram_bits]))
-        start = self.option_multipliers[option][None]
-        found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
-        if self.rules_out(found.value)[0]:
-            return MilpResult(None, np.inf, True, 0)
-        left = self.reduced_domains(single, found.multipliers[0])
-        listed = self._listed(option, (sram_bits, sram_bits), left)
-
-        def priced(choice: MilpSolution) -> Solution | None:
-            return price(self.space, option, choice.variable_width, choice.weight, sram_bits)
-
-        answer = self.run_milp(listed, priced, goal)
-        if answer.runs:
-            self.task.stats.solved.add(option)
-        return answer
+    # The MILP of one option ---------------------------------------------------------------------
 
     def solve_option(self, option: int) -> float:
         options, shape = np.array([option]), int(self.space.shape_of[option])
-        self._bisect(shape, options, self.option_multipliers[option][None].copy(), ratio=1.01)
+        self._bisect(shape, options, self.option_multipliers[option][None].copy(), ratio=CLOSE)
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
-        high, low = float(self.capacity(options)[0]), float(self.least_sram[option])
-        left = self.known_reduced_domains(option, high)
-        if left is None:
-            single = self.batch(options, np.array([high]))
-            start = self.option_multipliers[option][None]
-            found = self.dual.bound(single, start=start, cutoff=self.dual_cutoff())
-            if self.rules_out(found.value)[0]:
+        high, low = float(self.most_sram_bits(options)[0]), float(self.least_sram[option])
+        domains = self.cut_pool.known_domains(option, self.goal, high)
+        if domains is None:
+            domains = self._domains_with(option, high)
+            if domains is None:
                 return self.incumbent_ceiling
-            left = self.reduced_domains(single, found.multipliers[0])
         if self.task.primary_metric is not None:
             of_range, of_one = (
-                self._listed(option, sram, left).count for sram in ((low, high), (high, high))
+                self.candidates(option, sram, domains).count for sram in ((low, high), (high, high))
             )
             if of_range > MANY_TILINGS * of_one:
                 return self._bisect_by_milps(option)
-        return self.solve_restricted(option, (low, high), left)
+        return self.solve_restricted(option, (low, high), domains)
+
+    def _domains_with(self, option: int, sram_bits: float) -> Domains | None:
+        """Reduced domains of one option with so much SRAM; None where the bound rules it out."""
+        single = self.tables_of(option, sram_bits)
+        found = self.bound_option(option, single)
+        if self.rules_out(found.value)[0]:
+            return None
+        multipliers = found.multipliers[0]
+        return self.reduced_domains(self.marginals(single, multipliers), multipliers)
+
+    def _bisect_by_milps(self, option: int) -> float:
+        """Find the least SRAM of one option by the least of the primary metric with ever less.
+
+        Limited to its least, a metric leaves few widths within the duality gap of one capacity, and
+        many in a MILP over a range of them. A capacity with which the metric's least is above the
+        limit is too small. A design found needs no more than its own, and of the option only those
+        that need less are better.
+        """
+        options = np.array([option])
+        limits = {name: x for name, x in self.goal.limits.items() if name != "area_mm2"}
+        goal, high = Goal(self.bounded_metric(), limits), float(self.most_sram_bits(options)[0])
+        probe = high
+        while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
+            self.stop.check()
+            found = self._least_with(option, probe, goal)
+            if found is None:
+                self._raise_sram(options, probe + 1)
+            else:
+                least = float(found.sram_bits)
+                high = float(self.space.capacities.within(least - 1))
+                if high < self.least_sram[option]:
+                    self._raise_sram(options, least)
+            self._raise_area(options)
+            high = min(high, float(self.most_sram_bits(options)[0]))
+            low = float(self.least_sram[option])
+            probe = float(self.space.capacities.within(np.floor(np.sqrt(low * max(high, low)))))
+            probe = max(probe, low)
+        if self.least_sram[option] > self._saturating_sram_bits(int(self.space.shape_of[option])):
+            self.lower[option] = np.inf
+        return float(self.lower[option])
+
+    def _least_with(self, option: int, sram_bits: float, goal: Goal) -> Solution | None:
+        """The design of least ``goal`` on one option with so much SRAM, if there is any."""
+        domains = self._domains_with(option, sram_bits)
+        if domains is None:
+            return None
+        result = self.solve_option_milp(option, (sram_bits, sram_bits), domains, goal)
+        if result.point is None and not result.complete:
+            raise Stopped
+        return result.point

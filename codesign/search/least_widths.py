@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from codesign.arrays import Bools
 from codesign.problem.tolerances import ceiling
 from codesign.search.bounds.layer_tables import TINY, Batch
-from codesign.search.cut_pool import Cut, ProvenBounds
-from codesign.search.goal_search import GoalSearch
+from codesign.search.domains import Domains
+from codesign.search.goal_search import MARGINAL_ROUNDING, GoalSearch
 from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
-from codesign.search.milp.formulation import MilpSolution
-from codesign.search.milp.solve import MilpResult
 from codesign.space.candidates import candidates_of_tables
-from codesign.space.point import Solution
 from codesign.space.tabled import LatencyTableSpace
 from codesign.stopping import Stopped
 
-ONLY = np.array([0])  # the one imagined hardware option
-CORE_PAIRS = 3  # pairs of widths per layer, on average, in the first programme
+ONLY = np.array([0])  # the one hardware option, given by its tables
+UNLIMITED = np.array([np.inf])  # its SRAM bits
+CORE_PAIRS = 3  # pairs of widths per layer, on average, in the first MILP
 GROWTH = 4  # of the next one
 
 
 class LeastWidths(GoalSearch):
-    """Minimise a metric over the widths alone: the dual bound, then the programme it leaves."""
+    """Minimise a metric over the widths alone: the dual bound, then MILPs over ever more widths."""
 
     space: LatencyTableSpace
 
@@ -33,109 +30,84 @@ class LeastWidths(GoalSearch):
 
     def prove(self) -> SearchResult:
         """Search until the goal is closed or it has to end."""
-        known = self.cut_pool.lower(self.goal, np.array([np.inf]))
+        known = self.cut_pool.lower(self.goal, UNLIMITED)
         self.lower = np.maximum(self.lower, np.maximum(known, 0.0))  # no metric is negative
         complete = True
         try:
-            if not self._settled:
+            if not self._closed:
                 self._bound()
             wanted = CORE_PAIRS * len(self.tables.traffic[0])
             everything = False
-            while not self._settled and not everything:
+            while not self._closed and not everything:
                 everything = self._solve(wanted)
                 wanted *= GROWTH
         except Stopped:
             complete = False
-        self.cut_pool.add_bounds(ProvenBounds(self.goal, self.lower))
-        reached = np.inf if self.incumbent is None else self.incumbent.metrics[self.goal.metric]
-        return SearchResult(
-            self.incumbent, min(reached, float(self.lower[0])), self.lower, complete
-        )
+        return self.result(complete)
 
     @property
-    def _settled(self) -> bool:
+    def _closed(self) -> bool:
         found_any = self.task.feasibility_only and self.incumbent is not None
         return found_any or float(self.lower[0]) >= self.cutoff
 
     def _bound(self) -> None:
-        """Bound by the dual; what it meets on the way may be good already."""
-        names = [self.dual.metrics[metric] for metric in self.dual.limited]
-        start, known = self.cut_pool.multipliers(ONLY, self.goal.metric, names)
-        found = self.dual.bound(
-            self.tables, start if known.all() else None, cutoff=self.dual_cutoff()
-        )
-        self.multipliers = found.multipliers
-        value = found.value + found.multipliers @ self.dual.limits
-        cut = Cut(ONLY, ONLY, self.dual.coefficients(found.multipliers), value, np.array([np.inf]))
-        self.cut_pool.add_cut(self.goal.metric, cut, 1)
+        """Bound by the dual; the best widths it meets on the way are offered."""
+        start, known = self.known_multipliers(ONLY)
+        found = self.dual_bound(self.tables, start if known.all() else None)
+        self.multipliers = found.multipliers[0]
+        self.add_cut(ONLY, found, UNLIMITED)
         if np.isfinite(found.incumbent[0]):
             self.update_incumbent(self.space.price(found.variable_width[0], found.weight[0]))
         self._raise(float(found.value[0]))
 
     def _solve(self, wanted: int) -> bool:
-        """Solve the programme over what looks best of all that may still pay; whether that is all.
+        """Solve the MILP over the pairs of least marginals; returns whether that is all of them.
 
-        Choices with a pair of widths left out cost at least what the cheapest such pair does.
+        A design with a pair that is left out costs at least the least marginal of such a pair.
         """
-        pairs, variable_allowed = self._left_over()
+        domains = self._reduced_domains()
         outside = self.incumbent_ceiling
-        everything = bool(np.count_nonzero(pairs) <= wanted)
+        everything = bool(np.count_nonzero(domains.pairs) <= wanted)
         if not everything:
-            width, pair = self.relaxation.marginals(
-                self.tables, self.dual.coefficients(self.multipliers)
-            )
-            ceiling = np.partition(pair[pairs], wanted)[wanted]
-            pairs, variable_allowed = pairs & (pair < ceiling), variable_allowed & (width < ceiling)
-            spent = float(self.multipliers[0] @ self.dual.limits)
-            outside = min(outside, ceiling - spent - 1e-11 * (abs(ceiling) + spent) - TINY)
-        answer = self._solve_milp(pairs, variable_allowed)
+            marginals = self.marginals(self.tables, self.multipliers)
+            least = float(np.partition(marginals[1][domains.pairs], wanted)[wanted])
+            domains &= Domains.within(marginals, np.nextafter(least, -np.inf))
+            spent = float(self.multipliers @ self.dual.limits)
+            outside = min(outside, least - spent - MARGINAL_ROUNDING * (abs(least) + spent) - TINY)
+        space, tables = self.space, (self.space.traffic, self.space.compute_s)
+        result = self.run_milp(
+            candidates_of_tables(space, 0, *tables, *domains),
+            lambda choice: space.price(choice.variable_width, choice.weight),
+        )
         self.task.stats.solved.add(0)
-        self._raise(min(outside, answer.bound))
-        if not answer.complete:
+        self._raise(min(outside, result.bound))
+        if not result.complete:
             raise Stopped
         return everything
 
-    def _solve_milp(self, pairs: Bools, variable_allowed: Bools) -> MilpResult:
-        space = self.space
-        widths = space.variable_allowed & variable_allowed
-        listed = candidates_of_tables(space, 0, space.traffic, space.compute_s, pairs, widths)
-        answer = self.run_milp(listed, self._price)
-        self.update_incumbent(answer.point)
-        return answer
+    def _reduced_domains(self) -> Domains:
+        """Widths that a design no worse than the incumbent may have.
 
-    def _price(self, choice: MilpSolution) -> Solution:
-        return self.space.price(choice.variable_width, choice.weight)
-
-    def _left_over(self) -> tuple[Bools, Bools]:
-        """Width pairs of each layer and widths of each variable that could still pay.
-
-        With any coefficients, what one choice costs at best must be within what the limits allow;
-        the coefficients that bounded earlier goals say much of later ones.
+        By the coefficients of all cuts in the pool, not only of this goal's: at any, the least cost
+        of a design with some width must be within what the limits allow.
         """
         limits = {name: ceiling(x) for name, x in self.goal.limits.items()}
         limits[self.goal.metric] = self.incumbent_ceiling
         most = np.array([limits.get(name, np.inf) for name in self.dual.metrics])
-        pairs = np.isfinite(self.space.traffic)
-        variable_allowed = self.space.variable_allowed
+        domains = Domains(np.isfinite(self.space.traffic), self.space.variable_allowed)
         for coefficients in np.unique([cut.coefficients[0] for cut in self.cut_pool.cuts], axis=0):
             spent = coefficients[coefficients > 0] @ most[coefficients > 0]
             if np.isfinite(spent):
-                width, pair = self.relaxation.marginals(self.tables, coefficients[None])
-                spent += 1e-11 * abs(spent) + TINY  # rounding of the sums
-                pairs = pairs & (pair <= spent)
-                variable_allowed = variable_allowed & (width <= spent)
-        return pairs, variable_allowed
+                spent += MARGINAL_ROUNDING * abs(spent) + TINY
+                marginals = self.relaxation.marginals(self.tables, coefficients[None])
+                domains &= Domains.within(marginals, spent)
+        return domains
 
     def _raise(self, bound: float) -> None:
         self.lower = np.maximum(self.lower, bound)
-        self._report(float(self.lower[0]))
+        self.report(float(self.lower[0]))
 
-    def _milp_progress(self) -> OnProgress | None:
-        if self.task.on_progress is None:
-            return None
-        reach = self.incumbent_ceiling
-
-        def report(_reached: float | None, bound: float) -> None:
-            self._report(max(float(self.lower[0]), min(reach, bound)))
-
-        return report
+    def milp_progress(self) -> OnProgress:
+        """The solver's bound holds for all designs no worse than the incumbent."""
+        ceiling = self.incumbent_ceiling
+        return lambda _value, bound: self.report(max(float(self.lower[0]), min(ceiling, bound)))

@@ -1,7 +1,7 @@
-"""Questions over one space, each a list of metrics to minimise one after the other.
+"""Lexicographic minimisation over one space: metrics one after the other, those before held.
 
-All questions share what the space's tables cost to build, what was proved for earlier ones, and
-the designs met on the way.
+All calls share what the space's tables cost to build, what was proved for earlier goals, and the
+designs met on the way.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.arrays import Bools
 from codesign.errors import SpecError
 from codesign.problem.goal import OPTIMAL_GAP, Ended, Goal, TiesFound
 from codesign.problem.tolerances import beyond
@@ -34,8 +34,7 @@ Method = Literal["search", "whole"]
 Ties = Literal["break", "leave"]
 METHODS = get_args(Method)
 TIES = get_args(Ties)
-# Seconds for ties: so many times what the first metric took, or so many.
-TIES_TIMES, TIES_LEAST_S = 5.0, 10.0
+TIES_TIMES, TIES_LEAST_S = 5.0, 10.0  # time for ties: so many times the first metric's, or seconds
 TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
 
 ReportMetric = Callable[[str], OnProgress | None]
@@ -54,7 +53,7 @@ def check_ties(ties: str) -> None:
 
 @dataclass(frozen=True)
 class LexicographicResult:
-    """A question's answer.
+    """Outcome of one lexicographic minimisation.
 
     Attributes
     ----------
@@ -63,10 +62,10 @@ class LexicographicResult:
     first : SearchResult
         Of the first metric.
     complete : bool
-        Whether the least of every metric asked for was proven, in their order.
-    effort : SearchStats
+        Whether the least of every metric was proven, in their order.
+    stats : SearchStats
     ties : "broken", "left" or "not proven"
-        What became of the metrics after the first.
+        Whether the metrics after the first were minimised too, and proven least.
     ended : "gap", "time", "interrupt" or None
         Why the search for the first ended: with the gap that it may leave, or early; None: early,
         for neither reason.
@@ -81,17 +80,18 @@ class LexicographicResult:
 
 
 class LexicographicSearch:
-    """Answers questions over one space.
+    """Minimises lists of metrics over one space.
 
     Parameters
     ----------
     method : "search" or "whole"
+        By branch and bound over the hardware options, or by one monolithic MILP.
     rel_gap : float
         Relative gap at which to stop minimising the first metric.
     stop : StopCondition, optional
         When to end with what is found.
     solver : "highs", "scip" or "cbc"
-        Which solves the programmes.
+        Which solves the MILPs.
 
     Raises
     ------
@@ -123,28 +123,28 @@ class LexicographicSearch:
 
     def part(
         self,
-        kept: npt.NDArray[np.bool_],
+        kept: Bools,
         least_sram_bits: float = 0.0,
         most_sram_bits: float = math.inf,
     ) -> LexicographicSearch:
-        """A prover over part of the space: of the hardware options those kept, in a range of SRAM.
+        """The search over a part of the space: the hardware options kept, in a range of SRAM.
 
-        It starts from what is known of the whole; what it finds stays its own.
+        It starts from what is known of all the space; what it finds stays its own.
         """
         assert isinstance(self.space, HardwareSpace)  # widths alone have no parts
-        made = copy(self)
-        made.space = self.space.with_sram(least_sram_bits, most_sram_bits)
-        made.open = self.open & kept
-        made.cut_pool = self.cut_pool.within(
-            lambda point: (
-                bool(made.open[point.option])
-                and least_sram_bits <= point.sram_bits <= most_sram_bits
-            )
-        )
-        return made
+        part = copy(self)
+        part.space = self.space.with_sram(least_sram_bits, most_sram_bits)
+        part.open = self.open & kept
+
+        def holds(design: Solution) -> bool:
+            in_range = least_sram_bits <= design.sram_bits <= most_sram_bits
+            return in_range and bool(part.open[design.option])
+
+        part.cut_pool = self.cut_pool.within(holds)
+        return part
 
     def goal_task(self, goal: Goal, report: OnProgress | None = None) -> GoalTask:
-        """One goal over the whole space."""
+        """The task of proving one goal over the space."""
         return GoalTask(
             space=self.space,
             relaxation=self.relaxation,
@@ -171,12 +171,12 @@ class LexicographicSearch:
         Parameters
         ----------
         ties : "break" or "leave", optional
-            Leave: the first metric alone. Break: the others, within a share of the time. By default
-            they are all of equal account.
+            Leave: the first metric alone. Break: the others too, for a time in proportion. By
+            default all, however long it takes.
         """
         task = self.goal_task(Goal(metrics[0], dict(limits)), report(metrics[0]))
         started = time.monotonic()
-        proof = first = self.prove(task)
+        result = first = self.prove(task)
         ended: Ended | None = "gap" if first.complete else self.stop.reason()
         if ties == "leave":
             outcome: TiesFound = "left" if first.complete else "not proven"
@@ -186,36 +186,32 @@ class LexicographicSearch:
         share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
         with self.stop.within(share_s if ties else math.inf):
             for metric in metrics[1:]:
-                if proof.incumbent is not None and proof.complete:
-                    task = _next_goal(task, proof, metric, report(metric))
-                    proof = self.prove(task)
-        outcome = "broken" if proof.complete else "not proven"
+                if result.incumbent is not None and result.complete:
+                    task = _next_goal(task, result, metric, report(metric))
+                    result = self.prove(task)
+        outcome = "broken" if result.complete else "not proven"
         return LexicographicResult(
-            proof.incumbent, first, proof.complete, task.stats, outcome, ended
+            result.incumbent, first, result.complete, task.stats, outcome, ended
         )
 
 
 def _next_goal(
-    task: GoalTask, proof: SearchResult, metric: str, report: OnProgress | None
+    task: GoalTask, result: SearchResult, metric: str, report: OnProgress | None
 ) -> GoalTask:
     """Minimise another metric with the last one held at the value just proven.
 
     That may be a little above a limit of its own, which stays the limit.
     """
-    assert proof.incumbent is not None
+    assert result.incumbent is not None
     last, limits = task.goal.metric, task.goal.limits
-    value = proof.incumbent.metrics[last]
+    value = result.incumbent.metrics[last]
     held = min(value, limits.get(last, math.inf))
-    return GoalTask(
-        space=task.space,
-        relaxation=task.relaxation,
+    return replace(
+        task,
         goal=Goal(metric, {**limits, last: held}),
-        lower=np.where(proof.lower > beyond(value), np.inf, -np.inf),
-        incumbent=proof.incumbent,
-        stats=task.stats,
-        stop=task.stop,
+        lower=np.where(result.lower > beyond(value), np.inf, -np.inf),
+        incumbent=result.incumbent,
+        rel_gap=CLOSED,
         on_progress=report,
-        cut_pool=task.cut_pool,
-        solver=task.solver,
         primary_metric=task.primary_metric or last,
     )

@@ -1,9 +1,10 @@
-"""The whole-space programme: all hardware options in one model, for small spaces."""
+"""One monolithic MILP over all hardware options at once, for small spaces."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from codesign.arrays import Floats, Ints
 from codesign.errors import SpecError
 from codesign.problem.tolerances import keeps
 from codesign.search.goal_task import GoalTask, SearchResult
@@ -18,7 +19,7 @@ MAX_CANDIDATES = 3_000_000
 
 
 def prove_monolithic(task: GoalTask) -> SearchResult:
-    """Prove a goal by one programme over all hardware options still open.
+    """Prove a goal by one MILP over all hardware options still open.
 
     Raises
     ------
@@ -27,13 +28,12 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
     """
     space, goal = task.space, task.goal
     assert isinstance(space, HardwareSpace)
-    area_limit = goal.limits.get("area_mm2")
     options = np.flatnonzero(task.lower < np.inf)
-    sram = space.sram_bits_within(options, area_limit)
+    sram = space.sram_bits_within(options, goal.limits.get("area_mm2"))
     options, sram = options[sram >= 1], sram[sram >= 1]
     lower = np.full(len(space), np.inf)
     if not len(options):
-        return SearchResult(task.incumbent, _reached(task), lower, True)
+        return SearchResult(task.incumbent, task.value_of(task.incumbent), lower, True)
     rough = len(options) * len(space.problem.network.layers) * len(space.widths) ** 2
     if rough > MAX_CANDIDATES:
         raise SpecError(
@@ -41,48 +41,45 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
             "use the default method or a smaller space"
         )
     task.stats.solved.update(int(option) for option in options)
-    most = dict(zip(options.tolist(), sram.tolist(), strict=True))
-
-    def priced(choice: MilpSolution) -> Solution | None:
-        capacity = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
-        return price(space, choice.option, choice.variable_width, choice.weight, capacity)
-
     try:
-        with task.stop.stopping_at_interrupts():
-            listed = candidates(
-                space,
-                options,
-                np.full(len(options), space.capacities.least_bits),
-                sram,
-                traffic_matters="dram_bits" in (goal.metric, *goal.limits),
-            )
-        answer = solve_milp(
-            space,
-            goal,
-            listed,
-            price=priced,
-            rel_gap=task.solver_gap,
-            stop=task.stop,
-            on_progress=task.on_progress,
-            solver=task.solver,
-        )
+        result = _solve(task, space, options, sram)
     except Stopped:
-        answer = MilpResult(None, -np.inf, False, 0)
-    task.stats.count(answer)
-    best = answer.point
-    if best is None or (
-        task.incumbent is not None
-        and task.incumbent.metrics[goal.metric] < best.metrics[goal.metric]
-    ):
+        result = MilpResult(None, -np.inf, False, 0)
+    task.stats.count(result)
+    best = result.point
+    if best is None or task.value_of(task.incumbent) < task.value_of(best):
         best = task.incumbent
-    # An option is known by the bound of all; none may be dropped for a later goal.
-    lower[options] = answer.bound if best is None else -np.inf
-    reached = np.inf if best is None else best.metrics[goal.metric]
-    bound = answer.bound if best is None else min(answer.bound, reached)
+    # The MILP's bound is that of all options together: none may be excluded for a later goal.
+    lower[options] = result.bound if best is None else -np.inf
+    bound = min(result.bound, task.value_of(best))
     if goal.metric in goal.limits and not keeps(bound, goal.limits[goal.metric]):
         bound = np.inf
-    return SearchResult(best, bound, lower, answer.complete)
+    return SearchResult(best, bound, lower, result.complete)
 
 
-def _reached(task: GoalTask) -> float:
-    return np.inf if task.incumbent is None else task.incumbent.metrics[task.goal.metric]
+def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) -> MilpResult:
+    """Solve the MILP over options, each with at most so much SRAM."""
+    goal, most = task.goal, dict(zip(options.tolist(), sram.tolist(), strict=True))
+
+    def priced(choice: MilpSolution) -> Solution | None:
+        sram_bits = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
+        return price(space, choice.option, choice.variable_width, choice.weight, sram_bits)
+
+    with task.stop.stopping_at_interrupts():
+        listed = candidates(
+            space,
+            options,
+            np.full(len(options), space.capacities.least_bits),
+            sram,
+            traffic_matters="dram_bits" in (goal.metric, *goal.limits),
+        )
+    return solve_milp(
+        space,
+        goal,
+        listed,
+        price=priced,
+        rel_gap=task.solver_gap,
+        stop=task.stop,
+        on_progress=task.on_progress,
+        solver=task.solver,
+    )

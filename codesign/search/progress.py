@@ -1,4 +1,4 @@
-"""What is told of a solve or a front under way."""
+"""What a caller hears of a solve or a front under way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Progress:
     seconds : float
         Since the start.
     breaking_ties : bool
-        Whether the objective itself is settled.
+        Whether the objective itself is proven.
     """
 
     metric: str

@@ -1,5 +1,6 @@
-"""One goal proven by the search that suits its space and metric."""
+"""Proves one goal by the search that suits its space and metric."""
 
+from codesign.search.best_bound import BestBound
 from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.least_area import LeastArea
 from codesign.search.least_metric import LeastMetric
@@ -12,4 +13,4 @@ def prove_goal(task: GoalTask) -> SearchResult:
     if isinstance(task.space, LatencyTableSpace):
         return LeastWidths(task).prove()
     search = LeastArea if task.goal.metric == "area_mm2" else LeastMetric
-    return search(task).prove()
+    return BestBound(search(task)).prove()

@@ -110,7 +110,7 @@ def assign(
             version=highs.version(),
             seconds=time.monotonic() - started,
             solver_s=found.stats.solver_s,
-            programmes=found.stats.programmes,
+            programmes=found.stats.milps,
         )
         assignment = build_assignment(space, found, record)
     return with_interrupt(assignment, stop)

@@ -203,7 +203,9 @@ class _Certifier:
         def group(rows: list[int]) -> Group:
             return Group(tuple(self.space.shapes[shapes[n]] for n in rows), pe_bits, ideal=True)
 
-        left = self._close(self.search.union_of_shapes(options, shapes, which), group, NEAR, A_FEW)
+        left = self._close(
+            self.search.batches.of_shapes(options, shapes, which), group, NEAR, A_FEW
+        )
         return options[np.isin(which, left)]
 
     def _close_options(self, options: Ints, near: float) -> list[int]:
@@ -216,7 +218,7 @@ class _Certifier:
             pe_bits = dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in mine)
             return Group(tuple(arrays), tuple(pe_bits))
 
-        batch = self.search.batch(options, self.sram[options])
+        batch = self.search.batches.of_options(options, self.sram[options])
         most = A_FEW if near else MOST_WORK
         return [int(options[n]) for n in self._close(batch, group, near, most)]
 

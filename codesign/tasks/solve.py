@@ -171,7 +171,7 @@ def solver_record(
         bounded_away=int(bounded.sum()),
         solved=len(solved),
         left_open=int((~bounded).sum()),
-        programmes=found.stats.programmes,
+        programmes=found.stats.milps,
     )
 
 

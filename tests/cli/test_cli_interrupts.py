@@ -17,7 +17,7 @@ from ended_early import METHODS
 
 import codesign
 from codesign import stopping
-from codesign.search import best_bound, least_widths
+from codesign.search import least_metric, least_widths
 
 pytestmark = pytest.mark.usefixtures("heard")
 
@@ -27,8 +27,8 @@ def test_an_interrupted_design_is_told_and_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = best_bound.Search._open_shape
-    monkeypatch.setattr(best_bound.Search, "_open_shape", pressed_after(known))
+    known = least_metric.LeastMetric.bound_options
+    monkeypatch.setattr(least_metric.LeastMetric, "bound_options", pressed_after(known))
     out, picture = tmp_path / "design.json", tmp_path / "design.png"
     few = ("--rows", "8,16,32", "--cols", "32,64", "--pe-bits", "6,8", "--max-area-mm2", "6")
     code, told, errors = run(

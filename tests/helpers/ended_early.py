@@ -27,7 +27,7 @@ from codesign.results.assignment import Assignment
 from codesign.results.design import Design
 from codesign.results.front import Front
 from codesign.results.records import ProofRecord
-from codesign.search import best_bound
+from codesign.search import screening
 from codesign.search.bounds import relaxation
 
 LIMIT_S = 1e3
@@ -241,7 +241,7 @@ def solved(seed: int, method: str, monkeypatch: pytest.MonkeyPatch, **how: Any) 
     case = random_case(seed)
     with monkeypatch.context() as forced:
         if seed % 2:  # as for many options and large tables
-            forced.setattr(best_bound, "FEW_OPTIONS", 1)
+            forced.setattr(screening, "FEW_OPTIONS", 1)
             forced.setattr(relaxation, "MAX_ENTRIES", 1)
             forced.setattr(relaxation, "MAX_BATCH", 1)
         return swept(

@@ -21,7 +21,7 @@ from codesign import solve
 from codesign.problem.choices import Choices
 from codesign.problem.goal import Goal
 from codesign.problem.problem import Metric, Problem
-from codesign.search import best_bound, goal_task, group_bounds, least_area
+from codesign.search import goal_task, group_bounds, least_area, screening
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.least_area import LeastArea
 from codesign.search.least_metric import LeastMetric
@@ -42,7 +42,7 @@ BISECTED: list[tuple[Metric, tuple[Metric, ...]]] = [
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bound as one wherever that can be done."""
-    monkeypatch.setattr(best_bound, "FEW_OPTIONS", 1)
+    monkeypatch.setattr(screening, "FEW_OPTIONS", 1)
     monkeypatch.setattr(least_area, "FEW", 0)
     monkeypatch.setattr(group_bounds, "MANY", 1)
     monkeypatch.setattr(group_bounds, "NEAR", 2.0)
@@ -231,7 +231,7 @@ def test_sram_known_as_one_is_no_more_than_any_option_needs(seed: int) -> None:
     space = search.space
     assert space.finest is not None
     search.least_sram = np.zeros(len(space))
-    search._bound_together(np.arange(len(space)), space.finest)
+    search.bound_as_one()
     kept = [p for p in case.points if all(p.value(m) <= x for m, x in limits.items())]
     least = min(point.sram_bits for point in kept)
     assert (search.least_sram <= least).all()
@@ -263,10 +263,9 @@ def test_no_option_is_bounded_above_its_best_design(seed: int) -> None:
     limits = {m: anchor.value(m) * rng.choice((1, 1.1)) for m in limited}
     search = search_of(case, LeastMetric, Goal(metric, limits))
     space = search.space
-    search.solved_tables = []
-    search._screen()
+    screening.screen(search)
     search.incumbent = Solution(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
-    search.group_bounds.of_all_open()
+    group_bounds.GroupBounds(search).of_all_open(np.inf)
     options = zip(
         space.rows.tolist(),
         space.cols.tolist(),
@@ -297,9 +296,9 @@ def test_widths_are_offered_where_they_run() -> None:
     search.incumbent = price(space, int(wide[-1]), (1,), (1,), 1e6)
     assert search.incumbent is not None
     for shape in range(len(space.shapes)):
-        search._offer_widths_of_best(narrow[space.shape_of[narrow] == shape])
+        search._offer_incumbent_widths(narrow[space.shape_of[narrow] == shape])
     assert search.incumbent.option == wide[-1]
-    search._offer_widths_of_best(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
+    search._offer_incumbent_widths(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
     assert search.incumbent.option == wide[0]
 
 

@@ -11,7 +11,7 @@ import pytest
 from compare_designs import compare
 from random_problems import Case, good_point, random_case
 
-from codesign.search import best_bound, group_bounds
+from codesign.search import group_bounds, hardware_search
 from codesign.search.bounds import relaxation
 
 
@@ -58,17 +58,17 @@ def test_options_bounded_in_groups_under_a_latency_limit(
 @pytest.mark.slow
 def test_designs_of_a_few_pairs_of_widths_first(monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest only thousands of layers make the programme over few pairs pay; here every one.
-    monkeypatch.setattr(best_bound, "MANY_PAIRS", 0)
-    monkeypatch.setattr(best_bound, "CORE_PAIRS", 0)
-    usual = best_bound.Search.solve_core
+    monkeypatch.setattr(hardware_search, "MANY_PAIRS", 0)
+    monkeypatch.setattr(hardware_search, "CORE_PAIRS", 0)
+    usual = hardware_search.HardwareSearch.solve_core
     solved: list[bool] = []
     seen: list[int] = []
 
-    def noted(search: best_bound.Search, *given: Any) -> bool:
+    def noted(search: hardware_search.HardwareSearch, *given: Any) -> bool:
         solved.append(usual(search, *given))
         return solved[-1]
 
-    monkeypatch.setattr(best_bound.Search, "solve_core", noted)
+    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_core", noted)
     for seed in range(2000, 2070):
         case = with_budgets_used_up(random_case(seed), random.Random(seed))
         solved.clear()

@@ -21,8 +21,9 @@ from random_problems import Case, good_point, random_case
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
-from codesign.search import best_bound, group_bounds
+from codesign.search import group_bounds, screening
 from codesign.search.cut_pool import Cut, CutPool, ProvenBounds, ReducedDomains
+from codesign.search.domains import Domains
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution
@@ -155,9 +156,9 @@ def check_left_over(left: ReducedDomains, case: Case, designs: Sequence[oracle.P
             operand = f"weight:{layer.name}" if layer.weight_tensor is None else None
             bw = point.widths[operand or f"tensor:{layer.weight_tensor}"]
             ba = point.widths[f"tensor:{layer.input}"]
-            assert left.pairs[i, index[bw], index[ba]]
+            assert left.domains.pairs[i, index[bw], index[ba]]
         for name, t in space.tensor_index.items():
-            assert left.variable_allowed[t, index[point.widths[f"tensor:{name}"]]]
+            assert left.domains.variable_allowed[t, index[point.widths[f"tensor:{name}"]]]
 
 
 # --- sequences ----------------------------------------------------------------------------------
@@ -177,7 +178,7 @@ def test_a_prover_that_remembers_answers_like_enumeration(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if seed % 2:  # screen as for many options, and bound options in groups from the first one on
-        monkeypatch.setattr(best_bound, "FEW_OPTIONS", 1)
+        monkeypatch.setattr(screening, "FEW_OPTIONS", 1)
         monkeypatch.setattr(group_bounds, "SOLVED_ALONE", 1)
         monkeypatch.setattr(group_bounds, "ALL_AFTER", 1)
         monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
@@ -194,7 +195,7 @@ def test_a_prover_that_remembers_answers_like_enumeration_long(
 ) -> None:
     wrong = []
     for seed in range(first, first + BLOCK):
-        monkeypatch.setattr(best_bound, "FEW_OPTIONS", 64 if seed % 2 else 1)
+        monkeypatch.setattr(screening, "FEW_OPTIONS", 64 if seed % 2 else 1)
         try:
             case = memory_case(seed)
             check_memory(check_sequence(case, seed, fresh=True), case)
@@ -297,10 +298,10 @@ def test_the_best_design_met_is_within_the_limits() -> None:
 
 def test_widths_left_over_are_left_to_tighter_goals_and_less_sram() -> None:
     memory, few = CutPool(), np.ones((1, 2, 2), dtype=bool)
-    left = ReducedDomains({"latency_s": 2.0, "area_mm2": 6.0}, 100.0, few, few[0])
+    left = ReducedDomains({"latency_s": 2.0, "area_mm2": 6.0}, 100.0, Domains(few, few[0]))
     memory.reduced_domains[3] = left
     tight = {"latency_s": 2.0, "area_mm2": 5.0, "noise": 1.0}
-    assert memory.known_domains(3, Goal("noise", tight), 100.0) is left
+    assert memory.known_domains(3, Goal("noise", tight), 100.0) is left.domains
     assert memory.known_domains(3, Goal("noise", tight), 101.0) is None
     assert memory.known_domains(2, Goal("noise", tight), 100.0) is None
     assert memory.known_domains(3, Goal("noise", {"latency_s": 2.0}), 100.0) is None

@@ -26,7 +26,7 @@ from codesign import Assignment, Choices, Design, Front, Problem, SpecError, loa
 from codesign.checking import check_content
 from codesign.results import load
 from codesign.results.records import ProofRecord
-from codesign.search import best_bound, lexicographic
+from codesign.search import hardware_search, least_metric, lexicographic
 from codesign.study.executors import Serial
 from codesign.study.table import read_results
 
@@ -54,11 +54,13 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     def prepare(reason: str) -> dict[str, Any]:
         if reason == "time":
             clock = jumping_clock(monkeypatch)
-            monkeypatch.setattr(best_bound.Search, "solve_restricted", lambda *_: next(clock))
+            monkeypatch.setattr(
+                hardware_search.HardwareSearch, "solve_restricted", lambda *_: next(clock)
+            )
             return {"time_limit_s": 1000.0}
         if reason == "interrupt":
-            opened = pressed_after(best_bound.Search._open_shape)
-            monkeypatch.setattr(best_bound.Search, "_open_shape", opened)
+            opened = pressed_after(least_metric.LeastMetric.bound_options)
+            monkeypatch.setattr(least_metric.LeastMetric, "bound_options", opened)
         return {"rel_gap": 0.5} if reason == "gap" else {}
 
     return prepare
@@ -151,7 +153,7 @@ def test_a_solver_that_gives_up_has_no_reason(
     def gives_up(*_: Any) -> float:
         raise codesign.stopping.Stopped
 
-    monkeypatch.setattr(best_bound.Search, "solve_restricted", gives_up)
+    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_restricted", gives_up)
     proof = codesign.solve(few_arrays).proof
     assert (proof.status, proof.ended) == ("feasible", None)
 

@@ -28,7 +28,7 @@ from market_split import market_split
 from random_problems import random_case
 
 from codesign import Problem, pareto, solve
-from codesign.search import best_bound
+from codesign.search import least_metric
 from codesign.search.milp import highs, solvers
 from codesign.search.milp.highs import minimise
 from codesign.stopping import StopCondition
@@ -132,7 +132,9 @@ def test_a_handler_of_somebody_else_stays(
 ) -> None:
     heard = []
     signal.signal(signal.SIGINT, lambda *_: heard.append(True))
-    monkeypatch.setattr(best_bound.Search, "_open_shape", pressing(best_bound.Search._open_shape))
+    monkeypatch.setattr(
+        least_metric.LeastMetric, "bound_options", pressing(least_metric.LeastMetric.bound_options)
+    )
     try:
         design = solve(few_arrays)
     finally:
@@ -281,8 +283,8 @@ def test_an_error_in_the_thread_of_highs_comes_through(monkeypatch: pytest.Monke
 def test_a_study_takes_no_interrupted_answer(
     front: Any, few_arrays: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    solves = best_bound.Search._open_shape
-    monkeypatch.setattr(best_bound.Search, "_open_shape", pressed_after(solves))
+    solves = least_metric.LeastMetric.bound_options
+    monkeypatch.setattr(least_metric.LeastMetric, "bound_options", pressed_after(solves))
     asked = {"front": front, "method": "search", "time_limit_s": None, "rel_gap": 1e-6}
     with pytest.raises(KeyboardInterrupt):
         Serial().submit(

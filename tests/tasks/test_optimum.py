@@ -10,7 +10,7 @@ from enumerated_fronts import front_case
 
 import codesign
 from codesign import Choices, Design, Problem, Progress
-from codesign.search import best_bound
+from codesign.search import hardware_search
 from codesign.search.milp import solve
 from codesign.units import UM2_PER_MM2
 
@@ -50,7 +50,7 @@ def test_out_of_time_with_a_design(
 ) -> None:
     """The clock jumps once the first option is taken up: a design, an honest gap, no proof."""
     clock = jumping_clock(monkeypatch)
-    monkeypatch.setattr(best_bound.Search, "solve_restricted", lambda *_: next(clock))
+    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_restricted", lambda *_: next(clock))
     design = codesign.solve(few_arrays, time_limit_s=1000.0)
     assert design.proof.status == "feasible"
     assert design.proof.gap > 1e-6

@@ -26,7 +26,7 @@ from sources import HELPERS
 
 from codesign import InfeasibleError, SolverError, SpecError, pareto, solve
 from codesign.results.front import Front, dominated_volume
-from codesign.search import best_bound
+from codesign.search import screening
 from codesign.search.progress import FrontProgress
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.pareto import EpsilonConstraintSearch
@@ -53,7 +53,7 @@ def rich_case(seed: int) -> FrontCase:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_front_is_the_enumerated_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:  # screen as for many options
-        monkeypatch.setattr(best_bound, "FEW_OPTIONS", 1)
+        monkeypatch.setattr(screening, "FEW_OPTIONS", 1)
     compare(swept_case(seed))
 
 

@@ -1,0 +1,33 @@
+"""Domains of the widths: what a MILP may choose from once bounds have excluded the rest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codesign.arrays import Bools, Floats
+
+Marginals = tuple[Floats, Floats]  # of width variables and of pairs; see `Relaxation.marginals`
+
+
+class Domains(NamedTuple):
+    """Widths left.
+
+    Attributes
+    ----------
+    pairs : bools, shape (layers, widths, widths)
+        Of each layer, weight width × input width.
+    variable_allowed : bools, shape (width variables, widths)
+    """
+
+    pairs: Bools
+    variable_allowed: Bools
+
+    @classmethod
+    def within(cls, marginals: Marginals, ceiling: float) -> Domains:
+        """What costs at most so much where it is forced."""
+        width, pair = marginals
+        return cls(pair <= ceiling, width <= ceiling)
+
+    def __and__(self, other: Domains) -> Domains:
+        """What is left in both."""
+        return Domains(self.pairs & other.pairs, self.variable_allowed & other.variable_allowed)

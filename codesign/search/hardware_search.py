@@ -1,0 +1,176 @@
+"""What the searches over hardware options share: tables, bounds, and the MILP of one option.
+
+How an option is bounded and solved depends on the goal's metric (`least_area`, `least_metric`);
+in what order is the business of `best_bound`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.problem.goal import Goal
+from codesign.search.bounds.lagrangian import DualBound
+from codesign.search.bounds.layer_tables import Batch
+from codesign.search.domains import Domains, Marginals
+from codesign.search.goal_search import GoalSearch
+from codesign.search.goal_task import GoalTask
+from codesign.search.milp.formulation import MilpSolution
+from codesign.search.milp.solve import MilpResult
+from codesign.search.option_batches import OptionBatches
+from codesign.space.candidates import Candidates, candidates
+from codesign.space.hardware import HardwareSpace
+from codesign.space.point import Solution, price
+from codesign.stopping import Stopped
+
+MANY_PAIRS = 10_000  # of widths, all layers together, that make a long MILP
+CORE_PAIRS = 3  # of them for each layer, on average, in the core that is solved first then
+
+
+class HardwareSearch(GoalSearch, ABC):
+    """Bounds and solves hardware options.
+
+    Attributes
+    ----------
+    batches : OptionBatches
+    multipliers : floats, shape (shapes, limits)
+        Good ones for each array shape.
+    option_multipliers : mapping of int to floats, shape (limits,)
+        Good ones for options bounded by their own tables.
+    ideal : mapping of int to Batch
+        Each shape's envelope with ideal tilings, where it was screened.
+    """
+
+    space: HardwareSpace
+
+    def __init__(self, task: GoalTask) -> None:
+        assert isinstance(task.space, HardwareSpace)
+        super().__init__(task)
+        self.batches = OptionBatches(task.space, (self.goal.metric, *self.goal.limits))
+        self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
+        self.option_multipliers: dict[int, Floats] = {}
+        self.ideal: dict[int, Batch] = {}
+
+    # What depends on the metric -----------------------------------------------------------------
+
+    @abstractmethod
+    def recall(self) -> None:
+        """Start from what earlier goals have proven."""
+
+    @abstractmethod
+    def most_sram_bits(self, options: Ints) -> Floats:
+        """SRAM bits beyond which options of one shape are of no interest."""
+
+    @abstractmethod
+    def raise_bounds(self, options: Ints, bound: Floats) -> None:
+        """Raise options' bounds by dual bounds of theirs."""
+
+    def bound_as_one(self) -> None:
+        """Bound all open options by a single envelope, where that helps."""
+
+    def bound_shapes(self, options: Ints) -> None:
+        """Bound the shapes of options with the most SRAM that one of them has, where that helps."""
+
+    @abstractmethod
+    def bound_options(self, shape: int, options: Ints) -> None:
+        """Bound options of one shape with their own tilings and SRAM."""
+
+    @abstractmethod
+    def solve_option(self, option: int) -> float:
+        """Solve one option; returns a bound on what it offers below the cutoff."""
+
+    @abstractmethod
+    def bound_from_milp(self, bound: float) -> float:
+        """What a bound on the dual's metric at `most_sram_bits` says of the goal's metric."""
+
+    def bound_from_tables(self, single: Batch) -> float:
+        """Bound from options solved before whose tables are at least as good as these."""
+        return -np.inf
+
+    def add_tables(self, single: Batch, bound: float) -> None:
+        """Keep the bound that a MILP over these tables gave, for `bound_from_tables`."""
+
+    # Bounds -------------------------------------------------------------------------------------
+
+    def take_envelope_bounds(
+        self, options: Ints, found: DualBound, row: Ints, sram_bits: Floats | None = None
+    ) -> None:
+        """Take over the bound of each option's envelope, which holds within the envelope's SRAM."""
+        sram_bits = np.full(len(found.value), np.inf) if sram_bits is None else sram_bits
+        self.raise_bounds(options, found.value[row])
+        self.add_cut(options, found, sram_bits, row)
+
+    def first_multipliers(self, options: Ints) -> Floats:
+        """Multipliers to begin with: those of an option's latest cut, or its shape's."""
+        own, known = self.known_multipliers(options)
+        return np.where(known[:, None], own, self.multipliers[self.space.shape_of[options]])
+
+    def tables_of(self, option: int, sram_bits: float) -> Batch:
+        """Tables of one option with so much SRAM."""
+        return self.batches.of_options(np.array([option]), np.array([sram_bits]))
+
+    def bound_option(self, option: int, single: Batch) -> DualBound:
+        """Bound one option by its tables, beginning with its own multipliers."""
+        return self.dual_bound(single, self.option_multipliers[option][None])
+
+    def offer(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
+        """Make the best widths met in bounding row ``n`` the incumbent, if they are any good."""
+        if np.isfinite(found.incumbent[n]):
+            widths = found.variable_width[n], found.weight[n]
+            self.update_incumbent(price(self.space, option, *widths, sram_bits))
+
+    # The MILP of one option ---------------------------------------------------------------------
+
+    def solve_restricted(self, option: int, sram: tuple[float, float], domains: Domains) -> float:
+        """Solve one option over its reduced domains; returns a bound on all of its designs."""
+        ceiling = self.incumbent_ceiling  # the domains leave out no design below
+        result = self.solve_option_milp(option, sram, domains)
+        bound = min(ceiling, result.bound)
+        if not result.complete:
+            self.lower[option] = max(self.lower[option], bound)
+            raise Stopped
+        return bound
+
+    def solve_core(
+        self, option: int, sram: tuple[float, float], domains: Domains, marginals: Marginals
+    ) -> bool:
+        """Solve one option over the pairs of widths of least marginals, if many are left.
+
+        For an incumbent alone, with which more can be left out: it proves no bound. Returns whether
+        there were many.
+        """
+        wanted = CORE_PAIRS * len(domains.pairs)
+        if np.count_nonzero(domains.pairs) <= max(MANY_PAIRS, 2 * wanted):
+            return False
+        ceiling = np.partition(marginals[1][domains.pairs], wanted)[wanted]
+        core = domains & Domains.within(marginals, ceiling)
+        if not self.solve_option_milp(option, sram, core).complete:
+            raise Stopped
+        return True
+
+    def solve_option_milp(
+        self, option: int, sram: tuple[float, float], domains: Domains, goal: Goal | None = None
+    ) -> MilpResult:
+        """Solve the MILP of one option, its SRAM in a range, for this goal or another."""
+
+        def priced(choice: MilpSolution) -> Solution | None:
+            sram_bits = max(choice.sram_bits, sram[0])
+            return price(self.space, option, choice.variable_width, choice.weight, sram_bits)
+
+        result = self.run_milp(self.candidates(option, sram, domains), priced, goal)
+        if result.runs:
+            self.task.stats.solved.add(option)
+        return result
+
+    def candidates(self, option: int, sram: tuple[float, float], domains: Domains) -> Candidates:
+        """What the MILP of one option chooses from."""
+        return candidates(
+            self.space,
+            np.array([option]),
+            np.array([sram[0]]),
+            np.array([sram[1]]),
+            *domains,
+            traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
+        )

@@ -1,0 +1,77 @@
+"""Screening: the first bounds of all hardware options, at few multipliers each.
+
+Two passes over ever fewer options: each pair of PE widths on an ideal array (the least cycles of
+all, ideal tilings), then each array shape with ideal tilings. Each pass prunes what the one before
+left open, and hands good multipliers on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.problem.tolerances import beyond
+from codesign.search.bounds.layer_tables import Batch
+from codesign.search.hardware_search import HardwareSearch
+
+FEW_OPTIONS = 64  # so many are as soon bounded shape by shape
+FAR = 2.0  # times the least bound; shapes whose first bound is beyond are bounded no better
+
+
+def screen(search: HardwareSearch) -> None:
+    """Bound all open options of a search, unless an earlier goal did so within the same limits."""
+    search.bound_as_one()
+    options = search.open_options()
+    limits = sorted(x for x in search.goal.limits.items() if x[0] in ADDITIVE_METRICS)
+    screened = (search.bounded_metric(), *limits)
+    if len(options) <= FEW_OPTIONS or screened in search.cut_pool.screened:
+        return
+    search.cut_pool.screened.add(screened)
+    multipliers = _screen_pe_pairs(search, options)
+    options = search.open_options()
+    if len(options):
+        _screen_shapes(search, options, multipliers)
+
+
+def _screen_pe_pairs(search: HardwareSearch, options: Ints) -> Floats:
+    """Bound each pair of PE widths at the multipliers of the widest; returns these."""
+    ideal, row = search.batches.of_pe_pairs(options, search.space.compulsory_traffic)
+    search.stop.check()
+    widest = search.dual_bound(ideal.take(np.array([len(ideal) - 1])), None, accuracy=1e-4)
+    start = np.broadcast_to(widest.multipliers, (len(ideal), widest.multipliers.shape[1]))
+    found = search.dual_bound(ideal, start, rounds=1)
+    search.take_envelope_bounds(options, found, row)
+    _rule_out_by_single_limits(search, options, ideal, row)
+    return np.asarray(widest.multipliers[0])
+
+
+def _screen_shapes(search: HardwareSearch, options: Ints, multipliers: Floats) -> None:
+    """Bound each array shape, those near the least bound at multipliers of their own."""
+    shapes, row = np.unique(search.space.shape_of[options], return_inverse=True)
+    ideal = search.batches.of_shapes(options, shapes, row)
+    start = np.broadcast_to(multipliers, (len(shapes), len(multipliers)))
+    _rule_out_by_single_limits(search, options, ideal, row)
+    search.stop.check()
+    found = search.dual_bound(ideal, start, rounds=1)
+    near = np.flatnonzero(found.value <= FAR * np.abs(found.value).min())
+    better = search.dual_bound(ideal.take(near), start[near], accuracy=1e-3)
+    found.value[near], found.multipliers[near] = better.value, better.multipliers
+    search.take_envelope_bounds(options, found, row)
+    search.multipliers[shapes] = found.multipliers
+    tables = zip(shapes.tolist(), ideal.compute_s[:, None], ideal.traffic[:, None], strict=True)
+    search.ideal = {shape: Batch(compute_s, traffic) for shape, compute_s, traffic in tables}
+
+
+def _rule_out_by_single_limits(
+    search: HardwareSearch, options: Ints, ideal: Batch, row: Ints
+) -> None:
+    """Rule out options whose envelope breaks one of the limits whatever its widths."""
+    keepable = np.ones(len(ideal), dtype=bool)
+    for m, name in enumerate(ADDITIVE_METRICS):
+        if name in search.goal.limits:
+            coefficients = np.zeros((len(ideal), len(ADDITIVE_METRICS)))
+            coefficients[:, m] = 1.0
+            least = search.relaxation.solve(ideal, coefficients).value
+            keepable &= least <= beyond(search.goal.limits[name])
+    search.lower[options[~keepable[row]]] = np.inf
