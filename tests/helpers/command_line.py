@@ -40,3 +40,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     code = main(list(arguments))
     captured = capsys.readouterr()
     return code, captured.out, captured.err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
+    """The one line of errors of a command that ends with a code and prints nothing else."""
+    found, out, err = run(capsys, *arguments)
+    assert (found, out) == (code, "")
+    assert err.count("\n") == 1
+    return err

@@ -18,6 +18,7 @@ import pytest
 import random_assignments
 from enumerated_fronts import FrontCase, front_case, vectors
 from random_problems import random_case
+from seeds import check_all
 
 from codesign import assign, pareto, solve, stopping
 from codesign.errors import InfeasibleError, SolverError
@@ -287,10 +288,4 @@ def sweep(kind: str, seeds: range, monkeypatch: pytest.MonkeyPatch, *, press: bo
         "assign": lambda seed: assigned(seed, monkeypatch, press=press),
         "pareto": lambda seed: surveyed(seed, monkeypatch, press=press, step=11),
     }
-    wrong = []
-    for seed in seeds:
-        try:
-            ask[kind](seed)
-        except Exception as error:
-            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
-    assert not wrong, "\n".join(wrong)
+    check_all(seeds, ask[kind])

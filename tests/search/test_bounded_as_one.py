@@ -15,6 +15,7 @@ import pytest
 from compare_designs import compare
 from random_networks import random_network
 from random_problems import Case, good_point, mid_size_problem, random_case
+from seeds import check_all
 from small_layers import square
 
 from codesign import solve
@@ -77,13 +78,7 @@ def test_optimum_is_the_enumerated_one(seed: int) -> None:
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("first", range(30000, 32000, 100))
 def test_optimum_is_the_enumerated_one_long(first: int) -> None:
-    wrong = []
-    for seed in range(first, first + 100):
-        try:
-            compare(broad_case(seed))
-        except Exception as error:
-            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
-    assert not wrong, "\n".join(wrong)
+    check_all(range(first, first + 100), lambda seed: compare(broad_case(seed)))
 
 
 # --- the finest tiles ---------------------------------------------------------------------------

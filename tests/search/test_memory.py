@@ -18,6 +18,7 @@ import oracle
 import pytest
 from enumerated_fronts import vectors
 from random_problems import Case, good_point, random_case
+from seeds import check_all
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
@@ -193,15 +194,12 @@ def test_a_prover_that_remembers_answers_like_enumeration(
 def test_a_prover_that_remembers_answers_like_enumeration_long(
     first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = []
-    for seed in range(first, first + BLOCK):
+    def check(seed: int) -> None:
         monkeypatch.setattr(screening, "FEW_OPTIONS", 64 if seed % 2 else 1)
-        try:
-            case = memory_case(seed)
-            check_memory(check_sequence(case, seed, fresh=True), case)
-        except Exception as error:
-            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
-    assert not wrong, "\n".join(wrong)
+        case = memory_case(seed)
+        check_memory(check_sequence(case, seed, fresh=True), case)
+
+    check_all(range(first, first + BLOCK), check)
 
 
 # --- by hand ------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 from compare_designs import EXACT, compare
 from oracle_tilings import ORDERS, RELEVANT, groups_at_once, refetch, vertical
 from random_problems import Case, random_case, steep_case
+from seeds import check_all
 
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Metric, Problem
@@ -58,27 +59,18 @@ def test_optimum_of_other_kinds_is_the_enumerated_one(kind: str, seed: int) -> N
 @pytest.mark.parametrize("first", LONG_KIND_BLOCKS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_optimum_of_other_kinds_is_the_enumerated_one_long(kind: str, first: int) -> None:
-    wrong = []
-    for seed in range(first, first + BLOCK):
-        try:
-            case = random_case(seed, **KINDS[kind])
-            compare(case)
-            compare(case, "whole")
-        except Exception as error:
-            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
-    assert not wrong, "\n".join(wrong)
+    def check(seed: int) -> None:
+        case = random_case(seed, **KINDS[kind])
+        compare(case)
+        compare(case, "whole")
+
+    check_all(range(first, first + BLOCK), check)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", LONG_SEEDS[::BLOCK])
 def test_optimum_is_the_enumerated_one_long(first: int) -> None:
-    wrong = []
-    for seed in range(first, first + BLOCK):
-        try:
-            compare(random_case(seed))
-        except Exception as error:
-            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
-    assert not wrong, "\n".join(wrong)
+    check_all(range(first, first + BLOCK), lambda seed: compare(random_case(seed)))
 
 
 @pytest.mark.parametrize("seed", range(40))

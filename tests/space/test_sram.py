@@ -23,6 +23,7 @@ from compare_explanations import check_runner_up, padded
 from compare_fronts import compare as compare_front
 from enumerated_fronts import front_case
 from random_problems import Case, random_case
+from seeds import check_all
 
 from codesign import Choices, Design, Problem, SpecError, certify, solve
 from codesign.checking import check_content
@@ -63,14 +64,11 @@ def test_optimum_is_the_enumerated_one(seed: int) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("first", LONG_SEEDS[::BLOCK])
 def test_optimum_is_the_enumerated_one_long(first: int) -> None:
-    wrong = []
-    for seed in range(first, first + BLOCK):
-        try:
-            for method in both(0):
-                compare(sram_case(seed), method)
-        except Exception as error:
-            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
-    assert not wrong, "\n".join(wrong)
+    def check(seed: int) -> None:
+        for method in both(0):
+            compare(sram_case(seed), method)
+
+    check_all(range(first, first + BLOCK), check)
 
 
 def both(seed: int) -> Sequence[Literal["search", "whole"]]:

@@ -22,6 +22,7 @@ from compare_designs import check_choices, check_figures
 from compare_fronts import EQUAL, assert_same, check_points, check_statements, compare, covered
 from enumerated_fronts import Floats, FrontCase, enumerated, front_case
 from random_problems import Case, steep_case
+from seeds import check_all
 from sources import HELPERS
 
 from codesign import InfeasibleError, SolverError, SpecError, pareto, solve
@@ -60,13 +61,10 @@ def test_front_is_the_enumerated_one(seed: int, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.long
 @pytest.mark.parametrize("first", LONG_SEEDS[::BLOCK])
 def test_front_is_the_enumerated_one_long(first: int) -> None:
-    wrong = []
-    for seed in range(first, first + BLOCK):
-        try:
-            compare(front_case(seed, most={2: 25, 3: 10}, largest=60))
-        except Exception as error:
-            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
-    assert not wrong, "\n".join(wrong)
+    check_all(
+        range(first, first + BLOCK),
+        lambda seed: compare(front_case(seed, most={2: 25, 3: 10}, largest=60)),
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))

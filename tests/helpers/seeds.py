@@ -1,0 +1,16 @@
+"""One claim held to many random problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+
+def check_all(seeds: Iterable[int], check: Callable[[int], object]) -> None:
+    """Check the problem of every seed; told at the end are all that fail."""
+    wrong = []
+    for seed in seeds:
+        try:
+            check(seed)
+        except Exception as error:
+            wrong.append(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
+    assert not wrong, "\n".join(wrong)
