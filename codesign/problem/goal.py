@@ -11,7 +11,6 @@ from codesign.problem.metrics import METRICS, metric_of
 from codesign.problem.tolerances import keeps
 from codesign.specs.schema import nearest
 
-OPTIMAL_GAP = 1e-6  # relative; a smaller gap counts as a proof
 TiesFound = Literal["broken", "left", "not proven"]
 Ended = Literal["optimal", "gap", "time", "interrupt"]  # why the proof of an objective ended
 

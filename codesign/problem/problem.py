@@ -14,6 +14,7 @@ from codesign.costs.area import check_areas
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices, _listed
 from codesign.problem.metrics import by_metric, known_metric
+from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
 from codesign.quality import (
     check_table,
@@ -95,7 +96,7 @@ class Problem(Displayed):
             if limit > MOST:
                 raise SpecError(f"quality {self.quality!r}: a noise of {limit:g}, above {MOST:g}")
             given = self.budgets.get("noise", limit)
-            if not math.isclose(given, limit, rel_tol=1e-12):
+            if not same_total(given, limit):
                 less, (more,) = distinct_texts(min(given, limit), [max(given, limit)])
                 means, given_as = (less, more) if limit < given else (more, less)
                 raise SpecError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from codesign.costs.layers import Amount, Whole
-from codesign.problem.goal import OPTIMAL_GAP, Ended, TiesFound
+from codesign.problem.goal import Ended, TiesFound
+from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.specs.schema import spec_dataclass
 
 

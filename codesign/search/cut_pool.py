@@ -18,14 +18,12 @@ import numpy.typing as npt
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
-from codesign.problem.tolerances import ceiling
-from codesign.search.bounds.layer_tables import TINY
+from codesign.problem.tolerances import SUM_ROUNDING, UNDERFLOW, ceiling
 from codesign.search.domains import Domains
 from codesign.space.point import Solution
 
 Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
 
-ROUNDING = 1e-12  # relative to the largest term of a sum that bounds something
 MOST_CUTS, MOST_PROVEN = 2_000, 500  # kept; each goal goes through all of them
 MOST_BYTES = 2**27  # of each of the two
 
@@ -171,7 +169,7 @@ class CutPool:
         known = np.where(unlimited, 0.0, limit)
         for cut in self.cuts:
             main_coefficient, spent = cut.coefficients[:, main], cut.coefficients @ known
-            total = cut.value - spent - ROUNDING * (np.abs(cut.value) + spent) - TINY
+            total = cut.value - spent - SUM_ROUNDING * (np.abs(cut.value) + spent) - UNDERFLOW
             holds = (main_coefficient > 0) & (cut.coefficients[:, unlimited] == 0).all(axis=1)
             with np.errstate(over="ignore"):  # beyond all numbers: no design has so much
                 each = total / np.where(holds, main_coefficient, 1.0)

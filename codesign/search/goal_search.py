@@ -15,9 +15,9 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import beyond
+from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond
 from codesign.search.bounds.lagrangian import MOST_ROUNDS, Dual, DualBound
-from codesign.search.bounds.layer_tables import TINY, Batch
+from codesign.search.bounds.layer_tables import Batch
 from codesign.search.cut_pool import Cut, ProvenBounds
 from codesign.search.domains import Domains, Marginals
 from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
@@ -25,8 +25,6 @@ from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
 from codesign.space.point import Solution
-
-MARGINAL_ROUNDING = 1e-11  # relative; covers what marginals, sums over all layers, are rounded by
 
 
 class GoalSearch:
@@ -102,7 +100,7 @@ class GoalSearch:
         self,
         batch: Batch,
         start: Floats | None,
-        accuracy: float = 1e-9,
+        accuracy: float = CLOSING_GAP,
         rounds: int = MOST_ROUNDS,
     ) -> DualBound:
         """Bound a batch as far as the incumbent asks for; see `Dual.bound`."""
@@ -128,7 +126,7 @@ class GoalSearch:
     def reduced_domains(self, marginals: Marginals, multipliers: Floats) -> Domains:
         """Widths that a design no worse than the incumbent may have (reduced-cost fixing)."""
         ceiling = self.dual_cutoff() + float(multipliers @ self.dual.limits)
-        ceiling += MARGINAL_ROUNDING * abs(ceiling) + TINY
+        ceiling += self.relaxation.marginal_rounding * abs(ceiling) + UNDERFLOW
         pairs, variable_allowed = Domains.within(marginals, ceiling)
         return Domains(pairs, self.space.variable_allowed & variable_allowed)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from codesign.arrays import Floats
 from codesign.problem.goal import Goal
+from codesign.problem.tolerances import CLOSING_GAP
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
 from codesign.search.milp.solve import MilpResult
@@ -17,8 +18,6 @@ from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
 
 OnProgress = Callable[[float | None, float], None]  # (objective of the incumbent, bound)
-
-CLOSED = 1e-9  # relative; an option whose bound is this close to the incumbent is closed
 
 
 @dataclass
@@ -90,7 +89,7 @@ class GoalTask:
     lower: Floats
     incumbent: Solution | None
     stats: SearchStats
-    rel_gap: float = CLOSED
+    rel_gap: float = CLOSING_GAP
     stop: StopCondition = field(default_factory=StopCondition)
     on_progress: OnProgress | None = None
     cut_pool: CutPool = field(default_factory=CutPool)
@@ -101,7 +100,7 @@ class GoalTask:
     @property
     def solver_gap(self) -> float:
         """Relative gap for the solver: none of its own unless a coarse answer is asked for."""
-        return self.rel_gap if self.rel_gap > CLOSED else 0.0
+        return self.rel_gap if self.rel_gap > CLOSING_GAP else 0.0
 
     def value_of(self, solution: Solution | None) -> float:
         """The goal's metric of a solution; inf without one."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from codesign.problem.tolerances import ceiling
-from codesign.search.bounds.layer_tables import TINY, Batch
+from codesign.problem.tolerances import UNDERFLOW, ceiling
+from codesign.search.bounds.layer_tables import Batch
 from codesign.search.domains import Domains
-from codesign.search.goal_search import MARGINAL_ROUNDING, GoalSearch
+from codesign.search.goal_search import GoalSearch
 from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
 from codesign.space.candidates import candidates_of_tables
 from codesign.space.tabled import LatencyTableSpace
@@ -73,7 +73,8 @@ class LeastWidths(GoalSearch):
             least = float(np.partition(marginals[1][domains.pairs], wanted)[wanted])
             domains &= Domains.within(marginals, np.nextafter(least, -np.inf))
             spent = float(self.multipliers @ self.dual.limits)
-            outside = min(outside, least - spent - MARGINAL_ROUNDING * (abs(least) + spent) - TINY)
+            rounding = self.relaxation.marginal_rounding * (abs(least) + spent) + UNDERFLOW
+            outside = min(outside, least - spent - rounding)
         space, tables = self.space, (self.space.traffic, self.space.compute_s)
         result = self.run_milp(
             candidates_of_tables(space, 0, *tables, *domains),
@@ -98,7 +99,7 @@ class LeastWidths(GoalSearch):
         for coefficients in np.unique([cut.coefficients[0] for cut in self.cut_pool.cuts], axis=0):
             spent = coefficients[coefficients > 0] @ most[coefficients > 0]
             if np.isfinite(spent):
-                spent += MARGINAL_ROUNDING * abs(spent) + TINY
+                spent += self.relaxation.marginal_rounding * abs(spent) + UNDERFLOW
                 marginals = self.relaxation.marginals(self.tables, coefficients[None])
                 domains &= Domains.within(marginals, spent)
         return domains

@@ -17,11 +17,11 @@ import numpy as np
 
 from codesign.arrays import Bools
 from codesign.errors import SpecError
-from codesign.problem.goal import OPTIMAL_GAP, Ended, Goal, TiesFound
-from codesign.problem.tolerances import beyond
+from codesign.problem.goal import Ended, Goal, TiesFound
+from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, beyond
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
-from codesign.search.goal_task import CLOSED, GoalTask, OnProgress, SearchResult, SearchStats
+from codesign.search.goal_task import GoalTask, OnProgress, SearchResult, SearchStats
 from codesign.search.milp.solvers import SolverName, check_installed
 from codesign.search.monolithic import prove_monolithic
 from codesign.search.prove_goal import prove_goal
@@ -152,7 +152,7 @@ class LexicographicSearch:
             lower=np.where(self.open, -np.inf, np.inf),
             incumbent=None,
             stats=SearchStats(),
-            rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSED,
+            rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSING_GAP,
             stop=self.stop,
             on_progress=report,
             cut_pool=self.cut_pool,
@@ -211,7 +211,7 @@ def _next_goal(
         goal=Goal(metric, {**limits, last: held}),
         lower=np.where(result.lower > beyond(value), np.inf, -np.inf),
         incumbent=result.incumbent,
-        rel_gap=CLOSED,
+        rel_gap=CLOSING_GAP,
         on_progress=report,
         primary_metric=task.primary_metric or last,
     )

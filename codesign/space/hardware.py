@@ -22,7 +22,7 @@ from codesign.errors import SpecError
 from codesign.problem.choices import Choices
 from codesign.problem.metrics import is_cost
 from codesign.problem.problem import Problem
-from codesign.problem.tolerances import ceiling
+from codesign.problem.tolerances import AREA_ROUNDING, ceiling
 from codesign.space.capacities import UNLIMITED_BITS, Capacities
 from codesign.space.staircase import Staircase, _on_offer, _stairs
 from codesign.space.widths import WidthSpace
@@ -30,7 +30,6 @@ from codesign.specs.network import Layer
 from codesign.units import UM2_PER_MM2
 
 MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
-AREA_ROUNDING = 1e-14  # relative, of sums and quotients of areas: more than they are rounded by
 
 
 class HardwareSpace(WidthSpace):

@@ -14,7 +14,6 @@ from types import MappingProxyType
 
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
-from codesign.problem.goal import OPTIMAL_GAP
 from codesign.problem.latency_table import (
     LATENCY,
     CostTable,
@@ -26,6 +25,7 @@ from codesign.problem.latency_table import (
 )
 from codesign.problem.metrics import COST, is_cost
 from codesign.problem.problem import Problem
+from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.assignment import KNOWN, Assignment
 from codesign.results.records import AssignmentRecord
 from codesign.search.lexicographic import LexicographicSearch, Ties, check_ties

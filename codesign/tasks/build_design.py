@@ -5,14 +5,13 @@ Metrics that differ from the search's, or a budget that is not kept, are an erro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from codesign.costs.layers import moving_layer, tiled_layer
 from codesign.costs.totals import totals
 from codesign.errors import SolverError
 from codesign.problem.problem import Problem
-from codesign.problem.tolerances import keeps
+from codesign.problem.tolerances import keeps, same_total
 from codesign.results.design import Design, _accelerator
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.search.lexicographic import LexicographicResult
@@ -84,7 +83,7 @@ def checked_proof(
     assert found.solution is not None
     for name, value in metrics.items():
         searched = found.solution.metrics[name]
-        if not math.isclose(value, searched, rel_tol=1e-12, abs_tol=1e-300):
+        if not same_total(value, searched):
             raise SolverError(
                 f"recomputed {name} is {value!r}, the search had {searched!r}; "
                 "please report this with the problem"

@@ -32,6 +32,7 @@ from codesign.files import write_atomically
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.design import Design
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import Batch
@@ -44,7 +45,6 @@ from codesign.stopping import StopCondition, Stopped
 ToGroup = Callable[[list[int]], Group]
 OnStep = Callable[[str], None]
 
-CLEAR = 1e-9  # relative; a floating-point bound this far above the claim is worth verifying
 AIM = 1.02  # prices are improved until their bound is so many times the claim
 NEAR = 0.98  # a bound of so many times the claim makes an enumeration worth a try
 A_FEW = 100_000  # partial choices to look at for a group, before it is halved
@@ -136,7 +136,7 @@ class _Certifier:
         task = LexicographicSearch(self.space, stop=stop).goal_task(Goal(problem.objective, limits))
         of_area = problem.objective == "area_mm2"
         self.search = (LeastArea if of_area else LeastMetric)(task)
-        self.cutoff = (self.search.dual_cutoff() if of_area else below) * (1 + CLEAR)
+        self.cutoff = (self.search.dual_cutoff() if of_area else below) * (1 + CLOSING_GAP)
         self.found = Certificate(below, self._cuts())
         content = json.loads(json.dumps(problem_to_dict(problem)))
         checked = read_problem(Entry("problem", content, Ledger()))

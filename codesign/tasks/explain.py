@@ -12,10 +12,9 @@ import numpy as np
 from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
-from codesign.problem.goal import OPTIMAL_GAP
+from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
-from codesign.search.goal_task import CLOSED
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution, hardware_of, price
@@ -160,7 +159,7 @@ class _Question:
     def _change(self, point: Solution) -> float:
         """How much more the objective is than the optimum; 0 for what rounding leaves."""
         change = point.metrics[self.metric] - self.optimum
-        return 0.0 if abs(change) <= 2 * CLOSED * self.optimum else change
+        return 0.0 if abs(change) <= 2 * CLOSING_GAP * self.optimum else change
 
     def _without(
         self, change: Change, kept: Bools, sram_bits: tuple[float, float] = (0.0, math.inf)

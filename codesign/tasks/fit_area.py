@@ -19,11 +19,11 @@ import pandas as pd
 from codesign.arrays import Floats
 from codesign.costs.area import pe_bops
 from codesign.errors import SpecError
+from codesign.problem.tolerances import LEAST_FREE, SUM_ROUNDING
 from codesign.results.area_fit import COEFFICIENTS, COLUMNS, AreaFitResult
 from codesign.specs.measured_areas import read_areas
 
 DEFAULT_ENGINE = 9
-LEAST_FREE = 1e-6  # 1 − leverage below which rounding spoils the division by it
 
 
 class _Solution(NamedTuple):
@@ -189,7 +189,7 @@ def _warnings(points: pd.DataFrame, solution: _Solution, kind: str, form: str) -
     low, constant = float(points["x"].min()), float(coefficients[-1])
     unit = "bit" if kind == "sram" or form == "quadratic" else "BOPS"
     if constant < 0:
-        roots = [r.real for r in np.roots(coefficients) if abs(r.imag) < 1e-12 * abs(r.real)]
+        roots = [r.real for r in np.roots(coefficients) if abs(r.imag) < SUM_ROUNDING * abs(r.real)]
         ends = [root for root in roots if root > 0]
         below = f"gives no area below {min(ends):.5g} {unit}" if ends else "gives no area anywhere"
         found.append(

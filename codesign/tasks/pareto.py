@@ -17,13 +17,13 @@ import numpy as np
 
 from codesign.arrays import Floats
 from codesign.errors import SpecError
-from codesign.problem.goal import OPTIMAL_GAP, Goal, front_objectives
+from codesign.problem.goal import Goal, front_objectives
 from codesign.problem.metrics import by_metric
 from codesign.problem.problem import Problem
+from codesign.problem.tolerances import OPTIMAL_GAP, SAME_VALUE
 from codesign.results.design import Design
 from codesign.results.front import Front, Ruled, values_of
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicResult, LexicographicSearch
-from codesign.search.milp.formulation import MARGIN
 from codesign.search.open_boxes import OpenBoxes
 from codesign.search.progress import FrontProgress
 from codesign.space.hardware import HardwareSpace
@@ -33,9 +33,6 @@ from codesign.tasks.solve import nothing_found, solver_record
 from codesign.units import distinct_texts
 
 Ranges = Mapping[str, tuple[float, float]]
-# Relative; values nearer than this count as equal. Limits are asked for so much below values that
-# are known: the margin of the programme's limits must end well before.
-SAME = 4 * MARGIN
 # Boxes are cut at about their geometric middle. Not there: noise falls by powers of four, and a
 # limit that many designs miss by no more than rounding is hard on the solver.
 NEAR_LOW = 0.52
@@ -140,7 +137,7 @@ class EpsilonConstraintSearch:
         self.started_s = time.monotonic()
         self.problem, self.objectives, self.ranges = problem, objectives, ranges
         self.stop, self.rel_step = stop, rel_step
-        self.least_step = max(rel_step, SAME)
+        self.least_step = max(rel_step, SAME_VALUE)
         self.space = HardwareSpace(problem)
         self.search = LexicographicSearch(self.space, stop=stop)
         self.budgets = {str(name): limit for name, limit in problem.budgets.items()}
@@ -282,7 +279,7 @@ class EpsilonConstraintSearch:
 
     def _is_new(self, values: Floats) -> bool:
         known = values_of(self.designs, self.objectives)
-        return not (known <= values * (1 + SAME)).all(axis=1).any()
+        return not (known <= values * (1 + SAME_VALUE)).all(axis=1).any()
 
     def gap(self) -> float:
         """Share of the box between the best and the worst points that is open."""
@@ -300,7 +297,7 @@ class EpsilonConstraintSearch:
             i
             for i, row in enumerate(values)
             if not any(
-                (other <= row * (1 + SAME)).all() and (other < row * (1 - SAME)).any()
+                (other <= row * (1 + SAME_VALUE)).all() and (other < row * (1 - SAME_VALUE)).any()
                 for other in values
             )
         ]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from codesign.errors import SolverError
-from codesign.problem.goal import OPTIMAL_GAP, Goal
+from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
+from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.records import SolverRecord
 from codesign.search.goal_task import OnProgress

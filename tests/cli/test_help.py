@@ -19,9 +19,9 @@ from shown_programs import run_shown
 import codesign
 from codesign.cli import app, terminal
 from codesign.cli.help import PAGES, page, topics
-from codesign.problem.goal import OPTIMAL_GAP, Ended, TiesFound
+from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.metrics import WORDS
-from codesign.problem.tolerances import BUDGET_TOLERANCE
+from codesign.problem.tolerances import BUDGET_TOLERANCE, OPTIMAL_GAP
 from codesign.search.lexicographic import TIES_LEAST_S, TIES_TIMES
 from codesign.search.milp import formulation
 from codesign.specs.load import models_folder

@@ -22,8 +22,8 @@ from seeds import check_all
 
 from codesign import assign, pareto, solve, stopping
 from codesign.errors import InfeasibleError, SolverError
-from codesign.problem.goal import OPTIMAL_GAP
 from codesign.problem.problem import Problem
+from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.assignment import Assignment
 from codesign.results.design import Design
 from codesign.results.front import Front

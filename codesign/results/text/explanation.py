@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.problem.goal import OPTIMAL_GAP
+from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.explanation import Explanation, RunnerUp, Sensitivity, Side
 from codesign.results.text.design import USED_UP, hardware_words, question_line
 from codesign.results.text.layout import literal, percent, table

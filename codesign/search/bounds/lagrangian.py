@@ -1,10 +1,10 @@
-"""Best prices: the Lagrangian dual of a goal's budgets, for many hardware options at once.
+"""The Lagrangian dual of a goal's limits, for many hardware options at once.
 
-For prices λ ≥ 0 on the limited metrics, ``min (objective + λ·metrics) − λ·limits`` is a lower
-bound on the objective of every assignment of widths within the limits. One limit: the dual is a
-concave piecewise-linear function of one number, and the crossing of its two outermost tangents
-finds the maximum in a few steps. Several: subgradient steps of Polyak's length. Any prices give a
-valid bound; good ones give a tight one.
+For multipliers λ ≥ 0 on the limited metrics, ``min (objective + λ·metrics) − λ·limits`` is a lower
+bound on the objective of every assignment of widths within the limits (Fisher 1981). Any
+multipliers give a valid bound; good ones give a tight one, and are found for one limit by cutting
+planes (Kelley 1960), for several by subgradient steps (Polyak 1969). Beside the bound stands the
+best assignment within the limits met on the way.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Floats, Ints
-from codesign.problem.tolerances import ceiling
-from codesign.search.bounds.layer_tables import TINY, Batch
-from codesign.search.bounds.relaxation import Relaxation, RelaxedSolution
+from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, ceiling
+from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.relaxation import Relaxation
 
 SmallInts = npt.NDArray[np.int8]
 
-MOST_ROUNDS = 120  # of prices tried
-ROUNDING = 1e-12  # relative; bounds are lowered by this to cover floating-point summation
+MOST_ROUNDS = 120  # of multipliers tried
+MOST_CROSSINGS = 60  # of tangents, where one limit is all there is
+FIRST_CHARGE = 0.1  # of the unlimited optimum, charged for a limit by the multiplier tried first
+GROWTH, SHRINK, SHRINKS = 4.0, 8.0, 3  # of a multiplier while it has no tangent on one side
+OVERSHOOT = 1.1  # beyond where a tangent reaches what would rule an option out
+LARGEST = 1e250  # multiplier: no product with a metric overflows
+PATIENCE, LEAST_STEP = 3, 1e-3  # rounds without a better bound before a step is halved; its least
+AIM_ABOVE = 0.05  # relative; of the best value known, where nothing better says what to aim at
 
 
 @dataclass
@@ -34,9 +40,9 @@ class DualBound:
     ----------
     value : floats, shape (B,)
         Lower bound on the objective within the limits; inf where the limits cannot be kept.
-    prices : floats, shape (B, limits)
-        The prices that gave it.
-    reached : floats, shape (B,)
+    multipliers : floats, shape (B, limits)
+        Those that gave it.
+    incumbent : floats, shape (B,)
         Objective of the best assignment within the limits met on the way; inf if none.
     variable_width, weight : small ints, shape (B, width variables), (B, layers)
         That assignment, as indices into the width list.
@@ -52,12 +58,7 @@ class DualBound:
 class Dual:
     """The dual of ``minimise metric within limits`` over the widths of one hardware option."""
 
-    def __init__(
-        self,
-        relaxation: Relaxation,
-        metric: str,
-        limits: Mapping[str, float],
-    ) -> None:
+    def __init__(self, relaxation: Relaxation, metric: str, limits: Mapping[str, float]) -> None:
         self.relaxation = relaxation
         self.metrics = relaxation.space.additive_metrics
         self.main = self.metrics.index(metric)
@@ -78,7 +79,7 @@ class Dual:
         batch: Batch,
         start: Floats | None = None,
         cutoff: float = np.inf,
-        accuracy: float = 1e-9,
+        accuracy: float = CLOSING_GAP,
         rounds: int = MOST_ROUNDS,
     ) -> DualBound:
         """Bound every option of a batch.
@@ -86,163 +87,180 @@ class Dual:
         Parameters
         ----------
         start : floats, shape (B, limits)
-            Prices to begin with, from a similar option.
+            Multipliers to begin with, from a similar option.
         cutoff : float
             An option whose bound has come above this needs no better one.
         accuracy : float
             Relative distance to the best dual value at which to stop.
         rounds : int
-            Prices to try at most; 1: those to begin with.
+            Multipliers to try at most; 1: those to begin with.
         """
-        count = len(batch)
         self.relaxation.check_time()
-        parts = [*self.relaxation.parts(count)]
-        if len(parts) > 1:  # what no price changes in their tables is then worked out once
-            found_of = [
+        parts = [*self.relaxation.parts(len(batch))]
+        if len(parts) > 1:  # what no multiplier changes in their tables is then worked out once
+            each = [
                 self.bound(
                     batch.take(r), None if start is None else start[r], cutoff, accuracy, rounds
                 )
                 for r in parts
             ]
             names = (field.name for field in fields(DualBound))
-            return DualBound(*(np.concatenate([getattr(x, n) for x in found_of]) for n in names))
+            return DualBound(*(np.concatenate([getattr(x, n) for x in each]) for n in names))
+        search = _Ascent(self, batch)
         # A bound above what any assignment costs proves that none keeps the limits; not needed
         # where a bound above ``cutoff`` says all there is to say.
-        asked = len(self.limited) > 0 and np.isinf(cutoff) and rounds > 1
-        worst = self.relaxation.worst(batch, self.main) if asked else np.full(count, np.inf)
-        ceiling = np.minimum(cutoff, np.where(np.isfinite(worst), worst * (1 + 1e-9), cutoff))
-        network = self.relaxation.space.problem.network
-        found = DualBound(
-            value=np.full(count, -np.inf),
-            multipliers=np.zeros((count, len(self.limited))),
-            incumbent=np.full(count, np.inf),
-            variable_width=np.zeros((count, len(self.relaxation.space.variables)), dtype=np.int8),
-            weight=np.zeros((count, len(network.layers)), dtype=np.int8),
-        )
-        if len(self.limited) == 0:
-            self._ask(found, batch, np.arange(count), found.multipliers.copy())
-        elif len(self.limited) == 1:
-            self._cross_tangents(found, batch, start, ceiling, accuracy, rounds)
+        if len(self.limited) > 0 and np.isinf(cutoff) and rounds > 1:
+            worst = ceiling(self.relaxation.worst(batch, self.main))
         else:
-            self._climb(found, batch, start, ceiling, accuracy, rounds)
-        found.value[found.value > worst * (1 + 1e-9) + TINY] = np.inf
-        # What the limits cost is taken off a sum that may be much larger than what is left.
-        known = np.where(np.isfinite(found.value), found.value, 0.0)
-        found.value -= ROUNDING * (np.abs(known) + found.multipliers @ self.limits) + TINY
-        return found
+            worst = np.full(len(batch), np.inf)
+        enough = np.minimum(cutoff, np.where(np.isfinite(worst), worst, cutoff))
+        if len(self.limited) == 0:
+            search.evaluate(np.arange(len(batch)), search.found.multipliers.copy())
+        else:
+            first = search.first_multipliers() if start is None else start.copy()
+            climb = search.cross_tangents if len(self.limited) == 1 else search.step_by_subgradients
+            climb(first, enough, accuracy, rounds)
+        search.found.value[search.found.value > worst + UNDERFLOW] = np.inf
+        return search.found
 
-    def _ask(
-        self, found: DualBound, batch: Batch, rows: Ints, multipliers: Floats
-    ) -> tuple[Floats, Floats]:
-        """Dual value and its slopes at given prices for some rows; keeps what is best."""
+
+class _Ascent:
+    """One batch's way up the dual: the best bounds and assignments so far, and how to go on."""
+
+    def __init__(self, dual: Dual, batch: Batch) -> None:
+        self.dual, self.batch, self.relaxation = dual, batch, dual.relaxation
+        self.limits, self.scale = dual.limits, dual.scale
+        # A limit that is broken by no more is kept, as far as sums can tell: to charge ever more
+        # for it proves nothing.
+        self.unclear = self.relaxation.rounding * self.limits
+        count, space = len(batch), self.relaxation.space
+        self.found = DualBound(
+            value=np.full(count, -np.inf),
+            multipliers=np.zeros((count, len(dual.limited))),
+            incumbent=np.full(count, np.inf),
+            variable_width=np.zeros((count, len(space.variables)), dtype=np.int8),
+            weight=np.zeros((count, len(space.problem.network.layers)), dtype=np.int8),
+        )
+
+    def first_multipliers(self) -> Floats:
+        """(B, limits): so much that each limit's charge is a share of the unlimited optimum."""
+        none = np.zeros((len(self.batch), len(self.limits)))
+        free = self.relaxation.solve(self.batch, self.dual.coefficients(none)).value
+        objective = np.where(np.isfinite(free), np.maximum(free, UNDERFLOW), 1.0)
+        return np.asarray(FIRST_CHARGE * objective[:, None] / self.scale)
+
+    def evaluate(self, rows: Ints, multipliers: Floats) -> tuple[Floats, Floats]:
+        """Dual values (R,) and their slopes (R, limits) of some rows; keeps what is best.
+
+        What is kept as a bound is lowered by all that rounding can have added: the charge for the
+        limits is taken off a sum that may be much larger than what is left.
+        """
         self.relaxation.check_time()
-        part = batch if len(rows) == len(batch) else batch.take(rows)
-        answer: RelaxedSolution = self.relaxation.solve(part, self.coefficients(multipliers))
-        value = answer.value - multipliers @ self.limits
-        slope = answer.metrics[:, self.limited] - self.limits
-        better = value > found.value[rows]
-        found.value[rows[better]] = value[better]
+        found, dual = self.found, self.dual
+        part = self.batch if len(rows) == len(self.batch) else self.batch.take(rows)
+        answer = self.relaxation.solve(part, dual.coefficients(multipliers))
+        charge = multipliers @ self.limits
+        value = answer.value - charge
+        slope = answer.metrics[:, dual.limited] - self.limits
+        size = np.where(np.isfinite(value), np.abs(value), 0.0) + charge
+        bound = value - (self.relaxation.rounding * size + UNDERFLOW)
+        better = bound > found.value[rows]
+        found.value[rows[better]] = bound[better]
         found.multipliers[rows[better]] = multipliers[better]
-        objective = answer.metrics[:, self.main]
+        objective = answer.metrics[:, dual.main]
         within = answer.runs & (slope <= 0).all(axis=1) & (objective < found.incumbent[rows])
         found.incumbent[rows[within]] = objective[within]
         found.variable_width[rows[within]] = answer.variable_width[within]
         found.weight[rows[within]] = answer.weight[within]
         return value, slope
 
-    def _first_guess(self, batch: Batch) -> Floats:
-        free = self.relaxation.solve(
-            batch, self.coefficients(np.zeros((len(batch), len(self.limited))))
-        )
-        scale = np.where(np.isfinite(free.value), np.maximum(free.value, 1e-300), 1.0)
-        return np.asarray(0.1 * scale[:, None] / self.scale)
-
-    def _cross_tangents(
-        self,
-        found: DualBound,
-        batch: Batch,
-        start: Floats | None,
-        cutoff: Floats,
-        accuracy: float,
-        rounds: int,
+    def cross_tangents(
+        self, multipliers: Floats, cutoff: Floats, accuracy: float, rounds: int
     ) -> None:
-        count = len(batch)
-        price = (self._first_guess(batch) if start is None else start.copy())[:, 0]
-        # Tangents (price, value, slope) on the side that breaks the limit and the one that keeps it
-        over = np.full((count, 3), np.nan)
-        under = np.full((count, 3), np.nan)
-        halved = np.zeros(count, dtype=np.int64)
+        """Maximise over the multiplier of a single limit.
+
+        The dual is concave and piecewise linear: no value is above where two of its tangents cross.
+        Kept are the last tangent where the relaxed optimum breaks the limit, which rises, and the
+        last one where it keeps it, which falls; their crossing is tried next, and ends the search
+        where it is no more than ``accuracy`` above the best value known.
+        """
+        count, price = len(self.batch), multipliers[:, 0]
+        breaks, keeps = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
+        shrunk = np.zeros(count, dtype=np.int64)
         rows = np.arange(count)
-        for _ in range(min(60, rounds)):
-            value, slopes = self._ask(found, batch, rows, price[rows, None])
+        for _ in range(min(MOST_CROSSINGS, rounds)):
+            value, slopes = self.evaluate(rows, price[rows, None])
             slope = slopes[:, 0]
-            tangent = np.stack([price[rows], value, slope], axis=1)
-            over[rows[slope > 0]] = tangent[slope > 0]
-            under[rows[slope <= 0]] = tangent[slope <= 0]
-            done = (value > cutoff[rows]) | np.isinf(value) | ((slope <= 0) & (price[rows] == 0))
-            rows = rows[~done]
-            lacks_over, lacks_under = np.isnan(over[rows, 0]), np.isnan(under[rows, 0])
-            rise = over[rows, 2] - under[rows, 2]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                meet = (
-                    under[rows, 1]
-                    - over[rows, 1]
-                    + over[rows, 2] * over[rows, 0]
-                    - under[rows, 2] * under[rows, 0]
-                ) / rise
-            best = over[rows, 1] + over[rows, 2] * (meet - over[rows, 0])
-            # No tangent that keeps the limit yet: go where the known one comes above ``cutoff``.
-            ahead = np.where(np.isfinite(cutoff[rows]), cutoff[rows], 2 * np.abs(over[rows, 1]))
-            far = over[rows, 0] + 1.1 * np.maximum(ahead - over[rows, 1], 0) / over[rows, 2]
-            higher = np.maximum(price[rows] * 4, far)
-            # None that breaks it: towards zero, where the unlimited optimum may keep it.
-            lower = np.where(halved[rows] < 3, price[rows] / 8, 0.0)
-            halved[rows] += lacks_over
-            price[rows] = np.where(lacks_under, higher, np.where(lacks_over, lower, meet))
-            settled = (
-                ~lacks_over & ~lacks_under & (best - found.value[rows] <= accuracy * np.abs(best))
-            )
-            rows = rows[~settled & (price[rows] < 1e250)]
+            tangent, broken = np.stack([price[rows], value, slope], axis=1), slope > self.unclear
+            breaks[rows[broken]], keeps[rows[~broken]] = tangent[broken], tangent[~broken]
+            done = (self.found.value[rows] > cutoff[rows]) | np.isinf(value)
+            rows = rows[~(done | (~broken & (price[rows] == 0)))]
+            rising, falling = breaks[rows], keeps[rows]
+            lacks_rising, lacks_falling = np.isnan(rising[:, 0]), np.isnan(falling[:, 0])
+            meet, top = _crossing(rising, falling)
+            # Without a tangent that falls: to where the rising one is above the cutoff.
+            ahead = np.where(np.isfinite(cutoff[rows]), cutoff[rows], 2 * np.abs(rising[:, 1]))
+            reach = OVERSHOOT * np.maximum(ahead - rising[:, 1], 0) / rising[:, 2]
+            higher = np.maximum(price[rows] * GROWTH, rising[:, 0] + reach)
+            # Without one that rises: towards 0, where the unlimited optimum may keep the limit.
+            lower = np.where(shrunk[rows] < SHRINKS, price[rows] / SHRINK, 0.0)
+            shrunk[rows] += lacks_rising
+            price[rows] = np.where(lacks_falling, higher, np.where(lacks_rising, lower, meet))
+            known = np.maximum(rising[:, 1], falling[:, 1])
+            near = top - known <= accuracy * np.abs(top)
+            rows = rows[~near & (price[rows] < LARGEST)]  # a missing tangent is never near
             if not len(rows):
                 return
 
-    def _climb(
-        self,
-        found: DualBound,
-        batch: Batch,
-        start: Floats | None,
-        cutoff: Floats,
-        accuracy: float,
-        rounds: int,
+    def step_by_subgradients(
+        self, multipliers: Floats, cutoff: Floats, accuracy: float, rounds: int
     ) -> None:
-        count = len(batch)
-        # Prices are measured in units of (objective / limit), so that one step suits all limits.
-        price = (self._first_guess(batch) if start is None else start.copy()) * self.scale
-        step = np.ones(count)
-        stale = np.zeros(count, dtype=np.int64)
-        rows = np.arange(count)
+        """Maximise over the multipliers of several limits.
+
+        Steps along the subgradient of Polyak's length, ``step·(target − value) / |slope|²``, the
+        target being the least that is known to be attained. Where several in a row lead to no
+        better bound, the step is halved, and the best multipliers so far are where the next starts
+        (Held, Wolfe and Crowder 1974). Multipliers are measured in objective per limit, so that one
+        step suits all limits.
+        """
+        found, price = self.found, multipliers * self.scale
+        step = np.ones(len(self.batch))
+        stale = np.zeros(len(self.batch), dtype=np.int64)
+        rows = np.arange(len(self.batch))
         for _ in range(rounds):
             before = found.value[rows].copy()
-            value, slope = self._ask(found, batch, rows, price[rows] / self.scale)
-            slope = slope / self.scale
-            slope = np.where((price[rows] <= 0) & (slope < 0), 0.0, slope)
-            steep = (slope**2).sum(axis=1)
-            possible = np.isfinite(value)
+            value, slope = self.evaluate(rows, price[rows] / self.scale)
+            flat = (slope <= self.unclear) & ((slope > 0) | (price[rows] <= 0))
+            slope = np.where(flat, 0.0, slope / self.scale)
+            steepness = (slope**2).sum(axis=1)
             with np.errstate(invalid="ignore"):  # nothing is known before the first step
-                improved = ~possible | ~(value <= before + accuracy * np.abs(before))
+                improved = ~(found.value[rows] <= before + accuracy * np.abs(before))
             stale[rows] = np.where(improved, 0, stale[rows] + 1)
-            tired = stale[rows] >= 3
+            tired = stale[rows] >= PATIENCE
             step[rows[tired]] /= 2
             stale[rows[tired]] = 0
-            going = possible & (value <= cutoff[rows]) & (steep > 0) & (step[rows] > 1e-3)
+            going = np.isfinite(value) & (found.value[rows] <= cutoff[rows])
+            going &= (steepness > 0) & (step[rows] > LEAST_STEP)
             rows = rows[going]
             if not len(rows):
                 return
-            value, slope, steep, tired = value[going], slope[going], steep[going], tired[going]
+            value, slope, tired = value[going], slope[going], tired[going]
             target = np.minimum(cutoff[rows], found.incumbent[rows])
-            ahead = found.value[rows] + 0.05 * np.abs(found.value[rows]) + 1e-300
-            target = np.where(np.isfinite(target) & (target > value), target, ahead)
-            length = step[rows] * (target - value) / steep
+            above = found.value[rows] + AIM_ABOVE * np.abs(found.value[rows]) + UNDERFLOW
+            target = np.where(np.isfinite(target) & (target > value), target, above)
+            length = step[rows] * (target - value) / steepness[going]
             move = np.maximum(price[rows] + length[:, None] * slope, 0.0)
             back = found.multipliers[rows] * self.scale
             price[rows] = np.where(tired[:, None], back, move)
+
+
+def _crossing(rising: Floats, falling: Floats) -> tuple[Floats, Floats]:
+    """Where pairs of tangents (multiplier, value, slope) cross, and the value there."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        meet = (
+            falling[:, 1]
+            - rising[:, 1]
+            + rising[:, 2] * rising[:, 0]
+            - falling[:, 2] * falling[:, 0]
+        ) / (rising[:, 2] - falling[:, 2])
+    return meet, rising[:, 1] + rising[:, 2] * (meet - rising[:, 0])

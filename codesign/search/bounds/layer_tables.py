@@ -21,7 +21,6 @@ from codesign.space.widths import WidthSpace
 
 # Columns of coefficients; costs of one's own follow, see `WidthSpace.additive_metrics`.
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(ADDITIVE_METRICS))
-TINY = 1e-290  # bounds are lowered by this: far smaller numbers have no relative accuracy
 MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
 MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
 CACHED = 2**15  # entries worked on at once where a table is only minimised (256 KiB)

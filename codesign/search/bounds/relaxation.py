@@ -22,6 +22,7 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.tolerances import MARGINAL_ROUNDINGS, sum_rounding
 from codesign.search.bounds.elimination import Role, Scope, choose_scopes, eliminate
 from codesign.search.bounds.joint_tables import Plan, Sweep, minus
 from codesign.search.bounds.layer_tables import (
@@ -79,6 +80,12 @@ class Relaxation:
         self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
         self._fixed_bits = space.problem.choices.output_bits
         self._barred = np.where(space.variable_allowed, 0.0, np.inf)
+        # Each layer's table, each variable's own row and its message are added once; before that a
+        # table's entry takes a product and a sum for each metric, and a few for the metric itself.
+        self.rounding = sum_rounding(
+            len(self.layers) + 2 * len(space.variables) + 2 * len(space.additive_metrics) + 8
+        )
+        self.marginal_rounding = MARGINAL_ROUNDINGS * self.rounding
         self._prepare_layers()
 
     # Structure ----------------------------------------------------------------------------------

@@ -45,13 +45,10 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from codesign.arrays import Floats
 from codesign.costs.arithmetic import layer_bops
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import BUDGET_TOLERANCE
+from codesign.problem.tolerances import BUDGET_TOLERANCE, LIMIT_MARGIN, ROW_SCALE
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 from codesign.units import UM2_PER_MM2
-
-ROW_SCALE = 1000.0
-MARGIN = 1e-8  # relative, on limits; in a row a thousand times the solver's tolerance
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def build(
     space: WidthSpace,
     candidates: Candidates,
     goal: Goal,
-    margin: float = MARGIN,
+    margin: float = LIMIT_MARGIN,
     check_time: Callable[[], None] = lambda: None,
 ) -> pyo.ConcreteModel:
     """Write the programme for any subset of the hardware options.

@@ -21,13 +21,12 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn import generate_standard_repn
 
 from codesign.errors import SolverError
+from codesign.problem.tolerances import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE
 from codesign.stopping import StopCondition, Stopped
 
 Progress = Callable[[float, float], None]  # (best objective so far, proven bound), model units
 
 NAME = "HiGHS"
-MIP_ABS_GAP = 1e-8  # objectives are scaled to the order of 1,000
-MIP_FEASIBILITY_TOLERANCE = 1e-8  # at the default 1e-6, presolve loses designs at a steep limit
 POLL_S = 0.05
 GRACE_S = 2.0  # HiGHS is given to end when it has to, before it is left alone
 # Without memory for as much, HiGHS or the system's library might end the whole process.

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
-from codesign.problem.tolerances import ceiling, keeps
+from codesign.problem.tolerances import LEAST_LIMIT_MARGIN, SMALL_LIMIT_MARGIN, ceiling, keeps
 from codesign.search.milp import solvers
 from codesign.search.milp.formulation import (
-    MARGIN,
     MilpSolution,
     build,
     exclude,
@@ -28,8 +27,6 @@ from codesign.stopping import StopCondition
 
 MAX_RECHECKS = 100
 NEAR_MISSES = 8  # choices just above a limit, after which the programme gets the small margin
-SMALL_MARGIN = MARGIN / 5
-LEAST_MARGIN = SMALL_MARGIN / 10  # in a row still 20 times the solver's tolerance
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def solve_milp(
     report = None
     if on_progress is not None:
         report = _in_metric(on_progress, unit)
-    bound, solver_s, margin = -math.inf, 0.0, SMALL_MARGIN
+    bound, solver_s, margin = -math.inf, 0.0, SMALL_LIMIT_MARGIN
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
             with stop.stopping_at_interrupts():
@@ -119,7 +116,7 @@ def solve_milp(
             return MilpResult(point, bound, complete, run, solver_s)
         broken = [] if point is None else _broken(goal, point)
         for metric, excess in broken:
-            margin = max(min(margin, excess / 2), LEAST_MARGIN)
+            margin = max(min(margin, excess / 2), LEAST_LIMIT_MARGIN)
             exclude_costlier(model, space, listed, metric)
         if not broken:
             exclude(model)

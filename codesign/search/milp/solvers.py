@@ -22,8 +22,9 @@ from pyomo.common.log import LoggingIntercept
 from pyomo.opt import SolverFactory, TerminationCondition
 
 from codesign.errors import CodesignError, SolverError, SpecError
+from codesign.problem.tolerances import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE
 from codesign.search.milp import highs
-from codesign.search.milp.highs import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE, Outcome, Progress
+from codesign.search.milp.highs import Outcome, Progress
 from codesign.stopping import StopCondition
 
 SolverName = Literal["highs", "scip", "cbc"]

@@ -140,6 +140,27 @@ def test_without_limits_the_dual_is_the_optimum(drawn: tuple[Case, Floats]) -> N
         assert found.incumbent.tolist() == pytest.approx(truth, rel=EXACT)
 
 
+@pytest.mark.parametrize("also", [{}, {"bops": 1e30}])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_limit_kept_by_rounding_alone_rules_nothing_out(
+    name: str, also: Mapping[str, float]
+) -> None:
+    """The least of a metric is the ceiling of its limit: sums may exceed that by their rounding."""
+    noise = ADDITIVE_METRICS.index("noise")
+    for seed in (1, 5, 7, 10):
+        given = case(name, seed)
+        relaxation = Relaxation(given.space)
+        for b, assignments in enumerate(given.assignments):
+            least = min((one.metrics[noise] for one in assignments), default=0.0)
+            if least:
+                limits = {"noise": least / ceiling(1.0), **also}
+                while ceiling(limits["noise"]) < least:
+                    limits["noise"] = math.nextafter(limits["noise"], math.inf)
+                found = Dual(relaxation, "latency_s", limits).bound(given.batch.take(np.array([b])))
+                truth = constrained(assignments, "latency_s", limits)
+                assert truth * (1 - 1e-3) <= found.value[0] <= truth * (1 + EXACT)
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", ["chain", "residual", "product", "groups"])
 def test_with_one_limit_the_price_is_the_best(name: str, seed: int) -> None:
