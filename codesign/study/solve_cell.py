@@ -37,35 +37,31 @@ def answer_question(question: str, network: str) -> Answer:
         That of its network.
     """
     started = time.monotonic()
+    from codesign.search.milp import highs
+
     asked: dict[str, Any] = json.loads(question)
     try:
         found = _answer(asked, json.loads(network))
     except InfeasibleError as error:
-        found = Answer("infeasible", final=True, error=_line(error))
+        found = Answer("infeasible", final=True, error=error_text(error))
     except SolverError as error:
         limit = asked["time_limit_s"]
         late = limit is not None and time.monotonic() - started >= limit
-        found = Answer("unanswered" if late else "failed", error=_line(error))
-    except CodesignError as error:
-        found = Answer("failed", error=_line(error))
+        found = Answer("unanswered" if late else "failed", error=error_text(error))
     except MemoryError:
         found = Answer("lost", error="out of memory")
-    except Exception as error:  # a fault of ours in one cell does not cost the others
-        found = Answer("failed", error=f"{type(error).__name__}: {_line(error)}")
-    return found._replace(
-        seconds=time.monotonic() - started, solver=_solver(), codesign=__version__
-    )
+    except Exception as error:  # also a fault of ours: in one cell it does not cost the others
+        found = Answer("failed", error=error_text(error))
+    solver = f"{highs.NAME} {highs.version()}"
+    return found._replace(seconds=time.monotonic() - started, solver=solver, codesign=__version__)
 
 
-def _solver() -> str:
-    from codesign.search.milp import highs
-
-    return f"{highs.NAME} {highs.version()}"
-
-
-def _line(error: Exception) -> str:
+def error_text(error: BaseException) -> str:
+    """An error in one line; of what kind it is, unless it is one of ours."""
     text = " ".join(str(error).split())
-    return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 2]} …"
+    text = text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 2]} …"
+    kind = "" if isinstance(error, CodesignError) else type(error).__name__
+    return ": ".join(part for part in (kind, text) if part)
 
 
 def _answer(asked: dict[str, Any], network: dict[str, Any]) -> Answer:
