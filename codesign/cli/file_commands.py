@@ -9,6 +9,7 @@ import click
 
 from codesign.cli import inputs
 from codesign.cli.options import FILE, choice, file, flag, network, option
+from codesign.cli.progress import step_line, watched, words_line
 from codesign.cli.solve_options import BATCH, BITS, LARGE, OF_ONNX, SENSITIVITY
 from codesign.cli.terminal import (
     PROVEN,
@@ -18,7 +19,6 @@ from codesign.cli.terminal import (
     hand_over,
     print_json,
     print_text,
-    watched,
 )
 from codesign.cli.views import view_of
 from codesign.errors import SpecError
@@ -57,7 +57,7 @@ def explain(**given: Any) -> int:
     report = check_file(given["design"])
     if not report.holds:
         raise SpecError(f"{given['design']}: {report.findings[0]}; codesign check tells all")
-    with watched(given, "step_line") as on_step:
+    with watched(given, step_line) as on_step:
         found = design.explain(
             step=given["step"], time_limit_s=given["time_limit_s"], on_step=on_step
         )
@@ -137,7 +137,7 @@ def check(**given: Any) -> int:
 
     if given["deep"] != (given["certificate"] is not None):
         raise SpecError("--deep and --certificate FILE belong together; give both.")
-    with watched(given, "words_line") as on_step:
+    with watched(given, words_line) as on_step:
         report = check_file(given["file"], given["certificate"], on_step)
     told = str(given["file"]), report
     if given["json"]:

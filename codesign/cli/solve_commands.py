@@ -10,6 +10,7 @@ import click
 
 from codesign.cli import inputs
 from codesign.cli.options import network, sectioned
+from codesign.cli.progress import assignment_line, design_line, front_line, watched, words_line
 from codesign.cli.solve_options import (
     ASSIGN,
     ASSIGN_CONTRADICTIONS,
@@ -27,7 +28,6 @@ from codesign.cli.terminal import (
     note,
     print_json,
     print_parts,
-    watched,
 )
 from codesign.cli.views import view_of
 from codesign.errors import InfeasibleError, SpecError
@@ -59,7 +59,7 @@ def solve(**given: Any) -> int:
     problem = inputs.problem(given)
     inputs.tell_of_table(problem.sensitivity, problem.network)
     how = ("method", "solver", "time_limit_s", "rel_gap", "ties")
-    with _explained(given, problem), watched(given, "progress_line") as on_progress:
+    with _explained(given, problem), watched(given, design_line) as on_progress:
         design = solve_problem(
             problem, **{word: given[word] for word in how}, on_progress=on_progress
         )
@@ -93,7 +93,7 @@ def pareto(**given: Any) -> int:
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = inputs.problem({**given, "minimize": first})
     inputs.tell_of_table(problem.sensitivity, problem.network)
-    with _explained(given, problem), watched(given, "front_line") as on_progress:
+    with _explained(given, problem), watched(given, front_line) as on_progress:
         found = find_front(
             problem,
             [metric_of(word) for word in given["objectives"]],
@@ -165,7 +165,7 @@ def assign(**given: Any) -> int:
     inputs.check_files(given)
     problem = inputs.assignment(given)
     inputs.tell_of_table(problem.sensitivity, problem.network)
-    with _explained(given, problem), watched(given, "assignment_line") as on_progress:
+    with _explained(given, problem), watched(given, assignment_line) as on_progress:
         found = assign_widths(
             problem,
             given["latency_table"],
@@ -185,7 +185,7 @@ def _certify(design: Design, given: inputs.Given) -> None:
     """Write a certificate; say if parts of the proof are left out."""
     from codesign.tasks.certify import certify
 
-    with watched(given, "words_line") as on_step:
+    with watched(given, words_line) as on_step:
         found = certify(
             design,
             time_limit_s=given["time_limit_s"],

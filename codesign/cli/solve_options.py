@@ -48,7 +48,6 @@ EVALUATE_CONTRADICTIONS = (
     *PLATFORM_CONTRADICTIONS,
     *(("widths", name) for name in ("bits", "weight_bits", "activation_bits", "output_bits")),
 )
-SWEEP_CONTRADICTIONS = (("json", "quiet"),)
 
 # Options that several commands have.
 BATCH = word("--batch", "Images at once.", told="1")

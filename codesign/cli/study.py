@@ -24,13 +24,13 @@ from codesign.cli.options import (
     option,
     sectioned,
 )
+from codesign.cli.progress import plain_lines
 from codesign.cli.solve_options import GRID, SWEEP
 from codesign.cli.terminal import (
     NO_ANSWER,
     PROVEN,
     UNPROVEN,
     note,
-    plain_lines,
     print_parts,
     print_text,
     print_view,

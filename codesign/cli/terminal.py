@@ -1,15 +1,12 @@
-"""What all commands share: exit codes, the answer printed and written, a line of progress."""
+"""What all commands share: exit codes, notes, the answer printed and written."""
 
 from __future__ import annotations
 
 import math
 import sys
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -19,7 +16,6 @@ from codesign.errors import one_line, printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-PLAIN_S = 30.0  # from one line of progress to the next, where no terminal shows it
 PROVEN, WRONG, BAD_INPUT, INFEASIBLE, UNPROVEN, NO_ANSWER = 0, 1, 2, 3, 4, 5
 
 
@@ -87,57 +83,3 @@ def _for_json(value: Any) -> Any:
     if hasattr(value, "item"):  # a number of numpy's
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def watched(given: Mapping[str, Any], line: str) -> Iterator[Callable[[Any], None] | None]:
-    """Show progress on standard error, written by the function of `live` so named.
-
-    On one line of a terminal; elsewhere, and with --json, on a line now and then; never with
-    --quiet.
-    """
-    if sys.stderr is None or given.get("quiet"):
-        yield None
-    elif sys.stderr.isatty() and not given.get("json"):
-        from codesign.cli import live
-
-        with live.live_line(sys.stderr, getattr(live, line)) as on_progress:
-            yield on_progress
-    else:
-
-        def plain(state: Any, seconds: float) -> str:
-            from codesign.cli import live
-
-            return str(getattr(live, line)(state, seconds))
-
-        with plain_lines(plain) as on_progress:
-            yield on_progress
-
-
-@contextmanager
-def plain_lines(line: Callable[[Any, float], str]) -> Iterator[Callable[[Any], None]]:
-    """Meanwhile print a line on standard error every `PLAIN_S` seconds.
-
-    Yields the function to hand over as ``on_progress``; ``line`` writes what that was last given
-    (None before) and the seconds since the start.
-    """
-    started, over = time.monotonic(), Event()
-    latest: deque[Any] = deque(maxlen=1)
-
-    def tell() -> None:
-        while not over.wait(PLAIN_S):
-            words = line(latest[0] if latest else None, time.monotonic() - started)
-            try:
-                note(words)
-            except OSError:  # nobody reads it
-                return
-
-    thread = Thread(target=tell, name="progress", daemon=True)
-    with suppress(RuntimeError):  # no memory for one more
-        thread.start()
-    try:
-        yield latest.append
-    finally:
-        over.set()
-        if thread.ident is not None:
-            thread.join()

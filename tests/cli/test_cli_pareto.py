@@ -108,7 +108,9 @@ def test_unproven_point_is_told_by_the_exit_code(
     def unproven(*given: Any, **how: Any) -> Front:
         front = pareto(*given, **how)
         first = front.designs[0]
-        proof = replace(first.proof, status="feasible", bound=first.proof.bound / 2, gap=0.5)
+        proof = replace(
+            first.proof, status="feasible", bound=first.proof.bound / 2, gap=0.5, ended=None
+        )
         return replace(front, designs=(replace(first, proof=proof), *front.designs[1:]))
 
     monkeypatch.setattr(module, "pareto", unproven)

@@ -17,7 +17,7 @@ from dotted_names import resolved
 from shown_programs import run_shown
 
 import codesign
-from codesign.cli import app, terminal
+from codesign.cli import app, progress, terminal
 from codesign.cli.help import PAGES, page, topics
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.metrics import WORDS
@@ -177,7 +177,7 @@ def test_defaults_named_are_those_of_the_options() -> None:
         ("answers", f"at most 1 + {BUDGET_TOLERANCE:.0e} times".replace("e-0", "e-")),
         ("answers", f"at most {TIES_TIMES:g} times"),
         ("answers", f"or {TIES_LEAST_S:g} s if"),
-        ("answers", f"every {terminal.PLAIN_S:g} s"),
+        ("answers", f"every {progress.PLAIN_S:g} s"),
         ("answers", "broken, left, or not proven"),
         ("files", f"at most {MAX_LAYERS:,} layers"),
     ],

@@ -14,7 +14,7 @@ import pytest
 from command_line import run
 from installed import TINY_GRID, WITH_JSON, strict_json
 
-from codesign.cli import terminal
+from codesign.cli import progress
 
 SOLVE = WITH_JSON["solve"]
 LONG_WORK = {  # command: where its work is found, and what a line says
@@ -30,7 +30,7 @@ LONG_WORK = {  # command: where its work is found, and what a line says
 @pytest.fixture
 def every_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of progress is due all the time."""
-    monkeypatch.setattr(terminal, "PLAIN_S", 0.002)
+    monkeypatch.setattr(progress, "PLAIN_S", 0.002)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_quiet_keeps_it_back(
 
 
 def test_short_work_says_nothing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert terminal.PLAIN_S == 30
+    assert progress.PLAIN_S == 30
     assert run(capsys, *SOLVE)[2] == ""
 
 
@@ -122,7 +122,7 @@ def test_nobody_reads_it(monkeypatch: pytest.MonkeyPatch, every_moment: None) ->
             raise BrokenPipeError
 
     monkeypatch.setattr(sys, "stderr", Gone())
-    with terminal.plain_lines(lambda state, seconds: "so far") as on_progress:
+    with progress.plain_lines(lambda state, seconds: "so far") as on_progress:
         on_progress("anything")
         time.sleep(0.02)
 
@@ -133,7 +133,7 @@ def test_no_thread_for_it(
     def refused(_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(terminal.Thread, "start", refused)
-    with terminal.plain_lines(lambda state, seconds: "so far") as on_progress:
+    monkeypatch.setattr(progress.Thread, "start", refused)
+    with progress.plain_lines(lambda state, seconds: "so far") as on_progress:
         on_progress("anything")
     assert capsys.readouterr().err == ""

@@ -9,10 +9,9 @@ from importlib import import_module
 from typing import Any, Literal
 
 import pytest
-from rich.text import Text
 
 from codesign import Accelerator, Evaluation, evaluate, load_technology
-from codesign.cli import live
+from codesign.cli import progress as cli_progress
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
 from codesign.results.design import Design
@@ -179,16 +178,14 @@ def test_colour_only_in_a_terminal(design: Design, monkeypatch: pytest.MonkeyPat
 def test_progress_line() -> None:
     def line(metric: str, best: float | None, bound: float) -> str:
         progress = Progress(metric, best, bound, 12.3, breaking_ties=metric != "latency_s")
-        shown = live.progress_line(progress, 12.3)
-        assert isinstance(shown, Text)
-        return shown.plain
+        return cli_progress.design_line(progress, 12.3)
 
     assert line("latency_s", 2e-3, 1e-3) == "12 s, latency: best 2 ms, bound 1 ms, gap 50 %"
     assert line("latency_s", None, -float("inf")) == "12 s, latency: no design yet"
     assert line("latency_s", float("inf"), 1e-3) == "12 s, latency: no design yet, bound 1 ms"
     assert line("latency_s", 2e-3, 0.0) == "12 s, latency: best 2 ms"
     assert line("area_mm2", 2.0, 1.0).startswith("12 s, area (breaking ties): best 2 mm²")
-    waiting = live.progress_line(None, 3.2).plain
+    waiting = cli_progress.design_line(None, 3.2)
     assert waiting == "3 s, bounding all hardware options"
 
 
@@ -201,11 +198,11 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("patience_s", "seen"), [(0.0, True), (60.0, False)])
 def test_live_line(monkeypatch: pytest.MonkeyPatch, patience_s: float, seen: bool) -> None:
-    monkeypatch.setattr(live, "DELAY_S", patience_s)
+    monkeypatch.setattr(cli_progress, "DELAY_S", patience_s)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     stream = Terminal()
-    with live.live_line(stream, live.progress_line) as on_progress:
+    with cli_progress.live_line(stream, cli_progress.design_line) as on_progress:
         on_progress(Progress("latency_s", 2e-3, 1e-3, 0.1))
         until = time.monotonic() + 10
         while seen and "best" not in stream.getvalue() and time.monotonic() < until:
