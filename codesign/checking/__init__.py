@@ -1,26 +1,26 @@
-"""Checks a file of results without what made it: no solver, no search, no cost tables.
+"""The independent checker: every figure of a result file recomputed without what made it.
 
-Every figure of a design file (``codesign-design/1``), an assignment file
-(``codesign-assignment/1``) or an evaluation file (``codesign-evaluation/1``) is recomputed from the
-problem, or the network and accelerator, that the file itself holds. The arithmetic is written anew
-from the model's equations, in whole numbers and fractions; floating-point figures of a file must
-agree with the exact ones to a relative 10⁻¹².
-Checked are
+Enters: the content of a design, assignment or evaluation file, and perhaps a certificate.
+Leaves: a `Report` of findings: what is wrong, where, and what would be right.
+Must not import: anything of this project but its errors and the reading of files.
+
+This is the one room that repeats others on purpose. A fault in the cost model, the search or the
+solver would show in a figure here, for no code is shared: the arithmetic is written anew from the
+model's equations, in whole numbers and fractions, and floating-point figures of a file must agree
+with the exact ones to a relative 10⁻¹². Checked are
 
 - the network: tensors as large as the loops of the layers say, written once, then read;
 - the hardware and the widths: among the choices, pins and groups kept, operands that the PEs hold;
-- of an assignment: each layer's bit operations, and its latency by the table of the question;
+- of an assignment: each layer's bit operations, and its latency and costs by the file's tables;
 - of each layer: a legal tile, cycles, SRAM need, DRAM traffic by operand, times, the roof;
-- the totals, the budgets (kept up to a relative 2·10⁻⁹), the noise budget against the quality;
+- the totals, the budgets (kept up to a relative 10⁻⁹), the noise budget against the quality;
 - the proof: bound, gap and status agree, and every hardware option is accounted for;
 - the digest of the file, so that what follows from nothing else (looser budgets, choices not made)
   is what was written; only the seconds taken are free. It guards against accidents: who alters a
-  file can write its digest anew, and then only a certificate tells that the question is another.
+  file can write its digest anew, and then only a certificate tells that the problem is another.
 
 With a certificate, written by ``codesign solve --certificate``, the design's optimality is proven
 again by another route, see `codesign.checking.certificate.verify`.
-
-The package imports nothing of this project but its errors and the reading of files.
 """
 
 from __future__ import annotations

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 from codesign.checking.cost_model import Array
 from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
-from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
+from codesign.checking.layers import Platform, check_layers, check_throughput
 from codesign.checking.problem import (
     MOST_SIDE,
     MOST_SRAM_BITS,
@@ -21,8 +20,10 @@ from codesign.checking.width_problem import MOST_BITS
 from codesign.checking.widths import (
     check_metrics,
     check_proof,
+    check_solver,
     check_tensor_bits,
     check_weight_bits,
+    width_metrics,
 )
 
 FORMAT = "codesign-design/1"
@@ -58,9 +59,15 @@ def check_design(file: Entry) -> Problem:
         dram_bits_per_s=problem.dram_bits_per_s,
     )
     totals = check_layers(file["layers"], problem.network, platform, tensor_bits)
-    check_weight_bits(file["layers"], problem, totals.weight_bits, tensor_bits)
+    check_weight_bits(file["layers"], problem, totals.operand_bits, tensor_bits)
     area_terms_mm2 = [x / UM2_PER_MM2 for x in problem.area_terms_um2(option, sram_bits)]
-    metrics = _check_metrics(file["metrics"], problem, totals, tensor_bits, area_terms_mm2)
+    expected = {
+        "latency_s": totals.latency_s,
+        "area_mm2": sum(area_terms_mm2, Fraction(0)),
+        "dram_bits": Fraction(totals.dram_bits),
+        **width_metrics(problem.network, totals.operand_bits, tensor_bits, problem.noise_of),
+    }
+    metrics = check_metrics(file["metrics"], expected, problem, area_terms_mm2)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
     check_digest(file)
     return problem
@@ -81,29 +88,10 @@ def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:
     return Option(**sizes), sram_bits
 
 
-def _check_metrics(
-    entry: Entry,
-    problem: Problem,
-    totals: Totals,
-    tensor_bits: dict[str, int],
-    area_terms_mm2: Sequence[Fraction],
-) -> dict[str, Fraction]:
-    expected = {
-        "latency_s": totals.latency_s,
-        "area_mm2": sum(area_terms_mm2, Fraction(0)),
-        "dram_bits": Fraction(totals.dram_bits),
-        "noise": total_noise(problem.network, totals.weight_bits, tensor_bits, problem.noise_of),
-        "model_bits": Fraction(totals.model_bits),
-        "bops": totals.bops,
-    }
-    return check_metrics(entry, expected, problem, area_terms_mm2)
-
-
 def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:
     """Every hardware option is accounted for, once."""
     ledger, where = entry.ledger, entry.where
-    entry.known_keys(("name", "version", "seconds", "method", *COUNTS, "interrupted"))
-    entry["name"].text(), entry["version"].text(), entry["seconds"].figure()
+    check_solver(entry, ("seconds",), COUNTS, "method")
     method = entry["method"].text(("search", "whole"))
     counts = {key: entry[key].whole(0) for key in COUNTS}
     ledger.same(f"{where}.considered", counts["considered"], len(problem.choices.options))
@@ -113,6 +101,5 @@ def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:
     closed = counts["left_open"] == 0 or proof["status"].value != "optimal"
     closed = closed or proof["objective"].value == 0  # nothing is below 0
     ledger.holds(f"{where}.left_open", closed, counts["left_open"], "0, as all is proven")
-    entry.get("interrupted", False).flag()
     enough = counts["programmes"] >= counts["solved"] or method == "whole"
     ledger.holds(f"{where}.programmes", enough, counts["programmes"], "one for each solved")

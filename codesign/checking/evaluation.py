@@ -9,10 +9,11 @@ from codesign.checking.cost_model import Array, default_noise
 from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.findings import TOLERANCE
-from codesign.checking.layers import Platform, Totals, check_layers, check_throughput, total_noise
+from codesign.checking.layers import Platform, Totals, check_layers, check_throughput
 from codesign.checking.network import Network, read_network
-from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, Technology, read_pe_fit
+from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_technology
 from codesign.checking.width_problem import METRICS, MOST_BITS
+from codesign.checking.widths import width_metrics
 
 FORMAT = "codesign-evaluation/1"
 KEYS = (
@@ -96,15 +97,14 @@ def _metrics(
     tensor_bits: dict[str, int],
 ) -> dict[str, Fraction]:
     """All metrics that can be known but the area."""
-    found = {
-        "dram_bits": Fraction(totals.dram_bits),
-        "model_bits": Fraction(totals.model_bits),
-    }
+    found = {"dram_bits": Fraction(totals.dram_bits)}
+    found |= width_metrics(
+        network, totals.operand_bits, tensor_bits, lambda _, bits: default_noise(bits)
+    )
+    if given["number_format"].text(("integer", "float")) == "float":
+        del found["noise"], found["bops"]  # defined for integers
     if platform.dram_bits_per_s is not None:
         found["latency_s"] = totals.latency_s
-    if given["number_format"].text(("integer", "float")) == "integer":
-        noise = total_noise(network, totals.weight_bits, tensor_bits, lambda _, b: default_noise(b))
-        found |= {"bops": totals.bops, "noise": noise}
     return found
 
 
@@ -119,13 +119,7 @@ def _area_terms_mm2(given: Entry, platform: Platform, said: bool) -> Sequence[Fr
     fits, measured, array = given["technology"], given["pe_area_um2"], platform.array
     if fits.value is None or platform.sram_bits is None:
         return ()
-    sram = fits["sram_fits"][fits["sram"].text()]
-    technology = Technology(
-        engine=fits.get("engine", 9).whole(),
-        pe=read_pe_fit(fits["pe_area_um2"]),
-        sram_slope=sram["slope"].positive(),
-        sram_intercept=sram["intercept"].number(),
-    )
+    technology = read_technology(fits, fits["sram_fits"][fits["sram"].text()])
     if measured.value is not None:
         pe_terms_um2: Sequence[Fraction] = (measured.positive(),)
     elif technology.engine != array.engine or given["number_format"].value != "integer":

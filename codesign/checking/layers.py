@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,7 +11,6 @@ from codesign.checking.cost_model import (
     Array,
     Tile,
     accumulation_bits,
-    bops,
     cycles,
     dram_elements,
     precision_passes,
@@ -21,6 +20,7 @@ from codesign.checking.cost_model import (
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.network import Layer, Network
+from codesign.checking.widths import check_operand_bits, read_rows
 
 ROW = (
     *("name", "weight_bits", "tile", "order", "cycles", "sram_bits", "dram_bits"),
@@ -57,13 +57,11 @@ class Platform:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over all layers, exactly; and the widths of weights by source."""
+    """Sums over all layers, exactly; and the widths of their weight operands, 0 for none."""
 
     latency_s: Fraction
     dram_bits: int
-    model_bits: int
-    bops: Fraction
-    weight_bits: dict[str, int]
+    operand_bits: tuple[int, ...]
 
 
 def check_layers(
@@ -76,26 +74,16 @@ def check_layers(
     Unreadable
         The rows are not those of the network, or a tile or width is none.
     """
-    entries = rows.items()
-    names = [entry["name"].text() for entry in entries]
-    if names != [layer.name for layer in network.layers]:
-        rows.fault("one row for each layer of the network, in its order")
     checked = []
-    for layer, entry in zip(network.layers, entries, strict=True):
+    for layer, entry in read_rows(rows, network):
         try:
             checked.append(_check_layer(entry, layer, network, platform, tensor_bits))
         except Unreadable:
             continue
-    if len(checked) < len(entries):
+    if len(checked) < len(network.layers):
         raise Unreadable
-    owned = [(x, bits) for x, (bits, _, _) in zip(network.layers, checked, strict=True)]
-    return Totals(
-        latency_s=sum((s for _, s, _ in checked), Fraction(0)),
-        dram_bits=sum(moved for _, _, moved in checked),
-        model_bits=sum(x.weights * bits for x, bits in owned if x.owns_weights),
-        bops=sum((bops(x, bits, tensor_bits[x.input]) for x, bits in owned), Fraction(0)),
-        weight_bits={f"weight:{x.name}": bits for x, bits in owned if x.owns_weights},
-    )
+    operand_bits, latencies_s, dram_bits = zip(*checked, strict=True)
+    return Totals(sum(latencies_s, Fraction(0)), sum(dram_bits), operand_bits)
 
 
 def _check_layer(
@@ -129,17 +117,11 @@ def _check_layer(
 def _operand_bits(
     entry: Entry, layer: Layer, platform: Platform, tensor_bits: dict[str, int]
 ) -> int:
-    """Width of the weight operand, which must be the right one and run; 0 where there is none."""
-    given = entry["weight_bits"]
-    if layer.moves:
-        entry.ledger.same(given.where, given.value, None)
-        return 0
-    bw = given.whole(1, 1024)
-    if layer.weight_tensor is not None:
-        entry.ledger.same(given.where, bw, tensor_bits[layer.weight_tensor])
-    if not platform.multi_pass:
-        runs, ba = bw <= platform.pe_weight_bits, tensor_bits[layer.input]
-        entry.ledger.holds(given.where, runs, bw, f"at most the PE's {platform.pe_weight_bits}")
+    """Width of the weight operand, 0 for none; both operands must run."""
+    bw, ba = check_operand_bits(entry, layer, tensor_bits), tensor_bits[layer.input]
+    if not (layer.moves or platform.multi_pass):
+        runs, where = bw <= platform.pe_weight_bits, f"{entry.where}.weight_bits"
+        entry.ledger.holds(where, runs, bw, f"at most the PE's {platform.pe_weight_bits}")
         runs = ba <= platform.pe_activation_bits
         expected = f"an input of at most the PE's {platform.pe_activation_bits} bit"
         entry.ledger.holds(f"{entry.where}.input", runs, ba, expected)
@@ -226,14 +208,3 @@ def check_throughput(
     entry.known_keys(expected)
     for name, value in expected.items():
         entry.ledger.close(f"{entry.where}.{name}", entry[name].figure(), value)
-
-
-def total_noise(
-    network: Network,
-    weight_bits: dict[str, int],
-    tensor_bits: dict[str, int],
-    noise_of: Callable[[str, int], Fraction],
-) -> Fraction:
-    """Sum over all weights and inner tensors."""
-    widths = {f"tensor:{name}": tensor_bits[name] for name in network.inner} | weight_bits
-    return sum((noise_of(source, bits) for source, bits in widths.items()), Fraction(0))

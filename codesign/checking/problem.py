@@ -1,4 +1,4 @@
-"""The question of a design file: that of its widths, and of hardware in a technology."""
+"""The problem of a design file: that of its widths, and of hardware in a technology."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from codesign.checking.width_problem import (
     METRICS,
     MOST_BITS,
     WIDTH_CHOICES,
-    Question,
     WidthChoices,
-    check_question,
+    WidthProblem,
+    check_width_problem,
     read_budgets,
     read_sensitivity,
     read_width_choices,
@@ -32,6 +32,7 @@ KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
     *("sensitivity", "quality", "objective", "budgets"),
 )
+TECHNOLOGY = ("name", "engine", "pe_area_um2", "sram", "sram_area_um2", "source")
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
@@ -103,7 +104,7 @@ class Choices(WidthChoices):
 
 
 @dataclass(frozen=True)
-class Problem(Question):
+class Problem(WidthProblem):
     """All a design's figures depend on."""
 
     technology: Technology
@@ -120,7 +121,7 @@ class Problem(Question):
 
 
 def read_problem(entry: Entry) -> Problem:
-    """The question of a file, with all its faults noted.
+    """The problem of a file, with all its faults noted.
 
     Raises
     ------
@@ -128,10 +129,11 @@ def read_problem(entry: Entry) -> Problem:
         It is none, or contradicts itself.
     """
     entry.known_keys(KEYS)
-    network = read_network(entry["network"])
+    network, technology = read_network(entry["network"]), entry["technology"]
+    technology.known_keys(TECHNOLOGY)
     problem = Problem(
         network=network,
-        technology=read_technology(entry["technology"]),
+        technology=read_technology(technology, technology["sram_area_um2"]),
         clock_hz=entry["clock_hz"].positive(),
         dram_bits_per_s=entry["dram_bits_per_s"].positive(),
         area_overhead=entry["area_overhead"].positive(),
@@ -140,31 +142,27 @@ def read_problem(entry: Entry) -> Problem:
         objective=entry["objective"].text(METRICS),
         budgets=read_budgets(entry["budgets"]),
     )
-    check_question(problem, entry)
+    check_width_problem(problem, entry)
     for bw, ba in product(problem.choices.pe_weight_bits, problem.choices.pe_activation_bits):
         pe_um2 = sum(problem.technology.pe_terms_um2(bw, ba))
         if min(pe_um2, pe_um2 + problem.technology.sram_intercept) <= 0:
-            entry["technology"].fault(f"fits that give a PE of {bw} × {ba} bit an area")
+            technology.fault(f"fits that give a PE of {bw} × {ba} bit an area")
     return problem
 
 
-def read_technology(entry: Entry) -> Technology:
-    """The fits of a design file's technology."""
-    entry.known_keys(("name", "engine", "pe_area_um2", "sram", "sram_area_um2", "source"))
-    pe, sram = entry["pe_area_um2"], entry["sram_area_um2"]
+def read_technology(entry: Entry, sram: Entry) -> Technology:
+    """The fits of a technology, for one of its kinds of SRAM; that of a PE in either form."""
+    pe = entry["pe_area_um2"]
+    if "slope" in pe.table():
+        fit = {"slope": pe["slope"].positive(), "intercept": pe["intercept"].number()}
+    else:
+        fit = {key: pe[key].number() for key in ("quadratic", "linear", "constant")}
     return Technology(
         engine=entry.get("engine", 9).whole(),
-        pe=read_pe_fit(pe),
+        pe=fit,
         sram_slope=sram["slope"].positive(),
         sram_intercept=sram["intercept"].number(),
     )
-
-
-def read_pe_fit(pe: Entry) -> dict[str, Fraction]:
-    """Coefficients of a PE's area, in the form they are given."""
-    if "slope" in pe.table():
-        return {"slope": pe["slope"].positive(), "intercept": pe["intercept"].number()}
-    return {key: pe[key].number() for key in ("quadratic", "linear", "constant")}
 
 
 def _read_choices(entry: Entry, network: Network) -> Choices:

@@ -39,7 +39,7 @@ class WidthChoices:
 
 
 @dataclass(frozen=True)
-class Question:
+class WidthProblem:
     """All that the widths of an answer are held to."""
 
     network: Network
@@ -152,7 +152,7 @@ def read_budgets(entry: Entry, metrics: tuple[str, ...] = METRICS) -> dict[str, 
     return budgets
 
 
-def check_question(question: Question, entry: Entry) -> None:
+def check_width_problem(problem: WidthProblem, entry: Entry) -> None:
     """Every source has a width that it may take, a noise at each, and the quality is kept.
 
     Raises
@@ -160,32 +160,32 @@ def check_question(question: Question, entry: Entry) -> None:
     Unreadable
         One has none.
     """
-    for source in question.network.sources:
-        allowed = question.allowed(source)
+    for source in problem.network.sources:
+        allowed = problem.allowed(source)
         if not allowed:
             entry.ledger.wrong(f"{entry.where}.choices", source, "a width that it may take")
             raise Unreadable
-        if question.lacks(source, allowed):
+        if problem.lacks(source, allowed):
             entry.ledger.wrong(f"{entry.where}.sensitivity", source, f"its noise at {allowed} bit")
             raise Unreadable
-    _check_quality(question, entry)
+    _check_quality(problem, entry)
 
 
-def _check_quality(question: Question, entry: Entry) -> None:
+def _check_quality(problem: WidthProblem, entry: Entry) -> None:
     """The noise budget is the one that the quality means."""
     given = entry.get("quality", None)
     if given.value is None:
         return
     kind, _, amount = given.text().partition(":")
     if kind == "uniform" and amount.isdecimal() and len(amount) < 3:
-        bits, sources = int(amount), question.network.sources
-        if any(question.lacks(source, (bits,)) for source in sources):
+        bits, sources = int(amount), problem.network.sources
+        if any(problem.lacks(source, (bits,)) for source in sources):
             given.fault("a width that the sensitivity has for all")
-        limit = sum((question.noise_of(source, bits) for source in sources), Fraction(0))
+        limit = sum((problem.noise_of(source, bits) for source in sources), Fraction(0))
     else:
         try:
             limit = Fraction(10.0 ** (-float(amount) / 10))
         except (ValueError, OverflowError):
             given.fault("uniform:<bits> or sqnr:<decibels>")
-    found = question.budgets.get("noise", Fraction(-1))
+    found = problem.budgets.get("noise", Fraction(-1))
     entry.ledger.close(f"{entry.where}.budgets.noise", found, limit)

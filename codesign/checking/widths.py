@@ -1,23 +1,25 @@
-"""What answers of every kind have: widths among those offered, kept budgets, a proof that agrees.
+"""What results of every kind have: widths among those offered, kept budgets, a proof that agrees.
 
 A design has them on hardware, an assignment has them alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 
+from codesign.checking.cost_model import bops
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
-from codesign.checking.width_problem import MOST_BITS, Question, most_kept
+from codesign.checking.network import Layer, Network
+from codesign.checking.width_problem import MOST_BITS, WidthProblem, most_kept
 
 OPTIMAL_GAP = Fraction(1e-6)
 TIES = ("broken", "left", "not proven")
 ENDED = ("optimal", "gap", "time", "interrupt")
 
 
-def check_tensor_bits(entry: Entry, question: Question) -> dict[str, int]:
+def check_tensor_bits(entry: Entry, problem: WidthProblem) -> dict[str, int]:
     """Compare the width of each tensor with those that it may take; returns them.
 
     Raises
@@ -25,48 +27,93 @@ def check_tensor_bits(entry: Entry, question: Question) -> dict[str, int]:
     Unreadable
         One is missing, or no width.
     """
-    network, given = question.network, entry.table()
+    network, given = problem.network, entry.table()
     entry.known_keys(network.tensors)
     widths = {name: entry[name].whole(1, MOST_BITS) for name in network.tensors}
     for name, bits in widths.items():
-        allowed: tuple[int, ...] = (question.choices.output_bits,)
+        allowed: tuple[int, ...] = (problem.choices.output_bits,)
         if name not in network.results:
-            allowed = question.allowed(f"tensor:{name}")
+            allowed = problem.allowed(f"tensor:{name}")
         entry.ledger.holds(given[name].where, bits in allowed, bits, f"one of {allowed}")
     return widths
 
 
+def read_rows(rows: Entry, network: Network) -> list[tuple[Layer, Entry]]:
+    """Every layer with its row.
+
+    Raises
+    ------
+    Unreadable
+        The rows are not those of the network.
+    """
+    entries = rows.items()
+    if [entry["name"].text() for entry in entries] != [layer.name for layer in network.layers]:
+        rows.fault("one row for each layer of the network, in its order")
+    return list(zip(network.layers, entries, strict=True))
+
+
+def check_operand_bits(row: Entry, layer: Layer, tensor_bits: Mapping[str, int]) -> int:
+    """Width of the weight operand, that of its tensor if it is one; 0 where there is none."""
+    given = row["weight_bits"]
+    if layer.moves:
+        row.ledger.same(given.where, given.value, None)
+        return 0
+    bw = given.whole(1, 1024)
+    if layer.weight_tensor is not None:
+        row.ledger.same(given.where, bw, tensor_bits[layer.weight_tensor])
+    return bw
+
+
+def weight_sources(network: Network, operand_bits: Sequence[int]) -> dict[str, int]:
+    """Widths of weights by source, from those of all layers' weight operands."""
+    every = zip(network.layers, operand_bits, strict=True)
+    return {f"weight:{layer.name}": bits for layer, bits in every if layer.owns_weights}
+
+
+def width_metrics(
+    network: Network,
+    operand_bits: Sequence[int],
+    tensor_bits: Mapping[str, int],
+    noise_of: Callable[[str, int], Fraction],
+) -> dict[str, Fraction]:
+    """The metrics that widths decide alone: noise, model size and bit operations."""
+    weights = weight_sources(network, operand_bits)
+    widths = {f"tensor:{name}": tensor_bits[name] for name in network.inner} | weights
+    rows = list(zip(network.layers, operand_bits, strict=True))
+    return {
+        "noise": sum((noise_of(*each) for each in widths.items()), Fraction(0)),
+        "model_bits": Fraction(sum(x.weights * bits for x, bits in rows if x.owns_weights)),
+        "bops": sum((bops(x, bits, tensor_bits[x.input]) for x, bits in rows), Fraction(0)),
+    }
+
+
 def check_weight_bits(
-    rows: Entry, question: Question, weight_bits: dict[str, int], tensor_bits: dict[str, int]
+    rows: Entry, problem: WidthProblem, operand_bits: Sequence[int], tensor_bits: dict[str, int]
 ) -> None:
     """Compare the widths of weights with those that they may take, and what shares one with it.
-
-    Parameters
-    ----------
-    weight_bits : dict of str to int
-        By source, as the rows have them.
 
     Raises
     ------
     Unreadable
         A source has another width, whose noise need not be known.
     """
+    weight_bits = weight_sources(problem.network, operand_bits)
     for source, bits in weight_bits.items():
-        allowed = question.allowed(source)
+        allowed = problem.allowed(source)
         rows.ledger.holds(f"{rows.where} ({source!r})", bits in allowed, bits, f"one of {allowed}")
     widths = {f"tensor:{name}": bits for name, bits in tensor_bits.items()} | weight_bits
-    for first, *others in question.classes:
+    for first, *others in problem.classes:
         for other in others:
             where = f"{rows.where} ({other!r})"
             rows.ledger.same(where, widths[other], widths[first])
-    if any(widths[source] not in question.allowed(source) for source in question.network.sources):
+    if any(widths[source] not in problem.allowed(source) for source in problem.network.sources):
         raise Unreadable
 
 
 def check_metrics(
     entry: Entry,
     expected: Mapping[str, Fraction],
-    question: Question,
+    problem: WidthProblem,
     area_terms_mm2: Sequence[Fraction] = (),
 ) -> dict[str, Fraction]:
     """Compare the totals with what they should be, and with the budgets; returns them as rounded.
@@ -83,7 +130,7 @@ def check_metrics(
         terms = area_terms_mm2 if name == "area_mm2" else ()
         close = entry.ledger.close(f"{entry.where}.{name}", figure, value, terms)
         right[name] = figure if close else value  # budgets are kept by figures, as rounded
-    for name, limit in question.budgets.items():
+    for name, limit in problem.budgets.items():
         budget = f"at most the budget of {float(limit)!r}"
         kept = right[name] <= most_kept(limit)
         entry.ledger.holds(f"{entry.where}.{name}", kept, right[name], budget)
@@ -111,3 +158,14 @@ def check_proof(entry: Entry, metrics: Entry, metric: str, solver: Entry) -> Non
     ledger.holds(reason.where, (ended == "optimal") == proven, ended, f"a reason to be {status}")
     if ended == "interrupt":
         ledger.same(f"{solver.where}.interrupted", solver.get("interrupted", False).value, True)
+
+
+def check_solver(entry: Entry, times: Iterable[str], counts: Iterable[str], *more: str) -> None:
+    """Names, seconds taken and counts, of which the file has no others but those that are said."""
+    entry.known_keys(("name", "version", "interrupted", *times, *counts, *more))
+    entry["name"].text(), entry["version"].text()
+    for time in times:
+        entry[time].figure()
+    for count in counts:
+        entry[count].whole(0)
+    entry.get("interrupted", False).flag()

@@ -141,7 +141,7 @@ class _Certifier:
         content = json.loads(json.dumps(problem_to_dict(problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
         self.verifier = Verifier(checked, Fraction(below), self.found.cuts, stop.check)
-        capacity = self.verifier.offers.capacity
+        capacity = self.verifier.option_groups.capacity
         every = (self._option(n) for n in range(len(self.space)))
         self.sram = np.array([float(capacity.get(option, -1)) for option in every])
 

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from certified import PRICED, deep, solved, tiny
+from certified import ADDITIVE, deep, solved, tiny
 
 from codesign import SpecError, certify
 from codesign.checking.certificate import width_variables
@@ -72,7 +72,8 @@ def test_altered_multipliers_are_weighed_anew() -> None:
 
 def test_a_price_on_what_nothing_limits_is_refused() -> None:
     design, certificate = tiny()
-    free = next(name for name in PRICED if name not in (*design["problem"]["budgets"], "latency_s"))
+    limited = (*design["problem"]["budgets"], "latency_s")
+    free = next(name for name in ADDITIVE if name not in limited)
     certificate["groups"][0]["prices"][free] = 1.0
     report = deep(design, certificate)
     assert f"prices.{free}" in str(report.findings[0])

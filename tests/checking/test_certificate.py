@@ -67,6 +67,7 @@ def test_an_unfinished_proof_is_certified_as_far_as_it_claims() -> None:
     proof = replace(
         found.proof,
         status="feasible",
+        ended="gap",
         bound=bound,
         gap=(found.proof.objective - bound) / found.proof.objective,
     )

@@ -12,17 +12,17 @@ from itertools import product
 
 import oracle_tilings
 import pytest
-from certified import PRICED, as_checked, problem_of
+from certified import ADDITIVE, as_checked, problem_of
 from random_problems import random_case
 
 from codesign.checking.certificate import tilings
-from codesign.checking.certificate.elimination import price_all, sweep_up
-from codesign.checking.certificate.enumeration import unbeaten
-from codesign.checking.certificate.exact_costs import Prices
+from codesign.checking.certificate.elimination import cost_tables, eliminate
+from codesign.checking.certificate.enumeration import nondominated
+from codesign.checking.certificate.exact_costs import Multipliers
 from codesign.checking.certificate.option_groups import Group
-from codesign.checking.certificate.tilings import Stairs, ideal_traffic
+from codesign.checking.certificate.tilings import LayerTilings, ideal_traffic
 from codesign.checking.certificate.verify import Verifier
-from codesign.checking.certificate.width_variables import Couplings, Part, Scope
+from codesign.checking.certificate.width_variables import Part, Scope, WidthVariables
 from codesign.checking.cost_model import Array
 from codesign.checking.network import Layer as CheckedLayer
 from codesign.problem.problem import Problem
@@ -42,7 +42,7 @@ def test_least_traffic_is_that_of_the_oracle(
         if layer.moves:
             continue
         for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4), (5, 8, 1)):
-            stairs = Stairs(checked, Array(rows, cols, engine), widths)
+            stairs = LayerTilings(checked, Array(rows, cols, engine), widths)
             costs = oracle_tilings.layer_costs(layer, rows, cols, engine)
             for bw, ba in product(widths, repeat=2):
                 steps = oracle_tilings.best_tilings(layer, costs, bw, ba)
@@ -67,7 +67,7 @@ def test_least_traffic_is_exact_beyond_64_bits(width: int) -> None:
         R=3,
         S=1,
     )
-    stairs = Stairs(layer, Array(2, 1, 9), (1, 32))
+    stairs = LayerTilings(layer, Array(2, 1, 9), (1, 32))
     ifmap_bits = 5 * 2 * width * 32
     least = stairs.least_traffic([(1, 32), (1, 32)], [10**60, ifmap_bits - 1])
     assert least == [4 * 2 * 3 + ifmap_bits, None]
@@ -77,24 +77,25 @@ def test_least_traffic_is_exact_beyond_64_bits(width: int) -> None:
 @pytest.mark.parametrize("seed", range(24))
 def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
     problem, points = problem_of(seed)
-    problem = replace(problem, quality=None, budgets=dict.fromkeys(PRICED, 1e20))
+    problem = replace(problem, quality=None, budgets=dict.fromkeys(ADDITIVE, 1e20))
     checked, rng = as_checked(problem), random.Random(seed)
     verifier = Verifier(checked, Fraction(10**20))
     for option in checked.choices.options[:6]:
         mine = [point for point in points if point.hardware == option]
-        prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in PRICED}
-        scaled = Prices(verifier.units, verifier.threshold, prices)
+        prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in ADDITIVE}
+        scaled = Multipliers(verifier.units, verifier.threshold, prices)
         group = Group((option[:2],), (option[2:],))
-        pairs = verifier.offers.pairs(group)
-        costs = price_all(verifier.couplings, verifier.units, scaled, pairs)
-        least = sweep_up(verifier.couplings, costs).least
+        width_costs = verifier.option_groups.width_costs(group)
+        costs = cost_tables(verifier.variables, verifier.units, scaled, width_costs)
+        least = eliminate(verifier.variables, costs).least
         if not mine:
             assert least > scaled.most
             continue
         expected = min(
-            math.fsum(float(prices[name]) * point.value(name) for name in PRICED) for point in mine
+            math.fsum(float(prices[name]) * point.value(name) for name in ADDITIVE)
+            for point in mine
         )
-        units = [verifier.units.unit[name] for name in PRICED]
+        units = [verifier.units.unit[name] for name in ADDITIVE]
         unit = prices["dram_bits"] * units[1] / scaled.each[1]
         assert float(least * unit) == pytest.approx(expected, rel=1e-9)
 
@@ -114,7 +115,7 @@ def test_unbeaten_labels(dimensions: int) -> None:
                 for other in labels
             )
         }
-        found = unbeaten(labels)
+        found = nondominated(labels)
         assert set(found) == expected
         assert len(found) == len(expected)
 
@@ -124,14 +125,14 @@ def test_a_long_chain_is_planned_with_a_few_looks_at_each_layer(
     layers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = Counter[str]()
-    joined = Couplings._joined
+    joined = WidthVariables._joined
 
     def counted(variable: int, parts: Mapping[Part, Scope]) -> Scope:
         looks["parts"] += len(parts)
         return joined(variable, parts)
 
-    monkeypatch.setattr(Couplings, "_joined", staticmethod(counted))
-    steps = Couplings(as_checked(chain(layers))).steps
+    monkeypatch.setattr(WidthVariables, "_joined", staticmethod(counted))
+    steps = WidthVariables(as_checked(chain(layers))).steps
     assert sorted(step.variable for step in steps) == [*range(layers)]
     assert looks["parts"] <= 4 * layers
 

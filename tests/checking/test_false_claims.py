@@ -16,9 +16,9 @@ from false_claims import enumerated, random_prices
 import codesign
 from codesign import SpecError, certify
 from codesign.checking import check_content
-from codesign.checking.certificate.elimination import price_all
+from codesign.checking.certificate.elimination import cost_tables
 from codesign.checking.certificate.enumeration import Enumeration
-from codesign.checking.certificate.exact_costs import Prices
+from codesign.checking.certificate.exact_costs import Multipliers
 from codesign.checking.certificate.option_groups import Group
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
@@ -158,16 +158,17 @@ def test_further_prices_leave_fewer_choices_to_look_at() -> None:
         rng, claim = random.Random(seed), optimum * (1 - Fraction(1, 10**8))
         single = Group((option[:2],), (option[2:],))
         verifier = Verifier(checked, claim)
-        width_variables, units, threshold = verifier.couplings, verifier.units, verifier.threshold
-        free = Prices(units, threshold, {})
-        costs = price_all(width_variables, units, free, verifier.offers.pairs(single))
+        variables, units, threshold = verifier.variables, verifier.units, verifier.threshold
+        free = Multipliers(units, threshold, {})
+        layers = verifier.option_groups.width_costs(single)
+        costs = cost_tables(variables, units, free, layers)
         limits = {**threshold.limits, threshold.objective: claim}
         further = [
             {name: Fraction(rng.random()) / (limits[name] or 1) for name in units.names}
             for _ in range(10)
         ]
-        plain = Enumeration(width_variables, units, threshold, free, costs)
-        helped = Enumeration(width_variables, units, threshold, free, costs, further)
+        plain = Enumeration(variables, units, threshold, free, costs)
+        helped = Enumeration(variables, units, threshold, free, costs, further)
         assert plain.better() == helped.better() == []
         assert helped.work <= plain.work
         fewer += helped.work < plain.work

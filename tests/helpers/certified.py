@@ -19,7 +19,7 @@ from codesign.errors import InfeasibleError
 from codesign.problem.file import problem_to_dict
 from codesign.results.design import to_dict
 
-PRICED = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
+ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 
 
 def written(content: Any) -> Any:

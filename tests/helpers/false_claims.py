@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import oracle
-from certified import PRICED, as_checked, problem_of
+from certified import ADDITIVE, as_checked, problem_of
 
 from codesign.checking.problem import Option
 from codesign.checking.problem import Problem as CheckedProblem
@@ -25,5 +25,5 @@ def enumerated(seeds: Iterable[int]) -> Iterator[tuple[int, CheckedProblem, Opti
 
 def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Fraction]:
     """Prices of any size on what the objective and the budgets make matter."""
-    names = [name for name in PRICED if name in (problem.objective, *problem.budgets)]
+    names = [name for name in ADDITIVE if name in (problem.objective, *problem.budgets)]
     return {name: Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-15, 5)))) for name in names}

@@ -1,11 +1,11 @@
 """Every choice of widths that could beat a claim, enumerated exactly.
 
-Where the priced bound does not settle a claim (budgets leave a duality gap), choices whose priced
+Where the bound does not prove a claim (budgets leave a duality gap), choices whose weighted
 cost is within what a better design may cost are enumerated: step by step in the order of the
 elimination, partial choices as vectors of metrics. Dropped is a partial choice
 
-- that costs too much together with the least that the rest can cost, at the prices, at any others
-  that are given, or in one metric alone;
+- that costs too much together with the least that the rest can cost, at the multipliers, at any
+  others that are given, or in one metric alone;
 - to which another one of the same widths towards the rest is as good in every metric.
 
 If none that keeps every limit is left at the end, no better design exists.
@@ -17,9 +17,20 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
-from codesign.checking.certificate.elimination import Costs, sweep_down, sweep_up, with_outside
-from codesign.checking.certificate.exact_costs import Prices, Threshold, Units, Vector, own_vectors
-from codesign.checking.certificate.width_variables import Couplings, Step, TooMany
+from codesign.checking.certificate.elimination import (
+    CostTables,
+    eliminate,
+    least_outside,
+    with_outside,
+)
+from codesign.checking.certificate.exact_costs import (
+    Multipliers,
+    Threshold,
+    Units,
+    Vector,
+    own_vectors,
+)
+from codesign.checking.certificate.width_variables import Step, TooMany, WidthVariables
 
 MOST_WORK = 10_000_000  # partial choices made or compared, before giving up
 ALL_WORK = 10 * MOST_WORK  # the same for all groups of a certificate together
@@ -31,19 +42,21 @@ class Ceiling:
 
     Attributes
     ----------
-    prices : Prices
+    multipliers : Multipliers
         Of the metrics: those that the bound was found at, others, or of one metric alone.
     totals : list of lists of int
         For each step, at each entry of its joint table, the least of a whole choice.
     """
 
-    def __init__(self, couplings: Couplings, prices: Prices, costs: Costs) -> None:
-        self.prices = prices
-        swept = sweep_up(couplings, costs)
-        outside = sweep_down(couplings, swept)
+    def __init__(
+        self, variables: WidthVariables, multipliers: Multipliers, costs: CostTables
+    ) -> None:
+        self.multipliers = multipliers
+        elimination = eliminate(variables, costs)
+        outside = least_outside(variables, elimination)
         self.totals = [
-            with_outside(couplings, step, swept.joints[n], outside[n])
-            for n, step in enumerate(couplings.steps)
+            with_outside(variables, step, elimination.joints[n], outside[n])
+            for n, step in enumerate(variables.steps)
         ]
 
 
@@ -53,9 +66,9 @@ class Enumeration:
     Parameters
     ----------
     costs : Costs
-        At the prices that the bound was found at.
+        At the multipliers that the bound was found at.
     further : iterable of mapping of str to Fraction
-        Other prices, each of which leaves out other choices.
+        Other multipliers, each of which leaves out other choices.
     most : int
         Partial choices to make or compare before giving up.
     check_time : callable
@@ -64,22 +77,22 @@ class Enumeration:
 
     def __init__(
         self,
-        couplings: Couplings,
+        variables: WidthVariables,
         units: Units,
         threshold: Threshold,
-        prices: Prices,
-        costs: Costs,
+        multipliers: Multipliers,
+        costs: CostTables,
         further: Iterable[Mapping[str, Fraction]] = (),
         most: int = MOST_WORK,
         check_time: Callable[[], None] = lambda: None,
     ) -> None:
-        self.couplings, self.units, self.check_time = couplings, units, check_time
+        self.variables, self.units, self.check_time = variables, units, check_time
         self.vectors, self.most, self.work = costs.vectors, most, 0
-        self.ceilings = [Ceiling(couplings, prices, costs)]
+        self.ceilings = [Ceiling(variables, multipliers, costs)]
         for given in (*further, *({name: Fraction(1)} for name in units.names)):
-            other = Prices(units, threshold, given)
-            priced = costs.at(couplings, units, other)
-            self.ceilings.append(Ceiling(couplings, other, priced))
+            other = Multipliers(units, threshold, given)
+            weighted = costs.at(variables, units, other)
+            self.ceilings.append(Ceiling(variables, other, weighted))
 
     def better(self) -> Labels:
         """Metrics of choices that beat the claim; of several as good as each other, some.
@@ -90,14 +103,14 @@ class Enumeration:
         """
         messages: list[dict[int, Labels]] = []
         whole = [
-            self._unbeaten(self.vectors[n][self.couplings.layers[n].entries[0]])
-            for n in self.couplings.alone
+            self._nondominated(self.vectors[n][self.variables.layers[n].entries[0]])
+            for n in self.variables.alone
         ]
-        for n, step in enumerate(self.couplings.steps):
+        for n, step in enumerate(self.variables.steps):
             messages.append(self._step(n, step, messages))
             if not step.rest:
                 whole.append(messages[-1].get(0, []))
-        mosts = [ceiling.prices.most for ceiling in self.ceilings]
+        mosts = [ceiling.multipliers.most for ceiling in self.ceilings]
         labels: Labels = [self.units.vector()]
         for part in whole:
             labels = self._added(labels, part, mosts)
@@ -105,39 +118,42 @@ class Enumeration:
 
     def _step(self, n: int, step: Step, messages: list[dict[int, Labels]]) -> dict[int, Labels]:
         """Partial choices up to a step, by their widths towards the rest."""
-        own = own_vectors(self.units, self.couplings, step.variable)
-        width = len(self.couplings.domains[step.variable])
-        each = [(ceiling.prices, ceiling.totals[n]) for ceiling in self.ceilings]
+        own = own_vectors(self.units, self.variables, step.variable)
+        width = len(self.variables.domains[step.variable])
+        each = [(ceiling.multipliers, ceiling.totals[n]) for ceiling in self.ceilings]
         found: dict[int, Labels] = {}
         for entry in range(step.size):
-            slack = [prices.most - totals[entry] for prices, totals in each]
+            slack = [multipliers.most - totals[entry] for multipliers, totals in each]
             if min(slack) < 0:
                 continue
             parts = [
-                self.vectors[i][self.couplings.layers[i].entries[places[entry]]]
+                self.vectors[i][self.variables.layers[i].entries[places[entry]]]
                 for i, places in step.layers
             ]
             parts += [messages[m].get(places[entry], []) for m, places in step.messages]
             labels = [own[step.own[entry]]]
-            mosts = [prices.of(labels[0]) + x for (prices, _), x in zip(each, slack, strict=True)]
+            mosts = [
+                multipliers.of(labels[0]) + x
+                for (multipliers, _), x in zip(each, slack, strict=True)
+            ]
             for part in sorted(parts, key=len):
-                for i, (prices, _) in enumerate(each):
-                    mosts[i] += min(map(prices.of, part), default=0)
+                for i, (multipliers, _) in enumerate(each):
+                    mosts[i] += min(map(multipliers.of, part), default=0)
                 labels = self._added(labels, part, mosts)
             found.setdefault(entry // width, []).extend(labels)
-        return {rest: self._unbeaten(labels) for rest, labels in found.items()}
+        return {rest: self._nondominated(labels) for rest, labels in found.items()}
 
     def _added(self, labels: Labels, part: Labels, mosts: list[int]) -> Labels:
-        """Every sum of two below every ceiling, but for those beaten."""
+        """Every sum of two below every ceiling, but for those dominated."""
         self._count(len(labels) * len(part))
         sums = [tuple(map(sum, zip(x, y, strict=True))) for x in labels for y in part]
         for ceiling, most in reversed([*zip(self.ceilings, mosts, strict=True)]):
-            of = ceiling.prices.of
+            of = ceiling.multipliers.of
             sums = [x for x in sums if of(x) <= most]
-        return self._unbeaten(sums)
+        return self._nondominated(sums)
 
-    def _unbeaten(self, labels: Iterable[Vector]) -> Labels:
-        return unbeaten(labels, self._count)
+    def _nondominated(self, labels: Iterable[Vector]) -> Labels:
+        return nondominated(labels, self._count)
 
     def _count(self, work: int) -> None:
         self.check_time()
@@ -146,7 +162,9 @@ class Enumeration:
             raise TooMany
 
 
-def unbeaten(labels: Iterable[Vector], count: Callable[[int], None] = lambda work: None) -> Labels:
+def nondominated(
+    labels: Iterable[Vector], count: Callable[[int], None] = lambda work: None
+) -> Labels:
     """Those to which no other is as good in every metric; of equal ones, one.
 
     ``count`` is told of the comparisons made, four of which are about the work of one choice.
@@ -156,7 +174,7 @@ def unbeaten(labels: Iterable[Vector], count: Callable[[int], None] = lambda wor
     if dimensions == 0:
         return ascending
     if dimensions <= 3:
-        return _unbeaten_in_space(ascending)
+        return _nondominated_in_space(ascending)
     kept: Labels = []
     for mine in ascending:
         count(len(kept) // 4)
@@ -165,10 +183,10 @@ def unbeaten(labels: Iterable[Vector], count: Callable[[int], None] = lambda wor
     return kept
 
 
-def _unbeaten_in_space(ascending: Labels) -> Labels:
+def _nondominated_in_space(ascending: Labels) -> Labels:
     """The same for one to three metrics.
 
-    Taken by the first metric, ascending, a label is beaten by those before it alone: where the
+    Taken by the first metric, ascending, a label is dominated by those before it alone: where the
     least third metric among those of no larger second one is no larger.
     """
     kept: Labels = []

@@ -1,9 +1,9 @@
-"""What widths cost at given prices: every layer's table, in whole numbers.
+"""What widths cost at given multipliers: every layer's table, in whole numbers.
 
 Each metric is counted in a unit that makes its values whole: latency in ``1/(clock·bandwidth)``
 parts of a second (numerators), noise in the common denominator of its table, bit operations in
-``2^-40``, their logarithm rounded down. Prices are fractions; times a common denominator they are
-whole numbers too. So every sum and comparison is exact.
+``2^-40``, their logarithm rounded down. Multipliers are fractions; times a common denominator they
+are whole numbers too. So every sum and comparison is exact.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import compress, product, starmap
 from operator import mul
 
-from codesign.checking.certificate.width_variables import Couplings, LayerScope
+from codesign.checking.certificate.width_variables import LayerScope, WidthVariables
 from codesign.checking.cost_model import bops
 from codesign.checking.problem import Problem
 from codesign.checking.width_problem import most_kept
@@ -23,7 +23,9 @@ from codesign.checking.width_problem import most_kept
 ADDITIVE_METRICS = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
 BOPS_PARTS = 2**40
 Vector = tuple[int, ...]  # metrics that matter, in their units
-Pairs = Mapping[tuple[int, int], tuple[int, int] | None]  # cycles and traffic of operand widths
+WidthCosts = Mapping[
+    tuple[int, int], tuple[int, int] | None
+]  # cycles and traffic of operand widths
 
 
 @dataclass(frozen=True)
@@ -93,43 +95,37 @@ class Units:
         return self._noise[key]
 
 
-class Prices:
-    """Prices on metrics, and what a better design would cost at most.
+class Multipliers:
+    """Multipliers on metrics, and what a better design would cost at most.
 
-    ``prices · metrics`` of a design that is better than claimed is below ``most`` (not above it,
-    where the objective has no price). Both in whole multiples of a common unit.
+    ``multipliers · metrics`` of a design that is better than claimed is below ``most``, or not
+    above it where the objective has no multiplier. Both in whole multiples of a common unit.
 
     Raises
     ------
     ValueError
-        A price on a metric that nothing limits.
+        A multiplier on a metric that nothing limits.
     """
 
     def __init__(self, units: Units, threshold: Threshold, given: Mapping[str, Fraction]) -> None:
-        most, each = Fraction(0), []
-        for name in units.names:
-            price = given.get(name, Fraction(0))
-            each.append(price * units.unit[name])
-            if not price:
-                continue
-            if name == threshold.objective:
-                most += price * threshold.below
-            else:
-                most += price * threshold.limits[name]
-        if not {name for name, price in given.items() if price} <= set(units.names):
-            raise ValueError("a price on what nothing limits")
-        scale = math.lcm(*(price.denominator for price in each))
-        self.each = tuple(int(price * scale) for price in each)
-        self.most = math.floor(most * scale)
-        strict = bool(given.get(threshold.objective)) and self.most == most * scale
-        self.most -= strict  # whole values below, or at most, the limit
+        used = {name: multiplier for name, multiplier in given.items() if multiplier}
+        if not used.keys() <= {*units.names}:
+            raise ValueError("a multiplier on what nothing limits")
+        limits = {**threshold.limits, threshold.objective: threshold.below}
+        each = [used.get(name, Fraction(0)) * units.unit[name] for name in units.names]
+        scale = math.lcm(*(multiplier.denominator for multiplier in each))
+        most = scale * sum((used[name] * limits[name] for name in used), Fraction(0))
+        self.each = tuple(int(multiplier * scale) for multiplier in each)
+        self.most = math.floor(most)
+        if threshold.objective in used and self.most == most:  # whole values below, not at most
+            self.most -= 1
 
     def of(self, vector: Vector) -> int:
         """What a vector of metrics costs."""
         return sum(map(mul, self.each, vector))
 
 
-def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs) -> list[list[Vector]]:
+def layer_vectors(units: Units, scope: LayerScope, pairs: WidthCosts) -> list[list[Vector]]:
     """Metrics of a layer at each of its keys, one for each choice of operands that runs."""
     layer, owns = scope.layer, scope.layer.owns_weights
     matter = [name in units.names for name in ADDITIVE_METRICS]
@@ -168,10 +164,10 @@ def layer_vectors(units: Units, scope: LayerScope, pairs: Pairs) -> list[list[Ve
     return found
 
 
-def own_vectors(units: Units, couplings: Couplings, variable: int) -> list[Vector]:
+def own_vectors(units: Units, variables: WidthVariables, variable: int) -> list[Vector]:
     """Metrics of a variable alone, at each of its widths: the noise of its tensors."""
-    tensors = [x for x in couplings.variables[variable] if x.startswith("tensor:")]
+    tensors = [x for x in variables.members[variable] if x.startswith("tensor:")]
     return [
         units.vector(noise=sum(units.noise(x, bits) for x in tensors))
-        for bits in couplings.domains[variable]
+        for bits in variables.domains[variable]
     ]

@@ -1,7 +1,6 @@
-"""What hardware options offer a layer: least cycles and traffic at each pair of widths.
+"""Hardware options in groups: least cycles and traffic of each layer at each pair of widths.
 
-Options are looked at one by one or in groups. A group offers the least of what its members do, so
-what it cannot do none of them can.
+A group costs the least of what its members do, so what it cannot do none of them can.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from codesign.checking.certificate.exact_costs import Pairs, Threshold
-from codesign.checking.certificate.tilings import Stairs, ideal_traffic, shape_of
+from codesign.checking.certificate.exact_costs import Threshold, WidthCosts
+from codesign.checking.certificate.tilings import LayerTilings, ideal_traffic, shape_of
 from codesign.checking.cost_model import Array, cycles, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.problem import UM2_PER_MM2, Option, Problem
@@ -40,15 +39,15 @@ class Group:
         return (Option(*array, *bits) for array, bits in product(self.arrays, self.pe_bits))
 
 
-class Offers:
-    """A problem's hardware options, against a claim."""
+class OptionGroups:
+    """What groups of a problem's hardware options cost, against a claim."""
 
     def __init__(self, problem: Problem, threshold: Threshold) -> None:
         self.problem, self.threshold = problem, threshold
         network = problem.network
         allowed = (problem.allowed(source) for source in network.sources)
         self.widths = tuple(sorted({bits for each in allowed for bits in each}))
-        self._stairs: dict[tuple[object, ...], Stairs] = {}
+        self._tilings: dict[tuple[object, ...], LayerTilings] = {}
 
     @cached_property
     def capacity(self) -> dict[Option, int]:
@@ -71,25 +70,24 @@ class Offers:
             bits = min(bits, below)
         return self.problem.choices.most_sram(bits)
 
-    def pairs(self, group: Group) -> list[Pairs]:
-        """For each layer, what a group offers; layers of one geometry share theirs."""
-        known: dict[tuple[object, ...], Pairs] = {}
+    def width_costs(self, group: Group) -> list[WidthCosts]:
+        """For each layer, the least that a group costs; layers of one geometry share theirs.
+
+        What only moves runs everywhere, and streams.
+        """
+        known: dict[tuple[object, ...], WidthCosts] = {}
         runs = {array: self._runs(group, *array) for array in group.arrays}
         found = []
         for layer in self.problem.network.layers:
             key = shape_of(layer, Array(1, 1, 1))
-            if key not in known:
-                known[key] = (
-                    self._moved(layer) if layer.moves else self._offered(layer, runs, group.ideal)
-                )
+            if key not in known and layer.moves:
+                known[key] = {(0, ba): (0, layer.ifmap * ba) for ba in self.widths}
+            elif key not in known:
+                known[key] = self._least_costs(layer, runs, group.ideal)
             found.append(known[key])
         return found
 
-    def _moved(self, layer: Layer) -> Pairs:
-        """What only moves runs everywhere, and streams."""
-        return {(0, ba): (0, layer.ifmap * ba) for ba in self.widths}
-
-    def _offered(self, layer: Layer, runs: Mapping[Pair, Runs], ideal: bool) -> Pairs:
+    def _least_costs(self, layer: Layer, runs: Mapping[Pair, Runs], ideal: bool) -> WidthCosts:
         least = ideal_traffic(layer)
         found: dict[Pair, Pair] = {}
         for sides, mine in runs.items():
@@ -101,7 +99,7 @@ class Offers:
                 traffic: list[int | None] = [least.bits(bw, ba, 0) for bw, ba in mine]
             else:
                 capacities = [bits for bits, _ in mine.values()]
-                traffic = self._stairs_of(layer, array).least_traffic([*mine], capacities)
+                traffic = self._tilings_of(layer, array).least_traffic([*mine], capacities)
             for (pair, (_, passes)), moved in zip(mine.items(), traffic, strict=True):
                 if moved is not None:
                     known = found.get(pair) or (once * passes, moved)
@@ -123,8 +121,8 @@ class Offers:
                 found[bw, ba] = max(x for x, _ in runs), min(x for _, x in runs)
         return found
 
-    def _stairs_of(self, layer: Layer, array: Array) -> Stairs:
+    def _tilings_of(self, layer: Layer, array: Array) -> LayerTilings:
         key = shape_of(layer, array)
-        if key not in self._stairs:
-            self._stairs[key] = Stairs(layer, array, self.widths)
-        return self._stairs[key]
+        if key not in self._tilings:
+            self._tilings[key] = LayerTilings(layer, array, self.widths)
+        return self._tilings[key]

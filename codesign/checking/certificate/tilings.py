@@ -36,7 +36,7 @@ Whole = npt.NDArray[Any]  # whole numbers: of 64 bits where all fit, else Python
 MOST_IN_64_BITS = 2**62
 
 
-class Stairs:
+class LayerTilings:
     """Tilings of one layer on one array, for any pairs of widths and any capacities.
 
     Attributes
@@ -50,7 +50,7 @@ class Stairs:
         every = tilings(layer, array, 2 * widths[-1] + self.psum_extra)
         ends = {widths[0], widths[-1]}
         corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], every[0])
-        kept = _unbeaten(every[0] @ corners, every[1] @ corners)
+        kept = _nondominated(every[0] @ corners, every[1] @ corners)
         self.need, self.traffic = every[0][kept], every[1][kept]
         self.most_bits = int((self.need @ corners).max())
 
@@ -194,8 +194,8 @@ def orders(many_k: bool, many_c: bool, many_p: bool) -> tuple[tuple[bool, ...], 
     )
 
 
-def _unbeaten(need: Whole, traffic: Whole) -> Whole:
-    """Which tilings to keep: all but most of those that another beats at all widths.
+def _nondominated(need: Whole, traffic: Whole) -> Whole:
+    """Which tilings to keep: all but most of those that another dominates at all widths.
 
     Need and traffic are linear in both widths: what is no less at the four corners of the widths
     is no less anywhere between. Compared with those that are best at a corner and some capacity.
@@ -213,10 +213,10 @@ def _unbeaten(need: Whole, traffic: Whole) -> Whole:
         rivals |= dict.fromkeys(order[[True, *(lowest[1:] < lowest[:-1])]].tolist())
     every = np.hstack([need, traffic]).T
     kept, left = np.ones(len(need), dtype=bool), np.arange(len(need))
-    prices = every
+    remaining = every
     for rival in rivals:
-        if kept[rival]:  # else what beats it beats all that it does
-            beaten = (prices >= every[:, [rival]]).all(axis=0) & (left != rival)
-            kept[left[beaten]] = False
-            left, prices = left[~beaten], prices[:, ~beaten]
+        if kept[rival]:  # else what dominates it dominates all that it does
+            dominated = (remaining >= every[:, [rival]]).all(axis=0) & (left != rival)
+            kept[left[dominated]] = False
+            left, remaining = left[~dominated], remaining[:, ~dominated]
     return left

@@ -1,20 +1,21 @@
 """A certificate that no design of a problem is better than claimed, verified in exact arithmetic.
 
 A certificate (``codesign-certificate/1``) holds a bound ``T`` on the objective and, for groups of
-hardware options that together are all of them, prices ``p ≥ 0`` on the metrics. Suppose a design of
-one of the group's options had an objective below ``T`` and kept every budget. Then
+hardware options that together are all of them, Lagrange multipliers ``p ≥ 0`` of the metrics (its
+``prices``). Suppose a design of one of a group's options had an objective below ``T`` and kept
+every budget. Then
 
 1. its SRAM is at most the largest on offer that the area limit leaves room for beside the PE array
    (and, where area is the objective, ``T``), so each layer's tiling is one of those that fit;
-2. it costs ``Σ p·metric < Σ p·limit`` at the prices, with ``T`` as the objective's limit.
+2. its weighted cost is ``Σ p·metric < Σ p·limit``, with ``T`` as the objective's limit.
 
 The check lists all tilings anew, takes for each layer and each pair of widths the least cycles and
-the least traffic that the group's options offer, and finds the least priced cost over all widths by
-eliminating them one after the other. Where that least cost is not below the limits' (2), the
-supposed design cannot exist: the group is closed *by bound*. Any prices are as good an argument as
-any others; wrong ones only fail to close. Where the budgets leave a duality gap, the group is
-closed *by enumeration*: all choices of widths whose cost is within (2), at these and any further
-prices, are listed, and none keeps every limit.
+the least traffic of any of the group's options, and finds the least weighted cost over all widths
+by eliminating them one after the other. Where that least cost is not below the limits' (2), the
+supposed design cannot exist: the group is closed *by bound*. Any multipliers are as good an
+argument as any others; wrong ones only fail to close. Where the budgets leave a duality gap, the
+group is closed *by enumeration*: all choices of widths whose cost is within (2), at these and any
+further multipliers, are listed, and none keeps every limit.
 
 What is proven
     No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
@@ -37,11 +38,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from codesign.checking.certificate.elimination import price_all, sweep_up
+from codesign.checking.certificate.elimination import cost_tables, eliminate
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
-from codesign.checking.certificate.exact_costs import Prices, Threshold, Units
-from codesign.checking.certificate.option_groups import Group, Offers
-from codesign.checking.certificate.width_variables import MOST_ENTRIES, Couplings, TooLarge, TooMany
+from codesign.checking.certificate.exact_costs import Multipliers, Threshold, Units
+from codesign.checking.certificate.option_groups import Group, OptionGroups
+from codesign.checking.certificate.width_variables import (
+    MOST_ENTRIES,
+    TooLarge,
+    TooMany,
+    WidthVariables,
+)
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.problem import Option, Problem
@@ -50,7 +56,7 @@ FORMAT = "codesign-certificate/1"
 KEYS = ("format", "bound", "cuts", "groups", "trusted")
 GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "by")
 OnStep = Callable[[str], None]
-MOST_FURTHER = 100  # prices besides those of the bound
+MOST_FURTHER = 100  # multipliers besides those of the bound
 GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
 
 
@@ -67,19 +73,23 @@ class Verifier:
         self,
         problem: Problem,
         below: Fraction,
-        cuts: Iterable[tuple[str, str]] = (),
+        cut_couplings: Iterable[tuple[str, str]] = (),
         check_time: Callable[[], None] = lambda: None,
     ) -> None:
-        self.problem, self.cuts, self.check_time = problem, tuple(cuts), check_time
+        self.problem, self.cut_couplings, self.check_time = (
+            problem,
+            tuple(cut_couplings),
+            check_time,
+        )
         self.threshold = Threshold.of(problem, below)
-        self.offers = Offers(problem, self.threshold)
+        self.option_groups = OptionGroups(problem, self.threshold)
         self.units = Units(problem, (problem.objective, *problem.budgets))
         self.work = 0
 
     @cached_property
-    def couplings(self) -> Couplings:
-        """What the widths couple, but for the cuts."""
-        return Couplings(self.problem, self.cuts)
+    def variables(self) -> WidthVariables:
+        """The width variables, all but the cut couplings between them."""
+        return WidthVariables(self.problem, self.cut_couplings)
 
     def closed(
         self,
@@ -93,29 +103,31 @@ class Verifier:
         Parameters
         ----------
         given : mapping of str to Fraction
-            Prices of metrics.
+            Multipliers of metrics.
         most : int
-            Partial choices to look at, where the prices do not tell; 0: none.
+            Partial choices to look at, where the multipliers do not tell; 0: none.
         further : iterable of mapping of str to Fraction
-            Other prices that help to look at few.
+            Other multipliers that help to look at few.
 
         Raises
         ------
         TooMany
             There are more, or too little is cut (`TooLarge`).
         """
-        prices = Prices(self.units, self.threshold, given)
-        if not any(option in self.offers.capacity for option in group.options):
+        multipliers = Multipliers(self.units, self.threshold, given)
+        if not any(option in self.option_groups.capacity for option in group.options):
             return True
-        costs = price_all(self.couplings, self.units, prices, self.offers.pairs(group))
-        swept = sweep_up(self.couplings, costs)
-        if swept.least > prices.most:
+        costs = cost_tables(
+            self.variables, self.units, multipliers, self.option_groups.width_costs(group)
+        )
+        elimination = eliminate(self.variables, costs)
+        if elimination.least > multipliers.most:
             return True
         if not most:
             return False
         most = min(most, ALL_WORK - self.work)
         run = Enumeration(
-            *(self.couplings, self.units, self.threshold, prices, costs, further, most),
+            *(self.variables, self.units, self.threshold, multipliers, costs, further, most),
             check_time=self.check_time,
         )
         try:
@@ -156,8 +168,8 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     entry.known_keys(KEYS)
     bound = entry["bound"].figure()
     _check_claim(entry["bound"], bound, proof)
-    verifier = Verifier(problem, bound, _read_cuts(entry["cuts"], problem))
-    left = dict.fromkeys(verifier.offers.capacity)
+    verifier = Verifier(problem, bound, _read_cut_couplings(entry["cuts"], problem))
+    left = dict.fromkeys(verifier.option_groups.capacity)
     said, most = 0, 2 * len(problem.choices.options)
     items = entry["groups"].items()
     for n, item in enumerate(items):
@@ -194,7 +206,7 @@ def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
 
 
 def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
-    """Note a group that its prices do not close."""
+    """Note a group that its multipliers do not close."""
     given = _read_prices(item["prices"], verifier)
     others = item.get("further_prices", []).items()
     if len(others) > MOST_FURTHER:
@@ -218,7 +230,7 @@ def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
     return {name: given[name].figure() for name in names if name in given}
 
 
-def _read_cuts(entry: Entry, problem: Problem) -> list[tuple[str, str]]:
+def _read_cut_couplings(entry: Entry, problem: Problem) -> list[tuple[str, str]]:
     layers = [layer.name for layer in problem.network.layers]
     found = []
     for item in entry.items():

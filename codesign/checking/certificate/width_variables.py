@@ -81,12 +81,12 @@ class TooLarge(TooMany):
     """Raised where the tables of an elimination would be too large."""
 
 
-class Couplings:
+class WidthVariables:
     """Variables, layers and order of elimination of a problem.
 
     Parameters
     ----------
-    cuts : iterable of (layer, source)
+    cut_couplings : iterable of (layer, source)
         Couplings to cut: name of the layer, and any source that has the variable's width.
 
     Attributes
@@ -100,16 +100,18 @@ class Couplings:
         Tables of over `MOST_ENTRIES` entries: too little is cut.
     """
 
-    def __init__(self, problem: Problem, cuts: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, problem: Problem, cut_couplings: Iterable[tuple[str, str]] = ()) -> None:
         self.problem, self._room = problem, MOST_ENTRIES
-        self.variables = tuple(
+        self.members = tuple(
             members
             for members in problem.classes
             if len(members) > 1 or members[0].startswith("tensor:")
         )
-        self.of = {source: v for v, members in enumerate(self.variables) for source in members}
-        self.domains = tuple(problem.allowed(members[0]) for members in self.variables)
-        self.cuts = {(layer, self.of[source]) for layer, source in cuts if source in self.of}
+        self.of = {source: v for v, members in enumerate(self.members) for source in members}
+        self.domains = tuple(problem.allowed(members[0]) for members in self.members)
+        self.cut = {
+            (layer, self.of[source]) for layer, source in cut_couplings if source in self.of
+        }
         self.layers = tuple(self._layer_scope(layer) for layer in problem.network.layers)
         self.alone = tuple(n for n, x in enumerate(self.layers) if not x.scope)
         self.steps = self._plan()
@@ -156,7 +158,7 @@ class Couplings:
     def _variable(self, layer: Layer, source: str | None) -> int | None:
         """Variable of a source to a layer; None where it has none or is cut from it."""
         variable = self.of.get(source or "")
-        return None if (layer.name, variable) in self.cuts else variable
+        return None if (layer.name, variable) in self.cut else variable
 
     def _stored_bits(self, layer: Layer, source: str, at: Mapping[int | None, int]) -> int:
         """Width of a tensor written or added; where it is cut, the narrowest, which costs least."""
@@ -174,7 +176,7 @@ class Couplings:
 
     def _plan(self) -> tuple[Step, ...]:
         """Eliminate variables, that of the smallest table first."""
-        touching: list[dict[Part, Scope]] = [{} for _ in self.variables]
+        touching: list[dict[Part, Scope]] = [{} for _ in self.members]
         for n, each in enumerate(self.layers):
             for v in each.scope:
                 touching[v]["layer", n] = each.scope
