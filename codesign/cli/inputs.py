@@ -16,7 +16,6 @@ from codesign.problem.words import (
     ProblemWords,
     flag_of,
     name_or_path,
-    picked,
     pinned,
     problem_of,
     sram_bits,
@@ -166,7 +165,7 @@ def assignment(given: Given) -> Problem:
 
 def _words(given: Given, read: NetworkGiven) -> ProblemWords:
     pins = (*read.pins, *given.get("fixed", ()))
-    return picked(ProblemWords, {**given, "weights": read.weights, "pin": pins})
+    return ProblemWords.of({**given, "weights": read.weights, "pin": pins})
 
 
 def costs(given: Given) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import WORDS, metric_of
@@ -162,6 +162,11 @@ class ProblemWords:
     max_sram_kbit: float | None = _word("X", CAPACITY)
     weights: Mapping[str, ArrayLike] | None = None
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> ProblemWords:
+        """These words out of more."""
+        return cls(**{each.name: given[each.name] for each in fields(cls) if each.name in given})
+
 
 @dataclass(frozen=True, kw_only=True)
 class SolveWords:
@@ -176,13 +181,6 @@ class SolveWords:
 _FIELDS = [x for kind in (ProblemWords, SolveWords) for x in fields(kind) if x.metadata]
 ALL_WORDS: dict[str, Word] = {each.name: each.metadata["word"] for each in _FIELDS}
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in _FIELDS}
-
-Words = TypeVar("Words", ProblemWords, SolveWords)
-
-
-def picked(kind: type[Words], given: Mapping[str, Any]) -> Words:
-    """Those of some words that are of one kind."""
-    return kind(**{each.name: given[each.name] for each in fields(kind) if each.name in given})
 
 
 def flag_of(word: str) -> str:

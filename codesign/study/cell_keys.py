@@ -21,7 +21,7 @@ from codesign.files import canonical_json, sha256
 from codesign.problem.file import terms_to_dict
 from codesign.problem.metrics import word_of
 from codesign.problem.problem import Problem
-from codesign.problem.words import DEFAULTS, MEMORY, TECHNOLOGY, ProblemWords, picked, problem_of
+from codesign.problem.words import DEFAULTS, MEMORY, TECHNOLOGY, ProblemWords, problem_of
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.technology import Technology
@@ -86,8 +86,7 @@ class QuestionBuilder:
         network = self._network(given["network"], 1)
         try:
             network = self._network(given["network"], given["batch"] or 1)
-            words = picked(ProblemWords, given)
-            problem = problem_of(words, network.network, *self._platform(given))
+            problem = problem_of(ProblemWords.of(given), network.network, *self._platform(given))
             terms, refused = _terms(problem), None
         except SpecError as error:
             terms, refused = {"refused": cell.parameters}, str(error)

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import sha256
-from codesign.problem import readers
+from codesign.problem.readers import Reader, group, pin
 from codesign.problem.words import ALL_WORDS, DEFAULTS, SOLVE_CONTRADICTIONS, name_or_path
 from codesign.quality import read_sensitivity, uniform_bits
 from codesign.specs.load import load_memory, load_network, load_technology
@@ -28,6 +29,7 @@ from codesign.specs.schema import nearest
 from codesign.specs.technology import Memory, Technology
 
 Label = str | int | float | bool | None
+Located = Callable[[Path], Path]  # where a path of a grid leads; raises `SpecError`, if nowhere
 
 PLATFORM: dict[str, tuple[Any, Any]] = {
     "network": (Network, load_network),
@@ -39,6 +41,7 @@ WORDS = {  # a grid's networks bring no weights to measure
     name: word for name, word in ALL_WORDS.items() if name != "granularity"
 }
 VOCABULARY = ("network", *WORDS)
+LISTS = {name for name, word in WORDS.items() if word.is_list}
 MAX_CELLS = 1_000_000  # a quarter of an hour to write down
 
 
@@ -58,9 +61,7 @@ class Cell:
     given: dict[str, Any]
 
 
-def read_grid(
-    grid: Mapping[str, Any], located: Callable[[Path], Path] = Path
-) -> dict[str, tuple[Value, ...]]:
+def read_grid(grid: Mapping[str, Any], located: Located = Path) -> dict[str, tuple[Value, ...]]:
     """The axes of a grid, in the order of `VOCABULARY`; single values are axes of one.
 
     Parameters
@@ -106,20 +107,21 @@ def cells(axes: Mapping[str, tuple[Value, ...]]) -> Iterator[Cell]:
         )
 
 
-def _axis(key: str, word: str, raw: Any, located: Callable[[Path], Path]) -> tuple[Value, ...]:
+def _axis(key: str, word: str, raw: Any, located: Located) -> tuple[Value, ...]:
     """All values of one word, each once."""
+    read = _reader(word, located)
     if isinstance(raw, Set):
         raise SpecError(f"{key}: a set has no order; give a list")
     if not isinstance(raw, Iterable) or isinstance(raw, str | bytes | Mapping):
-        return (_placed(key, word, raw, located),)
+        return (_value(key, word, raw, read),)
     found: dict[Label, Value] = {}
     for index, entry in enumerate(raw):
-        if _takes_list(word) and not isinstance(entry, str | Iterable):
+        if word in LISTS and not isinstance(entry, str | Iterable):
             raise SpecError(
                 f"{key}: a list holds the values of an axis; write [[4, 6, 8]] or '4,6,8' for one "
                 "value that is a list itself"
             )
-        value = _placed(f"{key}[{index}]", word, entry, located)
+        value = _value(f"{key}[{index}]", word, entry, read)
         if found.setdefault(value.label, value) != value:
             raise SpecError(f"{key}: two different ones are called {value.label!r}")
     if not found:
@@ -127,10 +129,11 @@ def _axis(key: str, word: str, raw: Any, located: Callable[[Path], Path]) -> tup
     return tuple(found.values())
 
 
-def _placed(where: str, word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
-    """One value; what is wrong with it says where it stands."""
+def _value(where: str, word: str, raw: Any, read: Callable[[Any], Value]) -> Value:
+    """One value, left out or read; what is wrong with it says where it stands."""
     try:
-        value = _read(word, raw, located)
+        left_out = raw is None and word != "network"
+        value = Value(None, DEFAULTS[word]) if left_out else read(raw)
         str(value.label).encode()  # the name of a file may be no text
     except ValueError as error:  # of a reader; also a number of thousands of digits
         raise SpecError(f"{where}: {str(error).rstrip('.')}") from None
@@ -139,27 +142,21 @@ def _placed(where: str, word: str, raw: Any, located: Callable[[Path], Path]) ->
     return value
 
 
-def _read(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
-    """One value, read as its word wants it."""
-    if raw is None and word != "network":
-        return Value(None, DEFAULTS.get(word))
+def _reader(word: str, located: Located) -> Callable[[Any], Value]:
+    """How one value of a word is read."""
     if word in PLATFORM:
-        return _described(word, raw, located)
+        return partial(_described, word, located)
     if word == "sensitivity":
-        return _sensitivity(raw, located)
+        return partial(_sensitivity, located)
     if word == "pin":
-        return _pins(raw)
+        return _pins
     if word == "group":
-        return _groups(raw)
+        return _groups
     read = WORDS[word].read
-    return _flag(raw) if read is None else _converted(word, read, _text(word, raw))
+    return _flag if read is None else partial(_converted, word, read)
 
 
-def _takes_list(word: str) -> bool:
-    return word in WORDS and WORDS[word].is_list
-
-
-def _described(word: str, raw: Any, located: Callable[[Path], Path]) -> Value:
+def _described(word: str, located: Located, raw: Any) -> Value:
     """A network, technology or memory: given, or read by its name or from its file."""
     kind, load = PLATFORM[word]
     if isinstance(raw, kind):
@@ -176,20 +173,12 @@ def _flag(raw: Any) -> Value:
     return Value(raw, raw)
 
 
-def _text(word: str, raw: Any) -> str:
-    """A value as the command line would have it."""
-    if _takes_list(word) and not isinstance(raw, str) and isinstance(raw, Iterable):
-        return ",".join(_text("", entry) for entry in raw)
-    if isinstance(raw, str):
-        return raw
-    number = re.fullmatch(r"[-+.\w]+", str(raw)) if not isinstance(raw, bool | Mapping) else None
-    if number is None:
-        raise SpecError(f"{raw!r} is neither a number nor a word")
-    return str(raw)
-
-
-def _converted(word: str, read: readers.Reader, text: str) -> Value:
+def _converted(word: str, read: Reader, raw: Any) -> Value:
     """A value read as the command line reads it; ``none`` is that of an option left out."""
+    if word in LISTS and not isinstance(raw, str) and isinstance(raw, Iterable):
+        text = ",".join(map(_text, raw))
+    else:
+        text = _text(raw)
     if text == "none" and DEFAULTS[word] is None and word != "quality":
         return Value(None, None)
     if word == "quality" and text != "none":
@@ -198,19 +187,29 @@ def _converted(word: str, read: readers.Reader, text: str) -> Value:
     return Value(",".join(map(str, given)) if isinstance(given, tuple) else given, given)
 
 
+def _text(raw: Any) -> str:
+    """A word or number as the command line would have it."""
+    if isinstance(raw, str):
+        return raw
+    number = re.fullmatch(r"[-+.\w]+", str(raw)) if not isinstance(raw, bool | Mapping) else None
+    if number is None:
+        raise SpecError(f"{raw!r} is neither a number nor a word")
+    return str(raw)
+
+
 def _pins(raw: Any) -> Value:
     """``{"weight:conv1": 8}``, ``"weight:conv1=8"`` or a list of such words."""
     if isinstance(raw, Mapping):
         words = [f"{key}={bits}" for key, bits in raw.items()]
     else:
         words = _words(raw)
-    pins = tuple(sorted(readers.pin(text) for text in words))
+    pins = tuple(sorted(pin(text) for text in words))
     return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
 
 
 def _groups(raw: Any) -> Value:
     """``"weight:conv1,weight:conv2"`` or a list of such words, one for each group."""
-    groups = tuple(readers.group(text) for text in _words(raw))
+    groups = tuple(group(text) for text in _words(raw))
     return Value(" ".join(",".join(members) for members in groups), groups)
 
 
@@ -222,7 +221,7 @@ def _words(raw: Any) -> list[str]:
     return [*words]
 
 
-def _sensitivity(raw: Any, located: Callable[[Path], Path]) -> Value:
+def _sensitivity(located: Located, raw: Any) -> Value:
     """A table of noise: of a file, shown by its path, or shown by the first digits of its hash."""
     if raw == "none":
         return Value(None, None)
