@@ -46,7 +46,7 @@ imports their bodies when they are called.
        option, priced again by 8, and a bound
     10. `codesign.tasks.build_design.build_design`: the solution proven best → a `Design`, each
        layer recomputed, with its proof
-    11. `codesign.results.load.save`: the design → its file
+    11. `codesign.results.result_file.ResultFile.save`: the design → its file
     12. `codesign.results.text.layout.to_text`: the design → the report that `cli` prints
 
 From room to room these are nine moves. Three return to a room that was left: the search has `space`

@@ -16,30 +16,28 @@ from codesign.cli.terminal import View
 class Printed(NamedTuple):
     """Where in ``results`` the functions are that make a kind of result printable.
 
-    ``line`` is what ``--quiet`` prints, where the command has that option.
+    ``line`` is what ``--quiet`` prints, where the command has that option; without ``record``,
+    programs get what `to_dict` tells.
     """
 
-    record: str
     parts: str
     line: str = ""
+    record: str = ""
 
 
 PRINTED = {
-    "Design": Printed("design:to_dict", "text.design:design_parts", "text.design:summary_line"),
-    "Evaluation": Printed(
-        "evaluation:to_dict", "text.design:evaluation_parts", "text.design:figures_line"
-    ),
+    "Design": Printed("text.design:design_parts", "text.design:summary_line"),
+    "Evaluation": Printed("text.design:evaluation_parts", "text.design:totals_line"),
     "Assignment": Printed(
-        "assignment:to_dict",
         "text.assignment:assignment_parts",
         "text.assignment:assignment_summary",
     ),
-    "Front": Printed("front_file:to_dict", "text.front:front_parts", "text.front:front_summary"),
-    "Explanation": Printed("explanation:to_dict", "text.explanation:explanation_parts"),
-    "AreaFitResult": Printed("text.area_fit:fit_record", "text.area_fit:fit_parts"),
+    "Front": Printed("text.front:front_parts", "text.front:front_summary"),
+    "Explanation": Printed("text.explanation:explanation_parts"),
+    "AreaFitResult": Printed("text.area_fit:fit_parts"),
     **dict.fromkeys(
         ("Network", "Technology", "Memory", "Accelerator"),
-        Printed("text.specs:record", "text.specs:description"),
+        Printed("text.specs:description", record="text.specs:record"),
     ),
 }
 
@@ -47,9 +45,13 @@ PRINTED = {
 def view_of(found: Any, quiet: bool = False) -> View:
     """A result or description for programs and for people, ``quiet``: in one line."""
     printed = PRINTED[type(found).__name__]
+
+    def record() -> Any:
+        return _of(printed.record)(found) if printed.record else found.to_dict()
+
     if quiet:
-        return View(lambda: _of(printed.record)(found), lambda: [_of(printed.line)(found)])
-    return View(lambda: _of(printed.record)(found), lambda: _of(printed.parts)(found))
+        return View(record, lambda: [_of(printed.line)(found)])
+    return View(record, lambda: _of(printed.parts)(found))
 
 
 def _of(place: str) -> Callable[[Any], Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from codesign.specs.write_technology import to_toml
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMAT = "codesign-fit/1"
 COLUMNS = {"pe": ("bw", "ba", "n", "m", "area_um2"), "sram": ("bits", "area_um2")}
 COEFFICIENTS = {
     "linear": ("slope", "intercept"),
@@ -151,6 +152,11 @@ class AreaFitResult:
             f"{taken} area: not fitted, taken from technology {rest.name}",
         )
         write_atomically(Path(path), to_toml(self.technology(rest), remarks))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, the points as rows, as ``--json`` prints them (``codesign-fit/1``)."""
+        record = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"format": FORMAT, **record, "points": self.points.to_dict("records")}
 
     @done_by("results.plots.area_fit:plot_fit")
     def plot(self, path: str | Path | None = None) -> Figure:

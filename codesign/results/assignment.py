@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from codesign.costs.layers import Amount
 from codesign.costs.widths import all_widths
@@ -28,7 +28,7 @@ from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
 from codesign.results.consistency import check_layers, check_tensor_bits
 from codesign.results.records import AssignmentRecord, ProofRecord
-from codesign.results.stored import Stored, content_of, parse_result, with_digest
+from codesign.results.result_file import ResultFile, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Bits
 from codesign.specs.csv_tables import read_amount
 from codesign.specs.network import Layer, Name, Network
@@ -38,6 +38,9 @@ from codesign.specs.seam import done_by
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS = "layer_widths"  # what the result calls the file's layers
+PROBLEM_KEYS = ("network", "choices", "sensitivity", "quality", "objective", "budgets")
+CHOICES_KEYS = ("weight_bits", "activation_bits", "pinned", "output_bits", "shared", "tied")
 KNOWN = ("noise", "model_bits", "bops")  # metrics of widths alone; a latency stands in a table
 
 
@@ -68,7 +71,7 @@ class LayerWidths:
 
 
 @spec_dataclass
-class Assignment(Stored):
+class Assignment(ResultFile):
     """Widths for a network, with their figures and their proof.
 
     Attributes
@@ -97,6 +100,8 @@ class Assignment(Stored):
     proof: ProofRecord
     solver: AssignmentRecord
     costs: Mapping[Name, CostTable] = field(default_factory=dict)
+
+    FORMAT = "codesign-assignment/1"
 
     def __post_init__(self) -> None:
         if self.latency_table is not None:
@@ -152,52 +157,45 @@ class Assignment(Stored):
         """
         write_atomically(Path(path), self.layers.to_csv(lineterminator="\n"))
 
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the assignment's file."""
+        problem = problem_to_dict(self.problem)
+        kept = {key: problem[key] for key in PROBLEM_KEYS}
+        kept["choices"] = {key: problem["choices"][key] for key in CHOICES_KEYS}
+        table, costs = self.latency_table, self.costs
+        content = {
+            "format": self.FORMAT,
+            "problem": kept,
+            "latency_table": None if table is None else _written(table),
+            **({"costs": {name: _written(each) for name, each in costs.items()}} if costs else {}),
+            "tensor_bits": dict(self.tensor_bits),
+            "layers": [_row(row) for row in self.layer_widths],
+            "metrics": dict(self.metrics),
+            "proof": asdict(self.proof),
+            "solver": asdict(self.solver),
+        }
+        return with_digest(content)
 
-FORMAT = "codesign-assignment/1"
-ROWS = "layer_widths"  # what the result calls the file's layers
-PROBLEM_KEYS = ("network", "choices", "sensitivity", "quality", "objective", "budgets")
-CHOICES_KEYS = ("weight_bits", "activation_bits", "pinned", "output_bits", "shared", "tied")
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> Self:
+        """An assignment from the content of its file.
 
-
-def to_dict(assignment: Assignment) -> dict[str, Any]:
-    """The assignment file's content."""
-    problem = problem_to_dict(assignment.problem)
-    kept = {key: problem[key] for key in PROBLEM_KEYS}
-    kept["choices"] = {key: problem["choices"][key] for key in CHOICES_KEYS}
-    table, costs = assignment.latency_table, assignment.costs
-    content = {
-        "format": FORMAT,
-        "problem": kept,
-        "latency_table": None if table is None else _written(table),
-        **({"costs": {name: _written(each) for name, each in costs.items()}} if costs else {}),
-        "tensor_bits": dict(assignment.tensor_bits),
-        "layers": [_row(row) for row in assignment.layer_widths],
-        "metrics": dict(assignment.metrics),
-        "proof": asdict(assignment.proof),
-        "solver": asdict(assignment.solver),
-    }
-    return with_digest(content)
-
-
-def from_dict(data: Any, where: str) -> Assignment:
-    """An assignment from an assignment file's content.
-
-    Raises
-    ------
-    SpecError
-        Naming ``where`` and what is wrong.
-    """
-    content = content_of(data, FORMAT, "an assignment", ROWS, where)
-    content["problem"] = _problem(content.get("problem"), f"{where}: problem")
-    content["latency_table"] = _table(content.get("latency_table"), f"{where}: latency_table")
-    costs = content.get("costs", {})
-    if not isinstance(costs, Mapping):
-        raise SpecError(f"{where}: costs: must be a table for each cost")
-    content["costs"] = {
-        name: _table({} if table is None else table, f"{where}: costs.{name}", cost_title(name))
-        for name, table in costs.items()
-    }
-    return parse_result(Assignment, content, ROWS, where)
+        Raises
+        ------
+        SpecError
+            Naming ``where`` and what is wrong.
+        """
+        content = read_content(cls, ROWS, data, where)
+        content["problem"] = _problem(content.get("problem"), f"{where}: problem")
+        content["latency_table"] = _table(content.get("latency_table"), f"{where}: latency_table")
+        costs = content.get("costs", {})
+        if not isinstance(costs, Mapping):
+            raise SpecError(f"{where}: costs: must be a table for each cost")
+        content["costs"] = {
+            name: _table({} if table is None else table, f"{where}: costs.{name}", cost_title(name))
+            for name, table in costs.items()
+        }
+        return parse_content(cls, ROWS, content, where)
 
 
 def _problem(data: Any, where: str) -> Problem:

@@ -10,66 +10,30 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from codesign.costs.layers import Amount, LayerDesign
-from codesign.costs.totals import areas_mm2, extrapolations
+from codesign.costs.totals import extrapolations
 from codesign.costs.widths import all_widths
 from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
 from codesign.results.consistency import check_names, check_positive, check_rows, check_tensor_bits
+from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.records import ProofRecord, SolverRecord
-from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, with_digest
-from codesign.results.views import throughput
+from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.network import MAX_NAME, Count, Name, Network
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
     from codesign.results.explanation import Explanation
-
-FORMAT = "codesign-design/1"
-ROWS = "layer_designs"  # what the result calls the file's layers
-
-
-def to_dict(design: Design) -> dict[str, Any]:
-    """The design file's content."""
-    content = {
-        "format": FORMAT,
-        "problem": problem_to_dict(design.problem),
-        "hardware": asdict(design.hardware),
-        "tensor_bits": dict(design.tensor_bits),
-        "layers": [asdict(layer) for layer in design.layer_designs],
-        "metrics": dict(design.metrics),
-        THROUGHPUT: throughput(design),
-        "proof": asdict(design.proof),
-        "solver": asdict(design.solver),
-    }
-    return with_digest(content)
-
-
-def from_dict(data: Any, where: str) -> Design:
-    """A design from a design file's content.
-
-    Raises
-    ------
-    SpecError
-        Naming ``where`` and what is wrong.
-    """
-    content = content_of(data, FORMAT, "a design", ROWS, where)
-    content["problem"] = problem_from_dict(content.get("problem"), where)
-    return parse_result(Design, content, ROWS, where)
 
 
 @spec_dataclass
-class Design(Stored):
+class Design(HardwareResult):
     """An accelerator for a problem, with its figures and its proof.
 
     Attributes
@@ -93,6 +57,8 @@ class Design(Stored):
     proof: ProofRecord
     solver: SolverRecord
 
+    FORMAT = "codesign-design/1"
+
     def __post_init__(self) -> None:
         check_names("metrics", METRICS, self.metrics)
         check_positive(self.metrics)
@@ -107,7 +73,7 @@ class Design(Stored):
     @cached_property
     def accelerator(self) -> Accelerator:
         """The hardware found as an accelerator that other networks can be evaluated on."""
-        return _accelerator(self.problem, self.hardware)
+        return accelerator_of(self.problem, self.hardware)
 
     @cached_property
     def widths(self) -> dict[str, int]:
@@ -121,35 +87,39 @@ class Design(Stored):
         return math.fsum(bound) / self.metrics["latency_s"]
 
     @cached_property
-    def area_breakdown_mm2(self) -> dict[str, float]:
-        """Area of the PE array (overhead included) and of the SRAM."""
-        return areas_mm2(self.accelerator)[0]
-
-    @cached_property
     def notes(self) -> tuple[str, ...]:
         """Where it leans on a fit outside its calibrated range, and area limits that do nothing."""
         proven = self.proof.status == "optimal" and self.proof.ties_broken
         slack = area_notes(self.problem, self.metrics, proven)
         return (*extrapolations(self.accelerator), *slack)
 
-    @property
-    @done_by("results.tables:layer_frame")
-    def layers(self) -> pd.DataFrame:
-        """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the design's file."""
+        content = {
+            "format": self.FORMAT,
+            "problem": problem_to_dict(self.problem),
+            "hardware": asdict(self.hardware),
+            "tensor_bits": dict(self.tensor_bits),
+            "layers": [asdict(layer) for layer in self.layer_designs],
+            "metrics": dict(self.metrics),
+            THROUGHPUT: throughput(self),
+            "proof": asdict(self.proof),
+            "solver": asdict(self.solver),
+        }
+        return with_digest(content)
 
-        ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
-        et al. 2021, one product for each element of a kernel window and one sum for the window.
-        """
-
-    @done_by("results.plots.design:plot_design")
-    def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> Self:
+        """A design from the content of its file.
 
         Raises
         ------
         SpecError
-            The picture cannot be written.
+            Naming ``where`` and what is wrong.
         """
+        content = read_content(cls, ROWS, data, where)
+        content["problem"] = problem_from_dict(content.get("problem"), where)
+        return parse_content(cls, ROWS, content, where)
 
     @done_by("tasks.explain:explain")
     def explain(
@@ -179,7 +149,8 @@ class Design(Stored):
         """
 
 
-def _accelerator(problem: Problem, hardware: Hardware) -> Accelerator:
+def accelerator_of(problem: Problem, hardware: Hardware) -> Accelerator:
+    """Hardware chosen for a problem, with what the problem gives."""
     return Accelerator(
         name=f"design for {problem.network.name}"[:MAX_NAME],
         rows=hardware.rows,

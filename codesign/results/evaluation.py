@@ -9,25 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from codesign.costs.layers import Amount, LayerDesign
-from codesign.costs.totals import areas_mm2, extrapolations
+from codesign.costs.totals import extrapolations
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS
 from codesign.results.consistency import check_positive, check_rows, check_tensor_bits
-from codesign.results.stored import THROUGHPUT, Stored, content_of, parse_result, with_digest
-from codesign.results.views import throughput
+from codesign.results.hardware_result import ROWS, HardwareResult, throughput
+from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Bits
 from codesign.specs.network import Name, Network
 from codesign.specs.schema import require_keys, spec_dataclass
-from codesign.specs.seam import done_by
 from codesign.units import METRIC_UNITS
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 Roofline = Literal["tiled", "ideal"]
 ROOFLINES = get_args(Roofline)
@@ -35,7 +29,7 @@ Widths = int | tuple[int, int] | Mapping[str, int]
 
 
 @spec_dataclass
-class Evaluation(Stored):
+class Evaluation(HardwareResult):
     """A network on a given accelerator, with every figure that is known.
 
     Attributes
@@ -61,6 +55,8 @@ class Evaluation(Stored):
     metrics: Mapping[Name, Amount]
     absent: Mapping[Name, str]
 
+    FORMAT = "codesign-evaluation/1"
+
     def __post_init__(self) -> None:
         if sorted([*self.metrics, *self.absent]) != sorted(METRICS):
             raise SpecError(f"metrics and absent: each of {', '.join(METRICS)} once, in one of two")
@@ -74,61 +70,30 @@ class Evaluation(Stored):
         check_rows(self.network, self.layer_designs, tiled, timed)
 
     @cached_property
-    def area_breakdown_mm2(self) -> dict[str, float]:
-        """Area of the PE array (overhead included) and of the SRAM, where known."""
-        return areas_mm2(self.accelerator)[0]
-
-    @cached_property
     def notes(self) -> tuple[str, ...]:
         """Which metrics are absent and why, and where an area is extrapolated."""
         absent = (f"no {METRIC_UNITS[name].label}: {why}" for name, why in self.absent.items())
         return (*absent, *extrapolations(self.accelerator))
 
-    @property
-    @done_by("results.tables:layer_frame")
-    def layers(self) -> pd.DataFrame:
-        """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the evaluation's file."""
+        content = asdict(self)
+        content["layers"] = content.pop(ROWS)
+        content[THROUGHPUT] = throughput(self)
+        return with_digest({"format": self.FORMAT, **content})
 
-        ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
-        et al. 2021, one product for each element of a kernel window and one sum for the window.
-
-        Columns of what is not known, or not defined on the ideal roofline, are left out.
-        """
-
-    @done_by("results.plots.design:plot_design")
-    def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> Self:
+        """An evaluation from the content of its file.
 
         Raises
         ------
         SpecError
-            No DRAM bandwidth is known, or the picture cannot be written.
+            Naming ``where`` and what is wrong.
         """
-
-
-FORMAT = "codesign-evaluation/1"
-ROWS = "layer_designs"  # what the result calls the file's layers
-
-
-def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation file's content."""
-    content = asdict(evaluation)
-    content["layers"] = content.pop("layer_designs")
-    content[THROUGHPUT] = throughput(evaluation)
-    return with_digest({"format": FORMAT, **content})
-
-
-def from_dict(data: Any, where: str) -> Evaluation:
-    """An evaluation from an evaluation file's content.
-
-    Raises
-    ------
-    SpecError
-        Naming ``where`` and what is wrong.
-    """
-    content = content_of(data, FORMAT, "an evaluation", ROWS, where)
-    accelerator = content.get("accelerator")
-    if isinstance(accelerator, Mapping):
-        names = (field.name for field in fields(Accelerator))
-        require_keys(accelerator, names, f"{where}: accelerator")
-    return parse_result(Evaluation, content, ROWS, where)
+        content = read_content(cls, ROWS, data, where)
+        accelerator = content.get("accelerator")
+        if isinstance(accelerator, Mapping):
+            names = (field.name for field in fields(Accelerator))
+            require_keys(accelerator, names, f"{where}: accelerator")
+        return parse_content(cls, ROWS, content, where)

@@ -10,16 +10,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from codesign.costs.layers import Amount
 from codesign.errors import SpecError
-from codesign.files import expecting, read_json, write_json
 from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
+from codesign.results.result_file import ResultFile
 from codesign.results.views import DesignView, Named, Outline, Question, Row, Taken
 from codesign.specs.accelerator import Hardware
-from codesign.specs.schema import Displayed, parse, spec_dataclass
+from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.units import METRIC_UNITS, RATE_UNITS
 
@@ -100,93 +100,6 @@ class RunnerUp:
     proven: bool = True
 
 
-@dataclass(frozen=True, repr=False)
-class Explanation(Displayed):
-    """Why a design is as it is.
-
-    Attributes
-    ----------
-    design : Design or Outline
-        The latter of an explanation read from its file.
-    step : float
-        Relative size of every change.
-    sensitivities : tuple of Sensitivity
-        Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
-    runner_ups : tuple of RunnerUp
-        More SRAM only where it must be paid for: within an area budget.
-    seconds : float
-        What the solving took.
-    """
-
-    design: DesignView
-    step: float
-    sensitivities: tuple[Sensitivity, ...]
-    runner_ups: tuple[RunnerUp, ...]
-    seconds: float
-
-    @property
-    def unproven(self) -> int:
-        """How many changes were not solved to the end in time."""
-        sides = [side for each in self.sensitivities for side in (each.less, each.more)]
-        left = sum(not side.proven for side in sides)
-        return left + sum(not each.proven for each in self.runner_ups)
-
-    @property
-    def used(self) -> dict[str, float]:
-        """Used share of every budget, by metric; 1 for one of 0."""
-        design = self.design
-        budgets = design.problem.budgets
-        return {str(m): design.metrics[m] / x if x > 0 else 1.0 for m, x in budgets.items()}
-
-    @property
-    def latency_share(self) -> dict[str, float]:
-        """Each layer's share of the latency."""
-        rows = self.design.layer_designs
-        whole = self.design.metrics["latency_s"]
-        return {row.name: (row.latency_s or 0.0) / whole if whole else 0.0 for row in rows}
-
-    @property
-    def roof_share(self) -> dict[str, float]:
-        """Share of the latency spent under each roof: ``compute`` and ``memory``."""
-        memory = self.design.memory_bound_share
-        return {"compute": 1 - memory, "memory": memory}
-
-    @done_by("results.plots.explanation:plot_explanation")
-    def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw a tornado chart of the sensitivities; save where a path is given.
-
-        Raises
-        ------
-        SpecError
-            The picture cannot be written.
-        """
-
-    def save(self, path: str | Path) -> None:
-        """Write the explanation (JSON, ``codesign-explanation/1``), whole or not at all.
-
-        Raises
-        ------
-        SpecError
-            The file cannot be written.
-        """
-        write_json(Path(path), to_dict(self))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Explanation:
-        """Read an explanation file; its design is an outline.
-
-        Raises
-        ------
-        SpecError
-            Unreadable, or no explanation file.
-        """
-        with expecting(Path(path), "explanation"):
-            return from_dict(read_json(Path(path)), str(path))
-
-
-FORMAT = "codesign-explanation/1"
-
-
 @spec_dataclass
 class Used:
     """A budget, and the share of it that is used."""
@@ -228,67 +141,130 @@ class Content:
     proof: ProofRecord | None = None
 
 
-def to_dict(explanation: Explanation) -> dict[str, Any]:
-    """The explanation file's content."""
-    design = explanation.design
-    objective = str(design.problem.objective)
-    return {
-        "format": FORMAT,
-        "network": design.network.name,
-        "technology": design.problem.technology.name,
-        "objective": objective,
-        "quality": design.problem.quality,
-        "optimum": design.metrics[objective],
-        "metrics": dict(design.metrics),
-        "proof": asdict(design.proof),
-        "hardware": asdict(design.hardware),
-        "step": explanation.step,
-        "budgets": {
-            name: {"limit": design.problem.budgets[name], "used": share}
-            for name, share in explanation.used.items()
-        },
-        "roofs": explanation.roof_share,
-        "layers": [
-            {
-                "name": row.name,
-                "bound_by": row.bound_by,
-                "latency_share": explanation.latency_share[row.name],
-                "compute_s": row.compute_s,
-                "memory_s": row.memory_s,
-            }
-            for row in design.layer_designs
-        ],
-        "sensitivities": [asdict(each) for each in explanation.sensitivities],
-        "runner_ups": [asdict(each) for each in explanation.runner_ups],
-        "seconds": explanation.seconds,
-    }
+@dataclass(frozen=True, repr=False)
+class Explanation(ResultFile):
+    """Why a design is as it is.
 
-
-def from_dict(data: Any, where: str) -> Explanation:
-    """An explanation from its file's content; its design is an outline.
-
-    Raises
-    ------
-    SpecError
-        Naming ``where`` and what is wrong.
+    Attributes
+    ----------
+    design : Design or Outline
+        The latter of an explanation read from its file.
+    step : float
+        Relative size of every change.
+    sensitivities : tuple of Sensitivity
+        Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
+    runner_ups : tuple of RunnerUp
+        More SRAM only where it must be paid for: within an area budget.
+    seconds : float
+        What the solving took.
     """
-    found = data.get("format") if isinstance(data, Mapping) else None
-    if found != FORMAT:
-        raise SpecError(f"{where}: not an explanation file (format {found!r}, expected {FORMAT!r})")
-    told = parse(Content, data, where)
-    for each in told.sensitivities:
-        if each.name not in METRIC_UNITS | RATE_UNITS:
-            raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
-    for runner_up in told.runner_ups:
-        if runner_up.hardware is not None and {told.objective, "area_mm2"} - {*runner_up.metrics}:
-            raise SpecError(f"{where}: runner_ups: metrics of {runner_up.change!r} are missing")
-    return Explanation(
-        design=_outline(told),
-        step=told.step,
-        sensitivities=told.sensitivities,
-        runner_ups=told.runner_ups,
-        seconds=told.seconds,
-    )
+
+    design: DesignView
+    step: float
+    sensitivities: tuple[Sensitivity, ...]
+    runner_ups: tuple[RunnerUp, ...]
+    seconds: float
+
+    FORMAT = "codesign-explanation/1"
+
+    @property
+    def unproven(self) -> int:
+        """How many changes were not solved to the end in time."""
+        sides = [side for each in self.sensitivities for side in (each.less, each.more)]
+        left = sum(not side.proven for side in sides)
+        return left + sum(not each.proven for each in self.runner_ups)
+
+    @property
+    def used(self) -> dict[str, float]:
+        """Used share of every budget, by metric; 1 for one of 0."""
+        design = self.design
+        budgets = design.problem.budgets
+        return {str(m): design.metrics[m] / x if x > 0 else 1.0 for m, x in budgets.items()}
+
+    @property
+    def latency_share(self) -> dict[str, float]:
+        """Each layer's share of the latency."""
+        rows = self.design.layer_designs
+        whole = self.design.metrics["latency_s"]
+        return {row.name: (row.latency_s or 0.0) / whole if whole else 0.0 for row in rows}
+
+    @property
+    def roof_share(self) -> dict[str, float]:
+        """Share of the latency spent under each roof: ``compute`` and ``memory``."""
+        memory = self.design.memory_bound_share
+        return {"compute": 1 - memory, "memory": memory}
+
+    @done_by("results.plots.explanation:plot_explanation")
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw a tornado chart of the sensitivities; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            The picture cannot be written.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the explanation's file."""
+        design = self.design
+        objective = str(design.problem.objective)
+        return {
+            "format": self.FORMAT,
+            "network": design.network.name,
+            "technology": design.problem.technology.name,
+            "objective": objective,
+            "quality": design.problem.quality,
+            "optimum": design.metrics[objective],
+            "metrics": dict(design.metrics),
+            "proof": asdict(design.proof),
+            "hardware": asdict(design.hardware),
+            "step": self.step,
+            "budgets": {
+                name: {"limit": design.problem.budgets[name], "used": share}
+                for name, share in self.used.items()
+            },
+            "roofs": self.roof_share,
+            "layers": [
+                {
+                    "name": row.name,
+                    "bound_by": row.bound_by,
+                    "latency_share": self.latency_share[row.name],
+                    "compute_s": row.compute_s,
+                    "memory_s": row.memory_s,
+                }
+                for row in design.layer_designs
+            ],
+            "sensitivities": [asdict(each) for each in self.sensitivities],
+            "runner_ups": [asdict(each) for each in self.runner_ups],
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> Self:
+        """An explanation from the content of its file; its design is an outline.
+
+        Raises
+        ------
+        SpecError
+            Naming ``where`` and what is wrong.
+        """
+        cls._check_format(data, where)
+        told = parse(Content, data, where)
+        for each in told.sensitivities:
+            if each.name not in METRIC_UNITS | RATE_UNITS:
+                raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
+        for runner_up in told.runner_ups:
+            if runner_up.hardware is not None and {told.objective, "area_mm2"} - {
+                *runner_up.metrics
+            }:
+                raise SpecError(f"{where}: runner_ups: metrics of {runner_up.change!r} are missing")
+        return cls(
+            design=_outline(told),
+            step=told.step,
+            sensitivities=told.sensitivities,
+            runner_ups=told.runner_ups,
+            seconds=told.seconds,
+        )
 
 
 def _outline(told: Content) -> Outline:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -216,6 +216,10 @@ class Front(Displayed):
         SpecError
             Unreadable, or no table of a front.
         """
+
+    @done_by("results.front_file:to_dict")
+    def to_dict(self) -> dict[str, Any]:
+        """All that is known of the front, as ``--json`` prints it (``codesign-front/1``)."""
 
     @property
     def whole_designs(self) -> tuple[Design, ...]:

@@ -11,30 +11,30 @@ from codesign.costs.layers import LayerDesign, Tile, utilisation
 from codesign.problem.metrics import COST, METRICS
 from codesign.results.assignment import Assignment
 from codesign.results.front import Front
-from codesign.results.views import Figures
+from codesign.results.hardware_result import HardwareResult
 from codesign.specs.network import Layer
 from codesign.units import OPS_PER_GOP, OPS_PER_MAC
 
 
-def layer_frame(figures: Figures) -> pd.DataFrame:
+def layer_frame(result: HardwareResult) -> pd.DataFrame:
     """One row per layer; see `Design.layers`. What is known of no layer is no column.
 
     Whole numbers that only some layers have (no width of weights, no tile where data only moves)
     stay whole: their columns are nullable.
     """
     rows = []
-    for layer, priced in zip(figures.network.layers, figures.layer_designs, strict=True):
+    for layer, priced in zip(result.network.layers, result.layer_designs, strict=True):
         rows.append(
             {
                 "layer": layer.name,
                 "weight_bits": priced.weight_bits,
-                "input_bits": figures.tensor_bits[layer.input],
-                "output_bits": figures.tensor_bits[layer.output],
+                "input_bits": result.tensor_bits[layer.input],
+                "output_bits": result.tensor_bits[layer.output],
                 **_tiling(priced),
                 "macs": layer.macs,
                 "ops": layer.ops,
                 "cycles": priced.cycles,
-                "utilisation": utilisation(layer, priced, figures.accelerator),
+                "utilisation": utilisation(layer, priced, result.accelerator),
                 "gops": _gops(layer, priced),
                 "dram_weight_bits": priced.dram_bits.weights,
                 "dram_ifmap_bits": priced.dram_bits.ifmap,

@@ -8,94 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from codesign.costs.compute import fold
-from codesign.costs.layers import Amount, LayerDesign
+from codesign.costs.layers import Amount
 from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
-from codesign.specs.accelerator import Accelerator, Hardware
-from codesign.specs.network import Network
+from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import spec_dataclass
-from codesign.units import OPS_PER_GOP, OPS_PER_MAC, OPS_PER_TOP
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-
-class Figures(Protocol):
-    """What tables and pictures show: a design, or an evaluation."""
-
-    @property
-    def network(self) -> Network:
-        """What runs."""
-
-    @property
-    def accelerator(self) -> Accelerator:
-        """What it runs on."""
-
-    @property
-    def tensor_bits(self) -> Mapping[str, int]:
-        """Width of every activation tensor."""
-
-    @property
-    def layer_designs(self) -> tuple[LayerDesign, ...]:
-        """One per layer of the network."""
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """Those that are known."""
-
-    @property
-    def area_breakdown_mm2(self) -> Mapping[str, float]:
-        """Area of the PE array and of the SRAM, where known."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader has to know beside the figures."""
-
-    @property
-    def layers(self) -> pd.DataFrame:
-        """One row per layer."""
-
-
-def throughput(figures: Figures) -> dict[str, float]:
-    """Rates in conventional units, two operations a MAC: those that are known.
-
-    ``peak_gops`` with every multiplier busy and ``gops`` as attained over the whole network, in
-    10⁹ operations per second; both in 10¹² per mm² of the whole area, ``peak_tops_per_mm2`` and
-    ``tops_per_mm2``; ``images_per_s``.
-    """
-    network, metrics = figures.network, figures.metrics
-    rates = {"peak_": OPS_PER_MAC * figures.accelerator.peak_macs_per_s}
-    found = {}
-    if "latency_s" in metrics:
-        rates[""] = OPS_PER_MAC * network.macs / metrics["latency_s"]
-        found["images_per_s"] = network.images / metrics["latency_s"]
-    found |= {f"{which}gops": rate / OPS_PER_GOP for which, rate in rates.items()}
-    if "area_mm2" in metrics:
-        for which, rate in rates.items():
-            found[f"{which}tops_per_mm2"] = rate / OPS_PER_TOP / metrics["area_mm2"]
-    return found
-
-
-def peaks_ops_per_s(figures: Figures) -> dict[str, float]:
-    """The most a full array delivers of one kernel, by kernel, those of most MACs first.
-
-    A MAC counts as two operations. On tiles, kernels smaller than the engine share a PE as far as
-    they fit and larger ones take whole passes; on the ideal roofline no multiplier idles.
-    """
-    accelerator = figures.accelerator
-    tiled = any(row.tile is not None for row in figures.layer_designs)
-    macs, peaks = dict[str, int](), dict[str, float]()
-    for layer in (layer for layer in figures.network.layers if not layer.moves):
-        kernel = f"{layer.R}×{layer.S}"
-        macs[kernel] = macs.get(kernel, 0) + layer.macs
-        macs_per_s = accelerator.peak_macs_per_s
-        if tiled:
-            on = fold(layer, accelerator.rows, accelerator.cols, accelerator.engine)
-            macs_per_cycle = accelerator.pes * on.pack * layer.window / on.passes
-            macs_per_s = macs_per_cycle * accelerator.clock_hz
-        peaks[kernel] = OPS_PER_MAC * macs_per_s
-    return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}
+    pass
 
 
 class NamedView(Protocol):

@@ -109,8 +109,6 @@ def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...],
 
 
 def _content(design: Design, network_sha256: str) -> dict[str, Any]:
-    from codesign.results.design import to_dict
-
-    content = to_dict(design)
+    content = design.to_dict()
     content["problem"]["network"] = network_sha256
     return content

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from codesign import __version__
 from codesign.errors import SpecError
-from codesign.results.design import Design, from_dict
+from codesign.results.design import Design
 from codesign.study import grid as of_cells
 from codesign.study.cell_keys import QuestionBuilder, parameters_json
 from codesign.study.executors import Processes
@@ -254,7 +254,7 @@ def load_design(store: str | Path, question: str, number: int = 1) -> Design:
         No such store or design.
     """
     with opened(Path(store)) as file:
-        return from_dict(file.design(str(question), int(number)), str(store))
+        return Design.from_dict(file.design(str(question), int(number)), str(store))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from codesign.costs.totals import totals
 from codesign.errors import SolverError
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import keeps, same_total
-from codesign.results.design import Design, _accelerator
+from codesign.results.design import Design, accelerator_of
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.search.lexicographic import LexicographicResult
 from codesign.space.hardware import HardwareSpace
@@ -39,7 +39,7 @@ def build_design(
     hardware = hardware_of(space, solution)
     tensor_bits = space.tensor_bits(solution.variable_width)
     shape = int(space.shape_of[solution.option])
-    accelerator = _accelerator(problem, hardware)
+    accelerator = accelerator_of(problem, hardware)
     layers = tuple(
         moving_layer(network, layer, accelerator, tensor_bits, tiled=True)
         if layer.moves

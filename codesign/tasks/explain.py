@@ -14,7 +14,7 @@ from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
-from codesign.results.design import Design, to_dict
+from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
@@ -58,7 +58,7 @@ def _check_figures(design: Design) -> None:
     ------
     SpecError
     """
-    report = check_content(json.loads(json.dumps(to_dict(design))), "design")
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
     if not report.holds:
         raise SpecError(f"the design does not hold: {report.findings[0]}; solve it again")
 

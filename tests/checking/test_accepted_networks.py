@@ -36,8 +36,7 @@ from codesign.checking import check_content
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger, Unreadable
 from codesign.checking.network import read_network
-from codesign.results.load import to_dict
-from codesign.results.stored import Stored
+from codesign.results.result_file import ResultFile
 from codesign.specs.network import Network
 from codesign.specs.schema import parse
 from codesign.tasks.certify import Certificate
@@ -98,10 +97,10 @@ def random_question(rng: random.Random) -> Problem:
     )
 
 
-def findings(result: Stored, certificate: Certificate | None = None) -> list[str]:
+def findings(result: ResultFile, certificate: Certificate | None = None) -> list[str]:
     """What the check says of a result's file."""
     proof = certificate and json.loads(json.dumps(certificate.to_dict()))
-    report = check_content(json.loads(json.dumps(to_dict(result))), "given.json", proof)
+    report = check_content(json.loads(json.dumps(result.to_dict())), "given.json", proof)
     return [str(finding) for finding in report.findings]
 
 

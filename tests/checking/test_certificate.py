@@ -12,7 +12,6 @@ from certified import certify_and_check, deep, solved, written
 import codesign
 from codesign import Choices, Problem, SpecError, certify, load_network
 from codesign.checking import check_content
-from codesign.results.design import to_dict
 
 # --- true claims are proven ---------------------------------------------------------------------
 
@@ -72,7 +71,7 @@ def test_an_unfinished_proof_is_certified_as_far_as_it_claims() -> None:
         gap=(found.proof.objective - bound) / found.proof.objective,
     )
     unfinished = replace(found, proof=proof)
-    report = deep(written(to_dict(unfinished)), written(certify(unfinished).to_dict()))
+    report = deep(written(unfinished.to_dict()), written(certify(unfinished).to_dict()))
     assert report.proven
     assert report.holds
 
@@ -82,7 +81,7 @@ def test_out_of_time_the_rest_is_left_to_the_solver() -> None:
     certificate = certify(design, time_limit_s=1e-9)
     assert certificate.groups == []
     assert certificate.trusted != []
-    report = deep(written(to_dict(design)), written(certificate.to_dict()))
+    report = deep(written(design.to_dict()), written(certificate.to_dict()))
     assert report.holds
     assert report.proven is False
 
@@ -94,7 +93,7 @@ def test_steps_are_told() -> None:
     groups = len(certificate.groups)
     assert len(told) == groups
     assert told[-1].endswith(f" of {design.solver.considered} hardware options")
-    content, proof = written(to_dict(design)), written(certificate.to_dict())
+    content, proof = written(design.to_dict()), written(certificate.to_dict())
     told.clear()
     check_content(content, "design.json", proof, on_step=told.append)
     assert len(told) == groups

@@ -24,9 +24,7 @@ from codesign.checking.findings import Ledger
 from codesign.checking.network import Layer as CheckedLayer
 from codesign.checking.network import read_network
 from codesign.errors import InfeasibleError
-from codesign.results.design import to_dict
-from codesign.results.evaluation import to_dict as evaluation_to_dict
-from codesign.results.stored import DIGEST
+from codesign.results.result_file import DIGEST
 from codesign.specs.network import Network
 
 # --- files to check -----------------------------------------------------------------------------
@@ -44,7 +42,7 @@ def shipped_file(name: str) -> str:
     """The design file of a shipped network."""
     choices = Choices(**FEW_SIDES, activation_bits=(4, 6, 8))
     problem = Problem(network=load_network(name), choices=choices, **SHIPPED[name])
-    return json.dumps(to_dict(codesign.solve(problem)))
+    return json.dumps(codesign.solve(problem).to_dict())
 
 
 @cache
@@ -57,7 +55,7 @@ def tiny_file(number: int) -> str:
         rich = any(x.G > 1 for x in layers) and any(x.moves or x.parts for x in layers)
         if rich or seed % 5 == 1:
             try:
-                found.append(json.dumps(to_dict(codesign.solve(problem))))
+                found.append(json.dumps(codesign.solve(problem).to_dict()))
             except InfeasibleError:
                 continue
         if len(found) > number:
@@ -99,7 +97,7 @@ def test_random_designs_hold(block: int) -> None:
         except InfeasibleError:
             continue
         solved += 1
-        assert findings(json.loads(json.dumps(to_dict(design)))) == [], seed
+        assert findings(json.loads(json.dumps(design.to_dict()))) == [], seed
     assert solved > 4
 
 
@@ -117,7 +115,7 @@ def test_evaluations_hold(name: str, roofline: Any) -> None:
             if (accelerator.precision == "multi-pass")
             else evaluate(load_network(name), accelerator, roofline=roofline)
         )
-        report = check_content(json.loads(json.dumps(evaluation_to_dict(done))), "given.json")
+        report = check_content(json.loads(json.dumps(done.to_dict())), "given.json")
         assert report.findings == ()
         assert report.notes == ()
 
@@ -205,7 +203,7 @@ def test_two_images_at_once_or_in_two_buffers_are_both_right() -> None:
 @pytest.mark.slow
 def test_no_number_of_an_evaluation_can_be_altered() -> None:
     done = evaluate(load_network("alexnet"), load_accelerator("eyeriss"))
-    content = json.loads(json.dumps(evaluation_to_dict(done)))
+    content = json.loads(json.dumps(done.to_dict()))
     assert unnoticed(content, most=60, ways=2) == []
     content["metrics"]["noise"] = 0.5
     assert any(line.startswith("sha256") for line in findings(content))

@@ -16,8 +16,7 @@ from random_assignments import random_case
 import codesign
 from codesign import Choices, InfeasibleError, Problem, SpecError, load_network
 from codesign.checking import check_content
-from codesign.results.assignment import to_dict
-from codesign.results.stored import DIGEST
+from codesign.results.result_file import DIGEST
 
 BLOCK = 25
 COSTLY = 1000  # from here on questions with tables of costs
@@ -31,7 +30,7 @@ def random_file(seed: int) -> str | None:
         found = codesign.assign(case.problem, case.table, costs=case.costs, fixed=case.fixed)
     except InfeasibleError:
         return None
-    return json.dumps(to_dict(found))
+    return json.dumps(found.to_dict())
 
 
 def content_of(seed: int) -> Any:
@@ -60,7 +59,7 @@ def test_a_shipped_network_holds(tied: bool) -> None:
     network = load_network("mobilenetv2")
     choices = Choices(tied=tied)
     problem = Problem(network=network, choices=choices, objective="noise", budgets={"bops": 2e10})
-    content = json.loads(json.dumps(to_dict(codesign.assign(problem))))
+    content = json.loads(json.dumps(codesign.assign(problem).to_dict()))
     assert findings(content) == []
     assert unnoticed(content, most=60, ways=2) == []
 

@@ -25,7 +25,6 @@ from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
 from codesign.checking.problem import Problem as CheckedProblem
 from codesign.errors import InfeasibleError
-from codesign.results.design import to_dict
 
 
 def groups_with(rng: random.Random, problem: CheckedProblem, option: Option) -> Iterator[Group]:
@@ -114,7 +113,7 @@ def worse_design() -> tuple[Any, Any]:
                 except (InfeasibleError, SpecError):
                     continue
                 if worse.proof.objective > best.proof.objective * 1.01:
-                    content = written(to_dict(replace(worse, problem=best.problem)))
+                    content = written(replace(worse, problem=best.problem).to_dict())
                     return content, written(certify(best).to_dict())
     raise AssertionError("no such problem")
 

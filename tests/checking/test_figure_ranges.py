@@ -17,7 +17,6 @@ from codesign import Choices, Layer, Network, Problem
 from codesign.checking import check_content
 from codesign.cli.app import main
 from codesign.errors import SpecError
-from codesign.results import assignment, design, evaluation
 from codesign.results.evaluation import Evaluation
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.technology import AreaFit, Technology
@@ -43,8 +42,8 @@ def evaluated(**changes: Any) -> Evaluation:
 
 
 def findings(found: Evaluation) -> tuple[Any, ...]:
-    content = json.loads(json.dumps(evaluation.to_dict(found), allow_nan=False))
-    assert evaluation.from_dict(content, "evaluation.json") == found
+    content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert Evaluation.from_dict(content, "evaluation.json") == found
     return check_content(content, "evaluation.json").findings
 
 
@@ -52,8 +51,8 @@ def test_rates_beyond_the_range_of_given_numbers_check() -> None:
     """2·65536²·10⁹·10³⁰ operations per second are more than any number that may be given."""
     fast = evaluated(rows=65536, cols=65536, engine=10**9, clock_hz=1e30, dram_bits_per_s=1e30)
     small = evaluated(clock_hz=1e30, area_overhead=1e-30, technology=technology(1e-30, 1e-30))
-    assert evaluation.to_dict(fast)["throughput"]["peak_gops"] > 1e30
-    assert evaluation.to_dict(small)["throughput"]["peak_tops_per_mm2"] > 1e40
+    assert fast.to_dict()["throughput"]["peak_gops"] > 1e30
+    assert small.to_dict()["throughput"]["peak_tops_per_mm2"] > 1e40
     assert findings(fast) == findings(small) == ()
 
 
@@ -102,9 +101,9 @@ def test_any_entry_at_an_end_is_shown_or_refused(
     problem = Problem(network=MAC, choices=Choices(rows=(2, 4), cols=(2,), weight_bits=(4, 8)))
     small = Problem(network=MAC, objective="model_bits", quality="uniform:4")
     content = {
-        "design": lambda: design.to_dict(codesign.solve(problem)),
-        "evaluation": lambda: evaluation.to_dict(evaluated()),
-        "assignment": lambda: assignment.to_dict(codesign.assign(small)),
+        "design": lambda: codesign.solve(problem).to_dict(),
+        "evaluation": lambda: evaluated().to_dict(),
+        "assignment": lambda: codesign.assign(small).to_dict(),
     }[kind]()
     content = json.loads(json.dumps(content))
     path = tmp_path / "altered.json"

@@ -11,7 +11,6 @@ import pytest
 from command_line import ARRAY, CHIP, EYERISS, SMALL, run
 
 from codesign import Accelerator, Design, Evaluation, evaluate
-from codesign.results import evaluation as evaluation_file
 from codesign.specs.load import load_accelerator, load_network, load_technology
 
 
@@ -26,7 +25,7 @@ def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str) -> Evaluation
     """What ``evaluate --json`` prints, read."""
     code, out, err = run(capsys, "evaluate", *arguments, "--json")
     assert (code, err) == (0, "")
-    return evaluation_file.from_dict(json.loads(out), "stdout")
+    return Evaluation.from_dict(json.loads(out), "stdout")
 
 
 def test_evaluation_is_printed(capsys: pytest.CaptureFixture[str], tiny: str) -> None:

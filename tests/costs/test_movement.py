@@ -22,7 +22,6 @@ from random_problems import Case
 
 from codesign import Choices, Layer, Network, Problem, evaluate, solve
 from codesign.errors import SpecError
-from codesign.results import design as design_file
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 
@@ -85,7 +84,7 @@ def test_files_keep_what_is_absent(tmp_path: Path) -> None:
     loaded = Design.load(tmp_path / "design.json")
     assert loaded.layer_designs == design.layer_designs
     assert loaded.network == network
-    assert design_file.to_dict(loaded) == design_file.to_dict(design)
+    assert loaded.to_dict() == design.to_dict()
     for roofline in ("tiled", "ideal"):
         evaluation = evaluate(network, CHIP, 8, roofline=roofline)  # type: ignore[arg-type]
         evaluation.save(tmp_path / "evaluation.json")

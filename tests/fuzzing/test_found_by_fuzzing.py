@@ -24,7 +24,6 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.errors import MOST_SHOWN, one_line
 from codesign.files import MAX_FILE_BYTES, read_text, read_toml
-from codesign.results.design import to_dict
 from codesign.results.plots.drawing import plain
 from codesign.specs.load import load_network
 from codesign.specs.network import MAX_LAYERS, Layer
@@ -62,7 +61,7 @@ def test_an_unknown_column_is_spelt_out(tmp_path: Path) -> None:
 
 
 def test_a_place_of_a_finding_is_short(small: Problem) -> None:
-    content = json.loads(json.dumps(to_dict(codesign.solve(small))))
+    content = json.loads(json.dumps(codesign.solve(small).to_dict()))
     content["x" * 10**6] = 1
     found = [str(finding) for finding in check_content(content, "given.json").findings]
     assert any("no entry of this name" in line for line in found)
@@ -147,7 +146,7 @@ def test_a_sum_of_losses_beyond_a_budget(small: Problem) -> None:
 
 def test_the_check_takes_what_a_problem_takes(small: Problem) -> None:
     design = codesign.solve(replace(small, dram_bits_per_s=1e30))
-    report = check_content(json.loads(json.dumps(to_dict(design))), "design.json")
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design.json")
     assert report.findings == ()
 
 

@@ -13,8 +13,7 @@ import codesign
 from codesign import Choices, Design, Layer, Network, Problem
 from codesign.checking import check_content
 from codesign.problem.metrics import METRICS
-from codesign.results import evaluation
-from codesign.results.design import from_dict, to_dict
+from codesign.results.evaluation import Evaluation
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.technology import AreaFit, QuadraticFit, Technology
 from codesign.tasks.evaluate import evaluate
@@ -108,8 +107,8 @@ def test_solved(number: int) -> None:
 
 def check_design(design: Design) -> None:
     """Its file says the same, and all its figures hold."""
-    content = json.loads(json.dumps(to_dict(design), allow_nan=False))
-    assert to_dict(from_dict(content, "design.json")) == to_dict(design)
+    content = json.loads(json.dumps(design.to_dict(), allow_nan=False))
+    assert Design.from_dict(content, "design.json").to_dict() == design.to_dict()
     report = check_content(content, "design.json")
     assert report.findings == ()
 
@@ -144,8 +143,8 @@ def test_evaluated(number: int) -> None:
             return
         found = answered(lambda: evaluate(described, chip, 8, roofline=roofline))
         if found is not None:
-            content = json.loads(json.dumps(evaluation.to_dict(found), allow_nan=False))
-            assert evaluation.from_dict(content, "evaluation.json") == found
+            content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+            assert Evaluation.from_dict(content, "evaluation.json") == found
             assert check_content(content, "evaluation.json").findings == ()
 
     tried(number, judge)

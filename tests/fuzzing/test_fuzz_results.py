@@ -14,7 +14,7 @@ from sound_files import texts
 
 from codesign.checking import check_content
 from codesign.errors import CodesignError
-from codesign.results.load import load_result, to_dict
+from codesign.results.load import load_result
 
 RESULTS = ("design", "evaluation", "assignment")
 
@@ -37,7 +37,7 @@ def test_loaded(kind: str, number: int, tmp_path: Path) -> None:
         found = answered(lambda: load_result(path))
         if found is not None:
             found.save(path)
-            assert to_dict(load_result(path)) == to_dict(found)
+            assert load_result(path).to_dict() == found.to_dict()
 
     tried(number, judge)
 

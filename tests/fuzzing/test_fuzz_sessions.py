@@ -36,7 +36,7 @@ from session_folder import ANY, BESIDE, STORE, Folder, Killed, Reads, Writes
 import codesign
 from codesign.cli.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, UNPROVEN, WRONG
 from codesign.problem.file import problem_from_dict
-from codesign.results.stored import DIGEST, with_digest
+from codesign.results.result_file import DIGEST, with_digest
 from codesign.stopping import INTERRUPTED
 
 GAP = 1e-6

@@ -17,7 +17,6 @@ from codesign.checking.problem import Problem as CheckedProblem
 from codesign.checking.problem import read_problem
 from codesign.errors import InfeasibleError
 from codesign.problem.file import problem_to_dict
-from codesign.results.design import to_dict
 
 ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
 
@@ -56,7 +55,7 @@ def solved(seed: int) -> Design | None:
 def certify_and_check(design: Design) -> None:
     """The certificate of a design proves it, and says so."""
     certificate = certify(design)
-    report = deep(written(to_dict(design)), written(certificate.to_dict()))
+    report = deep(written(design.to_dict()), written(certificate.to_dict()))
     assert report.findings == ()
     assert report.proven
     assert any(note.startswith("proven in exact arithmetic") for note in report.notes)
@@ -73,7 +72,7 @@ def tiny_texts() -> tuple[str, str]:
         certificate = certify(design).to_dict()
         ways = [group["by"] for group in certificate["groups"]]
         if len(ways) > 2 and "enumeration" in ways and "bound" in ways:
-            return json.dumps(to_dict(design)), json.dumps(certificate)
+            return json.dumps(design.to_dict()), json.dumps(certificate)
     raise AssertionError("no such problem")
 
 

@@ -22,8 +22,6 @@ from random_problems import random_case
 import codesign
 from codesign import Choices, Problem
 from codesign.errors import CodesignError
-from codesign.results.explanation import to_dict as explanation_to_dict
-from codesign.results.load import to_dict
 from codesign.tasks.certify import certify
 
 TIMES = ("seconds", "solver_s")
@@ -45,12 +43,12 @@ def of_random(seed: int) -> Iterator[tuple[str, Any]]:
     """Answers to the random questions of one seed."""
     case = random_case(seed)
     for method in ("search", "whole"):
-        yield method, lambda how=method: to_dict(codesign.solve(case.problem, method=how))
+        yield method, lambda how=method: codesign.solve(case.problem, method=how).to_dict()
     assigned = random_assignments.random_case(seed)
-    yield "assign", lambda: to_dict(codesign.assign(assigned.problem, assigned.table))
+    yield "assign", lambda: codesign.assign(assigned.problem, assigned.table).to_dict()
     if seed % 4 == 0:
         yield "certificate", lambda: certify(codesign.solve(case.problem)).to_dict()
-        yield "explain", lambda: explanation_to_dict(codesign.solve(case.problem).explain())
+        yield "explain", lambda: codesign.solve(case.problem).explain().to_dict()
     if seed % 4 == 1:
         front = front_case(seed)
         yield "pareto", lambda: front_files(front.problem, front.objectives, None)
@@ -84,13 +82,13 @@ def of_networks() -> Iterator[tuple[str, Any]]:
             objective=objective,
             budgets=budgets.get(objective, {"area_mm2": 4.0, "latency_s": 3e-3}),
         )
-        yield objective, lambda p=problem: to_dict(codesign.solve(p))
+        yield objective, lambda p=problem: codesign.solve(p).to_dict()
     problem = Problem(network=network, choices=choices, quality="uniform:6")
     yield "pareto", lambda: front_files(problem, ("latency_s", "area_mm2"), 4)
     widths = Problem(network=network, objective="noise", budgets={"bops": 4e10})
-    yield "assign", lambda: to_dict(codesign.assign(widths))
+    yield "assign", lambda: codesign.assign(widths).to_dict()
     eyeriss = codesign.load_accelerator("eyeriss")
-    yield "evaluate", lambda: to_dict(codesign.evaluate(network, eyeriss, 8))
+    yield "evaluate", lambda: codesign.evaluate(network, eyeriss, 8).to_dict()
 
 
 def main(arguments: list[str]) -> None:

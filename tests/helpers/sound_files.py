@@ -11,7 +11,6 @@ from fuzzing import as_toml
 
 import codesign
 from codesign import Choices, Problem, certify, evaluate, load_accelerator, load_network
-from codesign.results.load import to_dict
 from codesign.tasks.assign import assign
 
 BITS = (2, 4, 8)
@@ -55,9 +54,9 @@ def texts() -> dict[str, str]:
     }
     small = Problem(network=network, choices=choices, objective="noise", budgets={"bops": 1e9})
     found = {
-        "design": to_dict(design),
-        "evaluation": to_dict(evaluate(network, load_accelerator("eyeriss"), 8)),
-        "assignment": to_dict(assign(small, times)),
+        "design": design.to_dict(),
+        "evaluation": evaluate(network, load_accelerator("eyeriss"), 8).to_dict(),
+        "assignment": assign(small, times).to_dict(),
         "certificate": certify(design).to_dict(),
     }
     return {kind: json.dumps(content) for kind, content in found.items()}

@@ -14,7 +14,6 @@ from random_problems import random_case
 from codesign import Choices, Layer, Network, Problem, solve
 from codesign.errors import SpecError
 from codesign.problem.width_groups import width_classes
-from codesign.results import design as design_file
 from codesign.results.design import Design
 from codesign.search.bounds.elimination import Role, choose_scopes, eliminate
 from codesign.search.bounds.relaxation import Relaxation
@@ -189,7 +188,7 @@ def test_a_design_keeps_them_and_its_file_does(tmp_path: Path) -> None:
     assert content["problem"]["choices"]["shared"] == [list(shared[0])]
     assert content["problem"]["choices"]["tied"] is True
     del content["problem"]["choices"]["shared"], content["problem"]["choices"]["tied"]
-    older = design_file.from_dict(content, "older").problem.choices
+    older = Design.from_dict(content, "older").problem.choices
     assert (older.shared, older.tied) == ((), False)
 
 

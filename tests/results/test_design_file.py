@@ -15,7 +15,6 @@ from written_designs import CHAIN, design
 import codesign
 from codesign import Choices, Design, Problem, SpecError
 from codesign.checking import check_content
-from codesign.results.design import FORMAT, from_dict, to_dict
 
 pytestmark = pytest.mark.smoke
 
@@ -104,7 +103,7 @@ KEYS: dict[str, list[str]] = {
 
 def content(solved: Design) -> Any:
     """The file's content as JSON has it."""
-    return json.loads(json.dumps(to_dict(solved)))
+    return json.loads(json.dumps(solved.to_dict()))
 
 
 def entry(data: Any, place: str) -> Any:
@@ -122,7 +121,7 @@ def test_keys(place: str, solved: Design) -> None:
 
 def test_values() -> None:
     data = content(design("full"))
-    assert data["format"] == FORMAT == "codesign-design/1"
+    assert data["format"] == Design.FORMAT == "codesign-design/1"
     problem = data["problem"]
     assert problem["network"]["tensors"] == {"x": 16, "w": 4, "y": 8, "z": 9}
     assert problem["network"]["layers"][0]["stride"] == [2, 1]
@@ -332,23 +331,23 @@ def test_a_design_that_is_not_one_of_its_problem(case: str, tmp_path: Path) -> N
 
 def test_where_is_named_without_a_file() -> None:
     with pytest.raises(SpecError, match=r"^the answer: not a design file"):
-        from_dict({}, "the answer")
+        Design.from_dict({}, "the answer")
 
 
 @pytest.mark.parametrize("path", [("clock_hz",), ("choices",), ("choices", "precision")])
 def test_what_the_figures_depend_on_has_no_default(tmp_path: Path, path: tuple[str, ...]) -> None:
-    content = json.loads(json.dumps(to_dict(design("plain"))))
+    content = json.loads(json.dumps(design("plain").to_dict()))
     entry = content["problem"]
     for key in path[:-1]:
         entry = entry[key]
     del entry[path[-1]]
     with pytest.raises(SpecError, match=rf"problem\.{'.'.join(path)}: missing"):
-        from_dict(content, "given.json")
+        Design.from_dict(content, "given.json")
 
 
 def test_rates_follow_from_the_rest(solved: Design) -> None:
     """A file without them, as older ones are, is valid; a batch counts all its images."""
-    content = to_dict(solved)
+    content = solved.to_dict()
     latency_s, area_mm2 = solved.metrics["latency_s"], solved.metrics["area_mm2"]
     ops_per_s = 2 * solved.network.macs / latency_s
     peak_ops_per_s = 2 * solved.accelerator.peak_macs_per_s
@@ -361,6 +360,6 @@ def test_rates_follow_from_the_rest(solved: Design) -> None:
     }
     assert content["throughput"] == pytest.approx(expected, rel=1e-12)
     older = {key: x for key, x in content.items() if key not in ("throughput", "sha256")}
-    assert from_dict(older, "older.json").metrics == solved.metrics
+    assert Design.from_dict(older, "older.json").metrics == solved.metrics
     assert check_content(json.loads(json.dumps(older)), "older.json").holds
     assert solved.network.batched(3).images == 3 * solved.network.images

@@ -14,7 +14,6 @@ from descriptions import fault
 from written_designs import PRODUCT
 
 from codesign import Accelerator, Design, Evaluation, SpecError, evaluate
-from codesign.results.evaluation import FORMAT, from_dict, to_dict
 from codesign.specs.load import load_accelerator, load_network, load_technology, shipped
 
 # --- evaluations to write -----------------------------------------------------------------------
@@ -63,7 +62,7 @@ def evaluation(name: str) -> Evaluation:
 
 def content(name: str) -> Any:
     """The file's content as JSON has it."""
-    return json.loads(json.dumps(to_dict(evaluation(name))))
+    return json.loads(json.dumps(evaluation(name).to_dict()))
 
 
 def entry(data: Any, place: str) -> Any:
@@ -107,7 +106,7 @@ def test_shipped_accelerators_come_back(name: str, tmp_path: Path) -> None:
 
 def test_values() -> None:
     data = content("full")
-    assert data["format"] == FORMAT == "codesign-evaluation/1"
+    assert data["format"] == Evaluation.FORMAT == "codesign-evaluation/1"
     assert list(data)[1:] == [
         *("network", "accelerator", "roofline", "tensor_bits"),
         *("metrics", "absent", "layers", "throughput", "sha256"),
@@ -166,11 +165,13 @@ def test_not_json(text: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, text).startswith("not JSON: ")
 
 
-@pytest.mark.parametrize("text", ["[]", "3", "null", "{}", '{"format": 1}', f'"{FORMAT}"'])
+@pytest.mark.parametrize(
+    "text", ["[]", "3", "null", "{}", '{"format": 1}', f'"{Evaluation.FORMAT}"']
+)
 def test_not_an_evaluation(text: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, text)
     assert message.startswith("not an evaluation file (format ")
-    assert message.endswith(f"expected '{FORMAT}')")
+    assert message.endswith(f"expected '{Evaluation.FORMAT}')")
 
 
 @pytest.mark.parametrize("name", ["codesign-evaluation/2", "", ["a"]])
@@ -285,9 +286,9 @@ def test_contradictions(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
 def test_deeply_nested(depth: int, tmp_path: Path) -> None:
     nested = "[" * depth + "]" * depth
-    refusal(tmp_path, f'{{"format": "{FORMAT}", "layers": [], "network": {nested}}}')
+    refusal(tmp_path, f'{{"format": "{Evaluation.FORMAT}", "layers": [], "network": {nested}}}')
 
 
 def test_where_is_named_without_a_file() -> None:
     with pytest.raises(SpecError, match=r"^the answer: not an evaluation file"):
-        from_dict({}, "the answer")
+        Evaluation.from_dict({}, "the answer")

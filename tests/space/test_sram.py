@@ -30,8 +30,7 @@ from codesign.checking import check_content
 from codesign.errors import InfeasibleError
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
-from codesign.results import design as design_file
-from codesign.results.stored import DIGEST, with_digest
+from codesign.results.result_file import DIGEST, with_digest
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import candidates
 from codesign.space.capacities import Capacities
@@ -297,9 +296,7 @@ def test_no_certificate_proves_the_best_of_fewer_sizes_the_best_of_more() -> Non
         told += 1
         forged = replace(design, problem=wider)
         for certificate in (certify(design), certify(forged)):
-            assert not deep(
-                as_json(design_file.to_dict(forged)), as_json(certificate.to_dict())
-            ).proven
+            assert not deep(as_json(forged.to_dict()), as_json(certificate.to_dict())).proven
     assert told >= 5
 
 
@@ -313,7 +310,7 @@ def test_an_sram_that_is_not_on_offer_is_told(seed: int) -> None:
     design = solved(seed)
     if design is None:
         return
-    content = as_json(design_file.to_dict(design))
+    content = as_json(design.to_dict())
     del content[DIGEST]
     assert check_content(with_digest(content), "a").holds
     bits = design.hardware.sram_bits
@@ -333,12 +330,12 @@ def test_an_sram_that_is_not_on_offer_is_told(seed: int) -> None:
 
 def test_older_files_know_no_choice_of_sram() -> None:
     design = next(found for seed in SEEDS if (found := solved(seed)))
-    content = as_json(design_file.to_dict(design))
-    assert design_file.from_dict(content, "new").problem.choices == design.problem.choices
+    content = as_json(design.to_dict())
+    assert Design.from_dict(content, "new").problem.choices == design.problem.choices
     for key in FREE:
         del content["problem"]["choices"][key]
     del content[DIGEST]
-    older = design_file.from_dict(with_digest(content), "older")
+    older = Design.from_dict(with_digest(content), "older")
     assert older.problem.choices == replace(design.problem.choices, **FREE)
     assert check_content(with_digest(content), "older").holds
 
@@ -363,7 +360,7 @@ def test_choices_that_make_no_sense(choices: dict[str, Any], message: str) -> No
         return
     file = {"sram_bits": [], "min_sram_bits": None, "max_sram_bits": None} | choices
     design = next(found for seed in SEEDS if (found := solved(seed)))
-    content = as_json(design_file.to_dict(design))
+    content = as_json(design.to_dict())
     content["problem"]["choices"] |= as_json(file)
     del content[DIGEST]
     assert not check_content(with_digest(content), "a").holds

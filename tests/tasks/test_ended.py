@@ -24,7 +24,6 @@ from random_problems import random_case
 import codesign
 from codesign import Assignment, Choices, Design, Front, Problem, SpecError, load_network
 from codesign.checking import check_content
-from codesign.results import load
 from codesign.results.records import ProofRecord
 from codesign.search import hardware_search, least_metric, lexicographic
 from codesign.study.executors import Serial
@@ -163,7 +162,7 @@ def test_a_solver_that_gives_up_has_no_reason(
 
 def content_of(result: Design | Assignment) -> Any:
     """Its file's, as read."""
-    return json.loads(json.dumps(load.to_dict(result)))
+    return json.loads(json.dumps(result.to_dict()))
 
 
 @pytest.fixture(scope="module")

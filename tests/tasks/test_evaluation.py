@@ -15,7 +15,7 @@ from random_problems import random_case
 from codesign import Accelerator, Evaluation, InfeasibleError, SpecError, evaluate, solve
 from codesign.costs.layers import LayerDesign, Traffic
 from codesign.costs.totals import extrapolations
-from codesign.results.views import peaks_ops_per_s
+from codesign.results.hardware_result import peaks_ops_per_s
 from codesign.specs.load import load_accelerator, load_network, load_technology
 from codesign.specs.network import Layer, Network
 

@@ -16,7 +16,7 @@ from compare_explanations import EXACT, SEEN, check_runner_up, check_side, padde
 from random_problems import random_case
 
 from codesign import Design, SpecError, solve
-from codesign.results.explanation import FORMAT, Explanation, to_dict
+from codesign.results.explanation import Explanation
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.tasks.explain import explain
@@ -121,9 +121,9 @@ def test_the_problems_had_all_there_is() -> None:
 def test_the_same_from_a_file(tmp_path: Path) -> None:
     design, path = next(x for s in SEEDS if (x := explained(s)))[0].design, tmp_path / "d.json"
     design.save(path)
-    loaded = to_dict(Design.load(path).explain(step=0.2))
-    assert loaded | {"seconds": 0} == to_dict(design.explain(step=0.2)) | {"seconds": 0}
-    assert loaded["format"] == FORMAT
+    loaded = Design.load(path).explain(step=0.2).to_dict()
+    assert loaded | {"seconds": 0} == design.explain(step=0.2).to_dict() | {"seconds": 0}
+    assert loaded["format"] == Explanation.FORMAT
 
 
 @pytest.mark.parametrize("step", [0.0, 1.0, -0.1, math.nan])
@@ -201,7 +201,7 @@ def test_json(solved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "explain", str(solved), "--json")
     assert (code, err) == (0, "")
     content, design = json.loads(out), Design.load(solved)
-    assert content["format"] == FORMAT
+    assert content["format"] == Explanation.FORMAT
     assert content["optimum"] == design.metrics["latency_s"]
     assert [x["name"] for x in content["sensitivities"]] == [
         "area_mm2", "noise", "dram_bits_per_s", "clock_hz",

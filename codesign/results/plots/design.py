@@ -17,9 +17,9 @@ from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
+from codesign.results.hardware_result import HardwareResult, peaks_ops_per_s
 from codesign.results.plots.drawing import RIM, Figure, Look, drawn, head, log_ticks, plain, within
 from codesign.results.plots.labels import label_points, layer_blocks, spread
-from codesign.results.views import Figures, peaks_ops_per_s
 from codesign.units import (
     ABSENT,
     METRIC_UNITS,
@@ -97,7 +97,9 @@ def _stacked(
     return [picture.add_subplot(rows[row]) for row in (0, 1)]
 
 
-def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Floats, list[Floats]]:
+def _roofline(
+    axes: Axes, result: HardwareResult, layers: pd.DataFrame
+) -> tuple[Floats, list[Floats]]:
     """Draw layers under their ceilings; return both as (operations per bit, GOPS) points.
 
     What only moves data has no operations, and no place here.
@@ -105,10 +107,10 @@ def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Float
     layers = layers[layers["macs"] > 0]
     ops_per_bit = OPS_PER_MAC * layers["macs"] / layers["dram_bits"]
     points = np.stack([ops_per_bit, layers["gops"]], axis=1)
-    peaks = _ceilings_gops_per_s(figures)
+    peaks = _ceilings_gops_per_s(result)
     x, y = points.T
-    assert figures.accelerator.dram_bits_per_s is not None  # refused before
-    slope = figures.accelerator.dram_bits_per_s / OPS_PER_GOP
+    assert result.accelerator.dram_bits_per_s is not None  # refused before
+    slope = result.accelerator.dram_bits_per_s / OPS_PER_GOP
     ends = min(x.min(), peaks[0][1] / slope) / 2, max(x.max(), peaks[-1][1] / slope) * 2.5
     roofs = [np.array([(ends[0], ends[0] * slope), (peaks[-1][1] / slope, peaks[-1][1])])]
     roofs += [np.array([(peak / slope, peak), (ends[1], peak)]) for _, peak in peaks]
@@ -132,9 +134,9 @@ def _roofline(axes: Axes, figures: Figures, layers: pd.DataFrame) -> tuple[Float
     return points, roofs
 
 
-def _ceilings_gops_per_s(figures: Figures) -> list[tuple[str, float]]:
+def _ceilings_gops_per_s(result: HardwareResult) -> list[tuple[str, float]]:
     """Kernels and peaks to draw, ascending: that of most MACs and the fastest, or the next one."""
-    peaks = peaks_ops_per_s(figures)
+    peaks = peaks_ops_per_s(result)
     usual, fastest = next(iter(peaks)), max(peaks, key=peaks.__getitem__)
     others = [kernel for kernel, peak in peaks.items() if peak != peaks[usual]]
     drawn = {usual} if not others else {usual, others[0] if fastest == usual else fastest}
@@ -172,7 +174,7 @@ def _call_out(axes: Axes, layers: pd.DataFrame) -> None:
     axes.annotate(text, (place, height), (0, 3), ha=align, textcoords="offset points", fontsize=8)
 
 
-def _widths(axes: Axes, figures: Figures, layers: pd.DataFrame) -> None:
+def _widths(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     number, size = np.arange(1, len(layers) + 1), float(np.clip(200 / len(layers), 1.8, 4))
     weights: Look = {"color": "0.1", "ls": "-", "marker": "s", "ms": size, "label": "weights"}
     inputs: Look = {"color": "0.5", "ls": "--", "marker": "o", "ms": size + 2.5, "mfc": "white"}
@@ -184,7 +186,7 @@ def _widths(axes: Axes, figures: Figures, layers: pd.DataFrame) -> None:
     weight_bits = layers["weight_bits"].to_numpy(np.float64, na_value=np.nan)
     legend += axes.plot(number, weight_bits, **weights, **step)
     levels = [int(bits) for bits in (*layers["input_bits"], *layers["weight_bits"].dropna())]
-    accelerator = figures.accelerator
+    accelerator = result.accelerator
     if accelerator.precision == "fixed":
         wide, thin = accelerator.pe_activation_bits, accelerator.pe_weight_bits
         label = f"PE activations Ba = {wide}"
@@ -241,10 +243,10 @@ def _name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
             axes.axvline(block.last + 0.5, color="0.55", lw=0.7, ls=":", zorder=0.7)
 
 
-def _area(axes: Axes, figures: Figures, budget: float | None) -> None:
+def _area(axes: Axes, result: HardwareResult, budget: float | None) -> None:
     start, legend = 0.0, list[Any]()
     for part, grey in zip(("PE array", "SRAM"), AREA_GREYS, strict=True):
-        mm2 = figures.area_breakdown_mm2.get(part)
+        mm2 = result.area_breakdown_mm2.get(part)
         label = f"{part}: {ABSENT if mm2 is None else f'{four_digits(mm2)} mm²'}"
         look = RIM | {"color": grey, "label": label}
         legend.append(axes.barh([0], [mm2 or 0.0], left=start, **look))

@@ -1,12 +1,6 @@
-"""An area fit as text for the terminal: coefficients, errors, every point, warnings.
-
-And the same for programs.
-"""
+"""An area fit as text for the terminal: coefficients, errors, every point, warnings."""
 
 from __future__ import annotations
-
-from dataclasses import fields
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -16,7 +10,6 @@ from codesign.results.area_fit import COLUMNS, AreaFitResult
 from codesign.results.text.layout import literal, short, table
 from codesign.units import four_digits
 
-FORMAT = "codesign-fit/1"
 UNITS = {
     "slope": {"pe": "µm² per BOPS", "sram": "µm² per bit"},
     "intercept": {"pe": "µm²", "sram": "µm²"},
@@ -39,12 +32,6 @@ def fit_parts(fit: AreaFitResult) -> list[RenderableType]:
     ]
     parts += [""] if fit.warnings else []
     return parts + [Text.assemble(("warning: ", "yellow"), literal(text)) for text in fit.warnings]
-
-
-def fit_record(fit: AreaFitResult) -> dict[str, Any]:
-    """What ``--json`` prints: every field of the result, its points as rows."""
-    record = {field.name: getattr(fit, field.name) for field in fields(fit)}
-    return {"format": FORMAT, **record, "points": fit.points.to_dict("records")}
 
 
 def _headline(fit: AreaFitResult) -> Text:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.costs.layers import utilisation
+from codesign.results.hardware_result import HardwareResult, throughput
 from codesign.results.text.layout import (
     BIT_UNITS,
     TIME_UNITS,
@@ -26,7 +27,6 @@ from codesign.results.text.layout import (
     short,
     table,
 )
-from codesign.results.views import Figures, throughput
 from codesign.units import (
     ABSENT,
     BITS_PER_GBIT,
@@ -55,21 +55,21 @@ def design_parts(design: Design) -> list[RenderableType]:
     """The whole report: question, hardware, layers, totals, notes, proof."""
     budgets = {str(metric): limit for metric, limit in design.problem.budgets.items()}
     totals = totals_table(design.metrics, budgets, design.problem.objective)
-    return [question_line(design), *_figures_parts(design, totals), proof_line(design)]
+    return [question_line(design), *_layer_costs_parts(design, totals), proof_line(design)]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
     """The whole report: what runs on what, hardware, layers, totals, notes."""
     return [
         evaluation_line(evaluation),
-        *_figures_parts(evaluation, totals_table(evaluation.metrics)),
+        *_layer_costs_parts(evaluation, totals_table(evaluation.metrics)),
     ]
 
 
-def _figures_parts(figures: Figures, totals: Table) -> list[RenderableType]:
-    parts: list[RenderableType] = ["", hardware_table(figures), rates_text(figures)]
-    parts += ["", layer_table(figures), "", totals, ""]
-    return [*parts, *(Text.assemble(("note: ", "yellow"), literal(x)) for x in figures.notes)]
+def _layer_costs_parts(result: HardwareResult, totals: Table) -> list[RenderableType]:
+    parts: list[RenderableType] = ["", hardware_table(result), rates_text(result)]
+    parts += ["", layer_table(result), "", totals, ""]
+    return [*parts, *(Text.assemble(("note: ", "yellow"), literal(x)) for x in result.notes)]
 
 
 def evaluation_line(evaluation: Evaluation) -> Text:
@@ -104,9 +104,9 @@ def asked_line(asked: Text, problem: QuestionView) -> Text:
     return text
 
 
-def hardware_table(figures: Figures) -> Table:
+def hardware_table(result: HardwareResult) -> Table:
     """PE array and SRAM with their areas."""
-    accelerator, areas = figures.accelerator, figures.area_breakdown_mm2
+    accelerator, areas = result.accelerator, result.area_breakdown_mm2
     overhead, technology = accelerator.area_overhead, accelerator.technology
     multipliers = f"{accelerator.engine} multiplier" + ("s" if accelerator.engine > 1 else "")
     floating = "" if accelerator.number_format == "integer" else " floating point"
@@ -120,7 +120,7 @@ def hardware_table(figures: Figures) -> Table:
         + ("" if technology is None else f", {technology.sram}"),
     }
     made = table("<hardware", "<", "area mm²", "share")
-    total = figures.metrics.get("area_mm2")
+    total = result.metrics.get("area_mm2")
     for name, text in what.items():
         area = areas.get(name)
         share = ABSENT if area is None or total is None else percent(area / total)
@@ -131,10 +131,10 @@ def hardware_table(figures: Figures) -> Table:
     return made
 
 
-def rates_text(figures: Figures) -> str:
+def rates_text(result: HardwareResult) -> str:
     """Clock, DRAM bandwidth and images; peak and attained operations, two a MAC."""
-    accelerator, dram_bits_per_s = figures.accelerator, figures.accelerator.dram_bits_per_s
-    rates = throughput(figures)
+    accelerator, dram_bits_per_s = result.accelerator, result.accelerator.dram_bits_per_s
+    rates = throughput(result)
     dram = "not given"
     if dram_bits_per_s is not None:
         dram = f"{four_digits(dram_bits_per_s / BITS_PER_GBIT)} Gbit/s"
@@ -150,9 +150,9 @@ def rates_text(figures: Figures) -> str:
     return f"{first}\n{', '.join(parts)}; 2 operations a MAC"
 
 
-def layer_table(figures: Figures) -> Table:
+def layer_table(result: HardwareResult) -> Table:
     """One row per layer."""
-    layers = figures.layer_designs
+    layers = result.layer_designs
     traffic, bit_unit = scaled([row.dram_bits.total for row in layers], BIT_UNITS)
     timed = [row.compute_s if row.latency_s is None else row.latency_s for row in layers]
     time_s, time_unit = scaled(timed, TIME_UNITS)
@@ -161,13 +161,13 @@ def layer_table(figures: Figures) -> Table:
     headings += [f"{what}\n{time_unit}", "utilisa-\ntion %", "<bound\nby"]
     headings += ["tile\ng×k×c×p×images", "loop\norder"]
     rows: list[tuple[RenderableType | None, ...]] = []
-    for i, (layer, row) in enumerate(zip(figures.network.layers, layers, strict=True)):
+    for i, (layer, row) in enumerate(zip(result.network.layers, layers, strict=True)):
         bits = (
             row.weight_bits or ABSENT,
-            *(figures.tensor_bits[x] for x in (layer.input, layer.output)),
+            *(result.tensor_bits[x] for x in (layer.input, layer.output)),
         )
         tile = row.tile
-        share = utilisation(layer, row, figures.accelerator)
+        share = utilisation(layer, row, result.accelerator)
         rows.append(
             (
                 literal(row.name),
@@ -276,9 +276,9 @@ def status_words(proof: ProofRecord) -> str:
     return f"{proof.status}, gap {gap_text(proof.gap)}{ties}"
 
 
-def figures_line(figures: Figures) -> str:
+def totals_line(result: HardwareResult) -> str:
     """Totals and hardware in one line."""
-    return f"{metrics_text(figures.metrics)}; {hardware_words(figures.accelerator)}"
+    return f"{metrics_text(result.metrics)}; {hardware_words(result.accelerator)}"
 
 
 def hardware_words(hardware: Accelerator | Hardware) -> str:

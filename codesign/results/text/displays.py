@@ -68,7 +68,7 @@ def _design(shown: DesignView) -> str:
 
 
 def _evaluation(shown: Evaluation) -> str:
-    return f"{design.evaluation_line(shown)}: {design.figures_line(shown)}"
+    return f"{design.evaluation_line(shown)}: {design.totals_line(shown)}"
 
 
 def _assignment(shown: Assignment) -> str:

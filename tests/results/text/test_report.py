@@ -289,11 +289,11 @@ def test_part_of_an_area_has_no_share(design: Design) -> None:
     assert row(text, "total ")[-2:] == ["–", "–"]
 
 
-def test_figures_line_leaves_out_what_is_not_known(design: Design) -> None:
-    known = report.figures_line(evaluated(design, "tiled"))
+def test_totals_line_leaves_out_what_is_not_known(design: Design) -> None:
+    known = report.totals_line(evaluated(design, "tiled"))
     assert known.startswith("latency ")
     assert known.endswith("; 2 × 2 PEs of 6 × 6 bit, SRAM 0.05 Mbit")
-    line = report.figures_line(evaluated(design, "ideal", dram_bits_per_s=None, sram_bits=None))
+    line = report.totals_line(evaluated(design, "ideal", dram_bits_per_s=None, sram_bits=None))
     assert line.startswith("DRAM traffic ")
     assert line.endswith("; 2 × 2 PEs of 6 × 6 bit")
     assert "latency" not in line

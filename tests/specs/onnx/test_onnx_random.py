@@ -19,7 +19,6 @@ from onnx_graphs import imported, integers, model
 from codesign import Accelerator, evaluate
 from codesign.checking import check_content
 from codesign.errors import SpecError
-from codesign.results.evaluation import to_dict
 from codesign.specs.load import load_network
 from codesign.specs.write_network import to_toml
 
@@ -225,7 +224,7 @@ def check(seed: int, folder: Path) -> tuple[int, int]:
     assert math.gcd(*(network.batched(3).tensors.values())) % 3 == 0
     (folder / "back.toml").write_text(to_toml(network), encoding="utf-8")
     assert load_network(folder / "back.toml") == network
-    done = json.loads(json.dumps(to_dict(evaluate(network, CHIP))))
+    done = json.loads(json.dumps(evaluate(network, CHIP).to_dict()))
     assert check_content(done, "given.json").findings == ()
     layers = network.layers
     return sum(x.moves for x in layers), sum(x.output in x.reads for x in layers)

@@ -1,0 +1,109 @@
+"""What a design and an evaluation have in common: the costs of every layer on an accelerator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codesign.costs.compute import fold
+from codesign.costs.layers import LayerDesign
+from codesign.costs.totals import areas_mm2
+from codesign.results.result_file import ResultFile
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Network
+from codesign.specs.seam import done_by
+from codesign.units import OPS_PER_GOP, OPS_PER_MAC, OPS_PER_TOP
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+ROWS = "layer_designs"  # what the result calls the file's layers
+
+
+class HardwareResult(ResultFile):
+    """A network on an accelerator, layer by layer."""
+
+    if TYPE_CHECKING:  # each kind has these as fields or properties
+
+        @property
+        def network(self) -> Network: ...
+        @property
+        def accelerator(self) -> Accelerator: ...
+        @property
+        def tensor_bits(self) -> Mapping[str, int]: ...
+        @property
+        def layer_designs(self) -> tuple[LayerDesign, ...]: ...
+        @property
+        def metrics(self) -> Mapping[str, float]: ...
+        @property
+        def notes(self) -> tuple[str, ...]: ...
+
+    @cached_property
+    def area_breakdown_mm2(self) -> dict[str, float]:
+        """Area of the PE array (overhead included) and of the SRAM, where known."""
+        return areas_mm2(self.accelerator)[0]
+
+    @property
+    @done_by("results.tables:layer_frame")
+    def layers(self) -> pd.DataFrame:
+        """One row per layer: widths, tile, cycles, traffic (bits), times (s), utilisation, roof.
+
+        ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
+        et al. 2021, one product for each element of a kernel window and one sum for the window.
+
+        Columns of what is not known, or not defined on the ideal roofline, are left out.
+        """
+
+    @done_by("results.plots.design:plot_design")
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            No DRAM bandwidth is known, or the picture cannot be written.
+        """
+
+
+def throughput(result: HardwareResult) -> dict[str, float]:
+    """Rates in conventional units, two operations a MAC: those that are known.
+
+    ``peak_gops`` with every multiplier busy and ``gops`` as attained over the whole network, in
+    10⁹ operations per second; both in 10¹² per mm² of the whole area, ``peak_tops_per_mm2`` and
+    ``tops_per_mm2``; ``images_per_s``.
+    """
+    network, metrics = result.network, result.metrics
+    rates = {"peak_": OPS_PER_MAC * result.accelerator.peak_macs_per_s}
+    found = {}
+    if "latency_s" in metrics:
+        rates[""] = OPS_PER_MAC * network.macs / metrics["latency_s"]
+        found["images_per_s"] = network.images / metrics["latency_s"]
+    found |= {f"{which}gops": rate / OPS_PER_GOP for which, rate in rates.items()}
+    if "area_mm2" in metrics:
+        for which, rate in rates.items():
+            found[f"{which}tops_per_mm2"] = rate / OPS_PER_TOP / metrics["area_mm2"]
+    return found
+
+
+def peaks_ops_per_s(result: HardwareResult) -> dict[str, float]:
+    """The most a full array delivers of one kernel, by kernel, those of most MACs first.
+
+    A MAC counts as two operations. On tiles, kernels smaller than the engine share a PE as far as
+    they fit and larger ones take whole passes; on the ideal roofline no multiplier idles.
+    """
+    accelerator = result.accelerator
+    tiled = any(row.tile is not None for row in result.layer_designs)
+    macs, peaks = dict[str, int](), dict[str, float]()
+    for layer in (layer for layer in result.network.layers if not layer.moves):
+        kernel = f"{layer.R}×{layer.S}"
+        macs[kernel] = macs.get(kernel, 0) + layer.macs
+        macs_per_s = accelerator.peak_macs_per_s
+        if tiled:
+            on = fold(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+            macs_per_cycle = accelerator.pes * on.pack * layer.window / on.passes
+            macs_per_s = macs_per_cycle * accelerator.clock_hz
+        peaks[kernel] = OPS_PER_MAC * macs_per_s
+    return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}
