@@ -46,8 +46,9 @@ class ProofRecord:
     def __post_init__(self) -> None:
         if self.ties is None or (self.ties == "broken") != self.ties_broken:
             object.__setattr__(self, "ties", "broken" if self.ties_broken else "not proven")
-        if self.ended is None and self.status == "optimal":
-            object.__setattr__(self, "ended", "optimal")
+        proven = self.status == "optimal"
+        if (self.ended == "optimal") != proven:
+            object.__setattr__(self, "ended", "optimal" if proven else None)
 
     @staticmethod
     def of(objective: float, bound: float, ties: TiesFound, ended: Ended | None) -> ProofRecord:

@@ -2,6 +2,7 @@
 
 from codesign.search.best_bound import BestBound
 from codesign.search.goal_task import GoalTask, SearchResult
+from codesign.search.hardware_search import HardwareSearch
 from codesign.search.least_area import LeastArea
 from codesign.search.least_metric import LeastMetric
 from codesign.search.least_widths import LeastWidths
@@ -12,5 +13,9 @@ def prove_goal(task: GoalTask) -> SearchResult:
     """Prove a goal over the whole space."""
     if isinstance(task.space, LatencyTableSpace):
         return LeastWidths(task).prove()
-    search = LeastArea if task.goal.metric == "area_mm2" else LeastMetric
-    return BestBound(search(task)).prove()
+    return BestBound(hardware_search(task)).prove()
+
+
+def hardware_search(task: GoalTask) -> HardwareSearch:
+    """What bounds and solves hardware options for a goal."""
+    return (LeastArea if task.goal.metric == "area_mm2" else LeastMetric)(task)

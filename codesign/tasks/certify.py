@@ -1,10 +1,11 @@
 """Writes a certificate that a design is the best one, for `codesign.checking` to verify.
 
-Prices are found in floating point, by the search's own dual; whether they are an argument is
-decided by the verifier's exact arithmetic alone, group by group, before anything is written. Array
-shapes are first bounded with ideal tilings, what is left option by option with its own SRAM. What
-closes is merged into groups as large as still close, by bound or, where budgets leave a duality
-gap, by enumeration; an option that does not close at all is left to the solver's word.
+Lagrange multipliers, which the certificate calls prices, are found in floating point by the
+search's own dual. Whether they close a group of hardware options, that is, rule out a better design
+on any of them, is decided by the verifier's exact arithmetic alone, before anything is written.
+Array shapes are tried first, with ideal tilings, then what is left option by option with its own
+SRAM. Groups are as large as still close: by their bound or, where budgets leave a duality gap, by
+enumeration. An option that does not close at all is left to the solver's word.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,22 +34,20 @@ from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.design import Design
-from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import Batch
-from codesign.search.least_area import LeastArea
-from codesign.search.least_metric import LeastMetric
 from codesign.search.lexicographic import LexicographicSearch
+from codesign.search.option_batches import envelope
+from codesign.search.prove_goal import hardware_search
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
 
-ToGroup = Callable[[list[int]], Group]
 OnStep = Callable[[str], None]
 
-AIM = 1.02  # prices are improved until their bound is so many times the claim
-NEAR = 0.98  # a bound of so many times the claim makes an enumeration worth a try
-A_FEW = 100_000  # partial choices to look at for a group, before it is halved
-FAR = 4.0  # what is short of the claim at the best prices, and so many times it at further ones
-TILTS = tuple(2.0**-n for n in range(1, 9))  # relative changes of a price
+TARGET = 1.02  # times the claim: a bound that needs no better multipliers
+NEAR = 0.98  # times the claim: a bound from which on an enumeration is worth a try
+FIRST_WORK = 100_000  # partial choices to look at for a group, before it is halved
+TILT_LOSS = 4.0  # times what the best bound is short of the claim: what tilted multipliers may be
+TILTS = tuple(2.0**-n for n in range(1, 9))  # relative changes of a multiplier
 
 
 @dataclass
@@ -120,30 +118,65 @@ def certify(
         Interrupted twice.
     """
     stop = StopCondition(time_limit_s)
+    if trusting:
+        return _Certifier(design, stop, on_step).certificate(trusting=True)
     with stop.catching_interrupts():
-        stop.interrupted = trusting
         return _Certifier(design, stop, on_step).certificate()
+
+
+class _Rows(NamedTuple):
+    """Rows of tables, each of an option or an array shape, that may be closed in groups.
+
+    Attributes
+    ----------
+    batch : Batch
+    multipliers : floats, shape (rows, limits)
+        Good ones for each row.
+    group : callable
+        The hardware options that some rows stand for.
+    """
+
+    batch: Batch
+    multipliers: Floats
+    group: Callable[[list[int]], Group]
 
 
 class _Certifier:
     def __init__(self, design: Design, stop: StopCondition, on_step: OnStep | None) -> None:
-        self.stop, self.on_step, self.closed = stop, on_step, 0
+        self.stop, self.on_step = stop, on_step
         proof, problem = design.proof, design.problem
         claim = proof.objective if proof.status == "optimal" else proof.bound
-        below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
-        self.space = HardwareSpace(problem)
+        self.below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
+        self.problem, self.space = problem, HardwareSpace(problem)
         limits = {str(name): limit for name, limit in problem.budgets.items()}
-        task = LexicographicSearch(self.space, stop=stop).goal_task(Goal(problem.objective, limits))
-        of_area = problem.objective == "area_mm2"
-        self.search = (LeastArea if of_area else LeastMetric)(task)
-        self.cutoff = (self.search.dual_cutoff() if of_area else below) * (1 + CLOSING_GAP)
-        self.found = Certificate(below, self._cuts())
-        content = json.loads(json.dumps(problem_to_dict(problem)))
+        goal = Goal(problem.objective, limits)
+        search = hardware_search(LexicographicSearch(self.space, stop=stop).goal_task(goal))
+        self.dual, self.batches = search.dual, search.batches
+        cutoff = search.dual_cutoff() if goal.metric == "area_mm2" else self.below
+        self.cutoff = cutoff * (1 + CLOSING_GAP)
+        space = self.space
+        sizes = space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits
+        self.options = [Option(*each) for each in np.stack(sizes, axis=1).tolist()]
+
+    def certificate(self, trusting: bool = False) -> Certificate:
+        """Close all options that have any SRAM at all; those without need no argument."""
+        self.found = Certificate(self.below, [] if trusting else self._cuts())
+        self.closed: set[Option] = set()
+        content = json.loads(json.dumps(problem_to_dict(self.problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
-        self.verifier = Verifier(checked, Fraction(below), self.found.cuts, stop.check)
+        self.verifier = Verifier(checked, Fraction(self.below), self.found.cuts, self.stop.check)
         capacity = self.verifier.option_groups.capacity
-        every = (self._option(n) for n in range(len(self.space)))
-        self.sram = np.array([float(capacity.get(option, -1)) for option in every])
+        self.sram_bits = np.array([float(capacity.get(option, -1)) for option in self.options])
+        options = np.flatnonzero(self.sram_bits >= 1)
+        try:
+            if self.below > 0 or not self._close_below_nothing(options):
+                if trusting:
+                    raise Stopped
+                self._close_all(options)
+        except Stopped:
+            each = (self.options[n] for n in options)
+            self.found.trusted = [option for option in each if option not in self.closed]
+        return self.found
 
     def _cuts(self) -> list[tuple[str, str]]:
         """Couplings that the search's relaxation cuts as well, lest tables grow too large.
@@ -151,108 +184,91 @@ class _Certifier:
         None where time is up before they are known: next to nothing is then argued.
         """
         try:
-            cuts = self.search.relaxation.cuts
+            cuts = self.dual.relaxation.cuts
         except Stopped:
             return []
         return [(layer, self.space.variables[variable][0]) for layer, variable in cuts]
 
-    def _option(self, n: int) -> Option:
-        space = self.space
-        sides = int(space.rows[n]), int(space.cols[n])
-        return Option(*sides, int(space.pe_weight_bits[n]), int(space.pe_activation_bits[n]))
-
-    def certificate(self) -> Certificate:
-        """Close all options that have any SRAM at all; those without need no argument."""
-        options = np.flatnonzero(self.sram >= 1)
-        try:
-            if self.found.bound > 0 or not self._close_below_nothing(options):
-                self._close_all(options)
-        except Stopped:
-            pairs = ((x["arrays"], x["pe_bits"]) for x in self.found.groups)
-            closed = {(*a, *b) for arrays, bits in pairs for a, b in product(arrays, bits)}
-            every = map(self._option, map(int, options))
-            self.found.trusted = [option for option in every if option not in closed]
-        return self.found
+    # Options ------------------------------------------------------------------------------------
 
     def _close_below_nothing(self, options: Ints) -> bool:
         """Close all options at once where the claim is that nothing is below 0."""
-        choices = [self._option(int(n)) for n in options]
-        arrays = tuple(dict.fromkeys((x.rows, x.cols) for x in choices))
-        pe_bits = tuple(dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in choices))
-        free = np.zeros((1, len(self.search.dual.limited)))
-        return self._note(Group(arrays, pe_bits, ideal=True), free, 0)
+        free = np.zeros((1, len(self.dual.limited)))
+        return self._add(self._group(options, ideal=True), free, 0)
 
     def _close_all(self, options: Ints) -> None:
+        """Close array shapes; of what is left options of a shape, then of a pair of PE widths."""
         options = self._close_shapes(options)
         left: list[int] = []
         for shape in self.space.shapes_among(options):
-            left += self._close_options(options[self.space.shape_of[options] == shape], NEAR)
+            mine = options[self.space.shape_of[options] == shape]
+            left += self._close_options(mine, NEAR, FIRST_WORK)
         options = np.array(left, dtype=np.int64)
-        pair = self.space.pe_weight_bits[options] * 64 + self.space.pe_activation_bits[options]
+        pair = options % self.space.pe_pairs
         for each in np.unique(pair):
-            for option in self._close_options(options[pair == each], 0.0):
-                self.found.trusted.append(self._option(option))
+            for option in self._close_options(options[pair == each], 0.0, MOST_WORK):
+                self.found.trusted.append(self.options[option])
 
     def _close_shapes(self, options: Ints) -> Ints:
         """Close array shapes with ideal tilings; the options left over."""
         if not len(options):
             return options
-        shapes, which = np.unique(self.space.shape_of[options], return_inverse=True)
-        pe_bits = tuple(sorted({self._option(int(n))[2:] for n in options}))
+        shapes, row = np.unique(self.space.shape_of[options], return_inverse=True)
+        pe_bits = tuple(sorted({self.options[n][2:] for n in options}))
 
         def group(rows: list[int]) -> Group:
             return Group(tuple(self.space.shapes[shapes[n]] for n in rows), pe_bits, ideal=True)
 
-        left = self._close(
-            self.search.batches.of_shapes(options, shapes, which), group, NEAR, A_FEW
-        )
-        return options[np.isin(which, left)]
+        left = self._close(self.batches.of_shapes(options, shapes, row), group, NEAR, FIRST_WORK)
+        return options[np.isin(row, left)]
 
-    def _close_options(self, options: Ints, near: float) -> list[int]:
-        """Close options of one shape, or of one pair of PE widths; those left over."""
-        sides = {int(n): self._option(int(n)) for n in options}
+    def _close_options(self, options: Ints, near: float, most_work: int) -> list[int]:
+        """Close options with their own SRAM; those left over."""
 
         def group(rows: list[int]) -> Group:
-            mine = [sides[int(options[n])] for n in rows]
-            arrays = dict.fromkeys((x.rows, x.cols) for x in mine)
-            pe_bits = dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in mine)
-            return Group(tuple(arrays), tuple(pe_bits))
+            return self._group(options[rows])
 
-        batch = self.search.batches.of_options(options, self.sram[options])
-        most = A_FEW if near else MOST_WORK
-        return [int(options[n]) for n in self._close(batch, group, near, most)]
+        batch = self.batches.of_options(options, self.sram_bits[options])
+        return [int(options[n]) for n in self._close(batch, group, near, most_work)]
 
-    # Groups -------------------------------------------------------------------------------------
+    def _group(self, options: Ints, ideal: bool = False) -> Group:
+        """Options, and whatever else combines their arrays with their PE widths."""
+        mine = [self.options[n] for n in options]
+        arrays = dict.fromkeys((x.rows, x.cols) for x in mine)
+        pe_bits = dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in mine)
+        return Group(tuple(arrays), tuple(pe_bits), ideal)
 
-    def _close(self, every: Batch, group: ToGroup, near: float, most: int) -> list[int]:
-        """Close rows of a batch, those first that bounds alone close; those left over.
+    # Rows of tables -----------------------------------------------------------------------------
+
+    def _close(
+        self, batch: Batch, group: Callable[[list[int]], Group], near: float, most_work: int
+    ) -> list[int]:
+        """Close rows in groups, those first that bounds alone close; those left over.
 
         Parameters
         ----------
         near : float
             Rows of bounds below this times the claim are not tried by enumeration.
-        most : int
+        most_work : int
             Partial choices to look at for a row alone.
         """
-        found = self._bound(every, None)
-        order = [int(n) for n in np.argsort(found.value)]
-        by_bound = [n for n in order if found.value[n] > self.cutoff]
-        left = self._halve(by_bound, every, found.multipliers, group, 0)
-        others = [n for n in order if n not in by_bound]
-        hopeless = [n for n in others if found.value[n] < near * self.cutoff]
-        left += [n for n in others if n in hopeless]
-        tried = [n for n in others if n not in hopeless]
-        return left + self._halve(tried, every, found.multipliers, group, most)
+        found = self.dual.bound(batch, cutoff=TARGET * self.cutoff)
+        rows, value = _Rows(batch, found.multipliers, group), found.value
+        order = [int(n) for n in np.argsort(value)]
+        by_bound = [n for n in order if value[n] > self.cutoff]
+        others = [n for n in order if not value[n] > self.cutoff]
+        hopeless = [n for n in others if value[n] < near * self.cutoff]
+        tried = [n for n in others if not value[n] < near * self.cutoff]
+        left = self._close_halving(rows, by_bound, 0)
+        return left + hopeless + self._close_halving(rows, tried, most_work)
 
-    def _halve(
-        self, rows: list[int], every: Batch, multipliers: Floats, group: ToGroup, most: int
-    ) -> list[int]:
-        """Close rows in groups, halving a group that does not close; those left over."""
-        left, stack = [], [rows] if rows else []
+    def _close_halving(self, rows: _Rows, chosen: list[int], most_work: int) -> list[int]:
+        """Close chosen rows in groups, halving a group that does not close; those left over."""
+        left, stack = [], [chosen] if chosen else []
         while stack:
             mine = stack.pop()
             self.stop.check()
-            if self._closes(mine, every, multipliers, group, most):
+            if self._closes(rows, mine, most_work):
                 continue
             if len(mine) == 1:
                 left += mine
@@ -261,73 +277,71 @@ class _Certifier:
             stack += [mine[half:], mine[:half]]
         return left
 
-    def _closes(
-        self, rows: list[int], every: Batch, multipliers: Floats, group: ToGroup, most: int
-    ) -> bool:
-        """Close an imagined option that is as good as each of some rows."""
-        table = every.compute_s
-        compute_s = np.broadcast_to(table, (len(every), *table.shape[1:]))[rows]
-        union = Batch(compute_s.min(axis=0)[None], every.traffic[rows].min(axis=0)[None])
-        found = self._bound(union, multipliers[rows[-1]][None])
-        if found.value[0] > self.cutoff:
-            return self._note(group(rows), found.multipliers[:1], 0)
-        alone = len(rows) == 1
-        if not most or (not alone and found.value[0] < NEAR * self.cutoff):
+    def _closes(self, rows: _Rows, chosen: list[int], most_work: int) -> bool:
+        """Close the envelope of chosen rows."""
+        single = envelope([rows.batch.take(np.array(chosen))])
+        start = rows.multipliers[chosen[-1]][None]
+        found = self.dual.bound(single, start, TARGET * self.cutoff)
+        multipliers, bound, group = found.multipliers[0], float(found.value[0]), rows.group(chosen)
+        if bound > self.cutoff:
+            return self._add(group, multipliers[None], 0)
+        alone = len(chosen) == 1
+        if not most_work or (not alone and bound < NEAR * self.cutoff):
             return False
-        if not alone or most == A_FEW:
-            return self._note(group(rows), found.multipliers[:1], A_FEW)
-        return self._note(group(rows), self._tilted(union, found), most)
+        if alone and most_work > FIRST_WORK:
+            return self._add(group, self._tilted(single, multipliers, bound), most_work)
+        return self._add(group, multipliers[None], FIRST_WORK)
 
-    def _bound(self, batch: Batch, start: Floats | None) -> DualBound:
-        return self.search.dual.bound(batch, start=start, cutoff=AIM * self.cutoff)
-
-    def _tilted(self, union: Batch, found: DualBound) -> Floats:
-        """(prices, limits) the best multipliers, and others whose bounds are not much worse.
+    def _tilted(self, single: Batch, best: Floats, bound: float) -> Floats:
+        """(rows, limits): the best multipliers, and others whose bounds are not much worse.
 
         Choices that cost little at the best ones trade one metric for another; multipliers that are
         tilted to either side make most of them cost too much.
         """
-        dual, best = self.search.dual, found.multipliers[0]
-        short = FAR * (self.cutoff - found.value[0])
+        loss = TILT_LOSS * (self.cutoff - bound)
         tilted = [best]
         for which in (*np.eye(len(best), dtype=bool), np.ones(len(best), dtype=bool)):
             for sign in (1, -1):
                 tries = best * (1 + sign * np.outer(TILTS, which))
-                coefficients = dual.coefficients(tries)
-                value = [dual.relaxation.solve(union, each[None]).value[0] for each in coefficients]
-                near = found.value[0] - (np.array(value) - tries @ dual.limits) < short
+                solve, coefficients = self.dual.relaxation.solve, self.dual.coefficients(tries)
+                value = [solve(single, each[None]).value[0] for each in coefficients]
+                near = bound - (np.array(value) - tries @ self.dual.limits) < loss
                 tilted += [*tries[near & which.any()][:1]]
         return np.array(tilted)
 
-    def _note(self, group: Group, multipliers: Floats, most: int) -> bool:
-        """Add a group if its argument is verified.
+    # Groups -------------------------------------------------------------------------------------
+
+    def _add(self, group: Group, multipliers: Floats, most_work: int) -> bool:
+        """Add a group to the certificate if it is verified.
 
         Parameters
         ----------
-        multipliers : floats, shape (prices, limits)
+        multipliers : floats, shape (rows, limits)
             Those of the bound, then those that help to enumerate.
+        most_work : int
+            Partial choices to look at; 0: close it by its bound.
         """
-        exact = [{x: Fraction(p) for x, p in each.items()} for each in self._prices(multipliers)]
+        prices, *further = self._prices(multipliers)
+        exact = [{x: Fraction(p) for x, p in each.items()} for each in (prices, *further)]
         try:
-            if not self.verifier.closed(group, exact[0], most, exact[1:]):
+            if not self.verifier.closed(group, exact[0], most_work, exact[1:]):
                 return False
         except TooMany:
             return False
-        best, *further = self._prices(multipliers)
         self.found.groups.append(
             {
                 "arrays": [list(array) for array in group.arrays],
                 "pe_bits": [list(bits) for bits in group.pe_bits],
                 "tilings": "any" if group.ideal else "fitting",
-                "prices": best,
+                "prices": prices,
                 **({"further_prices": further} if further else {}),
-                "by": "enumeration" if most else "bound",
+                "by": "enumeration" if most_work else "bound",
             }
         )
-        self.closed += len(group.arrays) * len(group.pe_bits)
+        self.closed.update(group.options)
         if self.on_step is not None:
             total = len(self.space)
-            self.on_step(f"certified: {min(self.closed, total)} of {total} hardware options")
+            self.on_step(f"certified: {min(len(self.closed), total)} of {total} hardware options")
         return True
 
     def _prices(self, multipliers: Floats) -> list[dict[str, float]]:
@@ -335,5 +349,5 @@ class _Certifier:
         names = self.verifier.units.names
         return [
             {x: float(p) for x, p in zip(ADDITIVE_METRICS, each, strict=True) if p and x in names}
-            for each in self.search.dual.coefficients(multipliers)
+            for each in self.dual.coefficients(multipliers)
         ]

@@ -246,6 +246,13 @@ def test_old_tables_of_fronts_are_read(few_arrays: Problem, tmp_path: Path) -> N
     assert [x.proof.ended for x in old.designs] == [None] * 2
 
 
+def test_a_record_says_optimal_exactly_where_it_is() -> None:
+    proof = ProofRecord.of(2.0, 2.0, "broken", "time")
+    assert proof.ended == replace(proof, ended="gap").ended == "optimal"
+    assert replace(proof, status="feasible").ended is None
+    assert replace(proof, status="feasible", ended="interrupt").ended == "interrupt"
+
+
 def test_a_proof_of_a_bound_tells_its_reason_only_where_it_leaves_a_gap() -> None:
     for reason in ("gap", "time", "interrupt", None):
         assert ProofRecord.of(2.0, 2.0, "broken", reason).ended == "optimal"  # type: ignore[arg-type]

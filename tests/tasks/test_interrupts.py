@@ -195,7 +195,7 @@ def test_an_interrupt_that_scip_heard_is_one() -> None:
 
 def test_explain_lets_it_through(few_arrays: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     design = solve(few_arrays)
-    monkeypatch.setattr("codesign.search.bounds.lagrangian.Dual._ask", press)
+    monkeypatch.setattr("codesign.search.bounds.lagrangian.Dual.bound", press)
     with pytest.raises(KeyboardInterrupt):
         design.explain()
 
