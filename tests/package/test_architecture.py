@@ -38,7 +38,7 @@ FENCED = {
     "onnx": {"specs.onnx"}
     | {
         f"specs.onnx.{name}"
-        for name in ("attention", "constant_folding", "file", "shapes", "weights")
+        for name in ("attention", "constant_folding", "file", "shape_inference", "weights")
     },
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}

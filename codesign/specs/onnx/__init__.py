@@ -1,7 +1,11 @@
-"""Real networks in: ONNX files as networks of MAC layers.
+"""ONNX files as networks of MAC layers.
 
-What becomes of each operator is said in `operators`; which tensors are really stored, read and
-written, in `groups` and `placing`.
+Enters: a file, sizes for its symbolic dimensions.
+Leaves: a `Network`, the widths the file declares, its weights, and notes on what was decided.
+Must not import: anything further on; the package ``onnx`` is loaded when a file is read.
+
+`read` has the way of a file in order; `operators` says what each operator does to the tensors that
+are stored.
 """
 
 from __future__ import annotations

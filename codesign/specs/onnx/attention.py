@@ -8,6 +8,7 @@ share keys and values are more rows of one product.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,7 @@ def spell_out(proto: ModelProto, shapes: Mapping[str, Shape]) -> bool:
     for node in proto.graph.node:
         parts = _parts(proto, node, shapes) if _is_plain(node) else None
         found |= parts is not None
-        kept = NodeProto()
-        kept.CopyFrom(node)
-        nodes += parts or [kept]
+        nodes += parts or [deepcopy(node)]
     if found:
         del proto.graph.node[:]
         proto.graph.node.extend(nodes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ RANDOM = (
     *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
 )
 
-Known = dict[str, np.ndarray[Any, Any]]
+Array = np.ndarray[Any, Any]
+Known = dict[str, Array]
 
 
 def stored_values(proto: ModelProto) -> Known:
@@ -27,7 +29,7 @@ def stored_values(proto: ModelProto) -> Known:
     return {tensor.name: _array(tensor) for tensor in proto.graph.initializer}
 
 
-def _array(tensor: TensorProto) -> np.ndarray[Any, Any]:
+def _array(tensor: TensorProto) -> Array:
     try:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError) as error:
@@ -42,65 +44,60 @@ def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) 
     for node in graph.node:
         results = _results(node, known, shapes, opset)
         if results is None:
-            kept.append(_copy(node))
+            kept.append(deepcopy(node))
             continue
-        replaced.append(_copy(node))
-        for name, array in zip(node.output, results, strict=False):
-            if name:
-                known[name], shapes[name] = array, array.shape
-                graph.initializer.append(numpy_helper.from_array(array, name))
+        replaced.append(deepcopy(node))
+        for name, array in results.items():
+            known[name], shapes[name] = array, array.shape
+            graph.initializer.append(numpy_helper.from_array(array, name))
     if replaced:
         del graph.node[:]
         graph.node.extend(kept)
     return replaced
 
 
-def _copy(node: NodeProto) -> NodeProto:
-    copy = NodeProto()
-    copy.CopyFrom(node)
-    return copy
-
-
 def _results(
     node: NodeProto, known: Known, shapes: Mapping[str, Shape], opset: int
-) -> list[np.ndarray[Any, Any]] | None:
+) -> dict[str, Array] | None:
     """What a node computes, if that is the same for all inputs and small.
 
     A DequantizeLinear stays: it tells the width its input is stored at.
     """
     if node.domain not in STANDARD_DOMAINS or node.op_type in (*RANDOM, "DequantizeLinear"):
         return None
+    result = node.output[0] if node.output else ""
     if node.op_type == "Constant" and node.attribute[0].name == "value":
         tensor = node.attribute[0].t
-        return [_array(tensor)] if math.prod(tensor.dims) <= MAX_SMALL else None
+        return {result: _array(tensor)} if math.prod(tensor.dims) <= MAX_SMALL else None
     if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
         shape = shapes[node.input[0]]
         if node.op_type == "Size":
-            return [np.array(math.prod(shape), np.int64)]
+            return {result: np.array(math.prod(shape), np.int64)}
         ends = {entry.name: entry.i for entry in node.attribute}
-        return [np.array(shape[ends.get("start", 0) : ends.get("end", len(shape))], np.int64)]
+        sizes = shape[ends.get("start", 0) : ends.get("end", len(shape))]
+        return {result: np.array(sizes, np.int64)}
     if not all(name in known for name in node.input if name) or not _is_small(node, known, shapes):
         return None
-    return _evaluated(node, known, opset)
+    try:
+        found = evaluated(node, known, opset)
+    except Exception:  # an operator it does not know; the node stays as it is
+        return None
+    return found if all(array.size <= MAX_SMALL for array in found.values()) else None
 
 
-def _evaluated(node: NodeProto, known: Known, opset: int) -> list[np.ndarray[Any, Any]] | None:
+def evaluated(node: NodeProto, known: Mapping[str, Array], opset: int) -> dict[str, Array]:
+    """The results of a node, by ONNX's reference; odd data fail in many ways."""
     inputs = list(dict.fromkeys(name for name in node.input if name))
     outputs = [name for name in node.output if name]
     graph = helper.make_graph(
         [node],
-        "folded",
+        "evaluated",
         [helper.make_empty_tensor_value_info(name) for name in inputs],
         [helper.make_empty_tensor_value_info(name) for name in outputs],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    try:
-        results = ReferenceEvaluator(model).run(None, {name: known[name] for name in inputs})
-    except Exception:  # an operator it does not know fails in many ways; the node stays as it is
-        return None
-    arrays = iter(results)
-    found = [np.asarray(next(arrays)) if name else np.empty(0) for name in node.output]
-    return found if all(array.size <= MAX_SMALL for array in found) else None
+    arrays = ReferenceEvaluator(model).run(None, {name: known[name] for name in inputs})
+    return {name: np.asarray(array) for name, array in zip(outputs, arrays, strict=True)}
 
 
 def _is_small(node: NodeProto, known: Known, shapes: Mapping[str, Shape]) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import onnx
@@ -134,38 +134,22 @@ def _check_nodes(proto: ModelProto) -> None:
     if found:
         shown = ", ".join(f"{operator} ({count})" for operator, count in found.items())
         raise SpecError(f"control flow is not supported: {shown}")
-    _check_order(proto)
+    _check_acyclic(proto)
 
 
-def _check_order(proto: ModelProto) -> None:
+def _check_acyclic(proto: ModelProto) -> None:
     """Refuse a cycle by name; ONNX's checker only says that nodes are not sorted."""
-    graph = proto.graph
-    writer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    needs = [[writer[name] for name in node.input if name in writer] for node in graph.node]
-    state = [0] * len(needs)  # 0 not seen, 1 on the way, 2 done
-    for start in range(len(needs)):
-        pending: list[tuple[int, Iterator[int]]] = [(start, iter(needs[start]))]
-        while pending:
-            node, rest = pending[-1]
-            state[node] = 1 if state[node] == 0 else state[node]
-            if state[node] == 2:
-                pending.pop()
-                continue
-            for other in rest:
-                if state[other] == 1:
-                    names = [_shown(graph.node[index], index) for index, _ in pending]
-                    first = next(i for i, (index, _) in enumerate(pending) if index == other)
-                    raise SpecError(f"a cycle of nodes: {', '.join(names[first:][:10])}")
-                if state[other] == 0:
-                    pending.append((other, iter(needs[other])))
-                    break
-            else:
-                state[node] = 2
-                pending.pop()
-
-
-def _shown(node: onnx.NodeProto, index: int) -> str:
-    return repr(node.name or f"{node.op_type}_{index}")
+    nodes = proto.graph.node
+    writer = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    needed = {
+        index: [writer[name] for name in node.input if name in writer]
+        for index, node in enumerate(nodes)
+    }
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as error:
+        names = (nodes[index].name or f"{nodes[index].op_type}_{index}" for index in error.args[1])
+        raise SpecError(f"a cycle of nodes: {', '.join(map(repr, [*names][:0:-1][:10]))}") from None
 
 
 def _without_weights(proto: ModelProto) -> ModelProto:

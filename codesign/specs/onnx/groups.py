@@ -17,8 +17,8 @@ from typing import Literal
 
 from codesign.specs.onnx import operators
 from codesign.specs.onnx.graph import Graph, Node, Shape
+from codesign.specs.onnx.padding import is_padding_of_windows
 from codesign.specs.onnx.slices import Cut, region, tiles_whole
-from codesign.specs.onnx.windows import is_padding_of_windows
 
 Kind = Literal["input", "mac", "combine", "shrink", "slice", "concat", "move"]
 

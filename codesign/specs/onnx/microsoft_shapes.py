@@ -9,43 +9,43 @@ from typing import Any
 from codesign.specs.onnx.graph import Shape
 from codesign.specs.onnx.operators import ELEMENTWISE, FIRST, MS
 
-Shapes = Sequence[Shape | None]
+Attributes = Mapping[str, Any]
 # Which input has the element type of the result, if not the first.
 TYPE_FROM = {MS + "QLinearConcat": 2, MS + "QuantizeLinear": 2, MS + "DequantizeLinear": 1}
-BINARY = {MS + "QLinearAdd": (0, 3), MS + "QLinearMul": (0, 3)}
+# Which inputs the shape of the result depends on, if not the first alone.
+READ = {"QLinearAdd": (0, 3), "QLinearMul": (0, 3), "QGemm": (0, 3), "FusedMatMul": (0, 1)}
+READ |= {"FusedConv": (0, 1)}
 
 
-def foreign_shape(operator: str, shapes: Shapes, attributes: Mapping[str, Any]) -> Shape | None:
+def microsoft_shape(
+    operator: str, shapes: Sequence[Shape | None], attributes: Attributes
+) -> Shape | None:
     """Shape of an operator's first result; None where a rule or an input's shape is missing.
 
     Source: the operators' descriptions in ONNX Runtime's ``docs/ContribOperators.md``.
     """
-    first = shapes[0] if shapes else None
-    if operator in BINARY:
-        given = [shapes[position] for position in BINARY[operator]]
-        return broadcast(*given) if None not in given else None  # type: ignore[arg-type]
-    if operator == MS + "QLinearConcat":
-        return _concat(shapes[2::3], int(attributes["axis"]))
-    if first is None:
+    name = operator.removeprefix(MS)
+    if name == "QLinearConcat":
+        read = [*shapes[2::3]]
+    else:
+        read = [shapes[n] if n < len(shapes) else None for n in READ.get(name, (0,))]
+    given = [shape for shape in read if shape is not None]
+    if not given or len(given) < len(read):
         return None
-    if operator in ELEMENTWISE | FIRST:
-        return first
-    if operator == MS + "QLinearGlobalAveragePool":
-        if attributes.get("channels_last", 0):
-            return (first[0], *(1 for _ in first[2:]), first[-1])
-        return (*first[:2], *(1 for _ in first[2:]))
-    if operator == MS + "QLinearReduceMean":
-        return _reduced(first, attributes)
-    if operator == MS + "QGemm":
-        return _gemm(first, shapes[3], attributes)
-    if operator == MS + "FusedMatMul":
-        return _matmul(first, shapes[1], attributes)
-    if operator in (MS + "FusedConv", MS + "QLinearAveragePool"):
-        weights = shapes[1] if operator == MS + "FusedConv" else None
-        if operator == MS + "FusedConv" and weights is None:
-            return None
-        return _windowed(first, weights, attributes)
-    return None
+    rules = {
+        "QLinearAdd": _broadcast_all,
+        "QLinearMul": _broadcast_all,
+        "QLinearConcat": _concat,
+        "QLinearGlobalAveragePool": _global_pool,
+        "QLinearReduceMean": _reduced,
+        "QGemm": _gemm,
+        "FusedMatMul": _matmul,
+        "FusedConv": _windowed,
+        "QLinearAveragePool": _windowed,
+    }
+    if name in rules:
+        return rules[name](given, attributes)
+    return given[0] if operator in ELEMENTWISE | FIRST else None
 
 
 def broadcast(*shapes: Shape) -> Shape:
@@ -55,10 +55,12 @@ def broadcast(*shapes: Shape) -> Shape:
     return tuple(max(sizes) for sizes in zip(*filled, strict=True))
 
 
-def _concat(shapes: Shapes, axis: int) -> Shape | None:
-    known = [shape for shape in shapes if shape is not None]
-    if len(known) != len(shapes) or not known:
-        return None
+def _broadcast_all(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    return broadcast(*shapes)
+
+
+def _concat(known: Sequence[Shape], attributes: Attributes) -> Shape:
+    axis = int(attributes["axis"])
     axis %= len(known[0])
     return tuple(
         sum(shape[axis] for shape in known) if position == axis else size
@@ -66,7 +68,15 @@ def _concat(shapes: Shapes, axis: int) -> Shape | None:
     )
 
 
-def _reduced(shape: Shape, attributes: Mapping[str, Any]) -> Shape:
+def _global_pool(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    (shape,) = shapes
+    if attributes.get("channels_last", 0):
+        return (shape[0], *(1 for _ in shape[2:]), shape[-1])
+    return (*shape[:2], *(1 for _ in shape[2:]))
+
+
+def _reduced(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    (shape,) = shapes
     axes = {axis % len(shape) for axis in attributes.get("axes", range(len(shape)))}
     kept = bool(attributes.get("keepdims", 1))
     return tuple(
@@ -74,15 +84,15 @@ def _reduced(shape: Shape, attributes: Mapping[str, Any]) -> Shape:
     )
 
 
-def _gemm(one: Shape, other: Shape | None, attributes: Mapping[str, Any]) -> Shape | None:
-    if other is None:
-        return None
+def _gemm(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    one, other = shapes
     rows = one[1] if attributes.get("transA", 0) else one[0]
     return rows, other[0] if attributes.get("transB", 0) else other[1]
 
 
-def _matmul(one: Shape, other: Shape | None, attributes: Mapping[str, Any]) -> Shape | None:
-    if other is None or len(one) < 2 or len(other) < 2:
+def _matmul(shapes: Sequence[Shape], attributes: Attributes) -> Shape | None:
+    one, other = shapes
+    if len(one) < 2 or len(other) < 2:
         return None
     if attributes.get("transBatchA", 0) or attributes.get("transBatchB", 0):
         return None
@@ -91,8 +101,10 @@ def _matmul(one: Shape, other: Shape | None, attributes: Mapping[str, Any]) -> S
     return (*broadcast(one[:-2], other[:-2]), rows, columns)
 
 
-def _windowed(image: Shape, weights: Shape | None, attributes: Mapping[str, Any]) -> Shape | None:
+def _windowed(shapes: Sequence[Shape], attributes: Attributes) -> Shape | None:
     """Of a convolution, or of a pooling where there are no weights."""
+    image, weights = (*shapes, None)[:2]
+    assert image is not None
     if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
         return None
     if attributes.get("channels_last", 0):

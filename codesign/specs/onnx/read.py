@@ -1,4 +1,4 @@
-"""The way of an ONNX file: read, shapes, groups, places, network."""
+"""From an ONNX file to a network, step by step: shapes, groups of values, layout, layers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.errors import SpecError
-from codesign.specs.network import MAX_NAME, Network
-from codesign.specs.onnx.assembly import Assembly, assemble
+from codesign.specs.network import MAX_NAME, Layer, Network
+from codesign.specs.onnx.build_network import BuiltNetwork, build_network
 from codesign.specs.onnx.dimensions import bind
 from codesign.specs.onnx.file import Model, read_model
-from codesign.specs.onnx.graph import Graph
+from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.groups import group_values
+from codesign.specs.onnx.layout import lay_out
+from codesign.specs.onnx.notes import declared_widths, notes
 from codesign.specs.onnx.operators import unknown_counts
-from codesign.specs.onnx.placement import Placement, place
-from codesign.specs.onnx.remarks import notes
-from codesign.specs.onnx.shapes import check_complete, resolve
+from codesign.specs.onnx.shape_inference import check_complete, infer_shapes
 from codesign.specs.onnx.weights import LayerWeights
-from codesign.specs.onnx.widths import declared_widths
 
 
 @dataclass(frozen=True)
@@ -50,29 +49,25 @@ def read(
 ) -> Imported:
     """Read a file; see `codesign.from_onnx`."""
     try:
-        return _read(path, batch, dims, ignore_unknown)
+        model = read_model(path)
+        images = bind(model, dims, batch)
+        graph = infer_shapes(model, keep_unknown_shape=ignore_unknown)
+        warnings = _check_operators(graph, ignore_unknown)
+        check_complete(graph)
+        grouping = group_values(graph)
+        layout = lay_out(grouping)
+        built = build_network(layout, path.stem[:MAX_NAME], _source(model))
+        return Imported(
+            network=built.network.batched(images),
+            pins=declared_widths(graph, grouping, layout, built),
+            notes=notes(graph, layout, built),
+            warnings=warnings,
+            weights=LayerWeights(model, graph, _weight_operands(graph, built)),
+        )
     except UnicodeDecodeError:  # names are decoded when they are looked at
         raise SpecError(f"{path}: a damaged ONNX file: a name in it is not UTF-8") from None
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from None
-
-
-def _read(path: Path, batch: int | None, dims: Mapping[str, int], ignore_unknown: bool) -> Imported:
-    model = read_model(path)
-    images = bind(model, dims, batch)
-    graph = resolve(model, keep_unknown_shape=ignore_unknown)
-    warnings = _check_operators(graph, ignore_unknown)
-    check_complete(graph)
-    grouping = group_values(graph)
-    placement = place(grouping)
-    assembly = assemble(placement, path.stem[:MAX_NAME], _source(model))
-    return Imported(
-        network=assembly.network.batched(images),
-        pins=declared_widths(graph, grouping, placement, assembly),
-        notes=notes(graph, placement, assembly),
-        warnings=warnings,
-        weights=_weights(model, graph, placement, assembly),
-    )
 
 
 def _check_operators(graph: Graph, ignore: bool) -> tuple[str, ...]:
@@ -98,15 +93,12 @@ def _source(model: Model) -> str:
     return f"ONNX, opset {model.opset}" + (f", {maker}" if maker else "")
 
 
-def _weights(model: Model, graph: Graph, placement: Placement, assembly: Assembly) -> LayerWeights:
-    layers = {layer.name: layer for layer in assembly.network.layers}
+def _weight_operands(graph: Graph, built: BuiltNetwork) -> dict[str, tuple[Layer, Node, str]]:
+    """Of each layer with constant weights: itself, its node, and the constant."""
+    layers = {layer.name: layer for layer in built.network.layers}
     nodes = {node.name: node for node in graph.nodes}
-    return LayerWeights(
-        model,
-        graph,
-        {
-            name: (layers[name], nodes[draft.name], draft.weight_value)
-            for draft, name in assembly.layer_names.items()
-            if draft.weight_value is not None
-        },
-    )
+    return {
+        name: (layers[name], nodes[draft.name], draft.weight_value)
+        for draft, name in built.layer_names.items()
+        if draft.weight_value is not None
+    }

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from codesign.errors import SpecError
 from codesign.specs.network import Layer
 from codesign.specs.onnx import operators
+from codesign.specs.onnx.constant_folding import Array, evaluated
 from codesign.specs.onnx.file import Model, first_line
 from codesign.specs.onnx.graph import Graph, Node
 
-Array = np.ndarray[Any, Any]
 ZERO_AT = {"QLinearConv": (4, 5), "QLinearMatMul": (4, 5), operators.MS + "QGemm": (4, 5)}
 
 
@@ -83,17 +81,8 @@ class LayerWeights(Mapping[str, Array]):
         if node.operator.startswith(operators.MS):
             raise SpecError(f"made by {node.operator}, which cannot be computed here")
         given = {name: self._constant(name) for name in node.inputs if name}
-        graph = helper.make_graph(
-            [_proto(node)],
-            "weights",
-            [helper.make_empty_tensor_value_info(name) for name in given],
-            [helper.make_empty_tensor_value_info(value)],
-        )
-        opsets = [helper.make_opsetid("", self._model.opset)]
-        (array,) = ReferenceEvaluator(helper.make_model(graph, opset_imports=opsets)).run(
-            [value], given
-        )
-        return np.asarray(array)
+        made = helper.make_node(node.operator, node.inputs, node.outputs, **node.attributes)
+        return evaluated(made, given, self._model.opset)[value]
 
     def _stored(self, tensor: TensorProto) -> Array:
         if tensor.data_location != TensorProto.EXTERNAL:
@@ -104,12 +93,6 @@ class LayerWeights(Mapping[str, Array]):
         loaded.data_location = TensorProto.DEFAULT  # older versions of onnx leave it external
         del loaded.external_data[:]
         return numpy_helper.to_array(loaded)
-
-
-def _proto(node: Node) -> Any:
-    return helper.make_node(
-        node.operator, list(node.inputs), list(node.outputs), **dict(node.attributes)
-    )
 
 
 def _output_first(array: Array, layer: Layer, node: Node, value: str) -> Array:

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from codesign.errors import SpecError
 from codesign.specs.network import Layer, Network
 from codesign.specs.onnx.graph import free_name
+from codesign.specs.onnx.layout import Draft, Layout, Place, Tensor, new_part
 from codesign.specs.onnx.loops import Loops
-from codesign.specs.onnx.placement import Draft, Place, Placement, Tensor, new_atom
 
 
 @dataclass(eq=False)
-class Assembly:
+class BuiltNetwork:
     """The network, with the names its layers and tensors got.
 
     Attributes
@@ -44,7 +44,7 @@ class _Names:
         return self.tensors[tensor]
 
 
-def assemble(placement: Placement, name: str, source: str) -> Assembly:
+def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
     """Make the network of the drafted layers.
 
     A layer touches one number of elements of each tensor. Where it would touch two (it reads one
@@ -55,13 +55,13 @@ def assemble(placement: Placement, name: str, source: str) -> Assembly:
     SpecError
         No layer multiplies, or one is beyond what a network may hold.
     """
-    if all(draft.moves for draft in placement.drafts):
+    if all(draft.moves for draft in layout.drafts):
         raise SpecError("no layer that multiplies and accumulates; there is nothing to design for")
     names = _Names()
     layer_names: dict[Draft, str] = {}
     layers: list[Layer] = []
     tensors: dict[str, int] = {}
-    for draft in placement.drafts:
+    for draft in layout.drafts:
         for other in (*draft.reads, Place((draft.output,), 0)):
             tensors[names.tensor(other.tensor)] = other.tensor.elements
         own = names.layer(draft.name)
@@ -73,11 +73,11 @@ def assemble(placement: Placement, name: str, source: str) -> Assembly:
             moved = names.layer(f"{own}.copy")
             tensors[names.tensor(copy)] = copy.elements
             layers.append(_copying(moved, names.tensor(place.tensor), place, names.tensor(copy)))
-            reads.append((names.tensor(copy), Place(tuple(copy.atoms), copy.elements)))
+            reads.append((names.tensor(copy), Place(tuple(copy.parts), copy.elements)))
         layers.append(_layer(draft, own, reads, names.tensor(draft.output.tensor)))
         layer_names[draft] = own
     network = Network(name=name, layers=tuple(layers), tensors=tensors, source=source)
-    return Assembly(network, layer_names, names.tensors)
+    return BuiltNetwork(network, layer_names, names.tensors)
 
 
 def _consistent(draft: Draft) -> Iterator[tuple[Place, Tensor | None]]:
@@ -87,7 +87,7 @@ def _consistent(draft: Draft) -> Iterator[tuple[Place, Tensor | None]]:
         if touched.setdefault(place.tensor, place.elements) == place.elements:
             yield place, None
             continue
-        yield place, new_atom(f"{place.tensor.name}.copy", place.elements).tensor
+        yield place, new_part(f"{place.tensor.name}.copy", place.elements).tensor
 
 
 def _copying(name: str, source: str, place: Place, target: str) -> Layer:

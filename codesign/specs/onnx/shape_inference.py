@@ -19,7 +19,7 @@ from codesign.specs.onnx.attention import spell_out
 from codesign.specs.onnx.constant_folding import Known, fold, stored_values
 from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
-from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, foreign_shape
+from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
 
 MAX_ROUNDS = 1000
@@ -31,7 +31,7 @@ INTEGER_BITS = {  # those of newer versions of onnx by name
 }
 
 
-def resolve(model: Model, keep_unknown_shape: bool = False) -> Graph:
+def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
     """The graph with its shapes, without what no result depends on.
 
     Parameters
@@ -128,7 +128,7 @@ def _own_rules(
         given = [shapes.get(name) if name else () for name in node.input]
         attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
         operator = f"{node.domain}.{node.op_type}"
-        shape = foreign_shape(operator, given, attributes)
+        shape = microsoft_shape(operator, given, attributes)
         if operator not in KNOWN and keep and given:
             shape = given[0]
         if shape is None:
