@@ -23,7 +23,7 @@ from codesign.cli.terminal import (
 from codesign.cli.views import view_of
 from codesign.errors import SpecError
 from codesign.problem.readers import Number, WholeNumbers
-from codesign.problem.words import TECHNOLOGY, TIME_LIMIT, name_or_path, sensitivity_of
+from codesign.problem.words import DEFAULT_TECHNOLOGY, TIME_LIMIT, name_or_path, sensitivity_of
 
 
 @click.command(
@@ -77,13 +77,13 @@ def explain(**given: Any) -> int:
             "--engine N",
             "Multipliers of one kernel window of the PEs.",
             LARGE,
-            told="9, a 3×3 window",
+            shown="9, a 3×3 window",
         ),
-        option("--name NAME", "Name of the technology.", told="the CSV's, without its ending"),
+        option("--name NAME", "Name of the technology.", shown="the CSV's, without its ending"),
         option(
             "--technology NAME",
             "What --out takes the part from that is not fitted.",
-            default=TECHNOLOGY,
+            default=DEFAULT_TECHNOLOGY,
         ),
         file("--out", "Write the technology (TOML) for solve."),
         file("--plot", "Draw the fit: .png, .pdf or .svg."),
@@ -139,11 +139,11 @@ def check(**given: Any) -> int:
         raise SpecError("--deep and --certificate FILE belong together; give both.")
     with watched(given, words_line) as on_step:
         report = check_file(given["file"], given["certificate"], on_step)
-    told = str(given["file"]), report
+    name = str(given["file"])
     if given["json"]:
-        print_json(report_record(*told))
+        print_json(report_record(name, report))
     else:
-        click.echo("\n".join(report_lines(*told)))
+        click.echo("\n".join(report_lines(name, report)))
     if not report.holds:
         return WRONG
     return UNPROVEN if report.proven is False else PROVEN
@@ -156,7 +156,7 @@ def check(**given: Any) -> int:
         *(option for option in OF_ONNX if option.name != "keep_widths"),
         *SENSITIVITY,
         option("--bits LIST", "Widths.", WholeNumbers(32), default=BITS),
-        file("--out", "Write the table (CSV).", told="printed"),
+        file("--out", "Write the table (CSV).", shown="printed"),
     ]
 )
 def sensitivity(**given: Any) -> int:
@@ -172,7 +172,7 @@ def sensitivity(**given: Any) -> int:
     described, bits = read.network, given["bits"]
     asked = given["sensitivity"], given["granularity"]
     table = sensitivity_of(*asked, read.weights, described, bits)
-    inputs.tell_of_table(table, described)
+    inputs.warn_of_table(table, described)
     sources, results = described.noise_sources, [f"tensor:{x}" for x in described.outputs]
     if table is not None:
         check_table(table, [(x, width) for x in sources for width in bits], results)

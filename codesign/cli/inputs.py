@@ -10,9 +10,9 @@ from codesign.cli.terminal import note
 from codesign.errors import SpecError
 from codesign.problem.metrics import COST, metric_of
 from codesign.problem.words import (
+    DEFAULT_MEMORY,
+    DEFAULT_TECHNOLOGY,
     LIMITS,
-    MEMORY,
-    TECHNOLOGY,
     ProblemWords,
     flag_of,
     name_or_path,
@@ -144,7 +144,7 @@ def problem(given: Given) -> Problem:
     """What ``solve`` or ``pareto`` is asked."""
     from codesign.specs.load import load_technology
 
-    dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or MEMORY})
+    dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or DEFAULT_MEMORY})
     assert dram_bits_per_s is not None
     read = network(given)
     technology = load_technology(name_or_path(given["technology"]), given["sram"])
@@ -152,7 +152,7 @@ def problem(given: Given) -> Problem:
 
 
 def assignment(given: Given) -> Problem:
-    """What ``assign`` is asked: a problem whose platform is of no account."""
+    """What ``assign`` is asked: a problem whose platform does not matter."""
     from codesign.problem.problem import Problem
 
     read = network(given)
@@ -210,7 +210,7 @@ def accelerator(given: Given) -> Accelerator:
     flags = {key: value for key, value in flags.items() if value is not None}
     name = given["accelerator"]
     known = None if name is None else load_accelerator(name_or_path(name))
-    usual = load_technology(TECHNOLOGY) if known is None else known.technology
+    usual = load_technology(DEFAULT_TECHNOLOGY) if known is None else known.technology
     if given["sram"] is not None:
         technology = flags.get("technology", usual)
         if technology is None:
@@ -219,7 +219,7 @@ def accelerator(given: Given) -> Accelerator:
     if known is not None:
         return _changed(known, flags)
     _check_complete(flags)
-    dram_bits_per_s = _dram_bits_per_s({**given, "memory": MEMORY})
+    dram_bits_per_s = _dram_bits_per_s({**given, "memory": DEFAULT_MEMORY})
     rest = {"engine": 9, "clock_hz": 800e6, "dram_bits_per_s": dram_bits_per_s, "technology": usual}
     return Accelerator(name=f"{flags['rows']} × {flags['cols']} PEs", **{**rest, **flags})
 
@@ -276,11 +276,8 @@ def widths(given: Given, read: NetworkGiven, accelerator: Accelerator) -> dict[s
     return found | pins
 
 
-def tell_of_table(table: Sensitivity | None, network: Network | None = None) -> None:
-    """Say on stderr where more bits lose more, and what is assumed of what a table leaves out.
-
-    Such a table is taken, but not in silence.
-    """
+def warn_of_table(table: Sensitivity | None, network: Network | None = None) -> None:
+    """Warn where more bits lose more; note what is assumed of what a table leaves out."""
     from codesign.quality import rises, table_notes
 
     found = None if table is None else rises(table)
@@ -288,5 +285,5 @@ def tell_of_table(table: Sensitivity | None, network: Network | None = None) -> 
         note(f"warning: {found}")
     if network is not None:
         results = [f"tensor:{name}" for name in network.outputs]
-        for told in table_notes(table, network.noise_sources, results):
-            note(f"note: {told}")
+        for remark in table_notes(table, network.noise_sources, results):
+            note(f"note: {remark}")

@@ -78,12 +78,12 @@ def option(
     read: Reader | Type = str,
     *,
     default: str | None = None,
-    told: str | None = None,
+    shown: str | None = None,
     **details: Any,
 ) -> click.Option:
-    """An option by its usage, as in ``--clock-mhz X``; ``told`` is a default that is only shown."""
+    """An option by its usage, ``--clock-mhz X``; ``shown`` is a default that only help knows."""
     name, metavar = usage.split(maxsplit=1)
-    shown = default if told is None else told
+    shown = shown or default
     text += "" if shown is None else f"  [default: {shown}]"
     details.setdefault("shell_complete", COMPLETED.get(name))
     return click.Option(
@@ -97,24 +97,24 @@ def flag(name: str, text: str) -> click.Option:
 
 
 def choice(
-    usage: str, text: str, *, default: str | None = None, told: str | None = None, **how: Any
+    usage: str, text: str, *, default: str | None = None, shown: str | None = None, **how: Any
 ) -> click.Option:
     """An option that takes one of the words its usage lists, as in ``--roofline tiled|ideal``."""
     known = tuple(usage.split()[1].split("|"))
-    return option(usage, text, OneOf(known), default=default, told=told, **how)
+    return option(usage, text, OneOf(known), default=default, shown=shown, **how)
 
 
-def repeatable(usage: str, text: str, read: Reader = str, told: str | None = None) -> click.Option:
+def repeatable(usage: str, text: str, read: Reader = str, shown: str | None = None) -> click.Option:
     """An option that may be given again, each time with another value."""
-    return option(usage, f"{text} Repeatable.", read, told=told, multiple=True)
+    return option(usage, f"{text} Repeatable.", read, shown=shown, multiple=True)
 
 
-def file(name: str, text: str, told: str | None = None) -> click.Option:
+def file(name: str, text: str, shown: str | None = None) -> click.Option:
     """An option that takes the name of a file."""
-    return option(f"{name} FILE", text, FILE, told=told)
+    return option(f"{name} FILE", text, FILE, shown=shown)
 
 
-def word(name: str, text: str, told: str | None = None) -> click.Option:
+def word(name: str, text: str, shown: str | None = None) -> click.Option:
     """An option that studies know too: read, and by default, as the table of words has it."""
     known = ALL_WORDS[name.removeprefix("--").replace("-", "_")]
     if known.read is None:
@@ -122,7 +122,7 @@ def word(name: str, text: str, told: str | None = None) -> click.Option:
     usage = f"{name} {known.metavar}"
     if known.repeated:
         return repeatable(usage, text, known.read)
-    return option(usage, text, known.read, default=known.default, told=told)
+    return option(usage, text, known.read, default=known.default, shown=shown)
 
 
 def network() -> click.Argument:
@@ -184,6 +184,6 @@ COMPLETED = {
     "--accelerator": completed(["accelerators"], (".toml", ".json")),
 }
 WORKERS = option(
-    "--workers N", "Processes, one solver thread each.", WholeNumber(1, 1024), told="one per core"
+    "--workers N", "Processes, one solver thread each.", WholeNumber(1, 1024), shown="one per core"
 )
 RESUME = flag("--resume", "Go on with a store that holds results.")

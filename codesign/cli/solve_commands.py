@@ -32,7 +32,7 @@ from codesign.cli.terminal import (
 from codesign.cli.views import view_of
 from codesign.errors import InfeasibleError, SpecError
 from codesign.problem.metrics import metric_of
-from codesign.problem.words import QUALITY, SOLVE_CONTRADICTIONS
+from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
 
 if TYPE_CHECKING:
     from codesign.problem.problem import Problem
@@ -57,13 +57,13 @@ def solve(**given: Any) -> int:
     inputs.check_contradictions(given, SOLVE_CONTRADICTIONS)
     inputs.check_files(given)
     problem = inputs.problem(given)
-    inputs.tell_of_table(problem.sensitivity, problem.network)
+    inputs.warn_of_table(problem.sensitivity, problem.network)
     how = ("method", "solver", "time_limit_s", "rel_gap", "ties")
     with _explained(given, problem), watched(given, design_line) as on_progress:
         design = solve_problem(
             problem, **{word: given[word] for word in how}, on_progress=on_progress
         )
-    _tell_interrupted(design.solver.interrupted, "design")
+    _note_interrupted(design.solver.interrupted, "design")
     hand_over(view_of(design, given["quiet"]), given, out=design.save, plot=design.plot)
     if given["certificate"] is not None:
         _certify(design, given)
@@ -92,7 +92,7 @@ def pareto(**given: Any) -> int:
     inputs.check_files(given)
     first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
     problem = inputs.problem({**given, "minimize": first})
-    inputs.tell_of_table(problem.sensitivity, problem.network)
+    inputs.warn_of_table(problem.sensitivity, problem.network)
     with _explained(given, problem), watched(given, front_line) as on_progress:
         found = find_front(
             problem,
@@ -103,7 +103,7 @@ def pareto(**given: Any) -> int:
             time_limit_s=given["time_limit_s"],
             on_progress=on_progress,
         )
-    _tell_interrupted(found.interrupted, "points")
+    _note_interrupted(found.interrupted, "points")
     hand_over(
         view_of(found, given["quiet"]),
         given,
@@ -135,7 +135,7 @@ def evaluate(**given: Any) -> int:
     table = sensitivity_of(
         given["sensitivity"], given["granularity"], read.weights, read.network, {*widths.values()}
     )
-    inputs.tell_of_table(table, read.network)
+    inputs.warn_of_table(table, read.network)
     found = evaluate_network(
         read.network, accelerator, widths, roofline=given["roofline"], sensitivity=table
     )
@@ -164,7 +164,7 @@ def assign(**given: Any) -> int:
     inputs.check_contradictions(given, ASSIGN_CONTRADICTIONS)
     inputs.check_files(given)
     problem = inputs.assignment(given)
-    inputs.tell_of_table(problem.sensitivity, problem.network)
+    inputs.warn_of_table(problem.sensitivity, problem.network)
     with _explained(given, problem), watched(given, assignment_line) as on_progress:
         found = assign_widths(
             problem,
@@ -176,7 +176,7 @@ def assign(**given: Any) -> int:
             ties=given["ties"],
             on_progress=on_progress,
         )
-    _tell_interrupted(found.solver.interrupted, "assignment")
+    _note_interrupted(found.solver.interrupted, "assignment")
     hand_over(view_of(found, given["quiet"]), given, csv=found.save_csv, out=found.save)
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
 
@@ -200,7 +200,7 @@ def _certify(design: Design, given: inputs.Given) -> None:
 
 @contextmanager
 def _explained(given: inputs.Given, problem: Problem) -> Iterator[None]:
-    """Explain an infeasible problem: as JSON, if asked for; if by default only, that it is so."""
+    """Explain an infeasible problem, as JSON where asked for; say if a default made it so."""
     try:
         yield
     except InfeasibleError as error:
@@ -208,8 +208,8 @@ def _explained(given: inputs.Given, problem: Problem) -> Iterator[None]:
         clashing = {name for clash in (error.clashing, *error.further) for name in clash}
         default = given["quality"] is None and problem.quality is not None
         if "noise" in clashing and default:
-            told = f"{error}; the limit on noise is the default --quality {QUALITY}"
-            found = InfeasibleError(told, error.clashing, error.further)
+            message = f"{error}; the limit on noise is the default --quality {DEFAULT_QUALITY}"
+            found = InfeasibleError(message, error.clashing, error.further)
         if given["json"]:
             print_json(found.to_dict())
         several = sum(map(len, (found.clashing, *found.further))) > 1
@@ -222,6 +222,6 @@ def _explained(given: inputs.Given, problem: Problem) -> Iterator[None]:
         raise click.exceptions.Exit(INFEASIBLE) from None
 
 
-def _tell_interrupted(interrupted: bool, what: str) -> None:
+def _note_interrupted(interrupted: bool, what: str) -> None:
     if interrupted:
         note(f"interrupted; what follows is the {what} found by then")

@@ -1,4 +1,4 @@
-"""What solve, pareto, evaluate, assign and sweep can be told, section by section as help lists it.
+"""The options of solve, pareto, evaluate, assign and sweep, in the sections that help lists.
 
 Words that a study may vary come from the table of `codesign.problem.words`.
 """
@@ -27,12 +27,12 @@ from codesign.problem.words import (
     ALL_WORDS,
     CAPACITY,
     CLOCK,
+    DEFAULT_MEMORY,
+    DEFAULT_QUALITY,
+    DEFAULT_TECHNOLOGY,
     FACTOR,
-    MEMORY,
     PLATFORM_CONTRADICTIONS,
-    QUALITY,
     SOLVE_CONTRADICTIONS,
-    TECHNOLOGY,
     TIME_LIMIT,
 )
 
@@ -50,7 +50,7 @@ EVALUATE_CONTRADICTIONS = (
 )
 
 # Options that several commands have.
-BATCH = word("--batch", "Images at once.", told="1")
+BATCH = word("--batch", "Images at once.", shown="1")
 OF_ONNX = (
     repeatable("--dim NAME=N", "Size of a symbolic dimension (.onnx).", readers.dim),
     flag("--keep-widths", "Pin the integer widths that the .onnx file declares."),
@@ -60,13 +60,13 @@ SENSITIVITY = (
     word(
         "--sensitivity",
         "Noise: a .csv or .toml table (codesign sensitivity), or weights.",
-        told="4^−bits",
+        shown="4^−bits",
     ),
-    word("--granularity", "Steps of --sensitivity weights.", told="channel"),
+    word("--granularity", "Steps of --sensitivity weights.", shown="channel"),
 )
 PIN = word("--pin", "Fix a width: weight:LAYER=B or tensor:TENSOR=B.")
-SRAM = word("--sram", "Kind of SRAM, as in dual-port.", told="the technology's own")
-MEMORY_OPTION = word("--memory", "Shipped DRAM or TOML file.", told=MEMORY)
+SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")
+MEMORY = word("--memory", "Shipped DRAM or TOML file.", shown=DEFAULT_MEMORY)
 DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
 PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
 QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
@@ -77,7 +77,7 @@ SOLVE = {
     "The platform": (
         word("--technology", "Shipped name or TOML file."),
         SRAM,
-        MEMORY_OPTION,
+        MEMORY,
         DRAM,
         word("--clock-mhz", "Clock."),
         word("--area-overhead", "Factor on PE array area."),
@@ -93,26 +93,26 @@ SOLVE = {
         word(
             "--quality",
             QUALITY_HELP,
-            told=f"{QUALITY}; none beside --max-noise or --minimize noise",
+            shown=f"{DEFAULT_QUALITY}; none beside --max-noise or --minimize noise",
         ),
         word("--max-noise", "Most quantisation noise, not --quality."),
     ),
     FREE: (
-        word("--bits", "Widths of weights and activations.", told=BITS),
+        word("--bits", "Widths of weights and activations.", shown=BITS),
         word("--weight-bits", "Widths of weights, not --bits."),
         word("--activation-bits", "Widths of activations, not --bits."),
         PIN,
         word("--tie", "Each layer's weights as wide as its input."),
         word("--group", "Operands of one common width, or patterns: 'weight:layer1.*'."),
         word("--output-bits", "Width of the results."),
-        word("--pe-bits", "Operand widths of a PE.", told="the widths above and every pinned one"),
+        word("--pe-bits", "Operand widths of a PE.", shown="the widths above and every pinned one"),
         word("--pe-weight-bits", "Widths of its weight operand."),
         word("--pe-activation-bits", "Widths of its activation operand."),
         word("--precision", PRECISION_HELP),
-        word("--rows", "Rows of the PE array.", told=SIDES),
-        word("--cols", "Columns of the PE array.", told=SIDES),
+        word("--rows", "Rows of the PE array.", shown=SIDES),
+        word("--cols", "Columns of the PE array.", shown=SIDES),
         word("--square", "Only as many rows as columns; one list is enough."),
-        word("--sram-kbit", "SRAM sizes on offer.", told="any"),
+        word("--sram-kbit", "SRAM sizes on offer.", shown="any"),
         word("--min-sram-kbit", "Least SRAM, used or not."),
         word("--max-sram-kbit", "Most SRAM."),
     ),
@@ -172,7 +172,7 @@ GRID = {  # what a study may vary: a grid's networks bring no weights to measure
 SWEEP = {
     **{title: tuple(_axis(option) for option in part) for title, part in GRID.items()},
     "The answer": (
-        file("--store", "Keep the results (SQLite).", told="a temporary one"),
+        file("--store", "Keep the results (SQLite).", shown="a temporary one"),
         RESUME,
         WORKERS,
         file("--csv", "Write the results (CSV)."),
@@ -188,38 +188,38 @@ EVALUATE = {
         BATCH,
         *OF_ONNX,
         *SENSITIVITY,
-        option("--bits B", "Width of weights and activations.", ONE_WIDTH, told="the PE's"),
+        option("--bits B", "Width of weights and activations.", ONE_WIDTH, shown="the PE's"),
         option("--weight-bits B", "Width of weights, not --bits.", ONE_WIDTH),
         option("--activation-bits B", "Width of activations, not --bits.", ONE_WIDTH),
         file("--widths", "Widths of a design or assignment file, not --bits."),
         PIN,
         option(
-            "--output-bits B", "Width of the results.", ONE_WIDTH, told="that of the activations"
+            "--output-bits B", "Width of the results.", ONE_WIDTH, shown="that of the activations"
         ),
     ),
     "The accelerator (each option replaces what --accelerator says)": (
         option("--accelerator NAME", "Shipped name, TOML file or design file."),
         option("--rows N", "Rows of the PE array.", ONE_SIDE),
         option("--cols N", "Columns of the PE array.", ONE_SIDE),
-        option("--engine N", "Multipliers of a PE.", LARGE, told="9, a 3×3 window"),
+        option("--engine N", "Multipliers of a PE.", LARGE, shown="9, a 3×3 window"),
         option("--pe-bits B", "Width of a PE's operands.", ONE_WIDTH),
         option("--pe-weight-bits B", "Width of its weight operand.", ONE_WIDTH),
         option("--pe-activation-bits B", "Width of its activation operand.", ONE_WIDTH),
-        choice("--precision fixed|multi-pass", PRECISION_HELP, told="fixed"),
+        choice("--precision fixed|multi-pass", PRECISION_HELP, shown="fixed"),
         option(
             "--psum-bits B",
             "Width of stored partial sums.",
             WholeNumber(1, 1024),
-            told="as wide as the sum can get",
+            shown="as wide as the sum can get",
         ),
         option("--sram-kbit X", "SRAM capacity.", CAPACITY),
-        option("--clock-mhz X", "Clock.", CLOCK, told="800"),
-        MEMORY_OPTION,
+        option("--clock-mhz X", "Clock.", CLOCK, shown="800"),
+        MEMORY,
         DRAM,
-        option("--technology NAME", "Shipped name or TOML file.", told=TECHNOLOGY),
+        option("--technology NAME", "Shipped name or TOML file.", shown=DEFAULT_TECHNOLOGY),
         SRAM,
-        option("--pe-area-um2 X", "Area of a PE.", LIMIT, told="the technology's fit"),
-        option("--area-overhead X", "Factor on PE array area.", FACTOR, told="1"),
+        option("--pe-area-um2 X", "Area of a PE.", LIMIT, shown="the technology's fit"),
+        option("--area-overhead X", "Factor on PE array area.", FACTOR, shown="1"),
     ),
     "The roofline": (
         choice(
@@ -278,13 +278,13 @@ PARETO = {
         option(
             "--objectives LIST", "Two or three metrics.", readers.objectives, default="latency,area"
         ),
-        option("--points N", "How many.", WholeNumber(2, 10**6), told="20"),
+        option("--points N", "How many.", WholeNumber(2, 10**6), shown="20"),
         flag("--all", "All points there are."),
         option(
             "--rel-step X",
             "With --all: points nearer than this, relative, need not be told apart.",
             Number(0, 0.999999),
-            told="0",
+            shown="0",
         ),
         repeatable(
             "--range WHAT=LOW:HIGH",
@@ -298,7 +298,7 @@ PARETO = {
         word(
             "--quality",
             QUALITY_HELP,
-            told=f"{QUALITY}; none beside --max-noise or the objective noise",
+            shown=f"{DEFAULT_QUALITY}; none beside --max-noise or the objective noise",
         ),
     ),
     "The search": (option("--time-limit-s X", "Then take what is found.", TIME_LIMIT),),

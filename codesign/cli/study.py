@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codesign.cli.inputs import Given, check_contradictions, check_files, tell_of_table
+from codesign.cli.inputs import Given, check_contradictions, check_files, warn_of_table
 from codesign.cli.options import (
     FILE,
     RESUME,
@@ -63,7 +63,7 @@ def study() -> None:
             FILE,
             multiple=True,
         ),
-        option("--store STORE", "Results (SQLite).", FILE, told="FILE's name with .sqlite"),
+        option("--store STORE", "Results (SQLite).", FILE, shown="FILE's name with .sqlite"),
         WORKERS,
         option("--dask ADDRESS", "Solve on a Dask cluster: its scheduler's address or file."),
         RESUME,
@@ -92,7 +92,7 @@ def run(**given: Any) -> int:
     file, store = given["file"], given["store"]
     grid = Study.load(file, allow=given["allow"])
     for value in grid.axes.get("sensitivity", ()):
-        tell_of_table(value.given)
+        warn_of_table(value.given)
     store = Path(f"{file.stem}.sqlite") if store is None else store
     try:
         with ExitStack() as stack:
@@ -128,7 +128,7 @@ def status(store: Path, json: bool) -> None:
 @study.command(
     params=[
         click.Argument(["store"], type=FILE),
-        file("--out", "Write .csv or .parquet.", told="CSV, printed"),
+        file("--out", "Write .csv or .parquet.", shown="CSV, printed"),
     ]
 )
 def export(store: Path, out: Path | None) -> None:
@@ -173,7 +173,7 @@ def sweep(**given: Any) -> int:
     axes: dict[str, Any] = {word: [x] if word in whole else x for word, x in words.items() if x}
     grid = Study.grid(name="sweep", networks=[*given["networks"]], **axes)
     for table, network in product(grid.axes.get("sensitivity", ()), grid.axes["network"]):
-        tell_of_table(table.given, network.given)
+        warn_of_table(table.given, network.given)
     if given["plot"] is not None and len(grid) == 1:
         raise SpecError("--plot: nothing varies; give an option several values.")
     with TemporaryDirectory() as folder:

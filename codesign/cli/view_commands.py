@@ -74,13 +74,13 @@ def show(what: str | None, name: str | None, json: bool) -> None:
 @click.command(
     params=[
         click.Argument(["file"], type=FILE),
-        option("--out PICTURE", "Write .png, .pdf or .svg.", FILE, told="FILE's name with .png"),
-        option("--x COLUMN", "Of a store: a parameter or metric.", told="what varies most"),
-        option("--y METRIC", "Of a store: a metric.", told="the objective"),
+        option("--out PICTURE", "Write .png, .pdf or .svg.", FILE, shown="FILE's name with .png"),
+        option("--x COLUMN", "Of a store: a parameter or metric.", shown="what varies most"),
+        option("--y METRIC", "Of a store: a metric.", shown="the objective"),
         repeatable(
-            "--by COLUMN", "Of a store: a line for each value.", told="all else that varies"
+            "--by COLUMN", "Of a store: a line for each value.", shown="all else that varies"
         ),
-        option("--panels COLUMN", "Of a store: a panel for each value.", told="network"),
+        option("--panels COLUMN", "Of a store: a panel for each value.", shown="network"),
     ]
 )
 def plot(**given: Any) -> None:

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from codesign.specs.network import Network
     from codesign.specs.technology import Memory, Technology
 
-QUALITY = "uniform:6"
-TECHNOLOGY, MEMORY = "tsmc28", "ddr4-2400"
+DEFAULT_QUALITY = "uniform:6"
+DEFAULT_TECHNOLOGY, DEFAULT_MEMORY = "tsmc28", "ddr4-2400"
 CAPACITY, ARRAY_SIDES = Number(1e-3, 1e12), WholeNumbers(65536)
 BATCH, CLOCK, FACTOR = WholeNumber(1, 10**6), Number(1e-3, 1e6), Number(1e-3, 1e3)
 BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
@@ -128,7 +128,7 @@ class ProblemWords:
     batch: int | None = _word("N", BATCH)
     sensitivity: str | Sensitivity | None = _word("WHAT")
     granularity: Granularity | None = _choice("channel|tensor")
-    technology: str | Technology = _word("NAME", default=TECHNOLOGY)
+    technology: str | Technology = _word("NAME", default=DEFAULT_TECHNOLOGY)
     sram: str | None = _word("KIND")
     memory: str | Memory | None = _word("NAME")
     dram_gbit_per_s: float | None = _word("X", BANDWIDTH)
@@ -262,7 +262,7 @@ def sensitivity_of(
 def _quality(words: ProblemWords) -> str | None:
     if words.quality is None:
         limited = words.max_noise is None and words.minimize != "noise"
-        return QUALITY if limited else None
+        return DEFAULT_QUALITY if limited else None
     return None if words.quality == "none" else words.quality
 
 

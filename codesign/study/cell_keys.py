@@ -1,4 +1,4 @@
-"""What a cell asks, in a form that is the same for the same question on every day and machine.
+"""The question of a cell, in a form that is the same for the same question on every machine.
 
 A question's hash is the sha256 of its canonical JSON (sorted keys, no spaces, ASCII), and covers
 all that the answer depends on: the problem as a design file writes it, names and sources included,
@@ -21,7 +21,13 @@ from codesign.files import canonical_json, sha256
 from codesign.problem.file import terms_to_dict
 from codesign.problem.metrics import word_of
 from codesign.problem.problem import Problem
-from codesign.problem.words import DEFAULTS, MEMORY, TECHNOLOGY, ProblemWords, problem_of
+from codesign.problem.words import (
+    DEFAULT_MEMORY,
+    DEFAULT_TECHNOLOGY,
+    DEFAULTS,
+    ProblemWords,
+    problem_of,
+)
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.technology import Technology
@@ -63,14 +69,14 @@ class QuestionBuilder:
     Parameters
     ----------
     front : mapping or None
-        What `codesign.pareto` is told, for a study of fronts.
+        The arguments of `codesign.pareto`, for a study of fronts.
     """
 
     def __init__(self, front: Mapping[str, Any] | None) -> None:
         self._front = None if front is None else dict(front)
         self._defaults = {**DEFAULTS, **({} if front is None else _objective(front))}
-        self._technology = load_technology(TECHNOLOGY)
-        self._memory = load_memory(MEMORY)
+        self._technology = load_technology(DEFAULT_TECHNOLOGY)
+        self._memory = load_memory(DEFAULT_MEMORY)
         self._texts: dict[tuple[int, int], NetworkText] = {}
 
     def row(self, position: int, cell: Cell) -> CellRow:
@@ -78,7 +84,7 @@ class QuestionBuilder:
         return CellRow(position, parameters_json(cell), self.question(cell))
 
     def question(self, cell: Cell) -> Question:
-        """What a cell asks; one that makes no problem says why."""
+        """The question of a cell; one that makes no problem says why."""
         given = {**self._defaults, **cell.given}
         how = {key: given[key] for key in SOLVE_SETTINGS}
         if given["ties"] != "break":  # as questions without the word ask

@@ -1,12 +1,12 @@
-"""The SQLite file of a study: its tables, and how it is opened, told from others, and made.
+"""The SQLite file of a study: its tables, and how it is made, recognised and opened.
 
 Tables
 ------
 networks
     Networks by the sha256 of their canonical JSON.
 questions
-    Each different question once, by the sha256 of its canonical JSON, with what came of it:
-    ``waiting`` (``run`` is who is at it), or one of `records.OUTCOMES`.
+    Each different question once, by the sha256 of its canonical JSON, with its answer:
+    ``waiting`` (``run`` has claimed it), or one of `records.OUTCOMES`.
 designs
     The designs of an answer: one, or those of a front. ``design`` is the design file's content
     with the network given by its sha256.
@@ -16,8 +16,8 @@ runs
     Processes that solve, see `heartbeat`.
 
 A commit is on the disk before it counts (write-ahead log, synchronous FULL), so that neither a
-kill nor a power cut loses an answer. All that share a store must be on one machine, as SQLite's
-write-ahead log asks for.
+kill nor a power cut loses an answer. All that share a store must be on one machine: SQLite's
+write-ahead log works on no other file system.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ def _check_path(path: Path, write: bool) -> None:
 
 
 def _reading(path: Path) -> str:
-    """How to open a file to read: in a locked folder SQLite cannot even note that it reads."""
+    """The mode to read a file in: in a locked folder SQLite cannot register a reader."""
     path = path.resolve()  # its log lies beside the file itself, not beside a link to it
     if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
-        return "rw"  # whoever is the last to close it tidies up
+        return "rw"  # the last to close it removes the log
     return "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1"
 
 
@@ -122,7 +122,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def connect(path: Path, mode: str, timeout_s: float = BUSY_S) -> sqlite3.Connection:
-    """Open without a look at what it is."""
+    """Open a database, whatever it holds."""
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=timeout_s, isolation_level=None
     )

@@ -1,4 +1,4 @@
-"""Who answers the questions of a study: this process, processes beside it, or a Dask cluster.
+"""Where the questions of a study are answered: this process, worker processes, a Dask cluster.
 
 Only the standard library is imported up here: a worker sets its environment before numpy loads.
 """
@@ -190,7 +190,7 @@ def cores() -> int:
 
 
 def slots(executor: Executor) -> int:
-    """Calls an executor works on at a time, as far as it tells."""
+    """Calls an executor works on at a time, where it says so."""
     client: Any = getattr(executor, "_client", None)  # Dask's
     if hasattr(client, "nthreads"):
         threads: dict[str, int] = client.nthreads()
@@ -205,7 +205,7 @@ def slots(executor: Executor) -> int:
 def dask(address: str) -> Iterator[Executor]:
     """The executor of a running Dask cluster: its scheduler's address, or its scheduler file.
 
-    Meanwhile Dask's client keeps to itself what it thinks of a lost connection.
+    Meanwhile Dask's client does not log lost connections.
 
     Raises
     ------

@@ -51,8 +51,7 @@ def _read(path: Path) -> dict[str, Any]:
 def inside(folder: Path, allowed: Iterable[str | Path] = ()) -> Callable[[Path], Path]:
     """Where a path in a study file leads: from the file's folder, and not out of it.
 
-    A file that others wrote thus reads nothing that it was not given. Links are followed before
-    it is looked where they lead.
+    A file from elsewhere thus cannot read whatever it names. Links are followed first.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def inside(folder: Path, allowed: Iterable[str | Path] = ()) -> Callable[[Path],
 
 
 def front_terms(front: Mapping[str, Any], grid: Mapping[str, Any]) -> dict[str, Any]:
-    """What `codesign.pareto` is told, checked as far as that is possible before any solve.
+    """The arguments of `codesign.pareto`, checked as far as that is possible before any solve.
 
     Raises
     ------

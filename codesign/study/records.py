@@ -1,4 +1,4 @@
-"""What a store of studies holds: questions, and what came of them."""
+"""What a store of studies holds: questions and their answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILED = ("failed", "lost")
 
 
 class Question(NamedTuple):
-    """What a cell asks.
+    """What a cell asks for: a problem, and how it is solved.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class ClaimedQuestion(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of a question.
+    """What a question is answered with.
 
     Attributes
     ----------

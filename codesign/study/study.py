@@ -43,7 +43,7 @@ class Study:
     axes : mapping of str to tuple
         Every word of the grid to its values; a word that does not vary has one.
     front : mapping or None
-        For a study of fronts, what `codesign.pareto` is told.
+        For a study of fronts, the arguments of `codesign.pareto`.
     """
 
     name: str
