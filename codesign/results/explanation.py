@@ -17,7 +17,14 @@ from codesign.errors import SpecError
 from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
 from codesign.results.result_file import ResultFile
-from codesign.results.views import DesignView, Named, Outline, Question, Row, Taken
+from codesign.results.views import (
+    DesignOutline,
+    DesignView,
+    LayerOutline,
+    NameOutline,
+    ProblemOutline,
+    SolverOutline,
+)
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.seam import done_by
@@ -101,7 +108,7 @@ class RunnerUp:
 
 
 @spec_dataclass
-class Used:
+class BudgetUse:
     """A budget, and the share of it that is used."""
 
     limit: Amount
@@ -109,7 +116,7 @@ class Used:
 
 
 @spec_dataclass
-class Share:
+class LayerShare:
     """A layer, its roof and times, and its share of the latency."""
 
     name: str
@@ -120,7 +127,7 @@ class Share:
 
 
 @spec_dataclass
-class Content:
+class FileContent:
     """What the file holds."""
 
     format: Literal["codesign-explanation/1"]
@@ -129,9 +136,9 @@ class Content:
     optimum: Amount
     hardware: Hardware
     step: Amount
-    budgets: Mapping[Metric, Used]
+    budgets: Mapping[Metric, BudgetUse]
     roofs: Mapping[str, Amount]
-    layers: tuple[Share, ...]
+    layers: tuple[LayerShare, ...]
     sensitivities: tuple[Sensitivity, ...]
     runner_ups: tuple[RunnerUp, ...]
     seconds: Amount
@@ -147,7 +154,7 @@ class Explanation(ResultFile):
 
     Attributes
     ----------
-    design : Design or Outline
+    design : Design or DesignOutline
         The latter of an explanation read from its file.
     step : float
         Relative size of every change.
@@ -206,11 +213,11 @@ class Explanation(ResultFile):
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the explanation's file."""
-        design = self.design
+        design, share = self.design, self.latency_share
         objective = str(design.problem.objective)
         return {
             "format": self.FORMAT,
-            "network": design.network.name,
+            "network": design.problem.network.name,
             "technology": design.problem.technology.name,
             "objective": objective,
             "quality": design.problem.quality,
@@ -220,15 +227,15 @@ class Explanation(ResultFile):
             "hardware": asdict(design.hardware),
             "step": self.step,
             "budgets": {
-                name: {"limit": design.problem.budgets[name], "used": share}
-                for name, share in self.used.items()
+                name: {"limit": design.problem.budgets[name], "used": used}
+                for name, used in self.used.items()
             },
             "roofs": self.roof_share,
             "layers": [
                 {
                     "name": row.name,
                     "bound_by": row.bound_by,
-                    "latency_share": self.latency_share[row.name],
+                    "latency_share": share[row.name],
                     "compute_s": row.compute_s,
                     "memory_s": row.memory_s,
                 }
@@ -249,54 +256,58 @@ class Explanation(ResultFile):
             Naming ``where`` and what is wrong.
         """
         cls._check_format(data, where)
-        told = parse(Content, data, where)
-        for each in told.sensitivities:
+        content = parse(FileContent, data, where)
+        for each in content.sensitivities:
             if each.name not in METRIC_UNITS | RATE_UNITS:
                 raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
-        for runner_up in told.runner_ups:
-            if runner_up.hardware is not None and {told.objective, "area_mm2"} - {
-                *runner_up.metrics
-            }:
+        needed = {content.objective, "area_mm2"}
+        for runner_up in content.runner_ups:
+            if runner_up.hardware is not None and not needed <= {*runner_up.metrics}:
                 raise SpecError(f"{where}: runner_ups: metrics of {runner_up.change!r} are missing")
         return cls(
-            design=_outline(told),
-            step=told.step,
-            sensitivities=told.sensitivities,
-            runner_ups=told.runner_ups,
-            seconds=told.seconds,
+            design=_outline(content),
+            step=content.step,
+            sensitivities=content.sensitivities,
+            runner_ups=content.runner_ups,
+            seconds=content.seconds,
         )
 
 
-def _outline(told: Content) -> Outline:
+def _outline(content: FileContent) -> DesignOutline:
     """The design explained, as far as the file tells it."""
-    rows = tuple(_row(share) for share in told.layers)
-    used = {name: each.limit * each.used for name, each in told.budgets.items()}
-    latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
-    metrics = {**used, "latency_s": latency_s, **told.metrics, told.objective: told.optimum}
-    proven = ProofRecord.of(told.optimum, told.optimum, "not proven", "optimal")
-    return Outline(
-        problem=Question(
-            network=Named(name=told.network),
-            technology=Named(name=told.technology),
-            objective=told.objective,
-            budgets={name: each.limit for name, each in told.budgets.items()},
-            quality=told.quality,
-        ),
-        hardware=told.hardware,
-        metrics=metrics,
-        memory_bound_share=told.roofs.get("memory", 0.0),
-        layer_designs=rows,
-        proof=told.proof or proven,
-        solver=Taken(seconds=told.seconds),
+    rows = tuple(
+        LayerOutline(
+            name=layer.name,
+            bound_by=layer.bound_by,
+            compute_s=layer.compute_s,
+            memory_s=layer.memory_s,
+            latency_s=max(
+                (x for x in (layer.compute_s, layer.memory_s) if x is not None), default=None
+            ),
+        )
+        for layer in content.layers
     )
-
-
-def _row(share: Share) -> Row:
-    times = [x for x in (share.compute_s, share.memory_s) if x is not None]
-    return Row(
-        name=share.name,
-        bound_by=share.bound_by,
-        compute_s=share.compute_s,
-        memory_s=share.memory_s,
-        latency_s=max(times, default=None),
+    used = {name: each.limit * each.used for name, each in content.budgets.items()}
+    latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
+    metrics = {
+        **used,
+        "latency_s": latency_s,
+        **content.metrics,
+        content.objective: content.optimum,
+    }
+    proven = ProofRecord.of(content.optimum, content.optimum, "not proven", "optimal")
+    return DesignOutline(
+        problem=ProblemOutline(
+            network=NameOutline(name=content.network),
+            technology=NameOutline(name=content.technology),
+            objective=content.objective,
+            budgets={name: each.limit for name, each in content.budgets.items()},
+            quality=content.quality,
+        ),
+        hardware=content.hardware,
+        metrics=metrics,
+        memory_bound_share=content.roofs.get("memory", 0.0),
+        layer_designs=rows,
+        proof=content.proof or proven,
+        solver=SolverOutline(seconds=content.seconds),
     )

@@ -19,7 +19,7 @@ from codesign.files import check_writable
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import ceiling
 from codesign.results.design import Design
-from codesign.results.views import Outline, Question
+from codesign.results.views import DesignOutline, ProblemOutline
 from codesign.specs.schema import Displayed
 from codesign.specs.seam import done_by
 
@@ -53,11 +53,11 @@ class Front(Displayed):
 
     Attributes
     ----------
-    problem : Problem or Question
+    problem : Problem or ProblemOutline
         The latter of a front read from its file.
     objectives : tuple of str
         Two or three metrics.
-    designs : tuple of Design, or of Outline
+    designs : tuple of Design, or of DesignOutline
         None is as good as another in all objectives; each with its own proof. Where time ran out
         the status is ``feasible``, or ``ties_broken`` is False: another objective may be lower.
     ruled : tuple of Ruled
@@ -75,9 +75,9 @@ class Front(Displayed):
         Whether an interrupt (Ctrl-C) ended the search.
     """
 
-    problem: Problem | Question
+    problem: Problem | ProblemOutline
     objectives: tuple[str, ...]
-    designs: tuple[Design | Outline, ...]
+    designs: tuple[Design | DesignOutline, ...]
     ruled: tuple[Ruled, ...]
     complete: bool
     rel_step: float
@@ -266,7 +266,7 @@ class Front(Displayed):
             raise SpecError("only a front of two objectives has rates")
 
 
-def values_of(designs: Sequence[Design | Outline], objectives: Sequence[str]) -> Floats:
+def values_of(designs: Sequence[Design | DesignOutline], objectives: Sequence[str]) -> Floats:
     """(designs, objectives): their metrics."""
     rows = [[design.metrics[name] for name in objectives] for design in designs]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))

@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,31 @@ from codesign.problem.problem import Metric
 from codesign.results.front import Front, Ruled
 from codesign.results.records import ProofRecord
 from codesign.results.tables import front_frame
-from codesign.results.views import Named, Outline, Question, Row
+from codesign.results.views import DesignOutline, LayerOutline, NameOutline, ProblemOutline
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import parse, spec_dataclass
 
 FORMAT = "codesign-front/1"
-WHOLE = "front"
+COLUMN = "front"  # of what belongs to the front as a whole
 ROOFS = ("compute", "memory")
-OTHERS = ("memory_bound_share", "minimised", "seconds")
-MOST_CELL = 64 * 2**20  # characters; a file is no larger
+MAX_CELL = 64 * 2**20  # characters; a file is no larger
+# What every point tells; what has a default may be absent from older files.
+POINT_COLUMNS = (
+    *METRICS,
+    *(
+        field.name
+        for kind in (Hardware, ProofRecord)
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    ),
+    *("memory_bound_share", "minimised", "seconds"),
+)
 
 Limits = Mapping[Metric, Amount]
 
 
 @spec_dataclass
-class Rule:
+class RuledEntry:
     """As `Ruled`, with what is infinite left out."""
 
     limits: Limits
@@ -46,7 +56,7 @@ class Rule:
 
 
 @spec_dataclass
-class Whole:
+class FrontEntry:
     """What belongs to a front as a whole, and the budgets that each of its points was found in."""
 
     network: str
@@ -55,7 +65,7 @@ class Whole:
     budgets: Limits
     quality: str | None
     point_budgets: tuple[Limits, ...]
-    ruled_out: tuple[Rule, ...]
+    ruled_out: tuple[RuledEntry, ...]
     complete: bool
     rel_step: Amount
     gap: Amount | None
@@ -66,16 +76,18 @@ class Whole:
 def save(front: Front, path: str | Path) -> None:
     """Write a front's file, whole or not at all."""
     frame = front_frame(front)
-    frame[WHOLE] = [json.dumps(_whole(front)) if row == 0 else "" for row in range(len(frame))]
+    cells = [json.dumps(_entry(front)), *[""] * (len(frame) - 1)]
+    frame[COLUMN] = cells[: len(frame)]
     write_atomically(Path(path), str(frame.to_csv(index=False)))
 
 
 def to_dict(front: Front) -> dict[str, Any]:
     """All that is known of a front, as ``--json`` prints it."""
-    return {"format": FORMAT, **_whole(front), "points": front_frame(front).to_dict("records")}
+    return {"format": FORMAT, **_entry(front), "points": front_frame(front).to_dict("records")}
 
 
-def _whole(front: Front) -> dict[str, Any]:
+def _entry(front: Front) -> dict[str, Any]:
+    """The content of a `FrontEntry`."""
     problem = front.problem
     return {
         "network": problem.network.name,
@@ -112,125 +124,132 @@ def load(kind: type[Front], path: str | Path) -> Front:
     path = Path(path)
     with expecting(path, "front"):
         text = read_text(path).removeprefix("\ufeff")
-        told: Any = None
         if text.lstrip().startswith("{"):
-            told, rows = _of_json(read_json(path), path)
+            content, rows = _read_json(read_json(path), path)
         else:
-            rows = _of_csv(text, path)
-            if rows and rows[0].get(WHOLE):
-                told = _json(rows[0][WHOLE], path)
+            content, rows = _read_csv(text, path)
         _check_rows(rows, path)
-        whole = None if told is None else parse(Whole, told, f"{path}: {WHOLE}")
-        return _front(rows, whole, str(path))
+        entry = None if content is None else parse(FrontEntry, content, f"{path}: {COLUMN}")
+        return _front(rows, entry, str(path))
 
 
-def _of_json(content: Any, path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def _read_json(content: Any, path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """What belongs to the whole, and the points as rows of a table have them."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise SpecError(f"{path}: not the file of a front (expected format {FORMAT!r})")
     points = content.get("points")
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
         raise SpecError(f"{path}: points: not a list of tables")
-    told = {key: value for key, value in content.items() if key not in ("format", "points")}
+    whole = {key: value for key, value in content.items() if key not in ("format", "points")}
     rows = [{key: "" if x is None else str(x) for key, x in point.items()} for point in points]
-    return told, rows
+    return whole, rows
 
 
-def _of_csv(text: str, path: Path) -> list[dict[str, str]]:
-    csv.field_size_limit(MOST_CELL)
+def _read_csv(text: str, path: Path) -> tuple[Any, list[dict[str, str]]]:
+    """What belongs to the whole, None where the table does not tell it, and the points."""
+    csv.field_size_limit(MAX_CELL)
     try:
-        return [*csv.DictReader(io.StringIO(text), strict=True)]
+        rows = [*csv.DictReader(io.StringIO(text), strict=True)]
     except csv.Error as error:
         raise SpecError(f"{path}: not CSV: {error}") from None
+    cell = rows[0].get(COLUMN) if rows else None
+    if not cell:
+        return None, rows
+    try:
+        return json.loads(cell), rows
+    except (ValueError, RecursionError):
+        raise SpecError(f"{path}: {COLUMN}: not JSON") from None
 
 
 def _check_rows(rows: list[dict[str, str]], path: Path) -> None:
     """Refuse points that lack what is known of every one."""
     if not rows:
         raise SpecError(f"{path}: a front without points")
-    always = [x.name for kind in (Hardware, ProofRecord) for x in fields(kind) if _required(x)]
-    known = (*METRICS, *always)
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():
             raise SpecError(f"{path}: point {number}: another number of cells than of headings")
-        for column in (*known, *OTHERS):
+        for column in POINT_COLUMNS:
             if column not in row:
                 raise SpecError(f"{path}: point {number}: {column!r} is missing")
 
 
-def _required(part: Field[Any]) -> bool:
-    """Whether every file has it; what has a default may be absent from older ones."""
-    return part.default is MISSING and part.default_factory is MISSING
-
-
-def _json(text: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise SpecError(f"{path}: {WHOLE}: not JSON") from None
-
-
-def _front(rows: list[dict[str, str]], whole: Whole | None, where: str) -> Front:
-    objectives = whole.objectives if whole else _objectives(rows)
-    if whole and (len(whole.point_budgets) != len(rows) or len(objectives) not in (2, 3)):
-        raise SpecError(f"{where}: {WHOLE}: not of these points")
-    network, technology = (Named(name=getattr(whole, x, "")) for x in ("network", "technology"))
-    question: dict[str, Any] = {"network": network, "technology": technology}
-    question |= {"quality": whole.quality if whole else None}
+def _front(rows: list[dict[str, str]], entry: FrontEntry | None, where: str) -> Front:
+    known = entry or _unknown(rows)
+    if len(known.point_budgets) != len(rows) or len(known.objectives) not in (2, 3):
+        raise SpecError(f"{where}: {COLUMN}: not of these points")
+    asked: dict[str, Any] = {
+        "network": NameOutline(name=known.network),
+        "technology": NameOutline(name=known.technology),
+        "quality": known.quality,
+    }
     designs = tuple(
-        _outline(
-            row, question, dict(whole.point_budgets[n]) if whole else {}, f"{where}: point {n + 1}"
-        )
-        for n, row in enumerate(rows)
+        _outline(row, {**asked, "budgets": dict(budgets)}, f"{where}: point {number}")
+        for number, (row, budgets) in enumerate(zip(rows, known.point_budgets, strict=True), 1)
     )
-    asked = Question(**question, objective=objectives[0], budgets=whole.budgets if whole else {})
+    objective, *others = known.objectives
     return Front(
-        problem=asked,
-        objectives=objectives,
+        problem=ProblemOutline(**asked, objective=objective, budgets=known.budgets),
+        objectives=known.objectives,
         designs=designs,
-        ruled=tuple(_ruled(rule, objectives) for rule in whole.ruled_out) if whole else (),
-        complete=whole.complete if whole else False,
-        rel_step=whole.rel_step if whole else 0.0,
-        gap=whole.gap if whole and whole.gap is not None else math.nan,
-        seconds=whole.seconds if whole else sum(x.solver.seconds for x in designs),
-        interrupted=whole.interrupted if whole else False,
+        ruled=tuple(_ruled(rule, others) for rule in known.ruled_out),
+        complete=known.complete,
+        rel_step=known.rel_step,
+        gap=math.nan if known.gap is None else known.gap,
+        seconds=entry.seconds if entry else sum(x.solver.seconds for x in designs),
+        interrupted=known.interrupted,
     )
 
 
-def _objectives(rows: list[dict[str, str]]) -> tuple[str, ...]:
-    """Those of a table that does not tell them: its first columns, two where there is a rate."""
+def _unknown(rows: list[dict[str, str]]) -> FrontEntry:
+    """What is known of a front whose table tells its points alone.
+
+    Its objectives are the first columns: two where there is a rate.
+    """
     names = [name for name in rows[0] if name in METRICS]
     rates = len(rows) == 1 or any(row.get("rate_to_next") for row in rows)
-    return tuple(names[: 2 if rates else 3])
+    return FrontEntry(
+        network="",
+        technology="",
+        objectives=tuple(names[: 2 if rates else 3]),
+        budgets={},
+        quality=None,
+        point_budgets=tuple({} for _ in rows),
+        ruled_out=(),
+        complete=False,
+        rel_step=0.0,
+        gap=None,
+        seconds=0.0,
+        interrupted=False,
+    )
 
 
-def _ruled(rule: Rule, objectives: tuple[str, ...]) -> Ruled:
-    limits = dict.fromkeys(objectives[1:], math.inf) | dict(rule.limits)
+def _ruled(rule: RuledEntry, others: list[Metric]) -> Ruled:
+    limits = {**dict.fromkeys(others, math.inf), **rule.limits}
     return Ruled(limits, math.inf if rule.bound is None else rule.bound)
 
 
-def _outline(
-    row: Mapping[str, str], question: Mapping[str, Any], budgets: dict[str, float], where: str
-) -> Outline:
+def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> DesignOutline:
+    """The design of a point."""
+
     def cells(kind: type) -> dict[str, Any]:
         given = {field.name: row.get(field.name, "") for field in fields(kind)}
         return {name: _value(cell) for name, cell in given.items() if cell}
 
-    metrics = {name: _value(row[name]) for name in METRICS}
     counts = {roof: _value(row.get(f"{roof}_bound_layers", "0")) for roof in ROOFS}
     for name, count in counts.items():
         if type(count) is not int or not 0 <= count <= 10**6:
             raise SpecError(f"{where}: {name}_bound_layers: must be a count, got {count!r:.40}")
+    layers = (LayerOutline(bound_by=roof) for roof in ROOFS for _ in range(counts[roof]))
     content = {
-        "problem": {**question, "objective": row["minimised"], "budgets": budgets},
+        "problem": {**asked, "objective": row["minimised"]},
         "hardware": cells(Hardware),
-        "metrics": metrics,
+        "metrics": {name: _value(row[name]) for name in METRICS},
         "memory_bound_share": _value(row["memory_bound_share"]),
-        "layer_designs": [Row(bound_by=roof) for roof in ROOFS for _ in range(counts[roof])],
+        "layer_designs": [*layers],
         "proof": cells(ProofRecord),
         "solver": {"seconds": _value(row["seconds"])},
     }
-    return parse(Outline, content, where)
+    return parse(DesignOutline, content, where)
 
 
 def _value(cell: str) -> Any:

@@ -1,152 +1,51 @@
-"""What files of fronts and explanations tell of their designs: enough for tables and pictures.
+"""What reports and pictures show of a design: the design itself, or the outline a file keeps.
 
-The names are those of `Design` and `Problem`, whose place these take there.
+Files of fronts and explanations hold enough of their designs for tables and pictures. Outlines
+take the place of `Design` and `Problem` there, and name their parts alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from codesign.costs.layers import Amount
-from codesign.problem.problem import Metric
-from codesign.results.records import ProofRecord
+from codesign.costs.layers import Amount, LayerDesign
+from codesign.problem.problem import Metric, Problem
+from codesign.results.records import ProofRecord, SolverRecord
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import spec_dataclass
 
-if TYPE_CHECKING:
-    pass
-
-
-class NamedView(Protocol):
-    """A network or a technology: whole, or its name alone."""
-
-    @property
-    def name(self) -> str:
-        """Empty where a file does not tell it."""
-
-
-class QuestionView(Protocol):
-    """What was asked: a problem, or a `Question`."""
-
-    @property
-    def network(self) -> NamedView:
-        """What runs."""
-
-    @property
-    def technology(self) -> NamedView:
-        """What it is made in."""
-
-    @property
-    def objective(self) -> str:
-        """The metric that is minimised."""
-
-    @property
-    def budgets(self) -> Mapping[str, float]:
-        """By metric."""
-
-    @property
-    def quality(self) -> str | None:
-        """What the budget of noise was made from."""
-
-
-class RowView(Protocol):
-    """A layer's roof and times."""
-
-    @property
-    def name(self) -> str:
-        """The layer's."""
-
-    @property
-    def bound_by(self) -> str | None:
-        """The roof that binds it."""
-
-    @property
-    def compute_s(self) -> float | None:
-        """Time of its arithmetic."""
-
-    @property
-    def memory_s(self) -> float | None:
-        """Time of its DRAM traffic."""
-
-    @property
-    def latency_s(self) -> float | None:
-        """The longer of both."""
-
-
-class TakenView(Protocol):
-    """What the solving took."""
-
-    @property
-    def seconds(self) -> float:
-        """All in all."""
-
-
-class DesignView(Protocol):
-    """What is told of a design: a `Design`, or an `Outline` of one."""
-
-    @property
-    def problem(self) -> QuestionView:
-        """What was asked."""
-
-    @property
-    def network(self) -> NamedView:
-        """That of the problem."""
-
-    @property
-    def hardware(self) -> Hardware:
-        """Array, PEs and SRAM."""
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """Those that are known."""
-
-    @property
-    def memory_bound_share(self) -> float:
-        """Share of the latency spent in layers that the DRAM binds."""
-
-    @property
-    def layer_designs(self) -> Sequence[RowView]:
-        """The layers, as far as they are known."""
-
-    @property
-    def proof(self) -> ProofRecord:
-        """How sure it is."""
-
-    @property
-    def solver(self) -> TakenView:
-        """What the solving took."""
-
 
 @spec_dataclass
-class Named:
+class NameOutline:
     """A network or a technology by its name; empty where the file does not tell it."""
 
     name: str = ""
 
 
 @spec_dataclass
-class Question:
+class ProblemOutline:
     """What was asked.
 
     Attributes
     ----------
-    network, technology : Named
+    network, technology : NameOutline
     objective : str
     budgets : mapping of str to float
         By metric.
     quality : str or None
+        What the budget of noise was made from.
     """
 
-    network: Named
-    technology: Named
+    network: NameOutline
+    technology: NameOutline
     objective: Metric
     budgets: Mapping[Metric, Amount]
     quality: str | None = None
 
 
 @spec_dataclass
-class Row:
+class LayerOutline:
     """A layer: the roof that binds it and its times, as far as the file tells them."""
 
     name: str = ""
@@ -157,38 +56,60 @@ class Row:
 
 
 @spec_dataclass
-class Taken:
+class SolverOutline:
     """What the solving took."""
 
     seconds: Amount
 
 
 @spec_dataclass
-class Outline:
+class DesignOutline:
     """A design without its widths and tilings.
 
     Attributes
     ----------
-    problem : Question
+    problem : ProblemOutline
     hardware : Hardware
     metrics : mapping of str to float
         Those that the file tells.
     memory_bound_share : float
         Share of the latency spent in layers that the DRAM binds.
-    layer_designs : tuple of Row
-    proof : ProofRecord or None
-    solver : Taken
+    layer_designs : tuple of LayerOutline
+    proof : ProofRecord
+    solver : SolverOutline
     """
 
-    problem: Question
+    problem: ProblemOutline
     hardware: Hardware
     metrics: Mapping[Metric, Amount]
     memory_bound_share: Amount
-    layer_designs: tuple[Row, ...]
+    layer_designs: tuple[LayerOutline, ...]
     proof: ProofRecord
-    solver: Taken
+    solver: SolverOutline
 
     @property
-    def network(self) -> Named:
+    def network(self) -> NameOutline:
         """The network of the problem."""
         return self.problem.network
+
+
+AnyProblem = Problem | ProblemOutline
+
+
+class DesignView(Protocol):
+    """A `Design` or a `DesignOutline`; a protocol, for designs know of views but not conversely."""
+
+    @property
+    def problem(self) -> AnyProblem: ...
+    @property
+    def hardware(self) -> Hardware: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def memory_bound_share(self) -> float: ...
+    @property
+    def layer_designs(self) -> Sequence[LayerDesign | LayerOutline]: ...
+    @property
+    def proof(self) -> ProofRecord: ...
+    @property
+    def solver(self) -> SolverRecord | SolverOutline: ...

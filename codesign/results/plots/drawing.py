@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator
 
 from codesign.errors import SpecError, one_line
 from codesign.files import write_atomically
-from codesign.results.views import QuestionView
+from codesign.results.views import AnyProblem
 from codesign.units import METRIC_UNITS, four_digits
 
 Look = dict[str, Any]
@@ -94,7 +94,7 @@ def plain(name: str, most: int) -> str:
     return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")
 
 
-def within(problem: QuestionView, *, without: Sequence[str] = ()) -> str:
+def within(problem: AnyProblem, *, without: Sequence[str] = ()) -> str:
     """The budgets in words, those ``without`` left out: ``quality uniform:6, area ≤ 6 mm²``."""
     parts = list[str]()
     for metric, limit in problem.budgets.items():

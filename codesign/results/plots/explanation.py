@@ -65,7 +65,7 @@ def _draw(explanation: Explanation) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")
-    name = plain(design.network.name, 40)
+    name = plain(design.problem.network.name, 40)
     title = f"{name or 'optimum'}: what moves the least {shown.label}, {shown.amount(optimum)}"
     asked = within(design.problem)
     head(axes, f"{title}\n{asked}" if asked else title, legend, 2)

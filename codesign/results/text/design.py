@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from codesign.results.design import Design
     from codesign.results.evaluation import Evaluation
     from codesign.results.records import ProofRecord
-    from codesign.results.views import DesignView, QuestionView
+    from codesign.results.views import AnyProblem, DesignView
     from codesign.specs.accelerator import Accelerator, Hardware
 
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
@@ -85,14 +85,14 @@ def question_line(design: DesignView) -> Text:
     return asked_line(subject(design.problem), design.problem)
 
 
-def subject(problem: QuestionView) -> Text:
+def subject(problem: AnyProblem) -> Text:
     """``resnet18 on tsmc28``, as far as a file tells it."""
     network, technology = problem.network.name, problem.technology.name
     text = short(network or "a network that the file does not name")
     return Text.assemble(text, " on ", short(technology)) if technology else Text.assemble(text)
 
 
-def asked_line(asked: Text, problem: QuestionView) -> Text:
+def asked_line(asked: Text, problem: AnyProblem) -> Text:
     """A subject, and what is wanted of it: objective and budgets."""
     text = Text.assemble(asked, f": least {METRIC_UNITS[problem.objective].label}")
     for index, (metric, limit) in enumerate(problem.budgets.items()):

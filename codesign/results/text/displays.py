@@ -64,7 +64,7 @@ def _problem(shown: Problem) -> Text:
 
 
 def _design(shown: DesignView) -> str:
-    return f"for {literal(shown.network.name)}: {design.summary_line(shown)}"
+    return f"for {literal(shown.problem.network.name)}: {design.summary_line(shown)}"
 
 
 def _evaluation(shown: Evaluation) -> str:
