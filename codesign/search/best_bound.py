@@ -67,7 +67,7 @@ class BestBound:
     def prove(self) -> SearchResult:
         """Search until everything is closed or it has to end."""
         search, complete = self.search, True
-        search.recall()
+        search.start_from_pool()
         options, as_good = self._dominated()
         search.lower[options] = np.inf  # till the end
         try:

@@ -30,25 +30,13 @@ MOST_BYTES = 2**27  # of each of the two
 
 @dataclass(frozen=True)
 class Cut:
-    """``coefficients · metrics ≥ value`` for designs of some options within some SRAM.
+    """``coefficients · metrics ≥ value`` for designs of some options within some SRAM."""
 
-    Attributes
-    ----------
-    options : ints, shape (n,)
-    row : ints, shape (n,)
-        Which of the bounds below is an option's; many may have one in common.
-    coefficients : floats, shape (bounds, metrics)
-        In the order of the pool's ``metrics``.
-    value : floats, shape (bounds,)
-    sram_bits : floats, shape (bounds,)
-        inf where the cut holds for every capacity.
-    """
-
-    options: Indices
-    row: Indices
-    coefficients: Floats
-    value: Floats
-    sram_bits: Floats
+    options: Indices  # (n,)
+    row: Indices  # (n,): which of the bounds below is an option's; many may share one
+    coefficients: Floats  # (bounds, metrics), in the order of the pool's ``metrics``
+    value: Floats  # (bounds,)
+    sram_bits: Floats  # (bounds,): inf where it holds for every capacity
 
     @property
     def nbytes(self) -> int:

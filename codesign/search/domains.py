@@ -10,17 +10,10 @@ Marginals = tuple[Floats, Floats]  # of width variables and of pairs; see `Relax
 
 
 class Domains(NamedTuple):
-    """Widths left.
+    """Widths left."""
 
-    Attributes
-    ----------
-    pairs : bools, shape (layers, widths, widths)
-        Of each layer, weight width × input width.
-    variable_allowed : bools, shape (width variables, widths)
-    """
-
-    pairs: Bools
-    variable_allowed: Bools
+    pairs: Bools  # (layers, widths, widths): weight width × input width
+    variable_allowed: Bools  # (width variables, widths)
 
     @classmethod
     def within(cls, marginals: Marginals, ceiling: float) -> Domains:

@@ -20,7 +20,7 @@ from codesign.search.bounds.lagrangian import MOST_ROUNDS, Dual, DualBound
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.cut_pool import Cut, ProvenBounds
 from codesign.search.domains import Domains, Marginals
-from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
+from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
@@ -146,13 +146,13 @@ class GoalSearch:
             price=price,
             rel_gap=self.task.solver_gap,
             stop=self.stop,
-            on_progress=None if self.task.on_progress is None else self.milp_progress(),
+            on_progress=None if self.task.on_progress is None else self.report_milp,
             solver=self.task.solver,
         )
         self.task.stats.count(result)
         self.update_incumbent(result.point)
         return result
 
-    def milp_progress(self) -> OnProgress:
-        """What the solver calls as it goes: of one option, its bound is not that of the space."""
-        return lambda _value, _bound: self.report(float(self.lower.min()))
+    def report_milp(self, _value: float | None, _bound: float) -> None:
+        """Hear from the solver as it goes: its bound, of one option, is not that of the space."""
+        self.report(float(self.lower.min()))

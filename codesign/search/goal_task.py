@@ -17,7 +17,7 @@ from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
 
-OnProgress = Callable[[float | None, float], None]  # (objective of the incumbent, bound)
+OnProgress = Callable[[float | None, float], None]  # (metric of the incumbent, bound)
 
 
 @dataclass
@@ -36,65 +36,32 @@ class SearchStats:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Outcome of one goal.
+    """Outcome of one goal."""
 
-    Attributes
-    ----------
-    incumbent : Solution or None
-        None: nothing within the limits (proven if ``complete``).
-    bound : float
-        No design of the space has a smaller metric; inf if there is none at all.
-    lower : floats, shape (options,)
-        Lower bound of each option.
-    complete : bool
-        False where it had to end early.
-    """
-
-    incumbent: Solution | None
-    bound: float
-    lower: Floats
-    complete: bool
+    incumbent: Solution | None  # None: nothing is within the limits (proven if ``complete``)
+    bound: float  # no design of the space has a smaller metric; inf if there is none at all
+    lower: Floats  # (options,): lower bounds
+    complete: bool  # False where it had to end early
 
 
 @dataclass(frozen=True)
 class GoalTask:
-    """One goal to prove, with what is known beforehand.
-
-    Attributes
-    ----------
-    lower : floats, shape (options,)
-        Lower bounds on the goal's metric; inf excludes an option.
-    incumbent : Solution or None
-        A design within the limits.
-    stats : SearchStats
-        Added to.
-    rel_gap : float
-        Relative gap at which an option is closed.
-    on_progress : callable, optional
-        Given the incumbent's metric (or None) and the bound.
-    cut_pool : CutPool
-        What other goals over this space have proved and met; added to.
-    feasibility_only : bool
-        Stop at the first design within the limits, proving no optimum.
-    solver : str
-        One of `solvers.SOLVERS`.
-    primary_metric : str or None
-        The first metric of a lexicographic sequence, limited to its least value while this goal,
-        a later one of the sequence, is proven.
-    """
+    """One goal to prove, with what is known beforehand; the pool and the stats are added to."""
 
     space: WidthSpace
     relaxation: Relaxation
     goal: Goal
-    lower: Floats
-    incumbent: Solution | None
-    stats: SearchStats
-    rel_gap: float = CLOSING_GAP
+    lower: Floats  # (options,): bounds on the goal's metric; inf excludes an option
+    incumbent: Solution | None = None  # a design within the limits
+    stats: SearchStats = field(default_factory=SearchStats)
+    rel_gap: float = CLOSING_GAP  # at which an option is closed
     stop: StopCondition = field(default_factory=StopCondition)
     on_progress: OnProgress | None = None
-    cut_pool: CutPool = field(default_factory=CutPool)
-    feasibility_only: bool = False
-    solver: str = "highs"
+    cut_pool: CutPool = field(default_factory=CutPool)  # of all goals over this space
+    feasibility_only: bool = False  # stop at the first design within the limits
+    solver: str = "highs"  # one of `solvers.SOLVERS`
+    # The first metric of a lexicographic sequence, limited to its least value while this goal, a
+    # later one of the sequence, is proven.
     primary_metric: str | None = None
 
     @property

@@ -30,18 +30,7 @@ CORE_PAIRS = 3  # of them for each layer, on average, in the core that is solved
 
 
 class HardwareSearch(GoalSearch, ABC):
-    """Bounds and solves hardware options.
-
-    Attributes
-    ----------
-    batches : OptionBatches
-    multipliers : floats, shape (shapes, limits)
-        Good ones for each array shape.
-    option_multipliers : mapping of int to floats, shape (limits,)
-        Good ones for options bounded by their own tables.
-    ideal : mapping of int to Batch
-        Each shape's envelope with ideal tilings, where it was screened.
-    """
+    """Bounds and solves hardware options."""
 
     space: HardwareSpace
 
@@ -49,14 +38,14 @@ class HardwareSearch(GoalSearch, ABC):
         assert isinstance(task.space, HardwareSpace)
         super().__init__(task)
         self.batches = OptionBatches(task.space, (self.goal.metric, *self.goal.limits))
-        self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))
-        self.option_multipliers: dict[int, Floats] = {}
-        self.ideal: dict[int, Batch] = {}
+        self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))  # of shapes
+        self.option_multipliers: dict[int, Floats] = {}  # where bounded by their own tables
+        self.ideal: dict[int, Batch] = {}  # shapes' envelopes with ideal tilings, where screened
 
     # What depends on the metric -----------------------------------------------------------------
 
     @abstractmethod
-    def recall(self) -> None:
+    def start_from_pool(self) -> None:
         """Start from what earlier goals have proven."""
 
     @abstractmethod
@@ -115,7 +104,7 @@ class HardwareSearch(GoalSearch, ABC):
         """Bound one option by its tables, beginning with its own multipliers."""
         return self.dual_bound(single, self.option_multipliers[option][None])
 
-    def offer(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
+    def update_from_bound(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
         """Make the best widths met in bounding row ``n`` the incumbent, if they are any good."""
         if np.isfinite(found.incumbent[n]):
             widths = found.variable_width[n], found.weight[n]

@@ -58,7 +58,7 @@ class LeastArea(HardwareSearch):
             solution = least_sram(self.space, solution, self.goal.limits)
         super().update_incumbent(solution)
 
-    def recall(self) -> None:
+    def start_from_pool(self) -> None:
         options = np.arange(len(self.space))
         least = self.space.least_need_of_shapes[self.space.shape_of]
         self.least_sram = self.space.capacities.holding(least)
@@ -134,7 +134,7 @@ class LeastArea(HardwareSearch):
 
     def bound_options(self, shape: int, options: Ints) -> None:
         self._start_from_least_need(shape, options)
-        self._offer_incumbent_widths(self.still_open(options))
+        self._try_incumbent_widths(self.still_open(options))
         options = self.still_open(options)
         if not len(options):
             return
@@ -161,8 +161,8 @@ class LeastArea(HardwareSearch):
         self._raise_sram(options[fits], least[fits])
         self._raise_area(options)
 
-    def _offer_incumbent_widths(self, options: Ints) -> None:
-        """Offer the incumbent's widths on the smallest of some options of one shape they run on.
+    def _try_incumbent_widths(self, options: Ints) -> None:
+        """Try the incumbent's widths on the smallest of some options of one shape they run on.
 
         Where a metric is held at its least, few widths keep to that, and no multipliers meet them.
         """
@@ -202,7 +202,7 @@ class LeastArea(HardwareSearch):
             multipliers[rows] = found.multipliers
             self.add_cut(mine, found, probe[rows])
             for n, option in enumerate(mine.tolist()):
-                self.offer(option, found, n, float(probe[rows[n]]))
+                self.update_from_bound(option, found, n, float(probe[rows[n]]))
             ruled_out = self.rules_out(found.value)
             self._raise_sram(mine[ruled_out], probe[rows[ruled_out]] + 1)
             high[rows[~ruled_out]] = probe[rows[~ruled_out]]

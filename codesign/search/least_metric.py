@@ -21,7 +21,7 @@ class LeastMetric(HardwareSearch):
         super().__init__(task)
         self.solved_tables: list[tuple[Batch, float]] = []
 
-    def recall(self) -> None:
+    def start_from_pool(self) -> None:
         sram_bits = self.most_sram_bits(np.arange(len(self.space)))
         least = self.space.least_need_of_shapes[self.space.shape_of]
         self.lower[sram_bits < np.maximum(least, 1)] = np.inf
@@ -67,13 +67,13 @@ class LeastMetric(HardwareSearch):
                 self._bound_batch(options[mine], batch.take(mine), start[mine], sram_bits[mine])
 
     def _bound_batch(self, options: Ints, batch: Batch, start: Floats, sram_bits: Floats) -> None:
-        """Bound options of one shape by their tables; offer the best design met on the way."""
+        """Bound options of one shape by their tables, and price the best widths met on the way."""
         found = self.dual_bound(batch, start, accuracy=1e-5)
         self.raise_bounds(options, found.value)
         self.add_cut(options, found, sram_bits)
         self.option_multipliers |= dict(zip(options.tolist(), found.multipliers, strict=True))
         best = int(found.incumbent.argmin())
-        self.offer(int(options[best]), found, best, float(sram_bits[best]))
+        self.update_from_bound(int(options[best]), found, best, float(sram_bits[best]))
 
     def solve_option(self, option: int) -> float:
         options = np.array([option])
@@ -83,7 +83,7 @@ class LeastMetric(HardwareSearch):
         if known >= self.cutoff:
             return known
         found = self.bound_option(option, single)
-        self.offer(option, found, 0, sram_bits)
+        self.update_from_bound(option, found, 0, sram_bits)
         self.add_cut(options, found, np.array([sram_bits]))
         bound = max(known, float(found.value[0]))
         if bound >= self.cutoff:

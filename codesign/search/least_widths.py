@@ -8,7 +8,7 @@ from codesign.problem.tolerances import UNDERFLOW, ceiling
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.domains import Domains
 from codesign.search.goal_search import GoalSearch
-from codesign.search.goal_task import GoalTask, OnProgress, SearchResult
+from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.space.candidates import candidates_of_tables
 from codesign.space.tabled import LatencyTableSpace
 from codesign.stopping import Stopped
@@ -51,7 +51,7 @@ class LeastWidths(GoalSearch):
         return found_any or float(self.lower[0]) >= self.cutoff
 
     def _bound(self) -> None:
-        """Bound by the dual; the best widths it meets on the way are offered."""
+        """Bound by the dual, and price the best widths met on the way."""
         start, known = self.known_multipliers(ONLY)
         found = self.dual_bound(self.tables, start if known.all() else None)
         self.multipliers = found.multipliers[0]
@@ -108,7 +108,6 @@ class LeastWidths(GoalSearch):
         self.lower = np.maximum(self.lower, bound)
         self.report(float(self.lower[0]))
 
-    def milp_progress(self) -> OnProgress:
+    def report_milp(self, _value: float | None, bound: float) -> None:
         """The solver's bound holds for all designs no worse than the incumbent."""
-        ceiling = self.incumbent_ceiling
-        return lambda _value, bound: self.report(max(float(self.lower[0]), min(ceiling, bound)))
+        self.report(max(float(self.lower[0]), min(self.incumbent_ceiling, bound)))

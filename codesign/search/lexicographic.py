@@ -53,29 +53,15 @@ def check_ties(ties: str) -> None:
 
 @dataclass(frozen=True)
 class LexicographicResult:
-    """Outcome of one lexicographic minimisation.
+    """Outcome of one lexicographic minimisation."""
 
-    Attributes
-    ----------
-    solution : Solution or None
-        None: nothing within the limits, proven if ``first.complete``.
-    first : SearchResult
-        Of the first metric.
-    complete : bool
-        Whether the least of every metric was proven, in their order.
-    stats : SearchStats
-    ties : "broken", "left" or "not proven"
-        Whether the metrics after the first were minimised too, and proven least.
-    ended : "gap", "time", "interrupt" or None
-        Why the search for the first ended: with the gap that it may leave, or early; None: early,
-        for neither reason.
-    """
-
-    solution: Solution | None
-    first: SearchResult
-    complete: bool
+    solution: Solution | None  # None: nothing is within the limits (proven if ``first.complete``)
+    first: SearchResult  # of the first metric
+    complete: bool  # whether the least of every metric was proven, in their order
     stats: SearchStats
-    ties: TiesFound
+    ties: TiesFound  # whether the metrics after the first were minimised too, and proven least
+    # Why the search for the first ended: with the gap that it may leave, or early; None: early, but
+    # neither for time nor an interrupt.
     ended: Ended | None
 
 
@@ -150,8 +136,6 @@ class LexicographicSearch:
             relaxation=self.relaxation,
             goal=goal,
             lower=np.where(self.open, -np.inf, np.inf),
-            incumbent=None,
-            stats=SearchStats(),
             rel_gap=self.rel_gap if self.rel_gap > OPTIMAL_GAP else CLOSING_GAP,
             stop=self.stop,
             on_progress=report,
@@ -178,20 +162,20 @@ class LexicographicSearch:
         started = time.monotonic()
         result = first = self.prove(task)
         ended: Ended | None = "gap" if first.complete else self.stop.reason()
-        if ties == "leave":
-            outcome: TiesFound = "left" if first.complete else "not proven"
-            return LexicographicResult(
-                first.incumbent, first, first.complete, task.stats, outcome, ended
-            )
+        outcome: TiesFound = "left" if ties == "leave" else "broken"
         share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
         with self.stop.within(share_s if ties else math.inf):
-            for metric in metrics[1:]:
+            for metric in () if ties == "leave" else metrics[1:]:
                 if result.incumbent is not None and result.complete:
                     task = _next_goal(task, result, metric, report(metric))
                     result = self.prove(task)
-        outcome = "broken" if result.complete else "not proven"
         return LexicographicResult(
-            result.incumbent, first, result.complete, task.stats, outcome, ended
+            solution=result.incumbent,
+            first=first,
+            complete=result.complete,
+            stats=task.stats,
+            ties=outcome if result.complete else "not proven",
+            ended=ended,
         )
 
 

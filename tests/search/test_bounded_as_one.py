@@ -291,9 +291,9 @@ def test_widths_are_offered_where_they_run() -> None:
     search.incumbent = price(space, int(wide[-1]), (1,), (1,), 1e6)
     assert search.incumbent is not None
     for shape in range(len(space.shapes)):
-        search._offer_incumbent_widths(narrow[space.shape_of[narrow] == shape])
+        search._try_incumbent_widths(narrow[space.shape_of[narrow] == shape])
     assert search.incumbent.option == wide[-1]
-    search._offer_incumbent_widths(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
+    search._try_incumbent_widths(np.flatnonzero(space.shape_of == space.shape_of[wide[0]]))
     assert search.incumbent.option == wide[0]
 
 
