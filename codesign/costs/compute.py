@@ -23,7 +23,7 @@ class Folding:
     Attributes
     ----------
     pack : int
-        Input channels that share a PE because the kernel window is small.
+        `channels_per_pe`.
     passes : int
         Cycles one window takes because it is larger than the engine.
     side_by_side : int
@@ -40,9 +40,14 @@ class Folding:
     tile_k: int
 
 
+def channels_per_pe(layer: Layer, engine: int) -> int:
+    """``pack = max(1, ⌊engine/(R·S)⌋)``: input channels that share a PE where windows are small."""
+    return max(1, engine // layer.window)
+
+
 def fold(layer: Layer, rows: int, cols: int, engine: int) -> Folding:
     """Lay a layer over the array: ``pack``, ``passes`` and groups side by side."""
-    pack = max(1, engine // layer.window)
+    pack = channels_per_pe(layer, engine)
     passes = ceil_div(layer.window, engine)
     side_by_side = 1
     if rows * pack >= layer.C and cols >= layer.K:
@@ -63,7 +68,7 @@ def cycles(layer: Layer, rows: npt.ArrayLike, cols: npt.ArrayLike, engine: int) 
     )
     if layer.moves:
         return np.zeros(rows.shape, dtype=np.int64)
-    pack = max(1, engine // layer.window)
+    pack = channels_per_pe(layer, engine)
     per_group = -(-layer.C // (rows * pack)) * -(-layer.K // cols)
     in_turn = -(-layer.G // side_by_side(layer, rows, cols, engine))
     return np.asarray(
@@ -73,7 +78,7 @@ def cycles(layer: Layer, rows: npt.ArrayLike, cols: npt.ArrayLike, engine: int) 
 
 def side_by_side(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     """``g = min(G, ⌊rows·pack/C⌋, ⌊cols/K⌋)``, at least 1: groups that run together, as `fold`."""
-    channels = rows * max(1, engine // layer.window)
+    channels = rows * channels_per_pe(layer, engine)
     fitting = np.minimum(channels // layer.C, cols // layer.K)
     return np.asarray(np.clip(fitting, 1, layer.G))
 
@@ -84,7 +89,7 @@ def trips(layer: Layer, rows: Ints, cols: Ints, engine: int) -> tuple[Ints, Ints
     ``⌈C/(rows·pack)⌉`` and ``⌈K/cols⌉``, and how many groups fit side by side, at most G.
     """
     sides = []
-    for size, most in ((layer.C, rows * max(1, engine // layer.window)), (layer.K, cols)):
+    for size, most in ((layer.C, rows * channels_per_pe(layer, engine)), (layer.K, cols)):
         sides.append(np.stack([-(-size // most), np.minimum(most // size, layer.G)], axis=1))
     return sides[0], sides[1]
 

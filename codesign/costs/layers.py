@@ -1,6 +1,7 @@
-"""Every figure of a network on an accelerator: layers with their tiles and traffic, and totals.
+"""Every figure of a layer on an accelerator: tile, cycles, DRAM traffic, times, the roof.
 
-What a design found by the search and a given accelerator's evaluation have in common.
+The one exact recomputation: designs found by a search and evaluations of given accelerators are
+made of it. The search itself costs many choices at once, from `compute` and `tiling`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import AfterValidator, Field
 
+from codesign.arrays import Ints
 from codesign.costs.compute import cycles, precision_passes
 from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
@@ -103,25 +104,20 @@ def tiled_layer(
     table: Tilings,
     row: int,
 ) -> LayerDesign:
-    """Price a layer with one tiling, row ``row`` of ``table``."""
-    ifmap_bits = tensor_bits[layer.input]
-    operands = _operands(layer, accelerator, weight_bits, ifmap_bits)
-    weights, ifmap, psum = (int(x) for x in table.traffic[row] * operands)
-    traffic = _traffic(network, layer, tensor_bits, weights, ifmap, psum)
+    """A layer with one tiling, row ``row`` of ``table``."""
+    bits = _operand_bits(layer, accelerator, weight_bits, tensor_bits)
+    weights, ifmap, psum = (int(x) for x in table.traffic[row] * bits)
     count = int(cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine))
-    count *= _passes(accelerator, weight_bits, ifmap_bits)
-    compute_s = count / accelerator.clock_hz
+    count *= _passes(layer, accelerator, weight_bits, tensor_bits)
     g, k, c, p, images = (int(x) for x in table.tile[row])
-    return _row(
-        layer,
-        accelerator,
-        weight_bits,
-        compute_s,
-        traffic,
+    return _layer_design(
+        *(network, layer, accelerator, weight_bits, tensor_bits),
+        compute_s=count / accelerator.clock_hz,
+        moved=(weights, ifmap, psum),
         tile=Tile(g=g, k=k, c=c, p=p, images=images),
         order=ORDERS[int(table.order[row])],
         cycles=count,
-        sram_bits=int(table.need[row] @ operands),
+        sram_bits=int(table.need[row] @ bits),
     )
 
 
@@ -132,7 +128,7 @@ def best_tiled_layer(
     weight_bits: int,
     tensor_bits: Mapping[str, int],
 ) -> LayerDesign:
-    """Price a layer with the tiling of least DRAM traffic that fits the SRAM, then of least need.
+    """A layer with the tiling of least DRAM traffic that fits the SRAM, then of least need.
 
     Raises
     ------
@@ -141,8 +137,8 @@ def best_tiled_layer(
     """
     assert accelerator.sram_bits is not None
     table = tilings(layer, accelerator.rows, accelerator.cols, accelerator.engine)
-    operands = _operands(layer, accelerator, weight_bits, tensor_bits[layer.input])
-    need, moved = table.need @ operands, table.traffic @ operands
+    bits = _operand_bits(layer, accelerator, weight_bits, tensor_bits)
+    need, moved = table.need @ bits, table.traffic @ bits
     if need.min() > accelerator.sram_bits:
         held, (needed,) = distinct_texts(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
         raise SpecError(
@@ -162,14 +158,13 @@ def ideal_layer(
     weight_bits: int,
     tensor_bits: Mapping[str, int],
 ) -> LayerDesign:
-    """Price a layer at the paper's roofline: every multiplier busy, every tensor moved once."""
-    ifmap_bits = tensor_bits[layer.input]
-    macs = layer.macs * _passes(accelerator, weight_bits, ifmap_bits)
-    compute_s = macs / accelerator.peak_macs_per_s
-    traffic = _traffic(
-        network, layer, tensor_bits, layer.weights * weight_bits, layer.ifmap * ifmap_bits, 0
+    """A layer at the paper's roofline: every multiplier busy, every tensor moved once."""
+    macs = layer.macs * _passes(layer, accelerator, weight_bits, tensor_bits)
+    return _layer_design(
+        *(network, layer, accelerator, weight_bits, tensor_bits),
+        compute_s=macs / accelerator.peak_macs_per_s,
+        moved=(layer.weights * weight_bits, layer.ifmap * tensor_bits[layer.input], 0),
     )
-    return _row(layer, accelerator, weight_bits, compute_s, traffic)
 
 
 def moving_layer(
@@ -179,73 +174,80 @@ def moving_layer(
     tensor_bits: Mapping[str, int],
     tiled: bool,
 ) -> LayerDesign:
-    """Price a layer that only moves data: what it reads and writes, each once."""
-    traffic = _traffic(network, layer, tensor_bits, 0, layer.ifmap * tensor_bits[layer.input], 0)
+    """A layer that only moves data: what it reads and writes, each once."""
     none = 0 if tiled else None
-    return _row(layer, accelerator, None, 0.0, traffic, cycles=none, sram_bits=none)
+    return _layer_design(
+        *(network, layer, accelerator, None, tensor_bits),
+        compute_s=0.0,
+        moved=(0, layer.ifmap * tensor_bits[layer.input], 0),
+        cycles=none,
+        sram_bits=none,
+    )
 
 
-def utilisation(layer: Layer, priced: LayerDesign, accelerator: Accelerator) -> float | None:
+def utilisation(layer: Layer, design: LayerDesign, accelerator: Accelerator) -> float | None:
     """Share of the peak MACs that a layer's latency is worth.
 
     None where that is not known, or the layer has no MACs.
     """
-    if priced.latency_s is None or layer.moves:
+    if design.latency_s is None or layer.moves:
         return None
-    return layer.macs / (priced.latency_s * accelerator.peak_macs_per_s)
+    return layer.macs / (design.latency_s * accelerator.peak_macs_per_s)
 
 
-def _operands(
-    layer: Layer, accelerator: Accelerator, weight_bits: int, ifmap_bits: int
-) -> npt.NDArray[np.int64]:
+def _operand_bits(
+    layer: Layer, accelerator: Accelerator, weight_bits: int, tensor_bits: Mapping[str, int]
+) -> Ints:
     """Bits of an element of weights, ifmap and partial sums."""
-    operands = operand_bits(weight_bits, ifmap_bits, layer.accumulation_bits)
+    bits = operand_bits(weight_bits, tensor_bits[layer.input], layer.accumulation_bits)
     if accelerator.psum_bits is not None:
-        operands[-1] = accelerator.psum_bits
-    return operands
+        bits[-1] = accelerator.psum_bits
+    return bits
 
 
-def _passes(accelerator: Accelerator, weight_bits: int, ifmap_bits: int) -> int:
+def _passes(
+    layer: Layer, accelerator: Accelerator, weight_bits: int, tensor_bits: Mapping[str, int]
+) -> int:
+    """Times the cycles grow by operands wider than the PE's."""
     if accelerator.precision == "fixed":
         return 1
-    return precision_passes(
-        weight_bits, ifmap_bits, accelerator.pe_weight_bits, accelerator.pe_activation_bits
-    )
+    pe_bits = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+    return precision_passes(weight_bits, tensor_bits[layer.input], *pe_bits)
 
 
-def _traffic(
+def _layer_design(
     network: Network,
     layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int | None,
     tensor_bits: Mapping[str, int],
-    weights: int,
-    ifmap: int,
-    psum: int,
-) -> Traffic:
+    *,
+    compute_s: float,
+    moved: tuple[int, int, int],
+    tile: Tile | None = None,
+    order: str | None = None,
+    cycles: int | None = None,
+    sram_bits: int | None = None,
+) -> LayerDesign:
+    """All figures of a layer; times and the roof that binds where a DRAM bandwidth is known.
+
+    Parameters
+    ----------
+    moved : (int, int, int)
+        DRAM bits of weights, ifmap and partial sums; output and residuals move once in any case.
+    """
+
     def once(name: str) -> int:
         return network.touched(layer, name) * tensor_bits[name]
 
-    return Traffic(
+    weights, ifmap, psum = moved
+    traffic = Traffic(
         weights=weights,
         ifmap=ifmap,
         output=once(layer.output),
         psum=psum,
         residual=sum(once(name) for name in layer.residuals),
     )
-
-
-def _row(
-    layer: Layer,
-    accelerator: Accelerator,
-    weight_bits: int | None,
-    compute_s: float,
-    traffic: Traffic,
-    *,
-    tile: Tile | None = None,
-    order: str | None = None,
-    cycles: int | None = None,
-    sram_bits: int | None = None,
-) -> LayerDesign:
-    """A layer's figures, and under which roof they stand where the DRAM is known."""
     memory_s, latency_s = None, None
     roof: Roof | None = None
     if accelerator.dram_bits_per_s is not None:

@@ -9,7 +9,7 @@ on, with more than one trip, runs inside.
 Need and traffic are linear in the three widths ``(bw, ba, bacc)`` of weights, ifmap and partial
 sums, so a tiling is kept as its coefficients: elements per operand. Only the smallest tile of each
 trip count is listed (same traffic, least SRAM), and of the six orders only those that no other
-order of the same tile beats in every operand.
+order of the same tile dominates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Bools, Ints
-from codesign.costs.compute import Folding, ceil_div, fold, side_by_side
+from codesign.costs.compute import Folding, ceil_div, channels_per_pe, fold, side_by_side
 from codesign.errors import SpecError
 from codesign.specs.network import Layer
 
@@ -139,7 +139,7 @@ def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     if layer.moves:
         return np.zeros((len(rows), 1, 3), dtype=np.int64)
     groups = side_by_side(layer, rows, cols, engine)
-    small = np.minimum(rows * max(1, engine // layer.window), layer.C), np.minimum(cols, layer.K)
+    small = np.minimum(rows * channels_per_pe(layer, engine), layer.C), np.minimum(cols, layer.K)
     found = []
     for g in (groups, np.where(groups > 1, layer.G, 1)):
         for c in (small[0], np.full_like(rows, layer.C)):
@@ -208,17 +208,17 @@ def _orders() -> tuple[Bools, Bools]:
     Returns
     -------
     keep : bools, shape (orders, 8)
-        That no other order beats it or, if earlier, equals it.
+        That no other order dominates it or, if earlier, equals it.
     again : bools, shape (orders, 8, operands)
         That an operand is fetched for each trip of the loop it does not depend on.
     """
     loops = np.array([(k, c, p) for k in (1, 2) for c in (1, 2) for p in (1, 2)]).T
     refetch = _refetches(dict(zip("kcp", loops, strict=True)))
-    return _unbeaten(refetch), refetch > 1
+    return _nondominated(refetch), refetch > 1
 
 
-def _unbeaten(refetch: Ints) -> Bools:
-    """Orders of each tile that no other order beats or, if earlier, equals: (orders, tiles)."""
+def _nondominated(refetch: Ints) -> Bools:
+    """Orders of each tile not dominated by another or, if earlier, equal: (orders, tiles)."""
     keep = np.ones(refetch.shape[:2], dtype=bool)
     for a in range(len(refetch)):
         for b in range(len(refetch)):
@@ -230,14 +230,14 @@ def _unbeaten(refetch: Ints) -> Bools:
 
 
 def _least_need(need: Ints, traffic: Ints) -> Ints:
-    """Indices of tilings that the smallest one of equal traffic does not beat in every operand."""
+    """Indices of tilings that the smallest one of equal traffic does not dominate."""
     by_traffic = np.lexsort((need.sum(axis=1), *traffic.T))
     sorted_traffic, sorted_need = traffic[by_traffic], need[by_traffic]
     first = np.ones(len(need), dtype=bool)
     first[1:] = (sorted_traffic[1:] != sorted_traffic[:-1]).any(axis=1)
     smallest = sorted_need[first][np.cumsum(first) - 1]
-    beaten = ~first & (sorted_need >= smallest).all(axis=1)
-    return np.sort(by_traffic[~beaten])
+    dominated = ~first & (sorted_need >= smallest).all(axis=1)
+    return np.sort(by_traffic[~dominated])
 
 
 def _channel_tiles(layer: Layer, folding: Folding) -> Ints:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
-from codesign.costs.arithmetic import layer_bops
 from codesign.costs.layers import LayerDesign
-from codesign.costs.widths import model_bits, noise
+from codesign.costs.widths import layer_bops, model_bits, noise
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.specs.technology import AreaFit, QuadraticFit

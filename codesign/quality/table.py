@@ -29,7 +29,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from codesign.costs.arithmetic import default_noise
+from codesign.costs.widths import default_noise
 from codesign.errors import SpecError
 from codesign.files import expecting, read_toml, write_atomically
 from codesign.specs.csv_tables import NAMED, read_amount, read_rows, read_width, some

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from codesign.costs.arithmetic import default_noise
+from codesign.costs.widths import default_noise
 from codesign.errors import SpecError
 from codesign.quality.quantise import Granularity, relative_errors
 from codesign.specs.network import Layer, Network

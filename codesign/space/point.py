@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.costs.arithmetic import layer_bops
 from codesign.costs.roofline import latency_s
+from codesign.costs.widths import layer_bops
 from codesign.problem.tolerances import beyond, keeps
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.accelerator import Hardware

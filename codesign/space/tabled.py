@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from codesign.costs.arithmetic import layer_bops
+from codesign.costs.widths import layer_bops
 from codesign.problem.latency_table import CostTable, LatencyTable, needed_pairs, value_of
 from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from codesign.costs.arithmetic import layer_bops
-from codesign.costs.widths import model_bits, noise
+from codesign.costs.widths import layer_bops, model_bits, noise
 from codesign.problem.latency_table import value_of
 from codesign.problem.metrics import COST
 from codesign.results.assignment import Assignment, LayerWidths

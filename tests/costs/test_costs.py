@@ -13,9 +13,9 @@ from small_layers import ENGINE, layer, square
 
 from codesign import Layer, load_technology
 from codesign.costs.area import array_area_um2, pe_bops, sram_area_um2
-from codesign.costs.arithmetic import default_noise, layer_bops
 from codesign.costs.compute import Folding, ceil_div, cycles, fold, precision_passes
 from codesign.costs.roofline import latency_s
+from codesign.costs.widths import default_noise, layer_bops
 
 LOG2_9 = 3.169925001442312
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Floats
-from codesign.costs.arithmetic import layer_bops
+from codesign.costs.widths import layer_bops
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.elimination import Scope
 from codesign.space.widths import WidthSpace

@@ -43,7 +43,7 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from codesign.arrays import Floats
-from codesign.costs.arithmetic import layer_bops
+from codesign.costs.widths import layer_bops
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import BUDGET_TOLERANCE, LIMIT_MARGIN, ROW_SCALE
 from codesign.space.candidates import Candidates
