@@ -11,7 +11,7 @@ Source of the forms: Karbachevsky et al. 2021, Figures 1, 3, 4 and 6.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from codesign.specs.measured_areas import read_areas
 DEFAULT_ENGINE = 9
 
 
-class _Solution(NamedTuple):
+class _Fit(NamedTuple):
     coefficients: Floats
     standard_errors: Floats
     fitted: Floats
@@ -77,14 +77,22 @@ def fit_area(
     x = _size(points, form, engine, source)
     _check_enough(x, form, source)
     matrix = np.vander(x, len(COEFFICIENTS[form]))
-    solution = _least_squares(matrix, points["area_um2"].to_numpy(), relative)
-    if form == "linear" and solution.coefficients[0] <= 0:
+    fit = _least_squares(matrix, points["area_um2"].to_numpy(), relative)
+    if form == "linear" and fit.coefficients[0] <= 0:
         raise SpecError(
             f"{source}: the fitted area does not grow with size (slope "
-            f"{solution.coefficients[0]:.5g} µm²); check the columns"
+            f"{fit.coefficients[0]:.5g} µm²); check the columns"
         )
-    chosen = (name or Path(source).stem)[:200]
-    return _result(chosen, kind, form, relative, engine, source, points.assign(x=x), solution)
+    return AreaFitResult(
+        name=(name or Path(source).stem)[:200],
+        kind=kind,
+        form=form,
+        relative=relative,
+        engine=engine,
+        source=source,
+        warnings=_warnings(points, x, fit, "BOPS" if engine and form == "linear" else "bit"),
+        **_figures(points, x, fit, COEFFICIENTS[form]),
+    )
 
 
 def _size(points: pd.DataFrame, form: str, engine: int | None, source: str) -> Floats:
@@ -113,7 +121,7 @@ def _check_enough(x: Floats, form: str, source: str) -> None:
         )
 
 
-def _least_squares(matrix: Floats, area: Floats, relative: bool) -> _Solution:
+def _least_squares(matrix: Floats, area: Floats, relative: bool) -> _Fit:
     """Minimise ``Σ(w·(A − Â))²`` with w = 1, or 1/A for relative least squares.
 
     With the leverage ``h`` of a point (diagonal of the hat matrix), its residual under the fit of
@@ -140,54 +148,42 @@ def _least_squares(matrix: Floats, area: Floats, relative: bool) -> _Solution:
         others = np.arange(len(area)) != i
         kept = weighted[others] / (size := np.linalg.norm(weighted[others], axis=0))
         left_out[i] = matrix[i] @ (np.linalg.lstsq(kept, (area * weight)[others])[0] / size)
-    return _Solution(coefficients, np.sqrt(variance) * spread, fitted, left_out)
+    return _Fit(coefficients, np.sqrt(variance) * spread, fitted, left_out)
 
 
-def _result(
-    name: str,
-    kind: Literal["pe", "sram"],
-    form: Literal["linear", "quadratic"],
-    relative: bool,
-    engine: int | None,
-    source: str,
-    points: pd.DataFrame,
-    solution: _Solution,
-) -> AreaFitResult:
-    area, x = points["area_um2"].to_numpy(), points["x"].to_numpy()
-    error, left_out = solution.fitted / area - 1, solution.left_out / area - 1
-    residual = area - solution.fitted
-    made = points.assign(fitted_um2=solution.fitted, residual_um2=residual)
+def _figures(points: pd.DataFrame, x: Floats, fit: _Fit, names: tuple[str, ...]) -> dict[str, Any]:
+    """How well the fit meets the measured areas: what `AreaFitResult` holds of it."""
+    area = points["area_um2"].to_numpy()
+    error, left_out, residual = fit.fitted / area - 1, fit.left_out / area - 1, area - fit.fitted
     low, high = float(x.min()), float(x.max())
-    return AreaFitResult(
-        name=name,
-        kind=kind,
-        form=form,
-        relative=relative,
-        engine=engine,
-        source=source,
-        coefficients=dict(zip(COEFFICIENTS[form], solution.coefficients.tolist(), strict=True)),
-        standard_errors=dict(
-            zip(COEFFICIENTS[form], solution.standard_errors.tolist(), strict=True)
+    return {
+        "coefficients": dict(zip(names, fit.coefficients.tolist(), strict=True)),
+        "standard_errors": dict(zip(names, fit.standard_errors.tolist(), strict=True)),
+        "r2": float(1 - (residual**2).sum() / ((area - area.mean()) ** 2).sum()),
+        "calibrated": (low, high),
+        "points": points.assign(
+            x=x,
+            fitted_um2=fit.fitted,
+            residual_um2=residual,
+            relative_error=error,
+            left_out_error=left_out,
         ),
-        r2=float(1 - (residual**2).sum() / ((area - area.mean()) ** 2).sum()),
-        calibrated=(low, high),
-        points=made.assign(relative_error=error, left_out_error=left_out),
-        max_relative_error=float(np.abs(error).max()),
-        leave_one_out_error=float(np.abs(left_out).max()),
-        low_end_error=_worst(error[x == low]),
-        high_end_error=_worst(error[x == high]),
-        warnings=_warnings(points, solution, kind, form),
-    )
+        "max_relative_error": float(np.abs(error).max()),
+        "leave_one_out_error": float(np.abs(left_out).max()),
+        "low_end_error": _largest(error[x == low]),
+        "high_end_error": _largest(error[x == high]),
+    }
 
 
-def _worst(errors: Floats) -> float:
+def _largest(errors: Floats) -> float:
+    """That of the largest magnitude, with its sign."""
     return float(errors[np.abs(errors).argmax()])
 
 
-def _warnings(points: pd.DataFrame, solution: _Solution, kind: str, form: str) -> tuple[str, ...]:
-    found, coefficients = [], solution.coefficients
-    low, constant = float(points["x"].min()), float(coefficients[-1])
-    unit = "bit" if kind == "sram" or form == "quadratic" else "BOPS"
+def _warnings(points: pd.DataFrame, x: Floats, fit: _Fit, unit: str) -> tuple[str, ...]:
+    """What a reader of the fit has to know; ``unit`` is that of the size."""
+    found, coefficients = [], fit.coefficients
+    low, constant = float(x.min()), float(coefficients[-1])
     if constant < 0:
         roots = [r.real for r in np.roots(coefficients) if abs(r.imag) < SUM_ROUNDING * abs(r.real)]
         ends = [root for root in roots if root > 0]
@@ -196,10 +192,10 @@ def _warnings(points: pd.DataFrame, solution: _Solution, kind: str, form: str) -
             f"negative intercept ({constant:.5g} µm²): the fit {below}; the smallest size measured "
             f"has {low:.5g} {unit}"
         )
-    if form == "quadratic" and coefficients[0] < 0:
+    if len(coefficients) == 3 and coefficients[0] < 0:
         top = -coefficients[1] / (2 * coefficients[0])
         found.append(f"negative quadratic coefficient: the fitted area falls above {top:.5g} bit")
-    if (solution.fitted <= 0).any():
+    if (fit.fitted <= 0).any():
         found.append("the fit gives an area that is not positive to a point that was measured")
     repeated = int(points.duplicated().sum())
     if repeated:
