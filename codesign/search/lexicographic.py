@@ -99,7 +99,7 @@ class LexicographicSearch:
         if not 0 <= rel_gap < 1:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
         check_installed(solver)
-        self.solver = solver
+        self.method, self.solver = method, solver
         self.stop = StopCondition() if stop is None else stop
         self.space, self.relaxation = space, Relaxation(space, self.stop.check)
         self.cut_pool = CutPool(space.additive_metrics)

@@ -97,18 +97,18 @@ def assign(
     KeyboardInterrupt
         Interrupted before any assignment was found, or twice.
     """
-    started = time.monotonic()
+    started_s = time.monotonic()
     check_ties(ties)
     space = _space(problem, latency_table, costs, fixed)
     stop = StopCondition(time_limit_s)
     search = LexicographicSearch(space, rel_gap=rel_gap, stop=stop)
     with stop.catching_interrupts():
-        report = reporter(on_progress, problem, stop, started)
+        report = reporter(on_progress, problem, stop, started_s)
         found = minimise(search, space.problem, WIDTH_TIE_BREAKERS, ties, report, "assignment")
         record = AssignmentRecord(
             name=highs.NAME,
             version=highs.version(),
-            seconds=time.monotonic() - started,
+            seconds=time.monotonic() - started_s,
             solver_s=found.stats.solver_s,
             programmes=found.stats.milps,
         )

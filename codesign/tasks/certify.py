@@ -148,8 +148,7 @@ class _Certifier:
         claim = proof.objective if proof.status == "optimal" else proof.bound
         self.below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
         self.problem, self.space = problem, HardwareSpace(problem)
-        limits = {str(name): limit for name, limit in problem.budgets.items()}
-        goal = Goal(problem.objective, limits)
+        goal = Goal(problem.objective, problem.budgets)
         search = hardware_search(LexicographicSearch(self.space, stop=stop).goal_task(goal))
         self.dual, self.batches = search.dual, search.batches
         cutoff = search.dual_cutoff() if goal.metric == "area_mm2" else self.below

@@ -81,8 +81,8 @@ class _Analysis:
     ) -> None:
         self.design, self.step, self.stop, self.on_step = design, step, stop, on_step
         self.problem = design.problem
-        self.objective = str(self.problem.objective)
-        self.limits = {str(name): limit for name, limit in self.problem.budgets.items()}
+        self.objective = self.problem.objective
+        self.limits = self.problem.budgets
         self.space = HardwareSpace(self.problem)
         self.search = LexicographicSearch(self.space, stop=stop)
         self.solution = _solution_of(self.space, design)

@@ -20,7 +20,7 @@ from codesign.errors import SpecError
 from codesign.problem.goal import Goal, front_objectives
 from codesign.problem.metrics import by_metric
 from codesign.problem.problem import Problem
-from codesign.problem.tolerances import OPTIMAL_GAP, SAME_VALUE
+from codesign.problem.tolerances import SAME_VALUE
 from codesign.results.design import Design
 from codesign.results.front import Front, Ruled, values_of
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicResult, LexicographicSearch
@@ -140,7 +140,7 @@ class EpsilonConstraintSearch:
         self.least_step = max(rel_step, SAME_VALUE)
         self.space = HardwareSpace(problem)
         self.search = LexicographicSearch(self.space, stop=stop)
-        self.budgets = {str(name): limit for name, limit in problem.budgets.items()}
+        self.budgets = dict(problem.budgets)
         for name, (_, high) in ranges.items():
             self.budgets[name] = min(high, self.budgets.get(name, math.inf))
         self.most = self._limits_of(self.budgets)
@@ -236,7 +236,7 @@ class EpsilonConstraintSearch:
             if not self.designs and (self.out_of_time or not limits):
                 raise nothing_found(self.search, found, Goal(first, self.budgets))
             return None
-        design = self._design(found, order[0], budgets, time.monotonic() - started_s)
+        design = self._design(found, order[0], budgets, started_s)
         values = values_of([design], self.objectives)[0]
         if order[0] == first:
             self._rule_out(within, found.first.bound)
@@ -265,14 +265,13 @@ class EpsilonConstraintSearch:
         found: LexicographicResult,
         objective: str,
         budgets: Mapping[str, float],
-        seconds: float,
+        started_s: float,
     ) -> Design:
         given = self.problem
         of_quality = budgets.get("noise") == given.budgets.get("noise")
         quality = given.quality if of_quality else None
         problem = replace(given, objective=objective, budgets=budgets, quality=quality)
-        record = solver_record(found, objective, OPTIMAL_GAP, "search", seconds)
-        record = replace(record, interrupted=self.stop.interrupted)
+        record = solver_record(self.search, found, objective, started_s)
         return build_design(self.space, problem, found, record)
 
     # The front ----------------------------------------------------------------------------------

@@ -89,16 +89,15 @@ def solve(
     KeyboardInterrupt
         Interrupted before any design was found, or twice.
     """
-    started = time.monotonic()
+    started_s = time.monotonic()
     check_ties(ties)
     stop = StopCondition(time_limit_s)
     space = HardwareSpace(problem)
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
     with stop.catching_interrupts():
-        report = reporter(on_progress, problem, stop, started)
+        report = reporter(on_progress, problem, stop, started_s)
         found = minimise(search, problem, TIE_BREAKERS, ties, report)
-        seconds = time.monotonic() - started
-        record = solver_record(found, problem.objective, rel_gap, method, seconds, solver)
+        record = solver_record(search, found, problem.objective, started_s)
         design = build_design(space, problem, found, record)
     return with_interrupt(design, stop)
 
@@ -118,7 +117,7 @@ def minimise(
     InfeasibleError, SolverError, KeyboardInterrupt
         Nothing keeps every budget; or nothing was found in time, or before an interrupt.
     """
-    goal = Goal(problem.objective, {str(name): limit for name, limit in problem.budgets.items()})
+    goal = Goal(problem.objective, problem.budgets)
     metrics = tuple(dict.fromkeys((goal.metric, *tie_breakers)))
     found = search.minimise(metrics, goal.limits, report, ties)
     if found.solution is None:
@@ -150,29 +149,31 @@ def with_interrupt(result: Result, stop: StopCondition) -> Result:
 
 
 def solver_record(
-    found: LexicographicResult,
-    objective: str,
-    rel_gap: float,
-    method: Method,
-    seconds: float,
-    solver: SolverName = "highs",
+    search: LexicographicSearch, found: LexicographicResult, objective: str, started_s: float
 ) -> SolverRecord:
-    """What the solve took, and what became of the hardware options in proving the objective."""
+    """What the solve took, and how the hardware options were ruled out for the objective.
+
+    Parameters
+    ----------
+    started_s : float
+        When the work began, by the clock of `time.monotonic`.
+    """
     assert found.first.incumbent is not None
     value = found.first.incumbent.metrics[objective]
-    closed = found.first.lower >= value * (1 - max(rel_gap, OPTIMAL_GAP))
+    closed = found.first.lower >= value * (1 - max(search.rel_gap, OPTIMAL_GAP))
     solved = sorted(found.stats.solved)
     bounded = np.delete(closed, solved)
     return SolverRecord(
-        name=solvers.TITLES[solver],
-        version=solvers.version(solver),
-        seconds=seconds,
-        method=method,
+        name=solvers.TITLES[search.solver],
+        version=solvers.version(search.solver),
+        seconds=time.monotonic() - started_s,
+        method=search.method,
         considered=len(closed),
         bounded_away=int(bounded.sum()),
         solved=len(solved),
         left_open=int((~bounded).sum()),
         programmes=found.stats.milps,
+        interrupted=search.stop.interrupted,
     )
 
 
