@@ -14,6 +14,7 @@ from codesign.problem.words import (
     DEFAULT_TECHNOLOGY,
     LIMITS,
     ProblemWords,
+    by_name,
     flag_of,
     name_or_path,
     pinned,
@@ -126,10 +127,7 @@ def imported(path: Path, given: Given) -> Imported:
     """What an ONNX file says; what had to be assumed goes to standard error."""
     from codesign.specs.onnx import import_onnx
 
-    dims: dict[str, int] = {}
-    for name, size in given["dim"]:
-        if dims.setdefault(name, size) != size:
-            raise SpecError(f"--dim {name}: given as {dims[name]} and as {size}")
+    dims = by_name(given["dim"], "--dim {}: given as {} and as {}")
     found = import_onnx(
         path, batch=given["batch"], dims=dims, ignore_unknown=given["ignore_unknown"]
     )
@@ -157,9 +155,8 @@ def assignment(given: Given) -> Problem:
 
     read = network(given)
     fields = wanted(_words(given, read), read.network)
-    for name, limit in given["max_cost"]:
-        if fields["budgets"].setdefault(COST + name, limit) != limit:
-            raise SpecError(f"--max-cost {name}: given twice")
+    limits = by_name(given["max_cost"], "--max-cost {}: given twice")
+    fields["budgets"] |= {COST + name: limit for name, limit in limits.items()}
     return Problem(network=read.network, **fields)
 
 
@@ -170,11 +167,7 @@ def _words(given: Given, read: NetworkGiven) -> ProblemWords:
 
 def costs(given: Given) -> dict[str, Path]:
     """Tables of costs by name."""
-    found: dict[str, Path] = {}
-    for name, path in given["cost"]:
-        if found.setdefault(name, path) != path:
-            raise SpecError(f"--cost {name}: given twice, with {found[name]} and {path}")
-    return found
+    return by_name(given["cost"], "--cost {}: given twice, with {} and {}")
 
 
 def ranges(given: Given) -> dict[str, tuple[float, float]]:

@@ -24,7 +24,6 @@ class Number:
     high: float
 
     def __call__(self, text: str) -> float:
-        """The number that is written."""
         try:
             value = float(text)
         except ValueError:
@@ -44,7 +43,6 @@ class WholeNumber:
     high: int
 
     def __call__(self, text: str) -> int:
-        """The number that is written."""
         try:
             value = int(text)
         except ValueError:
@@ -61,7 +59,6 @@ class Numbers:
     one: Number
 
     def __call__(self, text: str) -> tuple[float, ...]:
-        """The numbers that are written."""
         return tuple(self.one(word) for word in text.split(","))
 
 
@@ -72,7 +69,6 @@ class WholeNumbers:
     high: int
 
     def __call__(self, text: str) -> tuple[int, ...]:
-        """The numbers that are written."""
         try:
             values = tuple(int(word) for word in text.split(","))
         except ValueError:
@@ -92,7 +88,6 @@ class OneOf:
     known: tuple[str, ...]
 
     def __call__(self, text: str) -> str:
-        """The word itself."""
         if text not in self.known:
             raise ValueError(f"{text!r} is not one of {', '.join(map(repr, self.known))}.")
         return text
@@ -109,7 +104,6 @@ class OneMetric:
     costs: bool = False
 
     def __call__(self, text: str) -> str:
-        """The metric's word."""
         return text if self.costs and is_cost(text) else OneOf(self.known)(word_of(text))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import WORDS, metric_of
@@ -183,6 +183,9 @@ ALL_WORDS: dict[str, Word] = {each.name: each.metadata["word"] for each in _FIEL
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in _FIELDS}
 
 
+Given = TypeVar("Given")
+
+
 def flag_of(word: str) -> str:
     """A word as the command line writes it: ``--max-area-mm2``."""
     return "--" + word.replace("_", "-")
@@ -266,19 +269,24 @@ def _quality(words: ProblemWords) -> str | None:
     return None if words.quality == "none" else words.quality
 
 
-def pinned(pins: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Pins by operand.
+def by_name(pairs: Iterable[tuple[str, Given]], refusal: str) -> dict[str, Given]:
+    """What is given for each name.
 
     Raises
     ------
     SpecError
-        Two widths of one operand.
+        Two different things for one name: ``refusal`` with the name and both in its places.
     """
-    found: dict[str, int] = {}
-    for key, bits in pins:
-        if found.setdefault(key, bits) != bits:
-            raise SpecError(f"--pin {key}: given as {found[key]} and as {bits} bits")
+    found: dict[str, Given] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise SpecError(refusal.format(name, found[name], value))
     return found
+
+
+def pinned(pins: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Pins by operand, each given once."""
+    return by_name(pins, "--pin {}: given as {} and as {} bits")
 
 
 def sram_bits(word: str, kbit: float) -> int:

@@ -37,11 +37,11 @@ PLATFORM: dict[str, tuple[Any, Any]] = {
     "memory": (Memory, load_memory),
 }
 PLURALS = {"networks": "network", "technologies": "technology", "memories": "memory"}
-WORDS = {  # a grid's networks bring no weights to measure
+GRID_WORDS = {  # a grid's networks bring no weights to measure
     name: word for name, word in ALL_WORDS.items() if name != "granularity"
 }
-VOCABULARY = ("network", *WORDS)
-LISTS = {name for name, word in WORDS.items() if word.is_list}
+VOCABULARY = ("network", *GRID_WORDS)
+LISTS = {name for name, word in GRID_WORDS.items() if word.is_list}
 MAX_CELLS = 1_000_000  # a quarter of an hour to write down
 
 
@@ -152,7 +152,7 @@ def _reader(word: str, located: Located) -> Callable[[Any], Value]:
         return _pins
     if word == "group":
         return _groups
-    read = WORDS[word].read
+    read = GRID_WORDS[word].read
     return _flag if read is None else partial(_converted, word, read)
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
@@ -92,20 +93,19 @@ class LivenessMonitor:
         return now - since > DEAD_AFTER_S
 
 
-class Heartbeat(Thread):
-    """Calls a function every few seconds until stopped, whatever the main thread is busy with."""
+@contextmanager
+def heartbeats(beat: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile call a function every few seconds, whatever the main thread is busy with."""
+    over = Event()
 
-    def __init__(self, beat: Callable[[], None]) -> None:
-        super().__init__(name="codesign-heartbeat", daemon=True)
-        self._beat = beat
-        self._over = Event()
+    def call() -> None:
+        while not over.wait(HEARTBEAT_S):
+            beat()
 
-    def run(self) -> None:
-        """Call until stopped."""
-        while not self._over.wait(HEARTBEAT_S):
-            self._beat()
-
-    def stop(self) -> None:
-        """Stop, and wait until the last call is through."""
-        self._over.set()
-        self.join()
+    thread = Thread(target=call, name="codesign-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -33,7 +33,7 @@ ROW_ABOVE = 0.045  # of a panel's height: from one line's crosses to the next on
 
 
 @dataclass(frozen=True)
-class Axis:
+class PlotLayout:
     """What is drawn where: columns of the table of results."""
 
     x: str
@@ -77,8 +77,8 @@ def plot_study(
     """
     frame = results if isinstance(results, pd.DataFrame) else read_results(Path(results))
     x, y = (metric_of(name) if name not in frame.columns else name for name in (x, y))
-    axis = _axes(frame, x, y, by, panels)
-    return drawn(lambda: _draw(frame, axis), path)
+    layout = _axes(frame, x, y, by, panels)
+    return drawn(lambda: _draw(frame, layout), path)
 
 
 def _axes(
@@ -87,7 +87,7 @@ def _axes(
     y: str | None,
     by: str | Sequence[str] | None,
     panels: str | None,
-) -> Axis:
+) -> PlotLayout:
     """What the caller left open, and what would be drawn over one another."""
     parameters = ["study", *parameters_of(frame)]
     if frame[list(METRIC_UNITS)].isna().all(axis=None):
@@ -107,7 +107,7 @@ def _axes(
     left = tuple(name for name in varying if name not in (x, panels, *lines))
     if by is not None and left:
         raise SpecError(f"{left[0]} varies too: draw it as x, by or panels, or choose rows")
-    return Axis(x, y, lines if by is not None else left, panels)
+    return PlotLayout(x, y, lines if by is not None else left, panels)
 
 
 def _most_varied(frame: pd.DataFrame, free: Sequence[str]) -> str:
@@ -134,9 +134,9 @@ def _minimised(frame: pd.DataFrame) -> list[str]:
     return [name for name in METRIC_UNITS if (known[name] == known["objective"]).all()]
 
 
-def _draw(frame: pd.DataFrame, axis: Axis) -> Figure:
-    tables = dict(_groups(frame, () if axis.panels is None else (axis.panels,)))
-    looks = _looks([label for label, _ in _groups(frame, axis.by)])
+def _draw(frame: pd.DataFrame, layout: PlotLayout) -> Figure:
+    tables = dict(_groups(frame, () if layout.panels is None else (layout.panels,)))
+    looks = _looks([label for label, _ in _groups(frame, layout.by)])
     if len(tables) > MOST_PANELS or len(looks) > MOST_LINES:
         raise SpecError(
             f"{len(tables)} panels of {len(looks)} lines; at most {MOST_PANELS} of {MOST_LINES} "
@@ -147,52 +147,54 @@ def _draw(frame: pd.DataFrame, axis: Axis) -> Figure:
     picture = Figure(figsize=(1.2 + 3.2 * columns, 1.3 + 2.7 * rows), dpi=150)
     FigureCanvasAgg(picture)
     picture.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
-    shared = _alike([table[axis.y] for table in tables.values()])
+    shared = _share_scale([table[layout.y] for table in tables.values()])
     grid = picture.subplots(rows, columns, sharex=True, sharey=shared, squeeze=False)
-    places = _places(frame, axis.x)
+    positions = _word_positions(frame, layout.x)
     crosses = 0
     for axes, (title, table) in zip(grid.flat, tables.items(), strict=False):
-        _scale(axes, frame[axis.x], (frame if shared else table)[axis.y], places)
-        above = _panel(axes, table, axis, looks, places)
+        _scale(axes, frame[layout.x], (frame if shared else table)[layout.y], positions)
+        above = _panel(axes, table, layout, looks, positions)
         crosses = max(crosses, above)
         axes.set_title(plain(title, 40), loc="left", pad=6 + 9 * above)
-    _name_axes([*grid.flat], len(tables), columns, axis)
-    _head(picture, _title(frame, axis), axis, looks, crosses > 0)
+    _name_axes([*grid.flat], len(tables), columns, layout)
+    _head(picture, _title(frame, layout), layout, looks, crosses > 0)
     return picture
 
 
-def _title(frame: pd.DataFrame, axis: Axis) -> str:
+def _title(frame: pd.DataFrame, layout: PlotLayout) -> str:
     """What all rows have in common: network, objective, quality."""
 
     def common(name: str) -> list[str]:
         values = frame[name].dropna().unique() if name in frame else ()
-        drawn_too = name in (axis.x, axis.panels) or name in axis.by
+        drawn_too = name in (layout.x, layout.panels) or name in layout.by
         return [str(value) for value in values] if len(values) == 1 and not drawn_too else []
 
     objectives = [f"least {METRIC_UNITS[name].label}" for name in _minimised(frame)[:1]]
     return plain(", ".join([*common("network"), *objectives, *common("quality")]), 90)
 
 
-def _scale(axes: Axes, x: pd.Series[Any], y: pd.Series[Any], places: dict[str, int] | None) -> None:
+def _scale(
+    axes: Axes, x: pd.Series[Any], y: pd.Series[Any], positions: dict[str, int] | None
+) -> None:
     """Choose the scales; before anything is drawn, as crosses are placed by them."""
     if y.min() > 0:
         axes.set_yscale(scale(y))
-    if places is not None:
-        axes.set_xticks([*places.values()], [plain(word, 16) for word in places])
-        axes.set_xlim(-0.4, len(places) - 0.6)
+    if positions is not None:
+        axes.set_xticks([*positions.values()], [plain(word, 16) for word in positions])
+        axes.set_xlim(-0.4, len(positions) - 0.6)
     elif x.min() > 0:
         axes.set_xscale(scale(x))
 
 
-def _name_axes(panels: Sequence[Axes], used: int, columns: int, axis: Axis) -> None:
+def _name_axes(panels: Sequence[Axes], used: int, columns: int, layout: PlotLayout) -> None:
     """Words at the outer edge of the panels; places without one stay empty."""
     for index, axes in enumerate(panels):
         axes.set_visible(index < used)
         if used - columns <= index < used:
-            axes.set_xlabel(column_words(axis.x))
+            axes.set_xlabel(column_words(layout.x))
             axes.tick_params(labelbottom=True)
         if index % columns == 0:
-            axes.set_ylabel(column_words(axis.y))
+            axes.set_ylabel(column_words(layout.y))
         scaled_ticks(axes)
 
 
@@ -205,11 +207,13 @@ def _groups(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterable[tuple[str, 
 
 def _labels(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series[str]:
     """The values of some columns of each row in words."""
-    words = frame[[*names]].apply(lambda row: ", ".join(_shown(value) for value in row), axis=1)
+    words = frame[[*names]].apply(
+        lambda row: ", ".join(_value_text(value) for value in row), axis=1
+    )
     return words if names else pd.Series("", index=frame.index)
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if pd.isna(value):
         return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -231,29 +235,29 @@ def _looks(labels: Sequence[str]) -> dict[str, Look]:
     }
 
 
-def _places(frame: pd.DataFrame, name: str) -> dict[str, int] | None:
+def _word_positions(frame: pd.DataFrame, name: str) -> dict[str, int] | None:
     """Places of words across, in the order they come in; None for numbers."""
     if _is_number(frame, name) or name in METRIC_UNITS:
         return None
-    return {word: i for i, word in enumerate(dict.fromkeys(map(_shown, frame[name])))}
+    return {word: i for i, word in enumerate(dict.fromkeys(map(_value_text, frame[name])))}
 
 
 def _panel(
     axes: Axes,
     table: pd.DataFrame,
-    axis: Axis,
+    layout: PlotLayout,
     looks: dict[str, Look],
-    places: dict[str, int] | None,
+    positions: dict[str, int] | None,
 ) -> int:
     """Draw the lines of one panel; how many of them have cells without a design."""
-    stairs = axis.x in METRIC_UNITS or (axis.x.startswith(MORE_IS_FREE) and places is None)
+    stairs = layout.x in METRIC_UNITS or (layout.x.startswith(MORE_IS_FREE) and positions is None)
     above = 0
-    labels = _labels(table, axis.by)
+    labels = _labels(table, layout.by)
     for label, look in looks.items():
         part = table[labels == label]
-        x = _amounts(part, axis.x, places)
+        x = _display_values(part, layout.x, positions)
         order = np.argsort(x, kind="stable")
-        x, y = x[order], _amounts(part, axis.y, None)[order]
+        x, y = x[order], _display_values(part, layout.y, None)[order]
         axes.plot(x, y, drawstyle="steps-post" if stairs else "default", **look)
         missing = x[np.isnan(y) & ~np.isnan(x)]
         if len(missing):
@@ -268,15 +272,15 @@ def _cross(colour: str) -> Look:
     return {"color": colour, "marker": "x", "ls": "", "ms": 4.5}
 
 
-def _amounts(table: pd.DataFrame, name: str, places: dict[str, int] | None) -> Any:
+def _display_values(table: pd.DataFrame, name: str, positions: dict[str, int] | None) -> Any:
     """A column as numbers in the unit that people write, words as their places."""
-    if places is not None:
-        return np.array([places[_shown(value)] for value in table[name]], dtype=np.float64)
+    if positions is not None:
+        return np.array([positions[_value_text(value)] for value in table[name]], dtype=np.float64)
     values = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
     return values / METRIC_UNITS[name].scale if name in METRIC_UNITS else values
 
 
-def _alike(columns: Iterable[pd.Series[Any]]) -> bool:
+def _share_scale(columns: Iterable[pd.Series[Any]]) -> bool:
     """Whether panels still show their lines on one common scale."""
     spans = [(column.min(), column.max()) for column in columns if column.notna().any()]
     low, high = min(low for low, _ in spans), max(high for _, high in spans)
@@ -286,13 +290,15 @@ def _alike(columns: Iterable[pd.Series[Any]]) -> bool:
     return bool(np.log(high / low) <= 2 * widest)
 
 
-def _head(picture: Figure, title: str, axis: Axis, looks: dict[str, Look], missing: bool) -> None:
+def _head(
+    picture: Figure, title: str, layout: PlotLayout, looks: dict[str, Look], missing: bool
+) -> None:
     """What all panels share, and which line is which, above them."""
-    named = {plain(label, 50): look for label, look in looks.items() if axis.by}
+    named = {plain(label, 50): look for label, look in looks.items() if layout.by}
     handles = [Line2D([], [], label=label, **look) for label, look in named.items()]
     if missing:
         handles.append(Line2D([], [], label="no design (above the panel)", **_cross("0.3")))
-    lines = ", ".join(column_words(name) for name in axis.by)
+    lines = ", ".join(column_words(name) for name in layout.by)
     words = "; lines: ".join(text for text in (title, lines) if text)
     if not handles:
         picture.suptitle(words, x=0.01, ha="left", fontsize=11, weight="bold")

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from codesign import __version__
 from codesign.errors import CodesignError
 from codesign.study.executors import slots
-from codesign.study.heartbeat import Heartbeat, LivenessMonitor
+from codesign.study.heartbeat import LivenessMonitor, heartbeats
 from codesign.study.records import ANSWERED, FAILED, UNPROVEN, WAITING, Answer, ClaimedQuestion
 from codesign.study.solve_cell import error_text, worker_version
 from codesign.study.store import Store
@@ -131,21 +131,17 @@ class Scheduler:
         CodesignError
             The executor cannot be used, or broke.
         """
-        heartbeat = Heartbeat(self._store.record_heartbeat)
-        heartbeat.start()
-        try:
-            if self._pending:
-                self._check_workers()
-            self._report()
-            while self._pending or self._held_elsewhere or self._running or self._retries:
-                self._submit()
-                self._collect()
-                self._report()
-        finally:
+        with heartbeats(self._store.record_heartbeat):
             try:
-                self._leave()
+                if self._pending:
+                    self._check_workers()
+                self._report()
+                while self._pending or self._held_elsewhere or self._running or self._retries:
+                    self._submit()
+                    self._collect()
+                    self._report()
             finally:
-                heartbeat.stop()
+                self._leave()
         return self.tally
 
     def _check_workers(self) -> None:

@@ -17,9 +17,9 @@ from codesign.study.store import opened
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
 PROOF = ("objective", "bound", "gap", "ties_broken", "ended")
-FIRST, LAST = "study", "status"  # the parameters stand between them
-REST = ("front_gap", "solver", "codesign", "seconds", "error", "question", "design")
-WORDS = (FIRST, LAST, "ended", "solver", "codesign", "error", "question")
+STUDY, STATUS = "study", "status"  # the parameters stand between them
+LAST_COLUMNS = ("front_gap", "solver", "codesign", "seconds", "error", "question", "design")
+TEXT_COLUMNS = (STUDY, STATUS, "ended", "solver", "codesign", "error", "question")
 SUFFIXES = (".csv", ".parquet")
 
 
@@ -41,18 +41,18 @@ def read_results(
     with opened(store) as file:
         rows = [_row(row) for row in file.cells() if wanted(row["study"], row["parameters"])]
     parameters = dict.fromkeys(name for row in rows for name in row["parameters"])
-    columns = (FIRST, *parameters, LAST, *METRICS, *HARDWARE, *PROOF, *REST)
+    columns = (STUDY, *parameters, STATUS, *METRICS, *HARDWARE, *PROOF, *LAST_COLUMNS)
     return pd.DataFrame(
-        {name: _column([row.get(name) for row in rows], name in WORDS) for name in columns}
+        {name: _column([row.get(name) for row in rows], name in TEXT_COLUMNS) for name in columns}
     )
 
 
 def parameters_of(frame: pd.DataFrame) -> list[str]:
     """Columns of a table of results that hold the parameters of the grid."""
     columns = [str(column) for column in frame.columns]
-    if FIRST not in columns or LAST not in columns:
-        raise SpecError(f"not a table of results: it lacks {FIRST!r} or {LAST!r}")
-    return columns[columns.index(FIRST) + 1 : columns.index(LAST)]
+    if STUDY not in columns or STATUS not in columns:
+        raise SpecError(f"not a table of results: it lacks {STUDY!r} or {STATUS!r}")
+    return columns[columns.index(STUDY) + 1 : columns.index(STATUS)]
 
 
 def export(frame: pd.DataFrame, path: Path) -> None:
@@ -93,7 +93,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {**parameters, "parameters": tuple(parameters)}
     for part in ("metrics", "hardware", "proof"):
         found.update({} if row[part] is None else json_object(row[part]))
-    for name in (FIRST, LAST, *REST):
+    for name in (STUDY, STATUS, *LAST_COLUMNS):
         found[name] = row[name]
     return found
 

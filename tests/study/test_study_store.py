@@ -6,6 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,10 +23,10 @@ from codesign.study.database import FORMAT
 from codesign.study.heartbeat import (
     DEAD_AFTER_S,
     HEARTBEAT_S,
-    Heartbeat,
     LivenessMonitor,
     ProcessId,
     RunState,
+    heartbeats,
     this_process,
 )
 from codesign.study.records import Answer, CellRow, ClaimedQuestion
@@ -279,15 +281,13 @@ def test_a_process_is_known_by_its_start() -> None:
         assert watch.is_dead(RunState(3, ended(here), 0))
 
 
-def test_the_pulse_beats_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heart_beats_meanwhile_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codesign.study.heartbeat.HEARTBEAT_S", 0.01)
     beats: list[int] = []
-    heartbeat = Heartbeat(lambda: beats.append(1))
-    heartbeat.start()
-    while len(beats) < 3:
-        heartbeat.join(0.01)
-    heartbeat.stop()
-    assert not heartbeat.is_alive()
+    with heartbeats(lambda: beats.append(1)):
+        while len(beats) < 3:
+            time.sleep(0.01)
+    assert "codesign-heartbeat" not in [thread.name for thread in threading.enumerate()]
     assert HEARTBEAT_S < DEAD_AFTER_S / 10
 
 
