@@ -152,7 +152,9 @@ class LeastArea(HardwareSearch):
             need = np.array([s.need[..., 0] for s in stairs])[space.geometry_of]
         else:
             need = space.least_need(shape)[space.geometry_of]
-        allowed = space.weight_allowed[:, :, None] & space.variable_allowed[self._inputs][:, None]
+        allowed = (
+            space.weight_allowed[:, :, None] & space.variable_allowed[space.input_index][:, None]
+        )
         runs = space.runnable(options)
         runs = (runs[:, space.geometry_of] if runs.shape[1] > 1 else runs) & allowed
         least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
@@ -169,7 +171,7 @@ class LeastArea(HardwareSearch):
         best, space = self.incumbent, self.space
         if best is None or self.task.primary_metric is None:
             return
-        pairs = list(best.weight), [best.variable_width[v] for v in self._inputs]
+        pairs = list(best.weight), [best.variable_width[v] for v in self.space.input_index]
         for option in options[np.argsort(space.base_area_um2[options], kind="stable")]:
             runs = space.runnable(np.array([option]))[0]
             geometry = space.geometry_of if len(runs) > 1 else 0
@@ -178,11 +180,6 @@ class LeastArea(HardwareSearch):
                 widths = best.variable_width, best.weight
                 self.update_incumbent(price(space, int(option), *widths, sram_bits))
                 return
-
-    @property
-    def _inputs(self) -> list[int]:
-        """Width variable of each layer's input."""
-        return [self.space.tensor_index[layer.input] for layer in self.relaxation.layers]
 
     def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
         """Raise the least SRAM of options until the undecided range is within ``ratio``."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.area import array_area_um2, sram_area_um2
-from codesign.costs.compute import cycles, fold, precision_passes, trips
+from codesign.costs.compute import cycles, fold, trips
 from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
@@ -106,31 +106,13 @@ class HardwareSpace(WidthSpace):
             [cycles(g, self._rows, self._cols, engine) for g in self.geometries], axis=1
         )
 
-    @cached_property
-    def precision_factor(self) -> Ints:
-        """(PE weight bits, PE activation bits, widths, widths): ``⌈bw/Bw⌉·⌈ba/Ba⌉``."""
-        choices = self.problem.choices
-        return np.array(
-            [
-                [
-                    [
-                        [precision_passes(int(bw), int(ba), big_w, big_a) for ba in self.widths]
-                        for bw in self.widths
-                    ]
-                    for big_a in choices.pe_activation_bits
-                ]
-                for big_w in choices.pe_weight_bits
-            ]
-        )
-
     def option_precision_factor(self, options: Ints) -> Ints:
-        """(options, widths, widths): cycles factor of each hardware option (1 when fixed)."""
-        choices = self.problem.choices
-        if choices.precision == "fixed":
+        """(options, widths, widths): ``⌈bw/Bw⌉·⌈ba/Ba⌉``, times the cycles grow (1 when fixed)."""
+        if self.problem.choices.precision == "fixed":
             return np.ones((len(options), len(self.widths), len(self.widths)), dtype=np.int64)
-        w = np.searchsorted(choices.pe_weight_bits, self.pe_weight_bits[options])
-        a = np.searchsorted(choices.pe_activation_bits, self.pe_activation_bits[options])
-        return np.asarray(self.precision_factor[w, a])
+        weights = -(-self.widths // self.pe_weight_bits[options, None])
+        ifmaps = -(-self.widths // self.pe_activation_bits[options, None])
+        return np.asarray(weights[:, :, None] * ifmaps[:, None, :])
 
     @cached_property
     def _moves(self) -> Bools:
@@ -243,8 +225,7 @@ class HardwareSpace(WidthSpace):
         """Each geometry with the narrowest weights and input that a layer of it may have."""
         own, first = self.weight_allowed.argmax(axis=1), self.variable_allowed.argmax(axis=1)
         weight = [own[i] if v is None else first[v] for i, v in enumerate(self.weight_index)]
-        ifmap = [first[self.tensor_index[layer.input]] for layer in self.problem.network.layers]
-        widths = self.geometry_of, self.widths[weight], self.widths[ifmap]
+        widths = self.geometry_of, self.widths[weight], self.widths[first[self.input_index]]
         return sorted({(int(g), int(bw), int(ba)) for g, bw, ba in zip(*widths, strict=True)})
 
     def most_need(self, shape: int) -> float:

@@ -1,18 +1,21 @@
-"""One point of the space, priced exactly: hardware, widths, and each layer's best tiling."""
+"""One solution, priced exactly: hardware, widths, and each layer's best tiling."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from codesign.arrays import Floats, Ints
 from codesign.costs.roofline import latency_s
-from codesign.costs.widths import layer_bops
-from codesign.problem.tolerances import beyond, keeps
+from codesign.problem.tolerances import keeps
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.accelerator import Hardware
+
+BY_TILING = ("latency_s", "dram_bits")  # metrics that grow as the SRAM shrinks
 
 
 @dataclass(frozen=True)
@@ -52,96 +55,109 @@ def price(
     ``sram_bits`` stands for the least capacity on offer that holds as much. Each metric is rounded
     as in the figures of a design: budgets are kept by both or by none.
     """
-    problem, capacities = space.problem, space.capacities
-    sram_bits = min(float(capacities.holding(sram_bits)), capacities.most_bits)
-    network, widths = problem.network, space.widths
-    shape = int(space.shape_of[option])
-    factor = space.option_precision_factor(np.array([option]))[0]
-    tilings, need, model_bits = [], 0.0, 0
-    seconds, moved, bops = [], [], []
-    for i, layer in enumerate(network.layers):
-        w, a = int(weight[i]), int(variable_width[space.tensor_index[layer.input]])
-        geometry = int(space.geometry_of[i])
-        stairs = space.staircase(shape, geometry)
-        step = int((stairs.need[w, a] <= sram_bits).sum()) - 1
-        if step < 0:
-            return None
-        tilings.append(int(stairs.row[w, a, step]))
-        need = max(need, float(stairs.need[w, a, step]))
-        dram_bits = float(stairs.traffic[w, a, step + 1]) + _other_bits(space, variable_width, i)
-        cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
-        rates = problem.clock_hz, problem.dram_bits_per_s
-        seconds.append(float(latency_s(cycles, dram_bits, *rates)))
-        moved.append(dram_bits)
-        bops.append(float(layer_bops(layer, widths[w], widths[a])))
-        model_bits += layer.weights * int(widths[w]) if layer.owns_weights else 0
-    need = float(capacities.holding(need))
-    metrics = {
-        "latency_s": math.fsum(seconds),
-        "dram_bits": math.fsum(moved),
-        "model_bits": float(model_bits),
-        "bops": math.fsum(bops),
-        "noise": space.noise(variable_width, weight),
-        "area_mm2": float(space.area_mm2(np.array([option]), np.array([need]))[0]),
-    }
-    return Solution(
-        int(option),
-        tuple(int(v) for v in variable_width),
-        tuple(int(w) for w in weight),
-        int(need),
-        tuple(tilings),
-        metrics,
-    )
+    chosen = _Chosen(space, int(option), tuple(map(int, variable_width)), tuple(map(int, weight)))
+    return chosen.solution(sram_bits)
 
 
 def least_sram(space: HardwareSpace, point: Solution, limits: Mapping[str, float]) -> Solution:
     """The same hardware and widths with the least SRAM that keeps the limits the point keeps.
 
-    Of the metrics only latency and DRAM traffic grow as the SRAM shrinks.
+    Of the metrics only latency and DRAM traffic grow as the SRAM shrinks, and neither ever falls:
+    the least is found by bisection among the needs of tilings.
     """
-    problem, shape = space.problem, int(space.shape_of[point.option])
-    factor = space.option_precision_factor(np.array([point.option]))[0]
-    capacities, layers = [np.array([point.sram_bits])], []
-    for i, layer in enumerate(problem.network.layers):
-        w, a = point.weight[i], point.variable_width[space.tensor_index[layer.input]]
-        geometry = int(space.geometry_of[i])
-        stairs = space.staircase(shape, geometry)
-        need, traffic = (
-            stairs.need[w, a],
-            stairs.traffic[w, a] + _other_bits(space, point.variable_width, i),
-        )
-        cycles = int(space.shape_cycles[shape, geometry]) * int(factor[w, a])
-        capacities.append(need[need <= point.sram_bits])
-        layers.append((need, traffic, cycles))
-    capacity = np.sort(np.concatenate(capacities))
-    totals = {"latency_s": np.zeros(len(capacity)), "dram_bits": np.zeros(len(capacity))}
-    for need, traffic, cycles in layers:
-        dram_bits = traffic[np.searchsorted(need, capacity, side="right")]
-        totals["dram_bits"] += dram_bits
-        totals["latency_s"] += latency_s(
-            cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s
-        )
-    possible = np.isfinite(totals["dram_bits"])
-    for metric, total in totals.items():
-        possible &= total <= beyond(limits.get(metric, np.inf))
-    for bits in capacity[possible]:  # the first or, where rounding decides, one of the next
-        made = price(space, point.option, point.variable_width, point.weight, bits)
-        if made and all(keeps(made.metrics[x], limits.get(x, np.inf)) for x in totals):
-            return made
-    return point
+    chosen = _Chosen(space, point.option, point.variable_width, point.weight)
+    needs = np.sort(chosen.need[chosen.need <= point.sram_bits])
+    known, low, high = point, 0, len(needs)
+    while low < high:
+        middle = (low + high) // 2
+        made = chosen.solution(needs[middle])
+        if made and all(keeps(made.metrics[x], limits.get(x, np.inf)) for x in BY_TILING):
+            known, high = made, middle
+        else:
+            low = middle + 1
+    return known
 
 
-def _other_bits(space: HardwareSpace, variable_width: Sequence[int], i: int) -> float:
-    """DRAM bits of a layer's output and residuals at the tensors' widths."""
-    problem, total = space.problem, 0
-    for index, elements in space.moved(problem.network.layers[i]):
-        bits = (
-            problem.choices.output_bits
-            if index is None
-            else int(space.widths[variable_width[index]])
+@dataclass(frozen=True)
+class _Chosen:
+    """A hardware option with all widths chosen; its SRAM is not.
+
+    Arrays of the layers' staircases (see `Staircase`) are padded as those are.
+    """
+
+    space: HardwareSpace
+    option: int
+    variable_width: tuple[int, ...]
+    weight: tuple[int, ...]
+
+    @cached_property
+    def _stairs(self) -> tuple[Floats, Floats, Ints]:
+        """(layers, steps): need, traffic (with one step more) and row of each tiling."""
+        space = self.space
+        shape = int(space.shape_of[self.option])
+        chosen = zip(space.geometry_of.tolist(), self.weight, self._ifmap.tolist(), strict=True)
+        found = [(space.staircase(shape, g), w, a) for g, w, a in chosen]
+        steps = max(stairs.need.shape[-1] for stairs, _, _ in found)
+        need = np.full((len(found), steps), np.inf)
+        traffic = np.full((len(found), steps + 1), np.inf)
+        row = np.zeros((len(found), steps), dtype=np.int64)
+        for i, (stairs, w, a) in enumerate(found):
+            count = stairs.need.shape[-1]
+            need[i, :count], row[i, :count] = stairs.need[w, a], stairs.row[w, a]
+            traffic[i, : count + 1] = stairs.traffic[w, a]
+        return need, traffic, row
+
+    @property
+    def need(self) -> Floats:
+        """(layers, steps): SRAM bits of each tiling; inf beyond the last."""
+        return self._stairs[0]
+
+    @cached_property
+    def _ifmap(self) -> Ints:
+        return np.asarray(np.array(self.variable_width)[self.space.input_index])
+
+    @cached_property
+    def _cycles(self) -> Ints:
+        """(layers,)"""
+        space = self.space
+        factor = space.option_precision_factor(np.array([self.option]))[0]
+        cycles = space.shape_cycles[space.shape_of[self.option], space.geometry_of]
+        return np.asarray(cycles * factor[list(self.weight), self._ifmap])
+
+    @cached_property
+    def _moved_bits(self) -> Floats:
+        return self.space.moved_bits(np.array(self.variable_width))
+
+    @cached_property
+    def _width_metrics(self) -> dict[str, float]:
+        return self.space.width_metrics(self.variable_width, self.weight)
+
+    def solution(self, sram_bits: float) -> Solution | None:
+        """The choice with so much SRAM; see `price`."""
+        space, problem, capacities = self.space, self.space.problem, self.space.capacities
+        sram_bits = min(float(capacities.holding(sram_bits)), capacities.most_bits)
+        need, traffic, row = self._stairs
+        layers = np.arange(len(need))
+        step = np.count_nonzero(need <= sram_bits, axis=1) - 1
+        if (step < 0).any():
+            return None
+        dram_bits = traffic[layers, step + 1] + self._moved_bits
+        seconds = latency_s(self._cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
+        needed = float(capacities.holding(need[layers, step].max()))
+        metrics = {
+            "latency_s": math.fsum(seconds.tolist()),
+            "dram_bits": math.fsum(dram_bits.tolist()),
+            **self._width_metrics,
+            "area_mm2": float(space.area_mm2(np.array([self.option]), np.array([needed]))[0]),
+        }
+        return Solution(
+            self.option,
+            self.variable_width,
+            self.weight,
+            int(needed),
+            tuple(row[layers, step].tolist()),
+            metrics,
         )
-        total += elements * bits
-    return float(total)
 
 
 def hardware_of(space: HardwareSpace, point: Solution) -> Hardware:

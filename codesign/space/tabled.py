@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from codesign.costs.widths import layer_bops
 from codesign.problem.latency_table import CostTable, LatencyTable, needed_pairs, value_of
 from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
@@ -17,7 +16,7 @@ from codesign.space.widths import WidthSpace
 
 
 class LatencyTableSpace(WidthSpace):
-    """One imagined hardware option on which every layer takes what a table says.
+    """A single hardware option, on which every layer takes what a table says.
 
     Attributes
     ----------
@@ -57,23 +56,10 @@ class LatencyTableSpace(WidthSpace):
 
     def price(self, variable_width: Sequence[int], weight: Sequence[int]) -> Solution:
         """Price a choice of widths: indices of each width variable, of each layer's weights."""
-        bops, model_bits, latency_s = [], 0, []
-        costs: list[list[float]] = [[] for _ in self.cost_names]
-        for i, layer in enumerate(self.problem.network.layers):
-            w, a = int(weight[i]), int(variable_width[self.tensor_index[layer.input]])
-            bops.append(float(layer_bops(layer, self.widths[w], self.widths[a])))
-            latency_s.append(float(self.compute_s[i, w, a]))
-            for k, values in enumerate(costs):
-                values.append(float(self.costs[k, i, w, a]))
-            if layer.owns_weights:
-                model_bits += layer.weights * int(self.widths[w])
-        metrics = {
-            "noise": self.noise(variable_width, weight),
-            "model_bits": float(model_bits),
-            "bops": math.fsum(bops),
-        }
+        variable_width, weight = tuple(map(int, variable_width)), tuple(map(int, weight))
+        metrics = self.width_metrics(variable_width, weight)
         if self.latency is not None:
-            metrics["latency_s"] = math.fsum(latency_s)
-        metrics |= {x: math.fsum(each) for x, each in zip(self.cost_names, costs, strict=True)}
-        indices = tuple(int(v) for v in variable_width), tuple(int(w) for w in weight)
-        return Solution(0, *indices, sram_bits=0, tiling=(), metrics=metrics)
+            ifmap = np.array(variable_width)[self.input_index]
+            each_s = self.compute_s[np.arange(len(weight)), weight, ifmap]
+            metrics["latency_s"] = math.fsum(each_s)
+        return Solution(0, variable_width, weight, sram_bits=0, tiling=(), metrics=metrics)

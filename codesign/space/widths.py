@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.widths import layer_bops
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
@@ -34,6 +35,8 @@ class WidthSpace:
         Width variable of each inner tensor.
     weight_index : tuple of int or None
         Width variable of each layer's weight operand; None where its width is free, or it has none.
+    input_index : ints, shape (layers,)
+        Width variable of each layer's input.
     geometries : tuple of Layer
         One representative of each set of layers with equal tables.
     geometry_of : ints, shape (layers,)
@@ -44,8 +47,8 @@ class WidthSpace:
     dram_bits_per_s : float
         inf where no memory is modelled: a latency is then a layer's compute time.
     base_area_um2 : floats, shape (options,)
-        PE array plus the SRAM's intercept: the area without any SRAM bit; 0 of the one imagined
-        option where no hardware is chosen.
+        PE array plus the SRAM's intercept: the area without any SRAM bit; 0 of the single option
+        that stands for all where no hardware is chosen.
     capacities : Capacities
         Of the SRAM.
     """
@@ -55,8 +58,9 @@ class WidthSpace:
         self.problem, self.dram_bits_per_s = problem, dram_bits_per_s
         self.base_area_um2 = np.zeros(1)
         self.capacities = Capacities()
-        network = problem.network
-        self.widths = self._all_widths()
+        network, choices = problem.network, problem.choices
+        every = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
+        self.widths = np.array(sorted(every))
         self.variables = tuple(
             members
             for members in problem.width_classes
@@ -65,6 +69,7 @@ class WidthSpace:
         self._index = {x: v for v, members in enumerate(self.variables) for x in members}
         self.tensor_index = {name: self._index[f"tensor:{name}"] for name in network.inner_tensors}
         self.weight_index = tuple(self._weight_variable(layer) for layer in network.layers)
+        self.input_index = np.array([self.tensor_index[layer.input] for layer in network.layers])
         first: dict[Hashable, int] = {}  # layer of each key
         for i, key in enumerate(keys):
             first.setdefault(key, i)
@@ -83,15 +88,12 @@ class WidthSpace:
         """Hardware options."""
         return len(self.base_area_um2)
 
-    def _all_widths(self) -> Ints:
-        choices = self.problem.choices
-        every = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
-        return np.array(sorted(every))
-
     def _weight_variable(self, layer: Layer) -> int | None:
         if layer.weight_tensor is not None:
             return self.tensor_index[layer.weight_tensor]
         return self._index.get(f"weight:{layer.name}")
+
+    # What may be chosen -------------------------------------------------------------------------
 
     @cached_property
     def weight_allowed(self) -> Bools:
@@ -99,9 +101,9 @@ class WidthSpace:
 
         A layer that only moves data has no weights; it stands at the narrowest width alone.
         """
-        return np.array([self._weights_of(layer) for layer in self.problem.network.layers])
+        return np.array([self._weights_allowed(layer) for layer in self.problem.network.layers])
 
-    def _weights_of(self, layer: Layer) -> Bools:
+    def _weights_allowed(self, layer: Layer) -> Bools:
         if layer.moves:
             return np.asarray(np.arange(len(self.widths)) == 0)
         if layer.weight_tensor is not None:
@@ -115,6 +117,20 @@ class WidthSpace:
     def variable_allowed(self) -> Bools:
         """(width variables, widths): widths each may take."""
         return np.array([self._allowed(members[0]) for members in self.variables])
+
+    # What widths cost ---------------------------------------------------------------------------
+
+    @cached_property
+    def bops(self) -> Floats:
+        """(geometries, widths, widths): bit operations."""
+        bw, ba = self.widths[:, None], self.widths[None, :]
+        return np.array([layer_bops(layer, bw, ba) for layer in self.geometries])
+
+    @cached_property
+    def own_weights(self) -> Ints:
+        """(layers,): weights, where they are the layer's own; else 0."""
+        layers = self.problem.network.layers
+        return np.array([layer.weights if layer.owns_weights else 0 for layer in layers])
 
     @cached_property
     def weight_noise(self) -> Floats:
@@ -133,23 +149,11 @@ class WidthSpace:
         return np.array(rows)
 
     @cached_property
-    def _noise_rows(self) -> tuple[list[list[list[float]]], list[list[float] | None]]:
-        """Noise at each width of every member of a variable; of each layer's own free weights."""
-        variables = [[self.noise_row(x).tolist() for x in members] for members in self.variables]
-        weights = [
-            self.weight_noise[i].tolist() if layer.owns_weights and index is None else None
-            for i, (layer, index) in enumerate(
-                zip(self.problem.network.layers, self.weight_index, strict=True)
-            )
-        ]
-        return variables, weights
-
-    def noise(self, variable_width: Sequence[int], weight: Sequence[int]) -> float:
-        """Noise of a choice of widths, every source's added up and rounded once."""
-        variables, weights = self._noise_rows
-        each = [row[w] for rows, w in zip(variables, variable_width, strict=True) for row in rows]
-        each += [row[w] for row, w in zip(weights, weight, strict=True) if row is not None]
-        return math.fsum(each)
+    def _noise_rows(self) -> tuple[Floats, Ints]:
+        """(members, widths) noise of every member of a variable, and (members,) its variable."""
+        members = [(x, v) for v, sources in enumerate(self.variables) for x in sources]
+        rows = np.array([self.noise_row(x) for x, _ in members])
+        return rows, np.array([v for _, v in members])
 
     def noise_row(self, source: str) -> Floats:
         """(widths,): noise of one source; 0 off-list."""
@@ -157,6 +161,26 @@ class WidthSpace:
         for w in np.flatnonzero(self._allowed(source)):
             row[w] = self.problem.noise_of(source, int(self.widths[w]))
         return row
+
+    def width_metrics(
+        self, variable_width: Sequence[int], weight: Sequence[int]
+    ) -> dict[str, float]:
+        """What a choice of widths costs on any hardware, each metric added up and rounded once.
+
+        Indices into the width list: of each width variable, of each layer's weight operand.
+        """
+        variable, free = np.array(variable_width), np.array(weight)
+        rows, variable_of = self._noise_rows
+        pairs = (self.geometry_of, free, variable[self.input_index])
+        noise = rows[np.arange(len(rows)), variable[variable_of]].tolist()
+        noise += self.weight_noise[np.arange(len(free)), free].tolist()
+        costs = zip(self.cost_names, self.costs, strict=True)
+        return {
+            "noise": math.fsum(noise),
+            "model_bits": float((self.own_weights * self.widths[free]).sum()),
+            "bops": math.fsum(self.bops[pairs].tolist()),
+            **{name: math.fsum(table[pairs].tolist()) for name, table in costs},
+        }
 
     def tensor_bits(self, variable_width: Sequence[int]) -> dict[str, int]:
         """Width of every tensor, the network's results included, at indices of the variables'."""
@@ -176,3 +200,21 @@ class WidthSpace:
         network = self.problem.network
         names = (layer.output, *layer.residuals)
         return [(self.tensor_index.get(name), network.touched(layer, name)) for name in names]
+
+    @cached_property
+    def _moved(self) -> tuple[Ints, Ints]:
+        """(layers, tensors): `moved` of all layers; results have the number after all variables."""
+        rows = [self.moved(layer) for layer in self.problem.network.layers]
+        shape = len(rows), max(map(len, rows))
+        variable, elements = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        for i, row in enumerate(rows):
+            for n, (v, count) in enumerate(row):
+                variable[i, n], elements[i, n] = len(self.variables) if v is None else v, count
+        return variable, elements
+
+    def moved_bits(self, variable_width: Ints) -> Floats:
+        """(…, layers): DRAM bits of each layer's output and residuals, at widths (…, variables)."""
+        variable, elements = self._moved
+        results = np.full((*variable_width.shape[:-1], 1), self.problem.choices.output_bits)
+        bits = np.concatenate([self.widths[variable_width], results], axis=-1)
+        return np.asarray((bits[..., variable] * elements).sum(axis=-1), dtype=np.float64)

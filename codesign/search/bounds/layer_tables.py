@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Floats
-from codesign.costs.widths import layer_bops
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.elimination import Scope
 from codesign.space.widths import WidthSpace
@@ -157,10 +156,6 @@ class LayerTables:
     def __init__(self, space: WidthSpace, scopes: list[Scope]) -> None:
         self.space, self.scopes, self.widths = space, scopes, space.widths
         self.layers = space.problem.network.layers
-        self._fixed_bits = space.problem.choices.output_bits
-        self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
-        bw, ba = self.widths[:, None], self.widths[None, :]
-        self.bops = np.array([layer_bops(layer, bw, ba) for layer in space.geometries])
         self.place_of: list[tuple[int, int]] = []  # of each layer: family, kind
         self.families = self._find_families()
 
@@ -194,10 +189,9 @@ class LayerTables:
                 found[kind.key] = family, len(kinds[family])
                 kinds[family].append(kind)
             self.place_of.append(found[kind.key])
-        return [Family(members, self.bops, self.space.costs) for members in kinds]
+        return [Family(members, self.space.bops, self.space.costs) for members in kinds]
 
     def _kind(self, i: int) -> _Kind:
-        layer = self.layers[i]
         free, weight_axis, input_axis = self._operand_axes(i)
         noise, barred = self._operand_terms(i)
         return _Kind(
@@ -206,7 +200,7 @@ class LayerTables:
             weight_axis=weight_axis,
             input_axis=input_axis,
             geometry=int(self.space.geometry_of[i]),
-            weights=layer.weights if layer.owns_weights else 0,
+            weights=int(self.space.own_weights[i]),
             noise=noise,
             barred=barred,
             extra_bits=self._extra_bits(i),
@@ -219,7 +213,11 @@ class LayerTables:
 
     def _operand_axes(self, i: int) -> tuple[int, int, int]:
         """Free axes of a layer's table, and those of its weights' and its input's widths."""
-        scope, weight, ifmap = self.scopes[i], self.space.weight_index[i], self._inputs[i]
+        scope, weight, ifmap = (
+            self.scopes[i],
+            self.space.weight_index[i],
+            int(self.space.input_index[i]),
+        )
         alone: list[int | None] = []
         if weight is None or weight not in scope:
             alone.append(weight)
@@ -236,7 +234,7 @@ class LayerTables:
     def _operand_terms(self, i: int) -> tuple[Floats, Floats]:
         """Noise of weights (w,) and widths barred (w, w) that no width variable stands for."""
         space, scope, layer = self.space, self.scopes[i], self.layers[i]
-        weight, ifmap = space.weight_index[i], self._inputs[i]
+        weight, ifmap = space.weight_index[i], int(space.input_index[i])
         noise = space.weight_noise[i]
         if self.cut_weights(i):
             noise = space.noise_row(f"weight:{layer.name}")
@@ -253,7 +251,7 @@ class LayerTables:
         extra = np.zeros((len(self.widths),) * len(scope))
         for variable, elements in self.space.moved(self.layers[i]):
             if variable is None:
-                extra = extra + float(elements * self._fixed_bits)
+                extra = extra + float(elements * self.space.problem.choices.output_bits)
             elif variable in scope:
                 shape = [1] * len(scope)
                 shape[scope.index(variable)] = -1

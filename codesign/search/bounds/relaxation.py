@@ -77,8 +77,6 @@ class Relaxation:
         self.space, self.check_time = space, check_time
         self.widths = space.widths
         self.layers = space.problem.network.layers
-        self._inputs = [space.tensor_index[layer.input] for layer in self.layers]
-        self._fixed_bits = space.problem.choices.output_bits
         self._barred = np.where(space.variable_allowed, 0.0, np.inf)
         # Each layer's table, each variable's own row and its message are added once; before that a
         # table's entry takes a product and a sum for each metric, and a few for the metric itself.
@@ -86,7 +84,6 @@ class Relaxation:
             len(self.layers) + 2 * len(space.variables) + 2 * len(space.additive_metrics) + 8
         )
         self.marginal_rounding = MARGINAL_ROUNDINGS * self.rounding
-        self._prepare_layers()
 
     # Structure ----------------------------------------------------------------------------------
 
@@ -103,7 +100,7 @@ class Relaxation:
             moved = [variable for variable, _ in space.moved(layer)]
             mine = [(variable, Role.OUTPUT) for variable in moved[:1]]
             mine += [(variable, Role.RESIDUAL) for variable in moved[1:]]
-            mine.append((self._inputs[i], Role.OPERAND))
+            mine.append((int(space.input_index[i]), Role.OPERAND))
             weights = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
             mine.append((space.weight_index[i], weights))
             ranked = sorted(mine, key=lambda use: use[1])  # the last of several roles counts
@@ -142,7 +139,7 @@ class Relaxation:
         found: list[tuple[str, int]] = []
         for i, layer in enumerate(self.layers):
             touched = {variable for variable, _ in self.space.moved(layer)}
-            touched |= {self._inputs[i], self.space.weight_index[i]}
+            touched |= {int(self.space.input_index[i]), self.space.weight_index[i]}
             known = sorted(v for v in touched if v is not None)
             found += [(layer.name, v) for v in known if v not in self._scopes[i]]
         return found
@@ -157,21 +154,6 @@ class Relaxation:
                 rows = [self.space.noise_row(x) for x in members if x not in cut]
                 noise[v] = np.sum(rows, axis=0) if rows else 0.0
         return noise
-
-    def _prepare_layers(self) -> None:
-        none = len(self.space.variables)  # a slot for "no such variable"
-        self._weight_variable = np.array(
-            [none if v is None else v for v in self.space.weight_index]
-        )
-        rows = [self.space.moved(layer) for layer in self.layers]
-        most = max(len(row) for row in rows)
-        padded = [row + [(None, 0)] * (most - len(row)) for row in rows]
-        indices = [[none if v is None else v for v, _ in row] for row in padded]
-        self._moved = np.array(indices, dtype=np.int64)
-        self._moved_elements = np.array([[x for _, x in row] for row in padded], dtype=np.float64)
-        self._layer_weights = np.array(
-            [x.weights if x.owns_weights else 0 for x in self.layers], dtype=np.float64
-        )
 
     # The priced optimum -------------------------------------------------------------------------
 
@@ -229,37 +211,33 @@ class Relaxation:
         self, batch: Batch, coefficients: Floats, variable_width: Ints
     ) -> tuple[Ints, Floats, Bools]:
         """Best free weight widths for given variables, the metrics of both, and if they run."""
-        count, layers = len(batch), len(self.layers)
-        slots = np.concatenate([variable_width, np.zeros((count, 1), dtype=np.int64)], axis=1)
-        bits = np.concatenate(
-            [self.widths[variable_width], np.full((count, 1), self._fixed_bits)], axis=1
-        ).astype(np.float64)
-        moved = (bits[:, self._moved] * self._moved_elements).sum(axis=-1)  # (B, layers)
-        b = np.arange(count)[:, None]
-        u = self.space.geometry_of[None, :]
-        ba = variable_width[:, self._inputs]
+        space, count, layers = self.space, len(batch), len(self.layers)
+        b, u, layer = np.arange(count)[:, None], space.geometry_of[None, :], np.arange(layers)
+        ba = variable_width[:, space.input_index]
         traffic = batch.traffic[b, u, :, ba]  # (B, layers, bw)
         runs = np.isfinite(traffic)
-        total = np.where(runs, traffic, 0.0) + moved[..., None]
+        total = np.where(runs, traffic, 0.0) + space.moved_bits(variable_width)[..., None]
         compute_s = batch.compute_s
         compute_s = compute_s[b, u, :, ba if compute_s.shape[-1] > 1 else 0]
-        latency_s = np.maximum(compute_s, total / self.space.dram_bits_per_s)
-        bops = self._tables.bops[u, :, ba]
-        model = self._layer_weights[:, None] * self.widths
-        noise = self.space.weight_noise[None]
-        cost = np.where(runs & self.space.weight_allowed, 0.0, np.inf)
-        costs = [costs[u, :, ba] for costs in self.space.costs]
-        parts = (latency_s, total, noise, model[None], bops, *costs)
+        latency_s = np.maximum(compute_s, total / space.dram_bits_per_s)
+        model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
+        costs = [table[u, :, ba] for table in space.costs]
+        parts = (latency_s, total, space.weight_noise, model_bits, space.bops[u, :, ba], *costs)
+        lagrangian = np.where(runs & space.weight_allowed, 0.0, np.inf)
         for m, part in enumerate(parts):
-            cost = cost + coefficients[:, m, None, None] * part
-        given, free = slots[:, self._weight_variable], variable_width.shape[1]
-        weight = np.where(self._weight_variable == free, cost.argmin(axis=-1), given)
-        layer = np.arange(layers)[None, :]
+            lagrangian = lagrangian + coefficients[:, m, None, None] * part
+        weight = lagrangian.argmin(axis=-1)
+        shared = [(i, v) for i, v in enumerate(space.weight_index) if v is not None]
+        weight[:, [i for i, _ in shared]] = variable_width[:, [v for _, v in shared]]
         metrics = np.stack(
-            [np.broadcast_to(p, cost.shape)[b, layer, weight].sum(axis=-1) for p in parts], axis=1
+            [
+                np.broadcast_to(part, lagrangian.shape)[b, layer, weight].sum(axis=-1)
+                for part in parts
+            ],
+            axis=1,
         )
-        variables = np.arange(variable_width.shape[1])[None, :]
-        metrics[:, NOISE] += self.space.variable_noise[variables, variable_width].sum(axis=-1)
+        variables = np.arange(variable_width.shape[1])
+        metrics[:, NOISE] += space.variable_noise[variables, variable_width].sum(axis=-1)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
 
     # What each single choice would cost at best -------------------------------------------------
