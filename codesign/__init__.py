@@ -32,7 +32,8 @@ imports their bodies when they are called.
 
 **The walk of one solve**, ``codesign solve resnet18 --max-area-mm2 6 --out design.json``:
 
-    1. `codesign.cli.app.solve`: the words of a shell → options that do not contradict each other
+    1. `codesign.cli.solve_commands.solve`: the words of a shell → options that do not contradict
+       each other
     2. `codesign.specs.load.load_network`: a name → `Network`; likewise technology and memory
     3. `codesign.problem.words.problem_of`: these and the options → a `Problem`, checked as a whole
     4. `codesign.tasks.solve.solve`: the problem → handed to the rooms that answer it, 5 to 10

@@ -80,7 +80,9 @@ class Processes(ThreadPoolExecutor):
         self._starting = Lock()
         if os.name == "posix":
             resource_tracker.ensure_running()  # would let Ctrl-C through to the first process
-        super().__init__(self.workers, thread_name_prefix="codesign-worker", initializer=_deaf)
+        super().__init__(
+            self.workers, thread_name_prefix="codesign-worker", initializer=_block_interrupts
+        )
 
     def submit(
         self, fn: Callable[Params, Result], /, *args: Params.args, **kwargs: Params.kwargs
@@ -176,7 +178,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _deaf() -> None:
+def _block_interrupts() -> None:
     """Keep Ctrl-C from this thread, and so from the processes it starts."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
