@@ -21,13 +21,14 @@ from codesign.space.candidates import candidates_of_tables
 from codesign.space.point import Solution
 from codesign.stopping import Stopped
 
-SOLVED_ALONE = 4  # options solved one by one between attempts, most of which do not close
-ALL_AFTER = 16  # solved options after which those of unopened shapes are included
-MANY = 16  # options worth bounding before their own tables are known
-FEW_PAIRS = 20  # of widths per layer, on average, that are no long MILP
-SMALLEST_GROUP = 3  # options; fewer are as soon solved alone
+# Options solved one by one between attempts, since most attempts close nothing, and before those of
+# unopened shapes are tried as well.
+SOLVED_BETWEEN_ATTEMPTS, SOLVED_BEFORE_ALL = 4, 16
+LEAST_GROUP = 3  # options; fewer are as soon solved alone
+LEAST_IDEAL_GROUP = 16  # options; fewer are as soon bounded by their own tables
+SHORT_MILP_PAIRS = 20  # of widths, per layer on average
 # Relative: hardware hardly matters where the least bound is this close to the incumbent.
-NEAR = 0.05
+NEAR_INCUMBENT = 0.05
 
 
 class GroupBounds:
@@ -52,16 +53,16 @@ class GroupBounds:
         search = self.search
         if search.incumbent is self.bounded_for or search.bounded_metric() != search.goal.metric:
             return
-        near = (1 - NEAR) * search.incumbent_ceiling
+        near = (1 - NEAR_INCUMBENT) * search.incumbent_ceiling
         if not search.ideal or least_bound < near:
             return
         options = search.open_options()
-        if len(options) < MANY or search.lower[options].min() < near:
+        if len(options) < LEAST_IDEAL_GROUP or search.lower[options].min() < near:
             return
         self.bounded_for = search.incumbent
         shapes = search.space.shapes_among(options).tolist()
         ideal = envelope([search.ideal[shape] for shape in shapes])
-        bound = self.bound_tables(int(options[0]), ideal, FEW_PAIRS)
+        bound = self.bound_tables(int(options[0]), ideal, SHORT_MILP_PAIRS)
         search.lower[options] = np.maximum(search.lower[options], bound)
 
     def after_option(self, queued: Sequence[int]) -> None:
@@ -74,11 +75,11 @@ class GroupBounds:
         """
         search = self.search
         self.solved += 1
-        if self.solved % SOLVED_ALONE or search.incumbent is None:
+        if self.solved % SOLVED_BETWEEN_ATTEMPTS or search.incumbent is None:
             return
         if search.bounded_metric() not in (search.goal.metric, *search.goal.limits):
             return
-        if self.solved >= ALL_AFTER:
+        if self.solved >= SOLVED_BEFORE_ALL:
             options = search.open_options()
         else:
             options = search.still_open(np.array(sorted(queued), dtype=np.int64))
@@ -90,7 +91,7 @@ class GroupBounds:
         search, stack = self.search, [options]
         while stack:
             group = search.still_open(stack.pop())
-            if len(group) < SMALLEST_GROUP:
+            if len(group) < LEAST_GROUP:
                 continue
             search.stop.check()
             bound = self.bound_group(group)

@@ -25,8 +25,8 @@ from codesign.space.hardware import HardwareSpace
 from codesign.space.point import Solution, price
 from codesign.stopping import Stopped
 
-MANY_PAIRS = 10_000  # of widths, all layers together, that make a long MILP
-CORE_PAIRS = 3  # of them for each layer, on average, in the core that is solved first then
+LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
+CORE_PAIRS = 3  # of them in the core, per layer on average
 
 
 class HardwareSearch(GoalSearch, ABC):
@@ -131,7 +131,7 @@ class HardwareSearch(GoalSearch, ABC):
         there were many.
         """
         wanted = CORE_PAIRS * len(domains.pairs)
-        if np.count_nonzero(domains.pairs) <= max(MANY_PAIRS, 2 * wanted):
+        if np.count_nonzero(domains.pairs) <= max(LONG_MILP_PAIRS, 2 * wanted):
             return False
         ceiling = np.partition(marginals[1][domains.pairs], wanted)[wanted]
         core = domains & Domains.within(marginals, ceiling)
@@ -148,12 +148,14 @@ class HardwareSearch(GoalSearch, ABC):
             sram_bits = max(choice.sram_bits, sram[0])
             return price(self.space, option, choice.variable_width, choice.weight, sram_bits)
 
-        result = self.run_milp(self.candidates(option, sram, domains), priced, goal)
+        result = self.run_milp(self.option_candidates(option, sram, domains), priced, goal)
         if result.runs:
             self.task.stats.solved.add(option)
         return result
 
-    def candidates(self, option: int, sram: tuple[float, float], domains: Domains) -> Candidates:
+    def option_candidates(
+        self, option: int, sram: tuple[float, float], domains: Domains
+    ) -> Candidates:
         """What the MILP of one option chooses from."""
         return candidates(
             self.space,

@@ -16,12 +16,12 @@ from codesign.space.point import Solution, least_sram, price
 from codesign.stopping import Stopped
 from codesign.units import UM2_PER_MM2
 
-FEW = 4  # options of a shape, or shapes, that are as soon bounded one by one
+MOST_UNBISECTED = 4  # options of a shape, or shapes: so many are as soon bounded one by one
 # Ratio of two capacities between which the least SRAM is known well enough: of an option bounded
 # beside others, of one that is solved next, and of many together.
 COARSE, CLOSE, FINE = 1.05, 1.01, 1.0001
 LEAST_BITS = 64.0  # of SRAM; less is not told apart in a bisection of ratios
-MANY_TILINGS = 2  # so many times those of one capacity make the MILP of a range long
+LONG_MILP = 2  # of a range of SRAM: times the candidates of one capacity
 
 
 class LeastArea(HardwareSearch):
@@ -111,7 +111,7 @@ class LeastArea(HardwareSearch):
     def bound_as_one(self) -> None:
         """Raise the least SRAM of all to what the best of their PEs needs with the finest tiles."""
         finest, options = self.space.finest, self.open_options()
-        if finest is None or len(self.space.shapes_among(options)) <= FEW:
+        if finest is None or len(self.space.shapes_among(options)) <= MOST_UNBISECTED:
             return
         high = float(self._affordable_sram_bits(options).max())
         probe = high = min(high, self._saturating_sram_bits(finest))
@@ -139,7 +139,7 @@ class LeastArea(HardwareSearch):
         if not len(options):
             return
         start = self.first_multipliers(options)
-        if len(options) > FEW:
+        if len(options) > MOST_UNBISECTED:
             self._bisect(shape, options, start, ratio=COARSE)
         else:  # not worth the rounds before they are solved
             self.option_multipliers |= dict(zip(options.tolist(), start, strict=True))
@@ -233,9 +233,10 @@ class LeastArea(HardwareSearch):
                 return self.incumbent_ceiling
         if self.task.primary_metric is not None:
             of_range, of_one = (
-                self.candidates(option, sram, domains).count for sram in ((low, high), (high, high))
+                self.option_candidates(option, sram, domains).count
+                for sram in ((low, high), (high, high))
             )
-            if of_range > MANY_TILINGS * of_one:
+            if of_range > LONG_MILP * of_one:
                 return self._bisect_by_milps(option)
         return self.solve_restricted(option, (low, high), domains)
 

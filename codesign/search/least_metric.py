@@ -10,8 +10,8 @@ from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import GoalTask
 from codesign.search.hardware_search import HardwareSearch
 
-MANY = 64  # options of a shape, of which the best at first multipliers are bounded first
-FIRST = 8
+ONE_BATCH = 64  # options; of more, the most promising are bounded first
+FIRST_BATCH = 8  # of them
 
 
 class LeastMetric(HardwareSearch):
@@ -55,12 +55,12 @@ class LeastMetric(HardwareSearch):
         sram_bits, start = self.most_sram_bits(options), self.first_multipliers(options)
         batch = self.batches.of_options(options, sram_bits)
         parts = [np.arange(len(options))]
-        if len(options) > MANY:
+        if len(options) > ONE_BATCH:
             # The best at first multipliers may give a design that spares most others more rounds.
             found = self.dual_bound(batch, start, rounds=1)
             self.raise_bounds(options, found.value)
             order = np.argsort(found.value, kind="stable")
-            parts = [order[:FIRST], order[FIRST:]]
+            parts = [order[:FIRST_BATCH], order[FIRST_BATCH:]]
         for rows in parts:
             mine = rows[self.lower[options[rows]] < self.cutoff]
             if len(mine):

@@ -15,8 +15,8 @@ from codesign.problem.tolerances import beyond
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.hardware_search import HardwareSearch
 
-FEW_OPTIONS = 64  # so many are as soon bounded shape by shape
-FAR = 2.0  # times the least bound; shapes whose first bound is beyond are bounded no better
+MOST_UNSCREENED = 64  # options: so many are as soon bounded shape by shape
+POLISHED = 2.0  # times the least bound: shapes bounded again, at multipliers of their own
 
 
 def screen(search: HardwareSearch) -> None:
@@ -25,7 +25,7 @@ def screen(search: HardwareSearch) -> None:
     options = search.open_options()
     limits = sorted(x for x in search.goal.limits.items() if x[0] in ADDITIVE_METRICS)
     screened = (search.bounded_metric(), *limits)
-    if len(options) <= FEW_OPTIONS or screened in search.cut_pool.screened:
+    if len(options) <= MOST_UNSCREENED or screened in search.cut_pool.screened:
         return
     search.cut_pool.screened.add(screened)
     multipliers = _screen_pe_pairs(search, options)
@@ -54,7 +54,7 @@ def _screen_shapes(search: HardwareSearch, options: Ints, multipliers: Floats) -
     _rule_out_by_single_limits(search, options, ideal, row)
     search.stop.check()
     found = search.dual_bound(ideal, start, rounds=1)
-    near = np.flatnonzero(found.value <= FAR * np.abs(found.value).min())
+    near = np.flatnonzero(found.value <= POLISHED * np.abs(found.value).min())
     better = search.dual_bound(ideal.take(near), start[near], accuracy=1e-3)
     found.value[near], found.multipliers[near] = better.value, better.multipliers
     search.take_envelope_bounds(options, found, row)

@@ -242,7 +242,7 @@ def solved(seed: int, method: str, monkeypatch: pytest.MonkeyPatch, **how: Any) 
     case = random_case(seed)
     with monkeypatch.context() as forced:
         if seed % 2:  # as for many options and large tables
-            forced.setattr(screening, "FEW_OPTIONS", 1)
+            forced.setattr(screening, "MOST_UNSCREENED", 1)
             forced.setattr(relaxation, "MAX_ENTRIES", 1)
             forced.setattr(relaxation, "MAX_BATCH", 1)
         return swept(

@@ -43,11 +43,11 @@ BISECTED: list[tuple[Metric, tuple[Metric, ...]]] = [
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bound as one wherever that can be done."""
-    monkeypatch.setattr(screening, "FEW_OPTIONS", 1)
-    monkeypatch.setattr(least_area, "FEW", 0)
-    monkeypatch.setattr(group_bounds, "MANY", 1)
-    monkeypatch.setattr(group_bounds, "NEAR", 2.0)
-    monkeypatch.setattr(group_bounds, "FEW_PAIRS", np.inf)
+    monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
+    monkeypatch.setattr(least_area, "MOST_UNBISECTED", 0)
+    monkeypatch.setattr(group_bounds, "LEAST_IDEAL_GROUP", 1)
+    monkeypatch.setattr(group_bounds, "NEAR_INCUMBENT", 2.0)
+    monkeypatch.setattr(group_bounds, "SHORT_MILP_PAIRS", np.inf)
 
 
 def broad_case(seed: int) -> Case:
@@ -310,9 +310,9 @@ def test_the_least_sram_by_bisection_is_that_of_one_programme(
     )
     for seed in (200, 201):
         problem = mid_size_problem(seed, objective, budgeted)
-        monkeypatch.setattr(least_area, "MANY_TILINGS", math.inf)
+        monkeypatch.setattr(least_area, "LONG_MILP", math.inf)
         usual = solve(problem)
-        monkeypatch.setattr(least_area, "MANY_TILINGS", -1)
+        monkeypatch.setattr(least_area, "LONG_MILP", -1)
         for metric in (objective, "area_mm2", "noise"):
             value = solve(problem).metrics[metric]
             assert value == pytest.approx(usual.metrics[metric], rel=1e-9, abs=0)

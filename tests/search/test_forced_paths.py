@@ -26,9 +26,9 @@ def test_bounds_of_tables_cut_apart(seed: int, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("seed", range(603, 803, 4))  # those with many hardware options
 def test_options_bounded_in_groups(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest groups are bounded only after several options; here from the first one on.
-    monkeypatch.setattr(group_bounds, "SOLVED_ALONE", 1)
-    monkeypatch.setattr(group_bounds, "ALL_AFTER", 1)
-    monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
+    monkeypatch.setattr(group_bounds, "SOLVED_BETWEEN_ATTEMPTS", 1)
+    monkeypatch.setattr(group_bounds, "SOLVED_BEFORE_ALL", 1)
+    monkeypatch.setattr(group_bounds, "LEAST_GROUP", 2)
     compare(random_case(seed))
 
 
@@ -37,9 +37,9 @@ def test_options_bounded_in_groups_under_a_latency_limit(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The imagined option that bounds a group is faster than its members: none of them prices it.
-    monkeypatch.setattr(group_bounds, "SOLVED_ALONE", 1)
-    monkeypatch.setattr(group_bounds, "ALL_AFTER", 1)
-    monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
+    monkeypatch.setattr(group_bounds, "SOLVED_BETWEEN_ATTEMPTS", 1)
+    monkeypatch.setattr(group_bounds, "SOLVED_BEFORE_ALL", 1)
+    monkeypatch.setattr(group_bounds, "LEAST_GROUP", 2)
     rng = random.Random(seed)
     case = random_case(4 * seed + 3)
     objective = rng.choice(oracle.METRICS)
@@ -58,7 +58,7 @@ def test_options_bounded_in_groups_under_a_latency_limit(
 @pytest.mark.slow
 def test_designs_of_a_few_pairs_of_widths_first(monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest only thousands of layers make the programme over few pairs pay; here every one.
-    monkeypatch.setattr(hardware_search, "MANY_PAIRS", 0)
+    monkeypatch.setattr(hardware_search, "LONG_MILP_PAIRS", 0)
     monkeypatch.setattr(hardware_search, "CORE_PAIRS", 0)
     usual = hardware_search.HardwareSearch.solve_core
     solved: list[bool] = []

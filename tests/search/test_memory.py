@@ -179,10 +179,10 @@ def test_a_prover_that_remembers_answers_like_enumeration(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if seed % 2:  # screen as for many options, and bound options in groups from the first one on
-        monkeypatch.setattr(screening, "FEW_OPTIONS", 1)
-        monkeypatch.setattr(group_bounds, "SOLVED_ALONE", 1)
-        monkeypatch.setattr(group_bounds, "ALL_AFTER", 1)
-        monkeypatch.setattr(group_bounds, "SMALLEST_GROUP", 2)
+        monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
+        monkeypatch.setattr(group_bounds, "SOLVED_BETWEEN_ATTEMPTS", 1)
+        monkeypatch.setattr(group_bounds, "SOLVED_BEFORE_ALL", 1)
+        monkeypatch.setattr(group_bounds, "LEAST_GROUP", 2)
     case = memory_case(seed)
     memory = check_sequence(case, seed, fresh=seed % 8 == 0)
     assert memory.proven_bounds
@@ -195,7 +195,7 @@ def test_a_prover_that_remembers_answers_like_enumeration_long(
     first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(seed: int) -> None:
-        monkeypatch.setattr(screening, "FEW_OPTIONS", 64 if seed % 2 else 1)
+        monkeypatch.setattr(screening, "MOST_UNSCREENED", 64 if seed % 2 else 1)
         case = memory_case(seed)
         check_memory(check_sequence(case, seed, fresh=True), case)
 

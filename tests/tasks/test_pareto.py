@@ -54,7 +54,7 @@ def rich_case(seed: int) -> FrontCase:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_front_is_the_enumerated_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:  # screen as for many options
-        monkeypatch.setattr(screening, "FEW_OPTIONS", 1)
+        monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
     compare(swept_case(seed))
 
 
