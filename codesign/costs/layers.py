@@ -19,11 +19,10 @@ from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Count, Layer, Name, Network
 from codesign.specs.schema import spec_dataclass
-from codesign.specs.technology import no_trace
+from codesign.specs.technology import Amount, refuse_negligible
 from codesign.units import BITS_PER_KBIT, distinct_texts
 
-Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False), AfterValidator(no_trace)]
+Seconds = Annotated[Amount, Field(gt=0), AfterValidator(refuse_negligible)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
 Roof = Literal["compute", "memory"]

@@ -116,7 +116,3 @@ class Choices:
             )
         if least is not None and most is not None and least > most:
             raise SpecError(f"min_sram_bits {least} is above max_sram_bits {most}")
-
-
-def _listed(bits: tuple[int, ...]) -> str:
-    return f"{', '.join(map(str, bits))} bit"

@@ -8,11 +8,11 @@ from dataclasses import field
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
 
 from codesign.costs.area import check_areas
 from codesign.errors import SpecError
-from codesign.problem.choices import Choices, _listed
+from codesign.problem.choices import Choices
 from codesign.problem.metrics import by_metric, known_metric
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
@@ -22,18 +22,18 @@ from codesign.quality import (
     noise_limit,
     table_notes,
     uniform_bits,
-    without_dust,
+    zero_if_negligible,
 )
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import Displayed, nearest, spec_dataclass
-from codesign.specs.technology import MOST, Positive, Technology, no_trace
+from codesign.specs.technology import MOST, Amount, Positive, Technology, refuse_negligible
 from codesign.units import distinct_texts
 
 Metric = Annotated[str, AfterValidator(known_metric)]
-NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)]
-Loss = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(without_dust)]
-Budgets = Annotated[Mapping[Metric, NonNegative], BeforeValidator(by_metric)]
+Limit = Annotated[Amount, AfterValidator(refuse_negligible)]
+Loss = Annotated[Amount, AfterValidator(zero_if_negligible)]
+Budgets = Annotated[Mapping[Metric, Limit], BeforeValidator(by_metric)]
 
 
 @spec_dataclass
@@ -184,7 +184,8 @@ class Problem(Displayed):
     def _check_shared(self) -> None:
         for members in self.width_classes:
             if not self.allowed_bits(members[0]):
-                named = [f"{x!r} ({_listed(self._own_bits(x))})" for x in members[:3]]
+                offered = {x: ", ".join(map(str, self._own_bits(x))) for x in members[:3]}
+                named = [f"{x!r} ({bits} bit)" for x, bits in offered.items()]
                 more = f" and {len(members) - 3} more" if len(members) > 3 else ""
                 raise SpecError(
                     f"no width suits all that share one: {', '.join(named)}{more}; "

@@ -19,8 +19,8 @@ from codesign.quality.table import (
     rises,
     table_notes,
     table_text,
-    without_dust,
     write_sensitivity,
+    zero_if_negligible,
 )
 from codesign.quality.weights import weight_sensitivity
 
@@ -40,6 +40,6 @@ __all__ = [
     "table_text",
     "uniform_bits",
     "weight_sensitivity",
-    "without_dust",
     "write_sensitivity",
+    "zero_if_negligible",
 ]

@@ -41,7 +41,7 @@ Sensitivity = Mapping[str, Mapping[int, float]]
 COLUMNS = ("tensor", "bits", "loss")
 SUFFIXES = (".csv", ".toml")
 MOST_LOSS = 1e30
-DUST = 1e-30  # what is less, and not 0, is left of rounding
+NEGLIGIBLE = 1e-30  # what is less, and not 0, is left of rounding
 KINDS = {"weight": "weights", "tensor": "tensors"}
 ROUNDING = 1e-9  # of a tensor's largest loss: less is no rise
 
@@ -74,7 +74,7 @@ def _read(path: Path) -> dict[str, dict[int, float]]:
         width = read_width("bits", bits, where)
         if width in row:
             raise SpecError(f"{where}: {tensor!r} at {width} bits is given twice")
-        row[width] = without_dust(read_amount("loss", loss, MOST_LOSS, where))
+        row[width] = zero_if_negligible(read_amount("loss", loss, MOST_LOSS, where))
     if not table:
         raise SpecError(f"{path}: a table without entries")
     return table
@@ -113,9 +113,9 @@ def filled_table(
     return {tensor: {width: noise(tensor, width) for width in widths} for tensor in known}
 
 
-def without_dust(loss: float) -> float:
+def zero_if_negligible(loss: float) -> float:
     """A loss, 0 where it is so small that only rounding can have left it."""
-    return 0.0 if 0 < loss < DUST else loss
+    return 0.0 if 0 < loss < NEGLIGIBLE else loss
 
 
 def check_table(
@@ -171,7 +171,7 @@ def noise_by(table: Sensitivity | None, known: Iterable[str]) -> Callable[[str, 
     def noise(tensor: str, bits: int) -> float:
         if kind_of(tensor) not in there:
             return float(default_noise(bits))
-        return without_dust(float(table[tensor][bits]))
+        return zero_if_negligible(float(table[tensor][bits]))
 
     return noise
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from codesign.costs.layers import Amount
 from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
 from codesign.files import write_atomically
@@ -34,6 +33,7 @@ from codesign.specs.csv_tables import read_amount
 from codesign.specs.network import Layer, Name, Network
 from codesign.specs.schema import parse, require_keys, spec_dataclass
 from codesign.specs.seam import done_by
+from codesign.specs.technology import Amount
 
 if TYPE_CHECKING:
     import pandas as pd

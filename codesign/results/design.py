@@ -12,7 +12,7 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from codesign.costs.layers import Amount, LayerDesign
+from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
 from codesign.costs.widths import all_widths
 from codesign.problem.file import problem_from_dict, problem_to_dict
@@ -27,6 +27,7 @@ from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.network import MAX_NAME, Count, Name, Network
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
+from codesign.specs.technology import Amount
 
 if TYPE_CHECKING:
     from codesign.results.explanation import Explanation

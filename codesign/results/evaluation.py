@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
-from codesign.costs.layers import Amount, LayerDesign
+from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS
@@ -21,6 +21,7 @@ from codesign.results.result_file import THROUGHPUT, parse_content, read_content
 from codesign.specs.accelerator import Accelerator, Bits
 from codesign.specs.network import Name, Network
 from codesign.specs.schema import require_keys, spec_dataclass
+from codesign.specs.technology import Amount
 from codesign.units import METRIC_UNITS
 
 Roofline = Literal["tiled", "ideal"]

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from codesign.costs.layers import Amount
 from codesign.errors import SpecError
 from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
@@ -28,6 +27,7 @@ from codesign.results.views import (
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.seam import done_by
+from codesign.specs.technology import Amount
 from codesign.units import METRIC_UNITS, RATE_UNITS
 
 if TYPE_CHECKING:

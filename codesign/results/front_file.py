@@ -16,7 +16,6 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from codesign.costs.layers import Amount
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json, read_text, write_atomically
 from codesign.problem.metrics import METRICS
@@ -27,6 +26,7 @@ from codesign.results.tables import front_frame
 from codesign.results.views import DesignOutline, LayerOutline, NameOutline, ProblemOutline
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import parse, spec_dataclass
+from codesign.specs.technology import Amount
 
 FORMAT = "codesign-front/1"
 COLUMN = "front"  # of what belongs to the front as a whole

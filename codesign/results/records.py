@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from codesign.costs.layers import Amount, Whole
+from codesign.costs.layers import Whole
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.specs.schema import spec_dataclass
+from codesign.specs.technology import Amount
 
 
 @spec_dataclass

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from codesign.costs.layers import Amount, LayerDesign
+from codesign.costs.layers import LayerDesign
 from codesign.problem.problem import Metric, Problem
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import spec_dataclass
+from codesign.specs.technology import Amount
 
 
 @spec_dataclass

@@ -28,8 +28,9 @@ Name = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME)]
 Pair = Count | tuple[Count, Count]
 
 
-def _vertical(pair: int | tuple[int, int]) -> int:
-    return pair if isinstance(pair, int) else pair[0]
+def _along(axis: int, pair: int | tuple[int, int]) -> int:
+    """The vertical (0) or horizontal (1) one of what may be one number for both."""
+    return pair if isinstance(pair, int) else pair[axis]
 
 
 @spec_dataclass
@@ -105,8 +106,8 @@ class Layer:
             ("P", self.P, self.H, self.R, 0),
             ("Q", self.Q, self.W, self.S, 1),
         ):
-            stride, dilation = self._axis(self.stride, axis), self._axis(self.dilation, axis)
-            size = size * self._axis(self.input_dilation, axis)
+            stride, dilation = _along(axis, self.stride), _along(axis, self.dilation)
+            size = size * _along(axis, self.input_dilation)
             reach = (kernel - 1) * dilation + 1
             if (out - 1) * stride + reach > size + 2 * (reach - 1):
                 raise SpecError(
@@ -120,24 +121,20 @@ class Layer:
             if getattr(self, key) != nothing:
                 raise SpecError(f"layer {self.name!r}: moves data only, so it has no {key}")
 
-    @staticmethod
-    def _axis(pair: int | tuple[int, int], axis: int) -> int:
-        return pair if isinstance(pair, int) else pair[axis]
-
     @property
     def stride_rows(self) -> int:
         """Vertical stride."""
-        return _vertical(self.stride)
+        return _along(0, self.stride)
 
     @property
     def input_dilation_rows(self) -> int:
         """Rows of the zero-inserted ifmap for each one that is stored."""
-        return _vertical(self.input_dilation)
+        return _along(0, self.input_dilation)
 
     @property
     def kernel_rows(self) -> int:
         """``R_eff``: rows one dilated kernel covers."""
-        return (self.R - 1) * _vertical(self.dilation) + 1
+        return (self.R - 1) * _along(0, self.dilation) + 1
 
     @property
     def window(self) -> int:
@@ -299,11 +296,11 @@ class Network(Displayed):
 
 def _check_names(network: Network) -> None:
     seen: set[str] = set()
+    used: set[str] = set()
     for layer in network.layers:
         if layer.name in seen:
             raise SpecError(f"network {network.name!r}: two layers are named {layer.name!r}")
         seen.add(layer.name)
-    used = {name for layer in network.layers for name in (*layer.reads, layer.output)}
     for layer in network.layers:
         for name in (*layer.reads, layer.output):
             if name not in network.tensors:
@@ -311,6 +308,7 @@ def _check_names(network: Network) -> None:
                     f"network {network.name!r}, layer {layer.name!r}: tensor {name!r} is not in "
                     "[tensors]"
                 )
+            used.add(name)
     for name in network.tensors:
         if name not in used:
             raise SpecError(
@@ -352,24 +350,16 @@ def _check_order(network: Network) -> None:
 
 def _check_shapes(network: Network, layer: Layer) -> None:
     where = f"network {network.name!r}, layer {layer.name!r}"
-
-    def elements(name: str) -> int:
-        return network.tensors[name]
-
-    def misfits(name: str, used: int) -> bool:
-        return name not in layer.parts and used != elements(name)
-
     _check_parts(network, layer, where)
-    if misfits(layer.input, layer.ifmap):
-        raise SpecError(
-            f"{where}: its ifmap has N·G·C·H·W = {layer.ifmap} elements but tensor "
-            f"{layer.input!r} has {elements(layer.input)}"
-        )
-    if layer.weight_tensor is not None and misfits(layer.weight_tensor, layer.weights):
-        raise SpecError(
-            f"{where}: its weight operand has G·K·C·R·S = {layer.weights} elements but tensor "
-            f"{layer.weight_tensor!r} has {elements(layer.weight_tensor)}"
-        )
+    operands = [(layer.input, layer.ifmap, "ifmap has N·G·C·H·W")]
+    if layer.weight_tensor is not None:
+        operands.append((layer.weight_tensor, layer.weights, "weight operand has G·K·C·R·S"))
+    for name, elements, has in operands:
+        if name not in layer.parts and elements != network.tensors[name]:
+            raise SpecError(
+                f"{where}: its {has} = {elements} elements but tensor {name!r} has "
+                f"{network.tensors[name]}"
+            )
     most, written = layer.computed_outputs + layer.appended, network.touched(layer, layer.output)
     if written > most:
         raise SpecError(

@@ -17,7 +17,7 @@ from codesign.units import BITS_PER_GBIT
 LEAST, MOST = 1e-30, 1e30
 
 
-def no_trace(given: float) -> float:
+def refuse_negligible(given: float) -> float:
     """An amount, refused where it is neither 0 nor large enough to survive arithmetic."""
     if 0 < given < LEAST:
         raise ValueError(f"Input should be at least {LEAST:g}, if not 0")
@@ -25,9 +25,10 @@ def no_trace(given: float) -> float:
 
 
 Positive = Annotated[
-    float, Field(strict=True, gt=0, le=MOST, allow_inf_nan=False), AfterValidator(no_trace)
+    float, Field(strict=True, gt=0, le=MOST, allow_inf_nan=False), AfterValidator(refuse_negligible)
 ]
-Finite = Annotated[float, Field(strict=True, ge=-1e30, le=1e30, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any
 
-from codesign.errors import printable
 from codesign.specs.network import Layer, Network
-from codesign.specs.toml_text import key, quoted
+from codesign.specs.toml_text import comments, key, quoted, value_text
 
 # One line per layer: these keys in this order, each in a column of its own.
 COLUMNS = (
@@ -20,7 +18,7 @@ COLUMNS = (
 
 def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:
     """The file's text: remarks as comments first; what has its default value is left out."""
-    lines = [f"# {printable(remark)}" for remark in remarks]
+    lines = comments(remarks)
     lines += [f"name = {quoted(network.name)}"]
     lines += [f"source = {quoted(network.source)}"] if network.source else []
     lines += ["layers = [", *_layers(network.layers), "]", "", "[tensors]  # elements"]
@@ -57,20 +55,7 @@ def _entries(layer: Layer) -> dict[str, str]:
     plain = Layer(name=layer.name, K=layer.K, C=layer.C, input=layer.input, output=layer.output)
     always = ("name", "input", "output", "K", "C")
     return {
-        field.name: _value(getattr(layer, field.name))
+        field.name: value_text(getattr(layer, field.name))
         for field in fields(layer)
         if field.name in always or getattr(layer, field.name) != getattr(plain, field.name)
     }
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, dict):
-        inner = ", ".join(f"{key(name)} = {_value(entry)}" for name, entry in value.items())
-        return f"{{ {inner} }}"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_value(entry) for entry in value)}]"
-    return str(value)

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from codesign.errors import printable
 from codesign.specs.technology import Technology
-from codesign.specs.toml_text import key, quoted
+from codesign.specs.toml_text import comments, key, value_text
 
 UNITS = {
     "engine": "multipliers of the PE the fit describes",
@@ -26,7 +25,7 @@ def to_toml(technology: Technology, remarks: Iterable[str] = ()) -> str:
 
     Of the SRAM kinds all are written; what has its default value is left out.
     """
-    lines = [f"# {printable(remark)}" for remark in remarks]
+    lines = comments(remarks)
     lines += _entries(technology, ("name", "engine", "sram", "source"))
     pe = technology.pe_area_um2
     size = "BOPS" if hasattr(pe, "slope") else "bits of an operand"
@@ -52,11 +51,5 @@ def _entries(described: Any, names: Iterable[str], units: Mapping[str, str] = UN
         if value is None or value == "":
             continue
         unit = {**UNITS, **units}.get(name)
-        lines.append(f"{name} = {_value(value)}" + (f"  # {unit}" if unit else ""))
+        lines.append(f"{name} = {value_text(value)}" + (f"  # {unit}" if unit else ""))
     return lines
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(_value(part) for part in value)}]"
-    return quoted(value) if isinstance(value, str) else repr(value)
