@@ -14,7 +14,8 @@ with the exact ones to a relative 10⁻¹². Checked are
 - of an assignment: each layer's bit operations, and its latency and costs by the file's tables;
 - of each layer: a legal tile, cycles, SRAM need, DRAM traffic by operand, times, the roof;
 - the totals, the budgets (kept up to a relative 10⁻⁹), the noise budget against the quality;
-- the proof: bound, gap and status agree, and every hardware option is accounted for;
+- the proof: bound, gap, status and why the search ended agree, and every hardware option is
+  accounted for;
 - the digest of the file, so that what follows from nothing else (looser budgets, choices not made)
   is what was written; only the seconds taken are free. It guards against accidents: who alters a
   file can write its digest anew, and then only a certificate tells that the problem is another.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,7 +25,7 @@ from codesign.problem.latency_table import (
 from codesign.problem.metrics import COST, is_cost
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP
-from codesign.results.assignment import KNOWN, Assignment
+from codesign.results.assignment import CHOICES_KEYS, KNOWN, PROBLEM_KEYS, Assignment
 from codesign.results.records import AssignmentRecord
 from codesign.search.lexicographic import LexicographicSearch, Ties, check_ties
 from codesign.search.milp import highs
@@ -116,35 +115,15 @@ def assign(
     return with_interrupt(assignment, stop)
 
 
-def without_platform(problem: Problem) -> Problem:
-    """The same question of widths alone, on the platform that is the default."""
-    choices = problem.choices
-    return Problem(
-        network=problem.network,
-        choices=Choices(
-            weight_bits=choices.weight_bits,
-            activation_bits=choices.activation_bits,
-            pinned=choices.pinned,
-            output_bits=choices.output_bits,
-            shared=choices.shared,
-            tied=choices.tied,
-        ),
-        sensitivity=problem.sensitivity,
-        quality=problem.quality,
-        objective=problem.objective,
-        budgets=problem.budgets,
-    )
-
-
-def _with_fixed(problem: Problem, fixed: Mapping[str, int]) -> Problem:
-    """A problem in which some widths are pinned as well."""
-    pinned = problem.choices.pinned
+def _of_widths(problem: Problem, fixed: Mapping[str, int]) -> Problem:
+    """The same question with some widths pinned as well, on the platform that is the default."""
+    pinned = dict(problem.choices.pinned)
     for source, bits in fixed.items():
-        if pinned.get(source, bits) != bits:
+        if pinned.setdefault(source, bits) != bits:
             raise SpecError(f"fixed {source!r}: {bits} bit, but pinned to {pinned[source]}")
-    if not {*fixed} - {*pinned}:
-        return problem
-    return replace(problem, choices=replace(problem.choices, pinned={**pinned, **fixed}))
+    choices = {key: getattr(problem.choices, key) for key in CHOICES_KEYS} | {"pinned": pinned}
+    kept = {key: getattr(problem, key) for key in PROBLEM_KEYS} | {"choices": Choices(**choices)}
+    return Problem(**kept)
 
 
 def _space(
@@ -157,7 +136,7 @@ def _space(
     for name in costs:
         if not is_cost(COST + name):
             raise SpecError(f"cost {name!r}: a name is letters, digits, '_', '-', '.', 40 at most")
-    problem = _with_fixed(problem, fixed)
+    problem = _of_widths(problem, fixed)
 
     def table(given: str | Path | CostTable, what: str) -> CostTable:
         read = read_cost(given, what) if isinstance(given, str | Path) else given
@@ -168,7 +147,7 @@ def _space(
     latency = None if latency_table is None else table(latency_table, LATENCY)
     named = {name: table(given, cost_title(name)) for name, given in costs.items()}
     _check_metrics(problem, latency is not None, named)
-    return LatencyTableSpace(without_platform(problem), latency, named)
+    return LatencyTableSpace(problem, latency, named)
 
 
 def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]) -> None:

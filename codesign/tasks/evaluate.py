@@ -56,7 +56,7 @@ def evaluate(
     given = _all_widths(network, accelerator, widths, output_bits)
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
     layers = tuple(
-        _priced(network, layer, accelerator, given, tensor_bits, roofline == "tiled")
+        _layer_design(network, layer, accelerator, given, tensor_bits, roofline == "tiled")
         for layer in network.layers
     )
     noise_of = _noise_of(sensitivity, network, given)
@@ -72,7 +72,7 @@ def evaluate(
     )
 
 
-def _priced(
+def _layer_design(
     network: Network,
     layer: Layer,
     accelerator: Accelerator,
@@ -119,7 +119,13 @@ def _all_widths(
         if output_bits is not None:
             chosen |= dict.fromkeys(results, output_bits)
     else:
-        weight_bits, activation_bits = _pair(widths)
+        try:
+            weight_bits, activation_bits = widths
+        except (TypeError, ValueError):
+            raise SpecError(
+                "widths: give one width, (weights, activations), or one for each tensor by name; "
+                f"got {widths!r}"
+            ) from None
         stored = activation_bits if output_bits is None else output_bits
         chosen = dict.fromkeys(weights, weight_bits)
         chosen |= dict.fromkeys(inner, activation_bits) | dict.fromkeys(results, stored)
@@ -134,17 +140,6 @@ def _all_widths(
             what = "output_bits" if key in results else repr(key)
             raise SpecError(f"widths: {what} is missing")
     return chosen
-
-
-def _pair(widths: tuple[int, int]) -> tuple[int, int]:
-    try:
-        weight_bits, activation_bits = widths
-    except (TypeError, ValueError):
-        raise SpecError(
-            f"widths: give one width, (weights, activations), or one for each tensor by name; "
-            f"got {widths!r}"
-        ) from None
-    return weight_bits, activation_bits
 
 
 def _check_runs(layer: Layer, accelerator: Accelerator, weight_bits: int, ifmap_bits: int) -> None:

@@ -40,7 +40,9 @@ def explain(
     if not 0 < step < 1:
         raise SpecError(f"step must be above 0 and below 1, got {step}")
     started_s = time.monotonic()
-    _check_figures(design)
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
+    if not report.holds:
+        raise SpecError(f"the design does not hold: {report.findings[0]}; solve it again")
     try:
         analysis = _Analysis(design, step, StopCondition(time_limit_s), on_step)
     except Stopped:
@@ -49,18 +51,6 @@ def explain(
     sensitivities = (*analysis.of_budgets(), *analysis.of_rates())
     runner_ups = tuple(analysis.runner_ups())
     return Explanation(design, step, sensitivities, runner_ups, time.monotonic() - started_s)
-
-
-def _check_figures(design: Design) -> None:
-    """Refuse a design that is not one of its problem, down to each layer's figures.
-
-    Raises
-    ------
-    SpecError
-    """
-    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
-    if not report.holds:
-        raise SpecError(f"the design does not hold: {report.findings[0]}; solve it again")
 
 
 class _Analysis:

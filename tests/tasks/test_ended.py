@@ -26,6 +26,7 @@ from codesign import Assignment, Choices, Design, Front, Problem, SpecError, loa
 from codesign.checking import check_content
 from codesign.results.records import ProofRecord
 from codesign.search import hardware_search, least_metric, lexicographic
+from codesign.search.milp.highs import Outcome
 from codesign.study.executors import Serial
 from codesign.study.table import read_results
 
@@ -155,6 +156,29 @@ def test_a_solver_that_gives_up_has_no_reason(
     monkeypatch.setattr(hardware_search.HardwareSearch, "solve_restricted", gives_up)
     proof = codesign.solve(few_arrays).proof
     assert (proof.status, proof.ended) == ("feasible", None)
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "interrupted", "reason"),
+    [(1000.0, False, "time"), (None, True, "interrupt"), (1000.0, True, "interrupt")],
+)
+def test_another_solver_ends_for_the_same_reasons(
+    limit_s: float | None,
+    interrupted: bool,
+    reason: str,
+    few_arrays: Problem,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def solver(*_: Any) -> Outcome:
+        if interrupted:
+            raise KeyboardInterrupt
+        return Outcome("unknown", -math.inf)
+
+    monkeypatch.setattr("codesign.search.milp.solvers.installed", lambda solver: True)
+    monkeypatch.setattr("codesign.search.milp.solvers._by_pyomo", solver)
+    design = codesign.solve(few_arrays, solver="scip", time_limit_s=limit_s)
+    assert (design.proof.status, design.proof.ended) == ("feasible", reason)
+    assert check_content(content_of(design), "given").holds
 
 
 # --- files ---------------------------------------------------------------------------------------
