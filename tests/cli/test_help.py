@@ -21,7 +21,7 @@ from codesign.cli import app, progress, terminal
 from codesign.cli.help import PAGES, page, topics
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.metrics import WORDS
-from codesign.problem.tolerances import BUDGET_TOLERANCE, OPTIMAL_GAP
+from codesign.problem.tolerances import BUDGET_TOLERANCE, OPTIMAL_GAP, SAME_VALUE
 from codesign.search.lexicographic import TIES_LEAST_S, TIES_TIMES
 from codesign.search.milp import formulation
 from codesign.specs.load import models_folder
@@ -170,6 +170,13 @@ def test_defaults_named_are_those_of_the_options() -> None:
     assert default("--roofline", "evaluate") == "tiled"
 
 
+def as_power(number: float) -> str:
+    """``4·10⁻⁸``, as the pages write it."""
+    digits, _, exponent = f"{number:.0e}".partition("e-0")
+    power = "10⁻" + exponent.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if digits == "1" else f"{digits}·{power}"
+
+
 @pytest.mark.parametrize(
     ("topic", "phrase"),
     [
@@ -180,6 +187,9 @@ def test_defaults_named_are_those_of_the_options() -> None:
         ("answers", f"every {progress.PLAIN_S:g} s"),
         ("answers", "broken, left, or not proven"),
         ("files", f"at most {MAX_LAYERS:,} layers"),
+        ("fronts", f"less than {as_power(SAME_VALUE)} of themselves"),
+        ("certificates", f"keeps the budgets (to {as_power(BUDGET_TOLERANCE)})"),
+        ("certificates", f"more than {as_power(OPTIMAL_GAP)} below"),
     ],
 )
 def test_numbers_named_are_those_of_the_code(topic: str, phrase: str) -> None:
