@@ -60,7 +60,7 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wait_ms", range(0, 801, 40))
+@pytest.mark.parametrize("wait_ms", range(0, 801, 80))
 def test_a_solve_interrupted_as_it_starts(wait_ms: int) -> None:
     code, out, errors = pressed_at(wait_ms / 1000, *SOLVE)
     if code != 130:  # late enough for a design
@@ -76,7 +76,7 @@ def test_a_solve_interrupted_as_it_starts(wait_ms: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["explain", "check"])
-@pytest.mark.parametrize("wait_ms", range(0, 801, 100))
+@pytest.mark.parametrize("wait_ms", range(0, 801, 200))
 def test_a_reader_of_files_interrupted_as_it_starts(
     command: str, wait_ms: int, design: str
 ) -> None:

@@ -18,18 +18,18 @@ from codesign.results.design import Design
 
 CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # seed, objective, budgets
     (100, "latency_s", ("noise",)),
-    (144, "latency_s", ("noise", "area_mm2")),
     (152, "latency_s", ("noise", "area_mm2", "dram_bits")),
-    (101, "area_mm2", ("noise", "latency_s")),
     (103, "area_mm2", ("noise", "latency_s", "bops")),
-    (14, "dram_bits", ("noise", "area_mm2")),
     (107, "dram_bits", ("model_bits", "latency_s")),
-    (9, "noise", ("area_mm2", "latency_s")),
     (15, "noise", ("area_mm2", "latency_s", "dram_bits")),
     (10, "model_bits", ("noise", "bops")),
     (11, "bops", ("area_mm2", "noise", "latency_s")),
 ]
 LONG_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # more of the same
+    (144, "latency_s", ("noise", "area_mm2")),
+    (101, "area_mm2", ("noise", "latency_s")),
+    (14, "dram_bits", ("noise", "area_mm2")),
+    (9, "noise", ("area_mm2", "latency_s")),
     (13, "area_mm2", ("noise", "latency_s")),
     (16, "model_bits", ("noise", "area_mm2", "latency_s")),
     (5, "bops", ("noise", "dram_bits")),
@@ -63,7 +63,7 @@ def lexicographic(design: Design) -> list[float]:
     return [metrics[design.problem.objective], metrics["area_mm2"], metrics["noise"]]
 
 
-@pytest.mark.parametrize("seed", range(500, 560))
+@pytest.mark.parametrize("seed", range(500, 530))
 def test_whole_programme_finds_the_enumerated_optimum(seed: int) -> None:
     compare(random_case(seed), method="whole")
 

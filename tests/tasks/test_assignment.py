@@ -15,14 +15,10 @@ from codesign import Assignment, Choices, Layer, Network, Problem, stopping
 from codesign.errors import Clash, InfeasibleError, SolverError, SpecError
 from codesign.search import least_widths as search_of_widths
 
-SEEDS = range(300)
-
-
-MANY = range(300, 3000)
-
-
-COSTLY = range(100)
-MANY_COSTLY = range(100, 2000)
+SEEDS = range(100)
+MANY = range(100, 3000)
+COSTLY = range(50)
+MANY_COSTLY = range(50, 2000)
 
 
 @pytest.mark.parametrize(
@@ -86,27 +82,27 @@ def check_clash(case, clashing: Clash, budgets: dict[str, float]) -> None:
 
 def test_costly_questions_are_of_all_kinds() -> None:
     cases = [random_case(seed, costly=True) for seed in COSTLY]
-    assert sum(best(case) is None for case in cases) >= 3
-    assert sum(case.problem.objective.startswith("cost:") for case in cases) >= 15
-    assert sum(any(x.startswith("cost:") for x in case.problem.budgets) for case in cases) >= 20
-    assert sum(len(case.costs) == 2 for case in cases) >= 30
+    assert sum(best(case) is None for case in cases) >= 2
+    assert sum(case.problem.objective.startswith("cost:") for case in cases) >= 8
+    assert sum(any(x.startswith("cost:") for x in case.problem.budgets) for case in cases) >= 10
+    assert sum(len(case.costs) == 2 for case in cases) >= 15
     lacking = [
         any({*c.fixed} - {f"weight:{x}" for x in t} for t in c.costs.values()) for c in cases
     ]
-    assert sum(lacking) >= 10
+    assert sum(lacking) >= 5
 
 
 def test_random_questions_are_of_all_kinds() -> None:
     cases = [random_case(seed) for seed in SEEDS]
-    assert sum(best(case) is None for case in cases) >= 10
-    assert sum(case.table is None for case in cases) >= 30
-    assert sum(case.problem.choices.tied for case in cases) >= 30
-    assert sum(bool(case.problem.choices.shared) for case in cases) >= 50
-    assert sum(any(x.moves for x in case.problem.network.layers) for case in cases) >= 50
-    assert sum(len(case.problem.budgets) >= 2 for case in cases) >= 80
-    assert sum(len(case.all) >= 50 for case in cases) >= 120
+    assert sum(best(case) is None for case in cases) >= 4
+    assert sum(case.table is None for case in cases) >= 10
+    assert sum(case.problem.choices.tied for case in cases) >= 10
+    assert sum(bool(case.problem.choices.shared) for case in cases) >= 17
+    assert sum(any(x.moves for x in case.problem.network.layers) for case in cases) >= 17
+    assert sum(len(case.problem.budgets) >= 2 for case in cases) >= 27
+    assert sum(len(case.all) >= 50 for case in cases) >= 40
     tensors = [x for c in cases for x in c.problem.network.layers if x.weight_tensor is not None]
-    assert len(tensors) >= 50
+    assert len(tensors) >= 17
 
 
 # --- by hand ------------------------------------------------------------------------------------

@@ -320,8 +320,9 @@ def test_nothing_overlaps_or_leaves_the_picture(some: Front, spatial: Front, nam
             assert not axes.get_window_extent().overlaps(box), f"{words!r} over a panel"
 
 
-@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
-@pytest.mark.parametrize("kind", ["some", "spatial"])
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("some", ".png"), ("some", ".pdf"), ("some", ".svg"), ("spatial", ".svg")]
+)
 def test_same_front_same_bytes(
     kind: str, suffix: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

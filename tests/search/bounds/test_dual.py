@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -116,10 +117,12 @@ def test_dual_of_relaxed_residuals_never_exceeds_it_either(
         check_bound(given, metric, limits, found)
 
 
-@pytest.mark.parametrize(("name", "seed", "metric", "limited"), TASKS[::4])
-@pytest.mark.parametrize("start", [0.0, 1e-9, 1e9])
+@pytest.mark.parametrize(
+    ("start", "name", "seed", "metric", "limited"),
+    [(start, *task) for start, task in zip(cycle((0.0, 1e-9, 1e9)), TASKS[::4], strict=False)],
+)
 def test_dual_from_any_start_and_with_an_early_stop(
-    name: str, seed: int, metric: str, limited: tuple[str, ...], start: float
+    start: float, name: str, seed: int, metric: str, limited: tuple[str, ...]
 ) -> None:
     given = case(name, seed)
     limits = limits_between(given, limited, random.Random(f"start {name} {seed}"))
