@@ -39,7 +39,6 @@ class HardwareSearch(GoalSearch, ABC):
         super().__init__(task)
         self.batches = OptionBatches(task.space, (self.goal.metric, *self.goal.limits))
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))  # of shapes
-        self.option_multipliers: dict[int, Floats] = {}  # where bounded by their own tables
         self.ideal: dict[int, Batch] = {}  # shapes' envelopes with ideal tilings, where screened
 
     # What depends on the metric -----------------------------------------------------------------
@@ -101,8 +100,8 @@ class HardwareSearch(GoalSearch, ABC):
         return self.batches.of_options(np.array([option]), np.array([sram_bits]))
 
     def bound_option(self, option: int, single: Batch) -> DualBound:
-        """Bound one option by its tables, beginning with its own multipliers."""
-        return self.dual_bound(single, self.option_multipliers[option][None])
+        """Bound one option by its tables."""
+        return self.dual_bound(single, self.first_multipliers(np.array([option])))
 
     def update_from_bound(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
         """Make the best widths met in bounding row ``n`` the incumbent, if they are any good."""

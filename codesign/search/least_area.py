@@ -136,13 +136,8 @@ class LeastArea(HardwareSearch):
         self._start_from_least_need(shape, options)
         self._try_incumbent_widths(self.still_open(options))
         options = self.still_open(options)
-        if not len(options):
-            return
-        start = self.first_multipliers(options)
         if len(options) > MOST_UNBISECTED:
-            self._bisect(shape, options, start, ratio=COARSE)
-        else:  # not worth the rounds before they are solved
-            self.option_multipliers |= dict(zip(options.tolist(), start, strict=True))
+            self._bisect(shape, options, COARSE)
 
     def _start_from_least_need(self, shape: int, options: Ints) -> None:
         """Every layer needs room for its smallest tile at the widths it may take."""
@@ -181,8 +176,9 @@ class LeastArea(HardwareSearch):
                 self.update_incumbent(price(space, int(option), *widths, sram_bits))
                 return
 
-    def _bisect(self, shape: int, options: Ints, multipliers: Floats, ratio: float) -> None:
+    def _bisect(self, shape: int, options: Ints, ratio: float) -> None:
         """Raise the least SRAM of options until the undecided range is within ``ratio``."""
+        multipliers = self.first_multipliers(options)
         high = self.most_sram_bits(options)
         # First the most that could pay: is the option worth anything?
         probe = np.minimum(high, self._improving_sram_bits(options))
@@ -209,7 +205,6 @@ class LeastArea(HardwareSearch):
             low = np.maximum(low, LEAST_BITS)
             probe[rows] = self.space.capacities.within(np.floor(np.sqrt(low * high[rows])))
             rows = rows[(high[rows] > low * ratio) & (self.lower[mine] < self.cutoff)]
-        self.option_multipliers |= dict(zip(options.tolist(), multipliers, strict=True))
 
     def _with_room(self, options: Ints, high: Floats, rows: Ints) -> Ints:
         """Those rows whose options can have the SRAM they need; the others are no better."""
@@ -222,7 +217,7 @@ class LeastArea(HardwareSearch):
 
     def solve_option(self, option: int) -> float:
         options, shape = np.array([option]), int(self.space.shape_of[option])
-        self._bisect(shape, options, self.option_multipliers[option][None].copy(), ratio=CLOSE)
+        self._bisect(shape, options, CLOSE)
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
         high, low = float(self.most_sram_bits(options)[0]), float(self.least_sram[option])

@@ -71,7 +71,6 @@ class LeastMetric(HardwareSearch):
         found = self.dual_bound(batch, start, accuracy=1e-5)
         self.raise_bounds(options, found.value)
         self.add_cut(options, found, sram_bits)
-        self.option_multipliers |= dict(zip(options.tolist(), found.multipliers, strict=True))
         best = int(found.incumbent.argmin())
         self.update_from_bound(int(options[best]), found, best, float(sram_bits[best]))
 
