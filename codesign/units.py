@@ -1,4 +1,4 @@
-"""Factors between the units people write and the units the model computes in.
+"""Factors between the units people write and the units the model computes in; amounts as text.
 
 Inside: bits, bits/s, seconds, hertz, µm². At the door: Mbit, Gbit/s, ms, MHz, mm².
 """
@@ -21,7 +21,6 @@ OPS_PER_TOP = 1e12
 HZ_PER_MHZ = 1e6
 MS_PER_S = 1e3
 
-
 MAX_DIGITS = 25  # floating-point numbers that differ do so in their first 18
 ABSENT = "–"  # in place of an amount that is not known
 
@@ -33,9 +32,27 @@ class DisplayUnit(NamedTuple):
     scale: float
     unit: str
 
+    def number(self, value: float) -> str:
+        """``0.6938``: the value in the unit people write, which is left out."""
+        return four_digits(value / self.scale)
+
     def amount(self, value: float) -> str:
         """``0.6938 ms``: the value in the unit people write."""
-        return f"{four_digits(value / self.scale)} {self.unit}".rstrip()
+        return f"{self.number(value)} {self.unit}".rstrip()
+
+    def at_most(self, limit: float) -> str:
+        """``latency ≤ 5 ms``."""
+        return f"{self.label} ≤ {self.amount(limit)}"
+
+    @property
+    def heading(self) -> str:
+        """``latency (ms)``, or the label alone of what has no unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def unit_name(self) -> str:
+        """The unit, or of what has none the label: a change per unit of it."""
+        return self.unit or self.label
 
 
 class _MetricUnits(dict[str, DisplayUnit]):
@@ -47,15 +64,14 @@ class _MetricUnits(dict[str, DisplayUnit]):
         return DisplayUnit(f"cost {metric.removeprefix('cost:')}", 1.0, "")
 
 
-_KNOWN = {
-    "latency_s": DisplayUnit("latency", 1 / MS_PER_S, "ms"),
-    "area_mm2": DisplayUnit("area", 1.0, "mm²"),
-    "dram_bits": DisplayUnit("DRAM traffic", BITS_PER_MBIT, "Mbit"),
-    "noise": DisplayUnit("noise", 1.0, ""),
-    "model_bits": DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),
-    "bops": DisplayUnit("bit operations", BOPS_PER_GBOP, "GBOP"),
-}
-METRIC_UNITS = _MetricUnits(_KNOWN)
+METRIC_UNITS = _MetricUnits(
+    latency_s=DisplayUnit("latency", 1 / MS_PER_S, "ms"),
+    area_mm2=DisplayUnit("area", 1.0, "mm²"),
+    dram_bits=DisplayUnit("DRAM traffic", BITS_PER_MBIT, "Mbit"),
+    noise=DisplayUnit("noise", 1.0, ""),
+    model_bits=DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),
+    bops=DisplayUnit("bit operations", BOPS_PER_GBOP, "GBOP"),
+)
 RATE_UNITS = {
     "dram_bits_per_s": DisplayUnit("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),
     "clock_hz": DisplayUnit("clock", HZ_PER_MHZ, "MHz"),
@@ -65,8 +81,8 @@ RATE_UNITS = {
 def in_display_order(metrics: Iterable[str]) -> list[str]:
     """Metrics in the order in which they are shown, costs of one's own last."""
     given = tuple(metrics)
-    costs = [name for name in given if name not in _KNOWN]
-    return [*(name for name in _KNOWN if name in given), *costs]
+    costs = [name for name in given if name not in METRIC_UNITS]
+    return [*(name for name in METRIC_UNITS if name in given), *costs]
 
 
 def four_digits(value: float) -> str:
@@ -74,8 +90,7 @@ def four_digits(value: float) -> str:
     if value == 0 or not 1e-6 <= abs(value) < 1e12:
         return f"{value:.4g}"
     digits = max(0, 3 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return _trimmed(f"{value:,.{digits}f}")
 
 
 def rounded_up(value: float, digits: int = 4, scale: float = 1.0) -> str:
@@ -86,46 +101,44 @@ def rounded_up(value: float, digits: int = 4, scale: float = 1.0) -> str:
     if value <= 0:
         return "0"
     exact = Decimal(float(value)) / Decimal(repr(scale))
-    dust = Decimal("1e-12") if digits < 12 else Decimal(0)
-    return _plain(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(exact * (1 - dust)))
+    noise = Decimal("1e-12") if digits < 12 else Decimal(0)
+    return _all_digits(
+        Context(prec=digits, rounding=ROUND_CEILING).create_decimal(exact * (1 - noise))
+    )
 
 
 def distinct_texts(
     limit: float, values: Iterable[float], scale: float = 1.0
 ) -> tuple[str, list[str]]:
-    """A limit, and values by what is enough for them, divided by ``scale``.
+    """A limit, and values rounded up, divided by ``scale``.
 
     In digits enough to see which values are more than the limit, four at least.
     """
     values = tuple(values)
     for digits in range(4, MAX_DIGITS):
         exact = Context(prec=digits).create_decimal(Decimal(float(limit)) / Decimal(repr(scale)))
-        asked = four_digits(limit / scale) if digits == 4 else _plain(exact)
-        shown = [rounded_up(x, digits, scale) for x in values]
-        number = Decimal(asked.replace(",", ""))
-        if all(Decimal(s) > number for s, x in zip(shown, values, strict=True) if x > limit):
+        limit_text = four_digits(limit / scale) if digits == 4 else _all_digits(exact)
+        value_texts = [rounded_up(x, digits, scale) for x in values]
+        number = Decimal(limit_text.replace(",", ""))
+        above = (
+            Decimal(text) > number for text, x in zip(value_texts, values, strict=True) if x > limit
+        )
+        if all(above):
             break
-    return asked, shown
+    return limit_text, value_texts
 
 
-def conflict_texts(metric: str, clash: tuple[float, float, float | None]) -> tuple[str, str, str]:
+def conflict_texts(
+    metric: str, conflict: tuple[float, float, float | None]
+) -> tuple[str, str, str]:
     """A limit, and the least alone and with the other budgets, in the unit people write.
 
-    See `distinct_texts`; what no value is enough for is absent.
+    See `distinct_texts`; a value that does not exist is absent.
     """
-    limit, alone, needed = clash
+    limit, alone, needed = conflict
     known = [alone] if needed is None else [alone, needed]
-    asked, shown = distinct_texts(limit, known, METRIC_UNITS[metric].scale)
-    return asked, shown[0], ABSENT if needed is None else shown[1]
-
-
-def _plain(value: Decimal) -> str:
-    """All digits of an amount without trailing zeros, an exponent only where it is very small."""
-    usual = value == 0 or Decimal("1e-6") <= abs(value) < Decimal("1e12")
-    if usual:
-        text = f"{value:f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{value.normalize():e}"
+    limit_text, texts = distinct_texts(limit, known, METRIC_UNITS[metric].scale)
+    return limit_text, texts[0], ABSENT if needed is None else texts[1]
 
 
 def gap_text(gap: float) -> str:
@@ -133,3 +146,15 @@ def gap_text(gap: float) -> str:
     if 0 < gap < 1e-9:
         return "< 1e-09"
     return f"{gap:.2g}" if gap < 1e-4 else f"{100 * gap:.3g} %"
+
+
+def _all_digits(value: Decimal) -> str:
+    """All digits of an amount without trailing zeros, an exponent only where it is very small."""
+    if value == 0 or Decimal("1e-6") <= abs(value) < Decimal("1e12"):
+        return _trimmed(f"{value:f}")
+    return f"{value.normalize():e}"
+
+
+def _trimmed(text: str) -> str:
+    """Decimals without trailing zeros."""
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -215,10 +215,10 @@ def _explained(given: inputs.Given, problem: Problem) -> Iterator[None]:
         several = sum(map(len, (found.clashing, *found.further))) > 1
         if given["json"] or given["quiet"] or not several:
             raise found from None
-        from codesign.results.text.design import clash_parts
+        from codesign.results.text.design import conflict_parts
 
         note(str(found))  # in one line, as every error; below it the same to read
-        print_parts(clash_parts(found), err=True)
+        print_parts(conflict_parts(found), err=True)
         raise click.exceptions.Exit(INFEASIBLE) from None
 
 

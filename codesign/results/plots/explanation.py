@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from codesign.errors import SpecError
 from codesign.results.explanation import Explanation, Sensitivity, Side
 from codesign.results.plots.drawing import RIM, Figure, Look, drawn, head, plain, within
-from codesign.results.text.explanation import SHOWN, absence, signed, worth_words
+from codesign.results.text.explanation import KNOB_UNITS, absence, knob_text, signed
 from codesign.units import METRIC_UNITS, DisplayUnit, four_digits
 
 LOOKS: tuple[Look, Look] = (  # a step less, a step more; grey levels 0.41 and 0.82
@@ -96,8 +96,8 @@ def _label(
 
 
 def _name(each: Sensitivity) -> str:
-    knob = SHOWN[each.name]
+    knob = KNOB_UNITS[each.name]
     ends = (
         f"{four_digits(each.less.value / knob.scale)} … {four_digits(each.more.value / knob.scale)}"
     )
-    return f"{worth_words(each)}\n{ends} {knob.unit}".rstrip()
+    return f"{knob_text(each)}\n{ends} {knob.unit}".rstrip()

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.results.area_fit import COLUMNS, AreaFitResult
-from codesign.results.text.layout import literal, short, table
+from codesign.results.text.layout import short, table
+from codesign.results.text.phrases import remark
 from codesign.units import four_digits
 
 UNITS = {
@@ -31,7 +32,7 @@ def fit_parts(fit: AreaFitResult) -> list[RenderableType]:
         _quality(fit),
     ]
     parts += [""] if fit.warnings else []
-    return parts + [Text.assemble(("warning: ", "yellow"), literal(text)) for text in fit.warnings]
+    return parts + [remark(text, "warning") for text in fit.warnings]
 
 
 def _headline(fit: AreaFitResult) -> Text:
@@ -52,14 +53,14 @@ def _coefficients(fit: AreaFitResult) -> Table:
 def _quality(fit: AreaFitResult) -> Table:
     low, high = (f"{four_digits(end)} {_unit(fit)}" for end in fit.calibrated)
     made = table("<how good", "", "<")
-    for name, value, remark in (
+    for name, value, meaning in (
         ("largest relative error", _percent(fit.max_relative_error, ""), ""),
         ("largest, point left out", _percent(fit.leave_one_out_error, ""), "leave-one-out"),
         ("at the low end", _percent(fit.low_end_error), f"{low}, fitted over measured"),
         ("at the high end", _percent(fit.high_end_error), f"{high}, fitted over measured"),
         ("R²", f"{fit.r2:.7g}", "says little: the largest areas alone decide it"),
     ):
-        made.add_row(name, value, remark)
+        made.add_row(name, value, meaning)
     return made
 
 

@@ -7,57 +7,67 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.results.assignment import Assignment
-from codesign.results.text.design import (
-    asked_line,
+from codesign.results.text.layout import (
+    COUNT_UNITS,
+    TIME_UNITS,
+    columns_table,
+    counted,
+    literal,
+    scaled,
+    short,
+)
+from codesign.results.text.phrases import (
     metrics_text,
     proof_text,
-    status_words,
+    question_line,
+    status_text,
     totals_table,
 )
-from codesign.results.text.layout import TIME_UNITS, counted, literal, scaled, short, table
 from codesign.units import ABSENT, four_digits, in_display_order
-
-COUNT_UNITS = (("10⁹", 1e9), ("10⁶", 1e6), ("10³", 1e3), ("", 1.0))
 
 
 def assignment_parts(assignment: Assignment) -> list[RenderableType]:
     """The whole report."""
     problem, metrics = assignment.problem, assignment.metrics
     budgets = {str(metric): limit for metric, limit in problem.budgets.items()}
-    known = in_display_order(metrics)
+    named = in_display_order(metrics)
     return [
-        asked_line(Text.assemble("widths of ", short(assignment.network.name)), problem),
-        "",
-        _layer_table(assignment),
-        "",
-        totals_table(metrics, budgets, problem.objective, known),
-        "",
-        _proof_line(assignment),
+        question_line(Text.assemble("widths of ", short(assignment.network.name)), problem),
+        *("", _layer_table(assignment)),
+        *("", totals_table(metrics, budgets, problem.objective, named)),
+        *("", _proof_line(assignment)),
     ]
 
 
 def assignment_summary(assignment: Assignment) -> str:
     """The whole assignment in one line: status, gap, totals."""
-    return f"{status_words(assignment.proof)}: {metrics_text(assignment.metrics)}"
+    return f"{status_text(assignment.proof)}: {metrics_text(assignment.metrics)}"
 
 
 def _layer_table(assignment: Assignment) -> Table:
     rows, layers = assignment.layer_widths, assignment.network.layers
-    weights, weight_unit = scaled([x.weights if x.owns_weights else 0 for x in layers], COUNT_UNITS)
+    owned = [layer.weights if layer.owns_weights else 0 for layer in layers]
+    weights, weight_unit = scaled(owned, COUNT_UNITS)
     bops, bops_unit = scaled([row.bops for row in rows], COUNT_UNITS)
-    latency, time_unit = scaled([row.latency_s or 0.0 for row in rows], TIME_UNITS)
-    timed = assignment.latency_table is not None
-    headings = ["~layer", "bits\nw/in/out", f"weights\n{weight_unit}", f"BOPS\n{bops_unit}"]
-    costs = [f"{name}\n" for name in assignment.costs]
-    made = table(*headings, *([f"latency\n{time_unit}"] if timed else []), *costs)
-    for i, (layer, row) in enumerate(zip(layers, rows, strict=True)):
-        bits = (row.weight_bits or ABSENT, row.input_bits, row.output_bits)
-        cells: list[RenderableType] = [literal(row.name), "/".join(map(str, bits))]
-        cells.append(weights[i] if layer.owns_weights else ABSENT)
-        cells.append(ABSENT if layer.moves else bops[i])
-        cells += [latency[i]] if timed else []
-        made.add_row(*cells, *(four_digits(row.costs[name]) for name in assignment.costs))
-    return made
+    bits = [(row.weight_bits or ABSENT, row.input_bits, row.output_bits) for row in rows]
+    columns: list[tuple[str, list[RenderableType]]] = [
+        ("~layer", [literal(row.name) for row in rows]),
+        ("bits\nw/in/out", ["/".join(map(str, each)) for each in bits]),
+        (
+            f"weights\n{weight_unit}",
+            [x if layer.owns_weights else ABSENT for x, layer in zip(weights, layers, strict=True)],
+        ),
+        (
+            f"BOPS\n{bops_unit}",
+            [ABSENT if layer.moves else x for x, layer in zip(bops, layers, strict=True)],
+        ),
+    ]
+    if assignment.latency_table is not None:
+        times, time_unit = scaled([row.latency_s or 0.0 for row in rows], TIME_UNITS)
+        columns.append((f"latency\n{time_unit}", [*times]))
+    for name in assignment.costs:
+        columns.append((f"{name}\n", [four_digits(row.costs[name]) for row in rows]))
+    return columns_table(columns)
 
 
 def _proof_line(assignment: Assignment) -> Text:

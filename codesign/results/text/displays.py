@@ -18,7 +18,7 @@ from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.explanation import Explanation
 from codesign.results.front import Front
-from codesign.results.text import assignment, design, explanation, front, specs
+from codesign.results.text import assignment, design, explanation, front, phrases, specs
 from codesign.results.text.layout import counted, literal, table, to_html
 from codesign.results.views import DesignView
 from codesign.specs.accelerator import Accelerator
@@ -55,12 +55,12 @@ def _network(shown: Network) -> str:
 
 
 def _accelerator(shown: Accelerator) -> str:
-    return f"{literal(shown.name)}: {design.hardware_words(shown)}"
+    return f"{literal(shown.name)}: {phrases.hardware_text(shown)}"
 
 
 def _problem(shown: Problem) -> Text:
     subject = Text.assemble(literal(shown.network.name), " on ", literal(shown.technology.name))
-    return design.asked_line(subject, shown)
+    return phrases.question_line(subject, shown)
 
 
 def _design(shown: DesignView) -> str:

@@ -1,84 +1,65 @@
-"""A Pareto front as text for the terminal."""
+"""A Pareto front as text: question, points, what is known between them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from codesign.results.front import Front
-from codesign.results.text.design import ENDED, subject
-from codesign.results.text.layout import counted, percent, table
+from codesign.results.records import ProofRecord
+from codesign.results.text.layout import columns_table, counted, percent
+from codesign.results.text.phrases import ENDED, hardware_cells, limits_text, remark, subject
 from codesign.units import METRIC_UNITS, four_digits
 
 
 def front_parts(front: Front) -> list[RenderableType]:
     """The whole report: question, points, infeasible limits, what is known between them."""
-    words = ", ".join(METRIC_UNITS[name].label for name in front.objectives)
     problem = front.problem
-    headline = Text.assemble(subject(problem), f": {words}")
-    for name, limit in problem.budgets.items():
-        shown = METRIC_UNITS[name]
-        headline.append(f", {shown.label} ≤ {shown.amount(limit)}")
-        if name == "noise" and problem.quality is not None:
-            headline.append(f" ({problem.quality})")
+    asked = [METRIC_UNITS[name].label for name in front.objectives]
+    asked += [limits_text(problem)] if problem.budgets else []
+    headline = Text.assemble(subject(problem), f": {', '.join(asked)}")
     headline.stylize("bold")
     parts: list[RenderableType] = [headline, "", points_table(front), ""]
     for limits in front.infeasible:
-        within = ", ".join(
-            f"{METRIC_UNITS[name].label} ≤ {METRIC_UNITS[name].amount(limit)}"
-            for name, limit in limits.items()
-            if limit < float("inf")
-        )
-        parts.append(Text.assemble(("note: ", "yellow"), f"infeasible: {within or 'everything'}"))
+        within = [METRIC_UNITS[name].at_most(x) for name, x in limits.items() if x < math.inf]
+        parts.append(remark(f"infeasible: {', '.join(within) or 'everything'}"))
     if len(front) and "area_mm2" not in (*front.objectives, *problem.budgets):
         most = METRIC_UNITS["area_mm2"].amount(max(x.metrics["area_mm2"] for x in front.designs))
-        free = f"no limit on area: the designs take all that helps, up to {most}"
-        parts.append(Text.assemble(("note: ", "yellow"), free))
+        parts.append(remark(f"no limit on area: the designs take all that helps, up to {most}"))
     return [*parts, front_summary(front)]
 
 
 def points_table(front: Front) -> Table:
     """One row per point: its objectives, its hardware, what binds it, how sure it is."""
-    shown = [METRIC_UNITS[name] for name in front.objectives]
-    two = len(front.objectives) == 2
-    headings = [f"{x.label}\n{x.unit}" for x in shown]
-    rate = f"{shown[0].unit or shown[0].label} per\n{shown[1].unit or shown[1].label}"
-    made = table(
-        "point",
-        *headings,
-        *([rate] if two else []),
-        "<PE array",
-        "PE bits",
-        "SRAM\nMbit",
-        "memory-\nbound",
-        "<proof",
-    )
-    scale = [x.scale for x in shown]
-    for number, (design, row) in enumerate(zip(front.designs, front.values, strict=True), 1):
-        hardware = design.hardware
-        steps = [""]
-        if two and number <= len(front.rates):
-            steps = [four_digits(float(front.rates[number - 1]) * scale[1] / scale[0])]
-        proof: str = design.proof.status
-        if proof == "optimal" and not design.proof.ties_broken:
-            proof = "optimal, not tightened"
-        elif proof == "feasible" and design.proof.ended is not None:
-            proof = f"feasible, {ENDED[design.proof.ended]}"
-        knee = ", knee" if number - 1 == front.knee and len(front) > 2 else ""
-        made.add_row(
-            str(number),
-            *(four_digits(value / x.scale) for value, x in zip(row, shown, strict=True)),
-            *(steps if two else []),
-            f"{hardware.rows} × {hardware.cols}",
-            f"{hardware.pe_weight_bits} × {hardware.pe_activation_bits}",
-            four_digits(hardware.sram_bits / METRIC_UNITS["dram_bits"].scale),
-            percent(design.memory_bound_share),
-            Text(proof + knee, "" if proof == "optimal" else "yellow"),
-        )
-    return made
+    units = [METRIC_UNITS[name] for name in front.objectives]
+    columns: dict[str, Sequence[RenderableType]] = {
+        "point": [str(number) for number in range(1, len(front) + 1)]
+    }
+    for unit, values in zip(units, front.values.T, strict=True):
+        columns[f"{unit.label}\n{unit.unit}"] = [unit.number(float(value)) for value in values]
+    if len(units) == 2:
+        first, second = units
+        rates = [four_digits(float(x) * second.scale / first.scale) for x in front.rates]
+        columns[f"{first.unit_name} per\n{second.unit_name}"] = [*rates, ""][: len(front)]
+    hardware = [hardware_cells(design.hardware) for design in front.designs]
+    for index, name in enumerate(("<PE array", "PE bits", "SRAM\nMbit")):
+        columns[name] = [cells[index] for cells in hardware]
+    columns["memory-\nbound"] = [percent(design.memory_bound_share) for design in front.designs]
+    proofs = [_proof_text(design.proof) for design in front.designs]
+    if len(front) > 2:
+        proofs[front.knee].append(", knee")
+    columns["<proof"] = [*proofs]
+    return columns_table(columns.items())
+
+
+def _proof_text(proof: ProofRecord) -> Text:
+    if proof.status == "optimal":
+        return Text("optimal") if proof.ties_broken else Text("optimal, not tightened", "yellow")
+    return Text("feasible" + (f", {ENDED[proof.ended]}" if proof.ended else ""), "yellow")
 
 
 def front_summary(front: Front) -> Text:

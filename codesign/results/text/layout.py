@@ -167,6 +167,15 @@ def table(*columns: str) -> Sheet:
     return made
 
 
+def columns_table(columns: Iterable[tuple[str, Sequence[RenderableType]]]) -> Sheet:
+    """A table of columns, each a heading as `table` takes it and its cells."""
+    headings, cells = zip(*columns, strict=True)
+    made = table(*headings)
+    for row in zip(*cells, strict=True):
+        made.add_row(*row)
+    return made
+
+
 def to_text(parts: Iterable[RenderableType], terminal: bool) -> str:
     """Render parts, each followed by a line break, for a terminal or for a file.
 
@@ -276,6 +285,7 @@ BIT_UNITS = (
     ("kbit", BITS_PER_KBIT),
     ("bit", 1.0),
 )
+COUNT_UNITS = (("10⁹", 1e9), ("10⁶", 1e6), ("10³", 1e3), ("", 1.0))
 
 
 def percent(share: float) -> str:

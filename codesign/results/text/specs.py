@@ -15,15 +15,14 @@ from rich.text import Text
 
 from codesign.costs.area import pe_area_um2
 from codesign.costs.totals import areas_mm2
-from codesign.results.text.layout import literal, scaled, table
+from codesign.results.text.layout import COUNT_UNITS, columns_table, literal, scaled, table
+from codesign.results.text.phrases import remark
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Memory, QuadraticFit, Technology
 from codesign.units import ABSENT, BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, four_digits
 
 Described = Network | Technology | Memory | Accelerator
-
-COUNT_UNITS = (("10⁹", 1e9), ("10⁶", 1e6), ("10³", 1e3), ("", 1.0))
 
 
 def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
@@ -47,7 +46,7 @@ def imported_parts(
     network: Network, notes: Sequence[str], pins: Mapping[str, int]
 ) -> list[RenderableType]:
     """A network read from another format, what to know of it, and its widths as options."""
-    told = [Text.assemble(("note: ", "yellow"), literal(note)) for note in notes]
+    told = [remark(note) for note in notes]
     if pins:
         words = (shlex.quote(f"{key}={bits}") for key, bits in pins.items())
         declared = literal("widths declared: " + " ".join(f"--pin {word}" for word in words))
@@ -164,10 +163,7 @@ def _layers(network: Network) -> Table:
         "weights": [_weights(x) for x in layers],
         "<reads": [literal(", ".join(x.reads)) for x in layers],
     }
-    made = table(*columns)
-    for row in zip(*columns.values(), strict=True):
-        made.add_row(*row)
-    return made
+    return columns_table(columns.items())
 
 
 def _kernel(layer: Layer) -> str:

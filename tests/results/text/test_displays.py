@@ -142,7 +142,7 @@ def reports() -> dict[str, list[Any]]:
     network = objects(LONG)[0]
     found["import"] = catalogue.imported_parts(network, [f"{LONG} is ignored"], {LONG: 8})
     clash = dict.fromkeys(METRIC_UNITS, (0.123456, 0.123457, 1500000.0))
-    found["clash"] = report.clash_parts(InfeasibleError("", clash, [clash]))
+    found["clash"] = report.conflict_parts(InfeasibleError("", clash, [clash]))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from codesign import Accelerator, Evaluation, evaluate, load_technology
+from codesign import Accelerator, Evaluation, evaluate, load_technology, units
 from codesign.cli import progress as cli_progress
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
@@ -61,7 +61,7 @@ def row(text: str, name: str) -> list[str]:
     ],
 )
 def test_figure(value: float, shown: str) -> None:
-    assert report.four_digits(value) == shown
+    assert units.four_digits(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_figure(value: float, shown: str) -> None:
     [(0.0, "0"), (1e-15, "< 1e-09"), (4e-7, "4e-07"), (0.0712, "7.12 %"), (1.0, "100 %")],
 )
 def test_gap(gap: float, shown: str) -> None:
-    assert report.gap_text(gap) == shown
+    assert units.gap_text(gap) == shown
 
 
 def test_one_unit_per_column() -> None:
-    assert report.scaled([1e-3, 2e-6], report.TIME_UNITS) == (["1.000", "0.002"], "ms")
-    assert report.scaled([5e-5, 2e-6], report.TIME_UNITS) == (["50.00", "2.00"], "µs")
-    assert report.scaled([12_345_678, 10], report.BIT_UNITS) == (["12.35", "0.00"], "Mbit")
-    assert report.scaled([999, 10], report.BIT_UNITS) == (["999", "10"], "bit")
+    assert layout.scaled([1e-3, 2e-6], layout.TIME_UNITS) == (["1.000", "0.002"], "ms")
+    assert layout.scaled([5e-5, 2e-6], layout.TIME_UNITS) == (["50.00", "2.00"], "µs")
+    assert layout.scaled([12_345_678, 10], layout.BIT_UNITS) == (["12.35", "0.00"], "Mbit")
+    assert layout.scaled([999, 10], layout.BIT_UNITS) == (["999", "10"], "bit")
 
 
 def test_layer_row(design: Design) -> None:
@@ -103,7 +103,7 @@ def test_hardware_and_rates(design: Design) -> None:
     text = text_of(design)
     area = design.area_breakdown_mm2
     assert row(text, "PE array")[-3:] == [
-        report.four_digits(area["PE array"]),
+        units.four_digits(area["PE array"]),
         f"{100 * area['PE array'] / design.metrics['area_mm2']:.1f}",
         "%",
     ]
@@ -112,12 +112,11 @@ def test_hardware_and_rates(design: Design) -> None:
     latency_s, area_mm2 = design.metrics["latency_s"], design.metrics["area_mm2"]
     gops = 2 * 13_248 / latency_s / 1e9
     assert (
-        f"\nclock 800 MHz, DRAM 153.6 Gbit/s, {report.four_digits(1 / latency_s)} images/s\n"
-        in text
+        f"\nclock 800 MHz, DRAM 153.6 Gbit/s, {units.four_digits(1 / latency_s)} images/s\n" in text
     )
     assert (
-        f"\npeak 57.6 GOPS ({report.four_digits(0.0576 / area_mm2)} TOPS/mm²), attained "
-        f"{report.four_digits(gops)} GOPS ({report.four_digits(gops / 1e3 / area_mm2)} TOPS/mm²); "
+        f"\npeak 57.6 GOPS ({units.four_digits(0.0576 / area_mm2)} TOPS/mm²), attained "
+        f"{units.four_digits(gops)} GOPS ({units.four_digits(gops / 1e3 / area_mm2)} TOPS/mm²); "
         "2 operations a MAC\n"
     ) in text
     assert design.layers["gops"].tolist() == pytest.approx(
@@ -133,7 +132,7 @@ def test_hardware_and_rates(design: Design) -> None:
 def test_totals_and_budgets(design: Design) -> None:
     text = text_of(design)
     assert row(text, "latency ")[1:] == [
-        *(report.four_digits(design.metrics["latency_s"] * 1e3), "ms", "–", "minimised"),
+        *(units.four_digits(design.metrics["latency_s"] * 1e3), "ms", "–", "minimised"),
     ]
     assert row(text, "noise")[1:] == ["0.0009766", "≤", "0.0009766", "100.0", "%", "exhausted"]
     assert row(text, "area ")[3:5] == ["≤", "0.02"]
@@ -252,7 +251,7 @@ def test_evaluation_of_a_known_accelerator(design: Design) -> None:
     for heading in ("tile", "order", "cycles", "latency", "utilisa-", "bound"):
         assert heading in headings(text)
     # 2.94·50,000 + 3065 = 150,065 µm²
-    assert row(text, "SRAM")[1:5] == ["0.05", "Mbit,", "single-port", report.four_digits(0.150065)]
+    assert row(text, "SRAM")[1:5] == ["0.05", "Mbit,", "single-port", units.four_digits(0.150065)]
     assert row(text, "area")[2] == "mm²"
 
 
