@@ -36,19 +36,13 @@ KEYS = (
 PROBLEM = ("network", "choices", "sensitivity", "quality", "objective", "budgets")
 ROW = ("name", "weight_bits", "input_bits", "output_bits", "bops", "latency_s", "costs")
 OF_WIDTHS = ("noise", "model_bits", "bops")  # metrics of widths alone; all others are of tables
-COST = "cost:"  # before the name of a cost of one's own
+COST = "cost:"  # before the name of a user-defined cost
 
 Table = dict[str, dict[str, Fraction]]  # a value by layer and "weight_bits,input_bits"
 
 
 def check_assignment(file: Entry) -> None:
-    """Compare every figure of an assignment file.
-
-    Raises
-    ------
-    Unreadable
-        Something is so wrong that the rest cannot be compared; the findings say what.
-    """
+    """Compare every figure of an assignment file."""
     file.known_keys(KEYS)
     costs = file.get("costs", {}).table()
     given = {"latency_s": file["latency_table"]} | {COST + name: x for name, x in costs.items()}

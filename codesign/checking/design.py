@@ -36,13 +36,7 @@ COUNTS = ("considered", "bounded_away", "solved", "left_open", "programmes")
 
 
 def check_design(file: Entry) -> Problem:
-    """Compare every figure of a design file; returns its problem.
-
-    Raises
-    ------
-    Unreadable
-        Something is so wrong that the rest cannot be compared; the findings say what.
-    """
+    """Compare every figure of a design file; returns its problem."""
     file.known_keys(KEYS)
     problem = read_problem(file["problem"])
     check_proof(file["proof"], file["metrics"], problem.objective, file["solver"])

@@ -27,11 +27,6 @@ def check_evaluation(file: Entry) -> None:
 
     The noise is compared with ``4^(−b)``: the file does not hold a table that may have been used,
     so another noise is only held to the digest.
-
-    Raises
-    ------
-    Unreadable
-        Something is so wrong that the rest cannot be compared; the findings say what.
     """
     file.known_keys(KEYS)
     network, given = read_network(file["network"]), file["accelerator"]
@@ -108,13 +103,13 @@ def _metrics(
     return found
 
 
-def _area_terms_mm2(given: Entry, platform: Platform, said: bool) -> Sequence[Fraction]:
+def _area_terms_mm2(given: Entry, platform: Platform, given_area: bool) -> Sequence[Fraction]:
     """Terms of the area of PE array and SRAM; none where a fit, a capacity or an area is missing.
 
     Parameters
     ----------
-    said : bool
-        Whether the file gives an area; so be it where rounding tells whether it is above 0.
+    given_area : bool
+        Whether the file gives an area; which decides where rounding tells whether it is above 0.
     """
     fits, measured, array = given["technology"], given["pe_area_um2"], platform.array
     if fits.value is None or platform.sram_bits is None:
@@ -129,12 +124,12 @@ def _area_terms_mm2(given: Entry, platform: Platform, said: bool) -> Sequence[Fr
         pe_terms_um2 = technology.pe_terms_um2(*widths)
     pes = given["area_overhead"].positive() * array.rows * array.cols
     terms_um2 = technology.area_terms_um2(pes, pe_terms_um2, platform.sram_bits)
-    if not (_is_positive(pe_terms_um2, said) and _is_positive(terms_um2, said)):
+    if not (_is_positive(pe_terms_um2, given_area) and _is_positive(terms_um2, given_area)):
         return ()
     return [x / UM2_PER_MM2 for x in terms_um2]
 
 
-def _is_positive(terms: Sequence[Fraction], said: bool) -> bool:
-    """Whether a sum is above 0; as is said where it is so near 0 that rounding decides."""
+def _is_positive(terms: Sequence[Fraction], given_area: bool) -> bool:
+    """Whether a sum is above 0; as the file has it where rounding decides."""
     total = sum(terms, Fraction(0))
-    return said if abs(total) <= TOLERANCE * sum(map(abs, terms)) else total > 0
+    return given_area if abs(total) <= TOLERANCE * sum(map(abs, terms)) else total > 0

@@ -61,7 +61,10 @@ class Report:
 
 
 class Unreadable(Exception):
-    """Raised inside a check where what follows makes no sense; the finding is already noted."""
+    """Raised where what follows makes no sense; the finding is already noted.
+
+    Whatever reads or checks an entry may raise it; `check_content` catches it.
+    """
 
 
 @dataclass

@@ -67,13 +67,7 @@ class Totals:
 def check_layers(
     rows: Entry, network: Network, platform: Platform, tensor_bits: dict[str, int]
 ) -> Totals:
-    """Compare every figure of every layer; returns what they add up to.
-
-    Raises
-    ------
-    Unreadable
-        The rows are not those of the network, or a tile or width is none.
-    """
+    """Compare every figure of every layer; returns what they add up to."""
     checked = []
     for layer, entry in read_rows(rows, network):
         try:

@@ -124,13 +124,7 @@ class Network:
 
 
 def read_network(entry: Entry) -> Network:
-    """The network of a file, with all its faults noted.
-
-    Raises
-    ------
-    Unreadable
-        It is none, or contradicts itself.
-    """
+    """The network of a file, with all its faults noted."""
     entry.known_keys(("name", "layers", "tensors", "source"))
     items = entry["layers"].items()
     if len(items) > MOST_LAYERS:

@@ -121,13 +121,7 @@ class Problem(WidthProblem):
 
 
 def read_problem(entry: Entry) -> Problem:
-    """The problem of a file, with all its faults noted.
-
-    Raises
-    ------
-    Unreadable
-        It is none, or contradicts itself.
-    """
+    """The problem of a file, with all its faults noted."""
     entry.known_keys(KEYS)
     network, technology = read_network(entry["network"]), entry["technology"]
     technology.known_keys(TECHNOLOGY)

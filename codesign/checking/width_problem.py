@@ -1,4 +1,4 @@
-"""What is asked of widths, in any file: network, widths free to choose, objective and budgets."""
+"""The problem of widths, in any file: network, widths free to choose, objective, budgets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WidthChoices:
 
 @dataclass(frozen=True)
 class WidthProblem:
-    """All that the widths of an answer are held to."""
+    """All that the widths of a result are held to."""
 
     network: Network
     choices: WidthChoices
@@ -153,13 +153,7 @@ def read_budgets(entry: Entry, metrics: tuple[str, ...] = METRICS) -> dict[str, 
 
 
 def check_width_problem(problem: WidthProblem, entry: Entry) -> None:
-    """Every source has a width that it may take, a noise at each, and the quality is kept.
-
-    Raises
-    ------
-    Unreadable
-        One has none.
-    """
+    """Every source has a width that it may take, a noise at each, and the quality is kept."""
     for source in problem.network.sources:
         allowed = problem.allowed(source)
         if not allowed:

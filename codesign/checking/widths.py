@@ -20,13 +20,7 @@ ENDED = ("optimal", "gap", "time", "interrupt")
 
 
 def check_tensor_bits(entry: Entry, problem: WidthProblem) -> dict[str, int]:
-    """Compare the width of each tensor with those that it may take; returns them.
-
-    Raises
-    ------
-    Unreadable
-        One is missing, or no width.
-    """
+    """Compare the width of each tensor with those that it may take; returns them."""
     network, given = problem.network, entry.table()
     entry.known_keys(network.tensors)
     widths = {name: entry[name].whole(1, MOST_BITS) for name in network.tensors}
@@ -39,13 +33,7 @@ def check_tensor_bits(entry: Entry, problem: WidthProblem) -> dict[str, int]:
 
 
 def read_rows(rows: Entry, network: Network) -> list[tuple[Layer, Entry]]:
-    """Every layer with its row.
-
-    Raises
-    ------
-    Unreadable
-        The rows are not those of the network.
-    """
+    """Every layer with its row."""
     entries = rows.items()
     if [entry["name"].text() for entry in entries] != [layer.name for layer in network.layers]:
         rows.fault("one row for each layer of the network, in its order")
@@ -90,13 +78,7 @@ def width_metrics(
 def check_weight_bits(
     rows: Entry, problem: WidthProblem, operand_bits: Sequence[int], tensor_bits: dict[str, int]
 ) -> None:
-    """Compare the widths of weights with those that they may take, and what shares one with it.
-
-    Raises
-    ------
-    Unreadable
-        A source has another width, whose noise need not be known.
-    """
+    """Compare the widths of weights with those that they may take, and what shares one with it."""
     weight_bits = weight_sources(problem.network, operand_bits)
     for source, bits in weight_bits.items():
         allowed = problem.allowed(source)

@@ -1,4 +1,4 @@
-"""The question: what is given, what is free to choose, what is minimised within which budgets.
+"""The problem: what is given, what is free to choose, what is minimised within which budgets.
 
 Enters: descriptions of ``specs`` and tables of ``quality``, names of metrics in any spelling.
 Leaves: a `Problem` that is checked as a whole, its section in files, `Goal`, the tolerances.

@@ -11,7 +11,7 @@ As CSV, one row for each layer and pair of widths, the columns in any order, lin
 ``weight_bits`` is the width of the tensor that stands in for the weights. A layer that only moves
 data has no weights: its ``weight_bits`` stay empty; without any row it takes no time.
 
-A table of a cost of one's own, an energy, a size, another count of operations, is the same with a
+A table of a user-defined cost, an energy, a size, another count of operations, is the same with a
 column ``value`` for ``latency_s``, in whatever unit.
 """
 
@@ -51,7 +51,7 @@ def cost_title(name: str) -> str:
 def read_cost(path: str | Path, what: str = LATENCY) -> dict[str, dict[Pair, float]]:
     """A table of latency, or of the cost ``what`` says, from a CSV file; see the module's text.
 
-    Whether it has every entry is a question of the problem: `check_cost`.
+    Whether it has every entry depends on the problem: `check_cost`.
 
     Raises
     ------
@@ -105,17 +105,15 @@ def needed_pairs(problem: Problem, layer: Layer) -> tuple[Pair, ...]:
     ifmap = problem.allowed_bits(source)
     if layer.moves:
         return tuple((None, bits) for bits in ifmap)
-    operand = layer.weight_tensor
-    weight = f"weight:{layer.name}" if operand is None else f"tensor:{operand}"
-    if problem.share_width(source, weight):
+    if problem.share_width(source, layer.weight_source):
         return tuple((bits, bits) for bits in ifmap)
-    return tuple(product(problem.allowed_bits(weight), ifmap))
+    return tuple(product(problem.allowed_bits(layer.weight_source), ifmap))
 
 
 def check_cost(problem: Problem, table: CostTable, what: str = LATENCY) -> None:
     """Refuse a table that lacks entries, or has wrong ones or some for what is no layer.
 
-    Entries at widths that the problem does not offer are of no account.
+    Entries at widths that the problem does not offer are ignored.
 
     Raises
     ------
@@ -156,9 +154,7 @@ def without_fixed(
     """
     found = dict(table)
     for layer in problem.network.layers:
-        operand = layer.weight_tensor
-        weight = f"weight:{layer.name}" if operand is None else f"tensor:{operand}"
-        if weight in fixed and not layer.moves and layer.name not in table:
+        if layer.weight_source in fixed and not layer.moves and layer.name not in table:
             found[layer.name] = dict.fromkeys(needed_pairs(problem, layer), 0.0)
     return found
 

@@ -22,7 +22,7 @@ WORDS = {
     "model": "model_bits",
     "bops": "bops",
 }
-COST = "cost:"  # before the name of a cost of one's own, known to `codesign.assign` alone
+COST = "cost:"  # before the name of a user-defined cost, known to `codesign.assign` alone
 COST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _WORD_OF = {metric: word for word, metric in WORDS.items()}
 
@@ -38,7 +38,7 @@ def word_of(name: str) -> str:
 
 
 def is_cost(name: str) -> bool:
-    """Whether a metric is ``cost:NAME``, a cost of one's own."""
+    """Whether a metric is ``cost:NAME``, a user-defined cost."""
     return name.startswith(COST) and COST_NAME.fullmatch(name, len(COST)) is not None
 
 

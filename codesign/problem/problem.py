@@ -1,4 +1,4 @@
-"""The question: a network, a technology, the choices that are free, one objective, any budgets."""
+"""A problem: a network, a technology, the choices that are free, one objective, any budgets."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Problem(Displayed):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is assumed where the sensitivity is silent, and what of it is of no account."""
+        """What is assumed where the sensitivity is silent, and what of it is ignored."""
         return table_notes(self.sensitivity, self.noise_sources, self._results)
 
     @property

@@ -1,8 +1,12 @@
 """Quality: what a bitwidth costs in accuracy, and how much of that a design may cost.
 
+Enters: weights as arrays, tables of measured losses, ``uniform:q`` or ``sqnr:DB``.
+Leaves: the noise of every weight and tensor at every width, and a limit on their sum.
+Must not import: a room further on; nothing here knows what is searched for.
+
 - `quantise`, `relative_errors`: symmetric uniform quantisation, clipped for least squared error.
 - `weight_sensitivity`: the noise of every tensor, of weights as measured on them.
-- `read_sensitivity`, `write_sensitivity`: tables of noise (or of any other loss) of one's own,
+- `read_sensitivity`, `write_sensitivity`: tables of noise, or of any other loss,
   `filled_table` one to begin with;
   `rises` tells where more bits lose more, `table_notes` what is assumed beside a table.
 - `noise_limit`: what ``uniform:q`` and ``sqnr:DB`` mean as a budget, with the model behind it.

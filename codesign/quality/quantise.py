@@ -17,7 +17,7 @@ may pay, and only down to half the levels, because a step of which half the leve
 than half that step. Of these steps nothing is promised but that weights on a grid are found to be.
 
 At one bit ``s = mean|W|`` is exact. Above 10 bits clipping no longer pays: there the step is
-``max|W|/n`` or what becomes of the 10-bit one when it is halved for each further bit.
+``max|W|/n`` or the 10-bit one, halved for each further bit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables of sensitivity: what each tensor loses at each width, in files of one's own.
+"""Tables of sensitivity: what each tensor loses at each width, in user files.
 
 A loss is anything that adds up over the tensors of a network and should be small: a perturbation
 weighted by the Hessian (Yao et al., HAWQ-V3, ICML 2021, arXiv:2011.10680), a measured drop in
@@ -128,7 +128,7 @@ def check_table(
     needed : iterable of (tensor, bits)
         Every tensor of the network at least once.
     results : iterable of str
-        Tensors that add no noise, whose entries are of no account.
+        Tensors that add no noise, whose entries are ignored.
     why : str
         Added to the message.
 
@@ -179,7 +179,7 @@ def noise_by(table: Sensitivity | None, known: Iterable[str]) -> Callable[[str, 
 def table_notes(
     table: Sensitivity | None, known: Sequence[str], results: Iterable[str]
 ) -> tuple[str, ...]:
-    """What a table leaves to be assumed, and what of it is of no account, in words."""
+    """What a table leaves to be assumed, and what of it is ignored, in words."""
     if table is None:
         return ()
     there, found = kinds_of(table, known), []

@@ -68,8 +68,7 @@ def _whole_bits(problem: Problem, layer: Layer) -> int:
 
     Where groups come one after the other, two buffers of one group each are no larger.
     """
-    operand = layer.weight_tensor
-    source = f"weight:{layer.name}" if operand is None else f"tensor:{operand}"
+    source = layer.weight_source
     widest = problem.allowed_bits(source)[-1], problem.allowed_bits(f"tensor:{layer.input}")[-1]
     elements = layer.weights, layer.ifmap, layer.computed_outputs
     return int(operand_bits(*widest, layer.accumulation_bits) @ np.array(elements, dtype=np.int64))

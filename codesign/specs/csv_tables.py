@@ -115,12 +115,7 @@ def _check_headings(cells: Sequence[str], columns: Sequence[str], where: str) ->
 
 
 def read_width(column: str, given: str, where: str) -> int:
-    """A bitwidth.
-
-    Raises
-    ------
-    SpecError
-    """
+    """A bitwidth."""
     short = given.isascii() and given.isdecimal() and len(given) <= 2
     if not short or not 1 <= int(given) <= MAX_BITS:
         raise SpecError(
@@ -130,12 +125,7 @@ def read_width(column: str, given: str, where: str) -> int:
 
 
 def read_amount(column: str, given: Any, most: float, where: str) -> float:
-    """A number, or a text that is one, from 0 to ``most``.
-
-    Raises
-    ------
-    SpecError
-    """
+    """A number, or a text that is one, from 0 to ``most``."""
     try:
         amount = math.nan if isinstance(given, bool) or "_" in str(given) else float(given)
     except (TypeError, ValueError, OverflowError):

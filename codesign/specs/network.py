@@ -147,6 +147,13 @@ class Layer:
         return self.weight_tensor is None and not self.moves
 
     @property
+    def weight_source(self) -> str:
+        """What gives the weight operand its width: ``weight:<layer>`` or ``tensor:<tensor>``."""
+        return (
+            f"weight:{self.name}" if self.weight_tensor is None else f"tensor:{self.weight_tensor}"
+        )
+
+    @property
     def weights(self) -> int:
         """``G·K·C·R·S``: elements of the weight operand; none where data only moves."""
         return 0 if self.moves else self.G * self.K * self.C * self.window

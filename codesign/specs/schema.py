@@ -88,7 +88,7 @@ def nearest(word: str, known: tuple[str, ...]) -> str:
 
 
 def _first_fault(error: ValidationError, kind: Any, data: Any) -> str:
-    """The first fault in one line, control characters of foreign names spelled out."""
+    """The first fault in one line, control characters in names spelled out."""
     text = _fault_text(error, kind, data)
     text = text if len(text) <= MAX_FAULT else f"{text[: MAX_FAULT // 2]} … {text[-100:]}"
     return printable(text)

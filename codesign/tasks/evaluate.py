@@ -83,8 +83,7 @@ def _layer_design(
     """A layer's figures at the widths given."""
     if layer.moves:
         return moving_layer(network, layer, accelerator, tensor_bits, tiled)
-    operand = layer.weight_tensor
-    weight_bits = given[f"weight:{layer.name}"] if operand is None else tensor_bits[operand]
+    weight_bits = given[layer.weight_source]
     _check_runs(layer, accelerator, weight_bits, tensor_bits[layer.input])
     if tiled:
         check_tiles(layer, accelerator.rows, accelerator.cols, accelerator.engine)

@@ -1,4 +1,4 @@
-"""Every choice of widths that could beat a claim, enumerated exactly.
+"""Every choice of widths that could be better than claimed, enumerated exactly.
 
 Where the bound does not prove a claim (budgets leave a duality gap), choices whose weighted
 cost is within what a better design may cost are enumerated: step by step in the order of the
@@ -95,12 +95,7 @@ class Enumeration:
             self.ceilings.append(Ceiling(variables, other, weighted))
 
     def better(self) -> Labels:
-        """Metrics of choices that beat the claim; of several as good as each other, some.
-
-        Raises
-        ------
-        TooMany
-        """
+        """Metrics of choices that are better than claimed; of equally good ones, some."""
         messages: list[dict[int, Labels]] = []
         whole = [
             self._nondominated(self.vectors[n][self.variables.layers[n].entries[0]])

@@ -159,11 +159,6 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     ----------
     on_step : callable, optional
         Told in words how many groups are verified.
-
-    Raises
-    ------
-    Unreadable
-        It makes no sense for this problem; the findings say why.
     """
     entry.known_keys(KEYS)
     bound = entry["bound"].figure()

@@ -86,7 +86,7 @@ def check_complete(graph: Graph) -> None:
 
 def _forget_inferred(proto: ModelProto) -> None:
     """Drop shapes written beside standard operators: they may be of other sizes, or stale."""
-    foreign = {
+    of_other_domains = {
         name
         for node in proto.graph.node
         if node.domain not in STANDARD_DOMAINS
@@ -95,7 +95,7 @@ def _forget_inferred(proto: ModelProto) -> None:
     kept = [
         value
         for value in proto.graph.value_info
-        if value.name in foreign
+        if value.name in of_other_domains
         and value.type.tensor_type.HasField("shape")
         and all(dim.dim_value > 0 for dim in value.type.tensor_type.shape.dim)
     ]
