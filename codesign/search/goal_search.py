@@ -135,7 +135,7 @@ class GoalSearch:
     def run_milp(
         self,
         listed: Candidates,
-        price: Callable[[MilpSolution], Solution | None],
+        price: Callable[[MilpSolution], Solution | None] | None,
         goal: Goal | None = None,
     ) -> MilpResult:
         """Minimise over listed candidates, for this goal or another one; update the incumbent."""
@@ -150,7 +150,7 @@ class GoalSearch:
             solver=self.task.solver,
         )
         self.task.stats.count(result)
-        self.update_incumbent(result.point)
+        self.update_incumbent(result.solution)
         return result
 
     def report_milp(self, _value: float | None, _bound: float) -> None:

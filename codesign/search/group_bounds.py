@@ -15,7 +15,6 @@ from codesign.arrays import Ints
 from codesign.problem.goal import Goal
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.hardware_search import HardwareSearch
-from codesign.search.milp.solve import bound_milp
 from codesign.search.option_batches import envelope
 from codesign.space.candidates import candidates_of_tables
 from codesign.space.point import Solution
@@ -132,15 +131,7 @@ class GroupBounds:
             return known
         limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
         # No design need have these tables: the bound is all that the MILP is solved for.
-        result = bound_milp(
-            search.space,
-            Goal(search.bounded_metric(), limits),
-            listed,
-            rel_gap=search.task.solver_gap,
-            stop=search.stop,
-            solver=search.task.solver,
-        )
-        search.task.stats.count(result)
+        result = search.run_milp(listed, None, Goal(search.bounded_metric(), limits))
         if not result.complete:
             raise Stopped
         bound = max(known, search.bound_from_milp(result.bound))

@@ -281,6 +281,6 @@ class LeastArea(HardwareSearch):
         if domains is None:
             return None
         result = self.solve_option_milp(option, (sram_bits, sram_bits), domains, goal)
-        if result.point is None and not result.complete:
+        if result.solution is None and not result.complete:
             raise Stopped
-        return result.point
+        return result.solution

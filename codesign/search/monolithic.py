@@ -46,7 +46,7 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
     except Stopped:
         result = MilpResult(None, -np.inf, False, 0)
     task.stats.count(result)
-    best = result.point
+    best = result.solution
     if best is None or task.value_of(task.incumbent) < task.value_of(best):
         best = task.incumbent
     # The MILP's bound is that of all options together: none may be excluded for a later goal.

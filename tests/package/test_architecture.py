@@ -28,7 +28,12 @@ FENCED = {
         "results.plots.labels",
         "study.plot",
     },
-    "pyomo": {"search.milp.formulation", "search.milp.highs", "search.milp.solvers"},
+    "pyomo": {
+        "search.milp.coefficients",
+        "search.milp.formulation",
+        "search.milp.highs",
+        "search.milp.solvers",
+    },
     "pandas": {"results.area_fit", "results.plots.design", "results.plots.drawing", "study.plot"}
     | {"results.tables", "specs.measured_areas", "study.table", "tasks.fit_area"},
     "click": {"cli.app", "cli.file_commands", "cli.help", "cli.options", "cli.solve_commands"}

@@ -1,4 +1,4 @@
-"""Solves one programme and checks its answer: whatever HiGHS returns is priced again exactly."""
+"""Solves one MILP and checks what it finds: whatever the solver returns is priced again exactly."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from codesign.search.milp.formulation import (
     objective_unit,
     read_choice,
 )
-from codesign.search.milp.highs import Progress
 from codesign.space.candidates import Candidates
 from codesign.space.point import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
 
 MAX_RECHECKS = 100
-NEAR_MISSES = 8  # choices just above a limit, after which the programme gets the small margin
+NEAR_MISSES = 8  # choices just above a limit, after which the model gets a small margin
 
 
 @dataclass(frozen=True)
 class MilpResult:
-    """How a programme ended.
+    """How a MILP ended.
 
     Attributes
     ----------
-    point : Solution or None
-        The design found, within the goal's limits when priced exactly.
+    solution : Solution or None
+        The best found, within the goal's limits when priced exactly.
     bound : float
-        No choice of the programme has a smaller metric; inf if it has none.
+        No choice of the model has a smaller metric; inf if it has none.
     complete : bool
         False where it had to end early.
     runs : int
@@ -47,7 +46,7 @@ class MilpResult:
         Seconds spent in it.
     """
 
-    point: Solution | None
+    solution: Solution | None
     bound: float
     complete: bool
     runs: int
@@ -59,23 +58,24 @@ def solve_milp(
     goal: Goal,
     listed: Candidates,
     *,
-    price: Callable[[MilpSolution], Solution | None],
+    price: Callable[[MilpSolution], Solution | None] | None,
     rel_gap: float,
     stop: StopCondition,
     on_progress: Callable[[float | None, float], None] | None = None,
     solver: str = "highs",
 ) -> MilpResult:
-    """Solve the programme over listed candidates.
+    """Minimise a goal's metric over listed candidates.
 
-    A choice that breaks a limit once priced exactly (the programme's limits have a margin) is
-    excluded, with all that cost no less, and the programme solved again; where there are many, with
-    a margin that leaves them out, as far as they can be told apart, and without presolve, which
-    loses more where the edge of a row is crowded.
+    A choice that breaks a limit once priced exactly (the model's limits have a margin) is excluded,
+    with all that cost no less, and the model solved again; where there are many, with a margin that
+    leaves them out, as far as they can be told apart, and without presolve, which loses more where
+    the edge of a row is crowded.
 
     Parameters
     ----------
-    price : callable
-        What a choice costs exactly; None where it does not run after all.
+    price : callable or None
+        What a choice costs exactly; None where it does not run after all. Without one, the
+        candidates are of no single hardware option, and only the bound means something.
     stop : StopCondition
         When to end with what is found.
 
@@ -91,9 +91,11 @@ def solve_milp(
     with stop.stopping_at_interrupts():
         model = build(space, listed, goal, check_time=stop.check)
     unit = objective_unit(model)
-    report = None
-    if on_progress is not None:
-        report = _in_metric(on_progress, unit)
+
+    def report(value: float, bound: float) -> None:
+        if on_progress is not None:
+            on_progress(value * unit if math.isfinite(value) else None, bound * unit)
+
     bound, solver_s, margin = -math.inf, 0.0, SMALL_LIMIT_MARGIN
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
@@ -105,17 +107,17 @@ def solve_milp(
             stop=stop,
             rel_gap=rel_gap,
             presolve=run < NEAR_MISSES,
-            on_progress=report,
+            on_progress=None if on_progress is None else report,
         )
         bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds
         complete = outcome.status in ("optimal", "infeasible")
-        if outcome.status in ("infeasible", "unknown"):
+        if price is None or outcome.status in ("infeasible", "unknown"):
             return MilpResult(None, bound, complete, run, solver_s)
-        point = price(read_choice(model, listed))
-        if point is not None and goal.kept_by(point.metrics):
-            return MilpResult(point, bound, complete, run, solver_s)
-        broken = [] if point is None else _broken(goal, point)
-        for metric, excess in broken:
+        solution = price(read_choice(model, listed))
+        if solution is not None and goal.kept_by(solution.metrics):
+            return MilpResult(solution, bound, complete, run, solver_s)
+        broken = {} if solution is None else _excesses(goal, solution)
+        for metric, excess in broken.items():
             margin = max(min(margin, excess / 2), LEAST_LIMIT_MARGIN)
             exclude_costlier(model, space, listed, metric)
         if not broken:
@@ -127,44 +129,10 @@ def solve_milp(
     )
 
 
-def _broken(goal: Goal, point: Solution) -> list[tuple[str, float]]:
-    """Metrics over their limits, and by how much, relative, more than a limit allows."""
-    return [
-        (name, point.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf)
+def _excesses(goal: Goal, solution: Solution) -> dict[str, float]:
+    """By how much, relative, additive metrics are above what their limits allow."""
+    return {
+        name: solution.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf
         for name, limit in goal.limits.items()
-        if not keeps(point.metrics[name], limit) and name in ADDITIVE_METRICS
-    ]
-
-
-def bound_milp(
-    space: WidthSpace,
-    goal: Goal,
-    listed: Candidates,
-    *,
-    rel_gap: float,
-    stop: StopCondition,
-    solver: str = "highs",
-) -> MilpResult:
-    """Bound the programme over candidates of an imagined option: no choice is priced or excluded.
-
-    Raises
-    ------
-    Stopped
-        It had to end before the solver was asked.
-    SolverError
-        The solver failed.
-    """
-    if listed.impossible:
-        return MilpResult(None, math.inf, True, 0)
-    with stop.stopping_at_interrupts():
-        model = build(space, listed, goal, check_time=stop.check)
-    outcome = solvers.minimise(model, solver=solver, stop=stop, rel_gap=rel_gap)
-    complete = outcome.status in ("optimal", "infeasible")
-    return MilpResult(None, outcome.bound * objective_unit(model), complete, 1, outcome.seconds)
-
-
-def _in_metric(report: Callable[[float | None, float], None], unit: float) -> Progress:
-    def scaled(reached: float, bound: float) -> None:
-        report(reached * unit if math.isfinite(reached) else None, bound * unit)
-
-    return scaled
+        if not keeps(solution.metrics[name], limit) and name in ADDITIVE_METRICS
+    }

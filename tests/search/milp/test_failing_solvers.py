@@ -170,12 +170,12 @@ def never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
 FULL = """
 import sys
 from codesign.cli.app import main
-from codesign.search.milp import formulation
+from codesign.search.milp.coefficients import Coefficients
 
 def full(*_):
     raise MemoryError
 
-formulation._Costs.run_terms = full
+Coefficients.runs = full
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -12,6 +12,7 @@ and read the difference against the mathematics in the docstring of `formulation
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,7 @@ from pair_models import (
     space_of,
 )
 from pyomo.repn import generate_standard_repn
+from sources import sources
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
@@ -162,6 +164,17 @@ def test_the_docstring_lists_every_constraint() -> None:
     for stem in constraints:
         assert f") {stem} " in text, f"{stem} has no equation"
     assert text.count("\n    (") + text.count("\n   (1") == len(constraints)
+
+
+def test_every_constraint_is_explained_where_it_is_written() -> None:
+    rules = {
+        node.name: ast.get_docstring(node)
+        for node in ast.walk(sources()["search.milp.formulation"])
+        if isinstance(node, ast.FunctionDef)
+        and any("Constraint" in ast.dump(each) for each in node.decorator_list)
+    }
+    assert {*rules} == {s for s in texts() if not s.startswith(("objective_", "excluded"))}
+    assert all(rules.values())
 
 
 @pytest.mark.parametrize("stem", GOLDEN_STEMS)

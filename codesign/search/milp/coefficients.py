@@ -1,0 +1,161 @@
+"""What candidates cost in every metric, in the model's units: the one place that scales.
+
+Each metric is measured in thousandths of its limit or, without one and as the objective, of the
+least its layers can have (area: of the mean array with the least SRAM). Rows and objective are then
+of the order of `ROW_SCALE`, beside which HiGHS's absolute tolerances are small.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyomo.core as pyo
+from pyomo.core.expr.numeric_expr import LinearExpression
+
+from codesign.arrays import Floats
+from codesign.problem.goal import Goal
+from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
+from codesign.space.candidates import Candidates
+from codesign.space.widths import WidthSpace
+from codesign.units import UM2_PER_MM2
+
+LEAST_SHARE = 1e-4  # of the most that a metric can be: no coefficient is then above 1e7
+
+
+class Terms:
+    """Coefficients, variables and constant of a linear expression in the making."""
+
+    def __init__(self, constant: float = 0.0) -> None:
+        self.coefficients: list[float] = []
+        self.variables: list[pyo.Var] = []
+        self.constant = constant
+
+    def add(self, coefficients: list[float], variables: list[pyo.Var]) -> Terms:
+        """Add terms; returns itself."""
+        self.coefficients += coefficients
+        self.variables += variables
+        return self
+
+    def expression(self) -> LinearExpression:
+        """What has been added, as Pyomo's."""
+        return LinearExpression(
+            constant=self.constant, linear_coefs=self.coefficients, linear_vars=self.variables
+        )
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Coefficients of every metric over the variables of a model.
+
+    Attributes
+    ----------
+    margin : float
+        Relative, by how much more than their tolerance limits may be exceeded.
+    """
+
+    space: WidthSpace
+    candidates: Candidates
+    goal: Goal
+    margin: float
+
+    @cached_property
+    def unit(self) -> dict[str, float]:
+        """What 1 in a row stands for, of each metric asked about."""
+        limits = self.goal.limits
+        return {
+            x: (limits[x] if limits.get(x, 0.0) > 0 else self._least(x)) / ROW_SCALE
+            for x in {self.goal.metric, *limits}
+        }
+
+    @cached_property
+    def objective_unit(self) -> float:
+        """The same of the objective, whose limit may be far above what is optimal."""
+        return self._least(self.goal.metric) / ROW_SCALE
+
+    @cached_property
+    def sram_unit_bits(self) -> float:
+        """Bits of an S of 1, its largest: a bit must cost more than the dual tolerance."""
+        needs = np.concatenate([layer.need for layer in self.candidates.layers])
+        return max(float(needs.max(initial=1.0)), self.space.capacities.least_bits, 1.0)
+
+    def _least(self, metric: str) -> float:
+        """What no design has less of: its objective is 1,000 or more, far above the absolute gap.
+
+        But at least a share of what one can have at most, lest coefficients grow too large.
+        """
+        layers, capacities = self.candidates.layers, self.space.capacities
+        if metric == "area_mm2":
+            base_um2 = float(self.space.base_area_um2[self.candidates.options].mean())
+            need = max(float(layer.need.min(initial=np.inf)) for layer in layers)
+            slope = self.space.problem.technology.sram_area_um2.slope
+            return (base_um2 + slope * max(need, capacities.least_bits)) / UM2_PER_MM2
+        per_layer = [self.per_run(i, metric) for i in range(len(layers))]
+        least = sum(float(values.min()) for values in per_layer if len(values))
+        most = sum(float(values.max()) for values in per_layer if len(values))
+        return max(least, LEAST_SHARE * most) or 1.0
+
+    def ceiling(self, metric: str) -> float:
+        """A limit in the model's unit, with the tolerance that budgets have and the margin."""
+        return self.goal.limits[metric] / self.unit[metric] * (1 + BUDGET_TOLERANCE + self.margin)
+
+    def per_run(self, i: int, metric: str) -> Floats:
+        """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""
+        space, rows = self.space, self.candidates.layers[i]
+        pairs = space.geometry_of[i], rows.weight, rows.ifmap
+        if metric == "latency_s":
+            return np.maximum(rows.compute_s, rows.traffic / space.dram_bits_per_s)
+        if metric == "dram_bits":
+            return rows.traffic
+        if metric == "noise":
+            return np.asarray(space.weight_noise[i][rows.weight])
+        if metric == "model_bits":
+            bits = space.own_weights[i] * space.widths[rows.weight]
+            return np.asarray(bits, dtype=np.float64)
+        if metric == "bops":
+            return np.asarray(space.bops[pairs])
+        return np.asarray(space.costs[space.cost_names.index(metric)][pairs])
+
+    def runs(self, model: pyo.ConcreteModel, i: int, values: Floats, terms: Terms) -> Terms:
+        """Add the options of layer ``i`` with what each costs, if anything."""
+        used = np.flatnonzero(values)
+        return terms.add(values[used].tolist(), [model.run[i, o] for o in used.tolist()])
+
+    def moved(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
+        """Add the output and residual bits of layer ``i``."""
+        space = self.space
+        for t, elements in space.moved(space.problem.network.layers[i]):
+            if t is None:
+                terms.constant += elements * space.problem.choices.output_bits / unit
+                continue
+            widths = np.flatnonzero(self.candidates.variable_allowed[t]).tolist()
+            bits = [float(elements * space.widths[b]) / unit for b in widths]
+            terms.add(bits, [model.width[t, b] for b in widths])
+        return terms
+
+    def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
+        """A metric of the whole design, in a unit."""
+        if metric == "area_mm2":
+            return self.area(model, unit)
+        terms = Terms()
+        if metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s):
+            times = [*model.latency.values()]
+            return terms.add([self.unit[metric] / unit] * len(times), times).expression()
+        for i in range(len(self.candidates.layers)):
+            self.runs(model, i, self.per_run(i, metric) / unit, terms)
+            if metric == "dram_bits":
+                self.moved(model, i, unit, terms)
+        if metric == "noise":
+            noise = [float(self.space.variable_noise[key]) / unit for key in model.width]
+            terms.add(noise, [*model.width.values()])
+        return terms.expression()
+
+    def area(self, model: pyo.ConcreteModel, unit_mm2: float) -> LinearExpression:
+        """PE array, SRAM intercept and SRAM bits, in a unit."""
+        unit_um2 = unit_mm2 * UM2_PER_MM2
+        base = self.space.base_area_um2[self.candidates.options] / unit_um2
+        slope = self.space.problem.technology.sram_area_um2.slope * self.sram_unit_bits / unit_um2
+        terms = Terms().add(base.tolist(), [*model.build.values()])
+        return terms.add([slope], [model.sram]).expression()
