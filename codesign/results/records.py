@@ -81,10 +81,10 @@ class SolverRecord:
     Attributes
     ----------
     considered, bounded_away, solved, left_open : int
-        Hardware options of the space; those ruled out by a bound alone; those solved as a
-        programme of their own; those with neither when time ran out or the gap was met.
+        Hardware options of the space; those ruled out by a bound alone; those solved as a MILP of
+        their own; those with neither when time ran out or the gap was met.
     programmes : int
-        Programmes handed to the solver, tie-breaking included.
+        MILPs handed to the solver, tie-breaking included.
     interrupted : bool
         Whether an interrupt (Ctrl-C) ended the search.
     """
@@ -112,7 +112,7 @@ class AssignmentRecord:
     solver_s : float
         Of those in the solver.
     programmes : int
-        Programmes handed to it, tie-breaking included.
+        MILPs handed to it, tie-breaking included.
     interrupted : bool
         Whether an interrupt (Ctrl-C) ended the search.
     """

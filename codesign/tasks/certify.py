@@ -13,26 +13,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.checking.certificate.enumeration import MOST_WORK
 from codesign.checking.certificate.option_groups import Group
-from codesign.checking.certificate.verify import FORMAT, GAP, Verifier
+from codesign.checking.certificate.verify import GAP, Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Option, read_problem
-from codesign.files import write_atomically
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import CLOSING_GAP
+from codesign.results.certificate import Certificate
 from codesign.results.design import Design
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.lexicographic import LexicographicSearch
@@ -48,48 +46,6 @@ NEAR = 0.98  # times the claim: a bound from which on an enumeration is worth a 
 FIRST_WORK = 100_000  # partial choices to look at for a group, before it is halved
 TILT_LOSS = 4.0  # times what the best bound is short of the claim: what tilted multipliers may be
 TILTS = tuple(2.0**-n for n in range(1, 9))  # relative changes of a multiplier
-
-
-@dataclass
-class Certificate:
-    """Arguments for all hardware options of a problem.
-
-    Attributes
-    ----------
-    bound : float
-        No design within the budgets has a smaller objective.
-    cuts : list of (layer, source)
-        Couplings of widths that the arguments do without.
-    groups : list of dict
-        As in the file.
-    trusted : list of Option
-        Options left to the solver's own proof.
-    """
-
-    bound: float
-    cuts: list[tuple[str, str]] = field(default_factory=list)
-    groups: list[dict[str, Any]] = field(default_factory=list)
-    trusted: list[Option] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The certificate file's content."""
-        return {
-            "format": FORMAT,
-            "bound": self.bound,
-            "cuts": [list(cut) for cut in self.cuts],
-            "groups": self.groups,
-            "trusted": [list(option) for option in self.trusted],
-        }
-
-    def save(self, path: str | Path) -> None:
-        """Write the certificate file, whole or not at all.
-
-        Raises
-        ------
-        SpecError
-            The file cannot be written.
-        """
-        write_atomically(Path(path), json.dumps(self.to_dict(), ensure_ascii=False) + "\n")
 
 
 def certify(

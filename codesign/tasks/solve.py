@@ -62,13 +62,13 @@ def solve(
     ----------
     method : "search" or "whole"
         The default bounds and prunes hardware options and is exact; ``"whole"`` hands the
-        programme over all of them to the solver at once, for small spaces and comparison.
+        solver one MILP over all of them, for small spaces and comparison.
     time_limit_s : float, optional
         Return the best design found by then, with its honest gap.
     rel_gap : float
         Relative gap at which to stop; at most 1e-6 counts as optimal.
     solver : "highs", "scip" or "cbc"
-        Which solves the programmes; all but HiGHS must be installed (PySCIPOpt, cbc).
+        Which solves the MILPs; all but HiGHS must be installed (PySCIPOpt, cbc).
     ties : "break" or "leave"
         Break: for at most 5 times as long as the objective's proof took, or 10 s if that is more;
         what is equally good is then the best found, and ``proof.ties`` says so. Only where that

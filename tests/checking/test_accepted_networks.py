@@ -36,10 +36,10 @@ from codesign.checking import check_content
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger, Unreadable
 from codesign.checking.network import read_network
+from codesign.results.certificate import Certificate
 from codesign.results.result_file import ResultFile
 from codesign.specs.network import Network
 from codesign.specs.schema import parse
-from codesign.tasks.certify import Certificate
 
 LONG_BLOCK = 100
 

@@ -1,0 +1,58 @@
+"""A certificate: why no design of a problem is better than claimed, for the checker to verify.
+
+Its file is JSON of the format ``codesign-certificate/1``; `codesign.checking.certificate.verify`
+says what it means.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codesign.checking.certificate.verify import FORMAT
+from codesign.checking.problem import Option
+from codesign.files import write_atomically
+
+
+@dataclass
+class Certificate:
+    """Arguments for all hardware options of a problem.
+
+    Attributes
+    ----------
+    bound : float
+        No design within the budgets has a smaller objective.
+    cuts : list of (layer, source)
+        Couplings of widths that the arguments do without.
+    groups : list of dict
+        As in the file.
+    trusted : list of Option
+        Options left to the solver's own proof.
+    """
+
+    bound: float
+    cuts: list[tuple[str, str]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    trusted: list[Option] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The certificate file's content."""
+        return {
+            "format": FORMAT,
+            "bound": self.bound,
+            "cuts": [list(cut) for cut in self.cuts],
+            "groups": self.groups,
+            "trusted": [list(option) for option in self.trusted],
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the certificate file, whole or not at all.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be written.
+        """
+        write_atomically(Path(path), json.dumps(self.to_dict(), ensure_ascii=False) + "\n")
