@@ -2,7 +2,7 @@
 
 A node either computes a value from its operand element by element, or permutes it; then the value
 belongs to the operand's group, and whoever reads or writes the tensor does that on the way. Or it
-is a *step*: it brings new data into being, or less or more of it, as a group of its own.
+brings new data into being, or less or more of it, as a group of its own.
 
 What a reduction finds of a group (a mean, a maximum, a sum of squares) and is only used to scale
 or shift the same group belongs to the computation of that group: normalisations and softmax, also
@@ -25,27 +25,43 @@ Kind = Literal["input", "mac", "combine", "shrink", "slice", "concat", "move"]
 
 @dataclass(eq=False)
 class Group:
-    """Values that are one tensor, as far as storing goes.
+    """Values that are one tensor, as far as storing goes, and what brings it into being.
 
     Attributes
     ----------
+    kind : Kind
+    node : Node or None
+        None for an input of the network.
+    layer_name : str
+        Of the layer, should the node become one.
+    values, shapes, operands : tuples
+        The activations read; their shapes as stored, before any padding; the group of each.
+    output : str
+        The value written.
     name : str
         Of the tensor: that of an input or output of the network, else of the first value.
     elements : int
-    step : Step
-        What brings it into being.
+    constant_elements : int
+        Of constants that are stored beside the operands.
     summarises : Group or None
         The group this was reduced from.
     cut : (value, Cut) or None
         Where of which value it was cut out.
     is_output : bool
     readers : list of Group
-        Those whose steps read it.
+        Those that are made of it.
     """
 
+    kind: Kind
+    node: Node | None
+    layer_name: str
+    values: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    operands: tuple[Group, ...]
+    output: str
     name: str
     elements: int
-    step: Step
+    constant_elements: int = 0
     summarises: Group | None = None
     cut: tuple[str, Cut] | None = None
     is_output: bool = False
@@ -53,39 +69,8 @@ class Group:
 
 
 @dataclass(eq=False)
-class Step:
-    """One thing that happens to whole tensors.
-
-    Attributes
-    ----------
-    kind : Kind
-    name : str
-    node : Node or None
-        None for an input of the network.
-    values : tuple of str
-        The activations read, a group each.
-    shapes : tuple of tuple of int
-        Theirs as stored, before any padding.
-    operands : tuple of Group
-    output : str
-        The value written.
-    constant_elements : int
-        Of constants that are stored beside the operands.
-    """
-
-    kind: Kind
-    name: str
-    node: Node | None
-    values: tuple[str, ...]
-    shapes: tuple[Shape, ...]
-    operands: tuple[Group, ...]
-    output: str
-    constant_elements: int = 0
-
-
-@dataclass(eq=False)
 class Grouping:
-    """The groups a result depends on, in the order of their steps, and the group of each value."""
+    """The groups a result depends on, in execution order, and the group of each value."""
 
     graph: Graph
     groups: list[Group] = field(default_factory=list)
@@ -109,7 +94,7 @@ def group_values(graph: Graph) -> Grouping:
     for name in graph.outputs:
         group = found.group_of.get(name)
         if group is not None:
-            group.name = group.name if group.step.kind == "input" or group.is_output else name
+            group.name = group.name if group.kind == "input" or group.is_output else name
             group.is_output = True
     _drop_unused(found)
     return found
@@ -149,19 +134,22 @@ def _sort_in(found: Grouping, node: Node) -> None:
 def _begin(
     found: Grouping, kind: Kind, node: Node | None, values: tuple[str, ...], output: str
 ) -> Group:
-    """A new group, and the step that makes it."""
-    graph = found.graph
-    live = graph.live_outputs(node) if node else (output,)
-    step = Step(
+    """A new group."""
+    layer_name = output
+    if node is not None:
+        alone = len(found.graph.live_outputs(node)) == 1
+        layer_name = node.name if alone else f"{node.name}.{output}"
+    group = Group(
         kind=kind,
-        name=output if node is None else node.name if len(live) == 1 else f"{node.name}.{output}",
         node=node,
+        layer_name=layer_name,
         values=values,
         shapes=tuple(found.shape(value) for value in values),
         operands=tuple(found.group_of[value] for value in values),
         output=output,
+        name=output,
+        elements=found.graph.size(output),
     )
-    group = Group(output, graph.size(output), step)
     found.groups.append(group)
     found.group_of[output] = group
     return group
@@ -234,7 +222,7 @@ def _concat(found: Grouping, node: Node, output: str) -> None:
         _join(found, values[0], output)
         return
     group = _begin(found, "concat", node, tuple(values), output)
-    group.step.constant_elements = constant
+    group.constant_elements = constant
 
 
 def _rejoined(found: Grouping, values: Sequence[str]) -> Sequence[str]:
@@ -270,6 +258,6 @@ def _drop_unused(found: Grouping) -> None:
     for group in reversed(found.groups):
         if group.is_output or group.readers:
             kept.append(group)
-            for operand in dict.fromkeys(group.step.operands):
+            for operand in dict.fromkeys(group.operands):
                 operand.readers.append(group)
     found.groups = kept[::-1]

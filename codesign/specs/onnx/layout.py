@@ -1,11 +1,11 @@
 """The layout of data in memory: where each group is stored, and which layer writes it.
 
-- A multiplying step is a layer. A step that moves data and cannot be had on the way is one too.
+- A product is a layer. A movement of data that cannot be had on the way is one too.
 - A pooling, a reduction or a cut belongs to the layer that writes its operand, if nobody else
   reads that operand: the layer then writes less. Otherwise a cut is read as a part, and a pooling
   or reduction is a layer that moves data.
-- An element-wise step over several tensors belongs to the layer that writes the last of them, if
-  nobody else reads that one: the layer reads the others beside its input.
+- What is computed element by element from several tensors belongs to the layer that writes the
+  last of them, if nobody else reads that one: the layer reads the others beside its input.
 - A concatenation is one tensor that each of its operands' layers writes a part of. An operand that
   has its place elsewhere (an input of the network, a cut, a part of another concatenation that
   this one does not wholly contain) is copied by a layer that moves data.
@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codesign.errors import SpecError
-from codesign.specs.onnx.graph import Graph, Shape
-from codesign.specs.onnx.groups import Group, Grouping, Step
+from codesign.specs.onnx.graph import Graph
+from codesign.specs.onnx.groups import Group, Grouping
 from codesign.specs.onnx.loops import Loops, movement, product
 
 
@@ -124,7 +124,7 @@ class Layout:
 
 
 def lay_out(grouping: Grouping) -> Layout:
-    """Draft the layers and place the groups, step by step.
+    """Draft the layers and place the groups, in execution order.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def lay_out(grouping: Grouping) -> Layout:
         "move": _move,
     }
     for group in grouping.groups:
-        layout.places[group] = rules[group.step.kind](layout, group)
+        layout.places[group] = rules[group.kind](layout, group)
     return layout
 
 
@@ -157,14 +157,12 @@ def new_part(tensor: str, elements: int) -> Part:
     return part
 
 
-def _draft(
-    layout: Layout, step: Step, tensor: str, loops: Loops, reads: Place, elements: int
-) -> Draft:
+def _draft(layout: Layout, group: Group, loops: Loops, reads: Place, elements: int) -> Draft:
     """The next layer, with a tensor of its own to write."""
-    assert step.node is not None
-    part = new_part(tensor, elements)
+    assert group.node is not None
+    part = new_part(group.name, elements)
     position = len(layout.drafts)
-    draft = Draft(step.name, position, loops, reads, part, operator=step.node.operator)
+    draft = Draft(group.layer_name, position, loops, reads, part, operator=group.node.operator)
     part.writer = draft
     layout.drafts.append(draft)
     return draft
@@ -175,19 +173,19 @@ def _written(draft: Draft) -> Place:
 
 
 def _mac(layout: Layout, group: Group) -> Place:
-    graph, step = layout.graph, group.step
-    assert step.node is not None
-    given = dict(zip(step.values, step.operands, strict=True))
-    first = step.node.input(0)
-    stored = dict(zip(step.values, step.shapes, strict=True)).get(first, graph.shapes[first])
-    found = product(graph, step.node, stored)
+    graph, node = layout.graph, group.node
+    assert node is not None
+    given = dict(zip(group.values, group.operands, strict=True))
+    first = node.input(0)
+    stored = dict(zip(group.values, group.shapes, strict=True)).get(first, graph.shapes[first])
+    found = product(graph, node, stored)
     if found.data not in given:
         raise SpecError(
-            f"node {step.name!r} ({step.node.operator}): multiplies a constant image by data; "
+            f"node {group.layer_name!r} ({node.operator}): multiplies a constant image by data; "
             "that is not supported"
         )
     reads = layout.places[given[found.data]]
-    draft = _draft(layout, step, group.name, found.loops, reads, group.elements)
+    draft = _draft(layout, group, found.loops, reads, group.elements)
     if found.weights in given:
         draft.weight_place = layout.places[given[found.weights]]
     else:
@@ -215,7 +213,7 @@ def _rename(part: Part, group: Group) -> Place:
 
 
 def _combine(layout: Layout, group: Group) -> Place:
-    operands = sorted(group.step.operands, key=lambda g: layout.places[g].written_by)
+    operands = sorted(group.operands, key=lambda g: layout.places[g].written_by)
     last, others = operands[-1], [layout.places[operand] for operand in operands[:-1]]
     host = _host(layout, last, group)
     if (
@@ -230,7 +228,7 @@ def _combine(layout: Layout, group: Group) -> Place:
 
 
 def _shrink(layout: Layout, group: Group) -> Place:
-    (operand,) = group.step.operands
+    (operand,) = group.operands
     host = _host(layout, operand, group)
     if host is not None:
         return _rename(host.output, group)
@@ -239,11 +237,11 @@ def _shrink(layout: Layout, group: Group) -> Place:
 
 def _shrunk_parts(layout: Layout, group: Group, operand: Group) -> Place | None:
     """Of a concatenation, each part is pooled by its own layer, if nobody reads a part unpooled."""
-    joined, where = operand.step, layout.places[operand]
+    joined, where = operand, layout.places[operand]
     if joined.kind != "concat" or joined.node is None or operand.readers != [group]:
         return None
     before = layout.graph.shapes[joined.output]
-    after = layout.graph.shapes[group.step.output]
+    after = layout.graph.shapes[group.output]
     axis = int(joined.node.attributes["axis"]) % len(before)
     untouched = len(after) == len(before) and after[axis] == before[axis]
     only_here = all(part.readers == [operand] and not part.is_output for part in joined.operands)
@@ -259,7 +257,7 @@ def _shrunk_parts(layout: Layout, group: Group, operand: Group) -> Place | None:
 
 
 def _slice(layout: Layout, group: Group) -> Place:
-    (operand,) = group.step.operands
+    (operand,) = group.operands
     host = _host(layout, operand, group)
     if host is not None:
         return _rename(host.output, group)
@@ -268,38 +266,30 @@ def _slice(layout: Layout, group: Group) -> Place:
 
 def _move(layout: Layout, group: Group) -> Place:
     """A layer that reads the largest operand, the others beside it, and writes the result."""
-    step = group.step
-    by_size = sorted(range(len(step.operands)), key=lambda i: -step.operands[i].elements)
-    distinct = list(dict.fromkeys(step.operands[i] for i in by_size))
+    by_size = sorted(range(len(group.operands)), key=lambda i: -group.operands[i].elements)
+    distinct = list(dict.fromkeys(group.operands[i] for i in by_size))
     source, others = distinct[0], distinct[1:]
-    shape = next(s for s, g in zip(step.shapes, step.operands, strict=True) if g is source)
-    draft = _moving(layout, group, layout.places[source], shape)
+    shape = next(s for s, g in zip(group.shapes, group.operands, strict=True) if g is source)
+    loops = movement(shape, layout.graph.shapes[group.output])
+    draft = _draft(layout, group, loops, layout.places[source], group.elements)
+    draft.moves = True
     draft.residuals = [layout.places[operand] for operand in others]
     return _written(draft)
 
 
-def _moving(layout: Layout, group: Group, source: Place, shape: Shape) -> Draft:
-    """A layer that moves data of a shape from their place to where a group is."""
-    loops = movement(shape, layout.graph.shapes[group.step.output])
-    draft = _draft(layout, group.step, group.name, loops, source, group.elements)
-    draft.moves = True
-    return draft
-
-
 def _copying(layout: Layout, group: Group, position: int) -> Draft:
     """A layer that copies one operand of a concatenation to its part."""
-    operand, shape = group.step.operands[position], group.step.shapes[position]
+    operand, shape = group.operands[position], group.shapes[position]
     loops, source = movement(shape, shape), layout.places[operand]
-    draft = _draft(layout, group.step, group.name, loops, source, operand.elements)
+    draft = _draft(layout, group, loops, source, operand.elements)
     draft.name, draft.moves = f"{draft.name}.copy{position}", True
     return draft
 
 
 def _concat(layout: Layout, group: Group) -> Place:
-    step = group.step
-    kept = _kept_in_place(layout, step)
+    kept = _kept_in_place(layout, group)
     parts: list[Part] = []
-    for position, operand in enumerate(step.operands):
+    for position, operand in enumerate(group.operands):
         if position in kept:
             parts += layout.places[operand].parts
         else:
@@ -311,25 +301,25 @@ def _concat(layout: Layout, group: Group) -> Place:
         for part in tensor.parts:
             part.tensor = tensors[0]
         tensors[0].parts += tensor.parts
-    if step.constant_elements:
+    if group.constant_elements:
         writer = parts[0].writer
         assert writer is not None
-        writer.appended += step.constant_elements
-        parts[0].elements += step.constant_elements
+        writer.appended += group.constant_elements
+        parts[0].elements += group.constant_elements
     return Place(tuple(parts), group.elements)
 
 
-def _kept_in_place(layout: Layout, step: Step) -> set[int]:
+def _kept_in_place(layout: Layout, group: Group) -> set[int]:
     """Positions of the operands that can be parts of the new tensor where they are."""
     kept: dict[int, tuple[Part, ...]] = {}
     taken: set[Part] = set()
-    for position, operand in enumerate(step.operands):
+    for position, operand in enumerate(group.operands):
         where = layout.places[operand]
         written = all(part.writer is not None for part in where.parts)
         if written and where.whole and not taken & set(where.parts):
             kept[position] = where.parts
             taken |= set(where.parts)
     inside = {part.tensor for part in taken}
-    if len(inside) == 1 and len(kept) == len(step.operands) and not step.constant_elements:
+    if len(inside) == 1 and len(kept) == len(group.operands) and not group.constant_elements:
         return set(kept)  # a part of a concatenation, or all of it again
     return {position for position, parts in kept.items() if set(parts[0].tensor.parts) <= taken}

@@ -156,8 +156,7 @@ def _batched_product(a: Shape, b: Shape, owns_weights: bool) -> Loops:
 
 def _einsum(graph: Graph, node: Node, one: Shape, other: Shape, data: str, weights: str) -> Product:
     """A contraction of two operands, label by label."""
-    terms, _, result = str(node.attributes["equation"]).replace(" ", "").partition("->")
-    left, _, right = terms.partition(",")
+    left, right, result = operators.einsum_labels(node)
     sizes = dict(zip(left, one, strict=True)) | dict(zip(right, other, strict=True))
     if data in graph.constants:
         left, right, data, weights = right, left, weights, data

@@ -82,18 +82,22 @@ def is_known(node: Node, graph: Graph) -> bool:
     if several and node.operator not in SLICES | ELEMENTWISE:
         return False
     if node.operator == "Einsum":
-        return _is_contraction(str(node.attributes["equation"]).replace(" ", ""))
+        return _is_contraction(*einsum_labels(node))
     return node.operator in KNOWN
 
 
-def _is_contraction(equation: str) -> bool:
+def einsum_labels(node: Node) -> tuple[str, str, str]:
+    """Labels of both operands and of the result of an einsum."""
+    terms, _, result = str(node.attributes["equation"]).replace(" ", "").partition("->")
+    left, _, right = terms.partition(",")
+    return left, right, result
+
+
+def _is_contraction(left: str, right: str, result: str) -> bool:
     """Whether an einsum multiplies two operands, each label once in each, none summed alone."""
-    terms, _, result = equation.partition("->")
-    labels = terms.split(",")
-    if len(labels) != 2 or not all(text.isalpha() for text in (*labels, result)):
-        return False
-    once = all(len(set(text)) == len(text) for text in (*labels, result))
-    return once and set(labels[0]) ^ set(labels[1]) <= set(result) <= set("".join(labels))
+    every = left, right, result
+    once = all(text.isalpha() and len({*text}) == len(text) for text in every)
+    return once and {*left} ^ {*right} <= {*result} <= {*left, *right}
 
 
 def unknown_counts(graph: Graph) -> dict[str, int]:

@@ -121,8 +121,7 @@ def _matrix(array: Array, layer: Layer, node: Node, value: str) -> Array:
 
 
 def _einsum_matrix(array: Array, node: Node, first: bool) -> Array:
-    terms, _, result = str(node.attributes["equation"]).replace(" ", "").partition("->")
-    left, right = terms.split(",")
+    left, right, result = operators.einsum_labels(node)
     own, other = (left, right) if first else (right, left)
     groups = [label for label in own if label in other and label in result]
     outputs = [label for label in own if label not in other]
