@@ -20,6 +20,7 @@ from command_line import BUDGET, SMALL, run
 from ctrl_c import pressed_after
 from ended_early import jumping_clock
 from random_problems import random_case
+from study_work import grid, made_up
 
 import codesign
 from codesign import Assignment, Choices, Design, Front, Problem, SpecError, load_network
@@ -28,7 +29,7 @@ from codesign.results.records import ProofRecord
 from codesign.search import hardware_search, least_metric, lexicographic
 from codesign.search.milp.highs import Outcome
 from codesign.study.executors import Serial
-from codesign.study.table import read_results
+from codesign.study.table import export, read_results
 
 REASONS = ("optimal", "gap", "time", "interrupt")
 WORDS = {
@@ -299,11 +300,20 @@ def test_an_explanation_keeps_the_reason(tiny: str, tmp_path: Path) -> None:
 def test_a_study_has_a_column_of_reasons(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    grid = {"networks": [tiny], "max_area_mm2": [4.0], "rows": "4,8", "cols": "4", "bits": "4,8"}
-    study, store = codesign.Study.grid(**grid, rel_gap=[1e-6, 0.9]), tmp_path / "grid.sqlite"
+    asked = {"networks": [tiny], "max_area_mm2": [4.0], "rows": "4,8", "cols": "4", "bits": "4,8"}
+    study, store = codesign.Study.grid(**asked, rel_gap=[1e-6, 0.9]), tmp_path / "grid.sqlite"
     study.run(store, executor=Serial())
     table = read_results(store)
     assert table["ended"].tolist() == ["optimal", "gap"]
     assert table.dtypes["ended"] == "string"
     _, out, _ = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--rel-gap", "0.9", "--quiet")
     assert out.startswith("feasible, gap ")
+
+
+def test_rows_of_before_have_no_reason(tmp_path: Path) -> None:
+    grid(3).run(tmp_path / "old.sqlite", executor=Serial(), work=made_up)
+    table = read_results(tmp_path / "old.sqlite")
+    assert table["status"].tolist() == ["optimal"] * 3
+    assert table["ended"].isna().all()
+    assert table.dtypes["ended"] == "string"
+    export(table, tmp_path / "old.csv")
