@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from codesign.cli import inputs
 from codesign.cli.options import FILE, completed, flag, option, repeatable
 from codesign.cli.terminal import View, print_view
-from codesign.cli.views import certificate_view, store_view, view_of
+from codesign.cli.views import certificate_view, description_view, store_view, view_of
 from codesign.errors import SpecError
 from codesign.problem.words import name_or_path
 
@@ -67,7 +67,7 @@ def show(what: str | None, name: str | None, json: bool) -> None:
         known = [load[what](x) for x in shipped(what)]
         view = View(lambda: [*map(specs.record, known)], lambda: specs.catalogue(known))
     else:
-        view = view_of(load[what](name_or_path(name)))
+        view = description_view(load[what](name_or_path(name)))
     print_view(view, json)
 
 
@@ -145,7 +145,7 @@ def _of_name_or_file(what: str) -> View:
 
     names = {name: kind for kind in KINDS for name in shipped(kind)}
     if what in names:
-        return view_of(_loaders()[names[what]](what))
+        return description_view(_loaders()[names[what]](what))
     path = name_or_path(what)
     if not isinstance(path, Path) and not Path(what).is_file():
         kinds = ", ".join(map(repr, KINDS))
@@ -162,18 +162,20 @@ def _of_file(path: Path) -> View:
     from codesign.results.load import load_result
 
     kind = kind_of(path)
-    readers: Mapping[str, Callable[[Path], Any]] = {
-        **{each: _loaders()[folder] for each, folder in DESCRIBED.items()},
+    described = {each: _loaders()[folder] for each, folder in DESCRIBED.items()}
+    results: dict[str, Callable[[Path], Any]] = {
         **dict.fromkeys(("design", "evaluation", "assignment"), load_result),
         "explanation": Explanation.load,
         "front": Front.load,
     }
-    whole = {"certificate": certificate_view, "store": store_view}
-    if kind in whole:
-        return whole[kind](path)
-    if kind is None or kind not in readers:
-        raise _refusal(path, kind, (*readers, *whole))
-    return view_of(readers[kind](path))
+    others = {"certificate": certificate_view, "store": store_view}
+    if kind in described:
+        return description_view(described[kind](path))
+    if kind in results:
+        return view_of(results[kind](path))
+    if kind in others:
+        return others[kind](path)
+    raise _refusal(path, kind, (*described, *results, *others))
 
 
 def _refusal(path: Path, kind: str | None, wanted: tuple[str, ...]) -> SpecError:

@@ -1,63 +1,76 @@
 """What is printed of each kind of result, by the command that finds it and by ``show``.
 
-Loaded for each is its own text alone.
+Loaded for each is its own text alone, when it is printed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from codesign.cli.terminal import View
 
-
-class Printed(NamedTuple):
-    """Where in ``results`` the functions are that make a kind of result printable.
-
-    ``line`` is what ``--quiet`` prints, where the command has that option; without ``record``,
-    programs get what `to_dict` tells.
-    """
-
-    parts: str
-    line: str = ""
-    record: str = ""
-
-
-PRINTED = {
-    "Design": Printed("text.design:design_parts", "text.design:summary_line"),
-    "Evaluation": Printed("text.design:evaluation_parts", "text.design:totals_line"),
-    "Assignment": Printed(
-        "text.assignment:assignment_parts",
-        "text.assignment:assignment_summary",
-    ),
-    "Front": Printed("text.front:front_parts", "text.front:front_summary"),
-    "Explanation": Printed("text.explanation:explanation_parts"),
-    "AreaFitResult": Printed("text.area_fit:fit_parts"),
-    **dict.fromkeys(
-        ("Network", "Technology", "Memory", "Accelerator"),
-        Printed("text.specs:description", record="text.specs:record"),
-    ),
-}
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def view_of(found: Any, quiet: bool = False) -> View:
-    """A result or description for programs and for people, ``quiet``: in one line."""
-    printed = PRINTED[type(found).__name__]
-
-    def record() -> Any:
-        return _of(printed.record)(found) if printed.record else found.to_dict()
-
-    if quiet:
-        return View(record, lambda: [_of(printed.line)(found)])
-    return View(record, lambda: _of(printed.parts)(found))
+    """A result for programs and for people, ``quiet``: in one line."""
+    return View(found.to_dict, lambda: PARTS[type(found).__name__](found, quiet))
 
 
-def _of(place: str) -> Callable[[Any], Any]:
-    module, _, name = place.partition(":")
-    function: Callable[[Any], Any] = getattr(import_module(f"codesign.results.{module}"), name)
-    return function
+def _design(found: Any, quiet: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.design import design_parts, summary_line
+
+    return [summary_line(found)] if quiet else design_parts(found)
+
+
+def _evaluation(found: Any, quiet: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.design import evaluation_parts, totals_line
+
+    return [totals_line(found)] if quiet else evaluation_parts(found)
+
+
+def _assignment(found: Any, quiet: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.assignment import assignment_parts, assignment_summary
+
+    return [assignment_summary(found)] if quiet else assignment_parts(found)
+
+
+def _front(found: Any, quiet: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.front import front_parts, front_summary
+
+    return [front_summary(found)] if quiet else front_parts(found)
+
+
+def _explanation(found: Any, _: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.explanation import explanation_parts
+
+    return explanation_parts(found)
+
+
+def _area_fit(found: Any, _: bool) -> Iterable[RenderableType]:
+    from codesign.results.text.area_fit import fit_parts
+
+    return fit_parts(found)
+
+
+PARTS: dict[str, Callable[[Any, bool], Iterable[RenderableType]]] = {
+    "Design": _design,
+    "Evaluation": _evaluation,
+    "Assignment": _assignment,
+    "Front": _front,
+    "Explanation": _explanation,
+    "AreaFitResult": _area_fit,
+}
+
+
+def description_view(found: Any) -> View:
+    """A network, technology, memory or accelerator."""
+    from codesign.results.text import specs
+
+    return View(lambda: specs.record(found), lambda: specs.description(found))
 
 
 def certificate_view(path: Path) -> View:
