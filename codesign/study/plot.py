@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import metric_of
-from codesign.results.plots.drawing import Figure, Look, drawn, plain, scale, scaled_ticks
+from codesign.results.plots.drawing import Figure, Look, canvas, drawn, plain, scale, scaled_ticks
 from codesign.specs.schema import nearest
 from codesign.study.table import parameters_of, read_results
 from codesign.units import METRIC_UNITS
@@ -144,9 +143,7 @@ def _draw(frame: pd.DataFrame, layout: PlotLayout) -> Figure:
         )
     columns = min(len(tables), MOST_COLUMNS)
     rows = -(-len(tables) // columns)
-    picture = Figure(figsize=(1.2 + 3.2 * columns, 1.3 + 2.7 * rows), dpi=150)
-    FigureCanvasAgg(picture)
-    picture.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    picture = canvas(1.2 + 3.2 * columns, 1.3 + 2.7 * rows, w_pad=0.08)
     shared = _share_scale([table[layout.y] for table in tables.values()])
     grid = picture.subplots(rows, columns, sharex=True, sharey=shared, squeeze=False)
     positions = _word_positions(frame, layout.x)
@@ -316,8 +313,7 @@ def _head(
 def column_words(name: str) -> str:
     """A column in words, with its unit: ``latency (ms)``, ``max area (mm²)``."""
     if name in METRIC_UNITS:
-        shown = METRIC_UNITS[name]
-        return f"{shown.label} ({shown.unit})" if shown.unit else shown.label
+        return METRIC_UNITS[name].heading
     words, _, unit = name.rpartition("_")
     if name in NAMED or unit not in UNITS or not words:
         return NAMED.get(name, name.replace("_", " "))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from codesign.results.area_fit import AreaFitResult
 from codesign.results.plots.drawing import (
     RIM,
     Figure,
     Look,
+    canvas,
     drawn,
     head,
     plain,
@@ -27,22 +27,12 @@ FITTED = ("x", "area_um2", "fitted_um2", "residual_um2", "relative_error", "left
 
 
 def plot_fit(fit: AreaFitResult, path: str | Path | None = None) -> Figure:
-    """Draw measured and fitted areas (µm²), and under them the relative errors (%).
-
-    With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
-
-    Raises
-    ------
-    SpecError
-        Another suffix, or the picture cannot be written.
-    """
+    """Measured and fitted areas (µm²), under them relative errors (%); see `AreaFitResult.plot`."""
     return drawn(lambda: _draw_fit(fit), path)
 
 
 def _draw_fit(fit: AreaFitResult) -> Figure:
-    picture = Figure(figsize=(7.5, 7), dpi=150)
-    FigureCanvasAgg(picture)
-    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    picture = canvas(7.5, 7)
     areas, errors = picture.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
     points, (low, high) = fit.points, fit.calibrated
     x, grid = points["x"], np.geomspace(low, high, 400)

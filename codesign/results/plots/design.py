@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 
@@ -18,7 +17,18 @@ from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.hardware_result import HardwareResult, peaks_ops_per_s
-from codesign.results.plots.drawing import RIM, Figure, Look, drawn, head, log_ticks, plain, within
+from codesign.results.plots.drawing import (
+    RIM,
+    Figure,
+    Look,
+    canvas,
+    drawn,
+    freeze_layout,
+    head,
+    plain,
+    scaled_ticks,
+    within,
+)
 from codesign.results.plots.labels import label_points, layer_blocks, spread
 from codesign.units import (
     ABSENT,
@@ -41,15 +51,7 @@ AREA_GREYS = ("#7d8590", "#d9dde3")
 
 
 def plot_design(design: Design | Evaluation, path: str | Path | None = None) -> Figure:
-    """Draw roofline (GOPS), latency (ms) and widths (bits) per layer, and area (mm²).
-
-    With a path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
-
-    Raises
-    ------
-    SpecError
-        No DRAM bandwidth is known, another suffix, or the picture cannot be written.
-    """
+    """Roofline (GOPS), latency (ms) and widths (bits) per layer, area (mm²); see `Design.plot`."""
     if design.accelerator.dram_bits_per_s is None:
         raise SpecError(
             f"accelerator {design.accelerator.name!r}: no DRAM bandwidth is given, and a roofline "
@@ -59,12 +61,9 @@ def plot_design(design: Design | Evaluation, path: str | Path | None = None) -> 
 
 
 def _draw(design: Design | Evaluation) -> Figure:
-    picture, layers = Figure(figsize=(14, 8.6), dpi=150), design.layers
-    FigureCanvasAgg(picture)
+    layers = design.layers
     lines = _titles(design, layers)
-    picture.set_layout_engine(
-        "constrained", w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.995 - 0.03 * len(lines))
-    )
+    picture = canvas(14, 8.6, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.995 - 0.03 * len(lines)))
     columns = picture.add_gridspec(1, 2, width_ratios=(1, 1.25))
     roofline, *area = _stacked(picture, columns[0], (7, 1), bool(design.area_breakdown_mm2))
     latency, *widths = _stacked(picture, columns[1], (1.3, 1), _constant_widths(layers) is None)
@@ -79,8 +78,7 @@ def _draw(design: Design | Evaluation) -> Figure:
     for row, line in enumerate(lines):
         look: Look = {"fontsize": 12.5, "weight": "bold"} if row == 0 else {"fontsize": 10}
         picture.text(0.01, 0.984 - 0.03 * row, line, va="top", **look)
-    picture.draw_without_rendering()  # lays the panels out
-    picture.set_layout_engine("none")
+    freeze_layout(picture)
     multiplying = np.flatnonzero(layers["macs"] > 0)
     latency_s = layers["latency_s"].to_numpy()[multiplying]
     label_points(roofline, points, roofs, latency_s, (multiplying + 1).tolist())
@@ -129,7 +127,7 @@ def _roofline(
         legend.append(axes.scatter(x[ours], y[ours], **look, **RIM, zorder=3, label=label))
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=(y.min() / 2, peaks[-1][1] * 1.6))
     axes.set(xlabel="operations per DRAM bit", ylabel="attained, 2 operations a MAC (GOPS)")
-    log_ticks(axes)
+    scaled_ticks(axes, 1e4)
     head(axes, "Roofline by layer number (+n: n more layers there)", legend, 2)
     return points, roofs
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import LogLocator
 
@@ -38,8 +39,28 @@ STYLE = {
 }
 
 
+def canvas(width_in: float, height_in: float, **spacing: Any) -> Figure:
+    """An empty picture whose panels are laid out; ``spacing`` as of matplotlib's engine."""
+    picture = Figure(figsize=(width_in, height_in), dpi=150)
+    FigureCanvasAgg(picture)
+    picture.set_layout_engine("constrained", **{"w_pad": 0.1, "h_pad": 0.08, **spacing})
+    return picture
+
+
+def freeze_layout(picture: Figure) -> None:
+    """Lay the panels out once and for all, so that what is in pixels stays in its place."""
+    picture.draw_without_rendering()
+    picture.set_layout_engine("none")
+
+
 def drawn(draw: Callable[[], Figure], path: str | Path | None) -> Figure:
-    """Draw in our style, and save where a path is given."""
+    """Draw in our style; with a path, save there, whole or not at all.
+
+    Raises
+    ------
+    SpecError
+        A suffix other than .png, .pdf and .svg, or the picture cannot be written.
+    """
     path = None if path is None else Path(path)
     suffix = ".png" if path is None else path.suffix.lower()
     if suffix not in NO_DATE:
@@ -60,24 +81,15 @@ def scale(values: pd.Series[float]) -> str:
     return "log" if values.max() >= 10 * values.min() else "linear"
 
 
-def scaled_ticks(axes: Axes) -> None:
-    """Plain figures where an axis is logarithmic, and a grid."""
+def scaled_ticks(axes: Axes, most_steps: float = 1e3) -> None:
+    """Plain numbers where an axis is logarithmic, below a span of ``most_steps`` also 2 and 5."""
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             low, high = axis.get_view_interval()
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
+            steps = (1, 2, 5) if high < most_steps * low else (1,)
+            axis.set_major_locator(LogLocator(subs=steps))
             axis.set_major_formatter(lambda value, _: four_digits(value))
             axis.minorticks_off()
-    axes.grid(True)
-
-
-def log_ticks(axes: Axes) -> None:
-    """Plain figures on two logarithmic axes, and a grid."""
-    for axis in (axes.xaxis, axes.yaxis):
-        low, high = axis.get_view_interval()
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
-        axis.set_major_formatter(lambda value, _: four_digits(value))
-    axes.minorticks_off()
     axes.grid(True)
 
 
@@ -94,15 +106,12 @@ def plain(name: str, most: int) -> str:
     return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")
 
 
-def within(problem: AnyProblem, *, without: Sequence[str] = ()) -> str:
-    """The budgets in words, those ``without`` left out: ``quality uniform:6, area ≤ 6 mm²``."""
+def within(problem: AnyProblem) -> str:
+    """The budgets in words: ``quality uniform:6, area ≤ 6 mm²``."""
     parts = list[str]()
     for metric, limit in problem.budgets.items():
-        if metric in without:
-            continue
-        shown = METRIC_UNITS[metric]
         if metric == "noise" and problem.quality is not None:
             parts.insert(0, f"quality {problem.quality}")
         else:
-            parts.append(f"{shown.label} ≤ {shown.amount(limit)}")
+            parts.append(METRIC_UNITS[metric].at_most(limit))
     return ", ".join(parts)

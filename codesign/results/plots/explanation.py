@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import MaxNLocator
 
 from codesign.errors import SpecError
 from codesign.results.explanation import Explanation, Sensitivity, Side
-from codesign.results.plots.drawing import RIM, Figure, Look, drawn, head, plain, within
+from codesign.results.plots.drawing import RIM, Figure, Look, canvas, drawn, head, plain, within
 from codesign.results.text.explanation import KNOB_UNITS, absence, knob_text, signed
 from codesign.units import METRIC_UNITS, DisplayUnit, four_digits
 
@@ -23,15 +22,9 @@ ROOM = 1.55  # of the axis, to the length of its longest bar: for the figures at
 
 
 def plot_explanation(explanation: Explanation, path: str | Path | None = None) -> Figure:
-    """Draw, per budget and rate, the change of the objective a step below and above.
+    """Per budget and rate, the change of the objective a step below and above.
 
-    The largest effect stands on top; each bar in the objective's own unit. With a path, save
-    there, whole or not at all; its suffix (png, pdf, svg) is the format.
-
-    Raises
-    ------
-    SpecError
-        Another suffix, or the picture cannot be written.
+    The largest effect stands on top; each bar in the objective's own unit; see `Explanation.plot`.
     """
     if not explanation.sensitivities:
         raise SpecError("nothing to draw: the explanation has no sensitivities")
@@ -42,9 +35,7 @@ def _draw(explanation: Explanation) -> Figure:
     design, objective = explanation.design, explanation.design.problem.objective
     shown, optimum = METRIC_UNITS[objective], design.metrics[objective]
     ranked = sorted(explanation.sensitivities, key=lambda each: _largest(each, optimum))
-    picture = Figure(figsize=(8.5, 1.9 + 0.62 * len(ranked)), dpi=150)
-    FigureCanvasAgg(picture)
-    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    picture = canvas(8.5, 1.9 + 0.62 * len(ranked))
     axes = picture.subplots()
     legend: list[Any] = []
     for which, look in enumerate(LOOKS):
@@ -60,8 +51,7 @@ def _draw(explanation: Explanation) -> Figure:
     axes.set(xlim=(-reach, reach), ylim=(-0.6, len(ranked) - 0.4))
     axes.set_yticks(range(len(ranked)), [_name(each) for each in ranked])
     axes.tick_params(axis="y", length=0)
-    unit = f" ({shown.unit})" if shown.unit else ""
-    axes.set_xlabel(f"change of the least {shown.label}{unit}")
+    axes.set_xlabel(f"change of the least {shown.heading}")
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch
 
 from codesign.arrays import Floats
@@ -20,15 +19,18 @@ from codesign.results.plots.drawing import (
     RIM,
     Figure,
     Look,
+    canvas,
     drawn,
+    freeze_layout,
     head,
     plain,
     scaled_ticks,
     within,
 )
 from codesign.results.plots.labels import label_points
-from codesign.results.views import DesignView
-from codesign.units import METRIC_UNITS, DisplayUnit, four_digits, gap_text
+from codesign.results.text.layout import counted
+from codesign.results.text.phrases import hardware_cells, hardware_text
+from codesign.units import METRIC_UNITS, four_digits, gap_text
 
 REGION: Look = {"facecolor": "0.88", "edgecolor": "0.62", "hatch": "....", "lw": 0.0, "zorder": 0.5}
 REACHED: Look = {"color": "0.2", "lw": 1.1, "zorder": 2}
@@ -49,18 +51,12 @@ Mask = npt.NDArray[np.bool_]
 
 
 def plot_front(front: Front, path: str | Path | None = None) -> Figure:
-    """Draw a front in the units people write, its points numbered as in its table.
+    """A front in the units people write, its points numbered as in its table; see `Front.plot`.
 
     Two objectives: the points over the region in which undiscovered ones may lie; what the next
     unit of the second objective saves of the first; and how much of the latency the DRAM binds.
     Three: the first over each of the others, with what is reached within some limits on the third
-    and the region in which better points may lie. Beside either, the hardware of the points. With a
-    path, save there, whole or not at all; its suffix (png, pdf, svg) is the format.
-
-    Raises
-    ------
-    SpecError
-        Another suffix, or the picture cannot be written.
+    and the region in which better points may lie. Beside either, the hardware of the points.
     """
     draw = _draw_two if len(front.objectives) == 2 else _draw_three
     return drawn(lambda: draw(front), path)
@@ -80,7 +76,7 @@ def _draw_two(front: Front) -> Figure:
     _scale(points, front, (1, 0))
     seen = [*_region(points, front), *_marks(points, front, _shown(front)[:, (1, 0)])]
     seen += _knee(points, front, (1, 0)) + _infeasible(points, front)
-    points.set(ylabel=_label(front, 0))
+    points.set(ylabel=METRIC_UNITS[front.objectives[0]].heading)
     head(points, _known(front), seen, 2)
     _rates(rates, front)
     _shares(shares, front)
@@ -94,19 +90,13 @@ def _draw_two(front: Front) -> Figure:
 
 def _region(axes: Axes, front: Front) -> list[Any]:
     """What is reached, what is ruled out, and the certified region between."""
-    lines = [*_staircase(axes, front, 1, np.inf, REACHED | {"label": "best reached"})]
+    x, top, bottom = _between(front, 1, np.inf)
+    lines: list[Any] = axes.plot(x, top, **REACHED, label="best reached")
     if not _open(front):
         return lines
-    x, top, bottom = _between(front, 1, np.inf)
     lines += axes.plot(x, bottom, **RULED_OUT, label="proven: nothing below")
     words = "certified: all other points of the front lie here"
     return [*lines, axes.fill_between(x, bottom, top, label=words, **REGION)]
-
-
-def _staircase(axes: Axes, front: Front, across: int, level: float, look: Look) -> list[Any]:
-    """The best first objective reached over another one, the third (if any) within a level."""
-    x, top, _ = _between(front, across, level)
-    return list(axes.plot(x, top, **{"zorder": 2, **look}))
 
 
 def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, Floats]:
@@ -175,7 +165,8 @@ def _rates(axes: Axes, front: Front) -> None:
             axes.set_yscale("log")
     else:
         axes.set_yticks([])
-    axes.set_ylabel(f"saved{_ratio(*shown)}")
+    per = " ".join([x for x in (shown[0].unit, shown[1].unit and f"per {shown[1].unit}") if x])
+    axes.set_ylabel(f"saved ({per})" if per else "saved")
     head(axes, "Rate", legend, 1)
 
 
@@ -185,7 +176,12 @@ def _shares(axes: Axes, front: Front) -> None:
     axes.axhline(50, color="0.6", lw=0.8, zorder=1)
     axes.vlines(x, 50, share, color="0.6", lw=0.8, zorder=1)
     _marks(axes, front, np.stack([x, share], axis=1))
-    axes.set(xlabel=_label(front, 1), ylabel="share (%)", ylim=(-6, 106), yticks=(0, 50, 100))
+    axes.set(
+        xlabel=METRIC_UNITS[front.objectives[1]].heading,
+        ylabel="share (%)",
+        ylim=(-6, 106),
+        yticks=(0, 50, 100),
+    )
     head(axes, "Share of the latency in memory-bound layers", [], 1)
 
 
@@ -205,11 +201,11 @@ def _draw_three(front: Front) -> Figure:
         seen += [*marks, *_knee(axes, front, (across, 0))] if across == 1 else []
         if across == 2:
             _knee(axes, front, (across, 0))
-        axes.set(xlabel=_label(front, across))
+        axes.set(xlabel=METRIC_UNITS[front.objectives[across]].heading)
         scaled_ticks(axes)
         words = METRIC_UNITS[front.objectives[across]].label
         head(axes, f"{METRIC_UNITS[front.objectives[0]].label.capitalize()} over {words}", seen, 1)
-    panels[0].set_ylabel(_label(front, 0))
+    panels[0].set_ylabel(METRIC_UNITS[front.objectives[0]].heading)
     _list_points(picture.add_subplot(columns[0, 2]), front)
     _number({panels[0]: (1, 0), panels[1]: (2, 0)}, front)
     return picture
@@ -226,7 +222,7 @@ def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
         if not len(x):  # one point only
             continue
         label = f"best reached with {shown.label} ≤ {shown.amount(level)}"
-        seen += _staircase(axes, front, across, level, look | {"label": label})
+        seen += axes.plot(x, top, zorder=2, **look, label=label)
         if _open(front):
             axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
     if seen and _open(front):
@@ -239,18 +235,13 @@ def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
 
 
 def _canvas(size: tuple[float, float], front: Front) -> Figure:
-    picture = Figure(figsize=size, dpi=150)
-    FigureCanvasAgg(picture)
     *first, last = (METRIC_UNITS[name].label for name in front.objectives)
-    network = plain(front.problem.network.name, 50)
-    title = (
-        f"{network}: {', '.join(first)} and {last}" if network else f"{', '.join(first)} and {last}"
-    )
-    limits = within(front.problem)
+    network, limits = plain(front.problem.network.name, 50), within(front.problem)
+    title = f"{network}: " if network else ""
+    title += f"{', '.join(first)} and {last}"
+    picture = canvas(*size, rect=(0, 0, 1, 1 - (0.58 if limits else 0.36) / size[1]))
     picture.text(0.01, 1 - 0.11 / size[1], title, fontsize=11.5, weight="bold", va="top")
     picture.text(0.01, 1 - 0.36 / size[1], limits, fontsize=9.5, va="top")
-    top = 1 - (0.58 if limits else 0.36) / size[1]
-    picture.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08, rect=(0, 0, 1, top))
     return picture
 
 
@@ -266,17 +257,9 @@ def _list_points(axes: Axes, front: Front) -> None:
     rows = [["", *(x.label for x in units), "PE array", "bits", "SRAM"]]
     rows.append(["", *(x.unit for x in units), "", "", METRIC_UNITS["dram_bits"].unit])
     for index in kept:
-        on = front.designs[index].hardware
-        values = front.values[index]
-        rows.append(
-            [
-                str(index + 1),
-                *(four_digits(v / x.scale) for v, x in zip(values, units, strict=True)),
-                f"{on.rows} × {on.cols}",
-                f"{on.pe_weight_bits} × {on.pe_activation_bits}",
-                four_digits(on.sram_bits / METRIC_UNITS["dram_bits"].scale),
-            ]
-        )
+        values = zip(units, front.values[index], strict=True)
+        hardware = hardware_cells(front.designs[index].hardware)
+        rows.append([str(index + 1), *(unit.number(x) for unit, x in values), *hardware])
     letters = np.cumsum([0, *(max(map(len, column)) + 2 for column in zip(*rows, strict=True))])
     assert isinstance(axes.figure, Figure)
     step = min(1 / len(rows), LINE_IN / axes.figure.get_figheight())
@@ -292,8 +275,7 @@ def _number(panels: Mapping[Axes, tuple[int, int]], front: Front) -> None:
     """Number the points of some panels, when the layout is final."""
     picture = next(iter(panels)).figure
     assert isinstance(picture, Figure)
-    picture.draw_without_rendering()  # lays the panels out
-    picture.set_layout_engine("none")
+    freeze_layout(picture)
     numbers, weight = [*range(1, len(front) + 1)], np.ones(len(front))
     weight[[0, -1, front.knee]] = 2.0  # the ends and the knee first
     for axes, of in panels.items():
@@ -318,35 +300,21 @@ def _memory_bound(front: Front) -> Floats:
     return np.array([design.memory_bound_share for design in front.designs])
 
 
-def _label(front: Front, axis: int) -> str:
-    shown = METRIC_UNITS[front.objectives[axis]]
-    return f"{shown.label} ({shown.unit})" if shown.unit else shown.label
-
-
-def _ratio(over: DisplayUnit, under: DisplayUnit) -> str:
-    """``(ms per mm²)``, as far as the two have units."""
-    parts = [over.unit, f"per {under.unit}" if under.unit else ""]
-    words = " ".join(part for part in parts if part)
-    return f" ({words})" if words else ""
-
-
 def _known(front: Front) -> str:
     """How many points there are, and how much is left unknown."""
     if np.isnan(front.gap):
-        return f"{_points(len(front))}; the file does not tell what is ruled out between them"
+        return (
+            f"{counted(len(front), 'point')}; the file does not tell what is ruled out between them"
+        )
     known = "complete" if front.complete else f"{gap_text(front.gap)} of the volume unknown"
     if front.complete and front.rel_step:
         known += f" up to steps of {gap_text(front.rel_step)}"
-    return f"{_points(len(front))}, {known}"
+    return f"{counted(len(front), 'point')}, {known}"
 
 
 def _open(front: Front) -> bool:
     """Whether there is a region to show in which undiscovered points may lie."""
     return (not front.complete or front.rel_step > 0) and not np.isnan(front.gap)
-
-
-def _points(count: int) -> str:
-    return f"{count} point" if count == 1 else f"{count} points"
 
 
 def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
@@ -358,7 +326,7 @@ def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
     seen: list[Any] = []
     for mine, words, look in _groups(front):
         if mine.any():
-            label = f"{words}: {_points(int(mine.sum()))}"
+            label = f"{words}: {counted(int(mine.sum()), 'point')}"
             x, y = places[mine].T
             seen.append(axes.scatter(x, y, **look | {"s": size}, zorder=3, label=label))
     return seen
@@ -379,14 +347,5 @@ def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:
     if len(front) < 3:
         return []
     x, y = _shown(front)[front.knee, of]
-    label = f"knee: {_hardware(front.designs[front.knee])}"
+    label = f"knee: {hardware_text(front.designs[front.knee].hardware)}"
     return [axes.scatter([x], [y], **KNEE, zorder=4, label=label)]
-
-
-def _hardware(design: DesignView) -> str:
-    hardware = design.hardware
-    sram = METRIC_UNITS["dram_bits"].amount(hardware.sram_bits)
-    return (
-        f"{hardware.rows} × {hardware.cols} PEs of {hardware.pe_weight_bits} × "
-        f"{hardware.pe_activation_bits} bit, SRAM {sram}"
-    )
