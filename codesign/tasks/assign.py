@@ -34,7 +34,7 @@ from codesign.space.tabled import LatencyTableSpace
 from codesign.specs.schema import nearest
 from codesign.stopping import StopCondition
 from codesign.tasks.build_assignment import build_assignment
-from codesign.tasks.solve import minimise, reporter, with_interrupt
+from codesign.tasks.solve import find_best, reporter, with_interrupt
 
 # Among equal assignments the least noisy, then the smallest.
 WIDTH_TIE_BREAKERS = ("noise", "model_bits")
@@ -103,7 +103,7 @@ def assign(
     search = LexicographicSearch(space, rel_gap=rel_gap, stop=stop)
     with stop.catching_interrupts():
         report = reporter(on_progress, problem, stop, started_s)
-        found = minimise(search, space.problem, WIDTH_TIE_BREAKERS, ties, report, "assignment")
+        found = find_best(search, space.problem, WIDTH_TIE_BREAKERS, ties, report, "assignment")
         record = AssignmentRecord(
             name=highs.NAME,
             version=highs.version(),

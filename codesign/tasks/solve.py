@@ -96,13 +96,13 @@ def solve(
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
     with stop.catching_interrupts():
         report = reporter(on_progress, problem, stop, started_s)
-        found = minimise(search, problem, TIE_BREAKERS, ties, report)
+        found = find_best(search, problem, TIE_BREAKERS, ties, report)
         record = solver_record(search, found, problem.objective, started_s)
         design = build_design(space, problem, found, record)
     return with_interrupt(design, stop)
 
 
-def minimise(
+def find_best(
     search: LexicographicSearch,
     problem: Problem,
     tie_breakers: tuple[str, ...],
@@ -110,7 +110,12 @@ def minimise(
     report: ReportMetric,
     what: str = "design",
 ) -> LexicographicResult:
-    """Minimise a problem's objective, then what breaks ties; ``what`` is looked for, in a word.
+    """Search for what is best by a problem's objective, then by what breaks ties.
+
+    Parameters
+    ----------
+    what : str
+        What is looked for, in a word.
 
     Raises
     ------

@@ -26,6 +26,7 @@ import codesign
 from codesign import Assignment, Choices, Design, Front, Problem, SpecError, load_network
 from codesign.checking import check_content
 from codesign.results.records import ProofRecord
+from codesign.results.result_file import with_digest
 from codesign.search import hardware_search, least_metric, lexicographic
 from codesign.search.milp.highs import Outcome
 from codesign.study.executors import Serial
@@ -252,7 +253,7 @@ def test_old_files_hold_and_tell_what_follows(
     ):
         old = json.loads(json.dumps(content))
         del old["proof"]["ended"]
-        path.write_text(json.dumps(old))
+        path.write_text(json.dumps(with_digest(old)))
         assert codesign.check(path).holds
         assert kind.load(path).proof.ended == derived
     path.write_text(json.dumps(feasible(answers[which], "patience", False)))
