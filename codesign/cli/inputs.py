@@ -140,13 +140,12 @@ def imported(path: Path, given: Given) -> Imported:
 
 def problem(given: Given) -> Problem:
     """What ``solve`` or ``pareto`` is asked."""
-    from codesign.specs.load import load_technology
+    from codesign.specs.load import load_memory, load_technology
 
-    dram_bits_per_s = _dram_bits_per_s({**given, "memory": given["memory"] or DEFAULT_MEMORY})
-    assert dram_bits_per_s is not None
+    memory = load_memory(name_or_path(given["memory"] or DEFAULT_MEMORY))
     read = network(given)
-    technology = load_technology(name_or_path(given["technology"]), given["sram"])
-    return problem_of(_words(given, read), read.network, technology, dram_bits_per_s)
+    technology = load_technology(name_or_path(given["technology"]))
+    return problem_of(_words(given, read), read.network, technology, memory)
 
 
 def assignment(given: Given) -> Problem:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import WORDS, metric_of
@@ -30,7 +30,14 @@ from codesign.problem.readers import (
     group,
     pin,
 )
-from codesign.units import BITS_PER_KBIT, BITS_PER_MBIT, BOPS_PER_GBOP, HZ_PER_MHZ, MS_PER_S
+from codesign.units import (
+    BITS_PER_GBIT,
+    BITS_PER_KBIT,
+    BITS_PER_MBIT,
+    BOPS_PER_GBOP,
+    HZ_PER_MHZ,
+    MS_PER_S,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -74,26 +81,13 @@ SOLVE_CONTRADICTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Word:
-    """How the value of a word is given.
+class Word(NamedTuple):
+    """How the value of a word is given."""
 
-    Attributes
-    ----------
-    read : callable or None
-        From text; raises `ValueError`. None for a word that is said or not.
-    metavar : str
-        What help shows in place of a value.
-    default : str or None
-        As text.
-    repeated : bool
-        Given several times, whose values together are one.
-    """
-
-    read: Reader | None
-    metavar: str = ""
+    read: Reader | None  # None for a word that is said or not
+    metavar: str = ""  # what help shows in place of a value
     default: str | None = None
-    repeated: bool = False
+    repeated: bool = False  # may be said several times, whose values together are one
 
     @property
     def is_list(self) -> bool:
@@ -198,15 +192,16 @@ def name_or_path(text: str) -> str | Path:
 
 
 def problem_of(
-    words: ProblemWords, network: Network, technology: Technology, dram_bits_per_s: float
+    words: ProblemWords, network: Network, technology: Technology, memory: Memory
 ) -> Problem:
-    """The problem that is posed; what it is about is read already."""
+    """The problem that is posed, given the descriptions that the words name."""
     from codesign.problem.problem import Problem
 
+    gbit_per_s = words.dram_gbit_per_s
     return Problem(
         network=network,
-        technology=technology,
-        dram_bits_per_s=dram_bits_per_s,
+        technology=technology if words.sram is None else technology.with_sram(words.sram),
+        dram_bits_per_s=memory.bits_per_s if gbit_per_s is None else gbit_per_s * BITS_PER_GBIT,
         clock_hz=words.clock_mhz * HZ_PER_MHZ,
         area_overhead=words.area_overhead,
         **wanted(words, network),

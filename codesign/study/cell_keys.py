@@ -30,10 +30,8 @@ from codesign.problem.words import (
 )
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
-from codesign.specs.technology import Technology
 from codesign.study.grid import Cell
 from codesign.study.records import CellRow, Question
-from codesign.units import BITS_PER_GBIT
 
 QUESTION_FORMAT = "codesign-question/1"
 SOLVE_SETTINGS = ("method", "rel_gap", "time_limit_s")
@@ -92,7 +90,13 @@ class QuestionBuilder:
         network = self._network(given["network"], 1)
         try:
             network = self._network(given["network"], given["batch"] or 1)
-            problem = problem_of(ProblemWords.of(given), network.network, *self._platform(given))
+            technology, memory = given["technology"], given["memory"]
+            problem = problem_of(
+                ProblemWords.of({**given, "sram": given["sram"] or None}),
+                network.network,
+                self._technology if technology == DEFAULT_TECHNOLOGY else technology,
+                self._memory if memory is None else memory,
+            )
             terms, refused = _terms(problem), None
         except SpecError as error:
             terms, refused = {"refused": cell.parameters}, str(error)
@@ -111,18 +115,6 @@ class QuestionBuilder:
             untimed=sha256(canonical_json({**content, "time_limit_s": None})),
             time_limit_s=how["time_limit_s"],
             refused=refused,
-        )
-
-    def _platform(self, given: Mapping[str, Any]) -> tuple[Technology, float]:
-        """The technology, and the bandwidth of the DRAM in bits per second."""
-        technology = given["technology"]
-        if isinstance(technology, str):
-            technology = self._technology
-        memory = self._memory if given["memory"] is None else given["memory"]
-        gbit_per_s = given["dram_gbit_per_s"]
-        return (
-            technology.with_sram(given["sram"]) if given["sram"] else technology,
-            gbit_per_s * BITS_PER_GBIT if gbit_per_s else memory.bits_per_s,
         )
 
     def _network(self, network: Network, batch: int) -> NetworkText:
