@@ -23,6 +23,12 @@ def one_line(message: str) -> str:
     return line
 
 
+def first_few(entries: Sequence[str], most: int = 3, separator: str = ", ") -> str:
+    """The first entries of a list, and how many more there are."""
+    more = f" and {len(entries) - most} more" if len(entries) > most else ""
+    return separator.join(entries[:most]) + more
+
+
 class CodesignError(Exception):
     """Any error this package raises on purpose; its message is one line, safe for a terminal."""
 

@@ -8,6 +8,7 @@ from codesign.checking.cost_model import bops
 from codesign.checking.digest import TIMES, check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.network import Layer, read_network
+from codesign.checking.proof import check_proof, check_solver
 from codesign.checking.width_problem import (
     WIDTH_CHOICES,
     WidthChoices,
@@ -20,8 +21,6 @@ from codesign.checking.width_problem import (
 from codesign.checking.widths import (
     check_metrics,
     check_operand_bits,
-    check_proof,
-    check_solver,
     check_tensor_bits,
     check_weight_bits,
     read_rows,

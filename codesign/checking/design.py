@@ -16,11 +16,10 @@ from codesign.checking.problem import (
     Problem,
     read_problem,
 )
+from codesign.checking.proof import check_proof, check_solver
 from codesign.checking.width_problem import MOST_BITS
 from codesign.checking.widths import (
     check_metrics,
-    check_proof,
-    check_solver,
     check_tensor_bits,
     check_weight_bits,
     width_metrics,

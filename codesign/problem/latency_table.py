@@ -21,10 +21,10 @@ from collections.abc import Collection, Mapping
 from itertools import product
 from pathlib import Path
 
-from codesign.errors import SpecError
+from codesign.errors import SpecError, first_few
 from codesign.files import expecting
 from codesign.problem.problem import Problem
-from codesign.specs.csv_tables import read_amount, read_rows, read_width, some
+from codesign.specs.csv_tables import read_amount, read_rows, read_width
 from codesign.specs.network import Layer
 from codesign.specs.schema import nearest
 
@@ -138,7 +138,7 @@ def check_cost(problem: Problem, table: CostTable, what: str = LATENCY) -> None:
         if pair not in table.get(layer.name, {})
     ]
     if missing:
-        raise SpecError(f"{what}: no value for {some(missing)}")
+        raise SpecError(f"{what}: no value for {first_few(missing)}")
 
 
 def without_fixed(

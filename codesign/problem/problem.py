@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from codesign.costs.area import check_areas
-from codesign.errors import SpecError
+from codesign.errors import SpecError, first_few
 from codesign.problem.choices import Choices
 from codesign.problem.metrics import by_metric, known_metric
 from codesign.problem.tolerances import same_total
@@ -184,11 +184,10 @@ class Problem(Displayed):
     def _check_shared(self) -> None:
         for members in self.width_classes:
             if not self.allowed_bits(members[0]):
-                offered = {x: ", ".join(map(str, self._own_bits(x))) for x in members[:3]}
-                named = [f"{x!r} ({bits} bit)" for x, bits in offered.items()]
-                more = f" and {len(members) - 3} more" if len(members) > 3 else ""
+                offered = {x: ", ".join(map(str, self._own_bits(x))) for x in members}
+                named = first_few([f"{x!r} ({bits} bit)" for x, bits in offered.items()])
                 raise SpecError(
-                    f"no width suits all that share one: {', '.join(named)}{more}; "
+                    f"no width suits all that share one: {named}; "
                     "allow them a common width, or loosen the group or tie"
                 )
 

@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from codesign.costs.widths import default_noise
-from codesign.errors import SpecError
+from codesign.errors import SpecError, first_few
 from codesign.files import expecting, read_toml, write_atomically
-from codesign.specs.csv_tables import NAMED, read_amount, read_rows, read_width, some
+from codesign.specs.csv_tables import read_amount, read_rows, read_width
 from codesign.specs.schema import nearest
 from codesign.units import distinct_texts
 
@@ -149,7 +149,7 @@ def check_table(
         if bits not in table.get(tensor, {}) and (kind_of(tensor) in there or not there)
     ]
     if missing:
-        raise SpecError(f"sensitivity: no value for {some(missing)}{why}")
+        raise SpecError(f"sensitivity: no value for {first_few(missing)}{why}")
 
 
 def kind_of(tensor: str) -> str:
@@ -193,7 +193,7 @@ def table_notes(
     unused = [tensor for tensor in results if tensor in table]
     if unused:
         found.append(
-            f"the sensitivity table's {', '.join(map(repr, unused[:NAMED]))} is a result of the "
+            f"the sensitivity table's {', '.join(map(repr, unused[:3]))} is a result of the "
             "network: its width is --output-bits, and it adds no noise"
         )
     return tuple(found)
@@ -211,7 +211,7 @@ def rises(table: Sensitivity) -> str | None:
                 found.append(f"{tensor!r} ({less} at {fewer} bits, {lost} at {more})")
     if not found:
         return None
-    return f"sensitivity: more bits lose more for {some(found)}"
+    return f"sensitivity: more bits lose more for {first_few(found)}"
 
 
 Entry = tuple[str, str, Any, Any]  # where it stands, tensor, bits, loss

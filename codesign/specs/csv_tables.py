@@ -19,8 +19,6 @@ from codesign.files import read_text
 from codesign.specs.accelerator import MAX_BITS
 from codesign.specs.schema import nearest
 
-NAMED = 3  # entries that a message names
-
 
 class Decimals:
     """Reads the numbers of one file, which have decimal points or, all of them, decimal commas."""
@@ -135,9 +133,3 @@ def read_amount(column: str, given: Any, most: float, where: str) -> float:
             f"{where}: {column} must be a number from 0 to {most:g}, got {str(given)[:40]!r}"
         )
     return amount
-
-
-def some(entries: Sequence[str]) -> str:
-    """The first few of a list in words, and how many more."""
-    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
-    return ", ".join(entries[:NAMED]) + more

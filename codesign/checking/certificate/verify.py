@@ -51,6 +51,7 @@ from codesign.checking.certificate.width_variables import (
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.problem import Option, Problem
+from codesign.errors import first_few
 
 FORMAT = "codesign-certificate/1"
 KEYS = ("format", "bound", "cuts", "groups", "trusted")
@@ -184,7 +185,8 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     for option in trusted:
         left.pop(option, None)
     covered = f"all {len(problem.choices.options)} hardware options"
-    found = "all" if not left else f"no argument for {_listed(left)}"
+    names = [f"{x[0]} × {x[1]} PEs of {x[2]} × {x[3]} bit" for x in left]
+    found = "all" if not left else f"no argument for {first_few(names, 2, '; ')}"
     entry.ledger.holds(entry["groups"].where, not left, found, covered)
     return Verdict(bound, len(trusted))
 
@@ -271,9 +273,3 @@ def _read_trusted(entry: Entry, problem: Problem) -> list[Option]:
         known.discard(option)
         found.append(option)
     return [option for option in found if option is not None]
-
-
-def _listed(options: Iterable[Option]) -> str:
-    names = [f"{x[0]} × {x[1]} PEs of {x[2]} × {x[3]} bit" for x in options]
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return "; ".join(names[:2]) + more

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from codesign.errors import first_few
 from codesign.specs.onnx import operators
 from codesign.specs.onnx.build_network import BuiltNetwork
 from codesign.specs.onnx.graph import Graph
@@ -20,32 +19,25 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
     if transposed:
         found.append(
             "transposed convolutions are computed as ordinary ones over the zero-inserted image; "
-            f"their MACs count the products with these zeros: {listed(transposed)}"
+            f"their MACs count the products with these zeros: {first_few(transposed, MOST_NAMES)}"
         )
     for value, drafts in _sharing(graph, layout).items():
         found.append(
             f"weights {value!r} are used by several layers, each described with its own: "
-            f"{listed(names[draft] for draft in drafts)}"
+            f"{first_few([names[draft] for draft in drafts], MOST_NAMES)}"
         )
     moving = {names[draft]: draft.operator for draft in layout.drafts if draft.moves}
     tables = [name for name, operator in moving.items() if operator == "Gather"]
     if tables:
         found.append(
             "rows looked up by index: the layer reads the indices and writes the rows; what it "
-            f"reads of a constant table is not counted: {listed(tables)}"
+            f"reads of a constant table is not counted: {first_few(tables, MOST_NAMES)}"
         )
     layers = [layer.name for layer in built.network.layers if layer.moves]
     if layers:
-        shown = (f"{name} ({moving.get(name, 'copy')})" for name in layers)
-        found.append(f"layers that only move data, {len(layers)}: {listed(shown)}")
+        shown = [f"{name} ({moving.get(name, 'copy')})" for name in layers]
+        found.append(f"layers that only move data, {len(layers)}: {first_few(shown, MOST_NAMES)}")
     return tuple(found)
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are."""
-    every = list(names)
-    more = len(every) - MOST_NAMES
-    return ", ".join(every[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _sharing(graph: Graph, layout: Layout) -> dict[str, list[Draft]]:
