@@ -98,6 +98,8 @@ class _Rows(NamedTuple):
 
 
 class _Certifier:
+    """Closes the hardware options of a design's problem in groups, each verified."""
+
     def __init__(self, design: Design, stop: StopCondition, on_step: OnStep | None) -> None:
         self.stop, self.on_step = stop, on_step
         proof, problem = design.proof, design.problem
@@ -125,13 +127,16 @@ class _Certifier:
         options = np.flatnonzero(self.sram_bits >= 1)
         try:
             if self.below > 0 or not self._close_below_nothing(options):
-                if trusting:
-                    raise Stopped
-                self._close_all(options)
+                close = self._trust if trusting else self._close_all
+                close(options)
         except Stopped:
-            each = (self.options[n] for n in options)
-            self.found.trusted = [option for option in each if option not in self.closed]
+            self._trust(options)
         return self.found
+
+    def _trust(self, options: Ints) -> None:
+        """Leave all options still open to the solver's word."""
+        each = (self.options[n] for n in options)
+        self.found.trusted = [option for option in each if option not in self.closed]
 
     def _cuts(self) -> list[tuple[str, str]]:
         """Couplings that the search's relaxation cuts as well, lest tables grow too large.
