@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from codesign.errors import one_line, printable
+from codesign.errors import CodesignError, one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -68,11 +67,18 @@ def hand_over(view: View, given: Mapping[str, Any], **writers: Callable[[Path], 
 
     A full disk costs neither the answer nor the files after the one it was too small for.
     """
-    with ExitStack() as last_first:
-        last_first.callback(print_view, view, given["json"])
-        for name, write in reversed(writers.items()):
+    faults = []
+    try:
+        for name, write in writers.items():
             if given.get(name) is not None:
-                last_first.callback(write, given[name])
+                try:
+                    write(given[name])
+                except CodesignError as fault:
+                    faults.append(fault)
+    finally:
+        print_view(view, given["json"])
+    if faults:
+        raise faults[0]
 
 
 def _for_json(value: Any) -> Any:

@@ -31,21 +31,17 @@ def read_study(path: Path) -> dict[str, Any]:
         Unreadable, not TOML, or keys that are no study's.
     """
     with expecting(path, "study"):
-        return {"name": path.stem, **_read(path)}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content = read_toml(path)
-    _check_keys(content, KEYS, str(path))
-    for key in ("grid", "front"):
-        if not isinstance(content.get(key, {}), Mapping):
-            raise SpecError(f"{path}: {key}: must be a table, [{key}]")
-    if "grid" not in content:
-        raise SpecError(f"{path}: grid: missing")
-    reserved = [key for key in ("name", "front", "folder") if key in content["grid"]]
-    if reserved:
-        raise SpecError(f"{path}: grid: unknown {reserved[0]!r}")
-    return content
+        content = read_toml(path)
+        _check_keys(content, KEYS, str(path))
+        for key in ("grid", "front"):
+            if not isinstance(content.get(key, {}), Mapping):
+                raise SpecError(f"{path}: {key}: must be a table, [{key}]")
+        if "grid" not in content:
+            raise SpecError(f"{path}: grid: missing")
+        reserved = [key for key in ("name", "front", "folder") if key in content["grid"]]
+        if reserved:
+            raise SpecError(f"{path}: grid: unknown {reserved[0]!r}")
+        return {"name": path.stem, **content}
 
 
 def inside(folder: Path, allowed: Iterable[str | Path] = ()) -> Callable[[Path], Path]:

@@ -218,7 +218,7 @@ def test_read_only_folder(
 
 
 @pytest.mark.parametrize(("option", "method"), [("--out", "save"), ("--plot", "plot")])
-def test_full_disk_does_not_cost_the_result(
+def test_full_disk_does_not_cost_the_result_or_the_other_file(
     capsys: pytest.CaptureFixture[str],
     tiny: str,
     tmp_path: Path,
@@ -230,8 +230,11 @@ def test_full_disk_does_not_cost_the_result(
         raise SpecError(f"{path}: cannot be written: No space left on device")
 
     monkeypatch.setattr(Design, method, full)
-    code, out, err = run(capsys, "solve", tiny, *SMALL, option, str(tmp_path / "x.png"))
+    files = {"--out": tmp_path / "x.json", "--plot": tmp_path / "x.png"}
+    named = [str(word) for pair in files.items() for word in pair]
+    code, out, err = run(capsys, "solve", tiny, *SMALL, *named)
     assert code == 2
+    assert [name for name, path in files.items() if not path.exists()] == [option]
     assert "\noptimal: latency" in out
     assert err.count("\n") == 1
     assert err.endswith("No space left on device\n")
