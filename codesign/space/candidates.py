@@ -1,4 +1,4 @@
-"""The priced options a programme chooses from: per layer a pair of widths and a tiling.
+"""What an MILP chooses from: for each layer a pair of widths and a tiling, with their costs.
 
 Dominated options are never listed: of all tilings of a pair only the steps of its staircase
 between the smallest and the largest SRAM in question, and none beyond the point where the layer is
@@ -43,7 +43,7 @@ class LayerCandidates:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a programme may choose from.
+    """What an MILP may choose from.
 
     Attributes
     ----------
@@ -92,26 +92,16 @@ def candidates(
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
     """
-    network = space.problem.network
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
-    factor = space.option_precision_factor(options)
-    runs = space.runnable(options)
+    factor, runs = space.option_precision_factor(options), space.runnable(options)
     layers = []
-    for i in range(len(network.layers)):
-        mine = min(int(space.geometry_of[i]), runs.shape[1] - 1)
-        allowed = space.weight_allowed[i][:, None] & _agreeing(space, i, variable_ok)
-        if pairs is not None:
-            allowed = allowed & pairs[i]
-        slack_s = None if traffic_matters else _other_traffic(space, i) / _rate(space)
+    for i in range(len(space.problem.network.layers)):
+        geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
+        allowed = _allowed(space, i, variable_ok, pairs) & runs[:, geometry]
+        slack_s = None if traffic_matters else _other_traffic(space, i) / space.dram_bits_per_s
         parts = [
             _on_option(
-                space,
-                i,
-                int(option),
-                allowed & runs[n, mine],
-                factor[n],
-                (sram_from[n], sram_to[n]),
-                slack_s,
+                space, i, int(option), allowed[n], factor[n], (sram_from[n], sram_to[n]), slack_s
             )
             for n, option in enumerate(options)
         ]
@@ -127,7 +117,7 @@ def candidates_of_tables(
     pairs: Bools,
     variable_allowed: Bools,
 ) -> Candidates:
-    """Options of an imagined hardware option given by its tables alone, its SRAM already spent.
+    """Options of a hardware option given by its tables alone, its SRAM already spent.
 
     Parameters
     ----------
@@ -138,43 +128,30 @@ def candidates_of_tables(
     pairs : bools, shape (layers, widths, widths)
     variable_allowed : bools, shape (width variables, widths)
     """
+    compute_s = np.broadcast_to(compute_s, traffic.shape)
     layers = []
-    for i in range(len(space.problem.network.layers)):
-        geometry = int(space.geometry_of[i])
-        allowed = pairs[i] & space.weight_allowed[i][:, None] & np.isfinite(traffic[geometry])
-        allowed = allowed & _agreeing(space, i, variable_allowed)
-        weight, ifmap = np.nonzero(allowed)
-        compute = np.broadcast_to(compute_s[geometry], allowed.shape)
-        layers.append(
-            LayerCandidates(
-                np.full(len(weight), label),
-                weight,
-                ifmap,
-                np.zeros(len(weight)),
-                traffic[geometry][weight, ifmap],
-                compute[weight, ifmap],
-            )
-        )
+    for i, geometry in enumerate(space.geometry_of.tolist()):
+        allowed = _allowed(space, i, variable_allowed, pairs) & np.isfinite(traffic[geometry])
+        chosen = weight, ifmap = np.nonzero(allowed)
+        option, need = np.full(len(weight), label), np.zeros(len(weight))
+        moved, seconds = traffic[geometry][chosen], compute_s[geometry][chosen]
+        layers.append(LayerCandidates(option, weight, ifmap, need, moved, seconds))
     return Candidates(np.array([label]), tuple(layers), variable_allowed)
 
 
-def _agreeing(space: WidthSpace, i: int, variable_allowed: Bools) -> Bools:
-    """(w, w): pairs of operand widths that the width variables of layer ``i`` may take."""
-    ifmap, weight = space.tensor_index[space.problem.network.layers[i].input], space.weight_index[i]
-    allowed = np.broadcast_to(variable_allowed[ifmap], (len(space.widths), len(space.widths)))
+def _allowed(space: WidthSpace, i: int, variable_allowed: Bools, pairs: Bools | None) -> Bools:
+    """(w, w): pairs of operand widths that layer ``i`` may have, of some still possible."""
+    ifmap, weight = int(space.input_index[i]), space.weight_index[i]
+    allowed = space.weight_allowed[i][:, None] & variable_allowed[ifmap]
     if weight is not None:
         allowed = allowed & variable_allowed[weight][:, None]
         if weight == ifmap:
             allowed = allowed & np.eye(len(space.widths), dtype=bool)
-    return allowed
-
-
-def _rate(space: HardwareSpace) -> float:
-    return space.dram_bits_per_s
+    return np.asarray(allowed if pairs is None else allowed & pairs[i])
 
 
 def _other_traffic(space: HardwareSpace, i: int) -> float:
-    """Most DRAM bits a layer's output and residuals can take."""
+    """The DRAM bits that a layer's output and residuals take at the widest."""
     problem = space.problem
     widest = max(int(space.widths.max()), problem.choices.output_bits)
     moved = space.moved(problem.network.layers[i])
@@ -190,8 +167,8 @@ def _on_option(
     sram: tuple[float, float],
     slack_s: float | None,
 ) -> tuple[Ints | Floats, ...]:
-    shape = int(space.shape_of[option])
-    geometry = int(space.geometry_of[i])
+    """The fields of `LayerCandidates` for one layer on one hardware option."""
+    shape, geometry = int(space.shape_of[option]), int(space.geometry_of[i])
     stairs = space.staircase(shape, geometry)
     compute_s = factor * (space.shape_cycles[shape, geometry] / space.problem.clock_hz)
     first = np.maximum((stairs.need <= sram[0]).sum(axis=-1) - 1, 0)
@@ -201,14 +178,8 @@ def _on_option(
     traffic = stairs.traffic[..., 1:]
     if slack_s is not None:
         # A cheaper tiling is pointless once the one before leaves the layer compute-bound.
-        bound = traffic / _rate(space) + slack_s <= compute_s[..., None]
+        bound = traffic / space.dram_bits_per_s + slack_s <= compute_s[..., None]
         listed[..., 1:] &= ~bound[..., :-1] | (step[1:] == first[..., None])
-    weight, ifmap, n = np.nonzero(listed)
-    return (
-        np.full(len(n), option),
-        weight,
-        ifmap,
-        stairs.need[weight, ifmap, n],
-        traffic[weight, ifmap, n],
-        np.broadcast_to(compute_s, stairs.need.shape[:2])[weight, ifmap],
-    )
+    chosen = weight, ifmap, _ = np.nonzero(listed)
+    need, moved = stairs.need[chosen], traffic[chosen]
+    return np.full(len(weight), option), weight, ifmap, need, moved, compute_s[weight, ifmap]

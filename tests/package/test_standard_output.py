@@ -230,6 +230,6 @@ def test_standard_output_outlives_a_want_of_descriptors(
 
     before = os.fstat(1)
     monkeypatch.setattr(highs.os, fails, refused)
-    with highs._stdout_to_nobody():
+    with highs._stdout_discarded():
         pass
     assert os.fstat(1) == before

@@ -218,7 +218,9 @@ def test_a_limit_may_be_met_inside_a_programme(monkeypatch: pytest.MonkeyPatch) 
     seen = set()
     for looks in range(0, 20, 2):  # each run looks up twice as often
         with monkeypatch.context() as patched:
-            patched.setattr(highs._Ear, "hear", stopping(highs._Ear.hear, looks))
+            listener = highs._Listener
+            check = stopping(listener.on_interrupt_check, looks)
+            patched.setattr(listener, "on_interrupt_check", check)
             try:
                 found = solve(problem, method="whole", time_limit_s=1e3)
             except KeyboardInterrupt:
@@ -235,7 +237,7 @@ def test_a_limit_may_be_met_inside_a_programme(monkeypatch: pytest.MonkeyPatch) 
 def stopping(hear: Callable[..., None], looks: int) -> Callable[..., None]:
     """The same, after so many calls in a run with word to stop."""
 
-    def heard(ear: highs._Ear, event: object) -> None:
+    def heard(ear: highs._Listener, event: object) -> None:
         ear.count = getattr(ear, "count", 0) + 1  # type: ignore[attr-defined]
         if ear.count > looks:  # type: ignore[attr-defined]
             ear.stop.interrupted = True

@@ -1,4 +1,4 @@
-"""Priced tables of all layers over the width variables they touch, for batches of hardware options.
+"""The Lagrangian of each layer as a table over width variables, for batches of hardware options.
 
 Layers whose tables have the same axes are worked on as one array: a network has dozens of different
 layers but few such families.
@@ -35,13 +35,13 @@ class Batch:
     compute_s : floats, shape (B, U, w, w) or (B, U, 1, 1)
     traffic : floats, shape (B, U, w, w)
         DRAM bits of weights, ifmap and partial sums; inf where the pair of widths cannot run.
-    unpriced : mapping of (LayerTables, int) to floats, shape (B, K, w, w), twice
-        Parts of the tables of families already worked out: no price changes them.
+    fixed : mapping of (LayerTables, int) to floats, shape (B, K, w, w), twice
+        Parts of the tables of families already worked out: no coefficient changes them.
     """
 
     compute_s: Floats
     traffic: Floats
-    unpriced: dict[tuple[LayerTables, int], tuple[Floats, Floats]] = field(
+    fixed: dict[tuple[LayerTables, int], tuple[Floats, Floats]] = field(
         default_factory=dict, compare=False
     )
 
@@ -51,7 +51,7 @@ class Batch:
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
         """The same for some of the options."""
         known = {
-            part: (barred[rows], traffic[rows]) for part, (barred, traffic) in self.unpriced.items()
+            part: (barred[rows], traffic[rows]) for part, (barred, traffic) in self.fixed.items()
         }
         return Batch(self.compute_s[rows], self.traffic[rows], known)
 
@@ -113,41 +113,22 @@ class Family:
         return pairs.reshape(shape)
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A cost linear in a layer's output and residual bits.
-
-    Attributes
-    ----------
-    operands : floats, shape (B, K, …)
-        Without them, along the table's axes.
-    extra : floats, shape (B, K, …), or None
-        What they add; None: nothing.
-    """
-
-    operands: Floats
-    extra: Floats | None
-
-    def costs(self, widths: slice) -> Floats:
-        """For some widths of the table's first axis, if it is a free one."""
-        chosen = self.operands[:, :, widths]
-        return chosen if self.extra is None else chosen + self.extra
+# A cost linear in a layer's output and residual bits: of the operands alone, (B, K, …) along the
+# table's axes, and what output and residuals add; None: nothing.
+Line = tuple[Floats, Floats | None]
 
 
-@dataclass(frozen=True)
-class _Priced:
-    """Priced cost of layers: the greater of what it is if DRAM, or if the PEs, set the pace."""
-
-    memory_bound: _Line
-    compute_bound: _Line | None
-
-    def costs(self, widths: slice) -> Floats:
-        """See `_Line`."""
-        costs = self.memory_bound.costs(widths)
-        if self.compute_bound is None:
-            return costs
-        own = None if self.memory_bound.extra is None else costs  # no view, which is not ours
-        return np.asarray(np.maximum(costs, self.compute_bound.costs(widths), out=own))
+def _larger(lines: list[Line], widths: slice = slice(None)) -> Floats:
+    """The larger of costs, for some widths of the table's first axis, if it is a free one."""
+    largest, ours = None, None  # ours: no view of another's array
+    for operands, extra in lines:
+        costs = operands[:, :, widths]
+        if extra is not None:
+            costs = costs + extra
+        largest = costs if largest is None else np.maximum(largest, costs, out=ours)
+        ours = None if extra is None else largest
+    assert largest is not None
+    return largest
 
 
 class LayerTables:
@@ -261,11 +242,11 @@ class LayerTables:
                 extra = extra + float(elements * narrowest)
         return extra
 
-    # Tables at prices ---------------------------------------------------------------------------
+    # Tables of the Lagrangian -------------------------------------------------------------------
 
     def full(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
-        """(B, K, w, …): priced cost of a family's kinds, free axes first."""
-        table = self._priced(number, batch, coefficients).costs(slice(None))
+        """(B, K, w, …): Lagrangian of a family's kinds, free axes first."""
+        table = _larger(self._lines(number, batch, coefficients))
         shape = (*table.shape[:2], *(len(self.widths),) * self.families[number].axes)
         return table if table.shape == shape else np.broadcast_to(table, shape)
 
@@ -277,12 +258,12 @@ class LayerTables:
         family, count = self.families[number], len(self.widths)
         if not family.free:
             return self.full(number, batch, coefficients)
-        priced, result = self._priced(number, batch, coefficients), None
+        lines, result = self._lines(number, batch, coefficients), None
         each = len(batch) * len(family.geometry) * count ** (family.axes - 1)
         step = max(1, CACHED // each)
         free = tuple(range(2, 2 + family.free))
         for first in range(0, count, step):
-            least = priced.costs(slice(first, first + step)).min(axis=free)
+            least = _larger(lines, slice(first, first + step)).min(axis=free)
             result = least if result is None else np.minimum(result, least, out=result)
         assert result is not None
         shape = (*result.shape[:2], *(count,) * (family.axes - family.free))
@@ -293,8 +274,11 @@ class LayerTables:
         free = self.families[number].free
         return np.asarray(full.min(axis=tuple(range(2, 2 + free)))) if free else full
 
-    def _priced(self, number: int, batch: Batch, coefficients: Floats) -> _Priced:
-        """What a family's kinds cost at prices."""
+    def _lines(self, number: int, batch: Batch, coefficients: Floats) -> list[Line]:
+        """The Lagrangian of a family's kinds if DRAM sets their pace and, if time counts, the PEs.
+
+        A latency is the larger of two times, and so is what it is charged for.
+        """
         family = self.families[number]
         pairs, traffic = self._operands(number, batch)
         if coefficients[:, BOPS].any():
@@ -307,26 +291,24 @@ class LayerTables:
             model_bits = family.weights[:, None] * self.widths
             per_width = per_width + coefficients[:, MODEL, None, None] * model_bits
         pairs = pairs + per_width[..., None]
-        column = (slice(None), None, None, None)
         dram, latency = coefficients[:, DRAM], coefficients[:, LATENCY]
-        compute_bound = None
+        paces = [(dram, pairs)]
         if latency.any():
             compute_s = batch.compute_s[:, family.geometry]
-            fast = pairs + latency[column] * compute_s
-            if dram.any():
-                fast = fast + dram[column] * traffic
-            compute_bound = _Line(family.spread(fast), self._of_extra_bits(family, dram))
-            dram = dram + latency / self.space.dram_bits_per_s
-        if dram.any():
-            pairs = pairs + dram[column] * traffic
-        memory_bound = _Line(family.spread(pairs), self._of_extra_bits(family, dram))
-        return _Priced(memory_bound, compute_bound)
+            by_pes = pairs + latency[:, None, None, None] * compute_s
+            paces = [(dram + latency / self.space.dram_bits_per_s, pairs), (dram, by_pes)]
+        lines = []
+        for charge, costs in paces:
+            if charge.any():
+                costs = costs + charge[:, None, None, None] * traffic
+            lines.append((family.spread(costs), self._of_extra_bits(family, charge)))
+        return lines
 
-    def _of_extra_bits(self, family: Family, price: Floats) -> Floats | None:
-        """(B, K, …): what a family's output and residual bits cost."""
-        if not price.any():
+    def _of_extra_bits(self, family: Family, charge: Floats) -> Floats | None:
+        """(B, K, …): what a family's output and residual bits are charged for."""
+        if not charge.any():
             return None
-        one = price[:1] if (price == price[0]).all() else price
+        one = charge[:1] if (charge == charge[0]).all() else charge
         column = one.reshape(-1, *(1,) * family.extra_bits.ndim)
         return np.asarray(column * family.extra_bits)
 
@@ -364,10 +346,10 @@ class LayerTables:
         weights, ifmap and partial sums, 0 where it cannot run.
         """
         key = self, number
-        if key not in batch.unpriced:
+        if key not in batch.fixed:
             family = self.families[number]
             traffic = batch.traffic[:, family.geometry]
             runs = np.isfinite(traffic)
             barred = np.where(runs, 0.0, np.inf) + family.barred
-            batch.unpriced[key] = barred, np.where(runs, traffic, 0.0)
-        return batch.unpriced[key]
+            batch.fixed[key] = barred, np.where(runs, traffic, 0.0)
+        return batch.fixed[key]

@@ -1,14 +1,13 @@
 """Lower bounds for many hardware options at once: dynamic programming over the width variables.
 
-With prices on the metrics instead of budgets, the best widths are found exactly: each layer is a
-table over the width variables it touches (its own weight width, where free, and the roofline's
-``max`` already minimised inside), and the variables are eliminated one after the other. In the
-chains and residual blocks of real networks a table never has more than three or four axes; where
-long skips or shared widths would make one larger, couplings are cut (`elimination`), and the bound
-is one of a relaxation. By weak duality
-the priced optimum less the priced budgets bounds every design within the budgets from below
-(Lagrangian relaxation); no rounding of the layers' choices is involved, so the only gap left is
-that of the budgets themselves.
+With budgets charged for in the objective (a Lagrangian relaxation), the best widths are found
+exactly: each layer is a table over the width variables it touches (its own weight width, where
+free, and the roofline's ``max`` already minimised inside), and the variables are eliminated one
+after the other (Dechter 1999). In the chains and residual blocks of real networks a table never has
+more than three or four axes; where long skips or shared widths would make one larger, couplings are
+cut (`elimination`), and the minimum is one of a relaxation. By weak duality, what is left of it
+without the charges for the limits bounds every design within the limits from below. The layers'
+choices stay integral, so the only gap is that of the limits themselves.
 
 Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
 """
@@ -47,7 +46,7 @@ class RelaxedSolution:
     Attributes
     ----------
     value : floats, shape (B,)
-        Priced total; inf where no widths can run.
+        The Lagrangian, constant left out; inf where no widths can run.
     variable_width : ints, shape (B, width variables)
         Index into the width list.
     weight : ints, shape (B, layers)
@@ -67,7 +66,7 @@ class RelaxedSolution:
 
 
 class Relaxation:
-    """Priced optima over all widths, for batches of hardware options.
+    """Least Lagrangians over all widths, for batches of hardware options.
 
     The plan of elimination is made when it is first needed, so that a search can end meanwhile:
     ``check_time`` is called before each part of a long run and may raise to stop it.
@@ -91,8 +90,8 @@ class Relaxation:
     def _scopes(self) -> list[Scope]:
         """Width variables of each layer's table.
 
-        Cut from a variable, a layer is priced at the width that suits it best, which keeps the
-        bound a bound.
+        Cut from a variable, a layer takes the width that suits it best, which keeps the bound
+        a bound.
         """
         space, count = self.space, len(self.widths)
         roles: list[dict[int, Role]] = []
@@ -130,8 +129,7 @@ class Relaxation:
         cached = MAX_BATCH // self._tables.entries
         # A network of thousands of layers takes as many steps, however few options take each.
         kept = min(SWEPT_TOGETHER, MAX_BATCH // self._tables.kept_entries)
-        most: int = min(max(cached, kept), MAX_JOINTS // self.plan.entries)
-        return max(1, most)
+        return max(1, min(max(cached, kept), int(MAX_JOINTS // self.plan.entries)))
 
     @property
     def cuts(self) -> list[tuple[str, int]]:
@@ -155,7 +153,7 @@ class Relaxation:
                 noise[v] = np.sum(rows, axis=0) if rows else 0.0
         return noise
 
-    # The priced optimum -------------------------------------------------------------------------
+    # The least Lagrangian -----------------------------------------------------------------------
 
     def solve(self, batch: Batch, coefficients: Floats) -> RelaxedSolution:
         """Best widths for every option at ``coefficients`` (B, metrics)."""
@@ -243,7 +241,7 @@ class Relaxation:
     # What each single choice would cost at best -------------------------------------------------
 
     def marginals(self, batch: Batch, coefficients: Floats) -> tuple[Floats, Floats]:
-        """Priced optimum if one choice were forced, for a batch of one option.
+        """Least Lagrangian if one choice were forced, for a batch of one option.
 
         Returns
         -------

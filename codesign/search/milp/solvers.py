@@ -1,4 +1,4 @@
-"""The same programmes solved by another solver that Pyomo drives, where one is installed.
+"""The same models solved by another solver that Pyomo drives, where one is installed.
 
 HiGHS is the default and always there. SCIP comes with the package PySCIPOpt, CBC as a program on
 the path; the two share no code with HiGHS, so that an answer of theirs that agrees is a second
