@@ -1,4 +1,7 @@
-"""Files of text: read whole and with care, written whole or not at all; digests of content."""
+"""Files: read whole and with care, written whole or not at all; what kind a file is.
+
+Every fault is a `SpecError` that names the file.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ import re
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import dropwhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from codesign.errors import SpecError
+
+Parsed = TypeVar("Parsed")
 
 MAX_FILE_BYTES = 64 * 2**20
 # A key of a hundred parts: "a".'b'.c.d.…
@@ -24,13 +29,7 @@ LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\
 
 
 def read_text(path: Path) -> str:
-    """The text of a file of sensible size.
-
-    Raises
-    ------
-    SpecError
-        Missing, unreadable, not UTF-8, or over 64 MiB.
-    """
+    """The text of a file; refused if missing, unreadable, not UTF-8, or over 64 MiB."""
     try:
         with path.open("rb") as file:  # what is no file may have no end, and tells no size
             data = file.read(MAX_FILE_BYTES + 1)
@@ -49,17 +48,26 @@ def reason(error: OSError | ValueError) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """The content of a JSON file."""
+    return _parsed(path, "JSON", lambda text: json.loads(text, object_pairs_hook=_table))
 
-    Raises
-    ------
-    SpecError
-        Unreadable, or not JSON.
-    """
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; a byte order mark is passed over."""
+
+    def load(text: str) -> dict[str, Any]:
+        if LONG_KEY.search(text):  # which takes the reader time that grows with its square
+            raise RecursionError
+        return tomllib.loads(text.removeprefix("\ufeff"))
+
+    return _parsed(path, "TOML", load)
+
+
+def _parsed(path: Path, language: str, load: Callable[[str], Parsed]) -> Parsed:
     try:
-        return json.loads(read_text(path), object_pairs_hook=_table)
+        return load(read_text(path))
     except ValueError as error:  # malformed, or a number of thousands of digits
-        raise SpecError(f"{path}: not JSON: {error}") from None
+        raise SpecError(f"{path}: not {language}: {error}") from None
     except RecursionError:
         raise SpecError(f"{path}: not a file of ours: nested too deeply") from None
 
@@ -70,25 +78,6 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         again, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"key {again!r} stands twice in one table")
     return table
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file; a mark of byte order is passed over.
-
-    Raises
-    ------
-    SpecError
-        Unreadable, or not TOML.
-    """
-    text = read_text(path).removeprefix("\ufeff")
-    try:
-        if LONG_KEY.search(text):  # which takes the reader time that grows with its square
-            raise RecursionError
-        return tomllib.loads(text)
-    except ValueError as error:  # malformed, or a number of thousands of digits
-        raise SpecError(f"{path}: not TOML: {error}") from None
-    except RecursionError:
-        raise SpecError(f"{path}: not a file of ours: nested too deeply") from None
 
 
 def digest(content: Any) -> str:
@@ -106,16 +95,18 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file through a temporary one beside it, so that it is never seen half-written.
 
-    Raises
-    ------
-    SpecError
-        The file cannot be written.
+    It is on the disk before it takes the other's place; a link stays a link.
     """
     check_writable(path)
-    path = path.resolve()  # a link stays a link; what it points to is replaced
+    path = path.resolve()
     data = content.encode() if isinstance(content, str) else content
     temporary = None
     try:
@@ -136,29 +127,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file, whole or not at all.
-
-    Raises
-    ------
-    SpecError
-        The file cannot be written.
-    """
-    write_atomically(path, json_text(content))
-
-
-def json_text(content: Any) -> str:
-    """Content as lines of JSON, as files of results hold it."""
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
 def check_writable(path: Path) -> None:
     """Refuse a path that cannot be written, before any long work.
 
-    Raises
-    ------
-    SpecError
-        No such folder, no permission, or something there that is no ordinary file.
+    There is no such folder, no permission, or something there that is no ordinary file.
     """
     folder = path.parent
     try:
@@ -168,12 +140,15 @@ def check_writable(path: Path) -> None:
         exists = False
     except (OSError, ValueError) as error:
         raise SpecError(f"{path}: cannot be written: {reason(error)}") from None
+    fault = None
     if exists and not path.is_file():
-        raise SpecError(f"{path}: cannot be written: not an ordinary file")
-    if not folder.is_dir():
-        raise SpecError(f"{path}: cannot be written: no folder {str(folder)!r}")
-    if not os.access(folder, os.W_OK) or (exists and not os.access(path, os.W_OK)):
-        raise SpecError(f"{path}: cannot be written: permission denied")
+        fault = "not an ordinary file"
+    elif not folder.is_dir():
+        fault = f"no folder {str(folder)!r}"
+    elif not os.access(folder, os.W_OK) or (exists and not os.access(path, os.W_OK)):
+        fault = "permission denied"
+    if fault is not None:
+        raise SpecError(f"{path}: cannot be written: {fault}")
 
 
 def _umask() -> int:
@@ -269,13 +244,7 @@ KEYS = {  # of all descriptions of a kind; an accelerator may have an area of it
 
 @contextmanager
 def expecting(path: Path, *kinds: str) -> Iterator[None]:
-    """Say of a file that cannot be read as one of these kinds what it is instead.
-
-    Raises
-    ------
-    SpecError
-        Naming what it is and what is wanted; where that does not tell, the fault found.
-    """
+    """Say of a file that cannot be read as one of these kinds what it is instead, if that tells."""
     try:
         yield
     except SpecError:

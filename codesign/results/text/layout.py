@@ -6,6 +6,7 @@ shown literally: no markup, no control characters.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from html import escape
 from io import StringIO
@@ -47,35 +48,17 @@ class Sheet(Table):
 
     def fitted(self, width: int) -> list[Table]:
         """This table as one or several, none wider than ``width`` where that can be."""
-        least, most = LEAST_OF_A_NAME, MOST_OF_A_NAME
-        best = self._cost(width, least)
-        if self._cost(width, most) == best:
-            least = most
-        while most - least > 1:  # the longest names that cost nothing
-            middle = (least + most) // 2
-            if self._cost(width, middle) == best:
-                least = middle
-            else:
-                most = middle
-        texts, widths = self._cut(width, least)
-        blocks = self._blocks(width, widths)
-        return [self._part(block, texts, self._filled(block, widths, width)) for block in blocks]
+        sizes = range(LEAST_OF_A_NAME, MOST_OF_A_NAME + 1)
+        best = self._cost(width, LEAST_OF_A_NAME)
+        fit = bisect(sizes, False, key=lambda size: self._cost(width, size) != best)
+        texts, widths = self._cut(width, sizes[fit - 1])  # the longest names that cost nothing
+        return [self._part(block, texts, widths, width) for block in self._blocks(width, widths)]
 
     @property
     def _folding(self) -> list[int]:
         """Indices of the columns of words."""
         every = enumerate(self.columns)
         return [i for i, column in every if not column.no_wrap and i not in self.names]
-
-    def _filled(self, block: Sequence[int], widths: Sequence[int], width: int) -> list[int]:
-        """Widths where columns of words fold no more than what stands beside them asks for."""
-        filled = [*widths]
-        for index in (index for index in self._folding if index in block):
-            column = self.columns[index]
-            whole = max(_breadth(text) for text in (column.header, *column.cells))
-            room = filled[index] + max(0, width - _taken(block, filled))
-            filled[index] = max(filled[index], min(whole, room, MOST_OF_WORDS))
-        return filled
 
     def _cost(self, width: int, most: int) -> tuple[int, int]:
         """How much too wide with names of at most so many characters, in how many tables."""
@@ -95,11 +78,10 @@ class Sheet(Table):
         for index in self._folding:
             widths[index] = min(widths[index], MOST_OF_WORDS)
         for index in sorted(self._folding, key=lambda index: -widths[index]):
-            excess = _taken(range(len(widths)), widths) - width
+            excess = max(0, _taken(range(len(widths)), widths) - width)
             words = [len(word) for cell in texts[index] for word in str(cell).split()]
             least = min(max([LEAST_OF_WORDS, *words]), MOST_OF_A_WORD)
-            if excess > 0 and widths[index] > least:
-                widths[index] = max(least, widths[index] - excess)
+            widths[index] = max(min(least, widths[index]), widths[index] - excess)
         return texts, widths
 
     def _blocks(self, width: int, widths: Sequence[int]) -> list[list[int]]:
@@ -116,18 +98,27 @@ class Sheet(Table):
         key, *others = tied or [[]]
         blocks = [[*key]]
         for group in others:
-            wanted = [*blocks[-1], *group]
-            if _taken(wanted, widths) <= width or blocks[-1] == key:
-                blocks[-1] = wanted
+            wider = [*blocks[-1], *group]
+            if _taken(wider, widths) <= width or blocks[-1] == key:
+                blocks[-1] = wider
             else:
                 blocks.append([*key, *group])
         return blocks
 
     def _part(
-        self, block: Sequence[int], texts: list[list[RenderableType]], widths: list[int]
+        self,
+        block: Sequence[int],
+        texts: Sequence[Sequence[RenderableType]],
+        widths: Sequence[int],
+        width: int,
     ) -> Table:
-        made = Sheet()
+        """The columns of a block; those of words fold no more than the others ask for."""
+        widths, made = [*widths], Sheet()
         made.show_header = self.show_header
+        for index in (index for index in self._folding if index in block):
+            room = widths[index] + max(0, width - _taken(block, widths))
+            whole = max(map(_breadth, (self.columns[index].header, *self.columns[index].cells)))
+            widths[index] = max(widths[index], min(whole, room, MOST_OF_WORDS))
         for index in block:
             column = self.columns[index]
             made.add_column(
@@ -223,25 +214,22 @@ def _line_html(part: RenderableType) -> str:
     return f"<p>{'<br>'.join(map(escape, lines))}</p>" if str(part) else ""
 
 
+def _unfolded(text: RenderableType) -> str:
+    return str(text).replace("\n", " ")
+
+
 def _table_html(part: Table) -> str:
-    sides = [f' style="text-align: {column.justify}"' for column in part.columns]
-    rows = [*zip(*(column.cells for column in part.columns), strict=True)]
-    lines = ["<table>"]
-    if part.show_header:
-        cells = (
-            f"<th{side}>{_escaped(column.header)}</th>"
-            for side, column in zip(sides, part.columns, strict=True)
+    def row_html(tag: str, cells: Iterable[RenderableType]) -> str:
+        made = (
+            f'<{tag} style="text-align: {column.justify}">{escape(_unfolded(cell))}</{tag}>'
+            for column, cell in zip(part.columns, cells, strict=True)
         )
-        lines.append(f"<thead><tr>{''.join(cells)}</tr></thead>")
-    lines.append("<tbody>")
-    for row in rows:
-        cells = (f"<td{side}>{_escaped(cell)}</td>" for side, cell in zip(sides, row, strict=True))
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+        return f"<tr>{''.join(made)}</tr>"
+
+    headings = row_html("th", (column.header for column in part.columns))
+    lines = ["<table>", *([f"<thead>{headings}</thead>"] if part.show_header else []), "<tbody>"]
+    lines += [row_html("td", cells) for cells in zip(*(x.cells for x in part.columns), strict=True)]
     return "\n".join([*lines, "</tbody>", "</table>"])
-
-
-def _escaped(text: RenderableType) -> str:
-    return escape(" ".join(str(text).split("\n")))
 
 
 def _breadth(text: RenderableType) -> int:
