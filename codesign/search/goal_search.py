@@ -16,7 +16,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond
-from codesign.search.bounds.lagrangian import MOST_ROUNDS, Dual, DualBound
+from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual, DualBound
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.cut_pool import Cut, ProvenBounds
 from codesign.search.domains import Domains, Marginals
@@ -101,7 +101,7 @@ class GoalSearch:
         batch: Batch,
         start: Floats | None,
         accuracy: float = CLOSING_GAP,
-        rounds: int = MOST_ROUNDS,
+        rounds: int = MAX_ROUNDS,
     ) -> DualBound:
         """Bound a batch as far as the incumbent asks for; see `Dual.bound`."""
         return self.dual.bound(batch, start, self.dual_cutoff(), accuracy, rounds)

@@ -75,7 +75,7 @@ def _where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
 def _nothing_runs(space: WidthSpace) -> str:
     """Why no design runs, whatever the budgets."""
     if isinstance(space, HardwareSpace):
-        least, most = space.least_need_of_shapes.min(), space.capacities.most_bits
+        least, most = space.min_sram_bits_of_shapes.min(), space.capacities.max_bits
         if most < least:
             ends, (needed,) = distinct_texts(most, [least], BITS_PER_KBIT)
             return (

@@ -60,7 +60,7 @@ class LeastArea(HardwareSearch):
 
     def start_from_pool(self) -> None:
         options = np.arange(len(self.space))
-        least = self.space.least_need_of_shapes[self.space.shape_of]
+        least = self.space.min_sram_bits_of_shapes[self.space.shape_of]
         self.least_sram = self.space.capacities.holding(least)
         self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, self.least_sram))
         if self.bounded_metric() in self.goal.limits:
@@ -99,7 +99,7 @@ class LeastArea(HardwareSearch):
         """SRAM beyond which nothing improves on an array shape."""
         space = self.space
         moves_data = self.batches.moves_data
-        most = space.most_need(shape) if moves_data else float(space.least_need(shape).max())
+        most = space.useful_sram_bits(shape) if moves_data else float(space.least_need(shape).max())
         return float(space.capacities.holding(most))
 
     def most_sram_bits(self, options: Ints) -> Floats:

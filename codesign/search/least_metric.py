@@ -23,7 +23,7 @@ class LeastMetric(HardwareSearch):
 
     def start_from_pool(self) -> None:
         sram_bits = self.most_sram_bits(np.arange(len(self.space)))
-        least = self.space.least_need_of_shapes[self.space.shape_of]
+        least = self.space.min_sram_bits_of_shapes[self.space.shape_of]
         self.lower[sram_bits < np.maximum(least, 1)] = np.inf
         self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, sram_bits))
 

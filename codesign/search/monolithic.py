@@ -69,7 +69,7 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
         listed = candidates(
             space,
             options,
-            np.full(len(options), space.capacities.least_bits),
+            np.full(len(options), space.capacities.min_bits),
             sram,
             traffic_matters="dram_bits" in (goal.metric, *goal.limits),
         )

@@ -23,15 +23,15 @@ class Capacities:
 
     Attributes
     ----------
-    least_bits, most_bits : float
+    min_bits, max_bits : float
         No design has less SRAM, used or not, or more. None is on offer where the least is above
         the most.
     sizes : tuple of float
         Ascending, from the least to the most; empty: any whole number of bits.
     """
 
-    least_bits: float = 0.0
-    most_bits: float = UNLIMITED_BITS
+    min_bits: float = 0.0
+    max_bits: float = UNLIMITED_BITS
     sizes: tuple[float, ...] = ()
 
     @classmethod
@@ -39,11 +39,11 @@ class Capacities:
         """Some sizes, ascending."""
         return cls(float(sizes[0]), float(sizes[-1]), tuple(map(float, sizes)))
 
-    def between(self, least_bits: float, most_bits: float) -> Capacities:
+    def between(self, min_bits: float, max_bits: float) -> Capacities:
         """Those of at least and at most so many bits."""
-        least, most = max(self.least_bits, least_bits), min(self.most_bits, most_bits)
+        least, most = max(self.min_bits, min_bits), min(self.max_bits, max_bits)
         if not self.sizes:
-            return replace(self, least_bits=least, most_bits=most)
+            return replace(self, min_bits=least, max_bits=most)
         kept = tuple(size for size in self.sizes if least <= size <= most)
         return Capacities(kept[0], kept[-1], kept) if kept else Capacities(math.inf, -math.inf)
 
@@ -52,13 +52,13 @@ class Capacities:
         wanted = np.asarray(bits, dtype=np.float64)
         if self.sizes:
             return np.array([*self.sizes, np.inf])[np.searchsorted(self.sizes, wanted)]
-        held = np.maximum(wanted, self.least_bits)
-        return np.where(held <= self.most_bits, held, np.inf)
+        held = np.maximum(wanted, self.min_bits)
+        return np.where(held <= self.max_bits, held, np.inf)
 
     def within(self, bits: npt.ArrayLike) -> Floats:
         """The largest capacity of at most so many bits; −1 where there is none."""
         room = np.asarray(bits, dtype=np.float64)
         if self.sizes:
             return np.array([-1.0, *self.sizes])[np.searchsorted(self.sizes, room, side="right")]
-        room = np.minimum(room, self.most_bits)
-        return np.where(room >= self.least_bits, room, -1.0)
+        room = np.minimum(room, self.max_bits)
+        return np.where(room >= self.min_bits, room, -1.0)

@@ -29,7 +29,7 @@ from codesign.space.widths import WidthSpace
 from codesign.specs.network import Layer
 from codesign.units import UM2_PER_MM2
 
-MOST_STAIRS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
+MAX_CACHED_STEPS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 
 
 class HardwareSpace(WidthSpace):
@@ -77,10 +77,10 @@ class HardwareSpace(WidthSpace):
         self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
         self._least_need: dict[int, Floats] = {}
 
-    def with_sram(self, least_bits: float, most_bits: float) -> HardwareSpace:
+    def with_sram(self, min_bits: float, max_bits: float) -> HardwareSpace:
         """The same space with SRAMs of at least and at most so many bits; shares all tables."""
         made = copy(self)
-        made.capacities = self.capacities.between(least_bits, most_bits)
+        made.capacities = self.capacities.between(min_bits, max_bits)
         return made
 
     def at_rates(self, clock_hz: float, dram_bits_per_s: float) -> HardwareSpace:
@@ -210,7 +210,7 @@ class HardwareSpace(WidthSpace):
         return self._least_need[shape]
 
     @cached_property
-    def least_need_of_shapes(self) -> Floats:
+    def min_sram_bits_of_shapes(self) -> Floats:
         """(shapes,): SRAM bits below which some layer has no tiling, at its narrowest widths."""
         engine = self.problem.technology.engine
         least = np.zeros(len(self.shapes))
@@ -228,7 +228,7 @@ class HardwareSpace(WidthSpace):
         widths = self.geometry_of, self.widths[weight], self.widths[first[self.input_index]]
         return sorted({(int(g), int(bw), int(ba)) for g, bw, ba in zip(*widths, strict=True)})
 
-    def most_need(self, shape: int) -> float:
+    def useful_sram_bits(self, shape: int) -> float:
         """SRAM bits beyond which no tiling of any layer on an array shape gets cheaper."""
         stairs = (self.staircase(shape, g) for g in range(len(self.geometries)))
         return max(float(s.need[np.isfinite(s.need)].max(initial=0.0)) for s in stairs)
@@ -256,7 +256,7 @@ class HardwareSpace(WidthSpace):
             for g, s in enumerate(stairs):
                 need[g, :, :, : s.need.shape[-1]] = s.need
                 traffic[g, :, :, : s.traffic.shape[-1]] = s.traffic
-            while len(self._stairs_of_shape) >= max(1, MOST_STAIRS // need.size):
+            while len(self._stairs_of_shape) >= max(1, MAX_CACHED_STEPS // need.size):
                 self._stairs_of_shape.pop(next(iter(self._stairs_of_shape)))
             self._stairs_of_shape[shape] = need, traffic
         return self._stairs_of_shape[shape]

@@ -135,7 +135,7 @@ class _Chosen:
     def solution(self, sram_bits: float) -> Solution | None:
         """The choice with so much SRAM; see `price`."""
         space, problem, capacities = self.space, self.space.problem, self.space.capacities
-        sram_bits = min(float(capacities.holding(sram_bits)), capacities.most_bits)
+        sram_bits = min(float(capacities.holding(sram_bits)), capacities.max_bits)
         need, traffic, row = self._stairs
         layers = np.arange(len(need))
         step = np.count_nonzero(need <= sram_bits, axis=1) - 1

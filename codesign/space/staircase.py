@@ -10,8 +10,8 @@ from codesign.arrays import Floats, Ints
 from codesign.costs.tiling import Tilings
 from codesign.space.capacities import Capacities
 
-MOST_PRICED = 2**18  # tilings times pairs of widths priced at once
-MOST_COMPARED = 2**12  # tilings compared with steps of a staircase at once
+MAX_PRICED = 2**18  # tilings times pairs of widths priced at once
+MAX_COMPARED = 2**12  # tilings compared with steps of a staircase at once
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
     kept = _worth_pricing(tiles, bits)
     every = bits.reshape(-1, 3).astype(np.float64)
     # A few pairs of widths at a time: tables of all tilings at all widths would be large.
-    few = max(1, MOST_PRICED // len(kept))
+    few = max(1, MAX_PRICED // len(kept))
     parts = [_stairs_of_rows(tiles, kept, every[n : n + few]) for n in range(0, len(every), few)]
     steps = max(need.shape[-1] for need, _, _ in parts)
     shape = bits.shape[:2]
@@ -86,7 +86,7 @@ def _worth_pricing(tiles: Tilings, bits: Ints) -> Ints:
     middle = bits[len(bits) // 2, bits.shape[1] // 2]
     rows = _stairs_of_rows(tiles, left, middle[None].astype(np.float64))[2][0]
     steps = np.flatnonzero(np.bincount(rows))
-    rivals, few = prices[:, steps, None], max(1, MOST_COMPARED // len(tiles))
+    rivals, few = prices[:, steps, None], max(1, MAX_COMPARED // len(tiles))
     for n in range(0, len(steps), few):
         worth = (prices[:, None] < rivals[:, n : n + few]).any(axis=0)
         worth |= left == steps[n : n + few, None]

@@ -156,9 +156,9 @@ class _Analysis:
             self._runner_up("less SRAM", every, (0, math.floor(less))),
         ]
         if "area_mm2" in self.limits and self.objective != "area_mm2":
-            least_bits = math.ceil(more)  # of which a design may leave some empty
+            min_bits = math.ceil(more)  # of which a design may leave some empty
             room = space.sram_bits_within(np.arange(len(space)), self.limits["area_mm2"])
-            found.append(self._runner_up("more SRAM", room >= least_bits, (least_bits, math.inf)))
+            found.append(self._runner_up("more SRAM", room >= min_bits, (min_bits, math.inf)))
         return found
 
     def _runner_up(

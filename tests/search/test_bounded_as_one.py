@@ -114,7 +114,7 @@ def test_an_area_without_room_for_the_smallest_tiles_needs_no_search(
 ) -> None:
     space = space_of(seed, (1, 2, 3, 5, 8), (1, 2, 7))
     slope = space.problem.technology.sram_area_um2.slope
-    least = space.base_area_um2 + slope * space.least_need_of_shapes[space.shape_of]
+    least = space.base_area_um2 + slope * space.min_sram_bits_of_shapes[space.shape_of]
     monkeypatch.delattr(HardwareSpace, "staircase")
     limits = {"area_mm2": least.min() / 1e6 * (1 - 1e-6)}
     proof = prove_goal(LexicographicSearch(space).goal_task(Goal("latency_s", limits)))

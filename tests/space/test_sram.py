@@ -131,7 +131,7 @@ def test_the_problems_had_all_there_is() -> None:
 )
 def test_capacities_are_those_listed(capacities: Capacities) -> None:
     """Rounding up and down agree with looking at every capacity."""
-    every = [n for n in range(100) if capacities.least_bits <= n <= capacities.most_bits]
+    every = [n for n in range(100) if capacities.min_bits <= n <= capacities.max_bits]
     every = [n for n in every if not capacities.sizes or n in capacities.sizes]
     for bits in range(60):
         assert capacities.holding(bits) == min((n for n in every if n >= bits), default=math.inf)

@@ -22,8 +22,8 @@ from codesign.search.bounds.relaxation import Relaxation
 
 SmallInts = npt.NDArray[np.int8]
 
-MOST_ROUNDS = 120  # of multipliers tried
-MOST_CROSSINGS = 60  # of tangents, where one limit is all there is
+MAX_ROUNDS = 120  # of multipliers tried
+MAX_CROSSINGS = 60  # of tangents, where one limit is all there is
 FIRST_CHARGE = 0.1  # of the unlimited optimum, charged for a limit by the multiplier tried first
 GROWTH, SHRINK, SHRINKS = 4.0, 8.0, 3  # of a multiplier while it has no tangent on one side
 OVERSHOOT = 1.1  # beyond where a tangent reaches what would rule an option out
@@ -80,7 +80,7 @@ class Dual:
         start: Floats | None = None,
         cutoff: float = np.inf,
         accuracy: float = CLOSING_GAP,
-        rounds: int = MOST_ROUNDS,
+        rounds: int = MAX_ROUNDS,
     ) -> DualBound:
         """Bound every option of a batch.
 
@@ -188,7 +188,7 @@ class _Ascent:
         breaks, keeps = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
         shrunk = np.zeros(count, dtype=np.int64)
         rows = np.arange(count)
-        for _ in range(min(MOST_CROSSINGS, rounds)):
+        for _ in range(min(MAX_CROSSINGS, rounds)):
             value, slopes = self.evaluate(rows, price[rows, None])
             slope = slopes[:, 0]
             tangent, broken = np.stack([price[rows], value, slope], axis=1), slope > self.unclear

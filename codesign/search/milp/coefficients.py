@@ -79,7 +79,7 @@ class Coefficients:
     def sram_unit_bits(self) -> float:
         """Bits of an S of 1, its largest: a bit must cost more than the dual tolerance."""
         needs = np.concatenate([layer.need for layer in self.candidates.layers])
-        return max(float(needs.max(initial=1.0)), self.space.capacities.least_bits, 1.0)
+        return max(float(needs.max(initial=1.0)), self.space.capacities.min_bits, 1.0)
 
     def _least(self, metric: str) -> float:
         """What no design has less of: its objective is 1,000 or more, far above the absolute gap.
@@ -91,7 +91,7 @@ class Coefficients:
             base_um2 = float(self.space.base_area_um2[self.candidates.options].mean())
             need = max(float(layer.need.min(initial=np.inf)) for layer in layers)
             slope = self.space.problem.technology.sram_area_um2.slope
-            return (base_um2 + slope * max(need, capacities.least_bits)) / UM2_PER_MM2
+            return (base_um2 + slope * max(need, capacities.min_bits)) / UM2_PER_MM2
         per_layer = [self.per_run(i, metric) for i in range(len(layers))]
         least = sum(float(values.min()) for values in per_layer if len(values))
         most = sum(float(values.max()) for values in per_layer if len(values))

@@ -104,7 +104,7 @@ def _declare(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     model.build = pyo.Var(model.HARDWARE, domain=pyo.Binary)
     model.run = pyo.Var(model.RUNS, domain=pyo.Binary)
     model.width = pyo.Var(model.WIDTHS, domain=pyo.Binary)
-    model.sram = pyo.Var(bounds=(space.capacities.least_bits / costs.sram_unit_bits, None))
+    model.sram = pyo.Var(bounds=(space.capacities.min_bits / costs.sram_unit_bits, None))
 
 
 def _choose_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
