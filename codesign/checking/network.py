@@ -21,7 +21,7 @@ LATER = ("appended", "input_dilation", "moves", "parts")  # absent from older fi
 MOST_MACS = 10**13  # of a layer
 MOST_LAYERS = 10_000
 
-Pair = tuple[int, int]
+PerAxis = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Layer:
     S: int
     H: int
     W: int
-    stride: Pair
-    dilation: Pair
-    input_dilation: Pair
+    stride: PerAxis
+    dilation: PerAxis
+    input_dilation: PerAxis
     input: str
     output: str
     residuals: tuple[str, ...]
@@ -82,7 +82,7 @@ class Layer:
         return (self.input, *operand, *self.residuals)
 
     @property
-    def reach(self) -> Pair:
+    def reach(self) -> PerAxis:
         """Rows and columns that one dilated kernel covers."""
         return (self.R - 1) * self.dilation[0] + 1, (self.S - 1) * self.dilation[1] + 1
 
@@ -162,7 +162,7 @@ def _read_layer(entry: Entry) -> Layer:
     )
 
 
-def _pair(entry: Entry) -> Pair:
+def _pair(entry: Entry) -> PerAxis:
     """One number for both directions, or vertical and horizontal."""
     if not isinstance(entry.value, list):
         return entry.whole(), entry.whole()

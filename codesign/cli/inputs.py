@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from codesign.problem.problem import Problem
-    from codesign.quality import Sensitivity
+    from codesign.quality import SensitivityTable
     from codesign.specs.accelerator import Accelerator
     from codesign.specs.network import Network
     from codesign.specs.onnx.read import Imported
@@ -268,7 +268,7 @@ def widths(given: Given, read: NetworkGiven, accelerator: Accelerator) -> dict[s
     return found | pins
 
 
-def warn_of_table(table: Sensitivity | None, network: Network | None = None) -> None:
+def warn_of_table(table: SensitivityTable | None, network: Network | None = None) -> None:
     """Warn where more bits lose more; note what is assumed of what a table leaves out."""
     from codesign.quality import rises, table_notes
 

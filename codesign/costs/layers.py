@@ -235,17 +235,13 @@ def _layer_design(
     moved : (int, int, int)
         DRAM bits of weights, ifmap and partial sums; output and residuals move once in any case.
     """
-
-    def once(name: str) -> int:
-        return network.touched(layer, name) * tensor_bits[name]
-
-    weights, ifmap, psum = moved
+    touched = {x: network.touched(layer, x) * tensor_bits[x] for x in (*layer.reads, layer.output)}
     traffic = Traffic(
-        weights=weights,
-        ifmap=ifmap,
-        output=once(layer.output),
-        psum=psum,
-        residual=sum(once(name) for name in layer.residuals),
+        weights=moved[0],
+        ifmap=moved[1],
+        output=touched[layer.output],
+        psum=moved[2],
+        residual=sum(touched[name] for name in layer.residuals),
     )
     memory_s, latency_s = None, None
     roof: Roof | None = None

@@ -194,9 +194,7 @@ def _refetches(trips: dict[str, Ints]) -> Ints:
     for o, order in enumerate(ORDERS):
         for x, (relevant, irrelevant) in enumerate(zip(_OPERANDS, _IRRELEVANT, strict=True)):
             inside = [loop for loop in order[order.index(irrelevant) + 1 :] if loop in relevant]
-            again = np.zeros(shape[1], dtype=bool)
-            for loop in inside:
-                again |= trips[loop] > 1
+            again = np.any([trips[loop] > 1 for loop in inside], axis=0)
             refetch[o, :, x] = np.where(again, trips[irrelevant], 1)
     return refetch
 
@@ -219,14 +217,9 @@ def _orders() -> tuple[Bools, Bools]:
 
 def _nondominated(refetch: Ints) -> Bools:
     """Orders of each tile not dominated by another or, if earlier, equal: (orders, tiles)."""
-    keep = np.ones(refetch.shape[:2], dtype=bool)
-    for a in range(len(refetch)):
-        for b in range(len(refetch)):
-            if a != b:
-                no_worse = (refetch[b] <= refetch[a]).all(axis=1)
-                better = (refetch[b] < refetch[a]).any(axis=1) if b > a else True
-                keep[a] &= ~(no_worse & better)
-    return keep
+    other, mine = refetch[None], refetch[:, None]
+    better = (other < mine).any(axis=-1) | np.tri(len(refetch), k=-1, dtype=bool)[:, :, None]
+    return np.asarray(~((other <= mine).all(axis=-1) & better).any(axis=1))
 
 
 def _least_need(need: Ints, traffic: Ints) -> Ints:

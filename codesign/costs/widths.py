@@ -33,7 +33,7 @@ def default_noise(bits: npt.ArrayLike) -> Floats:
     return np.asarray(np.exp2(-2.0 * np.asarray(bits, dtype=np.float64)), dtype=np.float64)
 
 
-class Row(Protocol):
+class HasWeightBits(Protocol):
     """One layer of a result."""
 
     @property
@@ -41,7 +41,7 @@ class Row(Protocol):
         """Width of the weight operand; None where data only moves."""
 
 
-def owned_weights(network: Network, rows: Sequence[Row]) -> list[tuple[Layer, int]]:
+def owned_weights(network: Network, rows: Sequence[HasWeightBits]) -> list[tuple[Layer, int]]:
     """Every layer with weights of its own, and their width."""
     return [
         (layer, row.weight_bits)
@@ -51,21 +51,21 @@ def owned_weights(network: Network, rows: Sequence[Row]) -> list[tuple[Layer, in
 
 
 def all_widths(
-    network: Network, rows: Sequence[Row], tensor_bits: Mapping[str, int]
+    network: Network, rows: Sequence[HasWeightBits], tensor_bits: Mapping[str, int]
 ) -> dict[str, int]:
     """The width of every source, the network's results included."""
     widths = {f"weight:{layer.name}": bits for layer, bits in owned_weights(network, rows)}
     return widths | {f"tensor:{name}": bits for name, bits in tensor_bits.items()}
 
 
-def model_bits(network: Network, rows: Sequence[Row]) -> float:
+def model_bits(network: Network, rows: Sequence[HasWeightBits]) -> float:
     """Bits of all weights."""
     return float(sum(layer.weights * bits for layer, bits in owned_weights(network, rows)))
 
 
 def noise(
     network: Network,
-    rows: Sequence[Row],
+    rows: Sequence[HasWeightBits],
     tensor_bits: Mapping[str, int],
     noise_of: Callable[[str, int], float],
 ) -> float:

@@ -15,7 +15,7 @@ from codesign.specs.schema import spec_dataclass
 
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
-Group = Annotated[tuple[Name, ...], Field(min_length=1)]
+SourceGroup = Annotated[tuple[Name, ...], Field(min_length=1)]
 DEFAULT_BITS = (2, 3, 4, 5, 6, 7, 8)
 DEFAULT_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 MAX_HARDWARE_OPTIONS = 1_000_000
@@ -68,7 +68,7 @@ class Choices:
     precision: Precision = "fixed"
     pinned: Mapping[Name, Bits] = field(default_factory=dict)
     output_bits: Bits = 8
-    shared: tuple[Group, ...] = ()
+    shared: tuple[SourceGroup, ...] = ()
     tied: bool = False
     sram_bits: SramSizes = ()
     min_sram_bits: SramBits | None = None

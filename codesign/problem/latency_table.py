@@ -28,8 +28,8 @@ from codesign.specs.csv_tables import read_amount, read_rows, read_width
 from codesign.specs.network import Layer
 from codesign.specs.schema import nearest
 
-Pair = tuple[int | None, int]  # widths of the weight operand and of the input
-CostTable = Mapping[str, Mapping[Pair, float]]  # by layer
+WidthPair = tuple[int | None, int]  # widths of the weight operand and of the input
+CostTable = Mapping[str, Mapping[WidthPair, float]]  # by layer
 LatencyTable = CostTable  # seconds, for the whole batch
 
 KEYS = ("layer", "weight_bits", "activation_bits")
@@ -48,7 +48,7 @@ def cost_title(name: str) -> str:
     return f"table of cost {name!r}"
 
 
-def read_cost(path: str | Path, what: str = LATENCY) -> dict[str, dict[Pair, float]]:
+def read_cost(path: str | Path, what: str = LATENCY) -> dict[str, dict[WidthPair, float]]:
     """A table of latency, or of the cost ``what`` says, from a CSV file; see the module's text.
 
     Whether it has every entry depends on the problem: `check_cost`.
@@ -63,11 +63,11 @@ def read_cost(path: str | Path, what: str = LATENCY) -> dict[str, dict[Pair, flo
         return _read(Path(path), what)
 
 
-def _read(path: Path, what: str) -> dict[str, dict[Pair, float]]:
+def _read(path: Path, what: str) -> dict[str, dict[WidthPair, float]]:
     if path.suffix.lower() != ".csv":
         raise SpecError(f"{path}: a {what} ends in .csv")
     column, most = most_of(what)
-    table: dict[str, dict[Pair, float]] = {}
+    table: dict[str, dict[WidthPair, float]] = {}
     for where, cells in read_rows(path, (*KEYS, column), "layer"):
         if not cells["layer"]:
             raise SpecError(f"{where}: layer is empty")
@@ -81,7 +81,7 @@ def _read(path: Path, what: str) -> dict[str, dict[Pair, float]]:
     return table
 
 
-def read_pair(weight_bits: str, activation_bits: str, where: str) -> Pair:
+def read_pair(weight_bits: str, activation_bits: str, where: str) -> WidthPair:
     """Two widths as they are written, the first one empty where there is no weight operand.
 
     Raises
@@ -93,13 +93,13 @@ def read_pair(weight_bits: str, activation_bits: str, where: str) -> Pair:
     return weight, read_width("activation_bits", activation_bits, where)
 
 
-def write_pair(pair: Pair) -> str:
+def write_pair(pair: WidthPair) -> str:
     """``4,8``: the two widths as `read_pair` reads them, with a comma between."""
     weight_bits, activation_bits = pair
     return f"{'' if weight_bits is None else weight_bits},{activation_bits}"
 
 
-def needed_pairs(problem: Problem, layer: Layer) -> tuple[Pair, ...]:
+def needed_pairs(problem: Problem, layer: Layer) -> tuple[WidthPair, ...]:
     """Pairs of widths that a layer of a problem may run at."""
     source = f"tensor:{layer.input}"
     ifmap = problem.allowed_bits(source)
@@ -143,7 +143,7 @@ def check_cost(problem: Problem, table: CostTable, what: str = LATENCY) -> None:
 
 def without_fixed(
     problem: Problem, table: CostTable, fixed: Collection[str]
-) -> dict[str, Mapping[Pair, float]]:
+) -> dict[str, Mapping[WidthPair, float]]:
     """A table in which layers that it leaves out, because their weights are fixed, cost 0.
 
     Parameters
@@ -159,14 +159,14 @@ def without_fixed(
     return found
 
 
-def value_of(table: CostTable, layer: Layer, pair: Pair) -> float:
+def value_of(table: CostTable, layer: Layer, pair: WidthPair) -> float:
     """What a layer takes at a pair of widths; 0 of a movement that the table leaves out."""
     if layer.moves and layer.name not in table:
         return 0.0
     return float(table[layer.name][pair])
 
 
-def _entry(name: str, pair: Pair) -> str:
+def _entry(name: str, pair: WidthPair) -> str:
     weight_bits, activation_bits = pair
     if weight_bits is None:
         return f"{name!r} at {activation_bits} bit"

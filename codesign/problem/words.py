@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from codesign.problem.choices import Choices
     from codesign.problem.problem import Problem
-    from codesign.quality import Sensitivity
+    from codesign.quality import SensitivityTable
     from codesign.quality.quantise import Granularity
     from codesign.specs.accelerator import Precision
     from codesign.specs.network import Network
@@ -120,7 +120,7 @@ class ProblemWords:
     """
 
     batch: int | None = _word("N", BATCH)
-    sensitivity: str | Sensitivity | None = _word("WHAT")
+    sensitivity: str | SensitivityTable | None = _word("WHAT")
     granularity: Granularity | None = _choice("channel|tensor")
     technology: str | Technology = _word("NAME", default=DEFAULT_TECHNOLOGY)
     sram: str | None = _word("KIND")
@@ -234,12 +234,12 @@ def wanted(words: ProblemWords, network: Network) -> dict[str, Any]:
 
 
 def sensitivity_of(
-    asked: str | Sensitivity | None,
+    asked: str | SensitivityTable | None,
     granularity: Granularity | None,
     weights: Mapping[str, ArrayLike] | None,
     network: Network,
     bits: Iterable[int],
-) -> Sensitivity | None:
+) -> SensitivityTable | None:
     """The table asked for: given, read from a file, or measured on the weights at some widths.
 
     Raises

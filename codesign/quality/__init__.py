@@ -15,7 +15,7 @@ Must not import: a room further on; nothing here knows what is searched for.
 from codesign.quality.budget import noise_limit, uniform_bits
 from codesign.quality.quantise import GRANULARITIES, Quantised, quantise, relative_errors
 from codesign.quality.table import (
-    Sensitivity,
+    SensitivityTable,
     check_table,
     filled_table,
     noise_by,
@@ -31,7 +31,7 @@ from codesign.quality.weights import weight_sensitivity
 __all__ = [
     "GRANULARITIES",
     "Quantised",
-    "Sensitivity",
+    "SensitivityTable",
     "check_table",
     "filled_table",
     "noise_by",

@@ -36,7 +36,7 @@ from codesign.specs.csv_tables import read_amount, read_rows, read_width
 from codesign.specs.schema import nearest
 from codesign.units import distinct_texts
 
-Sensitivity = Mapping[str, Mapping[int, float]]
+SensitivityTable = Mapping[str, Mapping[int, float]]
 
 COLUMNS = ("tensor", "bits", "loss")
 SUFFIXES = (".csv", ".toml")
@@ -80,7 +80,7 @@ def _read(path: Path) -> dict[str, dict[int, float]]:
     return table
 
 
-def write_sensitivity(table: Sensitivity, path: str | Path) -> None:
+def write_sensitivity(table: SensitivityTable, path: str | Path) -> None:
     """Write a table as CSV, whole or not at all; `read_sensitivity` reads the same numbers back.
 
     Raises
@@ -94,7 +94,7 @@ def write_sensitivity(table: Sensitivity, path: str | Path) -> None:
     write_atomically(path, table_text(table))
 
 
-def table_text(table: Sensitivity) -> str:
+def table_text(table: SensitivityTable) -> str:
     """A table as `write_sensitivity` writes it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -105,7 +105,7 @@ def table_text(table: Sensitivity) -> str:
 
 
 def filled_table(
-    table: Sensitivity | None, known: Iterable[str], bits: Iterable[int]
+    table: SensitivityTable | None, known: Iterable[str], bits: Iterable[int]
 ) -> dict[str, dict[int, float]]:
     """The noise of every tensor known at some widths: by a table, or ``4^(−b)`` as `noise_by`."""
     known, widths = tuple(known), sorted(set(bits))
@@ -119,7 +119,10 @@ def zero_if_negligible(loss: float) -> float:
 
 
 def check_table(
-    table: Sensitivity, needed: Iterable[tuple[str, int]], results: Iterable[str], why: str = ""
+    table: SensitivityTable,
+    needed: Iterable[tuple[str, int]],
+    results: Iterable[str],
+    why: str = "",
 ) -> None:
     """Refuse a table that lacks entries of a kind it has, or has some for what is no tensor.
 
@@ -157,12 +160,12 @@ def kind_of(tensor: str) -> str:
     return tensor.partition(":")[0]
 
 
-def kinds_of(table: Sensitivity, known: Iterable[str]) -> frozenset[str]:
+def kinds_of(table: SensitivityTable, known: Iterable[str]) -> frozenset[str]:
     """The kinds of which a table has entries for some of the tensors known."""
     return frozenset(kind_of(tensor) for tensor in known if tensor in table)
 
 
-def noise_by(table: Sensitivity | None, known: Iterable[str]) -> Callable[[str, int], float]:
+def noise_by(table: SensitivityTable | None, known: Iterable[str]) -> Callable[[str, int], float]:
     """``e_t(b)`` by a table; ``4^(−b)`` without one, and of a kind that it leaves out."""
     if table is None:
         return lambda tensor, bits: float(default_noise(bits))
@@ -177,7 +180,7 @@ def noise_by(table: Sensitivity | None, known: Iterable[str]) -> Callable[[str, 
 
 
 def table_notes(
-    table: Sensitivity | None, known: Sequence[str], results: Iterable[str]
+    table: SensitivityTable | None, known: Sequence[str], results: Iterable[str]
 ) -> tuple[str, ...]:
     """What a table leaves to be assumed, and what of it is ignored, in words."""
     if table is None:
@@ -199,7 +202,7 @@ def table_notes(
     return tuple(found)
 
 
-def rises(table: Sensitivity) -> str | None:
+def rises(table: SensitivityTable) -> str | None:
     """Where more bits lose more, in words; None where they never do."""
     found = []
     for tensor, row in table.items():
@@ -214,15 +217,15 @@ def rises(table: Sensitivity) -> str | None:
     return f"sensitivity: more bits lose more for {first_few(found)}"
 
 
-Entry = tuple[str, str, Any, Any]  # where it stands, tensor, bits, loss
+TableEntry = tuple[str, str, Any, Any]  # where it stands, tensor, bits, loss
 
 
-def _csv_entries(path: Path) -> Iterator[Entry]:
+def _csv_entries(path: Path) -> Iterator[TableEntry]:
     for where, cells in read_rows(path, COLUMNS, "tensor"):
         yield where, cells["tensor"], cells["bits"], cells["loss"]
 
 
-def _toml_entries(path: Path) -> Iterator[Entry]:
+def _toml_entries(path: Path) -> Iterator[TableEntry]:
     for tensor, row in read_toml(path).items():
         if not isinstance(row, Mapping):
             raise SpecError(f'{path}: {tensor}: write a table of losses, "{tensor}" = {{ 8 = … }}')

@@ -16,7 +16,7 @@ from codesign.problem.latency_table import (
     LATENCY,
     CostTable,
     LatencyTable,
-    Pair,
+    WidthPair,
     check_cost,
     cost_title,
     most_of,
@@ -224,13 +224,13 @@ def _written(table: CostTable) -> dict[str, dict[str, float]]:
     return {name: {write_pair(p): x for p, x in row.items()} for name, row in table.items()}
 
 
-def _table(data: Any, where: str, what: str = LATENCY) -> dict[str, dict[Pair, float]] | None:
+def _table(data: Any, where: str, what: str = LATENCY) -> dict[str, dict[WidthPair, float]] | None:
     if data is None:
         return None
     if not isinstance(data, Mapping):
         raise SpecError(f"{where}: must be a table for each layer, or null")
     column, most = most_of(what)
-    table: dict[str, dict[Pair, float]] = {}
+    table: dict[str, dict[WidthPair, float]] = {}
     for name, row in data.items():
         place = f"{where}.{name}"
         if not isinstance(row, Mapping):

@@ -25,7 +25,7 @@ MAX_NAME = 200  # letters
 
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME)]
-Pair = Count | tuple[Count, Count]
+PerAxis = Count | tuple[Count, Count]
 
 
 def _along(axis: int, pair: int | tuple[int, int]) -> int:
@@ -80,12 +80,12 @@ class Layer:
     S: Count = 1
     H: Count = 1
     W: Count = 1
-    stride: Pair = 1
-    dilation: Pair = 1
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
     residuals: tuple[Name, ...] = ()
     weight_tensor: Name | None = None
     appended: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
-    input_dilation: Pair = 1
+    input_dilation: PerAxis = 1
     moves: bool = False
     parts: Mapping[Name, Count] = field(default_factory=dict)
 

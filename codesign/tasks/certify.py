@@ -20,7 +20,7 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.checking.certificate.enumeration import MOST_WORK
-from codesign.checking.certificate.option_groups import Group
+from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import GAP, Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
@@ -94,7 +94,7 @@ class _Rows(NamedTuple):
 
     batch: Batch
     multipliers: Floats
-    group: Callable[[list[int]], Group]
+    group: Callable[[list[int]], OptionGroup]
 
 
 class _Certifier:
@@ -176,8 +176,10 @@ class _Certifier:
         shapes, row = np.unique(self.space.shape_of[options], return_inverse=True)
         pe_bits = tuple(sorted({self.options[n][2:] for n in options}))
 
-        def group(rows: list[int]) -> Group:
-            return Group(tuple(self.space.shapes[shapes[n]] for n in rows), pe_bits, ideal=True)
+        def group(rows: list[int]) -> OptionGroup:
+            return OptionGroup(
+                tuple(self.space.shapes[shapes[n]] for n in rows), pe_bits, ideal=True
+            )
 
         left = self._close(self.batches.of_shapes(options, shapes, row), group, NEAR, FIRST_WORK)
         return options[np.isin(row, left)]
@@ -185,23 +187,23 @@ class _Certifier:
     def _close_options(self, options: Ints, near: float, most_work: int) -> list[int]:
         """Close options with their own SRAM; those left over."""
 
-        def group(rows: list[int]) -> Group:
+        def group(rows: list[int]) -> OptionGroup:
             return self._group(options[rows])
 
         batch = self.batches.of_options(options, self.sram_bits[options])
         return [int(options[n]) for n in self._close(batch, group, near, most_work)]
 
-    def _group(self, options: Ints, ideal: bool = False) -> Group:
+    def _group(self, options: Ints, ideal: bool = False) -> OptionGroup:
         """Options, and whatever else combines their arrays with their PE widths."""
         mine = [self.options[n] for n in options]
         arrays = dict.fromkeys((x.rows, x.cols) for x in mine)
         pe_bits = dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in mine)
-        return Group(tuple(arrays), tuple(pe_bits), ideal)
+        return OptionGroup(tuple(arrays), tuple(pe_bits), ideal)
 
     # Rows of tables -----------------------------------------------------------------------------
 
     def _close(
-        self, batch: Batch, group: Callable[[list[int]], Group], near: float, most_work: int
+        self, batch: Batch, group: Callable[[list[int]], OptionGroup], near: float, most_work: int
     ) -> list[int]:
         """Close rows in groups, those first that bounds alone close; those left over.
 
@@ -271,7 +273,7 @@ class _Certifier:
 
     # Groups -------------------------------------------------------------------------------------
 
-    def _add(self, group: Group, multipliers: Floats, most_work: int) -> bool:
+    def _add(self, group: OptionGroup, multipliers: Floats, most_work: int) -> bool:
         """Add a group to the certificate if it is verified.
 
         Parameters

@@ -8,7 +8,7 @@ from codesign.costs.layers import LayerDesign, best_tiled_layer, ideal_layer, mo
 from codesign.costs.tiling import check_tiles
 from codesign.costs.totals import totals
 from codesign.errors import SpecError
-from codesign.quality import Sensitivity, check_table, noise_by
+from codesign.quality import SensitivityTable, check_table, noise_by
 from codesign.results.evaluation import ROOFLINES, Evaluation, Roofline, Widths
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
@@ -22,7 +22,7 @@ def evaluate(
     *,
     roofline: Roofline = "tiled",
     output_bits: int | None = None,
-    sensitivity: Sensitivity | None = None,
+    sensitivity: SensitivityTable | None = None,
 ) -> Evaluation:
     """Find where each layer of a network stands on a given accelerator.
 
@@ -92,7 +92,7 @@ def _layer_design(
 
 
 def _noise_of(
-    sensitivity: Sensitivity | None, network: Network, given: Mapping[str, int]
+    sensitivity: SensitivityTable | None, network: Network, given: Mapping[str, int]
 ) -> Callable[[str, int], float]:
     """Noise of a weight or tensor at a width, from a table that has those given."""
     results = [f"tensor:{name}" for name in network.outputs]  # their width is no choice

@@ -15,7 +15,7 @@ from certified import ADDITIVE, deep, solved, tiny
 from codesign import SpecError, certify
 from codesign.checking.certificate import width_variables
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK
-from codesign.checking.certificate.option_groups import Group
+from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import FORMAT, Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
@@ -143,7 +143,7 @@ def test_there_is_a_limit_to_enumeration() -> None:
     problem = read_problem(Entry("problem", design["problem"], Ledger()))
     verifier = Verifier(problem, Fraction(certificate["bound"]))
     choices = problem.choices
-    every = Group(
+    every = OptionGroup(
         tuple(product(choices.rows, choices.cols)),
         tuple(product(choices.pe_weight_bits, choices.pe_activation_bits)),
     )

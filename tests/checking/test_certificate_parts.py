@@ -19,7 +19,7 @@ from codesign.checking.certificate import tilings
 from codesign.checking.certificate.elimination import cost_tables, eliminate
 from codesign.checking.certificate.enumeration import nondominated
 from codesign.checking.certificate.exact_costs import Multipliers
-from codesign.checking.certificate.option_groups import Group
+from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.tilings import LayerTilings, ideal_traffic
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import Part, Scope, WidthVariables
@@ -84,7 +84,7 @@ def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
         mine = [point for point in points if point.hardware == option]
         prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in ADDITIVE}
         scaled = Multipliers(verifier.units, verifier.threshold, prices)
-        group = Group((option[:2],), (option[2:],))
+        group = OptionGroup((option[:2],), (option[2:],))
         width_costs = verifier.option_groups.width_costs(group)
         costs = cost_tables(verifier.variables, verifier.units, scaled, width_costs)
         least = eliminate(verifier.variables, costs).least

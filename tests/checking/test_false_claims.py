@@ -19,7 +19,7 @@ from codesign.checking import check_content
 from codesign.checking.certificate.elimination import cost_tables
 from codesign.checking.certificate.enumeration import Enumeration
 from codesign.checking.certificate.exact_costs import Multipliers
-from codesign.checking.certificate.option_groups import Group
+from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
@@ -27,23 +27,25 @@ from codesign.checking.problem import Problem as CheckedProblem
 from codesign.errors import InfeasibleError
 
 
-def groups_with(rng: random.Random, problem: CheckedProblem, option: Option) -> Iterator[Group]:
+def groups_with(
+    rng: random.Random, problem: CheckedProblem, option: Option
+) -> Iterator[OptionGroup]:
     """Groups that an option is in: alone, with all others, and in between."""
     arrays = [*dict.fromkeys((x.rows, x.cols) for x in problem.choices.options)]
     pe_bits = [
         *dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in problem.choices.options)
     ]
     mine = (option[:2], option[2:])
-    yield Group((mine[0],), (mine[1],))
+    yield OptionGroup((mine[0],), (mine[1],))
     for ideal in (False, True):
         some = [x for x in arrays if rng.random() < 0.5 or x == mine[0]]
-        yield Group(tuple(some), tuple(pe_bits), ideal)
-    yield Group(tuple(arrays), tuple(pe_bits))
+        yield OptionGroup(tuple(some), tuple(pe_bits), ideal)
+    yield OptionGroup(tuple(arrays), tuple(pe_bits))
 
 
 def closes(
     verifier: Verifier,
-    group: Group,
+    group: OptionGroup,
     prices: dict[str, Fraction],
     most: int,
     further: Iterable[dict[str, Fraction]] = (),
@@ -85,7 +87,7 @@ def test_enumeration_proves_what_is_true(block: int) -> None:
     rng, proven = random.Random(block), 0
     for seed, checked, option, optimum in enumerated(range(block * 25, block * 25 + 25)):
         claim = optimum * (1 - Fraction(1, 10**8))
-        single = Group((option[:2],), (option[2:],))
+        single = OptionGroup((option[:2],), (option[2:],))
         try:
             prices, *further = (random_prices(rng, checked) for _ in range(4))
             assert Verifier(checked, claim).closed(single, prices, 10**5, further), seed
@@ -155,7 +157,7 @@ def test_further_prices_leave_fewer_choices_to_look_at() -> None:
         if len(checked.budgets) < 2:
             continue
         rng, claim = random.Random(seed), optimum * (1 - Fraction(1, 10**8))
-        single = Group((option[:2],), (option[2:],))
+        single = OptionGroup((option[:2],), (option[2:],))
         verifier = Verifier(checked, claim)
         variables, units, threshold = verifier.variables, verifier.units, verifier.threshold
         free = Multipliers(units, threshold, {})

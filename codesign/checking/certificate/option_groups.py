@@ -23,7 +23,7 @@ UNLIMITED_BITS = 10**40  # more SRAM than any tiling needs
 
 
 @dataclass(frozen=True)
-class Group:
+class OptionGroup:
     """Hardware options: every array with every pair of PE widths.
 
     ``ideal``: whatever the SRAM, of every tiling the least traffic that any array allows.
@@ -70,7 +70,7 @@ class OptionGroups:
             bits = min(bits, below)
         return self.problem.choices.most_sram(bits)
 
-    def width_costs(self, group: Group) -> list[WidthCosts]:
+    def width_costs(self, group: OptionGroup) -> list[WidthCosts]:
         """For each layer, the least that a group costs; layers of one geometry share theirs.
 
         What only moves runs everywhere, and streams.
@@ -106,7 +106,7 @@ class OptionGroups:
                     found[pair] = min(known[0], once * passes), min(known[1], moved)
         return found
 
-    def _runs(self, group: Group, rows: int, cols: int) -> Runs:
+    def _runs(self, group: OptionGroup, rows: int, cols: int) -> Runs:
         every = (Option(rows, cols, *bits) for bits in group.pe_bits)
         options = [(x, self.capacity[x]) for x in every if x in self.capacity]
         found: Runs = {}

@@ -41,7 +41,7 @@ from functools import cached_property
 from codesign.checking.certificate.elimination import cost_tables, eliminate
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
 from codesign.checking.certificate.exact_costs import Multipliers, Threshold, Units
-from codesign.checking.certificate.option_groups import Group, OptionGroups
+from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
 from codesign.checking.certificate.width_variables import (
     MOST_ENTRIES,
     TooLarge,
@@ -94,7 +94,7 @@ class Verifier:
 
     def closed(
         self,
-        group: Group,
+        group: OptionGroup,
         given: Mapping[str, Fraction],
         most: int = 0,
         further: Iterable[Mapping[str, Fraction]] = (),
@@ -202,7 +202,7 @@ def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
         raise Unreadable
 
 
-def _check_group(item: Entry, group: Group, verifier: Verifier) -> bool:
+def _check_group(item: Entry, group: OptionGroup, verifier: Verifier) -> bool:
     """Note a group that its multipliers do not close."""
     given = _read_prices(item["prices"], verifier)
     others = item.get("further_prices", []).items()
@@ -238,12 +238,12 @@ def _read_cut_couplings(entry: Entry, problem: Problem) -> list[tuple[str, str]]
     return found
 
 
-def _read_group(item: Entry, problem: Problem) -> Group:
+def _read_group(item: Entry, problem: Problem) -> OptionGroup:
     item.known_keys(GROUP)
     choices = problem.choices
     arrays = _pairs(item["arrays"], choices.rows, choices.cols)
     pe_bits = _pairs(item["pe_bits"], choices.pe_weight_bits, choices.pe_activation_bits)
-    return Group(arrays, pe_bits, ideal=item["tilings"].text(("any", "fitting")) == "any")
+    return OptionGroup(arrays, pe_bits, ideal=item["tilings"].text(("any", "fitting")) == "any")
 
 
 def _pairs(

@@ -24,7 +24,7 @@ Kind = Literal["input", "mac", "combine", "shrink", "slice", "concat", "move"]
 
 
 @dataclass(eq=False)
-class Group:
+class ValueGroup:
     """Values that are one tensor, as far as storing goes, and what brings it into being.
 
     Attributes
@@ -43,12 +43,12 @@ class Group:
     elements : int
     constant_elements : int
         Of constants that are stored beside the operands.
-    summarises : Group or None
+    summarises : ValueGroup or None
         The group this was reduced from.
     cut : (value, Cut) or None
         Where of which value it was cut out.
     is_output : bool
-    readers : list of Group
+    readers : list of ValueGroup
         Those that are made of it.
     """
 
@@ -57,15 +57,15 @@ class Group:
     layer_name: str
     values: tuple[str, ...]
     shapes: tuple[Shape, ...]
-    operands: tuple[Group, ...]
+    operands: tuple[ValueGroup, ...]
     output: str
     name: str
     elements: int
     constant_elements: int = 0
-    summarises: Group | None = None
+    summarises: ValueGroup | None = None
     cut: tuple[str, Cut] | None = None
     is_output: bool = False
-    readers: list[Group] = field(default_factory=list)
+    readers: list[ValueGroup] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -73,8 +73,8 @@ class Grouping:
     """The groups a result depends on, in execution order, and the group of each value."""
 
     graph: Graph
-    groups: list[Group] = field(default_factory=list)
-    group_of: dict[str, Group] = field(default_factory=dict)
+    groups: list[ValueGroup] = field(default_factory=list)
+    group_of: dict[str, ValueGroup] = field(default_factory=dict)
     stored_shape: dict[str, Shape] = field(default_factory=dict)
 
     def shape(self, value: str) -> Shape:
@@ -133,13 +133,13 @@ def _sort_in(found: Grouping, node: Node) -> None:
 
 def _begin(
     found: Grouping, kind: Kind, node: Node | None, values: tuple[str, ...], output: str
-) -> Group:
+) -> ValueGroup:
     """A new group."""
     layer_name = output
     if node is not None:
         alone = len(found.graph.live_outputs(node)) == 1
         layer_name = node.name if alone else f"{node.name}.{output}"
-    group = Group(
+    group = ValueGroup(
         kind=kind,
         node=node,
         layer_name=layer_name,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from codesign.errors import SpecError
 from codesign.specs.onnx.graph import Graph
-from codesign.specs.onnx.groups import Group, Grouping
+from codesign.specs.onnx.groups import Grouping, ValueGroup
 from codesign.specs.onnx.loops import Loops, movement, product
 
 
@@ -120,7 +120,7 @@ class Layout:
 
     graph: Graph
     drafts: list[Draft] = field(default_factory=list)
-    places: dict[Group, Place] = field(default_factory=dict)
+    places: dict[ValueGroup, Place] = field(default_factory=dict)
 
 
 def lay_out(grouping: Grouping) -> Layout:
@@ -146,7 +146,7 @@ def lay_out(grouping: Grouping) -> Layout:
     return layout
 
 
-def _input(layout: Layout, group: Group) -> Place:
+def _input(layout: Layout, group: ValueGroup) -> Place:
     return Place((new_part(group.name, group.elements),), group.elements)
 
 
@@ -157,7 +157,7 @@ def new_part(tensor: str, elements: int) -> Part:
     return part
 
 
-def _draft(layout: Layout, group: Group, loops: Loops, reads: Place, elements: int) -> Draft:
+def _draft(layout: Layout, group: ValueGroup, loops: Loops, reads: Place, elements: int) -> Draft:
     """The next layer, with a tensor of its own to write."""
     assert group.node is not None
     part = new_part(group.name, elements)
@@ -172,7 +172,7 @@ def _written(draft: Draft) -> Place:
     return Place((draft.output,), draft.output.elements)
 
 
-def _mac(layout: Layout, group: Group) -> Place:
+def _mac(layout: Layout, group: ValueGroup) -> Place:
     graph, node = layout.graph, group.node
     assert node is not None
     given = dict(zip(group.values, group.operands, strict=True))
@@ -196,7 +196,7 @@ def _mac(layout: Layout, group: Group) -> Place:
     return _written(draft)
 
 
-def _host(layout: Layout, operand: Group, reader: Group) -> Draft | None:
+def _host(layout: Layout, operand: ValueGroup, reader: ValueGroup) -> Draft | None:
     """The layer that writes an operand and can do more on the way, if only ``reader`` reads it."""
     where = layout.places[operand]
     if operand.is_output or operand.readers != [reader] or not where.whole:
@@ -206,13 +206,13 @@ def _host(layout: Layout, operand: Group, reader: Group) -> Draft | None:
     return where.parts[0].writer
 
 
-def _rename(part: Part, group: Group) -> Place:
+def _rename(part: Part, group: ValueGroup) -> Place:
     """Let a layer write a group in place of the one before."""
     part.tensor.name, part.elements = group.name, group.elements
     return Place((part,), group.elements)
 
 
-def _combine(layout: Layout, group: Group) -> Place:
+def _combine(layout: Layout, group: ValueGroup) -> Place:
     operands = sorted(group.operands, key=lambda g: layout.places[g].written_by)
     last, others = operands[-1], [layout.places[operand] for operand in operands[:-1]]
     host = _host(layout, last, group)
@@ -227,7 +227,7 @@ def _combine(layout: Layout, group: Group) -> Place:
     return _move(layout, group)
 
 
-def _shrink(layout: Layout, group: Group) -> Place:
+def _shrink(layout: Layout, group: ValueGroup) -> Place:
     (operand,) = group.operands
     host = _host(layout, operand, group)
     if host is not None:
@@ -235,7 +235,7 @@ def _shrink(layout: Layout, group: Group) -> Place:
     return _shrunk_parts(layout, group, operand) or _move(layout, group)
 
 
-def _shrunk_parts(layout: Layout, group: Group, operand: Group) -> Place | None:
+def _shrunk_parts(layout: Layout, group: ValueGroup, operand: ValueGroup) -> Place | None:
     """Of a concatenation, each part is pooled by its own layer, if nobody reads a part unpooled."""
     joined, where = operand, layout.places[operand]
     if joined.kind != "concat" or joined.node is None or operand.readers != [group]:
@@ -256,7 +256,7 @@ def _shrunk_parts(layout: Layout, group: Group, operand: Group) -> Place | None:
     return Place(where.parts, group.elements)
 
 
-def _slice(layout: Layout, group: Group) -> Place:
+def _slice(layout: Layout, group: ValueGroup) -> Place:
     (operand,) = group.operands
     host = _host(layout, operand, group)
     if host is not None:
@@ -264,7 +264,7 @@ def _slice(layout: Layout, group: Group) -> Place:
     return Place(layout.places[operand].parts, group.elements)
 
 
-def _move(layout: Layout, group: Group) -> Place:
+def _move(layout: Layout, group: ValueGroup) -> Place:
     """A layer that reads the largest operand, the others beside it, and writes the result."""
     by_size = sorted(range(len(group.operands)), key=lambda i: -group.operands[i].elements)
     distinct = list(dict.fromkeys(group.operands[i] for i in by_size))
@@ -277,7 +277,7 @@ def _move(layout: Layout, group: Group) -> Place:
     return _written(draft)
 
 
-def _copying(layout: Layout, group: Group, position: int) -> Draft:
+def _copying(layout: Layout, group: ValueGroup, position: int) -> Draft:
     """A layer that copies one operand of a concatenation to its part."""
     operand, shape = group.operands[position], group.shapes[position]
     loops, source = movement(shape, shape), layout.places[operand]
@@ -286,7 +286,7 @@ def _copying(layout: Layout, group: Group, position: int) -> Draft:
     return draft
 
 
-def _concat(layout: Layout, group: Group) -> Place:
+def _concat(layout: Layout, group: ValueGroup) -> Place:
     kept = _kept_in_place(layout, group)
     parts: list[Part] = []
     for position, operand in enumerate(group.operands):
@@ -309,7 +309,7 @@ def _concat(layout: Layout, group: Group) -> Place:
     return Place(tuple(parts), group.elements)
 
 
-def _kept_in_place(layout: Layout, group: Group) -> set[int]:
+def _kept_in_place(layout: Layout, group: ValueGroup) -> set[int]:
     """Positions of the operands that can be parts of the new tensor where they are."""
     kept: dict[int, tuple[Part, ...]] = {}
     taken: set[Part] = set()

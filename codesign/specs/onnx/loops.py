@@ -10,7 +10,7 @@ from codesign.errors import SpecError
 from codesign.specs.onnx import operators
 from codesign.specs.onnx.graph import Graph, Node, Shape
 
-Pair = int | tuple[int, int]
+PerAxis = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Loops:
     S: int = 1
     H: int = 1
     W: int = 1
-    stride: Pair = 1
-    dilation: Pair = 1
-    input_dilation: Pair = 1
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    input_dilation: PerAxis = 1
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _convolution(graph: Graph, node: Node, image: Shape, weights: str, transpose
     )
 
 
-def _pair(values: Sequence[int]) -> Pair:
+def _pair(values: Sequence[int]) -> PerAxis:
     vertical, horizontal = int(values[0]), int(values[-1])
     return vertical if vertical == horizontal else (vertical, horizontal)
 
