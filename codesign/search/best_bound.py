@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Ints
 from codesign.search.goal_task import SearchResult
 from codesign.search.group_bounds import GroupBounds
 from codesign.search.hardware_search import HardwareSearch
@@ -69,7 +69,7 @@ class BestBound:
         search, complete = self.search, True
         search.start_from_pool()
         options, as_good = self._dominated()
-        search.lower[options] = np.inf  # till the end
+        search.lower[options] = np.inf  # until it ends: then they have the bounds of those as good
         try:
             screen(search)
             for shape in self.space.shapes_among(search.open_options()):
@@ -119,7 +119,8 @@ class BestBound:
     def _bound_shapes(self, shapes: list[int]) -> None:
         """Bound shapes with the most SRAM that one of their options has; queue what is open."""
         search = self.search
-        options = np.sort(np.concatenate([self._open_options_of(shape) for shape in shapes]))
+        every = np.sort(np.concatenate([self._options_of(shape) for shape in shapes]))
+        options = search.still_open(every)
         # Not before the first shape of a first goal: its designs may close all the others.
         first = search.incumbent is None or not search.cut_pool.proven_bounds
         if not first and len(options) > len(shapes):
@@ -129,22 +130,16 @@ class BestBound:
                 self._push(Stage.OPEN_SHAPE, shape)
 
     def _open_shape(self, shape: int) -> None:
-        options = self._open_options_of(shape)
+        options = self.search.still_open(self._options_of(shape))
         self.search.bound_options(shape, options)
         for option in self.search.still_open(options):
             self._push(Stage.SOLVE_OPTION, shape, int(option))
 
-    def _open_options_of(self, shape: int) -> Ints:
-        first = shape * self.space.pe_pairs
-        return first + np.flatnonzero(self._lower_of(shape) < self.search.cutoff)
-
-    def _lower_of(self, shape: int) -> Floats:
-        """(PE pairs,): bounds of a shape's options."""
-        first = shape * self.space.pe_pairs
-        return self.search.lower[first : first + self.space.pe_pairs]
+    def _options_of(self, shape: int) -> Ints:
+        return shape * self.space.pe_pairs + np.arange(self.space.pe_pairs)
 
     def _bound(self, option: int, shape: int) -> float:
-        return float(self.search.lower[option] if option >= 0 else self._lower_of(shape).min())
+        return float(self.search.lower[option if option >= 0 else self._options_of(shape)].min())
 
     def _push(self, stage: Stage, shape: int, option: int = -1) -> None:
         key = _rounded(self._bound(option, shape))

@@ -56,7 +56,7 @@ class GoalSearch:
 
     @property
     def incumbent_ceiling(self) -> float:
-        """Just above the incumbent: a design that is not below is worse, and no tie either."""
+        """Just above the incumbent: a design with a value beyond is worse, rounding or not."""
         if self.incumbent is None:
             return self.cutoff
         return beyond(beyond(self.task.value_of(self.incumbent)))
@@ -74,7 +74,7 @@ class GoalSearch:
         return np.flatnonzero(self.lower < self.cutoff)
 
     def update_incumbent(self, solution: Solution | None) -> None:
-        """Remember a solution; keep it if it is within the limits and better than the incumbent."""
+        """Add a solution to the pool; it is the new incumbent if within the limits and better."""
         if solution is None:
             return
         self.cut_pool.solutions.append(solution)
@@ -83,13 +83,13 @@ class GoalSearch:
             self.incumbent = solution
 
     def report(self, bound: float) -> None:
-        """Tell the incumbent's metric and a bound to whoever follows."""
+        """Tell the caller the incumbent's metric and a bound on the space."""
         if self.task.on_progress is not None:
             value = None if self.incumbent is None else self.task.value_of(self.incumbent)
             self.task.on_progress(value, bound if value is None else min(bound, value))
 
     def result(self, complete: bool) -> SearchResult:
-        """The outcome, and its bounds to the pool."""
+        """The outcome; its bounds are added to the pool."""
         self.cut_pool.add_bounds(ProvenBounds(self.goal, self.lower))
         bound = min(self.task.value_of(self.incumbent), float(self.lower.min(initial=np.inf)))
         return SearchResult(self.incumbent, bound, self.lower, complete)
@@ -138,7 +138,10 @@ class GoalSearch:
         price: Callable[[MilpSolution], Solution | None] | None,
         goal: Goal | None = None,
     ) -> MilpResult:
-        """Minimise over listed candidates, for this goal or another one; update the incumbent."""
+        """Minimise over listed candidates, for this goal or another one; update the incumbent.
+
+        Without ``price``, which makes a design of what the MILP chooses, for the bound alone.
+        """
         result = solve_milp(
             self.space,
             goal or self.goal,

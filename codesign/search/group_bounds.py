@@ -47,7 +47,7 @@ class GroupBounds:
         Parameters
         ----------
         least_bound : float
-            Of what is queued: all of a long list are dear to look at.
+            In the queue: it tells whether to look through all options, which takes longer.
         """
         search = self.search
         if search.incumbent is self.bounded_for or search.bounded_metric() != search.goal.metric:
@@ -65,7 +65,7 @@ class GroupBounds:
         search.lower[options] = np.maximum(search.lower[options], bound)
 
     def after_option(self, queued: Sequence[int]) -> None:
-        """Count an option solved alone; now and then, bound the rest in groups.
+        """Count an option solved alone; after every few, bound the rest in groups.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class GroupBounds:
                 stack += [group[half:], group[:half]]
 
     def bound_group(self, group: Ints) -> float:
-        """Bound on the goal's metric for every option of a group."""
+        """Lower bound on the goal's metric that holds for every option of a group."""
         search, batches = self.search, []
         for shape in search.space.shapes_among(group):
             mine = group[search.space.shape_of[group] == shape]
@@ -110,10 +110,10 @@ class GroupBounds:
     def bound_tables(
         self, option: int, tables: Batch, most_pairs_per_layer: float = np.inf
     ) -> float:
-        """Bound on the goal's metric for every option whose tables are nowhere better than these.
+        """Lower bound that holds for every option whose tables are nowhere better than these.
 
-        By the dual alone where that leaves more pairs of widths; with ``option``'s multipliers to
-        begin with, and under its number in the MILP.
+        By the dual, then by a MILP unless more pairs of widths are left for it. ``option``, one of
+        them, lends multipliers to begin with.
         """
         search = self.search
         known = search.bound_from_tables(tables)

@@ -32,8 +32,6 @@ from codesign.stopping import StopCondition
 
 Method = Literal["search", "whole"]
 Ties = Literal["break", "leave"]
-METHODS = get_args(Method)
-TIES = get_args(Ties)
 TIES_TIMES, TIES_LEAST_S = 5.0, 10.0  # time for ties: so many times the first metric's, or seconds
 TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
 
@@ -47,8 +45,12 @@ def check_ties(ties: str) -> None:
     ------
     SpecError
     """
-    if ties not in TIES:
-        raise SpecError(f"ties must be one of {', '.join(TIES)}, got {ties!r}")
+    _check_word("ties", ties, get_args(Ties))
+
+
+def _check_word(name: str, word: str, words: Sequence[str]) -> None:
+    if word not in words:
+        raise SpecError(f"{name} must be one of {', '.join(words)}, got {word!r}")
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,7 @@ class LexicographicSearch:
         stop: StopCondition | None = None,
         solver: SolverName = "highs",
     ) -> None:
-        if method not in METHODS:
-            raise SpecError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        _check_word("method", method, get_args(Method))
         if not 0 <= rel_gap < 1:
             raise SpecError(f"rel_gap must be at least 0 and below 1, got {rel_gap}")
         check_installed(solver)
