@@ -24,7 +24,7 @@ from codesign.errors import SolverError
 from codesign.problem.tolerances import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE
 from codesign.stopping import StopCondition, Stopped
 
-Progress = Callable[[float, float], None]  # (best objective so far, proven bound), model units
+OnSolverProgress = Callable[[float, float], None]  # (objective so far, bound), in model units
 
 NAME = "HiGHS"
 POLL_S = 0.05
@@ -110,7 +110,7 @@ def minimise(
     threads: int = 1,
     seed: int = 0,
     presolve: bool = True,
-    on_progress: Progress | None = None,
+    on_progress: OnSolverProgress | None = None,
 ) -> Outcome:
     """Solve a model with one objective; its variables hold the solution where there is one.
 
@@ -165,7 +165,7 @@ def _run(
     columns: list[Any],
     options: Mapping[str, object],
     stop: StopCondition,
-    on_progress: Progress | None,
+    on_progress: OnSolverProgress | None,
 ) -> Outcome:
     if stop.reached():
         return Outcome("unknown", -math.inf)
@@ -191,7 +191,7 @@ def _run(
 class _Listener:
     """What HiGHS reports on its way, and how it is told to end."""
 
-    def __init__(self, stop: StopCondition, on_progress: Progress | None) -> None:
+    def __init__(self, stop: StopCondition, on_progress: OnSolverProgress | None) -> None:
         self.stop, self.on_progress = stop, on_progress
         self.latest: deque[tuple[float, float]] = deque(maxlen=1)
         self.cancelled = False
@@ -208,7 +208,9 @@ class _Listener:
             self.on_progress(*self.latest.pop())
 
 
-def _run_in_thread(highs: highspy.Highs, stop: StopCondition, on_progress: Progress | None) -> bool:
+def _run_in_thread(
+    highs: highspy.Highs, stop: StopCondition, on_progress: OnSolverProgress | None
+) -> bool:
     """Run HiGHS in a thread of its own, so that Ctrl-C is noticed in this one; whether it ended.
 
     While HiGHS has this thread, Python runs no signal handler. HiGHS asks whether to end between

@@ -24,7 +24,7 @@ from pyomo.opt import SolverFactory, TerminationCondition
 from codesign.errors import CodesignError, SolverError, SpecError
 from codesign.problem.tolerances import MIP_ABS_GAP, MIP_FEASIBILITY_TOLERANCE
 from codesign.search.milp import highs
-from codesign.search.milp.highs import Outcome, Progress
+from codesign.search.milp.highs import OnSolverProgress, Outcome
 from codesign.stopping import StopCondition
 
 SolverName = Literal["highs", "scip", "cbc"]
@@ -87,7 +87,7 @@ def minimise(
     rel_gap: float = 0.0,
     seed: int = 0,
     presolve: bool = True,
-    on_progress: Progress | None = None,
+    on_progress: OnSolverProgress | None = None,
 ) -> Outcome:
     """Solve a model with one objective by any solver, as `highs.minimise` does.
 
