@@ -25,7 +25,7 @@ from codesign.problem.latency_table import (
 )
 from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
-from codesign.results.consistency import check_layers, check_tensor_bits
+from codesign.results.consistency import MOVES_ONLY, check_known, check_layers, check_names
 from codesign.results.records import AssignmentRecord, ProofRecord
 from codesign.results.result_file import ResultFile, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Bits
@@ -41,7 +41,11 @@ if TYPE_CHECKING:
 ROWS = "layer_widths"  # what the result calls the file's layers
 PROBLEM_KEYS = ("network", "choices", "sensitivity", "quality", "objective", "budgets")
 CHOICES_KEYS = ("weight_bits", "activation_bits", "pinned", "output_bits", "shared", "tied")
-KNOWN = ("noise", "model_bits", "bops")  # metrics of widths alone; a latency stands in a table
+WIDTH_METRICS = (
+    "noise",
+    "model_bits",
+    "bops",
+)  # metrics of widths alone; a latency stands in a table
 
 
 @spec_dataclass
@@ -108,10 +112,10 @@ class Assignment(ResultFile):
             check_cost(self.problem, self.latency_table)
         for name, table in self.costs.items():
             check_cost(self.problem, table, cost_title(name))
-        check_tensor_bits(self.network, self.tensor_bits)
-        check_layers(self.network, self.layer_widths)
+        check_names("tensor_bits", self.network.tensors, self.tensor_bits)
+        check_layers(self.network, [row.name for row in self.layer_widths])
         timed = self.latency_table is not None
-        expected = {*KNOWN, *(("latency_s",) if timed else ())}
+        expected = {*WIDTH_METRICS, *(("latency_s",) if timed else ())}
         expected |= {COST + name for name in self.costs}
         if set(self.metrics) != expected:
             raise SpecError(f"metrics: must be {', '.join(sorted(expected))}")
@@ -120,12 +124,9 @@ class Assignment(ResultFile):
 
     def _check_row(self, layer: Layer, row: LayerWidths, timed: bool) -> None:
         where = f"layers ({row.name!r})"
-        if (row.weight_bits is None) != layer.moves:
-            fault = "a layer that only moves data has none" if layer.moves else "missing"
-            raise SpecError(f"{where}.weight_bits: {fault}")
-        if (row.latency_s is not None) != timed:
-            fault = "missing" if timed else "not known without a latency table"
-            raise SpecError(f"{where}.latency_s: {fault}")
+        check_known(row.name, "weight_bits", row.weight_bits, not layer.moves, MOVES_ONLY)
+        why_not = "not known without a latency table"
+        check_known(row.name, "latency_s", row.latency_s, timed, why_not)
         if {*row.costs} != {*self.costs}:
             raise SpecError(f"{where}.costs: must be {', '.join(self.costs) or 'none'}")
         stored = self.tensor_bits[layer.input], self.tensor_bits[layer.output]
@@ -166,10 +167,17 @@ class Assignment(ResultFile):
         content = {
             "format": self.FORMAT,
             "problem": kept,
-            "latency_table": None if table is None else _written(table),
-            **({"costs": {name: _written(each) for name, each in costs.items()}} if costs else {}),
+            "latency_table": None if table is None else _table_content(table),
+            **(
+                {"costs": {name: _table_content(each) for name, each in costs.items()}}
+                if costs
+                else {}
+            ),
             "tensor_bits": dict(self.tensor_bits),
-            "layers": [_row(row) for row in self.layer_widths],
+            "layers": [
+                {key: value for key, value in asdict(row).items() if key != "costs" or value}
+                for row in self.layer_widths
+            ],
             "metrics": dict(self.metrics),
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
@@ -187,12 +195,16 @@ class Assignment(ResultFile):
         """
         content = read_content(cls, ROWS, data, where)
         content["problem"] = _problem(content.get("problem"), f"{where}: problem")
-        content["latency_table"] = _table(content.get("latency_table"), f"{where}: latency_table")
+        content["latency_table"] = _read_table(
+            content.get("latency_table"), f"{where}: latency_table"
+        )
         costs = content.get("costs", {})
         if not isinstance(costs, Mapping):
             raise SpecError(f"{where}: costs: must be a table for each cost")
         content["costs"] = {
-            name: _table({} if table is None else table, f"{where}: costs.{name}", cost_title(name))
+            name: _read_table(
+                {} if table is None else table, f"{where}: costs.{name}", cost_title(name)
+            )
             for name, table in costs.items()
         }
         return parse_content(cls, ROWS, content, where)
@@ -215,16 +227,13 @@ def _check_keys(data: Any, keys: tuple[str, ...], where: str) -> None:
             raise SpecError(f"{where}.{key}: unknown key (known: {', '.join(keys)})")
 
 
-def _row(row: LayerWidths) -> dict[str, Any]:
-    """A layer; costs only where there are any."""
-    return {key: value for key, value in asdict(row).items() if key != "costs" or value}
-
-
-def _written(table: CostTable) -> dict[str, dict[str, float]]:
+def _table_content(table: CostTable) -> dict[str, dict[str, float]]:
     return {name: {write_pair(p): x for p, x in row.items()} for name, row in table.items()}
 
 
-def _table(data: Any, where: str, what: str = LATENCY) -> dict[str, dict[WidthPair, float]] | None:
+def _read_table(
+    data: Any, where: str, what: str = LATENCY
+) -> dict[str, dict[WidthPair, float]] | None:
     if data is None:
         return None
     if not isinstance(data, Mapping):

@@ -1,9 +1,11 @@
-"""What a result shares with its network: a width per tensor, a row per layer, what is known."""
+"""What a result shares with its network: a width per tensor, a row per layer, what is known.
+
+Every function refuses what does not fit by a `SpecError` that names it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
@@ -11,33 +13,11 @@ from codesign.specs.network import Network
 
 OF_TILES = ("tile", "order", "cycles", "sram_bits")  # None where there are no tiles
 OF_TIMES = ("memory_s", "latency_s", "bound_by")  # None where no DRAM bandwidth is known
-
-
-class Named(Protocol):
-    """What is said of one layer."""
-
-    @property
-    def name(self) -> str:
-        """The layer's."""
-
-
-def check_tensor_bits(network: Network, tensor_bits: Mapping[str, int]) -> None:
-    """Refuse widths that are not those of the network's activation tensors, one for each.
-
-    Raises
-    ------
-    SpecError
-    """
-    check_names("tensor_bits", network.tensors, tensor_bits)
+MOVES_ONLY = "a layer that only moves data has none"
 
 
 def check_names(what: str, right: Iterable[str], given: Iterable[str]) -> None:
-    """Refuse names that are not the right ones, naming one that is missing or unknown.
-
-    Raises
-    ------
-    SpecError
-    """
+    """Refuse names that are not the right ones, naming one that is missing or unknown."""
     known = {*right}
     odd = known ^ {*given}
     if odd:
@@ -46,53 +26,43 @@ def check_names(what: str, right: Iterable[str], given: Iterable[str]) -> None:
 
 
 def check_positive(metrics: Mapping[str, float]) -> None:
-    """Refuse a design without time or area, which rates are divided by.
-
-    Raises
-    ------
-    SpecError
-    """
+    """Refuse a design without time or area, which rates are divided by."""
     for name in ("latency_s", "area_mm2"):
         if metrics.get(name) == 0:
             raise SpecError(f"metrics.{name}: must be above 0")
 
 
-def check_layers(network: Network, rows: Sequence[Named]) -> None:
-    """Refuse rows that are not one for each layer of the network, in its order.
-
-    Raises
-    ------
-    SpecError
-    """
-    if [row.name for row in rows] != [layer.name for layer in network.layers]:
+def check_layers(network: Network, names: Sequence[str]) -> None:
+    """Refuse rows of these names unless they are one for each layer, in the network's order."""
+    if [*names] != [layer.name for layer in network.layers]:
         raise SpecError(
-            f"layers: {len(rows)} that are not the network's {len(network.layers)}, in its order"
+            f"layers: {len(names)} that are not the network's {len(network.layers)}, in its order"
         )
 
 
+def check_known(layer: str, field: str, value: object, known: bool, why_not: str) -> None:
+    """Refuse a row that lacks a value, or has one that cannot be known, for the reason given."""
+    if (value is not None) != known:
+        raise SpecError(f"layers ({layer!r}).{field}: {'missing' if known else why_not}")
+
+
 def check_rows(network: Network, rows: Sequence[LayerDesign], tiled: bool, timed: bool) -> None:
-    """Refuse rows of figures that are not those of the network, or lack or have what they may not.
+    """Refuse costs of layers that are not the network's, or lack or have what they may not.
 
     Parameters
     ----------
     tiled, timed : bool
         Whether tiles, and whether latencies, are known.
-
-    Raises
-    ------
-    SpecError
     """
-    check_layers(network, rows)
+    check_layers(network, [row.name for row in rows])
     for layer, row in zip(network.layers, rows, strict=True):
         known = dict.fromkeys(OF_TILES, tiled) | dict.fromkeys(OF_TIMES, timed)
         known["weight_bits"] = True
         if layer.moves:
             known |= dict.fromkeys(("weight_bits", "tile", "order"), False)
-        for name, there in known.items():
-            if (getattr(row, name) is not None) != there:
-                fault = "not known of this accelerator and roofline"
-                fault = "a layer that only moves data has none" if layer.moves else fault
-                raise SpecError(f"layers ({row.name!r}).{name}: {'missing' if there else fault}")
+        why_not = MOVES_ONLY if layer.moves else "not known of this accelerator and roofline"
+        for field, there in known.items():
+            check_known(row.name, field, getattr(row, field), there, why_not)
         if (row.compute_s == 0) != layer.moves:
             fault = "must be above 0" if row.compute_s == 0 else "a layer that only moves has none"
             raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")

@@ -19,7 +19,7 @@ from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
-from codesign.results.consistency import check_names, check_positive, check_rows, check_tensor_bits
+from codesign.results.consistency import check_names, check_positive, check_rows
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
@@ -63,7 +63,7 @@ class Design(HardwareResult):
     def __post_init__(self) -> None:
         check_names("metrics", METRICS, self.metrics)
         check_positive(self.metrics)
-        check_tensor_bits(self.network, self.tensor_bits)
+        check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         check_rows(self.network, self.layer_designs, tiled=True, timed=True)
 
     @property

@@ -15,7 +15,7 @@ from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS
-from codesign.results.consistency import check_positive, check_rows, check_tensor_bits
+from codesign.results.consistency import check_names, check_positive, check_rows
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Bits
@@ -62,7 +62,7 @@ class Evaluation(HardwareResult):
         if sorted([*self.metrics, *self.absent]) != sorted(METRICS):
             raise SpecError(f"metrics and absent: each of {', '.join(METRICS)} once, in one of two")
         check_positive(self.metrics)
-        check_tensor_bits(self.network, self.tensor_bits)
+        check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         tiled, timed = self.roofline == "tiled", self.accelerator.dram_bits_per_s is not None
         if tiled and self.accelerator.sram_bits is None:
             raise SpecError("accelerator.sram_bits: missing, and tiles need it")

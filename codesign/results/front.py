@@ -32,7 +32,7 @@ DECADE = 10.0  # an objective that spans more is looked at logarithmically
 
 
 @dataclass(frozen=True)
-class Ruled:
+class RuledOut:
     """Proven: no design within ``limits`` on the other objectives has a first one below ``bound``.
 
     Attributes
@@ -60,7 +60,7 @@ class Front(Displayed):
     designs : tuple of Design, or of DesignOutline
         None is as good as another in all objectives; each with its own proof. Where time ran out
         the status is ``feasible``, or ``ties_broken`` is False: another objective may be lower.
-    ruled : tuple of Ruled
+    ruled : tuple of RuledOut
         All that was proven on the way, infeasible parts of the range included.
     complete : bool
         Whether every point of the front is there, up to ``rel_step``.
@@ -78,7 +78,7 @@ class Front(Displayed):
     problem: Problem | ProblemOutline
     objectives: tuple[str, ...]
     designs: tuple[Design | DesignOutline, ...]
-    ruled: tuple[Ruled, ...]
+    ruled: tuple[RuledOut, ...]
     complete: bool
     rel_step: float
     gap: float
@@ -138,13 +138,11 @@ class Front(Displayed):
             Not one limit for each objective after the first.
         """
         self._check_limits(limits)
-        names = self.objectives[1:]
+        within = dict(zip(self.objectives[1:], limits, strict=True))
         bounds = [
             rule.bound
             for rule in self.ruled
-            if all(
-                ceiling(rule.limits.get(n, np.inf)) >= x for n, x in zip(names, limits, strict=True)
-            )
+            if all(ceiling(rule.limits.get(name, np.inf)) >= x for name, x in within.items())
         ]
         return max(bounds, default=0.0)
 
@@ -159,7 +157,8 @@ class Front(Displayed):
         SpecError
             A front of three objectives.
         """
-        self._check_two()
+        if len(self.objectives) != 2:
+            raise SpecError("only a front of two objectives has rates")
         steps = np.diff(self.values, axis=0)
         return np.asarray(steps[:, 0] / steps[:, 1])
 
@@ -260,10 +259,6 @@ class Front(Displayed):
         others = self.objectives[1:]
         if len(limits) != len(others):
             raise SpecError(f"give one limit on each of {', '.join(others)}, got {len(limits)}")
-
-    def _check_two(self) -> None:
-        if len(self.objectives) != 2:
-            raise SpecError("only a front of two objectives has rates")
 
 
 def values_of(designs: Sequence[Design | DesignOutline], objectives: Sequence[str]) -> Floats:

@@ -20,7 +20,7 @@ from codesign.errors import SpecError
 from codesign.files import expecting, read_json, read_text, write_atomically
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Metric
-from codesign.results.front import Front, Ruled
+from codesign.results.front import Front, RuledOut
 from codesign.results.records import ProofRecord
 from codesign.results.tables import front_frame
 from codesign.results.views import DesignOutline, LayerOutline, NameOutline, ProblemOutline
@@ -49,7 +49,7 @@ Limits = Mapping[Metric, Amount]
 
 @spec_dataclass
 class RuledEntry:
-    """As `Ruled`, with what is infinite left out."""
+    """As `RuledOut`, with what is infinite left out."""
 
     limits: Limits
     bound: Amount | None
@@ -223,9 +223,9 @@ def _unknown(rows: list[dict[str, str]]) -> FrontEntry:
     )
 
 
-def _ruled(rule: RuledEntry, others: list[Metric]) -> Ruled:
+def _ruled(rule: RuledEntry, others: list[Metric]) -> RuledOut:
     limits = {**dict.fromkeys(others, math.inf), **rule.limits}
-    return Ruled(limits, math.inf if rule.bound is None else rule.bound)
+    return RuledOut(limits, math.inf if rule.bound is None else rule.bound)
 
 
 def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> DesignOutline:

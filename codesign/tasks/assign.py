@@ -25,7 +25,7 @@ from codesign.problem.latency_table import (
 from codesign.problem.metrics import COST, is_cost
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP
-from codesign.results.assignment import CHOICES_KEYS, KNOWN, PROBLEM_KEYS, Assignment
+from codesign.results.assignment import CHOICES_KEYS, PROBLEM_KEYS, WIDTH_METRICS, Assignment
 from codesign.results.records import AssignmentRecord
 from codesign.search.lexicographic import LexicographicSearch, Ties, check_ties
 from codesign.search.milp import highs
@@ -152,7 +152,7 @@ def _space(
 
 def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]) -> None:
     """Refuse an objective or budget that widths alone do not decide."""
-    known = [*KNOWN, *(["latency_s"] if timed else []), *(COST + name for name in costs)]
+    known = [*WIDTH_METRICS, *(["latency_s"] if timed else []), *(COST + name for name in costs)]
     asked = {"objective": [problem.objective], "budgets": [*problem.budgets]}
     for where, metrics in asked.items():
         for metric in metrics:
@@ -166,5 +166,6 @@ def _check_metrics(problem: Problem, timed: bool, costs: Mapping[str, CostTable]
             if metric not in known:
                 raise SpecError(
                     f"{where}: {metric} needs hardware, and none is chosen here; known are "
-                    f"{', '.join(KNOWN)}, with a latency table latency_s, and costs of one's own"
+                    f"{', '.join(WIDTH_METRICS)}, with a latency table latency_s, "
+                    "and costs of one's own"
                 )

@@ -22,7 +22,7 @@ from codesign.problem.metrics import by_metric
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import SAME_VALUE
 from codesign.results.design import Design
-from codesign.results.front import Front, Ruled, values_of
+from codesign.results.front import Front, RuledOut, values_of
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicResult, LexicographicSearch
 from codesign.search.open_boxes import OpenBoxes
 from codesign.search.progress import FrontProgress
@@ -145,7 +145,7 @@ class EpsilonConstraintSearch:
             self.budgets[name] = min(high, self.budgets.get(name, math.inf))
         self.most = self._limits_of(self.budgets)
         self.designs: list[Design] = []
-        self.ruled_out: list[Ruled] = []
+        self.ruled_out: list[RuledOut] = []
         self.solved: list[Subproblem] = []
         self.out_of_time = False
         self.subproblems = 0
@@ -255,7 +255,7 @@ class EpsilonConstraintSearch:
         """Note that no design within limits on the other objectives has a first below a bound."""
         named = dict(zip(self.objectives[1:], limits.tolist(), strict=True))
         high = self.ranges.get(self.objectives[0], (0.0, math.inf))[1]
-        self.ruled_out.append(Ruled(named, min(float(bound), high)))
+        self.ruled_out.append(RuledOut(named, min(float(bound), high)))
         # Nothing beyond the budgets is looked for.
         within = np.where(limits >= self.most, math.inf, limits)
         self.open_boxes = self.open_boxes.without_empty(float(bound), within)

@@ -13,7 +13,7 @@ from population import Floats
 from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from codesign.results.front import Front, Ruled
+from codesign.results.front import Front, RuledOut
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Box:
         """Share of the box that some point dominates; points at or past its worst count nothing."""
         return _volume(self.scaled(values))
 
-    def excluded(self, ruled: Sequence[Ruled], objectives: tuple[str, ...]) -> float:
+    def excluded(self, ruled: Sequence[RuledOut], objectives: tuple[str, ...]) -> float:
         """Share of the box that is proven empty: below a bound within its limits."""
         corners = np.array(
             [[rule.bound, *(rule.limits[name] for name in objectives[1:])] for rule in ruled]

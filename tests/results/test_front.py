@@ -18,12 +18,12 @@ from enumerated_fronts import nondominated
 
 from codesign import Choices, Layer, Network, Problem, SpecError, pareto
 from codesign.results.design import Design
-from codesign.results.front import Front, Ruled, dominated_volume
+from codesign.results.front import Front, RuledOut, dominated_volume
 
 PLANE, SPACE = ("latency_s", "area_mm2"), ("latency_s", "area_mm2", "noise")
 
 
-def front(*points: Sequence[float], ruled: Sequence[Ruled] = ()) -> Front:
+def front(*points: Sequence[float], ruled: Sequence[RuledOut] = ()) -> Front:
     """Of designs that are nothing but their metrics."""
     names = PLANE if len(points[0]) == 2 else SPACE
     designs: tuple[Any, ...] = tuple(
@@ -120,10 +120,10 @@ def test_knee_in_space() -> None:
 # --- what is certain ----------------------------------------------------------------------------
 
 RULED = (
-    Ruled({"area_mm2": math.inf}, 1.0),
-    Ruled({"area_mm2": 4.0}, 1.9),
-    Ruled({"area_mm2": 3.0}, 2.0),
-    Ruled({"area_mm2": 0.9}, math.inf),
+    RuledOut({"area_mm2": math.inf}, 1.0),
+    RuledOut({"area_mm2": 4.0}, 1.9),
+    RuledOut({"area_mm2": 3.0}, 2.0),
+    RuledOut({"area_mm2": 0.9}, math.inf),
 )
 
 
@@ -141,9 +141,9 @@ def test_certain_region_by_hand() -> None:
 
 def test_staircases_of_three_objectives_by_hand() -> None:
     ruled = (
-        Ruled({"area_mm2": math.inf, "noise": math.inf}, 1.0),
-        Ruled({"area_mm2": 1.5, "noise": 5.0}, 1.5),
-        Ruled({"area_mm2": 2.5, "noise": 3.5}, math.inf),
+        RuledOut({"area_mm2": math.inf, "noise": math.inf}, 1.0),
+        RuledOut({"area_mm2": 1.5, "noise": 5.0}, 1.5),
+        RuledOut({"area_mm2": 2.5, "noise": 3.5}, math.inf),
     )
     found = front((1, 2, 3), (2, 1, 4), ruled=ruled)
     limits = [(2, 3), (1, 4), (2, 4), (1.9, 3), (9, 9)]

@@ -16,7 +16,7 @@ from sources import ROOT
 from study_modules import imported
 
 import codesign
-from codesign.results.front import Ruled, dominated_volume
+from codesign.results.front import RuledOut, dominated_volume
 from codesign.space.hardware import HardwareSpace
 from codesign.space.point import price
 
@@ -149,7 +149,7 @@ def test_volumes_are_those_of_the_front(study: Any, objectives: int) -> None:
 
 def test_what_is_ruled_out_and_what_is_dominated_do_not_overlap(study: Any) -> None:
     box = study["volume"].Box(np.array([1.0, 1.0]), np.array([3.0, 3.0]))
-    ruled = [Ruled({"area_mm2": 2.0}, 2.0), Ruled({"area_mm2": 1.5}, np.inf)]
+    ruled = [RuledOut({"area_mm2": 2.0}, 2.0), RuledOut({"area_mm2": 1.5}, np.inf)]
     names = ("latency_s", "area_mm2")
     # Below 2 within 2: a quarter; nothing at all within 1.5: another eighth on top of half of it.
     assert box.excluded(ruled, names) == pytest.approx(0.25 + 0.125)

@@ -69,9 +69,9 @@ def imported_record(
 
 
 @singledispatch
-def description(shown: object) -> list[RenderableType]:
+def description(shown: Described) -> list[RenderableType]:
     """Everything in one description."""
-    raise TypeError(type(shown).__name__)
+    return _facts(shown)
 
 
 @description.register
@@ -85,18 +85,8 @@ def _technology(shown: Technology) -> list[RenderableType]:
     return [*parts, "", _measured(shown)] if shown.pe_measured else parts
 
 
-@description.register
-def _accelerator(shown: Accelerator) -> list[RenderableType]:
-    return _facts(shown)
-
-
-@description.register
-def _memory(shown: Memory) -> list[RenderableType]:
-    return _facts(shown)
-
-
 def _facts(shown: Described) -> list[RenderableType]:
-    """The figures of a description's summary, one per line."""
+    """A description's summary, one fact per line."""
     made = table("<", "<")
     made.show_header = False
     for name, value in _summary(shown).items():

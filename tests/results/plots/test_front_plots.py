@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from codesign import Choices, Front, Layer, Network, Problem, SpecError, pareto
-from codesign.results.front import Ruled
+from codesign.results.front import RuledOut
 from codesign.results.plots import plot_front
 
 LAYERS = (
@@ -288,7 +288,7 @@ def texts(figure: Figure) -> list[Text]:
 
 
 def pictured(front: Front, spatial: Front, name: str) -> Figure:
-    widest = Ruled({"area_mm2": 0.0012345}, np.inf)
+    widest = RuledOut({"area_mm2": 0.0012345}, np.inf)
     fronts = {
         "two": front,
         "two, cut short": replace(cut_short(front, 1), ruled=(*front.ruled, widest)),
