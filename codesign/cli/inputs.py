@@ -39,7 +39,7 @@ PLOT_SUFFIXES = (".png", ".pdf", ".svg")
 PE_WIDTHS = ("pe_weight_bits", "pe_activation_bits")
 
 
-class NetworkGiven(NamedTuple):
+class NetworkInput(NamedTuple):
     """A network, what an ONNX file says beside it, and all widths that are pinned."""
 
     network: Network
@@ -98,7 +98,7 @@ def check_contradictions(given: Given, pairs: Iterable[tuple[str, str]]) -> None
             raise SpecError(f"{flag_of(one)} and {flag_of(other)} contradict each other.")
 
 
-def network(given: Given) -> NetworkGiven:
+def network(given: Given) -> NetworkInput:
     """The network, with the weights and, where asked for, the widths of an ONNX file."""
     from codesign.specs.load import load_network
 
@@ -120,7 +120,7 @@ def network(given: Given) -> NetworkGiven:
             f"--sensitivity weights: {given['network']} holds no weights; give an .onnx file, "
             "or a table"
         )
-    return NetworkGiven(described, weights, pins)
+    return NetworkInput(described, weights, pins)
 
 
 def imported(path: Path, given: Given) -> Imported:
@@ -159,7 +159,7 @@ def assignment(given: Given) -> Problem:
     return Problem(network=read.network, **fields)
 
 
-def _words(given: Given, read: NetworkGiven) -> ProblemWords:
+def _words(given: Given, read: NetworkInput) -> ProblemWords:
     pins = (*read.pins, *given.get("fixed", ()))
     return ProblemWords.of({**given, "weights": read.weights, "pin": pins})
 
@@ -252,7 +252,7 @@ def _dram_bits_per_s(given: Given) -> float | None:
     return None if memory is None else load_memory(name_or_path(memory)).bits_per_s
 
 
-def widths(given: Given, read: NetworkGiven, accelerator: Accelerator) -> dict[str, int]:
+def widths(given: Given, read: NetworkInput, accelerator: Accelerator) -> dict[str, int]:
     """Every width by name: as given, else the PE's, pins above all."""
     pins = pinned(read.pins)
     if given["widths"] is not None:

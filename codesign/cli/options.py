@@ -30,7 +30,7 @@ class Group(click.Group):
         return super().parse_args(ctx, args if asked else ["--help"])
 
 
-class Read(click.ParamType):  # type: ignore[type-arg]
+class ReadValue(click.ParamType):  # type: ignore[type-arg]
     """A value that a reader makes of its text."""
 
     name = "text"
@@ -51,7 +51,7 @@ class MetricChoice(click.Choice[str]):
 
     def __init__(self, read: OneMetric) -> None:
         super().__init__(read.known)
-        self.read = Read(read)
+        self.read = ReadValue(read)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The metric's word, whichever of its names is given."""
@@ -69,7 +69,7 @@ def type_of(read: Reader | Type) -> Type | None:
             return click.Choice(read.known)
         case OneMetric():
             return MetricChoice(read)
-    return None if read is str else Read(read)
+    return None if read is str else ReadValue(read)
 
 
 def option(

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = "uniform:6"
 DEFAULT_TECHNOLOGY, DEFAULT_MEMORY = "tsmc28", "ddr4-2400"
 CAPACITY, ARRAY_SIDES = Number(1e-3, 1e12), WholeNumbers(65536)
-BATCH, CLOCK, FACTOR = WholeNumber(1, 10**6), Number(1e-3, 1e6), Number(1e-3, 1e3)
+CLOCK, FACTOR = Number(1e-3, 1e6), Number(1e-3, 1e3)
 BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
 
 LIMITS = {  # word: (metric, how many of the metric's unit make one of the word's)
@@ -119,7 +119,7 @@ class ProblemWords:
     ``weights`` is no word: the arrays of an ONNX file by layer.
     """
 
-    batch: int | None = _word("N", BATCH)
+    batch: int | None = _word("N", WholeNumber(1, 10**6))
     sensitivity: str | SensitivityTable | None = _word("WHAT")
     granularity: Granularity | None = _choice("channel|tensor")
     technology: str | Technology = _word("NAME", default=DEFAULT_TECHNOLOGY)
@@ -177,7 +177,7 @@ ALL_WORDS: dict[str, Word] = {each.name: each.metadata["word"] for each in _FIEL
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in _FIELDS}
 
 
-Given = TypeVar("Given")
+Item = TypeVar("Item")
 
 
 def flag_of(word: str) -> str:
@@ -264,7 +264,7 @@ def _quality(words: ProblemWords) -> str | None:
     return None if words.quality == "none" else words.quality
 
 
-def by_name(pairs: Iterable[tuple[str, Given]], refusal: str) -> dict[str, Given]:
+def by_name(pairs: Iterable[tuple[str, Item]], refusal: str) -> dict[str, Item]:
     """What is given for each name.
 
     Raises
@@ -272,7 +272,7 @@ def by_name(pairs: Iterable[tuple[str, Given]], refusal: str) -> dict[str, Given
     SpecError
         Two different things for one name: ``refusal`` with the name and both in its places.
     """
-    found: dict[str, Given] = {}
+    found: dict[str, Item] = {}
     for name, value in pairs:
         if found.setdefault(name, value) != value:
             raise SpecError(refusal.format(name, found[name], value))
