@@ -1,4 +1,4 @@
-"""The declared space of a problem as arrays: hardware options, bitwidths, tilings, and their price.
+"""The declared space of a problem as arrays: hardware options, bitwidths, tilings, and costs.
 
 Enters: a `Problem` (with a table of latencies, where no hardware is chosen).
 Leaves: options, staircases of SRAM against traffic, candidates of an MILP, priced points.

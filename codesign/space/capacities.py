@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Floats
+from codesign.problem.choices import Choices
 
 UNLIMITED_BITS = float(2**60)  # more SRAM than any layer within the limits of `Layer` can need
 
@@ -24,15 +25,23 @@ class Capacities:
     Attributes
     ----------
     min_bits, max_bits : float
-        No design has less SRAM, used or not, or more. None is on offer where the least is above
-        the most.
+        No design has less SRAM, used or not, or more. None is on offer where the minimum is above
+        the maximum.
     sizes : tuple of float
-        Ascending, from the least to the most; empty: any whole number of bits.
+        Ascending, from minimum to maximum; empty: any whole number of bits.
     """
 
     min_bits: float = 0.0
     max_bits: float = UNLIMITED_BITS
     sizes: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, choices: Choices) -> Capacities:
+        """What choices leave."""
+        if choices.sram_bits:
+            return cls.of_sizes(choices.sram_bits)
+        least, most = choices.min_sram_bits, choices.max_sram_bits
+        return cls(float(least or 0), UNLIMITED_BITS if most is None else float(most))
 
     @classmethod
     def of_sizes(cls, sizes: tuple[int, ...]) -> Capacities:

@@ -1,4 +1,4 @@
-"""Prices every choice of a problem once, for arrays of hardware options at a time.
+"""What every choice of a problem costs, for arrays of hardware options at a time.
 
 Layers of the same geometry share one table (ResNet-152 has 156 layers and about two dozen
 geometries).
@@ -19,12 +19,11 @@ from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.compute import cycles, fold, trips
 from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
-from codesign.problem.choices import Choices
 from codesign.problem.metrics import is_cost
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import AREA_ROUNDING, ceiling
 from codesign.space.capacities import UNLIMITED_BITS, Capacities
-from codesign.space.staircase import Staircase, _on_offer, _stairs
+from codesign.space.staircase import Staircase, build_staircase, rounded_to_sizes, stacked
 from codesign.space.widths import WidthSpace
 from codesign.specs.network import Layer
 from codesign.units import UM2_PER_MM2
@@ -33,7 +32,7 @@ MAX_CACHED_STEPS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 
 
 class HardwareSpace(WidthSpace):
-    """All hardware options of a problem and the priced choices of every layer on them.
+    """All hardware options of a problem and what every layer costs on them.
 
     Attributes
     ----------
@@ -53,7 +52,7 @@ class HardwareSpace(WidthSpace):
                 f"{costs[0]}: costs of one's own are known where only widths are chosen"
             )
         super().__init__(problem, [_geometry(layer) for layer in layers], problem.dram_bits_per_s)
-        self.capacities = self._declared = _capacities(choices)
+        self.capacities = self._declared = Capacities.of(choices)
         self.shapes = tuple(
             (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
         )
@@ -72,7 +71,8 @@ class HardwareSpace(WidthSpace):
             problem.area_overhead,
         )
         self.base_area_um2 = self.array_area_um2 + problem.technology.sram_area_um2.intercept
-        self._check_tilings()
+        for layer in self.geometries:  # no more tilings on the smallest array than memory holds
+            check_tiles(layer, choices.rows[0], choices.cols[0], problem.technology.engine)
         self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
         self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
         self._least_need: dict[int, Floats] = {}
@@ -89,12 +89,6 @@ class HardwareSpace(WidthSpace):
         made.problem = replace(self.problem, clock_hz=clock_hz, dram_bits_per_s=dram_bits_per_s)
         made.dram_bits_per_s = dram_bits_per_s
         return made
-
-    def _check_tilings(self) -> None:
-        """Refuse layers with more tilings on the smallest array than memory holds."""
-        choices, engine = self.problem.choices, self.problem.technology.engine
-        for layer in self.geometries:
-            check_tiles(layer, choices.rows[0], choices.cols[0], engine)
 
     # What an array shape changes ----------------------------------------------------------------
 
@@ -188,9 +182,9 @@ class HardwareSpace(WidthSpace):
         # Shapes that a layer folds onto with the same granules share their tilings.
         key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side)
         if key not in self._staircases:
-            stairs = _stairs(tilings(layer, rows, cols, engine), self._operand_bits(layer))
+            stairs = build_staircase(tilings(layer, rows, cols, engine), self._operand_bits(layer))
             sizes = self._declared.sizes
-            self._staircases[key] = _on_offer(stairs, self._declared) if sizes else stairs
+            self._staircases[key] = rounded_to_sizes(stairs, self._declared) if sizes else stairs
         return self._staircases[key]
 
     def least_need(self, shape: int) -> Floats:
@@ -250,12 +244,7 @@ class HardwareSpace(WidthSpace):
         """Need and traffic of all geometries' staircases on an array shape, (geometries, …)."""
         if shape not in self._stairs_of_shape:
             stairs = [self.staircase(shape, g) for g in range(len(self.geometries))]
-            steps = max(s.need.shape[-1] for s in stairs)
-            widths = (len(stairs), *stairs[0].need.shape[:2])
-            need, traffic = np.full((*widths, steps), np.inf), np.full((*widths, steps + 1), np.inf)
-            for g, s in enumerate(stairs):
-                need[g, :, :, : s.need.shape[-1]] = s.need
-                traffic[g, :, :, : s.traffic.shape[-1]] = s.traffic
+            need, traffic = stacked([s.need for s in stairs]), stacked([s.traffic for s in stairs])
             while len(self._stairs_of_shape) >= max(1, MAX_CACHED_STEPS // need.size):
                 self._stairs_of_shape.pop(next(iter(self._stairs_of_shape)))
             self._stairs_of_shape[shape] = need, traffic
@@ -289,16 +278,6 @@ class HardwareSpace(WidthSpace):
 
     def _operand_bits(self, geometry: Layer) -> Ints:
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)
-
-
-def _capacities(choices: Choices) -> Capacities:
-    """The SRAM capacities that choices leave."""
-    if choices.sram_bits:
-        return Capacities.of_sizes(choices.sram_bits)
-    least, most = choices.min_sram_bits, choices.max_sram_bits
-    return Capacities(
-        0.0 if least is None else float(least), UNLIMITED_BITS if most is None else float(most)
-    )
 
 
 def _geometry(layer: Layer) -> tuple[object, ...]:

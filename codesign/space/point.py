@@ -13,6 +13,7 @@ from codesign.arrays import Floats, Ints
 from codesign.costs.roofline import latency_s
 from codesign.problem.tolerances import keeps
 from codesign.space.hardware import HardwareSpace
+from codesign.space.staircase import stacked
 from codesign.specs.accelerator import Hardware
 
 BY_TILING = ("latency_s", "dram_bits")  # metrics that grow as the SRAM shrinks
@@ -80,10 +81,7 @@ def least_sram(space: HardwareSpace, point: Solution, limits: Mapping[str, float
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A hardware option with all widths chosen; its SRAM is not.
-
-    Arrays of the layers' staircases (see `Staircase`) are padded as those are.
-    """
+    """A hardware option with all widths chosen, but not its SRAM."""
 
     space: HardwareSpace
     option: int
@@ -91,26 +89,23 @@ class _Chosen:
     weight: tuple[int, ...]
 
     @cached_property
-    def _stairs(self) -> tuple[Floats, Floats, Ints]:
-        """(layers, steps): need, traffic (with one step more) and row of each tiling."""
-        space = self.space
-        shape = int(space.shape_of[self.option])
+    def _stairs(self) -> list[tuple[Floats, Floats, Ints]]:
+        """Need, traffic and rows of each layer's tilings."""
+        space, shape = self.space, int(self.space.shape_of[self.option])
         chosen = zip(space.geometry_of.tolist(), self.weight, self._ifmap.tolist(), strict=True)
-        found = [(space.staircase(shape, g), w, a) for g, w, a in chosen]
-        steps = max(stairs.need.shape[-1] for stairs, _, _ in found)
-        need = np.full((len(found), steps), np.inf)
-        traffic = np.full((len(found), steps + 1), np.inf)
-        row = np.zeros((len(found), steps), dtype=np.int64)
-        for i, (stairs, w, a) in enumerate(found):
-            count = stairs.need.shape[-1]
-            need[i, :count], row[i, :count] = stairs.need[w, a], stairs.row[w, a]
-            traffic[i, : count + 1] = stairs.traffic[w, a]
-        return need, traffic, row
+        found = ((space.staircase(shape, g), w, a) for g, w, a in chosen)
+        return [
+            (stairs.need[w, a], stairs.traffic[w, a], stairs.row[w, a]) for stairs, w, a in found
+        ]
 
-    @property
+    @cached_property
     def need(self) -> Floats:
         """(layers, steps): SRAM bits of each tiling; inf beyond the last."""
-        return self._stairs[0]
+        return stacked([need for need, _, _ in self._stairs])
+
+    @cached_property
+    def _traffic(self) -> Floats:
+        return stacked([traffic for _, traffic, _ in self._stairs])
 
     @cached_property
     def _ifmap(self) -> Ints:
@@ -136,14 +131,13 @@ class _Chosen:
         """The choice with so much SRAM; see `price`."""
         space, problem, capacities = self.space, self.space.problem, self.space.capacities
         sram_bits = min(float(capacities.holding(sram_bits)), capacities.max_bits)
-        need, traffic, row = self._stairs
-        layers = np.arange(len(need))
-        step = np.count_nonzero(need <= sram_bits, axis=1) - 1
+        layers = np.arange(len(self.need))
+        step = np.count_nonzero(self.need <= sram_bits, axis=1) - 1
         if (step < 0).any():
             return None
-        dram_bits = traffic[layers, step + 1] + self._moved_bits
+        dram_bits = self._traffic[layers, step + 1] + self._moved_bits
         seconds = latency_s(self._cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
-        needed = float(capacities.holding(need[layers, step].max()))
+        needed = float(capacities.holding(self.need[layers, step].max()))
         metrics = {
             "latency_s": math.fsum(seconds.tolist()),
             "dram_bits": math.fsum(dram_bits.tolist()),
@@ -155,7 +149,7 @@ class _Chosen:
             self.variable_width,
             self.weight,
             int(needed),
-            tuple(row[layers, step].tolist()),
+            tuple(int(row[n]) for (_, _, row), n in zip(self._stairs, step.tolist(), strict=True)),
             metrics,
         )
 

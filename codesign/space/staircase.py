@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +37,9 @@ class Staircase:
     tilings: Tilings
 
 
-def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
+def build_staircase(tiles: Tilings, bits: Ints) -> Staircase:
     """Staircases of all tilings at operand widths ``bits`` (w, w, 3)."""
-    kept = _worth_pricing(tiles, bits)
+    kept = _undominated(tiles, bits)
     every = bits.reshape(-1, 3).astype(np.float64)
     # A few pairs of widths at a time: tables of all tilings at all widths would be large.
     few = max(1, MAX_PRICED // len(kept))
@@ -55,8 +56,8 @@ def _stairs(tiles: Tilings, bits: Ints) -> Staircase:
     return Staircase(need, np.minimum.accumulate(traffic, axis=-1), row, tiles)
 
 
-def _on_offer(stairs: Staircase, capacities: Capacities) -> Staircase:
-    """A staircase of sizes on offer: of the steps that one size holds, the last."""
+def rounded_to_sizes(stairs: Staircase, capacities: Capacities) -> Staircase:
+    """A staircase whose needs are sizes on offer: of the steps that one size holds, the last."""
     need = capacities.holding(stairs.need)
     following = np.append(need[..., 1:], np.full((*need.shape[:2], 1), np.inf), axis=-1)
     real = np.isfinite(need) & (need != following)
@@ -74,25 +75,34 @@ def _on_offer(stairs: Staircase, capacities: Capacities) -> Staircase:
     )
 
 
-def _worth_pricing(tiles: Tilings, bits: Ints) -> Ints:
-    """Rows of the tilings, without most of those that another beats at all widths.
+def _undominated(tiles: Tilings, bits: Ints) -> Ints:
+    """Rows of the tilings, without most of those that another dominates at all widths.
 
     Need and traffic are linear in both widths, so what is no less at the four corners of the
     widths is no less anywhere between. Compared with the steps of the staircase in the middle.
     """
     corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]]
-    prices = np.concatenate([corners @ tiles.need.T, corners @ tiles.traffic.T])
-    left = np.arange(len(tiles))
+    costs = np.concatenate([corners @ tiles.need.T, corners @ tiles.traffic.T])
+    kept = np.arange(len(tiles))
     middle = bits[len(bits) // 2, bits.shape[1] // 2]
-    rows = _stairs_of_rows(tiles, left, middle[None].astype(np.float64))[2][0]
+    rows = _stairs_of_rows(tiles, kept, middle[None].astype(np.float64))[2][0]
     steps = np.flatnonzero(np.bincount(rows))
-    rivals, few = prices[:, steps, None], max(1, MAX_COMPARED // len(tiles))
+    of_steps, few = costs[:, steps, None], max(1, MAX_COMPARED // len(tiles))
     for n in range(0, len(steps), few):
-        worth = (prices[:, None] < rivals[:, n : n + few]).any(axis=0)
-        worth |= left == steps[n : n + few, None]
-        better = worth.all(axis=0)
-        prices, left = prices[:, better], left[better]
-    return left
+        undominated = (costs[:, None] < of_steps[:, n : n + few]).any(axis=0)
+        undominated |= kept == steps[n : n + few, None]
+        by_none = undominated.all(axis=0)
+        costs, kept = costs[:, by_none], kept[by_none]
+    return kept
+
+
+def stacked(tables: Sequence[Floats]) -> Floats:
+    """Tables of the same axes as one, the last padded with inf to the longest."""
+    longest = max(table.shape[-1] for table in tables)
+    stack = np.full((len(tables), *tables[0].shape[:-1], longest), np.inf)
+    for n, table in enumerate(tables):
+        stack[n, ..., : table.shape[-1]] = table
+    return stack
 
 
 def _stairs_of_rows(tiles: Tilings, kept: Ints, bits: Floats) -> tuple[Floats, Floats, Ints]:

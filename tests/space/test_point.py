@@ -79,10 +79,10 @@ def test_tilings_beaten_at_all_widths_are_on_no_staircase(
         return [space.staircase(s, g) for s in shapes for g in range(len(space.geometries))]
 
     pruned, left = staircases(), []
-    real = staircase._worth_pricing
+    real = staircase._undominated
     monkeypatch.setattr(
         staircase,
-        "_worth_pricing",
+        "_undominated",
         lambda tiles, bits: (
             left.append((len(real(tiles, bits)), len(tiles))) or np.arange(len(tiles))
         ),
