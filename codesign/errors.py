@@ -78,7 +78,7 @@ class SolverError(CodesignError):
     Attributes
     ----------
     model : str or None
-        The programme in the LP format, for a bug report, where the solver is at fault.
+        The MILP in the LP format, for a bug report, where the solver is at fault.
     """
 
     def __init__(self, message: str, model: str | None = None) -> None:
