@@ -65,7 +65,7 @@ def show(what: str | None, name: str | None, json: bool) -> None:
         view = _of_name_or_file(what)
     elif name is None:
         known = [load[what](x) for x in shipped(what)]
-        view = View(lambda: [*map(specs.record, known)], lambda: specs.catalogue(known))
+        view = View(lambda: [*map(specs.spec_record, known)], lambda: specs.catalogue(known))
     else:
         view = description_view(load[what](name_or_path(name)))
     print_view(view, json)

@@ -70,7 +70,7 @@ def description_view(found: Any) -> View:
     """A network, technology, memory or accelerator."""
     from codesign.results.text import specs
 
-    return View(lambda: specs.record(found), lambda: specs.description(found))
+    return View(lambda: specs.spec_record(found), lambda: specs.spec_parts(found))
 
 
 def certificate_view(path: Path) -> View:

@@ -27,8 +27,8 @@ def area_notes(
     """
     if problem.objective == "area_mm2":
         return ()
-    shown = METRIC_UNITS["area_mm2"]
-    used, limit = shown.amount(metrics["area_mm2"]), problem.budgets.get("area_mm2")
+    area = METRIC_UNITS["area_mm2"]
+    used, limit = area.amount(metrics["area_mm2"]), problem.budgets.get("area_mm2")
     binds = "; a limit binds below that" if least else ""
     if limit is None:
         text = f"no limit on area: the design takes all that helps, {used}{binds}"
@@ -36,8 +36,8 @@ def area_notes(
     most = largest_area_mm2(problem)
     if limit < most:
         return ()
-    text = f"the limit on area of {shown.amount(limit)} does not bind: no design of these choices "
-    return (f"{text}needs more than {shown.amount(most)}, and this one takes {used}{binds}",)
+    text = f"the limit on area of {area.amount(limit)} does not bind: no design of these choices "
+    return (f"{text}needs more than {area.amount(most)}, and this one takes {used}{binds}",)
 
 
 def largest_area_mm2(problem: Problem) -> float:

@@ -39,7 +39,7 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
     curve = fit.area_um2(grid)
     what = {"pe": "PE", "sram": "SRAM"}[fit.kind]
     measured: Look = {"marker": "o", "s": 26, "color": "#3f6ea8", **RIM}
-    seen = [
+    fit_legend = [
         areas.scatter(
             x, points["area_um2"], **measured, zorder=3, label=f"measured, {len(x)} points"
         )
@@ -49,20 +49,20 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
         "lw": 1.5,
         "label": f"({fit.formula}) µm², R² {four_digits(fit.r2)}",
     }
-    seen += areas.plot(grid[curve > 0], curve[curve > 0], **line)
+    fit_legend += areas.plot(grid[curve > 0], curve[curve > 0], **line)
     areas.set(yscale=scale(points["area_um2"]), ylabel=f"area of one {what} (µm²)")
-    head(areas, f"{what} area fitted to {plain(fit.source, 40)}", seen, 1)
+    head(areas, f"{what} area fitted to {plain(fit.source, 40)}", fit_legend, 1)
 
     percent = 100 * points[["relative_error", "left_out_error"]].to_numpy()
     hollow: Look = {"marker": "D", "s": 34, "facecolor": "white", "edgecolor": "0.35", "lw": 0.9}
     look = [measured | {"label": "fitted to all"}, hollow | {"label": "fitted to all others"}]
-    told = [errors.scatter(x, percent[:, i], **look[i], zorder=3 - i) for i in (0, 1)]
+    legend = [errors.scatter(x, percent[:, i], **look[i], zorder=3 - i) for i in (0, 1)]
     errors.axhline(0, color="0.15", lw=1)
     if np.abs(percent).max() < LEAST_ERROR:  # what rounding leaves is no pattern
         errors.set_ylim(-LEAST_ERROR, LEAST_ERROR)
     errors.set(xscale=scale(x), xlabel=fit.x_words, ylabel="fitted over measured (%)")
     _name_outliers(errors, fit)
-    head(errors, "Relative error", told, 2)
+    head(errors, "Relative error", legend, 2)
     for axes in (areas, errors):
         scaled_ticks(axes)
     return picture

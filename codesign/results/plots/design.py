@@ -276,10 +276,10 @@ def _titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
         latency = METRIC_UNITS["latency_s"].amount(design.metrics["latency_s"])
         on_what = f"{network} on {plain(on.name, 40)}"
         return [f"{on_what}: latency {latency}, {design.roofline} roofline", hardware]
-    proof, shown = design.proof, METRIC_UNITS[design.problem.objective]
+    proof, unit = design.proof, METRIC_UNITS[design.problem.objective]
     sure = "proven optimal"
     if proof.status != "optimal":
-        sure = f"feasible, bound {shown.amount(proof.bound)}, gap {gap_text(proof.gap)}"
-    answer = f"{network}, least {shown.label}: {shown.amount(proof.objective)} – {sure}"
+        sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
+    answer = f"{network}, least {unit.label}: {unit.amount(proof.objective)} – {sure}"
     limits = within(design.problem)
     return [answer, *([limits] if limits else []), hardware]

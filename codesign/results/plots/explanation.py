@@ -33,30 +33,30 @@ def plot_explanation(explanation: Explanation, path: str | Path | None = None) -
 
 def _draw(explanation: Explanation) -> Figure:
     design, objective = explanation.design, explanation.design.problem.objective
-    shown, optimum = METRIC_UNITS[objective], design.metrics[objective]
+    unit, optimum = METRIC_UNITS[objective], design.metrics[objective]
     ranked = sorted(explanation.sensitivities, key=lambda each: _largest(each, optimum))
     picture = canvas(8.5, 1.9 + 0.62 * len(ranked))
     axes = picture.subplots()
     legend: list[Any] = []
     for which, look in enumerate(LOOKS):
         sides = [_sides(each)[which] for each in ranked]
-        change = [_change(side, optimum) / shown.scale for side in sides]
+        change = [_change(side, optimum) / unit.scale for side in sides]
         label = f"{100 * explanation.step:g} % {'more' if which else 'less'}"
         legend.append(axes.barh(range(len(ranked)), change, 0.55, label=label, **look, **RIM))
         for row, (side, length) in enumerate(zip(sides, change, strict=True)):
-            _label(axes, row, side, length, outward=-1 if which else 1, shown=shown)
+            _label(axes, row, side, length, outward=-1 if which else 1, unit=unit)
     axes.axvline(0, color="black", lw=1)
     longest = max(abs(_change(side, optimum)) for each in ranked for side in _sides(each))
-    reach = ROOM * (longest / shown.scale or 1.0)
+    reach = ROOM * (longest / unit.scale or 1.0)
     axes.set(xlim=(-reach, reach), ylim=(-0.6, len(ranked) - 0.4))
     axes.set_yticks(range(len(ranked)), [_name(each) for each in ranked])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"change of the least {shown.heading}")
+    axes.set_xlabel(f"change of the least {unit.heading}")
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")
     name = plain(design.problem.network.name, 40)
-    title = f"{name or 'optimum'}: what moves the least {shown.label}, {shown.amount(optimum)}"
+    title = f"{name or 'optimum'}: what moves the least {unit.label}, {unit.amount(optimum)}"
     asked = within(design.problem)
     head(axes, f"{title}\n{asked}" if asked else title, legend, 2)
     return picture
@@ -77,9 +77,9 @@ def _largest(each: Sensitivity, optimum: float) -> tuple[bool, float]:
 
 
 def _label(
-    axes: Axes, row: int, side: Side, length: float, *, outward: int, shown: DisplayUnit
+    axes: Axes, row: int, side: Side, length: float, *, outward: int, unit: DisplayUnit
 ) -> None:
-    text = absence(side) if side.objective is None else f"{signed(length)} {shown.unit}".rstrip()
+    text = absence(side) if side.objective is None else f"{signed(length)} {unit.unit}".rstrip()
     look: Look = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
     align = "left" if outward > 0 else "right"
     axes.annotate(text, (length, row), (4 * outward, 0), ha=align, **look)

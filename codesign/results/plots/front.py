@@ -74,10 +74,10 @@ def _draw_two(front: Front) -> Figure:
         axes.sharex(shares)
         axes.tick_params(labelbottom=False)
     _scale(points, front, (1, 0))
-    seen = [*_region(points, front), *_marks(points, front, _shown(front)[:, (1, 0)])]
-    seen += _knee(points, front, (1, 0)) + _infeasible(points, front)
+    legend = [*_region(points, front), *_marks(points, front, _scaled_values(front)[:, (1, 0)])]
+    legend += _knee(points, front, (1, 0)) + _infeasible(points, front)
     points.set(ylabel=METRIC_UNITS[front.objectives[0]].heading)
-    head(points, _known(front), seen, 2)
+    head(points, _known(front), legend, 2)
     _rates(rates, front)
     _shares(shares, front)
     for axes in (points, rates, shares):
@@ -100,7 +100,7 @@ def _region(axes: Axes, front: Front) -> list[Any]:
 
 
 def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, Floats]:
-    """Steps of what is reached and of what is proven: x, top and bottom, in shown units.
+    """Steps of what is reached and of what is proven: x, top and bottom, in the units people write.
 
     From the first limit on objective ``across`` at which a point is within the level.
     """
@@ -126,23 +126,23 @@ def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, F
 
 def _infeasible(axes: Axes, front: Front) -> list[Any]:
     """Shade the limits on the second objective within which there is no design."""
-    shown = METRIC_UNITS[front.objectives[1]]
+    unit = METRIC_UNITS[front.objectives[1]]
     most = max([limits[front.objectives[1]] for limits in front.infeasible], default=0.0)
-    most = max(most, _least_second(front)) / shown.scale
+    most = max(most, _least_second(front)) / unit.scale
     if most <= 0:
         return []
     left, right = axes.get_xlim()
     if front.logarithmic[1]:
         left = min(left, most * (most / right) ** 0.06)
     axes.set_xlim(left, right)
-    words = f"no design: {shown.label} below {four_digits(most)} {shown.unit}".rstrip()
+    words = f"no design: {unit.label} below {four_digits(most)} {unit.unit}".rstrip()
     return [axes.axvspan(left, most, label=words, **NOTHING)]
 
 
 def _least_second(front: Front) -> float:
     """What the second objective is proven never to go below; 0 if nothing is."""
     first, second = front.objectives
-    if np.isnan(front.gap):  # the budgets are not told either
+    if np.isnan(front.gap):  # the budgets are not known either
         return 0.0
     for design in front.designs:
         limit = design.problem.budgets.get(first)
@@ -154,25 +154,25 @@ def _least_second(front: Front) -> float:
 
 def _rates(axes: Axes, front: Front) -> None:
     """What one more unit of the second objective saves of the first, between neighbours."""
-    shown = [METRIC_UNITS[name] for name in front.objectives]
-    saved = -front.rates[::-1] * shown[1].scale / shown[0].scale
+    first, second = (METRIC_UNITS[name] for name in front.objectives)
+    saved = -front.rates[::-1] * second.scale / first.scale
     legend: list[Any] = []
     if len(saved):
-        label = f"{shown[0].label} saved by the next unit of {shown[1].label}, up to the next point"
+        label = f"{first.label} saved by the next unit of {second.label}, up to the next point"
         look: Look = {"color": "0.15", "lw": 1.3, "baseline": None, "label": label}
-        legend.append(axes.stairs(saved, _shown(front)[::-1, 1], **look))
+        legend.append(axes.stairs(saved, _scaled_values(front)[::-1, 1], **look))
         if saved.min() > 0 and saved.max() > 10 * saved.min():
             axes.set_yscale("log")
     else:
         axes.set_yticks([])
-    per = " ".join([x for x in (shown[0].unit, shown[1].unit and f"per {shown[1].unit}") if x])
+    per = " ".join([x for x in (first.unit, second.unit and f"per {second.unit}") if x])
     axes.set_ylabel(f"saved ({per})" if per else "saved")
     head(axes, "Rate", legend, 1)
 
 
 def _shares(axes: Axes, front: Front) -> None:
     """How much of the latency is spent in memory-bound layers."""
-    x, share = _shown(front)[:, 1], 100 * _memory_bound(front)
+    x, share = _scaled_values(front)[:, 1], 100 * _memory_bound(front)
     axes.axhline(50, color="0.6", lw=0.8, zorder=1)
     axes.vlines(x, 50, share, color="0.6", lw=0.8, zorder=1)
     _marks(axes, front, np.stack([x, share], axis=1))
@@ -196,15 +196,17 @@ def _draw_three(front: Front) -> Figure:
     panels[1].tick_params(labelleft=False)
     for axes, across in zip(panels, (1, 2), strict=True):
         _scale(axes, front, (across, 0))
-        seen = _levels(axes, front, across)
-        marks = _marks(axes, front, _shown(front)[:, (across, 0)])
-        seen += [*marks, *_knee(axes, front, (across, 0))] if across == 1 else []
+        legend = _levels(axes, front, across)
+        marks = _marks(axes, front, _scaled_values(front)[:, (across, 0)])
+        legend += [*marks, *_knee(axes, front, (across, 0))] if across == 1 else []
         if across == 2:
             _knee(axes, front, (across, 0))
         axes.set(xlabel=METRIC_UNITS[front.objectives[across]].heading)
         scaled_ticks(axes)
         words = METRIC_UNITS[front.objectives[across]].label
-        head(axes, f"{METRIC_UNITS[front.objectives[0]].label.capitalize()} over {words}", seen, 1)
+        head(
+            axes, f"{METRIC_UNITS[front.objectives[0]].label.capitalize()} over {words}", legend, 1
+        )
     panels[0].set_ylabel(METRIC_UNITS[front.objectives[0]].heading)
     _list_points(picture.add_subplot(columns[0, 2]), front)
     _number({panels[0]: (1, 0), panels[1]: (2, 0)}, front)
@@ -214,21 +216,21 @@ def _draw_three(front: Front) -> Figure:
 def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
     """What is reached, and where better points may lie, within some limits on the third one."""
     other = 3 - across
-    shown, seen = METRIC_UNITS[front.objectives[other]], list[Any]()
+    unit, legend = METRIC_UNITS[front.objectives[other]], list[Any]()
     values = np.unique(front.values[:, other])
     chosen = dict.fromkeys(values[[-1, len(values) // 2, len(values) // 4]].tolist())
     for level, look, shade in zip(chosen, LEVELS, SHADES, strict=False):
         x, top, bottom = _between(front, across, level)
         if not len(x):  # one point only
             continue
-        label = f"best reached with {shown.label} ≤ {shown.amount(level)}"
-        seen += axes.plot(x, top, zorder=2, **look, label=label)
+        label = f"best reached with {unit.at_most(level)}"
+        legend += axes.plot(x, top, zorder=2, **look, label=label)
         if _open(front):
             axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
-    if seen and _open(front):
+    if legend and _open(front):
         words = "shaded below a line: better points may lie there; none below"
-        seen.append(Patch(color="0.55", alpha=0.3, lw=0, label=words))
-    return seen
+        legend.append(Patch(color="0.55", alpha=0.3, lw=0, label=words))
+    return legend
 
 
 # --- both ---------------------------------------------------------------------------------------
@@ -282,7 +284,7 @@ def _number(panels: Mapping[Axes, tuple[int, int]], front: Front) -> None:
         drawn_lines = [np.asarray(line.get_xydata()) for line in axes.lines]
         pieces = [np.stack(ends) for xy in drawn_lines for ends in pairwise(xy)]
         knee = [front.knee] if len(front) > 2 else []
-        label_points(axes, _shown(front)[:, of], pieces, weight, numbers, knee)
+        label_points(axes, _scaled_values(front)[:, of], pieces, weight, numbers, knee)
 
 
 def _scale(axes: Axes, front: Front, of: tuple[int, int]) -> None:
@@ -290,7 +292,7 @@ def _scale(axes: Axes, front: Front, of: tuple[int, int]) -> None:
     axes.set(xscale=scales[0], yscale=scales[1])
 
 
-def _shown(front: Front) -> Floats:
+def _scaled_values(front: Front) -> Floats:
     """(points, objectives): in the units people write."""
     scale = np.array([METRIC_UNITS[name].scale for name in front.objectives])
     return np.asarray(front.values / scale)
@@ -323,13 +325,13 @@ def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
     Many are small.
     """
     size = float(np.clip(1000 / len(front), 12, 34))
-    seen: list[Any] = []
+    legend: list[Any] = []
     for mine, words, look in _groups(front):
         if mine.any():
             label = f"{words}: {counted(int(mine.sum()), 'point')}"
             x, y = places[mine].T
-            seen.append(axes.scatter(x, y, **look | {"s": size}, zorder=3, label=label))
-    return seen
+            legend.append(axes.scatter(x, y, **look | {"s": size}, zorder=3, label=label))
+    return legend
 
 
 def _groups(front: Front) -> Sequence[tuple[Mask, str, Look]]:
@@ -346,6 +348,6 @@ def _groups(front: Front) -> Sequence[tuple[Mask, str, Look]]:
 def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:
     if len(front) < 3:
         return []
-    x, y = _shown(front)[front.knee, of]
+    x, y = _scaled_values(front)[front.knee, of]
     label = f"knee: {hardware_text(front.designs[front.knee].hardware)}"
     return [axes.scatter([x], [y], **KNEE, zorder=4, label=label)]

@@ -18,113 +18,105 @@ from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.explanation import Explanation
 from codesign.results.front import Front
-from codesign.results.text import assignment, design, explanation, front, phrases, specs
+from codesign.results.text.assignment import assignment_parts, assignment_summary
+from codesign.results.text.design import (
+    design_parts,
+    evaluation_line,
+    evaluation_parts,
+    summary_line,
+    totals_line,
+)
+from codesign.results.text.explanation import explanation_parts
+from codesign.results.text.front import front_parts, front_summary
 from codesign.results.text.layout import counted, literal, table, to_html
+from codesign.results.text.phrases import hardware_text, question_line
+from codesign.results.text.specs import spec_parts
 from codesign.results.views import DesignView
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
-from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, METRIC_UNITS, four_digits
+from codesign.units import BITS_PER_KBIT, METRIC_UNITS, RATE_UNITS, four_digits
 
 
 class Display(NamedTuple):
-    """How objects of a kind are told in a line, and which tables show them."""
+    """What makes the line of an object, and what its tables in a notebook."""
 
-    told: Callable[[Any], str | Text]
+    line: Callable[[Any], str | Text]
     parts: Callable[[Any], list[RenderableType]]
 
 
-def line(shown: object) -> str:
+def line(thing: object) -> str:
     """``<Network resnet18: 21 layers, …>``."""
-    return f"<{type(shown).__name__} {_display(shown).told(shown)}>"
+    return f"<{type(thing).__name__} {_display(thing).line(thing)}>"
 
 
-def html(shown: object) -> str:
+def html(thing: object) -> str:
     """Tables and paragraphs."""
-    return to_html(_display(shown).parts(shown))
+    return to_html(_display(thing).parts(thing))
 
 
-def _display(shown: object) -> Display:
-    return next(display for kind, display in DISPLAYS.items() if isinstance(shown, kind))
+def _display(thing: object) -> Display:
+    return next(display for kind, display in DISPLAYS.items() if isinstance(thing, kind))
 
 
-def _network(shown: Network) -> str:
+def _network_line(network: Network) -> str:
     return (
-        f"{literal(shown.name)}: {counted(len(shown.layers), 'layer')}, "
-        f"{four_digits(shown.macs)} MACs, {four_digits(shown.weights)} weights"
+        f"{literal(network.name)}: {counted(len(network.layers), 'layer')}, "
+        f"{four_digits(network.macs)} MACs, {four_digits(network.weights)} weights"
     )
 
 
-def _accelerator(shown: Accelerator) -> str:
-    return f"{literal(shown.name)}: {phrases.hardware_text(shown)}"
+def _problem_line(problem: Problem) -> Text:
+    network, technology = literal(problem.network.name), literal(problem.technology.name)
+    return question_line(Text.assemble(network, " on ", technology), problem)
 
 
-def _problem(shown: Problem) -> Text:
-    subject = Text.assemble(literal(shown.network.name), " on ", literal(shown.technology.name))
-    return phrases.question_line(subject, shown)
+def _design_line(design: DesignView) -> str:
+    return f"for {literal(design.problem.network.name)}: {summary_line(design)}"
 
 
-def _design(shown: DesignView) -> str:
-    return f"for {literal(shown.problem.network.name)}: {design.summary_line(shown)}"
+def _front_line(front: Front) -> str:
+    objectives = ", ".join(METRIC_UNITS[name].label for name in front.objectives)
+    return f"{objectives} of {literal(front.problem.network.name)}: {front_summary(front)}"
 
 
-def _evaluation(shown: Evaluation) -> str:
-    return f"{design.evaluation_line(shown)}: {design.totals_line(shown)}"
-
-
-def _assignment(shown: Assignment) -> str:
-    return f"for {literal(shown.network.name)}: {assignment.assignment_summary(shown)}"
-
-
-def _front(shown: Front) -> str:
-    words = ", ".join(METRIC_UNITS[name].label for name in shown.objectives)
-    name = literal(shown.problem.network.name)
-    return f"{words} of {name}: {front.front_summary(shown)}"
-
-
-def _explanation(shown: Explanation) -> str:
-    return f"of the design {_design(shown.design)}"
-
-
-def _problem_parts(shown: Problem) -> list[RenderableType]:
-    return [_problem(shown), problem_table(shown)]
-
-
-def problem_table(shown: Problem) -> Table:
+def problem_table(problem: Problem) -> Table:
     """What is given, and what is free to choose."""
-    choices, made = shown.choices, table("<", "<")
+    choices, made = problem.choices, table("<", "<")
     made.show_header = False
     rows: dict[str, str | Text] = {
-        "network": _network(shown.network),
-        "technology": literal(shown.technology.name),
-        "clock MHz": four_digits(shown.clock_hz / HZ_PER_MHZ),
-        "DRAM Gbit/s": four_digits(shown.dram_bits_per_s / BITS_PER_GBIT),
-        "area overhead": four_digits(shown.area_overhead),
+        "network": _network_line(problem.network),
+        "technology": literal(problem.technology.name),
+        "clock MHz": RATE_UNITS["clock_hz"].number(problem.clock_hz),
+        "DRAM Gbit/s": RATE_UNITS["dram_bits_per_s"].number(problem.dram_bits_per_s),
+        "area overhead": four_digits(problem.area_overhead),
         "rows": _listed(choices.rows),
         "columns": _listed(choices.cols) + (", square" if choices.square else ""),
         "PE weight bits": _listed(choices.pe_weight_bits),
         "PE activation bits": _listed(choices.pe_activation_bits),
         "precision": choices.precision,
-        "SRAM kbit": _sram(shown),
+        "SRAM kbit": _sram(problem),
         "weight bits": _listed(choices.weight_bits),
         "activation bits": _listed(choices.activation_bits),
         "output bits": str(choices.output_bits),
         "pinned": literal(", ".join(f"{x}={bits}" for x, bits in choices.pinned.items()) or "none"),
         "one width": literal("; ".join(map(", ".join, choices.shared)) or "none")
         + Text(", weights as wide as their input" if choices.tied else ""),
-        "sensitivity": "4^(−bits)" if shown.sensitivity is None else "a table",
+        "sensitivity": "4^(−bits)" if problem.sensitivity is None else "a table",
     }
     for name, value in rows.items():
         made.add_row(name, value)
     return made
 
 
-def _sram(shown: Problem) -> str:
-    choices = shown.choices
+def _sram(problem: Problem) -> str:
+    choices = problem.choices
     if choices.sram_bits:
         return ", ".join(four_digits(bits / BITS_PER_KBIT) for bits in choices.sram_bits)
     ends = {"at least": choices.min_sram_bits, "at most": choices.max_sram_bits}
-    told = [f"{word} {four_digits(x / BITS_PER_KBIT)}" for word, x in ends.items() if x is not None]
-    return ", ".join(told) or "any"
+    limits = [
+        f"{word} {four_digits(x / BITS_PER_KBIT)}" for word, x in ends.items() if x is not None
+    ]
+    return ", ".join(limits) or "any"
 
 
 def _listed(values: tuple[int, ...]) -> str:
@@ -132,12 +124,14 @@ def _listed(values: tuple[int, ...]) -> str:
 
 
 DISPLAYS: Mapping[type, Display] = {
-    Accelerator: Display(_accelerator, specs.description),
-    Assignment: Display(_assignment, assignment.assignment_parts),
-    Design: Display(_design, design.design_parts),
-    Evaluation: Display(_evaluation, design.evaluation_parts),
-    Explanation: Display(_explanation, explanation.explanation_parts),
-    Front: Display(_front, front.front_parts),
-    Network: Display(_network, specs.description),
-    Problem: Display(_problem, _problem_parts),
+    Accelerator: Display(lambda x: f"{literal(x.name)}: {hardware_text(x)}", spec_parts),
+    Assignment: Display(
+        lambda x: f"for {literal(x.network.name)}: {assignment_summary(x)}", assignment_parts
+    ),
+    Design: Display(_design_line, design_parts),
+    Evaluation: Display(lambda x: f"{evaluation_line(x)}: {totals_line(x)}", evaluation_parts),
+    Explanation: Display(lambda x: f"of the design {_design_line(x.design)}", explanation_parts),
+    Front: Display(_front_line, front_parts),
+    Network: Display(_network_line, spec_parts),
+    Problem: Display(_problem_line, lambda x: [_problem_line(x), problem_table(x)]),
 }

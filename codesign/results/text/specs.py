@@ -20,9 +20,9 @@ from codesign.results.text.phrases import remark
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Memory, QuadraticFit, Technology
-from codesign.units import ABSENT, BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, four_digits
+from codesign.units import ABSENT, BITS_PER_GBIT, BITS_PER_KBIT, RATE_UNITS, four_digits
 
-Described = Network | Technology | Memory | Accelerator
+Spec = Network | Technology | Memory | Accelerator
 
 
 def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
@@ -33,9 +33,9 @@ def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
     return [made]
 
 
-def catalogue(descriptions: Sequence[Described]) -> list[RenderableType]:
+def catalogue(specs: Sequence[Spec]) -> list[RenderableType]:
     """One row per description, all of one kind."""
-    rows = [_summary(description) for description in descriptions]
+    rows = [_summary(spec) for spec in specs]
     made = table(*(rows[0] if rows else ()))
     for row in rows:
         made.add_row(*row.values())
@@ -46,88 +46,88 @@ def imported_parts(
     network: Network, notes: Sequence[str], pins: Mapping[str, int]
 ) -> list[RenderableType]:
     """A network read from another format, what to know of it, and its widths as options."""
-    told = [remark(note) for note in notes]
+    remarks = [remark(note) for note in notes]
     if pins:
         words = (shlex.quote(f"{key}={bits}") for key, bits in pins.items())
         declared = literal("widths declared: " + " ".join(f"--pin {word}" for word in words))
         declared.no_wrap, declared.overflow = True, "ignore"  # to be copied as it is
-        told.append(declared)
-    return [*description(network), "", *told] if told else description(network)
+        remarks.append(declared)
+    return [*spec_parts(network), "", *remarks] if remarks else spec_parts(network)
 
 
-def record(shown: Described) -> dict[str, Any]:
+def spec_record(spec: Spec) -> dict[str, Any]:
     """What ``--json`` prints of a description: its TOML keys, and the totals of a network."""
-    totals = {"macs": shown.macs, "weights": shown.weights} if isinstance(shown, Network) else {}
-    return {"name": shown.name, **totals, **asdict(shown)}
+    totals = {"macs": spec.macs, "weights": spec.weights} if isinstance(spec, Network) else {}
+    return {"name": spec.name, **totals, **asdict(spec)}
 
 
 def imported_record(
     network: Network, notes: Sequence[str], pins: Mapping[str, int]
 ) -> dict[str, Any]:
     """What ``--json`` prints of a network read from another format."""
-    return {**record(network), "notes": notes, "pinned": pins}
+    return {**spec_record(network), "notes": notes, "pinned": pins}
 
 
 @singledispatch
-def description(shown: Described) -> list[RenderableType]:
+def spec_parts(spec: Spec) -> list[RenderableType]:
     """Everything in one description."""
-    return _facts(shown)
+    return _facts(spec)
 
 
-@description.register
-def _network(shown: Network) -> list[RenderableType]:
-    return [*_facts(shown), "", _layers(shown)]
+@spec_parts.register
+def _network(spec: Network) -> list[RenderableType]:
+    return [*_facts(spec), "", _layers(spec)]
 
 
-@description.register
-def _technology(shown: Technology) -> list[RenderableType]:
-    parts: list[RenderableType] = [*_facts(shown), "", _fits(shown)]
-    return [*parts, "", _measured(shown)] if shown.pe_measured else parts
+@spec_parts.register
+def _technology(spec: Technology) -> list[RenderableType]:
+    parts: list[RenderableType] = [*_facts(spec), "", _fits(spec)]
+    return [*parts, "", _measured(spec)] if spec.pe_measured else parts
 
 
-def _facts(shown: Described) -> list[RenderableType]:
+def _facts(spec: Spec) -> list[RenderableType]:
     """A description's summary, one fact per line."""
     made = table("<", "<")
     made.show_header = False
-    for name, value in _summary(shown).items():
+    for name, value in _summary(spec).items():
         made.add_row(name.removeprefix("<"), value)
     return [made]
 
 
-def _summary(shown: Described) -> dict[str, RenderableType]:
+def _summary(spec: Spec) -> dict[str, RenderableType]:
     """Headings (``<`` before words) and cells of one description."""
-    row: dict[str, RenderableType] = {"<name": literal(shown.name)}
-    if isinstance(shown, Network):
-        row["layers"] = f"{len(shown.layers):,}"
-        row["MACs"] = f"{shown.macs:,}"
-        row["weights"] = f"{shown.weights:,}"
-    elif isinstance(shown, Technology):
-        row["multipliers per PE"] = str(shown.engine)
-        row["<PE area µm²"] = _pe_formula(shown)
-        row["<SRAM area µm²"] = Text(shown.sram_area_um2.formula("bits, ")) + literal(shown.sram)
-    elif isinstance(shown, Accelerator):
-        row |= _accelerator_summary(shown)
+    row: dict[str, RenderableType] = {"<name": literal(spec.name)}
+    if isinstance(spec, Network):
+        row["layers"] = f"{len(spec.layers):,}"
+        row["MACs"] = f"{spec.macs:,}"
+        row["weights"] = f"{spec.weights:,}"
+    elif isinstance(spec, Technology):
+        row["multipliers per PE"] = str(spec.engine)
+        row["<PE area µm²"] = _pe_formula(spec)
+        row["<SRAM area µm²"] = Text(spec.sram_area_um2.formula("bits, ")) + literal(spec.sram)
+    elif isinstance(spec, Accelerator):
+        row |= _accelerator_summary(spec)
     else:
-        row["GT/s"] = four_digits(shown.transfer_rate_gt_per_s)
-        row["bus bits"] = str(shown.bus_width_bits)
-        row["Gbit/s"] = four_digits(shown.bits_per_s / BITS_PER_GBIT)
-    row["<source"] = literal(shown.source)
+        row["GT/s"] = four_digits(spec.transfer_rate_gt_per_s)
+        row["bus bits"] = str(spec.bus_width_bits)
+        row["Gbit/s"] = four_digits(spec.bits_per_s / BITS_PER_GBIT)
+    row["<source"] = literal(spec.source)
     return row
 
 
-def _accelerator_summary(shown: Accelerator) -> dict[str, RenderableType]:
-    floating = "" if shown.number_format == "integer" else ", floating"
-    areas, _ = areas_mm2(shown)
-    rate = shown.dram_bits_per_s
+def _accelerator_summary(spec: Accelerator) -> dict[str, RenderableType]:
+    floating = "" if spec.number_format == "integer" else ", floating"
+    areas, _ = areas_mm2(spec)
+    rate = spec.dram_bits_per_s
     return {
-        "PEs": f"{shown.rows} × {shown.cols}",
-        "multipliers per PE": str(shown.engine),
-        "<bit": f"{shown.pe_weight_bits} × {shown.pe_activation_bits}{floating}",
-        "MHz": four_digits(shown.clock_hz / HZ_PER_MHZ),
+        "PEs": f"{spec.rows} × {spec.cols}",
+        "multipliers per PE": str(spec.engine),
+        "<bit": f"{spec.pe_weight_bits} × {spec.pe_activation_bits}{floating}",
+        "MHz": RATE_UNITS["clock_hz"].number(spec.clock_hz),
         "SRAM kbit": ABSENT
-        if shown.sram_bits is None
-        else four_digits(shown.sram_bits / BITS_PER_KBIT),
-        "DRAM Gbit/s": ABSENT if rate is None else four_digits(rate / BITS_PER_GBIT),
+        if spec.sram_bits is None
+        else four_digits(spec.sram_bits / BITS_PER_KBIT),
+        "DRAM Gbit/s": ABSENT if rate is None else RATE_UNITS["dram_bits_per_s"].number(rate),
         "PE array mm²": four_digits(areas["PE array"]) if "PE array" in areas else ABSENT,
     }
 

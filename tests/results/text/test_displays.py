@@ -137,7 +137,7 @@ def reports() -> dict[str, list[Any]]:
     for kind, load in kinds.items():
         shipped = [load(name) for name in specs.shipped(kind)]
         found[kind] = catalogue.catalogue(shipped)
-        found |= {f"{kind} {one.name}": catalogue.description(one) for one in shipped}
+        found |= {f"{kind} {one.name}": catalogue.spec_parts(one) for one in shipped}
     found["kinds"] = catalogue.kinds_parts({kind: specs.shipped(kind) for kind in kinds})
     network = objects(LONG)[0]
     found["import"] = catalogue.imported_parts(network, [f"{LONG} is ignored"], {LONG: 8})
