@@ -29,7 +29,7 @@ OTHER_SMALL_NUMBERS = {
     "results.text.layout": "units of time",
 }
 # The largest of networks: a layer has an output, and may have further inputs from outside.
-MOST_ADDITIONS = MAX_LAYERS + 2 * (2 * MAX_LAYERS) + 100
+MOST_ADDITIONS = MAX_LAYERS + 2 * (2 * MAX_LAYERS) + 2 * MAX_LAYERS + 100
 
 
 def test_the_ladder_ascends() -> None:

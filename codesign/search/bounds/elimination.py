@@ -52,12 +52,8 @@ class Bucket:
         return tuple(other for other in self.scope if other != self.variable)
 
 
-def _no_hurry() -> None:
-    """For what need not end early."""
-
-
 def eliminate(
-    scopes: Sequence[Scope], variables: int, check_time: Callable[[], None] = _no_hurry
+    scopes: Sequence[Scope], variables: int, check_time: Callable[[], None] = lambda: None
 ) -> list[Bucket]:
     """Order of elimination by the smallest table first, with what each step adds up.
 
@@ -133,11 +129,11 @@ def choose_scopes(
     variables: int,
     too_large: Callable[[int], bool],
     far_too_large: Callable[[int], bool],
-    check_time: Callable[[], None] = _no_hurry,
+    check_time: Callable[[], None] = lambda: None,
 ) -> list[Scope]:
     """Width variables of each layer's table, so that no table gets too large.
 
-    Cut first are residuals and what reaches over several layers (long skip connections, parts of a
+    Cut first are residuals and what spans several layers (long skip connections, parts of a
     concatenation written early), the farthest first; then, one group at a time, the shared widths
     of weights; whatever else only where a table would be far too large.
 
@@ -170,17 +166,17 @@ def _users(kept: Sequence[Mapping[int, Role]], variable: int) -> list[int]:
 
 
 def _far_couplings(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tuple[int, int]]:
-    """The coupling that reaches farthest: a residual, or another over more than one layer."""
+    """The coupling that spans most layers: a residual, or another over more than one layer."""
     found = []
     for variable in scope:
         users = _users(kept, variable)
         for before, i in zip([None, *users], users, strict=False):
-            reach = 0 if before is None else i - before
+            span = 0 if before is None else i - before
             if i == users[0] and len(users) > 1:
-                reach = users[1] - i
+                span = users[1] - i
             role, end = kept[i][variable], i in (users[0], users[-1])
-            if role == Role.RESIDUAL or (end and reach > 1):
-                found.append((reach, -role, i, variable))
+            if role == Role.RESIDUAL or (end and span > 1):
+                found.append((span, -role, i, variable))
     return [max(found)[2:]] if found else []
 
 

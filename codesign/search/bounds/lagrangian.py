@@ -110,7 +110,7 @@ class Dual:
         # A bound above what any assignment costs proves that none keeps the limits; not needed
         # where a bound above ``cutoff`` says all there is to say.
         if len(self.limited) > 0 and np.isinf(cutoff) and rounds > 1:
-            worst = ceiling(self.relaxation.worst(batch, self.main))
+            worst = ceiling(self.relaxation.upper_bound(batch, self.main))
         else:
             worst = np.full(len(batch), np.inf)
         enough = np.minimum(cutoff, np.where(np.isfinite(worst), worst, cutoff))
@@ -184,31 +184,31 @@ class _Ascent:
         last one where it keeps it, which falls; their crossing is tried next, and ends the search
         where it is no more than ``accuracy`` above the best value known.
         """
-        count, price = len(self.batch), multipliers[:, 0]
+        count, multiplier = len(self.batch), multipliers[:, 0]
         breaks, keeps = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
         shrunk = np.zeros(count, dtype=np.int64)
         rows = np.arange(count)
         for _ in range(min(MAX_CROSSINGS, rounds)):
-            value, slopes = self.evaluate(rows, price[rows, None])
-            slope = slopes[:, 0]
-            tangent, broken = np.stack([price[rows], value, slope], axis=1), slope > self.unclear
+            value, slopes = self.evaluate(rows, multiplier[rows, None])
+            tangent = np.stack([multiplier[rows], value, slopes[:, 0]], axis=1)
+            broken = slopes[:, 0] > self.unclear
             breaks[rows[broken]], keeps[rows[~broken]] = tangent[broken], tangent[~broken]
             done = (self.found.value[rows] > cutoff[rows]) | np.isinf(value)
-            rows = rows[~(done | (~broken & (price[rows] == 0)))]
+            rows = rows[~(done | (~broken & (multiplier[rows] == 0)))]
             rising, falling = breaks[rows], keeps[rows]
             lacks_rising, lacks_falling = np.isnan(rising[:, 0]), np.isnan(falling[:, 0])
             meet, top = _crossing(rising, falling)
             # Without a tangent that falls: to where the rising one is above the cutoff.
             ahead = np.where(np.isfinite(cutoff[rows]), cutoff[rows], 2 * np.abs(rising[:, 1]))
             reach = OVERSHOOT * np.maximum(ahead - rising[:, 1], 0) / rising[:, 2]
-            higher = np.maximum(price[rows] * GROWTH, rising[:, 0] + reach)
+            higher = np.maximum(multiplier[rows] * GROWTH, rising[:, 0] + reach)
             # Without one that rises: towards 0, where the unlimited optimum may keep the limit.
-            lower = np.where(shrunk[rows] < SHRINKS, price[rows] / SHRINK, 0.0)
+            lower = np.where(shrunk[rows] < SHRINKS, multiplier[rows] / SHRINK, 0.0)
             shrunk[rows] += lacks_rising
-            price[rows] = np.where(lacks_falling, higher, np.where(lacks_rising, lower, meet))
+            multiplier[rows] = np.where(lacks_falling, higher, np.where(lacks_rising, lower, meet))
             known = np.maximum(rising[:, 1], falling[:, 1])
             near = top - known <= accuracy * np.abs(top)
-            rows = rows[~near & (price[rows] < LARGEST)]  # a missing tangent is never near
+            rows = rows[~near & (multiplier[rows] < LARGEST)]  # a missing tangent is never near
             if not len(rows):
                 return
 
@@ -223,14 +223,14 @@ class _Ascent:
         (Held, Wolfe and Crowder 1974). Multipliers are measured in objective per limit, so that one
         step suits all limits.
         """
-        found, price = self.found, multipliers * self.scale
+        found, scaled = self.found, multipliers * self.scale
         step = np.ones(len(self.batch))
         stale = np.zeros(len(self.batch), dtype=np.int64)
         rows = np.arange(len(self.batch))
         for _ in range(rounds):
             before = found.value[rows].copy()
-            value, slope = self.evaluate(rows, price[rows] / self.scale)
-            flat = (slope <= self.unclear) & ((slope > 0) | (price[rows] <= 0))
+            value, slope = self.evaluate(rows, scaled[rows] / self.scale)
+            flat = (slope <= self.unclear) & ((slope > 0) | (scaled[rows] <= 0))
             slope = np.where(flat, 0.0, slope / self.scale)
             steepness = (slope**2).sum(axis=1)
             with np.errstate(invalid="ignore"):  # nothing is known before the first step
@@ -249,9 +249,9 @@ class _Ascent:
             above = found.value[rows] + AIM_ABOVE * np.abs(found.value[rows]) + UNDERFLOW
             target = np.where(np.isfinite(target) & (target > value), target, above)
             length = step[rows] * (target - value) / steepness[going]
-            move = np.maximum(price[rows] + length[:, None] * slope, 0.0)
+            move = np.maximum(scaled[rows] + length[:, None] * slope, 0.0)
             back = found.multipliers[rows] * self.scale
-            price[rows] = np.where(tired[:, None], back, move)
+            scaled[rows] = np.where(tired[:, None], back, move)
 
 
 def _crossing(rising: Floats, falling: Floats) -> tuple[Floats, Floats]:

@@ -312,11 +312,11 @@ class LayerTables:
         column = one.reshape(-1, *(1,) * family.extra_bits.ndim)
         return np.asarray(column * family.extra_bits)
 
-    def worst(self, number: int, batch: Batch, metric: int) -> Floats:
-        """(B, K): most of one metric that a family's kinds come to where they run, else −inf.
+    def largest(self, number: int, batch: Batch, metric: int) -> Floats:
+        """(B, K): the largest value of one metric of a family's kinds where they run, else −inf.
 
-        No table over all axes is needed: of the axes that are not the operands', only the most
-        output and residual bits count.
+        No table over all axes is needed: of the axes that are not the operands', only the largest
+        number of output and residual bits counts.
         """
         family = self.families[number]
         barred, traffic = self._operands(number, batch)

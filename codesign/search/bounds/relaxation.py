@@ -77,11 +77,10 @@ class Relaxation:
         self.widths = space.widths
         self.layers = space.problem.network.layers
         self._barred = np.where(space.variable_allowed, 0.0, np.inf)
-        # Each layer's table, each variable's own row and its message are added once; before that a
-        # table's entry takes a product and a sum for each metric, and a few for the metric itself.
-        self.rounding = sum_rounding(
-            len(self.layers) + 2 * len(space.variables) + 2 * len(space.additive_metrics) + 8
-        )
+        # Each layer's table, each variable's own row and its message are added once; before that,
+        # a source's noise to its variable's row, and in a table a product for each metric.
+        steps = len(self.layers) + 2 * len(space.variables) + len(space.problem.noise_sources)
+        self.rounding = sum_rounding(steps + 2 * len(space.additive_metrics) + 8)
         self.marginal_rounding = MARGINAL_ROUNDINGS * self.rounding
 
     # Structure ----------------------------------------------------------------------------------
@@ -124,7 +123,7 @@ class Relaxation:
         return Plan(buckets, self._scopes, self._tables.place_of, len(self.widths))
 
     @cached_property
-    def _most_options(self) -> int:
+    def _options_at_once(self) -> int:
         """So many options' tables are worked on at once, for memory's sake."""
         cached = MAX_BATCH // self._tables.entries
         # A network of thousands of layers takes as many steps, however few options take each.
@@ -157,7 +156,7 @@ class Relaxation:
 
     def solve(self, batch: Batch, coefficients: Floats) -> RelaxedSolution:
         """Best widths for every option at ``coefficients`` (B, metrics)."""
-        if len(batch) > self._most_options:
+        if len(batch) > self._options_at_once:
             parts = [self.solve(batch.take(r), coefficients[r]) for r in self.parts(len(batch))]
             fields = ("value", "variable_width", "weight", "metrics", "runs")
             return RelaxedSolution(
@@ -174,21 +173,21 @@ class Relaxation:
 
     def parts(self, count: int) -> Iterator[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
-        for start in range(0, count, self._most_options):
+        for start in range(0, count, self._options_at_once):
             self.check_time()
-            yield np.arange(start, min(start + self._most_options, count))
+            yield np.arange(start, min(start + self._options_at_once, count))
 
-    def worst(self, batch: Batch, metric: int) -> Floats:
+    def upper_bound(self, batch: Batch, metric: int) -> Floats:
         """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs."""
-        if len(batch) > self._most_options:
-            parts = [self.worst(batch.take(r), metric) for r in self.parts(len(batch))]
+        if len(batch) > self._options_at_once:
+            parts = [self.upper_bound(batch.take(r), metric) for r in self.parts(len(batch))]
             return np.concatenate(parts)
         total = np.zeros(len(batch))
         if metric == NOISE:
             allowed = self.space.variable_allowed
             total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
         families = range(len(self._tables.families))
-        largest = [self._tables.worst(family, batch, metric) for family in families]
+        largest = [self._tables.largest(family, batch, metric) for family in families]
         for family, kind in self._tables.place_of:
             total = total + largest[family][:, kind]
         return total

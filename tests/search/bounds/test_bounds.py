@@ -170,7 +170,7 @@ def test_worst_is_above_every_assignment(drawn: tuple[Case, Floats]) -> None:
     given, _ = drawn
     relaxation = Relaxation(given.space)
     for m in range(len(ADDITIVE_METRICS)):
-        worst = relaxation.worst(given.batch, m)
+        worst = relaxation.upper_bound(given.batch, m)
         for b, assignments in enumerate(given.assignments):
             highest = max((one.metrics[m] for one in assignments), default=-math.inf)
             assert highest <= worst[b] * (1 + EXACT)
@@ -185,7 +185,7 @@ def test_nothing_runs() -> None:
     width, pair = relaxation.marginals(none.take(np.array([0])), coefficients[:1])
     assert np.isinf(width).all()
     assert np.isinf(pair).all()
-    assert (relaxation.worst(none, 0) == -np.inf).all()
+    assert (relaxation.upper_bound(none, 0) == -np.inf).all()
     dual = Dual(relaxation, "latency_s", {"noise": 1.0})
     assert np.isinf(dual.bound(none).value).all()
 
