@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ DESCRIBED = {  # kinds of files that `show` finds descriptions in, by the folder
     "memory": "memories",
     "accelerator": "accelerators",
 }
+RESULTS = ("design", "evaluation", "assignment", "explanation", "front")
 DRAWN = ("design", "evaluation", "front", "explanation", "store")
 OF_STORES = ("x", "y", "by", "panels")
 
@@ -104,27 +105,28 @@ def plot(**given: Any) -> None:
         raise SpecError(f"{path}: an assignment has no picture; codesign show prints it")
     if kind is None or kind not in DRAWN:
         raise _refusal(path, kind, DRAWN)
-    _draw(kind, path, out, axes)
-    click.echo(out)
-
-
-def _draw(kind: str, path: Path, out: Path, axes: Mapping[str, Any]) -> None:
     if kind == "store":
         from codesign.study.plot import plot_study
 
         plot_study(path, out, **axes)
-    elif kind == "front":
+    else:
+        _load_result(kind, path).plot(out)
+    click.echo(out)
+
+
+def _load_result(kind: str, path: Path) -> Any:
+    """Read the file of a result; only what its kind needs is loaded."""
+    if kind == "front":
         from codesign.results.front import Front
 
-        Front.load(path).plot(out)
-    elif kind == "explanation":
+        return Front.load(path)
+    if kind == "explanation":
         from codesign.results.explanation import Explanation
 
-        Explanation.load(path).plot(out)
-    else:
-        from codesign.results.load import load_on_hardware
+        return Explanation.load(path)
+    from codesign.results.load import load_result
 
-        load_on_hardware(path).plot(out)
+    return load_result(path)
 
 
 def _loaders() -> dict[str, Callable[[str | Path], Any]]:
@@ -157,25 +159,16 @@ def _of_name_or_file(what: str) -> View:
 def _of_file(path: Path) -> View:
     """What is shown of a file of any kind that is."""
     from codesign.files import kind_of
-    from codesign.results.explanation import Explanation
-    from codesign.results.front import Front
-    from codesign.results.load import load_result
 
     kind = kind_of(path)
-    described = {each: _loaders()[folder] for each, folder in DESCRIBED.items()}
-    results: dict[str, Callable[[Path], Any]] = {
-        **dict.fromkeys(("design", "evaluation", "assignment"), load_result),
-        "explanation": Explanation.load,
-        "front": Front.load,
-    }
     others = {"certificate": certificate_view, "store": store_view}
-    if kind in described:
-        return description_view(described[kind](path))
-    if kind in results:
-        return view_of(results[kind](path))
+    if kind in DESCRIBED:
+        return description_view(_loaders()[DESCRIBED[kind]](path))
+    if kind in RESULTS:
+        return view_of(_load_result(kind, path))
     if kind in others:
         return others[kind](path)
-    raise _refusal(path, kind, (*described, *results, *others))
+    raise _refusal(path, kind, (*DESCRIBED, *RESULTS, *others))
 
 
 def _refusal(path: Path, kind: str | None, wanted: tuple[str, ...]) -> SpecError:
