@@ -76,7 +76,7 @@ class LayerWidths:
 
 @spec_dataclass
 class Assignment(ResultFile):
-    """Widths for a network, with their figures and their proof.
+    """Widths for a network, with their metrics and their proof.
 
     Attributes
     ----------

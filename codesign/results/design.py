@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @spec_dataclass
 class Design(HardwareResult):
-    """An accelerator for a problem, with its figures and its proof.
+    """An accelerator for a problem, with the costs of every layer and its proof.
 
     Attributes
     ----------

@@ -1,70 +1,56 @@
-"""Results as tables."""
+"""Results as tables: layers of a design, evaluation or assignment; points of a front."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from codesign.costs.layers import LayerDesign, Tile, utilisation
+from codesign.costs.layers import Tile, utilisation
 from codesign.problem.metrics import COST, METRICS
 from codesign.results.assignment import Assignment
 from codesign.results.front import Front
 from codesign.results.hardware_result import HardwareResult
-from codesign.specs.network import Layer
 from codesign.units import OPS_PER_GOP, OPS_PER_MAC
 
 
 def layer_frame(result: HardwareResult) -> pd.DataFrame:
-    """One row per layer; see `Design.layers`. What is known of no layer is no column.
-
-    Whole numbers that only some layers have (no width of weights, no tile where data only moves)
-    stay whole: their columns are nullable.
-    """
+    """One row per layer; see `HardwareResult.layers`."""
     rows = []
-    for layer, priced in zip(result.network.layers, result.layer_designs, strict=True):
+    for layer, row in zip(result.network.layers, result.layer_designs, strict=True):
+        gops = None
+        if row.latency_s is not None:
+            gops = OPS_PER_MAC * layer.macs / OPS_PER_GOP / row.latency_s
         rows.append(
             {
                 "layer": layer.name,
-                "weight_bits": priced.weight_bits,
+                "weight_bits": row.weight_bits,
                 "input_bits": result.tensor_bits[layer.input],
                 "output_bits": result.tensor_bits[layer.output],
-                **_tiling(priced),
+                **{f"tile_{x.name}": getattr(row.tile, x.name, None) for x in fields(Tile)},
+                "order": row.order,
+                "sram_bits": row.sram_bits,
                 "macs": layer.macs,
                 "ops": layer.ops,
-                "cycles": priced.cycles,
-                "utilisation": utilisation(layer, priced, result.accelerator),
-                "gops": _gops(layer, priced),
-                "dram_weight_bits": priced.dram_bits.weights,
-                "dram_ifmap_bits": priced.dram_bits.ifmap,
-                "dram_output_bits": priced.dram_bits.output,
-                "dram_psum_bits": priced.dram_bits.psum,
-                "dram_residual_bits": priced.dram_bits.residual,
-                "dram_bits": priced.dram_bits.total,
-                "compute_s": priced.compute_s,
-                "memory_s": priced.memory_s,
-                "latency_s": priced.latency_s,
-                "bound_by": priced.bound_by,
+                "cycles": row.cycles,
+                "utilisation": utilisation(layer, row, result.accelerator),
+                "gops": gops,
+                "dram_weight_bits": row.dram_bits.weights,
+                "dram_ifmap_bits": row.dram_bits.ifmap,
+                "dram_output_bits": row.dram_bits.output,
+                "dram_psum_bits": row.dram_bits.psum,
+                "dram_residual_bits": row.dram_bits.residual,
+                "dram_bits": row.dram_bits.total,
+                "compute_s": row.compute_s,
+                "memory_s": row.memory_s,
+                "latency_s": row.latency_s,
+                "bound_by": row.bound_by,
             }
         )
-    frame = pd.DataFrame(rows).set_index("layer").dropna(axis="columns", how="all")
-    counts = [name for name in frame if name == "weight_bits" or str(name).startswith("tile_")]
-    partly = [name for name in counts if frame[name].hasnans]
-    return frame.astype(dict.fromkeys(partly, "Int64"))
-
-
-def _gops(layer: Layer, priced: LayerDesign) -> float | None:
-    if priced.latency_s is None:
-        return None
-    return OPS_PER_MAC * layer.macs / OPS_PER_GOP / priced.latency_s
-
-
-def _tiling(priced: LayerDesign) -> dict[str, int | str | None]:
-    sizes: dict[str, int | str | None] = {}
-    for size in fields(Tile):
-        sizes[f"tile_{size.name}"] = getattr(priced.tile, size.name, None)
-    return sizes | {"order": priced.order, "sram_bits": priced.sram_bits}
+    return _by_layer(rows)
 
 
 def widths_frame(assignment: Assignment) -> pd.DataFrame:
@@ -83,8 +69,18 @@ def widths_frame(assignment: Assignment) -> pd.DataFrame:
         }
         for layer, row in zip(assignment.network.layers, assignment.layer_widths, strict=True)
     ]
+    return _by_layer(rows)
+
+
+def _by_layer(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table of rows by layer. What is known of no layer is no column.
+
+    Whole numbers that only some layers have (no width of weights, no tile where data only moves)
+    stay whole: their columns are nullable.
+    """
     frame = pd.DataFrame(rows).set_index("layer").dropna(axis="columns", how="all")
-    return frame.astype({"weight_bits": "Int64"} if frame["weight_bits"].hasnans else {})
+    counts = [name for name in frame if name == "weight_bits" or str(name).startswith("tile_")]
+    return frame.astype({name: "Int64" for name in counts if frame[name].hasnans})
 
 
 def front_frame(front: Front) -> pd.DataFrame:

@@ -1,4 +1,7 @@
-"""What all pictures share: style, saving, headings, axes."""
+"""What all pictures share: style, saving, headings, axes.
+
+Legends stand above their panel, where no data can be under them.
+"""
 
 from __future__ import annotations
 

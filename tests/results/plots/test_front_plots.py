@@ -15,7 +15,7 @@ from matplotlib.text import Annotation, Text
 
 from codesign import Choices, Front, Layer, Network, Problem, SpecError, pareto
 from codesign.results.front import RuledOut
-from codesign.results.plots import plot_front
+from codesign.results.plots.front import plot_front
 
 LAYERS = (
     Layer(name="a", K=16, C=8, P=8, Q=8, R=3, S=3, H=8, W=8, input="x", output="y"),
