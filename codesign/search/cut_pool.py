@@ -20,7 +20,7 @@ from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import SUM_ROUNDING, UNDERFLOW, ceiling
 from codesign.search.domains import Domains
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 
 Indices = npt.NDArray[np.integer[Any]]  # of few bytes where there are many
 

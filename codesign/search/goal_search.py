@@ -24,7 +24,7 @@ from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 
 
 class GoalSearch:

@@ -13,7 +13,7 @@ from codesign.problem.tolerances import CLOSING_GAP
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
 from codesign.search.milp.solve import MilpResult
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
 

@@ -17,7 +17,7 @@ from codesign.search.bounds.layer_tables import Batch
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
 from codesign.space.candidates import candidates_of_tables
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 from codesign.stopping import Stopped
 
 # Options solved one by one between attempts, since most attempts close nothing, and before those of

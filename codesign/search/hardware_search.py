@@ -22,7 +22,7 @@ from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
 from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution, price
+from codesign.space.solution import Solution, price
 from codesign.stopping import Stopped
 
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first

@@ -12,7 +12,7 @@ from codesign.problem.tolerances import ceiling
 from codesign.search.domains import Domains
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
-from codesign.space.point import Solution, least_sram, price
+from codesign.space.solution import Solution, least_sram, price
 from codesign.stopping import Stopped
 from codesign.units import UM2_PER_MM2
 

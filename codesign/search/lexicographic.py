@@ -26,7 +26,7 @@ from codesign.search.milp.solvers import SolverName, check_installed
 from codesign.search.monolithic import prove_monolithic
 from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
 

@@ -12,7 +12,7 @@ from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import candidates
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution, price
+from codesign.space.solution import Solution, price
 from codesign.stopping import Stopped
 
 MAX_CANDIDATES = 3_000_000

@@ -11,7 +11,7 @@ import numpy as np
 from codesign.problem.latency_table import CostTable, LatencyTable, needed_pairs, value_of
 from codesign.problem.metrics import COST
 from codesign.problem.problem import Problem
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace
 
 

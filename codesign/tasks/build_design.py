@@ -16,7 +16,7 @@ from codesign.results.design import Design, accelerator_of
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.search.lexicographic import LexicographicResult
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import hardware_of
+from codesign.space.solution import hardware_of
 
 
 def build_design(

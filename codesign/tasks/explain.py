@@ -18,7 +18,7 @@ from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution, hardware_of, price
+from codesign.space.solution import Solution, hardware_of, price
 from codesign.stopping import StopCondition, Stopped
 
 STEP = 0.05

@@ -1,6 +1,6 @@
 """Prices many designs at once, from the same tables as the search: arrays in, arrays out.
 
-``codesign.space.point.price`` is the reference; a test compares the two on random designs.
+``codesign.space.solution.price`` is the reference; a test compares the two on random designs.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from codesign.search.least_metric import LeastMetric
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution, price
+from codesign.space.solution import Solution, price
 from codesign.specs.network import Network
 
 LATER = [pytest.param(seed, marks=pytest.mark.long) for seed in range(40, 100)]

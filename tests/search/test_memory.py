@@ -27,7 +27,7 @@ from codesign.search.cut_pool import Cut, CutPool, ProvenBounds, ReducedDomains
 from codesign.search.domains import Domains
 from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 
 SEEDS = range(20)
 LONG_SEEDS = range(20_000, 21_000)

@@ -18,7 +18,7 @@ from study_modules import imported
 import codesign
 from codesign.results.front import RuledOut, dominated_volume
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import price
+from codesign.space.solution import price
 
 pytest.importorskip("pymoo", reason="the baseline's library, in the extra 'dev'")
 

@@ -20,7 +20,7 @@ from codesign.search.milp.formulation import (
     read_choice,
 )
 from codesign.space.candidates import Candidates
-from codesign.space.point import Solution
+from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
 

@@ -19,7 +19,7 @@ from codesign.search.milp.formulation import build, exclude, objective_unit, rea
 from codesign.search.milp.highs import minimise
 from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution, price
+from codesign.space.solution import Solution, price
 
 
 def real_model(goal: Goal) -> tuple[HardwareSpace, Candidates, pyo.ConcreteModel]:

@@ -1,4 +1,4 @@
-"""One solution, priced exactly: hardware, widths, and each layer's best tiling."""
+"""A solution, priced exactly: hardware, widths, and each layer's best tiling."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def price(
     return chosen.solution(sram_bits)
 
 
-def least_sram(space: HardwareSpace, point: Solution, limits: Mapping[str, float]) -> Solution:
-    """The same hardware and widths with the least SRAM that keeps the limits the point keeps.
+def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, float]) -> Solution:
+    """The same hardware and widths with the least SRAM that keeps the limits the solution keeps.
 
     Of the metrics only latency and DRAM traffic grow as the SRAM shrinks, and neither ever falls:
     the least is found by bisection among the needs of tilings.
     """
-    chosen = _Chosen(space, point.option, point.variable_width, point.weight)
-    needs = np.sort(chosen.need[chosen.need <= point.sram_bits])
-    known, low, high = point, 0, len(needs)
+    chosen = _Chosen(space, solution.option, solution.variable_width, solution.weight)
+    needs = np.sort(chosen.need[chosen.need <= solution.sram_bits])
+    known, low, high = solution, 0, len(needs)
     while low < high:
         middle = (low + high) // 2
         made = chosen.solution(needs[middle])
@@ -154,12 +154,12 @@ class _Chosen:
         )
 
 
-def hardware_of(space: HardwareSpace, point: Solution) -> Hardware:
-    """The hardware of a point."""
+def hardware_of(space: HardwareSpace, solution: Solution) -> Hardware:
+    """The hardware of a solution."""
     return Hardware(
-        rows=int(space.rows[point.option]),
-        cols=int(space.cols[point.option]),
-        pe_weight_bits=int(space.pe_weight_bits[point.option]),
-        pe_activation_bits=int(space.pe_activation_bits[point.option]),
-        sram_bits=point.sram_bits,
+        rows=int(space.rows[solution.option]),
+        cols=int(space.cols[solution.option]),
+        pe_weight_bits=int(space.pe_weight_bits[solution.option]),
+        pe_activation_bits=int(space.pe_activation_bits[solution.option]),
+        sram_bits=solution.sram_bits,
     )

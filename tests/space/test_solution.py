@@ -1,4 +1,4 @@
-"""A point's least SRAM, and tilings that are never priced because others beat them."""
+"""A solution's least SRAM, and tilings that are never priced because others beat them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from random_problems import random_case
 from codesign import Layer, Network, Problem, load_network
 from codesign.space import staircase
 from codesign.space.hardware import HardwareSpace
-from codesign.space.point import Solution, least_sram, price
+from codesign.space.solution import Solution, least_sram, price
 from codesign.space.staircase import Staircase
 
 SEEDS = range(30)
