@@ -186,7 +186,7 @@ class Explanation(ResultFile):
         """Used share of every budget, by metric; 1 for one of 0."""
         design = self.design
         budgets = design.problem.budgets
-        return {str(m): design.metrics[m] / x if x > 0 else 1.0 for m, x in budgets.items()}
+        return {m: design.metrics[m] / x if x > 0 else 1.0 for m, x in budgets.items()}
 
     @property
     def latency_share(self) -> dict[str, float]:
@@ -214,7 +214,7 @@ class Explanation(ResultFile):
     def to_dict(self) -> dict[str, Any]:
         """The content of the explanation's file."""
         design, share = self.design, self.latency_share
-        objective = str(design.problem.objective)
+        objective = design.problem.objective
         return {
             "format": self.FORMAT,
             "network": design.problem.network.name,

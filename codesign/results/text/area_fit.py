@@ -22,16 +22,8 @@ UNITS = {
 
 def fit_parts(fit: AreaFitResult) -> list[RenderableType]:
     """The whole report of a fit."""
-    parts: list[RenderableType] = [
-        _headline(fit),
-        "",
-        _coefficients(fit),
-        "",
-        _points(fit),
-        "",
-        _quality(fit),
-    ]
-    parts += [""] if fit.warnings else []
+    parts: list[RenderableType] = [_headline(fit), "", _coefficients(fit), "", _points(fit)]
+    parts += ["", _quality(fit), *([""] if fit.warnings else [])]
     return parts + [remark(text, "warning") for text in fit.warnings]
 
 

@@ -29,12 +29,10 @@ from codesign.units import ABSENT, four_digits, in_display_order
 def assignment_parts(assignment: Assignment) -> list[RenderableType]:
     """The whole report."""
     problem, metrics = assignment.problem, assignment.metrics
-    budgets = {str(metric): limit for metric, limit in problem.budgets.items()}
-    named = in_display_order(metrics)
     return [
         question_line(Text.assemble("widths of ", short(assignment.network.name)), problem),
         *("", _layer_table(assignment)),
-        *("", totals_table(metrics, budgets, problem.objective, named)),
+        *("", totals_table(metrics, problem, in_display_order(metrics))),
         *("", _proof_line(assignment)),
     ]
 

@@ -51,13 +51,9 @@ if TYPE_CHECKING:
 def design_parts(design: Design) -> list[RenderableType]:
     """The whole report: question, hardware, layers, totals, notes, proof."""
     problem = design.problem
-    budgets = {str(metric): limit for metric, limit in problem.budgets.items()}
-    totals = totals_table(design.metrics, budgets, problem.objective)
-    return [
-        question_line(subject(problem), problem),
-        *_costs_parts(design, totals),
-        proof_line(design),
-    ]
+    totals = totals_table(design.metrics, problem)
+    question = question_line(subject(problem), problem)
+    return [question, *_costs_parts(design, totals), proof_line(design)]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:

@@ -28,7 +28,7 @@ from codesign.results.text.design import (
 )
 from codesign.results.text.explanation import explanation_parts
 from codesign.results.text.front import front_parts, front_summary
-from codesign.results.text.layout import counted, literal, table, to_html
+from codesign.results.text.layout import counted, facts_table, literal, to_html
 from codesign.results.text.phrases import hardware_text, question_line
 from codesign.results.text.specs import spec_parts
 from codesign.results.views import DesignView
@@ -81,9 +81,8 @@ def _front_line(front: Front) -> str:
 
 def problem_table(problem: Problem) -> Table:
     """What is given, and what is free to choose."""
-    choices, made = problem.choices, table("<", "<")
-    made.show_header = False
-    rows: dict[str, str | Text] = {
+    choices = problem.choices
+    facts: dict[str, RenderableType] = {
         "network": _network_line(problem.network),
         "technology": literal(problem.technology.name),
         "clock MHz": RATE_UNITS["clock_hz"].number(problem.clock_hz),
@@ -103,9 +102,7 @@ def problem_table(problem: Problem) -> Table:
         + Text(", weights as wide as their input" if choices.tied else ""),
         "sensitivity": "4^(−bits)" if problem.sensitivity is None else "a table",
     }
-    for name, value in rows.items():
-        made.add_row(name, value)
-    return made
+    return facts_table(facts)
 
 
 def _sram(problem: Problem) -> str:

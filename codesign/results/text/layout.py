@@ -7,7 +7,7 @@ shown literally: no markup, no control characters.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
 from shutil import get_terminal_size
@@ -164,6 +164,15 @@ def columns_table(columns: Iterable[tuple[str, Sequence[RenderableType]]]) -> Sh
     made = table(*headings)
     for row in zip(*cells, strict=True):
         made.add_row(*row)
+    return made
+
+
+def facts_table(facts: Mapping[str, RenderableType]) -> Sheet:
+    """A table without headings: a name and a value in each row."""
+    made = table("<", "<")
+    made.show_header = False
+    for name, value in facts.items():
+        made.add_row(name, value)
     return made
 
 

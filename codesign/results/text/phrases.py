@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -16,7 +15,6 @@ from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.units import ABSENT, METRIC_UNITS, gap_text, in_display_order
 
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
-NO_BUDGETS: Mapping[str, float] = MappingProxyType({})
 ENDED = {"gap": "gap asked for", "time": "time limit", "interrupt": "interrupted"}
 
 
@@ -53,21 +51,20 @@ def limits_text(problem: AnyProblem) -> str:
 
 def totals_table(
     metrics: Mapping[str, float],
-    budgets: Mapping[str, float] = NO_BUDGETS,
-    objective: str | None = None,
+    problem: AnyProblem | None = None,
     named: Iterable[str] = METRIC_UNITS,
 ) -> Table:
-    """The metrics named, each beside its budget where there are budgets."""
-    asked = objective is not None
-    made = table("<total", "value", "<", *(("budget", "used", "<") if asked else ()))
+    """The metrics named, each beside its budget where there is a problem."""
+    made = table("<total", "value", "<", *(("budget", "used", "<") if problem else ()))
     for metric in named:
-        unit, value, limit = METRIC_UNITS[metric], metrics.get(metric), budgets.get(metric)
+        unit, value = METRIC_UNITS[metric], metrics.get(metric)
         if value is None:
             made.add_row(unit.label, ABSENT, "")
             continue
         cells: list[RenderableType] = [unit.label, unit.number(value), unit.unit]
-        if asked:
-            remarks = ["minimised"] if metric == objective else []
+        if problem is not None:
+            limit = problem.budgets.get(metric)
+            remarks = ["minimised"] if metric == problem.objective else []
             if limit is not None and value >= USED_UP * limit:
                 remarks.append("exhausted")
             cells += [

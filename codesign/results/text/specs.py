@@ -15,7 +15,14 @@ from rich.text import Text
 
 from codesign.costs.area import pe_area_um2
 from codesign.costs.totals import areas_mm2
-from codesign.results.text.layout import COUNT_UNITS, columns_table, literal, scaled, table
+from codesign.results.text.layout import (
+    COUNT_UNITS,
+    columns_table,
+    facts_table,
+    literal,
+    scaled,
+    table,
+)
 from codesign.results.text.phrases import remark
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
@@ -87,11 +94,7 @@ def _technology(spec: Technology) -> list[RenderableType]:
 
 def _facts(spec: Spec) -> list[RenderableType]:
     """A description's summary, one fact per line."""
-    made = table("<", "<")
-    made.show_header = False
-    for name, value in _summary(spec).items():
-        made.add_row(name.removeprefix("<"), value)
-    return [made]
+    return [facts_table({name.removeprefix("<"): x for name, x in _summary(spec).items()})]
 
 
 def _summary(spec: Spec) -> dict[str, RenderableType]:
