@@ -15,7 +15,7 @@ Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -92,29 +92,33 @@ class Relaxation:
         Cut from a variable, a layer takes the width that suits it best, which keeps the bound
         a bound.
         """
-        space, count = self.space, len(self.widths)
-        roles: list[dict[int, Role]] = []
-        for i, layer in enumerate(self.layers):
-            moved = [variable for variable, _ in space.moved(layer)]
-            mine = [(variable, Role.OUTPUT) for variable in moved[:1]]
-            mine += [(variable, Role.RESIDUAL) for variable in moved[1:]]
-            mine.append((int(space.input_index[i]), Role.OPERAND))
-            weights = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
-            mine.append((space.weight_index[i], weights))
-            ranked = sorted(mine, key=lambda use: use[1])  # the last of several roles counts
-            roles.append({v: role for v, role in ranked if v is not None})
+        count = len(self.widths)
         return choose_scopes(
-            roles,
-            len(space.variables),
+            [self._roles(i) for i in range(len(self.layers))],
+            len(self.space.variables),
             too_large=lambda axes: count**axes > MAX_TABLE,
             far_too_large=lambda axes: count**axes > MAX_ENTRIES,
             check_time=self.check_time,
         )
 
+    def _roles(self, i: int) -> dict[int, Role]:
+        """What each width variable is to layer ``i``; of several roles the last counts."""
+        space, layer = self.space, self.layers[i]
+        moved = [variable for variable, _ in space.moved(layer)]
+        roles: dict[int | None, Role] = dict.fromkeys(moved[1:], Role.RESIDUAL)
+        roles |= dict.fromkeys(moved[:1], Role.OUTPUT)
+        roles[space.weight_index[i]] = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
+        roles[int(space.input_index[i])] = Role.OPERAND
+        return {v: role for v, role in roles.items() if v is not None}
+
     @cached_property
     def _tables(self) -> LayerTables:
         self.check_time()
         return LayerTables(self.space, self._scopes)
+
+    @property
+    def _families(self) -> range:
+        return range(len(self._tables.families))
 
     @cached_property
     def plan(self) -> Plan:
@@ -133,13 +137,13 @@ class Relaxation:
     @property
     def cuts(self) -> list[tuple[str, int]]:
         """Name of the layer and width variable of each coupling that was cut."""
-        found: list[tuple[str, int]] = []
-        for i, layer in enumerate(self.layers):
-            touched = {variable for variable, _ in self.space.moved(layer)}
-            touched |= {int(self.space.input_index[i]), self.space.weight_index[i]}
-            known = sorted(v for v in touched if v is not None)
-            found += [(layer.name, v) for v in known if v not in self._scopes[i]]
-        return found
+        every = enumerate(zip(self.layers, self._scopes, strict=True))
+        return [
+            (layer.name, v)
+            for i, (layer, scope) in every
+            for v in sorted(self._roles(i))
+            if v not in scope
+        ]
 
     @cached_property
     def _variable_noise(self) -> Floats:
@@ -158,12 +162,9 @@ class Relaxation:
         """Best widths for every option at ``coefficients`` (B, metrics)."""
         if len(batch) > self._options_at_once:
             parts = [self.solve(batch.take(r), coefficients[r]) for r in self.parts(len(batch))]
-            fields = ("value", "variable_width", "weight", "metrics", "runs")
-            return RelaxedSolution(
-                *(np.concatenate([getattr(p, f) for p in parts]) for f in fields)
-            )
-        families = range(len(self._tables.families))
-        tables = [self._tables.least(family, batch, coefficients) for family in families]
+            names = (field.name for field in fields(RelaxedSolution))
+            return RelaxedSolution(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+        tables = [self._tables.least(n, batch, coefficients) for n in self._families]
         swept = self._sweep(tables, coefficients)
         variable_width = swept.best()
         weight, metrics, runs = self._measure(batch, coefficients, variable_width)
@@ -186,18 +187,10 @@ class Relaxation:
         if metric == NOISE:
             allowed = self.space.variable_allowed
             total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
-        families = range(len(self._tables.families))
-        largest = [self._tables.largest(family, batch, metric) for family in families]
+        largest = [self._tables.largest(n, batch, metric) for n in self._families]
         for family, kind in self._tables.place_of:
             total = total + largest[family][:, kind]
         return total
-
-    def _full(self, batch: Batch, coefficients: Floats) -> list[Floats]:
-        """(B, K, w, …) of each family, free axes first."""
-        return [
-            self._tables.full(family, batch, coefficients)
-            for family in range(len(self._tables.families))
-        ]
 
     def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""
@@ -248,7 +241,7 @@ class Relaxation:
         pair : floats, shape (layers, w, w)
             For each layer's weight width × input width.
         """
-        full = self._full(batch, coefficients)
+        full = [self._tables.full(n, batch, coefficients) for n in self._families]
         tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
         swept = self._sweep(tables, coefficients)
         width, parts = swept.marginals()

@@ -116,12 +116,13 @@ def solve_milp(
         solution = price(read_choice(model, listed))
         if solution is not None and goal.kept_by(solution.metrics):
             return MilpResult(solution, bound, complete, run, solver_s)
-        broken = {} if solution is None else _excesses(goal, solution)
-        for metric, excess in broken.items():
-            margin = max(min(margin, excess / 2), LEAST_LIMIT_MARGIN)
+        excesses = {} if solution is None else _excesses(goal, solution)
+        for metric in excesses:
             exclude_costlier(model, space, listed, metric)
-        if not broken:
+        if not excesses:
             exclude(model)
+        least = min(excesses.values(), default=math.inf)
+        margin = max(min(margin, least / 2), LEAST_LIMIT_MARGIN)
     raise SolverError(
         f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
         "please report this with the problem",
