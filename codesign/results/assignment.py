@@ -186,13 +186,7 @@ class Assignment(ResultFile):
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:
-        """An assignment from the content of its file.
-
-        Raises
-        ------
-        SpecError
-            Naming ``where`` and what is wrong.
-        """
+        """An assignment from the content of its file; errors as of `ResultFile.from_dict`."""
         content = read_content(cls, ROWS, data, where)
         content["problem"] = _problem(content.get("problem"), f"{where}: problem")
         content["latency_table"] = _read_table(

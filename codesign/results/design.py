@@ -111,13 +111,7 @@ class Design(HardwareResult):
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:
-        """A design from the content of its file.
-
-        Raises
-        ------
-        SpecError
-            Naming ``where`` and what is wrong.
-        """
+        """A design from the content of its file; errors as of `ResultFile.from_dict`."""
         content = read_content(cls, ROWS, data, where)
         content["problem"] = problem_from_dict(content.get("problem"), where)
         return parse_content(cls, ROWS, content, where)

@@ -85,13 +85,7 @@ class Evaluation(HardwareResult):
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:
-        """An evaluation from the content of its file.
-
-        Raises
-        ------
-        SpecError
-            Naming ``where`` and what is wrong.
-        """
+        """An evaluation from the content of its file; errors as of `ResultFile.from_dict`."""
         content = read_content(cls, ROWS, data, where)
         accelerator = content.get("accelerator")
         if isinstance(accelerator, Mapping):

@@ -248,13 +248,7 @@ class Explanation(ResultFile):
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:
-        """An explanation from the content of its file; its design is an outline.
-
-        Raises
-        ------
-        SpecError
-            Naming ``where`` and what is wrong.
-        """
+        """An explanation from the content of its file, its design an outline."""
         cls._check_format(data, where)
         content = parse(FileContent, data, where)
         for each in content.sensitivities:

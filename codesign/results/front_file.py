@@ -115,11 +115,6 @@ def load(kind: type[Front], path: str | Path) -> Front:
     """A front from its file; its designs are outlines.
 
     Of a table without the column ``front`` the gap is not-a-number, the names are empty.
-
-    Raises
-    ------
-    SpecError
-        Unreadable, no table of a front, or an entry that is none.
     """
     path = Path(path)
     with expecting(path, "front"):

@@ -82,11 +82,6 @@ def read_content(kind: type[ResultFile], rows: str, data: Any, where: str) -> di
     """A file's content but its format and digest, the file's ``layers`` under the name ``rows``.
 
     Their name differs, for a result's ``layers`` are a table.
-
-    Raises
-    ------
-    SpecError
-        Another format, or no ``layers``.
     """
     kind._check_format(data, where)
     content = {k: value for k, value in data.items() if k not in ("format", DIGEST, THROUGHPUT)}
@@ -95,13 +90,7 @@ def read_content(kind: type[ResultFile], rows: str, data: Any, where: str) -> di
 
 
 def parse_content(kind: type[Result], rows: str, content: dict[str, Any], where: str) -> Result:
-    """A result of its file's content, in whose faults ``rows`` are called ``layers`` again.
-
-    Raises
-    ------
-    SpecError
-        Naming ``where`` and what is wrong.
-    """
+    """A result of its file's content, in whose faults ``rows`` are called ``layers`` again."""
     try:
         return parse(kind, content, where)
     except SpecError as error:

@@ -27,13 +27,7 @@ def report_record(name: str, report: Report) -> dict[str, Any]:
 
 
 def certificate_lines(content: Any, where: str) -> list[str]:
-    """What a certificate claims, in lines; whether it is right tells the check alone.
-
-    Raises
-    ------
-    SpecError
-        Naming ``where``: it is none.
-    """
+    """What a certificate claims, in lines; only the check says whether it is right."""
     try:
         bound, trusted = float(content["bound"]), len(content["trusted"])
         closed = {"bound": 0, "enumeration": 0}
