@@ -25,6 +25,7 @@ from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import Part, Scope, WidthVariables
 from codesign.checking.cost_model import Array
 from codesign.checking.network import Layer as CheckedLayer
+from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
 from codesign.specs.network import Layer, Network
 
@@ -149,3 +150,27 @@ def chain(layers: int) -> Problem:
         tensors=dict.fromkeys(names, 4),
     )
     return Problem(network=network, budgets={"area_mm2": 1.0})
+
+
+def test_what_nothing_joins_adds_up() -> None:
+    """Layers that share no tensor are eliminated on their own, and their costs summed."""
+
+    def least(*names: str) -> int:
+        layers = tuple(
+            Layer(name=name, K=6, C=4, input=f"{name}.in", output=f"{name}.out") for name in names
+        )
+        sizes = {f"{name}.in": 4 for name in names} | {f"{name}.out": 6 for name in names}
+        problem = Problem(
+            network=Network(name="apart", layers=layers, tensors=sizes),
+            choices=Choices(rows=(2,), cols=(2,), weight_bits=(4, 8), activation_bits=(2, 8)),
+            objective="dram_bits",
+            budgets={"noise": 1.0, "area_mm2": 9.0},
+        )
+        verifier = Verifier(as_checked(problem), Fraction(10**9))
+        weights = {"dram_bits": Fraction(1), "noise": Fraction(10**5)}
+        multipliers = Multipliers(verifier.units, verifier.threshold, weights)
+        pairs = verifier.option_groups.width_costs(OptionGroup(((2, 2),), ((8, 8),)))
+        costs = cost_tables(verifier.variables, verifier.units, multipliers, pairs)
+        return eliminate(verifier.variables, costs).least
+
+    assert least("a", "b", "c") == 3 * least("a") > 0

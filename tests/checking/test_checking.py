@@ -220,12 +220,14 @@ def test_no_number_of_an_evaluation_can_be_altered() -> None:
 OTHER_FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "an order of another traffic": (lambda d: _reverse_order(d), "dram_bits"),
     "the other roof": (lambda d: _other_roof(d), "bound_by"),
+    "an SRAM one bit too small": (lambda d: _one_bit_too_small(d), "at most the SRAM's"),
     "a finding is missing": (lambda d: d["metrics"].pop("noise"), "metrics.noise: found None"),
     "a key too many": (lambda d: d["hardware"].update(banks=4), "hardware.banks"),
     "a layer too few": (lambda d: d["layers"].pop(), "one row for each layer"),
     "another name": (lambda d: d["layers"][0].update(name="z"), "one row for each layer"),
     "another objective": (lambda d: d["problem"].update(objective="noise"), "proof.objective"),
     "a status too good": (lambda d: d["proof"].update(bound=0.0, gap=1.0), "proof.status"),
+    "an end against the status": (lambda d: d["proof"].update(ended="time"), "proof.ended"),
     "text for a number": (lambda d: d["metrics"].update(noise="0.1"), "found '0.1'"),
     "no number": (lambda d: d["metrics"].update(noise=float("nan")), "found nan"),
     "true for a number": (lambda d: d["hardware"].update(rows=True), "found True"),
@@ -239,6 +241,11 @@ OTHER_FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
 def _reverse_order(content: Any) -> None:
     for row in content["layers"]:
         row["order"] = row["order"] and row["order"][::-1]
+
+
+def _one_bit_too_small(design: Any) -> None:
+    most = max(row["sram_bits"] for row in design["layers"])
+    design["hardware"]["sram_bits"] = most - 1
 
 
 def _other_roof(content: Any) -> None:

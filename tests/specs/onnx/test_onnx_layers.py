@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto
-from onnx_graphs import imported, loops, model, network
+from onnx_graphs import imported, loops, model, network, story
 
 from codesign.errors import SpecError
 from codesign.specs.onnx.operators import MS
@@ -260,3 +260,11 @@ def test_shared_weights_are_told(tmp_path: Path) -> None:
     assert made.notes == (
         "weights 'w' are used by several layers, each described with its own: one, two",
     )
+
+
+def test_a_mean_of_single_elements_brings_nothing_new(tmp_path: Path) -> None:
+    """Whoever reads it reads what it was taken of: no data move, however many read that."""
+    lines = "a: h = Conv (x, w)\nm = GlobalAveragePool (h)\nb: y = Conv (m, v)\nc: z = Conv (h, u)"
+    constants = {"w": (4, 3, 8, 8), "v": (5, 4, 1, 1), "u": (6, 4, 1, 1)}
+    found = network(tmp_path, lines, {"x": (1, 3, 8, 8)}, constants, ("y", "z"))
+    assert story(found) == ["a: x -> h", "b: h -> y", "c: h -> z"]
