@@ -14,7 +14,15 @@ from matplotlib.lines import Line2D
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import metric_of
-from codesign.results.plots.drawing import Figure, Look, canvas, drawn, plain, scale, scaled_ticks
+from codesign.results.plots.drawing import (
+    Figure,
+    Look,
+    axis_scale,
+    canvas,
+    draw_and_save,
+    scaled_ticks,
+    short_label,
+)
 from codesign.specs.schema import nearest
 from codesign.study.table import parameters_of, read_results
 from codesign.units import METRIC_UNITS
@@ -77,7 +85,7 @@ def plot_study(
     frame = results if isinstance(results, pd.DataFrame) else read_results(Path(results))
     x, y = (metric_of(name) if name not in frame.columns else name for name in (x, y))
     layout = _axes(frame, x, y, by, panels)
-    return drawn(lambda: _draw(frame, layout), path)
+    return draw_and_save(lambda: _draw(frame, layout), path)
 
 
 def _axes(
@@ -152,7 +160,7 @@ def _draw(frame: pd.DataFrame, layout: PlotLayout) -> Figure:
         _scale(axes, frame[layout.x], (frame if shared else table)[layout.y], positions)
         above = _panel(axes, table, layout, looks, positions)
         crosses = max(crosses, above)
-        axes.set_title(plain(title, 40), loc="left", pad=6 + 9 * above)
+        axes.set_title(short_label(title, 40), loc="left", pad=6 + 9 * above)
     _name_axes([*grid.flat], len(tables), columns, layout)
     _head(picture, _title(frame, layout), layout, looks, crosses > 0)
     return picture
@@ -167,7 +175,7 @@ def _title(frame: pd.DataFrame, layout: PlotLayout) -> str:
         return [str(value) for value in values] if len(values) == 1 and not drawn_too else []
 
     objectives = [f"least {METRIC_UNITS[name].label}" for name in _minimised(frame)[:1]]
-    return plain(", ".join([*common("network"), *objectives, *common("quality")]), 90)
+    return short_label(", ".join([*common("network"), *objectives, *common("quality")]), 90)
 
 
 def _scale(
@@ -175,12 +183,12 @@ def _scale(
 ) -> None:
     """Choose the scales; before anything is drawn, as crosses are placed by them."""
     if y.min() > 0:
-        axes.set_yscale(scale(y))
+        axes.set_yscale(axis_scale(y))
     if positions is not None:
-        axes.set_xticks([*positions.values()], [plain(word, 16) for word in positions])
+        axes.set_xticks([*positions.values()], [short_label(word, 16) for word in positions])
         axes.set_xlim(-0.4, len(positions) - 0.6)
     elif x.min() > 0:
-        axes.set_xscale(scale(x))
+        axes.set_xscale(axis_scale(x))
 
 
 def _name_axes(panels: Sequence[Axes], used: int, columns: int, layout: PlotLayout) -> None:
@@ -291,7 +299,7 @@ def _head(
     picture: Figure, title: str, layout: PlotLayout, looks: dict[str, Look], missing: bool
 ) -> None:
     """What all panels share, and which line is which, above them."""
-    named = {plain(label, 50): look for label, look in looks.items() if layout.by}
+    named = {short_label(label, 50): look for label, look in looks.items() if layout.by}
     handles = [Line2D([], [], label=label, **look) for label, look in named.items()]
     if missing:
         handles.append(Line2D([], [], label="no design (above the panel)", **_cross("0.3")))

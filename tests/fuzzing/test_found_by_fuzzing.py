@@ -24,7 +24,7 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.errors import MOST_SHOWN, one_line
 from codesign.files import MAX_FILE_BYTES, read_text, read_toml
-from codesign.results.plots.drawing import plain
+from codesign.results.plots.drawing import short_label
 from codesign.specs.load import load_network
 from codesign.specs.network import MAX_LAYERS, Layer
 from codesign.specs.onnx import import_onnx
@@ -105,7 +105,7 @@ def test_a_fault_of_a_value_is_told_without_its_class(tmp_path: Path) -> None:
 
 
 def test_a_pictures_names_are_spelt_out() -> None:
-    assert plain(f"a{ESCAPE}$x", 50) == r"a\x1b[2J\$x"
+    assert short_label(f"a{ESCAPE}$x", 50) == r"a\x1b[2J\$x"
 
 
 def test_signs_that_a_font_lacks_and_control_characters(

@@ -12,12 +12,12 @@ from codesign.results.plots.drawing import (
     RIM,
     Figure,
     Look,
+    axis_scale,
     canvas,
-    drawn,
-    head,
-    plain,
-    scale,
+    draw_and_save,
     scaled_ticks,
+    short_label,
+    title_and_legend,
 )
 from codesign.units import four_digits
 
@@ -28,7 +28,7 @@ FITTED = ("x", "area_um2", "fitted_um2", "residual_um2", "relative_error", "left
 
 def plot_fit(fit: AreaFitResult, path: str | Path | None = None) -> Figure:
     """Measured and fitted areas (µm²), under them relative errors (%); see `AreaFitResult.plot`."""
-    return drawn(lambda: _draw_fit(fit), path)
+    return draw_and_save(lambda: _draw_fit(fit), path)
 
 
 def _draw_fit(fit: AreaFitResult) -> Figure:
@@ -50,8 +50,8 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
         "label": f"({fit.formula}) µm², R² {four_digits(fit.r2)}",
     }
     fit_legend += areas.plot(grid[curve > 0], curve[curve > 0], **line)
-    areas.set(yscale=scale(points["area_um2"]), ylabel=f"area of one {what} (µm²)")
-    head(areas, f"{what} area fitted to {plain(fit.source, 40)}", fit_legend, 1)
+    areas.set(yscale=axis_scale(points["area_um2"]), ylabel=f"area of one {what} (µm²)")
+    title_and_legend(areas, f"{what} area fitted to {short_label(fit.source, 40)}", fit_legend, 1)
 
     percent = 100 * points[["relative_error", "left_out_error"]].to_numpy()
     hollow: Look = {"marker": "D", "s": 34, "facecolor": "white", "edgecolor": "0.35", "lw": 0.9}
@@ -60,9 +60,9 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
     errors.axhline(0, color="0.15", lw=1)
     if np.abs(percent).max() < LEAST_ERROR:  # what rounding leaves is no pattern
         errors.set_ylim(-LEAST_ERROR, LEAST_ERROR)
-    errors.set(xscale=scale(x), xlabel=fit.x_words, ylabel="fitted over measured (%)")
+    errors.set(xscale=axis_scale(x), xlabel=fit.x_words, ylabel="fitted over measured (%)")
     _name_outliers(errors, fit)
-    head(errors, "Relative error", legend, 2)
+    title_and_legend(errors, "Relative error", legend, 2)
     for axes in (areas, errors):
         scaled_ticks(axes)
     return picture
@@ -76,7 +76,7 @@ def _name_outliers(axes: Axes, fit: AreaFitResult) -> None:
     measured = [column for column in points.columns if column not in FITTED]
     for index in error[error > limit].nlargest(MOST_OUTLIERS).index:
         row = points.loc[index]
-        what = ", ".join(f"{plain(str(column), 20)} {row[column]:g}" for column in measured)
+        what = ", ".join(f"{short_label(str(column), 20)} {row[column]:g}" for column in measured)
         place, right = (row["x"], 100 * row["relative_error"]), row["x"] > points["x"].median()
         look: Look = {"fontsize": 7.5, "va": "center", "ha": "right" if right else "left"}
         axes.annotate(what, place, (-7 if right else 7, 0), textcoords="offset points", **look)

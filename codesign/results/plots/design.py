@@ -21,13 +21,13 @@ from codesign.results.plots.drawing import (
     RIM,
     Figure,
     Look,
+    budgets_text,
     canvas,
-    drawn,
+    draw_and_save,
     freeze_layout,
-    head,
-    plain,
     scaled_ticks,
-    within,
+    short_label,
+    title_and_legend,
 )
 from codesign.results.plots.labels import label_points, layer_blocks, spread
 from codesign.units import (
@@ -57,7 +57,7 @@ def plot_design(design: Design | Evaluation, path: str | Path | None = None) -> 
             f"accelerator {design.accelerator.name!r}: no DRAM bandwidth is given, and a roofline "
             "needs one; give dram_bits_per_s"
         )
-    return drawn(lambda: _draw(design), path)
+    return draw_and_save(lambda: _draw(design), path)
 
 
 def _draw(design: Design | Evaluation) -> Figure:
@@ -128,7 +128,7 @@ def _roofline(
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=(y.min() / 2, peaks[-1][1] * 1.6))
     axes.set(xlabel="operations per DRAM bit", ylabel="attained, 2 operations a MAC (GOPS)")
     scaled_ticks(axes, 1e4)
-    head(axes, "Roofline by layer number (+n: n more layers there)", legend, 2)
+    title_and_legend(axes, "Roofline by layer number (+n: n more layers there)", legend, 2)
     return points, roofs
 
 
@@ -156,7 +156,7 @@ def _latency(axes: Axes, layers: pd.DataFrame) -> None:
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.grid(True, axis="y")
     _call_out(axes, layers)
-    head(axes, "Latency per layer", legend, 3)
+    title_and_legend(axes, "Latency per layer", legend, 3)
 
 
 def _call_out(axes: Axes, layers: pd.DataFrame) -> None:
@@ -164,7 +164,7 @@ def _call_out(axes: Axes, layers: pd.DataFrame) -> None:
     latency_s = layers["latency_s"].to_numpy()
     largest, count = int(latency_s.argmax()), len(latency_s)
     height = latency_s[largest] * MS_PER_S
-    name = plain(layers.index[largest], MAX_NAME)
+    name = short_label(layers.index[largest], MAX_NAME)
     text = f"{name}: {100 * latency_s[largest] / latency_s.sum():.1f} % of the latency"
     align = ("left", "center", "right")[int(3 * largest / count)]
     place = largest + 1 + {"left": -0.4, "center": 0.0, "right": 0.4}[align]
@@ -195,7 +195,7 @@ def _widths(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_ylim(min(levels) - 1, max(levels) + 1)
     axes.set_ylabel("width (bits)", labelpad=12)  # clear of the one-digit ticks
-    head(axes, "Bitwidths per layer", legend, 4)
+    title_and_legend(axes, "Bitwidths per layer", legend, 4)
 
 
 def _constant_widths(layers: pd.DataFrame) -> str | None:
@@ -218,7 +218,7 @@ def _name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
     last.set_xlabel("layer number (execution order)")
     turned: Look = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
     if len(names) <= MAX_NAMED_LAYERS:
-        ticks = [f"{plain(name, MAX_NAME)} · {i}" for i, name in enumerate(names, 1)]
+        ticks = [f"{short_label(name, MAX_NAME)} · {i}" for i, name in enumerate(names, 1)]
         last.set_xticks(range(1, len(names) + 1), ticks, **turned)
         return
     blocks = layer_blocks(names)
@@ -228,7 +228,7 @@ def _name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
     ends = [0.0, *(float(share.iloc[block.last - 1]) for block in blocks)]
     shares = np.diff(ends)
     ticks = [
-        f"{plain(block.name, MAX_NAME)} · {block.numbers} ({100 * part:.0f} %)"
+        f"{short_label(block.name, MAX_NAME)} · {block.numbers} ({100 * part:.0f} %)"
         for block, part in zip(blocks, shares, strict=True)
     ]
     middles = [(block.first + block.last) / 2 for block in blocks]
@@ -253,18 +253,18 @@ def _area(axes: Axes, result: HardwareResult, budget: float | None) -> None:
         label = f"budget: {four_digits(budget)} mm²"
         legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
     axes.set(xlim=(0, 1.06 * max(start, budget or 0) or 1), yticks=[], xlabel="area (mm²)")
-    head(axes, "Area", legend, 3)
+    title_and_legend(axes, "Area", legend, 3)
 
 
 def _titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     """What was reached and how sure that is; what was asked; with what hardware."""
-    on, network = design.accelerator, plain(design.network.name, 50)
+    on, network = design.accelerator, short_label(design.network.name, 50)
     pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
     parts = [f"{on.rows} × {on.cols} PEs of {pe}"]
     if on.sram_bits is not None:
         parts.append(f"SRAM {METRIC_UNITS['dram_bits'].amount(on.sram_bits)}")
     if "area_mm2" in design.metrics:
-        silicon = "" if on.technology is None else f" in {plain(on.technology.name, 30)}"
+        silicon = "" if on.technology is None else f" in {short_label(on.technology.name, 30)}"
         parts.append(f"area {four_digits(design.metrics['area_mm2'])} mm²{silicon}")
     else:
         parts.append("area not known")
@@ -274,12 +274,12 @@ def _titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     hardware = ", ".join(parts)
     if not isinstance(design, Design):
         latency = METRIC_UNITS["latency_s"].amount(design.metrics["latency_s"])
-        on_what = f"{network} on {plain(on.name, 40)}"
+        on_what = f"{network} on {short_label(on.name, 40)}"
         return [f"{on_what}: latency {latency}, {design.roofline} roofline", hardware]
     proof, unit = design.proof, METRIC_UNITS[design.problem.objective]
     sure = "proven optimal"
     if proof.status != "optimal":
         sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
     answer = f"{network}, least {unit.label}: {unit.amount(proof.objective)} – {sure}"
-    limits = within(design.problem)
+    limits = budgets_text(design.problem)
     return [answer, *([limits] if limits else []), hardware]

@@ -56,7 +56,7 @@ def freeze_layout(picture: Figure) -> None:
     picture.set_layout_engine("none")
 
 
-def drawn(draw: Callable[[], Figure], path: str | Path | None) -> Figure:
+def draw_and_save(draw: Callable[[], Figure], path: str | Path | None) -> Figure:
     """Draw in our style; with a path, save there, whole or not at all.
 
     Raises
@@ -79,7 +79,7 @@ def drawn(draw: Callable[[], Figure], path: str | Path | None) -> Figure:
     return picture
 
 
-def scale(values: pd.Series[float]) -> str:
+def axis_scale(values: pd.Series[float]) -> str:
     """Logarithmic for what spans a decade or more."""
     return "log" if values.max() >= 10 * values.min() else "linear"
 
@@ -96,20 +96,20 @@ def scaled_ticks(axes: Axes, most_steps: float = 1e3) -> None:
     axes.grid(True)
 
 
-def head(axes: Axes, title: str, legend: Sequence[Any], columns: int) -> None:
+def title_and_legend(axes: Axes, title: str, legend: Sequence[Any], columns: int) -> None:
     """Title, under it the legend in rows, then the panel."""
     axes.set_title(title, loc="left", pad=6 + 13 * -(-len(legend) // columns))
     space: Look = {"borderaxespad": 0.2, "labelspacing": 0.3, "columnspacing": 1.2}
     axes.legend(handles=legend, ncols=columns, loc="lower left", bbox_to_anchor=(-0.01, 1), **space)
 
 
-def plain(name: str, most: int) -> str:
+def short_label(name: str, most: int) -> str:
     """A given name as one short line that no mathematics is read into."""
     line = one_line(name)
     return (line if len(line) <= most else "…" + line[1 - most :]).replace("$", r"\$")
 
 
-def within(problem: AnyProblem) -> str:
+def budgets_text(problem: AnyProblem) -> str:
     """The budgets in words: ``quality uniform:6, area ≤ 6 mm²``."""
     parts = list[str]()
     for metric, limit in problem.budgets.items():

@@ -10,7 +10,16 @@ from matplotlib.ticker import MaxNLocator
 
 from codesign.errors import SpecError
 from codesign.results.explanation import Explanation, Sensitivity, Side
-from codesign.results.plots.drawing import RIM, Figure, Look, canvas, drawn, head, plain, within
+from codesign.results.plots.drawing import (
+    RIM,
+    Figure,
+    Look,
+    budgets_text,
+    canvas,
+    draw_and_save,
+    short_label,
+    title_and_legend,
+)
 from codesign.results.text.explanation import KNOB_UNITS, absence, knob_text, signed
 from codesign.units import METRIC_UNITS, DisplayUnit, four_digits
 
@@ -28,7 +37,7 @@ def plot_explanation(explanation: Explanation, path: str | Path | None = None) -
     """
     if not explanation.sensitivities:
         raise SpecError("nothing to draw: the explanation has no sensitivities")
-    return drawn(lambda: _draw(explanation), path)
+    return draw_and_save(lambda: _draw(explanation), path)
 
 
 def _draw(explanation: Explanation) -> Figure:
@@ -55,10 +64,10 @@ def _draw(explanation: Explanation) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(True, axis="x")
-    name = plain(design.problem.network.name, 40)
+    name = short_label(design.problem.network.name, 40)
     title = f"{name or 'optimum'}: what moves the least {unit.label}, {unit.amount(optimum)}"
-    asked = within(design.problem)
-    head(axes, f"{title}\n{asked}" if asked else title, legend, 2)
+    asked = budgets_text(design.problem)
+    title_and_legend(axes, f"{title}\n{asked}" if asked else title, legend, 2)
     return picture
 
 

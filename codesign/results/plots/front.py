@@ -19,13 +19,13 @@ from codesign.results.plots.drawing import (
     RIM,
     Figure,
     Look,
+    budgets_text,
     canvas,
-    drawn,
+    draw_and_save,
     freeze_layout,
-    head,
-    plain,
     scaled_ticks,
-    within,
+    short_label,
+    title_and_legend,
 )
 from codesign.results.plots.labels import label_points
 from codesign.results.text.layout import counted
@@ -59,7 +59,7 @@ def plot_front(front: Front, path: str | Path | None = None) -> Figure:
     and the region in which better points may lie. Beside either, the hardware of the points.
     """
     draw = _draw_two if len(front.objectives) == 2 else _draw_three
-    return drawn(lambda: draw(front), path)
+    return draw_and_save(lambda: draw(front), path)
 
 
 # --- two objectives -----------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def _draw_two(front: Front) -> Figure:
     legend = [*_region(points, front), *_marks(points, front, _scaled_values(front)[:, (1, 0)])]
     legend += _knee(points, front, (1, 0)) + _infeasible(points, front)
     points.set(ylabel=METRIC_UNITS[front.objectives[0]].heading)
-    head(points, _known(front), legend, 2)
+    title_and_legend(points, _completeness(front), legend, 2)
     _rates(rates, front)
     _shares(shares, front)
     for axes in (points, rates, shares):
@@ -90,16 +90,16 @@ def _draw_two(front: Front) -> Figure:
 
 def _region(axes: Axes, front: Front) -> list[Any]:
     """What is reached, what is ruled out, and the certified region between."""
-    x, top, bottom = _between(front, 1, np.inf)
+    x, top, bottom = _certified_steps(front, 1, np.inf)
     lines: list[Any] = axes.plot(x, top, **REACHED, label="best reached")
-    if not _open(front):
+    if not _has_unknown_region(front):
         return lines
     lines += axes.plot(x, bottom, **RULED_OUT, label="proven: nothing below")
     words = "certified: all other points of the front lie here"
     return [*lines, axes.fill_between(x, bottom, top, label=words, **REGION)]
 
 
-def _between(front: Front, across: int, level: float) -> tuple[Floats, Floats, Floats]:
+def _certified_steps(front: Front, across: int, level: float) -> tuple[Floats, Floats, Floats]:
     """Steps of what is reached and of what is proven: x, top and bottom, in the units people write.
 
     From the first limit on objective ``across`` at which a point is within the level.
@@ -167,7 +167,7 @@ def _rates(axes: Axes, front: Front) -> None:
         axes.set_yticks([])
     per = " ".join([x for x in (first.unit, second.unit and f"per {second.unit}") if x])
     axes.set_ylabel(f"saved ({per})" if per else "saved")
-    head(axes, "Rate", legend, 1)
+    title_and_legend(axes, "Rate", legend, 1)
 
 
 def _shares(axes: Axes, front: Front) -> None:
@@ -182,7 +182,7 @@ def _shares(axes: Axes, front: Front) -> None:
         ylim=(-6, 106),
         yticks=(0, 50, 100),
     )
-    head(axes, "Share of the latency in memory-bound layers", [], 1)
+    title_and_legend(axes, "Share of the latency in memory-bound layers", [], 1)
 
 
 # --- three objectives ---------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def _draw_three(front: Front) -> Figure:
         axes.set(xlabel=METRIC_UNITS[front.objectives[across]].heading)
         scaled_ticks(axes)
         words = METRIC_UNITS[front.objectives[across]].label
-        head(
+        title_and_legend(
             axes, f"{METRIC_UNITS[front.objectives[0]].label.capitalize()} over {words}", legend, 1
         )
     panels[0].set_ylabel(METRIC_UNITS[front.objectives[0]].heading)
@@ -220,14 +220,14 @@ def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
     values = np.unique(front.values[:, other])
     chosen = dict.fromkeys(values[[-1, len(values) // 2, len(values) // 4]].tolist())
     for level, look, shade in zip(chosen, LEVELS, SHADES, strict=False):
-        x, top, bottom = _between(front, across, level)
+        x, top, bottom = _certified_steps(front, across, level)
         if not len(x):  # one point only
             continue
         label = f"best reached with {unit.at_most(level)}"
         legend += axes.plot(x, top, zorder=2, **look, label=label)
-        if _open(front):
+        if _has_unknown_region(front):
             axes.fill_between(x, bottom, top, color=shade, alpha=0.16, lw=0, zorder=0.5)
-    if legend and _open(front):
+    if legend and _has_unknown_region(front):
         words = "shaded below a line: better points may lie there; none below"
         legend.append(Patch(color="0.55", alpha=0.3, lw=0, label=words))
     return legend
@@ -238,7 +238,7 @@ def _levels(axes: Axes, front: Front, across: int) -> list[Any]:
 
 def _canvas(size: tuple[float, float], front: Front) -> Figure:
     *first, last = (METRIC_UNITS[name].label for name in front.objectives)
-    network, limits = plain(front.problem.network.name, 50), within(front.problem)
+    network, limits = short_label(front.problem.network.name, 50), budgets_text(front.problem)
     title = f"{network}: " if network else ""
     title += f"{', '.join(first)} and {last}"
     picture = canvas(*size, rect=(0, 0, 1, 1 - (0.58 if limits else 0.36) / size[1]))
@@ -302,7 +302,7 @@ def _memory_bound(front: Front) -> Floats:
     return np.array([design.memory_bound_share for design in front.designs])
 
 
-def _known(front: Front) -> str:
+def _completeness(front: Front) -> str:
     """How many points there are, and how much is left unknown."""
     if np.isnan(front.gap):
         return (
@@ -314,7 +314,7 @@ def _known(front: Front) -> str:
     return f"{counted(len(front), 'point')}, {known}"
 
 
-def _open(front: Front) -> bool:
+def _has_unknown_region(front: Front) -> bool:
     """Whether there is a region to show in which undiscovered points may lie."""
     return (not front.complete or front.rel_step > 0) and not np.isnan(front.gap)
 
