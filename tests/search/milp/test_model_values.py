@@ -15,7 +15,13 @@ from pyomo.repn import generate_standard_repn
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
 from codesign.problem.tolerances import ROW_SCALE
-from codesign.search.milp.formulation import build, exclude, objective_unit, read_choice
+from codesign.search.milp.formulation import (
+    build,
+    exclude,
+    exclude_costlier,
+    objective_unit,
+    read_choice,
+)
 from codesign.search.milp.highs import minimise
 from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import HardwareSpace
@@ -179,6 +185,28 @@ def test_each_choice_is_excluded_once() -> None:
     assert outcome.status == "infeasible"
     assert found == pytest.approx(expected)
     assert len(choices) == len(expected) == 36
+
+
+@pytest.mark.parametrize("metric", ["latency_s", "dram_bits", "noise", "model_bits", "bops"])
+def test_with_a_choice_only_what_costs_no_less_is_excluded(metric: str) -> None:
+    space, offered = space_of(PAIR, (2, 4)), listed(CONV, FC)
+    every = [
+        (choice, value_of_run(space, offered, choice[2], choice[1], choice[0])[metric])
+        for choice in legal_choices(space, offered)
+    ]
+    besides = 0
+    for choice, value in every:
+        model = build(space, offered, Goal(metric, {}))
+        choose(model, *choice)
+        exclude_costlier(model, space, offered, metric)
+        (row,) = model.excluded.values()
+        assert pyo.value(row.body) > row.upper
+        for other, its_value in every:
+            choose(model, *other)
+            if pyo.value(row.body) > row.upper:
+                assert its_value >= value * (1 - 1e-12)
+                besides += other != choice
+    assert besides > len(every)
 
 
 def test_a_tensor_in_place_of_weights_has_no_weights() -> None:
