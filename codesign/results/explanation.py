@@ -270,25 +270,12 @@ class Explanation(ResultFile):
 def _outline(content: FileContent) -> DesignOutline:
     """The design explained, as far as the file tells it."""
     rows = tuple(
-        LayerOutline(
-            name=layer.name,
-            bound_by=layer.bound_by,
-            compute_s=layer.compute_s,
-            memory_s=layer.memory_s,
-            latency_s=max(
-                (x for x in (layer.compute_s, layer.memory_s) if x is not None), default=None
-            ),
-        )
-        for layer in content.layers
+        LayerOutline(name=x.name, bound_by=x.bound_by, compute_s=x.compute_s, memory_s=x.memory_s)
+        for x in content.layers
     )
     used = {name: each.limit * each.used for name, each in content.budgets.items()}
     latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
-    metrics = {
-        **used,
-        "latency_s": latency_s,
-        **content.metrics,
-        content.objective: content.optimum,
-    }
+    known = {**used, "latency_s": latency_s, **content.metrics}
     proven = ProofRecord.of(content.optimum, content.optimum, "not proven", "optimal")
     return DesignOutline(
         problem=ProblemOutline(
@@ -299,7 +286,7 @@ def _outline(content: FileContent) -> DesignOutline:
             quality=content.quality,
         ),
         hardware=content.hardware,
-        metrics=metrics,
+        metrics=known | {content.objective: content.optimum},
         memory_bound_share=content.roofs.get("memory", 0.0),
         layer_designs=rows,
         proof=content.proof or proven,

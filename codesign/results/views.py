@@ -53,7 +53,11 @@ class LayerOutline:
     bound_by: str | None = None
     compute_s: Amount | None = None
     memory_s: Amount | None = None
-    latency_s: Amount | None = None
+
+    @property
+    def latency_s(self) -> float | None:
+        """The longer of both."""
+        return max((x for x in (self.compute_s, self.memory_s) if x is not None), default=None)
 
 
 @spec_dataclass

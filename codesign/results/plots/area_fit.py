@@ -37,7 +37,7 @@ def _draw_fit(fit: AreaFitResult) -> Figure:
     points, (low, high) = fit.points, fit.calibrated
     x, grid = points["x"], np.geomspace(low, high, 400)
     curve = fit.area_um2(grid)
-    what = {"pe": "PE", "sram": "SRAM"}[fit.kind]
+    what = fit.kind.upper()
     measured: Look = {"marker": "o", "s": 26, "color": "#3f6ea8", **RIM}
     fit_legend = [
         areas.scatter(

@@ -28,7 +28,7 @@ def fit_parts(fit: AreaFitResult) -> list[RenderableType]:
 
 
 def _headline(fit: AreaFitResult) -> Text:
-    what = {"pe": "PE", "sram": "SRAM"}[fit.kind]
+    what = fit.kind.upper()
     how = "relative least squares" if fit.relative else "least squares"
     text = Text(f"{what} area = {fit.formula} µm²", "bold")
     return text + Text(f", {how} over {len(fit.points)} points of ") + short(fit.source)

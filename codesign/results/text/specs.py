@@ -190,7 +190,7 @@ def _fits(technology: Technology) -> Table:
         made.add_row(
             literal(name),
             formula,
-            "–" if fit.r2 is None else f"{fit.r2:g}",
+            ABSENT if fit.r2 is None else f"{fit.r2:g}",
             "not stated"
             if span is None
             else f"{four_digits(span[0])} to {four_digits(span[1])} {unit}",
@@ -204,7 +204,7 @@ def _measured(technology: Technology) -> Table:
     made = table("<PE", "published µm²", "fit µm²", "deviation %", "<source")
     for pe in technology.pe_measured:
         fixed = re.fullmatch(r"fixed([0-9]{1,2})", pe.precision)
-        fitted, deviation = "–", "–"
+        fitted, deviation = ABSENT, ABSENT
         if fixed:
             area_um2 = float(pe_area_um2(technology, int(fixed[1]), int(fixed[1])))
             fitted, deviation = f"{area_um2:,.1f}", f"{100 * (area_um2 / pe.area_um2 - 1):+.1f}"
