@@ -28,9 +28,12 @@ from codesign.quality.table import (
 )
 from codesign.quality.weights import weight_sensitivity
 
+Sensitivity = SensitivityTable  # the type as annotations of users name it
+
 __all__ = [
     "GRANULARITIES",
     "Quantised",
+    "Sensitivity",
     "SensitivityTable",
     "check_table",
     "filled_table",

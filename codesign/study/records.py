@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any, NamedTuple
+
+VERSION = version("codesign")  # noted beside each answer
 
 WAITING = "waiting"
 OUTCOMES = {

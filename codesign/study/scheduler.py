@@ -19,11 +19,18 @@ from concurrent.futures import (
 )
 from dataclasses import dataclass
 
-from codesign import __version__
 from codesign.errors import CodesignError
 from codesign.study.executors import slots
 from codesign.study.heartbeat import LivenessMonitor, heartbeats
-from codesign.study.records import ANSWERED, FAILED, UNPROVEN, WAITING, Answer, ClaimedQuestion
+from codesign.study.records import (
+    ANSWERED,
+    FAILED,
+    UNPROVEN,
+    VERSION,
+    WAITING,
+    Answer,
+    ClaimedQuestion,
+)
 from codesign.study.solve_cell import error_text, worker_version
 from codesign.study.store import Store
 
@@ -150,8 +157,8 @@ class Scheduler:
             theirs = self._executor.submit(worker_version).result()
         except Exception as error:
             raise CodesignError(f"the workers cannot be used: {error_text(error)}") from None
-        if theirs != __version__:
-            raise CodesignError(f"the workers have codesign {theirs}, this is {__version__}")
+        if theirs != VERSION:
+            raise CodesignError(f"the workers have codesign {theirs}, this is {VERSION}")
 
     def _submit(self) -> None:
         """Claim questions and hand them to the executor, as many as it has capacity for."""
@@ -222,7 +229,7 @@ class Scheduler:
             raise self._broken(error) from None
         except Exception as error:
             if claimed.sha256 in self._retried:
-                return Answer("lost", codesign=__version__, error=error_text(error))
+                return Answer("lost", codesign=VERSION, error=error_text(error))
             self._retried.add(claimed.sha256)
             return None
 

@@ -10,9 +10,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from codesign import __version__
 from codesign.errors import CodesignError, InfeasibleError, SolverError
-from codesign.study.records import Answer
+from codesign.study.records import VERSION, Answer
 
 if TYPE_CHECKING:
     from codesign.problem.problem import Problem
@@ -23,7 +22,7 @@ MAX_ERROR = 500  # letters
 
 def worker_version() -> str:
     """The codesign that answers."""
-    return __version__
+    return VERSION
 
 
 def answer_question(question: str, network: str) -> Answer:
@@ -53,7 +52,7 @@ def answer_question(question: str, network: str) -> Answer:
     except Exception as error:  # also a fault of ours: in one cell it does not cost the others
         found = Answer("failed", error=error_text(error))
     solver = f"{highs.NAME} {highs.version()}"
-    return found._replace(seconds=time.monotonic() - started, solver=solver, codesign=__version__)
+    return found._replace(seconds=time.monotonic() - started, solver=solver, codesign=VERSION)
 
 
 def error_text(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesign import __version__
 from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.study import grid as of_cells
@@ -20,6 +19,7 @@ from codesign.study.executors import Processes
 from codesign.study.grid import Cell, Value
 from codesign.study.grid_file import front_terms, inside, read_study
 from codesign.study.heartbeat import LivenessMonitor, this_process
+from codesign.study.records import VERSION
 from codesign.study.scheduler import Scheduler, Tally, Work
 from codesign.study.solve_cell import answer_question
 from codesign.study.store import Store, opened
@@ -217,7 +217,7 @@ class Study:
         builder, statuses = QuestionBuilder(self.front), list[tuple[str, str]]()
         rows = (builder.row(i, cell) for i, cell in enumerate(self.cells()))
         while chunk := list(islice(rows, CHUNK)):
-            statuses += store.add_cells(self.name, chunk, __version__)
+            statuses += store.add_cells(self.name, chunk, VERSION)
         return statuses
 
 

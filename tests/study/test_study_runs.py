@@ -218,7 +218,7 @@ def test_what_is_lost_on_its_way_is_a_row(path: Path) -> None:
 def test_workers_of_another_version_are_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codesign.study.solve_cell.__version__", "0.0.1")
+    monkeypatch.setattr("codesign.study.solve_cell.VERSION", "0.0.1")
     with pytest.raises(CodesignError, match=r"the workers have codesign 0\.0\.1, this is"):
         grid(1).run(path, executor=Serial(), work=made_up)
     assert statuses(path) == {"waiting": 1}
