@@ -1,8 +1,11 @@
-"""Leaves out sweeps marked ``long`` that are not asked for; a tiny network, and no solve."""
+"""Which tests run, in how many processes; a tiny network, and no solve."""
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +22,40 @@ from codesign.results.design import Design
 from codesign.specs.load import load_network
 
 pytest.register_assert_rewrite("compare_designs", "compare_explanations", "compare_fronts")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process for each processor where the whole suite runs; named files need no other."""
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return (os.cpu_count() or 1) if everything else 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Run what is marked ``alone`` in a process that is no worker of pytest-xdist."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or not item.get_closest_marker("alone"):
+        return None
+    place = {"nodeid": item.nodeid, "location": item.location}
+    item.ihook.pytest_runtest_logstart(**place)
+    call = pytest.CallInfo.from_call(lambda: run_alone(item), "call")
+    report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(**place)
+    return True
+
+
+def run_alone(item: pytest.Item) -> None:
+    """Run one test by a pytest of its own; what that prints is told if it fails."""
+    words = ("-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", item.nodeid)
+    usual = {name: x for name, x in os.environ.items() if not name.startswith("PYTEST_")}
+    run = subprocess.run(
+        [sys.executable, *words],
+        cwd=item.config.rootpath,
+        env=usual,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -44,6 +44,7 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
         yield made
 
 
+@pytest.mark.alone
 def test_a_worker_killed_in_the_middle_costs_nothing(client: Client, path: Path) -> None:
     pids: list[int] = [*client.run(os.getpid).values()]
     assert len({*pids, os.getpid()}) == 3
@@ -65,6 +66,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing(client: Client, path: Path)
     assert study.run(path, executor=executor, resume=True).here == 0
 
 
+@pytest.mark.alone
 def test_a_cell_that_kills_its_workers_is_a_row(client: Client, path: Path) -> None:
     tally = grid(4).run(path, executor=client.get_executor(pure=False), work=deadly)
     assert tally.counts == {"waiting": 0, "optimal": 3, "lost": 1}
@@ -74,6 +76,7 @@ def test_a_cell_that_kills_its_workers_is_a_row(client: Client, path: Path) -> N
     assert (again.here, again.answered) == (1, 4)
 
 
+@pytest.mark.alone
 @pytest.mark.smoke
 def test_the_command_line_finds_the_cluster(
     cluster: LocalCluster,
