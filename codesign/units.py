@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from decimal import ROUND_CEILING, Context, Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 UM2_PER_MM2 = 1e6
 BITS_PER_KBIT = 1e3
@@ -100,6 +102,8 @@ def rounded_up(value: float, digits: int = 4, scale: float = 1.0) -> str:
     """
     if value <= 0:
         return "0"
+    from decimal import ROUND_CEILING, Context, Decimal
+
     exact = Decimal(float(value)) / Decimal(repr(scale))
     noise = Decimal("1e-12") if digits < 12 else Decimal(0)
     return _all_digits(
@@ -114,6 +118,8 @@ def distinct_texts(
 
     In digits enough to see which values are more than the limit, four at least.
     """
+    from decimal import Context, Decimal
+
     values = tuple(values)
     for digits in range(4, MAX_DIGITS):
         exact = Context(prec=digits).create_decimal(Decimal(float(limit)) / Decimal(repr(scale)))
@@ -150,7 +156,7 @@ def gap_text(gap: float) -> str:
 
 def _all_digits(value: Decimal) -> str:
     """All digits of an amount without trailing zeros, an exponent only where it is very small."""
-    if value == 0 or Decimal("1e-6") <= abs(value) < Decimal("1e12"):
+    if value == 0 or -7 < value.adjusted() < 12:
         return _trimmed(f"{value:f}")
     return f"{value.normalize():e}"
 

@@ -16,7 +16,7 @@ from codesign.problem.metrics import COST, WORDS, is_cost, meant, word_of
 Reader = Callable[[str], Any]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Number:
     """Reads a finite number within a range."""
 
@@ -35,7 +35,7 @@ class Number:
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class WholeNumber:
     """Reads a whole number within a range."""
 
@@ -52,7 +52,7 @@ class WholeNumber:
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Numbers:
     """Reads numbers separated by commas, each by itself."""
 
@@ -62,7 +62,7 @@ class Numbers:
         return tuple(self.one(word) for word in text.split(","))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class WholeNumbers:
     """Reads whole numbers from 1 on, separated by commas."""
 
@@ -81,7 +81,7 @@ class WholeNumbers:
         return values
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class OneOf:
     """Reads one of a few words."""
 
@@ -93,7 +93,7 @@ class OneOf:
         return text
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class OneMetric:
     """Reads one of a few metrics, by either of its names, as the word of the command line.
 

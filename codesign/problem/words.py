@@ -112,7 +112,7 @@ def _flag() -> Any:
     return field(default=False, metadata={"word": Word(None)})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)  # made at every start
 class ProblemWords:
     """What is said of a problem beside its network; None where nothing is said.
 
@@ -162,7 +162,7 @@ class ProblemWords:
         return cls(**{each.name: given[each.name] for each in fields(cls) if each.name in given})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)  # made at every start
 class SolveWords:
     """What is said of the search."""
 

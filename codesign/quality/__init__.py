@@ -28,7 +28,8 @@ from codesign.quality.table import (
 )
 from codesign.quality.weights import weight_sensitivity
 
-Sensitivity = SensitivityTable  # the type as annotations of users name it
+Sensitivity = SensitivityTable  # as annotations of users name it
+without_dust = zero_if_negligible  # likewise
 
 __all__ = [
     "GRANULARITIES",
@@ -47,6 +48,7 @@ __all__ = [
     "table_text",
     "uniform_bits",
     "weight_sensitivity",
+    "without_dust",
     "write_sensitivity",
     "zero_if_negligible",
 ]

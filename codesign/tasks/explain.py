@@ -13,6 +13,7 @@ import numpy as np
 from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
+from codesign.problem.metrics import METRICS
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
@@ -173,7 +174,8 @@ class _Analysis:
             return RunnerUp(change, None, {}, None, proven=False)
         if best is None:
             return RunnerUp(change, None, {}, None)
-        return RunnerUp(change, hardware_of(self.space, best), best.metrics, self._loss(best))
+        values = {name: best.metrics[name] for name in METRICS}
+        return RunnerUp(change, hardware_of(self.space, best), values, self._loss(best))
 
     # Both ---------------------------------------------------------------------------------------
 

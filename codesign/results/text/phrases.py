@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.results.records import ProofRecord
 from codesign.results.text.layout import literal, percent, short, table
-from codesign.results.views import AnyProblem
-from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.units import ABSENT, METRIC_UNITS, gap_text, in_display_order
+
+if TYPE_CHECKING:
+    from codesign.results.records import ProofRecord
+    from codesign.results.views import AnyProblem
+    from codesign.specs.accelerator import Accelerator, Hardware
 
 USED_UP = 0.9995  # share of a budget from which it counts as exhausted: what prints as 100.0 %
 ENDED = {"gap": "gap asked for", "time": "time limit", "interrupt": "interrupted"}
