@@ -219,10 +219,10 @@ class _Certifier:
         order = [int(n) for n in np.argsort(value)]
         by_bound = [n for n in order if value[n] > self.cutoff]
         others = [n for n in order if not value[n] > self.cutoff]
-        hopeless = [n for n in others if value[n] < near * self.cutoff]
+        far_below = [n for n in others if value[n] < near * self.cutoff]
         tried = [n for n in others if not value[n] < near * self.cutoff]
         left = self._close_halving(rows, by_bound, 0)
-        return left + hopeless + self._close_halving(rows, tried, most_work)
+        return left + far_below + self._close_halving(rows, tried, most_work)
 
     def _close_halving(self, rows: _Rows, chosen: list[int], most_work: int) -> list[int]:
         """Close chosen rows in groups, halving a group that does not close; those left over."""
