@@ -15,6 +15,7 @@ from click.shell_completion import ShellComplete
 from command_line import BUDGET, SMALL, TINY, refused, run
 from dotted_names import resolved
 from shown_programs import run_shown
+from sources import ROOT
 
 import codesign
 from codesign.cli import app, progress, terminal
@@ -78,7 +79,7 @@ def default(name: str, command: str = "solve") -> str:
     return str(found)
 
 
-README = (models_folder().parent / "README.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 SHOWN = [(x, words) for x, text in [*TEXTS.items(), ("", README)] for words in commands(text)]
 
 
