@@ -25,7 +25,6 @@ from codesign.problem.metrics import WORDS
 from codesign.problem.tolerances import BUDGET_TOLERANCE, OPTIMAL_GAP, SAME_VALUE
 from codesign.search.lexicographic import TIES_LEAST_S, TIES_TIMES
 from codesign.search.milp import formulation
-from codesign.specs.load import models_folder
 from codesign.specs.network import MAX_LAYERS
 from codesign.stopping import INTERRUPTED
 
@@ -119,7 +118,7 @@ def test_every_name_of_the_package_exists(topic: str) -> None:
     for topics_named in re.findall(r"codesign help\s(\w+)", TEXTS[topic]):
         assert topics_named in TEXTS
     for file in re.findall(r"(?:models|studies)/\w+(?:\.md)?", TEXTS[topic]):
-        assert (models_folder().parent / file).exists()
+        assert (ROOT / file).exists()
 
 
 PYTHON = [
