@@ -309,3 +309,19 @@ def good_point(rng: random.Random, points: Sequence[oracle.Point]) -> oracle.Poi
         )
 
     return min(points, key=score)
+
+
+def with_budgets_used_up(case: Case, rng: random.Random) -> Case:
+    """The least of one metric where any one design, mostly a poor one, sets the budgets.
+
+    Little is then within them, and multipliers alone seldom find the best of it.
+    """
+    objective = rng.choice([metric for metric in oracle.METRICS if metric != "area_mm2"])
+    if not case.points:
+        return case
+    values = rng.choice(case.points).value
+    others = [metric for metric in oracle.METRICS if metric != objective]
+    limited = rng.sample(others, rng.choice((2, 3, 4)))
+    budgets = {metric: values(metric) for metric in limited if values(metric) > 0}
+    problem = replace(case.problem, objective=objective, quality=None, budgets=budgets)
+    return Case(problem, case.points)

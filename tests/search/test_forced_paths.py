@@ -9,7 +9,7 @@ from typing import Any
 import oracle
 import pytest
 from compare_designs import compare
-from random_problems import Case, good_point, random_case
+from random_problems import Case, good_point, random_case, with_budgets_used_up
 
 from codesign.search import group_bounds, hardware_search
 from codesign.search.bounds import relaxation
@@ -78,19 +78,3 @@ def test_designs_of_a_few_pairs_of_widths_first(monkeypatch: pytest.MonkeyPatch)
             raise AssertionError(f"seed {seed}") from error
         seen += [seed] * any(solved)
     assert len(seen) >= 30
-
-
-def with_budgets_used_up(case: Case, rng: random.Random) -> Case:
-    """The least of one metric where any one design, mostly a poor one, sets the budgets.
-
-    Little is then within them, and multipliers alone seldom find the best of it.
-    """
-    objective = rng.choice([metric for metric in oracle.METRICS if metric != "area_mm2"])
-    if not case.points:
-        return case
-    values = rng.choice(case.points).value
-    others = [metric for metric in oracle.METRICS if metric != objective]
-    limited = rng.sample(others, rng.choice((2, 3, 4)))
-    budgets = {metric: values(metric) for metric in limited if values(metric) > 0}
-    problem = replace(case.problem, objective=objective, quality=None, budgets=budgets)
-    return Case(problem, case.points)
