@@ -98,7 +98,7 @@ def _solved(problem: Problem, asked: dict[str, Any]) -> Design:
 
 def _front(problem: Problem, asked: dict[str, Any]) -> tuple[tuple[Design, ...], float, bool]:
     """Designs of a front, its gap, and whether there was time enough."""
-    from codesign import pareto
+    from codesign.tasks.pareto import pareto
 
     limit = asked["time_limit_s"]
     front = pareto(problem, **asked["front"], time_limit_s=limit)
