@@ -8,6 +8,7 @@ Run as a script, it runs a grid of made-up work on a store: what a test kills.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sqlite3
@@ -136,6 +137,13 @@ def pointed(question: str, network: str) -> Answer:
         for i in (1, 2, 3)
     )
     return answer._replace(designs=designs, front_gap=0.25)
+
+
+def complain() -> None:
+    """Log an error as Pyomo does."""
+    import pyomo.core  # which sets up its log
+
+    logging.getLogger(pyomo.core.__name__).error("Rule failed")
 
 
 if __name__ == "__main__":

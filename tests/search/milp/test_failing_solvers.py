@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pyomo.environ as pyo
 import pytest
 from command_line import BUDGET, SMALL, run
 from pyomo.common import Executable
+from study_work import complain
 
 from codesign import Problem, SolverError, assign, load_network, pareto, solve
 from codesign.search.milp import solvers
@@ -191,11 +191,6 @@ def test_nor_in_a_worker(capfd: pytest.CaptureFixture[str]) -> None:
     with Processes(1) as workers:
         workers.submit(complain).result()
     assert capfd.readouterr() == ("", "")
-
-
-def complain() -> None:
-    """Log an error as Pyomo does, which is imported with this file."""
-    logging.getLogger("pyomo.core").error("Rule failed")
 
 
 def test_the_whole_answer_is_json(tiny: str, capfd: pytest.CaptureFixture[str]) -> None:
