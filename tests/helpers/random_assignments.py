@@ -21,6 +21,7 @@ from codesign.specs.network import Layer, Network
 
 METRICS = ("noise", "model_bits", "bops", "latency_s")
 TIES = ("noise", "model_bits")
+LEAST_BUDGET = 1e-30  # that a problem takes; a cost may be nothing but what cancelling left
 
 Table = dict[str, dict[tuple[int | None, int], float]]
 
@@ -165,7 +166,7 @@ def _with_budgets(
     if rng.random() < 0.12:
         slack = {name: rng.uniform(0.5, 0.99) for name in names}
     budgets = {name: anchor.metrics[name] * slack[name] for name in names}
-    return replace(problem, budgets={name: x for name, x in budgets.items() if x > 0})
+    return replace(problem, budgets={name: x for name, x in budgets.items() if x >= LEAST_BUDGET})
 
 
 def _good(rng: random.Random, known: Sequence[str], every: Sequence[Assigned]) -> Assigned:
