@@ -76,6 +76,14 @@ def cycles(layer: Layer, rows: npt.ArrayLike, cols: npt.ArrayLike, engine: int) 
     )
 
 
+def movement_cycles(elements: int, rows: npt.ArrayLike, engine: int) -> Ints:
+    """``⌈elements / (rows·engine)⌉``: of a layer that only moves data, where tensors stay on chip.
+
+    ``elements`` is the larger of what it reads and writes; the SRAM feeds the array at that rate.
+    """
+    return np.asarray(-(-elements // (np.asarray(rows, dtype=np.int64) * engine)))
+
+
 def side_by_side(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     """``g = min(G, ⌊rows·pack/C⌋, ⌊cols/K⌋)``, at least 1: groups that run together, as `fold`."""
     channels = rows * channels_per_pe(layer, engine)

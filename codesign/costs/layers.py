@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from codesign.arrays import Ints
-from codesign.costs.compute import cycles, precision_passes
+from codesign.costs.compute import cycles, movement_cycles, precision_passes
+from codesign.costs.residency import Residents, moved_elements, without_resident
 from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
@@ -59,7 +60,8 @@ class Traffic:
 class LayerDesign:
     """One layer on an accelerator.
 
-    A layer that only moves data has neither weights nor tiles, takes no cycles and needs no SRAM.
+    A layer that only moves data has neither weights nor tiles, and needs no SRAM of its own. It
+    takes cycles only where tensors may stay on chip.
 
     Attributes
     ----------
@@ -75,10 +77,12 @@ class LayerDesign:
         has no tiles.
     dram_bits : Traffic
     compute_s : float
-        0 where data only moves, and only there.
+        0 only where data only moves.
     memory_s, latency_s : float or None
         ``latency_s`` is the longer of the two; None where no DRAM bandwidth is known.
     bound_by : "compute", "memory" or None
+    resident_bits : int
+        SRAM bits of the tensors that stay on chip while it runs, beside ``sram_bits``.
     """
 
     name: Name
@@ -89,9 +93,10 @@ class LayerDesign:
     sram_bits: Whole | None
     dram_bits: Traffic
     compute_s: Amount
-    memory_s: Seconds | None
+    memory_s: Amount | None
     latency_s: Seconds | None
     bound_by: Roof | None
+    resident_bits: Whole = 0
 
 
 def tiled_layer(
@@ -102,9 +107,14 @@ def tiled_layer(
     tensor_bits: Mapping[str, int],
     table: Tilings,
     row: int,
+    resident: Residents | None = None,
 ) -> LayerDesign:
-    """A layer with one tiling, row ``row`` of ``table``."""
+    """A layer with one tiling, row ``row`` of ``table``.
+
+    ``resident`` tells what is on chip; None: every tensor goes to DRAM and back.
+    """
     bits = _operand_bits(layer, accelerator, weight_bits, tensor_bits)
+    table = _of_resident(table, layer, resident)
     weights, ifmap, psum = (int(x) for x in table.traffic[row] * bits)
     count = int(cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine))
     count *= _passes(layer, accelerator, weight_bits, tensor_bits)
@@ -113,6 +123,7 @@ def tiled_layer(
         *(network, layer, accelerator, weight_bits, tensor_bits),
         compute_s=count / accelerator.clock_hz,
         moved=(weights, ifmap, psum),
+        resident=resident,
         tile=Tile(g=g, k=k, c=c, p=p, images=images),
         order=ORDERS[int(table.order[row])],
         cycles=count,
@@ -126,8 +137,11 @@ def best_tiled_layer(
     accelerator: Accelerator,
     weight_bits: int,
     tensor_bits: Mapping[str, int],
+    resident: Residents | None = None,
 ) -> LayerDesign:
     """A layer with the tiling of least DRAM traffic that fits the SRAM, then of least need.
+
+    ``resident`` as of `tiled_layer`: its bits leave a tiling so much less room.
 
     Raises
     ------
@@ -136,8 +150,10 @@ def best_tiled_layer(
     """
     assert accelerator.sram_bits is not None
     table = tilings(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    table = _of_resident(table, layer, resident)
     bits = _operand_bits(layer, accelerator, weight_bits, tensor_bits)
     need, moved = table.need @ bits, table.traffic @ bits
+    need = need + (0 if resident is None else resident.bits)
     if need.min() > accelerator.sram_bits:
         held, (needed,) = distinct_texts(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
         raise SpecError(
@@ -147,7 +163,15 @@ def best_tiled_layer(
         )
     fitting = np.flatnonzero(need <= accelerator.sram_bits)
     row = int(fitting[np.lexsort((need[fitting], moved[fitting]))[0]])
-    return tiled_layer(network, layer, accelerator, weight_bits, tensor_bits, table, row)
+    return tiled_layer(network, layer, accelerator, weight_bits, tensor_bits, table, row, resident)
+
+
+def _of_resident(table: Tilings, layer: Layer, resident: Residents | None) -> Tilings:
+    """The tilings where operands of a layer are resident."""
+    if resident is None:
+        return table
+    names = resident.names
+    return without_resident(table, layer.weight_tensor in names, layer.input in names)
 
 
 def ideal_layer(
@@ -172,15 +196,24 @@ def moving_layer(
     accelerator: Accelerator,
     tensor_bits: Mapping[str, int],
     tiled: bool,
+    resident: Residents | None = None,
 ) -> LayerDesign:
-    """A layer that only moves data: what it reads and writes, each once."""
-    none = 0 if tiled else None
+    """A layer that only moves data: what it reads and writes, each once.
+
+    Where tensors may stay on chip, at most as fast as the SRAM feeds the array.
+    """
+    count, ifmap = 0, layer.ifmap * tensor_bits[layer.input]
+    if resident is not None:
+        elements = moved_elements(network, layer)
+        count = int(movement_cycles(elements, accelerator.rows, accelerator.engine))
+        ifmap = 0 if layer.input in resident.names else ifmap
     return _layer_design(
         *(network, layer, accelerator, None, tensor_bits),
-        compute_s=0.0,
-        moved=(0, layer.ifmap * tensor_bits[layer.input], 0),
-        cycles=none,
-        sram_bits=none,
+        compute_s=count / accelerator.clock_hz,
+        moved=(0, ifmap, 0),
+        resident=resident,
+        cycles=count if tiled else None,
+        sram_bits=0 if tiled else None,
     )
 
 
@@ -223,6 +256,7 @@ def _layer_design(
     *,
     compute_s: float,
     moved: tuple[int, int, int],
+    resident: Residents | None = None,
     tile: Tile | None = None,
     order: str | None = None,
     cycles: int | None = None,
@@ -233,9 +267,11 @@ def _layer_design(
     Parameters
     ----------
     moved : (int, int, int)
-        DRAM bits of weights, ifmap and partial sums; output and residuals move once in any case.
+        DRAM bits of weights, ifmap and partial sums; output and residuals move once, or stay.
     """
     touched = {x: network.touched(layer, x) * tensor_bits[x] for x in (*layer.reads, layer.output)}
+    if resident is not None:
+        touched |= dict.fromkeys(resident.names & touched.keys(), 0)
     traffic = Traffic(
         weights=moved[0],
         ifmap=moved[1],
@@ -261,4 +297,5 @@ def _layer_design(
         memory_s=memory_s,
         latency_s=latency_s,
         bound_by=roof,
+        resident_bits=0 if resident is None else resident.bits,
     )

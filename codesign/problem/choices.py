@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits, Precision
 from codesign.specs.network import Name
 from codesign.specs.schema import spec_dataclass
 
+OnChip = Literal["tensors", "none"]
+Place = Literal["chip", "dram"]
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 SourceGroup = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -47,6 +49,11 @@ class Choices:
         whole one, used or not.
     min_sram_bits, max_sram_bits : int or None
         The least and the most SRAM where no capacities are listed.
+    on_chip : "tensors" or "none"
+        Tensors: each activation tensor that one layer writes and another reads may stay in the SRAM
+        from the first to the last layer that touches it. None: every tensor goes to DRAM and back.
+    places : mapping of str to "chip" or "dram"
+        Tensors whose place is given.
     pinned : mapping of str to int
         ``"weight:<layer>"`` or ``"tensor:<tensor>"`` to its given bitwidth.
     output_bits : int
@@ -73,6 +80,8 @@ class Choices:
     sram_bits: SramSizes = ()
     min_sram_bits: SramBits | None = None
     max_sram_bits: SramBits | None = None
+    on_chip: OnChip = "none"
+    places: Mapping[Name, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pins = {"weight": set[int](), "tensor": set[int]()}
@@ -92,6 +101,8 @@ class Choices:
         for name, values in resolved.items():
             object.__setattr__(self, name, tuple(sorted(set(values))))
         self._check_sram()
+        if self.places and self.on_chip == "none":
+            raise SpecError("places are given, but on_chip is 'none'; make it 'tensors'")
         if self.square and not set(self.rows) & set(self.cols):
             raise SpecError("square arrays asked for, but rows and cols have no side in common")
         sides = len(self.rows) * len(self.cols)

@@ -25,6 +25,7 @@ PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
 LATER_CHOICES = (  # absent from older files, which knew no other than none
     *("shared", "tied"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
+    *("on_chip", "places"),
 )
 
 
@@ -48,7 +49,7 @@ def terms_to_dict(problem: Problem) -> dict[str, Any]:
         "clock_hz": problem.clock_hz,
         "dram_bits_per_s": problem.dram_bits_per_s,
         "area_overhead": problem.area_overhead,
-        "choices": asdict(problem.choices),
+        "choices": _choices_to_dict(problem.choices),
         "sensitivity": None
         if problem.sensitivity is None
         else {
@@ -59,6 +60,14 @@ def terms_to_dict(problem: Problem) -> dict[str, Any]:
         "objective": problem.objective,
         "budgets": dict(problem.budgets),
     }
+
+
+def _choices_to_dict(choices: Choices) -> dict[str, Any]:
+    """The choices; without what is about tensors on chip where none may stay there."""
+    content = asdict(choices)
+    if choices.on_chip == "none":
+        del content["on_chip"], content["places"]
+    return content
 
 
 def problem_from_dict(data: Any, where: str) -> Problem:
@@ -85,11 +94,14 @@ def problem_from_dict(data: Any, where: str) -> Problem:
     except SpecError as error:
         raise SpecError(str(error).replace(f"sram_fits.{kind}", "sram_area_um2")) from None
     require_keys(data, PROBLEM_KEYS, f"{where}: problem")
-    if isinstance(data["choices"], Mapping):
+    choices = data["choices"]
+    if isinstance(choices, Mapping):
         names = (field.name for field in fields(Choices) if field.name not in LATER_CHOICES)
-        require_keys(data["choices"], names, f"{where}: problem.choices")
+        require_keys(choices, names, f"{where}: problem.choices")
+        choices = {"on_chip": "none", **choices}
     content = {
         **data,
+        "choices": choices,
         "technology": parsed,
         "sensitivity": sensitivity_from_json(data.get("sensitivity")),
     }

@@ -89,6 +89,7 @@ class Problem(Displayed):
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
         check_areas(self.technology, *pe_bits, self.area_overhead)
         self._check_pins()
+        self._check_places()
         self._check_shared()
         self._check_sensitivity()
         if self.quality is not None:
@@ -179,6 +180,19 @@ class Problem(Displayed):
                     f"pin {key!r}: network {self.network.name!r} has no such "
                     f"{'weight-owning layer' if kind == 'weight' else 'tensor'}"
                     f"{nearest(key, kind_keys)}"
+                )
+
+    def _check_places(self) -> None:
+        lifetimes = self.network.lifetimes
+        for name, place in self.choices.places.items():
+            if name not in self.network.tensors:
+                raise SpecError(
+                    f"place of {name!r}: network {self.network.name!r} has no such tensor"
+                    f"{nearest(name, tuple(lifetimes))}"
+                )
+            if place == "chip" and name not in lifetimes:
+                raise SpecError(
+                    f"place of {name!r}: an input or a result of the network, which is in DRAM"
                 )
 
     def _check_shared(self) -> None:

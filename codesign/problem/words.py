@@ -308,7 +308,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         word: None if (kbit := getattr(words, word)) is None else sram_bits(word, kbit)
         for word in ("min_sram_kbit", "max_sram_kbit")
     }
-    listed = {
+    listed: dict[str, Any] = {
         "weight_bits": words.weight_bits or words.bits,
         "activation_bits": words.activation_bits or words.bits,
         "rows": rows,

@@ -5,10 +5,12 @@ Every function refuses what does not fit by a `SpecError` that names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
+from codesign.problem.choices import Place
 from codesign.specs.network import Network
 
 OF_TILES = ("tile", "order", "cycles", "sram_bits")  # None where there are no tiles
@@ -46,14 +48,23 @@ def check_known(layer: str, field: str, value: object, known: bool, why_not: str
         raise SpecError(f"layers ({layer!r}).{field}: {'missing' if known else why_not}")
 
 
-def check_rows(network: Network, rows: Sequence[LayerDesign], tiled: bool, timed: bool) -> None:
+def check_rows(
+    network: Network,
+    rows: Sequence[LayerDesign],
+    tiled: bool,
+    timed: bool,
+    on_chip: Mapping[str, Place] | None,
+) -> None:
     """Refuse costs of layers that are not the network's, or lack or have what they may not.
 
     Parameters
     ----------
     tiled, timed : bool
         Whether tiles, and whether latencies, are known.
+    on_chip : mapping of str to "chip" or "dram", or None
+        Where each tensor is; None: all in DRAM, and what only moves takes no cycles.
     """
+    _check_places(network, on_chip)
     check_layers(network, [row.name for row in rows])
     for layer, row in zip(network.layers, rows, strict=True):
         known = dict.fromkeys(OF_TILES, tiled) | dict.fromkeys(OF_TIMES, timed)
@@ -63,6 +74,34 @@ def check_rows(network: Network, rows: Sequence[LayerDesign], tiled: bool, timed
         why_not = MOVES_ONLY if layer.moves else "not known of this accelerator and roofline"
         for field, there in known.items():
             check_known(row.name, field, getattr(row, field), there, why_not)
-        if (row.compute_s == 0) != layer.moves:
+        if (row.compute_s == 0) != (layer.moves and on_chip is None):
             fault = "must be above 0" if row.compute_s == 0 else "a layer that only moves has none"
             raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")
+
+
+def _check_places(network: Network, on_chip: Mapping[str, Place] | None) -> None:
+    if on_chip is None:
+        return
+    check_names("on_chip", network.tensors, on_chip)
+    for name, place in on_chip.items():
+        if place == "chip" and name not in network.lifetimes:
+            raise SpecError(f"on_chip: {name!r} is an input or a result of the network: in DRAM")
+
+
+def places_of(network: Network, on_chip: Collection[str]) -> dict[str, Place]:
+    """The place of every tensor, where some stay on chip."""
+    return {name: "chip" if name in on_chip else "dram" for name in network.tensors}
+
+
+def names_on_chip(on_chip: Mapping[str, Place] | None) -> tuple[str, ...]:
+    """The tensors that stay on chip."""
+    return tuple(name for name, place in (on_chip or {}).items() if place == "chip")
+
+
+def without_places(content: dict[str, Any], rows: str) -> dict[str, Any]:
+    """The content of a result's file; without what is about tensors on chip where none may stay."""
+    if content["on_chip"] is None:
+        del content["on_chip"]
+        for row in content[rows]:
+            del row["resident_bits"]
+    return content

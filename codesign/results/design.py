@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
 from codesign.costs.widths import all_widths
+from codesign.errors import SpecError
+from codesign.problem.choices import Place
 from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
-from codesign.results.consistency import check_names, check_positive, check_rows
+from codesign.results.consistency import check_names, check_positive, check_rows, without_places
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
@@ -48,6 +50,9 @@ class Design(HardwareResult):
         ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops``.
     proof : ProofRecord
     solver : SolverRecord
+    on_chip : mapping of str to "chip" or "dram", or None
+        Where every tensor is between the layers that touch it; None where the problem keeps all in
+        DRAM.
     """
 
     problem: Problem
@@ -57,6 +62,7 @@ class Design(HardwareResult):
     metrics: Mapping[Name, Amount]
     proof: ProofRecord
     solver: SolverRecord
+    on_chip: Mapping[Name, Place] | None = None
 
     FORMAT = "codesign-design/1"
 
@@ -64,7 +70,9 @@ class Design(HardwareResult):
         check_names("metrics", METRICS, self.metrics)
         check_positive(self.metrics)
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
-        check_rows(self.network, self.layer_designs, tiled=True, timed=True)
+        if (self.on_chip is None) != (self.problem.choices.on_chip == "none"):
+            raise SpecError("on_chip: does not suit the problem's choices.on_chip")
+        check_rows(self.network, self.layer_designs, True, True, self.on_chip)
 
     @property
     def network(self) -> Network:
@@ -106,8 +114,9 @@ class Design(HardwareResult):
             THROUGHPUT: throughput(self),
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
+            "on_chip": None if self.on_chip is None else dict(self.on_chip),
         }
-        return with_digest(content)
+        return with_digest(without_places(content, "layers"))
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:

@@ -14,8 +14,9 @@ from typing import Any, Literal, Self, get_args
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
 from codesign.errors import SpecError
+from codesign.problem.choices import Place
 from codesign.problem.metrics import METRICS
-from codesign.results.consistency import check_names, check_positive, check_rows
+from codesign.results.consistency import check_names, check_positive, check_rows, without_places
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Bits
@@ -46,6 +47,8 @@ class Evaluation(HardwareResult):
         that are known.
     absent : mapping of str to str
         Why each of the others is not.
+    on_chip : mapping of str to "chip" or "dram", or None
+        Where every tensor is between the layers that touch it; None where all go to DRAM and back.
     """
 
     network: Network
@@ -55,6 +58,7 @@ class Evaluation(HardwareResult):
     layer_designs: tuple[LayerDesign, ...]
     metrics: Mapping[Name, Amount]
     absent: Mapping[Name, str]
+    on_chip: Mapping[Name, Place] | None = None
 
     FORMAT = "codesign-evaluation/1"
 
@@ -68,7 +72,9 @@ class Evaluation(HardwareResult):
             raise SpecError("accelerator.sram_bits: missing, and tiles need it")
         if timed != ("latency_s" in self.metrics):
             raise SpecError("metrics.latency_s: does not suit accelerator.dram_bits_per_s")
-        check_rows(self.network, self.layer_designs, tiled, timed)
+        if not tiled and self.on_chip is not None:
+            raise SpecError("on_chip: the ideal roofline moves every tensor")
+        check_rows(self.network, self.layer_designs, tiled, timed, self.on_chip)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -81,7 +87,7 @@ class Evaluation(HardwareResult):
         content = asdict(self)
         content["layers"] = content.pop(ROWS)
         content[THROUGHPUT] = throughput(self)
-        return with_digest({"format": self.FORMAT, **content})
+        return with_digest({"format": self.FORMAT, **without_places(content, "layers")})
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:

@@ -239,6 +239,20 @@ class Network(Displayed):
         return tuple(name for name in self.tensors if name not in outputs)
 
     @cached_property
+    def lifetimes(self) -> dict[str, tuple[int, int]]:
+        """The first layer that writes each tensor, and the last that reads it, by their numbers.
+
+        Only of tensors that some layer writes and some layer reads, in declared order: those that
+        can stay on chip in between. The network's inputs and results cannot.
+        """
+        first: dict[str, int] = {}
+        last: dict[str, int] = {}
+        for i, layer in enumerate(self.layers):
+            last |= dict.fromkeys(layer.reads, i)
+            first.setdefault(layer.output, i)
+        return {x: (first[x], last[x]) for x in self.tensors if x in first and x in last}
+
+    @cached_property
     def noise_sources(self) -> tuple[str, ...]:
         """All that adds noise: ``weight:<layer>``, then ``tensor:<tensor>`` of all but results."""
         weights = (f"weight:{name}" for name in self.weight_layers)
