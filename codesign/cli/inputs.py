@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from codesign.problem.problem import Problem
+    from codesign.problem.readers import Pin
     from codesign.quality import SensitivityTable
     from codesign.specs.accelerator import Accelerator
     from codesign.specs.network import Network
@@ -40,11 +41,11 @@ PE_WIDTHS = ("pe_weight_bits", "pe_activation_bits")
 
 
 class NetworkInput(NamedTuple):
-    """A network, what an ONNX file says beside it, and all widths that are pinned."""
+    """A network, what an ONNX file says beside it, and all that is pinned."""
 
     network: Network
     weights: Mapping[str, ArrayLike] | None
-    pins: tuple[tuple[str, int], ...]
+    pins: tuple[Pin, ...]
 
 
 def check_files(given: Given) -> None:

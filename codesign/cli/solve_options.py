@@ -64,7 +64,11 @@ SENSITIVITY = (
     ),
     word("--granularity", "Steps of --sensitivity weights.", shown="channel"),
 )
-PIN = word("--pin", "Fix a width: weight:LAYER=B or tensor:TENSOR=B.")
+PIN = word(
+    "--pin",
+    "Fix a width, weight:LAYER=B or tensor:TENSOR=B, or a place, chip:TENSOR or dram:TENSOR.",
+)
+ON_CHIP_HELP = "Tensors may stay in the SRAM from layer to layer, or all go to DRAM."
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")
 MEMORY = word("--memory", "Shipped DRAM or TOML file.", shown=DEFAULT_MEMORY)
 DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
@@ -115,6 +119,7 @@ SOLVE = {
         word("--sram-kbit", "SRAM sizes on offer.", shown="any"),
         word("--min-sram-kbit", "Least SRAM, used or not."),
         word("--max-sram-kbit", "Most SRAM."),
+        word("--on-chip", ON_CHIP_HELP),
     ),
     "The search": (
         word("--method", "Bounds and pruning, or one MILP over all hardware (small spaces)."),
@@ -256,11 +261,13 @@ ASSIGN = {
     ),
     FREE: (
         *_taken(FREE, "bits", "weight_bits", "activation_bits"),
-        PIN,
+        repeatable(
+            "--pin WHAT=B", "Fix a width: weight:LAYER=B or tensor:TENSOR=B.", readers.width_pin
+        ),
         repeatable(
             "--fixed WHAT=B",
             "As --pin; its layer may be left out of the tables, and costs 0.",
-            readers.pin,
+            readers.width_pin,
         ),
         *_taken(FREE, "tie", "group", "output_bits"),
     ),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from codesign.errors import SpecError
+from codesign.problem.places import DEFAULT_ON_CHIP
+from codesign.problem.places import OnChip as OnChip
+from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits, Precision
 from codesign.specs.network import Name
 from codesign.specs.schema import spec_dataclass
 
-OnChip = Literal["tensors", "none"]
-Place = Literal["chip", "dram"]
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]
 SideList = Annotated[tuple[ArraySide, ...], Field(min_length=1, max_length=1000)]
 SourceGroup = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -80,7 +81,7 @@ class Choices:
     sram_bits: SramSizes = ()
     min_sram_bits: SramBits | None = None
     max_sram_bits: SramBits | None = None
-    on_chip: OnChip = "none"
+    on_chip: OnChip = DEFAULT_ON_CHIP
     places: Mapping[Name, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

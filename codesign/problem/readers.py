@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from codesign.problem.metrics import COST, WORDS, is_cost, meant, word_of
+from codesign.problem.places import PLACES, Place
 
 Reader = Callable[[str], Any]
+Pin = tuple[str, int | Place]  # an operand and its width, or a tensor and its place
 
 
 @dataclass(eq=False, repr=False)
@@ -111,7 +113,21 @@ LIMIT = Number(1e-30, 1e15)
 ONE_WIDTH, WIDTHS = WholeNumber(1, 32), WholeNumbers(32)
 
 
-def pin(text: str) -> tuple[str, int]:
+def pin(text: str) -> Pin:
+    """Read ``weight:conv1=8``, an operand and its width, or ``chip:x``, a tensor and its place."""
+    kind, _, name = text.partition(":")
+    places = {str(place): place for place in PLACES}
+    if kind in places and name:
+        return name, places[kind]
+    if kind not in ("weight", "tensor"):
+        raise ValueError(
+            f"{text!r}: write weight:LAYER=BITS, tensor:TENSOR=BITS, chip:TENSOR or dram:TENSOR, "
+            "as in weight:conv1=8."
+        )
+    return width_pin(text)
+
+
+def width_pin(text: str) -> tuple[str, int]:
     """Read ``weight:conv1=8``: an operand and its given width."""
     key, _, bits = text.rpartition("=")
     if key.partition(":")[0] not in ("weight", "tensor") or not bits.isdecimal():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import WORDS, metric_of
+from codesign.problem.places import DEFAULT_ON_CHIP, OnChip, Place
 from codesign.problem.readers import (
     LIMIT,
     ONE_WIDTH,
@@ -24,6 +25,7 @@ from codesign.problem.readers import (
     Numbers,
     OneMetric,
     OneOf,
+    Pin,
     Reader,
     WholeNumber,
     WholeNumbers,
@@ -140,7 +142,7 @@ class ProblemWords:
     bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
     weight_bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
     activation_bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
-    pin: tuple[tuple[str, int], ...] = _words("WHAT=B", pin)
+    pin: tuple[Pin, ...] = _words("WHAT", pin)
     tie: bool = _flag()
     group: tuple[tuple[str, ...], ...] = _words("WHAT,WHAT", group)
     output_bits: int = _word("B", ONE_WIDTH, "8")
@@ -154,6 +156,7 @@ class ProblemWords:
     sram_kbit: tuple[float, ...] | None = _word("LIST", Numbers(CAPACITY))
     min_sram_kbit: float | None = _word("X", CAPACITY)
     max_sram_kbit: float | None = _word("X", CAPACITY)
+    on_chip: OnChip = _choice("tensors|none", DEFAULT_ON_CHIP)
     weights: Mapping[str, ArrayLike] | None = None
 
     @classmethod
@@ -279,9 +282,25 @@ def by_name(pairs: Iterable[tuple[str, Item]], refusal: str) -> dict[str, Item]:
     return found
 
 
-def pinned(pins: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Pins by operand, each given once."""
-    return by_name(pins, "--pin {}: given as {} and as {} bits")
+def pinned(pins: Iterable[Pin]) -> dict[str, int]:
+    """Widths that are pinned by operand, each given once."""
+    widths = ((name, bits) for name, bits in pins if isinstance(bits, int))
+    return by_name(widths, "--pin {}: given as {} and as {} bits")
+
+
+def placed(pins: Iterable[Pin], on_chip: OnChip) -> dict[str, Place]:
+    """Places that are pinned by tensor, each given once.
+
+    Raises
+    ------
+    SpecError
+        Two places for one tensor, or a place where all tensors go to DRAM.
+    """
+    places = [(name, place) for name, place in pins if not isinstance(place, int)]
+    for name, place in places:
+        if on_chip == "none":
+            raise SpecError(f"--pin {place}:{name}: tensors have places with --on-chip tensors")
+    return by_name(places, "--pin of tensor {}: given as {} and as {}")
 
 
 def sram_bits(word: str, kbit: float) -> int:
@@ -323,6 +342,8 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         sram_bits=tuple(sram_bits("sram_kbit", kbit) for kbit in words.sram_kbit or ()),
         min_sram_bits=ends["min_sram_kbit"],
         max_sram_bits=ends["max_sram_kbit"],
+        on_chip=words.on_chip,
+        places=placed(words.pin, words.on_chip),
         pinned=pinned(words.pin),
         output_bits=words.output_bits,
         shared=_shared(words.group, network),

@@ -198,13 +198,14 @@ def _text(raw: Any) -> str:
 
 
 def _pins(raw: Any) -> Value:
-    """``{"weight:conv1": 8}``, ``"weight:conv1=8"`` or a list of such words."""
+    """``{"weight:conv1": 8}``, ``"weight:conv1=8"``, ``"chip:conv1.out"`` or a list of words."""
     if isinstance(raw, Mapping):
         words = [f"{key}={bits}" for key, bits in raw.items()]
     else:
         words = _words(raw)
-    pins = tuple(sorted(pin(text) for text in words))
-    return Value(" ".join(f"{key}={bits}" for key, bits in pins), pins)
+    pins = sorted((pin(text) for text in words), key=lambda each: (type(each[1]) is str, each))
+    labels = (f"{x}={value}" if isinstance(value, int) else f"{value}:{x}" for x, value in pins)
+    return Value(" ".join(labels), tuple(pins))
 
 
 def _groups(raw: Any) -> Value:

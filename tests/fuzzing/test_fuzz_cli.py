@@ -46,7 +46,7 @@ FITTING: dict[str, tuple[str, ...]] = {
     "--sensitivity": ("losses.csv", "losses.toml", "weights", "times.csv"),
     "--latency-table": ("times.csv", "losses.csv", "srams.csv"),
     "--quality": ("uniform:6", "uniform:2", "sqnr:30", "none", "sqnr:1e3", "uniform:33"),
-    "--pin": ("weight:conv1=8", "tensor:a=4", "weight:fc=32", "tensor:out=8"),
+    "--pin": ("weight:conv1=8", "tensor:a=4", "weight:fc=32", "tensor:out=8", "chip:a", "dram:a"),
     "--group": (*WORDS, ",".join(WORDS[:2]), "weight:[a-"),
     "--dim": ("n=1", "n=2", "=3"),
     "--objectives": ("latency,area", "noise,model", "area,latency,noise", "area,area", "bops"),

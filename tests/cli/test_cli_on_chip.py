@@ -1,0 +1,151 @@
+"""Options and keys for tensors on chip: what reaches the problem, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+from command_line import BUDGET, SMALL, refused, run
+from study_grids import parameters, problems, questions
+from study_work import TINY as GRID_TINY
+
+from codesign import Choices, SpecError, Study
+from codesign.cli import app
+
+ALLOWED = ("--on-chip", "tensors")
+
+
+def choices_of(asked: dict[str, Any], capsys: pytest.CaptureFixture[str], *words: str) -> Choices:
+    assert "recorded" in refused(capsys, "solve", *words)
+    found = asked["problem"].choices
+    assert isinstance(found, Choices)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "on_chip", "places"),
+    [
+        ((), Choices().on_chip, {}),
+        (("--on-chip", "none"), "none", {}),
+        (ALLOWED, "tensors", {}),
+        ((*ALLOWED, "--pin", "chip:a"), "tensors", {"a": "chip"}),
+        ((*ALLOWED, "--pin", "dram:a", "--pin", "dram:a"), "tensors", {"a": "dram"}),
+        ((*ALLOWED, "--pin", "dram:image"), "tensors", {"image": "dram"}),
+    ],
+)
+def test_options_reach_the_choices(
+    asked: dict[str, Any],
+    tiny: str,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    on_chip: str,
+    places: dict[str, str],
+) -> None:
+    found = choices_of(asked, capsys, tiny, *words)
+    assert (found.on_chip, found.places, found.pinned) == (on_chip, places, {})
+
+
+def test_widths_and_places_are_pinned_side_by_side(
+    asked: dict[str, Any], tiny: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pins = ("--pin", "tensor:a=4", "--pin", "chip:a", "--pin", "weight:fc=6")
+    found = choices_of(asked, capsys, tiny, *ALLOWED, *pins)
+    assert found.places == {"a": "chip"}
+    assert found.pinned == {"tensor:a": 4, "weight:fc": 6}
+
+
+@pytest.mark.parametrize("command", ["solve", "pareto"])
+def test_help_shows_the_default_of_the_choices(command: str) -> None:
+    (option,) = [x for x in app.program.commands[command].params if x.name == "on_chip"]
+    assert isinstance(option, click.Option)
+    assert option.default == Choices().on_chip
+    assert str(option.help).endswith(f"[default: {Choices().on_chip}]")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--on-chip", "bands"], "'bands' is not one of 'tensors', 'none'"),
+        (
+            [*ALLOWED, "--pin", "chip:aa"],
+            "place of 'aa': network 'tiny' has no such tensor; did",
+        ),
+        ([*ALLOWED, "--pin", "chip:image"], "place of 'image': an input or a result"),
+        ([*ALLOWED, "--pin", "chip:out"], "place of 'out': an input or a result"),
+        (
+            [*ALLOWED, "--pin", "chip:a", "--pin", "dram:a"],
+            "--pin of tensor a: given as chip and as dram",
+        ),
+        (["--on-chip", "none", "--pin", "chip:a"], "--pin chip:a: tensors have places with --on"),
+        (["--pin", "chip:"], "'chip:': write weight:LAYER=BITS, tensor:TENSOR=BITS, chip:TENSOR"),
+        (["--pin", "sram:a"], "chip:TENSOR or dram:TENSOR, as in weight:conv1=8."),
+    ],
+)
+def test_refusals(
+    tiny: str, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert message in refused(capsys, "solve", tiny, *SMALL, *BUDGET, *words)
+    assert message in refused(capsys, "pareto", tiny, *SMALL, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--pin", "chip:a"], "write weight:LAYER=BITS or tensor:TENSOR=BITS, as in weight:conv1"),
+        (["--fixed", "dram:a"], "write weight:LAYER=BITS or tensor:TENSOR=BITS, as in weight:conv"),
+        (["--on-chip", "tensors"], "No such option '--on-chip'"),
+    ],
+)
+def test_widths_alone_know_no_places(
+    tiny: str, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert message in refused(capsys, "assign", tiny, *words)
+
+
+def test_words_of_a_study() -> None:
+    study = Study.grid(
+        networks=[GRID_TINY],
+        on_chip=["tensors", "none"],
+        pin=[{"weight:fc": 6}, ["weight:fc=6", "dram:a"]],
+    )
+    labels = [(cell["pin"], cell["on_chip"]) for cell in parameters(study)]
+    assert {*labels} == {
+        ("weight:fc=6", "tensors"),
+        ("weight:fc=6", "none"),
+        ("weight:fc=6 dram:a", "tensors"),
+        ("weight:fc=6 dram:a", "none"),
+    }
+    keys = {question.sha256 for question in questions(study)}
+    assert len(keys) == 4
+    refusals = [question.refused or "" for question in questions(study)]
+    assert [bool(text) for text in refusals] == [label == labels[-1] for label in labels]
+    assert "--pin dram:a: tensors have places with --on-chip tensors" in refusals[-1]
+
+
+def test_the_mode_of_a_cell_reaches_its_problem() -> None:
+    def one(**given: Any) -> Choices:
+        (problem,) = problems(Study.grid(networks=[GRID_TINY], **given))
+        return problem.choices
+
+    assert one().on_chip == Choices().on_chip
+    assert [one(on_chip=mode).on_chip for mode in ("tensors", "none")] == ["tensors", "none"]
+    assert one(on_chip="tensors", pin="dram:a").places == {"a": "dram"}
+    said = Study.grid(networks=[GRID_TINY], on_chip=Choices().on_chip)
+    assert questions(said)[0] == questions(Study.grid(networks=[GRID_TINY]))[0]
+
+
+@pytest.mark.parametrize("given", ["bands", True, {"tensors": 1}])
+def test_a_study_refuses_other_modes(given: object) -> None:
+    with pytest.raises(SpecError, match="on_chip: "):
+        Study.grid(networks=[GRID_TINY], on_chip=given)
+
+
+def test_a_sweep_takes_both(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--on-chip", "none,bands", "--workers", "1")
+    assert "'bands' is not one of" in refused(capsys, "sweep", tiny, *words)
+    code, out, _ = run(
+        capsys, "sweep", tiny, *SMALL, *BUDGET, "--on-chip", "none", "--workers", "1", "--json"
+    )
+    assert code == 0
+    assert '"on_chip":"none"' in out.replace(" ", "")
