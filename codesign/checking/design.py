@@ -17,6 +17,7 @@ from codesign.checking.problem import (
     read_problem,
 )
 from codesign.checking.proof import check_proof, check_solver
+from codesign.checking.residency import check_on_chip
 from codesign.checking.width_problem import MOST_BITS
 from codesign.checking.widths import (
     check_metrics,
@@ -28,7 +29,7 @@ from codesign.checking.widths import (
 FORMAT = "codesign-design/1"
 KEYS = (
     *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
-    *("throughput", "sha256"),
+    *("throughput", "on_chip", "sha256"),
 )
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
 COUNTS = ("considered", "bounded_away", "solved", "left_open", "programmes")
@@ -51,7 +52,12 @@ def check_design(file: Entry) -> Problem:
         sram_bits=sram_bits,
         dram_bits_per_s=problem.dram_bits_per_s,
     )
-    totals = check_layers(file["layers"], problem.network, platform, tensor_bits)
+    residency, on_chip = None, file.get("on_chip", None)
+    if problem.choices.on_chip:
+        residency = check_on_chip(on_chip, problem.network, tensor_bits, problem.choices.places)
+    else:
+        file.ledger.same(on_chip.where, on_chip.value, None)
+    totals = check_layers(file["layers"], problem.network, platform, tensor_bits, residency)
     check_weight_bits(file["layers"], problem, totals.operand_bits, tensor_bits)
     area_terms_mm2 = [x / UM2_PER_MM2 for x in problem.area_terms_um2(option, sram_bits)]
     expected = {

@@ -12,13 +12,14 @@ from codesign.checking.findings import TOLERANCE
 from codesign.checking.layers import Platform, Totals, check_layers, check_throughput
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_technology
+from codesign.checking.residency import check_on_chip
 from codesign.checking.width_problem import METRICS, MOST_BITS
 from codesign.checking.widths import width_metrics
 
 FORMAT = "codesign-evaluation/1"
 KEYS = (
     *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
-    *("absent", "throughput", "sha256"),
+    *("absent", "throughput", "on_chip", "sha256"),
 )
 
 
@@ -33,7 +34,12 @@ def check_evaluation(file: Entry) -> None:
     platform = _platform(given, file["roofline"].text(("tiled", "ideal")) == "ideal")
     file["tensor_bits"].known_keys(network.tensors)
     tensor_bits = {name: file["tensor_bits"][name].whole(1, MOST_BITS) for name in network.tensors}
-    totals = check_layers(file["layers"], network, platform, tensor_bits)
+    residency, on_chip = None, file.get("on_chip", None)
+    if on_chip.value is not None and platform.ideal:
+        on_chip.fault("no entry: the ideal roofline moves every tensor")
+    if on_chip.value is not None:
+        residency = check_on_chip(on_chip, network, tensor_bits, {})
+    totals = check_layers(file["layers"], network, platform, tensor_bits, residency)
     expected = _metrics(given, platform, network, totals, tensor_bits)
     metrics, absent = file["metrics"], file["absent"].table()
     area_terms_mm2 = _area_terms_mm2(given, platform, "area_mm2" in metrics.table())

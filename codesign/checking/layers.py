@@ -20,6 +20,7 @@ from codesign.checking.cost_model import (
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.network import Layer, Network
+from codesign.checking.residency import Residency, movement_cycles
 from codesign.checking.widths import check_operand_bits, read_rows
 
 ROW = (
@@ -56,6 +57,27 @@ class Platform:
 
 
 @dataclass(frozen=True)
+class _Run:
+    """A layer on a platform, with what is on chip meanwhile.
+
+    Attributes
+    ----------
+    resident : frozenset of str
+        Tensors that are resident at some time.
+    live_bits : int
+        SRAM bits of those that are while it runs.
+    cycles : int
+        That it takes where operands fit the PE.
+    """
+
+    layer: Layer
+    platform: Platform
+    resident: frozenset[str]
+    live_bits: int
+    cycles: int
+
+
+@dataclass(frozen=True)
 class Totals:
     """Sums over all layers, exactly; and the widths of their weight operands, 0 for none."""
 
@@ -65,13 +87,33 @@ class Totals:
 
 
 def check_layers(
-    rows: Entry, network: Network, platform: Platform, tensor_bits: dict[str, int]
+    rows: Entry,
+    network: Network,
+    platform: Platform,
+    tensor_bits: dict[str, int],
+    residency: Residency | None,
 ) -> Totals:
-    """Compare every figure of every layer; returns what they add up to."""
+    """Compare every figure of every layer; returns what they add up to.
+
+    Parameters
+    ----------
+    residency : Residency or None
+        None: all tensors go to DRAM and back, and what only moves data takes no cycles.
+    """
     checked = []
-    for layer, entry in read_rows(rows, network):
+    for n, (layer, entry) in enumerate(read_rows(rows, network)):
+        entry.known_keys(ROW if residency is None else (*ROW, "resident_bits"))
+        names, live_bits = frozenset[str](), 0
+        if residency is not None:
+            names, live_bits = residency.names, residency.live_bits[n]
+            given = entry.get("resident_bits", None)
+            entry.ledger.same(given.where, given.value, live_bits)
+        once = 0 if platform.ideal else cycles(layer, platform.array)
+        if residency is not None and layer.moves:
+            once = movement_cycles(network, layer, platform.array)
+        run = _Run(layer, platform, names, live_bits, once)
         try:
-            checked.append(_check_layer(entry, layer, network, platform, tensor_bits))
+            checked.append(_check_layer(entry, run, network, tensor_bits))
         except Unreadable:
             continue
     if len(checked) < len(network.layers):
@@ -81,31 +123,47 @@ def check_layers(
 
 
 def _check_layer(
-    entry: Entry, layer: Layer, network: Network, platform: Platform, tensor_bits: dict[str, int]
+    entry: Entry, run: _Run, network: Network, tensor_bits: dict[str, int]
 ) -> tuple[int, Fraction, int]:
     """Compare the figures of a layer; its weights' width, latency and DRAM bits."""
-    entry.known_keys(ROW)
+    layer, platform = run.layer, run.platform
     bw, ba = _operand_bits(entry, layer, platform, tensor_bits), tensor_bits[layer.input]
+    fetched = {x: 0 if x in run.resident else bits for x, bits in tensor_bits.items()}
+    weight_bits = fetched.get(layer.weight_tensor or "", bw)
     moved = {
-        "weights": layer.weights * bw,
-        "ifmap": layer.ifmap * ba,
-        "output": network.touched(layer, layer.output) * tensor_bits[layer.output],
+        "weights": layer.weights * weight_bits,
+        "ifmap": layer.ifmap * fetched[layer.input],
+        "output": network.touched(layer, layer.output) * fetched[layer.output],
         "psum": 0,
-        "residual": sum(network.touched(layer, x) * tensor_bits[x] for x in layer.residuals),
+        "residual": sum(network.touched(layer, x) * fetched[x] for x in layer.residuals),
     }
     if layer.moves or platform.ideal:
         for absent in ("tile", "order"):
             entry.ledger.same(f"{entry.where}.{absent}", entry[absent].value, None)
         need = None if platform.ideal else 0
     else:
-        need = _check_tile(entry, layer, platform, bw, ba, moved)
+        psum_bits = platform.psum_bits or bw + ba + accumulation_bits(layer)
+        bits = (weight_bits, fetched[layer.input], psum_bits)
+        need = _check_tile(entry, layer, platform, bits, moved)
     entry.ledger.same(f"{entry.where}.sram_bits", entry["sram_bits"].value, need)
+    _check_fits(entry, platform, need or 0, run.live_bits)
     traffic = entry["dram_bits"]
     traffic.known_keys(TRAFFIC)
     for what in TRAFFIC:
         entry.ledger.same(f"{traffic.where}.{what}", traffic[what].value, moved[what])
-    latency_s = _check_times(entry, layer, platform, (bw, ba), sum(moved.values()))
+    latency_s = _check_times(entry, run, (bw, ba), sum(moved.values()))
     return bw, latency_s, sum(moved.values())
+
+
+def _check_fits(entry: Entry, platform: Platform, need: int, live_bits: int) -> None:
+    """Tile and resident tensors fit the SRAM together."""
+    if platform.sram_bits is None or platform.ideal:
+        return
+    expected = f"at most the SRAM's {platform.sram_bits}"
+    if live_bits:
+        expected += f" with {live_bits} bit of resident tensors"
+    fits = need + live_bits <= platform.sram_bits
+    entry.ledger.holds(f"{entry.where}.sram_bits", fits, need, expected)
 
 
 def _operand_bits(
@@ -123,9 +181,20 @@ def _operand_bits(
 
 
 def _check_tile(
-    entry: Entry, layer: Layer, platform: Platform, bw: int, ba: int, moved: dict[str, int]
+    entry: Entry,
+    layer: Layer,
+    platform: Platform,
+    bits: tuple[int, int, int],
+    moved: dict[str, int],
 ) -> int:
-    """Check that a tile is legal and fits; puts its traffic into ``moved``; its SRAM need."""
+    """Check that a tile is legal; puts its traffic into ``moved``; its SRAM need.
+
+    Parameters
+    ----------
+    bits : (int, int, int)
+        Of an element of weights, ifmap and partial sums in a tile; 0 of an operand that is
+        resident, and so has no tile.
+    """
     given = entry["tile"]
     given.known_keys(TILE)
     tile = Tile(**{part: given[part].whole() for part in TILE})
@@ -136,23 +205,15 @@ def _check_tile(
     entry.ledger.figures += len(TILE) + 1
     if faults:
         raise Unreadable
-    psum_bits = bw + ba + accumulation_bits(layer)
-    bits = (bw, ba, psum_bits if platform.psum_bits is None else platform.psum_bits)
     elements = dram_elements(layer, tile, order)
-    moved["weights"], moved["ifmap"] = elements.weights * bw, elements.ifmap * ba
-    moved["psum"] = elements.psum * bits[2]
-    need = sram_elements(layer, tile).bits(*bits)
-    if platform.sram_bits is not None:
-        fits, expected = need <= platform.sram_bits, f"at most the SRAM's {platform.sram_bits}"
-        entry.ledger.holds(f"{entry.where}.sram_bits", fits, need, expected)
-    return need
+    each = zip(("weights", "ifmap", "psum"), elements, bits, strict=True)
+    moved |= {operand: count * width for operand, count, width in each}
+    return sram_elements(layer, tile).bits(*bits)
 
 
-def _check_times(
-    entry: Entry, layer: Layer, platform: Platform, bits: tuple[int, int], dram_bits: int
-) -> Fraction:
+def _check_times(entry: Entry, run: _Run, bits: tuple[int, int], dram_bits: int) -> Fraction:
     """Compare cycles and times; the layer's latency, 0 where no DRAM is known."""
-    ledger, where = entry.ledger, entry.where
+    ledger, where, layer, platform = entry.ledger, entry.where, run.layer, run.platform
     passes = 1
     if platform.multi_pass and not layer.moves:
         passes = precision_passes(*bits, platform.pe_weight_bits, platform.pe_activation_bits)
@@ -161,7 +222,7 @@ def _check_times(
         ledger.same(f"{where}.cycles", entry["cycles"].value, None)
         count = Fraction(layer.macs * passes, array.rows * array.cols * array.engine)
     else:
-        count = Fraction(cycles(layer, array) * passes)
+        count = Fraction(run.cycles * passes)
         ledger.same(f"{where}.cycles", entry["cycles"].value, int(count))
     compute_s = count / platform.clock_hz
     ledger.close(f"{where}.compute_s", entry["compute_s"].figure(), compute_s)

@@ -108,6 +108,15 @@ class Network:
         return tuple(name for name in self.tensors if name not in results)
 
     @cached_property
+    def lifetimes(self) -> dict[str, tuple[int, int]]:
+        """First layer that writes and last that reads each tensor, of those that have both."""
+        last = {name: n for n, layer in enumerate(self.layers) for name in layer.reads}
+        first: dict[str, int] = {}
+        for n, layer in enumerate(self.layers):
+            first.setdefault(layer.output, n)
+        return {x: (first[x], last[x]) for x in self.tensors if x in first and x in last}
+
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """What has a width and a noise of its own: inner tensors, then weights."""
         weights = (f"weight:{layer.name}" for layer in self.layers if layer.owns_weights)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from codesign.checking.cost_model import log2_below
 from codesign.checking.entries import Entry
 from codesign.checking.network import Network, read_network
+from codesign.checking.residency import read_places
 from codesign.checking.width_problem import (
     METRICS,
     MOST_BITS,
@@ -35,7 +36,7 @@ KEYS = (
 TECHNOLOGY = ("name", "engine", "pe_area_um2", "sram", "sram_area_um2", "source")
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
-    *("sram_bits", "min_sram_bits", "max_sram_bits"),
+    *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places"),
     *WIDTH_CHOICES,
 )
 
@@ -76,7 +77,13 @@ class Technology:
 
 @dataclass(frozen=True)
 class Choices(WidthChoices):
-    """The declared space; an SRAM of one of some sizes, or between two limits."""
+    """The declared space; an SRAM of one of some sizes, or between two limits.
+
+    Attributes
+    ----------
+    on_chip : bool
+        Tensors may stay on chip; ``places`` pins where some are, "chip" or "dram".
+    """
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
@@ -87,6 +94,8 @@ class Choices(WidthChoices):
     sram_bits: tuple[int, ...]
     min_sram_bits: int
     max_sram_bits: int | None
+    on_chip: bool
+    places: dict[str, str]
 
     def most_sram(self, bits: int) -> int:
         """The largest SRAM on offer of at most so many bits; 0: none."""
@@ -161,6 +170,7 @@ def read_technology(entry: Entry, sram: Entry) -> Technology:
 
 def _read_choices(entry: Entry, network: Network) -> Choices:
     entry.known_keys(CHOICES)
+    on_chip, places = read_places(entry, network)
     choices = Choices(
         **read_width_choices(entry, network),
         rows=entry["rows"].ascending(MOST_SIDE),
@@ -170,6 +180,8 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
         square=entry["square"].flag(),
         multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
         **_read_sram(entry),
+        on_chip=on_chip,
+        places=places,
     )
     sizes = len(choices.rows), len(choices.cols), len(choices.pe_weight_bits)
     if prod((*sizes, len(choices.pe_activation_bits))) > MOST_OPTIONS:
