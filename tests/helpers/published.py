@@ -18,6 +18,16 @@ PUBLISHED: dict[str, tuple[int, float, int]] = {  # exact MACs, _ops, num_params
     "mobilenetv2": (300_774_272, 0.301, 3_504_872),
     "vit_b_16": (17_563_828_224, 17.564, 86_567_656),
 }
+# Jouppi et al., ISCA 2017, Table 1: layers (fully connected, convolutions, element-wise, poolings),
+# weights in 10⁶, batch, operations per byte of weights, where a MAC counts once.
+TPU_APPLICATIONS: dict[str, tuple[tuple[int, int, int, int], int, int, int]] = {
+    "tpu_mlp0": ((5, 0, 0, 0), 20, 200, 200),
+    "tpu_mlp1": ((4, 0, 0, 0), 5, 168, 168),
+    "tpu_lstm0": ((24, 0, 34, 0), 52, 64, 64),
+    "tpu_lstm1": ((37, 0, 19, 0), 34, 96, 96),
+    "tpu_cnn0": ((0, 16, 0, 0), 8, 8, 2888),
+    "tpu_cnn1": ((4, 72, 0, 13), 100, 32, 1750),
+}
 GBIT_PER_S = {
     "ddr4-2400": 153.6,  # 2.4 GT/s × 64 bit (JEDEC JESD79-4; Karbachevsky et al., Figures 8, 9)
     "hbm2": 2048.0,  # 2 GT/s × 1024 bit = 256 GB/s (JEDEC JESD235A)

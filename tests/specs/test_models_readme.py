@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import GBIT_PER_S, PUBLISHED
+from published import GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS
 
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.load import load_accelerator, load_memory, load_network, models_folder, shipped
@@ -72,6 +72,16 @@ def test_readme_counts_are_those_of_the_networks() -> None:
         network = load_network(name)
         counts = (len(network.layers), macs, parameters, network.weights)
         expected[name] = tuple(f"{count:,}" for count in counts)
+    assert listed == expected
+
+
+def test_readme_counts_are_those_of_the_tpu_applications() -> None:
+    listed = {row[0]: row[1:-1] for row in readme_rows("Shipped applications of TPU v1")}
+    expected = {}
+    for name, (_, millions, batch, macs_per_weight) in TPU_APPLICATIONS.items():
+        network = load_network(name)
+        counts = [f"{count:,}" for count in (len(network.layers), network.macs, network.weights)]
+        expected[name] = [*counts, f"{millions}M", f"{batch}", f"{macs_per_weight}"]
     assert listed == expected
 
 

@@ -16,7 +16,7 @@ from codesign.space.candidates import candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.load import shipped
 
-SMALLEST, LARGEST = 1e-4, 1e6
+SMALLEST, LARGEST = 5e-5, 1e6
 
 
 @pytest.mark.parametrize("name", shipped("networks"))

@@ -17,6 +17,9 @@ from codesign.specs.network import Layer, Network
 from codesign.specs.onnx import import_onnx
 
 FLOAT = TensorProto.FLOAT
+WHOLE = [
+    name for name in shipped("networks") if not any(x.parts for x in load_network(name).layers)
+]
 
 
 class Writer:
@@ -177,7 +180,7 @@ def as_onnx(network: Network, path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
 
 
-@pytest.mark.parametrize("name", shipped("networks"))
+@pytest.mark.parametrize("name", WHOLE)
 def test_a_shipped_network_comes_back(name: str, tmp_path: Path) -> None:
     network = load_network(name)
     as_onnx(network, tmp_path / f"{name}.onnx")
