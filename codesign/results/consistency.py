@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from codesign.costs.layers import LayerDesign
+from codesign.costs.residency import resident_bits
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.specs.network import Network
@@ -54,6 +55,7 @@ def check_rows(
     tiled: bool,
     timed: bool,
     on_chip: Mapping[str, Place] | None,
+    tensor_bits: Mapping[str, int],
 ) -> None:
     """Refuse costs of layers that are not the network's, or lack or have what they may not.
 
@@ -63,9 +65,18 @@ def check_rows(
         Whether tiles, and whether latencies, are known.
     on_chip : mapping of str to "chip" or "dram", or None
         Where each tensor is; None: all in DRAM, and what only moves takes no cycles.
+    tensor_bits : mapping of str to int
+        Width of every tensor.
     """
     _check_places(network, on_chip)
     check_layers(network, [row.name for row in rows])
+    held = resident_bits(network, tensor_bits, names_on_chip(on_chip))
+    for row, bits in zip(rows, held, strict=True):
+        if row.resident_bits != bits:
+            raise SpecError(
+                f"layers ({row.name!r}).resident_bits: {row.resident_bits}, but what stays on chip "
+                f"by then takes {bits}"
+            )
     for layer, row in zip(network.layers, rows, strict=True):
         known = dict.fromkeys(OF_TILES, tiled) | dict.fromkeys(OF_TIMES, timed)
         known["weight_bits"] = True

@@ -72,7 +72,7 @@ class Design(HardwareResult):
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         if (self.on_chip is None) != (self.problem.choices.on_chip == "none"):
             raise SpecError("on_chip: does not suit the problem's choices.on_chip")
-        check_rows(self.network, self.layer_designs, True, True, self.on_chip)
+        check_rows(self.network, self.layer_designs, True, True, self.on_chip, self.tensor_bits)
 
     @property
     def network(self) -> Network:

@@ -74,7 +74,7 @@ class Evaluation(HardwareResult):
             raise SpecError("metrics.latency_s: does not suit accelerator.dram_bits_per_s")
         if not tiled and self.on_chip is not None:
             raise SpecError("on_chip: the ideal roofline moves every tensor")
-        check_rows(self.network, self.layer_designs, tiled, timed, self.on_chip)
+        check_rows(self.network, self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from codesign.costs.compute import fold
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import areas_mm2
+from codesign.problem.choices import Place
 from codesign.results.result_file import ResultFile
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
@@ -39,6 +40,8 @@ class HardwareResult(ResultFile):
         @property
         def metrics(self) -> Mapping[str, float]: ...
         @property
+        def on_chip(self) -> Mapping[str, Place] | None: ...
+        @property
         def notes(self) -> tuple[str, ...]: ...
 
     @cached_property
@@ -54,7 +57,17 @@ class HardwareResult(ResultFile):
         ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
         et al. 2021, one product for each element of a kernel window and one sum for the window.
 
-        Columns of what is not known, or not defined on the ideal roofline, are left out.
+        Columns of what is not known, or not defined on the ideal roofline, are left out;
+        ``resident_bits`` is there where tensors may stay on chip.
+        """
+
+    @property
+    @done_by("results.tables:resident_frame")
+    def residents(self) -> pd.DataFrame:
+        """One row per tensor that stays on chip: its width, its size, its first and last layer.
+
+        The SRAM holds all its ``sram_bits`` from ``first_layer``, which writes it first, to
+        ``last_layer``, which reads it last.
         """
 
     @done_by("results.plots.design:plot_design")

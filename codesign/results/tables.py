@@ -12,6 +12,7 @@ import pandas as pd
 from codesign.costs.layers import Tile, utilisation
 from codesign.problem.metrics import COST, METRICS
 from codesign.results.assignment import Assignment
+from codesign.results.consistency import names_on_chip
 from codesign.results.front import Front
 from codesign.results.hardware_result import HardwareResult
 from codesign.units import OPS_PER_GOP, OPS_PER_MAC
@@ -33,6 +34,7 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
                 **{f"tile_{x.name}": getattr(row.tile, x.name, None) for x in fields(Tile)},
                 "order": row.order,
                 "sram_bits": row.sram_bits,
+                "resident_bits": None if result.on_chip is None else row.resident_bits,
                 "macs": layer.macs,
                 "ops": layer.ops,
                 "cycles": row.cycles,
@@ -51,6 +53,19 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
             }
         )
     return _by_layer(rows)
+
+
+def resident_frame(result: HardwareResult) -> pd.DataFrame:
+    """One row per tensor that stays on chip; see `HardwareResult.residents`."""
+    network, names = result.network, names_on_chip(result.on_chip)
+    lives = [network.lifetimes[name] for name in names]
+    columns = {
+        "bits": [result.tensor_bits[name] for name in names],
+        "sram_bits": [network.tensors[name] * result.tensor_bits[name] for name in names],
+        "first_layer": [network.layers[first].name for first, _ in lives],
+        "last_layer": [network.layers[last].name for _, last in lives],
+    }
+    return pd.DataFrame(columns, index=pd.Index(names, name="tensor"))
 
 
 def widths_frame(assignment: Assignment) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from codesign.results.text.layout import (
     short,
     table,
 )
+from codesign.results.text.on_chip import residency_parts
 from codesign.results.text.phrases import (
     hardware_text,
     metrics_text,
@@ -64,7 +65,7 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
 
 def _costs_parts(result: HardwareResult, totals: Table) -> list[RenderableType]:
     parts: list[RenderableType] = ["", hardware_table(result), rates_text(result)]
-    parts += ["", layer_table(result), "", totals, ""]
+    parts += ["", layer_table(result), *residency_parts(result), "", totals, ""]
     return [*parts, *map(remark, result.notes)]
 
 
@@ -119,8 +120,14 @@ def rates_text(result: HardwareResult) -> str:
 
 
 def layer_table(result: HardwareResult) -> Table:
-    """One row per layer; a column of which nothing is known is left out."""
+    """One row per layer; a column of which nothing is known is left out.
+
+    What the SRAM holds is shown where tensors may stay in it.
+    """
     layers, rows = result.network.layers, result.layer_designs
+    held = [bits for row in rows for bits in (row.sram_bits or 0, row.resident_bits)]
+    sram, sram_unit = scaled(held, BIT_UNITS)
+    shown = result.on_chip is not None
     traffic, bit_unit = scaled([row.dram_bits.total for row in rows], BIT_UNITS)
     timed = rows[0].latency_s is not None
     seconds = [row.compute_s if row.latency_s is None else row.latency_s for row in rows]
@@ -140,6 +147,8 @@ def layer_table(result: HardwareResult) -> Table:
         f"DRAM\n{bit_unit}": [*traffic],
         f"{'latency' if timed else 'compute'}\n{time_unit}": [*times],
         "utilisa-\ntion %": [None if share is None else f"{100 * share:.1f}" for share in shares],
+        f"tiles\n{sram_unit}": [size if shown else None for size in sram[::2]],
+        f"resident\n{sram_unit}": [size if shown else None for size in sram[1::2]],
         "<bound\nby": [row.bound_by and roof_text(row.bound_by) for row in rows],
         "tile\ng×k×c×p×images": [
             None if x is None else "×".join(map(str, astuple(x))) for x in tiles

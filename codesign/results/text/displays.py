@@ -100,6 +100,7 @@ def problem_table(problem: Problem) -> Table:
         "pinned": literal(", ".join(f"{x}={bits}" for x, bits in choices.pinned.items()) or "none"),
         "one width": literal("; ".join(map(", ".join, choices.shared)) or "none")
         + Text(", weights as wide as their input" if choices.tied else ""),
+        **_on_chip(problem),
         "sensitivity": "4^(−bits)" if problem.sensitivity is None else "a table",
     }
     return facts_table(facts)
@@ -114,6 +115,14 @@ def _sram(problem: Problem) -> str:
         f"{word} {four_digits(x / BITS_PER_KBIT)}" for word, x in ends.items() if x is not None
     ]
     return ", ".join(limits) or "any"
+
+
+def _on_chip(problem: Problem) -> dict[str, RenderableType]:
+    """Which tensors may stay on chip, and which must; nothing where none may."""
+    if problem.choices.on_chip == "none":
+        return {}
+    places = (f"{name} {place}" for name, place in problem.choices.places.items())
+    return {"on chip": literal("; ".join(["tensors", *places]))}
 
 
 def _listed(values: tuple[int, ...]) -> str:

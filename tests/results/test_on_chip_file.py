@@ -1,0 +1,118 @@
+"""Files of results with tensors on chip: read back as written, refused in one line if wrong.
+
+``a`` of 64 elements stays from conv1 to conv2, at 8 bit 512 bits of SRAM.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from descriptions import fault
+from pictures import CONV1, CONV2, FC, TENSORS
+from resident_designs import evaluated
+
+from codesign import Accelerator, Evaluation, Network, evaluate
+
+NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
+GIVEN = Accelerator(
+    name="given",
+    rows=2,
+    cols=4,
+    engine=9,
+    pe_weight_bits=8,
+    pe_activation_bits=8,
+    clock_hz=100e6,
+    sram_bits=8_000,
+    dram_bits_per_s=20e9,
+)
+
+
+def content(*kept: str) -> Any:
+    """The file's content as JSON has it."""
+    return json.loads(json.dumps(evaluated(NETWORK, GIVEN, 8, kept).to_dict()))
+
+
+@pytest.mark.parametrize("kept", [(), ("a",), ("a", "b")])
+def test_round_trip(kept: tuple[str, ...], tmp_path: Path) -> None:
+    found, path, again = evaluated(NETWORK, GIVEN, 8, kept), tmp_path / "one", tmp_path / "two"
+    found.save(path)
+    loaded = Evaluation.load(path)
+    assert loaded == found
+    loaded.save(again)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_every_tensor_has_its_place_in_the_file() -> None:
+    data = content("a")
+    assert data["on_chip"] == {"image": "dram", "a": "chip", "b": "dram", "scores": "dram"}
+    assert [row["resident_bits"] for row in data["layers"]] == [512, 512, 0]
+
+
+def test_no_place_is_written_where_all_tensors_go_to_dram() -> None:
+    data = evaluate(NETWORK, GIVEN, 8).to_dict()
+    assert "on_chip" not in data
+    assert not any("resident_bits" in row for row in data["layers"])
+
+
+def placed(name: str, place: str | None) -> Callable[[Any], object]:
+    """Another place for a tensor; None: none."""
+
+    def change(data: Any) -> None:
+        if place is None:
+            del data["on_chip"][name]
+        else:
+            data["on_chip"][name] = place
+
+    return change
+
+
+WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a place of another kind": (
+        placed("b", "shelf"),
+        "on_chip.b: Input should be 'chip' or 'dram'",
+    ),
+    "a tensor without a place": (placed("b", None), "on_chip: 'b' is missing"),
+    "a place for no tensor": (placed("c", "dram"), "on_chip: 'c' is unknown"),
+    "an input on chip": (placed("image", "chip"), "on_chip: 'image' is an input or a result"),
+    "a result on chip": (placed("scores", "chip"), "on_chip: 'scores' is an input or a result"),
+    "a resident that takes no SRAM": (
+        placed("b", "chip"),
+        "layers ('conv$_2$').resident_bits: 512, but what stays on chip by then takes 1536",
+    ),
+    "too many bits": (
+        lambda data: data["layers"][0].update(resident_bits=513),
+        "layers ('conv1').resident_bits: 513, but what stays on chip by then takes 512",
+    ),
+    "no bits": (
+        lambda data: data["layers"][1].pop("resident_bits"),
+        "layers ('conv$_2$').resident_bits: 0, but what stays on chip by then takes 512",
+    ),
+    "half a bit": (
+        lambda data: data["layers"][1].update(resident_bits=511.5),
+        "layers[1] ('conv$_2$').resident_bits: ",
+    ),
+    "residents without places": (
+        lambda data: data.pop("on_chip"),
+        "layers ('conv1').resident_bits: 512, but what stays on chip by then takes 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_files(case: str, tmp_path: Path) -> None:
+    change, told = WRONG[case]
+    data, path = content("a"), tmp_path / "evaluation.json"
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    assert told in fault(Evaluation.load, path)
+
+
+def test_the_ideal_roofline_keeps_nothing(tmp_path: Path) -> None:
+    data, path = evaluate(NETWORK, GIVEN, 8, roofline="ideal").to_dict(), tmp_path / "ideal.json"
+    data["on_chip"] = dict.fromkeys(TENSORS, "dram")
+    path.write_text(json.dumps(data), encoding="utf-8")
+    assert "on_chip: the ideal roofline moves every tensor" in fault(Evaluation.load, path)
