@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import oracle
+import oracle_on_chip
 import oracle_tilings
 import oracle_widths
 import pytest
@@ -67,6 +68,25 @@ def check_choices(design: Design) -> None:
     for name in oracle_widths.results(problem.network):
         assert design.tensor_bits[name] == problem.choices.output_bits
     assert set(design.tensor_bits) == set(problem.network.tensors)
+    check_places(design)
+
+
+def check_places(design: Design) -> None:
+    """Every tensor has a place where tensors may stay, one that it may have."""
+    problem = design.problem
+    if problem.choices.on_chip == "none":
+        assert design.on_chip is None
+        return
+    assert design.on_chip is not None
+    assert set(design.on_chip) == set(problem.network.tensors)
+    assert set(design.on_chip.values()) <= {"chip", "dram"}
+    assert residents_of(design) in oracle_on_chip.all_residents(problem)
+
+
+def residents_of(design: Design) -> oracle_on_chip.Residents:
+    """The tensors that stay on chip."""
+    places = design.on_chip or {}
+    return frozenset(name for name, place in places.items() if place == "chip")
 
 
 def hardware_of(design: Design) -> oracle.HardwareOption:
@@ -93,11 +113,13 @@ def widths_of(design: Design) -> dict[str, int]:
 def check_figures(design: Design) -> None:
     """Every figure follows from the hardware, the widths and the tilings."""
     problem, hardware, widths = design.problem, hardware_of(design), widths_of(design)
-    for layer, row in zip(problem.network.layers, design.layer_designs, strict=True):
-        check_layer(problem, hardware, widths, layer, row)
-    rows = design.layer_designs
+    rows, on_chip = design.layer_designs, residents_of(design)
+    for layer, row in zip(problem.network.layers, rows, strict=True):
+        check_layer(problem, hardware, widths, layer, row, on_chip)
+    live = oracle_on_chip.live_bits(problem, widths, on_chip)
+    assert [row.resident_bits for row in rows] == live
     noise, model_bits, bops = oracle.width_metrics(problem, widths)
-    need = max(row.sram_bits for row in rows)
+    need = max(row.sram_bits + row.resident_bits for row in rows)
     sram_bits = min(oracle.on_offer(problem, {need}, need))
     assert design.hardware.sram_bits == sram_bits
     assert dict(design.metrics) == {
@@ -116,12 +138,13 @@ def check_layer(
     widths: dict[str, int],
     layer: Layer,
     row: LayerDesign,
+    on_chip: oracle_on_chip.Residents = frozenset(),
 ) -> None:
     """One layer's tile is legal, and its need, traffic, cycles and times are the tile's."""
     engine = problem.technology.engine
     bw, ba = oracle_widths.layer_widths(layer, widths)
     if layer.moves:
-        check_movement(problem, layer, row, widths)
+        check_movement(problem, hardware, layer, row, widths, on_chip)
         return
     tile = oracle_tilings.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
     assert row.name == layer.name
@@ -129,12 +152,14 @@ def check_layer(
     assert tile in oracle_tilings.legal_tiles(layer, hardware.rows, hardware.cols, engine)
     cost = oracle_tilings.tiling_cost(layer, tile, row.order)
     bacc = bw + ba + oracle_tilings.reduction_bits(layer)
-    need = cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc
-    output, residual = oracle.output_and_residual_bits(problem, layer, widths)
+    fetched_bw = 0 if layer.weight_tensor in on_chip else bw
+    fetched_ba = 0 if layer.input in on_chip else ba
+    tiles = cost.held_weights * fetched_bw + cost.held_ifmap * fetched_ba + cost.held_output * bacc
+    output, residual = oracle.output_and_residual_bits(problem, layer, widths, on_chip)
     moved = row.dram_bits
-    assert row.sram_bits == need
-    assert moved.weights == cost.moved_weights * bw
-    assert moved.ifmap == cost.moved_ifmap * ba
+    assert row.sram_bits == tiles
+    assert moved.weights == cost.moved_weights * fetched_bw
+    assert moved.ifmap == cost.moved_ifmap * fetched_ba
     assert moved.psum == cost.moved_psum * bacc
     assert (moved.output, moved.residual) == (output, residual)
     assert row.cycles == oracle.layer_cycles(problem, layer, hardware, bw, ba)
@@ -145,16 +170,31 @@ def check_layer(
 
 
 def check_movement(
-    problem: Problem, layer: Layer, row: LayerDesign, widths: dict[str, int]
+    problem: Problem,
+    hardware: oracle.HardwareOption,
+    layer: Layer,
+    row: LayerDesign,
+    widths: dict[str, int],
+    on_chip: oracle_on_chip.Residents,
 ) -> None:
-    """A layer that only moves data takes the DRAM's time for what it reads and writes."""
-    output, residual = oracle.output_and_residual_bits(problem, layer, widths)
-    [(_, read)] = oracle_tilings.best_tilings(layer, (), *oracle_widths.layer_widths(layer, widths))
+    """A layer that only moves data takes the DRAM's time for what it reads and writes there.
+
+    Where tensors may stay on chip it takes cycles too.
+    """
+    bw, ba = oracle_widths.layer_widths(layer, widths)
+    output, residual = oracle.output_and_residual_bits(problem, layer, widths, on_chip)
+    stays = layer.input in on_chip
+    [(_, read)] = oracle_tilings.best_tilings(layer, (), bw, ba, ifmap_stays=stays)
     assert (row.name, row.weight_bits, row.tile, row.order) == (layer.name, None, None, None)
-    assert (row.cycles, row.sram_bits, row.compute_s) == (0, 0, 0)
+    assert (row.cycles, row.sram_bits) == (
+        oracle.layer_cycles(problem, layer, hardware, bw, ba),
+        0,
+    )
     assert row.dram_bits == Traffic(weights=0, ifmap=read, output=output, psum=0, residual=residual)
+    assert row.compute_s == close(row.cycles / problem.clock_hz)
     assert row.memory_s == close((read + output + residual) / problem.dram_bits_per_s)
-    assert (row.latency_s, row.bound_by) == (row.memory_s, "memory")
+    assert row.latency_s == max(row.compute_s, row.memory_s)
+    assert row.bound_by == ("compute" if row.compute_s >= row.memory_s else "memory")
 
 
 def check_explanation(case: Case, error: InfeasibleError) -> None:

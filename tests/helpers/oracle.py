@@ -1,12 +1,13 @@
 """Plain enumeration of every design of a tiny problem: the truth the product is held to.
 
 Written from the model's page alone, in plain Python, and importing nothing that prices, bounds or
-searches. Every hardware option, every assignment of widths, every legal tile in each of the six
-loop orders, and every SRAM capacity that some tiling needs exactly (of those on offer; every size,
-and the least, where the choices say so) are looked at. Only two
-shortcuts are taken, both plain to see: of the tilings of one layer only those are kept to which no
-other is at least as good in SRAM need and in DRAM traffic, and once the capacity is given each
-layer moves the least traffic that fits (nothing but the traffic depends on the tiling).
+searches. Every hardware option, every assignment of widths, every set of tensors that may stay on
+chip, every legal tile in each of the six loop orders, and every SRAM capacity that some tiling
+needs exactly beside what stays (of those on offer; every size, and the least, where the choices say
+so) are looked at. Only two shortcuts are taken, both plain to see: of the tilings of one layer only
+those are kept to which no other is at least as good in SRAM need and in DRAM traffic, and once the
+capacity is given each layer moves the least traffic that fits (nothing but the traffic depends on
+the tiling).
 
 Loop letters as in `codesign.specs.network`.
 """
@@ -14,10 +15,11 @@ Loop letters as in `codesign.specs.network`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import product
 from typing import NamedTuple
 
+from oracle_on_chip import Residents, all_residents, live_bits, movement_cycles
 from oracle_tilings import (
     Cost,
     Tilings,
@@ -46,12 +48,16 @@ class HardwareOption(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One design: its metrics in the order of `METRICS`, and what it is made of."""
+    """One design: its metrics in the order of `METRICS`, and what it is made of.
+
+    ``on_chip`` are the tensors that stay there.
+    """
 
     metrics: tuple[float, ...]
     hardware: HardwareOption
     sram_bits: int
     widths: Mapping[str, int]
+    on_chip: Residents = Residents()
 
     def value(self, metric: str) -> float:
         """One of its metrics."""
@@ -92,10 +98,10 @@ def layer_cycles(
 ) -> int | None:
     """Cycles of one layer at its widths; None where the PE is too narrow to run it.
 
-    A layer that only moves data has nothing to do with PEs.
+    A layer that only moves data has nothing to do with PEs, but takes the time of feeding them.
     """
     if layer.moves:
-        return 0
+        return movement_cycles(problem, layer, hardware.rows)
     wide, deep = hardware.pe_weight_bits, hardware.pe_activation_bits
     cycles = array_cycles(layer, hardware.rows, hardware.cols, problem.technology.engine)
     if problem.choices.precision == "multi-pass":
@@ -128,11 +134,13 @@ def width_metrics(problem: Problem, widths: Mapping[str, int]) -> tuple[float, f
 
 
 def output_and_residual_bits(
-    problem: Problem, layer: Layer, widths: Mapping[str, int]
+    problem: Problem, layer: Layer, widths: Mapping[str, int], on_chip: Collection[str] = ()
 ) -> tuple[int, int]:
-    """Traffic of one layer that no tiling changes."""
+    """Traffic of one layer that no tiling changes; none of what stays on chip."""
 
     def bits(tensor: str) -> int:
+        if tensor in on_chip:
+            return 0
         return elements(problem.network, layer, tensor) * tensor_bits(problem, widths, tensor)
 
     return bits(layer.output), sum(bits(tensor) for tensor in layer.residuals)
@@ -144,22 +152,25 @@ class _Prices:
     def __init__(self, problem: Problem) -> None:
         self.engine = problem.technology.engine
         self.costs: dict[tuple[str, int, int], list[Cost]] = {}
-        self.tilings: dict[tuple[str, int, int, int, int], Tilings] = {}
+        self.tilings: dict[tuple[object, ...], Tilings] = {}
 
-    def of(self, layer: Layer, hardware: HardwareOption, bw: int, ba: int) -> Tilings:
+    def of(
+        self, layer: Layer, hardware: HardwareOption, bw: int, ba: int, on_chip: Residents
+    ) -> Tilings:
         array = (layer.name, hardware.rows, hardware.cols)
         if array not in self.costs:
             self.costs[array] = (
                 [] if layer.moves else layer_costs(layer, hardware.rows, hardware.cols, self.engine)
             )
-        key = (*array, bw, ba)
+        stay = layer.weight_tensor in on_chip, layer.input in on_chip
+        key = (*array, bw, ba, *stay)
         if key not in self.tilings:
-            self.tilings[key] = best_tilings(layer, self.costs[array], bw, ba)
+            self.tilings[key] = best_tilings(layer, self.costs[array], bw, ba, *stay)
         return self.tilings[key]
 
 
 class _Run(NamedTuple):
-    """One layer at given widths on given hardware."""
+    """One layer at given widths on given hardware; needs are beside what stays on chip."""
 
     compute_s: float
     fixed_bits: int
@@ -170,13 +181,17 @@ def all_points(problem: Problem) -> list[Point]:
     """Every design, whatever the budgets; empty where no hardware runs every layer."""
     prices = _Prices(problem)
     points = []
+    options = [*product(hardware_options(problem), all_residents(problem))]
     for widths in all_widths(problem):
         of_widths = width_metrics(problem, widths)
-        for hardware in hardware_options(problem):
-            runs = _runs(problem, prices, hardware, widths)
+        for hardware, on_chip in options:
+            runs = _runs(problem, prices, hardware, widths, on_chip)
             if runs is not None:
                 points += [
-                    Point((latency_s, area, dram_bits, *of_widths), hardware, sram_bits, widths)
+                    Point(
+                        (latency_s, area, dram_bits, *of_widths),
+                        *(hardware, sram_bits, widths, on_chip),
+                    )
                     for sram_bits, latency_s, area, dram_bits in _capacities(
                         problem, hardware, runs
                     )
@@ -185,16 +200,21 @@ def all_points(problem: Problem) -> list[Point]:
 
 
 def _runs(
-    problem: Problem, prices: _Prices, hardware: HardwareOption, widths: Mapping[str, int]
+    problem: Problem,
+    prices: _Prices,
+    hardware: HardwareOption,
+    widths: Mapping[str, int],
+    on_chip: Residents,
 ) -> list[_Run] | None:
-    runs = []
-    for layer in problem.network.layers:
+    runs, live = [], live_bits(problem, widths, on_chip)
+    for layer, beside in zip(problem.network.layers, live, strict=True):
         bw, ba = layer_widths(layer, widths)
         cycles = layer_cycles(problem, layer, hardware, bw, ba)
         if cycles is None:
             return None
-        fixed = sum(output_and_residual_bits(problem, layer, widths))
-        tilings = prices.of(layer, hardware, bw, ba)
+        fixed = sum(output_and_residual_bits(problem, layer, widths, on_chip))
+        tilings = prices.of(layer, hardware, bw, ba, on_chip)
+        tilings = [(need + beside, traffic) for need, traffic in tilings]
         runs.append(_Run(cycles / problem.clock_hz, fixed, tilings))
     return runs
 

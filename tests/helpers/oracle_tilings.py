@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import permutations
 from typing import NamedTuple
@@ -177,21 +178,33 @@ def layer_costs(layer: Layer, rows: int, cols: int, engine: int) -> list[Cost]:
     return list({tiling_cost(layer, tile, order): None for tile in tiles for order in ORDERS})
 
 
-def best_tilings(layer: Layer, costs: Iterable[Cost], bw: int, ba: int) -> Tilings:
+def best_tilings(
+    layer: Layer,
+    costs: Iterable[Cost],
+    bw: int,
+    ba: int,
+    weights_stay: bool = False,
+    ifmap_stays: bool = False,
+) -> Tilings:
     """Need and traffic of the tilings no other is as good as in both, ascending need.
 
-    What only moves data streams: no SRAM, the input read once.
+    An operand that stays on chip has no tile and is not fetched. What only moves data streams: no
+    SRAM, the input read once.
     """
     if layer.moves:
-        return [(0, layer.N * layer.G * layer.C * layer.H * layer.W * ba)]
+        elements = layer.N * layer.G * layer.C * layer.H * layer.W
+        return [(0, 0 if ifmap_stays else elements * ba)]
     bacc = bw + ba + reduction_bits(layer)
-    pairs = [
+    fetched_bw, fetched_ba = (0 if weights_stay else bw), (0 if ifmap_stays else ba)
+    pairs = {
         (
-            cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc,
-            cost.moved_weights * bw + cost.moved_ifmap * ba + cost.moved_psum * bacc,
+            cost.held_weights * fetched_bw + cost.held_ifmap * fetched_ba + cost.held_output * bacc,
+            cost.moved_weights * fetched_bw
+            + cost.moved_ifmap * fetched_ba
+            + cost.moved_psum * bacc,
         )
         for cost in costs
-    ]
+    }
     kept: Tilings = []
     for need, traffic in sorted(pairs):
         if not kept or traffic < kept[-1][1]:
@@ -200,5 +213,7 @@ def best_tilings(layer: Layer, costs: Iterable[Cost], bw: int, ba: int) -> Tilin
 
 
 def least_traffic(tilings: Tilings, sram_bits: int) -> int:
-    """Least traffic of the tilings that fit."""
-    return min(traffic for need, traffic in tilings if need <= sram_bits)
+    """Least traffic of the tilings that fit: that of the last, for more room never moves more."""
+    fitting = bisect_right(tilings, sram_bits, key=lambda tiling: tiling[0])
+    assert fitting, "no tiling fits"
+    return tilings[fitting - 1][1]

@@ -82,7 +82,7 @@ def _sides(rng: random.Random, most: int, square: bool) -> tuple[tuple[int, ...]
     return tuple(rows), tuple(cols)
 
 
-def _with_sram(rng: random.Random, choices: Choices, points: Sequence[oracle.Point]) -> Choices:
+def with_sram(rng: random.Random, choices: Choices, points: Sequence[oracle.Point]) -> Choices:
     """SRAM sizes or limits around what designs need: exactly it, a bit less, far more."""
     needs = sorted({point.sram_bits for point in points})
 
@@ -99,7 +99,7 @@ def _with_sram(rng: random.Random, choices: Choices, points: Sequence[oracle.Poi
     return replace(choices, min_sram_bits=kept[0], max_sram_bits=kept[1])
 
 
-def _wide_where_only_moved(rng: random.Random, network: Network, choices: Choices) -> Choices:
+def wide_where_only_moved(rng: random.Random, network: Network, choices: Choices) -> Choices:
     """Pin a tensor that no PE reads wider than any PE is, if there is one."""
     layers = network.layers
     computed = {name for x in layers if not x.moves for name in (x.input, x.weight_tensor)}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import oracle
 import oracle_tilings
 import oracle_widths
-from random_choices import WIDER, WIDTHS, _wide_where_only_moved, _with_sram, random_choices
+from random_choices import WIDER, WIDTHS, random_choices, wide_where_only_moved, with_sram
 from random_networks import random_network
 
 from codesign import solve
@@ -73,7 +73,7 @@ def random_case(
     network = random_network(rng, layers=layers, moving=moving, in_place=in_place)
     choices = random_choices(rng, network, size.options)
     if (moving or in_place) and rng.random() < 0.4:
-        choices = _wide_where_only_moved(rng, network, choices)
+        choices = wide_where_only_moved(rng, network, choices)
     if sharing:
         choices = with_sharing(rng, network, choices)
     choices = affordable(rng, network, choices, size.assignments)
@@ -82,7 +82,7 @@ def random_case(
         network=network,
         technology=random_technology(rng),
         clock_hz=clock_hz,
-        dram_bits_per_s=_balanced_bandwidth(rng, network, choices, clock_hz),
+        dram_bits_per_s=balanced_bandwidth(rng, network, choices, clock_hz),
         area_overhead=rng.choice((1.0, 1.0, rng.uniform(0.5, 3))),
         choices=choices,
         sensitivity=random_sensitivity(rng, network) if rng.random() < 0.3 else None,
@@ -91,11 +91,11 @@ def random_case(
     points = oracle.all_points(problem)
     if sram and points:
         problem = replace(
-            problem, choices=_with_sram(random.Random(f"sram {seed}"), choices, points)
+            problem, choices=with_sram(random.Random(f"sram {seed}"), choices, points)
         )
         points = oracle.all_points(problem)
     if points:
-        problem = _with_budgets(rng, problem, points)
+        problem = with_budgets(rng, problem, points)
     return Case(problem, points)
 
 
@@ -142,7 +142,7 @@ def mid_size_problem(seed: int, objective: Metric, budgeted: Sequence[Metric]) -
         network=network,
         technology=random_technology(rng),
         clock_hz=clock_hz,
-        dram_bits_per_s=_balanced_bandwidth(rng, network, choices, clock_hz),
+        dram_bits_per_s=balanced_bandwidth(rng, network, choices, clock_hz),
         choices=choices,
     )
     for metric in budgeted:
@@ -238,7 +238,7 @@ def random_technology(rng: random.Random) -> Technology:
     )
 
 
-def _balanced_bandwidth(
+def balanced_bandwidth(
     rng: random.Random, network: Network, choices: Choices, clock_hz: float
 ) -> float:
     """DRAM bits per second at which computing and moving take about as long."""
@@ -268,7 +268,7 @@ def random_sensitivity(rng: random.Random, network: Network) -> dict[str, dict[i
 # --- budgets ----------------------------------------------------------------------------------
 
 
-def _with_budgets(rng: random.Random, problem: Problem, points: Sequence[oracle.Point]) -> Problem:
+def with_budgets(rng: random.Random, problem: Problem, points: Sequence[oracle.Point]) -> Problem:
     """Budgets around a good design, now and then just out of reach."""
     quality = f"uniform:{_middle_width(rng, problem)}" if rng.random() < 0.15 else None
     count = rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 6))
