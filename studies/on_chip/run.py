@@ -1,0 +1,36 @@
+"""Tensors that stay on chip: a measured chip, and what they do to the optimum.
+
+Writes one CSV per table and one PNG per picture into a folder (``expected`` of this study holds
+ours), and prints the tables.
+
+    python studies/on_chip/run.py [--out FOLDER] [--part PART ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import tpu
+
+PARTS: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {"tpu": tpu.tables}
+
+
+def main() -> None:
+    """Compute, print and write the parts asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    for part in given.part or PARTS:
+        for name, table in PARTS[part]().items():
+            table.to_csv(given.out / f"{name}.csv", index=False, float_format="%.5g")
+            shown = table.to_string(index=False, float_format="{:.4g}".format, na_rep="-")
+            print(f"\n{name}\n{shown}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The study of tensors on chip: what is published, what is committed, what its README tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from published import TPU_APPLICATIONS
+from sources import ROOT
+from study_modules import imported
+
+STUDY = ROOT / "studies" / "on_chip"
+README = (STUDY / "README.md").read_text("utf-8")
+EXPECTED = {path.stem: pd.read_csv(path) for path in (STUDY / "expected").glob("*.csv")}
+
+
+def rows_of(heading: str) -> dict[str, list[str]]:
+    """Cells of the README's table whose header starts with ``heading``, by the first."""
+    lines = README[README.index(f"| {heading} |") :].split("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def check_told(told: dict[str, list[str]], expected: pd.DataFrame) -> None:
+    """Every number told is the one expected, to its last digit; a dash tells nothing."""
+    assert list(told) == list(expected.iloc[:, 0])
+    for cells, (_, truth) in zip(told.values(), expected.iterrows(), strict=True):
+        for cell, value in zip(cells, truth.iloc[1:], strict=True):
+            if cell != "–":
+                half_a_digit = 0.5001 * 10.0 ** -len(cell.partition(".")[2])
+                assert float(cell) == pytest.approx(value, abs=half_a_digit), (cells, value)
+
+
+# --- TPU v1 -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tpu() -> dict[str, pd.DataFrame]:
+    """The tables of the measured chip, made anew."""
+    with imported(STUDY, ("tpu",)) as modules:
+        found: dict[str, pd.DataFrame] = modules["tpu"].tables()
+    return found
+
+
+def test_measured_batches_are_those_of_table_1() -> None:
+    measured = pd.read_csv(STUDY / "tpu_measured.csv", comment="#")
+    for row in measured.itertuples():
+        assert TPU_APPLICATIONS[row.application][2:] == (row.batch, row.macs_per_weight)
+    # Table 3: rows 1, 4, 5 and 6 total 100 %, each printed to 0.1.
+    parts = ("active", "weight_stall", "weight_shift", "non_matrix")
+    total = measured[[f"{part}_percent" for part in parts]].sum(axis="columns")
+    assert total.to_numpy() == pytest.approx(100, abs=0.21)
+
+
+@pytest.mark.parametrize("name", ["tpu", "tpu_causes"])
+def test_tpu_tables_are_those_committed(name: str, tpu: dict[str, pd.DataFrame]) -> None:
+    pd.testing.assert_frame_equal(tpu[name], EXPECTED[name], rtol=1e-4)
+
+
+def test_tpu_obeys_the_bound_of_resident_tensors(tpu: dict[str, pd.DataFrame]) -> None:
+    ratios = tpu["tpu"].set_index("application")
+    five = ratios.drop("tpu_cnn1")
+    # The paper's own roofline, of weights alone: .90 .85 .85 .43 .94.
+    assert list(five["per_weights"].round(2)) == [0.90, 0.85, 0.85, 0.43, 0.94]
+    assert (five["per_on_chip"] < 1).all()
+    assert (five["per_none"] > 1).sum() == 3  # with every tensor in DRAM it is no bound
+    assert five["per_none"].idxmax() == "tpu_cnn0"
+    assert ratios["per_on_chip"]["tpu_cnn1"] > 1  # for want of folded kernel taps:
+    assert (tpu["tpu_causes"]["per_folded"] < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"),
+    [("application | measured", "tpu"), ("application | array filled, measured", "tpu_causes")],
+)
+def test_readme_tells_the_tpu_tables(heading: str, table: str) -> None:
+    expected = EXPECTED[table].drop(columns=["folded_tops", "per_folded"], errors="ignore")
+    check_told(rows_of(heading), expected)
+
+
+def test_readme_tells_the_folded_bound() -> None:
+    (row,) = EXPECTED["tpu_causes"].query("application == 'tpu_cnn1'").to_dict("records")
+    told = f"the bound is {row['folded_tops']:.2f}, of which {row['per_folded']:.2f}"
+    assert told in " ".join(README.split())
+
+
+def test_run_writes_the_parts_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["run.py", "--out", str(tmp_path), "--part", "tpu"])
+    with imported(STUDY, ("run", "tpu")) as modules:
+        modules["run"].main()
+    assert {path.name for path in tmp_path.iterdir()} == {"tpu.csv", "tpu_causes.csv"}
