@@ -68,7 +68,8 @@ class AreaFit:
 
     def formula(self, x: str) -> str:
         """``153.46 + 1.694 · BOPS``: the area in µm², ``x`` in words."""
-        return f"{self.intercept:g} + {self.slope:g} · {x}"
+        constant = f"{self.intercept:g} + " if self.intercept else ""
+        return f"{constant}{self.slope:g} · {x}"
 
 
 @spec_dataclass

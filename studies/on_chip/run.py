@@ -13,9 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import sram_price
 import tpu
 
-PARTS: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {"tpu": tpu.tables}
+PARTS: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {
+    "tpu": tpu.tables,
+    "sram": sram_price.tables,
+}
 
 
 def main() -> None:

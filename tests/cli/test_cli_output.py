@@ -19,6 +19,9 @@ from codesign.cli.app import program
         ([], ["networks", "resnet18", "tsmc28", "hbm2", "accelerators eyeriss, table3-fixed16"]),
         (["networks"], ["layers", "resnet152", "11,513,626,624", "60,040,384", "CVPR 2016"]),
         (["technologies"], ["tsmc28", "153.46 + 1.694 · BOPS", "3065 + 2.94 · bits, single-port"]),
+        # 748.53 BOPS (below) are 1421.5 µm²; 2.94e6 + 3065 µm² are 2.943 mm², 0.388e6 are 0.388
+        (["technologies"], ["1.694 · BOPS 1,421 3065 + 2.94 · bits, single-port 2.943 Karb"]),
+        (["technologies"], ["1.694 · BOPS 1,421 0.388 · bits, convolution-buffer 0.388 PE:"]),
         (["memories"], ["hbm2", "2,048", "lpddr4x-4266", "273"]),
         (["networks", "mobilenetv2"], ["features.2.conv.1.0", "3×3/2", "features.2.conv.0.0.out"]),
         (["networks", "vit_b_16"], ["encoder.0.scores, encoder.0.values"]),

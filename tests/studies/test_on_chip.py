@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ import pytest
 from published import TPU_APPLICATIONS
 from sources import ROOT
 from study_modules import imported
+
+from codesign.specs.load import load_technology
 
 STUDY = ROOT / "studies" / "on_chip"
 README = (STUDY / "README.md").read_text("utf-8")
@@ -24,7 +27,7 @@ def rows_of(heading: str) -> dict[str, list[str]]:
 
 def check_told(told: dict[str, list[str]], expected: pd.DataFrame) -> None:
     """Every number told is the one expected, to its last digit; a dash tells nothing."""
-    assert list(told) == list(expected.iloc[:, 0])
+    assert list(told) == [str(name) for name in expected.iloc[:, 0]]
     for cells, (_, truth) in zip(told.values(), expected.iterrows(), strict=True):
         for cell, value in zip(cells, truth.iloc[1:], strict=True):
             if cell != "–":
@@ -85,8 +88,38 @@ def test_readme_tells_the_folded_bound() -> None:
     assert told in " ".join(README.split())
 
 
+# --- the price of SRAM --------------------------------------------------------------------------
+
+
+def test_sram_price_is_that_of_the_technology() -> None:
+    with imported(STUDY, ("sram_price",)) as modules:
+        found = modules["sram_price"].tables()
+    for name, table in found.items():
+        pd.testing.assert_frame_equal(table, EXPECTED[name], rtol=1e-4)
+    bit, mac, rest = found["sram_fit"].to_dict("records")
+    technology = load_technology("tsmc28-nvdla")
+    fit = technology.sram_area_um2
+    assert (fit.slope, fit.intercept) == (round(bit["um2"], 3), 0)
+    assert fit.r2 == round(bit["r2"], 4)
+    assert fit.calibrated == (bit["least_bits"], bit["most_bits"])
+    assert technology.pe_area_um2 == replace(
+        load_technology("tsmc28").pe_area_um2, source=technology.pe_area_um2.source
+    )
+    told = f"`area = {bit['um2']:.3f}·bits + {mac['um2']:.0f}·MACs + {rest['um2']:,.0f}` µm²"
+    text = " ".join(README.split())
+    assert told in text
+    assert f"standard error is {bit['standard_error_um2']:.3f}" in text
+    shares = [2.94 / (bit["um2"] + n * bit["standard_error_um2"]) for n in (0, 2, -2)]
+    assert [round(share, 1) for share in shares] == [7.6, 5.1, 15.1]
+    assert "1/7.6 of the paper's; two standard errors either way, a fifth to a fifteenth" in text
+
+
+def test_readme_tells_the_areas() -> None:
+    check_told(rows_of("MACs | buffer KiB"), EXPECTED["sram_points"])
+
+
 def test_run_writes_the_parts_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["run.py", "--out", str(tmp_path), "--part", "tpu"])
-    with imported(STUDY, ("run", "tpu")) as modules:
+    with imported(STUDY, ("run", "sram_price", "tpu")) as modules:
         modules["run"].main()
     assert {path.name for path in tmp_path.iterdir()} == {"tpu.csv", "tpu_causes.csv"}

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.costs.area import pe_area_um2
+from codesign.costs.area import pe_area_um2, sram_area_um2
 from codesign.costs.totals import areas_mm2
 from codesign.results.text.layout import (
     COUNT_UNITS,
@@ -27,7 +27,15 @@ from codesign.results.text.phrases import remark
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Memory, QuadraticFit, Technology
-from codesign.units import ABSENT, BITS_PER_GBIT, BITS_PER_KBIT, RATE_UNITS, four_digits
+from codesign.units import (
+    ABSENT,
+    BITS_PER_GBIT,
+    BITS_PER_KBIT,
+    BITS_PER_MBIT,
+    RATE_UNITS,
+    UM2_PER_MM2,
+    four_digits,
+)
 
 Spec = Network | Technology | Memory | Accelerator
 
@@ -107,7 +115,9 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
     elif isinstance(spec, Technology):
         row["multipliers per PE"] = str(spec.engine)
         row["<PE area µm²"] = _pe_formula(spec)
+        row["8 × 8 bit"] = four_digits(float(pe_area_um2(spec, 8, 8)))
         row["<SRAM area µm²"] = Text(spec.sram_area_um2.formula("bits, ")) + literal(spec.sram)
+        row["mm² per Mbit"] = four_digits(_mbit_mm2(spec))
     elif isinstance(spec, Accelerator):
         row |= _accelerator_summary(spec)
     else:
@@ -133,6 +143,11 @@ def _accelerator_summary(spec: Accelerator) -> dict[str, RenderableType]:
         "DRAM Gbit/s": ABSENT if rate is None else RATE_UNITS["dram_bits_per_s"].number(rate),
         "PE array mm²": four_digits(areas["PE array"]) if "PE array" in areas else ABSENT,
     }
+
+
+def _mbit_mm2(technology: Technology) -> float:
+    """Area of an SRAM of 1 Mbit."""
+    return float(sram_area_um2(technology, BITS_PER_MBIT)) / UM2_PER_MM2
 
 
 def _pe_formula(technology: Technology) -> str:
