@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import oracle
+from random_on_chip import KINDS, on_chip_case
 from random_problems import Case, random_case
 
 from codesign.problem.problem import Problem
@@ -32,16 +33,27 @@ class FrontCase(NamedTuple):
 
 
 def front_case(
-    seed: int, most: Mapping[int, int] = MOST, largest: float = LARGEST, sram: bool = False
+    seed: int,
+    most: Mapping[int, int] = MOST,
+    largest: float = LARGEST,
+    sram: bool = False,
+    on_chip: bool = False,
 ) -> FrontCase:
     """Front number ``seed``: two objectives mostly, or three; often budgets, at times too tight.
 
     A front of more points than ``most`` is cut short by a budget on the last objective.
+    ``on_chip``: tensors may stay there, in problems of all kinds that `random_on_chip` has.
     """
+
+    def draw(number: int) -> Case:
+        if on_chip:
+            return on_chip_case(number, KINDS[number % len(KINDS)])
+        return random_case(number, sram=sram)
+
     rng = random.Random(f"front {seed}")
-    case = random_case(seed, sram=sram)
+    case = draw(seed)
     while _size(case.problem) > largest:
-        case = random_case(rng.randrange(10**6), sram=sram)
+        case = draw(rng.randrange(10**6))
     for _ in range(TRIES):
         objectives = tuple(rng.sample(oracle.METRICS, rng.choice((2, 2, 2, 3))))
         problem = _loosened(rng, case.problem, objectives)

@@ -47,6 +47,7 @@ def random_choices(rng: random.Random, network: Network, most_options: int) -> C
         precision="multi-pass" if multi_pass else "fixed",
         pinned=pinned,
         output_bits=rng.choice((4, 8, 8, 16)),
+        on_chip="none",
     )
 
 

@@ -19,7 +19,7 @@ from random_choices import WIDER, WIDTHS, random_choices, wide_where_only_moved,
 from random_networks import random_network
 
 from codesign import solve
-from codesign.problem.choices import Choices
+from codesign.problem.choices import Choices, OnChip
 from codesign.problem.problem import Metric, Problem
 from codesign.specs.network import Network
 from codesign.specs.technology import AreaFit, Technology
@@ -121,7 +121,9 @@ def steep_case(seed: int) -> Case:
     return Case(replace(problem, objective=objective), points)
 
 
-def mid_size_problem(seed: int, objective: Metric, budgeted: Sequence[Metric]) -> Problem:
+def mid_size_problem(
+    seed: int, objective: Metric, budgeted: Sequence[Metric], on_chip: OnChip = "none"
+) -> Problem:
     """A problem beyond enumeration: 3 to 8 layers, 36 to 100 hardware options, three widths.
 
     Each budget is well above the least value of its metric within the budgets before it; noise
@@ -136,6 +138,7 @@ def mid_size_problem(seed: int, objective: Metric, budgeted: Sequence[Metric]) -
         activation_bits=(2, 4, 8),
         pe_weight_bits=(4, 8),
         pe_activation_bits=(4, 8),
+        on_chip=on_chip,
     )
     clock_hz = 5e8
     problem = Problem(

@@ -205,7 +205,8 @@ def designs(problem: Problem) -> float:
     return sum(arrays) * len(widths) * len(residents)
 
 
-@pytest.mark.parametrize("seed", range(30))
+# The last three spill sums where the input stays, which few do.
+@pytest.mark.parametrize("seed", [*range(30), 50, 63, 75])
 def test_best_designs_in_all_metrics_are_those_of_designs_worked_off(seed: int) -> None:
     problem = small_problem(seed)
     rows = np.array([*worked_off(problem)]).reshape(-1, len(oracle.METRICS))
