@@ -32,7 +32,7 @@ OBJECTIVES: tuple[Metric, ...] = ("latency_s",) * 5 + ("area_mm2", "dram_bits") 
 OBJECTIVES += ("noise", "noise", "model_bits", "bops")
 
 SAVED: tuple[Metric, ...] = ("latency_s", "dram_bits")  # what tensors on chip save
-KINDS = ("plain", "moving", "sharing", "in place", "sram")
+KINDS = ("plain", "moving", "sharing", "in place", "sram", "deep")
 TRIES = 4  # at budgets
 MOST_RUNS = 2500  # assignments of widths times hardware options times sets of resident tensors
 
@@ -41,11 +41,12 @@ def on_chip_case(seed: int, kind: str = "plain") -> Case:
     """Problem number ``seed`` of a kind.
 
     ``plain``: layers that multiply, as `random_network` has them; ``moving``, ``in place``,
-    ``sharing`` and ``sram`` add what `random_case` adds under these names.
+    ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``: five tensors
+    or more that may stay, of hardly more than given widths.
     """
     rng = random.Random(f"on chip {kind} {seed}")
     network = _network(rng, kind)
-    choices = random_choices(rng, network, rng.choice((4, 4, 6, 12)))
+    choices = random_choices(rng, network, 4 if kind == "deep" else rng.choice((4, 4, 6, 12)))
     if kind in ("moving", "in place") and rng.random() < 0.3:
         choices = wide_where_only_moved(rng, network, choices)
     if kind == "sharing":
@@ -75,12 +76,14 @@ def on_chip_case(seed: int, kind: str = "plain") -> Case:
 
 def _network(rng: random.Random, kind: str) -> Network:
     """A network in which something may stay on chip."""
+    counts = {"in place": (1, 2, 2, 3), "deep": (6, 7, 8)}.get(kind, (2, 3, 3, 4, 4, 5))
+    least, most = (5, 7) if kind == "deep" else (1, 5)
     while True:
-        layers = rng.choice((1, 2, 2, 3) if kind == "in place" else (2, 3, 3, 4, 4, 5))
+        moving = kind == "moving" or (kind == "deep" and rng.random() < 0.3)
         network = random_network(
-            rng, layers=layers, moving=kind == "moving", in_place=kind == "in place"
+            rng, layers=rng.choice(counts), moving=moving, in_place=kind == "in place"
         )
-        if 1 <= len(oracle_on_chip.lifetimes(network)) <= 5:
+        if least <= len(oracle_on_chip.lifetimes(network)) <= most:
             return network
 
 
