@@ -113,11 +113,11 @@ def tiled_layer(
 
     ``resident`` tells what is on chip; None: every tensor goes to DRAM and back.
     """
-    bits = _operand_bits(layer, accelerator, weight_bits, tensor_bits)
+    bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     table = _of_resident(table, layer, resident)
     weights, ifmap, psum = (int(x) for x in table.traffic[row] * bits)
     count = int(cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine))
-    count *= _passes(layer, accelerator, weight_bits, tensor_bits)
+    count *= passes_on(layer, accelerator, weight_bits, tensor_bits)
     g, k, c, p, images = (int(x) for x in table.tile[row])
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
@@ -151,7 +151,7 @@ def best_tiled_layer(
     assert accelerator.sram_bits is not None
     table = tilings(layer, accelerator.rows, accelerator.cols, accelerator.engine)
     table = _of_resident(table, layer, resident)
-    bits = _operand_bits(layer, accelerator, weight_bits, tensor_bits)
+    bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     need, moved = table.need @ bits, table.traffic @ bits
     need = need + (0 if resident is None else resident.bits)
     if need.min() > accelerator.sram_bits:
@@ -182,7 +182,7 @@ def ideal_layer(
     tensor_bits: Mapping[str, int],
 ) -> LayerDesign:
     """A layer at the paper's roofline: every multiplier busy, every tensor moved once."""
-    macs = layer.macs * _passes(layer, accelerator, weight_bits, tensor_bits)
+    macs = layer.macs * passes_on(layer, accelerator, weight_bits, tensor_bits)
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
         compute_s=macs / accelerator.peak_macs_per_s,
@@ -227,7 +227,7 @@ def utilisation(layer: Layer, design: LayerDesign, accelerator: Accelerator) -> 
     return layer.macs / (design.latency_s * accelerator.peak_macs_per_s)
 
 
-def _operand_bits(
+def operand_bits_on(
     layer: Layer, accelerator: Accelerator, weight_bits: int, tensor_bits: Mapping[str, int]
 ) -> Ints:
     """Bits of an element of weights, ifmap and partial sums."""
@@ -237,10 +237,10 @@ def _operand_bits(
     return bits
 
 
-def _passes(
+def passes_on(
     layer: Layer, accelerator: Accelerator, weight_bits: int, tensor_bits: Mapping[str, int]
 ) -> int:
-    """Times the cycles grow by operands wider than the PE's."""
+    """Times a layer's cycles grow by operands wider than the PE's."""
     if accelerator.precision == "fixed":
         return 1
     pe_bits = accelerator.pe_weight_bits, accelerator.pe_activation_bits

@@ -1,0 +1,56 @@
+"""Latency and DRAM traffic as one whole number, so that choices compare exactly.
+
+A layer takes ``max(cycles/clock, bits/bandwidth)``. Clock and bandwidth are fractions, as every
+floating-point number is, so in some unit of time all latencies are whole. That number and the DRAM
+bits are the digits of one: sums and comparisons of it are those of the pair, first one, then the
+other. Nothing is rounded: what is equal is equal.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+DIGIT = 80  # binary places for the DRAM bits of 10,000 layers of less than 2^63 each
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What turns cycles and DRAM bits into one whole number, the cost.
+
+    Attributes
+    ----------
+    clock_hz : float
+    dram_bits_per_s : float or None
+        None: DRAM bits alone count.
+    first : "latency_s" or "dram_bits"
+        What is minimised first; the other breaks ties.
+    """
+
+    clock_hz: float
+    dram_bits_per_s: float | None
+    first: Literal["latency_s", "dram_bits"] = "latency_s"
+
+    @cached_property
+    def factors(self) -> tuple[int, int, int, int]:
+        """``a, b, s, d`` of the cost ``(max(cycles·a, bits·b) << s) + (bits << d)``."""
+        if self.dram_bits_per_s is None:
+            return 0, 0, 0, 0
+        clock, rate = Fraction(self.clock_hz), Fraction(self.dram_bits_per_s)
+        of_cycle = clock.denominator * rate.numerator
+        of_bit = clock.numerator * rate.denominator
+        common = math.gcd(of_cycle, of_bit)
+        of_cycle, of_bit = of_cycle // common, of_bit // common
+        if self.first == "latency_s":
+            return of_cycle, of_bit, DIGIT, 0
+        return of_cycle, of_bit, 0, DIGIT + max(of_cycle, of_bit).bit_length()
+
+    def first_of(self, cost: int) -> float:
+        """What is minimised first, of a cost: latency in s, or DRAM bits."""
+        of_cycle, _, shift, digit = self.factors
+        if not shift:
+            return float(cost >> digit)
+        return float(Fraction(cost >> shift, of_cycle) / Fraction(self.clock_hz))

@@ -1,0 +1,103 @@
+"""A network at given widths on a given accelerator: its tilings, and the best resident tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from codesign.costs.compute import cycles, movement_cycles
+from codesign.costs.layers import operand_bits_on, passes_on
+from codesign.costs.residency import moved_elements, without_resident
+from codesign.costs.tiling import Tilings, check_tiles, tilings
+from codesign.problem.choices import Place
+from codesign.space.exact_cost import Rates
+from codesign.space.residency import Residency, best_residency
+from codesign.space.resident_layers import Stairs
+from codesign.space.resident_lives import ResidentLives
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Layer, Network
+
+GEOMETRY = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W", "stride", "dilation")
+
+
+class GivenHardware:
+    """A network whose hardware and widths are chosen, but not which tensors stay on chip.
+
+    Parameters
+    ----------
+    weight_bits : sequence of int or None
+        Width of each layer's weight operand; None where data only moves.
+    tensor_bits : mapping of str to int
+        Width of every tensor, the network's results included.
+
+    Raises
+    ------
+    SpecError
+        A layer has too many tiles to go through.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        accelerator: Accelerator,
+        weight_bits: Sequence[int | None],
+        tensor_bits: Mapping[str, int],
+    ) -> None:
+        self.network, self.accelerator = network, accelerator
+        self.weight_bits, self.tensor_bits = tuple(weight_bits), tensor_bits
+        self.lives = ResidentLives(network)
+        self._tables: dict[tuple[object, ...], Tilings] = {}
+        self._stairs: dict[tuple[object, ...], Stairs] = {}
+
+    def residency(
+        self, sram_bits: int, places: Mapping[str, Place] | None = None
+    ) -> Residency | None:
+        """The residents of least latency, then of least DRAM traffic; None where none fit.
+
+        Without a DRAM bandwidth, of least DRAM traffic.
+        """
+        rates = Rates(self.accelerator.clock_hz, self.accelerator.dram_bits_per_s)
+        given = self.tensor_bits, self.cycles, self.stairs, sram_bits, rates, places
+        return best_residency(self.lives, *given)
+
+    def table(self, layer: Layer) -> Tilings:
+        """All tilings of a layer worth considering."""
+        key = tuple(getattr(layer, letter) for letter in (*GEOMETRY, "input_dilation", "moves"))
+        if key not in self._tables:
+            array = self.accelerator.rows, self.accelerator.cols, self.accelerator.engine
+            check_tiles(layer, *array)
+            self._tables[key] = tilings(layer, *array)
+        return self._tables[key]
+
+    def stairs(self, i: int, weights: bool, ifmap: bool) -> Stairs:
+        """Needs and traffic of a layer's tilings that no other is as good as in both.
+
+        ``weights``, ``ifmap``: whether its weight operand, and its input, are resident.
+        """
+        layer, table = self.network.layers[i], self.table(self.network.layers[i])
+        bits = operand_bits_on(layer, self.accelerator, self.weight_bits[i] or 0, self.tensor_bits)
+        key = (id(table), *bits.tolist(), weights, ifmap)
+        if key not in self._stairs:
+            table = without_resident(table, weights, ifmap)
+            need, traffic = table.need @ bits, table.traffic @ bits
+            order = np.lexsort((traffic, need))
+            need, traffic = need[order], traffic[order]
+            falls = np.ones(len(need), dtype=bool)
+            falls[1:] = traffic[1:] < np.minimum.accumulate(traffic)[:-1]
+            self._stairs[key] = need[falls].tolist(), traffic[falls].tolist()
+        return self._stairs[key]
+
+    @cached_property
+    def cycles(self) -> list[int]:
+        """Compute cycles of each layer."""
+        on, found = self.accelerator, []
+        for layer, weight_bits in zip(self.network.layers, self.weight_bits, strict=True):
+            if weight_bits is None:
+                elements = moved_elements(self.network, layer)
+                found.append(int(movement_cycles(elements, on.rows, on.engine)))
+                continue
+            passes = passes_on(layer, on, weight_bits, self.tensor_bits)
+            found.append(int(cycles(layer, on.rows, on.cols, on.engine)) * passes)
+        return found

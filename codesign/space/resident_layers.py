@@ -1,0 +1,211 @@
+"""What one layer costs beside resident tensors, at its best or at least, and which are settled.
+
+Of the tilings that fit the room that residents leave, the one of least DRAM traffic is best by
+every measure.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from codesign.problem.choices import Place
+from codesign.space.exact_cost import Rates
+from codesign.space.resident_lives import ResidentLives
+
+Stairs = tuple[Sequence[float], Sequence[float]]
+StairsOf = Callable[[int, bool, bool], Stairs]
+
+ENUMERATED = 4  # tensors of one layer tried in every combination; more are relaxed
+
+
+class ResidentLayer(NamedTuple):
+    """What is chosen for one layer.
+
+    Attributes
+    ----------
+    weights, ifmap : bool
+        Whether its weight operand, and its input, are resident.
+    step : int
+        Its tiling: the number of a step of the stairs for these two.
+    resident_bits : int
+        SRAM bits of what is resident while it runs.
+    dram_bits : int
+    """
+
+    weights: bool
+    ifmap: bool
+    step: int
+    resident_bits: int
+    dram_bits: int
+
+
+class ResidentLayers:
+    """The layers of one network at given widths, in a given SRAM.
+
+    Attributes
+    ----------
+    options : list of tuples of bool
+        Whether each tensor may be resident, and whether it may be in DRAM: (False, True) where that
+        is open.
+    """
+
+    def __init__(
+        self,
+        lives: ResidentLives,
+        tensor_bits: Mapping[str, int],
+        cycles: Sequence[int],
+        stairs: StairsOf,
+        sram_bits: int,
+        rates: Rates,
+    ) -> None:
+        self.lives, self.sram_bits = lives, sram_bits
+        of_cycle, self._of_bit, self._shift, self._digit = rates.factors
+        elements = lives.network.tensors
+        self.bits = [elements[name] * tensor_bits[name] for name in lives.names]
+        self._compute = [int(count) * of_cycle for count in cycles]
+        self.held = [[(bit, self.bits[t]) for bit, t in x.held] for x in lives.touched]
+        self.moved = [
+            [(bit, count * tensor_bits[name]) for bit, name, count in x.moved]
+            for x in lives.touched
+        ]
+        self._stairs_of = stairs
+        self._stairs: dict[tuple[int, bool, bool], Stairs] = {}
+        self.options: list[tuple[bool, ...]] = [(False, True)] * len(lives.names)
+        self._least_known: dict[tuple[int, int, int], int | None] = {}
+
+    # At its best --------------------------------------------------------------------------------
+
+    def stairs(self, i: int, weights: bool, ifmap: bool) -> Stairs:
+        """Needs and traffic of a layer's tilings."""
+        found = self._stairs.get((i, weights, ifmap))
+        if found is None:
+            found = self._stairs[i, weights, ifmap] = self._stairs_of(i, weights, ifmap)
+        return found
+
+    def layer(self, i: int, resident: int) -> ResidentLayer | None:
+        """A layer at its best while a set of tensors is resident; None where no tiling fits."""
+        room = self.sram_bits
+        for bit, bits in self.held[i]:
+            if resident & bit:
+                room -= bits
+        touched = self.lives.touched[i]
+        weights = resident & touched.weight_bit != 0
+        ifmap = resident & touched.input_bit != 0
+        need, traffic = self.stairs(i, weights, ifmap)
+        step = bisect_right(need, room) - 1
+        if step < 0:
+            return None
+        dram_bits = int(traffic[step])
+        for bit, bits in self.moved[i]:
+            if not resident & bit:
+                dram_bits += bits
+        return ResidentLayer(weights, ifmap, step, self.sram_bits - room, dram_bits)
+
+    def cost(self, i: int, resident: int) -> int | None:
+        """The cost of `layer`."""
+        found = self.layer(i, resident)
+        return None if found is None else self._cost_of(i, found.dram_bits)
+
+    def _cost_of(self, i: int, dram_bits: int) -> int:
+        time = max(self._compute[i], dram_bits * self._of_bit)
+        return (time << self._shift) + (dram_bits << self._digit)
+
+    # At least -----------------------------------------------------------------------------------
+
+    def least(self, i: int, decided: int, resident: int) -> int | None:
+        """A lower bound on a layer's cost; None where no tiling fits.
+
+        Of the tensors decided, a mask, those given are resident; of the others that it touches,
+        the best. That takes no room in any other layer, and of more than a few tensors also parts.
+        """
+        key = i, decided, resident
+        if key not in self._least_known:
+            x = self.lives.touched[i]
+            open_ = [(bit, t) for bit, t in x.tensors if not bit & decided]
+            loose = self._loose(i, open_) if len(open_) > ENUMERATED else {}
+            sets = [resident]
+            for bit, t in dict.fromkeys(
+                (*open_, *(pair for pair in x.held if not pair[0] & decided))
+            ):
+                settled = len(self.options[t]) == 1
+                if bit in loose or not (settled or (bit, t) in x.tensors):
+                    continue
+                sets = [s | bit if option else s for s in sets for option in self.options[t]]
+            found = (self._relaxed_cost(i, s, sum(loose.values())) for s in sets)
+            self._least_known[key] = min((x for x in found if x is not None), default=None)
+        return self._least_known[key]
+
+    def _loose(self, i: int, tensors: Iterable[tuple[int, int]]) -> dict[int, int]:
+        """DRAM bits saved by tensors that, resident, take as much room at least."""
+        x, found = self.lives.touched[i], {}
+        for bit, t in tensors:
+            saved = sum(bits for moved, bits in self.moved[i] if moved == bit)
+            operand = bit in (x.weight_bit, x.input_bit)
+            held = (bit, t) in x.held and saved <= self.bits[t]
+            if held and not operand and len(self.options[t]) > 1:
+                found[bit] = saved
+        return found
+
+    def _relaxed_cost(self, i: int, resident: int, loose: int) -> int | None:
+        """A lower bound where so many DRAM bits more can stay, in parts, each in a bit of room."""
+        found = self.layer(i, resident)
+        if found is None or not loose:
+            return None if found is None else self._cost_of(i, found.dram_bits)
+        room = self.sram_bits - found.resident_bits
+        need, traffic = self.stairs(i, found.weights, found.ifmap)
+        moved = found.dram_bits - int(traffic[found.step])
+        least = min(
+            int(traffic[step]) - min(loose, room - int(need[step]))
+            for step in range(found.step + 1)
+        )
+        return self._cost_of(i, moved + least)
+
+    # Presolve -----------------------------------------------------------------------------------
+
+    def presolve(self, places: Mapping[str, Place]) -> None:
+        """Settle the tensors whose place is given or, by the rules above, needs no choice."""
+        given: dict[Place, tuple[bool, ...]] = {"chip": (True,), "dram": (False,)}
+        for t, name in enumerate(self.lives.names):
+            if name in places:
+                self.options[t] = given[places[name]]
+        layers = range(len(self.lives.touched))
+        room = [self.sram_bits - self._bits_held(i, (True,)) - self._least_need(i) for i in layers]
+        for t in self._open():
+            if self.bits[t] > min(room[self.lives.first[t] : self.lives.last[t] + 1]):
+                self.options[t] = (False,)
+        held = (self._bits_held(i, (True,), (False, True)) for i in layers)
+        ample = [self.sram_bits - bits >= self._most_need(i) for i, bits in enumerate(held)]
+        for t in self._open():
+            if all(ample[self.lives.first[t] : self.lives.last[t] + 1]):
+                self.options[t] = (True,)
+
+    def _open(self) -> list[int]:
+        """Tensors that are not settled."""
+        return [t for t, options in enumerate(self.options) if len(options) > 1]
+
+    def _bits_held(self, i: int, *which: tuple[bool, ...]) -> int:
+        """SRAM bits, while a layer runs, of tensors with one of these options."""
+        held = self.lives.touched[i].held
+        return sum(self.bits[t] for _, t in held if self.options[t] in which)
+
+    def _operands(self, i: int) -> list[tuple[bool, bool]]:
+        """Whether weight operand and input may be resident, as yet, in every combination."""
+        x = self.lives.touched[i]
+        options = {bit: self.options[t] for bit, t in x.held}
+        found = []
+        for weights in options.get(x.weight_bit, (False,)):
+            for ifmap in options.get(x.input_bit, (False,)):
+                if x.weight_bit != x.input_bit or weights == ifmap:
+                    found.append((weights, ifmap))
+        return found
+
+    def _least_need(self, i: int) -> float:
+        return min(self.stairs(i, *operands)[0][0] for operands in self._operands(i))
+
+    def _most_need(self, i: int) -> float:
+        """What the tiling of least traffic needs, whichever operands are resident."""
+        every = (self.stairs(i, *operands)[0] for operands in self._operands(i))
+        return max(next(x for x in reversed(need) if x != math.inf) for need in every)

@@ -1,0 +1,108 @@
+"""Every set of resident tensors of a network on a given accelerator, tried one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from itertools import combinations
+from typing import NamedTuple
+
+import oracle_tilings
+import oracle_widths
+
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Layer, Network
+
+
+class Outcome(NamedTuple):
+    """What a choice of residents costs; latency 0 where no DRAM bandwidth is known."""
+
+    latency_s: Fraction
+    dram_bits: int
+
+
+def lives(network: Network) -> dict[str, tuple[int, int]]:
+    """First layer that writes and last that reads each tensor that is both written and read."""
+    found = {}
+    for name in network.tensors:
+        writers = [i for i, layer in enumerate(network.layers) if layer.output == name]
+        readers = [i for i, layer in enumerate(network.layers) if name in layer.reads]
+        if writers and readers:
+            found[name] = (writers[0], readers[-1])
+    return found
+
+
+class Enumeration:
+    """A network at given widths (``weight:<layer>``, ``tensor:<tensor>``) on an accelerator."""
+
+    def __init__(self, network: Network, on: Accelerator, widths: Mapping[str, int]) -> None:
+        self.network, self.on, self.widths = network, on, widths
+        self.lives = lives(network)
+        array = on.rows, on.cols, on.engine
+        self.costs = [oracle_tilings.layer_costs(x, *array) for x in network.layers if not x.moves]
+        costs = iter(self.costs)
+        self.costs = [[] if layer.moves else next(costs) for layer in network.layers]
+
+    def sets(self) -> Iterator[frozenset[str]]:
+        """Every set of tensors that can be resident."""
+        for size in range(len(self.lives) + 1):
+            yield from map(frozenset, combinations(self.lives, size))
+
+    def outcome(self, residents: frozenset[str], sram_bits: int) -> Outcome | None:
+        """What a set costs; None where it and some layer's tiles do not fit."""
+        latency_s, dram_bits = Fraction(0), 0
+        for i, layer in enumerate(self.network.layers):
+            held = sum(
+                self.network.tensors[name] * self.widths[f"tensor:{name}"]
+                for name in residents
+                if self.lives[name][0] <= i <= self.lives[name][1]
+            )
+            moved = self._moved(i, layer, residents, sram_bits - held)
+            if moved is None:
+                return None
+            dram_bits += moved
+            if self.on.dram_bits_per_s is not None:
+                compute_s = self._cycles(layer) / Fraction(self.on.clock_hz)
+                latency_s += max(compute_s, moved / Fraction(self.on.dram_bits_per_s))
+        return Outcome(latency_s, dram_bits)
+
+    def _moved(self, i: int, layer: Layer, residents: frozenset[str], room: int) -> int | None:
+        """Least DRAM bits of a layer in the room that residents leave."""
+        touched = {layer.output: 1}
+        for name in layer.residuals:
+            touched[name] = touched.get(name, 0) + 1
+        once = sum(
+            self.network.touched(layer, name) * self.widths[f"tensor:{name}"] * times
+            for name, times in touched.items()
+            if name not in residents
+        )
+        ba = self.widths[f"tensor:{layer.input}"]
+        if layer.moves:
+            elements = layer.N * layer.G * layer.C * layer.H * layer.W
+            return None if room < 0 else once + elements * ba * (layer.input not in residents)
+        bw = oracle_widths.layer_widths(layer, self.widths)[0] * (
+            layer.weight_tensor not in residents
+        )
+        bacc = self.on.psum_bits
+        if bacc is None:
+            widths = oracle_widths.layer_widths(layer, self.widths)
+            bacc = sum(widths) + oracle_tilings.reduction_bits(layer)
+        ba *= layer.input not in residents
+        fitting = [
+            cost.moved_weights * bw + cost.moved_ifmap * ba + cost.moved_psum * bacc
+            for cost in self.costs[i]
+            if cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc <= room
+        ]
+        return min(fitting) + once if fitting else None
+
+    def _cycles(self, layer: Layer) -> int:
+        on = self.on
+        if layer.moves:
+            read = sum(self.network.touched(layer, name) for name in layer.reads)
+            most = max(read, self.network.touched(layer, layer.output))
+            return oracle_tilings.ceil_div(most, on.rows * on.engine)
+        cycles = oracle_tilings.array_cycles(layer, on.rows, on.cols, on.engine)
+        if on.precision == "fixed":
+            return cycles
+        bw, ba = oracle_widths.layer_widths(layer, self.widths)
+        return cycles * -(-bw // on.pe_weight_bits) * -(-ba // on.pe_activation_bits)
