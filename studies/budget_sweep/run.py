@@ -1,4 +1,4 @@
-"""Every shipped network from half a mm² to sixteen: where silicon stops paying, and why.
+"""Seven shipped networks from half a mm² to sixteen: where silicon stops paying, and why.
 
 Runs ``sweep.toml`` (252 problems, each proven), and writes ``sweep.csv`` (one row per problem, with
 the share of the latency that the DRAM binds, the share of the SRAM in the area, and the mean
