@@ -1,4 +1,4 @@
-"""Tensors that stay on chip: a measured chip, and what they do to the optimum.
+"""Tensors that stay on chip: a measured chip, a compiler, and what they do to the optimum.
 
 Writes one CSV per table and one PNG per picture into a folder (``expected`` of this study holds
 ours), and prints the tables.
@@ -16,9 +16,18 @@ import pandas as pd
 import sram_price
 import tpu
 
+
+def vela_tables() -> dict[str, pd.DataFrame]:
+    """Of the one part that needs Vela, which is imported only here."""
+    import vela
+
+    return vela.tables()
+
+
 PARTS: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {
     "tpu": tpu.tables,
     "sram": sram_price.tables,
+    "vela": vela_tables,
 }
 
 

@@ -10,29 +10,13 @@ import pytest
 from published import TPU_APPLICATIONS
 from sources import ROOT
 from study_modules import imported
+from told_tables import check_told, rows_of
 
 from codesign.specs.load import load_technology
 
 STUDY = ROOT / "studies" / "on_chip"
 README = (STUDY / "README.md").read_text("utf-8")
 EXPECTED = {path.stem: pd.read_csv(path) for path in (STUDY / "expected").glob("*.csv")}
-
-
-def rows_of(heading: str) -> dict[str, list[str]]:
-    """Cells of the README's table whose header starts with ``heading``, by the first."""
-    lines = README[README.index(f"| {heading} |") :].split("\n\n")[0].splitlines()[2:]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0].strip("`"): row[1:] for row in cells}
-
-
-def check_told(told: dict[str, list[str]], expected: pd.DataFrame) -> None:
-    """Every number told is the one expected, to its last digit; a dash tells nothing."""
-    assert list(told) == [str(name) for name in expected.iloc[:, 0]]
-    for cells, (_, truth) in zip(told.values(), expected.iterrows(), strict=True):
-        for cell, value in zip(cells, truth.iloc[1:], strict=True):
-            if cell != "–":
-                half_a_digit = 0.5001 * 10.0 ** -len(cell.partition(".")[2])
-                assert float(cell) == pytest.approx(value, abs=half_a_digit), (cells, value)
 
 
 # --- TPU v1 -------------------------------------------------------------------------------------
@@ -79,7 +63,7 @@ def test_tpu_obeys_the_bound_of_resident_tensors(tpu: dict[str, pd.DataFrame]) -
 )
 def test_readme_tells_the_tpu_tables(heading: str, table: str) -> None:
     expected = EXPECTED[table].drop(columns=["folded_tops", "per_folded"], errors="ignore")
-    check_told(rows_of(heading), expected)
+    check_told(rows_of(README, heading), expected)
 
 
 def test_readme_tells_the_folded_bound() -> None:
@@ -115,7 +99,7 @@ def test_sram_price_is_that_of_the_technology() -> None:
 
 
 def test_readme_tells_the_areas() -> None:
-    check_told(rows_of("MACs | buffer KiB"), EXPECTED["sram_points"])
+    check_told(rows_of(README, "MACs | buffer KiB"), EXPECTED["sram_points"])
 
 
 def test_run_writes_the_parts_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,181 @@
+"""Resident tensors beside Arm's compiler Vela: graphs, choices, and what the README tells."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from collections.abc import Iterator
+from itertools import chain, combinations
+from types import ModuleType
+
+import pandas as pd
+import pytest
+from random_networks import random_network
+from sources import ROOT
+from study_modules import imported
+from told_tables import check_told, rows_of
+
+from codesign import load_network
+
+STUDY = ROOT / "studies" / "on_chip"
+README = (STUDY / "README.md").read_text("utf-8")
+PEAKS = pd.read_csv(STUDY / "expected" / "vela_peaks.csv")
+TRAFFIC = pd.read_csv(STUDY / "expected" / "vela_traffic.csv")
+TOLD = [
+    *("network", "sram_kib", "vela_mb", "best_mb", "vela_per_best", "fused_best_mb"),
+    *("told_mb", "told_weights_mb", "default_mb", "default_weights_mb"),
+]
+NAMES = ("allocation", "separate")
+INSTALLED = importlib.util.find_spec("ethosu") is not None
+needs_vela = pytest.mark.skipif(not INSTALLED, reason="ethos-u-vela is not installed")
+
+
+@pytest.fixture(scope="module")
+def parts() -> Iterator[dict[str, ModuleType]]:
+    """The study's modules that do without Vela."""
+    with imported(STUDY, NAMES) as modules:
+        yield modules
+
+
+@pytest.fixture(scope="module")
+def vela() -> Iterator[dict[str, ModuleType]]:
+    """Those that need it, and what they use."""
+    with imported(STUDY, ("vela", "vela_compiler", "to_tflite", *NAMES)) as modules:
+        yield modules
+
+
+# --- which tensors to keep ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_best_kept_is_the_best_of_all_subsets(seed: int, parts: dict[str, ModuleType]) -> None:
+    allocation, rng = parts["allocation"], random.Random(seed)
+    network = random_network(rng, rng.randint(2, 10))
+    sizes = {name: rng.randint(1, 9) for name in network.tensors}
+    capacity = rng.randint(0, 25)
+    names = list(network.lifetimes)[:12]
+    sizes |= dict.fromkeys(list(network.lifetimes)[12:], capacity + 1)  # too large to keep
+    subsets = chain.from_iterable(combinations(names, n) for n in range(len(names) + 1))
+    fitting = [
+        kept
+        for kept in subsets
+        if max(allocation.live_bytes(network, sizes, kept), default=0) <= capacity
+    ]
+    least = min(allocation.moved_bytes(network, sizes, kept) for kept in fitting)
+    kept = allocation.best_kept(network, sizes, capacity)
+    assert allocation.moved_bytes(network, sizes, kept) == least
+    assert max(allocation.live_bytes(network, sizes, kept)) <= capacity
+
+
+def test_packing_finds_room_and_never_less_than_what_is_alive(
+    parts: dict[str, ModuleType],
+) -> None:
+    allocation = parts["allocation"]
+    network = load_network("resnet18")
+    sizes, kept = dict(network.tensors), frozenset(network.lifetimes)
+    assert allocation.packed_bytes(network, sizes, frozenset()) == 0
+    # Three tensors of layer1 at a time, 64 × 56 × 56 each.
+    assert max(allocation.live_bytes(network, sizes, kept)) == 3 * 200704
+    assert allocation.packed_bytes(network, sizes, kept) == 3 * 200704
+    alone = frozenset({"conv1.out"})
+    assert allocation.packed_bytes(network, sizes, alone) == 200704
+
+
+# --- graphs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PEAKS["network"])
+def test_separated_networks_compute_the_same(name: str, parts: dict[str, ModuleType]) -> None:
+    network = load_network(name)
+    graph = parts["separate"].separated(network)
+    assert (graph.macs, graph.weights) == (network.macs, network.weights)
+    assert graph.outputs == network.outputs
+    assert all(not layer.residuals for layer in graph.layers if not layer.moves)
+    assert all(graph.tensors[x.output] == x.computed_outputs for x in graph.layers)
+    fused = sum(len(x.residuals) for x in network.layers)
+    fused += sum(network.tensors[x.output] < x.computed_outputs for x in network.layers)
+    assert len(graph.layers) == len(network.layers) + fused
+
+
+def test_what_cannot_be_separated_is_refused(parts: dict[str, ModuleType]) -> None:
+    with pytest.raises(ValueError, match=r"conv_proj.*whole and with one residual"):
+        parts["separate"].separated(load_network("vit_b_16"))
+    with pytest.raises(ValueError, match=r"conv1.*one image"):
+        parts["separate"].separated(load_network("resnet18").batched(2))
+
+
+@needs_vela
+def test_padding_that_tflite_does_not_know_is_refused(vela: dict[str, ModuleType]) -> None:
+    graph = vela["separate"].separated(load_network("alexnet"))
+    with pytest.raises(ValueError, match=r"features\.0.*neither as SAME nor as VALID"):
+        vela["to_tflite"].to_tflite(graph)
+
+
+@needs_vela
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv2"])
+def test_vela_finds_our_weights_macs_and_tensors(name: str, vela: dict[str, ModuleType]) -> None:
+    network = load_network(name)
+    graph = vela["separate"].separated(network)
+    file = vela["to_tflite"].to_tflite(graph)
+    told = vela["vela_compiler"].compiled(file, 1 << 30, plain=True)
+    assert told.weights == network.weights
+    assert told.kept == set(graph.lifetimes)
+    assert told.macs.keys() == {layer.output for layer in graph.layers}
+    for layer in graph.layers:
+        assert layer.moves or told.macs[layer.output] == layer.macs, layer.name
+
+
+@needs_vela
+@pytest.mark.slow
+def test_tables_are_those_committed(vela: dict[str, ModuleType]) -> None:
+    found = vela["vela"].tables(["mobilenetv2"], shares=[4])
+    peaks = PEAKS.query("network == 'mobilenetv2'")
+    traffic = TRAFFIC.query("network == 'mobilenetv2'").iloc[1:2]
+    for table, rows in ((found["vela_peaks"], peaks), (found["vela_traffic"], traffic)):
+        rows = rows.reset_index(drop=True)
+        pd.testing.assert_frame_equal(table, rows, rtol=1e-4, check_dtype=False)
+
+
+# --- what the tables say ------------------------------------------------------------------------
+
+
+def test_both_count_the_same_sram_in_every_operator() -> None:
+    assert (PEAKS["same_bricks"] == PEAKS["operators"]).all()
+    assert (PEAKS["vela_kib"] == PEAKS["bricks_kib"]).all()
+    others = PEAKS[PEAKS["network"] != "mobilenetv2"]
+    assert (others["same_graph"] == others["operators"]).all()
+    assert f"in all {PEAKS['operators'].sum()} operators" in " ".join(README.split())
+
+
+def test_vela_never_keeps_better_and_the_best_finds_addresses() -> None:
+    assert (TRAFFIC["vela_per_best"] >= 1).all()
+    assert (TRAFFIC["best_packed_kib"] <= TRAFFIC["sram_kib"]).all()
+    worst, reread = TRAFFIC["vela_per_best"].max(), TRAFFIC["told_mb"] / TRAFFIC["vela_mb"]
+    words = " ".join(README.split())
+    assert f"1.00 to {worst:.2f} times" in words
+    assert f"{reread.min():.1f} to {reread.max():.1f} times our count" in words
+
+
+def test_what_vela_does_beyond_moves_less_in_all() -> None:
+    plain = TRAFFIC["told_mb"] + TRAFFIC["told_weights_mb"]
+    assert (TRAFFIC["default_mb"] + TRAFFIC["default_weights_mb"] < plain).all()
+
+
+@pytest.mark.parametrize("name", PEAKS["network"])
+def test_our_columns_follow_without_vela(name: str, parts: dict[str, ModuleType]) -> None:
+    allocation, network = parts["allocation"], load_network(name)
+    graph = parts["separate"].separated(network)
+    (peak,) = PEAKS[PEAKS["network"] == name].to_dict("records")
+    for described, column in ((network, "fused_kib"), (graph, "graph_kib")):
+        live = allocation.live_bytes(described, described.tensors, described.lifetimes)
+        assert max(live) / 1024 == pytest.approx(peak[column], rel=1e-4)
+    for row in TRAFFIC[TRAFFIC["network"] == name].to_dict("records"):
+        kept = allocation.best_kept(network, network.tensors, int(row["sram_kib"] * 1024))
+        moved = allocation.moved_bytes(network, network.tensors, kept)
+        assert moved / 1e6 == pytest.approx(row["fused_best_mb"], rel=1e-4)
+
+
+def test_readme_tells_both_tables() -> None:
+    check_told(rows_of(README, "network | as described"), PEAKS)
+    check_told(rows_of(README, "network | SRAM KiB"), TRAFFIC[TOLD])
