@@ -60,11 +60,11 @@ def check_files(given: Given) -> None:
     taken += [path for _, path in given.get("cost", ())]
     if given.get("designs") is not None:
         _check_folder(given["designs"])
-    for key in ("out", "plot", "csv", "certificate"):
+    for key in ("out", "plot", "plot_sram", "csv", "certificate"):
         path = given.get(key)
         if path is None:
             continue
-        if key == "plot":
+        if key in ("plot", "plot_sram"):
             check_picture(key, path)
         check_writable(path)
         if path.exists() and not path.is_file():

@@ -64,7 +64,13 @@ def solve(**given: Any) -> int:
             problem, **{word: given[word] for word in how}, on_progress=on_progress
         )
     _note_interrupted(design.solver.interrupted, "design")
-    hand_over(view_of(design, given["quiet"]), given, out=design.save, plot=design.plot)
+    hand_over(
+        view_of(design, given["quiet"]),
+        given,
+        out=design.save,
+        plot=design.plot,
+        plot_sram=design.plot_sram,
+    )
     if given["certificate"] is not None:
         _certify(design, given)
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
@@ -128,6 +134,8 @@ def evaluate(**given: Any) -> int:
     from codesign.tasks.evaluate import evaluate as evaluate_network
 
     inputs.check_contradictions(given, EVALUATE_CONTRADICTIONS)
+    if given["plot_sram"] is not None and given["roofline"] == "ideal":
+        raise SpecError("--plot-sram: the ideal roofline has no tiles and needs no SRAM.")
     inputs.check_files(given)
     read = inputs.network(given)
     accelerator = inputs.accelerator(given)
@@ -139,7 +147,13 @@ def evaluate(**given: Any) -> int:
     found = evaluate_network(
         read.network, accelerator, widths, roofline=given["roofline"], sensitivity=table
     )
-    hand_over(view_of(found, given["quiet"]), given, out=found.save, plot=found.plot)
+    hand_over(
+        view_of(found, given["quiet"]),
+        given,
+        out=found.save,
+        plot=found.plot,
+        plot_sram=found.plot_sram,
+    )
     return PROVEN
 
 

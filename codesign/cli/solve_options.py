@@ -73,6 +73,7 @@ SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's 
 MEMORY = word("--memory", "Shipped DRAM or TOML file.", shown=DEFAULT_MEMORY)
 DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
 PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
+SRAM_PICTURE = "Draw what the SRAM holds during each layer: .png, .pdf or .svg."
 QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
 
 FREE = "What is free to choose (lists: 4,6,8)"
@@ -138,6 +139,7 @@ SOLVE = {
     "The answer": (
         file("--out", "Write the design file (JSON)."),
         file("--plot", "Draw the design: .png, .pdf or .svg."),
+        file("--plot-sram", SRAM_PICTURE),
         file("--certificate", "Write a proof for check --deep; may take --time-limit-s once more."),
         flag("--json", "Print the design file and nothing else."),
         flag("--quiet", "Print one line: status, gap, totals, hardware."),
@@ -236,6 +238,7 @@ EVALUATE = {
     "The answer": (
         file("--out", "Write the evaluation file (JSON)."),
         file("--plot", "Draw the evaluation: .png, .pdf or .svg."),
+        file("--plot-sram", SRAM_PICTURE),
         flag("--json", "Print the evaluation file and nothing else."),
         flag("--quiet", "Print one line: totals, hardware."),
     ),

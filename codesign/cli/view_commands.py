@@ -24,6 +24,7 @@ DESCRIBED = {  # kinds of files that `show` finds descriptions in, by the folder
 }
 RESULTS = ("design", "evaluation", "assignment", "explanation", "front")
 DRAWN = ("design", "evaluation", "front", "explanation", "store")
+HELD = ("design", "evaluation")  # drawn too: what their SRAM holds
 OF_STORES = ("x", "y", "by", "panels")
 
 
@@ -75,6 +76,7 @@ def show(what: str | None, name: str | None, json: bool) -> None:
 @click.command(
     params=[
         click.Argument(["file"], type=FILE),
+        flag("--sram", "Of a design or evaluation: what the SRAM holds during each layer."),
         option("--out PICTURE", "Write .png, .pdf or .svg.", FILE, shown="FILE's name with .png"),
         option("--x COLUMN", "Of a store: a parameter or metric.", shown="what varies most"),
         option("--y METRIC", "Of a store: a metric.", shown="the objective"),
@@ -105,10 +107,14 @@ def plot(**given: Any) -> None:
         raise SpecError(f"{path}: an assignment has no picture; codesign show prints it")
     if kind is None or kind not in DRAWN:
         raise _refusal(path, kind, DRAWN)
+    if given["sram"] and kind not in HELD:
+        raise SpecError("--sram is for a design or an evaluation.")
     if kind == "store":
         from codesign.study.plot import plot_study
 
         plot_study(path, out, **axes)
+    elif given["sram"]:
+        _load_result(kind, path).plot_sram(out)
     else:
         _load_result(kind, path).plot(out)
     click.echo(out)

@@ -74,10 +74,26 @@ class HardwareResult(ResultFile):
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw roofline, latency per layer, widths per layer and area; save where a path is given.
 
+        Where tensors may stay on chip also the SRAM per layer, as `plot_sram` does.
+
         Raises
         ------
         SpecError
             No DRAM bandwidth is known, or the picture cannot be written.
+        """
+
+    @done_by("results.plots.sram:plot_sram")
+    def plot_sram(self, path: str | Path | None = None) -> Figure:
+        """Draw what the SRAM holds during each layer; save where a path is given.
+
+        Resident tensors from the ground, each over the layers of its life; tiles from the limit;
+        between them what is free. The cost model counts bits: a tensor keeps its place in the
+        picture where that can be arranged, and sinks where not.
+
+        Raises
+        ------
+        SpecError
+            No SRAM is known, on the ideal roofline, or the picture cannot be written.
         """
 
 

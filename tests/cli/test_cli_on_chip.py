@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from command_line import BUDGET, SMALL, refused, run
+from command_line import ARRAY, BUDGET, EYERISS, SMALL, refused, run
 from study_grids import parameters, problems, questions
 from study_work import TINY as GRID_TINY
 
@@ -149,3 +150,40 @@ def test_a_sweep_takes_both(tiny: str, capsys: pytest.CaptureFixture[str]) -> No
     )
     assert code == 0
     assert '"on_chip":"none"' in out.replace(" ", "")
+
+
+def test_the_picture_of_the_sram_is_drawn_at_once_or_later(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_once, later, file = (tmp_path / name for name in ("one.svg", "two.svg", "found.json"))
+    commands = (
+        ("evaluate", tiny, *ARRAY, "--sram-kbit", "20"),
+        ("solve", tiny, *SMALL, *BUDGET),
+    )
+    for words in commands:
+        code, _, err = run(capsys, *words, "--out", str(file), "--plot-sram", str(at_once))
+        assert (code, err) == (0, "")
+        code, out, err = run(capsys, "plot", str(file), "--sram", "--out", str(later))
+        assert (code, out, err) == (0, f"{later}\n", "")
+        assert at_once.read_bytes() == later.read_bytes()
+        assert b"SRAM per layer" in at_once.read_bytes()
+
+
+def test_where_there_is_no_such_picture(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(tmp_path / "sram.png")
+    words = ("--roofline", "ideal", "--plot-sram", picture)
+    err = refused(capsys, "evaluate", tiny, *EYERISS, *words)
+    assert "--plot-sram: the ideal roofline has no tiles and needs no SRAM." in err
+    err = refused(capsys, "evaluate", tiny, *EYERISS, "--plot-sram", str(tmp_path / "sram.gif"))
+    assert "--plot-sram" in err
+    assert "must end in .png, .pdf, .svg" in err
+    ideal, front = tmp_path / "ideal.json", tmp_path / "front.csv"
+    run(capsys, "evaluate", tiny, *EYERISS, "--roofline", "ideal", "--out", str(ideal))
+    err = refused(capsys, "plot", str(ideal), "--sram", "--out", picture)
+    assert "nothing is cut into tiles" in err
+    run(capsys, "pareto", tiny, *SMALL, *BUDGET, "--points", "2", "--out", str(front))
+    err = refused(capsys, "plot", str(front), "--sram", "--out", picture)
+    assert "--sram is for a design or an evaluation." in err
+    assert {path.name for path in tmp_path.iterdir()} == {"tiny.toml", "ideal.json", "front.csv"}

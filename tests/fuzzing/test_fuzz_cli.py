@@ -56,6 +56,7 @@ FITTING: dict[str, tuple[str, ...]] = {
     "--certificate": ("certificate.json", "design.json", "out.certificate"),
     "--out": ("out", "out", "out", "folder", "tiny.toml", "no/x.json"),
     "--plot": ("out.png", "out.svg", "out.pdf", "out.gif", "tiny.toml"),
+    "--plot-sram": ("out.png", "out.gif", "tiny.toml"),
     "--csv": ("out.csv", "folder"),
     "--designs": ("designs", "tiny.toml"),
     "--allow": (".", "no"),

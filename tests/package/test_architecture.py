@@ -21,11 +21,13 @@ FENCED = {
     "highspy": {"search.milp.highs"},
     "matplotlib": {
         "results.plots.area_fit",
+        "results.plots.by_layer",
         "results.plots.design",
         "results.plots.drawing",
         "results.plots.explanation",
         "results.plots.front",
         "results.plots.labels",
+        "results.plots.sram",
         "study.plot",
     },
     "pyomo": {
@@ -34,8 +36,9 @@ FENCED = {
         "search.milp.highs",
         "search.milp.solvers",
     },
-    "pandas": {"results.area_fit", "results.plots.design", "results.plots.drawing", "study.plot"}
-    | {"results.tables", "specs.measured_areas", "study.table", "tasks.fit_area"},
+    "pandas": {"results.area_fit", "results.plots.by_layer", "results.plots.design", "study.plot"}
+    | {"results.plots.drawing", "results.tables", "specs.measured_areas", "study.table"}
+    | {"tasks.fit_area"},
     "click": {"cli.app", "cli.file_commands", "cli.help", "cli.options", "cli.solve_commands"}
     | {"cli.solve_options", "cli.study", "cli.terminal", "cli.view_commands"},
     "sqlite3": {"study.database", "study.store"},

@@ -1,4 +1,4 @@
-"""A design or an evaluation as a picture: roofline, latencies, widths, area."""
+"""A design or an evaluation as a picture: roofline, latencies, widths, SRAM, area."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.hardware_result import HardwareResult, peaks_ops_per_s
+from codesign.results.plots.by_layer import (
+    MAX_NAME,
+    constant_widths,
+    name_layers,
+    titles,
+    write_titles,
+)
 from codesign.results.plots.drawing import (
     RIM,
     Figure,
     Look,
-    budgets_text,
     canvas,
     draw_and_save,
     freeze_layout,
@@ -29,20 +35,17 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
-from codesign.results.plots.labels import label_points, layer_blocks, spread
+from codesign.results.plots.labels import label_points
+from codesign.results.plots.sram import draw_sram, name_residents
 from codesign.units import (
     ABSENT,
-    METRIC_UNITS,
     MS_PER_S,
     OPS_PER_GOP,
     OPS_PER_MAC,
     four_digits,
-    gap_text,
 )
 
-MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
 MAX_JOINED = 60  # above, the input widths are marks without a line
-MAX_NAME = 24  # letters of a layer's name on an axis
 ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
     "compute": {"marker": "s", "s": 30, "color": "#3f6ea8"},
     "memory": {"marker": "o", "s": 34, "color": "#f4cd85"},
@@ -51,7 +54,7 @@ AREA_GREYS = ("#7d8590", "#d9dde3")
 
 
 def plot_design(design: Design | Evaluation, path: str | Path | None = None) -> Figure:
-    """Roofline (GOPS), latency (ms) and widths (bits) per layer, area (mm²); see `Design.plot`."""
+    """Roofline (GOPS), per layer latency (ms), widths and SRAM (bits), area; see `Design.plot`."""
     if design.accelerator.dram_bits_per_s is None:
         raise SpecError(
             f"accelerator {design.accelerator.name!r}: no DRAM bandwidth is given, and a roofline "
@@ -62,11 +65,20 @@ def plot_design(design: Design | Evaluation, path: str | Path | None = None) -> 
 
 def _draw(design: Design | Evaluation) -> Figure:
     layers = design.layers
-    lines = _titles(design, layers)
-    picture = canvas(14, 8.6, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.995 - 0.03 * len(lines)))
+    lines = titles(design, layers)
+    kept = design.on_chip is not None
+    height_in = 11.2 if kept else 8.6
+    line = 0.258 / height_in if kept else 0.03
+    picture = canvas(
+        14, height_in, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.995 - line * len(lines))
+    )
     columns = picture.add_gridspec(1, 2, width_ratios=(1, 1.25))
-    roofline, *area = _stacked(picture, columns[0], (7, 1), bool(design.area_breakdown_mm2))
-    latency, *widths = _stacked(picture, columns[1], (1.3, 1), _constant_widths(layers) is None)
+    area_known = bool(design.area_breakdown_mm2)
+    roofline, *area = _stacked(picture, columns[0], [7, *([1] if area_known else [])])
+    varied = constant_widths(layers) is None
+    heights = [1.3, *([1.0] if varied else []), *([1.3] if kept else [])]
+    latency, *more = _stacked(picture, columns[1], heights)
+    widths, sram = more[: int(varied)], more[int(varied) :]
     points, roofs = _roofline(roofline, design, layers)
     budgets = design.problem.budgets if isinstance(design, Design) else {}
     for axes in area:
@@ -74,25 +86,24 @@ def _draw(design: Design | Evaluation) -> Figure:
     _latency(latency, layers)
     for axes in widths:
         _widths(axes, design, layers)
-    _name_layers([latency, *widths], layers)
-    for row, line in enumerate(lines):
-        look: Look = {"fontsize": 12.5, "weight": "bold"} if row == 0 else {"fontsize": 10}
-        picture.text(0.01, 0.984 - 0.03 * row, line, va="top", **look)
+    drawn = [(axes, *draw_sram(axes, design)) for axes in sram]
+    name_layers([latency, *more], layers)
+    write_titles(picture, lines, line)
     freeze_layout(picture)
+    for axes, patches, scale in drawn:
+        name_residents(axes, patches, scale)
     multiplying = np.flatnonzero(layers["macs"] > 0)
     latency_s = layers["latency_s"].to_numpy()[multiplying]
     label_points(roofline, points, roofs, latency_s, (multiplying + 1).tolist())
     return picture
 
 
-def _stacked(
-    picture: Figure, place: SubplotSpec, heights: tuple[float, float], both: bool
-) -> list[Axes]:
-    """Two panels one above the other, or the upper one alone where the lower has nothing to say."""
-    if not both:
+def _stacked(picture: Figure, place: SubplotSpec, heights: Sequence[float]) -> list[Axes]:
+    """Panels one above the other."""
+    if len(heights) == 1:
         return [picture.add_subplot(place)]
-    rows = place.subgridspec(2, 1, height_ratios=heights)
-    return [picture.add_subplot(rows[row]) for row in (0, 1)]
+    rows = place.subgridspec(len(heights), 1, height_ratios=heights)
+    return [picture.add_subplot(rows[row]) for row in range(len(heights))]
 
 
 def _roofline(
@@ -100,16 +111,19 @@ def _roofline(
 ) -> tuple[Floats, list[Floats]]:
     """Draw layers under their ceilings; return both as (operations per bit, GOPS) points.
 
-    What only moves data has no operations, and no place here.
+    What only moves data has no operations, and no place here. What moves no DRAM bits is as far to
+    the right as the picture goes.
     """
     layers = layers[layers["macs"] > 0]
-    ops_per_bit = OPS_PER_MAC * layers["macs"] / layers["dram_bits"]
-    points = np.stack([ops_per_bit, layers["gops"]], axis=1)
+    operations, bits = OPS_PER_MAC * layers["macs"].to_numpy(), layers["dram_bits"].to_numpy()
+    moving = bits > 0
+    x, y = operations / np.where(moving, bits, 1), layers["gops"].to_numpy()
     peaks = _ceilings_gops_per_s(result)
-    x, y = points.T
     assert result.accelerator.dram_bits_per_s is not None  # refused before
     slope = result.accelerator.dram_bits_per_s / OPS_PER_GOP
-    ends = min(x.min(), peaks[0][1] / slope) / 2, max(x.max(), peaks[-1][1] / slope) * 2.5
+    ridges = [peak / slope for _, peak in peaks]
+    ends = min([*x[moving], ridges[0]]) / 2, max([*x[moving], ridges[-1]]) * 2.5
+    x = np.where(moving, x, ends[1] / 1.3)
     roofs = [np.array([(ends[0], ends[0] * slope), (peaks[-1][1] / slope, peaks[-1][1])])]
     roofs += [np.array([(peak / slope, peak), (ends[1], peak)]) for _, peak in peaks]
     labels = [f"DRAM: {four_digits(slope)} Gbit/s"]
@@ -124,12 +138,17 @@ def _roofline(
     for side, look in ROOFS.items():
         ours = (layers["bound_by"] == side).to_numpy()
         label = f"{side}-bound: {ours.sum()} of {len(ours)} layers"
-        legend.append(axes.scatter(x[ours], y[ours], **look, **RIM, zorder=3, label=label))
+        shown = ours & moving
+        legend.append(axes.scatter(x[shown], y[shown], **look, **RIM, zorder=3, label=label))
+    if not moving.all():
+        label = f"without DRAM traffic: {(~moving).sum()} of these"
+        look = ROOFS["compute"] | {"marker": ">", "label": label}
+        legend.append(axes.scatter(x[~moving], y[~moving], **look, **RIM, zorder=3))
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=(y.min() / 2, peaks[-1][1] * 1.6))
     axes.set(xlabel="operations per DRAM bit", ylabel="attained, 2 operations a MAC (GOPS)")
     scaled_ticks(axes, 1e4)
     title_and_legend(axes, "Roofline by layer number (+n: n more layers there)", legend, 2)
-    return points, roofs
+    return np.stack([x, y], axis=1), roofs
 
 
 def _ceilings_gops_per_s(result: HardwareResult) -> list[tuple[str, float]]:
@@ -198,49 +217,6 @@ def _widths(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     title_and_legend(axes, "Bitwidths per layer", legend, 4)
 
 
-def _constant_widths(layers: pd.DataFrame) -> str | None:
-    """The widths in words where all layers have the same; None where they differ."""
-    weights, inputs = set(layers["weight_bits"].dropna()), set(layers["input_bits"])
-    if len(weights) > 1 or len(inputs) > 1:
-        return None
-    words = [f"weights {bits} bit" for bits in weights]
-    return ", ".join([*words, *(f"input activations {bits} bit" for bits in inputs)])
-
-
-def _name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
-    """Give the panels by layer one x axis: every name, or blocks of layers, or numbers."""
-    names, last = layers.index.tolist(), panels[-1]
-    for axes in panels[:-1]:
-        axes.sharex(last)
-        axes.tick_params(axis="x", labelbottom=False)
-    last.set_xlim(0.4, len(names) + 0.6)
-    last.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=(1, 2, 5, 10)))
-    last.set_xlabel("layer number (execution order)")
-    turned: Look = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
-    if len(names) <= MAX_NAMED_LAYERS:
-        ticks = [f"{short_label(name, MAX_NAME)} · {i}" for i, name in enumerate(names, 1)]
-        last.set_xticks(range(1, len(names) + 1), ticks, **turned)
-        return
-    blocks = layer_blocks(names)
-    if not blocks:
-        return
-    share = layers["latency_s"].cumsum() / layers["latency_s"].sum()
-    ends = [0.0, *(float(share.iloc[block.last - 1]) for block in blocks)]
-    shares = np.diff(ends)
-    ticks = [
-        f"{short_label(block.name, MAX_NAME)} · {block.numbers} ({100 * part:.0f} %)"
-        for block, part in zip(blocks, shares, strict=True)
-    ]
-    middles = [(block.first + block.last) / 2 for block in blocks]
-    last.set_xticks(spread(middles, len(names) / 42, 1, len(names)), ticks, **turned)
-    for axes in panels:
-        axes.tick_params(axis="x", length=0)
-    last.set_xlabel("blocks of layers: numbers in execution order (share of the latency)")
-    for axes in panels:
-        for block in blocks[:-1]:
-            axes.axvline(block.last + 0.5, color="0.55", lw=0.7, ls=":", zorder=0.7)
-
-
 def _area(axes: Axes, result: HardwareResult, budget: float | None) -> None:
     start, legend = 0.0, list[Any]()
     for part, grey in zip(("PE array", "SRAM"), AREA_GREYS, strict=True):
@@ -254,32 +230,3 @@ def _area(axes: Axes, result: HardwareResult, budget: float | None) -> None:
         legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
     axes.set(xlim=(0, 1.06 * max(start, budget or 0) or 1), yticks=[], xlabel="area (mm²)")
     title_and_legend(axes, "Area", legend, 3)
-
-
-def _titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
-    """What was reached and how sure that is; what was asked; with what hardware."""
-    on, network = design.accelerator, short_label(design.network.name, 50)
-    pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
-    parts = [f"{on.rows} × {on.cols} PEs of {pe}"]
-    if on.sram_bits is not None:
-        parts.append(f"SRAM {METRIC_UNITS['dram_bits'].amount(on.sram_bits)}")
-    if "area_mm2" in design.metrics:
-        silicon = "" if on.technology is None else f" in {short_label(on.technology.name, 30)}"
-        parts.append(f"area {four_digits(design.metrics['area_mm2'])} mm²{silicon}")
-    else:
-        parts.append("area not known")
-    widths = _constant_widths(layers)
-    if widths is not None:
-        parts.append(f"every layer {widths}")
-    hardware = ", ".join(parts)
-    if not isinstance(design, Design):
-        latency = METRIC_UNITS["latency_s"].amount(design.metrics["latency_s"])
-        on_what = f"{network} on {short_label(on.name, 40)}"
-        return [f"{on_what}: latency {latency}, {design.roofline} roofline", hardware]
-    proof, unit = design.proof, METRIC_UNITS[design.problem.objective]
-    sure = "proven optimal"
-    if proof.status != "optimal":
-        sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
-    answer = f"{network}, least {unit.label}: {unit.amount(proof.objective)} – {sure}"
-    limits = budgets_text(design.problem)
-    return [answer, *([limits] if limits else []), hardware]

@@ -14,6 +14,9 @@ from codesign.arrays import Floats
 from codesign.results.plots.drawing import Look
 
 LABEL_PT = 7.5
+PATCH_PT, PATCH_MARGIN_PX = 6.5, 2.0  # of a name within what it names
+LETTER_PX = 10.0  # less than the height of a line of it
+MOST_STEPS = 40  # that a name may go over, where a patch is none of one height
 MARK_PX = 13.0  # a marker with its rim
 RING_PX = 32.0
 GAPS_PX = (9.0, 16.0, 26.0, 40.0)  # between a label and the middle of its marker
@@ -158,3 +161,51 @@ def _boxes(centres: Floats, width: float, height: float) -> Floats:
     """Left, low, right and high of equal boxes around ``centres`` (n × 2), n × 4."""
     half = np.array([width, height]) / 2
     return np.concatenate([centres - half, centres + half], axis=1)
+
+
+def label_patch(axes: Axes, edges: Floats, low: Floats, high: Floats, texts: Sequence[str]) -> bool:
+    """Write the first of some texts that fits into a patch of steps, level or upright, if any does.
+
+    The layout must be final.
+
+    Parameters
+    ----------
+    edges : floats, shape (n + 1,)
+        Where steps begin and end, ascending.
+    low, high : floats, shape (n,)
+        Edges of each step.
+    """
+    rooms = _rooms(axes, edges, low, high)
+    if not rooms:
+        return False
+    for text, turned in ((text, turned) for turned in (False, True) for text in texts):
+        look: Look = {"ha": "center", "va": "center", "fontsize": PATCH_PT, "linespacing": 1.1}
+        label = axes.text(0, 0, text, rotation=90 if turned else 0, **look)
+        box = label.get_window_extent()
+        size = np.array([box.width, box.height]) + 2 * PATCH_MARGIN_PX
+        fitting = [room for room in rooms if (room[2:] - room[:2] >= size).all()]
+        if fitting:
+            best = max(fitting, key=lambda room: float(np.prod(room[2:] - room[:2])))
+            middle = axes.transData.inverted().transform((best[:2] + best[2:]) / 2)
+            label.set_position((float(middle[0]), float(middle[1])))
+            return True
+        label.remove()
+    return False
+
+
+def _rooms(axes: Axes, edges: Floats, low: Floats, high: Floats) -> list[Floats]:
+    """Rectangles within a patch of steps: left, low, right, high, those that could hold a letter.
+
+    One for each run of steps, of a patch that is itself a rectangle the one.
+    """
+    to_pixels = axes.transData.transform
+    x = to_pixels(np.stack([edges, edges * 0], axis=1))[:, 0]
+    bottom, top = (to_pixels(np.stack([y * 0, y], axis=1))[:, 1] for y in (low, high))
+    if x[-1] - x[0] < LETTER_PX or (top - bottom).max() < LETTER_PX:
+        return []
+    count = len(low)
+    runs = [(0, count)]
+    if np.ptp(bottom) or np.ptp(top):
+        runs = [(i, j) for i in range(count) for j in range(i + 1, min(count, i + MOST_STEPS) + 1)]
+    found = [np.array([x[i], bottom[i:j].max(), x[j], top[i:j].min()]) for i, j in runs]
+    return [room for room in found if (room[2:] - room[:2] >= LETTER_PX).all()]

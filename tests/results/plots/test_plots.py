@@ -26,7 +26,8 @@ from pictures import CONV1, CONV2, FC, TENSORS, designed, heading, line, panel
 
 from codesign.errors import SpecError
 from codesign.results.design import Design
-from codesign.results.plots.design import MAX_NAMED_LAYERS, plot_design
+from codesign.results.plots.by_layer import MAX_NAMED_LAYERS
+from codesign.results.plots.design import plot_design
 from codesign.results.plots.labels import layer_blocks, spread
 from codesign.specs.network import Layer
 

@@ -1,0 +1,103 @@
+"""What pictures of a result layer by layer share: their headings and their axis of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from codesign.results.consistency import names_on_chip
+from codesign.results.design import Design
+from codesign.results.evaluation import Evaluation
+from codesign.results.plots.drawing import Figure, Look, budgets_text, short_label
+from codesign.results.plots.labels import layer_blocks, spread
+from codesign.units import METRIC_UNITS, four_digits, gap_text
+
+MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
+MAX_NAME = 24  # letters of a layer's name on an axis
+
+
+def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
+    """What was reached and how sure that is; what was asked; with what hardware."""
+    on, network = design.accelerator, short_label(design.network.name, 50)
+    pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
+    parts = [f"{on.rows} × {on.cols} PEs of {pe}"]
+    if on.sram_bits is not None:
+        parts.append(f"SRAM {METRIC_UNITS['dram_bits'].amount(on.sram_bits)}")
+    if "area_mm2" in design.metrics:
+        silicon = "" if on.technology is None else f" in {short_label(on.technology.name, 30)}"
+        parts.append(f"area {four_digits(design.metrics['area_mm2'])} mm²{silicon}")
+    else:
+        parts.append("area not known")
+    if design.on_chip is not None:
+        kept, able = len(names_on_chip(design.on_chip)), len(design.network.lifetimes)
+        parts.append(f"{kept} of {able} tensors on chip")
+    widths = constant_widths(layers)
+    if widths is not None:
+        parts.append(f"every layer {widths}")
+    hardware = ", ".join(parts)
+    if not isinstance(design, Design):
+        known = {x: design.metrics[x] for x in ("latency_s",) if x in design.metrics}
+        words = [f"latency {METRIC_UNITS[x].amount(value)}" for x, value in known.items()]
+        on_what = f"{network} on {short_label(on.name, 40)}"
+        return [f"{on_what}: {', '.join([*words, f'{design.roofline} roofline'])}", hardware]
+    proof, unit = design.proof, METRIC_UNITS[design.problem.objective]
+    sure = "proven optimal"
+    if proof.status != "optimal":
+        sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
+    answer = f"{network}, least {unit.label}: {unit.amount(proof.objective)} – {sure}"
+    limits = budgets_text(design.problem)
+    return [answer, *([limits] if limits else []), hardware]
+
+
+def write_titles(picture: Figure, lines: Sequence[str], height: float) -> None:
+    """Write lines at the head of a picture, each ``height`` of the picture high."""
+    for row, line in enumerate(lines):
+        look: Look = {"fontsize": 12.5, "weight": "bold"} if row == 0 else {"fontsize": 10}
+        picture.text(0.01, 0.984 - height * row, line, va="top", **look)
+
+
+def constant_widths(layers: pd.DataFrame) -> str | None:
+    """The widths in words where all layers have the same; None where they differ."""
+    weights, inputs = set(layers["weight_bits"].dropna()), set(layers["input_bits"])
+    if len(weights) > 1 or len(inputs) > 1:
+        return None
+    words = [f"weights {bits} bit" for bits in weights]
+    return ", ".join([*words, *(f"input activations {bits} bit" for bits in inputs)])
+
+
+def name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
+    """Give the panels by layer one x axis: every name, or blocks of layers, or numbers."""
+    names, last = layers.index.tolist(), panels[-1]
+    for axes in panels[:-1]:
+        axes.sharex(last)
+        axes.tick_params(axis="x", labelbottom=False)
+    last.set_xlim(0.4, len(names) + 0.6)
+    last.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=(1, 2, 5, 10)))
+    last.set_xlabel("layer number (execution order)")
+    turned: Look = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
+    if len(names) <= MAX_NAMED_LAYERS:
+        ticks = [f"{short_label(name, MAX_NAME)} · {i}" for i, name in enumerate(names, 1)]
+        last.set_xticks(range(1, len(names) + 1), ticks, **turned)
+        return
+    blocks = layer_blocks(names)
+    if not blocks:
+        return
+    ticks = [f"{short_label(block.name, MAX_NAME)} · {block.numbers}" for block in blocks]
+    timed = "latency_s" in layers
+    if timed:
+        share = layers["latency_s"].cumsum() / layers["latency_s"].sum()
+        parts = np.diff([0.0, *(float(share.iloc[block.last - 1]) for block in blocks)])
+        ticks = [f"{x} ({100 * part:.0f} %)" for x, part in zip(ticks, parts, strict=True)]
+    middles = [(block.first + block.last) / 2 for block in blocks]
+    last.set_xticks(spread(middles, len(names) / 42, 1, len(names)), ticks, **turned)
+    for axes in panels:
+        axes.tick_params(axis="x", length=0)
+    shown = " (share of the latency)" if timed else ""
+    last.set_xlabel(f"blocks of layers: numbers in execution order{shown}")
+    for axes in panels:
+        for block in blocks[:-1]:
+            axes.axvline(block.last + 0.5, color="0.55", lw=0.7, ls=":", zorder=0.7)
