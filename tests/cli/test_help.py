@@ -115,7 +115,7 @@ def test_every_name_of_the_package_exists(topic: str) -> None:
     dotted += [f"codesign.{x}" for x in re.findall(r"`([A-Z]\w+\.\w+)`", TEXTS[topic])]
     for name in dotted:
         resolved(name)
-    for topics_named in re.findall(r"codesign help\s(\w+)", TEXTS[topic]):
+    for topics_named in re.findall(r"codesign help\s([\w-]+)", TEXTS[topic]):
         assert topics_named in TEXTS
     for file in re.findall(r"(?:models|studies)/\w+(?:\.md)?", TEXTS[topic]):
         assert (ROOT / file).exists()
@@ -168,6 +168,7 @@ def test_defaults_named_are_those_of_the_options() -> None:
     step = float(default("--step", "explain"))
     assert f"{100 * step:g} % (--step)" in TEXTS["explanations"]
     assert default("--roofline", "evaluate") == "tiled"
+    assert f"The default is {default('--on-chip')}." in TEXTS["on-chip"]
 
 
 def as_power(number: float) -> str:
@@ -233,7 +234,7 @@ def test_keys_and_formats_of_files_are_listed(
 def test_topics_are_listed_shown_and_completed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "help")
     assert (code, err) == (0, "")
-    assert re.findall(r"^  (\w+)  ", out, re.MULTILINE) == [*TEXTS]
+    assert re.findall(r"^  ([\w-]+)  ", out, re.MULTILINE) == [*TEXTS]
     for topic, text in TEXTS.items():
         assert run(capsys, "help", topic) == (0, text, "")
     shell = ShellComplete(app.program, {}, "codesign", "_CODESIGN_COMPLETE")
