@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
+import numpy as np
 import oracle_tilings
 import pytest
 from certified import ADDITIVE, as_checked, problem_of
@@ -18,7 +19,7 @@ from random_problems import random_case
 from codesign.checking.certificate import tilings
 from codesign.checking.certificate.elimination import cost_tables, eliminate
 from codesign.checking.certificate.enumeration import nondominated
-from codesign.checking.certificate.exact_costs import Multipliers
+from codesign.checking.certificate.exact_costs import Multipliers, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.tilings import LayerTilings, ideal_traffic
 from codesign.checking.certificate.verify import Verifier
@@ -47,11 +48,46 @@ def test_least_traffic_is_that_of_the_oracle(
             costs = oracle_tilings.layer_costs(layer, rows, cols, engine)
             for bw, ba in product(widths, repeat=2):
                 steps = oracle_tilings.best_tilings(layer, costs, bw, ba)
-                for need, traffic in steps:
-                    before = [moved for held, moved in steps if held < need]
-                    found = stairs.least_traffic([(bw, ba)] * 2, [need, need - 1])
-                    assert found == [traffic, min(before, default=None)]
                 assert ideal_traffic(checked).bits(bw, ba, 0) <= steps[-1][1]
+                assert stairs_of(stairs, bw, ba) == steps
+
+
+def stairs_of(tilings: LayerTilings, bw: int, ba: int) -> list[tuple[int, int]]:
+    """Need and traffic of the tilings no other is as good as in both, by asking at each need."""
+    needs, _ = tilings.stairs(bw, ba)
+    found = []
+    for need in needs.tolist():
+        room = whole_numbers([need, need - 1])
+        (traffic, before), (fits, fitted) = (
+            x.tolist() for x in tilings.least_traffic(bw, ba, room)
+        )
+        assert fits
+        assert before > traffic if fitted else need == needs[0]
+        found.append((need, traffic))
+    return found
+
+
+@pytest.mark.parametrize("resident", [*product((False, True), repeat=2)])
+@pytest.mark.parametrize("seed", range(8))
+def test_resident_operands_take_and_move_nothing(seed: int, resident: tuple[bool, bool]) -> None:
+    problem = random_case(seed, moving=seed % 2 == 0).problem
+    layers: tuple[CheckedLayer, ...] = as_checked(problem).network.layers
+    widths = (1, 3, 8)
+    for layer, checked in zip(problem.network.layers, layers, strict=True):
+        for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4)):
+            if layer.moves:
+                continue
+            stairs = LayerTilings(checked, Array(rows, cols, engine), widths, *resident)
+            costs = [
+                cost._replace(
+                    **dict.fromkeys(("held_weights", "moved_weights"), 0) if resident[0] else {},
+                    **dict.fromkeys(("held_ifmap", "moved_ifmap"), 0) if resident[1] else {},
+                )
+                for cost in oracle_tilings.layer_costs(layer, rows, cols, engine)
+            ]
+            for bw, ba in product(widths, repeat=2):
+                steps = oracle_tilings.best_tilings(layer, costs, bw, ba)
+                assert stairs_of(stairs, bw, ba) == steps
 
 
 @pytest.mark.parametrize("width", [1, 2**20, 2**45, 2**80])
@@ -70,8 +106,9 @@ def test_least_traffic_is_exact_beyond_64_bits(width: int) -> None:
     )
     stairs = LayerTilings(layer, Array(2, 1, 9), (1, 32))
     ifmap_bits = 5 * 2 * width * 32
-    least = stairs.least_traffic([(1, 32), (1, 32)], [10**60, ifmap_bits - 1])
-    assert least == [4 * 2 * 3 + ifmap_bits, None]
+    least, fits = stairs.least_traffic(1, 32, np.array([10**60, ifmap_bits - 1], dtype=object))
+    assert least.tolist() == [4 * 2 * 3 + ifmap_bits, 0]
+    assert fits.tolist() == [True, False]
 
 
 @pytest.mark.slow
@@ -86,7 +123,7 @@ def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
         prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in ADDITIVE}
         scaled = Multipliers(verifier.units, verifier.threshold, prices)
         group = OptionGroup((option[:2],), (option[2:],))
-        width_costs = verifier.option_groups.width_costs(group)
+        width_costs = verifier.option_groups.layer_costs(group)
         costs = cost_tables(verifier.variables, verifier.units, scaled, width_costs)
         least = eliminate(verifier.variables, costs).least
         if not mine:
@@ -155,7 +192,7 @@ def chain(layers: int) -> Problem:
 def test_what_nothing_joins_adds_up() -> None:
     """Layers that share no tensor are eliminated on their own, and their costs summed."""
 
-    def least(*names: str) -> int:
+    def least(*names: str) -> Fraction:
         layers = tuple(
             Layer(name=name, K=6, C=4, input=f"{name}.in", output=f"{name}.out") for name in names
         )
@@ -169,8 +206,8 @@ def test_what_nothing_joins_adds_up() -> None:
         verifier = Verifier(as_checked(problem), Fraction(10**9))
         weights = {"dram_bits": Fraction(1), "noise": Fraction(10**5)}
         multipliers = Multipliers(verifier.units, verifier.threshold, weights)
-        pairs = verifier.option_groups.width_costs(OptionGroup(((2, 2),), ((8, 8),)))
+        pairs = verifier.option_groups.layer_costs(OptionGroup(((2, 2),), ((8, 8),)))
         costs = cost_tables(verifier.variables, verifier.units, multipliers, pairs)
-        return eliminate(verifier.variables, costs).least
+        return Fraction(eliminate(verifier.variables, costs).least, multipliers.each[0])
 
     assert least("a", "b", "c") == 3 * least("a") > 0

@@ -161,7 +161,7 @@ def test_further_prices_leave_fewer_choices_to_look_at() -> None:
         verifier = Verifier(checked, claim)
         variables, units, threshold = verifier.variables, verifier.units, verifier.threshold
         free = Multipliers(units, threshold, {})
-        layers = verifier.option_groups.width_costs(single)
+        layers = verifier.option_groups.layer_costs(single)
         costs = cost_tables(variables, units, free, layers)
         limits = {**threshold.limits, threshold.objective: claim}
         further = [

@@ -1,136 +1,152 @@
-"""Least weighted cost over all widths, by eliminating one variable after the other, exactly.
+"""Least weighted cost over all widths and places, by eliminating one variable after the other.
 
-A step adds up all tables that touch its variable and minimises that away. Upwards this gives the
-least cost of all widths together; downwards, for each step, the least that everything outside it
-costs at given widths of the variables it shares with the rest.
+A step adds up all tables that touch its variable and minimises that away, exactly. Upwards this
+gives the least cost of all choices together; downwards, for each step, the least that everything
+outside it costs at given values of the variables it shares with the rest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import add
+
+import numpy as np
 
 from codesign.checking.certificate.exact_costs import (
+    LayerCosts,
+    LayerMetrics,
     Multipliers,
     Units,
-    Vector,
-    WidthCosts,
-    layer_vectors,
     own_vectors,
 )
+from codesign.checking.certificate.layer_scopes import Scope, Whole
 from codesign.checking.certificate.width_variables import Step, WidthVariables
-
-Table = list[int]
 
 
 @dataclass(frozen=True)
 class CostTables:
-    """Weighted tables of every layer and every variable.
+    """Weighted tables of every layer and every variable, one axis for each variable.
 
     Attributes
     ----------
-    vectors : tuple of lists
-        For each layer the choices at each key, as vectors of metrics.
-    layers : tuple of lists of int
+    metrics : tuple of LayerMetrics
+        What each layer's choices take of each metric.
+    layers : tuple of whole numbers
         For each layer the least multiplier at each assignment to its scope.
-    own : tuple of lists of int
-        For each variable the multiplier of each of its widths alone.
+    own : tuple of whole numbers
+        For each variable the multiplier of each of its values alone.
     """
 
-    vectors: tuple[list[list[Vector]], ...]
-    layers: tuple[Table, ...]
-    own: tuple[Table, ...]
+    metrics: tuple[LayerMetrics, ...]
+    layers: tuple[Whole, ...]
+    own: tuple[Whole, ...]
 
     def at(self, variables: WidthVariables, units: Units, multipliers: Multipliers) -> CostTables:
         """The same choices at other multipliers."""
-        return _tables(variables, units, multipliers, self.vectors)
+        return _tables(variables, units, multipliers, self.metrics)
 
 
 def cost_tables(
-    variables: WidthVariables, units: Units, multipliers: Multipliers, layers: list[WidthCosts]
+    variables: WidthVariables, units: Units, multipliers: Multipliers, layers: list[LayerCosts]
 ) -> CostTables:
     """Tables at some multipliers; what cannot run costs more than any better design."""
-    known: dict[tuple[object, ...], list[list[Vector]]] = {}
-    vectors = []
+    known: dict[tuple[object, ...], LayerMetrics] = {}
+    metrics = []
     for scope, mine in zip(variables.layers, layers, strict=True):
         layer = scope.layer
         noises = layer.name if layer.owns_weights and units.problem.sensitivity else None
         work = (layer.macs, layer.C * layer.R * layer.S, layer.weights, layer.owns_weights)
-        kind = (id(mine), scope.keys, scope.free_weights, scope.free_inputs, noises, work)
+        kind = (id(mine), scope.kind, noises, work)
         if kind not in known:
-            known[kind] = layer_vectors(units, scope, mine)
-        vectors.append(known[kind])
-    return _tables(variables, units, multipliers, tuple(vectors))
+            known[kind] = LayerMetrics(units, scope, mine)
+        metrics.append(known[kind])
+    return _tables(variables, units, multipliers, tuple(metrics))
 
 
 def _tables(
     variables: WidthVariables,
     units: Units,
     multipliers: Multipliers,
-    vectors: tuple[list[list[Vector]], ...],
+    metrics: tuple[LayerMetrics, ...],
 ) -> CostTables:
-    never = multipliers.most + 1
-    known: dict[int, Table] = {}
+    known: dict[int, Whole] = {}
     layers = []
-    for scope, each in zip(variables.layers, vectors, strict=True):
+    for scope, each in zip(variables.layers, metrics, strict=True):
         if id(each) not in known:
-            known[id(each)] = [min(map(multipliers.of, found), default=never) for found in each]
-        layers.append([known[id(each)][entry] for entry in scope.entries])
-    own = [
-        [multipliers.of(vector) for vector in own_vectors(units, variables, v)]
+            known[id(each)] = each.least(multipliers)
+        shape = [len(variables.domains[v]) for v in scope.scope]
+        layers.append(known[id(each)].reshape(shape))
+    never = multipliers.most + 1
+    own: list[Whole] = [
+        np.array(
+            [min(multipliers.of(vector), never) for vector in own_vectors(units, variables, v)],
+            dtype=multipliers.kind,
+        )
         for v in range(len(variables.members))
     ]
-    return CostTables(vectors, tuple(layers), tuple(own))
+    return CostTables(metrics, tuple(layers), tuple(own))
 
 
 @dataclass(frozen=True)
 class Elimination:
     """Upward sums: joint tables, their least over the variable eliminated, and the least of all."""
 
-    joints: tuple[Table, ...]
-    messages: tuple[Table, ...]
+    joints: tuple[Whole, ...]
+    messages: tuple[Whole, ...]
     least: int
 
 
 def eliminate(variables: WidthVariables, costs: CostTables) -> Elimination:
     """Eliminate every variable."""
-    joints: list[Table] = []
-    messages: list[Table] = []
-    least = sum(costs.layers[n][0] for n in variables.alone)
+    joints: list[Whole] = []
+    messages: list[Whole] = []
+    least = sum(int(costs.layers[n][()]) for n in variables.alone)
     for step in variables.steps:
-        joint = [costs.own[step.variable][place] for place in step.own]
-        for parts, tables in ((step.layers, costs.layers), (step.messages, messages)):
-            for n, places in parts:
-                joint = list(map(add, joint, map(tables[n].__getitem__, places)))
-        width = len(variables.domains[step.variable])
+        own = costs.own[step.variable]
+        shape = [len(variables.domains[v]) for v in step.order]
+        joint: Whole = np.broadcast_to(own, shape)
+        for n in step.layers:
+            joint = joint + spread(costs.layers[n], variables.layers[n].scope, step.order)
+        for n in step.messages:
+            joint = joint + spread(messages[n], variables.steps[n].rest, step.order)
         joints.append(joint)
-        messages.append([min(joint[n : n + width]) for n in range(0, step.size, width)])
+        messages.append(joint.min(axis=-1, keepdims=True).reshape(shape[:-1]))
         if not step.rest:
-            least += messages[-1][0]
+            least += int(messages[-1][()])
     return Elimination(tuple(joints), tuple(messages), least)
 
 
-def least_outside(variables: WidthVariables, elimination: Elimination) -> list[Table]:
+def spread(table: Whole, scope: Scope, order: Scope) -> Whole:
+    """A table over some variables, to be broadcast to one over more of them in another order."""
+    axes = [scope.index(v) for v in order if v in scope]
+    sizes = [table.shape[scope.index(v)] if v in scope else 1 for v in order]
+    return table.transpose(axes).reshape(sizes)
+
+
+def least_outside(variables: WidthVariables, elimination: Elimination) -> list[Whole]:
     """For each step, at each entry of its message, the least that all outside it costs."""
-    parents = {m: n for n, step in enumerate(variables.steps) for m, _ in step.messages}
-    outside: list[Table] = [[] for _ in variables.steps]
+    parents = {m: n for n, step in enumerate(variables.steps) for m in step.messages}
+    outside: list[Whole] = [np.zeros(())] * len(variables.steps)
     for n in reversed(range(len(variables.steps))):
         message = elimination.messages[n]
         if n not in parents:
-            outside[n] = [elimination.least - message[0]]
+            outside[n] = np.array(elimination.least - message, dtype=message.dtype)
             continue
-        above = variables.steps[parents[n]]
-        totals = with_outside(variables, above, elimination.joints[parents[n]], outside[parents[n]])
-        best: list[int | None] = [None] * len(message)
-        for place, total in zip(dict(above.messages)[n], totals, strict=True):
-            known = best[place]
-            if known is None or total < known:
-                best[place] = total
-        outside[n] = [(total or 0) - mine for total, mine in zip(best, message, strict=True)]
+        parent = parents[n]
+        above = variables.steps[parent]
+        totals = with_outside(elimination.joints[parent], outside[parent])
+        rest = variables.steps[n].rest
+        others = tuple(axis for axis, v in enumerate(above.order) if v not in rest)
+        kept = tuple(v for v in above.order if v in rest)
+        best = np.array(totals.min(axis=others), dtype=message.dtype)
+        outside[n] = np.array(spread(best, kept, rest) - message, dtype=message.dtype)
     return outside
 
 
-def with_outside(variables: WidthVariables, step: Step, joint: Table, outside: Table) -> Table:
+def with_outside(joint: Whole, outside: Whole) -> Whole:
     """A step's joint table with what all outside it costs at least."""
-    width = len(variables.domains[step.variable])
-    return [x + outside[n // width] for n, x in enumerate(joint)]
+    return joint + outside[..., None]
+
+
+def table_entry(step: Step, index: tuple[int, ...], scope: Scope) -> tuple[int, ...]:
+    """Where an entry of a step's joint table is in a table over some of its variables."""
+    return tuple(index[step.order.index(v)] for v in scope)

@@ -1,4 +1,4 @@
-"""Every choice of widths that could be better than claimed, enumerated exactly.
+"""Every choice of widths and places that could be better than claimed, enumerated exactly.
 
 Where the bound does not prove a claim (budgets leave a duality gap), choices whose weighted
 cost is within what a better design may cost are enumerated: step by step in the order of the
@@ -6,7 +6,7 @@ elimination, partial choices as vectors of metrics. Dropped is a partial choice
 
 - that costs too much together with the least that the rest can cost, at the multipliers, at any
   others that are given, or in one metric alone;
-- to which another one of the same widths towards the rest is as good in every metric.
+- to which another one of the same widths and places towards the rest is as good in every metric.
 
 If none that keeps every limit is left at the end, no better design exists.
 """
@@ -17,10 +17,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
+import numpy as np
+
 from codesign.checking.certificate.elimination import (
     CostTables,
     eliminate,
     least_outside,
+    table_entry,
     with_outside,
 )
 from codesign.checking.certificate.exact_costs import (
@@ -34,6 +37,7 @@ from codesign.checking.certificate.width_variables import Step, TooMany, WidthVa
 
 MOST_WORK = 10_000_000  # partial choices made or compared, before giving up
 ALL_WORK = 10 * MOST_WORK  # the same for all groups of a certificate together
+Index = tuple[int, ...]
 Labels = list[Vector]
 
 
@@ -44,7 +48,7 @@ class Ceiling:
     ----------
     multipliers : Multipliers
         Of the metrics: those that the bound was found at, others, or of one metric alone.
-    totals : list of lists of int
+    totals : list of whole numbers
         For each step, at each entry of its joint table, the least of a whole choice.
     """
 
@@ -54,10 +58,7 @@ class Ceiling:
         self.multipliers = multipliers
         elimination = eliminate(variables, costs)
         outside = least_outside(variables, elimination)
-        self.totals = [
-            with_outside(variables, step, elimination.joints[n], outside[n])
-            for n, step in enumerate(variables.steps)
-        ]
+        self.totals = [*map(with_outside, elimination.joints, outside)]
 
 
 class Enumeration:
@@ -87,7 +88,7 @@ class Enumeration:
         check_time: Callable[[], None] = lambda: None,
     ) -> None:
         self.variables, self.units, self.check_time = variables, units, check_time
-        self.vectors, self.most, self.work = costs.vectors, most, 0
+        self.metrics, self.most, self.work = costs.metrics, most, 0
         self.ceilings = [Ceiling(variables, multipliers, costs)]
         for given in (*further, *({name: Fraction(1)} for name in units.names)):
             other = Multipliers(units, threshold, given)
@@ -96,47 +97,44 @@ class Enumeration:
 
     def better(self) -> Labels:
         """Metrics of choices that are better than claimed; of equally good ones, some."""
-        messages: list[dict[int, Labels]] = []
-        whole = [
-            self._nondominated(self.vectors[n][self.variables.layers[n].entries[0]])
-            for n in self.variables.alone
-        ]
+        messages: list[dict[Index, Labels]] = []
+        whole = [self._nondominated(self.metrics[n].vectors(0)) for n in self.variables.alone]
         for n, step in enumerate(self.variables.steps):
             messages.append(self._step(n, step, messages))
             if not step.rest:
-                whole.append(messages[-1].get(0, []))
+                whole.append(messages[-1].get((), []))
         mosts = [ceiling.multipliers.most for ceiling in self.ceilings]
         labels: Labels = [self.units.vector()]
         for part in whole:
             labels = self._added(labels, part, mosts)
         return labels
 
-    def _step(self, n: int, step: Step, messages: list[dict[int, Labels]]) -> dict[int, Labels]:
-        """Partial choices up to a step, by their widths towards the rest."""
+    def _step(self, n: int, step: Step, messages: list[dict[Index, Labels]]) -> dict[Index, Labels]:
+        """Partial choices up to a step, by their values of the variables towards the rest."""
         own = own_vectors(self.units, self.variables, step.variable)
-        width = len(self.variables.domains[step.variable])
         each = [(ceiling.multipliers, ceiling.totals[n]) for ceiling in self.ceilings]
-        found: dict[int, Labels] = {}
-        for entry in range(step.size):
-            slack = [multipliers.most - totals[entry] for multipliers, totals in each]
-            if min(slack) < 0:
-                continue
-            parts = [
-                self.vectors[i][self.variables.layers[i].entries[places[entry]]]
-                for i, places in step.layers
-            ]
-            parts += [messages[m].get(places[entry], []) for m, places in step.messages]
-            labels = [own[step.own[entry]]]
-            mosts = [
-                multipliers.of(labels[0]) + x
-                for (multipliers, _), x in zip(each, slack, strict=True)
-            ]
+        below = np.logical_and.reduce([totals <= of.most for of, totals in each])
+        found: dict[Index, Labels] = {}
+        for index in map(tuple, np.argwhere(below.astype(bool)).tolist()):
+            parts = [self._layer_vectors(i, step, index) for i in step.layers]
+            for m in step.messages:
+                rest = table_entry(step, index, self.variables.steps[m].rest)
+                parts.append(messages[m].get(rest, []))
+            labels = [own[index[-1]]]
+            mosts = [of.of(labels[0]) + of.most - int(totals[index]) for of, totals in each]
             for part in sorted(parts, key=len):
-                for i, (multipliers, _) in enumerate(each):
-                    mosts[i] += min(map(multipliers.of, part), default=0)
+                for i, (of, _) in enumerate(each):
+                    mosts[i] += min(map(of.of, part), default=0)
                 labels = self._added(labels, part, mosts)
-            found.setdefault(entry // width, []).extend(labels)
+            found.setdefault(index[:-1], []).extend(labels)
         return {rest: self._nondominated(labels) for rest, labels in found.items()}
+
+    def _layer_vectors(self, number: int, step: Step, index: Index) -> Labels:
+        """Metrics of a layer's choices at an entry of a step's joint table."""
+        scope = self.variables.layers[number].scope
+        shape = [len(self.variables.domains[v]) for v in scope]
+        entry = int(np.ravel_multi_index(table_entry(step, index, scope), shape))
+        return self.metrics[number].vectors(entry)
 
     def _added(self, labels: Labels, part: Labels, mosts: list[int]) -> Labels:
         """Every sum of two below every ceiling, but for those dominated."""

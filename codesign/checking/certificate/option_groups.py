@@ -6,27 +6,32 @@ A group costs the least of what its members do, so what it cannot do none of the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 
-from codesign.checking.certificate.exact_costs import Threshold, WidthCosts
+import numpy as np
+
+from codesign.checking.certificate.exact_costs import LayerCosts, Threshold
+from codesign.checking.certificate.layer_scopes import Operands, Whole
 from codesign.checking.certificate.tilings import LayerTilings, ideal_traffic, shape_of
-from codesign.checking.cost_model import Array, cycles, precision_passes
+from codesign.checking.cost_model import Array, Elements, cycles, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.problem import UM2_PER_MM2, Option, Problem
+from codesign.checking.residency import movement_cycles
 
 Pair = tuple[int, int]
 Runs = dict[Pair, Pair]  # for each pair of widths that runs, the most SRAM and the fewest passes
-UNLIMITED_BITS = 10**40  # more SRAM than any tiling needs
+TilingsOf = Callable[[bool, bool], LayerTilings]  # by whether weights and input are resident
+UNLIMITED_BITS = 2**62  # more SRAM than any tiling and all tensors need
 
 
 @dataclass(frozen=True)
 class OptionGroup:
     """Hardware options: every array with every pair of PE widths.
 
-    ``ideal``: whatever the SRAM, of every tiling the least traffic that any array allows.
+    ``ideal``: of every tiling the least traffic that any array allows, and no tile takes any SRAM.
     """
 
     arrays: tuple[tuple[int, int], ...]
@@ -68,43 +73,53 @@ class OptionGroups:
         if self.threshold.objective == "area_mm2":  # and smaller than claimed
             below = math.ceil((self.threshold.below * UM2_PER_MM2 - base_um2) / slope) - 1
             bits = min(bits, below)
+        bits = min(bits, UNLIMITED_BITS)
         return self.problem.choices.most_sram(bits)
 
-    def width_costs(self, group: OptionGroup) -> list[WidthCosts]:
-        """For each layer, the least that a group costs; layers of one geometry share theirs.
-
-        What only moves runs everywhere, and streams.
-        """
-        known: dict[tuple[object, ...], WidthCosts] = {}
+    def layer_costs(self, group: OptionGroup) -> list[LayerCosts]:
+        """For each layer, the least that a group costs; layers of one geometry share theirs."""
+        known: dict[tuple[object, ...], LayerCosts] = {}
         runs = {array: self._runs(group, *array) for array in group.arrays}
+        runs = {array: mine for array, mine in runs.items() if mine}
         found = []
         for layer in self.problem.network.layers:
             key = shape_of(layer, Array(1, 1, 1))
-            if key not in known and layer.moves:
-                known[key] = {(0, ba): (0, layer.ifmap * ba) for ba in self.widths}
-            elif key not in known:
-                known[key] = self._least_costs(layer, runs, group.ideal)
+            if layer.moves:
+                key = (*key, self._cycles_of_moving(layer, Array(1, 1, 1)))
+            if key not in known:
+                known[key] = self._layer_costs(layer, group, runs)
             found.append(known[key])
         return found
 
-    def _least_costs(self, layer: Layer, runs: Mapping[Pair, Runs], ideal: bool) -> WidthCosts:
-        least = ideal_traffic(layer)
-        found: dict[Pair, Pair] = {}
-        for sides, mine in runs.items():
-            if not mine:
-                continue
-            array = Array(*sides, self.problem.technology.engine)
+    def _layer_costs(
+        self, layer: Layer, group: OptionGroup, runs: Mapping[Pair, Runs]
+    ) -> LayerCosts:
+        engine = self.problem.technology.engine
+        arrays = [(Array(*sides, engine), mine) for sides, mine in runs.items()]
+        if layer.moves:
+            most = max(self.capacity.get(option, 0) for option in group.options)
+            counts = [self._cycles_of_moving(layer, array) for array, _ in arrays]
+            once = min(counts, default=0)
+            return IdealCosts(ideal_traffic(layer), {}, (most, once))
+        if not group.ideal:
+            tiled = [
+                (mine, cycles(layer, array), partial(self._tilings_of, layer, array))
+                for array, mine in arrays
+            ]
+            return TiledCosts(tiled)
+        found: Runs = {}
+        for array, mine in arrays:
             once = cycles(layer, array)
-            if ideal:
-                traffic: list[int | None] = [least.bits(bw, ba, 0) for bw, ba in mine]
-            else:
-                capacities = [bits for bits, _ in mine.values()]
-                traffic = self._tilings_of(layer, array).least_traffic([*mine], capacities)
-            for (pair, (_, passes)), moved in zip(mine.items(), traffic, strict=True):
-                if moved is not None:
-                    known = found.get(pair) or (once * passes, moved)
-                    found[pair] = min(known[0], once * passes), min(known[1], moved)
-        return found
+            for pair, (bits, passes) in mine.items():
+                most, least = found.get(pair, (bits, once * passes))
+                found[pair] = max(most, bits), min(least, once * passes)
+        return IdealCosts(ideal_traffic(layer), found)
+
+    def _cycles_of_moving(self, layer: Layer, array: Array) -> int:
+        """Where tensors may stay on chip; else none."""
+        if not self.problem.choices.on_chip:
+            return 0
+        return movement_cycles(self.problem.network, layer, array)
 
     def _runs(self, group: OptionGroup, rows: int, cols: int) -> Runs:
         every = (Option(rows, cols, *bits) for bits in group.pe_bits)
@@ -121,8 +136,68 @@ class OptionGroups:
                 found[bw, ba] = max(x for x, _ in runs), min(x for _, x in runs)
         return found
 
-    def _tilings_of(self, layer: Layer, array: Array) -> LayerTilings:
-        key = shape_of(layer, array)
+    def _tilings_of(
+        self, layer: Layer, array: Array, weights_resident: bool, input_resident: bool
+    ) -> LayerTilings:
+        resident = (weights_resident, input_resident)
+        key = (*shape_of(layer, array), *resident)
         if key not in self._tilings:
-            self._tilings[key] = LayerTilings(layer, array, self.widths)
+            self._tilings[key] = LayerTilings(layer, array, self.widths, *resident)
         return self._tilings[key]
+
+
+class IdealCosts:
+    """Of a layer whose tilings move the least there is; what is resident has to fit alone.
+
+    Parameters
+    ----------
+    least : Elements
+        Moved at least.
+    runs : Runs
+        The most SRAM and the fewest cycles of each pair of widths.
+    otherwise : (int, int), optional
+        The same of all other pairs; none of them runs where it is left out.
+    """
+
+    def __init__(self, least: Elements, runs: Runs, otherwise: Pair | None = None) -> None:
+        self.least, self.runs, self.otherwise = least, runs, otherwise
+
+    def of(self, operands: Operands, live_bits: Whole) -> tuple[Whole, Whole, Whole]:
+        """As `LayerCosts` says."""
+        found = self.runs.get(operands[:2], self.otherwise)
+        most, once = found or (-1, 0)
+        weight_bits = 0 if operands.weights_resident else operands.weight_bits
+        input_bits = 0 if operands.input_resident else operands.input_bits
+        moved = self.least.bits(weight_bits, input_bits, 0)
+        fits = live_bits <= most
+        return np.where(fits, once, 0), np.where(fits, moved, 0), fits
+
+
+class TiledCosts:
+    """Of a layer on some arrays, with tilings that fit beside what is resident.
+
+    Parameters
+    ----------
+    arrays : sequence of (Runs, int, TilingsOf)
+        What runs on each, in how many cycles where operands fit the PE, and its tilings.
+    """
+
+    def __init__(self, arrays: Sequence[tuple[Runs, int, TilingsOf]]) -> None:
+        self.arrays = arrays
+
+    def of(self, operands: Operands, live_bits: Whole) -> tuple[Whole, Whole, Whole]:
+        """As `LayerCosts` says."""
+        count = np.zeros(live_bits.shape, dtype=np.int64)
+        moved, runs = count, np.zeros(live_bits.shape, dtype=bool)
+        for mine, once, tilings_of in self.arrays:
+            pair = operands.weight_bits, operands.input_bits
+            if pair not in mine:
+                continue
+            most, passes = mine[pair]
+            tilings = tilings_of(operands.weights_resident, operands.input_resident)
+            bits, fits = tilings.least_traffic(*pair, most - live_bits)
+            better = fits & (~runs | (once * passes < count))
+            count = np.where(better, once * passes, count)
+            moved = np.where(fits & (~runs | (bits < moved)), bits, moved)
+            runs = runs | fits
+        return count, moved, runs

@@ -39,35 +39,58 @@ MOST_IN_64_BITS = 2**62
 class LayerTilings:
     """Tilings of one layer on one array, for any pairs of widths and any capacities.
 
+    Parameters
+    ----------
+    weights_resident, input_resident : bool
+        An operand that is resident needs no tile, and is not fetched.
+
     Attributes
     ----------
     need, traffic : whole numbers, shape (tilings, 3)
         Elements of weights, ifmap and partial sums.
     """
 
-    def __init__(self, layer: Layer, array: Array, widths: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        array: Array,
+        widths: tuple[int, ...],
+        weights_resident: bool = False,
+        input_resident: bool = False,
+    ) -> None:
         self.psum_extra = accumulation_bits(layer)
-        every = tilings(layer, array, 2 * widths[-1] + self.psum_extra)
+        need, traffic = tilings(layer, array, 2 * widths[-1] + self.psum_extra)
+        counted = np.array([not weights_resident, not input_resident, True], dtype=need.dtype)
+        need, traffic = need * counted, traffic * counted
         ends = {widths[0], widths[-1]}
-        corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], every[0])
-        kept = _nondominated(every[0] @ corners, every[1] @ corners)
-        self.need, self.traffic = every[0][kept], every[1][kept]
+        corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], need)
+        kept = _nondominated(need @ corners, traffic @ corners)
+        self.need, self.traffic = need[kept], traffic[kept]
         self.most_bits = int((self.need @ corners).max())
+        self._stairs: dict[tuple[int, int], tuple[Whole, Whole]] = {}
 
-    def least_traffic(
-        self, pairs: Sequence[tuple[int, int]], sram_bits: Sequence[int]
-    ) -> list[int | None]:
-        """Least DRAM bits of a tiling that fits, for pairs of widths with a capacity each.
+    def stairs(self, bw: int, ba: int) -> tuple[Whole, Whole]:
+        """Needs in bits, ascending, and the least DRAM bits of what needs at most so much."""
+        if (bw, ba) not in self._stairs:
+            bits = self._operand_bits([(bw, ba)], self.need)[:, 0]
+            need, moved = self.need @ bits, self.traffic @ bits
+            order = np.argsort(moved, kind="stable")
+            order = order[np.argsort(need[order], kind="stable")]
+            least = np.minimum.accumulate(moved[order])
+            falls = np.append(True, least[1:] < least[:-1])
+            self._stairs[bw, ba] = need[order][falls], least[falls]
+        return self._stairs[bw, ba]
 
-        None where none does.
+    def least_traffic(self, bw: int, ba: int, room: Whole) -> tuple[Whole, Whole]:
+        """Least DRAM bits of a tiling that fits so many bits of room each, and whether one does.
+
+        0 where none does.
         """
-        bits = self._operand_bits(pairs, self.need)
-        capacity = np.array([min(x, self.most_bits) for x in sram_bits], dtype=self.need.dtype)
-        fits = self.need @ bits <= capacity
-        moved = self.traffic @ bits
-        never = moved.max() + 1
-        least = np.where(fits, moved, never).min(axis=0)
-        return [None if x == never else x for x in least.tolist()]
+        need, least = self.stairs(bw, ba)
+        room = np.clip(room, -1, self.most_bits).astype(need.dtype)
+        place = np.searchsorted(need, room, side="right") - 1
+        fits = place >= 0
+        return np.where(fits, least[place], 0), fits
 
     def _operand_bits(self, pairs: Sequence[tuple[int, int]], like: Whole) -> Whole:
         """(3, pairs): bits of an element of weights, ifmap and partial sums."""

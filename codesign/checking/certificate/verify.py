@@ -116,12 +116,10 @@ class Verifier:
             There are more, or too little is cut (`TooLarge`).
         """
         multipliers = Multipliers(self.units, self.threshold, given)
-        if self.problem.choices.on_chip:
-            return False  # what residents save is not bounded
         if not any(option in self.option_groups.capacity for option in group.options):
             return True
         costs = cost_tables(
-            self.variables, self.units, multipliers, self.option_groups.width_costs(group)
+            self.variables, self.units, multipliers, self.option_groups.layer_costs(group)
         )
         elimination = eliminate(self.variables, costs)
         if elimination.least > multipliers.most:

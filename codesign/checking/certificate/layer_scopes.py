@@ -1,0 +1,235 @@
+"""What the cost of one layer depends on: variables of widths and places, and what they make of it.
+
+A width variable stands for all that takes one common width, a place variable for one tensor that
+may stay on chip. A layer is over the widths of all that it touches and over the places of all
+tensors that live while it runs, whether it touches them or not: those on chip leave it less room.
+A coupling of a layer to a variable may be cut: the layer then takes what suits it best, whatever
+the others take, so that its cost only falls. Cut from a place, a tensor is on chip and takes none
+of the room.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.checking.network import Layer
+from codesign.checking.problem import Problem
+
+Whole = npt.NDArray[Any]
+Scope = tuple[int, ...]
+WEIGHT, TENSOR, PLACE = "weight:", "tensor:", "place:"
+BASE = 64  # more than the bits of any operand
+
+
+class Operands(NamedTuple):
+    """Widths of weights and input, 0 for none, and which of the two is resident."""
+
+    weight_bits: int
+    input_bits: int
+    weights_resident: bool = False
+    input_resident: bool = False
+
+
+@dataclass(frozen=True)
+class LayerScope:
+    """A layer over the variables that it depends on.
+
+    Its table has an entry for each assignment to them, the last variable running fastest, and for
+    each entry choices of what is free: operands that no variable of the scope stands for.
+
+    Attributes
+    ----------
+    layer : Layer
+    scope : tuple of int
+        Its variables, ascending.
+    operands : tuple of Operands
+        All that its table has.
+    which : whole numbers, shape (entries, choices)
+        Which of them.
+    moved_bits, live_bits : whole numbers, shape (entries,)
+        DRAM bits of output and residuals; SRAM bits of resident tensors while it runs.
+    """
+
+    layer: Layer
+    scope: Scope
+    operands: tuple[Operands, ...]
+    which: Whole
+    moved_bits: Whole
+    live_bits: Whole
+
+    @cached_property
+    def places(self) -> list[Whole]:
+        """For each of the operands where they are, in the table as one row."""
+        order = np.argsort(self.which, axis=None, kind="stable")
+        counts = np.bincount(self.which.ravel(), minlength=len(self.operands))
+        return np.split(order, np.cumsum(counts)[:-1])
+
+    @cached_property
+    def kind(self) -> tuple[object, ...]:
+        """Equal for layers of equal tables."""
+        arrays = (self.which, self.moved_bits, self.live_bits)
+        return (self.operands, *(x.tobytes() for x in arrays))
+
+
+class Variables:
+    """The variables of a problem, and what each layer makes of them.
+
+    Parameters
+    ----------
+    cut_couplings : iterable of (layer, source)
+        Couplings to cut: name of the layer, and ``place:<tensor>`` or any source that has the
+        variable's width.
+
+    Attributes
+    ----------
+    members : tuple of tuple of str
+        What each stands for: weights and tensors of one width, or the place of a tensor. Weights
+        that share their width with nothing are no variable: they concern their layer alone.
+    domains : tuple of tuple of int
+        Widths, ascending; or of a place 0 for DRAM and 1 for on chip.
+    of : dict of str to int
+        The variable that stands for a source.
+    """
+
+    def __init__(self, problem: Problem, cut_couplings: Iterable[tuple[str, str]]) -> None:
+        self.problem, network = problem, problem.network
+        widths = [x for x in problem.classes if len(x) > 1 or x[0].startswith(TENSOR)]
+        places: dict[str, tuple[int, ...]] = {}
+        if problem.choices.on_chip:
+            pinned = {"chip": (1,), "dram": (0,)}
+            for name in network.lifetimes:
+                places[name] = pinned.get(problem.choices.places.get(name, ""), (0, 1))
+        self.members = (*widths, *((f"{PLACE}{name}",) for name in places))
+        self.domains = (*(problem.allowed(x[0]) for x in widths), *places.values())
+        self.of = {source: v for v, members in enumerate(self.members) for source in members}
+        self.cut = {
+            (layer, self.of[source]) for layer, source in cut_couplings if source in self.of
+        }
+        self.living: list[list[str]] = [[] for _ in network.layers]
+        for name in places:
+            first, last = network.lifetimes[name]
+            for mine in self.living[first : last + 1]:
+                mine.append(name)
+
+    def size(self, scope: Scope) -> int:
+        """Entries of a table over variables."""
+        return math.prod(len(self.domains[v]) for v in scope)
+
+    def scope(self, number: int) -> Scope:
+        """Variables that a layer depends on, but for those of a single value."""
+        layer, living = self.problem.network.layers[number], self.living[number]
+        weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else ""
+        touched = (*layer.reads, layer.output, *living)
+        sources = [weights, *(f"{TENSOR}{x}" for x in touched), *(f"{PLACE}{x}" for x in living)]
+        kept = {self.of[x] for x in sources if x in self.of and not self._is_cut(layer, x)}
+        return tuple(sorted(v for v in kept if len(self.domains[v]) > 1))
+
+    def choices(self, number: int) -> int:
+        """How many widths of free operands a layer has at each entry of its table."""
+        layer = self.problem.network.layers[number]
+        weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else None
+        every = [f"{TENSOR}{layer.input}", *([weights] if weights else [])]
+        free = (x for x in every if x not in self.of or self._is_cut(layer, x))
+        return math.prod(len(self.problem.allowed(x)) for x in free)
+
+    def layer_scope(self, number: int) -> LayerScope:
+        """The table of a layer."""
+        layer, scope = self.problem.network.layers[number], self.scope(number)
+        return _Reader(self, layer, scope).table(self.living[number])
+
+    def _is_cut(self, layer: Layer, source: str) -> bool:
+        return (layer.name, self.of[source]) in self.cut
+
+
+class _Reader:
+    """Reads the table of one layer off the variables of its scope.
+
+    What it finds can be broadcast to the scope's domains.
+    """
+
+    def __init__(self, variables: Variables, layer: Layer, scope: Scope) -> None:
+        self.variables, self.layer, self.scope = variables, layer, scope
+        self.problem, self.network = variables.problem, variables.problem.network
+        self.shape = tuple(len(variables.domains[v]) for v in scope)
+
+    def table(self, living: Collection[str]) -> LayerScope:
+        """With the tensors that live while it runs."""
+        layer, touched = self.layer, self.network.touched
+        size, shape = self.variables.size(self.scope), self.shape
+        moved: Whole = np.zeros(shape, dtype=np.int64)
+        for name in (layer.output, *layer.residuals):
+            moved = moved + touched(layer, name) * self._stored_bits(name) * (1 - self._place(name))
+        live: Whole = np.zeros(shape, dtype=np.int64)
+        for name in living:
+            if self._value(f"{PLACE}{name}") is not None:
+                held = self.network.tensors[name] * self._stored_bits(name)
+                live = live + held * self._place(name)
+        codes, which = np.unique(self._operand_codes(), return_inverse=True)
+        return LayerScope(
+            layer=layer,
+            scope=self.scope,
+            operands=tuple(map(_decoded, codes.tolist())),
+            which=which.reshape(size, -1),
+            moved_bits=moved.ravel(),
+            live_bits=live.ravel(),
+        )
+
+    def _operand_codes(self) -> Whole:
+        """Operands as numbers, with an axis for free weights and one for free inputs behind."""
+        layer = self.layer
+        weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else None
+        if layer.weight_tensor is not None:
+            weights = f"{TENSOR}{layer.weight_tensor}"
+        bits = self._operand_bits(weights, (-1, 1)) * BASE
+        bits = bits + self._operand_bits(f"{TENSOR}{layer.input}", (1, -1))
+        resident = 2 * self._place(layer.weight_tensor or "") + self._place(layer.input)
+        codes = 4 * bits + resident[..., None, None]
+        return np.broadcast_to(codes, (*self.shape, *codes.shape[-2:]))
+
+    def _operand_bits(self, source: str | None, free: tuple[int, int]) -> Whole:
+        """Widths of an operand; all that it may take along an axis of its own where it is free."""
+        if source is None:
+            return np.zeros((1, 1), dtype=np.int64)
+        value = self._value(source)
+        if value is None:
+            return np.array(self.problem.allowed(source)).reshape(free)
+        return value[..., None, None]
+
+    def _stored_bits(self, name: str) -> Whole:
+        """Width of a tensor; where the layer is cut from it the narrowest, which costs least."""
+        source = f"{TENSOR}{name}"
+        if name in self.network.results:
+            return np.array(self.problem.choices.output_bits)
+        value = self._value(source)
+        return np.array(min(self.problem.allowed(source))) if value is None else value
+
+    def _place(self, name: str) -> Whole:
+        """1 where a tensor is on chip; where the layer is cut from its place it is."""
+        source = f"{PLACE}{name}"
+        if source not in self.variables.of:
+            return np.array(0)
+        value = self._value(source)
+        return np.array(1) if value is None else value
+
+    def _value(self, source: str) -> Whole | None:
+        """Value of a source's variable; None where it has none, or the layer is cut from it."""
+        variable = self.variables.of.get(source)
+        if variable is None or (self.layer.name, variable) in self.variables.cut:
+            return None
+        domain = np.array(self.variables.domains[variable])
+        if variable not in self.scope:
+            return domain.reshape(())  # the only one
+        behind = len(self.scope) - self.scope.index(variable) - 1
+        return domain.reshape(-1, *[1] * behind)
+
+
+def _decoded(code: int) -> Operands:
+    bits, resident = divmod(code, 4)
+    return Operands(*divmod(bits, BASE), resident > 1, resident % 2 == 1)
