@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 from certified import deep, solved, written
-from false_claims import enumerated, random_prices
+from false_claims import closes, enumerated, groups_with, random_prices
 
 import codesign
 from codesign import SpecError, certify
@@ -22,39 +21,7 @@ from codesign.checking.certificate.exact_costs import Multipliers
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
-from codesign.checking.problem import Option
-from codesign.checking.problem import Problem as CheckedProblem
 from codesign.errors import InfeasibleError
-
-
-def groups_with(
-    rng: random.Random, problem: CheckedProblem, option: Option
-) -> Iterator[OptionGroup]:
-    """Groups that an option is in: alone, with all others, and in between."""
-    arrays = [*dict.fromkeys((x.rows, x.cols) for x in problem.choices.options)]
-    pe_bits = [
-        *dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in problem.choices.options)
-    ]
-    mine = (option[:2], option[2:])
-    yield OptionGroup((mine[0],), (mine[1],))
-    for ideal in (False, True):
-        some = [x for x in arrays if rng.random() < 0.5 or x == mine[0]]
-        yield OptionGroup(tuple(some), tuple(pe_bits), ideal)
-    yield OptionGroup(tuple(arrays), tuple(pe_bits))
-
-
-def closes(
-    verifier: Verifier,
-    group: OptionGroup,
-    prices: dict[str, Fraction],
-    most: int,
-    further: Iterable[dict[str, Fraction]] = (),
-) -> bool:
-    """Whether a claim is accepted."""
-    try:
-        return verifier.closed(group, prices, most, further)
-    except TooMany:
-        return False
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
+from random_on_chip import KINDS, on_chip_case
 from random_problems import Case, random_case, steep_case
 
 import codesign
@@ -31,6 +32,11 @@ def problem_of(seed: int) -> Case:
     if seed % 3 == 0:
         return steep_case(seed)
     return random_case(seed, moving=seed % 2 == 0, sharing=seed % 5 < 2)
+
+
+def chip_problem_of(seed: int) -> Case:
+    """Random tiny problems of every kind whose tensors may stay on chip."""
+    return on_chip_case(seed, KINDS[seed % len(KINDS)])
 
 
 def as_checked(problem: Problem) -> CheckedProblem:

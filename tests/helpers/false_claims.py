@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 import oracle
 from certified import ADDITIVE, as_checked, problem_of
+from random_problems import Case
 
+from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.verify import Verifier
+from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
 from codesign.checking.problem import Problem as CheckedProblem
 
 
-def enumerated(seeds: Iterable[int]) -> Iterator[tuple[int, CheckedProblem, Option, Fraction]]:
+def enumerated(
+    seeds: Iterable[int], of: Callable[[int], Case] = problem_of
+) -> Iterator[tuple[int, CheckedProblem, Option, Fraction]]:
     """Seed, feasible problem, hardware of its optimum, and that, by plain enumeration."""
     for seed in seeds:
-        problem, points = problem_of(seed)
+        problem, points = of(seed)
         best = oracle.best(points, problem.objective, problem.budgets)
         if best is not None:
             optimum = Fraction(best.value(problem.objective))
@@ -27,3 +33,33 @@ def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Frac
     """Prices of any size on what the objective and the budgets make matter."""
     names = [name for name in ADDITIVE if name in (problem.objective, *problem.budgets)]
     return {name: Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-15, 5)))) for name in names}
+
+
+def groups_with(
+    rng: random.Random, problem: CheckedProblem, option: Option
+) -> Iterator[OptionGroup]:
+    """Groups that an option is in: alone, with all others, and in between."""
+    arrays = [*dict.fromkeys((x.rows, x.cols) for x in problem.choices.options)]
+    pe_bits = [
+        *dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in problem.choices.options)
+    ]
+    mine = (option[:2], option[2:])
+    yield OptionGroup((mine[0],), (mine[1],))
+    for ideal in (False, True):
+        some = [x for x in arrays if rng.random() < 0.5 or x == mine[0]]
+        yield OptionGroup(tuple(some), tuple(pe_bits), ideal)
+    yield OptionGroup(tuple(arrays), tuple(pe_bits))
+
+
+def closes(
+    verifier: Verifier,
+    group: OptionGroup,
+    prices: dict[str, Fraction],
+    most: int,
+    further: Iterable[dict[str, Fraction]] = (),
+) -> bool:
+    """Whether a claim is accepted."""
+    try:
+        return verifier.closed(group, prices, most, further)
+    except TooMany:
+        return False

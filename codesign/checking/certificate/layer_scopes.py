@@ -127,7 +127,7 @@ class Variables:
         layer, living = self.problem.network.layers[number], self.living[number]
         weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else ""
         touched = (*layer.reads, layer.output, *living)
-        sources = [weights, *(f"{TENSOR}{x}" for x in touched), *(f"{PLACE}{x}" for x in living)]
+        sources = [weights, *(f"{kind}{x}" for kind in (TENSOR, PLACE) for x in touched)]
         kept = {self.of[x] for x in sources if x in self.of and not self._is_cut(layer, x)}
         return tuple(sorted(v for v in kept if len(self.domains[v]) > 1))
 

@@ -1,0 +1,110 @@
+"""Certificates of tensors on chip: none makes a false claim pass, and true ones can be proven.
+
+On random tiny problems, against plain enumeration of hardware, widths, places, tilings and SRAM.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from certified import ADDITIVE, as_checked, chip_problem_of
+from false_claims import closes, enumerated, groups_with, random_prices
+
+from codesign.checking.certificate.elimination import cost_tables, eliminate
+from codesign.checking.certificate.exact_costs import Multipliers
+from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.verify import Verifier
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.checking.problem import Problem as CheckedProblem
+
+SEEDS, BLOCK = 80, 20
+
+
+def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, str]]:
+    """Couplings of layers to widths and places, of what they touch and what they do not."""
+    network = problem.network
+    sources = [*network.sources, *(f"place:{name}" for name in network.lifetimes)]
+    return [(x.name, rng.choice(sources)) for x in network.layers if rng.random() < 0.5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_no_prices_prove_what_is_false(first: int) -> None:
+    """A claim just above the true optimum, at any prices, groups and cuts."""
+    hold_to_enumeration(range(first, first + BLOCK))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 3000, 100))
+def test_no_prices_prove_what_is_false_long(first: int) -> None:
+    hold_to_enumeration(range(first, first + 100))
+
+
+def hold_to_enumeration(seeds: range) -> None:
+    """Try to prove false claims about some problems, and true ones about their best hardware."""
+    seen: Counter[str] = Counter()
+    for seed, checked, option, optimum in enumerated(seeds, chip_problem_of):
+        rng = random.Random(seed)
+        single = OptionGroup((option[:2],), (option[2:],))
+        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
+        for cuts in ([], random_cuts(rng, checked)):
+            verifier = Verifier(checked, claim, cuts)
+            for group in groups_with(rng, checked, option):
+                prices = random_prices(rng, checked)
+                assert not closes(verifier, group, prices, 0), seed
+                further = [random_prices(rng, checked) for _ in range(3)]
+                assert not closes(verifier, group, prices, 20_000, further), seed
+                seen["false"] += 1
+        verifier = Verifier(checked, optimum * (1 - Fraction(1, 10**8)))
+        try:
+            prices, *further = (random_prices(rng, checked) for _ in range(4))
+            assert verifier.closed(single, prices, 10**5, further), seed
+            seen["true"] += 1
+        except TooMany:
+            continue
+    assert seen["false"] > 4 * len(seeds)
+    assert seen["true"] > len(seeds) // 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(40))
+def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
+    """At each option's own SRAM; and with ideal tiles, which take none, no more."""
+    problem, points = chip_problem_of(seed)
+    rng = random.Random(seed)
+    sizes = sorted({point.sram_bits for point in points})
+    if not sizes:
+        return
+    sram_bits = rng.choice(sizes)
+    choices = replace(
+        problem.choices, sram_bits=(sram_bits,), min_sram_bits=None, max_sram_bits=None
+    )
+    limits = dict.fromkeys(ADDITIVE, 1e20)
+    problem = replace(problem, choices=choices, quality=None, budgets=limits)
+    checked = as_checked(problem)
+    verifier = Verifier(checked, Fraction(10**20))
+    for option in checked.choices.options[:6]:
+        mine = [x for x in points if x.hardware == option and x.sram_bits <= sram_bits]
+        prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in ADDITIVE}
+        scaled = Multipliers(verifier.units, verifier.threshold, prices)
+        least = []
+        for ideal in (False, True):
+            group = OptionGroup((option[:2],), (option[2:],), ideal)
+            layers = verifier.option_groups.layer_costs(group)
+            costs = cost_tables(verifier.variables, verifier.units, scaled, layers)
+            least.append(eliminate(verifier.variables, costs).least)
+        assert least[1] <= least[0]
+        if not mine:
+            assert least[0] > scaled.most
+            continue
+        expected = min(
+            math.fsum(float(prices[name]) * point.value(name) for name in ADDITIVE)
+            for point in mine
+        )
+        unit = prices["dram_bits"] * verifier.units.unit["dram_bits"] / scaled.each[1]
+        assert float(least[0] * unit) == pytest.approx(expected, rel=1e-9)
