@@ -126,9 +126,11 @@ class Variables:
         """Variables that a layer depends on, but for those of a single value."""
         layer, living = self.problem.network.layers[number], self.living[number]
         weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else ""
-        touched = (*layer.reads, layer.output, *living)
-        sources = [weights, *(f"{kind}{x}" for kind in (TENSOR, PLACE) for x in touched)]
-        kept = {self.of[x] for x in sources if x in self.of and not self._is_cut(layer, x)}
+        touched = (*layer.reads, layer.output)
+        beside = (x for x in living if x in touched or self._is_coupled(layer, f"{PLACE}{x}"))
+        names = dict.fromkeys((*touched, *beside))
+        sources = [weights, *(f"{kind}{x}" for kind in (TENSOR, PLACE) for x in names)]
+        kept = {self.of[x] for x in sources if self._is_coupled(layer, x)}
         return tuple(sorted(v for v in kept if len(self.domains[v]) > 1))
 
     def choices(self, number: int) -> int:
@@ -136,7 +138,7 @@ class Variables:
         layer = self.problem.network.layers[number]
         weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else None
         every = [f"{TENSOR}{layer.input}", *([weights] if weights else [])]
-        free = (x for x in every if x not in self.of or self._is_cut(layer, x))
+        free = (x for x in every if not self._is_coupled(layer, x))
         return math.prod(len(self.problem.allowed(x)) for x in free)
 
     def layer_scope(self, number: int) -> LayerScope:
@@ -144,8 +146,10 @@ class Variables:
         layer, scope = self.problem.network.layers[number], self.scope(number)
         return _Reader(self, layer, scope).table(self.living[number])
 
-    def _is_cut(self, layer: Layer, source: str) -> bool:
-        return (layer.name, self.of[source]) in self.cut
+    def _is_coupled(self, layer: Layer, source: str) -> bool:
+        """Whether a variable stands for a source, and a layer is not cut from it."""
+        variable = self.of.get(source)
+        return variable is not None and (layer.name, variable) not in self.cut
 
 
 class _Reader:

@@ -6,16 +6,19 @@ hardware options that together are all of them, Lagrange multipliers ``p ≥ 0``
 every budget. Then
 
 1. its SRAM is at most the largest on offer that the area limit leaves room for beside the PE array
-   (and, where area is the objective, ``T``), so each layer's tiling is one of those that fit;
+   (and, where area is the objective, ``T``), so each layer's tiling is one of those that fit beside
+   the tensors that are resident while it runs;
 2. its weighted cost is ``Σ p·metric < Σ p·limit``, with ``T`` as the objective's limit.
 
-The check lists all tilings anew, takes for each layer and each pair of widths the least cycles and
-the least traffic of any of the group's options, and finds the least weighted cost over all widths
-by eliminating them one after the other. Where that least cost is not below the limits' (2), the
-supposed design cannot exist: the group is closed *by bound*. Any multipliers are as good an
-argument as any others; wrong ones only fail to close. Where the budgets leave a duality gap, the
-group is closed *by enumeration*: all choices of widths whose cost is within (2), at these and any
-further multipliers, are listed, and none keeps every limit.
+The check lists all tilings anew, takes for each layer, each pair of widths and all that may be on
+chip meanwhile the least cycles and the least traffic of any of the group's options, and finds the
+least weighted cost over all widths and places by eliminating them one after the other. Where that
+least cost is not below the limits' (2), the supposed design cannot exist: the group is closed *by
+bound*. Any multipliers are as good an argument as any others; wrong ones only fail to close, and
+they are rounded where that keeps the numbers small. Where the budgets leave a duality gap, the
+group is closed *by enumeration*: all choices of widths and places whose cost is within (2), at
+these and any further multipliers, are listed, and none keeps every limit. Layers may be ``cuts``
+from widths, and from places: they then take what suits them best, so that all costs only fall.
 
 What is proven
     No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
@@ -41,6 +44,7 @@ from functools import cached_property
 from codesign.checking.certificate.elimination import cost_tables, eliminate
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
 from codesign.checking.certificate.exact_costs import Multipliers, Threshold, Units
+from codesign.checking.certificate.layer_scopes import PLACE
 from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
 from codesign.checking.certificate.width_variables import (
     MOST_ENTRIES,
@@ -229,12 +233,14 @@ def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
 
 def _read_cut_couplings(entry: Entry, problem: Problem) -> list[tuple[str, str]]:
     layers = [layer.name for layer in problem.network.layers]
+    places = problem.network.lifetimes if problem.choices.on_chip else ()
+    sources = (*problem.network.sources, *(f"{PLACE}{name}" for name in places))
     found = []
     for item in entry.items():
         pair = item.items()
         if len(pair) != 2:
-            item.fault("a layer and a source of a width")
-        found.append((pair[0].text(layers), pair[1].text(problem.network.sources)))
+            item.fault("a layer, and a source of a width or the place of a tensor")
+        found.append((pair[0].text(layers), pair[1].text(sources)))
     return found
 
 
