@@ -21,7 +21,13 @@ from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.metrics import METRICS
 from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
-from codesign.results.consistency import check_names, check_positive, check_rows, without_places
+from codesign.results.consistency import (
+    check_names,
+    check_positive,
+    check_rows,
+    names_on_chip,
+    without_places,
+)
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
@@ -94,6 +100,11 @@ class Design(HardwareResult):
         """Share of the latency spent in layers that the DRAM binds."""
         bound = (row.latency_s or 0.0 for row in self.layer_designs if row.bound_by == "memory")
         return math.fsum(bound) / self.metrics["latency_s"]
+
+    @property
+    def resident_tensors(self) -> int | None:
+        """How many tensors stay on chip; None where the problem keeps all in DRAM."""
+        return None if self.on_chip is None else len(names_on_chip(self.on_chip))
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

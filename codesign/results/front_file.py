@@ -240,6 +240,9 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
         "hardware": cells(Hardware),
         "metrics": {name: _value(row[name]) for name in METRICS},
         "memory_bound_share": _value(row["memory_bound_share"]),
+        "resident_tensors": _value(row["resident_tensors"])
+        if row.get("resident_tensors")
+        else None,
         "layer_designs": [*layers],
         "proof": cells(ProofRecord),
         "solver": {"seconds": _value(row["seconds"])},

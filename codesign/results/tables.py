@@ -102,6 +102,7 @@ def front_frame(front: Front) -> pd.DataFrame:
     """One row per point of a front; see `Front.points`."""
     names = [*front.objectives, *(name for name in METRICS if name not in front.objectives)]
     rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
+    placed = any(design.resident_tensors is not None for design in front.designs)
     rows = []
     for number, design in enumerate(front.designs):
         roofs = [row.bound_by for row in design.layer_designs]
@@ -112,6 +113,7 @@ def front_frame(front: Front) -> pd.DataFrame:
                 "compute_bound_layers": roofs.count("compute"),
                 "memory_bound_layers": roofs.count("memory"),
                 "memory_bound_share": design.memory_bound_share,
+                **({"resident_tensors": design.resident_tensors} if placed else {}),
                 "rate_to_next": rates[number] if number < len(rates) else np.nan,
                 "knee": number == front.knee and len(front) > 2,
                 "minimised": design.problem.objective,

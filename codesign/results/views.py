@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from codesign.costs.layers import LayerDesign
+from codesign.costs.layers import LayerDesign, Whole
 from codesign.problem.problem import Metric, Problem
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.specs.accelerator import Hardware
@@ -79,6 +79,8 @@ class DesignOutline:
         Those that the file tells.
     memory_bound_share : float
         Share of the latency spent in layers that the DRAM binds.
+    resident_tensors : int or None
+        How many tensors stay on chip; None where none may, or the file does not tell.
     layer_designs : tuple of LayerOutline
     proof : ProofRecord
     solver : SolverOutline
@@ -91,6 +93,7 @@ class DesignOutline:
     layer_designs: tuple[LayerOutline, ...]
     proof: ProofRecord
     solver: SolverOutline
+    resident_tensors: Whole | None = None
 
     @property
     def network(self) -> NameOutline:
@@ -112,6 +115,8 @@ class DesignView(Protocol):
     def metrics(self) -> Mapping[str, float]: ...
     @property
     def memory_bound_share(self) -> float: ...
+    @property
+    def resident_tensors(self) -> int | None: ...
     @property
     def layer_designs(self) -> Sequence[LayerDesign | LayerOutline]: ...
     @property

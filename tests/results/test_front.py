@@ -19,6 +19,8 @@ from enumerated_fronts import nondominated
 from codesign import Choices, Layer, Network, Problem, SpecError, pareto
 from codesign.results.design import Design
 from codesign.results.front import Front, RuledOut, dominated_volume
+from codesign.results.text.front import front_parts
+from codesign.results.text.layout import to_text
 
 PLANE, SPACE = ("latency_s", "area_mm2"), ("latency_s", "area_mm2", "noise")
 
@@ -169,7 +171,13 @@ def found() -> Front:
     """A real front of a layer whose noise is bought with traffic."""
     problem = Problem(
         network=Network(name="one layer", layers=(PRODUCT,), tensors={"x": 128, "y": 64}),
-        choices=Choices(rows=(2, 4), cols=(4,), weight_bits=(2, 4, 8), activation_bits=(4, 8)),
+        choices=Choices(
+            rows=(2, 4),
+            cols=(4,),
+            weight_bits=(2, 4, 8),
+            activation_bits=(4, 8),
+            on_chip="none",
+        ),
     )
     return pareto(problem, ("dram_bits", "noise"), 4)
 
@@ -208,6 +216,25 @@ def test_table_in_a_file(found: Front, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(again, found.points, check_dtype=False, rtol=1e-12)
     with pytest.raises(SpecError, match="cannot be written"):
         found.save(tmp_path / "missing" / "front.csv")
+
+
+def placed(design: Design) -> Design:
+    """The same where tensors may stay on chip: this network has none to keep."""
+    choices = replace(design.problem.choices, on_chip="tensors")
+    problem = replace(design.problem, choices=choices)
+    return replace(design, problem=problem, on_chip={"x": "dram", "y": "dram"})
+
+
+def test_how_many_tensors_stay_at_each_point(found: Front, tmp_path: Path) -> None:
+    kept = replace(found, designs=tuple(placed(design) for design in found.designs))
+    kept.save(tmp_path / "front.csv")
+    for front in (kept, Front.load(tmp_path / "front.csv")):
+        assert front.points["resident_tensors"].tolist() == [0, 0, 0, 0]
+        assert "tensors" in to_text(front_parts(front), terminal=False)
+    found.save(tmp_path / "none.csv")
+    for front in (found, Front.load(tmp_path / "none.csv")):
+        assert "resident_tensors" not in front.points
+        assert "tensors" not in to_text(front_parts(front), terminal=False)
 
 
 def test_designs_in_files(found: Front, tmp_path: Path) -> None:
