@@ -19,7 +19,7 @@ from codesign.checking.widths import width_metrics
 FORMAT = "codesign-evaluation/1"
 KEYS = (
     *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
-    *("absent", "throughput", "on_chip", "sha256"),
+    *("absent", "throughput", "on_chip", "residency_bound", "sha256"),
 )
 
 
@@ -60,8 +60,20 @@ def check_evaluation(file: Entry) -> None:
             figures[name] = figure if close else expected[name]
         elif figure != expected[name]:
             file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
+    _check_bound(file, figures)
     check_throughput(file.get("throughput", None), network, platform, figures)
     check_digest(file)
+
+
+def _check_bound(file: Entry, figures: dict[str, Fraction]) -> None:
+    """Where tensors stay that are not proven the best, no bound is above what they reach."""
+    bound, on_chip = file.get("residency_bound", None), file.get("on_chip", None)
+    if bound.value is None:
+        return
+    reached = figures.get("latency_s", figures.get("dram_bits"))
+    holds = on_chip.value is not None and reached is not None and 0 < bound.figure() <= reached
+    expected = "a bound on latency or DRAM traffic, of tensors that may stay on chip"
+    file.ledger.holds(bound.where, holds, bound.value, expected)
 
 
 def _optional(entry: Entry, most: int) -> int | None:

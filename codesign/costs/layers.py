@@ -21,7 +21,7 @@ from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Count, Layer, Name, Network
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount, refuse_negligible
-from codesign.units import BITS_PER_KBIT, distinct_texts
+from codesign.units import BITS_PER_KBIT, distinct_texts, four_digits
 
 Seconds = Annotated[Amount, Field(gt=0), AfterValidator(refuse_negligible)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
@@ -153,12 +153,16 @@ def best_tiled_layer(
     table = _of_resident(table, layer, resident)
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     need, moved = table.need @ bits, table.traffic @ bits
-    need = need + (0 if resident is None else resident.bits)
+    kept = 0 if resident is None else resident.bits
+    need = need + kept
     if need.min() > accelerator.sram_bits:
+        beside = f" beside what stays on chip, {four_digits(kept / BITS_PER_KBIT)} kbit" * (
+            kept > 0
+        )
         held, (needed,) = distinct_texts(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
         raise SpecError(
             f"accelerator {accelerator.name!r}: its SRAM of {held} kbit holds no tile of layer "
-            f"{layer.name!r}, which needs {needed} kbit at {weight_bits} × "
+            f"{layer.name!r}{beside}, which needs {needed} kbit at {weight_bits} × "
             f"{tensor_bits[layer.input]} bit"
         )
     fitting = np.flatnonzero(need <= accelerator.sram_bits)

@@ -14,6 +14,7 @@ from codesign.costs.area import check_areas
 from codesign.errors import SpecError, first_few
 from codesign.problem.choices import Choices
 from codesign.problem.metrics import by_metric, known_metric
+from codesign.problem.places import Place
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
 from codesign.quality import (
@@ -89,7 +90,7 @@ class Problem(Displayed):
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
         check_areas(self.technology, *pe_bits, self.area_overhead)
         self._check_pins()
-        self._check_places()
+        check_places(self.network, choices.places)
         self._check_shared()
         self._check_sensitivity()
         if self.quality is not None:
@@ -182,19 +183,6 @@ class Problem(Displayed):
                     f"{nearest(key, kind_keys)}"
                 )
 
-    def _check_places(self) -> None:
-        lifetimes = self.network.lifetimes
-        for name, place in self.choices.places.items():
-            if name not in self.network.tensors:
-                raise SpecError(
-                    f"place of {name!r}: network {self.network.name!r} has no such tensor"
-                    f"{nearest(name, tuple(lifetimes))}"
-                )
-            if place == "chip" and name not in lifetimes:
-                raise SpecError(
-                    f"place of {name!r}: an input or a result of the network, which is in DRAM"
-                )
-
     def _check_shared(self) -> None:
         for members in self.width_classes:
             if not self.allowed_bits(members[0]):
@@ -216,3 +204,23 @@ class Problem(Displayed):
             why = f", which quality {self.quality!r} is measured by"
             needed = [(source, uniform) for source in sources]
             check_table(self.sensitivity, needed, self._results, why)
+
+
+def check_places(network: Network, places: Mapping[str, Place]) -> None:
+    """Refuse places of tensors that a network does not have, or that must be in DRAM.
+
+    Raises
+    ------
+    SpecError
+    """
+    lifetimes = network.lifetimes
+    for name, place in places.items():
+        if name not in network.tensors:
+            raise SpecError(
+                f"place of {name!r}: network {network.name!r} has no such tensor"
+                f"{nearest(name, tuple(lifetimes))}"
+            )
+        if place == "chip" and name not in lifetimes:
+            raise SpecError(
+                f"place of {name!r}: an input or a result of the network, which is in DRAM"
+            )

@@ -49,6 +49,9 @@ class Evaluation(HardwareResult):
         Why each of the others is not.
     on_chip : mapping of str to "chip" or "dram", or None
         Where every tensor is between the layers that touch it; None where all go to DRAM and back.
+    residency_bound : float or None
+        Which tensors stay is a choice, the best of all that fit the SRAM, and proven so, or else
+        this bound on its latency is known (in s; on its DRAM bits without a DRAM bandwidth).
     """
 
     network: Network
@@ -59,6 +62,7 @@ class Evaluation(HardwareResult):
     metrics: Mapping[Name, Amount]
     absent: Mapping[Name, str]
     on_chip: Mapping[Name, Place] | None = None
+    residency_bound: Amount | None = None
 
     FORMAT = "codesign-evaluation/1"
 
@@ -74,19 +78,34 @@ class Evaluation(HardwareResult):
             raise SpecError("metrics.latency_s: does not suit accelerator.dram_bits_per_s")
         if not tiled and self.on_chip is not None:
             raise SpecError("on_chip: the ideal roofline moves every tensor")
+        if self.residency_bound is not None:
+            reached = self.metrics["latency_s" if timed else "dram_bits"]
+            if self.on_chip is None or not 0 < self.residency_bound <= reached:
+                raise SpecError("residency_bound: of no latency or DRAM traffic of these tensors")
         check_rows(self.network, self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """Which metrics are absent and why, and where an area is extrapolated."""
+        """Which metrics are absent and why, what is not proven, where an area is extrapolated."""
         absent = (f"no {METRIC_UNITS[name].label}: {why}" for name, why in self.absent.items())
-        return (*absent, *extrapolations(self.accelerator))
+        return (*absent, *self._unproven, *extrapolations(self.accelerator))
+
+    @property
+    def _unproven(self) -> tuple[str, ...]:
+        """By how much another choice of what stays on chip may be better, where one may."""
+        if self.residency_bound is None:
+            return ()
+        unit = METRIC_UNITS["dram_bits" if "latency_s" in self.absent else "latency_s"]
+        least = unit.amount(self.residency_bound)
+        return (f"which tensors stay on chip is not proven best: {unit.label} is at least {least}",)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the evaluation's file."""
         content = asdict(self)
         content["layers"] = content.pop(ROWS)
         content[THROUGHPUT] = throughput(self)
+        if self.residency_bound is None:
+            del content["residency_bound"]
         return with_digest({"format": self.FORMAT, **without_places(content, "layers")})
 
     @classmethod

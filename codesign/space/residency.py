@@ -76,7 +76,7 @@ def best_residency(
     sram_bits: int,
     rates: Rates,
     places: Mapping[str, Place] | None = None,
-    max_labels: int = MAX_LABELS,
+    max_labels: int | None = None,
 ) -> Residency | None:
     """The best residents; None where no choice fits the SRAM.
 
@@ -94,12 +94,12 @@ def best_residency(
         partial sums), descending. Both may end in inf. Asked once for each.
     places : mapping of str to "chip" or "dram", optional
         Given for some tensors.
-    max_labels : int
-        Kept at once: with fewer, it takes less time and is less often proven.
+    max_labels : int, optional
+        Kept at once, by default `MAX_LABELS`: with fewer, it is less often proven.
     """
     layers = ResidentLayers(lives, tensor_bits, cycles, stairs, sram_bits, rates)
     layers.presolve(places or {})
-    return _Programme(layers, rates).solve(max_labels)
+    return _Programme(layers, rates).solve(MAX_LABELS if max_labels is None else max_labels)
 
 
 class _Run(NamedTuple):

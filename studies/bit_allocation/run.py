@@ -94,7 +94,8 @@ def latency_table(network: codesign.Network) -> Table:
     table: Table = {layer.name: {} for layer in network.layers}
     for weight_bits in WIDTHS:
         for input_bits in WIDTHS:
-            evaluation = codesign.evaluate(network, ACCELERATOR, (weight_bits, input_bits))
+            widths = weight_bits, input_bits
+            evaluation = codesign.evaluate(network, ACCELERATOR, widths, on_chip="none")
             for layer, row in zip(network.layers, evaluation.layer_designs, strict=True):
                 pair = None if layer.moves else weight_bits, input_bits
                 table[layer.name][pair] = row.latency_s

@@ -85,7 +85,7 @@ def _row(case: Case) -> dict[str, object]:
     other = next(name for name in TECHNOLOGIES if name != case.technology)
     moved = replace(best.accelerator, technology=codesign.load_technology(other))
     row["mm2_by_other_fit"] = codesign.evaluate(
-        network, moved, best.widths, output_bits=case.bits
+        network, moved, best.widths, output_bits=case.bits, on_chip="none"
     ).metrics["area_mm2"]
     print(f"{case.item}, {case.bits} bit, {case.technology}: {time.perf_counter() - started:.1f} s")
     return row
@@ -97,7 +97,8 @@ def _paper(network: codesign.Network, case: Case) -> dict[str, object]:
         return {"paper_side": None, "ideal_ms": None, "extra_ms": None, "extra_mm2": None}
     on = codesign.load_accelerator(case.paper_array)
     ideal = codesign.evaluate(network, on, roofline="ideal")
-    tiled = codesign.evaluate(network, replace(on, sram_bits=least_sram_bits(network, on)))
+    least = replace(on, sram_bits=least_sram_bits(network, on))
+    tiled = codesign.evaluate(network, least, on_chip="none")
     shown: dict[str, object] = {"paper_side": on.rows, "ideal_ms": _ms(ideal)}
     return shown | {"extra_ms": _ms(tiled), "extra_mm2": tiled.metrics["area_mm2"]}
 
@@ -124,7 +125,7 @@ def recipe(network: codesign.Network, case: Case) -> Evaluation:
             technology=technology,
         )
         if sram_bits >= least_sram_bits(network, on):
-            return codesign.evaluate(network, replace(on, sram_bits=sram_bits))
+            return codesign.evaluate(network, replace(on, sram_bits=sram_bits), on_chip="none")
     raise ValueError(f"{case}: no square array runs {network.name}")
 
 

@@ -33,7 +33,7 @@ def test_a_given_accelerator_moves_at_the_speed_of_its_dram(tmp_path: Path, roof
     network = forked(tmp_path)
     widths = {f"weight:{name}": 4 for name in network.weight_layers}
     widths |= {f"tensor:{name}": 8 for name in network.tensors} | {"tensor:small": 5}
-    evaluation = evaluate(network, CHIP, widths, roofline=roofline)
+    evaluation = evaluate(network, CHIP, widths, roofline=roofline, on_chip="none")
     pool = evaluation.layer_designs[1]
     moved = pool.dram_bits
     assert (moved.ifmap, moved.output) == (144 * 8, 36 * 5)
@@ -191,7 +191,7 @@ def test_evaluations_are_what_plain_counting_gives(seed: int) -> None:
     rng = random.Random(f"moving evaluation {seed}")
     network = random_network(rng, layers=4, moving=True)
     on = replace(CHIP, sram_bits=10**8)
-    evaluation = evaluate(network, on, (5, 7))
+    evaluation = evaluate(network, on, (5, 7), on_chip="none")
     for layer, row in zip(network.layers, evaluation.layer_designs, strict=True):
         bits = {name: evaluation.tensor_bits[name] for name in network.tensors}
         once = {name: oracle.elements(network, layer, name) * bits[name] for name in bits}

@@ -57,7 +57,7 @@ def evaluation(name: str) -> Evaluation:
         return evaluate(NETWORK, BARE, 4, roofline="ideal")
     if name == "quadratic":
         return evaluate(NETWORK, QUADRATIC, (8, 5), roofline="ideal", output_bits=3)
-    return evaluate(NETWORK, FULL, (4, 12))
+    return evaluate(NETWORK, FULL, (4, 12), on_chip="none")
 
 
 def content(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Random accelerators evaluated: against enumerated tilings, and against one another.
+"""Random accelerators evaluated, all tensors in DRAM: against enumerated tilings, and one another.
 
 Every tiling of random layers is enumerated by `oracle`, which shares no code with
 `codesign.costs.tiling`.
@@ -114,10 +114,10 @@ def test_tiled_is_the_enumerated_least(first: int) -> None:
         too_large = [name for name, need in least.items() if need > accelerator.sram_bits]
         if too_large:
             with pytest.raises(SpecError, match=rf"holds no tile of layer '{too_large[0]}'"):
-                evaluate(network, accelerator, widths)
+                evaluate(network, accelerator, widths, on_chip="none")
             refused += 1
             continue
-        found = evaluate(network, accelerator, widths)
+        found = evaluate(network, accelerator, widths, on_chip="none")
         for layer, row in zip(network.layers, found.layer_designs, strict=True):
             check_layer(question, layer, row)
         latency_s = sum(row.latency_s for row in found.layer_designs)
@@ -144,7 +144,8 @@ def test_tiled_is_never_below_ideal() -> None:
     compared = 0
     for seed in range(1000, 1100):
         network, accelerator, widths = fitting_question(seed)
-        tiled, ideal = (evaluate(network, accelerator, widths, roofline=x) for x in ROOFLINES)
+        given = network, accelerator, widths
+        tiled, ideal = (evaluate(*given, roofline=x, on_chip="none") for x in ROOFLINES)
         for layer, above, below in zip(
             network.layers, tiled.layer_designs, ideal.layer_designs, strict=True
         ):
@@ -172,7 +173,8 @@ def test_more_sram_never_moves_more() -> None:
         capacities = [accelerator.sram_bits * factor // 4 for factor in (4, 5, 7, 11, 40)]
         moved = []
         for sram_bits in capacities:
-            found = evaluate(network, replace(accelerator, sram_bits=sram_bits), widths)
+            on = replace(accelerator, sram_bits=sram_bits)
+            found = evaluate(network, on, widths, on_chip="none")
             moved.append([row.dram_bits.total for row in found.layer_designs])
             assert all(row.sram_bits <= sram_bits for row in found.layer_designs)
         for more, less in itertools.pairwise(moved):
@@ -187,8 +189,8 @@ def test_more_bandwidth_is_never_slower(roofline: Any) -> None:
     for seed in range(1160, 1200):
         network, accelerator, widths = fitting_question(seed)
         latencies = [
-            evaluate(network, replace(accelerator, dram_bits_per_s=rate), widths, roofline=roofline)
-            for rate in (1e8, 1.1e8, 1e9, 1e11)
+            evaluate(network, on, widths, roofline=roofline, on_chip="none")
+            for on in (replace(accelerator, dram_bits_per_s=x) for x in (1e8, 1.1e8, 1e9, 1e11))
         ]
         for slow, fast in itertools.pairwise(latencies):
             assert fast.metrics["latency_s"] <= slow.metrics["latency_s"]
