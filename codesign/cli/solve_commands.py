@@ -32,7 +32,8 @@ from codesign.cli.terminal import (
 from codesign.cli.views import view_of
 from codesign.errors import InfeasibleError, SpecError
 from codesign.problem.metrics import metric_of
-from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
+from codesign.problem.places import DEFAULT_ON_CHIP
+from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS, placed
 
 if TYPE_CHECKING:
     from codesign.problem.problem import Problem
@@ -145,7 +146,13 @@ def evaluate(**given: Any) -> int:
     )
     inputs.warn_of_table(table, read.network)
     found = evaluate_network(
-        read.network, accelerator, widths, roofline=given["roofline"], sensitivity=table
+        read.network,
+        accelerator,
+        widths,
+        roofline=given["roofline"],
+        sensitivity=table,
+        on_chip=given["on_chip"],
+        places=placed(read.pins, given["on_chip"] or DEFAULT_ON_CHIP),
     )
     hand_over(
         view_of(found, given["quiet"]),

@@ -22,6 +22,7 @@ from codesign.cli.options import (
     word,
 )
 from codesign.problem import readers
+from codesign.problem.places import DEFAULT_ON_CHIP
 from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, WholeNumber
 from codesign.problem.words import (
     ALL_WORDS,
@@ -228,11 +229,16 @@ EVALUATE = {
         option("--pe-area-um2 X", "Area of a PE.", LIMIT, shown="the technology's fit"),
         option("--area-overhead X", "Factor on PE array area.", FACTOR, shown="1"),
     ),
-    "The roofline": (
+    "The roofline, and what stays on chip": (
         choice(
             "--roofline tiled|ideal",
             "With ragged edges and tiles, or the paper's ideal one.",
             default="tiled",
+        ),
+        choice(
+            "--on-chip tensors|none",
+            ON_CHIP_HELP,
+            shown=f"{DEFAULT_ON_CHIP}; none with --roofline ideal",
         ),
     ),
     "The answer": (

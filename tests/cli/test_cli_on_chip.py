@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,60 @@ def test_where_there_is_no_such_picture(
     err = refused(capsys, "plot", str(front), "--sram", "--out", picture)
     assert "--sram is for a design or an evaluation." in err
     assert {path.name for path in tmp_path.iterdir()} == {"tiny.toml", "ideal.json", "front.csv"}
+
+
+# --- evaluate -----------------------------------------------------------------------------------
+
+ROOMY = (*ARRAY, "--sram-kbit", "20", "--bits", "4")  # a, of 288 elements, takes 1.152 kbit
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    code, out, err = run(capsys, "evaluate", *words, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_an_evaluation_chooses_what_stays(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    none = evaluated(capsys, tiny, *ROOMY, "--on-chip", "none")
+    kept = evaluated(capsys, tiny, *ROOMY, *ALLOWED)
+    apart = evaluated(capsys, tiny, *ROOMY, *ALLOWED, "--pin", "dram:a")
+    assert "on_chip" not in none
+    assert kept["on_chip"] == {"image": "dram", "a": "chip", "out": "dram"}
+    assert [row["resident_bits"] for row in kept["layers"]] == [1152, 1152]
+    # Written once and read once, at 4 bit.
+    assert none["metrics"]["dram_bits"] - kept["metrics"]["dram_bits"] == 2 * 1152
+    assert set(apart["on_chip"].values()) == {"dram"}
+    assert apart["metrics"] == none["metrics"]
+    usual = evaluated(capsys, tiny, *ROOMY)
+    assert usual == (none if Choices().on_chip == "none" else kept)
+
+
+def test_the_ideal_roofline_is_as_it_was(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ideal = (tiny, *ROOMY, "--roofline", "ideal")
+    assert evaluated(capsys, *ideal) == evaluated(capsys, *ideal, "--on-chip", "none")
+    assert "ideal roofline moves every tensor" in refused(capsys, "evaluate", *ideal, *ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--on-chip", "none", "--pin", "chip:a"], "--pin chip:a: tensors have places with --on"),
+        ([*ALLOWED, "--pin", "chip:aa"], "place of 'aa': network 'tiny' has no such tensor; did"),
+        ([*ALLOWED, "--pin", "chip:out"], "place of 'out': an input or a result"),
+        ([*ALLOWED, "--pin", "chip:a", "--pin", "dram:a"], "given as chip and as dram"),
+        ([*ALLOWED, "--pin", "chip:a", "--sram-kbit", "1"], "its SRAM of 1 kbit holds no tile"),
+    ],
+)
+def test_evaluations_refused(
+    tiny: str, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert message in refused(capsys, "evaluate", tiny, *ROOMY, *words)
+
+
+def test_what_stays_is_told(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "evaluate", tiny, *ROOMY, *ALLOWED)
+    assert (code, err) == (0, "")
+    assert "on chip: 1 of the 1 tensors between layers" in out
+    code, out, err = run(capsys, "evaluate", tiny, *ROOMY, "--on-chip", "none")
+    assert (code, err) == (0, "")
+    assert "on chip" not in out

@@ -53,7 +53,7 @@ def test_every_tensor_has_its_place_in_the_file() -> None:
 
 
 def test_no_place_is_written_where_all_tensors_go_to_dram() -> None:
-    data = evaluate(NETWORK, GIVEN, 8).to_dict()
+    data = evaluate(NETWORK, GIVEN, 8, on_chip="none").to_dict()
     assert "on_chip" not in data
     assert not any("resident_bits" in row for row in data["layers"])
 

@@ -131,7 +131,7 @@ def test_150_layers_are_shown_and_no_names_overlap() -> None:
 
 
 def test_without_residents_there_are_tiles_alone() -> None:
-    for found in (evaluated(NETWORK, GIVEN, 8, []), evaluate(NETWORK, GIVEN, 8)):
+    for found in (evaluated(NETWORK, GIVEN, 8, []), evaluate(NETWORK, GIVEN, 8, on_chip="none")):
         axes = panel(found.plot_sram(), TITLE)
         assert len(steps(axes)) == 1
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
@@ -167,7 +167,7 @@ def test_the_whole_picture_has_it_where_tensors_may_stay(found: Evaluation) -> N
     assert len(steps(sram)) == 3
     assert sram.get_xlim() == latency.get_xlim()
     assert {text.get_text() for text in names(sram)} == {"a\n0.512", "b\n1.024"}
-    whole = evaluate(NETWORK, GIVEN, 8).plot()
+    whole = evaluate(NETWORK, GIVEN, 8, on_chip="none").plot()
     titles = [axes.get_title(loc="left") for axes in whole.axes]
     assert not any(title.startswith(TITLE) for title in titles)
 

@@ -99,7 +99,7 @@ def test_the_tables_of_residents() -> None:
 
 
 def test_nothing_is_said_where_every_tensor_goes_to_dram() -> None:
-    found = evaluate(NETWORK, GIVEN, 8)
+    found = evaluate(NETWORK, GIVEN, 8, on_chip="none")
     assert found.on_chip is None
     text = "\n".join(report(found))
     for word in ("on chip", "resident", "tiles"):
