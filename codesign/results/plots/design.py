@@ -86,7 +86,7 @@ def _draw(design: Design | Evaluation) -> Figure:
     _latency(latency, layers)
     for axes in widths:
         _widths(axes, design, layers)
-    drawn = [(axes, *draw_sram(axes, design)) for axes in sram]
+    drawn = [(axes, *draw_sram(axes, design, 2)) for axes in sram]
     name_layers([latency, *more], layers)
     write_titles(picture, lines, line)
     freeze_layout(picture)

@@ -6,6 +6,7 @@ tiles of the layer that runs hang from the limit. What is white between them is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from codesign.results.plots.drawing import (
 )
 from codesign.results.plots.labels import label_patch
 from codesign.results.plots.memory_map import Life, Patch, patches
+from codesign.results.text.layout import counted
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, BITS_PER_MBIT, four_digits
 
 UNITS = (("Gbit", BITS_PER_GBIT), ("Mbit", BITS_PER_MBIT), ("kbit", BITS_PER_KBIT))
@@ -58,7 +60,7 @@ def _draw(result: Design | Evaluation) -> Figure:
     head = 0.995 - TITLE_SHARE * len(lines)
     picture = canvas(14, 6.6, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, head))
     axes = picture.add_subplot()
-    drawn, scale = draw_sram(axes, result)
+    drawn, scale = draw_sram(axes, result, 3)
     name_layers([axes], layers)
     write_titles(picture, lines, TITLE_SHARE)
     freeze_layout(picture)
@@ -66,36 +68,44 @@ def _draw(result: Design | Evaluation) -> Figure:
     return picture
 
 
-def draw_sram(axes: Axes, result: Design | Evaluation) -> tuple[list[Patch], float]:
-    """Draw all but the names of the tensors; return these, and the bits of the unit shown."""
+def draw_sram(axes: Axes, result: Design | Evaluation, columns: int) -> tuple[list[Patch], float]:
+    """Draw all but the names of the tensors; return these, and the bits of the unit shown.
+
+    ``columns`` are those of the legend.
+    """
     rows, capacity = result.layer_designs, result.accelerator.sram_bits
     assert capacity is not None  # refused before
-    unit, scale = next((x for x in UNITS if capacity >= x[1]), UNITS[-1])
     tiles = np.array([row.sram_bits or 0 for row in rows], dtype=np.float64)
     held = np.array([row.resident_bits for row in rows], dtype=np.float64)
-    drawn = patches(_lives(result), [capacity - (row.sram_bits or 0) for row in rows])
+    limit = _shown(capacity, int((tiles + held).max()))
+    unit, scale = next((x for x in UNITS if limit >= x[1]), UNITS[-1])
+    drawn = patches(_lives(result), [limit - (row.sram_bits or 0) for row in rows])
     rim = RIM | {"lw": min(RIM["lw"], 60 / len(rows)), "fill": True}
     for patch, colour in zip(drawn, _colours(drawn), strict=True):
         low, high = patch.low / scale, patch.high / scale
         axes.stairs(high, _edges(patch.first, len(low)), baseline=low, facecolor=colour, **rim)
-    limit, count = np.full(len(rows), capacity / scale), len(drawn)
-    label = f"tiles of the layer: at most {four_digits(tiles.max() / scale)} {unit}"
-    hung = axes.stairs(
-        limit, _edges(0, len(rows)), baseline=limit - tiles / scale, label=label, **TILES, **rim
-    )
-    label = f"{count} resident tensors: at most {four_digits(held.max() / scale)} {unit}"
+    top = np.full(len(rows), limit / scale)
+    hung = axes.stairs(top, _edges(0, len(rows)), baseline=top - tiles / scale, **TILES, **rim)
+    hung.set_label(f"tiles of the layer: at most {four_digits(tiles.max() / scale)} {unit}")
     legend: list[Any] = [hung]
-    if count:
-        look: Look = {"facecolor": RESIDENT_COLOURS[0], "label": label, **RIM}
-        legend.insert(0, Rectangle((0, 0), 1, 1, **look))
+    if drawn:
+        most = f"at most {four_digits(held.max() / scale)} {unit}"
+        label = f"{counted(len(drawn), 'resident tensor')}: {most}"
+        legend.insert(0, Rectangle((0, 0), 1, 1, label=label, facecolor=RESIDENT_COLOURS[0], **RIM))
     label = f"SRAM: {four_digits(capacity / scale)} {unit}"
-    legend.append(axes.axhline(capacity / scale, color="black", lw=1.6, ls="--", label=label))
-    axes.set_ylim(0, 1.08 * capacity / scale)
-    axes.set_ylabel(f"SRAM ({unit})")
+    if limit < capacity:
+        label += f" ({four_digits((capacity - limit) / scale)} {unit}, always free, left out)"
+    legend.append(axes.axhline(limit / scale, color="black", lw=1.6, ls="--", label=label))
+    axes.set(ylim=(0, 1.08 * limit / scale), ylabel=f"SRAM ({unit})")
     axes.grid(True, axis="y")
-    _name_fullest(axes, [row.name for row in rows], (tiles + held) / capacity, capacity / scale)
-    title_and_legend(axes, "SRAM per layer: what is white is free", legend, 3)
+    _name_fullest(axes, [row.name for row in rows], (tiles + held) / capacity, limit / scale)
+    title_and_legend(axes, "SRAM per layer: what is white is free", legend, columns)
     return drawn, scale
+
+
+def _shown(capacity: int, used: int) -> int:
+    """Bits of the SRAM that are drawn: all, or where most of it is free throughout, fewer."""
+    return capacity if 2 * used >= capacity else math.ceil(1.2 * used)
 
 
 def name_residents(axes: Axes, drawn: Sequence[Patch], scale: float) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.costs.layers import utilisation
+from codesign.results.consistency import names_on_chip
 from codesign.results.hardware_result import HardwareResult, throughput
 from codesign.results.text.layout import (
     BIT_UNITS,
@@ -190,9 +191,16 @@ def conflict_parts(error: InfeasibleError) -> list[RenderableType]:
 def summary_line(design: DesignView) -> str:
     """The whole design in one line: status, gap, totals, hardware."""
     totals = f"{metrics_text(design.metrics)}; {hardware_text(design.hardware)}"
-    return f"{status_text(design.proof)}: {totals}"
+    return f"{status_text(design.proof)}: {totals}{_kept_text(design.resident_tensors)}"
 
 
 def totals_line(result: HardwareResult) -> str:
     """Totals and hardware in one line."""
-    return f"{metrics_text(result.metrics)}; {hardware_text(result.accelerator)}"
+    kept = None if result.on_chip is None else len(names_on_chip(result.on_chip))
+    hardware = hardware_text(result.accelerator)
+    return f"{metrics_text(result.metrics)}; {hardware}{_kept_text(kept)}"
+
+
+def _kept_text(resident_tensors: int | None) -> str:
+    """``, 17 tensors on chip``; nothing where none may stay."""
+    return "" if resident_tensors is None else f", {counted(resident_tensors, 'tensor')} on chip"

@@ -13,7 +13,7 @@ from pictures import CONV1, CONV2, FC, TENSORS
 from resident_designs import evaluated
 
 from codesign import Accelerator, Choices, Evaluation, Network, Problem, evaluate
-from codesign.results.text.design import evaluation_parts
+from codesign.results.text.design import evaluation_parts, totals_line
 from codesign.results.text.displays import problem_table
 from codesign.results.text.layout import to_text
 
@@ -84,6 +84,17 @@ def test_what_goes_to_dram_is_named() -> None:
     told = after(report(evaluated(NETWORK, GIVEN, 8, [])), "on chip:")
     assert told[:2] == ["on chip: 0 of the 2 tensors between layers; in DRAM: a, b", ""]
     assert not [line for line in told if line.startswith(("SRAM fullest", "resident tensor"))]
+
+
+def test_one_line_says_how_many_stay() -> None:
+    ends = {
+        ("a", "b"): ", 2 tensors on chip",
+        ("b",): ", 1 tensor on chip",
+        (): ", 0 tensors on chip",
+    }
+    for kept, end in ends.items():
+        assert totals_line(evaluated(NETWORK, GIVEN, 8, kept)).endswith(f"SRAM 0.008 Mbit{end}")
+    assert totals_line(evaluate(NETWORK, GIVEN, 8, on_chip="none")).endswith("SRAM 0.008 Mbit")
 
 
 def test_the_tables_of_residents() -> None:
