@@ -38,6 +38,7 @@ from codesign.search.option_batches import envelope
 from codesign.search.prove_goal import hardware_search
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
+from codesign.tasks.certificate_cuts import certificate_cuts
 
 OnStep = Callable[[str], None]
 
@@ -117,10 +118,12 @@ class _Certifier:
 
     def certificate(self, trusting: bool = False) -> Certificate:
         """Close all options that have any SRAM at all; those without need no argument."""
-        self.found = Certificate(self.below, [] if trusting else self._cuts())
-        self.closed: set[Option] = set()
         content = json.loads(json.dumps(problem_to_dict(self.problem)))
         checked = read_problem(Entry("problem", content, Ledger()))
+        self.found = Certificate(self.below)
+        self.closed: set[Option] = set()
+        if not trusting:
+            self.found.cuts = certificate_cuts(checked, self._cuts)
         self.verifier = Verifier(checked, Fraction(self.below), self.found.cuts, self.stop.check)
         capacity = self.verifier.option_groups.capacity
         self.sram_bits = np.array([float(capacity.get(option, -1)) for option in self.options])
@@ -139,7 +142,7 @@ class _Certifier:
         self.found.trusted = [option for option in each if option not in self.closed]
 
     def _cuts(self) -> list[tuple[str, str]]:
-        """Couplings that the search's relaxation cuts as well, lest tables grow too large.
+        """Couplings to widths that the search's relaxation cuts.
 
         None where time is up before they are known: next to nothing is then argued.
         """
@@ -147,7 +150,8 @@ class _Certifier:
             cuts = self.dual.relaxation.cuts
         except Stopped:
             return []
-        return [(layer, self.space.variables[variable][0]) for layer, variable in cuts]
+        named = self.space.variables
+        return [(layer, named[variable][0]) for layer, variable in cuts if variable < len(named)]
 
     # Options ------------------------------------------------------------------------------------
 

@@ -48,15 +48,25 @@ class TooLarge(TooMany):
 class WidthVariables(Variables):
     """Variables, layers and order of elimination of a problem.
 
+    Parameters
+    ----------
+    most_entries : int, optional
+        Of all tables together; `MOST_ENTRIES` by default.
+
     Raises
     ------
     TooLarge
-        Tables of over `MOST_ENTRIES` entries: too little is cut.
+        Tables of more entries: too little is cut.
     """
 
-    def __init__(self, problem: Problem, cut_couplings: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        cut_couplings: Iterable[tuple[str, str]] = (),
+        most_entries: int | None = None,
+    ) -> None:
         super().__init__(problem, cut_couplings)
-        self._room = MOST_ENTRIES
+        self._room = MOST_ENTRIES if most_entries is None else most_entries
         scopes = [self.scope(n) for n in range(len(problem.network.layers))]
         for n, scope in enumerate(scopes):
             self._take(self.size(scope) * self.choices(n))
