@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from codesign import Network
+from codesign import Accelerator, Evaluation, Layer, Network, evaluate
 
 SHUFFLES = 2000
 SEED = 0
+BITS = 8  # of every tensor and weight
+PROBE = "probe"
+# As many MACs as the processor that Vela compiles for. No DRAM bandwidth, so that residents are
+# chosen for the least DRAM traffic.
+ARRAY = Accelerator(
+    name="array",
+    rows=32,
+    cols=32,
+    engine=1,
+    pe_weight_bits=BITS,
+    pe_activation_bits=BITS,
+    clock_hz=1e9,
+)
 
 Sizes = Mapping[str, int]  # bytes of each tensor
 
@@ -28,33 +42,44 @@ def live_bytes(network: Network, sizes: Sizes, kept: Collection[str]) -> list[in
     ]
 
 
-def best_kept(network: Network, sizes: Sizes, capacity_bytes: int) -> frozenset[str]:
-    """The tensors to keep for the least `moved_bytes`, within the capacity in every layer.
+def best_kept(network: Network, sizes: Sizes, sram_bytes: int) -> frozenset[str]:
+    """The resident tensors with the least `moved_bytes` of all that the SRAM holds.
 
-    Exact: a dynamic programme over the layers, whose states are the kept tensors that are alive.
-    It knows nothing of parts: every layer that meets a tensor moves it whole.
+    Proven by `codesign.evaluate`, on a network whose layers only move data: these need no tiles.
     """
-    saved = dict.fromkeys(network.lifetimes, 0)
+    return kept_by(evaluated(_as_movements(network, sizes), sram_bytes))
+
+
+def evaluated(network: Network, sram_bytes: int) -> Evaluation:
+    """A network on the array with so much SRAM, and the best resident tensors."""
+    accelerator = replace(ARRAY, sram_bits=sram_bytes * 8)
+    return evaluate(network, accelerator, BITS, on_chip="tensors")
+
+
+def kept_by(evaluation: Evaluation) -> frozenset[str]:
+    """The resident tensors of an evaluation."""
+    assert evaluation.on_chip is not None
+    return frozenset(name for name, place in evaluation.on_chip.items() if place == "chip")
+
+
+def _as_movements(network: Network, sizes: Sizes) -> Network:
+    """Layers that read and write tensors of the sizes given, after one MAC that a network needs."""
+    layers = [Layer(name=PROBE, K=1, C=1, input=PROBE, output=f"{PROBE}.out")]
     for layer in network.layers:
-        for name in (*layer.reads, layer.output):
-            if name in saved:
-                saved[name] += sizes[name]
-    # What is alive and kept → the most bytes saved so far, and all that is kept for it.
-    best: dict[frozenset[str], tuple[int, frozenset[str]]] = {frozenset(): (0, frozenset())}
-    for number in range(len(network.layers)):
-        for name, (first, _) in network.lifetimes.items():
-            if first == number:
-                best |= {
-                    alive | {name}: (value + saved[name], kept | {name})
-                    for alive, (value, kept) in best.items()
-                }
-        going: dict[frozenset[str], tuple[int, frozenset[str]]] = {}
-        for alive, found in best.items():
-            if sum(sizes[name] for name in alive) <= capacity_bytes:
-                rest = frozenset(x for x in alive if network.lifetimes[x][1] > number)
-                going[rest] = max(going.get(rest, found), found, key=lambda pair: pair[0])
-        best = going
-    return best[frozenset()][1]
+        written = max(sizes[name] for name in (layer.output, *layer.reads[1:]))
+        layers.append(
+            Layer(
+                name=layer.name,
+                K=written,
+                C=sizes[layer.input],
+                input=layer.input,
+                output=layer.output,
+                residuals=layer.reads[1:],
+                moves=True,
+            )
+        )
+    tensors = {PROBE: 1, f"{PROBE}.out": 1, **sizes}
+    return Network(name=network.name, layers=tuple(layers), tensors=tensors)
 
 
 def packed_bytes(network: Network, sizes: Sizes, kept: Collection[str]) -> int:

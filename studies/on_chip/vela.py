@@ -1,7 +1,7 @@
 """Resident tensors beside those that Arm's compiler Vela keeps in SRAM, on the same graphs.
 
 Vela compiles networks for Arm's Ethos-U processors, and decides which feature maps stay in the
-processor's SRAM and which go to DRAM. Without what it does beyond that (`vela_compiler.BEYOND`)
+processor's SRAM and which go to DRAM. Without what it does beyond that (`vela_compiler.FEATURES`)
 the two models meet: whole tensors, from the operator that writes them to the last that reads them.
 """
 
@@ -11,38 +11,52 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
-from allocation import best_kept, live_bytes, moved_bytes, packed_bytes
+from allocation import BITS, best_kept, evaluated, live_bytes, moved_bytes, packed_bytes
 from separate import separated
 from to_tflite import shapes, to_tflite
-from vela_compiler import BYTES_PER_KIB, Compiled, compiled
+from vela_compiler import BYTES_PER_KIB, FEATURES, Compiled, compiled
 
 from codesign import Network, load_network
 from codesign.costs.residency import resident_bits
 
 NETWORKS = ("resnet18", "mobilenetv2", "resnet50", "vgg16", "resnet152")
 SHARES = (2, 4, 8)  # of the SRAM that holds everything: a half, a quarter, an eighth
-BITS = 8  # of every tensor
 BRICK = 16  # channels that Vela stores together, in its format NHCWB16
 AMPLE_BYTES = 1 << 30
+SMALL = ("resnet18", "mobilenetv2", "resnet50")  # compiled with each feature alone
+SMALL_SHARE = 4
+FEATURE_SETS = {
+    "none": (),
+    "chains": ("chaining",),
+    "in place": ("ifm-reuse",),
+    "cascades": ("cascading",),
+    "cascades, buffered weights": ("cascading", "buffering"),
+    "all": FEATURES,
+}
 BYTES_PER_MB = 10**6
 
 
 def tables(
-    networks: Sequence[str] = NETWORKS, shares: Sequence[int] = SHARES
+    networks: Sequence[str] = NETWORKS,
+    shares: Sequence[int] = SHARES,
+    small: Sequence[str] = SMALL,
 ) -> dict[str, pd.DataFrame]:
-    """Both tables, a network after the other."""
-    peaks, traffic = [], []
+    """All three tables, a network after the other."""
+    peaks, traffic, features = [], [], []
     for name in networks:
         network = load_network(name)
         file = to_tflite(separated(network))
-        ample = compiled(file, AMPLE_BYTES, plain=True)
+        ample = compiled(file, AMPLE_BYTES)
         graph = in_order(separated(network), list(ample.staged_bytes))
         peaks.append(compare_peaks(network, graph, ample))
         for share in shares:
             sram_bytes = ample.peak_bytes // share
-            runs = [compiled(file, sram_bytes, plain=plain) for plain in (True, False)]
+            runs = [compiled(file, sram_bytes, with_) for with_ in ((), FEATURES)]
             traffic.append(compare_traffic(network, graph, sram_bytes, *runs))
-    return {"vela_peaks": pd.DataFrame(peaks), "vela_traffic": pd.DataFrame(traffic)}
+        if name in small:
+            features += with_features(name, file, ample.peak_bytes // SMALL_SHARE)
+    found = {"vela_peaks": peaks, "vela_traffic": traffic, "vela_features": features}
+    return {name: pd.DataFrame(rows) for name, rows in found.items()}
 
 
 def in_order(network: Network, outputs: Sequence[str]) -> Network:
@@ -94,17 +108,19 @@ def compare_peaks(network: Network, graph: Network, ample: Compiled) -> dict[str
 def compare_traffic(
     network: Network, graph: Network, sram_bytes: int, plain: Compiled, default: Compiled
 ) -> dict[str, object]:
-    """DRAM traffic of feature maps within one SRAM: Vela's choice, ours, and beyond both.
+    """DRAM traffic within one SRAM: what Vela keeps, the best, and what lies beyond.
 
     ``vela_mb`` and ``best_mb`` count what each keeps by the same rule, every other tensor once for
-    each operator it meets; ``told`` is Vela's own estimate; ``fused`` ours of the network as
-    described, ``default`` Vela with all it can do.
+    each operator it meets; ``fused_best_mb`` is the same of the network as described. With tiles in
+    the same SRAM and weights: ``tiled``, of the network as described. Vela's own estimates:
+    ``told``, of what it keeps, and ``default``, with all it can do.
     """
-    sizes = in_bricks(graph)
+    sizes, fused = in_bricks(graph), unpadded(network)
     best = best_kept(graph, sizes, sram_bytes)
-    fused = unpadded(network)
     vela_bytes, best_bytes = (moved_bytes(graph, sizes, kept) for kept in (plain.kept, best))
     fused_bytes = moved_bytes(network, fused, best_kept(network, fused, sram_bytes))
+    traffic = [design.dram_bits for design in evaluated(network, sram_bytes).layer_designs]
+    weight_bytes = sum(x.weights for x in traffic) // 8
     return {
         "network": network.name,
         "sram_kib": sram_bytes / BYTES_PER_KIB,
@@ -115,8 +131,29 @@ def compare_traffic(
         "best_mb": best_bytes / BYTES_PER_MB,
         "vela_per_best": vela_bytes / best_bytes,
         "fused_best_mb": fused_bytes / BYTES_PER_MB,
+        "tiled_mb": (sum(x.total for x in traffic) // 8 - weight_bytes) / BYTES_PER_MB,
+        "tiled_weights_mb": weight_bytes / BYTES_PER_MB,
         "told_mb": plain.moved_bytes / BYTES_PER_MB,
         "told_weights_mb": plain.weight_bytes / BYTES_PER_MB,
         "default_mb": default.moved_bytes / BYTES_PER_MB,
         "default_weights_mb": default.weight_bytes / BYTES_PER_MB,
     }
+
+
+def with_features(name: str, file: bytes, sram_bytes: int) -> list[dict[str, object]]:
+    """What some of Vela's features change: SRAM with everything in it, traffic within less."""
+    rows = []
+    for words, features in FEATURE_SETS.items():
+        ample = compiled(file, AMPLE_BYTES, features)
+        small = compiled(file, sram_bytes, features)
+        rows.append(
+            {
+                "network": name,
+                "features": words,
+                "ample_kib": ample.peak_bytes / BYTES_PER_KIB,
+                "told_mb": small.moved_bytes / BYTES_PER_MB,
+                "told_weights_mb": small.weight_bytes / BYTES_PER_MB,
+                "told_total_mb": (small.moved_bytes + small.weight_bytes) / BYTES_PER_MB,
+            }
+        )
+    return rows

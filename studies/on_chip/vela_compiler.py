@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,8 @@ MACHINE = ("--accelerator-config", "ethos-u85-1024", "--config", "Arm/vela.ini")
 # Weights and feature maps in DRAM, an SRAM of the processor's own for what Vela puts there.
 MEMORIES = ("--system-config", SYSTEM, "--memory-mode", "Dedicated_Sram")
 TOLD = ("--verbose-performance", "--verbose-schedule")
-BEYOND = ("cascading", "chaining", "buffering", "ifm-reuse", "fwd")
+# What Vela can do beyond keeping whole feature maps, by its options that switch it off.
+FEATURES = ("cascading", "chaining", "buffering", "ifm-reuse", "fwd")
 PLACED = re.compile(r"^\s*\d+: Operation \w+\s+- OFM [\d, ]+ \(in (Sram|Dram)\)", re.MULTILINE)
 BYTES_PER_KIB = 1024
 
@@ -30,7 +32,7 @@ class Compiled:
     staged_bytes : dict of str to int
         By what each operator writes, in the order in which they run: SRAM taken while it runs.
     kept : frozenset of str
-        Tensors it keeps in SRAM; empty unless compiled plain.
+        Tensors it keeps in SRAM; empty unless compiled without features.
     peak_bytes : int
         SRAM taken at most.
     moved_bytes, weight_bytes : int
@@ -50,15 +52,15 @@ class Compiled:
     weights: int
 
 
-def compiled(graph: bytes, sram_bytes: int, *, plain: bool) -> Compiled:
-    """What Vela makes of a TFLite file and so much SRAM; plain: without all that is in `BEYOND`.
+def compiled(graph: bytes, sram_bytes: int, features: Collection[str] = ()) -> Compiled:
+    """What Vela makes of a TFLite file and so much SRAM, with some of its `FEATURES`.
 
     Raises
     ------
     RuntimeError
         Vela fails.
     """
-    options = [f"--disable-{name}" for name in BEYOND] if plain else []
+    options = [f"--disable-{name}" for name in FEATURES if name not in features]
     with TemporaryDirectory() as folder:
         source = Path(folder, "network.tflite")
         source.write_bytes(graph)
@@ -71,7 +73,7 @@ def compiled(graph: bytes, sram_bytes: int, *, plain: bool) -> Compiled:
         layers = pd.read_csv(Path(folder, "network_per-layer.csv"))
         total = pd.read_csv(Path(folder, f"network_summary_{SYSTEM}.csv")).iloc[0]
     names, kept = list(layers["Name"]), set()
-    if plain:  # else the operators of a chain have no place of their own
+    if not features:  # the operators of a chain have no place of their own
         places = zip(names, PLACED.findall(run.stdout), strict=True)
         kept = {name for name, place in places if place == "Sram"}
     moved = total["dram_feature_map_read_bytes"] + total["dram_feature_map_write_bytes"]
