@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from codesign.errors import SpecError
 from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
+from codesign.results.residency_worth import ResidencyWorth
 from codesign.results.result_file import ResultFile
 from codesign.results.views import (
     DesignOutline,
@@ -33,7 +34,7 @@ from codesign.units import METRIC_UNITS, RATE_UNITS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Change = Literal["array", "PE widths", "less SRAM", "more SRAM"]
+Change = Literal["array", "PE widths", "less SRAM", "more SRAM", "all in DRAM"]
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ class RunnerUp:
 
     Attributes
     ----------
-    change : "array", "PE widths", "less SRAM" or "more SRAM"
+    change : "array", "PE widths", "less SRAM", "more SRAM" or "all in DRAM"
         Other rows or cols; another width of the PEs' operands; less or more SRAM by a step at
-        least.
+        least; no tensor on chip.
     hardware : Hardware or None
         None: no such design keeps every budget. Its SRAM is the least on offer that holds its
         tiles, or what was asked for; of equal designs it is that of least area, then least noise.
@@ -146,6 +147,7 @@ class FileContent:
     quality: str | None = None
     metrics: Mapping[Metric, Amount] = field(default_factory=dict)
     proof: ProofRecord | None = None
+    residency: ResidencyWorth | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,9 +163,12 @@ class Explanation(ResultFile):
     sensitivities : tuple of Sensitivity
         Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
     runner_ups : tuple of RunnerUp
-        More SRAM only where it must be paid for: within an area budget.
+        More SRAM only where it must be paid for: within an area budget. All in DRAM only where
+        tensors stay on chip.
     seconds : float
         What the solving took.
+    residency : ResidencyWorth or None
+        What each tensor on chip is worth; None where none may stay.
     """
 
     design: DesignView
@@ -171,6 +176,7 @@ class Explanation(ResultFile):
     sensitivities: tuple[Sensitivity, ...]
     runner_ups: tuple[RunnerUp, ...]
     seconds: float
+    residency: ResidencyWorth | None = None
 
     FORMAT = "codesign-explanation/1"
 
@@ -179,7 +185,8 @@ class Explanation(ResultFile):
         """How many changes were not solved to the end in time."""
         sides = [side for each in self.sensitivities for side in (each.less, each.more)]
         left = sum(not side.proven for side in sides)
-        return left + sum(not each.proven for each in self.runner_ups)
+        left += sum(not each.proven for each in self.runner_ups)
+        return left + (self.residency is not None and not self.residency.complete)
 
     @property
     def used(self) -> dict[str, float]:
@@ -215,6 +222,7 @@ class Explanation(ResultFile):
         """The content of the explanation's file."""
         design, share = self.design, self.latency_share
         objective = design.problem.objective
+        worth = {} if self.residency is None else {"residency": asdict(self.residency)}
         return {
             "format": self.FORMAT,
             "network": design.problem.network.name,
@@ -244,6 +252,7 @@ class Explanation(ResultFile):
             "sensitivities": [asdict(each) for each in self.sensitivities],
             "runner_ups": [asdict(each) for each in self.runner_ups],
             "seconds": self.seconds,
+            **worth,
         }
 
     @classmethod
@@ -264,6 +273,7 @@ class Explanation(ResultFile):
             sensitivities=content.sensitivities,
             runner_ups=content.runner_ups,
             seconds=content.seconds,
+            residency=content.residency,
         )
 
 

@@ -14,6 +14,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
+First = Literal["latency_s", "dram_bits"]
+
 DIGIT = 80  # binary places for the DRAM bits of 10,000 layers of less than 2^63 each
 
 
@@ -32,7 +34,7 @@ class Rates:
 
     clock_hz: float
     dram_bits_per_s: float | None
-    first: Literal["latency_s", "dram_bits"] = "latency_s"
+    first: First = "latency_s"
 
     @cached_property
     def factors(self) -> tuple[int, int, int, int]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
+from codesign.arrays import Ints
+from codesign.costs import roofline
 from codesign.costs.compute import cycles, movement_cycles
 from codesign.costs.layers import operand_bits_on, passes_on
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, tilings
 from codesign.problem.choices import Place
-from codesign.space.exact_cost import Rates
+from codesign.space.exact_cost import First, Rates
 from codesign.space.residency import Residency, best_residency
 from codesign.space.resident_layers import Stairs
 from codesign.space.resident_lives import ResidentLives
@@ -52,15 +55,37 @@ class GivenHardware:
         self._stairs: dict[tuple[object, ...], Stairs] = {}
 
     def residency(
-        self, sram_bits: int, places: Mapping[str, Place] | None = None
+        self, sram_bits: int, places: Mapping[str, Place] | None = None, first: First = "latency_s"
     ) -> Residency | None:
         """The residents of least latency, then of least DRAM traffic; None where none fit.
 
-        Without a DRAM bandwidth, of least DRAM traffic.
+        The other way round where traffic is said to count first; without a DRAM bandwidth of
+        least traffic.
         """
-        rates = Rates(self.accelerator.clock_hz, self.accelerator.dram_bits_per_s)
+        rates = Rates(self.accelerator.clock_hz, self.accelerator.dram_bits_per_s, first)
         given = self.tensor_bits, self.cycles, self.stairs, sram_bits, rates, places
         return best_residency(self.lives, *given)
+
+    def latency_s(self, found: Residency) -> float:
+        """Of all layers, where a DRAM bandwidth is known."""
+        rate = self.accelerator.dram_bits_per_s
+        assert rate is not None
+        dram_bits = [row.dram_bits for row in found.layers]
+        seconds = roofline.latency_s(self.cycles, dram_bits, self.accelerator.clock_hz, rate)
+        return math.fsum(seconds.tolist())
+
+    @cached_property
+    def ample_sram_bits(self) -> int:
+        """SRAM in which everything fits: any tiling of any layer, beside all tensors that live."""
+        size = {
+            name: count * self.tensor_bits[name] for name, count in self.network.tensors.items()
+        }
+        most = 0
+        for i, touched in enumerate(self.lives.touched):
+            held = sum(size[self.lives.names[t]] for _, t in touched.held)
+            needs = self.table(self.network.layers[i]).need @ self._operand_bits(i)
+            most = max(most, held + int(needs.max()))
+        return most
 
     def table(self, layer: Layer) -> Tilings:
         """All tilings of a layer worth considering."""
@@ -76,8 +101,8 @@ class GivenHardware:
 
         ``weights``, ``ifmap``: whether its weight operand, and its input, are resident.
         """
-        layer, table = self.network.layers[i], self.table(self.network.layers[i])
-        bits = operand_bits_on(layer, self.accelerator, self.weight_bits[i] or 0, self.tensor_bits)
+        table = self.table(self.network.layers[i])
+        bits = self._operand_bits(i)
         key = (id(table), *bits.tolist(), weights, ifmap)
         if key not in self._stairs:
             table = without_resident(table, weights, ifmap)
@@ -88,6 +113,11 @@ class GivenHardware:
             falls[1:] = traffic[1:] < np.minimum.accumulate(traffic)[:-1]
             self._stairs[key] = need[falls].tolist(), traffic[falls].tolist()
         return self._stairs[key]
+
+    def _operand_bits(self, i: int) -> Ints:
+        """Bits of an element of a layer's weights, ifmap and partial sums."""
+        layer, weight_bits = self.network.layers[i], self.weight_bits[i]
+        return operand_bits_on(layer, self.accelerator, weight_bits or 0, self.tensor_bits)
 
     @cached_property
     def cycles(self) -> list[int]:

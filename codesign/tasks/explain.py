@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
 from codesign.problem.metrics import METRICS
+from codesign.problem.places import Place
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
@@ -21,8 +23,10 @@ from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, hardware_of, price
 from codesign.stopping import StopCondition, Stopped
+from codesign.tasks.explain_residency import residency_worth
 
 STEP = 0.05
+DRAM: Place = "dram"
 RATES = ("dram_bits_per_s", "clock_hz")
 OnStep = Callable[[str], None]
 
@@ -51,7 +55,9 @@ def explain(
         raise SolverError(f"the design is not proven to be the optimum again{late}") from None
     sensitivities = (*analysis.of_budgets(), *analysis.of_rates())
     runner_ups = tuple(analysis.runner_ups())
-    return Explanation(design, step, sensitivities, runner_ups, time.monotonic() - started_s)
+    worth = None if design.on_chip is None else residency_worth(design, analysis.stop, on_step)
+    seconds = time.monotonic() - started_s
+    return Explanation(design, step, sensitivities, runner_ups, seconds, worth)
 
 
 class _Analysis:
@@ -160,13 +166,25 @@ class _Analysis:
             min_bits = math.ceil(more)  # of which a design may leave some empty
             room = space.sram_bits_within(np.arange(len(space)), self.limits["area_mm2"])
             found.append(self._runner_up("more SRAM", room >= min_bits, (min_bits, math.inf)))
+        if any(place == "chip" for place in (self.design.on_chip or {}).values()):
+            found.append(self._best_of("all in DRAM", self._all_in_dram()))
         return found
+
+    def _all_in_dram(self) -> LexicographicSearch:
+        """A search of the same space with every tensor in DRAM."""
+        places = dict.fromkeys(self.problem.network.tensors, DRAM)
+        choices = replace(self.problem.choices, places=places)
+        space = HardwareSpace(replace(self.problem, choices=choices))
+        return LexicographicSearch(space, stop=self.stop)
 
     def _runner_up(
         self, change: Change, kept: Bools, sram_bits: tuple[float, float] = (0.0, math.inf)
     ) -> RunnerUp:
-        """The best design of the options kept, with an SRAM in a range; ties broken as ever."""
-        part = self.search.part(kept, *sram_bits)
+        """The best design of the options kept, with an SRAM in a range."""
+        return self._best_of(change, self.search.part(kept, *sram_bits))
+
+    def _best_of(self, change: Change, part: LexicographicSearch) -> RunnerUp:
+        """The best design that a search finds; ties broken as ever."""
         metrics = tuple(dict.fromkeys((self.objective, *TIE_BREAKERS)))
         try:
             best = self._best(part, self.limits, f"another design: {change}", metrics)

@@ -20,7 +20,8 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
-from codesign.results.text.explanation import KNOB_UNITS, absence, knob_text, signed
+from codesign.results.text.explanation import KNOB_UNITS, absence, knob_text
+from codesign.results.text.phrases import signed
 from codesign.units import METRIC_UNITS, DisplayUnit, four_digits
 
 LOOKS: tuple[Look, Look] = (  # a step less, a step more; grey levels 0.41 and 0.82

@@ -15,8 +15,10 @@ from codesign.results.text.phrases import (
     hardware_text,
     question_line,
     roof_text,
+    signed,
     subject,
 )
+from codesign.results.text.residency_worth import worth_parts
 from codesign.units import ABSENT, METRIC_UNITS, RATE_UNITS, DisplayUnit, four_digits
 
 KNOB_UNITS = METRIC_UNITS | RATE_UNITS  # of what a sensitivity changes: a budget or a rate
@@ -32,6 +34,8 @@ def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     parts += ["", budgets_table(explanation)] if explanation.used else []
     parts += ["", roofs_line(explanation), "", layers_table(explanation)]
     parts += ["", sensitivities_table(explanation)] if explanation.sensitivities else []
+    if explanation.residency is not None:
+        parts += ["", *worth_parts(explanation.residency)]
     parts += ["", runner_ups_table(explanation), ""]
     if omitted := left_out(explanation):
         parts += [*(f"left out: {why}" for why in omitted), ""]
@@ -106,12 +110,6 @@ def absence(change: Side | RunnerUp) -> str:
     return "infeasible" if change.proven else "not in time"
 
 
-def signed(value: float) -> str:
-    """``+1.2``, ``−0.3`` or ``0``."""
-    sign = "" if value == 0 else "+" if value > 0 else "−"
-    return sign + four_digits(abs(value))
-
-
 def runner_ups_table(explanation: Explanation) -> Table:
     """The best designs that differ in one thing, and what each loses."""
     objective = explanation.design.problem.objective
@@ -127,6 +125,7 @@ def runner_ups_table(explanation: Explanation) -> Table:
         "PE widths": "PEs of other widths",
         "less SRAM": f"at least {step} less SRAM",
         "more SRAM": f"at least {step} more SRAM",
+        "all in DRAM": "no tensor on chip",
     }
     for each in explanation.runner_ups:
         if each.hardware is None or each.loss is None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.results.text.layout import literal, percent, short, table
-from codesign.units import ABSENT, METRIC_UNITS, gap_text, in_display_order
+from codesign.units import ABSENT, METRIC_UNITS, four_digits, gap_text, in_display_order
 
 if TYPE_CHECKING:
     from codesign.results.records import ProofRecord
@@ -134,3 +134,9 @@ def _pe_bits(hardware: Accelerator | Hardware) -> str:
 def roof_text(bound_by: str | None) -> Text:
     """The roof that binds a layer, the DRAM in colour."""
     return Text(bound_by or ABSENT, "cyan" if bound_by == "memory" else "")
+
+
+def signed(value: float) -> str:
+    """``+1.2``, ``−0.3`` or ``0``."""
+    sign = "" if value == 0 else "+" if value > 0 else "−"
+    return sign + four_digits(abs(value))

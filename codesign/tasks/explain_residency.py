@@ -1,0 +1,125 @@
+"""What a design's resident tensors are worth: hardware and widths kept, residents chosen again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from codesign.problem.places import Place
+from codesign.problem.tolerances import same_total
+from codesign.results.consistency import names_on_chip
+from codesign.results.design import Design
+from codesign.results.residency_worth import USEFUL, LargerSram, ResidencyWorth, TensorWorth
+from codesign.space.exact_cost import First
+from codesign.space.given_hardware import GivenHardware
+from codesign.space.residency import Residency
+from codesign.stopping import StopCondition, Stopped
+from codesign.units import BITS_PER_MBIT
+
+
+def residency_worth(
+    design: Design, stop: StopCondition, on_step: Callable[[str], None] | None
+) -> ResidencyWorth:
+    """Choose the residents of a design again: without each of them, and in larger SRAMs."""
+    choosing = _Choosing(design, stop)
+    metrics = design.metrics["latency_s"], design.metrics["dram_bits"]
+    if on_step is not None:
+        on_step("what stays on chip")
+    sram_bits = design.hardware.sram_bits
+    try:
+        best = choosing.best(sram_bits)
+        assert best is not None  # the design's own choice fits
+        now = choosing.metrics(best)
+        tensors = tuple(choosing.worth(name, now) for name in names_on_chip(design.on_chip))
+        larger = [choosing.larger("one Mbit more", sram_bits + int(BITS_PER_MBIT))]
+        if (step := choosing.useful_step_bits()) is not None:
+            larger.append(choosing.larger("useful step", step))
+    except Stopped:
+        return ResidencyWorth(choosing.first, *metrics, complete=False)
+    return ResidencyWorth(choosing.first, *now, tensors, tuple(larger), proven=choosing.proven)
+
+
+class _Choosing:
+    """A design's hardware and widths, on which residents are chosen.
+
+    Attributes
+    ----------
+    first : "latency_s" or "dram_bits"
+        What a choice is to have the least of, before the other.
+    proven : bool
+        That every choice so far is the best.
+    """
+
+    def __init__(self, design: Design, stop: StopCondition) -> None:
+        self.design, self.stop, self.proven = design, stop, True
+        traffic = design.problem.objective == "dram_bits"
+        self.first: First = "dram_bits" if traffic else "latency_s"
+        self.places = dict(design.problem.choices.places)
+        rows = design.layer_designs
+        self.hardware = GivenHardware(
+            design.network,
+            design.accelerator,
+            [row.weight_bits for row in rows],
+            design.tensor_bits,
+        )
+
+    def best(self, sram_bits: int, places: dict[str, Place] | None = None) -> Residency | None:
+        """The best residents in an SRAM.
+
+        Raises
+        ------
+        Stopped
+            Time ran out.
+        """
+        self.stop.check()
+        found = self.hardware.residency(sram_bits, {**self.places, **(places or {})}, self.first)
+        self.proven &= found is None or found.proven
+        return found
+
+    def metrics(self, found: Residency) -> tuple[float, float]:
+        """Latency in s, and DRAM bits."""
+        return self.hardware.latency_s(found), float(sum(row.dram_bits for row in found.layers))
+
+    def worth(self, name: str, now: tuple[float, float]) -> TensorWorth:
+        """What a resident tensor saves of what the best choice has without it."""
+        design = self.design
+        bits = design.network.tensors[name] * design.tensor_bits[name]
+        without = self.best(design.hardware.sram_bits, {name: "dram"})
+        if without is None:
+            return TensorWorth(name, bits, None, None)
+        pairs = zip(self.metrics(without), now, strict=True)
+        latency_s, dram_bits = (0.0 if same_total(a, b) else a - b for a, b in pairs)
+        return TensorWorth(name, bits, latency_s, dram_bits)
+
+    def larger(self, why: Literal["one Mbit more", "useful step"], sram_bits: int) -> LargerSram:
+        """The best choice in a larger SRAM."""
+        found = self.best(sram_bits)
+        assert found is not None  # it holds what the smaller one does
+        now, then = names_on_chip(self.design.on_chip), found.on_chip
+        comes = tuple(name for name in then if name not in now)
+        goes = tuple(name for name in now if name not in then)
+        return LargerSram(why, sram_bits, *self.metrics(found), comes, goes)
+
+    def useful_step_bits(self) -> int | None:
+        """The least SRAM in which what is minimised is less by `USEFUL`; None where none is so.
+
+        What is minimised never grows with the SRAM, so it is found by bisection.
+        """
+        low, high = self.design.hardware.sram_bits, self.hardware.ample_sram_bits
+        wanted = self._least(low) * (1 - USEFUL)
+        if high <= low or self._least(high) > wanted:
+            return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._least(middle) > wanted:
+                low = middle
+            else:
+                high = middle
+        return high
+
+    def _least(self, sram_bits: int) -> float:
+        """Of what is minimised."""
+        found = self.best(sram_bits)
+        assert found is not None  # it holds what the smaller one does
+        latency_s, dram_bits = self.metrics(found)
+        return latency_s if self.first == "latency_s" else dram_bits
