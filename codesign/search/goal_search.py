@@ -18,8 +18,9 @@ from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond
 from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual, DualBound
 from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.relaxation import Marginals
 from codesign.search.cut_pool import Cut, ProvenBounds
-from codesign.search.domains import Domains, Marginals
+from codesign.search.domains import Domains
 from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
@@ -121,14 +122,16 @@ class GoalSearch:
 
     def marginals(self, single: Batch, multipliers: Floats) -> Marginals:
         """Least Lagrangian of one option where a width is forced; see `Relaxation.marginals`."""
-        return self.relaxation.marginals(single, self.dual.coefficients(multipliers[None]))
+        relaxation = self.relaxation.with_places(single.places)
+        return relaxation.marginals(single, self.dual.coefficients(multipliers[None]))
 
     def reduced_domains(self, marginals: Marginals, multipliers: Floats) -> Domains:
-        """Widths that a design no worse than the incumbent may have (reduced-cost fixing)."""
+        """What a design no worse than the incumbent may have (reduced-cost fixing)."""
         ceiling = self.dual_cutoff() + float(multipliers @ self.dual.limits)
         ceiling += self.relaxation.marginal_rounding * abs(ceiling) + UNDERFLOW
-        pairs, variable_allowed = Domains.within(marginals, ceiling)
-        return Domains(pairs, self.space.variable_allowed & variable_allowed)
+        left = Domains.within(marginals, ceiling)
+        allowed = self.space.variable_allowed & left.variable_allowed
+        return left._replace(variable_allowed=allowed)
 
     # MILPs --------------------------------------------------------------------------------------
 

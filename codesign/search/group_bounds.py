@@ -50,6 +50,8 @@ class GroupBounds:
             In the queue: it tells whether to look through all options, which takes longer.
         """
         search = self.search
+        if search.space.placed:  # an envelope has no room of its own
+            return
         if search.incumbent is self.bounded_for or search.bounded_metric() != search.goal.metric:
             return
         near = (1 - NEAR_INCUMBENT) * search.incumbent_ceiling
@@ -75,6 +77,8 @@ class GroupBounds:
         search = self.search
         self.solved += 1
         if self.solved % SOLVED_BETWEEN_ATTEMPTS or search.incumbent is None:
+            return
+        if search.space.placed:
             return
         if search.bounded_metric() not in (search.goal.metric, *search.goal.limits):
             return
@@ -125,7 +129,8 @@ class GroupBounds:
         multipliers = found.multipliers[0]
         domains = search.reduced_domains(search.marginals(tables, multipliers), multipliers)
         listed = candidates_of_tables(
-            search.space, option, tables.traffic[0], tables.compute_s[0], *domains
+            *(search.space, option, tables.traffic[0], tables.compute_s[0]),
+            *(domains.pairs, domains.variable_allowed),
         )
         if listed.count > most_pairs_per_layer * len(listed.layers):
             return known

@@ -14,7 +14,8 @@ from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import Batch
-from codesign.search.domains import Domains, Marginals
+from codesign.search.bounds.relaxation import Marginals
+from codesign.search.domains import Domains
 from codesign.search.goal_search import GoalSearch
 from codesign.search.goal_task import GoalTask
 from codesign.search.milp.formulation import MilpSolution
@@ -95,9 +96,12 @@ class HardwareSearch(GoalSearch, ABC):
         own, known = self.known_multipliers(options)
         return np.where(known[:, None], own, self.multipliers[self.space.shape_of[options]])
 
-    def tables_of(self, option: int, sram_bits: float) -> Batch:
-        """Tables of one option with so much SRAM."""
-        return self.batches.of_options(np.array([option]), np.array([sram_bits]))
+    def tables_of(
+        self, option: int, sram_bits: float, least_sram_bits: float | None = None
+    ) -> Batch:
+        """Tables of one option with so much SRAM; places are settled for a range of it."""
+        least = None if least_sram_bits is None else np.array([least_sram_bits])
+        return self.batches.of_options(np.array([option]), np.array([sram_bits]), least)
 
     def bound_option(self, option: int, single: Batch) -> DualBound:
         """Bound one option by its tables."""
@@ -106,8 +110,8 @@ class HardwareSearch(GoalSearch, ABC):
     def update_from_bound(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
         """Make the best widths met in bounding row ``n`` the incumbent, if they are any good."""
         if np.isfinite(found.incumbent[n]):
-            widths = found.variable_width[n], found.weight[n]
-            self.update_incumbent(price(self.space, option, *widths, sram_bits))
+            chosen = found.variable_width[n], found.weight[n], sram_bits, found.on_chip[n].tolist()
+            self.update_incumbent(price(self.space, option, *chosen))
 
     # The MILP of one option ---------------------------------------------------------------------
 
@@ -132,7 +136,7 @@ class HardwareSearch(GoalSearch, ABC):
         wanted = CORE_PAIRS * len(domains.pairs)
         if np.count_nonzero(domains.pairs) <= max(LONG_MILP_PAIRS, 2 * wanted):
             return False
-        ceiling = np.partition(marginals[1][domains.pairs], wanted)[wanted]
+        ceiling = np.partition(marginals.pair[domains.pairs], wanted)[wanted]
         core = domains & Domains.within(marginals, ceiling)
         if not self.solve_option_milp(option, sram, core).complete:
             raise Stopped
@@ -145,7 +149,8 @@ class HardwareSearch(GoalSearch, ABC):
 
         def priced(choice: MilpSolution) -> Solution | None:
             sram_bits = max(choice.sram_bits, sram[0])
-            return price(self.space, option, choice.variable_width, choice.weight, sram_bits)
+            widths = choice.variable_width, choice.weight
+            return price(self.space, option, *widths, sram_bits, choice.on_chip)
 
         result = self.run_milp(self.option_candidates(option, sram, domains), priced, goal)
         if result.runs:

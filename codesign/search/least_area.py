@@ -97,10 +97,8 @@ class LeastArea(HardwareSearch):
 
     def _saturating_sram_bits(self, shape: int) -> float:
         """SRAM beyond which nothing improves on an array shape."""
-        space = self.space
-        moves_data = self.batches.moves_data
-        most = space.useful_sram_bits(shape) if moves_data else float(space.least_need(shape).max())
-        return float(space.capacities.holding(most))
+        most = self.space.useful_sram_bits(shape, self.batches.moves_data)
+        return float(self.space.capacities.holding(most))
 
     def most_sram_bits(self, options: Ints) -> Floats:
         saturating = self._saturating_sram_bits(int(self.space.shape_of[options[0]]))
@@ -119,7 +117,7 @@ class LeastArea(HardwareSearch):
         while high > low * FINE:
             self.stop.check()
             traffic = self.batches.traffic(finest, np.array([probe]))[0]
-            tables = envelope([self.batches.of_pe_pairs(options, traffic)[0]])
+            tables = envelope([self.batches.of_pe_pairs(options, traffic, (finest, probe))[0]])
             found = self.dual_bound(tables, multipliers, accuracy=1e-5)
             multipliers = found.multipliers
             if self.rules_out(found.value)[0]:
@@ -142,11 +140,7 @@ class LeastArea(HardwareSearch):
     def _start_from_least_need(self, shape: int, options: Ints) -> None:
         """Every layer needs room for its smallest tile at the widths it may take."""
         space = self.space
-        if self.batches.moves_data:  # then the staircases are needed anyway
-            stairs = (space.staircase(shape, g) for g in range(len(space.geometries)))
-            need = np.array([s.need[..., 0] for s in stairs])[space.geometry_of]
-        else:
-            need = space.least_need(shape)[space.geometry_of]
+        need = space.least_need(shape, self.batches.moves_data)[space.geometry_of]
         allowed = (
             space.weight_allowed[:, :, None] & space.variable_allowed[space.input_index][:, None]
         )
@@ -172,8 +166,8 @@ class LeastArea(HardwareSearch):
             geometry = space.geometry_of if len(runs) > 1 else 0
             if runs[(geometry, *pairs)].all():
                 sram_bits = float(self.most_sram_bits(np.array([option]))[0])
-                widths = best.variable_width, best.weight
-                self.update_incumbent(price(space, int(option), *widths, sram_bits))
+                chosen = best.variable_width, best.weight, sram_bits, best.on_chip
+                self.update_incumbent(price(space, int(option), *chosen))
                 return
 
     def _bisect(self, shape: int, options: Ints, ratio: float) -> None:
@@ -223,7 +217,7 @@ class LeastArea(HardwareSearch):
         high, low = float(self.most_sram_bits(options)[0]), float(self.least_sram[option])
         domains = self.cut_pool.known_domains(option, self.goal, high)
         if domains is None:
-            domains = self._domains_with(option, high)
+            domains = self._domains_with(option, high, low)
             if domains is None:
                 return self.incumbent_ceiling
         if self.task.primary_metric is not None:
@@ -235,9 +229,11 @@ class LeastArea(HardwareSearch):
                 return self._bisect_by_milps(option)
         return self.solve_restricted(option, (low, high), domains)
 
-    def _domains_with(self, option: int, sram_bits: float) -> Domains | None:
-        """Reduced domains of one option with so much SRAM; None where the bound rules it out."""
-        single = self.tables_of(option, sram_bits)
+    def _domains_with(
+        self, option: int, sram_bits: float, least_sram_bits: float
+    ) -> Domains | None:
+        """Reduced domains of an option with SRAMs of a range; None where a bound rules it out."""
+        single = self.tables_of(option, sram_bits, least_sram_bits)
         found = self.bound_option(option, single)
         if self.rules_out(found.value)[0]:
             return None
@@ -277,7 +273,7 @@ class LeastArea(HardwareSearch):
 
     def _least_with(self, option: int, sram_bits: float, goal: Goal) -> Solution | None:
         """The design of least ``goal`` on one option with so much SRAM, if there is any."""
-        domains = self._domains_with(option, sram_bits)
+        domains = self._domains_with(option, sram_bits, sram_bits)
         if domains is None:
             return None
         result = self.solve_option_milp(option, (sram_bits, sram_bits), domains, goal)

@@ -96,7 +96,9 @@ class LeastMetric(HardwareSearch):
         if earlier is not None:
             domains &= earlier
         limits = {**self.goal.limits, self.goal.metric: self.incumbent_ceiling}
-        self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram_bits, domains)
+        # Tensors that are on chip for nothing are so with this capacity, not with a smaller one.
+        kept = domains.with_places_in_dram(single.places)
+        self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram_bits, kept)
         bound = max(bound, self.solve_restricted(option, (sram_bits, sram_bits), domains))
         self.add_tables(single, bound)
         return bound
@@ -108,6 +110,8 @@ class LeastMetric(HardwareSearch):
         self.solved_tables.append((single, bound))
 
     def bound_from_tables(self, single: Batch) -> float:
+        if self.space.placed:  # a table with all of the SRAM is not all that counts
+            return -np.inf
         timed = "latency_s" in (self.goal.metric, *self.goal.limits)
         bound = -np.inf
         for better, its_bound in self.solved_tables:

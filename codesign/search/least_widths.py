@@ -70,14 +70,14 @@ class LeastWidths(GoalSearch):
         everything = bool(np.count_nonzero(domains.pairs) <= wanted)
         if not everything:
             marginals = self.marginals(self.tables, self.multipliers)
-            least = float(np.partition(marginals[1][domains.pairs], wanted)[wanted])
+            least = float(np.partition(marginals.pair[domains.pairs], wanted)[wanted])
             domains &= Domains.within(marginals, np.nextafter(least, -np.inf))
             spent = float(self.multipliers @ self.dual.limits)
             rounding = self.relaxation.marginal_rounding * (abs(least) + spent) + UNDERFLOW
             outside = min(outside, least - spent - rounding)
         space, tables = self.space, (self.space.traffic, self.space.compute_s)
         result = self.run_milp(
-            candidates_of_tables(space, 0, *tables, *domains),
+            candidates_of_tables(space, 0, *tables, domains.pairs, domains.variable_allowed),
             lambda choice: space.price(choice.variable_width, choice.weight),
         )
         self.task.stats.solved.add(0)

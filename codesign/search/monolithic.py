@@ -63,7 +63,8 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
 
     def priced(choice: MilpSolution) -> Solution | None:
         sram_bits = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
-        return price(space, choice.option, choice.variable_width, choice.weight, sram_bits)
+        chosen = choice.variable_width, choice.weight, sram_bits, choice.on_chip
+        return price(space, choice.option, *chosen)
 
     with task.stop.stopping_at_interrupts():
         listed = candidates(

@@ -8,12 +8,14 @@ bounds it from below bounds all of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.layer_tables import Batch
 from codesign.space.hardware import HardwareSpace
+from codesign.space.placement import all_free, settle
 
 
 class OptionBatches:
@@ -23,36 +25,53 @@ class OptionBatches:
         self.space = space
         self.moves_data = "latency_s" in metrics or "dram_bits" in metrics
 
-    def of_options(self, options: Ints, sram_bits: Floats) -> Batch:
-        """Tables of options, each with its own SRAM capacity."""
+    def of_options(
+        self, options: Ints, sram_bits: Floats, least_sram_bits: Floats | None = None
+    ) -> Batch:
+        """Tables of options, each with its own SRAM capacity.
+
+        ``least_sram_bits``: what is known of tensors' places holds from so many bits on.
+        """
         shape_of = self.space.shape_of[options]
         traffic = np.empty((len(options), *self.space.compulsory_traffic.shape))
         for shape in self.space.shapes_among(options):
             mine = shape_of == shape
             traffic[mine] = self.traffic(int(shape), sram_bits[mine])
-        return self._runnable(options, traffic, self.space.shape_cycles[shape_of])
+        batch = self._runnable(options, traffic, self.space.shape_cycles[shape_of])
+        every, range_bits = options, sram_bits
+        if least_sram_bits is not None:
+            every = np.concatenate([options, options])
+            range_bits = np.concatenate([least_sram_bits, sram_bits])
+        return self._with_rooms(batch, options, sram_bits, every, range_bits)
 
     def traffic(self, shape: int, sram_bits: Floats) -> Floats:
-        """(capacities, geometries, widths, widths): least DRAM bits of a tiling that fits.
+        """(capacities, variants × geometries, w, w): least DRAM bits of a tiling that fits.
 
-        Just 0, or inf where none fits, where no metric depends on it.
+        Inf where none fits, the zero of the min-plus algebra the bounds are computed in; just 0
+        where it does, where no metric depends on it.
         """
-        if self.moves_data:
-            return self.space.traffic_within(shape, sram_bits)
-        fits = self.space.least_need(shape) <= sram_bits[:, None, None, None]
-        return np.where(fits, 0.0, np.inf)
+        return self.space.rooms(shape, self.moves_data).within(sram_bits)
 
-    def of_pe_pairs(self, options: Ints, traffic: Floats) -> tuple[Batch, Ints]:
+    def of_pe_pairs(
+        self, options: Ints, traffic: Floats, sram: tuple[int, float] | None = None
+    ) -> tuple[Batch, Ints]:
         """An envelope of the options of each pair of PE widths, and each option's row of them.
 
-        It has the least cycles of all arrays; ``traffic`` (geometries, widths, widths) is given.
+        It has the least cycles of all arrays; ``traffic`` (variants × geometries, w, w) is given:
+        of ideal tilings, with tensors on chip for nothing, or of a shape with so many SRAM bits.
         """
         space = self.space
         cycles = space.shape_cycles[space.shapes_among(options)].min(axis=0)
         pair = options % space.pe_pairs
         pairs, first, row = np.unique(pair, return_index=True, return_inverse=True)
         each = np.broadcast_to(traffic, (len(pairs), *traffic.shape))
-        return self._runnable(options[first], each, cycles[None]), row
+        batch = self._runnable(options[first], each, cycles[None])
+        if sram is None:
+            return replace(batch, places=all_free(space)), row
+        shape, sram_bits = sram
+        on_shape = shape * space.pe_pairs + pairs
+        room = np.full(len(pairs), sram_bits)
+        return self._with_rooms(batch, on_shape, room, on_shape, room), row
 
     def of_shapes(
         self, options: Ints, shapes: Ints, row: Ints, sram_bits: Floats | None = None
@@ -74,25 +93,69 @@ class OptionBatches:
         if space.problem.choices.precision == "multi-pass":
             factor = np.full((len(shapes), *runs.shape[2:]), np.iinfo(np.int64).max)
             np.minimum.at(factor, row, space.option_precision_factor(options))
-            compute_s = compute_s * factor[:, None]
+            compute_s = compute_s * self._unless_moving(factor[:, None])
         traffic = space.compulsory_traffic
         if sram_bits is not None:
             each = zip(shapes.tolist(), sram_bits[:, None], strict=True)
-            traffic = np.concatenate([self.traffic(shape, bits) for shape, bits in each])
-        return Batch(compute_s, np.where(runs, traffic, np.inf))
+            traffic = np.concatenate([self.traffic(shape, bits)[None, 0] for shape, bits in each])
+        batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))
+        if sram_bits is None:
+            return replace(batch, places=all_free(space))
+        first = np.searchsorted(row, np.arange(len(shapes)))
+        return self._with_rooms(batch, options[first], sram_bits, options, sram_bits[row])
 
     def _runnable(self, options: Ints, traffic: Floats, cycles: Ints) -> Batch:
         """Tables with the widths that run on the options' PEs, in as many passes as they take."""
         compute_s = cycles[:, :, None, None] / self.space.problem.clock_hz
         factor = self.space.option_precision_factor(options)
         if (factor > 1).any():
-            compute_s = compute_s * factor[:, None]
+            compute_s = compute_s * self._unless_moving(factor[:, None])
         compute_s = np.broadcast_to(compute_s, (len(options), *compute_s.shape[1:]))
-        return Batch(compute_s, np.where(self.space.runnable(options), traffic, np.inf))
+        runs = self._of_variants(self.space.runnable(options))
+        return Batch(compute_s, np.where(runs, traffic, np.inf))
+
+    def _unless_moving(self, factor: Ints) -> Ints:
+        """Factors (…, 1, w, w) for each geometry: 1 where it only moves data, if in any time."""
+        if not self.space.placed:
+            return factor
+        moves = np.array([geometry.moves for geometry in self.space.geometries])
+        return np.where(moves[:, None, None], 1, factor)
+
+    def _of_variants(self, runs: Bools) -> Bools:
+        """Pairs that run (…, geometries or 1, w, w), for each variant of resident operands."""
+        count = self.space.variant_count
+        return np.tile(runs, (1, count, 1, 1)) if runs.shape[1] > 1 else runs
+
+    def _with_rooms(
+        self, batch: Batch, lookup: Ints, room: Floats, options: Ints, sram_bits: Floats
+    ) -> Batch:
+        """The tables with what is known of tensors' places.
+
+        Parameters
+        ----------
+        lookup, room : ints, floats, shape (B,)
+            An option of each row's shape, and the SRAM bits that its tilings must fit in.
+        options, sram_bits : ints, floats, shape (n,)
+            All that the rows stand for.
+        """
+        space = self.space
+        if not space.placed:
+            return batch
+        places = settle(space, options, sram_bits, self.moves_data)
+        shapes, which = np.unique(space.shape_of[lookup], return_inverse=True)
+        tables = [space.rooms(int(shape), self.moves_data) for shape in shapes]
+        return replace(batch, places=places, rooms=tables, room_of=which.ravel(), sram_bits=room)
 
 
 def envelope(batches: Sequence[Batch]) -> Batch:
-    """One dominating option of all options of some batches."""
-    compute_s = [np.broadcast_to(b.compute_s, b.traffic.shape).min(axis=0) for b in batches]
-    traffic = [b.traffic.min(axis=0) for b in batches]
-    return Batch(np.min(compute_s, axis=0)[None], np.min(traffic, axis=0)[None])
+    """One dominating option of all options of some batches.
+
+    Where capacities are counted, of one batch whose options have the same rooms and SRAM.
+    """
+    pairs = batches[0].traffic.shape[2:]
+    paces = [np.broadcast_to(x, (*x.shape[:2], *pairs)) for x in (b.compute_s for b in batches)]
+    compute_s = np.min([pace.min(axis=0) for pace in paces], axis=0)[None]
+    traffic = np.min([b.traffic.min(axis=0) for b in batches], axis=0)[None]
+    first = batches[0]
+    assert len(batches) == 1 or not first.rooms
+    return replace(first.take(np.array([0])), compute_s=compute_s, traffic=traffic, fixed={})

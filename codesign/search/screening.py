@@ -59,8 +59,7 @@ def _screen_shapes(search: HardwareSearch, options: Ints, multipliers: Floats) -
     found.value[near], found.multipliers[near] = better.value, better.multipliers
     search.take_envelope_bounds(options, found, row)
     search.multipliers[shapes] = found.multipliers
-    tables = zip(shapes.tolist(), ideal.compute_s[:, None], ideal.traffic[:, None], strict=True)
-    search.ideal = {shape: Batch(compute_s, traffic) for shape, compute_s, traffic in tables}
+    search.ideal = {int(x): ideal.take(np.array([n])) for n, x in enumerate(shapes)}
 
 
 def _rule_out_by_single_limits(

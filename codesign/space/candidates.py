@@ -15,6 +15,8 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
 
+_NOTHING = tuple([np.zeros(0, dtype=kind)] for kind in (int, int, int, float, float, float, int))
+
 
 @dataclass(frozen=True)
 class LayerCandidates:
@@ -28,6 +30,8 @@ class LayerCandidates:
         Indices of the two operand widths in the space's width list.
     need, traffic, compute_s : floats
         SRAM bits; DRAM bits of weights, ifmap and spilled partial sums; seconds.
+    variant : ints
+        Which operands are resident, see `WidthSpace.variants`.
     """
 
     option: Ints
@@ -36,6 +40,7 @@ class LayerCandidates:
     need: Floats
     traffic: Floats
     compute_s: Floats
+    variant: Ints
 
     def __len__(self) -> int:
         return len(self.option)
@@ -50,17 +55,24 @@ class Candidates:
     options : ints, shape (hardware options,)
     layers : tuple of LayerCandidates
     variable_allowed : bools, shape (width variables, widths)
+    places : bools, shape (2, placed tensors, widths)
+        Whether a tensor may be in DRAM, and on chip, at each width.
+    sram_bits : floats, shape (hardware options,)
+        The most that each may have; inf where the needs say all.
     """
 
     options: Ints
     layers: tuple[LayerCandidates, ...]
     variable_allowed: Bools
+    places: Bools
+    sram_bits: Floats
 
     @property
     def impossible(self) -> bool:
         """Whether some layer has no option, or some width variable no width."""
         no_option = not all(len(layer) for layer in self.layers)
-        return no_option or not bool(self.variable_allowed.any(axis=1).all())
+        no_place = not bool(self.places.any(axis=(0, 2)).all())
+        return no_option or no_place or not bool(self.variable_allowed.any(axis=1).all())
 
     @property
     def count(self) -> int:
@@ -75,6 +87,7 @@ def candidates(
     sram_to: Floats,
     pairs: Bools | None = None,
     variable_allowed: Bools | None = None,
+    places: Bools | None = None,
     traffic_matters: bool = True,
 ) -> Candidates:
     """List the options of every layer on some hardware options.
@@ -88,11 +101,14 @@ def candidates(
         Width pairs still possible; all of the space's by default.
     variable_allowed : bools, shape (width variables, widths), optional
         Widths still possible for each.
+    places : bools, shape (2, placed tensors, widths), optional
+        Places still possible for each tensor at each width.
     traffic_matters : bool
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
     """
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
+    left = _places_left(space, variable_ok, places, float(sram_to.max(initial=0.0)))
     factor, runs = space.option_precision_factor(options), space.runnable(options)
     layers = []
     for i in range(len(space.problem.network.layers)):
@@ -101,12 +117,52 @@ def candidates(
         slack_s = None if traffic_matters else _other_traffic(space, i) / space.dram_bits_per_s
         parts = [
             _on_option(
-                space, i, int(option), allowed[n], factor[n], (sram_from[n], sram_to[n]), slack_s
+                *(space, i, variant, int(option), mine & allowed[n], factor[n]),
+                room=(sram_from[n] - most, sram_to[n] - held),
+                slack_s=slack_s,
             )
+            for variant, mine, held, most in _variants(space, i, left)
             for n, option in enumerate(options)
         ]
-        layers.append(LayerCandidates(*(np.concatenate(c) for c in zip(*parts, strict=True))))
-    return Candidates(options, tuple(layers), variable_ok)
+        columns = zip(*parts, strict=True) if parts else _NOTHING
+        layers.append(LayerCandidates(*map(np.concatenate, columns)))
+    return Candidates(options, tuple(layers), variable_ok, left, sram_to)
+
+
+def _places_left(
+    space: HardwareSpace, variable_allowed: Bools, places: Bools | None, sram_bits: float
+) -> Bools:
+    """(2, placed tensors, widths): places that tensors may have at each width."""
+    widths_left = variable_allowed[space.placed_variable]
+    left = np.stack([widths_left & ~space.kept[:, None], widths_left])
+    left[1] &= space.placed_elements[:, None] * space.widths <= sram_bits
+    return left if places is None else left & places
+
+
+def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bools, Floats, float]]:
+    """Which operands of a layer may be resident.
+
+    For each variant: pairs of widths at which they may (w, w), what they then hold of the SRAM
+    (w, w, 1), and the most that all tensors on chip can hold while the layer runs.
+    """
+    widths, count = space.widths.astype(np.float64), len(space.widths)
+    bits = np.where(left[1], space.placed_elements[:, None] * widths, 0.0).max(axis=1, initial=0.0)
+    most = float(space.live[i] @ bits) if space.placed else 0.0
+    found = []
+    for variant in range(space.variant_count):
+        pairs, held = np.ones((count, count), dtype=bool), np.zeros((count, count))
+        weight, ifmap = space.operand_tensors[i]
+        for step, t, axis in ((2, weight, 1), (1, ifmap, 0)):
+            resident = bool(variant & step)
+            if t is None:
+                pairs &= not resident
+                continue
+            pairs &= np.expand_dims(left[int(resident), t], axis)
+            if resident and not (step == 1 and variant & 2 and weight == t):
+                held += np.expand_dims(space.placed_elements[t] * widths, axis)
+        if pairs.any():
+            found.append((variant, pairs, held[..., None], most))
+    return found
 
 
 def candidates_of_tables(
@@ -135,8 +191,11 @@ def candidates_of_tables(
         chosen = weight, ifmap = np.nonzero(allowed)
         option, need = np.full(len(weight), label), np.zeros(len(weight))
         moved, seconds = traffic[geometry][chosen], compute_s[geometry][chosen]
-        layers.append(LayerCandidates(option, weight, ifmap, need, moved, seconds))
-    return Candidates(np.array([label]), tuple(layers), variable_allowed)
+        resident = np.zeros(len(weight), dtype=np.int64)
+        layers.append(LayerCandidates(option, weight, ifmap, need, moved, seconds, resident))
+    nowhere = np.zeros((2, 0, len(space.widths)), dtype=bool)
+    unlimited = np.array([np.inf])
+    return Candidates(np.array([label]), tuple(layers), variable_allowed, nowhere, unlimited)
 
 
 def _allowed(space: WidthSpace, i: int, variable_allowed: Bools, pairs: Bools | None) -> Bools:
@@ -155,24 +214,31 @@ def _other_traffic(space: HardwareSpace, i: int) -> float:
     problem = space.problem
     widest = max(int(space.widths.max()), problem.choices.output_bits)
     moved = space.moved(problem.network.layers[i])
-    return float(widest * sum(elements for _, elements in moved))
+    return float(widest * sum(each.elements for each in moved))
 
 
 def _on_option(
     space: HardwareSpace,
     i: int,
+    variant: int,
     option: int,
     allowed: Bools,
     factor: Ints,
-    sram: tuple[float, float],
+    *,
+    room: tuple[Floats | float, Floats],
     slack_s: float | None,
 ) -> tuple[Ints | Floats, ...]:
-    """The fields of `LayerCandidates` for one layer on one hardware option."""
+    """The fields of `LayerCandidates` for one layer on one hardware option.
+
+    ``room`` is what tiles have at least and at most, broadcast with pairs of widths (w, w, 1).
+    """
     shape, geometry = int(space.shape_of[option]), int(space.geometry_of[i])
-    stairs = space.staircase(shape, geometry)
+    stairs = space.staircase(shape, geometry, variant)
+    if space.geometries[geometry].moves:
+        factor = np.ones_like(factor)
     compute_s = factor * (space.shape_cycles[shape, geometry] / space.problem.clock_hz)
-    first = np.maximum((stairs.need <= sram[0]).sum(axis=-1) - 1, 0)
-    last = (stairs.need <= sram[1]).sum(axis=-1) - 1
+    first = np.maximum((stairs.need <= room[0]).sum(axis=-1) - 1, 0)
+    last = (stairs.need <= room[1]).sum(axis=-1) - 1
     step = np.arange(stairs.need.shape[-1])
     listed = allowed[..., None] & (step >= first[..., None]) & (step <= last[..., None])
     traffic = stairs.traffic[..., 1:]
@@ -181,5 +247,6 @@ def _on_option(
         bound = traffic / space.dram_bits_per_s + slack_s <= compute_s[..., None]
         listed[..., 1:] &= ~bound[..., :-1] | (step[1:] == first[..., None])
     chosen = weight, ifmap, _ = np.nonzero(listed)
-    need, moved = stairs.need[chosen], traffic[chosen]
-    return np.full(len(weight), option), weight, ifmap, need, moved, compute_s[weight, ifmap]
+    need, moved, seconds = stairs.need[chosen], traffic[chosen], compute_s[weight, ifmap]
+    count = len(weight)
+    return np.full(count, option), weight, ifmap, need, moved, seconds, np.full(count, variant)

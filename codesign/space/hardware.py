@@ -16,14 +16,16 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.area import array_area_um2, sram_area_um2
-from codesign.costs.compute import cycles, fold, trips
-from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
+from codesign.costs.compute import cycles, fold, movement_cycles, trips
+from codesign.costs.residency import moved_elements, without_resident
+from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.problem.metrics import is_cost
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import AREA_ROUNDING, ceiling
 from codesign.space.capacities import UNLIMITED_BITS, Capacities
-from codesign.space.staircase import Staircase, build_staircase, rounded_to_sizes, stacked
+from codesign.space.room import RoomTable, room_table
+from codesign.space.staircase import Staircase, build_staircase, rounded_to_sizes
 from codesign.space.widths import WidthSpace
 from codesign.specs.network import Layer
 from codesign.units import UM2_PER_MM2
@@ -51,7 +53,8 @@ class HardwareSpace(WidthSpace):
             raise SpecError(
                 f"{costs[0]}: costs of one's own are known where only widths are chosen"
             )
-        super().__init__(problem, [_geometry(layer) for layer in layers], problem.dram_bits_per_s)
+        keys = [_geometry(problem, layer) for layer in layers]
+        super().__init__(problem, keys, problem.dram_bits_per_s)
         self.capacities = self._declared = Capacities.of(choices)
         self.shapes = tuple(
             (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
@@ -73,9 +76,8 @@ class HardwareSpace(WidthSpace):
         self.base_area_um2 = self.array_area_um2 + problem.technology.sram_area_um2.intercept
         for layer in self.geometries:  # no more tilings on the smallest array than memory holds
             check_tiles(layer, choices.rows[0], choices.cols[0], problem.technology.engine)
-        self._staircases: dict[tuple[int, int, int, int], Staircase] = {}
-        self._stairs_of_shape: dict[int, tuple[Floats, Floats]] = {}
-        self._least_need: dict[int, Floats] = {}
+        self._staircases: dict[tuple[int, int, int, int, int], Staircase] = {}
+        self._rooms: dict[tuple[int, bool], RoomTable] = {}
 
     def with_sram(self, min_bits: float, max_bits: float) -> HardwareSpace:
         """The same space with SRAMs of at least and at most so many bits; shares all tables."""
@@ -96,8 +98,21 @@ class HardwareSpace(WidthSpace):
     def shape_cycles(self) -> Ints:
         """(shapes, geometries): compute cycles at widths the PE holds natively."""
         engine = self.problem.technology.engine
+        if self.problem.choices.on_chip == "none":
+            elements = dict.fromkeys(range(len(self.geometries)), 0)
+        else:
+            elements = {
+                int(g): moved_elements(self.problem.network, layer)
+                for g, layer in zip(self.geometry_of, self.problem.network.layers, strict=True)
+            }
         return np.stack(
-            [cycles(g, self._rows, self._cols, engine) for g in self.geometries], axis=1
+            [
+                movement_cycles(elements[n], self._rows, engine)
+                if g.moves
+                else cycles(g, self._rows, self._cols, engine)
+                for n, g in enumerate(self.geometries)
+            ],
+            axis=1,
         )
 
     def option_precision_factor(self, options: Ints) -> Ints:
@@ -128,15 +143,24 @@ class HardwareSpace(WidthSpace):
 
     @cached_property
     def compulsory_traffic(self) -> Floats:
-        """(geometries, widths, widths): DRAM bits no tiling on any array goes below."""
+        """(variants × geometries, widths, widths): DRAM bits no tiling on any array goes below."""
         engine = self.problem.technology.engine
         tables = []
         for geometry in self.geometries:
             # A whole layer in one tile suits every array; only its rows remain to be cut.
             whole = tilings(geometry, geometry.C, geometry.K, engine)
-            least = whole.traffic.min(axis=0).astype(np.float64)
-            tables.append(self._operand_bits(geometry) @ least)
-        return np.array(tables)
+            bits = self._operand_bits(geometry)
+            tables.append(
+                [
+                    bits @ self._of_variant(whole, variant).traffic.min(axis=0).astype(np.float64)
+                    for variant in range(self.variant_count)
+                ]
+            )
+        return np.concatenate(np.array(tables).swapaxes(0, 1))
+
+    def _of_variant(self, tiles: Tilings, variant: int) -> Tilings:
+        """Tilings with the operands of a variant resident."""
+        return without_resident(tiles, variant >= 2, variant % 2 == 1) if variant else tiles
 
     @cached_property
     def finest(self) -> int | None:
@@ -163,6 +187,8 @@ class HardwareSpace(WidthSpace):
         sides = np.array(choices.rows), np.array(choices.cols)
         tables = zip(*(trips(x, *sides, engine) for x in self.geometries), strict=True)
         kind = np.zeros(len(self.shapes), dtype=np.int64)
+        if choices.on_chip == "tensors" and any(x.moves for x in self.geometries):
+            kind += np.searchsorted(choices.rows, self._rows)  # they set the pace of movement
         for side, mine, table in zip(sides, (self._rows, self._cols), tables, strict=True):
             alike = np.unique(np.hstack(table), axis=0, return_inverse=True)[1].ravel()
             kind = kind * len(side) + alike[np.searchsorted(side, mine)]
@@ -174,34 +200,67 @@ class HardwareSpace(WidthSpace):
         # numpy's `unique` would load its masked arrays first.
         return np.flatnonzero(np.bincount(self.shape_of[options]))
 
-    def staircase(self, shape: int, geometry: int) -> Staircase:
-        """Pareto-best tilings of a geometry on an array shape, built on first use."""
+    def staircase(self, shape: int, geometry: int, variant: int = 0) -> Staircase:
+        """Pareto-best tilings of a geometry on an array shape, built on first use.
+
+        ``variant`` tells which operands are resident, as `WidthSpace.variants`.
+        """
         layer, engine = self.geometries[geometry], self.problem.technology.engine
         rows, cols = self.shapes[shape]
         folding = fold(layer, rows, cols, engine)
         # Shapes that a layer folds onto with the same granules share their tilings.
-        key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side)
+        key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side, variant)
         if key not in self._staircases:
-            stairs = build_staircase(tilings(layer, rows, cols, engine), self._operand_bits(layer))
-            sizes = self._declared.sizes
-            self._staircases[key] = rounded_to_sizes(stairs, self._declared) if sizes else stairs
+            tiles = self._of_variant(tilings(layer, rows, cols, engine), variant)
+            stairs = build_staircase(tiles, self._operand_bits(layer))
+            if self._declared.sizes and not self.placed:
+                stairs = rounded_to_sizes(stairs, self._declared)
+            self._staircases[key] = stairs
         return self._staircases[key]
 
-    def least_need(self, shape: int) -> Floats:
-        """(geometries, widths, widths): SRAM of the smallest tiling on an array shape.
+    def rooms(self, shape: int, moves_data: bool = True) -> RoomTable:
+        """Least traffic of all variants × geometries on an array shape within any room.
 
-        In bits, or sizes on offer that hold them.
+        Just 0, or inf where no tile fits, where it does not matter how much data moves.
         """
-        if shape not in self._least_need:
-            engine = self.problem.technology.engine
-            tables = []
-            sides = self._rows[[shape]], self._cols[[shape]]
+        key = shape, moves_data
+        if key not in self._rooms:
+            kinds = [(v, g) for v in range(self.variant_count) for g in range(len(self.geometries))]
+            if moves_data:
+                table = room_table([self.staircase(shape, g, v) for v, g in kinds])
+            else:
+                table = RoomTable(*self._least_steps(shape))
+            while len(self._rooms) >= max(1, MAX_CACHED_STEPS // table.size):
+                self._rooms.pop(next(iter(self._rooms)))
+            self._rooms[key] = table
+        return self._rooms[key]
+
+    def _least_steps(self, shape: int) -> tuple[list[Floats], list[Floats]]:
+        """Need (w, w, 1) of the smallest tiling of all variants × geometries, and no traffic."""
+        engine, sides = self.problem.technology.engine, (self._rows[[shape]], self._cols[[shape]])
+        needs = []
+        for variant in range(self.variant_count):
             for geometry in self.geometries:
-                need = least_needs(geometry, *sides, engine)[0].astype(np.float64)
-                tables.append((self._operand_bits(geometry) @ need.T).min(axis=-1))
-            need = np.array(tables)
-            self._least_need[shape] = self._declared.holding(need) if self._declared.sizes else need
-        return self._least_need[shape]
+                need = least_needs(geometry, *sides, engine)[0] * _fetched(variant)
+                bits = self._operand_bits(geometry) @ need.T.astype(np.float64)
+                needs.append(bits.min(axis=-1, keepdims=True))
+        if self._declared.sizes and not self.placed:
+            needs = [self._declared.holding(need) for need in needs]
+        return needs, [np.tile([np.inf, 0.0], need.shape) for need in needs]
+
+    def least_need(self, shape: int, moves_data: bool) -> Floats:
+        """(geometries, widths, widths): SRAM that a layer takes at least on an array shape.
+
+        Of its smallest tiling and what of its operands is resident; in bits, or sizes on offer.
+        """
+        least = self.rooms(shape, moves_data).least
+        least = least.reshape(self.variant_count, len(self.geometries), *least.shape[1:])
+        bw, ba = self.widths[:, None], self.widths[None, :]
+        held = [
+            [_held(variant, layer, bw, ba) for layer in self.geometries]
+            for variant in range(self.variant_count)
+        ]
+        return np.asarray((least + np.array(held)).min(axis=0))
 
     @cached_property
     def min_sram_bits_of_shapes(self) -> Floats:
@@ -211,8 +270,13 @@ class HardwareSpace(WidthSpace):
         for geometry, bw, ba in self._narrowest_widths():
             layer = self.geometries[geometry]
             bits = operand_bits(bw, ba, layer.accumulation_bits).astype(np.float64)
-            need = least_needs(layer, self._rows, self._cols, engine) @ bits
-            least = np.maximum(least, need.min(axis=1))
+            need = least_needs(layer, self._rows, self._cols, engine)
+            each = [
+                (need @ (bits * _fetched(variant))).min(axis=1)
+                + _held(variant, layer, np.array(bw), np.array(ba))
+                for variant in range(self.variant_count)
+            ]
+            least = np.maximum(least, np.min(each, axis=0))
         return least
 
     def _narrowest_widths(self) -> list[tuple[int, int, int]]:
@@ -222,33 +286,21 @@ class HardwareSpace(WidthSpace):
         widths = self.geometry_of, self.widths[weight], self.widths[first[self.input_index]]
         return sorted({(int(g), int(bw), int(ba)) for g, bw, ba in zip(*widths, strict=True)})
 
-    def useful_sram_bits(self, shape: int) -> float:
-        """SRAM bits beyond which no tiling of any layer on an array shape gets cheaper."""
-        stairs = (self.staircase(shape, g) for g in range(len(self.geometries)))
-        return max(float(s.need[np.isfinite(s.need)].max(initial=0.0)) for s in stairs)
+    def useful_sram_bits(self, shape: int, moves_data: bool) -> float:
+        """SRAM bits beyond which nothing gets cheaper on an array shape.
 
-    def traffic_within(self, shape: int, sram_bits: Floats) -> Floats:
-        """(capacities, geometries, widths, widths): least DRAM bits of a tiling that fits.
-
-        Inf where no tiling fits, the zero of the min-plus algebra the bounds are computed in.
+        Every tiling fits, and every tensor that may stay on chip beside it.
         """
-        need, traffic = self._all_stairs(shape)
-        # One capacity at a time: tables of all steps at all capacities would be large.
-        fitting = [np.count_nonzero(need <= bits, axis=-1) for bits in sram_bits]
-        rows = traffic.reshape(-1, traffic.shape[-1])
-        step = np.array(fitting).reshape(len(sram_bits), -1)
-        found = rows[np.arange(len(rows)), step]
-        return np.asarray(found.reshape(len(sram_bits), *need.shape[:-1]))
+        table = self.rooms(shape, moves_data)
+        # Where no traffic counts, no more than the smallest tile of each pair of widths is of use.
+        return float(table.most.max(initial=0.0)) + float(self._most_live_bits.max(initial=0.0))
 
-    def _all_stairs(self, shape: int) -> tuple[Floats, Floats]:
-        """Need and traffic of all geometries' staircases on an array shape, (geometries, …)."""
-        if shape not in self._stairs_of_shape:
-            stairs = [self.staircase(shape, g) for g in range(len(self.geometries))]
-            need, traffic = stacked([s.need for s in stairs]), stacked([s.traffic for s in stairs])
-            while len(self._stairs_of_shape) >= max(1, MAX_CACHED_STEPS // need.size):
-                self._stairs_of_shape.pop(next(iter(self._stairs_of_shape)))
-            self._stairs_of_shape[shape] = need, traffic
-        return self._stairs_of_shape[shape]
+    @cached_property
+    def _most_live_bits(self) -> Floats:
+        """(layers,): bits of all tensors that may be on chip while each runs, at their widest."""
+        widest = np.where(self.variable_allowed, self.widths, 0).max(axis=1)
+        bits = self.placed_elements * widest[self.placed_variable]
+        return np.asarray(self.live @ bits, dtype=np.float64)
 
     def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
         """(options,): the most SRAM with which each keeps an area limit; negative where none does.
@@ -280,7 +332,23 @@ class HardwareSpace(WidthSpace):
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)
 
 
-def _geometry(layer: Layer) -> tuple[object, ...]:
+def _fetched(variant: int) -> Ints:
+    """(3,): which of weights, ifmap and partial sums need tiles."""
+    return np.array([variant < 2, variant % 2 == 0, True], dtype=np.int64)
+
+
+def _held(variant: int, layer: Layer, weight_bits: Ints, activation_bits: Ints) -> Ints:
+    """Bits that a layer's resident operands take at least, at widths that broadcast together.
+
+    Both may be one tensor, or parts of one: then it takes its room once.
+    """
+    weights = weight_bits * (layer.weights if variant >= 2 else 0)
+    return np.maximum(weights, activation_bits * (layer.ifmap if variant % 2 else 0))
+
+
+def _geometry(problem: Problem, layer: Layer) -> tuple[object, ...]:
     letters = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
     steps = layer.stride, layer.dilation, layer.input_dilation
-    return (*(getattr(layer, x) for x in letters), *steps, layer.moves)
+    paced = layer.moves and problem.choices.on_chip == "tensors"
+    elements = moved_elements(problem.network, layer) if paced else 0
+    return (*(getattr(layer, x) for x in letters), *steps, layer.moves, elements)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.roofline import latency_s
 from codesign.problem.tolerances import keeps
 from codesign.space.hardware import HardwareSpace
@@ -34,6 +34,8 @@ class Solution:
     tiling : tuple of int
         Row of each layer's chosen tiling in its staircase's table.
     metrics : mapping of str to float
+    on_chip : tuple of bool
+        Of each of the space's placed tensors.
     """
 
     option: int
@@ -42,6 +44,7 @@ class Solution:
     sram_bits: int
     tiling: tuple[int, ...]
     metrics: Mapping[str, float]
+    on_chip: tuple[bool, ...] = ()
 
 
 def price(
@@ -50,23 +53,32 @@ def price(
     variable_width: Sequence[int],
     weight: Sequence[int],
     sram_bits: float,
+    on_chip: Sequence[bool] = (),
 ) -> Solution | None:
     """Price a choice with each layer's cheapest tiling that fits; None where none does.
+
+    ``on_chip`` tells of each placed tensor whether it is; by default none is.
 
     ``sram_bits`` stands for the least capacity on offer that holds as much. Each metric is rounded
     as in the figures of a design: budgets are kept by both or by none.
     """
-    chosen = _Chosen(space, int(option), tuple(map(int, variable_width)), tuple(map(int, weight)))
+    widths = tuple(map(int, variable_width)), tuple(map(int, weight))
+    chosen = _Chosen(space, int(option), *widths, _places(space, on_chip))
     return chosen.solution(sram_bits)
 
 
+def _places(space: HardwareSpace, on_chip: Sequence[bool]) -> tuple[bool, ...]:
+    return tuple(map(bool, on_chip)) or (False,) * len(space.placed)
+
+
 def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, float]) -> Solution:
-    """The same hardware and widths with the least SRAM that keeps the limits the solution keeps.
+    """The same hardware, widths and places with the least SRAM that keeps the limits it keeps.
 
     Of the metrics only latency and DRAM traffic grow as the SRAM shrinks, and neither ever falls:
     the least is found by bisection among the needs of tilings.
     """
-    chosen = _Chosen(space, solution.option, solution.variable_width, solution.weight)
+    places = _places(space, solution.on_chip)
+    chosen = _Chosen(space, solution.option, solution.variable_width, solution.weight, places)
     needs = np.sort(chosen.need[chosen.need <= solution.sram_bits])
     known, low, high = solution, 0, len(needs)
     while low < high:
@@ -81,27 +93,38 @@ def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, fl
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A hardware option with all widths chosen, but not its SRAM."""
+    """A hardware option with all widths and places chosen, but not its SRAM."""
 
     space: HardwareSpace
     option: int
     variable_width: tuple[int, ...]
     weight: tuple[int, ...]
+    on_chip: tuple[bool, ...]
 
     @cached_property
     def _stairs(self) -> list[tuple[Floats, Floats, Ints]]:
         """Need, traffic and rows of each layer's tilings."""
         space, shape = self.space, int(self.space.shape_of[self.option])
-        chosen = zip(space.geometry_of.tolist(), self.weight, self._ifmap.tolist(), strict=True)
-        found = ((space.staircase(shape, g), w, a) for g, w, a in chosen)
+        variants = space.variants(self._places) if self.on_chip else 0 * space.geometry_of
+        layers = space.geometry_of.tolist(), variants.tolist(), self.weight, self._ifmap.tolist()
+        chosen = zip(*layers, strict=True)
+        found = ((space.staircase(shape, g, v), w, a) for g, v, w, a in chosen)
         return [
             (stairs.need[w, a], stairs.traffic[w, a], stairs.row[w, a]) for stairs, w, a in found
         ]
 
     @cached_property
     def need(self) -> Floats:
-        """(layers, steps): SRAM bits of each tiling; inf beyond the last."""
-        return stacked([need for need, _, _ in self._stairs])
+        """(layers, steps): SRAM bits with each tiling; inf beyond the last."""
+        need = stacked([need for need, _, _ in self._stairs])
+        if not self.on_chip:
+            return need
+        held = self.space.resident_bits(np.array(self.variable_width), self._places)
+        return need + held[:, None]
+
+    @cached_property
+    def _places(self) -> Bools:
+        return np.array(self.on_chip, dtype=bool)
 
     @cached_property
     def _traffic(self) -> Floats:
@@ -117,11 +140,12 @@ class _Chosen:
         space = self.space
         factor = space.option_precision_factor(np.array([self.option]))[0]
         cycles = space.shape_cycles[space.shape_of[self.option], space.geometry_of]
-        return np.asarray(cycles * factor[list(self.weight), self._ifmap])
+        moves = np.array([layer.moves for layer in space.problem.network.layers])
+        return np.asarray(cycles * np.where(moves, 1, factor[list(self.weight), self._ifmap]))
 
     @cached_property
     def _moved_bits(self) -> Floats:
-        return self.space.moved_bits(np.array(self.variable_width))
+        return self.space.moved_bits(np.array(self.variable_width), self._places)
 
     @cached_property
     def _width_metrics(self) -> dict[str, float]:
@@ -151,6 +175,7 @@ class _Chosen:
             int(needed),
             tuple(int(row[n]) for (_, _, row), n in zip(self._stairs, step.tolist(), strict=True)),
             metrics,
+            self.on_chip,
         )
 
 

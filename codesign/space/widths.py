@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,23 @@ from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.specs.network import Layer
+
+
+class Moved(NamedTuple):
+    """A tensor that a layer writes, or reads beside its operands.
+
+    Attributes
+    ----------
+    variable : int or None
+        Width variable; None: a result of the network, stored at the given width.
+    elements : int
+    tensor : int or None
+        Which of `WidthSpace.placed` it is; None: it is always in DRAM.
+    """
+
+    variable: int | None
+    elements: int
+    tensor: int | None
 
 
 class WidthSpace:
@@ -51,6 +69,8 @@ class WidthSpace:
         that stands for all where no hardware is chosen.
     capacities : Capacities
         Of the SRAM.
+    placed : tuple of str
+        Tensors that may stay on chip, in declared order. Each has a place of its own.
     """
 
     def __init__(self, problem: Problem, keys: Sequence[Hashable], dram_bits_per_s: float) -> None:
@@ -76,6 +96,8 @@ class WidthSpace:
         number = {key: geometry for geometry, key in enumerate(first)}
         self.geometry_of = np.array([number[key] for key in keys])
         self.geometries = tuple(network.layers[i] for i in first.values())
+        self.placed = self._placed_tensors()
+        self._placed_index = {name: n for n, name in enumerate(self.placed)}
         self.cost_names: tuple[str, ...] = ()
         self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
 
@@ -92,6 +114,70 @@ class WidthSpace:
         if layer.weight_tensor is not None:
             return self.tensor_index[layer.weight_tensor]
         return self._index.get(f"weight:{layer.name}")
+
+    # Which tensors may stay on chip ------------------------------------------------------------
+
+    def _placed_tensors(self) -> tuple[str, ...]:
+        choices, lifetimes = self.problem.choices, self.problem.network.lifetimes
+        if choices.on_chip == "none" or math.isinf(self.dram_bits_per_s):
+            return ()
+        return tuple(name for name in lifetimes if choices.places.get(name) != "dram")
+
+    @cached_property
+    def placed_variable(self) -> Ints:
+        """(placed tensors,): the width variable of each."""
+        return np.array([self.tensor_index[name] for name in self.placed], dtype=np.int64)
+
+    @cached_property
+    def placed_elements(self) -> Ints:
+        """(placed tensors,)"""
+        tensors = self.problem.network.tensors
+        return np.array([tensors[name] for name in self.placed], dtype=np.int64)
+
+    @cached_property
+    def kept(self) -> Bools:
+        """(placed tensors,): those that are given to be on chip."""
+        places = self.problem.choices.places
+        return np.array([places.get(name) == "chip" for name in self.placed], dtype=bool)
+
+    @cached_property
+    def live(self) -> Bools:
+        """(layers, placed tensors): whether a tensor, if on chip, is there while a layer runs."""
+        lifetimes, layers = self.problem.network.lifetimes, len(self.geometry_of)
+        ends = np.array([lifetimes[name] for name in self.placed], dtype=np.int64).reshape(-1, 2)
+        number = np.arange(layers)[:, None]
+        return np.asarray((ends[:, 0] <= number) & (number <= ends[:, 1]))
+
+    @cached_property
+    def operand_tensors(self) -> tuple[tuple[int | None, int | None], ...]:
+        """Of each layer: which placed tensors are its weight operand and its input, if any."""
+        index = self._placed_index
+        return tuple(
+            (None if x.weight_tensor is None else index.get(x.weight_tensor), index.get(x.input))
+            for x in self.problem.network.layers
+        )
+
+    def variants(self, on_chip: Bools) -> Ints:
+        """(layers,): which operands are resident, 1 the ifmap and 2 the weights, added up."""
+        return np.array(
+            [
+                2 * (weight is not None and bool(on_chip[weight]))
+                + (ifmap is not None and bool(on_chip[ifmap]))
+                for weight, ifmap in self.operand_tensors
+            ]
+        )
+
+    @property
+    def variant_count(self) -> int:
+        """How many of `variants` there are: none resident, the ifmap, the weights, both."""
+        if not self.placed:
+            return 1
+        return 4 if any(weight is not None for weight, _ in self.operand_tensors) else 2
+
+    def resident_bits(self, variable_width: Ints, on_chip: Bools) -> Ints:
+        """(layers,): SRAM bits of the tensors on chip while each layer runs."""
+        bits = self.placed_elements * self.widths[variable_width[self.placed_variable]]
+        return np.asarray(self.live @ (bits * on_chip), dtype=np.int64)
 
     # What may be chosen -------------------------------------------------------------------------
 
@@ -189,32 +275,41 @@ class WidthSpace:
             bits[name] = int(self.widths[variable_width[variable]])
         return bits
 
-    def moved(self, layer: Layer) -> list[tuple[int | None, int]]:
-        """Width variable and elements of a layer's output and of each residual.
-
-        No variable: a result of the network, stored at the given width. Nothing at all where no
-        memory is modelled.
-        """
+    def moved(self, layer: Layer) -> list[Moved]:
+        """A layer's output, then each residual; none where no memory is modelled."""
         if math.isinf(self.dram_bits_per_s):
             return []
-        network = self.problem.network
-        names = (layer.output, *layer.residuals)
-        return [(self.tensor_index.get(name), network.touched(layer, name)) for name in names]
+        network, names = self.problem.network, (layer.output, *layer.residuals)
+        return [
+            Moved(self.tensor_index.get(x), network.touched(layer, x), self._placed_index.get(x))
+            for x in names
+        ]
 
     @cached_property
-    def _moved(self) -> tuple[Ints, Ints]:
-        """(layers, tensors): `moved` of all layers; results have the number after all variables."""
-        rows = [self.moved(layer) for layer in self.problem.network.layers]
-        shape = len(rows), max(map(len, rows))
-        variable, elements = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        for i, row in enumerate(rows):
-            for n, (v, count) in enumerate(row):
-                variable[i, n], elements[i, n] = len(self.variables) if v is None else v, count
-        return variable, elements
+    def _moved(self) -> tuple[Ints, Ints, Ints]:
+        """(layers, tensors) each: variable, elements and placed tensor of all that is `moved`.
 
-    def moved_bits(self, variable_width: Ints) -> Floats:
-        """(…, layers): DRAM bits of each layer's output and residuals, at widths (…, variables)."""
-        variable, elements = self._moved
+        Results have the number after all variables, what is always in DRAM that after all tensors.
+        """
+        rows = [self.moved(layer) for layer in self.problem.network.layers]
+        found = np.zeros((3, len(rows), max(map(len, rows))), dtype=np.int64)
+        found[2] = len(self.placed)
+        for i, row in enumerate(rows):
+            for n, (v, count, t) in enumerate(row):
+                found[0, i, n], found[1, i, n] = len(self.variables) if v is None else v, count
+                found[2, i, n] = len(self.placed) if t is None else t
+        return found[0], found[1], found[2]
+
+    def moved_bits(self, variable_width: Ints, on_chip: Bools) -> Floats:
+        """(…, layers): DRAM bits of each layer's output and residuals.
+
+        At widths (…, variables) and with tensors (…, placed) on chip.
+        """
+        variable, elements, tensor = self._moved
         results = np.full((*variable_width.shape[:-1], 1), self.problem.choices.output_bits)
-        bits = np.concatenate([self.widths[variable_width], results], axis=-1)
-        return np.asarray((bits[..., variable] * elements).sum(axis=-1), dtype=np.float64)
+        bits = np.concatenate([self.widths[variable_width], results], axis=-1)[..., variable]
+        bits = bits * elements
+        if self.placed:
+            always = np.zeros((*on_chip.shape[:-1], 1), dtype=bool)
+            bits = bits * ~np.concatenate([on_chip, always], axis=-1)[..., tensor]
+        return np.asarray(bits.sum(axis=-1), dtype=np.float64)

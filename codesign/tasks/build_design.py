@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from codesign.costs.layers import moving_layer, tiled_layer
+from codesign.costs.residency import Residents, residents
 from codesign.costs.totals import totals
 from codesign.errors import SolverError
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import keeps, same_total
+from codesign.results.consistency import places_of
 from codesign.results.design import Design, accelerator_of
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.search.lexicographic import LexicographicResult
@@ -40,8 +42,12 @@ def build_design(
     tensor_bits = space.tensor_bits(solution.variable_width)
     shape = int(space.shape_of[solution.option])
     accelerator = accelerator_of(problem, hardware)
+    on_chip = [x for x, there in zip(space.placed, solution.on_chip, strict=True) if there]
+    held: list[Residents | None] = [None] * len(network.layers)
+    if problem.choices.on_chip == "tensors":
+        held = [*residents(network, tensor_bits, on_chip)]
     layers = tuple(
-        moving_layer(network, layer, accelerator, tensor_bits, tiled=True)
+        moving_layer(network, layer, accelerator, tensor_bits, True, held[i])
         if layer.moves
         else tiled_layer(
             network,
@@ -51,13 +57,14 @@ def build_design(
             tensor_bits,
             space.staircase(shape, int(space.geometry_of[i])).tilings,
             solution.tiling[i],
+            held[i],
         )
         for i, layer in enumerate(network.layers)
     )
     metrics, absent = totals(network, accelerator, tensor_bits, layers, problem.noise_of)
     assert not absent  # a problem has all that a metric needs
     proof = checked_proof(problem, found, metrics)
-    if max(row.sram_bits or 0 for row in layers) > hardware.sram_bits:
+    if max((row.sram_bits or 0) + row.resident_bits for row in layers) > hardware.sram_bits:
         raise SolverError("a tile of the design found does not fit its SRAM; please report this")
     return Design(
         problem=problem,
@@ -67,6 +74,7 @@ def build_design(
         metrics=metrics,
         proof=proof,
         solver=solver,
+        on_chip=None if held[0] is None else places_of(network, on_chip),
     )
 
 

@@ -141,7 +141,8 @@ class _Analysis:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
         space, known = self.space.at_rates(**rates), self.solution
         search = LexicographicSearch(space, stop=self.stop)
-        same = price(space, known.option, known.variable_width, known.weight, known.sram_bits)
+        chosen = known.variable_width, known.weight, known.sram_bits, known.on_chip
+        same = price(space, known.option, *chosen)
         assert same is not None  # it fits its SRAM at any clock
         search.cut_pool.solutions.append(same)
         return self._best(search, self.limits, f"{name} = {value:.5g}")
@@ -237,6 +238,8 @@ def _solution_of(space: HardwareSpace, design: Design) -> Solution:
     widths = design.widths
     variable_width = [index[widths[members[0]]] for members in space.variables]
     weight = [index[row.weight_bits or int(space.widths[0])] for row in design.layer_designs]
-    solution = price(space, int(option), variable_width, weight, wanted.sram_bits)
+    places = design.on_chip or {}
+    on_chip = [places[name] == "chip" for name in space.placed]
+    solution = price(space, int(option), variable_width, weight, wanted.sram_bits, on_chip)
     assert solution is not None
     return solution

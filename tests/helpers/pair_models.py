@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,17 @@ PRODUCT = Network(
     tensors={"x": 6, "q": 6, "s": 9},
 )
 
+# Of its tensors q and k may stay on chip, and are read in place of an input and of weights.
+KEPT = Network(
+    name="kept",
+    layers=(
+        Layer(name="query", K=2, C=2, P=3, H=3, input="x", output="q"),
+        Layer(name="key", K=2, C=2, P=3, H=3, input="x", output="k"),
+        Layer(name="match", K=3, C=2, P=3, H=3, input="q", output="s", weight_tensor="k"),
+    ),
+    tensors={"x": 6, "q": 6, "k": 6, "s": 9},
+)
+
 # Hardware option, weight width, input width (0: 2 bits, 1: 4 bits), SRAM bits, DRAM bits, seconds.
 CONV = (
     (0, 0, 0, 100, 40, 4e-6),
@@ -74,6 +86,14 @@ MATCH = (
     (0, 1, 1, 80, 60, 1e-6),
 )
 
+# The same with what is resident behind it: 1 the input, 2 the weight operand, 3 both.
+KEPT_MATCH = (
+    (0, 0, 0, 50, 30, 1e-6, 0),
+    (0, 0, 1, 40, 20, 1e-6, 1),
+    (0, 1, 0, 30, 10, 1e-6, 2),
+    (0, 1, 1, 20, 0, 1e-6, 3),
+)
+
 # The unit of a metric in the model is a thousandth of its limit.
 LIMITS = {
     "latency_s": 2e-5,  # unit 20 ns, in which DRAM moves 2 bits
@@ -85,10 +105,10 @@ LIMITS = {
 }
 
 
-def space_of(network: Network, cols: tuple[int, ...], **sharing: Any) -> HardwareSpace:
+def space_of(network: Network, cols: tuple[int, ...], **further: Any) -> HardwareSpace:
     """Arrays of 1 × cols PEs of 4 × 4 bits, widths of 2 and 4 bits, 100 Mbit/s of DRAM."""
     choices = Choices(
-        **sharing,
+        **further,
         rows=(1,),
         cols=cols,
         weight_bits=(2, 4),
@@ -111,11 +131,14 @@ def listed(*layers: tuple[tuple[float, ...], ...], variables: int = 2) -> Candid
     """Candidates with these rows; every width variable may take either width."""
     columns = []
     for rows in layers:
-        option, weight, ifmap, *numbers = np.array(rows).T
-        whole = (column.astype(np.int64) for column in (option, weight, ifmap))
-        columns.append(LayerCandidates(*whole, *numbers))
+        option, weight, ifmap, need, traffic, compute_s, *further = np.array(rows).T
+        resident = further[0] if further else 0.0 * option
+        whole = (column.astype(np.int64) for column in (option, weight, ifmap, resident))
+        option, weight, ifmap, resident = whole
+        columns.append(LayerCandidates(option, weight, ifmap, need, traffic, compute_s, resident))
     options = np.unique(columns[0].option)
-    return Candidates(options, tuple(columns), np.ones((variables, 2), dtype=bool))
+    allowed, nowhere = np.ones((variables, 2), dtype=bool), np.zeros((2, 0, 2), dtype=bool)
+    return Candidates(options, tuple(columns), allowed, nowhere, np.full(len(options), np.inf))
 
 
 def pair_model(goal: Goal) -> pyo.ConcreteModel:
@@ -126,6 +149,23 @@ def pair_model(goal: Goal) -> pyo.ConcreteModel:
 def product_model(goal: Goal) -> pyo.ConcreteModel:
     """The programme of a network with a product of two tensors, on one array."""
     return build(space_of(PRODUCT, (2,)), listed(MATCH, MATCH), goal)
+
+
+def kept_space() -> HardwareSpace:
+    """The space of `KEPT` on one array, with two SRAM sizes on offer."""
+    return space_of(KEPT, (2,), on_chip="tensors", sram_bits=(50, 100))
+
+
+def kept_candidates() -> Candidates:
+    """Each of q and k may be on chip, q at both widths, k only at 4 bits, and there it must be."""
+    offered = listed(MATCH, MATCH, KEPT_MATCH, variables=3)
+    in_dram, on_chip = [[True, True], [True, False]], [[True, True], [False, True]]
+    return replace(offered, places=np.array([in_dram, on_chip]), sram_bits=np.array([100.0]))
+
+
+def kept_model(goal: Goal) -> pyo.ConcreteModel:
+    """The programme of a network whose tensors may stay on chip."""
+    return build(kept_space(), kept_candidates(), goal)
 
 
 def choose(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -250,9 +251,9 @@ def test_what_reaches_far_is_cut_first() -> None:
     roles = [{1: Role.OPERAND, 2: Role.OUTPUT, 9: Role.OUTPUT}]
     roles += [{v: Role.OPERAND, v + 1: Role.OUTPUT} for v in (2, 3, 4, 5)]
     roles += [{6: Role.OPERAND, 9: Role.OUTPUT}, {9: Role.OPERAND, 7: Role.OUTPUT}]
-    whole = choose_scopes(roles, 10, lambda axes: axes > 3, lambda axes: False)
+    whole = choose_scopes(roles, [2] * 10, lambda entries: entries > 2**3, lambda entries: False)
     assert [len(scope) for scope in whole] == [3, 2, 2, 2, 2, 2, 2]
-    cut = choose_scopes(roles, 10, lambda axes: axes > 2, lambda axes: False)
+    cut = choose_scopes(roles, [2] * 10, lambda entries: entries > 2**2, lambda entries: False)
     assert cut == [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 9), (7, 9)]
 
 
@@ -266,9 +267,11 @@ def test_the_smallest_table_is_eliminated_first(seed: int) -> None:
     ]
     tables = [frozenset(scope) for scope in scopes]
     left = set(range(count))
-    for bucket in eliminate(scopes, count):
+    sizes = [rng.randint(1, 5) for _ in range(count)]
+    for bucket in eliminate(scopes, sizes):
         joined = {v: frozenset({v}).union(*(t for t in tables if v in t)) for v in left}
-        assert bucket.variable == min(left, key=lambda v: (len(joined[v]), v))
+        entries = {v: math.prod(sizes[other] for other in joined[v]) for v in left}
+        assert bucket.variable == min(left, key=lambda v: (entries[v], v))
         assert bucket.scope == tuple(sorted(joined[bucket.variable]))
         left.remove(bucket.variable)
         tables = [t for t in tables if bucket.variable not in t] + [frozenset(bucket.rest)]
@@ -276,7 +279,7 @@ def test_the_smallest_table_is_eliminated_first(seed: int) -> None:
 
 
 def test_every_variable_is_eliminated_once() -> None:
-    buckets = eliminate([(0, 1), (1, 2), (0, 2), ()], 4)
+    buckets = eliminate([(0, 1), (1, 2), (0, 2), ()], [2] * 4)
     assert sorted(bucket.variable for bucket in buckets) == [0, 1, 2, 3]
     assert sorted(i for bucket in buckets for i in bucket.layers) == [0, 1, 2]
     assert all(sorted((*b.rest, b.variable)) == list(b.scope) for b in buckets)

@@ -100,12 +100,14 @@ def test_no_array_needs_less_than_the_finest(
     assert space.finest is not None
     assert space.shapes[space.finest] == (min(sides[0]), min(sides[1]))
     everyone = range(len(space.shapes))
-    need = space._all_stairs(space.finest)[0]
-    capacities = np.unique(need[np.isfinite(need)])[::7]
-    fine = space.traffic_within(space.finest, capacities)
+    finest = space.rooms(space.finest)
+    capacities = finest.needs[::7].astype(float)
+    fine = finest.within(capacities)
     for shape in everyone:
-        assert (space.least_need(space.finest) <= space.least_need(shape)).all()
-        assert (fine <= space.traffic_within(shape, capacities)).all()
+        for moves_data in (False, True):
+            least = [space.least_need(n, moves_data) for n in (space.finest, shape)]
+            assert (least[0] <= least[1]).all()
+        assert (fine <= space.rooms(shape).within(capacities)).all()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -133,9 +135,8 @@ def test_no_array_is_better_than_the_smallest_alike(
         assert rows <= space.shapes[shape][0]
         assert cols <= space.shapes[shape][1]
         assert (space.shape_cycles[alike] == space.shape_cycles[shape]).all()
-        need = space._all_stairs(shape)[0]
-        capacities = np.unique(need[np.isfinite(need)])[::7]
-        traffic = [space.traffic_within(n, capacities) for n in (alike, shape)]
+        capacities = space.rooms(shape).needs[::7].astype(float)
+        traffic = [space.rooms(n).within(capacities) for n in (alike, shape)]
         assert (traffic[0] <= traffic[1]).all()
 
 
@@ -176,10 +177,9 @@ def test_groups_side_by_side_on_a_finer_array() -> None:
     space = HardwareSpace(Problem(network=network, choices=choices))
     assert space.finest == 0
     for shape in range(len(space.shapes)):
-        capacities = space._all_stairs(shape)[0].ravel()
-        assert (
-            space.traffic_within(0, capacities) <= space.traffic_within(shape, capacities)
-        ).all()
+        capacities = space.rooms(shape).needs.astype(float)
+        fine, coarse = (space.rooms(n).within(capacities) for n in (0, shape))
+        assert (fine <= coarse).all()
 
 
 @pytest.mark.parametrize("rows", [(2, 3), (4, 6), (6, 10, 15)])

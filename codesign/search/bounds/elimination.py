@@ -1,4 +1,4 @@
-"""Which tables are joined over which width variables, and in what order those are eliminated.
+"""Which tables are joined over which variables, and in what order those are eliminated.
 
 Dynamic programming over tables that share variables: a variable's bucket adds up all tables that
 touch it and minimises it away, which leaves one table over the others. Where a bucket would grow
@@ -9,6 +9,7 @@ Copies may differ where the truth may not, so a minimum over them bounds the tru
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ Scope = tuple[int, ...]
 
 
 class Role(IntEnum):
-    """What a width variable is to a layer; those that cost the bound most, if cut, last."""
+    """What a variable is to a layer; those that cost the bound most, if cut, last."""
 
+    LIVE = -1  # of a tensor on chip that the layer does not touch
     RESIDUAL = 0
     OUTPUT = 1
     WEIGHTS = 2  # the layer's own, sharing their width
@@ -53,19 +55,26 @@ class Bucket:
 
 
 def eliminate(
-    scopes: Sequence[Scope], variables: int, check_time: Callable[[], None] = lambda: None
+    scopes: Sequence[Scope],
+    sizes: Sequence[int],
+    check_time: Callable[[], None] = lambda: None,
 ) -> list[Bucket]:
     """Order of elimination by the smallest table first, with what each step adds up.
 
-    ``check_time`` is called before each step and may raise.
+    ``sizes`` are how many values each variable may have; ``check_time`` is called before each step
+    and may raise.
     """
-    parts = _Parts(scopes, variables)
-    queue = [(len(parts.joined[v]), v) for v in range(variables)]
+    parts = _Parts(scopes, len(sizes))
+
+    def entries(v: int) -> int:
+        return math.prod(sizes[other] for other in parts.joined[v])
+
+    queue = [(entries(v), v) for v in range(len(sizes))]
     heapq.heapify(queue)
     buckets: list[Bucket] = []
     while queue:
-        axes, variable = heapq.heappop(queue)
-        if axes != len(parts.joined[variable]):
+        count, variable = heapq.heappop(queue)
+        if not parts.joined[variable] or count != entries(variable):
             continue  # its table has changed since: it stands elsewhere, or is gone
         check_time()
         scope, mine = parts.take(variable)
@@ -79,7 +88,7 @@ def eliminate(
         )
         parts.add(("message", len(buckets) - 1), buckets[-1].rest)
         for other in buckets[-1].rest:
-            heapq.heappush(queue, (len(parts.joined[other]), other))
+            heapq.heappush(queue, (entries(other), other))
     return buckets
 
 
@@ -126,34 +135,40 @@ class _Parts:
 
 def choose_scopes(
     roles: Sequence[Mapping[int, Role]],
-    variables: int,
+    sizes: Sequence[int],
     too_large: Callable[[int], bool],
     far_too_large: Callable[[int], bool],
     check_time: Callable[[], None] = lambda: None,
 ) -> list[Scope]:
-    """Width variables of each layer's table, so that no table gets too large.
+    """Variables of each layer's table, so that no table gets too large.
 
-    Cut first are residuals and what spans several layers (long skip connections, parts of a
-    concatenation written early), the farthest first; then, one group at a time, the shared widths
-    of weights; whatever else only where a table would be far too large.
+    Cut first are tensors on chip that a layer does not touch; then residuals and what spans several
+    layers (long skip connections, parts of a concatenation written early), the farthest first;
+    then, one group at a time, the shared widths of weights; whatever else only where a table would
+    be far too large.
 
     Parameters
     ----------
     roles : sequence of mappings
-        What the width variables are to each layer.
+        What the variables are to each layer.
+    sizes : sequence of int
+        How many values each variable may have.
     too_large, far_too_large : callable
-        Of a number of axes.
+        Of a number of entries.
     check_time : callable
         Called before each step of an elimination; may raise.
     """
     kept = [dict(each) for each in roles]
     while True:
         scopes = [tuple(sorted(each)) for each in kept]
-        widest = max((b.scope for b in eliminate(scopes, variables, check_time)), key=len)
-        if len(widest) == 1 or not too_large(len(widest)):
+        joint = (bucket.scope for bucket in eliminate(scopes, sizes, check_time))
+        counted = ((math.prod(sizes[v] for v in scope), scope) for scope in joint)
+        largest, widest = max(counted, key=lambda each: each[0])
+        if len(widest) == 1 or not too_large(largest):
             return scopes
-        cuts = _far_couplings(kept, widest) or _weights_of_a_group(kept, widest)
-        if not cuts and far_too_large(len(widest)):
+        cuts = _live_couplings(kept, widest)
+        cuts = cuts or _far_couplings(kept, widest) or _weights_of_a_group(kept, widest)
+        if not cuts and far_too_large(largest):
             cuts = _any_coupling(kept, widest)
         if not cuts:
             return scopes
@@ -163,6 +178,12 @@ def choose_scopes(
 
 def _users(kept: Sequence[Mapping[int, Role]], variable: int) -> list[int]:
     return [i for i, each in enumerate(kept) if variable in each]
+
+
+def _live_couplings(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tuple[int, int]]:
+    """Every coupling to the one that most layers have on chip without touching it."""
+    each = [[(i, v) for i in _users(kept, v) if kept[i][v] == Role.LIVE] for v in scope]
+    return max(each, key=len)
 
 
 def _far_couplings(kept: Sequence[Mapping[int, Role]], scope: Scope) -> list[tuple[int, int]]:

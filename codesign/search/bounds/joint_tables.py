@@ -3,11 +3,13 @@
 A network of thousands of layers has few kinds of steps: those whose tables have the same axes are
 added up as one array, and those that wait for nothing but earlier steps are minimised as one.
 
-Axes: ``B`` hardware options of a batch, ``V`` width variables, ``S`` steps of a kind, ``w`` widths.
+Axes: ``B`` hardware options of a batch, ``V`` variables, ``S`` steps of a kind, ``w`` values of a
+variable; a variable has its own number of them.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,10 +100,11 @@ class Plan:
     Parameters
     ----------
     scopes : sequence of tuple of int
-        Width variables of each layer's table.
+        Variables of each layer's table.
     place_of : sequence of (family, member)
         Where each layer's table is found.
-    widths : int
+    sizes : sequence of int
+        How many values each variable may have.
 
     Attributes
     ----------
@@ -118,14 +121,14 @@ class Plan:
         buckets: Sequence[Bucket],
         scopes: Sequence[Scope],
         place_of: Sequence[Place],
-        widths: int,
+        sizes: Sequence[int],
     ) -> None:
-        self.scopes, self.place_of, self.widths = scopes, place_of, widths
+        self.scopes, self.place_of, self.sizes = scopes, place_of, sizes
         self.alone = [i for i, scope in enumerate(scopes) if not scope]
         self.kinds: list[StepKind] = []
         self.turns: list[Turn] = []
         self._arrange(buckets)
-        self.entries = sum(len(kind.variables) * widths ** len(kind.shape) for kind in self.kinds)
+        self.entries = sum(len(kind.variables) * math.prod(kind.shape) for kind in self.kinds)
 
     def _arrange(self, buckets: Sequence[Bucket]) -> None:
         level: list[int] = []
@@ -162,7 +165,8 @@ class Plan:
         layers = ((self.place_of[i][0], _axes(self.scopes[i], bucket.scope)) for i in bucket.layers)
         axis = bucket.scope.index(bucket.variable)
         messages = (_axes(buckets[m].rest, bucket.scope) for m in bucket.messages)
-        return (len(bucket.scope), axis, *layers), tuple(messages)
+        shape = tuple(self.sizes[v] for v in bucket.scope)
+        return (shape, axis, *layers), tuple(messages)
 
     def _kind(self, steps: Sequence[Bucket]) -> StepKind:
         scope = steps[0].scope
@@ -177,7 +181,7 @@ class Plan:
             axis=scope.index(steps[0].variable),
             variables=np.array([step.variable for step in steps]),
             rest=rest,
-            shape=(self.widths,) * len(scope),
+            shape=tuple(self.sizes[v] for v in scope),
             parts=tuple(parts),
         )
 
@@ -188,7 +192,7 @@ class Sweep:
     Parameters
     ----------
     own : floats, shape (B, V, w)
-        What each variable's widths cost by themselves.
+        What each variable's values cost by themselves; padded to the longest.
     tables : list of floats, shape (B, members, w, …)
         Of each family of layers.
 
@@ -206,13 +210,13 @@ class Sweep:
         own = own.swapaxes(0, 1)
         self.joints = [self._parts_of(kind, own) for kind in plan.kinds]
         self.messages = [
-            np.empty((*joint.shape[:2], *kind.shape[1:]))
+            np.empty((*joint.shape[:2], *_without(kind.shape, kind.axis)))
             for kind, joint in zip(plan.kinds, self.joints, strict=True)
         ]
         for turn in plan.turns:
             joint = self.joints[turn.kind][turn.steps]
             for source, steps, axes in turn.messages:
-                joint += self._along(axes, self.messages[source][steps])
+                joint += _along(axes, joint, self.messages[source][steps])
             least = self.messages[turn.kind][turn.steps]
             np.minimum.reduce(joint, axis=2 + plan.kinds[turn.kind].axis, out=least)
         self.value = np.zeros(self.count)
@@ -224,25 +228,19 @@ class Sweep:
 
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
         """(S, B, w, …): the variables' own rows and layers' tables, added up."""
-        rows = self._along(kind.own, own[kind.variables])
-        if kind.parts and all(kind.parts[0].axes):
-            joint = self._table(kind.parts[0])
-            joint += rows
-        else:
-            joint = np.empty((len(rows), self.count, *kind.shape))
+        size = kind.shape[kind.axis]
+        joint = np.empty((len(kind.variables), self.count, *kind.shape))
+        rows = _along(kind.own, joint, own[kind.variables, :, :size])
+        if not kind.parts:
             joint[...] = rows
-            for part in kind.parts[:1]:
-                joint += self._table(part)
-        for part in kind.parts[1:]:
-            joint += self._table(part)
+        for n, part in enumerate(kind.parts):
+            table = self.tables[part.family].swapaxes(0, 1)[part.members]
+            table = _along(part.axes, joint, table)
+            if n:
+                joint += table
+            else:
+                np.add(rows, table, out=joint)
         return joint
-
-    def _table(self, part: LayerPart) -> Floats:
-        return self._along(part.axes, self.tables[part.family].swapaxes(0, 1)[part.members])
-
-    def _along(self, axes: Axes, tables: Floats) -> Floats:
-        """Tables (S, B, w, …) with an axis of length 1 for each that they have not."""
-        return tables.reshape(-1, self.count, *(self.plan.widths if x else 1 for x in axes))
 
     def best(self) -> Ints:
         """(B, V): index of the best width of each variable."""
@@ -268,14 +266,14 @@ class Sweep:
             joint.argmin(axis=2 + kind.axis).reshape(len(joint), -1).tolist()
             for kind, joint in zip(self.plan.kinds, self.joints, strict=True)
         ]
-        widths = self.plan.widths
         for turn in reversed(self.plan.turns):
             kind = self.plan.kinds[turn.kind]
+            sizes = _without(kind.shape, kind.axis)
             mine = zip(kind.listed[turn.steps], best[turn.kind][turn.steps], strict=True)
             for (variable, others), widths_at in mine:
                 place = 0
-                for other in others:
-                    place = place * widths + chosen[other]
+                for size, other in zip(sizes, others, strict=True):
+                    place = place * size + chosen[other]
                 chosen[variable] = widths_at[place]
         return np.array([chosen])
 
@@ -285,7 +283,7 @@ class Sweep:
         Returns
         -------
         own : floats, shape (B, V, w)
-            For each width of each variable.
+            For each value of each variable; inf beyond its own.
         parts : list of (layers, family, members, floats of shape (layers, B, w, …))
             For each entry of layers' tables.
         """
@@ -294,7 +292,7 @@ class Sweep:
         for root, step in plan.roots:
             outside[root][step] = minus(self.value, self.messages[root][step])
         count = sum(len(kind.variables) for kind in plan.kinds)
-        own = np.full((count, self.count, plan.widths), np.inf)
+        own = np.full((count, self.count, max(plan.sizes)), np.inf)
         parts: list[tuple[Ints, int, Ints, Floats]] = []
         for i in plan.alone:
             family, member = plan.place_of[i]
@@ -303,7 +301,8 @@ class Sweep:
             kind = plan.kinds[turn.kind]
             rest = np.expand_dims(outside[turn.kind][turn.steps], 2 + kind.axis)
             total = self.joints[turn.kind][turn.steps] + rest
-            own[kind.variables[turn.steps]] = project(total, kind.own)
+            size = kind.shape[kind.axis]
+            own[kind.variables[turn.steps], :, :size] = project(total, kind.own)
             for source, steps, axes in turn.messages:
                 least = project(total, axes)
                 outside[source][steps] = minus(least, self.messages[source][steps])
@@ -311,6 +310,16 @@ class Sweep:
                 layers, members = part.layers[turn.steps], part.members[turn.steps]
                 parts.append((layers, part.family, members, project(total, part.axes)))
         return own.swapaxes(0, 1), parts
+
+
+def _along(axes: Axes, joint: Floats, tables: Floats) -> Floats:
+    """Tables (S, B, w, …) with an axis of length 1 for each of a joint table's they have not."""
+    shape = (size if kept else 1 for size, kept in zip(joint.shape[2:], axes, strict=True))
+    return tables.reshape(-1, joint.shape[1], *shape)
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
 
 
 def project(table: Floats, axes: Axes) -> Floats:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, ceiling
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.bounds.relaxation import Relaxation
@@ -46,6 +46,8 @@ class DualBound:
         Objective of the best assignment within the limits met on the way; inf if none.
     variable_width, weight : small ints, shape (B, width variables), (B, layers)
         That assignment, as indices into the width list.
+    on_chip : bools, shape (B, placed tensors)
+        And where it has tensors.
     """
 
     value: Floats
@@ -53,6 +55,7 @@ class DualBound:
     incumbent: Floats
     variable_width: SmallInts
     weight: SmallInts
+    on_chip: Bools
 
 
 class Dual:
@@ -96,7 +99,8 @@ class Dual:
             Multipliers to try at most; 1: those to begin with.
         """
         self.relaxation.check_time()
-        parts = [*self.relaxation.parts(len(batch))]
+        relaxation = self.relaxation.with_places(batch.places)
+        parts = [*relaxation.parts(len(batch))]
         if len(parts) > 1:  # what no multiplier changes in their tables is then worked out once
             each = [
                 self.bound(
@@ -110,7 +114,7 @@ class Dual:
         # A bound above what any assignment costs proves that none keeps the limits; not needed
         # where a bound above ``cutoff`` says all there is to say.
         if len(self.limited) > 0 and np.isinf(cutoff) and rounds > 1:
-            worst = ceiling(self.relaxation.upper_bound(batch, self.main))
+            worst = ceiling(relaxation.upper_bound(batch, self.main))
         else:
             worst = np.full(len(batch), np.inf)
         enough = np.minimum(cutoff, np.where(np.isfinite(worst), worst, cutoff))
@@ -128,7 +132,8 @@ class _Ascent:
     """One batch's way up the dual: the best bounds and assignments so far, and how to go on."""
 
     def __init__(self, dual: Dual, batch: Batch) -> None:
-        self.dual, self.batch, self.relaxation = dual, batch, dual.relaxation
+        self.dual, self.batch = dual, batch
+        self.relaxation = dual.relaxation.with_places(batch.places)
         self.limits, self.scale = dual.limits, dual.scale
         # A limit that is broken by no more is kept, as far as sums can tell: to charge ever more
         # for it proves nothing.
@@ -140,6 +145,7 @@ class _Ascent:
             incumbent=np.full(count, np.inf),
             variable_width=np.zeros((count, len(space.variables)), dtype=np.int8),
             weight=np.zeros((count, len(space.problem.network.layers)), dtype=np.int8),
+            on_chip=np.zeros((count, len(space.placed)), dtype=bool),
         )
 
     def first_multipliers(self) -> Floats:
@@ -172,6 +178,7 @@ class _Ascent:
         found.incumbent[rows[within]] = objective[within]
         found.variable_width[rows[within]] = answer.variable_width[within]
         found.weight[rows[within]] = answer.weight[within]
+        found.on_chip[rows[within]] = answer.on_chip[within]
         return value, slope
 
     def cross_tangents(

@@ -3,19 +3,26 @@
 Layers whose tables have the same axes are worked on as one array: a network has dozens of different
 layers but few such families.
 
-Axes: ``B`` hardware options of a batch, ``U`` geometries, ``K`` kinds of a family, ``w`` widths.
+Axes: ``B`` hardware options of a batch, ``U`` geometries with each variant of resident operands,
+``K`` kinds of a family, ``w`` widths.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from codesign.arrays import Floats
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.elimination import Scope
+from codesign.search.bounds.states import States
+from codesign.space.placement import FREE
+from codesign.space.room import RoomTable
 from codesign.space.widths import WidthSpace
 
 # Columns of coefficients; costs of one's own follow, see `WidthSpace.additive_metrics`.
@@ -32,15 +39,27 @@ class Batch:
 
     Attributes
     ----------
-    compute_s : floats, shape (B, U, w, w) or (B, U, 1, 1)
+    compute_s : floats, shape (B, geometries, w, w) or (B, geometries, 1, 1)
     traffic : floats, shape (B, U, w, w)
-        DRAM bits of weights, ifmap and partial sums; inf where the pair of widths cannot run.
-    fixed : mapping of (LayerTables, int) to floats, shape (B, K, w, w), twice
-        Parts of the tables of families already worked out: no coefficient changes them.
+        DRAM bits of weights, ifmap and partial sums where no tensor on chip takes any room; inf
+        where the pair of widths cannot run.
+    places : bytes
+        State of each placed tensor, see `codesign.space.placement`.
+    rooms : sequence of RoomTable
+        What tilings move in less room; empty where no capacity is counted.
+    room_of : ints, shape (B,)
+        Which of the rooms is each option's.
+    sram_bits : floats, shape (B,)
+    fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
+        Latencies and DRAM bits of families already worked out: no coefficient changes them.
     """
 
     compute_s: Floats
     traffic: Floats
+    places: bytes = b""
+    rooms: Sequence[RoomTable] = ()
+    room_of: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    sram_bits: Floats = field(default_factory=lambda: np.zeros(0))
     fixed: dict[tuple[LayerTables, int], tuple[Floats, Floats]] = field(
         default_factory=dict, compare=False
     )
@@ -50,10 +69,37 @@ class Batch:
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
         """The same for some of the options."""
-        known = {
-            part: (barred[rows], traffic[rows]) for part, (barred, traffic) in self.fixed.items()
-        }
-        return Batch(self.compute_s[rows], self.traffic[rows], known)
+        known = {part: (lat[rows], bits[rows]) for part, (lat, bits) in self.fixed.items()}
+        room_of, sram_bits = self.room_of, self.sram_bits
+        if self.rooms:
+            room_of, sram_bits = room_of[rows], sram_bits[rows]
+        return replace(
+            self,
+            compute_s=self.compute_s[rows],
+            traffic=self.traffic[rows],
+            room_of=room_of,
+            sram_bits=sram_bits,
+            fixed=known,
+        )
+
+    def traffic_beside(self, row: Ints, held: Ints) -> Floats:
+        """DRAM bits of rows of a room table beside so many bits; inf where it cannot run.
+
+        Parameters
+        ----------
+        row, held : ints, shape (B or 1, n)
+        """
+        flat = self.traffic.reshape(len(self), -1)
+        row, held = (np.broadcast_to(x, (len(self), x.shape[1])) for x in (row, held))
+        least = np.take_along_axis(flat, row, axis=1)
+        if not self.rooms:
+            return least
+        found = np.empty_like(least)
+        for n, table in enumerate(self.rooms):
+            mine = self.room_of == n
+            room = self.sram_bits[mine, None] - held[mine]
+            found[mine] = table.traffic(row[mine], room)
+        return np.where(np.isinf(least), np.inf, found)
 
 
 @dataclass(frozen=True)
@@ -61,81 +107,114 @@ class _Kind:
     """Layers with equal tables, but for the numbers in them of the same axes.
 
     The first axes are widths of the layer alone, minimised inside: of weights and input, where no
-    width variable of the scope has them. The scope's follow.
+    variable of the scope has them. The scope's follow. Tables over axes have length 1 along those
+    they do not depend on.
     """
 
     free: int  # axes of the layer alone
-    axes: int  # all
+    sizes: tuple[int, ...]  # of all axes
     weight_axis: int
     input_axis: int
     geometry: int
     weights: int  # elements, where the layer owns them
     noise: Floats  # (w,) of the weights, where no width variable has it
     barred: Floats  # (w, w): 0 or inf, of the weights' and the input's widths on free axes
-    extra_bits: Floats  # over the scope: output and residual bits
+    extra_bits: Floats  # over the axes: DRAM bits of output and residuals
+    held_bits: Ints  # over the axes: SRAM bits of tensors on chip; 0 alone where none is open
+    variant: Ints  # over the axes: which operands are resident
 
     @property
-    def place(self) -> tuple[int, int, int, int]:
+    def place(self) -> tuple[object, ...]:
         """What layers of one family have in common."""
-        return self.free, self.axes, self.weight_axis, self.input_axis
+        shapes = self.extra_bits.shape, self.held_bits.shape, self.variant.shape
+        return self.free, self.sizes, self.weight_axis, self.input_axis, shapes
 
     @property
     def key(self) -> tuple[object, ...]:
         """What layers of one kind have in common."""
-        tables = (self.noise.tobytes(), self.barred.tobytes(), self.extra_bits.tobytes())
-        return (*self.place, self.geometry, self.weights, *tables)
+        tables = self.noise, self.barred, self.extra_bits, self.held_bits, self.variant
+        return (*self.place, self.geometry, self.weights, *(x.tobytes() for x in tables))
 
 
 class Family:
     """Kinds whose tables have the same axes, stacked: fields as of `_Kind`, with a first axis K."""
 
-    def __init__(self, kinds: list[_Kind], bops: Floats, costs: Floats) -> None:
-        self.free, self.axes, self.weight_axis, self.input_axis = kinds[0].place
+    def __init__(self, kinds: list[_Kind], space: WidthSpace) -> None:
+        self.free, self.sizes = kinds[0].free, kinds[0].sizes
+        self.weight_axis, self.input_axis = kinds[0].weight_axis, kinds[0].input_axis
         self.geometry = np.array([kind.geometry for kind in kinds])
         self.weights = np.array([kind.weights for kind in kinds], dtype=np.float64)
         self.noise = np.array([kind.noise for kind in kinds])
         self.barred = np.array([kind.barred for kind in kinds])
-        extra = np.array([kind.extra_bits for kind in kinds])
-        self.extra_bits = extra.reshape(len(kinds), *(1,) * self.free, *extra.shape[1:])
-        self.bops = bops[self.geometry]
-        self.costs = costs[:, self.geometry]
+        self.extra_bits = np.array([kind.extra_bits for kind in kinds])
+        self.held_bits = np.array([kind.held_bits for kind in kinds])
+        self.variant = np.array([kind.variant for kind in kinds])
+        self.bops = space.bops[self.geometry]
+        self.costs = space.costs[:, self.geometry]
+        self.widths, self.geometries = len(space.widths), len(space.geometries)
+
+    @property
+    def entries(self) -> int:
+        """Of its table for one option."""
+        return len(self.geometry) * math.prod(self.sizes)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no tensor whose place is open plays a part."""
+        return self.held_bits.size == len(self.held_bits) and self.variant.size == len(self.variant)
 
     def spread(self, pairs: Floats) -> Floats:
-        """View (B, K, bw, ba) along the table's axes."""
-        shape = [*pairs.shape[:2], *(1,) * self.axes]
+        """View (B, K, bw, ba) along the table's axes; a place on top of a width changes nothing."""
+        shape = [*pairs.shape[:2], *(1,) * len(self.sizes)]
         if self.weight_axis == self.input_axis:
-            pairs = np.diagonal(pairs, axis1=2, axis2=3)
+            most = max(pairs.shape[2:])
+            pairs = np.broadcast_to(pairs, (*pairs.shape[:2], most, most))
+            pairs = self._stretch(np.diagonal(pairs, axis1=2, axis2=3), 2, self.input_axis)
             shape[2 + self.input_axis] = pairs.shape[2]
             return pairs.reshape(shape)
+        pairs = self._stretch(self._stretch(pairs, 2, self.weight_axis), 3, self.input_axis)
         shape[2 + self.weight_axis], shape[2 + self.input_axis] = pairs.shape[2:]
         if self.weight_axis > self.input_axis:
             pairs = pairs.swapaxes(2, 3)
         return pairs.reshape(shape)
 
+    def _stretch(self, pairs: Floats, axis: int, table_axis: int) -> Floats:
+        """Repeat an axis of widths for each place that the table's axis has."""
+        places = self.sizes[table_axis] // self.widths
+        if places == 1 or pairs.shape[axis] == 1:
+            return pairs
+        return np.concatenate([pairs] * places, axis=axis)
 
-# A cost linear in a layer's output and residual bits: of the operands alone, (B, K, …) along the
-# table's axes, and what output and residuals add; None: nothing.
-Line = tuple[Floats, Floats | None]
+    @cached_property
+    def rooms_asked(self) -> tuple[Ints, Ints, Ints]:
+        """Rows of a room table and bits held, each pair once, and which each entry asks for."""
+        full = (len(self.geometry), *self.sizes)
+        axes = len(self.sizes)
 
+        def width_along(axis: int) -> Ints:
+            shape = [1] * axes
+            shape[axis] = self.sizes[axis]
+            return (np.arange(self.sizes[axis]) % self.widths).reshape(shape)
 
-def _larger(lines: list[Line], widths: slice = slice(None)) -> Floats:
-    """The larger of costs, for some widths of the table's first axis, if it is a free one."""
-    largest, ours = None, None  # ours: no view of another's array
-    for operands, extra in lines:
-        costs = operands[:, :, widths]
-        if extra is not None:
-            costs = costs + extra
-        largest = costs if largest is None else np.maximum(largest, costs, out=ours)
-        ours = None if extra is None else largest
-    assert largest is not None
-    return largest
+        geometry = self.geometry.reshape(-1, *(1,) * axes)
+        bw, ba = width_along(self.weight_axis), width_along(self.input_axis)
+        row = (self.variant * self.geometries + geometry) * self.widths + bw
+        row = row * self.widths + ba
+        row, held = np.broadcast_to(row, full), np.broadcast_to(self.held_bits, full)
+        order = np.lexsort((held.ravel(), row.ravel()))
+        rows, helds = row.ravel()[order], held.ravel()[order]
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (rows[1:] != rows[:-1]) | (helds[1:] != helds[:-1])
+        which = np.empty(len(order), dtype=np.int64)
+        which[order] = np.cumsum(first) - 1
+        return rows[first], helds[first], which.reshape(full)
 
 
 class LayerTables:
-    """The tables of a space's layers, each over the width variables of its scope."""
+    """The tables of a space's layers, each over the variables of its scope."""
 
-    def __init__(self, space: WidthSpace, scopes: list[Scope]) -> None:
-        self.space, self.scopes, self.widths = space, scopes, space.widths
+    def __init__(self, space: WidthSpace, states: States, scopes: list[Scope]) -> None:
+        self.space, self.states, self.scopes, self.widths = space, states, scopes, space.widths
         self.layers = space.problem.network.layers
         self.place_of: list[tuple[int, int]] = []  # of each layer: family, kind
         self.families = self._find_families()
@@ -143,48 +222,42 @@ class LayerTables:
     @property
     def entries(self) -> int:
         """Of the largest family's table for one option."""
-        count = len(self.widths)
-        return max(len(family.geometry) * int(count**family.axes) for family in self.families)
-
-    @property
-    def kept_entries(self) -> int:
-        """Of the largest array that `least` keeps for one option: of operands, or of its result."""
-        count = len(self.widths)
-        return max(
-            len(family.geometry) * int(count ** max(2, family.axes - family.free))
-            for family in self.families
-        )
+        return max(family.entries for family in self.families)
 
     def _find_families(self) -> list[Family]:
         kinds: list[list[_Kind]] = []
         found: dict[tuple[object, ...], tuple[int, int]] = {}
-        open_family: dict[tuple[int, ...], int] = {}
+        open_family: dict[tuple[object, ...], int] = {}
         for i in range(len(self.layers)):
             kind = self._kind(i)
             if kind.key not in found:
                 family = open_family.get(kind.place)
-                most = MAX_FAMILY // len(self.widths) ** kind.axes
+                most = MAX_FAMILY // math.prod(kind.sizes)
                 if family is None or len(kinds[family]) >= most:
                     family = open_family[kind.place] = len(kinds)
                     kinds.append([])
                 found[kind.key] = family, len(kinds[family])
                 kinds[family].append(kind)
             self.place_of.append(found[kind.key])
-        return [Family(members, self.space.bops, self.space.costs) for members in kinds]
+        return [Family(members, self.space) for members in kinds]
 
     def _kind(self, i: int) -> _Kind:
         free, weight_axis, input_axis = self._operand_axes(i)
         noise, barred = self._operand_terms(i)
+        sizes = [len(self.widths)] * free + [self.states.sizes[v] for v in self.scopes[i]]
+        extra, held, variant = _Axes(self, i, free, sizes).tables()
         return _Kind(
             free=free,
-            axes=free + len(self.scopes[i]),
+            sizes=tuple(sizes),
             weight_axis=weight_axis,
             input_axis=input_axis,
             geometry=int(self.space.geometry_of[i]),
             weights=int(self.space.own_weights[i]),
             noise=noise,
             barred=barred,
-            extra_bits=self._extra_bits(i),
+            extra_bits=extra,
+            held_bits=held,
+            variant=variant,
         )
 
     def cut_weights(self, i: int) -> bool:
@@ -226,28 +299,13 @@ class LayerTables:
             allowed = allowed & space.variable_allowed[ifmap]
         return noise, np.where(allowed, 0.0, np.inf)
 
-    def _extra_bits(self, i: int) -> Floats:
-        """Output and residual DRAM bits of a layer over the widths of its scope."""
-        scope = self.scopes[i]
-        extra = np.zeros((len(self.widths),) * len(scope))
-        for variable, elements in self.space.moved(self.layers[i]):
-            if variable is None:
-                extra = extra + float(elements * self.space.problem.choices.output_bits)
-            elif variable in scope:
-                shape = [1] * len(scope)
-                shape[scope.index(variable)] = -1
-                extra = extra + (elements * self.widths.astype(np.float64)).reshape(shape)
-            else:  # cut: at least its narrowest width is moved
-                narrowest = self.widths[self.space.variable_allowed[variable]].min()
-                extra = extra + float(elements * narrowest)
-        return extra
-
     # Tables of the Lagrangian -------------------------------------------------------------------
 
     def full(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
         """(B, K, w, …): Lagrangian of a family's kinds, free axes first."""
-        table = _larger(self._lines(number, batch, coefficients))
-        shape = (*table.shape[:2], *(len(self.widths),) * self.families[number].axes)
+        family = self.families[number]
+        table = self._sum(self._parts(number, batch, coefficients), slice(None))
+        shape = (*table.shape[:2], *family.sizes)
         return table if table.shape == shape else np.broadcast_to(table, shape)
 
     def least(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
@@ -255,18 +313,17 @@ class LayerTables:
 
         Without the table over all axes, which no cache holds: a few widths of the first at a time.
         """
-        family, count = self.families[number], len(self.widths)
+        family = self.families[number]
         if not family.free:
             return self.full(number, batch, coefficients)
-        lines, result = self._lines(number, batch, coefficients), None
-        each = len(batch) * len(family.geometry) * count ** (family.axes - 1)
-        step = max(1, CACHED // each)
+        parts, result = self._parts(number, batch, coefficients), None
+        step = max(1, CACHED * family.sizes[0] // (len(batch) * family.entries))
         free = tuple(range(2, 2 + family.free))
-        for first in range(0, count, step):
-            least = _larger(lines, slice(first, first + step)).min(axis=free)
+        for first in range(0, family.sizes[0], step):
+            least = self._sum(parts, slice(first, first + step)).min(axis=free)
             result = least if result is None else np.minimum(result, least, out=result)
         assert result is not None
-        shape = (*result.shape[:2], *(count,) * (family.axes - family.free))
+        shape = (*result.shape[:2], *family.sizes[family.free :])
         return result if result.shape == shape else np.broadcast_to(result, shape)
 
     def reduced(self, number: int, full: Floats) -> Floats:
@@ -274,13 +331,18 @@ class LayerTables:
         free = self.families[number].free
         return np.asarray(full.min(axis=tuple(range(2, 2 + free)))) if free else full
 
-    def _lines(self, number: int, batch: Batch, coefficients: Floats) -> list[Line]:
-        """The Lagrangian of a family's kinds if DRAM sets their pace and, if time counts, the PEs.
+    @staticmethod
+    def _sum(parts: Sequence[Floats], widths: slice) -> Floats:
+        """The sum of tables, for some widths of the first axis that all of them have."""
+        total = parts[0][:, :, widths] if parts[0].shape[2] > 1 else parts[0]
+        for part in parts[1:]:
+            total = total + (part[:, :, widths] if part.shape[2] > 1 else part)
+        return np.asarray(total)
 
-        A latency is the larger of two times, and so is what it is charged for.
-        """
+    def _parts(self, number: int, batch: Batch, coefficients: Floats) -> list[Floats]:
+        """What adds up to the Lagrangian of a family's kinds, along its axes."""
         family = self.families[number]
-        pairs, traffic = self._operands(number, batch)
+        pairs = np.zeros((1, 1, 1, 1))
         if coefficients[:, BOPS].any():
             pairs = pairs + coefficients[:, BOPS, None, None, None] * family.bops
         for m, costs in enumerate(family.costs, len(ADDITIVE_METRICS)):
@@ -291,44 +353,54 @@ class LayerTables:
             model_bits = family.weights[:, None] * self.widths
             per_width = per_width + coefficients[:, MODEL, None, None] * model_bits
         pairs = pairs + per_width[..., None]
-        dram, latency = coefficients[:, DRAM], coefficients[:, LATENCY]
-        paces = [(dram, pairs)]
-        if latency.any():
-            compute_s = batch.compute_s[:, family.geometry]
-            by_pes = pairs + latency[:, None, None, None] * compute_s
-            paces = [(dram + latency / self.space.dram_bits_per_s, pairs), (dram, by_pes)]
-        lines = []
-        for charge, costs in paces:
-            if charge.any():
-                costs = costs + charge[:, None, None, None] * traffic
-            lines.append((family.spread(costs), self._of_extra_bits(family, charge)))
-        return lines
+        latency_s, dram_bits = self.costs_of(number, batch)
+        parts = [family.spread(pairs)]
+        latency, dram = coefficients[:, LATENCY], coefficients[:, DRAM]
+        column = (-1, *(1,) * (1 + len(family.sizes)))
+        if (latency == 1).all():
+            parts.append(latency_s)
+        elif (latency > 0).all():
+            parts.append(latency.reshape(column) * latency_s)
+        else:
+            finite = np.where(np.isinf(latency_s), 0.0, latency_s)
+            timed = latency.reshape(column) * finite if latency.any() else 0.0
+            parts.append(np.where(np.isinf(latency_s), np.inf, timed))
+        if dram.any():
+            parts.append(dram.reshape(column) * dram_bits)
+        return parts
 
-    def _of_extra_bits(self, family: Family, charge: Floats) -> Floats | None:
-        """(B, K, …): what a family's output and residual bits are charged for."""
-        if not charge.any():
-            return None
-        one = charge[:1] if (charge == charge[0]).all() else charge
-        column = one.reshape(-1, *(1,) * family.extra_bits.ndim)
-        return np.asarray(column * family.extra_bits)
+    def costs_of(self, number: int, batch: Batch) -> tuple[Floats, Floats]:
+        """(B, K, w, …) twice: latency, inf where widths cannot run or tiles do not fit; DRAM bits.
+
+        The bits are finite everywhere. Without a memory, a latency is the compute time.
+        """
+        key = self, number
+        if key not in batch.fixed:
+            family = self.families[number]
+            if family.settled:
+                of = family.variant.reshape(-1) * family.geometries + family.geometry
+                bits = family.spread(batch.traffic[:, of])
+            else:
+                rows, held, which = family.rooms_asked
+                bits = batch.traffic_beside(rows[None], held[None])[:, which]
+            bits = bits + family.spread(family.barred[None])
+            bits = bits + family.extra_bits
+            compute_s = family.spread(batch.compute_s[:, family.geometry])
+            runs = np.isfinite(bits)
+            bits = np.where(runs, bits, 0.0)
+            latency_s = np.maximum(compute_s, bits / self.space.dram_bits_per_s)
+            batch.fixed[key] = np.where(runs, latency_s, np.inf), bits
+        return batch.fixed[key]
 
     def largest(self, number: int, batch: Batch, metric: int) -> Floats:
-        """(B, K): the largest value of one metric of a family's kinds where they run, else −inf.
-
-        No table over all axes is needed: of the axes that are not the operands', only the largest
-        number of output and residual bits counts.
-        """
+        """(B, K): the largest value of one metric of a family's kinds where they run, else −inf."""
         family = self.families[number]
-        barred, traffic = self._operands(number, batch)
-        runs = family.spread(barred) == 0
-        if metric in (LATENCY, DRAM):
-            operands = 1 + family.weight_axis, 1 + family.input_axis
-            others = tuple(a for a in range(1, 1 + family.axes) if a not in operands)
-            most = family.extra_bits.max(axis=others, keepdims=True)
-            value = family.spread(traffic) + most
-            if metric == LATENCY:
-                compute_s = family.spread(batch.compute_s[:, family.geometry])
-                value = np.maximum(compute_s, value / self.space.dram_bits_per_s)
+        latency_s, dram_bits = self.costs_of(number, batch)
+        runs = np.isfinite(latency_s)
+        if metric == LATENCY:
+            value = latency_s
+        elif metric == DRAM:
+            value = dram_bits
         else:
             if metric in (NOISE, MODEL):
                 rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
@@ -341,15 +413,59 @@ class LayerTables:
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
 
-    def _operands(self, number: int, batch: Batch) -> tuple[Floats, Floats]:
-        """(B, K, w, w) twice: 0 where a pair of operand widths runs, else inf; and DRAM bits of
-        weights, ifmap and partial sums, 0 where it cannot run.
-        """
-        key = self, number
-        if key not in batch.fixed:
-            family = self.families[number]
-            traffic = batch.traffic[:, family.geometry]
-            runs = np.isfinite(traffic)
-            barred = np.where(runs, 0.0, np.inf) + family.barred
-            batch.fixed[key] = barred, np.where(runs, traffic, 0.0)
-        return batch.fixed[key]
+
+class _Axes:
+    """What tensors beside a layer's operands cost, along the axes of its table."""
+
+    def __init__(self, tables: LayerTables, i: int, free: int, sizes: list[int]) -> None:
+        self.space, self.states = tables.space, tables.states
+        self.i, self.free, self.sizes = i, free, sizes
+        self.scope, self.layer = tables.scopes[i], tables.layers[i]
+
+    def tables(self) -> tuple[Floats, Ints, Ints]:
+        """Over the axes: DRAM bits of output and residuals, SRAM bits held, variant of operands."""
+        space, states = self.space, self.states
+        one = (1,) * len(self.sizes)
+        extra, held = np.zeros(one), np.zeros(one, dtype=np.int64)
+        variant = np.zeros(one, dtype=np.int64)
+        for variable, elements, tensor in space.moved(self.layer):
+            if variable is None:
+                extra = extra + float(elements * space.problem.choices.output_bits)
+            elif tensor is None or states.state[tensor] != FREE:
+                bits = elements * self._bits(variable)
+                if tensor in states.place:
+                    bits = bits * ~self._on_chip(tensor)
+                extra = extra + bits
+        for t in states.place:
+            if space.live[self.i, t] and states.place[t] in self.scope:
+                bits = space.placed_elements[t] * self._bits(int(space.placed_variable[t]))
+                held = held + (bits * self._on_chip(t)).astype(np.int64)
+        for step, operand in zip((2, 1), space.operand_tensors[self.i], strict=True):
+            if operand in states.place:
+                variant = variant + step * self._on_chip(operand)
+            elif operand is not None and states.state[operand] == FREE:
+                variant = variant + step
+        return extra, held, variant
+
+    def _bits(self, variable: int) -> Floats:
+        """Bits of an element along the axes: the narrowest, where the variable was cut."""
+        widths = self.space.widths.astype(np.float64)
+        if variable not in self.scope:
+            narrowest = widths[self.space.variable_allowed[variable]].min()
+            return np.full((1,) * len(self.sizes), narrowest)
+        repeated = np.tile(widths, self.states.sizes[variable] // len(widths))
+        return repeated.reshape(self._shape(variable))
+
+    def _on_chip(self, t: int | None) -> Bools:
+        """Whether an open tensor is on chip, along the axes; where its place was cut, it is."""
+        assert t is not None
+        variable = self.states.place[t]
+        if variable not in self.scope:
+            return np.ones((1,) * len(self.sizes), dtype=bool)
+        there = np.zeros(self.states.sizes[variable], dtype=bool)
+        there[self.states.on_chip_values(t)] = True
+        return there.reshape(self._shape(variable))
+
+    def _shape(self, variable: int) -> tuple[int, ...]:
+        axis = self.free + self.scope.index(variable)
+        return tuple(-1 if n == axis else 1 for n in range(len(self.sizes)))

@@ -1,13 +1,15 @@
-"""Lower bounds for many hardware options at once: dynamic programming over the width variables.
+"""Lower bounds for many hardware options at once: dynamic programming over widths and places.
 
 With budgets charged for in the objective (a Lagrangian relaxation), the best widths are found
 exactly: each layer is a table over the width variables it touches (its own weight width, where
 free, and the roofline's ``max`` already minimised inside), and the variables are eliminated one
-after the other (Dechter 1999). In the chains and residual blocks of real networks a table never has
-more than three or four axes; where long skips or shared widths would make one larger, couplings are
-cut (`elimination`), and the minimum is one of a relaxation. By weak duality, what is left of it
-without the charges for the limits bounds every design within the limits from below. The layers'
-choices stay integral, so the only gap is that of the limits themselves.
+after the other (Dechter 1999). A tensor on chip takes its room in the table of every layer that it
+is live in: with a given SRAM, what does not fit is no entry. In the chains and residual blocks of
+real networks a table never has more than three or four axes; where long skips or shared widths
+would make one larger, couplings are cut (`elimination`), and the minimum is one of a relaxation. By
+weak duality, what is left of it without the charges for the limits bounds every design within the
+limits from below. The layers' choices stay integral, so the only gap is that of the limits
+themselves.
 
 Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
 """
@@ -17,12 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, sum_rounding
-from codesign.search.bounds.elimination import Role, Scope, choose_scopes, eliminate
+from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.joint_tables import Plan, Sweep, minus
 from codesign.search.bounds.layer_tables import (
     MAX_BATCH,
@@ -32,11 +35,13 @@ from codesign.search.bounds.layer_tables import (
     Family,
     LayerTables,
 )
+from codesign.search.bounds.states import States
+from codesign.space.placement import FREE
 from codesign.space.widths import WidthSpace
 
 MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
-SWEPT_TOGETHER = 16  # options worked on at once even where no cache holds their tables
-MAX_TABLE = 7**5  # entries of one elimination table; beyond it couplings are cut
+MAX_TABLE = 40_000  # entries of one elimination table; beyond it couplings are cut
+MAX_KEPT = 64  # relaxations, of different places
 
 
 @dataclass(frozen=True)
@@ -49,72 +54,89 @@ class RelaxedSolution:
         The Lagrangian, constant left out; inf where no widths can run.
     variable_width : ints, shape (B, width variables)
         Index into the width list.
+    on_chip : bools, shape (B, placed tensors)
     weight : ints, shape (B, layers)
         The same for the weight operand of every layer.
     metrics : floats, shape (B, metrics)
         In the order of `WidthSpace.additive_metrics`.
     runs : bools, shape (B,)
-        Whether every layer runs at these widths; always, where the value is finite and no layer's
-        operands were cut from their width variables.
+        Whether every layer runs at these widths, with tensors in these places; always, where the
+        value is finite and nothing was cut from a layer but output and residuals.
     """
 
     value: Floats
     variable_width: Ints
+    on_chip: Bools
     weight: Ints
     metrics: Floats
     runs: Bools
 
 
 class Relaxation:
-    """Least Lagrangians over all widths, for batches of hardware options.
+    """Least Lagrangians over all widths and places, for batches of hardware options.
 
     The plan of elimination is made when it is first needed, so that a search can end meanwhile:
     ``check_time`` is called before each part of a long run and may raise to stop it.
+
+    ``places`` is the state of each placed tensor, see `codesign.space.placement`; `with_places`
+    gives the relaxation for another.
     """
 
-    def __init__(self, space: WidthSpace, check_time: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        space: WidthSpace,
+        check_time: Callable[[], None] = lambda: None,
+        places: bytes | None = None,
+    ) -> None:
         self.space, self.check_time = space, check_time
         self.widths = space.widths
         self.layers = space.problem.network.layers
-        self._barred = np.where(space.variable_allowed, 0.0, np.inf)
+        self.places = bytes([FREE] * len(space.placed)) if places is None else places
+        self._others: dict[bytes, Relaxation] = {self.places: self}
         # Each layer's table, each variable's own row and its message are added once; before that,
         # a source's noise to its variable's row, and in a table a product for each metric.
-        steps = len(self.layers) + 2 * len(space.variables) + len(space.problem.noise_sources)
+        variables = len(space.variables) + len(space.placed)
+        steps = len(self.layers) + 2 * variables + len(space.problem.noise_sources)
         self.rounding = sum_rounding(steps + 2 * len(space.additive_metrics) + 8)
         self.marginal_rounding = MARGINAL_ROUNDINGS * self.rounding
+
+    def with_places(self, places: bytes) -> Relaxation:
+        """The relaxation where the places of other tensors are open or settled."""
+        if places not in self._others:
+            made = Relaxation(self.space, self.check_time, places)
+            made._others = self._others
+            self._others[places] = made
+            while len(self._others) > MAX_KEPT:
+                oldest = next(key for key, kept in self._others.items() if kept is not made)
+                del self._others[oldest]
+        return self._others[places]
 
     # Structure ----------------------------------------------------------------------------------
 
     @cached_property
+    def states(self) -> States:
+        """The variables and their values."""
+        return States(self.space, self.places)
+
+    @cached_property
     def _scopes(self) -> list[Scope]:
-        """Width variables of each layer's table.
+        """Variables of each layer's table.
 
         Cut from a variable, a layer takes the width that suits it best, which keeps the bound
-        a bound.
+        a bound; cut from a place, it takes the tensor to be on chip and to need no room.
         """
-        count = len(self.widths)
         return choose_scopes(
-            [self._roles(i) for i in range(len(self.layers))],
-            len(self.space.variables),
-            too_large=lambda axes: count**axes > MAX_TABLE,
-            far_too_large=lambda axes: count**axes > MAX_ENTRIES,
+            [self.states.roles(i) for i in range(len(self.layers))],
+            self.states.sizes,
+            too_large=lambda entries: entries > MAX_TABLE,
+            far_too_large=lambda entries: entries > MAX_ENTRIES,
             check_time=self.check_time,
         )
-
-    def _roles(self, i: int) -> dict[int, Role]:
-        """What each width variable is to layer ``i``; of several roles the last counts."""
-        space, layer = self.space, self.layers[i]
-        moved = [variable for variable, _ in space.moved(layer)]
-        roles: dict[int | None, Role] = dict.fromkeys(moved[1:], Role.RESIDUAL)
-        roles |= dict.fromkeys(moved[:1], Role.OUTPUT)
-        roles[space.weight_index[i]] = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
-        roles[int(space.input_index[i])] = Role.OPERAND
-        return {v: role for v, role in roles.items() if v is not None}
 
     @cached_property
     def _tables(self) -> LayerTables:
         self.check_time()
-        return LayerTables(self.space, self._scopes)
+        return LayerTables(self.space, self.states, self._scopes)
 
     @property
     def _families(self) -> range:
@@ -123,16 +145,14 @@ class Relaxation:
     @cached_property
     def plan(self) -> Plan:
         """What is added up and minimised, and when."""
-        buckets = eliminate(self._scopes, len(self.space.variables), self.check_time)
-        return Plan(buckets, self._scopes, self._tables.place_of, len(self.widths))
+        buckets = eliminate(self._scopes, self.states.sizes, self.check_time)
+        return Plan(buckets, self._scopes, self._tables.place_of, self.states.sizes)
 
     @cached_property
     def _options_at_once(self) -> int:
         """So many options' tables are worked on at once, for memory's sake."""
         cached = MAX_BATCH // self._tables.entries
-        # A network of thousands of layers takes as many steps, however few options take each.
-        kept = min(SWEPT_TOGETHER, MAX_BATCH // self._tables.kept_entries)
-        return max(1, min(max(cached, kept), int(MAX_JOINTS // self.plan.entries)))
+        return max(1, min(cached, int(MAX_JOINTS // self.plan.entries)))
 
     @property
     def cuts(self) -> list[tuple[str, int]]:
@@ -141,8 +161,8 @@ class Relaxation:
         return [
             (layer.name, v)
             for i, (layer, scope) in every
-            for v in sorted(self._roles(i))
-            if v not in scope
+            for v in sorted(self.states.roles(i))
+            if v not in scope and v < len(self.space.variables)
         ]
 
     @cached_property
@@ -166,11 +186,11 @@ class Relaxation:
             return RelaxedSolution(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
         tables = [self._tables.least(n, batch, coefficients) for n in self._families]
         swept = self._sweep(tables, coefficients)
-        variable_width = swept.best()
-        weight, metrics, runs = self._measure(batch, coefficients, variable_width)
-        return RelaxedSolution(
-            swept.value, variable_width, weight, metrics, runs & np.isfinite(swept.value)
-        )
+        values = swept.best()
+        chosen = self.states.widths_of(values), self.states.places_of(values)
+        weight, metrics, runs = self._measure(batch, coefficients, *chosen)
+        runs &= np.isfinite(swept.value)
+        return RelaxedSolution(swept.value, *chosen, weight, metrics, runs)
 
     def parts(self, count: int) -> Iterator[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
@@ -194,26 +214,29 @@ class Relaxation:
 
     def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""
-        own = coefficients[:, NOISE, None, None] * self._variable_noise + self._barred
+        noise = self.states.along(self._variable_noise)
+        own = coefficients[:, NOISE, None, None] * noise + self.states.barred
         return Sweep(self.plan, own, tables)
 
     def _measure(
-        self, batch: Batch, coefficients: Floats, variable_width: Ints
+        self, batch: Batch, coefficients: Floats, variable_width: Ints, on_chip: Bools
     ) -> tuple[Ints, Floats, Bools]:
         """Best free weight widths for given variables, the metrics of both, and if they run."""
         space, count, layers = self.space, len(batch), len(self.layers)
         b, u, layer = np.arange(count)[:, None], space.geometry_of[None, :], np.arange(layers)
         ba = variable_width[:, space.input_index]
-        traffic = batch.traffic[b, u, :, ba]  # (B, layers, bw)
+        traffic = self._traffic(batch, variable_width, on_chip)
         runs = np.isfinite(traffic)
-        total = np.where(runs, traffic, 0.0) + space.moved_bits(variable_width)[..., None]
+        moved = space.moved_bits(variable_width, on_chip)
+        total = np.where(runs, traffic, 0.0) + moved[..., None]
         compute_s = batch.compute_s
         compute_s = compute_s[b, u, :, ba if compute_s.shape[-1] > 1 else 0]
         latency_s = np.maximum(compute_s, total / space.dram_bits_per_s)
         model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
         costs = [table[u, :, ba] for table in space.costs]
         parts = (latency_s, total, space.weight_noise, model_bits, space.bops[u, :, ba], *costs)
-        lagrangian = np.where(runs & space.weight_allowed, 0.0, np.inf)
+        runs &= space.weight_allowed
+        lagrangian = np.where(runs, 0.0, np.inf)
         for m, part in enumerate(parts):
             lagrangian = lagrangian + coefficients[:, m, None, None] * part
         weight = lagrangian.argmin(axis=-1)
@@ -230,27 +253,51 @@ class Relaxation:
         metrics[:, NOISE] += space.variable_noise[variables, variable_width].sum(axis=-1)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
 
+    def _traffic(self, batch: Batch, variable_width: Ints, on_chip: Bools) -> Floats:
+        """(B, layers, w): DRAM bits of each layer's tiling at each width of its weights."""
+        space, count = self.space, len(batch)
+        ba, u = variable_width[:, space.input_index], space.geometry_of[None, :]
+        if not space.placed:
+            found = batch.traffic[np.arange(count)[:, None], u, :, ba]
+            return np.asarray(found)
+        widths = len(self.widths)
+        kind = np.stack([space.variants(each) for each in on_chip]) * len(space.geometries) + u
+        row = (kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None]
+        bits = space.placed_elements * self.widths[variable_width[:, space.placed_variable]]
+        held = np.repeat((bits * on_chip) @ space.live.T, widths, axis=1)
+        return batch.traffic_beside(row.reshape(count, -1), held).reshape(row.shape)
+
     # What each single choice would cost at best -------------------------------------------------
 
-    def marginals(self, batch: Batch, coefficients: Floats) -> tuple[Floats, Floats]:
-        """Least Lagrangian if one choice were forced, for a batch of one option.
-
-        Returns
-        -------
-        width : floats, shape (width variables, w)
-        pair : floats, shape (layers, w, w)
-            For each layer's weight width × input width.
-        """
+    def marginals(self, batch: Batch, coefficients: Floats) -> Marginals:
+        """Least Lagrangian if one choice were forced, for a batch of one option."""
         full = [self._tables.full(n, batch, coefficients) for n in self._families]
         tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
         swept = self._sweep(tables, coefficients)
-        width, parts = swept.marginals()
+        own, parts = swept.marginals()
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
         for layers, number, members, over_scope in parts:
             family = self._tables.families[number]
             rest = minus(over_scope[:, 0], tables[number][0, members])
             pair[layers] = _pair_marginals(family, full[number][0, members], rest)
-        return width[0], pair
+        return Marginals(pair, *self.states.place_marginals(own[0]))
+
+
+class Marginals(NamedTuple):
+    """What it costs at best to force a single choice.
+
+    Attributes
+    ----------
+    pair : floats, shape (layers, w, w)
+        For each layer's weight width × input width.
+    width : floats, shape (width variables, w)
+    place : floats, shape (2, placed tensors, w)
+        A tensor in DRAM, and on chip, at each width.
+    """
+
+    pair: Floats
+    width: Floats
+    place: Floats
 
 
 def _pair_marginals(family: Family, full: Floats, rest: Floats) -> Floats:
@@ -260,8 +307,16 @@ def _pair_marginals(family: Family, full: Floats, rest: Floats) -> Floats:
     others = tuple(a for a in range(1, total.ndim) if a not in (weight_axis, input_axis))
     pairs = np.asarray(total.min(axis=others))
     if weight_axis == input_axis:
+        pairs = _over_places(pairs, 1, family.widths)
         diagonal = np.full((*pairs.shape, pairs.shape[1]), np.inf)
         every = np.arange(pairs.shape[1])
         diagonal[:, every, every] = pairs
         return diagonal
+    pairs = _over_places(_over_places(pairs, 1, family.widths), 2, family.widths)
     return pairs if weight_axis < input_axis else pairs.swapaxes(1, 2)
+
+
+def _over_places(pairs: Floats, axis: int, widths: int) -> Floats:
+    """The least over the places that stand with widths on one axis."""
+    shape = (*pairs.shape[:axis], -1, widths, *pairs.shape[axis + 1 :])
+    return np.asarray(pairs.reshape(shape).min(axis=axis))

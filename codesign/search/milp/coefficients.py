@@ -79,7 +79,14 @@ class Coefficients:
     def sram_unit_bits(self) -> float:
         """Bits of an S of 1, its largest: a bit must cost more than the dual tolerance."""
         needs = np.concatenate([layer.need for layer in self.candidates.layers])
-        return max(float(needs.max(initial=1.0)), self.space.capacities.min_bits, 1.0)
+        most = float(max(needs.max(initial=1.0), self.resident_bits.max(initial=1.0)))
+        return max(most, self.space.capacities.min_bits, 1.0)
+
+    @cached_property
+    def resident_bits(self) -> Floats:
+        """(placed tensors, widths): SRAM bits of each on chip; 0 where it cannot be."""
+        bits = self.space.placed_elements[:, None] * self.space.widths
+        return np.asarray(bits * self.candidates.places[1], dtype=np.float64)
 
     def _least(self, metric: str) -> float:
         """What no design has less of: its objective is 1,000 or more, far above the absolute gap.
@@ -89,7 +96,7 @@ class Coefficients:
         layers, capacities = self.candidates.layers, self.space.capacities
         if metric == "area_mm2":
             base_um2 = float(self.space.base_area_um2[self.candidates.options].mean())
-            need = max(float(layer.need.min(initial=np.inf)) for layer in layers)
+            need = max(float(layer.need.min(initial=np.inf)) for layer in layers) or 1.0
             slope = self.space.problem.technology.sram_area_um2.slope
             return (base_um2 + slope * max(need, capacities.min_bits)) / UM2_PER_MM2
         per_layer = [self.per_run(i, metric) for i in range(len(layers))]
@@ -124,15 +131,19 @@ class Coefficients:
         return terms.add(values[used].tolist(), [model.run[i, o] for o in used.tolist()])
 
     def moved(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
-        """Add the output and residual bits of layer ``i``."""
+        """Add the output and residual bits of layer ``i``; those on chip are taken off again."""
         space = self.space
-        for t, elements in space.moved(space.problem.network.layers[i]):
+        for t, elements, tensor in space.moved(space.problem.network.layers[i]):
             if t is None:
                 terms.constant += elements * space.problem.choices.output_bits / unit
                 continue
             widths = np.flatnonzero(self.candidates.variable_allowed[t]).tolist()
             bits = [float(elements * space.widths[b]) / unit for b in widths]
             terms.add(bits, [model.width[t, b] for b in widths])
+            if tensor is not None:
+                widths = np.flatnonzero(self.candidates.places[1, tensor]).tolist()
+                bits = [-float(elements * space.widths[b]) / unit for b in widths]
+                terms.add(bits, [model.resident[tensor, b] for b in widths])
         return terms
 
     def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:

@@ -2,19 +2,28 @@
 
 Sets: hardware options ``H``, layers ``L``, width variables ``T`` (each an activation tensor, all
 that shares one width counting once), options ``O(l, h)`` of layer ``l`` on hardware ``h`` (a weight
-width, an input width, a tiling). Variables: ``build[h]``, ``run[l, o]``, ``width[t, b]`` binary;
-``sram`` ``S ≥ least`` and ``latency[l]`` ``t_l`` continuous.
+width, an input width, which operands are resident, a tiling). Variables: ``build[h]``,
+``run[l, o]``, ``width[t, b]`` binary; ``sram`` ``S ≥ least`` and ``latency[l]`` ``t_l`` continuous.
+
+Where tensors may stay on chip: ``resident[x, b]`` binary, tensor ``x`` on chip at width ``b``; and,
+where SRAM sizes are on offer, ``size[n]``.
 
     (1) one_accelerator      Σ_h build_h = 1
     (2) every_layer_runs     Σ_{o ∈ O(l,h)} run_o = build_h                               ∀ l, h
     (3) one_width            Σ_b width_{t,b} = 1                                          ∀ t
     (4) input_widths         Σ_{o ∈ O(l,·): ba(o) = b} run_o = width_{in(l),b}            ∀ l, b
     (5) weight_widths        Σ_{o ∈ O(l,·): bw(o) = b} run_o = width_{wt(l),b}            ∀ l, b
-    (6) tiles_fit            Σ_o need_o·run_o ≤ S                                         ∀ l
+    (6) tiles_fit            Σ_o need_o·run_o + Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} ≤ S    ∀ l
     (7) silicon              Σ_h area_h·build_h + slope·S ≤ area limit
     (8) compute_roof         t_l ≥ Σ_o compute_o·run_o                                    ∀ l
     (9) memory_roof          t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW  ∀ l
    (10) within_budget        metric ≤ limit                  latency, DRAM, noise, size, BOPS, costs
+   (11) resident_at_width    resident_{x,b} ≤ width_{t(x),b}                              ∀ x, b
+   (12) resident_inputs      Σ_{o: ba(o) = b, input resident} run_o = resident_{in(l),b}  ∀ l, b
+   (13) resident_weights     Σ_{o: bw(o) = b, weight resident} run_o = resident_{wt(l),b} ∀ l, b
+   (14) one_size             Σ_n size_n = 1,  S = Σ_n bits_n·size_n
+
+The bits moved in (9) and (10) are those of ``width − resident``: what is on chip moves nothing.
 
 Why each is there, and exact, is said where it is written down. Numbers are scaled by
 `Coefficients`. Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin
@@ -38,6 +47,8 @@ from codesign.search.milp.coefficients import Coefficients, Terms
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 
+MOST_SRAM_UNITS = 1e4  # of S; beyond, its bound is farther than tiles and tensors reach
+
 
 @dataclass(frozen=True)
 class MilpSolution:
@@ -47,6 +58,7 @@ class MilpSolution:
     variable_width: tuple[int, ...]
     weight: tuple[int, ...]
     sram_bits: float
+    on_chip: tuple[bool, ...] = ()
 
 
 def build(
@@ -64,6 +76,8 @@ def build(
     costs = Coefficients(space, candidates, goal, margin)
     asked = {goal.metric, *goal.limits}
     parts = [_declare, _choose_hardware, _agree_on_widths]
+    if space.placed:
+        parts.append(_place_tensors)
     if "area_mm2" in goal.limits:
         parts.append(_limit_area)
     if "latency_s" in asked and not math.isinf(space.dram_bits_per_s):
@@ -91,7 +105,8 @@ def _declare(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """Sets and variables; times are declared with the roofs.
 
     ``least`` is the least SRAM on offer. Tilings that need more than the most are no options, so
-    ``S`` has no upper bound of its own.
+    ``S`` has an upper bound only where tensors take room beside them: with a margin, as limits
+    have, for what fits exactly.
     """
     space, candidates = costs.space, costs.candidates
     model.HARDWARE = pyo.RangeSet(0, len(candidates.options) - 1)
@@ -104,7 +119,13 @@ def _declare(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     model.build = pyo.Var(model.HARDWARE, domain=pyo.Binary)
     model.run = pyo.Var(model.RUNS, domain=pyo.Binary)
     model.width = pyo.Var(model.WIDTHS, domain=pyo.Binary)
-    model.sram = pyo.Var(bounds=(space.capacities.min_bits / costs.sram_unit_bits, None))
+    most = float(candidates.sram_bits.max()) * (1 + LIMIT_MARGIN) / costs.sram_unit_bits
+    limited = space.placed and most < MOST_SRAM_UNITS
+    least = space.capacities.min_bits / costs.sram_unit_bits
+    model.sram = pyo.Var(bounds=(least, most if limited else None))
+    on_chip = [(int(x), int(b)) for x, b in np.argwhere(candidates.places[1])]
+    model.PLACES = pyo.Set(dimen=2, initialize=on_chip)
+    model.resident = pyo.Var(model.PLACES, domain=pyo.Binary)
 
 
 def _choose_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -124,14 +145,21 @@ def _choose_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
     @model.Constraint(model.LAYERS, doc="(6)")
     def tiles_fit(model, i):
-        """Σ_o need_o·run_o ≤ S: layers run one after the other, each in all of the SRAM.
+        """Σ_o need_o·run_o + Σ_{x live in l} Σ_b bits_{x,b}·resident_{x,b} ≤ S.
 
-        ``need_o`` is the SRAM that the tiling needs or, where sizes are on offer, the size that
-        holds it. ``S``, no larger than the largest ``need_o`` that runs, is then one of them: exact
-        without a binary for each size.
+        Layers run one after the other, each in all of the SRAM that tensors on chip leave. Nothing
+        is written in place: a layer's input and output both take their room.
+
+        ``need_o`` is the SRAM that the tiling needs or, where no tensor stays on chip and sizes are
+        on offer, the size that holds it. ``S``, no larger than the largest ``need_o`` that runs, is
+        then one of them: exact without a binary for each size.
         """
-        need = candidates.layers[i].need / (costs.sram_unit_bits / ROW_SCALE)
-        terms = costs.runs(model, i, need, Terms())
+        unit = costs.sram_unit_bits / ROW_SCALE
+        terms = costs.runs(model, i, candidates.layers[i].need / unit, Terms())
+        for x in np.flatnonzero(costs.space.live[i]).tolist():
+            widths = np.flatnonzero(candidates.places[1, x]).tolist()
+            bits = (costs.resident_bits[x, widths] / unit).tolist()
+            terms.add(bits, [model.resident[x, b] for b in widths])
         return terms.add([-ROW_SCALE], [model.sram]).expression() <= 0
 
 
@@ -165,6 +193,63 @@ def _agree_on_widths(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         Other layers' weights are free: whatever option runs is their width.
         """
         return runs_agree(model, i, space.weight_index[i], b, candidates.layers[i].weight)
+
+
+def _place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    space, candidates = costs.space, costs.candidates
+
+    @model.Constraint(range(len(space.placed)), range(len(space.widths)), doc="(11)")
+    def resident_at_width(model, x, b):
+        """resident_{x,b} ≤ width_{t(x),b}: a tensor is on chip at the width that it has.
+
+        With equality where it cannot be in DRAM at that width.
+        """
+        t = int(space.placed_variable[x])
+        in_dram, on_chip = candidates.places[:, x, b].tolist()
+        if (t, b) not in model.WIDTHS or (in_dram and not on_chip):
+            return pyo.Constraint.Skip
+        there = [model.resident[x, b]] if on_chip else []
+        terms = Terms().add([1.0] * len(there), there)
+        row = terms.add([-1.0], [model.width[t, b]]).expression()
+        return row <= 0 if in_dram else row == 0
+
+    def runs_with(model, i, x, b, widths, step):
+        """The layer runs an option with this operand resident if and only if the tensor is."""
+        if x is None or (x, b) not in model.PLACES:
+            return pyo.Constraint.Skip
+        rows = candidates.layers[i]
+        mine = np.flatnonzero((widths == b) & (rows.variant & step > 0)).tolist()
+        terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
+        return terms.add([-1.0], [model.resident[x, b]]).expression() == 0
+
+    @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(12)")
+    def resident_inputs(model, i, b):
+        """Σ_{o: ba(o) = b, input resident} run_o = resident_{in(l),b}."""
+        x = space.operand_tensors[i][1]
+        return runs_with(model, i, x, b, candidates.layers[i].ifmap, 1)
+
+    @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(13)")
+    def resident_weights(model, i, b):
+        """Σ_{o: bw(o) = b, weights resident} run_o = resident_{wt(l),b}."""
+        x = space.operand_tensors[i][0]
+        return runs_with(model, i, x, b, candidates.layers[i].weight, 2)
+
+    sizes = space.capacities.sizes
+    if not sizes:
+        return
+    model.size = pyo.Var(range(len(sizes)), domain=pyo.Binary)
+
+    @model.Constraint(range(2), doc="(14)")
+    def one_size(model, n):
+        """Σ_n size_n = 1, and S = Σ_n bits_n·size_n: the SRAM is one of those on offer.
+
+        Beside tensors on chip the size that holds a tiling is not known from the tiling alone.
+        """
+        chosen = [*model.size.values()]
+        if n == 0:
+            return sum(chosen) == 1
+        bits = [x / (costs.sram_unit_bits / ROW_SCALE) for x in sizes]
+        return Terms().add(bits, chosen).add([-ROW_SCALE], [model.sram]).expression() == 0
 
 
 def _limit_area(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -224,17 +309,29 @@ def _keep_budgets(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 # --- its solution -------------------------------------------------------------------------------
 
 
-def read_choice(model: pyo.ConcreteModel, candidates: Candidates) -> MilpSolution:
+def read_choice(
+    model: pyo.ConcreteModel, space: WidthSpace, candidates: Candidates
+) -> MilpSolution:
     """The solved model's choice: hardware, widths, and the SRAM its tiles need."""
     runs, widths = _chosen(model, candidates)
     taken = [(rows, o) for rows, o in zip(candidates.layers, runs, strict=True)]
     rows, o = taken[-1]
+    on_chip = _on_chip(model, candidates)
+    held = space.resident_bits(np.array(widths), np.array(on_chip, dtype=bool)).tolist()
+    needs = [float(rows.need[o]) for rows, o in taken]
     return MilpSolution(
         option=int(rows.option[o]),
         variable_width=tuple(widths),
         weight=tuple(int(rows.weight[o]) for rows, o in taken),
-        sram_bits=max(float(rows.need[o]) for rows, o in taken),
+        sram_bits=max(need + bits for need, bits in zip(needs, held, strict=True)),
+        on_chip=on_chip,
     )
+
+
+def _on_chip(model: pyo.ConcreteModel, candidates: Candidates) -> tuple[bool, ...]:
+    """Which placed tensors are on chip."""
+    there = {x for (x, _), each in model.resident.items() if pyo.value(each) > 0.5}
+    return tuple(x in there for x in range(candidates.places.shape[1]))
 
 
 def _chosen(model: pyo.ConcreteModel, candidates: Candidates) -> tuple[list[int], list[int]]:
@@ -252,7 +349,11 @@ def exclude(model: pyo.ConcreteModel) -> None:
     """Forbid exactly the choice the model holds now (a solution that fails the exact recheck)."""
     chosen = [run for run in model.run.values() if pyo.value(run) > 0.5]
     chosen += [width for width in model.width.values() if pyo.value(width) > 0.5]
-    _forbid_all(model, chosen, len(chosen))
+    count, placed = len(chosen), [*model.resident.values()]
+    for there in placed:
+        on_chip = pyo.value(there) > 0.5
+        chosen.append(there if on_chip else 1 - there)
+    _forbid_all(model, chosen, count + len(placed))
 
 
 def exclude_costlier(
@@ -272,7 +373,15 @@ def exclude_costlier(
             each = [rows.compute_s, rows.traffic]
         costlier = np.all([x >= x[run] for x in each], axis=0)
         covered += [model.run[i, o] for o in np.flatnonzero(costlier).tolist()]
-    moved = {t for layer in space.problem.network.layers for t, _ in space.moved(layer)}
+    on_chip = _on_chip(model, candidates)
+    moved = _moved_in_dram(space, on_chip)
+    if metric in ("latency_s", "dram_bits"):
+        # A tensor that is in DRAM has to be there in what costs no less; one on chip need not.
+        for x in (x for x, there in enumerate(on_chip) if not there):
+            fitting = np.flatnonzero(candidates.places[1, x]).tolist()
+            if fitting:
+                parts += 1
+                covered.append(1 - sum(model.resident[x, b] for b in fitting))
     for t, own in enumerate(chosen_widths):
         widths = np.flatnonzero(candidates.variable_allowed[t])
         if metric == "noise":
@@ -284,6 +393,12 @@ def exclude_costlier(
         parts += 1
         covered += [model.width[t, b] for b in widths[costlier].tolist()]
     _forbid_all(model, covered, parts)
+
+
+def _moved_in_dram(space: WidthSpace, on_chip: tuple[bool, ...]) -> set[int | None]:
+    """Width variables of what moves beside operands."""
+    every = (each for layer in space.problem.network.layers for each in space.moved(layer))
+    return {each.variable for each in every if each.tensor is None or not on_chip[each.tensor]}
 
 
 def _forbid_all(model: pyo.ConcreteModel, chosen: list[pyo.Var], count: int) -> None:

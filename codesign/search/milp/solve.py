@@ -113,7 +113,7 @@ def solve_milp(
         complete = outcome.status in ("optimal", "infeasible")
         if price is None or outcome.status in ("infeasible", "unknown"):
             return MilpResult(None, bound, complete, run, solver_s)
-        solution = price(read_choice(model, listed))
+        solution = price(read_choice(model, space, listed))
         if solution is not None and goal.kept_by(solution.metrics):
             return MilpResult(solution, bound, complete, run, solver_s)
         excesses = {} if solution is None else _excesses(goal, solution)

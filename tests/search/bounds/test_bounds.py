@@ -136,7 +136,7 @@ def test_marginals_are_the_optima_of_forced_choices(drawn: tuple[Case, Floats]) 
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
     for coefficients, b in product(all_prices[:2], range(OPTIONS)):
-        width, pair = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        pair, width, _ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
         truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert width == pytest.approx(truth_width, rel=EXACT)
         assert pair == pytest.approx(truth_pair, rel=EXACT)
@@ -184,7 +184,7 @@ def test_nothing_runs() -> None:
     relaxation = Relaxation(given.space)
     coefficients = np.ones((OPTIONS, len(ADDITIVE_METRICS)))
     assert np.isinf(relaxation.solve(none, coefficients).value).all()
-    width, pair = relaxation.marginals(none.take(np.array([0])), coefficients[:1])
+    pair, width, _ = relaxation.marginals(none.take(np.array([0])), coefficients[:1])
     assert np.isinf(width).all()
     assert np.isinf(pair).all()
     assert (relaxation.upper_bound(none, 0) == -np.inf).all()
@@ -243,7 +243,7 @@ def test_relaxed_marginals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
     for coefficients, b in product(all_prices[:2], range(OPTIONS)):
-        width, pair = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        pair, width, _ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
         truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
@@ -270,7 +270,7 @@ def test_cut_operands_bound_from_below(drawn: tuple[Case, Floats]) -> None:
         assert answer.runs[b] == (chosen in metrics)
         if answer.runs[b]:
             assert answer.metrics[b].tolist() == pytest.approx(metrics[chosen], rel=EXACT)
-        width, pair = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        pair, width, _ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
         truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
@@ -340,7 +340,7 @@ def test_only_what_is_too_large_is_relaxed(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_depends_on_no_variable_counts_all_the_same() -> None:
     """The first and third table run over one variable, the second over none."""
     scopes, place_of = [(0,), (), (0,)], [(0, 0), (1, 0), (0, 1)]
-    plan = Plan(eliminate(scopes, 1), scopes, place_of, 2)
+    plan = Plan(eliminate(scopes, [2]), scopes, place_of, [2])
     own, tables = (
         np.array([[[1.0, 5.0]]]),
         [np.array([[[7.0, 2.0], [9.0, 4.0]]]), np.array([[3.0]])],

@@ -28,6 +28,9 @@ from pair_models import (
     PAIR,
     PRODUCT,
     choose,
+    kept_candidates,
+    kept_model,
+    kept_space,
     listed,
     pair_model,
     product_model,
@@ -125,11 +128,25 @@ def texts() -> dict[str, str]:
     for metric in METRICS:
         model = pair_model(Goal(metric, {}))
         found[f"objective_{metric}"] = objective_text(model, pair_names)
+    kept = constraint_texts(kept_model(Goal("latency_s", LIMITS)), kept_names())
+    for stem in ("tiles_fit", "memory_roof", "within_budget"):
+        found[stem] += kept.pop(stem)
+    found |= {stem: text for stem, text in kept.items() if stem not in found}
     model = pair_model(Goal("noise", {}))
     choose(model, option=0, tensors=(0, 1), runs=(2, 1))
     exclude(model)
     found["excluded"] = constraint_texts(model, pair_names)["excluded"]
     return found
+
+
+def kept_names() -> dict[str, str]:
+    """The variables of the model with tensors on chip."""
+    names = names_of(kept_space(), kept_candidates())
+    for x, tensor in enumerate(("q", "k")):
+        names |= {
+            f"resident[{x},{b}]": f"resident[{tensor},{bits}]" for b, bits in ((0, 2), (1, 4))
+        }
+    return names | {f"size[{n}]": f"size[{bits}]" for n, bits in ((0, 50), (1, 100))}
 
 
 def shared_weight_widths() -> Iterator[str]:

@@ -225,13 +225,13 @@ def test_the_chosen_values_are_read() -> None:
     offered = listed(CONV, FC)
     model = pair_model(Goal("noise", {}))
     choose(model, option=1, tensors=(0, 1), runs=(7, 5))
-    choice = read_choice(model, offered)
+    choice = read_choice(model, space_of(PAIR, (2, 4)), offered)
     assert (choice.option, choice.variable_width, choice.weight) == (1, (0, 1), (1, 0))
     assert choice.sram_bits == 500  # the larger of 140 and 500
     offered = listed(FC, CONV)
     model = build(space_of(PAIR, (2, 4)), offered, Goal("noise", {}))
     choose(model, option=1, tensors=(0, 1), runs=(5, 7))
-    assert read_choice(model, offered).sram_bits == 500  # of 500 and 140
+    assert read_choice(model, space_of(PAIR, (2, 4)), offered).sram_bits == 500  # of 500 and 140
 
 
 def test_the_chosen_values_are_read_despite_rounding() -> None:
@@ -240,6 +240,6 @@ def test_the_chosen_values_are_read_despite_rounding() -> None:
     choose(model, option=0, tensors=(1, 1), runs=(4, 3))
     for variable in [*model.run.values(), *model.width.values()]:
         variable.set_value(abs(variable.value - 1e-7), skip_validation=True)
-    choice = read_choice(model, offered)
+    choice = read_choice(model, space_of(PAIR, (2, 4)), offered)
     assert (choice.option, choice.variable_width, choice.weight) == (0, (1, 1), (1, 1))
     assert choice.sram_bits == 1000

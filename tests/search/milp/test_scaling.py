@@ -25,7 +25,7 @@ def test_coefficients_of_shipped_networks_are_of_moderate_size(name: str) -> Non
     space = HardwareSpace(Problem(network=load_network(name), choices=choices, quality="uniform:6"))
     for option in (0, len(space) - 1):  # small and narrow, large and wide
         chosen = np.array([option])
-        sram = np.maximum(4e6, space.useful_sram_bits(int(space.shape_of[option])) / 8)
+        sram = np.maximum(4e6, space.useful_sram_bits(int(space.shape_of[option]), True) / 8)
         for metric, others in (("latency_s", ("area_mm2", "noise")), ("area_mm2", ("latency_s",))):
             offered = candidates(space, chosen, np.full(1, 4e6), np.full(1, sram))
             limits = {"area_mm2": 10.0, "latency_s": 0.02, "noise": space.problem.budgets["noise"]}

@@ -1,0 +1,124 @@
+"""Which tensors' places are settled on some hardware, whatever the widths.
+
+A tensor whose bits never fit is in DRAM. Others can be on chip for nothing: where every layer of
+their lifetimes has room for its most demanding tiling beside all tensors that may be live.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.space.hardware import HardwareSpace
+
+IN_DRAM, OPEN, FREE = range(3)
+
+
+def all_free(space: HardwareSpace) -> bytes:
+    """Every tensor that may be on chip is, and takes no room: no capacity is counted."""
+    return bytes([FREE] * len(space.placed))
+
+
+def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: bool) -> bytes:
+    """The state of each placed tensor, for all of some options with at most so much SRAM each.
+
+    ``IN_DRAM``: it does not fit, at its narrowest, beside the smallest tile of some layer.
+
+    ``FREE``: take a design of one of the options, and put all free tensors on chip. No layer whose
+    room that changes needs more than it has, even with the tiling of least traffic and with all
+    other tensors that may be live at their widest; so every layer still runs, and none moves more.
+    The design is no worse: there is a best one with these tensors on chip, whose capacity rows need
+    not be looked at.
+
+    ``OPEN``: neither is known.
+
+    Parameters
+    ----------
+    options : ints, shape (n,)
+    sram_bits : floats, shape (n,)
+    """
+    if not space.placed:
+        return b""
+    fits = np.zeros(len(space.placed), dtype=bool)
+    free = np.ones(len(space.placed), dtype=bool)
+    for shape in space.shapes_among(options):
+        mine = space.shape_of[options] == shape
+        least, most = float(sram_bits[mine].min()), float(sram_bits[mine].max())
+        narrow, wide = _tensor_bits(space, options[mine])
+        least_need, most_need = _needs(space, int(shape), moves_data, options[mine])
+        some = _may_fit(space, least_need, narrow, most)
+        fits |= some
+        free &= _free(space, most_need, wide * some, some, least)
+    state = np.where(free, FREE, OPEN)
+    state = np.where(
+        fits | space.kept, state, IN_DRAM
+    )  # what must be on chip and is not: no design
+    return bytes(state.astype(np.uint8).tolist())
+
+
+def _tensor_bits(space: HardwareSpace, options: Ints) -> tuple[Ints, Ints]:
+    """(placed tensors,) each: bits at the narrowest and at the widest width they may have."""
+    allowed = space.variable_allowed.copy()
+    if space.problem.choices.precision == "fixed":
+        deep = space.widths <= space.pe_activation_bits[options].max()
+        wide = space.widths <= space.pe_weight_bits[options].max()
+        for i, layer in enumerate(space.problem.network.layers):
+            if not layer.moves:
+                allowed[space.input_index[i]] &= deep
+                weight = space.weight_index[i]
+                if weight is not None:
+                    allowed[weight] &= wide
+    mine = allowed[space.placed_variable]
+    widths = np.broadcast_to(space.widths, mine.shape)
+    narrow = np.where(mine, widths, widths.max()).min(axis=1)
+    wide = np.where(mine, widths, 0).max(axis=1)
+    return space.placed_elements * narrow, space.placed_elements * wide
+
+
+def _needs(
+    space: HardwareSpace, shape: int, moves_data: bool, options: Ints
+) -> tuple[Floats, Floats]:
+    """(variants, layers) each: need of a layer's smallest tiling, and of its most demanding one."""
+    table, widths = space.rooms(shape, moves_data), space.widths
+    wide, deep = np.ones(len(widths), dtype=bool), np.ones(len(widths), dtype=bool)
+    if space.problem.choices.precision == "fixed":
+        wide = widths <= space.pe_weight_bits[options].max()
+        deep = widths <= space.pe_activation_bits[options].max()
+    runs = wide[:, None] & deep
+    moves = np.array([geometry.moves for geometry in space.geometries])
+    runs = np.where(np.tile(moves, space.variant_count)[:, None, None], True, runs)
+    least = np.where(runs, table.least, np.inf).min(axis=(1, 2))
+    most = np.where(runs, table.most, -np.inf).max(axis=(1, 2))
+    kinds = space.variant_count, len(space.geometries)
+    return least.reshape(kinds)[:, space.geometry_of], most.reshape(kinds)[:, space.geometry_of]
+
+
+def _may_fit(space: HardwareSpace, least_need: Floats, narrow: Ints, sram_bits: float) -> Bools:
+    """(placed tensors,): whether each fits beside the smallest tile of all layers of its life."""
+    room = sram_bits - least_need.min(axis=0)
+    least_room = np.where(space.live, room[:, None], np.inf).min(axis=0)
+    return np.asarray(narrow <= least_room)
+
+
+def _free(
+    space: HardwareSpace, most_need: Floats, wide: Ints, some: Bools, sram_bits: float
+) -> Bools:
+    """(placed tensors,): the largest set that is on chip for nothing, with so much SRAM."""
+    layers = np.arange(most_need.shape[1])
+    worst, held = most_need.max(axis=0), space.live @ wide
+    free = some.copy()
+    while True:
+        settled = _settled(space, free | ~some)
+        need = np.where(settled, most_need[space.variants(free), layers], worst)
+        short = need + held > sram_bits
+        left = free & ~(space.live & short[:, None]).any(axis=0)
+        if (left == free).all():
+            return free
+        free = left
+
+
+def _settled(space: HardwareSpace, places: Bools) -> Bools:
+    """(layers,): whether the places of a layer's operands are known, given those of tensors."""
+    return np.array(
+        [all(t is None or bool(places[t]) for t in operands) for operands in space.operand_tensors]
+    )

@@ -1,0 +1,74 @@
+"""The least DRAM traffic of every layer within any room of the SRAM, on one array shape.
+
+Resident tensors leave a layer so much less room for its tiles, and how much depends on their
+widths: a table is asked for many rooms at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.space.staircase import Staircase, stacked
+
+
+class RoomTable:
+    """Staircases of traffic over SRAM need, all in one ascending list of keys.
+
+    A row is one kind of layer with a pair of widths: ``(kind·widths + bw)·widths + ba``. Its steps
+    have the keys ``row·span + need + 1``, after a first one without room for any tile.
+
+    Attributes
+    ----------
+    least, most : floats, shape (kinds, widths, widths)
+        Bits of the smallest tiling, and of the one beyond which none moves less.
+    """
+
+    def __init__(self, needs: Sequence[Floats], traffics: Sequence[Floats]) -> None:
+        """From each kind's needs (w, w, steps) and traffic (w, w, steps + 1), padded with inf."""
+        need, traffic = stacked(needs), stacked(traffics)
+        shape, steps = need.shape[:-1], need.shape[-1]
+        self.least = need[..., 0]
+        self.most = np.where(np.isfinite(need), need, -np.inf).max(axis=-1)
+        need = need.reshape(-1, steps)
+        real = np.ones((len(need), steps + 1), dtype=bool)
+        real[:, 1:] = np.isfinite(need)
+        largest = int(need[real[:, 1:]].max(initial=0.0))
+        self.span = largest + 3
+        keys = np.zeros(real.shape, dtype=np.int64)
+        keys[:, 1:] = np.where(real[:, 1:], need, 0.0).astype(np.int64) + 1
+        keys += self.span * np.arange(len(need))[:, None]
+        self._keys, self._traffic = keys[real], traffic.reshape(len(need), -1)[real]
+        self.shape = shape
+
+    @property
+    def size(self) -> int:
+        """Entries kept."""
+        return len(self._keys)
+
+    @property
+    def needs(self) -> Ints:
+        """Every need of a tiling, ascending, each once."""
+        return np.unique(self._keys % self.span)[1:] - 1
+
+    def within(self, sram_bits: Floats) -> Floats:
+        """(capacities, kinds, w, w): least DRAM bits with all of an SRAM; inf where none fits."""
+        rows = np.arange(math.prod(self.shape)).reshape(self.shape)
+        return self.traffic(rows, sram_bits[:, None, None, None])
+
+    def traffic(self, row: Ints, room: Floats) -> Floats:
+        """Least DRAM bits of rows within so much room each; inf where no tile fits.
+
+        Both broadcast together.
+        """
+        held = np.clip(room, -1, self.span - 2).astype(np.int64) + 1
+        found = np.searchsorted(self._keys, row * self.span + held, side="right") - 1
+        return np.asarray(self._traffic[found])
+
+
+def room_table(stairs: Sequence[Staircase]) -> RoomTable:
+    """The table of some staircases."""
+    return RoomTable([s.need for s in stairs], [s.traffic for s in stairs])
