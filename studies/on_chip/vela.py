@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pandas as pd
 from allocation import BITS, best_kept, evaluated, live_bytes, moved_bytes, packed_bytes
+from micro_planner import arena_bytes
 from separate import separated
 from to_tflite import shapes, to_tflite
 from vela_compiler import BYTES_PER_KIB, FEATURES, Compiled, compiled
@@ -48,7 +49,7 @@ def tables(
         file = to_tflite(separated(network))
         ample = compiled(file, AMPLE_BYTES)
         graph = in_order(separated(network), list(ample.staged_bytes))
-        peaks.append(compare_peaks(network, graph, ample))
+        peaks.append(compare_peaks(network, graph, ample, arena_bytes(file)))
         for share in shares:
             sram_bytes = ample.peak_bytes // share
             runs = [compiled(file, sram_bytes, with_) for with_ in ((), FEATURES)]
@@ -85,11 +86,13 @@ def held_bytes(network: Network) -> list[int]:
     return [held // 8 for held in resident_bits(network, bits, network.lifetimes)]
 
 
-def compare_peaks(network: Network, graph: Network, ample: Compiled) -> dict[str, object]:
+def compare_peaks(
+    network: Network, graph: Network, ample: Compiled, planned_bytes: int
+) -> dict[str, object]:
     """SRAM taken at most when everything stays, and layers in which both agree to the byte.
 
     Columns: ours of the network as described (``fused``), of the graph that Vela compiles, of the
-    graph with padded tensors (``bricks``), and Vela's.
+    graph with padded tensors (``bricks``); Vela's; and that of TensorFlow Lite's planner.
     """
     told = list(ample.staged_bytes.values())
     bricks = live_bytes(graph, in_bricks(graph), graph.lifetimes)
@@ -99,6 +102,7 @@ def compare_peaks(network: Network, graph: Network, ample: Compiled) -> dict[str
         "graph_kib": max(held_bytes(graph)) / BYTES_PER_KIB,
         "bricks_kib": max(bricks) / BYTES_PER_KIB,
         "vela_kib": ample.peak_bytes / BYTES_PER_KIB,
+        "planner_kib": planned_bytes / BYTES_PER_KIB,
         "operators": len(graph.layers),
         "same_graph": sum(x == y for x, y in zip(held_bytes(graph), told, strict=True)),
         "same_bricks": sum(x == y for x, y in zip(bricks, told, strict=True)),

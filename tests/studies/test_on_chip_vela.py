@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from itertools import chain, combinations
 from types import ModuleType
 
@@ -24,8 +24,8 @@ TRAFFIC = pd.read_csv(STUDY / "expected" / "vela_traffic.csv")
 FEATURES = pd.read_csv(STUDY / "expected" / "vela_features.csv")
 UNTOLD = ["vela_kept", "best_kept", "best_packed_kib"]
 NAMES = ("allocation", "separate")
-INSTALLED = importlib.util.find_spec("ethosu") is not None
-needs_vela = pytest.mark.skipif(not INSTALLED, reason="ethos-u-vela is not installed")
+MISSING = [x for x in ("ethosu", "flatbuffers", "tflite_micro") if find_spec(x) is None]
+needs_vela = pytest.mark.skipif(MISSING != [], reason=f"not installed: {MISSING}")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,8 @@ def parts() -> Iterator[dict[str, ModuleType]]:
 @pytest.fixture(scope="module")
 def vela() -> Iterator[dict[str, ModuleType]]:
     """Those that need it, and what they use."""
-    with imported(STUDY, ("vela", "vela_compiler", "to_tflite", *NAMES)) as modules:
+    names = ("vela", "vela_compiler", "to_tflite", "micro_planner", *NAMES)
+    with imported(STUDY, names) as modules:
         yield modules
 
 
@@ -152,6 +153,16 @@ def test_vela_finds_our_weights_macs_and_tensors(name: str, vela: dict[str, Modu
     assert told.macs.keys() == {layer.output for layer in graph.layers}
     for layer in graph.layers:
         assert layer.moves or told.macs[layer.output] == layer.macs, layer.name
+    live = vela["allocation"].live_bytes(graph, graph.tensors, graph.lifetimes)
+    assert vela["micro_planner"].arena_bytes(file) == max(live)
+
+
+@needs_vela
+def test_files_that_are_no_graphs_are_refused(vela: dict[str, ModuleType]) -> None:
+    with pytest.raises(RuntimeError, match="planner ended"):
+        vela["micro_planner"].arena_bytes(b"no graph")
+    with pytest.raises(RuntimeError, match="Vela ended"):
+        vela["vela_compiler"].compiled(b"no graph", 1 << 20)
 
 
 @needs_vela
@@ -171,6 +182,8 @@ def test_tables_are_those_committed(vela: dict[str, ModuleType]) -> None:
 def test_both_count_the_same_sram_in_every_operator() -> None:
     assert (PEAKS["same_bricks"] == PEAKS["operators"]).all()
     assert (PEAKS["vela_kib"] == PEAKS["bricks_kib"]).all()
+    # The planner pads nothing, and places input and result too: they are not alive at the peak.
+    assert (PEAKS["planner_kib"] == PEAKS["graph_kib"]).all()
     others = PEAKS[PEAKS["network"] != "mobilenetv2"]
     assert (others["same_graph"] == others["operators"]).all()
     assert f"in all {PEAKS['operators'].sum()} operators" in " ".join(README.split())
