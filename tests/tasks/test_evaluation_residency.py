@@ -95,7 +95,7 @@ def check_room(question: Question, found: Evaluation, chosen: frozenset[str]) ->
 @pytest.mark.parametrize("kind", ["plain", "moving", "in place", "sharing"])
 def test_solved_designs_have_the_figures_they_were_solved_with(kind: str) -> None:
     """At least as fast: a design of another objective need not keep on chip what saves time."""
-    same = 0
+    kept = 0
     for seed in range(6):
         problem, points = on_chip_case(seed, kind)
         if oracle.best(points, problem.objective, problem.budgets) is None:
@@ -109,14 +109,14 @@ def test_solved_designs_have_the_figures_they_were_solved_with(kind: str) -> Non
         if problem.objective == "latency_s":
             assert found.metrics["latency_s"] == close(latency_s)
             assert found.metrics["dram_bits"] <= design.metrics["dram_bits"]
-            same += 1
         # Told where its tensors are, it is the design.
         assert design.on_chip is not None
+        kept += "chip" in design.on_chip.values()
         told = evaluate(*given, on_chip="tensors", places=design.on_chip)
         assert told.on_chip == design.on_chip
         assert told.metrics["latency_s"] == close(latency_s)
         assert told.metrics["dram_bits"] == design.metrics["dram_bits"]
-    assert same > 0
+    assert kept > 0
 
 
 # --- by hand ------------------------------------------------------------------------------------
