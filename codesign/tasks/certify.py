@@ -89,12 +89,15 @@ class _Rows(NamedTuple):
     batch : Batch
     multipliers : floats, shape (rows, limits)
         Good ones for each row.
+    value : floats, shape (rows,)
+        The bounds at them.
     group : callable
         The hardware options that some rows stand for.
     """
 
     batch: Batch
     multipliers: Floats
+    value: Floats
     group: Callable[[list[int]], OptionGroup]
 
 
@@ -162,7 +165,8 @@ class _Certifier:
 
     def _close_all(self, options: Ints) -> None:
         """Close array shapes; of what is left options of a shape, then of a pair of PE widths."""
-        options = self._close_shapes(options)
+        options = self._close_shapes(options, ideal=True)
+        options = self._close_shapes(options, ideal=False)
         left: list[int] = []
         for shape in self.space.shapes_among(options):
             mine = options[self.space.shape_of[options] == shape]
@@ -173,19 +177,26 @@ class _Certifier:
             for option in self._close_options(options[pair == each], 0.0, MOST_WORK):
                 self.found.trusted.append(self.options[option])
 
-    def _close_shapes(self, options: Ints) -> Ints:
-        """Close array shapes with ideal tilings; the options left over."""
+    def _close_shapes(self, options: Ints, ideal: bool) -> Ints:
+        """Close array shapes with ideal tilings, or with those that fit; the options left over."""
         if not len(options):
             return options
         shapes, row = np.unique(self.space.shape_of[options], return_inverse=True)
-        pe_bits = tuple(sorted({self.options[n][2:] for n in options}))
+        most = None
+        if not ideal:
+            most = np.zeros(len(shapes))
+            np.maximum.at(most, row, self.sram_bits[options])
 
         def group(rows: list[int]) -> OptionGroup:
-            return OptionGroup(
-                tuple(self.space.shapes[shapes[n]] for n in rows), pe_bits, ideal=True
-            )
+            pe_bits = {self.options[n][2:] for n in options[np.isin(row, rows)]}
+            arrays = tuple(self.space.shapes[shapes[n]] for n in rows)
+            return OptionGroup(arrays, tuple(sorted(pe_bits)), ideal)
 
-        left = self._close(self.batches.of_shapes(options, shapes, row), group, NEAR, FIRST_WORK)
+        batch = self.batches.of_shapes(options, shapes, row, most)
+        if ideal:
+            left = self._close(batch, group, NEAR, FIRST_WORK)
+        else:
+            left = self._close(batch, group, NEAR, 0, together=False)
         return options[np.isin(row, left)]
 
     def _close_options(self, options: Ints, near: float, most_work: int) -> list[int]:
@@ -207,7 +218,12 @@ class _Certifier:
     # Rows of tables -----------------------------------------------------------------------------
 
     def _close(
-        self, batch: Batch, group: Callable[[list[int]], OptionGroup], near: float, most_work: int
+        self,
+        batch: Batch,
+        group: Callable[[list[int]], OptionGroup],
+        near: float,
+        most_work: int,
+        together: bool = True,
     ) -> list[int]:
         """Close rows in groups, those first that bounds alone close; those left over.
 
@@ -217,15 +233,20 @@ class _Certifier:
             Rows of bounds below this times the claim are not tried by enumeration.
         most_work : int
             Partial choices to look at for a row alone.
+        together : bool
+            Whether a group of several takes less work than each of them alone.
         """
         found = self.dual.bound(batch, cutoff=TARGET * self.cutoff)
-        rows, value = _Rows(batch, found.multipliers, group), found.value
+        rows, value = _Rows(batch, found.multipliers, found.value, group), found.value
         order = [int(n) for n in np.argsort(value)]
         by_bound = [n for n in order if value[n] > self.cutoff]
         others = [n for n in order if not value[n] > self.cutoff]
         far_below = [n for n in others if value[n] < near * self.cutoff]
         tried = [n for n in others if not value[n] < near * self.cutoff]
-        left = self._close_halving(rows, by_bound, 0)
+        if together:
+            left = self._close_halving(rows, by_bound, 0)
+        else:
+            left = [n for n in by_bound if not self._closes(rows, [n], 0)]
         return left + far_below + self._close_halving(rows, tried, most_work)
 
     def _close_halving(self, rows: _Rows, chosen: list[int], most_work: int) -> list[int]:
@@ -233,7 +254,6 @@ class _Certifier:
         left, stack = [], [chosen] if chosen else []
         while stack:
             mine = stack.pop()
-            self.stop.check()
             if self._closes(rows, mine, most_work):
                 continue
             if len(mine) == 1:
@@ -245,13 +265,16 @@ class _Certifier:
 
     def _closes(self, rows: _Rows, chosen: list[int], most_work: int) -> bool:
         """Close the envelope of chosen rows."""
+        self.stop.check()
+        group, start = rows.group(chosen), rows.multipliers[chosen[-1]][None]
+        alone = len(chosen) == 1
+        if alone and rows.value[chosen[0]] > self.cutoff and self._add(group, start, 0):
+            return True
         single = envelope([rows.batch.take(np.array(chosen))])
-        start = rows.multipliers[chosen[-1]][None]
         found = self.dual.bound(single, start, TARGET * self.cutoff)
-        multipliers, bound, group = found.multipliers[0], float(found.value[0]), rows.group(chosen)
+        multipliers, bound = found.multipliers[0], float(found.value[0])
         if bound > self.cutoff:
             return self._add(group, multipliers[None], 0)
-        alone = len(chosen) == 1
         if not most_work or (not alone and bound < NEAR * self.cutoff):
             return False
         if alone and most_work > FIRST_WORK:

@@ -21,7 +21,7 @@ from codesign.checking.certificate.elimination import cost_tables, eliminate
 from codesign.checking.certificate.enumeration import nondominated
 from codesign.checking.certificate.exact_costs import Multipliers, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
-from codesign.checking.certificate.tilings import LayerTilings, ideal_traffic
+from codesign.checking.certificate.tilings import LayerTilings, Staircases, ideal_traffic
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import Part, Scope, WidthVariables
 from codesign.checking.cost_model import Array
@@ -58,9 +58,11 @@ def stairs_of(tilings: LayerTilings, bw: int, ba: int) -> list[tuple[int, int]]:
     found = []
     for need in needs.tolist():
         room = whole_numbers([need, need - 1])
-        (traffic, before), (fits, fitted) = (
-            x.tolist() for x in tilings.least_traffic(bw, ba, room)
-        )
+        both = Staircases([tilings.stairs(bw, ba), None, tilings.stairs(bw, ba)])
+        least = [both.least_traffic(np.full(2, which), room) for which in (0, 2)]
+        assert [x.tolist() for x in least[0]] == [x.tolist() for x in least[1]]
+        assert not both.least_traffic(np.full(2, 1), room)[1].any()
+        (traffic, before), (fits, fitted) = (x.tolist() for x in least[0])
         assert fits
         assert before > traffic if fitted else need == needs[0]
         found.append((need, traffic))
@@ -106,7 +108,9 @@ def test_least_traffic_is_exact_beyond_64_bits(width: int) -> None:
     )
     stairs = LayerTilings(layer, Array(2, 1, 9), (1, 32))
     ifmap_bits = 5 * 2 * width * 32
-    least, fits = stairs.least_traffic(1, 32, np.array([10**60, ifmap_bits - 1], dtype=object))
+    room = np.array([10**60, ifmap_bits - 1], dtype=object)
+    both = Staircases([stairs.stairs(1, 32), stairs.stairs(32, 32)])
+    least, fits = both.least_traffic(np.zeros(2, dtype=int), room)
     assert least.tolist() == [4 * 2 * 3 + ifmap_bits, 0]
     assert fits.tolist() == [True, False]
 

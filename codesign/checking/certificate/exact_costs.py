@@ -9,7 +9,7 @@ every sum and comparison is exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
@@ -39,10 +39,13 @@ Vector = tuple[int, ...]  # metrics that matter, in their units
 class LayerCosts(Protocol):
     """What a layer costs on hardware."""
 
-    def of(self, operands: Operands, live_bits: Whole) -> tuple[Whole, Whole, Whole]:
+    def of(
+        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
+    ) -> tuple[Whole, Whole, Whole]:
         """Cycles, DRAM bits of operands and partial sums, and whether it runs.
 
-        Beside so many bits of resident tensors each; neither cycles nor bits where it does not.
+        Of each of the operands ``which`` beside so many bits of resident tensors; neither cycles
+        nor bits where it does not run.
         """
 
 
@@ -193,17 +196,8 @@ class LayerMetrics:
     """
 
     def __init__(self, units: Units, scope: LayerScope, costs: LayerCosts) -> None:
-        choices = scope.which.shape[1]
-        live_bits = np.repeat(scope.live_bits, choices)
-        parts = [
-            costs.of(operands, live_bits[places])
-            for operands, places in zip(scope.operands, scope.places, strict=True)
-        ]
-        order = np.argsort(np.concatenate(scope.places))
-        cycles, fetched, runs = (
-            np.concatenate(each)[order].reshape(scope.which.shape)
-            for each in zip(*parts, strict=True)
-        )
+        live_bits = np.broadcast_to(scope.live_bits[:, None], scope.which.shape)
+        cycles, fetched, runs = costs.of(scope.operands, scope.which, live_bits)
         moved = fetched + scope.moved_bits[:, None]
         self.runs = runs
         self.columns = tuple(_column(name, units, scope, cycles, moved) for name in units.names)

@@ -65,13 +65,6 @@ class LayerScope:
     live_bits: Whole
 
     @cached_property
-    def places(self) -> list[Whole]:
-        """For each of the operands where they are, in the table as one row."""
-        order = np.argsort(self.which, axis=None, kind="stable")
-        counts = np.bincount(self.which.ravel(), minlength=len(self.operands))
-        return np.split(order, np.cumsum(counts)[:-1])
-
-    @cached_property
     def kind(self) -> tuple[object, ...]:
         """Equal for layers of equal tables."""
         arrays = (self.which, self.moved_bits, self.live_bits)

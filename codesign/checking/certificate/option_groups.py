@@ -15,7 +15,12 @@ import numpy as np
 
 from codesign.checking.certificate.exact_costs import LayerCosts, Threshold
 from codesign.checking.certificate.layer_scopes import Operands, Whole
-from codesign.checking.certificate.tilings import LayerTilings, ideal_traffic, shape_of
+from codesign.checking.certificate.tilings import (
+    LayerTilings,
+    Staircases,
+    ideal_traffic,
+    shape_of,
+)
 from codesign.checking.cost_model import Array, Elements, cycles, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.problem import UM2_PER_MM2, Option, Problem
@@ -23,7 +28,7 @@ from codesign.checking.residency import movement_cycles
 
 Pair = tuple[int, int]
 Runs = dict[Pair, Pair]  # for each pair of widths that runs, the most SRAM and the fewest passes
-TilingsOf = Callable[[bool, bool], LayerTilings]  # by whether weights and input are resident
+StaircasesOf = Callable[[frozenset[Pair], tuple[Operands, ...]], Staircases]
 UNLIMITED_BITS = 2**62  # more SRAM than any tiling and all tensors need
 
 
@@ -53,6 +58,7 @@ class OptionGroups:
         allowed = (problem.allowed(source) for source in network.sources)
         self.widths = tuple(sorted({bits for each in allowed for bits in each}))
         self._tilings: dict[tuple[object, ...], LayerTilings] = {}
+        self._known: dict[tuple[object, ...], Staircases] = {}
 
     @cached_property
     def capacity(self) -> dict[Option, int]:
@@ -103,7 +109,7 @@ class OptionGroups:
             return IdealCosts(ideal_traffic(layer), {}, (most, once))
         if not group.ideal:
             tiled = [
-                (mine, cycles(layer, array), partial(self._tilings_of, layer, array))
+                (mine, cycles(layer, array), partial(self._staircases, layer, array))
                 for array, mine in arrays
             ]
             return TiledCosts(tiled)
@@ -136,11 +142,27 @@ class OptionGroups:
                 found[bw, ba] = max(x for x, _ in runs), min(x for _, x in runs)
         return found
 
+    def _staircases(
+        self, layer: Layer, array: Array, runs: frozenset[Pair], operands: tuple[Operands, ...]
+    ) -> Staircases:
+        """Of a layer's tilings on an array, for all that its tables have and that runs."""
+        shape = shape_of(layer, array)
+        key = (shape, runs, operands)
+        if key not in self._known:
+            self._known[key] = Staircases(
+                [
+                    self._tilings_of(shape, layer, array, x[2:]).stairs(*x[:2])
+                    if x[:2] in runs
+                    else None
+                    for x in operands
+                ]
+            )
+        return self._known[key]
+
     def _tilings_of(
-        self, layer: Layer, array: Array, weights_resident: bool, input_resident: bool
+        self, shape: tuple[object, ...], layer: Layer, array: Array, resident: tuple[bool, bool]
     ) -> LayerTilings:
-        resident = (weights_resident, input_resident)
-        key = (*shape_of(layer, array), *resident)
+        key = (*shape, *resident)
         if key not in self._tilings:
             self._tilings[key] = LayerTilings(layer, array, self.widths, *resident)
         return self._tilings[key]
@@ -162,15 +184,20 @@ class IdealCosts:
     def __init__(self, least: Elements, runs: Runs, otherwise: Pair | None = None) -> None:
         self.least, self.runs, self.otherwise = least, runs, otherwise
 
-    def of(self, operands: Operands, live_bits: Whole) -> tuple[Whole, Whole, Whole]:
+    def of(
+        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
+    ) -> tuple[Whole, Whole, Whole]:
         """As `LayerCosts` says."""
-        found = self.runs.get(operands[:2], self.otherwise)
-        most, once = found or (-1, 0)
+        found = [self.runs.get(x[:2], self.otherwise) or (-1, 0) for x in operands]
+        most, once = np.array(found).T
+        moved = np.array([self._moved(x) for x in operands])
+        fits = live_bits <= most[which]
+        return np.where(fits, once[which], 0), np.where(fits, moved[which], 0), fits
+
+    def _moved(self, operands: Operands) -> int:
         weight_bits = 0 if operands.weights_resident else operands.weight_bits
         input_bits = 0 if operands.input_resident else operands.input_bits
-        moved = self.least.bits(weight_bits, input_bits, 0)
-        fits = live_bits <= most
-        return np.where(fits, once, 0), np.where(fits, moved, 0), fits
+        return self.least.bits(weight_bits, input_bits, 0)
 
 
 class TiledCosts:
@@ -178,26 +205,26 @@ class TiledCosts:
 
     Parameters
     ----------
-    arrays : sequence of (Runs, int, TilingsOf)
+    arrays : sequence of (Runs, int, StaircasesOf)
         What runs on each, in how many cycles where operands fit the PE, and its tilings.
     """
 
-    def __init__(self, arrays: Sequence[tuple[Runs, int, TilingsOf]]) -> None:
+    def __init__(self, arrays: Sequence[tuple[Runs, int, StaircasesOf]]) -> None:
         self.arrays = arrays
 
-    def of(self, operands: Operands, live_bits: Whole) -> tuple[Whole, Whole, Whole]:
+    def of(
+        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
+    ) -> tuple[Whole, Whole, Whole]:
         """As `LayerCosts` says."""
-        count = np.zeros(live_bits.shape, dtype=np.int64)
-        moved, runs = count, np.zeros(live_bits.shape, dtype=bool)
-        for mine, once, tilings_of in self.arrays:
-            pair = operands.weight_bits, operands.input_bits
-            if pair not in mine:
-                continue
-            most, passes = mine[pair]
-            tilings = tilings_of(operands.weights_resident, operands.input_resident)
-            bits, fits = tilings.least_traffic(*pair, most - live_bits)
-            better = fits & (~runs | (once * passes < count))
-            count = np.where(better, once * passes, count)
+        count = np.zeros(which.shape, dtype=np.int64)
+        moved, runs = count, np.zeros(which.shape, dtype=bool)
+        for mine, once, staircases_of in self.arrays:
+            found = [mine.get(x[:2], (-1, 1)) for x in operands]
+            most, passes = np.array(found).T
+            mine_count = once * passes[which]
+            stairs = staircases_of(frozenset(mine), tuple(operands))
+            bits, fits = stairs.least_traffic(which, most[which] - live_bits)
+            count = np.where(fits & (~runs | (mine_count < count)), mine_count, count)
             moved = np.where(fits & (~runs | (bits < moved)), bits, moved)
             runs = runs | fits
         return count, moved, runs

@@ -66,7 +66,6 @@ class LayerTilings:
         corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], need)
         kept = _nondominated(need @ corners, traffic @ corners)
         self.need, self.traffic = need[kept], traffic[kept]
-        self.most_bits = int((self.need @ corners).max())
         self._stairs: dict[tuple[int, int], tuple[Whole, Whole]] = {}
 
     def stairs(self, bw: int, ba: int) -> tuple[Whole, Whole]:
@@ -81,21 +80,44 @@ class LayerTilings:
             self._stairs[bw, ba] = need[order][falls], least[falls]
         return self._stairs[bw, ba]
 
-    def least_traffic(self, bw: int, ba: int, room: Whole) -> tuple[Whole, Whole]:
-        """Least DRAM bits of a tiling that fits so many bits of room each, and whether one does.
-
-        0 where none does.
-        """
-        need, least = self.stairs(bw, ba)
-        room = np.clip(room, -1, self.most_bits).astype(need.dtype)
-        place = np.searchsorted(need, room, side="right") - 1
-        fits = place >= 0
-        return np.where(fits, least[place], 0), fits
-
     def _operand_bits(self, pairs: Sequence[tuple[int, int]], like: Whole) -> Whole:
         """(3, pairs): bits of an element of weights, ifmap and partial sums."""
         rows = [(bw, ba, bw + ba + self.psum_extra) for bw, ba in pairs]
         return np.array(rows, dtype=like.dtype).T
+
+
+class Staircases:
+    """Least traffic by room, for several pairs of widths at once.
+
+    Parameters
+    ----------
+    stairs : sequence of (need, traffic)
+        Of each pair, as `LayerTilings.stairs` has them; none of a pair that does not run.
+    """
+
+    def __init__(self, stairs: Sequence[tuple[Whole, Whole] | None]) -> None:
+        none = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        each = [x or none for x in stairs]
+        lengths = [len(need) for need, _ in each]
+        self.start = np.cumsum([0, *lengths[:-1]])
+        most = max((int(need[-1]) for need, _ in each if len(need)), default=0)
+        self.span = most + 2  # the needs of a pair lie this far from those of the next
+        kind = np.int64 if len(each) * self.span <= MOST_IN_64_BITS else object
+        self.first = np.arange(len(each)).astype(kind) * self.span
+        end = np.array([len(each) * self.span]).astype(kind)
+        needs = [need.astype(kind) + at for (need, _), at in zip(each, self.first, strict=True)]
+        self.need = np.concatenate([*needs, end])
+        self.traffic = np.concatenate([*(traffic for _, traffic in each), np.zeros(1, np.int64)])
+
+    def least_traffic(self, which: Whole, room: Whole) -> tuple[Whole, Whole]:
+        """Least DRAM bits of a tiling that fits so many bits of room, and whether one does.
+
+        0 where none does. ``which``: the pair of each.
+        """
+        inside = np.clip(room, -1, self.span - 2).astype(self.first.dtype)
+        place = np.searchsorted(self.need, self.first[which] + inside, side="right") - 1
+        fits = place >= self.start[which]
+        return np.where(fits, self.traffic[place], 0), fits
 
 
 def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:
