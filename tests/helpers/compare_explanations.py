@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from functools import cache
 
@@ -54,6 +55,16 @@ def padded(point: oracle.Point, sram_bits: int, problem: Problem) -> oracle.Poin
     i = oracle.METRICS.index("area_mm2")
     metrics = (*point.metrics[:i], area, *point.metrics[i + 1 :])
     return point._replace(sram_bits=bits, metrics=metrics)
+
+
+def with_more_sram(
+    points: Iterable[oracle.Point], sram_bits: int, problem: Problem
+) -> list[oracle.Point]:
+    """The designs of a problem with at least so much SRAM, padded where that is on offer."""
+    choices = problem.choices
+    if not choices.sram_bits and sram_bits <= (choices.max_sram_bits or math.inf):
+        return [padded(point, sram_bits, problem) for point in points]
+    return [point for point in points if point.sram_bits >= sram_bits]
 
 
 def check_runner_up(each: RunnerUp, points: Iterable[oracle.Point], design: Design) -> None:

@@ -19,7 +19,7 @@ import pytest
 from certified import certify_and_check, deep
 from command_line import SMALL, run
 from compare_designs import compare
-from compare_explanations import check_runner_up, padded
+from compare_explanations import check_runner_up, with_more_sram
 from compare_fronts import compare as compare_front
 from enumerated_fronts import front_case
 from random_problems import Case, random_case
@@ -252,16 +252,12 @@ def test_runner_ups_are_the_enumerated_ones(seed: int) -> None:
     points, step = sram_case(seed).points, 0.2
     problem, mine = design.problem, design.hardware
     most, least = math.floor((1 - step) * mine.sram_bits), math.ceil((1 + step) * mine.sram_bits)
-    more = [point for point in points if point.sram_bits >= least]
-    choices = problem.choices
-    if not choices.sram_bits and least <= (choices.max_sram_bits or math.inf):
-        more = [padded(point, least, problem) for point in points]
     pes = mine.pe_weight_bits, mine.pe_activation_bits
     others = {
         "array": [p for p in points if p.hardware[:2] != (mine.rows, mine.cols)],
         "PE widths": [p for p in points if p.hardware[2:] != pes],
         "less SRAM": [p for p in points if p.sram_bits <= most],
-        "more SRAM": more,
+        "more SRAM": with_more_sram(points, least, problem),
     }
     for each in explain(design, step=step).runner_ups:
         check_runner_up(each, others[each.change], design)

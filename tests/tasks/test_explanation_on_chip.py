@@ -9,7 +9,7 @@ from pathlib import Path
 
 import oracle
 import pytest
-from compare_explanations import check_runner_up, check_side, padded, random_points
+from compare_explanations import check_runner_up, check_side, random_points, with_more_sram
 from random_on_chip import KINDS, on_chip_case
 from seeds import check_all
 
@@ -68,7 +68,7 @@ def others(explanation: Explanation, points: list[oracle.Point]) -> dict[str, li
         "array": [p for p in points if p.hardware[:2] != array],
         "PE widths": [p for p in points if p.hardware[2:] != pes],
         "less SRAM": [p for p in points if p.sram_bits <= most],
-        "more SRAM": [padded(p, least, problem) for p in points],
+        "more SRAM": with_more_sram(points, least, problem),
         "all in DRAM": random_points(replace(problem, choices=choices)),
     }
 
