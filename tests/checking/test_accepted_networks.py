@@ -36,6 +36,7 @@ from codesign.checking import check_content
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger, Unreadable
 from codesign.checking.network import read_network
+from codesign.problem.choices import Place
 from codesign.results.certificate import Certificate
 from codesign.results.result_file import ResultFile
 from codesign.specs.network import Network
@@ -84,6 +85,8 @@ def random_question(rng: random.Random) -> Problem:
     ).batched(rng.choice((1, 1, 2, 3)))
     choices = random_choices(rng, layers, 8)
     if rng.random() < 0.5:
+        choices = replace(choices, on_chip="tensors", places=random_places(rng, layers))
+    if rng.random() < 0.5:
         choices = with_sharing(rng, layers, choices)
     return Problem(
         network=layers,
@@ -95,6 +98,12 @@ def random_question(rng: random.Random) -> Problem:
         sensitivity=random_sensitivity(rng, layers) if rng.random() < 0.4 else None,
         objective=rng.choice(OBJECTIVES),
     )
+
+
+def random_places(rng: random.Random, layers: Network) -> dict[str, Place]:
+    """Places of some tensors; on chip only where they can be."""
+    drawn = [name for name in layers.tensors if rng.random() < 0.2]
+    return {x: rng.choice(("chip", "dram")) if x in layers.lifetimes else "dram" for x in drawn}
 
 
 def findings(result: ResultFile, certificate: Certificate | None = None) -> list[str]:
@@ -116,6 +125,7 @@ def check_files(seed: int) -> Counter[str]:
     rng = random.Random(f"accepted {seed}")
     problem = random_question(rng)
     seen = Counter(role for layer in problem.network.layers for role in roles(layer))
+    seen[problem.choices.on_chip] += 1
     allocated = replace(problem, objective=rng.choice(("noise", "model_bits", "bops")))
     assert findings(assign(allocated)) == []
     try:
@@ -126,9 +136,13 @@ def check_files(seed: int) -> Counter[str]:
     best = solve(bounded(rng, design))
     assert findings(best, certify(best) if seed % 4 == 0 else None) == []
     given = (problem.network, design.accelerator, design.widths)
-    done = evaluate(*given, sensitivity=problem.sensitivity)
+    staying = {"on_chip": problem.choices.on_chip, "places": problem.choices.places}
+    done = evaluate(*given, sensitivity=problem.sensitivity, **staying)
     assert findings(done) == []
-    assert done.metrics == design.metrics
+    if problem.choices.on_chip == "none":
+        assert done.metrics == design.metrics
+    else:  # whose places may be best for another metric
+        assert done.metrics["latency_s"] <= design.metrics["latency_s"] * (1 + 1e-9)
     assert findings(evaluate(*given, roofline="ideal")) == []
     if seed % 10 == 0:
         best.explain()
@@ -151,7 +165,7 @@ def test_files_of_random_networks_are_accepted() -> None:
         seen += check_files(seed)
     assert seen["solved"] > 50
     assert min(seen.values()) >= 5, seen
-    assert len(seen) == 7
+    assert len(seen) == 9
 
 
 @pytest.mark.long

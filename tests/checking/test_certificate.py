@@ -26,6 +26,47 @@ def test_random_designs_are_proven(block: int) -> None:
         certify_and_check(design)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(3))
+def test_random_designs_with_tensors_on_chip_are_proven(block: int) -> None:
+    found = [solved(seed, on_chip=True) for seed in range(block * 12, block * 12 + 12)]
+    designs = [design for design in found if design is not None]
+    assert len(designs) > 4
+    for design in designs:
+        certify_and_check(design)
+    places = [{*(design.on_chip or {}).values()} for design in designs]
+    assert places.count({"chip", "dram"}) > len(designs) // 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gbit_per_s", [25.6, 153.6])
+def test_a_shipped_network_with_tensors_on_chip_is_proven(gbit_per_s: float) -> None:
+    choices = Choices(
+        rows=(8, 16, 32),
+        cols=(8, 16, 64),
+        weight_bits=(4, 6, 8),
+        activation_bits=(4, 6, 8),
+        on_chip="tensors",
+    )
+    problem = Problem(
+        network=load_network("resnet18"),
+        choices=choices,
+        dram_bits_per_s=gbit_per_s * 1e9,
+        quality="uniform:6",
+        budgets={"area_mm2": 6.0},
+    )
+    certify_and_check(codesign.solve(problem))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(20))
+def test_many_random_designs_with_tensors_on_chip_are_proven(block: int) -> None:
+    for seed in range(1000 + block * 50, 1050 + block * 50):
+        design = solved(seed, on_chip=True)
+        if design is not None:
+            certify_and_check(design)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("block", range(20))
 def test_many_random_designs_are_proven(block: int) -> None:

@@ -5,22 +5,29 @@ On random tiny problems, against plain enumeration of hardware, widths, places, 
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
+from typing import Any
 
 import pytest
-from certified import ADDITIVE, as_checked, chip_problem_of
+from altered import findings
+from certified import ADDITIVE, as_checked, chip_problem_of, deep, solved, written
 from false_claims import closes, enumerated, groups_with, random_prices
 
+import codesign
+from codesign import certify
 from codesign.checking.certificate.elimination import cost_tables, eliminate
 from codesign.checking.certificate.exact_costs import Multipliers
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Problem as CheckedProblem
+from codesign.errors import InfeasibleError
 
 SEEDS, BLOCK = 80, 20
 
@@ -108,3 +115,51 @@ def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
         )
         unit = prices["dram_bits"] * verifier.units.unit["dram_bits"] / scaled.each[1]
         assert float(least[0] * unit) == pytest.approx(expected, rel=1e-9)
+
+
+def worse_designs(seeds: range) -> list[tuple[Any, Any]]:
+    """Design files whose figures all hold, but which keep tensors in the wrong place.
+
+    Found with a tensor pinned there, then written as an answer to the problem without; each with
+    the true certificate.
+    """
+    found = []
+    for seed in seeds:
+        best = solved(seed, on_chip=True)
+        if best is None or best.problem.objective not in ("latency_s", "dram_bits", "area_mm2"):
+            continue
+        choices = best.problem.choices
+        free = [name for name in best.network.lifetimes if name not in choices.places]
+        for name, place in product(free, ("chip", "dram")):
+            pinned = replace(choices, places={**choices.places, name: place})
+            try:
+                worse = codesign.solve(replace(best.problem, choices=pinned))
+            except InfeasibleError:
+                continue
+            if worse.proof.objective > best.proof.objective * 1.001:
+                content = replace(worse, problem=best.problem).to_dict()
+                found.append((written(content), written(certify(best).to_dict())))
+                break
+    return found
+
+
+@pytest.mark.slow
+def test_a_design_that_keeps_the_wrong_tensors_is_refused() -> None:
+    every = worse_designs(range(20))
+    assert len(every) > 4
+    rng = random.Random(1)
+    for worse, certificate in every:
+        assert findings(worse) == []
+        report = deep(worse, certificate)
+        assert not report.holds
+        assert not report.proven
+        certificate["bound"] = worse["proof"]["objective"] * (1 - 1e-7)
+        for _ in range(4):
+            report = deep(worse, certificate)
+            assert not report.holds
+            assert not report.proven
+            certificate = copy.deepcopy(certificate)
+            for group in certificate["groups"]:
+                group["tilings"], group["by"] = rng.choice(("any", "fitting")), "bound"
+                for name in group["prices"]:
+                    group["prices"][name] *= rng.choice((0, 1, 1.01, 10 ** rng.uniform(-3, 3)))

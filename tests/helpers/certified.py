@@ -50,10 +50,14 @@ def deep(design: Any, certificate: Any) -> Report:
 
 
 @cache
-def solved(seed: int) -> Design | None:
-    """The best design of a random problem, if there is one."""
+def solved(seed: int, on_chip: bool = False) -> Design | None:
+    """The best design of a random problem, if there is one; of one whose tensors may stay on chip.
+
+    Those of seeds are others then.
+    """
+    case = chip_problem_of(seed) if on_chip else problem_of(seed)
     try:
-        return codesign.solve(problem_of(seed).problem)
+        return codesign.solve(case.problem)
     except InfeasibleError:
         return None
 
