@@ -2,7 +2,7 @@
 
 The cost model asks that at all times everything fits by its size. Whether each tensor can also keep
 one address is another question (dynamic storage allocation, which is NP-hard); several orders of
-first fit are tried, and what none of them solves is drawn as stacks whose members sink.
+first fit are tried; where none of them has a place for all, tensors sink when room runs out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def patches(lives: Sequence[Life], room: Sequence[int]) -> list[Patch]:
         bottoms = _first_fit(order, highest, room)
         if bottoms is not None:
             return [_flat(life, bottoms[life.name]) for life in written]
-    return _stacked(written, len(room))
+    return _sinking(written, room)
 
 
 def _orders(lives: Sequence[Life]) -> Iterator[tuple[list[Life], set[str]]]:
@@ -106,12 +106,23 @@ def _flat(life: Life, bottom: int) -> Patch:
     return Patch(life.name, life.first, low, low + life.bits)
 
 
-def _stacked(lives: Sequence[Life], layers: int) -> list[Patch]:
-    """Stacks without gaps, the tensor that is written first lowest."""
-    height, found = np.zeros(layers), list[Patch]()
-    for life in lives:
-        span = slice(life.first, life.last + 1)
-        low = height[span].copy()
-        height[span] += life.bits
-        found.append(Patch(life.name, life.first, low, low + life.bits))
-    return found
+def _sinking(lives: Sequence[Life], room: Sequence[int]) -> list[Patch]:
+    """As `_first_fit` layer by layer; where a layer has no place left, all that live sink first."""
+    drawn = {life.name: list[int]() for life in lives}
+    live = list[tuple[int, Life]]()  # with their lower edges
+    waiting = [*reversed(lives)]
+    for layer, limit in enumerate(room):
+        live = [(low, life) for low, life in live if life.last >= layer]
+        while waiting and waiting[-1].first == layer:
+            life = waiting.pop()
+            live.append((_lowest({(low, low + x.bits) for low, x in live}, life.bits), life))
+        if any(low + life.bits > limit for low, life in live):
+            height, sunk = 0, list[tuple[int, Life]]()
+            for _, life in sorted(live, key=lambda each: each[0]):
+                sunk.append((height, life))
+                height += life.bits
+            live = sunk
+        for low, life in live:
+            drawn[life.name].append(low)
+    lows = [np.array(drawn[life.name], dtype=np.float64) for life in lives]
+    return [Patch(x.name, x.first, low, low + x.bits) for x, low in zip(lives, lows, strict=True)]
