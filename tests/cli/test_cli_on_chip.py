@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 import pytest
 from command_line import ARRAY, BUDGET, EYERISS, SMALL, refused, run
 from study_grids import parameters, problems, questions
 from study_work import TINY as GRID_TINY
 
-from codesign import Choices, SpecError, Study
+from codesign import Choices, Design, SpecError, Study
 from codesign.cli import app
 
 ALLOWED = ("--on-chip", "tensors")
@@ -245,3 +246,47 @@ def test_what_stays_is_told(tiny: str, capsys: pytest.CaptureFixture[str]) -> No
     code, out, err = run(capsys, "evaluate", tiny, *ROOMY, "--on-chip", "none")
     assert (code, err) == (0, "")
     assert "on chip" not in out
+
+
+# --- solve --------------------------------------------------------------------------------------
+
+
+def test_a_solve_chooses_what_stays(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "design.json"
+    asked = ("solve", tiny, *SMALL, *BUDGET, "--out", str(path))
+    metrics = {}
+    for words in (("--on-chip", "none"), ALLOWED, (*ALLOWED, "--pin", "dram:a")):
+        code, out, err = run(capsys, *asked, *words)
+        assert (code, err) == (0, "")
+        found = Design.load(path)
+        metrics[words] = found.metrics
+        assert ("on chip:" in out) == (found.on_chip is not None) == (words[1] == "tensors")
+        assert run(capsys, "check", str(path))[0] == 0
+        # Shown later as at once.
+        assert run(capsys, "show", str(path))[1] == out
+    none, kept, apart = metrics.values()
+    assert kept["latency_s"] < none["latency_s"]
+    assert apart == pytest.approx(none)
+    assert run(capsys, *asked, *ALLOWED, "--quiet")[1].endswith(", 1 tensor on chip\n")
+
+
+def test_a_front_and_a_sweep_choose_what_stays(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front, folder = tmp_path / "front.csv", tmp_path / "designs"
+    words = (*SMALL, *BUDGET, *ALLOWED, "--points", "2", "--designs", str(folder))
+    code, out, _ = run(capsys, "pareto", tiny, *words, "--out", str(front))
+    assert code == 0
+    assert "tensors" in out
+    designs = [Design.load(path) for path in sorted(folder.iterdir())]
+    assert [*pd.read_csv(front)["resident_tensors"]] == [x.resident_tensors for x in designs]
+    assert designs[0].resident_tensors == 1  # of the least latency
+    assert run(capsys, "show", str(front))[1] == out
+    modes = ("--on-chip", "none,tensors", "--workers", "1", "--json")
+    code, out, _ = run(capsys, "sweep", tiny, *SMALL, *BUDGET, *modes)
+    assert code == 0
+    rows = json.loads(out)
+    assert [row["on_chip"] for row in rows] == ["none", "tensors"]
+    assert rows[1]["latency_s"] < rows[0]["latency_s"]

@@ -25,7 +25,8 @@ STUDY: dict[str, Any] = {
         "bits": [[4, 8]],
         "quality": ["uniform:6"],
         "tie": False,
-        "pin": {"weight:conv1": 8},
+        "on_chip": "tensors",
+        "pin": ["weight:conv1=8", "dram:image"],
         "time_limit_s": 1,
     },
 }

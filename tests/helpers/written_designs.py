@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import codesign
@@ -38,10 +39,14 @@ def table(network: Network) -> dict[str, dict[int, float]]:
 
 @cache
 def design(name: str) -> Design:
-    """A solved problem: ``plain``, or one that says something about everything."""
+    """A solved problem: ``plain``, ``kept`` with a tensor on chip, or all there is to say."""
     small = Choices(rows=(1, 2), cols=(2, 4), weight_bits=(2, 4), activation_bits=(4,))
+    small = replace(small, on_chip="none")
     if name == "plain":
         return codesign.solve(Problem(network=CHAIN, choices=small, budgets={"area_mm2": 0.05}))
+    if name == "kept":
+        kept = replace(small, on_chip="tensors", places={"mid": "chip", "in": "dram"})
+        return codesign.solve(Problem(network=CHAIN, choices=kept, budgets={"area_mm2": 0.05}))
     full = Choices(
         rows=(1, 2),
         cols=(1, 2),
@@ -53,6 +58,7 @@ def design(name: str) -> Design:
         precision="multi-pass",
         pinned={"weight:a": 8, "tensor:x": 2},
         output_bits=16,
+        on_chip="none",
     )
     return codesign.solve(
         Problem(

@@ -19,9 +19,9 @@ from codesign.checking import check_content
 pytestmark = pytest.mark.smoke
 
 
-@pytest.fixture(params=["plain", "full"])
+@pytest.fixture(params=["plain", "full", "kept"])
 def solved(request: pytest.FixtureRequest) -> Design:
-    """Both of them."""
+    """Each of them."""
     return design(request.param)
 
 

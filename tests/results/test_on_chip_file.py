@@ -14,8 +14,10 @@ import pytest
 from descriptions import fault
 from pictures import CONV1, CONV2, FC, TENSORS
 from resident_designs import evaluated
+from written_designs import design
 
-from codesign import Accelerator, Evaluation, Network, evaluate
+from codesign import Accelerator, Design, Evaluation, Network, evaluate
+from codesign.checking import check_content
 
 NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
 GIVEN = Accelerator(
@@ -116,3 +118,62 @@ def test_the_ideal_roofline_keeps_nothing(tmp_path: Path) -> None:
     data["on_chip"] = dict.fromkeys(TENSORS, "dram")
     path.write_text(json.dumps(data), encoding="utf-8")
     assert "on_chip: the ideal roofline moves every tensor" in fault(Evaluation.load, path)
+
+
+# --- designs ------------------------------------------------------------------------------------
+
+
+def test_a_design_has_places_where_its_problem_lets_tensors_stay() -> None:
+    """``mid`` of 36 elements at 4 bit is on chip, from ``a`` to ``b``, as it is told to be."""
+    data = json.loads(json.dumps(design("kept").to_dict()))
+    assert data["on_chip"] == {"in": "dram", "mid": "chip", "out": "dram"}
+    assert [row["resident_bits"] for row in data["layers"]] == [144, 144]
+    choices = data["problem"]["choices"]
+    assert (choices["on_chip"], choices["places"]) == ("tensors", {"mid": "chip", "in": "dram"})
+    assert check_content(data, "design.json").findings == ()
+    none = json.loads(json.dumps(design("plain").to_dict()))
+    assert "on_chip" not in none
+    assert not {"on_chip", "places"} & {*none["problem"]["choices"]}
+
+
+WRONG_DESIGNS: dict[str, tuple[Callable[[Any], object], str]] = {
+    "no places": (lambda data: data.pop("on_chip"), "on_chip: does not suit the problem's choices"),
+    "places by a problem that keeps none": (
+        lambda data: data["problem"]["choices"].update(on_chip="none"),
+        "places are given, but on_chip is 'none'",
+    ),
+    "another mode": (
+        lambda data: data["problem"]["choices"].update(on_chip="bands"),
+        "problem: choices.on_chip: Input should be 'tensors' or 'none'",
+    ),
+    "a pinned tensor of no network": (
+        lambda data: data["problem"]["choices"].update(places={"middle": "chip"}),
+        "place of 'middle': network 'chain' has no such tensor; did you mean 'mid'",
+    ),
+    "a pinned input": (
+        lambda data: data["problem"]["choices"].update(places={"in": "chip"}),
+        "place of 'in': an input or a result of the network",
+    ),
+    "a resident elsewhere": (
+        lambda data: data["on_chip"].update(mid="dram"),
+        "layers ('a').resident_bits: 144, but what stays on chip by then takes 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_DESIGNS)
+def test_wrong_designs(case: str, tmp_path: Path) -> None:
+    change, told = WRONG_DESIGNS[case]
+    data, path = json.loads(json.dumps(design("kept").to_dict())), tmp_path / "design.json"
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    assert told in fault(Design.load, path)
+
+
+def test_a_file_that_says_nothing_of_places_is_of_a_problem_that_keeps_none(tmp_path: Path) -> None:
+    data, path = json.loads(json.dumps(design("plain").to_dict())), tmp_path / "old.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    found = Design.load(path)
+    assert found.on_chip is None
+    assert found.problem.choices.on_chip == "none"
+    assert found.resident_tensors is None
