@@ -13,7 +13,7 @@ from oracle import hardware_options
 from random_problems import mid_size_problem, random_case, steep_case
 
 from codesign import solve
-from codesign.problem.problem import Metric
+from codesign.problem.problem import Metric, Problem
 from codesign.results.design import Design
 
 CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # seed, objective, budgets
@@ -35,6 +35,23 @@ LONG_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # more of the same
     (5, "bops", ("noise", "dram_bits")),
 ]
 
+ON_CHIP_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # some tensors stay, not all
+    (152, "latency_s", ("noise", "area_mm2", "dram_bits")),
+    (155, "dram_bits", ("area_mm2", "latency_s")),
+    (156, "latency_s", ("noise", "area_mm2")),
+    (158, "bops", ("noise", "dram_bits", "area_mm2")),
+    (159, "latency_s", ("area_mm2", "noise")),
+    (160, "area_mm2", ("latency_s",)),
+    (161, "latency_s", ("area_mm2",)),
+]
+LONG_ON_CHIP_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [
+    (15, "noise", ("area_mm2", "latency_s", "dram_bits")),
+    (103, "area_mm2", ("noise", "latency_s", "bops")),
+    (144, "latency_s", ("noise", "area_mm2")),
+    (153, "latency_s", ("area_mm2",)),
+    (157, "area_mm2", ("noise", "latency_s")),
+]
+
 STEEP = (513, 552, 860, 1147, 1255, 1692, 2283, 2401, 2606)
 
 
@@ -46,7 +63,28 @@ STEEP = (513, 552, 860, 1147, 1255, 1692, 2283, 2401, 2606)
 def test_both_methods_prove_the_same_optimum(
     seed: int, objective: Metric, budgeted: tuple[Metric, ...]
 ) -> None:
-    problem = mid_size_problem(seed, objective, budgeted)
+    compare_methods(mid_size_problem(seed, objective, budgeted))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "objective", "budgeted"),
+    [
+        *ON_CHIP_CASES,
+        *(pytest.param(*case, marks=pytest.mark.long) for case in LONG_ON_CHIP_CASES),
+    ],
+)
+def test_both_methods_keep_as_good_tensors_on_chip(
+    seed: int, objective: Metric, budgeted: tuple[Metric, ...]
+) -> None:
+    design = compare_methods(mid_size_problem(seed, objective, budgeted, "tensors"))
+    assert design.on_chip is not None
+    kept = [name for name, place in design.on_chip.items() if place == "chip"]
+    assert 0 < len(kept) < len(design.problem.network.lifetimes)
+
+
+def compare_methods(problem: Problem) -> Design:
+    """Solve a problem beyond enumeration by both methods."""
     assert 3 <= len(problem.network.layers) <= 8
     assert 30 <= len(hardware_options(problem)) <= 100
     searched, whole = solve(problem), solve(problem, method="whole")
@@ -55,6 +93,7 @@ def test_both_methods_prove_the_same_optimum(
         assert design.proof.status == "optimal"
         for metric, limit in problem.budgets.items():
             assert design.metrics[metric] <= limit * (1 + 1e-9)
+    return searched
 
 
 def lexicographic(design: Design) -> list[float]:
