@@ -154,6 +154,7 @@ def test_a_sweep_takes_both(tiny: str, capsys: pytest.CaptureFixture[str]) -> No
     assert '"on_chip":"none"' in out.replace(" ", "")
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_sram_is_drawn_at_once_or_later(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
