@@ -25,6 +25,7 @@ TENSORS = {"image": 72, "a": 64, "b": 128, "scores": 10}
 
 def designed(layers: Sequence[Layer], tensors: dict[str, int], **given: object) -> Design:
     choices = {"rows": (2,), "cols": (4,), "weight_bits": (8,), "activation_bits": (8,)}
+    choices |= {"on_chip": "none"}
     problem = Problem(
         network=Network(name="tiny", layers=tuple(layers), tensors=tensors),
         choices=Choices(**{**choices, **given}),

@@ -61,7 +61,7 @@ def test_half_an_area_is_drawn_without_a_total() -> None:
 
 
 def test_tiled_evaluation_draws_what_the_design_does(design: Design, figure: Figure) -> None:
-    found = evaluate(design.network, design.accelerator, design.widths)
+    found = evaluate(design.network, design.accelerator, design.widths, on_chip="none")
     drawn = plot_design(found, None)
     assert "tiny on design for tiny: latency 0.001047 ms, tiled roofline" in heading(drawn)
     for title in ("Roofline", "Latency"):

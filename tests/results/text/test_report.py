@@ -27,7 +27,7 @@ def design() -> Design:
     conv = Layer(name="conv", input="image", output="a", K=8, C=4, P=6, Q=6, H=6, W=6, R=3, S=3)
     fc = Layer(name="fc", input="a", output="out", K=10, C=288)
     network = Network(name="tiny", layers=(conv, fc), tensors={"image": 144, "a": 288, "out": 10})
-    choices = Choices(rows=(2,), cols=(2,), weight_bits=(6,), activation_bits=(6,))
+    choices = Choices(rows=(2,), cols=(2,), weight_bits=(6,), activation_bits=(6,), on_chip="none")
     problem = Problem(
         network=network, choices=choices, quality="uniform:6", budgets={"area_mm2": 0.02}
     )
@@ -230,7 +230,7 @@ GIVEN = Accelerator(
 
 
 def evaluated(design: Design, roofline: Literal["tiled", "ideal"], **changes: Any) -> Evaluation:
-    return evaluate(design.network, replace(GIVEN, **changes), roofline=roofline)
+    return evaluate(design.network, replace(GIVEN, **changes), roofline=roofline, on_chip="none")
 
 
 def headings(text: str) -> str:
