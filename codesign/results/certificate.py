@@ -25,7 +25,7 @@ class Certificate:
     bound : float
         No design within the budgets has a smaller objective.
     cuts : list of (layer, source)
-        Couplings of widths that the arguments do without.
+        Couplings of layers to widths and places that the arguments do without.
     groups : list of dict
         As in the file.
     trusted : list of Option

@@ -163,3 +163,24 @@ def test_a_design_that_keeps_the_wrong_tensors_is_refused() -> None:
                 group["tilings"], group["by"] = rng.choice(("any", "fitting")), "bound"
                 for name in group["prices"]:
                     group["prices"][name] *= rng.choice((0, 1, 1.01, 10 ** rng.uniform(-3, 3)))
+
+
+@pytest.mark.slow
+def test_cuts_from_places_are_weighed() -> None:
+    """The more is cut the less is proven, and nothing but layers from places and widths."""
+    told = set()
+    for seed in range(8):
+        design = solved(seed, on_chip=True)
+        if design is None:
+            continue
+        content, certificate = written(design.to_dict()), written(certify(design).to_dict())
+        every = product(design.network.layers, design.network.lifetimes)
+        pairs = [[layer.name, f"place:{name}"] for layer, name in every]
+        for cuts in ([], pairs[:1], pairs):
+            report = deep(content, {**certificate, "cuts": cuts})
+            assert report.proven == report.holds
+            told.add((len(cuts) > 1, report.holds))
+        for pair in (["x", pairs[0][1]], [pairs[0][0], "place:x"], [pairs[0][0], "place:in"]):
+            (finding,) = deep(content, {**certificate, "cuts": [pair]}).findings
+            assert finding.where.startswith("certificate.cuts[0][")
+    assert told >= {(False, True), (True, True), (True, False)}
