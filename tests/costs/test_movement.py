@@ -62,7 +62,11 @@ def test_a_tensor_no_pe_reads_may_be_wider_than_the_pes() -> None:
     widths = {"weight:fc": 8, "tensor:wide": 20, "tensor:x": 8, "tensor:y": 8}
     assert evaluate(network, CHIP, widths).layer_designs[0].dram_bits.ifmap == 80
     choices = Choices(
-        rows=(1, 2), cols=(1, 2), pe_activation_bits=(4, 8), pinned={"tensor:wide": 20}
+        rows=(1, 2),
+        cols=(1, 2),
+        pe_activation_bits=(4, 8),
+        pinned={"tensor:wide": 20},
+        on_chip="none",
     )
     for precision in ("fixed", "multi-pass"):
         design = solve(Problem(network=network, choices=replace(choices, precision=precision)))
@@ -72,7 +76,8 @@ def test_a_tensor_no_pe_reads_may_be_wider_than_the_pes() -> None:
 
 def designed(network: Network) -> Design:
     """A design of it in a small space."""
-    choices = Choices(rows=(1, 2), cols=(1, 2), weight_bits=(4, 8), activation_bits=(4, 8))
+    sides = {"rows": (1, 2), "cols": (1, 2)}
+    choices = Choices(**sides, weight_bits=(4, 8), activation_bits=(4, 8), on_chip="none")
     problem = Problem(network=network, choices=choices, dram_bits_per_s=1e9, quality="uniform:6")
     return solve(problem)
 
@@ -106,7 +111,7 @@ def test_figures_that_do_not_suit_the_layer(
     row: int, changes: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     network = forked(tmp_path)
-    for whole in (designed(network), evaluate(network, CHIP, 8)):
+    for whole in (designed(network), evaluate(network, CHIP, 8, on_chip="none")):
         rows = list(whole.layer_designs)
         rows[row] = replace(rows[row], **changes)
         with pytest.raises(SpecError) as caught:
@@ -117,7 +122,7 @@ def test_figures_that_do_not_suit_the_layer(
 def test_widths_of_a_design_can_be_evaluated(tmp_path: Path) -> None:
     design = designed(forked(tmp_path))
     assert "weight:pool" not in design.widths
-    again = evaluate(design.network, design.accelerator, design.widths)
+    again = evaluate(design.network, design.accelerator, design.widths, on_chip="none")
     assert again.metrics == pytest.approx(dict(design.metrics))
 
 
@@ -153,7 +158,7 @@ def test_the_report_shows_all_columns_and_dashes(first: bool, tmp_path: Path) ->
         )
         tensors = {"raw": 72, **network.tensors}
         network = replace(network, layers=(copy, *network.layers), tensors=tensors)
-    text = to_text(evaluation_parts(evaluate(network, CHIP, 8)), terminal=False)
+    text = to_text(evaluation_parts(evaluate(network, CHIP, 8, on_chip="none")), terminal=False)
     row = next(line.split() for line in text.splitlines() if line.startswith("pool "))
     assert row[1:3] == ["–/8/8", "0"]
     assert row[-4:] == ["–", "memory", "–", "–"]

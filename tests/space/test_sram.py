@@ -164,7 +164,8 @@ def test_a_tiling_takes_the_size_that_holds_it() -> None:
 
 
 def test_no_programme_has_less_than_the_least_sram() -> None:
-    problem = Problem(network=random_case(0).problem.network, choices=Choices(rows=(2,), cols=(2,)))
+    choices = Choices(rows=(2,), cols=(2,), on_chip="none")
+    problem = Problem(network=random_case(0).problem.network, choices=choices)
     for bits in (1, 1000, 10**9):
         space = HardwareSpace(
             replace(problem, choices=replace(problem.choices, min_sram_bits=bits))

@@ -233,9 +233,8 @@ def test_a_solved_design_has_the_figures_it_was_solved_with() -> None:
             design = solve(problem)
         except InfeasibleError:
             continue
-        found = evaluate(
-            design.network, design.accelerator, design.widths, sensitivity=problem.sensitivity
-        )
+        given = {"sensitivity": problem.sensitivity, "on_chip": "none"}
+        found = evaluate(design.network, design.accelerator, design.widths, **given)
         assert found.metrics == design.metrics, seed
         assert found.layer_designs == design.layer_designs, seed
         assert found.tensor_bits == design.tensor_bits
