@@ -289,7 +289,8 @@ def test_names_are_printed_literally(capsys: pytest.CaptureFixture[str], tmp_pat
     odd = "[red]bold[/red]:smile:[/]"
     text = TINY.replace('"conv1"', f'"{odd}"').replace('"tiny"', r'"t\u001b[31m\nx"')
     path.write_text(text)
-    for command in (["solve", str(path), *SMALL], ["show", "networks", str(path)]):
+    solved = ["solve", str(path), *SMALL, "--on-chip", "none"]
+    for command in (solved, ["show", "networks", str(path)]):
         code, out, err = run(capsys, *command)
         assert (code, err) == (0, "")
         assert f"\n{odd}" in out
@@ -307,7 +308,8 @@ def test_only_names_are_cut_when_piped(
     name = "a_very_long_name_of_a_layer." * 7
     path = tmp_path / "long.toml"
     path.write_text(TINY.replace('"conv1"', f'"{name}"'))
-    for command in (["solve", str(path), *SMALL], ["show", "networks", str(path)]):
+    solved = ["solve", str(path), *SMALL, "--on-chip", "none"]
+    for command in (solved, ["show", "networks", str(path)]):
         _, out, _ = run(capsys, *command)
         row = next(line for line in out.splitlines() if line.startswith(name[:19]))
         assert row.split()[0] == f"{name[:19]}…{name[-20:]}"

@@ -35,7 +35,7 @@ def test_evaluation_is_printed(capsys: pytest.CaptureFixture[str], tiny: str) ->
     for line in ("PE array", "SRAM", "conv1", "fc", "model size", "note: no area: neither a PE"):
         assert f"\n{line}" in out
     assert "\x1b" not in out
-    code, out, err = run(capsys, "evaluate", tiny, *EYERISS, "--quiet")
+    code, out, err = run(capsys, "evaluate", tiny, *EYERISS, "--on-chip", "none", "--quiet")
     assert (code, err, out.count("\n")) == (0, "", 1)
     assert out.startswith("latency ")
     assert out.endswith("; 12 × 14 PEs of 16 × 16 bit, SRAM 0.8847 Mbit\n")

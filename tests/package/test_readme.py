@@ -61,7 +61,7 @@ def test_everything_linked_is_there_and_every_topic_listed() -> None:
     listed = {
         word
         for row in table.splitlines()
-        for word in re.findall(r"`(\w+)`", row[: row.index("|", 2)])
+        for word in re.findall(r"`([\w-]+)`", row[: row.index("|", 2)])
     }
     assert listed == {*topics()}
 
