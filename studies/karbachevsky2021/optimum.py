@@ -170,6 +170,7 @@ def _solved(
         weight_bits=tuple(widths),
         activation_bits=tuple(widths),
         output_bits=case.bits,
+        on_chip="none",
     )
     problem = codesign.Problem(
         network=network,

@@ -10,6 +10,7 @@ from codesign.tasks.pareto import pareto
 
 NETWORK = "resnet18"
 QUALITY = "uniform:6"
+MODEL = ("--on-chip", "none", "--quiet")  # the baseline knows no other
 AREA_MM2 = 6.0
 AREA_RANGE_MM2 = (1.0, 16.0)
 
@@ -44,7 +45,7 @@ class Question:
 
     def command(self) -> list[str]:
         """Arguments of ``codesign``."""
-        return ["pareto", NETWORK, "--points", str(self.points), "--quiet", *self.options]
+        return ["pareto", NETWORK, "--points", str(self.points), *MODEL, *self.options]
 
     def problem(self, sides: tuple[int, ...] | None) -> codesign.Problem:
         """As a fresh problem; ``sides`` narrows the space."""
@@ -119,7 +120,7 @@ QUESTIONS = (
         ranges={"area_mm2": AREA_RANGE_MM2},
     ),
 )
-SOLVE = ("solve", NETWORK, "--max-area-mm2", f"{AREA_MM2:g}", "--quality", QUALITY, "--quiet")
+SOLVE = ("solve", NETWORK, "--max-area-mm2", f"{AREA_MM2:g}", "--quality", QUALITY, *MODEL)
 
 
 def fresh_problem(
@@ -128,7 +129,8 @@ def fresh_problem(
     budgets: Mapping[str, float] | None = None,
 ) -> codesign.Problem:
     """A problem that shares nothing with an earlier one; by default that of the one solve."""
-    choices = codesign.Choices() if sides is None else codesign.Choices(rows=sides, cols=sides)
+    given = {} if sides is None else {"rows": sides, "cols": sides}
+    choices = codesign.Choices(**given, on_chip="none")
     return codesign.Problem(
         network=codesign.load_network(NETWORK),
         choices=choices,

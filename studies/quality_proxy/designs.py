@@ -67,7 +67,8 @@ def problem(network: codesign.Network, **given: object) -> codesign.Problem:
 
 def constant(network: codesign.Network, weight_bits: int, activation_bits: int) -> codesign.Design:
     """The best design with one width for all weights and one for all activations."""
-    choices = codesign.Choices(weight_bits=(weight_bits,), activation_bits=(activation_bits,))
+    widths = {"weight_bits": (weight_bits,), "activation_bits": (activation_bits,)}
+    choices = codesign.Choices(**widths, on_chip="none")
     return codesign.solve(problem(network, choices=choices))
 
 
@@ -76,7 +77,7 @@ def mixed(network: codesign.Network, table: Table, level: float) -> codesign.Des
     return codesign.solve(
         problem(
             network,
-            choices=codesign.Choices(weight_bits=WIDTHS, activation_bits=WIDTHS),
+            choices=codesign.Choices(weight_bits=WIDTHS, activation_bits=WIDTHS, on_chip="none"),
             sensitivity=table,
             budgets={"noise": budget(table, level)},
         )
