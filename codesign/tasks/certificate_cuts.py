@@ -12,7 +12,9 @@ Cuts = list[tuple[str, str]]
 MOST_ENTRIES = 2**22  # of all tables, lest a group takes long to verify
 
 
-def certificate_cuts(problem: Problem, of_widths: Callable[[], Cuts]) -> Cuts:
+def certificate_cuts(
+    problem: Problem, of_widths: Callable[[], Cuts], check_time: Callable[[], None]
+) -> Cuts:
     """The couplings to cut, each a layer and a source of a width or ``place:<tensor>``.
 
     Cut first are tensors on chip from layers that do not touch them, where most else lives; then
@@ -22,22 +24,25 @@ def certificate_cuts(problem: Problem, of_widths: Callable[[], Cuts]) -> Cuts:
     ----------
     of_widths : callable
         Couplings to widths that another relaxation cuts.
+    check_time : callable
+        Called before each look at all tables; may raise.
     """
+
+    def fits(cuts: Cuts) -> bool:
+        check_time()
+        try:
+            WidthVariables(problem, cuts, MOST_ENTRIES)
+        except TooLarge:
+            return False
+        return True
+
+    if not problem.choices.on_chip:
+        return of_widths()
     beside = _beside(problem)
-    if problem.choices.on_chip and _fits(problem, beside):
-        return beside[: _least(len(beside), lambda n: _fits(problem, beside[:n]))]
+    if fits(beside):
+        return beside[: _least(len(beside), lambda n: fits(beside[:n]))]
     cuts = [*beside, *of_widths()]
-    if problem.choices.on_chip and not _fits(problem, cuts):
-        cuts += _further(problem)
-    return cuts
-
-
-def _fits(problem: Problem, cuts: Cuts) -> bool:
-    try:
-        WidthVariables(problem, cuts, MOST_ENTRIES)
-    except TooLarge:
-        return False
-    return True
+    return cuts if fits(cuts) else [*cuts, *_further(problem)]
 
 
 def _least(most: int, right: Callable[[int], bool]) -> int:

@@ -26,6 +26,7 @@ from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Option, read_problem
+from codesign.checking.problem import Problem as CheckedProblem
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
@@ -126,7 +127,7 @@ class _Certifier:
         self.found = Certificate(self.below)
         self.closed: set[Option] = set()
         if not trusting:
-            self.found.cuts = certificate_cuts(checked, self._cuts)
+            self.found.cuts = self._cuts(checked)
         self.verifier = Verifier(checked, Fraction(self.below), self.found.cuts, self.stop.check)
         capacity = self.verifier.option_groups.capacity
         self.sram_bits = np.array([float(capacity.get(option, -1)) for option in self.options])
@@ -144,17 +145,21 @@ class _Certifier:
         each = (self.options[n] for n in options)
         self.found.trusted = [option for option in each if option not in self.closed]
 
-    def _cuts(self) -> list[tuple[str, str]]:
-        """Couplings to widths that the search's relaxation cuts.
+    def _cuts(self, checked: CheckedProblem) -> list[tuple[str, str]]:
+        """Couplings to cut, lest tables grow too large.
 
         None where time is up before they are known: next to nothing is then argued.
         """
-        try:
+        named = self.space.variables
+
+        def of_widths() -> list[tuple[str, str]]:
             cuts = self.dual.relaxation.cuts
+            return [(layer, named[variable][0]) for layer, variable in cuts]
+
+        try:
+            return certificate_cuts(checked, of_widths, self.stop.check)
         except Stopped:
             return []
-        named = self.space.variables
-        return [(layer, named[variable][0]) for layer, variable in cuts if variable < len(named)]
 
     # Options ------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Problem as CheckedProblem
 from codesign.errors import InfeasibleError
+from codesign.tasks import certificate_cuts
 
 SEEDS, BLOCK = 60, 15
 
@@ -184,3 +185,26 @@ def test_cuts_from_places_are_weighed() -> None:
             (finding,) = deep(content, {**certificate, "cuts": [pair]}).findings
             assert finding.where.startswith("certificate.cuts[0][")
     assert told >= {(False, True), (True, True), (True, False)}
+
+
+@pytest.mark.slow
+def test_what_tables_have_no_room_for_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First what a layer does not touch, then what it does; what is then too loose is trusted."""
+    kinds: Counter[str] = Counter()
+    for most in (10**9, 60, 1):
+        monkeypatch.setattr(certificate_cuts, "MOST_ENTRIES", most)
+        for seed in range(10):
+            design = solved(seed, on_chip=True)
+            if design is None:
+                continue
+            layers = {x.name: (*x.reads, x.output) for x in design.network.layers}
+            certificate = certify(design)
+            places = [(a, b[6:]) for a, b in certificate.cuts if b.startswith("place:")]
+            assert most < 10**9 or not certificate.cuts
+            kinds[f"{most} beside"] += sum(name not in layers[layer] for layer, name in places)
+            kinds[f"{most} touched"] += sum(name in layers[layer] for layer, name in places)
+            report = deep(written(design.to_dict()), written(certificate.to_dict()))
+            assert report.holds
+            assert report.proven == (not certificate.trusted)
+    assert 0 < kinds["60 beside"] <= kinds["1 beside"]
+    assert kinds["60 touched"] < kinds["1 touched"]

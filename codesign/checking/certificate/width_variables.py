@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 
 from codesign.checking.certificate.layer_scopes import LayerScope, Scope, Variables
@@ -71,8 +72,12 @@ class WidthVariables(Variables):
         for n, scope in enumerate(scopes):
             self._take(self.size(scope) * self.choices(n))
         self.steps = self._plan(scopes)
-        self.layers: tuple[LayerScope, ...] = tuple(map(self.layer_scope, range(len(scopes))))
         self.alone = tuple(n for n, scope in enumerate(scopes) if not scope)
+
+    @cached_property
+    def layers(self) -> tuple[LayerScope, ...]:
+        """The table of each layer."""
+        return tuple(map(self.layer_scope, range(len(self.problem.network.layers))))
 
     def _take(self, entries: int) -> None:
         self._room -= entries
