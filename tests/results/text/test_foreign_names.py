@@ -63,6 +63,7 @@ CHIP = {
 MEMORY = {"name": OBEYED, "source": MATHS, "transfer_rate_gt_per_s": 1.0, "bus_width_bits": 8}
 SMALL = ("--rows", "1,2", "--cols", "2", "--bits", "4,8")
 WHERE = ("--technology", "technology.toml", "--memory", "memory.toml", *SMALL)
+KEPT = ("--on-chip", "tensors")
 COMMANDS = [
     ["show", "networks", "network.toml"],
     ["show", "technologies", "technology.toml"],
@@ -76,6 +77,9 @@ COMMANDS = [
     ["solve", "network.toml", *WHERE, "--pin", f"weight:{OBEYED}=8"],
     ["solve", "network.toml", *WHERE, "--group", f"weight:{OBEYED},tensor:x"],
     ["solve", "network.toml", *WHERE, "--tie", "--pin", f"weight:{NAMES['layer']}=4"],
+    ["solve", "network.toml", *WHERE, *KEPT],
+    ["solve", "network.toml", *WHERE, *KEPT, "--pin", f"chip:{OBEYED}"],
+    ["solve", "network.toml", *WHERE, "--on-chip", "none", "--pin", f"dram:{NAMES['tensor']}"],
     ["solve", "network.toml", "--technology", f"{OBEYED}.toml"],
     ["solve", "network.toml", "--sram", OBEYED],
     ["solve", "network.toml", "--sensitivity", "losses.csv", *SMALL],
@@ -88,6 +92,7 @@ COMMANDS = [
     ["pareto", "network.toml", *WHERE, "--points", "2", "--designs", "designs"],
     ["evaluate", "network.toml", "--accelerator", "chip.toml", "--plot", "x.pdf"],
     ["evaluate", "network.toml", "--accelerator", "chip.toml", "--json"],
+    ["evaluate", "network.toml", "--accelerator", "chip.toml", *KEPT],
     ["evaluate", "network.toml", "--accelerator", "chip.toml", "--bits", "9"],
     ["assign", "network.toml", "--max-model-mbit", "0.01", "--csv", "out.csv"],
     ["assign", "network.toml", "--max-model-mbit", "0.01", "--json"],
@@ -193,10 +198,15 @@ def test_pictures(command: str, ending: str, folder: Path, monkeypatch: pytest.M
     monkeypatch.chdir(folder)
     rest = ["--accelerator", "chip.toml"] if command == "evaluate" else [*WHERE]
     rest += ["--points", "2"] if command == "pareto" else []
-    picture = f"{command}.{ending}"
-    assert told(command, "network.toml", *rest, "--plot", picture).code == 0
+    pictures = {"--plot": f"{command}.{ending}"}
+    if command == "evaluate":
+        rest += KEPT
+        pictures |= {"--plot-sram": f"sram.{ending}"}
+    rest += [word for pair in pictures.items() for word in pair]
+    assert told(command, "network.toml", *rest).code == 0
     if ending == "svg":
-        ElementTree.parse(folder / picture)  # well-formed: no control character
+        for picture in pictures.values():
+            ElementTree.parse(folder / picture)  # well-formed: no control character
 
 
 def test_tables_are_read_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
