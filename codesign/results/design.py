@@ -144,7 +144,9 @@ class Design(HardwareResult):
         time_limit_s: float | None = None,
         on_step: Callable[[str], None] | None = None,
     ) -> Explanation:
-        """Find out what binds, what every budget is worth, and the runner-ups, by solving again.
+        """Find out what binds and what comes next, by solving again.
+
+        What every budget, rate and tensor on chip is worth, and the runner-ups.
 
         Parameters
         ----------

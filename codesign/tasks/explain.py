@@ -1,4 +1,7 @@
-"""Explain a design: solve its problem again with one thing changed at a time."""
+"""Explain a design: solve its problem again with one thing changed at a time.
+
+What its tensors on chip are worth is found by `codesign.tasks.explain_residency`.
+"""
 
 from __future__ import annotations
 

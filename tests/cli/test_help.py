@@ -23,6 +23,7 @@ from codesign.cli.help import PAGES, page, topics
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.metrics import WORDS
 from codesign.problem.tolerances import BUDGET_TOLERANCE, OPTIMAL_GAP, SAME_VALUE
+from codesign.results.residency_worth import USEFUL
 from codesign.search.lexicographic import TIES_LEAST_S, TIES_TIMES
 from codesign.search.milp import formulation
 from codesign.specs.network import MAX_LAYERS
@@ -189,6 +190,7 @@ def as_power(number: float) -> str:
         ("answers", "broken, left, or not proven"),
         ("files", f"at most {MAX_LAYERS:,} layers"),
         ("fronts", f"less than {as_power(SAME_VALUE)} of themselves"),
+        ("explanations", f"makes the latency {100 * USEFUL:g} % less"),
         ("certificates", f"keeps the budgets (to {as_power(BUDGET_TOLERANCE)})"),
         ("certificates", f"more than {as_power(OPTIMAL_GAP)} below"),
     ],
