@@ -42,11 +42,12 @@ def on_chip_case(seed: int, kind: str = "plain") -> Case:
 
     ``plain``: layers that multiply, as `random_network` has them; ``moving``, ``in place``,
     ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``: five tensors
-    or more that may stay, of hardly more than given widths.
+    or more that may stay, of hardly more than given widths. ``broad``: many hardware options.
     """
     rng = random.Random(f"on chip {kind} {seed}")
     network = _network(rng, kind)
-    choices = random_choices(rng, network, 4 if kind == "deep" else rng.choice((4, 4, 6, 12)))
+    options = {"deep": 4, "broad": 36}.get(kind) or rng.choice((4, 4, 6, 12))
+    choices = random_choices(rng, network, options)
     if kind in ("moving", "in place") and rng.random() < 0.3:
         choices = wide_where_only_moved(rng, network, choices)
     if kind == "sharing":
@@ -77,7 +78,7 @@ def on_chip_case(seed: int, kind: str = "plain") -> Case:
 def _network(rng: random.Random, kind: str) -> Network:
     """A network in which something may stay on chip."""
     counts = {"in place": (1, 2, 2, 3), "deep": (6, 7, 8)}.get(kind, (2, 3, 3, 4, 4, 5))
-    least, most = (5, 7) if kind == "deep" else (1, 5)
+    least, most = {"deep": (5, 7), "broad": (1, 3)}.get(kind, (1, 5))
     while True:
         moving = kind == "moving" or (kind == "deep" and rng.random() < 0.3)
         network = random_network(

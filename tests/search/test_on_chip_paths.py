@@ -1,0 +1,101 @@
+"""Paths that only large problems take, forced on tiny ones whose tensors may stay on chip.
+
+As ``test_forced_paths.py`` and ``test_bounded_as_one.py``: the optimum is the enumerated one.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from compare_designs import compare
+from random_on_chip import on_chip_case
+from random_problems import with_budgets_used_up
+from seeds import check_all
+
+from codesign.search import (
+    best_bound,
+    hardware_search,
+    least_area,
+    least_metric,
+    screening,
+)
+from codesign.search.bounds import layer_tables, relaxation
+
+pytestmark = pytest.mark.slow
+
+KINDS = ("plain", "moving", "sharing", "in place", "sram", "deep")
+LATER = [pytest.param(first, marks=pytest.mark.long) for first in range(1000, 1600, 100)]
+
+
+def seeds_from(first: int, few: int) -> range:
+    """A few, or in a long run a hundred."""
+    return range(first, first + (100 if first >= 1000 else few))
+
+
+@pytest.mark.parametrize("first", [0, *LATER])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bounds_of_tables_cut_apart(kind: str, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In earnest only far or many couplings are cut from the tables; here every one is.
+    for module, names in (
+        (relaxation, ("MAX_TABLE", "MAX_JOINTS", "MAX_KEPT")),
+        (layer_tables, ("MAX_ENTRIES", "MAX_BATCH", "CACHED", "MAX_FAMILY")),
+    ):
+        for most in names:
+            monkeypatch.setattr(module, most, 1)
+    check_all(seeds_from(first, 4), lambda seed: compare(on_chip_case(seed, kind)))
+
+
+@pytest.mark.parametrize("first", [0, *LATER])
+def test_options_bounded_as_one(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In earnest this waits until it pays, and shapes are opened several at a time.
+    monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
+    monkeypatch.setattr(least_area, "MOST_UNBISECTED", 0)
+    monkeypatch.setattr(least_metric, "ONE_BATCH", 2)
+    monkeypatch.setattr(least_metric, "FIRST_BATCH", 1)
+    monkeypatch.setattr(best_bound, "BOUNDED_TOGETHER", 1)
+    check_all(seeds_from(first, 24), lambda seed: compare(on_chip_case(seed, "broad")))
+
+
+@pytest.mark.parametrize("first", [0, *LATER])
+@pytest.mark.parametrize("kind", ["plain", "deep"])
+def test_designs_of_a_few_pairs_of_widths_first(
+    kind: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In earnest only thousands of layers make the programme over few pairs pay; here every one.
+    monkeypatch.setattr(hardware_search, "LONG_MILP_PAIRS", 0)
+    monkeypatch.setattr(hardware_search, "CORE_PAIRS", 0)
+    usual = hardware_search.HardwareSearch.solve_core
+    solved: list[bool] = []
+
+    def noted(search: hardware_search.HardwareSearch, *given: Any) -> bool:
+        solved.append(usual(search, *given))
+        return solved[-1]
+
+    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_core", noted)
+    check_all(seeds_from(first, 8), lambda seed: compare(used_up(seed, kind)))
+    assert any(solved)
+
+
+@pytest.mark.parametrize("first", [0, *LATER])
+@pytest.mark.parametrize("kind", ["plain", "moving", "deep"])
+def test_the_least_area_is_found_with_ever_less_sram(
+    kind: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In earnest only where a range of SRAM has many tilings; here wherever another metric is first.
+    monkeypatch.setattr(least_area, "LONG_MILP", -1)
+    usual, bisected = least_area.LeastArea._bisect_by_milps, []
+
+    def noted(search: least_area.LeastArea, option: int) -> float:
+        bisected.append(option)
+        return usual(search, option)
+
+    monkeypatch.setattr(least_area.LeastArea, "_bisect_by_milps", noted)
+    check_all(seeds_from(first, 8), lambda seed: compare(used_up(seed, kind)))
+    assert bisected
+
+
+def used_up(seed: int, kind: str) -> Any:
+    """A problem whose budgets any one design sets, mostly a poor one."""
+    return with_budgets_used_up(on_chip_case(seed, kind), random.Random(seed))
