@@ -94,12 +94,15 @@ GOLDEN = (
 
 @pytest.mark.slow
 def test_the_hash_is_the_same_in_every_process() -> None:
-    here = [question.sha256 for question in questions(Study.grid(networks=[TINY], **GRID))]
+    here = [
+        question.sha256
+        for question in questions(Study.grid(networks=[TINY], on_chip="none", **GRID))
+    ]
     script = (
         "from study_grids import GRID, questions\n"
         "from study_work import TINY\n"
         "from codesign.study import Study\n"
-        "print(*[q.sha256 for q in questions(Study.grid(networks=[TINY], **GRID))])"
+        "print(*[q.sha256 for q in questions(Study.grid(networks=[TINY], on_chip='none', **GRID))])"
     )
     places = os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")])
     for seed in ("1", "2"):
