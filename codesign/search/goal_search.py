@@ -127,11 +127,14 @@ class GoalSearch:
 
     def reduced_domains(self, marginals: Marginals, multipliers: Floats) -> Domains:
         """What a design no worse than the incumbent may have (reduced-cost fixing)."""
-        ceiling = self.dual_cutoff() + float(multipliers @ self.dual.limits)
-        ceiling += self.relaxation.marginal_rounding * abs(ceiling) + UNDERFLOW
-        left = Domains.within(marginals, ceiling)
+        left = Domains.within(marginals, self.marginal_ceiling(multipliers))
         allowed = self.space.variable_allowed & left.variable_allowed
         return left._replace(variable_allowed=allowed)
+
+    def marginal_ceiling(self, multipliers: Floats) -> float:
+        """The most that forcing what an incumbent or a better design has can cost."""
+        ceiling = self.dual_cutoff() + float(multipliers @ self.dual.limits)
+        return ceiling + self.relaxation.marginal_rounding * abs(ceiling) + UNDERFLOW
 
     # MILPs --------------------------------------------------------------------------------------
 

@@ -21,11 +21,12 @@ from codesign.search.goal_task import GoalTask
 from codesign.search.milp.formulation import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
-from codesign.space.candidates import Candidates, candidates
+from codesign.space.candidates import Candidates, LayerCandidates, candidates, with_joint
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, price
 from codesign.stopping import Stopped
 
+Joint = list[LayerCandidates | None] | None  # options of each layer, for what it has them
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
 CORE_PAIRS = 3  # of them in the core, per layer on average
 
@@ -115,10 +116,26 @@ class HardwareSearch(GoalSearch, ABC):
 
     # The MILP of one option ---------------------------------------------------------------------
 
-    def solve_restricted(self, option: int, sram: tuple[float, float], domains: Domains) -> float:
+    def joint_choices(
+        self, option: int, single: Batch, multipliers: Floats, least_sram_bits: float
+    ) -> Joint:
+        """What each layer of an option may run with jointly, in a design no worse than the best.
+
+        None where no tensor may stay on chip: widths alone say all then.
+        """
+        if not self.space.placed:
+            return None
+        relaxation = self.relaxation.with_places(single.places)
+        coefficients = self.dual.coefficients(multipliers[None])
+        ceiling = self.marginal_ceiling(multipliers)
+        return relaxation.joint_choices(single, coefficients, option, least_sram_bits, ceiling)
+
+    def solve_restricted(
+        self, option: int, sram: tuple[float, float], domains: Domains, joint: Joint = None
+    ) -> float:
         """Solve one option over its reduced domains; returns a bound on all of its designs."""
         ceiling = self.incumbent_ceiling  # the domains leave out no design below
-        result = self.solve_option_milp(option, sram, domains)
+        result = self.solve_option_milp(option, sram, domains, joint)
         bound = min(ceiling, result.bound)
         if not result.complete:
             self.lower[option] = max(self.lower[option], bound)
@@ -143,7 +160,12 @@ class HardwareSearch(GoalSearch, ABC):
         return True
 
     def solve_option_milp(
-        self, option: int, sram: tuple[float, float], domains: Domains, goal: Goal | None = None
+        self,
+        option: int,
+        sram: tuple[float, float],
+        domains: Domains,
+        joint: Joint = None,
+        goal: Goal | None = None,
     ) -> MilpResult:
         """Solve the MILP of one option, its SRAM in a range, for this goal or another."""
 
@@ -152,7 +174,10 @@ class HardwareSearch(GoalSearch, ABC):
             widths = choice.variable_width, choice.weight
             return price(self.space, option, *widths, sram_bits, choice.on_chip)
 
-        result = self.run_milp(self.option_candidates(option, sram, domains), priced, goal)
+        listed = self.option_candidates(option, sram, domains)
+        if joint is not None:
+            listed = with_joint(self.space, listed, joint)
+        result = self.run_milp(listed, priced, goal)
         if result.runs:
             self.task.stats.solved.add(option)
         return result

@@ -99,7 +99,9 @@ class LeastMetric(HardwareSearch):
         # Tensors that are on chip for nothing are so with this capacity, not with a smaller one.
         kept = domains.with_places_in_dram(single.places)
         self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram_bits, kept)
-        bound = max(bound, self.solve_restricted(option, (sram_bits, sram_bits), domains))
+        joint = self.joint_choices(option, single, multipliers, sram_bits)
+        sram = sram_bits, sram_bits
+        bound = max(bound, self.solve_restricted(option, sram, domains, joint))
         self.add_tables(single, bound)
         return bound
 

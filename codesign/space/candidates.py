@@ -7,7 +7,9 @@ compute-bound anyway.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,13 @@ class LayerCandidates:
         SRAM bits; DRAM bits of weights, ifmap and spilled partial sums; seconds.
     variant : ints
         Which operands are resident, see `WidthSpace.variants`.
+    joint : bool
+        Whether an option says all: traffic with output and residuals, and the need with all tensors
+        that are on chip beside the tiles.
+    widths_beside : tuple of (width variable, ints)
+        Of joint options: the width of each variable that is not an operand's.
+    places_beside : tuple of (placed tensor, ints, bools)
+        And of each tensor that is no operand, its width, and whether it is on chip.
     """
 
     option: Ints
@@ -41,9 +50,28 @@ class LayerCandidates:
     traffic: Floats
     compute_s: Floats
     variant: Ints
+    joint: bool = False
+    widths_beside: tuple[tuple[int, Ints], ...] = ()
+    places_beside: tuple[tuple[int, Ints, Bools], ...] = ()
 
     def __len__(self) -> int:
         return len(self.option)
+
+    def take(self, rows: Bools) -> LayerCandidates:
+        """Some of the options."""
+        columns = ("option", "weight", "ifmap", "need", "traffic", "compute_s", "variant")
+        return replace(
+            self,
+            **{name: getattr(self, name)[rows] for name in columns},
+            widths_beside=tuple((v, width[rows]) for v, width in self.widths_beside),
+            places_beside=tuple((t, b[rows], there[rows]) for t, b, there in self.places_beside),
+        )
+
+
+def _columns(*columns: Any) -> LayerCandidates:
+    """Options that are not joint, of the columns in order."""
+    option, weight, ifmap, need, traffic, compute_s, variant = columns
+    return LayerCandidates(option, weight, ifmap, need, traffic, compute_s, variant)
 
 
 @dataclass(frozen=True)
@@ -125,7 +153,7 @@ def candidates(
             for n, option in enumerate(options)
         ]
         columns = zip(*parts, strict=True) if parts else _NOTHING
-        layers.append(LayerCandidates(*map(np.concatenate, columns)))
+        layers.append(_columns(*map(np.concatenate, columns)))
     return Candidates(options, tuple(layers), variable_ok, left, sram_to)
 
 
@@ -163,6 +191,30 @@ def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bool
         if pairs.any():
             found.append((variant, pairs, held[..., None], most))
     return found
+
+
+def with_joint(
+    space: HardwareSpace, listed: Candidates, joint: Sequence[LayerCandidates | None]
+) -> Candidates:
+    """The same with joint options of those layers that have them, as far as domains allow."""
+    layers = []
+    for i, (alone, rows) in enumerate(zip(listed.layers, joint, strict=True)):
+        layers.append(alone if rows is None else rows.take(_in_domains(space, listed, i, rows)))
+    return replace(listed, layers=tuple(layers))
+
+
+def _in_domains(space: HardwareSpace, listed: Candidates, i: int, rows: LayerCandidates) -> Bools:
+    """Which joint options have places that their tensors may have."""
+    weight, ifmap = space.operand_tensors[i]
+    places = [
+        (t, width, (rows.variant & step) > 0)
+        for t, width, step in ((weight, rows.weight, 2), (ifmap, rows.ifmap, 1))
+        if t is not None
+    ]
+    kept = np.ones(len(rows), dtype=bool)
+    for t, width, on_chip in (*places, *rows.places_beside):
+        kept &= listed.places[on_chip.astype(np.int64), t, width]
+    return kept
 
 
 def candidates_of_tables(

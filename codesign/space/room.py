@@ -59,14 +59,39 @@ class RoomTable:
         rows = np.arange(math.prod(self.shape)).reshape(self.shape)
         return self.traffic(rows, sram_bits[:, None, None, None])
 
+    def steps(self, row: Ints, least: Floats, most: Floats) -> tuple[Ints, Ints, Floats]:
+        """Every tiling that is best in some room of a range.
+
+        Parameters
+        ----------
+        row, least, most : ints, floats, shape (n,)
+
+        Returns
+        -------
+        which : ints, shape (steps,)
+            Of the n, ascending.
+        need, traffic : ints, floats, shape (steps,)
+        """
+        first, last = self._place(row, least), self._place(row, most)
+        first += np.isinf(self._traffic[first])  # no tile at all is no tiling
+        count = np.maximum(last - first + 1, 0)
+        which = np.repeat(np.arange(len(row)), count)
+        place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count - first, count)
+        need = self._keys[place] - row[which] * self.span - 1
+        return which, need, self._traffic[place]
+
     def traffic(self, row: Ints, room: Floats) -> Floats:
         """Least DRAM bits of rows within so much room each; inf where no tile fits.
 
         Both broadcast together.
         """
+        return np.asarray(self._traffic[self._place(row, room)])
+
+    def _place(self, row: Ints, room: Floats) -> Ints:
+        """Where the last step that fits stands."""
         held = np.clip(room, -1, self.span - 2).astype(np.int64) + 1
         found = np.searchsorted(self._keys, row * self.span + held, side="right") - 1
-        return np.asarray(self._traffic[found])
+        return np.asarray(found, dtype=np.int64)
 
 
 def room_table(stairs: Sequence[Staircase]) -> RoomTable:

@@ -26,6 +26,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, sum_rounding
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
+from codesign.search.bounds.joint_choices import joint_choices
 from codesign.search.bounds.joint_tables import Plan, Sweep, minus
 from codesign.search.bounds.layer_tables import (
     MAX_BATCH,
@@ -36,6 +37,7 @@ from codesign.search.bounds.layer_tables import (
     LayerTables,
 )
 from codesign.search.bounds.states import States
+from codesign.space.candidates import LayerCandidates
 from codesign.space.placement import FREE
 from codesign.space.widths import WidthSpace
 
@@ -281,6 +283,20 @@ class Relaxation:
             rest = minus(over_scope[:, 0], tables[number][0, members])
             pair[layers] = _pair_marginals(family, full[number][0, members], rest)
         return Marginals(pair, *self.states.place_marginals(own[0]))
+
+    def joint_choices(
+        self,
+        batch: Batch,
+        coefficients: Floats,
+        option: int,
+        least_sram_bits: float,
+        ceiling: float,
+    ) -> list[LayerCandidates | None]:
+        """See `codesign.search.bounds.joint_choices`, for a batch of one option."""
+        full = [self._tables.full(n, batch, coefficients) for n in self._families]
+        tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
+        swept = self._sweep(tables, coefficients)
+        return joint_choices(self._tables, swept, full, batch, option, least_sram_bits, ceiling)
 
 
 class Marginals(NamedTuple):

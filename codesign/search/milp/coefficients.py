@@ -133,6 +133,8 @@ class Coefficients:
     def moved(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
         """Add the output and residual bits of layer ``i``; those on chip are taken off again."""
         space = self.space
+        if self.candidates.layers[i].joint:  # what it moves is in its options
+            return terms
         for t, elements, tensor in space.moved(space.problem.network.layers[i]):
             if t is None:
                 terms.constant += elements * space.problem.choices.output_bits / unit
@@ -151,10 +153,13 @@ class Coefficients:
         if metric == "area_mm2":
             return self.area(model, unit)
         terms = Terms()
-        if metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s):
+        timed = metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s)
+        if timed:
             times = [*model.latency.values()]
-            return terms.add([self.unit[metric] / unit] * len(times), times).expression()
-        for i in range(len(self.candidates.layers)):
+            terms.add([self.unit[metric] / unit] * len(times), times)
+        for i, rows in enumerate(self.candidates.layers):
+            if timed and not rows.joint:
+                continue
             self.runs(model, i, self.per_run(i, metric) / unit, terms)
             if metric == "dram_bits":
                 self.moved(model, i, unit, terms)

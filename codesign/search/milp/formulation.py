@@ -22,6 +22,12 @@ where SRAM sizes are on offer, ``size[n]``.
    (12) resident_inputs      Σ_{o: ba(o) = b, input resident} run_o = resident_{in(l),b}  ∀ l, b
    (13) resident_weights     Σ_{o: bw(o) = b, weight resident} run_o = resident_{wt(l),b} ∀ l, b
    (14) one_size             Σ_n size_n = 1,  S = Σ_n bits_n·size_n
+   (15) widths_beside        Σ_{o: width of t = b} run_o = width_{t,b}                 ∀ l, t, b
+   (16) places_beside        Σ_{o: x resident at b} run_o = resident_{x,b}             ∀ l, x, b
+
+An option may be joint: a layer's widths with those and the places of all that it touches or that is
+live beside it. What it needs in all, its traffic and its latency are then known: in (6) its need
+holds what is live, and for (8) and (9) its latency is ``Σ_o latency_o·run_o``.
 
 The bits moved in (9) and (10) are those of ``width − resident``: what is on chip moves nothing.
 
@@ -77,7 +83,7 @@ def build(
     asked = {goal.metric, *goal.limits}
     parts = [_declare, _choose_hardware, _agree_on_widths]
     if space.placed:
-        parts.append(_place_tensors)
+        parts += [_place_tensors, _join_layers]
     if "area_mm2" in goal.limits:
         parts.append(_limit_area)
     if "latency_s" in asked and not math.isinf(space.dram_bits_per_s):
@@ -150,13 +156,14 @@ def _choose_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         Layers run one after the other, each in all of the SRAM that tensors on chip leave. Nothing
         is written in place: a layer's input and output both take their room.
 
-        ``need_o`` is the SRAM that the tiling needs or, where no tensor stays on chip and sizes are
-        on offer, the size that holds it. ``S``, no larger than the largest ``need_o`` that runs, is
-        then one of them: exact without a binary for each size.
+        A joint option's need holds what is live. Else ``need_o`` is what the tiling needs or, where
+        no tensor stays on chip and sizes are on offer, the size that holds it. ``S``, no larger
+        than the largest ``need_o`` that runs, is then one of them: exact without a binary for each.
         """
         unit = costs.sram_unit_bits / ROW_SCALE
         terms = costs.runs(model, i, candidates.layers[i].need / unit, Terms())
-        for x in np.flatnonzero(costs.space.live[i]).tolist():
+        live = [] if candidates.layers[i].joint else np.flatnonzero(costs.space.live[i]).tolist()
+        for x in live:
             widths = np.flatnonzero(candidates.places[1, x]).tolist()
             bits = (costs.resident_bits[x, widths] / unit).tolist()
             terms.add(bits, [model.resident[x, b] for b in widths])
@@ -252,6 +259,35 @@ def _place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         return Terms().add(bits, chosen).add([-ROW_SCALE], [model.sram]).expression() == 0
 
 
+def _join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    """What a layer's joint options agree on with others, beside its operands."""
+    layers = costs.candidates.layers
+    widths = [(i, *each) for i, rows in enumerate(layers) for each in rows.widths_beside]
+    places = [(i, *each) for i, rows in enumerate(layers) for each in rows.places_beside]
+    count = range(len(costs.space.widths))
+
+    def runs_are(model, i, those, variable):
+        mine = np.flatnonzero(those).tolist()
+        terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
+        return terms.add([-1.0], [variable]).expression() == 0
+
+    @model.Constraint(range(len(widths)), count, doc="(15)")
+    def widths_beside(model, n, b):
+        """Σ_{o: width of t = b} run_o = width_{t,b}: all who touch a tensor agree on its width."""
+        i, t, width = widths[n]
+        if (t, b) not in model.WIDTHS:
+            return pyo.Constraint.Skip
+        return runs_are(model, i, width == b, model.width[t, b])
+
+    @model.Constraint(range(len(places)), count, doc="(16)")
+    def places_beside(model, n, b):
+        """Σ_{o: x resident at b} run_o = resident_{x,b}: and on its place, while it is live."""
+        i, x, width, on_chip = places[n]
+        if (x, b) not in model.PLACES:
+            return pyo.Constraint.Skip
+        return runs_are(model, i, (width == b) & on_chip, model.resident[x, b])
+
+
 def _limit_area(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     @model.Constraint(doc="(7)")
     def silicon(model):
@@ -268,16 +304,17 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """
     unit_s = costs.unit["latency_s"]
     unit_bits = unit_s * costs.space.dram_bits_per_s
-    model.latency = pyo.Var(model.LAYERS, domain=pyo.NonNegativeReals)
+    alone = [i for i, rows in enumerate(costs.candidates.layers) if not rows.joint]
+    model.latency = pyo.Var(alone, domain=pyo.NonNegativeReals)
 
-    @model.Constraint(model.LAYERS, doc="(8)")
+    @model.Constraint(alone, doc="(8)")
     def compute_roof(model, i):
         """t_l ≥ Σ_o compute_o·run_o: one option runs, and takes its cycles."""
         compute = costs.candidates.layers[i].compute_s / unit_s
         terms = costs.runs(model, i, compute, Terms())
         return terms.add([-1.0], [model.latency[i]]).expression() <= 0
 
-    @model.Constraint(model.LAYERS, doc="(9)")
+    @model.Constraint(alone, doc="(9)")
     def memory_roof(model, i):
         """t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW.
 
@@ -318,6 +355,7 @@ def read_choice(
     rows, o = taken[-1]
     on_chip = _on_chip(model, candidates)
     held = space.resident_bits(np.array(widths), np.array(on_chip, dtype=bool)).tolist()
+    held = [0 if rows.joint else bits for (rows, _), bits in zip(taken, held, strict=True)]
     needs = [float(rows.need[o]) for rows, o in taken]
     return MilpSolution(
         option=int(rows.option[o]),
@@ -369,15 +407,15 @@ def exclude_costlier(
     covered, parts = [], len(layers)
     for i, (rows, run) in enumerate(zip(layers, runs, strict=True)):
         each = [costs.per_run(i, metric)]
-        if metric == "latency_s":  # the roofs of what moves depend on widths
+        if metric == "latency_s" and not rows.joint:  # the roofs of what moves depend on widths
             each = [rows.compute_s, rows.traffic]
         costlier = np.all([x >= x[run] for x in each], axis=0)
         covered += [model.run[i, o] for o in np.flatnonzero(costlier).tolist()]
     on_chip = _on_chip(model, candidates)
-    moved = _moved_in_dram(space, on_chip)
+    moved, tensors = _moved_in_dram(space, candidates, on_chip)
     if metric in ("latency_s", "dram_bits"):
         # A tensor that is in DRAM has to be there in what costs no less; one on chip need not.
-        for x in (x for x, there in enumerate(on_chip) if not there):
+        for x in tensors:
             fitting = np.flatnonzero(candidates.places[1, x]).tolist()
             if fitting:
                 parts += 1
@@ -395,10 +433,15 @@ def exclude_costlier(
     _forbid_all(model, covered, parts)
 
 
-def _moved_in_dram(space: WidthSpace, on_chip: tuple[bool, ...]) -> set[int | None]:
-    """Width variables of what moves beside operands."""
-    every = (each for layer in space.problem.network.layers for each in space.moved(layer))
-    return {each.variable for each in every if each.tensor is None or not on_chip[each.tensor]}
+def _moved_in_dram(
+    space: WidthSpace, candidates: Candidates, on_chip: tuple[bool, ...]
+) -> tuple[set[int | None], list[int]]:
+    """Width variables of what moves beside operands, of layers without joint options; tensors."""
+    layers = zip(space.problem.network.layers, candidates.layers, strict=True)
+    every = [each for layer, rows in layers if not rows.joint for each in space.moved(layer)]
+    moved = [each for each in every if each.tensor is None or not on_chip[each.tensor]]
+    tensors = {each.tensor for each in moved if each.tensor is not None}
+    return {each.variable for each in moved}, sorted(tensors)
 
 
 def _forbid_all(model: pyo.ConcreteModel, chosen: list[pyo.Var], count: int) -> None:

@@ -1,0 +1,129 @@
+"""What a layer may run with, jointly: its widths, and widths and places of tensors beside it.
+
+With a given SRAM, an entry of a layer's table says all that the layer costs: which tensors are on
+chip, hence the room for its tiles, hence its traffic and its latency. A MILP over such entries
+needs no capacity row and no roof of that layer, and its linear relaxation is as tight as the table.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.search.bounds.joint_tables import Sweep, minus
+from codesign.search.bounds.layer_tables import Batch, Family, LayerTables
+from codesign.search.bounds.states import States
+from codesign.space.candidates import LayerCandidates
+from codesign.space.placement import FREE
+
+
+def joint_choices(
+    tables: LayerTables,
+    swept: Sweep,
+    full: list[Floats],
+    batch: Batch,
+    option: int,
+    least_sram_bits: float,
+    ceiling: float,
+) -> list[LayerCandidates | None]:
+    """The entries of each layer's table that cost at most so much where they are forced.
+
+    None for a layer whose table does not run over all that it depends on.
+
+    Parameters
+    ----------
+    swept, full : Sweep, list of floats, shape (1, K, …)
+        The elimination for a batch of one option, and the families' tables before the least of
+        their free axes was taken.
+    option : int
+        To list them under.
+    least_sram_bits : float
+        Of a range that ends with the batch's: every tiling is listed that is best in some SRAM of
+        the range, with what it needs beside the tensors on chip.
+    """
+    found: list[LayerCandidates | None] = [None] * len(tables.layers)
+    for layers, number, members, over_scope in swept.marginals()[1]:
+        family = tables.families[number]
+        mine = full[number][0, members]
+        rest = minus(over_scope[:, 0], swept.tables[number][0, members])
+        total = mine + rest.reshape(len(rest), *(1,) * family.free, *rest.shape[1:])
+        costs = [
+            np.broadcast_to(table, (1, len(family.geometry), *family.sizes))[0]
+            for table in (*tables.costs_of(number, batch), _compute_s(family, batch))
+        ]
+        for n, i in enumerate(layers.tolist()):
+            if tables.states.roles(i).keys() <= {*tables.scopes[i]}:
+                entries = np.nonzero(total[n] <= ceiling)
+                rooms = _steps(family, int(members[n]), entries, batch, least_sram_bits)
+                found[i] = _listed(
+                    tables, i, family, int(members[n]), entries, costs, option, rooms
+                )
+    return found
+
+
+def _steps(
+    family: Family, member: int, entries: tuple[Ints, ...], batch: Batch, least_sram_bits: float
+) -> tuple[Ints, Ints, Floats]:
+    """Which of the entries, need, and traffic less that in all of the SRAM, of their tilings."""
+    rows, helds, which = family.rooms_asked
+    asked = which[member][entries]
+    row, held = rows[asked], helds[asked]
+    table, most = batch.rooms[0], batch.sram_bits[0] - held
+    entry, need, traffic = table.steps(row, least_sram_bits - held, most)
+    return entry, need + held[entry], traffic - table.traffic(row, most)[entry]
+
+
+def _compute_s(family: Family, batch: Batch) -> Floats:
+    return family.spread(batch.compute_s[:, family.geometry])
+
+
+def _listed(
+    tables: LayerTables,
+    i: int,
+    family: Family,
+    member: int,
+    entries: tuple[Ints, ...],
+    costs: list[Floats],
+    option: int,
+    steps: tuple[Ints, Ints, Floats],
+) -> LayerCandidates:
+    """Some entries of one layer's table, each with its tilings."""
+    which, need, further_traffic = steps
+    entries = tuple(each[which] for each in entries)
+    space, states, widths = tables.space, tables.states, len(tables.widths)
+    value = dict(zip(tables.scopes[i], entries[family.free :], strict=True))
+    _, dram_bits, compute_s = (table[member][entries] for table in costs)
+    count = len(entries[0])
+    weight, ifmap = space.operand_tensors[i]
+    variant = 2 * _on_chip(states, weight, value, count) + _on_chip(states, ifmap, value, count)
+    own = {int(space.input_index[i]), space.weight_index[i]}
+    placed = [(t, int(space.placed_variable[t])) for t, v in states.place.items() if v in value]
+    return LayerCandidates(
+        option=np.full(count, option),
+        weight=entries[family.weight_axis] % widths,
+        ifmap=entries[family.input_axis] % widths,
+        need=need.astype(np.float64),
+        traffic=dram_bits + further_traffic,
+        compute_s=compute_s,
+        variant=variant,
+        joint=True,
+        widths_beside=tuple(
+            (v, each % widths)
+            for v, each in value.items()
+            if v < len(space.variables) and v not in own
+        ),
+        places_beside=tuple(
+            (t, value[v] % widths, _on_chip(states, t, value, count) > 0)
+            for t, v in placed
+            if t is not None and t not in (weight, ifmap)
+        ),
+    )
+
+
+def _on_chip(states: States, t: int | None, value: dict[int, Ints], count: int) -> Ints:
+    """1 where a tensor is on chip, of each entry."""
+    if t in states.place:
+        there = value[states.place[t]] >= states.on_chip_values(t).start
+        return np.asarray(there, dtype=np.int64)
+    free = t is not None and states.state[t] == FREE
+    return np.full(count, int(free))
