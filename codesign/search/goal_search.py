@@ -122,7 +122,7 @@ class GoalSearch:
 
     def marginals(self, single: Batch, multipliers: Floats) -> Marginals:
         """Least Lagrangian of one option where a width is forced; see `Relaxation.marginals`."""
-        relaxation = self.relaxation.with_places(single.places)
+        relaxation = self.relaxation.of(single)
         return relaxation.marginals(single, self.dual.coefficients(multipliers[None]))
 
     def reduced_domains(self, marginals: Marginals, multipliers: Floats) -> Domains:

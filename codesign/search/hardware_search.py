@@ -12,6 +12,7 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
+from codesign.problem.tolerances import UNDERFLOW
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.bounds.relaxation import Marginals
@@ -26,9 +27,10 @@ from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, price
 from codesign.stopping import Stopped
 
-Joint = list[LayerCandidates | None] | None  # options of each layer, for what it has them
+Joint = list[LayerCandidates | None]  # options of each layer, for what it has them
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
 CORE_PAIRS = 3  # of them in the core, per layer on average
+CORE_CHOICES, CORE_GROWTH = 24, 4  # the same of joint choices in the first MILP; of the next
 
 
 class HardwareSearch(GoalSearch, ABC):
@@ -108,6 +110,16 @@ class HardwareSearch(GoalSearch, ABC):
         """Bound one option by its tables."""
         return self.dual_bound(single, self.first_multipliers(np.array([option])))
 
+    def bound_finely(self, option: int, single: Batch, found: DualBound) -> tuple[Batch, DualBound]:
+        """Bound one option again with all couplings, if some were cut; its tables and its bound."""
+        if not self.relaxation.of(single).coarse:
+            return single, found
+        single = single.finely()
+        better = self.dual_bound(single, found.multipliers)
+        if better.value[0] < found.value[0]:
+            better.value[0] = found.value[0]
+        return single, better
+
     def update_from_bound(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
         """Make the best widths met in bounding row ``n`` the incumbent, if they are any good."""
         if np.isfinite(found.incumbent[n]):
@@ -119,28 +131,73 @@ class HardwareSearch(GoalSearch, ABC):
     def joint_choices(
         self, option: int, single: Batch, multipliers: Floats, least_sram_bits: float
     ) -> Joint:
-        """What each layer of an option may run with jointly, in a design no worse than the best.
-
-        None where no tensor may stay on chip: widths alone say all then.
-        """
-        if not self.space.placed:
-            return None
-        relaxation = self.relaxation.with_places(single.places)
+        """What each layer of an option may run with jointly, in a design no worse than the best."""
+        relaxation = self.relaxation.of(single)
         coefficients = self.dual.coefficients(multipliers[None])
         ceiling = self.marginal_ceiling(multipliers)
         return relaxation.joint_choices(single, coefficients, option, least_sram_bits, ceiling)
 
-    def solve_restricted(
-        self, option: int, sram: tuple[float, float], domains: Domains, joint: Joint = None
-    ) -> float:
+    def solve_restricted(self, option: int, sram: tuple[float, float], domains: Domains) -> float:
         """Solve one option over its reduced domains; returns a bound on all of its designs."""
         ceiling = self.incumbent_ceiling  # the domains leave out no design below
-        result = self.solve_option_milp(option, sram, domains, joint)
-        bound = min(ceiling, result.bound)
-        if not result.complete:
-            self.lower[option] = max(self.lower[option], bound)
+        return min(ceiling, self._bound_from(option, self.solve_option_milp(option, sram, domains)))
+
+    def solve_joint(
+        self, option: int, sram: tuple[float, float], single: Batch, found: DualBound
+    ) -> float:
+        """The same where tensors may stay on chip, over ever more joint choices.
+
+        A design with one that is left out costs at least the least Lagrangian of such a one.
+
+        ``found`` is the bound of its tables ``single``.
+        """
+        multipliers = found.multipliers[0]
+        wanted = CORE_CHOICES * len(self.space.geometry_of)
+        spent = float(multipliers @ self.dual.limits)
+        if np.isfinite(found.incumbent[0]):
+            self._polish(option, sram, single, found)
+        while True:
+            ceiling = self.incumbent_ceiling
+            domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
+            known = self.cut_pool.known_domains(option, self.goal, sram[1])
+            if known is not None:
+                domains &= known
+            joint = self.joint_choices(option, single, multipliers, sram[0])
+            forced = np.concatenate([x.forced for x in joint if x is not None] or [np.zeros(0)])
+            everything = len(forced) <= 2 * wanted
+            if not everything:
+                least = float(np.partition(forced, wanted)[wanted])
+                joint = [None if x is None else x.take(x.forced < least) for x in joint]
+                rounding = self.relaxation.marginal_rounding * (abs(least) + spent) + UNDERFLOW
+                ceiling = min(ceiling, self.bound_from_milp(least - spent - rounding))
+            result = self.solve_option_milp(option, sram, domains, joint)
+            bound = min(ceiling, self._bound_from(option, result))
+            if everything or bound >= self.cutoff:
+                return bound
+            wanted *= CORE_GROWTH
+
+    def _polish(
+        self, option: int, sram: tuple[float, float], single: Batch, found: DualBound
+    ) -> None:
+        """Find better weights for the best tensors met: widths and places as they are."""
+        multipliers, own = found.multipliers[0], found.variable_width[0].astype(np.int64)
+        domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
+        widths, places = np.zeros_like(domains.variable_allowed), np.zeros_like(domains.places)
+        widths[np.arange(len(own)), own] = True
+        on_chip = found.on_chip[0].astype(np.int64)
+        places[on_chip, np.arange(len(on_chip)), own[self.space.placed_variable]] = True
+        near = Domains(domains.pairs, domains.variable_allowed & widths, domains.places & places)
+        joint = self.joint_choices(option, single, multipliers, sram[0])
+        if not self.solve_option_milp(option, sram, near, joint).complete:
             raise Stopped
-        return bound
+
+    def _bound_from(self, option: int, result: MilpResult) -> float:
+        """The bound of a MILP that was solved to its end."""
+        if not result.complete:
+            known = min(self.incumbent_ceiling, result.bound)
+            self.lower[option] = max(self.lower[option], known)
+            raise Stopped
+        return result.bound
 
     def solve_core(
         self, option: int, sram: tuple[float, float], domains: Domains, marginals: Marginals
@@ -164,7 +221,7 @@ class HardwareSearch(GoalSearch, ABC):
         option: int,
         sram: tuple[float, float],
         domains: Domains,
-        joint: Joint = None,
+        joint: Joint | None = None,
         goal: Goal | None = None,
     ) -> MilpResult:
         """Solve the MILP of one option, its SRAM in a range, for this goal or another."""

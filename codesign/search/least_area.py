@@ -10,7 +10,7 @@ from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
 from codesign.search.domains import Domains
-from codesign.search.hardware_search import HardwareSearch, Joint
+from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
 from codesign.space.solution import Solution, least_sram, price
 from codesign.stopping import Stopped
@@ -215,37 +215,40 @@ class LeastArea(HardwareSearch):
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
         high, low = float(self.most_sram_bits(options)[0]), float(self.least_sram[option])
-        known = self.cut_pool.known_domains(option, self.goal, high)
-        left = self._left_with(option, high, low, known)
-        if left is None:
-            return self.incumbent_ceiling
-        if self.task.primary_metric is not None and not self.space.placed:
+        if self.space.placed:
+            return self._solve_joint_range(option, low, high)
+        domains = self.cut_pool.known_domains(option, self.goal, high)
+        if domains is None:
+            domains = self._domains_with(option, high)
+            if domains is None:
+                return self.incumbent_ceiling
+        if self.task.primary_metric is not None:
             of_range, of_one = (
-                self.option_candidates(option, sram, left[0]).count
+                self.option_candidates(option, sram, domains).count
                 for sram in ((low, high), (high, high))
             )
             if of_range > LONG_MILP * of_one:
                 return self._bisect_by_milps(option)
-        return self.solve_restricted(option, (low, high), *left)
+        return self.solve_restricted(option, (low, high), domains)
 
-    def _left_with(
-        self, option: int, sram_bits: float, least_sram_bits: float, known: Domains | None = None
-    ) -> tuple[Domains, Joint] | None:
-        """What an option with SRAMs of a range may have; None where a bound rules it out.
+    def _solve_joint_range(self, option: int, low: float, high: float) -> float:
+        """Solve one option where tensors may stay on chip, with SRAMs of a range."""
+        single = self.tables_of(option, high, low)
+        found = self.bound_option(option, single)
+        if not self.rules_out(found.value)[0]:
+            single, found = self.bound_finely(option, single, found)
+        if self.rules_out(found.value)[0]:
+            return self.incumbent_ceiling
+        return self.solve_joint(option, (low, high), single, found)
 
-        Reduced domains, those that are known or new ones, and joint options.
-        """
-        if known is not None and not self.space.placed:
-            return known, None
-        single = self.tables_of(option, sram_bits, least_sram_bits)
+    def _domains_with(self, option: int, sram_bits: float) -> Domains | None:
+        """Reduced domains of one option with so much SRAM; None where the bound rules it out."""
+        single = self.tables_of(option, sram_bits)
         found = self.bound_option(option, single)
         if self.rules_out(found.value)[0]:
             return None
         multipliers = found.multipliers[0]
-        domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
-        if known is not None:
-            domains &= known
-        return domains, self.joint_choices(option, single, multipliers, least_sram_bits)
+        return self.reduced_domains(self.marginals(single, multipliers), multipliers)
 
     def _bisect_by_milps(self, option: int) -> float:
         """Find the least SRAM of one option by the least of the primary metric with ever less.
@@ -280,10 +283,11 @@ class LeastArea(HardwareSearch):
 
     def _least_with(self, option: int, sram_bits: float, goal: Goal) -> Solution | None:
         """The design of least ``goal`` on one option with so much SRAM, if there is any."""
-        left = self._left_with(option, sram_bits, sram_bits)
-        if left is None:
+        domains = self._domains_with(option, sram_bits)
+        if domains is None:
             return None
-        result = self.solve_option_milp(option, (sram_bits, sram_bits), *left, goal)
+        sram = sram_bits, sram_bits
+        result = self.solve_option_milp(option, sram, domains, goal=goal)
         if result.solution is None and not result.complete:
             raise Stopped
         return result.solution

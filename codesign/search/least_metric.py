@@ -83,6 +83,9 @@ class LeastMetric(HardwareSearch):
             return known
         found = self.bound_option(option, single)
         self.update_from_bound(option, found, 0, sram_bits)
+        if self.space.placed and found.value[0] < self.cutoff:
+            single, found = self.bound_finely(option, single, found)
+            self.update_from_bound(option, found, 0, sram_bits)
         self.add_cut(options, found, np.array([sram_bits]))
         bound = max(known, float(found.value[0]))
         if bound >= self.cutoff:
@@ -90,7 +93,8 @@ class LeastMetric(HardwareSearch):
         multipliers = found.multipliers[0]
         marginals = self.marginals(single, multipliers)
         domains = self.reduced_domains(marginals, multipliers)
-        if self.solve_core(option, (sram_bits, sram_bits), domains, marginals):
+        sram = sram_bits, sram_bits
+        if not self.space.placed and self.solve_core(option, sram, domains, marginals):
             domains = self.reduced_domains(marginals, multipliers)
         earlier = self.cut_pool.known_domains(option, self.goal, sram_bits)
         if earlier is not None:
@@ -99,9 +103,9 @@ class LeastMetric(HardwareSearch):
         # Tensors that are on chip for nothing are so with this capacity, not with a smaller one.
         kept = domains.with_places_in_dram(single.places)
         self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram_bits, kept)
-        joint = self.joint_choices(option, single, multipliers, sram_bits)
-        sram = sram_bits, sram_bits
-        bound = max(bound, self.solve_restricted(option, sram, domains, joint))
+        if self.space.placed:
+            return max(bound, self.solve_joint(option, sram, single, found))
+        bound = max(bound, self.solve_restricted(option, sram, domains))
         self.add_tables(single, bound)
         return bound
 

@@ -8,7 +8,7 @@ compute-bound anyway.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class LayerCandidates:
         Of joint options: the width of each variable that is not an operand's.
     places_beside : tuple of (placed tensor, ints, bools)
         And of each tensor that is no operand, its width, and whether it is on chip.
+    forced : floats
+        And what forcing each costs at best: a bound on the Lagrangian.
     """
 
     option: Ints
@@ -53,6 +55,7 @@ class LayerCandidates:
     joint: bool = False
     widths_beside: tuple[tuple[int, Ints], ...] = ()
     places_beside: tuple[tuple[int, Ints, Bools], ...] = ()
+    forced: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.option)
@@ -63,6 +66,7 @@ class LayerCandidates:
         return replace(
             self,
             **{name: getattr(self, name)[rows] for name in columns},
+            forced=self.forced[rows],
             widths_beside=tuple((v, width[rows]) for v, width in self.widths_beside),
             places_beside=tuple((t, b[rows], there[rows]) for t, b, there in self.places_beside),
         )

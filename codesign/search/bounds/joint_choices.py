@@ -7,6 +7,8 @@ needs no capacity row and no roof of that layer, and its linear relaxation is as
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from codesign.arrays import Floats, Ints
@@ -54,10 +56,10 @@ def joint_choices(
         for n, i in enumerate(layers.tolist()):
             if tables.states.roles(i).keys() <= {*tables.scopes[i]}:
                 entries = np.nonzero(total[n] <= ceiling)
-                rooms = _steps(family, int(members[n]), entries, batch, least_sram_bits)
-                found[i] = _listed(
-                    tables, i, family, int(members[n]), entries, costs, option, rooms
-                )
+                member, forced = int(members[n]), total[n][entries]
+                rooms = _steps(family, member, entries, batch, least_sram_bits)
+                made = _listed(tables, i, family, member, entries, costs, option, rooms)
+                found[i] = replace(made, forced=forced[rooms[0]])
     return found
 
 

@@ -99,7 +99,7 @@ class Dual:
             Multipliers to try at most; 1: those to begin with.
         """
         self.relaxation.check_time()
-        relaxation = self.relaxation.with_places(batch.places)
+        relaxation = self.relaxation.of(batch)
         parts = [*relaxation.parts(len(batch))]
         if len(parts) > 1:  # what no multiplier changes in their tables is then worked out once
             each = [
@@ -133,7 +133,7 @@ class _Ascent:
 
     def __init__(self, dual: Dual, batch: Batch) -> None:
         self.dual, self.batch = dual, batch
-        self.relaxation = dual.relaxation.with_places(batch.places)
+        self.relaxation = dual.relaxation.of(batch)
         self.limits, self.scale = dual.limits, dual.scale
         # A limit that is broken by no more is kept, as far as sums can tell: to charge ever more
         # for it proves nothing.

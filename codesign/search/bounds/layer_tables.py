@@ -50,6 +50,8 @@ class Batch:
     room_of : ints, shape (B,)
         Which of the rooms is each option's.
     sram_bits : floats, shape (B,)
+    fine : bool
+        Whether to cut no more couplings than memory asks for: for one option at a time.
     fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
         Latencies and DRAM bits of families already worked out: no coefficient changes them.
     """
@@ -60,6 +62,7 @@ class Batch:
     rooms: Sequence[RoomTable] = ()
     room_of: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     sram_bits: Floats = field(default_factory=lambda: np.zeros(0))
+    fine: bool = False
     fixed: dict[tuple[LayerTables, int], tuple[Floats, Floats]] = field(
         default_factory=dict, compare=False
     )
@@ -81,6 +84,10 @@ class Batch:
             sram_bits=sram_bits,
             fixed=known,
         )
+
+    def finely(self) -> Batch:
+        """The same for a relaxation that cuts less."""
+        return replace(self, fine=True, fixed={})
 
     def traffic_beside(self, row: Ints, held: Ints) -> Floats:
         """DRAM bits of rows of a room table beside so many bits; inf where it cannot run.

@@ -43,6 +43,7 @@ from codesign.space.widths import WidthSpace
 
 MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
 MAX_TABLE = 40_000  # entries of one elimination table; beyond it couplings are cut
+MAX_FINE_TABLE = 2**20  # the same where a single option is worked on
 MAX_KEPT = 64  # relaxations, of different places
 
 
@@ -80,8 +81,8 @@ class Relaxation:
     The plan of elimination is made when it is first needed, so that a search can end meanwhile:
     ``check_time`` is called before each part of a long run and may raise to stop it.
 
-    ``places`` is the state of each placed tensor, see `codesign.space.placement`; `with_places`
-    gives the relaxation for another.
+    ``places`` is the state of each placed tensor, see `codesign.space.placement`; `of` gives
+    the relaxation for others.
     """
 
     def __init__(
@@ -89,12 +90,14 @@ class Relaxation:
         space: WidthSpace,
         check_time: Callable[[], None] = lambda: None,
         places: bytes | None = None,
+        fine: bool = False,
     ) -> None:
         self.space, self.check_time = space, check_time
         self.widths = space.widths
         self.layers = space.problem.network.layers
         self.places = bytes([FREE] * len(space.placed)) if places is None else places
-        self._others: dict[bytes, Relaxation] = {self.places: self}
+        self.fine = fine
+        self._others: dict[tuple[bytes, bool], Relaxation] = {(self.places, fine): self}
         # Each layer's table, each variable's own row and its message are added once; before that,
         # a source's noise to its variable's row, and in a table a product for each metric.
         variables = len(space.variables) + len(space.placed)
@@ -102,16 +105,25 @@ class Relaxation:
         self.rounding = sum_rounding(steps + 2 * len(space.additive_metrics) + 8)
         self.marginal_rounding = MARGINAL_ROUNDINGS * self.rounding
 
-    def with_places(self, places: bytes) -> Relaxation:
-        """The relaxation where the places of other tensors are open or settled."""
-        if places not in self._others:
-            made = Relaxation(self.space, self.check_time, places)
+    def of(self, batch: Batch) -> Relaxation:
+        """The relaxation for the places that are open in a batch, and as fine as it asks for.
+
+        A fine one cuts only what no memory holds.
+        """
+        key = batch.places, batch.fine
+        if key not in self._others:
+            made = Relaxation(self.space, self.check_time, *key)
             made._others = self._others
-            self._others[places] = made
+            self._others[key] = made
             while len(self._others) > MAX_KEPT:
-                oldest = next(key for key, kept in self._others.items() if kept is not made)
-                del self._others[oldest]
-        return self._others[places]
+                del self._others[next(iter(self._others))]
+        return self._others[key]
+
+    @property
+    def coarse(self) -> bool:
+        """Whether a finer one would cut less."""
+        whole = (self.states.roles(i).keys() <= {*x} for i, x in enumerate(self._scopes))
+        return not self.fine and not all(whole)
 
     # Structure ----------------------------------------------------------------------------------
 
@@ -127,10 +139,11 @@ class Relaxation:
         Cut from a variable, a layer takes the width that suits it best, which keeps the bound
         a bound; cut from a place, it takes the tensor to be on chip and to need no room.
         """
+        most = MAX_FINE_TABLE if self.fine else MAX_TABLE
         return choose_scopes(
             [self.states.roles(i) for i in range(len(self.layers))],
             self.states.sizes,
-            too_large=lambda entries: entries > MAX_TABLE,
+            too_large=lambda entries: entries > most,
             far_too_large=lambda entries: entries > MAX_ENTRIES,
             check_time=self.check_time,
         )
