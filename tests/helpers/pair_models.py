@@ -163,6 +163,24 @@ def kept_candidates() -> Candidates:
     return replace(offered, places=np.array([in_dram, on_chip]), sram_bits=np.array([100.0]))
 
 
+def joint_candidates() -> Candidates:
+    """The same with joint options of the layer `key`: of q beside it and k that it writes."""
+    offered = kept_candidates()
+    narrow, wide = np.array([0, 0, 1, 1]), np.array([1, 0, 1, 1])
+    rows = replace(
+        offered.layers[1],
+        joint=True,
+        widths_beside=((1, narrow), (2, wide)),
+        places_beside=((0, narrow, narrow > 0), (1, wide, wide > 0)),
+    )
+    return replace(offered, layers=(offered.layers[0], rows, offered.layers[2]))
+
+
+def joint_model(goal: Goal) -> pyo.ConcreteModel:
+    """The programme where one layer's options are joint."""
+    return build(kept_space(), joint_candidates(), goal)
+
+
 def kept_model(goal: Goal) -> pyo.ConcreteModel:
     """The programme of a network whose tensors may stay on chip."""
     return build(kept_space(), kept_candidates(), goal)

@@ -59,41 +59,23 @@ def test_options_bounded_as_one(first: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("first", [0, *LATER])
-@pytest.mark.parametrize("kind", ["plain", "deep"])
-def test_designs_of_a_few_pairs_of_widths_first(
-    kind: str, first: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # In earnest only thousands of layers make the programme over few pairs pay; here every one.
-    monkeypatch.setattr(hardware_search, "LONG_MILP_PAIRS", 0)
-    monkeypatch.setattr(hardware_search, "CORE_PAIRS", 0)
-    usual = hardware_search.HardwareSearch.solve_core
-    solved: list[bool] = []
-
-    def noted(search: hardware_search.HardwareSearch, *given: Any) -> bool:
-        solved.append(usual(search, *given))
-        return solved[-1]
-
-    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_core", noted)
-    check_all(seeds_from(first, 8), lambda seed: compare(used_up(seed, kind)))
-    assert any(solved)
-
-
-@pytest.mark.parametrize("first", [0, *LATER])
 @pytest.mark.parametrize("kind", ["plain", "moving", "deep"])
-def test_the_least_area_is_found_with_ever_less_sram(
-    kind: str, first: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # In earnest only where a range of SRAM has many tilings; here wherever another metric is first.
-    monkeypatch.setattr(least_area, "LONG_MILP", -1)
-    usual, bisected = least_area.LeastArea._bisect_by_milps, []
+def test_a_few_joint_choices_first(kind: str, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In earnest only thousands of choices make the MILP over few of them pay; here every one.
+    monkeypatch.setattr(hardware_search, "CORE_CHOICES", 1)
+    monkeypatch.setattr(hardware_search, "CORE_GROWTH", 2)
+    usual = hardware_search.HardwareSearch.solve_joint
+    milps: list[int] = []
 
-    def noted(search: least_area.LeastArea, option: int) -> float:
-        bisected.append(option)
-        return usual(search, option)
+    def noted(search: hardware_search.HardwareSearch, *given: Any) -> float:
+        before = search.task.stats.milps
+        bound = usual(search, *given)
+        milps.append(search.task.stats.milps - before)
+        return bound
 
-    monkeypatch.setattr(least_area.LeastArea, "_bisect_by_milps", noted)
+    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_joint", noted)
     check_all(seeds_from(first, 8), lambda seed: compare(used_up(seed, kind)))
-    assert bisected
+    assert max(milps) > 1
 
 
 def used_up(seed: int, kind: str) -> Any:

@@ -55,7 +55,7 @@ def joint_choices(
         ]
         for n, i in enumerate(layers.tolist()):
             if tables.states.roles(i).keys() <= {*tables.scopes[i]}:
-                entries = np.nonzero(total[n] <= ceiling)
+                entries = np.nonzero((total[n] <= ceiling) & np.isfinite(total[n]))
                 member, forced = int(members[n]), total[n][entries]
                 rooms = _steps(family, member, entries, batch, least_sram_bits)
                 made = _listed(tables, i, family, member, entries, costs, option, rooms)

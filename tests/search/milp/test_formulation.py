@@ -28,6 +28,7 @@ from pair_models import (
     PAIR,
     PRODUCT,
     choose,
+    joint_model,
     kept_candidates,
     kept_model,
     kept_space,
@@ -131,7 +132,10 @@ def texts() -> dict[str, str]:
     kept = constraint_texts(kept_model(Goal("latency_s", LIMITS)), kept_names())
     for stem in ("tiles_fit", "memory_roof", "within_budget"):
         found[stem] += kept.pop(stem)
-    found |= {stem: text for stem, text in kept.items() if stem not in found}
+    joint = constraint_texts(joint_model(Goal("latency_s", LIMITS)), kept_names())
+    for stem in ("tiles_fit", "compute_roof", "memory_roof", "within_budget"):
+        found[stem] += joint.pop(stem)
+    found |= {stem: text for stem, text in (kept | joint).items() if stem not in found}
     model = pair_model(Goal("noise", {}))
     choose(model, option=0, tensors=(0, 1), runs=(2, 1))
     exclude(model)
