@@ -170,22 +170,26 @@ class _Certifier:
 
     def _close_all(self, options: Ints) -> None:
         """Close array shapes; of what is left options of a shape, then of a pair of PE widths."""
-        options = self._close_shapes(options, ideal=True)
-        options = self._close_shapes(options, ideal=False)
+        options, _ = self._close_shapes(options, ideal=True)
+        options, good = self._close_shapes(options, ideal=False)
         left: list[int] = []
         for shape in self.space.shapes_among(options):
             mine = options[self.space.shape_of[options] == shape]
-            left += self._close_options(mine, NEAR, FIRST_WORK)
+            mine = self._close_at(mine, good[int(shape)])
+            left += self._close_options(mine, NEAR, FIRST_WORK) if len(mine) else []
         options = np.array(left, dtype=np.int64)
         pair = options % self.space.pe_pairs
         for each in np.unique(pair):
             for option in self._close_options(options[pair == each], 0.0, MOST_WORK):
                 self.found.trusted.append(self.options[option])
 
-    def _close_shapes(self, options: Ints, ideal: bool) -> Ints:
-        """Close array shapes with ideal tilings, or with those that fit; the options left over."""
+    def _close_shapes(self, options: Ints, ideal: bool) -> tuple[Ints, dict[int, Floats]]:
+        """Close array shapes with ideal tilings, or with those that fit.
+
+        The options left over, and good multipliers of each shape.
+        """
         if not len(options):
-            return options
+            return options, {}
         shapes, row = np.unique(self.space.shape_of[options], return_inverse=True)
         most = None
         if not ideal:
@@ -198,11 +202,23 @@ class _Certifier:
             return OptionGroup(arrays, tuple(sorted(pe_bits)), ideal)
 
         batch = self.batches.of_shapes(options, shapes, row, most)
-        if ideal:
-            left = self._close(batch, group, NEAR, FIRST_WORK)
-        else:
-            left = self._close(batch, group, NEAR, 0, together=False)
-        return options[np.isin(row, left)]
+        left, good = self._close(batch, group, NEAR, FIRST_WORK if ideal else 0, together=ideal)
+        return options[np.isin(row, left)], dict(zip(shapes.tolist(), good, strict=True))
+
+    def _close_at(self, options: Ints, multipliers: Floats) -> Ints:
+        """Close options in groups by given multipliers alone; the options left over."""
+        left, stack = [], [options]
+        while stack:
+            mine = stack.pop()
+            self.stop.check()
+            if len(mine) < len(options) and self._add(self._group(mine), multipliers[None], 0):
+                continue
+            if len(mine) == 1:
+                left.append(int(mine[0]))
+                continue
+            half = len(mine) // 2
+            stack += [mine[half:], mine[:half]]
+        return np.array(left, dtype=np.int64)
 
     def _close_options(self, options: Ints, near: float, most_work: int) -> list[int]:
         """Close options with their own SRAM; those left over."""
@@ -211,7 +227,8 @@ class _Certifier:
             return self._group(options[rows])
 
         batch = self.batches.of_options(options, self.sram_bits[options])
-        return [int(options[n]) for n in self._close(batch, group, near, most_work)]
+        left, _ = self._close(batch, group, near, most_work)
+        return [int(options[n]) for n in left]
 
     def _group(self, options: Ints, ideal: bool = False) -> OptionGroup:
         """Options, and whatever else combines their arrays with their PE widths."""
@@ -229,8 +246,10 @@ class _Certifier:
         near: float,
         most_work: int,
         together: bool = True,
-    ) -> list[int]:
-        """Close rows in groups, those first that bounds alone close; those left over.
+    ) -> tuple[list[int], Floats]:
+        """Close rows in groups, those first that bounds alone close.
+
+        Those left over, and good multipliers of each row.
 
         Parameters
         ----------
@@ -252,7 +271,8 @@ class _Certifier:
             left = self._close_halving(rows, by_bound, 0)
         else:
             left = [n for n in by_bound if not self._closes(rows, [n], 0)]
-        return left + far_below + self._close_halving(rows, tried, most_work)
+        left += far_below + self._close_halving(rows, tried, most_work)
+        return left, found.multipliers
 
     def _close_halving(self, rows: _Rows, chosen: list[int], most_work: int) -> list[int]:
         """Close chosen rows in groups, halving a group that does not close; those left over."""
