@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from processes import run_process
+from processes import ON_CHIP, run_process
 
-CASE = ("mobilenetv2", "--minimize", "area", "--max-latency-ms", "10")
+CASE = ("mobilenetv2", "--minimize", "area", "--max-latency-ms", "10", "--on-chip", ON_CHIP)
 LIMIT_S = 5.0  # for either
 
 

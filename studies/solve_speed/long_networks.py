@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from processes import AREA_MM2, QUALITY, Usage, run_process
+from processes import AREA_MM2, ON_CHIP, QUALITY, Usage, run_process
 
 from codesign.specs.network import Layer, Network
 from codesign.specs.write_network import to_toml
@@ -58,8 +58,9 @@ def measure(repeats: int, counts: tuple[int, ...]) -> tuple[pd.DataFrame, pd.Dat
             file.write_text(to_toml(residual_chain(count)), encoding="utf-8")
         for _ in range(repeats):
             for count, file in files.items():
-                asked = ["solve", str(file), "--max-area-mm2", str(AREA_MM2), "--quality", QUALITY]
-                runs[count].append(run_process([sys.executable, "-m", "codesign", *asked]))
+                asked = ["--max-area-mm2", str(AREA_MM2), "--quality", QUALITY]
+                command = [sys.executable, "-m", "codesign", "solve", str(file), *asked]
+                runs[count].append(run_process([*command, "--on-chip", ON_CHIP]))
     rows = [
         {
             "layers": count,

@@ -1,10 +1,12 @@
 """How long a proof takes: whole processes, growth with layers, and one MILP over everything.
 
 Writes ``speed.csv``, ``growth.csv``, ``long.csv``, ``long_growth.csv``, ``certificate.csv``,
-``whole.csv`` and ``speed.png`` into a folder (``expected`` of this study holds a run of ours).
-Every ratio is taken between runs of one session, side by side.
+``whole.csv``, ``speed.png`` and, of problems whose tensors may stay on chip, ``on_chip.csv`` into
+a folder (``expected`` of this study holds a run of ours). In all but the last of these every
+tensor goes to DRAM. Every ratio is taken between runs of one session, side by side.
 
-    python studies/solve_speed/run.py [--out FOLDER] [--repeats 5] [--whole-limit-s 120] [--quick]
+    python studies/solve_speed/run.py [--out FOLDER] [--part PART ...] [--repeats 5]
+        [--whole-limit-s 120] [--quick]
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from pathlib import Path
 import certificates
 import long_networks
 import numpy as np
+import on_chip
 import pandas as pd
 from matplotlib.figure import Figure
-from processes import AREA_MM2, QUALITY, Usage, run_process
+from processes import AREA_MM2, ON_CHIP, QUALITY, Usage, run_process
 
 import codesign
 
@@ -49,7 +52,8 @@ CASES = {  # label: (network, further arguments, limit in seconds)
     "resnet18, five budgets": ("resnet18", FIVE_BUDGETS, 4.0),
 }
 INFEASIBLE = ("alexnet", "0.01", 1.2)  # network, mm², limit in seconds
-PROGRAM = [sys.executable, "-m", "codesign", "solve", "resnet18", "--max-area-mm2", str(AREA_MM2)]
+SOLVE = [sys.executable, "-m", "codesign", "solve"]
+PROGRAM = [*SOLVE, "resnet18", "--max-area-mm2", str(AREA_MM2), "--on-chip", ON_CHIP]
 LIBRARIES = "import pyomo.environ, highspy, numpy"
 SEARCHES = 5  # of which the median is set against one run of the whole MILP
 SUBSPACES = (  # nested: (rows, cols, PE weight bits, PE activation bits)
@@ -64,53 +68,69 @@ SUBSPACES = (  # nested: (rows, cols, PE weight bits, PE activation bits)
 )
 
 
+PARTS = ("processes", "long", "certificate", "whole", "on_chip")
+
+
 def main() -> None:
-    """Measure everything, write tables and the picture."""
+    """Measure the parts asked for, write their tables and the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("solve_speed"))
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--whole-limit-s", type=float, default=120.0)
     parser.add_argument(
-        "--quick", action="store_true", help="one repeat, 10 s for the whole, 1,000 layers"
+        "--quick",
+        action="store_true",
+        help="one repeat, 10 s for the whole, 1,000 layers, resnet18 alone on chip",
     )
     given = parser.parse_args()
     if given.quick:
         given.repeats, given.whole_limit_s = 1, 10.0
     given.out.mkdir(parents=True, exist_ok=True)
-    speed = measure_processes(given.repeats)
-    growth = measure_growth(speed)
-    counts = long_networks.QUICK_LAYERS if given.quick else long_networks.LAYERS
-    long, long_growth = long_networks.measure(given.repeats, counts)
-    certificate = certificates.measure(given.repeats)
-    whole = measure_whole(given.whole_limit_s)
-    tables = {
-        "speed": speed,
-        "growth": growth,
-        "long": long,
-        "long_growth": long_growth,
-        "certificate": certificate,
-        "whole": whole,
-    }
-    for name, table in tables.items():
-        table.to_csv(given.out / f"{name}.csv", index=False)
-        print(f"\n{name}\n{table.to_string(index=False)}")
-    draw(speed, growth, whole).savefig(given.out / "speed.png", dpi=150)
+    tables: dict[str, pd.DataFrame] = {}
+    for part in given.part or PARTS:
+        found = measured(part, given)
+        tables |= found
+        for name, table in found.items():
+            table.to_csv(given.out / f"{name}.csv", index=False)
+            print(f"\n{name}\n{table.to_string(index=False)}", flush=True)
+    if {"speed", "growth", "whole"} <= tables.keys():
+        picture = draw(tables["speed"], tables["growth"], tables["whole"])
+        picture.savefig(given.out / "speed.png", dpi=150)
+
+
+def measured(part: str, given: argparse.Namespace) -> dict[str, pd.DataFrame]:
+    """The tables of a part by the names of their files."""
+    if part == "processes":
+        speed = measure_processes(given.repeats)
+        return {"speed": speed, "growth": measure_growth(speed)}
+    if part == "long":
+        counts = long_networks.QUICK_LAYERS if given.quick else long_networks.LAYERS
+        return dict(
+            zip(("long", "long_growth"), long_networks.measure(given.repeats, counts), strict=True)
+        )
+    if part == "certificate":
+        return {"certificate": certificates.measure(given.repeats)}
+    if part == "whole":
+        return {"whole": measure_whole(given.whole_limit_s)}
+    cases = on_chip.QUICK_CASES if given.quick else on_chip.CASES
+    return {"on_chip": on_chip.measure(given.repeats, cases)}
 
 
 def measure_processes(repeats: int) -> pd.DataFrame:
     """Medians of whole processes, the cases in turn so that noise hits all of them alike."""
     command = [sys.executable, "-m", "codesign"]
-    budget = ["--max-area-mm2", str(AREA_MM2), "--quality", QUALITY, "--json"]
+    budget = ["--max-area-mm2", str(AREA_MM2), "--quality", QUALITY, "--on-chip", ON_CHIP, "--json"]
     runs: dict[str, list[Usage]] = {label: [] for label in CASES}
     helps: list[float] = []
     starts: list[float] = []
     designs: dict[str, dict] = {}
     infeasible: list[Usage] = []
     for _ in range(repeats):
-        asked = [*command, "solve", INFEASIBLE[0], "--max-area-mm2", INFEASIBLE[1]]
-        infeasible.append(run_process(asked, code=3))
+        asked = [*SOLVE, INFEASIBLE[0], "--max-area-mm2", INFEASIBLE[1], "--on-chip", ON_CHIP]
+        infeasible.append(run_process(asked, codes=(3,)))
         for label, (network, further, _) in CASES.items():
-            runs[label].append(run_process([*command, "solve", network, *budget, *further]))
+            runs[label].append(run_process([*SOLVE, network, *budget, *further]))
             designs[label] = json.loads(runs[label][-1].output)
         helped, numpy = run_process([*command, "--help"]), [sys.executable, "-c", "import numpy"]
         helps.append(helped.wall_s / run_process(numpy).wall_s)
@@ -176,6 +196,7 @@ def measure_whole(limit_s: float) -> pd.DataFrame:
             pe_activation_bits=sides[3],
             weight_bits=PROTOTYPE_BITS,
             activation_bits=PROTOTYPE_BITS,
+            on_chip=ON_CHIP,
         )
         problem = codesign.Problem(
             network=network, choices=choices, quality=QUALITY, budgets={"area_mm2": AREA_MM2}

@@ -38,6 +38,7 @@ def test_a_cell_is_solved_anew() -> None:
     row = TABLE[(TABLE["network"] == "mobilenetv2") & (TABLE["quality"] == "uniform:6")].iloc[0]
     problem = codesign.Problem(
         network=codesign.load_network(row["network"]),
+        choices=codesign.Choices(on_chip="none"),
         quality=row["quality"],
         dram_bits_per_s=codesign.load_memory(row["memory"]).bits_per_s,
         budgets={"area_mm2": float(row["max_area_mm2"])},
