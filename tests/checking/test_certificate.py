@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from certified import certify_and_check, deep, solved, written
+from sources import TESTS
 
 import codesign
 from codesign import Choices, Problem, SpecError, certify, load_network
@@ -115,6 +117,21 @@ def test_an_unfinished_proof_is_certified_as_far_as_it_claims() -> None:
     report = deep(written(unfinished.to_dict()), written(certify(unfinished).to_dict()))
     assert report.proven
     assert report.holds
+
+
+def test_kept_files_without_a_word_on_places_are_proven() -> None:
+    """Files of the same formats that know no other place than DRAM."""
+    design, certificate = (
+        json.loads((TESTS / "checking/golden" / name).read_text("utf-8"))
+        for name in ("design.json", "certificate.json")
+    )
+    assert "on_chip" not in {*design, *design["problem"]["choices"]}
+    assert {group["by"] for group in certificate["groups"]} == {"bound", "enumeration"}
+    report = deep(design, certificate)
+    assert report.findings == ()
+    assert report.proven
+    certificate["groups"][-1] |= {"prices": {}, "by": "bound"}
+    assert not deep(design, certificate).proven
 
 
 def test_out_of_time_the_rest_is_left_to_the_solver() -> None:
