@@ -64,17 +64,23 @@ def with_all_area(
     return replace(accelerator, sram_bits=bits) if bits > 0 else None
 
 
-def best_uniform(problem: codesign.Problem, bits: int) -> float:
-    """Least latency with ``bits`` everywhere: every array, all area left as SRAM, tensors kept.
+def best_array(
+    problem: codesign.Problem, widths: Mapping[str, int], pe_bits: tuple[int, int]
+) -> float:
+    """Least latency at given widths: every array, all area left as SRAM, tensors kept.
 
     Arrays in the order of a lower bound, until the bound of one is no less than what was found.
+
+    Parameters
+    ----------
+    pe_bits : (int, int)
+        Widths of a PE's weight and activation operands.
     """
     network = problem.network
-    widths = {f"weight:{name}": bits for name in network.weight_layers}
-    widths |= {f"tensor:{name}": bits for name in network.tensors}
-    widths |= {f"tensor:{name}": problem.choices.output_bits for name in network.outputs}
-    arrays = [with_all_area(array, problem.budgets["area_mm2"]) for array in _arrays(problem, bits)]
-    bounded = [(_least_s(network, x, bits), i, x) for i, x in enumerate(arrays) if x is not None]
+    arrays = [
+        with_all_area(array, problem.budgets["area_mm2"]) for array in _arrays(problem, pe_bits)
+    ]
+    bounded = [(_least_s(network, x, widths), i, x) for i, x in enumerate(arrays) if x is not None]
     best = math.inf
     for bound_s, _, array in sorted(bounded):
         if bound_s >= best:
@@ -84,16 +90,24 @@ def best_uniform(problem: codesign.Problem, bits: int) -> float:
     return best
 
 
-def _arrays(problem: codesign.Problem, bits: int) -> Iterator[codesign.Accelerator]:
-    """Every array on offer, of PEs of ``bits × bits``."""
+def uniform_widths(problem: codesign.Problem, bits: int) -> dict[str, int]:
+    """One width everywhere, but for the network's results."""
+    network = problem.network
+    widths = {f"weight:{name}": bits for name in network.weight_layers}
+    widths |= {f"tensor:{name}": bits for name in network.tensors}
+    return widths | {f"tensor:{name}": problem.choices.output_bits for name in network.outputs}
+
+
+def _arrays(problem: codesign.Problem, pe_bits: tuple[int, int]) -> Iterator[codesign.Accelerator]:
+    """Every array on offer, of PEs of these widths."""
     for rows, cols in itertools.product(problem.choices.rows, problem.choices.cols):
         yield codesign.Accelerator(
             name=f"{rows} × {cols}",
             rows=rows,
             cols=cols,
             engine=problem.technology.engine,
-            pe_weight_bits=bits,
-            pe_activation_bits=bits,
+            pe_weight_bits=pe_bits[0],
+            pe_activation_bits=pe_bits[1],
             clock_hz=problem.clock_hz,
             dram_bits_per_s=problem.dram_bits_per_s,
             area_overhead=problem.area_overhead,
@@ -101,16 +115,19 @@ def _arrays(problem: codesign.Problem, bits: int) -> Iterator[codesign.Accelerat
         )
 
 
-def _least_s(network: codesign.Network, accelerator: codesign.Accelerator, bits: int) -> float:
+def _least_s(
+    network: codesign.Network, accelerator: codesign.Accelerator, widths: Mapping[str, int]
+) -> float:
     """A lower bound on the latency: each layer's array time, or its weights and inputs once."""
     assert accelerator.dram_bits_per_s is not None
     array = accelerator.rows, accelerator.cols, accelerator.engine
     total = 0.0
     for layer in network.layers:
         count = 0 if layer.moves else int(cycles(layer, *array))
-        moved = layer.weights if layer.owns_weights else 0
-        moved += 0 if layer.input in network.lifetimes else layer.ifmap
-        total += max(count / accelerator.clock_hz, moved * bits / accelerator.dram_bits_per_s)
+        moved = layer.weights * widths[layer.weight_source] if layer.owns_weights else 0
+        if layer.input not in network.lifetimes:
+            moved += layer.ifmap * widths[f"tensor:{layer.input}"]
+        total += max(count / accelerator.clock_hz, moved / accelerator.dram_bits_per_s)
     return total
 
 

@@ -12,9 +12,12 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import growth
+import optimum
 import pandas as pd
 import sram_price
 import tpu
+from matplotlib.figure import Figure
 
 
 def vela_tables() -> dict[str, pd.DataFrame]:
@@ -28,7 +31,10 @@ PARTS: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {
     "tpu": tpu.tables,
     "sram": sram_price.tables,
     "vela": vela_tables,
+    "optimum": optimum.tables,
+    "growth": growth.tables,
 }
+PICTURES: dict[str, Callable[[dict[str, pd.DataFrame]], Figure]] = {"optimum": optimum.draw}
 
 
 def main() -> None:
@@ -39,7 +45,10 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     for part in given.part or PARTS:
-        for name, table in PARTS[part]().items():
+        found = PARTS[part]()
+        if part in PICTURES:
+            PICTURES[part](found).savefig(given.out / f"{part}.png", dpi=130)
+        for name, table in found.items():
             table.to_csv(given.out / f"{name}.csv", index=False, float_format="%.5g")
             shown = table.to_string(index=False, float_format="{:.4g}".format, na_rep="-")
             print(f"\n{name}\n{shown}", flush=True)

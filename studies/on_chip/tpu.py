@@ -13,8 +13,6 @@ from pathlib import Path
 import pandas as pd
 
 import codesign
-from codesign.costs.layers import LayerDesign, best_tiled_layer, moving_layer
-from codesign.costs.residency import residents
 
 STUDY = Path(__file__).parent
 BITS = 8
@@ -39,15 +37,16 @@ def _rows(name: str, measured: pd.Series) -> tuple[dict[str, object], dict[str, 
     rate = tpu.dram_bits_per_s
     assert rate is not None
     network = codesign.load_network(name).batched(int(measured["batch"]))
-    layers = on_chip(network, tpu)
+    found = codesign.evaluate(network, tpu, BITS, on_chip="tensors")
+    layers = found.layer_designs
     ops = OPS_PER_MAC * network.macs / TERA
     dram_s = [x.dram_bits.weights / rate for x in layers]
     roofline = min(tpu.peak_macs_per_s, measured["macs_per_weight"] * rate / BITS)
-    every_s = codesign.evaluate(network, tpu, BITS).metrics["latency_s"]
+    every_s = codesign.evaluate(network, tpu, BITS, on_chip="none").metrics["latency_s"]
     bounds = {
         "roofline": OPS_PER_MAC * roofline / TERA,
         "weights": ops / sum(max(x.compute_s, s) for x, s in zip(layers, dram_s, strict=True)),
-        "on_chip": ops / sum(x.latency_s or 0 for x in layers),
+        "on_chip": ops / found.metrics["latency_s"],
         "none": ops / every_s,
     }
     compared: dict[str, object] = {"application": name, "measured_tops": measured["tops"]}
@@ -56,7 +55,6 @@ def _rows(name: str, measured: pd.Series) -> tuple[dict[str, object], dict[str, 
     folded_s = [folded_cycles(x, tpu) / tpu.clock_hz for x in network.layers]
     folded = ops / sum(max(pair) for pair in zip(folded_s, dram_s, strict=True))
     filled = measured["useful_percent"] / measured["active_percent"]
-    held = residents(network, dict.fromkeys(network.tensors, BITS), network.lifetimes)
     return compared, {
         "application": name,
         "fill_measured": filled,
@@ -70,20 +68,8 @@ def _rows(name: str, measured: pd.Series) -> tuple[dict[str, object], dict[str, 
         "weight_shift": measured["weight_shift_percent"] / 100,
         "raw_stalls": measured["raw_stall_percent"] / 100,
         "buffer_mib_measured": measured["buffer_mib"],
-        "resident_mib": max(x.bits for x in held) / MIB_BITS,
+        "resident_mib": max(x.resident_bits for x in layers) / MIB_BITS,
     }
-
-
-def on_chip(network: codesign.Network, tpu: codesign.Accelerator) -> list[LayerDesign]:
-    """Every layer with all tensors resident but the network's input and results."""
-    bits = dict.fromkeys(network.tensors, BITS)
-    held = residents(network, bits, network.lifetimes)
-    return [
-        moving_layer(network, layer, tpu, bits, True, now)
-        if layer.moves
-        else best_tiled_layer(network, layer, tpu, BITS, bits, now)
-        for layer, now in zip(network.layers, held, strict=True)
-    ]
 
 
 def folded_cycles(layer: codesign.Layer, tpu: codesign.Accelerator) -> int:

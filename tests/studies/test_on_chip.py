@@ -12,7 +12,9 @@ from sources import ROOT
 from study_modules import imported
 from told_tables import check_told, rows_of
 
-from codesign.specs.load import load_technology
+from codesign.costs.layers import best_tiled_layer, moving_layer
+from codesign.costs.residency import residents
+from codesign.specs.load import load_accelerator, load_network, load_technology
 
 STUDY = ROOT / "studies" / "on_chip"
 README = (STUDY / "README.md").read_text("utf-8")
@@ -55,6 +57,25 @@ def test_tpu_obeys_the_bound_of_resident_tensors(tpu: dict[str, pd.DataFrame]) -
     assert five["per_none"].idxmax() == "tpu_cnn0"
     assert ratios["per_on_chip"]["tpu_cnn1"] > 1  # for want of folded kernel taps:
     assert (tpu["tpu_causes"]["per_folded"] < 1).all()
+
+
+@pytest.mark.parametrize("name", TPU_APPLICATIONS)
+def test_tpu_keeps_every_tensor(name: str, tpu: dict[str, pd.DataFrame]) -> None:
+    # Layer by layer, with all that lives on chip: no less room than that is ever needed.
+    chip = load_accelerator("tpu_v1")
+    network = load_network(name).batched(TPU_APPLICATIONS[name][2])
+    bits = dict.fromkeys(network.tensors, 8)
+    total_s = 0.0
+    for layer, now in zip(network.layers, residents(network, bits, network.lifetimes), strict=True):
+        row = (
+            moving_layer(network, layer, chip, bits, True, now)
+            if layer.moves
+            else best_tiled_layer(network, layer, chip, 8, bits, now)
+        )
+        assert row.latency_s is not None
+        total_s += row.latency_s
+    row = tpu["tpu"].set_index("application").loc[name]
+    assert row["on_chip_tops"] == pytest.approx(2e-12 * network.macs / total_s, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +123,11 @@ def test_readme_tells_the_areas() -> None:
     check_told(rows_of(README, "MACs | buffer KiB"), EXPECTED["sram_points"])
 
 
+@pytest.mark.slow
 def test_run_writes_the_parts_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["run.py", "--out", str(tmp_path), "--part", "tpu"])
-    with imported(STUDY, ("run", "sram_price", "tpu")) as modules:
+    with imported(
+        STUDY, ("run", "sram_price", "tpu", "growth", "greedy", "optimum", "problems")
+    ) as modules:
         modules["run"].main()
     assert {path.name for path in tmp_path.iterdir()} == {"tpu.csv", "tpu_causes.csv"}
