@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +54,8 @@ class LayerScope:
         Which of them.
     moved_bits, live_bits : whole numbers, shape (entries,)
         DRAM bits of output and residuals; SRAM bits of resident tensors while it runs.
+    kind : int
+        Number of a layer of the same table.
     """
 
     layer: Layer
@@ -63,10 +64,11 @@ class LayerScope:
     which: Whole
     moved_bits: Whole
     live_bits: Whole
+    kind: int
 
-    @cached_property
-    def kind(self) -> tuple[object, ...]:
-        """Equal for layers of equal tables."""
+    @property
+    def content(self) -> tuple[object, ...]:
+        """All that the table has: equal where tables are."""
         arrays = (self.which, self.moved_bits, self.live_bits)
         return (self.operands, *(x.tobytes() for x in arrays))
 
@@ -137,7 +139,7 @@ class Variables:
     def layer_scope(self, number: int) -> LayerScope:
         """The table of a layer."""
         layer, scope = self.problem.network.layers[number], self.scope(number)
-        return _Reader(self, layer, scope).table(self.living[number])
+        return _Reader(self, layer, scope).table(self.living[number], number)
 
     def _is_coupled(self, layer: Layer, source: str) -> bool:
         """Whether a variable stands for a source, and a layer is not cut from it."""
@@ -156,7 +158,7 @@ class _Reader:
         self.problem, self.network = variables.problem, variables.problem.network
         self.shape = tuple(len(variables.domains[v]) for v in scope)
 
-    def table(self, living: Collection[str]) -> LayerScope:
+    def table(self, living: Collection[str], kind: int) -> LayerScope:
         """With the tensors that live while it runs."""
         layer, touched = self.layer, self.network.touched
         size, shape = self.variables.size(self.scope), self.shape
@@ -176,6 +178,7 @@ class _Reader:
             which=which.reshape(size, -1),
             moved_bits=moved.ravel(),
             live_bits=live.ravel(),
+            kind=kind,
         )
 
     def _operand_codes(self) -> Whole:

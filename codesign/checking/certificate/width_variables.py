@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 
@@ -76,8 +76,14 @@ class WidthVariables(Variables):
 
     @cached_property
     def layers(self) -> tuple[LayerScope, ...]:
-        """The table of each layer."""
-        return tuple(map(self.layer_scope, range(len(self.problem.network.layers))))
+        """The table of each layer; equal ones are held once."""
+        known: dict[object, LayerScope] = {}
+        found = []
+        for n, layer in enumerate(self.problem.network.layers):
+            mine = self.layer_scope(n)
+            held = known.setdefault(mine.content, mine)
+            found.append(replace(held, layer=layer, scope=mine.scope))
+        return tuple(found)
 
     def _take(self, entries: int) -> None:
         self._room -= entries
