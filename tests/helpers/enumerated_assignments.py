@@ -177,6 +177,7 @@ def case(name: str, seed: int) -> Case:
         rows=(1,),
         cols=(1,),
         output_bits=rng.choice((4, 8)),
+        on_chip="none",
     )
     problem = Problem(network=described, choices=choices, dram_bits_per_s=100.0)
     if rng.random() < 0.5:

@@ -108,7 +108,7 @@ LIMITS = {
 def space_of(network: Network, cols: tuple[int, ...], **further: Any) -> HardwareSpace:
     """Arrays of 1 × cols PEs of 4 × 4 bits, widths of 2 and 4 bits, 100 Mbit/s of DRAM."""
     choices = Choices(
-        **further,
+        **{"on_chip": "none", **further},
         rows=(1,),
         cols=cols,
         weight_bits=(2, 4),

@@ -87,7 +87,9 @@ def test_optimum_is_the_enumerated_one_long(first: int) -> None:
 
 def space_of(seed: int, rows: tuple[int, ...], cols: tuple[int, ...]) -> HardwareSpace:
     network = random_network(random.Random(seed), layers=4, moving=seed % 2 == 0)
-    choices = Choices(rows=rows, cols=cols, weight_bits=(2, 5), activation_bits=(3, 8))
+    choices = Choices(
+        rows=rows, cols=cols, weight_bits=(2, 5), activation_bits=(3, 8), on_chip="none"
+    )
     return HardwareSpace(Problem(network=network, choices=choices))
 
 
@@ -173,7 +175,13 @@ def test_groups_side_by_side_on_a_finer_array() -> None:
     # 32 groups of 3 channels: 2 side by side on 6 rows, 5 on 15, no multiple of 2.
     shape = square(K=1, C=3, size=9, kernel=3, G=32)
     network = Network(name="n", layers=(shape,), tensors={"in": 96 * 81, "out": 32 * 81})
-    choices = Choices(rows=(6, 12, 18, 30), cols=(2, 8, 16), weight_bits=(4,), activation_bits=(4,))
+    choices = Choices(
+        rows=(6, 12, 18, 30),
+        cols=(2, 8, 16),
+        weight_bits=(4,),
+        activation_bits=(4,),
+        on_chip="none",
+    )
     space = HardwareSpace(Problem(network=network, choices=choices))
     assert space.finest == 0
     for shape in range(len(space.shapes)):

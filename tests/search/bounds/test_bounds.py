@@ -120,7 +120,7 @@ def test_weights_like_a_tensor_and_the_tensor_as_weights() -> None:
         name="alike", layers=layers, tensors={"x": 8, "y": 8, "u": 8, "v": 8, "end": 8}
     )
     every = {"weight_bits": (2, 4), "activation_bits": (2, 4), "rows": (1,), "cols": (1,)}
-    choices = Choices(**every, shared=(("weight:b", "tensor:y"),))
+    choices = Choices(**every, on_chip="none", shared=(("weight:b", "tensor:y"),))
     space = HardwareSpace(Problem(network=described, choices=choices, dram_bits_per_s=100.0))
     batch = random_batch(space, random.Random(1))
     for m in range(len(ADDITIVE_METRICS)):
@@ -327,7 +327,7 @@ def test_only_what_is_too_large_is_relaxed(monkeypatch: pytest.MonkeyPatch) -> N
         point("e", "v", "w", 2, 2, residuals=("y",)),
         point("f", "w", "end", 2, 2),
     )
-    space = HardwareSpace(Problem(network=chain))
+    space = HardwareSpace(Problem(network=chain, choices=Choices(on_chip="none")))
     assert relaxed(space) == []
     for tensors, expected in ((4, []), (3, ["e"]), (2, ["c", "e"])):
         monkeypatch.setattr(bounds, "MAX_TABLE", len(space.widths) ** tensors)
