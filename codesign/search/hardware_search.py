@@ -110,15 +110,10 @@ class HardwareSearch(GoalSearch, ABC):
         """Bound one option by its tables."""
         return self.dual_bound(single, self.first_multipliers(np.array([option])))
 
-    def bound_finely(self, option: int, single: Batch, found: DualBound) -> tuple[Batch, DualBound]:
-        """Bound one option again with all couplings, if some were cut; its tables and its bound."""
-        if not self.relaxation.of(single).coarse:
-            return single, found
-        single = single.finely()
-        better = self.dual_bound(single, found.multipliers)
-        if better.value[0] < found.value[0]:
-            better.value[0] = found.value[0]
-        return single, better
+    def with_all_couplings(self, single: Batch) -> Batch:
+        """Tables of one option for a finer relaxation, where the usual one cuts couplings."""
+        coarse = self.space.placed and self.relaxation.of(single).coarse
+        return single.finely() if coarse else single
 
     def update_from_bound(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
         """Make the best widths met in bounding row ``n`` the incumbent, if they are any good."""
@@ -127,15 +122,6 @@ class HardwareSearch(GoalSearch, ABC):
             self.update_incumbent(price(self.space, option, *chosen))
 
     # The MILP of one option ---------------------------------------------------------------------
-
-    def joint_choices(
-        self, option: int, single: Batch, multipliers: Floats, least_sram_bits: float
-    ) -> Joint:
-        """What each layer of an option may run with jointly, in a design no worse than the best."""
-        relaxation = self.relaxation.of(single)
-        coefficients = self.dual.coefficients(multipliers[None])
-        ceiling = self.marginal_ceiling(multipliers)
-        return relaxation.joint_choices(single, coefficients, option, least_sram_bits, ceiling)
 
     def solve_restricted(self, option: int, sram: tuple[float, float], domains: Domains) -> float:
         """Solve one option over its reduced domains; returns a bound on all of its designs."""
@@ -154,19 +140,21 @@ class HardwareSearch(GoalSearch, ABC):
         multipliers = found.multipliers[0]
         wanted = CORE_CHOICES * len(self.space.geometry_of)
         spent = float(multipliers @ self.dual.limits)
-        if np.isfinite(found.incumbent[0]):
-            self._polish(option, sram, single, found)
+        relaxation = self.relaxation.of(single)
+        forced = relaxation.forced(single, self.dual.coefficients(multipliers[None]))
+        marginals, polished = relaxation.marginals_of(forced), not np.isfinite(found.incumbent[0])
         while True:
             ceiling = self.incumbent_ceiling
-            domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
-            known = self.cut_pool.known_domains(option, self.goal, sram[1])
-            if known is not None:
-                domains &= known
-            joint = self.joint_choices(option, single, multipliers, sram[0])
-            forced = np.concatenate([x.forced for x in joint if x is not None] or [np.zeros(0)])
-            everything = len(forced) <= 2 * wanted
+            domains = self.reduced_domains(marginals, multipliers)
+            joint = forced.joint_choices(option, sram[0], self.marginal_ceiling(multipliers))
+            if not polished:
+                polished, near = True, domains & self._as_found(found, domains)
+                self._bound_from(option, self.solve_option_milp(option, sram, near, joint))
+                continue
+            each = np.concatenate([x.forced for x in joint if x is not None] or [np.zeros(0)])
+            everything = len(each) <= 2 * wanted
             if not everything:
-                least = float(np.partition(forced, wanted)[wanted])
+                least = float(np.partition(each, wanted)[wanted])
                 joint = [None if x is None else x.take(x.forced < least) for x in joint]
                 rounding = self.relaxation.marginal_rounding * (abs(least) + spent) + UNDERFLOW
                 ceiling = min(ceiling, self.bound_from_milp(least - spent - rounding))
@@ -176,20 +164,14 @@ class HardwareSearch(GoalSearch, ABC):
                 return bound
             wanted *= CORE_GROWTH
 
-    def _polish(
-        self, option: int, sram: tuple[float, float], single: Batch, found: DualBound
-    ) -> None:
-        """Find better weights for the best tensors met: widths and places as they are."""
-        multipliers, own = found.multipliers[0], found.variable_width[0].astype(np.int64)
-        domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
+    def _as_found(self, found: DualBound, domains: Domains) -> Domains:
+        """Widths and places of tensors as in the best assignment met; any weights."""
+        own = found.variable_width[0].astype(np.int64)
         widths, places = np.zeros_like(domains.variable_allowed), np.zeros_like(domains.places)
         widths[np.arange(len(own)), own] = True
         on_chip = found.on_chip[0].astype(np.int64)
         places[on_chip, np.arange(len(on_chip)), own[self.space.placed_variable]] = True
-        near = Domains(domains.pairs, domains.variable_allowed & widths, domains.places & places)
-        joint = self.joint_choices(option, single, multipliers, sram[0])
-        if not self.solve_option_milp(option, sram, near, joint).complete:
-            raise Stopped
+        return Domains(domains.pairs, widths, places)
 
     def _bound_from(self, option: int, result: MilpResult) -> float:
         """The bound of a MILP that was solved to its end."""

@@ -233,10 +233,8 @@ class LeastArea(HardwareSearch):
 
     def _solve_joint_range(self, option: int, low: float, high: float) -> float:
         """Solve one option where tensors may stay on chip, with SRAMs of a range."""
-        single = self.tables_of(option, high, low)
+        single = self.with_all_couplings(self.tables_of(option, high, low))
         found = self.bound_option(option, single)
-        if not self.rules_out(found.value)[0]:
-            single, found = self.bound_finely(option, single, found)
         if self.rules_out(found.value)[0]:
             return self.incumbent_ceiling
         return self.solve_joint(option, (low, high), single, found)

@@ -81,30 +81,26 @@ class LeastMetric(HardwareSearch):
         known = self.bound_from_tables(single)
         if known >= self.cutoff:
             return known
+        single = self.with_all_couplings(single)
         found = self.bound_option(option, single)
         self.update_from_bound(option, found, 0, sram_bits)
-        if self.space.placed and found.value[0] < self.cutoff:
-            single, found = self.bound_finely(option, single, found)
-            self.update_from_bound(option, found, 0, sram_bits)
         self.add_cut(options, found, np.array([sram_bits]))
         bound = max(known, float(found.value[0]))
         if bound >= self.cutoff:
             return bound
         multipliers = found.multipliers[0]
+        sram = sram_bits, sram_bits
+        if self.space.placed:
+            return max(bound, self.solve_joint(option, sram, single, found))
         marginals = self.marginals(single, multipliers)
         domains = self.reduced_domains(marginals, multipliers)
-        sram = sram_bits, sram_bits
-        if not self.space.placed and self.solve_core(option, sram, domains, marginals):
+        if self.solve_core(option, sram, domains, marginals):
             domains = self.reduced_domains(marginals, multipliers)
         earlier = self.cut_pool.known_domains(option, self.goal, sram_bits)
         if earlier is not None:
             domains &= earlier
         limits = {**self.goal.limits, self.goal.metric: self.incumbent_ceiling}
-        # Tensors that are on chip for nothing are so with this capacity, not with a smaller one.
-        kept = domains.with_places_in_dram(single.places)
-        self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram_bits, kept)
-        if self.space.placed:
-            return max(bound, self.solve_joint(option, sram, single, found))
+        self.cut_pool.reduced_domains[option] = ReducedDomains(limits, sram_bits, domains)
         bound = max(bound, self.solve_restricted(option, sram, domains))
         self.add_tables(single, bound)
         return bound

@@ -211,7 +211,10 @@ class HardwareSpace(WidthSpace):
         # Shapes that a layer folds onto with the same granules share their tilings.
         key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side, variant)
         if key not in self._staircases:
-            tiles = self._of_variant(tilings(layer, rows, cols, engine), variant)
+            if variant:
+                tiles = self._of_variant(self.staircase(shape, geometry).tilings, variant)
+            else:
+                tiles = tilings(layer, rows, cols, engine)
             stairs = build_staircase(tiles, self._operand_bits(layer))
             if self._declared.sizes and not self.placed:
                 stairs = rounded_to_sizes(stairs, self._declared)

@@ -7,60 +7,89 @@ needs no capacity row and no roof of that layer, and its linear relaxation is as
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.search.bounds.joint_tables import Sweep, minus
+from codesign.search.bounds.joint_tables import minus
 from codesign.search.bounds.layer_tables import Batch, Family, LayerTables
 from codesign.search.bounds.states import States
 from codesign.space.candidates import LayerCandidates
 from codesign.space.placement import FREE
 
 
-def joint_choices(
-    tables: LayerTables,
-    swept: Sweep,
-    full: list[Floats],
-    batch: Batch,
-    option: int,
-    least_sram_bits: float,
-    ceiling: float,
-) -> list[LayerCandidates | None]:
-    """The entries of each layer's table that cost at most so much where they are forced.
+@dataclass(frozen=True)
+class Forced:
+    """The least Lagrangian of one option if one choice were forced, of all choices.
 
-    None for a layer whose table does not run over all that it depends on.
-
-    Parameters
+    Attributes
     ----------
-    swept, full : Sweep, list of floats, shape (1, K, …)
-        The elimination for a batch of one option, and the families' tables before the least of
-        their free axes was taken.
-    option : int
-        To list them under.
-    least_sram_bits : float
-        Of a range that ends with the batch's: every tiling is listed that is best in some SRAM of
-        the range, with what it needs beside the tensors on chip.
+    batch : Batch
+        Of one option.
+    full : list of floats, shape (1, K, …)
+        The families' tables before the least of their free axes was taken.
+    least : list of floats, shape (1, K, …)
+        And after.
+    own : floats, shape (1, variables, values)
+    parts : list of (layers, family, members, floats of shape (layers, 1, …))
+        As of `Sweep.marginals`.
     """
-    found: list[LayerCandidates | None] = [None] * len(tables.layers)
-    for layers, number, members, over_scope in swept.marginals()[1]:
-        family = tables.families[number]
-        mine = full[number][0, members]
-        rest = minus(over_scope[:, 0], swept.tables[number][0, members])
-        total = mine + rest.reshape(len(rest), *(1,) * family.free, *rest.shape[1:])
-        costs = [
-            np.broadcast_to(table, (1, len(family.geometry), *family.sizes))[0]
-            for table in (*tables.costs_of(number, batch), _compute_s(family, batch))
-        ]
-        for n, i in enumerate(layers.tolist()):
-            if tables.states.roles(i).keys() <= {*tables.scopes[i]}:
+
+    tables: LayerTables
+    batch: Batch
+    full: list[Floats]
+    least: list[Floats]
+    own: Floats
+    parts: list[tuple[Ints, int, Ints, Floats]]
+
+    def totals(self) -> Iterator[tuple[Ints, Family, Ints, Floats]]:
+        """Some layers, their family and members, and what forcing each entry costs, (layers, …)."""
+        for layers, number, members, over_scope in self.parts:
+            family, mine = self.tables.families[number], self.full[number][0, members]
+            rest = minus(over_scope[:, 0], self.least[number][0, members])
+            yield (
+                layers,
+                family,
+                members,
+                mine + rest.reshape(len(rest), *(1,) * family.free, *rest.shape[1:]),
+            )
+
+    def joint_choices(
+        self, option: int, least_sram_bits: float, ceiling: float
+    ) -> list[LayerCandidates | None]:
+        """The entries of each layer's table that cost at most so much where they are forced.
+
+        None for a layer whose table does not run over all that it depends on.
+
+        Parameters
+        ----------
+        option : int
+            To list them under.
+        least_sram_bits : float
+            Of a range that ends with the batch's: every tiling is listed that is best in some SRAM
+            of the range, with what it needs beside the tensors on chip.
+        """
+        tables, found = self.tables, list[LayerCandidates | None]([None] * len(self.tables.layers))
+        for layers, family, members, total in self.totals():
+            number = tables.families.index(family)
+            costs = [
+                np.broadcast_to(table, (1, len(family.geometry), *family.sizes))[0]
+                for table in (
+                    tables.costs_of(number, self.batch)[1],
+                    family.spread(self.batch.compute_s[:, family.geometry]),
+                )
+            ]
+            for n, i in enumerate(layers.tolist()):
+                if not tables.states.roles(i).keys() <= {*tables.scopes[i]}:
+                    continue
                 entries = np.nonzero((total[n] <= ceiling) & np.isfinite(total[n]))
                 member, forced = int(members[n]), total[n][entries]
-                rooms = _steps(family, member, entries, batch, least_sram_bits)
+                rooms = _steps(family, member, entries, self.batch, least_sram_bits)
                 made = _listed(tables, i, family, member, entries, costs, option, rooms)
                 found[i] = replace(made, forced=forced[rooms[0]])
-    return found
+        return found
 
 
 def _steps(
@@ -73,10 +102,6 @@ def _steps(
     table, most = batch.rooms[0], batch.sram_bits[0] - held
     entry, need, traffic = table.steps(row, least_sram_bits - held, most)
     return entry, need + held[entry], traffic - table.traffic(row, most)[entry]
-
-
-def _compute_s(family: Family, batch: Batch) -> Floats:
-    return family.spread(batch.compute_s[:, family.geometry])
 
 
 def _listed(
@@ -94,7 +119,7 @@ def _listed(
     entries = tuple(each[which] for each in entries)
     space, states, widths = tables.space, tables.states, len(tables.widths)
     value = dict(zip(tables.scopes[i], entries[family.free :], strict=True))
-    _, dram_bits, compute_s = (table[member][entries] for table in costs)
+    dram_bits, compute_s = (table[member][entries] for table in costs)
     count = len(entries[0])
     weight, ifmap = space.operand_tensors[i]
     variant = 2 * _on_chip(states, weight, value, count) + _on_chip(states, ifmap, value, count)

@@ -20,6 +20,8 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.search.bounds.elimination import Bucket, Scope
 
+MOST_LOOKED_UP = 2**17  # entries of joint tables, of which every least is worth knowing at once
+
 Axes = tuple[bool, ...]  # which of a joint table's axes a table has
 Added = tuple[tuple[int, Axes], ...]  # kinds of steps whose messages are added
 Place = tuple[int, int]  # kind, and which of its steps
@@ -245,7 +247,7 @@ class Sweep:
     def best(self) -> Ints:
         """(B, V): index of the best width of each variable."""
         count = sum(len(kind.variables) for kind in self.plan.kinds)
-        if self.count == 1:
+        if self.count == 1 and self.plan.entries < MOST_LOOKED_UP:
             return self._best_of_one(count)
         chosen = np.zeros((count, self.count), dtype=np.int64)
         everyone = np.arange(self.count)

@@ -26,8 +26,8 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, sum_rounding
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
-from codesign.search.bounds.joint_choices import joint_choices
-from codesign.search.bounds.joint_tables import Plan, Sweep, minus
+from codesign.search.bounds.joint_choices import Forced
+from codesign.search.bounds.joint_tables import Plan, Sweep
 from codesign.search.bounds.layer_tables import (
     MAX_BATCH,
     MAX_ENTRIES,
@@ -37,7 +37,6 @@ from codesign.search.bounds.layer_tables import (
     LayerTables,
 )
 from codesign.search.bounds.states import States
-from codesign.space.candidates import LayerCandidates
 from codesign.space.placement import FREE
 from codesign.space.widths import WidthSpace
 
@@ -284,32 +283,23 @@ class Relaxation:
 
     # What each single choice would cost at best -------------------------------------------------
 
-    def marginals(self, batch: Batch, coefficients: Floats) -> Marginals:
+    def forced(self, batch: Batch, coefficients: Floats) -> Forced:
         """Least Lagrangian if one choice were forced, for a batch of one option."""
         full = [self._tables.full(n, batch, coefficients) for n in self._families]
-        tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
-        swept = self._sweep(tables, coefficients)
-        own, parts = swept.marginals()
-        pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
-        for layers, number, members, over_scope in parts:
-            family = self._tables.families[number]
-            rest = minus(over_scope[:, 0], tables[number][0, members])
-            pair[layers] = _pair_marginals(family, full[number][0, members], rest)
-        return Marginals(pair, *self.states.place_marginals(own[0]))
+        least = [self._tables.reduced(family, table) for family, table in enumerate(full)]
+        own, parts = self._sweep(least, coefficients).marginals()
+        return Forced(self._tables, batch, full, least, own, parts)
 
-    def joint_choices(
-        self,
-        batch: Batch,
-        coefficients: Floats,
-        option: int,
-        least_sram_bits: float,
-        ceiling: float,
-    ) -> list[LayerCandidates | None]:
-        """See `codesign.search.bounds.joint_choices`, for a batch of one option."""
-        full = [self._tables.full(n, batch, coefficients) for n in self._families]
-        tables = [self._tables.reduced(family, table) for family, table in enumerate(full)]
-        swept = self._sweep(tables, coefficients)
-        return joint_choices(self._tables, swept, full, batch, option, least_sram_bits, ceiling)
+    def marginals(self, batch: Batch, coefficients: Floats) -> Marginals:
+        """The same, of each width and place, and of each pair of operand widths."""
+        return self.marginals_of(self.forced(batch, coefficients))
+
+    def marginals_of(self, forced: Forced) -> Marginals:
+        """The same, of what is known."""
+        pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
+        for layers, family, _, total in forced.totals():
+            pair[layers] = _pair_marginals(family, total)
+        return Marginals(pair, *self.states.place_marginals(forced.own[0]))
 
 
 class Marginals(NamedTuple):
@@ -329,9 +319,8 @@ class Marginals(NamedTuple):
     place: Floats
 
 
-def _pair_marginals(family: Family, full: Floats, rest: Floats) -> Floats:
-    """(S, w, w): least of layers' tables plus the rest, for each weight and input width."""
-    total = full + rest.reshape(len(rest), *(1,) * family.free, *rest.shape[1:])
+def _pair_marginals(family: Family, total: Floats) -> Floats:
+    """(S, w, w): least of what forcing entries costs, for each weight and input width."""
     weight_axis, input_axis = 1 + family.weight_axis, 1 + family.input_axis
     others = tuple(a for a in range(1, total.ndim) if a not in (weight_axis, input_axis))
     pairs = np.asarray(total.min(axis=others))
