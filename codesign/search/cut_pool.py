@@ -1,9 +1,9 @@
 """What earlier goals over the same space proved, for later goals to start from.
 
 A dual bound is a cut: with coefficients ``c`` on the metrics, every design of an option with at
-most ``S`` bits of SRAM has ``c · metrics ≥ V``. It holds for every goal, whatever its limits. The
-bounds that a search ends with, and the domains it reduces, hold for every goal whose limits are as
-tight.
+most ``S`` bits of SRAM, and with no more noise than its goal allowed, has ``c · metrics ≥ V``. It
+holds for every goal that allows no more noise, whatever its other limits. The bounds that a search
+ends with, and the domains it reduces, hold for every goal whose limits are as tight.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Cut:
     coefficients: Floats  # (bounds, metrics), in the order of the pool's ``metrics``
     value: Floats  # (bounds,)
     sram_bits: Floats  # (bounds,): inf where it holds for every capacity
+    noise: float = np.inf  # it holds for designs of at most so much
 
     @property
     def nbytes(self) -> int:
@@ -50,7 +51,7 @@ class Cut:
         mine = useful[self.row]
         options, row = self.options[mine], number[self.row[mine]]
         kept = self.coefficients[useful], self.value[useful], self.sram_bits[useful]
-        return Cut(options.astype(np.int32), row.astype(np.int32), *kept)
+        return Cut(options.astype(np.int32), row.astype(np.int32), *kept, self.noise)
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ class CutPool:
         unlimited = np.isinf(limit)
         known = np.where(unlimited, 0.0, limit)
         for cut in self.cuts:
+            if limits.get("noise", np.inf) > cut.noise:
+                continue
             main_coefficient, spent = cut.coefficients[:, main], cut.coefficients @ known
             total = cut.value - spent - SUM_ROUNDING * (np.abs(cut.value) + spent) - UNDERFLOW
             holds = (main_coefficient > 0) & (cut.coefficients[:, unlimited] == 0).all(axis=1)

@@ -33,7 +33,7 @@ class GoalSearch:
 
     def __init__(self, task: GoalTask) -> None:
         self.task = task
-        self.space, self.relaxation = task.space, task.relaxation
+        self.space, self.relaxation = task.space, task.relaxation.within(task.goal.limits)
         self.goal, self.cut_pool = task.goal, task.cut_pool
         self.stop = task.stop
         self.incumbent = task.incumbent or self.cut_pool.best_solution(task.goal)
@@ -113,7 +113,8 @@ class GoalSearch:
         """Keep dual bounds for later goals: each option's own, or those of the rows given."""
         row = np.arange(len(options)) if row is None else row
         value = found.value + found.multipliers @ self.dual.limits
-        cut = Cut(options, row, self.dual.coefficients(found.multipliers), value, sram_bits)
+        noise = self.goal.limits.get("noise", np.inf)  # what widths the relaxation runs over
+        cut = Cut(options, row, self.dual.coefficients(found.multipliers), value, sram_bits, noise)
         self.cut_pool.add_cut(self.bounded_metric(), cut, len(self.space))
 
     def known_multipliers(self, options: Ints) -> tuple[Floats, Bools]:

@@ -113,7 +113,8 @@ class _Certifier:
         self.problem, self.space = problem, HardwareSpace(problem)
         goal = Goal(problem.objective, problem.budgets)
         search = hardware_search(LexicographicSearch(self.space, stop=stop).goal_task(goal))
-        self.dual, self.batches = search.dual, search.batches
+        self.relaxation, self.dual = search.task.relaxation, search.dual
+        self.batches = search.batches
         cutoff = search.dual_cutoff() if goal.metric == "area_mm2" else self.below
         self.cutoff = cutoff * (1 + CLOSING_GAP)
         space = self.space
@@ -153,7 +154,7 @@ class _Certifier:
         named = self.space.variables
 
         def of_widths() -> list[tuple[str, str]]:
-            cuts = self.dual.relaxation.cuts
+            cuts = self.relaxation.cuts
             return [(layer, named[variable][0]) for layer, variable in cuts]
 
         try:

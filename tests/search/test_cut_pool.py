@@ -130,11 +130,13 @@ def by_option(case: Case) -> dict[int, list[oracle.Point]]:
 
 
 def check_cut(cut: Cut, designs: Mapping[int, list[oracle.Point]]) -> None:
-    """``coefficients · metrics ≥ value`` for all designs of its options within its SRAM."""
+    """``coefficients · metrics ≥ value`` for its options' designs within its SRAM and noise."""
     priced = {option: vectors(points, ADDITIVE_METRICS) for option, points in designs.items()}
     sram = {option: np.array([p.sram_bits for p in points]) for option, points in designs.items()}
     for option, n in zip(cut.options.tolist(), cut.row.tolist(), strict=True):
-        total = priced[option][sram[option] <= cut.sram_bits[n]] @ cut.coefficients[n]
+        quiet = priced[option][:, ADDITIVE_METRICS.index("noise")] <= cut.noise
+        holds = quiet & (sram[option] <= cut.sram_bits[n])
+        total = priced[option][holds] @ cut.coefficients[n]
         assert cut.value[n] <= total.min(initial=math.inf) * (1 + EQUAL)
 
 

@@ -78,7 +78,7 @@ class Forced:
                 np.broadcast_to(table, (1, len(family.geometry), *family.sizes))[0]
                 for table in (
                     tables.costs_of(number, self.batch)[1],
-                    family.spread(self.batch.compute_s[:, family.geometry]),
+                    family.compute_s(self.batch),
                 )
             ]
             for n, i in enumerate(layers.tolist()):
@@ -117,7 +117,7 @@ def _listed(
     """Some entries of one layer's table, each with its tilings."""
     which, need, further_traffic = steps
     entries = tuple(each[which] for each in entries)
-    space, states, widths = tables.space, tables.states, len(tables.widths)
+    space, states, left = tables.space, tables.states, tables.states.left
     value = dict(zip(tables.scopes[i], entries[family.free :], strict=True))
     dram_bits, compute_s = (table[member][entries] for table in costs)
     count = len(entries[0])
@@ -127,20 +127,20 @@ def _listed(
     placed = [(t, int(space.placed_variable[t])) for t, v in states.place.items() if v in value]
     return LayerCandidates(
         option=np.full(count, option),
-        weight=entries[family.weight_axis] % widths,
-        ifmap=entries[family.input_axis] % widths,
+        weight=left[entries[family.weight_axis] % len(left)],
+        ifmap=left[entries[family.input_axis] % len(left)],
         need=need.astype(np.float64),
         traffic=dram_bits + further_traffic,
         compute_s=compute_s,
         variant=variant,
         joint=True,
         widths_beside=tuple(
-            (v, each % widths)
+            (v, left[each % len(left)])
             for v, each in value.items()
             if v < len(space.variables) and v not in own
         ),
         places_beside=tuple(
-            (t, value[v] % widths, _on_chip(states, t, value, count) > 0)
+            (t, left[value[v] % len(left)], _on_chip(states, t, value, count) > 0)
             for t, v in placed
             if t is not None and t not in (weight, ifmap)
         ),

@@ -146,7 +146,7 @@ class _Kind:
 class Family:
     """Kinds whose tables have the same axes, stacked: fields as of `_Kind`, with a first axis K."""
 
-    def __init__(self, kinds: list[_Kind], space: WidthSpace) -> None:
+    def __init__(self, kinds: list[_Kind], space: WidthSpace, left: Ints) -> None:
         self.free, self.sizes = kinds[0].free, kinds[0].sizes
         self.weight_axis, self.input_axis = kinds[0].weight_axis, kinds[0].input_axis
         self.geometry = np.array([kind.geometry for kind in kinds])
@@ -156,9 +156,20 @@ class Family:
         self.extra_bits = np.array([kind.extra_bits for kind in kinds])
         self.held_bits = np.array([kind.held_bits for kind in kinds])
         self.variant = np.array([kind.variant for kind in kinds])
-        self.bops = space.bops[self.geometry]
-        self.costs = space.costs[:, self.geometry]
-        self.widths, self.geometries = len(space.widths), len(space.geometries)
+        self.left, self.every_width = left, len(space.widths)
+        self.widths, self.geometries = len(left), len(space.geometries)
+        self.bops = self.of_left(space.bops[self.geometry])
+        self.costs = self.of_left(space.costs[:, self.geometry])
+
+    def compute_s(self, batch: Batch) -> Floats:
+        """View of the kinds' compute times (B, K, …) along the table's axes."""
+        return self.spread(self.of_left(batch.compute_s[:, self.geometry]))
+
+    def of_left(self, pairs: Floats) -> Floats:
+        """Tables (…, w, w) of all widths, or (…, 1, 1), of those that are values alone."""
+        if pairs.shape[-1] == 1 or self.widths == self.every_width:
+            return pairs
+        return pairs[..., self.left[:, None], self.left]
 
     @property
     def entries(self) -> int:
@@ -201,12 +212,12 @@ class Family:
         def width_along(axis: int) -> Ints:
             shape = [1] * axes
             shape[axis] = self.sizes[axis]
-            return (np.arange(self.sizes[axis]) % self.widths).reshape(shape)
+            return self.left[np.arange(self.sizes[axis]) % self.widths].reshape(shape)
 
         geometry = self.geometry.reshape(-1, *(1,) * axes)
         bw, ba = width_along(self.weight_axis), width_along(self.input_axis)
-        row = (self.variant * self.geometries + geometry) * self.widths + bw
-        row = row * self.widths + ba
+        row = (self.variant * self.geometries + geometry) * self.every_width + bw
+        row = row * self.every_width + ba
         row, held = np.broadcast_to(row, full), np.broadcast_to(self.held_bits, full)
         order = np.lexsort((held.ravel(), row.ravel()))
         rows, helds = row.ravel()[order], held.ravel()[order]
@@ -221,7 +232,8 @@ class LayerTables:
     """The tables of a space's layers, each over the variables of its scope."""
 
     def __init__(self, space: WidthSpace, states: States, scopes: list[Scope]) -> None:
-        self.space, self.states, self.scopes, self.widths = space, states, scopes, space.widths
+        self.space, self.states, self.scopes = space, states, scopes
+        self.widths = space.widths[states.left]
         self.layers = space.problem.network.layers
         self.place_of: list[tuple[int, int]] = []  # of each layer: family, kind
         self.families = self._find_families()
@@ -246,7 +258,7 @@ class LayerTables:
                 found[kind.key] = family, len(kinds[family])
                 kinds[family].append(kind)
             self.place_of.append(found[kind.key])
-        return [Family(members, self.space) for members in kinds]
+        return [Family(members, self.space, self.states.left) for members in kinds]
 
     def _kind(self, i: int) -> _Kind:
         free, weight_axis, input_axis = self._operand_axes(i)
@@ -295,16 +307,16 @@ class LayerTables:
     def _operand_terms(self, i: int) -> tuple[Floats, Floats]:
         """Noise of weights (w,) and widths barred (w, w) that no width variable stands for."""
         space, scope, layer = self.space, self.scopes[i], self.layers[i]
-        weight, ifmap = space.weight_index[i], int(space.input_index[i])
+        weight, ifmap, left = space.weight_index[i], int(space.input_index[i]), self.states.left
         noise = space.weight_noise[i]
         if self.cut_weights(i):
             noise = space.noise_row(f"weight:{layer.name}")
-        allowed = np.broadcast_to(space.weight_allowed[i][:, None], (len(self.widths),) * 2)
+        allowed = np.broadcast_to(space.weight_allowed[i, left][:, None], (len(left),) * 2)
         if weight is not None and weight not in scope:
-            allowed = allowed & space.variable_allowed[weight][:, None]
+            allowed = allowed & space.variable_allowed[weight, left][:, None]
         if ifmap not in scope:
-            allowed = allowed & space.variable_allowed[ifmap]
-        return noise, np.where(allowed, 0.0, np.inf)
+            allowed = allowed & space.variable_allowed[ifmap, left]
+        return noise[left], np.where(allowed, 0.0, np.inf)
 
     # Tables of the Lagrangian -------------------------------------------------------------------
 
@@ -386,13 +398,13 @@ class LayerTables:
             family = self.families[number]
             if family.settled:
                 of = family.variant.reshape(-1) * family.geometries + family.geometry
-                bits = family.spread(batch.traffic[:, of])
+                bits = family.spread(family.of_left(batch.traffic[:, of]))
             else:
                 rows, held, which = family.rooms_asked
                 bits = batch.traffic_beside(rows[None], held[None])[:, which]
             bits = bits + family.spread(family.barred[None])
             bits = bits + family.extra_bits
-            compute_s = family.spread(batch.compute_s[:, family.geometry])
+            compute_s = family.compute_s(batch)
             runs = np.isfinite(bits)
             bits = np.where(runs, bits, 0.0)
             latency_s = np.maximum(compute_s, bits / self.space.dram_bits_per_s)
@@ -456,9 +468,10 @@ class _Axes:
 
     def _bits(self, variable: int) -> Floats:
         """Bits of an element along the axes: the narrowest, where the variable was cut."""
-        widths = self.space.widths.astype(np.float64)
+        widths = self.space.widths[self.states.left].astype(np.float64)
         if variable not in self.scope:
-            narrowest = widths[self.space.variable_allowed[variable]].min()
+            allowed = self.space.variable_allowed[variable, self.states.left]
+            narrowest = widths[allowed].min(initial=widths.max())
             return np.full((1,) * len(self.sizes), narrowest)
         repeated = np.tile(widths, self.states.sizes[variable] // len(widths))
         return repeated.reshape(self._shape(variable))

@@ -16,7 +16,7 @@ Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.problem.tolerances import MARGINAL_ROUNDINGS, sum_rounding
+from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Plan, Sweep
@@ -90,13 +90,17 @@ class Relaxation:
         check_time: Callable[[], None] = lambda: None,
         places: bytes | None = None,
         fine: bool = False,
+        left: bytes | None = None,
     ) -> None:
         self.space, self.check_time = space, check_time
         self.widths = space.widths
         self.layers = space.problem.network.layers
         self.places = bytes([FREE] * len(space.placed)) if places is None else places
         self.fine = fine
-        self._others: dict[tuple[bytes, bool], Relaxation] = {(self.places, fine): self}
+        every = np.ones(len(space.widths), dtype=bool).tobytes()
+        self.left = every if left is None else left
+        self._others: dict[tuple[bytes, bool, bytes], Relaxation] = {}
+        self._others[self.places, fine, self.left] = self
         # Each layer's table, each variable's own row and its message are added once; before that,
         # a source's noise to its variable's row, and in a table a product for each metric.
         variables = len(space.variables) + len(space.placed)
@@ -109,7 +113,35 @@ class Relaxation:
 
         A fine one cuts only what no memory holds.
         """
-        key = batch.places, batch.fine
+        return self._other(batch.places, batch.fine, self.left)
+
+    def within(self, limits: Mapping[str, float]) -> Relaxation:
+        """The relaxation over the widths that some design within the limits has.
+
+        No more are left out than a limit on noise forbids: where one source has that width, and all
+        others have their least noise.
+        """
+        if "noise" not in limits:
+            return self
+        space = self.space
+        own = [
+            x.owns_weights and v is None
+            for x, v in zip(self.layers, space.weight_index, strict=True)
+        ]
+        allowed = [space.variable_allowed, space.weight_allowed[own]]
+        noise = [space.variable_noise, space.weight_noise[own]]
+        each = np.concatenate(
+            [np.where(*pair, np.inf) for pair in zip(allowed, noise, strict=True)]
+        )
+        least = each.min(axis=1)
+        total = each - least[:, None] + least.sum()
+        possible = (total <= beyond(limits["noise"])).any(axis=0)
+        possible[0] |= any(layer.moves for layer in self.layers)  # they stand at the narrowest
+        if not possible.any():
+            return self
+        return self._other(self.places, self.fine, possible.tobytes())
+
+    def _other(self, *key: *tuple[bytes, bool, bytes]) -> Relaxation:
         if key not in self._others:
             made = Relaxation(self.space, self.check_time, *key)
             made._others = self._others
@@ -129,7 +161,11 @@ class Relaxation:
     @cached_property
     def states(self) -> States:
         """The variables and their values."""
-        return States(self.space, self.places)
+        return States(self.space, self.places, self._left)
+
+    @cached_property
+    def _left(self) -> Ints:
+        return np.flatnonzero(np.frombuffer(self.left, dtype=bool))
 
     @cached_property
     def _scopes(self) -> list[Scope]:
@@ -219,7 +255,7 @@ class Relaxation:
             return np.concatenate(parts)
         total = np.zeros(len(batch))
         if metric == NOISE:
-            allowed = self.space.variable_allowed
+            allowed = self.space.variable_allowed & np.frombuffer(self.left, dtype=bool)
             total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
         largest = [self._tables.largest(n, batch, metric) for n in self._families]
         for family, kind in self._tables.place_of:
@@ -249,7 +285,7 @@ class Relaxation:
         model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
         costs = [table[u, :, ba] for table in space.costs]
         parts = (latency_s, total, space.weight_noise, model_bits, space.bops[u, :, ba], *costs)
-        runs &= space.weight_allowed
+        runs &= space.weight_allowed & np.frombuffer(self.left, dtype=bool)
         lagrangian = np.where(runs, 0.0, np.inf)
         for m, part in enumerate(parts):
             lagrangian = lagrangian + coefficients[:, m, None, None] * part
@@ -298,7 +334,7 @@ class Relaxation:
         """The same, of what is known."""
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
         for layers, family, _, total in forced.totals():
-            pair[layers] = _pair_marginals(family, total)
+            pair[np.ix_(layers, self._left, self._left)] = _pair_marginals(family, total)
         return Marginals(pair, *self.states.place_marginals(forced.own[0]))
 
 

@@ -2,7 +2,8 @@
 
 A width variable's values are its widths or, where it is the width of just one tensor whose place is
 open, pairs: first all widths in DRAM, then all on chip. Where several open tensors share a width,
-each has a variable of its own for its place, of two values: in DRAM, on chip.
+each has a variable of its own for its place, of two values: in DRAM, on chip. Widths that no design
+within the limits can have are left out.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class States:
         The variable that holds the place of each open tensor.
     sizes : list of int
         How many values each variable may have.
+    left : ints
+        Which of the space's widths are values.
     """
 
-    def __init__(self, space: WidthSpace, state: bytes) -> None:
+    def __init__(self, space: WidthSpace, state: bytes, left: Ints) -> None:
         self.space, self.state = space, np.frombuffer(state, dtype=np.uint8).astype(np.int64)
-        count = len(space.widths)
+        self.left, count = left, len(left)
         self.sizes = [count] * len(space.variables)
         self.place: dict[int | None, int] = {}  # no tensor, no place
         sharing = Counter(space.placed_variable[self.state == OPEN].tolist())
@@ -81,9 +84,9 @@ class States:
     @cached_property
     def barred(self) -> Floats:
         """(variables, values): 0 where a value is allowed, else inf; padded with inf."""
-        space, count = self.space, len(self.space.widths)
+        space, count = self.space, len(self.left)
         table = np.full((len(self.sizes), max(self.sizes)), np.inf)
-        allowed = np.where(space.variable_allowed, 0.0, np.inf)
+        allowed = np.where(space.variable_allowed[:, self.left], 0.0, np.inf)
         for v, size in enumerate(self.sizes):
             table[v, :size] = np.tile(allowed[v], size // count) if v < len(allowed) else 0.0
         for t, v in self.place.items():
@@ -94,13 +97,13 @@ class States:
     def along(self, per_width: Floats) -> Floats:
         """(variables, values): what depends on the width alone, (width variables, widths)."""
         table = np.zeros((len(self.sizes), max(self.sizes)))
-        twice = np.concatenate([per_width, per_width], axis=1)
+        twice = np.tile(per_width[:, self.left], 2)
         table[: len(per_width)] = twice[:, : table.shape[1]]
         return table
 
     def widths_of(self, values: Ints) -> Ints:
         """(…, width variables): index of each one's width, from (…, variables) values."""
-        chosen: Ints = values[..., : len(self.space.variables)] % len(self.space.widths)
+        chosen: Ints = self.left[values[..., : len(self.space.variables)] % len(self.left)]
         return chosen
 
     def places_of(self, values: Ints) -> Bools:
@@ -125,7 +128,7 @@ class States:
         place : floats, shape (2, placed tensors, widths)
             In DRAM; on chip.
         """
-        count = len(self.space.widths)
+        count = len(self.left)
         width = own[: len(self.space.variables), :count].copy()
         for v, size in enumerate(self.sizes[: len(width)]):
             if size > count:
@@ -140,4 +143,10 @@ class States:
             place[0, t], place[1, t] = own[v, :half], own[v, half : 2 * half]
             if v >= len(width):  # its place alone: at every width at least what the width costs
                 place[:, t] = np.maximum(place[:, t], of_tensor[t])
-        return width, place
+        return self._spread(width), self._spread(place)
+
+    def _spread(self, table: Floats) -> Floats:
+        """(…, widths): a table of values, inf at widths that are none."""
+        full = np.full((*table.shape[:-1], len(self.space.widths)), np.inf)
+        full[..., self.left] = table
+        return full

@@ -10,6 +10,7 @@ import math
 import random
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ from codesign.search.bounds import relaxation as bounds
 from codesign.search.bounds.elimination import eliminate
 from codesign.search.bounds.joint_tables import Plan, Sweep
 from codesign.search.bounds.lagrangian import Dual
+from codesign.search.bounds.layer_tables import NOISE
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.space.hardware import HardwareSpace
 
@@ -351,3 +353,32 @@ def test_what_depends_on_no_variable_counts_all_the_same() -> None:
     width, parts = swept.marginals()
     assert width.tolist() == [[[1.0 + 7.0 + 9.0 + 3.0, 14.0]]]
     assert [rest.tolist() for layers, _, _, rest in parts if layers.tolist() == [1]] == [[[14.0]]]
+
+
+# --- widths that no design within the limits has --------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RESIDUAL[:2])
+def test_widths_that_noise_forbids_are_no_values_and_change_no_bound(name: str) -> None:
+    given = case(name, 0)
+    space, whole = given.space, Relaxation(given.space)
+    every = [one.metrics[NOISE] for each in given.assignments for one in each]
+    limit = float(np.quantile(every, 0.02))
+    fewer = whole.within({"noise": limit})
+    left = np.frombuffer(fewer.left, dtype=bool)
+    assert 0 < left.sum() < len(space.widths)
+    latency, bound = (
+        [least_within(each, limit) for each in given.assignments],
+        [
+            Dual(each, "latency_s", {"noise": limit}).bound(given.batch).value
+            for each in (whole, fewer)
+        ],
+    )
+    assert (bound[1] >= bound[0] * (1 - 1e-9)).all()
+    assert (bound[1] <= np.array(latency) * (1 + 1e-9)).all()
+
+
+def least_within(assignments: Any, noise: float) -> float:
+    """The least latency of assignments of no more noise."""
+    quiet = (one.metrics[0] for one in assignments if one.metrics[NOISE] <= noise * (1 + 1e-9))
+    return min(quiet, default=math.inf)
