@@ -68,7 +68,8 @@ class LeastMetric(HardwareSearch):
 
     def _bound_batch(self, options: Ints, batch: Batch, start: Floats, sram_bits: Floats) -> None:
         """Bound options of one shape by their tables, and price the best widths met on the way."""
-        found = self.dual_bound(batch, start, accuracy=1e-5)
+        cuts = self.relaxation.of(batch).coarse  # what is left open is bounded with all couplings
+        found = self.dual_bound(batch, start, accuracy=1e-3 if cuts else 1e-5)
         self.raise_bounds(options, found.value)
         self.add_cut(options, found, sram_bits)
         best = int(found.incumbent.argmin())

@@ -150,7 +150,7 @@ class Relaxation:
                 del self._others[next(iter(self._others))]
         return self._others[key]
 
-    @property
+    @cached_property
     def coarse(self) -> bool:
         """Whether a finer one would cut less."""
         whole = (self.states.roles(i).keys() <= {*x} for i, x in enumerate(self._scopes))
