@@ -68,13 +68,15 @@ def test_a_case_is_solved_anew(study: dict[str, ModuleType]) -> None:
     case = study["problems"].Case("resnet18", "tsmc28-nvdla", 25.6, 4.0)
     found = pd.DataFrame([study["optimum"].row(case, on) for on in ("none", "tensors")])
     expected = EXPECTED["optimum"].merge(found[KEYS].drop_duplicates())
-    same = ["latency_ms", "status", "memory_bound_share", "most_resident_mbit"]
+    same = ["latency_ms", "status", "used_mm2"]  # the rest may differ between equals
     pd.testing.assert_frame_equal(found[same], expected[same], rtol=DIGITS)
     shift = study["optimum"].shift(expected).merge(EXPECTED["shift"][KEYS])
     pd.testing.assert_frame_equal(shift, EXPECTED["shift"].merge(shift[KEYS]), rtol=DIGITS)
     heuristic = EXPECTED["heuristic"].merge(found[KEYS].drop_duplicates())
     compared = pd.DataFrame([study["growth"].compare(case)])
-    pd.testing.assert_frame_equal(compared, heuristic, rtol=DIGITS, check_dtype=False)
+    same = ["proven_ms", "none_ratio", "one_width_ratio"]  # the rest starts from one of equals
+    pd.testing.assert_frame_equal(compared[same], heuristic[same], rtol=DIGITS)
+    assert (compared.filter(like="_ratio") >= 1 - DIGITS).all(axis=None)
 
 
 def test_lost_is_that_of_the_heuristics(study: dict[str, ModuleType]) -> None:
