@@ -27,6 +27,7 @@ from codesign.checking.certificate.width_variables import Part, Scope, WidthVari
 from codesign.checking.cost_model import Array
 from codesign.checking.network import Layer as CheckedLayer
 from codesign.problem.choices import Choices
+from codesign.problem.places import OnChip
 from codesign.problem.problem import Problem
 from codesign.specs.network import Layer, Network
 
@@ -163,8 +164,9 @@ def test_unbeaten_labels(dimensions: int) -> None:
 
 
 @pytest.mark.parametrize("layers", [50, 400])
+@pytest.mark.parametrize("on_chip", ["tensors", "none"])
 def test_a_long_chain_is_planned_with_a_few_looks_at_each_layer(
-    layers: int, monkeypatch: pytest.MonkeyPatch
+    layers: int, on_chip: OnChip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = Counter[str]()
     joined = WidthVariables._joined
@@ -174,12 +176,13 @@ def test_a_long_chain_is_planned_with_a_few_looks_at_each_layer(
         return joined(variable, parts)
 
     monkeypatch.setattr(WidthVariables, "_joined", staticmethod(counted))
-    steps = WidthVariables(as_checked(chain(layers))).steps
-    assert sorted(step.variable for step in steps) == [*range(layers)]
-    assert looks["parts"] <= 4 * layers
+    steps = WidthVariables(as_checked(chain(layers, on_chip))).steps
+    variables, most = (layers, 4) if on_chip == "none" else (2 * layers - 1, 8)  # and places
+    assert sorted(step.variable for step in steps) == [*range(variables)]
+    assert looks["parts"] <= most * variables
 
 
-def chain(layers: int) -> Problem:
+def chain(layers: int, on_chip: OnChip = "none") -> Problem:
     """A layer after the other, each with a tensor of its own."""
     names = [f"t{n}" for n in range(layers + 1)]
     network = Network(
@@ -190,7 +193,8 @@ def chain(layers: int) -> Problem:
         ),
         tensors=dict.fromkeys(names, 4),
     )
-    return Problem(network=network, budgets={"area_mm2": 1.0})
+    choices = Choices(on_chip=on_chip)
+    return Problem(network=network, choices=choices, budgets={"area_mm2": 1.0})
 
 
 def test_what_nothing_joins_adds_up() -> None:

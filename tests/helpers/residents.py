@@ -90,6 +90,7 @@ def _mixed() -> Design:
         weight_bits=(8,),
         activation_bits=(4, 8),
         pinned={"tensor:y": 4, "tensor:z": 4, "tensor:z2": 4, "tensor:p": 8},
+        on_chip="none",
     )
     return solve(Problem(network=MIXED, choices=choices))
 
