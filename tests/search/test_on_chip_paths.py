@@ -8,20 +8,25 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
+import oracle
 import pytest
 from compare_designs import compare
 from random_on_chip import on_chip_case
 from random_problems import with_budgets_used_up
 from seeds import check_all
 
+from codesign.problem.goal import Goal
 from codesign.search import (
     best_bound,
+    goal_task,
     hardware_search,
     least_area,
     least_metric,
     screening,
 )
 from codesign.search.bounds import layer_tables, relaxation
+from codesign.space.hardware import HardwareSpace
 
 pytestmark = pytest.mark.slow
 
@@ -81,3 +86,40 @@ def test_a_few_joint_choices_first(kind: str, first: int, monkeypatch: pytest.Mo
 def used_up(seed: int, kind: str) -> Any:
     """A problem whose budgets any one design sets, mostly a poor one."""
     return with_budgets_used_up(on_chip_case(seed, kind), random.Random(seed))
+
+
+# --- bounds of single options ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [0, *LATER])
+@pytest.mark.parametrize("kind", ["plain", "moving", "sharing", "broad"])
+def test_no_option_is_bounded_above_its_best_design(kind: str, first: int) -> None:
+    near = [x for seed in seeds_from(first, 8) for x in shares_of_optima(seed, kind)]
+    assert max(near) <= 1 + 1e-9
+    assert max(near) > 0.99
+    assert min(near) >= 0
+
+
+def shares_of_optima(seed: int, kind: str) -> list[float]:
+    """Of each option with a design, its dual bound as a share of its enumerated optimum."""
+    case = on_chip_case(seed, kind)
+    problem, rng = case.problem, random.Random(seed)
+    metric = rng.choice(("latency_s", "dram_bits", "noise", "bops"))
+    limits = {name: limit for name, limit in problem.budgets.items() if name != metric}
+    space = HardwareSpace(problem)
+    lower = np.full(len(space), -np.inf)
+    goal, stats = Goal(metric, limits), goal_task.SearchStats()
+    task = goal_task.GoalTask(space, relaxation.Relaxation(space), goal, lower, None, stats)
+    search, options = least_metric.LeastMetric(task), np.arange(len(space))
+    batch = search.batches.of_options(options, search.most_sram_bits(options))
+    found = search.dual_bound(batch, search.first_multipliers(options))
+    kept = oracle.within(case.points, limits)
+    shares = []
+    for n, bound in enumerate(found.value.tolist()):
+        widths = space.pe_weight_bits[n], space.pe_activation_bits[n]
+        hardware = tuple(map(int, (space.rows[n], space.cols[n], *widths)))
+        mine = [point for point in kept if tuple(point.hardware) == hardware]
+        least = oracle.least(mine, metric, {})
+        if least:
+            shares.append(bound / least)
+    return shares or [0.0]
