@@ -41,8 +41,9 @@ imports their bodies when they are called.
     6. `codesign.search.lexicographic.LexicographicSearch.minimise`: the space → one goal after
        the other: the objective, then the least area, then the least noise
     7. `codesign.search.bounds.lagrangian.Dual.bound`: options, a goal → lower bounds of each
-       option, and widths that are nearly the best
-    8. `codesign.space.solution.price`: such widths → a solution with exact metrics, the incumbent
+       option, and widths and places that are nearly the best
+    8. `codesign.space.solution.price`: such widths and places → a solution with exact metrics,
+       the incumbent
     9. `codesign.search.milp.solve.solve_milp`: what no bound rules out → the best solution of one
        option, priced again by 8, and a bound
     10. `codesign.tasks.build_design.build_design`: the solution proven best → a `Design`, each

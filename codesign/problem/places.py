@@ -10,4 +10,4 @@ from typing import Literal
 OnChip = Literal["tensors", "none"]
 Place = Literal["chip", "dram"]
 PLACES: tuple[Place, ...] = ("chip", "dram")
-DEFAULT_ON_CHIP: OnChip = "none"  # of every problem, option and study that says nothing of it
+DEFAULT_ON_CHIP: OnChip = "tensors"  # of every problem, option and study that says nothing of it
