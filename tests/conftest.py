@@ -93,7 +93,7 @@ def few_arrays() -> Problem:
     """ResNet-18 on a few arrays: a second at most, with several options in contention."""
     return Problem(
         network=load_network("resnet18"),
-        choices=Choices(rows=(8, 16, 32), cols=(32, 64), pe_weight_bits=(6, 8)),
+        choices=Choices(rows=(8, 16, 32), cols=(32, 64), pe_weight_bits=(7, 8)),
         quality="uniform:6",
         budgets={"area_mm2": 6.0},
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import random_assignments
-from command_line import BUDGET, SMALL, run
+from command_line import run
 from ctrl_c import pressed_after
 from ended_early import jumping_clock
 from random_problems import random_case
@@ -33,6 +33,7 @@ from codesign.study.executors import Serial
 from codesign.study.table import export, read_results
 
 REASONS = ("optimal", "gap", "time", "interrupt")
+MILPS = ("solve_restricted", "solve_joint")  # of one option: all in DRAM, and tensors on chip
 WORDS = {
     "optimal": "optimal: ",
     "gap": "feasible, gap not closed (gap asked for): ",
@@ -56,9 +57,13 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     def prepare(reason: str) -> dict[str, Any]:
         if reason == "time":
             clock = jumping_clock(monkeypatch)
-            monkeypatch.setattr(
-                hardware_search.HardwareSearch, "solve_restricted", lambda *_: next(clock)
-            )
+
+            def late(*_: Any) -> float:
+                next(clock)
+                raise codesign.stopping.Stopped
+
+            for milp in MILPS:
+                monkeypatch.setattr(hardware_search.HardwareSearch, milp, late)
             return {"time_limit_s": 1000.0}
         if reason == "interrupt":
             opened = pressed_after(least_metric.LeastMetric.bound_options)
@@ -121,7 +126,7 @@ def test_a_point_of_a_front_says_why(
 def test_one_model_of_all_and_an_assignment_say_why(rel_gap: float, reason: str) -> None:
     problem = random_case(7008).problem
     assert codesign.solve(problem, method="whole", rel_gap=rel_gap).proof.ended == reason
-    case = random_assignments.random_case(19)
+    case = random_assignments.random_case(30)
     assert codesign.assign(case.problem, case.table, rel_gap=rel_gap).proof.ended == reason
 
 
@@ -155,7 +160,8 @@ def test_a_solver_that_gives_up_has_no_reason(
     def gives_up(*_: Any) -> float:
         raise codesign.stopping.Stopped
 
-    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_restricted", gives_up)
+    for milp in MILPS:
+        monkeypatch.setattr(hardware_search.HardwareSearch, milp, gives_up)
     proof = codesign.solve(few_arrays).proof
     assert (proof.status, proof.ended) == ("feasible", None)
 
@@ -299,15 +305,16 @@ def test_an_explanation_keeps_the_reason(tiny: str, tmp_path: Path) -> None:
 
 
 def test_a_study_has_a_column_of_reasons(
-    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = {"networks": [tiny], "max_area_mm2": [4.0], "rows": "4,8", "cols": "4", "bits": "4,8"}
-    study, store = codesign.Study.grid(**asked, rel_gap=[1e-6, 0.9]), tmp_path / "grid.sqlite"
+    asked = {"networks": ["resnet18"], "max_area_mm2": [6.0], "rows": "16", "cols": "64"}
+    study, store = codesign.Study.grid(**asked, rel_gap=[1e-6, 0.5]), tmp_path / "grid.sqlite"
     study.run(store, executor=Serial())
     table = read_results(store)
     assert table["ended"].tolist() == ["optimal", "gap"]
     assert table.dtypes["ended"] == "string"
-    _, out, _ = run(capsys, "solve", tiny, *SMALL, *BUDGET, "--rel-gap", "0.9", "--quiet")
+    few = ("--rows", "16", "--cols", "64", "--max-area-mm2", "6")
+    _, out, _ = run(capsys, "solve", "resnet18", *few, "--rel-gap", "0.5", "--quiet")
     assert out.startswith("feasible, gap ")
 
 

@@ -50,7 +50,13 @@ def test_out_of_time_with_a_design(
 ) -> None:
     """The clock jumps once the first option is taken up: a design, an honest gap, no proof."""
     clock = jumping_clock(monkeypatch)
-    monkeypatch.setattr(hardware_search.HardwareSearch, "solve_restricted", lambda *_: next(clock))
+
+    def late(*_: object) -> float:
+        next(clock)
+        raise codesign.stopping.Stopped
+
+    for milp in ("solve_restricted", "solve_joint"):
+        monkeypatch.setattr(hardware_search.HardwareSearch, milp, late)
     design = codesign.solve(few_arrays, time_limit_s=1000.0)
     assert design.proof.status == "feasible"
     assert design.proof.gap > 1e-6
