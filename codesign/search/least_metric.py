@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.problem.tolerances import beyond
+from codesign.search.bounds.lagrangian import Dual
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import GoalTask
@@ -12,6 +14,7 @@ from codesign.search.hardware_search import HardwareSearch
 
 ONE_BATCH = 64  # options; of more, the most promising are bounded first
 FIRST_BATCH = 8  # of them
+MOST_OPENED_UNRULED = 3  # shapes without a design, after which limits are tried one by one
 
 
 class LeastMetric(HardwareSearch):
@@ -20,6 +23,7 @@ class LeastMetric(HardwareSearch):
     def __init__(self, task: GoalTask) -> None:
         super().__init__(task)
         self.solved_tables: list[tuple[Batch, float]] = []
+        self.opened = 0  # shapes
 
     def start_from_pool(self) -> None:
         sram_bits = self.most_sram_bits(np.arange(len(self.space)))
@@ -54,6 +58,9 @@ class LeastMetric(HardwareSearch):
             return
         sram_bits, start = self.most_sram_bits(options), self.first_multipliers(options)
         batch = self.batches.of_options(options, sram_bits)
+        self.opened += 1
+        if self.incumbent is None and self.opened >= MOST_OPENED_UNRULED:
+            self._rule_out_by_limits(options, batch)
         parts = [np.arange(len(options))]
         if len(options) > ONE_BATCH:
             # The best at first multipliers may give a design that spares most others more rounds.
@@ -65,6 +72,20 @@ class LeastMetric(HardwareSearch):
             mine = rows[self.lower[options[rows]] < self.cutoff]
             if len(mine):
                 self._bound_batch(options[mine], batch.take(mine), start[mine], sram_bits[mine])
+
+    def _rule_out_by_limits(self, options: Ints, batch: Batch) -> None:
+        """Rule out options that break one limit wherever the others are kept.
+
+        Where no design keeps them all, that shows sooner than by a bound that grows without end.
+        """
+        limits = {x: self.goal.limits[x] for x in self.dual.metrics if x in self.goal.limits}
+        for name, limit in limits.items():
+            others = {x: most for x, most in limits.items() if x != name}
+            rows = np.flatnonzero(np.isfinite(self.lower[options]))
+            if others and len(rows):
+                dual = Dual(self.relaxation, name, others)
+                found = dual.bound(batch.take(rows), None, beyond(limit), accuracy=1e-3)
+                self.lower[options[rows[found.value > beyond(limit)]]] = np.inf
 
     def _bound_batch(self, options: Ints, batch: Batch, start: Floats, sram_bits: Floats) -> None:
         """Bound options of one shape by their tables, and price the best widths met on the way."""
