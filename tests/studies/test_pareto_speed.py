@@ -121,7 +121,7 @@ def test_a_run_is_the_same_again_and_finds_the_optimum(study: Any, tables: Any) 
         for _ in range(2)
     ]
     assert (runs[0].values == runs[1].values).all()
-    choices = codesign.Choices(rows=SIDES, cols=SIDES)
+    choices = codesign.Choices(rows=SIDES, cols=SIDES, on_chip="none")
     problem = codesign.Problem(
         network=tables.problem.network,
         choices=choices,

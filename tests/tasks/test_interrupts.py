@@ -40,14 +40,14 @@ pytestmark = pytest.mark.usefixtures("heard")
 # --- at any look at the clock -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 9, 14, 20, 32, 33])
+@pytest.mark.parametrize("seed", [0, 9, 20, 32, 33, 34])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_solve_interrupted_anywhere(
     seed: int, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends = solved(seed, method, monkeypatch, press=True, step=3)
     assert ends.complete or seed in (9, 20)  # infeasible
-    assert ends.feasible > 5 or seed != 14 or method == "whole"
+    assert ends.feasible > 5 or seed != 34 or method == "whole"
 
 
 @pytest.mark.parametrize("seed", [0, 6, 12, 37])

@@ -39,18 +39,18 @@ def test_a_solve_may_end_at_any_look(
 
 
 def test_a_solve_ends_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = solved(14, "search", monkeypatch)
+    ends = solved(34, "search", monkeypatch)
     assert ends.nothing > 10
     assert ends.feasible > 10
     assert ends.untied > 5
 
 
-@pytest.mark.parametrize("seed", [0, 5, 6, 10, 12, 19, 37])
+@pytest.mark.parametrize("seed", [0, 5, 10, 12, 30, 37])
 def test_an_assignment_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = assigned(seed, monkeypatch)
     assert ends.nothing
     assert ends.complete or ends.infeasible
-    assert ends.feasible or seed not in (6, 10, 19, 37)
+    assert ends.feasible or seed not in (10, 30, 37)
 
 
 @pytest.mark.parametrize("seed", [2003, 2005, 2006, 2008, 2009])
