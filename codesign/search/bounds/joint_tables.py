@@ -230,18 +230,19 @@ class Sweep:
 
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
         """(S, B, w, …): the variables' own rows and layers' tables, added up."""
-        size = kind.shape[kind.axis]
-        joint = np.empty((len(kind.variables), self.count, *kind.shape))
-        rows = _along(kind.own, joint, own[kind.variables, :, :size])
-        if not kind.parts:
-            joint[...] = rows
-        for n, part in enumerate(kind.parts):
-            table = self.tables[part.family].swapaxes(0, 1)[part.members]
-            table = _along(part.axes, joint, table)
-            if n:
-                joint += table
-            else:
-                np.add(rows, table, out=joint)
+        size, shape = kind.shape[kind.axis], (len(kind.variables), self.count, *kind.shape)
+        tables = [self.tables[x.family].swapaxes(0, 1)[x.members] for x in kind.parts]
+        own = own[kind.variables, :, :size]
+        if kind.parts and all(kind.parts[0].axes):  # a copy already
+            joint = tables[0].reshape(shape)
+            joint += _along(kind.own, joint, own)
+        else:
+            joint = np.empty(shape)
+            joint[...] = _along(kind.own, joint, own)
+            if kind.parts:
+                joint += _along(kind.parts[0].axes, joint, tables[0])
+        for part, table in zip(kind.parts[1:], tables[1:], strict=True):
+            joint += _along(part.axes, joint, table)
         return joint
 
     def best(self) -> Ints:

@@ -165,6 +165,11 @@ class Family:
         """View of the kinds' compute times (B, K, …) along the table's axes."""
         return self.spread(self.of_left(batch.compute_s[:, self.geometry]))
 
+    def traffic(self, batch: Batch) -> Floats:
+        """(B, K, w, w): the kinds' DRAM bits, where no tensor's place is open."""
+        of = self.variant.reshape(-1) * self.geometries + self.geometry
+        return self.of_left(batch.traffic[:, of])
+
     def of_left(self, pairs: Floats) -> Floats:
         """Tables (…, w, w) of all widths, or (…, 1, 1), of those that are values alone."""
         if pairs.shape[-1] == 1 or self.widths == self.every_width:
@@ -372,9 +377,12 @@ class LayerTables:
             model_bits = family.weights[:, None] * self.widths
             per_width = per_width + coefficients[:, MODEL, None, None] * model_bits
         pairs = pairs + per_width[..., None]
+        latency, dram = coefficients[:, LATENCY], coefficients[:, DRAM]
+        if family.settled and not latency.any() and not dram.any():  # whether it runs is enough
+            barred = np.where(np.isfinite(family.traffic(batch)), family.barred, np.inf)
+            return [family.spread(pairs + barred)]
         latency_s, dram_bits = self.costs_of(number, batch)
         parts = [family.spread(pairs)]
-        latency, dram = coefficients[:, LATENCY], coefficients[:, DRAM]
         column = (-1, *(1,) * (1 + len(family.sizes)))
         if (latency == 1).all():
             parts.append(latency_s)
@@ -397,8 +405,7 @@ class LayerTables:
         if key not in batch.fixed:
             family = self.families[number]
             if family.settled:
-                of = family.variant.reshape(-1) * family.geometries + family.geometry
-                bits = family.spread(family.of_left(batch.traffic[:, of]))
+                bits = family.spread(family.traffic(batch))
             else:
                 rows, held, which = family.rooms_asked
                 bits = batch.traffic_beside(rows[None], held[None])[:, which]
