@@ -33,6 +33,7 @@ from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.certificate import Certificate
 from codesign.results.design import Design
+from codesign.search.bounds.lagrangian import Dual
 from codesign.search.bounds.layer_tables import Batch
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.option_batches import envelope
@@ -113,8 +114,9 @@ class _Certifier:
         self.problem, self.space = problem, HardwareSpace(problem)
         goal = Goal(problem.objective, problem.budgets)
         search = hardware_search(LexicographicSearch(self.space, stop=stop).goal_task(goal))
-        self.relaxation, self.dual = search.task.relaxation, search.dual
-        self.batches = search.batches
+        # Over all widths, as what verifies it: the search's own leaves out what noise forbids.
+        self.relaxation, self.batches = search.task.relaxation, search.batches
+        self.dual = Dual(self.relaxation, search.bounded_metric(), goal.limits)
         cutoff = search.dual_cutoff() if goal.metric == "area_mm2" else self.below
         self.cutoff = cutoff * (1 + CLOSING_GAP)
         space = self.space
