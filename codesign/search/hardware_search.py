@@ -126,7 +126,7 @@ class HardwareSearch(GoalSearch, ABC):
     def solve_restricted(self, option: int, sram: tuple[float, float], domains: Domains) -> float:
         """Solve one option over its reduced domains; returns a bound on all of its designs."""
         ceiling = self.incumbent_ceiling  # the domains leave out no design below
-        return min(ceiling, self._bound_from(option, self.solve_option_milp(option, sram, domains)))
+        return self._bound_from(option, self.solve_option_milp(option, sram, domains), ceiling)
 
     def solve_joint(
         self, option: int, sram: tuple[float, float], single: Batch, found: DualBound
@@ -149,7 +149,8 @@ class HardwareSearch(GoalSearch, ABC):
             joint = forced.joint_choices(option, sram[0], self.marginal_ceiling(multipliers))
             if not polished:
                 polished, near = True, domains & self._as_found(found, domains)
-                self._bound_from(option, self.solve_option_milp(option, sram, near, joint))
+                if not self.solve_option_milp(option, sram, near, joint).complete:
+                    raise Stopped  # for an incumbent alone: it bounds nothing
                 continue
             each = np.concatenate([x.forced for x in joint if x is not None] or [np.zeros(0)])
             everything = len(each) <= 2 * wanted
@@ -159,7 +160,7 @@ class HardwareSearch(GoalSearch, ABC):
                 rounding = self.relaxation.marginal_rounding * (abs(least) + spent) + UNDERFLOW
                 ceiling = min(ceiling, self.bound_from_milp(least - spent - rounding))
             result = self.solve_option_milp(option, sram, domains, joint)
-            bound = min(ceiling, self._bound_from(option, result))
+            bound = self._bound_from(option, result, ceiling)
             if everything or bound >= self.cutoff:
                 return bound
             wanted *= CORE_GROWTH
@@ -173,13 +174,16 @@ class HardwareSearch(GoalSearch, ABC):
         places[on_chip, np.arange(len(on_chip)), own[self.space.placed_variable]] = True
         return Domains(domains.pairs, widths, places)
 
-    def _bound_from(self, option: int, result: MilpResult) -> float:
-        """The bound of a MILP that was solved to its end."""
+    def _bound_from(self, option: int, result: MilpResult, ceiling: float) -> float:
+        """The bound on all of an option's designs of a MILP; kept where it had to end early.
+
+        ``ceiling`` bounds what was left out of the MILP.
+        """
+        bound = min(ceiling, result.bound)
         if not result.complete:
-            known = min(self.incumbent_ceiling, result.bound)
-            self.lower[option] = max(self.lower[option], known)
+            self.lower[option] = max(self.lower[option], bound)
             raise Stopped
-        return result.bound
+        return bound
 
     def solve_core(
         self, option: int, sram: tuple[float, float], domains: Domains, marginals: Marginals

@@ -6,16 +6,20 @@ As ``test_forced_paths.py`` and ``test_bounded_as_one.py``: the optimum is the e
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import oracle
 import pytest
 from compare_designs import compare
+from ended_early import check_design
 from random_on_chip import on_chip_case
 from random_problems import with_budgets_used_up
 from seeds import check_all
 
+from codesign import solve
+from codesign.errors import InfeasibleError, SolverError
 from codesign.problem.goal import Goal
 from codesign.search import (
     best_bound,
@@ -86,6 +90,50 @@ def test_a_few_joint_choices_first(kind: str, first: int, monkeypatch: pytest.Mo
 def used_up(seed: int, kind: str) -> Any:
     """A problem whose budgets any one design sets, mostly a poor one."""
     return with_budgets_used_up(on_chip_case(seed, kind), random.Random(seed))
+
+
+# --- searches that end within the MILPs of an option ----------------------------------------------
+
+MILPS_LOOKED_AT = 3  # of a search: it ends within each
+
+
+@pytest.mark.parametrize("first", [20, *LATER])
+@pytest.mark.parametrize("kind", ["moving", "deep"])
+def test_a_milp_over_a_few_joint_choices_that_has_to_end_bounds_no_others(
+    kind: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware_search, "CORE_CHOICES", 1)
+    monkeypatch.setattr(hardware_search, "CORE_GROWTH", 2)
+    ended = [
+        ended_within(number, seed, kind, monkeypatch)
+        for seed in seeds_from(first, 6)
+        for number in range(1, 1 + MILPS_LOOKED_AT)
+    ]
+    assert any(ended)
+
+
+def ended_within(number: int, seed: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a search has so many MILPs, and an honest design where it ends within the last."""
+    case = on_chip_case(seed, kind)
+    usual, left = hardware_search.HardwareSearch.solve_option_milp, [number]
+
+    def cut_short(search: hardware_search.HardwareSearch, *given: Any, **more: Any) -> Any:
+        left[0] -= 1
+        result = usual(search, *given, **more)
+        return result if left[0] else replace(result, complete=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hardware_search.HardwareSearch, "solve_option_milp", cut_short)
+        try:
+            found = solve(case.problem)
+        except SolverError:  # no design, and none ruled out
+            assert left[0] <= 0
+            return False
+        except InfeasibleError:
+            assert oracle.best(case.points, case.problem.objective, case.problem.budgets) is None
+            return False
+    check_design(found, *case)
+    return left[0] <= 0
 
 
 # --- bounds of single options ---------------------------------------------------------------------
