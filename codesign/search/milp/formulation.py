@@ -334,12 +334,14 @@ def _keep_budgets(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         """Metric ≤ limit, for what is a sum over layers and tensors.
 
         What exceeds the limit alone stays forbidden however large it is: such coefficients are
-        clipped at twice the limit, which keeps the row well scaled.
+        clipped at twice the limit, which keeps the row well scaled; as are those of what is saved
+        on chip, so that the two still add up to nothing.
         """
         total, ceiling = costs.total(model, metric, costs.unit[metric]), costs.ceiling(metric)
         most = 2 * ceiling if ceiling > 0 else math.inf
         clipped = Terms(total.constant)
-        clipped.add([min(each, most) for each in total.linear_coefs], total.linear_vars)
+        within = [max(-most, min(each, most)) for each in total.linear_coefs]
+        clipped.add(within, total.linear_vars)
         return clipped.expression() <= ceiling
 
 

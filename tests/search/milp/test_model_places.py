@@ -16,6 +16,7 @@ import oracle_tilings
 import pyomo.environ as pyo
 import pytest
 from pair_models import TECHNOLOGY
+from pyomo.repn import generate_standard_repn
 
 from codesign import Choices, Layer, Network, Problem
 from codesign.problem.goal import Goal
@@ -179,6 +180,19 @@ def test_rows_hold_exactly_for_designs_within_the_limits() -> None:
         assert broken(model) <= {"silicon", "within_budget"}
         verdicts.append(bool(over))
     assert 0.1 < np.mean(verdicts) < 0.9
+
+
+def test_a_tensor_on_chip_saves_no_more_than_it_would_move() -> None:
+    """Beside a limit far below what moves, too: what is clipped is clipped on both sides."""
+    space = kept_space()
+    model = build(space, listed(space), Goal("noise", {"dram_bits": 5.0}))
+    row = generate_standard_repn(model.within_budget["dram_bits"].body)
+    each = zip(row.linear_vars, row.linear_coefs, strict=True)
+    taken_of = {variable.name: coefficient for variable, coefficient in each}
+    for (x, b), resident in model.resident.items():
+        moved = taken_of[model.width[int(space.placed_variable[x]), b].name]
+        assert moved > 0
+        assert moved + taken_of[resident.name] == pytest.approx(0, abs=1e-9)
 
 
 def test_what_does_not_agree_breaks_a_row() -> None:
