@@ -9,9 +9,10 @@ They are bounded ever more dearly, each only once it has the least bound of all:
    with a few that follow it, and queued again.
 3. At the head again, it is opened: its options are bounded with their own SRAM and tilings, and
    queued.
-4. An option at the head is solved: a MILP over the widths that reduced-cost fixing leaves.
-5. In between, where many bounds come near the incumbent, groups of options are bounded by one MILP
-   each (`group_bounds`).
+4. An option at the head is solved: a MILP over the widths that reduced-cost fixing leaves, and over
+   the places of tensors that may stay on chip.
+5. In between, where many bounds come near the incumbent and every tensor goes to DRAM, groups of
+   options are bounded by one MILP each (`group_bounds`).
 
 A node is pruned once its bound reaches the cutoff: the incumbent's value, less the gap at which to
 stop. Nothing is left out but by a lower bound, so the least of all options' bounds, or the

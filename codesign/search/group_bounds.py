@@ -2,7 +2,9 @@
 
 Where the hardware hardly matters, the bounds of hundreds of options lie between the incumbent and
 what its budgets' duality gap leaves below, so that no dual bound can prune one. One MILP over the
-envelope of a group (`option_batches`), a dominating option, bounds all of it.
+envelope of a group (`option_batches`), a dominating option, bounds all of it. Only where every
+tensor goes to DRAM: what stays on chip takes room of each option's own SRAM, which an envelope of
+several has not.
 """
 
 from __future__ import annotations

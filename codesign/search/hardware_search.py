@@ -133,7 +133,8 @@ class HardwareSearch(GoalSearch, ABC):
     ) -> float:
         """The same where tensors may stay on chip, over ever more joint choices.
 
-        A design with one that is left out costs at least the least Lagrangian of such a one.
+        A design with one that is left out costs at least the least Lagrangian of such a one. First,
+        for an incumbent alone, over the widths and places of the best assignment met.
 
         ``found`` is the bound of its tables ``single``.
         """

@@ -1,8 +1,8 @@
 """Screening: the first bounds of all hardware options, at few multipliers each.
 
 Two passes over ever fewer options: each pair of PE widths on an ideal array (the least cycles of
-all, ideal tilings), then each array shape with ideal tilings. Each pass prunes what the one before
-left open, and hands good multipliers on.
+all, ideal tilings), then each array shape with ideal tilings. Tensors that may stay on chip do, and
+take no room. Each pass prunes what the one before left open, and hands good multipliers on.
 """
 
 from __future__ import annotations

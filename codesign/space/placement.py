@@ -50,9 +50,8 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
         fits |= some
         free &= _free(space, most_need, wide * some, some, least)
     state = np.where(free, FREE, OPEN)
-    state = np.where(
-        fits | space.kept, state, IN_DRAM
-    )  # what must be on chip and is not: no design
+    # What is given to be on chip is not settled in DRAM: where it does not fit, nothing runs.
+    state = np.where(fits | space.kept, state, IN_DRAM)
     return bytes(state.astype(np.uint8).tolist())
 
 

@@ -72,23 +72,23 @@ class RoomTable:
             Of the n, ascending.
         need, traffic : ints, floats, shape (steps,)
         """
-        first, last = self._place(row, least), self._place(row, most)
+        first, last = self._step_within(row, least), self._step_within(row, most)
         first += np.isinf(self._traffic[first])  # no tile at all is no tiling
         count = np.maximum(last - first + 1, 0)
         which = np.repeat(np.arange(len(row)), count)
-        place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count - first, count)
-        need = self._keys[place] - row[which] * self.span - 1
-        return which, need, self._traffic[place]
+        step = np.arange(len(which)) - np.repeat(np.cumsum(count) - count - first, count)
+        need = self._keys[step] - row[which] * self.span - 1
+        return which, need, self._traffic[step]
 
     def traffic(self, row: Ints, room: Floats) -> Floats:
         """Least DRAM bits of rows within so much room each; inf where no tile fits.
 
         Both broadcast together.
         """
-        return np.asarray(self._traffic[self._place(row, room)])
+        return np.asarray(self._traffic[self._step_within(row, room)])
 
-    def _place(self, row: Ints, room: Floats) -> Ints:
-        """Where the last step that fits stands."""
+    def _step_within(self, row: Ints, room: Floats) -> Ints:
+        """The last step that fits: its number among all rows'."""
         held = np.clip(room, -1, self.span - 2).astype(np.int64) + 1
         found = np.searchsorted(self._keys, row * self.span + held, side="right") - 1
         return np.asarray(found, dtype=np.int64)

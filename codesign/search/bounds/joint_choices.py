@@ -2,7 +2,8 @@
 
 With a given SRAM, an entry of a layer's table says all that the layer costs: which tensors are on
 chip, hence the room for its tiles, hence its traffic and its latency. A MILP over such entries
-needs no capacity row and no roof of that layer, and its linear relaxation is as tight as the table.
+needs no roofs of that layer, its capacity row holds the entry's need alone, and its linear
+relaxation is as tight as the table.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Forced:
 
     Attributes
     ----------
+    tables : LayerTables
     batch : Batch
         Of one option.
     full : list of floats, shape (1, K, …)

@@ -24,7 +24,7 @@ MOST_LOOKED_UP = 2**17  # entries of joint tables, of which every least is worth
 
 Axes = tuple[bool, ...]  # which of a joint table's axes a table has
 Added = tuple[tuple[int, Axes], ...]  # kinds of steps whose messages are added
-Place = tuple[int, int]  # kind, and which of its steps
+Member = tuple[int, int]  # family, and which of its tables
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Plan:
     ----------
     scopes : sequence of tuple of int
         Variables of each layer's table.
-    place_of : sequence of (family, member)
+    member_of : sequence of (family, member)
         Where each layer's table is found.
     sizes : sequence of int
         How many values each variable may have.
@@ -122,10 +122,10 @@ class Plan:
         self,
         buckets: Sequence[Bucket],
         scopes: Sequence[Scope],
-        place_of: Sequence[Place],
+        member_of: Sequence[Member],
         sizes: Sequence[int],
     ) -> None:
-        self.scopes, self.place_of, self.sizes = scopes, place_of, sizes
+        self.scopes, self.member_of, self.sizes = scopes, member_of, sizes
         self.alone = [i for i, scope in enumerate(scopes) if not scope]
         self.kinds: list[StepKind] = []
         self.turns: list[Turn] = []
@@ -145,26 +145,28 @@ class Plan:
             added = tuple((numbers[m], axes) for m, axes in each)
             turns[level[b], numbers[b], added].append(b)
         members: list[list[int]] = [[] for _ in kind_of]
-        place: dict[int, int] = {}
+        step_of: dict[int, int] = {}
         for (_, kind, added), steps in turns.items():
             first = len(members[kind])
-            place |= {b: first + n for n, b in enumerate(steps)}
+            step_of |= {b: first + n for n, b in enumerate(steps)}
             members[kind] += steps
             sources = zip(*(buckets[b].messages for b in steps), strict=True)
             messages = tuple(
-                (source, _span([place[m] for m in mine]), axes)
+                (source, _span([step_of[m] for m in mine]), axes)
                 for (source, axes), mine in zip(added, sources, strict=True)
             )
             self.turns.append(Turn(kind, slice(first, len(members[kind])), messages))
         self.kinds = [self._kind([buckets[b] for b in steps]) for steps in members]
         ends = (b for b, bucket in enumerate(buckets) if len(bucket.scope) == 1)
-        self.roots = [(numbers[b], place[b]) for b in ends]
+        self.roots = [(numbers[b], step_of[b]) for b in ends]
 
     def _terms(
         self, bucket: Bucket, buckets: Sequence[Bucket]
     ) -> tuple[tuple[object, ...], tuple[Axes, ...]]:
         """What makes a step's kind, and the axes of the messages it adds."""
-        layers = ((self.place_of[i][0], _axes(self.scopes[i], bucket.scope)) for i in bucket.layers)
+        layers = (
+            (self.member_of[i][0], _axes(self.scopes[i], bucket.scope)) for i in bucket.layers
+        )
         axis = bucket.scope.index(bucket.variable)
         messages = (_axes(buckets[m].rest, bucket.scope) for m in bucket.messages)
         shape = tuple(self.sizes[v] for v in bucket.scope)
@@ -174,10 +176,10 @@ class Plan:
         scope = steps[0].scope
         parts = []
         for layers in zip(*(step.layers for step in steps), strict=True):
-            places = [self.place_of[i] for i in layers]
+            mine = [self.member_of[i] for i in layers]
             axes = _axes(self.scopes[layers[0]], scope)
-            members = np.array([member for _, member in places])
-            parts.append(LayerPart(np.array(layers), places[0][0], members, axes))
+            members = np.array([member for _, member in mine])
+            parts.append(LayerPart(np.array(layers), mine[0][0], members, axes))
         rest = np.array([step.rest for step in steps], dtype=np.int64).T
         return StepKind(
             axis=scope.index(steps[0].variable),
@@ -225,7 +227,7 @@ class Sweep:
         for kind, step in plan.roots:
             self.value = self.value + self.messages[kind][step]
         for i in plan.alone:
-            family, member = plan.place_of[i]
+            family, member = plan.member_of[i]
             self.value = self.value + tables[family][:, member]
 
     def _parts_of(self, kind: StepKind, own: Floats) -> Floats:
@@ -274,10 +276,10 @@ class Sweep:
             sizes = _without(kind.shape, kind.axis)
             mine = zip(kind.listed[turn.steps], best[turn.kind][turn.steps], strict=True)
             for (variable, others), widths_at in mine:
-                place = 0
+                entry = 0
                 for size, other in zip(sizes, others, strict=True):
-                    place = place * size + chosen[other]
-                chosen[variable] = widths_at[place]
+                    entry = entry * size + chosen[other]
+                chosen[variable] = widths_at[entry]
         return np.array([chosen])
 
     def marginals(self) -> tuple[Floats, list[tuple[Ints, int, Ints, Floats]]]:
@@ -298,7 +300,7 @@ class Sweep:
         own = np.full((count, self.count, max(plan.sizes)), np.inf)
         parts: list[tuple[Ints, int, Ints, Floats]] = []
         for i in plan.alone:
-            family, member = plan.place_of[i]
+            family, member = plan.member_of[i]
             parts.append((np.array([i]), family, np.array([member]), self.value[None]))
         for turn in reversed(plan.turns):
             kind = plan.kinds[turn.kind]
@@ -342,8 +344,8 @@ def minus(total: Floats, part: Floats) -> Floats:
     )
 
 
-def _span(places: list[int]) -> Ints | slice:
+def _span(numbers: list[int]) -> Ints | slice:
     """Places in ascending order without a gap as a slice, for the sake of speed."""
-    if places == list(range(places[0], places[0] + len(places))):
-        return slice(places[0], places[0] + len(places))
-    return np.array(places)
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        return slice(numbers[0], numbers[0] + len(numbers))
+    return np.array(numbers)

@@ -131,7 +131,7 @@ class _Kind:
     variant: Ints  # over the axes: which operands are resident
 
     @property
-    def place(self) -> tuple[object, ...]:
+    def axes(self) -> tuple[object, ...]:
         """What layers of one family have in common."""
         shapes = self.extra_bits.shape, self.held_bits.shape, self.variant.shape
         return self.free, self.sizes, self.weight_axis, self.input_axis, shapes
@@ -140,7 +140,7 @@ class _Kind:
     def key(self) -> tuple[object, ...]:
         """What layers of one kind have in common."""
         tables = self.noise, self.barred, self.extra_bits, self.held_bits, self.variant
-        return (*self.place, self.geometry, self.weights, *(x.tobytes() for x in tables))
+        return (*self.axes, self.geometry, self.weights, *(x.tobytes() for x in tables))
 
 
 class Family:
@@ -240,7 +240,7 @@ class LayerTables:
         self.space, self.states, self.scopes = space, states, scopes
         self.widths = space.widths[states.left]
         self.layers = space.problem.network.layers
-        self.place_of: list[tuple[int, int]] = []  # of each layer: family, kind
+        self.member_of: list[tuple[int, int]] = []  # of each layer: family, kind
         self.families = self._find_families()
 
     @property
@@ -255,14 +255,14 @@ class LayerTables:
         for i in range(len(self.layers)):
             kind = self._kind(i)
             if kind.key not in found:
-                family = open_family.get(kind.place)
+                family = open_family.get(kind.axes)
                 most = MAX_FAMILY // math.prod(kind.sizes)
                 if family is None or len(kinds[family]) >= most:
-                    family = open_family[kind.place] = len(kinds)
+                    family = open_family[kind.axes] = len(kinds)
                     kinds.append([])
                 found[kind.key] = family, len(kinds[family])
                 kinds[family].append(kind)
-            self.place_of.append(found[kind.key])
+            self.member_of.append(found[kind.key])
         return [Family(members, self.space, self.states.left) for members in kinds]
 
     def _kind(self, i: int) -> _Kind:

@@ -11,7 +11,7 @@ weak duality, what is left of it without the charges for the limits bounds every
 limits from below. The layers' choices stay integral, so the only gap is that of the limits
 themselves.
 
-Axes: ``B`` hardware options of a batch, ``U`` geometries, ``w`` widths.
+Axes: ``B`` hardware options of a batch, ``w`` widths.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class Relaxation:
     def plan(self) -> Plan:
         """What is added up and minimised, and when."""
         buckets = eliminate(self._scopes, self.states.sizes, self.check_time)
-        return Plan(buckets, self._scopes, self._tables.place_of, self.states.sizes)
+        return Plan(buckets, self._scopes, self._tables.member_of, self.states.sizes)
 
     @cached_property
     def _options_at_once(self) -> int:
@@ -258,7 +258,7 @@ class Relaxation:
             allowed = self.space.variable_allowed & np.frombuffer(self.left, dtype=bool)
             total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
         largest = [self._tables.largest(n, batch, metric) for n in self._families]
-        for family, kind in self._tables.place_of:
+        for family, kind in self._tables.member_of:
             total = total + largest[family][:, kind]
         return total
 

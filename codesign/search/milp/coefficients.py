@@ -77,7 +77,10 @@ class Coefficients:
 
     @cached_property
     def sram_unit_bits(self) -> float:
-        """Bits of an S of 1, its largest: a bit must cost more than the dual tolerance."""
+        """Bits of an S of 1: the largest need or tensor on chip, or the least SRAM on offer.
+
+        A bit must cost more than the dual tolerance. ``S`` is above 1 where several tensors live.
+        """
         needs = np.concatenate([layer.need for layer in self.candidates.layers])
         most = float(max(needs.max(initial=1.0), self.resident_bits.max(initial=1.0)))
         return max(most, self.space.capacities.min_bits, 1.0)

@@ -341,8 +341,8 @@ def test_only_what_is_too_large_is_relaxed(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_depends_on_no_variable_counts_all_the_same() -> None:
     """The first and third table run over one variable, the second over none."""
-    scopes, place_of = [(0,), (), (0,)], [(0, 0), (1, 0), (0, 1)]
-    plan = Plan(eliminate(scopes, [2]), scopes, place_of, [2])
+    scopes, member_of = [(0,), (), (0,)], [(0, 0), (1, 0), (0, 1)]
+    plan = Plan(eliminate(scopes, [2]), scopes, member_of, [2])
     own, tables = (
         np.array([[[1.0, 5.0]]]),
         [np.array([[[7.0, 2.0], [9.0, 4.0]]]), np.array([[3.0]])],
