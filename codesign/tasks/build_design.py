@@ -5,9 +5,9 @@ Metrics that differ from the search's, or a budget that is not kept, are an erro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from codesign.costs.layers import moving_layer, tiled_layer
+from codesign.costs.layers import LayerDesign, moving_layer, tiled_layer
 from codesign.costs.residency import Residents, residents
 from codesign.costs.totals import totals
 from codesign.errors import SolverError
@@ -18,7 +18,8 @@ from codesign.results.design import Design, accelerator_of
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.search.lexicographic import LexicographicResult
 from codesign.space.hardware import HardwareSpace
-from codesign.space.solution import hardware_of
+from codesign.space.solution import Solution, hardware_of
+from codesign.specs.accelerator import Accelerator
 
 
 def build_design(
@@ -40,27 +41,12 @@ def build_design(
     assert solution is not None
     hardware = hardware_of(space, solution)
     tensor_bits = space.tensor_bits(solution.variable_width)
-    shape = int(space.shape_of[solution.option])
     accelerator = accelerator_of(problem, hardware)
     on_chip = [x for x, there in zip(space.placed, solution.on_chip, strict=True) if there]
     held: list[Residents | None] = [None] * len(network.layers)
     if problem.choices.on_chip == "tensors":
         held = [*residents(network, tensor_bits, on_chip)]
-    layers = tuple(
-        moving_layer(network, layer, accelerator, tensor_bits, True, held[i])
-        if layer.moves
-        else tiled_layer(
-            network,
-            layer,
-            accelerator,
-            int(space.widths[solution.weight[i]]),
-            tensor_bits,
-            space.staircase(shape, int(space.geometry_of[i])).tilings,
-            solution.tiling[i],
-            held[i],
-        )
-        for i, layer in enumerate(network.layers)
-    )
+    layers = _layer_designs(space, solution, accelerator, tensor_bits, held)
     metrics, absent = totals(network, accelerator, tensor_bits, layers, problem.noise_of)
     assert not absent  # a problem has all that a metric needs
     proof = checked_proof(problem, found, metrics)
@@ -75,6 +61,32 @@ def build_design(
         proof=proof,
         solver=solver,
         on_chip=None if held[0] is None else places_of(network, on_chip),
+    )
+
+
+def _layer_designs(
+    space: HardwareSpace,
+    solution: Solution,
+    accelerator: Accelerator,
+    tensor_bits: Mapping[str, int],
+    held: Sequence[Residents | None],
+) -> tuple[LayerDesign, ...]:
+    """Each layer with its tiling, beside what is on chip while it runs."""
+    network, shape = space.problem.network, int(space.shape_of[solution.option])
+    return tuple(
+        moving_layer(network, layer, accelerator, tensor_bits, True, held[i])
+        if layer.moves
+        else tiled_layer(
+            network,
+            layer,
+            accelerator,
+            int(space.widths[solution.weight[i]]),
+            tensor_bits,
+            space.staircase(shape, int(space.geometry_of[i])).tilings,
+            solution.tiling[i],
+            held[i],
+        )
+        for i, layer in enumerate(network.layers)
     )
 
 

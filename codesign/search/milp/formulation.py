@@ -83,7 +83,7 @@ def build(
     asked = {goal.metric, *goal.limits}
     parts = [_declare, _choose_hardware, _agree_on_widths]
     if space.placed:
-        parts += [_place_tensors, _join_layers]
+        parts += [_place_tensors, *[_choose_size] * bool(space.capacities.sizes), _join_layers]
     if "area_mm2" in goal.limits:
         parts.append(_limit_area)
     if "latency_s" in asked and not math.isinf(space.dram_bits_per_s):
@@ -241,9 +241,9 @@ def _place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         x = space.operand_tensors[i][0]
         return runs_with(model, i, x, b, candidates.layers[i].weight, 2)
 
-    sizes = space.capacities.sizes
-    if not sizes:
-        return
+
+def _choose_size(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    sizes = costs.space.capacities.sizes
     model.size = pyo.Var(range(len(sizes)), domain=pyo.Binary)
 
     @model.Constraint(range(2), doc="(14)")
