@@ -16,8 +16,8 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual, DualBound
-from codesign.search.bounds.layer_tables import Batch
 from codesign.search.bounds.relaxation import Marginals
 from codesign.search.cut_pool import Cut, ProvenBounds
 from codesign.search.domains import Domains

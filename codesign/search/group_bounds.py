@@ -15,7 +15,7 @@ import numpy as np
 
 from codesign.arrays import Ints
 from codesign.problem.goal import Goal
-from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.batch import Batch
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
 from codesign.space.candidates import candidates_of_tables

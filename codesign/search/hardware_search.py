@@ -13,8 +13,8 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import UNDERFLOW
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import DualBound
-from codesign.search.bounds.layer_tables import Batch
 from codesign.search.bounds.relaxation import Marginals
 from codesign.search.domains import Domains
 from codesign.search.goal_search import GoalSearch

@@ -6,8 +6,8 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.problem.tolerances import beyond
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual
-from codesign.search.bounds.layer_tables import Batch
 from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import GoalTask
 from codesign.search.hardware_search import HardwareSearch

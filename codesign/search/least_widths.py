@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from codesign.problem.tolerances import UNDERFLOW, ceiling
-from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.batch import Batch
 from codesign.search.domains import Domains
 from codesign.search.goal_search import GoalSearch
 from codesign.search.goal_task import GoalTask, SearchResult

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.batch import Batch
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import all_free, settle
 

@@ -12,7 +12,7 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import beyond
-from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.batch import Batch
 from codesign.search.hardware_search import HardwareSearch
 
 MOST_UNSCREENED = 64  # options: so many are as soon bounded shape by shape

@@ -33,8 +33,8 @@ from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.certificate import Certificate
 from codesign.results.design import Design
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual
-from codesign.search.bounds.layer_tables import Batch
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.option_batches import envelope
 from codesign.search.prove_goal import hardware_search

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign import Choices, Layer, Network, Problem
-from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.batch import Batch
 from codesign.space.hardware import HardwareSpace
 
 Floats = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from random_problems import random_case
 
-from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.batch import Batch
 from codesign.search.option_batches import OptionBatches, envelope
 from codesign.space.hardware import HardwareSpace
 

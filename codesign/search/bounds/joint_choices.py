@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.joint_tables import minus
-from codesign.search.bounds.layer_tables import Batch, Family, LayerTables
+from codesign.search.bounds.layer_tables import Family, LayerTables
 from codesign.search.bounds.states import States
 from codesign.space.candidates import LayerCandidates
 from codesign.space.placement import FREE

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, ceiling
-from codesign.search.bounds.layer_tables import Batch
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.relaxation import Relaxation
 
 SmallInts = npt.NDArray[np.int8]

@@ -1,4 +1,4 @@
-"""The Lagrangian of each layer as a table over width variables, for batches of hardware options.
+"""The Lagrangian of each layer as a table over widths and places, for batches of hardware options.
 
 Layers whose tables have the same axes are worked on as one array: a network has dozens of different
 layers but few such families.
@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from codesign.arrays import Bools, Floats, Ints
+from codesign.arrays import Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.elimination import Scope
 from codesign.search.bounds.states import States
-from codesign.space.placement import FREE
-from codesign.space.room import RoomTable
+from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.widths import WidthSpace
 
 # Columns of coefficients; costs of one's own follow, see `WidthSpace.additive_metrics`.
@@ -31,82 +30,6 @@ MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
 MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
 CACHED = 2**15  # entries worked on at once where a table is only minimised (256 KiB)
 MAX_FAMILY = 2**20  # entries of one family's table for one option
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What the bound needs to know of a batch of hardware options.
-
-    Attributes
-    ----------
-    compute_s : floats, shape (B, geometries, w, w) or (B, geometries, 1, 1)
-    traffic : floats, shape (B, U, w, w)
-        DRAM bits of weights, ifmap and partial sums where no tensor on chip takes any room; inf
-        where the pair of widths cannot run.
-    places : bytes
-        State of each placed tensor, see `codesign.space.placement`.
-    rooms : sequence of RoomTable
-        What tilings move in less room; empty where no capacity is counted.
-    room_of : ints, shape (B,)
-        Which of the rooms is each option's.
-    sram_bits : floats, shape (B,)
-    fine : bool
-        Whether to cut no more couplings than memory asks for: for one option at a time.
-    fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
-        Latencies and DRAM bits of families already worked out: no coefficient changes them.
-    """
-
-    compute_s: Floats
-    traffic: Floats
-    places: bytes = b""
-    rooms: Sequence[RoomTable] = ()
-    room_of: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    sram_bits: Floats = field(default_factory=lambda: np.zeros(0))
-    fine: bool = False
-    fixed: dict[tuple[LayerTables, int], tuple[Floats, Floats]] = field(
-        default_factory=dict, compare=False
-    )
-
-    def __len__(self) -> int:
-        return len(self.traffic)
-
-    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
-        """The same for some of the options."""
-        known = {part: (lat[rows], bits[rows]) for part, (lat, bits) in self.fixed.items()}
-        room_of, sram_bits = self.room_of, self.sram_bits
-        if self.rooms:
-            room_of, sram_bits = room_of[rows], sram_bits[rows]
-        return replace(
-            self,
-            compute_s=self.compute_s[rows],
-            traffic=self.traffic[rows],
-            room_of=room_of,
-            sram_bits=sram_bits,
-            fixed=known,
-        )
-
-    def finely(self) -> Batch:
-        """The same for a relaxation that cuts less."""
-        return replace(self, fine=True, fixed={})
-
-    def traffic_beside(self, row: Ints, held: Ints) -> Floats:
-        """DRAM bits of rows of a room table beside so many bits; inf where it cannot run.
-
-        Parameters
-        ----------
-        row, held : ints, shape (B or 1, n)
-        """
-        flat = self.traffic.reshape(len(self), -1)
-        row, held = (np.broadcast_to(x, (len(self), x.shape[1])) for x in (row, held))
-        least = np.take_along_axis(flat, row, axis=1)
-        if not self.rooms:
-            return least
-        found = np.empty_like(least)
-        for n, table in enumerate(self.rooms):
-            mine = self.room_of == n
-            room = self.sram_bits[mine, None] - held[mine]
-            found[mine] = table.traffic(row[mine], room)
-        return np.where(np.isinf(least), np.inf, found)
 
 
 @dataclass(frozen=True)
@@ -269,7 +192,9 @@ class LayerTables:
         free, weight_axis, input_axis = self._operand_axes(i)
         noise, barred = self._operand_terms(i)
         sizes = [len(self.widths)] * free + [self.states.sizes[v] for v in self.scopes[i]]
-        extra, held, variant = _Axes(self, i, free, sizes).tables()
+        extra, held, variant = TableAxes(
+            self.space, self.states, i, self.scopes[i], free, sizes
+        ).tables()
         return _Kind(
             free=free,
             sizes=tuple(sizes),
@@ -438,61 +363,3 @@ class LayerTables:
             value = family.spread(pairs[None])
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
-
-
-class _Axes:
-    """What tensors beside a layer's operands cost, along the axes of its table."""
-
-    def __init__(self, tables: LayerTables, i: int, free: int, sizes: list[int]) -> None:
-        self.space, self.states = tables.space, tables.states
-        self.i, self.free, self.sizes = i, free, sizes
-        self.scope, self.layer = tables.scopes[i], tables.layers[i]
-
-    def tables(self) -> tuple[Floats, Ints, Ints]:
-        """Over the axes: DRAM bits of output and residuals, SRAM bits held, variant of operands."""
-        space, states = self.space, self.states
-        one = (1,) * len(self.sizes)
-        extra, held = np.zeros(one), np.zeros(one, dtype=np.int64)
-        variant = np.zeros(one, dtype=np.int64)
-        for variable, elements, tensor in space.moved(self.layer):
-            if variable is None:
-                extra = extra + float(elements * space.problem.choices.output_bits)
-            elif tensor is None or states.state[tensor] != FREE:
-                bits = elements * self._bits(variable)
-                if tensor in states.place:
-                    bits = bits * ~self._on_chip(tensor)
-                extra = extra + bits
-        for t in states.place:
-            if space.live[self.i, t] and states.place[t] in self.scope:
-                bits = space.placed_elements[t] * self._bits(int(space.placed_variable[t]))
-                held = held + (bits * self._on_chip(t)).astype(np.int64)
-        for step, operand in zip((2, 1), space.operand_tensors[self.i], strict=True):
-            if operand in states.place:
-                variant = variant + step * self._on_chip(operand)
-            elif operand is not None and states.state[operand] == FREE:
-                variant = variant + step
-        return extra, held, variant
-
-    def _bits(self, variable: int) -> Floats:
-        """Bits of an element along the axes: the narrowest, where the variable was cut."""
-        widths = self.space.widths[self.states.left].astype(np.float64)
-        if variable not in self.scope:
-            allowed = self.space.variable_allowed[variable, self.states.left]
-            narrowest = widths[allowed].min(initial=widths.max())
-            return np.full((1,) * len(self.sizes), narrowest)
-        repeated = np.tile(widths, self.states.sizes[variable] // len(widths))
-        return repeated.reshape(self._shape(variable))
-
-    def _on_chip(self, t: int | None) -> Bools:
-        """Whether an open tensor is on chip, along the axes; where its place was cut, it is."""
-        assert t is not None
-        variable = self.states.place[t]
-        if variable not in self.scope:
-            return np.ones((1,) * len(self.sizes), dtype=bool)
-        there = np.zeros(self.states.sizes[variable], dtype=bool)
-        there[self.states.on_chip_values(t)] = True
-        return there.reshape(self._shape(variable))
-
-    def _shape(self, variable: int) -> tuple[int, ...]:
-        axis = self.free + self.scope.index(variable)
-        return tuple(-1 if n == axis else 1 for n in range(len(self.sizes)))

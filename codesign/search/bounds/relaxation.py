@@ -25,6 +25,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Plan, Sweep
@@ -32,7 +33,6 @@ from codesign.search.bounds.layer_tables import (
     MAX_BATCH,
     MAX_ENTRIES,
     NOISE,
-    Batch,
     Family,
     LayerTables,
 )

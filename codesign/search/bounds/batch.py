@@ -1,0 +1,92 @@
+"""Hardware options to be bounded together: what the bounds need to know of each.
+
+Axes: ``B`` hardware options of a batch, ``U`` geometries with each variant of resident operands,
+``w`` widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.arrays import Floats, Ints
+from codesign.space.room import RoomTable
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the bound needs to know of a batch of hardware options.
+
+    Attributes
+    ----------
+    compute_s : floats, shape (B, geometries, w, w) or (B, geometries, 1, 1)
+    traffic : floats, shape (B, U, w, w)
+        DRAM bits of weights, ifmap and partial sums where no tensor on chip takes any room; inf
+        where the pair of widths cannot run.
+    places : bytes
+        State of each placed tensor, see `codesign.space.placement`.
+    rooms : sequence of RoomTable
+        What tilings move in less room; empty where no capacity is counted.
+    room_of : ints, shape (B,)
+        Which of the rooms is each option's.
+    sram_bits : floats, shape (B,)
+    fine : bool
+        Whether to cut no more couplings than memory asks for: for one option at a time.
+    fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
+        Latencies and DRAM bits of families already worked out: no coefficient changes them.
+    """
+
+    compute_s: Floats
+    traffic: Floats
+    places: bytes = b""
+    rooms: Sequence[RoomTable] = ()
+    room_of: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    sram_bits: Floats = field(default_factory=lambda: np.zeros(0))
+    fine: bool = False
+    fixed: dict[tuple[object, int], tuple[Floats, Floats]] = field(
+        default_factory=dict, compare=False
+    )
+
+    def __len__(self) -> int:
+        return len(self.traffic)
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
+        """The same for some of the options."""
+        known = {part: (lat[rows], bits[rows]) for part, (lat, bits) in self.fixed.items()}
+        room_of, sram_bits = self.room_of, self.sram_bits
+        if self.rooms:
+            room_of, sram_bits = room_of[rows], sram_bits[rows]
+        return replace(
+            self,
+            compute_s=self.compute_s[rows],
+            traffic=self.traffic[rows],
+            room_of=room_of,
+            sram_bits=sram_bits,
+            fixed=known,
+        )
+
+    def finely(self) -> Batch:
+        """The same for a relaxation that cuts less."""
+        return replace(self, fine=True, fixed={})
+
+    def traffic_beside(self, row: Ints, held: Ints) -> Floats:
+        """DRAM bits of rows of a room table beside so many bits; inf where it cannot run.
+
+        Parameters
+        ----------
+        row, held : ints, shape (B or 1, n)
+        """
+        flat = self.traffic.reshape(len(self), -1)
+        row, held = (np.broadcast_to(x, (len(self), x.shape[1])) for x in (row, held))
+        least = np.take_along_axis(flat, row, axis=1)
+        if not self.rooms:
+            return least
+        found = np.empty_like(least)
+        for n, table in enumerate(self.rooms):
+            mine = self.room_of == n
+            room = self.sram_bits[mine, None] - held[mine]
+            found[mine] = table.traffic(row[mine], room)
+        return np.where(np.isinf(least), np.inf, found)
