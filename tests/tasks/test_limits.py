@@ -14,11 +14,24 @@ from typing import Any
 
 import pytest
 from command_line import BUDGET, SMALL, run
-from ended_early import BLOCK, LIMIT_S, METHODS, assigned, solved, striking, surveyed, sweep
+from ended_early import (
+    BLOCK,
+    LIMIT_S,
+    METHODS,
+    assigned,
+    check_design,
+    solved,
+    striking,
+    surveyed,
+    sweep,
+    swept,
+)
+from random_on_chip import on_chip_case
 from random_problems import mid_size_problem, random_case
 
 import codesign
 from codesign import Choices, Problem, SolverError, SpecError, solve
+from codesign.search import hardware_search
 from codesign.search.bounds import relaxation
 from codesign.search.milp import highs
 from codesign.space.hardware import HardwareSpace
@@ -36,6 +49,25 @@ def test_a_solve_may_end_at_any_look(
     step = 1 if seed in (32, 33) else 4
     ends = solved(seed, method, monkeypatch, step=step)
     assert ends.complete or seed in (3, 9, 20)  # infeasible
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "seed"), [("deep", 0), ("deep", 23)])
+def test_a_solve_with_tensors_on_chip_may_end_at_any_look(
+    kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = on_chip_case(seed, kind)
+    # As in large problems, where the MILP over few of an option's choices comes first.
+    monkeypatch.setattr(hardware_search, "CORE_CHOICES", 1)
+    monkeypatch.setattr(hardware_search, "CORE_GROWTH", 2)
+    ends = swept(
+        monkeypatch,
+        lambda: solve(case.problem, time_limit_s=LIMIT_S),
+        lambda found: check_design(found, *case),
+        step=11,
+    )
+    assert ends.feasible
+    assert ends.complete
 
 
 def test_a_solve_ends_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
