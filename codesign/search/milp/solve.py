@@ -115,6 +115,8 @@ def solve_milp(
             return MilpResult(None, bound, complete, run, solver_s)
         solution = price(read_choice(model, space, listed))
         if solution is not None and goal.kept_by(solution.metrics):
+            # A solver's bound may be above its own solution by its tolerance for rows.
+            bound = min(bound, solution.metrics[goal.metric])
             return MilpResult(solution, bound, complete, run, solver_s)
         excesses = {} if solution is None else _excesses(goal, solution)
         for metric in excesses:
