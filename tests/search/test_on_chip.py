@@ -69,5 +69,5 @@ def test_problems_contain_every_feature() -> None:
 
 
 def test_a_bound_is_never_above_the_solution_it_came_with() -> None:
-    """HiGHS returns one 8e-9 above its solution here, which would rule out designs of equal area."""
+    """HiGHS returns one 8e-9 above it here, which would rule out designs of equal area."""
     compare(on_chip_case(1324, "plain"))
