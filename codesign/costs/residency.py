@@ -8,7 +8,7 @@ in place: while a layer runs, its input and its output both take their room.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from codesign.costs.tiling import Tilings
@@ -32,10 +32,23 @@ class Residents:
 
 
 def residents(
-    network: Network, tensor_bits: Mapping[str, int], on_chip: Collection[str]
+    network: Network,
+    tensor_bits: Mapping[str, int],
+    on_chip: Collection[str],
+    runs: Iterable[range] = (),
 ) -> list[Residents]:
-    """What is on chip during each layer, in the network's order."""
+    """What is on chip during each layer, in the network's order.
+
+    During all layers of a fused run, what is there during one.
+    """
     each = resident_bits(network, tensor_bits, on_chip)
+    for run in runs:
+        live = (
+            network.tensors[name] * tensor_bits[name]
+            for name in on_chip
+            if network.lifetimes[name][0] < run.stop and network.lifetimes[name][1] >= run[0]
+        )
+        each[run[0] : run.stop] = [sum(live)] * len(run)
     return [Residents(frozenset(on_chip), bits) for bits in each]
 
 

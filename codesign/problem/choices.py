@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from codesign.errors import SpecError
-from codesign.problem.places import DEFAULT_ON_CHIP
+from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP
 from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits, Precision
@@ -50,10 +50,14 @@ class Choices:
         whole one, used or not.
     min_sram_bits, max_sram_bits : int or None
         The least and the most SRAM where no capacities are listed.
-    on_chip : "tensors" or "none"
+    on_chip : "bands", "tensors" or "none"
         Tensors: each activation tensor that one layer writes and another reads may stay in the SRAM
-        from the first to the last layer that touches it. None: every tensor goes to DRAM and back.
-    places : mapping of str to "chip" or "dram"
+        from the first to the last layer that touches it. Bands: and consecutive layers may be
+        fused, so that of the tensors between them only the rows in flight are in the SRAM, see
+        `codesign.costs.fusion`. None: every tensor goes to DRAM and back.
+    fused_layers : int
+        Layers of a fused run at most, from 2 on, where bands are on offer.
+    places : mapping of str to "chip", "dram" or "band"
         Tensors whose place is given.
     pinned : mapping of str to int
         ``"weight:<layer>"`` or ``"tensor:<tensor>"`` to its given bitwidth.
@@ -82,6 +86,7 @@ class Choices:
     min_sram_bits: SramBits | None = None
     max_sram_bits: SramBits | None = None
     on_chip: OnChip = DEFAULT_ON_CHIP
+    fused_layers: Annotated[int, Field(strict=True, ge=2, le=100)] = DEFAULT_FUSED_LAYERS
     places: Mapping[Name, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -104,6 +109,8 @@ class Choices:
         self._check_sram()
         if self.places and self.on_chip == "none":
             raise SpecError("places are given, but on_chip is 'none'; make it 'tensors'")
+        if "band" in self.places.values() and self.on_chip != "bands":
+            raise SpecError("a tensor's place is 'band', but on_chip is not 'bands'")
         if self.square and not set(self.rows) & set(self.cols):
             raise SpecError("square arrays asked for, but rows and cols have no side in common")
         sides = len(self.rows) * len(self.cols)

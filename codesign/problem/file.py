@@ -25,7 +25,7 @@ PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
 LATER_CHOICES = (  # absent from older files, which knew no other than none
     *("shared", "tied"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
-    *("on_chip", "places"),
+    *("on_chip", "places", "fused_layers"),
 )
 
 
@@ -67,6 +67,8 @@ def _choices_to_dict(choices: Choices) -> dict[str, Any]:
     content = asdict(choices)
     if choices.on_chip == "none":
         del content["on_chip"], content["places"]
+    if choices.on_chip != "bands":
+        del content["fused_layers"]
     return content
 
 

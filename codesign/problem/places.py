@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-OnChip = Literal["tensors", "none"]
-Place = Literal["chip", "dram"]
-PLACES: tuple[Place, ...] = ("chip", "dram")
+OnChip = Literal["bands", "tensors", "none"]
+Place = Literal["chip", "dram", "band"]
+ON_CHIP: tuple[OnChip, ...] = ("bands", "tensors", "none")
+PLACES: tuple[Place, ...] = ("chip", "dram", "band")
 DEFAULT_ON_CHIP: OnChip = "tensors"  # of every problem, option and study that says nothing of it
+DEFAULT_FUSED_LAYERS = 4  # of a fused run at most, where bands are on offer

@@ -1,0 +1,268 @@
+"""Fused runs of layers: of the tensors between them only the rows in flight stay on chip.
+
+Consecutive layers ``i … j`` may be worked off together, an output row of the last layer at a time
+(depth-first). Of each tensor between them the SRAM holds a *band*: the rows that the next layer
+reads for the rows it has to make, ``rows_in``, and so on backwards from the last. Every row is
+computed once; the weights of all layers stay in the SRAM throughout and are fetched once, and so is
+the run's input, through a double buffer of its rows, unless it is resident. More output rows at a
+time take more SRAM and save nothing.
+
+A tensor may be held as a band if one layer writes all of it as it computes it, without a fused
+pooling; the next layer reads all of it, row by row as written, as its input; and any others read it
+as a residual of their outputs, row by row, within the run. Both layers have weights of their own.
+
+The run is one step: its latency is the larger of all its cycles and all its DRAM bits, and
+whatever is resident during one of its layers is there during all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from codesign.costs.compute import cycles
+from codesign.costs.layers import LayerDesign, Roof, Tile, Traffic, operand_bits_on, passes_on
+from codesign.costs.residency import Residents
+from codesign.costs.tiling import rows_in
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Layer, Network
+
+
+@dataclass(frozen=True)
+class FusedRun:
+    """Consecutive layers that may be fused.
+
+    Attributes
+    ----------
+    first, last : int
+        Layers, by their numbers.
+    inner : tuple of str
+        The tensors between them, in order.
+    input_elements : int
+        Held of the run's input, where that is in DRAM: its rows twice, or all of it if less.
+    band_elements : tuple of int
+        Held of each inner tensor.
+    psum_elements : tuple of int
+        Held of each layer's partial sums while it runs: an output row twice, or all if less.
+    moved : tuple of tuples of str
+        Of each layer: its output and residuals that are neither an inner tensor nor, as a
+        residual, the run's input, whose rows are held anyway.
+    """
+
+    first: int
+    last: int
+    inner: tuple[str, ...]
+    input_elements: int
+    band_elements: tuple[int, ...]
+    psum_elements: tuple[int, ...]
+    moved: tuple[tuple[str, ...], ...]
+
+    @property
+    def layers(self) -> range:
+        """Numbers of its layers."""
+        return range(self.first, self.last + 1)
+
+
+def fused_runs(network: Network, most_layers: int) -> tuple[FusedRun, ...]:
+    """All runs of at most so many layers, in the order of their first layers."""
+    last_use = [_band_until(network, i) for i in range(len(network.layers))]
+    found = []
+    for first in range(len(network.layers)):
+        until = first + 1
+        for last in range(first + 1, min(first + most_layers, len(network.layers))):
+            use = last_use[last - 1]
+            if use is None:
+                break
+            until = max(until, use)
+            if until <= last:
+                found.append(_run(network, first, last))
+    return tuple(found)
+
+
+def _band_until(network: Network, i: int) -> int | None:
+    """The last layer that reads a layer's output, if that may be held as a band; else None."""
+    if i + 1 >= len(network.layers):
+        return None
+    layer, reader = network.layers[i : i + 2]
+    name, elements = layer.output, network.tensors[layer.output]
+    if not (layer.owns_weights and reader.owns_weights and reader.input == name):
+        return None
+    if layer.computed_outputs != elements or any(name in x.parts for x in network.layers):
+        return None
+    if (reader.N, reader.H, reader.W) != (layer.N, layer.P, layer.Q):
+        return None
+    readers = [n for n, x in enumerate(network.layers) if name in x.reads]
+    others = [network.layers[n] for n in readers[1:]]
+    adding = [*others, *([reader] if name in reader.residuals else [])]
+    by_rows = all(_same_rows(x, layer.N, layer.P, layer.Q) for x in adding)
+    as_residual = all(x.owns_weights and x.input != name for x in others)
+    return readers[-1] if by_rows and as_residual else None
+
+
+def _same_rows(layer: Layer, images: int, rows: int, columns: int) -> bool:
+    return (images, rows, columns) == (layer.N, layer.P, layer.Q)
+
+
+def _run(network: Network, first: int, last: int) -> FusedRun:
+    layers = network.layers[first : last + 1]
+    inner = tuple(x.output for x in layers[:-1])
+    held = _rows_held(layers)
+    head = layers[0]
+    again = head.input if head.input not in head.parts else None  # its rows, as a residual
+    moved = []
+    for layer in layers:
+        free = {*inner}
+        if again is not None and _same_rows(layer, head.N, head.H, head.W):
+            free.add(again)
+        names = (layer.output, *layer.residuals)
+        moved.append(tuple(x for x in names if x not in free))
+    return FusedRun(
+        first=first,
+        last=last,
+        inner=inner,
+        input_elements=min(2 * held[0], head.N * head.H) * head.W * head.G * head.C,
+        band_elements=tuple(
+            rows * x.Q * x.G * x.K for rows, x in zip(held[1:], layers, strict=False)
+        ),
+        psum_elements=tuple(min(2, x.N * x.P) * x.Q * x.G * x.K for x in layers),
+        moved=tuple(moved),
+    )
+
+
+def _rows_held(layers: Sequence[Layer]) -> list[int]:
+    """Rows held of the input of each of some fused layers, for one output row of the last.
+
+    Never fewer than a layer that reads the same tensor as a residual makes at a time.
+    """
+    made = [1] * len(layers)  # output rows of each layer at a time
+    held = [0] * len(layers)
+    for n in reversed(range(len(layers))):
+        held[n] = rows_in(layers[n], made[n])
+        name = layers[n].input
+        readers = (m for m, x in enumerate(layers) if m > n and name in x.residuals)
+        held[n] = min(layers[n].H, max([held[n], *(made[m] for m in readers)]))
+        if n:
+            made[n - 1] = held[n]
+    return held
+
+
+def run_need(
+    run: FusedRun,
+    network: Network,
+    weight_bits: Sequence[int],
+    psum_bits: Sequence[int],
+    tensor_bits: Mapping[str, int],
+    on_chip: Collection[str],
+) -> int:
+    """SRAM bits of a run, beside what is resident.
+
+    All weights, a band of each inner tensor, rows of the input unless it is resident, and the
+    partial sums of the layer that has most.
+
+    Parameters
+    ----------
+    weight_bits, psum_bits : sequences of int
+        Of each of its layers.
+    """
+    layers = network.layers[run.first : run.last + 1]
+    bits = sum(x.weights * b for x, b in zip(layers, weight_bits, strict=True))
+    bits += sum(n * tensor_bits[x] for x, n in zip(run.inner, run.band_elements, strict=True))
+    if layers[0].input not in on_chip:
+        bits += run.input_elements * tensor_bits[layers[0].input]
+    return bits + max(n * b for n, b in zip(run.psum_elements, psum_bits, strict=True))
+
+
+def runs_of(network: Network, bands: Collection[str]) -> tuple[FusedRun, ...] | None:
+    """The runs whose inner tensors are just these; None where no runs are."""
+    found, left, first = list[FusedRun](), {*bands}, 0
+    while first < len(network.layers):
+        last = first
+        while network.layers[last].output in left:
+            left.remove(network.layers[last].output)
+            last += 1
+        if last > first:
+            until = [_band_until(network, n) for n in range(first, min(last, len(network.layers)))]
+            if any(use is None or use > last for use in until):
+                return None
+            found.append(_run(network, first, last))
+        first = last + 1
+    return None if left else tuple(found)
+
+
+def live_during(network: Network, run: FusedRun) -> frozenset[str]:
+    """Tensors that, if resident, take room while a run is worked off."""
+    return frozenset(
+        name
+        for name, (born, dies) in network.lifetimes.items()
+        if born <= run.last and dies >= run.first and name not in run.inner
+    )
+
+
+def fused_layers(
+    network: Network,
+    run: FusedRun,
+    accelerator: Accelerator,
+    weight_bits: Sequence[int],
+    tensor_bits: Mapping[str, int],
+    resident: Residents,
+) -> list[LayerDesign]:
+    """The layers of a run. Each has the run's need, and its own part of what the roof counts.
+
+    Parameters
+    ----------
+    weight_bits : sequence of int
+        Of each of its layers.
+    resident : Residents
+        With the bits of all that is resident at some time during the run.
+    """
+    layers = network.layers[run.first : run.last + 1]
+    bits = [
+        operand_bits_on(x, accelerator, b, tensor_bits)
+        for x, b in zip(layers, weight_bits, strict=True)
+    ]
+    psum_bits = [int(b[-1]) for b in bits]
+    need = run_need(run, network, weight_bits, psum_bits, tensor_bits, resident.names)
+    counts, moved = [], []
+    for n, (x, b) in enumerate(zip(layers, weight_bits, strict=True)):
+        count = int(cycles(x, accelerator.rows, accelerator.cols, accelerator.engine))
+        counts.append(count * passes_on(x, accelerator, b, tensor_bits))
+        fetched = 0 if n or x.input in resident.names else x.ifmap * tensor_bits[x.input]
+        each = {
+            name: 0 if name in resident.names else network.touched(x, name) * tensor_bits[name]
+            for name in run.moved[n]
+        }
+        moved.append(
+            Traffic(
+                weights=x.weights * b,
+                ifmap=fetched,
+                output=each.get(x.output, 0),
+                psum=0,
+                residual=sum(each.get(name, 0) for name in x.residuals),
+            )
+        )
+    rate = accelerator.dram_bits_per_s
+    compute_s = sum(counts) / accelerator.clock_hz
+    memory_s = None if rate is None else sum(x.total for x in moved) / rate
+    roof: Roof | None = None
+    if memory_s is not None:
+        roof = "compute" if compute_s >= memory_s else "memory"
+    found = []
+    for x, b, count, traffic in zip(layers, weight_bits, counts, moved, strict=True):
+        times = count / accelerator.clock_hz, None if rate is None else traffic.total / rate
+        found.append(
+            LayerDesign(
+                name=x.name,
+                weight_bits=b,
+                tile=Tile(g=x.G, k=x.K, c=x.C, p=1, images=1),
+                order="pkc",
+                cycles=count,
+                sram_bits=need,
+                dram_bits=traffic,
+                compute_s=times[0],
+                memory_s=times[1],
+                latency_s=None if roof is None else times[roof == "memory"],
+                bound_by=roof,
+                resident_bits=resident.bits,
+            )
+        )
+    return found
