@@ -177,7 +177,7 @@ def runs_of(network: Network, bands: Collection[str]) -> tuple[FusedRun, ...] | 
     found, left, first = list[FusedRun](), {*bands}, 0
     while first < len(network.layers):
         last = first
-        while network.layers[last].output in left:
+        while last < len(network.layers) and network.layers[last].output in left:
             left.remove(network.layers[last].output)
             last += 1
         if last > first:

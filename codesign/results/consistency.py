@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from codesign.costs.layers import LayerDesign
-from codesign.costs.residency import resident_bits
+from codesign.costs.fusion import FusedRun, runs_of
+from codesign.costs.layers import LayerDesign, Tile
+from codesign.costs.residency import residents
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.specs.network import Network
@@ -63,19 +64,20 @@ def check_rows(
     ----------
     tiled, timed : bool
         Whether tiles, and whether latencies, are known.
-    on_chip : mapping of str to "chip" or "dram", or None
+    on_chip : mapping of str to "chip", "dram" or "band", or None
         Where each tensor is; None: all in DRAM, and what only moves takes no cycles.
     tensor_bits : mapping of str to int
         Width of every tensor.
     """
-    _check_places(network, on_chip)
+    runs = _checked_runs(network, on_chip)
     check_layers(network, [row.name for row in rows])
-    held = resident_bits(network, tensor_bits, names_on_chip(on_chip))
-    for row, bits in zip(rows, held, strict=True):
-        if row.resident_bits != bits:
+    names = names_on_chip(on_chip)
+    held = residents(network, tensor_bits, names, [run.layers for run in runs])
+    for row, resident in zip(rows, held, strict=True):
+        if row.resident_bits != resident.bits:
             raise SpecError(
                 f"layers ({row.name!r}).resident_bits: {row.resident_bits}, but what stays on chip "
-                f"by then takes {bits}"
+                f"by then takes {resident.bits}"
             )
     for layer, row in zip(network.layers, rows, strict=True):
         known = dict.fromkeys(OF_TILES, tiled) | dict.fromkeys(OF_TIMES, timed)
@@ -88,25 +90,61 @@ def check_rows(
         if (row.compute_s == 0) != (layer.moves and on_chip is None):
             fault = "must be above 0" if row.compute_s == 0 else "a layer that only moves has none"
             raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")
+    for run in runs:
+        _check_run(network, run, rows)
 
 
-def _check_places(network: Network, on_chip: Mapping[str, Place] | None) -> None:
+def _checked_runs(network: Network, on_chip: Mapping[str, Place] | None) -> tuple[FusedRun, ...]:
+    """The fused runs of places, once each tensor may have its own."""
     if on_chip is None:
-        return
+        return ()
     check_names("on_chip", network.tensors, on_chip)
     for name, place in on_chip.items():
-        if place == "chip" and name not in network.lifetimes:
+        if place != "dram" and name not in network.lifetimes:
             raise SpecError(f"on_chip: {name!r} is an input or a result of the network: in DRAM")
+    found = runs_of(network, names_in_bands(on_chip))
+    if found is None:
+        raise SpecError("on_chip: the tensors held as bands are not those between fused layers")
+    return found
 
 
-def places_of(network: Network, on_chip: Collection[str]) -> dict[str, Place]:
-    """The place of every tensor, where some stay on chip."""
-    return {name: "chip" if name in on_chip else "dram" for name in network.tensors}
+def _check_run(network: Network, run: FusedRun, rows: Sequence[LayerDesign]) -> None:
+    """Refuse layers of a fused run that are not one step: rows of all channels, one need, roof."""
+    head = rows[run.first]
+    for i in run.layers:
+        layer, row = network.layers[i], rows[i]
+        right: dict[str, object] = {
+            "tile": Tile(g=layer.G, k=layer.K, c=layer.C, p=1, images=1),
+            "order": "pkc",
+            "sram_bits": head.sram_bits,
+            "bound_by": head.bound_by,
+        }
+        if row.bound_by is not None:
+            right["latency_s"] = row.compute_s if row.bound_by == "compute" else row.memory_s
+        for field, value in right.items():
+            if getattr(row, field) != value:
+                raise SpecError(
+                    f"layers ({row.name!r}).{field}: does not suit layers {run.first + 1} to "
+                    f"{run.last + 1}, which are fused"
+                )
+
+
+def places_of(
+    network: Network, on_chip: Collection[str], bands: Collection[str] = ()
+) -> dict[str, Place]:
+    """The place of every tensor, where some stay on chip and of others some rows do."""
+    inner: dict[str, Place] = dict.fromkeys(network.tensors, "dram")
+    return inner | dict.fromkeys(on_chip, "chip") | dict.fromkeys(bands, "band")
 
 
 def names_on_chip(on_chip: Mapping[str, Place] | None) -> tuple[str, ...]:
-    """The tensors that stay on chip."""
+    """The tensors that stay on chip, whole."""
     return tuple(name for name, place in (on_chip or {}).items() if place == "chip")
+
+
+def names_in_bands(on_chip: Mapping[str, Place] | None) -> tuple[str, ...]:
+    """The tensors of which only the rows in flight are on chip."""
+    return tuple(name for name, place in (on_chip or {}).items() if place == "band")
 
 
 def without_places(content: dict[str, Any], rows: str) -> dict[str, Any]:

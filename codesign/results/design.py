@@ -56,7 +56,7 @@ class Design(HardwareResult):
         ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops``.
     proof : ProofRecord
     solver : SolverRecord
-    on_chip : mapping of str to "chip" or "dram", or None
+    on_chip : mapping of str to "chip", "dram" or "band", or None
         Where every tensor is between the layers that touch it; None where the problem keeps all in
         DRAM.
     """
@@ -79,6 +79,18 @@ class Design(HardwareResult):
         if (self.on_chip is None) != (self.problem.choices.on_chip == "none"):
             raise SpecError("on_chip: does not suit the problem's choices.on_chip")
         check_rows(self.network, self.layer_designs, True, True, self.on_chip, self.tensor_bits)
+        self._check_runs()
+
+    def _check_runs(self) -> None:
+        choices = self.problem.choices
+        if self.fused_runs and choices.on_chip != "bands":
+            raise SpecError("on_chip: bands, which the problem's choices.on_chip does not offer")
+        for run in self.fused_runs:
+            if len(run.layers) > choices.fused_layers:
+                raise SpecError(
+                    f"on_chip: layers {run.first + 1} to {run.last + 1} are fused, more than the "
+                    f"{choices.fused_layers} of the problem's choices.fused_layers"
+                )
 
     @property
     def network(self) -> Network:

@@ -47,7 +47,7 @@ class Evaluation(HardwareResult):
         that are known.
     absent : mapping of str to str
         Why each of the others is not.
-    on_chip : mapping of str to "chip" or "dram", or None
+    on_chip : mapping of str to "chip", "dram" or "band", or None
         Where every tensor is between the layers that touch it; None where all go to DRAM and back.
     residency_bound : float or None
         Which tensors stay is a choice, the best of all that fit the SRAM, and proven so, or else

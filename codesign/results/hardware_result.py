@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codesign.costs.compute import fold
+from codesign.costs.fusion import FusedRun, runs_of
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import areas_mm2
 from codesign.problem.choices import Place
+from codesign.results.consistency import names_in_bands
 from codesign.results.result_file import ResultFile
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
@@ -48,6 +50,11 @@ class HardwareResult(ResultFile):
     def area_breakdown_mm2(self) -> dict[str, float]:
         """Area of the PE array (overhead included) and of the SRAM, where known."""
         return areas_mm2(self.accelerator)[0]
+
+    @cached_property
+    def fused_runs(self) -> tuple[FusedRun, ...]:
+        """The runs of layers that are worked off as one step, in order."""
+        return runs_of(self.network, names_in_bands(self.on_chip)) or ()
 
     @property
     @done_by("results.tables:layer_frame")

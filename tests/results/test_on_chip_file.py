@@ -75,7 +75,7 @@ def placed(name: str, place: str | None) -> Callable[[Any], object]:
 WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     "a place of another kind": (
         placed("b", "shelf"),
-        "on_chip.b: Input should be 'chip' or 'dram'",
+        "on_chip.b: Input should be 'chip', 'dram' or 'band'",
     ),
     "a tensor without a place": (placed("b", None), "on_chip: 'b' is missing"),
     "a place for no tensor": (placed("c", "dram"), "on_chip: 'c' is unknown"),
@@ -143,8 +143,8 @@ WRONG_DESIGNS: dict[str, tuple[Callable[[Any], object], str]] = {
         "places are given, but on_chip is 'none'",
     ),
     "another mode": (
-        lambda data: data["problem"]["choices"].update(on_chip="bands"),
-        "problem: choices.on_chip: Input should be 'tensors' or 'none'",
+        lambda data: data["problem"]["choices"].update(on_chip="rows"),
+        "problem: choices.on_chip: Input should be 'bands', 'tensors' or 'none'",
     ),
     "a pinned tensor of no network": (
         lambda data: data["problem"]["choices"].update(places={"middle": "chip"}),
