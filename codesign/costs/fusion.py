@@ -10,6 +10,9 @@ time take more SRAM and save nothing.
 A tensor may be held as a band if one layer writes all of it as it computes it, without a fused
 pooling; the next layer reads all of it, row by row as written, as its input; and any others read it
 as a residual of their outputs, row by row, within the run. Both layers have weights of their own.
+A residual is added row by row where its rows are those of the output, and every layer from the one
+that reads it as its input to the one that adds it goes on by one row at a time. Its rows are
+then among those that are held anyway.
 
 The run is one step: its latency is the larger of all its cycles and all its DRAM bits, and
 whatever is resident during one of its layers is there during all.
@@ -81,39 +84,40 @@ def fused_runs(network: Network, most_layers: int) -> tuple[FusedRun, ...]:
 
 def _band_until(network: Network, i: int) -> int | None:
     """The last layer that reads a layer's output, if that may be held as a band; else None."""
-    if i + 1 >= len(network.layers):
+    layer, name = network.layers[i], network.layers[i].output
+    first, last = network.lifetimes.get(name, (i, i))
+    if first != i or last == i:
         return None
-    layer, reader = network.layers[i : i + 2]
-    name, elements = layer.output, network.tensors[layer.output]
+    reader, *others = network.layers[i + 1 : last + 1]
     if not (layer.owns_weights and reader.owns_weights and reader.input == name):
         return None
-    if layer.computed_outputs != elements or any(name in x.parts for x in network.layers):
+    if layer.appended or layer.computed_outputs != network.tensors[name] or name in layer.parts:
         return None
-    if (reader.N, reader.H, reader.W) != (layer.N, layer.P, layer.Q):
+    if (reader.N, reader.H, reader.W) != (layer.N, layer.P, layer.Q) or name in reader.parts:
         return None
-    readers = [n for n, x in enumerate(network.layers) if name in x.reads]
-    others = [network.layers[n] for n in readers[1:]]
-    adding = [*others, *([reader] if name in reader.residuals else [])]
-    by_rows = all(_same_rows(x, layer.N, layer.P, layer.Q) for x in adding)
-    as_residual = all(x.owns_weights and x.input != name for x in others)
-    return readers[-1] if by_rows and as_residual else None
+    if any(name in (x.input, x.weight_tensor) for x in others):
+        return None
+    chain = network.layers[i + 1 : last + 1]
+    adding = [n for n, x in enumerate(chain) if name in x.residuals]
+    return last if all(_adds_rows(chain[: n + 1]) for n in adding) else None
 
 
-def _same_rows(layer: Layer, images: int, rows: int, columns: int) -> bool:
-    return (images, rows, columns) == (layer.N, layer.P, layer.Q)
+def _adds_rows(layers: Sequence[Layer]) -> bool:
+    """Whether the last of fused layers, if it adds the input of the first, does so row by row."""
+    first, last = layers[0], layers[-1]
+    if first.input in (*first.parts, *last.parts):
+        return False
+    in_step = all(x.stride_rows == x.input_dilation_rows == 1 for x in layers)
+    return in_step and (first.N, first.H, first.W) == (last.N, last.P, last.Q)
 
 
 def _run(network: Network, first: int, last: int) -> FusedRun:
     layers = network.layers[first : last + 1]
     inner = tuple(x.output for x in layers[:-1])
-    held = _rows_held(layers)
-    head = layers[0]
-    again = head.input if head.input not in head.parts else None  # its rows, as a residual
+    held, head = _rows_held(layers), layers[0]
     moved = []
-    for layer in layers:
-        free = {*inner}
-        if again is not None and _same_rows(layer, head.N, head.H, head.W):
-            free.add(again)
+    for n, layer in enumerate(layers):
+        free = {*inner, head.input} if _adds_rows(layers[: n + 1]) else {*inner}
         names = (layer.output, *layer.residuals)
         moved.append(tuple(x for x in names if x not in free))
     return FusedRun(
@@ -130,19 +134,10 @@ def _run(network: Network, first: int, last: int) -> FusedRun:
 
 
 def _rows_held(layers: Sequence[Layer]) -> list[int]:
-    """Rows held of the input of each of some fused layers, for one output row of the last.
-
-    Never fewer than a layer that reads the same tensor as a residual makes at a time.
-    """
-    made = [1] * len(layers)  # output rows of each layer at a time
-    held = [0] * len(layers)
+    """Rows held of the input of each of some fused layers, for one output row of the last."""
+    held, made = [0] * len(layers), 1
     for n in reversed(range(len(layers))):
-        held[n] = rows_in(layers[n], made[n])
-        name = layers[n].input
-        readers = (m for m, x in enumerate(layers) if m > n and name in x.residuals)
-        held[n] = min(layers[n].H, max([held[n], *(made[m] for m in readers)]))
-        if n:
-            made[n - 1] = held[n]
+        held[n] = made = rows_in(layers[n], made)
     return held
 
 
@@ -177,11 +172,11 @@ def runs_of(network: Network, bands: Collection[str]) -> tuple[FusedRun, ...] | 
     found, left, first = list[FusedRun](), {*bands}, 0
     while first < len(network.layers):
         last = first
-        while last < len(network.layers) and network.layers[last].output in left:
+        while network.layers[last].output in left and last + 1 < len(network.layers):
             left.remove(network.layers[last].output)
             last += 1
         if last > first:
-            until = [_band_until(network, n) for n in range(first, min(last, len(network.layers)))]
+            until = [_band_until(network, n) for n in range(first, last)]
             if any(use is None or use > last for use in until):
                 return None
             found.append(_run(network, first, last))
