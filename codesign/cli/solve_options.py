@@ -22,7 +22,7 @@ from codesign.cli.options import (
     word,
 )
 from codesign.problem import readers
-from codesign.problem.places import DEFAULT_ON_CHIP
+from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP
 from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, WholeNumber
 from codesign.problem.words import (
     ALL_WORDS,
@@ -67,9 +67,11 @@ SENSITIVITY = (
 )
 PIN = word(
     "--pin",
-    "Fix a width, weight:LAYER=B or tensor:TENSOR=B, or a place, chip:TENSOR or dram:TENSOR.",
+    "Fix a width, weight:LAYER=B or tensor:TENSOR=B, or a place: chip:TENSOR, dram:TENSOR or "
+    "band:TENSOR.",
 )
-ON_CHIP_HELP = "Tensors may stay in the SRAM from layer to layer, or all go to DRAM."
+ON_CHIP_HELP = "Tensors may stay in the SRAM, also as bands of fused layers, or all go to DRAM."
+FUSED_HELP = "Most layers of a fused run (--on-chip bands)."
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")
 MEMORY = word("--memory", "Shipped DRAM or TOML file.", shown=DEFAULT_MEMORY)
 DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
@@ -122,6 +124,7 @@ SOLVE = {
         word("--min-sram-kbit", "Least SRAM, used or not."),
         word("--max-sram-kbit", "Most SRAM."),
         word("--on-chip", ON_CHIP_HELP),
+        word("--fused-layers", FUSED_HELP, shown=f"{DEFAULT_FUSED_LAYERS}"),
     ),
     "The search": (
         word("--method", "Bounds and pruning, or one MILP over all hardware (small spaces)."),

@@ -84,22 +84,34 @@ def fused_runs(network: Network, most_layers: int) -> tuple[FusedRun, ...]:
 
 def _band_until(network: Network, i: int) -> int | None:
     """The last layer that reads a layer's output, if that may be held as a band; else None."""
+    if why_no_band(network, i) is not None:
+        return None
+    return network.lifetimes[network.layers[i].output][1]
+
+
+def why_no_band(network: Network, i: int) -> str | None:
+    """Why a layer's output may not be held as a band, whatever is fused; None where it may."""
     layer, name = network.layers[i], network.layers[i].output
     first, last = network.lifetimes.get(name, (i, i))
     if first != i or last == i:
-        return None
-    reader, *others = network.layers[i + 1 : last + 1]
-    if not (layer.owns_weights and reader.owns_weights and reader.input == name):
-        return None
-    if layer.appended or layer.computed_outputs != network.tensors[name] or name in layer.parts:
-        return None
-    if (reader.N, reader.H, reader.W) != (layer.N, layer.P, layer.Q) or name in reader.parts:
-        return None
-    if any(name in (x.input, x.weight_tensor) for x in others):
-        return None
+        return "it is not a tensor that one layer writes and later layers read"
     chain = network.layers[i + 1 : last + 1]
-    adding = [n for n, x in enumerate(chain) if name in x.residuals]
-    return last if all(_adds_rows(chain[: n + 1]) for n in adding) else None
+    reader = chain[0]
+    if reader.input != name:
+        return f"it is not the input of layer {reader.name!r}, the next after {layer.name!r}"
+    for x in (layer, reader):
+        if not x.owns_weights:
+            return f"layer {x.name!r}, which touches it, has no weights of its own"
+    if layer.appended or layer.computed_outputs != network.tensors[name] or name in layer.parts:
+        return f"it is not just what layer {layer.name!r} computes, but pooled, say"
+    if (reader.N, reader.H, reader.W) != (layer.N, layer.P, layer.Q) or name in reader.parts:
+        return f"layer {reader.name!r} does not read all of it in rows as {layer.name!r} writes"
+    for n, x in enumerate(chain):
+        if n and name in (x.input, x.weight_tensor):
+            return f"layer {x.name!r} reads it as well, and not as a residual"
+        if name in x.residuals and not _adds_rows(chain[: n + 1]):
+            return f"layer {x.name!r} does not add it row by row as it is read"
+    return None
 
 
 def _adds_rows(layers: Sequence[Layer]) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from codesign.errors import SpecError
-from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP
+from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
 from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits, Precision
@@ -25,6 +25,7 @@ MAX_HARDWARE_OPTIONS = 1_000_000
 MAX_SRAM_BITS = 10**15
 MAX_SRAM_RATIO = 10**6  # of sizes on offer: beyond, a solver's tolerances hide the smaller ones
 SramBits = Annotated[int, Field(strict=True, ge=1, le=MAX_SRAM_BITS)]
+FusedLayers = Annotated[int, Field(strict=True, ge=2, le=MOST_FUSED_LAYERS)]
 SramSizes = Annotated[tuple[SramBits, ...], Field(max_length=1000)]
 
 
@@ -86,7 +87,7 @@ class Choices:
     min_sram_bits: SramBits | None = None
     max_sram_bits: SramBits | None = None
     on_chip: OnChip = DEFAULT_ON_CHIP
-    fused_layers: Annotated[int, Field(strict=True, ge=2, le=100)] = DEFAULT_FUSED_LAYERS
+    fused_layers: FusedLayers = DEFAULT_FUSED_LAYERS
     places: Mapping[Name, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,6 +112,8 @@ class Choices:
             raise SpecError("places are given, but on_chip is 'none'; make it 'tensors'")
         if "band" in self.places.values() and self.on_chip != "bands":
             raise SpecError("a tensor's place is 'band', but on_chip is not 'bands'")
+        if self.fused_layers != DEFAULT_FUSED_LAYERS and self.on_chip != "bands":
+            raise SpecError("fused_layers is given, but on_chip is not 'bands'")
         if self.square and not set(self.rows) & set(self.cols):
             raise SpecError("square arrays asked for, but rows and cols have no side in common")
         sides = len(self.rows) * len(self.cols)

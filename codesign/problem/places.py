@@ -13,3 +13,4 @@ ON_CHIP: tuple[OnChip, ...] = ("bands", "tensors", "none")
 PLACES: tuple[Place, ...] = ("chip", "dram", "band")
 DEFAULT_ON_CHIP: OnChip = "tensors"  # of every problem, option and study that says nothing of it
 DEFAULT_FUSED_LAYERS = 4  # of a fused run at most, where bands are on offer
+MOST_FUSED_LAYERS = 100  # that may be asked for

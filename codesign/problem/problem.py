@@ -12,9 +12,10 @@ from pydantic import AfterValidator, BeforeValidator
 
 from codesign.costs.area import check_areas
 from codesign.errors import SpecError, first_few
+from codesign.problem.bands import check_bands
 from codesign.problem.choices import Choices
 from codesign.problem.metrics import by_metric, known_metric
-from codesign.problem.places import Place
+from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
 from codesign.quality import (
@@ -90,7 +91,7 @@ class Problem(Displayed):
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
         check_areas(self.technology, *pe_bits, self.area_overhead)
         self._check_pins()
-        check_places(self.network, choices.places)
+        check_places(self.network, choices.places, choices.fused_layers)
         self._check_shared()
         self._check_sensitivity()
         if self.quality is not None:
@@ -206,8 +207,15 @@ class Problem(Displayed):
             check_table(self.sensitivity, needed, self._results, why)
 
 
-def check_places(network: Network, places: Mapping[str, Place]) -> None:
-    """Refuse places of tensors that a network does not have, or that must be in DRAM.
+def check_places(
+    network: Network, places: Mapping[str, Place], fused_layers: int = DEFAULT_FUSED_LAYERS
+) -> None:
+    """Refuse places of tensors that a network does not have, or where they cannot be.
+
+    Parameters
+    ----------
+    fused_layers : int
+        Of a fused run at most.
 
     Raises
     ------
@@ -220,7 +228,8 @@ def check_places(network: Network, places: Mapping[str, Place]) -> None:
                 f"place of {name!r}: network {network.name!r} has no such tensor"
                 f"{nearest(name, tuple(lifetimes))}"
             )
-        if place == "chip" and name not in lifetimes:
+        if place != "dram" and name not in lifetimes:
             raise SpecError(
                 f"place of {name!r}: an input or a result of the network, which is in DRAM"
             )
+    check_bands(network, places, fused_layers)

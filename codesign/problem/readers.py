@@ -121,8 +121,8 @@ def pin(text: str) -> Pin:
         return name, places[kind]
     if kind not in ("weight", "tensor"):
         raise ValueError(
-            f"{text!r}: write weight:LAYER=BITS, tensor:TENSOR=BITS, chip:TENSOR or dram:TENSOR, "
-            "as in weight:conv1=8."
+            f"{text!r}: write weight:LAYER=BITS, tensor:TENSOR=BITS, chip:TENSOR, dram:TENSOR or "
+            "band:TENSOR, as in weight:conv1=8."
         )
     return width_pin(text)
 

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import WORDS, metric_of
-from codesign.problem.places import DEFAULT_ON_CHIP, OnChip, Place
+from codesign.problem.places import (
+    DEFAULT_FUSED_LAYERS,
+    DEFAULT_ON_CHIP,
+    MOST_FUSED_LAYERS,
+    OnChip,
+    Place,
+)
 from codesign.problem.readers import (
     LIMIT,
     ONE_WIDTH,
@@ -156,7 +162,8 @@ class ProblemWords:
     sram_kbit: tuple[float, ...] | None = _word("LIST", Numbers(CAPACITY))
     min_sram_kbit: float | None = _word("X", CAPACITY)
     max_sram_kbit: float | None = _word("X", CAPACITY)
-    on_chip: OnChip = _choice("tensors|none", DEFAULT_ON_CHIP)
+    on_chip: OnChip = _choice("bands|tensors|none", DEFAULT_ON_CHIP)
+    fused_layers: int | None = _word("N", WholeNumber(2, MOST_FUSED_LAYERS))
     weights: Mapping[str, ArrayLike] | None = None
 
     @classmethod
@@ -294,13 +301,28 @@ def placed(pins: Iterable[Pin], on_chip: OnChip) -> dict[str, Place]:
     Raises
     ------
     SpecError
-        Two places for one tensor, or a place where all tensors go to DRAM.
+        Two places for one tensor, or a place that tensors do not have.
     """
     places = [(name, place) for name, place in pins if not isinstance(place, int)]
     for name, place in places:
         if on_chip == "none":
             raise SpecError(f"--pin {place}:{name}: tensors have places with --on-chip tensors")
+        if place == "band" and on_chip != "bands":
+            raise SpecError(f"--pin band:{name}: tensors are held as bands with --on-chip bands")
     return by_name(places, "--pin of tensor {}: given as {} and as {}")
+
+
+def most_fused(fused_layers: int | None, on_chip: OnChip) -> int:
+    """Layers of a fused run at most.
+
+    Raises
+    ------
+    SpecError
+        Given where no layers are fused.
+    """
+    if fused_layers is not None and on_chip != "bands":
+        raise SpecError(f"--fused-layers {fused_layers}: layers are fused with --on-chip bands")
+    return DEFAULT_FUSED_LAYERS if fused_layers is None else fused_layers
 
 
 def sram_bits(word: str, kbit: float) -> int:
@@ -343,6 +365,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         min_sram_bits=ends["min_sram_kbit"],
         max_sram_bits=ends["max_sram_kbit"],
         on_chip=words.on_chip,
+        fused_layers=most_fused(words.fused_layers, words.on_chip),
         places=placed(words.pin, words.on_chip),
         pinned=pinned(words.pin),
         output_bits=words.output_bits,

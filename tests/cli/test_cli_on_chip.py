@@ -69,7 +69,7 @@ def test_help_shows_the_default_of_the_choices(command: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--on-chip", "bands"], "'bands' is not one of 'tensors', 'none'"),
+        (["--on-chip", "rows"], "'rows' is not one of 'bands', 'tensors', 'none'"),
         (
             [*ALLOWED, "--pin", "chip:aa"],
             "place of 'aa': network 'tiny' has no such tensor; did",
@@ -82,7 +82,7 @@ def test_help_shows_the_default_of_the_choices(command: str) -> None:
         ),
         (["--on-chip", "none", "--pin", "chip:a"], "--pin chip:a: tensors have places with --on"),
         (["--pin", "chip:"], "'chip:': write weight:LAYER=BITS, tensor:TENSOR=BITS, chip:TENSOR"),
-        (["--pin", "sram:a"], "chip:TENSOR or dram:TENSOR, as in weight:conv1=8."),
+        (["--pin", "sram:a"], "dram:TENSOR or band:TENSOR, as in weight:conv1=8."),
     ],
 )
 def test_refusals(
@@ -138,15 +138,15 @@ def test_the_mode_of_a_cell_reaches_its_problem() -> None:
     assert questions(said)[0] == questions(Study.grid(networks=[GRID_TINY]))[0]
 
 
-@pytest.mark.parametrize("given", ["bands", True, {"tensors": 1}])
+@pytest.mark.parametrize("given", ["rows", True, {"tensors": 1}])
 def test_a_study_refuses_other_modes(given: object) -> None:
     with pytest.raises(SpecError, match="on_chip: "):
         Study.grid(networks=[GRID_TINY], on_chip=given)
 
 
 def test_a_sweep_takes_both(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("--on-chip", "none,bands", "--workers", "1")
-    assert "'bands' is not one of" in refused(capsys, "sweep", tiny, *words)
+    words = ("--on-chip", "none,rows", "--workers", "1")
+    assert "'rows' is not one of" in refused(capsys, "sweep", tiny, *words)
     code, out, _ = run(
         capsys, "sweep", tiny, *SMALL, *BUDGET, "--on-chip", "none", "--workers", "1", "--json"
     )

@@ -1,0 +1,109 @@
+"""Options and keys for fused layers: what reaches the problem, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from command_line import refused
+from fused_designs import CHAIN
+from study_grids import parameters, problems, questions
+
+from codesign import Choices, SpecError, Study
+from codesign.cli import app
+from codesign.specs.write_network import to_toml
+
+BANDS = ("--on-chip", "bands")
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> str:
+    """The file of a network with layers that may be fused."""
+    path = tmp_path / "chain.toml"
+    path.write_text(to_toml(CHAIN), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (BANDS, Choices(on_chip="bands")),
+        ((*BANDS, "--fused-layers", "2"), Choices(on_chip="bands", fused_layers=2)),
+        (
+            (*BANDS, "--pin", "band:y1", "--pin", "chip:y3", "--pin", "band:y1"),
+            Choices(on_chip="bands", places={"y1": "band", "y3": "chip"}),
+        ),
+    ],
+)
+def test_options_reach_the_choices(
+    asked: dict[str, Any],
+    chain: str,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    expected: Choices,
+) -> None:
+    assert "recorded" in refused(capsys, "solve", chain, *words)
+    assert asked["problem"].choices == expected
+
+
+@pytest.mark.parametrize("command", ["solve", "pareto"])
+def test_help_shows_the_default_of_the_choices(command: str) -> None:
+    params = app.program.commands[command].params
+    (option,) = [x for x in params if x.name == "fused_layers"]
+    assert isinstance(option, click.Option)
+    assert str(option.help).endswith(f"[default: {Choices().fused_layers}]")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fused-layers", "3"], "--fused-layers 3: layers are fused with --on-chip bands"),
+        (["--on-chip", "none", "--fused-layers", "4"], "--fused-layers 4: layers are fused with"),
+        ([*BANDS, "--fused-layers", "1"], "1 is not in the range 2<=x<=100"),
+        (["--pin", "band:y1"], "--pin band:y1: tensors are held as bands with --on-chip bands"),
+        (["--on-chip", "none", "--pin", "band:y1"], "--pin band:y1: tensors have places with"),
+        ([*BANDS, "--pin", "band:y4"], "place of 'y4': no band, for layer 'fc' does not read all"),
+        ([*BANDS, "--pin", "band:x"], "place of 'x': an input or a result of the network"),
+        ([*BANDS, "--pin", "band:y1", "--pin", "dram:y1"], "given as band and as dram"),
+        (
+            [*BANDS, "--pin", "band:y1", "--pin", "dram:y2"],
+            "places y1 band, y2 dram: no fused runs of at most 4 layers have them all",
+        ),
+        (
+            [*BANDS, "--fused-layers", "2", "--pin", "band:y1"],
+            "no run of at most 2 layers may have both 'c1' and 'c3'",
+        ),
+    ],
+)
+def test_refusals(
+    chain: str, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert message in refused(capsys, "solve", chain, *words)
+    assert message in refused(capsys, "pareto", chain, *words)
+
+
+def test_words_of_a_study() -> None:
+    given: dict[str, Any] = {"on_chip": "bands", "fused_layers": [2, 4], "pin": "band:y2"}
+    study = Study.grid(networks=[CHAIN], **given)
+    assert [x["fused_layers"] for x in parameters(study)] == [2, 4]
+    assert [x.choices.fused_layers for x in problems(study)] == [2, 4]
+    assert {x.choices.places["y2"] for x in problems(study)} == {"band"}
+    assert len({question.sha256 for question in questions(study)}) == 2
+    both = Study.grid(networks=[CHAIN], on_chip=["tensors", "bands"], fused_layers=4)
+    refusals = {
+        label["on_chip"]: question.refused
+        for label, question in zip(parameters(both), questions(both), strict=True)
+    }
+    assert refusals["bands"] is None
+    assert "--fused-layers 4: layers are fused with --on-chip bands" in refusals["tensors"]
+    usual = Study.grid(networks=[CHAIN], on_chip="bands")
+    said = Study.grid(networks=[CHAIN], on_chip="bands", fused_layers=4)
+    assert questions(usual)[0] == questions(said)[0]
+
+
+@pytest.mark.parametrize("given", [1, "many", True])
+def test_a_study_refuses_other_lengths(given: object) -> None:
+    with pytest.raises(SpecError, match="fused_layers: "):
+        Study.grid(networks=[CHAIN], on_chip="bands", fused_layers=given)
