@@ -12,9 +12,10 @@ with the exact ones to a relative 10⁻¹². Checked are
 - the network: tensors as large as the loops of the layers say, written once, then read;
 - the hardware and the widths: among the choices, pins and groups kept, operands that the PEs hold;
 - of an assignment: each layer's bit operations, and its latency and costs by the file's tables;
-- the place of each tensor: one where it may be, pins kept;
+- the place of each tensor: one where it may be, pins kept; the runs of fused layers that bands
+  make, none of more layers than may be fused;
 - of each layer: a legal tile, cycles, SRAM need, room for it beside the tensors on chip, DRAM
-  traffic by operand, times, the roof;
+  traffic by operand, times, the roof; of fused layers, one need and one roof;
 - the totals, the budgets (kept up to a relative 10⁻⁹), the noise budget against the quality;
 - the proof: bound, gap, status and why the search ended agree, and every hardware option is
   accounted for;

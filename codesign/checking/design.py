@@ -7,7 +7,8 @@ from fractions import Fraction
 from codesign.checking.cost_model import Array
 from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
-from codesign.checking.layers import Platform, check_layers, check_throughput
+from codesign.checking.layer_rows import Platform
+from codesign.checking.layers import check_layers, check_throughput
 from codesign.checking.problem import (
     MOST_SIDE,
     MOST_SRAM_BITS,
@@ -52,9 +53,11 @@ def check_design(file: Entry) -> Problem:
         sram_bits=sram_bits,
         dram_bits_per_s=problem.dram_bits_per_s,
     )
-    residency, on_chip = None, file.get("on_chip", None)
-    if problem.choices.on_chip:
-        residency = check_on_chip(on_chip, problem.network, tensor_bits, problem.choices.places)
+    residency, on_chip, choices = None, file.get("on_chip", None), problem.choices
+    if choices.on_chip:
+        residency = check_on_chip(
+            on_chip, problem.network, tensor_bits, choices.places, choices.fused_layers
+        )
     else:
         file.ledger.same(on_chip.where, on_chip.value, None)
     totals = check_layers(file["layers"], problem.network, platform, tensor_bits, residency)

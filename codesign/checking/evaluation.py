@@ -9,7 +9,8 @@ from codesign.checking.cost_model import Array, default_noise
 from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.findings import TOLERANCE
-from codesign.checking.layers import Platform, Totals, check_layers, check_throughput
+from codesign.checking.layer_rows import Platform, Totals
+from codesign.checking.layers import check_layers, check_throughput
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_technology
 from codesign.checking.residency import check_on_chip
@@ -38,7 +39,7 @@ def check_evaluation(file: Entry) -> None:
     if on_chip.value is not None and platform.ideal:
         on_chip.fault("no entry: the ideal roofline moves every tensor")
     if on_chip.value is not None:
-        residency = check_on_chip(on_chip, network, tensor_bits, {})
+        residency = check_on_chip(on_chip, network, tensor_bits, {}, None)
     totals = check_layers(file["layers"], network, platform, tensor_bits, residency)
     expected = _metrics(given, platform, network, totals, tensor_bits)
     metrics, absent = file["metrics"], file["absent"].table()

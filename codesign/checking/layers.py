@@ -2,88 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from codesign.checking.cost_model import (
     ORDERS,
-    Array,
     Tile,
-    accumulation_bits,
     cycles,
     dram_elements,
-    precision_passes,
     sram_elements,
     tile_faults,
 )
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
+from codesign.checking.fused_layers import check_fused
+from codesign.checking.fusion import FusedRun
+from codesign.checking.layer_rows import LayerRow, Platform, Totals
 from codesign.checking.network import Layer, Network
 from codesign.checking.residency import Residency, movement_cycles
-from codesign.checking.widths import check_operand_bits, read_rows
+from codesign.checking.widths import read_rows
 
 ROW = (
     *("name", "weight_bits", "tile", "order", "cycles", "sram_bits", "dram_bits"),
     *("compute_s", "memory_s", "latency_s", "bound_by"),
 )
-TRAFFIC = ("weights", "ifmap", "output", "psum", "residual")
 TILE = ("g", "k", "c", "p", "images")
-
-
-@dataclass(frozen=True)
-class Platform:
-    """What a network runs on.
-
-    Attributes
-    ----------
-    multi_pass : bool
-        Operands wider than a PE's take several passes; else they are impossible.
-    sram_bits, dram_bits_per_s, psum_bits
-        None where not known; without ``psum_bits`` partial sums are stored exactly.
-    ideal : bool
-        The paper's roofline: every multiplier busy, each tensor moved once, no tiles.
-    """
-
-    array: Array
-    pe_weight_bits: int
-    pe_activation_bits: int
-    multi_pass: bool
-    clock_hz: Fraction
-    sram_bits: int | None
-    dram_bits_per_s: Fraction | None
-    psum_bits: int | None = None
-    ideal: bool = False
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A layer on a platform, with what is on chip meanwhile.
-
-    Attributes
-    ----------
-    resident : frozenset of str
-        Tensors that are resident at some time.
-    live_bits : int
-        SRAM bits of those that are while it runs.
-    cycles : int
-        That it takes where operands fit the PE.
-    """
-
-    layer: Layer
-    platform: Platform
-    resident: frozenset[str]
-    live_bits: int
-    cycles: int
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over all layers, exactly; and the widths of their weight operands, 0 for none."""
-
-    latency_s: Fraction
-    dram_bits: int
-    operand_bits: tuple[int, ...]
 
 
 def check_layers(
@@ -100,7 +43,7 @@ def check_layers(
     residency : Residency or None
         None: all tensors go to DRAM and back, and what only moves data takes no cycles.
     """
-    checked = []
+    ready = []
     for n, (layer, entry) in enumerate(read_rows(rows, network)):
         entry.known_keys(ROW if residency is None else (*ROW, "resident_bits"))
         names, live_bits = frozenset[str](), 0
@@ -111,73 +54,60 @@ def check_layers(
         once = 0 if platform.ideal else cycles(layer, platform.array)
         if residency is not None and layer.moves:
             once = movement_cycles(network, layer, platform.array)
-        run = _Run(layer, platform, names, live_bits, once)
+        ready.append(LayerRow(entry, layer, network, platform, tensor_bits, names, live_bits, once))
+    return _totals(ready, () if residency is None else residency.runs)
+
+
+def _totals(rows: Sequence[LayerRow], runs: Sequence[FusedRun]) -> Totals:
+    """Check the layers one by one, or those of a fused run together, and add them up."""
+    fused = {run.layers.start: run for run in runs}
+    inside = {n for run in runs for n in run.layers}
+    operand_bits: list[int] = []
+    latency_s, dram_bits = Fraction(0), 0
+    for n, row in enumerate(rows):
         try:
-            checked.append(_check_layer(entry, run, network, tensor_bits))
+            if n in fused:
+                step = check_fused(fused[n], rows)
+            elif n not in inside:
+                step = _check_layer(row)
+            else:
+                continue
         except Unreadable:
             continue
-    if len(checked) < len(network.layers):
+        operand_bits += step.operand_bits
+        latency_s += step.latency_s
+        dram_bits += step.dram_bits
+    if len(operand_bits) < len(rows):
         raise Unreadable
-    operand_bits, latencies_s, dram_bits = zip(*checked, strict=True)
-    return Totals(sum(latencies_s, Fraction(0)), sum(dram_bits), operand_bits)
+    return Totals(latency_s, dram_bits, tuple(operand_bits))
 
 
-def _check_layer(
-    entry: Entry, run: _Run, network: Network, tensor_bits: dict[str, int]
-) -> tuple[int, Fraction, int]:
-    """Compare the figures of a layer; its weights' width, latency and DRAM bits."""
-    layer, platform = run.layer, run.platform
-    bw, ba = _operand_bits(entry, layer, platform, tensor_bits), tensor_bits[layer.input]
-    fetched = {x: 0 if x in run.resident else bits for x, bits in tensor_bits.items()}
-    weight_bits = fetched.get(layer.weight_tensor or "", bw)
+def _check_layer(row: LayerRow) -> Totals:
+    """Compare the figures of a layer alone."""
+    entry, layer, platform, network = row.entry, row.layer, row.platform, row.network
+    bw = row.check_operands()
+    weight_bits = bw if layer.weight_tensor is None else row.moved_bits(layer.weight_tensor)
+    ifmap_bits = row.moved_bits(layer.input)
     moved = {
         "weights": layer.weights * weight_bits,
-        "ifmap": layer.ifmap * fetched[layer.input],
-        "output": network.touched(layer, layer.output) * fetched[layer.output],
+        "ifmap": layer.ifmap * ifmap_bits,
+        "output": network.touched(layer, layer.output) * row.moved_bits(layer.output),
         "psum": 0,
-        "residual": sum(network.touched(layer, x) * fetched[x] for x in layer.residuals),
+        "residual": sum(network.touched(layer, x) * row.moved_bits(x) for x in layer.residuals),
     }
     if layer.moves or platform.ideal:
         for absent in ("tile", "order"):
             entry.ledger.same(f"{entry.where}.{absent}", entry[absent].value, None)
         need = None if platform.ideal else 0
     else:
-        psum_bits = platform.psum_bits or bw + ba + accumulation_bits(layer)
-        bits = (weight_bits, fetched[layer.input], psum_bits)
+        bits = (weight_bits, ifmap_bits, row.psum_bits(bw))
         need = _check_tile(entry, layer, platform, bits, moved)
-    entry.ledger.same(f"{entry.where}.sram_bits", entry["sram_bits"].value, need)
-    _check_fits(entry, platform, need or 0, run.live_bits)
-    traffic = entry["dram_bits"]
-    traffic.known_keys(TRAFFIC)
-    for what in TRAFFIC:
-        entry.ledger.same(f"{traffic.where}.{what}", traffic[what].value, moved[what])
-    latency_s = _check_times(entry, run, (bw, ba), sum(moved.values()))
-    return bw, latency_s, sum(moved.values())
-
-
-def _check_fits(entry: Entry, platform: Platform, need: int, live_bits: int) -> None:
-    """Tile and resident tensors fit the SRAM together."""
-    if platform.sram_bits is None or platform.ideal:
-        return
-    expected = f"at most the SRAM's {platform.sram_bits}"
-    if live_bits:
-        expected += f" with {live_bits} bit of resident tensors"
-    fits = need + live_bits <= platform.sram_bits
-    entry.ledger.holds(f"{entry.where}.sram_bits", fits, need, expected)
-
-
-def _operand_bits(
-    entry: Entry, layer: Layer, platform: Platform, tensor_bits: dict[str, int]
-) -> int:
-    """Width of the weight operand, 0 for none; both operands must run."""
-    bw, ba = check_operand_bits(entry, layer, tensor_bits), tensor_bits[layer.input]
-    if not (layer.moves or platform.multi_pass):
-        runs, where = bw <= platform.pe_weight_bits, f"{entry.where}.weight_bits"
-        entry.ledger.holds(where, runs, bw, f"at most the PE's {platform.pe_weight_bits}")
-        runs = ba <= platform.pe_activation_bits
-        expected = f"an input of at most the PE's {platform.pe_activation_bits} bit"
-        entry.ledger.holds(f"{entry.where}.input", runs, ba, expected)
-    return bw
+    row.check_need(need)
+    row.check_traffic(moved)
+    dram_bits = sum(moved.values())
+    times = row.times(row.check_cycles(bw), dram_bits)
+    row.check_times(times, times.latency_s, times.roof)
+    return Totals(times.latency_s, dram_bits, (bw,))
 
 
 def _check_tile(
@@ -209,35 +139,6 @@ def _check_tile(
     each = zip(("weights", "ifmap", "psum"), elements, bits, strict=True)
     moved |= {operand: count * width for operand, count, width in each}
     return sram_elements(layer, tile).bits(*bits)
-
-
-def _check_times(entry: Entry, run: _Run, bits: tuple[int, int], dram_bits: int) -> Fraction:
-    """Compare cycles and times; the layer's latency, 0 where no DRAM is known."""
-    ledger, where, layer, platform = entry.ledger, entry.where, run.layer, run.platform
-    passes = 1
-    if platform.multi_pass and not layer.moves:
-        passes = precision_passes(*bits, platform.pe_weight_bits, platform.pe_activation_bits)
-    array = platform.array
-    if platform.ideal:
-        ledger.same(f"{where}.cycles", entry["cycles"].value, None)
-        count = Fraction(layer.macs * passes, array.rows * array.cols * array.engine)
-    else:
-        count = Fraction(run.cycles * passes)
-        ledger.same(f"{where}.cycles", entry["cycles"].value, int(count))
-    compute_s = count / platform.clock_hz
-    ledger.close(f"{where}.compute_s", entry["compute_s"].figure(), compute_s)
-    if platform.dram_bits_per_s is None:
-        for absent in ("memory_s", "latency_s", "bound_by"):
-            ledger.same(f"{where}.{absent}", entry[absent].value, None)
-        return Fraction(0)
-    memory_s = dram_bits / platform.dram_bits_per_s
-    latency_s = max(compute_s, memory_s)
-    ledger.close(f"{where}.memory_s", entry["memory_s"].figure(), memory_s)
-    ledger.close(f"{where}.latency_s", entry["latency_s"].figure(), latency_s)
-    # Which roof is told from the times as floating-point numbers: equal ones are compute.
-    roof = "compute" if float(compute_s) >= float(memory_s) else "memory"
-    ledger.same(f"{where}.bound_by", entry["bound_by"].value, roof)
-    return latency_s
 
 
 def check_throughput(

@@ -36,7 +36,7 @@ KEYS = (
 TECHNOLOGY = ("name", "engine", "pe_area_um2", "sram", "sram_area_um2", "source")
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
-    *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places"),
+    *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),
     *WIDTH_CHOICES,
 )
 
@@ -82,7 +82,9 @@ class Choices(WidthChoices):
     Attributes
     ----------
     on_chip : bool
-        Tensors may stay on chip; ``places`` pins where some are, "chip" or "dram".
+        Tensors may stay on chip; ``places`` pins where some are, "chip", "dram" or "band".
+    fused_layers : int
+        Layers of a fused run at most; 1 where tensors are no bands.
     """
 
     rows: tuple[int, ...]
@@ -95,6 +97,7 @@ class Choices(WidthChoices):
     min_sram_bits: int
     max_sram_bits: int | None
     on_chip: bool
+    fused_layers: int
     places: dict[str, str]
 
     def most_sram(self, bits: int) -> int:
@@ -170,7 +173,7 @@ def read_technology(entry: Entry, sram: Entry) -> Technology:
 
 def _read_choices(entry: Entry, network: Network) -> Choices:
     entry.known_keys(CHOICES)
-    on_chip, places = read_places(entry, network)
+    places = read_places(entry, network)
     choices = Choices(
         **read_width_choices(entry, network),
         rows=entry["rows"].ascending(MOST_SIDE),
@@ -180,8 +183,9 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
         square=entry["square"].flag(),
         multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
         **_read_sram(entry),
-        on_chip=on_chip,
-        places=places,
+        on_chip=places.on_chip,
+        fused_layers=places.fused_layers,
+        places=places.pinned,
     )
     sizes = len(choices.rows), len(choices.cols), len(choices.pe_weight_bits)
     if prod((*sizes, len(choices.pe_activation_bits))) > MOST_OPTIONS:

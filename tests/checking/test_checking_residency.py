@@ -151,7 +151,7 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "another mode": (
         lambda d: d["problem"]["choices"].update(on_chip="all"),
-        "problem.choices.on_chip: found 'all', expected one of tensors, none",
+        "problem.choices.on_chip: found 'all', expected one of bands, tensors, none",
     ),
     "places in DRAM's mode": (
         lambda d: d["problem"]["choices"].update(on_chip="none"),

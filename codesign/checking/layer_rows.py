@@ -1,0 +1,166 @@
+"""What is compared alike in every layer's row: operands, SRAM, traffic, cycles, times, the roof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from codesign.checking.cost_model import Array, accumulation_bits, precision_passes
+from codesign.checking.entries import Entry
+from codesign.checking.network import Layer, Network
+from codesign.checking.widths import check_operand_bits
+
+TRAFFIC = ("weights", "ifmap", "output", "psum", "residual")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a network runs on.
+
+    Attributes
+    ----------
+    multi_pass : bool
+        Operands wider than a PE's take several passes; else they are impossible.
+    sram_bits, dram_bits_per_s, psum_bits
+        None where not known; without ``psum_bits`` partial sums are stored exactly.
+    ideal : bool
+        The paper's roofline: every multiplier busy, each tensor moved once, no tiles.
+    """
+
+    array: Array
+    pe_weight_bits: int
+    pe_activation_bits: int
+    multi_pass: bool
+    clock_hz: Fraction
+    sram_bits: int | None
+    dram_bits_per_s: Fraction | None
+    psum_bits: int | None = None
+    ideal: bool = False
+
+
+class Totals(NamedTuple):
+    """Sums over some layers, exactly; and the widths of their weight operands, 0 for none."""
+
+    latency_s: Fraction
+    dram_bits: int
+    operand_bits: tuple[int, ...]
+
+
+class Times(NamedTuple):
+    """Of the array and of the DRAM; None where no DRAM bandwidth is known."""
+
+    compute_s: Fraction
+    memory_s: Fraction | None
+
+    @property
+    def latency_s(self) -> Fraction:
+        """The longer of the two; 0 where no DRAM bandwidth is known."""
+        return Fraction(0) if self.memory_s is None else max(self.compute_s, self.memory_s)
+
+    @property
+    def roof(self) -> str | None:
+        """Which binds, told from floating-point numbers: equal ones are compute."""
+        if self.memory_s is None:
+            return None
+        return "compute" if float(self.compute_s) >= float(self.memory_s) else "memory"
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A layer's row, with all that its figures follow from.
+
+    Attributes
+    ----------
+    resident : frozenset of str
+        Tensors that are resident at some time.
+    live_bits : int
+        SRAM bits of those that are while it runs.
+    cycles : int
+        That it takes where operands fit the PE.
+    """
+
+    entry: Entry
+    layer: Layer
+    network: Network
+    platform: Platform
+    tensor_bits: Mapping[str, int]
+    resident: frozenset[str]
+    live_bits: int
+    cycles: int
+
+    def moved_bits(self, name: str) -> int:
+        """Bits of an element of a tensor on its way to or from DRAM; 0 of one that is resident."""
+        return 0 if name in self.resident else self.tensor_bits[name]
+
+    def psum_bits(self, bw: int) -> int:
+        """Bits of a partial sum."""
+        exact = bw + self.tensor_bits[self.layer.input] + accumulation_bits(self.layer)
+        return self.platform.psum_bits or exact
+
+    def check_operands(self) -> int:
+        """Width of the weight operand, 0 for none; both operands must run."""
+        entry, platform = self.entry, self.platform
+        bw = check_operand_bits(entry, self.layer, self.tensor_bits)
+        if not (self.layer.moves or platform.multi_pass):
+            runs, where = bw <= platform.pe_weight_bits, f"{entry.where}.weight_bits"
+            entry.ledger.holds(where, runs, bw, f"at most the PE's {platform.pe_weight_bits}")
+            ba = self.tensor_bits[self.layer.input]
+            runs = ba <= platform.pe_activation_bits
+            expected = f"an input of at most the PE's {platform.pe_activation_bits} bit"
+            entry.ledger.holds(f"{entry.where}.input", runs, ba, expected)
+        return bw
+
+    def check_need(self, need: int | None) -> None:
+        """Compare the SRAM need; it and resident tensors fit together."""
+        entry, platform = self.entry, self.platform
+        where = f"{entry.where}.sram_bits"
+        entry.ledger.same(where, entry["sram_bits"].value, need)
+        if platform.sram_bits is None or platform.ideal:
+            return
+        expected = f"at most the SRAM's {platform.sram_bits}"
+        if self.live_bits:
+            expected += f" with {self.live_bits} bit of resident tensors"
+        fits = (need or 0) + self.live_bits <= platform.sram_bits
+        entry.ledger.holds(where, fits, need or 0, expected)
+
+    def check_traffic(self, moved: Mapping[str, int]) -> None:
+        """Compare the DRAM bits of each kind."""
+        traffic = self.entry["dram_bits"]
+        traffic.known_keys(TRAFFIC)
+        for what in TRAFFIC:
+            self.entry.ledger.same(f"{traffic.where}.{what}", traffic[what].value, moved[what])
+
+    def check_cycles(self, bw: int) -> Fraction:
+        """Compare the cycles; the seconds that they take."""
+        entry, layer, platform = self.entry, self.layer, self.platform
+        passes = 1
+        if platform.multi_pass and not layer.moves:
+            pe_bits = platform.pe_weight_bits, platform.pe_activation_bits
+            passes = precision_passes(bw, self.tensor_bits[layer.input], *pe_bits)
+        array = platform.array
+        if platform.ideal:
+            entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, None)
+            count = Fraction(layer.macs * passes, array.rows * array.cols * array.engine)
+        else:
+            count = Fraction(self.cycles * passes)
+            entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, int(count))
+        return count / platform.clock_hz
+
+    def times(self, compute_s: Fraction, dram_bits: int) -> Times:
+        """With the seconds that so many bits take."""
+        rate = self.platform.dram_bits_per_s
+        return Times(compute_s, None if rate is None else dram_bits / rate)
+
+    def check_times(self, own: Times, latency_s: Fraction | None, roof: str | None) -> None:
+        """Compare its own times, its latency and the roof that binds."""
+        ledger, where, entry = self.entry.ledger, self.entry.where, self.entry
+        ledger.close(f"{where}.compute_s", entry["compute_s"].figure(), own.compute_s)
+        if own.memory_s is None or latency_s is None:
+            for absent in ("memory_s", "latency_s", "bound_by"):
+                ledger.same(f"{where}.{absent}", entry[absent].value, None)
+            return
+        ledger.close(f"{where}.memory_s", entry["memory_s"].figure(), own.memory_s)
+        ledger.close(f"{where}.latency_s", entry["latency_s"].figure(), latency_s)
+        ledger.same(f"{where}.bound_by", entry["bound_by"].value, roof)
