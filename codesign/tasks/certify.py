@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.checking import NO_BANDS
 from codesign.checking.certificate.enumeration import MOST_WORK
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import GAP, Verifier
@@ -27,9 +28,11 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Option, read_problem
 from codesign.checking.problem import Problem as CheckedProblem
+from codesign.errors import SpecError
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.problem.problem import Problem
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.certificate import Certificate
 from codesign.results.design import Design
@@ -72,15 +75,27 @@ def certify(
     Raises
     ------
     SpecError
-        A limit that is not positive.
+        A limit that is not positive, or a problem in which layers may be fused.
     KeyboardInterrupt
         Interrupted twice.
     """
+    refuse_bands(design.problem)
     stop = StopCondition(time_limit_s)
     if trusting:
         return _Certifier(design, stop, on_step).certificate(trusting=True)
     with stop.catching_interrupts():
         return _Certifier(design, stop, on_step).certificate()
+
+
+def refuse_bands(problem: Problem) -> None:
+    """Refuse a problem in which layers may be fused.
+
+    Raises
+    ------
+    SpecError
+    """
+    if problem.choices.on_chip == "bands":
+        raise SpecError(NO_BANDS)
 
 
 class _Rows(NamedTuple):
