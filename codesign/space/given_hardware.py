@@ -1,4 +1,4 @@
-"""A network at given widths on a given accelerator: its tilings, and the best resident tensors."""
+"""A network at given widths on a given accelerator: tilings, fused runs, the best residents."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from codesign.arrays import Ints
 from codesign.costs import roofline
 from codesign.costs.compute import cycles, movement_cycles
+from codesign.costs.fusion import FusedRun, fused_runs, run_need
 from codesign.costs.layers import operand_bits_on, passes_on
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, tilings
@@ -19,6 +20,7 @@ from codesign.space.exact_cost import First, Rates
 from codesign.space.residency import Residency, best_residency
 from codesign.space.resident_layers import Stairs
 from codesign.space.resident_lives import ResidentLives
+from codesign.space.resident_runs import ResidentRun, resident_run
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 
@@ -34,6 +36,8 @@ class GivenHardware:
         Width of each layer's weight operand; None where data only moves.
     tensor_bits : mapping of str to int
         Width of every tensor, the network's results included.
+    fused_layers : int
+        Layers of a fused run at most; 1: none are fused.
 
     Raises
     ------
@@ -47,9 +51,11 @@ class GivenHardware:
         accelerator: Accelerator,
         weight_bits: Sequence[int | None],
         tensor_bits: Mapping[str, int],
+        fused_layers: int = 1,
     ) -> None:
         self.network, self.accelerator = network, accelerator
         self.weight_bits, self.tensor_bits = tuple(weight_bits), tensor_bits
+        self.fused_layers = fused_layers
         self.lives = ResidentLives(network)
         self._tables: dict[tuple[object, ...], Tilings] = {}
         self._stairs: dict[tuple[object, ...], Stairs] = {}
@@ -57,14 +63,14 @@ class GivenHardware:
     def residency(
         self, sram_bits: int, places: Mapping[str, Place] | None = None, first: First = "latency_s"
     ) -> Residency | None:
-        """The residents of least latency, then of least DRAM traffic; None where none fit.
+        """The residents and runs of least latency, then of least DRAM traffic; None: none fit.
 
         The other way round where traffic is said to count first; without a DRAM bandwidth of
         least traffic.
         """
         rates = Rates(self.accelerator.clock_hz, self.accelerator.dram_bits_per_s, first)
         given = self.tensor_bits, self.cycles, self.stairs, sram_bits, rates, places
-        return best_residency(self.lives, *given)
+        return best_residency(self.lives, *given, runs=self.runs)
 
     def latency_s(self, found: Residency) -> float:
         """Of all layers, where a DRAM bandwidth is known."""
@@ -72,11 +78,17 @@ class GivenHardware:
         assert rate is not None
         dram_bits = [row.dram_bits for row in found.layers]
         seconds = roofline.latency_s(self.cycles, dram_bits, self.accelerator.clock_hz, rate)
-        return math.fsum(seconds.tolist())
+        each = seconds.tolist()
+        for run in found.runs:
+            compute_s = sum(self.cycles[i] for i in run.layers) / self.accelerator.clock_hz
+            memory_s = sum(dram_bits[i] for i in run.layers) / rate
+            rest = [0.0] * (run.last - run.first)
+            each[run.first : run.last + 1] = [max(compute_s, memory_s), *rest]
+        return math.fsum(each)
 
     @cached_property
     def ample_sram_bits(self) -> int:
-        """SRAM in which everything fits: any tiling of any layer, beside all tensors that live."""
+        """SRAM in which everything fits: any tiling, any run, beside all tensors that live."""
         size = {
             name: count * self.tensor_bits[name] for name, count in self.network.tensors.items()
         }
@@ -85,7 +97,32 @@ class GivenHardware:
             held = sum(size[self.lives.names[t]] for _, t in touched.held)
             needs = self.table(self.network.layers[i]).need @ self._operand_bits(i)
             most = max(most, held + int(needs.max()))
+        for run in self.runs:
+            held = sum(size[self.lives.names[t]] for t in run.live)
+            most = max(most, held + max(run.need))
         return most
+
+    @cached_property
+    def runs(self) -> list[ResidentRun]:
+        """All runs of layers that may be fused."""
+        return [self._run(run) for run in fused_runs(self.network, self.fused_layers)]
+
+    def _run(self, run: FusedRun) -> ResidentRun:
+        """A run at the widths given."""
+        network, bits = self.network, self.tensor_bits
+        layers = network.layers[run.first : run.last + 1]
+        operands = [self._operand_bits(i) for i in run.layers]
+        widths = [int(each[0]) for each in operands], [int(each[-1]) for each in operands]
+        source = layers[0].input
+        dram, chip = (run_need(run, network, *widths, bits, x) for x in ((), (source,)))
+        tensors = [
+            [(name, network.touched(layer, name) * bits[name]) for name in moved]
+            for layer, moved in zip(layers, run.moved, strict=True)
+        ]
+        tensors[0].insert(0, (source, layers[0].ifmap * bits[source]))
+        weights = [layer.weights * width for layer, width in zip(layers, widths[0], strict=True)]
+        cycles = sum(self.cycles[i] for i in run.layers)
+        return resident_run(self.lives, run, (dram, chip), cycles, weights, tensors)
 
     def table(self, layer: Layer) -> Tilings:
         """All tilings of a layer worth considering."""

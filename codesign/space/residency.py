@@ -2,28 +2,27 @@
 
 A tensor is resident during whole layers, from the first that writes it to the last that reads it,
 and every layer has its own room: the SRAM less what is resident while it runs. Of the tilings that
-fit, the one of least DRAM traffic is best by every measure. So what is left to choose is a set of
-tensors, and layers depend on each other by the tensors that live on from one to the next alone.
+fit, the one of least DRAM traffic is best by every measure. A fused run of layers is one step with
+a room of its own, and the tensors between its layers are bands: neither resident nor in DRAM. So
+what is left to choose is a set of tensors, and which layers run alone and which in runs; and steps
+depend on each other by the tensors that live on from one to the next alone.
 
 **Dynamic programme.** Layers in execution order; a label is the set of resident tensors that are
-touched again later, with the least cost of all layers so far. A layer adds at most one tensor, its
-output, resident or not. What follows depends on the set alone, so of labels of one set the cheapest
-is kept. Chains have two labels, residual networks up to eight.
+touched again later, with the least cost of all layers so far. A layer alone leads to the next, a
+run past its last. Either adds at most one tensor, its output, resident or not. What follows depends
+on the set alone, so of labels of one set the cheapest is kept. Chains have two labels, residual
+networks up to eight.
 
-**Presolve** settles tensors that need no choice:
-
-- Never resident is a tensor that, in some layer, leaves less room than the least tile takes.
-- Always resident is one where, in each layer of its life, the tiling of least traffic fits beside
-  *all* tensors that may be resident at that time, whichever operands are resident. Take any choice
-  that keeps it in DRAM, and keep it on chip instead: in those layers the tiling of least traffic
-  still fits, and a resident operand lowers that least traffic; other layers have the same room, and
-  none moves more bits than before. So the choice gets no worse.
+**Presolve** settles tensors that need no choice, see `codesign.space.settled_residents`.
 
 **Bound.** Where many tensors live side by side, labels are too many to keep. What is to come costs
-at least what each layer costs by itself, with the places a label has decided and the best of those
-it has not. Labels of least bound lead to an incumbent; then labels whose bound does not fall below
-it are dropped. Only where more than `MAX_LABELS` are left at once is the answer not proven; it then
-says so, and its bound covers what was left out.
+at least what a shortest path through the rest takes, from layer to layer, alone or by runs: each
+step by itself, with the places a label has decided and the best of those it has not, see `least` of
+layers and of runs. Every choice is such a path, and none of its steps costs less. (Layers fused
+share their roofs, so a sum over layers alone would be no bound.) Labels of least bound lead to an
+incumbent; then labels whose bound does not fall below it are dropped. Only where more than
+`MAX_LABELS` are left at once is the answer not proven; it then says so, and its bound covers what
+was left out.
 
 Costs are those of `codesign.space.exact_cost`: what is equal is equal.
 """
@@ -35,12 +34,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from codesign.costs.fusion import FusedRun
 from codesign.problem.choices import Place
 from codesign.space.exact_cost import Rates
 from codesign.space.resident_layers import ResidentLayer, ResidentLayers, StairsOf
 from codesign.space.resident_lives import ResidentLives
+from codesign.space.resident_runs import ResidentRun, ResidentRuns
+from codesign.space.settled_residents import settle
 
 Labels = dict[int, int]  # mask of resident tensors touched again later → least cost so far
+_Decided = list[tuple[int, list[tuple[ResidentRun, int]]]]  # masks of each layer and of each run
 
 MAX_LABELS = 1024  # kept at once for a proof
 BEAM = 64  # kept at once for an incumbent
@@ -49,13 +52,15 @@ FEW = 16  # not worth a bound
 
 @dataclass(frozen=True)
 class Residency:
-    """The best choice of resident tensors.
+    """The best choice of resident tensors, and of runs.
 
     Attributes
     ----------
     on_chip : tuple of str
         The resident tensors, in the network's order.
     layers : tuple of ResidentLayer
+    runs : tuple of FusedRun
+        The layers that are fused, in order.
     bound : float
         No choice has less of what is minimised first: latency in s, or DRAM bits.
     proven : bool
@@ -64,8 +69,14 @@ class Residency:
 
     on_chip: tuple[str, ...]
     layers: tuple[ResidentLayer, ...]
+    runs: tuple[FusedRun, ...]
     bound: float
     proven: bool
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The tensors of which the SRAM holds a band, in order."""
+        return tuple(name for run in self.runs for name in run.inner)
 
 
 def best_residency(
@@ -76,9 +87,10 @@ def best_residency(
     sram_bits: int,
     rates: Rates,
     places: Mapping[str, Place] | None = None,
+    runs: Sequence[ResidentRun] = (),
     max_labels: int | None = None,
 ) -> Residency | None:
-    """The best residents; None where no choice fits the SRAM.
+    """The best residents and runs; None where no choice fits the SRAM.
 
     Parameters
     ----------
@@ -92,78 +104,127 @@ def best_residency(
         For a layer's number, and whether its weight operand and its input are resident: needs in
         SRAM bits, ascending, and with each the DRAM bits of its tiling (weights, ifmap, spilled
         partial sums), descending. Both may end in inf. Asked once for each.
-    places : mapping of str to "chip" or "dram", optional
+    places : mapping of str to "chip", "dram" or "band", optional
         Given for some tensors.
+    runs : sequence of ResidentRun, optional
+        All that may be fused; by default none.
     max_labels : int, optional
         Kept at once, by default `MAX_LABELS`: with fewer, it is less often proven.
     """
     layers = ResidentLayers(lives, tensor_bits, cycles, stairs, sram_bits, rates)
-    layers.presolve(places or {})
-    return _Programme(layers, rates).solve(MAX_LABELS if max_labels is None else max_labels)
+    fusable = ResidentRuns(layers, runs, places or {})
+    settle(layers, fusable, places or {})
+    programme = _Programme(layers, fusable, rates)
+    return programme.solve(MAX_LABELS if max_labels is None else max_labels)
 
 
-class _Run(NamedTuple):
-    """Where a run through all layers has led.
+class _Fused(NamedTuple):
+    """A run on the way to a label.
+
+    Attributes
+    ----------
+    run : ResidentRun
+    before : int
+        The label that it starts from.
+    keeps : bool
+        Whether the tensor that its last layer begins is resident.
+    """
+
+    run: ResidentRun
+    before: int
+    keeps: bool
+
+
+class _Steps(NamedTuple):
+    """How the labels after a layer are reached at least cost.
+
+    Attributes
+    ----------
+    masks : Labels
+        Of each label, what is resident while the layer runs alone.
+    fused : dict of int to _Fused
+        Of labels that a run leads to, the run.
+    """
+
+    masks: Labels
+    fused: dict[int, _Fused]
+
+
+class _Choice(NamedTuple):
+    """Where going through all layers has led.
 
     Attributes
     ----------
     cost : int or None
         None: no label was left.
-    masks : list of int
-        What is resident during each layer.
+    steps : list of (layer, mask) or _Fused
+        Layers alone, with what is resident during each, and runs, from the last to the first.
     left_out : int or None
         The least bound of labels left out for their number; None where there were none.
     """
 
     cost: int | None
-    masks: list[int]
+    steps: list[tuple[int, int] | _Fused]
     left_out: int | None
 
 
 class _Programme:
     """The dynamic programme over the layers of one network."""
 
-    def __init__(self, layers: ResidentLayers, rates: Rates) -> None:
-        self.layers, self.lives, self.rates = layers, layers.lives, rates
-        self._decided: tuple[int, list[int]] = -1, []
+    def __init__(self, layers: ResidentLayers, runs: ResidentRuns, rates: Rates) -> None:
+        self.layers, self.runs, self.lives, self.rates = layers, runs, layers.lives, rates
+        self._decided: tuple[int, _Decided] = -1, []
 
     # Dynamic programme --------------------------------------------------------------------------
 
     def solve(self, max_labels: int) -> Residency | None:
         """The best choice, with its bound."""
         limit = min(BEAM, max_labels)
-        found = self._run(limit)
+        found = self._through(limit)
         while found.left_out is not None and (limit < max_labels or found.cost is None):
             limit = max_labels if limit < max_labels else 4 * limit  # until some choice fits
-            found = self._run(limit, found)
+            found = self._through(limit, found)
         if found.cost is None:
             return None
         bound = found.cost if found.left_out is None else min(found.cost, found.left_out)
-        names, every = self.lives.names, range(len(self.lives.touched))
-        chosen = [t for t, x in enumerate(self.lives.first) if found.masks[x] & self.lives.bit[t]]
-        layers = [self.layers.layer(i, found.masks[i]) for i in every]
+        chosen = set[int]()
+        layers = list[ResidentLayer]()
+        runs = list[FusedRun]()
+        for step in reversed(found.steps):
+            if isinstance(step, _Fused):
+                runs.append(step.run.run)
+                layers += self.runs.chosen(*step)
+                chosen |= {step.run.born} if step.keeps else set()
+                continue
+            layer, born = self.layers.layer(*step), self.lives.touched[step[0]].born
+            assert layer is not None  # it was priced
+            layers.append(layer)
+            chosen |= {born} if born >= 0 and step[1] & self.lives.bit[born] else set()
         return Residency(
-            tuple(names[t] for t in chosen),
-            tuple(x for x in layers if x is not None),
+            tuple(name for t, name in enumerate(self.lives.names) if t in chosen),
+            tuple(layers),
+            tuple(runs),
             self.rates.first_of(bound),
             proven=bound == found.cost,
         )
 
-    def _run(self, limit: int, incumbent: _Run | None = None) -> _Run:
+    def _through(self, limit: int, incumbent: _Choice | None = None) -> _Choice:
         """Go through the layers with at most so many labels at once."""
-        labels: Labels = {0: 0}
-        came_from: list[Labels] = []
+        labels: list[Labels] = [{0: 0}]
+        steps: list[_Steps] = []
         left_out: int | None = None
         for i in range(len(self.lives.touched)):
-            labels, masks = self._extended(i, labels)
-            if len(labels) > limit or (incumbent is not None and len(labels) > FEW):
-                labels, least = self._pruned(i, labels, limit, incumbent and incumbent.cost)
-                left_out = min((x for x in (left_out, least) if x is not None), default=None)
-            came_from.append(masks)
-        return self._traced(labels, came_from, left_out, incumbent)
+            after, masks = self._extended(i, labels[i])
+            fused = self._fused(i, labels, after)
+            if len(after) > limit or (incumbent is not None and len(after) > FEW):
+                after, least = self._pruned(i, after, limit, incumbent and incumbent.cost)
+                left_out = _less(left_out, least)
+            labels.append(after)
+            steps.append(_Steps(masks, fused))
+        return self._traced(labels[-1].get(0), steps, left_out, incumbent)
 
     def _extended(self, i: int, labels: Labels) -> tuple[Labels, Labels]:
-        """Labels after a layer, and of each what was resident while the layer ran."""
+        """Labels after a layer alone, and of each what was resident while the layer ran."""
         touched = self.lives.touched[i]
         options = (False,) if touched.born < 0 else self.layers.options[touched.born]
         after: Labels = {}
@@ -179,18 +240,38 @@ class _Programme:
                     after[left], during[left] = more, resident
         return after, during
 
+    def _fused(self, i: int, labels: Sequence[Labels], after: Labels) -> dict[int, _Fused]:
+        """The runs that end with a layer and lead to labels at less cost, which they then have."""
+        found: dict[int, _Fused] = {}
+        for run in self.runs.ending[i]:
+            for mask, cost in labels[run.run.first].items():
+                for keeps in self.runs.places(run):
+                    more = self.runs.cost(run, mask, keeps)
+                    if more is None:
+                        continue
+                    left, more = self.runs.after(run, mask, keeps), more + cost
+                    if left not in after or more < after[left]:
+                        after[left], found[left] = more, _Fused(run, mask, keeps)
+        return found
+
     def _traced(
-        self, labels: Labels, came_from: list[Labels], left_out: int | None, known: _Run | None
-    ) -> _Run:
+        self, cost: int | None, came_by: list[_Steps], left_out: int | None, known: _Choice | None
+    ) -> _Choice:
         """The best choice found, or the one known before."""
-        cost, masks = labels.get(0), [0] * len(came_from)
         if known is not None and known.cost is not None and (cost is None or cost >= known.cost):
-            return _Run(known.cost, known.masks, left_out)
-        after = 0
-        for i in reversed(range(len(came_from) if cost is not None else 0)):
-            masks[i] = came_from[i][after]
-            after = masks[i] & ~self.lives.touched[i].born_bit
-        return _Run(cost, masks, left_out)
+            return _Choice(known.cost, known.steps, left_out)
+        steps: list[tuple[int, int] | _Fused] = []
+        after, i = 0, len(came_by) - 1 if cost is not None else -1
+        while i >= 0:
+            fused = came_by[i].fused.get(after)
+            if fused is not None:
+                steps.append(fused)
+                after, i = fused.before, fused.run.run.first - 1
+                continue
+            mask = came_by[i].masks[after]
+            steps.append((i, mask))
+            after, i = mask & ~self.lives.touched[i].born_bit, i - 1
+        return _Choice(cost, steps, left_out)
 
     # Bound --------------------------------------------------------------------------------------
 
@@ -208,32 +289,48 @@ class _Programme:
         return kept, bounds[limit][0] if len(bounds) > limit else None
 
     def _rest(self, i: int, mask: int) -> int | None:
-        """What the layers after one cost at least with a label; None where one cannot run."""
-        total = 0
+        """What the layers after one cost at least with a label; None where none can follow."""
         decided = self._decided_after(i)
-        for j, known in enumerate(decided, i + 1):
+        rest = [*self._beyond]  # from each layer on
+        for j, (known, runs) in zip(
+            reversed(range(i + 1, i + 1 + len(decided))), reversed(decided), strict=True
+        ):
             least = self.layers.least(j, known, mask & known)
-            if least is None:
-                return None
-            total += least
-        beyond = self._beyond[i + 1 + len(decided)]
-        return None if beyond is None else total + beyond
+            best = _sum(least, rest[j + 1])
+            for run, of_run in runs:
+                least = self.runs.least(run, of_run, mask & of_run)
+                best = _less(best, _sum(least, rest[run.run.last + 1]))
+            rest[j] = best
+        return rest[i + 1]
 
-    def _decided_after(self, i: int) -> list[int]:
-        """For each later layer that they reach into, mask of the tensors decided by then."""
+    def _decided_after(self, i: int) -> _Decided:
+        """For each later layer that they reach into, the tensors decided by then."""
         if i != self._decided[0]:
             lives, found = self.lives, []
-            for touched in lives.touched[i + 1 : lives.reach[i] + 1]:
-                mine = {*touched.held, *touched.tensors}
-                found.append(sum(bit for bit, t in mine if lives.first[t] <= i))
+            for j in range(i + 1, lives.reach[i] + 1):
+                mine = {*lives.touched[j].held, *lives.touched[j].tensors}
+                known = sum(bit for bit, t in mine if lives.first[t] <= i)
+                runs = [(run, self.runs.decided(run, i)) for run in self.runs.starting[j]]
+                found.append((known, runs))
             self._decided = i, found
         return self._decided[1]
 
     @cached_property
     def _beyond(self) -> list[int | None]:
-        """What all layers from each on cost at least; None where one cannot run."""
-        found: list[int | None] = [0]
-        for j in reversed(range(len(self.lives.touched))):
-            least, rest = self.layers.least(j, 0, 0), found[-1]
-            found.append(None if least is None or rest is None else least + rest)
-        return found[::-1]
+        """What all layers from each on cost at least; None where they cannot run."""
+        count = len(self.lives.touched)
+        found: list[int | None] = [0] * (count + 1)
+        for j in reversed(range(count)):
+            found[j] = _sum(self.layers.least(j, 0, 0), found[j + 1])
+            for run in self.runs.starting[j]:
+                least = _sum(self.runs.least(run, 0, 0), found[run.run.last + 1])
+                found[j] = _less(found[j], least)
+        return found
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+def _less(one: int | None, other: int | None) -> int | None:
+    return min((x for x in (one, other) if x is not None), default=None)

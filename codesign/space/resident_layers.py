@@ -1,4 +1,4 @@
-"""What one layer costs beside resident tensors, at its best or at least, and which are settled.
+"""What one layer costs beside resident tensors, at its best or at least.
 
 Of the tilings that fit the room that residents leave, the one of least DRAM traffic is best by
 every measure.
@@ -6,12 +6,10 @@ every measure.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from codesign.problem.choices import Place
 from codesign.space.exact_cost import Rates
 from codesign.space.resident_lives import ResidentLives
 
@@ -29,7 +27,7 @@ class ResidentLayer(NamedTuple):
     weights, ifmap : bool
         Whether its weight operand, and its input, are resident.
     step : int
-        Its tiling: the number of a step of the stairs for these two.
+        Its tiling: the number of a step of the stairs for these two; −1 in a fused run.
     resident_bits : int
         SRAM bits of what is resident while it runs.
     dram_bits : int
@@ -48,8 +46,8 @@ class ResidentLayers:
     Attributes
     ----------
     options : list of tuples of bool
-        Whether each tensor may be resident, and whether it may be in DRAM: (False, True) where that
-        is open.
+        Whether each tensor that is no band may be in DRAM, and whether it may be resident: (False,
+        True) where that is open, nothing where it must be a band.
     """
 
     def __init__(
@@ -62,10 +60,10 @@ class ResidentLayers:
         rates: Rates,
     ) -> None:
         self.lives, self.sram_bits = lives, sram_bits
-        of_cycle, self._of_bit, self._shift, self._digit = rates.factors
+        self._of_cycle, self._of_bit, self._shift, self._digit = rates.factors
         elements = lives.network.tensors
         self.bits = [elements[name] * tensor_bits[name] for name in lives.names]
-        self._compute = [int(count) * of_cycle for count in cycles]
+        self._cycles = [int(count) for count in cycles]
         self.held = [[(bit, self.bits[t]) for bit, t in x.held] for x in lives.touched]
         self.moved = [
             [(bit, count * tensor_bits[name]) for bit, name, count in x.moved]
@@ -107,16 +105,17 @@ class ResidentLayers:
     def cost(self, i: int, resident: int) -> int | None:
         """The cost of `layer`."""
         found = self.layer(i, resident)
-        return None if found is None else self._cost_of(i, found.dram_bits)
+        return None if found is None else self.cost_of(self._cycles[i], found.dram_bits)
 
-    def _cost_of(self, i: int, dram_bits: int) -> int:
-        time = max(self._compute[i], dram_bits * self._of_bit)
+    def cost_of(self, cycles: int, dram_bits: int) -> int:
+        """What one step costs, by its two roofs."""
+        time = max(cycles * self._of_cycle, dram_bits * self._of_bit)
         return (time << self._shift) + (dram_bits << self._digit)
 
     # At least -----------------------------------------------------------------------------------
 
     def least(self, i: int, decided: int, resident: int) -> int | None:
-        """A lower bound on a layer's cost; None where no tiling fits.
+        """A lower bound on the cost of a layer that is not fused; None where no tiling fits.
 
         Of the tensors decided, a mask, those given are resident; of the others that it touches,
         the best. That takes no room in any other layer, and of more than a few tensors also parts.
@@ -153,7 +152,7 @@ class ResidentLayers:
         """A lower bound where so many DRAM bits more can stay, in parts, each in a bit of room."""
         found = self.layer(i, resident)
         if found is None or not loose:
-            return None if found is None else self._cost_of(i, found.dram_bits)
+            return None if found is None else self.cost_of(self._cycles[i], found.dram_bits)
         room = self.sram_bits - found.resident_bits
         need, traffic = self.stairs(i, found.weights, found.ifmap)
         moved = found.dram_bits - int(traffic[found.step])
@@ -161,51 +160,4 @@ class ResidentLayers:
             int(traffic[step]) - min(loose, room - int(need[step]))
             for step in range(found.step + 1)
         )
-        return self._cost_of(i, moved + least)
-
-    # Presolve -----------------------------------------------------------------------------------
-
-    def presolve(self, places: Mapping[str, Place]) -> None:
-        """Settle the tensors whose place is given or, by the rules above, needs no choice."""
-        given: dict[Place, tuple[bool, ...]] = {"chip": (True,), "dram": (False,)}
-        for t, name in enumerate(self.lives.names):
-            if name in places:
-                self.options[t] = given[places[name]]
-        layers = range(len(self.lives.touched))
-        room = [self.sram_bits - self._bits_held(i, (True,)) - self._least_need(i) for i in layers]
-        for t in self._open():
-            if self.bits[t] > min(room[self.lives.first[t] : self.lives.last[t] + 1]):
-                self.options[t] = (False,)
-        held = (self._bits_held(i, (True,), (False, True)) for i in layers)
-        ample = [self.sram_bits - bits >= self._most_need(i) for i, bits in enumerate(held)]
-        for t in self._open():
-            if all(ample[self.lives.first[t] : self.lives.last[t] + 1]):
-                self.options[t] = (True,)
-
-    def _open(self) -> list[int]:
-        """Tensors that are not settled."""
-        return [t for t, options in enumerate(self.options) if len(options) > 1]
-
-    def _bits_held(self, i: int, *which: tuple[bool, ...]) -> int:
-        """SRAM bits, while a layer runs, of tensors with one of these options."""
-        held = self.lives.touched[i].held
-        return sum(self.bits[t] for _, t in held if self.options[t] in which)
-
-    def _operands(self, i: int) -> list[tuple[bool, bool]]:
-        """Whether weight operand and input may be resident, as yet, in every combination."""
-        x = self.lives.touched[i]
-        options = {bit: self.options[t] for bit, t in x.held}
-        found = []
-        for weights in options.get(x.weight_bit, (False,)):
-            for ifmap in options.get(x.input_bit, (False,)):
-                if x.weight_bit != x.input_bit or weights == ifmap:
-                    found.append((weights, ifmap))
-        return found
-
-    def _least_need(self, i: int) -> float:
-        return min(self.stairs(i, *operands)[0][0] for operands in self._operands(i))
-
-    def _most_need(self, i: int) -> float:
-        """What the tiling of least traffic needs, whichever operands are resident."""
-        every = (self.stairs(i, *operands)[0] for operands in self._operands(i))
-        return max(next(x for x in reversed(need) if x != math.inf) for need in every)
+        return self.cost_of(self._cycles[i], moved + least)

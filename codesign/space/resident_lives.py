@@ -48,6 +48,7 @@ class ResidentLives:
     network : Network
     names : tuple of str
         In the network's order; a tensor's number is its place here.
+    number : dict of str to int
     first, last : list of int
         Layers during which each takes room: from the first that writes it to the last that reads
         it.
@@ -64,11 +65,12 @@ class ResidentLives:
         self.names = tuple(network.lifetimes)
         self.first = [first for first, _ in network.lifetimes.values()]
         self.last = [last for _, last in network.lifetimes.values()]
-        number = {name: t for t, name in enumerate(self.names)}
+        self.number = {name: t for t, name in enumerate(self.names)}
         self.end = [*self.last]
         for i, layer in enumerate(network.layers):
-            if layer.output in number:
-                self.end[number[layer.output]] = max(self.end[number[layer.output]], i)
+            if layer.output in self.number:
+                t = self.number[layer.output]
+                self.end[t] = max(self.end[t], i)
         self.bit = self._bits()
         self.reach = [*range(len(network.layers))]
         for first, end in zip(self.first, self.end, strict=True):
@@ -82,7 +84,7 @@ class ResidentLives:
             for i in range(self.first[t], self.end[t]):
                 lasting[i] |= bit
         self.touched = [
-            self._touched(i, layer, number, tuple(held[i]), lasting[i])
+            self._touched(i, layer, tuple(held[i]), lasting[i])
             for i, layer in enumerate(network.layers)
         ]
 
@@ -106,13 +108,13 @@ class ResidentLives:
         self,
         i: int,
         layer: Layer,
-        number: dict[str, int],
         held: tuple[tuple[int, int], ...],
         lasting: int,
     ) -> Touched:
         def bit(name: str | None) -> int:
             return 0 if name not in number else self.bit[number[name]]
 
+        number = self.number
         born = number.get(layer.output, -1)
         if born >= 0 and self.first[born] < i:
             born = -1

@@ -13,8 +13,10 @@ from enumerated_residency import Enumeration, Outcome, lives
 from random_networks import random_network
 
 from codesign import Accelerator, Layer, Network
-from codesign.problem.places import PLACES, Place
+from codesign.problem.places import Place
 from codesign.space.given_hardware import GivenHardware
+
+WHOLE: tuple[Place, ...] = ("chip", "dram")
 
 
 class Question(NamedTuple):
@@ -33,11 +35,15 @@ class Question(NamedTuple):
 
     @property
     def given(self) -> GivenHardware:
-        """As the library takes it."""
+        """As the library takes it, nothing fused."""
+        return self.fusing(1)
+
+    def fusing(self, most_layers: int) -> GivenHardware:
+        """With runs of so many layers at most."""
         layers = self.network.layers
         tensor_bits = {name: self.widths[f"tensor:{name}"] for name in self.network.tensors}
         weight_bits = [None if x.moves else self.widths[x.weight_source] for x in layers]
-        return GivenHardware(self.network, self.on, weight_bits, tensor_bits)
+        return GivenHardware(self.network, self.on, weight_bits, tensor_bits, most_layers)
 
     def enumerated(self) -> list[tuple[Outcome, frozenset[str]]]:
         """What each set of residents that fits costs."""
@@ -69,7 +75,7 @@ def random_question(seed: int) -> Question:
     sources = [f"weight:{name}" for name in network.weight_layers]
     sources += [f"tensor:{name}" for name in network.tensors]
     widths = {source: rng.randint(1, 8) for source in sources}
-    places = {name: rng.choice(PLACES) for name in lives(network) if rng.random() < 0.1}
+    places = {name: rng.choice(WHOLE) for name in lives(network) if rng.random() < 0.1}
     question = Question(network, on, widths, places, 0)
     needs = [question.given.stairs(i, False, False)[0][0] for i in range(len(network.layers))]
     largest = max(elements * widths[f"tensor:{name}"] for name, elements in network.tensors.items())
