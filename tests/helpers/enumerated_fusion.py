@@ -82,18 +82,28 @@ class FusedEnumeration(Enumeration):
             return False
         if any(layers[n].moves or layers[n].weight_tensor is not None for n in (i, *readers)):
             return False
-        if any(name in x.parts for x in layers):
+        if layer.appended or any(name in x.parts for x in layers):
             return False
         made = layer.N * layer.G * layer.K * layer.P * layer.Q
         if self.network.tensors[name] != made:
-            return False  # pooled, or more is stored
+            return False  # pooled
         after = layers[i + 1]
         if after.input != name or any(layers[n].input == name for n in readers[1:]):
             return False
         if (after.N, after.H, after.W) != (layer.N, layer.P, layer.Q):
             return False
-        adding = [layers[n] for n in readers if name in layers[n].residuals]
-        return all((x.N, x.P, x.Q) == (layer.N, layer.P, layer.Q) for x in adding)
+        adding = [n for n in readers if name in layers[n].residuals]
+        return all(self._in_step(range(i + 1, n + 1)) for n in adding)
+
+    def _in_step(self, layers: range) -> bool:
+        """Whether the last of some fused layers makes the rows that the first reads, one by one."""
+        each = [self.network.layers[i] for i in layers]
+        for x in each:
+            if (x.stride if isinstance(x.stride, int) else x.stride[0]) > 1:
+                return False
+            if (x.input_dilation if isinstance(x.input_dilation, int) else x.input_dilation[0]) > 1:
+                return False
+        return (each[0].N, each[0].H, each[0].W) == (each[-1].N, each[-1].P, each[-1].Q)
 
     # Costs --------------------------------------------------------------------------------------
 
@@ -151,18 +161,14 @@ class FusedEnumeration(Enumeration):
     def _rows(self, layers: list[Layer]) -> list[int]:
         """Rows of the input of each layer of a run, for a row of the last one's output."""
         found: list[int] = []
-        made = [1]  # of this layer and those after it
-        for n, layer in reversed([*enumerate(layers)]):
-            stride, kernel, zeros = (
+        for layer in reversed(layers):
+            stride, dilation, zeros = (
                 x if isinstance(x, int) else x[0]
                 for x in (layer.stride, layer.dilation, layer.input_dilation)
             )
-            reach = (layer.R - 1) * kernel + 1
-            rows = -(-((made[0] - 1) * stride + reach) // zeros)
-            adding = zip(layers[n + 1 :], made[1:], strict=True)
-            rows = max([rows, *(count for x, count in adding if layer.input in x.residuals)])
-            found.insert(0, min(layer.H, rows))
-            made.insert(0, found[0])
+            made = found[0] if found else 1
+            reach = (made - 1) * stride + (layer.R - 1) * dilation + 1
+            found.insert(0, min(layer.H, -(-reach // zeros)))
         return found
 
     def _moved_by_run(self, block: range, residents: frozenset[str]) -> int:
@@ -172,12 +178,12 @@ class FusedEnumeration(Enumeration):
         bits = 0
         if head.input not in residents:
             bits += head.N * head.G * head.C * head.H * head.W * self._bits(head.input)
-        for layer in layers:
+        for i, layer in zip(block, layers, strict=True):
             bw = oracle_widths.layer_widths(layer, self.widths)[0]
             bits += layer.G * layer.K * layer.C * layer.R * layer.S * bw
             for name in (layer.output, *layer.residuals):
-                rows = (layer.N, layer.P, layer.Q) == (head.N, head.H, head.W)
-                there = name == head.input and rows and name not in head.parts
+                whole = name not in head.parts and name not in layer.parts
+                there = name == head.input and whole and self._in_step(range(block[0], i + 1))
                 if name not in inner | residents and not there:
                     bits += self.network.touched(layer, name) * self._bits(name)
         return bits

@@ -108,3 +108,30 @@ def fusion_question(seed: int) -> Question:
     if tight and rng.random() < 0.5:  # to the bit what some run takes beside some tensors
         sram_bits = rng.choice(tight) - rng.choice((0, 0, 1))
     return question._replace(sram_bits=max(1, int(sram_bits)))
+
+
+def wide_question(seed: int) -> Question:
+    """Pairs of layers whose second adds up to three of the tensors that pairs before it made."""
+    rng = random.Random(f"wide {seed}")
+    size, channels, layers = rng.randint(2, 6), rng.choice((4, 8)), []
+    pairs = rng.choice((4, 4, 5))
+    for i in range(pairs):
+        before = ["in", *(f"t{n}" for n in range(i))]
+        residuals = tuple(rng.sample(before, min(len(before), rng.randint(1, 3))))
+        shape = {"K": channels, "C": channels, "P": size, "H": size}
+        source = rng.choice(before[-2:])
+        layers += [
+            Layer(name=f"a{i}", input=source, output=f"s{i}", **shape),
+            Layer(name=f"b{i}", input=f"s{i}", output=f"t{i}", residuals=residuals, **shape),
+        ]
+    tensors = dict.fromkeys(("in", *(layer.output for layer in layers)), channels * size)
+    network = Network(name="wide", layers=tuple(layers), tensors=tensors)
+    widths = {f"weight:{layer.name}": rng.randint(1, 4) for layer in layers}
+    widths |= {f"tensor:{name}": rng.randint(1, 8) for name in tensors}
+    array = {"rows": 2, "cols": 4, "engine": 9, "pe_weight_bits": 8, "pe_activation_bits": 8}
+    rate = 10 ** rng.uniform(9, 11)
+    on = Accelerator(name="given", clock_hz=1e9, dram_bits_per_s=rate, **array)
+    question = Question(network, on, widths, {}, 0)
+    needs = [question.given.stairs(i, False, False)[0][0] for i in range(len(layers))]
+    room = channels * size * rng.choice((6, 12, 18))
+    return question._replace(sram_bits=int(max(needs)) + room)
