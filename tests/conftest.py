@@ -21,7 +21,9 @@ from codesign.problem.problem import Problem
 from codesign.results.design import Design
 from codesign.specs.load import load_network
 
-pytest.register_assert_rewrite("compare_designs", "compare_explanations", "compare_fronts")
+pytest.register_assert_rewrite(
+    *("compare_designs", "compare_explanations", "compare_fronts", "compare_fused")
+)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

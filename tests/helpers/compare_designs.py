@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import oracle
+import oracle_bands
 import oracle_on_chip
 import oracle_tilings
 import oracle_widths
 import pytest
+from compare_fused import check_run
 from random_problems import Case
 
 from codesign import solve
@@ -79,8 +81,21 @@ def check_places(design: Design) -> None:
         return
     assert design.on_chip is not None
     assert set(design.on_chip) == set(problem.network.tensors)
-    assert set(design.on_chip.values()) <= {"chip", "dram"}
-    assert residents_of(design) in oracle_on_chip.all_residents(problem)
+    assert set(design.on_chip.values()) <= {"chip", "dram", "band"}
+    assert places_of(design)
+
+
+def places_of(design: Design) -> oracle_bands.Places:
+    """The places of all tensors and the fused runs, of those that there are."""
+    given = design.on_chip or {}
+    bands = frozenset(name for name, place in given.items() if place == "band")
+    residents = residents_of(design)
+    (found,) = (
+        places
+        for places in oracle_bands.all_places(design.problem)
+        if places.on_chip == residents and places.bands == bands
+    )
+    return found
 
 
 def residents_of(design: Design) -> oracle_on_chip.Residents:
@@ -113,10 +128,14 @@ def widths_of(design: Design) -> dict[str, int]:
 def check_figures(design: Design) -> None:
     """Every figure follows from the hardware, the widths and the tilings."""
     problem, hardware, widths = design.problem, hardware_of(design), widths_of(design)
-    rows, on_chip = design.layer_designs, residents_of(design)
-    for layer, row in zip(problem.network.layers, rows, strict=True):
-        check_layer(problem, hardware, widths, layer, row, on_chip)
-    live = oracle_on_chip.live_bits(problem, widths, on_chip)
+    rows, (on_chip, _, runs) = design.layer_designs, places_of(design)
+    for i, (layer, row) in enumerate(zip(problem.network.layers, rows, strict=True)):
+        if not any(i in run for run in runs):
+            check_layer(problem, hardware, widths, layer, row, on_chip)
+    for run in runs:
+        fused = rows[run.start : run.stop]
+        check_run(problem, hardware, widths, run, fused, on_chip)
+    live = oracle_on_chip.live_bits(problem, widths, on_chip, runs)
     assert [row.resident_bits for row in rows] == live
     noise, model_bits, bops = oracle.width_metrics(problem, widths)
     need = max(row.sram_bits + row.resident_bits for row in rows)

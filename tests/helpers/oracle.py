@@ -2,12 +2,12 @@
 
 Written from the model's page alone, in plain Python, and importing nothing that prices, bounds or
 searches. Every hardware option, every assignment of widths, every set of tensors that may stay on
-chip, every legal tile in each of the six loop orders, and every SRAM capacity that some tiling
-needs exactly beside what stays (of those on offer; every size, and the least, where the choices say
-so) are looked at. Only two shortcuts are taken, both plain to see: of the tilings of one layer only
-those are kept to which no other is at least as good in SRAM need and in DRAM traffic, and once the
-capacity is given each layer moves the least traffic that fits (nothing but the traffic depends on
-the tiling).
+chip, every way to fuse layers, every legal tile in each of the six loop orders, and every SRAM
+capacity that some tiling needs exactly beside what stays (of those on offer; every size, and the
+least, where the choices say so) are looked at. Only two shortcuts are taken, both plain to see: of
+the tilings of one layer only those are kept to which no other is at least as good in SRAM need and
+in DRAM traffic, and once the capacity is given each layer moves the least traffic that fits
+(nothing but the traffic depends on the tiling).
 
 Loop letters as in `codesign.specs.network`.
 """
@@ -19,7 +19,8 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from oracle_on_chip import Residents, all_residents, live_bits, movement_cycles
+from oracle_bands import Places, all_places, run_need, run_traffic
+from oracle_on_chip import Residents, live_bits, movement_cycles
 from oracle_tilings import (
     Cost,
     Tilings,
@@ -50,7 +51,7 @@ class HardwareOption(NamedTuple):
 class Point(NamedTuple):
     """One design: its metrics in the order of `METRICS`, and what it is made of.
 
-    ``on_chip`` are the tensors that stay there.
+    ``on_chip`` are the tensors that stay there, ``bands`` those of which only some rows do.
     """
 
     metrics: tuple[float, ...]
@@ -58,6 +59,7 @@ class Point(NamedTuple):
     sram_bits: int
     widths: Mapping[str, int]
     on_chip: Residents = Residents()
+    bands: Residents = Residents()
 
     def value(self, metric: str) -> float:
         """One of its metrics."""
@@ -169,8 +171,8 @@ class _Prices:
         return self.tilings[key]
 
 
-class _Run(NamedTuple):
-    """One layer at given widths on given hardware; needs are beside what stays on chip."""
+class _Step(NamedTuple):
+    """A layer or a fused run at given widths on given hardware; needs are with what stays."""
 
     compute_s: float
     fixed_bits: int
@@ -181,56 +183,65 @@ def all_points(problem: Problem) -> list[Point]:
     """Every design, whatever the budgets; empty where no hardware runs every layer."""
     prices = _Prices(problem)
     points = []
-    options = [*product(hardware_options(problem), all_residents(problem))]
+    options = [*product(hardware_options(problem), all_places(problem))]
     for widths in all_widths(problem):
         of_widths = width_metrics(problem, widths)
-        for hardware, on_chip in options:
-            runs = _runs(problem, prices, hardware, widths, on_chip)
-            if runs is not None:
+        for hardware, places in options:
+            steps = _steps(problem, prices, hardware, widths, places)
+            if steps is not None:
                 points += [
                     Point(
                         (latency_s, area, dram_bits, *of_widths),
-                        *(hardware, sram_bits, widths, on_chip),
+                        *(hardware, sram_bits, widths, places.on_chip, places.bands),
                     )
                     for sram_bits, latency_s, area, dram_bits in _capacities(
-                        problem, hardware, runs
+                        problem, hardware, steps
                     )
                 ]
     return points
 
 
-def _runs(
+def _steps(
     problem: Problem,
     prices: _Prices,
     hardware: HardwareOption,
     widths: Mapping[str, int],
-    on_chip: Residents,
-) -> list[_Run] | None:
-    runs, live = [], live_bits(problem, widths, on_chip)
-    for layer, beside in zip(problem.network.layers, live, strict=True):
+    places: Places,
+) -> list[_Step] | None:
+    on_chip = places.on_chip
+    live = live_bits(problem, widths, on_chip, places.runs)
+    steps, seconds = [], []
+    for i, layer in enumerate(problem.network.layers):
         bw, ba = layer_widths(layer, widths)
         cycles = layer_cycles(problem, layer, hardware, bw, ba)
         if cycles is None:
             return None
+        seconds.append(cycles / problem.clock_hz)
+        if any(i in run for run in places.runs):
+            continue
         fixed = sum(output_and_residual_bits(problem, layer, widths, on_chip))
         tilings = prices.of(layer, hardware, bw, ba, on_chip)
-        tilings = [(need + beside, traffic) for need, traffic in tilings]
-        runs.append(_Run(cycles / problem.clock_hz, fixed, tilings))
-    return runs
+        tilings = [(need + live[i], traffic) for need, traffic in tilings]
+        steps.append(_Step(seconds[i], fixed, tilings))
+    for run in places.runs:
+        need = run_need(problem, run, widths, on_chip) + live[run[0]]
+        moved = sum(sum(x.values()) for x in run_traffic(problem, run, widths, on_chip))
+        steps.append(_Step(sum(seconds[i] for i in run), moved, [(need, 0)]))
+    return steps
 
 
 def _capacities(
-    problem: Problem, hardware: HardwareOption, runs: list[_Run]
+    problem: Problem, hardware: HardwareOption, steps: list[_Step]
 ) -> list[tuple[int, float, float, float]]:
     """SRAM bits, latency, area and traffic at every capacity some tiling needs exactly."""
-    smallest = max(run.tilings[0][0] for run in runs)
-    needs = {need for run in runs for need, _ in run.tilings if need >= smallest}
+    smallest = max(step.tilings[0][0] for step in steps)
+    needs = {need for step in steps for need, _ in step.tilings if need >= smallest}
     found = []
     for sram_bits in sorted(on_offer(problem, needs, smallest)):
-        moved = [run.fixed_bits + least_traffic(run.tilings, sram_bits) for run in runs]
+        moved = [step.fixed_bits + least_traffic(step.tilings, sram_bits) for step in steps]
         latency_s = sum(
-            max(run.compute_s, bits / problem.dram_bits_per_s)
-            for run, bits in zip(runs, moved, strict=True)
+            max(step.compute_s, bits / problem.dram_bits_per_s)
+            for step, bits in zip(steps, moved, strict=True)
         )
         area = area_mm2(problem, hardware, sram_bits)
         found.append((sram_bits, latency_s, area, float(sum(moved))))

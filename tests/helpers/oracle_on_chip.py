@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations
 
 from oracle_tilings import ceil_div
@@ -46,23 +46,38 @@ def must_stay(problem: Problem) -> list[str]:
     return [name for name, place in problem.choices.places.items() if place == "chip"]
 
 
-def all_residents(problem: Problem) -> list[Residents]:
-    """Every set of tensors that may stay on chip together, were the SRAM large enough."""
-    free, given = may_stay(problem), must_stay(problem)
+def all_residents(problem: Problem, bands: Collection[str] = ()) -> list[Residents]:
+    """Every set of tensors that may stay on chip together, were the SRAM large enough.
+
+    Those of which only bands are held, if any, are not among them.
+    """
+    free = [name for name in may_stay(problem) if name not in bands]
+    given = must_stay(problem)
     sizes = range(len(free) + 1)
     return [Residents([*given, *some]) for size in sizes for some in combinations(free, size)]
 
 
-def live_bits(problem: Problem, widths: Mapping[str, int], residents: Collection[str]) -> list[int]:
-    """SRAM bits of the resident tensors during each layer."""
+def live_bits(
+    problem: Problem,
+    widths: Mapping[str, int],
+    residents: Collection[str],
+    runs: Iterable[range] = (),
+) -> list[int]:
+    """SRAM bits of the resident tensors during each layer; those of fused runs take place at once.
+
+    ``runs`` are the fused layers, by their numbers.
+    """
     alive = lifetimes(problem.network)
     bits = {
         name: problem.network.tensors[name] * tensor_bits(problem, widths, name)
         for name in residents
     }
+    at_once = [range(i, i + 1) for i in range(len(problem.network.layers))]
+    for run in runs:
+        at_once[run.start : run.stop] = [run] * len(run)
     return [
-        sum(bits[name] for name in residents if i in alive[name])
-        for i in range(len(problem.network.layers))
+        sum(bits[name] for name in residents if any(i in alive[name] for i in together))
+        for together in at_once
     ]
 
 

@@ -26,14 +26,16 @@ class Shape(NamedTuple):
         return math.prod(self)
 
 
-class _Draft:
+class Draft:
     """A network while layers are being added.
 
     ``moving``: with layers that only move data, parts of tensors and transposed convolutions;
     ``in_place``: with layers that read one part of a tensor and write another.
     """
 
-    def __init__(self, rng: random.Random, scale: int, moving: bool, in_place: bool) -> None:
+    def __init__(
+        self, rng: random.Random, scale: int = 1, moving: bool = False, in_place: bool = False
+    ) -> None:
         self.rng, self.scale, self.moving, self.in_place = rng, scale, moving, in_place
         self.layers: list[Layer] = []
         images = rng.choice((1, 1, 1, 2, 3))
@@ -105,15 +107,15 @@ def random_network(
     that only move data, parts of tensors, concatenations and transposed convolutions; ``in_place``
     lets most of the layers of a concatenation read what another of them has written there.
     """
-    draft = _Draft(rng, scale, moving or in_place, in_place)
-    kinds = (_convolution,) * 5 + (_fully_connected, _matmul, _matmul)
+    draft = Draft(rng, scale, moving or in_place, in_place)
+    kinds = (convolution,) * 5 + (fully_connected, matmul, matmul)
     for number in range(layers):
-        more = (_movement, _movement, _concatenation, _concatenation) if draft.moving else ()
-        more += (_concatenation,) * 4 if in_place else ()
+        more = (movement, movement, concatenation, concatenation) if draft.moving else ()
+        more += (concatenation,) * 4 if in_place else ()
         kind = rng.choice(kinds + more)
         kind(draft, f"layer{number}", f"t{number}")
     if all(layer.moves for layer in draft.layers):
-        _convolution(draft, "last", "end")
+        convolution(draft, "last", "end")
     return draft.network()
 
 
@@ -125,7 +127,8 @@ def _pooled(rng: random.Random, computed: Shape) -> Shape:
     return computed._replace(rows=-(-computed.rows // 2), columns=-(-computed.columns // 2))
 
 
-def _convolution(draft: _Draft, name: str, output: str) -> None:
+def convolution(draft: Draft, name: str, output: str) -> None:
+    """Any convolution, of any tensor; in a draft that moves data, perhaps of a part of one."""
     rng = draft.rng
     source, shape, parts = draft.read()
     groups = _groups(rng, shape.channels)
@@ -161,7 +164,7 @@ def _convolution(draft: _Draft, name: str, output: str) -> None:
     draft.add(layer, Shape(shape.images, groups * K, P, Q))
 
 
-def _moved(draft: _Draft, name: str, output: str, wanted: Shape | None = None) -> Layer:
+def _moved(draft: Draft, name: str, output: str, wanted: Shape | None = None) -> Layer:
     """A layer that only moves data: to a tensor as wanted, or pooled, copied or spread."""
     rng = draft.rng
     source, shape, parts = draft.read()
@@ -188,15 +191,16 @@ def _moved(draft: _Draft, name: str, output: str, wanted: Shape | None = None) -
     )
 
 
-def _movement(draft: _Draft, name: str, output: str) -> None:
+def movement(draft: Draft, name: str, output: str) -> None:
+    """A layer that only moves data."""
     layer = _moved(draft, name, output)
     draft.add(layer, Shape(layer.N, layer.K, layer.P, layer.Q))
 
 
-def _concatenation(draft: _Draft, name: str, output: str) -> None:
+def concatenation(draft: Draft, name: str, output: str) -> None:
     """Two or three layers that each write a part of one tensor; perhaps one is read early."""
     rng = draft.rng
-    kind = rng.choice((_convolution, _convolution, _movement))
+    kind = rng.choice((convolution, convolution, movement))
     kind(draft, f"{name}.0", output)
     first = draft.shapes.pop(output)  # not to be read whole before it is complete
     written, channels = first.elements, rng.choice((1, 2, 3))
@@ -219,7 +223,7 @@ def _concatenation(draft: _Draft, name: str, output: str) -> None:
 
 
 def _beside(
-    draft: _Draft, name: str, output: str, channels: int, first: Shape
+    draft: Draft, name: str, output: str, channels: int, first: Shape
 ) -> tuple[Layer, Shape]:
     """A layer that writes so many channels beside the first part, and what it writes."""
     part = first._replace(channels=channels)
@@ -237,7 +241,7 @@ def _joined(first: Shape, elements: int) -> Shape:
     return first._replace(channels=channels)
 
 
-def _in_place(draft: _Draft, name: str, output: str, first: Shape) -> tuple[Layer, Shape]:
+def _in_place(draft: Draft, name: str, output: str, first: Shape) -> tuple[Layer, Shape]:
     """A layer that writes one part of a tensor and reads another of its size; what it writes.
 
     What it reads there is its input, a residual, both, or its weight operand.
@@ -260,7 +264,7 @@ def _in_place(draft: _Draft, name: str, output: str, first: Shape) -> tuple[Laye
     return layer, first
 
 
-def _product_in_place(draft: _Draft, name: str, output: str, images: int) -> tuple[Layer, Shape]:
+def _product_in_place(draft: Draft, name: str, output: str, images: int) -> tuple[Layer, Shape]:
     """A product by a part of the tensor that it writes another part of."""
     rng, source = draft.rng, draft.source()
     stored = draft.shapes[source].elements
@@ -303,7 +307,8 @@ def _positions(rng: random.Random, size: int, kernel: int, stride: int, dilation
     return rng.choice(counts)
 
 
-def _fully_connected(draft: _Draft, name: str, output: str) -> None:
+def fully_connected(draft: Draft, name: str, output: str) -> None:
+    """A layer that reads all of a tensor at once."""
     rng, source = draft.rng, draft.source()
     shape = draft.shapes[source]
     C, K = shape.elements // shape.images, draft.scale * rng.choice((1, 3, 5, 8, 10))
@@ -311,7 +316,7 @@ def _fully_connected(draft: _Draft, name: str, output: str) -> None:
     draft.add(layer, Shape(shape.images, K, 1, 1))
 
 
-def _matmul(draft: _Draft, name: str, output: str) -> None:
+def matmul(draft: Draft, name: str, output: str) -> None:
     """A product of two tensors, heads and images as groups; a convolution where none fits."""
     rng, source = draft.rng, draft.source()
     shape = draft.shapes[source]
@@ -324,7 +329,7 @@ def _matmul(draft: _Draft, name: str, output: str) -> None:
             if (rest == 0 or draft.moving) and 1 <= K <= 12 * draft.scale:
                 fitting.append((heads, other, K))
     if not fitting:
-        _convolution(draft, name, output)
+        convolution(draft, name, output)
         return
     others = [option for option in fitting if option[1] != source]
     heads, other, K = rng.choice(others or fitting)
