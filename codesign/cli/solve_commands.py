@@ -133,7 +133,7 @@ def evaluate(**given: Any) -> int:
     dot or a path separator is a file. The accelerator is shipped (codesign show accelerators), a
     file, TOML or that of a design, or given by --rows, --cols, --pe-bits and --sram-kbit.
     """
-    from codesign.problem.words import sensitivity_of
+    from codesign.problem.words import most_fused, sensitivity_of
     from codesign.tasks.evaluate import evaluate as evaluate_network
 
     inputs.check_contradictions(given, EVALUATE_CONTRADICTIONS)
@@ -147,6 +147,7 @@ def evaluate(**given: Any) -> int:
         given["sensitivity"], given["granularity"], read.weights, read.network, {*widths.values()}
     )
     inputs.warn_of_table(table, read.network)
+    on_chip = given["on_chip"] or DEFAULT_ON_CHIP
     found = evaluate_network(
         read.network,
         accelerator,
@@ -154,7 +155,8 @@ def evaluate(**given: Any) -> int:
         roofline=given["roofline"],
         sensitivity=table,
         on_chip=given["on_chip"],
-        places=placed(read.pins, given["on_chip"] or DEFAULT_ON_CHIP),
+        places=placed(read.pins, on_chip),
+        fused_layers=most_fused(given["fused_layers"], on_chip),
     )
     hand_over(
         view_of(found, given["quiet"]),

@@ -22,7 +22,7 @@ from codesign.cli.options import (
     word,
 )
 from codesign.problem import readers
-from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP
+from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
 from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, WholeNumber
 from codesign.problem.words import (
     ALL_WORDS,
@@ -239,9 +239,15 @@ EVALUATE = {
             default="tiled",
         ),
         choice(
-            "--on-chip tensors|none",
+            "--on-chip bands|tensors|none",
             ON_CHIP_HELP,
             shown=f"{DEFAULT_ON_CHIP}; none with --roofline ideal",
+        ),
+        option(
+            "--fused-layers N",
+            FUSED_HELP,
+            WholeNumber(2, MOST_FUSED_LAYERS),
+            shown=f"{DEFAULT_FUSED_LAYERS}",
         ),
     ),
     "The answer": (

@@ -161,7 +161,7 @@ def test_hand_computed() -> None:
 
 def test_default_is_that_of_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     for default, other in (("none", "tensors"), ("tensors", "none")):
-        monkeypatch.setattr("codesign.tasks.evaluate.DEFAULT_ON_CHIP", default)
+        monkeypatch.setattr("codesign.tasks.evaluate_places.DEFAULT_ON_CHIP", default)
         assert (evaluate(CHAIN, ON, 4).on_chip is None) == (default == "none")
         explicit: Any = other
         assert (evaluate(CHAIN, ON, 4, on_chip=explicit).on_chip is None) == (other == "none")
@@ -224,13 +224,16 @@ def test_says_what_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what is refused ------------------------------------------------------------------------------
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"on_chip": "all"}, "on_chip must be 'tensors' or 'none', got 'all'"),
+    ({"on_chip": "all"}, "on_chip must be one of bands, tensors, none, got 'all'"),
     ({"roofline": "ideal", "on_chip": "tensors"}, "on_chip 'tensors': the ideal roofline moves"),
     ({"roofline": "ideal", "places": {"a": "chip"}}, "places: the ideal roofline moves every"),
     ({"on_chip": "none", "places": {"a": "chip"}}, "places are given, but on_chip is 'none'"),
     ({"on_chip": "tensors", "places": {"A": "chip"}}, "network 'chain' has no such tensor"),
     ({"on_chip": "tensors", "places": {"in": "chip"}}, "an input or a result of the network"),
-    ({"on_chip": "tensors", "places": {"a": "sram"}}, "must be 'chip' or 'dram', got 'sram'"),
+    (
+        {"on_chip": "tensors", "places": {"a": "sram"}},
+        "must be one of chip, dram, band, got 'sram'",
+    ),
 ]
 
 
