@@ -25,6 +25,7 @@ from codesign.results.consistency import (
     check_names,
     check_positive,
     check_rows,
+    names_in_bands,
     names_on_chip,
     without_places,
 )
@@ -115,8 +116,14 @@ class Design(HardwareResult):
 
     @property
     def resident_tensors(self) -> int | None:
-        """How many tensors stay on chip; None where the problem keeps all in DRAM."""
+        """How many tensors stay on chip whole; None where the problem keeps all in DRAM."""
         return None if self.on_chip is None else len(names_on_chip(self.on_chip))
+
+    @property
+    def band_tensors(self) -> int | None:
+        """Of how many tensors only a band stays; None where the problem fuses no layers."""
+        fuses = self.problem.choices.on_chip == "bands"
+        return len(names_in_bands(self.on_chip)) if fuses else None
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from codesign.specs.technology import Amount
 FORMAT = "codesign-front/1"
 COLUMN = "front"  # of what belongs to the front as a whole
 ROOFS = ("compute", "memory")
+ON_CHIP = ("resident_tensors", "band_tensors")  # where tensors may stay, and layers be fused
 MAX_CELL = 64 * 2**20  # characters; a file is no larger
 # What every point tells; what has a default may be absent from older files.
 POINT_COLUMNS = (
@@ -240,9 +241,7 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
         "hardware": cells(Hardware),
         "metrics": {name: _value(row[name]) for name in METRICS},
         "memory_bound_share": _value(row["memory_bound_share"]),
-        "resident_tensors": _value(row["resident_tensors"])
-        if row.get("resident_tensors")
-        else None,
+        **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},
         "layer_designs": [*layers],
         "proof": cells(ProofRecord),
         "solver": {"seconds": _value(row["seconds"])},

@@ -65,7 +65,9 @@ class HardwareResult(ResultFile):
         et al. 2021, one product for each element of a kernel window and one sum for the window.
 
         Columns of what is not known, or not defined on the ideal roofline, are left out;
-        ``resident_bits`` is there where tensors may stay on chip.
+        ``resident_bits`` is there where tensors may stay on chip, ``fused_run``, the number of its
+        run, where layers are fused. A run is one step: ``sram_bits``, ``utilisation``, ``gops`` and
+        ``bound_by`` are the run's, and the latencies of its layers add up to the run's.
         """
 
     @property
@@ -74,7 +76,8 @@ class HardwareResult(ResultFile):
         """One row per tensor that stays on chip: its width, its size, its first and last layer.
 
         The SRAM holds all its ``sram_bits`` from ``first_layer``, which writes it first, to
-        ``last_layer``, which reads it last.
+        ``last_layer``, which reads it last, and during all of a fused run that has either. Where
+        layers are fused, ``place`` is "chip" or "band", and ``rows`` those held of a band.
         """
 
     @done_by("results.plots.design:plot_design")

@@ -9,25 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from codesign.costs.layers import Tile, utilisation
+from codesign.costs.layers import Tile
 from codesign.problem.metrics import COST, METRICS
 from codesign.results.assignment import Assignment
-from codesign.results.consistency import names_on_chip
+from codesign.results.consistency import names_in_bands
 from codesign.results.front import Front
 from codesign.results.hardware_result import HardwareResult
-from codesign.units import OPS_PER_GOP, OPS_PER_MAC
+from codesign.results.run_figures import band_rows, held_bits, held_during, rates, run_numbers
 
 
 def layer_frame(result: HardwareResult) -> pd.DataFrame:
     """One row per layer; see `HardwareResult.layers`."""
+    layers, steps = result.network.layers, [*zip(run_numbers(result), rates(result), strict=True)]
     rows = []
-    for layer, row in zip(result.network.layers, result.layer_designs, strict=True):
-        gops = None
-        if row.latency_s is not None:
-            gops = OPS_PER_MAC * layer.macs / OPS_PER_GOP / row.latency_s
+    for layer, row, (run, (share, gops)) in zip(layers, result.layer_designs, steps, strict=True):
         rows.append(
             {
                 "layer": layer.name,
+                "fused_run": run,
                 "weight_bits": row.weight_bits,
                 "input_bits": result.tensor_bits[layer.input],
                 "output_bits": result.tensor_bits[layer.output],
@@ -38,7 +37,7 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
                 "macs": layer.macs,
                 "ops": layer.ops,
                 "cycles": row.cycles,
-                "utilisation": utilisation(layer, row, result.accelerator),
+                "utilisation": share,
                 "gops": gops,
                 "dram_weight_bits": row.dram_bits.weights,
                 "dram_ifmap_bits": row.dram_bits.ifmap,
@@ -57,15 +56,19 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
 
 def resident_frame(result: HardwareResult) -> pd.DataFrame:
     """One row per tensor that stays on chip; see `HardwareResult.residents`."""
-    network, names = result.network, names_on_chip(result.on_chip)
-    lives = [network.lifetimes[name] for name in names]
-    columns = {
-        "bits": [result.tensor_bits[name] for name in names],
-        "sram_bits": [network.tensors[name] * result.tensor_bits[name] for name in names],
-        "first_layer": [network.layers[first].name for first, _ in lives],
-        "last_layer": [network.layers[last].name for _, last in lives],
+    network, held = result.network, held_during(result)
+    bands, rows = names_in_bands(result.on_chip), band_rows(result)
+    columns: dict[str, list[Any]] = {
+        "bits": [result.tensor_bits[name] for name in held],
+        "sram_bits": [held_bits(result, name) for name in held],
+        "first_layer": [network.layers[first].name for first, _ in held.values()],
+        "last_layer": [network.layers[last].name for _, last in held.values()],
     }
-    return pd.DataFrame(columns, index=pd.Index(names, name="tensor"))
+    if bands:
+        columns["place"] = ["band" if name in bands else "chip" for name in held]
+        columns["rows"] = [rows[name][0] if name in bands else None for name in held]
+    frame = pd.DataFrame(columns, index=pd.Index(held, name="tensor"))
+    return frame.astype({"rows": "Int64"}) if bands else frame
 
 
 def widths_frame(assignment: Assignment) -> pd.DataFrame:
@@ -90,11 +93,12 @@ def widths_frame(assignment: Assignment) -> pd.DataFrame:
 def _by_layer(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A table of rows by layer. What is known of no layer is no column.
 
-    Whole numbers that only some layers have (no width of weights, no tile where data only moves)
-    stay whole: their columns are nullable.
+    Whole numbers that only some layers have (no width of weights, no tile where data only moves, no
+    run where nothing is fused) stay whole: their columns are nullable.
     """
     frame = pd.DataFrame(rows).set_index("layer").dropna(axis="columns", how="all")
-    counts = [name for name in frame if name == "weight_bits" or str(name).startswith("tile_")]
+    whole = "weight_bits", "fused_run"
+    counts = [name for name in frame if name in whole or str(name).startswith("tile_")]
     return frame.astype({name: "Int64" for name in counts if frame[name].hasnans})
 
 
@@ -102,7 +106,8 @@ def front_frame(front: Front) -> pd.DataFrame:
     """One row per point of a front; see `Front.points`."""
     names = [*front.objectives, *(name for name in METRICS if name not in front.objectives)]
     rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
-    placed = any(design.resident_tensors is not None for design in front.designs)
+    counted = ("resident_tensors", "band_tensors")
+    shown = [name for name in counted if any(getattr(x, name) is not None for x in front.designs)]
     rows = []
     for number, design in enumerate(front.designs):
         roofs = [row.bound_by for row in design.layer_designs]
@@ -113,7 +118,7 @@ def front_frame(front: Front) -> pd.DataFrame:
                 "compute_bound_layers": roofs.count("compute"),
                 "memory_bound_layers": roofs.count("memory"),
                 "memory_bound_share": design.memory_bound_share,
-                **({"resident_tensors": design.resident_tensors} if placed else {}),
+                **{name: getattr(design, name) for name in shown},
                 "rate_to_next": rates[number] if number < len(rates) else np.nan,
                 "knee": number == front.knee and len(front) > 2,
                 "minimised": design.problem.objective,

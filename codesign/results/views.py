@@ -80,7 +80,9 @@ class DesignOutline:
     memory_bound_share : float
         Share of the latency spent in layers that the DRAM binds.
     resident_tensors : int or None
-        How many tensors stay on chip; None where none may, or the file does not tell.
+        How many tensors stay on chip whole; None where none may, or the file does not tell.
+    band_tensors : int or None
+        Of how many others only a band does; None where no layers may be fused, or not told.
     layer_designs : tuple of LayerOutline
     proof : ProofRecord
     solver : SolverOutline
@@ -94,6 +96,7 @@ class DesignOutline:
     proof: ProofRecord
     solver: SolverOutline
     resident_tensors: Whole | None = None
+    band_tensors: Whole | None = None
 
     @property
     def network(self) -> NameOutline:
@@ -117,6 +120,8 @@ class DesignView(Protocol):
     def memory_bound_share(self) -> float: ...
     @property
     def resident_tensors(self) -> int | None: ...
+    @property
+    def band_tensors(self) -> int | None: ...
     @property
     def layer_designs(self) -> Sequence[LayerDesign | LayerOutline]: ...
     @property

@@ -73,9 +73,10 @@ def fused_design(
         else given.get(layer.weight_source, tensor_bits.get(layer.weight_tensor or "", 0))
         for layer in network.layers
     ]
-    rows = fused_rows(network, accelerator, weight_bits, tensor_bits, bands, on_chip, spare_bits)
-    needed = spare_bits + max((row.sram_bits or 0) + row.resident_bits for row in rows)
-    hardware = replace(hardware, sram_bits=needed)
+    rows, sram_bits = fused_rows(
+        network, accelerator, weight_bits, tensor_bits, bands, on_chip, spare_bits
+    )
+    hardware = replace(hardware, sram_bits=sram_bits)
     accelerator = accelerator_of(problem, hardware)
     metrics, _ = totals(network, accelerator, tensor_bits, rows, problem.noise_of)
     return Design(
@@ -98,8 +99,8 @@ def fused_rows(
     bands: Collection[str],
     on_chip: Collection[str],
     spare_bits: int,
-) -> list[LayerDesign]:
-    """Every layer in the least SRAM that holds all, and some spare: runs, then all the others."""
+) -> tuple[list[LayerDesign], int]:
+    """Every layer in the least SRAM that holds all, and some spare, and the bits of that."""
     runs = runs_of(network, bands)
     assert runs is not None
     held = residents(network, tensor_bits, on_chip, [run.layers for run in runs])
@@ -113,14 +114,15 @@ def fused_rows(
     for i in others:
         least = _least_need(network.layers[i], accelerator, weight_bits[i], tensor_bits, held[i])
         needs.append(least + held[i].bits)
-    roomy = replace(accelerator, sram_bits=max(needs) + spare_bits)
+    sram_bits = max(needs) + spare_bits
+    roomy = replace(accelerator, sram_bits=sram_bits)
     for i in others:
         layer, bits = network.layers[i], weight_bits[i]
         if bits is None:
             found[i] = moving_layer(network, layer, roomy, tensor_bits, True, held[i])
         else:
             found[i] = best_tiled_layer(network, layer, roomy, bits, tensor_bits, held[i])
-    return [found[i] for i in range(len(network.layers))]
+    return [found[i] for i in range(len(network.layers))], sram_bits
 
 
 def _least_need(

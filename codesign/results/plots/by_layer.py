@@ -9,11 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from codesign.results.consistency import names_on_chip
+from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.design import Design
 from codesign.results.evaluation import Evaluation
 from codesign.results.plots.drawing import Figure, Look, budgets_text, short_label
 from codesign.results.plots.labels import layer_blocks, spread
+from codesign.results.text.layout import counted
 from codesign.units import METRIC_UNITS, four_digits, gap_text
 
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
@@ -34,7 +35,9 @@ def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
         parts.append("area not known")
     if design.on_chip is not None:
         kept, able = len(names_on_chip(design.on_chip)), len(design.network.lifetimes)
-        parts.append(f"{kept} of {able} tensors on chip")
+        bands = len(names_in_bands(design.on_chip))
+        held = f", {counted(bands, 'band')}" if bands else ""
+        parts.append(f"{kept} of {able} tensors on chip{held}")
     widths = constant_widths(layers)
     if widths is not None:
         parts.append(f"every layer {widths}")

@@ -50,6 +50,7 @@ ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
     "compute": {"marker": "s", "s": 30, "color": "#3f6ea8"},
     "memory": {"marker": "o", "s": 34, "color": "#f4cd85"},
 }
+RUN_SHADE: Look = {"facecolor": "0.9", "edgecolor": "0.6", "lw": 0.6, "zorder": 0.5}
 AREA_GREYS = ("#7d8590", "#d9dde3")
 
 
@@ -79,11 +80,12 @@ def _draw(design: Design | Evaluation) -> Figure:
     heights = [1.3, *([1.0] if varied else []), *([1.3] if kept else [])]
     latency, *more = _stacked(picture, columns[1], heights)
     widths, sram = more[: int(varied)], more[int(varied) :]
-    points, roofs = _roofline(roofline, design, layers)
+    steps = _steps(design, layers)
+    points, roofs = _roofline(roofline, design, steps)
     budgets = design.problem.budgets if isinstance(design, Design) else {}
     for axes in area:
         _area(axes, design, budgets.get("area_mm2"))
-    _latency(latency, layers)
+    _latency(latency, design, layers)
     for axes in widths:
         _widths(axes, design, layers)
     drawn = [(axes, *draw_sram(axes, design, 2)) for axes in sram]
@@ -92,10 +94,22 @@ def _draw(design: Design | Evaluation) -> Figure:
     freeze_layout(picture)
     for axes, patches, scale in drawn:
         name_residents(axes, patches, scale)
-    multiplying = np.flatnonzero(layers["macs"] > 0)
-    latency_s = layers["latency_s"].to_numpy()[multiplying]
-    label_points(roofline, points, roofs, latency_s, (multiplying + 1).tolist())
+    label_points(roofline, points, roofs, steps["latency_s"].to_numpy(), steps.index.tolist())
     return picture
+
+
+def _steps(result: HardwareResult, layers: pd.DataFrame) -> pd.DataFrame:
+    """What has a place in the roofline, by number: each layer that multiplies, or run of such.
+
+    What only moves data has no operations.
+    """
+    numbers = [str(n) for n in range(1, len(layers) + 1)]
+    for run in result.fused_runs:
+        numbers[run.first : run.last + 1] = [f"{run.first + 1}–{run.last + 1}"] * len(run.layers)
+    parts = layers[["macs", "dram_bits", "latency_s"]].groupby(numbers, sort=False).sum()
+    same = layers[["gops", "bound_by"]].groupby(numbers, sort=False).first()
+    steps = pd.concat([parts, same], axis=1)
+    return steps[steps["macs"] > 0]
 
 
 def _stacked(picture: Figure, place: SubplotSpec, heights: Sequence[float]) -> list[Axes]:
@@ -107,17 +121,15 @@ def _stacked(picture: Figure, place: SubplotSpec, heights: Sequence[float]) -> l
 
 
 def _roofline(
-    axes: Axes, result: HardwareResult, layers: pd.DataFrame
+    axes: Axes, result: HardwareResult, steps: pd.DataFrame
 ) -> tuple[Floats, list[Floats]]:
-    """Draw layers under their ceilings; return both as (operations per bit, GOPS) points.
+    """Draw steps under their ceilings; return both as (operations per bit, GOPS) points.
 
-    What only moves data has no operations, and no place here. What moves no DRAM bits is as far to
-    the right as the picture goes.
+    What moves no DRAM bits is as far to the right as the picture goes.
     """
-    layers = layers[layers["macs"] > 0]
-    operations, bits = OPS_PER_MAC * layers["macs"].to_numpy(), layers["dram_bits"].to_numpy()
+    operations, bits = OPS_PER_MAC * steps["macs"].to_numpy(), steps["dram_bits"].to_numpy()
     moving = bits > 0
-    x, y = operations / np.where(moving, bits, 1), layers["gops"].to_numpy()
+    x, y = operations / np.where(moving, bits, 1), steps["gops"].to_numpy()
     peaks = _ceilings_gops_per_s(result)
     assert result.accelerator.dram_bits_per_s is not None  # refused before
     slope = result.accelerator.dram_bits_per_s / OPS_PER_GOP
@@ -132,12 +144,13 @@ def _roofline(
         f"PE array{'' if only else f', {kernel} kernels'}: {four_digits(peak)} GOPS"
         for kernel, peak in peaks
     ]
+    things = "layers and runs" if result.fused_runs else "layers"
     legend: list[Any] = []
     for roof, dashes, label in zip(roofs, ("-.", "-", "--"), labels, strict=False):
         legend += axes.plot(*roof.T, color="0.15", lw=1.5, ls=dashes, label=label)
     for side, look in ROOFS.items():
-        ours = (layers["bound_by"] == side).to_numpy()
-        label = f"{side}-bound: {ours.sum()} of {len(ours)} layers"
+        ours = (steps["bound_by"] == side).to_numpy()
+        label = f"{side}-bound: {ours.sum()} of {len(ours)} {things}"
         shown = ours & moving
         legend.append(axes.scatter(x[shown], y[shown], **look, **RIM, zorder=3, label=label))
     if not moving.all():
@@ -147,7 +160,8 @@ def _roofline(
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=(y.min() / 2, peaks[-1][1] * 1.6))
     axes.set(xlabel="operations per DRAM bit", ylabel="attained, 2 operations a MAC (GOPS)")
     scaled_ticks(axes, 1e4)
-    title_and_legend(axes, "Roofline by layer number (+n: n more layers there)", legend, 2)
+    more = "+n: n more there; 1–3: fused" if result.fused_runs else "+n: n more layers there"
+    title_and_legend(axes, f"Roofline by layer number ({more})", legend, 2)
     return np.stack([x, y], axis=1), roofs
 
 
@@ -160,7 +174,7 @@ def _ceilings_gops_per_s(result: HardwareResult) -> list[tuple[str, float]]:
     return sorted(((kernel, peaks[kernel] / OPS_PER_GOP) for kernel in drawn), key=lambda x: x[1])
 
 
-def _latency(axes: Axes, layers: pd.DataFrame) -> None:
+def _latency(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     number, legend = np.arange(1, len(layers) + 1), list[Any]()
     rim = RIM | {"lw": min(RIM["lw"], 40 / len(layers))}
     for side in sorted(set(layers["bound_by"])):
@@ -168,14 +182,26 @@ def _latency(axes: Axes, layers: pd.DataFrame) -> None:
         height = layers["latency_s"].to_numpy()[ours] * MS_PER_S
         rim["label"] = f"{side}-bound: Σ {four_digits(height.sum())} ms"
         legend.append(axes.bar(number[ours], height, color=ROOFS[side]["color"], **rim))
-    other = layers[["compute_s", "memory_s"]].min(axis=1) * MS_PER_S
+    by_compute = layers["bound_by"] == "compute"
+    other = layers["memory_s"].where(by_compute, layers["compute_s"]) * MS_PER_S
     look: Look = {"color": "black", "lw": 1.5, "label": "time of the other roof"}
     legend.append(axes.hlines(other, number - 0.4, number + 0.4, **look))
     axes.set_ylabel("latency (ms)")
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.grid(True, axis="y")
+    legend += _mark_runs(axes, result)
     _call_out(axes, layers)
-    title_and_legend(axes, "Latency per layer", legend, 3)
+    title_and_legend(axes, "Latency per layer", legend, 3 if len(legend) < 4 else 2)
+
+
+def _mark_runs(axes: Axes, result: HardwareResult) -> list[Any]:
+    """Shade the layers of each fused run; the entry of the legend."""
+    shades = [
+        axes.axvspan(run.first + 0.5, run.last + 1.5, **RUN_SHADE) for run in result.fused_runs
+    ]
+    for shade in shades[:1]:
+        shade.set_label("fused run: one step")
+    return shades[:1]
 
 
 def _call_out(axes: Axes, layers: pd.DataFrame) -> None:

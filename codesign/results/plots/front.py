@@ -278,7 +278,7 @@ def _number(panels: Mapping[Axes, tuple[int, int]], front: Front) -> None:
     picture = next(iter(panels)).figure
     assert isinstance(picture, Figure)
     freeze_layout(picture)
-    numbers, weight = [*range(1, len(front) + 1)], np.ones(len(front))
+    numbers, weight = [str(n + 1) for n in range(len(front))], np.ones(len(front))
     weight[[0, -1, front.knee]] = 2.0  # the ends and the knee first
     for axes, of in panels.items():
         drawn_lines = [np.asarray(line.get_xydata()) for line in axes.lines]

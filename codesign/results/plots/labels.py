@@ -30,7 +30,7 @@ def label_points(
     points: Floats,
     lines: Sequence[Floats],
     weight: Floats,
-    numbers: Sequence[int],
+    numbers: Sequence[str],
     ringed: Sequence[int] = (),
 ) -> None:
     """Number the points, most ``weight`` first, each where it covers nothing, or not at all.
@@ -39,6 +39,8 @@ def label_points(
 
     Parameters
     ----------
+    numbers : sequence of str
+        Of each point.
     lines : sequence of floats, shape (2, 2)
         Ends of what is drawn in data coordinates, not to be covered.
     ringed : sequence of int
@@ -58,7 +60,7 @@ def label_points(
     look: Look = {"ha": "center", "va": "center_baseline", "fontsize": LABEL_PT, "zorder": 2.5}
     look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
     for group in sorted(groups, key=lambda group: -weight[group].sum()):
-        shown = [str(numbers[index]) for index in group]
+        shown = [numbers[index] for index in group]
         label = ", ".join(shown) if len(shown) <= 3 else f"{shown[0]} (+{len(shown) - 1})"
         size = np.array([0.65 * len(label), 1.1]) * LABEL_PT * px_per_pt
         mark = RING_PX if set(group) & {*ringed} else MARK_PX

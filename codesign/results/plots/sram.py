@@ -1,7 +1,8 @@
 """The SRAM over the layers of a design or an evaluation: residents, tiles, free space, the limit.
 
 Resident tensors stand on the ground, each in one place as long as it lives if that can be; the
-tiles of the layer that runs hang from the limit. What is white between them is free.
+tiles of the layer that runs hang from the limit, and over all layers of a fused run what the run
+needs: weights, bands, rows of its input, partial sums. What is white between them is free.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from codesign.results.plots.drawing import (
 )
 from codesign.results.plots.labels import label_patch
 from codesign.results.plots.memory_map import Life, Patch, patches
+from codesign.results.run_figures import fullest, held_bits, held_during, run_numbers
 from codesign.results.text.layout import counted
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, BITS_PER_MBIT, four_digits
 
@@ -44,6 +46,7 @@ RESIDENT_COLOURS = (
     "#dbe5f1",
 )  # grey levels 0.82, 0.68, 0.57, 0.89
 TILES: Look = {"facecolor": "#f4cd85", "hatch": "////"}
+RUN: Look = {"facecolor": "#fbeed2", "hatch": ".."}  # grey level 0.94, of tiles 0.82
 TITLE_SHARE = 0.04  # of the picture's height, for each line of its heading
 
 
@@ -60,7 +63,7 @@ def _draw(result: Design | Evaluation) -> Figure:
     head = 0.995 - TITLE_SHARE * len(lines)
     picture = canvas(14, 6.6, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, head))
     axes = picture.add_subplot()
-    drawn, scale = draw_sram(axes, result, 3)
+    drawn, scale = draw_sram(axes, result, 2 if result.fused_runs else 3)
     name_layers([axes], layers)
     write_titles(picture, lines, TITLE_SHARE)
     freeze_layout(picture)
@@ -84,23 +87,43 @@ def draw_sram(axes: Axes, result: Design | Evaluation, columns: int) -> tuple[li
     for patch, colour in zip(drawn, _colours(drawn), strict=True):
         low, high = patch.low / scale, patch.high / scale
         axes.stairs(high, _edges(patch.first, len(low)), baseline=low, facecolor=colour, **rim)
-    top = np.full(len(rows), limit / scale)
-    hung = axes.stairs(top, _edges(0, len(rows)), baseline=top - tiles / scale, **TILES, **rim)
-    hung.set_label(f"tiles of the layer: at most {four_digits(tiles.max() / scale)} {unit}")
-    legend: list[Any] = [hung]
+    legend: list[Any] = []
     if drawn:
         most = f"at most {four_digits(held.max() / scale)} {unit}"
         label = f"{counted(len(drawn), 'resident tensor')}: {most}"
-        legend.insert(0, Rectangle((0, 0), 1, 1, label=label, facecolor=RESIDENT_COLOURS[0], **RIM))
+        legend.append(Rectangle((0, 0), 1, 1, label=label, facecolor=RESIDENT_COLOURS[0], **RIM))
+    legend += _hung(axes, result, limit / scale, tiles / scale, unit, rim)
     label = f"SRAM: {four_digits(capacity / scale)} {unit}"
     if limit < capacity:
         label += f" ({four_digits((capacity - limit) / scale)} {unit}, always free, left out)"
     legend.append(axes.axhline(limit / scale, color="black", lw=1.6, ls="--", label=label))
     axes.set(ylim=(0, 1.08 * limit / scale), ylabel=f"SRAM ({unit})")
     axes.grid(True, axis="y")
-    _name_fullest(axes, [row.name for row in rows], (tiles + held) / capacity, limit / scale)
+    _name_fullest(axes, result, limit / scale)
     title_and_legend(axes, "SRAM per layer: what is white is free", legend, columns)
     return drawn, scale
+
+
+def _hung(
+    axes: Axes, result: Design | Evaluation, limit: float, needs: Floats, unit: str, rim: Look
+) -> list[Any]:
+    """Draw what hangs from the limit, tiles of layers and all that fused runs need; the legend."""
+    fused, legend = np.array([x is not None for x in run_numbers(result)]), list[Any]()
+    if not fused.all():
+        top = np.where(fused, np.nan, limit)
+        look = TILES | {"baseline": np.where(fused, np.nan, limit - needs)} | rim
+        legend.append(axes.stairs(top, _edges(0, len(needs)), **look))
+        most = four_digits(needs[~fused].max())
+        legend[-1].set_label(f"tiles of the layer: at most {most} {unit}")
+    for run in result.fused_runs:
+        edges, look = _edges(run.first, len(run.layers))[[0, -1]], RUN | rim
+        hung = axes.stairs([limit], edges, baseline=[limit - needs[run.first]], **look)
+    if fused.any():
+        most = f"at most {four_digits(needs[fused].max())} {unit}"
+        runs = counted(len(result.fused_runs), "fused run")
+        hung.set_label(f"{runs}, weights and bands: {most}")
+        legend.append(hung)
+    return legend
 
 
 def _shown(capacity: int, used: int) -> int:
@@ -123,19 +146,25 @@ def _edges(first: int, count: int) -> Floats:
 
 
 def _lives(result: Design | Evaluation) -> list[Life]:
-    network, widths = result.network, result.tensor_bits
+    held = held_during(result)
     return [
-        Life(name, network.tensors[name] * widths[name], *network.lifetimes[name])
-        for name in names_on_chip(result.on_chip)
+        Life(name, held_bits(result, name), *held[name]) for name in names_on_chip(result.on_chip)
     ]
 
 
-def _name_fullest(axes: Axes, names: Sequence[str], shares: Floats, limit: float) -> None:
-    """Name the layer during which the SRAM is fullest, above the limit."""
-    fullest, count = int(shares.argmax()), len(names)
-    text = f"fullest: {short_label(names[fullest], MAX_NAME)}, {100 * shares[fullest]:.1f} %"
-    align = ("left", "center", "right")[int(3 * fullest / count)]
-    place = fullest + 1 + {"left": -0.4, "center": 0.0, "right": 0.4}[align]
+def _name_fullest(axes: Axes, result: Design | Evaluation, limit: float) -> None:
+    """Name the layer or the run during which the SRAM is fullest, above the limit."""
+    rows, capacity = result.layer_designs, result.accelerator.sram_bits
+    row, run = fullest(result)
+    assert capacity is not None  # refused before
+    share = ((row.sram_bits or 0) + row.resident_bits) / capacity
+    name = short_label(row.name, MAX_NAME)
+    if run is not None:
+        name += f" to {short_label(rows[run.last].name, MAX_NAME)}, fused"
+    index, count = rows.index(row), len(rows)
+    text = f"fullest: {name}, {100 * share:.1f} %"
+    align = ("left", "center", "right")[int(3 * index / count)]
+    place = index + 1 + {"left": -0.4, "center": 0.0, "right": 0.4}[align]
     look: Look = {"textcoords": "offset points", "ha": align, "fontsize": 8}
     look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     axes.annotate(text, (place, limit), (0, 5), **look)

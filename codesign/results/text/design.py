@@ -9,9 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.costs.layers import utilisation
-from codesign.results.consistency import names_on_chip
+from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.hardware_result import HardwareResult, throughput
+from codesign.results.run_figures import rates
 from codesign.results.text.layout import (
     BIT_UNITS,
     TIME_UNITS,
@@ -123,7 +123,8 @@ def rates_text(result: HardwareResult) -> str:
 def layer_table(result: HardwareResult) -> Table:
     """One row per layer; a column of which nothing is known is left out.
 
-    What the SRAM holds is shown where tensors may stay in it.
+    What the SRAM holds is shown where tensors may stay in it. Of a fused run all layers have the
+    run's share of the peak, its need, as tiles, and its roof.
     """
     layers, rows = result.network.layers, result.layer_designs
     held = [bits for row in rows for bits in (row.sram_bits or 0, row.resident_bits)]
@@ -133,22 +134,22 @@ def layer_table(result: HardwareResult) -> Table:
     timed = rows[0].latency_s is not None
     seconds = [row.compute_s if row.latency_s is None else row.latency_s for row in rows]
     times, time_unit = scaled(seconds, TIME_UNITS)
-    shares = [
-        utilisation(layer, row, result.accelerator) for layer, row in zip(layers, rows, strict=True)
-    ]
+    shares = [share for share, _ in rates(result)]
     bits = [
         (row.weight_bits or ABSENT, *(result.tensor_bits[x] for x in (layer.input, layer.output)))
         for layer, row in zip(layers, rows, strict=True)
     ]
     tiles = [row.tile for row in rows]
+    needed = "tiles, run" if result.fused_runs else "tiles"
     columns: dict[str, list[RenderableType | None]] = {
         "~layer": [literal(row.name) for row in rows],
+        "<fused\nrun": _run_marks(result),
         "bits\nw/in/out": ["/".join(map(str, each)) for each in bits],
         "\ncycles": [None if row.cycles is None else f"{row.cycles:,}" for row in rows],
         f"DRAM\n{bit_unit}": [*traffic],
         f"{'latency' if timed else 'compute'}\n{time_unit}": [*times],
         "utilisa-\ntion %": [None if share is None else f"{100 * share:.1f}" for share in shares],
-        f"tiles\n{sram_unit}": [size if shown else None for size in sram[::2]],
+        f"{needed}\n{sram_unit}": [size if shown else None for size in sram[::2]],
         f"resident\n{sram_unit}": [size if shown else None for size in sram[1::2]],
         "<bound\nby": [row.bound_by and roof_text(row.bound_by) for row in rows],
         "tile\ng×k×c×p×images": [
@@ -158,6 +159,17 @@ def layer_table(result: HardwareResult) -> Table:
     }
     known = ((name, x) for name, x in columns.items() if any(cell is not None for cell in x))
     return columns_table((name, [cell or ABSENT for cell in cells]) for name, cells in known)
+
+
+def _run_marks(result: HardwareResult) -> list[RenderableType | None]:
+    """``1 ┐``, ``1 │``, ``1 ┘``: the number of each layer's fused run, and where that ends."""
+    marks: list[RenderableType | None] = [None] * len(result.layer_designs)
+    digits = len(str(len(result.fused_runs)))
+    for number, run in enumerate(result.fused_runs, 1):
+        for i in run.layers:
+            side = "┐" if i == run.first else "┘" if i == run.last else "│"
+            marks[i] = f"{number:>{digits}} {side}"
+    return marks
 
 
 def proof_line(design: Design) -> Text:
@@ -191,16 +203,20 @@ def conflict_parts(error: InfeasibleError) -> list[RenderableType]:
 def summary_line(design: DesignView) -> str:
     """The whole design in one line: status, gap, totals, hardware."""
     totals = f"{metrics_text(design.metrics)}; {hardware_text(design.hardware)}"
-    return f"{status_text(design.proof)}: {totals}{_kept_text(design.resident_tensors)}"
+    kept = _kept_text(design.resident_tensors, design.band_tensors)
+    return f"{status_text(design.proof)}: {totals}{kept}"
 
 
 def totals_line(result: HardwareResult) -> str:
     """Totals and hardware in one line."""
     kept = None if result.on_chip is None else len(names_on_chip(result.on_chip))
-    hardware = hardware_text(result.accelerator)
-    return f"{metrics_text(result.metrics)}; {hardware}{_kept_text(kept)}"
+    hardware, bands = hardware_text(result.accelerator), len(names_in_bands(result.on_chip))
+    return f"{metrics_text(result.metrics)}; {hardware}{_kept_text(kept, bands or None)}"
 
 
-def _kept_text(resident_tensors: int | None) -> str:
-    """``, 17 tensors on chip``; nothing where none may stay."""
-    return "" if resident_tensors is None else f", {counted(resident_tensors, 'tensor')} on chip"
+def _kept_text(resident_tensors: int | None, band_tensors: int | None) -> str:
+    """``, 17 tensors on chip, 3 bands``; nothing where none may stay."""
+    if resident_tensors is None:
+        return ""
+    bands = "" if band_tensors is None else f", {counted(band_tensors, 'band')}"
+    return f", {counted(resident_tensors, 'tensor')} on chip{bands}"

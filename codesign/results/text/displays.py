@@ -118,11 +118,14 @@ def _sram(problem: Problem) -> str:
 
 
 def _on_chip(problem: Problem) -> dict[str, RenderableType]:
-    """Which tensors may stay on chip, and which must; nothing where none may."""
-    if problem.choices.on_chip == "none":
+    """What may stay on chip, and which tensors must; nothing where none may."""
+    choices = problem.choices
+    if choices.on_chip == "none":
         return {}
-    places = (f"{name} {place}" for name, place in problem.choices.places.items())
-    return {"on chip": literal("; ".join(["tensors", *places]))}
+    bands = f", bands of at most {choices.fused_layers} fused layers"
+    places = (f"{name} {place}" for name, place in choices.places.items())
+    may = "tensors" + (bands if choices.on_chip == "bands" else "")
+    return {"on chip": literal("; ".join([may, *places]))}
 
 
 def _listed(values: tuple[int, ...]) -> str:

@@ -48,9 +48,11 @@ def points_table(front: Front) -> Table:
     hardware = [hardware_cells(design.hardware) for design in front.designs]
     for index, name in enumerate(("<PE array", "PE bits", "SRAM\nMbit")):
         columns[name] = [cells[index] for cells in hardware]
-    kept = [design.resident_tensors for design in front.designs]
-    if None not in kept:
-        columns["tensors\non chip"] = [str(number) for number in kept]
+    counts = {"tensors\non chip": "resident_tensors", "\nbands": "band_tensors"}
+    for heading, name in counts.items():
+        kept = [getattr(design, name) for design in front.designs]
+        if None not in kept:
+            columns[heading] = [str(number) for number in kept]
     columns["memory-\nbound"] = [percent(design.memory_bound_share) for design in front.designs]
     proofs = [_proof_text(design.proof) for design in front.designs]
     if len(front) > 2:
