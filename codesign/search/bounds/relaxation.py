@@ -28,7 +28,7 @@ from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.joint_choices import Forced
-from codesign.search.bounds.joint_tables import Plan, Sweep
+from codesign.search.bounds.joint_tables import Sweep
 from codesign.search.bounds.layer_tables import (
     MAX_BATCH,
     MAX_ENTRIES,
@@ -36,6 +36,7 @@ from codesign.search.bounds.layer_tables import (
     Family,
     LayerTables,
 )
+from codesign.search.bounds.plan import Plan
 from codesign.search.bounds.states import States
 from codesign.space.placement import FREE
 from codesign.space.widths import WidthSpace
@@ -196,7 +197,10 @@ class Relaxation:
     def plan(self) -> Plan:
         """What is added up and minimised, and when."""
         buckets = eliminate(self._scopes, self.states.sizes, self.check_time)
-        return Plan(buckets, self._scopes, self._tables.member_of, self.states.sizes)
+        own = np.concatenate([self.states.along(self._variable_noise), self.states.barred], axis=1)
+        _, rows = np.unique(own, axis=0, return_inverse=True)
+        sizes = self.states.sizes
+        return Plan(buckets, self._scopes, self._tables.member_of, sizes, rows.ravel().tolist())
 
     @cached_property
     def _options_at_once(self) -> int:

@@ -37,8 +37,6 @@ from codesign import Choices, Network, Problem
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds import layer_tables
 from codesign.search.bounds import relaxation as bounds
-from codesign.search.bounds.elimination import eliminate
-from codesign.search.bounds.joint_tables import Plan, Sweep
 from codesign.search.bounds.lagrangian import Dual
 from codesign.search.bounds.layer_tables import NOISE
 from codesign.search.bounds.relaxation import Relaxation
@@ -334,25 +332,6 @@ def test_only_what_is_too_large_is_relaxed(monkeypatch: pytest.MonkeyPatch) -> N
     for tensors, expected in ((4, []), (3, ["e"]), (2, ["c", "e"])):
         monkeypatch.setattr(bounds, "MAX_TABLE", len(space.widths) ** tensors)
         assert relaxed(space) == expected
-
-
-# --- layers cut from every variable --------------------------------------------------------------
-
-
-def test_what_depends_on_no_variable_counts_all_the_same() -> None:
-    """The first and third table run over one variable, the second over none."""
-    scopes, member_of = [(0,), (), (0,)], [(0, 0), (1, 0), (0, 1)]
-    plan = Plan(eliminate(scopes, [2]), scopes, member_of, [2])
-    own, tables = (
-        np.array([[[1.0, 5.0]]]),
-        [np.array([[[7.0, 2.0], [9.0, 4.0]]]), np.array([[3.0]])],
-    )
-    swept = Sweep(plan, own, tables)
-    assert swept.value.tolist() == [5.0 + 2.0 + 4.0 + 3.0]  # at the second width: 11, not 17
-    assert swept.best().tolist() == [[1]]
-    width, parts = swept.marginals()
-    assert width.tolist() == [[[1.0 + 7.0 + 9.0 + 3.0, 14.0]]]
-    assert [rest.tolist() for layers, _, _, rest in parts if layers.tolist() == [1]] == [[[14.0]]]
 
 
 # --- widths that no design within the limits has --------------------------------------------------
