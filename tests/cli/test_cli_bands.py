@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from command_line import refused
+from command_line import refused, run
 from fused_designs import CHAIN
 from study_grids import parameters, problems, questions
 
@@ -107,3 +109,65 @@ def test_words_of_a_study() -> None:
 def test_a_study_refuses_other_lengths(given: object) -> None:
     with pytest.raises(SpecError, match="fused_layers: "):
         Study.grid(networks=[CHAIN], on_chip="bands", fused_layers=given)
+
+
+# --- evaluate -----------------------------------------------------------------------------------
+
+# On 6 kbit nothing but rows of the large tensors stays beside tiles.
+SCANT = ("--rows", "2", "--cols", "4", "--pe-bits", "8", "--sram-kbit", "6")
+SCANT += ("--dram-gbit-per-s", "2")
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    code, out, err = run(capsys, "evaluate", *words, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_an_evaluation_fuses_layers(chain: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {
+        words: evaluated(capsys, chain, *SCANT, *words)
+        for words in ((), BANDS, (*BANDS, "--fused-layers", "2"), (*BANDS, "--pin", "band:y2"))
+    }
+    tensors, bands, pairs, pinned = (x["metrics"]["latency_s"] for x in found.values())
+    assert bands <= pairs < tensors
+    assert bands <= pinned
+    assert "band" in found[BANDS]["on_chip"].values()
+    assert [*found.values()][3]["on_chip"]["y2"] == "band"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fused-layers", "3"], "--fused-layers 3: layers are fused with --on-chip bands"),
+        (["--pin", "band:y1"], "--pin band:y1: tensors are held as bands with --on-chip bands"),
+        ([*BANDS, "--pin", "band:y4"], "place of 'y4': no band, for layer 'fc' does not read all"),
+        ([*BANDS, "--roofline", "ideal"], "on_chip 'bands': the ideal roofline moves every tensor"),
+        ([*BANDS, "--fused-layers", "1"], "1 is not in the range 2<=x<=100"),
+        (
+            [*BANDS, "--pin", "band:y1", "--sram-kbit", "4"],
+            "SRAM of 4 kbit does not hold the fused layers around 'y1' with the places given",
+        ),
+    ],
+)
+def test_evaluations_refused(
+    chain: str, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert message in refused(capsys, "evaluate", chain, *SCANT, *words)
+
+
+@pytest.mark.slow
+def test_what_is_fused_is_told_checked_and_drawn(
+    chain: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, picture = tmp_path / "found.json", tmp_path / "found.svg"
+    words = ("evaluate", chain, *SCANT, *BANDS, "--out", str(path), "--plot-sram", str(picture))
+    code, out, err = run(capsys, *words)
+    assert (code, err) == (0, "")
+    assert re.search(r"bands of \d more in 1 fused run", out)
+    assert run(capsys, "show", str(path)) == (0, out, "")
+    assert run(capsys, "check", str(path))[0] == 0
+    later = tmp_path / "later.svg"
+    assert run(capsys, "plot", str(path), "--sram", "--out", str(later))[0] == 0
+    assert later.read_bytes() == picture.read_bytes()
+    assert b"1 fused run, weights and bands" in picture.read_bytes()
