@@ -215,7 +215,7 @@ class _Programme:
         left_out: int | None = None
         for i in range(len(self.lives.touched)):
             after, masks = self._extended(i, labels[i])
-            fused = self._fused(i, labels, after)
+            fused = self._fused(i, labels, after) if self.runs.ending[i] else {}
             if len(after) > limit or (incumbent is not None and len(after) > FEW):
                 after, least = self._pruned(i, after, limit, incumbent and incumbent.cost)
                 left_out = _less(left_out, least)
@@ -291,17 +291,17 @@ class _Programme:
     def _rest(self, i: int, mask: int) -> int | None:
         """What the layers after one cost at least with a label; None where none can follow."""
         decided = self._decided_after(i)
-        rest = [*self._beyond]  # from each layer on
-        for j, (known, runs) in zip(
-            reversed(range(i + 1, i + 1 + len(decided))), reversed(decided), strict=True
-        ):
-            least = self.layers.least(j, known, mask & known)
-            best = _sum(least, rest[j + 1])
+        start = i + 1
+        rest = self._beyond[start : start + len(decided) + self.runs.longest]  # from each layer on
+        for step in range(len(decided) - 1, -1, -1):
+            known, runs = decided[step]
+            least, onward = self.layers.least(start + step, known, mask & known), rest[step + 1]
+            best = None if least is None or onward is None else least + onward
             for run, of_run in runs:
                 least = self.runs.least(run, of_run, mask & of_run)
-                best = _less(best, _sum(least, rest[run.run.last + 1]))
-            rest[j] = best
-        return rest[i + 1]
+                best = _less(best, _sum(least, rest[run.run.last + 1 - start]))
+            rest[step] = best
+        return rest[0]
 
     def _decided_after(self, i: int) -> _Decided:
         """For each later layer that they reach into, the tensors decided by then."""

@@ -48,6 +48,8 @@ class ResidentLayers:
     options : list of tuples of bool
         Whether each tensor that is no band may be in DRAM, and whether it may be resident: (False,
         True) where that is open, nothing where it must be a band.
+    of_cycle : int
+        What a cycle costs, as time.
     """
 
     def __init__(
@@ -60,10 +62,10 @@ class ResidentLayers:
         rates: Rates,
     ) -> None:
         self.lives, self.sram_bits = lives, sram_bits
-        self._of_cycle, self._of_bit, self._shift, self._digit = rates.factors
+        self.of_cycle, self._of_bit, self._shift, self._digit = rates.factors
         elements = lives.network.tensors
         self.bits = [elements[name] * tensor_bits[name] for name in lives.names]
-        self._cycles = [int(count) for count in cycles]
+        self._compute = [int(count) * self.of_cycle for count in cycles]
         self.held = [[(bit, self.bits[t]) for bit, t in x.held] for x in lives.touched]
         self.moved = [
             [(bit, count * tensor_bits[name]) for bit, name, count in x.moved]
@@ -105,11 +107,11 @@ class ResidentLayers:
     def cost(self, i: int, resident: int) -> int | None:
         """The cost of `layer`."""
         found = self.layer(i, resident)
-        return None if found is None else self.cost_of(self._cycles[i], found.dram_bits)
+        return None if found is None else self.cost_of(self._compute[i], found.dram_bits)
 
-    def cost_of(self, cycles: int, dram_bits: int) -> int:
-        """What one step costs, by its two roofs."""
-        time = max(cycles * self._of_cycle, dram_bits * self._of_bit)
+    def cost_of(self, compute: int, dram_bits: int) -> int:
+        """What one step costs by its two roofs; ``compute`` is its cycles times ``of_cycle``."""
+        time = max(compute, dram_bits * self._of_bit)
         return (time << self._shift) + (dram_bits << self._digit)
 
     # At least -----------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ class ResidentLayers:
         """A lower bound where so many DRAM bits more can stay, in parts, each in a bit of room."""
         found = self.layer(i, resident)
         if found is None or not loose:
-            return None if found is None else self.cost_of(self._cycles[i], found.dram_bits)
+            return None if found is None else self.cost_of(self._compute[i], found.dram_bits)
         room = self.sram_bits - found.resident_bits
         need, traffic = self.stairs(i, found.weights, found.ifmap)
         moved = found.dram_bits - int(traffic[found.step])
@@ -160,4 +162,4 @@ class ResidentLayers:
             int(traffic[step]) - min(loose, room - int(need[step]))
             for step in range(found.step + 1)
         )
-        return self.cost_of(self._cycles[i], moved + least)
+        return self.cost_of(self._compute[i], moved + least)

@@ -120,6 +120,8 @@ class ResidentRuns:
     ----------
     starting, ending : list of lists of ResidentRun
         By their first and by their last layer.
+    longest : int
+        Layers of the longest; 1 where there is none.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class ResidentRuns:
         self.starting: list[list[ResidentRun]] = [[] for _ in layers.lives.touched]
         self.ending: list[list[ResidentRun]] = [[] for _ in layers.lives.touched]
         self._least_known: dict[tuple[tuple[int, ...], int, int], int | None] = {}
+        self.longest = 1
         names = layers.lives.names
         for run in runs:
             stay = sum(layers.bits[t] for t in run.live if places.get(names[t]) == "chip")
@@ -136,6 +139,7 @@ class ResidentRuns:
             if bands and min(run.need) + stay <= layers.sram_bits:
                 self.starting[run.run.first].append(run)
                 self.ending[run.run.last].append(run)
+                self.longest = max(self.longest, len(run.run.layers))
 
     @property
     def every(self) -> list[ResidentRun]:
@@ -162,7 +166,9 @@ class ResidentRuns:
             room -= bits[run.born]
         else:
             dram_bits += run.born_moves
-        return None if room < 0 else self.layers.cost_of(run.cycles, dram_bits)
+        if room < 0:
+            return None
+        return self.layers.cost_of(run.cycles * self.layers.of_cycle, dram_bits)
 
     def after(self, run: ResidentRun, mask: int, keeps: bool) -> int:
         """What is resident and touched again after a run.
