@@ -222,7 +222,7 @@ class Explanation(ResultFile):
         """The content of the explanation's file."""
         design, share = self.design, self.latency_share
         objective = design.problem.objective
-        worth = {} if self.residency is None else {"residency": asdict(self.residency)}
+        worth = {} if self.residency is None else {"residency": self.residency.to_dict()}
         return {
             "format": self.FORMAT,
             "network": design.problem.network.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -61,16 +61,21 @@ class GivenHardware:
         self._stairs: dict[tuple[object, ...], Stairs] = {}
 
     def residency(
-        self, sram_bits: int, places: Mapping[str, Place] | None = None, first: First = "latency_s"
+        self,
+        sram_bits: int,
+        places: Mapping[str, Place] | None = None,
+        first: First = "latency_s",
+        no_bands: Collection[str] = (),
     ) -> Residency | None:
         """The residents and runs of least latency, then of least DRAM traffic; None: none fit.
 
         The other way round where traffic is said to count first; without a DRAM bandwidth of
-        least traffic.
+        least traffic. Some tensors may be said not to be bands.
         """
         rates = Rates(self.accelerator.clock_hz, self.accelerator.dram_bits_per_s, first)
         given = self.tensor_bits, self.cycles, self.stairs, sram_bits, rates, places
-        return best_residency(self.lives, *given, runs=self.runs)
+        runs = [run for run in self.runs if not {*no_bands} & {*run.run.inner}]
+        return best_residency(self.lives, *given, runs=runs)
 
     def latency_s(self, found: Residency) -> float:
         """Of all layers, where a DRAM bandwidth is known."""

@@ -1,15 +1,22 @@
-"""What a design's resident tensors are worth: hardware and widths kept, residents chosen again."""
+"""What a design's tensors on chip are worth: hardware and widths kept, places chosen again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 from codesign.problem.places import Place
 from codesign.problem.tolerances import same_total
-from codesign.results.consistency import names_on_chip
+from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.design import Design
-from codesign.results.residency_worth import USEFUL, LargerSram, ResidencyWorth, TensorWorth
+from codesign.results.residency_worth import (
+    USEFUL,
+    BandWorth,
+    FusionWorth,
+    LargerSram,
+    ResidencyWorth,
+    TensorWorth,
+)
 from codesign.space.exact_cost import First
 from codesign.space.given_hardware import GivenHardware
 from codesign.space.residency import Residency
@@ -20,7 +27,10 @@ from codesign.units import BITS_PER_MBIT
 def residency_worth(
     design: Design, stop: StopCondition, on_step: Callable[[str], None] | None
 ) -> ResidencyWorth:
-    """Choose the residents of a design again: without each of them, and in larger SRAMs."""
+    """Choose again what of a design is on chip: without each tensor, and in larger SRAMs.
+
+    Where layers may be fused: also with each band resident or in DRAM, and with none fused.
+    """
     choosing = _Choosing(design, stop)
     metrics = design.metrics["latency_s"], design.metrics["dram_bits"]
     if on_step is not None:
@@ -34,13 +44,16 @@ def residency_worth(
         larger = [choosing.larger("one Mbit more", sram_bits + int(BITS_PER_MBIT))]
         if (step := choosing.useful_step_bits()) is not None:
             larger.append(choosing.larger("useful step", step))
+        fusion = choosing.fusion(now) if design.problem.choices.on_chip == "bands" else None
     except Stopped:
         return ResidencyWorth(choosing.first, *metrics, complete=False)
-    return ResidencyWorth(choosing.first, *now, tensors, tuple(larger), proven=choosing.proven)
+    return ResidencyWorth(
+        choosing.first, *now, tensors, tuple(larger), proven=choosing.proven, fusion=fusion
+    )
 
 
 class _Choosing:
-    """A design's hardware and widths, on which residents are chosen.
+    """A design's hardware and widths, on which residents and fused layers are chosen.
 
     Attributes
     ----------
@@ -55,16 +68,22 @@ class _Choosing:
         traffic = design.problem.objective == "dram_bits"
         self.first: First = "dram_bits" if traffic else "latency_s"
         self.places = dict(design.problem.choices.places)
-        rows = design.layer_designs
+        choices = design.problem.choices
         self.hardware = GivenHardware(
             design.network,
             design.accelerator,
-            [row.weight_bits for row in rows],
+            [row.weight_bits for row in design.layer_designs],
             design.tensor_bits,
+            choices.fused_layers if choices.on_chip == "bands" else 1,
         )
 
-    def best(self, sram_bits: int, places: dict[str, Place] | None = None) -> Residency | None:
-        """The best residents in an SRAM.
+    def best(
+        self,
+        sram_bits: int,
+        places: dict[str, Place] | None = None,
+        no_bands: Collection[str] = (),
+    ) -> Residency | None:
+        """The best choice in an SRAM, with these places, and of bands without these.
 
         Raises
         ------
@@ -72,7 +91,11 @@ class _Choosing:
             Time ran out.
         """
         self.stop.check()
-        found = self.hardware.residency(sram_bits, {**self.places, **(places or {})}, self.first)
+        given = {**self.places, **(places or {})}
+        for name in no_bands:
+            if given.get(name) == "band":
+                del given[name]
+        found = self.hardware.residency(sram_bits, given, self.first, no_bands)
         self.proven &= found is None or found.proven
         return found
 
@@ -82,23 +105,43 @@ class _Choosing:
 
     def worth(self, name: str, now: tuple[float, float]) -> TensorWorth:
         """What a resident tensor saves of what the best choice has without it."""
-        design = self.design
-        bits = design.network.tensors[name] * design.tensor_bits[name]
-        without = self.best(design.hardware.sram_bits, {name: "dram"})
+        bits = self.design.network.tensors[name] * self.design.tensor_bits[name]
+        without = self.best(self.design.hardware.sram_bits, {name: "dram"})
+        return TensorWorth(name, bits, *self._more(without, now))
+
+    def _more(
+        self, without: Residency | None, now: tuple[float, float]
+    ) -> tuple[float | None, float | None]:
+        """How much more latency and DRAM traffic a choice has."""
         if without is None:
-            return TensorWorth(name, bits, None, None)
+            return None, None
         pairs = zip(self.metrics(without), now, strict=True)
         latency_s, dram_bits = (0.0 if same_total(a, b) else a - b for a, b in pairs)
-        return TensorWorth(name, bits, latency_s, dram_bits)
+        return latency_s, dram_bits
+
+    def fusion(self, now: tuple[float, float]) -> FusionWorth:
+        """What fused layers are worth, and each band."""
+        design, sram_bits = self.design, self.design.hardware.sram_bits
+        apart = self.best(sram_bits, no_bands=design.network.tensors)
+        latency_s, dram_bits = (None, None) if apart is None else self.metrics(apart)
+        bands = []
+        for run in design.fused_runs:
+            for name, elements in zip(run.inner, run.band_elements, strict=True):
+                without = self.best(sram_bits, no_bands=(name,))
+                bits = elements * design.tensor_bits[name]
+                bands.append(BandWorth(name, bits, *self._more(without, now)))
+        return FusionWorth(latency_s, dram_bits, tuple(bands))
 
     def larger(self, why: Literal["one Mbit more", "useful step"], sram_bits: int) -> LargerSram:
         """The best choice in a larger SRAM."""
         found = self.best(sram_bits)
         assert found is not None  # it holds what the smaller one does
-        now, then = names_on_chip(self.design.on_chip), found.on_chip
-        comes = tuple(name for name in then if name not in now)
-        goes = tuple(name for name in now if name not in then)
-        return LargerSram(why, sram_bits, *self.metrics(found), comes, goes)
+        on_chip = self.design.on_chip
+        changes = [
+            *_changes(names_on_chip(on_chip), found.on_chip),
+            *_changes(names_in_bands(on_chip), found.bands),
+        ]
+        return LargerSram(why, sram_bits, *self.metrics(found), *changes)
 
     def useful_step_bits(self) -> int | None:
         """The least SRAM in which what is minimised is less by `USEFUL`; None where none is so.
@@ -123,3 +166,11 @@ class _Choosing:
         assert found is not None  # it holds what the smaller one does
         latency_s, dram_bits = self.metrics(found)
         return latency_s if self.first == "latency_s" else dram_bits
+
+
+def _changes(
+    now: tuple[str, ...], then: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What comes and what goes."""
+    comes = tuple(name for name in then if name not in now)
+    return comes, tuple(name for name in now if name not in then)

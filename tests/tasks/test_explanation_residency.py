@@ -2,80 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
 import pytest
+from chosen_designs import as_problems_have_it, design_of
 from enumerated_residency import Enumeration, Outcome, lives
 from residency_questions import Question, random_question
 
-from codesign import Accelerator, Choices, Design, Evaluation, Layer, Network, Problem, evaluate
-from codesign.results.records import ProofRecord, SolverRecord
+from codesign import Accelerator, Design, Layer, Network
 from codesign.results.residency_worth import USEFUL, ResidencyWorth
 from codesign.results.text.layout import to_text
 from codesign.results.text.residency_worth import worth_parts
-from codesign.specs.accelerator import Hardware
 from codesign.stopping import StopCondition
 from codesign.tasks.explain_residency import residency_worth
 from codesign.units import BITS_PER_MBIT
 
-SOLVER = SolverRecord(
-    name="none",
-    version="0",
-    seconds=0.0,
-    method="search",
-    considered=1,
-    bounded_away=0,
-    solved=0,
-    left_open=0,
-    programmes=0,
-)
-
 
 def question_of(seed: int) -> Question | None:
     """A question on hardware as problems have it; None where nothing fits, or much could."""
-    question = random_question(seed)
-    rate = question.on.dram_bits_per_s or 1e9
-    on = replace(question.on, engine=9, psum_bits=None, dram_bits_per_s=rate)
-    question = question._replace(on=on, places={})
+    question = as_problems_have_it(random_question(seed))
     few = len(lives(question.network)) <= 5
     return question if few and question.enumerated() else None
-
-
-def design_of(question: Question, objective: str = "latency_s") -> Design:
-    """The question's hardware and widths with the best residents, as a design has them."""
-    on, network = question.on, question.network
-    found: Evaluation = evaluate(network, question.accelerator, question.widths, on_chip="tensors")
-    choices = Choices(
-        rows=(on.rows,),
-        cols=(on.cols,),
-        pe_weight_bits=(on.pe_weight_bits,),
-        pe_activation_bits=(on.pe_activation_bits,),
-        precision="multi-pass",
-        on_chip="tensors",
-    )
-    assert on.dram_bits_per_s is not None
-    problem = Problem(
-        network=network,
-        choices=choices,
-        clock_hz=on.clock_hz,
-        dram_bits_per_s=on.dram_bits_per_s,
-        objective=objective,
-    )
-    sides = {"rows": on.rows, "cols": on.cols}
-    pe = {"pe_weight_bits": on.pe_weight_bits, "pe_activation_bits": on.pe_activation_bits}
-    area = {"area_mm2": 1.0}  # of no interest here
-    return Design(
-        problem=problem,
-        hardware=Hardware(**sides, **pe, sram_bits=question.sram_bits),
-        tensor_bits=found.tensor_bits,
-        layer_designs=found.layer_designs,
-        metrics={**found.metrics, **area},
-        proof=ProofRecord.of(1.0, 1.0, "not proven", "optimal"),
-        solver=SOLVER,
-        on_chip=found.on_chip,
-    )
 
 
 class Explained(NamedTuple):
