@@ -210,23 +210,26 @@ def _steps(
 ) -> list[_Step] | None:
     on_chip = places.on_chip
     live = live_bits(problem, widths, on_chip, places.runs)
-    steps, seconds = [], []
+    runs = {i: run for run in places.runs for i in run}
+    steps, so_far = [], 0
     for i, layer in enumerate(problem.network.layers):
         bw, ba = layer_widths(layer, widths)
         cycles = layer_cycles(problem, layer, hardware, bw, ba)
         if cycles is None:
             return None
-        seconds.append(cycles / problem.clock_hz)
-        if any(i in run for run in places.runs):
-            continue
-        fixed = sum(output_and_residual_bits(problem, layer, widths, on_chip))
-        tilings = prices.of(layer, hardware, bw, ba, on_chip)
-        tilings = [(need + live[i], traffic) for need, traffic in tilings]
-        steps.append(_Step(seconds[i], fixed, tilings))
-    for run in places.runs:
-        need = run_need(problem, run, widths, on_chip) + live[run[0]]
-        moved = sum(sum(x.values()) for x in run_traffic(problem, run, widths, on_chip))
-        steps.append(_Step(sum(seconds[i] for i in run), moved, [(need, 0)]))
+        so_far += cycles
+        if i not in runs:
+            fixed = sum(output_and_residual_bits(problem, layer, widths, on_chip))
+            tilings = prices.of(layer, hardware, bw, ba, on_chip)
+            tilings = [(need + live[i], traffic) for need, traffic in tilings]
+        elif i < runs[i][-1]:
+            continue  # its cycles count in those of the run
+        else:
+            need = run_need(problem, runs[i], widths, on_chip)
+            moved = run_traffic(problem, runs[i], widths, on_chip)
+            fixed, tilings = sum(sum(x.values()) for x in moved), [(need + live[i], 0)]
+        steps.append(_Step(so_far / problem.clock_hz, fixed, tilings))
+        so_far = 0
     return steps
 
 

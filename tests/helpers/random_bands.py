@@ -33,7 +33,7 @@ from codesign.specs.network import Network
 OBJECTIVES: tuple[Metric, ...] = ("latency_s",) * 6 + ("area_mm2", "dram_bits") * 3
 OBJECTIVES += ("noise", "model_bits", "bops")
 SAVED: tuple[Metric, ...] = ("latency_s", "dram_bits")  # what fused layers save
-KINDS = ("chain", "broken", "sram", "sharing", "moving")
+KINDS = ("chain", "tall", "broken", "sram", "sharing", "moving")
 MOST_DESIGNS = 1500  # assignments of widths times hardware options times places
 TRIES = 4  # at budgets
 
@@ -41,9 +41,9 @@ TRIES = 4  # at budgets
 def bands_case(seed: int, kind: str = "chain") -> Case:
     """Problem number ``seed`` of a kind.
 
-    ``chain``: `random_chain`; ``broken``: and what keeps layers from being fused; ``sharing`` and
-    ``sram`` add to a chain what `random_case` adds under these names; ``moving``: any layers that
-    `random_network` has, those that only move data among them; ``broad``: many hardware options.
+    ``chain``, ``tall`` and ``broken``: `random_chain`; ``sharing`` and ``sram`` add to a chain what
+    `random_case` adds under these names; ``moving``: any layers that `random_network` has, those
+    that only move data among them; ``broad``: many hardware options.
     """
     rng = random.Random(f"bands {kind} {seed}")
     network = _network(rng, kind)
@@ -51,7 +51,7 @@ def bands_case(seed: int, kind: str = "chain") -> Case:
     choices = random_choices(rng, network, options)
     if kind == "sharing":
         choices = with_sharing(rng, network, choices)
-    choices = replace(choices, on_chip="bands", fused_layers=rng.choice((2, 3, 3, 4, 4)))
+    choices = replace(choices, on_chip="bands", fused_layers=_most(rng, kind))
     if rng.random() < 0.25:
         choices = _with_places(rng, network, choices)
     clock_hz = 10 ** rng.uniform(7, 9.5)
@@ -75,14 +75,19 @@ def bands_case(seed: int, kind: str = "chain") -> Case:
     return Case(_with_budgets(rng, problem, points) if points else problem, points)
 
 
+def _most(rng: random.Random, kind: str) -> int:
+    """Layers of a run at most."""
+    return rng.choice((3, 4, 4, 4) if kind == "tall" else (2, 3, 3, 4, 4))
+
+
 def _network(rng: random.Random, kind: str) -> Network:
     """A network, nearly always with layers that may be fused."""
     while True:
         if kind == "moving":
             network = random_network(rng, layers=rng.choice((3, 4, 5)), moving=True)
         else:
-            layers = rng.choice((2, 3, 3, 4, 4, 5))
-            network = random_chain(rng, layers, broken=kind == "broken")
+            layers = rng.choice((4, 4, 5) if kind == "tall" else (2, 3, 4, 4, 5))
+            network = random_chain(rng, layers, broken=kind == "broken", tall=kind == "tall")
         few = len(oracle_on_chip.lifetimes(network)) <= 5
         if few and (len(oracle_bands.all_runs(network, 4)) > 1 or rng.random() < 0.04):
             return network
@@ -104,15 +109,19 @@ def _with_places(rng: random.Random, network: Network, choices: Choices) -> Choi
 
 def _with_budgets(rng: random.Random, problem: Problem, points: list[oracle.Point]) -> Problem:
     """Budgets, mostly such that layers are fused in the best design."""
-    for _ in range(rng.choice((1, TRIES))):
-        found = _some_budgets(rng, problem, points)
-        truth = oracle.best(points, found.objective, found.budgets)
-        if truth is not None and truth.bands:
-            return found
-    return found
+    many = rng.choice((1, 2, 3))
+    found = [_some_budgets(rng, problem, points, many) for _ in range(rng.choice((1, TRIES)))]
+    return max(found, key=lambda each: min(_bands_in_best(each, points), many))
 
 
-def _some_budgets(rng: random.Random, problem: Problem, points: list[oracle.Point]) -> Problem:
+def _bands_in_best(problem: Problem, points: list[oracle.Point]) -> int:
+    truth = oracle.best(points, problem.objective, problem.budgets)
+    return 0 if truth is None else len(truth.bands)
+
+
+def _some_budgets(
+    rng: random.Random, problem: Problem, points: list[oracle.Point], many: int
+) -> Problem:
     """Any budgets; mostly area against what fused layers save, of designs of some noise."""
     if rng.random() < 0.25:
         return with_budgets(rng, problem, points)
@@ -126,7 +135,8 @@ def _some_budgets(rng: random.Random, problem: Problem, points: list[oracle.Poin
     def score(point: oracle.Point) -> float:
         return point.value("area_mm2") ** share * point.value(saved) ** (1 - share)
 
-    anchor = min([point for point in points if point.bands] or points, key=score)
+    fused = [point for point in points if len(point.bands) >= many]
+    anchor = min(fused or points, key=score)
     for name in ("area_mm2", saved):
         if name != problem.objective:
             budgets[name] = anchor.value(name) * slack

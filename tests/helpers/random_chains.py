@@ -37,15 +37,19 @@ KERNELS += (Kernel(2, zeros=2), Kernel(1, stride=2))
 ANY = (movement, concatenation, matmul, fully_connected, convolution, convolution)
 
 
-def random_chain(rng: random.Random, layers: int, broken: bool = False) -> Network:
+def random_chain(
+    rng: random.Random, layers: int, broken: bool = False, tall: bool = False
+) -> Network:
     """Convolutions one after another, with residuals; wide rather than deep in channels.
 
     ``broken``: here and there with a pooling, parts of tensors, movements, weight operands that are
-    tensors, a tensor that two layers take as their input.
+    tensors, a tensor that two layers take as their input. ``tall``: of so many rows that it pays to
+    fuse many layers.
     """
     draft = Draft(rng)
-    images, channels = rng.choice((1, 1, 1, 1, 2)), rng.choice((1, 2, 3, 4))
-    draft.shapes = {"in": Shape(images, channels, rng.randint(3, 9), rng.choice((1, 2, 3, 4)))}
+    images, channels = rng.choice((1, 1, 1, 1, 2)), rng.choice((1, 2) if tall else (1, 2, 3, 4))
+    rows, columns = (8, 14) if tall else (3, 9), (5, 8) if tall else (1, 2, 3, 4)
+    draft.shapes = {"in": Shape(images, channels, rng.randint(*rows), rng.choice(columns))}
     for number in range(layers):
         name, output = f"layer{number}", f"t{number}"
         if broken and rng.random() < 0.25:
@@ -74,7 +78,7 @@ def _next_in_chain(draft: Draft, name: str, output: str, pooled: bool) -> None:
     across = across._replace(zeros=kernel.zeros)
     depthwise = rng.random() < 0.25
     groups = shape.channels if depthwise else 1
-    K = 1 if depthwise else rng.choice((1, 2, 2, 3, 4))
+    K = 1 if depthwise else min(2 * shape.channels, rng.choice((1, 2, 2, 3, 4)))
     layer = Layer(
         name=name,
         N=shape.images,

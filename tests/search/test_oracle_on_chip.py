@@ -1,8 +1,9 @@
 """The enumeration of tensors on chip, where it can be checked more plainly still.
 
-Here every choice of tilings of all layers together is worked off layer by layer, with a record of
-what the SRAM holds: no tiling is left out because another is as good, no capacity is guessed, and
-lifetimes are not looked up but come about.
+Here every choice of tilings of all layers together is worked off layer by layer, fused ones run by
+run, with a record of what the SRAM holds: no tiling is left out because another is as good, no
+capacity is guessed, lifetimes are not looked up but come about, and every set of tensors is tried
+as bands.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ from typing import Any
 
 import numpy as np
 import oracle
+import oracle_bands
 import oracle_on_chip
 import oracle_tilings
 import oracle_widths
 import pytest
 from enumerated_fronts import nondominated, vectors
+from random_chains import random_chain
 from random_networks import random_network
 from random_problems import balanced_bandwidth, random_technology
 
-from codesign.problem.choices import Choices
+from codesign.costs.fusion import FusedRun, fused_layers, runs_of
+from codesign.costs.residency import Residents
+from codesign.problem.choices import Choices, OnChip
 from codesign.problem.problem import Problem
+from codesign.results.design import accelerator_of
+from codesign.specs.accelerator import Hardware
 from codesign.specs.network import Layer, Network
 
 MOST_RUNS = 4000
@@ -46,15 +53,22 @@ def worked_off(problem: Problem) -> Iterator[tuple[float, ...]]:
                 continue
             tilings = [distinct_costs(problem, layer, hardware) for layer in layers]
             for places in all_places(problem):
-                for costs in product(*tilings):
-                    yield from one_design(problem, hardware, widths, bits, places, costs)
+                runs = runs_of(network, [name for name in places if places[name] == "band"])
+                most = problem.choices.fused_layers
+                if runs is None or any(len(run.layers) > most for run in runs):
+                    continue
+                fused = {i: run for run in runs for i in run.layers}
+                free = [[None] if i in fused else costs for i, costs in enumerate(tilings)]
+                for costs in product(*free):
+                    yield from one_design(problem, hardware, widths, bits, places, fused, costs)
 
 
 def all_places(problem: Problem) -> Iterator[dict[str, str]]:
     """Every way to place all tensors, those in DRAM that no layer writes, or none reads."""
     layers, given = problem.network.layers, problem.choices.places
     tensors = [*problem.network.tensors]
-    for chosen in product(("chip", "dram"), repeat=len(tensors)):
+    kinds = ("chip", "dram", "band")[: 3 if problem.choices.on_chip == "bands" else 2]
+    for chosen in product(kinds, repeat=len(tensors)):
         places = dict(zip(tensors, chosen, strict=True))
         written = {layer.output for layer in layers}
         read = {name for layer in layers for name in operands(layer)}
@@ -97,22 +111,30 @@ def one_design(
     widths: Mapping[str, int],
     bits: Mapping[str, int],
     places: Mapping[str, str],
+    fused: Mapping[int, FusedRun],
     costs: tuple[oracle_tilings.Cost | None, ...],
 ) -> Iterator[tuple[float, ...]]:
     """Metrics of one design; none where no SRAM on offer is large enough."""
     network = problem.network
     held: dict[str, int] = {}
     given_up: set[str] = set()
-    peak, total_bits, latency_s = 0, 0, 0.0
-    for i, (layer, cost) in enumerate(zip(network.layers, costs, strict=True)):
-        if places[layer.output] == "chip" and layer.output not in given_up:
-            held[layer.output] = network.tensors[layer.output] * bits[layer.output]
-        need, moved = tile_and_traffic(network, layer, cost, widths, bits, places)
+    peak, total_bits, latency_s, i = 0, 0, 0.0, 0
+    while i < len(network.layers):
+        together = fused[i].layers if i in fused else range(i, i + 1)
+        layers = [network.layers[n] for n in together]
+        for layer in layers:
+            if places[layer.output] == "chip" and layer.output not in given_up:
+                held[layer.output] = network.tensors[layer.output] * bits[layer.output]
+        if i in fused:
+            need, moved = run_and_traffic(problem, hardware, widths, bits, places, fused[i])
+        else:
+            need, moved = tile_and_traffic(network, layers[0], costs[i], widths, bits, places)
         peak, total_bits = max(peak, need + sum(held.values())), total_bits + moved
-        cycles = cycles_of(problem, layer, hardware, widths)
-        assert cycles is not None
-        latency_s += max(cycles / problem.clock_hz, moved / problem.dram_bits_per_s)
-        later = {name for other in network.layers[i + 1 :] for name in operands(other)}
+        cycles = [cycles_of(problem, layer, hardware, widths) for layer in layers]
+        seconds = sum(x or 0 for x in cycles) / problem.clock_hz
+        latency_s += max(seconds, moved / problem.dram_bits_per_s)
+        i = together.stop
+        later = {name for other in network.layers[i:] for name in operands(other)}
         given_up |= {name for name in held if name not in later}
         held = {name: size for name, size in held.items() if name in later}
     assert not held
@@ -120,6 +142,24 @@ def one_design(
     if sram_bits is not None:
         area = oracle.area_mm2(problem, hardware, sram_bits)
         yield latency_s, area, float(total_bits), *oracle.width_metrics(problem, widths)
+
+
+def run_and_traffic(
+    problem: Problem,
+    hardware: oracle.HardwareOption,
+    widths: Mapping[str, int],
+    bits: Mapping[str, int],
+    places: Mapping[str, str],
+    run: FusedRun,
+) -> tuple[int, int]:
+    """SRAM bits of a fused run beside what stays, and all the DRAM bits it moves."""
+    accelerator = accelerator_of(problem, Hardware(**hardware._asdict(), sram_bits=1))
+    on_chip = frozenset(name for name in places if places[name] == "chip")
+    weight_bits = [widths[f"weight:{problem.network.layers[i].name}"] for i in run.layers]
+    rows = fused_layers(problem.network, run, accelerator, weight_bits, bits, Residents(on_chip, 0))
+    (need,) = {row.sram_bits for row in rows}
+    assert need is not None
+    return need, sum(row.dram_bits.total for row in rows)
 
 
 def tile_and_traffic(
@@ -163,13 +203,15 @@ def smallest_on_offer(choices: Choices, needed: int) -> int | None:
 # --- compared -------------------------------------------------------------------------------------
 
 
-def small_problem(seed: int) -> Problem:
+def small_problem(seed: int, on_chip: OnChip) -> Problem:
     """A problem of so few designs that all tilings of all layers can be combined."""
     rng = random.Random(f"worked off {seed}")
     while True:
-        network = random_network(
-            rng, layers=rng.choice((2, 2, 3)), moving=seed % 3 == 1, in_place=seed % 3 == 2
-        )
+        count, kind = rng.choice((2, 2, 3)), seed % 3
+        if on_chip == "tensors" or seed % 4 == 3:
+            network = random_network(rng, count, moving=kind == 1, in_place=kind == 2)
+        else:
+            network = random_chain(rng, count, broken=kind == 2)
         alive = [*oracle_on_chip.lifetimes(network)]
         places = {name: rng.choice(("chip", "dram")) for name in alive if rng.random() < 0.2}
         choices = Choices(
@@ -180,7 +222,8 @@ def small_problem(seed: int) -> Problem:
             pe_weight_bits=(4,),
             pe_activation_bits=(4,),
             precision=rng.choice(("fixed", "multi-pass")),
-            on_chip="tensors",
+            on_chip=on_chip,
+            fused_layers=rng.choice((2, 3)) if on_chip == "bands" else 4,
             places=places,
             **rng.choice(SRAM),
         )
@@ -201,16 +244,30 @@ def designs(problem: Problem) -> float:
         math.prod(len(distinct_costs(problem, layer, hardware)) for layer in problem.network.layers)
         for hardware in oracle.hardware_options(problem)
     ]
-    widths, residents = oracle_widths.all_widths(problem), oracle_on_chip.all_residents(problem)
-    return sum(arrays) * len(widths) * len(residents)
+    widths, places = oracle_widths.all_widths(problem), oracle_bands.all_places(problem)
+    return sum(arrays) * len(widths) * len(places)
 
 
 # The last three spill sums where the input stays, which few do.
 @pytest.mark.parametrize("seed", [*range(30), 50, 63, 75])
 def test_best_designs_in_all_metrics_are_those_of_designs_worked_off(seed: int) -> None:
-    problem = small_problem(seed)
+    check_worked_off(small_problem(seed, "tensors"))
+
+
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_the_same_where_layers_may_be_fused(seed: int) -> None:
+    check_worked_off(small_problem(seed, "bands"))
+
+
+def check_worked_off(problem: Problem) -> None:
     rows = np.array([*worked_off(problem)]).reshape(-1, len(oracle.METRICS))
     points = oracle.all_points(problem)
     assert bool(points) == bool(len(rows))
     mine = nondominated(vectors(points, oracle.METRICS), 1e-12)
     assert mine == pytest.approx(nondominated(rows, 1e-12), rel=1e-12, abs=0)
+
+
+def test_layers_are_fused_in_designs_worked_off() -> None:
+    best = [oracle.all_points(small_problem(seed, "bands")) for seed in range(100, 140)]
+    ends = [oracle.best(points, "dram_bits", {}) for points in best]
+    assert sum(point is not None and bool(point.bands) for point in ends) >= 10
