@@ -171,8 +171,21 @@ class _Prices:
         return self.tilings[key]
 
 
+class _Block(NamedTuple):
+    """A layer, or a fused run of layers, at given widths and places.
+
+    ``beside`` is the SRAM of what stays meanwhile, ``need`` the rest that a run takes; the bits it
+    moves are fixed.
+    """
+
+    layers: range
+    beside: int
+    need: int
+    fixed_bits: int
+
+
 class _Step(NamedTuple):
-    """A layer or a fused run at given widths on given hardware; needs are with what stays."""
+    """A block on given hardware; needs are with what stays."""
 
     compute_s: float
     fixed_bits: int
@@ -181,14 +194,17 @@ class _Step(NamedTuple):
 
 def all_points(problem: Problem) -> list[Point]:
     """Every design, whatever the budgets; empty where no hardware runs every layer."""
-    prices = _Prices(problem)
-    points = []
-    options = [*product(hardware_options(problem), all_places(problem))]
+    prices, points = _Prices(problem), []
+    ways = all_places(problem)
     for widths in all_widths(problem):
         of_widths = width_metrics(problem, widths)
-        for hardware, places in options:
-            steps = _steps(problem, prices, hardware, widths, places)
-            if steps is not None:
+        blocks = [_blocks(problem, widths, places) for places in ways]
+        for hardware in hardware_options(problem):
+            cycles = _cycles(problem, hardware, widths)
+            if cycles is None:
+                continue
+            for places, of_places in zip(ways, blocks, strict=True):
+                steps = _steps(problem, prices, hardware, widths, places, of_places, cycles)
                 points += [
                     Point(
                         (latency_s, area, dram_bits, *of_widths),
@@ -201,35 +217,55 @@ def all_points(problem: Problem) -> list[Point]:
     return points
 
 
+def _blocks(problem: Problem, widths: Mapping[str, int], places: Places) -> list[_Block]:
+    on_chip, layers = places.on_chip, problem.network.layers
+    live = live_bits(problem, widths, on_chip, places.runs)
+    runs, found = {run[0]: run for run in places.runs}, []
+    while not found or found[-1].layers.stop < len(layers):
+        i = found[-1].layers.stop if found else 0
+        if i in runs:
+            need = run_need(problem, runs[i], widths, on_chip)
+            moved = run_traffic(problem, runs[i], widths, on_chip)
+            fixed = sum(sum(x.values()) for x in moved)
+            found.append(_Block(runs[i], live[i], need, fixed))
+        else:
+            fixed = sum(output_and_residual_bits(problem, layers[i], widths, on_chip))
+            found.append(_Block(range(i, i + 1), live[i], 0, fixed))
+    return found
+
+
+def _cycles(
+    problem: Problem, hardware: HardwareOption, widths: Mapping[str, int]
+) -> list[int] | None:
+    found = []
+    for layer in problem.network.layers:
+        cycles = layer_cycles(problem, layer, hardware, *layer_widths(layer, widths))
+        if cycles is None:
+            return None
+        found.append(cycles)
+    return found
+
+
 def _steps(
     problem: Problem,
     prices: _Prices,
     hardware: HardwareOption,
     widths: Mapping[str, int],
     places: Places,
-) -> list[_Step] | None:
-    on_chip = places.on_chip
-    live = live_bits(problem, widths, on_chip, places.runs)
-    runs = {i: run for run in places.runs for i in run}
-    steps, so_far = [], 0
-    for i, layer in enumerate(problem.network.layers):
-        bw, ba = layer_widths(layer, widths)
-        cycles = layer_cycles(problem, layer, hardware, bw, ba)
-        if cycles is None:
-            return None
-        so_far += cycles
-        if i not in runs:
-            fixed = sum(output_and_residual_bits(problem, layer, widths, on_chip))
-            tilings = prices.of(layer, hardware, bw, ba, on_chip)
-            tilings = [(need + live[i], traffic) for need, traffic in tilings]
-        elif i < runs[i][-1]:
-            continue  # its cycles count in those of the run
+    blocks: list[_Block],
+    cycles: list[int],
+) -> list[_Step]:
+    steps = []
+    for layers, beside, need, fixed in blocks:
+        if len(layers) > 1:
+            tilings = [(need + beside, 0)]
         else:
-            need = run_need(problem, runs[i], widths, on_chip)
-            moved = run_traffic(problem, runs[i], widths, on_chip)
-            fixed, tilings = sum(sum(x.values()) for x in moved), [(need + live[i], 0)]
-        steps.append(_Step(so_far / problem.clock_hz, fixed, tilings))
-        so_far = 0
+            layer = problem.network.layers[layers[0]]
+            bits = layer_widths(layer, widths)
+            tilings = prices.of(layer, hardware, *bits, places.on_chip)
+            tilings = [(tile + beside, traffic) for tile, traffic in tilings]
+        compute_s = sum(cycles[i] for i in layers) / problem.clock_hz
+        steps.append(_Step(compute_s, fixed, tilings))
     return steps
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
@@ -135,7 +136,11 @@ def rows_in(layer: Layer, rows_out: int) -> int:
 
 def stored_rows(layer: Layer, covered: int) -> int:
     """Most stored rows among so many consecutive rows of the ifmap, inserted zeros included."""
-    step = vertical(layer.input_dilation)
+    return _most_stored(covered, vertical(layer.input_dilation))
+
+
+@cache
+def _most_stored(covered: int, step: int) -> int:
     return max(sum(row % step == offset for row in range(covered)) for offset in range(step))
 
 

@@ -27,6 +27,7 @@ from random_problems import (
 )
 
 from codesign.problem.choices import Choices, Place
+from codesign.problem.places import DEFAULT_FUSED_LAYERS
 from codesign.problem.problem import Metric, Problem
 from codesign.specs.network import Network
 
@@ -34,7 +35,7 @@ OBJECTIVES: tuple[Metric, ...] = ("latency_s",) * 6 + ("area_mm2", "dram_bits") 
 OBJECTIVES += ("noise", "model_bits", "bops")
 SAVED: tuple[Metric, ...] = ("latency_s", "dram_bits")  # what fused layers save
 KINDS = ("chain", "tall", "broken", "sram", "sharing", "moving")
-MOST_DESIGNS = 1500  # assignments of widths times hardware options times places
+MOST_DESIGNS = 1000  # assignments of widths times hardware options times places
 TRIES = 4  # at budgets
 
 
@@ -150,4 +151,5 @@ def without_bands(problem: Problem) -> Problem:
     places: Mapping[str, Place] = {
         x: at for x, at in problem.choices.places.items() if at != "band"
     }
-    return replace(problem, choices=replace(problem.choices, on_chip="tensors", places=places))
+    fewer = {"on_chip": "tensors", "fused_layers": DEFAULT_FUSED_LAYERS, "places": places}
+    return replace(problem, choices=replace(problem.choices, **fewer))
