@@ -41,15 +41,14 @@ def residents(
 
     During all layers of a fused run, what is there during one.
     """
-    each = resident_bits(network, tensor_bits, on_chip)
+    each, born = resident_bits(network, tensor_bits, on_chip), [0] * len(network.layers)
+    for name in on_chip:
+        born[network.lifetimes[name][0]] += network.tensors[name] * tensor_bits[name]
     for run in runs:
-        live = (
-            network.tensors[name] * tensor_bits[name]
-            for name in on_chip
-            if network.lifetimes[name][0] < run.stop and network.lifetimes[name][1] >= run[0]
-        )
-        each[run[0] : run.stop] = [sum(live)] * len(run)
-    return [Residents(frozenset(on_chip), bits) for bits in each]
+        live = each[run[0]] + sum(born[n] for n in run[1:])
+        each[run[0] : run.stop] = [live] * len(run)
+    names = frozenset(on_chip)
+    return [Residents(names, bits) for bits in each]
 
 
 def resident_bits(

@@ -83,13 +83,14 @@ def band_rows(result: HardwareResult) -> dict[str, tuple[int, int]]:
     return found
 
 
-def held_bits(result: HardwareResult, name: str) -> int:
-    """SRAM bits that a tensor takes while it is held, whole or as a band."""
+def held_bits(result: HardwareResult) -> dict[str, int]:
+    """SRAM bits that each tensor takes while it is held, whole or as a band."""
+    bits, network = result.tensor_bits, result.network
+    found = {x: network.tensors[x] * bits[x] for x in names_on_chip(result.on_chip)}
     for run in result.fused_runs:
-        for inner, elements in zip(run.inner, run.band_elements, strict=True):
-            if inner == name:
-                return elements * result.tensor_bits[name]
-    return result.network.tensors[name] * result.tensor_bits[name]
+        for name, elements in zip(run.inner, run.band_elements, strict=True):
+            found[name] = elements * bits[name]
+    return {name: found[name] for name in network.tensors if name in found}
 
 
 def held_during(result: HardwareResult) -> dict[str, tuple[int, int]]:
@@ -98,12 +99,11 @@ def held_during(result: HardwareResult) -> dict[str, tuple[int, int]]:
     That of a resident tensor's life, and of the fused runs that these are in; that of its run.
     """
     found, network = dict[str, tuple[int, int]](), result.network
+    run_of = {i: run for run in result.fused_runs for i in run.layers}
     for name in names_on_chip(result.on_chip):
         first, last = network.lifetimes[name]
-        for run in result.fused_runs:
-            if run.first <= last and first <= run.last:
-                first, last = min(first, run.first), max(last, run.last)
-        found[name] = first, last
+        early, late = run_of.get(first), run_of.get(last)
+        found[name] = early.first if early else first, late.last if late else last
     for run in result.fused_runs:
         found |= dict.fromkeys(run.inner, (run.first, run.last))
     return {name: found[name] for name in network.tensors if name in found}

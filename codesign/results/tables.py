@@ -60,7 +60,7 @@ def resident_frame(result: HardwareResult) -> pd.DataFrame:
     bands, rows = names_in_bands(result.on_chip), band_rows(result)
     columns: dict[str, list[Any]] = {
         "bits": [result.tensor_bits[name] for name in held],
-        "sram_bits": [held_bits(result, name) for name in held],
+        "sram_bits": [*held_bits(result).values()],
         "first_layer": [network.layers[first].name for first, _ in held.values()],
         "last_layer": [network.layers[last].name for _, last in held.values()],
     }

@@ -146,10 +146,8 @@ def _edges(first: int, count: int) -> Floats:
 
 
 def _lives(result: Design | Evaluation) -> list[Life]:
-    held = held_during(result)
-    return [
-        Life(name, held_bits(result, name), *held[name]) for name in names_on_chip(result.on_chip)
-    ]
+    held, bits = held_during(result), held_bits(result)
+    return [Life(name, bits[name], *held[name]) for name in names_on_chip(result.on_chip)]
 
 
 def _name_fullest(axes: Axes, result: Design | Evaluation, limit: float) -> None:

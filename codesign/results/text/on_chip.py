@@ -84,7 +84,7 @@ def _tensor_table(result: HardwareResult) -> Table:
     Where layers are fused also whether it stays whole or as a band, and of how many rows.
     """
     network, held, rows = result.network, held_during(result), band_rows(result)
-    amounts, unit = scaled([held_bits(result, name) for name in held], BIT_UNITS)
+    amounts, unit = scaled([*held_bits(result).values()], BIT_UNITS)
     layers = network.layers
     ends = [(layers[first].name, layers[last].name) for first, last in held.values()]
     fused = bool(result.fused_runs)
