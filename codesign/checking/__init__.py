@@ -46,7 +46,6 @@ from codesign.errors import SpecError
 from codesign.files import expecting, read_json
 
 OnStep = Callable[[str], None]
-NO_BANDS = "no certificate proves a problem in which layers may be fused (on_chip 'bands')"
 
 __all__ = ["Finding", "Report", "check", "check_content"]
 
@@ -92,7 +91,7 @@ def check_content(
     Raises
     ------
     SpecError
-        Naming ``where``, or ``certificate_where``: it is neither, or of what none proves.
+        Naming ``where``, or ``certificate_where``: it is neither.
     """
     found = _format(content, where, (DESIGN, ASSIGNMENT, EVALUATION))
     if certificate is not None:
@@ -110,8 +109,6 @@ def check_content(
             return ledger.report()
         problem = check_design(file)
         if certificate is not None and not ledger.findings:
-            if problem.choices.fused_layers > 1:
-                raise SpecError(f"{where}: {NO_BANDS}")
             given = Entry("certificate", certificate, ledger)
             proven = _prove(given, problem, file["proof"], ledger, on_step)
     except Unreadable:

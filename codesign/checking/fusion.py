@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from codesign.checking.cost_model import rows_in
 from codesign.checking.entries import Entry
-from codesign.checking.network import Network
+from codesign.checking.network import Layer, Network
 
 LEAST_FUSED, MOST_FUSED = 2, 100  # layers, of which a limit on those of a run may be
 NO_BAND = "chip or dram: it is not written and read row by row by two layers in turn"
@@ -125,19 +125,26 @@ def _series(network: Network, bands: Collection[str]) -> Iterator[range]:
             yield range(before + 1, last + 1)
 
 
-def may_be_bands(network: Network, most: int) -> frozenset[str]:
-    """Tensors that are bands in some run of at most so many layers."""
-    found: set[str] = set()
-    for first in range(len(network.layers)):
+def possible_runs(network: Network, most: int) -> tuple[range, ...]:
+    """Layers that may be fused, at most so many, by their numbers."""
+    reach = [band_until(network, n) for n in range(len(network.layers))] if most > 1 else []
+    found: list[range] = []
+    for first in range(len(reach)):
         until = first + 1
-        for last in range(first + 1, min(first + most, len(network.layers))):
-            reaches = band_until(network, last - 1)
+        for last in range(first + 1, min(first + most, len(reach))):
+            reaches = reach[last - 1]
             if reaches is None:
                 break
             until = max(until, reaches)
             if until <= last:
-                found.update(x.output for x in network.layers[first:last])
-    return frozenset(found)
+                found.append(range(first, last + 1))
+    return tuple(found)
+
+
+def may_be_bands(network: Network, most: int) -> frozenset[str]:
+    """Tensors that are bands in some run of at most so many layers."""
+    runs = possible_runs(network, most)
+    return frozenset(network.layers[n].output for run in runs for n in run[:-1])
 
 
 def run_need(
@@ -160,17 +167,26 @@ def run_need(
         By the number of the layer.
     """
     need = most = 0
-    for n, rows in zip(run.layers, run.rows_held, strict=True):
+    for n in run.layers:
         layer = network.layers[n]
         need += layer.weights * weight_bits[n]
-        sums = min(layer.N * layer.P, 2) * layer.Q * layer.G * layer.K
-        most = max(most, sums * psum_bits[n])
-        row_bits = layer.G * layer.C * layer.W * tensor_bits[layer.input]
-        if n != run.layers.start:
-            need += rows * row_bits
-        elif layer.input not in resident:
-            need += min(2 * rows, layer.N * layer.H) * row_bits
+        most = max(most, psum_elements(layer) * psum_bits[n])
+        if n != run.layers[0] or layer.input not in resident:
+            need += input_elements(network, run, n) * tensor_bits[layer.input]
     return need + most
+
+
+def psum_elements(layer: Layer) -> int:
+    """Partial sums of a layer of a run: of an output row, twice where it has more."""
+    return min(layer.N * layer.P, 2) * layer.Q * layer.G * layer.K
+
+
+def input_elements(network: Network, run: FusedRun, number: int) -> int:
+    """Elements that are held of the input of a layer of a run, those of the run's own doubled."""
+    layer, rows = network.layers[number], run.rows_held[number - run.layers[0]]
+    if number == run.layers[0]:
+        rows = min(2 * rows, layer.N * layer.H)
+    return rows * layer.G * layer.C * layer.W
 
 
 def moves_nothing(network: Network, run: FusedRun, number: int, name: str) -> bool:

@@ -58,8 +58,6 @@ def solve(**given: Any) -> int:
     inputs.check_contradictions(given, SOLVE_CONTRADICTIONS)
     inputs.check_files(given)
     problem = inputs.problem(given)
-    if given["certificate"] is not None:
-        _check_certifiable(problem)
     inputs.warn_of_table(problem.sensitivity, problem.network)
     how = ("method", "solver", "time_limit_s", "rel_gap", "ties")
     with _explained(given, problem), watched(given, design_line) as on_progress:
@@ -204,13 +202,6 @@ def assign(**given: Any) -> int:
     _note_interrupted(found.solver.interrupted, "assignment")
     hand_over(view_of(found, given["quiet"]), given, csv=found.save_csv, out=found.save)
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
-
-
-def _check_certifiable(problem: Problem) -> None:
-    """Refuse before solving what there is no certificate for."""
-    from codesign.tasks.certify import refuse_bands
-
-    refuse_bands(problem)
 
 
 def _certify(design: Design, given: inputs.Given) -> None:

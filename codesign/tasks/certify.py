@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.checking import NO_BANDS
 from codesign.checking.certificate.enumeration import MOST_WORK
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import GAP, Verifier
@@ -28,11 +27,9 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Option, read_problem
 from codesign.checking.problem import Problem as CheckedProblem
-from codesign.errors import SpecError
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
-from codesign.problem.problem import Problem
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.certificate import Certificate
 from codesign.results.design import Design
@@ -44,6 +41,7 @@ from codesign.search.prove_goal import hardware_search
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_cuts import certificate_cuts
+from codesign.tasks.certificate_roofs import Roofs
 
 OnStep = Callable[[str], None]
 
@@ -75,27 +73,15 @@ def certify(
     Raises
     ------
     SpecError
-        A limit that is not positive, or a problem in which layers may be fused.
+        A limit that is not positive.
     KeyboardInterrupt
         Interrupted twice.
     """
-    refuse_bands(design.problem)
     stop = StopCondition(time_limit_s)
     if trusting:
         return _Certifier(design, stop, on_step).certificate(trusting=True)
     with stop.catching_interrupts():
         return _Certifier(design, stop, on_step).certificate()
-
-
-def refuse_bands(problem: Problem) -> None:
-    """Refuse a problem in which layers may be fused.
-
-    Raises
-    ------
-    SpecError
-    """
-    if problem.choices.on_chip == "bands":
-        raise SpecError(NO_BANDS)
 
 
 class _Rows(NamedTuple):
@@ -122,7 +108,7 @@ class _Certifier:
     """Closes the hardware options of a design's problem in groups, each verified."""
 
     def __init__(self, design: Design, stop: StopCondition, on_step: OnStep | None) -> None:
-        self.stop, self.on_step = stop, on_step
+        self.stop, self.on_step, self.design = stop, on_step, design
         proof, problem = design.proof, design.problem
         claim = proof.objective if proof.status == "optimal" else proof.bound
         self.below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
@@ -147,6 +133,7 @@ class _Certifier:
         if not trusting:
             self.found.cuts = self._cuts(checked)
         self.verifier = Verifier(checked, Fraction(self.below), self.found.cuts, self.stop.check)
+        self.roofs = Roofs(self.verifier, self.design)
         capacity = self.verifier.option_groups.capacity
         self.sram_bits = np.array([float(capacity.get(option, -1)) for option in self.options])
         options = np.flatnonzero(self.sram_bits >= 1)
@@ -356,7 +343,8 @@ class _Certifier:
         prices, *further = self._prices(multipliers)
         exact = [{x: Fraction(p) for x, p in each.items()} for each in (prices, *further)]
         try:
-            if not self.verifier.closed(group, exact[0], most_work, exact[1:]):
+            shares = self.roofs.shares(group, exact[0])
+            if not self.verifier.closed(group, exact[0], most_work, exact[1:], shares):
                 return False
         except TooMany:
             return False
@@ -367,6 +355,7 @@ class _Certifier:
                 "tilings": "any" if group.ideal else "fitting",
                 "prices": prices,
                 **({"further_prices": further} if further else {}),
+                **({"roofs": self.roofs.written(shares)} if shares else {}),
                 "by": "enumeration" if most_work else "bound",
             }
         )

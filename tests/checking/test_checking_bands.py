@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from altered import Path_, at, findings, matches, put, unnoticed
 from banded import banded_design, random_banded_chain
-from certified import deep, written
+from certified import written
 from fused_designs import evaluated_fused, random_fused_design
 
-import codesign
-from codesign import Design, SpecError
+from codesign import Design
 from codesign.checking import check_content
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
@@ -284,12 +283,3 @@ def test_anything_in_place_of_an_entry_is_told_not_raised() -> None:
                 report = check_content(put(content, path, strange), "given.json")
                 assert report.findings
                 assert all(str(x).isprintable() for x in report.findings)
-
-
-def test_no_certificate_is_written_or_taken() -> None:
-    design = banded_design()
-    with pytest.raises(SpecError, match="layers may be fused"):
-        codesign.certify(design)
-    certificate = {"format": "codesign-certificate/1", "bound": 0, "cuts": [], "groups": []}
-    with pytest.raises(SpecError, match="no certificate proves"):
-        deep(example(), {**certificate, "trusted": []})

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
+import random_bands
 from random_on_chip import KINDS, on_chip_case
 from random_problems import Case, random_case, steep_case
 
@@ -37,6 +38,12 @@ def problem_of(seed: int) -> Case:
 def chip_problem_of(seed: int) -> Case:
     """Random tiny problems of every kind whose tensors may stay on chip."""
     return on_chip_case(seed, KINDS[seed % len(KINDS)])
+
+
+def bands_problem_of(seed: int) -> Case:
+    """Random tiny problems of every kind whose layers may be fused."""
+    kinds = random_bands.KINDS
+    return random_bands.bands_case(seed, kinds[seed % len(kinds)])
 
 
 def as_checked(problem: Problem) -> CheckedProblem:

@@ -57,9 +57,10 @@ def closes(
     prices: dict[str, Fraction],
     most: int,
     further: Iterable[dict[str, Fraction]] = (),
+    shares: dict[int, int] | None = None,
 ) -> bool:
     """Whether a claim is accepted."""
     try:
-        return verifier.closed(group, prices, most, further)
+        return verifier.closed(group, prices, most, further, shares)
     except TooMany:
         return False

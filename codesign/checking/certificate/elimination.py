@@ -18,7 +18,9 @@ from codesign.checking.certificate.exact_costs import (
     Units,
     own_vectors,
 )
-from codesign.checking.certificate.layer_scopes import Scope, Whole
+from codesign.checking.certificate.fused_runs import Whole
+from codesign.checking.certificate.layer_scopes import Scope
+from codesign.checking.certificate.run_costs import RunCosts
 from codesign.checking.certificate.width_variables import Step, WidthVariables
 
 
@@ -46,18 +48,25 @@ class CostTables:
 
 
 def cost_tables(
-    variables: WidthVariables, units: Units, multipliers: Multipliers, layers: list[LayerCosts]
+    variables: WidthVariables,
+    units: Units,
+    multipliers: Multipliers,
+    layers: list[LayerCosts],
+    run_costs: RunCosts | None = None,
 ) -> CostTables:
-    """Tables at some multipliers; what cannot run costs more than any better design."""
+    """Tables at some multipliers; what cannot run costs more than any better design.
+
+    ``run_costs``: of fused runs, where there are any.
+    """
     known: dict[tuple[object, ...], LayerMetrics] = {}
     metrics = []
-    for scope, mine in zip(variables.layers, layers, strict=True):
-        layer = scope.layer
+    for n, (scope, mine) in enumerate(zip(variables.layers, layers, strict=True)):
+        layer, in_runs = scope.layer, len(variables.fused_runs.of_layer(n)) > 0
         noises = layer.name if layer.owns_weights and units.problem.sensitivity else None
         work = (layer.macs, layer.C * layer.R * layer.S, layer.weights, layer.owns_weights)
-        kind = (id(mine), scope.kind, noises, work)
+        kind = (id(mine), scope.kind, noises, work, n if in_runs else None)
         if kind not in known:
-            known[kind] = LayerMetrics(units, scope, mine)
+            known[kind] = LayerMetrics(units, scope, mine, n, run_costs)
         metrics.append(known[kind])
     return _tables(variables, units, multipliers, tuple(metrics))
 
@@ -113,6 +122,20 @@ def eliminate(variables: WidthVariables, costs: CostTables) -> Elimination:
         if not step.rest:
             least += int(messages[-1][()])
     return Elimination(tuple(joints), tuple(messages), least)
+
+
+def best_entries(variables: WidthVariables, elimination: Elimination) -> list[int]:
+    """The entry of each layer's table in a choice of least cost."""
+    value: dict[int, int] = {}
+    for step, joint in reversed([*zip(variables.steps, elimination.joints, strict=True)]):
+        rest = tuple(value[v] for v in step.rest)
+        value[step.variable] = int(joint[rest].argmin())
+    found = []
+    for scope in variables.layers:
+        shape = [len(variables.domains[v]) for v in scope.scope]
+        index = tuple(value[v] for v in scope.scope)
+        found.append(int(np.ravel_multi_index(index, shape)) if shape else 0)
+    return found
 
 
 def spread(table: Whole, scope: Scope, order: Scope) -> Whole:

@@ -13,18 +13,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from codesign.checking.certificate.fused_runs import Whole
 from codesign.checking.certificate.layer_scopes import (
     TENSOR,
     WEIGHT,
     LayerScope,
     Operands,
     Variables,
-    Whole,
 )
+from codesign.checking.certificate.run_costs import ROOF_SHARES, FusedColumns, Part, RunCosts
 from codesign.checking.cost_model import bops
 from codesign.checking.problem import Problem
 from codesign.checking.width_problem import most_kept
@@ -33,7 +34,7 @@ ADDITIVE_METRICS = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # 
 BOPS_PARTS = 2**40
 MOST_IN_64_BITS = 2**61  # so that two can be added
 LEAST_ROUNDED = 2**20  # multiplier that is rounded to a whole number
-Vector = tuple[int, ...]  # metrics that matter, in their units
+Vector = tuple[Any, ...]  # metrics that matter, in their units; behind them parts of runs
 
 
 class LayerCosts(Protocol):
@@ -47,6 +48,9 @@ class LayerCosts(Protocol):
         Of each of the operands ``which`` beside so many bits of resident tensors; neither cycles
         nor bits where it does not run.
         """
+
+    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
+        """Cycles in a fused run, and the most SRAM that there may be; -1 where it does not run."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,14 @@ class Units:
         clock, rate = problem.clock_hz, problem.dram_bits_per_s
         cycle, bit = clock.denominator * rate.numerator, rate.denominator * clock.numerator
         common = math.gcd(cycle, bit)
-        self.cycle, self.bit = cycle // common, bit // common
+        shares = ROOF_SHARES if problem.choices.fused_layers > 1 else 1
+        self.cycle, self.bit = cycle // common * shares, bit // common * shares
         network = problem.network
         noises = (
             problem.noise_of(x, b).denominator for x in network.sources for b in problem.allowed(x)
         )
         self.unit = {
-            "latency_s": Fraction(common, clock.numerator * rate.numerator),
+            "latency_s": Fraction(common, clock.numerator * rate.numerator * shares),
             "dram_bits": Fraction(1),
             "noise": Fraction(1, math.lcm(*noises)),
             "model_bits": Fraction(1),
@@ -195,12 +200,35 @@ class LayerMetrics:
     runs : bool, shape (entries, choices)
     """
 
-    def __init__(self, units: Units, scope: LayerScope, costs: LayerCosts) -> None:
+    def __init__(
+        self,
+        units: Units,
+        scope: LayerScope,
+        costs: LayerCosts,
+        number: int = 0,
+        run_costs: RunCosts | None = None,
+    ) -> None:
         live_bits = np.broadcast_to(scope.live_bits[:, None], scope.which.shape)
         cycles, fetched, runs = costs.of(scope.operands, scope.which, live_bits)
         moved = fetched + scope.moved_bits[:, None]
+        self.parts: _Parts | None = None
+        if run_costs is not None and scope.run.any():
+            count, most_bits = costs.fused(scope.operands, scope.which)
+            fused = FusedColumns(run_costs, scope, number, most_bits)
+            is_fused = (scope.run > 0)[:, None]
+            moved = np.where(is_fused, fused.dram_bits, moved)
+            runs = np.where(is_fused, fused.fits, runs) & (scope.run >= 0)[:, None]
+            self.parts = _Parts(units, run_costs, fused, count)
         self.runs = runs
         self.columns = tuple(_column(name, units, scope, cycles, moved) for name in units.names)
+        if self.parts is not None and "latency_s" in units.names:
+            self.columns = self._with_shares(units.names.index("latency_s"), self.parts)
+
+    def _with_shares(self, latency: int, parts: _Parts) -> tuple[Whole, ...]:
+        """The columns, the latency of layers in runs counted by shares of their roofs."""
+        columns = [*self.columns]
+        columns[latency] = np.where((parts.run > 0)[:, None], parts.mixed, columns[latency])
+        return tuple(columns)
 
     def least(self, multipliers: Multipliers) -> Whole:
         """What each entry costs at least; more than any better design where it does not run."""
@@ -218,11 +246,47 @@ class LayerMetrics:
         least: Whole = costs.min(axis=1).astype(multipliers.kind)
         return least
 
+    def part_of(self, entry: int, multipliers: Multipliers) -> Part | None:
+        """What the cheapest choice at an entry adds to its run; None where it is in none."""
+        if self.parts is None or not self.parts.run[entry] > 0 or not self.runs[entry].any():
+            return None
+        runs = self.runs[entry]
+        each = zip(self.vectors(entry), self.parts.of(entry, runs), strict=True)
+        return min(each, key=lambda x: multipliers.of(x[0]))[1]
+
     def vectors(self, entry: int) -> list[Vector]:
         """Metrics of each choice that runs."""
         runs = self.runs[entry]
         each = [column[entry][runs].tolist() for column in self.columns]
-        return [*zip(*each, strict=True)] if each else [()] * int(runs.sum())
+        found = [*zip(*each, strict=True)] if each else [()] * int(runs.sum())
+        if self.parts is None or not self.parts.run[entry] > 0:
+            return found
+        return [(*x, y) for x, y in zip(found, self.parts.of(entry, runs), strict=True)]
+
+
+class _Parts:
+    """What a layer adds to each run, beside the metrics.
+
+    Attributes
+    ----------
+    run : whole numbers, shape (entries,)
+    mixed : whole numbers, shape (entries, choices)
+        Latency by the shares of its roofs.
+    """
+
+    def __init__(
+        self, units: Units, run_costs: RunCosts, fused: FusedColumns, cycles: Whole
+    ) -> None:
+        self.run, matters = fused.run, "latency_s" in units.names
+        compute = times(cycles * matters, units.cycle)
+        memory = times(fused.dram_bits * matters, units.bit)
+        self.mixed = run_costs.mixed(fused.run, compute, memory)
+        self._each = compute, memory, fused.held_bits, fused.psum_bits
+
+    def of(self, entry: int, runs: Whole) -> list[Part]:
+        """Of each choice that runs."""
+        each = [x[entry][runs].tolist() for x in self._each]
+        return [Part(int(self.run[entry]), 1, *x) for x in zip(*each, strict=True)]
 
 
 def _column(name: str, units: Units, scope: LayerScope, cycles: Whole, moved: Whole) -> Whole:

@@ -6,6 +6,10 @@ tensors that live while it runs, whether it touches them or not: those on chip l
 A coupling of a layer to a variable may be cut: the layer then takes what suits it best, whatever
 the others take, so that its cost only falls. Cut from a place, a tensor is on chip and takes none
 of the room.
+
+Where layers may be fused, a tensor's place may also be a band of one of the fused runs that hold it
+between two layers. The places of a layer's input and output then tell of which run it is, if any,
+and no such coupling is ever cut.
 """
 
 from __future__ import annotations
@@ -13,15 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.checking.certificate.fused_runs import CHIP, DRAM, FIRST_BAND, FusedRuns, Whole
 from codesign.checking.network import Layer
 from codesign.checking.problem import Problem
 
-Whole = npt.NDArray[Any]
 Scope = tuple[int, ...]
 WEIGHT, TENSOR, PLACE = "weight:", "tensor:", "place:"
 BASE = 64  # more than the bits of any operand
@@ -54,6 +57,13 @@ class LayerScope:
         Which of them.
     moved_bits, live_bits : whole numbers, shape (entries,)
         DRAM bits of output and residuals; SRAM bits of resident tensors while it runs.
+    counted_bits : whole numbers, shape (entries,)
+        In a fused run, of those that live during no earlier layer of it.
+    run : whole numbers, shape (entries,)
+        Of which fused run it is, by its number from 1; 0: of none; `MISFIT`: places that no runs
+        make.
+    fetched, held : whole numbers, shape (entries,)
+        Elements of its input that a layer of a run fetches, and that are in the SRAM.
     kind : int
         Number of a layer of the same table.
     """
@@ -64,12 +74,17 @@ class LayerScope:
     which: Whole
     moved_bits: Whole
     live_bits: Whole
+    counted_bits: Whole
+    run: Whole
+    fetched: Whole
+    held: Whole
     kind: int
 
     @property
     def content(self) -> tuple[object, ...]:
         """All that the table has: equal where tables are."""
-        arrays = (self.which, self.moved_bits, self.live_bits)
+        of_runs = (self.counted_bits, self.run, self.fetched, self.held)
+        arrays = (self.which, self.moved_bits, self.live_bits, *of_runs)
         return (self.operands, *(x.tobytes() for x in arrays))
 
 
@@ -88,30 +103,39 @@ class Variables:
         What each stands for: weights and tensors of one width, or the place of a tensor. Weights
         that share their width with nothing are no variable: they concern their layer alone.
     domains : tuple of tuple of int
-        Widths, ascending; or of a place 0 for DRAM and 1 for on chip.
+        Widths, ascending; or of a place 0 for DRAM, 1 for on chip, and from 2 on for a band of
+        each fused run.
     of : dict of str to int
         The variable that stands for a source.
+    fused_runs : FusedRuns
     """
 
     def __init__(self, problem: Problem, cut_couplings: Iterable[tuple[str, str]]) -> None:
         self.problem, network = problem, problem.network
         widths = [x for x in problem.classes if len(x) > 1 or x[0].startswith(TENSOR)]
-        places: dict[str, tuple[int, ...]] = {}
-        if problem.choices.on_chip:
-            pinned = {"chip": (1,), "dram": (0,)}
-            for name in network.lifetimes:
-                places[name] = pinned.get(problem.choices.places.get(name, ""), (0, 1))
+        self.fused_runs = FusedRuns(problem)
+        places = self.fused_runs.places
         self.members = (*widths, *((f"{PLACE}{name}",) for name in places))
         self.domains = (*(problem.allowed(x[0]) for x in widths), *places.values())
         self.of = {source: v for v, members in enumerate(self.members) for source in members}
         self.cut = {
-            (layer, self.of[source]) for layer, source in cut_couplings if source in self.of
+            (layer, self.of[source])
+            for layer, source in cut_couplings
+            if source in self.of and not self._tells_run(layer, source)
         }
         self.living: list[list[str]] = [[] for _ in network.layers]
         for name in places:
             first, last = network.lifetimes[name]
             for mine in self.living[first : last + 1]:
                 mine.append(name)
+
+    def _tells_run(self, name: str, source: str) -> bool:
+        """Whether a source is the place of a layer's input or output, and that may be a band."""
+        if not source.startswith(PLACE) or self.domains[self.of[source]][-1:] < (FIRST_BAND,):
+            return False
+        tensor = source.removeprefix(PLACE)
+        every = self.problem.network.layers
+        return any(x.name == name and tensor in (x.input, x.output) for x in every)
 
     def size(self, scope: Scope) -> int:
         """Entries of a table over variables."""
@@ -158,19 +182,22 @@ class _Reader:
         self.problem, self.network = variables.problem, variables.problem.network
         self.shape = tuple(len(variables.domains[v]) for v in scope)
 
-    def table(self, living: Collection[str], kind: int) -> LayerScope:
+    def table(self, living: Collection[str], number: int) -> LayerScope:
         """With the tensors that live while it runs."""
-        layer, touched = self.layer, self.network.touched
-        size, shape = self.variables.size(self.scope), self.shape
-        moved: Whole = np.zeros(shape, dtype=np.int64)
+        layer, touched, fused = self.layer, self.network.touched, self.variables.fused_runs
+        size, nothing = self.variables.size(self.scope), np.zeros(self.shape, dtype=np.int64)
+        run = self._run(living, number) + nothing
+        moved = live = counted = nothing
         for name in (layer.output, *layer.residuals):
-            moved = moved + touched(layer, name) * self._stored_bits(name) * (1 - self._place(name))
-        live: Whole = np.zeros(shape, dtype=np.int64)
+            bits = touched(layer, name) * self._stored_bits(name) * (self._place(name) == DRAM)
+            moved = moved + bits * fused.moved(number, name)[run]
         for name in living:
             if self._value(f"{PLACE}{name}") is not None:
                 held = self.network.tensors[name] * self._stored_bits(name)
-                live = live + held * self._place(name)
+                held = held * (self._place(name) == CHIP)
+                live, counted = live + held, counted + held * fused.counted(number, name)[run]
         codes, which = np.unique(self._operand_codes(), return_inverse=True)
+        brought = (self._place(layer.input) != CHIP) | (fused.starts(number)[run] == 0)
         return LayerScope(
             layer=layer,
             scope=self.scope,
@@ -178,8 +205,20 @@ class _Reader:
             which=which.reshape(size, -1),
             moved_bits=moved.ravel(),
             live_bits=live.ravel(),
-            kind=kind,
+            counted_bits=counted.ravel(),
+            run=run.ravel(),
+            fetched=(brought * fused.fetched(number)[run]).ravel(),
+            held=(brought * fused.held(number)[run]).ravel(),
+            kind=number,
         )
+
+    def _run(self, living: Collection[str], number: int) -> Whole:
+        """Of which fused run the layer is, as `LayerScope.run` has it."""
+        fused = self.variables.fused_runs
+        if not fused.of_layer(number):
+            return np.array(0)
+        values = {name: self._value(f"{PLACE}{name}") for name in living}
+        return fused.run_of(number, {x: place for x, place in values.items() if place is not None})
 
     def _operand_codes(self) -> Whole:
         """Operands as numbers, with an axis for free weights and one for free inputs behind."""
@@ -189,7 +228,8 @@ class _Reader:
             weights = f"{TENSOR}{layer.weight_tensor}"
         bits = self._operand_bits(weights, (-1, 1)) * BASE
         bits = bits + self._operand_bits(f"{TENSOR}{layer.input}", (1, -1))
-        resident = 2 * self._place(layer.weight_tensor or "") + self._place(layer.input)
+        resident = 2 * (self._place(layer.weight_tensor or "") == CHIP)
+        resident = resident + (self._place(layer.input) == CHIP)
         codes = 4 * bits + resident[..., None, None]
         return np.broadcast_to(codes, (*self.shape, *codes.shape[-2:]))
 
@@ -211,12 +251,12 @@ class _Reader:
         return np.array(min(self.problem.allowed(source))) if value is None else value
 
     def _place(self, name: str) -> Whole:
-        """1 where a tensor is on chip; where the layer is cut from its place it is."""
+        """Where a tensor is; where the layer is cut from its place, on chip."""
         source = f"{PLACE}{name}"
         if source not in self.variables.of:
-            return np.array(0)
+            return np.array(DRAM)
         value = self._value(source)
-        return np.array(1) if value is None else value
+        return np.array(CHIP) if value is None else value
 
     def _value(self, source: str) -> Whole | None:
         """Value of a source's variable; None where it has none, or the layer is cut from it."""

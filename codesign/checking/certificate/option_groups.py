@@ -14,7 +14,8 @@ from itertools import product
 import numpy as np
 
 from codesign.checking.certificate.exact_costs import LayerCosts, Threshold
-from codesign.checking.certificate.layer_scopes import Operands, Whole
+from codesign.checking.certificate.fused_runs import Whole
+from codesign.checking.certificate.layer_scopes import Operands
 from codesign.checking.certificate.tilings import (
     LayerTilings,
     Staircases,
@@ -194,6 +195,11 @@ class IdealCosts:
         fits = live_bits <= most[which]
         return np.where(fits, once[which], 0), np.where(fits, moved[which], 0), fits
 
+    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
+        """As `LayerCosts` says."""
+        most, once = np.array([self.runs.get(x[:2], (-1, 0)) for x in operands]).T
+        return once[which], most[which]
+
     def _moved(self, operands: Operands) -> int:
         weight_bits = 0 if operands.weights_resident else operands.weight_bits
         input_bits = 0 if operands.input_resident else operands.input_bits
@@ -228,3 +234,14 @@ class TiledCosts:
             moved = np.where(fits & (~runs | (bits < moved)), bits, moved)
             runs = runs | fits
         return count, moved, runs
+
+    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
+        """As `LayerCosts` says."""
+        most = np.full(len(operands), -1, dtype=np.int64)
+        count = np.zeros(len(operands), dtype=np.int64)
+        for mine, once, _ in self.arrays:
+            found = np.array([mine.get(x[:2], (-1, 1)) for x in operands])
+            bits, mine_count = found[:, 0], once * found[:, 1]
+            fewer = (bits >= 0) & ((most < 0) | (mine_count < count))
+            count, most = np.where(fewer, mine_count, count), np.maximum(most, bits)
+        return count[which], most[which]

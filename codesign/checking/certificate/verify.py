@@ -20,6 +20,10 @@ group is closed *by enumeration*: all choices of widths and places whose cost is
 these and any further multipliers, are listed, and none keeps every limit. Layers may be ``cuts``
 from widths, and from places: they then take what suits them best, so that all costs only fall.
 
+Layers of a fused run take the longer of two sums over all of them. For the bound the certificate
+names shares of either (its ``roofs``), which are no more, see
+`codesign.checking.certificate.run_costs`; the enumeration puts runs together exactly.
+
 What is proven
     No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
     below ``T``; with the design file's figures checked, its design is within ``1 − T/objective``,
@@ -41,11 +45,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from codesign.checking.certificate.elimination import cost_tables, eliminate
+from codesign.checking.certificate.elimination import (
+    CostTables,
+    Elimination,
+    best_entries,
+    cost_tables,
+    eliminate,
+)
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
 from codesign.checking.certificate.exact_costs import Multipliers, Threshold, Units
+from codesign.checking.certificate.fused_runs import FusedRuns
 from codesign.checking.certificate.layer_scopes import PLACE
 from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
+from codesign.checking.certificate.run_costs import ROOF_SHARES, Part, RunCosts
+from codesign.checking.certificate.run_enumeration import RunEnumeration
 from codesign.checking.certificate.width_variables import (
     MOST_ENTRIES,
     TooLarge,
@@ -59,7 +72,7 @@ from codesign.errors import first_few
 
 FORMAT = "codesign-certificate/1"
 KEYS = ("format", "bound", "cuts", "groups", "trusted")
-GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "by")
+GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "roofs", "by")
 OnStep = Callable[[str], None]
 MOST_FURTHER = 100  # multipliers besides those of the bound
 GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
@@ -96,12 +109,18 @@ class Verifier:
         """The width variables, all but the cut couplings between them."""
         return WidthVariables(self.problem, self.cut_couplings)
 
+    @cached_property
+    def fused_runs(self) -> FusedRuns:
+        """The runs of layers that may be fused."""
+        return FusedRuns(self.problem)
+
     def closed(
         self,
         group: OptionGroup,
         given: Mapping[str, Fraction],
         most: int = 0,
         further: Iterable[Mapping[str, Fraction]] = (),
+        shares: Mapping[int, int] | None = None,
     ) -> bool:
         """Whether no option of a group has a better design than claimed.
 
@@ -113,32 +132,75 @@ class Verifier:
             Partial choices to look at, where the multipliers do not tell; 0: none.
         further : iterable of mapping of str to Fraction
             Other multipliers that help to look at few.
+        shares : mapping of int to int, optional
+            Of the roofs of fused runs, as `RunCosts` takes them.
 
         Raises
         ------
         TooMany
             There are more, or too little is cut (`TooLarge`).
         """
-        multipliers = Multipliers(self.units, self.threshold, given)
         if not any(option in self.option_groups.capacity for option in group.options):
             return True
-        costs = cost_tables(
-            self.variables, self.units, multipliers, self.option_groups.layer_costs(group)
-        )
-        elimination = eliminate(self.variables, costs)
-        if elimination.least > multipliers.most:
+        weighed = self.weighed(group, given, shares)
+        if weighed.closes:
             return True
         if not most:
             return False
         most = min(most, ALL_WORK - self.work)
-        run = Enumeration(
-            *(self.variables, self.units, self.threshold, multipliers, costs, further, most),
-            check_time=self.check_time,
-        )
+        terms = (self.variables, self.units, self.threshold, weighed.multipliers, weighed.costs)
+        enumeration = Enumeration(*terms, further, most, self.check_time)
+        if weighed.run_costs is not None:
+            run_costs = weighed.run_costs
+            enumeration = RunEnumeration(run_costs, *terms, further, most, self.check_time)
         try:
-            return not run.better()
+            return not enumeration.better()
         finally:
-            self.work += run.work
+            self.work += enumeration.work
+
+    def weighed(
+        self,
+        group: OptionGroup,
+        given: Mapping[str, Fraction],
+        shares: Mapping[int, int] | None = None,
+    ) -> Weighed:
+        """What the designs of a group cost at least, at some multipliers and shares."""
+        multipliers = Multipliers(self.units, self.threshold, given)
+        layers, run_costs = self.option_groups.layer_costs(group), None
+        if self.fused_runs.runs:
+            capacity = self.option_groups.capacity
+            most_bits = max(capacity.get(option, 0) for option in group.options)
+            run_costs = RunCosts(self.fused_runs, shares or {}, most_bits)
+        costs = cost_tables(self.variables, self.units, multipliers, layers, run_costs)
+        elimination = eliminate(self.variables, costs)
+        return Weighed(self.variables, multipliers, costs, elimination, run_costs)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Costs of a group's designs, and the least of them."""
+
+    variables: WidthVariables
+    multipliers: Multipliers
+    costs: CostTables
+    elimination: Elimination
+    run_costs: RunCosts | None
+
+    @property
+    def closes(self) -> bool:
+        """Whether all cost more than a better design may."""
+        return self.elimination.least > self.multipliers.most
+
+    def runs_taken(self) -> list[Part]:
+        """The fused runs of a choice of least cost."""
+        found: dict[int, Part] = {}
+        every = zip(self.costs.metrics, best_entries(self.variables, self.elimination), strict=True)
+        for metrics, entry in every:
+            part = metrics.part_of(entry, self.multipliers)
+            if part is not None:
+                before = found.get(part.run)
+                found[part.run] = part if before is None else before.with_others(part)
+        return [*found.values()]
 
 
 @dataclass(frozen=True)
@@ -213,10 +275,11 @@ def _check_group(item: Entry, group: OptionGroup, verifier: Verifier) -> bool:
     if len(others) > MOST_FURTHER:
         item["further_prices"].fault(f"at most {MOST_FURTHER} further prices")
     further = [_read_prices(each, verifier) for each in others]
+    shares = _read_shares(item.get("roofs", []), verifier)
     by = item["by"]
     most = MOST_WORK if by.text(("bound", "enumeration")) == "enumeration" else 0
     try:
-        closed = verifier.closed(group, given, most, further)
+        closed = verifier.closed(group, given, most, further, shares)
     except TooLarge:
         by.fault(f"cuts that keep all tables within {MOST_ENTRIES} entries")
     except TooMany:
@@ -229,6 +292,24 @@ def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
     entry.known_keys(names)
     given = entry.table()
     return {name: given[name].figure() for name in names if name in given}
+
+
+def _read_shares(entry: Entry, verifier: Verifier) -> dict[int, int]:
+    """Of runs, each by its first and its last layer, the share of its cycles."""
+    layers = [layer.name for layer in verifier.problem.network.layers]
+    number = {}
+    for n, run in enumerate(verifier.fused_runs.runs, 1):
+        number[layers[run.layers[0]], layers[run.layers[-1]]] = n
+    found = {}
+    for item in entry.items():
+        each = item.items()
+        if len(each) != 3:
+            item.fault("first layer, last layer, and a share")
+        ends = each[0].text(layers), each[1].text(layers)
+        if ends not in number or number[ends] in found:
+            item.fault("a run of layers that may be fused, once")
+        found[number[ends]] = each[2].whole(0, ROOF_SHARES)
+    return found
 
 
 def _read_cut_couplings(entry: Entry, problem: Problem) -> list[tuple[str, str]]:

@@ -1,0 +1,112 @@
+"""Certificates of fused layers: none makes a false claim pass, and true ones can be proven.
+
+On random tiny problems, against plain enumeration of hardware, widths, places, tilings and SRAM.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from banded import banded_design
+from certified import bands_problem_of, deep, written
+from false_claims import closes, enumerated, groups_with, random_prices
+
+from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.run_costs import ROOF_SHARES
+from codesign.checking.certificate.verify import FORMAT, Verifier
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.checking.problem import Problem as CheckedProblem
+
+SEEDS, BLOCK = 40, 10
+
+
+def random_shares(rng: random.Random, verifier: Verifier) -> dict[int, int]:
+    """Of the roofs of some runs."""
+    numbers = range(1, len(verifier.fused_runs.runs) + 1)
+    return {n: rng.randint(0, ROOF_SHARES) for n in numbers if rng.random() < 0.7}
+
+
+def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, str]]:
+    """Couplings of layers to widths and places, of what they touch and what they do not."""
+    network = problem.network
+    sources = [*network.sources, *(f"place:{name}" for name in network.lifetimes)]
+    return [(x.name, rng.choice(sources)) for x in network.layers if rng.random() < 0.5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_no_prices_prove_what_is_false(first: int) -> None:
+    """A claim just above the true optimum, at any prices, shares, groups and cuts."""
+    hold_to_enumeration(range(first, first + BLOCK))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 3000, 100))
+def test_no_prices_prove_what_is_false_long(first: int) -> None:
+    hold_to_enumeration(range(first, first + 100))
+
+
+def hold_to_enumeration(seeds: range) -> None:
+    """Try to prove false claims about some problems, and true ones about their best hardware."""
+    seen: Counter[str] = Counter()
+    for seed, checked, option, optimum in enumerated(seeds, bands_problem_of):
+        rng = random.Random(seed)
+        single = OptionGroup((option[:2],), (option[2:],))
+        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
+        for cuts in ([], random_cuts(rng, checked)):
+            verifier = Verifier(checked, claim, cuts)
+            for group in groups_with(rng, checked, option):
+                prices, shares = random_prices(rng, checked), random_shares(rng, verifier)
+                assert not closes(verifier, group, prices, 0, shares=shares), seed
+                further = [random_prices(rng, checked) for _ in range(3)]
+                assert not closes(verifier, group, prices, 20_000, further, shares), seed
+                seen["false"] += 1
+        verifier = Verifier(checked, optimum * (1 - Fraction(1, 10**8)))
+        try:
+            prices, *further = (random_prices(rng, checked) for _ in range(4))
+            shares = random_shares(rng, verifier)
+            assert verifier.closed(single, prices, 10**5, further, shares), seed
+            seen["true"] += 1
+        except TooMany:
+            continue
+    assert seen["false"] > 3 * len(seeds)
+    assert seen["true"] > len(seeds) // 3
+
+
+def of_the_example() -> tuple[Any, Any]:
+    """A design file of the example, and the certificate that its latency is not below 0."""
+    design = banded_design()
+    hardware = design.hardware
+    group = {
+        "arrays": [[hardware.rows, hardware.cols]],
+        "pe_bits": [[hardware.pe_weight_bits, hardware.pe_activation_bits]],
+        "tilings": "any",
+        "prices": {"latency_s": 1.0},
+        "roofs": [["b", "d", ROOF_SHARES], ["a", "d", 1]],
+        "by": "bound",
+    }
+    certificate = {"format": FORMAT, "bound": 0.0, "cuts": [], "groups": [group], "trusted": []}
+    return written(design.to_dict()), certificate
+
+
+FAULTS: dict[str, tuple[list[Any], str]] = {
+    "no run of these": (["b", "c", 1], "roofs[0]: found ['b', 'c', 1], expected a run of layers"),
+    "a run twice": (["a", "d", 1], "roofs[1]: found ['a', 'd', 1], expected a run of layers"),
+    "no layer": (["b", "x", 1], "roofs[0][1]: found 'x', expected one of "),
+    "more than all": (["b", "d", 9], "roofs[0][2]: found 9, expected a whole number from 0 to 8"),
+    "a part of a share": (["b", "d", 0.5], "roofs[0][2]: found 0.5, expected a whole number"),
+    "no share": (["b", "d"], "roofs[0]: found ['b', 'd'], expected first layer, last layer, and"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_shares_of_what_is_no_run_are_refused(case: str) -> None:
+    design, certificate = of_the_example()
+    assert deep(design, certificate).proven
+    certificate["groups"][0]["roofs"][0], expected = FAULTS[case]
+    (finding,) = deep(design, certificate).findings
+    assert expected in str(finding)
