@@ -29,7 +29,7 @@ FILES = {
     "store.sqlite": "no store",
     "x\x1b[31m[bold].toml": TINY.replace("tiny", "\\u001b[2J[bold]"),
 }
-RESULTS = ("design", "evaluation", "residents", "assignment", "certificate")
+RESULTS = ("design", "evaluation", "residents", "fused", "assignment", "certificate")
 WRITES = {"plot": ".png", "pareto": ".csv", "fit": ".toml"}  # with --out; the others JSON
 OUT = ("out.json", "out.csv", "out.toml", "out.png", "out.svg", "out.pdf", "out.certificate")
 NUMBERS = ("1", "2", "0.5", "5", "100", "1000", "1e-3", "1e3", "1e6", "0.05", "0.1")

@@ -140,7 +140,7 @@ def test_evaluated(number: int) -> None:
     def judge(data: Any) -> None:
         described, chip = answered(lambda: network(data)), answered(lambda: accelerator(data))
         roofline = data.draw(st.sampled_from(["tiled", "ideal"]), "roofline")
-        on_chip = data.draw(st.sampled_from([None, "none", "tensors", "tensors"]), "on_chip")
+        on_chip = data.draw(st.sampled_from([None, "none", "tensors", "bands"]), "on_chip")
         if described is None or chip is None:
             return
         found = answered(lambda: evaluate(described, chip, 8, roofline=roofline, on_chip=on_chip))

@@ -16,7 +16,7 @@ from codesign.checking import check_content
 from codesign.errors import CodesignError
 from codesign.results.load import load_result
 
-RESULTS = ("design", "evaluation", "residents", "assignment")
+RESULTS = ("design", "evaluation", "residents", "fused", "assignment")
 
 
 def wrong_file(data: Any, kind: str) -> bytes:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from command_line import TINY
+from fused_designs import chain_design
 from fuzzing import as_toml
 
 import codesign
@@ -57,6 +58,7 @@ def texts() -> dict[str, str]:
         "design": design.to_dict(),
         "evaluation": evaluate(network, load_accelerator("eyeriss"), 8, on_chip="none").to_dict(),
         "residents": evaluate(network, load_accelerator("eyeriss"), 8, on_chip="tensors").to_dict(),
+        "fused": chain_design().to_dict(),
         "assignment": assign(small, times).to_dict(),
         "certificate": certify(design).to_dict(),
     }
