@@ -170,6 +170,7 @@ def test_defaults_named_are_those_of_the_options() -> None:
     assert f"{100 * step:g} % (--step)" in TEXTS["explanations"]
     assert default("--roofline", "evaluate") == "tiled"
     assert f"The default is {default('--on-chip')}." in TEXTS["on-chip"]
+    assert f"consecutive layers ({default('--fused-layers')} unless said)" in TEXTS["on-chip"]
 
 
 def as_power(number: float) -> str:

@@ -17,6 +17,7 @@ import pytest
 from enumerated_fronts import nondominated
 
 from codesign import Choices, Layer, Network, Problem, SpecError, pareto
+from codesign.problem.choices import OnChip
 from codesign.results.design import Design
 from codesign.results.front import Front, RuledOut, dominated_volume
 from codesign.results.text.front import front_parts
@@ -218,19 +219,23 @@ def test_table_in_a_file(found: Front, tmp_path: Path) -> None:
         found.save(tmp_path / "missing" / "front.csv")
 
 
-def placed(design: Design) -> Design:
+def placed(design: Design, on_chip: OnChip) -> Design:
     """The same where tensors may stay on chip: this network has none to keep."""
-    choices = replace(design.problem.choices, on_chip="tensors")
+    choices = replace(design.problem.choices, on_chip=on_chip)
     problem = replace(design.problem, choices=choices)
     return replace(design, problem=problem, on_chip={"x": "dram", "y": "dram"})
 
 
-def test_how_many_tensors_stay_at_each_point(found: Front, tmp_path: Path) -> None:
-    kept = replace(found, designs=tuple(placed(design) for design in found.designs))
+@pytest.mark.parametrize("mode", ["tensors", "bands"])
+def test_how_many_tensors_stay_at_each_point(found: Front, mode: OnChip, tmp_path: Path) -> None:
+    kept = replace(found, designs=tuple(placed(design, mode) for design in found.designs))
     kept.save(tmp_path / "front.csv")
     for front in (kept, Front.load(tmp_path / "front.csv")):
         assert front.points["resident_tensors"].tolist() == [0, 0, 0, 0]
-        assert "tensors" in to_text(front_parts(front), terminal=False)
+        assert ("band_tensors" in front.points) == (mode == "bands")
+        text = to_text(front_parts(front), terminal=False)
+        assert "tensors" in text
+        assert ("bands" in text) == (mode == "bands")
     found.save(tmp_path / "none.csv")
     for front in (found, Front.load(tmp_path / "none.csv")):
         assert "resident_tensors" not in front.points
