@@ -16,6 +16,7 @@ class Domains(NamedTuple):
     pairs: Bools  # (layers, widths, widths): weight width × input width
     variable_allowed: Bools  # (width variables, widths)
     places: Bools = np.zeros((2, 0, 1), dtype=bool)  # (2, placed tensors, widths): DRAM, chip
+    runs: Bools = np.zeros(0, dtype=bool)  # (fused runs,)
 
     @classmethod
     def within(cls, marginals: Marginals, ceiling: float) -> Domains:

@@ -171,9 +171,10 @@ class HardwareSearch(GoalSearch, ABC):
         own = found.variable_width[0].astype(np.int64)
         widths, places = np.zeros_like(domains.variable_allowed), np.zeros_like(domains.places)
         widths[np.arange(len(own)), own] = True
-        on_chip = found.on_chip[0].astype(np.int64)
-        places[on_chip, np.arange(len(on_chip)), own[self.space.placed_variable]] = True
-        return Domains(domains.pairs, widths, places)
+        placed = len(self.space.placed)
+        on_chip, runs = found.on_chip[0, :placed].astype(np.int64), found.on_chip[0, placed:]
+        places[on_chip, np.arange(placed), own[self.space.placed_variable]] = True
+        return Domains(domains.pairs, widths, places, runs)
 
     def _bound_from(self, option: int, result: MilpResult, ceiling: float) -> float:
         """The bound on all of an option's designs of a MILP; kept where it had to end early.

@@ -146,7 +146,8 @@ class LeastArea(HardwareSearch):
         )
         runs = space.runnable(options)
         runs = (runs[:, space.geometry_of] if runs.shape[1] > 1 else runs) & allowed
-        least = np.where(runs, need, np.inf).min(axis=(2, 3)).max(axis=1)
+        each = np.where(runs, need, np.inf).min(axis=(2, 3))
+        least = np.minimum(each, space.least_fused_bits).max(axis=1)
         self.lower[options[np.isinf(least)]] = np.inf
         fits = np.isfinite(least)
         self._raise_sram(options[fits], least[fits])

@@ -99,6 +99,7 @@ class OptionBatches:
             each = zip(shapes.tolist(), sram_bits[:, None], strict=True)
             traffic = np.concatenate([self.traffic(shape, bits)[None, 0] for shape, bits in each])
         batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))
+        batch = self._with_pairs(batch, runs)
         if sram_bits is None:
             return replace(batch, places=all_free(space))
         first = np.searchsorted(row, np.arange(len(shapes)))
@@ -111,8 +112,19 @@ class OptionBatches:
         if (factor > 1).any():
             compute_s = compute_s * self._unless_moving(factor[:, None])
         compute_s = np.broadcast_to(compute_s, (len(options), *compute_s.shape[1:]))
-        runs = self._of_variants(self.space.runnable(options))
-        return Batch(compute_s, np.where(runs, traffic, np.inf))
+        runs = self.space.runnable(options)
+        batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))
+        return self._with_pairs(batch, runs)
+
+    def _with_pairs(self, batch: Batch, runs: Bools) -> Batch:
+        """The tables with the widths that layers run at, (B, geometries or 1, w, w)."""
+        if not self.space.runs:
+            return batch
+        multiplies = 0
+        if runs.shape[1] > 1:
+            moves = [geometry.moves for geometry in self.space.geometries]
+            multiplies = moves.index(False)
+        return replace(batch, pairs_run=runs[:, multiplies])
 
     def _unless_moving(self, factor: Ints) -> Ints:
         """Factors (…, 1, w, w) for each geometry: 1 where it only moves data, if in any time."""
@@ -158,4 +170,8 @@ def envelope(batches: Sequence[Batch]) -> Batch:
     traffic = np.min([b.traffic.min(axis=0) for b in batches], axis=0)[None]
     first = batches[0]
     assert len(batches) == 1 or not first.rooms
-    return replace(first.take(np.array([0])), compute_s=compute_s, traffic=traffic, fixed={})
+    made = replace(first.take(np.array([0])), compute_s=compute_s, traffic=traffic, fixed={})
+    if len(first.pairs_run):
+        pairs_run = np.any([b.pairs_run.any(axis=0) for b in batches], axis=0)[None]
+        return replace(made, pairs_run=pairs_run)
+    return made

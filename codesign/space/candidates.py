@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.space.fused_candidates import FusedCandidates, fused_candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
 
@@ -91,6 +93,8 @@ class Candidates:
         Whether a tensor may be in DRAM, and on chip, at each width.
     sram_bits : floats, shape (hardware options,)
         The most that each may have; inf where the needs say all.
+    fused : tuple of FusedCandidates
+        Runs of layers, each on one hardware option.
     """
 
     options: Ints
@@ -98,18 +102,24 @@ class Candidates:
     variable_allowed: Bools
     places: Bools
     sram_bits: Floats
+    fused: tuple[FusedCandidates, ...] = ()
 
     @property
     def impossible(self) -> bool:
         """Whether some layer has no option, or some width variable no width."""
-        no_option = not all(len(layer) for layer in self.layers)
-        no_place = not bool(self.places.any(axis=(0, 2)).all())
+        fused = {x.layer for run in self.fused for x in run.layers}
+        no_option = not all(len(layer) or i in fused for i, layer in enumerate(self.layers))
+        banded = [t for run in self.fused for t in run.inner]
+        placed = np.array(self.places.any(axis=(0, 2)), dtype=bool)
+        placed[banded] = True
+        no_place = not bool(placed.all())
         return no_option or no_place or not bool(self.variable_allowed.any(axis=1).all())
 
     @property
     def count(self) -> int:
         """Options of all layers together."""
-        return sum(len(layer) for layer in self.layers)
+        of_runs = sum(len(layer) for run in self.fused for layer in run.layers)
+        return sum(len(layer) for layer in self.layers) + of_runs
 
 
 def candidates(
@@ -120,6 +130,8 @@ def candidates(
     pairs: Bools | None = None,
     variable_allowed: Bools | None = None,
     places: Bools | None = None,
+    fusable: Bools | None = None,
+    *,
     traffic_matters: bool = True,
 ) -> Candidates:
     """List the options of every layer on some hardware options.
@@ -135,6 +147,8 @@ def candidates(
         Widths still possible for each.
     places : bools, shape (2, placed tensors, widths), optional
         Places still possible for each tensor at each width.
+    fusable : bools, shape (runs,), optional
+        Fused runs still possible.
     traffic_matters : bool
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
@@ -158,7 +172,19 @@ def candidates(
         ]
         columns = zip(*parts, strict=True) if parts else _NOTHING
         layers.append(_columns(*map(np.concatenate, columns)))
-    return Candidates(options, tuple(layers), variable_ok, left, sram_to)
+
+    def pairs_on(n: int, i: int) -> Bools:
+        geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
+        return np.asarray(_allowed(space, i, variable_ok, pairs) & runs[n, geometry])
+
+    fused = (
+        fused_candidates(space, r, int(option), float(sram_to[n]), partial(pairs_on, n), left)
+        for n, option in enumerate(options)
+        for r in range(len(space.runs))
+        if fusable is None or fusable[r]
+    )
+    every = tuple(run for run in fused if run is not None)
+    return Candidates(options, tuple(layers), variable_ok, left, sram_to, every)
 
 
 def _places_left(
@@ -166,7 +192,8 @@ def _places_left(
 ) -> Bools:
     """(2, placed tensors, widths): places that tensors may have at each width."""
     widths_left = variable_allowed[space.placed_variable]
-    left = np.stack([widths_left & ~space.kept[:, None], widths_left])
+    unbanded = widths_left & ~space.banded[:, None]
+    left = np.stack([unbanded & ~space.kept[:, None], unbanded])
     left[1] &= space.placed_elements[:, None] * space.widths <= sram_bits
     return left if places is None else left & places
 

@@ -187,7 +187,7 @@ class HardwareSpace(WidthSpace):
         sides = np.array(choices.rows), np.array(choices.cols)
         tables = zip(*(trips(x, *sides, engine) for x in self.geometries), strict=True)
         kind = np.zeros(len(self.shapes), dtype=np.int64)
-        if choices.on_chip == "tensors" and any(x.moves for x in self.geometries):
+        if choices.on_chip != "none" and any(x.moves for x in self.geometries):
             kind += np.searchsorted(choices.rows, self._rows)  # they set the pace of movement
         for side, mine, table in zip(sides, (self._rows, self._cols), tables, strict=True):
             alike = np.unique(np.hstack(table), axis=0, return_inverse=True)[1].ravel()
@@ -270,6 +270,8 @@ class HardwareSpace(WidthSpace):
         """(shapes,): SRAM bits below which some layer has no tiling, at its narrowest widths."""
         engine = self.problem.technology.engine
         least = np.zeros(len(self.shapes))
+        fused = np.full(len(self.geometries), np.inf)
+        np.minimum.at(fused, self.geometry_of, self.least_fused_bits)
         for geometry, bw, ba in self._narrowest_widths():
             layer = self.geometries[geometry]
             bits = operand_bits(bw, ba, layer.accumulation_bits).astype(np.float64)
@@ -279,8 +281,14 @@ class HardwareSpace(WidthSpace):
                 + _held(variant, layer, np.array(bw), np.array(ba))
                 for variant in range(self.variant_count)
             ]
-            least = np.maximum(least, np.min(each, axis=0))
+            least = np.maximum(least, np.minimum(np.min(each, axis=0), fused[geometry]))
         return least
+
+    @cached_property
+    def least_fused_bits(self) -> Floats:
+        """(layers,): SRAM bits that each takes at least in a fused run; inf where it is in none."""
+        least = np.sum(self.least_run_parts, axis=0)
+        return np.array([min((least[r] for r in runs), default=np.inf) for runs in self.runs_at])
 
     def _narrowest_widths(self) -> list[tuple[int, int, int]]:
         """Each geometry with the narrowest weights and input that a layer of it may have."""
@@ -296,7 +304,18 @@ class HardwareSpace(WidthSpace):
         """
         table = self.rooms(shape, moves_data)
         # Where no traffic counts, no more than the smallest tile of each pair of widths is of use.
-        return float(table.most.max(initial=0.0)) + float(self._most_live_bits.max(initial=0.0))
+        most = float(table.most.max(initial=0.0)) + float(self._most_live_bits.max(initial=0.0))
+        return max(most, self._most_fused_bits)
+
+    @cached_property
+    def _most_fused_bits(self) -> float:
+        """SRAM bits that any fused run takes with all that may be on chip beside it."""
+        widest, live = int(self.widths.max()), self.live_in_run @ self.placed_elements
+        most = 0
+        for run, beside in zip(self.run_layers, live.tolist(), strict=True):
+            held = sum(x.held_bits(widest, widest) for x in run) + beside * widest
+            most = max(most, held + max(x.psum_bits(widest, widest) for x in run))
+        return float(most)
 
     @cached_property
     def _most_live_bits(self) -> Floats:
@@ -352,6 +371,6 @@ def _held(variant: int, layer: Layer, weight_bits: Ints, activation_bits: Ints) 
 def _geometry(problem: Problem, layer: Layer) -> tuple[object, ...]:
     letters = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
     steps = layer.stride, layer.dilation, layer.input_dilation
-    paced = layer.moves and problem.choices.on_chip == "tensors"
+    paced = layer.moves and problem.choices.on_chip != "none"
     elements = moved_elements(problem.network, layer) if paced else 0
     return (*(getattr(layer, x) for x in letters), *steps, layer.moves, elements)

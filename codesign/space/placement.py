@@ -15,12 +15,19 @@ IN_DRAM, OPEN, FREE = range(3)
 
 
 def all_free(space: HardwareSpace) -> bytes:
-    """Every tensor that may be on chip is, and takes no room: no capacity is counted."""
-    return bytes([FREE] * len(space.placed))
+    """Every tensor that may be on chip is, and takes no room: no capacity is counted.
+
+    Nor is any of a fused run.
+    """
+    return bytes([FREE] * len(space.placed) + [OPEN] * len(space.runs))
 
 
 def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: bool) -> bytes:
     """The state of each placed tensor, for all of some options with at most so much SRAM each.
+
+    Then that of each fused run: ``OPEN``, or ``IN_DRAM`` where it does not fit at the narrowest.
+    Tensors that live while one runs that fits are never ``FREE``; what is below says nothing of its
+    room. Nor ``IN_DRAM``, but where they do not fit even in an empty SRAM.
 
     ``IN_DRAM``: it does not fit, at its narrowest, beside the smallest tile of some layer.
 
@@ -41,32 +48,51 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
         return b""
     fits = np.zeros(len(space.placed), dtype=bool)
     free = np.ones(len(space.placed), dtype=bool)
+    fusable = _runs_that_fit(space, options, float(sram_bits.max()))
+    # What lives beside those, or is held within them.
+    beside = np.array(space.live_in_run[fusable].any(axis=0), dtype=bool)
+    for r in np.flatnonzero(fusable).tolist():
+        beside[[*space.run_tensors[r]]] = True
     for shape in space.shapes_among(options):
         mine = space.shape_of[options] == shape
         least, most = float(sram_bits[mine].min()), float(sram_bits[mine].max())
         narrow, wide = _tensor_bits(space, options[mine])
         least_need, most_need = _needs(space, int(shape), moves_data, options[mine])
-        some = _may_fit(space, least_need, narrow, most)
+        some = np.where(beside, narrow <= most, _may_fit(space, least_need, narrow, most))
         fits |= some
-        free &= _free(space, most_need, wide * some, some, least)
+        free &= _free(space, most_need, wide * some, some, least, ~beside)
     state = np.where(free, FREE, OPEN)
     # What is given to be on chip is not settled in DRAM: where it does not fit, nothing runs.
     state = np.where(fits | space.kept, state, IN_DRAM)
-    return bytes(state.astype(np.uint8).tolist())
+    runs = np.where(fusable, OPEN, IN_DRAM)
+    return bytes(np.concatenate([state, runs]).astype(np.uint8).tolist())
+
+
+def _runs_that_fit(space: HardwareSpace, options: Ints, sram_bits: float) -> Bools:
+    """(runs,): whether each fits at its narrowest on some option, with so much SRAM."""
+    wide, deep = _widths_on(space, options)
+    return np.asarray(np.sum(space.least_run_bits(wide, deep), axis=0) <= sram_bits)
+
+
+def _widths_on(space: HardwareSpace, options: Ints) -> tuple[Bools, Bools]:
+    """(widths,) each: widths of weights, and of activations, that some option runs at."""
+    if space.problem.choices.precision != "fixed":
+        every = np.ones(len(space.widths), dtype=bool)
+        return every, every
+    wide = space.widths <= space.pe_weight_bits[options].max()
+    return wide, space.widths <= space.pe_activation_bits[options].max()
 
 
 def _tensor_bits(space: HardwareSpace, options: Ints) -> tuple[Ints, Ints]:
     """(placed tensors,) each: bits at the narrowest and at the widest width they may have."""
     allowed = space.variable_allowed.copy()
-    if space.problem.choices.precision == "fixed":
-        deep = space.widths <= space.pe_activation_bits[options].max()
-        wide = space.widths <= space.pe_weight_bits[options].max()
-        for i, layer in enumerate(space.problem.network.layers):
-            if not layer.moves:
-                allowed[space.input_index[i]] &= deep
-                weight = space.weight_index[i]
-                if weight is not None:
-                    allowed[weight] &= wide
+    wide, deep = _widths_on(space, options)
+    for i, layer in enumerate(space.problem.network.layers):
+        if not layer.moves:
+            allowed[space.input_index[i]] &= deep
+            weight = space.weight_index[i]
+            if weight is not None:
+                allowed[weight] &= wide
     mine = allowed[space.placed_variable]
     widths = np.broadcast_to(space.widths, mine.shape)
     narrow = np.where(mine, widths, widths.max()).min(axis=1)
@@ -78,11 +104,8 @@ def _needs(
     space: HardwareSpace, shape: int, moves_data: bool, options: Ints
 ) -> tuple[Floats, Floats]:
     """(variants, layers) each: need of a layer's smallest tiling, and of its most demanding one."""
-    table, widths = space.rooms(shape, moves_data), space.widths
-    wide, deep = np.ones(len(widths), dtype=bool), np.ones(len(widths), dtype=bool)
-    if space.problem.choices.precision == "fixed":
-        wide = widths <= space.pe_weight_bits[options].max()
-        deep = widths <= space.pe_activation_bits[options].max()
+    table = space.rooms(shape, moves_data)
+    wide, deep = _widths_on(space, options)
     runs = wide[:, None] & deep
     moves = np.array([geometry.moves for geometry in space.geometries])
     runs = np.where(np.tile(moves, space.variant_count)[:, None, None], True, runs)
@@ -100,12 +123,17 @@ def _may_fit(space: HardwareSpace, least_need: Floats, narrow: Ints, sram_bits: 
 
 
 def _free(
-    space: HardwareSpace, most_need: Floats, wide: Ints, some: Bools, sram_bits: float
+    space: HardwareSpace,
+    most_need: Floats,
+    wide: Ints,
+    some: Bools,
+    sram_bits: float,
+    eligible: Bools,
 ) -> Bools:
-    """(placed tensors,): the largest set that is on chip for nothing, with so much SRAM."""
+    """(placed tensors,): the largest eligible set that is on chip for nothing, with this SRAM."""
     layers = np.arange(most_need.shape[1])
     worst, held = most_need.max(axis=0), space.live @ wide
-    free = some.copy()
+    free = some & eligible
     while True:
         settled = _settled(space, free | ~some)
         need = np.where(settled, most_need[space.variants(free), layers], worst)

@@ -12,6 +12,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.roofline import latency_s
 from codesign.problem.tolerances import keeps
+from codesign.space.fusion import RunLayer
 from codesign.space.hardware import HardwareSpace
 from codesign.space.staircase import stacked
 from codesign.specs.accelerator import Hardware
@@ -35,7 +36,7 @@ class Solution:
         Row of each layer's chosen tiling in its staircase's table.
     metrics : mapping of str to float
     on_chip : tuple of bool
-        Of each of the space's placed tensors.
+        Of each of the space's placed tensors, then of each of its fused runs.
     """
 
     option: int
@@ -57,7 +58,7 @@ def price(
 ) -> Solution | None:
     """Price a choice with each layer's cheapest tiling that fits; None where none does.
 
-    ``on_chip`` tells of each placed tensor whether it is; by default none is.
+    ``on_chip`` tells of each placed tensor whether it is, and of each fused run; by default none.
 
     ``sram_bits`` stands for the least capacity on offer that holds as much. Each metric is rounded
     as in the figures of a design: budgets are kept by both or by none.
@@ -68,7 +69,7 @@ def price(
 
 
 def _places(space: HardwareSpace, on_chip: Sequence[bool]) -> tuple[bool, ...]:
-    return tuple(map(bool, on_chip)) or (False,) * len(space.placed)
+    return tuple(map(bool, on_chip)) or (False,) * (len(space.placed) + len(space.runs))
 
 
 def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, float]) -> Solution:
@@ -119,8 +120,29 @@ class _Chosen:
         need = stacked([need for need, _, _ in self._stairs])
         if not self.on_chip:
             return need
+        for run in self._fused:
+            layers = [x.layer for x in run]
+            need[layers] = np.inf
+            need[layers, 0] = self._run_need(run)
         held = self.space.resident_bits(np.array(self.variable_width), self._places)
         return need + held[:, None]
+
+    @cached_property
+    def _fused(self) -> list[tuple[RunLayer, ...]]:
+        """Its fused runs."""
+        chosen = self.on_chip[len(self.space.placed) :]
+        return [self.space.run_layers[r] for r, there in enumerate(chosen) if there]
+
+    def _operand_bits(self, x: RunLayer) -> tuple[int, int, bool]:
+        """Widths of weights and input of a fused layer, and whether the input is resident."""
+        bw, ba = self.space.widths[[self.weight[x.layer], self._ifmap[x.layer]]].tolist()
+        return bw, ba, x.source is not None and self.on_chip[x.source]
+
+    def _run_need(self, run: tuple[RunLayer, ...]) -> int:
+        """SRAM bits of a run, beside what is resident."""
+        bits = [self._operand_bits(x) for x in run]
+        held = sum(x.held_bits(*b) for x, b in zip(run, bits, strict=True))
+        return held + max(x.psum_bits(*b[:2]) for x, b in zip(run, bits, strict=True))
 
     @cached_property
     def _places(self) -> Bools:
@@ -128,7 +150,20 @@ class _Chosen:
 
     @cached_property
     def _traffic(self) -> Floats:
-        return stacked([traffic for _, traffic, _ in self._stairs])
+        """(layers, steps + 1): DRAM bits of operands, or of all of a fused layer."""
+        traffic = stacked([traffic for _, traffic, _ in self._stairs])
+        for run in self._fused:
+            for x in run:
+                moved = (
+                    count * (self.space.problem.choices.output_bits if v is None else self._bits(v))
+                    for v, count, t in x.moved
+                    if t is None or not self.on_chip[t]
+                )
+                traffic[x.layer, 1] = x.fetched_bits(*self._operand_bits(x)) + sum(moved)
+        return traffic
+
+    def _bits(self, variable: int) -> int:
+        return int(self.space.widths[self.variable_width[variable]])
 
     @cached_property
     def _ifmap(self) -> Ints:
@@ -145,7 +180,9 @@ class _Chosen:
 
     @cached_property
     def _moved_bits(self) -> Floats:
-        return self.space.moved_bits(np.array(self.variable_width), self._places)
+        bits = self.space.moved_bits(np.array(self.variable_width), self._places)
+        bits[[x.layer for run in self._fused for x in run]] = 0
+        return bits
 
     @cached_property
     def _width_metrics(self) -> dict[str, float]:
@@ -161,6 +198,19 @@ class _Chosen:
             return None
         dram_bits = self._traffic[layers, step + 1] + self._moved_bits
         seconds = latency_s(self._cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
+        for run in self._fused:
+            mine = [x.layer for x in run]
+            compute_s, memory_s = (
+                per_s / rate
+                for per_s, rate in (
+                    (self._cycles[mine], problem.clock_hz),
+                    (dram_bits[mine], problem.dram_bits_per_s),
+                )
+            )
+            compute_bound = self._cycles[mine].sum() / problem.clock_hz >= (
+                dram_bits[mine].sum() / problem.dram_bits_per_s
+            )
+            seconds[mine] = compute_s if compute_bound else memory_s
         needed = float(capacities.holding(self.need[layers, step].max()))
         metrics = {
             "latency_s": math.fsum(seconds.tolist()),

@@ -17,10 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.fusion import FusedRun, fused_runs, live_during
 from codesign.costs.widths import layer_bops
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
+from codesign.space.fusion import RunLayer
 from codesign.specs.network import Layer
 
 
@@ -71,6 +73,9 @@ class WidthSpace:
         Of the SRAM.
     placed : tuple of str
         Tensors that may stay on chip, in declared order. Each has a place of its own.
+    runs : tuple of FusedRun
+        Layers that may be fused. What is on chip is told by an array over placed tensors, whether
+        each is resident, and then over these, whether each is fused.
     """
 
     def __init__(self, problem: Problem, keys: Sequence[Hashable], dram_bits_per_s: float) -> None:
@@ -98,6 +103,7 @@ class WidthSpace:
         self.geometries = tuple(network.layers[i] for i in first.values())
         self.placed = self._placed_tensors()
         self._placed_index = {name: n for n, name in enumerate(self.placed)}
+        self.runs = self._fused_runs()
         self.cost_names: tuple[str, ...] = ()
         self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
 
@@ -122,6 +128,115 @@ class WidthSpace:
         if choices.on_chip == "none" or math.isinf(self.dram_bits_per_s):
             return ()
         return tuple(name for name in lifetimes if choices.places.get(name) != "dram")
+
+    def _fused_runs(self) -> tuple[FusedRun, ...]:
+        choices, network = self.problem.choices, self.problem.network
+        if choices.on_chip != "bands" or math.isinf(self.dram_bits_per_s):
+            return ()
+        found = fused_runs(network, choices.fused_layers)
+        settled = {x for x, place in choices.places.items() if place != "band"}
+        return tuple(run for run in found if settled.isdisjoint(run.inner))
+
+    @cached_property
+    def run_tensors(self) -> tuple[tuple[int, ...], ...]:
+        """Of each fused run: which placed tensors it holds bands of."""
+        return tuple(tuple(self._placed_index[x] for x in run.inner) for run in self.runs)
+
+    @cached_property
+    def run_layers(self) -> tuple[tuple[RunLayer, ...], ...]:
+        """The layers of each fused run."""
+        return tuple(self._layers_of(run) for run in self.runs)
+
+    def _layers_of(self, run: FusedRun) -> tuple[RunLayer, ...]:
+        found = []
+        for n, i in enumerate(run.layers):
+            layer = self.problem.network.layers[i]
+            every = zip((layer.output, *layer.residuals), self.moved(layer), strict=True)
+            found.append(
+                RunLayer(
+                    layer=i,
+                    geometry=int(self.geometry_of[i]),
+                    weight_elements=layer.weights,
+                    ifmap_elements=0 if n else layer.ifmap,
+                    input_elements=0 if n else run.input_elements,
+                    band_elements=run.band_elements[n - 1] if n else 0,
+                    psum_elements=run.psum_elements[n],
+                    accumulation_bits=layer.accumulation_bits,
+                    source=self.operand_tensors[i][1],
+                    moved=tuple(each for name, each in every if name in run.moved[n]),
+                )
+            )
+        return tuple(found)
+
+    def least_run_bits(self, wide: Bools, deep: Bools) -> tuple[Floats, Floats]:
+        """(runs,) each: SRAM bits that each takes at least but for its input, and of that.
+
+        Inf where none of its widths is left.
+
+        Parameters
+        ----------
+        wide, deep : bools, shape (widths,)
+            Widths of weights, and of activations, that some PE runs at.
+        """
+        held, inputs = np.zeros(len(self.runs)), np.zeros(len(self.runs))
+        for r, run in enumerate(self.run_layers):
+            psums = 0.0
+            for x in run:
+                bw = self._narrowest(self._weights_of(x.layer) & wide)
+                ba = self._narrowest(self.variable_allowed[self.input_index[x.layer]] & deep)
+                if math.isinf(bw + ba):
+                    held[r] = math.inf
+                    break
+                held[r] += x.weight_elements * bw + x.band_elements * ba
+                psums = max(psums, x.psum_elements * (bw + ba + x.accumulation_bits))
+                if x.input_elements:
+                    elements = x.input_elements
+                    if x.source is not None:  # resident, it takes its own room
+                        elements = min(elements, int(self.placed_elements[x.source]))
+                    inputs[r] = elements * ba
+            held[r] += psums
+        return held, inputs
+
+    def _narrowest(self, allowed: Bools) -> float:
+        return float(self.widths[allowed].min()) if allowed.any() else math.inf
+
+    def _weights_of(self, i: int) -> Bools:
+        """(widths,): widths that a layer's weights may take, all that shares it considered."""
+        variable = self.weight_index[i]
+        allowed = self.weight_allowed[i]
+        return np.asarray(
+            allowed if variable is None else allowed & self.variable_allowed[variable]
+        )
+
+    @cached_property
+    def least_run_parts(self) -> tuple[Floats, Floats]:
+        """The same on any PEs."""
+        every = np.ones(len(self.widths), dtype=bool)
+        return self.least_run_bits(every, every)
+
+    @cached_property
+    def narrowest_weights(self) -> Floats:
+        """(layers,): the fewest bits that each layer's weights may have."""
+        return np.array(
+            [self._narrowest(self._weights_of(i)) for i in range(len(self.geometry_of))]
+        )
+
+    @cached_property
+    def runs_at(self) -> tuple[tuple[int, ...], ...]:
+        """Of each layer: the fused runs that it may be in."""
+        found: list[list[int]] = [[] for _ in self.problem.network.layers]
+        for r, run in enumerate(self.runs):
+            for i in run.layers:
+                found[i].append(r)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def live_in_run(self) -> Bools:
+        """(runs, placed tensors): whether a tensor, if on chip, is there while a run is."""
+        network = self.problem.network
+        live = [live_during(network, run) for run in self.runs]
+        found = [[name in each for name in self.placed] for each in live]
+        return np.array(found, dtype=bool).reshape(len(self.runs), len(self.placed))
 
     @cached_property
     def placed_variable(self) -> Ints:
@@ -157,6 +272,12 @@ class WidthSpace:
             for x in self.problem.network.layers
         )
 
+    @cached_property
+    def banded(self) -> Bools:
+        """(placed tensors,): those of which a band is given to be held."""
+        places = self.problem.choices.places
+        return np.array([places.get(name) == "band" for name in self.placed], dtype=bool)
+
     def variants(self, on_chip: Bools) -> Ints:
         """(layers,): which operands are resident, 1 the ifmap and 2 the weights, added up."""
         return np.array(
@@ -175,9 +296,13 @@ class WidthSpace:
         return 4 if any(weight is not None for weight, _ in self.operand_tensors) else 2
 
     def resident_bits(self, variable_width: Ints, on_chip: Bools) -> Ints:
-        """(layers,): SRAM bits of the tensors on chip while each layer runs."""
+        """(layers,): SRAM bits of the tensors on chip while each layer, or its fused run, runs."""
         bits = self.placed_elements * self.widths[variable_width[self.placed_variable]]
-        return np.asarray(self.live @ (bits * on_chip), dtype=np.int64)
+        tensors = on_chip[: len(self.placed)]
+        held = np.asarray(self.live @ (bits * tensors), dtype=np.int64)
+        for r in np.flatnonzero(on_chip[len(self.placed) :]).tolist():
+            held[self.runs[r].layers] = self.live_in_run[r] @ (bits * tensors)
+        return held
 
     # What may be chosen -------------------------------------------------------------------------
 
@@ -303,7 +428,7 @@ class WidthSpace:
     def moved_bits(self, variable_width: Ints, on_chip: Bools) -> Floats:
         """(…, layers): DRAM bits of each layer's output and residuals.
 
-        At widths (…, variables) and with tensors (…, placed) on chip.
+        At widths (…, variables) and with tensors (…, placed) on chip; as if no layers were fused.
         """
         variable, elements, tensor = self._moved
         results = np.full((*variable_width.shape[:-1], 1), self.problem.choices.output_bits)
@@ -311,5 +436,6 @@ class WidthSpace:
         bits = bits * elements
         if self.placed:
             always = np.zeros((*on_chip.shape[:-1], 1), dtype=bool)
-            bits = bits * ~np.concatenate([on_chip, always], axis=-1)[..., tensor]
+            tensors = on_chip[..., : len(self.placed)]
+            bits = bits * ~np.concatenate([tensors, always], axis=-1)[..., tensor]
         return np.asarray(bits.sum(axis=-1), dtype=np.float64)

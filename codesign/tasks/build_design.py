@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from codesign.costs.fusion import FusedRun, fused_layers
 from codesign.costs.layers import LayerDesign, moving_layer, tiled_layer
 from codesign.costs.residency import Residents, residents
 from codesign.costs.totals import totals
@@ -42,11 +43,14 @@ def build_design(
     hardware = hardware_of(space, solution)
     tensor_bits = space.tensor_bits(solution.variable_width)
     accelerator = accelerator_of(problem, hardware)
-    on_chip = [x for x, there in zip(space.placed, solution.on_chip, strict=True) if there]
+    on_chip = [x for x, there in zip(space.placed, solution.on_chip, strict=False) if there]
+    fused = solution.on_chip[len(space.placed) :]
+    runs = [run for run, there in zip(space.runs, fused, strict=True) if there]
     held: list[Residents | None] = [None] * len(network.layers)
-    if problem.choices.on_chip == "tensors":
-        held = [*residents(network, tensor_bits, on_chip)]
-    layers = _layer_designs(space, solution, accelerator, tensor_bits, held)
+    if problem.choices.on_chip != "none":
+        held = [*residents(network, tensor_bits, on_chip, [run.layers for run in runs])]
+    layers = _layer_designs(space, solution, accelerator, tensor_bits, held, runs)
+    bands = [name for run in runs for name in run.inner]
     metrics, absent = totals(network, accelerator, tensor_bits, layers, problem.noise_of)
     assert not absent  # a problem has all that a metric needs
     proof = checked_proof(problem, found, metrics)
@@ -60,7 +64,7 @@ def build_design(
         metrics=metrics,
         proof=proof,
         solver=solver,
-        on_chip=None if held[0] is None else places_of(network, on_chip),
+        on_chip=None if held[0] is None else places_of(network, on_chip, bands),
     )
 
 
@@ -70,11 +74,22 @@ def _layer_designs(
     accelerator: Accelerator,
     tensor_bits: Mapping[str, int],
     held: Sequence[Residents | None],
+    runs: Sequence[FusedRun],
 ) -> tuple[LayerDesign, ...]:
-    """Each layer with its tiling, beside what is on chip while it runs."""
+    """Each layer with its tiling, or in its run, beside what is on chip while it runs."""
     network, shape = space.problem.network, int(space.shape_of[solution.option])
+    fused: dict[int, LayerDesign] = {}
+    for run in runs:
+        bits = [int(space.widths[solution.weight[i]]) for i in run.layers]
+        beside = held[run.first]
+        assert beside is not None
+        made = fused_layers(network, run, accelerator, bits, tensor_bits, beside)
+        fused |= dict(zip(run.layers, made, strict=True))
     return tuple(
-        moving_layer(network, layer, accelerator, tensor_bits, True, held[i])
+        fused[i]
+        if i in fused
+        else
+moving_layer(network, layer, accelerator, tensor_bits, True, held[i])
         if layer.moves
         else tiled_layer(
             network,

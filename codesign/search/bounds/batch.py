@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.space.room import RoomTable
 
 
@@ -33,6 +33,8 @@ class Batch:
     room_of : ints, shape (B,)
         Which of the rooms is each option's.
     sram_bits : floats, shape (B,)
+    pairs_run : bools, shape (B, w, w)
+        Where layers may be fused: pairs of widths that run on an option's PEs at all.
     fine : bool
         Whether to cut no more couplings than memory asks for: for one option at a time.
     fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
@@ -45,6 +47,7 @@ class Batch:
     rooms: Sequence[RoomTable] = ()
     room_of: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     sram_bits: Floats = field(default_factory=lambda: np.zeros(0))
+    pairs_run: Bools = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=bool))
     fine: bool = False
     fixed: dict[tuple[object, int], tuple[Floats, Floats]] = field(
         default_factory=dict, compare=False
@@ -65,6 +68,7 @@ class Batch:
             traffic=self.traffic[rows],
             room_of=room_of,
             sram_bits=sram_bits,
+            pairs_run=self.pairs_run[rows] if len(self.pairs_run) else self.pairs_run,
             fixed=known,
         )
 

@@ -26,6 +26,7 @@ class Role(IntEnum):
     OUTPUT = 1
     WEIGHTS = 2  # the layer's own, sharing their width
     OPERAND = 3  # the input, or the tensor that stands in for the weights
+    FUSED = 4  # input or output of a layer that a fused run may hold a band of
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.fused_entries import ALONE
 from codesign.search.bounds.joint_tables import minus
 from codesign.search.bounds.layer_tables import Family, LayerTables
 from codesign.search.bounds.states import States
@@ -87,7 +88,10 @@ class Forced:
             for n, i in enumerate(layers.tolist()):
                 if not tables.states.roles(i).keys() <= {*tables.scopes[i]}:
                     continue
-                entries = np.nonzero((total[n] <= ceiling) & np.isfinite(total[n]))
+                kept = (total[n] <= ceiling) & np.isfinite(total[n])
+                if family.fused:
+                    kept &= family.fused[int(members[n])].run == ALONE
+                entries = np.nonzero(kept)
                 member, forced = int(members[n]), total[n][entries]
                 rooms = _steps(family, member, entries, self.batch, least_sram_bits)
                 made = _listed(tables, i, family, member, entries, costs, option, rooms)
@@ -153,7 +157,7 @@ def _listed(
 def _on_chip(states: States, t: int | None, value: dict[int, Ints], count: int) -> Ints:
     """1 where a tensor is on chip, of each entry."""
     if t in states.place:
-        there = value[states.place[t]] >= states.on_chip_values(t).start
-        return np.asarray(there, dtype=np.int64)
+        values, chosen = states.on_chip_values(t), value[states.place[t]]
+        return np.asarray((chosen >= values.start) & (chosen < values.stop), dtype=np.int64)
     free = t is not None and states.state[t] == FREE
     return np.full(count, int(free))

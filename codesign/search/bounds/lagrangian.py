@@ -46,8 +46,8 @@ class DualBound:
         Objective of the best assignment within the limits met on the way; inf if none.
     variable_width, weight : small ints, shape (B, width variables), (B, layers)
         That assignment, as indices into the width list.
-    on_chip : bools, shape (B, placed tensors)
-        And where it has tensors.
+    on_chip : bools, shape (B, placed tensors and fused runs)
+        And where it has tensors, and what it fuses.
     """
 
     value: Floats
@@ -145,7 +145,7 @@ class _Ascent:
             incumbent=np.full(count, np.inf),
             variable_width=np.zeros((count, len(space.variables)), dtype=np.int8),
             weight=np.zeros((count, len(space.problem.network.layers)), dtype=np.int8),
-            on_chip=np.zeros((count, len(space.placed)), dtype=bool),
+            on_chip=np.zeros((count, len(space.placed) + len(space.runs)), dtype=bool),
         )
 
     def first_multipliers(self) -> Floats:

@@ -20,6 +20,13 @@ from codesign.arrays import Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.elimination import Scope
+from codesign.search.bounds.fused_entries import (
+    UNKNOWN,
+    FusedEntries,
+    fused_entries,
+    mean_of_roofs,
+    with_fused,
+)
 from codesign.search.bounds.states import States
 from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.widths import WidthSpace
@@ -52,18 +59,21 @@ class _Kind:
     extra_bits: Floats  # over the axes: DRAM bits of output and residuals
     held_bits: Ints  # over the axes: SRAM bits of tensors on chip; 0 alone where none is open
     variant: Ints  # over the axes: which operands are resident
+    fused: FusedEntries | None  # where it may be in fused runs
 
     @property
     def axes(self) -> tuple[object, ...]:
         """What layers of one family have in common."""
         shapes = self.extra_bits.shape, self.held_bits.shape, self.variant.shape
-        return self.free, self.sizes, self.weight_axis, self.input_axis, shapes
+        fused = None if self.fused is None else self.fused.shapes
+        return self.free, self.sizes, self.weight_axis, self.input_axis, shapes, fused
 
     @property
     def key(self) -> tuple[object, ...]:
         """What layers of one kind have in common."""
         tables = self.noise, self.barred, self.extra_bits, self.held_bits, self.variant
-        return (*self.axes, self.geometry, self.weights, *(x.tobytes() for x in tables))
+        fused = None if self.fused is None else self.fused.key
+        return (*self.axes, self.geometry, self.weights, *(x.tobytes() for x in tables), fused)
 
 
 class Family:
@@ -79,6 +89,8 @@ class Family:
         self.extra_bits = np.array([kind.extra_bits for kind in kinds])
         self.held_bits = np.array([kind.held_bits for kind in kinds])
         self.variant = np.array([kind.variant for kind in kinds])
+        self.fused = [kind.fused for kind in kinds if kind.fused is not None]
+        self.bands = self.fused[0].bands if self.fused else 0
         self.left, self.every_width = left, len(space.widths)
         self.widths, self.geometries = len(left), len(space.geometries)
         self.bops = self.of_left(space.bops[self.geometry])
@@ -107,10 +119,15 @@ class Family:
     @property
     def settled(self) -> bool:
         """Whether no tensor whose place is open plays a part."""
-        return self.held_bits.size == len(self.held_bits) and self.variant.size == len(self.variant)
+        open_ = self.held_bits.size > len(self.held_bits) or self.variant.size > len(self.variant)
+        return not open_ and not self.fused
 
-    def spread(self, pairs: Floats) -> Floats:
-        """View (B, K, bw, ba) along the table's axes; a place on top of a width changes nothing."""
+    def spread(self, pairs: Floats, of_bands: Floats | None = None) -> Floats:
+        """View (B, K, bw, ba) along the table's axes; a place on top of a width changes nothing.
+
+        ``of_bands`` (B, K, bw): where the input's value stands for a fused run, and any width; the
+        least by default.
+        """
         shape = [*pairs.shape[:2], *(1,) * len(self.sizes)]
         if self.weight_axis == self.input_axis:
             most = max(pairs.shape[2:])
@@ -118,7 +135,19 @@ class Family:
             pairs = self._stretch(np.diagonal(pairs, axis1=2, axis2=3), 2, self.input_axis)
             shape[2 + self.input_axis] = pairs.shape[2]
             return pairs.reshape(shape)
-        pairs = self._stretch(self._stretch(pairs, 2, self.weight_axis), 3, self.input_axis)
+        if self.bands and (pairs.shape[3] > 1 or of_bands is not None):
+            of_bands = pairs.min(axis=3) if of_bands is None else of_bands
+            plain = self._stretch(pairs, 3, self.input_axis)
+            if plain.shape[3] == 1:
+                plain = np.repeat(plain, self.sizes[self.input_axis] - self.bands, axis=3)
+            last = np.repeat(of_bands[..., None], self.bands, axis=3)
+            every = np.broadcast_shapes(plain.shape[:3], last.shape[:3])
+            both = (np.broadcast_to(x, (*every, x.shape[3])) for x in (plain, last))
+            pairs = np.concatenate([*both], axis=3)
+            shape[:2] = pairs.shape[:2]
+        else:
+            pairs = self._stretch(pairs, 3, self.input_axis)
+        pairs = self._stretch(pairs, 2, self.weight_axis)
         shape[2 + self.weight_axis], shape[2 + self.input_axis] = pairs.shape[2:]
         if self.weight_axis > self.input_axis:
             pairs = pairs.swapaxes(2, 3)
@@ -126,7 +155,8 @@ class Family:
 
     def _stretch(self, pairs: Floats, axis: int, table_axis: int) -> Floats:
         """Repeat an axis of widths for each place that the table's axis has."""
-        places = self.sizes[table_axis] // self.widths
+        bands = self.bands if table_axis == self.input_axis else 0
+        places = (self.sizes[table_axis] - bands) // self.widths
         if places == 1 or pairs.shape[axis] == 1:
             return pairs
         return np.concatenate([pairs] * places, axis=axis)
@@ -192,9 +222,8 @@ class LayerTables:
         free, weight_axis, input_axis = self._operand_axes(i)
         noise, barred = self._operand_terms(i)
         sizes = [len(self.widths)] * free + [self.states.sizes[v] for v in self.scopes[i]]
-        extra, held, variant = TableAxes(
-            self.space, self.states, i, self.scopes[i], free, sizes
-        ).tables()
+        axes = TableAxes(self.space, self.states, i, self.scopes[i], free, sizes)
+        extra, held, variant = axes.tables()
         return _Kind(
             free=free,
             sizes=tuple(sizes),
@@ -207,6 +236,7 @@ class LayerTables:
             extra_bits=extra,
             held_bits=held,
             variant=variant,
+            fused=fused_entries(axes, held, weight_axis, input_axis),
         )
 
     def cut_weights(self, i: int) -> bool:
@@ -297,7 +327,8 @@ class LayerTables:
         for m, costs in enumerate(family.costs, len(ADDITIVE_METRICS)):
             if coefficients[:, m].any():
                 pairs = pairs + coefficients[:, m, None, None, None] * costs
-        per_width = coefficients[:, NOISE, None, None] * family.noise
+        noise = coefficients[:, NOISE, None, None]
+        per_width = noise * family.noise
         if coefficients[:, MODEL].any():
             model_bits = family.weights[:, None] * self.widths
             per_width = per_width + coefficients[:, MODEL, None, None] * model_bits
@@ -307,7 +338,14 @@ class LayerTables:
             barred = np.where(np.isfinite(family.traffic(batch)), family.barred, np.inf)
             return [family.spread(pairs + barred)]
         latency_s, dram_bits = self.costs_of(number, batch)
-        parts = [family.spread(pairs)]
+        of_bands = None
+        if family.bands:
+            with_input = pairs + self._barred_in_runs(family, batch)
+            read = np.array([x.input_noise for x in family.fused])
+            finite = np.where(np.isfinite(read), read, 0.0)
+            charged = np.where(np.isfinite(read), noise * finite, np.inf)
+            of_bands = (with_input + charged[:, :, None, :]).min(axis=3)
+        parts = [family.spread(pairs, of_bands)]
         column = (-1, *(1,) * (1 + len(family.sizes)))
         if (latency == 1).all():
             parts.append(latency_s)
@@ -340,14 +378,59 @@ class LayerTables:
             runs = np.isfinite(bits)
             bits = np.where(runs, bits, 0.0)
             latency_s = np.maximum(compute_s, bits / self.space.dram_bits_per_s)
-            batch.fixed[key] = np.where(runs, latency_s, np.inf), bits
+            latency_s = np.where(runs, latency_s, np.inf)
+            if family.fused:
+                latency_s, bits = self._with_fused(family, batch, latency_s, bits)
+            batch.fixed[key] = latency_s, bits
         return batch.fixed[key]
+
+    def _with_fused(
+        self, family: Family, batch: Batch, latency_s: Floats, bits: Floats
+    ) -> tuple[Floats, Floats]:
+        """Latencies and DRAM bits with those of fused runs."""
+        run, fused_bits, need = (
+            np.array([getattr(x, name) for x in family.fused]) for name in ("run", "bits", "need")
+        )
+        fits = np.isfinite(family.spread(self._barred_in_runs(family, batch)))
+        if batch.rooms:
+            room = batch.sram_bits.reshape(-1, *(1,) * need.ndim)
+            fits = fits & (need <= room)
+        return with_fused(
+            latency_s,
+            bits,
+            family.compute_s(batch),
+            run,
+            fused_bits,
+            fits,
+            self.share(batch),
+            self.space.dram_bits_per_s,
+        )
+
+    def _barred_in_runs(self, family: Family, batch: Batch) -> Floats:
+        """(B, K, w, w): 0, or inf where the PEs of an option do not run a pair of widths."""
+        runs = family.of_left(np.where(batch.pairs_run, 0.0, np.inf))
+        return np.asarray(runs[:, None] + family.barred)
+
+    def share(self, batch: Batch) -> Floats:
+        """(B, runs): of compute in the mean of roofs."""
+        key = self, -1
+        if key not in batch.fixed:
+            left, runs = self.states.left, self.states.runs
+            share = mean_of_roofs(self.space, batch, left, runs)
+            batch.fixed[key] = share, share
+        return batch.fixed[key][0]
 
     def largest(self, number: int, batch: Batch, metric: int) -> Floats:
         """(B, K): the largest value of one metric of a family's kinds where they run, else −inf."""
         family = self.families[number]
         latency_s, dram_bits = self.costs_of(number, batch)
         runs = np.isfinite(latency_s)
+        if family.fused:  # a run takes no longer than its layers, each by the larger of its roofs
+            compute_s = family.compute_s(batch)
+            latency_s = np.maximum(latency_s, compute_s)
+            latency_s = np.maximum(latency_s, dram_bits / self.space.dram_bits_per_s)
+            unknown = np.array([x.run for x in family.fused]) == UNKNOWN
+            latency_s, dram_bits = (np.where(unknown, np.inf, x) for x in (latency_s, dram_bits))
         if metric == LATENCY:
             value = latency_s
         elif metric == DRAM:
@@ -360,6 +443,6 @@ class LayerTables:
                 pairs = (
                     family.bops if metric == BOPS else family.costs[metric - len(ADDITIVE_METRICS)]
                 )
-            value = family.spread(pairs[None])
+            value = family.spread(pairs[None], pairs[None].max(axis=3))
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))

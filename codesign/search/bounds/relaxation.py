@@ -30,6 +30,7 @@ from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Sweep
 from codesign.search.bounds.layer_tables import (
+    LATENCY,
     MAX_BATCH,
     MAX_ENTRIES,
     NOISE,
@@ -38,7 +39,8 @@ from codesign.search.bounds.layer_tables import (
 )
 from codesign.search.bounds.plan import Plan
 from codesign.search.bounds.states import States
-from codesign.space.placement import FREE
+from codesign.space.fusion import RunLayer
+from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
 
 MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
@@ -57,7 +59,7 @@ class RelaxedSolution:
         The Lagrangian, constant left out; inf where no widths can run.
     variable_width : ints, shape (B, width variables)
         Index into the width list.
-    on_chip : bools, shape (B, placed tensors)
+    on_chip : bools, shape (B, placed tensors and fused runs)
     weight : ints, shape (B, layers)
         The same for the weight operand of every layer.
     metrics : floats, shape (B, metrics)
@@ -96,7 +98,8 @@ class Relaxation:
         self.space, self.check_time = space, check_time
         self.widths = space.widths
         self.layers = space.problem.network.layers
-        self.places = bytes([FREE] * len(space.placed)) if places is None else places
+        free = bytes([FREE] * len(space.placed) + [OPEN] * len(space.runs))
+        self.places = free if places is None else places
         self.fine = fine
         every = np.ones(len(space.widths), dtype=bool).tobytes()
         self.left = every if left is None else left
@@ -289,6 +292,10 @@ class Relaxation:
         model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
         costs = [table[u, :, ba] for table in space.costs]
         parts = (latency_s, total, space.weight_noise, model_bits, space.bops[u, :, ba], *costs)
+        if self.states.runs:
+            latency_s, total, runs = self._as_fused(
+                batch, variable_width, on_chip, (compute_s, latency_s, total, runs)
+            )
         runs &= space.weight_allowed & np.frombuffer(self.left, dtype=bool)
         lagrangian = np.where(runs, 0.0, np.inf)
         for m, part in enumerate(parts):
@@ -305,7 +312,79 @@ class Relaxation:
         )
         variables = np.arange(variable_width.shape[1])
         metrics[:, NOISE] += space.variable_noise[variables, variable_width].sum(axis=-1)
+        self._join_roofs(batch, on_chip, variable_width, weight, metrics)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
+
+    def _as_fused(
+        self,
+        batch: Batch,
+        variable_width: Ints,
+        on_chip: Bools,
+        alone: tuple[Floats, Floats, Floats, Bools],
+    ) -> tuple[Floats, Floats, Bools]:
+        """Latencies (by the mean of roofs), DRAM bits, and what runs, with layers fused.
+
+        ``alone``: compute times, latencies, DRAM bits and what runs of all layers, (B, layers, w).
+        """
+        space = self.space
+        compute_s, *found = alone
+        latency_s, total, runs = (np.array(np.broadcast_to(x, found[1].shape)) for x in found)
+        share = self._tables.share(batch)
+        for r in self.states.runs:
+            rows = np.flatnonzero(on_chip[:, len(space.placed) + r])
+            for x in space.run_layers[r] if len(rows) else ():
+                i = x.layer
+                ba = space.widths[variable_width[rows, space.input_index[i]]][:, None]
+                bits = self._fused_bits(x, variable_width[rows], on_chip[rows])
+                part = share[rows, r, None]
+                seconds = bits / space.dram_bits_per_s
+                total[rows, i] = bits
+                latency_s[rows, i] = part * compute_s[rows, i] + (1 - part) * seconds
+                reads = np.searchsorted(space.widths, ba[:, 0])
+                runs[rows, i] = batch.pairs_run[rows, :, reads]
+        return latency_s, total, runs
+
+    def _fused_bits(self, x: RunLayer, variable_width: Ints, on_chip: Bools) -> Floats:
+        """(rows, w): DRAM bits of a fused layer at each width of its weights."""
+        space = self.space
+        bits = np.zeros(len(on_chip))
+        read = space.widths[variable_width[:, space.input_index[x.layer]]] * x.ifmap_elements
+        bits += read if x.source is None else read * ~on_chip[:, x.source]
+        for variable, elements, tensor in x.moved:
+            if variable is None:
+                bits += elements * space.problem.choices.output_bits
+            else:
+                there = False if tensor is None else on_chip[:, tensor]
+                bits += np.where(there, 0, elements * space.widths[variable_width[:, variable]])
+        return np.asarray(bits[:, None] + x.weight_elements * self.widths)
+
+    def _join_roofs(
+        self,
+        batch: Batch,
+        on_chip: Bools,
+        variable_width: Ints,
+        weight: Ints,
+        metrics: Floats,
+    ) -> None:
+        """Raise the latency of fused runs from the mean of their roofs to the larger one."""
+        space = self.space
+        for r in self.states.runs:
+            rows = np.flatnonzero(on_chip[:, len(space.placed) + r])
+            if not len(rows):
+                continue
+            compute_s, bits = np.zeros(len(rows)), np.zeros(len(rows))
+            for x in space.run_layers[r]:
+                chosen = weight[rows, x.layer]
+                ba = variable_width[rows, space.input_index[x.layer]]
+                pace = batch.compute_s[rows, x.geometry]
+                of_pair = (chosen, ba) if pace.shape[-1] > 1 else (0, 0)
+                compute_s += pace[np.arange(len(rows)), of_pair[0], of_pair[1]]
+                each = self._fused_bits(x, variable_width[rows], on_chip[rows])
+                bits += each[np.arange(len(rows)), chosen]
+            share = self._tables.share(batch)[rows, r]
+            seconds = bits / space.dram_bits_per_s
+            mean = share * compute_s + (1 - share) * seconds
+            metrics[rows, LATENCY] += np.maximum(compute_s, seconds) - mean
 
     def _traffic(self, batch: Batch, variable_width: Ints, on_chip: Bools) -> Floats:
         """(B, layers, w): DRAM bits of each layer's tiling at each width of its weights."""
@@ -318,7 +397,8 @@ class Relaxation:
         kind = np.stack([space.variants(each) for each in on_chip]) * len(space.geometries) + u
         row = (kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None]
         bits = space.placed_elements * self.widths[variable_width[:, space.placed_variable]]
-        held = np.repeat((bits * on_chip) @ space.live.T, widths, axis=1)
+        tensors = on_chip[:, : len(space.placed)]
+        held = np.repeat((bits * tensors) @ space.live.T, widths, axis=1)
         return batch.traffic_beside(row.reshape(count, -1), held).reshape(row.shape)
 
     # What each single choice would cost at best -------------------------------------------------
@@ -352,11 +432,13 @@ class Marginals(NamedTuple):
     width : floats, shape (width variables, w)
     place : floats, shape (2, placed tensors, w)
         A tensor in DRAM, and on chip, at each width.
+    run : floats, shape (fused runs,)
     """
 
     pair: Floats
     width: Floats
     place: Floats
+    run: Floats
 
 
 def _pair_marginals(family: Family, total: Floats) -> Floats:
@@ -370,11 +452,20 @@ def _pair_marginals(family: Family, total: Floats) -> Floats:
         every = np.arange(pairs.shape[1])
         diagonal[:, every, every] = pairs
         return diagonal
-    pairs = _over_places(_over_places(pairs, 1, family.widths), 2, family.widths)
+    first, last = (0, family.bands) if weight_axis < input_axis else (family.bands, 0)
+    pairs = _over_places(pairs, 1, family.widths, first)
+    pairs = _over_places(pairs, 2, family.widths, last)
     return pairs if weight_axis < input_axis else pairs.swapaxes(1, 2)
 
 
-def _over_places(pairs: Floats, axis: int, widths: int) -> Floats:
-    """The least over the places that stand with widths on one axis."""
+def _over_places(pairs: Floats, axis: int, widths: int, bands: int = 0) -> Floats:
+    """The least over the places that stand with widths on one axis.
+
+    ``bands``: how many values at its end stand for fused runs, at any width.
+    """
+    if bands:
+        of_places, of_bands = np.split(pairs, [pairs.shape[axis] - bands], axis=axis)
+        least = _over_places(of_places, axis, widths)
+        return np.asarray(np.minimum(least, of_bands.min(axis=axis, keepdims=True)))
     shape = (*pairs.shape[:axis], -1, widths, *pairs.shape[axis + 1 :])
     return np.asarray(pairs.reshape(shape).min(axis=axis))

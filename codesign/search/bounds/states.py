@@ -1,9 +1,12 @@
 """The variables that dynamic programming runs over: widths, and places of tensors still open.
 
 A width variable's values are its widths or, where it is the width of just one tensor whose place is
-open, pairs: first all widths in DRAM, then all on chip. Where several open tensors share a width,
-each has a variable of its own for its place, of two values: in DRAM, on chip. Widths that no design
-within the limits can have are left out.
+open, pairs: first all widths in DRAM, then all on chip, as far as both are open. Where several open
+tensors share a width, each has a variable of its own for its place: in DRAM, on chip. Widths that
+no design within the limits can have are left out.
+
+A tensor that fused runs hold bands of has further values: one for each run, which stands for all
+widths unless the variable is of its place alone. The tensors of a run all have its value, or none.
 """
 
 from __future__ import annotations
@@ -26,8 +29,12 @@ class States:
     ----------
     state : ints, shape (placed tensors,)
         ``IN_DRAM``, ``FREE`` (on chip, taking no room) or ``OPEN``.
+    runs : list of int
+        Fused runs that may be.
     place : mapping of int to int
-        The variable that holds the place of each open tensor.
+        The variable that holds the place of each open tensor, and of each in a run.
+    runs_of : mapping of int to list of int
+        Of those in runs: which.
     sizes : list of int
         How many values each variable may have.
     left : ints
@@ -35,24 +42,51 @@ class States:
     """
 
     def __init__(self, space: WidthSpace, state: bytes, left: Ints) -> None:
-        self.space, self.state = space, np.frombuffer(state, dtype=np.uint8).astype(np.int64)
+        every = np.frombuffer(state, dtype=np.uint8).astype(np.int64)
+        self.space, self.state = space, every[: len(space.placed)]
+        self.runs = np.flatnonzero(every[len(space.placed) :] == OPEN).tolist()
         self.left, count = left, len(left)
+        self.runs_of: dict[int, list[int]] = {}
+        for r in self.runs:
+            for t in space.run_tensors[r]:
+                self.runs_of.setdefault(t, []).append(r)
         self.sizes = [count] * len(space.variables)
         self.place: dict[int | None, int] = {}  # no tensor, no place
-        sharing = Counter(space.placed_variable[self.state == OPEN].tolist())
-        for t in np.flatnonzero(self.state == OPEN).tolist():
+        self._step: dict[int, int] = {}  # values of each place, of a variable that holds one
+        open_ = [t for t, x in enumerate(self.state) if x == OPEN or t in self.runs_of]
+        sharing = Counter(space.placed_variable[open_].tolist())
+        for t in open_:
             variable = int(space.placed_variable[t])
-            if sharing[variable] == 1:
-                self.place[t] = variable
-                self.sizes[variable] = 2 * count
-            else:
-                self.place[t] = len(self.sizes)
-                self.sizes.append(2)
+            members = len(space.variables[variable]) if t in self.runs_of else 1
+            alone = sharing[variable] == 1 and members == 1
+            if not alone:
+                variable = len(self.sizes)
+                self.sizes.append(0)
+            self.place[t], self._step[variable] = variable, count if alone else 1
+            places = self._step[variable] * (1 + (self.state[t] == OPEN))
+            self.sizes[variable] = int(places) + len(self.runs_of.get(t, []))
+
+    def in_dram_values(self, t: int | None) -> slice:
+        """Which values of its place's variable put a tensor in DRAM."""
+        assert t is not None
+        return slice(0, 0 if self.state[t] == FREE else self._step[self.place[t]])
 
     def on_chip_values(self, t: int | None) -> slice:
-        """Which values of its place's variable put an open tensor on chip."""
-        half = self.sizes[self.place[t]] // 2
-        return slice(half, 2 * half)
+        """Which values of its place's variable keep a tensor on chip."""
+        assert t is not None
+        first, step = self.in_dram_values(t).stop, self._step[self.place[t]]
+        return slice(first, first + (0 if self.state[t] == IN_DRAM else step))
+
+    def run_values(self, t: int | None) -> dict[int, int]:
+        """The value of its place's variable that stands for each run."""
+        if t not in self.runs_of:
+            return {}
+        first = self.on_chip_values(t).stop
+        return {r: first + n for n, r in enumerate(self.runs_of[t])}
+
+    def tensors_of(self, variable: int) -> list[int]:
+        """Tensors whose places a variable holds."""
+        return [t for t, v in self.place.items() if v == variable and t is not None]
 
     def roles(self, i: int) -> dict[int, Role]:
         """What each variable is to layer ``i``; of several roles the last counts."""
@@ -64,7 +98,7 @@ class States:
         moved = space.moved(layer)
         for n in (*range(1, len(moved)), *range(min(len(moved), 1))):
             variable, _, tensor = moved[n]
-            if tensor is not None and self.state[tensor] == FREE:
+            if tensor is not None and self.state[tensor] == FREE and tensor not in self.place:
                 continue
             role = Role.RESIDUAL if n else Role.OUTPUT
             roles[variable] = role
@@ -76,6 +110,9 @@ class States:
                 roles[self.place[operand]] = Role.OPERAND
         roles[space.weight_index[i]] = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
         roles[int(space.input_index[i])] = Role.OPERAND
+        for t in (ifmap, moved[0].tensor if moved else None):
+            if t is not None and t in self.runs_of and not set(self.runs_of[t]).isdisjoint(space.runs_at[i]):
+                roles[self.place[t]] = Role.FUSED
         return {v: role for v, role in roles.items() if v is not None}
 
     def _of_tensor(self, t: int) -> tuple[int, int]:
@@ -88,34 +125,68 @@ class States:
         table = np.full((len(self.sizes), max(self.sizes)), np.inf)
         allowed = np.where(space.variable_allowed[:, self.left], 0.0, np.inf)
         for v, size in enumerate(self.sizes):
-            table[v, :size] = np.tile(allowed[v], size // count) if v < len(allowed) else 0.0
+            table[v, :size] = 0.0
+            if v < len(allowed):
+                plain = count * (size // count) if v not in self._step else self._plain(v)
+                table[v, :plain] = np.tile(allowed[v], plain // count)
         for t, v in self.place.items():
+            assert t is not None
             if space.kept[t]:
-                table[v, : self.on_chip_values(t).start] = np.inf
+                table[v, self.in_dram_values(t)] = np.inf
+                table[v, [*self.run_values(t).values()]] = np.inf
+            if space.banded[t]:
+                table[v, : self.on_chip_values(t).stop] = np.inf
         return table
 
+    def _plain(self, variable: int) -> int:
+        """Values of a variable before those that stand for runs."""
+        every = (self.on_chip_values(t).stop for t in self.tensors_of(variable))
+        return next(every, self.sizes[variable])
+
     def along(self, per_width: Floats) -> Floats:
-        """(variables, values): what depends on the width alone, (width variables, widths)."""
+        """(variables, values): what depends on the width alone, (width variables, widths).
+
+        0 of a value that stands for a run: its width is chosen where the tensor is read.
+        """
         table = np.zeros((len(self.sizes), max(self.sizes)))
         twice = np.tile(per_width[:, self.left], 2)
-        table[: len(per_width)] = twice[:, : table.shape[1]]
+        for v in range(len(per_width)):
+            plain = self._plain(v)
+            table[v, :plain] = twice[v, :plain]
         return table
 
     def widths_of(self, values: Ints) -> Ints:
-        """(…, width variables): index of each one's width, from (…, variables) values."""
-        chosen: Ints = self.left[values[..., : len(self.space.variables)] % len(self.left)]
+        """(…, width variables): index of each one's width, from (…, variables) values.
+
+        The widest where the value stands for a run.
+        """
+        count, own = len(self.left), values[..., : len(self.space.variables)]
+        chosen: Ints = self.left[own % count]
+        allowed = self.space.variable_allowed[:, self.left]
+        for v in range(len(self.space.variables)):
+            plain = self._plain(v)
+            if plain < self.sizes[v]:
+                widest = self.left[np.flatnonzero(allowed[v])[-1]]
+                chosen[..., v] = np.where(own[..., v] < plain, chosen[..., v], widest)
         return chosen
 
     def places_of(self, values: Ints) -> Bools:
-        """(…, placed tensors): which are on chip."""
-        on_chip = np.zeros((*values.shape[:-1], len(self.state)), dtype=bool)
-        on_chip[..., self.state == FREE] = True
+        """(…, placed tensors and runs): which tensors are on chip, and which runs are fused."""
+        space = self.space
+        on_chip = np.zeros((*values.shape[:-1], len(space.placed) + len(space.runs)), dtype=bool)
+        on_chip[..., np.flatnonzero(self.state == FREE)] = True
         for t, v in self.place.items():
-            on_chip[..., t] = values[..., v] >= self.on_chip_values(t).start
+            there = self.on_chip_values(t)
+            on_chip[..., t] = (values[..., v] >= there.start) & (values[..., v] < there.stop)
+        for r in self.runs:
+            fused = np.ones(values.shape[:-1], dtype=bool)
+            for t in space.run_tensors[r]:
+                fused &= values[..., self.place[t]] == self.run_values(t)[r]
+            on_chip[..., len(space.placed) + r] = fused
         return on_chip
 
-    def place_marginals(self, own: Floats) -> tuple[Floats, Floats]:
-        """What it costs at best to force a width, or a tensor's place at a width.
+    def place_marginals(self, own: Floats) -> tuple[Floats, Floats, Floats]:
+        """What it costs at best to force a width, a tensor's place at a width, or a run.
 
         Parameters
         ----------
@@ -127,23 +198,32 @@ class States:
         width : floats, shape (width variables, widths)
         place : floats, shape (2, placed tensors, widths)
             In DRAM; on chip.
+        run : floats, shape (runs,)
         """
-        count = len(self.left)
-        width = own[: len(self.space.variables), :count].copy()
+        count, space = len(self.left), self.space
+        width = own[: len(space.variables), :count].copy()
         for v, size in enumerate(self.sizes[: len(width)]):
-            if size > count:
+            plain = self._plain(v)
+            if plain > count:
                 width[v] = np.minimum(width[v], own[v, count : 2 * count])
+            if size > plain:
+                width[v] = np.minimum(width[v], own[v, plain:size].min())
         place = np.full((2, len(self.state), count), np.inf)
-        of_tensor = width[self.space.placed_variable]
+        of_tensor = width[space.placed_variable]
         for where, settled in ((0, IN_DRAM), (1, FREE)):
             mine = self.state == settled
             place[where, mine] = of_tensor[mine]
         for t, v in self.place.items():
-            half = self.on_chip_values(t).start
-            place[0, t], place[1, t] = own[v, :half], own[v, half : 2 * half]
+            assert t is not None
+            for where, values in enumerate((self.in_dram_values(t), self.on_chip_values(t))):
+                place[where, t] = own[v, values] if values.stop > values.start else np.inf
             if v >= len(width):  # its place alone: at every width at least what the width costs
                 place[:, t] = np.maximum(place[:, t], of_tensor[t])
-        return self._spread(width), self._spread(place)
+        run = np.full(len(space.runs), np.inf)
+        for r in self.runs:
+            held = ((self.place[t], self.run_values(t)[r]) for t in space.run_tensors[r])
+            run[r] = max(own[v, value] for v, value in held)
+        return self._spread(width), self._spread(place), run
 
     def _spread(self, table: Floats) -> Floats:
         """(…, widths): a table of values, inf at widths that are none."""

@@ -11,7 +11,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.elimination import Scope
 from codesign.search.bounds.states import States
-from codesign.space.placement import FREE
+from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
 
 
@@ -35,21 +35,27 @@ class TableAxes:
         for variable, elements, tensor in space.moved(self.layer):
             if variable is None:
                 extra = extra + float(elements * space.problem.choices.output_bits)
-            elif tensor is None or states.state[tensor] != FREE:
-                bits = elements * self._bits(variable)
-                if tensor in states.place:
-                    bits = bits * ~self._on_chip(tensor)
-                extra = extra + bits
+            else:
+                extra = extra + self.moved_bits(variable, elements, tensor)
         for t in states.place:
-            if space.live[self.i, t] and states.place[t] in self.scope:
+            counted = t is not None and states.state[t] == OPEN
+            if counted and space.live[self.i, t] and states.place[t] in self.scope:
                 bits = space.placed_elements[t] * self._bits(int(space.placed_variable[t]))
-                held = held + (bits * self._on_chip(t)).astype(np.int64)
+                held = held + (bits * self.on_chip(t)).astype(np.int64)
         for step, operand in zip((2, 1), space.operand_tensors[self.i], strict=True):
             if operand in states.place:
-                variant = variant + step * self._on_chip(operand)
+                variant = variant + step * self.on_chip(operand)
             elif operand is not None and states.state[operand] == FREE:
                 variant = variant + step
         return extra, held, variant
+
+    def moved_bits(self, variable: int, elements: int, tensor: int | None) -> Floats:
+        """DRAM bits along the axes of a tensor that is not held for a fused run."""
+        if tensor in self.states.place:
+            return elements * self._bits(variable) * self._in_dram(tensor)
+        if tensor is not None and self.states.state[tensor] == FREE:
+            return np.zeros((1,) * len(self.sizes))
+        return elements * self._bits(variable)
 
     def _bits(self, variable: int) -> Floats:
         """Bits of an element along the axes: the narrowest, where the variable was cut."""
@@ -58,19 +64,38 @@ class TableAxes:
             allowed = self.space.variable_allowed[variable, self.states.left]
             narrowest = widths[allowed].min(initial=widths.max())
             return np.full((1,) * len(self.sizes), narrowest)
-        repeated = np.tile(widths, self.states.sizes[variable] // len(widths))
-        return repeated.reshape(self._shape(variable))
+        repeated = np.resize(widths, self.states.sizes[variable])  # over and over
+        return repeated.reshape(self.shape(variable))
 
-    def _on_chip(self, t: int | None) -> Bools:
+    def on_chip(self, t: int | None) -> Bools:
         """Whether an open tensor is on chip, along the axes; where its place was cut, it is."""
+        return self._with_place(t, self.states.on_chip_values(t), True)
+
+    def _in_dram(self, t: int | None) -> Bools:
+        """Whether an open tensor is in DRAM, along the axes; where its place was cut, it is not."""
+        return self._with_place(t, self.states.in_dram_values(t), False)
+
+    def _with_place(self, t: int | None, values: slice, cut: bool) -> Bools:
         assert t is not None
         variable = self.states.place[t]
         if variable not in self.scope:
-            return np.ones((1,) * len(self.sizes), dtype=bool)
+            return np.full((1,) * len(self.sizes), cut)
         there = np.zeros(self.states.sizes[variable], dtype=bool)
-        there[self.states.on_chip_values(t)] = True
-        return there.reshape(self._shape(variable))
+        there[values] = True
+        return there.reshape(self.shape(variable))
 
-    def _shape(self, variable: int) -> tuple[int, ...]:
+    def shape(self, variable: int) -> tuple[int, ...]:
+        """Of a table along the axis of one variable."""
         axis = self.free + self.scope.index(variable)
         return tuple(-1 if n == axis else 1 for n in range(len(self.sizes)))
+
+    def widths_along(self, axis: int) -> Floats:
+        """Widths along an axis of them, of their own or a variable's, over and over."""
+        widths = self.space.widths[self.states.left].astype(np.float64)
+        shape = [1] * len(self.sizes)
+        shape[axis] = self.sizes[axis]
+        return np.resize(widths, self.sizes[axis]).reshape(shape)
+
+    def is_free(self, t: int) -> bool:
+        """Whether a tensor is on chip and takes no room."""
+        return bool(self.states.state[t] == FREE)

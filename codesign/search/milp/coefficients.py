@@ -15,7 +15,7 @@ import numpy as np
 import pyomo.core as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from codesign.arrays import Floats
+from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
 from codesign.space.candidates import Candidates
@@ -81,7 +81,8 @@ class Coefficients:
 
         A bit must cost more than the dual tolerance. ``S`` is above 1 where several tensors live.
         """
-        needs = np.concatenate([layer.need for layer in self.candidates.layers])
+        of_runs = [layer.need for run in self.candidates.fused for layer in run.layers]
+        needs = np.concatenate([*(layer.need for layer in self.candidates.layers), *of_runs])
         most = float(max(needs.max(initial=1.0), self.resident_bits.max(initial=1.0)))
         return max(most, self.space.capacities.min_bits, 1.0)
 
@@ -91,6 +92,15 @@ class Coefficients:
         bits = self.space.placed_elements[:, None] * self.space.widths
         return np.asarray(bits * self.candidates.places[1], dtype=np.float64)
 
+    @cached_property
+    def fused_at(self) -> list[list[tuple[int, int]]]:
+        """Of each layer: the fused candidates that have it, and which of their layers it is."""
+        found: list[list[tuple[int, int]]] = [[] for _ in self.candidates.layers]
+        for n, run in enumerate(self.candidates.fused):
+            for x, layer in enumerate(run.layers):
+                found[layer.layer].append((n, x))
+        return found
+
     def _least(self, metric: str) -> float:
         """What no design has less of: its objective is 1,000 or more, far above the absolute gap.
 
@@ -99,7 +109,8 @@ class Coefficients:
         layers, capacities = self.candidates.layers, self.space.capacities
         if metric == "area_mm2":
             base_um2 = float(self.space.base_area_um2[self.candidates.options].mean())
-            need = max(float(layer.need.min(initial=np.inf)) for layer in layers) or 1.0
+            needs = (float(layer.need.min()) for layer in layers if len(layer))
+            need = max(needs, default=0.0) or 1.0
             slope = self.space.problem.technology.sram_area_um2.slope
             return (base_um2 + slope * max(need, capacities.min_bits)) / UM2_PER_MM2
         per_layer = [self.per_run(i, metric) for i in range(len(layers))]
@@ -114,15 +125,19 @@ class Coefficients:
     def per_run(self, i: int, metric: str) -> Floats:
         """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""
         space, rows = self.space, self.candidates.layers[i]
-        pairs = space.geometry_of[i], rows.weight, rows.ifmap
         if metric == "latency_s":
             return np.maximum(rows.compute_s, rows.traffic / space.dram_bits_per_s)
         if metric == "dram_bits":
             return rows.traffic
+        return self._by_widths(i, rows.weight, rows.ifmap, metric)
+
+    def _by_widths(self, i: int, weight: Ints, ifmap: Ints, metric: str) -> Floats:
+        """What pairs of widths of a layer cost in a metric that nothing else decides."""
+        space, pairs = self.space, (self.space.geometry_of[i], weight, ifmap)
         if metric == "noise":
-            return np.asarray(space.weight_noise[i][rows.weight])
+            return np.asarray(space.weight_noise[i][weight])
         if metric == "model_bits":
-            bits = space.own_weights[i] * space.widths[rows.weight]
+            bits = space.own_weights[i] * space.widths[weight]
             return np.asarray(bits, dtype=np.float64)
         if metric == "bops":
             return np.asarray(space.bops[pairs])
@@ -151,6 +166,20 @@ class Coefficients:
                 terms.add(bits, [model.resident[tensor, b] for b in widths])
         return terms
 
+    def run_traffic(self, model: pyo.ConcreteModel, n: int, unit: float, terms: Terms) -> Terms:
+        """Add the DRAM bits of a fused run."""
+        run = self.candidates.fused[n]
+        for x, layer in enumerate(run.layers):
+            every = range(len(layer))
+            terms.add((layer.traffic / unit).tolist(), [model.pair[n, x, o] for o in every])
+        saved = zip(run.source_width.tolist(), (run.source_traffic / unit).tolist(), strict=True)
+        for b, bits in saved:
+            terms.add([-bits], [model.source[n, b]])
+        for s, each in enumerate(run.beside):
+            used = np.flatnonzero(each.traffic).tolist()
+            terms.add((each.traffic[used] / unit).tolist(), [model.beside[n, s, o] for o in used])
+        return terms.add([run.result_bits / unit], [model.fuse[n]])
+
     def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of the whole design, in a unit."""
         if metric == "area_mm2":
@@ -159,13 +188,24 @@ class Coefficients:
         timed = metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s)
         if timed:
             times = [*model.latency.values()]
+            times += [*model.run_latency.values()] if self.candidates.fused else []
             terms.add([self.unit[metric] / unit] * len(times), times)
         for i, rows in enumerate(self.candidates.layers):
             if timed and not rows.joint:
                 continue
             self.runs(model, i, self.per_run(i, metric) / unit, terms)
-            if metric == "dram_bits":
+            if metric == "dram_bits" and self.fused_at[i] and not rows.joint:
+                terms.add([self.unit[metric] / unit], [model.moved_alone[i]])
+            elif metric == "dram_bits":
                 self.moved(model, i, unit, terms)
+        for n, run in enumerate(self.candidates.fused):
+            if metric == "dram_bits":
+                self.run_traffic(model, n, unit, terms)
+            elif metric != "latency_s":
+                for x, layer in enumerate(run.layers):
+                    cost = self._by_widths(layer.layer, layer.weight, layer.ifmap, metric) / unit
+                    used = np.flatnonzero(cost).tolist()
+                    terms.add(cost[used].tolist(), [model.pair[n, x, o] for o in used])
         if metric == "noise":
             noise = [float(self.space.variable_noise[key]) / unit for key in model.width]
             terms.add(noise, [*model.width.values()])

@@ -42,6 +42,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 import pyomo.core as pyo
@@ -50,6 +51,7 @@ from pyomo.common.gc_manager import PauseGC
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
 from codesign.search.milp.coefficients import Coefficients, Terms
+from codesign.search.milp.fusion import add_pairs, declare_runs, fuse_layers, time_runs
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 
@@ -84,6 +86,9 @@ def build(
     parts = [_declare, _choose_hardware, _agree_on_widths]
     if space.placed:
         parts += [_place_tensors, *[_choose_size] * bool(space.capacities.sizes), _join_layers]
+    if candidates.fused:
+        parts.append(fuse_layers)
+        parts += [_unmove_fused] * ("dram_bits" in asked)
     if "area_mm2" in goal.limits:
         parts.append(_limit_area)
     if "latency_s" in asked and not math.isinf(space.dram_bits_per_s):
@@ -132,6 +137,8 @@ def _declare(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     on_chip = [(int(x), int(b)) for x, b in np.argwhere(candidates.places[1])]
     model.PLACES = pyo.Set(dimen=2, initialize=on_chip)
     model.resident = pyo.Var(model.PLACES, domain=pyo.Binary)
+    if candidates.fused:
+        declare_runs(model, costs)
 
 
 def _choose_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -144,9 +151,15 @@ def _choose_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
     @model.Constraint(model.LAYERS, model.HARDWARE, doc="(2)")
     def every_layer_runs(model, i, h):
-        """Σ_{o ∈ O(l,h)} run_o = build_h: each layer runs once, on the array that is built."""
-        mine = np.flatnonzero(candidates.layers[i].option == candidates.options[h]).tolist()
+        """Σ_{o ∈ O(l,h)} run_o = build_h: each layer runs once, on the array that is built.
+
+        Alone, or in one of its fused runs, whose binaries are added to the sum.
+        """
+        option = candidates.options[h]
+        mine = np.flatnonzero(candidates.layers[i].option == option).tolist()
         terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
+        fused = [n for n, _ in costs.fused_at[i] if candidates.fused[n].option == option]
+        terms.add([1.0] * len(fused), [model.fuse[n] for n in fused])
         return terms.add([-1.0], [model.build[h]]).expression() == 0
 
     @model.Constraint(model.LAYERS, doc="(6)")
@@ -179,18 +192,19 @@ def _agree_on_widths(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         own = np.flatnonzero(candidates.variable_allowed[t]).tolist()
         return sum(model.width[t, b] for b in own) == 1
 
-    def runs_agree(model, i, t, b, widths):
+    def runs_agree(model, i, t, b, operand):
         """The layer runs an option of width ``b`` if and only if variable ``t`` has it."""
         if t is None or (t, b) not in model.WIDTHS:
             return pyo.Constraint.Skip
-        mine = np.flatnonzero(widths == b).tolist()
+        mine = np.flatnonzero(operand(candidates.layers[i]) == b).tolist()
         terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
+        add_pairs(terms, model, costs, i, lambda pairs: operand(pairs) == b)
         return terms.add([-1.0], [model.width[t, b]]).expression() == 0
 
     @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(4)")
     def input_widths(model, i, b):
         """Σ_{o: ba(o) = b} run_o = width_{in(l),b}: all who touch a tensor agree on its width."""
-        return runs_agree(model, i, int(space.input_index[i]), b, candidates.layers[i].ifmap)
+        return runs_agree(model, i, int(space.input_index[i]), b, attrgetter("ifmap"))
 
     @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(5)")
     def weight_widths(model, i, b):
@@ -199,24 +213,34 @@ def _agree_on_widths(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         With the activation tensor that stands in for it, with the input (tied), or with a group.
         Other layers' weights are free: whatever option runs is their width.
         """
-        return runs_agree(model, i, space.weight_index[i], b, candidates.layers[i].weight)
+        return runs_agree(model, i, space.weight_index[i], b, attrgetter("weight"))
 
 
 def _place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     space, candidates = costs.space, costs.candidates
+    bands_of: dict[int, list[tuple[int, int]]] = {}  # runs, and the layer that reads each band
+    for n, run in enumerate(candidates.fused):
+        for at, x in enumerate(run.inner, 1):
+            bands_of.setdefault(x, []).append((n, at))
 
     @model.Constraint(range(len(space.placed)), range(len(space.widths)), doc="(11)")
     def resident_at_width(model, x, b):
         """resident_{x,b} ≤ width_{t(x),b}: a tensor is on chip at the width that it has.
 
-        With equality where it cannot be in DRAM at that width.
+        With equality where it cannot be in DRAM at that width. A run that holds a band of it at
+        that width is added on the left.
         """
         t = int(space.placed_variable[x])
         in_dram, on_chip = candidates.places[:, x, b].tolist()
-        if (t, b) not in model.WIDTHS or (in_dram and not on_chip):
+        banding = bands_of.get(x, [])
+        if (t, b) not in model.WIDTHS or (in_dram and not on_chip and not banding):
             return pyo.Constraint.Skip
         there = [model.resident[x, b]] if on_chip else []
         terms = Terms().add([1.0] * len(there), there)
+        for n, at in banding:
+            widths = candidates.fused[n].layers[at].ifmap
+            mine = np.flatnonzero(widths == b).tolist()
+            terms.add([1.0] * len(mine), [model.pair[n, at, o] for o in mine])
         row = terms.add([-1.0], [model.width[t, b]]).expression()
         return row <= 0 if in_dram else row == 0
 
@@ -227,11 +251,14 @@ def _place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         rows = candidates.layers[i]
         mine = np.flatnonzero((widths == b) & (rows.variant & step > 0)).tolist()
         terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
+        if step == 1:
+            starts = [n for n, at in costs.fused_at[i] if at == 0 and (n, b) in model.SOURCES]
+            terms.add([1.0] * len(starts), [model.source[n, b] for n in starts])
         return terms.add([-1.0], [model.resident[x, b]]).expression() == 0
 
     @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(12)")
     def resident_inputs(model, i, b):
-        """Σ_{o: ba(o) = b, input resident} run_o = resident_{in(l),b}."""
+        """Σ_{o: ba(o) = b, input resident} run_o = resident_{in(l),b}; and in fused runs."""
         x = space.operand_tensors[i][1]
         return runs_with(model, i, x, b, candidates.layers[i].ifmap, 1)
 
@@ -266,10 +293,14 @@ def _join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     places = [(i, *each) for i, rows in enumerate(layers) for each in rows.places_beside]
     count = range(len(costs.space.widths))
 
-    def runs_are(model, i, those, variable):
+    def runs_are(model, i, those, variable, less=None):
         mine = np.flatnonzero(those).tolist()
         terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
-        return terms.add([-1.0], [variable]).expression() == 0
+        row = terms.add([-1.0], [variable])
+        if less is not None:
+            row.add([1.0], [less])
+        # A layer in a fused run says nothing here.
+        return row.expression() <= 0 if costs.fused_at[i] else row.expression() == 0
 
     @model.Constraint(range(len(widths)), count, doc="(15)")
     def widths_beside(model, n, b):
@@ -286,6 +317,18 @@ def _join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         if (x, b) not in model.PLACES:
             return pyo.Constraint.Skip
         return runs_are(model, i, (width == b) & on_chip, model.resident[x, b])
+
+    fusable = [n for n, (i, *_) in enumerate(places) if costs.fused_at[i]]
+
+    @model.Constraint(fusable, count, doc="(16)")
+    def dram_beside(model, n, b):
+        """Σ_{o: x in DRAM at b} run_o ≤ width_{t,b} − resident_{x,b}, where it may be in a run."""
+        i, x, width, on_chip = places[n]
+        t = int(costs.space.placed_variable[x])
+        if (t, b) not in model.WIDTHS:
+            return pyo.Constraint.Skip
+        there = model.resident[x, b] if (x, b) in model.PLACES else None
+        return runs_are(model, i, (width == b) & ~on_chip, model.width[t, b], there)
 
 
 def _limit_area(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -323,7 +366,38 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         """
         traffic = costs.candidates.layers[i].traffic / unit_bits
         terms = costs.moved(model, i, unit_bits, costs.runs(model, i, traffic, Terms()))
+        _unless_fused(model, costs, i, unit_bits, terms)
         return terms.add([-1.0], [model.latency[i]]).expression() <= 0
+
+    if costs.candidates.fused:
+        time_runs(model, costs)
+
+
+def _unless_fused(
+    model: pyo.ConcreteModel, costs: Coefficients, i: int, unit: float, terms: Terms
+) -> None:
+    """Take off what a layer's output and residuals can move at most where it is in a fused run."""
+    if costs.fused_at[i]:
+        space = costs.space
+        widest = max(int(space.widths.max()), space.problem.choices.output_bits)
+        layer = space.problem.network.layers[i]
+        most = widest * sum(each.elements for each in space.moved(layer)) / unit
+        terms.add([-most] * len(costs.fused_at[i]), [model.fuse[n] for n, _ in costs.fused_at[i]])
+
+
+def _unmove_fused(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    """What layers alone move beside their operands, where they may be in fused runs instead."""
+    rows = costs.candidates.layers
+    alone = [i for i, runs in enumerate(costs.fused_at) if runs and not rows[i].joint]
+    model.moved_alone = pyo.Var(alone, domain=pyo.NonNegativeReals)
+
+    @model.Constraint(alone, doc="(25)")
+    def moves_alone(model, i):
+        """moved_l ≥ Σ_b moved_{l,t}·b·(width − resident)_{t,b} − most·Σ_n fuse_n."""
+        unit = costs.unit["dram_bits"]
+        terms = costs.moved(model, i, unit, Terms())
+        _unless_fused(model, costs, i, unit, terms)
+        return terms.add([-1.0], [model.moved_alone[i]]).expression() <= 0
 
 
 def _keep_budgets(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -353,19 +427,38 @@ def read_choice(
 ) -> MilpSolution:
     """The solved model's choice: hardware, widths, and the SRAM its tiles need."""
     runs, widths = _chosen(model, candidates)
-    taken = [(rows, o) for rows, o in zip(candidates.layers, runs, strict=True)]
-    rows, o = taken[-1]
     on_chip = _on_chip(model, candidates)
-    held = space.resident_bits(np.array(widths), np.array(on_chip, dtype=bool)).tolist()
-    held = [0 if rows.joint else bits for (rows, _), bits in zip(taken, held, strict=True)]
-    needs = [float(rows.need[o]) for rows, o in taken]
+    fused = _fused(model, candidates)
+    every = [
+        *on_chip,
+        *(r in {candidates.fused[n].run for n in fused} for r in range(len(space.runs))),
+    ]
+    held = space.resident_bits(np.array(widths), np.array(every, dtype=bool)).tolist()
+    weight, needs, option = dict[int, int](), [0.0], -1
+    for n in fused:
+        run, psums, need = candidates.fused[n], 0.0, 0.0
+        option = run.option
+        for x, layer in enumerate(run.layers):
+            o = max(range(len(layer)), key=lambda o: pyo.value(model.pair[n, x, o]))
+            weight[layer.layer] = int(layer.weight[o])
+            psums, need = max(psums, float(layer.psums[o])), need + float(layer.need[o])
+        needs.append(need + psums + held[run.layers[0].layer])
+    for i, (rows, o) in enumerate(zip(candidates.layers, runs, strict=True)):
+        if i not in weight:
+            option, weight[i] = int(rows.option[o]), int(rows.weight[o])
+            needs.append(float(rows.need[o]) + (0 if rows.joint else held[i]))
     return MilpSolution(
-        option=int(rows.option[o]),
+        option=option,
         variable_width=tuple(widths),
-        weight=tuple(int(rows.weight[o]) for rows, o in taken),
-        sram_bits=max(need + bits for need, bits in zip(needs, held, strict=True)),
-        on_chip=on_chip,
+        weight=tuple(weight[i] for i in range(len(runs))),
+        sram_bits=max(needs),
+        on_chip=tuple(every),
     )
+
+
+def _fused(model: pyo.ConcreteModel, candidates: Candidates) -> list[int]:
+    """Numbers of the runs that are fused."""
+    return [n for n in range(len(candidates.fused)) if pyo.value(model.fuse[n]) > 0.5]
 
 
 def _on_chip(model: pyo.ConcreteModel, candidates: Candidates) -> tuple[bool, ...]:
@@ -380,7 +473,10 @@ def _chosen(model: pyo.ConcreteModel, candidates: Candidates) -> tuple[list[int]
     def largest(variable: pyo.Var, n: int, among: range | list[int]) -> int:
         return max(among, key=lambda each: pyo.value(variable[n, each]))
 
-    runs = [largest(model.run, i, range(len(rows))) for i, rows in enumerate(candidates.layers)]
+    runs = [
+        largest(model.run, i, range(len(rows))) if len(rows) else -1
+        for i, rows in enumerate(candidates.layers)
+    ]
     allowed = [np.flatnonzero(row).tolist() for row in candidates.variable_allowed]
     return runs, [largest(model.width, t, widths) for t, widths in enumerate(allowed)]
 
@@ -389,6 +485,8 @@ def exclude(model: pyo.ConcreteModel) -> None:
     """Forbid exactly the choice the model holds now (a solution that fails the exact recheck)."""
     chosen = [run for run in model.run.values() if pyo.value(run) > 0.5]
     chosen += [width for width in model.width.values() if pyo.value(width) > 0.5]
+    if hasattr(model, "pair"):
+        chosen += [pair for pair in model.pair.values() if pyo.value(pair) > 0.5]
     count, placed = len(chosen), [*model.resident.values()]
     for there in placed:
         on_chip = pyo.value(there) > 0.5
@@ -404,6 +502,9 @@ def exclude_costlier(
     In ``metric``, whose limit the choice breaks, each of a costlier choice's layers takes at least
     as much; so it breaks the limit too: a cover of the limit's row.
     """
+    if candidates.fused:  # what a run costs is no sum over its layers
+        exclude(model)
+        return
     costs, layers = Coefficients(space, candidates, Goal(metric, {}), 0.0), candidates.layers
     runs, chosen_widths = _chosen(model, candidates)
     covered, parts = [], len(layers)

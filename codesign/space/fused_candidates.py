@@ -1,0 +1,183 @@
+"""What an MILP chooses from for fused runs: widths of each layer, places beside the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.space.fusion import RunLayer
+from codesign.space.hardware import HardwareSpace
+
+
+@dataclass(frozen=True)
+class FusedLayer:
+    """Pairs of widths that a layer of a run may have, one row each.
+
+    Attributes
+    ----------
+    layer : int
+    weight, ifmap : ints
+        Indices of the widths in the space's list.
+    need, psums : floats
+        SRAM bits held of weights and input; of partial sums. As if the run's input were in DRAM.
+    traffic : floats
+        DRAM bits of weights and input, likewise.
+    compute_s : floats
+    """
+
+    layer: int
+    weight: Ints
+    ifmap: Ints
+    need: Floats
+    psums: Floats
+    traffic: Floats
+    compute_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A tensor that a run writes, or reads as a residual: its width and place, one row each.
+
+    Attributes
+    ----------
+    variable : int
+        Its width variable.
+    tensor : int or None
+        Which placed tensor it is; None: it is always in DRAM.
+    width : ints
+    on_chip : bools
+    traffic : floats
+        DRAM bits; 0 on chip.
+    """
+
+    variable: int
+    tensor: int | None
+    width: Ints
+    on_chip: Bools
+    traffic: Floats
+
+
+@dataclass(frozen=True)
+class FusedCandidates:
+    """A run on one hardware option.
+
+    Attributes
+    ----------
+    run : int
+        Which of the space's.
+    option : int
+    layers : tuple of FusedLayer
+    inner : tuple of int
+        Placed tensors that it holds bands of.
+    source : int or None
+        The placed tensor that is its input.
+    source_width : ints
+        Widths at which that may be resident.
+    source_need, source_traffic : floats
+        SRAM and DRAM bits that this saves.
+    beside : tuple of Beside
+    result_bits : float
+        DRAM bits of a result of the network that it writes.
+    """
+
+    run: int
+    option: int
+    layers: tuple[FusedLayer, ...]
+    inner: tuple[int, ...]
+    source: int | None
+    source_width: Ints
+    source_need: Floats
+    source_traffic: Floats
+    beside: tuple[Beside, ...]
+    result_bits: float
+
+    @property
+    def impossible(self) -> bool:
+        """Whether some layer has no pair of widths, or some tensor beside it no place."""
+        empty = any(len(x) == 0 for x in self.layers)
+        return empty or any(len(x.width) == 0 for x in self.beside)
+
+
+def fused_candidates(
+    space: HardwareSpace,
+    r: int,
+    option: int,
+    sram_bits: float,
+    allowed: Callable[[int], Bools],
+    places: Bools,
+) -> FusedCandidates | None:
+    """Those of a run on a hardware option; None where none fits.
+
+    Parameters
+    ----------
+    sram_bits : float
+        The most that the option may have.
+    allowed : callable
+        Pairs of widths (w, w) that a layer may have on the option.
+    places : bools, shape (2, placed tensors, widths)
+        In DRAM; on chip.
+    """
+    run = space.run_layers[r]
+    layers = tuple(_layer(space, x, option, allowed(x.layer)) for x in run)
+    head = run[0]
+    width = np.zeros(0, dtype=np.int64)
+    if head.source is not None:
+        width = np.flatnonzero(places[1, head.source])
+    bits = space.widths[width].astype(np.float64)
+    beside = [each for x in run for each in x.moved]
+    made = FusedCandidates(
+        run=r,
+        option=option,
+        layers=layers,
+        inner=space.run_tensors[r],
+        source=head.source,
+        source_width=width,
+        source_need=head.input_elements * bits,
+        source_traffic=head.ifmap_elements * bits,
+        beside=tuple(
+            _beside(space, v, elements, t, places) for v, elements, t in beside if v is not None
+        ),
+        result_bits=float(
+            sum(n for v, n, _ in beside if v is None) * space.problem.choices.output_bits
+        ),
+    )
+    if made.impossible:
+        return None
+    least = sum(float(x.need.min()) for x in layers) - made.source_need.max(initial=0.0)
+    least += max(float(x.psums.min()) for x in layers)
+    return made if least <= sram_bits else None
+
+
+def _layer(space: HardwareSpace, x: RunLayer, option: int, allowed: Bools) -> FusedLayer:
+    weight, ifmap = np.nonzero(allowed)
+    bw, ba = space.widths[weight], space.widths[ifmap]
+    factor = space.option_precision_factor(np.array([option]))[0]
+    cycles = int(space.shape_cycles[space.shape_of[option], x.geometry])
+    return FusedLayer(
+        layer=x.layer,
+        weight=weight,
+        ifmap=ifmap,
+        need=x.held_bits(bw, ba).astype(np.float64),
+        psums=x.psum_bits(bw, ba).astype(np.float64),
+        traffic=x.fetched_bits(bw, ba).astype(np.float64),
+        compute_s=factor[weight, ifmap] * (cycles / space.problem.clock_hz),
+    )
+
+
+def _beside(
+    space: HardwareSpace, variable: int, elements: int, tensor: int | None, places: Bools
+) -> Beside:
+    if tensor is None:
+        width = np.flatnonzero(space.variable_allowed[variable])
+        on_chip = np.zeros(len(width), dtype=bool)
+    else:
+        on_chip, width = np.nonzero(places[:, tensor])
+        on_chip = on_chip > 0
+    traffic = np.where(on_chip, 0.0, elements * space.widths[width].astype(np.float64))
+    return Beside(variable, tensor, width, on_chip, traffic)

@@ -1,0 +1,57 @@
+"""What one layer of a fused run holds and moves, at given widths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from codesign.arrays import Ints
+
+Bits = TypeVar("Bits", int, Ints)
+
+
+@dataclass(frozen=True)
+class RunLayer:
+    """One layer of a fused run.
+
+    Attributes
+    ----------
+    layer : int
+    geometry : int
+    weight_elements : int
+        Held, and fetched once.
+    ifmap_elements, input_elements : int
+        Of the run's input, of the first layer: fetched, and held, unless it is resident; else 0.
+    band_elements : int
+        Held of the band that it reads; 0 of the first layer.
+    psum_elements, accumulation_bits : int
+        Held of partial sums, each of so many bits more than both operands have together.
+    source : int or None
+        Placed tensor that it reads: the band or, if it may be resident, the run's input.
+    moved : tuple of (variable, elements, tensor)
+        As `WidthSpace.moved`: its output and residuals, as far as they are not held anyway.
+    """
+
+    layer: int
+    geometry: int
+    weight_elements: int
+    ifmap_elements: int
+    input_elements: int
+    band_elements: int
+    psum_elements: int
+    accumulation_bits: int
+    source: int | None
+    moved: tuple[tuple[int | None, int, int | None], ...]
+
+    def held_bits(self, bw: Bits, ba: Bits, resident: bool = False) -> Bits:
+        """SRAM bits of weights and input at widths, partial sums left out."""
+        read = self.band_elements + (0 if resident else self.input_elements)
+        return self.weight_elements * bw + read * ba
+
+    def psum_bits(self, bw: Bits, ba: Bits) -> Bits:
+        """SRAM bits of partial sums."""
+        return self.psum_elements * (bw + ba + self.accumulation_bits)
+
+    def fetched_bits(self, bw: Bits, ba: Bits, resident: bool = False) -> Bits:
+        """DRAM bits of weights and input."""
+        return self.weight_elements * bw + (0 if resident else self.ifmap_elements) * ba
