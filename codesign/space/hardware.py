@@ -287,7 +287,8 @@ class HardwareSpace(WidthSpace):
     @cached_property
     def least_fused_bits(self) -> Floats:
         """(layers,): SRAM bits that each takes at least in a fused run; inf where it is in none."""
-        least = np.sum(self.least_run_parts, axis=0)
+        every = np.ones(len(self.widths), dtype=bool)
+        least = self.least_run_bits(every, every).total
         return np.array([min((least[r] for r in runs), default=np.inf) for runs in self.runs_at])
 
     def _narrowest_widths(self) -> list[tuple[int, int, int]]:

@@ -71,7 +71,7 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
 def _runs_that_fit(space: HardwareSpace, options: Ints, sram_bits: float) -> Bools:
     """(runs,): whether each fits at its narrowest on some option, with so much SRAM."""
     wide, deep = _widths_on(space, options)
-    return np.asarray(np.sum(space.least_run_bits(wide, deep), axis=0) <= sram_bits)
+    return np.asarray(space.least_run_bits(wide, deep).total <= sram_bits)
 
 
 def _widths_on(space: HardwareSpace, options: Ints) -> tuple[Bools, Bools]:

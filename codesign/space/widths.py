@@ -43,6 +43,31 @@ class Moved(NamedTuple):
     tensor: int | None
 
 
+class LeastRunBits(NamedTuple):
+    """SRAM bits that fused runs take at least; inf where one has no widths.
+
+    Attributes
+    ----------
+    weight_bits : floats, shape (layers,)
+        The fewest bits of each layer's weights.
+    held : floats, shape (runs,)
+        Weights and bands.
+    inputs : floats, shape (runs,)
+        Their inputs, as rows or resident.
+    psums : floats, shape (runs,)
+    """
+
+    weight_bits: Floats
+    held: Floats
+    inputs: Floats
+    psums: Floats
+
+    @property
+    def total(self) -> Floats:
+        """(runs,)"""
+        return self.held + self.inputs + self.psums
+
+
 class WidthSpace:
     """The widths of a problem. On what hardware, if any, a subclass says.
 
@@ -168,34 +193,35 @@ class WidthSpace:
             )
         return tuple(found)
 
-    def least_run_bits(self, wide: Bools, deep: Bools) -> tuple[Floats, Floats]:
-        """(runs,) each: SRAM bits that each takes at least but for its input, and of that.
-
-        Inf where none of its widths is left.
+    def least_run_bits(self, wide: Bools, deep: Bools) -> LeastRunBits:
+        """What fused runs take at least.
 
         Parameters
         ----------
         wide, deep : bools, shape (widths,)
-            Widths of weights, and of activations, that some PE runs at.
+            Widths of weights, and of activations, that are left.
         """
-        held, inputs = np.zeros(len(self.runs)), np.zeros(len(self.runs))
+        weights = np.array(
+            [self._narrowest(self._weights_of(i) & wide) for i in range(len(self.geometry_of))]
+        )
+        reads = np.array(
+            [self._narrowest(self.variable_allowed[v] & deep) for v in self.input_index]
+        )
+        held, inputs, psums = (np.zeros(len(self.runs)) for _ in range(3))
         for r, run in enumerate(self.run_layers):
-            psums = 0.0
             for x in run:
-                bw = self._narrowest(self._weights_of(x.layer) & wide)
-                ba = self._narrowest(self.variable_allowed[self.input_index[x.layer]] & deep)
+                bw, ba = weights[x.layer], reads[x.layer]
                 if math.isinf(bw + ba):
                     held[r] = math.inf
                     break
                 held[r] += x.weight_elements * bw + x.band_elements * ba
-                psums = max(psums, x.psum_elements * (bw + ba + x.accumulation_bits))
+                psums[r] = max(psums[r], x.psum_elements * (bw + ba + x.accumulation_bits))
                 if x.input_elements:
                     elements = x.input_elements
                     if x.source is not None:  # resident, it takes its own room
                         elements = min(elements, int(self.placed_elements[x.source]))
                     inputs[r] = elements * ba
-            held[r] += psums
-        return held, inputs
+        return LeastRunBits(weights, held, inputs, psums)
 
     def _narrowest(self, allowed: Bools) -> float:
         return float(self.widths[allowed].min()) if allowed.any() else math.inf
@@ -206,19 +232,6 @@ class WidthSpace:
         allowed = self.weight_allowed[i]
         return np.asarray(
             allowed if variable is None else allowed & self.variable_allowed[variable]
-        )
-
-    @cached_property
-    def least_run_parts(self) -> tuple[Floats, Floats]:
-        """The same on any PEs."""
-        every = np.ones(len(self.widths), dtype=bool)
-        return self.least_run_bits(every, every)
-
-    @cached_property
-    def narrowest_weights(self) -> Floats:
-        """(layers,): the fewest bits that each layer's weights may have."""
-        return np.array(
-            [self._narrowest(self._weights_of(i)) for i in range(len(self.geometry_of))]
         )
 
     @cached_property

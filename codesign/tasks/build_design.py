@@ -88,8 +88,7 @@ def _layer_designs(
     return tuple(
         fused[i]
         if i in fused
-        else
-moving_layer(network, layer, accelerator, tensor_bits, True, held[i])
+        else moving_layer(network, layer, accelerator, tensor_bits, True, held[i])
         if layer.moves
         else tiled_layer(
             network,

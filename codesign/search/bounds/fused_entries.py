@@ -2,8 +2,9 @@
 
 A run's latency is the larger of two sums over its layers, compute and memory. Any mean of the two,
 of weights that all its layers share, is no more, and is a sum over layers again: that is what an
-entry costs. Of the run's SRAM need an entry knows the layer's own part; the rest counts at its
-narrowest.
+entry costs. Of the run's SRAM need an entry knows the layer's own part: where the rest, at its
+narrowest, leaves no room, there is no entry; and what a run needs beyond the SRAM is charged for at
+a price, to each layer its part. Any such weights and prices give a lower bound (`run_prices`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.arrays import Bools, Floats, Ints
-from codesign.search.bounds.batch import Batch
+from codesign.arrays import Floats, Ints
 from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.fusion import RunLayer
 from codesign.space.widths import WidthSpace
@@ -34,6 +34,15 @@ class FusedEntries:
         DRAM bits of the layer in that run.
     need : floats
         SRAM bits that the run takes at least.
+    own : floats
+        SRAM bits of the layer; of the first also partial sums, and what is on chip beside the run;
+        of the last also what is only then.
+    first : floats
+        1 where the entry is of the first layer of its run, else 0.
+    band_elements : floats, shape (bands,)
+        Held of the band that it reads, of each run, where values stand for runs.
+    band_runs : tuple of int
+        Those.
     input_noise : floats, shape (w,)
         Of the input's width, inf where it is none, where values stand for runs.
     bands : int
@@ -43,19 +52,25 @@ class FusedEntries:
     run: Ints
     bits: Floats
     need: Floats
+    own: Floats
+    first: Floats
+    band_elements: Floats
+    band_runs: tuple[int, ...]
     input_noise: Floats
     bands: int
 
     @property
     def shapes(self) -> tuple[object, ...]:
         """What layers of one family have in common."""
-        return self.run.shape, self.bits.shape, self.need.shape, self.bands
+        tables = self.run, self.bits, self.need, self.own, self.first
+        return (*(x.shape for x in tables), self.bands)
 
     @property
     def key(self) -> tuple[object, ...]:
         """What layers of one kind have in common."""
-        tables = self.run, self.bits, self.need, self.input_noise
-        return (*self.shapes, *(x.tobytes() for x in tables))
+        tables = self.run, self.bits, self.need, self.own, self.first
+        of_bands = self.band_elements, self.input_noise
+        return (*self.shapes, self.band_runs, *(x.tobytes() for x in (*tables, *of_bands)))
 
 
 def fused_entries(
@@ -81,23 +96,34 @@ def fused_entries(
     if bands:
         allowed = space.variable_allowed[variable, states.left]
         noise = np.where(allowed, space.variable_noise[variable, states.left], np.inf)
+    in_bands = tuple(states.runs_of[read]) if bands and read is not None else ()
+    layers = (space.run_layers[r][i - space.runs[r].first] for r in in_bands)
+    of_bands = np.array([float(x.band_elements) for x in layers]), in_bands, noise, bands
     if not (known_in and known_out):
-        return FusedEntries(np.full(one, UNKNOWN), np.zeros(one), np.zeros(one), noise, bands)
+        nothing = np.zeros(one)
+        unknown = np.full(one, UNKNOWN)
+        return FusedEntries(unknown, nothing, nothing, nothing, nothing, *of_bands)
     which = np.where((run_in == ALONE) & (run_out == ALONE), ALONE, NEVER)
-    bits, need = np.zeros(one), np.zeros(one)
-    least, inputs = space.least_run_parts
+    bits, need, own, first = (np.zeros(one) for _ in range(4))
+    least = states.least_run_bits
     for r in runs:
         run = space.runs[r]
         starts = run_in == (ALONE if i == run.first else r)
         mine = starts & (run_out == (ALONE if i == run.last else r))
         x = space.run_layers[r][i - run.first]
-        own_bits, own_need = _of_layer(axes, x, (weight_axis, input_axis), r)
+        own_bits, own_need, held_here = _of_layer(axes, x, (weight_axis, input_axis), bands > 0)
         which = np.where(mine, r, which)
         bits = np.where(mine, own_bits, bits)
         if i != run.first and not _live(space, i, space.run_layers[r][0].source):
-            own_need = own_need + inputs[r]
-        need = np.where(mine, own_need + least[r] + held, need)
-    return FusedEntries(which, bits, need, noise, bands)
+            own_need = own_need + least.inputs[r]
+        need = np.where(mine, own_need + least.held[r] + least.psums[r] + held, need)
+        if i == run.first:
+            held_here = held_here + held + least.psums[r]
+            first = np.where(mine, 1.0, first)
+        if i == run.last:  # what is written while the run is worked off
+            held_here = held_here + axes.held_bits(space.live[i] & ~space.live[run.first])
+        own = np.where(mine, held_here, own)
+    return FusedEntries(which, bits, need, own, first, *of_bands)
 
 
 def _live(space: WidthSpace, i: int, t: int | None) -> bool:
@@ -127,9 +153,12 @@ def _runs_along(axes: TableAxes, t: int | None) -> tuple[bool, Ints]:
 
 
 def _of_layer(
-    axes: TableAxes, x: RunLayer, operand_axes: tuple[int, int], r: int
-) -> tuple[Floats, Floats]:
-    """DRAM bits of a layer in a run, and its SRAM need beyond the least, along the axes."""
+    axes: TableAxes, x: RunLayer, operand_axes: tuple[int, int], inline: bool
+) -> tuple[Floats, Floats, Floats]:
+    """DRAM bits of a layer in a run, its SRAM need beyond the least, and all of it, on the axes.
+
+    Its band left out, where values of the input's axis stand for runs (``inline``).
+    """
     space = axes.space
     bw, ba = (axes.widths_along(axis) for axis in operand_axes)
     resident = np.zeros((1,) * len(axes.sizes), dtype=bool)
@@ -143,57 +172,8 @@ def _of_layer(
             bits = bits + float(elements * space.problem.choices.output_bits)
         else:
             bits = bits + axes.moved_bits(variable, elements, tensor)
-    narrowest = space.narrowest_weights[x.layer]
-    need = x.weight_elements * (bw - narrowest) + x.input_elements * ba * ~resident
-    return bits, need
-
-
-def mean_of_roofs(space: WidthSpace, batch: Batch, left: Ints, runs: list[int]) -> Floats:
-    """(B, runs): how much compute counts in each run's mean, memory counting the rest.
-
-    All or nothing: whichever is the larger where widths are middling and what the run reads and
-    writes is in DRAM. Any choice gives a lower bound.
-    """
-    width = float(space.widths[left[len(left) // 2]])
-    share = np.zeros((len(batch), len(space.runs)))
-    for r in runs:
-        layers = space.run_layers[r]
-        compute_s = sum(batch.compute_s[:, x.geometry].min(axis=(1, 2)) for x in layers)
-        elements = sum(
-            x.weight_elements + x.ifmap_elements + sum(count for _, count, _ in x.moved)
-            for x in layers
-        )
-        share[:, r] = compute_s >= elements * width / space.dram_bits_per_s
-    return share
-
-
-def with_fused(
-    latency_s: Floats,
-    bits: Floats,
-    compute_s: Floats,
-    run: Ints,
-    fused_bits: Floats,
-    fits: Bools,
-    share: Floats,
-    dram_bits_per_s: float,
-) -> tuple[Floats, Floats]:
-    """Latencies and DRAM bits (B, K, …) of all entries.
-
-    Parameters
-    ----------
-    latency_s, bits, compute_s : floats, shape (B, K, …)
-        As if all were of layers alone.
-    run, fused_bits : shape (K, …)
-    fits : bools, shape (B, K, …)
-        Whether a run fits, and its PEs run at the widths.
-    share : floats, shape (B, runs)
-    """
-    of_run = share[:, np.maximum(run, 0)]
-    mean = of_run * compute_s + (1 - of_run) * (fused_bits / dram_bits_per_s)
-    mean = np.where(fits & (run >= 0), mean, np.inf)
-    latency_s = np.where(run == ALONE, latency_s, mean)
-    bits = np.where(run == ALONE, bits, np.where(run >= 0, fused_bits, 0.0))
-    unknown = run == UNKNOWN
-    if unknown.any():
-        latency_s, bits = np.where(unknown, 0.0, latency_s), np.where(unknown, 0.0, bits)
-    return latency_s, bits
+    narrowest = axes.states.least_run_bits.weight_bits[x.layer]
+    read = x.input_elements * ba * ~resident
+    need = x.weight_elements * (bw - narrowest) + read
+    band = 0.0 if inline else x.band_elements * ba
+    return bits, need, x.weight_elements * bw + read + band

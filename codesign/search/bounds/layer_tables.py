@@ -20,13 +20,8 @@ from codesign.arrays import Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.elimination import Scope
-from codesign.search.bounds.fused_entries import (
-    UNKNOWN,
-    FusedEntries,
-    fused_entries,
-    mean_of_roofs,
-    with_fused,
-)
+from codesign.search.bounds.fused_entries import ALONE, UNKNOWN, FusedEntries, fused_entries
+from codesign.search.bounds.run_prices import RunPrices, RunPricing
 from codesign.search.bounds.states import States
 from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.widths import WidthSpace
@@ -105,6 +100,10 @@ class Family:
         of = self.variant.reshape(-1) * self.geometries + self.geometry
         return self.of_left(batch.traffic[:, of])
 
+    def of_runs(self, name: str) -> Floats:
+        """(K, …): a table of the kinds' fused entries."""
+        return np.array([getattr(x, name) for x in self.fused])
+
     def of_left(self, pairs: Floats) -> Floats:
         """Tables (…, w, w) of all widths, or (…, 1, 1), of those that are values alone."""
         if pairs.shape[-1] == 1 or self.widths == self.every_width:
@@ -125,8 +124,8 @@ class Family:
     def spread(self, pairs: Floats, of_bands: Floats | None = None) -> Floats:
         """View (B, K, bw, ba) along the table's axes; a place on top of a width changes nothing.
 
-        ``of_bands`` (B, K, bw): where the input's value stands for a fused run, and any width; the
-        least by default.
+        ``of_bands`` (B, K, bw, bands): where the input's value stands for a fused run, and any
+        width; the least by default.
         """
         shape = [*pairs.shape[:2], *(1,) * len(self.sizes)]
         if self.weight_axis == self.input_axis:
@@ -136,13 +135,13 @@ class Family:
             shape[2 + self.input_axis] = pairs.shape[2]
             return pairs.reshape(shape)
         if self.bands and (pairs.shape[3] > 1 or of_bands is not None):
-            of_bands = pairs.min(axis=3) if of_bands is None else of_bands
+            if of_bands is None:
+                of_bands = np.repeat(pairs.min(axis=3)[..., None], self.bands, axis=3)
             plain = self._stretch(pairs, 3, self.input_axis)
             if plain.shape[3] == 1:
                 plain = np.repeat(plain, self.sizes[self.input_axis] - self.bands, axis=3)
-            last = np.repeat(of_bands[..., None], self.bands, axis=3)
-            every = np.broadcast_shapes(plain.shape[:3], last.shape[:3])
-            both = (np.broadcast_to(x, (*every, x.shape[3])) for x in (plain, last))
+            every = np.broadcast_shapes(plain.shape[:3], of_bands.shape[:3])
+            both = (np.broadcast_to(x, (*every, x.shape[3])) for x in (plain, of_bands))
             pairs = np.concatenate([*both], axis=3)
             shape[:2] = pairs.shape[:2]
         else:
@@ -280,22 +279,26 @@ class LayerTables:
 
     # Tables of the Lagrangian -------------------------------------------------------------------
 
-    def full(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
+    def full(
+        self, number: int, batch: Batch, coefficients: Floats, prices: RunPrices | None
+    ) -> Floats:
         """(B, K, w, …): Lagrangian of a family's kinds, free axes first."""
         family = self.families[number]
-        table = self._sum(self._parts(number, batch, coefficients), slice(None))
+        table = self._sum(self._parts(number, batch, coefficients, prices), slice(None))
         shape = (*table.shape[:2], *family.sizes)
         return table if table.shape == shape else np.broadcast_to(table, shape)
 
-    def least(self, number: int, batch: Batch, coefficients: Floats) -> Floats:
+    def least(
+        self, number: int, batch: Batch, coefficients: Floats, prices: RunPrices | None
+    ) -> Floats:
         """(B, K, w, …): the least of `full` over the free axes.
 
         Without the table over all axes, which no cache holds: a few widths of the first at a time.
         """
         family = self.families[number]
         if not family.free:
-            return self.full(number, batch, coefficients)
-        parts, result = self._parts(number, batch, coefficients), None
+            return self.full(number, batch, coefficients, prices)
+        parts, result = self._parts(number, batch, coefficients, prices), None
         step = max(1, CACHED * family.sizes[0] // (len(batch) * family.entries))
         free = tuple(range(2, 2 + family.free))
         for first in range(0, family.sizes[0], step):
@@ -318,7 +321,9 @@ class LayerTables:
             total = total + (part[:, :, widths] if part.shape[2] > 1 else part)
         return np.asarray(total)
 
-    def _parts(self, number: int, batch: Batch, coefficients: Floats) -> list[Floats]:
+    def _parts(
+        self, number: int, batch: Batch, coefficients: Floats, prices: RunPrices | None
+    ) -> list[Floats]:
         """What adds up to the Lagrangian of a family's kinds, along its axes."""
         family = self.families[number]
         pairs = np.zeros((1, 1, 1, 1))
@@ -339,13 +344,12 @@ class LayerTables:
             return [family.spread(pairs + barred)]
         latency_s, dram_bits = self.costs_of(number, batch)
         of_bands = None
-        if family.bands:
+        if family.bands and prices is not None:
             with_input = pairs + self._barred_in_runs(family, batch)
-            read = np.array([x.input_noise for x in family.fused])
-            finite = np.where(np.isfinite(read), read, 0.0)
-            charged = np.where(np.isfinite(read), noise * finite, np.inf)
-            of_bands = (with_input + charged[:, :, None, :]).min(axis=3)
+            of_bands = self._of_bands(family, with_input, noise, prices)
         parts = [family.spread(pairs, of_bands)]
+        if family.fused and prices is not None:
+            parts.append(self._in_runs(family, batch, latency, dram_bits, prices))
         column = (-1, *(1,) * (1 + len(family.sizes)))
         if (latency == 1).all():
             parts.append(latency_s)
@@ -387,38 +391,57 @@ class LayerTables:
     def _with_fused(
         self, family: Family, batch: Batch, latency_s: Floats, bits: Floats
     ) -> tuple[Floats, Floats]:
-        """Latencies and DRAM bits with those of fused runs."""
-        run, fused_bits, need = (
-            np.array([getattr(x, name) for x in family.fused]) for name in ("run", "bits", "need")
-        )
+        """Latencies, 0 in fused runs, and DRAM bits; inf where a run does not fit, or begin so."""
+        run, fused_bits, need = (family.of_runs(name) for name in ("run", "bits", "need"))
         fits = np.isfinite(family.spread(self._barred_in_runs(family, batch)))
         if batch.rooms:
-            room = batch.sram_bits.reshape(-1, *(1,) * need.ndim)
-            fits = fits & (need <= room)
-        return with_fused(
-            latency_s,
-            bits,
-            family.compute_s(batch),
-            run,
-            fused_bits,
-            fits,
-            self.share(batch),
-            self.space.dram_bits_per_s,
-        )
+            fits = fits & (need <= batch.sram_bits.reshape(-1, *(1,) * need.ndim))
+        in_run = np.where(((run >= 0) & fits) | (run == UNKNOWN), 0.0, np.inf)
+        latency_s = np.where(run == ALONE, latency_s, in_run)
+        return latency_s, np.where(run == ALONE, bits, np.where(run >= 0, fused_bits, 0.0))
 
     def _barred_in_runs(self, family: Family, batch: Batch) -> Floats:
         """(B, K, w, w): 0, or inf where the PEs of an option do not run a pair of widths."""
         runs = family.of_left(np.where(batch.pairs_run, 0.0, np.inf))
         return np.asarray(runs[:, None] + family.barred)
 
-    def share(self, batch: Batch) -> Floats:
-        """(B, runs): of compute in the mean of roofs."""
-        key = self, -1
-        if key not in batch.fixed:
-            left, runs = self.states.left, self.states.runs
-            share = mean_of_roofs(self.space, batch, left, runs)
-            batch.fixed[key] = share, share
-        return batch.fixed[key][0]
+    def run_prices(self, batch: Batch, coefficients: Floats) -> RunPrices | None:
+        """Weights of roofs and prices of SRAM for the fused runs; None where there are none."""
+        if not self.states.runs:
+            return None
+        asked = (coefficients[:, m] for m in (LATENCY, DRAM, NOISE))
+        return self._pricing.choose(batch, *asked)
+
+    @cached_property
+    def _pricing(self) -> RunPricing:
+        return RunPricing(self.states)
+
+    def _in_runs(
+        self, family: Family, batch: Batch, latency: Floats, bits: Floats, prices: RunPrices
+    ) -> Floats:
+        """(B, K, w, …): what entries in fused runs cost beside DRAM bits."""
+        run, own, first = (family.of_runs(name) for name in ("run", "own", "first"))
+        at = np.maximum(run, 0)
+        column = (-1, *(1,) * run.ndim)
+        share, price = prices.share[:, at], prices.price[:, at]
+        mean = share * family.compute_s(batch)
+        mean = mean + (1 - share) * (bits / self.space.dram_bits_per_s)
+        charged = price * (own - first * prices.sram_bits.reshape(column))
+        return np.where(run >= 0, latency.reshape(column) * mean + charged, 0.0)
+
+    def _of_bands(self, family: Family, pairs: Floats, noise: Floats, prices: RunPrices) -> Floats:
+        """(B, K, bw, bands): the least over widths of the band that each run reads."""
+        read = family.of_runs("input_noise")
+        finite = np.where(np.isfinite(read), read, 0.0)
+        charged = np.where(np.isfinite(read), noise * finite, np.inf)  # (B, K, ba)
+        runs = np.array([x.band_runs for x in family.fused])
+        held = prices.price[:, runs] * family.of_runs("band_elements")  # (B, K, bands)
+        each = pairs + charged[:, :, None, :]
+        columns = [
+            (each + (held[:, :, n, None] * self.widths)[:, :, None]).min(axis=3)
+            for n in range(family.bands)
+        ]
+        return np.stack(columns, axis=3)
 
     def largest(self, number: int, batch: Batch, metric: int) -> Floats:
         """(B, K): the largest value of one metric of a family's kinds where they run, else −inf."""
@@ -443,6 +466,7 @@ class LayerTables:
                 pairs = (
                     family.bops if metric == BOPS else family.costs[metric - len(ADDITIVE_METRICS)]
                 )
-            value = family.spread(pairs[None], pairs[None].max(axis=3))
+            most = np.repeat(pairs[None].max(axis=3)[..., None], family.bands, axis=3)
+            value = family.spread(pairs[None], most if family.bands else None)
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))

@@ -27,6 +27,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
+from codesign.search.bounds.fused_measures import FusedMeasures
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Sweep
 from codesign.search.bounds.layer_tables import (
@@ -39,7 +40,6 @@ from codesign.search.bounds.layer_tables import (
 )
 from codesign.search.bounds.plan import Plan
 from codesign.search.bounds.states import States
-from codesign.space.fusion import RunLayer
 from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
 
@@ -241,11 +241,16 @@ class Relaxation:
             parts = [self.solve(batch.take(r), coefficients[r]) for r in self.parts(len(batch))]
             names = (field.name for field in fields(RelaxedSolution))
             return RelaxedSolution(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
-        tables = [self._tables.least(n, batch, coefficients) for n in self._families]
+        prices = self._tables.run_prices(batch, coefficients)
+        tables = [self._tables.least(n, batch, coefficients, prices) for n in self._families]
         swept = self._sweep(tables, coefficients)
         values = swept.best()
         chosen = self.states.widths_of(values), self.states.places_of(values)
-        weight, metrics, runs = self._measure(batch, coefficients, *chosen)
+        fused = None
+        if prices is not None:
+            fused = FusedMeasures(self.space, self.states, batch, coefficients, prices, chosen[1])
+            fused.choose_band_widths(chosen[0])
+        weight, metrics, runs = self._measure(batch, coefficients, *chosen, fused)
         runs &= np.isfinite(swept.value)
         return RelaxedSolution(swept.value, *chosen, weight, metrics, runs)
 
@@ -276,7 +281,12 @@ class Relaxation:
         return Sweep(self.plan, own, tables)
 
     def _measure(
-        self, batch: Batch, coefficients: Floats, variable_width: Ints, on_chip: Bools
+        self,
+        batch: Batch,
+        coefficients: Floats,
+        variable_width: Ints,
+        on_chip: Bools,
+        fused: FusedMeasures | None,
     ) -> tuple[Ints, Floats, Bools]:
         """Best free weight widths for given variables, the metrics of both, and if they run."""
         space, count, layers = self.space, len(batch), len(self.layers)
@@ -291,13 +301,14 @@ class Relaxation:
         latency_s = np.maximum(compute_s, total / space.dram_bits_per_s)
         model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
         costs = [table[u, :, ba] for table in space.costs]
-        parts = (latency_s, total, space.weight_noise, model_bits, space.bops[u, :, ba], *costs)
-        if self.states.runs:
-            latency_s, total, runs = self._as_fused(
-                batch, variable_width, on_chip, (compute_s, latency_s, total, runs)
+        charged: Floats | float = 0.0
+        if fused is not None:
+            latency_s, total, runs, charged = fused.of_layers(
+                variable_width, compute_s, latency_s, total, runs
             )
+        parts = (latency_s, total, space.weight_noise, model_bits, space.bops[u, :, ba], *costs)
         runs &= space.weight_allowed & np.frombuffer(self.left, dtype=bool)
-        lagrangian = np.where(runs, 0.0, np.inf)
+        lagrangian = np.where(runs, charged, np.inf)
         for m, part in enumerate(parts):
             lagrangian = lagrangian + coefficients[:, m, None, None] * part
         weight = lagrangian.argmin(axis=-1)
@@ -312,79 +323,9 @@ class Relaxation:
         )
         variables = np.arange(variable_width.shape[1])
         metrics[:, NOISE] += space.variable_noise[variables, variable_width].sum(axis=-1)
-        self._join_roofs(batch, on_chip, variable_width, weight, metrics)
+        if fused is not None:
+            metrics[:, LATENCY] += fused.beyond_means(variable_width, weight)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
-
-    def _as_fused(
-        self,
-        batch: Batch,
-        variable_width: Ints,
-        on_chip: Bools,
-        alone: tuple[Floats, Floats, Floats, Bools],
-    ) -> tuple[Floats, Floats, Bools]:
-        """Latencies (by the mean of roofs), DRAM bits, and what runs, with layers fused.
-
-        ``alone``: compute times, latencies, DRAM bits and what runs of all layers, (B, layers, w).
-        """
-        space = self.space
-        compute_s, *found = alone
-        latency_s, total, runs = (np.array(np.broadcast_to(x, found[1].shape)) for x in found)
-        share = self._tables.share(batch)
-        for r in self.states.runs:
-            rows = np.flatnonzero(on_chip[:, len(space.placed) + r])
-            for x in space.run_layers[r] if len(rows) else ():
-                i = x.layer
-                ba = space.widths[variable_width[rows, space.input_index[i]]][:, None]
-                bits = self._fused_bits(x, variable_width[rows], on_chip[rows])
-                part = share[rows, r, None]
-                seconds = bits / space.dram_bits_per_s
-                total[rows, i] = bits
-                latency_s[rows, i] = part * compute_s[rows, i] + (1 - part) * seconds
-                reads = np.searchsorted(space.widths, ba[:, 0])
-                runs[rows, i] = batch.pairs_run[rows, :, reads]
-        return latency_s, total, runs
-
-    def _fused_bits(self, x: RunLayer, variable_width: Ints, on_chip: Bools) -> Floats:
-        """(rows, w): DRAM bits of a fused layer at each width of its weights."""
-        space = self.space
-        bits = np.zeros(len(on_chip))
-        read = space.widths[variable_width[:, space.input_index[x.layer]]] * x.ifmap_elements
-        bits += read if x.source is None else read * ~on_chip[:, x.source]
-        for variable, elements, tensor in x.moved:
-            if variable is None:
-                bits += elements * space.problem.choices.output_bits
-            else:
-                there = False if tensor is None else on_chip[:, tensor]
-                bits += np.where(there, 0, elements * space.widths[variable_width[:, variable]])
-        return np.asarray(bits[:, None] + x.weight_elements * self.widths)
-
-    def _join_roofs(
-        self,
-        batch: Batch,
-        on_chip: Bools,
-        variable_width: Ints,
-        weight: Ints,
-        metrics: Floats,
-    ) -> None:
-        """Raise the latency of fused runs from the mean of their roofs to the larger one."""
-        space = self.space
-        for r in self.states.runs:
-            rows = np.flatnonzero(on_chip[:, len(space.placed) + r])
-            if not len(rows):
-                continue
-            compute_s, bits = np.zeros(len(rows)), np.zeros(len(rows))
-            for x in space.run_layers[r]:
-                chosen = weight[rows, x.layer]
-                ba = variable_width[rows, space.input_index[x.layer]]
-                pace = batch.compute_s[rows, x.geometry]
-                of_pair = (chosen, ba) if pace.shape[-1] > 1 else (0, 0)
-                compute_s += pace[np.arange(len(rows)), of_pair[0], of_pair[1]]
-                each = self._fused_bits(x, variable_width[rows], on_chip[rows])
-                bits += each[np.arange(len(rows)), chosen]
-            share = self._tables.share(batch)[rows, r]
-            seconds = bits / space.dram_bits_per_s
-            mean = share * compute_s + (1 - share) * seconds
-            metrics[rows, LATENCY] += np.maximum(compute_s, seconds) - mean
 
     def _traffic(self, batch: Batch, variable_width: Ints, on_chip: Bools) -> Floats:
         """(B, layers, w): DRAM bits of each layer's tiling at each width of its weights."""
@@ -405,7 +346,8 @@ class Relaxation:
 
     def forced(self, batch: Batch, coefficients: Floats) -> Forced:
         """Least Lagrangian if one choice were forced, for a batch of one option."""
-        full = [self._tables.full(n, batch, coefficients) for n in self._families]
+        prices = self._tables.run_prices(batch, coefficients)
+        full = [self._tables.full(n, batch, coefficients, prices) for n in self._families]
         least = [self._tables.reduced(family, table) for family, table in enumerate(full)]
         own, parts = self._sweep(least, coefficients).marginals()
         return Forced(self._tables, batch, full, least, own, parts)

@@ -19,7 +19,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.elimination import Role
 from codesign.space.placement import FREE, IN_DRAM, OPEN
-from codesign.space.widths import WidthSpace
+from codesign.space.widths import LeastRunBits, WidthSpace
 
 
 class States:
@@ -66,6 +66,13 @@ class States:
             places = self._step[variable] * (1 + (self.state[t] == OPEN))
             self.sizes[variable] = int(places) + len(self.runs_of.get(t, []))
 
+    @cached_property
+    def least_run_bits(self) -> LeastRunBits:
+        """What fused runs take at least, at the widths that are values."""
+        kept = np.zeros(len(self.space.widths), dtype=bool)
+        kept[self.left] = True
+        return self.space.least_run_bits(kept, kept)
+
     def in_dram_values(self, t: int | None) -> slice:
         """Which values of its place's variable put a tensor in DRAM."""
         assert t is not None
@@ -110,9 +117,10 @@ class States:
                 roles[self.place[operand]] = Role.OPERAND
         roles[space.weight_index[i]] = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
         roles[int(space.input_index[i])] = Role.OPERAND
-        for t in (ifmap, moved[0].tensor if moved else None):
-            if t is not None and t in self.runs_of and not set(self.runs_of[t]).isdisjoint(space.runs_at[i]):
-                roles[self.place[t]] = Role.FUSED
+        for held in (ifmap, moved[0].tensor if moved else None):
+            runs = self.runs_of.get(held, []) if held is not None else []
+            if not set(runs).isdisjoint(space.runs_at[i]):
+                roles[self.place[held]] = Role.FUSED
         return {v: role for v, role in roles.items() if v is not None}
 
     def _of_tensor(self, t: int) -> tuple[int, int]:

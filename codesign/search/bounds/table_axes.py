@@ -30,24 +30,31 @@ class TableAxes:
         """Over the axes: DRAM bits of output and residuals, SRAM bits held, variant of operands."""
         space, states = self.space, self.states
         one = (1,) * len(self.sizes)
-        extra, held = np.zeros(one), np.zeros(one, dtype=np.int64)
+        extra = np.zeros(one)
         variant = np.zeros(one, dtype=np.int64)
         for variable, elements, tensor in space.moved(self.layer):
             if variable is None:
                 extra = extra + float(elements * space.problem.choices.output_bits)
             else:
                 extra = extra + self.moved_bits(variable, elements, tensor)
-        for t in states.place:
-            counted = t is not None and states.state[t] == OPEN
-            if counted and space.live[self.i, t] and states.place[t] in self.scope:
-                bits = space.placed_elements[t] * self._bits(int(space.placed_variable[t]))
-                held = held + (bits * self.on_chip(t)).astype(np.int64)
+        held = self.held_bits(space.live[self.i])
         for step, operand in zip((2, 1), space.operand_tensors[self.i], strict=True):
             if operand in states.place:
                 variant = variant + step * self.on_chip(operand)
             elif operand is not None and states.state[operand] == FREE:
                 variant = variant + step
         return extra, held, variant
+
+    def held_bits(self, tensors: Bools) -> Ints:
+        """SRAM bits along the axes of some tensors, as far as they have axes, where on chip."""
+        held = np.zeros((1,) * len(self.sizes), dtype=np.int64)
+        for t, variable in self.states.place.items():
+            counted = t is not None and self.states.state[t] == OPEN and tensors[t]
+            if counted and variable in self.scope:
+                width = self._bits(int(self.space.placed_variable[t]))
+                bits = self.space.placed_elements[t] * width
+                held = held + (bits * self.on_chip(t)).astype(np.int64)
+        return held
 
     def moved_bits(self, variable: int, elements: int, tensor: int | None) -> Floats:
         """DRAM bits along the axes of a tensor that is not held for a fused run."""

@@ -442,6 +442,9 @@ def read_choice(
             o = max(range(len(layer)), key=lambda o: pyo.value(model.pair[n, x, o]))
             weight[layer.layer] = int(layer.weight[o])
             psums, need = max(psums, float(layer.psums[o])), need + float(layer.need[o])
+        if run.source is not None and on_chip[run.source]:
+            own = widths[int(space.placed_variable[run.source])]
+            need -= float(run.source_need[run.source_width == own].sum())
         needs.append(need + psums + held[run.layers[0].layer])
     for i, (rows, o) in enumerate(zip(candidates.layers, runs, strict=True)):
         if i not in weight:

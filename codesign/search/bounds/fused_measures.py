@@ -1,0 +1,112 @@
+"""What fused layers cost at widths and places that a relaxation has chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.run_prices import RunPrices
+from codesign.search.bounds.states import States
+from codesign.space.fusion import RunLayer
+from codesign.space.widths import WidthSpace
+
+NOISE = ADDITIVE_METRICS.index("noise")
+
+
+@dataclass(frozen=True)
+class FusedMeasures:
+    """Of the runs that each option of a batch fuses.
+
+    Attributes
+    ----------
+    on_chip : bools, shape (B, placed tensors and runs)
+    """
+
+    space: WidthSpace
+    states: States
+    batch: Batch
+    coefficients: Floats
+    prices: RunPrices
+    on_chip: Bools
+
+    @cached_property
+    def _chosen(self) -> list[tuple[int, Ints]]:
+        """Runs that some option fuses, and those options."""
+        first = len(self.space.placed)
+        each = ((r, np.flatnonzero(self.on_chip[:, first + r])) for r in self.states.runs)
+        return [(r, rows) for r, rows in each if len(rows)]
+
+    def choose_band_widths(self, variable_width: Ints) -> None:
+        """Give each band the width that the relaxation has given it, in place."""
+        space, widths = self.space, self.space.widths
+        left = np.zeros(len(widths), dtype=bool)
+        left[self.states.left] = True
+        for r, rows in self._chosen:
+            deep = self.batch.pairs_run[rows].any(axis=1)
+            for x in space.run_layers[r][1:]:
+                v = int(space.input_index[x.layer])
+                if len(space.variables[v]) == 1:
+                    held = self.prices.price[rows, r, None] * (x.band_elements * widths)
+                    noise = self.coefficients[rows, NOISE, None] * space.variable_noise[v]
+                    kept = deep & left & space.variable_allowed[v]
+                    variable_width[rows, v] = np.where(kept, held + noise, np.inf).argmin(axis=1)
+
+    def of_layers(
+        self, variable_width: Ints, compute_s: Floats, latency_s: Floats, bits: Floats, runs: Bools
+    ) -> tuple[Floats, Floats, Bools, Floats]:
+        """Latencies by the mean of roofs, DRAM bits, what runs, and charges for SRAM.
+
+        All (B, layers, w); given are those of layers alone.
+        """
+        space = self.space
+        latency_s, bits = (np.array(np.broadcast_to(x, bits.shape)) for x in (latency_s, bits))
+        runs = np.array(np.broadcast_to(runs, bits.shape))
+        charged = np.zeros(bits.shape)
+        for r, rows in self._chosen:
+            share, price = self.prices.share[rows, r, None], self.prices.price[rows, r, None]
+            for x in space.run_layers[r]:
+                i = x.layer
+                mine = self._bits(x, rows, variable_width)
+                seconds = mine / space.dram_bits_per_s
+                bits[rows, i] = mine
+                latency_s[rows, i] = share * compute_s[rows, i] + (1 - share) * seconds
+                reads = variable_width[rows, space.input_index[i]]
+                runs[rows, i] = self.batch.pairs_run[rows, :, reads]
+                charged[rows, i] = price * (x.weight_elements * space.widths)
+        return latency_s, bits, runs, charged
+
+    def beyond_means(self, variable_width: Ints, weight: Ints) -> Floats:
+        """(B,): how much longer runs take than by the means of their roofs."""
+        space, longer = self.space, np.zeros(len(self.batch))
+        for r, rows in self._chosen:
+            compute_s, bits = np.zeros(len(rows)), np.zeros(len(rows))
+            each = np.arange(len(rows))
+            for x in space.run_layers[r]:
+                pace = self.batch.compute_s[rows, x.geometry]
+                several = pace.shape[-1] > 1
+                bw, ba = weight[rows, x.layer], variable_width[rows, space.input_index[x.layer]]
+                compute_s += pace[each, bw if several else 0, ba if several else 0]
+                bits += self._bits(x, rows, variable_width)[each, bw]
+            share, seconds = self.prices.share[rows, r], bits / space.dram_bits_per_s
+            mean = share * compute_s + (1 - share) * seconds
+            longer[rows] += np.maximum(compute_s, seconds) - mean
+        return longer
+
+    def _bits(self, x: RunLayer, rows: Ints, variable_width: Ints) -> Floats:
+        """(rows, w): DRAM bits of a fused layer at each width of its weights."""
+        space, on_chip = self.space, self.on_chip[rows]
+        width = space.widths[variable_width[rows]]
+        read = width[:, space.input_index[x.layer]] * float(x.ifmap_elements)
+        bits = read if x.source is None else read * ~on_chip[:, x.source]
+        for variable, elements, tensor in x.moved:
+            if variable is None:
+                bits = bits + elements * space.problem.choices.output_bits
+            else:
+                moved = elements * width[:, variable]
+                bits = bits + (moved if tensor is None else moved * ~on_chip[:, tensor])
+        return np.asarray(bits[:, None] + x.weight_elements * space.widths)
