@@ -178,7 +178,9 @@ def candidates(
         return np.asarray(_allowed(space, i, variable_ok, pairs) & runs[n, geometry])
 
     fused = (
-        fused_candidates(space, r, int(option), float(sram_to[n]), partial(pairs_on, n), left)
+        fused_candidates(
+            space, r, int(option), float(sram_to[n]), partial(pairs_on, n), variable_ok, left
+        )
         for n, option in enumerate(options)
         for r in range(len(space.runs))
         if fusable is None or fusable[r]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.space.fusion import RunLayer
+from codesign.space.fusion import Moved, RunLayer
 from codesign.space.hardware import HardwareSpace
 
 
@@ -110,6 +110,7 @@ def fused_candidates(
     option: int,
     sram_bits: float,
     allowed: Callable[[int], Bools],
+    variable_allowed: Bools,
     places: Bools,
 ) -> FusedCandidates | None:
     """Those of a run on a hardware option; None where none fits.
@@ -120,6 +121,7 @@ def fused_candidates(
         The most that the option may have.
     allowed : callable
         Pairs of widths (w, w) that a layer may have on the option.
+    variable_allowed : bools, shape (width variables, widths)
     places : bools, shape (2, placed tensors, widths)
         In DRAM; on chip.
     """
@@ -131,6 +133,7 @@ def fused_candidates(
         width = np.flatnonzero(places[1, head.source])
     bits = space.widths[width].astype(np.float64)
     beside = [each for x in run for each in x.moved]
+    results = sum(each.elements for each in beside if each.variable is None)
     made = FusedCandidates(
         run=r,
         option=option,
@@ -141,11 +144,11 @@ def fused_candidates(
         source_need=head.input_elements * bits,
         source_traffic=head.ifmap_elements * bits,
         beside=tuple(
-            _beside(space, v, elements, t, places) for v, elements, t in beside if v is not None
+            _beside(space, each, variable_allowed, places)
+            for each in beside
+            if each.variable is not None
         ),
-        result_bits=float(
-            sum(n for v, n, _ in beside if v is None) * space.problem.choices.output_bits
-        ),
+        result_bits=float(results * space.problem.choices.output_bits),
     )
     if made.impossible:
         return None
@@ -170,14 +173,14 @@ def _layer(space: HardwareSpace, x: RunLayer, option: int, allowed: Bools) -> Fu
     )
 
 
-def _beside(
-    space: HardwareSpace, variable: int, elements: int, tensor: int | None, places: Bools
-) -> Beside:
+def _beside(space: HardwareSpace, moved: Moved, variable_allowed: Bools, places: Bools) -> Beside:
+    variable, elements, tensor = moved
+    assert variable is not None
     if tensor is None:
-        width = np.flatnonzero(space.variable_allowed[variable])
+        width = np.flatnonzero(variable_allowed[variable])
         on_chip = np.zeros(len(width), dtype=bool)
     else:
-        on_chip, width = np.nonzero(places[:, tensor])
-        on_chip = on_chip > 0
+        there, width = np.nonzero(places[:, tensor] & variable_allowed[variable])
+        on_chip = there > 0
     traffic = np.where(on_chip, 0.0, elements * space.widths[width].astype(np.float64))
     return Beside(variable, tensor, width, on_chip, traffic)

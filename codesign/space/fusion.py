@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from codesign.arrays import Ints
 
 Bits = TypeVar("Bits", int, Ints)
+
+
+class Moved(NamedTuple):
+    """A tensor that a layer writes, or reads beside its operands.
+
+    Attributes
+    ----------
+    variable : int or None
+        Width variable; None: a result of the network, stored at the given width.
+    elements : int
+    tensor : int or None
+        Which of `WidthSpace.placed` it is; None: it is always in DRAM.
+    """
+
+    variable: int | None
+    elements: int
+    tensor: int | None
 
 
 @dataclass(frozen=True)
@@ -28,8 +45,8 @@ class RunLayer:
         Held of partial sums, each of so many bits more than both operands have together.
     source : int or None
         Placed tensor that it reads: the band or, if it may be resident, the run's input.
-    moved : tuple of (variable, elements, tensor)
-        As `WidthSpace.moved`: its output and residuals, as far as they are not held anyway.
+    moved : tuple of Moved
+        Its output and residuals, as far as they are not held anyway.
     """
 
     layer: int
@@ -41,7 +58,7 @@ class RunLayer:
     psum_elements: int
     accumulation_bits: int
     source: int | None
-    moved: tuple[tuple[int | None, int, int | None], ...]
+    moved: tuple[Moved, ...]
 
     def held_bits(self, bw: Bits, ba: Bits, resident: bool = False) -> Bits:
         """SRAM bits of weights and input at widths, partial sums left out."""

@@ -22,25 +22,8 @@ from codesign.costs.widths import layer_bops
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
-from codesign.space.fusion import RunLayer
+from codesign.space.fusion import Moved, RunLayer
 from codesign.specs.network import Layer
-
-
-class Moved(NamedTuple):
-    """A tensor that a layer writes, or reads beside its operands.
-
-    Attributes
-    ----------
-    variable : int or None
-        Width variable; None: a result of the network, stored at the given width.
-    elements : int
-    tensor : int or None
-        Which of `WidthSpace.placed` it is; None: it is always in DRAM.
-    """
-
-    variable: int | None
-    elements: int
-    tensor: int | None
 
 
 class LeastRunBits(NamedTuple):

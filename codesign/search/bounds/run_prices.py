@@ -102,7 +102,7 @@ class RunPricing:
         sram = of_bit[:, None] * prices
         deep, wide = (np.any(batch.pairs_run, axis=a)[:, self.left] for a in (1, 2))
         barred = np.where(wide, 0.0, np.inf)
-        own = noise[:, None, None] * self._noise[None] + barred[:, None]  # (B, layers, w)
+        own = noise[:, None, None] * self._noise[None] + (barred[:, None] + self._barred)
         per_width = (dram + sram)[:, :, None, None] * (self._elements[:, None] * self.widths)
         weights = (per_width + own[:, None]).min(axis=3)  # (B, g, layers)
         geometry = space.geometry_of[self.layers]
@@ -126,9 +126,13 @@ class RunPricing:
 
     @cached_property
     def _noise(self) -> Floats:
-        """(layers, w): of weights, inf where they may not have the width."""
-        noise = self.space.weight_noise[self.layers][:, self.left]
-        return np.where(self.space.weight_allowed[self.layers][:, self.left], noise, np.inf)
+        """(layers, w): of weights."""
+        return self.space.weight_noise[self.layers][:, self.left]
+
+    @cached_property
+    def _barred(self) -> Floats:
+        """(layers, w): 0, or inf where weights may not have the width."""
+        return np.where(self.space.weight_allowed[self.layers][:, self.left], 0.0, np.inf)
 
     @cached_property
     def _psums(self) -> Floats:

@@ -136,7 +136,7 @@ def test_marginals_are_the_optima_of_forced_choices(drawn: tuple[Case, Floats]) 
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
     for coefficients, b in product(all_prices[:2], range(OPTIONS)):
-        pair, width, _ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        pair, width, *_ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
         truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert width == pytest.approx(truth_width, rel=EXACT)
         assert pair == pytest.approx(truth_pair, rel=EXACT)
@@ -184,7 +184,7 @@ def test_nothing_runs() -> None:
     relaxation = Relaxation(given.space)
     coefficients = np.ones((OPTIONS, len(ADDITIVE_METRICS)))
     assert np.isinf(relaxation.solve(none, coefficients).value).all()
-    pair, width, _ = relaxation.marginals(none.take(np.array([0])), coefficients[:1])
+    pair, width, *_ = relaxation.marginals(none.take(np.array([0])), coefficients[:1])
     assert np.isinf(width).all()
     assert np.isinf(pair).all()
     assert (relaxation.upper_bound(none, 0) == -np.inf).all()
@@ -243,7 +243,7 @@ def test_relaxed_marginals_bound_from_below(drawn: tuple[Case, Floats]) -> None:
     given, all_prices = drawn
     relaxation = Relaxation(given.space)
     for coefficients, b in product(all_prices[:2], range(OPTIONS)):
-        pair, width, _ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        pair, width, *_ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
         truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
@@ -270,7 +270,7 @@ def test_cut_operands_bound_from_below(drawn: tuple[Case, Floats]) -> None:
         assert answer.runs[b] == (chosen in metrics)
         if answer.runs[b]:
             assert answer.metrics[b].tolist() == pytest.approx(metrics[chosen], rel=EXACT)
-        pair, width, _ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
+        pair, width, *_ = relaxation.marginals(given.batch.take(np.array([b])), coefficients[[b]])
         truth_width, truth_pair = enumerated_marginals(given, b, coefficients[b])
         assert (width <= truth_width * (1 + EXACT)).all()
         assert (pair <= truth_pair * (1 + EXACT)).all()
