@@ -60,10 +60,11 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
         least_need, most_need = _needs(space, int(shape), moves_data, options[mine])
         some = np.where(beside, narrow <= most, _may_fit(space, least_need, narrow, most))
         fits |= some
-        free &= _free(space, most_need, wide * some, some, least, ~beside)
+        free &= _free(space, most_need, wide * some, some, least, ~(beside | space.banded))
     state = np.where(free, FREE, OPEN)
     # What is given to be on chip is not settled in DRAM: where it does not fit, nothing runs.
-    state = np.where(fits | space.kept, state, IN_DRAM)
+    # Nor is what a band is given to be held of: without a run that holds it, nothing runs.
+    state = np.where(fits | space.kept | space.banded, state, IN_DRAM)
     runs = np.where(fusable, OPEN, IN_DRAM)
     return bytes(np.concatenate([state, runs]).astype(np.uint8).tolist())
 
