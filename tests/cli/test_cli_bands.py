@@ -170,4 +170,4 @@ def test_what_is_fused_is_told_checked_and_drawn(
     later = tmp_path / "later.svg"
     assert run(capsys, "plot", str(path), "--sram", "--out", str(later))[0] == 0
     assert later.read_bytes() == picture.read_bytes()
-    assert b"1 fused run, weights and bands" in picture.read_bytes()
+    assert b"1 fused run: at most" in picture.read_bytes()

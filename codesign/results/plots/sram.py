@@ -121,7 +121,7 @@ def _hung(
     if fused.any():
         most = f"at most {four_digits(needs[fused].max())} {unit}"
         runs = counted(len(result.fused_runs), "fused run")
-        hung.set_label(f"{runs}, weights and bands: {most}")
+        hung.set_label(f"{runs}: {most}")
         legend.append(hung)
     return legend
 

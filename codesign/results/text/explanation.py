@@ -65,12 +65,16 @@ def roofs_line(explanation: Explanation) -> str:
 
 
 def layers_table(explanation: Explanation) -> Table:
-    """Each layer's roof, its share of the latency, and how far below the other roof's time is."""
+    """Each layer's roof, its share of the latency, and how far below the other roof's time is.
+
+    In a fused run, whose roof is that of all its layers together, it may be above.
+    """
     made = table("~layer", "share of\nlatency", "<bound\nby", "time of the\nother roof")
     shares = explanation.latency_share
     for row in explanation.design.layer_designs:
-        times = sorted((row.compute_s or 0.0, row.memory_s or 0.0))
-        other = percent(times[0] / times[1]) if times[1] > 0 else ABSENT
+        times = row.compute_s or 0.0, row.memory_s or 0.0
+        own, other_s = times if row.bound_by == "compute" else times[::-1]
+        other = percent(other_s / own) if own > 0 else ABSENT
         made.add_row(literal(row.name), percent(shares[row.name]), roof_text(row.bound_by), other)
     return made
 

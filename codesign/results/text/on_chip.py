@@ -69,7 +69,7 @@ def _fullest_line(result: HardwareResult) -> Text:
     during, what = short(row.name), "tiles"
     if run is not None:
         last = result.network.layers[run.last].name
-        during, what = Text.assemble(during, " to ", short(last), ", fused"), "weights and bands"
+        during, what = Text.assemble(during, " to ", short(last), ", fused"), "run"
     return Text.assemble(
         "SRAM fullest during ",
         during,

@@ -60,7 +60,7 @@ def test_a_run_is_one_region_by_hand(found: Design) -> None:
     assert labels(axes) == [
         "1 resident tensor: at most 1.024 kbit",
         f"tiles of the layer: at most {max(needs):.4g} kbit",
-        "1 fused run, weights and bands: at most 5.312 kbit",
+        "1 fused run: at most 5.312 kbit",
         "SRAM: 5.5 kbit",
     ]
     assert "1 of 4 tensors on chip, 2 bands" in heading(axes.figure)

@@ -12,17 +12,25 @@ Cycles: 64, 128 and 64, so 2.56 µs at 100 MHz; DRAM bits: 1856 + 1024 + 2048 (`
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
 import pandas as pd
 import pytest
-from fused_designs import chain_design, chain_problem, evaluated_fused, random_fused_design
+from fused_designs import (
+    chain_design,
+    chain_problem,
+    evaluated_fused,
+    fused_design,
+    random_fused_design,
+)
 
-from codesign import Design
+from codesign import Design, Explanation
 from codesign.results.run_figures import band_rows, fullest, held_during, run_figures
 from codesign.results.text.design import design_parts, evaluation_parts, summary_line, totals_line
 from codesign.results.text.displays import problem_table
+from codesign.results.text.explanation import layers_table
 from codesign.results.text.layout import to_text
 
 
@@ -70,7 +78,7 @@ def test_what_a_run_holds_and_how_long_it_takes(found: Design) -> None:
     assert rows_below(lines, "run ", 1) == [
         ["1", "1–3", "c1", "c3", *sizes, "2.560", "0.246", "compute"]
     ]
-    held = "resident 0 + weights and bands 0.005312 = 0.005312 of 0.005312 Mbit"
+    held = "resident 0 + run 0.005312 = 0.005312 of 0.005312 Mbit"
     assert f"SRAM fullest during c1 to c3, fused: {held}" in lines
 
 
@@ -81,7 +89,7 @@ def test_a_resident_is_there_during_the_whole_run() -> None:
     assert design.residents.loc["y3", ["first_layer", "last_layer"]].tolist() == ["c1", "c4"]
     (figures,) = run_figures(chain_design(bands=["y3"], on_chip=["y2"]))
     assert figures.input == 0
-    assert "resident 0.002048 + weights and bands" in "\n".join(report(design))
+    assert "resident 0.002048 + run " in "\n".join(report(design))
 
 
 def test_tables(found: Design) -> None:
@@ -169,3 +177,22 @@ def test_figures_of_any_runs_add_up(seed: int) -> None:
         row.name not in {x.name for r in design.fused_runs for x in rows[r.first : r.last + 1]}
     )
     assert "\x1b" not in "\n".join(report(design))
+
+
+def test_an_explanation_puts_a_layer_under_the_roof_of_its_run(found: Design) -> None:
+    """At 2 Gbit/s c1 to c3 take 2.464 µs for their DRAM bits, 0.096 µs less than to compute.
+
+    So the array binds all of them, c1 as well, which moves 1600 bits in 0.8 µs, and computes for
+    0.64.
+    """
+    slow = fused_design(replace(found.problem, dram_bits_per_s=2e9), ["y1", "y2"], ["y4"])
+    told = Explanation(
+        design=slow, step=0.05, sensitivities=(), runner_ups=(), seconds=0.0, residency=None
+    )
+    lines = to_text([layers_table(told)], terminal=False).splitlines()
+    rows = {row[0]: row[3:] for row in map(str.split, lines[3:])}
+    assert rows["c1"] == ["compute", "125.0", "%"]
+    assert rows["c2"] == ["compute", "45.0", "%"]
+    again = Explanation.from_dict(json.loads(json.dumps(told.to_dict())), "explanation.json")
+    assert to_text([layers_table(again)], terminal=False).splitlines() == lines
+    assert again.latency_share == pytest.approx(told.latency_share)
