@@ -33,6 +33,7 @@ FENCED = {
     "pyomo": {
         "search.milp.coefficients",
         "search.milp.formulation",
+        "search.milp.fusion",
         "search.milp.highs",
         "search.milp.solvers",
     },
