@@ -144,7 +144,7 @@ def _roofline(
         f"PE array{'' if only else f', {kernel} kernels'}: {four_digits(peak)} GOPS"
         for kernel, peak in peaks
     ]
-    things = "layers and runs" if result.fused_runs else "layers"
+    things = "steps" if result.fused_runs else "layers"
     legend: list[Any] = []
     for roof, dashes, label in zip(roofs, ("-.", "-", "--"), labels, strict=False):
         legend += axes.plot(*roof.T, color="0.15", lw=1.5, ls=dashes, label=label)

@@ -85,8 +85,8 @@ def test_regions_differ_in_grey() -> None:
 def test_a_run_is_one_point_of_the_roofline(found: Design, figure: Figure) -> None:
     axes = panel(figure, "Roofline")
     compute, memory = axes.collections
-    assert "compute-bound: 2 of 3 layers and runs" in str(compute.get_label())
-    assert "memory-bound: 1 of 3 layers and runs" in str(memory.get_label())
+    assert "compute-bound: 2 of 3 steps" in str(compute.get_label())
+    assert "memory-bound: 1 of 3 steps" in str(memory.get_label())
     operations, layers = 2 * (4608 + 9216 + 1024), found.layers
     (run, c4), (fc,) = compute.get_offsets().tolist(), memory.get_offsets().tolist()
     assert run == pytest.approx([operations / 4928, operations / 2560])
