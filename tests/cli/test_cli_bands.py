@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 import pytest
 from command_line import refused, run
 from fused_designs import CHAIN
 from study_grids import parameters, problems, questions
 
-from codesign import Choices, SpecError, Study
+from codesign import Choices, Design, SpecError, Study
 from codesign.cli import app
 from codesign.specs.write_network import to_toml
 
@@ -171,3 +172,55 @@ def test_what_is_fused_is_told_checked_and_drawn(
     assert run(capsys, "plot", str(path), "--sram", "--out", str(later))[0] == 0
     assert later.read_bytes() == picture.read_bytes()
     assert b"1 fused run: at most" in picture.read_bytes()
+
+
+# --- solve --------------------------------------------------------------------------------------
+
+FEW = ("--rows", "1,2", "--cols", "2,4", "--bits", "4,6,8", "--dram-gbit-per-s", "2")
+LIMIT = ("--max-area-mm2", "0.02")
+
+
+@pytest.mark.slow
+def test_a_solve_fuses_layers(
+    chain: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "design.json"
+    latencies = []
+    for words in (("--on-chip", "tensors"), BANDS, (*BANDS, "--pin", "dram:y1")):
+        asked = ("solve", chain, *FEW, *LIMIT, *words, "--out", str(path))
+        code, out, err = run(capsys, *asked)
+        assert (code, err) == (0, "")
+        found = Design.load(path)
+        latencies.append(found.metrics["latency_s"])
+        assert ("fused run" in out) == bool(found.fused_runs)
+        assert run(capsys, "check", str(path))[0] == 0
+        assert run(capsys, "show", str(path)) == (0, out, "")
+        code, line, _ = run(capsys, *asked, "--quiet")
+        kept, bands = found.resident_tensors, found.band_tensors
+        end = f", {kept} tensor{'s' * (kept != 1)} on chip"
+        end += "" if bands is None else f", {bands} band{'s' * (bands != 1)}"
+        assert line.endswith(end + "\n")
+    tensors, fused, apart = latencies
+    assert fused < min(tensors, apart)
+
+
+@pytest.mark.slow
+def test_a_front_and_a_sweep_fuse_layers(
+    chain: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front, folder = tmp_path / "front.csv", tmp_path / "designs"
+    words = (*FEW, *BANDS, "--points", "3", "--designs", str(folder))
+    code, out, _ = run(capsys, "pareto", chain, *words, "--out", str(front))
+    assert code == 0
+    assert re.search(r"^point .* bands ", out, re.MULTILINE)
+    designs = [Design.load(path) for path in sorted(folder.iterdir())]
+    counts = [design.band_tensors for design in designs]
+    assert [*pd.read_csv(front)["band_tensors"]] == counts
+    assert any(counts)
+    assert run(capsys, "show", str(front))[1] == out
+    modes = ("--on-chip", "tensors,bands", "--workers", "1", "--json")
+    code, out, _ = run(capsys, "sweep", chain, *FEW, *LIMIT, *modes)
+    assert code == 0
+    rows = json.loads(out)
+    assert [row["on_chip"] for row in rows] == ["tensors", "bands"]
+    assert rows[1]["latency_s"] < rows[0]["latency_s"]

@@ -85,7 +85,7 @@ def problem(data: Any) -> Problem:
             cols=data.draw(SIDES, "cols"),
             precision=data.draw(st.sampled_from(["fixed", "multi-pass"]), "precision"),
             tied=data.draw(st.booleans(), "tied"),
-            on_chip=data.draw(st.sampled_from(["none", "tensors"]), "on_chip"),
+            on_chip=data.draw(st.sampled_from(["none", "tensors", "bands"]), "on_chip"),
             **widths,
         ),
         sensitivity=data.draw(st.sampled_from([None, noises]), "sensitivity"),
