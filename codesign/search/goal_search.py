@@ -22,7 +22,7 @@ from codesign.search.bounds.relaxation import Marginals
 from codesign.search.cut_pool import Cut, ProvenBounds
 from codesign.search.domains import Domains
 from codesign.search.goal_task import GoalTask, SearchResult
-from codesign.search.milp.formulation import MilpSolution
+from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
 from codesign.space.solution import Solution

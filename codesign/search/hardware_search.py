@@ -19,7 +19,7 @@ from codesign.search.bounds.relaxation import Marginals
 from codesign.search.domains import Domains
 from codesign.search.goal_search import GoalSearch
 from codesign.search.goal_task import GoalTask
-from codesign.search.milp.formulation import MilpSolution
+from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
 from codesign.space.candidates import Candidates, LayerCandidates, candidates, with_joint

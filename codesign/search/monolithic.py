@@ -8,7 +8,7 @@ from codesign.arrays import Floats, Ints
 from codesign.errors import SpecError
 from codesign.problem.tolerances import keeps
 from codesign.search.goal_task import GoalTask, SearchResult
-from codesign.search.milp.formulation import MilpSolution
+from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import candidates
 from codesign.space.hardware import HardwareSpace

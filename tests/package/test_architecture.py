@@ -31,6 +31,7 @@ FENCED = {
         "study.plot",
     },
     "pyomo": {
+        "search.milp.choice",
         "search.milp.coefficients",
         "search.milp.formulation",
         "search.milp.fusion",

@@ -3,7 +3,17 @@
 For each run ``n``, of one hardware option: ``fuse[n]`` binary; ``pair[n, l, o]`` binary, a pair of
 widths ``o`` of its layer ``l``; ``source[n, b]``, its input resident at width ``b``; ``beside[n, s,
 o]``, a tensor ``s`` that it writes or adds, with a width and a place ``o``; ``psums[n]`` and
-``run_latency[n]``, the most partial sums of its layers, and its latency.
+``run_latency[n]``, the most partial sums of its layers, and its latency ``t_n``.
+
+   (17) fused_layers_run     Σ_o pair_{n,l,o} = fuse_n                                   ∀ n, l
+   (18) source_at_width      source_{n,b} ≤ Σ_{o: ba(o) = b} pair_{n,first,o}            ∀ n, b
+   (19) beside_runs          Σ_o beside_{n,s,o} = fuse_n                                 ∀ n, s
+   (20) beside_agrees        beside_{n,s,o} ≤ resident_{x,b}, or ≤ width_{t,b} − resident_{x,b}
+   (21) most_psums           psums_n ≥ Σ_o psums_o·pair_{n,l,o}                          ∀ n, l
+   (22) runs_fit             Σ_l Σ_o need_o·pair_{n,l,o} − saved + psums_n + live
+                                 ≤ S + most·(1 − fuse_n)                                 ∀ n
+   (23) run_compute_roof     t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}                        ∀ n
+   (24) run_memory_roof      t_n ≥ DRAM bits of all its layers / BW                      ∀ n
 """
 
 from __future__ import annotations

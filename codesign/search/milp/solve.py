@@ -11,14 +11,8 @@ from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import LEAST_LIMIT_MARGIN, SMALL_LIMIT_MARGIN, ceiling, keeps
 from codesign.search.milp import solvers
-from codesign.search.milp.formulation import (
-    MilpSolution,
-    build,
-    exclude,
-    exclude_costlier,
-    objective_unit,
-    read_choice,
-)
+from codesign.search.milp.choice import MilpSolution, exclude, exclude_costlier, read_choice
+from codesign.search.milp.formulation import build, objective_unit
 from codesign.space.candidates import Candidates
 from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace

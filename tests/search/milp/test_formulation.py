@@ -1,18 +1,19 @@
 """The programme, constraint by constraint, against golden files that were read by hand.
 
 Two layers, two widths, two arrays, options with round numbers: every row of a constraint of
-`formulation` stands in ``golden/<constraint>.lp``, the objective of each metric in
+`formulation` and of `fusion` stands in ``golden/<constraint>.lp``, the objective of each metric in
 ``golden/objective_<metric>.lp``. After a deliberate change, write them anew from this folder::
 
     export PYTHONPATH=../../helpers
     python -c "from test_formulation import rewrite_goldens; rewrite_goldens()"
 
-and read the difference against the mathematics in the docstring of `formulation`.
+and read the difference against the mathematics in their docstrings.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,10 @@ from pair_models import (
     PAIR,
     PRODUCT,
     choose,
+    fused_candidates,
+    fused_model,
+    fused_space,
+    joint_fused_model,
     joint_model,
     kept_candidates,
     kept_model,
@@ -42,13 +47,17 @@ from sources import sources
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
-from codesign.search.milp import formulation
-from codesign.search.milp.formulation import build, exclude, objective_unit
+from codesign.search.milp import formulation, fusion
+from codesign.search.milp.choice import exclude
+from codesign.search.milp.formulation import build, objective_unit
 from codesign.space.candidates import Candidates
 from codesign.space.hardware import HardwareSpace
 
 pytestmark = pytest.mark.smoke
 
+# Rows that a fused run changes.
+FUSED_TOO = ("every_layer_runs", "input_widths", "tiles_fit", "memory_roof", "within_budget")
+FUSED_TOO += ("resident_at_width", "resident_inputs")
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -136,11 +145,37 @@ def texts() -> dict[str, str]:
     for stem in ("tiles_fit", "compute_roof", "memory_roof", "within_budget"):
         found[stem] += joint.pop(stem)
     found |= {stem: text for stem, text in (kept | joint).items() if stem not in found}
+    fused = constraint_texts(fused_model(Goal("latency_s", LIMITS)), fused_names())
+    for stem in FUSED_TOO:
+        found[stem] += fused.pop(stem)
+    joint = constraint_texts(joint_fused_model(Goal("latency_s", LIMITS)), fused_names())
+    for stem in ("widths_beside", "places_beside"):
+        found[stem] += joint.pop(stem)
+    found |= {stem: text for stem, text in (joint | fused).items() if stem not in found}
     model = pair_model(Goal("noise", {}))
     choose(model, option=0, tensors=(0, 1), runs=(2, 1))
     exclude(model)
     found["excluded"] = constraint_texts(model, pair_names)["excluded"]
     return found
+
+
+def fused_names() -> dict[str, str]:
+    """The variables of the model with a fused run."""
+    offered, layers = fused_candidates(), ("first", "second")
+    names, bits = names_of(fused_space(), offered), (2, 4)
+    for x, tensor in enumerate(("w", "y", "z")):
+        names |= {f"resident[{x},{b}]": f"resident[{tensor},{bits[b]}]" for b in range(2)}
+    (run,) = offered.fused
+    for n, layer in enumerate(run.layers):
+        for o in range(len(layer)):
+            widths = f"w{bits[layer.weight[o]]},a{bits[layer.ifmap[o]]}"
+            names[f"pair[0,{n},{o}]"] = f"pair[{layers[n]},{widths}]"
+    (beside,) = run.beside
+    for o, (b, there) in enumerate(zip(beside.width, beside.on_chip, strict=True)):
+        names[f"beside[0,0,{o}]"] = f"beside[z,{bits[b]},{'chip' if there else 'dram'}]"
+    names |= {f"source[0,{b}]": f"source[w,{bits[b]}]" for b in range(2)}
+    names |= {f"moved_alone[{i}]": f"moved_alone[{layers[i - 1]}]" for i in (1, 2)}
+    return names | {f"{x}[0]": x for x in ("fuse", "psums", "run_latency")}
 
 
 def kept_names() -> dict[str, str]:
@@ -180,17 +215,18 @@ def test_every_constraint_has_a_golden_file_and_the_other_way_round() -> None:
 
 
 def test_the_docstring_lists_every_constraint() -> None:
-    text = str(formulation.__doc__)
+    text = f"{formulation.__doc__}{fusion.__doc__}"
     constraints = [stem for stem in texts() if not stem.startswith(("objective_", "excluded"))]
     for stem in constraints:
         assert f") {stem} " in text, f"{stem} has no equation"
-    assert text.count("\n    (") + text.count("\n   (1") == len(constraints)
+    assert len(re.findall(r"^ {3,4}\(\d+\) ", text, re.MULTILINE)) == len(constraints)
 
 
 def test_every_constraint_is_explained_where_it_is_written() -> None:
     rules = {
         node.name: ast.get_docstring(node)
-        for node in ast.walk(sources()["search.milp.formulation"])
+        for module in ("formulation", "fusion")
+        for node in ast.walk(sources()[f"search.milp.{module}"])
         if isinstance(node, ast.FunctionDef)
         and any("Constraint" in ast.dump(each) for each in node.decorator_list)
     }

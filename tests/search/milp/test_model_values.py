@@ -15,13 +15,8 @@ from pyomo.repn import generate_standard_repn
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
 from codesign.problem.tolerances import ROW_SCALE
-from codesign.search.milp.formulation import (
-    build,
-    exclude,
-    exclude_costlier,
-    objective_unit,
-    read_choice,
-)
+from codesign.search.milp.choice import exclude, exclude_costlier, read_choice
+from codesign.search.milp.formulation import build, objective_unit
 from codesign.search.milp.highs import minimise
 from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import HardwareSpace
