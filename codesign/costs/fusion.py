@@ -103,7 +103,9 @@ def why_no_band(network: Network, i: int) -> str | None:
         if not x.owns_weights:
             return f"layer {x.name!r}, which touches it, has no weights of its own"
     if layer.appended or layer.computed_outputs != network.tensors[name] or name in layer.parts:
-        return f"it is not just what layer {layer.name!r} computes, but pooled, say"
+        pooled = not layer.appended and name not in layer.parts
+        does = "pools what it computes into it" if pooled else "writes a part of it"
+        return f"layer {layer.name!r} {does}"
     if (reader.N, reader.H, reader.W) != (layer.N, layer.P, layer.Q) or name in reader.parts:
         return f"layer {reader.name!r} does not read all of it in rows as {layer.name!r} writes"
     for n, x in enumerate(chain):

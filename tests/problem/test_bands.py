@@ -69,7 +69,7 @@ REASONS: dict[str, tuple[Network, str, str]] = {
     "pooled": (
         POOLED,
         "y",
-        "it is not just what layer 'a' computes, but pooled, say",
+        "layer 'a' pools what it computes into it",
     ),
     "read in parts": (
         changed(replace(C3, C=2, parts=HALF)),
