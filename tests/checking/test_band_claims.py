@@ -21,7 +21,7 @@ from codesign.checking.certificate.verify import FORMAT, Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Problem as CheckedProblem
 
-SEEDS, BLOCK = 40, 10
+SEEDS, BLOCK = 30, 10
 
 
 def random_shares(rng: random.Random, verifier: Verifier) -> dict[int, int]:
@@ -65,16 +65,36 @@ def hold_to_enumeration(seeds: range) -> None:
                 further = [random_prices(rng, checked) for _ in range(3)]
                 assert not closes(verifier, group, prices, 20_000, further, shares), seed
                 seen["false"] += 1
-        verifier = Verifier(checked, optimum * (1 - Fraction(1, 10**8)))
-        try:
-            prices, *further = (random_prices(rng, checked) for _ in range(4))
-            shares = random_shares(rng, verifier)
-            assert verifier.closed(single, prices, 10**5, further, shares), seed
-            seen["true"] += 1
-        except TooMany:
-            continue
+        seen["true"] += proves(rng, checked, single, optimum)
     assert seen["false"] > 3 * len(seeds)
     assert seen["true"] > len(seeds) // 3
+
+
+def proves(
+    rng: random.Random, problem: CheckedProblem, group: OptionGroup, optimum: Fraction
+) -> bool:
+    """Try to prove a true claim; whether there were few enough choices to enumerate."""
+    verifier = Verifier(problem, optimum * (1 - Fraction(1, 10**8)))
+    try:
+        prices, *further = (random_prices(rng, problem) for _ in range(4))
+        shares = random_shares(rng, verifier)
+        assert verifier.closed(group, prices, 10**5, further, shares)
+    except TooMany:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("seed", [106, 107, 158, 190, 943, 997])
+def test_runs_are_put_together_exactly(seed: int) -> None:
+    """Where the bound does not tell: at any shares, and with runs that all but fit."""
+    ((_, checked, option, optimum),) = enumerated([seed], bands_problem_of)
+    rng, single = random.Random(seed), OptionGroup((option[:2],), (option[2:],))
+    above = Verifier(checked, optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40))
+    for _ in range(10):
+        assert proves(rng, checked, single, optimum)
+        prices, *further = (random_prices(rng, checked) for _ in range(4))
+        shares = random_shares(rng, above)
+        assert not closes(above, single, prices, 20_000, further, shares)
 
 
 def of_the_example() -> tuple[Any, Any]:

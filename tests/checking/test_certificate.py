@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from certified import certify_and_check, deep, solved, written
+from certified import bands_problem_of, certify_and_check, deep, solved, written
 from sources import TESTS
 
 import codesign
-from codesign import Choices, Problem, SpecError, certify, load_network
+from codesign import Choices, Design, Problem, SpecError, certify, load_network
 from codesign.checking import check_content
+from codesign.errors import InfeasibleError
 
 # --- true claims are proven ---------------------------------------------------------------------
 
@@ -41,14 +42,43 @@ def test_random_designs_with_tensors_on_chip_are_proven(block: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("gbit_per_s", [25.6, 153.6])
-def test_a_shipped_network_with_tensors_on_chip_is_proven(gbit_per_s: float) -> None:
+def test_random_designs_whose_layers_may_be_fused_are_proven() -> None:
+    designs = fused(range(15))
+    assert len(designs) > 7
+    for design in designs:
+        certify_and_check(design)
+    assert sum(len(design.fused_runs) > 0 for design in designs) > 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(20))
+def test_many_random_designs_whose_layers_may_be_fused_are_proven(block: int) -> None:
+    for design in fused(range(1000 + block * 50, 1050 + block * 50)):
+        certify_and_check(design)
+
+
+def fused(seeds: range) -> list[Design]:
+    """The best designs of random problems whose layers may be fused."""
+    found = []
+    for seed in seeds:
+        try:
+            found.append(codesign.solve(bands_problem_of(seed).problem))
+        except InfeasibleError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("on_chip", "gbit_per_s"), [("tensors", 25.6), ("tensors", 153.6), ("bands", 25.6)]
+)
+def test_a_shipped_network_with_tensors_on_chip_is_proven(on_chip: Any, gbit_per_s: float) -> None:
     choices = Choices(
         rows=(8, 16, 32),
         cols=(8, 16, 64),
         weight_bits=(4, 6, 8),
         activation_bits=(4, 6, 8),
-        on_chip="tensors",
+        on_chip=on_chip,
     )
     problem = Problem(
         network=load_network("resnet18"),

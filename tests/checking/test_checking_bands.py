@@ -13,8 +13,9 @@ from altered import Path_, at, findings, matches, put, unnoticed
 from banded import banded_design, random_banded_chain
 from certified import written
 from fused_designs import evaluated_fused, random_fused_design
+from random_chains import random_chain
 
-from codesign import Design
+from codesign import Design, Layer, Network
 from codesign.checking import check_content
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
@@ -83,13 +84,15 @@ def test_evaluations_hold(seed: int) -> None:
 def test_runs_are_those_of_the_definition() -> None:
     """Of every set of tensors of random chains: whether it is bands of runs, and of which."""
     told: Counter[bool] = Counter()
-    for seed in range(30):
-        network = random_banded_chain(seed).network
+    for seed in range(40):
+        rng = random.Random(seed)
+        network = (
+            random_chain(rng, 5, broken=True) if seed % 2 else random_banded_chain(seed).network
+        )
         read = read_network(Entry("network", written(asdict(network)), Ledger()))
         for most in (2, 3, 5):
             inner = {name for run in fused_runs(network, most) for name in run.inner}
             assert may_be_bands(read, most) == inner
-        rng = random.Random(seed)
         for _ in range(30):
             bands = [name for name in network.tensors if rng.random() < 0.5]
             places = {name: Entry(name, "band", Ledger()) for name in bands}
@@ -100,6 +103,34 @@ def test_runs_are_those_of_the_definition() -> None:
                 continue
             assert [run.layers for run in found] == [run.layers for run in right]
     assert min(told.values()) > 100
+
+
+def two_layers(first: dict[str, Any], second: dict[str, Any]) -> Network:
+    """Of 2 × 2 elements of 2 channels each, but for what is given."""
+    shape = {"K": 2, "C": 2, "P": 2, "Q": 2, "H": 2, "W": 2}
+    layers = (
+        Layer(**{"name": "a", "input": "x", "output": "y", **shape, **first}),
+        Layer(**{"name": "b", "input": "y", "output": "z", **shape, **second}),
+    )
+    return Network(name="two", layers=layers, tensors={"x": 8, "y": 8, "z": 8})
+
+
+ODD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "appended elements after a pooling": ({"appended": 2}, {}),
+    "a part that is written": ({"parts": {"y": 8}}, {}),
+    "a part that is read": ({}, {"parts": {"y": 8}}),
+    "another shape": ({}, {"H": 1, "W": 4, "P": 1, "Q": 4}),
+    "weights that are a tensor": ({}, {"input": "x", "weight_tensor": "y", "K": 4, "Q": 1}),
+    "a movement": ({}, {"moves": True}),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_is_no_band(case: str) -> None:
+    for network, right in ((two_layers({}, {}), {"y"}), (two_layers(*ODD[case]), set())):
+        read = read_network(Entry("network", written(asdict(network)), Ledger()))
+        assert may_be_bands(read, 4) == right
+        assert (runs_of(network, ["y"]) is not None) == bool(right)
 
 
 # --- nothing can be altered ---------------------------------------------------------------------
@@ -135,7 +166,7 @@ def test_no_number_of_a_design_can_be_altered() -> None:
 
 @pytest.mark.slow
 def test_no_number_of_fused_layers_can_be_altered() -> None:
-    for seed in range(4):
+    for seed in range(2):
         design = random_banded_chain(seed)
         content = unsealed(written(design.to_dict()))
         fused = {n for run in design.fused_runs for n in run.layers}
