@@ -41,7 +41,7 @@ from codesign.search.prove_goal import hardware_search
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_cuts import certificate_cuts
-from codesign.tasks.certificate_roofs import Roofs
+from codesign.tasks.certificate_runs import RunWeights
 
 OnStep = Callable[[str], None]
 
@@ -108,7 +108,7 @@ class _Certifier:
     """Closes the hardware options of a design's problem in groups, each verified."""
 
     def __init__(self, design: Design, stop: StopCondition, on_step: OnStep | None) -> None:
-        self.stop, self.on_step, self.design = stop, on_step, design
+        self.stop, self.on_step = stop, on_step
         proof, problem = design.proof, design.problem
         claim = proof.objective if proof.status == "optimal" else proof.bound
         self.below = min(math.nextafter(claim * (1 - float(GAP)), math.inf), claim)
@@ -133,7 +133,7 @@ class _Certifier:
         if not trusting:
             self.found.cuts = self._cuts(checked)
         self.verifier = Verifier(checked, Fraction(self.below), self.found.cuts, self.stop.check)
-        self.roofs = Roofs(self.verifier, self.design)
+        self.run_weights = RunWeights(self.verifier)
         capacity = self.verifier.option_groups.capacity
         self.sram_bits = np.array([float(capacity.get(option, -1)) for option in self.options])
         options = np.flatnonzero(self.sram_bits >= 1)
@@ -276,6 +276,8 @@ class _Certifier:
             left = self._close_halving(rows, by_bound, 0)
         else:
             left = [n for n in by_bound if not self._closes(rows, [n], 0)]
+        if self.run_weights.runs and most_work:  # whose bounds differ from the search's
+            left = [n for n in left if not self._closes(rows, [n], most_work)]
         left += far_below + self._close_halving(rows, tried, most_work)
         return left, found.multipliers
 
@@ -303,8 +305,10 @@ class _Certifier:
         single = envelope([rows.batch.take(np.array(chosen))])
         found = self.dual.bound(single, start, TARGET * self.cutoff)
         multipliers, bound = found.multipliers[0], float(found.value[0])
-        if bound > self.cutoff:
-            return self._add(group, multipliers[None], 0)
+        if bound > self.cutoff and self._add(group, multipliers[None], 0):
+            return True
+        if bound > self.cutoff and not (alone and self.run_weights.runs):
+            return False
         if not most_work or (not alone and bound < NEAR * self.cutoff):
             return False
         if alone and most_work > FIRST_WORK:
@@ -343,8 +347,8 @@ class _Certifier:
         prices, *further = self._prices(multipliers)
         exact = [{x: Fraction(p) for x, p in each.items()} for each in (prices, *further)]
         try:
-            shares = self.roofs.shares(group, exact[0])
-            if not self.verifier.closed(group, exact[0], most_work, exact[1:], shares):
+            weights = self.run_weights.good(group, exact[0])
+            if not self.verifier.closed(group, exact[0], most_work, exact[1:], weights):
                 return False
         except TooMany:
             return False
@@ -355,7 +359,7 @@ class _Certifier:
                 "tilings": "any" if group.ideal else "fitting",
                 "prices": prices,
                 **({"further_prices": further} if further else {}),
-                **({"roofs": self.roofs.written(shares)} if shares else {}),
+                **({"runs": self.run_weights.written(weights)} if weights else {}),
                 "by": "enumeration" if most_work else "bound",
             }
         )

@@ -16,7 +16,7 @@ from certified import bands_problem_of, deep, written
 from false_claims import closes, enumerated, groups_with, random_prices
 
 from codesign.checking.certificate.option_groups import OptionGroup
-from codesign.checking.certificate.run_costs import ROOF_SHARES
+from codesign.checking.certificate.run_costs import ROOF_SHARES, Weights
 from codesign.checking.certificate.verify import FORMAT, Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Problem as CheckedProblem
@@ -24,10 +24,15 @@ from codesign.checking.problem import Problem as CheckedProblem
 SEEDS, BLOCK = 30, 10
 
 
-def random_shares(rng: random.Random, verifier: Verifier) -> dict[int, int]:
-    """Of the roofs of some runs."""
+def random_weights(rng: random.Random, verifier: Verifier) -> dict[int, Weights]:
+    """Of some runs."""
     numbers = range(1, len(verifier.fused_runs.runs) + 1)
-    return {n: rng.randint(0, ROOF_SHARES) for n in numbers if rng.random() < 0.7}
+    prices = (0, 0, 1, 8, 64, rng.randint(0, 1000))
+    return {
+        n: Weights(rng.randint(0, ROOF_SHARES), rng.choice(prices))
+        for n in numbers
+        if rng.random() < 0.7
+    }
 
 
 def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, str]]:
@@ -40,7 +45,7 @@ def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
 def test_no_prices_prove_what_is_false(first: int) -> None:
-    """A claim just above the true optimum, at any prices, shares, groups and cuts."""
+    """A claim just above the true optimum, at any prices, weights of runs, groups and cuts."""
     hold_to_enumeration(range(first, first + BLOCK))
 
 
@@ -60,10 +65,10 @@ def hold_to_enumeration(seeds: range) -> None:
         for cuts in ([], random_cuts(rng, checked)):
             verifier = Verifier(checked, claim, cuts)
             for group in groups_with(rng, checked, option):
-                prices, shares = random_prices(rng, checked), random_shares(rng, verifier)
-                assert not closes(verifier, group, prices, 0, shares=shares), seed
+                prices, weights = random_prices(rng, checked), random_weights(rng, verifier)
+                assert not closes(verifier, group, prices, 0, weights=weights), seed
                 further = [random_prices(rng, checked) for _ in range(3)]
-                assert not closes(verifier, group, prices, 20_000, further, shares), seed
+                assert not closes(verifier, group, prices, 20_000, further, weights), seed
                 seen["false"] += 1
         seen["true"] += proves(rng, checked, single, optimum)
     assert seen["false"] > 3 * len(seeds)
@@ -77,8 +82,8 @@ def proves(
     verifier = Verifier(problem, optimum * (1 - Fraction(1, 10**8)))
     try:
         prices, *further = (random_prices(rng, problem) for _ in range(4))
-        shares = random_shares(rng, verifier)
-        assert verifier.closed(group, prices, 10**5, further, shares)
+        weights = random_weights(rng, verifier)
+        assert verifier.closed(group, prices, 10**5, further, weights)
     except TooMany:
         return False
     return True
@@ -86,15 +91,15 @@ def proves(
 
 @pytest.mark.parametrize("seed", [106, 107, 158, 190, 943, 997])
 def test_runs_are_put_together_exactly(seed: int) -> None:
-    """Where the bound does not tell: at any shares, and with runs that all but fit."""
+    """Where the bound does not tell: at any weights, and with runs that all but fit."""
     ((_, checked, option, optimum),) = enumerated([seed], bands_problem_of)
     rng, single = random.Random(seed), OptionGroup((option[:2],), (option[2:],))
     above = Verifier(checked, optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40))
     for _ in range(10):
         assert proves(rng, checked, single, optimum)
         prices, *further = (random_prices(rng, checked) for _ in range(4))
-        shares = random_shares(rng, above)
-        assert not closes(above, single, prices, 20_000, further, shares)
+        weights = random_weights(rng, above)
+        assert not closes(above, single, prices, 20_000, further, weights)
 
 
 def of_the_example() -> tuple[Any, Any]:
@@ -106,7 +111,7 @@ def of_the_example() -> tuple[Any, Any]:
         "pe_bits": [[hardware.pe_weight_bits, hardware.pe_activation_bits]],
         "tilings": "any",
         "prices": {"latency_s": 1.0},
-        "roofs": [["b", "d", ROOF_SHARES], ["a", "d", 1]],
+        "runs": [["b", "d", ROOF_SHARES, 0], ["a", "d", 1, 3]],
         "by": "bound",
     }
     certificate = {"format": FORMAT, "bound": 0.0, "cuts": [], "groups": [group], "trusted": []}
@@ -114,19 +119,20 @@ def of_the_example() -> tuple[Any, Any]:
 
 
 FAULTS: dict[str, tuple[list[Any], str]] = {
-    "no run of these": (["b", "c", 1], "roofs[0]: found ['b', 'c', 1], expected a run of layers"),
-    "a run twice": (["a", "d", 1], "roofs[1]: found ['a', 'd', 1], expected a run of layers"),
-    "no layer": (["b", "x", 1], "roofs[0][1]: found 'x', expected one of "),
-    "more than all": (["b", "d", 9], "roofs[0][2]: found 9, expected a whole number from 0 to 8"),
-    "a part of a share": (["b", "d", 0.5], "roofs[0][2]: found 0.5, expected a whole number"),
-    "no share": (["b", "d"], "roofs[0]: found ['b', 'd'], expected first layer, last layer, and"),
+    "no run of these": (["b", "c", 1, 0], "runs[0]: found ['b', 'c', 1, 0], expected a run of"),
+    "a run twice": (["a", "d", 1, 0], "runs[1]: found ['a', 'd', 1, 3], expected a run of layers"),
+    "no layer": (["b", "x", 1, 0], "runs[0][1]: found 'x', expected one of "),
+    "more than all": (["b", "d", 9, 0], "runs[0][2]: found 9, expected a whole number from 0 to 8"),
+    "a part of a share": (["b", "d", 0.5, 0], "runs[0][2]: found 0.5, expected a whole number"),
+    "a gift": (["b", "d", 1, -1], "runs[0][3]: found -1, expected a whole number from 0 to 1e+06"),
+    "no price": (["b", "d", 1], "runs[0]: found ['b', 'd', 1], expected first layer, last layer,"),
 }
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_shares_of_what_is_no_run_are_refused(case: str) -> None:
+def test_weights_of_what_is_no_run_are_refused(case: str) -> None:
     design, certificate = of_the_example()
     assert deep(design, certificate).proven
-    certificate["groups"][0]["roofs"][0], expected = FAULTS[case]
+    certificate["groups"][0]["runs"][0], expected = FAULTS[case]
     (finding,) = deep(design, certificate).findings
     assert expected in str(finding)

@@ -11,6 +11,7 @@ from certified import ADDITIVE, as_checked, problem_of
 from random_problems import Case
 
 from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.run_costs import Weights
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
@@ -57,10 +58,10 @@ def closes(
     prices: dict[str, Fraction],
     most: int,
     further: Iterable[dict[str, Fraction]] = (),
-    shares: dict[int, int] | None = None,
+    weights: dict[int, Weights] | None = None,
 ) -> bool:
     """Whether a claim is accepted."""
     try:
-        return verifier.closed(group, prices, most, further, shares)
+        return verifier.closed(group, prices, most, further, weights)
     except TooMany:
         return False

@@ -18,9 +18,9 @@ from codesign.checking.certificate.exact_costs import (
     Units,
     own_vectors,
 )
-from codesign.checking.certificate.fused_runs import Whole
 from codesign.checking.certificate.layer_scopes import Scope
 from codesign.checking.certificate.run_costs import RunCosts
+from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.certificate.width_variables import Step, WidthVariables
 
 
@@ -84,15 +84,16 @@ def _tables(
             known[id(each)] = each.least(multipliers)
         shape = [len(variables.domains[v]) for v in scope.scope]
         layers.append(known[id(each)].reshape(shape))
+    kind = object if any(x.dtype == object for x in layers) else multipliers.kind
     never = multipliers.most + 1
     own: list[Whole] = [
         np.array(
             [min(multipliers.of(vector), never) for vector in own_vectors(units, variables, v)],
-            dtype=multipliers.kind,
+            dtype=kind,
         )
         for v in range(len(variables.members))
     ]
-    return CostTables(metrics, tuple(layers), tuple(own))
+    return CostTables(metrics, tuple(x.astype(kind, copy=False) for x in layers), tuple(own))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from codesign.checking.certificate.fused_runs import Whole
 from codesign.checking.certificate.layer_scopes import (
     TENSOR,
     WEIGHT,
@@ -26,13 +25,19 @@ from codesign.checking.certificate.layer_scopes import (
     Variables,
 )
 from codesign.checking.certificate.run_costs import ROOF_SHARES, FusedColumns, Part, RunCosts
+from codesign.checking.certificate.whole_numbers import (
+    MOST_IN_64_BITS,
+    Whole,
+    largest,
+    times,
+    whole_numbers,
+)
 from codesign.checking.cost_model import bops
 from codesign.checking.problem import Problem
 from codesign.checking.width_problem import most_kept
 
 ADDITIVE_METRICS = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
 BOPS_PARTS = 2**40
-MOST_IN_64_BITS = 2**61  # so that two can be added
 LEAST_ROUNDED = 2**20  # multiplier that is rounded to a whole number
 Vector = tuple[Any, ...]  # metrics that matter, in their units; behind them parts of runs
 
@@ -88,6 +93,8 @@ class Units:
         Of each, in its physical unit.
     cycle, bit : int
         Units of latency that a cycle takes, and a bit moved.
+    dram_bit : int
+        Units of DRAM traffic that a bit is.
     addends : int
         Tables that are added up at most.
     """
@@ -101,13 +108,14 @@ class Units:
         common = math.gcd(cycle, bit)
         shares = ROOF_SHARES if problem.choices.fused_layers > 1 else 1
         self.cycle, self.bit = cycle // common * shares, bit // common * shares
+        self.dram_bit = shares
         network = problem.network
         noises = (
             problem.noise_of(x, b).denominator for x in network.sources for b in problem.allowed(x)
         )
         self.unit = {
             "latency_s": Fraction(common, clock.numerator * rate.numerator * shares),
-            "dram_bits": Fraction(1),
+            "dram_bits": Fraction(1, shares),
             "noise": Fraction(1, math.lcm(*noises)),
             "model_bits": Fraction(1),
             "bops": Fraction(1, BOPS_PARTS),
@@ -221,14 +229,9 @@ class LayerMetrics:
             self.parts = _Parts(units, run_costs, fused, count)
         self.runs = runs
         self.columns = tuple(_column(name, units, scope, cycles, moved) for name in units.names)
-        if self.parts is not None and "latency_s" in units.names:
-            self.columns = self._with_shares(units.names.index("latency_s"), self.parts)
-
-    def _with_shares(self, latency: int, parts: _Parts) -> tuple[Whole, ...]:
-        """The columns, the latency of layers in runs counted by shares of their roofs."""
-        columns = [*self.columns]
-        columns[latency] = np.where((parts.run > 0)[:, None], parts.mixed, columns[latency])
-        return tuple(columns)
+        if self.parts is not None:
+            every = zip(units.names, self.columns, strict=True)
+            self.columns = tuple(self.parts.counted(name, column) for name, column in every)
 
     def least(self, multipliers: Multipliers) -> Whole:
         """What each entry costs at least; more than any better design where it does not run."""
@@ -236,15 +239,16 @@ class LayerMetrics:
         for factor, column in zip(multipliers.each, self.columns, strict=True):
             if factor:
                 term = times(column, factor)
-                if int(term.max(initial=0)) + int(total.max(initial=0)) >= MOST_IN_64_BITS:
+                if largest(term) + largest(total) >= MOST_IN_64_BITS:
                     total = total.astype(object)
                 total = total + term
         never = multipliers.most + 1
         if multipliers.kind is object:
             total = total.astype(object)
         costs = np.minimum(np.where(self.runs, total, never), never)
-        least: Whole = costs.min(axis=1).astype(multipliers.kind)
-        return least
+        least: Whole = costs.min(axis=1)
+        below = largest(least) > never  # of what is charged: more than sums have room for
+        return least.astype(object if below else multipliers.kind)
 
     def part_of(self, entry: int, multipliers: Multipliers) -> Part | None:
         """What the cheapest choice at an entry adds to its run; None where it is in none."""
@@ -270,8 +274,6 @@ class _Parts:
     Attributes
     ----------
     run : whole numbers, shape (entries,)
-    mixed : whole numbers, shape (entries, choices)
-        Latency by the shares of its roofs.
     """
 
     def __init__(
@@ -280,8 +282,17 @@ class _Parts:
         self.run, matters = fused.run, "latency_s" in units.names
         compute = times(cycles * matters, units.cycle)
         memory = times(fused.dram_bits * matters, units.bit)
-        self.mixed = run_costs.mixed(fused.run, compute, memory)
-        self._each = compute, memory, fused.held_bits, fused.psum_bits
+        self._charged = run_costs.all_charged(fused.run, fused.excess_bits)
+        self._latency = run_costs.all_counted(fused.run, compute, memory)
+        self._latency = self._latency + times(self._charged, units.bit // ROOF_SHARES)
+        self._each = compute, memory, fused.held_bits, fused.psum_bits, fused.excess_bits
+
+    def counted(self, name: str, column: Whole) -> Whole:
+        """A metric, as the bound counts it where the layer is in a run."""
+        is_fused = (self.run > 0)[:, None]
+        if name == "latency_s":
+            return np.where(is_fused, self._latency, column)
+        return np.where(is_fused, column + self._charged, column) if name == "dram_bits" else column
 
     def of(self, entry: int, runs: Whole) -> list[Part]:
         """Of each choice that runs."""
@@ -295,7 +306,7 @@ def _column(name: str, units: Units, scope: LayerScope, cycles: Whole, moved: Wh
     if name == "latency_s":
         return np.maximum(times(cycles, units.cycle), times(moved, units.bit))
     if name == "dram_bits":
-        return moved
+        return moved if units.dram_bit == 1 else times(moved, units.dram_bit)
     if name == "bops":
         each = (math.floor(bops(layer, x[0], x[1]) * BOPS_PARTS) for x in scope.operands)
     elif not layer.owns_weights:
@@ -306,20 +317,6 @@ def _column(name: str, units: Units, scope: LayerScope, cycles: Whole, moved: Wh
         each = (layer.weights * x.weight_bits for x in scope.operands)
     table: Whole = whole_numbers(each)[scope.which]
     return table
-
-
-def whole_numbers(values: Iterable[int]) -> Whole:
-    """As an array: of 64 bits where all fit, else of Python's own."""
-    listed = list(values)
-    fit = all(x < MOST_IN_64_BITS for x in listed)
-    return np.array(listed, dtype=np.int64 if fit else object)
-
-
-def times(values: Whole, factor: int) -> Whole:
-    """Whole numbers of at least 0 times another, in 64 bits where they fit."""
-    if int(values.max(initial=1)) * factor >= MOST_IN_64_BITS:
-        values = values.astype(object)
-    return values * factor
 
 
 def own_vectors(units: Units, variables: Variables, variable: int) -> list[Vector]:

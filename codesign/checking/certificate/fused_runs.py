@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.fusion import FusedRun, input_elements, moves_nothing, possible_runs
 from codesign.checking.problem import Problem
 
-Whole = npt.NDArray[Any]
 DRAM, CHIP, FIRST_BAND = 0, 1, 2  # values of a place
 MISFIT = -1  # in place of the number of a run: places that no runs make
 

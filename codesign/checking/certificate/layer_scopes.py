@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codesign.checking.certificate.fused_runs import CHIP, DRAM, FIRST_BAND, FusedRuns, Whole
+from codesign.checking.certificate.fused_runs import CHIP, DRAM, FIRST_BAND, FusedRuns
+from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.network import Layer
 from codesign.checking.problem import Problem
 

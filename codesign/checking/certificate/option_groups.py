@@ -14,7 +14,6 @@ from itertools import product
 import numpy as np
 
 from codesign.checking.certificate.exact_costs import LayerCosts, Threshold
-from codesign.checking.certificate.fused_runs import Whole
 from codesign.checking.certificate.layer_scopes import Operands
 from codesign.checking.certificate.tilings import (
     LayerTilings,
@@ -22,6 +21,7 @@ from codesign.checking.certificate.tilings import (
     ideal_traffic,
     shape_of,
 )
+from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.cost_model import Array, Elements, cycles, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.problem import UM2_PER_MM2, Option, Problem

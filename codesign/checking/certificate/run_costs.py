@@ -3,8 +3,12 @@
 A run takes as long as all its cycles or all its DRAM bits, whichever is longer: no less than any
 share of the one and the rest of the other. So each layer is counted by the same shares, and the sum
 is a bound; where the parts of a run are put together, the longer of the two takes its place.
+
 Likewise the need: a layer counts its own weights, band and resident tensors, and runs only where
-these fit beside the least that the run's other layers take.
+these fit beside the least that the run's other layers take. A run that is too large in all may be
+charged for it: so many DRAM bits for each SRAM bit that it takes, less as many for each that there
+is. Of a run that fits that is no more than nothing, so the bound stays one; where the parts of a
+run are put together, what was charged is given back.
 """
 
 from __future__ import annotations
@@ -15,13 +19,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from codesign.checking.certificate.fused_runs import FusedRuns, Whole
+from codesign.checking.certificate.fused_runs import FusedRuns
 from codesign.checking.certificate.layer_scopes import LayerScope
+from codesign.checking.certificate.whole_numbers import MOST_IN_64_BITS, Whole, largest
 from codesign.checking.cost_model import accumulation_bits
 from codesign.checking.fusion import FusedRun, input_elements, psum_elements
 from codesign.checking.problem import Problem
 
 ROOF_SHARES = 8  # whole shares of a run's cycles and DRAM bits that a bound may count
+MOST_PRICE = 10**6  # of an SRAM bit, in so many parts of a DRAM bit
+
+
+class Weights(NamedTuple):
+    """How a bound counts a run.
+
+    Attributes
+    ----------
+    compute : int
+        Of `ROOF_SHARES` those of its cycles; its DRAM bits count by the rest.
+    sram : int
+        Charged for an SRAM bit, in parts of a DRAM bit of which it has `ROOF_SHARES`.
+    """
+
+    compute: int = 0
+    sram: int = 0
 
 
 class Part(NamedTuple):
@@ -39,6 +60,9 @@ class Part(NamedTuple):
     held_bits, psum_bits : int
         SRAM bits: of weights, bands and resident tensors together; the most of partial sums. 0
         where all that the run may hold fits.
+    excess_bits : int
+        Of those held, and of the partial sums of the run's first layer, what is more than the SRAM
+        has, which counts with that layer. 0 where the others are.
     """
 
     run: int
@@ -47,6 +71,7 @@ class Part(NamedTuple):
     memory: int
     held_bits: int
     psum_bits: int
+    excess_bits: int
 
     def with_others(self, other: Part) -> Part:
         """With other layers of the same run."""
@@ -57,40 +82,55 @@ class Part(NamedTuple):
             self.memory + other.memory,
             self.held_bits + other.held_bits,
             max(self.psum_bits, other.psum_bits),
+            self.excess_bits + other.excess_bits,
         )
 
 
 class RunCosts:
-    """Runs at some shares of their roofs, in some SRAM.
+    """Runs as a bound counts them, in some SRAM.
 
     Parameters
     ----------
-    shares : mapping of int to int
-        By the number of a run, from 1 on: of `ROOF_SHARES` those that its cycles count, and its
-        DRAM bits the rest; 0 where there is no entry.
+    weights : mapping of int to Weights
+        By the number of a run, from 1 on; nothing but DRAM bits counts where there is no entry.
     capacity_bits : int
     """
 
     def __init__(
-        self, fused_runs: FusedRuns, shares: Mapping[int, int], capacity_bits: int
+        self, fused_runs: FusedRuns, weights: Mapping[int, Weights], capacity_bits: int
     ) -> None:
         self.fused_runs, self.capacity_bits = fused_runs, capacity_bits
-        numbers = range(len(fused_runs.runs) + 1)
-        self.shares = np.array([shares.get(number, 0) for number in numbers])
         self.problem: Problem = fused_runs.problem
+        numbers = range(len(fused_runs.runs) + 1)
+        self._weights = [weights.get(number, Weights()) for number in numbers]
 
     def counted(self, part: Part) -> int:
-        """Time that the shares count."""
-        share = int(self.shares[part.run])
+        """Time of the roofs that counts, in units of latency."""
+        share = self._weights[part.run].compute
         rest = ROOF_SHARES - share
         return (share * part.compute + rest * part.memory) // ROOF_SHARES
 
-    def mixed(self, run: Whole, compute: Whole, memory: Whole) -> Whole:
-        """The same of each of many, each a multiple of `ROOF_SHARES`."""
-        share: Whole = self.shares[np.maximum(run, 0)][:, None]
+    def charged(self, part: Part) -> int:
+        """DRAM bits charged for SRAM bits, in parts of which a bit has `ROOF_SHARES`."""
+        return self._weights[part.run].sram * part.excess_bits
+
+    def all_counted(self, run: Whole, compute: Whole, memory: Whole) -> Whole:
+        """What counts of each of many, each a multiple of `ROOF_SHARES`."""
+        share = self._of_runs([x.compute for x in self._weights], run)
         rest = ROOF_SHARES - share
         found: Whole = share * (compute // ROOF_SHARES) + rest * (memory // ROOF_SHARES)
         return found
+
+    def all_charged(self, run: Whole, excess_bits: Whole) -> Whole:
+        """What is charged for each of many."""
+        price = self._of_runs([x.sram for x in self._weights], run)
+        if largest(price) * largest(excess_bits) >= MOST_IN_64_BITS:
+            excess_bits = excess_bits.astype(object)
+        found: Whole = price * excess_bits
+        return found
+
+    def _of_runs(self, each: list[int], run: Whole) -> Whole:
+        return np.array(each)[np.maximum(run, 0)][:, None]
 
     def fits(self, part: Part) -> bool:
         """Whether these layers fit the SRAM."""
@@ -106,7 +146,7 @@ class RunCosts:
         The run's input, be it some rows or resident, unless it may be among what lives during this
         layer.
         """
-        found = [(0, 0)] * len(self.shares)
+        found = [(0, 0)] * len(self._weights)
         for number in self.fused_runs.of_layer(layer):
             others = {n: x for n, x in self._ends[number - 1].items() if n != layer}
             held = sum(x[0] for x in others.values())
@@ -169,7 +209,7 @@ class FusedColumns:
     run : whole numbers, shape (entries,)
     dram_bits : whole numbers, shape (entries, choices)
     fits : bool, shape (entries, choices)
-    held_bits, psum_bits : whole numbers, shape (entries, choices)
+    held_bits, psum_bits, excess_bits : whole numbers, shape (entries, choices)
         As `Part` has them.
     """
 
@@ -186,5 +226,8 @@ class FusedColumns:
         least = held + scope.live_bits[:, None] + other_held + np.maximum(sums, other_sums)
         self.fits = least <= most_bits
         tight = costs.tight[index][:, None]
-        held = held + scope.counted_bits[:, None]
-        self.held_bits, self.psum_bits = held * tight, sums * tight
+        self.held_bits = (held + scope.counted_bits[:, None]) * tight
+        self.psum_bits = sums * tight
+        starts = costs.fused_runs.starts(number)[index][:, None] * tight
+        capacity = costs.capacity_bits if starts.any() else 0
+        self.excess_bits = self.held_bits + starts * (sums - capacity)

@@ -1,9 +1,9 @@
 """The enumeration where layers may be fused: runs are put together of the parts that layers are.
 
 A partial choice holds, behind its metrics, a `Part` of each run of which some layers are in it and
-others are not. While it does, the run's latency is counted by the shares of its roofs, as in the
-bound. With the last layer of a run, the longer of the two roofs takes its place, and a choice in
-which the run does not fit the SRAM is dropped.
+others are not. While it does, the run counts as in the bound. With the last layer of a run, the
+longer of its two roofs takes the place of that, and a choice in which the run does not fit the SRAM
+is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from codesign.checking.certificate.enumeration import Enumeration, Labels, nondominated
 from codesign.checking.certificate.exact_costs import Vector
-from codesign.checking.certificate.run_costs import Part, RunCosts
+from codesign.checking.certificate.run_costs import ROOF_SHARES, Part, RunCosts
 
 
 class RunEnumeration(Enumeration):
@@ -25,7 +25,9 @@ class RunEnumeration(Enumeration):
         super().__init__(*terms, **further)
         names = self.units.names
         self.run_costs, self.metrics_held = run_costs, len(names)
-        self.latency = names.index("latency_s") if "latency_s" in names else None
+        self.latency, self.dram = (
+            names.index(x) if x in names else None for x in ("latency_s", "dram_bits")
+        )
 
     def _added(self, labels: Labels, part: Labels, mosts: list[int]) -> Labels:
         """Every sum of two below every ceiling, but for those dominated."""
@@ -49,11 +51,20 @@ class RunEnumeration(Enumeration):
             if self.run_costs.is_whole(part):
                 if not self.run_costs.fits(part):
                     return None
+                self._give_back(metrics, part)
                 if self.latency is not None:
-                    longer = max(part.compute, part.memory)
-                    metrics[self.latency] += longer - self.run_costs.counted(part)
+                    metrics[self.latency] += max(part.compute, part.memory)
                 del parts[run]
         return (*metrics, *(parts[run] for run in sorted(parts)))
+
+    def _give_back(self, metrics: list[int], part: Part) -> None:
+        """Take what counts of a part out of the metrics again."""
+        charged = self.run_costs.charged(part)
+        if self.latency is not None:
+            metrics[self.latency] -= self.run_costs.counted(part)
+            metrics[self.latency] -= charged * (self.units.bit // ROOF_SHARES)
+        if self.dram is not None:
+            metrics[self.dram] -= charged
 
     def _nondominated(self, labels: Iterable[Vector]) -> Labels:
         """Those to which no other is as good in everything that may still matter.
@@ -75,10 +86,9 @@ class RunEnumeration(Enumeration):
         found: list[int] = []
         for part in parts:
             roofs = [part.compute, part.memory]
-            if self.latency is not None:
-                metrics[self.latency] -= self.run_costs.counted(part)
-                if len(parts) == 1:
-                    roofs = [x + metrics[self.latency] for x in roofs]
+            self._give_back(metrics, part)
+            if self.latency is not None and len(parts) == 1:
+                roofs = [x + metrics[self.latency] for x in roofs]
             found += [*roofs, part.held_bits, part.psum_bits]
         if len(parts) == 1 and self.latency is not None:
             del metrics[self.latency]

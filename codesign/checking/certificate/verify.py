@@ -20,9 +20,10 @@ group is closed *by enumeration*: all choices of widths and places whose cost is
 these and any further multipliers, are listed, and none keeps every limit. Layers may be ``cuts``
 from widths, and from places: they then take what suits them best, so that all costs only fall.
 
-Layers of a fused run take the longer of two sums over all of them. For the bound the certificate
-names shares of either (its ``roofs``), which are no more, see
-`codesign.checking.certificate.run_costs`; the enumeration puts runs together exactly.
+Layers of a fused run take the longer of two sums over all of them, and must fit the SRAM together.
+How the bound counts them by the layer, the certificate names (its ``runs``): any way is no more
+than they take, see `codesign.checking.certificate.run_costs`. The enumeration puts runs together
+exactly.
 
 What is proven
     No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
@@ -57,7 +58,7 @@ from codesign.checking.certificate.exact_costs import Multipliers, Threshold, Un
 from codesign.checking.certificate.fused_runs import FusedRuns
 from codesign.checking.certificate.layer_scopes import PLACE
 from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
-from codesign.checking.certificate.run_costs import ROOF_SHARES, Part, RunCosts
+from codesign.checking.certificate.run_costs import MOST_PRICE, ROOF_SHARES, Part, RunCosts, Weights
 from codesign.checking.certificate.run_enumeration import RunEnumeration
 from codesign.checking.certificate.width_variables import (
     MOST_ENTRIES,
@@ -72,7 +73,7 @@ from codesign.errors import first_few
 
 FORMAT = "codesign-certificate/1"
 KEYS = ("format", "bound", "cuts", "groups", "trusted")
-GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "roofs", "by")
+GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "runs", "by")
 OnStep = Callable[[str], None]
 MOST_FURTHER = 100  # multipliers besides those of the bound
 GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
@@ -120,7 +121,7 @@ class Verifier:
         given: Mapping[str, Fraction],
         most: int = 0,
         further: Iterable[Mapping[str, Fraction]] = (),
-        shares: Mapping[int, int] | None = None,
+        weights: Mapping[int, Weights] | None = None,
     ) -> bool:
         """Whether no option of a group has a better design than claimed.
 
@@ -132,8 +133,8 @@ class Verifier:
             Partial choices to look at, where the multipliers do not tell; 0: none.
         further : iterable of mapping of str to Fraction
             Other multipliers that help to look at few.
-        shares : mapping of int to int, optional
-            Of the roofs of fused runs, as `RunCosts` takes them.
+        weights : mapping of int to Weights, optional
+            Of fused runs, as `RunCosts` takes them.
 
         Raises
         ------
@@ -142,7 +143,7 @@ class Verifier:
         """
         if not any(option in self.option_groups.capacity for option in group.options):
             return True
-        weighed = self.weighed(group, given, shares)
+        weighed = self.weighed(group, given, weights)
         if weighed.closes:
             return True
         if not most:
@@ -162,15 +163,15 @@ class Verifier:
         self,
         group: OptionGroup,
         given: Mapping[str, Fraction],
-        shares: Mapping[int, int] | None = None,
+        weights: Mapping[int, Weights] | None = None,
     ) -> Weighed:
-        """What the designs of a group cost at least, at some multipliers and shares."""
+        """What the designs of a group cost at least, at some multipliers and weights of runs."""
         multipliers = Multipliers(self.units, self.threshold, given)
         layers, run_costs = self.option_groups.layer_costs(group), None
         if self.fused_runs.runs:
             capacity = self.option_groups.capacity
             most_bits = max(capacity.get(option, 0) for option in group.options)
-            run_costs = RunCosts(self.fused_runs, shares or {}, most_bits)
+            run_costs = RunCosts(self.fused_runs, weights or {}, most_bits)
         costs = cost_tables(self.variables, self.units, multipliers, layers, run_costs)
         elimination = eliminate(self.variables, costs)
         return Weighed(self.variables, multipliers, costs, elimination, run_costs)
@@ -275,11 +276,11 @@ def _check_group(item: Entry, group: OptionGroup, verifier: Verifier) -> bool:
     if len(others) > MOST_FURTHER:
         item["further_prices"].fault(f"at most {MOST_FURTHER} further prices")
     further = [_read_prices(each, verifier) for each in others]
-    shares = _read_shares(item.get("roofs", []), verifier)
+    weights = _read_weights(item.get("runs", []), verifier)
     by = item["by"]
     most = MOST_WORK if by.text(("bound", "enumeration")) == "enumeration" else 0
     try:
-        closed = verifier.closed(group, given, most, further, shares)
+        closed = verifier.closed(group, given, most, further, weights)
     except TooLarge:
         by.fault(f"cuts that keep all tables within {MOST_ENTRIES} entries")
     except TooMany:
@@ -294,21 +295,21 @@ def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
     return {name: given[name].figure() for name in names if name in given}
 
 
-def _read_shares(entry: Entry, verifier: Verifier) -> dict[int, int]:
-    """Of runs, each by its first and its last layer, the share of its cycles."""
+def _read_weights(entry: Entry, verifier: Verifier) -> dict[int, Weights]:
+    """Of fused runs, each by its first and its last layer."""
     layers = [layer.name for layer in verifier.problem.network.layers]
     number = {}
     for n, run in enumerate(verifier.fused_runs.runs, 1):
         number[layers[run.layers[0]], layers[run.layers[-1]]] = n
-    found = {}
+    found: dict[int, Weights] = {}
     for item in entry.items():
         each = item.items()
-        if len(each) != 3:
-            item.fault("first layer, last layer, and a share")
+        if len(each) != 4:
+            item.fault("first layer, last layer, share of cycles, price of an SRAM bit")
         ends = each[0].text(layers), each[1].text(layers)
         if ends not in number or number[ends] in found:
             item.fault("a run of layers that may be fused, once")
-        found[number[ends]] = each[2].whole(0, ROOF_SHARES)
+        found[number[ends]] = Weights(each[2].whole(0, ROOF_SHARES), each[3].whole(0, MOST_PRICE))
     return found
 
 
