@@ -23,8 +23,8 @@ class FusedLayer:
         Indices of the widths in the space's list.
     need, psums : floats
         SRAM bits held of weights and input; of partial sums. As if the run's input were in DRAM.
-    traffic : floats
-        DRAM bits of weights and input, likewise.
+    weight_bits, input_bits : floats
+        DRAM bits of weights; of the run's input, of its first layer, likewise.
     compute_s : floats
     """
 
@@ -33,7 +33,8 @@ class FusedLayer:
     ifmap: Ints
     need: Floats
     psums: Floats
-    traffic: Floats
+    weight_bits: Floats
+    input_bits: Floats
     compute_s: Floats
 
     def __len__(self) -> int:
@@ -168,7 +169,8 @@ def _layer(space: HardwareSpace, x: RunLayer, option: int, allowed: Bools) -> Fu
         ifmap=ifmap,
         need=x.held_bits(bw, ba).astype(np.float64),
         psums=x.psum_bits(bw, ba).astype(np.float64),
-        traffic=x.fetched_bits(bw, ba).astype(np.float64),
+        weight_bits=(x.weight_elements * bw).astype(np.float64),
+        input_bits=(x.ifmap_elements * ba).astype(np.float64),
         compute_s=factor[weight, ifmap] * (cycles / space.problem.clock_hz),
     )
 

@@ -167,11 +167,16 @@ class Coefficients:
         return terms
 
     def run_traffic(self, model: pyo.ConcreteModel, n: int, unit: float, terms: Terms) -> Terms:
-        """Add the DRAM bits of a fused run."""
+        """Add the DRAM bits of a fused run.
+
+        Those of its input by themselves: a coefficient that is clipped must be what is saved again
+        where it is resident.
+        """
         run = self.candidates.fused[n]
         for x, layer in enumerate(run.layers):
-            every = range(len(layer))
-            terms.add((layer.traffic / unit).tolist(), [model.pair[n, x, o] for o in every])
+            for bits in (layer.weight_bits, layer.input_bits):
+                used = np.flatnonzero(bits).tolist()
+                terms.add((bits[used] / unit).tolist(), [model.pair[n, x, o] for o in used])
         saved = zip(run.source_width.tolist(), (run.source_traffic / unit).tolist(), strict=True)
         for b, bits in saved:
             terms.add([-bits], [model.source[n, b]])
