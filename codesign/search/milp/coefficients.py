@@ -19,6 +19,7 @@ from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
 from codesign.space.candidates import Candidates
+from codesign.space.fused_candidates import FusedLayer
 from codesign.space.widths import WidthSpace
 from codesign.units import UM2_PER_MM2
 
@@ -101,6 +102,22 @@ class Coefficients:
                 found[layer.layer].append((n, x))
         return found
 
+    def _in_runs(self, i: int) -> list[FusedLayer]:
+        """What layer ``i`` may have in fused runs."""
+        return [self.candidates.fused[n].layers[x] for n, x in self.fused_at[i]]
+
+    def _share(self, layer: FusedLayer, metric: str) -> Floats:
+        """What each pair of widths adds at least to the cost of its run, unscaled.
+
+        The larger of two sums, of compute and of memory, is no less than their mean.
+        """
+        if metric == "latency_s":
+            seconds = layer.weight_bits / self.space.dram_bits_per_s
+            return (layer.compute_s + seconds) / 2
+        if metric == "dram_bits":
+            return layer.weight_bits
+        return self._by_widths(layer.layer, layer.weight, layer.ifmap, metric)
+
     def _least(self, metric: str) -> float:
         """What no design has less of: its objective is 1,000 or more, far above the absolute gap.
 
@@ -109,11 +126,19 @@ class Coefficients:
         layers, capacities = self.candidates.layers, self.space.capacities
         if metric == "area_mm2":
             base_um2 = float(self.space.base_area_um2[self.candidates.options].mean())
-            needs = (float(layer.need.min()) for layer in layers if len(layer))
-            need = max(needs, default=0.0) or 1.0
+            own = [
+                [layer.need, *(x.need for x in self._in_runs(i))] for i, layer in enumerate(layers)
+            ]
+            needs = (float(np.concatenate(each).min(initial=math.inf)) for each in own)
+            need = max((x for x in needs if x < math.inf), default=0.0) or 1.0
             slope = self.space.problem.technology.sram_area_um2.slope
             return (base_um2 + slope * max(need, capacities.min_bits)) / UM2_PER_MM2
-        per_layer = [self.per_run(i, metric) for i in range(len(layers))]
+        per_layer = [
+            np.concatenate(
+                [self.per_run(i, metric), *(self._share(x, metric) for x in self._in_runs(i))]
+            )
+            for i in range(len(layers))
+        ]
         least = sum(float(values.min()) for values in per_layer if len(values))
         most = sum(float(values.max()) for values in per_layer if len(values))
         return max(least, LEAST_SHARE * most) or 1.0
@@ -208,7 +233,7 @@ class Coefficients:
                 self.run_traffic(model, n, unit, terms)
             elif metric != "latency_s":
                 for x, layer in enumerate(run.layers):
-                    cost = self._by_widths(layer.layer, layer.weight, layer.ifmap, metric) / unit
+                    cost = self._share(layer, metric) / unit
                     used = np.flatnonzero(cost).tolist()
                     terms.add(cost[used].tolist(), [model.pair[n, x, o] for o in used])
         if metric == "noise":
