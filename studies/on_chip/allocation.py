@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from codesign import Accelerator, Evaluation, Layer, Network, evaluate
+from codesign.problem.places import OnChip
 
 SHUFFLES = 2000
 SEED = 0
@@ -50,10 +51,10 @@ def best_kept(network: Network, sizes: Sizes, sram_bytes: int) -> frozenset[str]
     return kept_by(evaluated(_as_movements(network, sizes), sram_bytes))
 
 
-def evaluated(network: Network, sram_bytes: int) -> Evaluation:
-    """A network on the array with so much SRAM, and the best resident tensors."""
+def evaluated(network: Network, sram_bytes: int, on_chip: OnChip = "tensors") -> Evaluation:
+    """A network on the array with so much SRAM, and the best of what may stay on chip."""
     accelerator = replace(ARRAY, sram_bits=sram_bytes * 8)
-    return evaluate(network, accelerator, BITS, on_chip="tensors")
+    return evaluate(network, accelerator, BITS, on_chip=on_chip)
 
 
 def kept_by(evaluation: Evaluation) -> frozenset[str]:

@@ -21,16 +21,24 @@ from matplotlib.figure import Figure
 
 
 def vela_tables() -> dict[str, pd.DataFrame]:
-    """Of the one part that needs Vela, which is imported only here."""
+    """Of the first part that needs Vela, which is imported only here."""
     import vela
 
     return vela.tables()
+
+
+def cascade_tables() -> dict[str, pd.DataFrame]:
+    """Of the other."""
+    import vela_cascades
+
+    return vela_cascades.tables()
 
 
 PARTS: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {
     "tpu": tpu.tables,
     "sram": sram_price.tables,
     "vela": vela_tables,
+    "cascades": cascade_tables,
     "optimum": optimum.tables,
     "growth": growth.tables,
 }

@@ -20,7 +20,27 @@ TOLD = ("--verbose-performance", "--verbose-schedule")
 # What Vela can do beyond keeping whole feature maps, by its options that switch it off.
 FEATURES = ("cascading", "chaining", "buffering", "ifm-reuse", "fwd")
 PLACED = re.compile(r"^\s*\d+: Operation \w+\s+- OFM [\d, ]+ \(in (Sram|Dram)\)", re.MULTILINE)
+OPERATOR = re.compile(r"^\t\d+: Operation ", re.MULTILINE)
+STRIPE = re.compile(r"^\s*([IO]FM) Stripe\s+= \[\d+, (\d+), ", re.MULTILINE)
+CASCADE = re.compile(r"Assigned Cascade = (\d+)")
+BUFFERS = re.compile(r"Memory Used: .*\bccd=(\d+)")
 BYTES_PER_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Operators that Vela splits into stripes, worked off one after the other for each stripe.
+
+    Attributes
+    ----------
+    stripes : dict of str to (int, int)
+        By what each operator writes, in order: rows of a stripe of its input, and of its output.
+    buffer_bytes : int
+        SRAM for the rows in flight between the operators.
+    """
+
+    stripes: dict[str, tuple[int, int]]
+    buffer_bytes: int
 
 
 @dataclass(frozen=True)
@@ -32,7 +52,9 @@ class Compiled:
     staged_bytes : dict of str to int
         By what each operator writes, in the order in which they run: SRAM taken while it runs.
     kept : frozenset of str
-        Tensors it keeps in SRAM; empty unless compiled without features.
+        Tensors it keeps in SRAM, whole or as rows in flight; empty if compiled with chains.
+    cascades : tuple of Cascade
+        In the order in which they run.
     peak_bytes : int
         SRAM taken at most.
     moved_bytes, weight_bytes : int
@@ -45,6 +67,7 @@ class Compiled:
 
     staged_bytes: dict[str, int]
     kept: frozenset[str]
+    cascades: tuple[Cascade, ...]
     peak_bytes: int
     moved_bytes: int
     weight_bytes: int
@@ -72,17 +95,32 @@ def compiled(graph: bytes, sram_bytes: int, features: Collection[str] = ()) -> C
             raise RuntimeError(f"Vela ended with {run.returncode}: {run.stderr[-500:]}")
         layers = pd.read_csv(Path(folder, "network_per-layer.csv"))
         total = pd.read_csv(Path(folder, f"network_summary_{SYSTEM}.csv")).iloc[0]
-    names, kept = list(layers["Name"]), set()
-    if not features:  # the operators of a chain have no place of their own
+    names, kept, cascades = list(layers["Name"]), set(), tuple[Cascade, ...]()
+    if "chaining" not in features:  # the operators of a chain have no place of their own
         places = zip(names, PLACED.findall(run.stdout), strict=True)
         kept = {name for name, place in places if place == "Sram"}
+        cascades = _cascades(dict(zip(names, OPERATOR.split(run.stdout)[1:], strict=True)))
     moved = total["dram_feature_map_read_bytes"] + total["dram_feature_map_write_bytes"]
     return Compiled(
         staged_bytes=dict(zip(names, layers["Staging Usage"].astype(int), strict=True)),
         kept=frozenset(kept),
+        cascades=cascades,
         peak_bytes=round(total["sram_memory_used"] * BYTES_PER_KIB),
         moved_bytes=int(moved),
         weight_bytes=int(total["dram_weight_read_bytes"]),
         macs=dict(zip(names, layers["MAC Count"].astype(int), strict=True)),
         weights=int(total["total_original_weights"]),
     )
+
+
+def _cascades(told: dict[str, str]) -> tuple[Cascade, ...]:
+    """The cascades of a schedule, told by what each operator writes."""
+    found: dict[str, Cascade] = {}
+    for name, words in told.items():
+        (number,), (buffers,) = CASCADE.findall(words), BUFFERS.findall(words)
+        if number == "0":
+            continue
+        rows = {operand: int(count) for operand, count in STRIPE.findall(words)}
+        cascade = found.setdefault(number, Cascade({}, int(buffers)))
+        cascade.stripes[name] = rows["IFM"], rows["OFM"]
+    return tuple(found.values())
