@@ -8,9 +8,11 @@ rules which operators, and may buffer weights beside them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 
 import pandas as pd
-from allocation import evaluated, moved_bytes
+from allocation import ARRAY, BITS, evaluated, moved_bytes
 from separate import separated
 from to_tflite import shapes, to_tflite
 from vela import AMPLE_BYTES, BRICK, BYTES_PER_MB, NETWORKS, SHARES, in_bricks, in_order
@@ -18,6 +20,9 @@ from vela_compiler import BYTES_PER_KIB, Cascade, Compiled, compiled
 
 from codesign import Evaluation, Layer, Network, load_network
 from codesign.costs.tiling import rows_in
+from codesign.problem.places import DEFAULT_FUSED_LAYERS
+from codesign.space.given_hardware import GivenHardware
+from codesign.space.resident_runs import ResidentRun
 
 CASCADES = ("cascading", "buffering")
 
@@ -47,7 +52,8 @@ def compare_traffic(
     """DRAM traffic within one SRAM: the best with and without fused layers, and Vela's cascades.
 
     Ours, of the network as described, with tiles in the same SRAM: feature maps (``resident_mb``,
-    nothing fused; ``bands_mb``) and weights. Vela's: its own estimates (``told``), and feature maps
+    nothing fused; ``bands_mb``) and weights; and how many times the data would move at best if each
+    band took twice its SRAM (``if_twice``). Vela's: its own estimates (``told``), and feature maps
     as `vela.compare_traffic` counts them, each that it has in DRAM once for each operator it meets.
     """
     fused = evaluated(network, sram_bytes, "bands")
@@ -60,6 +66,7 @@ def compare_traffic(
         "resident_mb": _moved_mb(evaluated(network, sram_bytes))[0],
         "bands_mb": maps,
         "weights_mb": weights,
+        "if_twice": moved_with_double_bands(network, sram_bytes) / fused.metrics["dram_bits"],
         "runs": len(fused.fused_runs),
         "bands": sum(len(run.inner) for run in fused.fused_runs),
         "cascades": len(vela.cascades),
@@ -76,6 +83,33 @@ def _moved_mb(evaluation: Evaluation) -> tuple[float, float]:
     bits = [design.dram_bits for design in evaluation.layer_designs]
     weights = sum(x.weights for x in bits)
     return tuple(x / 8 / BYTES_PER_MB for x in (sum(x.total for x in bits) - weights, weights))
+
+
+class DoubleBands(GivenHardware):
+    """Given hardware on which each band takes twice its SRAM."""
+
+    @cached_property
+    def runs(self) -> list[ResidentRun]:
+        """All runs of layers that may be fused."""
+        found = []
+        for run in super().runs:
+            more = sum(
+                count * self.tensor_bits[name]
+                for name, count in zip(run.run.inner, run.run.band_elements, strict=True)
+            )
+            found.append(run._replace(need=(run.need[0] + more, run.need[1] + more)))
+        return found
+
+
+def moved_with_double_bands(network: Network, sram_bytes: int) -> int:
+    """DRAM bits of the best choice with them."""
+    on = replace(ARRAY, sram_bits=sram_bytes * 8)
+    weight_bits = [None if layer.moves else BITS for layer in network.layers]
+    tensor_bits = dict.fromkeys(network.tensors, BITS)
+    hardware = DoubleBands(network, on, weight_bits, tensor_bits, DEFAULT_FUSED_LAYERS)
+    found = hardware.residency(sram_bytes * 8)
+    assert found is not None  # what fits with nothing fused is among the choices
+    return sum(row.dram_bits for row in found.layers)
 
 
 def compare_stripes(graph: Network, sram_bytes: int, vela: Compiled) -> dict[str, object]:
