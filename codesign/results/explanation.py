@@ -34,7 +34,7 @@ from codesign.units import METRIC_UNITS, RATE_UNITS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Change = Literal["array", "PE widths", "less SRAM", "more SRAM", "all in DRAM"]
+Change = Literal["array", "PE widths", "less SRAM", "more SRAM", "all in DRAM", "nothing fused"]
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class RunnerUp:
 
     Attributes
     ----------
-    change : "array", "PE widths", "less SRAM", "more SRAM" or "all in DRAM"
+    change : "array", "PE widths", "less SRAM", "more SRAM", "all in DRAM" or "nothing fused"
         Other rows or cols; another width of the PEs' operands; less or more SRAM by a step at
-        least; no tensor on chip.
+        least; no tensor on chip; no layers fused, though tensors may be on chip.
     hardware : Hardware or None
         None: no such design keeps every budget. Its SRAM is the least on offer that holds its
         tiles, or what was asked for; of equal designs it is that of least area, then least noise.
@@ -164,7 +164,7 @@ class Explanation(ResultFile):
         Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
     runner_ups : tuple of RunnerUp
         More SRAM only where it must be paid for: within an area budget. All in DRAM only where
-        tensors stay on chip.
+        tensors stay on chip, whole or as bands; nothing fused only where some are bands.
     seconds : float
         What the solving took.
     residency : ResidencyWorth or None

@@ -17,8 +17,9 @@ import numpy as np
 from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
+from codesign.problem.choices import Choices
 from codesign.problem.metrics import METRICS
-from codesign.problem.places import Place
+from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
@@ -170,14 +171,20 @@ class _Analysis:
             min_bits = math.ceil(more)  # of which a design may leave some empty
             room = space.sram_bits_within(np.arange(len(space)), self.limits["area_mm2"])
             found.append(self._runner_up("more SRAM", room >= min_bits, (min_bits, math.inf)))
-        if any(place == "chip" for place in (self.design.on_chip or {}).values()):
-            found.append(self._best_of("all in DRAM", self._all_in_dram()))
+        choices, on_chip = self.problem.choices, self.design.on_chip or {}
+        if any(place != "dram" for place in on_chip.values()):
+            places = dict.fromkeys(self.problem.network.tensors, DRAM)
+            found.append(self._best_of("all in DRAM", self._among(replace(choices, places=places))))
+        if self.design.fused_runs:
+            places = {name: place for name, place in choices.places.items() if place != "band"}
+            apart = replace(
+                choices, on_chip="tensors", fused_layers=DEFAULT_FUSED_LAYERS, places=places
+            )
+            found.append(self._best_of("nothing fused", self._among(apart)))
         return found
 
-    def _all_in_dram(self) -> LexicographicSearch:
-        """A search of the same space with every tensor in DRAM."""
-        places = dict.fromkeys(self.problem.network.tensors, DRAM)
-        choices = replace(self.problem.choices, places=places)
+    def _among(self, choices: Choices) -> LexicographicSearch:
+        """A search of the same hardware with other choices of where tensors are."""
         space = HardwareSpace(replace(self.problem, choices=choices))
         return LexicographicSearch(space, stop=self.stop)
 
@@ -243,6 +250,7 @@ def _solution_of(space: HardwareSpace, design: Design) -> Solution:
     weight = [index[row.weight_bits or int(space.widths[0])] for row in design.layer_designs]
     places = design.on_chip or {}
     on_chip = [places[name] == "chip" for name in space.placed]
+    on_chip += [run in design.fused_runs for run in space.runs]
     solution = price(space, int(option), variable_width, weight, wanted.sram_bits, on_chip)
     assert solution is not None
     return solution

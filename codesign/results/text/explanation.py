@@ -130,6 +130,7 @@ def runner_ups_table(explanation: Explanation) -> Table:
         "less SRAM": f"at least {step} less SRAM",
         "more SRAM": f"at least {step} more SRAM",
         "all in DRAM": "no tensor on chip",
+        "nothing fused": "no fused layers",
     }
     for each in explanation.runner_ups:
         if each.hardware is None or each.loss is None:
