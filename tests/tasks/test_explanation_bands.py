@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 import pytest
 from chosen_designs import as_problems_have_it, design_of
+from compare_whole_explanations import compare_explanation
 from enumerated_fusion import Choice, FusedEnumeration
 from enumerated_residency import Outcome
 from fusion_questions import fusion_question
+from random_bands import KINDS, bands_case
 from residency_questions import Question, random_question
+from seeds import check_all
 
 from codesign import Design
 from codesign.problem.places import Place
@@ -162,3 +165,22 @@ def test_nothing_of_bands_where_there_can_be_none() -> None:
     content = worth.to_dict()
     assert "fusion" not in content
     assert all({*each}.isdisjoint(("bands_come", "bands_go")) for each in content["larger"])
+
+
+# --- whole explanations -------------------------------------------------------------------------
+
+SOME = [("chain", 0), ("chain", 5), ("tall", 3), ("broken", 5), ("sharing", 3), ("moving", 0)]
+LONG_BLOCKS = range(100, 160, 20)  # the first seed of each
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "seed"), SOME)
+def test_every_figure_is_the_enumerated_one(kind: str, seed: int) -> None:
+    assert compare_explanation(*bands_case(seed, kind))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("first", LONG_BLOCKS)
+def test_every_figure_is_the_enumerated_one_long(kind: str, first: int) -> None:
+    check_all(range(first, first + 20), lambda seed: compare_explanation(*bands_case(seed, kind)))
