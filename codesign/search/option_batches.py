@@ -128,7 +128,7 @@ class OptionBatches:
 
     def _unless_moving(self, factor: Ints) -> Ints:
         """Factors (…, 1, w, w) for each geometry: 1 where it only moves data, if in any time."""
-        if not self.space.placed:
+        if self.space.problem.choices.on_chip == "none":
             return factor
         moves = np.array([geometry.moves for geometry in self.space.geometries])
         return np.where(moves[:, None, None], 1, factor)
