@@ -169,7 +169,15 @@ def test_nothing_of_bands_where_there_can_be_none() -> None:
 
 # --- whole explanations -------------------------------------------------------------------------
 
-SOME = [("chain", 0), ("chain", 5), ("tall", 3), ("broken", 5), ("sharing", 3), ("moving", 0)]
+SOME = [
+    ("chain", 0),
+    ("chain", 5),
+    ("tall", 3),
+    ("broken", 5),
+    ("broken", 7),
+    ("sharing", 3),
+    ("moving", 0),
+]
 LONG_BLOCKS = range(100, 160, 20)  # the first seed of each
 
 
