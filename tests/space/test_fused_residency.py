@@ -58,7 +58,7 @@ def test_best_of_all_choices(first: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(10_000, 20_000, 500))
+@pytest.mark.parametrize("first", range(10_000, 15_000, 500))
 def test_best_of_all_choices_at_length(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_best(range(first, first + 500), monkeypatch)
 
