@@ -12,7 +12,7 @@ from codesign import Choices, Layer, Network, Problem
 from codesign.problem.goal import Goal
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import Candidates, LayerCandidates
-from codesign.space.fused_candidates import fused_candidates as list_run
+from codesign.space.fused_candidates import fused_candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.technology import AreaFit, Technology
 
@@ -56,16 +56,17 @@ KEPT = Network(
     tensors={"x": 6, "q": 6, "k": 6, "s": 9},
 )
 
-# Its layers `first` and `second` may be fused: w is then the run's input, y a band, z its output.
+# Two layers after the lead may be fused, which holds a band of u, or the last two, of s. The former
+# adds x, which is in DRAM, the latter q, which may be on chip, and writes a result.
 FUSED = Network(
     name="fused",
     layers=(
-        Layer(name="before", K=2, C=2, P=3, H=3, input="x", output="w"),
-        Layer(name="first", K=2, C=2, P=3, H=3, R=3, input="w", output="y"),
-        Layer(name="second", K=2, C=2, P=3, H=3, input="y", output="z"),
-        Layer(name="after", K=2, C=2, P=3, H=3, input="z", output="s", residuals=("w",)),
+        Layer(name="lead", K=2, C=2, P=3, H=3, input="x", output="q"),
+        Layer(name="first", K=2, C=2, P=3, H=3, input="q", output="u"),
+        Layer(name="second", K=2, C=2, P=3, H=3, input="u", output="s", residuals=("x",)),
+        Layer(name="last", K=2, C=2, P=3, H=3, input="s", output="y", residuals=("q",)),
     ),
-    tensors={"x": 6, "w": 6, "y": 6, "z": 6, "s": 6},
+    tensors={"x": 6, "q": 6, "u": 6, "s": 6, "y": 6},
 )
 
 # Hardware option, weight width, input width (0: 2 bits, 1: 4 bits), SRAM bits, DRAM bits, seconds.
@@ -107,12 +108,9 @@ KEPT_MATCH = (
     (0, 1, 1, 20, 0, 1e-6, 3),
 )
 
-# Options of a layer whose input may be resident, at 4 bits.
-READING = (
-    (0, 0, 0, 50, 30, 1e-6, 0),
-    (0, 1, 1, 60, 40, 1e-6, 0),
-    (0, 1, 1, 40, 20, 1e-6, 1),
-)
+# Of layers that may be fused alone, all weights of 2 bits.
+LEAD = MATCH[:2]
+ALONE = (*MATCH[:2], (0, 0, 0, 40, 20, 1e-6, 1), (0, 0, 1, 30, 10, 1e-6, 1))
 
 # The unit of a metric in the model is a thousandth of its limit.
 LIMITS = {
@@ -207,42 +205,37 @@ def kept_model(goal: Goal) -> pyo.ConcreteModel:
 
 
 def fused_space() -> HardwareSpace:
-    """The space of `FUSED` on one array."""
-    return space_of(FUSED, (2,), on_chip="bands", fused_layers=2)
+    """The space of `FUSED` on one array, in runs of two layers, all weights of 2 bits."""
+    weights = {layer.weight_source: 2 for layer in FUSED.layers}
+    return space_of(FUSED, (2,), on_chip="bands", fused_layers=2, pinned=weights)
 
 
-def fused_candidates() -> Candidates:
-    """w, y and z may be on chip at 4 bits, and `first` and `second` be a run at any widths."""
-    space, all_pairs = fused_space(), np.ones((2, 2), dtype=bool)
-    offered = listed(MATCH, READING, READING, READING, variables=4)
-    places = np.array([[[True, True]] * 3, [[False, True]] * 3])
-    (r,) = (r for r, run in enumerate(space.runs) if run.inner == ("y",))
-    run = list_run(space, r, 0, 1000.0, lambda layer: all_pairs, offered.variable_allowed, places)
-    assert run is not None
-    return replace(offered, places=places, fused=(run,))
+def fused_offered() -> Candidates:
+    """Every place at every width, and each run."""
+    space, lead = fused_space(), tuple((*row, 0) for row in LEAD)
+    rest = tuple((*row, 0)[:7] for row in ALONE)
+    offered = listed(lead, rest, rest, rest, variables=4)
+    places, allowed = np.ones((2, 3, 2), dtype=bool), np.ones((4, 2), dtype=bool)
+    pairs = np.array([[True, True], [False, False]])
+    runs = [
+        fused_candidates(space, r, 0, 1000.0, lambda _: pairs, allowed, places)
+        for r in range(len(space.runs))
+    ]
+    fused = tuple(run for run in runs if run is not None)
+    return replace(offered, places=places, sram_bits=np.array([1000.0]), fused=fused)
 
 
-def fused_model(goal: Goal) -> pyo.ConcreteModel:
-    """The programme of a network with two layers that may be fused."""
-    return build(fused_space(), fused_candidates(), goal)
-
-
-def joint_fused_candidates() -> Candidates:
-    """The same with joint options of the layer `second`: of z that it writes, and w beside it."""
-    offered = fused_candidates()
-    narrow, wide = np.array([0, 0, 1]), np.array([0, 1, 1])
+def fused_joint() -> Candidates:
+    """The same with joint options of the last layer: q that it adds is in DRAM or on chip."""
+    offered = fused_offered()
+    width, on_chip = np.array([0, 1, 0, 1]), np.array([False, False, True, True])
     rows = replace(
-        offered.layers[2],
+        offered.layers[3],
         joint=True,
-        widths_beside=((1, narrow), (3, wide)),
-        places_beside=((0, narrow, narrow > 0), (2, wide, np.array([False, False, True]))),
+        widths_beside=((1, width),),
+        places_beside=((0, width, on_chip),),
     )
-    return replace(offered, layers=(*offered.layers[:2], rows, offered.layers[3]))
-
-
-def joint_fused_model(goal: Goal) -> pyo.ConcreteModel:
-    """The programme where the options of a layer that may be fused are joint."""
-    return build(fused_space(), joint_fused_candidates(), goal)
+    return replace(offered, layers=(*offered.layers[:3], rows))
 
 
 def choose(

@@ -36,6 +36,7 @@ FENCED = {
         "search.milp.formulation",
         "search.milp.fusion",
         "search.milp.highs",
+        "search.milp.places",
         "search.milp.solvers",
     },
     "pandas": {"results.area_fit", "results.plots.by_layer", "results.plots.design", "study.plot"}

@@ -24,13 +24,6 @@ where SRAM sizes are on offer, ``size[n]``.
    (14) one_size             Σ_n size_n = 1,  S = Σ_n bits_n·size_n
    (15) widths_beside        Σ_{o: width of t = b} run_o = width_{t,b}                 ∀ l, t, b
    (16) places_beside        Σ_{o: x resident at b} run_o = resident_{x,b}             ∀ l, x, b
-   (16) dram_beside          Σ_{o: x in DRAM at b} run_o ≤ width_{t,b} − resident_{x,b}  ∀ l, x, b
-
-Where layers may be fused, `fusion` adds (17) to (24), and its variables to the rows above; and
-
-   (25) moves_alone          moved_l ≥ Σ moved_{l,t}·b·(width − resident)_{t,b} − most·Σ_n fuse_n
-
-In (15) and (16) a layer that may be in a run says at most what it does without one.
 
 An option may be joint: a layer's widths with those and the places of all that it touches or that is
 live beside it. What it needs in all, its traffic and its latency are then known: in (6) its need
@@ -38,10 +31,39 @@ holds what is live, and for (8) and (9) its latency is ``Σ_o latency_o·run_o``
 
 The bits moved in (9) and (10) are those of ``width − resident``: what is on chip moves nothing.
 
-Why each is there, and exact, is said where it is written down. Numbers are scaled by
-`Coefficients`. Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin
-far above the solver's tolerances (`problem.tolerances`): no design within its budgets is near the
-edge of a row, where HiGHS may lose it. What the margin lets in is found when it is priced exactly.
+Where layers may be fused: runs ``n`` of layers, each on one hardware option, of which no layer is
+twice in a design. ``fuse[n]`` binary; ``pair[n, l, o]`` binary, layer ``l`` of the run with a pair
+of widths ``o``; ``source[n, b]``, the run's input is resident at width ``b``; ``beside[n, x, o]``,
+what it writes or adds has a width and a place ``o``; ``psums[n]``, the most partial sums of its
+layers; ``t_n`` its latency; ``moved[l]`` what a layer alone moves beside its operands. Binary where
+those that they follow from are.
+
+   (17) dram_beside         Σ_{o: x in DRAM at b} run_o ≤ width_{t(x),b} − resident_{x,b}  ∀ l, x, b
+   (18) fused_layers_run    Σ_o pair_{n,l,o} = fuse_n                                      ∀ n, l
+   (19) source_at_width     source_{n,b} ≤ Σ_{o: ba(o) = b} pair_{n,first,o}               ∀ n, b
+   (20) beside_runs         Σ_o beside_{n,x,o} = fuse_n                                    ∀ n, x
+   (21) beside_agrees       beside_{n,x,o} ≤ resident_{x,b} or width_{t(x),b} − resident_{x,b}
+                                                                                        ∀ n, x, o
+   (22) most_psums          psums_n ≥ Σ_o psums_o·pair_{n,l,o}                             ∀ n, l
+   (23) runs_fit            Σ_l Σ_o need_o·pair_{n,l,o} − Σ_b rows_b·source_{n,b} + psums_n
+                             + live_n ≤ S + most_n·(1 − fuse_n)                            ∀ n
+   (24) run_compute_roof    t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}                           ∀ n
+   (25) run_memory_roof     t_n ≥ traffic_n / BW                                           ∀ n
+   (26) moves_alone         moved_l ≥ Σ_b moved_{l,t}·b·width_{t,b} − most_l·Σ_n fuse_n    ∀ l
+
+``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
+run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
+resident input, and what results and ``beside`` move. In (2) each run of a layer counts with
+``fuse_n``, in (4), (5) and (11) with its pairs, in (12) with ``source``. (9) has ``− most_l·Σ_n
+fuse_n`` as (26), ``most_l`` being the most that the layer's output and residuals can be. Of a layer
+that may be fused (15) and (16) have ``≤``: with (2) and (17) it agrees with others where it is
+alone, and says nothing where it is not.
+
+Why each is there, and exact, is said where it is written down: (11) to (17) in `places`, (18) to
+(26) in `fusion`. Numbers are scaled by `Coefficients`. Limits (7) and (10) carry the tolerance that
+budgets have everywhere, and a margin far above the solver's tolerances (`problem.tolerances`): no
+design within its budgets is near the edge of a row, where HiGHS may lose it. What the margin lets
+in is found when it is priced exactly.
 """
 
 from __future__ import annotations
@@ -57,7 +79,15 @@ from pyomo.common.gc_manager import PauseGC
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
 from codesign.search.milp.coefficients import Coefficients, Terms
-from codesign.search.milp.fusion import add_pairs, declare_runs, fuse_layers, time_runs
+from codesign.search.milp.fusion import (
+    add_pairs,
+    declare_runs,
+    fuse_layers,
+    time_runs,
+    unless_fused,
+    unmove_fused,
+)
+from codesign.search.milp.places import choose_size, join_layers, place_tensors
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 
@@ -80,10 +110,10 @@ def build(
     asked = {goal.metric, *goal.limits}
     parts = [_declare, _choose_hardware, _agree_on_widths]
     if space.placed:
-        parts += [_place_tensors, *[_choose_size] * bool(space.capacities.sizes), _join_layers]
+        parts += [place_tensors, *[choose_size] * bool(space.capacities.sizes), join_layers]
     if candidates.fused:
         parts.append(fuse_layers)
-        parts += [_unmove_fused] * ("dram_bits" in asked)
+        parts += [unmove_fused] * ("dram_bits" in asked)
     if "area_mm2" in goal.limits:
         parts.append(_limit_area)
     if "latency_s" in asked and not math.isinf(space.dram_bits_per_s):
@@ -198,7 +228,10 @@ def _agree_on_widths(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
     @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(4)")
     def input_widths(model, i, b):
-        """Σ_{o: ba(o) = b} run_o = width_{in(l),b}: all who touch a tensor agree on its width."""
+        """Σ_{o: ba(o) = b} run_o = width_{in(l),b}: all who touch a tensor agree on its width.
+
+        The pairs of fused runs are added on the left, here and in (5).
+        """
         return runs_agree(model, i, int(space.input_index[i]), b, attrgetter("ifmap"))
 
     @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(5)")
@@ -209,121 +242,6 @@ def _agree_on_widths(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         Other layers' weights are free: whatever option runs is their width.
         """
         return runs_agree(model, i, space.weight_index[i], b, attrgetter("weight"))
-
-
-def _place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
-    space, candidates = costs.space, costs.candidates
-    bands_of: dict[int, list[tuple[int, int]]] = {}  # runs, and the layer that reads each band
-    for n, run in enumerate(candidates.fused):
-        for at, x in enumerate(run.inner, 1):
-            bands_of.setdefault(x, []).append((n, at))
-
-    @model.Constraint(range(len(space.placed)), range(len(space.widths)), doc="(11)")
-    def resident_at_width(model, x, b):
-        """resident_{x,b} ≤ width_{t(x),b}: a tensor is on chip at the width that it has.
-
-        With equality where it cannot be in DRAM at that width. A run that holds a band of it at
-        that width is added on the left.
-        """
-        t = int(space.placed_variable[x])
-        in_dram, on_chip = candidates.places[:, x, b].tolist()
-        banding = bands_of.get(x, [])
-        if (t, b) not in model.WIDTHS or (in_dram and not on_chip and not banding):
-            return pyo.Constraint.Skip
-        there = [model.resident[x, b]] if on_chip else []
-        terms = Terms().add([1.0] * len(there), there)
-        for n, at in banding:
-            widths = candidates.fused[n].layers[at].ifmap
-            mine = np.flatnonzero(widths == b).tolist()
-            terms.add([1.0] * len(mine), [model.pair[n, at, o] for o in mine])
-        row = terms.add([-1.0], [model.width[t, b]]).expression()
-        return row <= 0 if in_dram else row == 0
-
-    def runs_with(model, i, x, b, widths, step):
-        """The layer runs an option with this operand resident if and only if the tensor is."""
-        if x is None or (x, b) not in model.PLACES:
-            return pyo.Constraint.Skip
-        rows = candidates.layers[i]
-        mine = np.flatnonzero((widths == b) & (rows.variant & step > 0)).tolist()
-        terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
-        if step == 1:
-            starts = [n for n, at in costs.fused_at[i] if at == 0 and (n, b) in model.SOURCES]
-            terms.add([1.0] * len(starts), [model.source[n, b] for n in starts])
-        return terms.add([-1.0], [model.resident[x, b]]).expression() == 0
-
-    @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(12)")
-    def resident_inputs(model, i, b):
-        """Σ_{o: ba(o) = b, input resident} run_o = resident_{in(l),b}; and in fused runs."""
-        x = space.operand_tensors[i][1]
-        return runs_with(model, i, x, b, candidates.layers[i].ifmap, 1)
-
-    @model.Constraint(model.LAYERS, range(len(space.widths)), doc="(13)")
-    def resident_weights(model, i, b):
-        """Σ_{o: bw(o) = b, weights resident} run_o = resident_{wt(l),b}."""
-        x = space.operand_tensors[i][0]
-        return runs_with(model, i, x, b, candidates.layers[i].weight, 2)
-
-
-def _choose_size(model: pyo.ConcreteModel, costs: Coefficients) -> None:
-    sizes = costs.space.capacities.sizes
-    model.size = pyo.Var(range(len(sizes)), domain=pyo.Binary)
-
-    @model.Constraint(range(2), doc="(14)")
-    def one_size(model, n):
-        """Σ_n size_n = 1, and S = Σ_n bits_n·size_n: the SRAM is one of those on offer.
-
-        Beside tensors on chip the size that holds a tiling is not known from the tiling alone.
-        """
-        chosen = [*model.size.values()]
-        if n == 0:
-            return sum(chosen) == 1
-        bits = [x / (costs.sram_unit_bits / ROW_SCALE) for x in sizes]
-        return Terms().add(bits, chosen).add([-ROW_SCALE], [model.sram]).expression() == 0
-
-
-def _join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
-    """What a layer's joint options agree on with others, beside its operands."""
-    layers = costs.candidates.layers
-    widths = [(i, *each) for i, rows in enumerate(layers) for each in rows.widths_beside]
-    places = [(i, *each) for i, rows in enumerate(layers) for each in rows.places_beside]
-    count = range(len(costs.space.widths))
-
-    def runs_are(model, i, those, variable, less=None):
-        mine = np.flatnonzero(those).tolist()
-        terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
-        row = terms.add([-1.0], [variable])
-        if less is not None:
-            row.add([1.0], [less])
-        # A layer in a fused run says nothing here.
-        return row.expression() <= 0 if costs.fused_at[i] else row.expression() == 0
-
-    @model.Constraint(range(len(widths)), count, doc="(15)")
-    def widths_beside(model, n, b):
-        """Σ_{o: width of t = b} run_o = width_{t,b}: all who touch a tensor agree on its width."""
-        i, t, width = widths[n]
-        if (t, b) not in model.WIDTHS:
-            return pyo.Constraint.Skip
-        return runs_are(model, i, width == b, model.width[t, b])
-
-    @model.Constraint(range(len(places)), count, doc="(16)")
-    def places_beside(model, n, b):
-        """Σ_{o: x resident at b} run_o = resident_{x,b}: and on its place, while it is live."""
-        i, x, width, on_chip = places[n]
-        if (x, b) not in model.PLACES:
-            return pyo.Constraint.Skip
-        return runs_are(model, i, (width == b) & on_chip, model.resident[x, b])
-
-    fusable = [n for n, (i, *_) in enumerate(places) if costs.fused_at[i]]
-
-    @model.Constraint(fusable, count, doc="(16)")
-    def dram_beside(model, n, b):
-        """Σ_{o: x in DRAM at b} run_o ≤ width_{t,b} − resident_{x,b}, where it may be in a run."""
-        i, x, width, on_chip = places[n]
-        t = int(costs.space.placed_variable[x])
-        if (t, b) not in model.WIDTHS:
-            return pyo.Constraint.Skip
-        there = model.resident[x, b] if (x, b) in model.PLACES else None
-        return runs_are(model, i, (width == b) & ~on_chip, model.width[t, b], there)
 
 
 def _limit_area(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -354,45 +272,19 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
     @model.Constraint(alone, doc="(9)")
     def memory_roof(model, i):
-        """t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW.
+        """t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b} − most_l·Σ_n fuse_n) / BW.
 
         ``traffic_o`` is what the tiling fetches of the operands and spills; ``moved_{l,t}`` are the
-        elements of output and residuals, which move once, at their tensors' widths.
+        elements of output and residuals, which move once, at their tensors' widths. In a fused run
+        the layer has no latency of its own.
         """
         traffic = costs.candidates.layers[i].traffic / unit_bits
         terms = costs.moved(model, i, unit_bits, costs.runs(model, i, traffic, Terms()))
-        _unless_fused(model, costs, i, unit_bits, terms)
+        unless_fused(model, costs, i, unit_bits, terms)
         return terms.add([-1.0], [model.latency[i]]).expression() <= 0
 
     if costs.candidates.fused:
         time_runs(model, costs)
-
-
-def _unless_fused(
-    model: pyo.ConcreteModel, costs: Coefficients, i: int, unit: float, terms: Terms
-) -> None:
-    """Take off what a layer's output and residuals can move at most where it is in a fused run."""
-    if costs.fused_at[i]:
-        space = costs.space
-        widest = max(int(space.widths.max()), space.problem.choices.output_bits)
-        layer = space.problem.network.layers[i]
-        most = widest * sum(each.elements for each in space.moved(layer)) / unit
-        terms.add([-most] * len(costs.fused_at[i]), [model.fuse[n] for n, _ in costs.fused_at[i]])
-
-
-def _unmove_fused(model: pyo.ConcreteModel, costs: Coefficients) -> None:
-    """What layers alone move beside their operands, where they may be in fused runs instead."""
-    rows = costs.candidates.layers
-    alone = [i for i, runs in enumerate(costs.fused_at) if runs and not rows[i].joint]
-    model.moved_alone = pyo.Var(alone, domain=pyo.NonNegativeReals)
-
-    @model.Constraint(alone, doc="(25)")
-    def moves_alone(model, i):
-        """moved_l ≥ Σ_b moved_{l,t}·b·(width − resident)_{t,b} − most·Σ_n fuse_n."""
-        unit = costs.unit["dram_bits"]
-        terms = costs.moved(model, i, unit, Terms())
-        _unless_fused(model, costs, i, unit, terms)
-        return terms.add([-1.0], [model.moved_alone[i]]).expression() <= 0
 
 
 def _keep_budgets(model: pyo.ConcreteModel, costs: Coefficients) -> None:

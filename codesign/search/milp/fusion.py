@@ -1,19 +1,7 @@
-"""Rows of the MILP on fused runs of layers.
+"""Rows of the MILP on fused runs of layers: what they take and cost, and what they agree on.
 
-For each run ``n``, of one hardware option: ``fuse[n]`` binary; ``pair[n, l, o]`` binary, a pair of
-widths ``o`` of its layer ``l``; ``source[n, b]``, its input resident at width ``b``; ``beside[n, s,
-o]``, a tensor ``s`` that it writes or adds, with a width and a place ``o``; ``psums[n]`` and
-``run_latency[n]``, the most partial sums of its layers, and its latency ``t_n``.
-
-   (17) fused_layers_run     Σ_o pair_{n,l,o} = fuse_n                                   ∀ n, l
-   (18) source_at_width      source_{n,b} ≤ Σ_{o: ba(o) = b} pair_{n,first,o}            ∀ n, b
-   (19) beside_runs          Σ_o beside_{n,s,o} = fuse_n                                 ∀ n, s
-   (20) beside_agrees        beside_{n,s,o} ≤ resident_{x,b}, or ≤ width_{t,b} − resident_{x,b}
-   (21) most_psums           psums_n ≥ Σ_o psums_o·pair_{n,l,o}                          ∀ n, l
-   (22) runs_fit             Σ_l Σ_o need_o·pair_{n,l,o} − saved + psums_n + live
-                                 ≤ S + most·(1 − fuse_n)                                 ∀ n
-   (23) run_compute_roof     t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}                        ∀ n
-   (24) run_memory_roof      t_n ≥ DRAM bits of all its layers / BW                      ∀ n
+Their equations, and what the variables are, stand in `codesign.search.milp.formulation`. A run that
+is not fused has no pairs, hence no source; what is beside it and its partial sums are 0.
 """
 
 from __future__ import annotations
@@ -77,30 +65,37 @@ def fuse_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     layers = [(n, x) for n, run in enumerate(fused) for x in range(len(run.layers))]
     beside = [(n, s) for n, run in enumerate(fused) for s in range(len(run.beside))]
 
-    @model.Constraint(layers, doc="(17)")
+    @model.Constraint(layers, doc="(18)")
     def fused_layers_run(model, n, x):
         """Σ_o pair_{n,l,o} = fuse_n: each layer of a fused run has one pair of widths."""
         every = range(len(fused[n].layers[x]))
         terms = Terms().add([1.0] * len(every), [model.pair[n, x, o] for o in every])
         return terms.add([-1.0], [model.fuse[n]]).expression() == 0
 
-    @model.Constraint(model.SOURCES, doc="(18)")
+    @model.Constraint(model.SOURCES, doc="(19)")
     def source_at_width(model, n, b):
-        """source_{n,b} ≤ Σ_{o: ba(o) = b} pair_{n,first,o}: resident at the width that it has."""
+        """source_{n,b} ≤ Σ_{o: ba(o) = b} pair_{n,first,o}: resident at the width that it has.
+
+        Just one run can begin with a layer; (12) makes its source what its input is.
+        """
         mine = np.flatnonzero(fused[n].layers[0].ifmap == b).tolist()
         terms = Terms().add([-1.0] * len(mine), [model.pair[n, 0, o] for o in mine])
         return terms.add([1.0], [model.source[n, b]]).expression() <= 0
 
-    @model.Constraint(beside, doc="(19)")
+    @model.Constraint(beside, doc="(20)")
     def beside_runs(model, n, s):
-        """Σ_o beside_{n,s,o} = fuse_n: a tensor that it writes or adds has a width and a place."""
+        """Σ_o beside_{n,x,o} = fuse_n: a tensor that it writes or adds has a width and a place."""
         every = range(len(fused[n].beside[s].width))
         terms = Terms().add([1.0] * len(every), [model.beside[n, s, o] for o in every])
         return terms.add([-1.0], [model.fuse[n]]).expression() == 0
 
-    @model.Constraint(model.BESIDE, doc="(20)")
+    @model.Constraint(model.BESIDE, doc="(21)")
     def beside_agrees(model, n, s, o):
-        """beside_{n,s,o} ≤ resident_{x,b}, or ≤ width_{t,b} − resident_{x,b}: as others have it."""
+        """beside_{n,x,o} ≤ resident_{x,b}, or ≤ width_{t,b} − resident_{x,b}: as others have it.
+
+        The first where ``o`` is on chip, the second in DRAM. At whole widths and places just one of
+        these is 1, so that by (20) no share is left to any other.
+        """
         each = fused[n].beside[s]
         b, key = int(each.width[o]), (each.tensor, int(each.width[o]))
         terms = Terms().add([1.0], [model.beside[n, s, o]])
@@ -120,7 +115,7 @@ def _limit_need(
     fused, space = costs.candidates.fused, costs.space
     unit = costs.sram_unit_bits / ROW_SCALE
 
-    @model.Constraint(layers, doc="(21)")
+    @model.Constraint(layers, doc="(22)")
     def most_psums(model, n, x):
         """psums_n ≥ Σ_o psums_o·pair_{n,l,o}: layers of a run take turns at their partial sums."""
         layer = fused[n].layers[x]
@@ -129,12 +124,13 @@ def _limit_need(
         )
         return terms.add([-1.0], [model.psums[n]]).expression() <= 0
 
-    @model.Constraint(range(len(fused)), doc="(22)")
+    @model.Constraint(range(len(fused)), doc="(23)")
     def runs_fit(model, n):
-        """Σ_l Σ_o need_o·pair_{n,l,o} − saved + psums_n + live ≤ S + most·(1 − fuse_n).
+        """Σ_l Σ_o need_o·pair_{n,l,o} − Σ_b rows_b·source_{n,b} + psums_n + live_n ≤ S, if fused.
 
-        ``live`` is what of the tensors on chip lives while any of its layers runs, ``most`` the
-        most that can be; ``saved`` what a resident input does not take twice.
+        ``live_n`` is what of the tensors on chip lives while any of its layers runs. Where the run
+        is not fused, the most that can be is taken off, and the row says nothing. ``rows_b`` are
+        those of an input in DRAM: a resident one is in ``live_n``.
         """
         run, terms = fused[n], Terms()
         for x, layer in enumerate(run.layers):
@@ -161,17 +157,51 @@ def time_runs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     numbers = range(len(fused))
     model.run_latency = pyo.Var(numbers, domain=pyo.NonNegativeReals)
 
-    @model.Constraint(numbers, doc="(23)")
+    @model.Constraint(numbers, doc="(24)")
     def run_compute_roof(model, n):
-        """t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}."""
+        """t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}: all its layers one after the other."""
         terms = Terms()
         for x, layer in enumerate(fused[n].layers):
             every = range(len(layer))
             terms.add((layer.compute_s / unit_s).tolist(), [model.pair[n, x, o] for o in every])
         return terms.add([-1.0], [model.run_latency[n]]).expression() <= 0
 
-    @model.Constraint(numbers, doc="(24)")
+    @model.Constraint(numbers, doc="(25)")
     def run_memory_roof(model, n):
-        """t_n ≥ DRAM bits of all its layers / BW."""
+        """t_n ≥ traffic_n / BW: all that its layers move."""
         terms = costs.run_traffic(model, n, unit_s * costs.space.dram_bits_per_s, Terms())
         return terms.add([-1.0], [model.run_latency[n]]).expression() <= 0
+
+
+def unless_fused(
+    model: pyo.ConcreteModel, costs: Coefficients, i: int, unit: float, terms: Terms
+) -> None:
+    """Take off what a layer's output and residuals can move at most where it is in a fused run."""
+    if costs.fused_at[i]:
+        space, allowed = costs.space, costs.candidates.variable_allowed
+        widths = np.where(allowed, space.widths, 0).max(axis=1)
+        results = space.problem.choices.output_bits
+        most = sum(
+            elements * (results if t is None else int(widths[t]))
+            for t, elements, _ in space.moved(space.problem.network.layers[i])
+        )
+        bits = [-most / unit] * len(costs.fused_at[i])
+        terms.add(bits, [model.fuse[n] for n, _ in costs.fused_at[i]])
+
+
+def unmove_fused(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    """What layers alone move beside their operands, where they may be in fused runs instead."""
+    rows = costs.candidates.layers
+    alone = [i for i, runs in enumerate(costs.fused_at) if runs and not rows[i].joint]
+    model.moved_alone = pyo.Var(alone, domain=pyo.NonNegativeReals)
+
+    @model.Constraint(alone, doc="(26)")
+    def moves_alone(model, i):
+        """moved_l ≥ Σ_b moved_{l,t}·b·(width − resident)_{t,b} − most_l·Σ_n fuse_n.
+
+        Output and residuals, where the layer is in no fused run: those of a run stand with it.
+        """
+        unit = costs.unit["dram_bits"]
+        terms = costs.moved(model, i, unit, Terms())
+        unless_fused(model, costs, i, unit, terms)
+        return terms.add([-1.0], [model.moved_alone[i]]).expression() <= 0

@@ -1,13 +1,14 @@
 """The programme, constraint by constraint, against golden files that were read by hand.
 
-Two layers, two widths, two arrays, options with round numbers: every row of a constraint of
-`formulation` and of `fusion` stands in ``golden/<constraint>.lp``, the objective of each metric in
-``golden/objective_<metric>.lp``. After a deliberate change, write them anew from this folder::
+Two layers, two widths, two arrays, options with round numbers; tensors on chip and fused runs on
+one array. Every row of a constraint of `formulation`, `places` and `fusion` stands in
+``golden/<constraint>.lp``, the objective of each metric in ``golden/objective_<metric>.lp``. After
+a deliberate change, write them anew from this folder::
 
     export PYTHONPATH=../../helpers
     python -c "from test_formulation import rewrite_goldens; rewrite_goldens()"
 
-and read the difference against the mathematics in their docstrings.
+and read the difference against the mathematics in the docstring of `formulation`.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ import pytest
 from pair_models import (
     CONV,
     FC,
+    FUSED,
     LIMITS,
     MATCH,
     PAIR,
     PRODUCT,
     choose,
-    fused_candidates,
-    fused_model,
+    fused_joint,
+    fused_offered,
     fused_space,
-    joint_fused_model,
     joint_model,
     kept_candidates,
     kept_model,
@@ -47,7 +48,7 @@ from sources import sources
 
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import METRICS
-from codesign.search.milp import formulation, fusion
+from codesign.search.milp import formulation
 from codesign.search.milp.choice import exclude
 from codesign.search.milp.formulation import build, objective_unit
 from codesign.space.candidates import Candidates
@@ -55,10 +56,17 @@ from codesign.space.hardware import HardwareSpace
 
 pytestmark = pytest.mark.smoke
 
-# Rows that a fused run changes.
-FUSED_TOO = ("every_layer_runs", "input_widths", "tiles_fit", "memory_roof", "within_budget")
-FUSED_TOO += ("resident_at_width", "resident_inputs")
 GOLDEN = Path(__file__).parent / "golden"
+MODULES = ("formulation", "places", "fusion")  # in which the rows are written down
+AMONG_RUNS = (  # rows that are otherwise where layers may be fused
+    "every_layer_runs",
+    "input_widths",
+    "resident_at_width",
+    "resident_inputs",
+    "tiles_fit",
+    "memory_roof",
+    "within_budget",
+)
 
 
 # --- golden files -------------------------------------------------------------------------------
@@ -145,10 +153,11 @@ def texts() -> dict[str, str]:
     for stem in ("tiles_fit", "compute_roof", "memory_roof", "within_budget"):
         found[stem] += joint.pop(stem)
     found |= {stem: text for stem, text in (kept | joint).items() if stem not in found}
-    fused = constraint_texts(fused_model(Goal("latency_s", LIMITS)), fused_names())
-    for stem in FUSED_TOO:
+    goal, names = Goal("latency_s", LIMITS), fused_names()
+    fused = constraint_texts(build(fused_space(), fused_offered(), goal), names)
+    for stem in AMONG_RUNS:
         found[stem] += fused.pop(stem)
-    joint = constraint_texts(joint_fused_model(Goal("latency_s", LIMITS)), fused_names())
+    joint = constraint_texts(build(fused_space(), fused_joint(), goal), names)
     for stem in ("widths_beside", "places_beside"):
         found[stem] += joint.pop(stem)
     found |= {stem: text for stem, text in (joint | fused).items() if stem not in found}
@@ -159,25 +168,6 @@ def texts() -> dict[str, str]:
     return found
 
 
-def fused_names() -> dict[str, str]:
-    """The variables of the model with a fused run."""
-    offered, layers = fused_candidates(), ("first", "second")
-    names, bits = names_of(fused_space(), offered), (2, 4)
-    for x, tensor in enumerate(("w", "y", "z")):
-        names |= {f"resident[{x},{b}]": f"resident[{tensor},{bits[b]}]" for b in range(2)}
-    (run,) = offered.fused
-    for n, layer in enumerate(run.layers):
-        for o in range(len(layer)):
-            widths = f"w{bits[layer.weight[o]]},a{bits[layer.ifmap[o]]}"
-            names[f"pair[0,{n},{o}]"] = f"pair[{layers[n]},{widths}]"
-    (beside,) = run.beside
-    for o, (b, there) in enumerate(zip(beside.width, beside.on_chip, strict=True)):
-        names[f"beside[0,0,{o}]"] = f"beside[z,{bits[b]},{'chip' if there else 'dram'}]"
-    names |= {f"source[0,{b}]": f"source[w,{bits[b]}]" for b in range(2)}
-    names |= {f"moved_alone[{i}]": f"moved_alone[{layers[i - 1]}]" for i in (1, 2)}
-    return names | {f"{x}[0]": x for x in ("fuse", "psums", "run_latency")}
-
-
 def kept_names() -> dict[str, str]:
     """The variables of the model with tensors on chip."""
     names = names_of(kept_space(), kept_candidates())
@@ -186,6 +176,36 @@ def kept_names() -> dict[str, str]:
             f"resident[{x},{b}]": f"resident[{tensor},{bits}]" for b, bits in ((0, 2), (1, 4))
         }
     return names | {f"size[{n}]": f"size[{bits}]" for n, bits in ((0, 50), (1, 100))}
+
+
+def fused_names() -> dict[str, str]:
+    """The variables of the model with fused runs."""
+    space, offered = fused_space(), fused_offered()
+    names = names_of(space, offered)
+    bits, layers = space.widths.tolist(), [layer.name for layer in FUSED.layers]
+    names |= {
+        f"resident[{x},{b}]": f"resident[{tensor},{bits[b]}]"
+        for x, tensor in enumerate(space.placed)
+        for b in range(len(bits))
+    }
+    names |= {f"moved_alone[{i}]": f"moved[{layer}]" for i, layer in enumerate(layers)}
+    for n, run in enumerate(offered.fused):
+        first, last = (layers[run.layers[at].layer] for at in (0, -1))
+        which = f"{first}..{last}"
+        names |= {f"{x}[{n}]": f"{x}[{which}]" for x in ("fuse", "psums")}
+        names[f"run_latency[{n}]"] = f"latency[{which}]"
+        names |= {f"source[{n},{b}]": f"source[{which},{bits[b]}]" for b in run.source_width}
+        for at, layer in enumerate(run.layers):
+            for o in range(len(layer)):
+                widths = f"w{bits[layer.weight[o]]},a{bits[layer.ifmap[o]]}"
+                names[f"pair[{n},{at},{o}]"] = f"pair[{which},{layers[layer.layer]},{widths}]"
+        for s, each in enumerate(run.beside):
+            (tensor,) = (x.removeprefix("tensor:") for x in space.variables[each.variable])
+            for o in range(len(each.width)):
+                place = "chip" if each.on_chip[o] else "dram"
+                chosen = f"{tensor},{bits[each.width[o]]},{place}"
+                names[f"beside[{n},{s},{o}]"] = f"beside[{which},{chosen}]"
+    return names
 
 
 def shared_weight_widths() -> Iterator[str]:
@@ -215,23 +235,39 @@ def test_every_constraint_has_a_golden_file_and_the_other_way_round() -> None:
 
 
 def test_the_docstring_lists_every_constraint() -> None:
-    text = f"{formulation.__doc__}{fusion.__doc__}"
+    text = str(formulation.__doc__)
     constraints = [stem for stem in texts() if not stem.startswith(("objective_", "excluded"))]
     for stem in constraints:
         assert f") {stem} " in text, f"{stem} has no equation"
-    assert len(re.findall(r"^ {3,4}\(\d+\) ", text, re.MULTILINE)) == len(constraints)
+    numbers = re.findall(r"^ {3,4}\((\d+)\) \w", text, re.MULTILINE)
+    assert numbers == [str(n) for n in range(1, len(constraints) + 1)]
+
+
+def test_every_constraint_has_the_number_of_its_equation() -> None:
+    listed_as = dict(re.findall(r"^ {3,4}(\(\d+\)) (\w+)", str(formulation.__doc__), re.MULTILINE))
+    assert {name: number for number, name in listed_as.items()} == {
+        name: number for name, (number, _) in rules().items()
+    }
+
+
+def rules() -> dict[str, tuple[str, str | None]]:
+    """Number and docstring of every function that writes rows."""
+    return {
+        node.name: (number.value, ast.get_docstring(node))
+        for module in MODULES
+        for node in ast.walk(sources()[f"search.milp.{module}"])
+        if isinstance(node, ast.FunctionDef)
+        for each in node.decorator_list
+        if isinstance(each, ast.Call) and "Constraint" in ast.dump(each.func)
+        for keyword in each.keywords
+        if keyword.arg == "doc" and isinstance(number := keyword.value, ast.Constant)
+    }
 
 
 def test_every_constraint_is_explained_where_it_is_written() -> None:
-    rules = {
-        node.name: ast.get_docstring(node)
-        for module in ("formulation", "fusion")
-        for node in ast.walk(sources()[f"search.milp.{module}"])
-        if isinstance(node, ast.FunctionDef)
-        and any("Constraint" in ast.dump(each) for each in node.decorator_list)
-    }
-    assert {*rules} == {s for s in texts() if not s.startswith(("objective_", "excluded"))}
-    assert all(rules.values())
+    every = {s for s in texts() if not s.startswith(("objective_", "excluded"))}
+    assert {*rules()} == every
+    assert all(text for _, text in rules().values())
 
 
 @pytest.mark.parametrize("stem", GOLDEN_STEMS)
