@@ -142,7 +142,8 @@ class HardwareSearch(GoalSearch, ABC):
         wanted = CORE_CHOICES * len(self.space.geometry_of)
         spent = float(multipliers @ self.dual.limits)
         relaxation = self.relaxation.of(single)
-        forced = relaxation.forced(single, self.dual.coefficients(multipliers[None]))
+        coefficients, most = self.dual.coefficients(multipliers[None]), self.marginal_ceiling
+        forced = relaxation.forced(single, coefficients, most(multipliers))
         marginals, polished = relaxation.marginals_of(forced), not np.isfinite(found.incumbent[0])
         while True:
             ceiling = self.incumbent_ceiling

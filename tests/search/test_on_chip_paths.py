@@ -92,6 +92,36 @@ def used_up(seed: int, kind: str) -> Any:
     return with_budgets_used_up(on_chip_case(seed, kind), random.Random(seed))
 
 
+# --- choices within a ceiling ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["plain", "moving", "sharing", "deep"])
+def test_choices_within_a_ceiling_are_those_of_whole_tables(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is missed where values that cost too much are not looked at."""
+    usual, seen = relaxation.Relaxation.forced, []
+
+    def compared(mine: relaxation.Relaxation, batch: Any, prices: Any, ceiling: float) -> Any:
+        within, whole = usual(mine, batch, prices, ceiling), usual(mine, batch, prices)
+        tables: dict[int, Any] = {}
+        for layers, _, _, totals in whole.totals():
+            tables |= dict(zip(layers.tolist(), totals, strict=True))
+        for layer, _, _, where, forced in within.entries:
+            cheap = (tables[layer] <= ceiling) & np.isfinite(tables[layer])
+            assert np.array_equal(where, np.nonzero(cheap))
+            assert forced == pytest.approx(tables[layer][cheap], rel=1e-12)
+            seen.append((len(forced), cheap.size))
+        pairs, every = (mine.marginals_of(x).pair for x in (within, whole))
+        assert np.array_equal(pairs <= ceiling, every <= ceiling)
+        return within
+
+    monkeypatch.setattr(relaxation.Relaxation, "forced", compared)
+    check_all(range(5), lambda seed: compare(used_up(seed, kind)))
+    kept, entries = np.sum(seen, axis=0)
+    assert 0 < kept < entries
+
+
 # --- searches that end within the MILPs of an option ----------------------------------------------
 
 MILPS_LOOKED_AT = 3  # of a search: it ends within each

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +23,19 @@ from codesign.search.bounds.layer_tables import Family, LayerTables
 from codesign.search.bounds.states import States
 from codesign.space.candidates import LayerCandidates
 from codesign.space.placement import FREE
+
+
+class Entries(NamedTuple):
+    """Entries of one layer's table, and what forcing each costs.
+
+    ``where`` are their indices along each axis of the family's table, free axes first.
+    """
+
+    layer: int
+    family: int
+    member: int
+    where: tuple[Ints, ...]
+    forced: Floats
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,8 @@ class Forced:
     own : floats, shape (1, variables, values)
     parts : list of (layers, family, members, floats of shape (layers, 1, …))
         As of `Sweep.marginals`.
+    ceiling : float
+        What costs more, forced, is of no interest.
     """
 
     tables: LayerTables
@@ -47,6 +64,7 @@ class Forced:
     least: list[Floats]
     own: Floats
     parts: list[tuple[Ints, int, Ints, Floats]]
+    ceiling: float = np.inf
 
     def totals(self) -> Iterator[tuple[Ints, Family, Ints, Floats]]:
         """Some layers, their family and members, and what forcing each entry costs, (layers, …)."""
@@ -59,6 +77,30 @@ class Forced:
                 members,
                 mine + rest.reshape(len(rest), *(1,) * family.free, *rest.shape[1:]),
             )
+
+    @cached_property
+    def entries(self) -> list[Entries]:
+        """What may be forced within the ceiling.
+
+        An entry costs no less, forced, than each of its values: those alone are looked at whose own
+        values all are within.
+        """
+        sizes = self.tables.states.sizes  # the rows of own costs are padded
+        each = zip(self.own[0], sizes, strict=True)
+        values = [np.flatnonzero(row[:size] <= self.ceiling) for row, size in each]
+        found = []
+        for layers, number, members, over_scope in self.parts:
+            family = self.tables.families[number]
+            free = [np.arange(size) for size in family.sizes[: family.free]]
+            for i, member, over in zip(layers, members, over_scope[:, 0], strict=True):
+                within = [values[v] for v in self.tables.scopes[i]]
+                box = np.ix_(*within)
+                rest = minus(over[box], self.least[number][0, member][box])
+                total = self.full[number][0, member][np.ix_(*free, *within)] + rest
+                chosen = np.nonzero((total <= self.ceiling) & np.isfinite(total))
+                where = tuple(x[n] for x, n in zip([*free, *within], chosen, strict=True))
+                found.append(Entries(int(i), number, int(member), where, total[chosen]))
+        return found
 
     def joint_choices(
         self, option: int, least_sram_bits: float, ceiling: float
@@ -76,26 +118,21 @@ class Forced:
             of the range, with what it needs beside the tensors on chip.
         """
         tables, found = self.tables, list[LayerCandidates | None]([None] * len(self.tables.layers))
-        for layers, family, members, total in self.totals():
-            number = tables.families.index(family)
-            costs = [
-                np.broadcast_to(table, (1, len(family.geometry), *family.sizes))[0]
-                for table in (
-                    tables.costs_of(number, self.batch)[1],
-                    family.compute_s(self.batch),
-                )
-            ]
-            for n, i in enumerate(layers.tolist()):
-                if not tables.states.roles(i).keys() <= {*tables.scopes[i]}:
-                    continue
-                kept = (total[n] <= ceiling) & np.isfinite(total[n])
-                if family.fused:
-                    kept &= family.fused[int(members[n])].run == ALONE
-                entries = np.nonzero(kept)
-                member, forced = int(members[n]), total[n][entries]
-                rooms = _steps(family, member, entries, self.batch, least_sram_bits)
-                made = _listed(tables, i, family, member, entries, costs, option, rooms)
-                found[i] = replace(made, forced=forced[rooms[0]])
+        for i, number, member, where, forced in self.entries:
+            if not tables.states.roles(i).keys() <= {*tables.scopes[i]}:
+                continue
+            family, mine = tables.families[number], forced <= ceiling
+            if family.fused:
+                run = np.broadcast_to(family.fused[member].run, family.sizes)
+                mine &= run[where] == ALONE
+            shape = 1, len(family.geometry), *family.sizes
+            dram_bits = tables.costs_of(number, self.batch)[1]
+            each = dram_bits, family.compute_s(self.batch)
+            costs = [np.broadcast_to(table, shape)[0] for table in each]
+            chosen = tuple(x[mine] for x in where)
+            rooms = _steps(family, member, chosen, self.batch, least_sram_bits)
+            made = _listed(tables, i, family, member, chosen, costs, option, rooms)
+            found[i] = replace(made, forced=forced[mine][rooms[0]])
         return found
 
 

@@ -344,23 +344,32 @@ class Relaxation:
 
     # What each single choice would cost at best -------------------------------------------------
 
-    def forced(self, batch: Batch, coefficients: Floats) -> Forced:
-        """Least Lagrangian if one choice were forced, for a batch of one option."""
+    def forced(self, batch: Batch, coefficients: Floats, ceiling: float = np.inf) -> Forced:
+        """Least Lagrangian if one choice were forced, for a batch of one option.
+
+        ``ceiling``: what costs more is of no interest.
+        """
         prices = self._tables.run_prices(batch, coefficients)
         full = [self._tables.full(n, batch, coefficients, prices) for n in self._families]
         least = [self._tables.reduced(family, table) for family, table in enumerate(full)]
         own, parts = self._sweep(least, coefficients).marginals()
-        return Forced(self._tables, batch, full, least, own, parts)
+        return Forced(self._tables, batch, full, least, own, parts, ceiling)
 
     def marginals(self, batch: Batch, coefficients: Floats) -> Marginals:
         """The same, of each width and place, and of each pair of operand widths."""
         return self.marginals_of(self.forced(batch, coefficients))
 
     def marginals_of(self, forced: Forced) -> Marginals:
-        """The same, of what is known."""
+        """The same, of what is known; inf of pairs that cost more than its ceiling."""
         pair = np.full((len(self.layers), len(self.widths), len(self.widths)), np.inf)
-        for layers, family, _, total in forced.totals():
-            pair[np.ix_(layers, self._left, self._left)] = _pair_marginals(family, total)
+        if np.isfinite(forced.ceiling) and not self.states.runs:  # whose values are of any width
+            for i, number, _, where, total in forced.entries:
+                family = self._tables.families[number]
+                bw, ba = (where[x] % family.widths for x in (family.weight_axis, family.input_axis))
+                np.minimum.at(pair[i], (self._left[bw], self._left[ba]), total)
+        else:
+            for layers, family, _, total in forced.totals():
+                pair[np.ix_(layers, self._left, self._left)] = _pair_marginals(family, total)
         return Marginals(pair, *self.states.place_marginals(forced.own[0]))
 
 
