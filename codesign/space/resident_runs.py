@@ -156,11 +156,11 @@ class ResidentRuns:
         """
         return self._cost(run, mask, mask, keeps)
 
-    def _cost(self, run: ResidentRun, mask: int, roomy: int, keeps: bool) -> int | None:
-        """As `cost`, where of the residents only those in ``roomy`` take room."""
+    def _cost(self, run: ResidentRun, mask: int, takes_room: int, keeps: bool) -> int | None:
+        """As `cost`, where of the residents only those of a mask take room."""
         bits = self.layers.bits
         room = self.layers.sram_bits - run.need[mask & run.input_bit != 0]
-        room -= sum(bits[t] for bit, t in run.held if roomy & bit)
+        room -= sum(bits[t] for bit, t in run.held if takes_room & bit)
         dram_bits = run.once + sum(moves for bit, moves in run.moved if not mask & bit)
         if keeps:
             room -= bits[run.born]
@@ -209,8 +209,8 @@ class ResidentRuns:
         Of the tensors decided, a mask, those given are resident. The others that it touches are
         where they may be, and cost least; of more than a few, those that may be resident save
         their traffic and take no room. What it does not touch takes room only if it cannot be
-        elsewhere. Every choice with this run costs as much: it has some set of these tensors on
-        chip, whose traffic is counted, and no room is counted that it would not take.
+        elsewhere. Every choice with this run costs at least as much: it has some set of these
+        tensors on chip, whose traffic is counted, and no room is counted that it would not take.
         """
         key = (run.run.first, run.run.last), decided, resident
         if key not in self._least_known:
