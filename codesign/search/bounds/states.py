@@ -91,10 +91,6 @@ class States:
         first = self.on_chip_values(t).stop
         return {r: first + n for n, r in enumerate(self.runs_of[t])}
 
-    def tensors_of(self, variable: int) -> list[int]:
-        """Tensors whose places a variable holds."""
-        return [t for t, v in self.place.items() if v == variable and t is not None]
-
     def roles(self, i: int) -> dict[int, Role]:
         """What each variable is to layer ``i``; of several roles the last counts."""
         space, layer = self.space, self.space.problem.network.layers[i]
@@ -135,7 +131,7 @@ class States:
         for v, size in enumerate(self.sizes):
             table[v, :size] = 0.0
             if v < len(allowed):
-                plain = count * (size // count) if v not in self._step else self._plain(v)
+                plain = count * (size // count) if v not in self._step else self._plain[v]
                 table[v, :plain] = np.tile(allowed[v], plain // count)
         for t, v in self.place.items():
             assert t is not None
@@ -146,10 +142,21 @@ class States:
                 table[v, : self.on_chip_values(t).stop] = np.inf
         return table
 
-    def _plain(self, variable: int) -> int:
-        """Values of a variable before those that stand for runs."""
-        every = (self.on_chip_values(t).stop for t in self.tensors_of(variable))
-        return next(every, self.sizes[variable])
+    @cached_property
+    def _plain(self) -> list[int]:
+        """Values of each variable before those that stand for runs."""
+        found = [*self.sizes]
+        for t, v in self.place.items():
+            found[v] = self.on_chip_values(t).stop
+        return found
+
+    @cached_property
+    def _kept_at(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Open tensors, the variables of their places; first value on chip, and first beyond."""
+        each = [(t, v, self.on_chip_values(t)) for t, v in self.place.items() if t is not None]
+        rows = [(t, v, there.start, there.stop) for t, v, there in each]
+        t, v, start, stop = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        return t, v, start, stop
 
     def along(self, per_width: Floats) -> Floats:
         """(variables, values): what depends on the width alone, (width variables, widths).
@@ -157,10 +164,10 @@ class States:
         0 of a value that stands for a run: its width is chosen where the tensor is read.
         """
         table = np.zeros((len(self.sizes), max(self.sizes)))
-        twice = np.tile(per_width[:, self.left], 2)
-        for v in range(len(per_width)):
-            plain = self._plain(v)
-            table[v, :plain] = twice[v, :plain]
+        twice = np.tile(per_width[:, self.left], 2)[:, : table.shape[1]]
+        plain = np.array(self._plain[: len(per_width)])
+        before = np.arange(twice.shape[1]) < plain[:, None]
+        table[: len(per_width), : twice.shape[1]] = np.where(before, twice, 0.0)
         return table
 
     def widths_of(self, values: Ints) -> Ints:
@@ -171,8 +178,7 @@ class States:
         count, own = len(self.left), values[..., : len(self.space.variables)]
         chosen: Ints = self.left[own % count]
         allowed = self.space.variable_allowed[:, self.left]
-        for v in range(len(self.space.variables)):
-            plain = self._plain(v)
+        for v, plain in enumerate(self._plain[: len(self.space.variables)] if self.runs else ()):
             if plain < self.sizes[v]:
                 widest = self.left[np.flatnonzero(allowed[v])[-1]]
                 chosen[..., v] = np.where(own[..., v] < plain, chosen[..., v], widest)
@@ -183,13 +189,12 @@ class States:
         space = self.space
         on_chip = np.zeros((*values.shape[:-1], len(space.placed) + len(space.runs)), dtype=bool)
         on_chip[..., np.flatnonzero(self.state == FREE)] = True
-        for t, v in self.place.items():
-            there = self.on_chip_values(t)
-            on_chip[..., t] = (values[..., v] >= there.start) & (values[..., v] < there.stop)
+        t, v, start, stop = self._kept_at
+        on_chip[..., t] = (values[..., v] >= start) & (values[..., v] < stop)
         for r in self.runs:
             fused = np.ones(values.shape[:-1], dtype=bool)
-            for t in space.run_tensors[r]:
-                fused &= values[..., self.place[t]] == self.run_values(t)[r]
+            for held in space.run_tensors[r]:
+                fused &= values[..., self.place[held]] == self.run_values(held)[r]
             on_chip[..., len(space.placed) + r] = fused
         return on_chip
 
@@ -211,7 +216,7 @@ class States:
         count, space = len(self.left), self.space
         width = own[: len(space.variables), :count].copy()
         for v, size in enumerate(self.sizes[: len(width)]):
-            plain = self._plain(v)
+            plain = self._plain[v]
             if plain > count:
                 width[v] = np.minimum(width[v], own[v, count : 2 * count])
             if size > plain:
