@@ -15,11 +15,19 @@ from codesign.space.hardware import HardwareSpace
 
 
 def set_design(
-    model: pyo.ConcreteModel, space: HardwareSpace, offered: Candidates, placed: PlacedPoint
+    model: pyo.ConcreteModel,
+    space: HardwareSpace,
+    offered: Candidates,
+    placed: PlacedPoint,
+    sram_bits: float | None = None,
 ) -> None:
-    """Set every variable but the SRAM: tilings are those of least traffic in the design's."""
+    """Set every variable but the SRAM: tilings are those of least traffic in it.
+
+    ``sram_bits`` is the design's by default.
+    """
+    sram_bits = placed.point.sram_bits if sram_bits is None else sram_bits
     runs = {n for n, x in enumerate(offered.fused) if fused(space, placed, x)}
-    alone = rows_alone(space, offered, placed, placed.point.sram_bits)
+    alone = rows_alone(space, offered, placed, sram_bits)
     inside = {x.layer for n in runs for x in offered.fused[n].layers}
     for h, built in model.build.items():
         built.set_value(int(offered.options[h] == placed.option))
@@ -69,7 +77,11 @@ def rows_alone(
         ifmap = placed.variable_width[int(space.input_index[i])]
         mine = (rows.option == placed.option) & (rows.weight == placed.weight[i])
         mine &= (rows.ifmap == ifmap) & (rows.variant == variants[i])
-        mine &= rows.need + held[i] <= sram_bits
+        mine &= rows.need + (0 if rows.joint else held[i]) <= sram_bits
+        for v, width in rows.widths_beside:
+            mine &= width == placed.variable_width[v]
+        for t, _, there in rows.places_beside:
+            mine &= there == placed.on_chip[t]
         among = np.flatnonzero(mine)
         best = among[rows.traffic[among].argmin()] if len(among) else -1
         found.append(int(best))

@@ -20,16 +20,22 @@ from placed_points import PlacedPoint, PlacedPoints
 from random_bands import KINDS, bands_case
 
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import METRICS
+from codesign.problem.metrics import ADDITIVE_METRICS, METRICS
 from codesign.problem.tolerances import ROW_SCALE
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.domains import Domains
 from codesign.search.milp.formulation import build, objective_unit
 from codesign.search.milp.highs import minimise
-from codesign.space.candidates import Candidates, candidates
+from codesign.search.option_batches import OptionBatches
+from codesign.space.candidates import Candidates, candidates, with_joint
 from codesign.space.hardware import HardwareSpace
+from codesign.space.placement import FREE
+from codesign.space.solution import price
 
 SEEDS = range(2)
 DESIGNS = 12  # of each problem, most of them with fused layers
 EXACT = 1e-9
+LARGEST = 1e300  # less than what cannot be
 ROOFS = {"compute_roof", "memory_roof", "run_compute_roof", "run_memory_roof", "moves_alone"}
 
 
@@ -146,6 +152,62 @@ def test_optima_are_the_enumerated_ones(kind: str, metric: str) -> None:
                 continue
             found = pyo.value(model.objective) * objective_unit(model)
             assert found == pytest.approx(truth, rel=1e-6), (seed, share)
+
+
+# --- joint options ------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["latency_s", "dram_bits"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_joint_options_designs_and_optima_are_the_enumerated_ones(
+    kind: str, metric: str
+) -> None:
+    """Of one option in a given SRAM, layers alone with all entries of their tables."""
+    compared = 0
+    for seed in SEEDS:
+        problem, points = bands_case(seed, kind)
+        space = HardwareSpace(replace(problem, budgets={}))
+        if not points or not space.runs:
+            continue
+        rng, translated = random.Random(f"{kind} {seed} {metric}"), PlacedPoints(space)
+        every = [translated.of(x) for x in points]
+        option = rng.choice(every).option
+        sizes = [x.point.sram_bits for x in every if x.option == option]
+        sram_bits = rng.choice(sizes)
+        mine = [x for x in every if x.option == option and x.point.sram_bits <= sram_bits]
+        offered, state = with_every_entry(space, option, sram_bits)
+        model = build(space, offered, Goal(metric, {}))
+        for placed in rng.sample(mine, min(DESIGNS, len(mine))):
+            if all(placed.on_chip[t] for t, x in enumerate(state) if x == FREE):
+                set_design(model, space, offered, placed, sram_bits)
+                settle_rest(model, space, offered, sram_bits)
+                assert broken(model) == set(), placed
+                made = price(space, *placed.choice[:3], sram_bits, placed.on_chip)
+                assert made is not None
+                found = pyo.value(model.objective) * objective_unit(model)
+                assert found == pytest.approx(made.metrics[metric], rel=EXACT)
+                compared += 1
+        assert minimise(model).status == "optimal"
+        found = pyo.value(model.objective) * objective_unit(model)
+        assert found == pytest.approx(min(x.point.value(metric) for x in mine), rel=1e-6)
+    assert compared
+
+
+def with_every_entry(
+    space: HardwareSpace, option: int, sram_bits: int
+) -> tuple[Candidates, list[int]]:
+    """Joint options of every layer, whatever they cost, and the states of tensors."""
+    options, most = np.array([option]), np.array([float(sram_bits)])
+    batch = OptionBatches(space, ADDITIVE_METRICS).of_options(options, most)
+    relaxation = Relaxation(space).of(batch)
+    forced = relaxation.forced(batch, np.ones((1, len(ADDITIVE_METRICS))))
+    joint = forced.joint_choices(option, float(sram_bits), np.inf)
+    domains = Domains.within(relaxation.marginals_of(forced), LARGEST)
+    allowed = space.variable_allowed & domains.variable_allowed
+    domains = domains._replace(variable_allowed=allowed)
+    listed = candidates(space, options, most, most, *domains, traffic_matters=True)
+    return with_joint(space, listed, joint), [*batch.places[: len(space.placed)]]
 
 
 # --- what is no design --------------------------------------------------------------------------
