@@ -15,8 +15,9 @@ from banded import banded_design
 from certified import bands_problem_of, deep, written
 from false_claims import closes, enumerated, groups_with, random_prices
 
+from codesign.checking.certificate import exact_costs, run_costs, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
-from codesign.checking.certificate.run_costs import ROOF_SHARES, Weights
+from codesign.checking.certificate.run_costs import MOST_PRICE, ROOF_SHARES, Weights
 from codesign.checking.certificate.verify import FORMAT, Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Problem as CheckedProblem
@@ -27,7 +28,7 @@ SEEDS, BLOCK = 30, 10
 def random_weights(rng: random.Random, verifier: Verifier) -> dict[int, Weights]:
     """Of some runs."""
     numbers = range(1, len(verifier.fused_runs.runs) + 1)
-    prices = (0, 0, 1, 8, 64, rng.randint(0, 1000))
+    prices = (0, 0, 1, 8, 64, rng.randint(0, 1000), MOST_PRICE)
     return {
         n: Weights(rng.randint(0, ROOF_SHARES), rng.choice(prices))
         for n in numbers
@@ -100,6 +101,15 @@ def test_runs_are_put_together_exactly(seed: int) -> None:
         prices, *further = (random_prices(rng, checked) for _ in range(4))
         weights = random_weights(rng, above)
         assert not closes(above, single, prices, 20_000, further, weights)
+
+
+@pytest.mark.parametrize("seed", [106, 943])
+def test_beyond_64_bits_runs_are_put_together_as_well(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (exact_costs, run_costs, whole_numbers):
+        monkeypatch.setattr(module, "MOST_IN_64_BITS", 0)
+    test_runs_are_put_together_exactly(seed)
 
 
 def of_the_example() -> tuple[Any, Any]:

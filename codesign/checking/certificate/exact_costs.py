@@ -236,10 +236,11 @@ class LayerMetrics:
     def least(self, multipliers: Multipliers) -> Whole:
         """What each entry costs at least; more than any better design where it does not run."""
         total: Whole = np.zeros(self.runs.shape, dtype=np.int64)
+        signed = self.parts is not None  # what is charged may be below 0
         for factor, column in zip(multipliers.each, self.columns, strict=True):
             if factor:
-                term = times(column, factor)
-                if largest(term) + largest(total) >= MOST_IN_64_BITS:
+                term = times(column, factor, signed)
+                if largest(term, signed) + largest(total, signed) >= MOST_IN_64_BITS:
                     total = total.astype(object)
                 total = total + term
         never = multipliers.most + 1
@@ -247,8 +248,8 @@ class LayerMetrics:
             total = total.astype(object)
         costs = np.minimum(np.where(self.runs, total, never), never)
         least: Whole = costs.min(axis=1)
-        below = largest(least) > never  # of what is charged: more than sums have room for
-        return least.astype(object if below else multipliers.kind)
+        roomless = signed and largest(least, signed) > never  # for sums of 64 bits
+        return least.astype(object if roomless else multipliers.kind)
 
     def part_of(self, entry: int, multipliers: Multipliers) -> Part | None:
         """What the cheapest choice at an entry adds to its run; None where it is in none."""
@@ -284,7 +285,7 @@ class _Parts:
         memory = times(fused.dram_bits * matters, units.bit)
         self._charged = run_costs.all_charged(fused.run, fused.excess_bits)
         self._latency = run_costs.all_counted(fused.run, compute, memory)
-        self._latency = self._latency + times(self._charged, units.bit // ROOF_SHARES)
+        self._latency = self._latency + times(self._charged, units.bit // ROOF_SHARES, signed=True)
         self._each = compute, memory, fused.held_bits, fused.psum_bits, fused.excess_bits
 
     def counted(self, name: str, column: Whole) -> Whole:

@@ -124,7 +124,7 @@ class RunCosts:
     def all_charged(self, run: Whole, excess_bits: Whole) -> Whole:
         """What is charged for each of many."""
         price = self._of_runs([x.sram for x in self._weights], run)
-        if largest(price) * largest(excess_bits) >= MOST_IN_64_BITS:
+        if largest(price) * largest(excess_bits, signed=True) >= MOST_IN_64_BITS:
             excess_bits = excess_bits.astype(object)
         found: Whole = price * excess_bits
         return found

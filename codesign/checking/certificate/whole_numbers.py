@@ -19,13 +19,14 @@ def whole_numbers(values: Iterable[int]) -> Whole:
     return np.array(listed, dtype=np.int64 if fit else object)
 
 
-def times(values: Whole, factor: int) -> Whole:
-    """Whole numbers times another of at least 0."""
-    if max(largest(values), 1) * factor >= MOST_IN_64_BITS:
+def times(values: Whole, factor: int, signed: bool = False) -> Whole:
+    """Whole numbers times another of at least 0; ``signed``: some of them may be below 0."""
+    if max(largest(values, signed), 1) * factor >= MOST_IN_64_BITS:
         values = values.astype(object)
     return values * factor
 
 
-def largest(values: Whole) -> int:
-    """The largest size of some numbers, of either sign; 0 where there are none."""
-    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
+def largest(values: Whole, signed: bool = False) -> int:
+    """The largest size of some numbers, of either sign if ``signed``; 0 where there are none."""
+    most = int(values.max(initial=0))
+    return max(most, -int(values.min(initial=0))) if signed else most
