@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import oracle
+from random_bands import KINDS as BAND_KINDS
+from random_bands import bands_case
 from random_on_chip import KINDS, on_chip_case
 from random_problems import Case, random_case
 
@@ -38,14 +40,18 @@ def front_case(
     largest: float = LARGEST,
     sram: bool = False,
     on_chip: bool = False,
+    bands: bool = False,
 ) -> FrontCase:
     """Front number ``seed``: two objectives mostly, or three; often budgets, at times too tight.
 
     A front of more points than ``most`` is cut short by a budget on the last objective.
-    ``on_chip``: tensors may stay there, in problems of all kinds that `random_on_chip` has.
+    ``on_chip``: tensors may stay there, in problems of all kinds that `random_on_chip` has;
+    ``bands``: and layers may be fused, in those of `random_bands`.
     """
 
     def draw(number: int) -> Case:
+        if bands:
+            return bands_case(number, BAND_KINDS[number % len(BAND_KINDS)])
         if on_chip:
             return on_chip_case(number, KINDS[number % len(KINDS)])
         return random_case(number, sram=sram)

@@ -57,6 +57,8 @@ def random_chain(
         else:
             pooled = broken and rng.random() < 0.1
             _next_in_chain(draft, name, output, pooled)
+    if all(layer.moves for layer in draft.layers):
+        convolution(draft, "last", "end")
     return draft.network()
 
 

@@ -1,0 +1,54 @@
+"""Where layers may be fused, whole fronts are the enumerated ones."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import oracle
+import pytest
+from compare_fronts import compare
+from enumerated_fronts import FrontCase, front_case
+from seeds import check_all
+
+SEEDS = range(4, 17)
+BLOCK = 50
+LONG_SEEDS = range(10_000, 10_600)
+
+
+@cache
+def swept_case(seed: int) -> FrontCase:
+    """Front number ``seed``."""
+    return front_case(seed, bands=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_front_is_the_enumerated_one(seed: int) -> None:
+    compare(swept_case(seed))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", LONG_SEEDS[::BLOCK])
+def test_front_is_the_enumerated_one_long(first: int) -> None:
+    check_all(
+        range(first, first + BLOCK),
+        lambda seed: compare(front_case(seed, most={2: 25, 3: 10}, largest=60, bands=True)),
+    )
+
+
+def test_fronts_contain_what_they_should() -> None:
+    """Several points, and along a front layers that are fused at one point and not at another."""
+    cases = [swept_case(seed) for seed in SEEDS]
+    assert {name for case in cases for name in case.objectives} == set(oracle.METRICS)
+    assert sum(len(case.front) >= 4 for case in cases) >= 3
+    assert sum(len(fused_along(case)) > 1 for case in cases) >= 4
+
+
+def fused_along(case: FrontCase) -> set[frozenset[str]]:
+    """What is held as bands at the points of a front."""
+    first, *others = case.objectives
+    found = set()
+    for row in case.front:
+        best = oracle.best(case.points, first, dict(zip(others, row[1:], strict=True)))
+        assert best is not None
+        found.add(best.bands)
+    return found
