@@ -116,8 +116,8 @@ class GivenHardware:
         """A run at the widths given."""
         network, bits = self.network, self.tensor_bits
         layers = network.layers[run.first : run.last + 1]
-        operands = [self._operand_bits(i) for i in run.layers]
-        widths = [int(each[0]) for each in operands], [int(each[-1]) for each in operands]
+        operands = self._widths[run.first : run.last + 1]
+        widths = [weight for weight, _, _ in operands], [psum for _, _, psum in operands]
         source = layers[0].input
         dram, chip = (run_need(run, network, *widths, bits, x) for x in ((), (source,)))
         tensors = [
@@ -160,6 +160,11 @@ class GivenHardware:
         """Bits of an element of a layer's weights, ifmap and partial sums."""
         layer, weight_bits = self.network.layers[i], self.weight_bits[i]
         return operand_bits_on(layer, self.accelerator, weight_bits or 0, self.tensor_bits)
+
+    @cached_property
+    def _widths(self) -> list[list[int]]:
+        """`_operand_bits` of all layers."""
+        return [self._operand_bits(i).tolist() for i in range(len(self.network.layers))]
 
     @cached_property
     def cycles(self) -> list[int]:

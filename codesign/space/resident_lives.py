@@ -6,6 +6,7 @@ may have the same bit, so that masks stay small however long a network is.
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -87,6 +88,15 @@ class ResidentLives:
             self._touched(i, layer, tuple(held[i]), lasting[i])
             for i, layer in enumerate(network.layers)
         ]
+
+    @cached_property
+    def going_on(self) -> list[list[int]]:
+        """Of each layer, the tensors begun before it that it or a later one touches."""
+        found: list[list[int]] = [[] for _ in self.touched]
+        for t, (first, end) in enumerate(zip(self.first, self.end, strict=True)):
+            for i in range(first + 1, end + 1):
+                found[i].append(t)
+        return found
 
     def _bits(self) -> list[int]:
         """A bit for each tensor, taken again once its last owner's end has passed."""

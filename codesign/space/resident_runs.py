@@ -92,7 +92,7 @@ def resident_run(
         else:
             moved.append((lives.bit[t], bits))
             touched[lives.bit[t], t] = None
-    before = [t for t, first in enumerate(lives.first) if first < run.first]
+    before = lives.going_on[run.first]
     return ResidentRun(
         run=run,
         need=need,
