@@ -7,13 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import oracle
 import pytest
 from command_line import refused, run
 from enumerated_fusion import FusedEnumeration
 from fusion_questions import fusion_question
+from random_bands import bands_case
 from residency_questions import Question
 
-from codesign import Accelerator, Evaluation, Layer, Network, SpecError, evaluate, load_network
+from codesign import (
+    Accelerator,
+    Evaluation,
+    Layer,
+    Network,
+    SpecError,
+    evaluate,
+    load_network,
+    solve,
+)
 from codesign.checking import check_content
 from codesign.results.text.design import evaluation_parts
 from codesign.results.text.layout import to_text
@@ -67,6 +78,32 @@ def test_best_of_all_choices(first: int) -> None:
         fused += "band" in (found.on_chip or {}).values()
         beside += {"band", "chip"} <= {*(found.on_chip or {}).values()}
     assert min(refusals, fused, beside) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["chain", "tall"])
+def test_solved_designs_have_the_figures_they_were_solved_with(kind: str) -> None:
+    """At least as fast: a design of another objective need not fuse what saves time."""
+    fused = 0
+    for seed in range(6):
+        problem, points = bands_case(seed, kind)
+        if oracle.best(points, problem.objective, problem.budgets) is None:
+            continue
+        design = solve(problem)
+        given = design.network, design.accelerator, design.widths
+        most_layers = problem.choices.fused_layers
+        latency_s, dram_bits = (design.metrics[name] for name in ("latency_s", "dram_bits"))
+        for places in (problem.choices.places, design.on_chip):
+            found = evaluate(*given, on_chip="bands", places=places, fused_layers=most_layers)
+            assert found.metrics["latency_s"] <= latency_s * (1 + 1e-12)
+            if places is design.on_chip:  # told where its tensors are, it is the design
+                assert found.on_chip == design.on_chip
+                assert found.metrics["latency_s"] == pytest.approx(latency_s, rel=1e-12, abs=0)
+                assert found.metrics["dram_bits"] == dram_bits
+            elif problem.objective == "latency_s":
+                assert found.metrics["latency_s"] == pytest.approx(latency_s, rel=1e-12, abs=0)
+        fused += bool(design.fused_runs)
+    assert fused > 0
 
 
 # --- by hand --------------------------------------------------------------------------------------
