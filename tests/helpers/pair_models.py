@@ -9,6 +9,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from codesign import Choices, Layer, Network, Problem
+from codesign.arrays import Bools
 from codesign.problem.goal import Goal
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import Candidates, LayerCandidates
@@ -210,24 +211,30 @@ def fused_space() -> HardwareSpace:
     return space_of(FUSED, (2,), on_chip="bands", fused_layers=2, pinned=weights)
 
 
-def fused_offered() -> Candidates:
-    """Every place at every width, and each run."""
+def fused_offered(allowed: Bools | None = None) -> Candidates:
+    """Every place at every width, and each run; of the widths of variables all, or these."""
+    allowed = np.ones((4, 2), dtype=bool) if allowed is None else allowed
     space, lead = fused_space(), tuple((*row, 0) for row in LEAD)
     rest = tuple((*row, 0)[:7] for row in ALONE)
     offered = listed(lead, rest, rest, rest, variables=4)
-    places, allowed = np.ones((2, 3, 2), dtype=bool), np.ones((4, 2), dtype=bool)
-    pairs = np.array([[True, True], [False, False]])
+    places = np.broadcast_to(allowed[space.placed_variable], (2, 3, 2))
+    inputs = space.input_index
+
+    def pairs(i: int) -> Bools:
+        return np.array([allowed[inputs[i]], [False, False]])
+
     runs = [
-        fused_candidates(space, r, 0, 1000.0, lambda _: pairs, allowed, places)
+        fused_candidates(space, r, 0, 1000.0, pairs, allowed, places)
         for r in range(len(space.runs))
     ]
     fused = tuple(run for run in runs if run is not None)
-    return replace(offered, places=places, sram_bits=np.array([1000.0]), fused=fused)
+    listed_so = {"variable_allowed": allowed, "sram_bits": np.array([1000.0])}
+    return replace(offered, places=places, fused=fused, **listed_so)
 
 
-def fused_joint() -> Candidates:
+def fused_joint(allowed: Bools | None = None) -> Candidates:
     """The same with joint options of the last layer: q that it adds is in DRAM or on chip."""
-    offered = fused_offered()
+    offered = fused_offered(allowed)
     width, on_chip = np.array([0, 1, 0, 1]), np.array([False, False, True, True])
     rows = replace(
         offered.layers[3],

@@ -16,6 +16,7 @@ import oracle
 import pyomo.environ as pyo
 import pytest
 from chosen_runs import broken, least_sram_bits, set_design, settle_rest, unit_bits
+from pair_models import fused_joint, fused_space
 from placed_points import PlacedPoint, PlacedPoints
 from random_bands import KINDS, bands_case
 
@@ -35,6 +36,7 @@ from codesign.space.solution import price
 SEEDS = range(2)
 DESIGNS = 12  # of each problem, most of them with fused layers
 EXACT = 1e-9
+LATENCY = Goal("latency_s", {})
 LARGEST = 1e300  # less than what cannot be
 ROOFS = {"compute_roof", "memory_roof", "run_compute_roof", "run_memory_roof", "moves_alone"}
 
@@ -277,6 +279,20 @@ def test_what_a_run_has_beside_it_is_where_others_have_it(kind: str) -> None:
                 source.set_value(before)
                 moved += 1
     assert moved
+
+
+def test_no_joint_option_runs_at_a_width_that_is_not_left() -> None:
+    """A layer that may be fused need not have any of its options; one at that width it must not."""
+    left = np.ones((4, 2), dtype=bool)
+    left[1, 1] = False  # q, which the last layer adds, at 4 bits
+    model = build(fused_space(), fused_joint(left), LATENCY)
+    for variable in model.component_data_objects(pyo.Var):
+        variable.set_value(0, skip_validation=True)
+    for o in range(4):
+        model.run[3, o].set_value(1)
+        forbidden = pyo.value(model.widths_beside[0, 1].body) > model.widths_beside[0, 1].upper
+        assert forbidden == (o % 2 == 1)
+        model.run[3, o].set_value(0)
 
 
 # --- the scale of models ------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -19,16 +20,32 @@ from codesign.specs.load import shipped
 SMALLEST, LARGEST = 5e-5, 1e6
 
 
+TIMED = (("latency_s", ("area_mm2", "noise")), ("area_mm2", ("latency_s",)))
+MOVED = (("latency_s", ("dram_bits",)), ("dram_bits", ("latency_s",)))
+
+
 @pytest.mark.parametrize("name", shipped("networks"))
 def test_coefficients_of_shipped_networks_are_of_moderate_size(name: str) -> None:
-    choices = Choices(rows=(8, 32), cols=(16,), weight_bits=(2, 8), activation_bits=(2, 8))
+    check(name, TIMED)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv2"])
+def test_coefficients_are_of_moderate_size_where_layers_may_be_fused(name: str) -> None:
+    check(name, (*TIMED, *MOVED), on_chip="bands")
+
+
+def check(name: str, asked: Iterable[tuple[str, tuple[str, ...]]], **more: Any) -> None:
+    """Models of a metric within limits on others."""
+    widths = {"weight_bits": (2, 8), "activation_bits": (2, 8)}
+    choices = Choices(rows=(8, 32), cols=(16,), **widths, **more)
     space = HardwareSpace(Problem(network=load_network(name), choices=choices, quality="uniform:6"))
+    limits = {"area_mm2": 10.0, "latency_s": 0.02, "noise": space.problem.budgets["noise"]}
+    limits["dram_bits"] = 1e8
     for option in (0, len(space) - 1):  # small and narrow, large and wide
         chosen = np.array([option])
         sram = np.maximum(4e6, space.useful_sram_bits(int(space.shape_of[option]), True) / 8)
-        for metric, others in (("latency_s", ("area_mm2", "noise")), ("area_mm2", ("latency_s",))):
+        for metric, others in asked:
             offered = candidates(space, chosen, np.full(1, 4e6), np.full(1, sram))
-            limits = {"area_mm2": 10.0, "latency_s": 0.02, "noise": space.problem.budgets["noise"]}
             goal = Goal(metric, {other: limits[other] for other in others})
             sizes = sorted(abs(value) for value in coefficients(build(space, offered, goal)))
             assert sizes[0] >= SMALLEST
