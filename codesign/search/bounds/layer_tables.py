@@ -100,6 +100,11 @@ class Family:
         of = self.variant.reshape(-1) * self.geometries + self.geometry
         return self.of_left(batch.traffic[:, of])
 
+    @cached_property
+    def barred_or_extra_bits(self) -> Floats:
+        """(1, K, …): inf where widths are barred, else DRAM bits beside those of the operands."""
+        return np.asarray(self.spread(self.barred[None]) + self.extra_bits)
+
     def of_runs(self, name: str) -> Floats:
         """(K, …): a table of the kinds' fused entries."""
         return np.array([getattr(x, name) for x in self.fused])
@@ -376,13 +381,11 @@ class LayerTables:
             else:
                 rows, held, which = family.rooms_asked
                 bits = batch.traffic_beside(rows[None], held[None])[:, which]
-            bits = bits + family.spread(family.barred[None])
-            bits = bits + family.extra_bits
-            compute_s = family.compute_s(batch)
-            runs = np.isfinite(bits)
-            bits = np.where(runs, bits, 0.0)
-            latency_s = np.maximum(compute_s, bits / self.space.dram_bits_per_s)
-            latency_s = np.where(runs, latency_s, np.inf)
+            bits = bits + family.barred_or_extra_bits
+            never = ~np.isfinite(bits)
+            np.copyto(bits, 0.0, where=never)
+            latency_s = np.maximum(family.compute_s(batch), bits / self.space.dram_bits_per_s)
+            np.copyto(latency_s, np.inf, where=never)
             if family.fused:
                 latency_s, bits = self._with_fused(family, batch, latency_s, bits)
             batch.fixed[key] = latency_s, bits
