@@ -16,7 +16,7 @@ import oracle
 import pyomo.environ as pyo
 import pytest
 from chosen_runs import broken, least_sram_bits, set_design, settle_rest, unit_bits
-from pair_models import fused_joint, fused_space
+from pair_models import fused_joint, fused_offered, fused_space
 from placed_points import PlacedPoint, PlacedPoints
 from random_bands import KINDS, bands_case
 
@@ -25,6 +25,7 @@ from codesign.problem.metrics import ADDITIVE_METRICS, METRICS
 from codesign.problem.tolerances import ROW_SCALE
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.domains import Domains
+from codesign.search.milp.choice import exclude, read_choice
 from codesign.search.milp.formulation import build, objective_unit
 from codesign.search.milp.highs import minimise
 from codesign.search.option_batches import OptionBatches
@@ -293,6 +294,23 @@ def test_no_joint_option_runs_at_a_width_that_is_not_left() -> None:
         forbidden = pyo.value(model.widths_beside[0, 1].body) > model.widths_beside[0, 1].upper
         assert forbidden == (o % 2 == 1)
         model.run[3, o].set_value(0)
+
+
+@pytest.mark.slow
+def test_each_choice_is_excluded_once() -> None:
+    """Solved again and again, each choice excluded, the model lists all of them in order."""
+    left = np.ones((4, 2), dtype=bool)
+    left[:3, 1] = False  # s alone may have 4 bits, all else has 2
+    space, offered = fused_space(), fused_offered(left)
+    model = build(space, offered, LATENCY)
+    found, values = set[object](), list[float]()
+    while minimise(model).status == "optimal":
+        values.append(pyo.value(model.objective))
+        found.add(read_choice(model, space, offered))
+        exclude(model)
+    # q in DRAM or on chip; u likewise, or a band; s likewise at either width; no two bands.
+    assert len(values) == len(found) == 2 * (3 * 2 * 3 - 2)
+    assert values == pytest.approx(sorted(values))
 
 
 # --- the scale of models ------------------------------------------------------------------------
