@@ -38,6 +38,7 @@ SEEDS = range(2)
 DESIGNS = 12  # of each problem, most of them with fused layers
 EXACT = 1e-9
 LATENCY = Goal("latency_s", {})
+OTHERS = 4  # tried of each layer
 LARGEST = 1e300  # less than what cannot be
 ROOFS = {"compute_roof", "memory_roof", "run_compute_roof", "run_memory_roof", "moves_alone"}
 
@@ -190,11 +191,28 @@ def test_with_joint_options_designs_and_optima_are_the_enumerated_ones(
                 assert made is not None
                 found = pyo.value(model.objective) * objective_unit(model)
                 assert found == pytest.approx(made.metrics[metric], rel=EXACT)
+                check_other_rows(model, offered)
                 compared += 1
         assert minimise(model).status == "optimal"
         found = pyo.value(model.objective) * objective_unit(model)
         assert found == pytest.approx(min(x.point.value(metric) for x in mine), rel=1e-6)
     assert compared
+
+
+def check_other_rows(model: pyo.ConcreteModel, offered: Candidates) -> None:
+    """In place of a layer's joint option none runs that has anything beside it elsewhere."""
+    for i, rows in enumerate(offered.layers):
+        chosen = [o for o in range(len(rows)) if model.run[i, o].value == 1]
+        for mine in chosen if rows.joint else []:
+            beside = [width != width[mine] for _, width in rows.widths_beside]
+            beside += [there != there[mine] for _, _, there in rows.places_beside]
+            others = np.any(beside, axis=0) if beside else np.zeros(len(rows), dtype=bool)
+            model.run[i, mine].set_value(0)
+            for o in np.flatnonzero(others)[:OTHERS].tolist():
+                model.run[i, o].set_value(1)
+                assert broken(model) - ROOFS - {"tiles_fit"}
+                model.run[i, o].set_value(0)
+            model.run[i, mine].set_value(1)
 
 
 def with_every_entry(
