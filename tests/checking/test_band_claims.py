@@ -14,6 +14,7 @@ import pytest
 from banded import banded_design
 from certified import bands_problem_of, deep, written
 from false_claims import closes, enumerated, groups_with, random_prices
+from random_bands import bands_case
 
 from codesign.checking.certificate import exact_costs, run_costs, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
@@ -90,10 +91,13 @@ def proves(
     return True
 
 
-@pytest.mark.parametrize("seed", [106, 107, 158, 190, 943, 997])
-def test_runs_are_put_together_exactly(seed: int) -> None:
+CLOSE = [("tall", 20), ("tall", 39), ("tall", 64), ("chain", 56), ("chain", 83), ("sram", 9)]
+
+
+@pytest.mark.parametrize(("kind", "seed"), CLOSE)
+def test_runs_are_put_together_exactly(kind: str, seed: int) -> None:
     """Where the bound does not tell: at any weights, and with runs that all but fit."""
-    ((_, checked, option, optimum),) = enumerated([seed], bands_problem_of)
+    ((_, checked, option, optimum),) = enumerated([seed], lambda x: bands_case(x, kind))
     rng, single = random.Random(seed), OptionGroup((option[:2],), (option[2:],))
     above = Verifier(checked, optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40))
     for _ in range(10):
@@ -103,13 +107,13 @@ def test_runs_are_put_together_exactly(seed: int) -> None:
         assert not closes(above, single, prices, 20_000, further, weights)
 
 
-@pytest.mark.parametrize("seed", [106, 943])
+@pytest.mark.parametrize(("kind", "seed"), CLOSE[1:4])
 def test_beyond_64_bits_runs_are_put_together_as_well(
-    seed: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (exact_costs, run_costs, whole_numbers):
         monkeypatch.setattr(module, "MOST_IN_64_BITS", 0)
-    test_runs_are_put_together_exactly(seed)
+    test_runs_are_put_together_exactly(kind, seed)
 
 
 def of_the_example() -> tuple[Any, Any]:
