@@ -133,6 +133,7 @@ class _Ascent:
 
     def __init__(self, dual: Dual, batch: Batch) -> None:
         self.dual, self.batch = dual, batch
+        self.part, self.part_rows = batch, np.arange(len(batch))  # evaluated last
         self.relaxation = dual.relaxation.of(batch)
         self.limits, self.scale = dual.limits, dual.scale
         # A limit that is broken by no more is kept, as far as sums can tell: to charge ever more
@@ -163,8 +164,11 @@ class _Ascent:
         """
         self.relaxation.check_time()
         found, dual = self.found, self.dual
-        part = self.batch if len(rows) == len(self.batch) else self.batch.take(rows)
-        answer = self.relaxation.solve(part, dual.coefficients(multipliers))
+        if len(rows) == len(self.batch):
+            self.part, self.part_rows = self.batch, rows
+        elif not np.array_equal(rows, self.part_rows):
+            self.part, self.part_rows = self.batch.take(rows), rows
+        answer = self.relaxation.solve(self.part, dual.coefficients(multipliers))
         charge = multipliers @ self.limits
         value = answer.value - charge
         slope = answer.metrics[:, dual.limited] - self.limits
