@@ -25,7 +25,7 @@ from codesign.space.solution import hardware_of, least_sram, price
 
 SEEDS = range(4)
 CASES = [(kind, seed) for kind in KINDS for seed in SEEDS]
-DESIGNS = 20
+DESIGNS = 10
 EXACT = 1e-9
 
 pytestmark = pytest.mark.slow

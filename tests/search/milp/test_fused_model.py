@@ -38,6 +38,7 @@ SEEDS = range(2)
 DESIGNS = 12  # of each problem, most of them with fused layers
 EXACT = 1e-9
 LATENCY = Goal("latency_s", {})
+FEW = 4  # of those, where each is tried in many ways
 OTHERS = 4  # tried of each layer
 LARGEST = 1e300  # less than what cannot be
 ROOFS = {"compute_roof", "memory_roof", "run_compute_roof", "run_memory_roof", "moves_alone"}
@@ -182,7 +183,7 @@ def test_with_joint_options_designs_and_optima_are_the_enumerated_ones(
         mine = [x for x in every if x.option == option and x.point.sram_bits <= sram_bits]
         offered, state = with_every_entry(space, option, sram_bits)
         model = build(space, offered, Goal(metric, {}))
-        for placed in rng.sample(mine, min(DESIGNS, len(mine))):
+        for placed in rng.sample(mine, min(FEW, len(mine))):
             if all(placed.on_chip[t] for t, x in enumerate(state) if x == FREE):
                 set_design(model, space, offered, placed, sram_bits)
                 settle_rest(model, space, offered, sram_bits)
@@ -275,7 +276,7 @@ def test_what_a_run_has_beside_it_is_where_others_have_it(kind: str) -> None:
         space, every = designs(kind, seed)
         offered = every_option(space, traffic_matters=True)
         model = build(space, offered, Goal("latency_s", {}))
-        for placed in every:
+        for placed in every[:FEW]:
             set_design(model, space, offered, placed)
             settle_rest(model, space, offered, placed.point.sram_bits)
             for (n, s, o), beside in model.beside.items():
