@@ -103,11 +103,23 @@ class Enumeration:
             messages.append(self._step(n, step, messages))
             if not step.rest:
                 whole.append(messages[-1].get((), []))
-        mosts = [ceiling.multipliers.most for ceiling in self.ceilings]
         labels: Labels = [self.units.vector()]
-        for part in whole:
-            labels = self._added(labels, part, mosts)
+        mosts = [self._most_beside(ceiling.multipliers, whole) for ceiling in self.ceilings]
+        for part, *beside in zip(whole, *mosts, strict=True):
+            labels = self._added(labels, part, beside)
         return labels
+
+    @staticmethod
+    def _most_beside(of: Multipliers, whole: list[Labels]) -> list[int]:
+        """What a choice may cost with each part, those after it costing the least they can.
+
+        Which is below 0 only of layers of a fused run that another part holds, too.
+        """
+        found, most = list[int](), of.most
+        for part in reversed(whole):
+            found.append(most)
+            most -= min(0, min(map(of.of, part), default=0))
+        return found[::-1]
 
     def _step(self, n: int, step: Step, messages: list[dict[Index, Labels]]) -> dict[Index, Labels]:
         """Partial choices up to a step, by their values of the variables towards the rest."""
