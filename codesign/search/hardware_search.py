@@ -22,9 +22,11 @@ from codesign.search.goal_task import GoalTask
 from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
+from codesign.space.best_places import best_places
 from codesign.space.candidates import Candidates, LayerCandidates, candidates, with_joint
+from codesign.space.exact_cost import First
 from codesign.space.hardware import HardwareSpace
-from codesign.space.solution import Solution, price
+from codesign.space.solution import BY_TILING, Solution, price
 from codesign.stopping import Stopped
 
 Joint = list[LayerCandidates | None]  # options of each layer, for what it has them
@@ -120,6 +122,22 @@ class HardwareSearch(GoalSearch, ABC):
         if np.isfinite(found.incumbent[n]):
             chosen = found.variable_width[n], found.weight[n], sram_bits, found.on_chip[n].tolist()
             self.update_incumbent(price(self.space, option, *chosen))
+            self._place_best(option, found, n, sram_bits)
+
+    def _place_best(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
+        """Make these widths the incumbent with their best places, where layers may be fused.
+
+        The places met may not fit, or be far from the best: runs take room together.
+        """
+        metric, space = self.goal.metric, self.space
+        good = found.incumbent[n] < self.task.value_of(self.incumbent)
+        if not space.runs or metric not in BY_TILING or not good:
+            return
+        first: First = "dram_bits" if metric == "dram_bits" else "latency_s"
+        widths = found.variable_width[n].tolist(), found.weight[n].tolist()
+        places = best_places(space, option, *widths, sram_bits, first)
+        if places is not None:
+            self.update_incumbent(price(space, option, *widths, sram_bits, places))
 
     # The MILP of one option ---------------------------------------------------------------------
 
