@@ -185,7 +185,7 @@ class _Certifier:
         options = np.array(left, dtype=np.int64)
         pair = options % self.space.pe_pairs
         for each in np.unique(pair):
-            for option in self._close_options(options[pair == each], 0.0, MOST_WORK):
+            for option in self._close_options(options[pair == each], -math.inf, MOST_WORK):
                 self.found.trusted.append(self.options[option])
 
     def _close_shapes(self, options: Ints, ideal: bool) -> tuple[Ints, dict[int, Floats]]:
@@ -259,7 +259,8 @@ class _Certifier:
         Parameters
         ----------
         near : float
-            Rows of bounds below this times the claim are not tried by enumeration.
+            Rows of bounds below this times the claim are not tried by enumeration; of fused runs
+            they can be below 0.
         most_work : int
             Partial choices to look at for a row alone.
         together : bool
