@@ -15,6 +15,7 @@ from typing import NamedTuple
 import oracle
 import oracle_tilings
 import oracle_widths
+from random_chains import random_chain
 from random_choices import WIDER, WIDTHS, random_choices, wide_where_only_moved, with_sram
 from random_networks import random_network
 
@@ -131,21 +132,42 @@ def mid_size_problem(
     """
     rng = random.Random(seed)
     network = random_network(rng, layers=rng.randint(3, 8), scale=3)
-    choices = Choices(
-        rows=rng.choice(((2, 4, 8), (1, 4, 8, 16))),
-        cols=rng.choice(((2, 4, 8), (2, 4, 8, 12, 16))),
-        weight_bits=(2, 4, 8),
-        activation_bits=(2, 4, 8),
-        pe_weight_bits=(4, 8),
-        pe_activation_bits=(4, 8),
-        on_chip=on_chip,
-    )
+    return _mid_size(rng, network, objective, budgeted, on_chip)
+
+
+def mid_size_chain(seed: int, objective: Metric, budgeted: Sequence[Metric]) -> Problem:
+    """The same, of 4 to 6 layers that may be fused, with less bandwidth on 12 hardware options."""
+    rng = random.Random(f"chain {seed}")
+    network = random_chain(rng, rng.randint(4, 6), tall=rng.random() < 0.5)
+    slower = rng.choice((1, 4, 9))
+    fewer = {"rows": (2, 8), "cols": (2, 4, 8), "pe_weight_bits": (8,)}
+    return _mid_size(rng, network, objective, budgeted, "bands", slower, **fewer)
+
+
+def _mid_size(
+    rng: random.Random,
+    network: Network,
+    objective: Metric,
+    budgeted: Sequence[Metric],
+    on_chip: OnChip,
+    slower: float = 1,
+    **fewer: tuple[int, ...],
+) -> Problem:
+    offered = {
+        "rows": rng.choice(((2, 4, 8), (1, 4, 8, 16))),
+        "cols": rng.choice(((2, 4, 8), (2, 4, 8, 12, 16))),
+        "weight_bits": (2, 4, 8),
+        "activation_bits": (2, 4, 8),
+        "pe_weight_bits": (4, 8),
+        "pe_activation_bits": (4, 8),
+    }
+    choices = Choices(**{**offered, **fewer}, on_chip=on_chip)
     clock_hz = 5e8
     problem = Problem(
         network=network,
         technology=random_technology(rng),
         clock_hz=clock_hz,
-        dram_bits_per_s=balanced_bandwidth(rng, network, choices, clock_hz),
+        dram_bits_per_s=balanced_bandwidth(rng, network, choices, clock_hz) / slower,
         choices=choices,
     )
     for metric in budgeted:

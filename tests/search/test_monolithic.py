@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 from compare_designs import compare
 from oracle import hardware_options
-from random_problems import mid_size_problem, random_case, steep_case
+from random_problems import mid_size_chain, mid_size_problem, random_case, steep_case
 
 from codesign import solve
 from codesign.problem.problem import Metric, Problem
@@ -52,6 +52,21 @@ LONG_ON_CHIP_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [
     (157, "area_mm2", ("noise", "latency_s")),
 ]
 
+BANDS_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # some layers are fused
+    (6, "area_mm2", ("noise", "latency_s")),
+    (18, "noise", ("area_mm2", "latency_s")),
+    (19, "latency_s", ("area_mm2",)),
+    (22, "dram_bits", ("area_mm2", "latency_s")),
+]
+LONG_BANDS_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [
+    (0, "latency_s", ("noise", "area_mm2")),
+    (1, "area_mm2", ("noise", "latency_s")),
+    (7, "dram_bits", ("area_mm2", "latency_s")),
+    (9, "latency_s", ("area_mm2",)),
+    (15, "latency_s", ("noise", "area_mm2")),
+    (24, "latency_s", ("area_mm2",)),
+]
+
 STEEP = (513, 552, 860, 1147, 1255, 1692, 2283, 2401, 2606)
 
 
@@ -83,10 +98,23 @@ def test_both_methods_keep_as_good_tensors_on_chip(
     assert 0 < len(kept) < len(design.problem.network.lifetimes)
 
 
-def compare_methods(problem: Problem) -> Design:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "objective", "budgeted"),
+    [*BANDS_CASES, *(pytest.param(*case, marks=pytest.mark.long) for case in LONG_BANDS_CASES)],
+)
+def test_both_methods_fuse_layers_as_well(
+    seed: int, objective: Metric, budgeted: tuple[Metric, ...]
+) -> None:
+    design = compare_methods(mid_size_chain(seed, objective, budgeted), least_options=12)
+    assert design.on_chip is not None
+    assert "band" in design.on_chip.values()
+
+
+def compare_methods(problem: Problem, least_options: int = 30) -> Design:
     """Solve a problem beyond enumeration by both methods."""
     assert 3 <= len(problem.network.layers) <= 8
-    assert 30 <= len(hardware_options(problem)) <= 100
+    assert least_options <= len(hardware_options(problem)) <= 100
     searched, whole = solve(problem), solve(problem, method="whole")
     assert lexicographic(searched) == pytest.approx(lexicographic(whole), rel=1e-6, abs=0)
     for design in (searched, whole):
