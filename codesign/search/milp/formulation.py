@@ -91,6 +91,9 @@ from codesign.search.milp.places import choose_size, join_layers, place_tensors
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 
+# S is of the order of 1, and one margin of it no more than the solver's tolerance. Where HiGHS
+# tightens rows of fused runs by the bound on S, in its presolve, it loses designs at the edge.
+FUSED_MARGINS = 100
 MOST_SRAM_UNITS = 1e4  # of S; beyond, its bound is farther than tiles and tensors reach
 
 
@@ -155,7 +158,8 @@ def _declare(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     model.build = pyo.Var(model.HARDWARE, domain=pyo.Binary)
     model.run = pyo.Var(model.RUNS, domain=pyo.Binary)
     model.width = pyo.Var(model.WIDTHS, domain=pyo.Binary)
-    most = float(candidates.sram_bits.max()) * (1 + LIMIT_MARGIN) / costs.sram_unit_bits
+    margin = LIMIT_MARGIN * (FUSED_MARGINS if candidates.fused else 1)
+    most = float(candidates.sram_bits.max()) * (1 + margin) / costs.sram_unit_bits
     limited = space.placed and most < MOST_SRAM_UNITS
     least = space.capacities.min_bits / costs.sram_unit_bits
     model.sram = pyo.Var(bounds=(least, most if limited else None))

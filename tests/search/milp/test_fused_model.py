@@ -16,6 +16,7 @@ import oracle
 import pyomo.environ as pyo
 import pytest
 from chosen_runs import broken, least_sram_bits, set_design, settle_rest, unit_bits
+from compare_designs import compare
 from pair_models import fused_joint, fused_offered, fused_space
 from placed_points import PlacedPoint, PlacedPoints
 from random_bands import KINDS, bands_case
@@ -330,6 +331,12 @@ def test_each_choice_is_excluded_once() -> None:
     # q in DRAM or on chip; u likewise, or a band; s likewise at either width; no two bands.
     assert len(values) == len(found) == 2 * (3 * 2 * 3 - 2)
     assert values == pytest.approx(sorted(values))
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("broken", 61), ("moving", 99)])
+def test_no_design_is_lost_at_the_edge_of_its_sram(kind: str, seed: int) -> None:
+    """Of a problem whose area leaves just the SRAM that the best run takes."""
+    compare(bands_case(seed, kind), "whole")
 
 
 # --- the scale of models ------------------------------------------------------------------------
