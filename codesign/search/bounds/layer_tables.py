@@ -377,15 +377,18 @@ class LayerTables:
         if key not in batch.fixed:
             family = self.families[number]
             if family.settled:
-                bits = family.spread(family.traffic(batch))
+                bits = family.spread(family.traffic(batch)) + family.barred_or_extra_bits
             else:
                 rows, held, which = family.rooms_asked
-                bits = batch.traffic_beside(rows[None], held[None])[:, which]
-            bits = bits + family.barred_or_extra_bits
-            never = ~np.isfinite(bits)
+                bits = np.take(batch.traffic_beside(rows[None], held[None]), which, axis=1)
+                bits += family.barred_or_extra_bits
+            never = np.isinf(bits)
+            if math.isinf(self.space.dram_bits_per_s):
+                latency_s = np.where(never, np.inf, family.compute_s(batch))
+            else:
+                latency_s = bits / self.space.dram_bits_per_s
+                np.maximum(family.compute_s(batch), latency_s, out=latency_s)
             np.copyto(bits, 0.0, where=never)
-            latency_s = np.maximum(family.compute_s(batch), bits / self.space.dram_bits_per_s)
-            np.copyto(latency_s, np.inf, where=never)
             if family.fused:
                 latency_s, bits = self._with_fused(family, batch, latency_s, bits)
             batch.fixed[key] = latency_s, bits
