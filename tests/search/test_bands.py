@@ -23,6 +23,11 @@ SEEDS = range(27)
 BLOCK = 100
 LONG_BLOCKS = range(1000, 2000, BLOCK)  # the first seed of each
 
+# A bound of the SRAM that presolve makes too much of; a run that writes a result beside a resident
+# input; SRAM as good as unlimited.
+FOUND = (("broken", 61), ("chain", 100), ("moving", 99), ("tall", 72), ("moving", 48))
+FOUND += (("chain", 3079), ("sharing", 2104))
+
 SEEN: dict[tuple[str, int], set[str]] = {}  # features of the problems made so far
 
 
@@ -34,6 +39,13 @@ def test_optimum_is_the_enumerated_one(kind: str, seed: int) -> None:
     compare(case)
     if seed % 6 == 0:
         compare(case, "whole")
+
+
+@pytest.mark.parametrize(("kind", "seed"), FOUND)
+def test_optimum_where_a_fault_has_been_found(kind: str, seed: int) -> None:
+    case = bands_case(seed, kind)
+    compare(case)
+    compare(case, "whole")
 
 
 @pytest.mark.long
@@ -98,7 +110,7 @@ def test_fewer_places_never_help(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_places_of_an_optimum_given_it_is_found_again(kind: str) -> None:
-    for seed in range(3):
+    for seed in range(2):
         problem = bands_case(110 + seed, kind).problem
         try:
             design = solve(problem)
