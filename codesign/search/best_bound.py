@@ -25,6 +25,7 @@ from __future__ import annotations
 import heapq
 import math
 from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ from codesign.search.screening import screen
 from codesign.stopping import Stopped
 
 BOUNDED_TOGETHER = 8  # shapes
+TRIED_FIRST = 5  # options on which an incumbent is looked for before one is solved
 KEY_DIGITS = 7  # of bounds compared: of nearly equal ones, options are solved before shapes opened
 
 
@@ -64,6 +66,7 @@ class BestBound:
         self.search, self.space = search, search.space
         self.queue: list[Node] = []
         self.group_bounds = GroupBounds(search)
+        self.tried = False
 
     def prove(self) -> SearchResult:
         """Search until everything is closed or it has to end."""
@@ -102,9 +105,22 @@ class BestBound:
         elif node.stage == Stage.OPEN_SHAPE:
             self._open_shape(node.shape)
         else:
+            if self.space.runs and not self.tried:
+                self._try([node, *self.queue])
             solved = search.solve_option(node.option)
             search.lower[node.option] = max(search.lower[node.option], solved)
             self.group_bounds.after_option([x.option for x in self.queue if x.option >= 0])
+
+    def _try(self, nodes: list[Node]) -> None:
+        """Look for an incumbent on the most promising options before one of them is solved.
+
+        Where layers may be fused a MILP takes long without a good one.
+        """
+        self.tried = True
+        among = (x for x in sorted(nodes) if x.stage == Stage.SOLVE_OPTION)
+        for node in islice(among, TRIED_FIRST):
+            if self._bound(node.option, node.shape) < self.search.cutoff:
+                self.search.try_option(node.option)
 
     def _next_shapes(self) -> list[int]:
         """A few further shapes to bound, from the head of the queue."""

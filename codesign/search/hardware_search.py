@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import UNDERFLOW
-from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.relaxation import Marginals
 from codesign.search.domains import Domains
@@ -29,10 +29,19 @@ from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import BY_TILING, Solution, price
 from codesign.stopping import Stopped
 
+PRICE_ROUNDS, PRICE_MULTIPLIERS, PRICE_PATIENCE, PRICE_ACCURACY = 12, 6, 1, 1e-5
+PRICE_STEP, AIM_ABOVE = 1.0, 0.005
+CORE_OF_LAYER = 10  # joint choices of each layer in a core, at least, where layers may be fused
+
 Joint = list[LayerCandidates | None]  # options of each layer, for what it has them
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
 CORE_PAIRS = 3  # of them in the core, per layer on average
 CORE_CHOICES, CORE_GROWTH = 24, 4  # the same of joint choices in the first MILP; of the next
+
+
+def _at_end(value: Floats, slope: Floats, most: float) -> Bools:
+    """Where a value cannot move along its slope."""
+    return ((value <= 0) & (slope < 0)) | ((value >= most) & (slope > 0))
 
 
 class HardwareSearch(GoalSearch, ABC):
@@ -75,6 +84,9 @@ class HardwareSearch(GoalSearch, ABC):
     def solve_option(self, option: int) -> float:
         """Solve one option; returns a bound on what it offers below the cutoff."""
 
+    def try_option(self, option: int) -> None:
+        """Look for an incumbent on one option, where that is quick."""
+
     @abstractmethod
     def bound_from_milp(self, bound: float) -> float:
         """What a bound on the dual's metric at `most_sram_bits` says of the goal's metric."""
@@ -112,6 +124,51 @@ class HardwareSearch(GoalSearch, ABC):
         """Bound one option by its tables."""
         return self.dual_bound(single, self.first_multipliers(np.array([option])))
 
+    def price_runs(self, single: Batch, found: DualBound) -> tuple[Batch, DualBound]:
+        """Raise the bound of one option by better weights and prices of its fused runs.
+
+        Subgradient steps of Polyak's length, as far as the incumbent is worth; see `run_prices`.
+        """
+        relaxation, best = self.relaxation.of(single), (single, found)
+        target = self.dual_cutoff()
+        tried, step, stale = single, PRICE_STEP, 0
+        for _ in range(PRICE_ROUNDS):
+            value = float(found.value[0])
+            if not np.isfinite(value) or value >= target:
+                break
+            known = relaxation.run_slopes(tried, self.dual.coefficients(found.multipliers))
+            if known is None:
+                break
+            prices, of_share, of_price, _ = known
+            scale = float(prices.sram_bits[0]) or 1.0
+            slope = np.concatenate([of_share, of_price / scale])
+            slope[: len(of_share)][_at_end(prices.share[0], of_share, 1.0)] = 0.0
+            slope[len(of_share) :][_at_end(prices.price[0], of_price, np.inf)] = 0.0
+            if not slope.any():
+                break
+            known_bound = float(best[1].value[0])
+            aim = min(target, known_bound + AIM_ABOVE * abs(known_bound))
+            move = step * (aim - value) / float(slope @ slope) * slope
+            share = np.clip(prices.share[0] + move[: len(of_share)], 0.0, 1.0)
+            price = np.maximum(prices.price[0] + move[len(of_share) :] / scale, 0.0)
+            tried = tried.at_prices(RunPrices(share[None], price[None], prices.sram_bits))
+            found = self.dual_bound(tried, found.multipliers, rounds=PRICE_MULTIPLIERS)
+            gained = float(found.value[0]) > known_bound + PRICE_ACCURACY * abs(known_bound)
+            stale = 0 if gained else stale + 1
+            if gained:
+                incumbent = best[1]
+                best = tried, found
+                if incumbent.incumbent[0] < found.incumbent[0]:
+                    best[1].incumbent[0] = incumbent.incumbent[0]
+                    best[1].variable_width[0] = incumbent.variable_width[0]
+                    best[1].weight[0], best[1].on_chip[0] = (
+                        incumbent.weight[0],
+                        incumbent.on_chip[0],
+                    )
+            if stale >= PRICE_PATIENCE:
+                step, stale, (tried, found) = step / 2, 0, best
+        return best
+
     def with_all_couplings(self, single: Batch) -> Batch:
         """Tables of one option for a finer relaxation, where the usual one cuts couplings."""
         coarse = self.space.placed and self.relaxation.of(single).coarse
@@ -147,9 +204,16 @@ class HardwareSearch(GoalSearch, ABC):
         return self._bound_from(option, self.solve_option_milp(option, sram, domains), ceiling)
 
     def solve_joint(
-        self, option: int, sram: tuple[float, float], single: Batch, found: DualBound
+        self,
+        option: int,
+        sram: tuple[float, float],
+        single: Batch,
+        found: DualBound,
+        cores: int | None = None,
     ) -> float:
         """The same where tensors may stay on chip, over ever more joint choices.
+
+        No more than so many MILPs over some of them, ``cores``; what they prove is then returned.
 
         A design with one that is left out costs at least the least Lagrangian of such a one. First,
         for an incumbent alone, over the widths and places of the best assignment met.
@@ -176,7 +240,7 @@ class HardwareSearch(GoalSearch, ABC):
             everything = len(each) <= 2 * wanted
             if not everything:
                 least = float(np.partition(each, wanted)[wanted])
-                joint = [None if x is None else x.take(x.forced < least) for x in joint]
+                joint = [None if x is None else x.take(self._in_core(x, least)) for x in joint]
                 rounding = self.relaxation.marginal_rounding * (abs(least) + spent) + UNDERFLOW
                 ceiling = min(ceiling, self.bound_from_milp(least - spent - rounding))
             result = self.solve_option_milp(option, sram, domains, joint)
@@ -184,6 +248,18 @@ class HardwareSearch(GoalSearch, ABC):
             if everything or bound >= self.cutoff:
                 return bound
             wanted *= CORE_GROWTH
+            if cores is not None and (cores := cores - 1) == 0:
+                return bound
+
+    def _in_core(self, rows: LayerCandidates, least: float) -> Bools:
+        """Joint choices of one layer whose bound is below the least left out; some of each.
+
+        Where layers may be fused: what is fused in the relaxed optimum need not fit.
+        """
+        kept = rows.forced < least
+        if self.space.runs and len(rows) > CORE_OF_LAYER:
+            kept |= rows.forced <= np.partition(rows.forced, CORE_OF_LAYER)[CORE_OF_LAYER]
+        return np.asarray(kept)
 
     def _as_found(self, found: DualBound, domains: Domains) -> Domains:
         """Widths and places of tensors as in the best assignment met; any weights."""

@@ -236,6 +236,8 @@ class LeastArea(HardwareSearch):
         """Solve one option where tensors may stay on chip, with SRAMs of a range."""
         single = self.with_all_couplings(self.tables_of(option, high, low))
         found = self.bound_option(option, single)
+        if self.space.runs:
+            single, found = self.price_runs(single, found)
         if self.rules_out(found.value)[0]:
             return self.incumbent_ceiling
         return self.solve_joint(option, (low, high), single, found)

@@ -105,6 +105,8 @@ class LeastMetric(HardwareSearch):
             return known
         single = self.with_all_couplings(single)
         found = self.bound_option(option, single)
+        if self.space.runs:
+            single, found = self.price_runs(single, found)
         self.update_from_bound(option, found, 0, sram_bits)
         self.add_cut(options, found, np.array([sram_bits]))
         bound = max(known, float(found.value[0]))
@@ -126,6 +128,15 @@ class LeastMetric(HardwareSearch):
         bound = max(bound, self.solve_restricted(option, sram, domains))
         self.add_tables(single, bound)
         return bound
+
+    def try_option(self, option: int) -> None:
+        sram_bits = float(self.most_sram_bits(np.array([option]))[0])
+        single = self.with_all_couplings(self.tables_of(option, sram_bits))
+        single, found = self.price_runs(single, self.bound_option(option, single))
+        self.raise_bounds(np.array([option]), found.value)
+        self.update_from_bound(option, found, 0, sram_bits)
+        if self.lower[option] < self.cutoff:
+            self.solve_joint(option, (sram_bits, sram_bits), single, found, cores=1)
 
     def bound_from_milp(self, bound: float) -> float:
         return min(bound, self.incumbent_ceiling)  # widths beyond it were left out of the MILP

@@ -17,6 +17,29 @@ from codesign.space.room import RoomTable
 
 
 @dataclass(frozen=True)
+class RunPrices:
+    """What fused runs are bounded by, see `codesign.search.bounds.run_prices`.
+
+    Attributes
+    ----------
+    share : floats, shape (B, runs)
+        The weight of compute in the mean of roofs; that of memory is the rest.
+    price : floats, shape (B, runs)
+        Of an SRAM bit.
+    sram_bits : floats, shape (B,)
+        0 where no capacity is counted.
+    """
+
+    share: Floats
+    price: Floats
+    sram_bits: Floats
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> RunPrices:
+        """The same for some of the options."""
+        return RunPrices(self.share[rows], self.price[rows], self.sram_bits[rows])
+
+
+@dataclass(frozen=True)
 class Batch:
     """What the bound needs to know of a batch of hardware options.
 
@@ -35,6 +58,8 @@ class Batch:
     sram_bits : floats, shape (B,)
     pairs_run : bools, shape (B, w, w)
         Where layers may be fused: pairs of widths that run on an option's PEs at all.
+    prices : RunPrices or None
+        What to bound fused runs by; None: what seems best.
     fine : bool
         Whether to cut no more couplings than memory asks for: for one option at a time.
     fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
@@ -48,6 +73,7 @@ class Batch:
     room_of: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     sram_bits: Floats = field(default_factory=lambda: np.zeros(0))
     pairs_run: Bools = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=bool))
+    prices: RunPrices | None = None
     fine: bool = False
     fixed: dict[tuple[object, int], tuple[Floats, Floats]] = field(
         default_factory=dict, compare=False
@@ -69,12 +95,17 @@ class Batch:
             room_of=room_of,
             sram_bits=sram_bits,
             pairs_run=self.pairs_run[rows] if len(self.pairs_run) else self.pairs_run,
+            prices=None if self.prices is None else self.prices.take(rows),
             fixed=known,
         )
 
     def finely(self) -> Batch:
         """The same for a relaxation that cuts less."""
         return replace(self, fine=True, fixed={})
+
+    def at_prices(self, prices: RunPrices) -> Batch:
+        """The same with fused runs bounded by these."""
+        return replace(self, prices=prices)
 
     def traffic_beside(self, row: Ints, held: Ints) -> Floats:
         """DRAM bits of rows of a room table beside so many bits; inf where it cannot run.

@@ -110,9 +110,12 @@ def fused_entries(
         run = space.runs[r]
         starts = run_in == (ALONE if i == run.first else r)
         mine = starts & (run_out == (ALONE if i == run.last else r))
+        which = np.where(mine, r, which)
+        if not np.isfinite(least.held[r]):  # no width is left for some of its layers
+            need = np.where(mine, np.inf, need)
+            continue
         x = space.run_layers[r][i - run.first]
         own_bits, own_need, held_here = _of_layer(axes, x, (weight_axis, input_axis), bands > 0)
-        which = np.where(mine, r, which)
         bits = np.where(mine, own_bits, bits)
         if i != run.first and not _live(space, i, space.run_layers[r][0].source):
             own_need = own_need + least.inputs[r]

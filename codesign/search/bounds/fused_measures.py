@@ -9,8 +9,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
-from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.run_prices import RunPrices
+from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.states import States
 from codesign.space.fusion import RunLayer
 from codesign.space.widths import WidthSpace
@@ -96,6 +95,30 @@ class FusedMeasures:
             mean = share * compute_s + (1 - share) * seconds
             longer[rows] += np.maximum(compute_s, seconds) - mean
         return longer
+
+    def slopes(self, variable_width: Ints, weight: Ints, held: Ints) -> tuple[Floats, Floats]:
+        """(runs,) twice, of a batch of one: what a bound gains by each run's share and price.
+
+        Latency of compute less that of memory; SRAM bits beyond what there is. 0 of what is not
+        fused. ``held`` (layers,): bits that are resident while each runs.
+        """
+        space = self.space
+        of_share, of_price = np.zeros(len(space.runs)), np.zeros(len(space.runs))
+        for r, rows in self._chosen:
+            compute_s, bits, need, psums = 0.0, 0.0, 0.0, 0.0
+            for x in space.run_layers[r]:
+                w, a = int(weight[0, x.layer]), int(variable_width[0, space.input_index[x.layer]])
+                pace = self.batch.compute_s[0, x.geometry]
+                compute_s += float(pace[w, a] if pace.shape[-1] > 1 else pace[0, 0])
+                bits += float(self._bits(x, rows, variable_width)[0, w])
+                bw, ba = int(space.widths[w]), int(space.widths[a])
+                resident = x.source is not None and bool(self.on_chip[0, x.source])
+                need += x.held_bits(bw, ba, resident)
+                psums = max(psums, x.psum_bits(bw, ba))
+            of_share[r] = compute_s - bits / space.dram_bits_per_s
+            beside = float(held[space.run_layers[r][0].layer])
+            of_price[r] = need + psums + beside - float(self.prices.sram_bits[0])
+        return of_share, of_price
 
     def _bits(self, x: RunLayer, rows: Ints, variable_width: Ints) -> Floats:
         """(rows, w): DRAM bits of a fused layer at each width of its weights."""

@@ -18,10 +18,10 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
-from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope
 from codesign.search.bounds.fused_entries import ALONE, UNKNOWN, FusedEntries, fused_entries
-from codesign.search.bounds.run_prices import RunPrices, RunPricing
+from codesign.search.bounds.run_prices import RunPricing
 from codesign.search.bounds.states import States
 from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.widths import WidthSpace
@@ -415,6 +415,8 @@ class LayerTables:
         """Weights of roofs and prices of SRAM for the fused runs; None where there are none."""
         if not self.states.runs:
             return None
+        if batch.prices is not None:
+            return batch.prices
         asked = (coefficients[:, m] for m in (LATENCY, DRAM, NOISE))
         return self._pricing.choose(batch, *asked)
 

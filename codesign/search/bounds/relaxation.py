@@ -25,7 +25,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
-from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.fused_measures import FusedMeasures
 from codesign.search.bounds.joint_choices import Forced
@@ -341,6 +341,28 @@ class Relaxation:
         tensors = on_chip[:, : len(space.placed)]
         held = np.repeat((bits * tensors) @ space.live.T, widths, axis=1)
         return batch.traffic_beside(row.reshape(count, -1), held).reshape(row.shape)
+
+    def run_slopes(
+        self, batch: Batch, coefficients: Floats
+    ) -> tuple[RunPrices, Floats, Floats, Floats] | None:
+        """Prices of a batch of one, and what its bound gains by them; None where no run is open.
+
+        Returns
+        -------
+        prices : RunPrices
+        share, price : floats, shape (runs,)
+            What the Lagrangian gains, to first order.
+        metrics : floats, shape (metrics,)
+            Of the relaxed optimum.
+        """
+        prices = self._tables.run_prices(batch, coefficients)
+        if prices is None or not batch.rooms:
+            return None
+        answer = self.solve(batch.at_prices(prices), coefficients)
+        held = self.space.resident_bits(answer.variable_width[0], answer.on_chip[0])
+        fused = FusedMeasures(self.space, self.states, batch, coefficients, prices, answer.on_chip)
+        share, price = fused.slopes(answer.variable_width, answer.weight, held)
+        return prices, share * coefficients[0, LATENCY], price, answer.metrics[0]
 
     # What each single choice would cost at best -------------------------------------------------
 

@@ -10,36 +10,16 @@ Axes: ``B`` hardware options of a batch, ``R`` runs, ``g`` pairs of the grid, ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.states import States
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 PRICES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of an SRAM bit, in those of a DRAM bit
-
-
-@dataclass(frozen=True)
-class RunPrices:
-    """What bounds the runs of a space.
-
-    Attributes
-    ----------
-    share : floats, shape (B, R)
-        The weight of compute; that of memory is the rest.
-    price : floats, shape (B, R)
-        Of an SRAM bit.
-    sram_bits : floats, shape (B,)
-        0 where no capacity is counted.
-    """
-
-    share: Floats
-    price: Floats
-    sram_bits: Floats
 
 
 class RunPricing:

@@ -180,7 +180,7 @@ class States:
         allowed = self.space.variable_allowed[:, self.left]
         for v, plain in enumerate(self._plain[: len(self.space.variables)] if self.runs else ()):
             if plain < self.sizes[v]:
-                widest = self.left[np.flatnonzero(allowed[v])[-1]]
+                widest = self.left[np.flatnonzero(allowed[v])[-1] if allowed[v].any() else -1]
                 chosen[..., v] = np.where(own[..., v] < plain, chosen[..., v], widest)
         return chosen
 
