@@ -59,6 +59,44 @@ def add_pairs(
     return terms
 
 
+def width_in_run(
+    model: pyo.ConcreteModel, costs: Coefficients, n: int, t: int, b: int
+) -> Terms | None:
+    """Run ``n`` with variable ``t`` at width ``b``; None where it says nothing of that."""
+    run = costs.candidates.fused[n]
+    for x, layer in enumerate(run.layers):
+        if int(costs.space.input_index[layer.layer]) == t:
+            mine = np.flatnonzero(layer.ifmap == b).tolist()
+            return Terms().add([1.0] * len(mine), [model.pair[n, x, o] for o in mine])
+    for s, each in enumerate(run.beside):
+        if each.variable == t:
+            mine = np.flatnonzero(each.width == b).tolist()
+            return Terms().add([1.0] * len(mine), [model.beside[n, s, o] for o in mine])
+    return None
+
+
+def place_in_run(
+    model: pyo.ConcreteModel, costs: Coefficients, n: int, tensor: int, b: int, on_chip: bool
+) -> Terms | None:
+    """Run ``n`` with a tensor resident at a width or, a band of it included, not; None as above."""
+    run = costs.candidates.fused[n]
+    variable = int(costs.space.placed_variable[tensor])
+    if tensor in run.inner:
+        return Terms() if on_chip else width_in_run(model, costs, n, variable, b)
+    if tensor == run.source:
+        there = [model.source[n, b]] if (n, b) in model.SOURCES else []
+        if on_chip:
+            return Terms().add([1.0] * len(there), there)
+        mine = np.flatnonzero(run.layers[0].ifmap == b).tolist()
+        terms = Terms().add([1.0] * len(mine), [model.pair[n, 0, o] for o in mine])
+        return terms.add([-1.0] * len(there), there)
+    for s, each in enumerate(run.beside):
+        if each.tensor == tensor:
+            mine = np.flatnonzero((each.width == b) & (each.on_chip == on_chip)).tolist()
+            return Terms().add([1.0] * len(mine), [model.beside[n, s, o] for o in mine])
+    return None
+
+
 def fuse_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """What a run chooses, what it takes, and that all who touch a tensor agree on it."""
     fused = costs.candidates.fused

@@ -7,6 +7,7 @@ import pyomo.core as pyo
 
 from codesign.problem.tolerances import ROW_SCALE
 from codesign.search.milp.coefficients import Coefficients, Terms
+from codesign.search.milp.fusion import place_in_run, width_in_run
 
 
 def place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -92,13 +93,18 @@ def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     places = [(i, *each) for i, rows in enumerate(layers) for each in rows.places_beside]
     count = range(len(costs.space.widths))
 
-    def runs_are(model, i, those, variable, less=None):
+    def runs_are(model, i, those, fused, *variables):
+        """Options of a layer, and what is fused, are the first variable less the other.
+
+        No more than that, where a run that the layer may be in says nothing (None).
+        """
         mine = np.flatnonzero(those).tolist()
         terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
-        row = terms.add([-1.0], [variable])
-        if less is not None:
-            row.add([1.0], [less])
-        return row.expression() <= 0 if costs.fused_at[i] else row.expression() == 0
+        terms.add([-1.0] + [1.0] * (len(variables) - 1), [*variables])
+        told = [each for each in fused if each is not None]
+        for each in told:
+            terms.add(each.coefficients, each.variables)
+        return terms.expression() <= 0 if len(told) < len(fused) else terms.expression() == 0
 
     def no_runs(model, i, those):
         """None at a width that the variable has not: where (15) is an equation, it says so."""
@@ -111,35 +117,40 @@ def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     def widths_beside(model, n, b):
         """Σ_{o: width of t = b} run_o = width_{t,b}: all who touch a tensor agree on its width.
 
-        Or ≤, of a layer that may be in a fused run: there its own options say nothing.
+        What fused runs with the layer say of it is added on the left; where one says nothing, the
+        row is ≤.
         """
         i, t, width = widths[n]
         if (t, b) not in model.WIDTHS:
             return no_runs(model, i, width == b)
-        return runs_are(model, i, width == b, model.width[t, b])
+        fused = [width_in_run(model, costs, run, t, b) for run, _ in costs.fused_at[i]]
+        return runs_are(model, i, width == b, fused, model.width[t, b])
 
     @model.Constraint(range(len(places)), count, doc="(16)")
     def places_beside(model, n, b):
         """Σ_{o: x resident at b} run_o = resident_{x,b}: and on its place, while it is live.
 
-        Or ≤, likewise; (17) then forbids what is in DRAM in the option alone.
+        With fused runs as in (15); (17) then forbids what is in DRAM in the option alone.
         """
         i, x, width, on_chip = places[n]
         if (x, b) not in model.PLACES:
             return pyo.Constraint.Skip
-        return runs_are(model, i, (width == b) & on_chip, model.resident[x, b])
+        fused = [place_in_run(model, costs, run, x, b, True) for run, _ in costs.fused_at[i]]
+        return runs_are(model, i, (width == b) & on_chip, fused, model.resident[x, b])
 
     fusable = [n for n, (i, *_) in enumerate(places) if costs.fused_at[i]]
 
     @model.Constraint(fusable, count, doc="(17)")
     def dram_beside(model, n, b):
-        """Σ_{o: x in DRAM at b} run_o ≤ width_{t,b} − resident_{x,b}, where it may be in a run.
+        """Σ_{o: x in DRAM at b} run_o = width_{t,b} − resident_{x,b}, where it may be in a run.
 
-        Where (16) is an equation, what is not on chip in the option is in DRAM without this.
+        With fused runs as in (15), bands among them. Where (16) is an equation of options alone,
+        what is not on chip in the option is in DRAM without this.
         """
         i, x, width, on_chip = places[n]
         t = int(costs.space.placed_variable[x])
         if (t, b) not in model.WIDTHS:
             return pyo.Constraint.Skip
-        there = model.resident[x, b] if (x, b) in model.PLACES else None
-        return runs_are(model, i, (width == b) & ~on_chip, model.width[t, b], there)
+        there = [model.resident[x, b]] if (x, b) in model.PLACES else []
+        fused = [place_in_run(model, costs, run, x, b, False) for run, _ in costs.fused_at[i]]
+        return runs_are(model, i, (width == b) & ~on_chip, fused, model.width[t, b], *there)
