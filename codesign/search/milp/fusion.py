@@ -6,13 +6,14 @@ is not fused has no pairs, hence no source; what is beside it and its partial su
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pyomo.core as pyo
 
 from codesign.arrays import Bools
-from codesign.problem.tolerances import ROW_SCALE
+from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
 from codesign.search.milp.coefficients import Coefficients, Terms
 from codesign.space.fused_candidates import FusedLayer
 
@@ -145,6 +146,7 @@ def fuse_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         return terms.expression() <= 0
 
     _limit_need(model, costs, layers)
+    _limit_own_need(model, costs)
 
 
 def _limit_need(
@@ -187,6 +189,36 @@ def _limit_need(
         terms.constant -= most
         terms.add([most, 1.0, -ROW_SCALE], [model.fuse[n], model.psums[n], model.sram])
         return terms.expression() <= 0
+
+
+def _limit_own_need(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    candidates, unit = costs.candidates, costs.sram_unit_bits / ROW_SCALE
+    most = dict(zip(candidates.options.tolist(), candidates.sram_bits.tolist(), strict=True))
+    limited = [n for n, run in enumerate(candidates.fused) if math.isfinite(most[run.option])]
+
+    @model.Constraint(limited, doc="(28)")
+    def runs_fit_alone(model, n):
+        """(23) with the most of S times fuse_n, and of what is live only what the run itself tells.
+
+        Follows from (23) at whole numbers; without it, a run that is fused in part has room for all
+        of it.
+        """
+        run, terms = candidates.fused[n], Terms()
+        for x, layer in enumerate(run.layers):
+            every = range(len(layer))
+            terms.add((layer.need / unit).tolist(), [model.pair[n, x, o] for o in every])
+        bits = costs.resident_bits / unit
+        for b, saved in zip(run.source_width.tolist(), run.source_need / unit, strict=True):
+            terms.add([float(bits[run.source, b] - saved)], [model.source[n, b]])
+        counted = {run.source}
+        for s, each in enumerate(run.beside):
+            if each.tensor not in counted:
+                counted.add(each.tensor)
+                there = np.flatnonzero(each.on_chip).tolist()
+                held = bits[each.tensor, each.width[there]].tolist()
+                terms.add(held, [model.beside[n, s, o] for o in there])
+        room = most[run.option] * (1 + LIMIT_MARGIN) / unit
+        return terms.add([1.0, -room], [model.psums[n], model.fuse[n]]).expression() <= 0
 
 
 def time_runs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
