@@ -314,6 +314,10 @@ class HardwareSearch(GoalSearch, ABC):
             widths = choice.variable_width, choice.weight
             return price(self.space, option, *widths, sram_bits, choice.on_chip)
 
+        if goal is None and self.space.runs and self.incumbent is not None:
+            # What is no better is no design: a relaxation that shows it ends the solver.
+            limit = min(self.incumbent_ceiling, self.goal.limits.get(self.goal.metric, np.inf))
+            goal = Goal(self.goal.metric, {**self.goal.limits, self.goal.metric: limit})
         listed = self.option_candidates(option, sram, domains)
         if joint is not None:
             listed = with_joint(self.space, listed, joint)
