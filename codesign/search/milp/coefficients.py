@@ -24,6 +24,7 @@ from codesign.space.widths import WidthSpace
 from codesign.units import UM2_PER_MM2
 
 LEAST_SHARE = 1e-4  # of the most that a metric can be: no coefficient is then above 1e7
+MOST_SRAM_UNITS = 1e4  # of S; beyond, its bound is farther than tiles and tensors reach
 
 
 class Terms:

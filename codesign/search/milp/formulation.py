@@ -38,7 +38,7 @@ what it writes or adds has a width and a place ``o``; ``psums[n]``, the most par
 layers; ``t_n`` its latency; ``moved[l]`` what a layer alone moves beside its operands. Binary where
 those that they follow from are.
 
-   (17) dram_beside         Σ_{o: x in DRAM at b} run_o ≤ width_{t(x),b} − resident_{x,b}  ∀ l, x, b
+   (17) dram_beside         Σ_{o: x in DRAM at b} run_o = width_{t(x),b} − resident_{x,b}  ∀ l, x, b
    (18) fused_layers_run    Σ_o pair_{n,l,o} = fuse_n                                      ∀ n, l
    (19) source_at_width     source_{n,b} ≤ Σ_{o: ba(o) = b} pair_{n,first,o}               ∀ n, b
    (20) beside_runs         Σ_o beside_{n,x,o} = fuse_n                                    ∀ n, x
@@ -50,17 +50,20 @@ those that they follow from are.
    (24) run_compute_roof    t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}                           ∀ n
    (25) run_memory_roof     t_n ≥ traffic_n / BW                                           ∀ n
    (26) moves_alone         moved_l ≥ Σ_b moved_{l,t}·b·width_{t,b} − most_l·Σ_n fuse_n    ∀ l
+   (27) runs_fit_alone      Σ_l Σ_o need_o·pair_{n,l,o} − Σ_b rows_b·source_{n,b} + psums_n
+                             + own_n ≤ most S·fuse_n                                       ∀ n
 
 ``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
 run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
 resident input, and what results and ``beside`` move. In (2) each run of a layer counts with
 ``fuse_n``, in (4), (5) and (11) with its pairs, in (12) with ``source``. (9) has ``− most_l·Σ_n
-fuse_n`` as (26), ``most_l`` being the most that the layer's output and residuals can be. Of a layer
-that may be fused (15) and (16) have ``≤``: with (2) and (17) it agrees with others where it is
-alone, and says nothing where it is not.
+fuse_n`` as (26), ``most_l`` being the most that the layer's output and residuals can be. ``own_n``
+is what of ``live_n`` the run's input and ``beside`` tell. (15), (16) and (17) of a layer that may
+be fused have on the left what its runs tell of the tensor; where one tells nothing, they have
+``≤``: with (2) the layer then agrees with others where it is alone.
 
 Why each is there, and exact, is said where it is written down: (11) to (17) in `places`, (18) to
-(26) in `fusion`. Numbers are scaled by `Coefficients`. Limits (7) and (10) carry the tolerance that
+(27) in `fusion`. Numbers are scaled by `Coefficients`. Limits (7) and (10) carry the tolerance that
 budgets have everywhere, and a margin far above the solver's tolerances (`problem.tolerances`): no
 design within its budgets is near the edge of a row, where HiGHS may lose it. What the margin lets
 in is found when it is priced exactly.
@@ -78,7 +81,7 @@ from pyomo.common.gc_manager import PauseGC
 
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
-from codesign.search.milp.coefficients import Coefficients, Terms
+from codesign.search.milp.coefficients import MOST_SRAM_UNITS, Coefficients, Terms
 from codesign.search.milp.fusion import (
     add_pairs,
     declare_runs,
@@ -94,7 +97,6 @@ from codesign.space.widths import WidthSpace
 # S is of the order of 1, and one margin of it no more than the solver's tolerance. Where HiGHS
 # tightens rows of fused runs by the bound on S, in its presolve, it loses designs at the edge.
 FUSED_MARGINS = 100
-MOST_SRAM_UNITS = 1e4  # of S; beyond, its bound is farther than tiles and tensors reach
 
 
 def build(

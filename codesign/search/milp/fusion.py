@@ -6,7 +6,6 @@ is not fused has no pairs, hence no source; what is beside it and its partial su
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +13,7 @@ import pyomo.core as pyo
 
 from codesign.arrays import Bools
 from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
-from codesign.search.milp.coefficients import Coefficients, Terms
+from codesign.search.milp.coefficients import MOST_SRAM_UNITS, Coefficients, Terms
 from codesign.space.fused_candidates import FusedLayer
 
 
@@ -194,9 +193,13 @@ def _limit_need(
 def _limit_own_need(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     candidates, unit = costs.candidates, costs.sram_unit_bits / ROW_SCALE
     most = dict(zip(candidates.options.tolist(), candidates.sram_bits.tolist(), strict=True))
-    limited = [n for n, run in enumerate(candidates.fused) if math.isfinite(most[run.option])]
+    limited = [
+        n
+        for n, run in enumerate(candidates.fused)
+        if most[run.option] < MOST_SRAM_UNITS * costs.sram_unit_bits
+    ]
 
-    @model.Constraint(limited, doc="(28)")
+    @model.Constraint(limited, doc="(27)")
     def runs_fit_alone(model, n):
         """(23) with the most of S times fuse_n, and of what is live only what the run itself tells.
 
@@ -210,7 +213,7 @@ def _limit_own_need(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         bits = costs.resident_bits / unit
         for b, saved in zip(run.source_width.tolist(), run.source_need / unit, strict=True):
             terms.add([float(bits[run.source, b] - saved)], [model.source[n, b]])
-        counted = {run.source}
+        counted = {run.source, None}
         for s, each in enumerate(run.beside):
             if each.tensor not in counted:
                 counted.add(each.tensor)

@@ -88,23 +88,27 @@ def choose_size(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
 def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """What a layer's joint options agree on with others, beside its operands."""
+    _join_widths(model, costs)
+    _join_places(model, costs)
+
+
+def _runs_are(model, i, those, fused, *variables):
+    """Options of layer ``i``, and what is fused, are the first variable less the other.
+
+    No more than that, where a run that the layer may be in says nothing (None).
+    """
+    mine = np.flatnonzero(those).tolist()
+    terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
+    terms.add([-1.0] + [1.0] * (len(variables) - 1), [*variables])
+    told = [each for each in fused if each is not None]
+    for each in told:
+        terms.add(each.coefficients, each.variables)
+    return terms.expression() <= 0 if len(told) < len(fused) else terms.expression() == 0
+
+
+def _join_widths(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     layers = costs.candidates.layers
     widths = [(i, *each) for i, rows in enumerate(layers) for each in rows.widths_beside]
-    places = [(i, *each) for i, rows in enumerate(layers) for each in rows.places_beside]
-    count = range(len(costs.space.widths))
-
-    def runs_are(model, i, those, fused, *variables):
-        """Options of a layer, and what is fused, are the first variable less the other.
-
-        No more than that, where a run that the layer may be in says nothing (None).
-        """
-        mine = np.flatnonzero(those).tolist()
-        terms = Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine])
-        terms.add([-1.0] + [1.0] * (len(variables) - 1), [*variables])
-        told = [each for each in fused if each is not None]
-        for each in told:
-            terms.add(each.coefficients, each.variables)
-        return terms.expression() <= 0 if len(told) < len(fused) else terms.expression() == 0
 
     def no_runs(model, i, those):
         """None at a width that the variable has not: where (15) is an equation, it says so."""
@@ -113,7 +117,7 @@ def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
             return pyo.Constraint.Skip
         return Terms().add([1.0] * len(mine), [model.run[i, o] for o in mine]).expression() <= 0
 
-    @model.Constraint(range(len(widths)), count, doc="(15)")
+    @model.Constraint(range(len(widths)), range(len(costs.space.widths)), doc="(15)")
     def widths_beside(model, n, b):
         """Σ_{o: width of t = b} run_o = width_{t,b}: all who touch a tensor agree on its width.
 
@@ -124,7 +128,12 @@ def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         if (t, b) not in model.WIDTHS:
             return no_runs(model, i, width == b)
         fused = [width_in_run(model, costs, run, t, b) for run, _ in costs.fused_at[i]]
-        return runs_are(model, i, width == b, fused, model.width[t, b])
+        return _runs_are(model, i, width == b, fused, model.width[t, b])
+
+
+def _join_places(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    layers, count = costs.candidates.layers, range(len(costs.space.widths))
+    places = [(i, *each) for i, rows in enumerate(layers) for each in rows.places_beside]
 
     @model.Constraint(range(len(places)), count, doc="(16)")
     def places_beside(model, n, b):
@@ -136,7 +145,7 @@ def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         if (x, b) not in model.PLACES:
             return pyo.Constraint.Skip
         fused = [place_in_run(model, costs, run, x, b, True) for run, _ in costs.fused_at[i]]
-        return runs_are(model, i, (width == b) & on_chip, fused, model.resident[x, b])
+        return _runs_are(model, i, (width == b) & on_chip, fused, model.resident[x, b])
 
     fusable = [n for n, (i, *_) in enumerate(places) if costs.fused_at[i]]
 
@@ -153,4 +162,5 @@ def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:
             return pyo.Constraint.Skip
         there = [model.resident[x, b]] if (x, b) in model.PLACES else []
         fused = [place_in_run(model, costs, run, x, b, False) for run, _ in costs.fused_at[i]]
-        return runs_are(model, i, (width == b) & ~on_chip, fused, model.width[t, b], *there)
+        in_dram = (width == b) & ~on_chip
+        return _runs_are(model, i, in_dram, fused, model.width[t, b], *there)
