@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -416,9 +416,30 @@ class LayerTables:
         if not self.states.runs:
             return None
         if batch.prices is not None:
-            return batch.prices
+            return self._chargeable(batch.prices)
         asked = (coefficients[:, m] for m in (LATENCY, DRAM, NOISE))
-        return self._pricing.choose(batch, *asked)
+        return self._chargeable(self._pricing.choose(batch, *asked))
+
+    def _chargeable(self, prices: RunPrices) -> RunPrices:
+        """No price of runs whose first layer's table was cut from what tells.
+
+        There, what there is of the SRAM is not taken off what the other layers are charged for.
+        """
+        if not self._cut_first:
+            return prices
+        price = prices.price.copy()
+        price[:, self._cut_first] = 0.0
+        return replace(prices, price=price)
+
+    @cached_property
+    def _cut_first(self) -> list[int]:
+        """Those runs."""
+        found = []
+        for r in self.states.runs:
+            family, kind = self.member_of[self.space.runs[r].first]
+            if (self.families[family].fused[kind].run == UNKNOWN).any():
+                found.append(r)
+        return found
 
     @cached_property
     def _pricing(self) -> RunPricing:

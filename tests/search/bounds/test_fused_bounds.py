@@ -261,7 +261,7 @@ def test_marginals_are_not_above_the_best_of_forced_choices(
 # --- couplings cut ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("entries", [40, 300])
+@pytest.mark.parametrize("entries", [1, 40, 300])
 def test_what_is_cut_bounds_from_below(
     case: tuple[HardwareSpace, Designs, random.Random],
     entries: int,
@@ -269,6 +269,9 @@ def test_what_is_cut_bounds_from_below(
 ) -> None:
     space, every, rng = case
     monkeypatch.setattr(bounds, "MAX_TABLE", entries)
+    if entries == 1:  # then operands, too, are cut
+        monkeypatch.setattr(bounds, "MAX_ENTRIES", 1)
+        monkeypatch.setattr(bounds, "MAX_BATCH", 1)
     batch, options = some_batch(space, every, rng)
     relaxation = Relaxation(space).of(batch)
     for coefficients in prices(rng, len(options))[:2]:
