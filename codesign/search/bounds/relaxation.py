@@ -27,6 +27,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
+from codesign.search.bounds.families import Family
 from codesign.search.bounds.fused_measures import FusedMeasures
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Sweep
@@ -35,7 +36,6 @@ from codesign.search.bounds.layer_tables import (
     MAX_BATCH,
     MAX_ENTRIES,
     NOISE,
-    Family,
     LayerTables,
 )
 from codesign.search.bounds.plan import Plan

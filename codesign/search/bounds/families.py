@@ -1,0 +1,176 @@
+"""Layers whose tables have the same axes, and what their tables are made of.
+
+Layers whose tables have the same axes are worked on as one array: a network has dozens of different
+layers but few such families.
+
+Axes: ``B`` hardware options of a batch, ``K`` kinds of a family, ``w`` widths.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.fused_entries import FusedEntries
+from codesign.space.widths import WidthSpace
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Layers with equal tables, but for the numbers in them of the same axes.
+
+    The first axes are widths of the layer alone, minimised inside: of weights and input, where no
+    variable of the scope has them. The scope's follow. Tables over axes have length 1 along those
+    they do not depend on.
+    """
+
+    free: int  # axes of the layer alone
+    sizes: tuple[int, ...]  # of all axes
+    weight_axis: int
+    input_axis: int
+    geometry: int
+    weights: int  # elements, where the layer owns them
+    noise: Floats  # (w,) of the weights, where no width variable has it
+    barred: Floats  # (w, w): 0 or inf, of the weights' and the input's widths on free axes
+    extra_bits: Floats  # over the axes: DRAM bits of output and residuals
+    held_bits: Ints  # over the axes: SRAM bits of tensors on chip; 0 alone where none is open
+    variant: Ints  # over the axes: which operands are resident
+    fused: FusedEntries | None  # where it may be in fused runs
+
+    @property
+    def axes(self) -> tuple[object, ...]:
+        """What layers of one family have in common."""
+        shapes = self.extra_bits.shape, self.held_bits.shape, self.variant.shape
+        fused = None if self.fused is None else self.fused.shapes
+        return self.free, self.sizes, self.weight_axis, self.input_axis, shapes, fused
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What layers of one kind have in common."""
+        tables = self.noise, self.barred, self.extra_bits, self.held_bits, self.variant
+        fused = None if self.fused is None else self.fused.key
+        return (*self.axes, self.geometry, self.weights, *(x.tobytes() for x in tables), fused)
+
+
+class Family:
+    """Kinds whose tables have the same axes, stacked: fields as of `Kind`, with a first axis K."""
+
+    def __init__(self, kinds: list[Kind], space: WidthSpace, left: Ints) -> None:
+        self.free, self.sizes = kinds[0].free, kinds[0].sizes
+        self.weight_axis, self.input_axis = kinds[0].weight_axis, kinds[0].input_axis
+        self.geometry = np.array([kind.geometry for kind in kinds])
+        self.weights = np.array([kind.weights for kind in kinds], dtype=np.float64)
+        self.noise = np.array([kind.noise for kind in kinds])
+        self.barred = np.array([kind.barred for kind in kinds])
+        self.extra_bits = np.array([kind.extra_bits for kind in kinds])
+        self.held_bits = np.array([kind.held_bits for kind in kinds])
+        self.variant = np.array([kind.variant for kind in kinds])
+        self.fused = [kind.fused for kind in kinds if kind.fused is not None]
+        self.bands = self.fused[0].bands if self.fused else 0
+        self.left, self.every_width = left, len(space.widths)
+        self.widths, self.geometries = len(left), len(space.geometries)
+        self.bops = self.of_left(space.bops[self.geometry])
+        self.costs = self.of_left(space.costs[:, self.geometry])
+
+    def compute_s(self, batch: Batch) -> Floats:
+        """View of the kinds' compute times (B, K, …) along the table's axes."""
+        return self.spread(self.of_left(batch.compute_s[:, self.geometry]))
+
+    def traffic(self, batch: Batch) -> Floats:
+        """(B, K, w, w): the kinds' DRAM bits, where no tensor's place is open."""
+        of = self.variant.reshape(-1) * self.geometries + self.geometry
+        return self.of_left(batch.traffic[:, of])
+
+    @cached_property
+    def barred_or_extra_bits(self) -> Floats:
+        """(1, K, …): inf where widths are barred, else DRAM bits beside those of the operands."""
+        return np.asarray(self.spread(self.barred[None]) + self.extra_bits)
+
+    def of_runs(self, name: str) -> Floats:
+        """(K, …): a table of the kinds' fused entries."""
+        return np.array([getattr(x, name) for x in self.fused])
+
+    def of_left(self, pairs: Floats) -> Floats:
+        """Tables (…, w, w) of all widths, or (…, 1, 1), of those that are values alone."""
+        if pairs.shape[-1] == 1 or self.widths == self.every_width:
+            return pairs
+        return pairs[..., self.left[:, None], self.left]
+
+    @property
+    def entries(self) -> int:
+        """Of its table for one option."""
+        return len(self.geometry) * math.prod(self.sizes)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no tensor whose place is open plays a part."""
+        open_ = self.held_bits.size > len(self.held_bits) or self.variant.size > len(self.variant)
+        return not open_ and not self.fused
+
+    def spread(self, pairs: Floats, of_bands: Floats | None = None) -> Floats:
+        """View (B, K, bw, ba) along the table's axes; a place on top of a width changes nothing.
+
+        ``of_bands`` (B, K, bw, bands): where the input's value stands for a fused run, and any
+        width; the least by default.
+        """
+        shape = [*pairs.shape[:2], *(1,) * len(self.sizes)]
+        if self.weight_axis == self.input_axis:
+            most = max(pairs.shape[2:])
+            pairs = np.broadcast_to(pairs, (*pairs.shape[:2], most, most))
+            pairs = self._stretch(np.diagonal(pairs, axis1=2, axis2=3), 2, self.input_axis)
+            shape[2 + self.input_axis] = pairs.shape[2]
+            return pairs.reshape(shape)
+        if self.bands and (pairs.shape[3] > 1 or of_bands is not None):
+            if of_bands is None:
+                of_bands = np.repeat(pairs.min(axis=3)[..., None], self.bands, axis=3)
+            plain = self._stretch(pairs, 3, self.input_axis)
+            if plain.shape[3] == 1:
+                plain = np.repeat(plain, self.sizes[self.input_axis] - self.bands, axis=3)
+            every = np.broadcast_shapes(plain.shape[:3], of_bands.shape[:3])
+            both = (np.broadcast_to(x, (*every, x.shape[3])) for x in (plain, of_bands))
+            pairs = np.concatenate([*both], axis=3)
+            shape[:2] = pairs.shape[:2]
+        else:
+            pairs = self._stretch(pairs, 3, self.input_axis)
+        pairs = self._stretch(pairs, 2, self.weight_axis)
+        shape[2 + self.weight_axis], shape[2 + self.input_axis] = pairs.shape[2:]
+        if self.weight_axis > self.input_axis:
+            pairs = pairs.swapaxes(2, 3)
+        return pairs.reshape(shape)
+
+    def _stretch(self, pairs: Floats, axis: int, table_axis: int) -> Floats:
+        """Repeat an axis of widths for each place that the table's axis has."""
+        bands = self.bands if table_axis == self.input_axis else 0
+        places = (self.sizes[table_axis] - bands) // self.widths
+        if places == 1 or pairs.shape[axis] == 1:
+            return pairs
+        return np.concatenate([pairs] * places, axis=axis)
+
+    @cached_property
+    def rooms_asked(self) -> tuple[Ints, Ints, Ints]:
+        """Rows of a room table and bits held, each pair once, and which each entry asks for."""
+        full = (len(self.geometry), *self.sizes)
+        axes = len(self.sizes)
+
+        def width_along(axis: int) -> Ints:
+            shape = [1] * axes
+            shape[axis] = self.sizes[axis]
+            return self.left[np.arange(self.sizes[axis]) % self.widths].reshape(shape)
+
+        geometry = self.geometry.reshape(-1, *(1,) * axes)
+        bw, ba = width_along(self.weight_axis), width_along(self.input_axis)
+        row = (self.variant * self.geometries + geometry) * self.every_width + bw
+        row = row * self.every_width + ba
+        row, held = np.broadcast_to(row, full), np.broadcast_to(self.held_bits, full)
+        order = np.lexsort((held.ravel(), row.ravel()))
+        rows, helds = row.ravel()[order], held.ravel()[order]
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (rows[1:] != rows[:-1]) | (helds[1:] != helds[:-1])
+        which = np.empty(len(order), dtype=np.int64)
+        which[order] = np.cumsum(first) - 1
+        return rows[first], helds[first], which.reshape(full)
