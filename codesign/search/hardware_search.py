@@ -7,6 +7,7 @@ in what order is the business of `best_bound`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,12 +23,13 @@ from codesign.search.goal_task import GoalTask
 from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
-from codesign.space.best_places import best_places
 from codesign.space.candidates import Candidates, LayerCandidates, candidates, with_joint
-from codesign.space.exact_cost import First
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import BY_TILING, Solution, price
 from codesign.stopping import Stopped
+
+if TYPE_CHECKING:
+    from codesign.space.exact_cost import First
 
 PRICE_ROUNDS, PRICE_MULTIPLIERS, PRICE_PATIENCE, PRICE_ACCURACY = 12, 6, 1, 1e-5
 PRICE_STEP, AIM_ABOVE = 1.0, 0.005
@@ -190,6 +192,8 @@ class HardwareSearch(GoalSearch, ABC):
         good = found.incumbent[n] < self.task.value_of(self.incumbent)
         if not space.runs or metric not in BY_TILING or not good:
             return
+        from codesign.space.best_places import best_places  # where layers may be fused alone
+
         first: First = "dram_bits" if metric == "dram_bits" else "latency_s"
         widths = found.variable_width[n].tolist(), found.weight[n].tolist()
         places = best_places(space, option, *widths, sram_bits, first)

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.space.fused_candidates import FusedCandidates, fused_candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
+
+if TYPE_CHECKING:
+    from codesign.space.fused_candidates import FusedCandidates
 
 _NOTHING = tuple([np.zeros(0, dtype=kind)] for kind in (int, int, int, float, float, float, int))
 
@@ -177,6 +179,11 @@ def candidates(
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
         return np.asarray(_allowed(space, i, variable_ok, pairs) & runs[n, geometry])
 
+    made = Candidates(options, tuple(layers), variable_ok, left, sram_to)
+    if not space.runs:
+        return made
+    from codesign.space.fused_candidates import fused_candidates  # where runs are on offer alone
+
     fused = (
         fused_candidates(
             space, r, int(option), float(sram_to[n]), partial(pairs_on, n), variable_ok, left
@@ -185,8 +192,7 @@ def candidates(
         for r in range(len(space.runs))
         if fusable is None or fusable[r]
     )
-    every = tuple(run for run in fused if run is not None)
-    return Candidates(options, tuple(layers), variable_ok, left, sram_to, every)
+    return replace(made, fused=tuple(run for run in fused if run is not None))
 
 
 def _places_left(

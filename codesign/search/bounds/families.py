@@ -11,13 +11,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.fused_entries import FusedEntries
 from codesign.space.widths import WidthSpace
+
+if TYPE_CHECKING:
+    from codesign.search.bounds.fused_entries import FusedEntries
 
 
 @dataclass(frozen=True)

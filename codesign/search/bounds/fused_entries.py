@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.search.bounds.states import ALONE, NEVER, UNKNOWN
 from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.fusion import RunLayer
 from codesign.space.widths import WidthSpace
-
-ALONE, NEVER, UNKNOWN = -1, -2, -3  # a run that an entry stands for instead
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,9 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.families import Family
-from codesign.search.bounds.fused_entries import ALONE
 from codesign.search.bounds.joint_tables import minus
 from codesign.search.bounds.layer_tables import LayerTables
-from codesign.search.bounds.states import States
+from codesign.search.bounds.states import ALONE, States
 from codesign.space.candidates import LayerCandidates
 from codesign.space.placement import FREE
 

@@ -10,19 +10,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codesign.arrays import Floats
+from codesign.arrays import Floats, Ints
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope
 from codesign.search.bounds.families import Family, Kind
-from codesign.search.bounds.fused_entries import ALONE, UNKNOWN, fused_entries
-from codesign.search.bounds.run_prices import RunPricing
-from codesign.search.bounds.states import States
+from codesign.search.bounds.states import ALONE, UNKNOWN, States
 from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.widths import WidthSpace
+
+if TYPE_CHECKING:
+    from codesign.search.bounds.fused_entries import FusedEntries
+    from codesign.search.bounds.run_prices import RunPricing
 
 # Columns of coefficients; costs of one's own follow, see `WidthSpace.additive_metrics`.
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(ADDITIVE_METRICS))
@@ -82,8 +85,18 @@ class LayerTables:
             extra_bits=extra,
             held_bits=held,
             variant=variant,
-            fused=fused_entries(axes, held, weight_axis, input_axis),
+            fused=self._fused(axes, held, weight_axis, input_axis),
         )
+
+    def _fused(
+        self, axes: TableAxes, held: Ints, weight_axis: int, input_axis: int
+    ) -> FusedEntries | None:
+        """Entries of a layer in fused runs; see `codesign.search.bounds.fused_entries`."""
+        if not self.states.runs:
+            return None
+        from codesign.search.bounds.fused_entries import fused_entries  # where runs are on offer
+
+        return fused_entries(axes, held, weight_axis, input_axis)
 
     def cut_weights(self, i: int) -> bool:
         """Whether a layer's own weights have a width variable that its table does not run over."""
@@ -285,6 +298,8 @@ class LayerTables:
 
     @cached_property
     def _pricing(self) -> RunPricing:
+        from codesign.search.bounds.run_prices import RunPricing  # where runs are on offer alone
+
         return RunPricing(self.states)
 
     def _in_runs(

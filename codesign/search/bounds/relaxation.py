@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.families import Family
-from codesign.search.bounds.fused_measures import FusedMeasures
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Sweep
 from codesign.search.bounds.layer_tables import (
@@ -42,6 +41,9 @@ from codesign.search.bounds.plan import Plan
 from codesign.search.bounds.states import States
 from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
+
+if TYPE_CHECKING:
+    from codesign.search.bounds.fused_measures import FusedMeasures
 
 MAX_JOINTS = 2**23  # entries of all joint tables of the options worked on at once (64 MiB)
 MAX_TABLE = 40_000  # entries of one elimination table; beyond it couplings are cut
@@ -248,11 +250,18 @@ class Relaxation:
         chosen = self.states.widths_of(values), self.states.places_of(values)
         fused = None
         if prices is not None:
-            fused = FusedMeasures(self.space, self.states, batch, coefficients, prices, chosen[1])
+            fused = self._fused(batch, coefficients, prices, chosen[1])
             fused.choose_band_widths(chosen[0])
         weight, metrics, runs = self._measure(batch, coefficients, *chosen, fused)
         runs &= np.isfinite(swept.value)
         return RelaxedSolution(swept.value, *chosen, weight, metrics, runs)
+
+    def _fused(
+        self, batch: Batch, coefficients: Floats, prices: RunPrices, on_chip: Bools
+    ) -> FusedMeasures:
+        from codesign.search.bounds.fused_measures import FusedMeasures  # where runs are on offer
+
+        return FusedMeasures(self.space, self.states, batch, coefficients, prices, on_chip)
 
     def parts(self, count: int) -> Iterator[Ints]:
         """Row numbers of a batch in parts small enough to work on."""
@@ -360,7 +369,7 @@ class Relaxation:
             return None
         answer = self.solve(batch.at_prices(prices), coefficients)
         held = self.space.resident_bits(answer.variable_width[0], answer.on_chip[0])
-        fused = FusedMeasures(self.space, self.states, batch, coefficients, prices, answer.on_chip)
+        fused = self._fused(batch, coefficients, prices, answer.on_chip)
         share, price = fused.slopes(answer.variable_width, answer.weight, held)
         return prices, share * coefficients[0, LATENCY], price, answer.metrics[0]
 

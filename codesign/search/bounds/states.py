@@ -21,6 +21,8 @@ from codesign.search.bounds.elimination import Role
 from codesign.space.placement import FREE, IN_DRAM, OPEN
 from codesign.space.widths import LeastRunBits, WidthSpace
 
+ALONE, NEVER, UNKNOWN = -1, -2, -3  # what an entry of a table stands for instead of a run
+
 
 class States:
     """The variables of a space where some tensors' places are open.

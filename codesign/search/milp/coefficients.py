@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyomo.core as pyo
@@ -19,9 +20,11 @@ from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
 from codesign.space.candidates import Candidates
-from codesign.space.fused_candidates import FusedLayer
 from codesign.space.widths import WidthSpace
 from codesign.units import UM2_PER_MM2
+
+if TYPE_CHECKING:
+    from codesign.space.fused_candidates import FusedLayer
 
 LEAST_SHARE = 1e-4  # of the most that a metric can be: no coefficient is then above 1e7
 MOST_SRAM_UNITS = 1e4  # of S; beyond, its bound is farther than tiles and tensors reach

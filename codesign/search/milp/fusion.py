@@ -7,6 +7,7 @@ is not fused has no pairs, hence no source; what is beside it and its partial su
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyomo.core as pyo
@@ -14,7 +15,9 @@ import pyomo.core as pyo
 from codesign.arrays import Bools
 from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
 from codesign.search.milp.coefficients import MOST_SRAM_UNITS, Coefficients, Terms
-from codesign.space.fused_candidates import FusedLayer
+
+if TYPE_CHECKING:
+    from codesign.space.fused_candidates import FusedLayer
 
 
 def declare_runs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
