@@ -305,10 +305,10 @@ def placed(pins: Iterable[Pin], on_chip: OnChip) -> dict[str, Place]:
     """
     places = [(name, place) for name, place in pins if not isinstance(place, int)]
     for name, place in places:
-        if on_chip == "none":
-            raise SpecError(f"--pin {place}:{name}: tensors have places with --on-chip tensors")
         if place == "band" and on_chip != "bands":
             raise SpecError(f"--pin band:{name}: tensors are held as bands with --on-chip bands")
+        if on_chip == "none":
+            raise SpecError(f"--pin {place}:{name}: tensors have places with --on-chip tensors")
     return by_name(places, "--pin of tensor {}: given as {} and as {}")
 
 

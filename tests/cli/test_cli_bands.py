@@ -66,7 +66,7 @@ def test_help_shows_the_default_of_the_choices(command: str) -> None:
         (["--on-chip", "none", "--fused-layers", "4"], "--fused-layers 4: layers are fused with"),
         ([*BANDS, "--fused-layers", "1"], "1 is not in the range 2<=x<=100"),
         (["--pin", "band:y1"], "--pin band:y1: tensors are held as bands with --on-chip bands"),
-        (["--on-chip", "none", "--pin", "band:y1"], "--pin band:y1: tensors have places with"),
+        (["--on-chip", "none", "--pin", "band:y1"], "--pin band:y1: tensors are held as bands"),
         ([*BANDS, "--pin", "band:y4"], "place of 'y4': no band, for layer 'fc' does not read all"),
         ([*BANDS, "--pin", "band:x"], "place of 'x': an input or a result of the network"),
         ([*BANDS, "--pin", "band:y1", "--pin", "dram:y1"], "given as band and as dram"),
