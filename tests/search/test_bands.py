@@ -18,6 +18,7 @@ from seeds import check_all
 
 from codesign import InfeasibleError, solve
 from codesign.problem.problem import Problem
+from codesign.search.bounds import relaxation
 
 SEEDS = range(27)
 BLOCK = 100
@@ -46,6 +47,16 @@ def test_optimum_where_a_fault_has_been_found(kind: str, seed: int) -> None:
     case = bands_case(seed, kind)
     compare(case)
     compare(case, "whole")
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("chain", 5016), ("chain", 5003), ("tall", 5003)])
+def test_optimum_where_tables_are_cut_from_places(
+    kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the relaxation then chooses need be no design: a band without a run that holds it."""
+    for most in ("MAX_TABLE", "MAX_FINE_TABLE", "MAX_ENTRIES"):
+        monkeypatch.setattr(relaxation, most, 4)
+    compare(bands_case(seed, kind))
 
 
 @pytest.mark.long

@@ -254,6 +254,8 @@ class Relaxation:
             fused.choose_band_widths(chosen[0])
         weight, metrics, runs = self._measure(batch, coefficients, *chosen, fused)
         runs &= np.isfinite(swept.value)
+        if self.states.runs:
+            runs &= self.states.agree(values, chosen[1])
         return RelaxedSolution(swept.value, *chosen, weight, metrics, runs)
 
     def _fused(
@@ -279,9 +281,11 @@ class Relaxation:
             allowed = self.space.variable_allowed & np.frombuffer(self.left, dtype=bool)
             total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
         largest = [self._tables.largest(n, batch, metric) for n in self._families]
+        runs = np.ones(len(batch), dtype=bool)
         for family, kind in self._tables.member_of:
-            total = total + largest[family][:, kind]
-        return total
+            runs &= largest[family][:, kind] > -np.inf
+            total = total + np.where(runs, largest[family][:, kind], 0.0)
+        return np.where(runs, total, -np.inf)
 
     def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""

@@ -200,6 +200,27 @@ class States:
             on_chip[..., len(space.placed) + r] = fused
         return on_chip
 
+    def agree(self, values: Ints, on_chip: Bools) -> Bools:
+        """(…,): whether every tensor held for a run is in one that is fused, no layer in two.
+
+        Of `places_of` the same values, which may disagree only where tables were cut.
+        """
+        fused = on_chip[..., len(self.space.placed) :]
+        held = np.zeros(values.shape[:-1], dtype=np.int64)
+        for t in self.runs_of:
+            held += values[..., self.place[t]] >= self.on_chip_values(t).stop
+        inner, in_run = self._of_runs
+        return np.asarray((held == fused @ inner) & (fused @ in_run <= 1).all(axis=-1))
+
+    @cached_property
+    def _of_runs(self) -> tuple[Ints, Ints]:
+        """(runs,): tensors of each; (runs, layers): 1 where one has a layer."""
+        space = self.space
+        in_run = np.zeros((len(space.runs), len(space.geometry_of)), dtype=np.int64)
+        for r, run in enumerate(space.runs):
+            in_run[r, run.layers] = 1
+        return np.array([len(x) for x in space.run_tensors], dtype=np.int64), in_run
+
     def place_marginals(self, own: Floats) -> tuple[Floats, Floats, Floats]:
         """What it costs at best to force a width, a tensor's place at a width, or a run.
 
