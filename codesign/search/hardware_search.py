@@ -14,7 +14,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import UNDERFLOW
-from codesign.search.bounds.batch import Batch, RunPrices
+from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.relaxation import Marginals
 from codesign.search.domains import Domains
@@ -31,19 +31,11 @@ from codesign.stopping import Stopped
 if TYPE_CHECKING:
     from codesign.space.exact_cost import First
 
-PRICE_ROUNDS, PRICE_MULTIPLIERS, PRICE_PATIENCE, PRICE_ACCURACY = 12, 6, 1, 1e-5
-PRICE_STEP, AIM_ABOVE = 1.0, 0.005
-CORE_OF_LAYER = 10  # joint choices of each layer in a core, at least, where layers may be fused
-
 Joint = list[LayerCandidates | None]  # options of each layer, for what it has them
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
 CORE_PAIRS = 3  # of them in the core, per layer on average
 CORE_CHOICES, CORE_GROWTH = 24, 4  # the same of joint choices in the first MILP; of the next
-
-
-def _at_end(value: Floats, slope: Floats, most: float) -> Bools:
-    """Where a value cannot move along its slope."""
-    return ((value <= 0) & (slope < 0)) | ((value >= most) & (slope > 0))
+CORE_OF_LAYER = 10  # joint choices of each layer in a core, at least, where layers may be fused
 
 
 class HardwareSearch(GoalSearch, ABC):
@@ -127,49 +119,16 @@ class HardwareSearch(GoalSearch, ABC):
         return self.dual_bound(single, self.first_multipliers(np.array([option])))
 
     def price_runs(self, single: Batch, found: DualBound) -> tuple[Batch, DualBound]:
-        """Raise the bound of one option by better weights and prices of its fused runs.
+        """Raise the bound of one option by better prices of its fused runs, as far as that pays.
 
-        Subgradient steps of Polyak's length, as far as the incumbent is worth; see `run_prices`.
+        Returns the tables with those prices, and the bound.
         """
-        relaxation, best = self.relaxation.of(single), (single, found)
-        target = self.dual_cutoff()
-        tried, step, stale = single, PRICE_STEP, 0
-        for _ in range(PRICE_ROUNDS):
-            value = float(found.value[0])
-            if not np.isfinite(value) or value >= target:
-                break
-            known = relaxation.run_slopes(tried, self.dual.coefficients(found.multipliers))
-            if known is None:
-                break
-            prices, of_share, of_price, _ = known
-            scale = float(prices.sram_bits[0]) or 1.0
-            slope = np.concatenate([of_share, of_price / scale])
-            slope[: len(of_share)][_at_end(prices.share[0], of_share, 1.0)] = 0.0
-            slope[len(of_share) :][_at_end(prices.price[0], of_price, np.inf)] = 0.0
-            if not slope.any():
-                break
-            known_bound = float(best[1].value[0])
-            aim = min(target, known_bound + AIM_ABOVE * abs(known_bound))
-            move = step * (aim - value) / float(slope @ slope) * slope
-            share = np.clip(prices.share[0] + move[: len(of_share)], 0.0, 1.0)
-            price = np.maximum(prices.price[0] + move[len(of_share) :] / scale, 0.0)
-            tried = tried.at_prices(RunPrices(share[None], price[None], prices.sram_bits))
-            found = self.dual_bound(tried, found.multipliers, rounds=PRICE_MULTIPLIERS)
-            gained = float(found.value[0]) > known_bound + PRICE_ACCURACY * abs(known_bound)
-            stale = 0 if gained else stale + 1
-            if gained:
-                incumbent = best[1]
-                best = tried, found
-                if incumbent.incumbent[0] < found.incumbent[0]:
-                    best[1].incumbent[0] = incumbent.incumbent[0]
-                    best[1].variable_width[0] = incumbent.variable_width[0]
-                    best[1].weight[0], best[1].on_chip[0] = (
-                        incumbent.weight[0],
-                        incumbent.on_chip[0],
-                    )
-            if stale >= PRICE_PATIENCE:
-                step, stale, (tried, found) = step / 2, 0, best
-        return best
+        from codesign.search.bounds.price_ascent import raise_bound  # where runs are on offer
+
+        def bound(batch: Batch, start: Floats, rounds: int) -> DualBound:
+            return self.dual_bound(batch, start, rounds=rounds)
+
+        return raise_bound(self.dual, bound, single, found, self.dual_cutoff())
 
     def with_all_couplings(self, single: Batch) -> Batch:
         """Tables of one option for a finer relaxation, where the usual one cuts couplings."""

@@ -248,15 +248,17 @@ class Relaxation:
         swept = self._sweep(tables, coefficients)
         values = swept.best()
         chosen = self.states.widths_of(values), self.states.places_of(values)
-        fused = None
+        fused, value = None, swept.value
         if prices is not None:
+            # Of a run, what there is of the SRAM is taken off what its layers are charged for.
+            value = value - self.rounding * prices.price.sum(axis=1) * prices.sram_bits
             fused = self._fused(batch, coefficients, prices, chosen[1])
             fused.choose_band_widths(chosen[0])
         weight, metrics, runs = self._measure(batch, coefficients, *chosen, fused)
         runs &= np.isfinite(swept.value)
         if self.states.runs:
             runs &= self.states.agree(values, chosen[1])
-        return RelaxedSolution(swept.value, *chosen, weight, metrics, runs)
+        return RelaxedSolution(value, *chosen, weight, metrics, runs)
 
     def _fused(
         self, batch: Batch, coefficients: Floats, prices: RunPrices, on_chip: Bools
@@ -357,7 +359,7 @@ class Relaxation:
 
     def run_slopes(
         self, batch: Batch, coefficients: Floats
-    ) -> tuple[RunPrices, Floats, Floats, Floats] | None:
+    ) -> tuple[RunPrices, Floats, Floats] | None:
         """Prices of a batch of one, and what its bound gains by them; None where no run is open.
 
         Returns
@@ -365,8 +367,6 @@ class Relaxation:
         prices : RunPrices
         share, price : floats, shape (runs,)
             What the Lagrangian gains, to first order.
-        metrics : floats, shape (metrics,)
-            Of the relaxed optimum.
         """
         prices = self._tables.run_prices(batch, coefficients)
         if prices is None or not batch.rooms:
@@ -375,7 +375,7 @@ class Relaxation:
         held = self.space.resident_bits(answer.variable_width[0], answer.on_chip[0])
         fused = self._fused(batch, coefficients, prices, answer.on_chip)
         share, price = fused.slopes(answer.variable_width, answer.weight, held)
-        return prices, share * coefficients[0, LATENCY], price, answer.metrics[0]
+        return prices, share * coefficients[0, LATENCY], price
 
     # What each single choice would cost at best -------------------------------------------------
 
