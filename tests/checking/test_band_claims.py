@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from banded import banded_design
 from certified import bands_problem_of, deep, written
-from false_claims import closes, enumerated, groups_with, random_prices
+from false_claims import closes, enumerated, groups_with, random_cuts, random_prices
 from random_bands import bands_case
 
 from codesign.checking.certificate import exact_costs, run_costs, whole_numbers
@@ -35,13 +35,6 @@ def random_weights(rng: random.Random, verifier: Verifier) -> dict[int, Weights]
         for n in numbers
         if rng.random() < 0.7
     }
-
-
-def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, str]]:
-    """Couplings of layers to widths and places, of what they touch and what they do not."""
-    network = problem.network
-    sources = [*network.sources, *(f"place:{name}" for name in network.lifetimes)]
-    return [(x.name, rng.choice(sources)) for x in network.layers if rng.random() < 0.5]
 
 
 @pytest.mark.slow

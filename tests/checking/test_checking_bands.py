@@ -12,8 +12,9 @@ import pytest
 from altered import Path_, at, findings, matches, put, unnoticed
 from banded import banded_design, random_banded_chain
 from certified import written
-from fused_designs import evaluated_fused, random_fused_design
+from fused_designs import random_fused_design
 from random_chains import random_chain
+from residents import as_evaluation
 
 from codesign import Design, Layer, Network
 from codesign.checking import check_content
@@ -32,7 +33,7 @@ def example() -> Any:
 
 def evaluation() -> Any:
     """The same of an evaluation."""
-    return written(evaluated_fused(banded_design()).to_dict())
+    return written(as_evaluation(banded_design()).to_dict())
 
 
 # --- right files hold ---------------------------------------------------------------------------
@@ -77,7 +78,7 @@ def test_any_fused_layers_hold(made: Callable[[int], Design]) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_evaluations_hold(seed: int) -> None:
-    assert findings(written(evaluated_fused(random_banded_chain(seed)).to_dict())) == []
+    assert findings(written(as_evaluation(random_banded_chain(seed)).to_dict())) == []
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from altered import findings
 from certified import ADDITIVE, as_checked, chip_problem_of, deep, solved, written
-from false_claims import closes, enumerated, groups_with, random_prices
+from false_claims import closes, enumerated, groups_with, random_cuts, random_prices
 
 import codesign
 from codesign import certify
@@ -26,18 +26,10 @@ from codesign.checking.certificate.exact_costs import Multipliers
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
-from codesign.checking.problem import Problem as CheckedProblem
 from codesign.errors import InfeasibleError
 from codesign.tasks import certificate_cuts
 
 SEEDS, BLOCK = 60, 15
-
-
-def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, str]]:
-    """Couplings of layers to widths and places, of what they touch and what they do not."""
-    network = problem.network
-    sources = [*network.sources, *(f"place:{name}" for name in network.lifetimes)]
-    return [(x.name, rng.choice(sources)) for x in network.layers if rng.random() < 0.5]
 
 
 @pytest.mark.slow

@@ -99,6 +99,17 @@ def enumerated(case: Case, objectives: Sequence[str]) -> FrontCase:
     return FrontCase(case.problem, tuple(objectives), points, front)
 
 
+def best_along(case: FrontCase) -> list[oracle.Point]:
+    """The best design at each point of a front, within what it has of all objectives but one."""
+    first, *others = case.objectives
+    found = []
+    for row in case.front:
+        best = oracle.best(case.points, first, dict(zip(others, row[1:], strict=True)))
+        assert best is not None
+        found.append(best)
+    return found
+
+
 def vectors(points: Sequence[oracle.Point], objectives: Sequence[str]) -> Floats:
     """(points, objectives)."""
     columns = [oracle.METRICS.index(name) for name in objectives]

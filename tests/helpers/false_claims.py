@@ -36,6 +36,13 @@ def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Frac
     return {name: Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-15, 5)))) for name in names}
 
 
+def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, str]]:
+    """Couplings of layers to widths and places, of what they touch and what they do not."""
+    network = problem.network
+    sources = [*network.sources, *(f"place:{name}" for name in network.lifetimes)]
+    return [(x.name, rng.choice(sources)) for x in network.layers if rng.random() < 0.5]
+
+
 def groups_with(
     rng: random.Random, problem: CheckedProblem, option: Option
 ) -> Iterator[OptionGroup]:

@@ -21,7 +21,6 @@ from codesign.costs.tiling import tilings
 from codesign.costs.totals import totals
 from codesign.results.consistency import places_of
 from codesign.results.design import accelerator_of
-from codesign.results.evaluation import Evaluation
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.specs.accelerator import Accelerator, Hardware
 
@@ -139,20 +138,6 @@ def _least_need(
     kept = layer.weight_tensor in resident.names, layer.input in resident.names
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     return int((without_resident(table, *kept).need @ bits).min())
-
-
-def evaluated_fused(design: Design) -> Evaluation:
-    """The same as an evaluation."""
-    return Evaluation(
-        network=design.network,
-        accelerator=design.accelerator,
-        roofline="tiled",
-        tensor_bits=design.tensor_bits,
-        layer_designs=design.layer_designs,
-        metrics=design.metrics,
-        absent={},
-        on_chip=design.on_chip,
-    )
 
 
 # --- on paper -----------------------------------------------------------------------------------

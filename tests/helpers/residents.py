@@ -103,7 +103,12 @@ def mixed_design(on_chip: Collection[str] = ("y", "z2", "p")) -> Any:
 def mixed_evaluation(on_chip: Collection[str] = ("y", "z2", "p")) -> Any:
     """The same as an evaluation."""
     design = with_residents(_mixed(), on_chip)
-    evaluation = Evaluation(
+    return json.loads(json.dumps(as_evaluation(design).to_dict()))
+
+
+def as_evaluation(design: Design) -> Evaluation:
+    """What a design says of its layers, as an evaluation of its hardware."""
+    return Evaluation(
         network=design.network,
         accelerator=design.accelerator,
         roofline="tiled",
@@ -113,4 +118,3 @@ def mixed_evaluation(on_chip: Collection[str] = ("y", "z2", "p")) -> Any:
         absent={},
         on_chip=design.on_chip,
     )
-    return json.loads(json.dumps(evaluation.to_dict()))

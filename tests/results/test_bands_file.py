@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from descriptions import fault
-from fused_designs import chain_design, chain_problem, evaluated_fused, random_fused_design
+from fused_designs import chain_design, chain_problem, random_fused_design
 from resident_designs import evaluated
+from residents import as_evaluation
 
 from codesign import Design, Evaluation
 from codesign.problem.file import problem_to_dict
@@ -38,7 +39,7 @@ def test_what_is_in_the_file() -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_round_trip(seed: int, tmp_path: Path) -> None:
     found, path, again = random_fused_design(seed), tmp_path / "one.json", tmp_path / "two.json"
-    for made in (found, evaluated_fused(found)):
+    for made in (found, as_evaluation(found)):
         made.save(path)
         loaded = type(made).load(path)
         assert loaded.fused_runs == found.fused_runs != ()
@@ -108,7 +109,7 @@ def test_wrong_files(case: str, tmp_path: Path) -> None:
 
 
 def test_an_evaluation_is_checked_as_well(tmp_path: Path) -> None:
-    data, path = json.loads(json.dumps(evaluated_fused(chain_design()).to_dict())), tmp_path / "x"
+    data, path = json.loads(json.dumps(as_evaluation(chain_design()).to_dict())), tmp_path / "x"
     data["layers"][1]["order"] = "kcp"
     path.write_text(json.dumps(data), encoding="utf-8")
     assert f"layers ('c2').order: {FUSED}" in fault(Evaluation.load, path)

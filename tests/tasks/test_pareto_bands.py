@@ -7,7 +7,7 @@ from functools import cache
 import oracle
 import pytest
 from compare_fronts import compare
-from enumerated_fronts import FrontCase, front_case
+from enumerated_fronts import FrontCase, best_along, front_case
 from seeds import check_all
 
 SEEDS = range(4, 17)
@@ -40,15 +40,4 @@ def test_fronts_contain_what_they_should() -> None:
     cases = [swept_case(seed) for seed in SEEDS]
     assert {name for case in cases for name in case.objectives} == set(oracle.METRICS)
     assert sum(len(case.front) >= 4 for case in cases) >= 3
-    assert sum(len(fused_along(case)) > 1 for case in cases) >= 4
-
-
-def fused_along(case: FrontCase) -> set[frozenset[str]]:
-    """What is held as bands at the points of a front."""
-    first, *others = case.objectives
-    found = set()
-    for row in case.front:
-        best = oracle.best(case.points, first, dict(zip(others, row[1:], strict=True)))
-        assert best is not None
-        found.add(best.bands)
-    return found
+    assert sum(len({best.bands for best in best_along(case)}) > 1 for case in cases) >= 4

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fused_designs import chain_design, evaluated_fused, random_fused_design
+from fused_designs import chain_design, random_fused_design
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.text import Annotation
 from pictures import heading, panel
+from residents import as_evaluation
 
 from codesign import Design
 from codesign.results.plots.design import AREA_GREYS, RUN_SHADE
@@ -113,7 +114,7 @@ def test_latencies_of_a_run_are_shaded(found: Design, figure: Figure) -> None:
 
 
 def test_an_evaluation_is_drawn_alike(found: Design) -> None:
-    one, two = (panel(x.plot_sram(), "SRAM") for x in (found, evaluated_fused(found)))
+    one, two = (panel(x.plot_sram(), "SRAM") for x in (found, as_evaluation(found)))
     for left, right in zip(steps(one), steps(two), strict=True):
         for a, b in zip(left.get_data(), right.get_data(), strict=True):
             assert np.array_equal(a, b, equal_nan=True)

@@ -21,10 +21,10 @@ import pytest
 from fused_designs import (
     chain_design,
     chain_problem,
-    evaluated_fused,
     fused_design,
     random_fused_design,
 )
+from residents import as_evaluation
 
 from codesign import Design, Explanation
 from codesign.results.run_figures import band_rows, fullest, held_during, run_figures
@@ -114,14 +114,14 @@ def test_one_line_says_how_many_bands(found: Design) -> None:
 
 
 def test_an_evaluation_says_the_same(found: Design) -> None:
-    lines = to_text(evaluation_parts(evaluated_fused(found)), terminal=False).splitlines()
+    lines = to_text(evaluation_parts(as_evaluation(found)), terminal=False).splitlines()
     for heading, count in (("layer", 5), ("tensor on chip", 3), ("run ", 1)):
         assert rows_below(lines, heading, count) == rows_below(report(found), heading, count)
 
 
 def test_without_a_bandwidth_there_is_no_roof(found: Design) -> None:
     unknown = replace(
-        evaluated_fused(found),
+        as_evaluation(found),
         accelerator=replace(found.accelerator, dram_bits_per_s=None),
         layer_designs=tuple(
             replace(row, memory_s=None, latency_s=None, bound_by=None)
