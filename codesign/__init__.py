@@ -12,7 +12,7 @@ enters a room, what leaves it and what it must not import stands at its door, th
     stopping              why and when to stop: a time limit, Ctrl-C
     checking              recomputes a result from its file; ``certificate``: optimality, exactly
     specs                 what is given: networks, technologies, accelerators; ``onnx``: from ONNX
-    costs                 what a layer costs: cycles, tiles, DRAM traffic, area, bit operations
+    costs                 what layers cost, alone and fused: cycles, traffic, area, bit operations
     quality               what a bitwidth costs in accuracy: noise, its measurement and its budget
     problem               the question: choices, one objective, budgets; the tolerances
     space                 the declared space as arrays: hardware options, tilings, priced points

@@ -1,4 +1,4 @@
-"""What a layer costs on given hardware: cycles, tiles, DRAM traffic, silicon area, bit operations.
+"""What layers cost, alone and fused: cycles, tiles, DRAM traffic, silicon area, bit operations.
 
 Enters: descriptions of ``specs``, bitwidths, array sides, SRAM capacities.
 Leaves: arrays over many choices at once for the search, and one layer's or network's figures.
