@@ -49,7 +49,7 @@ def test_optimum_where_a_fault_has_been_found(kind: str, seed: int) -> None:
     compare(case, "whole")
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("chain", 5016), ("chain", 5003), ("tall", 5003)])
+@pytest.mark.parametrize(("kind", "seed"), [("chain", 5016), ("chain", 5003), ("sharing", 5053)])
 def test_optimum_where_tables_are_cut_from_places(
     kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

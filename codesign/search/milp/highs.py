@@ -110,6 +110,7 @@ def minimise(
     threads: int = 1,
     seed: int = 0,
     presolve: bool = True,
+    restart: bool = True,
     on_progress: OnSolverProgress | None = None,
 ) -> Outcome:
     """Solve a model with one objective; its variables hold the solution where there is one.
@@ -122,6 +123,8 @@ def minimise(
     ----------
     stop : StopCondition, optional
         When to end with what is found.
+    restart : bool
+        Whether HiGHS may presolve again in between.
     on_progress : callable, optional
         Called now and then, in this thread.
 
@@ -136,6 +139,7 @@ def minimise(
     options = {
         "output_flag": False,
         "presolve": "on" if presolve else "off",
+        "mip_allow_restart": restart,
         "threads": threads,
         "random_seed": seed,
         "mip_rel_gap": rel_gap,

@@ -101,6 +101,8 @@ def solve_milp(
             stop=stop,
             rel_gap=rel_gap,
             presolve=run < NEAR_MISSES,
+            # Presolved again, HiGHS has lost the best design of a model with fused runs.
+            restart=not listed.fused,
             on_progress=None if on_progress is None else report,
         )
         bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds

@@ -87,12 +87,13 @@ def minimise(
     rel_gap: float = 0.0,
     seed: int = 0,
     presolve: bool = True,
+    restart: bool = True,
     on_progress: OnSolverProgress | None = None,
 ) -> Outcome:
     """Solve a model with one objective by any solver, as `highs.minimise` does.
 
-    Of ``presolve`` and ``on_progress`` only HiGHS takes notice; what another solver has found when
-    it is interrupted is lost.
+    Of ``presolve``, ``restart`` and ``on_progress`` only HiGHS takes notice; what another solver
+    has found when it is interrupted is lost.
 
     Raises
     ------
@@ -109,6 +110,7 @@ def minimise(
                 rel_gap=rel_gap,
                 seed=seed,
                 presolve=presolve,
+                restart=restart,
                 on_progress=on_progress,
             )
         if stop is None:
