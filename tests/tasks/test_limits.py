@@ -52,6 +52,16 @@ def test_a_solve_may_end_at_any_look(
 
 
 @pytest.mark.slow
+def test_a_limit_holds_where_hundreds_of_runs_share_a_tensor() -> None:
+    choices = Choices(on_chip="bands", fused_layers=100, weight_bits=(8,), activation_bits=(8,))
+    problem = Problem(network=codesign.load_network("resnet152"), choices=choices)
+    start = time.monotonic()
+    with pytest.raises(SolverError, match="no design found"):
+        solve(problem, time_limit_s=2.0)
+    assert time.monotonic() - start < 2.0 + SLACK_S
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seed"), [("deep", 0), ("deep", 23)])
 def test_a_solve_with_tensors_on_chip_may_end_at_any_look(
     kind: str, seed: int, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ a price, to each layer its part. Any such weights and prices give a lower bound 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +74,11 @@ class FusedEntries:
 
 
 def fused_entries(
-    axes: TableAxes, held: Ints, weight_axis: int, input_axis: int
+    axes: TableAxes,
+    held: Ints,
+    weight_axis: int,
+    input_axis: int,
+    check_time: Callable[[], None] = lambda: None,
 ) -> FusedEntries | None:
     """Those of one layer; None where no run has it.
 
@@ -81,6 +86,8 @@ def fused_entries(
     ----------
     held : ints
         SRAM bits, over the axes, of tensors on chip while the layer runs.
+    check_time : callable
+        Called before each run; may raise.
     """
     space, states, i = axes.space, axes.states, axes.i
     runs = [r for r in space.runs_at[i] if r in states.runs]
@@ -106,6 +113,7 @@ def fused_entries(
     bits, need, own, first = (np.zeros(one) for _ in range(4))
     least = states.least_run_bits
     for r in runs:
+        check_time()
         run = space.runs[r]
         starts = run_in == (ALONE if i == run.first else r)
         mine = starts & (run_out == (ALONE if i == run.last else r))

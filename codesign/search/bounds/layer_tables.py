@@ -7,7 +7,7 @@ Axes: ``B`` hardware options of a batch, ``U`` geometries with each variant of r
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -38,7 +38,14 @@ MAX_FAMILY = 2**20  # entries of one family's table for one option
 class LayerTables:
     """The tables of a space's layers, each over the variables of its scope."""
 
-    def __init__(self, space: WidthSpace, states: States, scopes: list[Scope]) -> None:
+    def __init__(
+        self,
+        space: WidthSpace,
+        states: States,
+        scopes: list[Scope],
+        check_time: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.check_time = check_time
         self.space, self.states, self.scopes = space, states, scopes
         self.widths = space.widths[states.left]
         self.layers = space.problem.network.layers
@@ -55,6 +62,7 @@ class LayerTables:
         found: dict[tuple[object, ...], tuple[int, int]] = {}
         open_family: dict[tuple[object, ...], int] = {}
         for i in range(len(self.layers)):
+            self.check_time()
             kind = self._kind(i)
             if kind.key not in found:
                 family = open_family.get(kind.axes)
@@ -96,7 +104,7 @@ class LayerTables:
             return None
         from codesign.search.bounds.fused_entries import fused_entries  # where runs are on offer
 
-        return fused_entries(axes, held, weight_axis, input_axis)
+        return fused_entries(axes, held, weight_axis, input_axis, self.check_time)
 
     def cut_weights(self, i: int) -> bool:
         """Whether a layer's own weights have a width variable that its table does not run over."""

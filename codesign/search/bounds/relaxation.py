@@ -192,7 +192,7 @@ class Relaxation:
     @cached_property
     def _tables(self) -> LayerTables:
         self.check_time()
-        return LayerTables(self.space, self.states, self._scopes)
+        return LayerTables(self.space, self.states, self._scopes, self.check_time)
 
     @property
     def _families(self) -> range:
