@@ -231,24 +231,14 @@ def fused_layers(
     ]
     psum_bits = [int(b[-1]) for b in bits]
     need = run_need(run, network, weight_bits, psum_bits, tensor_bits, resident.names)
-    counts, moved = [], []
-    for n, (x, b) in enumerate(zip(layers, weight_bits, strict=True)):
-        count = int(cycles(x, accelerator.rows, accelerator.cols, accelerator.engine))
-        counts.append(count * passes_on(x, accelerator, b, tensor_bits))
-        fetched = 0 if n or x.input in resident.names else x.ifmap * tensor_bits[x.input]
-        each = {
-            name: 0 if name in resident.names else network.touched(x, name) * tensor_bits[name]
-            for name in run.moved[n]
-        }
-        moved.append(
-            Traffic(
-                weights=x.weights * b,
-                ifmap=fetched,
-                output=each.get(x.output, 0),
-                psum=0,
-                residual=sum(each.get(name, 0) for name in x.residuals),
-            )
-        )
+    counts = [
+        int(cycles(x, accelerator.rows, accelerator.cols, accelerator.engine))
+        * passes_on(x, accelerator, b, tensor_bits)
+        for x, b in zip(layers, weight_bits, strict=True)
+    ]
+    moved = [
+        _traffic(network, run, n, b, tensor_bits, resident.names) for n, b in enumerate(weight_bits)
+    ]
     rate = accelerator.dram_bits_per_s
     compute_s = sum(counts) / accelerator.clock_hz
     memory_s = None if rate is None else sum(x.total for x in moved) / rate
@@ -275,3 +265,27 @@ def fused_layers(
             )
         )
     return found
+
+
+def _traffic(
+    network: Network,
+    run: FusedRun,
+    n: int,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    on_chip: Collection[str],
+) -> Traffic:
+    """DRAM bits of layer ``n`` of a run, counted from its first."""
+    layer = network.layers[run.first + n]
+    fetched = 0 if n or layer.input in on_chip else layer.ifmap * tensor_bits[layer.input]
+    each = {
+        name: 0 if name in on_chip else network.touched(layer, name) * tensor_bits[name]
+        for name in run.moved[n]
+    }
+    return Traffic(
+        weights=layer.weights * weight_bits,
+        ifmap=fetched,
+        output=each.get(layer.output, 0),
+        psum=0,
+        residual=sum(each.get(name, 0) for name in layer.residuals),
+    )
