@@ -33,7 +33,10 @@ KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
     *("sensitivity", "quality", "objective", "budgets"),
 )
-TECHNOLOGY = ("name", "engine", "pe_area_um2", "sram", "sram_area_um2", "source")
+TECHNOLOGY = (
+    *("name", "engine", "pe_area_um2", "sram", "sram_area_um2", "source"),
+    *("node_nm", "scaled_from"),
+)
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),

@@ -19,6 +19,7 @@ from codesign.cli.help import help_command
 from codesign.cli.options import Group
 from codesign.cli.solve_commands import assign, evaluate, pareto, solve
 from codesign.cli.study import study, sweep
+from codesign.cli.technology_commands import technology
 from codesign.cli.terminal import BAD_INPUT, INFEASIBLE, NO_ANSWER, PROVEN, note
 from codesign.cli.view_commands import plot, show
 from codesign.errors import CodesignError, InfeasibleError, SpecError
@@ -62,6 +63,7 @@ def program() -> None:
     codesign assign resnet50 --max-model-mbit 100 --tie
     codesign explain design.json --plot worth.png
     codesign fit pe.csv --kind pe --out my_technology.toml
+    codesign technology scale tsmc28 --node 16 --out t16.toml
     codesign check design.json
     codesign sweep resnet18 --clock-mhz 400,800 --max-area-mm2 2,4,6 --plot sweep.png
     codesign study run grid.toml --store results.sqlite
@@ -84,7 +86,7 @@ def program() -> None:
 
 for command in (solve, pareto, evaluate, assign, explain, fit, check, import_model, sensitivity):
     program.add_command(command)
-for command in (show, plot, study, sweep, help_command):
+for command in (technology, show, plot, study, sweep, help_command):
     program.add_command(command)
 
 

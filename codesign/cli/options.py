@@ -86,9 +86,9 @@ def option(
     shown = shown or default
     text += "" if shown is None else f"  [default: {shown}]"
     details.setdefault("shell_complete", COMPLETED.get(name))
-    return click.Option(
-        [name], metavar=metavar, help=text, default=default, type=type_of(read), **details
-    )
+    if not details.get("required"):  # click takes a default of None for an answer
+        details["default"] = default
+    return click.Option([name], metavar=metavar, help=text, type=type_of(read), **details)
 
 
 def flag(name: str, text: str) -> click.Option:

@@ -93,6 +93,7 @@ def run(**given: Any) -> int:
     grid = Study.load(file, allow=given["allow"])
     for value in grid.axes.get("sensitivity", ()):
         warn_of_table(value.given)
+    _note_scaled(grid)
     store = Path(f"{file.stem}.sqlite") if store is None else store
     try:
         with ExitStack() as stack:
@@ -174,6 +175,7 @@ def sweep(**given: Any) -> int:
     grid = Study.grid(name="sweep", networks=[*given["networks"]], **axes)
     for table, network in product(grid.axes.get("sensitivity", ()), grid.axes["network"]):
         warn_of_table(table.given, network.given)
+    _note_scaled(grid)
     if given["plot"] is not None and len(grid) == 1:
         raise SpecError("--plot: nothing varies; give an option several values.")
     with TemporaryDirectory() as folder:
@@ -213,6 +215,13 @@ def _swept(grid: Study, store: Path, given: Given) -> int:
         else:
             print_parts(results_parts(found, tally, given["quiet"]))
     return code
+
+
+def _note_scaled(grid: Study) -> None:
+    """Say which technologies of a grid are scaled."""
+    for value in grid.axes.get("technology", ()):
+        for text in getattr(value.given, "scaling_note", ()):  # none of a shipped one by its name
+            note(f"note: {text}")
 
 
 def _code(tally: Tally) -> int:

@@ -83,7 +83,7 @@ def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ..
 
 
 def extrapolations(accelerator: Accelerator) -> tuple[str, ...]:
-    """Where an area leans on a fit outside the range it was calibrated for."""
+    """Where an area leans on a scaled fit, or on one outside the range it was calibrated for."""
     technology = accelerator.technology
     if technology is None:
         return ()
@@ -98,7 +98,7 @@ def extrapolations(accelerator: Accelerator) -> tuple[str, ...]:
             leans.append(("PE area", bops, "BOPS per cycle", pe))
     if accelerator.sram_bits is not None:
         leans.append(("SRAM area", accelerator.sram_bits, "bits", technology.sram_area_um2))
-    found = []
+    found = [*technology.scaling_note] if leans else []
     for what, x, unit, fit in leans:
         if fit.calibrated and not fit.calibrated[0] <= x <= fit.calibrated[1]:
             found.append(

@@ -36,16 +36,8 @@ def problem_to_dict(problem: Problem) -> dict[str, Any]:
 
 def terms_to_dict(problem: Problem) -> dict[str, Any]:
     """All of a problem but its network."""
-    technology = problem.technology
     return {
-        "technology": {
-            "name": technology.name,
-            "engine": technology.engine,
-            "pe_area_um2": asdict(technology.pe_area_um2),
-            "sram": technology.sram,
-            "sram_area_um2": asdict(technology.sram_area_um2),
-            "source": technology.source,
-        },
+        "technology": _technology_to_dict(problem.technology),
         "clock_hz": problem.clock_hz,
         "dram_bits_per_s": problem.dram_bits_per_s,
         "area_overhead": problem.area_overhead,
@@ -60,6 +52,22 @@ def terms_to_dict(problem: Problem) -> dict[str, Any]:
         "objective": problem.objective,
         "budgets": dict(problem.budgets),
     }
+
+
+def _technology_to_dict(technology: Technology) -> dict[str, Any]:
+    """What figures depend on, and where it comes from; of its kinds of SRAM the one in use."""
+    content = {
+        "name": technology.name,
+        "engine": technology.engine,
+        "pe_area_um2": asdict(technology.pe_area_um2),
+        "sram": technology.sram,
+        "sram_area_um2": asdict(technology.sram_area_um2),
+        "source": technology.source,
+    }
+    if technology.scaled_from is not None:
+        scaled = {"node_nm": technology.node_nm, "scaled_from": asdict(technology.scaled_from)}
+        content |= scaled
+    return content
 
 
 def _choices_to_dict(choices: Choices) -> dict[str, Any]:

@@ -121,6 +121,7 @@ class AreaFitResult:
         named = replace(
             rest,
             name=self.name,
+            node_nm=None,  # that of the measurements, which do not tell it
             source=f"{self.kind.upper()} fitted to {self.source}, the rest from {rest.name}",
         )
         if self.kind == "sram":

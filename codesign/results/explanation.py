@@ -144,6 +144,7 @@ class FileContent:
     runner_ups: tuple[RunnerUp, ...]
     seconds: Amount
     technology: str = ""
+    scaling_note: tuple[str, ...] = ()
     quality: str | None = None
     metrics: Mapping[Metric, Amount] = field(default_factory=dict)
     proof: ProofRecord | None = None
@@ -222,11 +223,14 @@ class Explanation(ResultFile):
         """The content of the explanation's file."""
         design, share = self.design, self.latency_share
         objective = design.problem.objective
+        technology = design.problem.technology
         worth = {} if self.residency is None else {"residency": self.residency.to_dict()}
+        notes = {"scaling_note": technology.scaling_note} if technology.scaling_note else {}
         return {
             "format": self.FORMAT,
             "network": design.problem.network.name,
-            "technology": design.problem.technology.name,
+            "technology": technology.name,
+            **notes,
             "objective": objective,
             "quality": design.problem.quality,
             "optimum": design.metrics[objective],
@@ -290,7 +294,7 @@ def _outline(content: FileContent) -> DesignOutline:
     return DesignOutline(
         problem=ProblemOutline(
             network=NameOutline(name=content.network),
-            technology=NameOutline(name=content.technology),
+            technology=NameOutline(name=content.technology, scaling_note=content.scaling_note),
             objective=content.objective,
             budgets={name: each.limit for name, each in content.budgets.items()},
             quality=content.quality,

@@ -72,6 +72,7 @@ class FrontEntry:
     gap: Amount | None
     seconds: Amount
     interrupted: bool
+    scaling_note: tuple[str, ...] = ()
 
 
 def save(front: Front, path: str | Path) -> None:
@@ -90,6 +91,7 @@ def to_dict(front: Front) -> dict[str, Any]:
 def _entry(front: Front) -> dict[str, Any]:
     """The content of a `FrontEntry`."""
     problem = front.problem
+    scaled = problem.technology.scaling_note
     return {
         "network": problem.network.name,
         "technology": problem.technology.name,
@@ -109,6 +111,7 @@ def _entry(front: Front) -> dict[str, Any]:
         "gap": front.gap,
         "seconds": front.seconds,
         "interrupted": front.interrupted,
+        **({"scaling_note": scaled} if scaled else {}),
     }
 
 
@@ -175,7 +178,7 @@ def _front(rows: list[dict[str, str]], entry: FrontEntry | None, where: str) -> 
         raise SpecError(f"{where}: {COLUMN}: not of these points")
     asked: dict[str, Any] = {
         "network": NameOutline(name=known.network),
-        "technology": NameOutline(name=known.technology),
+        "technology": NameOutline(name=known.technology, scaling_note=known.scaling_note),
         "quality": known.quality,
     }
     designs = tuple(

@@ -19,9 +19,17 @@ from codesign.specs.technology import Amount
 
 @spec_dataclass
 class NameOutline:
-    """A network or a technology by its name; empty where the file does not tell it."""
+    """A network or a technology by its name; empty where the file does not tell it.
+
+    Attributes
+    ----------
+    name : str
+    scaling_note : tuple of str
+        That the areas of a technology are scaled, where they are.
+    """
 
     name: str = ""
+    scaling_note: tuple[str, ...] = ()
 
 
 @spec_dataclass

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from codesign.errors import SpecError
 from codesign.specs.network import Count, Name
 from codesign.specs.schema import spec_dataclass
+from codesign.specs.seam import done_by
 from codesign.units import BITS_PER_GBIT
 
 # Within 30 decades either way, products and quotients of some amounts stay floating-point numbers.
@@ -136,6 +137,29 @@ class MeasuredPE:
 
 
 @spec_dataclass
+class Scaling:
+    """From which technology another one is scaled, and by what.
+
+    Attributes
+    ----------
+    name : str
+        The technology that was scaled.
+    node_nm : float
+        Its node.
+    area_factor, energy_factor : float
+        What its areas, and the energy of an operation, were multiplied by.
+    source : str
+        Publication of the factors.
+    """
+
+    name: Name
+    node_nm: Positive
+    area_factor: Positive
+    energy_factor: Positive
+    source: str = ""
+
+
+@spec_dataclass
 class Technology:
     """A silicon process: what a PE and an SRAM cost.
 
@@ -152,6 +176,10 @@ class Technology:
         The kind in use; a key of ``sram_fits``.
     pe_measured : tuple of MeasuredPE
         Published areas beside the fit; information only, no result uses them.
+    node_nm : float or None
+        The node of its logic; None where it is not known.
+    scaled_from : Scaling or None
+        None where its areas are its own.
     source : str
     """
 
@@ -161,6 +189,8 @@ class Technology:
     sram: Name
     engine: Count = 9
     pe_measured: tuple[MeasuredPE, ...] = ()
+    node_nm: Positive | None = None
+    scaled_from: Scaling | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -178,6 +208,28 @@ class Technology:
     def with_sram(self, sram: str) -> Technology:
         """The same process with another of its SRAM kinds."""
         return replace(self, sram=sram)
+
+    @done_by("specs.scale_technology:scale")
+    def scaled(self, node_nm: float, name: str | None = None) -> Technology:
+        """The same areas on another node of CMOS, by published factors; it says that it is scaled.
+
+        Raises
+        ------
+        SpecError
+            A node that is not known, outside 7 to 180 nm or its own, or one scaled before.
+        """
+
+    @property
+    def scaling_note(self) -> tuple[str, ...]:
+        """What to say of a result that leans on scaled areas; nothing where they are its own."""
+        made = self.scaled_from
+        if made is None:
+            return ()
+        here = "" if self.node_nm is None else f" to {self.node_nm:g} nm"
+        return (
+            f"areas of {self.name} are not measured: those of {made.name} ({made.node_nm:g} nm) × "
+            f"{made.area_factor:.3g}, scaled{here} ({made.source or 'no source'})",
+        )
 
 
 @spec_dataclass

@@ -17,6 +17,7 @@ UNITS = {
     "linear": "µm² per bit, of (bw + ba)/2",
     "constant": "µm²",
     "area_um2": "µm²",
+    "node_nm": "nm",
 }
 
 
@@ -26,13 +27,16 @@ def to_toml(technology: Technology, remarks: Iterable[str] = ()) -> str:
     Of the SRAM kinds all are written; what has its default value is left out.
     """
     lines = comments(remarks)
-    lines += _entries(technology, ("name", "engine", "sram", "source"))
+    lines += _entries(technology, ("name", "engine", "sram", "node_nm", "source"))
     pe = technology.pe_area_um2
     size = "BOPS" if hasattr(pe, "slope") else "bits of an operand"
     lines += ["", "[pe_area_um2]  # area of one PE, µm²", *_fit(pe, size)]
     for kind, fit in technology.sram_fits.items():
         heading = f"[sram_fits.{key(kind)}]  # area of an SRAM, µm², against its bits"
         lines += ["", heading, *_fit(fit, "bit")]
+    if technology.scaled_from is not None:
+        names = tuple(field.name for field in fields(technology.scaled_from))
+        lines += ["", "[scaled_from]", *_entries(technology.scaled_from, names)]
     for measured in technology.pe_measured:
         lines += ["", "[[pe_measured]]"]
         lines += _entries(measured, ("precision", "area_um2", "source"))

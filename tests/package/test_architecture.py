@@ -43,7 +43,8 @@ FENCED = {
     | {"results.plots.drawing", "results.tables", "specs.measured_areas", "study.table"}
     | {"tasks.fit_area"},
     "click": {"cli.app", "cli.file_commands", "cli.help", "cli.options", "cli.solve_commands"}
-    | {"cli.solve_options", "cli.study", "cli.terminal", "cli.view_commands"},
+    | {"cli.solve_options", "cli.study", "cli.technology_commands", "cli.terminal"}
+    | {"cli.view_commands"},
     "sqlite3": {"study.database", "study.store"},
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx"}

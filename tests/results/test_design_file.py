@@ -29,10 +29,10 @@ def solved(request: pytest.FixtureRequest) -> Design:
 
 
 def as_kept(solved: Design) -> Design:
-    """The design with what a file keeps of its technology: the fits that it used."""
+    """The design with what a file keeps of its technology, its own: the fits that it used."""
     technology = solved.problem.technology
     used = {technology.sram: technology.sram_area_um2}
-    technology = replace(technology, sram_fits=used, pe_measured=())
+    technology = replace(technology, sram_fits=used, pe_measured=(), node_nm=None)
     return replace(solved, problem=replace(solved.problem, technology=technology))
 
 

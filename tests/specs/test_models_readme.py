@@ -13,7 +13,7 @@ from published import GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.load import load_accelerator, load_memory, load_network, models_folder, shipped
 from codesign.specs.network import Layer, Network
-from codesign.specs.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Technology
+from codesign.specs.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Scaling, Technology
 
 
 def readme_rows(heading: str) -> list[list[str]]:
@@ -52,7 +52,8 @@ def as_listed(default: Any) -> str:
             | keys_and_defaults(AreaFit, "pe_area_um2.")
             | keys_and_defaults(QuadraticFit, "pe_area_um2.")
             | keys_and_defaults(AreaFit, "sram_fits.<kind>.")
-            | keys_and_defaults(MeasuredPE, "pe_measured."),
+            | keys_and_defaults(MeasuredPE, "pe_measured.")
+            | keys_and_defaults(Scaling, "scaled_from."),
         ),
         ("Memories:", keys_and_defaults(Memory)),
         ("Accelerators:", keys_and_defaults(Accelerator)),

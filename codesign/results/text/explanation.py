@@ -14,6 +14,7 @@ from codesign.results.text.phrases import (
     hardware_cells,
     hardware_text,
     question_line,
+    remark,
     roof_text,
     signed,
     subject,
@@ -37,6 +38,7 @@ def explanation_parts(explanation: Explanation) -> list[RenderableType]:
     if explanation.residency is not None:
         parts += ["", *worth_parts(explanation.residency)]
     parts += ["", runner_ups_table(explanation), ""]
+    parts += map(remark, design.problem.technology.scaling_note)
     if omitted := left_out(explanation):
         parts += [*(f"left out: {why}" for why in omitted), ""]
     late = f"; {explanation.unproven} not known for want of time" if explanation.unproven else ""

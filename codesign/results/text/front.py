@@ -30,6 +30,7 @@ def front_parts(front: Front) -> list[RenderableType]:
     if len(front) and "area_mm2" not in (*front.objectives, *problem.budgets):
         most = METRIC_UNITS["area_mm2"].amount(max(x.metrics["area_mm2"] for x in front.designs))
         parts.append(remark(f"no limit on area: the designs take all that helps, up to {most}"))
+    parts += map(remark, front.problem.technology.scaling_note)
     return [*parts, front_summary(front)]
 
 

@@ -97,7 +97,8 @@ def _network(spec: Network) -> list[RenderableType]:
 @spec_parts.register
 def _technology(spec: Technology) -> list[RenderableType]:
     parts: list[RenderableType] = [*_facts(spec), "", _fits(spec)]
-    return [*parts, "", _measured(spec)] if spec.pe_measured else parts
+    parts += ["", _measured(spec)] if spec.pe_measured else []
+    return [*parts, "", *map(remark, spec.scaling_note)] if spec.scaled_from else parts
 
 
 def _facts(spec: Spec) -> list[RenderableType]:
@@ -113,6 +114,7 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
         row["MACs"] = f"{spec.macs:,}"
         row["weights"] = f"{spec.weights:,}"
     elif isinstance(spec, Technology):
+        row["node nm"] = ABSENT if spec.node_nm is None else f"{spec.node_nm:g}"
         row["multipliers per PE"] = str(spec.engine)
         row["<PE area µm²"] = _pe_formula(spec)
         row["8 × 8 bit"] = four_digits(float(pe_area_um2(spec, 8, 8)))

@@ -1,0 +1,79 @@
+"""A technology on another node of CMOS, by published factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TypeVar
+
+from codesign.errors import SpecError
+from codesign.specs.network import MAX_NAME
+from codesign.specs.node_scaling import SOURCE, node_factors
+from codesign.specs.technology import AreaFit, QuadraticFit, Scaling, Technology
+
+Fit = TypeVar("Fit", bound=AreaFit | QuadraticFit)
+
+COEFFICIENTS = ("slope", "intercept", "quadratic", "linear", "constant")
+
+
+def scale(technology: Technology, node_nm: float, name: str | None = None) -> Technology:
+    """The technology with its areas scaled to another node, which says that they are.
+
+    The fits of PEs and of all kinds of SRAM are multiplied, intercepts included; what a fit was
+    calibrated for, in bits and bit operations, stays. Published areas of single PEs are left out:
+    scaled, they would be published nowhere.
+
+    Parameters
+    ----------
+    technology : Technology
+        One whose node is known, and whose areas are its own.
+    node_nm : float
+        From 7 to 180.
+    name : str or None
+        ``<name>-scaled-<node>nm`` if left out.
+
+    Raises
+    ------
+    SpecError
+        A node that is unknown, outside or the technology's own, or a technology scaled before.
+    """
+    own, earlier = technology.node_nm, technology.scaled_from
+    if own is None:
+        raise SpecError(
+            f"technology {technology.name!r}: its node is not known; give its file a node_nm"
+        )
+    if earlier is not None:
+        raise SpecError(
+            f"technology {technology.name!r} is scaled from {earlier.name!r} already: scale that, "
+            "so that factors are rounded once"
+        )
+    if node_nm == own:
+        raise SpecError(f"technology {technology.name!r} is one of {own:g} nm already")
+    factors = node_factors(own, node_nm)
+    return replace(
+        technology,
+        name=(name or f"{technology.name}-scaled-{node_nm:g}nm")[:MAX_NAME],
+        node_nm=node_nm,
+        scaled_from=Scaling(
+            name=technology.name,
+            node_nm=own,
+            area_factor=factors.area,
+            energy_factor=factors.energy,
+            source=SOURCE,
+        ),
+        pe_area_um2=_scaled(technology.pe_area_um2, factors.area, own),
+        sram_fits=_scaled_all(technology.sram_fits, factors.area, own),
+        pe_measured=(),
+        source=f"areas scaled from {own:g} nm ({SOURCE}) of: {technology.source}",
+    )
+
+
+def _scaled_all(fits: Mapping[str, AreaFit], factor: float, own_nm: float) -> dict[str, AreaFit]:
+    return {kind: _scaled(fit, factor, own_nm) for kind, fit in fits.items()}
+
+
+def _scaled(fit: Fit, factor: float, own_nm: float) -> Fit:
+    """A fit with all its coefficients multiplied."""
+    names = [field.name for field in fields(fit) if field.name in COEFFICIENTS]
+    source = f"{fit.source or 'no source'}; scaled from {own_nm:g} nm"
+    return replace(fit, **{name: factor * getattr(fit, name) for name in names}, source=source)
