@@ -23,8 +23,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from codesign.costs.compute import cycles
-from codesign.costs.layers import LayerDesign, Roof, Tile, Traffic, operand_bits_on, passes_on
+from codesign.costs.layers import LayerDesign, Roof, Tile, Traffic, cycles_on, operand_bits_on
 from codesign.costs.residency import Residents
 from codesign.costs.tiling import rows_in
 from codesign.specs.accelerator import Accelerator
@@ -231,22 +230,22 @@ def fused_layers(
     ]
     psum_bits = [int(b[-1]) for b in bits]
     need = run_need(run, network, weight_bits, psum_bits, tensor_bits, resident.names)
+    mappings = accelerator.mapping if accelerator.reconfigurable else (None,)
     counts = [
-        int(cycles(x, accelerator.rows, accelerator.cols, accelerator.engine))
-        * passes_on(x, accelerator, b, tensor_bits)
+        min((cycles_on(x, accelerator, b, tensor_bits, m), m) for m in mappings)
         for x, b in zip(layers, weight_bits, strict=True)
     ]
     moved = [
         _traffic(network, run, n, b, tensor_bits, resident.names) for n, b in enumerate(weight_bits)
     ]
     rate = accelerator.dram_bits_per_s
-    compute_s = sum(counts) / accelerator.clock_hz
+    compute_s = sum(count for count, _ in counts) / accelerator.clock_hz
     memory_s = None if rate is None else sum(x.total for x in moved) / rate
     roof: Roof | None = None
     if memory_s is not None:
         roof = "compute" if compute_s >= memory_s else "memory"
     found = []
-    for x, b, count, traffic in zip(layers, weight_bits, counts, moved, strict=True):
+    for x, b, (count, mapping), traffic in zip(layers, weight_bits, counts, moved, strict=True):
         times = count / accelerator.clock_hz, None if rate is None else traffic.total / rate
         found.append(
             LayerDesign(
@@ -262,6 +261,7 @@ def fused_layers(
                 latency_s=None if roof is None else times[roof == "memory"],
                 bound_by=roof,
                 resident_bits=resident.bits,
+                mapping=mapping,
             )
         )
     return found

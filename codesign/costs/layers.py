@@ -13,11 +13,18 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from codesign.arrays import Ints
-from codesign.costs.compute import cycles, movement_cycles, precision_passes
+from codesign.costs.compute import (
+    PEArray,
+    cycles,
+    movement_cycles,
+    precision_passes,
+    widened,
+)
 from codesign.costs.residency import Residents, moved_elements, without_resident
 from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.machine import Mapping as ArrayMapping
 from codesign.specs.network import Count, Layer, Name, Network
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount, refuse_negligible
@@ -83,6 +90,8 @@ class LayerDesign:
     bound_by : "compute", "memory" or None
     resident_bits : int
         SRAM bits of the tensors that stay on chip while it runs, beside ``sram_bits``.
+    mapping : str or None
+        Its own mapping on a reconfigurable machine; None where all layers have the machine's.
     """
 
     name: Name
@@ -97,6 +106,7 @@ class LayerDesign:
     latency_s: Seconds | None
     bound_by: Roof | None
     resident_bits: Whole = 0
+    mapping: ArrayMapping | None = None
 
 
 def tiled_layer(
@@ -108,16 +118,17 @@ def tiled_layer(
     table: Tilings,
     row: int,
     resident: Residents | None = None,
+    mapping: ArrayMapping | None = None,
 ) -> LayerDesign:
     """A layer with one tiling, row ``row`` of ``table``.
 
-    ``resident`` tells what is on chip; None: every tensor goes to DRAM and back.
+    ``resident`` tells what is on chip; None: every tensor goes to DRAM and back. ``mapping`` is
+    that of the layer, where each has its own.
     """
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     table = _of_resident(table, layer, resident)
     weights, ifmap, psum = (int(x) for x in table.traffic[row] * bits)
-    count = int(cycles(layer, accelerator.rows, accelerator.cols, accelerator.engine))
-    count *= passes_on(layer, accelerator, weight_bits, tensor_bits)
+    count = cycles_on(layer, accelerator, weight_bits, tensor_bits, mapping)
     g, k, c, p, images = (int(x) for x in table.tile[row])
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
@@ -128,6 +139,7 @@ def tiled_layer(
         order=ORDERS[int(table.order[row])],
         cycles=count,
         sram_bits=int(table.need[row] @ bits),
+        mapping=mapping,
     )
 
 
@@ -141,6 +153,7 @@ def best_tiled_layer(
 ) -> LayerDesign:
     """A layer with the tiling of least DRAM traffic that fits the SRAM, then of least need.
 
+    Where it takes a mapping of its own, with the one of least latency, then of least DRAM traffic.
     ``resident`` as of `tiled_layer`: its bits leave a tiling so much less room.
 
     Raises
@@ -149,8 +162,34 @@ def best_tiled_layer(
         No tiling fits.
     """
     assert accelerator.sram_bits is not None
-    table = tilings(layer, accelerator.rows, accelerator.cols, accelerator.engine)
-    table = _of_resident(table, layer, resident)
+    on = network, layer, accelerator, weight_bits, tensor_bits
+    if not accelerator.reconfigurable:
+        return _best_tiled(*on, resident, None)
+    found, refused = [], None
+    for mapping in accelerator.mapping:
+        try:
+            found.append(_best_tiled(*on, resident, mapping))
+        except SpecError as error:
+            refused = error
+    if not found:
+        assert refused is not None
+        raise refused
+    return min(found, key=lambda row: (row.latency_s or row.compute_s, row.dram_bits.total))
+
+
+def _best_tiled(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    resident: Residents | None,
+    mapping: ArrayMapping | None,
+) -> LayerDesign:
+    """A layer with its best tiling in one mapping."""
+    assert accelerator.sram_bits is not None
+    array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
+    table = _of_resident(tilings(layer, array), layer, resident)
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     need, moved = table.need @ bits, table.traffic @ bits
     kept = 0 if resident is None else resident.bits
@@ -167,7 +206,8 @@ def best_tiled_layer(
         )
     fitting = np.flatnonzero(need <= accelerator.sram_bits)
     row = int(fitting[np.lexsort((need[fitting], moved[fitting]))[0]])
-    return tiled_layer(network, layer, accelerator, weight_bits, tensor_bits, table, row, resident)
+    on = network, layer, accelerator, weight_bits, tensor_bits
+    return tiled_layer(*on, table, row, resident, mapping)
 
 
 def _of_resident(table: Tilings, layer: Layer, resident: Residents | None) -> Tilings:
@@ -241,11 +281,39 @@ def operand_bits_on(
     return bits
 
 
+def array_of(
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    mapping: ArrayMapping | None = None,
+) -> PEArray:
+    """The array as a layer has it: in its mapping, its PEs split where they widen."""
+    engine = accelerator.engine
+    if accelerator.precision == "widening" and not layer.moves:
+        pe_bits = accelerator.pe_weight_bits, accelerator.pe_activation_bits
+        engine = widened(engine, weight_bits, tensor_bits[layer.input], *pe_bits)
+    return PEArray(accelerator.rows, accelerator.cols, engine, mapping or accelerator.mapping[0])
+
+
+def cycles_on(
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    mapping: ArrayMapping | None = None,
+) -> int:
+    """Compute cycles of a layer at its widths."""
+    array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
+    on = array.rows, array.cols, array.engine, array.mapping, accelerator
+    return int(cycles(layer, *on)) * passes_on(layer, accelerator, weight_bits, tensor_bits)
+
+
 def passes_on(
     layer: Layer, accelerator: Accelerator, weight_bits: int, tensor_bits: Mapping[str, int]
 ) -> int:
     """Times a layer's cycles grow by operands wider than the PE's."""
-    if accelerator.precision == "fixed":
+    if accelerator.precision != "multi-pass":
         return 1
     pe_bits = accelerator.pe_weight_bits, accelerator.pe_activation_bits
     return precision_passes(weight_bits, tensor_bits[layer.input], *pe_bits)
@@ -265,6 +333,7 @@ def _layer_design(
     order: str | None = None,
     cycles: int | None = None,
     sram_bits: int | None = None,
+    mapping: ArrayMapping | None = None,
 ) -> LayerDesign:
     """All figures of a layer; times and the roof that binds where a DRAM bandwidth is known.
 
@@ -302,4 +371,5 @@ def _layer_design(
         latency_s=latency_s,
         bound_by=roof,
         resident_bits=0 if resident is None else resident.bits,
+        mapping=mapping,
     )

@@ -14,6 +14,7 @@ order of the same tile dominates.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -21,7 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Bools, Ints
-from codesign.costs.compute import Folding, ceil_div, channels_per_pe, fold, side_by_side
+from codesign.costs.compute import (
+    Folding,
+    PEArray,
+    ceil_div,
+    channels_per_pe,
+    fold,
+    side_by_side,
+)
 from codesign.errors import SpecError
 from codesign.specs.network import Layer
 
@@ -85,8 +93,8 @@ def halo_rows(layer: Layer) -> int:
     return ceil_div(shared, layer.input_dilation_rows)
 
 
-def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
-    """All tilings of ``layer`` on an array of ``rows × cols`` PEs that are worth considering.
+def tilings(layer: Layer, array: PEArray) -> Tilings:
+    """All tilings of ``layer`` on an array that are worth considering.
 
     A layer that only moves data has one, of nothing: it streams, and needs no SRAM.
     """
@@ -94,9 +102,9 @@ def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
         none = np.zeros((1, 3), dtype=np.int64)
         tile, order = np.ones((1, 5), dtype=np.int64), np.zeros(1, dtype=np.int64)
         return Tilings(tile, order, need=none, traffic=np.array([[0, layer.ifmap, 0]]))
-    folding = fold(layer, rows, cols, engine)
+    folding = fold(layer, array)
     channels = _channel_tiles(layer, folding)
-    images = _row_tiles(layer)
+    images = _row_tiles(layer, folding.pixels)
     i, j = (grid.ravel() for grid in np.indices((len(channels), len(images))))
     g, k, c, trips_g, trips_k, trips_c = channels[i].T
     p, n_images, trips_p, ifmap_rows, tile_rows = images[j].T
@@ -133,6 +141,8 @@ def tilings(layer: Layer, rows: int, cols: int, engine: int) -> Tilings:
 def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     """(arrays, n, 3): SRAM elements as `Tilings.need`; some row needs no more than any tiling.
 
+    In mapping window. With one row, column and multiplier it is so in any mapping.
+
     An operand is buffered twice as soon as some loop it depends on has more than one trip, however
     many; so of each loop only the smallest tile and the whole are of interest.
     """
@@ -159,7 +169,7 @@ def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     return np.moveaxis(np.array(found), -1, 0)
 
 
-def check_tiles(layer: Layer, rows: int, cols: int, engine: int) -> None:
+def check_tiles(layer: Layer, array: PEArray) -> None:
     """Refuse a layer with too many tiles to go through.
 
     Raises
@@ -167,20 +177,21 @@ def check_tiles(layer: Layer, rows: int, cols: int, engine: int) -> None:
     SpecError
         More than a million.
     """
-    found = count_tiles(layer, rows, cols, engine)
+    found = count_tiles(layer, array)
     if found > MAX_TILES:
         raise SpecError(
-            f"layer {layer.name!r} has {found} tiles on an array of {rows} × {cols}; at most "
-            f"{MAX_TILES} are searched, offer larger arrays"
+            f"layer {layer.name!r} has {found} tiles on an array of {array.rows} × {array.cols}; "
+            f"at most {MAX_TILES} are searched, offer larger arrays"
         )
 
 
-def count_tiles(layer: Layer, rows: int, cols: int, engine: int) -> int:
+def count_tiles(layer: Layer, array: PEArray) -> int:
     """Tiles `tilings` would go through, before the six orders."""
     if layer.moves:
         return 1
-    folding = fold(layer, rows, cols, engine)
-    per_image = len(_smallest_tiles(layer.P, 1)) + len(_smallest_tiles(layer.N, 1))
+    folding = fold(layer, array)
+    row_tiles = _smallest_tiles(layer.P, _row_granule(layer, folding.pixels))
+    per_image = len(row_tiles) + len(_smallest_tiles(layer.N, 1))
     if folding.side_by_side > 1:
         return len(_smallest_tiles(layer.G, folding.side_by_side)) * per_image
     channels = len(_smallest_tiles(layer.K, folding.tile_k))
@@ -248,11 +259,16 @@ def _channel_tiles(layer: Layer, folding: Folding) -> Ints:
     )
 
 
-def _row_tiles(layer: Layer) -> Ints:
+def _row_granule(layer: Layer, pixels: int) -> int:
+    """Output rows that hold a multiple of so many pixels."""
+    return pixels // math.gcd(pixels, layer.Q)
+
+
+def _row_tiles(layer: Layer, pixels: int) -> Ints:
     """Rows ``p, images, trips_p, ifmap rows read per image, ifmap rows held per image``."""
     tiles = []
     halo = halo_rows(layer)
-    for p, trips in _smallest_tiles(layer.P, 1):
+    for p, trips in _smallest_tiles(layer.P, _row_granule(layer, pixels)):
         if trips > 1:
             held = rows_in(layer, p)
             read = min(layer.H + (trips - 1) * halo, trips * held)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Annotated
 
 from pydantic import Field
 
+from codesign.costs.compute import power_of_two
 from codesign.errors import SpecError
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
 from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
-from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits, Precision
+from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits
+from codesign.specs.machine import Machine, Precision, check_widening
 from codesign.specs.network import Name
 from codesign.specs.schema import spec_dataclass
 
@@ -30,8 +32,8 @@ SramSizes = Annotated[tuple[SramBits, ...], Field(max_length=1000)]
 
 
 @spec_dataclass
-class Choices:
-    """The declared space.
+class Choices(Machine):
+    """The declared space. Of how its machines work, see also the fields of `Machine`.
 
     Attributes
     ----------
@@ -43,9 +45,11 @@ class Choices:
         Bitwidths each layer's weights and each activation tensor may take, 1 to 32.
     pe_weight_bits, pe_activation_bits : tuple of int
         PE operand widths on offer; left empty, the operand widths above and every pinned width.
-    precision : "fixed" or "multi-pass"
+    precision : "fixed", "multi-pass" or "widening"
         Fixed: a layer runs only at widths the PE holds. Multi-pass: wider operands take
-        ``⌈bw/Bw⌉·⌈ba/Ba⌉`` times the cycles.
+        ``⌈bw/Bw⌉·⌈ba/Ba⌉`` times the cycles. Widening: as fixed, and where operands are narrower
+        the PE splits into ``(Bw/u(bw))·(Ba/u(ba))`` times the multipliers, ``u`` being the least
+        power of two; PEs are offered at powers of two alone.
     sram_bits : tuple of int
         SRAM capacities on offer; left empty, any whole number of bits. A design has, and pays, a
         whole one, used or not.
@@ -98,10 +102,14 @@ class Choices:
                     f"pin {key!r}: write weight:<layer> or tensor:<tensor>, as in weight:conv1"
                 )
             pins[key.partition(":")[0]].add(bits)
-        resolved = {
-            "pe_weight_bits": self.pe_weight_bits or {*self.weight_bits, *pins["weight"]},
-            "pe_activation_bits": self.pe_activation_bits
-            or {*self.activation_bits, *pins["tensor"]},
+        own: tuple[set[int], ...]
+        own = {*self.weight_bits, *pins["weight"]}, {*self.activation_bits, *pins["tensor"]}
+        if self.precision == "widening":
+            check_widening((*self.pe_weight_bits, *self.pe_activation_bits))
+            own = tuple({power_of_two(bits) for bits in each} for each in own)
+        resolved: dict[str, Iterable[int]] = {
+            "pe_weight_bits": self.pe_weight_bits or own[0],
+            "pe_activation_bits": self.pe_activation_bits or own[1],
         }
         for name in ("rows", "cols", "weight_bits", "activation_bits", "sram_bits"):
             resolved[name] = getattr(self, name)
@@ -117,6 +125,7 @@ class Choices:
         if self.square and not set(self.rows) & set(self.cols):
             raise SpecError("square arrays asked for, but rows and cols have no side in common")
         sides = len(self.rows) * len(self.cols)
+        sides *= 1 if self.reconfigurable else len(self.mapping)
         options = sides * len(self.pe_weight_bits) * len(self.pe_activation_bits)
         if options > MAX_HARDWARE_OPTIONS:
             raise SpecError(

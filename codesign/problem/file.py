@@ -9,6 +9,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
+from codesign.specs.machine import MACHINE_FIELDS, unusual
 from codesign.specs.schema import parse, renamed, require_keys
 from codesign.specs.technology import Technology
 
@@ -26,6 +27,7 @@ LATER_CHOICES = (  # absent from older files, which knew no other than none
     *("shared", "tied"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
     *("on_chip", "places", "fused_layers"),
+    *MACHINE_FIELDS,
 )
 
 
@@ -71,13 +73,16 @@ def _technology_to_dict(technology: Technology) -> dict[str, Any]:
 
 
 def _choices_to_dict(choices: Choices) -> dict[str, Any]:
-    """The choices; without what is about tensors on chip where none may stay there."""
-    content = asdict(choices)
+    """The choices; without what is about tensors on chip where none may stay there.
+
+    And without what of the machine is as usual.
+    """
+    content = {name: x for name, x in asdict(choices).items() if name not in MACHINE_FIELDS}
     if choices.on_chip == "none":
         del content["on_chip"], content["places"]
     if choices.on_chip != "bands":
         del content["fused_layers"]
-    return content
+    return content | unusual(choices)
 
 
 def problem_from_dict(data: Any, where: str) -> Problem:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from codesign.problem.problem import Problem
     from codesign.quality import SensitivityTable
     from codesign.quality.quantise import Granularity
-    from codesign.specs.accelerator import Precision
+    from codesign.specs.machine import Precision
     from codesign.specs.network import Network
     from codesign.specs.technology import Memory, Technology
 

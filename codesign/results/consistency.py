@@ -13,6 +13,7 @@ from codesign.costs.layers import LayerDesign, Tile
 from codesign.costs.residency import residents
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
+from codesign.specs.machine import MACHINE_FIELDS, PLAIN
 from codesign.specs.network import Network
 
 OF_TILES = ("tile", "order", "cycles", "sram_bits")  # None where there are no tiles
@@ -147,8 +148,19 @@ def names_in_bands(on_chip: Mapping[str, Place] | None) -> tuple[str, ...]:
     return tuple(name for name, place in (on_chip or {}).items() if place == "band")
 
 
-def without_places(content: dict[str, Any], rows: str) -> dict[str, Any]:
-    """The content of a result's file; without what is about tensors on chip where none may stay."""
+def without_usual(content: dict[str, Any], rows: str) -> dict[str, Any]:
+    """The content of a result's file; without what is about tensors on chip where none may stay.
+
+    And without what of the machine is as usual.
+    """
+    for part in ("accelerator", "hardware"):
+        given = content.get(part, {})
+        for name in MACHINE_FIELDS:
+            if name in given and given[name] == getattr(PLAIN, name):
+                del given[name]
+    for row in content[rows]:
+        if row["mapping"] is None:
+            del row["mapping"]
     if content["on_chip"] is None:
         del content["on_chip"]
         for row in content[rows]:

@@ -27,12 +27,13 @@ from codesign.results.consistency import (
     check_rows,
     names_in_bands,
     names_on_chip,
-    without_places,
+    without_usual,
 )
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Hardware
+from codesign.specs.machine import MACHINE_FIELDS
 from codesign.specs.network import MAX_NAME, Count, Name, Network
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
@@ -146,7 +147,7 @@ class Design(HardwareResult):
             "solver": asdict(self.solver),
             "on_chip": None if self.on_chip is None else dict(self.on_chip),
         }
-        return with_digest(without_places(content, "layers"))
+        return with_digest(without_usual(content, "layers"))
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:
@@ -187,6 +188,8 @@ class Design(HardwareResult):
 
 def accelerator_of(problem: Problem, hardware: Hardware) -> Accelerator:
     """Hardware chosen for a problem, with what the problem gives."""
+    machine = {name: getattr(problem.choices, name) for name in MACHINE_FIELDS}
+    machine["mapping"] = hardware.mapping
     return Accelerator(
         name=f"design for {problem.network.name}"[:MAX_NAME],
         rows=hardware.rows,
@@ -200,4 +203,5 @@ def accelerator_of(problem: Problem, hardware: Hardware) -> Accelerator:
         dram_bits_per_s=problem.dram_bits_per_s,
         area_overhead=problem.area_overhead,
         technology=problem.technology,
+        **machine,
     )

@@ -16,10 +16,11 @@ from codesign.costs.totals import extrapolations
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.problem.metrics import METRICS
-from codesign.results.consistency import check_names, check_positive, check_rows, without_places
+from codesign.results.consistency import check_names, check_positive, check_rows, without_usual
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Bits
+from codesign.specs.machine import MACHINE_FIELDS
 from codesign.specs.network import Name, Network
 from codesign.specs.schema import require_keys, spec_dataclass
 from codesign.specs.technology import Amount
@@ -106,7 +107,7 @@ class Evaluation(HardwareResult):
         content[THROUGHPUT] = throughput(self)
         if self.residency_bound is None:
             del content["residency_bound"]
-        return with_digest({"format": self.FORMAT, **without_places(content, "layers")})
+        return with_digest({"format": self.FORMAT, **without_usual(content, "layers")})
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:
@@ -114,6 +115,6 @@ class Evaluation(HardwareResult):
         content = read_content(cls, ROWS, data, where)
         accelerator = content.get("accelerator")
         if isinstance(accelerator, Mapping):
-            names = (field.name for field in fields(Accelerator))
+            names = (x.name for x in fields(Accelerator) if x.name not in MACHINE_FIELDS)
             require_keys(accelerator, names, f"{where}: accelerator")
         return parse_content(cls, ROWS, content, where)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codesign.costs.compute import fold
+from codesign.costs.compute import macs_per_pe
 from codesign.costs.fusion import FusedRun, runs_of
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import areas_mm2
@@ -141,8 +141,7 @@ def peaks_ops_per_s(result: HardwareResult) -> dict[str, float]:
         macs[kernel] = macs.get(kernel, 0) + layer.macs
         macs_per_s = accelerator.peak_macs_per_s
         if tiled:
-            on = fold(layer, accelerator.rows, accelerator.cols, accelerator.engine)
-            macs_per_cycle = accelerator.pes * on.pack * layer.window / on.passes
-            macs_per_s = macs_per_cycle * accelerator.clock_hz
+            each = (macs_per_pe(layer.window, accelerator.engine, x) for x in accelerator.mapping)
+            macs_per_s = accelerator.pes * max(each) * accelerator.clock_hz
         peaks[kernel] = OPS_PER_MAC * macs_per_s
     return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}

@@ -16,6 +16,7 @@ from codesign.results.consistency import names_in_bands
 from codesign.results.front import Front
 from codesign.results.hardware_result import HardwareResult
 from codesign.results.run_figures import band_rows, held_bits, held_during, rates, run_numbers
+from codesign.specs.accelerator import Hardware
 
 
 def layer_frame(result: HardwareResult) -> pd.DataFrame:
@@ -102,6 +103,13 @@ def _by_layer(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.astype({name: "Int64" for name in counts if frame[name].hasnans})
 
 
+def _hardware(hardware: Hardware) -> dict[str, Any]:
+    """The columns of a design's hardware; of its mapping where that is not the usual one."""
+    columns = asdict(hardware)
+    columns["mapping"] = None if hardware.mapping == ("window",) else "+".join(hardware.mapping)
+    return columns
+
+
 def front_frame(front: Front) -> pd.DataFrame:
     """One row per point of a front; see `Front.points`."""
     names = [*front.objectives, *(name for name in METRICS if name not in front.objectives)]
@@ -114,7 +122,7 @@ def front_frame(front: Front) -> pd.DataFrame:
         rows.append(
             {
                 **{name: design.metrics[name] for name in names},
-                **asdict(design.hardware),
+                **_hardware(design.hardware),
                 "compute_bound_layers": roofs.count("compute"),
                 "memory_bound_layers": roofs.count("memory"),
                 "memory_bound_share": design.memory_bound_share,
@@ -126,4 +134,6 @@ def front_frame(front: Front) -> pd.DataFrame:
                 "seconds": design.solver.seconds,
             }
         )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    plain = not rows or frame["mapping"].isna().all()
+    return frame.drop(columns="mapping", errors="ignore") if plain else frame

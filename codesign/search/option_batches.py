@@ -37,7 +37,7 @@ class OptionBatches:
         for shape in self.space.shapes_among(options):
             mine = shape_of == shape
             traffic[mine] = self.traffic(int(shape), sram_bits[mine])
-        batch = self._runnable(options, traffic, self.space.shape_cycles[shape_of])
+        batch = self._runnable(options, traffic, self.space.cycles_on(options))
         every, range_bits = options, sram_bits
         if least_sram_bits is not None:
             every = np.concatenate([options, options])
@@ -61,11 +61,10 @@ class OptionBatches:
         of ideal tilings, with tensors on chip for nothing, or of a shape with so many SRAM bits.
         """
         space = self.space
-        cycles = space.shape_cycles[space.shapes_among(options)].min(axis=0)
-        pair = options % space.pe_pairs
+        pair = space.pair_of[options]
         pairs, first, row = np.unique(pair, return_index=True, return_inverse=True)
         each = np.broadcast_to(traffic, (len(pairs), *traffic.shape))
-        batch = self._runnable(options[first], each, cycles[None])
+        batch = self._runnable(options[first], each, self._least_cycles(options, first, row))
         if sram is None:
             return replace(batch, places=all_free(space)), row
         shape, sram_bits = sram
@@ -89,7 +88,10 @@ class OptionBatches:
         runs_on = space.runnable(options)
         runs = np.zeros((len(shapes), *runs_on.shape[1:]), dtype=bool)
         np.logical_or.at(runs, row, runs_on)
-        compute_s = space.shape_cycles[shapes][:, :, None, None] / space.problem.clock_hz
+        cycles = space.shape_cycles[shapes][:, :, None, None]
+        if space.widens:  # each option is a shape
+            cycles = space.cycles_on(options)[np.argsort(row)]
+        compute_s = cycles / space.problem.clock_hz
         if space.problem.choices.precision == "multi-pass":
             factor = np.full((len(shapes), *runs.shape[2:]), np.iinfo(np.int64).max)
             np.minimum.at(factor, row, space.option_precision_factor(options))
@@ -105,12 +107,19 @@ class OptionBatches:
         first = np.searchsorted(row, np.arange(len(shapes)))
         return self._with_rooms(batch, options[first], sram_bits, options, sram_bits[row])
 
+    def _least_cycles(self, options: Ints, first: Ints, row: Ints) -> Ints:
+        """(pairs, geometries, w, w): the least cycles of the options of each pair of PE widths."""
+        space = self.space
+        if space.widens:
+            every = space.cycles_on(options)
+            return np.stack([every[row == n].min(axis=0) for n in range(len(first))])
+        least = space.shape_cycles[space.shapes_among(options)].min(axis=0)[None, :, None, None]
+        factor = space.option_precision_factor(options[first])
+        return np.asarray(least * self._unless_moving(factor[:, None]))
+
     def _runnable(self, options: Ints, traffic: Floats, cycles: Ints) -> Batch:
-        """Tables with the widths that run on the options' PEs, in as many passes as they take."""
-        compute_s = cycles[:, :, None, None] / self.space.problem.clock_hz
-        factor = self.space.option_precision_factor(options)
-        if (factor > 1).any():
-            compute_s = compute_s * self._unless_moving(factor[:, None])
+        """Tables with the widths that run on the options' PEs, and their cycles on them."""
+        compute_s = cycles / self.space.problem.clock_hz
         compute_s = np.broadcast_to(compute_s, (len(options), *compute_s.shape[1:]))
         runs = self.space.runnable(options)
         batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))

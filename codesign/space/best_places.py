@@ -39,6 +39,7 @@ def best_places(
         precision=choices.precision,
         clock_hz=problem.clock_hz,
         dram_bits_per_s=problem.dram_bits_per_s,
+        **space.machine_of(option),
     )
     tensor_bits = space.tensor_bits(tuple(map(int, variable_width)))
     weight_bits = [

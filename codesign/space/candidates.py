@@ -157,7 +157,7 @@ def candidates(
     """
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
     left = _places_left(space, variable_ok, places, float(sram_to.max(initial=0.0)))
-    factor, runs = space.option_precision_factor(options), space.runnable(options)
+    cycles, runs = space.cycles_on(options), space.runnable(options)
     layers = []
     for i in range(len(space.problem.network.layers)):
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
@@ -165,7 +165,7 @@ def candidates(
         slack_s = None if traffic_matters else _other_traffic(space, i) / space.dram_bits_per_s
         parts = [
             _on_option(
-                *(space, i, variant, int(option), mine & allowed[n], factor[n]),
+                *(space, i, variant, int(option), mine & allowed[n], cycles[n]),
                 room=(sram_from[n] - most, sram_to[n] - held),
                 slack_s=slack_s,
             )
@@ -314,20 +314,19 @@ def _on_option(
     variant: int,
     option: int,
     allowed: Bools,
-    factor: Ints,
+    cycles: Ints,
     *,
     room: tuple[Floats | float, Floats],
     slack_s: float | None,
 ) -> tuple[Ints | Floats, ...]:
     """The fields of `LayerCandidates` for one layer on one hardware option.
 
-    ``room`` is what tiles have at least and at most, broadcast with pairs of widths (w, w, 1).
+    ``cycles`` (geometries, w, w) are those on it; ``room`` is what tiles have at least and at most,
+    broadcast with pairs of widths (w, w, 1).
     """
     shape, geometry = int(space.shape_of[option]), int(space.geometry_of[i])
     stairs = space.staircase(shape, geometry, variant)
-    if space.geometries[geometry].moves:
-        factor = np.ones_like(factor)
-    compute_s = factor * (space.shape_cycles[shape, geometry] / space.problem.clock_hz)
+    compute_s = np.broadcast_to(cycles[geometry] / space.problem.clock_hz, allowed.shape)
     first = np.maximum((stairs.need <= room[0]).sum(axis=-1) - 1, 0)
     last = (stairs.need <= room[1]).sum(axis=-1) - 1
     step = np.arange(stairs.need.shape[-1])

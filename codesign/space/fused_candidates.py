@@ -161,8 +161,7 @@ def fused_candidates(
 def _layer(space: HardwareSpace, x: RunLayer, option: int, allowed: Bools) -> FusedLayer:
     weight, ifmap = np.nonzero(allowed)
     bw, ba = space.widths[weight], space.widths[ifmap]
-    factor = space.option_precision_factor(np.array([option]))[0]
-    cycles = int(space.shape_cycles[space.shape_of[option], x.geometry])
+    cycles = np.broadcast_to(space.cycles_on(np.array([option]))[0, x.geometry], allowed.shape)
     return FusedLayer(
         layer=x.layer,
         weight=weight,
@@ -171,7 +170,7 @@ def _layer(space: HardwareSpace, x: RunLayer, option: int, allowed: Bools) -> Fu
         psums=x.psum_bits(bw, ba).astype(np.float64),
         weight_bits=(x.weight_elements * bw).astype(np.float64),
         input_bits=(x.ifmap_elements * ba).astype(np.float64),
-        compute_s=factor[weight, ifmap] * (cycles / space.problem.clock_hz),
+        compute_s=cycles[weight, ifmap] / space.problem.clock_hz,
     )
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from codesign.arrays import Ints
 from codesign.costs import roofline
-from codesign.costs.compute import cycles, movement_cycles
+from codesign.costs.compute import movement_cycles
 from codesign.costs.fusion import FusedRun, fused_runs, run_need
-from codesign.costs.layers import operand_bits_on, passes_on
+from codesign.costs.layers import array_of, cycles_on, operand_bits_on
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, tilings
 from codesign.problem.choices import Place
@@ -22,7 +22,7 @@ from codesign.space.resident_layers import Stairs
 from codesign.space.resident_lives import ResidentLives
 from codesign.space.resident_runs import ResidentRun, resident_run
 from codesign.specs.accelerator import Accelerator
-from codesign.specs.network import Layer, Network
+from codesign.specs.network import Network
 
 GEOMETRY = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W", "stride", "dilation")
 
@@ -100,7 +100,7 @@ class GivenHardware:
         most = 0
         for i, touched in enumerate(self.lives.touched):
             held = sum(size[self.lives.names[t]] for _, t in touched.held)
-            needs = self.table(self.network.layers[i]).need @ self._operand_bits(i)
+            needs = self.table(i).need @ self._operand_bits(i)
             most = max(most, held + int(needs.max()))
         for run in self.runs:
             held = sum(size[self.lives.names[t]] for t in run.live)
@@ -129,13 +129,15 @@ class GivenHardware:
         cycles = sum(self.cycles[i] for i in run.layers)
         return resident_run(self.lives, run, (dram, chip), cycles, weights, tensors)
 
-    def table(self, layer: Layer) -> Tilings:
+    def table(self, i: int) -> Tilings:
         """All tilings of a layer worth considering."""
-        key = tuple(getattr(layer, letter) for letter in (*GEOMETRY, "input_dilation", "moves"))
+        layer = self.network.layers[i]
+        array = array_of(layer, self.accelerator, self.weight_bits[i] or 0, self.tensor_bits)
+        letters = (*GEOMETRY, "input_dilation", "moves")
+        key = (array, *(getattr(layer, letter) for letter in letters))
         if key not in self._tables:
-            array = self.accelerator.rows, self.accelerator.cols, self.accelerator.engine
-            check_tiles(layer, *array)
-            self._tables[key] = tilings(layer, *array)
+            check_tiles(layer, array)
+            self._tables[key] = tilings(layer, array)
         return self._tables[key]
 
     def stairs(self, i: int, weights: bool, ifmap: bool) -> Stairs:
@@ -143,7 +145,7 @@ class GivenHardware:
 
         ``weights``, ``ifmap``: whether its weight operand, and its input, are resident.
         """
-        table = self.table(self.network.layers[i])
+        table = self.table(i)
         bits = self._operand_bits(i)
         key = (id(table), *bits.tolist(), weights, ifmap)
         if key not in self._stairs:
@@ -175,6 +177,5 @@ class GivenHardware:
                 elements = moved_elements(self.network, layer)
                 found.append(int(movement_cycles(elements, on.rows, on.engine)))
                 continue
-            passes = passes_on(layer, on, weight_bits, self.tensor_bits)
-            found.append(int(cycles(layer, on.rows, on.cols, on.engine)) * passes)
+            found.append(cycles_on(layer, on, weight_bits, self.tensor_bits))
         return found

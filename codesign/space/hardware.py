@@ -11,22 +11,31 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.area import array_area_um2, sram_area_um2
-from codesign.costs.compute import cycles, fold, movement_cycles, trips
+from codesign.costs.compute import PEArray, fold, trips
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.problem.metrics import is_cost
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import AREA_ROUNDING, ceiling
+from codesign.space.array_cycles import ArrayCycles
 from codesign.space.capacities import UNLIMITED_BITS, Capacities
 from codesign.space.room import RoomTable, room_table
-from codesign.space.staircase import Staircase, build_staircase, rounded_to_sizes
+from codesign.space.staircase import (
+    Staircase,
+    build_staircase,
+    chosen_by,
+    least_of,
+    rounded_to_sizes,
+)
 from codesign.space.widths import WidthSpace
+from codesign.specs.machine import MACHINE_FIELDS, Mapping
 from codesign.specs.network import Layer
 from codesign.units import UM2_PER_MM2
 
@@ -39,11 +48,19 @@ class HardwareSpace(WidthSpace):
     Attributes
     ----------
     rows, cols, pe_weight_bits, pe_activation_bits : ints, shape (options,)
-    shapes : tuple of (rows, cols)
+    shapes : tuple of PEArray
+        Arrays of PEs as the technology has them, each with each mapping on offer; of a
+        reconfigurable machine with the first. Where PEs split into narrower ones, what tiles suit
+        an array depends on the widths of its PEs: each option is then a shape of its own.
+    shape_rows, shape_cols : ints, shape (shapes,)
     shape_of : ints, shape (options,)
         Ascending: the options of a shape are consecutive, one for each pair of PE widths.
     pe_pairs : int
         Options of each shape.
+    pair_of : ints, shape (options,)
+        Which pair of PE widths each has.
+    modes : tuple of str or None
+        The mappings that a layer may take on its own; just None where it has the machine's.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -56,15 +73,20 @@ class HardwareSpace(WidthSpace):
         keys = [_geometry(problem, layer) for layer in layers]
         super().__init__(problem, keys, problem.dram_bits_per_s)
         self.capacities = self._declared = Capacities.of(choices)
-        self.shapes = tuple(
-            (r, c) for r in choices.rows for c in choices.cols if r == c or not choices.square
-        )
-        self._rows, self._cols = np.array(self.shapes).T
         pairs = np.array([*product(choices.pe_weight_bits, choices.pe_activation_bits)])
-        self.pe_pairs = len(pairs)
+        self.modes: tuple[Mapping | None, ...] = (None,)
+        if choices.reconfigurable:
+            self.modes = choices.mapping
+        arrays = self._arrays()
+        self.widens = choices.precision == "widening"
+        self.pe_pairs = 1 if self.widens else len(pairs)
+        self.shapes = tuple(x for x in arrays for _ in range(len(pairs) if self.widens else 1))
+        self.shape_rows = np.array([array.rows for array in self.shapes])
+        self.shape_cols = np.array([array.cols for array in self.shapes])
         self.shape_of = np.repeat(np.arange(len(self.shapes)), self.pe_pairs)
-        self.pe_weight_bits, self.pe_activation_bits = np.tile(pairs, (len(self.shapes), 1)).T
-        self.rows, self.cols = self._rows[self.shape_of], self._cols[self.shape_of]
+        self.pair_of = np.tile(np.arange(len(pairs)), len(arrays))
+        self.pe_weight_bits, self.pe_activation_bits = pairs[self.pair_of].T
+        self.rows, self.cols = self.shape_rows[self.shape_of], self.shape_cols[self.shape_of]
         self.array_area_um2 = array_area_um2(
             problem.technology,
             self.rows,
@@ -75,9 +97,34 @@ class HardwareSpace(WidthSpace):
         )
         self.base_area_um2 = self.array_area_um2 + problem.technology.sram_area_um2.intercept
         for layer in self.geometries:  # no more tilings on the smallest array than memory holds
-            check_tiles(layer, choices.rows[0], choices.cols[0], problem.technology.engine)
-        self._staircases: dict[tuple[int, int, int, int, int], Staircase] = {}
+            for mapping in choices.mapping:
+                check_tiles(layer, replace(arrays[0], mapping=mapping))
+        self.pace = ArrayCycles(self)
+        self._staircases: dict[tuple[object, ...], Staircase] = {}
         self._rooms: dict[tuple[int, bool], RoomTable] = {}
+
+    def _arrays(self) -> list[PEArray]:
+        """Every array on offer, the PEs of the technology's engine."""
+        choices, engine = self.problem.choices, self.problem.technology.engine
+        return [
+            PEArray(rows, cols, engine, mapping)
+            for rows in choices.rows
+            for cols in choices.cols
+            if rows == cols or not choices.square
+            for mapping in (choices.mapping[:1] if choices.reconfigurable else choices.mapping)
+        ]
+
+    def mappings_of(self, option: int) -> tuple[Mapping, ...]:
+        """The mappings that the machine of an option has."""
+        choices = self.problem.choices
+        if choices.reconfigurable:
+            return choices.mapping
+        return (self.shapes[self.shape_of[option]].mapping,)
+
+    def machine_of(self, option: int) -> dict[str, Any]:
+        """The fields of `Machine` of an option."""
+        machine = {name: getattr(self.problem.choices, name) for name in MACHINE_FIELDS}
+        return machine | {"mapping": self.mappings_of(option)}
 
     def with_sram(self, min_bits: float, max_bits: float) -> HardwareSpace:
         """The same space with SRAMs of at least and at most so many bits; shares all tables."""
@@ -94,34 +141,18 @@ class HardwareSpace(WidthSpace):
 
     # What an array shape changes ----------------------------------------------------------------
 
-    @cached_property
+    @property
     def shape_cycles(self) -> Ints:
-        """(shapes, geometries): compute cycles at widths the PE holds natively."""
-        engine = self.problem.technology.engine
-        if self.problem.choices.on_chip == "none":
-            elements = dict.fromkeys(range(len(self.geometries)), 0)
-        else:
-            elements = {
-                int(g): moved_elements(self.problem.network, layer)
-                for g, layer in zip(self.geometry_of, self.problem.network.layers, strict=True)
-            }
-        return np.stack(
-            [
-                movement_cycles(elements[n], self._rows, engine)
-                if g.moves
-                else cycles(g, self._rows, self._cols, engine)
-                for n, g in enumerate(self.geometries)
-            ],
-            axis=1,
-        )
+        """(shapes, geometries): see `ArrayCycles.of_shapes`."""
+        return self.pace.of_shapes
+
+    def cycles_on(self, options: Ints, mode: int | None = None) -> Ints:
+        """(options, geometries, w, w), or of width 1: see `ArrayCycles.of_options`."""
+        return self.pace.of_options(options, mode)
 
     def option_precision_factor(self, options: Ints) -> Ints:
-        """(options, widths, widths): ``⌈bw/Bw⌉·⌈ba/Ba⌉``, times the cycles grow (1 when fixed)."""
-        if self.problem.choices.precision == "fixed":
-            return np.ones((len(options), len(self.widths), len(self.widths)), dtype=np.int64)
-        weights = -(-self.widths // self.pe_weight_bits[options, None])
-        ifmaps = -(-self.widths // self.pe_activation_bits[options, None])
-        return np.asarray(weights[:, :, None] * ifmaps[:, None, :])
+        """(options, widths, widths): see `ArrayCycles.precision_factor`."""
+        return self.pace.precision_factor(options)
 
     @cached_property
     def _moves(self) -> Bools:
@@ -148,7 +179,7 @@ class HardwareSpace(WidthSpace):
         tables = []
         for geometry in self.geometries:
             # A whole layer in one tile suits every array; only its rows remain to be cut.
-            whole = tilings(geometry, geometry.C, geometry.K, engine)
+            whole = tilings(geometry, PEArray(geometry.C, geometry.K, engine))
             bits = self._operand_bits(geometry)
             tables.append(
                 [
@@ -171,8 +202,12 @@ class HardwareSpace(WidthSpace):
         few at a time need less and move the same.
         """
         choices = self.problem.choices
-        sides = math.gcd(*choices.rows), math.gcd(*choices.cols)
-        return self.shapes.index(sides) if sides in self.shapes else None
+        if choices.mapping != ("window",) or self.widens:  # what granules divide says less there
+            return None
+        finest = PEArray(
+            math.gcd(*choices.rows), math.gcd(*choices.cols), self.problem.technology.engine
+        )
+        return self.shapes.index(finest) if finest in self.shapes else None
 
     @cached_property
     def smallest_alike(self) -> Ints:
@@ -184,12 +219,18 @@ class HardwareSpace(WidthSpace):
         the smaller shape is as good in every metric, and better in area.
         """
         engine, choices = self.problem.technology.engine, self.problem.choices
+        if self.widens:
+            return np.arange(len(self.shapes))
         sides = np.array(choices.rows), np.array(choices.cols)
-        tables = zip(*(trips(x, *sides, engine) for x in self.geometries), strict=True)
-        kind = np.zeros(len(self.shapes), dtype=np.int64)
+        each = [trips(x, *sides, engine, m) for x in self.geometries for m in choices.mapping]
+        tables = zip(*each, strict=True)
+        number = {mapping: n for n, mapping in enumerate(choices.mapping)}
+        kind = len(choices.rows) * np.array([number[x.mapping] for x in self.shapes])
         if choices.on_chip != "none" and any(x.moves for x in self.geometries):
-            kind += np.searchsorted(choices.rows, self._rows)  # they set the pace of movement
-        for side, mine, table in zip(sides, (self._rows, self._cols), tables, strict=True):
+            kind += np.searchsorted(choices.rows, self.shape_rows)  # they set the pace of movement
+        for side, mine, table in zip(
+            sides, (self.shape_rows, self.shape_cols), tables, strict=True
+        ):
             alike = np.unique(np.hstack(table), axis=0, return_inverse=True)[1].ravel()
             kind = kind * len(side) + alike[np.searchsorted(side, mine)]
         _, first, which = np.unique(kind, return_index=True, return_inverse=True)
@@ -200,26 +241,53 @@ class HardwareSpace(WidthSpace):
         # numpy's `unique` would load its masked arrays first.
         return np.flatnonzero(np.bincount(self.shape_of[options]))
 
-    def staircase(self, shape: int, geometry: int, variant: int = 0) -> Staircase:
+    def staircase(self, shape: int, geometry: int, variant: int = 0, mode: int = 0) -> Staircase:
         """Pareto-best tilings of a geometry on an array shape, built on first use.
 
-        ``variant`` tells which operands are resident, as `WidthSpace.variants`.
+        ``variant`` tells which operands are resident, as `WidthSpace.variants`; ``mode``, which of
+        the mappings that a layer may take on its own.
         """
-        layer, engine = self.geometries[geometry], self.problem.technology.engine
-        rows, cols = self.shapes[shape]
-        folding = fold(layer, rows, cols, engine)
-        # Shapes that a layer folds onto with the same granules share their tilings.
-        key = (geometry, folding.tile_k, folding.tile_c, folding.side_by_side, variant)
+        if self.widens:
+            return self._split_staircase(shape, geometry, variant, mode)
+        array = self.shapes[shape]
+        if (mapping := self.modes[mode]) is not None:
+            array = replace(array, mapping=mapping)
+        return self._staircase_on(array, geometry, variant)
+
+    def _split_staircase(self, shape: int, geometry: int, variant: int, mode: int) -> Staircase:
+        """The same where PEs split: at each pair of widths of the array that it makes."""
+        key = "split", shape, geometry, variant, mode
+        if key not in self._staircases:
+            engines, array = self.pace.engines(np.array([shape]))[0], self.shapes[shape]
+            mapping = self.modes[mode] or array.mapping
+            each = {
+                engine: self._staircase_on(
+                    replace(array, engine=engine, mapping=mapping), geometry, variant
+                )
+                for engine in np.unique(engines).tolist()
+            }
+            self._staircases[key] = chosen_by(engines, each)
+        return self._staircases[key]
+
+    def _staircase_on(self, array: PEArray, geometry: int, variant: int) -> Staircase:
+        layer = self.geometries[geometry]
+        # Arrays that a layer folds onto with the same granules share their tilings.
+        key = (geometry, fold(layer, array), variant)
         if key not in self._staircases:
             if variant:
-                tiles = self._of_variant(self.staircase(shape, geometry).tilings, variant)
+                tiles = self._of_variant(self._staircase_on(array, geometry, 0).tilings, variant)
             else:
-                tiles = tilings(layer, rows, cols, engine)
+                tiles = tilings(layer, array)
             stairs = build_staircase(tiles, self._operand_bits(layer))
             if self._declared.sizes and not self.placed:
                 stairs = rounded_to_sizes(stairs, self._declared)
             self._staircases[key] = stairs
         return self._staircases[key]
+
+    def _best_staircase(self, shape: int, geometry: int, variant: int) -> Staircase:
+        """The least traffic within any room, in whichever mode."""
+        every = range(len(self.modes))
+        return least_of([self.staircase(shape, geometry, variant, mode) for mode in every])
 
     def rooms(self, shape: int, moves_data: bool = True) -> RoomTable:
         """Least traffic of all variants × geometries on an array shape within any room.
@@ -229,10 +297,13 @@ class HardwareSpace(WidthSpace):
         key = shape, moves_data
         if key not in self._rooms:
             kinds = [(v, g) for v in range(self.variant_count) for g in range(len(self.geometries))]
-            if moves_data:
-                table = room_table([self.staircase(shape, g, v) for v, g in kinds])
-            else:
+            plain = self.problem.choices.mapping == ("window",) and not self.widens
+            if plain and not moves_data:
                 table = RoomTable(*self._least_steps(shape))
+            else:
+                table = room_table([self._best_staircase(shape, g, v) for v, g in kinds])
+                if not moves_data:
+                    table = table.without_traffic()
             while len(self._rooms) >= max(1, MAX_CACHED_STEPS // table.size):
                 self._rooms.pop(next(iter(self._rooms)))
             self._rooms[key] = table
@@ -240,7 +311,10 @@ class HardwareSpace(WidthSpace):
 
     def _least_steps(self, shape: int) -> tuple[list[Floats], list[Floats]]:
         """Need (w, w, 1) of the smallest tiling of all variants × geometries, and no traffic."""
-        engine, sides = self.problem.technology.engine, (self._rows[[shape]], self._cols[[shape]])
+        engine, sides = (
+            self.problem.technology.engine,
+            (self.shape_rows[[shape]], self.shape_cols[[shape]]),
+        )
         needs = []
         for variant in range(self.variant_count):
             for geometry in self.geometries:
@@ -268,14 +342,16 @@ class HardwareSpace(WidthSpace):
     @cached_property
     def min_sram_bits_of_shapes(self) -> Floats:
         """(shapes,): SRAM bits below which some layer has no tiling, at its narrowest widths."""
-        engine = self.problem.technology.engine
+        engine, sides = self.problem.technology.engine, (self.shape_rows, self.shape_cols)
+        if self.problem.choices.mapping != ("window",) or self.widens:
+            engine, sides = 1, (np.ones_like(self.shape_rows), np.ones_like(self.shape_cols))
         least = np.zeros(len(self.shapes))
         fused = np.full(len(self.geometries), np.inf)
         np.minimum.at(fused, self.geometry_of, self.least_fused_bits)
         for geometry, bw, ba in self._narrowest_widths():
             layer = self.geometries[geometry]
             bits = operand_bits(bw, ba, layer.accumulation_bits).astype(np.float64)
-            need = least_needs(layer, self._rows, self._cols, engine)
+            need = least_needs(layer, *sides, engine)
             each = [
                 (need @ (bits * _fetched(variant))).min(axis=1)
                 + _held(variant, layer, np.array(bw), np.array(ba))

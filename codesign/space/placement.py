@@ -77,7 +77,7 @@ def _runs_that_fit(space: HardwareSpace, options: Ints, sram_bits: float) -> Boo
 
 def _widths_on(space: HardwareSpace, options: Ints) -> tuple[Bools, Bools]:
     """(widths,) each: widths of weights, and of activations, that some option runs at."""
-    if space.problem.choices.precision != "fixed":
+    if space.problem.choices.precision == "multi-pass":
         every = np.ones(len(space.widths), dtype=bool)
         return every, every
     wide = space.widths <= space.pe_weight_bits[options].max()

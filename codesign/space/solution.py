@@ -172,11 +172,10 @@ class _Chosen:
     @cached_property
     def _cycles(self) -> Ints:
         """(layers,)"""
-        space = self.space
-        factor = space.option_precision_factor(np.array([self.option]))[0]
-        cycles = space.shape_cycles[space.shape_of[self.option], space.geometry_of]
-        moves = np.array([layer.moves for layer in space.problem.network.layers])
-        return np.asarray(cycles * np.where(moves, 1, factor[list(self.weight), self._ifmap]))
+        cycles = self.space.cycles_on(np.array([self.option]))[0]
+        if cycles.shape[-1] == 1:
+            return np.asarray(cycles[self.space.geometry_of, 0, 0])
+        return np.asarray(cycles[self.space.geometry_of, list(self.weight), self._ifmap])
 
     @cached_property
     def _moved_bits(self) -> Floats:
@@ -237,4 +236,5 @@ def hardware_of(space: HardwareSpace, solution: Solution) -> Hardware:
         pe_weight_bits=int(space.pe_weight_bits[solution.option]),
         pe_activation_bits=int(space.pe_activation_bits[solution.option]),
         sram_bits=solution.sram_bits,
+        mapping=space.mappings_of(solution.option),
     )

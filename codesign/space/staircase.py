@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -54,6 +54,41 @@ def build_staircase(tiles: Tilings, bits: Ints) -> Staircase:
         traffic.reshape(-1, steps + 1)[mine, 1 : width + 1] = part[1]
         row.reshape(-1, steps)[mine, :width] = part[2]
     return Staircase(need, np.minimum.accumulate(traffic, axis=-1), row, tiles)
+
+
+def chosen_by(kind: Ints, stairs: Mapping[int, Staircase]) -> Staircase:
+    """At each pair of widths (w, w) the staircase of its kind; their tilings in one list."""
+    steps = max(each.need.shape[-1] for each in stairs.values())
+    need, traffic = np.full((*kind.shape, steps), np.inf), np.full((*kind.shape, steps + 1), np.inf)
+    row = np.zeros((*kind.shape, steps), dtype=np.int64)
+    first = 0
+    for number, each in stairs.items():
+        mine, own = kind == number, each.need.shape[-1]
+        need[mine, :own], row[mine, :own] = each.need[mine], each.row[mine] + first
+        traffic[mine, : own + 1] = each.traffic[mine]
+        first += len(each.tilings)
+    tables = [each.tilings for each in stairs.values()]
+    parts = (np.concatenate([getattr(x, f.name) for x in tables]) for f in fields(Tilings))
+    return Staircase(need, np.minimum.accumulate(traffic, axis=-1), row, Tilings(*parts))
+
+
+def least_of(stairs: Sequence[Staircase]) -> Staircase:
+    """The least traffic of some staircases within any room; its rows are no tiling's."""
+    if len(stairs) == 1:
+        return stairs[0]
+    need = np.concatenate([each.need for each in stairs], axis=-1)
+    traffic = np.concatenate([each.traffic[..., 1:] for each in stairs], axis=-1)
+    order = np.lexsort((traffic, need), axis=-1)
+    need, traffic = (np.take_along_axis(x, order, -1) for x in (need, traffic))
+    before = np.full((*need.shape[:2], 1), np.inf)
+    least = np.minimum.accumulate(np.append(before, traffic, axis=-1), axis=-1)
+    falls = np.isfinite(need) & (least[..., 1:] < least[..., :-1])
+    order = np.argsort(~falls, axis=-1, kind="stable")
+    need = np.take_along_axis(np.where(falls, need, np.inf), order, -1)
+    traffic = np.take_along_axis(np.where(falls, traffic, np.inf), order, -1)
+    traffic = np.minimum.accumulate(np.append(before, traffic, axis=-1), axis=-1)
+    row = np.zeros(need.shape, dtype=np.int64)
+    return Staircase(need, traffic, row, stairs[0].tilings)
 
 
 def rounded_to_sizes(stairs: Staircase, capacities: Capacities) -> Staircase:

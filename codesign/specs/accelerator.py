@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from codesign.errors import SpecError
+from codesign.specs.machine import Machine, MappingList, Precision, check_widening
 from codesign.specs.network import Count, Name
 from codesign.specs.schema import Displayed, spec_dataclass
 from codesign.specs.technology import Positive, Technology
@@ -16,7 +18,6 @@ Bits = Annotated[int, Field(strict=True, ge=1, le=MAX_BITS)]
 ArraySide = Annotated[int, Field(strict=True, ge=1, le=65536)]
 Capacity = Annotated[int, Field(strict=True, ge=1, le=10**18)]
 PsumBits = Annotated[int, Field(strict=True, ge=1, le=1024)]  # keeps traffic exact in 64 bits
-Precision = Literal["fixed", "multi-pass"]
 
 
 @spec_dataclass
@@ -31,6 +32,8 @@ class Hardware:
         ``Bw × Ba``, the operand widths of one PE.
     sram_bits : int
         Capacity of the unified on-chip SRAM.
+    mapping : tuple of "window", "im2col" or "output"
+        What rows and columns take, see `Machine`; several of a reconfigurable machine.
     """
 
     rows: ArraySide
@@ -38,11 +41,15 @@ class Hardware:
     pe_weight_bits: Bits
     pe_activation_bits: Bits
     sram_bits: Capacity
+    mapping: MappingList = ("window",)
 
 
 @spec_dataclass
-class Accelerator(Displayed):
+class Accelerator(Displayed, Machine):
     """A given accelerator, to be evaluated. What is not known of it is left out, never zero.
+
+    What its rows and columns take, and what its cycles hold beside MACs, is said by the fields of
+    `Machine`.
 
     Attributes
     ----------
@@ -55,8 +62,9 @@ class Accelerator(Displayed):
         Operand widths of one PE.
     number_format : "integer" or "float"
         Bit operations and quantisation noise are defined for integers alone.
-    precision : "fixed" or "multi-pass"
-        Whether operands wider than the PE's are impossible or take several passes.
+    precision : "fixed", "multi-pass" or "widening"
+        Whether operands wider than the PE's are impossible or take several passes. Widening: they
+        are impossible, and a PE splits into more multipliers of narrower ones.
     clock_hz : float
     sram_bits : int or None
         Capacity of the unified on-chip SRAM.
@@ -89,6 +97,14 @@ class Accelerator(Displayed):
     area_overhead: Positive = 1.0
     technology: Technology | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.mapping) > 1 and not self.reconfigurable:
+            raise SpecError(
+                f"mapping: {', '.join(self.mapping)}: a machine that is not reconfigurable has one"
+            )
+        if self.precision == "widening":
+            check_widening((self.pe_weight_bits, self.pe_activation_bits))
 
     @property
     def pes(self) -> int:

@@ -203,7 +203,7 @@ class _Certifier:
 
         def group(rows: list[int]) -> OptionGroup:
             pe_bits = {self.options[n][2:] for n in options[np.isin(row, rows)]}
-            arrays = tuple(self.space.shapes[shapes[n]] for n in rows)
+            arrays = tuple((x.rows, x.cols) for x in (self.space.shapes[shapes[n]] for n in rows))
             return OptionGroup(arrays, tuple(sorted(pe_bits)), ideal)
 
         batch = self.batches.of_shapes(options, shapes, row, most)

@@ -154,7 +154,7 @@ def _check_operands(
     tensor_bits: Mapping[str, int],
 ) -> None:
     """Refuse operands that are too wide for the PEs."""
-    if layer.moves or accelerator.precision != "fixed":
+    if layer.moves or accelerator.precision == "multi-pass":
         return
     widths = given[layer.weight_source], tensor_bits[layer.input]
     pe = accelerator.pe_weight_bits, accelerator.pe_activation_bits

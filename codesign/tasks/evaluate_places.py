@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from codesign.costs.fusion import fused_layers, runs_of
-from codesign.costs.layers import LayerDesign, best_tiled_layer, ideal_layer, moving_layer
+from codesign.costs.layers import LayerDesign, array_of, best_tiled_layer, ideal_layer, moving_layer
 from codesign.costs.residency import Residents, residents
 from codesign.costs.tiling import check_tiles
 from codesign.errors import SpecError
@@ -176,7 +176,8 @@ def _layer_design(
     weight_bits = given[layer.weight_source]
     if not tiled:
         return ideal_layer(*on, weight_bits, tensor_bits)
-    check_tiles(layer, accelerator.rows, accelerator.cols, accelerator.engine)
+    for mapping in accelerator.mapping:
+        check_tiles(layer, array_of(layer, accelerator, weight_bits, tensor_bits, mapping))
     return best_tiled_layer(*on, weight_bits, tensor_bits, resident)
 
 

@@ -12,7 +12,7 @@ from tables import GIGA, TECHNOLOGIES, WINDOW
 
 import codesign
 from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
-from codesign.costs.compute import fold
+from codesign.costs.compute import PEArray, fold
 from codesign.costs.layers import tiled_layer
 from codesign.costs.tiling import operand_bits, tilings
 from codesign.results.evaluation import Evaluation
@@ -171,8 +171,8 @@ def _spill(evaluation: Evaluation) -> Evaluation:
             drawn.weight_bits, evaluation.tensor_bits[layer.input], layer.accumulation_bits
         )
         bits[2] = on.psum_bits or bits[2]
-        table = tilings(layer, on.rows, on.cols, on.engine)
-        channels_at_once = fold(layer, on.rows, on.cols, on.engine).tile_c
+        table = tilings(layer, PEArray(on.rows, on.cols, on.engine))
+        channels_at_once = fold(layer, PEArray(on.rows, on.cols, on.engine)).tile_c
         passes = -(-layer.C // channels_at_once)
         g, k, c, p, images = table.tile.T
         whole = (g == layer.G) & (k == layer.K) & (p == layer.P) & (images == layer.N)

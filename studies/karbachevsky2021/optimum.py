@@ -19,6 +19,7 @@ from tables import EXAMPLES, MS_PER_S, TECHNOLOGIES, UM2_PER_MM2
 
 import codesign
 from codesign.costs.area import pe_area_um2
+from codesign.costs.compute import PEArray
 from codesign.costs.tiling import operand_bits, tilings
 from codesign.results.evaluation import Evaluation
 from codesign.specs.load import shipped
@@ -134,7 +135,7 @@ def least_sram_bits(network: codesign.Network, on: codesign.Accelerator) -> int:
     needs = []
     for layer in network.layers:
         widths = on.pe_weight_bits, on.pe_activation_bits, layer.accumulation_bits
-        table = tilings(layer, on.rows, on.cols, on.engine)
+        table = tilings(layer, PEArray(on.rows, on.cols, on.engine))
         needs.append(int((table.need @ operand_bits(*widths)).min()))
     return max(needs)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from small_layers import ENGINE, layer, rows_of
 
 from codesign import Layer
+from codesign.costs.compute import PEArray
 from codesign.costs.tiling import ORDERS, least_needs, operand_bits, tilings
 
 WIDTH_PAIRS = ((1, 1), (1, 16), (16, 1), (4, 8), (7, 3))
@@ -139,7 +140,7 @@ def test_tilings_keep_every_pareto_point(conv: Layer, rows: int, cols: int) -> N
     literal = {
         literal_cost(conv, tile, order) for tile in every_tile(conv, rows, cols) for order in ORDERS
     }
-    found = tilings(conv, rows, cols, ENGINE)
+    found = tilings(conv, PEArray(rows, cols, ENGINE))
     kept = {
         (tuple(need), tuple(traffic))
         for need, traffic in zip(found.need.tolist(), found.traffic.tolist(), strict=True)
@@ -159,7 +160,7 @@ def test_tilings_keep_every_pareto_point(conv: Layer, rows: int, cols: int) -> N
 @given(conv=small_layers(), rows=st.integers(1, 5), cols=st.integers(1, 6))
 def test_each_tiling_costs_what_its_tile_and_order_do(conv: Layer, rows: int, cols: int) -> None:
     legal = set(every_tile(conv, rows, cols))
-    for (tile, order), cost in rows_of(tilings(conv, rows, cols, ENGINE)).items():
+    for (tile, order), cost in rows_of(tilings(conv, PEArray(rows, cols, ENGINE))).items():
         assert tile in legal
         need, traffic = literal_cost(conv, tile, order)
         assert cost == (list(need), list(traffic))
@@ -173,7 +174,7 @@ def test_least_need_of_many_arrays_is_that_of_their_tilings(
     arrays = np.array([(rows, cols), (7, cols), (rows, 9), (40, 40)])
     found = least_needs(conv, *arrays.T, ENGINE)
     for array, need in zip(arrays.tolist(), found, strict=True):
-        every = tilings(conv, *array, ENGINE).need
+        every = tilings(conv, PEArray(*array, ENGINE)).need
         for bw, ba in WIDTH_PAIRS:
             bits = operand_bits(bw, ba, conv.accumulation_bits)
             assert (need @ bits).min() == (every @ bits).min()

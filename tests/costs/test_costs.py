@@ -13,7 +13,7 @@ from small_layers import ENGINE, layer, square
 
 from codesign import Layer, load_technology
 from codesign.costs.area import array_area_um2, pe_bops, sram_area_um2
-from codesign.costs.compute import Folding, ceil_div, cycles, fold, precision_passes
+from codesign.costs.compute import Folding, PEArray, ceil_div, cycles, fold, precision_passes
 from codesign.costs.roofline import latency_s
 from codesign.costs.widths import default_noise, layer_bops
 
@@ -74,54 +74,54 @@ def test_ceiling_division(numerator: int, denominator: int, expected: int) -> No
 # Layer, rows, cols; pack, passes, groups side by side, granules of C and K; cycles.
 LAID_OUT: dict[str, tuple[Layer, tuple[int, int], Folding, int]] = {
     # 3×3 fills the engine: ⌈64/16⌉·⌈64/32⌉ = 4·2 steps at each of 56·56 = 3136 positions
-    "3x3": (square(64, 64, 56, 3), (16, 32), Folding(1, 1, 1, 16, 32), 25_088),
+    "3x3": (square(64, 64, 56, 3), (16, 32), Folding(1, 16, 32), 25_088),
     # 1×1: nine channels share a PE, 4·9 = 36 at once; ⌈64/36⌉·⌈10/4⌉ = 2·3, 7·7 positions
-    "1x1": (square(10, 64, 7, 1), (4, 4), Folding(9, 1, 1, 36, 4), 294),
+    "1x1": (square(10, 64, 7, 1), (4, 4), Folding(1, 36, 4), 294),
     # 2×2: ⌊9/4⌋ = 2 channels share a PE, 3·2 = 6 at once; ⌈8/6⌉·⌈3/3⌉ = 2·1, 5·5 positions
-    "2x2": (square(3, 8, 5, 2), (3, 3), Folding(2, 1, 1, 6, 3), 50),
+    "2x2": (square(3, 8, 5, 2), (3, 3), Folding(1, 6, 3), 50),
     # 1×5: ⌊9/5⌋ = 1; one window per cycle; ⌈4/2⌉·⌈2/2⌉ = 2 steps, 6·6 positions
-    "1x5": (square(2, 4, 6, 1, S=5), (2, 2), Folding(1, 1, 1, 2, 2), 72),
+    "1x5": (square(2, 4, 6, 1, S=5), (2, 2), Folding(1, 2, 2), 72),
     # 5×5: ⌈25/9⌉ = 3 passes; ⌈2/2⌉·⌈3/2⌉ = 2 steps; 4·4 positions: 16·3·2
-    "5x5": (square(3, 2, 4, 5), (2, 2), Folding(1, 3, 1, 2, 2), 96),
+    "5x5": (square(3, 2, 4, 5), (2, 2), Folding(1, 2, 2), 96),
     # 7×7: ⌈49/9⌉ = 6 passes; ⌈3/4⌉·⌈64/16⌉ = 1·4; 12,544 positions: 12,544·6·4
     "7x7": (
         square(64, 3, 112, 7, H=224, W=224, stride=2),
         (4, 16),
-        Folding(1, 6, 1, 3, 16),
+        Folding(1, 3, 16),
         301_056,
     ),
     # 11×11: ⌈121/9⌉ = 14 passes; ⌈3/2⌉·⌈8/8⌉ = 2; 55·55 = 3025 positions: 3025·14·2
     "11x11": (
         square(8, 3, 55, 11, H=224, W=224, stride=4),
         (2, 8),
-        Folding(1, 14, 1, 2, 8),
+        Folding(1, 2, 8),
         84_700,
     ),
     # Groups of 4 → 4 channels: min(8, ⌊16/4⌋, ⌊12/4⌋) = 3 side by side, ⌈8/3⌉ = 3 steps, 100
     # positions
-    "groups side by side": (square(4, 4, 10, 3, G=8), (16, 12), Folding(1, 1, 3, 4, 4), 300),
+    "groups side by side": (square(4, 4, 10, 3, G=8), (16, 12), Folding(3, 4, 4), 300),
     # Small groups, 1×1: rows·pack = 2·9 = 18 channels hold ⌊18/5⌋ = 3 groups; ⌈7/3⌉ = 3 steps,
     # 4 positions
-    "packed groups": (square(1, 5, 2, 1, G=7), (2, 4), Folding(9, 1, 3, 5, 1), 12),
+    "packed groups": (square(1, 5, 2, 1, G=7), (2, 4), Folding(3, 5, 1), 12),
     # No more groups than there are: min(2, ⌊16/4⌋, ⌊12/4⌋) = 2; one step; 9 positions
-    "few groups": (square(4, 4, 3, 3, G=2), (16, 12), Folding(1, 1, 2, 4, 4), 9),
+    "few groups": (square(4, 4, 3, 3, G=2), (16, 12), Folding(2, 4, 4), 9),
     # Depthwise: min(32, 8, 4) = 4 side by side, 32/4 = 8 steps, 14·14 = 196 positions
-    "depthwise": (square(1, 1, 14, 3, G=32), (8, 4), Folding(1, 1, 4, 1, 1), 1_568),
+    "depthwise": (square(1, 1, 14, 3, G=32), (8, 4), Folding(4, 1, 1), 1_568),
     # K = 10 > 8 columns: one group after the other, 2·⌈4/8⌉·⌈10/8⌉ = 4 steps, 9 positions
-    "groups too wide": (square(10, 4, 3, 3, G=2), (8, 8), Folding(1, 1, 1, 4, 8), 36),
+    "groups too wide": (square(10, 4, 3, 3, G=2), (8, 8), Folding(1, 4, 8), 36),
     # C = 9 > 8 rows: one after the other, 2·⌈9/8⌉·⌈4/8⌉ = 4 steps, 9 positions
-    "groups too deep": (square(4, 9, 3, 3, G=2), (8, 8), Folding(1, 1, 1, 8, 4), 36),
+    "groups too deep": (square(4, 9, 3, 3, G=2), (8, 8), Folding(1, 8, 4), 36),
     # Ragged on both sides: ⌈17/16⌉·⌈33/32⌉ = 2·2 = 4 steps where 17·33/512 is only 1.1; 4 positions
-    "ragged": (square(33, 17, 2, 3), (16, 32), Folding(1, 1, 1, 16, 32), 16),
+    "ragged": (square(33, 17, 2, 3), (16, 32), Folding(1, 16, 32), 16),
     # Fully connected, batch of 3: ⌈1000/(4·9)⌉ = 28, ⌈10/4⌉ = 3: 3·28·3
-    "batch": (layer(N=3, K=10, C=1000), (4, 4), Folding(9, 1, 1, 36, 4), 252),
+    "batch": (layer(N=3, K=10, C=1000), (4, 4), Folding(1, 36, 4), 252),
 }
 
 
 @pytest.mark.parametrize("case", LAID_OUT)
 def test_folding_and_cycles(case: str) -> None:
     described, (rows, cols), folding, count = LAID_OUT[case]
-    assert fold(described, rows, cols, ENGINE) == folding
+    assert fold(described, PEArray(rows, cols, ENGINE)) == folding
     assert cycles(described, rows, cols, ENGINE) == count
 
 
@@ -138,9 +138,9 @@ def test_cycles_on_many_arrays_at_once(case: str) -> None:
 
 def test_engine_of_another_size() -> None:
     # Engine of 4: a 3×3 window takes ⌈9/4⌉ = 3 passes; 1×1 packs 4 channels per PE.
-    assert fold(square(1, 8, 4, 3), 2, 1, 4) == Folding(1, 3, 1, 2, 1)
+    assert fold(square(1, 8, 4, 3), PEArray(2, 1, 4)) == Folding(1, 2, 1)
     assert cycles(square(1, 8, 4, 3), 2, 1, 4) == 16 * 3 * 4
-    assert fold(square(1, 8, 4, 1), 2, 1, 4) == Folding(4, 1, 1, 8, 1)
+    assert fold(square(1, 8, 4, 1), PEArray(2, 1, 4)) == Folding(1, 8, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from codesign import Layer
+from codesign.costs.compute import PEArray
 from codesign.costs.tiling import halo_rows, rows_in, tilings
 
 ZEROS = [
@@ -68,7 +69,7 @@ def test_rows_read_bound_the_row_sets_and_are_reached(
         read = min(12 + (len(starts) - 1) * halo_rows(layer), len(starts) * rows_in(layer, rows))
         assert max(fetched) <= read
         if len(starts) > 1:
-            used = tilings(layer, 1, 1, 9)
+            used = tilings(layer, PEArray(1, 1, 9))
             mine = used.traffic[used.tile[:, 3] == rows]
             assert len(mine) == 0 or mine[:, 1].min() == read
 

@@ -13,7 +13,7 @@ from moving import CHIP, forked
 from small_layers import layer
 
 from codesign import Accelerator, Choices, Layer, Network, Problem, SpecError
-from codesign.costs.compute import movement_cycles
+from codesign.costs.compute import PEArray, movement_cycles
 from codesign.costs.layers import LayerDesign, Tile, best_tiled_layer, moving_layer, tiled_layer
 from codesign.costs.residency import moved_elements, resident_bits, residents, without_resident
 from codesign.costs.tiling import ORDERS, Tilings, tilings
@@ -168,7 +168,7 @@ def test_a_tensor_is_held_from_its_first_writer_to_its_last_reader(tmp_path: Pat
 
 
 def test_operands_that_stay_have_no_tile_and_no_traffic() -> None:
-    every = tilings(TWO.layers[0], 2, 4, 9)
+    every = tilings(TWO.layers[0], PEArray(2, 4, 9))
     for weights, ifmap in ((True, False), (False, True), (True, True), (False, False)):
         kept = without_resident(every, weights, ifmap)
         for mine, all_of_them in ((kept.need, every.need), (kept.traffic, every.traffic)):
@@ -243,7 +243,7 @@ def test_sums_that_spill_go_to_dram_wherever_the_output_stays() -> None:
         layers=(split, layer(name="next", C=4, Q=2, W=2, input="mid", output="out")),
         tensors={"in": 4, "mid": 8, "out": 2},
     )
-    table = tilings(split, 1, 2, 1)
+    table = tilings(split, PEArray(1, 2, 1))
     (row,) = rows_with(table, (1, 2, 1, 1, 1), "ckp")
     bits = {"in": 8, "mid": 4, "out": 8}
     for on_chip in ((), ("mid",)):

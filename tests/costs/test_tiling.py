@@ -8,7 +8,7 @@ from small_layers import ENGINE, layer, rows_of, square
 
 from codesign import Layer
 from codesign.costs import tiling
-from codesign.costs.compute import ceil_div, fold
+from codesign.costs.compute import PEArray, ceil_div, fold
 from codesign.costs.tiling import ORDERS, operand_bits, rows_in, tilings
 
 # --- widths and sizes by hand -------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_halo_rows(case: str) -> None:
         row_tiles = ceil_div(described.P, p)
         found = {
             (rows, trips): ifmap_rows
-            for rows, _, trips, ifmap_rows, _ in tiling._row_tiles(described).tolist()
+            for rows, _, trips, ifmap_rows, _ in tiling._row_tiles(described, 1).tolist()
         }
         assert found[p, row_tiles] == read
 
@@ -131,7 +131,7 @@ def test_tiles_of_a_fitting_layer() -> None:
     # (3 takes as many trips as 2 and holds more). A tile of p rows holds 2·rows·4 ifmap elements
     # and 3·p·4 outputs, both twice where there are several; weights have one tile, held once.
     # Rows read: 1 at a time min(4 + 3·2, 4·3) = 10; 2 at a time min(4 + 2, 2·4) = 6; else 4.
-    found = rows_of(tilings(square(3, 2, 4, 3), 4, 4, ENGINE))
+    found = rows_of(tilings(square(3, 2, 4, 3), PEArray(4, 4, ENGINE)))
     assert found == {
         ((1, 3, 2, 1, 1), "kcp"): ([54, 2 * 2 * 3 * 4, 2 * 3 * 1 * 4], [54, 2 * 10 * 4, 0]),
         ((1, 3, 2, 2, 1), "kcp"): ([54, 2 * 2 * 4 * 4, 2 * 3 * 2 * 4], [54, 2 * 6 * 4, 0]),
@@ -142,7 +142,7 @@ def test_tiles_of_a_fitting_layer() -> None:
 def test_double_buffers_and_spills_of_a_cut_layer() -> None:
     # Fully connected 40 → 4 on 2×2: granules of 2·9 = 18 inputs, 2 outputs. One position.
     # k = 2 (2 trips) or 4; c = 18 (⌈40/18⌉ = 3 trips), 36 (2 trips) or 40.
-    found = rows_of(tilings(layer(K=4, C=40), 2, 2, ENGINE))
+    found = rows_of(tilings(layer(K=4, C=40), PEArray(2, 2, ENGINE)))
     # Both cut, k outermost: each k-tile reads the 40 inputs again, no sum is spilled. Weights have
     # 2·3 tiles, inputs 3, outputs 2: all held twice.
     assert found[(1, 2, 18, 1, 1), "kcp"] == ([2 * 36, 2 * 18, 2 * 2], [160, 80, 0])
@@ -156,7 +156,7 @@ def test_double_buffers_of_cut_outputs() -> None:
     # Fully connected 5 → 3 on one column: one output at a time, 3 trips. Weights and outputs have
     # three tiles and are held twice, the inputs one. Two outputs at a time hold 2·10 weights, all
     # three 15: more, for the same traffic.
-    assert rows_of(tilings(layer(K=3, C=5), 1, 1, ENGINE)) == {
+    assert rows_of(tilings(layer(K=3, C=5), PEArray(1, 1, ENGINE))) == {
         ((1, 1, 5, 1, 1), "kcp"): ([2 * 5, 5, 2 * 1], [15, 5, 0])
     }
 
@@ -166,18 +166,18 @@ def test_whole_images_of_a_batch() -> None:
     # whole images (4, 2, 1 trips; 3 images take 2 trips like 2). Inputs and outputs of one row are
     # alike: 1 element, 2·images in all; held twice but for the whole batch. Moved: 8 inputs.
     batch = layer(N=4, P=2, H=2)
-    assert [tuple(row) for row in tiling._row_tiles(batch)[:, :3].tolist()] == [
+    assert [tuple(row) for row in tiling._row_tiles(batch, 1)[:, :3].tolist()] == [
         (1, 1, 8),
         (2, 4, 1),
         (2, 2, 2),
         (2, 1, 4),
     ]
     # One row at a time moves as little as the whole batch and holds least: the rest is dropped.
-    assert rows_of(tilings(batch, 1, 1, ENGINE)) == {
+    assert rows_of(tilings(batch, PEArray(1, 1, ENGINE))) == {
         ((1, 1, 1, 1, 1), "kcp"): ([1, 2, 2], [1, 8, 0])
     }
     # With a 3-row kernel the halo makes rows dearer: 3·1 + … per image min(2 + 2, 2·2) = 4 rows.
-    halo = rows_of(tilings(layer(N=4, P=2, H=2, R=3), 1, 1, ENGINE))
+    halo = rows_of(tilings(layer(N=4, P=2, H=2, R=3), PEArray(1, 1, ENGINE)))
     assert halo[(1, 1, 1, 1, 1), "kcp"] == ([3, 2 * 2, 2], [3, 4 * 4, 0])
     assert halo[(1, 1, 1, 2, 1), "kcp"] == ([3, 2 * 2, 4], [3, 8, 0])
 
@@ -185,7 +185,7 @@ def test_whole_images_of_a_batch() -> None:
 def test_weights_again_for_every_image() -> None:
     # 2 → 2 channels, 1×1, 3 images of one position, on an array of one column: one output channel
     # at a time or both, and one image at a time (6 inputs in all).
-    found = rows_of(tilings(layer(N=3, K=2, C=2), 1, 1, ENGINE))
+    found = rows_of(tilings(layer(N=3, K=2, C=2), PEArray(1, 1, ENGINE)))
     # Output channels outside, images inside: the 6 inputs are read for each of 2 channels.
     assert found[(1, 1, 2, 1, 1), "kcp"] == ([2 * 2, 2 * 2, 2 * 1], [4, 2 * 6, 0])
     # Images outside: the 4 weights are read for each of 3 images.
@@ -198,18 +198,18 @@ def test_groups_side_by_side() -> None:
     # 5 depthwise groups, 3×3, one row of 4 columns, on 2×2: 2 at a time. A tile of 2 groups has
     # ⌈5/2⌉ = 3 trips; 4 groups 2 trips; all 5 one. Nothing is fetched twice: 45 weights, 20 inputs.
     deep = layer(G=5, P=1, Q=4, H=1, W=4, R=3, S=3)
-    assert tiling._channel_tiles(deep, fold(deep, 2, 2, ENGINE)).tolist() == [
+    assert tiling._channel_tiles(deep, fold(deep, PEArray(2, 2, ENGINE))).tolist() == [
         [5, 1, 1, 1, 1, 1],
         [4, 1, 1, 2, 1, 1],
         [2, 1, 1, 3, 1, 1],
     ]
-    found = rows_of(tilings(deep, 2, 2, ENGINE))
+    found = rows_of(tilings(deep, PEArray(2, 2, ENGINE)))
     assert found == {((2, 1, 1, 1, 1), "kcp"): ([2 * 18, 2 * 8, 2 * 8], [45, 20, 0])}
 
 
 def test_groups_one_after_the_other() -> None:
     # 2 groups of 2 → 4 channels on one column: K does not fit, so g = 1 and the groups are an
     # outermost loop: every operand has at least 2 tiles and is held twice. 1×1, one position.
-    found = rows_of(tilings(layer(G=2, K=4, C=2), 1, 1, ENGINE))
+    found = rows_of(tilings(layer(G=2, K=4, C=2), PEArray(1, 1, ENGINE)))
     # k = 1: 4 trips per group; per group 8 weights once, 2 inputs once (one c-tile, one p-tile).
     assert found == {((1, 1, 2, 1, 1), "kcp"): ([2 * 2, 2 * 2, 2 * 1], [16, 4, 0])}

@@ -100,7 +100,8 @@ def test_no_array_needs_less_than_the_finest(
 ) -> None:
     space = space_of(seed, *sides)
     assert space.finest is not None
-    assert space.shapes[space.finest] == (min(sides[0]), min(sides[1]))
+    finest_array = space.shapes[space.finest]
+    assert (finest_array.rows, finest_array.cols) == (min(sides[0]), min(sides[1]))
     everyone = range(len(space.shapes))
     finest = space.rooms(space.finest)
     capacities = finest.needs[::7].astype(float)
@@ -133,9 +134,8 @@ def test_no_array_is_better_than_the_smallest_alike(
     space = space_of(seed, *sides)
     assert (space.smallest_alike[space.smallest_alike] == space.smallest_alike).all()
     for shape, alike in enumerate(space.smallest_alike.tolist()):
-        rows, cols = space.shapes[alike]
-        assert rows <= space.shapes[shape][0]
-        assert cols <= space.shapes[shape][1]
+        assert space.shapes[alike].rows <= space.shapes[shape].rows
+        assert space.shapes[alike].cols <= space.shapes[shape].cols
         assert (space.shape_cycles[alike] == space.shape_cycles[shape]).all()
         capacities = space.rooms(shape).needs[::7].astype(float)
         traffic = [space.rooms(n).within(capacities) for n in (alike, shape)]
@@ -148,7 +148,8 @@ def test_a_larger_array_alike_is_offered_once_the_smaller_is_not(seed: int) -> N
     space = HardwareSpace(case.problem)
     alike = np.isin(np.arange(len(space.shapes)), space.smallest_alike)
     kept = ~alike[space.shape_of]
-    arrays = {space.shapes[shape] for shape in np.flatnonzero(~alike)}
+    larger = [space.shapes[shape] for shape in np.flatnonzero(~alike)]
+    arrays = {(array.rows, array.cols) for array in larger}
     points = [p for p in case.points if (p.hardware.rows, p.hardware.cols) in arrays]
     budgets = dict(case.problem.budgets)
     found = (

@@ -1,0 +1,130 @@
+"""How a PE array works: what its rows and columns take, and what its cycles hold beside MACs.
+
+Every field has the default of the plain array: 3×3 windows, nothing but multiplications counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingOf
+from dataclasses import field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from codesign.errors import SpecError
+from codesign.specs.schema import spec_dataclass
+
+if TYPE_CHECKING:
+    from codesign.specs.network import Layer
+
+Mapping = Literal["window", "im2col", "output"]
+Precision = Literal["fixed", "multi-pass", "widening"]
+MAPPINGS: tuple[Mapping, ...] = ("window", "im2col", "output")
+KERNEL = re.compile(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})(s1)?")
+FACTOR = re.compile(r"([0-9]{1,6})/([0-9]{1,6})|([0-9]{0,6}(?:\.[0-9]{1,9})?)")
+MOST_FACTOR = 1000
+
+
+def _listed(given: Any) -> Any:
+    """Words as a list, as in window or window+im2col; twice the same is once."""
+    given = re.split("[+,]", given) if isinstance(given, str) else given
+    return tuple(dict.fromkeys(given)) if isinstance(given, (list, tuple)) else given
+
+
+def _kernel(given: str) -> str:
+    if not KERNEL.fullmatch(given):
+        raise ValueError("Input should be a kernel as in 3x3, or 3x3s1 for strides of 1 alone")
+    return given
+
+
+def _factor(given: Any) -> Any:
+    """A factor as text: what is written is what is meant, 4/9 too."""
+    return repr(given) if type(given) in (int, float) else given
+
+
+def _known_factor(given: str) -> str:
+    if not FACTOR.fullmatch(given) or not 0 < _fraction(given) <= MOST_FACTOR:
+        raise ValueError(f'Input should be above 0 and at most {MOST_FACTOR}, as in 0.5 or "4/9"')
+    return given
+
+
+def _fraction(given: str) -> Fraction:
+    """0 where it is none."""
+    try:
+        return Fraction(given)
+    except (ValueError, ZeroDivisionError):
+        return Fraction(0)
+
+
+MappingList = Annotated[tuple[Mapping, ...], BeforeValidator(_listed), Field(min_length=1)]
+Kernel = Annotated[str, AfterValidator(_kernel)]
+Factor = Annotated[str, BeforeValidator(_factor), AfterValidator(_known_factor)]
+Factors = Annotated[MappingOf[Kernel, Factor], Field(max_length=100)]
+
+
+@spec_dataclass
+class Machine:
+    """How a PE array works.
+
+    Attributes
+    ----------
+    mapping : tuple of "window", "im2col" or "output"
+        What rows take: input channels, a PE one window of each (window); input channels and the
+        window's positions (im2col); output pixels (output). Columns take output channels. Several,
+        on a machine that is to be chosen, are on offer; a machine that is not reconfigurable has
+        one.
+    reconfigurable : bool
+        Every layer takes one of the mappings of its own.
+    fill_cycles : bool
+        Filling and draining the array takes ``rows + cols − 1`` cycles in every pass.
+    weight_load : bool
+        Loading stationary weights takes ``rows`` cycles in every pass. In mapping output weights
+        stream, and load in no time.
+    cycle_factors : mapping of str to str
+        ``"3x3"``, a kernel, to a factor on its cycles, as in ``"4/9"`` (Winograd's F(2×2, 3×3) has
+        16 products where 36 are counted); ``"3x3s1"`` for strides of 1 alone, which comes first.
+    """
+
+    mapping: MappingList = ("window",)
+    reconfigurable: bool = False
+    fill_cycles: bool = False
+    weight_load: bool = False
+    cycle_factors: Factors = field(default_factory=dict)
+
+    def factor_of(self, layer: Layer) -> Fraction:
+        """The factor on a layer's cycles."""
+        kernel = f"{layer.R}x{layer.S}"
+        strides = layer.stride if isinstance(layer.stride, tuple) else (layer.stride,)
+        key = kernel + "s1" if {*strides} == {1} and kernel + "s1" in self.cycle_factors else kernel
+        return Fraction(self.cycle_factors.get(key, 1))
+
+
+def check_widening(pe_bits: Iterable[int]) -> None:
+    """Refuse widths of PEs that cannot be split in halves down to one bit.
+
+    Raises
+    ------
+    SpecError
+    """
+    for bits in pe_bits:
+        if bits & (bits - 1):
+            raise SpecError(
+                f"precision 'widening' splits PEs in halves: {bits} bit is no power of two; offer "
+                "PEs of 1, 2, 4, 8, 16 or 32 bit"
+            )
+
+
+PLAIN = Machine()
+MACHINE_FIELDS = tuple(Machine.__dataclass_fields__)
+
+
+def unusual(machine: Machine) -> dict[str, Any]:
+    """What of it is not plain, by field: what files hold of it."""
+    return {
+        name: dict(value) if isinstance(value, MappingOf) else value
+        for name in MACHINE_FIELDS
+        if (value := getattr(machine, name)) != getattr(PLAIN, name)
+    }
