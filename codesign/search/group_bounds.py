@@ -136,7 +136,8 @@ class GroupBounds:
         )
         if listed.count > most_pairs_per_layer * len(listed.layers):
             return known
-        limits = {name: x for name, x in search.goal.limits.items() if name != "area_mm2"}
+        mine = search.space.hardware_metrics
+        limits = {name: x for name, x in search.goal.limits.items() if name not in mine}
         # No design need have these tables: the bound is all that the MILP is solved for.
         result = search.run_milp(listed, None, Goal(search.bounded_metric(), limits))
         if not result.complete:

@@ -1,6 +1,6 @@
 """What the searches over hardware options share: tables, bounds, and the MILP of one option.
 
-How an option is bounded and solved depends on the goal's metric (`least_area`, `least_metric`);
+How an option is bounded and solved depends on the goal's metric (`least_hardware`, `least_metric`);
 in what order is the business of `best_bound`.
 """
 

@@ -1,4 +1,4 @@
-"""The search for the least of any metric but area."""
+"""The search for the least of any metric that more than the hardware decides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_OPENED_UNRULED = 3  # shapes without a design, after which limits are tried
 
 
 class LeastMetric(HardwareSearch):
-    """Minimise any metric but area: each option gets all the SRAM its area limit leaves."""
+    """Minimise a sum over layers and tensors: each option gets all the SRAM its limits leave."""
 
     def __init__(self, task: GoalTask) -> None:
         super().__init__(task)
@@ -32,13 +32,13 @@ class LeastMetric(HardwareSearch):
         self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, sram_bits))
 
     def most_sram_bits(self, options: Ints) -> Floats:
-        return self.space.sram_bits_within(options, self.goal.limits.get("area_mm2"))
+        return self.space.sram_bits_within(options, self.goal.limits)
 
     def raise_bounds(self, options: Ints, bound: Floats) -> None:
         self.lower[options] = np.maximum(self.lower[options], bound)
 
     def bound_shapes(self, options: Ints) -> None:
-        if "area_mm2" not in self.goal.limits:
+        if not {*self.space.hardware_metrics} & {*self.goal.limits}:
             return
         shape_of = self.space.shape_of[options]
         shapes, row = np.unique(shape_of, return_inverse=True)

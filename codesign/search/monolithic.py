@@ -29,7 +29,7 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
     space, goal = task.space, task.goal
     assert isinstance(space, HardwareSpace)
     options = np.flatnonzero(task.lower < np.inf)
-    sram = space.sram_bits_within(options, goal.limits.get("area_mm2"))
+    sram = space.sram_bits_within(options, goal.limits)
     options, sram = options[sram >= 1], sram[sram >= 1]
     lower = np.full(len(space), np.inf)
     if not len(options):
@@ -62,7 +62,9 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
     goal, most = task.goal, dict(zip(options.tolist(), sram.tolist(), strict=True))
 
     def priced(choice: MilpSolution) -> Solution | None:
-        sram_bits = choice.sram_bits if goal.metric == "area_mm2" else most[choice.option]
+        sram_bits = (
+            choice.sram_bits if goal.metric in space.hardware_metrics else most[choice.option]
+        )
         chosen = choice.variable_width, choice.weight, sram_bits, choice.on_chip
         return price(space, choice.option, *chosen)
 

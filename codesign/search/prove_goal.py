@@ -3,7 +3,7 @@
 from codesign.search.best_bound import BestBound
 from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.hardware_search import HardwareSearch
-from codesign.search.least_area import LeastArea
+from codesign.search.least_hardware import LeastHardware
 from codesign.search.least_metric import LeastMetric
 from codesign.search.least_widths import LeastWidths
 from codesign.space.tabled import LatencyTableSpace
@@ -18,4 +18,5 @@ def prove_goal(task: GoalTask) -> SearchResult:
 
 def hardware_search(task: GoalTask) -> HardwareSearch:
     """What bounds and solves hardware options for a goal."""
-    return (LeastArea if task.goal.metric == "area_mm2" else LeastMetric)(task)
+    least = LeastHardware if task.goal.metric in task.space.hardware_metrics else LeastMetric
+    return least(task)

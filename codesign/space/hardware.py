@@ -7,6 +7,7 @@ geometries).
 from __future__ import annotations
 
 import math
+from collections import abc
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -16,16 +17,15 @@ from typing import Any
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.costs.area import array_area_um2, sram_area_um2
 from codesign.costs.compute import PEArray, fold, trips
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.problem.metrics import is_cost
 from codesign.problem.problem import Problem
-from codesign.problem.tolerances import AREA_ROUNDING, ceiling
 from codesign.space.array_cycles import ArrayCycles
-from codesign.space.capacities import UNLIMITED_BITS, Capacities
+from codesign.space.capacities import Capacities
+from codesign.space.hardware_metrics import hardware_metrics, most_sram_bits
 from codesign.space.room import RoomTable, room_table
 from codesign.space.staircase import (
     Staircase,
@@ -37,7 +37,6 @@ from codesign.space.staircase import (
 from codesign.space.widths import WidthSpace
 from codesign.specs.machine import MACHINE_FIELDS, Mapping
 from codesign.specs.network import Layer
-from codesign.units import UM2_PER_MM2
 
 MAX_CACHED_STEPS = 2**23  # steps of whole shapes' staircases kept (128 MiB)
 
@@ -87,15 +86,9 @@ class HardwareSpace(WidthSpace):
         self.pair_of = np.tile(np.arange(len(pairs)), len(arrays))
         self.pe_weight_bits, self.pe_activation_bits = pairs[self.pair_of].T
         self.rows, self.cols = self.shape_rows[self.shape_of], self.shape_cols[self.shape_of]
-        self.array_area_um2 = array_area_um2(
-            problem.technology,
-            self.rows,
-            self.cols,
-            self.pe_weight_bits,
-            self.pe_activation_bits,
-            problem.area_overhead,
-        )
-        self.base_area_um2 = self.array_area_um2 + problem.technology.sram_area_um2.intercept
+        pes = self.rows, self.cols, self.pe_weight_bits, self.pe_activation_bits
+        self.hardware_metrics = hardware_metrics(problem, *pes)
+        self.option_count = len(self.rows)
         for layer in self.geometries:  # no more tilings on the smallest array than memory holds
             for mapping in choices.mapping:
                 check_tiles(layer, replace(arrays[0], mapping=mapping))
@@ -401,31 +394,14 @@ class HardwareSpace(WidthSpace):
         bits = self.placed_elements * widest[self.placed_variable]
         return np.asarray(self.live @ bits, dtype=np.float64)
 
-    def sram_bits_within(self, options: Ints, area_mm2: float | None) -> Floats:
-        """(options,): the most SRAM with which each keeps an area limit; negative where none does.
+    def sram_bits_within(self, options: Ints, limits: abc.Mapping[str, float]) -> Floats:
+        """(options,): the most SRAM on offer with which each keeps all limits on the hardware.
 
-        Exactly, by the definition of `budgets`: where rounding might decide, it does.
+        Those among ``limits`` that are on metrics of the hardware alone; negative where no SRAM on
+        offer keeps them.
         """
-        if area_mm2 is None:
-            return np.full(len(options), float(self.capacities.within(np.inf)))
-        fit = self.problem.technology.sram_area_um2
-        base_um2, most_um2 = self.base_area_um2[options], ceiling(area_mm2) * UM2_PER_MM2
-        rounded = AREA_ROUNDING * (most_um2 + base_um2 + abs(fit.intercept))
-        kept, most = (
-            np.clip(np.floor((most_um2 - base_um2 + error) / fit.slope), -1.0, UNLIMITED_BITS)
-            for error in (-rounded, rounded)
-        )
-        broken = most + 1
-        while len(left := np.flatnonzero(broken - kept > np.maximum(np.spacing(most), 1.0))):
-            middle = np.floor((kept[left] + broken[left]) / 2)
-            keeps = self.area_mm2(options[left], middle) <= ceiling(area_mm2)
-            kept[left[keeps]], broken[left[~keeps]] = middle[keeps], middle[~keeps]
-        return self.capacities.within(kept)
-
-    def area_mm2(self, options: Ints, sram_bits: Floats) -> Floats:
-        """(options,): area with an SRAM each, rounded as a design's is; it grows with the SRAM."""
-        sram_um2 = sram_area_um2(self.problem.technology, sram_bits)
-        return np.asarray(self.array_area_um2[options] / UM2_PER_MM2 + sram_um2 / UM2_PER_MM2)
+        most = most_sram_bits(self.hardware_metrics.values(), options, limits)
+        return self.capacities.within(most)
 
     def _operand_bits(self, geometry: Layer) -> Ints:
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)

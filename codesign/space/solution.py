@@ -215,7 +215,10 @@ class _Chosen:
             "latency_s": math.fsum(seconds.tolist()),
             "dram_bits": math.fsum(dram_bits.tolist()),
             **self._width_metrics,
-            "area_mm2": float(space.area_mm2(np.array([self.option]), np.array([needed]))[0]),
+            **{
+                name: float(metric.value(np.array([self.option]), np.array([needed]))[0])
+                for name, metric in space.hardware_metrics.items()
+            },
         }
         return Solution(
             self.option,

@@ -23,6 +23,7 @@ from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.space.fusion import Moved, RunLayer
+from codesign.space.hardware_metrics import HardwareMetric
 from codesign.specs.network import Layer
 
 
@@ -74,9 +75,10 @@ class WidthSpace:
         What each layer costs at each width of its weight operand and its input.
     dram_bits_per_s : float
         inf where no memory is modelled: a latency is then a layer's compute time.
-    base_area_um2 : floats, shape (options,)
-        PE array plus the SRAM's intercept: the area without any SRAM bit; 0 of the single option
-        that stands for all where no hardware is chosen.
+    option_count : int
+        Hardware options; a single one stands for all where no hardware is chosen.
+    hardware_metrics : mapping of str to HardwareMetric
+        What the hardware alone decides; empty where none is chosen.
     capacities : Capacities
         Of the SRAM.
     placed : tuple of str
@@ -89,7 +91,8 @@ class WidthSpace:
     def __init__(self, problem: Problem, keys: Sequence[Hashable], dram_bits_per_s: float) -> None:
         """Layers with equal ``keys`` have equal tables."""
         self.problem, self.dram_bits_per_s = problem, dram_bits_per_s
-        self.base_area_um2 = np.zeros(1)
+        self.option_count = 1
+        self.hardware_metrics: dict[str, HardwareMetric] = {}
         self.capacities = Capacities()
         network, choices = problem.network, problem.choices
         every = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
@@ -122,7 +125,7 @@ class WidthSpace:
 
     def __len__(self) -> int:
         """Hardware options."""
-        return len(self.base_area_um2)
+        return self.option_count
 
     def _weight_variable(self, layer: Layer) -> int | None:
         if layer.weight_tensor is not None:

@@ -167,9 +167,9 @@ class _Analysis:
             self._runner_up("PE widths", other_pes),
             self._runner_up("less SRAM", every, (0, math.floor(less))),
         ]
-        if "area_mm2" in self.limits and self.objective != "area_mm2":
+        if self._sram_is_limited():
             min_bits = math.ceil(more)  # of which a design may leave some empty
-            room = space.sram_bits_within(np.arange(len(space)), self.limits["area_mm2"])
+            room = space.sram_bits_within(np.arange(len(space)), self.limits)
             found.append(self._runner_up("more SRAM", room >= min_bits, (min_bits, math.inf)))
         choices, on_chip = self.problem.choices, self.design.on_chip or {}
         if any(place != "dram" for place in on_chip.values()):
@@ -182,6 +182,11 @@ class _Analysis:
             )
             found.append(self._best_of("nothing fused", self._among(apart)))
         return found
+
+    def _sram_is_limited(self) -> bool:
+        """Whether SRAM takes of what a budget limits, and is not what is minimised."""
+        paid = [x for x, metric in self.space.hardware_metrics.items() if metric.slope]
+        return self.objective not in paid and any(x in self.limits for x in paid)
 
     def _among(self, choices: Choices) -> LexicographicSearch:
         """A search of the same hardware with other choices of where tensors are."""

@@ -100,7 +100,9 @@ class Tables:
         self.pe_weight_bits = np.array(choices.pe_weight_bits)
         self.pe_activation_bits = np.array(choices.pe_activation_bits)
         pairs = (len(self.pe_weight_bits), len(self.pe_activation_bits))
-        self.base_area_um2 = space.base_area_um2.reshape(len(space.shapes), *pairs)
+        self.base_area_um2 = space.hardware_metrics["area_mm2"].base.reshape(
+            len(space.shapes), *pairs
+        )
         self.um2_per_bit = self.problem.technology.sram_area_um2.slope
 
     def base_um2(self, designs: Population) -> Floats:

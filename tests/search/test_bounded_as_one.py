@@ -22,9 +22,9 @@ from codesign import solve
 from codesign.problem.choices import Choices
 from codesign.problem.goal import Goal
 from codesign.problem.problem import Metric, Problem
-from codesign.search import goal_task, group_bounds, least_area, screening
+from codesign.search import goal_task, group_bounds, least_hardware, screening
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.search.least_area import LeastArea
+from codesign.search.least_hardware import LeastHardware
 from codesign.search.least_metric import LeastMetric
 from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.prove_goal import prove_goal
@@ -45,7 +45,7 @@ BISECTED: list[tuple[Metric, tuple[Metric, ...]]] = [
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bound as one wherever that can be done."""
     monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
-    monkeypatch.setattr(least_area, "MOST_UNBISECTED", 0)
+    monkeypatch.setattr(least_hardware, "MOST_UNBISECTED", 0)
     monkeypatch.setattr(group_bounds, "LEAST_IDEAL_GROUP", 1)
     monkeypatch.setattr(group_bounds, "NEAR_INCUMBENT", 2.0)
     monkeypatch.setattr(group_bounds, "SHORT_MILP_PAIRS", np.inf)
@@ -119,7 +119,10 @@ def test_an_area_without_room_for_the_smallest_tiles_needs_no_search(
 ) -> None:
     space = space_of(seed, (1, 2, 3, 5, 8), (1, 2, 7))
     slope = space.problem.technology.sram_area_um2.slope
-    least = space.base_area_um2 + slope * space.min_sram_bits_of_shapes[space.shape_of]
+    least = (
+        space.hardware_metrics["area_mm2"].base
+        + slope * space.min_sram_bits_of_shapes[space.shape_of]
+    )
     monkeypatch.delattr(HardwareSpace, "staircase")
     limits = {"area_mm2": least.min() / 1e6 * (1 - 1e-6)}
     proof = prove_goal(LexicographicSearch(space).goal_task(Goal("latency_s", limits)))
@@ -213,7 +216,9 @@ def case_with_a_finest_shape(rng: random.Random) -> Case:
             return case
 
 
-def search_of(case: Case, kind: type[LeastArea] | type[LeastMetric], goal: Goal) -> LeastArea:
+def search_of(
+    case: Case, kind: type[LeastHardware] | type[LeastMetric], goal: Goal
+) -> LeastHardware:
     space = HardwareSpace(case.problem)
     asked = goal_task.GoalTask(
         space=space,
@@ -232,7 +237,7 @@ def test_sram_known_as_one_is_no_more_than_any_option_needs(seed: int) -> None:
     case = case_with_a_finest_shape(random.Random(seed))
     anchor = good_point(random.Random(seed), case.points)
     limits = {m: anchor.value(m) * 1.1 for m in ("noise", "dram_bits") if anchor.value(m) > 0}
-    search = search_of(case, LeastArea, Goal("area_mm2", limits))
+    search = search_of(case, LeastHardware, Goal("area_mm2", limits))
     space = search.space
     assert space.finest is not None
     search.least_sram = np.zeros(len(space))
@@ -245,7 +250,7 @@ def test_sram_known_as_one_is_no_more_than_any_option_needs(seed: int) -> None:
 def test_the_metric_held_first_bounds_the_area() -> None:
     case = random_case(7)
     goal = Goal("area_mm2", {"latency_s": 1.0, "model_bits": 1e9, "noise": 1.0})
-    search = search_of(case, LeastArea, goal)
+    search = search_of(case, LeastHardware, goal)
     assert search.bounded_metric() == "latency_s"
     search.task = replace(search.task, primary_metric="model_bits")
     assert search.bounded_metric() == "model_bits"
@@ -292,7 +297,7 @@ def test_widths_are_offered_where_they_run() -> None:
     )
     choices = Choices(rows=(1, 2), cols=(1, 2), weight_bits=(2, 8), activation_bits=(2, 8))
     problem = Problem(network=network, choices=choices)
-    search = search_of(Case(problem, []), LeastArea, Goal("area_mm2", {"noise": 1e-4}))
+    search = search_of(Case(problem, []), LeastHardware, Goal("area_mm2", {"noise": 1e-4}))
     space = search.space
     search.task = replace(search.task, primary_metric="noise")
     search.least_sram = np.zeros(len(space))
@@ -312,17 +317,17 @@ def test_the_least_sram_by_bisection_is_that_of_one_programme(
     objective: Metric, budgeted: tuple[Metric, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bisected = []
-    bisect = least_area.LeastArea._bisect_by_milps
+    bisect = least_hardware.LeastHardware._bisect_by_milps
     monkeypatch.setattr(
-        least_area.LeastArea,
+        least_hardware.LeastHardware,
         "_bisect_by_milps",
         lambda self, option: (bisected.append(option), bisect(self, option))[1],
     )
     for seed in (200, 201):
         problem = mid_size_problem(seed, objective, budgeted)
-        monkeypatch.setattr(least_area, "LONG_MILP", math.inf)
+        monkeypatch.setattr(least_hardware, "LONG_MILP", math.inf)
         usual = solve(problem)
-        monkeypatch.setattr(least_area, "LONG_MILP", -1)
+        monkeypatch.setattr(least_hardware, "LONG_MILP", -1)
         for metric in (objective, "area_mm2", "noise"):
             value = solve(problem).metrics[metric]
             assert value == pytest.approx(usual.metrics[metric], rel=1e-9, abs=0)

@@ -41,7 +41,7 @@ def test_a_group_is_never_bounded_above_its_best_member(seed: int) -> None:
     limits = {name: limit for name, limit in limits.items() if limit > 0}
     search = searched(case.problem, "noise", limits)
     space = search.space
-    options = np.flatnonzero(space.sram_bits_within(np.arange(len(space)), None) >= 1)
+    options = np.flatnonzero(space.sram_bits_within(np.arange(len(space)), {}) >= 1)
     bound = GroupBounds(search).bound_group(options)
     within = [p for p in case.points if all(p.value(m) <= x for m, x in limits.items())]
     best = min(p.value("noise") for p in within)

@@ -12,9 +12,9 @@ from compare_designs import compare
 from random_problems import Case, random_case, with_budgets_used_up
 
 from codesign.problem.goal import Goal
-from codesign.search import goal_task, least_area
+from codesign.search import goal_task, least_hardware
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.search.least_area import LeastArea
+from codesign.search.least_hardware import LeastHardware
 from codesign.search.least_metric import LeastMetric
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution
@@ -70,16 +70,16 @@ def test_a_milp_without_what_is_too_dear_bounds_no_further_than_that() -> None:
         assert search.bound_from_milp(beyond) == pytest.approx(3.0, rel=1e-8)
 
 
-def test_the_least_area_is_found_with_ever_less_sram(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_hardware_is_found_with_ever_less_sram(monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest only where a range of SRAM has many tilings; here wherever another metric is first.
-    monkeypatch.setattr(least_area, "LONG_MILP", -1)
-    usual, bisected = LeastArea._bisect_by_milps, []
+    monkeypatch.setattr(least_hardware, "LONG_MILP", -1)
+    usual, bisected = LeastHardware._bisect_by_milps, []
 
-    def noted(search: LeastArea, option: int) -> float:
+    def noted(search: LeastHardware, option: int) -> float:
         bisected.append(option)
         return usual(search, option)
 
-    monkeypatch.setattr(LeastArea, "_bisect_by_milps", noted)
+    monkeypatch.setattr(LeastHardware, "_bisect_by_milps", noted)
     for seed in BISECTED:
         compare(with_budgets_used_up(random_case(seed), random.Random(seed)))
     assert len(bisected) > 20

@@ -25,7 +25,7 @@ from codesign.search import (
     best_bound,
     goal_task,
     hardware_search,
-    least_area,
+    least_hardware,
     least_metric,
     screening,
 )
@@ -60,7 +60,7 @@ def test_bounds_of_tables_cut_apart(kind: str, first: int, monkeypatch: pytest.M
 def test_options_bounded_as_one(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # In earnest this waits until it pays, and shapes are opened several at a time.
     monkeypatch.setattr(screening, "MOST_UNSCREENED", 1)
-    monkeypatch.setattr(least_area, "MOST_UNBISECTED", 0)
+    monkeypatch.setattr(least_hardware, "MOST_UNBISECTED", 0)
     monkeypatch.setattr(least_metric, "ONE_BATCH", 2)
     monkeypatch.setattr(least_metric, "FIRST_BATCH", 1)
     monkeypatch.setattr(best_bound, "BOUNDED_TOGETHER", 1)

@@ -1,8 +1,8 @@
 """What candidates cost in every metric, in the model's units: the one place that scales.
 
 Each metric is measured in thousandths of its limit or, without one and as the objective, of the
-least its layers can have (area: of the mean array with the least SRAM). Rows and objective are then
-of the order of `ROW_SCALE`, beside which HiGHS's absolute tolerances are small.
+least its layers can have (of the hardware: of the mean array with the least SRAM). Rows and
+objective are then of the order of `ROW_SCALE`, beside which HiGHS's absolute tolerances are small.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from codesign.problem.goal import Goal
 from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
-from codesign.units import UM2_PER_MM2
 
 if TYPE_CHECKING:
     from codesign.space.fused_candidates import FusedLayer
@@ -128,15 +127,15 @@ class Coefficients:
         But at least a share of what one can have at most, lest coefficients grow too large.
         """
         layers, capacities = self.candidates.layers, self.space.capacities
-        if metric == "area_mm2":
-            base_um2 = float(self.space.base_area_um2[self.candidates.options].mean())
+        if metric in self.space.hardware_metrics:
+            mine = self.space.hardware_metrics[metric]
+            base = float(mine.base[self.candidates.options].mean())
             own = [
                 [layer.need, *(x.need for x in self._in_runs(i))] for i, layer in enumerate(layers)
             ]
             needs = (float(np.concatenate(each).min(initial=math.inf)) for each in own)
             need = max((x for x in needs if x < math.inf), default=0.0) or 1.0
-            slope = self.space.problem.technology.sram_area_um2.slope
-            return (base_um2 + slope * max(need, capacities.min_bits)) / UM2_PER_MM2
+            return (base + mine.slope * max(need, capacities.min_bits)) / mine.scale or 1.0
         per_layer = [
             np.concatenate(
                 [self.per_run(i, metric), *(self._share(x, metric) for x in self._in_runs(i))]
@@ -216,8 +215,8 @@ class Coefficients:
 
     def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of the whole design, in a unit."""
-        if metric == "area_mm2":
-            return self.area(model, unit)
+        if metric in self.space.hardware_metrics:
+            return self.hardware(model, metric, unit)
         terms = Terms()
         timed = metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s)
         if timed:
@@ -245,10 +244,12 @@ class Coefficients:
             terms.add(noise, [*model.width.values()])
         return terms.expression()
 
-    def area(self, model: pyo.ConcreteModel, unit_mm2: float) -> LinearExpression:
-        """PE array, SRAM intercept and SRAM bits, in a unit."""
-        unit_um2 = unit_mm2 * UM2_PER_MM2
-        base = self.space.base_area_um2[self.candidates.options] / unit_um2
-        slope = self.space.problem.technology.sram_area_um2.slope * self.sram_unit_bits / unit_um2
+    def hardware(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
+        """A metric of PE array and SRAM alone, in a unit."""
+        mine = self.space.hardware_metrics[metric]
+        unit_parts = unit * mine.scale
+        base = mine.base[self.candidates.options] / unit_parts
         terms = Terms().add(base.tolist(), [*model.build.values()])
-        return terms.add([slope], [model.sram]).expression()
+        if mine.slope:
+            terms.add([mine.slope * self.sram_unit_bits / unit_parts], [model.sram])
+        return terms.expression()

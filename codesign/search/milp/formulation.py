@@ -119,8 +119,8 @@ def build(
     if candidates.fused:
         parts.append(fuse_layers)
         parts += [unmove_fused] * ("dram_bits" in asked)
-    if "area_mm2" in goal.limits:
-        parts.append(_limit_area)
+    if {*space.hardware_metrics} & {*goal.limits}:
+        parts.append(_limit_hardware)
     if "latency_s" in asked and not math.isinf(space.dram_bits_per_s):
         parts.append(_respect_roofs)
     with PauseGC():
@@ -250,11 +250,17 @@ def _agree_on_widths(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         return runs_agree(model, i, space.weight_index[i], b, attrgetter("weight"))
 
 
-def _limit_area(model: pyo.ConcreteModel, costs: Coefficients) -> None:
-    @model.Constraint(doc="(7)")
-    def silicon(model):
-        """Σ_h area_h·build_h + slope·S ≤ limit; ``area_h`` holds the SRAM fit's intercept."""
-        return costs.area(model, costs.unit["area_mm2"]) <= costs.ceiling("area_mm2")
+def _limit_hardware(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    metrics = costs.space.hardware_metrics
+    limited = [x for x, metric in metrics.items() if metric.slope and x in costs.goal.limits]
+
+    @model.Constraint(limited, doc="(7)")
+    def silicon(model, metric):
+        """Σ_h area_h·build_h + slope·S ≤ limit; ``area_h`` holds the SRAM fit's intercept.
+
+        Options beyond a limit on what no SRAM adds to are none of ``H``.
+        """
+        return costs.hardware(model, metric, costs.unit[metric]) <= costs.ceiling(metric)
 
 
 def _respect_roofs(model: pyo.ConcreteModel, costs: Coefficients) -> None:

@@ -1,4 +1,4 @@
-"""The search for the least area."""
+"""The search for the least of a metric that the hardware alone decides, such as area."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from codesign.problem.tolerances import ceiling
 from codesign.search.domains import Domains
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
+from codesign.space.hardware_metrics import HardwareMetric
 from codesign.space.solution import Solution, least_sram, price
 from codesign.stopping import Stopped
-from codesign.units import UM2_PER_MM2
 
 MOST_UNBISECTED = 4  # options of a shape, or shapes: so many are as soon bounded one by one
 # Ratio of two capacities between which the least SRAM is known well enough: of an option bounded
@@ -24,19 +24,31 @@ LEAST_BITS = 64.0  # of SRAM; less is not told apart in a bisection of ratios
 LONG_MILP = 2  # of a range of SRAM: times the candidates of one capacity
 
 
-class LeastArea(HardwareSearch):
-    """Minimise area: the array's area is known, its least SRAM is found by bisection and MILP.
+class LeastHardware(HardwareSearch):
+    """Minimise such a metric: the array's part is known, the SRAM's by bisection and MILP.
 
     An option is infeasible with ``S`` bits of SRAM where the dual bound of one limited metric
     exceeds its limit; more SRAM never hurts, so the least ``S`` not ruled out (`least_sram`) bounds
-    the option's area.
+    the option's metric. Of a metric that the SRAM adds nothing to, no more is asked than whether
+    the option has a design at all: with all the SRAM that its limits leave.
     """
 
     least_sram: Floats
 
+    @property
+    def metric(self) -> HardwareMetric:
+        """What is minimised."""
+        return self.space.hardware_metrics[self.goal.metric]
+
+    @property
+    def held(self) -> str | None:
+        """A sum over layers and tensors that is held at its least, which few widths keep."""
+        primary = self.task.primary_metric
+        return primary if primary in ADDITIVE_METRICS else None
+
     def bounded_metric(self) -> str:
-        if self.task.primary_metric is not None:  # no limit is tighter than one at its least value
-            return self.task.primary_metric
+        if self.held is not None:  # no limit is tighter than one at its least value
+            return self.held
         limited = [name for name in ADDITIVE_METRICS if name in self.goal.limits]
         return limited[0] if limited else "noise"
 
@@ -70,30 +82,33 @@ class LeastArea(HardwareSearch):
             self.lower[np.isinf(too_small)] = np.inf
             known = np.isfinite(too_small)
             self._raise_sram(options[known], too_small[known] + 1)
-        self._raise_area(options)
+        self._raise_metric(options)
         self.update_incumbent(self.incumbent)
 
-    # Area and SRAM ------------------------------------------------------------------------------
+    # Metric and SRAM ----------------------------------------------------------------------------
 
     def _raise_sram(self, options: Ints, least: npt.ArrayLike) -> None:
         on_offer = self.space.capacities.holding(least)
         self.least_sram[options] = np.maximum(self.least_sram[options], on_offer)
 
-    def _raise_area(self, options: Ints) -> None:
-        """Bound the area of options by that of their array and least SRAM."""
-        slope = self.space.problem.technology.sram_area_um2.slope
-        area_um2 = self.space.base_area_um2[options] + slope * self.least_sram[options]
-        self.lower[options] = np.maximum(self.lower[options], area_um2 / UM2_PER_MM2)
+    def _raise_metric(self, options: Ints) -> None:
+        """Bound the metric of options by that of their array and least SRAM."""
+        parts = self.metric.base[options] + self.metric.slope * self.least_sram[options]
+        self.lower[options] = np.maximum(self.lower[options], parts / self.metric.scale)
 
     def _affordable_sram_bits(self, options: Ints) -> Floats:
-        """The most SRAM with which each option is no larger than the incumbent and its limit."""
-        area = min(self.incumbent_ceiling, self.goal.limits.get("area_mm2", np.inf))
-        return self.space.sram_bits_within(options, area if np.isfinite(area) else None)
+        """The most SRAM with which each option is no worse than the incumbent and its limits."""
+        limits = dict(self.goal.limits)
+        least = min(self.incumbent_ceiling, limits.get(self.metric.name, np.inf))
+        if np.isfinite(least):
+            limits[self.metric.name] = least
+        return self.space.sram_bits_within(options, limits)
 
     def _improving_sram_bits(self, options: Ints) -> Floats:
-        """The most SRAM with which each option is smaller than the incumbent."""
-        area = self.cutoff / ceiling(ceiling(1.0))
-        return self.space.sram_bits_within(options, area if np.isfinite(area) else None)
+        """The most SRAM with which each option is better than the incumbent."""
+        most = self.cutoff / ceiling(ceiling(1.0))
+        limits = {self.metric.name: most} if np.isfinite(most) else {}
+        return self.space.sram_bits_within(options, limits)
 
     def _saturating_sram_bits(self, shape: int) -> float:
         """SRAM beyond which nothing improves on an array shape."""
@@ -128,7 +143,7 @@ class LeastArea(HardwareSearch):
             else:
                 high = probe
             probe = float(np.floor(np.sqrt(low * high)))
-        self._raise_area(options)
+        self._raise_metric(options)
 
     def bound_options(self, shape: int, options: Ints) -> None:
         self._start_from_least_need(shape, options)
@@ -151,7 +166,7 @@ class LeastArea(HardwareSearch):
         self.lower[options[np.isinf(least)]] = np.inf
         fits = np.isfinite(least)
         self._raise_sram(options[fits], least[fits])
-        self._raise_area(options)
+        self._raise_metric(options)
 
     def _try_incumbent_widths(self, options: Ints) -> None:
         """Try the incumbent's widths on the smallest of some options of one shape they run on.
@@ -159,10 +174,10 @@ class LeastArea(HardwareSearch):
         Where a metric is held at its least, few widths keep to that, and no multipliers meet them.
         """
         best, space = self.incumbent, self.space
-        if best is None or self.task.primary_metric is None:
+        if best is None or self.held is None:
             return
         pairs = list(best.weight), [best.variable_width[v] for v in self.space.input_index]
-        for option in options[np.argsort(space.base_area_um2[options], kind="stable")]:
+        for option in options[np.argsort(self.metric.base[options], kind="stable")]:
             runs = space.runnable(np.array([option]))[0]
             geometry = space.geometry_of if len(runs) > 1 else 0
             if runs[(geometry, *pairs)].all():
@@ -173,6 +188,8 @@ class LeastArea(HardwareSearch):
 
     def _bisect(self, shape: int, options: Ints, ratio: float) -> None:
         """Raise the least SRAM of options until the undecided range is within ``ratio``."""
+        if not self.metric.slope:
+            ratio = np.inf
         multipliers = self.first_multipliers(options)
         high = self.most_sram_bits(options)
         # First the most that could pay: is the option worth anything?
@@ -194,7 +211,7 @@ class LeastArea(HardwareSearch):
             ruled_out = self.rules_out(found.value)
             self._raise_sram(mine[ruled_out], probe[rows[ruled_out]] + 1)
             high[rows[~ruled_out]] = probe[rows[~ruled_out]]
-            self._raise_area(mine)
+            self._raise_metric(mine)
             low = self.least_sram[mine]
             self.lower[mine[low > self._saturating_sram_bits(shape)]] = np.inf
             low = np.maximum(low, LEAST_BITS)
@@ -223,7 +240,7 @@ class LeastArea(HardwareSearch):
             domains = self._domains_with(option, high)
             if domains is None:
                 return self.incumbent_ceiling
-        if self.task.primary_metric is not None:
+        if self.held is not None:
             of_range, of_one = (
                 self.option_candidates(option, sram, domains).count
                 for sram in ((low, high), (high, high))
@@ -260,7 +277,8 @@ class LeastArea(HardwareSearch):
         that need less are better.
         """
         options = np.array([option])
-        limits = {name: x for name, x in self.goal.limits.items() if name != "area_mm2"}
+        mine = self.space.hardware_metrics
+        limits = {name: x for name, x in self.goal.limits.items() if name not in mine}
         goal, high = Goal(self.bounded_metric(), limits), float(self.most_sram_bits(options)[0])
         probe = high
         while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
@@ -273,7 +291,7 @@ class LeastArea(HardwareSearch):
                 high = float(self.space.capacities.within(least - 1))
                 if high < self.least_sram[option]:
                     self._raise_sram(options, least)
-            self._raise_area(options)
+            self._raise_metric(options)
             high = min(high, float(self.most_sram_bits(options)[0]))
             low = float(self.least_sram[option])
             probe = float(self.space.capacities.within(np.floor(np.sqrt(low * max(high, low)))))
