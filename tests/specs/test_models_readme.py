@@ -106,11 +106,12 @@ def test_readme_lists_every_accelerator() -> None:
         expected[name] = [
             f"{found.rows} × {found.cols}",
             f"{found.engine}",
+            *found.mapping,
             f"{found.pe_weight_bits}{floating}",
             "exact" if found.psum_bits is None else f"{found.psum_bits}",
             f"{found.clock_hz / 1e6:g}",
             "–" if found.sram_bits is None else f"{found.sram_bits / 1e3}",
-            f"{found.dram_bits_per_s / 1e9:.6g}",
+            "–" if found.dram_bits_per_s is None else f"{found.dram_bits_per_s / 1e9:.6g}",
             "–" if found.pe_area_um2 is None else f"{found.pe_area_um2}",
         ]
     assert listed == expected

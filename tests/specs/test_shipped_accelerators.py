@@ -74,8 +74,51 @@ def test_tpu_is_the_published_one() -> None:
     assert (found.technology, found.pe_area_um2) == (None, None)
 
 
+def test_nvdla_is_the_published_one() -> None:
+    found = load_accelerator("nvdla_full")
+    assert found.pes * found.engine == 2048  # MACs of one byte, sheet Configuration Input
+    assert (found.rows, found.cols) == (64, 32)  # MAC_ATOMIC_C_SIZE, MAC_ATOMIC_K_SIZE
+    assert (found.mapping, found.cycle_factors) == (("window",), {"3x3s1": "4/9"})
+    assert found.sram_bits == 16 * 512 * 64 * 8  # CBUF: banks, depth, bytes
+    assert (found.clock_hz, found.dram_bits_per_s) == (1e9, 8 * 10e9)  # 10 GB/s
+
+
+def test_zhang2015_is_the_published_one() -> None:
+    found = load_accelerator("zhang2015")
+    assert (found.rows, found.cols, found.mapping) == (7, 64, ("window",))  # Tn, Tm
+    assert 5 * found.pes == 2240  # DSPs, 5 for a multiplier and an adder of 32 bit floating point
+    assert found.sram_bits == 1024 * 18 * 1024  # block RAMs of 18 Kibit
+    assert found.clock_hz == 100e6
+
+
+def test_dpu_is_the_published_one() -> None:
+    found = load_accelerator("dpu_b4096")
+    assert (found.rows, found.engine, found.cols) == (8, 16, 16)  # pixels, channels in, out
+    assert 2 * found.pes * found.engine == 4096  # operations per cycle
+    assert found.mapping == ("output",)
+    for gops, percent in ((1137.9, 92.6), (994.7, 81.0), (230.3, 18.7)):  # Perf, Utilization
+        assert 2 * found.peak_macs_per_s == pytest.approx(1e9 * gops / percent * 100, rel=0.003)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "mapping", "weight_load", "kib"),
+    [
+        ("scale_sim_os", 256, "output", False, 6144 + 6144 + 2048),
+        ("scale_sim_ws", 32, "im2col", True, 3 * 64),
+    ],
+)
+def test_scale_sim_is_the_published_one(
+    name: str, side: int, mapping: str, weight_load: bool, kib: int
+) -> None:
+    found = load_accelerator(name)
+    assert (found.rows, found.cols, found.engine) == (side, side, 1)
+    assert (found.mapping, found.fill_cycles, found.weight_load) == ((mapping,), True, weight_load)
+    assert found.sram_bits == kib * 1024 * 8
+
+
 def test_every_accelerator_is_compared_with_its_source() -> None:
     compared = {f"{table}-{precision}" for table, precision in ARRAYS} | {"eyeriss", "tpu_v1"}
+    compared |= {"nvdla_full", "zhang2015", "dpu_b4096", "scale_sim_os", "scale_sim_ws"}
     assert compared == set(shipped("accelerators"))
     for name in compared:
         assert load_accelerator(name).precision == "fixed"
