@@ -108,7 +108,7 @@ def hardware_of(design: Design) -> oracle.HardwareOption:
     """The hardware of a design in the oracle's words."""
     built = design.hardware
     return oracle.HardwareOption(
-        built.rows, built.cols, built.pe_weight_bits, built.pe_activation_bits
+        built.rows, built.cols, built.pe_weight_bits, built.pe_activation_bits, built.mapping
     )
 
 
@@ -160,15 +160,16 @@ def check_layer(
     on_chip: oracle_on_chip.Residents = frozenset(),
 ) -> None:
     """One layer's tile is legal, and its need, traffic, cycles and times are the tile's."""
-    engine = problem.technology.engine
     bw, ba = oracle_widths.layer_widths(layer, widths)
     if layer.moves:
         check_movement(problem, hardware, layer, row, widths, on_chip)
         return
+    mapping = check_mapping(problem, hardware, row)
+    array = hardware.rows, hardware.cols, oracle.engine_at(problem, hardware, bw, ba), mapping
     tile = oracle_tilings.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
     assert row.name == layer.name
     assert row.weight_bits == bw
-    assert tile in oracle_tilings.legal_tiles(layer, hardware.rows, hardware.cols, engine)
+    assert tile in oracle_tilings.legal_tiles(layer, *array)
     cost = oracle_tilings.tiling_cost(layer, tile, row.order)
     bacc = bw + ba + oracle_tilings.reduction_bits(layer)
     fetched_bw = 0 if layer.weight_tensor in on_chip else bw
@@ -181,11 +182,20 @@ def check_layer(
     assert moved.ifmap == cost.moved_ifmap * fetched_ba
     assert moved.psum == cost.moved_psum * bacc
     assert (moved.output, moved.residual) == (output, residual)
-    assert row.cycles == oracle.layer_cycles(problem, layer, hardware, bw, ba)
+    assert row.cycles == oracle.layer_cycles(problem, layer, hardware, bw, ba, mapping)
     assert row.compute_s == close(row.cycles / problem.clock_hz)
     assert row.memory_s == close(moved.total / problem.dram_bits_per_s)
     assert row.latency_s == max(row.compute_s, row.memory_s)
     assert row.bound_by == ("compute" if row.compute_s >= row.memory_s else "memory")
+
+
+def check_mapping(problem: Problem, hardware: oracle.HardwareOption, row: LayerDesign) -> str:
+    """The mapping of a layer that multiplies: the machine's, or one of its own."""
+    if problem.choices.reconfigurable:
+        assert row.mapping in hardware.mapping
+        return str(row.mapping)
+    assert row.mapping is None
+    return hardware.mapping[0]
 
 
 def check_movement(
@@ -205,6 +215,7 @@ def check_movement(
     stays = layer.input in on_chip
     [(_, read)] = oracle_tilings.best_tilings(layer, (), bw, ba, ifmap_stays=stays)
     assert (row.name, row.weight_bits, row.tile, row.order) == (layer.name, None, None, None)
+    assert row.mapping is None
     assert (row.cycles, row.sram_bits) == (
         oracle.layer_cycles(problem, layer, hardware, bw, ba),
         0,

@@ -45,6 +45,9 @@ def check_run(
         assert found | {"residual": dram.residual} == moved
         assert dram.psum == 0
         assert row.cycles == oracle.layer_cycles(problem, layer, hardware, bw, ba)
+        if problem.choices.reconfigurable:
+            own = oracle.layer_cycles(problem, layer, hardware, bw, ba, str(row.mapping))
+            assert row.cycles == own
         times = row.cycles / problem.clock_hz, sum(moved.values()) / problem.dram_bits_per_s
         assert row.compute_s == pytest.approx(times[0], rel=EXACT)
         assert row.memory_s == pytest.approx(times[1], rel=EXACT)

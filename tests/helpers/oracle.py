@@ -20,13 +20,12 @@ from itertools import product
 from typing import NamedTuple
 
 from oracle_bands import Places, all_places, run_need, run_traffic
+from oracle_machine import ceil_div, machine_cycles, split_engine
 from oracle_on_chip import Residents, live_bits, movement_cycles
 from oracle_tilings import (
     Cost,
     Tilings,
-    array_cycles,
     best_tilings,
-    ceil_div,
     layer_costs,
     least_traffic,
 )
@@ -40,12 +39,13 @@ TOLERANCE = 1e-9  # relative, on budgets and on ties
 
 
 class HardwareOption(NamedTuple):
-    """A PE array and the operand widths of its PEs."""
+    """A PE array, the operand widths of its PEs, and the mappings that its layers may take."""
 
     rows: int
     cols: int
     pe_weight_bits: int
     pe_activation_bits: int
+    mapping: tuple[str, ...] = ("window",)
 
 
 class Point(NamedTuple):
@@ -75,10 +75,18 @@ def elements(network: Network, layer: Layer, tensor: str) -> int:
 
 
 def hardware_options(problem: Problem) -> list[HardwareOption]:
-    """Every PE array and PE width of the declared space."""
+    """Every PE array and PE width of the declared space, with each mapping or with all."""
     choices = problem.choices
     sides = product(choices.rows, choices.cols, choices.pe_weight_bits, choices.pe_activation_bits)
-    return [HardwareOption(*o) for o in sides if not choices.square or o[0] == o[1]]
+    mappings = [(name,) for name in choices.mapping]
+    if choices.reconfigurable:
+        mappings = [tuple(choices.mapping)]
+    return [
+        HardwareOption(*option, mapping)
+        for option in sides
+        for mapping in mappings
+        if not choices.square or option[0] == option[1]
+    ]
 
 
 def area_mm2(problem: Problem, hardware: HardwareOption, sram_bits: int) -> float:
@@ -95,20 +103,39 @@ def area_mm2(problem: Problem, hardware: HardwareOption, sram_bits: int) -> floa
 # --- compute ----------------------------------------------------------------------------------
 
 
+def engine_at(problem: Problem, hardware: HardwareOption, bw: int, ba: int) -> int:
+    """Multipliers of a PE at the widths of operands that it holds."""
+    engine = problem.technology.engine
+    if problem.choices.precision != "widening":
+        return engine
+    return split_engine(engine, (bw, ba), hardware[2:4])
+
+
 def layer_cycles(
-    problem: Problem, layer: Layer, hardware: HardwareOption, bw: int, ba: int
+    problem: Problem,
+    layer: Layer,
+    hardware: HardwareOption,
+    bw: int,
+    ba: int,
+    mapping: str | None = None,
 ) -> int | None:
     """Cycles of one layer at its widths; None where the PE is too narrow to run it.
 
-    A layer that only moves data has nothing to do with PEs, but takes the time of feeding them.
+    In a mapping, or the best that it may take. A layer that only moves data has nothing to do with
+    PEs, but takes the time of feeding them.
     """
     if layer.moves:
         return movement_cycles(problem, layer, hardware.rows)
-    wide, deep = hardware.pe_weight_bits, hardware.pe_activation_bits
-    cycles = array_cycles(layer, hardware.rows, hardware.cols, problem.technology.engine)
-    if problem.choices.precision == "multi-pass":
-        return cycles * ceil_div(bw, wide) * ceil_div(ba, deep)
-    return cycles if bw <= wide and ba <= deep else None
+    choices, wide, deep = problem.choices, hardware.pe_weight_bits, hardware.pe_activation_bits
+    multi_pass = choices.precision == "multi-pass"
+    if not multi_pass and (bw > wide or ba > deep):
+        return None
+    engine = engine_at(problem, hardware, bw, ba)
+    cycles = min(
+        machine_cycles(choices, layer, hardware.rows, hardware.cols, engine, each)
+        for each in ([mapping] if mapping else hardware.mapping)
+    )
+    return cycles * ceil_div(bw, wide) * ceil_div(ba, deep) if multi_pass else cycles
 
 
 def layer_bops(layer: Layer, bw: int, ba: int) -> float:
@@ -149,26 +176,32 @@ def output_and_residual_bits(
 
 
 class _Prices:
-    """Tilings of each layer on each array, priced once."""
+    """Tilings of each layer on each array in each mapping, priced once."""
 
     def __init__(self, problem: Problem) -> None:
-        self.engine = problem.technology.engine
-        self.costs: dict[tuple[str, int, int], list[Cost]] = {}
+        self.problem = problem
+        self.costs: dict[tuple[object, ...], list[Cost]] = {}
         self.tilings: dict[tuple[object, ...], Tilings] = {}
 
     def of(
-        self, layer: Layer, hardware: HardwareOption, bw: int, ba: int, on_chip: Residents
+        self,
+        layer: Layer,
+        hardware: HardwareOption,
+        bw: int,
+        ba: int,
+        on_chip: Residents,
+        mapping: str,
     ) -> Tilings:
-        array = (layer.name, hardware.rows, hardware.cols)
-        if array not in self.costs:
-            self.costs[array] = (
-                [] if layer.moves else layer_costs(layer, hardware.rows, hardware.cols, self.engine)
-            )
+        engine = 0 if layer.moves else engine_at(self.problem, hardware, bw, ba)
+        array = hardware.rows, hardware.cols, engine, mapping
+        key = layer.name, *array
+        if key not in self.costs:
+            self.costs[key] = [] if layer.moves else layer_costs(layer, *array)
         stay = layer.weight_tensor in on_chip, layer.input in on_chip
-        key = (*array, bw, ba, *stay)
-        if key not in self.tilings:
-            self.tilings[key] = best_tilings(layer, self.costs[array], bw, ba, *stay)
-        return self.tilings[key]
+        at = (*key, bw, ba, *stay)
+        if at not in self.tilings:
+            self.tilings[at] = best_tilings(layer, self.costs[key], bw, ba, *stay)
+        return self.tilings[at]
 
 
 class _Block(NamedTuple):
@@ -185,11 +218,10 @@ class _Block(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A block on given hardware; needs are with what stays."""
+    """A block on given hardware, in each mapping that it may take; needs are with what stays."""
 
-    compute_s: float
     fixed_bits: int
-    tilings: Tilings
+    modes: list[tuple[float, Tilings]]  # seconds of computing, and tilings
 
 
 def all_points(problem: Problem) -> list[Point]:
@@ -236,13 +268,17 @@ def _blocks(problem: Problem, widths: Mapping[str, int], places: Places) -> list
 
 def _cycles(
     problem: Problem, hardware: HardwareOption, widths: Mapping[str, int]
-) -> list[int] | None:
+) -> list[dict[str, int]] | None:
+    """Cycles of each layer by mapping."""
     found = []
     for layer in problem.network.layers:
-        cycles = layer_cycles(problem, layer, hardware, *layer_widths(layer, widths))
-        if cycles is None:
-            return None
-        found.append(cycles)
+        bits, each = layer_widths(layer, widths), {}
+        for mapping in hardware.mapping[:1] if layer.moves else hardware.mapping:
+            cycles = layer_cycles(problem, layer, hardware, *bits, mapping)
+            if cycles is None:
+                return None
+            each[mapping] = cycles
+        found.append(each)
     return found
 
 
@@ -253,38 +289,58 @@ def _steps(
     widths: Mapping[str, int],
     places: Places,
     blocks: list[_Block],
-    cycles: list[int],
+    cycles: list[dict[str, int]],
 ) -> list[_Step]:
     steps = []
     for layers, beside, need, fixed in blocks:
-        if len(layers) > 1:
-            tilings = [(need + beside, 0)]
-        else:
-            layer = problem.network.layers[layers[0]]
-            bits = layer_widths(layer, widths)
-            tilings = prices.of(layer, hardware, *bits, places.on_chip)
+        if len(layers) > 1:  # tiles play no part: the fastest mapping of each
+            seconds = sum(min(cycles[i].values()) for i in layers) / problem.clock_hz
+            steps.append(_Step(fixed, [(seconds, [(need + beside, 0)])]))
+            continue
+        layer = problem.network.layers[layers[0]]
+        bits, modes = layer_widths(layer, widths), []
+        for mapping, count in cycles[layers[0]].items():
+            tilings = prices.of(layer, hardware, *bits, places.on_chip, mapping)
             tilings = [(tile + beside, traffic) for tile, traffic in tilings]
-        compute_s = sum(cycles[i] for i in layers) / problem.clock_hz
-        steps.append(_Step(compute_s, fixed, tilings))
+            modes.append((count / problem.clock_hz, tilings))
+        steps.append(_Step(fixed, modes))
     return steps
 
 
 def _capacities(
     problem: Problem, hardware: HardwareOption, steps: list[_Step]
 ) -> list[tuple[int, float, float, float]]:
-    """SRAM bits, latency, area and traffic at every capacity some tiling needs exactly."""
-    smallest = max(step.tilings[0][0] for step in steps)
-    needs = {need for step in steps for need, _ in step.tilings if need >= smallest}
+    """SRAM bits, latency, area and traffic at every capacity some tiling needs exactly.
+
+    Where layers take mappings of their own, of every combination of theirs.
+    """
+    smallest = max(min(tilings[0][0] for _, tilings in step.modes) for step in steps)
+    every = [tilings for step in steps for _, tilings in step.modes]
+    needs = {need for tilings in every for need, _ in tilings if need >= smallest}
     found = []
     for sram_bits in sorted(on_offer(problem, needs, smallest)):
-        moved = [step.fixed_bits + least_traffic(step.tilings, sram_bits) for step in steps]
-        latency_s = sum(
-            max(step.compute_s, bits / problem.dram_bits_per_s)
-            for step, bits in zip(steps, moved, strict=True)
-        )
         area = area_mm2(problem, hardware, sram_bits)
-        found.append((sram_bits, latency_s, area, float(sum(moved))))
+        for chosen in product(*(_choices_within(step, sram_bits) for step in steps)):
+            latency_s = sum(
+                max(compute_s, bits / problem.dram_bits_per_s) for compute_s, bits in chosen
+            )
+            moved = float(sum(bits for _, bits in chosen))
+            found.append((sram_bits, latency_s, area, moved))
     return found
+
+
+def _choices_within(step: _Step, sram_bits: int) -> list[tuple[float, int]]:
+    """Seconds of computing and bits moved in each mapping that fits, but where another has less."""
+    fitting = [
+        (compute_s, step.fixed_bits + least_traffic(tilings, sram_bits))
+        for compute_s, tilings in step.modes
+        if tilings[0][0] <= sram_bits
+    ]
+    kept: list[tuple[float, int]] = []
+    for pair in sorted(fitting):
+        if not kept or pair[1] < kept[-1][1]:
+            kept.append(pair)
+    return kept
 
 
 def on_offer(problem: Problem, needs: set[int], smallest: int) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations
 
-from oracle_tilings import ceil_div
+from oracle_machine import ceil_div
 from oracle_widths import tensor_bits
 
 from codesign.problem.problem import Problem

@@ -9,6 +9,9 @@ from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
+from oracle_machine import array_cycles as array_cycles
+from oracle_machine import ceil_div, channel_step, groups_at_once, rows_are_full
+
 from codesign.specs.network import Layer
 
 ORDERS = tuple("".join(order) for order in permutations("kcp"))
@@ -43,38 +46,9 @@ class Cost(NamedTuple):
 Tilings = list[tuple[int, int]]  # (SRAM need, DRAM traffic) in bits, ascending need
 
 
-def ceil_div(a: int, b: int) -> int:
-    """``⌈a/b⌉`` of positive integers."""
-    return -(-a // b)
-
-
 def vertical(pair: int | tuple[int, int]) -> int:
     """The vertical one of a stride or dilation."""
     return pair if isinstance(pair, int) else pair[0]
-
-
-def channels_at_once(layer: Layer, rows: int, engine: int) -> int:
-    """``rows·pack``: input channels the array takes in one cycle."""
-    return rows * max(1, engine // (layer.R * layer.S))
-
-
-def groups_at_once(layer: Layer, rows: int, cols: int, engine: int) -> int:
-    """``g``: groups side by side on the array."""
-    channels = channels_at_once(layer, rows, engine)
-    if channels >= layer.C and cols >= layer.K:
-        return min(layer.G, channels // layer.C, cols // layer.K)
-    return 1
-
-
-def array_cycles(layer: Layer, rows: int, cols: int, engine: int) -> int:
-    """Cycles of one layer whose operands fit the PE."""
-    if layer.moves:
-        return 0
-    passes = ceil_div(layer.R * layer.S, engine)
-    group_steps = ceil_div(layer.G, groups_at_once(layer, rows, cols, engine))
-    channel_steps = ceil_div(layer.C, channels_at_once(layer, rows, engine))
-    positions = layer.N * layer.P * layer.Q
-    return positions * passes * group_steps * channel_steps * ceil_div(layer.K, cols)
 
 
 def reduction_bits(layer: Layer) -> int:
@@ -90,17 +64,25 @@ def _sizes(step: int, whole: int) -> list[int]:
     return [*range(step, whole, step), whole]
 
 
-def legal_tiles(layer: Layer, rows: int, cols: int, engine: int) -> list[Tile]:
+def legal_tiles(
+    layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window"
+) -> list[Tile]:
     """Every tile that keeps the array as busy as the whole layer does."""
-    g = groups_at_once(layer, rows, cols, engine)
+    g = groups_at_once(layer, rows, cols, engine, mapping)
     if g > 1:
         blocks = [(tg, layer.K, layer.C) for tg in _sizes(g, layer.G)]
     else:
-        channels = _sizes(channels_at_once(layer, rows, engine), layer.C)
+        channels = _sizes(channel_step(layer, rows, engine, mapping), layer.C)
         blocks = [(1, tk, tc) for tk in _sizes(cols, layer.K) for tc in channels]
     part_of_image = [(tp, 1) for tp in range(1, layer.P)]
+    part_of_image = [x for x in part_of_image if rows_are_full(_pixels(layer, x[0]), rows, mapping)]
     whole_images = [(layer.P, images) for images in range(1, layer.N + 1)]
     return [Tile(*block, *span) for block in blocks for span in part_of_image + whole_images]
+
+
+def _pixels(layer: Layer, p: int) -> list[int]:
+    """Output pixels of the tiles of an image, in order."""
+    return [min(p, layer.P - first) * layer.Q for first in range(0, layer.P, p)]
 
 
 def trips(layer: Layer, tile: Tile) -> dict[str, int]:
@@ -177,9 +159,11 @@ def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:
     )
 
 
-def layer_costs(layer: Layer, rows: int, cols: int, engine: int) -> list[Cost]:
+def layer_costs(
+    layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window"
+) -> list[Cost]:
     """Costs of every tiling of a layer, equal ones once."""
-    tiles = legal_tiles(layer, rows, cols, engine)
+    tiles = legal_tiles(layer, rows, cols, engine, mapping)
     return list({tiling_cost(layer, tile, order): None for tile in tiles for order in ORDERS})
 
 

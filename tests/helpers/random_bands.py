@@ -15,6 +15,7 @@ import oracle_bands
 import oracle_on_chip
 from random_chains import random_chain
 from random_choices import random_choices, with_sram
+from random_machines import with_machine
 from random_networks import random_network
 from random_problems import (
     Case,
@@ -39,20 +40,23 @@ MOST_DESIGNS = 1000  # assignments of widths times hardware options times places
 TRIES = 4  # at budgets
 
 
-def bands_case(seed: int, kind: str = "chain") -> Case:
+def bands_case(seed: int, kind: str = "chain", machine: str = "") -> Case:
     """Problem number ``seed`` of a kind.
 
     ``chain``, ``tall`` and ``broken``: `random_chain`; ``sharing`` and ``sram`` add to a chain what
     `random_case` adds under these names; ``moving``: any layers that `random_network` has, those
-    that only move data among them; ``broad``: many hardware options.
+    that only move data among them; ``broad``: many hardware options. ``machine``: on machines of a
+    kind, as `with_machine`.
     """
-    rng = random.Random(f"bands {kind} {seed}")
+    rng = random.Random(f"bands {kind} {seed}" + f" {machine}" * bool(machine))
     network = _network(rng, kind)
     options = 36 if kind == "broad" else rng.choice((4, 4, 6))
     choices = random_choices(rng, network, options)
     if kind == "sharing":
         choices = with_sharing(rng, network, choices)
     choices = replace(choices, on_chip="bands", fused_layers=_most(rng, kind))
+    if machine:
+        choices = with_machine(rng, choices, machine)
     if rng.random() < 0.25:
         choices = _with_places(rng, network, choices)
     clock_hz = 10 ** rng.uniform(7, 9.5)

@@ -13,6 +13,7 @@ from dataclasses import replace
 import oracle
 import oracle_on_chip
 from random_choices import random_choices, wide_where_only_moved, with_sram
+from random_machines import with_machine
 from random_networks import random_network
 from random_problems import (
     Case,
@@ -37,14 +38,15 @@ TRIES = 4  # at budgets
 MOST_RUNS = 2500  # assignments of widths times hardware options times sets of resident tensors
 
 
-def on_chip_case(seed: int, kind: str = "plain") -> Case:
+def on_chip_case(seed: int, kind: str = "plain", machine: str = "") -> Case:
     """Problem number ``seed`` of a kind.
 
     ``plain``: layers that multiply, as `random_network` has them; ``moving``, ``in place``,
     ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``: five tensors
     or more that may stay, of hardly more than given widths. ``broad``: many hardware options.
+    ``machine``: on machines of a kind, as `with_machine`.
     """
-    rng = random.Random(f"on chip {kind} {seed}")
+    rng = random.Random(f"on chip {kind} {seed}" + f" {machine}" * bool(machine))
     network = _network(rng, kind)
     options = {"deep": 4, "broad": 36}.get(kind) or rng.choice((4, 4, 6, 12))
     choices = random_choices(rng, network, options)
@@ -54,6 +56,8 @@ def on_chip_case(seed: int, kind: str = "plain") -> Case:
         choices = with_sharing(rng, network, choices)
     places = _places(rng, network) if rng.random() < 0.3 else {}
     choices = replace(choices, on_chip="tensors", places=places)
+    if machine:
+        choices = with_machine(rng, choices, machine)
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
         network=network,

@@ -17,6 +17,7 @@ import oracle_tilings
 import oracle_widths
 from random_chains import random_chain
 from random_choices import WIDER, WIDTHS, random_choices, wide_where_only_moved, with_sram
+from random_machines import with_machine
 from random_networks import random_network
 
 from codesign import solve
@@ -53,6 +54,7 @@ def random_case(
     sharing: bool = False,
     in_place: bool = False,
     sram: bool = False,
+    machine: str = "",
 ) -> Case:
     """Problem number ``seed``: every fourth has many hardware options, the others many widths.
 
@@ -66,9 +68,11 @@ def random_case(
         With all that ``moving`` has, and layers that read one part of a tensor and write another.
     sram : bool
         With some SRAM sizes on offer, or limits on it, at times too small for anything.
+    machine : str
+        On machines of a kind, as `with_machine`.
     """
-    other = f"{seed} {moving} {sharing}" + " in place" * in_place
-    rng = random.Random(other if moving or sharing or in_place else seed)
+    other = f"{seed} {moving} {sharing}" + " in place" * in_place + f" {machine}" * bool(machine)
+    rng = random.Random(other if moving or sharing or in_place or machine else seed)
     size = BROAD if seed % 4 == 3 else DEEP
     layers = rng.choice((1, 2, 2, 3) if in_place else (1, 2, 3, 3, 4, 4, 4))
     network = random_network(rng, layers=layers, moving=moving, in_place=in_place)
@@ -77,7 +81,9 @@ def random_case(
         choices = wide_where_only_moved(rng, network, choices)
     if sharing:
         choices = with_sharing(rng, network, choices)
-    choices = affordable(rng, network, choices, size.assignments)
+    if machine:
+        choices = with_machine(rng, choices, machine)
+    choices = affordable(rng, network, choices, size.assignments // len(choices.mapping))
     clock_hz = 10 ** rng.uniform(7, 9.5)
     problem = Problem(
         network=network,
