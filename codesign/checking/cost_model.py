@@ -48,11 +48,21 @@ def default_noise(bits: int) -> Fraction:
 
 
 class Array(NamedTuple):
-    """A PE array: rows take input channels, columns output channels; multipliers of a PE."""
+    """A PE array: columns take output channels, rows what their mapping says.
+
+    Attributes
+    ----------
+    engine : int
+        Multipliers of a PE.
+    mapping : str
+        What rows take: input channels, a PE a window of each ("window"); input channels and the
+        positions of the kernel ("im2col"); output pixels ("output").
+    """
 
     rows: int
     cols: int
     engine: int
+    mapping: str = "window"
 
 
 class Tile(NamedTuple):
@@ -85,22 +95,68 @@ def channels_at_once(layer: Layer, array: Array) -> int:
     return array.rows * max(1, array.engine // (layer.R * layer.S))
 
 
+def products_at_once(array: Array) -> int:
+    """Products that add up in one cycle, where those of a window do not keep to a PE."""
+    return array.engine if array.mapping == "output" else array.rows * array.engine
+
+
 def groups_at_once(layer: Layer, array: Array) -> int:
     """``g``: groups side by side as a block diagonal, where a whole one fits."""
-    channels = channels_at_once(layer, array)
-    if channels < layer.C or array.cols < layer.K:
-        return 1
-    return min(layer.G, channels // layer.C, array.cols // layer.K)
+    fitting = [layer.G, array.cols // layer.K]
+    if array.mapping == "window":
+        fitting.append(channels_at_once(layer, array) // layer.C)
+    if array.mapping == "im2col":
+        fitting.append(products_at_once(array) // (layer.C * layer.R * layer.S))
+    return max(1, min(fitting))
+
+
+def reduction_folds(layer: Layer, array: Array) -> int:
+    """Turns over input channels and the positions of the kernel."""
+    if array.mapping == "window":
+        passes = ceil_div(layer.R * layer.S, array.engine)
+        return ceil_div(layer.C, channels_at_once(layer, array)) * passes
+    return ceil_div(layer.C * layer.R * layer.S, products_at_once(array))
+
+
+def pixel_folds(layer: Layer, array: Array) -> int:
+    """Turns over the pixels of all images."""
+    return layer.N * ceil_div(layer.P * layer.Q, pixel_step(array))
+
+
+def channel_folds(layer: Layer, array: Array) -> int:
+    """``⌈G/g⌉·⌈K/cols⌉``: turns over groups and output channels."""
+    return ceil_div(layer.G, groups_at_once(layer, array)) * ceil_div(layer.K, array.cols)
 
 
 def cycles(layer: Layer, array: Array) -> int:
-    """``N·P·Q·passes·⌈G/g⌉·⌈C/(rows·pack)⌉·⌈K/cols⌉``; none where data only moves."""
+    """The product of all turns; none where data only moves.
+
+    ``⌈G/g⌉·⌈K/cols⌉`` times ``N·P·Q·passes·⌈C/(rows·pack)⌉`` in mapping window,
+    ``N·P·Q·⌈C·R·S/(rows·engine)⌉`` in im2col, ``N·⌈P·Q/rows⌉·⌈C·R·S/engine⌉`` in output.
+    """
     if layer.moves:
         return 0
-    passes = ceil_div(layer.R * layer.S, array.engine)
-    folds = ceil_div(layer.C, channels_at_once(layer, array)) * ceil_div(layer.K, array.cols)
-    groups = ceil_div(layer.G, groups_at_once(layer, array))
-    return layer.N * layer.P * layer.Q * passes * groups * folds
+    folds = reduction_folds(layer, array) * channel_folds(layer, array)
+    return folds * pixel_folds(layer, array)
+
+
+def channel_step(layer: Layer, array: Array) -> int:
+    """Input channels that fill whole turns: a tile has a multiple of them, or all."""
+    if array.mapping == "window":
+        return channels_at_once(layer, array)
+    products = products_at_once(array)
+    return products // math.gcd(products, layer.R * layer.S)
+
+
+def pixel_step(array: Array) -> int:
+    """Output pixels of one turn."""
+    return array.rows if array.mapping == "output" else 1
+
+
+def row_step(layer: Layer, array: Array) -> int:
+    """Output rows whose pixels fill whole turns."""
+    step = pixel_step(array)
+    return step // math.gcd(step, layer.Q)
 
 
 @cache
@@ -127,13 +183,13 @@ def bops(layer: Layer, bw: int, ba: int) -> Fraction:
 def tile_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str]]:
     """Which parts of a tile are not legal, and what would be.
 
-    A tile keeps the array as busy as the whole layer: input channels are a multiple of
-    ``rows·pack``, output channels of ``cols``, groups of those side by side, or all there are. With
-    groups side by side a tile has whole groups, else one. It has rows of one image, or whole
-    images.
+    A tile keeps the array as busy as the whole layer: input channels and pixels are as many as
+    fill whole turns, output channels a multiple of ``cols``, groups of those side by side, or all
+    there are. With groups side by side a tile has whole groups, else one. It has rows of one
+    image, or whole images.
     """
     side_by_side = groups_at_once(layer, array)
-    steps = {"k": array.cols, "c": channels_at_once(layer, array), "g": side_by_side}
+    steps = {"k": array.cols, "c": channel_step(layer, array), "g": side_by_side}
     if side_by_side > 1:
         steps |= {"k": layer.K, "c": layer.C}
     sizes = {"g": layer.G, "k": layer.K, "c": layer.C}
@@ -147,8 +203,10 @@ def tile_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str]]
             expected = f"{size}, or a smaller multiple of {step}"
         if not right or found < 1:
             faults.append((part, expected))
-    if not 1 <= tile.p <= layer.P:
-        faults.append(("p", f"1 to {layer.P}"))
+    step = row_step(layer, array)
+    if not (1 <= tile.p <= layer.P and (tile.p == layer.P or tile.p % step == 0)):
+        expected = f"1 to {layer.P}" if step == 1 else f"{layer.P}, or a smaller multiple of {step}"
+        faults.append(("p", expected))
     most = layer.N if tile.p == layer.P else 1
     if not 1 <= tile.images <= most:
         faults.append(("images", f"1 to {most}"))

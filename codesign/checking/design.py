@@ -9,6 +9,7 @@ from codesign.checking.digest import check_digest
 from codesign.checking.entries import Entry
 from codesign.checking.layer_rows import Platform
 from codesign.checking.layers import check_layers, check_throughput
+from codesign.checking.machine import read_mapping
 from codesign.checking.problem import (
     MOST_SIDE,
     MOST_SRAM_BITS,
@@ -32,7 +33,8 @@ KEYS = (
     *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
     *("throughput", "on_chip", "sha256"),
 )
-HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
+SIZES = ("rows", "cols", "pe_weight_bits", "pe_activation_bits")
+HARDWARE = (*SIZES, "sram_bits", "mapping")
 COUNTS = ("considered", "bounded_away", "solved", "left_open", "programmes")
 
 
@@ -43,12 +45,13 @@ def check_design(file: Entry) -> Problem:
     check_proof(file["proof"], file["metrics"], problem.objective, file["solver"])
     _check_solver(file["solver"], problem, file["proof"])
     option, sram_bits = _check_hardware(file["hardware"], problem)
+    mapping = problem.choices.mappings_of(option.array)[0]
     tensor_bits = check_tensor_bits(file["tensor_bits"], problem)
     platform = Platform(
-        array=Array(option.rows, option.cols, problem.technology.engine),
+        array=Array(option.rows, option.cols, problem.technology.engine, mapping),
+        machine=problem.choices.machine,
         pe_weight_bits=option.pe_weight_bits,
         pe_activation_bits=option.pe_activation_bits,
-        multi_pass=problem.choices.multi_pass,
         clock_hz=problem.clock_hz,
         sram_bits=sram_bits,
         dram_bits_per_s=problem.dram_bits_per_s,
@@ -78,7 +81,7 @@ def check_design(file: Entry) -> Problem:
 def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:
     entry.known_keys(HARDWARE)
     most = dict.fromkeys(("rows", "cols"), MOST_SIDE)
-    sizes = {key: entry[key].whole(1, most.get(key, MOST_BITS)) for key in HARDWARE[:-1]}
+    sizes = {key: entry[key].whole(1, most.get(key, MOST_BITS)) for key in SIZES}
     for key, size in sizes.items():
         offered = getattr(problem.choices, key)
         entry.ledger.holds(f"{entry.where}.{key}", size in offered, size, f"one of {offered}")
@@ -87,7 +90,20 @@ def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:
     sram_bits = entry["sram_bits"].whole(1, MOST_SRAM_BITS)
     offered = problem.choices.most_sram(sram_bits) == sram_bits
     entry.ledger.holds(f"{entry.where}.sram_bits", offered, sram_bits, "an SRAM on offer")
-    return Option(**sizes), sram_bits
+    return Option(**sizes, mapping=_check_mapping(entry, problem)), sram_bits
+
+
+def _check_mapping(entry: Entry, problem: Problem) -> str | None:
+    """The mapping of the machine, where that is a choice; without a word it is window."""
+    given, machine = entry.get("mapping", ["window"]), problem.choices.machine
+    if machine.reconfigurable:
+        entry.ledger.same(given.where, given.value, [*machine.mapping])
+        return None
+    mapping = read_mapping(given)
+    if len(mapping) > 1 or mapping[0] not in machine.mapping:
+        given.fault(f"one of {', '.join(machine.mapping)}")
+    entry.ledger.figures += 1
+    return mapping[0] if len(machine.mapping) > 1 else None
 
 
 def _check_solver(entry: Entry, problem: Problem, proof: Entry) -> None:

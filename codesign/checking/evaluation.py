@@ -11,6 +11,7 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import TOLERANCE
 from codesign.checking.layer_rows import Platform, Totals
 from codesign.checking.layers import check_layers, check_throughput
+from codesign.checking.machine import read_machine
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_technology
 from codesign.checking.residency import check_on_chip
@@ -86,15 +87,21 @@ def _platform(entry: Entry, ideal: bool) -> Platform:
     sram_bits = _optional(entry["sram_bits"], 10**18)
     if sram_bits is None and not ideal:
         entry["sram_bits"].fault("a capacity: tiles need one")
+    names = "pe_weight_bits", "pe_activation_bits"
+    pe_bits = {name: entry[name].whole(1, MOST_BITS) for name in names}
+    machine = read_machine(entry, [(name, [bits]) for name, bits in pe_bits.items()])
+    if len(machine.mapping) > 1 and not machine.reconfigurable:
+        entry["mapping"].fault("one mapping, as the machine is not reconfigurable")
     return Platform(
         array=Array(
             entry["rows"].whole(1, MOST_SIDE),
             entry["cols"].whole(1, MOST_SIDE),
             entry["engine"].whole(),
+            machine.mapping[0],
         ),
-        pe_weight_bits=entry["pe_weight_bits"].whole(1, MOST_BITS),
-        pe_activation_bits=entry["pe_activation_bits"].whole(1, MOST_BITS),
-        multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
+        pe_weight_bits=pe_bits["pe_weight_bits"],
+        pe_activation_bits=pe_bits["pe_activation_bits"],
+        machine=machine,
         clock_hz=entry["clock_hz"].positive(),
         sram_bits=sram_bits,
         dram_bits_per_s=None if bandwidth.value is None else bandwidth.positive(),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from codesign.checking.cost_model import Array, accumulation_bits, precision_passes
 from codesign.checking.entries import Entry
+from codesign.checking.machine import Machine
 from codesign.checking.network import Layer, Network
 from codesign.checking.widths import check_operand_bits
 
@@ -21,8 +22,9 @@ class Platform:
 
     Attributes
     ----------
-    multi_pass : bool
-        Operands wider than a PE's take several passes; else they are impossible.
+    array : Array
+        In the mapping of a machine that has one for all layers.
+    machine : Machine
     sram_bits, dram_bits_per_s, psum_bits
         None where not known; without ``psum_bits`` partial sums are stored exactly.
     ideal : bool
@@ -32,12 +34,17 @@ class Platform:
     array: Array
     pe_weight_bits: int
     pe_activation_bits: int
-    multi_pass: bool
+    machine: Machine
     clock_hz: Fraction
     sram_bits: int | None
     dram_bits_per_s: Fraction | None
     psum_bits: int | None = None
     ideal: bool = False
+
+    @property
+    def pe_bits(self) -> tuple[int, int]:
+        """Operand widths of a PE."""
+        return self.pe_weight_bits, self.pe_activation_bits
 
 
 class Totals(NamedTuple):
@@ -77,8 +84,10 @@ class LayerRow:
         Tensors that are resident at some time.
     live_bits : int
         SRAM bits of those that are while it runs.
-    cycles : int
-        That it takes where operands fit the PE.
+    mapping : str or None
+        The layer's own, where each has one.
+    moving_cycles : int
+        Of one that only moves data.
     """
 
     entry: Entry
@@ -88,7 +97,8 @@ class LayerRow:
     tensor_bits: Mapping[str, int]
     resident: frozenset[str]
     live_bits: int
-    cycles: int
+    mapping: str | None
+    moving_cycles: int
 
     def moved_bits(self, name: str) -> int:
         """Bits of an element of a tensor on its way to or from DRAM; 0 of one that is resident."""
@@ -99,11 +109,20 @@ class LayerRow:
         exact = bw + self.tensor_bits[self.layer.input] + accumulation_bits(self.layer)
         return self.platform.psum_bits or exact
 
+    def array(self, bw: int) -> Array:
+        """The array in its mapping, its PEs split as its widths allow."""
+        array, mapping = self.platform.array, self.mapping or self.platform.array.mapping
+        if self.layer.moves:
+            return array
+        widths = bw, self.tensor_bits[self.layer.input]
+        split = self.platform.machine.split(*widths, *self.platform.pe_bits)
+        return array._replace(engine=array.engine * split, mapping=mapping)
+
     def check_operands(self) -> int:
         """Width of the weight operand, 0 for none; both operands must run."""
         entry, platform = self.entry, self.platform
         bw = check_operand_bits(entry, self.layer, self.tensor_bits)
-        if not (self.layer.moves or platform.multi_pass):
+        if not (self.layer.moves or platform.machine.multi_pass):
             runs, where = bw <= platform.pe_weight_bits, f"{entry.where}.weight_bits"
             entry.ledger.holds(where, runs, bw, f"at most the PE's {platform.pe_weight_bits}")
             ba = self.tensor_bits[self.layer.input]
@@ -135,16 +154,15 @@ class LayerRow:
     def check_cycles(self, bw: int) -> Fraction:
         """Compare the cycles; the seconds that they take."""
         entry, layer, platform = self.entry, self.layer, self.platform
-        passes = 1
-        if platform.multi_pass and not layer.moves:
-            pe_bits = platform.pe_weight_bits, platform.pe_activation_bits
-            passes = precision_passes(bw, self.tensor_bits[layer.input], *pe_bits)
-        array = platform.array
+        passes, array = 1, self.array(bw)
+        if platform.machine.multi_pass and not layer.moves:
+            passes = precision_passes(bw, self.tensor_bits[layer.input], *platform.pe_bits)
         if platform.ideal:
             entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, None)
             count = Fraction(layer.macs * passes, array.rows * array.cols * array.engine)
         else:
-            count = Fraction(self.cycles * passes)
+            once = self.moving_cycles if layer.moves else platform.machine.cycles(layer, array)
+            count = Fraction(once * passes)
             entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, int(count))
         return count / platform.clock_hz
 

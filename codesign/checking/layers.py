@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from codesign.checking.cost_model import (
     ORDERS,
+    Array,
     Tile,
-    cycles,
     dram_elements,
     sram_elements,
     tile_faults,
@@ -45,17 +45,29 @@ def check_layers(
     """
     ready = []
     for n, (layer, entry) in enumerate(read_rows(rows, network)):
-        entry.known_keys(ROW if residency is None else (*ROW, "resident_bits"))
+        there = {"resident_bits": residency is not None, "mapping": platform.machine.reconfigurable}
+        entry.known_keys((*ROW, *(key for key, known in there.items() if known)))
         names, live_bits = frozenset[str](), 0
         if residency is not None:
             names, live_bits = residency.names, residency.live_bits[n]
             given = entry.get("resident_bits", None)
             entry.ledger.same(given.where, given.value, live_bits)
-        once = 0 if platform.ideal else cycles(layer, platform.array)
+        once = 0
         if residency is not None and layer.moves:
             once = movement_cycles(network, layer, platform.array)
-        ready.append(LayerRow(entry, layer, network, platform, tensor_bits, names, live_bits, once))
+        mapping = _own_mapping(entry, layer, platform)
+        on = entry, layer, network, platform, tensor_bits
+        ready.append(LayerRow(*on, names, live_bits, mapping, once))
     return _totals(ready, () if residency is None else residency.runs)
+
+
+def _own_mapping(entry: Entry, layer: Layer, platform: Platform) -> str | None:
+    """The mapping of a layer that has its own: one that the machine has."""
+    given = entry.get("mapping", None)
+    if platform.machine.reconfigurable and not (layer.moves or platform.ideal):
+        return given.text(platform.machine.mapping)
+    entry.ledger.same(given.where, given.value, None)
+    return None
 
 
 def _totals(rows: Sequence[LayerRow], runs: Sequence[FusedRun]) -> Totals:
@@ -101,7 +113,7 @@ def _check_layer(row: LayerRow) -> Totals:
         need = None if platform.ideal else 0
     else:
         bits = (weight_bits, ifmap_bits, row.psum_bits(bw))
-        need = _check_tile(entry, layer, platform, bits, moved)
+        need = _check_tile(entry, layer, row.array(bw), bits, moved)
     row.check_need(need)
     row.check_traffic(moved)
     dram_bits = sum(moved.values())
@@ -113,7 +125,7 @@ def _check_layer(row: LayerRow) -> Totals:
 def _check_tile(
     entry: Entry,
     layer: Layer,
-    platform: Platform,
+    array: Array,
     bits: tuple[int, int, int],
     moved: dict[str, int],
 ) -> int:
@@ -128,7 +140,7 @@ def _check_tile(
     given = entry["tile"]
     given.known_keys(TILE)
     tile = Tile(**{part: given[part].whole() for part in TILE})
-    faults = tile_faults(layer, platform.array, tile)
+    faults = tile_faults(layer, array, tile)
     for part, expected in faults:
         entry.ledger.wrong(f"{given.where}.{part}", getattr(tile, part), expected)
     order = entry["order"].text(ORDERS)

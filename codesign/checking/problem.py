@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from codesign.checking.cost_model import log2_below
 from codesign.checking.entries import Entry
+from codesign.checking.machine import MACHINE, Machine, read_machine
 from codesign.checking.network import Network, read_network
 from codesign.checking.residency import read_places
 from codesign.checking.width_problem import (
@@ -41,16 +42,38 @@ CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),
     *WIDTH_CHOICES,
+    *MACHINE,
 )
 
 
+ArrayShape = tuple[int, int] | tuple[int, int, str]
+
+
 class Option(NamedTuple):
-    """A hardware option: a PE array and the operand widths of its PEs."""
+    """A hardware option: a PE array and the operand widths of its PEs.
+
+    Attributes
+    ----------
+    mapping : str or None
+        Of several on offer, of which a machine has one; None where there is no choice.
+    """
 
     rows: int
     cols: int
     pe_weight_bits: int
     pe_activation_bits: int
+    mapping: str | None = None
+
+    @property
+    def array(self) -> ArrayShape:
+        """Rows and columns, and the mapping where that is a choice."""
+        sides = self.rows, self.cols
+        return sides if self.mapping is None else (*sides, self.mapping)
+
+    @property
+    def pe_bits(self) -> tuple[int, int]:
+        """Operand widths of a PE."""
+        return self.pe_weight_bits, self.pe_activation_bits
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,8 @@ class Choices(WidthChoices):
 
     Attributes
     ----------
+    machine : Machine
+        With all mappings on offer.
     on_chip : bool
         Tensors may stay on chip; ``places`` pins where some are, "chip", "dram" or "band".
     fused_layers : int
@@ -95,7 +120,7 @@ class Choices(WidthChoices):
     square: bool
     pe_weight_bits: tuple[int, ...]
     pe_activation_bits: tuple[int, ...]
-    multi_pass: bool
+    machine: Machine
     sram_bits: tuple[int, ...]
     min_sram_bits: int
     max_sram_bits: int | None
@@ -114,8 +139,20 @@ class Choices(WidthChoices):
     @cached_property
     def options(self) -> tuple[Option, ...]:
         """Every hardware option."""
-        every = product(self.rows, self.cols, self.pe_weight_bits, self.pe_activation_bits)
+        every = product(
+            self.rows, self.cols, self.pe_weight_bits, self.pe_activation_bits, self.mappings
+        )
         return tuple(Option(*x) for x in every if x[0] == x[1] or not self.square)
+
+    @property
+    def mappings(self) -> tuple[str | None, ...]:
+        """Mappings of which a machine has one; None where there is no choice."""
+        offered = self.machine.mapping
+        return (None,) if self.machine.reconfigurable or len(offered) == 1 else offered
+
+    def mappings_of(self, array: ArrayShape) -> tuple[str, ...]:
+        """Mappings that layers may have on an array; of several each its own."""
+        return array[2:] or self.machine.mapping
 
 
 @dataclass(frozen=True)
@@ -177,21 +214,24 @@ def read_technology(entry: Entry, sram: Entry) -> Technology:
 def _read_choices(entry: Entry, network: Network) -> Choices:
     entry.known_keys(CHOICES)
     places = read_places(entry, network)
+    pe_bits = {
+        key: entry[key].ascending(MOST_BITS) for key in ("pe_weight_bits", "pe_activation_bits")
+    }
     choices = Choices(
         **read_width_choices(entry, network),
+        pe_weight_bits=pe_bits["pe_weight_bits"],
+        pe_activation_bits=pe_bits["pe_activation_bits"],
         rows=entry["rows"].ascending(MOST_SIDE),
         cols=entry["cols"].ascending(MOST_SIDE),
-        pe_weight_bits=entry["pe_weight_bits"].ascending(MOST_BITS),
-        pe_activation_bits=entry["pe_activation_bits"].ascending(MOST_BITS),
         square=entry["square"].flag(),
-        multi_pass=entry["precision"].text(("fixed", "multi-pass")) == "multi-pass",
+        machine=read_machine(entry, [*pe_bits.items()]),
         **_read_sram(entry),
         on_chip=places.on_chip,
         fused_layers=places.fused_layers,
         places=places.pinned,
     )
-    sizes = len(choices.rows), len(choices.cols), len(choices.pe_weight_bits)
-    if prod((*sizes, len(choices.pe_activation_bits))) > MOST_OPTIONS:
+    sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
+    if prod(map(len, sizes)) > MOST_OPTIONS:
         entry.fault(f"at most {MOST_OPTIONS} hardware options")
     if not choices.options:
         entry.fault("a square array among rows and cols")

@@ -227,9 +227,11 @@ def ideal_layer(
 ) -> LayerDesign:
     """A layer at the paper's roofline: every multiplier busy, every tensor moved once."""
     macs = layer.macs * passes_on(layer, accelerator, weight_bits, tensor_bits)
+    engine = array_of(layer, accelerator, weight_bits, tensor_bits).engine
+    peak_macs_per_s = accelerator.pes * engine * accelerator.clock_hz
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
-        compute_s=macs / accelerator.peak_macs_per_s,
+        compute_s=macs / peak_macs_per_s,
         moved=(layer.weights * weight_bits, layer.ifmap * tensor_bits[layer.input], 0),
     )
 

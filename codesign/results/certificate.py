@@ -44,7 +44,7 @@ class Certificate:
             "bound": self.bound,
             "cuts": [list(cut) for cut in self.cuts],
             "groups": self.groups,
-            "trusted": [list(option) for option in self.trusted],
+            "trusted": [[x for x in option if x is not None] for option in self.trusted],
         }
 
     def save(self, path: str | Path) -> None:

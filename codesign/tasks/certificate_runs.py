@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from codesign.arrays import Floats
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.run_costs import ROOF_SHARES, Part, Weights
 from codesign.checking.certificate.verify import Verifier
-from codesign.checking.cost_model import Array, accumulation_bits, cycles, precision_passes
+from codesign.checking.cost_model import Array, accumulation_bits, precision_passes
 from codesign.checking.fusion import FusedRun, input_elements, moves_nothing, psum_elements
 
 STEPS = (4, 4, 2, 2, 1, 1)  # by which weights change, round by round
@@ -99,15 +100,21 @@ class RunWeights:
     def _compute_s(self, run: FusedRun, group: OptionGroup) -> float:
         """Of all its layers, on the group's fastest array at the narrowest widths."""
         counts, problem = [], self.problem
-        for sides in group.arrays:
-            array, count = Array(*sides, problem.technology.engine), 0
+        machine, engine = problem.choices.machine, problem.technology.engine
+        for shape in group.arrays:
+            mappings, count = problem.choices.mappings_of(shape), 0
             for n in run.layers:
                 layer = problem.network.layers[n]
-                narrow = [
-                    problem.allowed(x)[0] for x in (f"weight:{layer.name}", f"tensor:{layer.input}")
-                ]
-                passes = min(precision_passes(narrow[0], narrow[1], *pe) for pe in group.pe_bits)
-                count += cycles(layer, array) * passes
+                weights, inputs = f"weight:{layer.name}", f"tensor:{layer.input}"
+                narrow = problem.allowed(weights)[0], problem.allowed(inputs)[0]
+                count += min(
+                    machine.cycles(
+                        layer,
+                        Array(shape[0], shape[1], engine * machine.split(*narrow, *pe), mapping),
+                    )
+                    * precision_passes(*narrow, *pe)
+                    for pe, mapping in product(group.pe_bits, mappings)
+                )
             counts.append(count)
         return min(counts) / float(problem.clock_hz)
 

@@ -122,7 +122,11 @@ class _Certifier:
         self.cutoff = cutoff * (1 + CLOSING_GAP)
         space = self.space
         sizes = space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits
-        self.options = [Option(*each) for each in np.stack(sizes, axis=1).tolist()]
+        mapped = len(problem.choices.mapping) > 1 and not problem.choices.reconfigurable
+        self.options = [
+            Option(*each, *(space.mappings_of(n) if mapped else ()))
+            for n, each in enumerate(np.stack(sizes, axis=1).tolist())
+        ]
 
     def certificate(self, trusting: bool = False) -> Certificate:
         """Close all options that have any SRAM at all; those without need no argument."""
@@ -175,18 +179,31 @@ class _Certifier:
 
     def _close_all(self, options: Ints) -> None:
         """Close array shapes; of what is left options of a shape, then of a pair of PE widths."""
-        options, _ = self._close_shapes(options, ideal=True)
-        options, good = self._close_shapes(options, ideal=False)
+        good: dict[int, Floats] = {}
+        for ideal in (True, False):
+            each = [self._close_shapes(mine, ideal) for mine in self._alike(options)]
+            options = np.sort(np.concatenate([left for left, _ in each]))
+            good = {shape: x for _, of_shapes in each for shape, x in of_shapes.items()}
         left: list[int] = []
         for shape in self.space.shapes_among(options):
             mine = options[self.space.shape_of[options] == shape]
             mine = self._close_at(mine, good[int(shape)])
             left += self._close_options(mine, NEAR, FIRST_WORK) if len(mine) else []
         options = np.array(left, dtype=np.int64)
-        pair = options % self.space.pe_pairs
-        for each in np.unique(pair):
-            for option in self._close_options(options[pair == each], -math.inf, MOST_WORK):
+        pair = self.space.pair_of[options]
+        for n in np.unique(pair):
+            for option in self._close_options(options[pair == n], -math.inf, MOST_WORK):
                 self.found.trusted.append(self.options[option])
+
+    def _alike(self, options: Ints) -> list[Ints]:
+        """Options whose shapes are closed together: where PEs split, of one pair of PE widths.
+
+        Each is then a shape of its own, and its widths are what tells it from others.
+        """
+        if not self.space.widens:
+            return [options]
+        pair = self.space.pair_of[options]
+        return [options[pair == n] for n in np.unique(pair)] or [options]
 
     def _close_shapes(self, options: Ints, ideal: bool) -> tuple[Ints, dict[int, Floats]]:
         """Close array shapes with ideal tilings, or with those that fit.
@@ -202,9 +219,7 @@ class _Certifier:
             np.maximum.at(most, row, self.sram_bits[options])
 
         def group(rows: list[int]) -> OptionGroup:
-            pe_bits = {self.options[n][2:] for n in options[np.isin(row, rows)]}
-            arrays = tuple((x.rows, x.cols) for x in (self.space.shapes[shapes[n]] for n in rows))
-            return OptionGroup(arrays, tuple(sorted(pe_bits)), ideal)
+            return self._group(options[np.isin(row, rows)], ideal)
 
         batch = self.batches.of_shapes(options, shapes, row, most)
         left, good = self._close(batch, group, NEAR, FIRST_WORK if ideal else 0, together=ideal)
@@ -238,8 +253,8 @@ class _Certifier:
     def _group(self, options: Ints, ideal: bool = False) -> OptionGroup:
         """Options, and whatever else combines their arrays with their PE widths."""
         mine = [self.options[n] for n in options]
-        arrays = dict.fromkeys((x.rows, x.cols) for x in mine)
-        pe_bits = dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in mine)
+        arrays = dict.fromkeys(x.array for x in mine)
+        pe_bits = dict.fromkeys(x.pe_bits for x in mine)
         return OptionGroup(tuple(arrays), tuple(pe_bits), ideal)
 
     # Rows of tables -----------------------------------------------------------------------------

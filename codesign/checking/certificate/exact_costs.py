@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from operator import mul
 from typing import Any, Protocol
@@ -43,7 +43,16 @@ Vector = tuple[Any, ...]  # metrics that matter, in their units; behind them par
 
 
 class LayerCosts(Protocol):
-    """What a layer costs on hardware."""
+    """What a layer costs on hardware.
+
+    Attributes
+    ----------
+    ways : int
+        Ways to run it beside its operands, which are asked for side by side: ``which`` has as many
+        columns for each.
+    """
+
+    ways: int
 
     def of(
         self, operands: Sequence[Operands], which: Whole, live_bits: Whole
@@ -216,6 +225,7 @@ class LayerMetrics:
         number: int = 0,
         run_costs: RunCosts | None = None,
     ) -> None:
+        scope = replace(scope, which=np.tile(scope.which, (1, costs.ways)))
         live_bits = np.broadcast_to(scope.live_bits[:, None], scope.which.shape)
         cycles, fetched, runs = costs.of(scope.operands, scope.which, live_bits)
         moved = fetched + scope.moved_bits[:, None]

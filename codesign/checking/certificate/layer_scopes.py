@@ -154,12 +154,15 @@ class Variables:
         return tuple(sorted(v for v in kept if len(self.domains[v]) > 1))
 
     def choices(self, number: int) -> int:
-        """How many widths of free operands a layer has at each entry of its table."""
+        """Choices of a layer at each entry of its table: widths of free operands, own mappings."""
         layer = self.problem.network.layers[number]
         weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else None
         every = [f"{TENSOR}{layer.input}", *([weights] if weights else [])]
         free = (x for x in every if not self._is_coupled(layer, x))
-        return math.prod(len(self.problem.allowed(x)) for x in free)
+        machine, ways = self.problem.choices.machine, 1
+        if machine.reconfigurable and not layer.moves:
+            ways = len(machine.mapping)
+        return ways * math.prod(len(self.problem.allowed(x)) for x in free)
 
     def layer_scope(self, number: int) -> LayerScope:
         """The table of a layer."""

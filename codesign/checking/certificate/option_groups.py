@@ -6,7 +6,7 @@ A group costs the least of what its members do, so what it cannot do none of the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
@@ -22,13 +22,14 @@ from codesign.checking.certificate.tilings import (
     shape_of,
 )
 from codesign.checking.certificate.whole_numbers import Whole
-from codesign.checking.cost_model import Array, Elements, cycles, precision_passes
+from codesign.checking.cost_model import Array, Elements, precision_passes
 from codesign.checking.network import Layer
-from codesign.checking.problem import UM2_PER_MM2, Option, Problem
+from codesign.checking.problem import UM2_PER_MM2, ArrayShape, Option, Problem
 from codesign.checking.residency import movement_cycles
 
 Pair = tuple[int, int]
 Runs = dict[Pair, Pair]  # for each pair of widths that runs, the most SRAM and the fewest passes
+Way = tuple[Array, Runs]  # an array that some options have, its PEs split alike, and what runs so
 StaircasesOf = Callable[[frozenset[Pair], tuple[Operands, ...]], Staircases]
 UNLIMITED_BITS = 2**62  # more SRAM than any tiling and all tensors need
 
@@ -40,14 +41,15 @@ class OptionGroup:
     ``ideal``: of every tiling the least traffic that any array allows, and no tile takes any SRAM.
     """
 
-    arrays: tuple[tuple[int, int], ...]
+    arrays: tuple[ArrayShape, ...]
     pe_bits: tuple[tuple[int, int], ...]
     ideal: bool = False
 
     @property
     def options(self) -> Iterable[Option]:
         """All of them."""
-        return (Option(*array, *bits) for array, bits in product(self.arrays, self.pe_bits))
+        every = product(self.arrays, self.pe_bits)
+        return (Option(x[0], x[1], *bits, *x[2:]) for x, bits in every)
 
 
 class OptionGroups:
@@ -55,6 +57,7 @@ class OptionGroups:
 
     def __init__(self, problem: Problem, threshold: Threshold) -> None:
         self.problem, self.threshold = problem, threshold
+        self.machine = problem.choices.machine
         network = problem.network
         allowed = (problem.allowed(source) for source in network.sources)
         self.widths = tuple(sorted({bits for each in allowed for bits in each}))
@@ -86,37 +89,39 @@ class OptionGroups:
     def layer_costs(self, group: OptionGroup) -> list[LayerCosts]:
         """For each layer, the least that a group costs; layers of one geometry share theirs."""
         known: dict[tuple[object, ...], LayerCosts] = {}
-        runs = {array: self._runs(group, *array) for array in group.arrays}
-        runs = {array: mine for array, mine in runs.items() if mine}
-        found = []
+        ways, found = self._ways(group), []
         for layer in self.problem.network.layers:
-            key = shape_of(layer, Array(1, 1, 1))
+            key = (*shape_of(layer, Array(1, 1, 1)), self.machine.factor(layer))
             if layer.moves:
                 key = (*key, self._cycles_of_moving(layer, Array(1, 1, 1)))
             if key not in known:
-                known[key] = self._layer_costs(layer, group, runs)
+                known[key] = self._layer_costs(layer, group, ways)
             found.append(known[key])
         return found
 
     def _layer_costs(
-        self, layer: Layer, group: OptionGroup, runs: Mapping[Pair, Runs]
+        self, layer: Layer, group: OptionGroup, ways: Sequence[Sequence[Way]]
     ) -> LayerCosts:
-        engine = self.problem.technology.engine
-        arrays = [(Array(*sides, engine), mine) for sides, mine in runs.items()]
         if layer.moves:
             most = max(self.capacity.get(option, 0) for option in group.options)
-            counts = [self._cycles_of_moving(layer, array) for array, _ in arrays]
-            once = min(counts, default=0)
+            engine = self.problem.technology.engine
+            arrays = [array._replace(engine=engine) for array, _ in ways[0]]
+            once = min((self._cycles_of_moving(layer, x) for x in arrays), default=0)
             return IdealCosts(ideal_traffic(layer), {}, (most, once))
         if not group.ideal:
-            tiled = [
-                (mine, cycles(layer, array), partial(self._staircases, layer, array))
-                for array, mine in arrays
+            each = [
+                TiledCosts(
+                    [
+                        (mine, self.machine.cycles(layer, x), partial(self._staircases, layer, x))
+                        for x, mine in in_mapping
+                    ]
+                )
+                for in_mapping in ways
             ]
-            return TiledCosts(tiled)
+            return each[0] if len(each) == 1 else CostsByMapping(each)
         found: Runs = {}
-        for array, mine in arrays:
-            once = cycles(layer, array)
+        for array, mine in (way for in_mapping in ways for way in in_mapping):
+            once = self.machine.cycles(layer, array)
             for pair, (bits, passes) in mine.items():
                 most, least = found.get(pair, (bits, once * passes))
                 found[pair] = max(most, bits), min(least, once * passes)
@@ -128,19 +133,32 @@ class OptionGroups:
             return 0
         return movement_cycles(self.problem.network, layer, array)
 
-    def _runs(self, group: OptionGroup, rows: int, cols: int) -> Runs:
-        every = (Option(rows, cols, *bits) for bits in group.pe_bits)
-        options = [(x, self.capacity[x]) for x in every if x in self.capacity]
-        found: Runs = {}
-        for bw, ba in product(self.widths, repeat=2):
-            runs = [
-                (bits, precision_passes(bw, ba, x.pe_weight_bits, x.pe_activation_bits))
-                for x, bits in options
-            ]
-            if not self.problem.choices.multi_pass:
-                runs = [(bits, passes) for bits, passes in runs if passes == 1]
-            if runs:
-                found[bw, ba] = max(x for x, _ in runs), min(x for _, x in runs)
+    def _ways(self, group: OptionGroup) -> list[list[Way]]:
+        """All ways in which options run, by each mapping of a layer where it has its own."""
+        choices = self.problem.choices
+        each: dict[int, list[Way]] = {}
+        for shape in group.arrays:
+            runs = self._runs(group, shape)
+            for n, mapping in enumerate(choices.mappings_of(shape)):
+                ways = ((Array(shape[0], shape[1], x, mapping), runs[x]) for x in runs)
+                each.setdefault(n, []).extend(ways)
+        return [*each.values()]
+
+    def _runs(self, group: OptionGroup, array: ArrayShape) -> dict[int, Runs]:
+        """What runs on the options of an array, by the multipliers that a PE has then."""
+        every = (Option(array[0], array[1], *bits, *array[2:]) for bits in group.pe_bits)
+        options = [(x.pe_bits, self.capacity[x]) for x in every if x in self.capacity]
+        found: dict[int, Runs] = {}
+        pairs = [(bw, ba) for bw in self.widths for ba in self.widths]
+        for pair in pairs:
+            for pe_bits, bits in options:
+                passes = precision_passes(*pair, *pe_bits)
+                if passes > 1 and not self.machine.multi_pass:
+                    continue
+                engine = self.problem.technology.engine * self.machine.split(*pair, *pe_bits)
+                runs = found.setdefault(engine, {})
+                most, least = runs.get(pair, (bits, passes))
+                runs[pair] = max(most, bits), min(least, passes)
         return found
 
     def _staircases(
@@ -182,6 +200,8 @@ class IdealCosts:
         The same of all other pairs; none of them runs where it is left out.
     """
 
+    ways = 1
+
     def __init__(self, least: Elements, runs: Runs, otherwise: Pair | None = None) -> None:
         self.least, self.runs, self.otherwise = least, runs, otherwise
 
@@ -215,6 +235,8 @@ class TiledCosts:
         What runs on each, in how many cycles where operands fit the PE, and its tilings.
     """
 
+    ways = 1
+
     def __init__(self, arrays: Sequence[tuple[Runs, int, StaircasesOf]]) -> None:
         self.arrays = arrays
 
@@ -245,3 +267,35 @@ class TiledCosts:
             fewer = (bits >= 0) & ((most < 0) | (mine_count < count))
             count, most = np.where(fewer, mine_count, count), np.maximum(most, bits)
         return count[which], most[which]
+
+
+class CostsByMapping:
+    """Of a layer that has a mapping of its own: its costs in each, side by side.
+
+    Parameters
+    ----------
+    each : sequence of TiledCosts
+    """
+
+    def __init__(self, each: Sequence[TiledCosts]) -> None:
+        self.each, self.ways = each, len(each)
+
+    def of(
+        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
+    ) -> tuple[Whole, Whole, Whole]:
+        """As `LayerCosts` says."""
+        parts = zip(*(np.hsplit(x, self.ways) for x in (which, live_bits)), strict=True)
+        found = [x.of(operands, *part) for x, part in zip(self.each, parts, strict=True)]
+        count, moved, runs = (np.hstack(x) for x in zip(*found, strict=True))
+        return count, moved, runs
+
+    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
+        """As `LayerCosts` says: no tile matters, so that only the fastest mapping is of use."""
+        first = np.hsplit(which, self.ways)[0]
+        count, most = self.each[0].fused(operands, first)
+        for other in self.each[1:]:
+            others, bits = other.fused(operands, first)
+            fewer = (bits >= 0) & ((most < 0) | (others < count))
+            count, most = np.where(fewer, others, count), np.maximum(most, bits)
+        rest = np.zeros((len(which), which.shape[1] - first.shape[1]), dtype=np.int64)
+        return np.hstack([count, rest]), np.hstack([most, rest - 1])

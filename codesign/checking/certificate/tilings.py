@@ -24,9 +24,10 @@ from codesign.checking.cost_model import (
     Elements,
     accumulation_bits,
     ceil_div,
-    channels_at_once,
+    channel_step,
     groups_at_once,
     refetch,
+    row_step,
     rows_in,
     rows_read,
 )
@@ -124,7 +125,8 @@ def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:
     """What the tilings of a layer on an array depend on."""
     loops = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
     rows = (layer.H, layer.W, layer.stride[0], layer.dilation[0], layer.input_dilation[0])
-    steps = (min(array.cols, layer.K), min(channels_at_once(layer, array), layer.C))
+    channels = min(array.cols, layer.K), min(channel_step(layer, array), layer.C)
+    steps = (*channels, min(row_step(layer, array), layer.P))
     return (*loops, *rows, *steps, groups_at_once(layer, array), layer.moves)
 
 
@@ -149,7 +151,7 @@ def tilings(layer: Layer, array: Array, most_bits: int) -> tuple[Whole, Whole]:
     need, traffic : whole numbers, shape (tilings, 3)
         Elements of weights, ifmap and partial sums: SRAM, and DRAM.
     """
-    blocks, spans = _blocks(layer, array), _spans(layer)
+    blocks, spans = _blocks(layer, array), _spans(layer, row_step(layer, array))
     trips = [ceil_div(layer.N, n) * ceil_div(layer.P, p) for p, n in spans]
     held, read = ([f(layer, p) for p, _ in spans] for f in (rows_in, rows_read))
     row = layer.N * layer.G * layer.C * layer.W  # elements of one ifmap row, all images
@@ -195,13 +197,13 @@ def _blocks(layer: Layer, array: Array) -> list[tuple[int, int, int]]:
     if side_by_side > 1:
         return [(g, layer.K, layer.C) for g, _ in smallest_tiles(layer.G, side_by_side)]
     outputs = smallest_tiles(layer.K, array.cols)
-    inputs = smallest_tiles(layer.C, channels_at_once(layer, array))
+    inputs = smallest_tiles(layer.C, channel_step(layer, array))
     return [(1, k, c) for (k, _), (c, _) in product(outputs, inputs)]
 
 
-def _spans(layer: Layer) -> list[tuple[int, int]]:
-    """Rows and images of the same."""
-    spans = [(p, 1) for p, count in smallest_tiles(layer.P, 1) if count > 1]
+def _spans(layer: Layer, step: int) -> list[tuple[int, int]]:
+    """Rows, in so many at a time, and images of the same."""
+    spans = [(p, 1) for p, count in smallest_tiles(layer.P, step) if count > 1]
     return spans + [(layer.P, images) for images, _ in smallest_tiles(layer.N, 1)]
 
 

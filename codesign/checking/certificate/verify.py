@@ -11,8 +11,9 @@ every budget. Then
 2. its weighted cost is ``Σ p·metric < Σ p·limit``, with ``T`` as the objective's limit.
 
 The check lists all tilings anew, takes for each layer, each pair of widths and all that may be on
-chip meanwhile the least cycles and the least traffic of any of the group's options, and finds the
-least weighted cost over all widths and places by eliminating them one after the other. Where that
+chip meanwhile the least cycles and the least traffic of any of the group's options (in each of its
+mappings, where a layer has one of its own), and finds the least weighted cost over all widths and
+places by eliminating them one after the other. Where that
 least cost is not below the limits' (2), the supposed design cannot exist: the group is closed *by
 bound*. Any multipliers are as good an argument as any others; wrong ones only fail to close, and
 they are rounded where that keeps the numbers small. Where the budgets leave a duality gap, the
@@ -45,6 +46,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 from codesign.checking.certificate.elimination import (
     CostTables,
@@ -68,6 +70,7 @@ from codesign.checking.certificate.width_variables import (
 )
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
+from codesign.checking.machine import MAPPINGS
 from codesign.checking.problem import Option, Problem
 from codesign.errors import first_few
 
@@ -329,24 +332,26 @@ def _read_cut_couplings(entry: Entry, problem: Problem) -> list[tuple[str, str]]
 def _read_group(item: Entry, problem: Problem) -> OptionGroup:
     item.known_keys(GROUP)
     choices = problem.choices
-    arrays = _pairs(item["arrays"], choices.rows, choices.cols)
-    pe_bits = _pairs(item["pe_bits"], choices.pe_weight_bits, choices.pe_activation_bits)
+    sides: tuple[tuple[object, ...], ...] = choices.rows, choices.cols
+    if choices.mappings != (None,):
+        sides = (*sides, choices.mappings)
+    arrays = _listed(item["arrays"], *sides)
+    pe_bits = _listed(item["pe_bits"], choices.pe_weight_bits, choices.pe_activation_bits)
     return OptionGroup(arrays, pe_bits, ideal=item["tilings"].text(("any", "fitting")) == "any")
 
 
-def _pairs(
-    entry: Entry, first: tuple[int, ...], second: tuple[int, ...]
-) -> tuple[tuple[int, int], ...]:
-    """A list of pairs of numbers that are on offer."""
-    found: dict[tuple[int, int], None] = {}
-    offered = {*first}, {*second}
+def _listed(entry: Entry, *offered: tuple[object, ...]) -> tuple[Any, ...]:
+    """A list of tuples, each of one of every kind that is on offer."""
+    found: dict[tuple[object, ...], None] = {}
+    known = [{*each} for each in offered]
     for item in entry.items():
-        pair = [number.whole() for number in item.items()]
-        if len(pair) != 2 or pair[0] not in offered[0] or pair[1] not in offered[1]:
-            item.fault("a pair that is on offer")
-        if (pair[0], pair[1]) in found:
-            item.fault("no pair a second time")
-        found[pair[0], pair[1]] = None
+        values = tuple(part.value for part in item.items())
+        right = len(values) == len(known) and all(type(x) in (int, str) for x in values)
+        if not right or any(x not in each for x, each in zip(values, known, strict=True)):
+            item.fault(f"{len(known)} entries that are on offer")
+        if values in found:
+            item.fault("none a second time")
+        found[values] = None
     return tuple(found)
 
 
@@ -354,8 +359,12 @@ def _read_trusted(entry: Entry, problem: Problem) -> list[Option]:
     known = set(problem.choices.options)
     found = []
     for item in entry.items():
-        numbers = [number.whole() for number in item.items()]
-        option = Option(*numbers) if len(numbers) == 4 else None
+        numbers, mapping = item.items()[:4], item.items()[4:]
+        option = None
+        if len(numbers) == 4 and len(mapping) < 2:
+            named = [x.text(MAPPINGS) for x in mapping]
+            rows, cols, pe_weight_bits, pe_activation_bits = (x.whole() for x in numbers)
+            option = Option(rows, cols, pe_weight_bits, pe_activation_bits, *named)
         if option not in known:
             item.fault("a hardware option, once")
         known.discard(option)
