@@ -55,7 +55,7 @@ def hold_to_enumeration(seeds: range) -> None:
     seen: Counter[str] = Counter()
     for seed, checked, option, optimum in enumerated(seeds, bands_problem_of):
         rng = random.Random(seed)
-        single = OptionGroup((option[:2],), (option[2:],))
+        single = OptionGroup((option.array,), (option.pe_bits,))
         claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
         for cuts in ([], random_cuts(rng, checked)):
             verifier = Verifier(checked, claim, cuts)
@@ -91,7 +91,7 @@ CLOSE = [("tall", 39), ("tall", 64), ("chain", 31), ("chain", 56), ("chain", 83)
 def test_runs_are_put_together_exactly(kind: str, seed: int) -> None:
     """Where the bound does not tell: at any weights, and with runs that all but fit."""
     ((_, checked, option, optimum),) = enumerated([seed], lambda x: bands_case(x, kind))
-    rng, single = random.Random(seed), OptionGroup((option[:2],), (option[2:],))
+    rng, single = random.Random(seed), OptionGroup((option.array,), (option.pe_bits,))
     above = Verifier(checked, optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40))
     for _ in range(10):
         assert proves(rng, checked, single, optimum)

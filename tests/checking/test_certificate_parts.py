@@ -14,6 +14,7 @@ import numpy as np
 import oracle_tilings
 import pytest
 from certified import ADDITIVE, as_checked, problem_of
+from false_claims import option_of
 from random_problems import random_case
 
 from codesign.checking.certificate import tilings
@@ -124,10 +125,10 @@ def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
     checked, rng = as_checked(problem), random.Random(seed)
     verifier = Verifier(checked, Fraction(10**20))
     for option in checked.choices.options[:6]:
-        mine = [point for point in points if point.hardware == option]
+        mine = [point for point in points if option_of(checked, point.hardware) == option]
         prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in ADDITIVE}
         scaled = Multipliers(verifier.units, verifier.threshold, prices)
-        group = OptionGroup((option[:2],), (option[2:],))
+        group = OptionGroup((option.array,), (option.pe_bits,))
         width_costs = verifier.option_groups.layer_costs(group)
         costs = cost_tables(verifier.variables, verifier.units, scaled, width_costs)
         least = eliminate(verifier.variables, costs).least

@@ -54,7 +54,7 @@ def test_enumeration_proves_what_is_true(block: int) -> None:
     rng, proven = random.Random(block), 0
     for seed, checked, option, optimum in enumerated(range(block * 25, block * 25 + 25)):
         claim = optimum * (1 - Fraction(1, 10**8))
-        single = OptionGroup((option[:2],), (option[2:],))
+        single = OptionGroup((option.array,), (option.pe_bits,))
         try:
             prices, *further = (random_prices(rng, checked) for _ in range(4))
             assert Verifier(checked, claim).closed(single, prices, 10**5, further), seed
@@ -124,7 +124,7 @@ def test_further_prices_leave_fewer_choices_to_look_at() -> None:
         if len(checked.budgets) < 2:
             continue
         rng, claim = random.Random(seed), optimum * (1 - Fraction(1, 10**8))
-        single = OptionGroup((option[:2],), (option[2:],))
+        single = OptionGroup((option.array,), (option.pe_bits,))
         verifier = Verifier(checked, claim)
         variables, units, threshold = verifier.variables, verifier.units, verifier.threshold
         free = Multipliers(units, threshold, {})

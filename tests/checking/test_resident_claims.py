@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from altered import findings
 from certified import ADDITIVE, as_checked, chip_problem_of, deep, solved, written
-from false_claims import closes, enumerated, groups_with, random_cuts, random_prices
+from false_claims import closes, enumerated, groups_with, option_of, random_cuts, random_prices
 
 import codesign
 from codesign import certify
@@ -50,7 +50,7 @@ def hold_to_enumeration(seeds: range) -> None:
     seen: Counter[str] = Counter()
     for seed, checked, option, optimum in enumerated(seeds, chip_problem_of):
         rng = random.Random(seed)
-        single = OptionGroup((option[:2],), (option[2:],))
+        single = OptionGroup((option.array,), (option.pe_bits,))
         claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
         for cuts in ([], random_cuts(rng, checked)):
             verifier = Verifier(checked, claim, cuts)
@@ -89,12 +89,13 @@ def test_the_least_priced_cost_is_that_of_the_oracle(seed: int) -> None:
     checked = as_checked(problem)
     verifier = Verifier(checked, Fraction(10**20))
     for option in checked.choices.options[:6]:
-        mine = [x for x in points if x.hardware == option and x.sram_bits <= sram_bits]
+        mine = [x for x in points if option_of(checked, x.hardware) == option]
+        mine = [x for x in mine if x.sram_bits <= sram_bits]
         prices = {name: Fraction(10 ** rng.uniform(-3, 3)) for name in ADDITIVE}
         scaled = Multipliers(verifier.units, verifier.threshold, prices)
         least = []
         for ideal in (False, True):
-            group = OptionGroup((option[:2],), (option[2:],), ideal)
+            group = OptionGroup((option.array,), (option.pe_bits,), ideal)
             layers = verifier.option_groups.layer_costs(group)
             costs = cost_tables(verifier.variables, verifier.units, scaled, layers)
             least.append(eliminate(verifier.variables, costs).least)

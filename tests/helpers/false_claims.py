@@ -27,7 +27,14 @@ def enumerated(
         best = oracle.best(points, problem.objective, problem.budgets)
         if best is not None:
             optimum = Fraction(best.value(problem.objective))
-            yield seed, as_checked(problem), Option(*best.hardware), optimum
+            checked = as_checked(problem)
+            yield seed, checked, option_of(checked, best.hardware), optimum
+
+
+def option_of(problem: CheckedProblem, hardware: oracle.HardwareOption) -> Option:
+    """Hardware of the oracle as the check has it: of its mapping where that is a choice."""
+    mapped = problem.choices.mappings != (None,)
+    return Option(*hardware[:4], *(hardware.mapping if mapped else ()))
 
 
 def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Fraction]:
@@ -47,14 +54,11 @@ def groups_with(
     rng: random.Random, problem: CheckedProblem, option: Option
 ) -> Iterator[OptionGroup]:
     """Groups that an option is in: alone, with all others, and in between."""
-    arrays = [*dict.fromkeys((x.rows, x.cols) for x in problem.choices.options)]
-    pe_bits = [
-        *dict.fromkeys((x.pe_weight_bits, x.pe_activation_bits) for x in problem.choices.options)
-    ]
-    mine = (option[:2], option[2:])
-    yield OptionGroup((mine[0],), (mine[1],))
+    arrays = [*dict.fromkeys(x.array for x in problem.choices.options)]
+    pe_bits = [*dict.fromkeys(x.pe_bits for x in problem.choices.options)]
+    yield OptionGroup((option.array,), (option.pe_bits,))
     for ideal in (False, True):
-        some = [x for x in arrays if rng.random() < 0.5 or x == mine[0]]
+        some = [x for x in arrays if rng.random() < 0.5 or x == option.array]
         yield OptionGroup(tuple(some), tuple(pe_bits), ideal)
     yield OptionGroup(tuple(arrays), tuple(pe_bits))
 

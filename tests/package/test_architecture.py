@@ -56,7 +56,8 @@ FENCED = {
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}
 COSTS_MAY_IMPORT |= {"numpy", "pydantic", "typing"}
 CHECK_MAY_IMPORT = {"__future__", "bisect", "codesign", "collections", "dataclasses", "fractions"}
-CHECK_MAY_IMPORT |= {"functools", "heapq", "itertools", "math", "operator", "pathlib", "typing"}
+CHECK_MAY_IMPORT |= {"functools", "heapq", "itertools", "math", "operator", "pathlib", "re"}
+CHECK_MAY_IMPORT |= {"typing"}
 CHECK_MAY_USE = {"errors", "files"}  # of this package
 CHECK = [name for name in sources() if name.split(".")[0] == "checking"]
 COSTS = [name for name in sources() if name.split(".")[0] == "costs"]
