@@ -14,9 +14,14 @@ from random_networks import random_network
 from random_problems import random_technology
 
 from codesign import Choices, Design, Layer, Network, Problem
-from codesign.costs.compute import PEArray
 from codesign.costs.fusion import FusedRun, fused_layers, fused_runs, runs_of
-from codesign.costs.layers import LayerDesign, best_tiled_layer, moving_layer, operand_bits_on
+from codesign.costs.layers import (
+    LayerDesign,
+    array_of,
+    best_tiled_layer,
+    moving_layer,
+    operand_bits_on,
+)
 from codesign.costs.residency import Residents, residents, without_resident
 from codesign.costs.tiling import tilings
 from codesign.costs.totals import totals
@@ -135,10 +140,14 @@ def _least_need(
     """Of the smallest tiles of a layer."""
     if weight_bits is None:
         return 0
-    table = tilings(layer, PEArray(accelerator.rows, accelerator.cols, accelerator.engine))
     kept = layer.weight_tensor in resident.names, layer.input in resident.names
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
-    return int((without_resident(table, *kept).need @ bits).min())
+    least = []
+    for mapping in accelerator.mapping:
+        array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
+        table = without_resident(tilings(layer, array), *kept)
+        least.append(int((table.need @ bits).min()))
+    return min(least)
 
 
 # --- on paper -----------------------------------------------------------------------------------

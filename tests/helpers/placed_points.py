@@ -38,7 +38,10 @@ class PlacedPoints:
         every = zip(
             space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits, strict=True
         )
-        self._option = {tuple(map(int, x)): n for n, x in enumerate(every)}
+        self._option = {
+            oracle.HardwareOption(*map(int, x), space.mappings_of(n)): n
+            for n, x in enumerate(every)
+        }
         network = self.problem.network
         self._inside = [
             frozenset(oracle_bands.inside(network, range(r.first, r.last + 1))) for r in space.runs
@@ -56,7 +59,7 @@ class PlacedPoints:
             for run in runs
         }
         return PlacedPoint(
-            self._option[tuple(point.hardware)],
+            self._option[point.hardware],
             tuple(self._bits.index(widths[members[0]]) for members in self.space.variables),
             tuple(
                 0 if x.moves else self._bits.index(oracle.layer_widths(x, widths)[0])
