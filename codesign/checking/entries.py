@@ -101,6 +101,13 @@ class Entry:
             self.fault("a number above 0")
         return value
 
+    def share(self, most_digits: int) -> Fraction:
+        """A given number from 0 to 1, as its decimal digits say it."""
+        value = Fraction(repr(self.value)) if 0 <= self._exact() <= 1 else Fraction(-1)
+        if value < 0 or (value * 10**most_digits).denominator > 1:
+            self.fault(f"a number from 0 to 1 of at most {most_digits} decimal places")
+        return value
+
     def figure(self) -> Fraction:
         """A derived number of at least 0, exactly: given ones make it as large as they make it."""
         value = self._exact()

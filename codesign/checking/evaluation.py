@@ -13,7 +13,7 @@ from codesign.checking.layer_rows import Platform, Totals
 from codesign.checking.layers import check_layers, check_throughput
 from codesign.checking.machine import read_machine
 from codesign.checking.network import Network, read_network
-from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_technology
+from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_exposed, read_technology
 from codesign.checking.residency import check_on_chip
 from codesign.checking.width_problem import METRICS, MOST_BITS
 from codesign.checking.widths import width_metrics
@@ -107,6 +107,7 @@ def _platform(entry: Entry, ideal: bool) -> Platform:
         dram_bits_per_s=None if bandwidth.value is None else bandwidth.positive(),
         psum_bits=_optional(entry["psum_bits"], 1024),
         ideal=ideal,
+        exposed=read_exposed(entry),
     )
 
 

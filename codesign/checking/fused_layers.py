@@ -1,6 +1,7 @@
 """The figures of layers that are fused: one need, one roof, and of each its own part.
 
-A run takes as long as all its cycles or all its DRAM bits, whichever is longer. Its layers' rows
+A run takes as long as all its cycles or all its DRAM bits, whichever is longer, and what of the
+other does not overlap. Its layers' rows
 hold their own cycles, bits and times; their latencies are those of the run's roof, and so add up.
 """
 
@@ -34,8 +35,7 @@ def check_fused(run: FusedRun, every: Sequence[LayerRow]) -> Totals:
     together = any_row.times(sum((x for x, _ in own), Fraction(0)), dram_bits)
     for row, (compute_s, bits_moved) in zip(rows.values(), own, strict=True):
         mine = row.times(compute_s, bits_moved)
-        latency_s = mine.compute_s if together.roof == "compute" else mine.memory_s
-        row.check_times(mine, latency_s, together.roof)
+        row.check_times(mine, mine.under(together.roof), together.roof)
     return Totals(together.latency_s, dram_bits, tuple(weight_bits.values()))
 
 

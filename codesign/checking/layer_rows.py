@@ -29,6 +29,8 @@ class Platform:
         None where not known; without ``psum_bits`` partial sums are stored exactly.
     ideal : bool
         The paper's roofline: every multiplier busy, each tensor moved once, no tiles.
+    exposed : Fraction
+        Share of the shorter of a layer's two times that adds to the longer, ``1 − overlap``.
     """
 
     array: Array
@@ -40,6 +42,7 @@ class Platform:
     dram_bits_per_s: Fraction | None
     psum_bits: int | None = None
     ideal: bool = False
+    exposed: Fraction = Fraction(0)
 
     @property
     def pe_bits(self) -> tuple[int, int]:
@@ -56,15 +59,27 @@ class Totals(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Of the array and of the DRAM; None where no DRAM bandwidth is known."""
+    """Of the array and of the DRAM; None where no DRAM bandwidth is known.
+
+    ``exposed``: share of the shorter that adds to the longer.
+    """
 
     compute_s: Fraction
     memory_s: Fraction | None
+    exposed: Fraction = Fraction(0)
+
+    def under(self, roof: str | None) -> Fraction:
+        """The time that a roof tells, with what of the other adds; 0 where there is none."""
+        if self.memory_s is None:
+            return Fraction(0)
+        times = self.compute_s, self.memory_s
+        own, other = times if roof == "compute" else times[::-1]
+        return own + self.exposed * other
 
     @property
     def latency_s(self) -> Fraction:
-        """The longer of the two; 0 where no DRAM bandwidth is known."""
-        return Fraction(0) if self.memory_s is None else max(self.compute_s, self.memory_s)
+        """The longer of the two, and of the shorter what adds."""
+        return max(self.under("compute"), self.under("memory"))
 
     @property
     def roof(self) -> str | None:
@@ -169,7 +184,8 @@ class LayerRow:
     def times(self, compute_s: Fraction, dram_bits: int) -> Times:
         """With the seconds that so many bits take."""
         rate = self.platform.dram_bits_per_s
-        return Times(compute_s, None if rate is None else dram_bits / rate)
+        memory_s = None if rate is None else dram_bits / rate
+        return Times(compute_s, memory_s, self.platform.exposed)
 
     def check_times(self, own: Times, latency_s: Fraction | None, roof: str | None) -> None:
         """Compare its own times, its latency and the roof that binds."""

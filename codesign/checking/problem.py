@@ -28,6 +28,7 @@ from codesign.checking.width_problem import (
     read_width_choices,
 )
 
+OVERLAP_DIGITS = 6
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 UM2_PER_MM2 = 10**6
 KEYS = (
@@ -41,6 +42,7 @@ TECHNOLOGY = (
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),
+    "overlap",
     *WIDTH_CHOICES,
     *MACHINE,
 )
@@ -113,6 +115,8 @@ class Choices(WidthChoices):
         Tensors may stay on chip; ``places`` pins where some are, "chip", "dram" or "band".
     fused_layers : int
         Layers of a fused run at most; 1 where tensors are no bands.
+    exposed : Fraction
+        Share of the shorter of a layer's two times that adds to the longer, ``1 − overlap``.
     """
 
     rows: tuple[int, ...]
@@ -127,6 +131,7 @@ class Choices(WidthChoices):
     on_chip: bool
     fused_layers: int
     places: dict[str, str]
+    exposed: Fraction
 
     def most_sram(self, bits: int) -> int:
         """The largest SRAM on offer of at most so many bits; 0: none."""
@@ -229,6 +234,7 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
         on_chip=places.on_chip,
         fused_layers=places.fused_layers,
         places=places.pinned,
+        exposed=read_exposed(entry),
     )
     sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
     if prod(map(len, sizes)) > MOST_OPTIONS:
@@ -236,6 +242,11 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices
+
+
+def read_exposed(entry: Entry) -> Fraction:
+    """``1 − overlap`` of a machine; without a word on it 0."""
+    return 1 - entry.get("overlap", 1.0).share(OVERLAP_DIGITS)
 
 
 def _read_sram(entry: Entry) -> dict[str, Any]:

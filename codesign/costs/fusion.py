@@ -14,8 +14,9 @@ A residual is added row by row where its rows are those of the output, and every
 that reads it as its input to the one that adds it goes on by one row at a time. Its rows are
 then among those that are held anyway.
 
-The run is one step: its latency is the larger of all its cycles and all its DRAM bits, and
-whatever is resident during one of its layers is there during all.
+The run is one step: its latency is the larger of all its cycles and all its DRAM bits (and what of
+the smaller does not overlap, see `codesign.costs.roofline`), and whatever is resident during one of
+its layers is there during all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 
 from codesign.costs.layers import LayerDesign, Roof, Tile, Traffic, cycles_on, operand_bits_on
 from codesign.costs.residency import Residents
+from codesign.costs.roofline import roofs
 from codesign.costs.tiling import rows_in
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
@@ -246,7 +248,8 @@ def fused_layers(
         roof = "compute" if compute_s >= memory_s else "memory"
     found = []
     for x, b, (count, mapping), traffic in zip(layers, weight_bits, counts, moved, strict=True):
-        times = count / accelerator.clock_hz, None if rate is None else traffic.total / rate
+        compute_s, memory_s = count / accelerator.clock_hz, traffic.total / (rate or 1)
+        own = roofs(compute_s, memory_s, float(accelerator.exposed))
         found.append(
             LayerDesign(
                 name=x.name,
@@ -256,9 +259,9 @@ def fused_layers(
                 cycles=count,
                 sram_bits=need,
                 dram_bits=traffic,
-                compute_s=times[0],
-                memory_s=times[1],
-                latency_s=None if roof is None else times[roof == "memory"],
+                compute_s=compute_s,
+                memory_s=None if rate is None else memory_s,
+                latency_s=None if roof is None else own[roof == "memory"],
                 bound_by=roof,
                 resident_bits=resident.bits,
                 mapping=mapping,

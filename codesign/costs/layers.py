@@ -21,6 +21,7 @@ from codesign.costs.compute import (
     widened,
 )
 from codesign.costs.residency import Residents, moved_elements, without_resident
+from codesign.costs.roofline import roofs
 from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
@@ -86,7 +87,8 @@ class LayerDesign:
     compute_s : float
         0 only where data only moves.
     memory_s, latency_s : float or None
-        ``latency_s`` is the longer of the two; None where no DRAM bandwidth is known.
+        ``latency_s`` is the longer of the two, and of the other what does not overlap, see
+        `codesign.costs.roofline`; None where no DRAM bandwidth is known.
     bound_by : "compute", "memory" or None
     resident_bits : int
         SRAM bits of the tensors that stay on chip while it runs, beside ``sram_bits``.
@@ -358,7 +360,7 @@ def _layer_design(
     roof: Roof | None = None
     if accelerator.dram_bits_per_s is not None:
         memory_s = traffic.total / accelerator.dram_bits_per_s
-        latency_s = max(compute_s, memory_s)
+        latency_s = max(roofs(compute_s, memory_s, float(accelerator.exposed)))
         roof = "compute" if compute_s >= memory_s else "memory"
     return LayerDesign(
         name=layer.name,

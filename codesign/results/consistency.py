@@ -11,6 +11,7 @@ from typing import Any
 from codesign.costs.fusion import FusedRun, runs_of
 from codesign.costs.layers import LayerDesign, Tile
 from codesign.costs.residency import residents
+from codesign.costs.roofline import roofs
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.specs.machine import MACHINE_FIELDS, PLAIN
@@ -58,6 +59,7 @@ def check_rows(
     timed: bool,
     on_chip: Mapping[str, Place] | None,
     tensor_bits: Mapping[str, int],
+    exposed: float,
 ) -> None:
     """Refuse costs of layers that are not the network's, or lack or have what they may not.
 
@@ -69,6 +71,8 @@ def check_rows(
         Where each tensor is; None: all in DRAM, and what only moves takes no cycles.
     tensor_bits : mapping of str to int
         Width of every tensor.
+    exposed : float
+        Share of the shorter time of a fused run that adds to the longer.
     """
     runs = _checked_runs(network, on_chip)
     check_layers(network, [row.name for row in rows])
@@ -92,7 +96,7 @@ def check_rows(
             fault = "must be above 0" if row.compute_s == 0 else "a layer that only moves has none"
             raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")
     for run in runs:
-        _check_run(network, run, rows)
+        _check_run(network, run, rows, exposed)
 
 
 def _checked_runs(network: Network, on_chip: Mapping[str, Place] | None) -> tuple[FusedRun, ...]:
@@ -109,7 +113,9 @@ def _checked_runs(network: Network, on_chip: Mapping[str, Place] | None) -> tupl
     return found
 
 
-def _check_run(network: Network, run: FusedRun, rows: Sequence[LayerDesign]) -> None:
+def _check_run(
+    network: Network, run: FusedRun, rows: Sequence[LayerDesign], exposed: float
+) -> None:
     """Refuse layers of a fused run that are not one step: rows of all channels, one need, roof."""
     head = rows[run.first]
     for i in run.layers:
@@ -121,7 +127,8 @@ def _check_run(network: Network, run: FusedRun, rows: Sequence[LayerDesign]) -> 
             "bound_by": head.bound_by,
         }
         if row.bound_by is not None:
-            right["latency_s"] = row.compute_s if row.bound_by == "compute" else row.memory_s
+            own = roofs(row.compute_s, row.memory_s or 0.0, exposed)
+            right["latency_s"] = own[row.bound_by == "memory"]
         for field, value in right.items():
             if getattr(row, field) != value:
                 raise SpecError(

@@ -80,7 +80,9 @@ class Design(HardwareResult):
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         if (self.on_chip is None) != (self.problem.choices.on_chip == "none"):
             raise SpecError("on_chip: does not suit the problem's choices.on_chip")
-        check_rows(self.network, self.layer_designs, True, True, self.on_chip, self.tensor_bits)
+        exposed = float(self.problem.choices.exposed)
+        given = self.layer_designs, True, True, self.on_chip, self.tensor_bits
+        check_rows(self.network, *given, exposed)
         self._check_runs()
 
     def _check_runs(self) -> None:

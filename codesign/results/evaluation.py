@@ -83,7 +83,8 @@ class Evaluation(HardwareResult):
             reached = self.metrics["latency_s" if timed else "dram_bits"]
             if self.on_chip is None or not 0 < self.residency_bound <= reached:
                 raise SpecError("residency_bound: of no latency or DRAM traffic of these tensors")
-        check_rows(self.network, self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits)
+        given = self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits
+        check_rows(self.network, *given, float(self.accelerator.exposed))
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

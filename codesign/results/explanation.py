@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
 from codesign.problem.problem import Metric
 from codesign.results.records import ProofRecord
@@ -125,6 +126,26 @@ class LayerShare:
     latency_share: Amount
     compute_s: Amount | None
     memory_s: Amount | None
+    latency_s: Amount | None = None
+
+    @property
+    def outline(self) -> LayerOutline:
+        """The layer.
+
+        A latency that is not told is the longer of both times; of a fused layer, whose run has one
+        roof, that of the roof.
+        """
+        times = self.compute_s, self.memory_s
+        latency_s = max((x for x in times if x is not None), default=None)
+        if self.bound_by is not None:
+            latency_s = times[self.bound_by != "compute"]
+        return LayerOutline(
+            name=self.name,
+            bound_by=self.bound_by,
+            compute_s=self.compute_s,
+            memory_s=self.memory_s,
+            latency_s=latency_s if self.latency_s is None else self.latency_s,
+        )
 
 
 @spec_dataclass
@@ -243,16 +264,7 @@ class Explanation(ResultFile):
                 for name, used in self.used.items()
             },
             "roofs": self.roof_share,
-            "layers": [
-                {
-                    "name": row.name,
-                    "bound_by": row.bound_by,
-                    "latency_share": share[row.name],
-                    "compute_s": row.compute_s,
-                    "memory_s": row.memory_s,
-                }
-                for row in design.layer_designs
-            ],
+            "layers": [_layer_to_dict(row, share[row.name]) for row in design.layer_designs],
             "sensitivities": [asdict(each) for each in self.sensitivities],
             "runner_ups": [asdict(each) for each in self.runner_ups],
             "seconds": self.seconds,
@@ -281,12 +293,23 @@ class Explanation(ResultFile):
         )
 
 
+def _layer_to_dict(row: LayerDesign | LayerOutline, share: float) -> dict[str, Any]:
+    """A layer of the file; with a latency that is neither of its two times."""
+    content = {
+        "name": row.name,
+        "bound_by": row.bound_by,
+        "latency_share": share,
+        "compute_s": row.compute_s,
+        "memory_s": row.memory_s,
+    }
+    if row.latency_s not in (row.compute_s, row.memory_s):
+        content["latency_s"] = row.latency_s
+    return content
+
+
 def _outline(content: FileContent) -> DesignOutline:
     """The design explained, as far as the file tells it."""
-    rows = tuple(
-        LayerOutline(name=x.name, bound_by=x.bound_by, compute_s=x.compute_s, memory_s=x.memory_s)
-        for x in content.layers
-    )
+    rows = tuple(row.outline for row in content.layers)
     used = {name: each.limit * each.used for name, each in content.budgets.items()}
     latency_s = math.fsum(row.latency_s or 0.0 for row in rows)
     known = {**used, "latency_s": latency_s, **content.metrics}

@@ -26,7 +26,8 @@ class RunFigures:
     macs, dram_bits : int
     compute_s : float
     memory_s, latency_s : float or None
-        ``latency_s`` is the longer of the two; None where no DRAM bandwidth is known.
+        ``latency_s`` is the longer of the two, and of the other what does not overlap; None where
+        no DRAM bandwidth is known.
     """
 
     run: FusedRun

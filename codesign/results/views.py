@@ -61,13 +61,7 @@ class LayerOutline:
     bound_by: str | None = None
     compute_s: Amount | None = None
     memory_s: Amount | None = None
-
-    @property
-    def latency_s(self) -> float | None:
-        """The longer of both; of a fused layer, whose run has one roof, that of the roof."""
-        if self.bound_by is not None:
-            return self.compute_s if self.bound_by == "compute" else self.memory_s
-        return max((x for x in (self.compute_s, self.memory_s) if x is not None), default=None)
+    latency_s: Amount | None = None
 
 
 @spec_dataclass

@@ -2,7 +2,7 @@
 
 Dominated options are never listed: of all tilings of a pair only the steps of its staircase
 between the smallest and the largest SRAM in question, and none beyond the point where the layer is
-compute-bound anyway.
+compute-bound anyway, as long as all traffic then passes meanwhile.
 """
 
 from __future__ import annotations
@@ -156,13 +156,14 @@ def candidates(
         than only until the layer is compute-bound.
     """
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
+    traffic_counts = traffic_matters or space.exposed > 0  # and never hides behind compute
     left = _places_left(space, variable_ok, places, float(sram_to.max(initial=0.0)))
     cycles, runs = space.cycles_on(options), space.runnable(options)
     layers = []
     for i in range(len(space.problem.network.layers)):
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
         allowed = _allowed(space, i, variable_ok, pairs) & runs[:, geometry]
-        slack_s = None if traffic_matters else _other_traffic(space, i) / space.dram_bits_per_s
+        slack_s = None if traffic_counts else _other_traffic(space, i) / space.dram_bits_per_s
         parts = [
             _on_option(
                 *(space, i, variant, int(option), mine & allowed[n], cycles[n]),

@@ -1,7 +1,8 @@
 """Latency and DRAM traffic as one whole number, so that choices compare exactly.
 
-A layer takes ``max(cycles/clock, bits/bandwidth)``. Clock and bandwidth are fractions, as every
-floating-point number is, so in some unit of time all latencies are whole. That number and the DRAM
+A layer takes ``max(cycles/clock, bits/bandwidth)``, and of the smaller the share that does not
+overlap. Clock and bandwidth are fractions, as every floating-point number is, and so is the share:
+in some unit of time all latencies are whole. That number and the DRAM
 bits are the digits of one: sums and comparisons of it are those of the pair, first one, then the
 other. Nothing is rounded: what is equal is equal.
 """
@@ -30,15 +31,18 @@ class Rates:
         None: DRAM bits alone count.
     first : "latency_s" or "dram_bits"
         What is minimised first; the other breaks ties.
+    exposed : Fraction
+        Share of the shorter of both times that adds to the longer.
     """
 
     clock_hz: float
     dram_bits_per_s: float | None
     first: First = "latency_s"
+    exposed: Fraction = Fraction(0)
 
     @cached_property
     def factors(self) -> tuple[int, int, int, int]:
-        """``a, b, s, d`` of the cost ``(max(cycles·a, bits·b) << s) + (bits << d)``."""
+        """``a, b, s, d`` of the cost ``(time(cycles·a, bits·b) << s) + (bits << d)``."""
         if self.dram_bits_per_s is None:
             return 0, 0, 0, 0
         clock, rate = Fraction(self.clock_hz), Fraction(self.dram_bits_per_s)
@@ -48,11 +52,20 @@ class Rates:
         of_cycle, of_bit = of_cycle // common, of_bit // common
         if self.first == "latency_s":
             return of_cycle, of_bit, DIGIT, 0
-        return of_cycle, of_bit, 0, DIGIT + max(of_cycle, of_bit).bit_length()
+        most = 2 * max(of_cycle, of_bit) * self.exposed.denominator
+        return of_cycle, of_bit, 0, DIGIT + most.bit_length()
+
+    def time(self, compute: int, memory: int) -> int:
+        """``max + exposed·min`` of the two, in parts of which their unit has a whole number."""
+        if not self.exposed:
+            return max(compute, memory)
+        small, whole = self.exposed.numerator, self.exposed.denominator
+        return max(compute, memory) * whole + min(compute, memory) * small
 
     def first_of(self, cost: int) -> float:
         """What is minimised first, of a cost: latency in s, or DRAM bits."""
         of_cycle, _, shift, digit = self.factors
         if not shift:
             return float(cost >> digit)
-        return float(Fraction(cost >> shift, of_cycle) / Fraction(self.clock_hz))
+        parts = of_cycle * self.exposed.denominator
+        return float(Fraction(cost >> shift, parts) / Fraction(self.clock_hz))

@@ -72,23 +72,25 @@ class GivenHardware:
         The other way round where traffic is said to count first; without a DRAM bandwidth of
         least traffic. Some tensors may be said not to be bands.
         """
-        rates = Rates(self.accelerator.clock_hz, self.accelerator.dram_bits_per_s, first)
+        on = self.accelerator
+        rates = Rates(on.clock_hz, on.dram_bits_per_s, first, on.exposed)
         given = self.tensor_bits, self.cycles, self.stairs, sram_bits, rates, places
         runs = [run for run in self.runs if not {*no_bands} & {*run.run.inner}]
         return best_residency(self.lives, *given, runs=runs)
 
     def latency_s(self, found: Residency) -> float:
         """Of all layers, where a DRAM bandwidth is known."""
-        rate = self.accelerator.dram_bits_per_s
+        clock, rate = self.accelerator.clock_hz, self.accelerator.dram_bits_per_s
         assert rate is not None
+        exposed = float(self.accelerator.exposed)
         dram_bits = [row.dram_bits for row in found.layers]
-        seconds = roofline.latency_s(self.cycles, dram_bits, self.accelerator.clock_hz, rate)
-        each = seconds.tolist()
+        each = roofline.latency_s(self.cycles, dram_bits, clock, rate, exposed).tolist()
         for run in found.runs:
-            compute_s = sum(self.cycles[i] for i in run.layers) / self.accelerator.clock_hz
+            compute_s = sum(self.cycles[i] for i in run.layers) / clock
             memory_s = sum(dram_bits[i] for i in run.layers) / rate
             rest = [0.0] * (run.last - run.first)
-            each[run.first : run.last + 1] = [max(compute_s, memory_s), *rest]
+            longest = max(roofline.roofs(compute_s, memory_s, exposed))
+            each[run.first : run.last + 1] = [longest, *rest]
         return math.fsum(each)
 
     @cached_property

@@ -62,6 +62,7 @@ class ResidentLayers:
         rates: Rates,
     ) -> None:
         self.lives, self.sram_bits = lives, sram_bits
+        self._rates = rates
         self.of_cycle, self._of_bit, self._shift, self._digit = rates.factors
         elements = lives.network.tensors
         self.bits = [elements[name] * tensor_bits[name] for name in lives.names]
@@ -111,7 +112,7 @@ class ResidentLayers:
 
     def cost_of(self, compute: int, dram_bits: int) -> int:
         """What one step costs by its two roofs; ``compute`` is its cycles times ``of_cycle``."""
-        time = max(compute, dram_bits * self._of_bit)
+        time = self._rates.time(compute, dram_bits * self._of_bit)
         return (time << self._shift) + (dram_bits << self._digit)
 
     # At least -----------------------------------------------------------------------------------

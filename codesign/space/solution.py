@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.costs.roofline import latency_s
+from codesign.costs.roofline import latency_s, roofs
 from codesign.problem.tolerances import keeps
 from codesign.space.fusion import RunLayer
 from codesign.space.hardware import HardwareSpace
@@ -196,20 +196,15 @@ class _Chosen:
         if (step < 0).any():
             return None
         dram_bits = self._traffic[layers, step + 1] + self._moved_bits
-        seconds = latency_s(self._cycles, dram_bits, problem.clock_hz, problem.dram_bits_per_s)
+        rates = problem.clock_hz, problem.dram_bits_per_s
+        seconds = latency_s(self._cycles, dram_bits, *rates, space.exposed)
         for run in self._fused:
             mine = [x.layer for x in run]
-            compute_s, memory_s = (
-                per_s / rate
-                for per_s, rate in (
-                    (self._cycles[mine], problem.clock_hz),
-                    (dram_bits[mine], problem.dram_bits_per_s),
-                )
-            )
-            compute_bound = self._cycles[mine].sum() / problem.clock_hz >= (
-                dram_bits[mine].sum() / problem.dram_bits_per_s
-            )
-            seconds[mine] = compute_s if compute_bound else memory_s
+            per_s = self._cycles[mine], dram_bits[mine]
+            compute_s, memory_s = (each / rate for each, rate in zip(per_s, rates, strict=True))
+            all_s = [each.sum() / rate for each, rate in zip(per_s, rates, strict=True)]
+            of_roofs = roofs(compute_s, memory_s, space.exposed)
+            seconds[mine] = of_roofs[0 if all_s[0] >= all_s[1] else 1]
         needed = float(capacities.holding(self.need[layers, step].max()))
         metrics = {
             "latency_s": math.fsum(seconds.tolist()),

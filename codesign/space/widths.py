@@ -75,6 +75,9 @@ class WidthSpace:
         What each layer costs at each width of its weight operand and its input.
     dram_bits_per_s : float
         inf where no memory is modelled: a latency is then a layer's compute time.
+    exposed : float
+        Share of the shorter of compute and memory that adds to the longer, see
+        `codesign.costs.roofline`.
     option_count : int
         Hardware options; a single one stands for all where no hardware is chosen.
     hardware_metrics : mapping of str to HardwareMetric
@@ -91,6 +94,7 @@ class WidthSpace:
     def __init__(self, problem: Problem, keys: Sequence[Hashable], dram_bits_per_s: float) -> None:
         """Layers with equal ``keys`` have equal tables."""
         self.problem, self.dram_bits_per_s = problem, dram_bits_per_s
+        self.exposed = float(problem.choices.exposed)
         self.option_count = 1
         self.hardware_metrics: dict[str, HardwareMetric] = {}
         self.capacities = Capacities()

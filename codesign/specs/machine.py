@@ -26,6 +26,7 @@ MAPPINGS: tuple[Mapping, ...] = ("window", "im2col", "output")
 KERNEL = re.compile(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})(s1)?")
 FACTOR = re.compile(r"([0-9]{1,6})/([0-9]{1,6})|([0-9]{0,6}(?:\.[0-9]{1,9})?)")
 MOST_FACTOR = 1000
+OVERLAP_DIGITS = 6
 
 
 def _listed(given: Any) -> Any:
@@ -59,6 +60,15 @@ def _fraction(given: str) -> Fraction:
         return Fraction(0)
 
 
+def _few_digits(given: float) -> float:
+    if round(given, OVERLAP_DIGITS) != given:
+        raise ValueError(f"Input should have at most {OVERLAP_DIGITS} decimal places")
+    return given
+
+
+Overlap = Annotated[
+    float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), AfterValidator(_few_digits)
+]
 MappingList = Annotated[tuple[Mapping, ...], BeforeValidator(_listed), Field(min_length=1)]
 Kernel = Annotated[str, AfterValidator(_kernel)]
 Factor = Annotated[str, BeforeValidator(_factor), AfterValidator(_known_factor)]
@@ -86,6 +96,9 @@ class Machine:
     cycle_factors : mapping of str to str
         ``"3x3"``, a kernel, to a factor on its cycles, as in ``"4/9"`` (Winograd's F(2×2, 3×3) has
         16 products where 36 are counted); ``"3x3s1"`` for strides of 1 alone, which comes first.
+    overlap : float
+        Share of the shorter of a layer's two times, compute and DRAM, that passes during the
+        longer, at most six decimal places. 1: the roofline; 0: one after the other.
     """
 
     mapping: MappingList = ("window",)
@@ -93,6 +106,12 @@ class Machine:
     fill_cycles: bool = False
     weight_load: bool = False
     cycle_factors: Factors = field(default_factory=dict)
+    overlap: Overlap = 1.0
+
+    @property
+    def exposed(self) -> Fraction:
+        """``1 − overlap``, as its decimal digits say: the share of the shorter time that adds."""
+        return 1 - Fraction(repr(self.overlap))
 
     def factor_of(self, layer: Layer) -> Fraction:
         """The factor on a layer's cycles."""

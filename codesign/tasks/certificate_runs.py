@@ -71,9 +71,12 @@ class RunWeights:
         per_s, per_bit = (float(prices.get(x, 0)) for x in ("latency_s", "dram_bits"))
         per_bit_s = per_s / float(self.problem.dram_bits_per_s)
         share, price = np.meshgrid(np.array(SHARES), np.array(PRICES), indexing="ij")
-        dram = per_bit_s * (1 - share / ROOF_SHARES) + per_bit
+        exposed, of_compute = float(self.problem.choices.exposed), share / ROOF_SHARES
+        of_memory = 1 - of_compute + exposed * of_compute
+        of_compute = of_compute + exposed * (1 - of_compute)
+        dram = per_bit_s * of_memory + per_bit
         sram = (per_bit_s + per_bit) * price / ROOF_SHARES
-        least = per_s * share / ROOF_SHARES * self._compute_s(run, group) - sram * sram_bits
+        least = per_s * of_compute * self._compute_s(run, group) - sram * sram_bits
         network = self.problem.network
         for n in run.layers:
             layer, held = network.layers[n], input_elements(network, run, n)

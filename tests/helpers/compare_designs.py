@@ -185,7 +185,7 @@ def check_layer(
     assert row.cycles == oracle.layer_cycles(problem, layer, hardware, bw, ba, mapping)
     assert row.compute_s == close(row.cycles / problem.clock_hz)
     assert row.memory_s == close(moved.total / problem.dram_bits_per_s)
-    assert row.latency_s == max(row.compute_s, row.memory_s)
+    assert row.latency_s == close(oracle.latency_of(problem, row.compute_s, moved.total))
     assert row.bound_by == ("compute" if row.compute_s >= row.memory_s else "memory")
 
 
@@ -223,7 +223,8 @@ def check_movement(
     assert row.dram_bits == Traffic(weights=0, ifmap=read, output=output, psum=0, residual=residual)
     assert row.compute_s == close(row.cycles / problem.clock_hz)
     assert row.memory_s == close((read + output + residual) / problem.dram_bits_per_s)
-    assert row.latency_s == max(row.compute_s, row.memory_s)
+    dram_bits = read + output + residual
+    assert row.latency_s == close(oracle.latency_of(problem, row.compute_s, dram_bits))
     assert row.bound_by == ("compute" if row.compute_s >= row.memory_s else "memory")
 
 

@@ -124,7 +124,7 @@ class FusedEnumeration(Enumeration):
             if self.on.dram_bits_per_s is not None:
                 cycles = sum(self._cycles(self.network.layers[i]) for i in block)
                 compute_s = cycles / Fraction(self.on.clock_hz)
-                latency_s += max(compute_s, moved / Fraction(self.on.dram_bits_per_s))
+                latency_s += self.latency_of(compute_s, moved)
         return Outcome(latency_s, dram_bits)
 
     def _bits(self, name: str) -> int:

@@ -63,8 +63,13 @@ class Enumeration:
             dram_bits += moved
             if self.on.dram_bits_per_s is not None:
                 compute_s = self._cycles(layer) / Fraction(self.on.clock_hz)
-                latency_s += max(compute_s, moved / Fraction(self.on.dram_bits_per_s))
+                latency_s += self.latency_of(compute_s, moved)
         return Outcome(latency_s, dram_bits)
+
+    def latency_of(self, compute_s: Fraction, dram_bits: int) -> Fraction:
+        """The longer of two times, and of the shorter the share that does not pass meanwhile."""
+        times = compute_s, dram_bits / Fraction(self.on.dram_bits_per_s or 1)
+        return max(times) + (1 - Fraction(str(self.on.overlap))) * min(times)
 
     def _moved(self, i: int, layer: Layer, residents: frozenset[str], room: int) -> int | None:
         """Least DRAM bits of a layer in the room that residents leave."""

@@ -100,6 +100,12 @@ def area_mm2(problem: Problem, hardware: HardwareOption, sram_bits: int) -> floa
     return (array_um2 + sram_um2) * 1e-6
 
 
+def latency_of(problem: Problem, compute_s: float, dram_bits: float) -> float:
+    """The longer of two times, and of the shorter the share that does not pass meanwhile."""
+    memory_s = dram_bits / problem.dram_bits_per_s
+    return max(compute_s, memory_s) + (1 - problem.choices.overlap) * min(compute_s, memory_s)
+
+
 # --- compute ----------------------------------------------------------------------------------
 
 
@@ -321,9 +327,7 @@ def _capacities(
     for sram_bits in sorted(on_offer(problem, needs, smallest)):
         area = area_mm2(problem, hardware, sram_bits)
         for chosen in product(*(_choices_within(step, sram_bits) for step in steps)):
-            latency_s = sum(
-                max(compute_s, bits / problem.dram_bits_per_s) for compute_s, bits in chosen
-            )
+            latency_s = sum(latency_of(problem, *each) for each in chosen)
             moved = float(sum(bits for _, bits in chosen))
             found.append((sram_bits, latency_s, area, moved))
     return found

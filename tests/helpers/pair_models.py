@@ -205,10 +205,10 @@ def kept_model(goal: Goal) -> pyo.ConcreteModel:
     return build(kept_space(), kept_candidates(), goal)
 
 
-def fused_space() -> HardwareSpace:
+def fused_space(**further: Any) -> HardwareSpace:
     """The space of `FUSED` on one array, in runs of two layers, all weights of 2 bits."""
     weights = {layer.weight_source: 2 for layer in FUSED.layers}
-    return space_of(FUSED, (2,), on_chip="bands", fused_layers=2, pinned=weights)
+    return space_of(FUSED, (2,), on_chip="bands", fused_layers=2, pinned=weights, **further)
 
 
 def fused_offered(allowed: Bools | None = None) -> Candidates:

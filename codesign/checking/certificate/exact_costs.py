@@ -1,7 +1,8 @@
 """What choices cost at given multipliers: every layer's table, in whole numbers.
 
 Each metric is counted in a unit that makes its values whole: latency in the largest that divides
-the time of a cycle and that of a bit moved, noise in the common denominator of its table, bit
+the time of a cycle and that of a bit moved (and, where a share of one adds to the other, these
+shares), noise in the common denominator of its table, bit
 operations in ``2^-40``, their logarithm rounded down. Multipliers are whole numbers too, so that
 every sum and comparison is exact.
 """
@@ -101,7 +102,9 @@ class Units:
     unit : mapping of str to Fraction
         Of each, in its physical unit.
     cycle, bit : int
-        Units of latency that a cycle takes, and a bit moved.
+        Units of latency that a cycle takes, and a bit moved, where the other adds nothing.
+    exposed_cycle, exposed_bit : int
+        What they add where the other takes longer.
     dram_bit : int
         Units of DRAM traffic that a bit is.
     addends : int
@@ -116,14 +119,17 @@ class Units:
         cycle, bit = clock.denominator * rate.numerator, rate.denominator * clock.numerator
         common = math.gcd(cycle, bit)
         shares = ROOF_SHARES if problem.choices.fused_layers > 1 else 1
-        self.cycle, self.bit = cycle // common * shares, bit // common * shares
+        exposed = problem.choices.exposed
+        whole = shares * exposed.denominator
+        self.cycle, self.bit = cycle // common * whole, bit // common * whole
+        self.exposed_cycle, self.exposed_bit = (int(x * exposed) for x in (self.cycle, self.bit))
         self.dram_bit = shares
         network = problem.network
         noises = (
             problem.noise_of(x, b).denominator for x in network.sources for b in problem.allowed(x)
         )
         self.unit = {
-            "latency_s": Fraction(common, clock.numerator * rate.numerator * shares),
+            "latency_s": Fraction(common, clock.numerator * rate.numerator * whole),
             "dram_bits": Fraction(1, shares),
             "noise": Fraction(1, math.lcm(*noises)),
             "model_bits": Fraction(1),
@@ -131,6 +137,14 @@ class Units:
         }
         self.addends = len(network.layers) + len(network.sources) + len(network.tensors)
         self._noise: dict[tuple[str, int], int] = {}
+
+    def roofs(self, cycles: Whole, bits: Whole) -> tuple[Whole, Whole]:
+        """Latency by the cycles and by the bits, each with what of the other adds."""
+        of_cycles, of_bits = times(cycles, self.cycle), times(bits, self.bit)
+        if self.exposed_cycle:
+            of_cycles = of_cycles + times(bits, self.exposed_bit)
+            of_bits = of_bits + times(cycles, self.exposed_cycle)
+        return of_cycles, of_bits
 
     def vector(self, **metrics: int) -> Vector:
         """Those of the metrics given that matter."""
@@ -291,8 +305,7 @@ class _Parts:
         self, units: Units, run_costs: RunCosts, fused: FusedColumns, cycles: Whole
     ) -> None:
         self.run, matters = fused.run, "latency_s" in units.names
-        compute = times(cycles * matters, units.cycle)
-        memory = times(fused.dram_bits * matters, units.bit)
+        compute, memory = units.roofs(cycles * matters, fused.dram_bits * matters)
         self._charged = run_costs.all_charged(fused.run, fused.excess_bits)
         self._latency = run_costs.all_counted(fused.run, compute, memory)
         self._latency = self._latency + times(self._charged, units.bit // ROOF_SHARES, signed=True)
@@ -315,7 +328,7 @@ def _column(name: str, units: Units, scope: LayerScope, cycles: Whole, moved: Wh
     """A metric at each entry of a layer's table."""
     layer = scope.layer
     if name == "latency_s":
-        return np.maximum(times(cycles, units.cycle), times(moved, units.bit))
+        return np.maximum(*units.roofs(cycles, moved))
     if name == "dram_bits":
         return moved if units.dram_bit == 1 else times(moved, units.dram_bit)
     if name == "bops":

@@ -1,8 +1,9 @@
 """What the layers of fused runs cost: shares of one roof, and of one need.
 
-A run takes as long as all its cycles or all its DRAM bits, whichever is longer: no less than any
-share of the one and the rest of the other. So each layer is counted by the same shares, and the sum
-is a bound; where the parts of a run are put together, the longer of the two takes its place.
+A run takes as long as all its cycles or all its DRAM bits, whichever is longer, each with the share
+of the other that does not overlap: no less than any share of the one and the rest of the other. So
+each layer is counted by the same shares, and the sum is a bound; where the parts of a run are put
+together, the longer of the two takes its place.
 
 Likewise the need: a layer counts its own weights, band and resident tensors, and runs only where
 these fit beside the least that the run's other layers take. A run that is too large in all may be
@@ -55,8 +56,8 @@ class Part(NamedTuple):
     layers : int
         How many.
     compute, memory : int
-        Time of their cycles and of their DRAM bits, in units of latency; 0 where no latency
-        matters.
+        Time of their cycles and of their DRAM bits, each with what of the other adds, in units of
+        latency; 0 where no latency matters.
     held_bits, psum_bits : int
         SRAM bits: of weights, bands and resident tensors together; the most of partial sums. 0
         where all that the run may hold fits.

@@ -23,7 +23,7 @@ class RunPrices:
     Attributes
     ----------
     share : floats, shape (B, runs)
-        The weight of compute in the mean of roofs; that of memory is the rest.
+        The weight of the compute roof in the mean of roofs; that of the memory roof is the rest.
     price : floats, shape (B, runs)
         Of an SRAM bit.
     sram_bits : floats, shape (B,)

@@ -1,10 +1,11 @@
 """Entries of a layer's table that stand for the layer in a fused run.
 
-A run's latency is the larger of two sums over its layers, compute and memory. Any mean of the two,
-of weights that all its layers share, is no more, and is a sum over layers again: that is what an
-entry costs. Of the run's SRAM need an entry knows the layer's own part: where the rest, at its
-narrowest, leaves no room, there is no entry; and what a run needs beyond the SRAM is charged for at
-a price, to each layer its part. Any such weights and prices give a lower bound (`run_prices`).
+A run's latency is the larger of two sums over its layers, the roofs of compute and memory. Any mean
+of the two, of weights that all its layers share, is no more, and is a sum over layers again: that
+is what an entry costs. Of the run's SRAM need an entry knows the layer's own part: where the rest,
+at its narrowest, leaves no room, there is no entry; and what a run needs beyond the SRAM is charged
+for at a price, to each layer its part. Any such weights and prices give a lower bound
+(`run_prices`).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.roofline import longer, weights_of_roofs
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.states import States
@@ -68,12 +69,13 @@ class FusedMeasures:
         charged = np.zeros(bits.shape)
         for r, rows in self._chosen:
             share, price = self.prices.share[rows, r, None], self.prices.price[rows, r, None]
+            of_compute, of_memory = weights_of_roofs(share, space.exposed)
             for x in space.run_layers[r]:
                 i = x.layer
                 mine = self._bits(x, rows, variable_width)
                 seconds = mine / space.dram_bits_per_s
                 bits[rows, i] = mine
-                latency_s[rows, i] = share * compute_s[rows, i] + (1 - share) * seconds
+                latency_s[rows, i] = of_compute * compute_s[rows, i] + of_memory * seconds
                 reads = variable_width[rows, space.input_index[i]]
                 runs[rows, i] = self.batch.pairs_run[rows, :, reads]
                 charged[rows, i] = price * (x.weight_elements * space.widths)
@@ -81,7 +83,7 @@ class FusedMeasures:
 
     def beyond_means(self, variable_width: Ints, weight: Ints) -> Floats:
         """(B,): how much longer runs take than by the means of their roofs."""
-        space, longer = self.space, np.zeros(len(self.batch))
+        space, beyond = self.space, np.zeros(len(self.batch))
         for r, rows in self._chosen:
             compute_s, bits = np.zeros(len(rows)), np.zeros(len(rows))
             each = np.arange(len(rows))
@@ -92,14 +94,15 @@ class FusedMeasures:
                 compute_s += pace[each, bw if several else 0, ba if several else 0]
                 bits += self._bits(x, rows, variable_width)[each, bw]
             share, seconds = self.prices.share[rows, r], bits / space.dram_bits_per_s
-            mean = share * compute_s + (1 - share) * seconds
-            longer[rows] += np.maximum(compute_s, seconds) - mean
-        return longer
+            of_compute, of_memory = weights_of_roofs(share, space.exposed)
+            mean = of_compute * compute_s + of_memory * seconds
+            beyond[rows] += longer(compute_s, seconds, space.exposed) - mean
+        return beyond
 
     def slopes(self, variable_width: Ints, weight: Ints, held: Ints) -> tuple[Floats, Floats]:
         """(runs,) twice, of a batch of one: what a bound gains by each run's share and price.
 
-        Latency of compute less that of memory; SRAM bits beyond what there is. 0 of what is not
+        The roof of compute less that of memory; SRAM bits beyond what there is. 0 of what is not
         fused. ``held`` (layers,): bits that are resident while each runs.
         """
         space = self.space
@@ -115,7 +118,8 @@ class FusedMeasures:
                 resident = x.source is not None and bool(self.on_chip[0, x.source])
                 need += x.held_bits(bw, ba, resident)
                 psums = max(psums, x.psum_bits(bw, ba))
-            of_share[r] = compute_s - bits / space.dram_bits_per_s
+            apart = 1 - space.exposed
+            of_share[r] = apart * (compute_s - bits / space.dram_bits_per_s)
             beside = float(held[space.run_layers[r][0].layer])
             of_price[r] = need + psums + beside - float(self.prices.sram_bits[0])
         return of_share, of_price

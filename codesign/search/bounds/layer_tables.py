@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.costs.roofline import longer, weights_of_roofs
 from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope
@@ -250,7 +251,11 @@ class LayerTables:
                 latency_s = np.where(never, np.inf, family.compute_s(batch))
             else:
                 latency_s = bits / self.space.dram_bits_per_s
-                np.maximum(family.compute_s(batch), latency_s, out=latency_s)
+                compute_s, exposed = family.compute_s(batch), self.space.exposed
+                beside = exposed * np.minimum(compute_s, latency_s) if exposed else None
+                np.maximum(compute_s, latency_s, out=latency_s)
+                if beside is not None:
+                    latency_s += beside
             np.copyto(bits, 0.0, where=never)
             if family.fused:
                 latency_s, bits = self._with_fused(family, batch, latency_s, bits)
@@ -318,8 +323,9 @@ class LayerTables:
         at = np.maximum(run, 0)
         column = (-1, *(1,) * run.ndim)
         share, price = prices.share[:, at], prices.price[:, at]
-        mean = share * family.compute_s(batch)
-        mean = mean + (1 - share) * (bits / self.space.dram_bits_per_s)
+        of_compute, of_memory = weights_of_roofs(share, self.space.exposed)
+        mean = of_compute * family.compute_s(batch)
+        mean = mean + of_memory * (bits / self.space.dram_bits_per_s)
         charged = price * (own - first * prices.sram_bits.reshape(column))
         return np.where(run >= 0, latency.reshape(column) * mean + charged, 0.0)
 
@@ -343,9 +349,9 @@ class LayerTables:
         latency_s, dram_bits = self.costs_of(number, batch)
         runs = np.isfinite(latency_s)
         if family.fused:  # a run takes no longer than its layers, each by the larger of its roofs
-            compute_s = family.compute_s(batch)
-            latency_s = np.maximum(latency_s, compute_s)
-            latency_s = np.maximum(latency_s, dram_bits / self.space.dram_bits_per_s)
+            memory_s = dram_bits / self.space.dram_bits_per_s
+            alone_s = longer(family.compute_s(batch), memory_s, self.space.exposed)
+            latency_s = np.maximum(latency_s, alone_s)
             unknown = np.array([x.run for x in family.fused]) == UNKNOWN
             latency_s, dram_bits = (np.where(unknown, np.inf, x) for x in (latency_s, dram_bits))
         if metric == LATENCY:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.roofline import longer
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
@@ -313,7 +314,7 @@ class Relaxation:
         total = np.where(runs, traffic, 0.0) + moved[..., None]
         compute_s = batch.compute_s
         compute_s = compute_s[b, u, :, ba if compute_s.shape[-1] > 1 else 0]
-        latency_s = np.maximum(compute_s, total / space.dram_bits_per_s)
+        latency_s = longer(compute_s, total / space.dram_bits_per_s, space.exposed)
         model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
         costs = [table[u, :, ba] for table in space.costs]
         charged: Floats | float = 0.0

@@ -1,9 +1,10 @@
 """Weights of roofs and prices of SRAM for fused runs, for batches of hardware options.
 
-A run costs the larger of compute and memory, and must fit the SRAM. For a lower bound that is a sum
-over layers, compute counts with a weight and memory with the rest, and what a run needs beyond the
-SRAM is charged for at a price. Of a grid of both, each run has those that bound it best by itself,
-where what it reads and writes is in DRAM at a middling width. (Lagrange multipliers: any will do.)
+A run costs the larger of its roofs, compute and memory, and must fit the SRAM. For a lower bound
+that is a sum over layers, one counts with a weight and the other with the rest, and what a run
+needs beyond the SRAM is charged for at a price. Of a grid of both, each run has those that bound it
+best by itself, where what it reads and writes is in DRAM at a middling width. (Lagrange
+multipliers: any will do.)
 
 Axes: ``B`` hardware options of a batch, ``R`` runs, ``g`` pairs of the grid, ``w`` widths.
 """
@@ -15,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.costs.roofline import weights_of_roofs
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.states import States
 
@@ -77,8 +79,9 @@ class RunPricing:
         capacity = batch.sram_bits if batch.rooms else np.zeros(count)
         grid = [(s, p) for s in SHARES for p in (PRICES if batch.rooms else PRICES[:1])]
         shares, prices = np.array(grid).T
+        of_compute, of_memory = weights_of_roofs(shares, space.exposed)
         of_bit = per_s / space.dram_bits_per_s + per_bit
-        dram = per_s[:, None] * (1 - shares) / space.dram_bits_per_s + per_bit[:, None]  # (B, g)
+        dram = per_s[:, None] * of_memory / space.dram_bits_per_s + per_bit[:, None]  # (B, g)
         sram = of_bit[:, None] * prices
         deep, wide = (np.any(batch.pairs_run, axis=a)[:, self.left] for a in (1, 2))
         barred = np.where(wide, 0.0, np.inf)
@@ -87,7 +90,7 @@ class RunPricing:
         weights = (per_width + own[:, None]).min(axis=3)  # (B, g, layers)
         geometry = space.geometry_of[self.layers]
         compute_s = batch.compute_s[:, geometry].min(axis=(2, 3))
-        weights += per_s[:, None, None] * shares[:, None] * compute_s[:, None]
+        weights += per_s[:, None, None] * of_compute[:, None] * compute_s[:, None]
         row, elements, read = self._bands
         bands = noise[:, None, None] * np.where(np.isfinite(read), read, 0.0)
         bands = np.where(np.isfinite(read) & deep[:, None], bands, np.inf)

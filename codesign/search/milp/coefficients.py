@@ -17,6 +17,7 @@ import pyomo.core as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from codesign.arrays import Floats, Ints
+from codesign.costs.roofline import longer
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
 from codesign.space.candidates import Candidates
@@ -112,11 +113,11 @@ class Coefficients:
     def _share(self, layer: FusedLayer, metric: str) -> Floats:
         """What each pair of widths adds at least to the cost of its run, unscaled.
 
-        The larger of two sums, of compute and of memory, is no less than their mean.
+        The larger of two sums, its roofs, is no less than their mean.
         """
         if metric == "latency_s":
             seconds = layer.weight_bits / self.space.dram_bits_per_s
-            return (layer.compute_s + seconds) / 2
+            return (1 + self.space.exposed) * (layer.compute_s + seconds) / 2
         if metric == "dram_bits":
             return layer.weight_bits
         return self._by_widths(layer.layer, layer.weight, layer.ifmap, metric)
@@ -154,7 +155,7 @@ class Coefficients:
         """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""
         space, rows = self.space, self.candidates.layers[i]
         if metric == "latency_s":
-            return np.maximum(rows.compute_s, rows.traffic / space.dram_bits_per_s)
+            return longer(rows.compute_s, rows.traffic / space.dram_bits_per_s, space.exposed)
         if metric == "dram_bits":
             return rows.traffic
         return self._by_widths(i, rows.weight, rows.ifmap, metric)

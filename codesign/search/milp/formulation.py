@@ -15,8 +15,9 @@ where SRAM sizes are on offer, ``size[n]``.
     (5) weight_widths        Σ_{o ∈ O(l,·): bw(o) = b} run_o = width_{wt(l),b}            ∀ l, b
     (6) tiles_fit            Σ_o need_o·run_o + Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} ≤ S    ∀ l
     (7) silicon              Σ_h area_h·build_h + slope·S ≤ area limit
-    (8) compute_roof         t_l ≥ Σ_o compute_o·run_o                                    ∀ l
-    (9) memory_roof          t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW  ∀ l
+    (8) compute_roof         t_l ≥ Σ_o compute_o·run_o + e·memory_l                       ∀ l
+    (9) memory_roof          t_l ≥ memory_l + e·Σ_o compute_o·run_o                       ∀ l
+                             memory_l = (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b}) / BW
    (10) within_budget        metric ≤ limit                  latency, DRAM, noise, size, BOPS, costs
    (11) resident_at_width    resident_{x,b} ≤ width_{t(x),b}                              ∀ x, b
    (12) resident_inputs      Σ_{o: ba(o) = b, input resident} run_o = resident_{in(l),b}  ∀ l, b
@@ -29,7 +30,10 @@ An option may be joint: a layer's widths with those and the places of all that i
 live beside it. What it needs in all, its traffic and its latency are then known: in (6) its need
 holds what is live, and for (8) and (9) its latency is ``Σ_o latency_o·run_o``.
 
-The bits moved in (9) and (10) are those of ``width − resident``: what is on chip moves nothing.
+``e`` is the share of the shorter of two times that adds to the longer, ``1 − overlap``: 0 of plain
+machines.
+
+The bits moved in (8) to (10) are those of ``width − resident``: what is on chip moves nothing.
 
 Where layers may be fused: runs ``n`` of layers, each on one hardware option, of which no layer is
 twice in a design. ``fuse[n]`` binary; ``pair[n, l, o]`` binary, layer ``l`` of the run with a pair
@@ -47,8 +51,8 @@ those that they follow from are.
    (22) most_psums          psums_n ≥ Σ_o psums_o·pair_{n,l,o}                             ∀ n, l
    (23) runs_fit            Σ_l Σ_o need_o·pair_{n,l,o} − Σ_b rows_b·source_{n,b} + psums_n
                              + live_n ≤ S + most_n·(1 − fuse_n)                            ∀ n
-   (24) run_compute_roof    t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}                           ∀ n
-   (25) run_memory_roof     t_n ≥ traffic_n / BW                                           ∀ n
+   (24) run_compute_roof    t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o} + e·traffic_n / BW        ∀ n
+   (25) run_memory_roof     t_n ≥ traffic_n / BW + e·Σ_l Σ_o compute_o·pair_{n,l,o}        ∀ n
    (26) moves_alone         moved_l ≥ Σ_b moved_{l,t}·b·width_{t,b} − most_l·Σ_n fuse_n    ∀ l
    (27) runs_fit_alone      Σ_l Σ_o need_o·pair_{n,l,o} − Σ_b rows_b·source_{n,b} + psums_n
                              + own_n ≤ most S·fuse_n                                       ∀ n
@@ -56,11 +60,11 @@ those that they follow from are.
 ``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
 run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
 resident input, and what results and ``beside`` move. In (2) each run of a layer counts with
-``fuse_n``, in (4), (5) and (11) with its pairs, in (12) with ``source``. (9) has ``− most_l·Σ_n
-fuse_n`` as (26), ``most_l`` being the most that the layer's output and residuals can be. ``own_n``
-is what of ``live_n`` the run's input and ``beside`` tell. (15), (16) and (17) of a layer that may
-be fused have on the left what its runs tell of the tensor; where one tells nothing, they have
-``≤``: with (2) the layer then agrees with others where it is alone.
+``fuse_n``, in (4), (5) and (11) with its pairs, in (12) with ``source``. ``memory_l`` has
+``− most_l·Σ_n fuse_n`` as (26), ``most_l`` being the most that the layer's output and residuals can
+be. ``own_n`` is what of ``live_n`` the run's input and ``beside`` tell. (15), (16) and (17) of a
+layer that may be fused have on the left what its runs tell of the tensor; where one tells nothing,
+they have ``≤``: with (2) the layer then agrees with others where it is alone.
 
 Why each is there, and exact, is said where it is written down: (11) to (17) in `places`, (18) to
 (27) in `fusion`. Numbers are scaled by `Coefficients`. Limits (7) and (10) carry the tolerance that
@@ -267,33 +271,43 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """A layer takes as long as its compute or its DRAM traffic, whichever is longer.
 
     The maximum is an epigraph: ``t_l`` is above both, and the objective or the limit on latency
-    presses it down to the larger. Where no memory is modelled, both rows are left out, and a
-    latency is ``Σ_o compute_o·run_o``.
+    presses it down to the larger. Of the other time, each has the share that does not overlap.
+    Where no memory is modelled, both rows are left out, and a latency is ``Σ_o compute_o·run_o``.
     """
-    unit_s = costs.unit["latency_s"]
-    unit_bits = unit_s * costs.space.dram_bits_per_s
     alone = [i for i, rows in enumerate(costs.candidates.layers) if not rows.joint]
     model.latency = pyo.Var(alone, domain=pyo.NonNegativeReals)
 
+    def add_memory(model, i, share, terms):
+        """Add a share of the time of all that a layer moves; none where it is fused, or less."""
+        if not share:
+            return
+        unit_bits = costs.unit["latency_s"] * costs.space.dram_bits_per_s / share
+        costs.runs(model, i, costs.candidates.layers[i].traffic / unit_bits, terms)
+        costs.moved(model, i, unit_bits, terms)
+        unless_fused(model, costs, i, unit_bits, terms)
+
+    def roof(model, i, of_compute, of_memory):
+        """t_l is no less than these shares of both times."""
+        compute = costs.candidates.layers[i].compute_s / costs.unit["latency_s"]
+        terms = costs.runs(model, i, of_compute * compute, Terms())
+        add_memory(model, i, of_memory, terms)
+        return terms.add([-1.0], [model.latency[i]]).expression() <= 0
+
     @model.Constraint(alone, doc="(8)")
     def compute_roof(model, i):
-        """t_l ≥ Σ_o compute_o·run_o: one option runs, and takes its cycles."""
-        compute = costs.candidates.layers[i].compute_s / unit_s
-        terms = costs.runs(model, i, compute, Terms())
-        return terms.add([-1.0], [model.latency[i]]).expression() <= 0
+        """t_l ≥ Σ_o compute_o·run_o + e·memory_l: one option runs, and takes its cycles."""
+        return roof(model, i, 1.0, costs.space.exposed)
 
     @model.Constraint(alone, doc="(9)")
     def memory_roof(model, i):
-        """t_l ≥ (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b} − most_l·Σ_n fuse_n) / BW.
+        """t_l ≥ memory_l + e·Σ_o compute_o·run_o.
 
+        ``memory_l = (Σ_o traffic_o·run_o + Σ_b moved_{l,t}·b·width_{t,b} − most_l·Σ_n fuse_n)/BW``.
         ``traffic_o`` is what the tiling fetches of the operands and spills; ``moved_{l,t}`` are the
         elements of output and residuals, which move once, at their tensors' widths. In a fused run
         the layer has no latency of its own.
         """
-        traffic = costs.candidates.layers[i].traffic / unit_bits
-        terms = costs.moved(model, i, unit_bits, costs.runs(model, i, traffic, Terms()))
-        unless_fused(model, costs, i, unit_bits, terms)
-        return terms.add([-1.0], [model.latency[i]]).expression() <= 0
+        return roof(model, i, costs.space.exposed, 1.0)
 
     if costs.candidates.fused:
         time_runs(model, costs)

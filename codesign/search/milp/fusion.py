@@ -230,23 +230,29 @@ def _limit_own_need(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 def time_runs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """A run takes as long as all its compute or all its DRAM traffic, whichever is longer."""
     fused, unit_s = costs.candidates.fused, costs.unit["latency_s"]
-    numbers = range(len(fused))
+    numbers, exposed = range(len(fused)), costs.space.exposed
     model.run_latency = pyo.Var(numbers, domain=pyo.NonNegativeReals)
+
+    def roof(model, n, of_compute, of_memory):
+        """t_n is no less than these shares of both times."""
+        terms = Terms()
+        for x, layer in enumerate(fused[n].layers if of_compute else ()):
+            compute = of_compute * layer.compute_s / unit_s
+            terms.add(compute.tolist(), [model.pair[n, x, o] for o in range(len(layer))])
+        if of_memory:
+            unit_bits = unit_s * costs.space.dram_bits_per_s / of_memory
+            costs.run_traffic(model, n, unit_bits, terms)
+        return terms.add([-1.0], [model.run_latency[n]]).expression() <= 0
 
     @model.Constraint(numbers, doc="(24)")
     def run_compute_roof(model, n):
-        """t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o}: all its layers one after the other."""
-        terms = Terms()
-        for x, layer in enumerate(fused[n].layers):
-            every = range(len(layer))
-            terms.add((layer.compute_s / unit_s).tolist(), [model.pair[n, x, o] for o in every])
-        return terms.add([-1.0], [model.run_latency[n]]).expression() <= 0
+        """t_n ≥ Σ_l Σ_o compute_o·pair_{n,l,o} + e·traffic_n / BW: all layers after each other."""
+        return roof(model, n, 1.0, exposed)
 
     @model.Constraint(numbers, doc="(25)")
     def run_memory_roof(model, n):
-        """t_n ≥ traffic_n / BW: all that its layers move."""
-        terms = costs.run_traffic(model, n, unit_s * costs.space.dram_bits_per_s, Terms())
-        return terms.add([-1.0], [model.run_latency[n]]).expression() <= 0
+        """t_n ≥ traffic_n / BW + e·Σ_l Σ_o compute_o·pair_{n,l,o}: all that its layers move."""
+        return roof(model, n, exposed, 1.0)
 
 
 def unless_fused(

@@ -161,6 +161,10 @@ def texts() -> dict[str, str]:
     for stem in ("widths_beside", "places_beside"):
         found[stem] += joint.pop(stem)
     found |= {stem: text for stem, text in (joint | fused).items() if stem not in found}
+    # A quarter of the shorter time adds to the longer.
+    in_turn = constraint_texts(build(fused_space(overlap=0.75), fused_offered(), goal), names)
+    for stem in ("compute_roof", "memory_roof", "run_compute_roof", "run_memory_roof"):
+        found[stem] += in_turn[stem]
     model = pair_model(Goal("noise", {}))
     choose(model, option=0, tensors=(0, 1), runs=(2, 1))
     exclude(model)

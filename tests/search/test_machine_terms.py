@@ -1,0 +1,39 @@
+"""On machines with optional terms the optimum is the enumerated one.
+
+Compute and DRAM that pass in part one after the other, on random problems of every kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from compare_designs import compare
+from machine_terms import overlap_case
+from random_problems import Case
+from seeds import check_all
+
+CASES: dict[str, Callable[[int], Case]] = {"overlap": overlap_case}
+LONG_BLOCKS = range(1000, 3000, 100)  # the first seed of each
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [0, 20])
+@pytest.mark.parametrize("term", CASES)
+def test_optimum_is_the_enumerated_one(term: str, first: int) -> None:
+    def check(seed: int) -> None:
+        compare(CASES[term](seed), "whole" if seed % 6 == 0 else "search")
+
+    check_all(range(first, first + 20), check)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", LONG_BLOCKS)
+@pytest.mark.parametrize("term", CASES)
+def test_optimum_is_the_enumerated_one_long(term: str, first: int) -> None:
+    def check(seed: int) -> None:
+        case = CASES[term](seed)
+        compare(case)
+        compare(case, "whole")
+
+    check_all(range(first, first + 100), check)
