@@ -35,7 +35,7 @@ imports their bodies when they are called.
     1. `codesign.cli.solve_commands.solve`: the words of a shell → options that do not contradict
        each other
     2. `codesign.specs.load.load_network`: a name → `Network`; likewise technology and memory
-    3. `codesign.problem.words.problem_of`: these and the options → a `Problem`, checked as a whole
+    3. `codesign.problem.posed.problem_of`: these and the options → a `Problem`, checked as a whole
     4. `codesign.tasks.solve.solve`: the problem → handed to the rooms that answer it, 5 to 10
     5. `codesign.space.hardware.HardwareSpace`: the problem → every hardware option, as arrays
     6. `codesign.search.lexicographic.LexicographicSearch.minimise`: the space → one goal after

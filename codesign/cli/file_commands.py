@@ -22,8 +22,9 @@ from codesign.cli.terminal import (
 )
 from codesign.cli.views import view_of
 from codesign.errors import SpecError
+from codesign.problem.posed import sensitivity_of
 from codesign.problem.readers import Number, WholeNumbers
-from codesign.problem.words import DEFAULT_TECHNOLOGY, TIME_LIMIT, name_or_path, sensitivity_of
+from codesign.problem.words import DEFAULT_TECHNOLOGY, TIME_LIMIT, name_or_path
 
 
 @click.command(

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from codesign.cli.terminal import note
 from codesign.errors import SpecError
 from codesign.problem.metrics import COST, metric_of
+from codesign.problem.posed import (
+    by_name,
+    check_reconfigurable,
+    factors,
+    pinned,
+    problem_of,
+    sram_bits,
+    wanted,
+)
 from codesign.problem.words import (
     DEFAULT_MEMORY,
     DEFAULT_TECHNOLOGY,
     LIMITS,
     ProblemWords,
-    by_name,
     flag_of,
     name_or_path,
-    pinned,
-    problem_of,
-    sram_bits,
-    wanted,
 )
 from codesign.units import BITS_PER_GBIT, HZ_PER_MHZ
 
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 Given = Mapping[str, Any]  # options as click hands them over, by their words
 
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
+MACHINE_FLAGS = ("reconfigurable", "fill_cycles", "weight_load")
 PE_WIDTHS = ("pe_weight_bits", "pe_activation_bits")
 
 
@@ -193,6 +198,7 @@ def accelerator(given: Given) -> Accelerator:
     copied = ("rows", "cols", "engine", "precision", "psum_bits", "pe_area_um2", "area_overhead")
     flags = {
         **{key: given[key] for key in copied},
+        **_machine(given),
         **{key: given[key] or given["pe_bits"] for key in PE_WIDTHS},
         "sram_bits": None if sram_kbit is None else sram_bits("sram_kbit", sram_kbit),
         "clock_hz": None if clock_mhz is None else clock_mhz * HZ_PER_MHZ,
@@ -210,11 +216,25 @@ def accelerator(given: Given) -> Accelerator:
             raise SpecError("--sram: the accelerator names no technology; give --technology")
         flags["technology"] = technology.with_sram(given["sram"])
     if known is not None:
-        return _changed(known, flags)
+        made = _changed(known, flags)
+        check_reconfigurable(given["reconfigurable"], made.mapping)
+        return made
     _check_complete(flags)
+    check_reconfigurable(given["reconfigurable"], given["mapping"] or ("window",))
     dram_bits_per_s = _dram_bits_per_s({**given, "memory": DEFAULT_MEMORY})
     rest = {"engine": 9, "clock_hz": 800e6, "dram_bits_per_s": dram_bits_per_s, "technology": usual}
     return Accelerator(name=f"{flags['rows']} × {flags['cols']} PEs", **{**rest, **flags})
+
+
+def _machine(given: Given) -> dict[str, Any]:
+    """What is said of how the array works, by field; what is said by a flag alone is never off.
+
+    One mapping, and the machine is not reconfigurable.
+    """
+    said = {key: given[key] or None for key in ("mapping", *MACHINE_FLAGS)}
+    if given["mapping"] and len(given["mapping"]) == 1 and not given["reconfigurable"]:
+        said["reconfigurable"] = False
+    return {**said, "cycle_factors": factors(given["cycle_factor"]) or None}
 
 
 def _check_complete(flags: Given) -> None:

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from codesign.problem.readers import OneMetric, OneOf, Reader, WholeNumber
-from codesign.problem.words import ALL_WORDS
+from codesign.problem.words import ALL_WORDS, MAPPINGS
 
 if TYPE_CHECKING:
     Type = click.ParamType[Any, Any]
@@ -177,11 +177,23 @@ def _files(typed: str, suffixes: Iterable[str]) -> list[str]:
     return [os.path.join(folder, x.name) for x in found if x.suffix.lower() in suffixes]
 
 
+def listed(words: Iterable[str]) -> Completer:
+    """Complete a list of words, written with commas, by those that it lacks."""
+
+    def complete(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+        *before, last = typed.split(",")
+        left = (word for word in words if word not in before and word.startswith(last))
+        return [CompletionItem(",".join([*before, word])) for word in left]
+
+    return complete
+
+
 NETWORK = completed(["networks"], (".toml", ".onnx"))
 COMPLETED = {
     "--technology": completed(["technologies"], [".toml"]),
     "--memory": completed(["memories"], [".toml"]),
     "--accelerator": completed(["accelerators"], (".toml", ".json")),
+    "--mapping": listed(MAPPINGS),
 }
 WORKERS = option(
     "--workers N", "Processes, one solver thread each.", WholeNumber(1, 1024), shown="one per core"

@@ -33,7 +33,8 @@ from codesign.cli.views import view_of
 from codesign.errors import InfeasibleError, SpecError
 from codesign.problem.metrics import metric_of
 from codesign.problem.places import DEFAULT_ON_CHIP
-from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS, placed
+from codesign.problem.posed import most_fused, placed, sensitivity_of
+from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
 
 if TYPE_CHECKING:
     from codesign.problem.problem import Problem
@@ -131,7 +132,6 @@ def evaluate(**given: Any) -> int:
     dot or a path separator is a file. The accelerator is shipped (codesign show accelerators), a
     file, TOML or that of a design, or given by --rows, --cols, --pe-bits and --sram-kbit.
     """
-    from codesign.problem.words import most_fused, sensitivity_of
     from codesign.tasks.evaluate import evaluate as evaluate_network
 
     inputs.check_contradictions(given, EVALUATE_CONTRADICTIONS)

@@ -23,7 +23,7 @@ from codesign.cli.options import (
 )
 from codesign.problem import readers
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
-from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, WholeNumber
+from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, SomeOf, WholeNumber
 from codesign.problem.words import (
     ALL_WORDS,
     CAPACITY,
@@ -32,6 +32,7 @@ from codesign.problem.words import (
     DEFAULT_QUALITY,
     DEFAULT_TECHNOLOGY,
     FACTOR,
+    MAPPINGS,
     PLATFORM_CONTRADICTIONS,
     SOLVE_CONTRADICTIONS,
     TIME_LIMIT,
@@ -75,7 +76,12 @@ FUSED_HELP = "Most layers of a fused run (--on-chip bands)."
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")
 MEMORY = word("--memory", "Shipped DRAM or TOML file.", shown=DEFAULT_MEMORY)
 DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
-PRECISION_HELP = "Operands wider than a PE: impossible, or several passes."
+PRECISION_HELP = "Operands wider than a PE: impossible, or passes; or PEs split for narrower ones."
+MAPPING_HELP = "What rows of PEs take: channels (window, im2col) or pixels (output)."
+BY_LAYER_HELP = "Each layer takes one of the mappings."
+FILL_HELP = "Count cycles that fill and drain the array."
+LOAD_HELP = "Count cycles that load stationary weights."
+FACTOR_HELP = "Factor on the cycles of a kernel: 3x3=4/9 (Winograd)."
 SRAM_PICTURE = "Draw what the SRAM holds during each layer: .png, .pdf or .svg."
 QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
 
@@ -117,6 +123,11 @@ SOLVE = {
         word("--pe-weight-bits", "Widths of its weight operand."),
         word("--pe-activation-bits", "Widths of its activation operand."),
         word("--precision", PRECISION_HELP),
+        word("--mapping", f"{MAPPING_HELP} Of several, the best."),
+        word("--reconfigurable", BY_LAYER_HELP),
+        word("--fill-cycles", FILL_HELP),
+        word("--weight-load", LOAD_HELP),
+        word("--cycle-factor", FACTOR_HELP),
         word("--rows", "Rows of the PE array.", shown=SIDES),
         word("--cols", "Columns of the PE array.", shown=SIDES),
         word("--square", "Only as many rows as columns; one list is enough."),
@@ -216,7 +227,12 @@ EVALUATE = {
         option("--pe-bits B", "Width of a PE's operands.", ONE_WIDTH),
         option("--pe-weight-bits B", "Width of its weight operand.", ONE_WIDTH),
         option("--pe-activation-bits B", "Width of its activation operand.", ONE_WIDTH),
-        choice("--precision fixed|multi-pass", PRECISION_HELP, shown="fixed"),
+        choice("--precision fixed|multi-pass|widening", PRECISION_HELP, shown="fixed"),
+        option("--mapping LIST", MAPPING_HELP, SomeOf(MAPPINGS), shown="window"),
+        flag("--reconfigurable", BY_LAYER_HELP),
+        flag("--fill-cycles", FILL_HELP),
+        flag("--weight-load", LOAD_HELP),
+        repeatable("--cycle-factor KERNEL=X", FACTOR_HELP, readers.cycle_factor),
         option(
             "--psum-bits B",
             "Width of stored partial sums.",

@@ -96,6 +96,18 @@ class OneOf:
 
 
 @dataclass(eq=False, repr=False)
+class SomeOf:
+    """Reads some of a few words, separated by commas, in the order in which they are known."""
+
+    known: tuple[str, ...]
+
+    def __call__(self, text: str) -> tuple[str, ...]:
+        one = OneOf(self.known)
+        given = {one(word.strip()) for word in text.split(",")}
+        return tuple(word for word in self.known if word in given)
+
+
+@dataclass(eq=False, repr=False)
 class OneMetric:
     """Reads one of a few metrics, by either of its names, as the word of the command line.
 
@@ -147,6 +159,20 @@ def group(text: str) -> tuple[str, ...]:
                 f"{word!r}: write weight:LAYER or tensor:TENSOR, as in weight:conv1,weight:conv2."
             )
     return words
+
+
+def cycle_factor(text: str) -> tuple[str, str]:
+    """Read ``3x3=4/9``: a kernel and the factor on the cycles of its layers."""
+    from codesign.specs.machine import KERNEL, MOST_FACTOR, is_factor
+
+    kernel, _, factor = text.partition("=")
+    if not KERNEL.fullmatch(kernel):
+        raise ValueError(f"{text!r}: write KERNEL=X, as in 3x3=4/9, or 3x3s1=4/9 for strides of 1.")
+    if not is_factor(factor):
+        raise ValueError(
+            f"{text!r}: a factor is above 0 and at most {MOST_FACTOR}, as in 3x3=4/9 or 3x3=0.5."
+        )
+    return kernel, factor
 
 
 def cost(text: str) -> tuple[str, Path]:

@@ -46,8 +46,13 @@ def _factor(given: Any) -> Any:
     return repr(given) if type(given) in (int, float) else given
 
 
+def is_factor(given: str) -> bool:
+    """Whether a text is a factor on cycles: a number or a fraction, above 0 and not too large."""
+    return FACTOR.fullmatch(given) is not None and 0 < _fraction(given) <= MOST_FACTOR
+
+
 def _known_factor(given: str) -> str:
-    if not FACTOR.fullmatch(given) or not 0 < _fraction(given) <= MOST_FACTOR:
+    if not is_factor(given):
         raise ValueError(f'Input should be above 0 and at most {MOST_FACTOR}, as in 0.5 or "4/9"')
     return given
 

@@ -20,13 +20,13 @@ from codesign.errors import SpecError
 from codesign.files import canonical_json, sha256
 from codesign.problem.file import terms_to_dict
 from codesign.problem.metrics import word_of
+from codesign.problem.posed import problem_of
 from codesign.problem.problem import Problem
 from codesign.problem.words import (
     DEFAULT_MEMORY,
     DEFAULT_TECHNOLOGY,
     DEFAULTS,
     ProblemWords,
-    problem_of,
 )
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network

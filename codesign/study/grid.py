@@ -20,7 +20,7 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import sha256
-from codesign.problem.readers import Reader, group, pin
+from codesign.problem.readers import Reader, cycle_factor, group, pin
 from codesign.problem.words import ALL_WORDS, DEFAULTS, SOLVE_CONTRADICTIONS, name_or_path
 from codesign.quality import read_sensitivity, uniform_bits
 from codesign.specs.load import load_memory, load_network, load_technology
@@ -152,6 +152,8 @@ def _reader(word: str, located: Located) -> Callable[[Any], Value]:
         return _pins
     if word == "group":
         return _groups
+    if word == "cycle_factor":
+        return _factors
     read = GRID_WORDS[word].read
     return _flag if read is None else partial(_converted, word, read)
 
@@ -212,6 +214,13 @@ def _groups(raw: Any) -> Value:
     """``"weight:conv1,weight:conv2"`` or a list of such words, one for each group."""
     groups = tuple(group(text) for text in _words(raw))
     return Value(" ".join(",".join(members) for members in groups), groups)
+
+
+def _factors(raw: Any) -> Value:
+    """``{"3x3": "4/9"}``, ``"3x3=4/9"`` or a list of such words."""
+    words = [f"{x}={factor}" for x, factor in raw.items()] if isinstance(raw, Mapping) else raw
+    factors = tuple(sorted(cycle_factor(text) for text in _words(words)))
+    return Value(" ".join("=".join(each) for each in factors), factors)
 
 
 def _words(raw: Any) -> list[str]:

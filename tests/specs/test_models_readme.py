@@ -37,6 +37,8 @@ def as_listed(default: Any) -> str:
     """A default as the tables of the README have it."""
     if default is MISSING or default is None or default == "":
         return {MISSING: "required", None: "none", "": "empty"}[default]
+    if isinstance(default, tuple) and default:
+        return ", ".join(default)
     if isinstance(default, bool):
         return str(default).lower()
     return {"()": "`[]`", "{}": "`{}`"}.get(str(default), str(default))

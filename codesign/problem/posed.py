@@ -1,0 +1,245 @@
+"""The problem that words pose, given the descriptions that they name.
+
+Only the standard library is imported up here, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from codesign.errors import SpecError
+from codesign.problem.metrics import metric_of
+from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
+from codesign.problem.readers import Pin
+from codesign.problem.words import DEFAULT_QUALITY, LIMITS, ProblemWords, flag_of
+from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from codesign.problem.choices import Choices
+    from codesign.problem.problem import Problem
+    from codesign.quality import SensitivityTable
+    from codesign.quality.quantise import Granularity
+    from codesign.specs.network import Network
+    from codesign.specs.technology import Memory, Technology
+
+Item = TypeVar("Item")
+
+
+def problem_of(
+    words: ProblemWords, network: Network, technology: Technology, memory: Memory
+) -> Problem:
+    """The problem that is posed, given the descriptions that the words name."""
+    from codesign.problem.problem import Problem
+
+    gbit_per_s = words.dram_gbit_per_s
+    return Problem(
+        network=network,
+        technology=technology if words.sram is None else technology.with_sram(words.sram),
+        dram_bits_per_s=memory.bits_per_s if gbit_per_s is None else gbit_per_s * BITS_PER_GBIT,
+        clock_hz=words.clock_mhz * HZ_PER_MHZ,
+        area_overhead=words.area_overhead,
+        **wanted(words, network),
+    )
+
+
+def wanted(words: ProblemWords, network: Network) -> dict[str, Any]:
+    """The fields of `Problem` that say what is free to choose and what is wanted."""
+    from codesign.quality import uniform_bits
+
+    choices, quality = _choices(words, network), _quality(words)
+    bits = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
+    bits |= {width for width in [quality and uniform_bits(quality)] if width}
+    budgets = {
+        metric: limit * factor
+        for word, (metric, factor) in LIMITS.items()
+        if (limit := getattr(words, word)) is not None
+    }
+    if words.min_fps is not None:
+        budgets["latency_s"] = network.images / words.min_fps
+    return {
+        "choices": choices,
+        "sensitivity": sensitivity_of(
+            words.sensitivity, words.granularity, words.weights, network, bits
+        ),
+        "quality": quality,
+        "objective": metric_of(words.minimize),
+        "budgets": budgets,
+    }
+
+
+def sensitivity_of(
+    asked: str | SensitivityTable | None,
+    granularity: Granularity | None,
+    weights: Mapping[str, ArrayLike] | None,
+    network: Network,
+    bits: Iterable[int],
+) -> SensitivityTable | None:
+    """The table asked for: given, read from a file, or measured on the weights at some widths.
+
+    Raises
+    ------
+    SpecError
+        A granularity without weights to measure, or a file that is no such table.
+    """
+    from codesign.quality import read_sensitivity, weight_sensitivity
+
+    if granularity is not None and asked != "weights":
+        raise SpecError("--granularity says how --sensitivity weights measures; give both.")
+    if asked != "weights":
+        return read_sensitivity(asked) if isinstance(asked, str) else asked
+    assert weights is not None  # refused where the network is read
+    return weight_sensitivity(network, weights, bits, granularity or "channel")
+
+
+def _quality(words: ProblemWords) -> str | None:
+    if words.quality is None:
+        limited = words.max_noise is None and words.minimize != "noise"
+        return DEFAULT_QUALITY if limited else None
+    return None if words.quality == "none" else words.quality
+
+
+def by_name(pairs: Iterable[tuple[str, Item]], refusal: str) -> dict[str, Item]:
+    """What is given for each name.
+
+    Raises
+    ------
+    SpecError
+        Two different things for one name: ``refusal`` with the name and both in its places.
+    """
+    found: dict[str, Item] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise SpecError(refusal.format(name, found[name], value))
+    return found
+
+
+def pinned(pins: Iterable[Pin]) -> dict[str, int]:
+    """Widths that are pinned by operand, each given once."""
+    widths = ((name, bits) for name, bits in pins if isinstance(bits, int))
+    return by_name(widths, "--pin {}: given as {} and as {} bits")
+
+
+def placed(pins: Iterable[Pin], on_chip: OnChip) -> dict[str, Place]:
+    """Places that are pinned by tensor, each given once.
+
+    Raises
+    ------
+    SpecError
+        Two places for one tensor, or a place that tensors do not have.
+    """
+    places = [(name, place) for name, place in pins if not isinstance(place, int)]
+    for name, place in places:
+        if place == "band" and on_chip != "bands":
+            raise SpecError(f"--pin band:{name}: tensors are held as bands with --on-chip bands")
+        if on_chip == "none":
+            raise SpecError(f"--pin {place}:{name}: tensors have places with --on-chip tensors")
+    return by_name(places, "--pin of tensor {}: given as {} and as {}")
+
+
+def most_fused(fused_layers: int | None, on_chip: OnChip) -> int:
+    """Layers of a fused run at most.
+
+    Raises
+    ------
+    SpecError
+        Given where no layers are fused.
+    """
+    if fused_layers is not None and on_chip != "bands":
+        raise SpecError(f"--fused-layers {fused_layers}: layers are fused with --on-chip bands")
+    return DEFAULT_FUSED_LAYERS if fused_layers is None else fused_layers
+
+
+def factors(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Factors on cycles by kernel, each given once."""
+    return by_name(given, "--cycle-factor {}: given as {} and as {}")
+
+
+def check_reconfigurable(reconfigurable: bool, mapping: tuple[str, ...]) -> None:
+    """Refuse a choice by layer where there is none.
+
+    Raises
+    ------
+    SpecError
+    """
+    if reconfigurable and len(mapping) < 2:
+        raise SpecError(
+            "--reconfigurable lets each layer choose its mapping; give several, as in "
+            "--mapping window,output"
+        )
+
+
+def sram_bits(word: str, kbit: float) -> int:
+    """A capacity as a whole number of bits.
+
+    Raises
+    ------
+    SpecError
+        Less than one.
+    """
+    bits = round(kbit * BITS_PER_KBIT)
+    if bits < 1:
+        raise SpecError(f"{flag_of(word)} {kbit:g}: less than a bit")
+    return bits
+
+
+def _choices(words: ProblemWords, network: Network) -> Choices:
+    from codesign.problem.choices import Choices
+
+    check_reconfigurable(words.reconfigurable, words.mapping)
+    rows, cols = words.rows, words.cols
+    if words.square:
+        rows, cols = rows or cols, cols or rows
+    ends = {
+        word: None if (kbit := getattr(words, word)) is None else sram_bits(word, kbit)
+        for word in ("min_sram_kbit", "max_sram_kbit")
+    }
+    listed: dict[str, Any] = {
+        "weight_bits": words.weight_bits or words.bits,
+        "activation_bits": words.activation_bits or words.bits,
+        "rows": rows,
+        "cols": cols,
+        "pe_weight_bits": words.pe_weight_bits or words.pe_bits,
+        "pe_activation_bits": words.pe_activation_bits or words.pe_bits,
+    }
+    return Choices(
+        **{key: values for key, values in listed.items() if values is not None},
+        square=words.square,
+        precision=words.precision,
+        mapping=words.mapping,
+        reconfigurable=words.reconfigurable,
+        fill_cycles=words.fill_cycles,
+        weight_load=words.weight_load,
+        cycle_factors=factors(words.cycle_factor),
+        sram_bits=tuple(sram_bits("sram_kbit", kbit) for kbit in words.sram_kbit or ()),
+        min_sram_bits=ends["min_sram_kbit"],
+        max_sram_bits=ends["max_sram_kbit"],
+        on_chip=words.on_chip,
+        fused_layers=most_fused(words.fused_layers, words.on_chip),
+        places=placed(words.pin, words.on_chip),
+        pinned=pinned(words.pin),
+        output_bits=words.output_bits,
+        shared=_shared(words.group, network),
+        tied=words.tie,
+    )
+
+
+def _shared(groups: Iterable[tuple[str, ...]], network: Network) -> tuple[tuple[str, ...], ...]:
+    """Groups of operands that share a width, every pattern replaced by what it matches."""
+    known = [f"weight:{name}" for name in network.weight_layers]
+    known += [f"tensor:{name}" for name in network.inner_tensors]
+    found = []
+    for words in groups:
+        members: dict[str, None] = {}
+        for word in words:
+            # What is no pattern is left to the problem, which knows what else a name may be.
+            pattern = word not in known and any(sign in word for sign in "*?[")
+            matched = [x for x in known if fnmatchcase(x, word)] if pattern else [word]
+            if not matched:
+                raise SpecError(f"--group {word}: matches nothing in network {network.name!r}")
+            members |= dict.fromkeys(matched)
+        found.append(tuple(members))
+    return tuple(found)
