@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import random_bands
+import random_machines
 from random_on_chip import KINDS, on_chip_case
 from random_problems import Case, random_case, steep_case
 
@@ -44,6 +45,18 @@ def bands_problem_of(seed: int) -> Case:
     """Random tiny problems of every kind whose layers may be fused."""
     kinds = random_bands.KINDS
     return random_bands.bands_case(seed, kinds[seed % len(kinds)])
+
+
+def machine_problem_of(seed: int) -> Case:
+    """Random tiny problems of every kind on machines of every kind, of places of every kind."""
+    n, kind = divmod(seed, len(random_machines.KINDS))
+    machine, other = random_machines.KINDS[kind], n // 3
+    if n % 3 == 1:
+        return on_chip_case(seed, KINDS[other % len(KINDS)], machine)
+    if n % 3 == 2:
+        kinds = random_bands.KINDS
+        return random_bands.bands_case(seed, kinds[other % len(kinds)], machine)
+    return random_case(seed, moving=other % 2 == 0, sharing=other % 5 < 2, machine=machine)
 
 
 def as_checked(problem: Problem) -> CheckedProblem:

@@ -1,0 +1,190 @@
+"""Certificates on machines of all kinds: none makes a false claim pass, true ones can be proven.
+
+Mappings, several on offer, layers with mappings of their own, PEs that split, cycles beside
+multiplications; all tensors in DRAM, some on chip, or layers fused. On random tiny problems,
+against plain enumeration.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections import Counter
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from certified import certify_and_check, deep, machine_problem_of, written
+from false_claims import closes, enumerated, groups_with, random_cuts, random_prices
+from random_machines import KINDS
+from small_layers import square
+
+import codesign
+from codesign import Choices, Network, Problem, certify
+from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.verify import Verifier
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.errors import InfeasibleError
+
+SEEDS, BLOCK = 30, 15
+SOLVED = tuple(kind for kind in KINDS if kind != "reconfigurable")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_no_prices_prove_what_is_false(first: int) -> None:
+    """A claim just above the true optimum, at any prices, groups and cuts."""
+    hold_to_enumeration(range(first, first + BLOCK))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 3000, 100))
+def test_no_prices_prove_what_is_false_long(first: int) -> None:
+    hold_to_enumeration(range(first, first + 100))
+
+
+def hold_to_enumeration(seeds: range) -> None:
+    """Try to prove false claims about some problems, and true ones about their best hardware."""
+    seen: Counter[str] = Counter()
+    for seed, checked, option, optimum in enumerated(seeds, machine_problem_of):
+        rng = random.Random(seed)
+        single = OptionGroup((option.array,), (option.pe_bits,))
+        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
+        for cuts in ([], random_cuts(rng, checked)):
+            verifier = Verifier(checked, claim, cuts)
+            for group in groups_with(rng, checked, option):
+                prices = random_prices(rng, checked)
+                assert not closes(verifier, group, prices, 0), seed
+                further = [random_prices(rng, checked) for _ in range(3)]
+                assert not closes(verifier, group, prices, 20_000, further), seed
+                seen["false"] += 1
+        verifier = Verifier(checked, optimum * (1 - Fraction(1, 10**8)))
+        try:
+            prices, *further = (random_prices(rng, checked) for _ in range(4))
+            assert verifier.closed(single, prices, 10**5, further), seed
+            seen[KINDS[seed % len(KINDS)]] += 1
+        except TooMany:
+            continue
+    assert seen["false"] > 4 * len(seeds)
+    assert min(seen[kind] for kind in KINDS) >= len(seeds) // 10, seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SOLVED)
+def test_designs_are_proven(kind: str) -> None:
+    certify_all(kind, range(8), least=3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 2000, 50))
+@pytest.mark.parametrize("kind", SOLVED)
+def test_designs_are_proven_long(kind: str, first: int) -> None:
+    certify_all(kind, range(first, first + 50), least=20)
+
+
+def certify_all(kind: str, numbers: range, least: int) -> None:
+    """The best designs of random problems on a kind of machine, certified and checked."""
+    proven = 0
+    for number in numbers:
+        problem = machine_problem_of(number * len(KINDS) + KINDS.index(kind)).problem
+        try:
+            design = codesign.solve(problem)
+        except InfeasibleError:
+            continue
+        certify_and_check(design)
+        proven += 1
+    assert proven >= least
+
+
+# --- certificates of several mappings -------------------------------------------------------------
+
+
+def two_layers(**choices: Any) -> Problem:
+    """A depthwise layer, which suits im2col and output, and one of many channels."""
+    depthwise = square(1, 1, 6, 3, G=8, name="a", input="x", output="y")
+    pointwise = square(16, 8, 6, 1, name="b", input="y", output="z")
+    network = Network(
+        name="two",
+        layers=(depthwise, pointwise),
+        tensors={"x": 8 * 36, "y": 8 * 36, "z": 16 * 36},
+    )
+    few: dict[str, Any] = {
+        "rows": (2, 4),
+        "cols": (2, 4, 8),
+        "weight_bits": (4, 8),
+        "activation_bits": (8,),
+        "on_chip": "none",
+        "mapping": ("window", "im2col", "output"),
+    }
+    return Problem(
+        network=network,
+        choices=Choices(**{**few, **choices}),
+        dram_bits_per_s=1e12,
+        quality="uniform:6",
+        budgets={"area_mm2": 0.12},
+    )
+
+
+def mapped() -> tuple[Any, Any]:
+    """Its design and its certificate."""
+    design = codesign.solve(two_layers())
+    certificate = certify(design)
+    assert certificate.trusted == []
+    return written(design.to_dict()), written(certificate.to_dict())
+
+
+def test_every_mapping_of_an_array_is_argued_for() -> None:
+    design, certificate = mapped()
+    assert deep(design, certificate).proven
+    named = [array for group in certificate["groups"] for array in group["arrays"]]
+    assert {mapping for _, _, mapping in named} == {"window", "im2col", "output"}
+    for n, group in enumerate(certificate["groups"]):
+        for place, array in enumerate(group["arrays"]):
+            altered = copy.deepcopy(certificate)
+            del altered["groups"][n]["arrays"][place]
+            report = deep(design, altered)
+            assert not report.proven
+            assert any("no argument for" in str(finding) for finding in report.findings)
+            for other in (array[:2], [*array[:2], "rows"], [*array[:2], None], [*array, "window"]):
+                altered["groups"][n]["arrays"] = [*group["arrays"][:place], other]
+                (finding, *_) = deep(design, altered).findings
+                assert finding.where == f"certificate.groups[{n}].arrays[{place}]"
+                assert finding.expected == "3 entries that are on offer"
+
+
+def test_options_taken_on_trust_name_their_mapping() -> None:
+    design, certificate = mapped()
+    certificate["trusted"] = [
+        [*array[:2], *bits, array[2]]
+        for group in certificate["groups"]
+        for array in group["arrays"]
+        for bits in group["pe_bits"]
+    ]
+    certificate["groups"] = []
+    report = deep(design, certificate)
+    assert (report.holds, report.proven) == (True, False)
+    for other in (certificate["trusted"][0][:4], [*certificate["trusted"][0][:4], "im3col"]):
+        altered = {**certificate, "trusted": [other, *certificate["trusted"][1:]]}
+        assert not deep(design, altered).holds
+
+
+@pytest.mark.parametrize("mapping", ["window", "im2col", "output"])
+def test_a_design_in_another_mapping_is_not_proven(mapping: Any) -> None:
+    """The best of one mapping, written as an answer to the question that offers all."""
+    best, certificate = mapped()
+    other = codesign.solve(two_layers(mapping=(mapping,)))
+    content = written(other.to_dict())
+    content["problem"]["choices"] = best["problem"]["choices"]
+    content["solver"]["considered"] = best["solver"]["considered"]
+    content["solver"]["bounded_away"] += 2 * other.solver.considered
+    del content["sha256"]
+    report = deep(content, certificate)
+    is_best = other.proof.objective == best["proof"]["objective"]
+    assert report.proven == is_best
+    if is_best:
+        return
+    assert [finding.where for finding in report.findings] == ["certificate.bound"]
+    certificate["bound"] = other.proof.objective * (1 - 1e-7)
+    report = deep(content, certificate)
+    assert not report.proven
+    assert any(".groups" in finding.where for finding in report.findings)
