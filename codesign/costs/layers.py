@@ -176,7 +176,9 @@ def best_tiled_layer(
     if not found:
         assert refused is not None
         raise refused
-    return min(found, key=lambda row: (row.latency_s or row.compute_s, row.dram_bits.total))
+    if accelerator.dram_bits_per_s is None:
+        return min(found, key=lambda row: (row.dram_bits.total, row.compute_s))
+    return min(found, key=lambda row: (row.latency_s, row.dram_bits.total))
 
 
 def _best_tiled(

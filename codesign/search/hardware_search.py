@@ -275,7 +275,8 @@ class HardwareSearch(GoalSearch, ABC):
         def priced(choice: MilpSolution) -> Solution | None:
             sram_bits = max(choice.sram_bits, sram[0])
             widths = choice.variable_width, choice.weight
-            return price(self.space, option, *widths, sram_bits, choice.on_chip)
+            places = choice.on_chip, choice.modes
+            return price(self.space, option, *widths, sram_bits, *places)
 
         if goal is None and self.space.runs and self.incumbent is not None:
             # What is no better is no design: a relaxation that shows it ends the solver.

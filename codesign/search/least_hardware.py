@@ -182,7 +182,7 @@ class LeastHardware(HardwareSearch):
             geometry = space.geometry_of if len(runs) > 1 else 0
             if runs[(geometry, *pairs)].all():
                 sram_bits = float(self.most_sram_bits(np.array([option]))[0])
-                chosen = best.variable_width, best.weight, sram_bits, best.on_chip
+                chosen = best.variable_width, best.weight, sram_bits, best.on_chip, best.modes
                 self.update_incumbent(price(space, int(option), *chosen))
                 return
 

@@ -150,14 +150,20 @@ class LeastMetric(HardwareSearch):
         timed = "latency_s" in (self.goal.metric, *self.goal.limits)
         bound = -np.inf
         for better, its_bound in self.solved_tables:
-            if its_bound <= bound:
-                continue
-            if self.batches.moves_data:
-                dominates = (better.traffic <= single.traffic).all()
-            else:
-                dominates = (np.isfinite(better.traffic) | ~np.isfinite(single.traffic)).all()
-            if timed:
-                dominates = dominates and (better.compute_s <= single.compute_s).all()
-            if dominates:
+            if its_bound > bound and self._dominates(better, single, timed):
                 bound = its_bound
         return bound
+
+    def _dominates(self, better: Batch, single: Batch, timed: bool) -> bool:
+        """Whether one option's tables are at least as good as another's everywhere."""
+        if single.modes:
+            modes = better.modes or (better,) * len(single.modes)
+            pairs = zip(modes, single.modes, strict=True)
+            return all(self._dominates(*pair, timed) for pair in pairs)
+        if better.modes:
+            return False
+        if self.batches.moves_data:
+            dominates = (better.traffic <= single.traffic).all()
+        else:
+            dominates = (np.isfinite(better.traffic) | ~np.isfinite(single.traffic)).all()
+        return bool(dominates and (not timed or (better.compute_s <= single.compute_s).all()))

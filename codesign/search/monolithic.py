@@ -66,7 +66,7 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
             choice.sram_bits if goal.metric in space.hardware_metrics else most[choice.option]
         )
         chosen = choice.variable_width, choice.weight, sram_bits, choice.on_chip
-        return price(space, choice.option, *chosen)
+        return price(space, choice.option, *chosen, choice.modes)
 
     with task.stop.stopping_at_interrupts():
         listed = candidates(

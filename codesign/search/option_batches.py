@@ -32,25 +32,27 @@ class OptionBatches:
 
         ``least_sram_bits``: what is known of tensors' places holds from so many bits on.
         """
-        shape_of = self.space.shape_of[options]
-        traffic = np.empty((len(options), *self.space.compulsory_traffic.shape))
-        for shape in self.space.shapes_among(options):
-            mine = shape_of == shape
-            traffic[mine] = self.traffic(int(shape), sram_bits[mine])
-        batch = self._runnable(options, traffic, self.space.cycles_on(options))
+        shape_of, modes = self.space.shape_of[options], []
+        for mode in range(len(self.space.modes)):
+            traffic = np.empty((len(options), *self.space.compulsory_traffic.shape))
+            for shape in self.space.shapes_among(options):
+                mine = shape_of == shape
+                traffic[mine] = self.traffic(int(shape), sram_bits[mine], mode)
+            modes.append(self._runnable(options, traffic, self.space.cycles_on(options, mode)))
+        batch = _least_of(modes)
         every, range_bits = options, sram_bits
         if least_sram_bits is not None:
             every = np.concatenate([options, options])
             range_bits = np.concatenate([least_sram_bits, sram_bits])
         return self._with_rooms(batch, options, sram_bits, every, range_bits)
 
-    def traffic(self, shape: int, sram_bits: Floats) -> Floats:
+    def traffic(self, shape: int, sram_bits: Floats, mode: int | None = None) -> Floats:
         """(capacities, variants × geometries, w, w): least DRAM bits of a tiling that fits.
 
         Inf where none fits, the zero of the min-plus algebra the bounds are computed in; just 0
-        where it does, where no metric depends on it.
+        where it does, where no metric depends on it. In a mode, or in the best.
         """
-        return self.space.rooms(shape, self.moves_data).within(sram_bits)
+        return self.space.rooms(shape, self.moves_data, mode).within(sram_bits)
 
     def of_pe_pairs(
         self, options: Ints, traffic: Floats, sram: tuple[int, float] | None = None
@@ -164,8 +166,25 @@ class OptionBatches:
             return batch
         places = settle(space, options, sram_bits, self.moves_data)
         shapes, which = np.unique(space.shape_of[lookup], return_inverse=True)
-        tables = [space.rooms(int(shape), self.moves_data) for shape in shapes]
-        return replace(batch, places=places, rooms=tables, room_of=which.ravel(), sram_bits=room)
+        batch = replace(batch, places=places, room_of=which.ravel(), sram_bits=room)
+
+        def with_tables(of: Batch, mode: int | None) -> Batch:
+            tables = [space.rooms(int(shape), self.moves_data, mode) for shape in shapes]
+            return replace(
+                of, places=places, rooms=tables, room_of=batch.room_of, sram_bits=batch.sram_bits
+            )
+
+        modes = tuple(with_tables(of, mode) for mode, of in enumerate(batch.modes))
+        return replace(with_tables(batch, None), modes=modes)
+
+
+def _least_of(modes: Sequence[Batch]) -> Batch:
+    """Tables of options in each mode as one."""
+    if len(modes) == 1:
+        return modes[0]
+    compute_s = np.min([mode.compute_s for mode in modes], axis=0)
+    traffic = np.min([mode.traffic for mode in modes], axis=0)
+    return replace(modes[0], compute_s=compute_s, traffic=traffic, modes=tuple(modes))
 
 
 def envelope(batches: Sequence[Batch]) -> Batch:
@@ -180,6 +199,9 @@ def envelope(batches: Sequence[Batch]) -> Batch:
     first = batches[0]
     assert len(batches) == 1 or not first.rooms
     made = replace(first.take(np.array([0])), compute_s=compute_s, traffic=traffic, fixed={})
+    if first.modes:
+        each = zip(*(batch.modes for batch in batches), strict=True)
+        made = replace(made, modes=tuple(envelope(mode) for mode in each))
     if len(first.pairs_run):
         pairs_run = np.any([b.pairs_run.any(axis=0) for b in batches], axis=0)[None]
         return replace(made, pairs_run=pairs_run)

@@ -21,7 +21,12 @@ from codesign.space.widths import WidthSpace
 if TYPE_CHECKING:
     from codesign.space.fused_candidates import FusedCandidates
 
-_NOTHING = tuple([np.zeros(0, dtype=kind)] for kind in (int, int, int, float, float, float, int))
+_NOTHING = tuple(
+    [np.zeros(0, dtype=kind)] for kind in (int, int, int, float, float, float, int, int)
+)
+
+
+COLUMNS = ("option", "weight", "ifmap", "need", "traffic", "compute_s", "variant", "mode")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class LayerCandidates:
         SRAM bits; DRAM bits of weights, ifmap and spilled partial sums; seconds.
     variant : ints
         Which operands are resident, see `WidthSpace.variants`.
+    mode : ints
+        Which mapping the layer takes, where it has one of its own, see `HardwareSpace.modes`.
     joint : bool
         Whether an option says all: traffic with output and residuals, and the need with all tensors
         that are on chip beside the tiles.
@@ -56,6 +63,7 @@ class LayerCandidates:
     traffic: Floats
     compute_s: Floats
     variant: Ints
+    mode: Ints
     joint: bool = False
     widths_beside: tuple[tuple[int, Ints], ...] = ()
     places_beside: tuple[tuple[int, Ints, Bools], ...] = ()
@@ -66,11 +74,10 @@ class LayerCandidates:
 
     def take(self, rows: Bools) -> LayerCandidates:
         """Some of the options."""
-        columns = ("option", "weight", "ifmap", "need", "traffic", "compute_s", "variant")
         return replace(
             self,
-            **{name: getattr(self, name)[rows] for name in columns},
-            forced=self.forced[rows],
+            **{name: getattr(self, name)[rows] for name in COLUMNS},
+            forced=self.forced[rows] if self.joint else self.forced,
             widths_beside=tuple((v, width[rows]) for v, width in self.widths_beside),
             places_beside=tuple((t, b[rows], there[rows]) for t, b, there in self.places_beside),
         )
@@ -78,8 +85,26 @@ class LayerCandidates:
 
 def _columns(*columns: Any) -> LayerCandidates:
     """Options that are not joint, of the columns in order."""
-    option, weight, ifmap, need, traffic, compute_s, variant = columns
-    return LayerCandidates(option, weight, ifmap, need, traffic, compute_s, variant)
+    return LayerCandidates(**dict(zip(COLUMNS, columns, strict=True)))
+
+
+def joined(parts: Sequence[LayerCandidates]) -> LayerCandidates:
+    """Joint options of one layer in one list, of the same tensors beside."""
+    if len(parts) == 1:
+        return parts[0]
+    names = *COLUMNS, "forced"
+    columns: dict[str, Any] = {n: np.concatenate([getattr(x, n) for x in parts]) for n in names}
+    widths = zip(*(x.widths_beside for x in parts), strict=True)
+    places = zip(*(x.places_beside for x in parts), strict=True)
+    return replace(
+        parts[0],
+        **columns,
+        widths_beside=tuple((e[0][0], np.concatenate([w for _, w in e])) for e in widths),
+        places_beside=tuple(
+            (e[0][0], np.concatenate([w for _, w, _ in e]), np.concatenate([p for _, _, p in e]))
+            for e in places
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +183,8 @@ def candidates(
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
     traffic_counts = traffic_matters or space.exposed > 0  # and never hides behind compute
     left = _places_left(space, variable_ok, places, float(sram_to.max(initial=0.0)))
-    cycles, runs = space.cycles_on(options), space.runnable(options)
+    cycles = [space.cycles_on(options, mode) for mode in range(len(space.modes))]
+    runs = space.runnable(options)
     layers = []
     for i in range(len(space.problem.network.layers)):
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
@@ -166,15 +192,17 @@ def candidates(
         slack_s = None if traffic_counts else _other_traffic(space, i) / space.dram_bits_per_s
         parts = [
             _on_option(
-                *(space, i, variant, int(option), mine & allowed[n], cycles[n]),
+                *(space, i, variant, mode, int(option), mine & allowed[n], cycles[mode][n]),
                 room=(sram_from[n] - most, sram_to[n] - held),
                 slack_s=slack_s,
             )
             for variant, mine, held, most in _variants(space, i, left)
             for n, option in enumerate(options)
+            for mode in range(len(space.modes))
         ]
         columns = zip(*parts, strict=True) if parts else _NOTHING
-        layers.append(_columns(*map(np.concatenate, columns)))
+        rows = _columns(*map(np.concatenate, columns))
+        layers.append(undominated(rows) if len(space.modes) > 1 else rows)
 
     def pairs_on(n: int, i: int) -> Bools:
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
@@ -233,6 +261,29 @@ def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bool
     return found
 
 
+def undominated(rows: LayerCandidates) -> LayerCandidates:
+    """Options without those that another with the same widths and places is as good as.
+
+    As good: it needs no more SRAM, moves no more and computes no longer; of equal ones, the first
+    is kept.
+    """
+    own: list[Ints | Bools] = [rows.option, rows.weight, rows.ifmap, rows.variant]
+    own += [width for _, width in rows.widths_beside]
+    for _, width, there in rows.places_beside:
+        own += [width, there]
+    number = np.unique(np.stack(own), axis=1, return_inverse=True)[1].ravel()
+    order = np.lexsort((rows.compute_s, rows.traffic, rows.need, number))
+    kept = np.zeros(len(rows), dtype=bool)
+    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+    for mine in np.split(order, starts[1:]):
+        costs = np.stack([rows.need[mine], rows.traffic[mine], rows.compute_s[mine]])
+        as_good = (costs[:, :, None] <= costs[:, None]).all(axis=0)  # the first as the second
+        equal = as_good & as_good.T
+        by_another = as_good & (~equal | np.tri(len(mine), k=-1, dtype=bool).T)
+        kept[mine[~by_another.any(axis=0)]] = True
+    return rows.take(kept)
+
+
 def with_joint(
     space: HardwareSpace, listed: Candidates, joint: Sequence[LayerCandidates | None]
 ) -> Candidates:
@@ -283,8 +334,8 @@ def candidates_of_tables(
         chosen = weight, ifmap = np.nonzero(allowed)
         option, need = np.full(len(weight), label), np.zeros(len(weight))
         moved, seconds = traffic[geometry][chosen], compute_s[geometry][chosen]
-        resident = np.zeros(len(weight), dtype=np.int64)
-        layers.append(LayerCandidates(option, weight, ifmap, need, moved, seconds, resident))
+        none = np.zeros(len(weight), dtype=np.int64)
+        layers.append(_columns(option, weight, ifmap, need, moved, seconds, none, none))
     nowhere = np.zeros((2, 0, len(space.widths)), dtype=bool)
     unlimited = np.array([np.inf])
     return Candidates(np.array([label]), tuple(layers), variable_allowed, nowhere, unlimited)
@@ -313,6 +364,7 @@ def _on_option(
     space: HardwareSpace,
     i: int,
     variant: int,
+    mode: int,
     option: int,
     allowed: Bools,
     cycles: Ints,
@@ -320,13 +372,13 @@ def _on_option(
     room: tuple[Floats | float, Floats],
     slack_s: float | None,
 ) -> tuple[Ints | Floats, ...]:
-    """The fields of `LayerCandidates` for one layer on one hardware option.
+    """The fields of `LayerCandidates` for one layer on one hardware option, in one mode.
 
     ``cycles`` (geometries, w, w) are those on it; ``room`` is what tiles have at least and at most,
     broadcast with pairs of widths (w, w, 1).
     """
     shape, geometry = int(space.shape_of[option]), int(space.geometry_of[i])
-    stairs = space.staircase(shape, geometry, variant)
+    stairs = space.staircase(shape, geometry, variant, mode)
     compute_s = np.broadcast_to(cycles[geometry] / space.problem.clock_hz, allowed.shape)
     first = np.maximum((stairs.need <= room[0]).sum(axis=-1) - 1, 0)
     last = (stairs.need <= room[1]).sum(axis=-1) - 1
@@ -340,4 +392,5 @@ def _on_option(
     chosen = weight, ifmap, _ = np.nonzero(listed)
     need, moved, seconds = stairs.need[chosen], traffic[chosen], compute_s[weight, ifmap]
     count = len(weight)
-    return np.full(count, option), weight, ifmap, need, moved, seconds, np.full(count, variant)
+    kinds = np.full(count, variant), np.full(count, mode)
+    return np.full(count, option), weight, ifmap, need, moved, seconds, *kinds

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as MappingOf
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -18,10 +19,11 @@ from codesign.costs.tiling import Tilings, check_tiles, tilings
 from codesign.problem.choices import Place
 from codesign.space.exact_cost import First, Rates
 from codesign.space.residency import Residency, best_residency
-from codesign.space.resident_layers import Stairs
+from codesign.space.resident_layers import Mode, Stairs
 from codesign.space.resident_lives import ResidentLives
 from codesign.space.resident_runs import ResidentRun, resident_run
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.machine import Mapping
 from codesign.specs.network import Network
 
 GEOMETRY = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W", "stride", "dilation")
@@ -50,7 +52,7 @@ class GivenHardware:
         network: Network,
         accelerator: Accelerator,
         weight_bits: Sequence[int | None],
-        tensor_bits: Mapping[str, int],
+        tensor_bits: MappingOf[str, int],
         fused_layers: int = 1,
     ) -> None:
         self.network, self.accelerator = network, accelerator
@@ -63,7 +65,7 @@ class GivenHardware:
     def residency(
         self,
         sram_bits: int,
-        places: Mapping[str, Place] | None = None,
+        places: MappingOf[str, Place] | None = None,
         first: First = "latency_s",
         no_bands: Collection[str] = (),
     ) -> Residency | None:
@@ -74,9 +76,10 @@ class GivenHardware:
         """
         on = self.accelerator
         rates = Rates(on.clock_hz, on.dram_bits_per_s, first, on.exposed)
-        given = self.tensor_bits, self.cycles, self.stairs, sram_bits, rates, places
+        first_mode, *others = self.modes
+        given = self.tensor_bits, *first_mode, sram_bits, rates, places
         runs = [run for run in self.runs if not {*no_bands} & {*run.run.inner}]
-        return best_residency(self.lives, *given, runs=runs)
+        return best_residency(self.lives, *given, runs=runs, others=others)
 
     def latency_s(self, found: Residency) -> float:
         """Of all layers, where a DRAM bandwidth is known."""
@@ -84,9 +87,10 @@ class GivenHardware:
         assert rate is not None
         exposed = float(self.accelerator.exposed)
         dram_bits = [row.dram_bits for row in found.layers]
-        each = roofline.latency_s(self.cycles, dram_bits, clock, rate, exposed).tolist()
+        cycles = [self.modes[row.mode].cycles[i] for i, row in enumerate(found.layers)]
+        each = roofline.latency_s(cycles, dram_bits, clock, rate, exposed).tolist()
         for run in found.runs:
-            compute_s = sum(self.cycles[i] for i in run.layers) / clock
+            compute_s = sum(self._least_cycles(i) for i in run.layers) / clock
             memory_s = sum(dram_bits[i] for i in run.layers) / rate
             rest = [0.0] * (run.last - run.first)
             longest = max(roofline.roofs(compute_s, memory_s, exposed))
@@ -102,8 +106,9 @@ class GivenHardware:
         most = 0
         for i, touched in enumerate(self.lives.touched):
             held = sum(size[self.lives.names[t]] for _, t in touched.held)
-            needs = self.table(i).need @ self._operand_bits(i)
-            most = max(most, held + int(needs.max()))
+            for mapping in self.accelerator.mapping:
+                needs = self.table(i, mapping).need @ self._operand_bits(i)
+                most = max(most, held + int(needs.max()))
         for run in self.runs:
             held = sum(size[self.lives.names[t]] for t in run.live)
             most = max(most, held + max(run.need))
@@ -128,13 +133,24 @@ class GivenHardware:
         ]
         tensors[0].insert(0, (source, layers[0].ifmap * bits[source]))
         weights = [layer.weights * width for layer, width in zip(layers, widths[0], strict=True)]
-        cycles = sum(self.cycles[i] for i in run.layers)
+        cycles = sum(self._least_cycles(i) for i in run.layers)
         return resident_run(self.lives, run, (dram, chip), cycles, weights, tensors)
 
-    def table(self, i: int) -> Tilings:
+    @cached_property
+    def modes(self) -> list[Mode]:
+        """The mappings that each layer may take, one where all have the machine's."""
+        on = self.accelerator
+        mappings = on.mapping if on.reconfigurable else on.mapping[:1]
+        return [Mode(self._cycles(x), partial(self.stairs, mapping=x)) for x in mappings]
+
+    def _least_cycles(self, i: int) -> int:
+        """Of a layer whose tiling is no choice: its cycles in the best mode."""
+        return min(mode.cycles[i] for mode in self.modes)
+
+    def table(self, i: int, mapping: Mapping) -> Tilings:
         """All tilings of a layer worth considering."""
-        layer = self.network.layers[i]
-        array = array_of(layer, self.accelerator, self.weight_bits[i] or 0, self.tensor_bits)
+        layer, on = self.network.layers[i], self.accelerator
+        array = array_of(layer, on, self.weight_bits[i] or 0, self.tensor_bits, mapping)
         letters = (*GEOMETRY, "input_dilation", "moves")
         key = (array, *(getattr(layer, letter) for letter in letters))
         if key not in self._tables:
@@ -142,12 +158,12 @@ class GivenHardware:
             self._tables[key] = tilings(layer, array)
         return self._tables[key]
 
-    def stairs(self, i: int, weights: bool, ifmap: bool) -> Stairs:
+    def stairs(self, i: int, weights: bool, ifmap: bool, mapping: Mapping) -> Stairs:
         """Needs and traffic of a layer's tilings that no other is as good as in both.
 
         ``weights``, ``ifmap``: whether its weight operand, and its input, are resident.
         """
-        table = self.table(i)
+        table = self.table(i, mapping)
         bits = self._operand_bits(i)
         key = (id(table), *bits.tolist(), weights, ifmap)
         if key not in self._stairs:
@@ -170,8 +186,7 @@ class GivenHardware:
         """`_operand_bits` of all layers."""
         return [self._operand_bits(i).tolist() for i in range(len(self.network.layers))]
 
-    @cached_property
-    def cycles(self) -> list[int]:
+    def _cycles(self, mapping: Mapping) -> list[int]:
         """Compute cycles of each layer."""
         on, found = self.accelerator, []
         for layer, weight_bits in zip(self.network.layers, self.weight_bits, strict=True):
@@ -179,5 +194,5 @@ class GivenHardware:
                 elements = moved_elements(self.network, layer)
                 found.append(int(movement_cycles(elements, on.rows, on.engine)))
                 continue
-            found.append(cycles_on(layer, on, weight_bits, self.tensor_bits))
+            found.append(cycles_on(layer, on, weight_bits, self.tensor_bits, mapping))
         return found

@@ -94,7 +94,7 @@ class HardwareSpace(WidthSpace):
                 check_tiles(layer, replace(arrays[0], mapping=mapping))
         self.pace = ArrayCycles(self)
         self._staircases: dict[tuple[object, ...], Staircase] = {}
-        self._rooms: dict[tuple[int, bool], RoomTable] = {}
+        self._rooms: dict[tuple[int, bool, int | None], RoomTable] = {}
 
     def _arrays(self) -> list[PEArray]:
         """Every array on offer, the PEs of the technology's engine."""
@@ -277,30 +277,39 @@ class HardwareSpace(WidthSpace):
             self._staircases[key] = stairs
         return self._staircases[key]
 
-    def _best_staircase(self, shape: int, geometry: int, variant: int) -> Staircase:
-        """The least traffic within any room, in whichever mode."""
-        every = range(len(self.modes))
+    def _best_staircase(
+        self, shape: int, geometry: int, variant: int, mode: int | None
+    ) -> Staircase:
+        """The least traffic within any room, in a mode or whichever is best."""
+        every = range(len(self.modes)) if mode is None else [mode]
         return least_of([self.staircase(shape, geometry, variant, mode) for mode in every])
 
-    def rooms(self, shape: int, moves_data: bool = True) -> RoomTable:
+    def rooms(self, shape: int, moves_data: bool = True, mode: int | None = None) -> RoomTable:
         """Least traffic of all variants × geometries on an array shape within any room.
 
-        Just 0, or inf where no tile fits, where it does not matter how much data moves.
+        In a mode, or in the best for each room. Just 0, or inf where no tile fits, where it does
+        not matter how much data moves.
         """
-        key = shape, moves_data
+        mode = 0 if len(self.modes) == 1 else mode
+        key = shape, moves_data, mode
         if key not in self._rooms:
             kinds = [(v, g) for v in range(self.variant_count) for g in range(len(self.geometries))]
             plain = self.problem.choices.mapping == ("window",) and not self.widens
             if plain and not moves_data:
                 table = RoomTable(*self._least_steps(shape))
             else:
-                table = room_table([self._best_staircase(shape, g, v) for v, g in kinds])
+                table = room_table([self._best_staircase(shape, g, v, mode) for v, g in kinds])
                 if not moves_data:
                     table = table.without_traffic()
             while len(self._rooms) >= max(1, MAX_CACHED_STEPS // table.size):
                 self._rooms.pop(next(iter(self._rooms)))
             self._rooms[key] = table
         return self._rooms[key]
+
+    def most_need(self, shape: int, moves_data: bool) -> Floats:
+        """(variants × geometries, w, w): SRAM bits beyond which no mode's tilings move less."""
+        every = range(len(self.modes))
+        return np.asarray(np.max([self.rooms(shape, moves_data, m).most for m in every], axis=0))
 
     def _least_steps(self, shape: int) -> tuple[list[Floats], list[Floats]]:
         """Need (w, w, 1) of the smallest tiling of all variants × geometries, and no traffic."""
@@ -372,9 +381,9 @@ class HardwareSpace(WidthSpace):
 
         Every tiling fits, and every tensor that may stay on chip beside it.
         """
-        table = self.rooms(shape, moves_data)
         # Where no traffic counts, no more than the smallest tile of each pair of widths is of use.
-        most = float(table.most.max(initial=0.0)) + float(self._most_live_bits.max(initial=0.0))
+        most = float(self.most_need(shape, moves_data).max(initial=0.0))
+        most += float(self._most_live_bits.max(initial=0.0))
         return max(most, self._most_fused_bits)
 
     @cached_property

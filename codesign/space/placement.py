@@ -111,7 +111,7 @@ def _needs(
     moves = np.array([geometry.moves for geometry in space.geometries])
     runs = np.where(np.tile(moves, space.variant_count)[:, None, None], True, runs)
     least = np.where(runs, table.least, np.inf).min(axis=(1, 2))
-    most = np.where(runs, table.most, -np.inf).max(axis=(1, 2))
+    most = np.where(runs, space.most_need(shape, moves_data), -np.inf).max(axis=(1, 2))
     kinds = space.variant_count, len(space.geometries)
     return least.reshape(kinds)[:, space.geometry_of], most.reshape(kinds)[:, space.geometry_of]
 

@@ -37,7 +37,7 @@ from typing import NamedTuple
 from codesign.costs.fusion import FusedRun
 from codesign.problem.choices import Place
 from codesign.space.exact_cost import Rates
-from codesign.space.resident_layers import ResidentLayer, ResidentLayers, StairsOf
+from codesign.space.resident_layers import Mode, ResidentLayer, ResidentLayers, StairsOf
 from codesign.space.resident_lives import ResidentLives
 from codesign.space.resident_runs import ResidentRun, ResidentRuns
 from codesign.space.settled_residents import settle
@@ -89,6 +89,7 @@ def best_residency(
     places: Mapping[str, Place] | None = None,
     runs: Sequence[ResidentRun] = (),
     max_labels: int | None = None,
+    others: Sequence[Mode] = (),
 ) -> Residency | None:
     """The best residents and runs; None where no choice fits the SRAM.
 
@@ -110,8 +111,10 @@ def best_residency(
         All that may be fused; by default none.
     max_labels : int, optional
         Kept at once, by default `MAX_LABELS`: with fewer, it is less often proven.
+    others : sequence of Mode, optional
+        Further modes, beside the one of ``cycles`` and ``stairs``, that a layer may take instead.
     """
-    layers = ResidentLayers(lives, tensor_bits, cycles, stairs, sram_bits, rates)
+    layers = ResidentLayers(lives, tensor_bits, [Mode(cycles, stairs), *others], sram_bits, rates)
     fusable = ResidentRuns(layers, runs, places or {})
     settle(layers, fusable, places or {})
     programme = _Programme(layers, fusable, rates)

@@ -28,6 +28,8 @@ class ResidentLayer(NamedTuple):
         Whether its weight operand, and its input, are resident.
     step : int
         Its tiling: the number of a step of the stairs for these two; −1 in a fused run.
+    mode : int
+        Which of the mappings it takes, of a machine that leaves that to each layer.
     resident_bits : int
         SRAM bits of what is resident while it runs.
     dram_bits : int
@@ -38,6 +40,14 @@ class ResidentLayer(NamedTuple):
     step: int
     resident_bits: int
     dram_bits: int
+    mode: int = 0
+
+
+class Mode(NamedTuple):
+    """A mapping that each layer may take: cycles of each, and stairs as of `best_residency`."""
+
+    cycles: Sequence[int]
+    stairs: StairsOf
 
 
 class ResidentLayers:
@@ -56,8 +66,7 @@ class ResidentLayers:
         self,
         lives: ResidentLives,
         tensor_bits: Mapping[str, int],
-        cycles: Sequence[int],
-        stairs: StairsOf,
+        modes: Sequence[Mode],
         sram_bits: int,
         rates: Rates,
     ) -> None:
@@ -66,28 +75,41 @@ class ResidentLayers:
         self.of_cycle, self._of_bit, self._shift, self._digit = rates.factors
         elements = lives.network.tensors
         self.bits = [elements[name] * tensor_bits[name] for name in lives.names]
-        self._compute = [int(count) * self.of_cycle for count in cycles]
+        self._compute = [[int(n) * self.of_cycle for n in mode.cycles] for mode in modes]
         self.held = [[(bit, self.bits[t]) for bit, t in x.held] for x in lives.touched]
         self.moved = [
             [(bit, count * tensor_bits[name]) for bit, name, count in x.moved]
             for x in lives.touched
         ]
-        self._stairs_of = stairs
-        self._stairs: dict[tuple[int, bool, bool], Stairs] = {}
+        self._modes = modes
+        self._stairs: dict[tuple[int, bool, bool, int], Stairs] = {}
         self.options: list[tuple[bool, ...]] = [(False, True)] * len(lives.names)
         self._least_known: dict[tuple[int, int, int], int | None] = {}
 
     # At its best --------------------------------------------------------------------------------
 
-    def stairs(self, i: int, weights: bool, ifmap: bool) -> Stairs:
+    def stairs(self, i: int, weights: bool, ifmap: bool, mode: int = 0) -> Stairs:
         """Needs and traffic of a layer's tilings."""
-        found = self._stairs.get((i, weights, ifmap))
+        key = i, weights, ifmap, mode
+        found = self._stairs.get(key)
         if found is None:
-            found = self._stairs[i, weights, ifmap] = self._stairs_of(i, weights, ifmap)
+            found = self._stairs[key] = self._modes[mode].stairs(i, weights, ifmap)
         return found
+
+    def needs(self, i: int, weights: bool, ifmap: bool) -> list[float]:
+        """Needs of a layer's tilings, ascending, whatever its mode."""
+        every = (self.stairs(i, weights, ifmap, mode)[0] for mode in range(len(self._modes)))
+        return sorted(need for needs in every for need in needs)
 
     def layer(self, i: int, resident: int) -> ResidentLayer | None:
         """A layer at its best while a set of tensors is resident; None where no tiling fits."""
+        if len(self._modes) == 1:
+            return self._in_mode(i, resident, 0)
+        every = (self._in_mode(i, resident, mode) for mode in range(len(self._modes)))
+        fitting = [x for x in every if x is not None]
+        return min(fitting, key=lambda x: self._cost_of(i, x), default=None)
+
+    def _in_mode(self, i: int, resident: int, mode: int) -> ResidentLayer | None:
         room = self.sram_bits
         for bit, bits in self.held[i]:
             if resident & bit:
@@ -95,7 +117,7 @@ class ResidentLayers:
         touched = self.lives.touched[i]
         weights = resident & touched.weight_bit != 0
         ifmap = resident & touched.input_bit != 0
-        need, traffic = self.stairs(i, weights, ifmap)
+        need, traffic = self.stairs(i, weights, ifmap, mode)
         step = bisect_right(need, room) - 1
         if step < 0:
             return None
@@ -103,12 +125,15 @@ class ResidentLayers:
         for bit, bits in self.moved[i]:
             if not resident & bit:
                 dram_bits += bits
-        return ResidentLayer(weights, ifmap, step, self.sram_bits - room, dram_bits)
+        return ResidentLayer(weights, ifmap, step, self.sram_bits - room, dram_bits, mode)
 
     def cost(self, i: int, resident: int) -> int | None:
         """The cost of `layer`."""
         found = self.layer(i, resident)
-        return None if found is None else self.cost_of(self._compute[i], found.dram_bits)
+        return None if found is None else self._cost_of(i, found)
+
+    def _cost_of(self, i: int, found: ResidentLayer) -> int:
+        return self.cost_of(self._compute[found.mode][i], found.dram_bits)
 
     def cost_of(self, compute: int, dram_bits: int) -> int:
         """What one step costs by its two roofs; ``compute`` is its cycles times ``of_cycle``."""
@@ -153,14 +178,18 @@ class ResidentLayers:
 
     def _relaxed_cost(self, i: int, resident: int, loose: int) -> int | None:
         """A lower bound where so many DRAM bits more can stay, in parts, each in a bit of room."""
-        found = self.layer(i, resident)
-        if found is None or not loose:
-            return None if found is None else self.cost_of(self._compute[i], found.dram_bits)
+        if not loose:
+            return self.cost(i, resident)
+        every = (self._in_mode(i, resident, mode) for mode in range(len(self._modes)))
+        return min((self._relaxed(i, x, loose) for x in every if x is not None), default=None)
+
+    def _relaxed(self, i: int, found: ResidentLayer, loose: int) -> int:
+        """`_relaxed_cost` in the mode of a layer."""
         room = self.sram_bits - found.resident_bits
-        need, traffic = self.stairs(i, found.weights, found.ifmap)
+        need, traffic = self.stairs(i, found.weights, found.ifmap, found.mode)
         moved = found.dram_bits - int(traffic[found.step])
         least = min(
             int(traffic[step]) - min(loose, room - int(need[step]))
             for step in range(found.step + 1)
         )
-        return self.cost_of(self._compute[i], moved + least)
+        return self.cost_of(self._compute[found.mode][i], moved + least)

@@ -86,11 +86,11 @@ def _operands(layers: ResidentLayers, i: int) -> list[tuple[bool, bool]]:
 
 def _least_need(layers: ResidentLayers, i: int) -> float:
     """What the smallest tiling needs; inf where a layer can only be fused."""
-    needs = (layers.stairs(i, *operands)[0][0] for operands in _operands(layers, i))
+    needs = (layers.needs(i, *operands)[0] for operands in _operands(layers, i))
     return min(needs, default=math.inf)
 
 
 def _most_need(layers: ResidentLayers, i: int) -> float:
     """What the tiling of least traffic needs, whichever operands are resident."""
-    every = (layers.stairs(i, *operands)[0] for operands in _operands(layers, i))
+    every = (layers.needs(i, *operands) for operands in _operands(layers, i))
     return max((next(x for x in reversed(need) if x != math.inf) for need in every), default=0)

@@ -34,6 +34,8 @@ class Solution:
         The least capacity on offer that its tilings fit in.
     tiling : tuple of int
         Row of each layer's chosen tiling in its staircase's table.
+    modes : tuple of int
+        Which mapping each layer takes, where it has one of its own, see `HardwareSpace.modes`.
     metrics : mapping of str to float
     on_chip : tuple of bool
         Of each of the space's placed tensors, then of each of its fused runs.
@@ -46,6 +48,7 @@ class Solution:
     tiling: tuple[int, ...]
     metrics: Mapping[str, float]
     on_chip: tuple[bool, ...] = ()
+    modes: tuple[int, ...] = ()
 
 
 def price(
@@ -55,17 +58,39 @@ def price(
     weight: Sequence[int],
     sram_bits: float,
     on_chip: Sequence[bool] = (),
+    modes: Sequence[int] = (),
 ) -> Solution | None:
     """Price a choice with each layer's cheapest tiling that fits; None where none does.
 
     ``on_chip`` tells of each placed tensor whether it is, and of each fused run; by default none.
+    ``modes`` tells which mapping each layer takes, where it has one of its own; by default the one
+    of least latency, then of least traffic.
 
     ``sram_bits`` stands for the least capacity on offer that holds as much. Each metric is rounded
     as in the figures of a design: budgets are kept by both or by none.
     """
     widths = tuple(map(int, variable_width)), tuple(map(int, weight))
-    chosen = _Chosen(space, int(option), *widths, _places(space, on_chip))
-    return chosen.solution(sram_bits)
+    places = _places(space, on_chip)
+    if len(space.modes) > 1 and not modes:
+        modes = best_modes(space, int(option), *widths, places, sram_bits)
+    return _Chosen(space, int(option), *widths, places, tuple(modes)).solution(sram_bits)
+
+
+def best_modes(
+    space: HardwareSpace,
+    option: int,
+    variable_width: tuple[int, ...],
+    weight: tuple[int, ...],
+    on_chip: tuple[bool, ...],
+    sram_bits: float,
+) -> tuple[int, ...]:
+    """The mode of each layer of least latency with so much SRAM, then of least traffic."""
+    count, costs = len(space.geometry_of), []
+    for mode in range(len(space.modes)):
+        chosen = _Chosen(space, option, variable_width, weight, on_chip, (mode,) * count)
+        costs.append(chosen.layer_costs(sram_bits))
+    seconds, moved = np.stack([s for s, _ in costs]), np.stack([m for _, m in costs])
+    return tuple(np.lexsort((moved, seconds), axis=0)[0].tolist())
 
 
 def _places(space: HardwareSpace, on_chip: Sequence[bool]) -> tuple[bool, ...]:
@@ -79,7 +104,8 @@ def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, fl
     the least is found by bisection among the needs of tilings.
     """
     places = _places(space, solution.on_chip)
-    chosen = _Chosen(space, solution.option, solution.variable_width, solution.weight, places)
+    widths = solution.variable_width, solution.weight
+    chosen = _Chosen(space, solution.option, *widths, places, solution.modes)
     needs = np.sort(chosen.need[chosen.need <= solution.sram_bits])
     known, low, high = solution, 0, len(needs)
     while low < high:
@@ -101,15 +127,20 @@ class _Chosen:
     variable_width: tuple[int, ...]
     weight: tuple[int, ...]
     on_chip: tuple[bool, ...]
+    modes: tuple[int, ...] = ()
+
+    @cached_property
+    def _modes(self) -> tuple[int, ...]:
+        return self.modes or (0,) * len(self.space.geometry_of)
 
     @cached_property
     def _stairs(self) -> list[tuple[Floats, Floats, Ints]]:
         """Need, traffic and rows of each layer's tilings."""
         space, shape = self.space, int(self.space.shape_of[self.option])
         variants = space.variants(self._places) if self.on_chip else 0 * space.geometry_of
-        layers = space.geometry_of.tolist(), variants.tolist(), self.weight, self._ifmap.tolist()
-        chosen = zip(*layers, strict=True)
-        found = ((space.staircase(shape, g, v), w, a) for g, v, w, a in chosen)
+        kinds = space.geometry_of.tolist(), variants.tolist(), self._modes
+        chosen = zip(*kinds, self.weight, self._ifmap.tolist(), strict=True)
+        found = ((space.staircase(shape, g, v, m), w, a) for g, v, m, w, a in chosen)
         return [
             (stairs.need[w, a], stairs.traffic[w, a], stairs.row[w, a]) for stairs, w, a in found
         ]
@@ -172,10 +203,17 @@ class _Chosen:
     @cached_property
     def _cycles(self) -> Ints:
         """(layers,)"""
-        cycles = self.space.cycles_on(np.array([self.option]))[0]
-        if cycles.shape[-1] == 1:
-            return np.asarray(cycles[self.space.geometry_of, 0, 0])
-        return np.asarray(cycles[self.space.geometry_of, list(self.weight), self._ifmap])
+        space, made = self.space, np.zeros(len(self.space.geometry_of), dtype=np.int64)
+        fused = [x.layer for run in self._fused for x in run]  # they need not be tiled
+        modes = np.array(self._modes)
+        modes[fused] = -1
+        for mode in np.unique(modes).tolist():
+            mine = np.flatnonzero(modes == mode)
+            table = space.cycles_on(np.array([self.option]), None if mode < 0 else mode)[0]
+            wide = np.array(self.weight)[mine], self._ifmap[mine]
+            pairs = wide if table.shape[-1] > 1 else (0, 0)
+            made[mine] = table[(space.geometry_of[mine], *pairs)]
+        return made
 
     @cached_property
     def _moved_bits(self) -> Floats:
@@ -186,6 +224,15 @@ class _Chosen:
     @cached_property
     def _width_metrics(self) -> dict[str, float]:
         return self.space.width_metrics(self.variable_width, self.weight)
+
+    def layer_costs(self, sram_bits: float) -> tuple[Floats, Floats]:
+        """(layers,) twice: latency of each with so much SRAM, inf where no tile fits; DRAM bits."""
+        problem, layers = self.space.problem, np.arange(len(self.need))
+        step = np.count_nonzero(self.need <= sram_bits, axis=1) - 1
+        dram_bits = self._traffic[layers, step + 1] + self._moved_bits
+        rates = problem.clock_hz, problem.dram_bits_per_s
+        seconds = latency_s(self._cycles, dram_bits, *rates, self.space.exposed)
+        return np.where(step < 0, np.inf, seconds), dram_bits
 
     def solution(self, sram_bits: float) -> Solution | None:
         """The choice with so much SRAM; see `price`."""
@@ -223,6 +270,7 @@ class _Chosen:
             tuple(int(row[n]) for (_, _, row), n in zip(self._stairs, step.tolist(), strict=True)),
             metrics,
             self.on_chip,
+            self.modes,
         )
 
 

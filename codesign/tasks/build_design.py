@@ -78,6 +78,7 @@ def _layer_designs(
 ) -> tuple[LayerDesign, ...]:
     """Each layer with its tiling, or in its run, beside what is on chip while it runs."""
     network, shape = space.problem.network, int(space.shape_of[solution.option])
+    modes = solution.modes or (0,) * len(network.layers)
     fused: dict[int, LayerDesign] = {}
     for run in runs:
         bits = [int(space.widths[solution.weight[i]]) for i in run.layers]
@@ -96,11 +97,12 @@ def _layer_designs(
             accelerator,
             int(space.widths[solution.weight[i]]),
             tensor_bits,
-            space.staircase(shape, int(space.geometry_of[i])).tilings,
+            space.staircase(shape, int(space.geometry_of[i]), 0, mode).tilings,
             solution.tiling[i],
             held[i],
+            space.modes[mode],
         )
-        for i, layer in enumerate(network.layers)
+        for i, (layer, mode) in enumerate(zip(network.layers, modes, strict=True))
     )
 
 

@@ -145,7 +145,7 @@ class _Analysis:
         rates = {rate: getattr(self.problem, rate) for rate in RATES} | {name: value}
         space, known = self.space.at_rates(**rates), self.solution
         search = LexicographicSearch(space, stop=self.stop)
-        chosen = known.variable_width, known.weight, known.sram_bits, known.on_chip
+        chosen = known.variable_width, known.weight, known.sram_bits, known.on_chip, known.modes
         same = price(space, known.option, *chosen)
         assert same is not None  # it fits its SRAM at any clock
         search.cut_pool.solutions.append(same)
@@ -243,8 +243,10 @@ class _Analysis:
 def _solution_of(space: HardwareSpace, design: Design) -> Solution:
     """The design, which holds, as a solution in its problem's space."""
     wanted = design.hardware
+    mapping = [space.mappings_of(option) == wanted.mapping for option in range(len(space))]
     (option,) = np.flatnonzero(
-        (space.rows == wanted.rows)
+        np.array(mapping)
+        & (space.rows == wanted.rows)
         & (space.cols == wanted.cols)
         & (space.pe_weight_bits == wanted.pe_weight_bits)
         & (space.pe_activation_bits == wanted.pe_activation_bits)
@@ -256,6 +258,8 @@ def _solution_of(space: HardwareSpace, design: Design) -> Solution:
     places = design.on_chip or {}
     on_chip = [places[name] == "chip" for name in space.placed]
     on_chip += [run in design.fused_runs for run in space.runs]
-    solution = price(space, int(option), variable_width, weight, wanted.sram_bits, on_chip)
+    modes = [0 if x.mapping is None else space.modes.index(x.mapping) for x in design.layer_designs]
+    chosen = variable_width, weight, wanted.sram_bits, on_chip
+    solution = price(space, int(option), *chosen, modes if len(space.modes) > 1 else ())
     assert solution is not None
     return solution

@@ -97,7 +97,8 @@ def fusion_question(seed: int) -> Question:
     if rng.random() < 0.4:
         places = {name: rng.choice(PLACES) for name in every.lives if rng.random() < 0.25}
     question = Question(network, on, widths, places, 0)
-    needs = [question.given.stairs(i, False, False)[0][0] for i in range(len(network.layers))]
+    stairs = question.given.modes[0].stairs
+    needs = [stairs(i, False, False)[0][0] for i in range(len(network.layers))]
     sizes = [count * widths[f"tensor:{name}"] for name, count in network.tensors.items()]
     sram_bits = max(needs) * rng.choice((0.8, 1, 1, 1.5)) + max(sizes) * rng.uniform(0, 3)
     tight = [
@@ -132,6 +133,7 @@ def wide_question(seed: int) -> Question:
     rate = 10 ** rng.uniform(9, 11)
     on = Accelerator(name="given", clock_hz=1e9, dram_bits_per_s=rate, **array)
     question = Question(network, on, widths, {}, 0)
-    needs = [question.given.stairs(i, False, False)[0][0] for i in range(len(layers))]
+    stairs = question.given.modes[0].stairs
+    needs = [stairs(i, False, False)[0][0] for i in range(len(layers))]
     room = channels * size * rng.choice((6, 12, 18))
     return question._replace(sram_bits=int(max(needs)) + room)

@@ -77,7 +77,8 @@ def random_question(seed: int) -> Question:
     widths = {source: rng.randint(1, 8) for source in sources}
     places = {name: rng.choice(WHOLE) for name in lives(network) if rng.random() < 0.1}
     question = Question(network, on, widths, places, 0)
-    needs = [question.given.stairs(i, False, False)[0][0] for i in range(len(network.layers))]
+    stairs = question.given.modes[0].stairs
+    needs = [stairs(i, False, False)[0][0] for i in range(len(network.layers))]
     largest = max(elements * widths[f"tensor:{name}"] for name, elements in network.tensors.items())
     sram_bits = max(needs) * rng.choice((0.7, 1, 1, 1.2)) + largest * rng.uniform(0, 2)
     return question._replace(sram_bits=max(1, int(sram_bits)))
@@ -104,6 +105,7 @@ def dense_question(seed: int) -> Question:
     rate = 10 ** rng.uniform(9, 11)
     on = Accelerator(name="given", clock_hz=1e9, dram_bits_per_s=rate, **array)
     question = Question(network, on, widths, {}, 0)
-    needs = [question.given.stairs(i, False, False)[0][0] for i in range(len(layers))]
+    stairs = question.given.modes[0].stairs
+    needs = [stairs(i, False, False)[0][0] for i in range(len(layers))]
     room = channels * size * rng.choice((6, 12, 18))
     return question._replace(sram_bits=int(max(needs)) + room)

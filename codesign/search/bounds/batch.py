@@ -60,6 +60,9 @@ class Batch:
         Where layers may be fused: pairs of widths that run on an option's PEs at all.
     prices : RunPrices or None
         What to bound fused runs by; None: what seems best.
+    modes : tuple of Batch
+        The same for each of the mappings that layers may take on their own: then the tables above
+        are the least of theirs. Empty where all layers have the machine's.
     fine : bool
         Whether to cut no more couplings than memory asks for: for one option at a time.
     fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
@@ -74,6 +77,7 @@ class Batch:
     sram_bits: Floats = field(default_factory=lambda: np.zeros(0))
     pairs_run: Bools = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=bool))
     prices: RunPrices | None = None
+    modes: tuple[Batch, ...] = ()
     fine: bool = False
     fixed: dict[tuple[object, int], tuple[Floats, Floats]] = field(
         default_factory=dict, compare=False
@@ -96,12 +100,19 @@ class Batch:
             sram_bits=sram_bits,
             pairs_run=self.pairs_run[rows] if len(self.pairs_run) else self.pairs_run,
             prices=None if self.prices is None else self.prices.take(rows),
+            modes=tuple(mode.take(rows) for mode in self.modes),
             fixed=known,
         )
 
     def finely(self) -> Batch:
         """The same for a relaxation that cuts less."""
-        return replace(self, fine=True, fixed={})
+        modes = tuple(replace(mode, fixed={}) for mode in self.modes)
+        return replace(self, fine=True, modes=modes, fixed={})
+
+    @property
+    def each_mode(self) -> tuple[Batch, ...]:
+        """The modes; itself where there are none."""
+        return self.modes or (self,)
 
     def at_prices(self, prices: RunPrices) -> Batch:
         """The same with fused runs bounded by these."""

@@ -82,7 +82,11 @@ class Family:
 
     def compute_s(self, batch: Batch) -> Floats:
         """View of the kinds' compute times (B, K, …) along the table's axes."""
-        return self.spread(self.of_left(batch.compute_s[:, self.geometry]))
+        return self.along(batch.compute_s)
+
+    def along(self, of_geometries: Floats) -> Floats:
+        """View of tables (B, geometries, w, w), or of width 1, along the table's axes."""
+        return self.spread(self.of_left(of_geometries[:, self.geometry]))
 
     def traffic(self, batch: Batch) -> Floats:
         """(B, K, w, w): the kinds' DRAM bits, where no tensor's place is open."""

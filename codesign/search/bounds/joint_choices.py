@@ -21,7 +21,7 @@ from codesign.search.bounds.families import Family
 from codesign.search.bounds.joint_tables import minus
 from codesign.search.bounds.layer_tables import LayerTables
 from codesign.search.bounds.states import ALONE, States
-from codesign.space.candidates import LayerCandidates
+from codesign.space.candidates import LayerCandidates, joined, undominated
 from codesign.space.placement import FREE
 
 
@@ -126,13 +126,15 @@ class Forced:
                 run = np.broadcast_to(family.fused[member].run, family.sizes)
                 mine &= run[where] == ALONE
             shape = 1, len(family.geometry), *family.sizes
-            dram_bits = tables.costs_of(number, self.batch)[1]
-            each = dram_bits, family.compute_s(self.batch)
-            costs = [np.broadcast_to(table, shape)[0] for table in each]
-            chosen = tuple(x[mine] for x in where)
-            rooms = _steps(family, member, chosen, self.batch, least_sram_bits)
-            made = _listed(tables, i, family, member, chosen, costs, option, rooms)
-            found[i] = replace(made, forced=forced[mine][rooms[0]])
+            chosen, parts = tuple(x[mine] for x in where), []
+            for n, mode in enumerate(self.batch.each_mode):
+                each = tables.costs_of(number, mode)[1], family.compute_s(mode)
+                costs = [np.broadcast_to(table, shape)[0] for table in each]
+                rooms = _steps(family, member, chosen, mode, least_sram_bits)
+                made = _listed(tables, i, family, member, chosen, costs, option, rooms)
+                modes = np.full(len(made), n)
+                parts.append(replace(made, forced=forced[mine][rooms[0]], mode=modes))
+            found[i] = parts[0] if len(parts) == 1 else undominated(joined(parts))
         return found
 
 
@@ -177,6 +179,7 @@ def _listed(
         traffic=dram_bits + further_traffic,
         compute_s=compute_s,
         variant=variant,
+        mode=np.zeros(count, dtype=np.int64),
         joint=True,
         widths_beside=tuple(
             (v, left[each % len(left)])

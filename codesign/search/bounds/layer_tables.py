@@ -211,26 +211,18 @@ class LayerTables:
         if family.settled and not latency.any() and not dram.any():  # whether it runs is enough
             barred = np.where(np.isfinite(family.traffic(batch)), family.barred, np.inf)
             return [family.spread(pairs + barred)]
-        latency_s, dram_bits = self.costs_of(number, batch)
         of_bands = None
         if family.bands and prices is not None:
             with_input = pairs + self._barred_in_runs(family, batch)
             of_bands = self._of_bands(family, with_input, noise, prices)
         parts = [family.spread(pairs, of_bands)]
+        modes = [self.costs_of(number, mode) for mode in batch.each_mode]
         if family.fused and prices is not None:
-            parts.append(self._in_runs(family, batch, latency, dram_bits, prices))
-        column = (-1, *(1,) * (1 + len(family.sizes)))
-        if (latency == 1).all():
-            parts.append(latency_s)
-        elif (latency > 0).all():
-            parts.append(latency.reshape(column) * latency_s)
-        else:
-            finite = np.where(np.isinf(latency_s), 0.0, latency_s)
-            timed = latency.reshape(column) * finite if latency.any() else 0.0
-            parts.append(np.where(np.isinf(latency_s), np.inf, timed))
-        if dram.any():
-            parts.append(dram.reshape(column) * dram_bits)
-        return parts
+            parts.append(self._in_runs(family, batch, latency, modes[0][1], prices))
+        each = [_charged(latency, dram, *costs) for costs in modes]
+        if len(each) == 1:
+            return [*parts, *each[0]]
+        return [*parts, np.asarray(np.min([np.sum(charged, axis=0) for charged in each], axis=0))]
 
     def costs_of(self, number: int, batch: Batch) -> tuple[Floats, Floats]:
         """(B, K, w, …) twice: latency, inf where widths cannot run or tiles do not fit; DRAM bits.
@@ -345,6 +337,9 @@ class LayerTables:
 
     def largest(self, number: int, batch: Batch, metric: int) -> Floats:
         """(B, K): the largest value of one metric of a family's kinds where they run, else −inf."""
+        if batch.modes:
+            each = [self.largest(number, mode, metric) for mode in batch.modes]
+            return np.asarray(np.max(each, axis=0))
         family = self.families[number]
         latency_s, dram_bits = self.costs_of(number, batch)
         runs = np.isfinite(latency_s)
@@ -370,3 +365,19 @@ class LayerTables:
             value = family.spread(pairs[None], most if family.bands else None)
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
+
+
+def _charged(latency: Floats, dram: Floats, latency_s: Floats, dram_bits: Floats) -> list[Floats]:
+    """What latency and DRAM bits (B, K, w, …) add to the Lagrangian; inf stays where it was."""
+    column = (-1, *(1,) * (latency_s.ndim - 1))
+    if (latency == 1).all():
+        parts = [latency_s]
+    elif (latency > 0).all():
+        parts = [latency.reshape(column) * latency_s]
+    else:
+        finite = np.where(np.isinf(latency_s), 0.0, latency_s)
+        timed = latency.reshape(column) * finite if latency.any() else 0.0
+        parts = [np.where(np.isinf(latency_s), np.inf, timed)]
+    if dram.any():
+        parts.append(dram.reshape(column) * dram_bits)
+    return parts

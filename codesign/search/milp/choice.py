@@ -22,6 +22,7 @@ class MilpSolution:
     weight: tuple[int, ...]
     sram_bits: float
     on_chip: tuple[bool, ...] = ()
+    modes: tuple[int, ...] = ()
 
 
 def read_choice(
@@ -37,6 +38,7 @@ def read_choice(
     ]
     held = space.resident_bits(np.array(widths), np.array(every, dtype=bool)).tolist()
     weight, needs, option = dict[int, int](), [0.0], -1
+    modes = [0] * len(runs)
     for n in fused:
         run, psums, need = candidates.fused[n], 0.0, 0.0
         option = run.option
@@ -51,6 +53,7 @@ def read_choice(
     for i, (rows, o) in enumerate(zip(candidates.layers, runs, strict=True)):
         if i not in weight:
             option, weight[i] = int(rows.option[o]), int(rows.weight[o])
+            modes[i] = int(rows.mode[o])
             needs.append(float(rows.need[o]) + (0 if rows.joint else held[i]))
     return MilpSolution(
         option=option,
@@ -58,6 +61,7 @@ def read_choice(
         weight=tuple(weight[i] for i in range(len(runs))),
         sram_bits=max(needs),
         on_chip=tuple(every),
+        modes=tuple(modes),
     )
 
 
