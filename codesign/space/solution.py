@@ -207,7 +207,7 @@ class _Chosen:
         fused = [x.layer for run in self._fused for x in run]  # they need not be tiled
         modes = np.array(self._modes)
         modes[fused] = -1
-        for mode in np.unique(modes).tolist():
+        for mode in sorted({*modes.tolist()}):
             mine = np.flatnonzero(modes == mode)
             table = space.cycles_on(np.array([self.option]), None if mode < 0 else mode)[0]
             wide = np.array(self.weight)[mine], self._ifmap[mine]
