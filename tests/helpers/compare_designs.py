@@ -18,6 +18,7 @@ from codesign.costs.layers import LayerDesign, Traffic
 from codesign.errors import Clash, InfeasibleError
 from codesign.problem.problem import Problem
 from codesign.results.design import Design
+from codesign.specs.accelerator import Hardware
 from codesign.specs.network import Layer
 
 EXACT = 1e-9
@@ -106,7 +107,11 @@ def residents_of(design: Design) -> oracle_on_chip.Residents:
 
 def hardware_of(design: Design) -> oracle.HardwareOption:
     """The hardware of a design in the oracle's words."""
-    built = design.hardware
+    return option_built(design.hardware)
+
+
+def option_built(built: Hardware) -> oracle.HardwareOption:
+    """Hardware in the oracle's words."""
     return oracle.HardwareOption(
         built.rows, built.cols, built.pe_weight_bits, built.pe_activation_bits, built.mapping
     )

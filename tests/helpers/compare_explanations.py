@@ -9,6 +9,7 @@ from functools import cache
 
 import oracle
 import pytest
+from compare_designs import option_built
 
 from codesign import Design, Problem
 from codesign.problem.file import problem_from_dict, problem_to_dict
@@ -91,8 +92,7 @@ def check_runner_up(each: RunnerUp, points: Iterable[oracle.Point], design: Desi
     same = [
         point
         for point in points
-        if point.hardware
-        == (wanted.rows, wanted.cols, wanted.pe_weight_bits, wanted.pe_activation_bits)
+        if point.hardware == option_built(wanted)
         and point.sram_bits == wanted.sram_bits
         and point.metrics == pytest.approx([each.metrics[m] for m in oracle.METRICS], rel=EXACT)
     ]

@@ -52,7 +52,7 @@ def others(explanation: Explanation, points: list[oracle.Point]) -> dict[str, li
     apart = replace(problem, choices=_unfused(problem.choices))
     return {
         "array": [p for p in points if p.hardware[:2] != array],
-        "PE widths": [p for p in points if p.hardware[2:] != pes],
+        "PE widths": [p for p in points if p.hardware[2:4] != pes],
         "less SRAM": [p for p in points if p.sram_bits <= most],
         "more SRAM": with_more_sram(points, least, problem),
         "all in DRAM": random_points(replace(problem, choices=choices)),

@@ -29,19 +29,21 @@ class PlacedPoint(NamedTuple):
         return self[:4]
 
 
+def options_of(space: HardwareSpace) -> list[oracle.HardwareOption]:
+    """The hardware options of a space, in the oracle's words."""
+    sides = zip(space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits, strict=True)
+    return [
+        oracle.HardwareOption(*map(int, side), space.mappings_of(n)) for n, side in enumerate(sides)
+    ]
+
+
 class PlacedPoints:
     """Translates designs of one problem."""
 
     def __init__(self, space: HardwareSpace) -> None:
         self.space, self.problem = space, space.problem
         self._bits = space.widths.tolist()
-        every = zip(
-            space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits, strict=True
-        )
-        self._option = {
-            oracle.HardwareOption(*map(int, x), space.mappings_of(n)): n
-            for n, x in enumerate(every)
-        }
+        self._option = {hardware: n for n, hardware in enumerate(options_of(space))}
         network = self.problem.network
         self._inside = [
             frozenset(oracle_bands.inside(network, range(r.first, r.last + 1))) for r in space.runs

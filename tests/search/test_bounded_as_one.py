@@ -13,6 +13,7 @@ import numpy as np
 import oracle
 import pytest
 from compare_designs import compare
+from placed_points import options_of
 from random_networks import random_network
 from random_problems import Case, good_point, mid_size_problem, random_case
 from seeds import check_all
@@ -276,15 +277,8 @@ def test_no_option_is_bounded_above_its_best_design(seed: int) -> None:
     screening.screen(search)
     search.incumbent = Solution(0, (), (), 0, (), {m: anchor.value(m) for m in oracle.METRICS})
     group_bounds.GroupBounds(search).of_all_open(np.inf)
-    options = zip(
-        space.rows.tolist(),
-        space.cols.tolist(),
-        space.pe_weight_bits.tolist(),
-        space.pe_activation_bits.tolist(),
-        strict=True,
-    )
-    for option, hardware in enumerate(options):
-        mine = [point for point in case.points if tuple(point.hardware) == hardware]
+    for option, hardware in enumerate(options_of(space)):
+        mine = [point for point in case.points if point.hardware == hardware]
         least = oracle.least(mine, metric, limits)
         assert least is None or search.lower[option] <= least * (1 + 1e-9)
 

@@ -17,6 +17,7 @@ import numpy as np
 import oracle
 import pytest
 from enumerated_fronts import vectors
+from placed_points import options_of
 from random_problems import Case, good_point, random_case
 from seeds import check_all
 
@@ -121,8 +122,7 @@ def check_memory(memory: CutPool, case: Case) -> None:
 def by_option(case: Case) -> dict[int, list[oracle.Point]]:
     """The enumerated designs of each hardware option of the space."""
     space = HardwareSpace(case.problem)
-    sides = zip(space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits, strict=True)
-    index = {oracle.HardwareOption(*map(int, side)): i for i, side in enumerate(sides)}
+    index = {hardware: i for i, hardware in enumerate(options_of(space))}
     found: dict[int, list[oracle.Point]] = {option: [] for option in index.values()}
     for point in case.points:
         found[index[point.hardware]].append(point)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from compare_designs import compare
+from placed_points import options_of
 from random_problems import Case, random_case, with_budgets_used_up
 
 from codesign.problem.goal import Goal
@@ -34,11 +35,9 @@ def search_of(case: Case, goal: Goal) -> LeastMetric:
 
 def least_of_options(case: Case, space: HardwareSpace, metric: str) -> list[float]:
     """Of each hardware option, by enumeration."""
-    rows, cols = space.rows.tolist(), space.cols.tolist()
-    widths = space.pe_weight_bits.tolist(), space.pe_activation_bits.tolist()
     return [
-        min((p.value(metric) for p in case.points if tuple(p.hardware) == each), default=math.inf)
-        for each in zip(rows, cols, *widths, strict=True)
+        min((p.value(metric) for p in case.points if p.hardware == each), default=math.inf)
+        for each in options_of(space)
     ]
 
 

@@ -14,6 +14,7 @@ import oracle
 import pytest
 from compare_designs import compare
 from ended_early import check_design
+from placed_points import options_of
 from random_on_chip import on_chip_case
 from random_problems import with_budgets_used_up
 from seeds import check_all
@@ -192,11 +193,9 @@ def shares_of_optima(seed: int, kind: str) -> list[float]:
     batch = search.batches.of_options(options, search.most_sram_bits(options))
     found = search.dual_bound(batch, search.first_multipliers(options))
     kept = oracle.within(case.points, limits)
-    shares = []
+    hardware, shares = options_of(space), []
     for n, bound in enumerate(found.value.tolist()):
-        widths = space.pe_weight_bits[n], space.pe_activation_bits[n]
-        hardware = tuple(map(int, (space.rows[n], space.cols[n], *widths)))
-        mine = [point for point in kept if tuple(point.hardware) == hardware]
+        mine = [point for point in kept if point.hardware == hardware[n]]
         least = oracle.least(mine, metric, {})
         if least:
             shares.append(bound / least)

@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 import pytest
+from placed_points import options_of
 from random_bands import bands_case
 
 from codesign.space.best_places import best_places
@@ -26,10 +27,7 @@ def test_no_enumerated_places_are_better(
         space = HardwareSpace(problem)
         index = {int(bits): i for i, bits in enumerate(space.widths)}
         for point in points[:: max(1, len(points) // 12)]:
-            options = zip(
-                space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits, strict=True
-            )
-            option = [tuple(map(int, each)) for each in options].index(tuple(point.hardware))
+            option = options_of(space).index(point.hardware)
             widths = (
                 [index[point.widths[members[0]]] for members in space.variables],
                 [

@@ -256,7 +256,7 @@ def test_runner_ups_are_the_enumerated_ones(seed: int) -> None:
     pes = mine.pe_weight_bits, mine.pe_activation_bits
     others = {
         "array": [p for p in points if p.hardware[:2] != (mine.rows, mine.cols)],
-        "PE widths": [p for p in points if p.hardware[2:] != pes],
+        "PE widths": [p for p in points if p.hardware[2:4] != pes],
         "less SRAM": [p for p in points if p.sram_bits <= most],
         "more SRAM": with_more_sram(points, least, problem),
     }

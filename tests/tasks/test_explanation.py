@@ -75,7 +75,7 @@ def test_runner_ups_are_the_enumerated_ones(seed: int) -> None:
     most, least = math.floor((1 - step) * mine.sram_bits), math.ceil((1 + step) * mine.sram_bits)
     others = {
         "array": [p for p in points if p.hardware[:2] != array],
-        "PE widths": [p for p in points if p.hardware[2:] != pes],
+        "PE widths": [p for p in points if p.hardware[2:4] != pes],
         "less SRAM": [p for p in points if p.sram_bits <= most],
         "more SRAM": [padded(p, least, design.problem) for p in points],
     }
