@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from descriptions import BITS_PER_MB, DESCRIBED, MS_PER_S
+from machine_descriptions import BITS_PER_MB, DESCRIBED, MS_PER_S
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator

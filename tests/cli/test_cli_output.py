@@ -16,7 +16,7 @@ from codesign.cli.app import program
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], ["networks", "resnet18", "tsmc28", "hbm2", "accelerators eyeriss, table3-fixed16"]),
+        ([], ["networks", "resnet18", "tsmc28", "hbm2", "accelerators dpu_b4096, eyeriss, nvdla"]),
         (["networks"], ["layers", "resnet152", "11,513,626,624", "60,040,384", "CVPR 2016"]),
         (["technologies"], ["tsmc28", "153.46 + 1.694 · BOPS", "3065 + 2.94 · bits, single-port"]),
         # 748.53 BOPS (below) are 1421.5 µm²; 2.94e6 + 3065 µm² are 2.943 mm², 0.388e6 are 0.388

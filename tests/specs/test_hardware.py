@@ -106,7 +106,9 @@ def test_refusals_are_one_line(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_unknown_name_and_path_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"did you mean 'eyeriss'\? \(shipped: eyeriss, "):
+    with pytest.raises(
+        SpecError, match=r"did you mean 'eyeriss'\? \(shipped: dpu_b4096, eyeriss, "
+    ):
         load_accelerator("eyeris")
     with pytest.raises(SpecError, match="cannot be read: No such file"):
         load_accelerator(tmp_path / "absent.toml")

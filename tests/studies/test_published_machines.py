@@ -139,7 +139,7 @@ def test_nvdla_with_im2col_folds_the_first_layer() -> None:
 @pytest.mark.slow
 def test_a_run_writes_what_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["run.py", "--out", str(tmp_path)])
-    with imported(STUDY, ("descriptions",)):
+    with imported(STUDY, ("machine_descriptions",)):
         runpy.run_path(str(STUDY / "run.py"), run_name="__main__")
     expected = STUDY / "expected"
     for name in ("layers", "summary"):
