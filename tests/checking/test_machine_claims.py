@@ -27,7 +27,6 @@ from codesign.checking.certificate.width_variables import TooMany
 from codesign.errors import InfeasibleError
 
 SEEDS, BLOCK = 30, 15
-SOLVED = tuple(kind for kind in KINDS if kind != "reconfigurable")
 
 
 @pytest.mark.slow
@@ -70,14 +69,14 @@ def hold_to_enumeration(seeds: range) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", SOLVED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_designs_are_proven(kind: str) -> None:
     certify_all(kind, range(8), least=3)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1000, 2000, 50))
-@pytest.mark.parametrize("kind", SOLVED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_designs_are_proven_long(kind: str, first: int) -> None:
     certify_all(kind, range(first, first + 50), least=20)
 
