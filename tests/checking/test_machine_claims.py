@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from certified import certify_and_check, deep, machine_problem_of, written
 from false_claims import closes, enumerated, groups_with, random_cuts, random_prices
+from machine_questions import two_layers
 from random_machines import KINDS
-from small_layers import square
 
 import codesign
-from codesign import Choices, Network, Problem, certify
+from codesign import certify
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
@@ -96,32 +96,6 @@ def certify_all(kind: str, numbers: range, least: int) -> None:
 
 
 # --- certificates of several mappings -------------------------------------------------------------
-
-
-def two_layers(**choices: Any) -> Problem:
-    """A depthwise layer, which suits im2col and output, and one of many channels."""
-    depthwise = square(1, 1, 6, 3, G=8, name="a", input="x", output="y")
-    pointwise = square(16, 8, 6, 1, name="b", input="y", output="z")
-    network = Network(
-        name="two",
-        layers=(depthwise, pointwise),
-        tensors={"x": 8 * 36, "y": 8 * 36, "z": 16 * 36},
-    )
-    few: dict[str, Any] = {
-        "rows": (2, 4),
-        "cols": (2, 4, 8),
-        "weight_bits": (4, 8),
-        "activation_bits": (8,),
-        "on_chip": "none",
-        "mapping": ("window", "im2col", "output"),
-    }
-    return Problem(
-        network=network,
-        choices=Choices(**{**few, **choices}),
-        dram_bits_per_s=1e12,
-        quality="uniform:6",
-        budgets={"area_mm2": 0.12},
-    )
 
 
 def mapped() -> tuple[Any, Any]:
