@@ -32,9 +32,8 @@ from codesign.search import (
 )
 from codesign.search.bounds import layer_tables, relaxation
 
-FIXED = tuple(kind for kind in KINDS if kind != "reconfigurable")
 SEEDS = {"none": range(18), "tensors": range(9), "bands": range(3)}  # of each kind of machine
-CASES = [(on_chip, kind, seed) for on_chip in SEEDS for kind in FIXED for seed in SEEDS[on_chip]]
+CASES = [(on_chip, kind, seed) for on_chip in SEEDS for kind in KINDS for seed in SEEDS[on_chip]]
 BLOCK = 50
 LONG_BLOCKS = range(1000, 1400, BLOCK)  # the first seed of each
 
@@ -70,7 +69,7 @@ def test_optimum_is_the_enumerated_one(on_chip: str, kind: str, seed: int) -> No
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", LONG_BLOCKS)
-@pytest.mark.parametrize(("on_chip", "kind"), [*product(SEEDS, FIXED)])
+@pytest.mark.parametrize(("on_chip", "kind"), [*product(SEEDS, KINDS)])
 def test_optimum_is_the_enumerated_one_long(on_chip: str, kind: str, first: int) -> None:
     def check(seed: int) -> None:
         case = machine_case(on_chip, kind, seed)
@@ -112,7 +111,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("first", [500, *LATER])
-@pytest.mark.parametrize("kind", FIXED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_options_bounded_as_one(kind: str, first: int) -> None:
     check_all(seeds_from(first, 6), lambda seed: compare(random_case(seed, machine=kind)))
 
@@ -120,7 +119,7 @@ def test_options_bounded_as_one(kind: str, first: int) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("first", [500, *LATER])
-@pytest.mark.parametrize("kind", FIXED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_options_bounded_as_one_with_tensors_on_chip(kind: str, first: int) -> None:
     seeds = seeds_from(first, 2)
     check_all(seeds, lambda seed: compare(on_chip_case(seed, "broad", kind)))
@@ -128,7 +127,7 @@ def test_options_bounded_as_one_with_tensors_on_chip(kind: str, first: int) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", [500, *LATER])
-@pytest.mark.parametrize("kind", FIXED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_bounds_of_tables_cut_apart(kind: str, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, names in (
         (relaxation, ("MAX_TABLE", "MAX_JOINTS", "MAX_KEPT")),
@@ -179,6 +178,7 @@ def features(case: Case) -> set[str]:
         "square": choices.square,
         "pins": bool(choices.pinned),
         "SRAM sizes": bool(choices.sram_bits),
+        "reconfigurable, widening": choices.reconfigurable and choices.precision == "widening",
     }
     if truth is not None:
         present |= _chosen(problem, truth)
@@ -190,13 +190,15 @@ def _chosen(problem: Problem, truth: oracle.Point) -> dict[str, bool]:
     hardware, choices, layers = truth.hardware, problem.choices, problem.network.layers
     computed = [x for x in layers if not x.moves]
     others = [name for name in choices.mapping if name not in hardware.mapping]
+    modes = len(hardware.mapping) > 1 and _modes_differ(problem, truth)
     engines = [
         oracle.engine_at(problem, hardware, *layer_widths(layer, truth.widths))
         for layer in computed
     ]
     array = hardware.rows, hardware.cols, problem.technology.engine
     return {
-        f"{hardware.mapping[0]} chosen": True,
+        f"{hardware.mapping[0]} chosen": len(hardware.mapping) == 1,
+        "layers of several mappings": modes,
         f"{hardware.mapping[0]} chosen of several": bool(others),
         "a PE split": choices.precision == "widening"
         and any(engine > problem.technology.engine for engine in engines),
@@ -216,6 +218,18 @@ def _chosen(problem: Problem, truth: oracle.Point) -> dict[str, bool]:
     }
 
 
+def _modes_differ(problem: Problem, truth: oracle.Point) -> bool:
+    """Whether no one mapping is as fast in all layers as they are."""
+    bits = [layer_widths(layer, truth.widths) for layer in problem.network.layers]
+    layers = [*zip(problem.network.layers, bits, strict=True)]
+
+    def cycles(hardware: oracle.HardwareOption) -> int:
+        return sum(oracle.layer_cycles(problem, x, hardware, *b) or 0 for x, b in layers)
+
+    own = [truth.hardware._replace(mapping=(name,)) for name in truth.hardware.mapping]
+    return cycles(truth.hardware) < min(map(cycles, own))
+
+
 def test_problems_contain_every_feature() -> None:
     count = Counter[str]()
     for case in CASES:
@@ -225,7 +239,8 @@ def test_problems_contain_every_feature() -> None:
     wanted += ["fill", "load", "factor", "multi-pass", "multi-pass, another mapping", "widening"]
     wanted += ["square", "pins", "SRAM sizes", "a PE split", "PEs split in several ways"]
     wanted += ["columns folded", "groups side by side, another mapping", "batch", "weight tensor"]
-    wanted += ["moved", "kept", "fused", "feasible"]
+    wanted += ["moved", "kept", "fused", "feasible", "layers of several mappings"]
+    wanted += ["reconfigurable, widening"]
     for mapping in ("window", "im2col", "output"):
         wanted += [f"{mapping} on offer", f"{mapping} chosen", f"{mapping} chosen of several"]
     rare = [feature for feature in wanted if count[feature] < 3]
