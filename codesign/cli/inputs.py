@@ -42,6 +42,10 @@ Given = Mapping[str, Any]  # options as click hands them over, by their words
 
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
 MACHINE_FLAGS = ("reconfigurable", "fill_cycles", "weight_load")
+COPIED = (  # options of evaluate that are fields of an accelerator as they are
+    *("rows", "cols", "engine", "precision", "overlap"),
+    *("psum_bits", "pe_area_um2", "area_overhead"),
+)
 PE_WIDTHS = ("pe_weight_bits", "pe_activation_bits")
 
 
@@ -195,9 +199,8 @@ def accelerator(given: Given) -> Accelerator:
     from codesign.specs.load import load_accelerator, load_technology
 
     sram_kbit, clock_mhz = given["sram_kbit"], given["clock_mhz"]
-    copied = ("rows", "cols", "engine", "precision", "psum_bits", "pe_area_um2", "area_overhead")
     flags = {
-        **{key: given[key] for key in copied},
+        **{key: given[key] for key in COPIED},
         **_machine(given),
         **{key: given[key] or given["pe_bits"] for key in PE_WIDTHS},
         "sram_bits": None if sram_kbit is None else sram_bits("sram_kbit", sram_kbit),

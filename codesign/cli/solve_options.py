@@ -81,6 +81,7 @@ MAPPING_HELP = "What rows of PEs take: channels (window, im2col) or pixels (outp
 BY_LAYER_HELP = "Each layer takes one of the mappings."
 FILL_HELP = "Count cycles that fill and drain the array."
 LOAD_HELP = "Count cycles that load stationary weights."
+OVERLAP_HELP = "Share of the shorter of compute and DRAM time that the longer hides."
 FACTOR_HELP = "Factor on the cycles of a kernel: 3x3=4/9 (Winograd)."
 SRAM_PICTURE = "Draw what the SRAM holds during each layer: .png, .pdf or .svg."
 QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
@@ -128,6 +129,7 @@ SOLVE = {
         word("--fill-cycles", FILL_HELP),
         word("--weight-load", LOAD_HELP),
         word("--cycle-factor", FACTOR_HELP),
+        word("--overlap", OVERLAP_HELP),
         word("--rows", "Rows of the PE array.", shown=SIDES),
         word("--cols", "Columns of the PE array.", shown=SIDES),
         word("--square", "Only as many rows as columns; one list is enough."),
@@ -233,6 +235,7 @@ EVALUATE = {
         flag("--fill-cycles", FILL_HELP),
         flag("--weight-load", LOAD_HELP),
         repeatable("--cycle-factor KERNEL=X", FACTOR_HELP, readers.cycle_factor),
+        option("--overlap X", OVERLAP_HELP, Number(0, 1), shown="1"),
         option(
             "--psum-bits B",
             "Width of stored partial sums.",

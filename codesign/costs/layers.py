@@ -231,11 +231,9 @@ def ideal_layer(
 ) -> LayerDesign:
     """A layer at the paper's roofline: every multiplier busy, every tensor moved once."""
     macs = layer.macs * passes_on(layer, accelerator, weight_bits, tensor_bits)
-    engine = array_of(layer, accelerator, weight_bits, tensor_bits).engine
-    peak_macs_per_s = accelerator.pes * engine * accelerator.clock_hz
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
-        compute_s=macs / peak_macs_per_s,
+        compute_s=macs / _split_macs_per_s(layer, accelerator, weight_bits, tensor_bits),
         moved=(layer.weights * weight_bits, layer.ifmap * tensor_bits[layer.input], 0),
     )
 
@@ -267,14 +265,37 @@ def moving_layer(
     )
 
 
-def utilisation(layer: Layer, design: LayerDesign, accelerator: Accelerator) -> float | None:
-    """Share of the peak MACs that a layer's latency is worth.
+def peak_macs_per_s(
+    layer: Layer, design: LayerDesign, accelerator: Accelerator, tensor_bits: Mapping[str, int]
+) -> float:
+    """MACs of a layer per second with every multiplier busy, at its widths and cycle factor.
+
+    The ideal roofline knows no such factor.
+    """
+    assert design.weight_bits is not None
+    most = _split_macs_per_s(layer, accelerator, design.weight_bits, tensor_bits)
+    return most if design.cycles is None else most / float(accelerator.factor_of(layer))
+
+
+def _split_macs_per_s(
+    layer: Layer, accelerator: Accelerator, weight_bits: int, tensor_bits: Mapping[str, int]
+) -> float:
+    engine = array_of(layer, accelerator, weight_bits, tensor_bits).engine
+    return accelerator.pes * engine * accelerator.clock_hz
+
+
+def utilisation(
+    layer: Layer, design: LayerDesign, accelerator: Accelerator, tensor_bits: Mapping[str, int]
+) -> float | None:
+    """Share of the peak MACs that a layer's latency is worth; the peak at its widths.
 
     None where that is not known, or the layer has no MACs.
     """
     if design.latency_s is None or layer.moves:
         return None
-    return layer.macs / (design.latency_s * accelerator.peak_macs_per_s)
+    return layer.macs / (
+        design.latency_s * peak_macs_per_s(layer, design, accelerator, tensor_bits)
+    )
 
 
 def operand_bits_on(

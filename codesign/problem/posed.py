@@ -213,6 +213,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         reconfigurable=words.reconfigurable,
         fill_cycles=words.fill_cycles,
         weight_load=words.weight_load,
+        overlap=words.overlap,
         cycle_factors=factors(words.cycle_factor),
         sram_bits=tuple(sram_bits("sram_kbit", kbit) for kbit in words.sram_kbit or ()),
         min_sram_bits=ends["min_sram_kbit"],

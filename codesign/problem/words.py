@@ -154,6 +154,7 @@ class ProblemWords:
     reconfigurable: bool = _flag()
     fill_cycles: bool = _flag()
     weight_load: bool = _flag()
+    overlap: float = _word("X", Number(0, 1), "1")
     cycle_factor: tuple[tuple[str, str], ...] = _words("KERNEL=X", cycle_factor)
     rows: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)
     cols: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)

@@ -6,6 +6,7 @@ Every function refuses what does not fit by a `SpecError` that names it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from codesign.costs.fusion import FusedRun, runs_of
@@ -14,6 +15,7 @@ from codesign.costs.residency import residents
 from codesign.costs.roofline import roofs
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
+from codesign.specs.accelerator import Hardware
 from codesign.specs.machine import MACHINE_FIELDS, PLAIN
 from codesign.specs.network import Network
 
@@ -155,16 +157,19 @@ def names_in_bands(on_chip: Mapping[str, Place] | None) -> tuple[str, ...]:
     return tuple(name for name, place in (on_chip or {}).items() if place == "band")
 
 
+def hardware_entry(hardware: Hardware) -> dict[str, Any]:
+    """What a result's file holds of hardware: nothing of what is as usual."""
+    return _unusual(asdict(hardware))
+
+
 def without_usual(content: dict[str, Any], rows: str) -> dict[str, Any]:
     """The content of a result's file; without what is about tensors on chip where none may stay.
 
     And without what of the machine is as usual.
     """
     for part in ("accelerator", "hardware"):
-        given = content.get(part, {})
-        for name in MACHINE_FIELDS:
-            if name in given and given[name] == getattr(PLAIN, name):
-                del given[name]
+        if part in content:
+            content[part] = _unusual(content[part])
     for row in content[rows]:
         if row["mapping"] is None:
             del row["mapping"]
@@ -173,3 +178,9 @@ def without_usual(content: dict[str, Any], rows: str) -> dict[str, Any]:
         for row in content[rows]:
             del row["resident_bits"]
     return content
+
+
+def _unusual(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A section without the fields of a machine that are as usual."""
+    usual = {name for name in MACHINE_FIELDS if given.get(name) == getattr(PLAIN, name)}
+    return {name: value for name, value in given.items() if name not in usual}

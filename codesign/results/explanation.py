@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
 from codesign.problem.problem import Metric
+from codesign.results.consistency import hardware_entry
 from codesign.results.records import ProofRecord
 from codesign.results.residency_worth import ResidencyWorth
 from codesign.results.result_file import ResultFile
@@ -35,7 +36,9 @@ from codesign.units import METRIC_UNITS, RATE_UNITS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Change = Literal["array", "PE widths", "less SRAM", "more SRAM", "all in DRAM", "nothing fused"]
+OfMapping = Literal["mapping", "one mapping", "own mappings"]
+OfArray = Literal["array", "PE widths", "less SRAM", "more SRAM"]
+Change = OfArray | OfMapping | Literal["all in DRAM", "nothing fused"]
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,19 @@ class RunnerUp:
 
     Attributes
     ----------
-    change : "array", "PE widths", "less SRAM", "more SRAM", "all in DRAM" or "nothing fused"
-        Other rows or cols; another width of the PEs' operands; less or more SRAM by a step at
-        least; no tensor on chip; no layers fused, though tensors may be on chip.
+    change : str
+        "array": other rows or cols. "mapping": another of those on offer; "own mappings": a
+        reconfigurable machine, each layer in its own; "one mapping": a machine that is not.
+        "PE widths": another width of the PEs' operands. "less SRAM", "more SRAM": by a step at
+        least. "all in DRAM": no tensor on chip. "nothing fused": no layers fused, though tensors
+        may be on chip.
     hardware : Hardware or None
         None: no such design keeps every budget. Its SRAM is the least on offer that holds its
         tiles, or what was asked for; of equal designs it is that of least area, then least noise.
     metrics : mapping of str to float
         Empty without hardware.
     loss : float or None
-        Its objective less the design's, proven.
+        Its objective less the design's, proven; negative where own mappings are a gain.
     proven : bool
         False where time ran out first: then nothing is known.
     """
@@ -186,7 +192,8 @@ class Explanation(ResultFile):
         Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
     runner_ups : tuple of RunnerUp
         More SRAM only where it must be paid for: within an area budget. All in DRAM only where
-        tensors stay on chip, whole or as bands; nothing fused only where some are bands.
+        tensors stay on chip, whole or as bands; nothing fused only where some are bands. Mappings
+        only where several are on offer.
     seconds : float
         What the solving took.
     residency : ResidencyWorth or None
@@ -257,7 +264,7 @@ class Explanation(ResultFile):
             "optimum": design.metrics[objective],
             "metrics": dict(design.metrics),
             "proof": asdict(design.proof),
-            "hardware": asdict(design.hardware),
+            "hardware": hardware_entry(design.hardware),
             "step": self.step,
             "budgets": {
                 name: {"limit": design.problem.budgets[name], "used": used}
@@ -266,7 +273,7 @@ class Explanation(ResultFile):
             "roofs": self.roof_share,
             "layers": [_layer_to_dict(row, share[row.name]) for row in design.layer_designs],
             "sensitivities": [asdict(each) for each in self.sensitivities],
-            "runner_ups": [asdict(each) for each in self.runner_ups],
+            "runner_ups": [_runner_up_entry(each) for each in self.runner_ups],
             "seconds": self.seconds,
             **worth,
         }
@@ -305,6 +312,11 @@ def _layer_to_dict(row: LayerDesign | LayerOutline, share: float) -> dict[str, A
     if row.latency_s not in (row.compute_s, row.memory_s):
         content["latency_s"] = row.latency_s
     return content
+
+
+def _runner_up_entry(each: RunnerUp) -> dict[str, Any]:
+    hardware = None if each.hardware is None else hardware_entry(each.hardware)
+    return asdict(each) | {"hardware": hardware}
 
 
 def _outline(content: FileContent) -> DesignOutline:

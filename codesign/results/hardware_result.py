@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codesign.costs.compute import macs_per_pe
 from codesign.costs.fusion import FusedRun, runs_of
-from codesign.costs.layers import LayerDesign
+from codesign.costs.layers import LayerDesign, array_of, peak_macs_per_s
 from codesign.costs.totals import areas_mm2
 from codesign.problem.choices import Place
 from codesign.results.consistency import names_in_bands
@@ -64,7 +64,10 @@ class HardwareResult(ResultFile):
         ``gops`` counts two operations a MAC, in 10⁹ per second; ``ops`` are those of Karbachevsky
         et al. 2021, one product for each element of a kernel window and one sum for the window.
 
+        ``utilisation`` is the share of what all multipliers would do at the layer's widths.
+
         Columns of what is not known, or not defined on the ideal roofline, are left out;
+        ``mapping`` is there where it is not window everywhere;
         ``resident_bits`` is there where tensors may stay on chip, ``fused_run``, the number of its
         run, where layers are fused. A run is one step: ``sram_bits``, ``utilisation``, ``gops`` and
         ``bound_by`` are the run's, and the latencies of its layers add up to the run's.
@@ -110,9 +113,9 @@ class HardwareResult(ResultFile):
 def throughput(result: HardwareResult) -> dict[str, float]:
     """Rates in conventional units, two operations a MAC: those that are known.
 
-    ``peak_gops`` with every multiplier busy and ``gops`` as attained over the whole network, in
-    10⁹ operations per second; both in 10¹² per mm² of the whole area, ``peak_tops_per_mm2`` and
-    ``tops_per_mm2``; ``images_per_s``.
+    ``peak_gops`` with every multiplier busy, at the widths of the PEs, and ``gops`` as attained
+    over the whole network, in 10⁹ operations per second; both in 10¹² per mm² of the whole area,
+    ``peak_tops_per_mm2`` and ``tops_per_mm2``; ``images_per_s``.
     """
     network, metrics = result.network, result.metrics
     rates = {"peak_": OPS_PER_MAC * result.accelerator.peak_macs_per_s}
@@ -131,17 +134,21 @@ def peaks_ops_per_s(result: HardwareResult) -> dict[str, float]:
     """The most a full array delivers of one kernel, by kernel, those of most MACs first.
 
     A MAC counts as two operations. On tiles, kernels smaller than the engine share a PE as far as
-    they fit and larger ones take whole passes; on the ideal roofline no multiplier idles.
+    they fit and larger ones take whole passes; on the ideal roofline no multiplier idles. Where PEs
+    split, at the widths of the layer that makes most of them; where kernels have a factor on their
+    cycles, with that.
     """
-    accelerator = result.accelerator
-    tiled = any(row.tile is not None for row in result.layer_designs)
+    accelerator, bits = result.accelerator, result.tensor_bits
     macs, peaks = dict[str, int](), dict[str, float]()
-    for layer in (layer for layer in result.network.layers if not layer.moves):
+    for layer, row in zip(result.network.layers, result.layer_designs, strict=True):
+        if row.weight_bits is None:  # it only moves data
+            continue
         kernel = f"{layer.R}×{layer.S}"
         macs[kernel] = macs.get(kernel, 0) + layer.macs
-        macs_per_s = accelerator.peak_macs_per_s
-        if tiled:
-            each = (macs_per_pe(layer.window, accelerator.engine, x) for x in accelerator.mapping)
-            macs_per_s = accelerator.pes * max(each) * accelerator.clock_hz
-        peaks[kernel] = OPS_PER_MAC * macs_per_s
+        macs_per_s = peak_macs_per_s(layer, row, accelerator, bits)
+        if row.tile is not None:
+            engine = array_of(layer, accelerator, row.weight_bits, bits).engine
+            each = (macs_per_pe(layer.window, engine, x) for x in accelerator.mapping)
+            macs_per_s *= max(each) / engine
+        peaks[kernel] = max(peaks.get(kernel, 0.0), OPS_PER_MAC * macs_per_s)
     return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}

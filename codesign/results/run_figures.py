@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from codesign.costs.fusion import FusedRun
-from codesign.costs.layers import LayerDesign, utilisation
+from codesign.costs.layers import LayerDesign, peak_macs_per_s, utilisation
 from codesign.results.consistency import names_on_chip
 from codesign.results.hardware_result import HardwareResult
 from codesign.units import OPS_PER_GOP, OPS_PER_MAC
@@ -124,15 +124,28 @@ def rates(result: HardwareResult) -> list[tuple[float | None, float | None]]:
     Where known; a layer that only moves data has no share of the peak.
     """
     found = list[tuple[float | None, float | None]]()
-    accelerator = result.accelerator
+    accelerator, bits = result.accelerator, result.tensor_bits
     for layer, row in zip(result.network.layers, result.layer_designs, strict=True):
-        found.append((utilisation(layer, row, accelerator), _gops(layer.macs, row.latency_s)))
+        share = utilisation(layer, row, accelerator, bits)
+        found.append((share, _gops(layer.macs, row.latency_s)))
     for each in run_figures(result):
         if each.latency_s is not None:
-            share = each.macs / (each.latency_s * accelerator.peak_macs_per_s)
+            share = each.macs / (each.latency_s * _peak_macs_per_s(result, each))
             common = share, _gops(each.macs, each.latency_s)
             found[each.run.first : each.run.last + 1] = [common] * len(each.run.layers)
     return found
+
+
+def _peak_macs_per_s(result: HardwareResult, figures: RunFigures) -> float:
+    """MACs of a fused run per second, with every multiplier busy in each of its layers."""
+    peak = dict[float, int]()
+    for i in figures.run.layers:
+        layer, row = result.network.layers[i], result.layer_designs[i]
+        most = peak_macs_per_s(layer, row, result.accelerator, result.tensor_bits)
+        peak[most] = peak.get(most, 0) + layer.macs
+    if len(peak) == 1:
+        return next(iter(peak))
+    return figures.macs / math.fsum(macs / most for most, macs in peak.items())
 
 
 def _gops(macs: int, seconds: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from codesign.costs.layers import Tile
+from codesign.costs.layers import LayerDesign, Tile
 from codesign.problem.metrics import COST, METRICS
 from codesign.results.assignment import Assignment
 from codesign.results.consistency import names_in_bands
@@ -17,6 +17,7 @@ from codesign.results.front import Front
 from codesign.results.hardware_result import HardwareResult
 from codesign.results.run_figures import band_rows, held_bits, held_during, rates, run_numbers
 from codesign.specs.accelerator import Hardware
+from codesign.specs.network import Layer
 
 
 def layer_frame(result: HardwareResult) -> pd.DataFrame:
@@ -28,6 +29,7 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
             {
                 "layer": layer.name,
                 "fused_run": run,
+                "mapping": _mapping(result, layer, row),
                 "weight_bits": row.weight_bits,
                 "input_bits": result.tensor_bits[layer.input],
                 "output_bits": result.tensor_bits[layer.output],
@@ -53,6 +55,13 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
             }
         )
     return _by_layer(rows)
+
+
+def _mapping(result: HardwareResult, layer: Layer, row: LayerDesign) -> str | None:
+    """What a layer's rows and columns take; None where it is the usual one on all layers."""
+    mapping = result.accelerator.mapping
+    unknown = layer.moves or row.tile is None or mapping == ("window",)
+    return None if unknown else row.mapping or mapping[0]
 
 
 def resident_frame(result: HardwareResult) -> pd.DataFrame:

@@ -16,10 +16,11 @@ from codesign.study.database import json_object
 from codesign.study.store import opened
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
+MAPPING, USUAL = "mapping", "window"  # a column where some design has another than the usual one
 PROOF = ("objective", "bound", "gap", "ties_broken", "ended")
 STUDY, STATUS = "study", "status"  # the parameters stand between them
 LAST_COLUMNS = ("front_gap", "solver", "codesign", "seconds", "error", "question", "design")
-TEXT_COLUMNS = (STUDY, STATUS, "ended", "solver", "codesign", "error", "question")
+TEXT_COLUMNS = (STUDY, STATUS, MAPPING, "ended", "solver", "codesign", "error", "question")
 SUFFIXES = (".csv", ".parquet")
 
 
@@ -41,7 +42,9 @@ def read_results(
     with opened(store) as file:
         rows = [_row(row) for row in file.cells() if wanted(row["study"], row["parameters"])]
     parameters = dict.fromkeys(name for row in rows for name in row["parameters"])
-    columns = (STUDY, *parameters, STATUS, *METRICS, *HARDWARE, *PROOF, *LAST_COLUMNS)
+    mapped = any(row.get(MAPPING) not in (None, USUAL) for row in rows)
+    hardware = (*HARDWARE, MAPPING) if mapped else HARDWARE
+    columns = (STUDY, *parameters, STATUS, *METRICS, *hardware, *PROOF, *LAST_COLUMNS)
     return pd.DataFrame(
         {name: _column([row.get(name) for row in rows], name in TEXT_COLUMNS) for name in columns}
     )
@@ -93,6 +96,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {**parameters, "parameters": tuple(parameters)}
     for part in ("metrics", "hardware", "proof"):
         found.update({} if row[part] is None else json_object(row[part]))
+    if row["hardware"] is not None:  # which names a mapping where it is not the usual one
+        found[MAPPING] = "+".join(found.get(MAPPING, [USUAL]))
     for name in (STUDY, STATUS, *LAST_COLUMNS):
         found[name] = row[name]
     return found
@@ -100,7 +105,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _column_of(word: str) -> str:
     """``rows`` is the design's, ``rows_offered`` the grid's."""
-    return f"{word}_offered" if word in HARDWARE else word
+    return f"{word}_offered" if word in (*HARDWARE, MAPPING) else word
 
 
 def _column(values: list[Any], words: bool) -> pd.Series[Any]:

@@ -17,7 +17,7 @@ from codesign.study.heartbeat import LivenessMonitor
 from codesign.study.records import FAILED, OUTCOMES, WAITING
 from codesign.study.scheduler import Tally
 from codesign.study.store import Store
-from codesign.study.table import parameters_of
+from codesign.study.table import MAPPING, USUAL, parameters_of
 from codesign.units import ABSENT, METRIC_UNITS, four_digits
 
 if TYPE_CHECKING:
@@ -138,12 +138,13 @@ def _worded(value: Any) -> str:
 
 
 def _hardware(row: Mapping[Any, Any]) -> str:
-    """``16 × 32 PEs of 6 × 6 bit, SRAM 4.2 Mbit``, or nothing."""
+    """``16 × 32 PEs of 6 × 6 bit, im2col, SRAM 4.2 Mbit``, or nothing."""
     if row["rows"] is None:
         return ABSENT
     pe = f"{row['rows']} × {row['cols']} PEs of {row['pe_weight_bits']} × "
     sram = METRIC_UNITS["dram_bits"].amount(row["sram_bits"])
-    return f"{pe}{row['pe_activation_bits']} bit, SRAM {sram}"
+    mapping = "" if row.get(MAPPING, USUAL) == USUAL else f", {row[MAPPING]}"
+    return f"{pe}{row['pe_activation_bits']} bit{mapping}, SRAM {sram}"
 
 
 def tally_line(tally: Tally) -> str:

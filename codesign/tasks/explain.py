@@ -156,7 +156,7 @@ class _Analysis:
     def runner_ups(self) -> list[RunnerUp]:
         """The best designs with another array, other PEs, less SRAM and more."""
         space, mine = self.space, self.solution.option
-        other_array = space.shape_of != space.shape_of[mine]
+        other_array = (space.rows != space.rows[mine]) | (space.cols != space.cols[mine])
         other_pes = (space.pe_weight_bits != space.pe_weight_bits[mine]) | (
             space.pe_activation_bits != space.pe_activation_bits[mine]
         )
@@ -164,6 +164,7 @@ class _Analysis:
         less, more = (x * self.design.hardware.sram_bits for x in (1 - self.step, 1 + self.step))
         found = [
             self._runner_up("array", other_array),
+            *self._of_mappings(),
             self._runner_up("PE widths", other_pes),
             self._runner_up("less SRAM", every, (0, math.floor(less))),
         ]
@@ -188,8 +189,20 @@ class _Analysis:
         paid = [x for x, metric in self.space.hardware_metrics.items() if metric.slope]
         return self.objective not in paid and any(x in self.limits for x in paid)
 
+    def _of_mappings(self) -> list[RunnerUp]:
+        """Another mapping, and one for each layer; of a reconfigurable machine, one for all."""
+        space, choices = self.space, self.problem.choices
+        if len(choices.mapping) < 2:
+            return []
+        other = self._among(replace(choices, reconfigurable=not choices.reconfigurable))
+        if choices.reconfigurable:
+            return [self._best_of("one mapping", other)]
+        mapping_of = np.array([array.mapping for array in space.shapes])[space.shape_of]
+        another = mapping_of != mapping_of[self.solution.option]
+        return [self._runner_up("mapping", another), self._best_of("own mappings", other)]
+
     def _among(self, choices: Choices) -> LexicographicSearch:
-        """A search of the same hardware with other choices of where tensors are."""
+        """A search of the same hardware with other choices of where tensors are, or of mappings."""
         space = HardwareSpace(replace(self.problem, choices=choices))
         return LexicographicSearch(space, stop=self.stop)
 
@@ -209,7 +222,8 @@ class _Analysis:
         if best is None:
             return RunnerUp(change, None, {}, None)
         values = {name: best.metrics[name] for name in METRICS}
-        return RunnerUp(change, hardware_of(self.space, best), values, self._loss(best))
+        assert isinstance(part.space, HardwareSpace)
+        return RunnerUp(change, hardware_of(part.space, best), values, self._loss(best))
 
     # Both ---------------------------------------------------------------------------------------
 
@@ -243,9 +257,9 @@ class _Analysis:
 def _solution_of(space: HardwareSpace, design: Design) -> Solution:
     """The design, which holds, as a solution in its problem's space."""
     wanted = design.hardware
-    mapping = [space.mappings_of(option) == wanted.mapping for option in range(len(space))]
+    mapping_of = np.array([array.mapping for array in space.shapes])[space.shape_of]
     (option,) = np.flatnonzero(
-        np.array(mapping)
+        ((mapping_of == wanted.mapping[0]) | (len(wanted.mapping) > 1))
         & (space.rows == wanted.rows)
         & (space.cols == wanted.cols)
         & (space.pe_weight_bits == wanted.pe_weight_bits)

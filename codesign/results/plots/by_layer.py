@@ -15,6 +15,7 @@ from codesign.results.evaluation import Evaluation
 from codesign.results.plots.drawing import Figure, Look, budgets_text, short_label
 from codesign.results.plots.labels import layer_blocks, spread
 from codesign.results.text.layout import counted
+from codesign.results.text.phrases import beside_usual
 from codesign.units import METRIC_UNITS, four_digits, gap_text
 
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
@@ -25,7 +26,7 @@ def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     """What was reached and how sure that is; what was asked; with what hardware."""
     on, network = design.accelerator, short_label(design.network.name, 50)
     pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
-    parts = [f"{on.rows} × {on.cols} PEs of {pe}"]
+    parts = [f"{on.rows} × {on.cols} PEs of {pe}{beside_usual(on)}"]
     if on.sram_bits is not None:
         parts.append(f"SRAM {METRIC_UNITS['dram_bits'].amount(on.sram_bits)}")
     if "area_mm2" in design.metrics:

@@ -37,6 +37,7 @@ from codesign.results.plots.drawing import (
 )
 from codesign.results.plots.labels import label_points
 from codesign.results.plots.sram import draw_sram, name_residents
+from codesign.results.text.layout import counted
 from codesign.units import (
     ABSENT,
     MS_PER_S,
@@ -51,6 +52,7 @@ ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
     "memory": {"marker": "o", "s": 34, "color": "#f4cd85"},
 }
 RUN_SHADE: Look = {"facecolor": "0.9", "edgecolor": "0.6", "lw": 0.6, "zorder": 0.5}
+HATCHES = {"window": "", "im2col": "////", "output": "...."}  # of a layer's own mapping
 AREA_GREYS = ("#7d8590", "#d9dde3")
 
 
@@ -189,7 +191,7 @@ def _latency(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     axes.set_ylabel("latency (ms)")
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.grid(True, axis="y")
-    legend += _mark_runs(axes, result)
+    legend += [*_mark_runs(axes, result), *_mark_mappings(axes, result, layers)]
     _call_out(axes, layers)
     title_and_legend(axes, "Latency per layer", legend, 3 if len(legend) < 4 else 2)
 
@@ -202,6 +204,22 @@ def _mark_runs(axes: Axes, result: HardwareResult) -> list[Any]:
     for shade in shades[:1]:
         shade.set_label("fused run: one step")
     return shades[:1]
+
+
+def _mark_mappings(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> list[Any]:
+    """Hatch the bars of a reconfigurable machine by the mapping that each layer has."""
+    legend: list[Any] = []
+    if len(result.accelerator.mapping) < 2 or "mapping" not in layers:
+        return legend
+    for mapping, hatch in HATCHES.items():
+        mine = (layers["mapping"] == mapping).to_numpy(bool, na_value=False)
+        if mine.any():
+            height = layers["latency_s"].to_numpy()[mine] * MS_PER_S
+            where = "" if hatch else "no hatch: "
+            label = f"{where}mapping {mapping}, {counted(int(mine.sum()), 'layer')}"
+            look: Look = {"fill": False, "hatch": hatch, "lw": 0, "label": label}
+            legend.append(axes.bar(np.flatnonzero(mine) + 1, height, **look))
+    return legend
 
 
 def _call_out(axes: Axes, layers: pd.DataFrame) -> None:

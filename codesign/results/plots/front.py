@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from codesign.arrays import Floats
@@ -29,7 +30,12 @@ from codesign.results.plots.drawing import (
 )
 from codesign.results.plots.labels import label_points
 from codesign.results.text.layout import counted
-from codesign.results.text.phrases import hardware_cells, hardware_text
+from codesign.results.text.phrases import (
+    hardware_cells,
+    hardware_text,
+    mapping_cells,
+    mapping_text,
+)
 from codesign.units import METRIC_UNITS, four_digits, gap_text
 
 REGION: Look = {"facecolor": "0.88", "edgecolor": "0.62", "hatch": "....", "lw": 0.0, "zorder": 0.5}
@@ -43,6 +49,8 @@ LEVELS: tuple[Look, ...] = (  # of a limit on a third objective, from loose to t
     {"color": "0.35", "ls": (0, (5, 2)), "lw": 1.2},
     {"color": "0.55", "ls": (0, (1.5, 1.5)), "lw": 1.4},
 )
+WITHIN = {"im2col": ".", "output": "x"}  # marks within the points of these mappings
+BY_LAYER = "*"  # of reconfigurable machines
 SHADES = ("0.35", "0.55", "0.7")
 LINE_IN = 0.19  # inches from one line of the list to the next
 MOST_LISTED = 40  # points with their hardware beside a picture
@@ -256,11 +264,14 @@ def _list_points(axes: Axes, front: Front) -> None:
         even = np.linspace(0, count - 1, MOST_LISTED - 1).round().astype(int)
         kept = sorted({*even.tolist(), front.knee})
     units = [METRIC_UNITS[name] for name in front.objectives]
-    rows = [["", *(x.label for x in units), "PE array", "bits", "SRAM"]]
-    rows.append(["", *(x.unit for x in units), "", "", METRIC_UNITS["dram_bits"].unit])
+    mappings = mapping_cells([design.hardware for design in front.designs])
+    more, none = (["mapping"], [""]) if mappings else ([], [])
+    rows = [["", *(x.label for x in units), "PE array", "bits", "SRAM", *more]]
+    rows.append(["", *(x.unit for x in units), "", "", METRIC_UNITS["dram_bits"].unit, *none])
     for index in kept:
         values = zip(units, front.values[index], strict=True)
-        hardware = hardware_cells(front.designs[index].hardware)
+        hardware = [*hardware_cells(front.designs[index].hardware)]
+        hardware += [mappings[index]] if mappings else []
         rows.append([str(index + 1), *(unit.number(x) for unit, x in values), *hardware])
     letters = np.cumsum([0, *(max(map(len, column)) + 2 for column in zip(*rows, strict=True))])
     assert isinstance(axes.figure, Figure)
@@ -331,18 +342,38 @@ def _marks(axes: Axes, front: Front, places: Floats) -> list[Any]:
             label = f"{words}: {counted(int(mine.sum()), 'point')}"
             x, y = places[mine].T
             legend.append(axes.scatter(x, y, **look | {"s": size}, zorder=3, label=label))
+    return [*legend, *_mark_mappings(axes, front, places, size)]
+
+
+def _mark_mappings(axes: Axes, front: Front, places: Floats, size: float) -> list[Any]:
+    """Marks within the points of machines that do not have the usual mapping; their legend."""
+    legend: list[Any] = []
+    mappings = np.array([mapping_text(design.hardware) for design in front.designs])
+    dark = (_memory_bound(front) <= 0.5) & _proven(front)
+    for text in sorted({*mappings.tolist()} - {"window"}):
+        marker, mine = WITHIN.get(text, BY_LAYER), mappings == text
+        for ours, colour in ((mine & dark, "white"), (mine & ~dark, "black")):
+            x, y = places[ours].T
+            axes.scatter(x, y, s=0.7 * size, marker=marker, color=colour, lw=1.1, zorder=3.1)
+        look: Look = {"color": "black", "marker": marker, "ls": "", "ms": 5.5, "mew": 1.1}
+        label = f"within: mapping {text}, {counted(int(mine.sum()), 'point')}"
+        legend.append(Line2D([], [], **look, label=label))
     return legend
 
 
 def _groups(front: Front) -> Sequence[tuple[Mask, str, Look]]:
-    proofs = [design.proof for design in front.designs]
-    proven = np.array([proof.status == "optimal" and proof.ties_broken for proof in proofs])
-    memory = _memory_bound(front) > 0.5
+    proven, memory = _proven(front), _memory_bound(front) > 0.5
     return (
         (proven & ~memory, "most of the latency compute-bound", ROOFS["compute"] | RIM),
         (proven & memory, "most of the latency memory-bound", ROOFS["memory"] | RIM),
         (~proven, "proof cut short", UNPROVEN),
     )
+
+
+def _proven(front: Front) -> Mask:
+    """Points with a whole proof."""
+    proofs = [design.proof for design in front.designs]
+    return np.array([proof.status == "optimal" and proof.ties_broken for proof in proofs])
 
 
 def _knee(axes: Axes, front: Front, of: tuple[int, int]) -> list[Any]:

@@ -23,10 +23,13 @@ from codesign.results.text.layout import (
     short,
     table,
 )
+from codesign.results.text.machines import machine_line
 from codesign.results.text.on_chip import residency_parts
 from codesign.results.text.phrases import (
+    beside_usual,
     hardware_text,
     metrics_text,
+    pe_bits,
     proof_text,
     question_line,
     remark,
@@ -86,6 +89,7 @@ def hardware_table(result: HardwareResult) -> Table:
     array += f"{counted(accelerator.engine, 'multiplier')}, "
     array += f"{accelerator.pe_weight_bits} × {accelerator.pe_activation_bits} bit"
     array += "" if accelerator.number_format == "integer" else " floating point"
+    array += beside_usual(accelerator)
     array += "" if overhead == 1 else f", area overhead × {four_digits(overhead)}"
     sram = "not given"
     if accelerator.sram_bits is not None:
@@ -117,7 +121,9 @@ def rates_text(result: HardwareResult) -> str:
             parts.append(f"{words} {four_digits(rates[f'{which}gops'])} GOPS")
             density = rates.get(f"{which}tops_per_mm2")
             parts[-1] += "" if density is None else f" ({four_digits(density)} TOPS/mm²)"
-    return f"{first}\n{', '.join(parts)}; 2 operations a MAC"
+    at = "" if accelerator.precision != "widening" else f" at {pe_bits(accelerator)} bit"
+    text = f"{first}\n{', '.join(parts)}; 2 operations a MAC{at and ', peak' + at}"
+    return "\n".join([text, *machine_line(accelerator)])
 
 
 def layer_table(result: HardwareResult) -> Table:
@@ -151,6 +157,7 @@ def layer_table(result: HardwareResult) -> Table:
         "utilisa-\ntion %": [None if share is None else f"{100 * share:.1f}" for share in shares],
         f"{needed}\n{sram_unit}": [size if shown else None for size in sram[::2]],
         f"resident\n{sram_unit}": [size if shown else None for size in sram[1::2]],
+        "<mapping": [row.mapping for row in rows],
         "<bound\nby": [row.bound_by and roof_text(row.bound_by) for row in rows],
         "tile\ng×k×c×p×images": [
             None if x is None else "×".join(map(str, astuple(x))) for x in tiles

@@ -29,6 +29,7 @@ from codesign.results.text.design import (
 from codesign.results.text.explanation import explanation_parts
 from codesign.results.text.front import front_parts, front_summary
 from codesign.results.text.layout import counted, facts_table, literal, to_html
+from codesign.results.text.machines import machine_phrases, offered_text
 from codesign.results.text.phrases import hardware_text, question_line
 from codesign.results.text.specs import spec_parts
 from codesign.results.views import DesignView
@@ -93,6 +94,7 @@ def problem_table(problem: Problem) -> Table:
         "PE weight bits": _listed(choices.pe_weight_bits),
         "PE activation bits": _listed(choices.pe_activation_bits),
         "precision": choices.precision,
+        **_machine(problem),
         "SRAM kbit": _sram(problem),
         "weight bits": _listed(choices.weight_bits),
         "activation bits": _listed(choices.activation_bits),
@@ -115,6 +117,16 @@ def _sram(problem: Problem) -> str:
         f"{word} {four_digits(x / BITS_PER_KBIT)}" for word, x in ends.items() if x is not None
     ]
     return ", ".join(limits) or "any"
+
+
+def _machine(problem: Problem) -> dict[str, RenderableType]:
+    """The mappings on offer and what else of the machine is not as usual; nothing where all is."""
+    choices, found = problem.choices, dict[str, RenderableType]()
+    if choices.mapping != ("window",):
+        found["mapping"] = offered_text(choices)
+    if phrases := machine_phrases(choices, "fixed"):
+        found["array"] = "; ".join(phrases)
+    return found
 
 
 def _on_chip(problem: Problem) -> dict[str, RenderableType]:

@@ -13,6 +13,7 @@ from codesign.results.text.phrases import (
     USED_UP,
     hardware_cells,
     hardware_text,
+    mapping_cells,
     question_line,
     remark,
     roof_text,
@@ -121,27 +122,35 @@ def runner_ups_table(explanation: Explanation) -> Table:
     objective = explanation.design.problem.objective
     unit, best = METRIC_UNITS[objective], explanation.design.metrics[objective]
     area = [] if objective == "area_mm2" else ["area\nmm²"]
+    every = [explanation.design.hardware, *(each.hardware for each in explanation.runner_ups)]
+    mappings = mapping_cells(every)
+    more = [] if mappings is None else ["<mapping"]
+    shown = [[x] for x in mappings[1:]] if mappings else [[]] * len(explanation.runner_ups)
     made = table(
-        *("<best design with", "<PE array", "PE bits", "SRAM\nMbit", *area),
+        *("<best design with", "<PE array", "PE bits", "SRAM\nMbit", *more, *area),
         *(f"{unit.label}\n{unit.unit}", "loss", "loss %"),
     )
     step = f"{100 * explanation.step:g} %"
     words = {
         "array": "another array",
+        "mapping": "another mapping",
+        "one mapping": "one mapping for all layers",
+        "own mappings": "each layer's own mapping",
         "PE widths": "PEs of other widths",
         "less SRAM": f"at least {step} less SRAM",
         "more SRAM": f"at least {step} more SRAM",
         "all in DRAM": "no tensor on chip",
         "nothing fused": "no fused layers",
     }
-    for each in explanation.runner_ups:
+    for each, mapping in zip(explanation.runner_ups, shown, strict=True):
         if each.hardware is None or each.loss is None:
-            made.add_row(words[each.change], absence(each), *[ABSENT] * (5 + len(area)))
+            rest = [ABSENT] * (5 + len(more) + len(area))
+            made.add_row(words[each.change], absence(each), *rest)
             continue
         made.add_row(
-            *(words[each.change], *hardware_cells(each.hardware)),
+            *(words[each.change], *hardware_cells(each.hardware), *mapping),
             *([four_digits(each.metrics["area_mm2"])] if area else []),
-            *(unit.number(each.metrics[objective]), unit.number(each.loss)),
+            *(unit.number(each.metrics[objective]), _number(each.loss / unit.scale)),
             _loss_percent(each.loss, best),
         )
     return made
@@ -149,9 +158,14 @@ def runner_ups_table(explanation: Explanation) -> Table:
 
 def _loss_percent(loss: float, best: float) -> str:
     """Nearer than optima are proven to, it is as good."""
-    if loss <= OPTIMAL_GAP * best:
+    if abs(loss) <= OPTIMAL_GAP * best:
         return "a tie"
-    return four_digits(100 * loss / best) if best > 0 else ABSENT
+    return _number(100 * loss / best) if best > 0 else ABSENT
+
+
+def _number(loss: float) -> str:
+    """A loss, or a gain with its sign."""
+    return four_digits(loss) if loss >= 0 else signed(loss)
 
 
 def left_out(explanation: Explanation) -> list[str]:

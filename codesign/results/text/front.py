@@ -12,7 +12,14 @@ from rich.text import Text
 from codesign.results.front import Front
 from codesign.results.records import ProofRecord
 from codesign.results.text.layout import columns_table, counted, percent
-from codesign.results.text.phrases import ENDED, hardware_cells, limits_text, remark, subject
+from codesign.results.text.phrases import (
+    ENDED,
+    hardware_cells,
+    limits_text,
+    mapping_cells,
+    remark,
+    subject,
+)
 from codesign.units import METRIC_UNITS, four_digits
 
 
@@ -49,6 +56,8 @@ def points_table(front: Front) -> Table:
     hardware = [hardware_cells(design.hardware) for design in front.designs]
     for index, name in enumerate(("<PE array", "PE bits", "SRAM\nMbit")):
         columns[name] = [cells[index] for cells in hardware]
+    if mappings := mapping_cells([design.hardware for design in front.designs]):
+        columns["<mapping"] = mappings
     counts = {"tensors\non chip": "resident_tensors", "\nbands": "band_tensors"}
     for heading, name in counts.items():
         kept = [getattr(design, name) for design in front.designs]

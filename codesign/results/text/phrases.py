@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -113,21 +113,39 @@ def status_text(proof: ProofRecord) -> str:
 def hardware_cells(hardware: Hardware) -> tuple[str, str, str]:
     """``16 × 64``, ``7 × 8`` and ``1.56``: PE array, bits of the PEs' operands, SRAM in Mbit."""
     sram = METRIC_UNITS["dram_bits"].number(hardware.sram_bits)
-    return _array(hardware), _pe_bits(hardware), sram
+    return _array(hardware), pe_bits(hardware), sram
 
 
 def hardware_text(hardware: Accelerator | Hardware) -> str:
-    """``16 × 64 PEs of 7 × 8 bit, SRAM 1.56 Mbit``."""
+    """``16 × 64 PEs of 7 × 8 bit, im2col, SRAM 1.56 Mbit``; the usual mapping goes unsaid."""
     sram_bits = hardware.sram_bits
     sram = "" if sram_bits is None else f", SRAM {METRIC_UNITS['dram_bits'].amount(sram_bits)}"
-    return f"{_array(hardware)} PEs of {_pe_bits(hardware)} bit{sram}"
+    return f"{_array(hardware)} PEs of {pe_bits(hardware)} bit{beside_usual(hardware)}{sram}"
+
+
+def mapping_text(hardware: Accelerator | Hardware) -> str:
+    """``im2col``, or ``window/output by layer`` of a reconfigurable machine."""
+    by_layer = " by layer" if len(hardware.mapping) > 1 else ""
+    return "/".join(hardware.mapping) + by_layer
+
+
+def beside_usual(hardware: Accelerator | Hardware) -> str:
+    """``, im2col``; nothing where the mapping is the usual one."""
+    return "" if hardware.mapping == ("window",) else f", {mapping_text(hardware)}"
+
+
+def mapping_cells(every: Sequence[Accelerator | Hardware | None]) -> list[str] | None:
+    """The mappings of a table's rows; None where all are the usual one, and need no column."""
+    unusual = any(x is not None and x.mapping != ("window",) for x in every)
+    return [ABSENT if x is None else mapping_text(x) for x in every] if unusual else None
 
 
 def _array(hardware: Accelerator | Hardware) -> str:
     return f"{hardware.rows} × {hardware.cols}"
 
 
-def _pe_bits(hardware: Accelerator | Hardware) -> str:
+def pe_bits(hardware: Accelerator | Hardware) -> str:
+    """``7 × 8``: bits of a PE's operands, weight and activation."""
     return f"{hardware.pe_weight_bits} × {hardware.pe_activation_bits}"
 
 

@@ -23,7 +23,8 @@ from codesign.results.text.layout import (
     scaled,
     table,
 )
-from codesign.results.text.phrases import remark
+from codesign.results.text.machines import machine_line
+from codesign.results.text.phrases import mapping_text, remark
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Memory, QuadraticFit, Technology
@@ -95,6 +96,12 @@ def _network(spec: Network) -> list[RenderableType]:
 
 
 @spec_parts.register
+def _accelerator(spec: Accelerator) -> list[RenderableType]:
+    precision = [] if spec.precision == "fixed" else [f"precision: {spec.precision}"]
+    return [*_facts(spec), *precision, *machine_line(spec)]
+
+
+@spec_parts.register
 def _technology(spec: Technology) -> list[RenderableType]:
     parts: list[RenderableType] = [*_facts(spec), "", _fits(spec)]
     parts += ["", _measured(spec)] if spec.pe_measured else []
@@ -137,6 +144,7 @@ def _accelerator_summary(spec: Accelerator) -> dict[str, RenderableType]:
     return {
         "PEs": f"{spec.rows} × {spec.cols}",
         "multipliers per PE": str(spec.engine),
+        "<mapping": mapping_text(spec),
         "<bit": f"{spec.pe_weight_bits} × {spec.pe_activation_bits}{floating}",
         "MHz": RATE_UNITS["clock_hz"].number(spec.clock_hz),
         "SRAM kbit": ABSENT
