@@ -111,20 +111,17 @@ class FusedEnumeration(Enumeration):
         """What a choice costs; None where some step does not fit."""
         latency_s, dram_bits = Fraction(0), 0
         for block in choice.blocks:
-            moved: int | None = None
+            best: Outcome | None = None
             if len(block) == 1:
                 room = sram_bits - self._held(block, choice.residents)
                 layer = self.network.layers[block[0]]
-                moved = self._moved(block[0], layer, choice.residents, room)
+                best = self.best_in(block[0], layer, choice.residents, room)
             elif self.needed(block, choice.residents) <= sram_bits:
-                moved = self._moved_by_run(block, choice.residents)
-            if moved is None:
+                cycles = sum(self.least_cycles(self.network.layers[i]) for i in block)
+                best = self.outcome_at(cycles, self._moved_by_run(block, choice.residents))
+            if best is None:
                 return None
-            dram_bits += moved
-            if self.on.dram_bits_per_s is not None:
-                cycles = sum(self._cycles(self.network.layers[i]) for i in block)
-                compute_s = cycles / Fraction(self.on.clock_hz)
-                latency_s += self.latency_of(compute_s, moved)
+            latency_s, dram_bits = latency_s + best.latency_s, dram_bits + best.dram_bits
         return Outcome(latency_s, dram_bits)
 
     def _bits(self, name: str) -> int:

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 from enumerated_fusion import FusedEnumeration
+from random_machines import accelerator_like
 from residency_questions import Question, random_question
 
 from codesign import Accelerator, Layer, Network
@@ -73,9 +74,12 @@ def _some(rng: random.Random, every: FusedEnumeration, block: range) -> list[lis
     return [[], *([name for name in left if rng.random() < 0.5] for _ in range(2))]
 
 
-def fusion_question(seed: int) -> Question:
-    """A chain with skips, some places given; every fifth is any network."""
-    rng = random.Random(f"fusion {seed}")
+def fusion_question(seed: int, machine: str = "") -> Question:
+    """A chain with skips, some places given; every fifth is any network.
+
+    ``machine``: on a machine of a kind, as `accelerator_like`.
+    """
+    rng = random.Random(f"fusion {seed}" + f" {machine}" * bool(machine))
     network = random_question(seed).network if seed % 5 == 0 else _chain(rng)
     on = Accelerator(
         name="random",
@@ -89,6 +93,8 @@ def fusion_question(seed: int) -> Question:
         clock_hz=rng.choice((1e9, 10 ** rng.uniform(7, 9))),
         dram_bits_per_s=rng.choice((None, 1e9, 1e10, 10 ** rng.uniform(8.5, 10.5))),
     )
+    if machine:
+        on = accelerator_like(rng, on, machine)
     sources = [f"weight:{name}" for name in network.weight_layers]
     sources += [f"tensor:{name}" for name in network.tensors]
     widths = {source: rng.randint(1, 8) for source in sources}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from codesign.problem.choices import Choices
+from codesign.specs.accelerator import Accelerator
 from codesign.specs.machine import MAPPINGS, Mapping
 
 KINDS = ("mapping", "several", "widening", "terms", "reconfigurable")
@@ -38,6 +39,26 @@ def with_machine(rng: random.Random, choices: Choices, kind: str) -> Choices:
             for name in ("pe_weight_bits", "pe_activation_bits")
         }
     return replace(choices, **changed)
+
+
+def accelerator_like(rng: random.Random, on: Accelerator, kind: str) -> Accelerator:
+    """An accelerator made a machine of a kind; where several mappings are offered, it has one.
+
+    With PEs that split, they are of 8 or 16 bit.
+    """
+    changed: dict[str, Any] = {"mapping": _mappings(rng, kind)}
+    changed["reconfigurable"] = kind == "reconfigurable"
+    if kind != "reconfigurable":
+        changed["mapping"] = changed["mapping"][:1]
+    if kind == "terms" or rng.random() < 0.25:
+        changed |= _terms(rng)
+    if kind == "widening" or rng.random() < 0.2:
+        changed["precision"] = "widening"
+        changed |= {
+            "pe_weight_bits": rng.choice((8, 16)),
+            "pe_activation_bits": rng.choice((8, 16)),
+        }
+    return replace(on, **changed)
 
 
 def _mappings(rng: random.Random, kind: str) -> tuple[Mapping, ...]:

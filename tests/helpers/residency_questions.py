@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from enumerated_residency import Enumeration, Outcome, lives
+from random_machines import accelerator_like
 from random_networks import random_network
 
 from codesign import Accelerator, Layer, Network
@@ -56,9 +57,12 @@ class Question(NamedTuple):
         return found
 
 
-def random_question(seed: int) -> Question:
-    """A network of 2 to 6 layers, with parts and layers that only move data in every other one."""
-    rng = random.Random(f"residency {seed}")
+def random_question(seed: int, machine: str = "") -> Question:
+    """A network of 2 to 6 layers, with parts and layers that only move data in every other one.
+
+    ``machine``: on a machine of a kind, as `accelerator_like`.
+    """
+    rng = random.Random(f"residency {seed}" + f" {machine}" * bool(machine))
     network = random_network(rng, rng.randint(2, 6), moving=seed % 2 == 0, in_place=seed % 4 == 0)
     on = Accelerator(
         name="random",
@@ -72,6 +76,8 @@ def random_question(seed: int) -> Question:
         clock_hz=rng.choice((1e9, 10 ** rng.uniform(6, 9))),
         dram_bits_per_s=rng.choice((None, 1e9, 1e10, 10 ** rng.uniform(8, 10.5))),
     )
+    if machine:
+        on = accelerator_like(rng, on, machine)
     sources = [f"weight:{name}" for name in network.weight_layers]
     sources += [f"tensor:{name}" for name in network.tensors]
     widths = {source: rng.randint(1, 8) for source in sources}
