@@ -22,6 +22,10 @@ OPS_PER_GOP = 1e9
 OPS_PER_TOP = 1e12
 HZ_PER_MHZ = 1e6
 MS_PER_S = 1e3
+MJ_PER_J = 1e3
+UJ_PER_J = 1e6
+NJ_PER_J = 1e9
+PJ_PER_J = 1e12
 
 MAX_DIGITS = 25  # floating-point numbers that differ do so in their first 18
 ABSENT = "–"  # in place of an amount that is not known
@@ -73,6 +77,7 @@ METRIC_UNITS = _MetricUnits(
     noise=DisplayUnit("noise", 1.0, ""),
     model_bits=DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),
     bops=DisplayUnit("bit operations", BOPS_PER_GBOP, "GBOP"),
+    energy_j=DisplayUnit("energy", 1 / MJ_PER_J, "mJ"),
 )
 RATE_UNITS = {
     "dram_bits_per_s": DisplayUnit("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),

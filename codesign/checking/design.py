@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from codesign.checking.cost_model import Array
 from codesign.checking.digest import check_digest
+from codesign.checking.energy import check_energy_section, layers_j
 from codesign.checking.entries import Entry
 from codesign.checking.layer_rows import Platform
 from codesign.checking.layers import check_layers, check_throughput
@@ -25,13 +26,14 @@ from codesign.checking.widths import (
     check_metrics,
     check_tensor_bits,
     check_weight_bits,
+    read_rows,
     width_metrics,
 )
 
 FORMAT = "codesign-design/1"
 KEYS = (
     *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
-    *("throughput", "on_chip", "sha256"),
+    *("throughput", "energy", "on_chip", "sha256"),
 )
 SIZES = ("rows", "cols", "pe_weight_bits", "pe_activation_bits")
 HARDWARE = (*SIZES, "sram_bits", "mapping")
@@ -73,7 +75,14 @@ def check_design(file: Entry) -> Problem:
         "dram_bits": Fraction(totals.dram_bits),
         **width_metrics(problem.network, totals.operand_bits, tensor_bits, problem.noise_of),
     }
+    given, rows = problem.energies(expected["area_mm2"]), read_rows(file["layers"], problem.network)
+    each = []
+    if given is not None:
+        on = problem.network, platform, tensor_bits, residency
+        each = layers_j(rows, *on, given)
+        expected["energy_j"] = sum((x for y in each for x in y.values()), Fraction(0))
     metrics = check_metrics(file["metrics"], expected, problem, area_terms_mm2)
+    check_energy_section(file, problem.network, each, metrics)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
     check_digest(file)
     return problem

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from codesign.checking.cost_model import Array, default_noise
 from codesign.checking.digest import check_digest
+from codesign.checking.energy import check_energy_section, layers_j, read_energies
 from codesign.checking.entries import Entry
 from codesign.checking.findings import TOLERANCE
 from codesign.checking.layer_rows import Platform, Totals
@@ -14,14 +15,14 @@ from codesign.checking.layers import check_layers, check_throughput
 from codesign.checking.machine import read_machine
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_exposed, read_technology
-from codesign.checking.residency import check_on_chip
+from codesign.checking.residency import Residency, check_on_chip
 from codesign.checking.width_problem import METRICS, MOST_BITS
-from codesign.checking.widths import width_metrics
+from codesign.checking.widths import read_rows, width_metrics
 
 FORMAT = "codesign-evaluation/1"
 KEYS = (
     *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
-    *("absent", "throughput", "on_chip", "residency_bound", "sha256"),
+    *("absent", "throughput", "energy", "on_chip", "residency_bound", "sha256"),
 )
 
 
@@ -47,9 +48,14 @@ def check_evaluation(file: Entry) -> None:
     area_terms_mm2 = _area_terms_mm2(given, platform, "area_mm2" in metrics.table())
     if area_terms_mm2:
         expected["area_mm2"] = sum(area_terms_mm2, Fraction(0))
+    each = _layers_j(file, network, platform, tensor_bits, residency, expected)
+    if each:
+        expected["energy_j"] = sum((x for parts in each for x in parts.values()), Fraction(0))
     figures: dict[str, Fraction] = {}
-    for name in METRICS:
+    for name in (*METRICS, "energy_j"):
         known = name in expected
+        if name == "energy_j" and not known and name not in {**metrics.table(), **absent}:
+            continue  # an older file
         there = (name in metrics.table()) == known and (name in absent) != known
         missing = "in metrics" if known else "in absent: it cannot be known"
         file.ledger.holds(f"metrics.{name}", there, name, missing)
@@ -63,8 +69,35 @@ def check_evaluation(file: Entry) -> None:
         elif figure != expected[name]:
             file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
     _check_bound(file, figures)
+    check_energy_section(file, network, each, figures)
     check_throughput(file.get("throughput", None), network, platform, figures)
     check_digest(file)
+
+
+def _layers_j(
+    file: Entry,
+    network: Network,
+    platform: Platform,
+    tensor_bits: dict[str, int],
+    residency: Residency | None,
+    known: Mapping[str, Fraction],
+) -> list[dict[str, Fraction]]:
+    """Energy of each layer by part; none where it is not known."""
+    given = file["accelerator"]
+    energy, technology = given.get("energy", None), given["technology"]
+    if energy.value is None and technology.value is not None:
+        energy = technology.get("energy", None)
+    energies = read_energies(
+        energy,
+        given.get("dram_energy_j_per_bit", None),
+        known.get("area_mm2"),
+        timed=platform.dram_bits_per_s is not None,
+        integer=given["number_format"].value == "integer",
+    )
+    if energies is None or platform.ideal:
+        return []
+    rows = read_rows(file["layers"], network)
+    return layers_j(rows, network, platform, tensor_bits, residency, energies)
 
 
 def _check_bound(file: Entry, figures: dict[str, Fraction]) -> None:

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from codesign.checking.cost_model import log2_below
+from codesign.checking.energy import Energies, read_energies
 from codesign.checking.entries import Entry
 from codesign.checking.machine import MACHINE, Machine, read_machine
 from codesign.checking.network import Network, read_network
@@ -33,11 +34,12 @@ MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 UM2_PER_MM2 = 10**6
 KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
+    "dram_energy_j_per_bit",
     *("sensitivity", "quality", "objective", "budgets"),
 )
 TECHNOLOGY = (
     *("name", "engine", "pe_area_um2", "sram", "sram_area_um2", "source"),
-    *("node_nm", "scaled_from"),
+    *("node_nm", "scaled_from", "energy"),
 )
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
@@ -169,6 +171,12 @@ class Problem(WidthProblem):
     dram_bits_per_s: Fraction
     area_overhead: Fraction
     choices: Choices
+    energy: Entry
+    dram_energy: Entry
+
+    def energies(self, area_mm2: Fraction) -> Energies | None:
+        """Of a design of so much area; None where they are not known."""
+        return read_energies(self.energy, self.dram_energy, area_mm2, timed=True)
 
     def area_terms_um2(self, option: Option, sram_bits: int) -> tuple[Fraction, ...]:
         """Terms of ``overhead·rows·cols·A_PE + A_SRAM``."""
@@ -190,6 +198,8 @@ def read_problem(entry: Entry) -> Problem:
         area_overhead=entry["area_overhead"].positive(),
         choices=_read_choices(entry["choices"], network),
         sensitivity=read_sensitivity(entry["sensitivity"]),
+        energy=technology.get("energy", None),
+        dram_energy=entry.get("dram_energy_j_per_bit", None),
         objective=entry["objective"].text(METRICS),
         budgets=read_budgets(entry["budgets"]),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codesign.cli.terminal import note
 from codesign.errors import SpecError
+from codesign.problem.dram_energy import dram_energy_j_per_bit
 from codesign.problem.metrics import COST, metric_of
 from codesign.problem.posed import (
     by_name,
@@ -206,6 +207,7 @@ def accelerator(given: Given) -> Accelerator:
         "sram_bits": None if sram_kbit is None else sram_bits("sram_kbit", sram_kbit),
         "clock_hz": None if clock_mhz is None else clock_mhz * HZ_PER_MHZ,
         "dram_bits_per_s": _dram_bits_per_s(given),
+        "dram_energy_j_per_bit": _dram_energy_j_per_bit(given),
     }
     if given["technology"] is not None:
         flags["technology"] = load_technology(name_or_path(given["technology"]))
@@ -224,8 +226,10 @@ def accelerator(given: Given) -> Accelerator:
         return made
     _check_complete(flags)
     check_reconfigurable(given["reconfigurable"], given["mapping"] or ("window",))
-    dram_bits_per_s = _dram_bits_per_s({**given, "memory": DEFAULT_MEMORY})
-    rest = {"engine": 9, "clock_hz": 800e6, "dram_bits_per_s": dram_bits_per_s, "technology": usual}
+    rest = {"engine": 9, "clock_hz": 800e6, "technology": usual}
+    if "dram_bits_per_s" not in flags:
+        rest["dram_bits_per_s"] = _dram_bits_per_s({**given, "memory": DEFAULT_MEMORY})
+        rest["dram_energy_j_per_bit"] = _dram_energy_j_per_bit({**given, "memory": DEFAULT_MEMORY})
     return Accelerator(name=f"{flags['rows']} × {flags['cols']} PEs", **{**rest, **flags})
 
 
@@ -261,6 +265,10 @@ def _changed(accelerator: Accelerator, flags: Given) -> Accelerator:
     new = {key: value for key, value in flags.items() if value != getattr(accelerator, key)}
     if not new:
         return accelerator
+    if "dram_bits_per_s" in new:
+        new.setdefault("dram_energy_j_per_bit", None)
+    if "technology" in new:
+        new["energy"] = None
     if {"engine", *PE_WIDTHS} & {*new}:
         new.setdefault("pe_area_um2", None)
     return replace(accelerator, **new, name=f"{accelerator.name}, changed"[:200])
@@ -274,6 +282,15 @@ def _dram_bits_per_s(given: Given) -> float | None:
         return float(given["dram_gbit_per_s"] * BITS_PER_GBIT)
     memory = given["memory"]
     return None if memory is None else load_memory(name_or_path(memory)).bits_per_s
+
+
+def _dram_energy_j_per_bit(given: Given) -> float | None:
+    """The energy of a DRAM bit that is asked for; None where nothing is said of it."""
+    from codesign.specs.load import load_memory
+
+    name = given["memory"]
+    memory = None if name is None else load_memory(name_or_path(name))
+    return dram_energy_j_per_bit(given["dram_pj_per_bit"], given["dram_gbit_per_s"], memory)
 
 
 def widths(given: Given, read: NetworkInput, accelerator: Accelerator) -> dict[str, int]:

@@ -76,6 +76,7 @@ FUSED_HELP = "Most layers of a fused run (--on-chip bands)."
 SRAM = word("--sram", "Kind of SRAM, as in dual-port.", shown="the technology's own")
 MEMORY = word("--memory", "Shipped DRAM or TOML file.", shown=DEFAULT_MEMORY)
 DRAM = word("--dram-gbit-per-s", "DRAM bandwidth, not --memory.")
+DRAM_ENERGY = word("--dram-pj-per-bit", "Energy of a DRAM bit.", shown="the memory's")
 PRECISION_HELP = "Operands wider than a PE: impossible, or passes; or PEs split for narrower ones."
 MAPPING_HELP = "What rows of PEs take: channels (window, im2col) or pixels (output)."
 BY_LAYER_HELP = "Each layer takes one of the mappings."
@@ -94,6 +95,7 @@ SOLVE = {
         SRAM,
         MEMORY,
         DRAM,
+        DRAM_ENERGY,
         word("--clock-mhz", "Clock."),
         word("--area-overhead", "Factor on PE array area."),
     ),
@@ -246,6 +248,7 @@ EVALUATE = {
         option("--clock-mhz X", "Clock.", CLOCK, shown="800"),
         MEMORY,
         DRAM,
+        DRAM_ENERGY,
         option("--technology NAME", "Shipped name or TOML file.", shown=DEFAULT_TECHNOLOGY),
         SRAM,
         option("--pe-area-um2 X", "Area of a PE.", LIMIT, shown="the technology's fit"),

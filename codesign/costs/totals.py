@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
+from codesign.costs.fusion import FusedRun
+from codesign.costs.layer_energy import LayerEnergy, layer_energies, rates_of
 from codesign.costs.layers import LayerDesign
 from codesign.costs.widths import layer_bops, model_bits, noise
 from codesign.specs.accelerator import Accelerator
@@ -20,6 +22,8 @@ def totals(
     tensor_bits: Mapping[str, int],
     layers: Sequence[LayerDesign],
     noise_of: Callable[[str, int], float],
+    on_chip: Collection[str],
+    runs: Sequence[FusedRun],
 ) -> tuple[dict[str, float], dict[str, str]]:
     """All metrics that are known, and why the others are not.
 
@@ -27,6 +31,9 @@ def totals(
     ----------
     noise_of : callable
         Noise of ``"weight:<layer>"`` or ``"tensor:<tensor>"`` at a width.
+    on_chip : collection of str
+        Tensors that are resident.
+    runs : sequence of FusedRun
     """
     metrics = {
         "dram_bits": float(sum(row.dram_bits.total for row in layers)),
@@ -55,7 +62,41 @@ def totals(
         absent["area_mm2"] = "PE array and SRAM together have no positive area by the fits"
     else:
         metrics["area_mm2"] = area_mm2
+    each, missing = energies(
+        *(network, accelerator, tensor_bits, layers, metrics.get("area_mm2")), on_chip, runs
+    )
+    if missing:
+        absent["energy_j"] = "; ".join(missing)
+    else:
+        metrics["energy_j"] = math.fsum(x.total_j for x in each)
     return metrics, absent
+
+
+def energies(
+    network: Network,
+    accelerator: Accelerator,
+    tensor_bits: Mapping[str, int],
+    layers: Sequence[LayerDesign],
+    area_mm2: float | None,
+    on_chip: Collection[str],
+    runs: Sequence[FusedRun],
+) -> tuple[list[LayerEnergy], tuple[str, ...]]:
+    """Energy of every layer, by part; none, and why, where it is not known. As `totals`."""
+    missing, (rates, _) = no_energy(accelerator, layers, area_mm2), rates_of(accelerator, area_mm2)
+    if missing:
+        return [], missing
+    assert rates is not None
+    return layer_energies(network, accelerator, rates, tensor_bits, layers, on_chip, runs), ()
+
+
+def no_energy(
+    accelerator: Accelerator, layers: Sequence[LayerDesign], area_mm2: float | None
+) -> tuple[str, ...]:
+    """Why the energy is not known; nothing where it is."""
+    missing = rates_of(accelerator, area_mm2)[1]
+    if any(row.sram_bits is None for row in layers):
+        missing += ("the ideal roofline has no tiles to count accesses of the SRAM by",)
+    return missing
 
 
 def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ...]]:

@@ -23,6 +23,7 @@ PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "objective",
     "budgets",
 )
+DRAM_ENERGY = "dram_energy_j_per_bit"  # absent where it is not known
 LATER_CHOICES = (  # absent from older files, which knew no other than none
     *("shared", "tied"),
     *("sram_bits", "min_sram_bits", "max_sram_bits"),
@@ -38,10 +39,12 @@ def problem_to_dict(problem: Problem) -> dict[str, Any]:
 
 def terms_to_dict(problem: Problem) -> dict[str, Any]:
     """All of a problem but its network."""
+    per_bit = problem.dram_energy_j_per_bit
     return {
         "technology": _technology_to_dict(problem.technology),
         "clock_hz": problem.clock_hz,
         "dram_bits_per_s": problem.dram_bits_per_s,
+        **({} if per_bit is None else {DRAM_ENERGY: per_bit}),
         "area_overhead": problem.area_overhead,
         "choices": _choices_to_dict(problem.choices),
         "sensitivity": None
@@ -69,6 +72,8 @@ def _technology_to_dict(technology: Technology) -> dict[str, Any]:
     if technology.scaled_from is not None:
         scaled = {"node_nm": technology.node_nm, "scaled_from": asdict(technology.scaled_from)}
         content |= scaled
+    if technology.energy is not None:
+        content["energy"] = asdict(technology.energy)
     return content
 
 
@@ -115,6 +120,7 @@ def problem_from_dict(data: Any, where: str) -> Problem:
         require_keys(choices, names, f"{where}: problem.choices")
         choices = {"on_chip": "none", **choices}
     content = {
+        DRAM_ENERGY: None,
         **data,
         "choices": choices,
         "technology": parsed,

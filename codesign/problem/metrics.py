@@ -13,6 +13,8 @@ from typing import Any
 from codesign.errors import SpecError
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
+ENERGY = "energy_j"
+REPORTED = (*METRICS, ENERGY)  # energy where it is known
 ADDITIVE_METRICS = tuple(x for x in METRICS if x != "area_mm2")  # sums over layers and tensors
 WORDS = {
     "latency": "latency_s",
@@ -28,13 +30,32 @@ _WORD_OF = {metric: word for word, metric in WORDS.items()}
 
 
 def metric_of(name: Any) -> Any:
-    """A metric's name, whichever of the two is given; what is no metric is left as it is."""
+    """A metric's name, whichever of the two is given; what is no metric is left as it is.
+
+    Raises
+    ------
+    SpecError
+        One that is reported, but not searched for.
+    """
+    _refuse_energy(name)
     return WORDS.get(name, name) if isinstance(name, str) else name
 
 
 def word_of(name: str) -> str:
-    """The command line's word for a metric, whichever is given; what is none is left as it is."""
+    """The command line's word for a metric, whichever is given; what is none is left as it is.
+
+    Raises
+    ------
+    SpecError
+        As of `metric_of`.
+    """
+    _refuse_energy(name)
     return _WORD_OF.get(name, name)
+
+
+def _refuse_energy(name: Any) -> None:
+    if name in (ENERGY, "energy"):
+        raise SpecError(f"{name}: energy is reported, not searched for; ask for {', '.join(WORDS)}")
 
 
 def is_cost(name: str) -> bool:
@@ -73,6 +94,11 @@ def known_metric(name: str) -> str:
         listed = ", ".join(METRICS)
         raise ValueError(f"Input should be one of {listed}{meant(name, (*METRICS, *WORDS))}")
     return str(metric_of(name))
+
+
+def reported_metric(name: str) -> str:
+    """The same, of one that is reported; errors as of `known_metric`."""
+    return name if name == ENERGY else known_metric(name)
 
 
 def meant(name: str, known: Collection[str]) -> str:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codesign.errors import SpecError
+from codesign.problem.dram_energy import dram_energy_j_per_bit
 from codesign.problem.metrics import metric_of
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
 from codesign.problem.readers import Pin
@@ -40,6 +41,7 @@ def problem_of(
         network=network,
         technology=technology if words.sram is None else technology.with_sram(words.sram),
         dram_bits_per_s=memory.bits_per_s if gbit_per_s is None else gbit_per_s * BITS_PER_GBIT,
+        dram_energy_j_per_bit=dram_energy_j_per_bit(words.dram_pj_per_bit, gbit_per_s, memory),
         clock_hz=words.clock_mhz * HZ_PER_MHZ,
         area_overhead=words.area_overhead,
         **wanted(words, network),

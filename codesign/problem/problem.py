@@ -14,7 +14,7 @@ from codesign.costs.area import check_areas
 from codesign.errors import SpecError, first_few
 from codesign.problem.bands import check_bands
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import by_metric, known_metric
+from codesign.problem.metrics import by_metric, known_metric, reported_metric
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
@@ -33,6 +33,7 @@ from codesign.specs.technology import MOST, Amount, Positive, Technology, refuse
 from codesign.units import distinct_texts
 
 Metric = Annotated[str, AfterValidator(known_metric)]
+Reported = Annotated[str, AfterValidator(reported_metric)]
 Limit = Annotated[Amount, AfterValidator(refuse_negligible)]
 Loss = Annotated[Amount, AfterValidator(zero_if_negligible)]
 Budgets = Annotated[Mapping[Metric, Limit], BeforeValidator(by_metric)]
@@ -47,6 +48,8 @@ class Problem(Displayed):
     network : Network
     technology : Technology
     dram_bits_per_s, clock_hz : float
+    dram_energy_j_per_bit : float or None
+        Of a bit moved from or to DRAM; default: that of the default memory.
     area_overhead : float
         Factor on the PE array's area (wiring, control).
     choices : Choices
@@ -75,6 +78,9 @@ class Problem(Displayed):
     network: Network
     technology: Technology = field(default_factory=lambda: load_technology("tsmc28"))
     dram_bits_per_s: Positive = field(default_factory=lambda: load_memory("ddr4-2400").bits_per_s)
+    dram_energy_j_per_bit: Positive | None = field(
+        default_factory=lambda: load_memory("ddr4-2400").energy_j_per_bit
+    )
     clock_hz: Positive = 800e6
     area_overhead: Positive = 1.0
     choices: Choices = field(default_factory=Choices)

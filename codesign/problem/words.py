@@ -57,6 +57,7 @@ CAPACITY, ARRAY_SIDES = Number(1e-3, 1e12), WholeNumbers(65536)
 CLOCK, FACTOR = Number(1e-3, 1e6), Number(1e-3, 1e3)
 BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
 MAPPINGS = ("window", "im2col", "output")  # of specs.machine, which is slow to import
+BIT_ENERGY = Number(1e-9, 1e9)
 
 LIMITS = {  # word: (metric, how many of the metric's unit make one of the word's)
     "max_area_mm2": ("area_mm2", 1.0),
@@ -128,6 +129,7 @@ class ProblemWords:
     sram: str | None = _word("KIND")
     memory: str | Memory | None = _word("NAME")
     dram_gbit_per_s: float | None = _word("X", BANDWIDTH)
+    dram_pj_per_bit: float | None = _word("X", BIT_ENERGY)
     clock_mhz: float = _word("X", CLOCK, "800")
     area_overhead: float = _word("X", FACTOR, "1")
     minimize: str = _word("|".join(WORDS), OneMetric((*WORDS,)), "latency")

@@ -12,13 +12,14 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from codesign.costs.layer_energy import rates_of
 from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations
 from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.problem.file import problem_from_dict, problem_to_dict
-from codesign.problem.metrics import METRICS
+from codesign.problem.metrics import METRICS, REPORTED
 from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
 from codesign.results.consistency import (
@@ -29,9 +30,15 @@ from codesign.results.consistency import (
     names_on_chip,
     without_usual,
 )
+from codesign.results.energy import absence, energy_notes
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.records import ProofRecord, SolverRecord
-from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
+from codesign.results.result_file import (
+    THROUGHPUT,
+    parse_content,
+    read_content,
+    with_digest,
+)
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.machine import MACHINE_FIELDS
 from codesign.specs.network import MAX_NAME, Count, Name, Network
@@ -55,7 +62,8 @@ class Design(HardwareResult):
         Width of every activation tensor, the network's results included.
     layer_designs : tuple of LayerDesign
     metrics : mapping of str to float
-        ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops``.
+        ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops``, and
+        ``energy_j`` where it is known.
     proof : ProofRecord
     solver : SolverRecord
     on_chip : mapping of str to "chip", "dram" or "band", or None
@@ -75,7 +83,7 @@ class Design(HardwareResult):
     FORMAT = "codesign-design/1"
 
     def __post_init__(self) -> None:
-        check_names("metrics", METRICS, self.metrics)
+        check_names("metrics", METRICS if self._no_energy else REPORTED, self.metrics)
         check_positive(self.metrics)
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         if (self.on_chip is None) != (self.problem.choices.on_chip == "none"):
@@ -111,6 +119,11 @@ class Design(HardwareResult):
         """Every width, by ``"weight:<layer>"`` or ``"tensor:<tensor>"``, as `evaluate` takes it."""
         return all_widths(self.network, self.layer_designs, self.tensor_bits)
 
+    @cached_property
+    def _no_energy(self) -> tuple[str, ...]:
+        """Why the energy is not known; nothing where it is."""
+        return rates_of(self.accelerator, self.metrics.get("area_mm2"))[1]
+
     @property
     def memory_bound_share(self) -> float:
         """Share of the latency spent in layers that the DRAM binds."""
@@ -130,10 +143,12 @@ class Design(HardwareResult):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """Where it leans on a fit outside its calibrated range, and area limits that do nothing."""
+        """What is not known or leans on an extrapolated fit, and area limits that do nothing."""
         proven = self.proof.status == "optimal" and self.proof.ties_broken
         slack = area_notes(self.problem, self.metrics, proven)
-        return (*extrapolations(self.accelerator), *slack)
+        energy = [absence(self._no_energy)] if self._no_energy else []
+        energy += energy_notes(self.accelerator, self.metrics)
+        return (*energy, *extrapolations(self.accelerator), *slack)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the design's file."""
@@ -145,6 +160,7 @@ class Design(HardwareResult):
             "layers": [asdict(layer) for layer in self.layer_designs],
             "metrics": dict(self.metrics),
             THROUGHPUT: throughput(self),
+            **self._energy_section,
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
             "on_chip": None if self.on_chip is None else dict(self.on_chip),
@@ -203,6 +219,7 @@ def accelerator_of(problem: Problem, hardware: Hardware) -> Accelerator:
         clock_hz=problem.clock_hz,
         sram_bits=hardware.sram_bits,
         dram_bits_per_s=problem.dram_bits_per_s,
+        dram_energy_j_per_bit=problem.dram_energy_j_per_bit,
         area_overhead=problem.area_overhead,
         technology=problem.technology,
         **machine,

@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 from codesign.costs.layers import LayerDesign
-from codesign.costs.totals import extrapolations
+from codesign.costs.totals import extrapolations, no_energy
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
-from codesign.problem.metrics import METRICS
+from codesign.problem.metrics import METRICS, REPORTED
 from codesign.results.consistency import check_names, check_positive, check_rows, without_usual
+from codesign.results.energy import energy_notes
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Bits
@@ -27,6 +28,7 @@ from codesign.specs.technology import Amount
 from codesign.units import METRIC_UNITS
 
 Roofline = Literal["tiled", "ideal"]
+ENERGIES = ("energy", "dram_energy_j_per_bit")  # of an accelerator; absent from files if unknown
 ROOFLINES = get_args(Roofline)
 Widths = int | tuple[int, int] | Mapping[str, int]
 
@@ -44,8 +46,8 @@ class Evaluation(HardwareResult):
         Width of every activation tensor, the network's results included.
     layer_designs : tuple of LayerDesign
     metrics : mapping of str to float
-        Of ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops`` those
-        that are known.
+        Of ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops``,
+        ``energy_j`` those that are known.
     absent : mapping of str to str
         Why each of the others is not.
     on_chip : mapping of str to "chip", "dram" or "band", or None
@@ -68,8 +70,9 @@ class Evaluation(HardwareResult):
     FORMAT = "codesign-evaluation/1"
 
     def __post_init__(self) -> None:
-        if sorted([*self.metrics, *self.absent]) != sorted(METRICS):
-            raise SpecError(f"metrics and absent: each of {', '.join(METRICS)} once, in one of two")
+        if sorted([*self.metrics, *self.absent]) not in (sorted(METRICS), sorted(REPORTED)):
+            every = ", ".join(REPORTED)
+            raise SpecError(f"metrics and absent: each of {every} once, in one of two")
         check_positive(self.metrics)
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         tiled, timed = self.roofline == "tiled", self.accelerator.dram_bits_per_s is not None
@@ -77,6 +80,8 @@ class Evaluation(HardwareResult):
             raise SpecError("accelerator.sram_bits: missing, and tiles need it")
         if timed != ("latency_s" in self.metrics):
             raise SpecError("metrics.latency_s: does not suit accelerator.dram_bits_per_s")
+        if "energy_j" in self.metrics and self._no_energy:
+            raise SpecError(f"metrics.energy_j: cannot be known: {'; '.join(self._no_energy)}")
         if not tiled and self.on_chip is not None:
             raise SpecError("on_chip: the ideal roofline moves every tensor")
         if self.residency_bound is not None:
@@ -87,10 +92,20 @@ class Evaluation(HardwareResult):
         check_rows(self.network, *given, float(self.accelerator.exposed))
 
     @cached_property
+    def _no_energy(self) -> tuple[str, ...]:
+        """Why the energy is not known; nothing where it is."""
+        return no_energy(self.accelerator, self.layer_designs, self.metrics.get("area_mm2"))
+
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """Which metrics are absent and why, what is not proven, where an area is extrapolated."""
         absent = (f"no {METRIC_UNITS[name].label}: {why}" for name, why in self.absent.items())
-        return (*absent, *self._unproven, *extrapolations(self.accelerator))
+        return (
+            *absent,
+            *self._unproven,
+            *energy_notes(self.accelerator, self.metrics),
+            *extrapolations(self.accelerator),
+        )
 
     @property
     def _unproven(self) -> tuple[str, ...]:
@@ -106,6 +121,8 @@ class Evaluation(HardwareResult):
         content = asdict(self)
         content["layers"] = content.pop(ROWS)
         content[THROUGHPUT] = throughput(self)
+        content |= self._energy_section
+        _without_energies(content["accelerator"])
         if self.residency_bound is None:
             del content["residency_bound"]
         return with_digest({"format": self.FORMAT, **without_usual(content, "layers")})
@@ -116,6 +133,15 @@ class Evaluation(HardwareResult):
         content = read_content(cls, ROWS, data, where)
         accelerator = content.get("accelerator")
         if isinstance(accelerator, Mapping):
-            names = (x.name for x in fields(Accelerator) if x.name not in MACHINE_FIELDS)
+            later = (*MACHINE_FIELDS, *ENERGIES)
+            names = (x.name for x in fields(Accelerator) if x.name not in later)
             require_keys(accelerator, names, f"{where}: accelerator")
         return parse_content(cls, ROWS, content, where)
+
+
+def _without_energies(accelerator: dict[str, Any]) -> None:
+    """Leave out of a file what is not known of energies."""
+    for part in (accelerator, accelerator["technology"] or {}):
+        for name in ENERGIES:
+            if name in part and part[name] is None:
+                del part[name]

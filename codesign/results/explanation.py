@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
-from codesign.problem.problem import Metric
+from codesign.problem.problem import Metric, Reported
 from codesign.results.consistency import hardware_entry
 from codesign.results.records import ProofRecord
 from codesign.results.residency_worth import ResidencyWorth
@@ -173,7 +173,7 @@ class FileContent:
     technology: str = ""
     scaling_note: tuple[str, ...] = ()
     quality: str | None = None
-    metrics: Mapping[Metric, Amount] = field(default_factory=dict)
+    metrics: Mapping[Reported, Amount] = field(default_factory=dict)
     proof: ProofRecord | None = None
     residency: ResidencyWorth | None = None
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json, read_text, write_atomically
-from codesign.problem.metrics import METRICS
+from codesign.problem.metrics import METRICS, REPORTED
 from codesign.problem.problem import Metric
 from codesign.results.front import Front, RuledOut
 from codesign.results.records import ProofRecord
@@ -242,7 +242,7 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
     content = {
         "problem": {**asked, "objective": row["minimised"]},
         "hardware": cells(Hardware),
-        "metrics": {name: _value(row[name]) for name in METRICS},
+        "metrics": {name: _value(row[name]) for name in REPORTED if row.get(name)},
         "memory_bound_share": _value(row["memory_bound_share"]),
         **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},
         "layer_designs": [*layers],

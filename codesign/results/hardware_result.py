@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codesign.costs.compute import macs_per_pe
 from codesign.costs.fusion import FusedRun, runs_of
@@ -13,7 +13,8 @@ from codesign.costs.layers import LayerDesign, array_of, peak_macs_per_s
 from codesign.costs.totals import areas_mm2
 from codesign.problem.choices import Place
 from codesign.results.consistency import names_in_bands
-from codesign.results.result_file import ResultFile
+from codesign.results.energy import EnergyFigures, energy_figures
+from codesign.results.result_file import ENERGY, ResultFile
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.specs.seam import done_by
@@ -52,6 +53,18 @@ class HardwareResult(ResultFile):
         return areas_mm2(self.accelerator)[0]
 
     @cached_property
+    def energy(self) -> EnergyFigures | None:
+        """Energy by layer and part, per image, and rates made of it; None where not known."""
+        on = self.network, self.accelerator, self.tensor_bits
+        stays = self.on_chip, self.fused_runs
+        return energy_figures(*on, self.layer_designs, self.metrics, *stays)
+
+    @property
+    def _energy_section(self) -> dict[str, Any]:
+        """That of its file; none where its energy is not known."""
+        return {} if self.energy is None else {ENERGY: self.energy.to_dict()}
+
+    @cached_property
     def fused_runs(self) -> tuple[FusedRun, ...]:
         """The runs of layers that are worked off as one step, in order."""
         return runs_of(self.network, names_in_bands(self.on_chip)) or ()
@@ -67,6 +80,8 @@ class HardwareResult(ResultFile):
         ``utilisation`` is the share of what all multipliers would do at the layer's widths.
 
         Columns of what is not known, or not defined on the ideal roofline, are left out;
+        The energy (J) of MACs, SRAM, DRAM, of what is spent at all times, and their sum are there
+        where they are known, with the bits read from and written to the SRAM.
         ``mapping`` is there where it is not window everywhere;
         ``resident_bits`` is there where tensors may stay on chip, ``fused_run``, the number of its
         run, where layers are fused. A run is one step: ``sram_bits``, ``utilisation``, ``gops`` and
@@ -93,6 +108,16 @@ class HardwareResult(ResultFile):
         ------
         SpecError
             No DRAM bandwidth is known, or the picture cannot be written.
+        """
+
+    @done_by("results.plots.energy:plot_energy")
+    def plot_energy(self, path: str | Path | None = None) -> Figure:
+        """Draw the energy of each layer by part, and of all of them; save where a path is given.
+
+        Raises
+        ------
+        SpecError
+            The energy is not known, or the picture cannot be written.
         """
 
     @done_by("results.plots.sram:plot_sram")

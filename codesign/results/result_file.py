@@ -10,7 +10,9 @@ from codesign.files import digest, expecting, kind_text, read_json, write_json
 from codesign.specs.schema import Displayed, parse, renamed
 
 DIGEST = "sha256"
-THROUGHPUT = "throughput"  # follows from the rest, for readers of the file; absent from older ones
+# Follow from the rest, for readers of the file; absent from older ones.
+THROUGHPUT, ENERGY = "throughput", "energy"
+NOT_READ = ("format", DIGEST, THROUGHPUT, ENERGY)
 TIMES = ("seconds", "solver_s")  # what equal runs differ in
 Result = TypeVar("Result", bound="ResultFile")
 
@@ -84,7 +86,7 @@ def read_content(kind: type[ResultFile], rows: str, data: Any, where: str) -> di
     Their name differs, for a result's ``layers`` are a table.
     """
     kind._check_format(data, where)
-    content = {k: value for k, value in data.items() if k not in ("format", DIGEST, THROUGHPUT)}
+    content = {k: value for k, value in data.items() if k not in NOT_READ}
     content[rows] = renamed(content, "layers", rows, where)
     return content
 

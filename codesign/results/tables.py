@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from codesign.costs.layer_energy import LayerEnergy
 from codesign.costs.layers import LayerDesign, Tile
-from codesign.problem.metrics import COST, METRICS
+from codesign.problem.metrics import COST, ENERGY, METRICS
 from codesign.results.assignment import Assignment
 from codesign.results.consistency import names_in_bands
 from codesign.results.front import Front
@@ -54,6 +56,9 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
                 "bound_by": row.bound_by,
             }
         )
+    if result.energy is not None:
+        for columns, energy in zip(rows, result.energy.layers, strict=True):
+            columns |= _energy_columns(energy)
     return _by_layer(rows)
 
 
@@ -62,6 +67,20 @@ def _mapping(result: HardwareResult, layer: Layer, row: LayerDesign) -> str | No
     mapping = result.accelerator.mapping
     unknown = layer.moves or row.tile is None or mapping == ("window",)
     return None if unknown else row.mapping or mapping[0]
+
+
+def _energy_columns(energy: LayerEnergy) -> dict[str, float]:
+    """SRAM bits read and written, J by part, and J of all of them."""
+    sram_j = math.fsum(x for part, x in energy.parts_j.items() if part.startswith("sram_"))
+    return {
+        "sram_read_bits": sum(energy.sram_read_bits.values()),
+        "sram_written_bits": sum(energy.sram_written_bits.values()),
+        "mac_energy_j": energy.parts_j["macs"],
+        "sram_energy_j": sram_j,
+        "dram_energy_j": energy.parts_j["dram"],
+        "static_energy_j": energy.parts_j["static"],
+        "energy_j": energy.total_j,
+    }
 
 
 def resident_frame(result: HardwareResult) -> pd.DataFrame:
@@ -122,6 +141,7 @@ def _hardware(hardware: Hardware) -> dict[str, Any]:
 def front_frame(front: Front) -> pd.DataFrame:
     """One row per point of a front; see `Front.points`."""
     names = [*front.objectives, *(name for name in METRICS if name not in front.objectives)]
+    names += [ENERGY] * any(ENERGY in design.metrics for design in front.designs)
     rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
     counted = ("resident_tensors", "band_tensors")
     shown = [name for name in counted if any(getattr(x, name) is not None for x in front.designs)]
@@ -130,7 +150,7 @@ def front_frame(front: Front) -> pd.DataFrame:
         roofs = [row.bound_by for row in design.layer_designs]
         rows.append(
             {
-                **{name: design.metrics[name] for name in names},
+                **{name: design.metrics.get(name, np.nan) for name in names},
                 **_hardware(design.hardware),
                 "compute_bound_layers": roofs.count("compute"),
                 "memory_bound_layers": roofs.count("memory"),

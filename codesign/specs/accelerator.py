@@ -10,7 +10,7 @@ from codesign.errors import SpecError
 from codesign.specs.machine import Machine, MappingList, Precision, check_widening
 from codesign.specs.network import Count, Name
 from codesign.specs.schema import Displayed, spec_dataclass
-from codesign.specs.technology import Positive, Technology
+from codesign.specs.technology import Energies, Positive, Technology
 
 MAX_BITS = 32
 
@@ -71,6 +71,8 @@ class Accelerator(Displayed, Machine):
     psum_bits : int or None
         Width at which partial sums are stored; None: exactly, ``bw + ba + ⌈log2(C·R·S)⌉``.
     dram_bits_per_s : float or None
+    dram_energy_j_per_bit : float or None
+        Of a bit moved from or to DRAM.
     pe_area_um2 : float or None
         Measured area of one PE; None: the technology's fit.
     area_overhead : float
@@ -78,6 +80,8 @@ class Accelerator(Displayed, Machine):
     technology : Technology or None
         Source of areas that were not measured. In a file: the name of a shipped technology, or a
         table with its keys.
+    energy : Energies or None
+        Of this machine; None: its technology's.
     source : str
     """
 
@@ -93,9 +97,11 @@ class Accelerator(Displayed, Machine):
     sram_bits: Capacity | None = None
     psum_bits: PsumBits | None = None
     dram_bits_per_s: Positive | None = None
+    dram_energy_j_per_bit: Positive | None = None
     pe_area_um2: Positive | None = None
     area_overhead: Positive = 1.0
     technology: Technology | None = None
+    energy: Energies | None = None
     source: str = ""
 
     def __post_init__(self) -> None:

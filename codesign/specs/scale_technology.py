@@ -9,19 +9,21 @@ from typing import TypeVar
 from codesign.errors import SpecError
 from codesign.specs.network import MAX_NAME
 from codesign.specs.node_scaling import SOURCE, node_factors
-from codesign.specs.technology import AreaFit, QuadraticFit, Scaling, Technology
+from codesign.specs.technology import AreaFit, Energies, QuadraticFit, Scaling, Technology
 
 Fit = TypeVar("Fit", bound=AreaFit | QuadraticFit)
 
+PER_OPERATION = ("j_per_bop", "j_per_mac", "sram_read_j_per_bit", "sram_write_j_per_bit")
 COEFFICIENTS = ("slope", "intercept", "quadratic", "linear", "constant")
 
 
 def scale(technology: Technology, node_nm: float, name: str | None = None) -> Technology:
-    """The technology with its areas scaled to another node, which says that they are.
+    """The technology with areas and energies scaled to another node, which says that they are.
 
     The fits of PEs and of all kinds of SRAM are multiplied, intercepts included; what a fit was
-    calibrated for, in bits and bit operations, stays. Published areas of single PEs are left out:
-    scaled, they would be published nowhere.
+    calibrated for, in bits and bit operations, stays. Energies of operations are multiplied; static
+    power is left out, for the factors do not describe it, and so are published areas of single
+    PEs: scaled, they would be published nowhere.
 
     Parameters
     ----------
@@ -64,12 +66,23 @@ def scale(technology: Technology, node_nm: float, name: str | None = None) -> Te
         pe_area_um2=_scaled(technology.pe_area_um2, factors.area, own),
         sram_fits=_scaled_all(technology.sram_fits, factors.area, own),
         pe_measured=(),
-        source=f"areas scaled from {own:g} nm ({SOURCE}) of: {technology.source}",
+        energy=_scaled_energies(technology.energy, factors.energy, own),
+        source=f"scaled from {own:g} nm ({SOURCE}) of: {technology.source}",
     )
 
 
 def _scaled_all(fits: Mapping[str, AreaFit], factor: float, own_nm: float) -> dict[str, AreaFit]:
     return {kind: _scaled(fit, factor, own_nm) for kind, fit in fits.items()}
+
+
+def _scaled_energies(given: Energies | None, factor: float, own_nm: float) -> Energies | None:
+    """Energies of operations multiplied, without static power."""
+    if given is None:
+        return None
+    known = {name: getattr(given, name) for name in PER_OPERATION}
+    scaled = {name: None if x is None else factor * x for name, x in known.items()}
+    source = f"{given.source or 'no source'}; scaled from {own_nm:g} nm"
+    return replace(given, **scaled, static_w=None, static_w_per_mm2=None, source=source)
 
 
 def _scaled(fit: Fit, factor: float, own_nm: float) -> Fit:

@@ -1,4 +1,4 @@
-"""Silicon and memory: the fits from bit operations and bits to area, and DRAM bandwidths."""
+"""Silicon and memory: fits from bit operations and bits to area, energies, DRAM bandwidths."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ Positive = Annotated[
     float, Field(strict=True, gt=0, le=MOST, allow_inf_nan=False), AfterValidator(refuse_negligible)
 ]
 Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Joules = Annotated[
+    float, Field(strict=True, ge=0, le=MOST, allow_inf_nan=False), AfterValidator(refuse_negligible)
+]  # and watts
 Finite = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
@@ -160,6 +163,35 @@ class Scaling:
 
 
 @spec_dataclass
+class Energies:
+    """What a chip takes for a MAC, for a bit of its SRAM, and for being switched on.
+
+    An SRAM is made of equal banks, so that a bit costs the same whatever the capacity.
+
+    Attributes
+    ----------
+    j_per_bop, j_per_mac : float or None
+        Of a bit operation, ``bw·ba + bw + ba + log2(C·R·S)`` of them a MAC, and of a MAC whatever
+        its widths. What of the two is missing is 0 where the other is there.
+    sram_read_j_per_bit, sram_write_j_per_bit : float or None
+    bank_bits : int or None
+        Capacity of a bank, of which the two hold.
+    static_w, static_w_per_mm2 : float or None
+        Power at all times: of the whole chip, and of its area. None: not counted, and said so.
+    source : str
+    """
+
+    j_per_bop: Joules | None = None
+    j_per_mac: Joules | None = None
+    sram_read_j_per_bit: Joules | None = None
+    sram_write_j_per_bit: Joules | None = None
+    bank_bits: Count | None = None
+    static_w: Joules | None = None
+    static_w_per_mm2: Joules | None = None
+    source: str = ""
+
+
+@spec_dataclass
 class Technology:
     """A silicon process: what a PE and an SRAM cost.
 
@@ -180,6 +212,7 @@ class Technology:
         The node of its logic; None where it is not known.
     scaled_from : Scaling or None
         None where its areas are its own.
+    energy : Energies or None
     source : str
     """
 
@@ -191,6 +224,7 @@ class Technology:
     pe_measured: tuple[MeasuredPE, ...] = ()
     node_nm: Positive | None = None
     scaled_from: Scaling | None = None
+    energy: Energies | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -226,9 +260,10 @@ class Technology:
         if made is None:
             return ()
         here = "" if self.node_nm is None else f" to {self.node_nm:g} nm"
+        energies = "" if self.energy is None else f"; its energies × {made.energy_factor:.3g}"
         return (
             f"areas of {self.name} are not measured: those of {made.name} ({made.node_nm:g} nm) × "
-            f"{made.area_factor:.3g}, scaled{here} ({made.source or 'no source'})",
+            f"{made.area_factor:.3g}, scaled{here} ({made.source or 'no source'}){energies}",
         )
 
 
@@ -242,12 +277,15 @@ class Memory:
     transfer_rate_gt_per_s : float
         10⁹ transfers per second and pin.
     bus_width_bits : int
+    energy_j_per_bit : float or None
+        Of a bit read or written, the interface included.
     source : str
     """
 
     name: Name
     transfer_rate_gt_per_s: Positive
     bus_width_bits: Count
+    energy_j_per_bit: Positive | None = None
     source: str = ""
 
     @property

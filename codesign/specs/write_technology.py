@@ -18,6 +18,13 @@ UNITS = {
     "constant": "µm²",
     "area_um2": "µm²",
     "node_nm": "nm",
+    "j_per_bop": "J per bit operation",
+    "j_per_mac": "J per MAC",
+    "sram_read_j_per_bit": "J per bit read",
+    "sram_write_j_per_bit": "J per bit written",
+    "bank_bits": "bit",
+    "static_w": "W",
+    "static_w_per_mm2": "W per mm²",
 }
 
 
@@ -37,6 +44,9 @@ def to_toml(technology: Technology, remarks: Iterable[str] = ()) -> str:
     if technology.scaled_from is not None:
         names = tuple(field.name for field in fields(technology.scaled_from))
         lines += ["", "[scaled_from]", *_entries(technology.scaled_from, names)]
+    if technology.energy is not None:
+        names = tuple(field.name for field in fields(technology.energy))
+        lines += ["", "[energy]", *_entries(technology.energy, names)]
     for measured in technology.pe_measured:
         lines += ["", "[[pe_measured]]"]
         lines += _entries(measured, ("precision", "area_um2", "source"))

@@ -1,12 +1,12 @@
 """The question of a cell, in a form that is the same for the same question on every machine.
 
 A question's hash is the sha256 of its canonical JSON (sorted keys, no spaces, ASCII), and covers
-all that the answer depends on: the problem as a design file writes it, names and sources included,
-the network standing as the sha256 of its own canonical JSON; the method, the gap to stop at, the
-time limit, and what a front is asked for. It does not cover the version of codesign or of the
-solver, which a proven optimum does not depend on; they are noted beside each answer. Fields that
-networks and choices got later stand in it only where they are used (`ADDED_FIELDS`), so that what
-was answered before stays known.
+all that the answer depends on, its energy too: the problem as a design file writes it, names and
+sources included, the network standing as the sha256 of its own canonical JSON; the method, the gap
+to stop at, the time limit, and what a front is asked for. It does not cover the version of codesign
+or of the solver, which a proven optimum does not depend on; they are noted beside each answer.
+Fields that networks and choices got later stand in it only where they are used (`ADDED_FIELDS`), so
+that what was answered before stays known.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def _axes(
 ) -> PlotLayout:
     """What the caller left open, and what would be drawn over one another."""
     parameters = ["study", *parameters_of(frame)]
-    if frame[list(METRIC_UNITS)].isna().all(axis=None):
+    if frame[_metrics(frame)].isna().all(axis=None):
         raise SpecError("no cell has a design; there is nothing to draw")
     lines = (by,) if isinstance(by, str) else tuple(by or ())
     for name in (x, y, panels, *lines):
@@ -135,10 +135,15 @@ def _objective(frame: pd.DataFrame) -> str:
     return next(iter(_minimised(frame)), "latency_s")
 
 
+def _metrics(frame: pd.DataFrame) -> list[str]:
+    """Those that a table has; one that was made without energy has none."""
+    return [name for name in METRIC_UNITS if name in frame]
+
+
 def _minimised(frame: pd.DataFrame) -> list[str]:
     """The metric that equals the objective's value in every cell with a design, if one does."""
     known = frame.dropna(subset=["objective"])
-    return [name for name in METRIC_UNITS if (known[name] == known["objective"]).all()]
+    return [name for name in _metrics(frame) if (known[name] == known["objective"]).all()]
 
 
 def _draw(frame: pd.DataFrame, layout: PlotLayout) -> Figure:

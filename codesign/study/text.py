@@ -119,7 +119,7 @@ def results_parts(
     if quiet:
         return [*counts]
     varying = [x for x in parameters_of(found) if found[x].nunique(dropna=False) > 1]
-    metrics = [name for name in METRIC_UNITS if found[name].notna().any()]
+    metrics = [name for name in METRIC_UNITS if name in found and found[name].notna().any()]
     headings = [f"{METRIC_UNITS[x].label}\n{METRIC_UNITS[x].unit}" for x in metrics]
     made = table(*(f"~{x}" for x in varying), "<status", *headings, "<hardware")
     for row in found.astype(object).where(found.notna(), None).to_dict("records"):

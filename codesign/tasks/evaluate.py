@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from codesign.costs.fusion import runs_of
 from codesign.costs.totals import totals
 from codesign.errors import SpecError
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
 from codesign.quality import SensitivityTable, check_table, noise_by
+from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.evaluation import ROOFLINES, Evaluation, Roofline, Widths
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
@@ -78,7 +80,9 @@ def evaluate(
         placed, bound = best_places(*on, places or {}, most_fused)
     layers = layer_designs(network, accelerator, given, tensor_bits, roofline == "tiled", placed)
     noise_of = _noise_of(sensitivity, network, given)
-    metrics, absent = totals(network, accelerator, tensor_bits, layers, noise_of)
+    runs = runs_of(network, names_in_bands(placed)) or ()
+    stays = names_on_chip(placed), runs
+    metrics, absent = totals(network, accelerator, tensor_bits, layers, noise_of, *stays)
     return Evaluation(
         network=network,
         accelerator=accelerator,

@@ -64,6 +64,7 @@ def test_evaluate_from_flags_alone(capsys: pytest.CaptureFixture[str], tiny: str
         clock_hz=800e6,
         sram_bits=50_000,
         dram_bits_per_s=153.6e9,
+        dram_energy_j_per_bit=20.3e-12,
         technology=load_technology("tsmc28"),
     )
 
@@ -77,7 +78,15 @@ def test_evaluate_from_flags_alone(capsys: pytest.CaptureFixture[str], tiny: str
         (["--sram-kbit", "64.5"], {"sram_bits": 64_500}),
         (["--psum-bits", "32"], {"psum_bits": 32}),
         (["--precision", "multi-pass"], {"precision": "multi-pass"}),
-        (["--memory", "hbm2"], {"dram_bits_per_s": 2.048e12}),
+        (
+            ["--memory", "hbm2"],
+            {"dram_bits_per_s": 2.048e12, "dram_energy_j_per_bit": 3.9e-12},
+        ),
+        (["--dram-pj-per-bit", "5"], {"dram_energy_j_per_bit": 5e-12}),
+        (
+            ["--memory", "hbm2", "--dram-pj-per-bit", "5"],
+            {"dram_bits_per_s": 2.048e12, "dram_energy_j_per_bit": 5e-12},
+        ),
         (["--dram-gbit-per-s", "10"], {"dram_bits_per_s": 1e10}),
         (["--area-overhead", "1.5"], {"area_overhead": 1.5}),
         (["--pe-area-um2", "900"], {"pe_area_um2": 900.0}),

@@ -123,6 +123,7 @@ def test_widths_of_a_design_can_be_evaluated(tmp_path: Path) -> None:
     design = designed(forked(tmp_path))
     assert "weight:pool" not in design.widths
     again = evaluate(design.network, design.accelerator, design.widths, on_chip="none")
+    assert again.metrics.keys() == design.metrics.keys()
     assert again.metrics == pytest.approx(dict(design.metrics))
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import oracle
 import oracle_bands
+import oracle_energy
 import oracle_on_chip
 import oracle_tilings
 import oracle_widths
@@ -146,7 +147,9 @@ def check_figures(design: Design) -> None:
     need = max(row.sram_bits + row.resident_bits for row in rows)
     sram_bits = min(oracle.on_offer(problem, {need}, need))
     assert design.hardware.sram_bits == sram_bits
+    energy_j = oracle_energy.energy_j(design, places_of(design))
     assert dict(design.metrics) == {
+        **({} if energy_j is None else {"energy_j": close(energy_j)}),
         "latency_s": close(sum(row.latency_s for row in rows)),
         "area_mm2": close(oracle.area_mm2(problem, hardware, sram_bits)),
         "dram_bits": close(sum(row.dram_bits.total for row in rows)),

@@ -83,7 +83,8 @@ def fused_design(
     )
     hardware = replace(hardware, sram_bits=sram_bits)
     accelerator = accelerator_of(problem, hardware)
-    metrics, _ = totals(network, accelerator, tensor_bits, rows, problem.noise_of)
+    stays = on_chip, runs_of(network, bands) or ()
+    metrics, _ = totals(network, accelerator, tensor_bits, rows, problem.noise_of, *stays)
     return Design(
         problem=problem,
         hardware=hardware,

@@ -24,7 +24,7 @@ from codesign import solve
 from codesign.problem.choices import Choices, OnChip
 from codesign.problem.problem import Metric, Problem
 from codesign.specs.network import Network
-from codesign.specs.technology import AreaFit, Technology
+from codesign.specs.technology import AreaFit, Energies, Technology
 
 OBJECTIVES = ("latency_s",) * 4 + ("area_mm2",) * 3 + ("dram_bits", "noise") * 2
 OBJECTIVES += ("model_bits", "bops")
@@ -250,6 +250,16 @@ def affordable(rng: random.Random, network: Network, choices: Choices, most: int
 # --- technology, bandwidth, sensitivity -------------------------------------------------------
 
 
+ENERGIES = Energies(  # each of another size, so that none stands in for another
+    j_per_bop=1.1e-15,
+    j_per_mac=1.7e-14,
+    sram_read_j_per_bit=1.9e-13,
+    sram_write_j_per_bit=2.9e-13,
+    static_w=3.1e-3,
+    static_w_per_mm2=0.027,
+)
+
+
 def random_technology(rng: random.Random) -> Technology:
     """Fits around the published ones; SRAM from nearly free to dearer than the array."""
     fits = {
@@ -266,6 +276,7 @@ def random_technology(rng: random.Random) -> Technology:
         sram_fits=fits,
         sram=rng.choice(("single-port", "single-port", "dual-port")),
         engine=rng.choice((9, 9, 9, 9, 4, 1)),
+        energy=ENERGIES,
     )
 
 

@@ -28,7 +28,7 @@ def evaluated(
         else:
             rows.append(best_tiled_layer(network, layer, accelerator, bits, tensor_bits, resident))
     noise_of = noise_by(None, network.noise_sources)
-    metrics, absent = totals(network, accelerator, tensor_bits, tuple(rows), noise_of)
+    metrics, absent = totals(network, accelerator, tensor_bits, rows, noise_of, on_chip, ())
     return Evaluation(
         network=network,
         accelerator=accelerator,

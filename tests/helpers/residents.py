@@ -64,7 +64,7 @@ def with_residents(design: Design, on_chip: Collection[str], spare_bits: int = 0
         else best_tiled_layer(network, layer, accelerator, row.weight_bits or 0, tensor_bits, mine)
         for layer, row, mine in zip(network.layers, design.layer_designs, held, strict=True)
     )
-    metrics, _ = totals(network, accelerator, tensor_bits, layers, problem.noise_of)
+    metrics, _ = totals(network, accelerator, tensor_bits, layers, problem.noise_of, on_chip, ())
     return replace(
         design,
         problem=problem,

@@ -24,6 +24,7 @@ FENCED = {
         "results.plots.by_layer",
         "results.plots.design",
         "results.plots.drawing",
+        "results.plots.energy",
         "results.plots.explanation",
         "results.plots.front",
         "results.plots.labels",

@@ -116,14 +116,14 @@ def test_values() -> None:
     assert data["accelerator"]["technology"]["sram"] == "dual-port"
     assert data["accelerator"]["clock_hz"] == 1e9 / 3
     assert data["tensor_bits"] == {"x": 12, "w": 12, "y": 12, "z": 12}
-    assert data["absent"] == {}
+    assert data["absent"] == {"energy_j": "no energy of a DRAM bit is given"}
     for row in data["layers"]:
         assert row["latency_s"] == max(row["compute_s"], row["memory_s"])
     total = sum(sum(row["dram_bits"].values()) for row in data["layers"])
     assert data["metrics"]["dram_bits"] == total
     bare = content("bare")
     assert sorted(bare["metrics"]) == ["dram_bits", "model_bits"]
-    assert sorted(bare["absent"]) == ["area_mm2", "bops", "latency_s", "noise"]
+    assert sorted(bare["absent"]) == ["area_mm2", "bops", "energy_j", "latency_s", "noise"]
     for row in bare["layers"]:
         assert row["tile"] is row["latency_s"] is row["bound_by"] is None
 

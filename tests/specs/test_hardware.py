@@ -13,7 +13,7 @@ from descriptions import fault
 from random_problems import random_network
 
 from codesign import Accelerator, Evaluation, Network, SpecError, evaluate
-from codesign.problem.metrics import METRICS
+from codesign.problem.metrics import REPORTED
 from codesign.specs.load import (
     load_accelerator,
     load_network,
@@ -22,7 +22,7 @@ from codesign.specs.load import (
     shipped,
 )
 from codesign.specs.network import Layer
-from codesign.specs.technology import AreaFit, QuadraticFit, Technology
+from codesign.specs.technology import AreaFit, Energies, QuadraticFit, Technology
 
 # --- read and refused ---------------------------------------------------------------------------
 
@@ -134,6 +134,10 @@ KNOWN: dict[str, Any] = {
     "dram_bits_per_s": 1e9,
     "pe_area_um2": 1000.0,
     "technology": load_technology("tsmc28"),
+    "dram_energy_j_per_bit": 2e-11,
+    "energy": Energies(
+        j_per_mac=1e-12, sram_read_j_per_bit=1e-13, sram_write_j_per_bit=2e-13, static_w=1e-3
+    ),
 }
 FULL = Accelerator(**BARE, **KNOWN)
 # 1 µm² per bit of SRAM; a PE fit that is negative at 8 bits: 9·(8·8 + 8 + 8 + log2 9) = 748.5 BOPS
@@ -144,6 +148,8 @@ NEGATIVE = Technology(
     sram="only",
 )
 NO_FORMAT = "defined for integers, not for floating point"
+SRAM_ACCESSES = ("read_bits", "written_bits")
+NO_FLOAT = "energies of MACs are those of integers, not of floating point"
 
 
 @pytest.mark.parametrize(
@@ -152,10 +158,49 @@ NO_FORMAT = "defined for integers, not for floating point"
         ({}, {}, ["PE array", "SRAM"]),
         (
             {"dram_bits_per_s": None},
-            {"latency_s": "no DRAM bandwidth is given"},
+            {
+                "latency_s": "no DRAM bandwidth is given",
+                "energy_j": "static power needs a latency, and no DRAM bandwidth is given",
+            },
             ["PE array", "SRAM"],
         ),
-        ({"sram_bits": None}, {"area_mm2": "no SRAM capacity is given"}, ["PE array"]),
+        (
+            {"sram_bits": None},
+            {
+                "area_mm2": "no SRAM capacity is given",
+                "energy_j": "the ideal roofline has no tiles to count accesses of the SRAM by",
+            },
+            ["PE array"],
+        ),
+        (
+            {"dram_energy_j_per_bit": None},
+            {"energy_j": "no energy of a DRAM bit is given"},
+            ["PE array", "SRAM"],
+        ),
+        ({"energy": None}, {}, ["PE array", "SRAM"]),  # the technology's
+        (
+            {"energy": None, "technology": NEGATIVE},
+            {"energy_j": "odd has no energies"},
+            ["PE array", "SRAM"],
+        ),
+        (
+            {"energy": Energies(j_per_mac=1e-12)},
+            {"energy_j": "no energy of an SRAM bit read, or written, is given"},
+            ["PE array", "SRAM"],
+        ),
+        (
+            {"energy": replace(KNOWN["energy"], j_per_mac=None)},
+            {"energy_j": "no energy of a MAC is given"},
+            ["PE array", "SRAM"],
+        ),
+        (
+            {"energy": None, "pe_area_um2": None, "engine": 1},
+            {
+                "area_mm2": "the PE fit of tsmc28 describes 9 multipliers per PE, not 1",
+                "energy_j": "static power by area needs an area",
+            },
+            ["SRAM"],
+        ),
         ({"technology": None}, {"area_mm2": "no technology is given for its SRAM"}, ["PE array"]),
         ({"pe_area_um2": None}, {}, ["PE array", "SRAM"]),
         (
@@ -172,12 +217,17 @@ NO_FORMAT = "defined for integers, not for floating point"
             ["SRAM"],
         ),
         ({"engine": 1}, {}, ["PE array", "SRAM"]),
-        ({"number_format": "float"}, {"noise": NO_FORMAT, "bops": NO_FORMAT}, ["PE array", "SRAM"]),
+        (
+            {"number_format": "float"},
+            {"noise": NO_FORMAT, "bops": NO_FORMAT, "energy_j": NO_FLOAT},
+            ["PE array", "SRAM"],
+        ),
         (
             {"number_format": "float", "pe_area_um2": None},
             {
                 "noise": NO_FORMAT,
                 "bops": NO_FORMAT,
+                "energy_j": NO_FLOAT,
                 "area_mm2": "the PE fit of tsmc28 describes integers, not floating point",
             },
             ["SRAM"],
@@ -195,7 +245,7 @@ def test_what_is_not_known_is_absent(
     roofline: Any = "ideal" if "sram_bits" in changes else "tiled"
     found = evaluate(ONE, replace(FULL, **changes), roofline=roofline)
     assert found.absent == absent
-    assert sorted(found.metrics) == sorted(set(METRICS) - set(absent))
+    assert sorted(found.metrics) == sorted(set(REPORTED) - set(absent))
     assert all(value > 0 for value in found.metrics.values())
     assert sorted(found.area_breakdown_mm2) == areas
     assert len(found.notes) == len(absent)
@@ -203,7 +253,7 @@ def test_what_is_not_known_is_absent(
         assert any(note.startswith("no ") and note.endswith(f": {reason}") for note in found.notes)
     full = evaluate(ONE, FULL, roofline=roofline)
     if "engine" not in changes:  # what is known does not depend on what is not
-        for name in set(found.metrics) & set(full.metrics) - {"area_mm2"}:
+        for name in set(found.metrics) & set(full.metrics) - {"area_mm2", "energy_j"}:
             assert found.metrics[name] == full.metrics[name]
 
 
@@ -215,7 +265,9 @@ def test_without_bandwidth_there_is_traffic_but_no_time(roofline: Any) -> None:
     assert (row.memory_s, row.latency_s, row.bound_by) == (None, None, None)
     assert (row.compute_s, row.dram_bits) == (timed.compute_s, timed.dram_bits)
     unknown = {"memory_s", "latency_s", "bound_by", "utilisation", "gops"}
-    assert set(full.layers.columns) - set(found.layers.columns) == unknown
+    energy = {x for x in full.layers.columns if "energy" in x or x.endswith(SRAM_ACCESSES)}
+    assert bool(energy) == (roofline == "tiled")
+    assert set(full.layers.columns) - set(found.layers.columns) == unknown | energy
 
 
 def test_the_ideal_frame_has_no_columns_of_tiles() -> None:
@@ -223,6 +275,7 @@ def test_the_ideal_frame_has_no_columns_of_tiles() -> None:
         evaluate(ONE, FULL, roofline=x, on_chip="none").layers for x in ("tiled", "ideal")
     )
     tile = {f"tile_{size}" for size in ("g", "k", "c", "p", "images")}
+    tile |= {x for x in tiled.columns if "energy" in x or x.endswith(SRAM_ACCESSES)}
     assert set(tiled.columns) - set(ideal.columns) == tile | {"order", "cycles", "sram_bits"}
     assert list(ideal.columns) == [name for name in tiled.columns if name in ideal.columns]
 
@@ -255,7 +308,7 @@ def test_only_a_fit_that_is_used_is_called_extrapolated() -> None:
 def test_an_evaluation_accounts_for_every_metric() -> None:
     found = evaluate(ONE, FULL)
     wrong: list[Mapping[str, Any]] = [
-        {"metrics": {**found.metrics, "energy_j": 1.0}},
+        {"metrics": {**found.metrics, "power_w": 1.0}},
         {"absent": {"area_mm2": "given twice"}},
         {"metrics": {}},
         {"tensor_bits": {"in": 8}},

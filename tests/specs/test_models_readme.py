@@ -13,7 +13,15 @@ from published import GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.load import load_accelerator, load_memory, load_network, models_folder, shipped
 from codesign.specs.network import Layer, Network
-from codesign.specs.technology import AreaFit, MeasuredPE, Memory, QuadraticFit, Scaling, Technology
+from codesign.specs.technology import (
+    AreaFit,
+    Energies,
+    MeasuredPE,
+    Memory,
+    QuadraticFit,
+    Scaling,
+    Technology,
+)
 
 
 def readme_rows(heading: str) -> list[list[str]]:
@@ -54,6 +62,7 @@ def as_listed(default: Any) -> str:
             | keys_and_defaults(AreaFit, "pe_area_um2.")
             | keys_and_defaults(QuadraticFit, "pe_area_um2.")
             | keys_and_defaults(AreaFit, "sram_fits.<kind>.")
+            | keys_and_defaults(Energies, "energy.")
             | keys_and_defaults(MeasuredPE, "pe_measured.")
             | keys_and_defaults(Scaling, "scaled_from."),
         ),

@@ -50,7 +50,7 @@ def test_the_hash_knows_equal_questions() -> None:
     same: list[dict[str, Any]] = [
         {"memory": "ddr4-2400"},
         {"max_area_mm2": "1.0"},
-        {"dram_gbit_per_s": 153.6},
+        {"dram_gbit_per_s": 153.6, "dram_pj_per_bit": 20.3},
         {"quality": "uniform:6", "bits": "8,7,6,5,4,3,2"},
         {"batch": 1, "name": "other", "rel_gap": "0.000001"},
     ]

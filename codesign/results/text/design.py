@@ -12,6 +12,7 @@ from rich.text import Text
 from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.hardware_result import HardwareResult, throughput
 from codesign.results.run_figures import rates
+from codesign.results.text.energy import energy_parts
 from codesign.results.text.layout import (
     BIT_UNITS,
     TIME_UNITS,
@@ -69,7 +70,8 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
 
 def _costs_parts(result: HardwareResult, totals: Table) -> list[RenderableType]:
     parts: list[RenderableType] = ["", hardware_table(result), rates_text(result)]
-    parts += ["", layer_table(result), *residency_parts(result), "", totals, ""]
+    parts += ["", layer_table(result), *residency_parts(result), *energy_parts(result)]
+    parts += ["", totals, ""]
     return [*parts, *map(remark, result.notes)]
 
 

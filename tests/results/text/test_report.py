@@ -245,7 +245,8 @@ def test_evaluation_of_a_known_accelerator(design: Design) -> None:
     assert text.startswith("tiny on given: tiled roofline\n")
     assert "budget" not in text
     assert "minimised" not in text
-    assert "note:" not in text
+    assert text.count("note:") == 1
+    assert "\nnote: no energy: no energy of a DRAM bit is given\n" in text
     # 288 cycles as above; 2·2·9·288 multiplier-cycles for 10,368 MACs
     assert row(text, "conv")[2] == "288"
     for heading in ("tile", "order", "cycles", "latency", "utilisa-", "bound"):
@@ -267,7 +268,7 @@ def test_ideal_table_has_no_columns_of_tiles(design: Design) -> None:
 def test_what_is_not_known_is_a_dash(design: Design) -> None:
     unknown = {"dram_bits_per_s": None, "sram_bits": None, "technology": None}
     text = text_of(evaluated(design, "ideal", number_format="float", **unknown))
-    for name in ("latency", "area", "noise", "bit operations"):
+    for name in ("latency", "area", "noise", "bit operations", "energy"):
         assert row(text, f"{name} ")[-1] == "–"
     for name in ("PE array", "SRAM", "total "):
         assert row(text, name)[-2:] == ["–", "–"]
@@ -277,7 +278,7 @@ def test_what_is_not_known_is_a_dash(design: Design) -> None:
     assert headings(text) == "bits DRAM compute layer w/in/out kbit ns"
     assert row(text, "conv") == ["conv", "6/6/6", "4.32", "360.0"]
     assert "\nnote: no latency: no DRAM bandwidth is given\n" in text
-    assert text.count("note: no ") == 4
+    assert text.count("note: no ") == 5
     assert " 0 " not in text[text.index("\ntotal ") :]
 
 

@@ -1,0 +1,169 @@
+"""Energy of a network on an accelerator: MACs, SRAM, DRAM and what is spent at all times.
+
+    E = Σ_l (α·bops_l + β·macs_l) + e_read·(SRAM bits read) + e_write·(SRAM bits written)
+        + e_dram·(DRAM bits) + (p_0 + p_A·area)·latency
+
+What a PE does for itself, its registers and adders, is in α and β. The SRAM is read and written by
+the rule that an operand is read once in each turn of the loop it does not depend on, turns being
+those of `codesign.costs.compute.folds` (F over the reduction, K-turns over output channels):
+
+- ifmap: written as fetched, read once in every K-turn. Windows, and the rows of im2col, are made
+  between SRAM and array.
+- weights: written as fetched. An array that holds them (window, im2col) reads them as often, for
+  all pixels of a tile pass before the next; one that holds sums (output) reads all of them in
+  every turn over pixels.
+- partial sums, at their own width: written F times and read F − 1 times; in mapping output they
+  stay in the PE until they are whole, so they are written once. Spilled ones are read on their way
+  out and written on their way back, half of their DRAM bits each.
+- an output that goes to DRAM is read once more, at its own width; of one that stays, the last
+  write is the one that leaves it there.
+- a resident operand is not written again; a resident weight tensor is read once where weights are
+  held. Residuals are read once from the SRAM if they are there, and pass it by on their way from
+  DRAM. So does what a layer that only moves data fetches and writes; what of it is resident is read
+  or written once.
+- in a fused run the array goes from layer to layer in every row, and holds nothing meanwhile: for
+  each output row the weights are read again, and all the input rows that it needs.
+
+Operands wider than a PE are split within it, and their parts added there: no more of the SRAM.
+
+For a search that is linear: a layer takes ``constant_j`` whatever its tiling, and `j_per_dram_bit`
+for each DRAM bit of each operand.
+
+Assumed: equal banks, every bit of a word used, no bank conflicts; no energy of clock tree, control
+and network on chip beside what α, β, e_read, e_write and p_0 were measured with.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.arrays import Floats, Ints
+from codesign.costs.compute import Folds, folds
+from codesign.costs.tiling import rows_in
+from codesign.costs.widths import layer_bops
+from codesign.specs.machine import Mapping
+from codesign.specs.network import Layer
+
+TRAFFIC = ("weights", "ifmap", "output", "psum", "residual")  # DRAM bits, as `Traffic` has them
+
+
+class Rates(NamedTuple):
+    """Energies per event, J; ``static_w`` of the whole chip, W."""
+
+    j_per_bop: float
+    j_per_mac: float
+    sram_read_j_per_bit: float
+    sram_write_j_per_bit: float
+    dram_j_per_bit: float
+    static_w: float
+
+
+class Accesses(NamedTuple):
+    """How a layer reads and writes the SRAM, whatever its tiling.
+
+    Attributes
+    ----------
+    read, written : ints, shape (..., 3)
+        Elements of weights, ifmap and partial sums, by array.
+    read_per_dram_bit, written_per_dram_bit : tuple of 5 floats
+        SRAM bits for each DRAM bit, in the order of `TRAFFIC`.
+    """
+
+    read: Ints
+    written: Ints
+    read_per_dram_bit: tuple[float, ...]
+    written_per_dram_bit: tuple[float, ...]
+
+
+MOVES = Accesses(np.zeros(3, np.int64), np.zeros(3, np.int64), (0.0,) * 5, (0.0,) * 5)
+
+
+def accesses(
+    layer: Layer,
+    rows: npt.ArrayLike,
+    cols: npt.ArrayLike,
+    engine: int,
+    mapping: Mapping = "window",
+    weights_resident: bool = False,
+) -> Accesses:
+    """Of a layer by itself, on arrays whose rows and columns broadcast together.
+
+    Parameters
+    ----------
+    engine : int
+        Multipliers of a PE, as the widths split it.
+    weights_resident : bool
+        Its weight operand is a tensor that is.
+    """
+    turns = folds(layer, rows, cols, engine, mapping)
+    weights = np.zeros_like(turns.pixels) + weights_resident
+    read = 1.0
+    if mapping == "output":
+        weights, read = turns.pixels, 0.0
+    return Accesses(
+        _elements(layer.weights * weights, layer.ifmap * turns.outputs, 0)
+        + _psums(layer, turns, mapping, -1),
+        _psums(layer, turns, mapping, 0),
+        (read, 0.0, 1.0, 0.5, 0.0),
+        (1.0, 1.0, 0.0, 0.5, 0.0),
+    )
+
+
+def fused_accesses(
+    layer: Layer,
+    rows: npt.ArrayLike,
+    cols: npt.ArrayLike,
+    engine: int,
+    mapping: Mapping = "window",
+) -> Accesses:
+    """Of a layer in a fused run, whatever of it is resident; as `accesses`."""
+    turns, output_rows = folds(layer, rows, cols, engine, mapping), layer.N * layer.P
+    ifmap = output_rows * rows_in(layer, 1) * layer.W * layer.G * layer.C
+    in_row = -(-layer.Q // np.asarray(rows)) if mapping == "output" else np.asarray(1)
+    return Accesses(
+        _elements(layer.weights * output_rows * in_row, ifmap * turns.outputs, 0)
+        + _psums(layer, turns, mapping, -1),
+        _psums(layer, turns, mapping, 0),
+        (0.0, 0.0, 1.0, 0.5, 0.0),
+        (1.0, 1.0, 0.0, 0.5, 0.0),
+    )
+
+
+def _psums(layer: Layer, turns: Folds, mapping: Mapping, more: int) -> Ints:
+    """(..., 3): elements of partial sums, ``F + more`` times each; F is 1 where PEs hold them."""
+    times = np.ones_like(turns.reduction) if mapping == "output" else turns.reduction
+    return _elements(0, 0, layer.computed_outputs * (times + more))
+
+
+def _elements(*each: Ints | int) -> Ints:
+    return np.stack(np.broadcast_arrays(*map(np.asarray, each)), axis=-1).astype(np.int64)
+
+
+def constant_j(found: Accesses, bits: Ints, rates: Rates) -> Floats:
+    """(...): J of the SRAM accesses that no tiling changes.
+
+    Parameters
+    ----------
+    bits : ints, shape (..., 3)
+        Of an element of weights, ifmap and partial sums, as of `operand_bits`.
+    """
+    read, written = (np.sum(x * bits, axis=-1) for x in (found.read, found.written))
+    return np.asarray(
+        read * rates.sram_read_j_per_bit + written * rates.sram_write_j_per_bit, dtype=np.float64
+    )
+
+
+def j_per_dram_bit(found: Accesses, rates: Rates) -> Floats:
+    """(5,): J for each DRAM bit of each operand of `TRAFFIC`, what it does in the SRAM included."""
+    read, written = np.array(found.read_per_dram_bit), np.array(found.written_per_dram_bit)
+    sram = read * rates.sram_read_j_per_bit + written * rates.sram_write_j_per_bit
+    return np.asarray(sram + rates.dram_j_per_bit, dtype=np.float64)
+
+
+def mac_j(layer: Layer, weight_bits: Ints, activation_bits: Ints, rates: Rates) -> Floats:
+    """``α·bops + β·macs``, J; widths broadcast together."""
+    bops = layer_bops(layer, weight_bits, activation_bits)
+    return np.asarray(rates.j_per_bop * bops + rates.j_per_mac * layer.macs, dtype=np.float64)

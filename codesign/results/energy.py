@@ -1,0 +1,106 @@
+"""Energy of a design or an evaluation: by layer and part, per image, and the rates made of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codesign.costs.fusion import FusedRun
+from codesign.costs.layer_energy import PARTS, LayerEnergy, energies_of
+from codesign.costs.layers import LayerDesign
+from codesign.costs.totals import energies
+from codesign.problem.choices import Place
+from codesign.problem.metrics import ENERGY as ENERGY_J
+from codesign.results.consistency import names_on_chip
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.network import Network
+from codesign.units import METRIC_UNITS, OPS_PER_MAC, OPS_PER_TOP
+
+
+@dataclass(frozen=True)
+class EnergyFigures:
+    """What a network takes on an accelerator.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the layers, in order.
+    layers : tuple of LayerEnergy
+    parts_j : mapping of str to float
+        Of the whole batch: MACs, the SRAM by operand, DRAM, and what is spent at all times.
+    total_j, per_image_j : float
+    tops_per_w : float or None
+        10¹² operations per J, two a MAC; None of energies of 0.
+    average_w, energy_delay_js : float or None
+        Energy over, and times, the latency of the whole batch; None where that is not known.
+    """
+
+    names: tuple[str, ...]
+    layers: tuple[LayerEnergy, ...]
+    parts_j: dict[str, float]
+    total_j: float
+    per_image_j: float
+    tops_per_w: float | None
+    average_w: float | None
+    energy_delay_js: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A section of a result's file; the rates that are known, the energy of layers by name."""
+        rates = {
+            "per_image_j": self.per_image_j,
+            "tops_per_w": self.tops_per_w,
+            "average_w": self.average_w,
+            "energy_delay_js": self.energy_delay_js,
+        }
+        return {
+            **{name: rate for name, rate in rates.items() if rate is not None},
+            "parts_j": dict(self.parts_j),
+            "layers": [
+                {"name": name, "parts_j": dict(x.parts_j)}
+                for name, x in zip(self.names, self.layers, strict=True)
+            ],
+        }
+
+
+def energy_figures(
+    network: Network,
+    accelerator: Accelerator,
+    tensor_bits: Mapping[str, int],
+    rows: Sequence[LayerDesign],
+    metrics: Mapping[str, float],
+    on_chip: Mapping[str, Place] | None,
+    runs: Sequence[FusedRun],
+) -> EnergyFigures | None:
+    """Of a result; None where its metrics have no energy."""
+    if ENERGY_J not in metrics:
+        return None
+    stays = names_on_chip(on_chip), runs
+    layers, _ = energies(network, accelerator, tensor_bits, rows, metrics.get("area_mm2"), *stays)
+    total_j, latency_s = metrics[ENERGY_J], metrics.get("latency_s")
+    return EnergyFigures(
+        names=tuple(layer.name for layer in network.layers),
+        layers=tuple(layers),
+        parts_j={part: math.fsum(x.parts_j[part] for x in layers) for part in PARTS},
+        total_j=total_j,
+        per_image_j=total_j / network.images,
+        tops_per_w=OPS_PER_MAC * network.macs / OPS_PER_TOP / total_j if total_j else None,
+        average_w=None if latency_s is None else total_j / latency_s,
+        energy_delay_js=None if latency_s is None else total_j * latency_s,
+    )
+
+
+def energy_notes(accelerator: Accelerator, metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """What the energy of a result leaves out."""
+    given = energies_of(accelerator)
+    if ENERGY_J not in metrics or given is None:
+        return ()
+    if given.static_w is None and given.static_w_per_mm2 is None:
+        return ("energy without static power: none is given",)
+    return ()
+
+
+def absence(why: Sequence[str]) -> str:
+    """Why there is no energy, in a report."""
+    return f"no {METRIC_UNITS[ENERGY_J].label}: {'; '.join(why)}"

@@ -1,0 +1,109 @@
+"""Energy of a design from the model's page, in plain Python, for `compare_designs`.
+
+What DRAM moves is taken from the design, whose traffic is held to the oracle beside; all that the
+SRAM does is counted here, loop by loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from oracle import HardwareOption, engine_at
+from oracle_bands import Places, in_step, inside, row_elements
+from oracle_machine import ceil_div
+from oracle_tilings import reduction_bits, rows_in
+
+from codesign.problem.problem import Problem
+from codesign.results.design import Design
+from codesign.specs.accelerator import Hardware
+from codesign.specs.network import Layer
+
+
+def energy_j(design: Design, places: Places) -> float | None:
+    """Energy of a whole batch; None where the technology or the memory does not tell it."""
+    problem = design.problem
+    given, per_bit = problem.technology.energy, problem.dram_energy_j_per_bit
+    if given is None or per_bit is None:
+        return None
+    total = 0.0
+    for i, row in enumerate(design.layer_designs):
+        read, written = _sram_bits(design, places, i)
+        total += (given.j_per_bop or 0) * _bops(design, i)
+        total += (given.j_per_mac or 0) * _macs(problem.network.layers[i])
+        total += given.sram_read_j_per_bit * read + given.sram_write_j_per_bit * written
+        total += per_bit * row.dram_bits.total
+    static_w = (given.static_w or 0) + (given.static_w_per_mm2 or 0) * design.metrics["area_mm2"]
+    return total + static_w * design.metrics["latency_s"]
+
+
+def _macs(layer: Layer) -> int:
+    if layer.moves:
+        return 0
+    return layer.N * layer.G * layer.K * layer.C * layer.R * layer.S * layer.P * layer.Q
+
+
+def _bops(design: Design, i: int) -> float:
+    layer, row = design.problem.network.layers[i], design.layer_designs[i]
+    if layer.moves:
+        return 0.0
+    bw, ba = row.weight_bits, design.tensor_bits[layer.input]
+    return _macs(layer) * (bw * ba + bw + ba + math.log2(layer.C * layer.R * layer.S))
+
+
+def _sram_bits(design: Design, places: Places, i: int) -> tuple[float, float]:
+    """Bits that a layer reads from and writes to the SRAM."""
+    network, row = design.problem.network, design.layer_designs[i]
+    layer, moved = network.layers[i], design.layer_designs[i].dram_bits
+    bits = {name: _elements(design, layer, name) * n for name, n in design.tensor_bits.items()}
+    run = next((run for run in places.runs if i in run), None)
+    held = {*places.on_chip}
+    if run is not None:
+        head = network.layers[run[0]]
+        whole = head.input not in head.parts and head.input not in layer.parts
+        in_rows = whole and in_step(network, run[0], i)
+        held |= {*inside(network, run), *([head.input] if in_rows else [])}
+    added = sum(bits[name] for name in layer.residuals if name in held)
+    if layer.moves:
+        stays_in, stays_out = layer.input in held, layer.output in held
+        size = layer.N * layer.G * layer.C * layer.H * layer.W * design.tensor_bits[layer.input]
+        return added + size * stays_in, bits[layer.output] * stays_out
+    bw, ba = row.weight_bits, design.tensor_bits[layer.input]
+    mapping = row.mapping or design.hardware.mapping[0]
+    k_turns, c_turns = _turns(design.problem, design.hardware, layer, mapping, (bw, ba))
+    outputs = layer.N * layer.G * layer.K * layer.P * layer.Q * (bw + ba + reduction_bits(layer))
+    weights = layer.G * layer.K * layer.C * layer.R * layer.S * bw
+    rows = layer.N * layer.P
+    pixel_turns = layer.N * ceil_div(layer.P * layer.Q, design.hardware.rows)
+    if run is not None:
+        in_row = ceil_div(layer.Q, design.hardware.rows) if mapping == "output" else 1
+        weights_read = rows * weights * in_row
+        ifmap_read = rows * rows_in(layer, 1) * row_elements(layer) * ba * k_turns
+    else:
+        weights_read = weights if layer.weight_tensor in places.on_chip else moved.weights
+        if mapping == "output":
+            weights_read = weights * pixel_turns
+        ifmap_read = layer.N * layer.H * row_elements(layer) * ba * k_turns
+    read = weights_read + ifmap_read + (c_turns - 1) * outputs + moved.psum / 2 + moved.output
+    written = moved.weights + moved.ifmap + c_turns * outputs + moved.psum / 2
+    return read + added, written
+
+
+def _turns(
+    problem: Problem, hardware: Hardware, layer: Layer, mapping: str, bits: tuple[int, int]
+) -> tuple[int, int]:
+    """How often the array goes over the output channels, and sums over the reduction go to SRAM."""
+    option = (hardware.rows, hardware.cols, hardware.pe_weight_bits, hardware.pe_activation_bits)
+    engine = engine_at(problem, HardwareOption(*option), *bits)
+    window, k_turns = layer.R * layer.S, ceil_div(layer.K, hardware.cols)
+    if mapping == "output":
+        return k_turns, 1
+    if mapping == "im2col":
+        return k_turns, ceil_div(layer.C * window, hardware.rows * engine)
+    at_once = hardware.rows * max(1, engine // window)
+    return k_turns, ceil_div(layer.C, at_once) * ceil_div(window, engine)
+
+
+def _elements(design: Design, layer: Layer, name: str) -> int:
+    parts: Mapping[str, int] = layer.parts
+    return parts.get(name, design.problem.network.tensors[name])
