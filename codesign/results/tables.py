@@ -132,10 +132,8 @@ def _by_layer(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _hardware(hardware: Hardware) -> dict[str, Any]:
-    """The columns of a design's hardware; of its mapping where that is not the usual one."""
-    columns = asdict(hardware)
-    columns["mapping"] = None if hardware.mapping == ("window",) else "+".join(hardware.mapping)
-    return columns
+    """The columns of a design's hardware; several mappings as in ``window+output``."""
+    return {**asdict(hardware), "mapping": "+".join(hardware.mapping)}
 
 
 def front_frame(front: Front) -> pd.DataFrame:
@@ -164,5 +162,5 @@ def front_frame(front: Front) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows)
-    plain = not rows or frame["mapping"].isna().all()
+    plain = all(design.hardware.mapping == ("window",) for design in front.designs)
     return frame.drop(columns="mapping", errors="ignore") if plain else frame

@@ -15,6 +15,8 @@ from codesign.results.text.explanation import explanation_parts
 from codesign.results.text.layout import to_text
 from codesign.tasks.explain import explain
 
+OF_MAPPINGS = ("mapping", "one mapping", "own mappings")
+
 
 def compare_explanation(problem: Problem, points: list[oracle.Point]) -> bool:
     """Explain the best design of a problem, if it has one, in steps of 20 %."""
@@ -29,13 +31,14 @@ def compare_explanation(problem: Problem, points: list[oracle.Point]) -> bool:
             check_side(side, each.value, random_points(other), problem, budgets)
     for each in explanation.runner_ups:
         check_runner_up(each, others(explanation, points)[each.change], explanation.design)
+    changes = {each.change for each in explanation.runner_ups}
+    assert changes & {*OF_MAPPINGS} == _of_mappings(problem.choices)
     on_chip, worth = explanation.design.on_chip or {}, explanation.residency
     kept, bands = ([x for x, y in on_chip.items() if y == place] for place in ("chip", "band"))
     assert worth is not None
     assert [each.name for each in worth.tensors] == kept
     assert (worth.fusion is not None) == (problem.choices.on_chip == "bands")
     assert [each.name for each in (worth.fusion.bands if worth.fusion else ())] == bands
-    changes = {each.change for each in explanation.runner_ups}
     assert ("all in DRAM" in changes) == bool(kept or bands)
     assert ("nothing fused" in changes) == bool(bands)
     check_file(explanation)
@@ -51,6 +54,7 @@ def others(explanation: Explanation, points: list[oracle.Point]) -> dict[str, li
     choices = replace(problem.choices, places=dict.fromkeys(problem.network.tensors, "dram"))
     apart = replace(problem, choices=_unfused(problem.choices))
     return {
+        **_other_mappings(problem, mine.mapping, points),
         "array": [p for p in points if p.hardware[:2] != array],
         "PE widths": [p for p in points if p.hardware[2:4] != pes],
         "less SRAM": [p for p in points if p.sram_bits <= most],
@@ -58,6 +62,27 @@ def others(explanation: Explanation, points: list[oracle.Point]) -> dict[str, li
         "all in DRAM": random_points(replace(problem, choices=choices)),
         "nothing fused": random_points(apart) if explanation.design.fused_runs else [],
     }
+
+
+def _of_mappings(choices: Choices) -> set[str]:
+    """What is asked of mappings where several are on offer."""
+    if len(choices.mapping) == 1:
+        return set()
+    return {"one mapping"} if choices.reconfigurable else {"mapping", "own mappings"}
+
+
+def _other_mappings(
+    problem: Problem, mine: tuple[str, ...], points: list[oracle.Point]
+) -> dict[str, list[oracle.Point]]:
+    """The designs of another mapping, and those where layers have their own, or have not."""
+    choices = problem.choices
+    if len(choices.mapping) == 1:
+        return {}
+    other = replace(problem, choices=replace(choices, reconfigurable=not choices.reconfigurable))
+    if choices.reconfigurable:
+        return {"one mapping": random_points(other)}
+    own = random_points(other)
+    return {"mapping": [p for p in points if p.hardware.mapping != mine], "own mappings": own}
 
 
 def _unfused(choices: Choices) -> Choices:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from study_work import grid, pointed
+from study_work import TINY, grid, pointed
 
 from codesign.errors import SpecError
 from codesign.problem.metrics import METRICS
-from codesign.study import Serial, Tally, results
+from codesign.results.text.layout import to_text
+from codesign.study import Serial, Study, Tally, results
 from codesign.study.table import export, parameters_of
-from codesign.study.text import progress_bar, progress_text, tally_line
+from codesign.study.text import progress_bar, progress_text, results_parts, tally_line
 
 # --- the table ----------------------------------------------------------------------------------
 
@@ -110,3 +111,23 @@ def test_the_progress_bar_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch)
     assert "8 of 16 cells" in shown
     assert "2 failed, 0.2/s, 40 s left" in shown
     assert shown.endswith("\x1b[2K")  # the line is cleared
+
+
+# --- mappings -----------------------------------------------------------------------------------
+
+
+def test_mappings_are_a_column_where_some_design_has_another(tmp_path: Path) -> None:
+    def table(mapping: list[str]) -> pd.DataFrame:
+        path = tmp_path / f"{len(mapping)}.sqlite"
+        given: dict[str, Any] = {"mapping": mapping, "rows": "1,2", "cols": "2", "bits": "8"}
+        study = Study.grid(networks=[TINY], quality="none", max_area_mm2=1, **given)
+        study.run(path, executor=Serial())
+        return results(path)
+
+    usual, some = table(["window"]), table(["window", "output"])
+    assert "mapping_offered" in parameters_of(usual)
+    assert "mapping" not in usual
+    assert some["mapping"].tolist() == some["mapping_offered"].tolist() == ["window", "output"]
+    shown = to_text(results_parts(some, None), terminal=False)
+    assert " bit, output, SRAM" in shown
+    assert " bit, window" not in shown
