@@ -18,9 +18,8 @@ from codesign.search.cut_pool import CutPool
 from codesign.search.goal_task import GoalTask, SearchResult, SearchStats
 from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
-from codesign.space.widths import WidthSpace
 from codesign.stopping import Stopped
-from codesign.units import BITS_PER_KBIT, METRIC_UNITS, conflict_texts, distinct_texts
+from codesign.units import BITS_PER_KBIT, METRIC_UNITS, conflict_texts, distinct_texts, four_digits
 
 
 def infeasibility_error(task: GoalTask) -> InfeasibleError:
@@ -50,9 +49,9 @@ def infeasibility_error(task: GoalTask) -> InfeasibleError:
             "infeasible: proven, but no time was left to find out which budgets clash"
         )
     if not clashes:
-        return InfeasibleError(f"no design at all: {_nothing_runs(task.space)}")
+        return InfeasibleError(f"no design at all: {_nothing_runs(task)}")
     message = _message(clashes)
-    if _feasible_with_any_sram(task):
+    if _feasible_with_any_sram(task, task.goal.limits):
         message += "; with an SRAM of any size some design keeps all budgets"
     message += _where_widths_end(task.space.problem, clashes)
     return InfeasibleError(message, clashes[0], clashes[1:])
@@ -72,23 +71,29 @@ def _where_widths_end(problem: Problem, clashes: Sequence[Clash]) -> str:
     return ""
 
 
-def _nothing_runs(space: WidthSpace) -> str:
+def _nothing_runs(task: GoalTask) -> str:
     """Why no design runs, whatever the budgets."""
+    space = task.space
     if isinstance(space, HardwareSpace):
         least, most = space.min_sram_bits_of_shapes.min(), space.capacities.max_bits
         if most < least:
             ends, (needed,) = distinct_texts(most, [least], BITS_PER_KBIT)
+            exact = space.problem.choices.mapping == ("window",) and not space.widens
+            bound = "" if exact else "at least "
             return (
                 f"the SRAM on offer ends at {ends} kbit, and the smallest tiles at the narrowest "
-                f"widths need {needed} kbit; offer more"
+                f"widths need {bound}{needed} kbit; offer more"
             )
+        if _feasible_with_any_sram(task, {}):
+            ends = four_digits(most / BITS_PER_KBIT)
+            return f"the SRAM on offer ends at {ends} kbit, and not all layers fit it; offer more"
     return (
         "with these pins and PE widths some layer cannot run; "
         "offer wider PEs or allow precision 'multi-pass'"
     )
 
 
-def _feasible_with_any_sram(task: GoalTask) -> bool:
+def _feasible_with_any_sram(task: GoalTask, limits: Mapping[str, float]) -> bool:
     """Whether only the choice of SRAM, if there is one, is known to leave no design."""
     problem = task.space.problem
     free = replace(problem.choices, sram_bits=(), min_sram_bits=None, max_sram_bits=None)
@@ -98,7 +103,7 @@ def _feasible_with_any_sram(task: GoalTask) -> bool:
     try:
         relaxation = Relaxation(space, task.stop.check)
         task = replace(task, space=space, relaxation=relaxation, cut_pool=CutPool())
-        return _feasible(task, task.goal.limits)
+        return _feasible(task, limits)
     except Stopped:  # what clashes is known all the same
         return False
 

@@ -240,3 +240,31 @@ def test_a_study_refuses_what_options_refuse(given: dict[str, Any], told: str) -
     with pytest.raises(SpecError) as raised:
         Study.grid(networks=[TINY], **given)
     assert str(raised.value).startswith(told)
+
+
+# --- what cannot be -----------------------------------------------------------------------------
+
+# With four rows of PEs for output pixels a tile has two rows of six, not one.
+FOUR = ("--rows", "4", "--cols", "1", "--bits", "4", "--mapping", "output", "--on-chip", "none")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((*FOUR, "--max-sram-kbit", "0.1"), "the narrowest widths need at least 0.384 kbit; offer"),
+        (
+            (*FOUR, "--max-sram-kbit", "0.39"),
+            "the SRAM on offer ends at 0.39 kbit, and not all layers fit it; offer more",
+        ),
+        (
+            (*FOUR, "--precision", "widening", "--pe-bits", "2"),
+            "some layer cannot run; offer wider PEs or allow precision 'multi-pass'",
+        ),
+    ],
+)
+def test_no_design_at_all_says_what_would_help(
+    tiny: str, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    error = refused(capsys, "solve", tiny, *words, code=3)
+    assert error.startswith("codesign: no design at all: ")
+    assert told in error
