@@ -129,16 +129,22 @@ def steep_case(seed: int) -> Case:
 
 
 def mid_size_problem(
-    seed: int, objective: Metric, budgeted: Sequence[Metric], on_chip: OnChip = "none"
+    seed: int,
+    objective: Metric,
+    budgeted: Sequence[Metric],
+    on_chip: OnChip = "none",
+    machine: str = "",
 ) -> Problem:
     """A problem beyond enumeration: 3 to 8 layers, 36 to 100 hardware options, three widths.
+
+    On a kind of ``machine``, as `with_machine`, as many options or more.
 
     Each budget is well above the least value of its metric within the budgets before it; noise
     is bounded by that of the network at 4 bits.
     """
     rng = random.Random(seed)
     network = random_network(rng, layers=rng.randint(3, 8), scale=3)
-    return _mid_size(rng, network, objective, budgeted, on_chip)
+    return _mid_size(rng, network, objective, budgeted, on_chip, machine=machine)
 
 
 def mid_size_chain(seed: int, objective: Metric, budgeted: Sequence[Metric]) -> Problem:
@@ -157,6 +163,7 @@ def _mid_size(
     budgeted: Sequence[Metric],
     on_chip: OnChip,
     slower: float = 1,
+    machine: str = "",
     **fewer: tuple[int, ...],
 ) -> Problem:
     offered = {
@@ -168,6 +175,8 @@ def _mid_size(
         "pe_activation_bits": (4, 8),
     }
     choices = Choices(**{**offered, **fewer}, on_chip=on_chip)
+    if machine:
+        choices = with_machine(rng, choices, machine)
     clock_hz = 5e8
     problem = Problem(
         network=network,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pytest
 from compare_designs import compare
 from oracle import hardware_options
+from random_machines import KINDS
 from random_problems import mid_size_chain, mid_size_problem, random_case, steep_case
 
 from codesign import solve
@@ -67,6 +68,18 @@ LONG_BANDS_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [
     (24, "latency_s", ("area_mm2",)),
 ]
 
+MACHINE_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [  # by both methods within 1 s
+    (201, "area_mm2", ("noise", "latency_s")),
+]
+LONG_MACHINE_CASES: list[tuple[int, Metric, tuple[Metric, ...]]] = [
+    (200, "latency_s", ("noise",)),
+    (202, "dram_bits", ("noise", "area_mm2")),
+    (203, "noise", ("area_mm2", "latency_s")),
+    (204, "latency_s", ("noise", "dram_bits")),
+    (205, "latency_s", ("area_mm2",)),
+    (206, "area_mm2", ("latency_s", "dram_bits")),
+]
+
 STEEP = (513, 552, 860, 1147, 1255, 1692, 2283, 2401, 2606)
 
 
@@ -111,10 +124,31 @@ def test_both_methods_fuse_layers_as_well(
     assert "band" in design.on_chip.values()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("seed", "objective", "budgeted"),
+    [*MACHINE_CASES, *(pytest.param(*case, marks=pytest.mark.long) for case in LONG_MACHINE_CASES)],
+)
+def test_both_methods_choose_as_good_machines(
+    seed: int, objective: Metric, budgeted: tuple[Metric, ...], kind: str
+) -> None:
+    compare_methods(mid_size_problem(seed, objective, budgeted, machine=kind), 1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("seed", "objective", "budgeted"), ON_CHIP_CASES)
+def test_both_methods_choose_as_good_machines_with_tensors_on_chip(
+    seed: int, objective: Metric, budgeted: tuple[Metric, ...], kind: str
+) -> None:
+    compare_methods(mid_size_problem(seed, objective, budgeted, "tensors", kind), 1)
+
+
 def compare_methods(problem: Problem, least_options: int = 30) -> Design:
     """Solve a problem beyond enumeration by both methods."""
     assert 3 <= len(problem.network.layers) <= 8
-    assert least_options <= len(hardware_options(problem)) <= 100
+    assert least_options <= len(hardware_options(problem)) <= 120
     searched, whole = solve(problem), solve(problem, method="whole")
     assert lexicographic(searched) == pytest.approx(lexicographic(whole), rel=1e-6, abs=0)
     for design in (searched, whole):
