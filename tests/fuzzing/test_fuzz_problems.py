@@ -15,6 +15,7 @@ from codesign.checking import check_content
 from codesign.problem.metrics import METRICS
 from codesign.results.evaluation import Evaluation
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.machine import MAPPINGS
 from codesign.specs.technology import AreaFit, QuadraticFit, Technology
 from codesign.tasks.evaluate import evaluate
 
@@ -65,6 +66,25 @@ def technology(data: Any) -> Technology:
     )
 
 
+def machine(data: Any) -> dict[str, Any]:
+    """How an array works: half of the time as usual."""
+    precisions = st.sampled_from(["fixed", "multi-pass", "widening"])
+    if data.draw(st.booleans(), "usual machine"):
+        return {"precision": data.draw(precisions, "precision")}
+    kernels = st.sampled_from(["1x1", "3x3", "3x3s1", "1x2"])
+    factors = st.dictionaries(kernels, st.sampled_from(["4/9", "0.5", "1000", "1/999999"]))
+    overlaps = st.sampled_from([1, 1.0, 0.0, 0.5, 1e-6])
+    return {
+        "precision": data.draw(precisions, "precision"),
+        "mapping": data.draw(st.lists(st.sampled_from(MAPPINGS), min_size=1), "mapping"),
+        "reconfigurable": data.draw(st.booleans(), "reconfigurable"),
+        "fill_cycles": data.draw(st.booleans(), "fill_cycles"),
+        "weight_load": data.draw(st.booleans(), "weight_load"),
+        "cycle_factors": data.draw(factors, "cycle_factors"),
+        "overlap": data.draw(overlaps, "overlap"),
+    }
+
+
 def problem(data: Any) -> Problem:
     """Any objective, budgets and choices."""
     metrics = st.sampled_from(METRICS)
@@ -83,7 +103,7 @@ def problem(data: Any) -> Problem:
         choices=Choices(
             rows=data.draw(SIDES, "rows"),
             cols=data.draw(SIDES, "cols"),
-            precision=data.draw(st.sampled_from(["fixed", "multi-pass"]), "precision"),
+            **machine(data),
             tied=data.draw(st.booleans(), "tied"),
             on_chip=data.draw(st.sampled_from(["none", "tensors", "bands"]), "on_chip"),
             **widths,
@@ -124,7 +144,7 @@ def accelerator(data: Any) -> Accelerator:
         engine=data.draw(LENGTHS, "engine"),
         pe_weight_bits=32,
         pe_activation_bits=data.draw(WIDTHS, "pe_activation_bits")[0],
-        precision=data.draw(st.sampled_from(["fixed", "multi-pass"]), "precision"),
+        **machine(data),
         clock_hz=data.draw(REALS, "clock_hz"),
         sram_bits=data.draw(st.sampled_from([None, 1, 10**6, 10**18]), "sram_bits"),
         psum_bits=data.draw(st.sampled_from([None, 1, 1024]), "psum_bits"),

@@ -45,6 +45,8 @@ SPACES = (
     ("--rows", "1,2", "--cols", "1", "--bits", "4,8"),
     ("--rows", "1", "--cols", "1,4", "--bits", "4,8", "--tie"),
     ("--rows", "2", "--cols", "1,2", "--bits", "8", "--precision", "multi-pass"),
+    ("--rows", "1,2", "--cols", "2", "--bits", "4,8", "--mapping", "window,output"),
+    ("--rows", "2", "--cols", "2", "--bits", "4,8", "--precision", "widening", "--fill-cycles"),
 )
 WANTED = (
     ("--max-area-mm2", "0.02"),
