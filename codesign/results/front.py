@@ -183,7 +183,11 @@ class Front(Displayed):
     @property
     @done_by("results.tables:front_frame")
     def points(self) -> pd.DataFrame:
-        """One row per point: objectives, all metrics, hardware, proof, and what binds."""
+        """One row per point: objectives, all metrics, hardware, proof, and what binds.
+
+        ``mapping`` is there where some point has another than window; of a reconfigurable machine
+        it names all, as in ``window+output``.
+        """
 
     @done_by("results.plots.front:plot_front")
     def plot(self, path: str | Path | None = None) -> Figure:

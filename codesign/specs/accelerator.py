@@ -107,7 +107,8 @@ class Accelerator(Displayed, Machine):
     def __post_init__(self) -> None:
         if len(self.mapping) > 1 and not self.reconfigurable:
             raise SpecError(
-                f"mapping: {', '.join(self.mapping)}: a machine that is not reconfigurable has one"
+                f"mapping: {', '.join(self.mapping)}: a machine that is not reconfigurable has "
+                "one; name one, or make it reconfigurable"
             )
         if self.precision == "widening":
             check_widening((self.pe_weight_bits, self.pe_activation_bits))

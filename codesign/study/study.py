@@ -224,9 +224,10 @@ class Study:
 def results(store: str | Path) -> pd.DataFrame:
     """Every cell of every study in a store: one row per design.
 
-    Columns: the study, its parameters, status, the six metrics, hardware, objective, bound and
-    gap, solver, seconds, error, and the hash and number by which `load_design` finds the design.
-    A cell without a design is a row without figures.
+    Columns: the study, its parameters, status, the metrics, hardware (its mapping where some
+    design has another than window), objective, bound and gap, solver, seconds, error, and the
+    hash and number by which `load_design` finds the design. A cell without a design is a row
+    without figures.
 
     Raises
     ------

@@ -97,7 +97,7 @@ def test_pes_that_split_have_widths_of_powers_of_two(
 def test_several_mappings_are_of_reconfigurable_accelerators(
     tiny: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = "mapping: window, output: a machine that is not reconfigurable has one"
+    told = "mapping: window, output: a machine that is not reconfigurable has one; name one,"
     assert told in refused(capsys, "evaluate", tiny, *ARRAY, *BOTH)
 
 
