@@ -57,7 +57,6 @@ def check_design(file: Entry) -> Problem:
         clock_hz=problem.clock_hz,
         sram_bits=sram_bits,
         dram_bits_per_s=problem.dram_bits_per_s,
-        exposed=problem.choices.exposed,
     )
     residency, on_chip, choices = None, file.get("on_chip", None), problem.choices
     if choices.on_chip:

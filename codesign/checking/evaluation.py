@@ -14,7 +14,7 @@ from codesign.checking.layer_rows import Platform, Totals
 from codesign.checking.layers import check_layers, check_throughput
 from codesign.checking.machine import read_machine
 from codesign.checking.network import Network, read_network
-from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_exposed, read_technology
+from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_technology
 from codesign.checking.residency import Residency, check_on_chip
 from codesign.checking.width_problem import METRICS, MOST_BITS
 from codesign.checking.widths import read_rows, width_metrics
@@ -140,7 +140,6 @@ def _platform(entry: Entry, ideal: bool) -> Platform:
         dram_bits_per_s=None if bandwidth.value is None else bandwidth.positive(),
         psum_bits=_optional(entry["psum_bits"], 1024),
         ideal=ideal,
-        exposed=read_exposed(entry),
     )
 
 
@@ -183,7 +182,9 @@ def _area_terms_mm2(given: Entry, platform: Platform, given_area: bool) -> Seque
         widths = platform.pe_weight_bits, platform.pe_activation_bits
         pe_terms_um2 = technology.pe_terms_um2(*widths)
     pes = given["area_overhead"].positive() * array.rows * array.cols
-    terms_um2 = technology.area_terms_um2(pes, pe_terms_um2, platform.sram_bits)
+    terms_um2 = technology.area_terms_um2(
+        pes, pe_terms_um2, platform.sram_bits, platform.machine.buffers
+    )
     if not (_is_positive(pe_terms_um2, given_area) and _is_positive(terms_um2, given_area)):
         return ()
     return [x / UM2_PER_MM2 for x in terms_um2]

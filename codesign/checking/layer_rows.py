@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 from codesign.checking.cost_model import Array, accumulation_bits, precision_passes
 from codesign.checking.entries import Entry
-from codesign.checking.machine import Machine
+from codesign.checking.machine import BUFFERS, Machine
 from codesign.checking.network import Layer, Network
 from codesign.checking.widths import check_operand_bits
 
@@ -29,8 +29,6 @@ class Platform:
         None where not known; without ``psum_bits`` partial sums are stored exactly.
     ideal : bool
         The paper's roofline: every multiplier busy, each tensor moved once, no tiles.
-    exposed : Fraction
-        Share of the shorter of a layer's two times that adds to the longer, ``1 − overlap``.
     """
 
     array: Array
@@ -42,7 +40,6 @@ class Platform:
     dram_bits_per_s: Fraction | None
     psum_bits: int | None = None
     ideal: bool = False
-    exposed: Fraction = Fraction(0)
 
     @property
     def pe_bits(self) -> tuple[int, int]:
@@ -146,6 +143,18 @@ class LayerRow:
             entry.ledger.holds(f"{entry.where}.input", runs, ba, expected)
         return bw
 
+    def check_buffers(self, tile: Sequence[int]) -> int:
+        """Hold bits of weights, ifmap and partial sums to their buffers; those of the SRAM."""
+        entry, shared = self.entry, 0
+        buffers = self.platform.machine.buffers
+        for name, most, bits in zip(BUFFERS, buffers, tile, strict=True):
+            if most is None:
+                shared += bits
+                continue
+            where, expected = f"{entry.where}.tile", f"what fits {name}, {most}"
+            entry.ledger.holds(where, bits <= most, bits, expected)
+        return shared
+
     def check_need(self, need: int | None) -> None:
         """Compare the SRAM need; it and resident tensors fit together."""
         entry, platform = self.entry, self.platform
@@ -185,7 +194,7 @@ class LayerRow:
         """With the seconds that so many bits take."""
         rate = self.platform.dram_bits_per_s
         memory_s = None if rate is None else dram_bits / rate
-        return Times(compute_s, memory_s, self.platform.exposed)
+        return Times(compute_s, memory_s, self.platform.machine.exposed)
 
     def check_times(self, own: Times, latency_s: Fraction | None, roof: str | None) -> None:
         """Compare its own times, its latency and the roof that binds."""

@@ -113,7 +113,7 @@ def _check_layer(row: LayerRow) -> Totals:
         need = None if platform.ideal else 0
     else:
         bits = (weight_bits, ifmap_bits, row.psum_bits(bw))
-        need = _check_tile(entry, layer, row.array(bw), bits, moved)
+        need = row.check_buffers(_check_tile(entry, layer, row.array(bw), bits, moved))
     row.check_need(need)
     row.check_traffic(moved)
     dram_bits = sum(moved.values())
@@ -128,8 +128,8 @@ def _check_tile(
     array: Array,
     bits: tuple[int, int, int],
     moved: dict[str, int],
-) -> int:
-    """Check that a tile is legal; puts its traffic into ``moved``; its SRAM need.
+) -> tuple[int, ...]:
+    """Check that a tile is legal; puts its traffic into ``moved``; its bits by operand.
 
     Parameters
     ----------
@@ -150,7 +150,8 @@ def _check_tile(
     elements = dram_elements(layer, tile, order)
     each = zip(("weights", "ifmap", "psum"), elements, bits, strict=True)
     moved |= {operand: count * width for operand, count, width in each}
-    return sram_elements(layer, tile).bits(*bits)
+    held = sram_elements(layer, tile)
+    return tuple(count * width for count, width in zip(held, bits, strict=True))
 
 
 def check_throughput(

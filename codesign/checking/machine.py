@@ -24,7 +24,13 @@ from codesign.checking.network import Layer
 
 MAPPINGS = ("window", "im2col", "output")
 PRECISIONS = ("fixed", "multi-pass", "widening")
-MACHINE = ("mapping", "reconfigurable", "fill_cycles", "weight_load", "cycle_factors")
+BUFFERS = ("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")
+MACHINE = (
+    *("mapping", "reconfigurable", "fill_cycles", "weight_load", "cycle_factors", "overlap"),
+    *BUFFERS,
+)
+OVERLAP_DIGITS = 6
+MOST_BUFFER_BITS = 10**15
 KERNEL = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}(s1)?")
 FACTOR = re.compile(r"[0-9]{1,6}/[0-9]*[1-9][0-9]*|[0-9]{1,6}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
 MOST_FACTOR, MOST_FACTORS = 1000, 100
@@ -45,6 +51,11 @@ class Machine:
         Cycles that filling and draining the array, and loading weights, take in every pass.
     cycle_factors : mapping of str to Fraction
         On the cycles of layers of a kernel, as in "3x3", or "3x3s1" for strides of 1.
+    exposed : Fraction
+        Share of the shorter of a layer's two times that adds to the longer, ``1 − overlap``.
+    buffers : tuple of int or None
+        Bits of a buffer of weights' own, of the ifmap's and of partial sums' own; None: their tiles
+        are in the SRAM.
     """
 
     mapping: tuple[str, ...] = ("window",)
@@ -53,6 +64,8 @@ class Machine:
     fill_cycles: bool = False
     weight_load: bool = False
     cycle_factors: Mapping[str, Fraction] = field(default_factory=dict)
+    exposed: Fraction = Fraction(0)
+    buffers: tuple[int | None, ...] = (None, None, None)
 
     @property
     def multi_pass(self) -> bool:
@@ -127,7 +140,13 @@ def read_machine(entry: Entry, pe_bits: Sequence[tuple[str, Sequence[int]]]) -> 
         fill_cycles=entry.get("fill_cycles", False).flag(),
         weight_load=entry.get("weight_load", False).flag(),
         cycle_factors={key: _factor(factor) for key, factor in factors.items()},
+        exposed=1 - entry.get("overlap", 1.0).share(OVERLAP_DIGITS),
+        buffers=tuple(_read_buffer(entry.get(name, None)) for name in BUFFERS),
     )
+
+
+def _read_buffer(entry: Entry) -> int | None:
+    return None if entry.value is None else entry.whole(1, MOST_BUFFER_BITS)
 
 
 def read_mapping(entry: Entry) -> tuple[str, ...]:

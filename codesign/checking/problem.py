@@ -29,7 +29,6 @@ from codesign.checking.width_problem import (
     read_width_choices,
 )
 
-OVERLAP_DIGITS = 6
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
 UM2_PER_MM2 = 10**6
 KEYS = (
@@ -44,7 +43,6 @@ TECHNOLOGY = (
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
     *("sram_bits", "min_sram_bits", "max_sram_bits", "on_chip", "places", "fused_layers"),
-    "overlap",
     *WIDTH_CHOICES,
     *MACHINE,
 )
@@ -98,11 +96,16 @@ class Technology:
         return self.pe["slope"] * bops, self.pe["intercept"]
 
     def area_terms_um2(
-        self, pes: Fraction, pe_terms_um2: Sequence[Fraction], sram_bits: int
+        self,
+        pes: Fraction,
+        pe_terms_um2: Sequence[Fraction],
+        sram_bits: int,
+        buffers: Sequence[int | None],
     ) -> tuple[Fraction, ...]:
-        """Terms of the area of so many PEs, their overhead counted in, and an SRAM."""
-        sram_um2 = self.sram_slope * sram_bits, self.sram_intercept
-        return (*(pes * x for x in pe_terms_um2), *sram_um2)
+        """Terms of the area of so many PEs, their overhead counted in, an SRAM, and buffers."""
+        srams = (sram_bits, *(bits for bits in buffers if bits is not None))
+        each = ((self.sram_slope * bits, self.sram_intercept) for bits in srams)
+        return (*(pes * x for x in pe_terms_um2), *(x for terms in each for x in terms))
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,6 @@ class Choices(WidthChoices):
         Tensors may stay on chip; ``places`` pins where some are, "chip", "dram" or "band".
     fused_layers : int
         Layers of a fused run at most; 1 where tensors are no bands.
-    exposed : Fraction
-        Share of the shorter of a layer's two times that adds to the longer, ``1 − overlap``.
     """
 
     rows: tuple[int, ...]
@@ -133,7 +134,6 @@ class Choices(WidthChoices):
     on_chip: bool
     fused_layers: int
     places: dict[str, str]
-    exposed: Fraction
 
     def most_sram(self, bits: int) -> int:
         """The largest SRAM on offer of at most so many bits; 0: none."""
@@ -182,7 +182,8 @@ class Problem(WidthProblem):
         """Terms of ``overhead·rows·cols·A_PE + A_SRAM``."""
         pes = self.area_overhead * option.rows * option.cols
         terms = self.technology.pe_terms_um2(option.pe_weight_bits, option.pe_activation_bits)
-        return self.technology.area_terms_um2(pes, terms, sram_bits)
+        buffers = self.choices.machine.buffers
+        return self.technology.area_terms_um2(pes, terms, sram_bits, buffers)
 
 
 def read_problem(entry: Entry) -> Problem:
@@ -244,7 +245,6 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
         on_chip=places.on_chip,
         fused_layers=places.fused_layers,
         places=places.pinned,
-        exposed=read_exposed(entry),
     )
     sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
     if prod(map(len, sizes)) > MOST_OPTIONS:
@@ -252,11 +252,6 @@ def _read_choices(entry: Entry, network: Network) -> Choices:
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices
-
-
-def read_exposed(entry: Entry) -> Fraction:
-    """``1 − overlap`` of a machine; without a word on it 0."""
-    return 1 - entry.get("overlap", 1.0).share(OVERLAP_DIGITS)
 
 
 def _read_sram(entry: Entry) -> dict[str, Any]:

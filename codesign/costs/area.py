@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Floats
+from codesign.costs.buffers import NAMES, NO_BUFFERS, Buffers
 from codesign.errors import SpecError
 from codesign.specs.technology import QuadraticFit, Technology
 
@@ -60,14 +61,24 @@ def check_areas(
     weight_bits: npt.ArrayLike,
     activation_bits: npt.ArrayLike,
     overhead: float = 1.0,
+    buffers: Buffers = NO_BUFFERS,
 ) -> None:
     """Refuse fits that give PEs of some of these widths, or a design of one such PE, no area.
+
+    Or a buffer.
 
     Raises
     ------
     SpecError
         A predicted area is not positive; names the PE or the SRAM fit.
     """
+    fit = technology.sram_area_um2
+    for name, bits in zip(NAMES, buffers, strict=True):
+        if bits is not None and fit.slope * bits + fit.intercept <= 0:
+            raise SpecError(
+                f"technology {technology.name!r}: its SRAM fit gives the {name}, {bits} bit, no "
+                "area; take a fit that holds for so small a one"
+            )
     bw, ba = np.meshgrid(weight_bits, activation_bits, indexing="ij")
     area_um2 = pe_area_um2(technology, bw, ba)
     if (area_um2 <= 0).any():
@@ -99,8 +110,17 @@ def array_area_um2(
     return np.asarray(overhead * (np.asarray(rows) * np.asarray(cols)) * pe, dtype=np.float64)
 
 
-def sram_area_um2(technology: Technology, sram_bits: npt.ArrayLike) -> Floats:
-    """``slope·S + intercept``, µm², for a capacity of ``S`` bits."""
-    fit = technology.sram_area_um2
+def sram_area_um2(
+    technology: Technology, sram_bits: npt.ArrayLike, buffers: Buffers = NO_BUFFERS
+) -> Floats:
+    """``slope·S + intercept``, µm², for a capacity of ``S`` bits; and for each buffer beside it."""
     bits = np.asarray(sram_bits, dtype=np.float64)
-    return np.asarray(fit.slope * bits + fit.intercept, dtype=np.float64)
+    slope, fixed = technology.sram_area_um2.slope, sram_base_um2(technology, buffers)
+    return np.asarray(slope * bits + fixed, dtype=np.float64)
+
+
+def sram_base_um2(technology: Technology, buffers: Buffers) -> float:
+    """The area of an SRAM without any bit, and of the buffers beside it, µm²."""
+    fit = technology.sram_area_um2
+    each = [fit.slope * bits + fit.intercept for bits in buffers if bits is not None]
+    return math.fsum([fit.intercept, *each])

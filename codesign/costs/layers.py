@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from codesign.arrays import Ints
+from codesign.costs.buffers import fitting_tilings, in_unified
 from codesign.costs.compute import (
     PEArray,
     cycles,
@@ -81,8 +82,8 @@ class LayerDesign:
         Tile loops, outermost first: a permutation of ``kcp``.
     cycles : int or None
     sram_bits : int or None
-        What its tiling needs. This and the three above are None on the ideal roofline, which
-        has no tiles.
+        What its tiling needs of the unified SRAM. This and the three above are None on the ideal
+        roofline, which has no tiles.
     dram_bits : Traffic
     compute_s : float
         0 only where data only moves.
@@ -140,7 +141,7 @@ def tiled_layer(
         tile=Tile(g=g, k=k, c=c, p=p, images=images),
         order=ORDERS[int(table.order[row])],
         cycles=count,
-        sram_bits=int(table.need[row] @ bits),
+        sram_bits=int(table.need[row] @ (bits * in_unified(accelerator.buffers))),
         mapping=mapping,
     )
 
@@ -195,7 +196,8 @@ def _best_tiled(
     array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
     table = _of_resident(tilings(layer, array), layer, resident)
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
-    need, moved = table.need @ bits, table.traffic @ bits
+    table = fitting_tilings(table, layer, accelerator, bits)
+    need, moved = table.need @ (bits * in_unified(accelerator.buffers)), table.traffic @ bits
     kept = 0 if resident is None else resident.bits
     need = need + kept
     if need.min() > accelerator.sram_bits:

@@ -65,6 +65,10 @@ class Tilings:
     def __len__(self) -> int:
         return len(self.order)
 
+    def take(self, rows: Ints) -> Tilings:
+        """Some of them."""
+        return Tilings(self.tile[rows], self.order[rows], self.need[rows], self.traffic[rows])
+
 
 def operand_bits(
     weight_bits: npt.ArrayLike, activation_bits: npt.ArrayLike, accumulation_bits: int

@@ -100,7 +100,10 @@ def no_energy(
 
 
 def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Area of the PE array (overhead included) and of the SRAM, and why one is not known."""
+    """Area of the PE array (overhead included) and of the SRAM, and why one is not known.
+
+    With the SRAM the buffers beside it.
+    """
     parts, missing = {}, []
     technology, sram_bits = accelerator.technology, accelerator.sram_bits
     pe_um2 = accelerator.pe_area_um2
@@ -119,7 +122,8 @@ def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ..
     elif technology is None:
         missing.append("no technology is given for its SRAM")
     else:
-        parts["SRAM"] = float(sram_area_um2(technology, sram_bits)) / UM2_PER_MM2
+        sram_um2 = float(sram_area_um2(technology, sram_bits, accelerator.buffers))
+        parts["SRAM"] = sram_um2 / UM2_PER_MM2
     return parts, tuple(missing)
 
 
@@ -138,7 +142,9 @@ def extrapolations(accelerator: Accelerator) -> tuple[str, ...]:
             bops = float(pe_bops(*widths, technology.engine))
             leans.append(("PE area", bops, "BOPS per cycle", pe))
     if accelerator.sram_bits is not None:
-        leans.append(("SRAM area", accelerator.sram_bits, "bits", technology.sram_area_um2))
+        srams = (accelerator.sram_bits, *accelerator.buffers)
+        sram = technology.sram_area_um2
+        leans += [("SRAM area", bits, "bits", sram) for bits in srams if bits is not None]
     found = [*technology.scaling_note] if leans else []
     for what, x, unit, fit in leans:
         if fit.calibrated and not fit.calibrated[0] <= x <= fit.calibrated[1]:

@@ -95,7 +95,7 @@ class Problem(Displayed):
                 raise SpecError(f"budgets: {metric} must be above 0")
         choices = self.choices
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
-        check_areas(self.technology, *pe_bits, self.area_overhead)
+        check_areas(self.technology, *pe_bits, self.area_overhead, choices.buffers)
         self._check_pins()
         check_places(self.network, choices.places, choices.fused_layers)
         self._check_shared()

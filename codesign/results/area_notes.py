@@ -60,7 +60,8 @@ def largest_area_mm2(problem: Problem) -> float:
     if choices.sram_bits:
         sram_bits = choices.sram_bits[-1]
     pes_um2 = problem.area_overhead * pes * float(pe_um2.max())
-    return (pes_um2 + float(sram_area_um2(technology, sram_bits))) / UM2_PER_MM2
+    sram_um2 = float(sram_area_um2(technology, sram_bits, choices.buffers))
+    return (pes_um2 + sram_um2) / UM2_PER_MM2
 
 
 def _whole_bits(problem: Problem, layer: Layer) -> int:

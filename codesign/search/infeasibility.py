@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from codesign.costs.buffers import NO_BUFFERS
 from codesign.errors import Clash, InfeasibleError, SolverError
 from codesign.problem.goal import Goal
 from codesign.problem.problem import Problem
@@ -76,6 +77,11 @@ def _nothing_runs(task: GoalTask) -> str:
     space = task.space
     if isinstance(space, HardwareSpace):
         least, most = space.min_sram_bits_of_shapes.min(), space.capacities.max_bits
+        if math.isinf(least):
+            return (
+                "the buffers beside the SRAM hold no tile of some layer, even at its narrowest "
+                "widths; give them more bits, or leave them out"
+            )
         if most < least:
             ends, (needed,) = distinct_texts(most, [least], BITS_PER_KBIT)
             exact = space.problem.choices.mapping == ("window",) and not space.widens
@@ -87,9 +93,10 @@ def _nothing_runs(task: GoalTask) -> str:
         if _feasible_with_any_sram(task, {}):
             ends = four_digits(most / BITS_PER_KBIT)
             return f"the SRAM on offer ends at {ends} kbit, and not all layers fit it; offer more"
+    buffers = space.problem.choices.buffers != NO_BUFFERS
     return (
-        "with these pins and PE widths some layer cannot run; "
-        "offer wider PEs or allow precision 'multi-pass'"
+        f"with these pins{', buffers' * buffers} and PE widths some layer cannot run; "
+        f"offer wider PEs{', larger buffers' * buffers} or allow precision 'multi-pass'"
     )
 
 

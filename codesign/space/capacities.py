@@ -41,6 +41,8 @@ class Capacities:
         if choices.sram_bits:
             return cls.of_sizes(choices.sram_bits)
         least, most = choices.min_sram_bits, choices.max_sram_bits
+        if None not in choices.buffers:  # tiles take none of it; there is one all the same
+            least = least or 1
         return cls(float(least or 0), UNLIMITED_BITS if most is None else float(most))
 
     @classmethod

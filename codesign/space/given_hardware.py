@@ -11,6 +11,7 @@ import numpy as np
 
 from codesign.arrays import Ints
 from codesign.costs import roofline
+from codesign.costs.buffers import Buffers, fits_buffers, in_unified
 from codesign.costs.compute import movement_cycles
 from codesign.costs.fusion import FusedRun, fused_runs, run_need
 from codesign.costs.layers import array_of, cycles_on, operand_bits_on
@@ -97,6 +98,10 @@ class GivenHardware:
             each[run.first : run.last + 1] = [longest, *rest]
         return math.fsum(each)
 
+    @property
+    def _buffers(self) -> Buffers:
+        return self.accelerator.buffers
+
     @cached_property
     def ample_sram_bits(self) -> int:
         """SRAM in which everything fits: any tiling, any run, beside all tensors that live."""
@@ -106,9 +111,9 @@ class GivenHardware:
         most = 0
         for i, touched in enumerate(self.lives.touched):
             held = sum(size[self.lives.names[t]] for _, t in touched.held)
+            shared = self.bits_of(i) * in_unified(self._buffers)
             for mapping in self.accelerator.mapping:
-                needs = self.table(i, mapping).need @ self._operand_bits(i)
-                most = max(most, held + int(needs.max()))
+                most = max(most, held + int((self.table(i, mapping).need @ shared).max()))
         for run in self.runs:
             held = sum(size[self.lives.names[t]] for t in run.live)
             most = max(most, held + max(run.need))
@@ -164,27 +169,30 @@ class GivenHardware:
         ``weights``, ``ifmap``: whether its weight operand, and its input, are resident.
         """
         table = self.table(i, mapping)
-        bits = self._operand_bits(i)
+        bits = self.bits_of(i)
         key = (id(table), *bits.tolist(), weights, ifmap)
         if key not in self._stairs:
             table = without_resident(table, weights, ifmap)
-            need, traffic = table.need @ bits, table.traffic @ bits
+            table = table.take(np.flatnonzero(fits_buffers(table.need, bits, self._buffers)))
+            need, traffic = table.need @ (bits * in_unified(self._buffers)), table.traffic @ bits
             order = np.lexsort((traffic, need))
             need, traffic = need[order], traffic[order]
             falls = np.ones(len(need), dtype=bool)
             falls[1:] = traffic[1:] < np.minimum.accumulate(traffic)[:-1]
-            self._stairs[key] = need[falls].tolist(), traffic[falls].tolist()
+            nothing = ([math.inf], [math.inf])  # of no tiling that fits its buffers
+            found = need[falls].tolist(), traffic[falls].tolist()
+            self._stairs[key] = found if len(need) else nothing
         return self._stairs[key]
 
-    def _operand_bits(self, i: int) -> Ints:
+    def bits_of(self, i: int) -> Ints:
         """Bits of an element of a layer's weights, ifmap and partial sums."""
         layer, weight_bits = self.network.layers[i], self.weight_bits[i]
         return operand_bits_on(layer, self.accelerator, weight_bits or 0, self.tensor_bits)
 
     @cached_property
     def _widths(self) -> list[list[int]]:
-        """`_operand_bits` of all layers."""
-        return [self._operand_bits(i).tolist() for i in range(len(self.network.layers))]
+        """`bits_of` all layers."""
+        return [self.bits_of(i).tolist() for i in range(len(self.network.layers))]
 
     def _cycles(self, mapping: Mapping) -> list[int]:
         """Compute cycles of each layer."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.buffers import fits_buffers, in_unified
 from codesign.costs.compute import PEArray, fold, trips
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
@@ -271,7 +272,8 @@ class HardwareSpace(WidthSpace):
                 tiles = self._of_variant(self._staircase_on(array, geometry, 0).tilings, variant)
             else:
                 tiles = tilings(layer, array)
-            stairs = build_staircase(tiles, self._operand_bits(layer))
+            buffers = self.problem.choices.buffers
+            stairs = build_staircase(tiles, self._operand_bits(layer), buffers)
             if self._declared.sizes and not self.placed:
                 stairs = rounded_to_sizes(stairs, self._declared)
             self._staircases[key] = stairs
@@ -320,12 +322,18 @@ class HardwareSpace(WidthSpace):
         needs = []
         for variant in range(self.variant_count):
             for geometry in self.geometries:
-                need = least_needs(geometry, *sides, engine)[0] * _fetched(variant)
-                bits = self._operand_bits(geometry) @ need.T.astype(np.float64)
+                need = least_needs(geometry, *sides, engine) * _fetched(variant)
+                bits = self._tile_bits(need[0], self._operand_bits(geometry))
                 needs.append(bits.min(axis=-1, keepdims=True))
         if self._declared.sizes and not self.placed:
             needs = [self._declared.holding(need) for need in needs]
         return needs, [np.tile([np.inf, 0.0], need.shape) for need in needs]
+
+    def _tile_bits(self, need: Ints, bits: Ints) -> Floats:
+        """(…, n): bits of tiles (…, n, 3) at widths (…, 3); inf where buffers are too small."""
+        buffers = self.problem.choices.buffers
+        found = (need * (bits * in_unified(buffers))[..., None, :]).sum(axis=-1)
+        return np.where(fits_buffers(need, bits, buffers), found, np.inf)
 
     def least_need(self, shape: int, moves_data: bool) -> Floats:
         """(geometries, widths, widths): SRAM that a layer takes at least on an array shape.
@@ -343,7 +351,10 @@ class HardwareSpace(WidthSpace):
 
     @cached_property
     def min_sram_bits_of_shapes(self) -> Floats:
-        """(shapes,): SRAM bits below which some layer has no tiling, at its narrowest widths."""
+        """(shapes,): SRAM bits below which some layer has no tiling, at its narrowest widths.
+
+        Inf where the buffers of its operands hold none.
+        """
         engine, sides = self.problem.technology.engine, (self.shape_rows, self.shape_cols)
         if self.problem.choices.mapping != ("window",) or self.widens:
             engine, sides = 1, (np.ones_like(self.shape_rows), np.ones_like(self.shape_cols))
@@ -352,10 +363,10 @@ class HardwareSpace(WidthSpace):
         np.minimum.at(fused, self.geometry_of, self.least_fused_bits)
         for geometry, bw, ba in self._narrowest_widths():
             layer = self.geometries[geometry]
-            bits = operand_bits(bw, ba, layer.accumulation_bits).astype(np.float64)
+            bits = operand_bits(bw, ba, layer.accumulation_bits)
             need = least_needs(layer, *sides, engine)
             each = [
-                (need @ (bits * _fetched(variant))).min(axis=1)
+                self._tile_bits(need, bits * _fetched(variant)).min(axis=1)
                 + _held(variant, layer, np.array(bw), np.array(ba))
                 for variant in range(self.variant_count)
             ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.costs.area import array_area_um2
+from codesign.costs.area import array_area_um2, sram_base_um2
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import AREA_ROUNDING, ceiling
 from codesign.space.capacities import UNLIMITED_BITS
@@ -25,7 +25,7 @@ class HardwareMetric:
     array : floats, shape (options,)
         Of the PE array, in parts of the metric's unit (area: µm²).
     intercept, slope : float
-        Of an SRAM, and of each of its bits, in the same parts.
+        Of an SRAM with the buffers beside it, and of each of its bits, in the same parts.
     scale : float
         Parts in one of the metric's unit (area: µm² in a mm²).
     """
@@ -75,8 +75,11 @@ def hardware_metrics(
     technology = problem.technology
     pes = rows, cols, pe_weight_bits, pe_activation_bits
     area_um2 = array_area_um2(technology, *pes, problem.area_overhead)
-    fit = technology.sram_area_um2
-    return {"area_mm2": HardwareMetric("area_mm2", area_um2, fit.intercept, fit.slope, UM2_PER_MM2)}
+    slope, fixed = (
+        technology.sram_area_um2.slope,
+        sram_base_um2(technology, problem.choices.buffers),
+    )
+    return {"area_mm2": HardwareMetric("area_mm2", area_um2, fixed, slope, UM2_PER_MM2)}
 
 
 def most_sram_bits(

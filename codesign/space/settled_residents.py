@@ -85,12 +85,15 @@ def _operands(layers: ResidentLayers, i: int) -> list[tuple[bool, bool]]:
 
 
 def _least_need(layers: ResidentLayers, i: int) -> float:
-    """What the smallest tiling needs; inf where a layer can only be fused."""
+    """What the smallest tiling needs; inf where a layer can only be fused, or not run."""
     needs = (layers.needs(i, *operands)[0] for operands in _operands(layers, i))
     return min(needs, default=math.inf)
 
 
 def _most_need(layers: ResidentLayers, i: int) -> float:
-    """What the tiling of least traffic needs, whichever operands are resident."""
+    """What the tiling of least traffic needs, whichever operands are resident.
+
+    Nothing where no tiling fits its buffers: no choice has these operands as they are then.
+    """
     every = (layers.needs(i, *operands) for operands in _operands(layers, i))
-    return max((next(x for x in reversed(need) if x != math.inf) for need in every), default=0)
+    return max((next((x for x in reversed(need) if x != math.inf), 0) for need in every), default=0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.costs.buffers import NO_BUFFERS, Buffers, fits_buffers, in_unified
 from codesign.costs.tiling import Tilings
 from codesign.space.capacities import Capacities
 
@@ -22,7 +23,8 @@ class Staircase:
     Attributes
     ----------
     need : floats, shape (widths, widths, steps)
-        SRAM bits, ascending, or sizes on offer that hold them; padded with inf.
+        SRAM bits, ascending, or sizes on offer that hold them; padded with inf. None is finite
+        where no tiling fits the buffers of its operands.
     traffic : floats, shape (widths, widths, steps + 1)
         DRAM bits of weights, ifmap and spilled partial sums of the best tiling within step
         ``i − 1``'s need; entry 0 (nothing fits) is inf.
@@ -37,13 +39,15 @@ class Staircase:
     tilings: Tilings
 
 
-def build_staircase(tiles: Tilings, bits: Ints) -> Staircase:
-    """Staircases of all tilings at operand widths ``bits`` (w, w, 3)."""
-    kept = _undominated(tiles, bits)
+def build_staircase(tiles: Tilings, bits: Ints, buffers: Buffers = NO_BUFFERS) -> Staircase:
+    """Staircases of all tilings that fit the buffers, at operand widths ``bits`` (w, w, 3)."""
+    kept = _undominated(tiles, bits, buffers)
     every = bits.reshape(-1, 3).astype(np.float64)
     # A few pairs of widths at a time: tables of all tilings at all widths would be large.
     few = max(1, MAX_PRICED // len(kept))
-    parts = [_stairs_of_rows(tiles, kept, every[n : n + few]) for n in range(0, len(every), few)]
+    parts = [
+        _stairs_of_rows(tiles, kept, every[n : n + few], buffers) for n in range(0, len(every), few)
+    ]
     steps = max(need.shape[-1] for need, _, _ in parts)
     shape = bits.shape[:2]
     need, traffic = np.full((*shape, steps), np.inf), np.full((*shape, steps + 1), np.inf)
@@ -110,17 +114,21 @@ def rounded_to_sizes(stairs: Staircase, capacities: Capacities) -> Staircase:
     )
 
 
-def _undominated(tiles: Tilings, bits: Ints) -> Ints:
+def _undominated(tiles: Tilings, bits: Ints, buffers: Buffers) -> Ints:
     """Rows of the tilings, without most of those that another dominates at all widths.
 
     Need and traffic are linear in both widths, so what is no less at the four corners of the
-    widths is no less anywhere between. Compared with the steps of the staircase in the middle.
+    widths is no less anywhere between. What takes no more of a buffer fits it wherever the other
+    does. Compared with the steps of the staircase in the middle.
     """
     corners = bits[[0, 0, -1, -1], [0, -1, 0, -1]]
-    costs = np.concatenate([corners @ tiles.need.T, corners @ tiles.traffic.T])
+    shared = in_unified(buffers)
+    costs = np.concatenate(
+        [corners @ (tiles.need * shared).T, corners @ tiles.traffic.T, tiles.need.T[shared == 0]]
+    )
     kept = np.arange(len(tiles))
     middle = bits[len(bits) // 2, bits.shape[1] // 2]
-    rows = _stairs_of_rows(tiles, kept, middle[None].astype(np.float64))[2][0]
+    rows = _stairs_of_rows(tiles, kept, middle[None].astype(np.float64), buffers)[2][0]
     steps = np.flatnonzero(np.bincount(rows))
     of_steps, few = costs[:, steps, None], max(1, MAX_COMPARED // len(tiles))
     for n in range(0, len(steps), few):
@@ -140,14 +148,19 @@ def stacked(tables: Sequence[Floats]) -> Floats:
     return stack
 
 
-def _stairs_of_rows(tiles: Tilings, kept: Ints, bits: Floats) -> tuple[Floats, Floats, Ints]:
+def _stairs_of_rows(
+    tiles: Tilings, kept: Ints, bits: Floats, buffers: Buffers
+) -> tuple[Floats, Floats, Ints]:
     """Need, traffic and row of the steps for each of some operand widths (n, 3).
 
     The tilings kept are sorted by need and traffic; a step is one with less traffic than all
     before. Shorter staircases end in steps of infinite need and traffic.
     """
-    need = bits @ tiles.need[kept].T.astype(np.float64)
+    need = bits @ (tiles.need[kept] * in_unified(buffers)).T.astype(np.float64)
     traffic = bits @ tiles.traffic[kept].T.astype(np.float64)
+    if buffers != NO_BUFFERS:
+        misfit = ~fits_buffers(tiles.need[kept], bits, buffers)
+        need[misfit] = traffic[misfit] = np.inf
     order = np.lexsort((traffic, need), axis=-1)
     everyone = np.arange(len(bits))[:, None]
     lowest = np.minimum.accumulate(traffic[everyone, order], axis=-1)

@@ -74,6 +74,7 @@ def _few_digits(given: float) -> float:
 Overlap = Annotated[
     float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), AfterValidator(_few_digits)
 ]
+BufferBits = Annotated[int, Field(strict=True, ge=1, le=10**15)]
 MappingList = Annotated[tuple[Mapping, ...], BeforeValidator(_listed), Field(min_length=1)]
 Kernel = Annotated[str, AfterValidator(_kernel)]
 Factor = Annotated[str, BeforeValidator(_factor), AfterValidator(_known_factor)]
@@ -104,6 +105,9 @@ class Machine:
     overlap : float
         Share of the shorter of a layer's two times, compute and DRAM, that passes during the
         longer, at most six decimal places. 1: the roofline; 0: one after the other.
+    weight_buffer_bits, ifmap_buffer_bits, accumulator_bits : int or None
+        Capacity of a buffer of its own for the tiles of weights, of the ifmap, and of partial sums;
+        None: they are in the unified SRAM, see `codesign.costs.buffers`.
     """
 
     mapping: MappingList = ("window",)
@@ -112,6 +116,14 @@ class Machine:
     weight_load: bool = False
     cycle_factors: Factors = field(default_factory=dict)
     overlap: Overlap = 1.0
+    weight_buffer_bits: BufferBits | None = None
+    ifmap_buffer_bits: BufferBits | None = None
+    accumulator_bits: BufferBits | None = None
+
+    @property
+    def buffers(self) -> tuple[int | None, int | None, int | None]:
+        """Capacities of the buffers of weights, ifmap and partial sums, in bits."""
+        return self.weight_buffer_bits, self.ifmap_buffer_bits, self.accumulator_bits
 
     @property
     def exposed(self) -> Fraction:

@@ -71,7 +71,7 @@ class RunWeights:
         per_s, per_bit = (float(prices.get(x, 0)) for x in ("latency_s", "dram_bits"))
         per_bit_s = per_s / float(self.problem.dram_bits_per_s)
         share, price = np.meshgrid(np.array(SHARES), np.array(PRICES), indexing="ij")
-        exposed, of_compute = float(self.problem.choices.exposed), share / ROOF_SHARES
+        exposed, of_compute = float(self.problem.choices.machine.exposed), share / ROOF_SHARES
         of_memory = 1 - of_compute + exposed * of_compute
         of_compute = of_compute + exposed * (1 - of_compute)
         dram = per_bit_s * of_memory + per_bit

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 from certified import certify_and_check
 from false_claims import closes, enumerated, groups_with, random_prices
-from machine_terms import overlap_case
+from machine_terms import all_terms_case, buffers_case, overlap_case
 from random_problems import Case
 
 import codesign
@@ -17,27 +17,31 @@ from codesign.checking.certificate.run_costs import ROOF_SHARES, Weights
 from codesign.checking.certificate.verify import Verifier
 from codesign.errors import InfeasibleError
 
-CASES: dict[str, Callable[[int], Case]] = {"overlap": overlap_case}
+CASES: dict[str, Callable[[int], Case]] = {
+    "overlap": overlap_case,
+    "buffers": buffers_case,
+    "all": all_terms_case,
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("term", CASES)
 def test_optima_are_proven(term: str) -> None:
     proven = 0
-    for seed in range(100, 112):
+    for seed in range(100, 106):
         try:
             design = codesign.solve(CASES[term](seed).problem)
         except InfeasibleError:
             continue
         certify_and_check(design)
         proven += 1
-    assert proven > 5
+    assert proven > 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("term", CASES)
 def test_no_prices_prove_what_is_false(term: str) -> None:
-    hold_to_enumeration(term, range(10, 25))
+    hold_to_enumeration(term, range(10, 16))
 
 
 @pytest.mark.long
@@ -62,4 +66,4 @@ def hold_to_enumeration(term: str, seeds: range) -> None:
             prices, *further = (random_prices(rng, checked) for _ in range(4))
             assert not closes(verifier, group, prices, 20_000, further, weights), seed
             tried += 1
-    assert tried > len(seeds)
+    assert tried >= len(seeds)

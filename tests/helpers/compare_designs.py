@@ -182,10 +182,11 @@ def check_layer(
     bacc = bw + ba + oracle_tilings.reduction_bits(layer)
     fetched_bw = 0 if layer.weight_tensor in on_chip else bw
     fetched_ba = 0 if layer.input in on_chip else ba
-    tiles = cost.held_weights * fetched_bw + cost.held_ifmap * fetched_ba + cost.held_output * bacc
+    bits, buffers = (fetched_bw, fetched_ba, bacc), problem.choices.buffers
+    assert oracle_tilings.in_buffers(cost, bits, buffers)
     output, residual = oracle.output_and_residual_bits(problem, layer, widths, on_chip)
     moved = row.dram_bits
-    assert row.sram_bits == tiles
+    assert row.sram_bits == oracle_tilings.shared_bits(cost, bits, buffers)
     assert moved.weights == cost.moved_weights * fetched_bw
     assert moved.ifmap == cost.moved_ifmap * fetched_ba
     assert moved.psum == cost.moved_psum * bacc

@@ -109,7 +109,8 @@ class Enumeration:
         fitting = [
             cost.moved_weights * bw + cost.moved_ifmap * ba + cost.moved_psum * bacc
             for cost in self._tilings(i, layer, mapping)
-            if cost.held_weights * bw + cost.held_ifmap * ba + cost.held_output * bacc <= room
+            if oracle_tilings.in_buffers(cost, (bw, ba, bacc), self.on.buffers)
+            and oracle_tilings.shared_bits(cost, (bw, ba, bacc), self.on.buffers) <= room
         ]
         return min(fitting) + once if fitting else None
 

@@ -9,12 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import oracle
+import oracle_tilings
 from random_bands import KINDS as BAND_KINDS
 from random_bands import bands_case
 from random_on_chip import KINDS as CHIP_KINDS
 from random_on_chip import on_chip_case
 from random_problems import Case, random_case, steep_case
 
+from codesign.problem.problem import Problem
+
+BUFFERS = ("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")
+OF_MACHINES = {"latency_s", "area_mm2", "dram_bits"}  # metrics that the terms change
 OVERLAPS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.999999)
 
 
@@ -36,20 +41,50 @@ def overlap_case(seed: int) -> Case:
     return with_terms(plain_case(seed), overlap=rng.choice(OVERLAPS))
 
 
+def buffers_case(seed: int) -> Case:
+    """Some operands have buffers, about as large as some layer needs one."""
+    rng = random.Random(f"buffers {seed}")
+    case = plain_case(seed)
+    names = [name for name in BUFFERS if rng.random() < 0.6] or [rng.choice(BUFFERS)]
+    sizes = {name: _size(rng, case.problem, BUFFERS.index(name)) for name in names}
+    return with_terms(case, **sizes)
+
+
+def all_terms_case(seed: int) -> Case:
+    """Buffers, in part one after the other, on machines of several mappings."""
+    rng = random.Random(f"all terms {seed}")
+    case = buffers_case(seed)
+    terms: dict[str, Any] = {"overlap": rng.choice(OVERLAPS), "fill_cycles": rng.random() < 0.5}
+    terms["mapping"] = rng.choice((("window",), ("im2col",), ("output",), ("window", "output")))
+    return with_terms(case, **terms)
+
+
+def _size(rng: random.Random, problem: Problem, operand: int) -> int:
+    """Bits of a buffer that a tiling of every layer, or of most, fits."""
+    choices, needs = problem.choices, [1]
+    for layer in problem.network.layers:
+        if layer.moves:
+            continue
+        array = rng.choice(choices.rows), rng.choice(choices.cols), problem.technology.engine
+        bw, ba = rng.choice(choices.weight_bits), rng.choice(choices.activation_bits)
+        bits = bw, ba, bw + ba + oracle_tilings.reduction_bits(layer)
+        costs = oracle_tilings.layer_costs(layer, *array)
+        held = sorted({oracle_tilings.held_bits(cost, bits)[operand] for cost in costs})
+        needs.append(held[min(len(held) - 1, rng.choice((0, 0, 1, 2, 99)))])
+    exact = max(needs) - rng.choice((0, 0, 0, 1))
+    return max(1, rng.choice((exact, exact, exact * 2, sorted(needs)[len(needs) // 2])))
+
+
 def with_terms(case: Case, **terms: Any) -> Case:
     """The same problem on another machine; a budget that as many designs keep, if any do."""
     problem, points = case
     problem = replace(problem, choices=replace(problem.choices, **terms))
     made = oracle.all_points(problem)
     if points and made:
-        kept = {
-            metric: _as_tight(
-                limit,
-                sorted(point.value(metric) for point in points),
-                sorted(point.value(metric) for point in made),
-            )
-            for metric, limit in problem.budgets.items()
-        }
+        kept = dict(problem.budgets)
+        for metric in OF_MACHINES & kept.keys():
+            before, after = (sorted(x.value(metric) for x in each) for each in (points, made))
+            kept[metric] = _as_tight(kept[metric], before, after)
         problem = replace(problem, budgets=kept)
     return Case(problem, made)
 

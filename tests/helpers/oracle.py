@@ -95,7 +95,9 @@ def area_mm2(problem: Problem, hardware: HardwareOption, sram_bits: int) -> floa
     engine, bw, ba = technology.engine, hardware.pe_weight_bits, hardware.pe_activation_bits
     pe, fits = technology.pe_area_um2, technology.sram_fits
     pe_um2 = pe.slope * engine * (bw * ba + bw + ba + math.log2(engine)) + pe.intercept
-    sram_um2 = fits[technology.sram].slope * sram_bits + fits[technology.sram].intercept
+    fit, buffers = fits[technology.sram], problem.choices.buffers
+    srams = (sram_bits, *(bits for bits in buffers if bits is not None))
+    sram_um2 = sum(fit.slope * bits + fit.intercept for bits in srams)
     array_um2 = problem.area_overhead * hardware.rows * hardware.cols * pe_um2
     return (array_um2 + sram_um2) * 1e-6
 
@@ -206,7 +208,8 @@ class _Prices:
         stay = layer.weight_tensor in on_chip, layer.input in on_chip
         at = (*key, bw, ba, *stay)
         if at not in self.tilings:
-            self.tilings[at] = best_tilings(layer, self.costs[key], bw, ba, *stay)
+            buffers = self.problem.choices.buffers
+            self.tilings[at] = best_tilings(layer, self.costs[key], bw, ba, *stay, buffers)
         return self.tilings[at]
 
 
@@ -308,7 +311,8 @@ def _steps(
         for mapping, count in cycles[layers[0]].items():
             tilings = prices.of(layer, hardware, *bits, places.on_chip, mapping)
             tilings = [(tile + beside, traffic) for tile, traffic in tilings]
-            modes.append((count / problem.clock_hz, tilings))
+            if tilings:  # none where the buffers hold no tile
+                modes.append((count / problem.clock_hz, tilings))
         steps.append(_Step(fixed, modes))
     return steps
 
@@ -320,7 +324,10 @@ def _capacities(
 
     Where layers take mappings of their own, of every combination of theirs.
     """
+    if not all(step.modes for step in steps):
+        return []
     smallest = max(min(tilings[0][0] for _, tilings in step.modes) for step in steps)
+    smallest = max(smallest, 1)  # there is an SRAM, whatever buffers hold
     every = [tilings for step in steps for _, tilings in step.modes]
     needs = {need for tilings in every for need, _ in tilings if need >= smallest}
     found = []

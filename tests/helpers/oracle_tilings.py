@@ -43,6 +43,10 @@ class Cost(NamedTuple):
     moved_psum: int
 
 
+Buffers = tuple[int | None, int | None, int | None]  # of weights, ifmap and partial sums, in bits
+
+NO_BUFFERS: Buffers = (None, None, None)
+
 Tilings = list[tuple[int, int]]  # (SRAM need, DRAM traffic) in bits, ascending need
 
 
@@ -174,31 +178,52 @@ def best_tilings(
     ba: int,
     weights_stay: bool = False,
     ifmap_stays: bool = False,
+    buffers: Buffers = NO_BUFFERS,
 ) -> Tilings:
     """Need and traffic of the tilings no other is as good as in both, ascending need.
 
     An operand that stays on chip has no tile and is not fetched. What only moves data streams: no
-    SRAM, the input read once.
+    SRAM, the input read once. A part of a tile that has a buffer of its own must fit there, and
+    takes none of the SRAM.
     """
     if layer.moves:
         elements = layer.N * layer.G * layer.C * layer.H * layer.W
         return [(0, 0 if ifmap_stays else elements * ba)]
     bacc = bw + ba + reduction_bits(layer)
     fetched_bw, fetched_ba = (0 if weights_stay else bw), (0 if ifmap_stays else ba)
+    bits = fetched_bw, fetched_ba, bacc
     pairs = {
         (
-            cost.held_weights * fetched_bw + cost.held_ifmap * fetched_ba + cost.held_output * bacc,
+            shared_bits(cost, bits, buffers),
             cost.moved_weights * fetched_bw
             + cost.moved_ifmap * fetched_ba
             + cost.moved_psum * bacc,
         )
         for cost in costs
+        if in_buffers(cost, bits, buffers)
     }
     kept: Tilings = []
     for need, traffic in sorted(pairs):
         if not kept or traffic < kept[-1][1]:
             kept.append((need, traffic))
     return kept
+
+
+def held_bits(cost: Cost, bits: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Bits of a tiling's weights, ifmap and partial sums."""
+    return cost.held_weights * bits[0], cost.held_ifmap * bits[1], cost.held_output * bits[2]
+
+
+def in_buffers(cost: Cost, bits: tuple[int, int, int], buffers: Buffers) -> bool:
+    """Whether every part that has a buffer of its own fits it."""
+    pairs = zip(held_bits(cost, bits), buffers, strict=True)
+    return all(most is None or held <= most for held, most in pairs)
+
+
+def shared_bits(cost: Cost, bits: tuple[int, int, int], buffers: Buffers) -> int:
+    """Bits of the parts that have none."""
+    pairs = zip(held_bits(cost, bits), buffers, strict=True)
+    return sum(held for held, most in pairs if most is None)
 
 
 def least_traffic(tilings: Tilings, sram_bits: int) -> int:

@@ -119,7 +119,7 @@ class Units:
         cycle, bit = clock.denominator * rate.numerator, rate.denominator * clock.numerator
         common = math.gcd(cycle, bit)
         shares = ROOF_SHARES if problem.choices.fused_layers > 1 else 1
-        exposed = problem.choices.exposed
+        exposed = problem.choices.machine.exposed
         whole = shares * exposed.denominator
         self.cycle, self.bit = cycle // common * whole, bit // common * whole
         self.exposed_cycle, self.exposed_bit = (int(x * exposed) for x in (self.cycle, self.bit))

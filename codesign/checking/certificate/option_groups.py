@@ -183,7 +183,8 @@ class OptionGroups:
     ) -> LayerTilings:
         key = (*shape, *resident)
         if key not in self._tilings:
-            self._tilings[key] = LayerTilings(layer, array, self.widths, *resident)
+            on = layer, array, self.widths, *resident, self.machine.buffers
+            self._tilings[key] = LayerTilings(*on)
         return self._tilings[key]
 
 

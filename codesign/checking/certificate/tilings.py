@@ -44,6 +44,9 @@ class LayerTilings:
     ----------
     weights_resident, input_resident : bool
         An operand that is resident needs no tile, and is not fetched.
+    buffers : tuple of int or None
+        Bits of a buffer of the operand's own, which its tiles must fit; what has none is in the
+        SRAM.
 
     Attributes
     ----------
@@ -58,14 +61,18 @@ class LayerTilings:
         widths: tuple[int, ...],
         weights_resident: bool = False,
         input_resident: bool = False,
+        buffers: tuple[int | None, ...] = (None, None, None),
     ) -> None:
+        self.buffers = buffers
         self.psum_extra = accumulation_bits(layer)
         need, traffic = tilings(layer, array, 2 * widths[-1] + self.psum_extra)
         counted = np.array([not weights_resident, not input_resident, True], dtype=need.dtype)
         need, traffic = need * counted, traffic * counted
         ends = {widths[0], widths[-1]}
         corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], need)
-        kept = _nondominated(need @ corners, traffic @ corners)
+        self._shared = np.array([most is None for most in buffers], dtype=need.dtype)
+        own = need[:, self._shared == 0]  # what takes no more of a buffer fits it as well
+        kept = _nondominated((need * self._shared) @ corners, traffic @ corners, own)
         self.need, self.traffic = need[kept], traffic[kept]
         self._stairs: dict[tuple[int, int], tuple[Whole, Whole]] = {}
 
@@ -73,7 +80,15 @@ class LayerTilings:
         """Needs in bits, ascending, and the least DRAM bits of what needs at most so much."""
         if (bw, ba) not in self._stairs:
             bits = self._operand_bits([(bw, ba)], self.need)[:, 0]
-            need, moved = self.need @ bits, self.traffic @ bits
+            fits = np.ones(len(self.need), dtype=bool)
+            for operand, most in enumerate(self.buffers):
+                if most is not None:
+                    fits &= np.array(self.need[:, operand] * bits[operand] <= most, dtype=bool)
+            if not fits.any():
+                nothing: Whole = np.zeros(0, dtype=np.int64)
+                self._stairs[bw, ba] = nothing, nothing
+                return self._stairs[bw, ba]
+            need, moved = self.need[fits] @ (bits * self._shared), self.traffic[fits] @ bits
             order = np.argsort(moved, kind="stable")
             order = order[np.argsort(need[order], kind="stable")]
             least = np.minimum.accumulate(moved[order])
@@ -241,7 +256,7 @@ def orders(many_k: bool, many_c: bool, many_p: bool) -> tuple[tuple[bool, ...], 
     )
 
 
-def _nondominated(need: Whole, traffic: Whole) -> Whole:
+def _nondominated(need: Whole, traffic: Whole, own: Whole) -> Whole:
     """Which tilings to keep: all but most of those that another dominates at all widths.
 
     Need and traffic are linear in both widths: what is no less at the four corners of the widths
@@ -251,6 +266,8 @@ def _nondominated(need: Whole, traffic: Whole) -> Whole:
     ----------
     need, traffic : whole numbers, shape (tilings, corners)
         In bits.
+    own : whole numbers, shape (tilings, buffers)
+        Elements in each buffer of an operand's own.
     """
     rivals: dict[int, None] = {}
     for held, moved in zip(need.T, traffic.T, strict=True):
@@ -258,7 +275,7 @@ def _nondominated(need: Whole, traffic: Whole) -> Whole:
         order = order[np.argsort(held[order], kind="stable")]
         lowest = np.minimum.accumulate(moved[order])
         rivals |= dict.fromkeys(order[[True, *(lowest[1:] < lowest[:-1])]].tolist())
-    every = np.hstack([need, traffic]).T
+    every = np.hstack([need, traffic, own]).T
     kept, left = np.ones(len(need), dtype=bool), np.arange(len(need))
     remaining = every
     for rival in rivals:
