@@ -66,12 +66,16 @@ class Array(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """Groups, output channels, input channels, output rows and images of one tile."""
+    """Groups, output channels, input channels, output rows, columns and images of one tile.
+
+    Without ``q`` it has all output columns, and all columns of the ifmap as stored.
+    """
 
     g: int
     k: int
     c: int
     p: int
+    q: int | None
     images: int
 
 
@@ -153,12 +157,6 @@ def pixel_step(array: Array) -> int:
     return array.rows if array.mapping == "output" else 1
 
 
-def row_step(layer: Layer, array: Array) -> int:
-    """Output rows whose pixels fill whole turns."""
-    step = pixel_step(array)
-    return step // math.gcd(step, layer.Q)
-
-
 @cache
 def precision_passes(bw: int, ba: int, pe_weight_bits: int, pe_activation_bits: int) -> int:
     """``⌈bw/Bw⌉·⌈ba/Ba⌉``."""
@@ -185,8 +183,8 @@ def tile_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str]]
 
     A tile keeps the array as busy as the whole layer: input channels and pixels are as many as
     fill whole turns, output channels a multiple of ``cols``, groups of those side by side, or all
-    there are. With groups side by side a tile has whole groups, else one. It has rows of one
-    image, or whole images.
+    there are. With groups side by side a tile has whole groups, else one. It has rows and columns
+    of one image, or whole images.
     """
     side_by_side = groups_at_once(layer, array)
     steps = {"k": array.cols, "c": channel_step(layer, array), "g": side_by_side}
@@ -203,19 +201,44 @@ def tile_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str]]
             expected = f"{size}, or a smaller multiple of {step}"
         if not right or found < 1:
             faults.append((part, expected))
-    step = row_step(layer, array)
-    if not (1 <= tile.p <= layer.P and (tile.p == layer.P or tile.p % step == 0)):
-        expected = f"1 to {layer.P}" if step == 1 else f"{layer.P}, or a smaller multiple of {step}"
-        faults.append(("p", expected))
-    most = layer.N if tile.p == layer.P else 1
+    faults += _pixel_faults(layer, array, tile)
+    most = layer.N if tile.p == layer.P and tile.q in (None, layer.Q) else 1
     if not 1 <= tile.images <= most:
         faults.append(("images", f"1 to {most}"))
     return faults
 
 
+def _pixel_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str]]:
+    """Of rows and columns; what they hold may depend on both."""
+    cols = layer.Q if tile.q is None else tile.q
+    faults = [
+        (part, f"1 to {size}")
+        for part, found, size in (("p", tile.p, layer.P), ("q", cols, layer.Q))
+        if not 1 <= found <= size
+    ]
+    step = pixel_step(array)
+    if not faults and not fills_turns(layer, tile.p, cols, step):
+        whole = f"tiles of a multiple of {step} outputs, but for the last of an image"
+        faults.append(("p", f"with {cols} columns, {whole}"))
+    return faults
+
+
+def fills_turns(layer: Layer, rows: int, cols: int, step: int) -> bool:
+    """Whether of the tiles of an image all but the last hold a multiple of so many pixels.
+
+    Tiles are alike but for those in the last row and in the last column of tiles.
+    """
+    down, across = ceil_div(layer.P, rows), ceil_div(layer.Q, cols)
+    last = layer.P - (down - 1) * rows, layer.Q - (across - 1) * cols
+    heights = [rows, last[0]] if down > 1 else [last[0]]
+    widths = [cols, last[1]] if across > 1 else [last[1]]
+    sizes = [height * width for height in heights for width in widths]
+    return all(size % step == 0 for size in sizes[:-1])
+
+
 def trips(layer: Layer, tile: Tile) -> dict[str, int]:
-    """Trip counts of the loops over tiles; ``g`` runs outermost, ``p`` over rows and images."""
-    in_image = ceil_div(layer.P, tile.p)
+    """Trip counts of the loops over tiles; ``g`` runs outermost, ``p`` over pixels and images."""
+    in_image = ceil_div(layer.P, tile.p) * ceil_div(layer.Q, tile.q or layer.Q)
     return {
         "g": ceil_div(layer.G, tile.g),
         "k": ceil_div(layer.K, tile.k),
@@ -244,13 +267,30 @@ def rows_in(layer: Layer, rows: int) -> int:
     return min(layer.H, ceil_div(covered, layer.input_dilation[0]))
 
 
+def cols_in(layer: Layer, cols: int | None) -> int:
+    """Stored ifmap columns of a tile of so many output columns, likewise; all without a number."""
+    if cols is None:
+        return layer.W
+    covered = (cols - 1) * layer.stride[1] + layer.reach[1]
+    return min(layer.W, ceil_div(covered, layer.input_dilation[1]))
+
+
 def rows_read(layer: Layer, rows: int) -> int:
     """Ifmap rows fetched per image, halo rows once per tile of so many output rows."""
-    tiles = ceil_div(layer.P, rows)
+    return _read(layer, 0, layer.H, ceil_div(layer.P, rows), rows_in(layer, rows))
+
+
+def cols_read(layer: Layer, cols: int | None) -> int:
+    """Ifmap columns fetched per image and row, halo columns once per tile of output columns."""
+    return _read(layer, 1, layer.W, ceil_div(layer.Q, cols or layer.Q), cols_in(layer, cols))
+
+
+def _read(layer: Layer, axis: int, stored: int, tiles: int, held: int) -> int:
+    """Rows (axis 0) or columns fetched in all by so many tiles that hold so many each."""
     if tiles == 1:
-        return layer.H
-    halo = ceil_div(max(layer.reach[0] - layer.stride[0], 0), layer.input_dilation[0])
-    return min(layer.H + (tiles - 1) * halo, tiles * rows_in(layer, rows))
+        return stored
+    halo = ceil_div(max(layer.reach[axis] - layer.stride[axis], 0), layer.input_dilation[axis])
+    return min(stored + (tiles - 1) * halo, tiles * held)
 
 
 def sram_elements(layer: Layer, tile: Tile) -> Elements:
@@ -258,8 +298,8 @@ def sram_elements(layer: Layer, tile: Tile) -> Elements:
     count = trips(layer, tile)
     once = Elements(
         tile.g * tile.k * tile.c * layer.R * layer.S,
-        tile.g * tile.c * tile.images * rows_in(layer, tile.p) * layer.W,
-        tile.g * tile.k * tile.images * tile.p * layer.Q,
+        tile.g * tile.c * tile.images * rows_in(layer, tile.p) * cols_in(layer, tile.q),
+        tile.g * tile.k * tile.images * tile.p * (tile.q or layer.Q),
     )
     many = (
         count["g"] * math.prod(count[loop] for loop in loops) > 1 for loops in RELEVANT.values()
@@ -271,7 +311,8 @@ def dram_elements(layer: Layer, tile: Tile, order: str) -> Elements:
     """DRAM traffic of a tiling: weights, ifmap with halos, spilled and reloaded partial sums."""
     count = trips(layer, tile)
     again = {operand: refetch(order, count, loops) for operand, loops in RELEVANT.items()}
-    ifmap = layer.N * layer.G * layer.C * layer.W * rows_read(layer, tile.p)
+    read = rows_read(layer, tile.p) * cols_read(layer, tile.q)
+    ifmap = layer.N * layer.G * layer.C * read
     return Elements(
         layer.weights * again["weights"],
         ifmap * again["ifmap"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 from codesign.checking.cost_model import (
     ORDERS,
@@ -26,7 +27,7 @@ ROW = (
     *("name", "weight_bits", "tile", "order", "cycles", "sram_bits", "dram_bits"),
     *("compute_s", "memory_s", "latency_s", "bound_by"),
 )
-TILE = ("g", "k", "c", "p", "images")
+TILE = ("g", "k", "c", "p", "q", "images")
 
 
 def check_layers(
@@ -139,12 +140,14 @@ def _check_tile(
     """
     given = entry["tile"]
     given.known_keys(TILE)
-    tile = Tile(**{part: given[part].whole() for part in TILE})
+    found: dict[str, Any] = {part: given[part].whole() for part in TILE if part != "q"}
+    cols = given.get("q", None)
+    tile = Tile(**found, q=None if cols.value is None else cols.whole())
     faults = tile_faults(layer, array, tile)
     for part, expected in faults:
         entry.ledger.wrong(f"{given.where}.{part}", getattr(tile, part), expected)
     order = entry["order"].text(ORDERS)
-    entry.ledger.figures += len(TILE) + 1
+    entry.ledger.figures += len(TILE) + (tile.q is not None)
     if faults:
         raise Unreadable
     elements = dram_elements(layer, tile, order)

@@ -42,7 +42,7 @@ import numpy.typing as npt
 
 from codesign.arrays import Floats, Ints
 from codesign.costs.compute import Folds, folds
-from codesign.costs.tiling import rows_in
+from codesign.costs.pixel_tiles import vertical
 from codesign.costs.widths import layer_bops
 from codesign.specs.machine import Mapping
 from codesign.specs.network import Layer
@@ -121,7 +121,7 @@ def fused_accesses(
 ) -> Accesses:
     """Of a layer in a fused run, whatever of it is resident; as `accesses`."""
     turns, output_rows = folds(layer, rows, cols, engine, mapping), layer.N * layer.P
-    ifmap = output_rows * rows_in(layer, 1) * layer.W * layer.G * layer.C
+    ifmap = output_rows * vertical(layer).held(1) * layer.W * layer.G * layer.C
     in_row = -(-layer.Q // np.asarray(rows)) if mapping == "output" else np.asarray(1)
     return Accesses(
         _elements(layer.weights * output_rows * in_row, ifmap * turns.outputs, 0)

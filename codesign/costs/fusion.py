@@ -25,9 +25,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from codesign.costs.layers import LayerDesign, Roof, Tile, Traffic, cycles_on, operand_bits_on
+from codesign.costs.pixel_tiles import vertical
 from codesign.costs.residency import Residents
 from codesign.costs.roofline import roofs
-from codesign.costs.tiling import rows_in
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 
@@ -152,7 +152,7 @@ def _rows_held(layers: Sequence[Layer]) -> list[int]:
     """Rows held of the input of each of some fused layers, for one output row of the last."""
     held, made = [0] * len(layers), 1
     for n in reversed(range(len(layers))):
-        held[n] = made = rows_in(layers[n], made)
+        held[n] = made = vertical(layers[n]).held(made)
     return held
 
 
@@ -254,7 +254,7 @@ def fused_layers(
             LayerDesign(
                 name=x.name,
                 weight_bits=b,
-                tile=Tile(g=x.G, k=x.K, c=x.C, p=1, images=1),
+                tile=Tile(g=x.G, k=x.K, c=x.C, p=1, q=x.Q, images=1),
                 order="pkc",
                 cycles=count,
                 sram_bits=need,

@@ -23,7 +23,7 @@ from codesign.costs.compute import (
 )
 from codesign.costs.residency import Residents, moved_elements, without_resident
 from codesign.costs.roofline import roofs
-from codesign.costs.tiling import ORDERS, Tilings, operand_bits, tilings
+from codesign.costs.tiling import ORDERS, TILE_COLUMNS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.machine import Mapping as ArrayMapping
@@ -40,13 +40,23 @@ Roof = Literal["compute", "memory"]
 
 @spec_dataclass
 class Tile:
-    """Groups, output channels, input channels, output rows and images of one tile."""
+    """Groups, output channels, input channels, output rows, columns and images of one tile.
+
+    Without ``q``, as older files are, it has all output columns, and all that is stored of the
+    ifmap's.
+    """
 
     g: Count
     k: Count
     c: Count
     p: Count
+    q: Count | None = None
     images: Count
+
+    def sizes(self, layer: Layer) -> dict[str, int]:
+        """Each of these, ``q`` as of a layer if it is left out."""
+        every = {"g": self.g, "k": self.k, "c": self.c, "p": self.p}
+        return {**every, "q": self.q or layer.Q, "images": self.images}
 
 
 @spec_dataclass
@@ -132,13 +142,13 @@ def tiled_layer(
     table = _of_resident(table, layer, resident)
     weights, ifmap, psum = (int(x) for x in table.traffic[row] * bits)
     count = cycles_on(layer, accelerator, weight_bits, tensor_bits, mapping)
-    g, k, c, p, images = (int(x) for x in table.tile[row])
+    tile = dict(zip(TILE_COLUMNS, table.tile[row].tolist(), strict=True))
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
         compute_s=count / accelerator.clock_hz,
         moved=(weights, ifmap, psum),
         resident=resident,
-        tile=Tile(g=g, k=k, c=c, p=p, images=images),
+        tile=Tile(**tile),
         order=ORDERS[int(table.order[row])],
         cycles=count,
         sram_bits=int(table.need[row] @ (bits * in_unified(accelerator.buffers))),

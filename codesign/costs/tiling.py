@@ -1,22 +1,22 @@
 """Every tiling of a layer that can be best at some bitwidths, with its SRAM need and DRAM traffic.
 
-A tile is ``tk`` output channels × ``tc`` input channels × ``tp`` output rows (or whole images);
-with groups side by side it is ``tg`` whole groups. The three tile loops run in one of six orders.
-Weights depend on {k, c}, the ifmap on {c, p}, outputs on {k, p}: each operand is irrelevant to
-exactly one loop, and is fetched again for each of its trips when a loop the operand does depend
-on, with more than one trip, runs inside.
+A tile is ``tk`` output channels × ``tc`` input channels × ``tp`` output rows × ``tq`` output
+columns (or whole images); with groups side by side it is ``tg`` whole groups. The three tile loops
+run in one of six orders; ``p`` is the loop over all tiles of pixels, columns inside rows, see
+`pixel_tiles`. Weights depend on {k, c}, the ifmap on {c, p}, outputs on {k, p}: each operand is
+irrelevant to exactly one loop, and is fetched again for each of its trips when a loop the operand
+does depend on, with more than one trip, runs inside.
 
 Need and traffic are linear in the three widths ``(bw, ba, bacc)`` of weights, ifmap and partial
-sums, so a tiling is kept as its coefficients: elements per operand. Only the smallest tile of each
-trip count is listed (same traffic, least SRAM), and of the six orders only those that no other
-order of the same tile dominates.
+sums, so a tiling is kept as its coefficients: elements per operand. Of channels only the smallest
+tile of each trip count is listed (same traffic, least SRAM), of pixels only tiles that no other
+one dominates, and of the six orders only those that no other order of the same tile dominates.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +25,25 @@ from codesign.arrays import Bools, Ints
 from codesign.costs.compute import (
     Folding,
     PEArray,
-    ceil_div,
     channels_per_pe,
     fold,
     side_by_side,
+)
+from codesign.costs.pixel_tiles import (
+    count_pixel_tiles,
+    horizontal,
+    pixel_tiles,
+    smallest_tiles,
+    vertical,
 )
 from codesign.errors import SpecError
 from codesign.specs.network import Layer
 
 ORDERS = ("kcp", "ckp", "kpc", "pkc", "cpk", "pck")  # outermost first
+TILE_COLUMNS = ("g", "k", "c", "p", "q", "images")
 MAX_TILES = 1_000_000
+MAX_PIXEL_TILES = 2**17  # as of an image of 32,000 × 32,000
+MAX_ELEMENTS = 2**56  # whose bits, added up, are whole numbers of 64 bits
 _OPERANDS = ("kc", "cp", "kp")  # loops that weights, ifmap and outputs depend on
 _IRRELEVANT = "pkc"  # the one loop each of them does not
 
@@ -45,8 +54,8 @@ class Tilings:
 
     Attributes
     ----------
-    tile : ints, shape (n, 5)
-        ``g, k, c, p, images``.
+    tile : ints, shape (n, 6)
+        `TILE_COLUMNS`.
     order : ints, shape (n,)
         Index into `ORDERS`.
     need : ints, shape (n, 3)
@@ -80,23 +89,6 @@ def operand_bits(
     return np.stack([bw, ba, bw + ba + accumulation_bits], axis=-1)
 
 
-def rows_in(layer: Layer, tile_rows: int) -> int:
-    """Stored ifmap rows that ``tile_rows`` output rows read at most.
-
-    ``min(H, ⌈((t − 1)·stride + R_eff) / u⌉)``: of the rows a tile covers, one in ``u``, the input
-    dilation, is stored; the others are zeros. How the tile lies over them depends on the padding,
-    so the worst case counts.
-    """
-    covered = (tile_rows - 1) * layer.stride_rows + layer.kernel_rows
-    return min(layer.H, ceil_div(covered, layer.input_dilation_rows))
-
-
-def halo_rows(layer: Layer) -> int:
-    """Stored ifmap rows adjoining row tiles share at most: ``⌈max(R_eff − stride, 0) / u⌉``."""
-    shared = max(layer.kernel_rows - layer.stride_rows, 0)
-    return ceil_div(shared, layer.input_dilation_rows)
-
-
 def tilings(layer: Layer, array: PEArray) -> Tilings:
     """All tilings of ``layer`` on an array that are worth considering.
 
@@ -104,41 +96,40 @@ def tilings(layer: Layer, array: PEArray) -> Tilings:
     """
     if layer.moves:
         none = np.zeros((1, 3), dtype=np.int64)
-        tile, order = np.ones((1, 5), dtype=np.int64), np.zeros(1, dtype=np.int64)
+        tile = np.ones((1, len(TILE_COLUMNS)), dtype=np.int64)
+        order = np.zeros(1, dtype=np.int64)
         return Tilings(tile, order, need=none, traffic=np.array([[0, layer.ifmap, 0]]))
     folding = fold(layer, array)
-    channels = _channel_tiles(layer, folding)
-    images = _row_tiles(layer, folding.pixels)
-    i, j = (grid.ravel() for grid in np.indices((len(channels), len(images))))
+    channels, pixels = _channel_tiles(layer, folding), pixel_tiles(layer, folding.pixels)
+    i, j = (grid.ravel() for grid in np.indices((len(channels), len(pixels.p))))
     g, k, c, trips_g, trips_k, trips_c = channels[i].T
-    p, n_images, trips_p, ifmap_rows, tile_rows = images[j].T
+    trips_p = pixels.trips[j]
 
     tiles_of = [
         trips_g * trips_k * trips_c,
         trips_g * trips_c * trips_p,
         trips_g * trips_k * trips_p,
     ]
-    elements = [
-        g * k * c * layer.window,
-        g * c * n_images * tile_rows * layer.W,
-        g * k * n_images * p * layer.Q,
-    ]
+    elements = [g * k * c * layer.window, g * c * pixels.held[j], g * k * pixels.pixels[j]]
     need = np.stack([e * np.where(t > 1, 2, 1) for e, t in zip(elements, tiles_of, strict=True)], 1)
 
     keep, again = _orders()
     cut = (trips_k > 1) * 4 + (trips_c > 1) * 2 + (trips_p > 1)
-    order, row = np.nonzero(keep[:, cut])
+    # Where weights are fetched once, pixel tiles differ by less.
+    order, row = np.nonzero(keep[:, cut] & (again[:, cut, 0] | pixels.frugal[j]))
     trips = np.stack([trips_p, trips_k, trips_c], axis=1)[row]
     refetch = np.where(again[order, cut[row]], trips, 1)
     once = np.empty((len(k), 3), dtype=np.int64)
     once[:, 0] = layer.weights
-    once[:, 1] = layer.N * layer.G * layer.C * layer.W * ifmap_rows
+    once[:, 1] = layer.G * layer.C * pixels.read[j]
     once[:, 2] = 2 * layer.computed_outputs
     extra = np.array([0, 0, 1])  # the first visit of an output is no spill
     need, traffic = need[row], once[row] * (refetch - extra)
     kept = _least_need(need, traffic)
     row = row[kept]
-    tile = np.stack([g[row], k[row], c[row], p[row], n_images[row]], axis=1)
+    j = j[row]
+    of_pixels = pixels.p[j], pixels.q[j], pixels.images[j]
+    tile = np.stack([g[row], k[row], c[row], *of_pixels], axis=1)
     return Tilings(tile, order[kept], need[kept], traffic[kept])
 
 
@@ -158,16 +149,14 @@ def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     for g in (groups, np.where(groups > 1, layer.G, 1)):
         for c in (small[0], np.full_like(rows, layer.C)):
             for k in (small[1], np.full_like(rows, layer.K)):
-                for whole in (False, True):
-                    p, n = (layer.P, layer.N) if whole else (1, 1)
+                for held, outputs, p_again in _least_pixels(layer):
                     again = g < layer.G
                     c_again, k_again = again | (c < layer.C), again | (k < layer.K)
-                    p_again = not whole and layer.N * layer.P > 1
                     found.append(
                         [
                             g * k * c * layer.window * (1 + (c_again | k_again)),
-                            g * c * n * rows_in(layer, p) * layer.W * (1 + (c_again | p_again)),
-                            g * k * n * p * layer.Q * (1 + (k_again | p_again)),
+                            g * c * held * (1 + (c_again | p_again)),
+                            g * k * outputs * (1 + (k_again | p_again)),
                         ]
                     )
     return np.moveaxis(np.array(found), -1, 0)
@@ -179,13 +168,28 @@ def check_tiles(layer: Layer, array: PEArray) -> None:
     Raises
     ------
     SpecError
-        More than a million.
+        More than a million, or an ifmap so often read again that 64 bits do not hold it.
     """
+    what, granule = f"layer {layer.name!r}", fold(layer, array).pixels
+    if not layer.moves:
+        pixels = count_pixel_tiles(layer, granule)
+        if pixels > MAX_PIXEL_TILES:
+            raise SpecError(
+                f"{what}: its {layer.P} × {layer.Q} outputs have {pixels} tiles of rows and "
+                f"columns; at most {MAX_PIXEL_TILES} are compared, cut the image into parts"
+            )
+        read = layer.N * vertical(layer).most_read * horizontal(layer).most_read
+        if layer.G * layer.K * layer.C * read > MAX_ELEMENTS:
+            raise SpecError(
+                f"{what}: tiles of one output each read up to {read:.3g} elements of each of "
+                f"{layer.G * layer.C} channels, for each of {layer.K} outputs; at most "
+                f"{MAX_ELEMENTS:.3g} in all are counted, give it a smaller kernel or dilation"
+            )
     found = count_tiles(layer, array)
     if found > MAX_TILES:
         raise SpecError(
-            f"layer {layer.name!r} has {found} tiles on an array of {array.rows} × {array.cols}; "
-            f"at most {MAX_TILES} are searched, offer larger arrays"
+            f"{what} has {found} tiles on an array of {array.rows} × {array.cols}; at most "
+            f"{MAX_TILES} are searched, offer larger arrays"
         )
 
 
@@ -194,12 +198,25 @@ def count_tiles(layer: Layer, array: PEArray) -> int:
     if layer.moves:
         return 1
     folding = fold(layer, array)
-    row_tiles = _smallest_tiles(layer.P, _row_granule(layer, folding.pixels))
-    per_image = len(row_tiles) + len(_smallest_tiles(layer.N, 1))
+    pixels = len(pixel_tiles(layer, folding.pixels).p)
     if folding.side_by_side > 1:
-        return len(_smallest_tiles(layer.G, folding.side_by_side)) * per_image
-    channels = len(_smallest_tiles(layer.K, folding.tile_k))
-    return channels * len(_smallest_tiles(layer.C, folding.tile_c)) * per_image
+        return len(smallest_tiles(layer.G, folding.side_by_side)) * pixels
+    channels = len(smallest_tiles(layer.K, folding.tile_k))
+    return channels * len(smallest_tiles(layer.C, folding.tile_c)) * pixels
+
+
+def _least_pixels(layer: Layer) -> list[tuple[int, int, bool]]:
+    """Ifmap elements held per channel, outputs per channel, and whether there are more tiles.
+
+    Of the one tile that is all, if it is worth its while, and of the smallest ones.
+    """
+    tiles = pixel_tiles(layer)
+    every = zip(tiles.held.tolist(), tiles.pixels.tolist(), tiles.trips.tolist(), strict=True)
+    found: list[tuple[int, int, bool]] = []
+    for held, outputs, trips in sorted(every):
+        if not any(o <= outputs and more <= (trips > 1) for _, o, more in found):
+            found.append((held, outputs, trips > 1))
+    return found
 
 
 def _refetches(trips: dict[str, Ints]) -> Ints:
@@ -251,46 +268,13 @@ def _least_need(need: Ints, traffic: Ints) -> Ints:
 def _channel_tiles(layer: Layer, folding: Folding) -> Ints:
     """Rows ``g, k, c, trips_g, trips_k, trips_c``."""
     if folding.side_by_side > 1:
-        groups = _smallest_tiles(layer.G, folding.side_by_side)
+        groups = smallest_tiles(layer.G, folding.side_by_side)
         return np.array([[g, layer.K, layer.C, t, 1, 1] for g, t in groups], dtype=np.int64)
     return np.array(
         [
             [1, k, c, layer.G, trips_k, trips_c]
-            for k, trips_k in _smallest_tiles(layer.K, folding.tile_k)
-            for c, trips_c in _smallest_tiles(layer.C, folding.tile_c)
+            for k, trips_k in smallest_tiles(layer.K, folding.tile_k)
+            for c, trips_c in smallest_tiles(layer.C, folding.tile_c)
         ],
         dtype=np.int64,
     )
-
-
-def _row_granule(layer: Layer, pixels: int) -> int:
-    """Output rows that hold a multiple of so many pixels."""
-    return pixels // math.gcd(pixels, layer.Q)
-
-
-def _row_tiles(layer: Layer, pixels: int) -> Ints:
-    """Rows ``p, images, trips_p, ifmap rows read per image, ifmap rows held per image``."""
-    tiles = []
-    halo = halo_rows(layer)
-    for p, trips in _smallest_tiles(layer.P, _row_granule(layer, pixels)):
-        if trips > 1:
-            held = rows_in(layer, p)
-            read = min(layer.H + (trips - 1) * halo, trips * held)
-            tiles.append((p, 1, layer.N * trips, read, held))
-    for images, trips in _smallest_tiles(layer.N, 1):
-        tiles.append((layer.P, images, trips, layer.H, rows_in(layer, layer.P)))
-    return np.array(tiles, dtype=np.int64)
-
-
-@lru_cache(maxsize=4096)
-def _smallest_tiles(size: int, granule: int) -> tuple[tuple[int, int], ...]:
-    """``(tile, trips)``: the smallest multiple of ``granule`` (or ``size``) for each trip count."""
-    granules = ceil_div(size, granule)
-    found = []
-    tile = granules
-    while tile > 0:
-        trips = ceil_div(granules, tile)
-        tile = ceil_div(granules, trips)
-        found.append((min(tile * granule, size), trips))
-        tile -= 1
-    return tuple(found)

@@ -122,8 +122,9 @@ def _check_run(
     head = rows[run.first]
     for i in run.layers:
         layer, row = network.layers[i], rows[i]
+        whole = None if row.tile is None or row.tile.q is None else layer.Q
         right: dict[str, object] = {
-            "tile": Tile(g=layer.G, k=layer.K, c=layer.C, p=1, images=1),
+            "tile": Tile(g=layer.G, k=layer.K, c=layer.C, p=1, q=whole, images=1),
             "order": "pkc",
             "sram_bits": head.sram_bits,
             "bound_by": head.bound_by,
@@ -165,7 +166,7 @@ def hardware_entry(hardware: Hardware) -> dict[str, Any]:
 def without_usual(content: dict[str, Any], rows: str) -> dict[str, Any]:
     """The content of a result's file; without what is about tensors on chip where none may stay.
 
-    And without what of the machine is as usual.
+    And without what of the machine is as usual, and output columns of tiles of an older file.
     """
     for part in ("accelerator", "hardware"):
         if part in content:
@@ -173,6 +174,8 @@ def without_usual(content: dict[str, Any], rows: str) -> dict[str, Any]:
     for row in content[rows]:
         if row["mapping"] is None:
             del row["mapping"]
+        if row["tile"] is not None and row["tile"]["q"] is None:
+            del row["tile"]["q"]
     if content["on_chip"] is None:
         del content["on_chip"]
         for row in content[rows]:

@@ -27,6 +27,7 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
     layers, steps = result.network.layers, [*zip(run_numbers(result), rates(result), strict=True)]
     rows = []
     for layer, row, (run, (share, gops)) in zip(layers, result.layer_designs, steps, strict=True):
+        tile = {} if row.tile is None else row.tile.sizes(layer)
         rows.append(
             {
                 "layer": layer.name,
@@ -35,7 +36,7 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
                 "weight_bits": row.weight_bits,
                 "input_bits": result.tensor_bits[layer.input],
                 "output_bits": result.tensor_bits[layer.output],
-                **{f"tile_{x.name}": getattr(row.tile, x.name, None) for x in fields(Tile)},
+                **{f"tile_{x.name}": tile.get(x.name) for x in fields(Tile)},
                 "order": row.order,
                 "sram_bits": row.sram_bits,
                 "resident_bits": None if result.on_chip is None else row.resident_bits,

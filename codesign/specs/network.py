@@ -28,7 +28,7 @@ Name = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME)]
 PerAxis = Count | tuple[Count, Count]
 
 
-def _along(axis: int, pair: int | tuple[int, int]) -> int:
+def along(axis: int, pair: int | tuple[int, int]) -> int:
     """The vertical (0) or horizontal (1) one of what may be one number for both."""
     return pair if isinstance(pair, int) else pair[axis]
 
@@ -106,8 +106,8 @@ class Layer:
             ("P", self.P, self.H, self.R, 0),
             ("Q", self.Q, self.W, self.S, 1),
         ):
-            stride, dilation = _along(axis, self.stride), _along(axis, self.dilation)
-            size = size * _along(axis, self.input_dilation)
+            stride, dilation = along(axis, self.stride), along(axis, self.dilation)
+            size = size * along(axis, self.input_dilation)
             reach = (kernel - 1) * dilation + 1
             if (out - 1) * stride + reach > size + 2 * (reach - 1):
                 raise SpecError(
@@ -124,17 +124,17 @@ class Layer:
     @property
     def stride_rows(self) -> int:
         """Vertical stride."""
-        return _along(0, self.stride)
+        return along(0, self.stride)
 
     @property
     def input_dilation_rows(self) -> int:
         """Rows of the zero-inserted ifmap for each one that is stored."""
-        return _along(0, self.input_dilation)
+        return along(0, self.input_dilation)
 
     @property
     def kernel_rows(self) -> int:
         """``R_eff``: rows one dilated kernel covers."""
-        return (self.R - 1) * _along(0, self.dilation) + 1
+        return (self.R - 1) * along(0, self.dilation) + 1
 
     @property
     def window(self) -> int:

@@ -174,8 +174,8 @@ def _spill(evaluation: Evaluation) -> Evaluation:
         table = tilings(layer, PEArray(on.rows, on.cols, on.engine))
         channels_at_once = fold(layer, PEArray(on.rows, on.cols, on.engine)).tile_c
         passes = -(-layer.C // channels_at_once)
-        g, k, c, p, images = table.tile.T
-        whole = (g == layer.G) & (k == layer.K) & (p == layer.P) & (images == layer.N)
+        g, k, c, p, q, images = table.tile.T
+        whole = (g == layer.G) & (k == layer.K) & (p * q * images == layer.P * layer.Q * layer.N)
         spilled = table.traffic[:, 2] == 2 * layer.computed_outputs * (passes - 1)
         suits = (c == channels_at_once) & (spilled | whole)
         rows = np.flatnonzero(suits & (table.need @ bits <= on.sram_bits))

@@ -94,26 +94,26 @@ def test_resident_operands_take_and_move_nothing(seed: int, resident: tuple[bool
                 assert stairs_of(stairs, bw, ba) == steps
 
 
-@pytest.mark.parametrize("width", [1, 2**20, 2**45, 2**80])
-def test_least_traffic_is_exact_beyond_64_bits(width: int) -> None:
-    """5 rows of 2 channels, read once if held whole; tiles of fewer rows are held twice."""
+@pytest.mark.parametrize("channels", [1, 2**20, 2**45, 2**80])
+def test_least_traffic_is_exact_beyond_64_bits(channels: int) -> None:
+    """5 rows of so many channels, read once if held whole; tiles of fewer rows are held twice."""
     layer = replace(
         as_checked(chain(1)).network.layers[0],
         K=4,
-        C=2,
+        C=channels,
         P=3,
-        Q=width,
+        Q=1,
         H=5,
-        W=width,
+        W=1,
         R=3,
         S=1,
     )
-    stairs = LayerTilings(layer, Array(2, 1, 9), (1, 32))
-    ifmap_bits = 5 * 2 * width * 32
+    stairs = LayerTilings(layer, Array(channels, 1, 9), (1, 32))
+    ifmap_bits = 5 * channels * 32
     room = np.array([10**60, ifmap_bits - 1], dtype=object)
     both = Staircases([stairs.stairs(1, 32), stairs.stairs(32, 32)])
     least, fits = both.least_traffic(np.zeros(2, dtype=int), room)
-    assert least.tolist() == [4 * 2 * 3 + ifmap_bits, 0]
+    assert least.tolist() == [4 * channels * 3 + ifmap_bits, 0]
     assert fits.tolist() == [True, False]
 
 

@@ -197,7 +197,7 @@ def test_two_images_at_once_or_in_two_buffers_are_both_right() -> None:
             tensors={"x": 6, "y": 8},
         )
     )
-    one, two = (cost_model.Tile(1, 4, 3, 1, images) for images in (1, 2))
+    one, two = (cost_model.Tile(1, 4, 3, 1, 1, images) for images in (1, 2))
     need = cost_model.sram_elements(layer, one)
     assert need.weights == 12
     assert need == cost_model.sram_elements(layer, two) == (12, 6, 8)

@@ -33,13 +33,14 @@ def fetches(trips: tuple[int, int, int], order: str, operand: str) -> int:
     return count
 
 
-def every_tile(conv: Layer, rows: int, cols: int) -> Iterable[tuple[int, int, int, int, int]]:
-    """All legal ``g, k, c, p, images``."""
+def every_tile(conv: Layer, rows: int, cols: int) -> Iterable[tuple[int, ...]]:
+    """All legal ``g, k, c, p, q, images``."""
     pack = max(1, ENGINE // (conv.R * conv.S))
     side_by_side = 1
     if rows * pack >= conv.C and cols >= conv.K:
         side_by_side = min(conv.G, rows * pack // conv.C, cols // conv.K)
-    spans = [(p, 1) for p in range(1, conv.P)] + [(conv.P, i) for i in range(1, conv.N + 1)]
+    spans = [(*each, 1) for each in product(range(1, conv.P + 1), range(1, conv.Q + 1))]
+    spans += [(conv.P, conv.Q, i) for i in range(2, conv.N + 1)]
     for g, k, c in product(*(range(1, size + 1) for size in (conv.G, conv.K, conv.C))):
         busy = (
             (g == conv.G or g % side_by_side == 0)
@@ -48,28 +49,23 @@ def every_tile(conv: Layer, rows: int, cols: int) -> Iterable[tuple[int, int, in
         )
         legal = g == 1 if side_by_side == 1 else (k, c) == (conv.K, conv.C)
         if busy and legal:
-            for p, images in spans:
-                yield g, k, c, p, images
+            for span in spans:
+                yield g, k, c, *span
 
 
 def literal_cost(
-    conv: Layer, tile: tuple[int, int, int, int, int], order: str
-) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    conv: Layer, tile: tuple[int, ...], order: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """SRAM need and DRAM traffic in elements of weights, ifmap and partial sums."""
-    g, k, c, p, images = tile
-    row_tiles = math.ceil(conv.P / p)
-    p_trips = conv.N * row_tiles if row_tiles > 1 else math.ceil(conv.N / images)
+    g, k, c, p, q, images = tile
+    in_image = math.ceil(conv.P / p) * math.ceil(conv.Q / q)
+    p_trips = conv.N * in_image if in_image > 1 else math.ceil(conv.N / images)
     groups = math.ceil(conv.G / g)
     trips = (math.ceil(conv.K / k), math.ceil(conv.C / c), p_trips)
-    stride, dilation = vertical(conv.stride), vertical(conv.dilation)
-    reach = (conv.R - 1) * dilation + 1
-    held_rows = min(conv.H, (p - 1) * stride + reach)
-    read_rows = conv.H
-    if row_tiles > 1:
-        halo = max(reach - stride, 0)
-        read_rows = min(conv.H + (row_tiles - 1) * halo, row_tiles * held_rows)
-    window = conv.R * conv.S
-    sizes = (g * k * c * window, g * c * images * held_rows * conv.W, g * k * images * p * conv.Q)
+    held_rows, read_rows = literal_axis(conv, 0, p)
+    held_cols, read_cols = literal_axis(conv, 1, q)
+    window, held = conv.R * conv.S, held_rows * held_cols
+    sizes = (g * k * c * window, g * c * images * held, g * k * images * p * q)
     tiles, again = [], []
     for operand, own in (("kc", (0, 1)), ("cp", (1, 2)), ("kp", (0, 2))):
         distinct = trips[own[0]] * trips[own[1]]
@@ -78,15 +74,27 @@ def literal_cost(
     need = tuple(size * (2 if n > 1 else 1) for size, n in zip(sizes, tiles, strict=True))
     traffic = (
         conv.G * conv.K * conv.C * window * again[0],
-        conv.N * conv.G * conv.C * conv.W * read_rows * again[1],
+        conv.N * conv.G * conv.C * read_rows * read_cols * again[1],
         2 * conv.N * conv.G * conv.K * conv.P * conv.Q * (again[2] - 1),
     )
     return need, traffic
 
 
-def vertical(pair: int | tuple[int, int]) -> int:
-    """The first of a pair."""
-    return pair if isinstance(pair, int) else pair[0]
+def literal_axis(conv: Layer, axis: int, tile: int) -> tuple[int, int]:
+    """Rows (axis 0) or columns of the ifmap that a tile holds, and that are read in all."""
+    outputs, stored, kernel = ((conv.P, conv.H, conv.R), (conv.Q, conv.W, conv.S))[axis]
+    stride, dilation = along(axis, conv.stride), along(axis, conv.dilation)
+    reach, tiles = (kernel - 1) * dilation + 1, math.ceil(outputs / tile)
+    held = min(stored, (tile - 1) * stride + reach)
+    if tiles == 1:
+        return held, stored
+    halo = max(reach - stride, 0)
+    return held, min(stored + (tiles - 1) * halo, tiles * held)
+
+
+def along(axis: int, pair: int | tuple[int, int]) -> int:
+    """One of a pair."""
+    return pair if isinstance(pair, int) else pair[axis]
 
 
 def front(points: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -108,7 +116,7 @@ def small_layers(draw: st.DrawFn) -> Layer:
     kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 2), (5, 1), (1, 3), (7, 7))))
     stride = draw(st.sampled_from((1, 1, 2, 3, (2, 1))))
     dilation = draw(st.sampled_from((1, 1, 2, (1, 2))))
-    P, Q = number(5), number(3)
+    P, Q = number(5), number(5)
     reach = [
         (kernel[axis] - 1) * (dilation if isinstance(dilation, int) else dilation[axis]) + 1
         for axis in (0, 1)

@@ -15,8 +15,8 @@ from random_networks import random_network
 
 from codesign import Choices, Layer, Network, Problem
 from codesign.costs.fusion import FusedRun, fused_layers, fused_runs, run_need, runs_of
+from codesign.costs.pixel_tiles import vertical
 from codesign.costs.residency import residents
-from codesign.costs.tiling import rows_in
 
 SEEDS = range(300)
 
@@ -103,7 +103,7 @@ def test_the_rows_held_are_enough_and_each_is_made_once() -> None:
 def rows_of(run: FusedRun, layers: list[Layer]) -> list[int]:
     """Rows held of each layer's input; of the first, those without the second buffer."""
     rows = [n // (x.W * x.G * x.C) for n, x in zip(run.band_elements, layers[1:], strict=True)]
-    return [rows_in(layers[0], rows[0]), *rows]
+    return [vertical(layers[0]).held(rows[0]), *rows]
 
 
 def test_more_rows_at_a_time_need_no_less() -> None:

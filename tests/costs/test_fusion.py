@@ -124,9 +124,9 @@ def test_a_run_takes_the_longer_of_all_cycles_and_all_bits(
     assert {row.bound_by for row in rows} == {bound_by}
     assert [row.latency_s for row in rows] == [x and pytest.approx(x) for x in latency_s]
     assert [row.tile for row in rows] == [
-        Tile(g=1, k=4, c=2, p=1, images=1),
-        Tile(g=4, k=1, c=1, p=1, images=1),
-        Tile(g=1, k=5, c=4, p=1, images=1),
+        Tile(g=1, k=4, c=2, p=1, q=6, images=1),
+        Tile(g=4, k=1, c=1, p=1, q=3, images=1),
+        Tile(g=1, k=5, c=4, p=1, q=3, images=1),
     ]
     assert {row.order for row in rows} == {"pkc"}
 

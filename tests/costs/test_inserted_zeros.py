@@ -8,7 +8,8 @@ import pytest
 
 from codesign import Layer
 from codesign.costs.compute import PEArray
-from codesign.costs.tiling import halo_rows, rows_in, tilings
+from codesign.costs.pixel_tiles import vertical
+from codesign.costs.tiling import tilings
 
 ZEROS = [
     (R, dilation, stride, u)
@@ -61,12 +62,14 @@ def test_rows_read_bound_the_row_sets_and_are_reached(
             held += [len(tile) for tile in tiles]
             shared += [len(one & other) for one, other in pairwise(tiles)]
             fetched.append(sum(map(len, tiles)))
-        assert max(held) == rows_in(layer, rows)
+        assert max(held) == vertical(layer).held(rows)
         whole = rows * stride >= layer.kernel_rows  # else a tile meets the one after the next too
-        assert max(shared, default=0) <= halo_rows(layer)
+        assert max(shared, default=0) <= vertical(layer).halo
         if len(starts) > 2 and whole:
-            assert max(shared) == halo_rows(layer)
-        read = min(12 + (len(starts) - 1) * halo_rows(layer), len(starts) * rows_in(layer, rows))
+            assert max(shared) == vertical(layer).halo
+        read = min(
+            12 + (len(starts) - 1) * vertical(layer).halo, len(starts) * vertical(layer).held(rows)
+        )
         assert max(fetched) <= read
         if len(starts) > 1:
             used = tilings(layer, PEArray(1, 1, 9))
@@ -76,5 +79,5 @@ def test_rows_read_bound_the_row_sets_and_are_reached(
 
 def test_without_zeros_rows_are_what_they_were() -> None:
     plain = with_zeros(3, 1, 1, 1)
-    assert [rows_in(plain, rows) for rows in (1, 2, 12, 14)] == [3, 4, 12, 12]
-    assert halo_rows(plain) == 2
+    assert [vertical(plain).held(rows) for rows in (1, 2, 12, 14)] == [3, 4, 12, 12]
+    assert vertical(plain).halo == 2

@@ -91,7 +91,7 @@ def test_tiles_one_by_one_take_as_long_as_the_layer(mapping: Mapping) -> None:
     assert compared > 300
 
 
-TILE = ("g", "k", "c", "p", "images")
+TILE = ("g", "k", "c", "p", "q", "images")
 
 
 def tiles_cycles(layer: Layer, tile: dict[str, int], array: tuple[int, int, int, str]) -> int:
@@ -117,7 +117,7 @@ def image_tiles(layer: Layer, tile: dict[str, int]) -> list[tuple[int, int]]:
 
 
 def _columns(layer: Layer, tile: dict[str, int]) -> list[int]:
-    return parts(layer.Q, tile.get("q", layer.Q))
+    return parts(layer.Q, tile["q"])
 
 
 def turns_of(

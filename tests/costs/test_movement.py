@@ -129,7 +129,7 @@ def test_widths_of_a_design_can_be_evaluated(tmp_path: Path) -> None:
 
 def test_a_table_has_gaps_where_nothing_is(tmp_path: Path) -> None:
     frame = designed(forked(tmp_path)).layers
-    gaps = ["weight_bits", "tile_g", "tile_k", "tile_c", "tile_p", "tile_images", "order"]
+    gaps = ["weight_bits", "tile_g", "tile_k", "tile_c", "tile_p", "tile_q", "tile_images", "order"]
     assert frame.loc["pool", [*gaps, "utilisation"]].isna().all()
     assert frame.drop(index="pool").notna().all(axis=None)
     assert (frame.loc["pool", ["macs", "cycles", "sram_bits", "compute_s"]] == 0).all()
@@ -163,7 +163,7 @@ def test_the_report_shows_all_columns_and_dashes(first: bool, tmp_path: Path) ->
     row = next(line.split() for line in text.splitlines() if line.startswith("pool "))
     assert row[1:3] == ["–/8/8", "0"]
     assert row[-4:] == ["–", "memory", "–", "–"]
-    assert "g×k×c×p×images" in text
+    assert "g×k×c×p×q×images" in text
 
 
 def test_the_roofline_leaves_out_what_has_no_operations(tmp_path: Path) -> None:

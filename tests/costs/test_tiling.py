@@ -8,8 +8,9 @@ from small_layers import ENGINE, layer, rows_of, square
 
 from codesign import Layer
 from codesign.costs import tiling
-from codesign.costs.compute import PEArray, ceil_div, fold
-from codesign.costs.tiling import ORDERS, operand_bits, rows_in, tilings
+from codesign.costs.compute import PEArray, fold
+from codesign.costs.pixel_tiles import horizontal, pixel_tiles, vertical
+from codesign.costs.tiling import ORDERS, operand_bits, tilings
 
 # --- widths and sizes by hand -------------------------------------------------------------------
 
@@ -82,8 +83,7 @@ def test_refetch_of_each_order(trips: tuple[int, int, int]) -> None:
     )
 
 
-# One input and output channel, so that only rows are cut. Output rows of a tile: rows of the ifmap
-# it holds, rows read in all.
+# Output rows of a tile: rows of the ifmap it holds, rows read in all.
 HALO: dict[str, tuple[Layer, dict[int, tuple[int, int]]]] = {
     # 3 rows, stride 1: neighbours share 2. One row per tile: min(8 + 7·2, 8·3) = 22 are read; four
     # rows per tile hold 3 + 3 = 6 and read min(8 + 2, 12) = 10.
@@ -117,25 +117,50 @@ HALO: dict[str, tuple[Layer, dict[int, tuple[int, int]]]] = {
 def test_halo_rows(case: str) -> None:
     described, rows = HALO[case]
     for p, (held, read) in rows.items():
-        assert rows_in(described, p) == held
-        row_tiles = ceil_div(described.P, p)
-        found = {
-            (rows, trips): ifmap_rows
-            for rows, _, trips, ifmap_rows, _ in tiling._row_tiles(described, 1).tolist()
-        }
-        assert found[p, row_tiles] == read
+        assert vertical(described).held(p) == held
+        assert vertical(described).read(p) == read
+
+
+def test_halo_columns() -> None:
+    # Kernel 5, stride 2, taps two apart, every other column stored: taps reach over 9, neighbours
+    # share 9 − 2 = 7, of which ⌈7/2⌉ = 4 may be stored. Three columns cover 2·2 + 9 = 13, that is
+    # 7 stored ones; all 6 take 2 tiles and read min(8 + 4, 2·7) = 12. Rows have none of it.
+    wide = layer(P=4, Q=6, H=4, W=8, S=5, stride=(1, 2), dilation=(1, 2), input_dilation=(1, 2))
+    assert (horizontal(wide).held(3), horizontal(wide).read(3)) == (7, 12)
+    assert (vertical(wide).held(3), vertical(wide).read(3)) == (3, 4)
+
+
+def test_tiles_of_rows_and_columns() -> None:
+    # 3×1, 2 × 3 outputs of one channel, of which the kernel's rows share 2. Rows × columns: ifmap
+    # elements held, outputs held, read, trips.
+    # 1×1: 2·1, 1, 4·3, 6    1×2: 2·2, 2, 4·3, 4    1×3: 2·3, 3, 4·3, 2
+    # 2×1: 2·1, 2, 2·3, 3    2×2: 2·2, 4, 2·3, 2    2×3: 2·3, 6, 2·3, 1
+    # 1×2 loses to 2×1. Where trips do not count, so do 1×3, and 2×2 to 2×1; one tile alone needs
+    # no second buffer.
+    tiles = pixel_tiles(layer(P=2, Q=3, H=2, W=3, R=3))
+    found = zip(*(x.tolist() for x in (*tiles, tiles.pixels)), strict=True)
+    assert {each[:2]: each[3:] for each in found} == {
+        (1, 1): (6, 2, 12, True, 1),
+        (1, 3): (2, 6, 12, False, 3),
+        (2, 1): (3, 2, 6, True, 2),
+        (2, 2): (2, 4, 6, False, 4),
+        (2, 3): (1, 6, 6, True, 6),
+    }
 
 
 def test_tiles_of_a_fitting_layer() -> None:
-    # 3×3, 2 → 3 channels on 4×4: one tile of channels, 3·2·9 = 54 weights. Rows 1, 2, 4 at a time
-    # (3 takes as many trips as 2 and holds more). A tile of p rows holds 2·rows·4 ifmap elements
-    # and 3·p·4 outputs, both twice where there are several; weights have one tile, held once.
-    # Rows read: 1 at a time min(4 + 3·2, 4·3) = 10; 2 at a time min(4 + 2, 2·4) = 6; else 4.
-    found = rows_of(tilings(square(3, 2, 4, 3), PEArray(4, 4, ENGINE)))
+    # 3×1, 2 → 3 channels on 4×4: one tile of channels, 3·2·3 = 18 weights. Rows 1, 2, 4 at a time
+    # (3 takes as many trips as 2 and holds more), one column (two read the same and hold more). A
+    # tile of p rows holds 2·rows ifmap elements and 3·p outputs, both twice where there are more;
+    # weights have one tile, held once. Rows read: 1 at a time min(4 + 3·2, 4·3) = 10; 2 at a time
+    # min(4 + 2, 2·4) = 6; else 4; of 2 channels and 2 columns. In one tile the layer needs twice as
+    # much as of 4 rows and one column, but without a second buffer: the same.
+    fitting = layer(K=3, C=2, P=4, H=4, Q=2, W=2, R=3)
+    found = rows_of(tilings(fitting, PEArray(4, 4, ENGINE)))
     assert found == {
-        ((1, 3, 2, 1, 1), "kcp"): ([54, 2 * 2 * 3 * 4, 2 * 3 * 1 * 4], [54, 2 * 10 * 4, 0]),
-        ((1, 3, 2, 2, 1), "kcp"): ([54, 2 * 2 * 4 * 4, 2 * 3 * 2 * 4], [54, 2 * 6 * 4, 0]),
-        ((1, 3, 2, 4, 1), "kcp"): ([54, 2 * 4 * 4, 3 * 4 * 4], [54, 2 * 4 * 4, 0]),
+        ((1, 3, 2, 1, 1, 1), "kcp"): ([18, 2 * 2 * 3, 2 * 3 * 1], [18, 2 * 10 * 2, 0]),
+        ((1, 3, 2, 2, 1, 1), "kcp"): ([18, 2 * 2 * 4, 2 * 3 * 2], [18, 2 * 6 * 2, 0]),
+        ((1, 3, 2, 4, 2, 1), "kcp"): ([18, 2 * 4 * 2, 3 * 4 * 2], [18, 2 * 4 * 2, 0]),
     }
 
 
@@ -145,11 +170,11 @@ def test_double_buffers_and_spills_of_a_cut_layer() -> None:
     found = rows_of(tilings(layer(K=4, C=40), PEArray(2, 2, ENGINE)))
     # Both cut, k outermost: each k-tile reads the 40 inputs again, no sum is spilled. Weights have
     # 2·3 tiles, inputs 3, outputs 2: all held twice.
-    assert found[(1, 2, 18, 1, 1), "kcp"] == ([2 * 36, 2 * 18, 2 * 2], [160, 80, 0])
+    assert found[(1, 2, 18, 1, 1, 1), "kcp"] == ([2 * 36, 2 * 18, 2 * 2], [160, 80, 0])
     # c outermost: inputs once, but each of 3 c-tiles visits the 4 sums: 2 spills and reloads each.
-    assert found[(1, 2, 18, 1, 1), "ckp"] == ([2 * 36, 2 * 18, 2 * 2], [160, 40, 2 * 4 * 2])
+    assert found[(1, 2, 18, 1, 1, 1), "ckp"] == ([2 * 36, 2 * 18, 2 * 2], [160, 40, 2 * 4 * 2])
     # Only c cut: nothing is fetched again; outputs have one tile and are held once.
-    assert found[(1, 4, 18, 1, 1), "kcp"] == ([2 * 72, 2 * 18, 4], [160, 40, 0])
+    assert found[(1, 4, 18, 1, 1, 1), "kcp"] == ([2 * 72, 2 * 18, 4], [160, 40, 0])
 
 
 def test_double_buffers_of_cut_outputs() -> None:
@@ -157,7 +182,7 @@ def test_double_buffers_of_cut_outputs() -> None:
     # three tiles and are held twice, the inputs one. Two outputs at a time hold 2·10 weights, all
     # three 15: more, for the same traffic.
     assert rows_of(tilings(layer(K=3, C=5), PEArray(1, 1, ENGINE))) == {
-        ((1, 1, 5, 1, 1), "kcp"): ([2 * 5, 5, 2 * 1], [15, 5, 0])
+        ((1, 1, 5, 1, 1, 1), "kcp"): ([2 * 5, 5, 2 * 1], [15, 5, 0])
     }
 
 
@@ -166,20 +191,18 @@ def test_whole_images_of_a_batch() -> None:
     # whole images (4, 2, 1 trips; 3 images take 2 trips like 2). Inputs and outputs of one row are
     # alike: 1 element, 2·images in all; held twice but for the whole batch. Moved: 8 inputs.
     batch = layer(N=4, P=2, H=2)
-    assert [tuple(row) for row in tiling._row_tiles(batch, 1)[:, :3].tolist()] == [
-        (1, 1, 8),
-        (2, 4, 1),
-        (2, 2, 2),
-        (2, 1, 4),
-    ]
+    tiles = pixel_tiles(batch)
+    assert tiles.p.tolist() == [2, 2, 2, 1]
+    assert tiles.images.tolist() == [4, 2, 1, 1]
+    assert tiles.trips.tolist() == [1, 2, 4, 8]
     # One row at a time moves as little as the whole batch and holds least: the rest is dropped.
     assert rows_of(tilings(batch, PEArray(1, 1, ENGINE))) == {
-        ((1, 1, 1, 1, 1), "kcp"): ([1, 2, 2], [1, 8, 0])
+        ((1, 1, 1, 1, 1, 1), "kcp"): ([1, 2, 2], [1, 8, 0])
     }
     # With a 3-row kernel the halo makes rows dearer: 3·1 + … per image min(2 + 2, 2·2) = 4 rows.
     halo = rows_of(tilings(layer(N=4, P=2, H=2, R=3), PEArray(1, 1, ENGINE)))
-    assert halo[(1, 1, 1, 1, 1), "kcp"] == ([3, 2 * 2, 2], [3, 4 * 4, 0])
-    assert halo[(1, 1, 1, 2, 1), "kcp"] == ([3, 2 * 2, 4], [3, 8, 0])
+    assert halo[(1, 1, 1, 1, 1, 1), "kcp"] == ([3, 2 * 2, 2], [3, 4 * 4, 0])
+    assert halo[(1, 1, 1, 2, 1, 1), "kcp"] == ([3, 2 * 2, 4], [3, 8, 0])
 
 
 def test_weights_again_for_every_image() -> None:
@@ -187,16 +210,18 @@ def test_weights_again_for_every_image() -> None:
     # at a time or both, and one image at a time (6 inputs in all).
     found = rows_of(tilings(layer(N=3, K=2, C=2), PEArray(1, 1, ENGINE)))
     # Output channels outside, images inside: the 6 inputs are read for each of 2 channels.
-    assert found[(1, 1, 2, 1, 1), "kcp"] == ([2 * 2, 2 * 2, 2 * 1], [4, 2 * 6, 0])
+    assert found[(1, 1, 2, 1, 1, 1), "kcp"] == ([2 * 2, 2 * 2, 2 * 1], [4, 2 * 6, 0])
     # Images outside: the 4 weights are read for each of 3 images.
-    assert found[(1, 1, 2, 1, 1), "pkc"] == ([2 * 2, 2 * 2, 2 * 1], [3 * 4, 6, 0])
+    assert found[(1, 1, 2, 1, 1, 1), "pkc"] == ([2 * 2, 2 * 2, 2 * 1], [3 * 4, 6, 0])
     # Both channels at once: weights stay, held once.
-    assert found[(1, 2, 2, 1, 1), "kcp"] == ([4, 2 * 2, 2 * 2], [4, 6, 0])
+    assert found[(1, 2, 2, 1, 1, 1), "kcp"] == ([4, 2 * 2, 2 * 2], [4, 6, 0])
 
 
 def test_groups_side_by_side() -> None:
     # 5 depthwise groups, 3×3, one row of 4 columns, on 2×2: 2 at a time. A tile of 2 groups has
-    # ⌈5/2⌉ = 3 trips; 4 groups 2 trips; all 5 one. Nothing is fetched twice: 45 weights, 20 inputs.
+    # ⌈5/2⌉ = 3 trips; 4 groups 2 trips; all 5 one. No weight is fetched twice, 45 in all. Two
+    # columns at a time hold 4 inputs of each group and read 4 + 2 of each; one holds 3 and reads
+    # min(4 + 3·2, 4·3) = 10; four read the 5·4 inputs once.
     deep = layer(G=5, P=1, Q=4, H=1, W=4, R=3, S=3)
     assert tiling._channel_tiles(deep, fold(deep, PEArray(2, 2, ENGINE))).tolist() == [
         [5, 1, 1, 1, 1, 1],
@@ -204,7 +229,11 @@ def test_groups_side_by_side() -> None:
         [2, 1, 1, 3, 1, 1],
     ]
     found = rows_of(tilings(deep, PEArray(2, 2, ENGINE)))
-    assert found == {((2, 1, 1, 1, 1), "kcp"): ([2 * 18, 2 * 8, 2 * 8], [45, 20, 0])}
+    assert found == {
+        ((2, 1, 1, 1, 4, 1), "kcp"): ([2 * 18, 2 * 2 * 4, 2 * 2 * 4], [45, 20, 0]),
+        ((2, 1, 1, 1, 2, 1), "kcp"): ([2 * 18, 2 * 2 * 4, 2 * 2 * 2], [45, 5 * 6, 0]),
+        ((2, 1, 1, 1, 1, 1), "kcp"): ([2 * 18, 2 * 2 * 3, 2 * 2 * 1], [45, 5 * 10, 0]),
+    }
 
 
 def test_groups_one_after_the_other() -> None:
@@ -212,4 +241,4 @@ def test_groups_one_after_the_other() -> None:
     # outermost loop: every operand has at least 2 tiles and is held twice. 1×1, one position.
     found = rows_of(tilings(layer(G=2, K=4, C=2), PEArray(1, 1, ENGINE)))
     # k = 1: 4 trips per group; per group 8 weights once, 2 inputs once (one c-tile, one p-tile).
-    assert found == {((1, 1, 2, 1, 1), "kcp"): ([2 * 2, 2 * 2, 2 * 1], [16, 4, 0])}
+    assert found == {((1, 1, 2, 1, 1, 1), "kcp"): ([2 * 2, 2 * 2, 2 * 1], [16, 4, 0])}

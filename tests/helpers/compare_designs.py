@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 import oracle
@@ -174,7 +175,7 @@ def check_layer(
         return
     mapping = check_mapping(problem, hardware, row)
     array = hardware.rows, hardware.cols, oracle.engine_at(problem, hardware, bw, ba), mapping
-    tile = oracle_tilings.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
+    tile = oracle_tilings.Tile(**asdict(row.tile))
     assert row.name == layer.name
     assert row.weight_bits == bw
     assert tile in oracle_tilings.legal_tiles(layer, *array)

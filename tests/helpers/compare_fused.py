@@ -38,7 +38,7 @@ def check_run(
         layer = problem.network.layers[i]
         bw, ba = oracle_widths.layer_widths(layer, widths)
         assert (row.name, row.weight_bits, row.sram_bits) == (layer.name, bw, need)
-        assert row.tile == Tile(g=layer.G, k=layer.K, c=layer.C, p=1, images=1)
+        assert row.tile == Tile(g=layer.G, k=layer.K, c=layer.C, p=1, q=layer.Q, images=1)
         assert row.order == "pkc"
         dram = row.dram_bits
         found = {"weights": dram.weights, "ifmap": dram.ifmap, "output": dram.output}

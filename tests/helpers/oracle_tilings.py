@@ -20,12 +20,13 @@ RELEVANT = {"weights": "kc", "ifmap": "cp", "output": "kp"}  # the loops an oper
 
 
 class Tile(NamedTuple):
-    """Groups, output channels, input channels, output rows and images of one tile."""
+    """Groups, output channels, input channels, output rows, columns and images of one tile."""
 
     g: int
     k: int
     c: int
     p: int
+    q: int
     images: int
 
 
@@ -55,6 +56,11 @@ def vertical(pair: int | tuple[int, int]) -> int:
     return pair if isinstance(pair, int) else pair[0]
 
 
+def horizontal(pair: int | tuple[int, int]) -> int:
+    """The horizontal one."""
+    return pair if isinstance(pair, int) else pair[1]
+
+
 def reduction_bits(layer: Layer) -> int:
     """``⌈log2(C·R·S)⌉``."""
     bits = 0
@@ -78,20 +84,24 @@ def legal_tiles(
     else:
         channels = _sizes(channel_step(layer, rows, engine, mapping), layer.C)
         blocks = [(1, tk, tc) for tk in _sizes(cols, layer.K) for tc in channels]
-    part_of_image = [(tp, 1) for tp in range(1, layer.P)]
-    part_of_image = [x for x in part_of_image if rows_are_full(_pixels(layer, x[0]), rows, mapping)]
-    whole_images = [(layer.P, images) for images in range(1, layer.N + 1)]
-    return [Tile(*block, *span) for block in blocks for span in part_of_image + whole_images]
+    every = [(tp, tq, 1) for tp in range(1, layer.P + 1) for tq in range(1, layer.Q + 1)]
+    every = [x for x in every if rows_are_full(_pixels(layer, *x[:2]), rows, mapping)]
+    whole_images = [(layer.P, layer.Q, images) for images in range(2, layer.N + 1)]
+    return [Tile(*block, *span) for block in blocks for span in every + whole_images]
 
 
-def _pixels(layer: Layer, p: int) -> list[int]:
+def _pixels(layer: Layer, p: int, q: int) -> list[int]:
     """Output pixels of the tiles of an image, in order."""
-    return [min(p, layer.P - first) * layer.Q for first in range(0, layer.P, p)]
+    return [
+        min(p, layer.P - first_row) * min(q, layer.Q - first_col)
+        for first_row in range(0, layer.P, p)
+        for first_col in range(0, layer.Q, q)
+    ]
 
 
 def trips(layer: Layer, tile: Tile) -> dict[str, int]:
     """Trip count of each loop over tiles; ``g`` is the outermost one over groups."""
-    in_image = ceil_div(layer.P, tile.p)
+    in_image = ceil_div(layer.P, tile.p) * ceil_div(layer.Q, tile.q)
     return {
         "g": ceil_div(layer.G, tile.g),
         "k": ceil_div(layer.K, tile.k),
@@ -120,13 +130,21 @@ def rows_in(layer: Layer, rows_out: int) -> int:
     return min(layer.H, stored_rows(layer, covered))
 
 
+def cols_in(layer: Layer, cols_out: int) -> int:
+    """Stored ifmap columns that ``cols_out`` output columns read, likewise."""
+    reach = (layer.S - 1) * horizontal(layer.dilation) + 1
+    covered = (cols_out - 1) * horizontal(layer.stride) + reach
+    return min(layer.W, most_stored(covered, horizontal(layer.input_dilation)))
+
+
 def stored_rows(layer: Layer, covered: int) -> int:
     """Most stored rows among so many consecutive rows of the ifmap, inserted zeros included."""
-    return _most_stored(covered, vertical(layer.input_dilation))
+    return most_stored(covered, vertical(layer.input_dilation))
 
 
 @cache
-def _most_stored(covered: int, step: int) -> int:
+def most_stored(covered: int, step: int) -> int:
+    """The same of rows or columns, of which one in ``step`` is stored."""
     return max(sum(row % step == offset for row in range(covered)) for offset in range(step))
 
 
@@ -141,6 +159,17 @@ def rows_read(layer: Layer, tile: Tile) -> int:
     return min(layer.H + (row_tiles - 1) * again, row_tiles * rows_in(layer, tile.p))
 
 
+def cols_read(layer: Layer, tile: Tile) -> int:
+    """Ifmap columns fetched per row, halo columns once per column of tiles."""
+    col_tiles = ceil_div(layer.Q, tile.q)
+    if col_tiles == 1:
+        return layer.W
+    reach = (layer.S - 1) * horizontal(layer.dilation) + 1
+    halo = max(reach - horizontal(layer.stride), 0)
+    again = most_stored(halo, horizontal(layer.input_dilation))
+    return min(layer.W + (col_tiles - 1) * again, col_tiles * cols_in(layer, tile.q))
+
+
 def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:
     """SRAM need and DRAM traffic of one tiling, in elements."""
     count = trips(layer, tile)
@@ -150,13 +179,13 @@ def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:
         for name, relevant in RELEVANT.items()
     }
     again = {name: refetch(order, count, relevant) for name, relevant in RELEVANT.items()}
-    ifmap_rows = tile.images * rows_in(layer, tile.p)
-    ifmap = layer.N * layer.G * layer.C * layer.W * rows_read(layer, tile)
+    ifmap_held = tile.images * rows_in(layer, tile.p) * cols_in(layer, tile.q)
+    ifmap = layer.N * layer.G * layer.C * rows_read(layer, tile) * cols_read(layer, tile)
     outputs = layer.G * layer.K * layer.N * layer.P * layer.Q
     return Cost(
         held_weights=twice["weights"] * tile.g * tile.k * tile.c * window,
-        held_ifmap=twice["ifmap"] * tile.g * tile.c * ifmap_rows * layer.W,
-        held_output=twice["output"] * tile.g * tile.k * tile.images * tile.p * layer.Q,
+        held_ifmap=twice["ifmap"] * tile.g * tile.c * ifmap_held,
+        held_output=twice["output"] * tile.g * tile.k * tile.images * tile.p * tile.q,
         moved_weights=layer.G * layer.K * layer.C * window * again["weights"],
         moved_ifmap=ifmap * again["ifmap"],
         moved_psum=2 * outputs * (again["output"] - 1),

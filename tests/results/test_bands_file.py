@@ -89,7 +89,7 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
         "layers ('c1').resident_bits: 0, but what stays on chip by then takes 2048",
     ),
     "several rows": (
-        row(1, tile={"g": 1, "k": 4, "c": 4, "p": 2, "images": 1}),
+        row(1, tile={"g": 1, "k": 4, "c": 4, "p": 2, "q": 8, "images": 1}),
         f"layers ('c2').tile: {FUSED}",
     ),
     "an order": (row(2, order="kcp"), f"layers ('c3').order: {FUSED}"),

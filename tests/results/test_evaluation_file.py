@@ -209,6 +209,7 @@ NEEDED += [
     (place, key)
     for place in ("accelerator", "layers.0", "layers.1.tile", "layers.1.dram_bits")
     for key in entry(content("full"), place)
+    if (place, key) != ("layers.1.tile", "q")  # older files have none
 ]
 NEEDED += [
     ("network", "layers"),

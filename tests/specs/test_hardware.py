@@ -274,7 +274,7 @@ def test_the_ideal_frame_has_no_columns_of_tiles() -> None:
     tiled, ideal = (
         evaluate(ONE, FULL, roofline=x, on_chip="none").layers for x in ("tiled", "ideal")
     )
-    tile = {f"tile_{size}" for size in ("g", "k", "c", "p", "images")}
+    tile = {f"tile_{size}" for size in ("g", "k", "c", "p", "q", "images")}
     tile |= {x for x in tiled.columns if "energy" in x or x.endswith(SRAM_ACCESSES)}
     assert set(tiled.columns) - set(ideal.columns) == tile | {"order", "cycles", "sram_bits"}
     assert list(ideal.columns) == [name for name in tiled.columns if name in ideal.columns]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import oracle_tilings
@@ -89,7 +89,7 @@ def check_layer(question: Question, layer: Layer, row: LayerDesign) -> None:
     assert (row.dram_bits.total, row.sram_bits) == (moved + once, need)
     assert row.tile is not None
     assert row.order is not None
-    tile = oracle_tilings.Tile(row.tile.g, row.tile.k, row.tile.c, row.tile.p, row.tile.images)
+    tile = oracle_tilings.Tile(**asdict(row.tile))
     cost = oracle_tilings.tiling_cost(layer, tile, row.order)
     bw, ba = oracle_widths.layer_widths(layer, widths)
     assert row.weight_bits == bw

@@ -1,40 +1,40 @@
 """Least DRAM traffic of a layer within an SRAM capacity, over every legal tiling.
 
 Not all tilings need to be looked at. Traffic depends on a tile's output channels, input channels
-and groups through their trip counts alone, and on its rows through trip count and halo, which grow
-with them; the SRAM need grows with each part of a tile. So of all tiles of the same trip counts the
-smallest is at least as good as any other. Of the six loop orders only those count to which no other
-of the same tile is as good in every operand.
+and groups through their trip counts alone, and the SRAM need grows with each part of a tile. So of
+all tiles of the same trip counts the smallest is at least as good as any other. Of its pixels only
+those are of interest that `spans` lists, and of the six loop orders those to which no other of the
+same tile is as good in every operand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from codesign.checking.certificate.spans import (
+    MOST_IN_64_BITS,
+    Spans,
+    Whole,
+    least_read,
+    smallest_tiles,
+    spans,
+)
 from codesign.checking.cost_model import (
     ORDERS,
     RELEVANT,
     Array,
     Elements,
     accumulation_bits,
-    ceil_div,
     channel_step,
     groups_at_once,
+    pixel_step,
     refetch,
-    row_step,
-    rows_in,
-    rows_read,
 )
 from codesign.checking.network import Layer
-
-Whole = npt.NDArray[Any]  # whole numbers: of 64 bits where all fit, else Python's own
-MOST_IN_64_BITS = 2**62
 
 
 class LayerTilings:
@@ -139,18 +139,17 @@ class Staircases:
 def shape_of(layer: Layer, array: Array) -> tuple[object, ...]:
     """What the tilings of a layer on an array depend on."""
     loops = (layer.N, layer.G, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S)
-    rows = (layer.H, layer.W, layer.stride[0], layer.dilation[0], layer.input_dilation[0])
+    axes = (layer.H, layer.W, layer.stride, layer.dilation, layer.input_dilation)
     channels = min(array.cols, layer.K), min(channel_step(layer, array), layer.C)
-    steps = (*channels, min(row_step(layer, array), layer.P))
-    return (*loops, *rows, *steps, groups_at_once(layer, array), layer.moves)
+    steps = (*channels, pixel_step(array))
+    return (*loops, *axes, *steps, groups_at_once(layer, array), layer.moves)
 
 
 def ideal_traffic(layer: Layer) -> Elements:
-    """Traffic that no tiling on any array goes below: all once, rows as few as row tiles read."""
+    """Traffic that no tiling on any array goes below: all once, of the ifmap what tiles read."""
     if layer.moves:
         return Elements(0, layer.ifmap, 0)
-    rows = min(rows_read(layer, tile) for tile, _ in smallest_tiles(layer.P, 1))
-    return Elements(layer.weights, layer.N * layer.G * layer.C * layer.W * rows, 0)
+    return Elements(layer.weights, layer.N * layer.G * layer.C * least_read(layer), 0)
 
 
 def tilings(layer: Layer, array: Array, most_bits: int) -> tuple[Whole, Whole]:
@@ -166,37 +165,37 @@ def tilings(layer: Layer, array: Array, most_bits: int) -> tuple[Whole, Whole]:
     need, traffic : whole numbers, shape (tilings, 3)
         Elements of weights, ifmap and partial sums: SRAM, and DRAM.
     """
-    blocks, spans = _blocks(layer, array), _spans(layer, row_step(layer, array))
-    trips = [ceil_div(layer.N, n) * ceil_div(layer.P, p) for p, n in spans]
-    held, read = ([f(layer, p) for p, _ in spans] for f in (rows_in, rows_read))
-    row = layer.N * layer.G * layer.C * layer.W  # elements of one ifmap row, all images
+    blocks, pixels = _blocks(layer, array), _spans(layer, pixel_step(array))
+    every = pixels.every
     most = max(
-        2 * (layer.weights + row * max(held) + layer.outputs),
-        layer.weights * max(trips) + row * max(read) * layer.K + 2 * layer.outputs * layer.C,
+        2 * (layer.weights + layer.G * layer.C * max(x.held for x in every) + layer.outputs),
+        layer.weights * max(x.tiles for x in every)
+        + layer.G * layer.C * layer.K * max(x.read for x in every)
+        + 2 * layer.outputs * layer.C,
     )
     kind = np.int64 if most * most_bits <= MOST_IN_64_BITS else object
     g, k, c = (np.array(x, dtype=kind)[:, None] for x in zip(*blocks, strict=True))
-    p, images = (np.array(x, dtype=kind) for x in zip(*spans, strict=True))
+    held, outputs, read, again_p = (
+        np.array(x, dtype=kind) for x in zip(*(span[3:] for span in every), strict=True)
+    )
     again_g, again_k, again_c = -(-layer.G // g), -(-layer.K // k), -(-layer.C // c)
-    again_p = np.array(trips, dtype=kind)
 
     def doubled(tile: Whole, tiles: Whole) -> Whole:
         return np.where(tiles > 1, 2 * tile, tile)
 
-    shape = len(blocks), len(spans)
-    need = np.empty((*shape, 3), dtype=kind)
+    need = np.empty((len(blocks), len(every), 3), dtype=kind)
     need[..., 0] = doubled(g * k * c * layer.R * layer.S, again_g * again_k * again_c)
-    rows = images * np.array(held, dtype=kind) * layer.W
-    need[..., 1] = doubled(g * c * rows, again_g * again_c * again_p)
-    need[..., 2] = doubled(g * k * images * p * layer.Q, again_g * again_k * again_p)
-    ifmap = row * np.array(read, dtype=kind)
+    need[..., 1] = doubled(g * c * held, again_g * again_c * again_p)
+    need[..., 2] = doubled(g * k * outputs, again_g * again_k * again_p)
+    ifmap = layer.G * layer.C * read
+    if_once = np.array([x in pixels.counted_once for x in every])
     needs, traffics = [], []
     for many in product((False, True), repeat=3):
         k_again, c_again, p_again = many
         mine = (again_k > 1) == k_again
         mine = mine & ((again_c > 1) == c_again) & ((again_p > 1) == p_again)
-        b, s = np.nonzero(mine)
-        for weights, ifmaps, psums in orders(*many) if len(b) else ():
+        for weights, ifmaps, psums in orders(*many):
+            b, s = np.nonzero(mine & (weights | if_once))
             traffic = np.zeros((len(b), 3), dtype=kind)
             traffic[:, 0] = layer.weights * (again_p[s] if weights else 1)
             traffic[:, 1] = ifmap[s] * (again_k[b, 0] if ifmaps else 1)
@@ -216,22 +215,9 @@ def _blocks(layer: Layer, array: Array) -> list[tuple[int, int, int]]:
     return [(1, k, c) for (k, _), (c, _) in product(outputs, inputs)]
 
 
-def _spans(layer: Layer, step: int) -> list[tuple[int, int]]:
-    """Rows, in so many at a time, and images of the same."""
-    spans = [(p, 1) for p, count in smallest_tiles(layer.P, step) if count > 1]
-    return spans + [(layer.P, images) for images, _ in smallest_tiles(layer.N, 1)]
-
-
-def smallest_tiles(size: int, step: int) -> list[tuple[int, int]]:
-    """The smallest multiple of ``step`` (or ``size``) of each trip count, and that count."""
-    steps = ceil_div(size, step)
-    found, most = [], steps
-    while most > 0:
-        count = ceil_div(steps, most)
-        least = ceil_div(steps, count)
-        found.append((min(least * step, size), count))
-        most = least - 1
-    return found
+@lru_cache(maxsize=256)
+def _spans(layer: Layer, step: int) -> Spans:
+    return spans(layer, step)
 
 
 @cache

@@ -62,6 +62,7 @@ from codesign.checking.certificate.layer_scopes import PLACE
 from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
 from codesign.checking.certificate.run_costs import MOST_PRICE, ROOF_SHARES, Part, RunCosts, Weights
 from codesign.checking.certificate.run_enumeration import RunEnumeration
+from codesign.checking.certificate.spans import MOST_SPANS
 from codesign.checking.certificate.width_variables import (
     MOST_ENTRIES,
     TooLarge,
@@ -287,7 +288,8 @@ def _check_group(item: Entry, group: OptionGroup, verifier: Verifier) -> bool:
     except TooLarge:
         by.fault(f"cuts that keep all tables within {MOST_ENTRIES} entries")
     except TooMany:
-        by.fault(f"a group that {most} partial choices settle, {ALL_WORK} all groups together")
+        settled = f"a group that {most} partial choices settle, {ALL_WORK} all groups together"
+        by.fault(f"{settled}, of layers with at most {MOST_SPANS} tiles of rows and columns")
     return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
 
 

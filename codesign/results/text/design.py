@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -147,7 +146,10 @@ def layer_table(result: HardwareResult) -> Table:
         (row.weight_bits or ABSENT, *(result.tensor_bits[x] for x in (layer.input, layer.output)))
         for layer, row in zip(layers, rows, strict=True)
     ]
-    tiles = [row.tile for row in rows]
+    tiles = [
+        None if row.tile is None else "×".join(map(str, row.tile.sizes(layer).values()))
+        for layer, row in zip(layers, rows, strict=True)
+    ]
     needed = "tiles, run" if result.fused_runs else "tiles"
     columns: dict[str, list[RenderableType | None]] = {
         "~layer": [literal(row.name) for row in rows],
@@ -161,9 +163,7 @@ def layer_table(result: HardwareResult) -> Table:
         f"resident\n{sram_unit}": [size if shown else None for size in sram[1::2]],
         "<mapping": [row.mapping for row in rows],
         "<bound\nby": [row.bound_by and roof_text(row.bound_by) for row in rows],
-        "tile\ng×k×c×p×images": [
-            None if x is None else "×".join(map(str, astuple(x))) for x in tiles
-        ],
+        "tile\ng×k×c×p×q×images": [*tiles],
         "loop\norder": [row.order for row in rows],
     }
     known = ((name, x) for name, x in columns.items() if any(cell is not None for cell in x))

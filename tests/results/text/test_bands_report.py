@@ -53,7 +53,7 @@ def test_the_table_of_layers_marks_each_run(found: Design) -> None:
     rows = rows_below(report(found), "layer", 5)
     assert [row[1:3] for row in rows[:3]] == [["1", "┐"], ["1", "│"], ["1", "┘"]]
     assert [row[1] for row in rows[3:]] == ["–", "–"]
-    tiles = ["1×4×2×1×1", "1×4×4×1×1", "1×4×4×1×1"]
+    tiles = ["1×4×2×1×8×1", "1×4×4×1×8×1", "1×4×4×1×8×1"]
     for row, cycles, tile in zip(rows, ("64", "128", "64"), tiles, strict=False):
         # cycles, DRAM, latency, utilisation, need of the run, residents, roof, tile, order
         assert row[4] == cycles

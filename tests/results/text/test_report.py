@@ -93,7 +93,7 @@ def test_layer_row(design: Design) -> None:
         f"{chosen.latency_s * 1e9:.1f}",
         "100.0",
         chosen.bound_by,
-        f"{tile.g}×{tile.k}×{tile.c}×{tile.p}×{tile.images}",
+        f"{tile.g}×{tile.k}×{tile.c}×{tile.p}×{tile.q}×{tile.images}",
         chosen.order,
     ]
     assert row(text_of(design), "fc")[1] == "6/6/8"
