@@ -65,10 +65,12 @@ def check_layers(
 def _own_mapping(entry: Entry, layer: Layer, platform: Platform) -> str | None:
     """The mapping of a layer that has its own: one that the machine has."""
     given = entry.get("mapping", None)
-    if platform.machine.reconfigurable and not (layer.moves or platform.ideal):
-        return given.text(platform.machine.mapping)
-    entry.ledger.same(given.where, given.value, None)
-    return None
+    if not platform.machine.reconfigurable:
+        return None  # `ROW` has no such entry
+    if layer.moves or platform.ideal:
+        entry.ledger.same(given.where, given.value, None)
+        return None
+    return given.text(platform.machine.mapping)
 
 
 def _totals(rows: Sequence[LayerRow], runs: Sequence[FusedRun]) -> Totals:

@@ -16,7 +16,7 @@ from codesign.costs.roofline import roofs
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.specs.accelerator import Hardware
-from codesign.specs.machine import MACHINE_FIELDS, PLAIN
+from codesign.specs.machine import MACHINE_FIELDS, PLAIN, Machine
 from codesign.specs.network import Network
 
 OF_TILES = ("tile", "order", "cycles", "sram_bits")  # None where there are no tiles
@@ -99,6 +99,19 @@ def check_rows(
             raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")
     for run in runs:
         _check_run(network, run, rows, exposed)
+
+
+def check_mappings(
+    network: Network, rows: Sequence[LayerDesign], machine: Machine, tiled: bool
+) -> None:
+    """Refuse mappings of layers that are none of the machine's, or are the machine's to have."""
+    for layer, row in zip(network.layers, rows, strict=True):
+        own = machine.reconfigurable and tiled and not layer.moves
+        why_not = MOVES_ONLY if layer.moves else "layers of this machine have none of their own"
+        check_known(row.name, "mapping", row.mapping, own, why_not)
+        if own and row.mapping not in machine.mapping:
+            offered = ", ".join(machine.mapping)
+            raise SpecError(f"layers ({row.name!r}).mapping: {row.mapping}, none of {offered}")
 
 
 def _checked_runs(network: Network, on_chip: Mapping[str, Place] | None) -> tuple[FusedRun, ...]:

@@ -23,6 +23,7 @@ from codesign.problem.metrics import METRICS, REPORTED
 from codesign.problem.problem import Problem
 from codesign.results.area_notes import area_notes
 from codesign.results.consistency import (
+    check_mappings,
     check_names,
     check_positive,
     check_rows,
@@ -83,6 +84,7 @@ class Design(HardwareResult):
     FORMAT = "codesign-design/1"
 
     def __post_init__(self) -> None:
+        self._check_mapping()
         check_names("metrics", METRICS if self._no_energy else REPORTED, self.metrics)
         check_positive(self.metrics)
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
@@ -91,7 +93,17 @@ class Design(HardwareResult):
         exposed = float(self.problem.choices.exposed)
         given = self.layer_designs, True, True, self.on_chip, self.tensor_bits
         check_rows(self.network, *given, exposed)
+        check_mappings(self.network, self.layer_designs, self.accelerator, tiled=True)
         self._check_runs()
+
+    def _check_mapping(self) -> None:
+        choices, mapping = self.problem.choices, self.hardware.mapping
+        right = mapping == choices.mapping if choices.reconfigurable else len(mapping) == 1
+        if not (right and {*mapping} <= {*choices.mapping}):
+            raise SpecError(
+                f"hardware.mapping: {', '.join(mapping)}, which the problem's choices.mapping does "
+                "not offer"
+            )
 
     def _check_runs(self) -> None:
         choices = self.problem.choices

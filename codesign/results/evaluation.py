@@ -16,7 +16,13 @@ from codesign.costs.totals import extrapolations, no_energy
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.problem.metrics import METRICS, REPORTED
-from codesign.results.consistency import check_names, check_positive, check_rows, without_usual
+from codesign.results.consistency import (
+    check_mappings,
+    check_names,
+    check_positive,
+    check_rows,
+    without_usual,
+)
 from codesign.results.energy import energy_notes
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
@@ -90,6 +96,7 @@ class Evaluation(HardwareResult):
                 raise SpecError("residency_bound: of no latency or DRAM traffic of these tensors")
         given = self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits
         check_rows(self.network, *given, float(self.accelerator.exposed))
+        check_mappings(self.network, self.layer_designs, self.accelerator, tiled)
 
     @cached_property
     def _no_energy(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from random_machines import KINDS
 
 import codesign
 from codesign import certify
+from codesign.checking.certificate import exact_costs, run_costs, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
@@ -40,6 +41,13 @@ def test_no_prices_prove_what_is_false(first: int) -> None:
 @pytest.mark.parametrize("first", range(1000, 3000, 100))
 def test_no_prices_prove_what_is_false_long(first: int) -> None:
     hold_to_enumeration(range(first, first + 100))
+
+
+@pytest.mark.slow
+def test_beyond_64_bits_costs_are_as_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (exact_costs, run_costs, whole_numbers):
+        monkeypatch.setattr(module, "MOST_IN_64_BITS", 0)
+    hold_to_enumeration(range(500, 510))
 
 
 def hold_to_enumeration(seeds: range) -> None:

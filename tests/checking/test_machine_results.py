@@ -14,7 +14,7 @@ from study_grids import questions
 from study_work import TINY
 
 import codesign
-from codesign import Design, Front, Study, pareto
+from codesign import Design, Evaluation, Front, SpecError, Study, pareto
 from codesign.results.front_file import to_dict
 from codesign.study.solve_cell import answer_question
 
@@ -50,6 +50,55 @@ def test_fronts_are_read_back(kind: str, tmp_path: Path) -> None:
     assert len(hardware) > 1
     if kind == "own":
         assert {x.mapping for x in hardware} == {("window", "im2col", "output")}
+
+
+READ: dict[str, tuple[str, Any, str]] = {
+    "two of a machine": (
+        "several",
+        lambda x: x["hardware"].update(mapping=["output", "window"]),
+        "hardware.mapping: output, window, which the problem's choices.mapping does not offer",
+    ),
+    "none on offer": (
+        "splitting",
+        lambda x: x["hardware"].update(mapping=["output"]),
+        "hardware.mapping: output, which the problem's choices.mapping does not offer",
+    ),
+    "not all": (
+        "own",
+        lambda x: x["hardware"].update(mapping=["output"]),
+        "hardware.mapping: output, which",
+    ),
+    "its own": (
+        "several",
+        lambda x: x["layers"][0].update(mapping="output"),
+        "layers ('a').mapping: layers of this machine have none of their own",
+    ),
+    "none": ("own", lambda x: x["layers"][1].pop("mapping"), "layers ('b').mapping: missing"),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_mappings_that_do_not_suit_are_refused(case: str) -> None:
+    kind, alter, told = READ[case]
+    content = written(codesign.solve(two_layers(**MACHINES[kind])).to_dict())
+    del content["sha256"]
+    Design.from_dict(content, "design.json")
+    alter(content)
+    with pytest.raises(SpecError) as raised:
+        Design.from_dict(content, "design.json")
+    assert str(raised.value).startswith(f"design.json: {told}")
+    assert findings(content) != []
+
+
+def test_a_mapping_that_an_accelerator_has_not_is_refused() -> None:
+    problem = two_layers(reconfigurable=True)
+    accelerator = codesign.solve(problem).accelerator
+    done = codesign.evaluate(problem.network, accelerator, 8, on_chip="none")
+    content = written(done.to_dict())
+    del content["sha256"]
+    content["accelerator"]["mapping"] = ["window"]
+    with pytest.raises(SpecError, match=r"layers \('a'\).mapping: output, none of window"):
+        Evaluation.from_dict(content, "evaluation.json")
 
 
 def test_answers_of_a_study_hold() -> None:

@@ -21,7 +21,7 @@ from codesign.checking.certificate.tilings import (
     ideal_traffic,
     shape_of,
 )
-from codesign.checking.certificate.whole_numbers import Whole
+from codesign.checking.certificate.whole_numbers import Whole, times, whole_numbers
 from codesign.checking.cost_model import Array, Elements, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.problem import UM2_PER_MM2, ArrayShape, Option, Problem
@@ -188,6 +188,11 @@ class OptionGroups:
         return self._tilings[key]
 
 
+def _columns(found: Sequence[Pair]) -> tuple[Whole, Whole]:
+    """SRAM bits, -1 for none, and passes or cycles of each."""
+    return np.array([most for most, _ in found]), whole_numbers(count for _, count in found)
+
+
 class IdealCosts:
     """Of a layer whose tilings move the least there is; what is resident has to fit alone.
 
@@ -211,14 +216,14 @@ class IdealCosts:
     ) -> tuple[Whole, Whole, Whole]:
         """As `LayerCosts` says."""
         found = [self.runs.get(x[:2], self.otherwise) or (-1, 0) for x in operands]
-        most, once = np.array(found).T
+        most, once = _columns(found)
         moved = np.array([self._moved(x) for x in operands])
         fits = live_bits <= most[which]
         return np.where(fits, once[which], 0), np.where(fits, moved[which], 0), fits
 
     def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
         """As `LayerCosts` says."""
-        most, once = np.array([self.runs.get(x[:2], (-1, 0)) for x in operands]).T
+        most, once = _columns([self.runs.get(x[:2], (-1, 0)) for x in operands])
         return once[which], most[which]
 
     def _moved(self, operands: Operands) -> int:
@@ -249,8 +254,8 @@ class TiledCosts:
         moved, runs = count, np.zeros(which.shape, dtype=bool)
         for mine, once, staircases_of in self.arrays:
             found = [mine.get(x[:2], (-1, 1)) for x in operands]
-            most, passes = np.array(found).T
-            mine_count = once * passes[which]
+            most, passes = _columns(found)
+            mine_count = times(passes, once)[which]
             stairs = staircases_of(frozenset(mine), tuple(operands))
             bits, fits = stairs.least_traffic(which, most[which] - live_bits)
             count = np.where(fits & (~runs | (mine_count < count)), mine_count, count)
@@ -263,8 +268,8 @@ class TiledCosts:
         most = np.full(len(operands), -1, dtype=np.int64)
         count = np.zeros(len(operands), dtype=np.int64)
         for mine, once, _ in self.arrays:
-            found = np.array([mine.get(x[:2], (-1, 1)) for x in operands])
-            bits, mine_count = found[:, 0], once * found[:, 1]
+            bits, passes = _columns([mine.get(x[:2], (-1, 1)) for x in operands])
+            mine_count = times(passes, once)
             fewer = (bits >= 0) & ((most < 0) | (mine_count < count))
             count, most = np.where(fewer, mine_count, count), np.maximum(most, bits)
         return count[which], most[which]
