@@ -15,6 +15,7 @@ import codesign
 from codesign import Choices, Design, Problem, SpecError, certify, load_network
 from codesign.checking import check_content
 from codesign.errors import InfeasibleError
+from codesign.results.result_file import DIGEST
 
 # --- true claims are proven ---------------------------------------------------------------------
 
@@ -162,6 +163,22 @@ def test_kept_files_without_a_word_on_places_are_proven() -> None:
     assert report.proven
     certificate["groups"][-1] |= {"prices": {}, "by": "bound"}
     assert not deep(design, certificate).proven
+
+
+def test_a_kept_design_whose_tiles_have_all_columns_holds() -> None:
+    """A file that does not say how many columns a tile has: all, and all stored ones of the ifmap.
+
+    One of 3 outputs a stride of 2 apart reads all 5 inputs so; with as many said, no more than 5.
+    """
+    path = TESTS / "checking/golden/older_design.json"
+    content = json.loads(path.read_text("utf-8"))
+    assert not any("q" in row["tile"] for row in content["layers"])
+    assert check_content(content, "older.json").findings == ()
+    assert written(Design.load(path).to_dict()) == content
+    assert Design.load(path).layers["tile_q"].tolist() == [3, 6, 1, 1]
+    content["layers"][1]["tile"]["q"] = 3
+    del content[DIGEST]
+    assert any("sram_bits" in str(x) for x in check_content(content, "older.json").findings)
 
 
 def test_out_of_time_the_rest_is_left_to_the_solver() -> None:

@@ -64,6 +64,17 @@ def test_a_run_by_hand() -> None:
     assert [row["bound_by"] for row in fused] == ["compute"] * 3  # 288 cycles, 2192 bit
 
 
+def test_an_older_file_does_not_say_how_many_columns_a_tile_has() -> None:
+    content = example()
+    for row in content["layers"]:
+        if row["name"] in "bcd":
+            del row["tile"]["q"]
+    del content[DIGEST]
+    assert findings(content) == []
+    kept = written(Design.from_dict(content, "older.json").to_dict())
+    assert kept["layers"] == content["layers"]
+
+
 @pytest.mark.parametrize("made", [random_banded_chain, random_fused_design])
 def test_any_fused_layers_hold(made: Callable[[int], Design]) -> None:
     seen: Counter[int] = Counter()
