@@ -11,6 +11,7 @@ with the exact ones to a relative 10⁻¹². Checked are
 
 - the network: tensors as large as the loops of the layers say, written once, then read;
 - the hardware and the widths: among the choices, pins and groups kept, operands that the PEs hold;
+- the mapping: of the machine one on offer, or of each layer one that the machine has;
 - of an assignment: each layer's bit operations, and its latency and costs by the file's tables;
 - the place of each tensor: one where it may be, pins kept; the runs of fused layers that bands
   make, none of more layers than may be fused;

@@ -32,7 +32,8 @@ OVERLAP_DIGITS = 6
 def _listed(given: Any) -> Any:
     """Words as a list, as in window or window+im2col; twice the same is once."""
     given = re.split("[+,]", given) if isinstance(given, str) else given
-    return tuple(dict.fromkeys(given)) if isinstance(given, (list, tuple)) else given
+    words = isinstance(given, (list, tuple)) and all(isinstance(x, str) for x in given)
+    return tuple(dict.fromkeys(given)) if words else given
 
 
 def _kernel(given: str) -> str:

@@ -16,7 +16,8 @@ from codesign.checking import check_content
 from codesign.errors import CodesignError
 from codesign.results.load import load_result
 
-RESULTS = ("design", "evaluation", "residents", "fused", "assignment")
+RESULTS = ("design", "evaluation", "residents", "fused", "machine", "own mappings", "assignment")
+PROVEN = {"design": "certificate", "machine": "certificate of machine"}
 
 
 def wrong_file(data: Any, kind: str) -> bytes:
@@ -58,11 +59,11 @@ def test_told(kind: str, number: int, tmp_path: Path) -> None:
     tried(number, judge)
 
 
-@cases(60, 2000)
-def test_checked(number: int) -> None:
+@pytest.mark.parametrize("kind", PROVEN)
+@cases(30, 1000)
+def test_checked(kind: str, number: int) -> None:
     """The check finds what is wrong or holds; and what holds says what it did before."""
-    design = json.loads(texts()["design"])
-    certificate = json.loads(texts()["certificate"])
+    design, certificate = json.loads(texts()[kind]), json.loads(texts()[PROVEN[kind]])
 
     def judge(data: Any) -> None:
         content = json.loads(texts()[data.draw(st.sampled_from(RESULTS))])
@@ -70,7 +71,7 @@ def test_checked(number: int) -> None:
         report = answered(lambda: check_content(content, "given.json"))
         for finding in report.findings if report else ():
             check_line(str(finding))
-        claim = altered(data, json.loads(texts()["certificate"]))
+        claim = altered(data, json.loads(texts()[PROVEN[kind]]))
         deep = answered(lambda: check_content(design, "design.json", claim, "certificate"))
         if deep and deep.proven:
             assert {float(claim["bound"])} == {float(certificate["bound"])} or float(
@@ -79,19 +80,20 @@ def test_checked(number: int) -> None:
         for finding in deep.findings if deep else ():
             check_line(str(finding))
 
-    for kind in RESULTS:
-        assert check_content(json.loads(texts()[kind]), "given.json").holds
+    for each in RESULTS:
+        assert check_content(json.loads(texts()[each]), "given.json").holds
     assert check_content(design, "given.json", certificate).proven
     tried(number, judge)
 
 
-@cases(20, 800)
-def test_proven(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", PROVEN)
+@cases(10, 400)
+def test_proven(kind: str, number: int, tmp_path: Path) -> None:
     design, path = tmp_path / "design.json", tmp_path / "given.certificate"
-    design.write_text(texts()["design"])
+    design.write_text(texts()[kind])
 
     def judge(data: Any) -> None:
-        path.write_bytes(wrong_file(data, "certificate"))
+        path.write_bytes(wrong_file(data, PROVEN[kind]))
         told("check", str(design), "--deep", "--certificate", str(path))
 
     tried(number, judge)

@@ -9,6 +9,7 @@ from pathlib import Path
 from command_line import TINY
 from fused_designs import chain_design
 from fuzzing import as_toml
+from machine_questions import two_layers
 
 import codesign
 from codesign import Choices, Problem, certify, evaluate, load_accelerator, load_network
@@ -54,12 +55,17 @@ def texts() -> dict[str, str]:
         "fc": {(b, a): b * a * 1e-6 for b in (4, 8) for a in (4, 8)},
     }
     small = Problem(network=network, choices=choices, objective="noise", budgets={"bops": 1e9})
+    machine = codesign.solve(two_layers(fill_cycles=True, cycle_factors={"3x3": "4/9"}))
+    own = codesign.solve(two_layers(reconfigurable=True, precision="widening"))
     found = {
         "design": design.to_dict(),
         "evaluation": evaluate(network, load_accelerator("eyeriss"), 8, on_chip="none").to_dict(),
         "residents": evaluate(network, load_accelerator("eyeriss"), 8, on_chip="tensors").to_dict(),
         "fused": chain_design().to_dict(),
+        "machine": machine.to_dict(),
+        "own mappings": own.to_dict(),
         "assignment": assign(small, times).to_dict(),
         "certificate": certify(design).to_dict(),
+        "certificate of machine": certify(machine).to_dict(),
     }
     return {kind: json.dumps(content) for kind, content in found.items()}
