@@ -20,8 +20,12 @@ class Domains(NamedTuple):
 
     @classmethod
     def within(cls, marginals: Marginals, ceiling: float) -> Domains:
-        """What costs at most so much where it is forced."""
-        return cls(*(each <= ceiling for each in marginals))
+        """What costs at most so much where it is forced; without a ceiling, what can be forced.
+
+        A tensor that is on chip for nothing cannot be forced into DRAM: what joint options cost
+        counts on it.
+        """
+        return cls(*((each <= ceiling) & (each < np.inf) for each in marginals))
 
     def __and__(self, other: Domains) -> Domains:
         """What is left in both."""

@@ -15,6 +15,7 @@ import pytest
 from fused_designs import fused_rows
 from placed_points import PlacedPoint, PlacedPoints
 from random_bands import KINDS, bands_case
+from random_machines import KINDS as MACHINES
 
 from codesign.costs.fusion import runs_of
 from codesign.costs.totals import totals
@@ -25,6 +26,7 @@ from codesign.space.solution import hardware_of, least_sram, price
 
 SEEDS = range(4)
 CASES = [(kind, seed) for kind in KINDS for seed in SEEDS]
+CASES += [(f"chain, {machine}", seed) for machine in MACHINES for seed in (0, 1)]
 DESIGNS = 10
 EXACT = 1e-9
 
@@ -33,8 +35,9 @@ pytestmark = pytest.mark.slow
 
 @cache
 def designs(kind: str, seed: int) -> tuple[HardwareSpace, list[PlacedPoint]]:
-    """The space of a problem, and all its designs."""
-    problem, points = bands_case(seed, kind)
+    """The space of a problem, perhaps on a kind of machine, and all its designs."""
+    network, _, machine = kind.partition(", ")
+    problem, points = bands_case(seed, network, machine)
     space = HardwareSpace(replace(problem, budgets={}))
     return space, [*map(PlacedPoints(space).of, points)]
 
