@@ -125,7 +125,10 @@ def test_every_mapping_of_an_array_is_argued_for() -> None:
             del altered["groups"][n]["arrays"][place]
             report = deep(design, altered)
             assert not report.proven
-            assert any("no argument for" in str(finding) for finding in report.findings)
+            missing = f"no argument for {array[0]} × {array[1]} PEs of "
+            told = [str(finding) for finding in report.findings if missing in str(finding)]
+            assert len(told) == 1
+            assert f" in mapping {array[2]}" in told[0]
             for other in (array[:2], [*array[:2], "rows"], [*array[:2], None], [*array, "window"]):
                 altered["groups"][n]["arrays"] = [*group["arrays"][:place], other]
                 (finding, *_) = deep(design, altered).findings

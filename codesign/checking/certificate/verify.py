@@ -3,7 +3,8 @@
 A certificate (``codesign-certificate/1``) holds a bound ``T`` on the objective and, for groups of
 hardware options that together are all of them, Lagrange multipliers ``p ≥ 0`` of the metrics (its
 ``prices``). Suppose a design of one of a group's options had an objective below ``T`` and kept
-every budget. Then
+every budget. (An array is named by its rows and columns, and by its mapping where machines of
+several are on offer.) Then
 
 1. its SRAM is at most the largest on offer that the area limit leaves room for beside the PE array
    (and, where area is the objective, ``T``), so each layer's tiling is one of those that fit beside
@@ -13,13 +14,13 @@ every budget. Then
 The check lists all tilings anew, takes for each layer, each pair of widths and all that may be on
 chip meanwhile the least cycles and the least traffic of any of the group's options (in each of its
 mappings, where a layer has one of its own), and finds the least weighted cost over all widths and
-places by eliminating them one after the other. Where that
-least cost is not below the limits' (2), the supposed design cannot exist: the group is closed *by
-bound*. Any multipliers are as good an argument as any others; wrong ones only fail to close, and
-they are rounded where that keeps the numbers small. Where the budgets leave a duality gap, the
-group is closed *by enumeration*: all choices of widths and places whose cost is within (2), at
-these and any further multipliers, are listed, and none keeps every limit. Layers may be ``cuts``
-from widths, and from places: they then take what suits them best, so that all costs only fall.
+places by eliminating them one after the other. Where that least cost is not below the limits' (2),
+the supposed design cannot exist: the group is closed *by bound*. Any multipliers are as good an
+argument as any others; wrong ones only fail to close, and they are rounded where that keeps the
+numbers small. Where the budgets leave a duality gap, the group is closed *by enumeration*: all
+choices of widths and places whose cost is within (2), at these and any further multipliers, are
+listed, and none keeps every limit. Layers may be ``cuts`` from widths, and from places: they then
+take what suits them best, so that all costs only fall.
 
 Layers of a fused run take the longer of two sums over all of them, and must fit the SRAM together.
 How the bound counts them by the layer, the certificate names (its ``runs``): any way is no more
@@ -256,7 +257,11 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     for option in trusted:
         left.pop(option, None)
     covered = f"all {len(problem.choices.options)} hardware options"
-    names = [f"{x[0]} × {x[1]} PEs of {x[2]} × {x[3]} bit" for x in left]
+    names = [
+        f"{x.rows} × {x.cols} PEs of {x.pe_weight_bits} × {x.pe_activation_bits} bit"
+        + (f" in mapping {x.mapping}" if x.mapping else "")
+        for x in left
+    ]
     found = "all" if not left else f"no argument for {first_few(names, 2, '; ')}"
     entry.ledger.holds(entry["groups"].where, not left, found, covered)
     return Verdict(bound, len(trusted))
