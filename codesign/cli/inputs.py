@@ -11,6 +11,7 @@ from codesign.errors import SpecError
 from codesign.problem.dram_energy import dram_energy_j_per_bit
 from codesign.problem.metrics import COST, metric_of
 from codesign.problem.posed import (
+    buffer_bits,
     by_name,
     check_reconfigurable,
     factors,
@@ -203,6 +204,7 @@ def accelerator(given: Given) -> Accelerator:
     flags = {
         **{key: given[key] for key in COPIED},
         **_machine(given),
+        **buffer_bits(given),
         **{key: given[key] or given["pe_bits"] for key in PE_WIDTHS},
         "sram_bits": None if sram_kbit is None else sram_bits("sram_kbit", sram_kbit),
         "clock_hz": None if clock_mhz is None else clock_mhz * HZ_PER_MHZ,

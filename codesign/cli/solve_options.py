@@ -83,6 +83,11 @@ BY_LAYER_HELP = "Each layer takes one of the mappings."
 FILL_HELP = "Count cycles that fill and drain the array."
 LOAD_HELP = "Count cycles that load stationary weights."
 OVERLAP_HELP = "Share of the shorter of compute and DRAM time that the longer hides."
+BUFFER_HELP = {
+    "--weight-buffer-kbit": "A buffer of its own for tiles of weights.",
+    "--ifmap-buffer-kbit": "One for tiles of the input.",
+    "--accumulator-kbit": "One for partial sums.",
+}
 FACTOR_HELP = "Factor on the cycles of a kernel: 3x3=4/9 (Winograd)."
 SRAM_PICTURE = "Draw what the SRAM holds during each layer: .png, .pdf or .svg."
 QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
@@ -138,6 +143,7 @@ SOLVE = {
         word("--sram-kbit", "SRAM sizes on offer.", shown="any"),
         word("--min-sram-kbit", "Least SRAM, used or not."),
         word("--max-sram-kbit", "Most SRAM."),
+        *(word(name, text) for name, text in BUFFER_HELP.items()),
         word("--on-chip", ON_CHIP_HELP),
         word("--fused-layers", FUSED_HELP, shown=f"{DEFAULT_FUSED_LAYERS}"),
     ),
@@ -245,6 +251,7 @@ EVALUATE = {
             shown="as wide as the sum can get",
         ),
         option("--sram-kbit X", "SRAM capacity.", CAPACITY),
+        *(option(f"{name} X", text, CAPACITY) for name, text in BUFFER_HELP.items()),
         option("--clock-mhz X", "Clock.", CLOCK, shown="800"),
         MEMORY,
         DRAM,

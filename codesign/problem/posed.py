@@ -14,7 +14,7 @@ from codesign.problem.dram_energy import dram_energy_j_per_bit
 from codesign.problem.metrics import metric_of
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
 from codesign.problem.readers import Pin
-from codesign.problem.words import DEFAULT_QUALITY, LIMITS, ProblemWords, flag_of
+from codesign.problem.words import BUFFERS, DEFAULT_QUALITY, LIMITS, ProblemWords, flag_of
 from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
 
 if TYPE_CHECKING:
@@ -188,6 +188,15 @@ def sram_bits(word: str, kbit: float) -> int:
     return bits
 
 
+def buffer_bits(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Capacities of the buffers that are given, by field of a machine."""
+    return {
+        word.replace("_kbit", "_bits"): sram_bits(word, given[word])
+        for word in BUFFERS
+        if given[word] is not None
+    }
+
+
 def _choices(words: ProblemWords, network: Network) -> Choices:
     from codesign.problem.choices import Choices
 
@@ -199,6 +208,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         word: None if (kbit := getattr(words, word)) is None else sram_bits(word, kbit)
         for word in ("min_sram_kbit", "max_sram_kbit")
     }
+    buffers = {word: getattr(words, word) for word in BUFFERS}
     listed: dict[str, Any] = {
         "weight_bits": words.weight_bits or words.bits,
         "activation_bits": words.activation_bits or words.bits,
@@ -218,6 +228,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         overlap=words.overlap,
         cycle_factors=factors(words.cycle_factor),
         sram_bits=tuple(sram_bits("sram_kbit", kbit) for kbit in words.sram_kbit or ()),
+        **buffer_bits(buffers),
         min_sram_bits=ends["min_sram_kbit"],
         max_sram_bits=ends["max_sram_kbit"],
         on_chip=words.on_chip,

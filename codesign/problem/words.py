@@ -67,6 +67,7 @@ LIMITS = {  # word: (metric, how many of the metric's unit make one of the word'
     "max_gbops": ("bops", BOPS_PER_GBOP),
     "max_noise": ("noise", 1.0),
 }
+BUFFERS = ("weight_buffer_kbit", "ifmap_buffer_kbit", "accumulator_kbit")
 PLATFORM_CONTRADICTIONS = (
     ("bits", "weight_bits"),
     ("bits", "activation_bits"),
@@ -164,6 +165,9 @@ class ProblemWords:
     sram_kbit: tuple[float, ...] | None = _word("LIST", Numbers(CAPACITY))
     min_sram_kbit: float | None = _word("X", CAPACITY)
     max_sram_kbit: float | None = _word("X", CAPACITY)
+    weight_buffer_kbit: float | None = _word("X", CAPACITY)
+    ifmap_buffer_kbit: float | None = _word("X", CAPACITY)
+    accumulator_kbit: float | None = _word("X", CAPACITY)
     on_chip: OnChip = _choice("bands|tensors|none", DEFAULT_ON_CHIP)
     fused_layers: int | None = _word("N", WholeNumber(2, MOST_FUSED_LAYERS))
     weights: Mapping[str, ArrayLike] | None = None

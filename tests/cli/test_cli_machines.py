@@ -32,6 +32,12 @@ BOTH = ("--mapping", "window,output")
         (("--precision", "widening", "--bits", "3,8"), None),
         (("--fill-cycles",), Choices(fill_cycles=True)),
         (("--weight-load",), Choices(weight_load=True)),
+        (("--overlap", "0.25"), Choices(overlap=0.25)),
+        (
+            ("--weight-buffer-kbit", "20", "--accumulator-kbit", "0.5"),
+            Choices(weight_buffer_bits=20_000, accumulator_bits=500),
+        ),
+        (("--ifmap-buffer-kbit", "8"), Choices(ifmap_buffer_bits=8000)),
         (
             ("--cycle-factor", "3x3s1=4/9", "--cycle-factor", "1x1=0.5"),
             Choices(cycle_factors={"3x3s1": "4/9", "1x1": "0.5"}),
@@ -69,6 +75,9 @@ BAD = [
         ("--cycle-factor", "3x3=4/9", "--cycle-factor", "3x3=1/2"),
         "--cycle-factor 3x3: given as 4/9 and as 1/2",
     ),
+    (("--overlap", "1.5"), "'1.5' is not between 0 and 1"),
+    (("--overlap", "0.1234567"), "overlap: Input should have at most 6 decimal places"),
+    (("--accumulator-kbit", "0"), "'0' is not a positive number"),
     (("--precision", "widenin"), "'widenin' is not one of 'fixed', 'multi-pass', 'widening'"),
 ]
 
@@ -140,6 +149,8 @@ def chip(tmp_path: Path) -> str:
         (["--precision", "widening"], {"precision": "widening"}),
         (["--fill-cycles", "--weight-load"], {"fill_cycles": True, "weight_load": True}),
         (["--cycle-factor", "3x3=4/9"], {"cycle_factors": {"3x3": "4/9"}}),
+        (["--overlap", "0.5"], {"overlap": 0.5}),
+        (["--ifmap-buffer-kbit", "9.5"], {"ifmap_buffer_bits": 9500}),
     ],
 )
 def test_flags_change_the_accelerator(
@@ -191,7 +202,8 @@ def test_words_of_a_study() -> None:
         "cycle_factor": [{"3x3": "4/9"}, "3x3=0.5", None],
         "fill_cycles": [False, True],
     }
-    study = Study.grid(networks=[TINY], weight_load=True, **given)
+    more: dict[str, Any] = {"weight_load": True, "overlap": 0.5, "accumulator_kbit": 3}
+    study = Study.grid(networks=[TINY], **more, **given)
     assert len(study) == 3 * 3 * 2
     offered = dict.fromkeys(x["mapping"] for x in parameters(study))
     assert [*offered] == ["window", "output", "window,output"]
@@ -204,7 +216,10 @@ def test_words_of_a_study() -> None:
     factors = [dict(x.choices.cycle_factors) for x in problems(study)][:3]
     assert factors == [{"3x3": "4/9"}, {"3x3": "0.5"}, {}]
     assert len({question.sha256 for question in questions(study)}) == len(study)
-    assert {x.choices.weight_load for x in problems(study)} == {True}
+    assert {
+        (x.choices.weight_load, x.choices.overlap, x.choices.accumulator_bits)
+        for x in problems(study)
+    } == {(True, 0.5, 3000)}
 
 
 def test_what_is_usual_asks_what_was_asked_without_the_words() -> None:
@@ -244,17 +259,17 @@ def test_a_study_refuses_what_options_refuse(given: dict[str, Any], told: str) -
 
 # --- what cannot be -----------------------------------------------------------------------------
 
-# With four rows of PEs for output pixels a tile has two rows of six, not one.
+# With four rows of PEs for output pixels a tile has four of them at least, not one.
 FOUR = ("--rows", "4", "--cols", "1", "--bits", "4", "--mapping", "output", "--on-chip", "none")
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((*FOUR, "--max-sram-kbit", "0.1"), "the narrowest widths need at least 0.384 kbit; offer"),
+        ((*FOUR, "--max-sram-kbit", "0.1"), "the narrowest widths need at least 0.172 kbit; offer"),
         (
-            (*FOUR, "--max-sram-kbit", "0.39"),
-            "the SRAM on offer ends at 0.39 kbit, and not all layers fit it; offer more",
+            (*FOUR, "--max-sram-kbit", "0.25"),
+            "the SRAM on offer ends at 0.25 kbit, and not all layers fit it; offer more",
         ),
         (
             (*FOUR, "--precision", "widening", "--pe-bits", "2"),

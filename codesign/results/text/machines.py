@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from codesign.costs.buffers import NAMES
 from codesign.problem.choices import Choices
 from codesign.results.text.layout import percent
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.machine import Machine
+from codesign.units import METRIC_UNITS
 
 
 def machine_line(accelerator: Accelerator) -> list[str]:
@@ -30,6 +32,9 @@ def machine_phrases(machine: Machine, precision: str) -> list[str]:
         size, stride, _ = kernel.partition("s")
         only = ", stride 1," if stride else ""
         found.append(f"{size.replace('x', '×')} kernels{only} take {factor} of the cycles")
+    for name, bits in zip(NAMES, machine.buffers, strict=True):
+        if bits is not None:
+            found.append(f"{name} {METRIC_UNITS['dram_bits'].amount(bits)}")
     return found
 
 
