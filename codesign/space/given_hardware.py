@@ -11,7 +11,7 @@ import numpy as np
 
 from codesign.arrays import Ints
 from codesign.costs import roofline
-from codesign.costs.buffers import Buffers, fits_buffers, in_unified
+from codesign.costs.buffers import NO_BUFFERS, Buffers, fits_buffers, in_unified
 from codesign.costs.compute import movement_cycles
 from codesign.costs.fusion import FusedRun, fused_runs, run_need
 from codesign.costs.layers import array_of, cycles_on, operand_bits_on
@@ -173,7 +173,8 @@ class GivenHardware:
         key = (id(table), *bits.tolist(), weights, ifmap)
         if key not in self._stairs:
             table = without_resident(table, weights, ifmap)
-            table = table.take(np.flatnonzero(fits_buffers(table.need, bits, self._buffers)))
+            if self._buffers != NO_BUFFERS:
+                table = table.take(np.flatnonzero(fits_buffers(table.need, bits, self._buffers)))
             need, traffic = table.need @ (bits * in_unified(self._buffers)), table.traffic @ bits
             order = np.lexsort((traffic, need))
             need, traffic = need[order], traffic[order]

@@ -19,6 +19,7 @@ from random_problems import Case, random_case, steep_case
 from codesign.problem.problem import Problem
 
 BUFFERS = ("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")
+MAPPINGS = (("window",), ("im2col",), ("output",), ("window", "output"), ("im2col", "output"))
 OF_MACHINES = {"latency_s", "area_mm2", "dram_bits"}  # metrics that the terms change
 OVERLAPS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.999999)
 
@@ -55,7 +56,12 @@ def all_terms_case(seed: int) -> Case:
     rng = random.Random(f"all terms {seed}")
     case = buffers_case(seed)
     terms: dict[str, Any] = {"overlap": rng.choice(OVERLAPS), "fill_cycles": rng.random() < 0.5}
-    terms["mapping"] = rng.choice((("window",), ("im2col",), ("output",), ("window", "output")))
+    mapping = rng.choice(MAPPINGS)
+    terms |= {"mapping": mapping, "reconfigurable": len(mapping) > 1 and rng.random() < 0.7}
+    choices = case.problem.choices
+    splits = all(x & (x - 1) == 0 for x in (*choices.pe_weight_bits, *choices.pe_activation_bits))
+    if splits and rng.random() < 0.4:
+        terms["precision"] = "widening"
     return with_terms(case, **terms)
 
 
