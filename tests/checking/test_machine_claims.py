@@ -8,6 +8,7 @@ against plain enumeration.
 from __future__ import annotations
 
 import copy
+import json
 import random
 from collections import Counter
 from fractions import Fraction
@@ -18,9 +19,10 @@ from certified import certify_and_check, deep, machine_problem_of, written
 from false_claims import closes, enumerated, groups_with, random_cuts, random_prices
 from machine_questions import two_layers
 from random_machines import KINDS
+from sources import TESTS
 
 import codesign
-from codesign import certify
+from codesign import Design, certify
 from codesign.checking.certificate import exact_costs, run_costs, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import Verifier
@@ -172,3 +174,18 @@ def test_a_design_in_another_mapping_is_not_proven(mapping: Any) -> None:
     report = deep(content, certificate)
     assert not report.proven
     assert any(".groups" in finding.where for finding in report.findings)
+
+
+def test_kept_files_of_machines_are_proven() -> None:
+    """Files of the formats as they are, so that later versions still read them."""
+    design, certificate = (
+        json.loads((TESTS / "checking/golden" / name).read_text("utf-8"))
+        for name in ("machine_design.json", "machine_certificate.json")
+    )
+    choices = design["problem"]["choices"]
+    assert {"mapping", "weight_load", "cycle_factors"} <= {*choices}
+    assert choices["precision"] == "widening"
+    report = deep(design, certificate)
+    assert report.findings == ()
+    assert report.proven
+    assert Design.from_dict(design, "machine_design.json").hardware.mapping == ("output",)
