@@ -225,7 +225,7 @@ MEMBERS = {  # endings of the names in a ZIP archive
 }
 SUFFIXES = {".pb": "TensorFlow", ".pt": "PyTorch", ".pth": "PyTorch"}
 TABLES = {  # headings of all tables of a kind, the more telling ones first
-    "front": {"latency_s", "area_mm2", "rate_to_next", "minimised"},
+    "front": {"latency_s", "rate_to_next", "minimised"},
     "results": {"study", "status", "latency_s", "question"},
     "latency": {"layer", "weight_bits", "activation_bits", "latency_s"},
     "widths": {"layer", "weight_bits", "input_bits", "output_bits"},
@@ -233,6 +233,7 @@ TABLES = {  # headings of all tables of a kind, the more telling ones first
     "pe_areas": {"bw", "ba", "area_um2"},
     "sram_areas": {"bits", "area_um2"},
 }
+FPGA_KEYS = {"bram_bits", "multipliers"}  # of a technology that is no silicon
 KEYS = {  # of all descriptions of a kind; an accelerator may have an area of its PEs too
     "network": {"layers"},
     "accelerator": {"rows", "cols", "clock_hz"},
@@ -372,4 +373,6 @@ def _of_table(head: str) -> str | None:
 def _of_toml(content: Mapping[str, object]) -> str | None:
     if content and all(key.startswith(("weight:", "tensor:")) for key in content):
         return "sensitivity"
+    if content.keys() >= FPGA_KEYS:
+        return "technology"
     return next((kind for kind, keys in KEYS.items() if keys <= content.keys()), None)

@@ -73,6 +73,9 @@ class _MetricUnits(dict[str, DisplayUnit]):
 METRIC_UNITS = _MetricUnits(
     latency_s=DisplayUnit("latency", 1 / MS_PER_S, "ms"),
     area_mm2=DisplayUnit("area", 1.0, "mm²"),
+    lut=DisplayUnit("LUTs", 1.0, ""),
+    dsp=DisplayUnit("DSP blocks", 1.0, ""),
+    bram=DisplayUnit("block RAMs", 1.0, ""),
     dram_bits=DisplayUnit("DRAM traffic", BITS_PER_MBIT, "Mbit"),
     noise=DisplayUnit("noise", 1.0, ""),
     model_bits=DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),

@@ -14,7 +14,6 @@ from codesign.checking.machine import read_mapping
 from codesign.checking.problem import (
     MOST_SIDE,
     MOST_SRAM_BITS,
-    UM2_PER_MM2,
     Option,
     Problem,
     read_problem,
@@ -67,20 +66,21 @@ def check_design(file: Entry) -> Problem:
         file.ledger.same(on_chip.where, on_chip.value, None)
     totals = check_layers(file["layers"], problem.network, platform, tensor_bits, residency)
     check_weight_bits(file["layers"], problem, totals.operand_bits, tensor_bits)
-    area_terms_mm2 = [x / UM2_PER_MM2 for x in problem.area_terms_um2(option, sram_bits)]
+    terms = problem.hardware_terms(option, sram_bits)
     expected = {
         "latency_s": totals.latency_s,
-        "area_mm2": sum(area_terms_mm2, Fraction(0)),
+        **{name: sum(each, Fraction(0)) for name, each in terms.items()},
         "dram_bits": Fraction(totals.dram_bits),
         **width_metrics(problem.network, totals.operand_bits, tensor_bits, problem.noise_of),
     }
-    given, rows = problem.energies(expected["area_mm2"]), read_rows(file["layers"], problem.network)
+    area = expected.get("area_mm2")
+    given, rows = problem.energies(area), read_rows(file["layers"], problem.network)
     each = []
     if given is not None:
         on = problem.network, platform, tensor_bits, residency
         each = layers_j(rows, *on, given)
         expected["energy_j"] = sum((x for y in each for x in y.values()), Fraction(0))
-    metrics = check_metrics(file["metrics"], expected, problem, area_terms_mm2)
+    metrics = check_metrics(file["metrics"], expected, problem, terms)
     check_energy_section(file, problem.network, each, metrics)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
     check_digest(file)

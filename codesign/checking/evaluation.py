@@ -14,9 +14,10 @@ from codesign.checking.layer_rows import Platform, Totals
 from codesign.checking.layers import check_layers, check_throughput
 from codesign.checking.machine import read_machine
 from codesign.checking.network import Network, read_network
-from codesign.checking.problem import MOST_SIDE, UM2_PER_MM2, read_technology
+from codesign.checking.problem import MOST_SIDE
 from codesign.checking.residency import Residency, check_on_chip
-from codesign.checking.width_problem import METRICS, MOST_BITS
+from codesign.checking.technology import Fpga, Silicon, metrics_on, read_technology
+from codesign.checking.width_problem import MOST_BITS
 from codesign.checking.widths import read_rows, width_metrics
 
 FORMAT = "codesign-evaluation/1"
@@ -45,14 +46,21 @@ def check_evaluation(file: Entry) -> None:
     totals = check_layers(file["layers"], network, platform, tensor_bits, residency)
     expected = _metrics(given, platform, network, totals, tensor_bits)
     metrics, absent = file["metrics"], file["absent"].table()
-    area_terms_mm2 = _area_terms_mm2(given, platform, "area_mm2" in metrics.table())
-    if area_terms_mm2:
-        expected["area_mm2"] = sum(area_terms_mm2, Fraction(0))
+    fits, technology = given["technology"], None
+    if fits.value is not None:
+        technology = read_technology(fits, "sram_fits")
+    hardware_terms: dict[str, Sequence[Fraction]] = {}
+    if isinstance(technology, Fpga):
+        hardware_terms |= _fpga_terms(given, platform, technology)
+    else:
+        area = _area_terms_mm2(given, platform, technology, "area_mm2" in metrics.table())
+        hardware_terms |= {"area_mm2": area} if area else {}
+    expected |= {name: sum(terms, Fraction(0)) for name, terms in hardware_terms.items()}
     each = _layers_j(file, network, platform, tensor_bits, residency, expected)
     if each:
         expected["energy_j"] = sum((x for parts in each for x in parts.values()), Fraction(0))
     figures: dict[str, Fraction] = {}
-    for name in (*METRICS, "energy_j"):
+    for name in (*metrics_on(technology), "energy_j"):
         known = name in expected
         if name == "energy_j" and not known and name not in {**metrics.table(), **absent}:
             continue  # an older file
@@ -63,7 +71,7 @@ def check_evaluation(file: Entry) -> None:
             continue
         figure = metrics[name].figure()
         if name != "noise":
-            terms = area_terms_mm2 if name == "area_mm2" else ()
+            terms = hardware_terms.get(name, ())
             close = file.ledger.close(f"metrics.{name}", figure, expected[name], terms)
             figures[name] = figure if close else expected[name]
         elif figure != expected[name]:
@@ -162,7 +170,9 @@ def _metrics(
     return found
 
 
-def _area_terms_mm2(given: Entry, platform: Platform, given_area: bool) -> Sequence[Fraction]:
+def _area_terms_mm2(
+    given: Entry, platform: Platform, technology: Silicon | None, given_area: bool
+) -> Sequence[Fraction]:
     """Terms of the area of PE array and SRAM; none where a fit, a capacity or an area is missing.
 
     Parameters
@@ -170,10 +180,9 @@ def _area_terms_mm2(given: Entry, platform: Platform, given_area: bool) -> Seque
     given_area : bool
         Whether the file gives an area; which decides where rounding tells whether it is above 0.
     """
-    fits, measured, array = given["technology"], given["pe_area_um2"], platform.array
-    if fits.value is None or platform.sram_bits is None:
+    measured, array = given["pe_area_um2"], platform.array
+    if technology is None or platform.sram_bits is None:
         return ()
-    technology = read_technology(fits, fits["sram_fits"][fits["sram"].text()])
     if measured.value is not None:
         pe_terms_um2: Sequence[Fraction] = (measured.positive(),)
     elif technology.engine != array.engine or given["number_format"].value != "integer":
@@ -182,12 +191,25 @@ def _area_terms_mm2(given: Entry, platform: Platform, given_area: bool) -> Seque
         widths = platform.pe_weight_bits, platform.pe_activation_bits
         pe_terms_um2 = technology.pe_terms_um2(*widths)
     pes = given["area_overhead"].positive() * array.rows * array.cols
-    terms_um2 = technology.area_terms_um2(
+    terms_mm2 = technology.area_terms_mm2(
         pes, pe_terms_um2, platform.sram_bits, platform.machine.buffers
     )
-    if not (_is_positive(pe_terms_um2, given_area) and _is_positive(terms_um2, given_area)):
+    if not (_is_positive(pe_terms_um2, given_area) and _is_positive(terms_mm2, given_area)):
         return ()
-    return [x / UM2_PER_MM2 for x in terms_um2]
+    return terms_mm2
+
+
+def _fpga_terms(given: Entry, platform: Platform, fpga: Fpga) -> dict[str, Sequence[Fraction]]:
+    """Terms of what the accelerator takes of an FPGA, as far as that is known."""
+    array, pe_bits = platform.array, (platform.pe_weight_bits, platform.pe_activation_bits)
+    overhead = given["area_overhead"].positive()
+    srams = (platform.sram_bits or 0, *platform.machine.buffers)
+    terms = dict(fpga.terms(array.rows * array.cols, overhead, pe_bits, srams))
+    if platform.sram_bits is None:
+        del terms["bram"]
+    if fpga.engine != array.engine or given["number_format"].value != "integer":
+        del terms["lut"], terms["dsp"]
+    return {**terms}
 
 
 def _is_positive(terms: Sequence[Fraction], given_area: bool) -> bool:

@@ -12,7 +12,6 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.network import Network
 
-METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
 MOST_BITS = 32
 BUDGET_TOLERANCE = 1e-9  # relative; a metric that is no more above its budget keeps it
 WIDTH_CHOICES = (
@@ -141,7 +140,7 @@ def read_sensitivity(entry: Entry) -> dict[str, dict[int, Fraction]] | None:
     return found
 
 
-def read_budgets(entry: Entry, metrics: tuple[str, ...] = METRICS) -> dict[str, Fraction]:
+def read_budgets(entry: Entry, metrics: tuple[str, ...]) -> dict[str, Fraction]:
     """A limit by metric."""
     entry.known_keys(metrics)
     given = entry.table()

@@ -92,20 +92,20 @@ def check_metrics(
     entry: Entry,
     expected: Mapping[str, Fraction],
     problem: WidthProblem,
-    area_terms_mm2: Sequence[Fraction] = (),
+    hardware_terms: Mapping[str, Sequence[Fraction]] | None = None,
 ) -> dict[str, Fraction]:
     """Compare the totals with what they should be, and with the budgets; returns them as rounded.
 
     Parameters
     ----------
-    area_terms_mm2 : sequence of Fraction
-        Of the area, as `Ledger.close` takes them.
+    hardware_terms : mapping of str to sequence of Fraction
+        Of metrics such as the area, as `Ledger.close` takes them.
     """
     entry.known_keys(expected)
     right = {}
     for name, value in expected.items():
         figure = entry[name].figure()
-        terms = area_terms_mm2 if name == "area_mm2" else ()
+        terms = (hardware_terms or {}).get(name, ())
         close = entry.ledger.close(f"{entry.where}.{name}", figure, value, terms)
         right[name] = figure if close else value  # budgets are kept by figures, as rounded
     for name, limit in problem.budgets.items():

@@ -98,10 +98,13 @@ def fit(**given: Any) -> int:
     area_um2; fitted against their BOPS. SRAMs: bits, area_um2.
     """
     from codesign.specs.load import load_technology
+    from codesign.specs.technology import Technology
     from codesign.tasks.fit_area import fit_area
 
     inputs.check_files(given)
     rest = load_technology(name_or_path(given["technology"]))
+    if not isinstance(rest, Technology):
+        raise SpecError(f"--technology {given['technology']}: an FPGA, which has no areas")
     found = fit_area(
         given["measured"],
         form="quadratic" if given["quadratic"] else "linear",

@@ -107,6 +107,9 @@ SOLVE = {
     "What is wanted": (
         word("--minimize", "Objective."),
         word("--max-area-mm2", "Largest silicon area."),
+        word("--max-lut", "Most look-up tables of an FPGA."),
+        word("--max-dsp", "Most DSP blocks of an FPGA."),
+        word("--max-bram", "Most block RAMs (BRAM18) of an FPGA."),
         word("--max-latency-ms", "Longest latency, whole batch."),
         word("--min-fps", "Fewest images per second, not --max-latency-ms."),
         word("--max-dram-mbit", "Most DRAM traffic, whole batch."),

@@ -44,11 +44,12 @@ def scale(**given: Any) -> int:
     """
     from codesign.files import write_atomically
     from codesign.specs.load import load_technology
+    from codesign.specs.technology import Technology
     from codesign.specs.write_technology import to_toml
 
     inputs.check_files(given)
-    found = load_technology(name_or_path(given["technology"]))
-    made = found.scaled(given["node"], given["name"])
+    made = load_technology(name_or_path(given["technology"])).scaled(given["node"], given["name"])
+    assert isinstance(made, Technology)  # what does not scale is refused
     text = to_toml(made, made.scaling_note)
     hand_over(description_view(made), given, out=lambda path: write_atomically(path, text))
     return PROVEN

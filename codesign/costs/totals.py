@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from codesign.costs.area import pe_area_um2, pe_bops, sram_area_um2
+from codesign.costs.fpga import array_dsp, array_lut, bram
 from codesign.costs.fusion import FusedRun
 from codesign.costs.layer_energy import LayerEnergy, layer_energies, rates_of
 from codesign.costs.layers import LayerDesign
 from codesign.costs.widths import layer_bops, model_bits, noise
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.fpga import Fpga
 from codesign.specs.network import Network
 from codesign.specs.technology import AreaFit, QuadraticFit
 from codesign.units import UM2_PER_MM2
@@ -54,14 +56,8 @@ def totals(
     else:
         reason = "defined for integers, not for floating point"
         absent |= {"noise": reason, "bops": reason}
-    parts, missing = areas_mm2(accelerator)
-    area_mm2 = math.fsum(parts.values())
-    if missing:
-        absent["area_mm2"] = "; ".join(missing)
-    elif area_mm2 <= 0:
-        absent["area_mm2"] = "PE array and SRAM together have no positive area by the fits"
-    else:
-        metrics["area_mm2"] = area_mm2
+    taken, unknown = hardware_totals(accelerator)
+    metrics, absent = metrics | taken, absent | unknown
     each, missing = energies(
         *(network, accelerator, tensor_bits, layers, metrics.get("area_mm2")), on_chip, runs
     )
@@ -70,6 +66,19 @@ def totals(
     else:
         metrics["energy_j"] = math.fsum(x.total_j for x in each)
     return metrics, absent
+
+
+def hardware_totals(accelerator: Accelerator) -> tuple[dict[str, float], dict[str, str]]:
+    """The metrics that the hardware alone decides, and why those that are not known are not."""
+    if isinstance(accelerator.technology, Fpga):
+        return resources(accelerator, accelerator.technology)
+    parts, missing = areas_mm2(accelerator)
+    area_mm2 = math.fsum(parts.values())
+    if missing:
+        return {}, {"area_mm2": "; ".join(missing)}
+    if area_mm2 <= 0:
+        return {}, {"area_mm2": "PE array and SRAM together have no positive area by the fits"}
+    return {"area_mm2": area_mm2}, {}
 
 
 def energies(
@@ -106,6 +115,8 @@ def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ..
     """
     parts, missing = {}, []
     technology, sram_bits = accelerator.technology, accelerator.sram_bits
+    if isinstance(technology, Fpga):
+        return {}, ()
     pe_um2 = accelerator.pe_area_um2
     if pe_um2 is None and _fit_describes_pe(accelerator):
         assert technology is not None
@@ -127,10 +138,31 @@ def areas_mm2(accelerator: Accelerator) -> tuple[dict[str, float], tuple[str, ..
     return parts, tuple(missing)
 
 
+def resources(accelerator: Accelerator, fpga: Fpga) -> tuple[dict[str, float], dict[str, str]]:
+    """What an accelerator takes of an FPGA, by metric, and why the rest is not known."""
+    taken: dict[str, float] = {}
+    absent: dict[str, str] = {}
+    if _fit_describes_pe(accelerator):
+        pes = (
+            *(accelerator.rows, accelerator.cols),
+            *(accelerator.pe_weight_bits, accelerator.pe_activation_bits),
+        )
+        taken["lut"] = float(array_lut(fpga, *pes, accelerator.area_overhead))
+        taken["dsp"] = float(array_dsp(fpga, *pes))
+    else:
+        absent |= dict.fromkeys(("lut", "dsp"), _no_pe_area(accelerator))
+    if accelerator.sram_bits is None:
+        absent["bram"] = "no SRAM capacity is given"
+    else:
+        srams = (accelerator.sram_bits, *accelerator.buffers)
+        taken["bram"] = float(bram(fpga, [bits for bits in srams if bits is not None]).sum())
+    return taken, absent
+
+
 def extrapolations(accelerator: Accelerator) -> tuple[str, ...]:
     """Where an area leans on a scaled fit, or on one outside the range it was calibrated for."""
     technology = accelerator.technology
-    if technology is None:
+    if technology is None or isinstance(technology, Fpga):
         return ()
     leans: list[tuple[str, float, str, AreaFit | QuadraticFit]] = []
     widths = accelerator.pe_weight_bits, accelerator.pe_activation_bits

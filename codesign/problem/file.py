@@ -9,6 +9,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.problem.choices import Choices
 from codesign.problem.problem import Problem
+from codesign.specs.fpga import AnyTechnology, Fpga
 from codesign.specs.machine import MACHINE_FIELDS, unusual
 from codesign.specs.schema import parse, renamed, require_keys
 from codesign.specs.technology import Technology
@@ -59,8 +60,10 @@ def terms_to_dict(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _technology_to_dict(technology: Technology) -> dict[str, Any]:
+def _technology_to_dict(technology: AnyTechnology) -> dict[str, Any]:
     """What figures depend on, and where it comes from; of its kinds of SRAM the one in use."""
+    if isinstance(technology, Fpga):
+        return asdict(technology)
     content = {
         "name": technology.name,
         "engine": technology.engine,
@@ -103,16 +106,7 @@ def problem_from_dict(data: Any, where: str) -> Problem:
     given = data.get("technology")
     if not isinstance(given, Mapping):
         raise SpecError(f"{where}: problem.technology: missing")
-    where_given = f"{where}: problem.technology"
-    technology = dict(given)
-    kind = technology.setdefault("sram", "single-port")
-    if not isinstance(kind, str):
-        raise SpecError(f"{where_given}.sram: must be the name of an SRAM kind")
-    technology["sram_fits"] = {kind: renamed(technology, "sram_area_um2", "sram_fits", where_given)}
-    try:
-        parsed = parse(Technology, technology, where_given)
-    except SpecError as error:
-        raise SpecError(str(error).replace(f"sram_fits.{kind}", "sram_area_um2")) from None
+    parsed = _technology_from_dict(given, f"{where}: problem.technology")
     require_keys(data, PROBLEM_KEYS, f"{where}: problem")
     choices = data["choices"]
     if isinstance(choices, Mapping):
@@ -127,6 +121,21 @@ def problem_from_dict(data: Any, where: str) -> Problem:
         "sensitivity": sensitivity_from_json(data.get("sensitivity")),
     }
     return parse(Problem, content, f"{where}: problem")
+
+
+def _technology_from_dict(given: Mapping[str, Any], where: str) -> AnyTechnology:
+    """What a file has of a technology: of silicon, one kind of SRAM."""
+    if "bram_bits" in given:
+        return parse(Fpga, dict(given), where)
+    technology = dict(given)
+    kind = technology.setdefault("sram", "single-port")
+    if not isinstance(kind, str):
+        raise SpecError(f"{where}.sram: must be the name of an SRAM kind")
+    technology["sram_fits"] = {kind: renamed(technology, "sram_area_um2", "sram_fits", where)}
+    try:
+        return parse(Technology, technology, where)
+    except SpecError as error:
+        raise SpecError(str(error).replace(f"sram_fits.{kind}", "sram_area_um2")) from None
 
 
 def sensitivity_from_json(given: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from codesign.errors import SpecError
-from codesign.problem.metrics import METRICS, metric_of
+from codesign.problem.metrics import ALL_METRICS, metric_of
 from codesign.problem.tolerances import keeps
 from codesign.specs.schema import nearest
 
@@ -25,9 +25,9 @@ def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[s
     """
     names = [metric_of(name) for name in names]
     for name in names:
-        if name not in METRICS:
-            known = f"(known: {', '.join(METRICS)})"
-            raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), METRICS)} {known}")
+        if name not in ALL_METRICS:
+            known = f"(known: {', '.join(ALL_METRICS)})"
+            raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), ALL_METRICS)} {known}")
     if len(set(names)) != len(names) or not 2 <= len(names) <= 3:
         given = ", ".join(names) or "none"
         raise SpecError(f"{where}: give two or three different metrics, got {given}")

@@ -8,17 +8,25 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codesign.errors import SpecError
 
-METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
+if TYPE_CHECKING:
+    from codesign.specs.fpga import AnyTechnology
+
+METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")  # on silicon
 ENERGY = "energy_j"
 REPORTED = (*METRICS, ENERGY)  # energy where it is known
-ADDITIVE_METRICS = tuple(x for x in METRICS if x != "area_mm2")  # sums over layers and tensors
+HARDWARE_METRICS = ("area_mm2", "lut", "dsp", "bram")  # the technology says which of them are known
+ADDITIVE_METRICS = tuple(x for x in METRICS if x not in HARDWARE_METRICS)  # over layers, tensors
+ALL_METRICS = ("latency_s", *HARDWARE_METRICS, *ADDITIVE_METRICS[1:])
 WORDS = {
     "latency": "latency_s",
     "area": "area_mm2",
+    "lut": "lut",
+    "dsp": "dsp",
+    "bram": "bram",
     "dram": "dram_bits",
     "noise": "noise",
     "model": "model_bits",
@@ -90,15 +98,39 @@ def known_metric(name: str) -> str:
     """
     if is_cost(name):
         return name
-    if metric_of(name) not in METRICS:
-        listed = ", ".join(METRICS)
-        raise ValueError(f"Input should be one of {listed}{meant(name, (*METRICS, *WORDS))}")
+    if metric_of(name) not in ALL_METRICS:
+        listed = ", ".join(ALL_METRICS)
+        raise ValueError(f"Input should be one of {listed}{meant(name, (*ALL_METRICS, *WORDS))}")
     return str(metric_of(name))
 
 
 def reported_metric(name: str) -> str:
     """The same, of one that is reported; errors as of `known_metric`."""
     return name if name == ENERGY else known_metric(name)
+
+
+def metrics_on(technology: AnyTechnology | None) -> tuple[str, ...]:
+    """The metrics that designs in a technology have; without one, those of silicon."""
+    if technology is None:
+        return METRICS
+    known = technology.hardware_metrics
+    return tuple(x for x in ALL_METRICS if x not in HARDWARE_METRICS or x in known)
+
+
+def check_metrics_on(technology: AnyTechnology, metrics: Collection[str], where: str) -> None:
+    """Refuse metrics of the hardware that a technology does not know.
+
+    Raises
+    ------
+    SpecError
+    """
+    known = technology.hardware_metrics
+    for name in metrics:
+        if name in HARDWARE_METRICS and name not in known:
+            raise SpecError(
+                f"{where}: {name!r} is not known in technology {technology.name!r}, which tells "
+                f"{', '.join(known)}"
+            )
 
 
 def meant(name: str, known: Collection[str]) -> str:

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from codesign.problem.problem import Problem
     from codesign.quality import SensitivityTable
     from codesign.quality.quantise import Granularity
+    from codesign.specs.fpga import AnyTechnology
     from codesign.specs.network import Network
-    from codesign.specs.technology import Memory, Technology
+    from codesign.specs.technology import Memory
 
 Item = TypeVar("Item")
 
 
 def problem_of(
-    words: ProblemWords, network: Network, technology: Technology, memory: Memory
+    words: ProblemWords, network: Network, technology: AnyTechnology, memory: Memory
 ) -> Problem:
     """The problem that is posed, given the descriptions that the words name."""
     from codesign.problem.problem import Problem

@@ -11,10 +11,17 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from codesign.costs.area import check_areas
+from codesign.costs.fpga import check_blocks
 from codesign.errors import SpecError, first_few
 from codesign.problem.bands import check_bands
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import by_metric, known_metric, reported_metric
+from codesign.problem.metrics import (
+    by_metric,
+    check_metrics_on,
+    known_metric,
+    metrics_on,
+    reported_metric,
+)
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
@@ -26,10 +33,11 @@ from codesign.quality import (
     uniform_bits,
     zero_if_negligible,
 )
+from codesign.specs.fpga import AnyTechnology, Fpga
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import Displayed, nearest, spec_dataclass
-from codesign.specs.technology import MOST, Amount, Positive, Technology, refuse_negligible
+from codesign.specs.technology import MOST, Amount, Positive, refuse_negligible
 from codesign.units import distinct_texts
 
 Metric = Annotated[str, AfterValidator(known_metric)]
@@ -46,7 +54,7 @@ class Problem(Displayed):
     Attributes
     ----------
     network : Network
-    technology : Technology
+    technology : Technology or Fpga
     dram_bits_per_s, clock_hz : float
     dram_energy_j_per_bit : float or None
         Of a bit moved from or to DRAM; default: that of the default memory.
@@ -63,7 +71,8 @@ class Problem(Displayed):
         ``noise``.
     objective : str
         The metric to minimise, one of `METRICS`: ``latency_s``, ``area_mm2``, ``dram_bits``,
-        ``noise``, ``model_bits``, ``bops``. Short names (``latency``, ``area``, ``dram``,
+        ``noise``, ``model_bits``, ``bops``; on an FPGA in place of area ``lut``, ``dsp``, ``bram``.
+        Short names (``latency``, ``area``, ``dram``,
         ``model``) are understood here and below.
     budgets : mapping of str to float
         Upper limits of metrics, each in the unit that the full name ends with. At least so many
@@ -76,7 +85,7 @@ class Problem(Displayed):
     """
 
     network: Network
-    technology: Technology = field(default_factory=lambda: load_technology("tsmc28"))
+    technology: AnyTechnology = field(default_factory=lambda: load_technology("tsmc28"))
     dram_bits_per_s: Positive = field(default_factory=lambda: load_memory("ddr4-2400").bits_per_s)
     dram_energy_j_per_bit: Positive | None = field(
         default_factory=lambda: load_memory("ddr4-2400").energy_j_per_bit
@@ -95,7 +104,12 @@ class Problem(Displayed):
                 raise SpecError(f"budgets: {metric} must be above 0")
         choices = self.choices
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
-        check_areas(self.technology, *pe_bits, self.area_overhead, choices.buffers)
+        check_metrics_on(self.technology, [self.objective], "objective")
+        check_metrics_on(self.technology, self.budgets, "budgets")
+        if isinstance(self.technology, Fpga):
+            check_blocks(self.technology, choices.sram_bits)
+        else:
+            check_areas(self.technology, *pe_bits, self.area_overhead, choices.buffers)
         self._check_pins()
         check_places(self.network, choices.places, choices.fused_layers)
         self._check_shared()
@@ -113,6 +127,11 @@ class Problem(Displayed):
                     f"{given_as}; give one of the two"
                 )
             object.__setattr__(self, "budgets", {**self.budgets, "noise": limit})
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that a design has: in the technology, area or what it takes of an FPGA."""
+        return metrics_on(self.technology)
 
     @cached_property
     def noise_sources(self) -> tuple[str, ...]:

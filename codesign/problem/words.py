@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 
     from codesign.quality import SensitivityTable
     from codesign.quality.quantise import Granularity
+    from codesign.specs.fpga import AnyTechnology
     from codesign.specs.machine import Mapping as ArrayMapping
     from codesign.specs.machine import Precision
-    from codesign.specs.technology import Memory, Technology
+    from codesign.specs.technology import Memory
 
 DEFAULT_QUALITY = "uniform:6"
 DEFAULT_TECHNOLOGY, DEFAULT_MEMORY = "tsmc28", "ddr4-2400"
@@ -61,6 +62,9 @@ BIT_ENERGY = Number(1e-9, 1e9)
 
 LIMITS = {  # word: (metric, how many of the metric's unit make one of the word's)
     "max_area_mm2": ("area_mm2", 1.0),
+    "max_lut": ("lut", 1.0),
+    "max_dsp": ("dsp", 1.0),
+    "max_bram": ("bram", 1.0),
     "max_latency_ms": ("latency_s", 1 / MS_PER_S),
     "max_dram_mbit": ("dram_bits", BITS_PER_MBIT),
     "max_model_mbit": ("model_bits", BITS_PER_MBIT),
@@ -126,7 +130,7 @@ class ProblemWords:
     batch: int | None = _word("N", WholeNumber(1, 10**6))
     sensitivity: str | SensitivityTable | None = _word("WHAT")
     granularity: Granularity | None = _choice("channel|tensor")
-    technology: str | Technology = _word("NAME", default=DEFAULT_TECHNOLOGY)
+    technology: str | AnyTechnology = _word("NAME", default=DEFAULT_TECHNOLOGY)
     sram: str | None = _word("KIND")
     memory: str | Memory | None = _word("NAME")
     dram_gbit_per_s: float | None = _word("X", BANDWIDTH)
@@ -135,6 +139,9 @@ class ProblemWords:
     area_overhead: float = _word("X", FACTOR, "1")
     minimize: str = _word("|".join(WORDS), OneMetric((*WORDS,)), "latency")
     max_area_mm2: float | None = _word("X", LIMIT)
+    max_lut: float | None = _word("X", LIMIT)
+    max_dsp: float | None = _word("X", LIMIT)
+    max_bram: float | None = _word("X", LIMIT)
     max_latency_ms: float | None = _word("X", LIMIT)
     min_fps: float | None = _word("X", Number(1e-9, 1e15))
     max_dram_mbit: float | None = _word("X", LIMIT)

@@ -9,6 +9,7 @@ import numpy as np
 from codesign.costs.area import pe_area_um2, sram_area_um2
 from codesign.costs.tiling import operand_bits
 from codesign.problem.problem import Problem
+from codesign.specs.fpga import Fpga
 from codesign.specs.network import Layer
 from codesign.units import METRIC_UNITS, UM2_PER_MM2
 
@@ -25,7 +26,7 @@ def area_notes(
     least : bool
         Whether it is proven to be the best, and of equally good ones that of least area.
     """
-    if problem.objective == "area_mm2":
+    if problem.objective == "area_mm2" or isinstance(problem.technology, Fpga):
         return ()
     area = METRIC_UNITS["area_mm2"]
     used, limit = area.amount(metrics["area_mm2"]), problem.budgets.get("area_mm2")
@@ -46,6 +47,7 @@ def largest_area_mm2(problem: Problem) -> float:
     An SRAM that holds each layer's operands whole, at the widest widths, leaves no traffic to save.
     """
     choices, technology = problem.choices, problem.technology
+    assert not isinstance(technology, Fpga)
     sides = set(choices.rows) & set(choices.cols)
     pes = max(sides) ** 2 if choices.square else choices.rows[-1] * choices.cols[-1]
     pe_um2 = pe_area_um2(

@@ -15,7 +15,7 @@ from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations, no_energy
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
-from codesign.problem.metrics import METRICS, REPORTED
+from codesign.problem.metrics import ENERGY, metrics_on
 from codesign.results.consistency import (
     check_mappings,
     check_names,
@@ -76,8 +76,9 @@ class Evaluation(HardwareResult):
     FORMAT = "codesign-evaluation/1"
 
     def __post_init__(self) -> None:
-        if sorted([*self.metrics, *self.absent]) not in (sorted(METRICS), sorted(REPORTED)):
-            every = ", ".join(REPORTED)
+        known = metrics_on(self.accelerator.technology)
+        if sorted([*self.metrics, *self.absent]) not in (sorted(known), sorted([*known, ENERGY])):
+            every = ", ".join([*known, ENERGY])
             raise SpecError(f"metrics and absent: each of {every} once, in one of two")
         check_positive(self.metrics)
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
+from codesign.problem.metrics import HARDWARE_METRICS
 from codesign.problem.problem import Metric, Reported
 from codesign.results.consistency import hardware_entry
 from codesign.results.records import ProofRecord
@@ -286,7 +287,8 @@ class Explanation(ResultFile):
         for each in content.sensitivities:
             if each.name not in METRIC_UNITS | RATE_UNITS:
                 raise SpecError(f"{where}: sensitivities: {each.name!r} is neither metric nor rate")
-        needed = {content.objective, "area_mm2"}
+        told = {name for each in content.runner_ups for name in each.metrics}
+        needed = {content.objective, *({*HARDWARE_METRICS} & told or {"area_mm2"})}
         for runner_up in content.runner_ups:
             if runner_up.hardware is not None and not needed <= {*runner_up.metrics}:
                 raise SpecError(f"{where}: runner_ups: metrics of {runner_up.change!r} are missing")

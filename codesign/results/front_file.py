@@ -18,15 +18,16 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json, read_text, write_atomically
-from codesign.problem.metrics import METRICS, REPORTED
+from codesign.problem.metrics import ADDITIVE_METRICS, ALL_METRICS, ENERGY
 from codesign.problem.problem import Metric
 from codesign.results.front import Front, RuledOut
 from codesign.results.records import ProofRecord
 from codesign.results.tables import front_frame
 from codesign.results.views import DesignOutline, LayerOutline, NameOutline, ProblemOutline
 from codesign.specs.accelerator import Hardware
+from codesign.specs.fpga import Fpga
 from codesign.specs.schema import parse, spec_dataclass
-from codesign.specs.technology import Amount
+from codesign.specs.technology import Amount, Technology
 
 FORMAT = "codesign-front/1"
 COLUMN = "front"  # of what belongs to the front as a whole
@@ -35,7 +36,7 @@ ON_CHIP = ("resident_tensors", "band_tensors")  # where tensors may stay, and la
 MAX_CELL = 64 * 2**20  # characters; a file is no larger
 # What every point tells; what has a default may be absent from older files.
 POINT_COLUMNS = (
-    *METRICS,
+    *ADDITIVE_METRICS,
     *(
         field.name
         for kind in (Hardware, ProofRecord)
@@ -167,7 +168,8 @@ def _check_rows(rows: list[dict[str, str]], path: Path) -> None:
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():
             raise SpecError(f"{path}: point {number}: another number of cells than of headings")
-        for column in POINT_COLUMNS:
+        hardware = Fpga.hardware_metrics if "lut" in row else Technology.hardware_metrics
+        for column in (*POINT_COLUMNS, *hardware):
             if column not in row:
                 raise SpecError(f"{path}: point {number}: {column!r} is missing")
 
@@ -204,7 +206,7 @@ def _unknown(rows: list[dict[str, str]]) -> FrontEntry:
 
     Its objectives are the first columns: two where there is a rate.
     """
-    names = [name for name in rows[0] if name in METRICS]
+    names = [name for name in rows[0] if name in ALL_METRICS]
     rates = len(rows) == 1 or any(row.get("rate_to_next") for row in rows)
     return FrontEntry(
         network="",
@@ -242,7 +244,7 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
     content = {
         "problem": {**asked, "objective": row["minimised"]},
         "hardware": cells(Hardware),
-        "metrics": {name: _value(row[name]) for name in REPORTED if row.get(name)},
+        "metrics": {x: _value(row[x]) for x in (*ALL_METRICS, ENERGY) if row.get(x)},
         "memory_bound_share": _value(row["memory_bound_share"]),
         **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},
         "layer_designs": [*layers],

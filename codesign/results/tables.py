@@ -12,7 +12,7 @@ import pandas as pd
 
 from codesign.costs.layer_energy import LayerEnergy
 from codesign.costs.layers import LayerDesign, Tile
-from codesign.problem.metrics import COST, ENERGY, METRICS
+from codesign.problem.metrics import ALL_METRICS, COST, ENERGY
 from codesign.results.assignment import Assignment
 from codesign.results.consistency import names_in_bands
 from codesign.results.front import Front
@@ -139,8 +139,9 @@ def _hardware(hardware: Hardware) -> dict[str, Any]:
 
 def front_frame(front: Front) -> pd.DataFrame:
     """One row per point of a front; see `Front.points`."""
-    names = [*front.objectives, *(name for name in METRICS if name not in front.objectives)]
-    names += [ENERGY] * any(ENERGY in design.metrics for design in front.designs)
+    known = {name for design in front.designs for name in design.metrics}
+    rest = (x for x in (*ALL_METRICS, ENERGY) if x in known and x not in front.objectives)
+    names = [*front.objectives, *rest]
     rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
     counted = ("resident_tensors", "band_tensors")
     shown = [name for name in counted if any(getattr(x, name) is not None for x in front.designs)]

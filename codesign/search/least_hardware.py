@@ -93,7 +93,11 @@ class LeastHardware(HardwareSearch):
 
     def _raise_metric(self, options: Ints) -> None:
         """Bound the metric of options by that of their array and least SRAM."""
-        parts = self.metric.base[options] + self.metric.slope * self.least_sram[options]
+        parts, least = self.metric.base[options], self.least_sram[options]
+        if self.metric.slope:
+            parts = parts + self.metric.slope * least
+        else:
+            parts = np.where(np.isinf(least), np.inf, parts)
         self.lower[options] = np.maximum(self.lower[options], parts / self.metric.scale)
 
     def _affordable_sram_bits(self, options: Ints) -> Floats:

@@ -28,14 +28,23 @@ from codesign.search.prove_goal import prove_goal
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace
+from codesign.specs.fpga import AnyTechnology
 from codesign.stopping import StopCondition
 
 Method = Literal["search", "whole"]
 Ties = Literal["break", "leave"]
 TIES_TIMES, TIES_LEAST_S = 5.0, 10.0  # time for ties: so many times the first metric's, or seconds
-TIE_BREAKERS = ("area_mm2", "noise")  # among equal designs the smallest, then the least noisy
 
 ReportMetric = Callable[[str], OnProgress | None]
+
+
+def tie_breakers(technology: AnyTechnology) -> tuple[str, ...]:
+    """What is minimised after an objective: the hardware, then the noise.
+
+    Of an FPGA LUTs, then block RAMs: DSP blocks follow from the array.
+    """
+    hardware = (x for x in technology.hardware_metrics if x != "dsp")
+    return (*hardware, "noise")
 
 
 def check_ties(ties: str) -> None:

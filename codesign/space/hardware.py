@@ -36,6 +36,7 @@ from codesign.space.staircase import (
     rounded_to_sizes,
 )
 from codesign.space.widths import WidthSpace
+from codesign.specs.fpga import Fpga
 from codesign.specs.machine import MACHINE_FIELDS, Mapping
 from codesign.specs.network import Layer
 
@@ -72,7 +73,7 @@ class HardwareSpace(WidthSpace):
             )
         keys = [_geometry(problem, layer) for layer in layers]
         super().__init__(problem, keys, problem.dram_bits_per_s)
-        self.capacities = self._declared = Capacities.of(choices)
+        self.capacities = self._declared = Capacities.of(choices, _block_bits(problem))
         pairs = np.array([*product(choices.pe_weight_bits, choices.pe_activation_bits)])
         self.modes: tuple[Mapping | None, ...] = (None,)
         if choices.reconfigurable:
@@ -274,7 +275,7 @@ class HardwareSpace(WidthSpace):
                 tiles = tilings(layer, array)
             buffers = self.problem.choices.buffers
             stairs = build_staircase(tiles, self._operand_bits(layer), buffers)
-            if self._declared.sizes and not self.placed:
+            if self._declared.stepped and not self.placed:
                 stairs = rounded_to_sizes(stairs, self._declared)
             self._staircases[key] = stairs
         return self._staircases[key]
@@ -325,7 +326,7 @@ class HardwareSpace(WidthSpace):
                 need = least_needs(geometry, *sides, engine) * _fetched(variant)
                 bits = self._tile_bits(need[0], self._operand_bits(geometry))
                 needs.append(bits.min(axis=-1, keepdims=True))
-        if self._declared.sizes and not self.placed:
+        if self._declared.stepped and not self.placed:
             needs = [self._declared.holding(need) for need in needs]
         return needs, [np.tile([np.inf, 0.0], need.shape) for need in needs]
 
@@ -425,6 +426,12 @@ class HardwareSpace(WidthSpace):
 
     def _operand_bits(self, geometry: Layer) -> Ints:
         return operand_bits(self.widths[:, None], self.widths[None, :], geometry.accumulation_bits)
+
+
+def _block_bits(problem: Problem) -> int:
+    """Bits of which an SRAM has a whole multiple."""
+    technology = problem.technology
+    return technology.bram_bits if isinstance(technology, Fpga) else 1
 
 
 def _fetched(variant: int) -> Ints:

@@ -9,9 +9,11 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.costs.area import array_area_um2, sram_base_um2
+from codesign.costs.fpga import array_dsp, array_lut, bram
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import AREA_ROUNDING, ceiling
 from codesign.space.capacities import UNLIMITED_BITS
+from codesign.specs.fpga import Fpga
 from codesign.units import UM2_PER_MM2
 
 
@@ -23,11 +25,11 @@ class HardwareMetric:
     ----------
     name : str
     array : floats, shape (options,)
-        Of the PE array, in parts of the metric's unit (area: µm²).
+        Of the PE array, in parts of the metric's unit (area: µm², block RAMs: bits).
     intercept, slope : float
         Of an SRAM with the buffers beside it, and of each of its bits, in the same parts.
     scale : float
-        Parts in one of the metric's unit (area: µm² in a mm²).
+        Parts in one of the metric's unit (area: µm² in a mm²; bits of a block RAM).
     """
 
     name: str
@@ -74,11 +76,19 @@ def hardware_metrics(
     """What the hardware options of a problem cost in its technology, by metric."""
     technology = problem.technology
     pes = rows, cols, pe_weight_bits, pe_activation_bits
+    if isinstance(technology, Fpga):
+        lut, dsp = array_lut(technology, *pes, problem.area_overhead), array_dsp(technology, *pes)
+        buffers = [bits for bits in problem.choices.buffers if bits is not None]
+        block = float(technology.bram_bits)
+        beside = block * float(bram(technology, buffers).sum())
+        return {
+            "lut": HardwareMetric("lut", lut, 0.0, 0.0, 1.0),
+            "dsp": HardwareMetric("dsp", dsp, 0.0, 0.0, 1.0),
+            "bram": HardwareMetric("bram", 0 * dsp, beside, 1.0, block),
+        }
     area_um2 = array_area_um2(technology, *pes, problem.area_overhead)
-    slope, fixed = (
-        technology.sram_area_um2.slope,
-        sram_base_um2(technology, problem.choices.buffers),
-    )
+    slope = technology.sram_area_um2.slope
+    fixed = sram_base_um2(technology, problem.choices.buffers)
     return {"area_mm2": HardwareMetric("area_mm2", area_um2, fixed, slope, UM2_PER_MM2)}
 
 

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from codesign.errors import SpecError
+from codesign.specs.fpga import AnyTechnology
 from codesign.specs.machine import Machine, MappingList, Precision, check_widening
 from codesign.specs.network import Count, Name
 from codesign.specs.schema import Displayed, spec_dataclass
-from codesign.specs.technology import Energies, Positive, Technology
+from codesign.specs.technology import Energies, Positive
 
 MAX_BITS = 32
 
@@ -77,7 +78,7 @@ class Accelerator(Displayed, Machine):
         Measured area of one PE; None: the technology's fit.
     area_overhead : float
         Factor on the PE array's area (wiring, control).
-    technology : Technology or None
+    technology : Technology, Fpga or None
         Source of areas that were not measured. In a file: the name of a shipped technology, or a
         table with its keys.
     energy : Energies or None
@@ -100,7 +101,7 @@ class Accelerator(Displayed, Machine):
     dram_energy_j_per_bit: Positive | None = None
     pe_area_um2: Positive | None = None
     area_overhead: Positive = 1.0
-    technology: Technology | None = None
+    technology: AnyTechnology | None = None
     energy: Energies | None = None
     source: str = ""
 

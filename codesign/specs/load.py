@@ -13,10 +13,11 @@ from typing import TypeVar
 from codesign.errors import SpecError
 from codesign.files import expecting, read_toml
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.fpga import AnyTechnology, kind_of_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import nearest, parse
 from codesign.specs.seam import done_by
-from codesign.specs.technology import Memory, Technology
+from codesign.specs.technology import Memory
 
 Spec = TypeVar("Spec")
 
@@ -50,15 +51,20 @@ def load_network(name_or_path: str | Path) -> Network:
     return _load("networks", Network, name_or_path, "network", "onnx")
 
 
-def load_technology(name_or_path: str | Path, sram: str | None = None) -> Technology:
+def load_technology(name_or_path: str | Path, sram: str | None = None) -> AnyTechnology:
     """Read a technology, optionally with another of its SRAM kinds (``"dual-port"``).
+
+    An `Fpga` where it describes one.
 
     Raises
     ------
     SpecError
         Unknown name or SRAM kind, unreadable file, or a description that does not hold together.
     """
-    technology = _load("technologies", Technology, name_or_path, "technology")
+    path = _path("technologies", name_or_path)
+    with expecting(path, "technology"):
+        data = read_toml(path)
+        technology = parse(kind_of_technology(data), data, str(path))
     return technology if sram is None else technology.with_sram(sram)
 
 

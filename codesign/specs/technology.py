@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
@@ -226,6 +226,8 @@ class Technology:
     scaled_from: Scaling | None = None
     energy: Energies | None = None
     source: str = ""
+
+    hardware_metrics: ClassVar[tuple[str, ...]] = ("area_mm2",)
 
     def __post_init__(self) -> None:
         if self.sram not in self.sram_fits:

@@ -136,7 +136,7 @@ def _objective(frame: pd.DataFrame) -> str:
 
 
 def _metrics(frame: pd.DataFrame) -> list[str]:
-    """Those that a table has; one that was made without energy has none."""
+    """Those that a table has; not all are known of every technology."""
     return [name for name in METRIC_UNITS if name in frame]
 
 

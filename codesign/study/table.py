@@ -11,7 +11,7 @@ import pandas as pd
 
 from codesign.errors import SpecError
 from codesign.files import write_atomically
-from codesign.problem.metrics import REPORTED
+from codesign.problem.metrics import ALL_METRICS, ENERGY, REPORTED
 from codesign.study.database import json_object
 from codesign.study.store import opened
 
@@ -44,7 +44,9 @@ def read_results(
     parameters = dict.fromkeys(name for row in rows for name in row["parameters"])
     mapped = any(row.get(MAPPING) not in (None, USUAL) for row in rows)
     hardware = (*HARDWARE, MAPPING) if mapped else HARDWARE
-    columns = (STUDY, *parameters, STATUS, *REPORTED, *hardware, *PROOF, *LAST_COLUMNS)
+    every = (*ALL_METRICS, ENERGY)
+    metrics = (x for x in every if x in REPORTED or any(x in row for row in rows))
+    columns = (STUDY, *parameters, STATUS, *metrics, *hardware, *PROOF, *LAST_COLUMNS)
     return pd.DataFrame(
         {name: _column([row.get(name) for row in rows], name in TEXT_COLUMNS) for name in columns}
     )

@@ -118,7 +118,7 @@ class _Certifier:
         # Over all widths, as what verifies it: the search's own leaves out what noise forbids.
         self.relaxation, self.batches = search.task.relaxation, search.batches
         self.dual = Dual(self.relaxation, search.bounded_metric(), goal.limits)
-        cutoff = search.dual_cutoff() if goal.metric == "area_mm2" else self.below
+        cutoff = search.dual_cutoff() if goal.metric in self.space.hardware_metrics else self.below
         self.cutoff = cutoff * (1 + CLOSING_GAP)
         space = self.space
         sizes = space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits

@@ -18,12 +18,11 @@ from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import METRICS
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
 from codesign.results.design import Design
 from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitivity, Side
-from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
+from codesign.search.lexicographic import LexicographicSearch, tie_breakers
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, hardware_of, price
 from codesign.stopping import StopCondition, Stopped
@@ -214,14 +213,14 @@ class _Analysis:
 
     def _best_of(self, change: Change, part: LexicographicSearch) -> RunnerUp:
         """The best design that a search finds; ties broken as ever."""
-        metrics = tuple(dict.fromkeys((self.objective, *TIE_BREAKERS)))
+        metrics = tuple(dict.fromkeys((self.objective, *tie_breakers(self.problem.technology))))
         try:
             best = self._best(part, self.limits, f"another design: {change}", metrics)
         except Stopped:
             return RunnerUp(change, None, {}, None, proven=False)
         if best is None:
             return RunnerUp(change, None, {}, None)
-        values = {name: best.metrics[name] for name in METRICS}
+        values = {name: best.metrics[name] for name in self.problem.metrics}
         assert isinstance(part.space, HardwareSpace)
         return RunnerUp(change, hardware_of(part.space, best), values, self._loss(best))
 

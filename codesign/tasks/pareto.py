@@ -18,12 +18,12 @@ import numpy as np
 from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.problem.goal import Goal, front_objectives
-from codesign.problem.metrics import by_metric
+from codesign.problem.metrics import by_metric, check_metrics_on
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import SAME_VALUE
 from codesign.results.design import Design
 from codesign.results.front import Front, RuledOut, values_of
-from codesign.search.lexicographic import TIE_BREAKERS, LexicographicResult, LexicographicSearch
+from codesign.search.lexicographic import LexicographicResult, LexicographicSearch, tie_breakers
 from codesign.search.open_boxes import OpenBoxes
 from codesign.search.progress import FrontProgress
 from codesign.space.hardware import HardwareSpace
@@ -86,6 +86,7 @@ def pareto(
         Interrupted before any design was found, or twice.
     """
     names = front_objectives((objectives,) if isinstance(objectives, str) else objectives)
+    check_metrics_on(problem.technology, names, "objectives")
     if points is not None and points < len(names):
         raise SpecError(f"points: at least {len(names)}, one for each end, got {points}")
     if not 0 <= rel_step < 1:
@@ -225,7 +226,7 @@ class EpsilonConstraintSearch:
         budgets = dict(self.budgets)
         for name, limit in limits.items():
             budgets[name] = min(limit, budgets.get(name, math.inf))
-        metrics = tuple(dict.fromkeys((*order, *TIE_BREAKERS)))
+        metrics = tuple(dict.fromkeys((*order, *tie_breakers(self.problem.technology))))
         found = self.search.minimise(metrics, budgets)
         self.subproblems += 1
         self.out_of_time = not found.complete

@@ -18,13 +18,13 @@ from codesign.results.records import SolverRecord
 from codesign.search.goal_task import OnProgress
 from codesign.search.infeasibility import infeasibility_error
 from codesign.search.lexicographic import (
-    TIE_BREAKERS,
     LexicographicResult,
     LexicographicSearch,
     Method,
     ReportMetric,
     Ties,
     check_ties,
+    tie_breakers,
 )
 from codesign.search.milp import solvers
 from codesign.search.milp.solvers import SolverName
@@ -96,7 +96,7 @@ def solve(
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
     with stop.catching_interrupts():
         report = reporter(on_progress, problem, stop, started_s)
-        found = find_best(search, problem, TIE_BREAKERS, ties, report)
+        found = find_best(search, problem, tie_breakers(problem.technology), ties, report)
         record = solver_record(search, found, problem.objective, started_s)
         design = build_design(space, problem, found, record)
     return with_interrupt(design, stop)

@@ -15,6 +15,7 @@ from codesign.search.milp.formulation import build
 from codesign.space.candidates import Candidates, LayerCandidates
 from codesign.space.fused_candidates import fused_candidates
 from codesign.space.hardware import HardwareSpace
+from codesign.specs.fpga import AnyTechnology, Fpga
 from codesign.specs.technology import AreaFit, Technology
 
 # One multiplier per PE: BOPS = 4·4 + 4 + 4 = 24, a PE takes 10,000·24 + 10,000 = 250,000 µm².
@@ -24,6 +25,15 @@ TECHNOLOGY = Technology(
     sram_fits={"only": AreaFit(slope=100.0, intercept=50_000.0)},
     sram="only",
     engine=1,
+)
+FPGA = Fpga(
+    name="blocks",
+    multipliers="dsp",
+    base_lut=300.0,
+    lut_factor=1.5,
+    accumulator_bits=16,
+    dsp_bits=6,
+    bram_bits=30,
 )
 
 PAIR = Network(
@@ -124,7 +134,12 @@ LIMITS = {
 }
 
 
-def space_of(network: Network, cols: tuple[int, ...], **further: Any) -> HardwareSpace:
+def space_of(
+    network: Network,
+    cols: tuple[int, ...],
+    technology: AnyTechnology = TECHNOLOGY,
+    **further: Any,
+) -> HardwareSpace:
     """Arrays of 1 × cols PEs of 4 × 4 bits, widths of 2 and 4 bits, 100 Mbit/s of DRAM."""
     choices = Choices(
         **{"on_chip": "none", **further},
@@ -138,7 +153,7 @@ def space_of(network: Network, cols: tuple[int, ...], **further: Any) -> Hardwar
     return HardwareSpace(
         Problem(
             network=network,
-            technology=TECHNOLOGY,
+            technology=technology,
             choices=choices,
             clock_hz=1e6,
             dram_bits_per_s=1e8,
@@ -174,6 +189,11 @@ def product_model(goal: Goal) -> pyo.ConcreteModel:
 def kept_space() -> HardwareSpace:
     """The space of `KEPT` on one array, with two SRAM sizes on offer."""
     return space_of(KEPT, (2,), on_chip="tensors", sram_bits=(50, 100))
+
+
+def block_space() -> HardwareSpace:
+    """The space of `KEPT` on one array of an FPGA, whose block RAMs hold 30 bits."""
+    return space_of(KEPT, (2,), FPGA, on_chip="tensors")
 
 
 def kept_candidates() -> Candidates:

@@ -13,8 +13,8 @@ from command_line import BUDGET, SMALL, run
 import codesign
 from codesign import Problem, Study
 from codesign.errors import SpecError
-from codesign.problem.metrics import METRICS, WORDS
-from codesign.specs.load import load_network
+from codesign.problem.metrics import ALL_METRICS, WORDS
+from codesign.specs.load import load_network, load_technology
 from codesign.study.cell_keys import QuestionBuilder
 from codesign.study.grid_file import front_terms
 
@@ -22,14 +22,16 @@ BOTH = [(word, metric) for word, metric in WORDS.items()]
 
 
 def test_each_metric_has_one_word() -> None:
-    assert sorted(WORDS.values()) == sorted(METRICS)
+    assert sorted(WORDS.values()) == sorted(ALL_METRICS)
 
 
 @pytest.mark.parametrize(("word", "metric"), BOTH)
 def test_python_takes_both_names(word: str, metric: str) -> None:
     network = load_network("alexnet")
-    found = Problem(network=network, objective=word, budgets={word: 0.5})
-    assert found == Problem(network=network, objective=metric, budgets={metric: 0.5})
+    name = "finn-lut" if metric in ("lut", "dsp", "bram") else "tsmc28"
+    given: dict[str, Any] = {"network": network, "technology": load_technology(name)}
+    found = Problem(**given, objective=word, budgets={word: 0.5})
+    assert found == Problem(**given, objective=metric, budgets={metric: 0.5})
     assert found.objective == metric
     assert {*found.budgets} == {metric}
 

@@ -11,6 +11,7 @@ import pytest
 from published import GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS
 
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.fpga import Fpga
 from codesign.specs.load import load_accelerator, load_memory, load_network, models_folder, shipped
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import (
@@ -66,6 +67,7 @@ def as_listed(default: Any) -> str:
             | keys_and_defaults(MeasuredPE, "pe_measured.")
             | keys_and_defaults(Scaling, "scaled_from."),
         ),
+        ("FPGAs:", keys_and_defaults(Fpga)),
         ("Memories:", keys_and_defaults(Memory)),
         ("Accelerators:", keys_and_defaults(Accelerator)),
     ],

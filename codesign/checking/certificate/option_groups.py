@@ -24,7 +24,7 @@ from codesign.checking.certificate.tilings import (
 from codesign.checking.certificate.whole_numbers import Whole, times, whole_numbers
 from codesign.checking.cost_model import Array, Elements, precision_passes
 from codesign.checking.network import Layer
-from codesign.checking.problem import UM2_PER_MM2, ArrayShape, Option, Problem
+from codesign.checking.problem import ArrayShape, Option, Problem
 from codesign.checking.residency import movement_cycles
 
 Pair = tuple[int, int]
@@ -66,7 +66,7 @@ class OptionGroups:
 
     @cached_property
     def capacity(self) -> dict[Option, int]:
-        """Most SRAM that an area limit leaves each option of a better design; none: left out.
+        """Most SRAM that limits leave each option of a better design; none: left out.
 
         A layer that multiplies needs room for a tile, so without SRAM nothing runs.
         """
@@ -74,17 +74,20 @@ class OptionGroups:
         return {option: bits for option, bits in every if bits >= 1}
 
     def _capacity(self, option: Option) -> int:
-        base_um2 = sum(self.problem.area_terms_um2(option, 0))
-        slope = self.problem.technology.sram_slope
-        bits = UNLIMITED_BITS
-        limit = self.threshold.limits.get("area_mm2")
-        if limit is not None:
-            bits = math.floor((limit * UM2_PER_MM2 - base_um2) / slope)
-        if self.threshold.objective == "area_mm2":  # and smaller than claimed
-            below = math.ceil((self.threshold.below * UM2_PER_MM2 - base_um2) / slope) - 1
-            bits = min(bits, below)
-        bits = min(bits, UNLIMITED_BITS)
-        return self.problem.choices.most_sram(bits)
+        """By every limit on the hardware, and where that is the objective, better than claimed."""
+        bits, per_bit = UNLIMITED_BITS, self.problem.technology.per_bit
+        for name, terms in self.problem.hardware_terms(option, 0).items():
+            base, slope = sum(terms), per_bit[name]
+            limit = self.threshold.limits.get(name)
+            if limit is not None and not slope:
+                bits = bits if base <= limit else -1
+            elif limit is not None:
+                bits = min(bits, math.floor((limit - base) / slope))
+            if self.threshold.objective == name and not slope:
+                bits = bits if base < self.threshold.below else -1
+            elif self.threshold.objective == name:
+                bits = min(bits, math.ceil((self.threshold.below - base) / slope) - 1)
+        return self.problem.choices.most_sram(max(bits, 0))
 
     def layer_costs(self, group: OptionGroup) -> list[LayerCosts]:
         """For each layer, the least that a group costs; layers of one geometry share theirs."""

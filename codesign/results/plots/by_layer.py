@@ -29,7 +29,14 @@ def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     parts = [f"{on.rows} × {on.cols} PEs of {pe}{beside_usual(on)}"]
     if on.sram_bits is not None:
         parts.append(f"SRAM {METRIC_UNITS['dram_bits'].amount(on.sram_bits)}")
-    if "area_mm2" in design.metrics:
+    taken = [x for x in ("lut", "dsp", "bram") if x in design.metrics]
+    if taken:
+        named = short_label(on.technology.name, 30) if on.technology else ""
+        units = [METRIC_UNITS[x] for x in taken]
+        amounts = [x.number(design.metrics[name]) for x, name in zip(units, taken, strict=True)]
+        parts += [f"{each} {x.label}" for each, x in zip(amounts, units, strict=True)]
+        parts[-1] += f" in {named}"
+    elif "area_mm2" in design.metrics:
         silicon = "" if on.technology is None else f" in {short_label(on.technology.name, 30)}"
         parts.append(f"area {four_digits(design.metrics['area_mm2'])} mm²{silicon}")
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codesign.problem.metrics import metrics_on
 from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.hardware_result import HardwareResult, throughput
 from codesign.results.run_figures import rates
@@ -39,32 +41,43 @@ from codesign.results.text.phrases import (
     totals_table,
 )
 from codesign.results.views import DesignView
+from codesign.specs.fpga import Fpga
+from codesign.specs.technology import Technology
 from codesign.units import (
     ABSENT,
     METRIC_UNITS,
     RATE_UNITS,
     conflict_texts,
     four_digits,
+    in_display_order,
 )
 
 if TYPE_CHECKING:
     from codesign.errors import InfeasibleError
     from codesign.results.design import Design
     from codesign.results.evaluation import Evaluation
+    from codesign.specs.accelerator import Accelerator
+
+OF_PES = ("lut", "dsp")  # of an FPGA, what its PE array takes
 
 
 def design_parts(design: Design) -> list[RenderableType]:
     """The whole report: question, hardware, layers, totals, notes, proof."""
     problem = design.problem
-    totals = totals_table(design.metrics, problem)
+    totals = totals_table(design.metrics, problem, _shown(design.accelerator))
     question = question_line(subject(problem), problem)
     return [question, *_costs_parts(design, totals), proof_line(design)]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
     """The whole report: what runs on what, hardware, layers, totals, notes."""
-    totals = totals_table(evaluation.metrics)
+    totals = totals_table(evaluation.metrics, named=_shown(evaluation.accelerator))
     return [evaluation_line(evaluation), *_costs_parts(evaluation, totals)]
+
+
+def _shown(accelerator: Accelerator) -> list[str]:
+    """The metrics of its technology, as they are shown."""
+    return in_display_order(metrics_on(accelerator.technology))
 
 
 def _costs_parts(result: HardwareResult, totals: Table) -> list[RenderableType]:
@@ -95,7 +108,9 @@ def hardware_table(result: HardwareResult) -> Table:
     sram = "not given"
     if accelerator.sram_bits is not None:
         sram = METRIC_UNITS["dram_bits"].amount(accelerator.sram_bits)
-        sram += "" if technology is None else f", {technology.sram}"
+        sram += f", {technology.sram}" if isinstance(technology, Technology) else ""
+    if isinstance(technology, Fpga):
+        return _resources_table(result, {"PE array": array, "SRAM": sram})
     made = table("<hardware", "<", "area mm²", "share")
     total = result.metrics.get("area_mm2")
     for name, text in {"PE array": array, "SRAM": sram}.items():
@@ -104,6 +119,17 @@ def hardware_table(result: HardwareResult) -> Table:
         made.add_row(name, literal(text), ABSENT if area is None else four_digits(area), share)
     whole = (ABSENT, ABSENT) if total is None else (four_digits(total), percent(1))
     made.add_row("total", "", *whole)
+    return made
+
+
+def _resources_table(result: HardwareResult, parts: Mapping[str, str]) -> Table:
+    """PE array and SRAM with what they take of an FPGA."""
+    made = table("<hardware", "<", *(METRIC_UNITS[x].label for x in Fpga.hardware_metrics))
+    known = {x: METRIC_UNITS[x].number(result.metrics[x]) for x in OF_PES if x in result.metrics}
+    blocks = METRIC_UNITS["bram"].number(result.metrics["bram"]) if "bram" in result.metrics else ""
+    cells = {"PE array": [known.get(x, ABSENT) for x in OF_PES] + [""], "SRAM": ["", "", blocks]}
+    for name, text in parts.items():
+        made.add_row(name, literal(text), *cells[name])
     return made
 
 

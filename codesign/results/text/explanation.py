@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codesign.problem.metrics import HARDWARE_METRICS
 from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.explanation import Explanation, RunnerUp, Sensitivity, Side
 from codesign.results.text.layout import literal, percent, table
@@ -121,7 +122,9 @@ def runner_ups_table(explanation: Explanation) -> Table:
     """The best designs that differ in one thing, and what each loses."""
     objective = explanation.design.problem.objective
     unit, best = METRIC_UNITS[objective], explanation.design.metrics[objective]
-    area = [] if objective == "area_mm2" else ["area\nmm²"]
+    told = [each.metrics for each in explanation.runner_ups]
+    known = [x for x in HARDWARE_METRICS if x != objective and any(x in each for each in told)]
+    area = [f"{METRIC_UNITS[x].label}\n{METRIC_UNITS[x].unit}".rstrip() for x in known]
     every = [explanation.design.hardware, *(each.hardware for each in explanation.runner_ups)]
     mappings = mapping_cells(every)
     more = [] if mappings is None else ["<mapping"]
@@ -149,7 +152,7 @@ def runner_ups_table(explanation: Explanation) -> Table:
             continue
         made.add_row(
             *(words[each.change], *hardware_cells(each.hardware), *mapping),
-            *([four_digits(each.metrics["area_mm2"])] if area else []),
+            *(METRIC_UNITS[x].number(each.metrics[x]) for x in known),
             *(unit.number(each.metrics[objective]), _number(each.loss / unit.scale)),
             _loss_percent(each.loss, best),
         )
@@ -180,8 +183,9 @@ def left_out(explanation: Explanation) -> list[str]:
             why = "a share of 0 is no step"
         found.append(f"budget of {label}: {why}")
     if "more SRAM" not in {each.change for each in explanation.runner_ups}:
-        why = "no limit on area makes it cost anything"
-        if objective == "area_mm2":
-            why = "area is what is minimised, and it costs what it takes"
+        paid = METRIC_UNITS["bram" if "bram" in design.metrics else "area_mm2"].label
+        why = f"no limit on {paid} makes it cost anything"
+        if METRIC_UNITS[objective].label == paid:
+            why = f"{paid} is what is minimised, and it costs what it takes"
         found.append(f"more SRAM: {why}")
     return found

@@ -34,8 +34,9 @@ def front_parts(front: Front) -> list[RenderableType]:
     for limits in front.infeasible:
         within = [METRIC_UNITS[name].at_most(x) for name, x in limits.items() if x < math.inf]
         parts.append(remark(f"infeasible: {', '.join(within) or 'everything'}"))
-    if len(front) and "area_mm2" not in (*front.objectives, *problem.budgets):
-        most = METRIC_UNITS["area_mm2"].amount(max(x.metrics["area_mm2"] for x in front.designs))
+    areas = [x.metrics["area_mm2"] for x in front.designs if "area_mm2" in x.metrics]
+    if areas and "area_mm2" not in (*front.objectives, *problem.budgets):
+        most = METRIC_UNITS["area_mm2"].amount(max(areas))
         parts.append(remark(f"no limit on area: the designs take all that helps, up to {most}"))
     parts += map(remark, front.problem.technology.scaling_note)
     return [*parts, front_summary(front)]

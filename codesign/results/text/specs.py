@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.costs.area import pe_area_um2, sram_area_um2
+from codesign.costs.fpga import array_dsp, pe_lut
 from codesign.costs.totals import areas_mm2
 from codesign.results.text.layout import (
     COUNT_UNITS,
@@ -26,6 +27,7 @@ from codesign.results.text.layout import (
 from codesign.results.text.machines import machine_line
 from codesign.results.text.phrases import mapping_text, remark
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.fpga import Fpga
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Memory, QuadraticFit, Technology
 from codesign.units import (
@@ -38,7 +40,7 @@ from codesign.units import (
     four_digits,
 )
 
-Spec = Network | Technology | Memory | Accelerator
+Spec = Network | Technology | Fpga | Memory | Accelerator
 
 
 def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
@@ -50,12 +52,17 @@ def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
 
 
 def catalogue(specs: Sequence[Spec]) -> list[RenderableType]:
-    """One row per description, all of one kind."""
-    rows = [_summary(spec) for spec in specs]
-    made = table(*(rows[0] if rows else ()))
-    for row in rows:
-        made.add_row(*row.values())
-    return [made]
+    """One row per description, all of one kind; FPGAs below silicon, in a table of their own."""
+    parts: list[RenderableType] = []
+    for fpga in (False, True):
+        rows = [_summary(spec) for spec in specs if isinstance(spec, Fpga) == fpga]
+        if not rows:
+            continue
+        made = table(*rows[0])
+        for row in rows:
+            made.add_row(*row.values())
+        parts += ["", made] if parts else [made]
+    return parts
 
 
 def imported_parts(
@@ -120,6 +127,8 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
         row["layers"] = f"{len(spec.layers):,}"
         row["MACs"] = f"{spec.macs:,}"
         row["weights"] = f"{spec.weights:,}"
+    elif isinstance(spec, Fpga):
+        row |= _fpga_summary(spec)
     elif isinstance(spec, Technology):
         row["node nm"] = ABSENT if spec.node_nm is None else f"{spec.node_nm:g}"
         row["multipliers per PE"] = str(spec.engine)
@@ -135,6 +144,18 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
         row["Gbit/s"] = four_digits(spec.bits_per_s / BITS_PER_GBIT)
     row["<source"] = literal(spec.source)
     return row
+
+
+def _fpga_summary(spec: Fpga) -> dict[str, RenderableType]:
+    pe = float(pe_lut(spec, 8, 8))
+    return {
+        "multipliers per PE": str(spec.engine),
+        "<multiplier of": "LUTs" if spec.multipliers == "lut" else "DSP blocks",
+        "LUTs of an array": four_digits(spec.base_lut),
+        "of a PE, 8 × 8 bit": four_digits(spec.lut_factor * pe),
+        "DSP blocks": f"{float(array_dsp(spec, 1, 1, 8, 8)):g}",
+        "bits of a block RAM": f"{spec.bram_bits:,}",
+    }
 
 
 def _accelerator_summary(spec: Accelerator) -> dict[str, RenderableType]:

@@ -6,7 +6,7 @@ width, an input width, which operands are resident, a tiling). Variables: ``buil
 ``run[l, o]``, ``width[t, b]`` binary; ``sram`` ``S ≥ least`` and ``latency[l]`` ``t_l`` continuous.
 
 Where tensors may stay on chip: ``resident[x, b]`` binary, tensor ``x`` on chip at width ``b``; and,
-where SRAM sizes are on offer, ``size[n]``.
+where SRAM sizes are on offer, ``size[n]``; where block RAMs are, ``blocks`` of them, an integer.
 
     (1) one_accelerator      Σ_h build_h = 1
     (2) every_layer_runs     Σ_{o ∈ O(l,h)} run_o = build_h                               ∀ l, h
@@ -57,6 +57,10 @@ those that they follow from are.
    (27) runs_fit_alone      Σ_l Σ_o need_o·pair_{n,l,o} − Σ_b rows_b·source_{n,b} + psums_n
                              + own_n ≤ most S·fuse_n                                       ∀ n
 
+On an FPGA an SRAM is a whole number of block RAMs, where tensors may stay on chip:
+
+   (28) whole_blocks        S = block·blocks
+
 ``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
 run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
 resident input, and what results and ``beside`` move. In (2) each run of a layer counts with
@@ -66,11 +70,11 @@ be. ``own_n`` is what of ``live_n`` the run's input and ``beside`` tell. (15), (
 layer that may be fused have on the left what its runs tell of the tensor; where one tells nothing,
 they have ``≤``: with (2) the layer then agrees with others where it is alone.
 
-Why each is there, and exact, is said where it is written down: (11) to (17) in `places`, (18) to
-(27) in `fusion`. Numbers are scaled by `Coefficients`. Limits (7) and (10) carry the tolerance that
-budgets have everywhere, and a margin far above the solver's tolerances (`problem.tolerances`): no
-design within its budgets is near the edge of a row, where HiGHS may lose it. What the margin lets
-in is found when it is priced exactly.
+Why each is there, and exact, is said where it is written down: (11) to (17) and (28) in `places`,
+(18) to (27) in `fusion`. Numbers are scaled by `Coefficients`. Limits (7) and (10) carry the
+tolerance that budgets have everywhere, and a margin far above the solver's tolerances
+(`problem.tolerances`): no design within its budgets is near the edge of a row, where HiGHS may lose
+it. What the margin lets in is found when it is priced exactly.
 """
 
 from __future__ import annotations
@@ -119,7 +123,7 @@ def build(
     asked = {goal.metric, *goal.limits}
     parts = [_declare, _choose_hardware, _agree_on_widths]
     if space.placed:
-        parts += [place_tensors, *[choose_size] * bool(space.capacities.sizes), join_layers]
+        parts += [place_tensors, *[choose_size] * space.capacities.stepped, join_layers]
     if candidates.fused:
         parts.append(fuse_layers)
         parts += [unmove_fused] * ("dram_bits" in asked)

@@ -69,8 +69,11 @@ def place_tensors(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
 
 def choose_size(model: pyo.ConcreteModel, costs: Coefficients) -> None:
-    """The SRAM is of a size on offer."""
+    """The SRAM is of a size on offer, or of whole blocks."""
     sizes = costs.space.capacities.sizes
+    if not sizes:
+        _count_blocks(model, costs)
+        return
     model.size = pyo.Var(range(len(sizes)), domain=pyo.Binary)
 
     @model.Constraint(range(2), doc="(14)")
@@ -84,6 +87,18 @@ def choose_size(model: pyo.ConcreteModel, costs: Coefficients) -> None:
             return sum(chosen) == 1
         bits = [x / (costs.sram_unit_bits / ROW_SCALE) for x in sizes]
         return Terms().add(bits, chosen).add([-ROW_SCALE], [model.sram]).expression() == 0
+
+
+def _count_blocks(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    """The SRAM is of whole blocks; between the limits on ``S`` any number of them."""
+    model.blocks = pyo.Var(domain=pyo.NonNegativeIntegers)
+
+    @model.Constraint(doc="(28)")
+    def whole_blocks(model):
+        """S = block·blocks: what beside tensors on chip no tiling tells by itself."""
+        bits = costs.space.capacities.block_bits / (costs.sram_unit_bits / ROW_SCALE)
+        terms = Terms().add([bits], [model.blocks])
+        return terms.add([-ROW_SCALE], [model.sram]).expression() == 0
 
 
 def join_layers(model: pyo.ConcreteModel, costs: Coefficients) -> None:

@@ -25,11 +25,13 @@ import pytest
 from pair_models import (
     CONV,
     FC,
+    FPGA,
     FUSED,
     LIMITS,
     MATCH,
     PAIR,
     PRODUCT,
+    block_space,
     choose,
     fused_joint,
     fused_offered,
@@ -165,6 +167,13 @@ def texts() -> dict[str, str]:
     in_turn = constraint_texts(build(fused_space(overlap=0.75), fused_offered(), goal), names)
     for stem in ("compute_roof", "memory_roof", "run_compute_roof", "run_memory_roof"):
         found[stem] += in_turn[stem]
+    for metric in ("lut", "dsp", "bram"):  # arrays of 1 × 2 and 1 × 4 PEs: 8 bits of operands each
+        fpga = build(space_of(PAIR, (2, 4), FPGA), listed(CONV, FC), Goal(metric, {"bram": 6.0}))
+        found[f"objective_{metric}"] = objective_text(fpga, pair_names)
+    found["silicon"] += constraint_texts(fpga, pair_names)["silicon"]
+    limits = {"bram": 3.0}
+    blocks = build(block_space(), kept_candidates(), Goal("latency_s", limits))
+    found["whole_blocks"] = constraint_texts(blocks, kept_names())["whole_blocks"]
     model = pair_model(Goal("noise", {}))
     choose(model, option=0, tensors=(0, 1), runs=(2, 1))
     exclude(model)
@@ -179,7 +188,8 @@ def kept_names() -> dict[str, str]:
         names |= {
             f"resident[{x},{b}]": f"resident[{tensor},{bits}]" for b, bits in ((0, 2), (1, 4))
         }
-    return names | {f"size[{n}]": f"size[{bits}]" for n, bits in ((0, 50), (1, 100))}
+    names |= {f"size[{n}]": f"size[{bits}]" for n, bits in ((0, 50), (1, 100))}
+    return names | {"blocks": "blocks"}
 
 
 def fused_names() -> dict[str, str]:
