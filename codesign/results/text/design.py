@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.problem.metrics import metrics_on
+from codesign.problem.metrics import ENERGY, metrics_on
 from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.hardware_result import HardwareResult, throughput
 from codesign.results.run_figures import rates
@@ -77,7 +77,7 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
 
 def _shown(accelerator: Accelerator) -> list[str]:
     """The metrics of its technology, as they are shown."""
-    return in_display_order(metrics_on(accelerator.technology))
+    return in_display_order((*metrics_on(accelerator.technology), ENERGY))
 
 
 def _costs_parts(result: HardwareResult, totals: Table) -> list[RenderableType]:
