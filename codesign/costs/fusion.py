@@ -5,7 +5,7 @@ Consecutive layers ``i … j`` may be worked off together, an output row of the 
 reads for the rows it has to make, ``rows_in``, and so on backwards from the last. Every row is
 computed once; the weights of all layers stay in the SRAM throughout and are fetched once, and so is
 the run's input, through a double buffer of its rows, unless it is resident. More output rows at a
-time take more SRAM and save nothing.
+time take more SRAM and save neither cycles nor DRAM bits.
 
 A tensor may be held as a band if one layer writes all of it as it computes it, without a fused
 pooling; the next layer reads all of it, row by row as written, as its input; and any others read it

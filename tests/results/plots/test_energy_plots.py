@@ -1,0 +1,106 @@
+"""The picture of energy: each layer by part, all layers together, readable in grey.
+
+Three layers in an SRAM that holds what they need; the second one reads what the first left there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from pictures import CONV1, CONV2, FC, TENSORS
+from random_problems import ENERGIES
+
+from codesign import Accelerator, Evaluation, Network, SpecError, evaluate
+from codesign.results.plots.energy import LOOKS
+from codesign.results.text.energy import LABELS
+
+NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
+GIVEN = Accelerator(
+    name="given",
+    rows=2,
+    cols=4,
+    engine=9,
+    pe_weight_bits=8,
+    pe_activation_bits=8,
+    clock_hz=100e6,
+    sram_bits=4_000,
+    dram_bits_per_s=20e9,
+    dram_energy_j_per_bit=2e-11,
+    energy=replace(ENERGIES, static_w_per_mm2=None),
+)
+
+
+@pytest.fixture(scope="module")
+def found() -> Evaluation:
+    return evaluate(NETWORK, GIVEN, 8)
+
+
+@pytest.fixture(scope="module")
+def panels(found: Evaluation) -> tuple[Axes, Axes]:
+    picture: Figure = found.plot_energy()
+    by_layer, whole = picture.axes
+    return by_layer, whole
+
+
+def test_each_layer_reaches_to_its_energy(found: Evaluation, panels: tuple[Axes, Axes]) -> None:
+    assert found.energy is not None
+    assert panels[0].get_ylabel() == "energy (nJ)"
+    tops = dict.fromkeys(range(3), 0.0)
+    for bars in panels[0].containers:
+        for n, bar in enumerate(bars):
+            assert bar.get_y() == pytest.approx(tops[n])
+            tops[n] += bar.get_height()
+    each = [x.total_j * 1e9 for x in found.energy.layers]
+    assert [*tops.values()] == pytest.approx(each)
+    assert panels[0].get_ylim()[1] > max(each)
+
+
+def test_the_whole_is_as_long_as_all_layers(found: Evaluation, panels: tuple[Axes, Axes]) -> None:
+    widths = [bars[0].get_width() for bars in panels[1].containers]
+    assert sum(widths) == pytest.approx(found.metrics["energy_j"] * 1e3)
+    assert panels[1].get_xlabel() == "energy (mJ)"
+    assert "mJ per image" in panels[1].get_title(loc="left")
+
+
+def test_the_legend_names_the_parts_that_are_there_with_their_share(
+    found: Evaluation, panels: tuple[Axes, Axes]
+) -> None:
+    assert found.energy is not None
+    parts = {part: x for part, x in found.energy.parts_j.items() if x > 0}
+    assert set(parts) < set(LABELS)  # no residuals
+    legend = panels[0].get_legend()
+    assert legend is not None
+    shares = [f"{100 * parts[x] / sum(parts.values()):.1f} %" for x in LABELS if x in parts]
+    labels = [LABELS[x] for x in LABELS if x in parts]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        f"{label}: {share}" for label, share in zip(labels, shares, strict=True)
+    ]
+
+
+def test_neighbours_differ_in_grey_or_hatch() -> None:
+    def grey(part: str) -> float:
+        red, green, blue = to_rgb(LOOKS[part]["facecolor"])
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    assert list(LOOKS) == list(LABELS)
+    for one, other in zip(LOOKS, list(LOOKS)[1:], strict=False):
+        hatched = LOOKS[one].get("hatch") != LOOKS[other].get("hatch")
+        assert hatched or abs(grey(one) - grey(other)) > 0.1
+
+
+def test_unknown_energy_is_refused(tmp_path: Path) -> None:
+    unknown = evaluate(NETWORK, replace(GIVEN, dram_energy_j_per_bit=None), 8)
+    with pytest.raises(SpecError, match="nothing to draw: the energy is not known"):
+        unknown.plot_energy(tmp_path / "energy.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_saved_always_the_same(found: Evaluation, tmp_path: Path) -> None:
+    for name in ("one.svg", "two.svg"):
+        found.plot_energy(tmp_path / name)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
