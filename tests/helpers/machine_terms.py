@@ -65,6 +65,18 @@ def all_terms_case(seed: int) -> Case:
     return with_terms(case, **terms)
 
 
+def crossed(case: Case, seed: int) -> Case:
+    """A problem on any machine with an overlap, buffers or both."""
+    rng, terms = random.Random(f"crossed {seed}"), dict[str, Any]()
+    if rng.random() < 0.6:
+        terms["overlap"] = rng.choice(OVERLAPS)
+    if rng.random() < 0.7 or not terms:
+        for operand, name in enumerate(BUFFERS):
+            if rng.random() < 0.5:
+                terms[name] = _size(rng, case.problem, operand)
+    return with_terms(case, **terms)
+
+
 def _size(rng: random.Random, problem: Problem, operand: int) -> int:
     """Bits of a buffer that a tiling of every layer, or of most, fits."""
     choices, needs = problem.choices, [1]

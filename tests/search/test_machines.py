@@ -6,6 +6,7 @@ are compared with `oracle`; with all tensors in DRAM, some on chip, or layers fu
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -15,11 +16,12 @@ import oracle
 import oracle_machine
 import pytest
 from compare_designs import compare
+from machine_terms import crossed
 from oracle_widths import layer_widths
 from random_bands import bands_case
 from random_machines import KINDS
 from random_on_chip import on_chip_case
-from random_problems import Case, random_case
+from random_problems import Case, random_case, with_budgets_used_up
 from seeds import check_all
 
 from codesign.problem.problem import Problem
@@ -82,6 +84,36 @@ def test_optimum_is_the_enumerated_one_long(on_chip: str, kind: str, first: int)
         compare(case, "whole")
 
     check_all(range(first, first + BLOCK), check)
+
+
+# --- budgets used up, and terms of all kinds ------------------------------------------------------
+
+MORE = [pytest.param(first, marks=pytest.mark.long) for first in range(1000, 1200, BLOCK)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [0, *MORE])
+@pytest.mark.parametrize("kind", KINDS)
+def test_budgets_that_some_poor_design_sets(kind: str, first: int) -> None:
+    def check(seed: int) -> None:
+        rng = random.Random(f"used up {kind} {seed}")
+        where = rng.choice(("none", "tensors", "tensors", "bands"))
+        compare(with_budgets_used_up(machine_case(where, kind, seed), rng))
+
+    check_all(range(first, first + (BLOCK if first else 3)), check)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [0, *MORE])
+@pytest.mark.parametrize("kind", KINDS)
+def test_terms_of_all_kinds_at_once(kind: str, first: int) -> None:
+    def check(seed: int) -> None:
+        where = ("none", "tensors", "bands")[seed % 3]
+        case = crossed(machine_case(where, kind, seed), seed)
+        compare(case)
+        compare(case, "whole")
+
+    check_all(range(first, first + (BLOCK if first else 2)), check)
 
 
 # --- paths that only large problems take ----------------------------------------------------------
