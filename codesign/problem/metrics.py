@@ -31,6 +31,7 @@ WORDS = {
     "noise": "noise",
     "model": "model_bits",
     "bops": "bops",
+    "energy": "energy_j",
 }
 COST = "cost:"  # before the name of a user-defined cost, known to `codesign.assign` alone
 COST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
@@ -38,32 +39,13 @@ _WORD_OF = {metric: word for word, metric in WORDS.items()}
 
 
 def metric_of(name: Any) -> Any:
-    """A metric's name, whichever of the two is given; what is no metric is left as it is.
-
-    Raises
-    ------
-    SpecError
-        One that is reported, but not searched for.
-    """
-    _refuse_energy(name)
+    """A metric's name, whichever of the two is given; what is no metric is left as it is."""
     return WORDS.get(name, name) if isinstance(name, str) else name
 
 
 def word_of(name: str) -> str:
-    """The command line's word for a metric, whichever is given; what is none is left as it is.
-
-    Raises
-    ------
-    SpecError
-        As of `metric_of`.
-    """
-    _refuse_energy(name)
+    """The command line's word for a metric, whichever is given; what is none is left as it is."""
     return _WORD_OF.get(name, name)
-
-
-def _refuse_energy(name: Any) -> None:
-    if name in (ENERGY, "energy"):
-        raise SpecError(f"{name}: energy is reported, not searched for; ask for {', '.join(WORDS)}")
 
 
 def is_cost(name: str) -> bool:
@@ -98,6 +80,7 @@ def known_metric(name: str) -> str:
     """
     if is_cost(name):
         return name
+<<<<<<< HEAD
     if metric_of(name) not in ALL_METRICS:
         listed = ", ".join(ALL_METRICS)
         raise ValueError(f"Input should be one of {listed}{meant(name, (*ALL_METRICS, *WORDS))}")
@@ -133,6 +116,14 @@ def check_metrics_on(technology: AnyTechnology, metrics: Collection[str], where:
             )
 
 
+=======
+    if metric_of(name) not in REPORTED:
+        listed = ", ".join(REPORTED)
+        raise ValueError(f"Input should be one of {listed}{meant(name, (*REPORTED, *WORDS))}")
+    return str(metric_of(name))
+
+
+>>>>>>> efedc0b (Search for the least energy, and within limits on it)
 def meant(name: str, known: Collection[str]) -> str:
     """``did you mean area?`` for a misspelt name, or the empty string."""
     near = difflib.get_close_matches(name, known, n=1)

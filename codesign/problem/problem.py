@@ -15,6 +15,7 @@ from codesign.costs.fpga import check_blocks
 from codesign.errors import SpecError, first_few
 from codesign.problem.bands import check_bands
 from codesign.problem.choices import Choices
+<<<<<<< HEAD
 from codesign.problem.metrics import (
     by_metric,
     check_metrics_on,
@@ -22,6 +23,9 @@ from codesign.problem.metrics import (
     metrics_on,
     reported_metric,
 )
+=======
+from codesign.problem.metrics import by_metric, known_metric
+>>>>>>> efedc0b (Search for the least energy, and within limits on it)
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
@@ -41,7 +45,6 @@ from codesign.specs.technology import MOST, Amount, Positive, refuse_negligible
 from codesign.units import distinct_texts
 
 Metric = Annotated[str, AfterValidator(known_metric)]
-Reported = Annotated[str, AfterValidator(reported_metric)]
 Limit = Annotated[Amount, AfterValidator(refuse_negligible)]
 Loss = Annotated[Amount, AfterValidator(zero_if_negligible)]
 Budgets = Annotated[Mapping[Metric, Limit], BeforeValidator(by_metric)]

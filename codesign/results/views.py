@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from codesign.costs.layers import LayerDesign, Whole
-from codesign.problem.problem import Metric, Problem, Reported
+from codesign.problem.problem import Metric, Problem
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.specs.accelerator import Hardware
 from codesign.specs.schema import spec_dataclass
@@ -94,7 +94,7 @@ class DesignOutline:
 
     problem: ProblemOutline
     hardware: Hardware
-    metrics: Mapping[Reported, Amount]
+    metrics: Mapping[Metric, Amount]
     memory_bound_share: Amount
     layer_designs: tuple[LayerOutline, ...]
     proof: ProofRecord

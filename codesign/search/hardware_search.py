@@ -6,14 +6,17 @@ in what order is the business of `best_bound`.
 
 from __future__ import annotations
 
+import heapq
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import UNDERFLOW
+from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import DualBound
 from codesign.search.bounds.relaxation import Marginals
@@ -24,6 +27,7 @@ from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
 from codesign.space.candidates import Candidates, LayerCandidates, candidates, with_joint
+from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import BY_TILING, Solution, price
 from codesign.stopping import Stopped
@@ -31,6 +35,7 @@ from codesign.stopping import Stopped
 if TYPE_CHECKING:
     from codesign.space.exact_cost import First
 
+SramRange = tuple[float, float, float]  # least and most bits, and the bound known
 Joint = list[LayerCandidates | None]  # options of each layer, for what it has them
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
 CORE_PAIRS = 3  # of them in the core, per layer on average
@@ -48,6 +53,8 @@ class HardwareSearch(GoalSearch, ABC):
         super().__init__(task)
         self.batches = OptionBatches(task.space, (self.goal.metric, *self.goal.limits))
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))  # of shapes
+        self.last_sram_bits: float | None = None  # of what a MILP chose last
+        self._tilings: dict[int, EnergyTilings] = {}
         self.ideal: dict[int, Batch] = {}  # shapes' envelopes with ideal tilings, where screened
 
     # What depends on the metric -----------------------------------------------------------------
@@ -193,7 +200,8 @@ class HardwareSearch(GoalSearch, ABC):
         while True:
             ceiling = self.incumbent_ceiling
             domains = self.reduced_domains(marginals, multipliers)
-            joint = forced.joint_choices(option, sram[0], self.marginal_ceiling(multipliers))
+            most_forced = self.marginal_ceiling(multipliers)
+            joint = forced.joint_choices(option, sram[0], most_forced, self.tilings_of(option))
             if not polished:
                 polished, near = True, domains & self._as_found(found, domains)
                 if not self.solve_option_milp(option, sram, near, joint).complete:
@@ -275,8 +283,9 @@ class HardwareSearch(GoalSearch, ABC):
         def priced(choice: MilpSolution) -> Solution | None:
             sram_bits = max(choice.sram_bits, sram[0])
             widths = choice.variable_width, choice.weight
-            places = choice.on_chip, choice.modes
-            return price(self.space, option, *widths, sram_bits, *places)
+            self.last_sram_bits = sram_bits
+            how = choice.modes, choice.tilings
+            return price(self.space, option, *widths, sram_bits, choice.on_chip, *how)
 
         if goal is None and self.space.runs and self.incumbent is not None:
             # What is no better is no design: a relaxation that shows it ends the solver.
@@ -294,11 +303,70 @@ class HardwareSearch(GoalSearch, ABC):
         self, option: int, sram: tuple[float, float], domains: Domains
     ) -> Candidates:
         """What the MILP of one option chooses from."""
-        return candidates(
+        energy, options = self.batches.energy, np.array([option])
+        made = candidates(
             self.space,
-            np.array([option]),
+            options,
             np.array([sram[0]]),
             np.array([sram[1]]),
             *domains,
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
+            energy=self.tilings_of(option),
         )
+        if energy is None:
+            return made
+        ends = (self.space.least_area_mm2(options, np.array([bits])) for bits in sram)
+        least_w, most_w = (float(energy.static_w(area_mm2)[0]) for area_mm2 in ends)
+        return replace(made, static_w=least_w, grows=most_w > least_w)
+
+    def tilings_of(self, option: int) -> EnergyTilings | None:
+        """Tilings of an option, where energies count."""
+        if self.batches.energy is None:
+            return None
+        shape = int(self.space.shape_of[option])
+        if shape not in self._tilings:
+            self._tilings.clear()
+            self._tilings[shape] = EnergyTilings(self.space, option)
+        return self._tilings[shape]
+
+    def over_srams(
+        self, option: int, ranges: Sequence[SramRange], solve: Callable[[float, float], float]
+    ) -> float:
+        """Solve one option over ranges of SRAM, the least bound first; returns a bound.
+
+        A range is solved with the tilings of its most SRAM and the power of its least. Where that
+        leaves a gap, it is split at the SRAM of what was found, which then has the power it is said
+        to.
+        """
+        options, bound = np.array([option]), np.inf
+        queue = [(known, low, high) for low, high, known in ranges]
+        heapq.heapify(queue)
+        while queue:
+            known, low, high = heapq.heappop(queue)
+            self.last_sram_bits = None
+            found = known if known >= self.cutoff else max(known, solve(low, high))
+            ends = np.array([low]), np.array([high])
+            if found >= self.cutoff or high <= low or not self.power_grows(options, *ends)[0]:
+                bound = min(bound, found)
+                continue
+            at = self.last_sram_bits
+            if at is None or not low < at <= high:
+                at = float(np.ceil(np.sqrt(max(low, 1.0) * high)))
+            below = float(self.space.capacities.within(at - 1))
+            heapq.heappush(queue, (found, max(float(self.space.capacities.holding(at)), low), high))
+            if below >= low:
+                heapq.heappush(queue, (found, low, below))
+        return bound
+
+    def power_grows(
+        self, options: Ints, low: Floats, high: Floats, worth: float = CLOSING_GAP / 10
+    ) -> Bools:
+        """(options,): whether power at all times is worth telling apart between two capacities.
+
+        ``worth`` is the least relative growth that is.
+        """
+        energy = self.batches.energy
+        if energy is None:
+            return np.zeros(len(options), dtype=bool)
+        least, most = (energy.static_w(self.space.least_area_mm2(options, x)) for x in (low, high))
+        return np.asarray(most > least * (1 + worth))

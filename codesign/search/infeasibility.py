@@ -109,7 +109,9 @@ def _feasible_with_any_sram(task: GoalTask, limits: Mapping[str, float]) -> bool
     space = HardwareSpace(replace(problem, choices=free))
     try:
         relaxation = Relaxation(space, task.stop.check)
-        task = replace(task, space=space, relaxation=relaxation, cut_pool=CutPool())
+        task = replace(
+            task, space=space, relaxation=relaxation, cut_pool=CutPool(space.additive_metrics)
+        )
         return _feasible(task, limits)
     except Stopped:  # what clashes is known all the same
         return False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import ceiling
 from codesign.search.domains import Domains
 from codesign.search.hardware_search import HardwareSearch
@@ -44,12 +45,12 @@ class LeastHardware(HardwareSearch):
     def held(self) -> str | None:
         """A sum over layers and tensors that is held at its least, which few widths keep."""
         primary = self.task.primary_metric
-        return primary if primary in ADDITIVE_METRICS else None
+        return primary if primary in self.space.additive_metrics else None
 
     def bounded_metric(self) -> str:
         if self.held is not None:  # no limit is tighter than one at its least value
             return self.held
-        limited = [name for name in ADDITIVE_METRICS if name in self.goal.limits]
+        limited = [name for name in self.space.additive_metrics if name in self.goal.limits]
         return limited[0] if limited else "noise"
 
     def dual_cutoff(self) -> float:
@@ -237,6 +238,9 @@ class LeastHardware(HardwareSearch):
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
         high, low = float(self.most_sram_bits(options)[0]), float(self.least_sram[option])
+        if self.batches.energy is not None:
+            whole = low, high, float(self.lower[option])
+            return self.over_srams(option, [whole], partial(self._solve_range, option))
         if self.space.placed:
             return self._solve_joint_range(option, low, high)
         domains = self.cut_pool.known_domains(option, self.goal, high)
@@ -251,6 +255,15 @@ class LeastHardware(HardwareSearch):
             )
             if of_range > LONG_MILP * of_one:
                 return self._bisect_by_milps(option)
+        return self.solve_restricted(option, (low, high), domains)
+
+    def _solve_range(self, option: int, low: float, high: float) -> float:
+        """Solve one option where energies count, with SRAMs of a range."""
+        if self.space.placed:
+            return self._solve_joint_range(option, low, high)
+        domains = self._domains_with(option, high)
+        if domains is None:
+            return self.incumbent_ceiling
         return self.solve_restricted(option, (low, high), domains)
 
     def _solve_joint_range(self, option: int, low: float, high: float) -> float:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual
 from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import GoalTask
-from codesign.search.hardware_search import HardwareSearch
+from codesign.search.hardware_search import HardwareSearch, SramRange
+from codesign.search.sram_ranges import SramRanges
 
 ONE_BATCH = 64  # options; of more, the most promising are bounded first
 FIRST_BATCH = 8  # of them
+MOST_HALVINGS = 6  # of ranges of SRAM before an option is solved
+HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
+HALVED = 1e-3  # the same of an option
 MOST_OPENED_UNRULED = 3  # shapes without a design, after which limits are tried one by one
 
 
@@ -24,6 +32,9 @@ class LeastMetric(HardwareSearch):
         super().__init__(task)
         self.solved_tables: list[tuple[Batch, float]] = []
         self.opened = 0  # shapes
+        # Of options and of shapes, where energies count.
+        self.ranges: dict[int, list[SramRange]] = {}
+        self.shape_ranges: dict[int, list[SramRange]] = {}
 
     def start_from_pool(self) -> None:
         sram_bits = self.most_sram_bits(np.arange(len(self.space)))
@@ -38,6 +49,9 @@ class LeastMetric(HardwareSearch):
         self.lower[options] = np.maximum(self.lower[options], bound)
 
     def bound_shapes(self, options: Ints) -> None:
+        if self.batches.energy is not None:
+            self._bound_shape_ranges(options)
+            return
         if not {*self.space.hardware_metrics} & {*self.goal.limits}:
             return
         shape_of = self.space.shape_of[options]
@@ -55,6 +69,11 @@ class LeastMetric(HardwareSearch):
             self.lower[options] = np.maximum(self.lower[options], known)
         options = self.still_open(options)
         if not len(options):
+            return
+        if self.batches.energy is not None:
+            if shape not in self.shape_ranges:
+                self._bound_shape_ranges(options)
+            self._bound_ranges(self.still_open(options))
             return
         sram_bits, start = self.most_sram_bits(options), self.first_multipliers(options)
         batch = self.batches.of_options(options, sram_bits)
@@ -97,6 +116,8 @@ class LeastMetric(HardwareSearch):
         self.update_from_bound(int(options[best]), found, best, float(sram_bits[best]))
 
     def solve_option(self, option: int) -> float:
+        if self.batches.energy is not None:
+            return self._solve_by_energy(option)
         options = np.array([option])
         sram_bits = float(self.most_sram_bits(options)[0])
         single = self.tables_of(option, sram_bits)
@@ -128,6 +149,145 @@ class LeastMetric(HardwareSearch):
         bound = max(bound, self.solve_restricted(option, sram, domains))
         self.add_tables(single, bound)
         return bound
+
+    def _bound_ranges(self, options: Ints) -> None:
+        """Bound options of one shape by ranges of their SRAM, halved where that counts."""
+        if not len(options):
+            return
+        high, start = self._useful_sram_bits(options), self.first_multipliers(options)
+        shape = int(self.space.shape_of[options[0]])
+        parts = [
+            SramRanges(
+                options,
+                np.minimum(np.full(len(options), low), high),
+                np.minimum(high, most),
+                np.maximum(self.lower[options], bound),
+                start,
+            )
+            for low, most, bound in self.shape_ranges.get(shape, [self._whole_range(shape)])
+            if bound < self.cutoff
+        ]
+        rows = parts[0].take(np.zeros(len(options), dtype=bool)) if parts else None
+        if rows is None:
+            self.raise_bounds(options, np.full(len(options), self.cutoff))
+            return
+        for part in parts:
+            rows = rows + part.take(part.high >= part.low)
+
+        def tables(mine: SramRanges) -> Batch:
+            return self.batches.of_options(mine.option, mine.high, powered_bits=mine.low)
+
+        every = self._halved(rows, tables, HALVED, priced=True)
+        self.raise_bounds(options, np.minimum(every.least_bounds(options), self.cutoff))
+        for option in options.tolist():
+            self.ranges[option] = []
+        for n, option in enumerate(every.option.tolist()):
+            self.ranges[option].append(every.range(n))
+
+    def _bound_shape_ranges(self, options: Ints) -> None:
+        """Bound shapes by ranges of SRAM that their options can have."""
+        space = self.space
+        shapes, first = np.unique(space.shape_of[options], return_index=True)
+        whole = [self._whole_range(int(shape)) for shape in shapes]
+        low, high, known = (np.array(x) for x in zip(*whole, strict=True))
+        high = np.minimum(
+            high, [self._useful_sram_bits(self._of(options, x)).max() for x in shapes]
+        )
+        start = self.first_multipliers(options[first])
+        rows = SramRanges(options[first], np.minimum(low, high), high, known, start)
+
+        def tables(mine: SramRanges) -> Batch:
+            each = [self._of(options, int(space.shape_of[x])) for x in mine.option]
+            row = np.repeat(np.arange(len(each)), [len(x) for x in each])
+            asked = space.shape_of[mine.option], row, mine.high, mine.low
+            return self.batches.of_shapes(np.concatenate(each), *asked)
+
+        every = self._halved(rows, tables, HALVED_TOGETHER)
+        bounds = every.least_bounds(options[first])
+        for shape, option, bound in zip(shapes.tolist(), options[first], bounds, strict=True):
+            mine = self._of(options, shape)
+            self.raise_bounds(mine, np.full(len(mine), bound))
+            found = np.flatnonzero(every.option == option)
+            self.shape_ranges[shape] = [every.range(int(n)) for n in found]
+
+    def _of(self, options: Ints, shape: int) -> Ints:
+        """Those of one shape."""
+        return np.asarray(options[self.space.shape_of[options] == shape])
+
+    def _whole_range(self, shape: int) -> SramRange:
+        """All SRAM that a shape may have."""
+        least = self.space.min_sram_bits_of_shapes[shape]
+        return float(self.space.capacities.holding(least)), np.inf, -np.inf
+
+    def _useful_sram_bits(self, options: Ints) -> Floats:
+        """(options,) of one shape: the most SRAM that each can have, and has a use for."""
+        shape, capacities = int(self.space.shape_of[options[0]]), self.space.capacities
+        useful = self.space.useful_sram_bits(shape, self.batches.moves_data)
+        return np.minimum(self.most_sram_bits(options), capacities.holding(useful))
+
+    def _halved(
+        self,
+        rows: SramRanges,
+        tables: Callable[[SramRanges], Batch],
+        worth: float,
+        priced: bool = False,
+    ) -> SramRanges:
+        """Ranges halved as long as they are open, and power at all times grows within each.
+
+        ``priced``: they are of single options, the best widths met on which are priced.
+        """
+        closed = rows.take(np.zeros(len(rows), dtype=bool))
+        for _ in range(MOST_HALVINGS):
+            grows = self.power_grows(rows.option, rows.low, rows.high, worth)
+            grows &= rows.bound < self.cutoff
+            closed, rows = closed + rows.take(~grows), rows.take(grows)
+            if not len(rows):
+                break
+            self.stop.check()
+            middle = np.ceil(np.sqrt(np.maximum(rows.low, 1.0) * rows.high))
+            rows = rows.halves(self.space.capacities.holding(np.maximum(middle, rows.low + 1)))
+            batch = tables(rows)
+            found = self.dual_bound(batch, rows.multipliers, accuracy=1e-4)
+            bound = np.maximum(rows.bound, found.value)
+            best = int(found.incumbent.argmin())
+            if priced:
+                self.update_from_bound(int(rows.option[best]), found, best, float(rows.high[best]))
+            rows = replace(rows, bound=bound, multipliers=found.multipliers)
+            rows = replace(rows, bound=np.where(self._too_much(rows, batch), np.inf, bound))
+        return closed + rows
+
+    def _too_much(self, rows: SramRanges, batch: Batch) -> Bools:
+        """(rows,): whether each breaks the limit on energy wherever it keeps the others."""
+        limit, limits = self.goal.limits.get(ENERGY, np.inf), self.goal.limits
+        found, left = np.zeros(len(rows), dtype=bool), np.flatnonzero(rows.bound < self.cutoff)
+        if not np.isfinite(limit) or self.goal.metric == ENERGY or not len(left):
+            return found
+        others = {x: limits[x] for x in self.dual.metrics if x in limits and x != ENERGY}
+        dual, most = Dual(self.relaxation, ENERGY, others), beyond(limit)
+        energy_j = dual.bound(batch.take(left), None, most, accuracy=1e-4).value
+        found[left[energy_j > most]] = True
+        return found
+
+    def _solve_by_energy(self, option: int) -> float:
+        """Solve one option where its power at all times may grow with the SRAM."""
+        space = self.space
+
+        def solve(low: float, high: float) -> float:
+            single = self.with_all_couplings(self.tables_of(option, high, low))
+            found = self.bound_option(option, single)
+            self.update_from_bound(option, found, 0, high)
+            bound = float(found.value[0])
+            if bound >= self.cutoff:
+                return bound
+            if space.placed:
+                return max(bound, self.solve_joint(option, (low, high), single, found))
+            multipliers = found.multipliers[0]
+            domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
+            return max(bound, self.solve_restricted(option, (low, high), domains))
+
+        if option not in self.ranges:
+            self._bound_ranges(np.array([option]))
+        return self.over_srams(option, self.ranges[option], solve)
 
     def try_option(self, option: int) -> None:
         sram_bits = float(self.most_sram_bits(np.array([option]))[0])

@@ -13,7 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.metrics import ENERGY
 from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.energy_tables import (
+    EnergyTables,
+    envelope_of_energies,
+    least_of_energies,
+)
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import all_free, settle
 
@@ -23,28 +29,72 @@ class OptionBatches:
 
     def __init__(self, space: HardwareSpace, metrics: Collection[str]) -> None:
         self.space = space
-        self.moves_data = "latency_s" in metrics or "dram_bits" in metrics
+        self.energy = space.energy if ENERGY in metrics else None
+        timed = "latency_s" in metrics or "dram_bits" in metrics
+        self.moves_data = timed or self.energy is not None
 
     def of_options(
-        self, options: Ints, sram_bits: Floats, least_sram_bits: Floats | None = None
+        self,
+        options: Ints,
+        sram_bits: Floats,
+        least_sram_bits: Floats | None = None,
+        powered_bits: Floats | None = None,
     ) -> Batch:
         """Tables of options, each with its own SRAM capacity.
 
         ``least_sram_bits``: what is known of tensors' places holds from so many bits on.
+        ``powered_bits``: no design in question has less SRAM that takes power; by default so many.
         """
+        powered_bits = least_sram_bits if powered_bits is None else powered_bits
         shape_of, modes = self.space.shape_of[options], []
         for mode in range(len(self.space.modes)):
             traffic = np.empty((len(options), *self.space.compulsory_traffic.shape))
             for shape in self.space.shapes_among(options):
                 mine = shape_of == shape
                 traffic[mine] = self.traffic(int(shape), sram_bits[mine], mode)
-            modes.append(self._runnable(options, traffic, self.space.cycles_on(options, mode)))
+            made = self._runnable(options, traffic, self.space.cycles_on(options, mode))
+            energy = self._energy(options, sram_bits, powered_bits, mode)
+            modes.append(replace(made, energy=energy))
         batch = _least_of(modes)
         every, range_bits = options, sram_bits
         if least_sram_bits is not None:
             every = np.concatenate([options, options])
             range_bits = np.concatenate([least_sram_bits, sram_bits])
         return self._with_rooms(batch, options, sram_bits, every, range_bits)
+
+    def _energy(
+        self, options: Ints, sram_bits: Floats, powered_bits: Floats | None, mode: int
+    ) -> EnergyTables | None:
+        """Energies of options with at most so much SRAM each, and at least."""
+        costs, space = self.energy, self.space
+        if costs is None:
+            return None
+        least = np.empty((len(options), *space.compulsory_traffic.shape))
+        for shape in space.shapes_among(options):
+            mine = space.shape_of[options] == shape
+            rooms = space.rooms(int(shape), True, mode, energy=True)
+            least[mine] = rooms.within(sram_bits[mine])
+        static_w = costs.static_w(space.least_area_mm2(options, powered_bits))
+        return EnergyTables(costs.constants(options, mode), least, static_w)
+
+    def _ideal_energy(
+        self, options: Ints, row: Ints, count: int, powered_bits: Floats | None = None
+    ) -> EnergyTables | None:
+        """An envelope of the energies of options in each row, with ideal tilings."""
+        costs, space = self.energy, self.space
+        if costs is None:
+            return None
+        constant, static_w = [], []
+        area_mm2 = space.least_area_mm2(options, powered_bits)
+        for n in range(count):
+            mine = np.flatnonzero(row == n)
+            alike = np.unique(space.shape_of[options[mine]], return_index=True)[1]
+            first = options[mine] if space.widens else options[mine[alike]]
+            each = (costs.constants(first, mode).min(axis=0) for mode in range(len(space.modes)))
+            constant.append(np.min([*each], axis=0))
+            static_w.append(float(costs.static_w(area_mm2[mine].min())))
+        ideal = np.broadcast_to(space.compulsory_j, (count, *space.compulsory_j.shape))
+        return EnergyTables(np.stack(constant), ideal, np.array(static_w))
 
     def traffic(self, shape: int, sram_bits: Floats, mode: int | None = None) -> Floats:
         """(capacities, variants × geometries, w, w): least DRAM bits of a tiling that fits.
@@ -67,6 +117,7 @@ class OptionBatches:
         pairs, first, row = np.unique(pair, return_index=True, return_inverse=True)
         each = np.broadcast_to(traffic, (len(pairs), *traffic.shape))
         batch = self._runnable(options[first], each, self._least_cycles(options, first, row))
+        batch = replace(batch, energy=self._ideal_energy(options, row, len(pairs)))
         if sram is None:
             return replace(batch, places=all_free(space)), row
         shape, sram_bits = sram
@@ -75,7 +126,12 @@ class OptionBatches:
         return self._with_rooms(batch, on_shape, room, on_shape, room), row
 
     def of_shapes(
-        self, options: Ints, shapes: Ints, row: Ints, sram_bits: Floats | None = None
+        self,
+        options: Ints,
+        shapes: Ints,
+        row: Ints,
+        sram_bits: Floats | None = None,
+        powered_bits: Floats | None = None,
     ) -> Batch:
         """An envelope of the options of each shape: any of their PEs, the best tilings.
 
@@ -85,6 +141,8 @@ class OptionBatches:
             The options' shapes, and which of them is each option's.
         sram_bits : floats, shape (shapes,), optional
             Capacities that tilings must fit in.
+        powered_bits : floats, shape (shapes,), optional
+            SRAM that takes power at least.
         """
         space = self.space
         runs_on = space.runnable(options)
@@ -104,6 +162,13 @@ class OptionBatches:
             traffic = np.concatenate([self.traffic(shape, bits)[None, 0] for shape, bits in each])
         batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))
         batch = self._with_pairs(batch, runs)
+        powered_bits = None if powered_bits is None else powered_bits[row]
+        energy = self._ideal_energy(options, row, len(shapes), powered_bits)
+        if energy is not None and sram_bits is not None:
+            rooms = (space.rooms(shape, True, energy=True) for shape in shapes.tolist())
+            each = zip(rooms, sram_bits[:, None], strict=True)
+            energy = replace(energy, least=np.concatenate([x.within(bits) for x, bits in each]))
+        batch = replace(batch, energy=energy)
         if sram_bits is None:
             return replace(batch, places=all_free(space))
         first = np.searchsorted(row, np.arange(len(shapes)))
@@ -169,9 +234,18 @@ class OptionBatches:
         batch = replace(batch, places=places, room_of=which.ravel(), sram_bits=room)
 
         def with_tables(of: Batch, mode: int | None) -> Batch:
+            energy = of.energy
+            if energy is not None:
+                by_energy = [space.rooms(int(shape), True, mode, energy=True) for shape in shapes]
+                energy = replace(energy, rooms=by_energy)
             tables = [space.rooms(int(shape), self.moves_data, mode) for shape in shapes]
             return replace(
-                of, places=places, rooms=tables, room_of=batch.room_of, sram_bits=batch.sram_bits
+                of,
+                places=places,
+                rooms=tables,
+                room_of=batch.room_of,
+                sram_bits=batch.sram_bits,
+                energy=energy,
             )
 
         modes = tuple(with_tables(of, mode) for mode, of in enumerate(batch.modes))
@@ -184,7 +258,10 @@ def _least_of(modes: Sequence[Batch]) -> Batch:
         return modes[0]
     compute_s = np.min([mode.compute_s for mode in modes], axis=0)
     traffic = np.min([mode.traffic for mode in modes], axis=0)
-    return replace(modes[0], compute_s=compute_s, traffic=traffic, modes=tuple(modes))
+    energies = [mode.energy for mode in modes if mode.energy is not None]
+    energy = least_of_energies(energies) if energies else None
+    every = tuple(modes)
+    return replace(modes[0], compute_s=compute_s, traffic=traffic, energy=energy, modes=every)
 
 
 def envelope(batches: Sequence[Batch]) -> Batch:
@@ -199,6 +276,9 @@ def envelope(batches: Sequence[Batch]) -> Batch:
     first = batches[0]
     assert len(batches) == 1 or not first.rooms
     made = replace(first.take(np.array([0])), compute_s=compute_s, traffic=traffic, fixed={})
+    if first.energy is not None:
+        energies = [x.energy for x in batches if x.energy is not None]
+        made = replace(made, energy=envelope_of_energies(energies))
     if first.modes:
         each = zip(*(batch.modes for batch in batches), strict=True)
         made = replace(made, modes=tuple(envelope(mode) for mode in each))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.batch import Batch
 from codesign.search.hardware_search import HardwareSearch
@@ -23,7 +22,8 @@ def screen(search: HardwareSearch) -> None:
     """Bound all open options of a search, unless an earlier goal did so within the same limits."""
     search.bound_as_one()
     options = search.open_options()
-    limits = sorted(x for x in search.goal.limits.items() if x[0] in ADDITIVE_METRICS)
+    additive = search.space.additive_metrics
+    limits = sorted(x for x in search.goal.limits.items() if x[0] in additive)
     screened = (search.bounded_metric(), *limits)
     if len(options) <= MOST_UNSCREENED or screened in search.cut_pool.screened:
         return
@@ -67,9 +67,10 @@ def _rule_out_by_single_limits(
 ) -> None:
     """Rule out options whose envelope breaks one of the limits whatever its widths."""
     keepable = np.ones(len(ideal), dtype=bool)
-    for m, name in enumerate(ADDITIVE_METRICS):
+    additive = search.space.additive_metrics
+    for m, name in enumerate(additive):
         if name in search.goal.limits:
-            coefficients = np.zeros((len(ideal), len(ADDITIVE_METRICS)))
+            coefficients = np.zeros((len(ideal), len(additive)))
             coefficients[:, m] = 1.0
             least = search.relaxation.solve(ideal, coefficients).value
             keepable &= least <= beyond(search.goal.limits[name])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.space.energy_tilings import EnergyTilings, stacked_costs
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
 
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from codesign.space.fused_candidates import FusedCandidates
 
 _NOTHING = tuple(
-    [np.zeros(0, dtype=kind)] for kind in (int, int, int, float, float, float, int, int)
+    [np.zeros(0, dtype=kind)] for kind in (int, int, int, float, float, float, int, int, float, int)
 )
 
 
-COLUMNS = ("option", "weight", "ifmap", "need", "traffic", "compute_s", "variant", "mode")
+COLUMNS = (
+    *("option", "weight", "ifmap", "need", "traffic", "compute_s", "variant", "mode"),
+    *("energy_j", "tiling"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class LayerCandidates:
         Which operands are resident, see `WidthSpace.variants`.
     mode : ints
         Which mapping the layer takes, where it has one of its own, see `HardwareSpace.modes`.
+    energy_j : floats
+        Without static power and, where not joint, what moves beside operands; 0 where not counted.
+    tiling : ints
+        Row of the tiling in its staircase's table; −1 where need and traffic tell it.
     joint : bool
         Whether an option says all: traffic with output and residuals, and the need with all tensors
         that are on chip beside the tiles.
@@ -64,6 +72,8 @@ class LayerCandidates:
     compute_s: Floats
     variant: Ints
     mode: Ints
+    energy_j: Floats
+    tiling: Ints
     joint: bool = False
     widths_beside: tuple[tuple[int, Ints], ...] = ()
     places_beside: tuple[tuple[int, Ints, Bools], ...] = ()
@@ -120,6 +130,10 @@ class Candidates:
         Whether a tensor may be in DRAM, and on chip, at each width.
     sram_bits : floats, shape (hardware options,)
         The most that each may have; inf where the needs say all.
+    static_w : float
+        Power at all times that counts as energy, at least.
+    grows : bool
+        Whether it is more with more SRAM, and not all designs have the same.
     fused : tuple of FusedCandidates
         Runs of layers, each on one hardware option.
     """
@@ -129,6 +143,8 @@ class Candidates:
     variable_allowed: Bools
     places: Bools
     sram_bits: Floats
+    static_w: float = 0.0
+    grows: bool = False
     fused: tuple[FusedCandidates, ...] = ()
 
     @property
@@ -160,6 +176,7 @@ def candidates(
     fusable: Bools | None = None,
     *,
     traffic_matters: bool = True,
+    energy: EnergyTilings | None = None,
 ) -> Candidates:
     """List the options of every layer on some hardware options.
 
@@ -179,6 +196,8 @@ def candidates(
     traffic_matters : bool
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
+    energy : EnergyTilings, optional
+        Where energies count, of the one hardware option.
     """
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
     traffic_counts = traffic_matters or space.exposed > 0  # and never hides behind compute
@@ -195,6 +214,7 @@ def candidates(
                 *(space, i, variant, mode, int(option), mine & allowed[n], cycles[mode][n]),
                 room=(sram_from[n] - most, sram_to[n] - held),
                 slack_s=slack_s,
+                energy=energy,
             )
             for variant, mine, held, most in _variants(space, i, left)
             for n, option in enumerate(options)
@@ -264,19 +284,20 @@ def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bool
 def undominated(rows: LayerCandidates) -> LayerCandidates:
     """Options without those that another with the same widths and places is as good as.
 
-    As good: it needs no more SRAM, moves no more and computes no longer; of equal ones, the first
-    is kept.
+    As good: it needs no more SRAM, moves no more, computes no longer and takes no more energy; of
+    equal ones, the first is kept.
     """
     own: list[Ints | Bools] = [rows.option, rows.weight, rows.ifmap, rows.variant]
     own += [width for _, width in rows.widths_beside]
     for _, width, there in rows.places_beside:
         own += [width, there]
     number = np.unique(np.stack(own), axis=1, return_inverse=True)[1].ravel()
-    order = np.lexsort((rows.compute_s, rows.traffic, rows.need, number))
+    order = np.lexsort((rows.energy_j, rows.compute_s, rows.traffic, rows.need, number))
     kept = np.zeros(len(rows), dtype=bool)
     starts = np.flatnonzero(np.diff(number[order], prepend=-1))
     for mine in np.split(order, starts[1:]):
-        costs = np.stack([rows.need[mine], rows.traffic[mine], rows.compute_s[mine]])
+        each = rows.need, rows.traffic, rows.compute_s, rows.energy_j
+        costs = np.stack([column[mine] for column in each])
         as_good = (costs[:, :, None] <= costs[:, None]).all(axis=0)  # the first as the second
         equal = as_good & as_good.T
         by_another = as_good & (~equal | np.tri(len(mine), k=-1, dtype=bool).T)
@@ -335,7 +356,8 @@ def candidates_of_tables(
         option, need = np.full(len(weight), label), np.zeros(len(weight))
         moved, seconds = traffic[geometry][chosen], compute_s[geometry][chosen]
         none = np.zeros(len(weight), dtype=np.int64)
-        layers.append(_columns(option, weight, ifmap, need, moved, seconds, none, none))
+        own = none, none, np.zeros(len(weight)), none - 1
+        layers.append(_columns(option, weight, ifmap, need, moved, seconds, *own))
     nowhere = np.zeros((2, 0, len(space.widths)), dtype=bool)
     unlimited = np.array([np.inf])
     return Candidates(np.array([label]), tuple(layers), variable_allowed, nowhere, unlimited)
@@ -371,6 +393,7 @@ def _on_option(
     *,
     room: tuple[Floats | float, Floats],
     slack_s: float | None,
+    energy: EnergyTilings | None,
 ) -> tuple[Ints | Floats, ...]:
     """The fields of `LayerCandidates` for one layer on one hardware option, in one mode.
 
@@ -380,6 +403,9 @@ def _on_option(
     shape, geometry = int(space.shape_of[option]), int(space.geometry_of[i])
     stairs = space.staircase(shape, geometry, variant, mode)
     compute_s = np.broadcast_to(cycles[geometry] / space.problem.clock_hz, allowed.shape)
+    if energy is not None:
+        kinds = geometry, variant, mode
+        return _by_energy(space, energy, option, kinds, allowed, compute_s, room)
     first = np.maximum((stairs.need <= room[0]).sum(axis=-1) - 1, 0)
     last = (stairs.need <= room[1]).sum(axis=-1) - 1
     step = np.arange(stairs.need.shape[-1])
@@ -392,5 +418,42 @@ def _on_option(
     chosen = weight, ifmap, _ = np.nonzero(listed)
     need, moved, seconds = stairs.need[chosen], traffic[chosen], compute_s[weight, ifmap]
     count = len(weight)
-    kinds = np.full(count, variant), np.full(count, mode)
-    return np.full(count, option), weight, ifmap, need, moved, seconds, *kinds
+    own = (
+        *(np.full(count, variant), np.full(count, mode)),
+        *(np.zeros(count), np.full(count, -1)),
+    )
+    return np.full(count, option), weight, ifmap, need, moved, seconds, *own
+
+
+def _by_energy(
+    space: HardwareSpace,
+    tilings: EnergyTilings,
+    option: int,
+    kind: tuple[int, int, int],
+    allowed: Bools,
+    compute_s: Floats,
+    room: tuple[Floats | float, Floats],
+) -> tuple[Ints | Floats, ...]:
+    """The same as `_on_option`, of all tilings that can be best in some room, energy counted.
+
+    ``kind`` is of a geometry, a variant and a mode.
+    """
+    assert space.energy is not None
+    geometry, variant, mode = kind
+    constants = space.energy.constants(np.array([option]), mode)[0]
+    constant_j = constants[variant * len(space.geometries) + geometry]
+    least, most = (
+        np.broadcast_to(np.asarray(x).reshape(np.shape(x)[:2] or (1, 1)), allowed.shape)
+        for x in room
+    )
+    pairs, found = np.argwhere(allowed), []
+    for w, a in pairs.tolist():
+        found.append(tilings.within(kind, (w, a), float(least[w, a]), float(most[w, a])))
+    every, counts = stacked_costs(found), [len(each.row) for each in found]
+    weight, ifmap = np.repeat(pairs, counts, axis=0).T
+    count = len(weight)
+    return (
+        *(np.full(count, option), weight, ifmap, every.need, every.traffic),
+        *(compute_s[weight, ifmap], np.full(count, variant), np.full(count, mode)),
+        *(constant_j[weight, ifmap] + every.energy_j, every.row),
+    )

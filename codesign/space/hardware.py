@@ -18,23 +18,19 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.buffers import fits_buffers, in_unified
-from codesign.costs.compute import PEArray, fold, trips
-from codesign.costs.residency import moved_elements, without_resident
-from codesign.costs.tiling import Tilings, check_tiles, least_needs, operand_bits, tilings
+from codesign.costs.compute import PEArray, trips
+from codesign.costs.residency import moved_elements
+from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
-from codesign.problem.metrics import is_cost
+from codesign.problem.metrics import ENERGY, is_cost
 from codesign.problem.problem import Problem
 from codesign.space.array_cycles import ArrayCycles
 from codesign.space.capacities import Capacities
+from codesign.space.energy import EnergyCosts, problem_rates
 from codesign.space.hardware_metrics import hardware_metrics, most_sram_bits
 from codesign.space.room import RoomTable, room_table
-from codesign.space.staircase import (
-    Staircase,
-    build_staircase,
-    chosen_by,
-    least_of,
-    rounded_to_sizes,
-)
+from codesign.space.shape_tilings import ShapeTilings, of_variant
+from codesign.space.staircase import Staircase, least_of
 from codesign.space.widths import WidthSpace
 from codesign.specs.fpga import Fpga
 from codesign.specs.machine import MACHINE_FIELDS, Mapping
@@ -95,8 +91,30 @@ class HardwareSpace(WidthSpace):
             for mapping in choices.mapping:
                 check_tiles(layer, replace(arrays[0], mapping=mapping))
         self.pace = ArrayCycles(self)
-        self._staircases: dict[tuple[object, ...], Staircase] = {}
-        self._rooms: dict[tuple[int, bool, int | None], RoomTable] = {}
+        rates, self.no_energy = problem_rates(problem)
+        self.energy = None
+        if rates is not None:
+            self.energy = EnergyCosts(rates, self.pace, self.variant_count)
+        if ENERGY in (problem.objective, *problem.budgets):
+            self.count_energy()
+        self.shape_tilings = ShapeTilings(self, self.pace, self.energy, self._declared)
+        self._rooms: dict[tuple[int, bool, int | None, bool], RoomTable] = {}
+
+    def count_energy(self) -> None:
+        """Price the energy of every design.
+
+        Raises
+        ------
+        SpecError
+            It is not known.
+        """
+        if self.energy is None:
+            raise SpecError(f"{ENERGY}: not known: {'; '.join(self.no_energy)}")
+        if self.runs:
+            raise SpecError(
+                f"{ENERGY}: not searched for where layers may be fused; make on_chip 'tensors'"
+            )
+        self.counts_energy = True
 
     def _arrays(self) -> list[PEArray]:
         """Every array on offer, the PEs of the technology's engine."""
@@ -178,15 +196,35 @@ class HardwareSpace(WidthSpace):
             bits = self._operand_bits(geometry)
             tables.append(
                 [
-                    bits @ self._of_variant(whole, variant).traffic.min(axis=0).astype(np.float64)
+                    bits @ of_variant(whole, variant).traffic.min(axis=0).astype(np.float64)
                     for variant in range(self.variant_count)
                 ]
             )
         return np.concatenate(np.array(tables).swapaxes(0, 1))
 
-    def _of_variant(self, tiles: Tilings, variant: int) -> Tilings:
-        """Tilings with the operands of a variant resident."""
-        return without_resident(tiles, variant >= 2, variant % 2 == 1) if variant else tiles
+    @cached_property
+    def compulsory_j(self) -> Floats:
+        """(variants × geometries, w, w): J that no tiling spends less of on DRAM bits."""
+        assert self.energy is not None
+        tables = []
+        for variant in range(self.variant_count):
+            for n, geometry in enumerate(self.geometries):
+                once = np.array([geometry.weights * (variant < 2), geometry.ifmap, 0])
+                once[1] *= variant % 2 == 0
+                if geometry.moves:
+                    once[0] = 0
+                each = (self.energy.per_bit(x, n) * once for x in self.problem.choices.mapping)
+                tables.append(self._operand_bits(geometry) @ np.min([*each], axis=0))
+        return np.array(tables)
+
+    def least_area_mm2(self, options: Ints, sram_bits: Floats | None = None) -> Floats:
+        """(options,): area with no less SRAM than that, by default than any design has."""
+        least = self.min_sram_bits_of_shapes[self.shape_of[options]]
+        least = self.capacities.holding(least) if sram_bits is None else sram_bits
+        area = self.hardware_metrics.get("area_mm2")
+        if area is None:
+            return np.zeros(len(options))
+        return area.value(options, np.where(np.isfinite(least), least, 0.0))
 
     @cached_property
     def finest(self) -> int | None:
@@ -236,72 +274,37 @@ class HardwareSpace(WidthSpace):
         # numpy's `unique` would load its masked arrays first.
         return np.flatnonzero(np.bincount(self.shape_of[options]))
 
-    def staircase(self, shape: int, geometry: int, variant: int = 0, mode: int = 0) -> Staircase:
-        """Pareto-best tilings of a geometry on an array shape, built on first use.
-
-        ``variant`` tells which operands are resident, as `WidthSpace.variants`; ``mode``, which of
-        the mappings that a layer may take on its own.
-        """
-        if self.widens:
-            return self._split_staircase(shape, geometry, variant, mode)
-        array = self.shapes[shape]
-        if (mapping := self.modes[mode]) is not None:
-            array = replace(array, mapping=mapping)
-        return self._staircase_on(array, geometry, variant)
-
-    def _split_staircase(self, shape: int, geometry: int, variant: int, mode: int) -> Staircase:
-        """The same where PEs split: at each pair of widths of the array that it makes."""
-        key = "split", shape, geometry, variant, mode
-        if key not in self._staircases:
-            engines, array = self.pace.engines(np.array([shape]))[0], self.shapes[shape]
-            mapping = self.modes[mode] or array.mapping
-            each = {
-                engine: self._staircase_on(
-                    replace(array, engine=engine, mapping=mapping), geometry, variant
-                )
-                for engine in np.unique(engines).tolist()
-            }
-            self._staircases[key] = chosen_by(engines, each)
-        return self._staircases[key]
-
-    def _staircase_on(self, array: PEArray, geometry: int, variant: int) -> Staircase:
-        layer = self.geometries[geometry]
-        # Arrays that a layer folds onto with the same granules share their tilings.
-        key = (geometry, fold(layer, array), variant)
-        if key not in self._staircases:
-            if variant:
-                tiles = self._of_variant(self._staircase_on(array, geometry, 0).tilings, variant)
-            else:
-                tiles = tilings(layer, array)
-            buffers = self.problem.choices.buffers
-            stairs = build_staircase(tiles, self._operand_bits(layer), buffers)
-            if self._declared.stepped and not self.placed:
-                stairs = rounded_to_sizes(stairs, self._declared)
-            self._staircases[key] = stairs
-        return self._staircases[key]
+    def staircase(
+        self, shape: int, geometry: int, variant: int = 0, mode: int = 0, energy: bool = False
+    ) -> Staircase:
+        """See `ShapeTilings.staircase`."""
+        return self.shape_tilings.staircase(shape, geometry, variant, mode, energy)
 
     def _best_staircase(
-        self, shape: int, geometry: int, variant: int, mode: int | None
+        self, shape: int, geometry: int, variant: int, mode: int | None, energy: bool
     ) -> Staircase:
         """The least traffic within any room, in a mode or whichever is best."""
         every = range(len(self.modes)) if mode is None else [mode]
-        return least_of([self.staircase(shape, geometry, variant, mode) for mode in every])
+        return least_of([self.staircase(shape, geometry, variant, m, energy) for m in every])
 
-    def rooms(self, shape: int, moves_data: bool = True, mode: int | None = None) -> RoomTable:
+    def rooms(
+        self, shape: int, moves_data: bool = True, mode: int | None = None, energy: bool = False
+    ) -> RoomTable:
         """Least traffic of all variants × geometries on an array shape within any room.
 
-        In a mode, or in the best for each room. Just 0, or inf where no tile fits, where it does
-        not matter how much data moves.
+        In a mode, or in the best for each room; in bits, or J as of `staircase`. Just 0, or inf
+        where no tile fits, where it does not matter how much data moves.
         """
         mode = 0 if len(self.modes) == 1 else mode
-        key = shape, moves_data, mode
+        key = shape, moves_data, mode, energy
         if key not in self._rooms:
             kinds = [(v, g) for v in range(self.variant_count) for g in range(len(self.geometries))]
             plain = self.problem.choices.mapping == ("window",) and not self.widens
             if plain and not moves_data:
                 table = RoomTable(*self._least_steps(shape))
             else:
-                table = room_table([self._best_staircase(shape, g, v, mode) for v, g in kinds])
+                stairs = [self._best_staircase(shape, g, v, mode, energy) for v, g in kinds]
+                table = room_table(stairs)
                 if not moves_data:
                     table = table.without_traffic()
             while len(self._rooms) >= max(1, MAX_CACHED_STEPS // table.size):
@@ -324,13 +327,13 @@ class HardwareSpace(WidthSpace):
         for variant in range(self.variant_count):
             for geometry in self.geometries:
                 need = least_needs(geometry, *sides, engine) * _fetched(variant)
-                bits = self._tile_bits(need[0], self._operand_bits(geometry))
+                bits = self.tile_bits(need[0], self._operand_bits(geometry))
                 needs.append(bits.min(axis=-1, keepdims=True))
         if self._declared.stepped and not self.placed:
             needs = [self._declared.holding(need) for need in needs]
         return needs, [np.tile([np.inf, 0.0], need.shape) for need in needs]
 
-    def _tile_bits(self, need: Ints, bits: Ints) -> Floats:
+    def tile_bits(self, need: Ints, bits: Ints) -> Floats:
         """(…, n): bits of tiles (…, n, 3) at widths (…, 3); inf where buffers are too small."""
         buffers = self.problem.choices.buffers
         found = (need * (bits * in_unified(buffers))[..., None, :]).sum(axis=-1)
@@ -367,7 +370,7 @@ class HardwareSpace(WidthSpace):
             bits = operand_bits(bw, ba, layer.accumulation_bits)
             need = least_needs(layer, *sides, engine)
             each = [
-                self._tile_bits(need, bits * _fetched(variant)).min(axis=1)
+                self.tile_bits(need, bits * _fetched(variant)).min(axis=1)
                 + _held(variant, layer, np.array(bw), np.array(ba))
                 for variant in range(self.variant_count)
             ]

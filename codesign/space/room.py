@@ -102,6 +102,34 @@ class RoomTable:
         return np.asarray(found, dtype=np.int64)
 
 
+def traffic_beside(
+    least: Floats,
+    row: Ints,
+    held: Ints,
+    rooms: Sequence[RoomTable],
+    room_of: Ints,
+    sram_bits: Floats,
+) -> Floats:
+    """Traffic of rows beside so many bits; ``least`` without rooms, inf where that is.
+
+    Parameters
+    ----------
+    least, row, held : floats, ints, ints, shape (B, n)
+        ``least`` is the traffic in all of the SRAM.
+    rooms : sequence of RoomTable
+    room_of, sram_bits : ints, floats, shape (B,)
+        Which of them is each row's, and its SRAM.
+    """
+    if not rooms:
+        return least
+    found = np.empty_like(least)
+    for n, table in enumerate(rooms):
+        mine = room_of == n
+        room = sram_bits[mine, None] - held[mine]
+        found[mine] = table.traffic(row[mine], room)
+    return np.where(np.isinf(least), np.inf, found)
+
+
 def room_table(stairs: Sequence[Staircase]) -> RoomTable:
     """The table of some staircases."""
     return RoomTable([s.need for s in stairs], [s.traffic for s in stairs])

@@ -11,6 +11,8 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.roofline import latency_s, roofs
+from codesign.costs.tiling import Tilings, operand_bits
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import keeps
 from codesign.space.fusion import RunLayer
 from codesign.space.hardware import HardwareSpace
@@ -59,12 +61,14 @@ def price(
     sram_bits: float,
     on_chip: Sequence[bool] = (),
     modes: Sequence[int] = (),
+    tilings: Sequence[int] = (),
 ) -> Solution | None:
     """Price a choice with each layer's cheapest tiling that fits; None where none does.
 
     ``on_chip`` tells of each placed tensor whether it is, and of each fused run; by default none.
     ``modes`` tells which mapping each layer takes, where it has one of its own; by default the one
-    of least latency, then of least traffic.
+    of least latency, then of least traffic. ``tilings`` are rows of each layer's table, where it
+    does not take the cheapest.
 
     ``sram_bits`` stands for the least capacity on offer that holds as much. Each metric is rounded
     as in the figures of a design: budgets are kept by both or by none.
@@ -73,7 +77,8 @@ def price(
     places = _places(space, on_chip)
     if len(space.modes) > 1 and not modes:
         modes = best_modes(space, int(option), *widths, places, sram_bits)
-    return _Chosen(space, int(option), *widths, places, tuple(modes)).solution(sram_bits)
+    chosen = _Chosen(space, int(option), *widths, places, tuple(modes), tuple(tilings))
+    return chosen.solution(sram_bits)
 
 
 def best_modes(
@@ -101,8 +106,11 @@ def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, fl
     """The same hardware, widths and places with the least SRAM that keeps the limits it keeps.
 
     Of the metrics only latency and DRAM traffic grow as the SRAM shrinks, and neither ever falls:
-    the least is found by bisection among the needs of tilings.
+    the least is found by bisection among the needs of tilings. Where energies count, which also
+    grow with the SRAM, it is the solution itself, whose SRAM is no more than its tilings need.
     """
+    if space.counts_energy:
+        return solution
     places = _places(space, solution.on_chip)
     widths = solution.variable_width, solution.weight
     chosen = _Chosen(space, solution.option, *widths, places, solution.modes)
@@ -128,6 +136,7 @@ class _Chosen:
     weight: tuple[int, ...]
     on_chip: tuple[bool, ...]
     modes: tuple[int, ...] = ()
+    tilings: tuple[int, ...] = ()
 
     @cached_property
     def _modes(self) -> tuple[int, ...]:
@@ -140,10 +149,48 @@ class _Chosen:
         variants = space.variants(self._places) if self.on_chip else 0 * space.geometry_of
         kinds = space.geometry_of.tolist(), variants.tolist(), self._modes
         chosen = zip(*kinds, self.weight, self._ifmap.tolist(), strict=True)
+        if self.tilings:
+            return [
+                self._one_step(space.staircase(shape, g, v, m).tilings, g, row, w, a)
+                for (g, v, m, w, a), row in zip(chosen, self.tilings, strict=True)
+            ]
         found = ((space.staircase(shape, g, v, m), w, a) for g, v, m, w, a in chosen)
         return [
             (stairs.need[w, a], stairs.traffic[w, a], stairs.row[w, a]) for stairs, w, a in found
         ]
+
+    def _one_step(
+        self, tiles: Tilings, geometry: int, row: int, weight: int, ifmap: int
+    ) -> tuple[Floats, Floats, Ints]:
+        """A tiling as the only step of a staircase."""
+        bits = self._bits_of(geometry, weight, ifmap)
+        need = self.space.tile_bits(tiles.need[[row]], bits)
+        traffic = float(tiles.traffic[row] @ bits)
+        return need, np.array([np.inf, traffic]), np.array([row])
+
+    def _bits_of(self, geometry: int, weight: int, ifmap: int) -> Ints:
+        """Bits of an element of weights, ifmap and partial sums."""
+        space = self.space
+        widths = space.widths[weight], space.widths[ifmap]
+        return operand_bits(*widths, space.geometries[geometry].accumulation_bits)
+
+    def _energy_j(self, rows: Sequence[int], seconds: Floats, area_mm2: float) -> float:
+        """Of all layers with these tilings."""
+        space, costs = self.space, self.space.energy
+        assert costs is not None
+        shape, option = int(space.shape_of[self.option]), np.array([self.option])
+        variants = space.variants(self._places) if self.on_chip else 0 * space.geometry_of
+        kinds = space.geometry_of.tolist(), variants.tolist(), self._modes
+        constants = {m: costs.constants(option, m)[0] for m in {*self._modes}}
+        each = [space.moved_j(np.array(self.variable_width), self._places)]
+        for i, (g, v, m) in enumerate(zip(*kinds, strict=True)):
+            pair = self.weight[i], int(self._ifmap[i])
+            bits = self._bits_of(g, *pair)
+            moved = space.staircase(shape, g, v, m).tilings.traffic[rows[i]] * bits
+            of_dram = float(moved @ costs.per_bit(costs.mapping(shape, m), g))
+            each.append(np.array([constants[m][(v * len(space.geometries) + g, *pair)], of_dram]))
+        static = float(costs.static_w(np.array(area_mm2))) * seconds
+        return math.fsum(np.concatenate([*each, static]).tolist())
 
     @cached_property
     def need(self) -> Floats:
@@ -262,12 +309,15 @@ class _Chosen:
                 for name, metric in space.hardware_metrics.items()
             },
         }
+        rows = [int(row[n]) for (_, _, row), n in zip(self._stairs, step.tolist(), strict=True)]
+        if space.counts_energy:
+            metrics[ENERGY] = self._energy_j(rows, seconds, metrics.get("area_mm2", 0.0))
         return Solution(
             self.option,
             self.variable_width,
             self.weight,
             int(needed),
-            tuple(int(row[n]) for (_, _, row), n in zip(self._stairs, step.tolist(), strict=True)),
+            tuple(rows),
             metrics,
             self.on_chip,
             self.modes,

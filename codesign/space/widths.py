@@ -19,9 +19,10 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.fusion import FusedRun, fused_runs, live_during
 from codesign.costs.widths import layer_bops
-from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
+from codesign.space.energy import EnergyCosts
 from codesign.space.fusion import Moved, RunLayer
 from codesign.space.hardware_metrics import HardwareMetric
 from codesign.specs.network import Layer
@@ -119,13 +120,18 @@ class WidthSpace:
         self.placed = self._placed_tensors()
         self._placed_index = {name: n for n, name in enumerate(self.placed)}
         self.runs = self._fused_runs()
+        self.energy: EnergyCosts | None = None
+        self.counts_energy = False
         self.cost_names: tuple[str, ...] = ()
         self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
 
     @property
     def additive_metrics(self) -> tuple[str, ...]:
-        """Metrics that are sums over layers and tensors, in the order of all their arrays."""
-        return (*ADDITIVE_METRICS, *self.cost_names)
+        """Metrics that are sums over layers and tensors, in the order of all their arrays.
+
+        Energy is one where it is asked for, the last.
+        """
+        return (*ADDITIVE_METRICS, *self.cost_names, *[ENERGY] * self.counts_energy)
 
     def __len__(self) -> int:
         """Hardware options."""
@@ -428,15 +434,39 @@ class WidthSpace:
                 found[2, i, n] = len(self.placed) if t is None else t
         return found[0], found[1], found[2]
 
+    def moved_j(self, variable_width: Ints, on_chip: Bools) -> Floats:
+        """(…, layers): J of each layer's output and residuals, of bits in DRAM and on chip."""
+        variable, elements, tensor = self._moved
+        in_dram, there = self._moved_per_bit
+        bits = self._moved_widths(variable_width)[..., variable] * elements
+        if not self.placed:
+            return np.asarray((bits * in_dram).sum(axis=-1))
+        always = np.zeros((*on_chip.shape[:-1], 1), dtype=bool)
+        tensors = np.concatenate([on_chip[..., : len(self.placed)], always], axis=-1)
+        return np.asarray((bits * np.where(tensors[..., tensor], there, in_dram)).sum(axis=-1))
+
+    @cached_property
+    def _moved_per_bit(self) -> tuple[Floats, Floats]:
+        """(layers, tensors) each: J for a bit of all that is `moved`, in DRAM and on chip."""
+        assert self.energy is not None
+        found = np.zeros((2, *self._moved[0].shape))
+        for i, layer in enumerate(self.problem.network.layers):
+            each = self.energy.moved_per_bit(layer)
+            found[:, i, : len(each)] = np.array(each).T
+        return found[0], found[1]
+
+    def _moved_widths(self, variable_width: Ints) -> Ints:
+        """(…, variables + 1): bits of an element of each variable, then of results."""
+        results = np.full((*variable_width.shape[:-1], 1), self.problem.choices.output_bits)
+        return np.concatenate([self.widths[variable_width], results], axis=-1)
+
     def moved_bits(self, variable_width: Ints, on_chip: Bools) -> Floats:
         """(…, layers): DRAM bits of each layer's output and residuals.
 
         At widths (…, variables) and with tensors (…, placed) on chip; as if no layers were fused.
         """
         variable, elements, tensor = self._moved
-        results = np.full((*variable_width.shape[:-1], 1), self.problem.choices.output_bits)
-        bits = np.concatenate([self.widths[variable_width], results], axis=-1)[..., variable]
-        bits = bits * elements
+        bits = self._moved_widths(variable_width)[..., variable] * elements
         if self.placed:
             always = np.zeros((*on_chip.shape[:-1], 1), dtype=bool)
             tensors = on_chip[..., : len(self.placed)]

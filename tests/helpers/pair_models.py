@@ -169,8 +169,9 @@ def listed(*layers: tuple[tuple[float, ...], ...], variables: int = 2) -> Candid
         resident = further[0] if further else 0.0 * option
         whole = (column.astype(np.int64) for column in (option, weight, ifmap, resident))
         option, weight, ifmap, resident = whole
-        costs = need, traffic, compute_s
-        columns.append(LayerCandidates(option, weight, ifmap, *costs, resident, 0 * resident))
+        costs, none = (need, traffic, compute_s), 0 * resident
+        own = resident, none, 0.0 * need, none - 1
+        columns.append(LayerCandidates(option, weight, ifmap, *costs, *own))
     options = np.unique(columns[0].option)
     allowed, nowhere = np.ones((variables, 2), dtype=bool), np.zeros((2, 0, 2), dtype=bool)
     return Candidates(options, tuple(columns), allowed, nowhere, np.full(len(options), np.inf))

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.space.room import RoomTable
+from codesign.search.bounds.energy_tables import EnergyTables
+from codesign.space.room import RoomTable, traffic_beside
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,13 @@ class Batch:
     modes : tuple of Batch
         The same for each of the mappings that layers may take on their own: then the tables above
         are the least of theirs. Empty where all layers have the machine's.
+    energy : EnergyTables or None
+        None where the goal does not count it.
     fine : bool
         Whether to cut no more couplings than memory asks for: for one option at a time.
-    fixed : mapping of (LayerTables, int) to two floats, shape (B, K, …)
-        Latencies and DRAM bits of families already worked out: no coefficient changes them.
+    fixed : mapping of (LayerTables, int) to floats, shape (B, K, …)
+        Latencies, DRAM bits and, where counted, energies without static power of families already
+        worked out: no coefficient changes them.
     """
 
     compute_s: Floats
@@ -78,17 +82,16 @@ class Batch:
     pairs_run: Bools = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=bool))
     prices: RunPrices | None = None
     modes: tuple[Batch, ...] = ()
+    energy: EnergyTables | None = None
     fine: bool = False
-    fixed: dict[tuple[object, int], tuple[Floats, Floats]] = field(
-        default_factory=dict, compare=False
-    )
+    fixed: dict[tuple[object, int], tuple[Floats, ...]] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.traffic)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Batch:
         """The same for some of the options."""
-        known = {part: (lat[rows], bits[rows]) for part, (lat, bits) in self.fixed.items()}
+        known = {part: tuple(x[rows] for x in each) for part, each in self.fixed.items()}
         room_of, sram_bits = self.room_of, self.sram_bits
         if self.rooms:
             room_of, sram_bits = room_of[rows], sram_bits[rows]
@@ -101,6 +104,7 @@ class Batch:
             pairs_run=self.pairs_run[rows] if len(self.pairs_run) else self.pairs_run,
             prices=None if self.prices is None else self.prices.take(rows),
             modes=tuple(mode.take(rows) for mode in self.modes),
+            energy=None if self.energy is None else self.energy.take(rows),
             fixed=known,
         )
 
@@ -128,11 +132,4 @@ class Batch:
         flat = self.traffic.reshape(len(self), -1)
         row, held = (np.broadcast_to(x, (len(self), x.shape[1])) for x in (row, held))
         least = np.take_along_axis(flat, row, axis=1)
-        if not self.rooms:
-            return least
-        found = np.empty_like(least)
-        for n, table in enumerate(self.rooms):
-            mine = self.room_of == n
-            room = self.sram_bits[mine, None] - held[mine]
-            found[mine] = table.traffic(row[mine], room)
-        return np.where(np.isinf(least), np.inf, found)
+        return traffic_beside(least, row, held, self.rooms, self.room_of, self.sram_bits)

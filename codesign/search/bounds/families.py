@@ -40,6 +40,7 @@ class Kind:
     weights: int  # elements, where the layer owns them
     noise: Floats  # (w,) of the weights, where no width variable has it
     barred: Floats  # (w, w): 0 or inf, of the weights' and the input's widths on free axes
+    extra_j: Floats  # over the axes: energy of output and residuals, where that is known
     extra_bits: Floats  # over the axes: DRAM bits of output and residuals
     held_bits: Ints  # over the axes: SRAM bits of tensors on chip; 0 alone where none is open
     variant: Ints  # over the axes: which operands are resident
@@ -48,14 +49,21 @@ class Kind:
     @property
     def axes(self) -> tuple[object, ...]:
         """What layers of one family have in common."""
-        shapes = self.extra_bits.shape, self.held_bits.shape, self.variant.shape
+        shapes = self.extra_j.shape, self.extra_bits.shape, self.held_bits.shape, self.variant.shape
         fused = None if self.fused is None else self.fused.shapes
         return self.free, self.sizes, self.weight_axis, self.input_axis, shapes, fused
 
     @property
     def key(self) -> tuple[object, ...]:
         """What layers of one kind have in common."""
-        tables = self.noise, self.barred, self.extra_bits, self.held_bits, self.variant
+        tables = (
+            self.noise,
+            self.barred,
+            self.extra_j,
+            self.extra_bits,
+            self.held_bits,
+            self.variant,
+        )
         fused = None if self.fused is None else self.fused.key
         return (*self.axes, self.geometry, self.weights, *(x.tobytes() for x in tables), fused)
 
@@ -70,6 +78,7 @@ class Family:
         self.weights = np.array([kind.weights for kind in kinds], dtype=np.float64)
         self.noise = np.array([kind.noise for kind in kinds])
         self.barred = np.array([kind.barred for kind in kinds])
+        self.extra_j = np.array([kind.extra_j for kind in kinds])
         self.extra_bits = np.array([kind.extra_bits for kind in kinds])
         self.held_bits = np.array([kind.held_bits for kind in kinds])
         self.variant = np.array([kind.variant for kind in kinds])
@@ -90,8 +99,12 @@ class Family:
 
     def traffic(self, batch: Batch) -> Floats:
         """(B, K, w, w): the kinds' DRAM bits, where no tensor's place is open."""
+        return self.of_kinds(batch.traffic)
+
+    def of_kinds(self, tables: Floats) -> Floats:
+        """(B, K, w, w): tables (B, U, w, w) of the kinds, where no tensor's place is open."""
         of = self.variant.reshape(-1) * self.geometries + self.geometry
-        return self.of_left(batch.traffic[:, of])
+        return self.of_left(tables[:, of])
 
     @cached_property
     def barred_or_extra_bits(self) -> Floats:

@@ -22,6 +22,7 @@ from codesign.search.bounds.joint_tables import minus
 from codesign.search.bounds.layer_tables import LayerTables
 from codesign.search.bounds.states import ALONE, States
 from codesign.space.candidates import LayerCandidates, joined, undominated
+from codesign.space.energy_tilings import EnergyTilings, stacked_costs
 from codesign.space.placement import FREE
 
 
@@ -103,7 +104,11 @@ class Forced:
         return found
 
     def joint_choices(
-        self, option: int, least_sram_bits: float, ceiling: float
+        self,
+        option: int,
+        least_sram_bits: float,
+        ceiling: float,
+        tilings: EnergyTilings | None = None,
     ) -> list[LayerCandidates | None]:
         """The entries of each layer's table that cost at most so much where they are forced.
 
@@ -116,6 +121,8 @@ class Forced:
         least_sram_bits : float
             Of a range that ends with the batch's: every tiling is listed that is best in some SRAM
             of the range, with what it needs beside the tensors on chip.
+        tilings : EnergyTilings, optional
+            The option's, where energies count.
         """
         tables, found = self.tables, list[LayerCandidates | None]([None] * len(self.tables.layers))
         for i, number, member, where, forced in self.entries:
@@ -130,10 +137,20 @@ class Forced:
             for n, mode in enumerate(self.batch.each_mode):
                 each = tables.costs_of(number, mode)[1], family.compute_s(mode)
                 costs = [np.broadcast_to(table, shape)[0] for table in each]
-                rooms = _steps(family, member, chosen, mode, least_sram_bits)
+                tiling, further_j = None, None
+                if tilings is None:
+                    rooms = _steps(family, member, chosen, mode, least_sram_bits)
+                else:
+                    asked = family, member, chosen, mode, least_sram_bits, n, tilings
+                    rooms, tiling, further_j = _steps_by_energy(*asked)
                 made = _listed(tables, i, family, member, chosen, costs, option, rooms)
                 modes = np.full(len(made), n)
-                parts.append(replace(made, forced=forced[mine][rooms[0]], mode=modes))
+                made = replace(made, forced=forced[mine][rooms[0]], mode=modes)
+                if tiling is not None:
+                    energies = np.broadcast_to(tables.costs_of(number, mode)[2], shape)[0]
+                    own = energies[member][tuple(x[rooms[0]] for x in chosen)]
+                    made = replace(made, energy_j=own + further_j, tiling=tiling)
+                parts.append(made)
             found[i] = parts[0] if len(parts) == 1 else undominated(joined(parts))
         return found
 
@@ -148,6 +165,45 @@ def _steps(
     table, most = batch.rooms[0], batch.sram_bits[0] - held
     entry, need, traffic = table.steps(row, least_sram_bits - held, most)
     return entry, need + held[entry], traffic - table.traffic(row, most)[entry]
+
+
+def _steps_by_energy(
+    family: Family,
+    member: int,
+    entries: tuple[Ints, ...],
+    batch: Batch,
+    least_sram_bits: float,
+    mode: int,
+    tilings: EnergyTilings,
+) -> tuple[tuple[Ints, Ints, Floats], Ints, Floats]:
+    """The same as `_steps`, of all that can be best where energies count.
+
+    Then the rows of the tilings, and their energy less the least in all of the SRAM.
+    """
+    assert batch.energy is not None
+    rows, helds, which = family.rooms_asked
+    asked, back = np.unique(which[member][entries], return_inverse=True)
+    row, held = rows[asked], helds[asked]
+    most = batch.sram_bits[0] - held
+    widths, count = family.every_width, family.geometries
+    found = []
+    for r, bits, room in zip(row.tolist(), held.tolist(), most.tolist(), strict=True):
+        kind, pair = divmod(r, widths * widths)
+        variant, geometry = divmod(kind, count)
+        asks = (geometry, variant, mode), divmod(pair, widths), least_sram_bits - bits, room
+        found.append(tilings.within(*asks))
+    counts = np.array([len(each.row) for each in found], dtype=np.int64)
+    every = stacked_costs(found)
+    need, traffic, energy_j = every.need, every.traffic, every.energy_j
+    traffic = traffic - np.repeat(batch.rooms[0].traffic(row, most), counts)
+    energy_j = energy_j - np.repeat(batch.energy.rooms[0].traffic(row, most), counts)
+    need = (need + np.repeat(held, counts)).astype(np.int64)
+    begin, back = np.cumsum(counts) - counts, back.ravel()
+    times = counts[back]
+    entry = np.repeat(np.arange(len(back)), times)
+    ends = np.cumsum(times)
+    step = np.arange(len(entry)) - np.repeat(ends - times, times) + begin[back][entry]
+    return (entry, need[step], traffic[step]), every.row[step], energy_j[step]
 
 
 def _listed(
@@ -180,6 +236,8 @@ def _listed(
         compute_s=compute_s,
         variant=variant,
         mode=np.zeros(count, dtype=np.int64),
+        energy_j=np.zeros(count),
+        tiling=np.full(count, -1),
         joint=True,
         widths_beside=tuple(
             (v, left[each % len(left)])

@@ -16,7 +16,7 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.costs.roofline import longer, weights_of_roofs
-from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope
 from codesign.search.bounds.families import Family, Kind
@@ -82,6 +82,10 @@ class LayerTables:
         sizes = [len(self.widths)] * free + [self.states.sizes[v] for v in self.scopes[i]]
         axes = TableAxes(self.space, self.states, i, self.scopes[i], free, sizes)
         extra, held, variant = axes.tables()
+        energy = self.space.energy
+        extra_j = np.zeros((1,) * len(sizes))
+        if energy is not None:
+            extra_j = axes.moved_j(energy.moved_per_bit(self.layers[i]))
         return Kind(
             free=free,
             sizes=tuple(sizes),
@@ -91,6 +95,7 @@ class LayerTables:
             weights=int(self.space.own_weights[i]),
             noise=noise,
             barred=barred,
+            extra_j=extra_j,
             extra_bits=extra,
             held_bits=held,
             variant=variant,
@@ -208,7 +213,9 @@ class LayerTables:
             per_width = per_width + coefficients[:, MODEL, None, None] * model_bits
         pairs = pairs + per_width[..., None]
         latency, dram = coefficients[:, LATENCY], coefficients[:, DRAM]
-        if family.settled and not latency.any() and not dram.any():  # whether it runs is enough
+        energy = coefficients[:, -1] if self.space.counts_energy else np.zeros(len(coefficients))
+        counted = latency.any() or dram.any() or energy.any()
+        if family.settled and not counted:  # whether it runs is enough
             barred = np.where(np.isfinite(family.traffic(batch)), family.barred, np.inf)
             return [family.spread(pairs + barred)]
         of_bands = None
@@ -219,15 +226,19 @@ class LayerTables:
         modes = [self.costs_of(number, mode) for mode in batch.each_mode]
         if family.fused and prices is not None:
             parts.append(self._in_runs(family, batch, latency, modes[0][1], prices))
-        each = [_charged(latency, dram, *costs) for costs in modes]
+        each = [
+            _charged(mode, (latency, dram, energy), *costs)
+            for mode, costs in zip(batch.each_mode, modes, strict=True)
+        ]
         if len(each) == 1:
             return [*parts, *each[0]]
         return [*parts, np.asarray(np.min([np.sum(charged, axis=0) for charged in each], axis=0))]
 
-    def costs_of(self, number: int, batch: Batch) -> tuple[Floats, Floats]:
-        """(B, K, w, …) twice: latency, inf where widths cannot run or tiles do not fit; DRAM bits.
+    def costs_of(self, number: int, batch: Batch) -> tuple[Floats, ...]:
+        """(B, K, w, …) each: latency, inf where widths cannot run or tiles do not fit; DRAM bits.
 
-        The bits are finite everywhere. Without a memory, a latency is the compute time.
+        And, where the goal counts it, energy without static power. Bits and energies are finite
+        everywhere. Without a memory, a latency is the compute time.
         """
         key = self, number
         if key not in batch.fixed:
@@ -251,8 +262,22 @@ class LayerTables:
             np.copyto(bits, 0.0, where=never)
             if family.fused:
                 latency_s, bits = self._with_fused(family, batch, latency_s, bits)
-            batch.fixed[key] = latency_s, bits
+            batch.fixed[key] = latency_s, bits, *self._energy(family, batch)
         return batch.fixed[key]
+
+    def _energy(self, family: Family, batch: Batch) -> list[Floats]:
+        """(B, K, w, …), where counted: J without static power; 0 where no tile fits."""
+        tables = batch.energy
+        if tables is None:
+            return []
+        if family.settled:
+            found = family.spread(family.of_kinds(tables.layers()))
+        else:
+            rows, helds, which = family.rooms_asked
+            asked = rows[None], helds[None], batch.room_of, batch.sram_bits
+            found = np.take(tables.beside(*asked), which, axis=1)
+        found = found + family.extra_j
+        return [np.where(np.isinf(found), 0.0, found)]
 
     def _with_fused(
         self, family: Family, batch: Batch, latency_s: Floats, bits: Floats
@@ -341,7 +366,7 @@ class LayerTables:
             each = [self.largest(number, mode, metric) for mode in batch.modes]
             return np.asarray(np.max(each, axis=0))
         family = self.families[number]
-        latency_s, dram_bits = self.costs_of(number, batch)
+        latency_s, dram_bits, *energies = self.costs_of(number, batch)
         runs = np.isfinite(latency_s)
         if family.fused:  # a run takes no longer than its layers, each by the larger of its roofs
             memory_s = dram_bits / self.space.dram_bits_per_s
@@ -353,6 +378,8 @@ class LayerTables:
             value = latency_s
         elif metric == DRAM:
             value = dram_bits
+        elif self.space.additive_metrics[metric] == ENERGY:
+            value = energies[0] + _along(_static_w(batch), latency_s) * np.where(runs, latency_s, 0)
         else:
             if metric in (NOISE, MODEL):
                 rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
@@ -367,8 +394,26 @@ class LayerTables:
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
 
 
-def _charged(latency: Floats, dram: Floats, latency_s: Floats, dram_bits: Floats) -> list[Floats]:
-    """What latency and DRAM bits (B, K, w, …) add to the Lagrangian; inf stays where it was."""
+def _static_w(batch: Batch) -> Floats:
+    assert batch.energy is not None
+    return batch.energy.static_w
+
+
+def _along(of_options: Floats, tables: Floats) -> Floats:
+    """(B, 1, …): a number of each option, beside tables (B, …)."""
+    return of_options.reshape(-1, *(1,) * (tables.ndim - 1))
+
+
+def _charged(
+    batch: Batch, coefficients: tuple[Floats, Floats, Floats], *costs: Floats
+) -> list[Floats]:
+    """What latency, DRAM bits and energy add to the Lagrangian; inf stays where it was.
+
+    Costs are those of `LayerTables.costs_of`. Static power makes latency cost energy.
+    """
+    (latency, dram, energy), (latency_s, dram_bits, *energies) = coefficients, costs
+    if energy.any():
+        latency = latency + energy * _static_w(batch)
     column = (-1, *(1,) * (latency_s.ndim - 1))
     if (latency == 1).all():
         parts = [latency_s]
@@ -380,4 +425,6 @@ def _charged(latency: Floats, dram: Floats, latency_s: Floats, dram_bits: Floats
         parts = [np.where(np.isinf(latency_s), np.inf, timed)]
     if dram.any():
         parts.append(dram.reshape(column) * dram_bits)
+    if energy.any():
+        parts.append(energy.reshape(column) * energies[0])
     return parts

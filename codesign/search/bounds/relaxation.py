@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.costs.roofline import longer
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch, RunPrices
 from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
 from codesign.search.bounds.families import Family
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Sweep
+from codesign.search.bounds.layer_measures import LayerMeasures, compute_s
 from codesign.search.bounds.layer_tables import (
     DRAM,
     LATENCY,
@@ -107,6 +107,7 @@ class Relaxation:
         self.fine = fine
         every = np.ones(len(space.widths), dtype=bool).tobytes()
         self.left = every if left is None else left
+        self._measures = LayerMeasures(space)
         self._others: dict[tuple[bytes, bool, bytes], Relaxation] = {}
         self._others[self.places, fine, self.left] = self
         # Each layer's table, each variable's own row and its message are added once; before that,
@@ -309,17 +310,19 @@ class Relaxation:
         space, count, layers = self.space, len(batch), len(self.layers)
         b, u, layer = np.arange(count)[:, None], space.geometry_of[None, :], np.arange(layers)
         ba = variable_width[:, space.input_index]
-        charges = coefficients[:, [LATENCY, DRAM], None, None]
-        latency_s, total, runs = self._in_best_mode(batch, charges, variable_width, on_chip)
+        charges = coefficients[:, [LATENCY, DRAM, -1], None, None]
+        found = self._measures.in_best_mode(batch, charges, variable_width, on_chip)
+        latency_s, total, energy_j, runs = found
         model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
         costs = [table[u, :, ba] for table in space.costs]
         charged: Floats | float = 0.0
         if fused is not None:
-            compute_s = _compute_s(batch, space, ba)
+            of_compute = compute_s(batch, space, ba)
             latency_s, total, runs, charged = fused.of_layers(
-                variable_width, compute_s, latency_s, total, runs
+                variable_width, of_compute, latency_s, total, runs
             )
-        parts = (latency_s, total, space.weight_noise, model_bits, space.bops[u, :, ba], *costs)
+        of_widths = space.weight_noise, model_bits, space.bops[u, :, ba]
+        parts = (latency_s, total, *of_widths, *costs, *[energy_j] * space.counts_energy)
         runs &= space.weight_allowed & np.frombuffer(self.left, dtype=bool)
         lagrangian = np.where(runs, charged, np.inf)
         for m, part in enumerate(parts):
@@ -339,50 +342,6 @@ class Relaxation:
         if fused is not None:
             metrics[:, LATENCY] += fused.beyond_means(variable_width, weight)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
-
-    def _in_best_mode(
-        self, batch: Batch, charges: Floats, variable_width: Ints, on_chip: Bools
-    ) -> tuple[Floats, Floats, Bools]:
-        """(B, layers, w) each: latency, DRAM bits, whether it runs, in the mode of least cost.
-
-        ``charges`` (B, 2, 1, 1) are the coefficients of latency and DRAM bits.
-        """
-        space, ba = self.space, variable_width[:, self.space.input_index]
-        moved = space.moved_bits(variable_width, on_chip)[..., None]
-        found: list[tuple[Floats, Floats, Bools]] = []
-        for mode in batch.each_mode:
-            traffic = self._traffic(mode, variable_width, on_chip)
-            runs = np.isfinite(traffic)
-            total = np.where(runs, traffic, 0.0) + moved
-            roofs = _compute_s(mode, space, ba), total / space.dram_bits_per_s
-            latency_s = longer(*roofs, space.exposed)
-            found.append((latency_s, total, runs))
-        if len(found) == 1:
-            return found[0]
-        costs = [
-            np.where(runs, charges[:, 0] * seconds + charges[:, 1] * bits, np.inf)
-            for seconds, bits, runs in found
-        ]
-        best = np.argmin(costs, axis=0)[None]
-        latency_s, total, runs = (
-            np.take_along_axis(np.array(x), best, axis=0)[0] for x in zip(*found, strict=True)
-        )
-        return latency_s, total, np.asarray(runs, dtype=bool)
-
-    def _traffic(self, batch: Batch, variable_width: Ints, on_chip: Bools) -> Floats:
-        """(B, layers, w): DRAM bits of each layer's tiling at each width of its weights."""
-        space, count = self.space, len(batch)
-        ba, u = variable_width[:, space.input_index], space.geometry_of[None, :]
-        if not space.placed:
-            found = batch.traffic[np.arange(count)[:, None], u, :, ba]
-            return np.asarray(found)
-        widths = len(self.widths)
-        kind = np.stack([space.variants(each) for each in on_chip]) * len(space.geometries) + u
-        row = (kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None]
-        bits = space.placed_elements * self.widths[variable_width[:, space.placed_variable]]
-        tensors = on_chip[:, : len(space.placed)]
-        held = np.repeat((bits * tensors) @ space.live.T, widths, axis=1)
-        return batch.traffic_beside(row.reshape(count, -1), held).reshape(row.shape)
 
     def run_slopes(
         self, batch: Batch, coefficients: Floats
@@ -482,10 +441,3 @@ def _over_places(pairs: Floats, axis: int, widths: int, bands: int = 0) -> Float
         return np.asarray(np.minimum(least, of_bands.min(axis=axis, keepdims=True)))
     shape = (*pairs.shape[:axis], -1, widths, *pairs.shape[axis + 1 :])
     return np.asarray(pairs.reshape(shape).min(axis=axis))
-
-
-def _compute_s(batch: Batch, space: WidthSpace, input_width: Ints) -> Floats:
-    """(B, layers, w or 1): compute time of each layer at each width of its weights."""
-    table, rows = batch.compute_s, np.arange(len(batch))[:, None]
-    inputs = input_width if table.shape[-1] > 1 else 0
-    return np.asarray(table[rows, space.geometry_of[None], :, inputs])

@@ -6,6 +6,8 @@ room: what is left is a lower bound.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
@@ -44,6 +46,20 @@ class TableAxes:
             elif operand is not None and states.state[operand] == FREE:
                 variant = variant + step
         return extra, held, variant
+
+    def moved_j(self, per_bit: Sequence[tuple[float, float]]) -> Floats:
+        """J over the axes of output and residuals, at so much for a bit in DRAM and on chip."""
+        total = np.zeros((1,) * len(self.sizes))
+        moved = self.space.moved(self.layer)
+        for (variable, elements, tensor), (dram, chip) in zip(moved, per_bit, strict=True):
+            if variable is None:
+                total = total + dram * elements * self.space.problem.choices.output_bits
+                continue
+            in_dram = self.moved_bits(variable, elements, tensor)
+            total = total + dram * in_dram
+            if tensor is not None and chip:
+                total = total + chip * (elements * self._bits(variable) - in_dram)
+        return total
 
     def held_bits(self, tensors: Bools) -> Ints:
         """SRAM bits along the axes of some tensors, as far as they have axes, where on chip."""

@@ -8,6 +8,7 @@ import numpy as np
 import pyomo.core as pyo
 
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ENERGY
 from codesign.search.milp.coefficients import Coefficients
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
@@ -23,6 +24,7 @@ class MilpSolution:
     sram_bits: float
     on_chip: tuple[bool, ...] = ()
     modes: tuple[int, ...] = ()
+    tilings: tuple[int, ...] = ()  # where energies count
 
 
 def read_choice(
@@ -38,7 +40,7 @@ def read_choice(
     ]
     held = space.resident_bits(np.array(widths), np.array(every, dtype=bool)).tolist()
     weight, needs, option = dict[int, int](), [0.0], -1
-    modes = [0] * len(runs)
+    modes, tilings = [0] * len(runs), [-1] * len(runs)
     for n in fused:
         run, psums, need = candidates.fused[n], 0.0, 0.0
         option = run.option
@@ -53,7 +55,7 @@ def read_choice(
     for i, (rows, o) in enumerate(zip(candidates.layers, runs, strict=True)):
         if i not in weight:
             option, weight[i] = int(rows.option[o]), int(rows.weight[o])
-            modes[i] = int(rows.mode[o])
+            modes[i], tilings[i] = int(rows.mode[o]), int(rows.tiling[o])
             needs.append(float(rows.need[o]) + (0 if rows.joint else held[i]))
     return MilpSolution(
         option=option,
@@ -62,6 +64,7 @@ def read_choice(
         sram_bits=max(needs),
         on_chip=tuple(every),
         modes=tuple(modes),
+        tilings=tuple(tilings) if min(tilings, default=-1) >= 0 else (),
     )
 
 
@@ -111,7 +114,7 @@ def exclude_costlier(
     In ``metric``, whose limit the choice breaks, each of a costlier choice's layers takes at least
     as much; so it breaks the limit too: a cover of the limit's row.
     """
-    if candidates.fused:  # what a run costs is no sum over its layers
+    if candidates.fused or metric == ENERGY:  # what costs less of one may cost more of the other
         exclude(model)
         return
     costs, layers = Coefficients(space, candidates, Goal(metric, {}), 0.0), candidates.layers

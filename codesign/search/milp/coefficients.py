@@ -19,6 +19,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from codesign.arrays import Floats, Ints
 from codesign.costs.roofline import longer
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
@@ -70,10 +71,18 @@ class Coefficients:
     def unit(self) -> dict[str, float]:
         """What 1 in a row stands for, of each metric asked about."""
         limits = self.goal.limits
+        asked = {self.goal.metric, *limits}
+        if self.timed_energy:
+            asked.add("latency_s")
         return {
-            x: (limits[x] if limits.get(x, 0.0) > 0 else self._least(x)) / ROW_SCALE
-            for x in {self.goal.metric, *limits}
+            x: (limits[x] if limits.get(x, 0.0) > 0 else self._least(x)) / ROW_SCALE for x in asked
         }
+
+    @property
+    def timed_energy(self) -> bool:
+        """Whether energy counts, and grows with latency."""
+        asked = ENERGY in (self.goal.metric, *self.goal.limits)
+        return asked and self.candidates.static_w > 0
 
     @cached_property
     def objective_unit(self) -> float:
@@ -158,6 +167,10 @@ class Coefficients:
             return longer(rows.compute_s, rows.traffic / space.dram_bits_per_s, space.exposed)
         if metric == "dram_bits":
             return rows.traffic
+        if metric == ENERGY:
+            if not rows.joint:
+                return rows.energy_j
+            return rows.energy_j + self.candidates.static_w * self.per_run(i, "latency_s")
         return self._by_widths(i, rows.weight, rows.ifmap, metric)
 
     def _by_widths(self, i: int, weight: Ints, ifmap: Ints, metric: str) -> Floats:
@@ -195,6 +208,26 @@ class Coefficients:
                 terms.add(bits, [model.resident[tensor, b] for b in widths])
         return terms
 
+    def moved_j(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
+        """Add the energy of the output and residuals of layer ``i``, in DRAM or on chip."""
+        space, layer = self.space, self.space.problem.network.layers[i]
+        assert space.energy is not None
+        if self.candidates.layers[i].joint:
+            return terms
+        each = zip(space.moved(layer), space.energy.moved_per_bit(layer), strict=True)
+        for (t, elements, tensor), (dram, chip) in each:
+            if t is None:
+                terms.constant += dram * elements * space.problem.choices.output_bits / unit
+                continue
+            widths = np.flatnonzero(self.candidates.variable_allowed[t]).tolist()
+            joules = [dram * float(elements * space.widths[b]) / unit for b in widths]
+            terms.add(joules, [model.width[t, b] for b in widths])
+            if tensor is not None:
+                widths = np.flatnonzero(self.candidates.places[1, tensor]).tolist()
+                joules = [(chip - dram) * float(elements * space.widths[b]) / unit for b in widths]
+                terms.add(joules, [model.resident[tensor, b] for b in widths])
+        return terms
+
     def run_traffic(self, model: pyo.ConcreteModel, n: int, unit: float, terms: Terms) -> Terms:
         """Add the DRAM bits of a fused run.
 
@@ -224,9 +257,15 @@ class Coefficients:
             times = [*model.latency.values()]
             times += [*model.run_latency.values()] if self.candidates.fused else []
             terms.add([self.unit[metric] / unit] * len(times), times)
+        if metric == ENERGY and self.timed_energy:
+            times = [*model.latency.values()]
+            per_unit = self.candidates.static_w * self.unit["latency_s"] / unit
+            terms.add([per_unit] * len(times), times)
         for i, rows in enumerate(self.candidates.layers):
             if timed and not rows.joint:
                 continue
+            if metric == ENERGY:
+                self.moved_j(model, i, unit, terms)
             self.runs(model, i, self.per_run(i, metric) / unit, terms)
             if metric == "dram_bits" and self.fused_at[i] and not rows.joint:
                 terms.add([self.unit[metric] / unit], [model.moved_alone[i]])

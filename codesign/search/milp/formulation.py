@@ -129,7 +129,8 @@ def build(
         parts += [unmove_fused] * ("dram_bits" in asked)
     if {*space.hardware_metrics} & {*goal.limits}:
         parts.append(_limit_hardware)
-    if "latency_s" in asked and not math.isinf(space.dram_bits_per_s):
+    timed = "latency_s" in asked or costs.timed_energy
+    if timed and not math.isinf(space.dram_bits_per_s):
         parts.append(_respect_roofs)
     with PauseGC():
         model = pyo.ConcreteModel()

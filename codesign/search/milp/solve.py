@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.problem.tolerances import LEAST_LIMIT_MARGIN, SMALL_LIMIT_MARGIN, ceiling, keeps
 from codesign.search.milp import solvers
 from codesign.search.milp.choice import MilpSolution, exclude, exclude_costlier, read_choice
@@ -109,12 +109,15 @@ def solve_milp(
         complete = outcome.status in ("optimal", "infeasible")
         if price is None or outcome.status in ("infeasible", "unknown"):
             return MilpResult(None, bound, complete, run, solver_s)
-        solution = price(read_choice(model, space, listed))
+        choice = read_choice(model, space, listed)
+        solution = price(choice)
         if solution is not None and goal.kept_by(solution.metrics):
             # A solver's bound may be above its own solution by its tolerance for rows.
             bound = min(bound, solution.metrics[goal.metric])
             return MilpResult(solution, bound, complete, run, solver_s)
         excesses = {} if solution is None else _excesses(goal, solution)
+        if excesses.keys() == {ENERGY} and listed.grows:  # the model counts less static power
+            return MilpResult(None, bound, complete, run, solver_s)
         for metric in excesses:
             exclude_costlier(model, space, listed, metric)
         if not excesses:
@@ -133,5 +136,5 @@ def _excesses(goal: Goal, solution: Solution) -> dict[str, float]:
     return {
         name: solution.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf
         for name, limit in goal.limits.items()
-        if not keeps(solution.metrics[name], limit) and name in ADDITIVE_METRICS
+        if not keeps(solution.metrics[name], limit) and name in (*ADDITIVE_METRICS, ENERGY)
     }

@@ -1,0 +1,82 @@
+"""Energy of hardware options to be bounded together, for goals that count it.
+
+Axes: ``B`` hardware options of a batch, ``U`` geometries with each variant of resident operands,
+``w`` widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from codesign.arrays import Floats, Ints
+from codesign.space.room import RoomTable, traffic_beside
+
+
+@dataclass(frozen=True)
+class EnergyTables:
+    """What the bound needs to know of the energy of a batch of hardware options.
+
+    Attributes
+    ----------
+    constant : floats, shape (B, U, w, w)
+        J of a layer whatever its tiling, without static power.
+    least : floats, shape (B, U, w, w)
+        J that DRAM bits of operands cost at least where no tensor on chip takes any room.
+    static_w : floats, shape (B,)
+        Power at all times, at least.
+    rooms : sequence of RoomTable
+        What DRAM bits cost in less room; empty where no capacity is counted.
+    """
+
+    constant: Floats
+    least: Floats
+    static_w: Floats
+    rooms: Sequence[RoomTable] = ()
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> EnergyTables:
+        """The same for some of the options."""
+        return replace(
+            self,
+            constant=self.constant[rows],
+            least=self.least[rows],
+            static_w=self.static_w[rows],
+        )
+
+    def layers(self) -> Floats:
+        """(B, U, w, w): J of a layer in all of the SRAM; inf where no tile fits."""
+        return self.constant + self.least
+
+    def beside(self, row: Ints, held: Ints, room_of: Ints, sram_bits: Floats) -> Floats:
+        """J of rows of a room table beside so many bits; inf where no tile fits.
+
+        Parameters
+        ----------
+        row, held : ints, shape (B or 1, n)
+        room_of, sram_bits : ints, floats, shape (B,)
+        """
+        row, held = (np.broadcast_to(x, (len(self.constant), x.shape[1])) for x in (row, held))
+        flat = self.constant.reshape(len(self.constant), -1)
+        constant = np.take_along_axis(flat, row, axis=1)
+        least = np.take_along_axis(self.least.reshape(flat.shape), row, axis=1)
+        return constant + traffic_beside(least, row, held, self.rooms, room_of, sram_bits)
+
+
+def least_of_energies(tables: Sequence[EnergyTables]) -> EnergyTables:
+    """What is no more than any of some tables of the same options."""
+    constant = np.min([x.constant for x in tables], axis=0)
+    least = np.min([x.least for x in tables], axis=0)
+    return replace(tables[0], constant=constant, least=least, rooms=())
+
+
+def envelope_of_energies(tables: Sequence[EnergyTables]) -> EnergyTables:
+    """One dominating option of all options of some tables."""
+    return EnergyTables(
+        np.min([x.constant.min(axis=0) for x in tables], axis=0)[None],
+        np.min([x.least.min(axis=0) for x in tables], axis=0)[None],
+        np.array([min(float(x.static_w.min()) for x in tables)]),
+        tables[0].rooms,
+    )

@@ -1,0 +1,99 @@
+"""What layers cost at given widths and places of tensors, for batches of hardware options.
+
+Axes: ``B`` hardware options of a batch, ``w`` widths.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.costs.roofline import longer
+from codesign.search.bounds.batch import Batch
+from codesign.space.widths import WidthSpace
+
+
+class LayerMeasures:
+    """Latency, DRAM bits and energy of a space's layers."""
+
+    def __init__(self, space: WidthSpace) -> None:
+        self.space = space
+
+    def in_best_mode(
+        self, batch: Batch, charges: Floats, variable_width: Ints, on_chip: Bools
+    ) -> tuple[Floats, Floats, Floats, Bools]:
+        """(B, layers, w) each: latency, DRAM bits, energy, whether it runs; in the cheapest mode.
+
+        ``charges`` (B, 3, 1, 1) are the coefficients of latency, DRAM bits and, where that counts,
+        energy.
+        """
+        space, ba = self.space, variable_width[:, self.space.input_index]
+        moved = space.moved_bits(variable_width, on_chip)[..., None]
+        found: list[tuple[Floats, Floats, Floats, Bools]] = []
+        for mode in batch.each_mode:
+            traffic = self._traffic(mode, variable_width, on_chip)
+            runs = np.isfinite(traffic)
+            total = np.where(runs, traffic, 0.0) + moved
+            roofs = compute_s(mode, space, ba), total / space.dram_bits_per_s
+            latency_s = longer(*roofs, space.exposed)
+            energy_j = self._energy(mode, variable_width, on_chip, latency_s, runs)
+            found.append((latency_s, total, energy_j, runs))
+        if len(found) == 1:
+            return found[0]
+        costs = [
+            np.where(runs, sum(charges[:, m] * x for m, x in enumerate(parts)), np.inf)
+            for *parts, runs in found
+        ]
+        best = np.argmin(costs, axis=0)[None]
+        latency_s, total, energy_j, runs = (
+            np.take_along_axis(np.array(np.broadcast_arrays(*x)), best, axis=0)[0]
+            for x in zip(*found, strict=True)
+        )
+        return latency_s, total, energy_j, np.asarray(runs, dtype=bool)
+
+    def _energy(
+        self, batch: Batch, variable_width: Ints, on_chip: Bools, latency_s: Floats, runs: Bools
+    ) -> Floats:
+        """(B, layers, w): energy of each layer; 0 where it does not run, or is not counted."""
+        space, tables = self.space, batch.energy
+        if tables is None:
+            return np.zeros((1, 1, 1))
+        if space.placed:
+            row, held = self._rooms_asked(variable_width, on_chip)
+            asked = row.reshape(len(batch), -1), held, batch.room_of, batch.sram_bits
+            found = tables.beside(*asked).reshape(row.shape)
+        else:
+            ba, b = variable_width[:, space.input_index], np.arange(len(batch))[:, None]
+            found = tables.layers()[b, space.geometry_of[None, :], :, ba]
+        moved = space.moved_j(variable_width, on_chip)[..., None]
+        static = tables.static_w[:, None, None] * latency_s
+        return np.where(runs, np.where(np.isinf(found), 0.0, found) + moved + static, 0.0)
+
+    def _traffic(self, batch: Batch, variable_width: Ints, on_chip: Bools) -> Floats:
+        """(B, layers, w): DRAM bits of each layer's tiling at each width of its weights."""
+        space, count = self.space, len(batch)
+        if not space.placed:
+            ba, u = variable_width[:, space.input_index], space.geometry_of[None, :]
+            found = batch.traffic[np.arange(count)[:, None], u, :, ba]
+            return np.asarray(found)
+        row, held = self._rooms_asked(variable_width, on_chip)
+        return batch.traffic_beside(row.reshape(count, -1), held).reshape(row.shape)
+
+    def _rooms_asked(self, variable_width: Ints, on_chip: Bools) -> tuple[Ints, Ints]:
+        """(B, layers, w) rows of a room table, and (B, layers × w) bits of tensors on chip."""
+        space = self.space
+        ba, u = variable_width[:, space.input_index], space.geometry_of[None, :]
+        widths = len(self.space.widths)
+        kind = np.stack([space.variants(each) for each in on_chip]) * len(space.geometries) + u
+        row = (kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None]
+        bits = space.placed_elements * self.space.widths[variable_width[:, space.placed_variable]]
+        tensors = on_chip[:, : len(space.placed)]
+        held = np.repeat((bits * tensors) @ space.live.T, widths, axis=1)
+        return np.asarray(row), np.asarray(held)
+
+
+def compute_s(batch: Batch, space: WidthSpace, input_width: Ints) -> Floats:
+    """(B, layers, w or 1): compute time of each layer at each width of its weights."""
+    table, rows = batch.compute_s, np.arange(len(batch))[:, None]
+    inputs = input_width if table.shape[-1] > 1 else 0
+    return np.asarray(table[rows, space.geometry_of[None], :, inputs])

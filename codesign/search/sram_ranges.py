@@ -1,0 +1,74 @@
+"""Ranges of SRAM that options are bounded over where power at all times grows with it.
+
+More SRAM moves less data, and takes more power as long as the network runs. A range is bounded with
+the tilings of its most SRAM and the power of its least; where that leaves a gap, it is halved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True)
+class SramRanges:
+    """Ranges of SRAM of hardware options, one row each.
+
+    Attributes
+    ----------
+    option : ints
+    low, high : floats
+        SRAM bits.
+    bound : floats
+        On the goal's metric of all designs within.
+    multipliers : floats, shape (rows, limits)
+        Good ones.
+    """
+
+    option: Ints
+    low: Floats
+    high: Floats
+    bound: Floats
+    multipliers: Floats
+
+    def __len__(self) -> int:
+        return len(self.option)
+
+    def take(self, rows: Bools | Ints) -> SramRanges:
+        """Some of them."""
+        return SramRanges(
+            self.option[rows],
+            self.low[rows],
+            self.high[rows],
+            self.bound[rows],
+            self.multipliers[rows],
+        )
+
+    def __add__(self, other: SramRanges) -> SramRanges:
+        """All of both."""
+        return SramRanges(
+            np.concatenate([self.option, other.option]),
+            np.concatenate([self.low, other.low]),
+            np.concatenate([self.high, other.high]),
+            np.concatenate([self.bound, other.bound]),
+            np.concatenate([self.multipliers, other.multipliers]),
+        )
+
+    def halves(self, middle: Floats) -> SramRanges:
+        """Those below so many bits each, then those from there on."""
+        below = SramRanges(self.option, self.low, middle - 1, self.bound, self.multipliers)
+        above = SramRanges(self.option, middle, self.high, self.bound, self.multipliers)
+        return below.take(below.high >= below.low) + above.take(above.high >= above.low)
+
+    def range(self, n: int) -> tuple[float, float, float]:
+        """SRAM bits from and to, and the bound, of one."""
+        return float(self.low[n]), float(self.high[n]), float(self.bound[n])
+
+    def least_bounds(self, options: Ints) -> Floats:
+        """(options,): the least bound of each option's ranges; inf where it has none."""
+        found = np.full(int(max(options.max(), self.option.max(initial=0))) + 1, np.inf)
+        np.minimum.at(found, self.option, self.bound)
+        return np.asarray(found[options])

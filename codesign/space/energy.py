@@ -1,0 +1,163 @@
+"""What every choice of a problem costs in energy, for arrays of hardware options at a time.
+
+The definition is that of `codesign.costs.energy`. A layer takes a constant that its widths and
+resident operands decide, and so much for each DRAM bit that its tiling moves of each operand; what
+it moves beside takes so much for each bit, in DRAM or on chip; and all that is switched on takes a
+power, which grows with the area, as long as the network runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.costs.energy import Rates, accesses, constant_j, j_per_dram_bit, mac_j
+from codesign.costs.layer_energy import rates_of
+from codesign.costs.tiling import Tilings, operand_bits
+from codesign.problem.problem import Problem
+from codesign.specs.accelerator import Accelerator
+from codesign.specs.machine import Mapping
+from codesign.specs.network import Layer
+
+if TYPE_CHECKING:
+    from codesign.space.array_cycles import ArrayCycles
+
+OPERANDS = [0, 1, 3]  # weights, ifmap and partial sums among `costs.energy.TRAFFIC`
+OUTPUT = 2
+
+
+def problem_rates(problem: Problem) -> tuple[Rates | None, tuple[str, ...]]:
+    """The energies of a problem's machines, without static power by area; None, and why not."""
+    on = Accelerator(
+        name=problem.network.name,
+        rows=1,
+        cols=1,
+        engine=problem.technology.engine,
+        pe_weight_bits=1,
+        pe_activation_bits=1,
+        clock_hz=problem.clock_hz,
+        dram_bits_per_s=problem.dram_bits_per_s,
+        dram_energy_j_per_bit=problem.dram_energy_j_per_bit,
+        technology=problem.technology,
+    )
+    return rates_of(on, 0.0)
+
+
+class EnergyCosts:
+    """Energies of a space's layers on its options.
+
+    Attributes
+    ----------
+    rates : Rates
+        Static power is that of the chip, without what grows with its area.
+    static_w_per_mm2 : float
+    """
+
+    def __init__(self, rates: Rates, pace: ArrayCycles, variants: int) -> None:
+        self.rates, self.pace, self.space, self.variants = rates, pace, pace.space, variants
+        problem = pace.problem
+        energies = problem.technology.energy
+        self.static_w_per_mm2 = (energies.static_w_per_mm2 or 0.0) if energies else 0.0
+        self._constants: dict[tuple[int, int], Floats] = {}  # of each mode and engine
+
+    @property
+    def is_static(self) -> bool:
+        """Whether time costs energy."""
+        return self.rates.static_w > 0 or self.static_w_per_mm2 > 0
+
+    def static_w(self, area_mm2: Floats) -> Floats:
+        """Power at all times of chips of some areas."""
+        return np.asarray(self.rates.static_w + self.static_w_per_mm2 * area_mm2)
+
+    @property
+    def residents_save(self) -> bool:
+        """Whether no tensor costs more on chip than it does in DRAM."""
+        most = max(self.rates.sram_read_j_per_bit, self.rates.sram_write_j_per_bit)
+        return most <= self.rates.dram_j_per_bit
+
+    # Layers -------------------------------------------------------------------------------------
+
+    def mapping(self, shape: int, mode: int) -> Mapping:
+        """What rows and columns of a shape take in a mode."""
+        return self.space.modes[mode] or self.space.shapes[shape].mapping
+
+    def per_bit(self, mapping: Mapping, geometry: int) -> Floats:
+        """(3,): J for a DRAM bit of weights, ifmap and partial sums."""
+        return np.asarray(self._per_bit[mapping][geometry])
+
+    def priced(self, tiles: Tilings, mapping: Mapping, geometry: int) -> Tilings:
+        """Tilings whose traffic of each operand is in J for each bit of an element."""
+        traffic: Any = tiles.traffic * self.per_bit(mapping, geometry)
+        return replace(tiles, traffic=traffic)
+
+    @cached_property
+    def _per_bit(self) -> dict[Mapping, Floats]:
+        """(geometries, 3) of each mapping."""
+        return {
+            mapping: np.array([self._of_geometry(x, mapping) for x in self.space.geometries])
+            for mapping in self.pace.problem.choices.mapping
+        }
+
+    def _of_geometry(self, layer: Layer, mapping: Mapping) -> Floats:
+        if layer.moves:
+            return np.full(3, self.rates.dram_j_per_bit)
+        found = accesses(layer, 1, 1, self.pace.problem.technology.engine, mapping)
+        return j_per_dram_bit(found, self.rates)[OPERANDS]
+
+    def constants(self, options: Ints, mode: int) -> Floats:
+        """(options, variants × geometries, w, w): J of each layer beside its DRAM bits.
+
+        MACs are counted, static power is not.
+        """
+        space = self.space
+        engines = self.pace.engines(options)[:, None]
+        kinds = self.variants * len(space.geometries)
+        made = np.zeros((len(options), kinds, *engines.shape[2:]))
+        for engine in sorted({*engines.ravel().tolist()}):
+            table = self._of_shapes(mode, engine)[space.shape_of[options]]
+            made = np.where(engines == engine, table, made)
+        return made
+
+    def _of_shapes(self, mode: int, engine: int) -> Floats:
+        """(shapes, variants × geometries, w, w): `constants` with PEs of so many multipliers."""
+        if (mode, engine) not in self._constants:
+            each = [
+                self._on_shapes(layer, mode, engine, variant)
+                for variant in range(self.variants)
+                for layer in self.space.geometries
+            ]
+            self._constants[mode, engine] = np.stack(each, axis=1)
+        return self._constants[mode, engine]
+
+    def _on_shapes(self, layer: Layer, mode: int, engine: int, variant: int) -> Floats:
+        """(shapes, w, w): of one layer; ``variant`` tells which operands are resident."""
+        space = self.space
+        bw, ba = space.widths[:, None], space.widths[None, :]
+        made = np.zeros((len(space.shapes), len(space.widths), len(space.widths)))
+        if layer.moves:
+            if variant % 2:
+                made += self.rates.sram_read_j_per_bit * layer.ifmap * ba
+            return made
+        bits = operand_bits(bw, ba, layer.accumulation_bits)
+        mappings = np.array([self.mapping(shape, mode) for shape in range(len(space.shapes))])
+        for mapping in self.pace.problem.choices.mapping:
+            mine = mappings == mapping
+            sides = space.shape_rows[mine, None, None], space.shape_cols[mine, None, None]
+            found = accesses(layer, *sides, engine, mapping, weights_resident=variant >= 2)
+            made[mine] = constant_j(found, bits, self.rates)
+        return made + mac_j(layer, bw, ba, self.rates)
+
+    # What moves beside operands -----------------------------------------------------------------
+
+    def moved_per_bit(self, layer: Layer) -> tuple[tuple[float, float], ...]:
+        """J for a bit of a layer's output, then of each residual: in DRAM, and on chip."""
+        rates = self.rates
+        output = rates.dram_j_per_bit + rates.sram_read_j_per_bit, 0.0
+        if layer.moves:
+            output = rates.dram_j_per_bit, rates.sram_write_j_per_bit
+        residual = rates.dram_j_per_bit, rates.sram_read_j_per_bit
+        return (output, *(residual for _ in layer.residuals))

@@ -1,0 +1,112 @@
+"""Tilings of a problem's layers on its array shapes, and of these the best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from codesign.arrays import Floats, Ints
+from codesign.costs.compute import PEArray, fold
+from codesign.costs.residency import without_resident
+from codesign.costs.tiling import Tilings, operand_bits, tilings
+from codesign.space.array_cycles import ArrayCycles, Options
+from codesign.space.capacities import Capacities
+from codesign.space.energy import EnergyCosts
+from codesign.space.staircase import Staircase, build_staircase, chosen_by, rounded_to_sizes
+
+
+class PlacedOptions(Options, Protocol):
+    """Options of a space that says which tensors may stay on chip."""
+
+    placed: tuple[str, ...]
+
+
+class ShapeTilings:
+    """Pareto-best tilings of each geometry of a space on its array shapes, built on first use."""
+
+    def __init__(
+        self,
+        space: PlacedOptions,
+        pace: ArrayCycles,
+        energy: EnergyCosts | None,
+        declared: Capacities,
+    ) -> None:
+        self.space, self._pace, self._energy, self._declared = space, pace, energy, declared
+        self._staircases: dict[tuple[object, ...], Staircase] = {}
+
+    def staircase(
+        self, shape: int, geometry: int, variant: int = 0, mode: int = 0, energy: bool = False
+    ) -> Staircase:
+        """Pareto-best tilings of a geometry on an array shape, built on first use.
+
+        ``variant`` tells which operands are resident, as `WidthSpace.variants`; ``mode``, which of
+        the mappings that a layer may take on its own; ``energy``, that its traffic is not in bits,
+        but in J: those of DRAM and of the SRAM accesses that go with it.
+        """
+        if self.space.widens:
+            return self._split_staircase(shape, geometry, variant, mode, energy)
+        return self._staircase_on(self._array_at(shape, mode), geometry, variant, energy)
+
+    def _array_at(self, shape: int, mode: int) -> PEArray:
+        array, mapping = self.space.shapes[shape], self.space.modes[mode]
+        return array if mapping is None else replace(array, mapping=mapping)
+
+    def split_arrays(self, shape: int, mode: int) -> tuple[Ints, dict[int, PEArray]]:
+        """(w, w) multipliers of a shape's PEs at each pair of widths, and its array by these."""
+        engines, array = self._pace.engines(np.array([shape]))[0], self._array_at(shape, mode)
+        each = sorted({*engines.ravel().tolist()})
+        return engines, {engine: replace(array, engine=engine) for engine in each}
+
+    def _split_staircase(
+        self, shape: int, geometry: int, variant: int, mode: int, energy: bool
+    ) -> Staircase:
+        """The same where PEs split: at each pair of widths of the array that it makes."""
+        key = "split", shape, geometry, variant, mode, energy
+        if key not in self._staircases:
+            engines, arrays = self.split_arrays(shape, mode)
+            stairs = (self._staircase_on(x, geometry, variant, energy) for x in arrays.values())
+            self._staircases[key] = chosen_by(engines, dict(zip(arrays, stairs, strict=True)))
+        return self._staircases[key]
+
+    def tilings_on(self, array: PEArray, geometry: int, variant: int) -> Tilings:
+        """All tilings of a geometry on an array that are worth considering."""
+        return self._staircase_on(array, geometry, variant).tilings
+
+    def needed(self, bits: Floats) -> Floats:
+        """What tilings need, SRAM bits; the size on offer that holds them where that says all."""
+        if self._declared.stepped and not self.space.placed:
+            return self._declared.holding(bits)
+        return bits
+
+    def _staircase_on(
+        self, array: PEArray, geometry: int, variant: int, energy: bool = False
+    ) -> Staircase:
+        layer, widths = self.space.geometries[geometry], self.space.widths
+        # Arrays that a layer folds onto with the same granules share their tilings.
+        key = (geometry, fold(layer, array), variant, array.mapping if energy else None)
+        if key not in self._staircases:
+            if energy:
+                assert self._energy is not None
+                tiles = self._staircase_on(array, geometry, variant).tilings
+                tiles = self._energy.priced(tiles, array.mapping, geometry)
+            elif variant:
+                tiles = of_variant(self._staircase_on(array, geometry, 0).tilings, variant)
+            else:
+                tiles = tilings(layer, array)
+            buffers = self.space.problem.choices.buffers
+            stairs = build_staircase(
+                tiles,
+                operand_bits(widths[:, None], widths[None, :], layer.accumulation_bits),
+                buffers,
+            )
+            if self._declared.stepped and not self.space.placed:
+                stairs = rounded_to_sizes(stairs, self._declared)
+            self._staircases[key] = stairs
+        return self._staircases[key]
+
+
+def of_variant(tiles: Tilings, variant: int) -> Tilings:
+    """Tilings with the operands of a variant resident."""
+    return without_resident(tiles, variant >= 2, variant % 2 == 1) if variant else tiles
