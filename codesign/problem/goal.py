@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from codesign.errors import SpecError
-<<<<<<< HEAD
-from codesign.problem.metrics import ALL_METRICS, metric_of
-=======
-from codesign.problem.metrics import REPORTED, metric_of
->>>>>>> efedc0b (Search for the least energy, and within limits on it)
+from codesign.problem.metrics import SEARCHED, metric_of
 from codesign.problem.tolerances import keeps
 from codesign.specs.schema import nearest
 
@@ -29,15 +25,9 @@ def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[s
     """
     names = [metric_of(name) for name in names]
     for name in names:
-<<<<<<< HEAD
-        if name not in ALL_METRICS:
-            known = f"(known: {', '.join(ALL_METRICS)})"
-            raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), ALL_METRICS)} {known}")
-=======
-        if name not in REPORTED:
-            known = f"(known: {', '.join(REPORTED)})"
-            raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), REPORTED)} {known}")
->>>>>>> efedc0b (Search for the least energy, and within limits on it)
+        if name not in SEARCHED:
+            known = f"(known: {', '.join(SEARCHED)})"
+            raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), SEARCHED)} {known}")
     if len(set(names)) != len(names) or not 2 <= len(names) <= 3:
         given = ", ".join(names) or "none"
         raise SpecError(f"{where}: give two or three different metrics, got {given}")

@@ -21,6 +21,7 @@ REPORTED = (*METRICS, ENERGY)  # energy where it is known
 HARDWARE_METRICS = ("area_mm2", "lut", "dsp", "bram")  # the technology says which of them are known
 ADDITIVE_METRICS = tuple(x for x in METRICS if x not in HARDWARE_METRICS)  # over layers, tensors
 ALL_METRICS = ("latency_s", *HARDWARE_METRICS, *ADDITIVE_METRICS[1:])
+SEARCHED = (*ALL_METRICS, ENERGY)
 WORDS = {
     "latency": "latency_s",
     "area": "area_mm2",
@@ -80,16 +81,10 @@ def known_metric(name: str) -> str:
     """
     if is_cost(name):
         return name
-<<<<<<< HEAD
-    if metric_of(name) not in ALL_METRICS:
-        listed = ", ".join(ALL_METRICS)
-        raise ValueError(f"Input should be one of {listed}{meant(name, (*ALL_METRICS, *WORDS))}")
+    if metric_of(name) not in SEARCHED:
+        listed = ", ".join(SEARCHED)
+        raise ValueError(f"Input should be one of {listed}{meant(name, (*SEARCHED, *WORDS))}")
     return str(metric_of(name))
-
-
-def reported_metric(name: str) -> str:
-    """The same, of one that is reported; errors as of `known_metric`."""
-    return name if name == ENERGY else known_metric(name)
 
 
 def metrics_on(technology: AnyTechnology | None) -> tuple[str, ...]:
@@ -116,14 +111,6 @@ def check_metrics_on(technology: AnyTechnology, metrics: Collection[str], where:
             )
 
 
-=======
-    if metric_of(name) not in REPORTED:
-        listed = ", ".join(REPORTED)
-        raise ValueError(f"Input should be one of {listed}{meant(name, (*REPORTED, *WORDS))}")
-    return str(metric_of(name))
-
-
->>>>>>> efedc0b (Search for the least energy, and within limits on it)
 def meant(name: str, known: Collection[str]) -> str:
     """``did you mean area?`` for a misspelt name, or the empty string."""
     near = difflib.get_close_matches(name, known, n=1)

@@ -15,17 +15,7 @@ from codesign.costs.fpga import check_blocks
 from codesign.errors import SpecError, first_few
 from codesign.problem.bands import check_bands
 from codesign.problem.choices import Choices
-<<<<<<< HEAD
-from codesign.problem.metrics import (
-    by_metric,
-    check_metrics_on,
-    known_metric,
-    metrics_on,
-    reported_metric,
-)
-=======
-from codesign.problem.metrics import by_metric, known_metric
->>>>>>> efedc0b (Search for the least energy, and within limits on it)
+from codesign.problem.metrics import by_metric, check_metrics_on, known_metric, metrics_on
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes

@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from codesign.costs.layers import LayerDesign
 from codesign.errors import SpecError
-<<<<<<< HEAD
 from codesign.problem.metrics import HARDWARE_METRICS
-from codesign.problem.problem import Metric, Reported
-=======
 from codesign.problem.problem import Metric
->>>>>>> efedc0b (Search for the least energy, and within limits on it)
 from codesign.results.consistency import hardware_entry
 from codesign.results.records import ProofRecord
 from codesign.results.residency_worth import ResidencyWorth
