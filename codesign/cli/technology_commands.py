@@ -33,14 +33,14 @@ def technology() -> None:
     ]
 )
 def scale(**given: Any) -> int:
-    """Scale the areas of TECHNOLOGY to another node of CMOS, by published factors.
+    """Scale areas and energies of TECHNOLOGY to another node of CMOS, by published factors.
 
     TECHNOLOGY is a shipped name or a TOML file that tells its node_nm. The factors are those of
     Stillmaker and Baas 2017 (180 to 7 nm), between their nodes interpolated on a power law.
 
     They describe logic: SRAM cells have shrunk less below 28 nm, so what is scaled has too little
-    SRAM area rather than too much. Every result of the technology says that it is scaled. The
-    clock stays yours.
+    SRAM area rather than too much. They say nothing of leakage: static power is left out. Every
+    result of the technology says that it is scaled. The clock stays yours.
     """
     from codesign.files import write_atomically
     from codesign.specs.load import load_technology

@@ -177,7 +177,8 @@ def extrapolations(accelerator: Accelerator) -> tuple[str, ...]:
         srams = (accelerator.sram_bits, *accelerator.buffers)
         sram = technology.sram_area_um2
         leans += [("SRAM area", bits, "bits", sram) for bits in srams if bits is not None]
-    found = [*technology.scaling_note] if leans else []
+    energies_lean = accelerator.energy is None and technology.energy is not None
+    found = [*technology.scaling_note] if leans or energies_lean else []
     for what, x, unit, fit in leans:
         if fit.calibrated and not fit.calibrated[0] <= x <= fit.calibrated[1]:
             found.append(

@@ -108,6 +108,10 @@ def test_a_sweep_and_a_study_say_which_technologies_are_scaled(
 def test_areas_that_own_measurements_give_are_not_called_scaled(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    text = (folder / "t16.toml").read_text(encoding="utf-8")
+    energy, rest = text.index("[energy]"), text.index("[scaled_from]")
+    text = text[:energy] + text[rest:] if energy < rest else text[:energy]
+    (folder / "t16.toml").write_text(text, encoding="utf-8")
     (folder / "bare.toml").write_text(CHIP.replace("sram_bits = 100_000\n", ""))
     words = ("--accelerator", "bare.toml", "--technology", "t16.toml", "--roofline", "ideal")
     assert NOTE not in run(capsys, "evaluate", "network.toml", *words)[1]

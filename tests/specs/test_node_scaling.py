@@ -80,6 +80,22 @@ def test_every_area_of_a_scaled_technology_is_the_factor_times_its_own(name: str
     assert not own.scaling_note
 
 
+def test_energies_of_operations_are_scaled_and_static_power_is_left_out() -> None:
+    own = load_technology("tsmc28")
+    made, factor = own.scaled(16), node_factors(28, 16).energy
+    before, after = own.energy, made.energy
+    assert before is not None
+    assert after is not None
+    assert before.j_per_bop is not None
+    assert after.j_per_bop == factor * before.j_per_bop
+    assert before.sram_read_j_per_bit is not None
+    assert after.sram_read_j_per_bit == factor * before.sram_read_j_per_bit
+    assert after.bank_bits == before.bank_bits
+    assert (after.static_w, after.static_w_per_mm2) == (None, None)
+    assert "scaled from 28 nm" in after.source
+    assert made.scaling_note[0].endswith("; its energies × 0.383")
+
+
 @pytest.mark.parametrize("node_nm", [7, 12.5, 16, 28.5, 45, 180])
 def test_a_scaled_technology_is_read_back_as_written(tmp_path: Path, node_nm: float) -> None:
     for name in SILICON:

@@ -122,6 +122,11 @@ def hardware_table(result: HardwareResult) -> Table:
     return made
 
 
+def _breaks(design: DesignView) -> str:
+    """What ties are broken by: that of which an equal design may have less."""
+    return "LUTs, block RAMs or noise" if "lut" in design.metrics else "area or noise"
+
+
 def _resources_table(result: HardwareResult, parts: Mapping[str, str]) -> Table:
     """PE array and SRAM with what they take of an FPGA."""
     made = table("<hardware", "<", *(METRIC_UNITS[x].label for x in Fpga.hardware_metrics))
@@ -214,7 +219,7 @@ def proof_line(design: Design) -> Text:
     if solver.left_open:
         rest += f", {solver.left_open:,} left open"
     return Text.assemble(
-        proof_text(design.proof, design.problem.objective, "design of less area or noise"),
+        proof_text(design.proof, design.problem.objective, f"design of less {_breaks(design)}"),
         f"; {counted(solver.considered, 'hardware option')} considered: "
         f"{solver.solved:,} solved, {rest}; {counted(solver.programmes, 'programme')}, "
         f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
