@@ -23,7 +23,7 @@ from codesign.checking.widths import read_rows, width_metrics
 FORMAT = "codesign-evaluation/1"
 KEYS = (
     *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
-    *("absent", "throughput", "energy", "on_chip", "residency_bound", "sha256"),
+    *("absent", "throughput", "energy", "on_chip", "residency_bound", "given_tiles", "sha256"),
 )
 
 
@@ -43,7 +43,8 @@ def check_evaluation(file: Entry) -> None:
         on_chip.fault("no entry: the ideal roofline moves every tensor")
     if on_chip.value is not None:
         residency = check_on_chip(on_chip, network, tensor_bits, {}, None)
-    totals = check_layers(file["layers"], network, platform, tensor_bits, residency)
+    given_tiles = _given_tiles(file, network, platform)
+    totals = check_layers(file["layers"], network, platform, tensor_bits, residency, given_tiles)
     expected = _metrics(given, platform, network, totals, tensor_bits)
     metrics, absent = file["metrics"], file["absent"].table()
     fits, technology = given["technology"], None
@@ -106,6 +107,18 @@ def _layers_j(
         return []
     rows = read_rows(file["layers"], network)
     return layers_j(rows, network, platform, tensor_bits, residency, energies)
+
+
+def _given_tiles(file: Entry, network: Network, platform: Platform) -> frozenset[str]:
+    """Layers whose tiles are given: those with tiles, in the network's order; none without."""
+    entry = file.get("given_tiles", None)
+    if entry.value is None:
+        return frozenset()
+    names = [item.text() for item in entry.items()]
+    tiled = [layer.name for layer in network.layers if not (layer.moves or platform.ideal)]
+    right = bool(names) and names == [name for name in tiled if name in names]
+    file.ledger.holds(entry.where, right, names, "layers with tiles, in the network's order")
+    return frozenset(names) & {*tiled}
 
 
 def _check_bound(file: Entry, figures: dict[str, Fraction]) -> None:

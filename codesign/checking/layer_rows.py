@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from codesign.checking.cost_model import Array, accumulation_bits, precision_passes
+from codesign.checking.cost_model import Array, Tile, accumulation_bits, precision_passes
 from codesign.checking.entries import Entry
+from codesign.checking.given_tiles import cycles_in_tiles
 from codesign.checking.machine import BUFFERS, Machine
 from codesign.checking.network import Layer, Network
 from codesign.checking.widths import check_operand_bits
@@ -100,6 +101,8 @@ class LayerRow:
         The layer's own, where each has one.
     moving_cycles : int
         Of one that only moves data.
+    given_tile : Tile or None
+        One that is given rather than chosen, and so may leave PEs idle.
     """
 
     entry: Entry
@@ -111,6 +114,7 @@ class LayerRow:
     live_bits: int
     mapping: str | None
     moving_cycles: int
+    given_tile: Tile | None = None
 
     def moved_bits(self, name: str) -> int:
         """Bits of an element of a tensor on its way to or from DRAM; 0 of one that is resident."""
@@ -185,10 +189,18 @@ class LayerRow:
             entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, None)
             count = Fraction(layer.macs * passes, array.rows * array.cols * array.engine)
         else:
-            once = self.moving_cycles if layer.moves else platform.machine.cycles(layer, array)
-            count = Fraction(once * passes)
+            count = Fraction(self._once(array) * passes)
             entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, int(count))
         return count / platform.clock_hz
+
+    def _once(self, array: Array) -> int:
+        """Cycles where operands fit the PE."""
+        machine, layer = self.platform.machine, self.layer
+        if layer.moves:
+            return self.moving_cycles
+        if self.given_tile is not None:
+            return cycles_in_tiles(layer, array, self.given_tile, machine.cycles)
+        return machine.cycles(layer, array)
 
     def times(self, compute_s: Fraction, dram_bits: int) -> Times:
         """With the seconds that so many bits take."""

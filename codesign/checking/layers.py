@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +18,7 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.fused_layers import check_fused
 from codesign.checking.fusion import FusedRun
+from codesign.checking.given_tiles import size_faults
 from codesign.checking.layer_rows import LayerRow, Platform, Totals
 from codesign.checking.network import Layer, Network
 from codesign.checking.residency import Residency, movement_cycles
@@ -36,6 +37,7 @@ def check_layers(
     platform: Platform,
     tensor_bits: dict[str, int],
     residency: Residency | None,
+    given_tiles: Collection[str] = (),
 ) -> Totals:
     """Compare every figure of every layer; returns what they add up to.
 
@@ -43,6 +45,8 @@ def check_layers(
     ----------
     residency : Residency or None
         None: all tensors go to DRAM and back, and what only moves data takes no cycles.
+    given_tiles : collection of str
+        Layers whose tiles are given, and so may leave PEs idle.
     """
     ready = []
     for n, (layer, entry) in enumerate(read_rows(rows, network)):
@@ -57,8 +61,9 @@ def check_layers(
         if residency is not None and layer.moves:
             once = movement_cycles(network, layer, platform.array)
         mapping = _own_mapping(entry, layer, platform)
+        given_tile = _read_tile(entry) if layer.name in given_tiles else None
         on = entry, layer, network, platform, tensor_bits
-        ready.append(LayerRow(*on, names, live_bits, mapping, once))
+        ready.append(LayerRow(*on, names, live_bits, mapping, once, given_tile))
     return _totals(ready, () if residency is None else residency.runs)
 
 
@@ -116,7 +121,7 @@ def _check_layer(row: LayerRow) -> Totals:
         need = None if platform.ideal else 0
     else:
         bits = (weight_bits, ifmap_bits, row.psum_bits(bw))
-        need = row.check_buffers(_check_tile(entry, layer, row.array(bw), bits, moved))
+        need = row.check_buffers(_check_tile(row, row.array(bw), bits, moved))
     row.check_need(need)
     row.check_traffic(moved)
     dram_bits = sum(moved.values())
@@ -126,8 +131,7 @@ def _check_layer(row: LayerRow) -> Totals:
 
 
 def _check_tile(
-    entry: Entry,
-    layer: Layer,
+    row: LayerRow,
     array: Array,
     bits: tuple[int, int, int],
     moved: dict[str, int],
@@ -140,14 +144,10 @@ def _check_tile(
         Of an element of weights, ifmap and partial sums in a tile; 0 of an operand that is
         resident, and so has no tile.
     """
-    given = entry["tile"]
-    given.known_keys(TILE)
-    found: dict[str, Any] = {part: given[part].whole() for part in TILE if part != "q"}
-    cols = given.get("q", None)
-    tile = Tile(**found, q=None if cols.value is None else cols.whole())
-    faults = tile_faults(layer, array, tile)
+    entry, layer, tile = row.entry, row.layer, row.given_tile or _read_tile(row.entry)
+    faults = size_faults(layer, tile) if row.given_tile else tile_faults(layer, array, tile)
     for part, expected in faults:
-        entry.ledger.wrong(f"{given.where}.{part}", getattr(tile, part), expected)
+        entry.ledger.wrong(f"{entry.where}.tile.{part}", getattr(tile, part), expected)
     order = entry["order"].text(ORDERS)
     entry.ledger.figures += len(TILE) + (tile.q is not None)
     if faults:
@@ -157,6 +157,15 @@ def _check_tile(
     moved |= {operand: count * width for operand, count, width in each}
     held = sram_elements(layer, tile)
     return tuple(count * width for count, width in zip(held, bits, strict=True))
+
+
+def _read_tile(entry: Entry) -> Tile:
+    """The tile of a row."""
+    given = entry["tile"]
+    given.known_keys(TILE)
+    found: dict[str, Any] = {part: given[part].whole() for part in TILE if part != "q"}
+    cols = given.get("q", None)
+    return Tile(**found, q=None if cols.value is None else cols.whole())
 
 
 def check_throughput(

@@ -66,7 +66,7 @@ def check_files(given: Given) -> None:
     read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
-    named = ("measured", "latency_table", "widths", "design", "model")
+    named = ("measured", "latency_table", "widths", "design", "model", "tiling")
     taken += [given[key] for key in named if given.get(key) is not None]
     taken += [path for _, path in given.get("cost", ())]
     if given.get("designs") is not None:

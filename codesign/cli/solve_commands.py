@@ -155,6 +155,7 @@ def evaluate(**given: Any) -> int:
         on_chip=given["on_chip"],
         places=placed(read.pins, on_chip),
         fused_layers=most_fused(given["fused_layers"], on_chip),
+        tiling=given["tiling"],
     )
     hand_over(
         view_of(found, given["quiet"]),

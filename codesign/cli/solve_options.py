@@ -281,6 +281,11 @@ EVALUATE = {
             WholeNumber(2, MOST_FUSED_LAYERS),
             shown=f"{DEFAULT_FUSED_LAYERS}",
         ),
+        file(
+            "--tiling",
+            "Tiles and orders that are given: a design, an evaluation or a table of layers (.csv).",
+            shown="the best",
+        ),
     ),
     "The answer": (
         file("--out", "Write the evaluation file (JSON)."),

@@ -49,8 +49,14 @@ def fits_buffers(need: Ints, bits: Ints | Floats, buffers: Buffers) -> Bools:
     return fits
 
 
-def fitting_tilings(table: Tilings, layer: Layer, accelerator: Accelerator, bits: Ints) -> Tilings:
-    """The tilings whose operands fit their buffers.
+def fitting_tilings(
+    table: Tilings,
+    layer: Layer,
+    accelerator: Accelerator,
+    bits: Ints,
+    lacks: str = "holds no tile of",
+) -> Tilings:
+    """The tilings whose operands fit their buffers; else said is what a buffer ``lacks``.
 
     Raises
     ------
@@ -68,8 +74,8 @@ def fitting_tilings(table: Tilings, layer: Layer, accelerator: Accelerator, bits
         raise SpecError(f"{where}its buffers together hold no tile of layer {layer.name!r}")
     held, (needed,) = distinct_texts(short[1], [short[2]], BITS_PER_KBIT)
     raise SpecError(
-        f"{where}its {short[0]} of {held} kbit holds no tile of layer {layer.name!r}, which needs "
-        f"{needed} kbit"
+        f"{where}its {short[0]} of {held} kbit {lacks} layer {layer.name!r}, which needs {needed} "
+        "kbit"
     )
 
 

@@ -132,16 +132,18 @@ def tiled_layer(
     row: int,
     resident: Residents | None = None,
     mapping: ArrayMapping | None = None,
+    count: int | None = None,
 ) -> LayerDesign:
     """A layer with one tiling, row ``row`` of ``table``.
 
     ``resident`` tells what is on chip; None: every tensor goes to DRAM and back. ``mapping`` is
-    that of the layer, where each has its own.
+    that of the layer, where each has its own; ``count`` its cycles, where its tiles are given.
     """
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
-    table = _of_resident(table, layer, resident)
+    table = of_resident(table, layer, resident)
     weights, ifmap, psum = (int(x) for x in table.traffic[row] * bits)
-    count = cycles_on(layer, accelerator, weight_bits, tensor_bits, mapping)
+    if count is None:
+        count = cycles_on(layer, accelerator, weight_bits, tensor_bits, mapping)
     tile = dict(zip(TILE_COLUMNS, table.tile[row].tolist(), strict=True))
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
@@ -204,29 +206,40 @@ def _best_tiled(
     """A layer with its best tiling in one mapping."""
     assert accelerator.sram_bits is not None
     array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
-    table = _of_resident(tilings(layer, array), layer, resident)
+    table = of_resident(tilings(layer, array), layer, resident)
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     table = fitting_tilings(table, layer, accelerator, bits)
     need, moved = table.need @ (bits * in_unified(accelerator.buffers)), table.traffic @ bits
-    kept = 0 if resident is None else resident.bits
-    need = need + kept
+    need = need + (0 if resident is None else resident.bits)
     if need.min() > accelerator.sram_bits:
-        beside = f" beside what stays on chip, {four_digits(kept / BITS_PER_KBIT)} kbit" * (
-            kept > 0
-        )
-        held, (needed,) = distinct_texts(accelerator.sram_bits, [need.min()], BITS_PER_KBIT)
-        raise SpecError(
-            f"accelerator {accelerator.name!r}: its SRAM of {held} kbit holds no tile of layer "
-            f"{layer.name!r}{beside}, which needs {needed} kbit at {weight_bits} × "
-            f"{tensor_bits[layer.input]} bit"
-        )
+        lacking = layer, accelerator, weight_bits, tensor_bits, int(need.min()), resident
+        raise no_room("holds no tile of", *lacking)
     fitting = np.flatnonzero(need <= accelerator.sram_bits)
     row = int(fitting[np.lexsort((need[fitting], moved[fitting]))[0]])
     on = network, layer, accelerator, weight_bits, tensor_bits
     return tiled_layer(*on, table, row, resident, mapping)
 
 
-def _of_resident(table: Tilings, layer: Layer, resident: Residents | None) -> Tilings:
+def no_room(
+    what: str,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    need: int,
+    resident: Residents | None,
+) -> SpecError:
+    """What to say where the SRAM does not hold what it must: ``need`` bits, residents included."""
+    kept = 0 if resident is None else resident.bits
+    beside = f" beside what stays on chip, {four_digits(kept / BITS_PER_KBIT)} kbit" * (kept > 0)
+    held, (needed,) = distinct_texts(accelerator.sram_bits or 0, [need], BITS_PER_KBIT)
+    return SpecError(
+        f"accelerator {accelerator.name!r}: its SRAM of {held} kbit {what} layer {layer.name!r}"
+        f"{beside}, which needs {needed} kbit at {weight_bits} × {tensor_bits[layer.input]} bit"
+    )
+
+
+def of_resident(table: Tilings, layer: Layer, resident: Residents | None) -> Tilings:
     """The tilings where operands of a layer are resident."""
     if resident is None:
         return table

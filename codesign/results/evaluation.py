@@ -61,6 +61,9 @@ class Evaluation(HardwareResult):
     residency_bound : float or None
         Which tensors stay is a choice, the best of all that fit the SRAM, and proven so, or else
         this bound on its latency is known (in s; on its DRAM bits without a DRAM bandwidth).
+    given_tiles : tuple of str
+        Layers whose tiles and order of loops were given, in the network's order; the others have
+        their best.
     """
 
     network: Network
@@ -72,6 +75,7 @@ class Evaluation(HardwareResult):
     absent: Mapping[Name, str]
     on_chip: Mapping[Name, Place] | None = None
     residency_bound: Amount | None = None
+    given_tiles: tuple[Name, ...] = ()
 
     FORMAT = "codesign-evaluation/1"
 
@@ -95,6 +99,9 @@ class Evaluation(HardwareResult):
             reached = self.metrics["latency_s" if timed else "dram_bits"]
             if self.on_chip is None or not 0 < self.residency_bound <= reached:
                 raise SpecError("residency_bound: of no latency or DRAM traffic of these tensors")
+        tiled_rows = [row.name for row in self.layer_designs if row.tile is not None]
+        if [name for name in tiled_rows if name in self.given_tiles] != [*self.given_tiles]:
+            raise SpecError("given_tiles: not layers with tiles, in the network's order")
         given = self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits
         check_rows(self.network, *given, float(self.accelerator.exposed))
         check_mappings(self.network, self.layer_designs, self.accelerator, tiled)
@@ -110,10 +117,20 @@ class Evaluation(HardwareResult):
         absent = (f"no {METRIC_UNITS[name].label}: {why}" for name, why in self.absent.items())
         return (
             *absent,
+            *self._of_tiles,
             *self._unproven,
             *energy_notes(self.accelerator, self.metrics),
             *extrapolations(self.accelerator),
         )
+
+    @property
+    def _of_tiles(self) -> tuple[str, ...]:
+        """That tiles are given, and of how many layers."""
+        tiled = sum(row.tile is not None for row in self.layer_designs)
+        given, said = len(self.given_tiles), "tiles and orders are given, not chosen, of"
+        if given == tiled > 0:
+            return (f"{said} all layers",)
+        return (f"{said} {given} of {tiled} layers; the others have their best",) * (given > 0)
 
     @property
     def _unproven(self) -> tuple[str, ...]:
@@ -133,6 +150,8 @@ class Evaluation(HardwareResult):
         _without_energies(content["accelerator"])
         if self.residency_bound is None:
             del content["residency_bound"]
+        if not self.given_tiles:
+            del content["given_tiles"]
         return with_digest({"format": self.FORMAT, **without_usual(content, "layers")})
 
     @classmethod

@@ -14,6 +14,7 @@ from codesign.costs import roofline
 from codesign.costs.buffers import NO_BUFFERS, Buffers, fits_buffers, in_unified
 from codesign.costs.compute import movement_cycles
 from codesign.costs.fusion import FusedRun, fused_runs, run_need
+from codesign.costs.given_tiling import Settled
 from codesign.costs.layers import array_of, cycles_on, operand_bits_on
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, tilings
@@ -41,6 +42,8 @@ class GivenHardware:
         Width of every tensor, the network's results included.
     fused_layers : int
         Layers of a fused run at most; 1: none are fused.
+    settled : mapping of str to Settled, optional
+        Layers whose tiling is given. Those are not to be fused.
 
     Raises
     ------
@@ -55,10 +58,12 @@ class GivenHardware:
         weight_bits: Sequence[int | None],
         tensor_bits: MappingOf[str, int],
         fused_layers: int = 1,
+        settled: MappingOf[str, Settled] | None = None,
     ) -> None:
         self.network, self.accelerator = network, accelerator
         self.weight_bits, self.tensor_bits = tuple(weight_bits), tensor_bits
         self.fused_layers = fused_layers
+        self.settled = settled or {}
         self.lives = ResidentLives(network)
         self._tables: dict[tuple[object, ...], Tilings] = {}
         self._stairs: dict[tuple[object, ...], Stairs] = {}
@@ -155,6 +160,8 @@ class GivenHardware:
     def table(self, i: int, mapping: Mapping) -> Tilings:
         """All tilings of a layer worth considering."""
         layer, on = self.network.layers[i], self.accelerator
+        if layer.name in self.settled:
+            return self.settled[layer.name].table
         array = array_of(layer, on, self.weight_bits[i] or 0, self.tensor_bits, mapping)
         letters = (*GEOMETRY, "input_dilation", "moves")
         key = (array, *(getattr(layer, letter) for letter in letters))
@@ -202,6 +209,9 @@ class GivenHardware:
             if weight_bits is None:
                 elements = moved_elements(self.network, layer)
                 found.append(int(movement_cycles(elements, on.rows, on.engine)))
+                continue
+            if layer.name in self.settled:
+                found.append(self.settled[layer.name].cycles)
                 continue
             found.append(cycles_on(layer, on, weight_bits, self.tensor_bits, mapping))
         return found

@@ -53,14 +53,14 @@ def separator_of(text: str) -> str:
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], words: str
+    path: Path, columns: Sequence[str], words: str, optional: Sequence[str] = ()
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """The place of each row, for messages, and its cells by column.
 
     Parameters
     ----------
     columns : sequence of str
-        Those needed, and the only ones.
+        Those needed, and the only ones but for those ``optional``.
     words : str
         The one that holds no numbers.
 
@@ -83,7 +83,7 @@ def read_rows(
                 continue
             where = f"{path}: line {reader.line_num}"
             if not headings:
-                _check_headings(cells, columns, where)
+                _check_headings(cells, columns, optional, where)
                 headings = cells
                 continue
             if len(cells) != len(headings):
@@ -100,14 +100,15 @@ def read_rows(
         raise SpecError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
 
 
-def _check_headings(cells: Sequence[str], columns: Sequence[str], where: str) -> None:
-    needed = f"(needed: {', '.join(columns)})"
+def _check_headings(
+    cells: Sequence[str], columns: Sequence[str], optional: Sequence[str], where: str
+) -> None:
+    needed, known = f"(needed: {', '.join(columns)})", (*columns, *optional)
     for name in cells:
-        if name not in columns:
-            near = nearest(name, tuple(columns))
-            raise SpecError(f"{where}: unknown column {name!r}{near} {needed}")
-    for name in columns:
-        if cells.count(name) != 1:
+        if name not in known:
+            raise SpecError(f"{where}: unknown column {name!r}{nearest(name, known)} {needed}")
+    for name in known:
+        if cells.count(name) != 1 and (name in columns or name in cells):
             fault = "missing" if name not in cells else "there twice"
             raise SpecError(f"{where}: column {name!r} is {fault} {needed}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from codesign.costs.fusion import runs_of
+from codesign.costs.given_tiling import GivenTiling, Settled, check_tiling, settle
 from codesign.costs.totals import totals
 from codesign.errors import SpecError
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
@@ -15,6 +16,7 @@ from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.schema import nearest
 from codesign.tasks.evaluate_places import best_places, layer_designs, mode_of
+from codesign.tasks.given_tilings import Tiling, given_tilings
 
 
 def evaluate(
@@ -28,6 +30,7 @@ def evaluate(
     on_chip: OnChip | None = None,
     places: Mapping[str, Place] | None = None,
     fused_layers: int = DEFAULT_FUSED_LAYERS,
+    tiling: Tiling | None = None,
 ) -> Evaluation:
     """Find where each layer of a network stands on a given accelerator.
 
@@ -54,10 +57,17 @@ def evaluate(
         Tensors whose place is given.
     fused_layers : int, optional
         Layers of a fused run at most, from 2 on, where bands are on offer.
+    tiling : Path, Design, Evaluation or mapping, optional
+        Tiles and orders of loops that are given, as of a machine that exists, in place of the best:
+        a file (of a design or evaluation, or a table of layers, .csv), a result, or ``{layer:
+        {"tile": {"g", "k", "c", "p", "q", "images"}, "order": "kcp"}}``. Other layers have their
+        best; none is fused. A tile need not keep the array as busy as the whole layer would: cycles
+        are then those of its tiles, one by one.
 
     Raises
     ------
     SpecError
+        A tiling that is none of its layer or does not fit, or is given where there are no tiles.
         Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits; an
         unknown roofline or place, or a sensitivity that lacks a width.
     """
@@ -69,16 +79,21 @@ def evaluate(
             "give sram_bits (--sram-kbit) or take the ideal roofline (--roofline ideal)"
         )
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
+    if tiling is not None and roofline == "ideal":
+        raise SpecError("tiling: the ideal roofline has no tiles; take roofline 'tiled'")
+    if tiling is not None and mode == "bands":
+        raise SpecError("tiling: a fused layer has no tiles of its own; make on_chip 'tensors'")
     given = _all_widths(network, accelerator, widths, output_bits)
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
     for layer in network.layers:
         _check_operands(layer, accelerator, given, tensor_bits)
+    on = network, accelerator, given, tensor_bits
+    settled = _settled(*on, {} if tiling is None else given_tilings(network, tiling))
     placed, bound = None, None
     if mode != "none":
         most_fused = fused_layers if mode == "bands" else 1
-        on = network, accelerator, given, tensor_bits
-        placed, bound = best_places(*on, places or {}, most_fused)
-    layers = layer_designs(network, accelerator, given, tensor_bits, roofline == "tiled", placed)
+        placed, bound = best_places(*on, places or {}, most_fused, settled)
+    layers = layer_designs(*on, roofline == "tiled", placed, settled)
     noise_of = _noise_of(sensitivity, network, given)
     runs = runs_of(network, names_in_bands(placed)) or ()
     stays = names_on_chip(placed), runs
@@ -92,8 +107,26 @@ def evaluate(
         metrics=metrics,
         absent=absent,
         on_chip=placed,
+        given_tiles=tuple(settled),
         residency_bound=bound if bound is None else min(bound, _reached(metrics)),
     )
+
+
+def _settled(
+    network: Network,
+    accelerator: Accelerator,
+    given: Mapping[str, int],
+    tensor_bits: Mapping[str, int],
+    tilings: Mapping[str, GivenTiling],
+) -> dict[str, Settled]:
+    """What follows from each given tiling, in the network's order."""
+    found = {}
+    for layer in network.layers:
+        if layer.name in tilings:
+            check_tiling(layer, tilings[layer.name])
+            on = layer, accelerator, given[layer.weight_source], tensor_bits
+            found[layer.name] = settle(*on, tilings[layer.name])
+    return found
 
 
 def _reached(metrics: Mapping[str, float]) -> float:

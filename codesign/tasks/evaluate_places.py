@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from codesign.costs.fusion import fused_layers, runs_of
+from codesign.costs.given_tiling import Settled, given_tiled_layer
 from codesign.costs.layers import LayerDesign, array_of, best_tiled_layer, ideal_layer, moving_layer
 from codesign.costs.residency import Residents, residents
 from codesign.costs.tiling import check_tiles
@@ -75,6 +76,7 @@ def best_places(
     tensor_bits: Mapping[str, int],
     places: Places,
     most_fused: int,
+    settled: Mapping[str, Settled],
 ) -> tuple[dict[str, Place], float | None]:
     """Where every tensor is at best, and where that is not proven, its bound.
 
@@ -84,6 +86,8 @@ def best_places(
         Every width.
     most_fused : int
         Layers of a fused run at most; 1: none are fused.
+    settled : mapping of str to Settled
+        Layers whose tiling is given.
 
     Raises
     ------
@@ -92,13 +96,14 @@ def best_places(
     """
     assert accelerator.sram_bits is not None
     weight_bits = [None if x.moves else given[x.weight_source] for x in network.layers]
-    hardware = GivenHardware(network, accelerator, weight_bits, tensor_bits, most_fused)
+    on = network, accelerator, weight_bits, tensor_bits
+    hardware = GivenHardware(*on, most_fused, settled)
     found = hardware.residency(accelerator.sram_bits, places)
     if found is None:
         _refuse_bands(hardware, places)
         # Nothing beyond what must stay is one of the choices, so it does not fit either.
         given_places = places_of(network, names_on_chip(places))
-        layer_designs(network, accelerator, given, tensor_bits, True, given_places)
+        layer_designs(network, accelerator, given, tensor_bits, True, given_places, settled)
         raise AssertionError("a choice of residents that fits was not found")
     placed = places_of(network, found.on_chip, found.bands)
     return placed, None if found.proven else found.bound
@@ -132,13 +137,14 @@ def layer_designs(
     tensor_bits: Mapping[str, int],
     tiled: bool,
     placed: Places | None,
+    settled: Mapping[str, Settled],
 ) -> tuple[LayerDesign, ...]:
     """Every layer's figures at the widths given, some tensors on chip, some layers fused.
 
     Raises
     ------
     SpecError
-        No tile of some layer fits.
+        No tile of some layer fits, or the one given.
     """
     on_chip: list[Residents | None] = [None] * len(network.layers)
     runs = runs_of(network, names_in_bands(placed)) or ()
@@ -155,7 +161,8 @@ def layer_designs(
     for i, layer in enumerate(network.layers):
         if i not in rows:
             on = network, layer, accelerator
-            rows[i] = _layer_design(*on, given, tensor_bits, tiled, on_chip[i])
+            one = settled.get(layer.name)
+            rows[i] = _layer_design(*on, given, tensor_bits, tiled, on_chip[i], one)
     return tuple(rows[i] for i in range(len(network.layers)))
 
 
@@ -167,6 +174,7 @@ def _layer_design(
     tensor_bits: Mapping[str, int],
     tiled: bool,
     resident: Residents | None,
+    settled: Settled | None,
 ) -> LayerDesign:
     """The figures of a layer that is not fused."""
     on = network, layer, accelerator
@@ -176,6 +184,8 @@ def _layer_design(
     weight_bits = given[layer.weight_source]
     if not tiled:
         return ideal_layer(*on, weight_bits, tensor_bits)
+    if settled is not None:
+        return given_tiled_layer(*on, weight_bits, tensor_bits, settled, resident)
     for mapping in accelerator.mapping:
         check_tiles(layer, array_of(layer, accelerator, weight_bits, tensor_bits, mapping))
     return best_tiled_layer(*on, weight_bits, tensor_bits, resident)

@@ -23,13 +23,15 @@ from fuzzing import (
     tried,
 )
 from hypothesis import strategies as st
-from sound_files import LOSSES, LOSSES_TOML, ONES, PES, SRAMS, TIMES
+from sound_files import LOSSES, LOSSES_TOML, ONES, PES, SRAMS, TILES, TIMES, tiny_network
 
+from codesign import evaluate, load_accelerator
 from codesign.problem.latency_table import read_cost
 from codesign.quality import read_sensitivity, write_sensitivity
 from codesign.specs.load import load_technology
 from codesign.tasks.fit_area import fit_area
 
+EYERISS = load_accelerator("eyeriss")
 FEW = ("--bits", "2,4,8", "--time-limit-s", "5")
 
 
@@ -64,6 +66,7 @@ READ: dict[str, tuple[str, str, Callable[[Path], Any]]] = {
     "losses": ("csv", LOSSES, read_sensitivity),
     "losses, toml": ("toml", LOSSES_TOML, read_sensitivity),
     "times": ("csv", TIMES, read_cost),
+    "tiles": ("csv", TILES, lambda path: evaluate(tiny_network(), EYERISS, tiling=path)),
 }
 
 

@@ -33,18 +33,30 @@ TIMES = "layer,weight_bits,activation_bits,latency_s\n" + "".join(
     f"{name},{bw},{ba},{bw * ba * 1e-6}\n" for name in ("conv1", "fc") for bw in BITS for ba in BITS
 )
 
+TILES = """\
+layer,tile_g,tile_k,tile_c,tile_p,tile_images,order,cycles
+conv1,1,8,4,3,1,kcp,36
+fc,1,5,144,1,1,kcp,24
+"""
+
 LOSSES_TOML = as_toml({s: {str(b): 4.0**-b for b in BITS} for s in SOURCES})
 
 
 @cache
-def texts() -> dict[str, str]:
-    """A file of each kind."""
+def tiny_network() -> codesign.Network:
+    """The network of `TINY`."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.toml"
         path.write_text(TINY)
-        network = load_network(path)
+        return load_network(path)
+
+
+@cache
+def texts() -> dict[str, str]:
+    """A file of each kind."""
+    network = tiny_network()
     choices = Choices(rows=(1, 2), cols=(1, 2), weight_bits=(4, 8), activation_bits=(4, 8))
     problem = Problem(
         network=network, choices=choices, quality="uniform:6", budgets={"area_mm2": 0.1}

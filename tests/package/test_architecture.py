@@ -55,7 +55,7 @@ FENCED = {
     },
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}
-COSTS_MAY_IMPORT |= {"numpy", "pydantic", "typing"}
+COSTS_MAY_IMPORT |= {"itertools", "numpy", "pydantic", "typing"}
 CHECK_MAY_IMPORT = {"__future__", "bisect", "codesign", "collections", "dataclasses", "fractions"}
 CHECK_MAY_IMPORT |= {"functools", "heapq", "itertools", "math", "operator", "pathlib", "re"}
 CHECK_MAY_IMPORT |= {"typing"}

@@ -1,0 +1,68 @@
+"""Tiles that are given, not chosen: of any size up to the layer's, and cycles of each.
+
+A given tile may leave PEs idle that the whole layer would keep busy. The layer is then cut along
+the loops whose tiles do not fill whole turns of the array, and each piece takes its own cycles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from codesign.checking.cost_model import Array, Tile, channel_step, groups_at_once, pixel_step
+from codesign.checking.network import Layer
+
+Cycles = Callable[[Layer, Array], int]
+LETTERS = {"g": "G", "k": "K", "c": "C", "p": "P", "q": "Q"}  # the layer's size along each part
+
+
+def size_faults(layer: Layer, tile: Tile) -> list[tuple[str, str]]:
+    """Which parts of a tile are larger than the layer, or nothing; several images are whole."""
+    most = {part: getattr(layer, letter) for part, letter in LETTERS.items()}
+    sizes = _sizes(layer, tile)
+    whole = (sizes["p"], sizes["q"]) == (layer.P, layer.Q)
+    most["images"], sizes["images"] = (layer.N if whole else 1), tile.images
+    return [(part, f"1 to {x}") for part, x in most.items() if not 1 <= sizes[part] <= x]
+
+
+def _sizes(layer: Layer, tile: Tile) -> dict[str, int]:
+    """Each part of a tile but the images; all output columns where it says nothing of them."""
+    return {part: getattr(tile, part) or getattr(layer, x) for part, x in LETTERS.items()}
+
+
+def cycles_in_tiles(layer: Layer, array: Array, tile: Tile, cycles: Cycles) -> int:
+    """Cycles of a layer in tiles of this size, by those of a layer."""
+    along, tiled = [], _sizes(layer, tile)
+    for part in _ragged(layer, array, tiled):
+        size, step = getattr(layer, LETTERS[part]), tiled[part]
+        starts = range(0, size, step)
+        along.append([(LETTERS[part], step, size // step)] if size >= step else [])
+        along[-1] += [(LETTERS[part], size - starts[-1], 1)] if size % step else []
+    total = 0
+    for piece in product(*along):
+        sizes: dict[str, Any] = {letter: size for letter, size, _ in piece}
+        alike = math.prod(count for _, _, count in piece)
+        total += alike * cycles(replace(layer, **sizes), array)
+    return total
+
+
+def _ragged(layer: Layer, array: Array, tile: dict[str, int]) -> list[str]:
+    """Parts of a tile that do not fill whole turns; groups are cut where channels are."""
+    side_by_side = groups_at_once(layer, array)
+    steps = {"k": array.cols, "c": channel_step(layer, array)}
+    found = []
+    for part, step in steps.items():
+        size, whole = tile[part], getattr(layer, LETTERS[part])
+        if size < whole and (side_by_side > 1 or size % step):
+            found.append(part)
+    if found or (tile["g"] < layer.G and tile["g"] % side_by_side):
+        found.append("g")
+    heights, widths = (
+        [min(step, size - start) for start in range(0, size, step)]
+        for size, step in ((layer.P, tile["p"]), (layer.Q, tile["q"]))
+    )
+    *before, _ = [(height * width) % pixel_step(array) for height in heights for width in widths]
+    return found + ["p", "q"] * any(before)
