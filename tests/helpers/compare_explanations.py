@@ -14,7 +14,6 @@ from compare_designs import option_built
 from codesign import Design, Problem
 from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.results.explanation import RunnerUp, Side
-from codesign.search.lexicographic import TIE_BREAKERS
 
 EXACT = 1e-8
 
@@ -83,7 +82,7 @@ def check_runner_up(each: RunnerUp, points: Iterable[oracle.Point], design: Desi
     optimum = design.metrics[problem.objective]
     assert each.loss == pytest.approx(truth - optimum, rel=1e-5, abs=3 * EXACT * optimum)
     limits = {**problem.budgets, problem.objective: value}
-    for metric in TIE_BREAKERS:
+    for metric in oracle.TIE_BREAKERS:
         least = oracle.least(points, metric, limits)
         assert each.metrics[metric] == pytest.approx(least, rel=EXACT, abs=0)
         limits[metric] = each.metrics[metric]

@@ -35,6 +35,7 @@ from codesign.problem.problem import Problem
 from codesign.specs.network import Layer, Network
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")
+TIE_BREAKERS = ("area_mm2", "noise")  # of equal designs the smallest, then the least noisy
 TOLERANCE = 1e-9  # relative, on budgets and on ties
 
 

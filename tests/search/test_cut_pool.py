@@ -26,7 +26,7 @@ from codesign.problem.metrics import ADDITIVE_METRICS
 from codesign.search import group_bounds, screening
 from codesign.search.cut_pool import Cut, CutPool, ProvenBounds, ReducedDomains
 from codesign.search.domains import Domains
-from codesign.search.lexicographic import TIE_BREAKERS, LexicographicSearch
+from codesign.search.lexicographic import LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution
 
@@ -66,7 +66,7 @@ def least_in_order(points: Sequence[oracle.Point], question: Question) -> list[f
     """The least of each metric, those before held; None where nothing is within the limits."""
     left = oracle.within(points, question.limits)
     values = []
-    for metric in (*question.metrics, *TIE_BREAKERS):
+    for metric in (*question.metrics, *oracle.TIE_BREAKERS):
         value = oracle.least(left, metric, {})
         if value is None:
             return None
@@ -81,7 +81,7 @@ def check_sequence(case: Case, seed: int, fresh: bool) -> CutPool:
     space = HardwareSpace(case.problem)
     prover = LexicographicSearch(space)
     for question in questions(rng, case.points, GOALS):
-        metrics = tuple(dict.fromkeys((*question.metrics, *TIE_BREAKERS)))
+        metrics = tuple(dict.fromkeys((*question.metrics, *oracle.TIE_BREAKERS)))
         found = prover.minimise(metrics, question.limits)
         assert found.complete
         truth = least_in_order(case.points, question)
@@ -89,7 +89,9 @@ def check_sequence(case: Case, seed: int, fresh: bool) -> CutPool:
             assert found.solution is None, str(question)
             continue
         assert found.solution is not None, str(question)
-        reached = [found.solution.metrics[name] for name in (*question.metrics, *TIE_BREAKERS)]
+        reached = [
+            found.solution.metrics[name] for name in (*question.metrics, *oracle.TIE_BREAKERS)
+        ]
         assert reached == pytest.approx(truth, rel=EQUAL, abs=0), str(question)
         assert found.first.bound == pytest.approx(truth[0], rel=EQUAL, abs=0)
         if fresh:
