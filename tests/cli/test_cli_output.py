@@ -28,9 +28,15 @@ from codesign.cli.app import program
         # 9·(8·8 + 8 + 8 + log2 9) = 748.53 BOPS, · 1.694 + 153.46 = 1421.5 µm²; / 1465 = −3.0 %
         (["technologies", "tsmc28"], ["dual-port", "0.916", "fixed8 1,465.0 1,421.5 -3.0"]),
         (["memories", "ddr4-2400"], ["153.6", "JESD79-4"]),
-        (["accelerators"], ["eyeriss 12 × 14 1 16 × 16 200 884.7 3.84 – Chen et al.", "tpu_v1"]),
+        (
+            ["accelerators"],
+            ["eyeriss 12 × 14 1 window 16 × 16 200 884.7 3.84 – Chen", "tpu_v1"],
+        ),
         # 14² PEs of 4545.5 µm²
-        (["accelerators"], ["table3-fixed16 14 × 14 9 16 × 16 800 – 153.6 0.8909 Karbachevsky"]),
+        (
+            ["accelerators"],
+            ["table3-fixed16 14 × 14 9 window 16 × 16 800 – 153.6 0.8909 Karb"],
+        ),
         (["accelerators", "eyeriss"], ["PEs 12 × 14", "SRAM kbit 884.7", "PE array mm² – source"]),
         (["accelerators", "table4-float32"], ["bit 32 × 32, floating", "PE array mm² 5.444"]),
     ],

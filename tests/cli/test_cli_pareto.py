@@ -138,7 +138,7 @@ def test_infeasible_range(capsys: pytest.CaptureFixture[str], tiny: str) -> None
         (["--objectives", "latency"], "write two or three different ones, as in latency,area"),
         (["--objectives", "latency,latency"], "write two or three different ones"),
         (["--objectives", "latency,area,noise,dram"], "write two or three different ones"),
-        (["--objectives", "latency,aera"], "'aera' is none of latency, area, dram, noise, model,"),
+        (["--objectives", "latency,aera"], "'aera' is none of latency, area, lut, dsp, bram, dram"),
         (["--objectives", "latency,aera"], "(did you mean area?)"),
         (["--points", "1"], "'--points': 1 is not in the range"),
         (["--objectives", "latency,area,noise", "--points", "2"], "points: at least 3"),
