@@ -75,12 +75,12 @@ class Machine:
     def split(self, bw: int, ba: int, pe_weight_bits: int, pe_activation_bits: int) -> int:
         """``(Bw/u(bw))·(Ba/u(ba))``: multipliers that one is worth, ``u`` the power of two from it.
 
-        1 where PEs do not split, or are too narrow.
+        1 where PEs do not split, or are too narrow for an operand.
         """
         if self.precision != "widening":
             return 1
-        weights = pe_weight_bits // power_of_two(bw)
-        return max(1, weights * (pe_activation_bits // power_of_two(ba)))
+        weights = max(1, pe_weight_bits // power_of_two(bw))
+        return weights * max(1, pe_activation_bits // power_of_two(ba))
 
     def factor(self, layer: Layer) -> Fraction:
         """On a layer's cycles."""

@@ -210,10 +210,11 @@ def widened(
 ) -> int:
     """``engine·(Bw/u(bw))·(Ba/u(ba))`` multipliers of a PE that splits into narrower ones.
 
-    ``u(x) = 2^⌈log2 x⌉``; the PE's widths are powers of two, and hold the operands.
+    ``u(x) = 2^⌈log2 x⌉``; the PE's widths are powers of two. One that does not hold the operands,
+    and so does not run, is not split.
     """
-    weights = pe_weight_bits // power_of_two(weight_bits)
-    return engine * weights * (pe_activation_bits // power_of_two(activation_bits))
+    weights = max(1, pe_weight_bits // power_of_two(weight_bits))
+    return engine * weights * max(1, pe_activation_bits // power_of_two(activation_bits))
 
 
 def power_of_two(bits: int) -> int:

@@ -34,6 +34,7 @@ from codesign.units import BITS_PER_KBIT, distinct_texts, four_digits
 
 Seconds = Annotated[Amount, Field(gt=0), AfterValidator(refuse_negligible)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
+Bits = Annotated[int, Field(strict=True, ge=0, le=10**30)]  # so that energies are numbers
 Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
 Roof = Literal["compute", "memory"]
 
@@ -63,11 +64,11 @@ class Tile:
 class Traffic:
     """DRAM bits of one layer by what moves."""
 
-    weights: Whole
-    ifmap: Whole
-    output: Whole
-    psum: Whole
-    residual: Whole
+    weights: Bits
+    ifmap: Bits
+    output: Bits
+    psum: Bits
+    residual: Bits
 
     @property
     def total(self) -> int:

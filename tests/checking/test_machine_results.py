@@ -101,6 +101,19 @@ def test_a_mapping_that_an_accelerator_has_not_is_refused() -> None:
         Evaluation.from_dict(content, "evaluation.json")
 
 
+def test_figures_that_no_machine_has_are_refused_or_found_wrong() -> None:
+    """Operands wider than PEs that split; more bits than seconds or joules can be of."""
+    content = written(codesign.solve(two_layers(**MACHINES["splitting"])).to_dict())
+    del content["sha256"]
+    wide = {**content, "layers": [{**content["layers"][0], "weight_bits": 9}, content["layers"][1]]}
+    found = Design.from_dict(wide, "design.json").to_dict()
+    assert any("weight_bits: found 9, expected at most the PE's 8" in x for x in findings(wide))
+    assert found["layers"][0]["weight_bits"] == 9
+    content["layers"][0]["dram_bits"]["weights"] = 10**400
+    with pytest.raises(SpecError, match=r"layers\[0\] .*dram_bits.weights"):
+        Design.from_dict(content, "design.json")
+
+
 def test_answers_of_a_study_hold() -> None:
     given: dict[str, Any] = {
         "rows": "2,4",
