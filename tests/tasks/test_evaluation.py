@@ -207,18 +207,25 @@ def test_halo_by_hand() -> None:
     layer = replace(CONV1, K=2, output="out")
     network = Network(name="one", layers=(layer,), tensors={"in": 72, "out": 32})
     accelerator = replace(SMALL, pe_weight_bits=8, pe_activation_bits=8, sram_bits=1536)
-    # All rows: 36·8 + 72·8 + 32·21 = 1536 bits. Two rows, each buffer double: 36·8 + 2·2·4·6·8
-    # + 2·2·2·4·21 = 1728. One row: 36·8 + 2·2·3·6·8 + 2·2·4·21 = 1200, and of the 6 rows the
-    # 4 tiles read min(6 + 3·2, 4·3) = 12.
+    # All outputs: 36·8 + 72·8 + 32·21 = 1536 bits. Two rows, each buffer double: 36·8 + 2·2·4·6·8
+    # + 2·2·2·4·21 = 1728; one: 36·8 + 2·2·3·6·8 + 2·2·4·21 = 1200. Two rows and two columns:
+    # 36·8 + 2·2·4·4·8 + 2·2·4·21 = 1136, and of the 6 rows the 2 rows of tiles read min(6 + 2, 2·4)
+    # = 8, columns likewise. Two columns of one row: 36·8 + 2·2·3·4·8 + 2·2·2·21 = 840, and the 4
+    # rows of tiles read min(6 + 3·2, 4·3) = 12. One output: 36·8 + 2·2·3·3·8 + 2·2·21 = 660.
     whole = evaluate(network, accelerator).layer_designs[0]
     assert (whole.sram_bits, whole.dram_bits.ifmap) == (1536, 576)
-    for sram_bits in (1535, 1200):
-        rows = evaluate(network, replace(accelerator, sram_bits=sram_bits)).layer_designs[0]
-        assert rows.tile is not None
-        assert rows.tile.p == 1
-        assert (rows.sram_bits, rows.dram_bits.ifmap) == (1200, 1152)
-    with pytest.raises(SpecError, match=r"SRAM of 1\.199 kbit .* needs 1\.2 kbit at 8 × 8 bit"):
-        evaluate(network, replace(accelerator, sram_bits=1199))
+    for sram_bits, need, outputs, read in (
+        (1535, 1136, 4, 8 * 8),
+        (1136, 1136, 4, 8 * 8),
+        (1135, 840, 2, 12 * 8),
+        (839, 660, 1, 12 * 12),
+    ):
+        cut = evaluate(network, replace(accelerator, sram_bits=sram_bits)).layer_designs[0]
+        assert cut.tile is not None
+        assert cut.tile.p * (cut.tile.q or 0) == outputs
+        assert (cut.sram_bits, cut.dram_bits.ifmap) == (need, 2 * read * 8)
+    with pytest.raises(SpecError, match=r"SRAM of 0\.659 kbit .* needs 0\.66 kbit at 8 × 8 bit"):
+        evaluate(network, replace(accelerator, sram_bits=659))
 
 
 # --- a solved design, evaluated -----------------------------------------------------------------
@@ -252,13 +259,14 @@ def test_a_solved_design_has_the_figures_it_was_solved_with() -> None:
 # --- what must hold between evaluations ---------------------------------------------------------
 
 
-def test_tiles_of_rows_leave_out_what_the_stride_skips() -> None:
-    # 1×1 with stride 2 uses every other of the 8 rows: tiles of one row read 4, all at once 8.
+def test_tiles_leave_out_what_the_stride_skips() -> None:
+    # 1×1 with stride 2 uses every other of the 8 rows and columns: tiles of one output read 4, all
+    # at once 8.
     layer = Layer(name="a", K=1, C=1, P=4, Q=4, H=8, W=8, stride=2, input="in", output="out")
     network = Network(name="skip", layers=(layer,), tensors={"in": 64, "out": 16})
     accelerator = replace(SMALL, rows=1, cols=1)
     found = [evaluate(network, accelerator, 4, roofline=x).layer_designs[0] for x in ROOFLINES]
-    assert [row.dram_bits.ifmap for row in found] == [4 * 8 * 4, 64 * 4]
+    assert [row.dram_bits.ifmap for row in found] == [4 * 4 * 4, 64 * 4]
 
 
 def test_a_batch_reads_weights_once_and_products_per_image() -> None:

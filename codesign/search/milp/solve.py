@@ -101,8 +101,8 @@ def solve_milp(
             stop=stop,
             rel_gap=rel_gap,
             presolve=run < NEAR_MISSES,
-            # Presolved again, HiGHS has lost the best design of a model with fused runs.
-            restart=not listed.fused,
+            # Presolved again, HiGHS takes three times as long, and has lost the best fused runs.
+            restart=not space.placed,
             on_progress=None if on_progress is None else report,
         )
         bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds
