@@ -1,0 +1,200 @@
+"""Plain enumeration of designs by energy, for tiny problems: every tiling, not the best by traffic.
+
+Written from the model's page alone, as `oracle`, whose widths, hardware and tiles it goes through.
+Bits that the SRAM reads and writes for each tiling are counted here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import NamedTuple
+
+import oracle
+from oracle import HardwareOption
+from oracle_machine import ceil_div
+from oracle_on_chip import all_residents, live_bits
+from oracle_tilings import Cost, in_buffers, layer_costs, reduction_bits, shared_bits
+from oracle_widths import all_widths, layer_widths, tensor_bits
+
+from codesign.problem.problem import Problem
+from codesign.specs.network import Layer
+
+METRICS = (*oracle.METRICS, "energy_j")
+
+
+class Way(NamedTuple):
+    """A tiling of a layer in a mapping: its SRAM need with what stays, and what it costs."""
+
+    need: int
+    latency_s: float
+    dram_bits: int
+    energy_j: float  # without static power
+
+
+class EnergyPoint(NamedTuple):
+    """One design; its metrics by name."""
+
+    metrics: Mapping[str, float]
+    hardware: HardwareOption
+    sram_bits: int
+
+
+def energy_points(problem: Problem) -> Iterator[EnergyPoint]:
+    """Every design of which no other of its hardware, widths, places and SRAM is as good."""
+    given = problem.technology.energy
+    assert given is not None
+    for widths in all_widths(problem):
+        of_widths = oracle.width_metrics(problem, widths)
+        for hardware in oracle.hardware_options(problem):
+            for on_chip in all_residents(problem):
+                layers = _ways(problem, hardware, widths, on_chip)
+                if not all(layers):
+                    continue
+                smallest = max(1, *(min(way.need for way in ways) for ways in layers))
+                needs = {way.need for ways in layers for way in ways if way.need >= smallest}
+                for sram_bits in oracle.on_offer(problem, needs, smallest):
+                    area = oracle.area_mm2(problem, hardware, sram_bits)
+                    static_w = (given.static_w or 0) + (given.static_w_per_mm2 or 0) * area
+                    for total in _totals(layers, sram_bits, static_w):
+                        values = (total[0], area, float(total[1]), *of_widths, total[2])
+                        named = dict(zip(METRICS, values, strict=True))
+                        yield EnergyPoint(named, hardware, sram_bits)
+
+
+def _totals(
+    layers: list[list[Way]], sram_bits: int, static_w: float
+) -> list[tuple[float, int, float]]:
+    """Latency, DRAM bits and energy of every choice of tilings that none is as good as."""
+    totals = [(0.0, 0, 0.0)]
+    for ways in layers:
+        own = {
+            (way.latency_s, way.dram_bits, way.energy_j + static_w * way.latency_s)
+            for way in ways
+            if way.need <= sram_bits
+        }
+        added = {tuple(map(sum, zip(a, b, strict=True))) for a, b in product(totals, _kept(own))}
+        totals = _kept(added)  # type: ignore[arg-type]
+    return totals
+
+
+def _kept(costs: set[tuple[float, int, float]]) -> list[tuple[float, int, float]]:
+    kept: list[tuple[float, int, float]] = []
+    for mine in sorted(costs):
+        if not any(all(x <= y for x, y in zip(other, mine, strict=True)) for other in kept):
+            kept.append(mine)
+    return kept
+
+
+def _ways(
+    problem: Problem, hardware: HardwareOption, widths: Mapping[str, int], on_chip: frozenset[str]
+) -> list[list[Way]]:
+    """The ways to run each layer; none where it does not run."""
+    live = live_bits(problem, widths, on_chip)
+    return [
+        [
+            way
+            for mapping in (hardware.mapping[:1] if layer.moves else hardware.mapping)
+            for way in _ways_of(problem, hardware, layer, widths, on_chip, live[i], mapping)
+        ]
+        for i, layer in enumerate(problem.network.layers)
+    ]
+
+
+def _ways_of(
+    problem: Problem,
+    hardware: HardwareOption,
+    layer: Layer,
+    widths: Mapping[str, int],
+    on_chip: frozenset[str],
+    beside: int,
+    mapping: str,
+) -> Iterator[Way]:
+    bw, ba = layer_widths(layer, widths)
+    cycles = oracle.layer_cycles(problem, layer, hardware, bw, ba, mapping)
+    if cycles is None:
+        return
+    output, residual = oracle.output_and_residual_bits(problem, layer, widths, on_chip)
+    held = sum(_bits(problem, layer, widths, name) for name in layer.residuals if name in on_chip)
+    stays = layer.weight_tensor in on_chip, layer.input in on_chip
+    fetched = (0 if stays[0] else bw), (0 if stays[1] else ba), bw + ba + reduction_bits(layer)
+    given, engine = problem.technology.energy, oracle.engine_at(problem, hardware, bw, ba)
+    assert given is not None
+    if layer.moves:
+        size = layer.N * layer.G * layer.C * layer.H * layer.W * ba
+        moved = 0 if stays[1] else size
+        kept = _bits(problem, layer, widths, layer.output) if layer.output in on_chip else 0
+        read, written = held + size * stays[1], kept
+        ways = [(0, (0, moved, 0), read, written)]
+    else:
+        ways = []
+        for cost in layer_costs(layer, hardware.rows, hardware.cols, engine, mapping):
+            if in_buffers(cost, fetched, problem.choices.buffers):
+                moved_bits = _moved(cost, fetched)
+                accessed = _accessed(layer, hardware, engine, mapping, (bw, ba), moved_bits, stays)
+                need = shared_bits(cost, fetched, problem.choices.buffers)
+                ways.append((need, moved_bits, accessed[0] + held + output, accessed[1]))
+    macs_j = 0.0
+    if not layer.moves:
+        macs = layer.N * layer.G * layer.K * layer.C * layer.R * layer.S * layer.P * layer.Q
+        macs_j = (given.j_per_bop or 0) * oracle.layer_bops(layer, bw, ba)
+        macs_j += (given.j_per_mac or 0) * macs
+    for need, moved_of, read, written in ways:
+        dram_bits = sum(moved_of) + output + residual
+        energy_j = macs_j + dram_bits * (problem.dram_energy_j_per_bit or 0)
+        energy_j += read * (given.sram_read_j_per_bit or 0)
+        energy_j += written * (given.sram_write_j_per_bit or 0)
+        latency_s = oracle.latency_of(problem, cycles / problem.clock_hz, dram_bits)
+        yield Way(need + beside, latency_s, dram_bits, energy_j)
+
+
+def _moved(cost: Cost, bits: tuple[int, int, int]) -> tuple[int, int, int]:
+    """DRAM bits of weights, ifmap and partial sums."""
+    return cost.moved_weights * bits[0], cost.moved_ifmap * bits[1], cost.moved_psum * bits[2]
+
+
+def _accessed(
+    layer: Layer,
+    hardware: HardwareOption,
+    engine: int,
+    mapping: str,
+    widths: tuple[int, int],
+    moved: tuple[int, int, int],
+    stays: tuple[bool, bool],
+) -> tuple[float, float]:
+    """SRAM bits read and written, but for the output's last read and residuals."""
+    (bw, ba), (of_weights, of_ifmap, of_psums) = widths, moved
+    window, psum_bits = layer.R * layer.S, sum(widths) + reduction_bits(layer)
+    weights = layer.G * layer.K * layer.C * window * bw
+    outputs = layer.N * layer.G * layer.K * layer.P * layer.Q * psum_bits
+    ifmap = layer.N * layer.G * layer.C * layer.H * layer.W * ba
+    times = 1
+    weights_read = weights if stays[0] else of_weights
+    if mapping == "output":
+        weights_read = weights * layer.N * ceil_div(layer.P * layer.Q, hardware.rows)
+    elif mapping == "im2col":
+        times = ceil_div(layer.C * window, hardware.rows * engine)
+    else:
+        at_once = hardware.rows * max(1, engine // window)
+        times = ceil_div(layer.C, at_once) * ceil_div(window, engine)
+    read = weights_read + ifmap * ceil_div(layer.K, hardware.cols) + (times - 1) * outputs
+    return read + of_psums / 2, of_weights + of_ifmap + times * outputs + of_psums / 2
+
+
+def _bits(problem: Problem, layer: Layer, widths: Mapping[str, int], name: str) -> int:
+    count = oracle.elements(problem.network, layer, name)
+    return count * tensor_bits(problem, widths, name)
+
+
+def least_energy(
+    points: list[EnergyPoint], metric: str, budgets: Mapping[str, float]
+) -> float | None:
+    """The least value of a metric within budgets; None where no design keeps them."""
+    kept = (
+        point.metrics[metric]
+        for point in points
+        if all(point.metrics[x] <= most * (1 + oracle.TOLERANCE) for x, most in budgets.items())
+    )
+    found = min(kept, default=math.inf)
+    return None if math.isinf(found) else found
