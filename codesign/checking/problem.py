@@ -15,7 +15,14 @@ from codesign.checking.entries import Entry
 from codesign.checking.machine import MACHINE, Machine, read_machine
 from codesign.checking.network import Network, read_network
 from codesign.checking.residency import read_places
-from codesign.checking.technology import Fpga, Silicon, Terms, metrics_on, read_technology
+from codesign.checking.technology import (
+    ENERGY,
+    Fpga,
+    Silicon,
+    Terms,
+    metrics_on,
+    read_technology,
+)
 from codesign.checking.width_problem import (
     MOST_BITS,
     WIDTH_CHOICES,
@@ -155,7 +162,7 @@ def read_problem(entry: Entry) -> Problem:
     """The problem of a file, with all its faults noted."""
     entry.known_keys(KEYS)
     network, technology = read_network(entry["network"]), read_technology(entry["technology"])
-    metrics = metrics_on(technology)
+    metrics = (*metrics_on(technology), ENERGY)
     problem = Problem(
         network=network,
         technology=technology,

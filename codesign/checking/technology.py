@@ -19,6 +19,7 @@ FPGA = (
     *("bram_bits", "engine", "source"),
 )
 LUT_INPUTS = 6
+ENERGY = "energy_j"  # where it is known
 WIDTH_METRICS = ("dram_bits", "noise", "model_bits", "bops")
 Terms = Mapping[str, tuple[Fraction, ...]]  # by metric, in its own unit
 

@@ -110,6 +110,6 @@ def check_metrics(
         right[name] = figure if close else value  # budgets are kept by figures, as rounded
     for name, limit in problem.budgets.items():
         budget = f"at most the budget of {float(limit)!r}"
-        kept = right[name] <= most_kept(limit)
-        entry.ledger.holds(f"{entry.where}.{name}", kept, right[name], budget)
+        kept = name in right and right[name] <= most_kept(limit)
+        entry.ledger.holds(f"{entry.where}.{name}", kept, right.get(name), budget)
     return right

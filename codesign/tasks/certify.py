@@ -27,9 +27,10 @@ from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
 from codesign.checking.problem import Option, read_problem
 from codesign.checking.problem import Problem as CheckedProblem
+from codesign.errors import SpecError
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ADDITIVE_METRICS
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.certificate import Certificate
 from codesign.results.design import Design
@@ -73,10 +74,12 @@ def certify(
     Raises
     ------
     SpecError
-        A limit that is not positive.
+        A limit that is not positive, or a problem about energy.
     KeyboardInterrupt
         Interrupted twice.
     """
+    if ENERGY in (design.problem.objective, *design.problem.budgets):
+        raise SpecError(f"{ENERGY}: certificates do not count energy; check the design alone")
     stop = StopCondition(time_limit_s)
     if trusting:
         return _Certifier(design, stop, on_step).certificate(trusting=True)

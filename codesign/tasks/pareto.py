@@ -18,7 +18,7 @@ import numpy as np
 from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.problem.goal import Goal, front_objectives
-from codesign.problem.metrics import by_metric, check_metrics_on
+from codesign.problem.metrics import ENERGY, by_metric, check_metrics_on
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import SAME_VALUE
 from codesign.results.design import Design
@@ -140,6 +140,8 @@ class EpsilonConstraintSearch:
         self.stop, self.rel_step = stop, rel_step
         self.least_step = max(rel_step, SAME_VALUE)
         self.space = HardwareSpace(problem)
+        if ENERGY in objectives:
+            self.space.count_energy()
         self.search = LexicographicSearch(self.space, stop=stop)
         self.budgets = dict(problem.budgets)
         for name, (_, high) in ranges.items():

@@ -1,0 +1,127 @@
+"""Least energy, and designs within limits on energy, against plain enumeration of all tilings."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+from enumerated_energy import EnergyPoint, energy_points, least_energy
+from random_on_chip import on_chip_case
+from random_problems import random_case
+
+from codesign import InfeasibleError, pareto, solve
+from codesign.checking import check_content
+from codesign.problem.problem import Problem
+
+METRICS = ("latency_s", "noise", "area_mm2", "dram_bits", "energy_j", "model_bits")
+MOST_POINTS = 6_000  # of a problem: more take too long to enumerate
+EXACT = 1e-6
+
+
+def with_energy(rng: random.Random, problem: Problem) -> Problem:
+    """The problem with energies of which each part matters at times."""
+    given = problem.technology.energy
+    assert given is not None
+    energy = replace(
+        given,
+        static_w=rng.choice((None, 3e-3 * 10 ** rng.uniform(-3, 0))),
+        static_w_per_mm2=rng.choice((None, 0.027, 10 ** rng.uniform(-1, 2))),
+        sram_read_j_per_bit=1.9e-13 * 10 ** rng.uniform(-1, 2.3),
+        sram_write_j_per_bit=2.9e-13 * 10 ** rng.uniform(-1, 2.3),
+    )
+    technology = replace(problem.technology, energy=energy)
+    per_bit = 2e-11 * 10 ** rng.uniform(-1, 0.5)
+    return replace(problem, technology=technology, dram_energy_j_per_bit=per_bit)
+
+
+def asked(rng: random.Random, problem: Problem, points: list[EnergyPoint]) -> Problem:
+    """The problem with energy as its objective, or among its budgets."""
+    objective = rng.choice(("energy_j", "energy_j", "latency_s", "dram_bits", "area_mm2"))
+    budgets = {}
+    for metric in rng.sample(METRICS, rng.choice((0, 1, 1, 2, 2))):
+        if metric != objective:
+            values = sorted({point.metrics[metric] for point in points})
+            budgets[metric] = values[int(len(values) * rng.random() ** 2)] or 1e-9
+    if objective != "energy_j":
+        values = sorted(point.metrics["energy_j"] for point in points)
+        budgets.setdefault("energy_j", values[int(len(values) * rng.random() ** 2)])
+    return replace(problem, objective=objective, budgets=budgets, quality=None)
+
+
+def drawn(seed: int, kind: str) -> tuple[Problem, list[EnergyPoint]]:
+    """A problem about energy, and all its designs; none where they are too many."""
+    rng = random.Random(f"energy {kind} {seed}")
+    if kind == "none":
+        case = random_case(seed, moving=seed % 3 == 0, sram=seed % 3 == 1)
+    elif kind == "tensors":
+        case = on_chip_case(seed, ("plain", "moving", "sram")[seed % 3])
+    else:
+        case = on_chip_case(seed, "plain", kind)
+    problem = with_energy(rng, replace(case.problem, budgets={}, quality=None))
+    points: list[EnergyPoint] = []
+    for point in energy_points(problem):
+        points.append(point)
+        if len(points) > MOST_POINTS:
+            return problem, []
+    return asked(rng, problem, points) if points else problem, points
+
+
+def check(seed: int, kind: str) -> None:
+    problem, points = drawn(seed, kind)
+    if not points:
+        pytest.skip("too many designs to enumerate, or none")
+    right = least_energy(points, problem.objective, problem.budgets)
+    if right is None:
+        with pytest.raises(InfeasibleError):
+            solve(problem)
+        return
+    design = solve(problem)
+    assert design.proof.status == "optimal"
+    assert design.metrics[problem.objective] == pytest.approx(right, rel=EXACT)
+    assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
+    assert report.holds, report.findings[:2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["none", "tensors", "mapping", "reconfigurable", "widening"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_optimum_is_the_enumerated_one(seed: int, kind: str) -> None:
+    check(seed, kind)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["none", "tensors", "mapping", "reconfigurable", "widening"])
+@pytest.mark.parametrize("block", range(10))
+def test_the_optimum_is_the_enumerated_one_at_length(block: int, kind: str) -> None:
+    for seed in range(100 + 20 * block, 120 + 20 * block):
+        if drawn(seed, kind)[1]:
+            check(seed, kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_front_between_latency_and_energy_is_the_enumerated_one(seed: int) -> None:
+    problem, points = drawn(50 + seed, "tensors")
+    if not points or len(points) > MOST_POINTS // 4:
+        pytest.skip("too many designs to enumerate, or none")
+    front = pareto(replace(problem, objective="latency_s", budgets={}), ("latency_s", "energy_j"))
+    found = {(d.metrics["latency_s"], d.metrics["energy_j"]) for d in front.designs}
+    pairs = {(p.metrics["latency_s"], p.metrics["energy_j"]) for p in points}
+    right = [
+        mine
+        for mine in pairs
+        if not any(
+            other[0] <= mine[0] * (1 + EXACT)
+            and other[1] <= mine[1] * (1 + EXACT)
+            and (other[0] < mine[0] * (1 - EXACT) or other[1] < mine[1] * (1 - EXACT))
+            for other in pairs
+        )
+    ]
+    assert front.complete
+    for mine in right:
+        assert any(mine == pytest.approx(other, rel=10 * EXACT) for other in found)
+    for other in found:
+        assert any(other == pytest.approx(mine, rel=10 * EXACT) for mine in right)
