@@ -107,7 +107,9 @@ def hardware_table(result: HardwareResult) -> Table:
     array += "" if overhead == 1 else f", area overhead × {four_digits(overhead)}"
     sram = "not given"
     if accelerator.sram_bits is not None:
-        sram = METRIC_UNITS["dram_bits"].amount(accelerator.sram_bits)
+        unit, beside = METRIC_UNITS["dram_bits"], [x for x in accelerator.buffers if x is not None]
+        sram = unit.amount(accelerator.sram_bits)
+        sram += f" and {unit.amount(sum(beside))} in buffers" if beside else ""
         sram += f", {technology.sram}" if isinstance(technology, Technology) else ""
     if isinstance(technology, Fpga):
         return _resources_table(result, {"PE array": array, "SRAM": sram})

@@ -119,6 +119,7 @@ def test_further_cycles_and_splitting_are_told() -> None:
     )
     none = report(evaluate(TWO, replace(CHIP, overlap=0.0, accumulator_bits=20_000), 4))
     assert "array: compute and DRAM traffic do not overlap; accumulator 0.02 Mbit" in none
+    assert any(row.startswith("SRAM ") and " and 0.02 Mbit in buffers" in row for row in none)
     peaks = [row for row in report(evaluate(TWO, chip, 4)) if row.startswith("peak ")]
     assert peaks[0].endswith("; 2 operations a MAC, peak at 8 × 8 bit")
 
