@@ -12,7 +12,14 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from codesign.checking.cost_model import Array, Tile, channel_step, groups_at_once, pixel_step
+from codesign.checking.cost_model import (
+    Array,
+    Tile,
+    channel_step,
+    fills_turns,
+    groups_at_once,
+    pixel_step,
+)
 from codesign.checking.network import Layer
 
 Cycles = Callable[[Layer, Array], int]
@@ -60,9 +67,5 @@ def _ragged(layer: Layer, array: Array, tile: dict[str, int]) -> list[str]:
             found.append(part)
     if found or (tile["g"] < layer.G and tile["g"] % side_by_side):
         found.append("g")
-    heights, widths = (
-        [min(step, size - start) for start in range(0, size, step)]
-        for size, step in ((layer.P, tile["p"]), (layer.Q, tile["q"]))
-    )
-    *before, _ = [(height * width) % pixel_step(array) for height in heights for width in widths]
-    return found + ["p", "q"] * any(before)
+    full = fills_turns(layer, tile["p"], tile["q"], pixel_step(array))
+    return found if full else [*found, "p", "q"]

@@ -18,7 +18,15 @@ from random_machines import KINDS
 from random_problems import random_case
 
 import codesign
-from codesign import Accelerator, InfeasibleError, evaluate, load_accelerator, load_network
+from codesign import (
+    Accelerator,
+    InfeasibleError,
+    Layer,
+    Network,
+    evaluate,
+    load_accelerator,
+    load_network,
+)
 from codesign.checking import cost_model
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Ledger
@@ -307,3 +315,16 @@ def test_terms_that_are_not_counted() -> None:
     del content[DIGEST]
     content["problem"]["choices"]["weight_load"] = True
     assert any(".cycles" in line for line in findings(content))
+
+
+def test_given_tiles_of_one_pixel_are_not_counted_one_by_one() -> None:
+    """900 million of them, each one row of 7 of the array: as many cycles."""
+    pixel = {"g": 1, "k": 1, "c": 1, "p": 1, "q": 1, "images": 1}
+    sides = dict.fromkeys("PQHW", 30_000)
+    layer = Layer(name="a", K=1, C=1, input="x", output="y", **sides)
+    elements = 30_000**2
+    network = Network(name="one", layers=(layer,), tensors={"x": elements, "y": elements})
+    accelerator = replace(machine("output"), rows=7, fill_cycles=False)
+    done = evaluate(network, accelerator, 8, tiling={"a": {"tile": pixel, "order": "kcp"}})
+    assert done.layer_designs[0].cycles == elements
+    assert findings(written(done.to_dict())) == []
