@@ -35,7 +35,10 @@ from codesign.search import (
 from codesign.search.bounds import layer_tables, relaxation
 
 SEEDS = {"none": range(17), "tensors": range(7), "bands": range(2)}  # of each kind of machine
+SLOW = {("none", "terms", 4), ("none", "terms", 13), ("none", "several", 16)}  # above a second
 CASES = [(on_chip, kind, seed) for on_chip in SEEDS for kind in KINDS for seed in SEEDS[on_chip]]
+CASES += [("none", "reconfigurable", seed) for seed in range(17, 27)]
+CASES = [case for case in CASES if case not in SLOW]
 BLOCK = 50
 LONG_BLOCKS = range(1000, 1400, BLOCK)  # the first seed of each
 
@@ -65,7 +68,7 @@ def test_optimum_is_the_enumerated_one(on_chip: str, kind: str, seed: int) -> No
     case = machine_case(on_chip, kind, seed)
     SEEN[on_chip, kind, seed] = features(case)
     compare(case)
-    if seed % 6 == 0:
+    if seed % 8 == 0:
         compare(case, "whole")
 
 
@@ -150,7 +153,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("first", [500, *LATER])
 @pytest.mark.parametrize("kind", KINDS)
 def test_options_bounded_as_one(kind: str, first: int) -> None:
-    check_all(seeds_from(first, 3), lambda seed: compare(random_case(seed, machine=kind)))
+    check_all(seeds_from(first, 2), lambda seed: compare(random_case(seed, machine=kind)))
 
 
 @pytest.mark.slow

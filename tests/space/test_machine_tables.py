@@ -27,7 +27,8 @@ from codesign.space.staircase import chosen_by, least_of
 from codesign.specs.network import Layer
 
 SEEDS = range(4)
-CASES = [(kind, on_chip, seed) for kind in KINDS for on_chip in (False, True) for seed in SEEDS]
+CASES = [(kind, False, seed) for kind in KINDS for seed in SEEDS]
+CASES += [(kind, True, seed) for kind in KINDS for seed in (1, 2)]
 EXACT = 1e-9
 ROOMS = (0.3, 0.9, 1.0, 1.1, 3.0, 30.0)
 

@@ -45,7 +45,7 @@ def test_fronts_contain_what_they_should() -> None:
     """Several points, and along a front more than one mapping."""
     cases = {(kind, seed): swept_case(kind, seed) for kind in KINDS for seed in SEEDS}
     assert {name for case in cases.values() for name in case.objectives} == set(oracle.METRICS)
-    assert sum(len(case.front) >= 3 for case in cases.values()) >= 10
+    assert sum(len(case.front) >= 3 for case in cases.values()) >= 8
     several = [case for case in cases.values() if len(case.problem.choices.mapping) > 1]
     mappings = [{best.hardware.mapping for best in best_along(case)} for case in several]
     assert any(len(each) > 1 for each in mappings)
