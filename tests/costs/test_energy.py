@@ -1,4 +1,4 @@
-"""Energy once by hand, its linear form that a search takes, and what is refused in the meantime.
+"""Energy once by hand, and its linear form that a search takes.
 
 The arithmetic stands in the comments. The convolution: 4 input and 4 output channels, 3×3 windows,
 4×4 output pixels of 6×6 stored ones, so 2304 MACs, 144 weights, 144 ifmap elements and 64 outputs;
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from random_problems import ENERGIES
 
-from codesign import Accelerator, Layer, Network, Problem, SpecError, evaluate, pareto
+from codesign import Accelerator, Layer, Network, evaluate
 from codesign.costs.energy import TRAFFIC, accesses, constant_j, j_per_dram_bit, mac_j
 from codesign.costs.layer_energy import PARTS, LayerEnergy, layer_energies, rates_of
 from codesign.costs.layers import array_of, operand_bits_on, tiled_layer
@@ -250,13 +250,3 @@ def test_without_bandwidth_dynamic_energy_is_known() -> None:
     found = evaluate(ONE, given, WIDTHS)
     assert found.energy is not None
     assert found.energy.average_w is found.energy.energy_delay_js is None
-
-
-@pytest.mark.parametrize("name", ["energy", "energy_j"])
-def test_energy_is_reported_and_not_searched(name: str) -> None:
-    told = "energy is reported, not searched for"
-    for wanted in ({"objective": name}, {"budgets": {name: 1.0}}):
-        with pytest.raises(SpecError, match=told):
-            Problem(network=ONE, **wanted)
-    with pytest.raises(SpecError, match=told):
-        pareto(Problem(network=ONE), objectives=(name, "area"))

@@ -47,6 +47,7 @@ def design_of(
         choices=choices,
         clock_hz=on.clock_hz,
         dram_bits_per_s=on.dram_bits_per_s,
+        dram_energy_j_per_bit=None,  # of no interest either
         objective=objective,
     )
     sides = {"rows": on.rows, "cols": on.cols}

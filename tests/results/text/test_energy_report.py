@@ -110,7 +110,3 @@ def test_the_command_draws_it(
     assert main(["plot", str(path), "--energy", "--sram", "--out", str(picture)]) == 2
     told = capsys.readouterr().err
     assert "give one of them" in told
-    assert main(["solve", "alexnet", "--minimize", "energy"]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("codesign: error: energy: energy is reported, not searched for")
-    assert told.count("\n") == 1
