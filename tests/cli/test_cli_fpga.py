@@ -103,6 +103,10 @@ def test_what_an_accelerator_takes(folder: Path, capsys: pytest.CaptureFixture[s
     assert found["metrics"]["bram"] == 6
     assert found["metrics"]["dsp"] == 36
     assert found["metrics"]["lut"] == pytest.approx(300 + 1.1 * 4 * 304)
+    # A buffer beside the SRAM takes blocks of its own: two for 20,000 bits.
+    found = json.loads(told(capsys, *asked, "--weight-buffer-kbit", "20", "--out", "e.json"))
+    assert found["metrics"]["bram"] == 8
+    told(capsys, "check", "e.json")
     found = json.loads(told(capsys, *asked, "--engine", "4"))
     assert found["absent"]["lut"] == found["absent"]["dsp"]
     assert "9 multipliers per PE, not 4" in found["absent"]["lut"]

@@ -10,6 +10,7 @@ from typing import Literal
 
 import oracle_fpga
 import pytest
+from random_bands import bands_case
 from random_on_chip import on_chip_case
 from random_problems import random_case
 
@@ -17,17 +18,17 @@ from codesign import certify, check, pareto, solve
 from codesign.errors import InfeasibleError
 from codesign.problem.problem import Problem
 
-KINDS = ("dram", "on chip")
-SEEDS = range(12)
-LATER = [pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 300)]
+KINDS = ("dram", "on chip", "bands")
+CASES = {"dram": random_case, "on chip": on_chip_case, "bands": bands_case}
+SEEDS = range(10)
+LATER = [pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 300)]
 
 
 @cache
 def asked(seed: int, kind: str) -> tuple[Problem, list[oracle_fpga.Point]] | None:
     """A problem on an FPGA and all its designs; None where it has none."""
     rng = random.Random(f"fpga {kind} {seed}")
-    case = random_case(seed) if kind == "dram" else on_chip_case(seed)
-    problem = oracle_fpga.on_fpga(rng, case.problem)
+    problem = oracle_fpga.on_fpga(rng, CASES[kind](seed).problem)
     if problem is None:
         return None
     points = oracle_fpga.all_points(problem)
