@@ -59,6 +59,7 @@ WITH_JSON = {  # every command, with all it needs
     "show tiny.toml": ("show", "tiny.toml"),
     "study run": ("study", "run", "grid.toml", "--workers", "2", "--store", "new.sqlite"),
     "study status": ("study", "status", "grid.sqlite"),
+    "technology scale": ("technology", "scale", "tsmc28", "--node", "16"),
     "sweep": ("sweep", "tiny.toml", *SMALL, "--max-area-mm2", "0.02,0.05"),
 }
 WITH_QUIET = ("solve", "pareto", "evaluate", "assign", "study run", "sweep")
