@@ -36,7 +36,7 @@ def front_case(seed: int) -> FrontCase:
 
 @pytest.mark.slow
 def test_fronts_are_the_enumerated_ones() -> None:
-    check_all(range(4), lambda seed: compare(front_case(seed)))
+    check_all(range(3), lambda seed: compare(front_case(seed)))
 
 
 @pytest.mark.long
