@@ -327,7 +327,7 @@ def random_tiles(layer: Any, seed: int) -> Iterator[tuple[int, ...]]:
     """Tiles, most of them not legal."""
     rng = random.Random(seed)
     for _ in range(40):
-        sizes = (layer.G, layer.K, layer.C, layer.P, layer.N)
+        sizes = (layer.G, layer.K, layer.C, layer.P, layer.Q, layer.N)
         yield tuple(rng.randint(1, size + 1) for size in sizes)
 
 
