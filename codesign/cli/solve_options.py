@@ -112,6 +112,7 @@ SOLVE = {
         word("--max-bram", "Most block RAMs (BRAM18) of an FPGA."),
         word("--max-latency-ms", "Longest latency, whole batch."),
         word("--min-fps", "Fewest images per second, not --max-latency-ms."),
+        word("--max-energy-mj", "Most energy, whole batch."),
         word("--max-dram-mbit", "Most DRAM traffic, whole batch."),
         word("--max-model-mbit", "Most bits for all weights."),
         word("--max-gbops", "Most bit operations, 10⁹, whole batch."),

@@ -39,6 +39,7 @@ from codesign.problem.readers import (
 from codesign.units import (
     BITS_PER_MBIT,
     BOPS_PER_GBOP,
+    MJ_PER_J,
     MS_PER_S,
 )
 
@@ -66,6 +67,7 @@ LIMITS = {  # word: (metric, how many of the metric's unit make one of the word'
     "max_dsp": ("dsp", 1.0),
     "max_bram": ("bram", 1.0),
     "max_latency_ms": ("latency_s", 1 / MS_PER_S),
+    "max_energy_mj": ("energy_j", 1 / MJ_PER_J),
     "max_dram_mbit": ("dram_bits", BITS_PER_MBIT),
     "max_model_mbit": ("model_bits", BITS_PER_MBIT),
     "max_gbops": ("bops", BOPS_PER_GBOP),
@@ -144,6 +146,7 @@ class ProblemWords:
     max_bram: float | None = _word("X", LIMIT)
     max_latency_ms: float | None = _word("X", LIMIT)
     min_fps: float | None = _word("X", Number(1e-9, 1e15))
+    max_energy_mj: float | None = _word("X", LIMIT)
     max_dram_mbit: float | None = _word("X", LIMIT)
     max_model_mbit: float | None = _word("X", LIMIT)
     max_gbops: float | None = _word("X", LIMIT)
