@@ -40,7 +40,7 @@ def test_no_prices_prove_what_is_false(first: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(1000, 3000, 100))
+@pytest.mark.parametrize("first", range(1000, 1500, 100))
 def test_no_prices_prove_what_is_false_long(first: int) -> None:
     hold_to_enumeration(range(first, first + 100))
 
@@ -85,7 +85,7 @@ def test_designs_are_proven(kind: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(1000, 2000, 50))
+@pytest.mark.parametrize("first", range(1000, 1200, 50))
 @pytest.mark.parametrize("kind", KINDS)
 def test_designs_are_proven_long(kind: str, first: int) -> None:
     certify_all(kind, range(first, first + 50), least=20)
