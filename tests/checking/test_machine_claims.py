@@ -29,7 +29,7 @@ from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.errors import InfeasibleError
 
-SEEDS, BLOCK = 30, 15
+SEEDS, BLOCK = 20, 10
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_no_prices_prove_what_is_false_long(first: int) -> None:
 def test_beyond_64_bits_costs_are_as_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (exact_costs, run_costs, whole_numbers):
         monkeypatch.setattr(module, "MOST_IN_64_BITS", 0)
-    hold_to_enumeration(range(500, 510))
+    hold_to_enumeration(range(500, 505))
 
 
 def hold_to_enumeration(seeds: range) -> None:
@@ -81,7 +81,7 @@ def hold_to_enumeration(seeds: range) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_designs_are_proven(kind: str) -> None:
-    certify_all(kind, range(8), least=3)
+    certify_all(kind, range(5), least=2)
 
 
 @pytest.mark.long
