@@ -23,7 +23,7 @@ COMMANDS = re.findall(
 )
 
 
-PRINTED = ("optimal 0.0006045", "    network  max_area_mm2   status  latency_s\n")
+PRINTED = ("optimal 0.0006044", "    network  max_area_mm2   status  latency_s\n")
 WRITTEN = ({"design.json", "design.png"}, {"results.sqlite", "study.png"})
 MOST_LINES = 150
 
