@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from enumerated_energy import EnergyPoint, energy_points, least_energy
 from random_on_chip import on_chip_case
 from random_problems import random_case
 
-from codesign import InfeasibleError, pareto, solve
+from codesign import Choices, InfeasibleError, SpecError, load_network, pareto, solve
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
 
@@ -125,3 +126,24 @@ def test_a_front_between_latency_and_energy_is_the_enumerated_one(seed: int) -> 
         assert any(mine == pytest.approx(other, rel=10 * EXACT) for other in found)
     for other in found:
         assert any(other == pytest.approx(mine, rel=10 * EXACT) for mine in right)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"choices": Choices(on_chip="bands")}, "not searched for where layers may be fused"),
+        ({"dram_energy_j_per_bit": None}, "not known: no energy of a DRAM bit is given"),
+    ],
+)
+def test_where_energy_is_not_searched_for(changed: dict[str, Any], told: str) -> None:
+    problem = replace(Problem(network=load_network("alexnet"), objective="energy"), **changed)
+    with pytest.raises(SpecError, match=told):
+        solve(problem)
+    with pytest.raises(SpecError, match=told):
+        pareto(replace(problem, objective="latency"), ("latency", "energy"), points=2)
+
+
+def test_the_whole_programme_does_not_count_energy() -> None:
+    problem = Problem(network=load_network("alexnet"), budgets={"energy": 1.0})
+    with pytest.raises(SpecError, match="method 'whole' does not count it"):
+        solve(problem, method="whole")
