@@ -151,11 +151,11 @@ class OptionBatches:
         cycles = space.shape_cycles[shapes][:, :, None, None]
         if space.widens:  # each option is a shape
             cycles = space.cycles_on(options)[np.argsort(row)]
-        compute_s = cycles / space.problem.clock_hz
         if space.problem.choices.precision == "multi-pass":
             factor = np.full((len(shapes), *runs.shape[2:]), np.iinfo(np.int64).max)
             np.minimum.at(factor, row, space.option_precision_factor(options))
-            compute_s = compute_s * self._unless_moving(factor[:, None])
+            cycles = cycles * self._unless_moving(factor[:, None])
+        compute_s = cycles / space.problem.clock_hz
         traffic = space.compulsory_traffic
         if sram_bits is not None:
             each = zip(shapes.tolist(), sram_bits[:, None], strict=True)
