@@ -19,7 +19,7 @@ from vela import AMPLE_BYTES, BRICK, BYTES_PER_MB, NETWORKS, SHARES, in_bricks, 
 from vela_compiler import BYTES_PER_KIB, Cascade, Compiled, compiled
 
 from codesign import Evaluation, Layer, Network, load_network
-from codesign.costs.tiling import rows_in
+from codesign.costs.pixel_tiles import vertical
 from codesign.problem.places import DEFAULT_FUSED_LAYERS
 from codesign.space.given_hardware import GivenHardware
 from codesign.space.resident_runs import ResidentRun
@@ -150,7 +150,7 @@ def _rows_made(cascade: Cascade) -> list[int]:
 
 def rows_read(layer: Layer, rows: int) -> int:
     """Rows of its input that a layer reads for some of its output; a pooling's do not overlap."""
-    return rows * layer.H // layer.P if layer.moves else rows_in(layer, rows)
+    return rows * layer.H // layer.P if layer.moves else vertical(layer).held(rows)
 
 
 def row_bytes(graph: Network, name: str) -> int:
