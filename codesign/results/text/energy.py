@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -42,11 +44,11 @@ def _rates_line(energy: EnergyFigures) -> str:
 
 def _parts_table(energy: EnergyFigures) -> Table:
     """What is spent on what, and its share; parts of nothing are left out."""
-    unit = METRIC_UNITS["energy_j"]
+    unit, whole_j = METRIC_UNITS["energy_j"], math.fsum(energy.parts_j.values())
     made = table("<energy", unit.unit, "share")
     for part, label in LABELS.items():
         value = energy.parts_j[part]
         if value > 0:
-            made.add_row(label, unit.number(value), percent(value / energy.total_j))
+            made.add_row(label, unit.number(value), percent(value / whole_j))
     made.add_row("total", unit.number(energy.total_j), percent(1))
     return made
