@@ -148,7 +148,7 @@ FREE_UNSEALED = (
     r"problem\.choices\.(rows|cols|(pe_)?(weight|activation)_bits)\.\d+",  # not the ones chosen
     r"problem\.budgets\.\w+",  # looser ones
     r"problem\.sensitivity\..*",  # at widths not chosen
-    r"problem\.technology\.\w+\.(r2|calibrated.*)",  # information, no figure depends on it
+    r"problem\.technology\.\w+\.(r2|calibrated.*|bank_bits)",  # information alone
     r"problem\.network\.layers\.\d+\.(stride|(input_)?dilation)(\.\d)?",  # rows are read once
     r"problem\.network\.layers\.\d+\.appended",  # room for outputs, not how many there are
 )

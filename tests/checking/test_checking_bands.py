@@ -159,7 +159,7 @@ FREE = (
     r"proof\.\w+",  # nothing is proven
     r"problem\.choices\.(rows|cols|(pe_)?(weight|activation)_bits)\.\d+",
     r"problem\.choices\.fused_layers",  # more or fewer may be fused than are
-    r"problem\.technology\.\w+\.(r2|calibrated.*)",
+    r"problem\.technology\.\w+\.(r2|calibrated.*|bank_bits)",
     r"problem\.network\.layers\.\d+\.(stride|(input_)?dilation|appended)(\.\d)?",
     r"problem\.network\.layers\.0\.[NGKCPQHW]",  # of the movement, only products
     r"layers\.1\.tile\.k",  # a half, doubled, takes as much

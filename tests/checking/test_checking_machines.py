@@ -172,7 +172,7 @@ FREE_UNSEALED = (
     r"problem\.choices\.(rows|cols|(pe_)?(weight|activation)_bits)\.\d+",
     r"problem\.budgets\.\w+",
     r"problem\.sensitivity\..*",
-    r"problem\.technology\.\w+\.(r2|calibrated.*)",
+    r"problem\.technology\.\w+\.(r2|calibrated.*|bank_bits)",
     r"problem\.network\.layers\.\d+\.(stride|(input_)?dilation)(\.\d)?",
     r"problem\.network\.layers\.\d+\.appended",
 )

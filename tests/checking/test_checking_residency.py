@@ -73,7 +73,7 @@ FREE = (
     r"solver\.(seconds|programmes)",
     r"proof\.\w+",  # nothing is proven
     r"problem\.choices\.(rows|cols|(pe_)?(weight|activation)_bits)\.\d+",
-    r"problem\.technology\.\w+\.(r2|calibrated.*)",
+    r"problem\.technology\.\w+\.(r2|calibrated.*|bank_bits)",
     r"problem\.network\.layers\.\d+\.(stride|(input_)?dilation|appended)",
     r"problem\.network\.layers\.2\.[NGKCPQHW]",  # of the movement, only products
 )
