@@ -30,7 +30,8 @@ FILES = {
     "x\x1b[31m[bold].toml": TINY.replace("tiny", "\\u001b[2J[bold]"),
 }
 RESULTS = ("design", "evaluation", "residents", "fused", "assignment", "certificate")
-WRITES = {"plot": ".png", "pareto": ".csv", "fit": ".toml"}  # with --out; the others JSON
+# With --out; the others write JSON.
+WRITES = {"plot": ".png", "pareto": ".csv", "fit": ".toml", "technology": ".toml"}
 OUT = ("out.json", "out.csv", "out.toml", "out.png", "out.svg", "out.pdf", "out.certificate")
 NUMBERS = ("1", "2", "0.5", "5", "100", "1000", "1e-3", "1e3", "1e6", "0.05", "0.1")
 LISTS = ("1", "2", "8", "1,2", "4,8", "8,4,4", "2,3", "32", "16,64", "65536")
@@ -86,6 +87,8 @@ FITTING: dict[str, tuple[str, ...]] = {
     "--y": ("latency_s", "area_mm2"),
     "--by": ("network", "cols"),
     "--panels": ("network", "quality"),
+    "technology": ("tsmc28", "tsmc28-quadratic", "broken.toml", "out.toml", "tiny.toml"),
+    "--node": ("16", "7", "28", "180", "14.5", "6"),
     "name": ("tiny.toml", "chip.toml", "alexnet", "tsmc28", "eyeriss", "hbm2"),
     "store": ("store.sqlite", "no.sqlite", "folder", "tiny.toml"),
 }
@@ -128,6 +131,9 @@ def value(data: Any, command: str, parameter: click.Parameter) -> str:
 def arguments(data: Any, name: str, command: click.Command) -> list[str]:
     """A command with some of its options, each with a value; now and then one word too few."""
     words = [name]
+    if isinstance(command, click.Group):
+        words.append(data.draw(st.sampled_from([*command.commands]), "of the group"))
+        command = command.commands[words[-1]]
     options = []
     for parameter in command.params:
         if isinstance(parameter, click.Option):
@@ -153,7 +159,7 @@ NOT_TRIED = ("study", "import", "sweep", "help")
 COMMANDS = [name for name in program.commands if name not in NOT_TRIED]
 MANY = {"solve": (40, 1500), "pareto": (10, 250), "explain": (2, 25), "evaluate": (40, 1500)}
 MANY |= {"assign": (40, 1000), "fit": (40, 600), "check": (20, 500), "show": (20, 500)}
-MANY |= {"plot": (10, 200), "sensitivity": (20, 300)}
+MANY |= {"plot": (10, 200), "sensitivity": (20, 300), "technology": (20, 500)}
 NUMBERED = [(name, few, False) for name, (few, _) in MANY.items()]
 NUMBERED += [(name, many, True) for name, (_, many) in MANY.items()]
 
