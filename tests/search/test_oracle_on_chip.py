@@ -35,6 +35,7 @@ from codesign.specs.accelerator import Hardware
 from codesign.specs.network import Layer, Network
 
 MOST_RUNS = 4000
+FUSED_SEEDS = range(100, 142)
 SRAM: tuple[dict[str, Any], ...] = ({}, {}, {"min_sram_bits": 900}, {"max_sram_bits": 2500})
 SRAM += ({"sram_bits": (300, 1000, 4000)},)
 
@@ -254,7 +255,7 @@ def test_best_designs_in_all_metrics_are_those_of_designs_worked_off(seed: int) 
     check_worked_off(small_problem(seed, "tensors"))
 
 
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize("seed", FUSED_SEEDS)
 def test_the_same_where_layers_may_be_fused(seed: int) -> None:
     check_worked_off(small_problem(seed, "bands"))
 
@@ -268,6 +269,6 @@ def check_worked_off(problem: Problem) -> None:
 
 
 def test_layers_are_fused_in_designs_worked_off() -> None:
-    best = [oracle.all_points(small_problem(seed, "bands")) for seed in range(100, 140)]
+    best = [oracle.all_points(small_problem(seed, "bands")) for seed in FUSED_SEEDS]
     ends = [oracle.best(points, "dram_bits", {}) for points in best]
     assert sum(point is not None and bool(point.bands) for point in ends) >= 10

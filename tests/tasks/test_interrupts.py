@@ -28,6 +28,7 @@ from market_split import market_split
 from random_problems import random_case
 
 from codesign import Problem, pareto, solve
+from codesign.checking.problem import Option
 from codesign.search import least_metric
 from codesign.search.milp import highs, solvers
 from codesign.search.milp.highs import minimise
@@ -212,7 +213,9 @@ def test_certify_leaves_the_rest_to_the_solver(
     monkeypatch.setattr(certify._Certifier, "_closes", closes)
     part = certify.certify(design)
     assert part.groups == []
-    options = {(*a, *b) for x in whole.groups for a in x["arrays"] for b in x["pe_bits"]}
+    options = {
+        Option(*a[:2], *b, *a[2:]) for x in whole.groups for a in x["arrays"] for b in x["pe_bits"]
+    }
     assert {*part.trusted} <= options
     assert part.trusted
 
