@@ -255,7 +255,7 @@ def test_a_plan_may_end_at_any_look(seed: int, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 def test_a_limit_may_be_met_inside_a_programme(monkeypatch: pytest.MonkeyPatch) -> None:
     """HiGHS is stopped while it runs, at each of its looks up in turn."""
-    problem = mid_size_problem(23, "noise", ["latency_s", "area_mm2"])
+    problem = mid_size_problem(43, "noise", ["latency_s", "area_mm2"])
     best = solve(problem).metrics["noise"]
     seen = set()
     for looks in range(0, 20, 2):  # each run looks up twice as often
