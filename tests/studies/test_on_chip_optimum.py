@@ -75,9 +75,6 @@ def test_a_case_is_solved_anew(study: dict[str, ModuleType]) -> None:
     pd.testing.assert_frame_equal(shift, EXPECTED["shift"].merge(shift[KEYS]), rtol=DIGITS)
 
 
-@pytest.mark.xfail(
-    reason="expected/ is a run with tiles over rows alone; to be run again", strict=False
-)
 @pytest.mark.slow
 def test_heuristics_are_compared_anew(study: dict[str, ModuleType]) -> None:
     case = study["problems"].Case(*SOLVED)
