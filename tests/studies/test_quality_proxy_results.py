@@ -105,9 +105,6 @@ def test_every_committed_design_is_proven(frames: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="expected/ is a run with tiles over rows alone; to be run again", strict=False
-)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_committed_latencies_are_found_again(study: Any, frames: Any, architecture: str) -> None:
     network = study["architectures"].network(architecture)
@@ -162,7 +159,7 @@ def test_readme_tells_the_gains(frames: Any) -> None:
     ends = {proxy: f"{span(solved[proxy], 0)} %" for proxy in proxies}
     assert told(f"a finer measure, `outputs` saves {ends['outputs']} at 3 to 5 bits")
     assert told(f"`uniform` {ends['uniform']}, `weights` {ends['weights']}, and `loss` fails")
-    assert told(f"saves {ends['outputs']}, {mean['outputs']} on average, and is the only")
+    assert told(f"saves {ends['outputs']}, {mean['outputs']} on average, nothing for 3 bits")
     assert told(f"`uniform` saves {mean['uniform']} on average, `weights` {mean['weights']}.")
     right = frames["equal_quality"].query("measure == 'accuracy' and level_bits in [3, 4]")
     right = 100 * right[right["strategy"] == "solve"].set_index("proxy")["latency_saved"]
@@ -171,8 +168,8 @@ def test_readme_tells_the_gains(frames: Any) -> None:
     assert told(
         f"`loss` {ends['loss']}, `weights` {ends['weights']}, `uniform` {ends['uniform']}. By"
     )
-    assert (right < 0).sum() == 1  # uniform at 3 bits in the separable networks
-    assert (solved["outputs"] > 0).all()
+    assert (right < 0).sum() == 3  # separable networks: uniform at 3 and 4 bits, loss at 3
+    assert (solved["outputs"] > 1).sum() == 8
     assert (solved["uniform"] <= 0).any()
     two = equal[equal["strategy"] == "two widths"]
     assert (two["latency_saved"] <= 1e-9).all()
@@ -181,11 +178,12 @@ def test_readme_tells_the_gains(frames: Any) -> None:
     worst = sorted(lost["uniform"][3.0])
     assert told(f"loses up to {worst[-1]:.1f} points more than 3 bits everywhere do")
     assert told(f"loses {worst[-2]:.1f} and {worst[-1]:.1f} points at 3 bits in two of three")
-    assert (lost["weights"] <= 0).all()
+    assert (lost["weights"] > 0).sum() == 1
     assert told(f"`outputs` loses {lost['outputs'].max():.1f} points in the separable network")
     saved = 100 * same[same["proxy"] == "weights"]["latency_saved"]
     assert told(
-        f"`weights` lost no accuracy in any row, intervals aside, and saves {span(saved, 0)} %"
+        f"`weights` lost {lost['weights'].max():.1f} points in one row, intervals aside, none in "
+        f"the others, and saves {span(saved, 0)} %"
     )
     times = same.query("proxy == 'loss' and level_bits == 5")["divergence_ratio"].max()
     assert told(f"`loss` has up to {times:.0f} times the divergence")
