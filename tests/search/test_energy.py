@@ -15,8 +15,10 @@ from random_problems import random_case
 from codesign import Choices, InfeasibleError, SpecError, load_network, pareto, solve
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
+from codesign.search import least_metric
 
 METRICS = ("latency_s", "noise", "area_mm2", "dram_bits", "energy_j", "model_bits")
+POWERED = 12  # problems
 MOST_POINTS = 2_500  # of a problem: more take too long to enumerate
 EXACT = 1e-6
 
@@ -100,6 +102,31 @@ def check(seed: int, kind: str) -> None:
     assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
     report = check_content(json.loads(json.dumps(design.to_dict())), "design")
     assert report.holds, report.findings[:2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["none", "tensors"])
+def test_sram_is_split_where_that_is_left_to_the_programme(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Power by area that outweighs all else, and ranges of SRAM that no bound has halved before."""
+    monkeypatch.setattr(least_metric, "MOST_HALVINGS", 0)
+    found = 0
+    for seed in range(200, 200 + POWERED):
+        problem, points = drawn(seed, kind)
+        given = problem.technology.energy
+        assert given is not None
+        energy = replace(given, static_w=None, static_w_per_mm2=10.0 ** (seed % 4))
+        technology = replace(problem.technology, energy=energy)
+        problem = replace(problem, technology=technology, objective="energy_j", budgets={})
+        if not points:
+            continue
+        right = least_energy([*energy_points(problem)], "energy_j", {})
+        design = solve(problem)
+        assert design.metrics["energy_j"] == pytest.approx(right, rel=EXACT), seed
+        assert design.proof.bound == pytest.approx(right, rel=2 * EXACT), seed
+        found += 1
+    assert found >= POWERED // 4
 
 
 @pytest.mark.slow
