@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from enumerated_energy import EnergyPoint, energy_points, least_energy
 from random_on_chip import on_chip_case
@@ -16,6 +17,7 @@ from codesign import Choices, InfeasibleError, SpecError, load_network, pareto, 
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
 from codesign.search import least_metric
+from codesign.space.energy_tilings import undominated_rows
 
 METRICS = ("latency_s", "noise", "area_mm2", "dram_bits", "energy_j", "model_bits")
 POWERED = 12  # problems
@@ -127,6 +129,25 @@ def test_sram_is_split_where_that_is_left_to_the_programme(
         assert design.proof.bound == pytest.approx(right, rel=2 * EXACT), seed
         found += 1
     assert found >= POWERED // 4
+
+
+def test_tilings_that_none_beats_are_kept() -> None:
+    rng = np.random.default_rng(1)
+    for count in (0, 1, 2, 5, 30, 200):
+        for values in (2, 4, 30):
+            need, traffic, energy_j = costs = rng.integers(values, size=(3, count)).astype(float)
+            kept = undominated_rows(need, traffic, energy_j).tolist()
+            every = [tuple(row) for row in costs.T.tolist()]
+            right = {
+                mine
+                for mine in every
+                if not any(
+                    other != mine and all(x <= y for x, y in zip(other, mine, strict=True))
+                    for other in every
+                )
+            }
+            assert {every[row] for row in kept} == right
+            assert len(kept) == len(right)
 
 
 @pytest.mark.slow
