@@ -6,82 +6,48 @@ On random tiny problems, against plain enumeration of hardware, widths, places, 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from fractions import Fraction
 from typing import Any
 
 import pytest
 from banded import banded_design
 from certified import bands_problem_of, deep, written
-from false_claims import closes, enumerated, groups_with, random_cuts, random_prices
+from false_claims import (
+    closes,
+    enumerated,
+    hold_to_enumeration,
+    proves,
+    random_prices,
+    random_weights,
+)
 from random_bands import bands_case
 
 from codesign.checking.certificate import exact_costs, run_costs, whole_numbers
 from codesign.checking.certificate.option_groups import OptionGroup
-from codesign.checking.certificate.run_costs import MOST_PRICE, ROOF_SHARES, Weights
+from codesign.checking.certificate.run_costs import ROOF_SHARES
 from codesign.checking.certificate.verify import FORMAT, Verifier
-from codesign.checking.certificate.width_variables import TooMany
-from codesign.checking.problem import Problem as CheckedProblem
 
 SEEDS, BLOCK = 30, 10
-
-
-def random_weights(rng: random.Random, verifier: Verifier) -> dict[int, Weights]:
-    """Of some runs."""
-    numbers = range(1, len(verifier.fused_runs.runs) + 1)
-    prices = (0, 0, 1, 8, 64, rng.randint(0, 1000), MOST_PRICE)
-    return {
-        n: Weights(rng.randint(0, ROOF_SHARES), rng.choice(prices))
-        for n in numbers
-        if rng.random() < 0.7
-    }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
 def test_no_prices_prove_what_is_false(first: int) -> None:
     """A claim just above the true optimum, at any prices, weights of runs, groups and cuts."""
-    hold_to_enumeration(range(first, first + BLOCK))
+    hold(range(first, first + BLOCK))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1000, 3000, 100))
 def test_no_prices_prove_what_is_false_long(first: int) -> None:
-    hold_to_enumeration(range(first, first + 100))
+    hold(range(first, first + 100))
 
 
-def hold_to_enumeration(seeds: range) -> None:
-    """Try to prove false claims about some problems, and true ones about their best hardware."""
-    seen: Counter[str] = Counter()
-    for seed, checked, option, optimum in enumerated(seeds, bands_problem_of):
-        rng = random.Random(seed)
-        single = OptionGroup((option.array,), (option.pe_bits,))
-        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
-        for cuts in ([], random_cuts(rng, checked)):
-            verifier = Verifier(checked, claim, cuts)
-            for group in groups_with(rng, checked, option):
-                prices, weights = random_prices(rng, checked), random_weights(rng, verifier)
-                assert not closes(verifier, group, prices, 0, weights=weights), seed
-                further = [random_prices(rng, checked) for _ in range(3)]
-                assert not closes(verifier, group, prices, 20_000, further, weights), seed
-                seen["false"] += 1
-        seen["true"] += proves(rng, checked, single, optimum)
-    assert seen["false"] > 3 * len(seeds)
-    assert seen["true"] > len(seeds) // 3
-
-
-def proves(
-    rng: random.Random, problem: CheckedProblem, group: OptionGroup, optimum: Fraction
-) -> bool:
-    """Try to prove a true claim; whether there were few enough choices to enumerate."""
-    verifier = Verifier(problem, optimum * (1 - Fraction(1, 10**8)))
-    try:
-        prices, *further = (random_prices(rng, problem) for _ in range(4))
-        weights = random_weights(rng, verifier)
-        assert verifier.closed(group, prices, 10**5, further, weights)
-    except TooMany:
-        return False
-    return True
+def hold(seeds: range) -> None:
+    """Of a third some true claim is proven."""
+    held = hold_to_enumeration(seeds, bands_problem_of)
+    assert held.false > 3 * len(seeds)
+    assert len(held.true) > len(seeds) // 3
 
 
 CLOSE = [("tall", 39), ("tall", 64), ("chain", 31), ("chain", 56), ("chain", 83), ("sram", 226)]
@@ -94,7 +60,7 @@ def test_runs_are_put_together_exactly(kind: str, seed: int) -> None:
     rng, single = random.Random(seed), OptionGroup((option.array,), (option.pe_bits,))
     above = Verifier(checked, optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40))
     for _ in range(10):
-        assert proves(rng, checked, single, optimum)
+        assert proves(rng, checked, option, optimum)
         prices, *further = (random_prices(rng, checked) for _ in range(4))
         weights = random_weights(rng, above)
         assert not closes(above, single, prices, 20_000, further, weights)

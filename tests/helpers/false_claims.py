@@ -5,17 +5,60 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
 import oracle
 from certified import ADDITIVE, as_checked, problem_of
 from random_problems import Case
 
 from codesign.checking.certificate.option_groups import OptionGroup
-from codesign.checking.certificate.run_costs import Weights
+from codesign.checking.certificate.run_costs import MOST_PRICE, ROOF_SHARES, Weights
 from codesign.checking.certificate.verify import Verifier
 from codesign.checking.certificate.width_variables import TooMany
 from codesign.checking.problem import Option
 from codesign.checking.problem import Problem as CheckedProblem
+
+
+class Held(NamedTuple):
+    """How many false claims were tried, and the seeds whose true claim was proven."""
+
+    false: int
+    true: tuple[int, ...]
+
+
+def hold_to_enumeration(seeds: Iterable[int], of: Callable[[int], Case]) -> Held:
+    """Try to prove false claims about some problems, and true ones about their best hardware.
+
+    False is one just above the optimum, at any prices, weights of runs, groups and cuts.
+    """
+    false, true = 0, list[int]()
+    for seed, checked, option, optimum in enumerated(seeds, of):
+        rng = random.Random(seed)
+        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
+        for cuts in ([], random_cuts(rng, checked)):
+            verifier = Verifier(checked, claim, cuts)
+            for group in groups_with(rng, checked, option):
+                prices, weights = random_prices(rng, checked), random_weights(rng, verifier)
+                assert not closes(verifier, group, prices, 0, weights=weights), seed
+                further = [random_prices(rng, checked) for _ in range(3)]
+                assert not closes(verifier, group, prices, 20_000, further, weights), seed
+                false += 1
+        if proves(rng, checked, option, optimum):
+            true.append(seed)
+    return Held(false, tuple(true))
+
+
+def proves(rng: random.Random, problem: CheckedProblem, option: Option, optimum: Fraction) -> bool:
+    """Try to prove a true claim; whether there were few enough choices to enumerate."""
+    verifier = Verifier(problem, optimum * (1 - Fraction(1, 10**8)))
+    single = OptionGroup((option.array,), (option.pe_bits,))
+    prices, *further = (random_prices(rng, problem) for _ in range(4))
+    weights = random_weights(rng, verifier)
+    try:
+        assert verifier.closed(single, prices, 10**5, further, weights)
+    except TooMany:
+        return False
+    return True
 
 
 def enumerated(
@@ -41,6 +84,17 @@ def random_prices(rng: random.Random, problem: CheckedProblem) -> dict[str, Frac
     """Prices of any size on what the objective and the budgets make matter."""
     names = [name for name in ADDITIVE if name in (problem.objective, *problem.budgets)]
     return {name: Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-15, 5)))) for name in names}
+
+
+def random_weights(rng: random.Random, verifier: Verifier) -> dict[int, Weights]:
+    """Of some runs, where layers may be fused."""
+    numbers = range(1, len(verifier.fused_runs.runs) + 1)
+    prices = (0, 0, 1, 8, 64, rng.randint(0, 1000), MOST_PRICE)
+    return {
+        n: Weights(rng.randint(0, ROOF_SHARES), rng.choice(prices))
+        for n in numbers
+        if rng.random() < 0.7
+    }
 
 
 def random_cuts(rng: random.Random, problem: CheckedProblem) -> list[tuple[str, str]]:
