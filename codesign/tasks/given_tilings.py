@@ -46,16 +46,21 @@ def given_tilings(network: Network, given: Tiling) -> dict[str, GivenTiling]:
     Raises
     ------
     SpecError
-        The file is unreadable, misses a column or has fused layers; or a layer is unknown.
+        The file is unreadable, has no layers, misses a column or has fused layers; what is given is
+        none of these; or a layer is unknown.
     """
     if isinstance(given, Path):
         where, rows = f"{given}: ", _read(given)
     elif isinstance(given, HardwareResult):
         where, rows = "tiling: ", _of_result(given, "tiling")
+    elif isinstance(given, Mapping):
+        where = "tiling: "
+        rows = {layer: _parsed(row, f"tiling: layer {layer!r}") for layer, row in given.items()}
     else:
-        where, rows = "tiling: ", {}
-        for layer, row in dict(given).items():
-            rows[layer] = _parsed(row, f"tiling: layer {layer!r}")
+        raise SpecError(
+            "tiling: must be a Path, a design, an evaluation, or a mapping from layers to tiles, "
+            f"got {str(given)[:40]!r}"
+        )
     known = tuple(layer.name for layer in network.layers)
     for name in rows:
         if name not in known:
@@ -76,6 +81,8 @@ def _read(path: Path) -> dict[str, GivenTiling]:
         parts = [cells.get(f"tile_{part}", "") for part in PARTS]
         if any((*parts, cells["order"])):  # what only moves data has none
             found[name] = _of_cells(cells, where)
+    if not found:
+        raise SpecError(f"{path}: no layer has a tile")
     return found
 
 
@@ -86,14 +93,18 @@ def _of_cells(cells: Mapping[str, str], where: str) -> GivenTiling:
         cell = cells.get(f"tile_{part}", "")
         if part == "q" and not cell:  # all output columns, as in older tables
             continue
-        if not (cell.isascii() and cell.isdecimal()) or len(cell) > 18:
-            raise SpecError(f"{where}: tile_{part} must be a whole number above 0, got {cell!r}")
+        if not (cell.isascii() and cell.isdecimal()) or len(cell) > 10:
+            raise SpecError(
+                f"{where}: tile_{part} must be a whole number from 1 to 10^9, got {cell!r}"
+            )
         tile[part] = int(cell)
     row = {"tile": tile, "order": cells["order"], "mapping": cells.get("mapping") or None}
     return _parsed(row, where)
 
 
 def _parsed(row: Any, where: str) -> GivenTiling:
+    if not isinstance(row, Mapping | GivenTiling):
+        raise SpecError(f"{where}: must have a tile and an order, got {str(row)[:40]!r}")
     order = row.get("order") if isinstance(row, Mapping) else None
     if isinstance(order, str) and order not in ORDERS:
         raise SpecError(f"{where}: order must be k, c and p, outermost first, got {order!r}")

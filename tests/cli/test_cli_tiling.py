@@ -47,5 +47,15 @@ def test_what_is_no_tiling_is_one_line(
     assert "cannot be read" in refused(capsys, *given)
     path.write_text("layer,order\nconv1,kcp\n")
     assert f"{path}: line 1: column 'tile_g' is missing" in refused(capsys, *given)
+    headings = "layer,tile_g,tile_k,tile_c,tile_p,tile_images,order\n"
+    for lines, told in (
+        (headings, f"{path}: no layer has a tile"),
+        (
+            headings + f"conv1,1,{10**12},1,1,1,kcp\n",
+            "tile_k must be a whole number from 1 to 10^9",
+        ),
+    ):
+        path.write_text(lines)
+        assert told in refused(capsys, *given)
     told = refused(capsys, *given, "--roofline", "ideal")
     assert "the ideal roofline has no tiles" in told

@@ -186,7 +186,11 @@ def test_figures_of_given_tiles_are_checked(tmp_path: Path) -> None:
 
 # --- what is refused ----------------------------------------------------------------------------
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
+REFUSED: list[tuple[Any, str]] = [
+    ([1], "tiling: must be a Path, a design, an evaluation, or a mapping from layers to tiles"),
+    ("tiles.csv", "got 'tiles.csv'"),
+    (3, "got '3'"),
+    ({"conv": None}, "tiling: layer 'conv': must have a tile and an order, got 'None'"),
     ({"konv": {}}, "tiling: layer 'konv'"),
     (tiling(k=9), "layer 'conv': a tile of 9 output channels, but the layer has 8"),
     (tiling(c=5), "layer 'conv': a tile of 5 input channels, but the layer has 4"),
@@ -203,7 +207,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("given", "told"), REFUSED, ids=range(len(REFUSED)))
-def test_what_is_no_tiling_is_refused(given: dict[str, Any], told: str) -> None:
+def test_what_is_no_tiling_is_refused(given: Any, told: str) -> None:
     with pytest.raises(SpecError) as refusal:
         evaluate(NETWORK, CHIP, on_chip="none", tiling=given)
     assert told in str(refusal.value)
