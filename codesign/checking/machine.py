@@ -33,7 +33,7 @@ OVERLAP_DIGITS = 6
 MOST_BUFFER_BITS = 10**15
 KERNEL = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}(s1)?")
 FACTOR = re.compile(r"[0-9]{1,6}/[0-9]*[1-9][0-9]*|[0-9]{1,6}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
-MOST_FACTOR, MOST_FACTORS = 1000, 100
+MOST_FACTOR, MOST_FACTORS = 100, 100
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Field, Tag
 
 from codesign.errors import SpecError
 from codesign.specs.network import Count, Name
 from codesign.specs.schema import spec_dataclass
-from codesign.specs.technology import Amount, Positive, Technology
+from codesign.specs.technology import MOST, Positive, Technology
+
+Luts = Annotated[float, Field(strict=True, ge=0, le=MOST, allow_inf_nan=False)]
 
 
 @spec_dataclass
@@ -44,7 +46,7 @@ class Fpga:
 
     name: Name
     multipliers: Literal["lut", "dsp"]
-    base_lut: Amount
+    base_lut: Luts
     lut_factor: Positive
     accumulator_bits: Count
     dsp_bits: Count
@@ -82,7 +84,8 @@ class Fpga:
 def kind_of_technology(given: Any) -> type[Technology] | type[Fpga]:
     """Which of the two a description of a technology is meant to be."""
     keys = given if isinstance(given, Mapping) else ()
-    return Fpga if isinstance(given, Fpga) or "bram_bits" in keys else Technology
+    known = "bram_bits" in keys or "multipliers" in keys
+    return Fpga if isinstance(given, Fpga) or known else Technology
 
 
 def _kind(given: Any) -> str:

@@ -25,7 +25,7 @@ Precision = Literal["fixed", "multi-pass", "widening"]
 MAPPINGS: tuple[Mapping, ...] = ("window", "im2col", "output")
 KERNEL = re.compile(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})(s1)?")
 FACTOR = re.compile(r"([0-9]{1,6})/([0-9]{1,6})|([0-9]{0,6}(?:\.[0-9]{1,9})?)")
-MOST_FACTOR = 1000
+MOST_FACTOR = 100  # times the cycles of the largest layers, in many passes: still of 64 bits
 OVERLAP_DIGITS = 6
 
 
@@ -75,6 +75,7 @@ def _few_digits(given: float) -> float:
 Overlap = Annotated[
     float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), AfterValidator(_few_digits)
 ]
+Flag = Annotated[bool, Field(strict=True)]
 BufferBits = Annotated[int, Field(strict=True, ge=1, le=10**15)]
 MappingList = Annotated[tuple[Mapping, ...], BeforeValidator(_listed), Field(min_length=1)]
 Kernel = Annotated[str, AfterValidator(_kernel)]
@@ -112,9 +113,9 @@ class Machine:
     """
 
     mapping: MappingList = ("window",)
-    reconfigurable: bool = False
-    fill_cycles: bool = False
-    weight_load: bool = False
+    reconfigurable: Flag = False
+    fill_cycles: Flag = False
+    weight_load: Flag = False
     cycle_factors: Factors = field(default_factory=dict)
     overlap: Overlap = 1.0
     weight_buffer_bits: BufferBits | None = None

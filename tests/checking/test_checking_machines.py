@@ -238,8 +238,8 @@ IN_CHOICES: dict[str, tuple[Alter, str]] = {
     ),
     "no kernel": (lambda x: x.update(cycle_factors={"3": 0.5}), "cycle_factors.3: found 0.5"),
     "no factor": (lambda x: x.update(cycle_factors={"3x3": "4/0"}), "cycle_factors.3x3: found"),
-    "nothing": (lambda x: x.update(cycle_factors={"3x3": 0}), "above 0 and at most 1000"),
-    "a huge factor": (lambda x: x.update(cycle_factors={"3x3": 1001}), "above 0 and at most 1000"),
+    "nothing": (lambda x: x.update(cycle_factors={"3x3": 0}), "above 0 and at most 100"),
+    "a huge factor": (lambda x: x.update(cycle_factors={"3x3": 101}), "above 0 and at most 100"),
     "factors in a list": (lambda x: x.update(cycle_factors=[1]), "expected a table"),
 }
 

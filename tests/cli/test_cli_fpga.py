@@ -153,6 +153,18 @@ def test_a_description_with_a_fault_is_refused(
     ):
         (folder / "fpga.toml").write_text(text + more)
         assert fault in refused(capsys, "show", "fpga.toml")
+    whole = text + "dsp_bits = 4\naccumulator_bits = 8\n"
+    for old, new, fault in (
+        ("bram_bits = 9\n", "", "fpga.toml: bram_bits: missing"),
+        (
+            "base_lut = 1.0",
+            "base_lut = true",
+            "fpga.toml: base_lut: Input should be a valid number",
+        ),
+    ):
+        (folder / "fpga.toml").write_text(whole.replace(old, new))
+        words = ("network.toml", *SMALL, "--technology", "fpga.toml")
+        assert fault in refused(capsys, "solve", *words)
 
 
 @pytest.mark.parametrize(

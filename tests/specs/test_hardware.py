@@ -94,6 +94,8 @@ def test_technology_by_name_and_as_a_table(tmp_path: Path) -> None:
             TEXT + 'precision = "any"\n',
             "precision: Input should be 'fixed', 'multi-pass' or 'widening'",
         ),
+        (TEXT + "fill_cycles = 1\n", "fill_cycles: Input should be a valid boolean, got 1"),
+        (TEXT + 'weight_load = "no"\n', "weight_load: Input should be a valid boolean, got 'no'"),
         (TEXT + 'technology = "tsmc82"\n', "technology: technologies: no 'tsmc82'; did you mean"),
         (TEXT + "technology = 28\n", "technology: "),
         (TEXT + '[technology]\nname = "x"\n', "technology.pe_area_um2: missing"),
