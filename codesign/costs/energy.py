@@ -31,8 +31,8 @@ for each DRAM bit of each operand.
 
 Assumed: equal banks, every bit of a word used, no bank conflicts, also where operands have buffers
 of their own; no energy of clock tree, control and network on chip beside what α, β, e_read, e_write
-and p_0 were measured with. What the array holds, weights or sums, it keeps while all passes that
-needs it: where several turns share a tile, or channels are cut into tiles in mapping output, that
+and p_0 were measured with. What the array holds, weights or sums, it keeps for all the passes that
+need it: where several turns share a tile, or channels are cut into tiles in mapping output, that
 is a bound from below (``studies/energy`` has by how much).
 """
 

@@ -79,13 +79,12 @@ class HardwareResult(ResultFile):
 
         ``utilisation`` is the share of what all multipliers would do at the layer's widths.
 
-        Columns of what is not known, or not defined on the ideal roofline, are left out;
-        The energy (J) of MACs, SRAM, DRAM, of what is spent at all times, and their sum are there
-        where they are known, with the bits read from and written to the SRAM.
-        ``mapping`` is there where it is not window everywhere;
-        ``resident_bits`` is there where tensors may stay on chip, ``fused_run``, the number of its
-        run, where layers are fused. A run is one step: ``sram_bits``, ``utilisation``, ``gops`` and
-        ``bound_by`` are the run's, and the latencies of its layers add up to the run's.
+        Columns of what is not known, or not defined on the ideal roofline, are left out. The energy
+        (J) of MACs, SRAM, DRAM and static power, and their sum, are there where they are known,
+        with the bits read from and written to the SRAM. ``mapping`` is there where it is not window
+        everywhere; ``resident_bits`` where tensors may stay on chip; ``fused_run``, the number of
+        its run, where layers are fused. A run is one step: ``sram_bits``, ``utilisation``, ``gops``
+        and ``bound_by`` are the run's, and the latencies of its layers add up to the run's.
         """
 
     @property

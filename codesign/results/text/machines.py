@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from codesign.costs.buffers import NAMES
 from codesign.problem.choices import Choices
 from codesign.results.text.layout import percent
@@ -31,7 +33,8 @@ def machine_phrases(machine: Machine, precision: str) -> list[str]:
     for kernel, factor in machine.cycle_factors.items():
         size, stride, _ = kernel.partition("s")
         only = ", stride 1," if stride else ""
-        found.append(f"{size.replace('x', '×')} kernels{only} take {factor} of the cycles")
+        of = "of" if Fraction(factor) < 1 else "times"
+        found.append(f"{size.replace('x', '×')} kernels{only} take {factor} {of} the cycles")
     for name, bits in zip(NAMES, machine.buffers, strict=True):
         if bits is not None:
             found.append(f"{name} {METRIC_UNITS['dram_bits'].amount(bits)}")

@@ -115,7 +115,7 @@ def test_further_cycles_and_splitting_are_told() -> None:
     assert told == (
         "array: PEs split for narrower operands; filling and draining take cycles; loading weights "
         "takes cycles; compute and DRAM traffic overlap by 25.0 %; 3×3 kernels, stride 1, take 4/9 "
-        "of the cycles; 1×1 kernels take 2 of the cycles"
+        "of the cycles; 1×1 kernels take 2 times the cycles"
     )
     none = report(evaluate(TWO, replace(CHIP, overlap=0.0, accumulator_bits=20_000), 4))
     assert "array: compute and DRAM traffic do not overlap; accumulator 0.02 Mbit" in none
