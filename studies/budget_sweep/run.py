@@ -43,6 +43,7 @@ def main() -> None:
     results = results.join(pd.DataFrame([extras(store, row) for _, row in results.iterrows()]))
     dropped = ["study", "question", "design", "seconds", "error", "front_gap", "codesign"]
     dropped += ["ended", "on_chip"]  # all are optimal, and no tensor stays on chip
+    dropped += ["energy_j"]  # known with one of the memories alone
     table = results.drop(columns=dropped)
     table.to_csv(given.out / "sweep.csv", index=False, float_format="%.9g")
     study.plot(store, given.out / "latency.png", x="max_area_mm2", by=["quality", "memory"])

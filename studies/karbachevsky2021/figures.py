@@ -225,7 +225,7 @@ def optimum(frame: pd.DataFrame) -> Figure:
     y = np.arange(len(linear))[::-1]
     shown: tuple[tuple[str, float, str, str, str], ...] = (
         ("ideal_ms", -0.18, "<", "white", "paper's array, ideal roofline, no SRAM: a promise"),
-        ("extra_ms", -0.18, "s", "0.75", "paper's array and the least SRAM: over the budget"),
+        ("extra_ms", -0.18, "s", "0.75", "paper's array and the least SRAM, of any area"),
         ("recipe_ms", 0.36, "D", LIGHT, "paper's recipe inside the budget"),
         ("square_ms", 0.18, "^", "0.5", "best square array, one width"),
         ("shaped_ms", 0.0, "v", LIGHT, "best array of any sides, one width"),

@@ -33,9 +33,6 @@ def test_more_of_anything_is_never_slower(better: str) -> None:
     )
 
 
-@pytest.mark.xfail(
-    reason="expected/ is a run with tiles over rows alone; to be run again", strict=False
-)
 @pytest.mark.slow
 def test_a_cell_is_solved_anew() -> None:
     row = TABLE[(TABLE["network"] == "mobilenetv2") & (TABLE["quality"] == "uniform:6")].iloc[0]

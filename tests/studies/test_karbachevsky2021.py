@@ -25,10 +25,6 @@ COLUMNS = {  # quantity of the published tables: (file's column for Tables 3 and
     "increase": "increase_of_rounded_percent",
 }
 
-AGAIN = pytest.mark.xfail(
-    reason="expected/ is a run with tiles over rows alone; to be run again", strict=False
-)
-
 
 def published() -> list[dict[str, str]]:
     """Every published number, as printed."""
@@ -83,13 +79,7 @@ def test_every_figure_is_written(quick: tuple[Path, str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(path.stem, marks=AGAIN if path.stem == "optimum" else ())
-        for path in sorted(EXPECTED.glob("*.csv"))
-    ],
-)
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXPECTED.glob("*.csv")))
 def test_results_are_the_committed_ones(quick: tuple[Path, str], name: str) -> None:
     ours, committed = (pd.read_csv(folder / f"{name}.csv") for folder in (quick[0], EXPECTED))
     if name == "optimum":
@@ -101,7 +91,6 @@ def test_results_are_the_committed_ones(quick: tuple[Path, str], name: str) -> N
 
 
 @pytest.mark.slow
-@AGAIN
 def test_readme_holds_the_printed_tables(quick: tuple[Path, str]) -> None:
     lines = [line for line in quick[1].splitlines() if line.startswith("|")]
     assert len(lines) > len(published())
