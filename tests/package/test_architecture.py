@@ -38,6 +38,7 @@ FENCED = {
         "search.milp.fusion",
         "search.milp.highs",
         "search.milp.places",
+        "search.milp.power",
         "search.milp.solvers",
     },
     "pandas": {"results.area_fit", "results.plots.by_layer", "results.plots.design", "study.plot"}

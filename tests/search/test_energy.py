@@ -17,9 +17,12 @@ from codesign import Choices, InfeasibleError, SpecError, load_network, pareto, 
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
 from codesign.search import least_metric
+from codesign.search.lexicographic import Method
 from codesign.space.energy_tilings import undominated_rows
 
 METRICS = ("latency_s", "noise", "area_mm2", "dram_bits", "energy_j", "model_bits")
+KINDS = ("none", "tensors", "mapping", "reconfigurable", "widening")
+WHOLE = ((107, "none"), (119, "none"), (110, "tensors"), (108, "mapping"), (139, "reconfigurable"))
 POWERED = 12  # problems
 MOST_POINTS = 2_500  # of a problem: more take too long to enumerate
 EXACT = 1e-6
@@ -89,16 +92,16 @@ def drawn(seed: int, kind: str) -> tuple[Problem, list[EnergyPoint]]:
     return asked(rng, problem, points) if points else problem, points
 
 
-def check(seed: int, kind: str) -> None:
+def check(seed: int, kind: str, method: Method = "search") -> None:
     problem, points = drawn(seed, kind)
     if not points:
         pytest.skip("too many designs to enumerate, or none")
     right = least_energy(points, problem.objective, problem.budgets)
     if right is None:
         with pytest.raises(InfeasibleError):
-            solve(problem)
+            solve(problem, method=method)
         return
-    design = solve(problem)
+    design = solve(problem, method=method)
     assert design.proof.status == "optimal"
     assert design.metrics[problem.objective] == pytest.approx(right, rel=EXACT)
     assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
@@ -151,14 +154,14 @@ def test_tilings_that_none_beats_are_kept() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["none", "tensors", "mapping", "reconfigurable", "widening"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_optimum_is_the_enumerated_one(seed: int, kind: str) -> None:
     check(seed, kind)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["none", "tensors", "mapping", "reconfigurable", "widening"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("block", range(10))
 def test_the_optimum_is_the_enumerated_one_at_length(block: int, kind: str) -> None:
     for seed in range(100 + 20 * block, 120 + 20 * block):
@@ -207,7 +210,15 @@ def test_where_energy_is_not_searched_for(changed: dict[str, Any], told: str) ->
         pareto(replace(problem, objective="latency"), ("latency", "energy"), points=2)
 
 
-def test_the_whole_programme_does_not_count_energy() -> None:
-    problem = Problem(network=load_network("alexnet"), budgets={"energy": 1.0})
-    with pytest.raises(SpecError, match="method 'whole' does not count it"):
-        solve(problem, method="whole")
+@pytest.mark.parametrize(("seed", "kind"), WHOLE)
+def test_the_whole_programme_finds_the_enumerated_optimum(seed: int, kind: str) -> None:
+    check(seed, kind, "whole")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("block", range(4))
+def test_the_whole_programme_finds_the_enumerated_optimum_at_length(block: int, kind: str) -> None:
+    for seed in range(100 + 20 * block, 120 + 20 * block):
+        if drawn(seed, kind)[1]:
+            check(seed, kind, "whole")

@@ -27,6 +27,8 @@ from codesign.space.widths import WidthSpace
 if TYPE_CHECKING:
     from codesign.space.fused_candidates import FusedLayer
 
+# Of what no design takes less of: a limit beyond is no unit of times that also cost energy.
+LOOSE_LIMIT = 100.0
 LEAST_SHARE = 1e-4  # of the most that a metric can be: no coefficient is then above 1e7
 MOST_SRAM_UNITS = 1e4  # of S; beyond, its bound is farther than tiles and tensors reach
 
@@ -71,18 +73,33 @@ class Coefficients:
     def unit(self) -> dict[str, float]:
         """What 1 in a row stands for, of each metric asked about."""
         limits = self.goal.limits
-        asked = {self.goal.metric, *limits}
-        if self.timed_energy:
-            asked.add("latency_s")
-        return {
-            x: (limits[x] if limits.get(x, 0.0) > 0 else self._least(x)) / ROW_SCALE for x in asked
+        units = {
+            x: (limits[x] if limits.get(x, 0.0) > 0 else self._least(x)) / ROW_SCALE
+            for x in {self.goal.metric, *limits}
         }
+        if self.timed_energy:  # each second counts, however many a limit leaves
+            least_s = self._least("latency_s") / ROW_SCALE
+            units["latency_s"] = min(units.get("latency_s", least_s), LOOSE_LIMIT * least_s)
+        return units
 
     @property
     def timed_energy(self) -> bool:
         """Whether energy counts, and grows with latency."""
         asked = ENERGY in (self.goal.metric, *self.goal.limits)
-        return asked and self.candidates.static_w > 0
+        return asked and bool(self.candidates.static_w.any())
+
+    @property
+    def powers_differ(self) -> bool:
+        """Whether it grows by more on some hardware options than on others."""
+        power = self.candidates.static_w
+        return self.timed_energy and bool((power != power[0]).any())
+
+    def _static_w(self, i: int) -> Floats:
+        """Power at all times with each option of layer ``i``."""
+        rows, candidates = self.candidates.layers[i], self.candidates
+        if not len(candidates.static_w):
+            return np.zeros(len(rows))
+        return candidates.static_w[np.searchsorted(candidates.options, rows.option)]
 
     @cached_property
     def objective_unit(self) -> float:
@@ -148,7 +165,7 @@ class Coefficients:
             return (base + mine.slope * max(need, capacities.min_bits)) / mine.scale or 1.0
         per_layer = [
             np.concatenate(
-                [self.per_run(i, metric), *(self._share(x, metric) for x in self._in_runs(i))]
+                [self._in_all(i, metric), *(self._share(x, metric) for x in self._in_runs(i))]
             )
             for i in range(len(layers))
         ]
@@ -168,10 +185,17 @@ class Coefficients:
         if metric == "dram_bits":
             return rows.traffic
         if metric == ENERGY:
-            if not rows.joint:
+            if not rows.joint:  # power is that of latencies
                 return rows.energy_j
-            return rows.energy_j + self.candidates.static_w * self.per_run(i, "latency_s")
+            return rows.energy_j + self._static_w(i) * self.per_run(i, "latency_s")
         return self._by_widths(i, rows.weight, rows.ifmap, metric)
+
+    def _in_all(self, i: int, metric: str) -> Floats:
+        """The same with the energy of power at all times."""
+        cost, rows = self.per_run(i, metric), self.candidates.layers[i]
+        if metric == ENERGY and not rows.joint:
+            cost = cost + self._static_w(i) * self.per_run(i, "latency_s")
+        return cost
 
     def _by_widths(self, i: int, weight: Ints, ifmap: Ints, metric: str) -> Floats:
         """What pairs of widths of a layer cost in a metric that nothing else decides."""
@@ -207,6 +231,16 @@ class Coefficients:
                 bits = [-float(elements * space.widths[b]) / unit for b in widths]
                 terms.add(bits, [model.resident[tensor, b] for b in widths])
         return terms
+
+    def most_moved(self, i: int) -> int:
+        """DRAM bits of the output and residuals of layer ``i`` where they are widest."""
+        space, allowed = self.space, self.candidates.variable_allowed
+        widths = np.where(allowed, space.widths, 0).max(axis=1)
+        results = space.problem.choices.output_bits
+        return sum(
+            elements * (results if t is None else int(widths[t]))
+            for t, elements, _ in space.moved(space.problem.network.layers[i])
+        )
 
     def moved_j(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
         """Add the energy of the output and residuals of layer ``i``, in DRAM or on chip."""
@@ -258,9 +292,14 @@ class Coefficients:
             times += [*model.run_latency.values()] if self.candidates.fused else []
             terms.add([self.unit[metric] / unit] * len(times), times)
         if metric == ENERGY and self.timed_energy:
-            times = [*model.latency.values()]
-            per_unit = self.candidates.static_w * self.unit["latency_s"] / unit
-            terms.add([per_unit] * len(times), times)
+            per_unit = self.candidates.static_w * (self.unit["latency_s"] / unit)
+            if self.powers_differ:
+                for h, each in enumerate(per_unit.tolist()):
+                    times = [model.latency_on[i, h] for i in model.LAYERS]
+                    terms.add([each] * len(times), times)
+            else:
+                times = [*model.latency.values()]
+                terms.add([float(per_unit[0])] * len(times), times)
         for i, rows in enumerate(self.candidates.layers):
             if timed and not rows.joint:
                 continue

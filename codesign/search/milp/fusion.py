@@ -260,14 +260,7 @@ def unless_fused(
 ) -> None:
     """Take off what a layer's output and residuals can move at most where it is in a fused run."""
     if costs.fused_at[i]:
-        space, allowed = costs.space, costs.candidates.variable_allowed
-        widths = np.where(allowed, space.widths, 0).max(axis=1)
-        results = space.problem.choices.output_bits
-        most = sum(
-            elements * (results if t is None else int(widths[t]))
-            for t, elements, _ in space.moved(space.problem.network.layers[i])
-        )
-        bits = [-most / unit] * len(costs.fused_at[i])
+        bits = [-costs.most_moved(i) / unit] * len(costs.fused_at[i])
         terms.add(bits, [model.fuse[n] for n, _ in costs.fused_at[i]])
 
 
