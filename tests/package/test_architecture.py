@@ -27,6 +27,7 @@ FENCED = {
         "results.plots.energy",
         "results.plots.explanation",
         "results.plots.front",
+        "results.plots.hardware_bars",
         "results.plots.labels",
         "results.plots.sram",
         "study.plot",
