@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from enumerated_energy import EnergyPoint, energy_points, least_energy
+from random_bands import bands_case
 from random_on_chip import on_chip_case
 from random_problems import random_case
 
@@ -26,6 +27,7 @@ WHOLE = ((107, "none"), (119, "none"), (110, "tensors"), (108, "mapping"), (139,
 POWERED = 12  # problems
 MOST_POINTS = 2_500  # of a problem: more take too long to enumerate
 EXACT = 1e-6
+BANDS = ("chain", "tall", "broken", "sram", "moving")  # kinds of problems whose layers may be fused
 
 
 def with_energy(rng: random.Random, problem: Problem) -> Problem:
@@ -81,6 +83,8 @@ def drawn(seed: int, kind: str) -> tuple[Problem, list[EnergyPoint]]:
         case = random_case(seed, moving=seed % 3 == 0, sram=seed % 3 == 1)
     elif kind == "tensors":
         case = on_chip_case(seed, ("plain", "moving", "sram")[seed % 3])
+    elif kind.startswith("bands"):
+        case = bands_case(seed, BANDS[seed % len(BANDS)], kind.removeprefix("bands").strip())
     else:
         case = on_chip_case(seed, "plain", kind)
     problem = with_energy(rng, small(replace(case.problem, budgets={}, quality=None)))

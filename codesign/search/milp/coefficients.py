@@ -146,6 +146,8 @@ class Coefficients:
             return (1 + self.space.exposed) * (layer.compute_s + seconds) / 2
         if metric == "dram_bits":
             return layer.weight_bits
+        if metric == ENERGY:
+            return layer.energy_j
         return self._by_widths(layer.layer, layer.weight, layer.ifmap, metric)
 
     def _least(self, metric: str) -> float:
@@ -234,13 +236,17 @@ class Coefficients:
 
     def most_moved(self, i: int) -> int:
         """DRAM bits of the output and residuals of layer ``i`` where they are widest."""
+        return sum(self.widest_moved(i))
+
+    def widest_moved(self, i: int) -> list[int]:
+        """Bits of the output of layer ``i``, then of each residual, where they are widest."""
         space, allowed = self.space, self.candidates.variable_allowed
         widths = np.where(allowed, space.widths, 0).max(axis=1)
         results = space.problem.choices.output_bits
-        return sum(
+        return [
             elements * (results if t is None else int(widths[t]))
             for t, elements, _ in space.moved(space.problem.network.layers[i])
-        )
+        ]
 
     def moved_j(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
         """Add the energy of the output and residuals of layer ``i``, in DRAM or on chip."""
@@ -263,23 +269,46 @@ class Coefficients:
         return terms
 
     def run_traffic(self, model: pyo.ConcreteModel, n: int, unit: float, terms: Terms) -> Terms:
-        """Add the DRAM bits of a fused run.
+        """Add the DRAM bits of a fused run."""
+        run = self.candidates.fused[n]
+        pairs = [(x.weight_bits, x.input_bits) for x in run.layers]
+        beside = [x.traffic for x in run.beside]
+        moved = pairs, run.source_traffic, beside, run.result_bits
+        return self._of_run(model, n, unit, terms, *moved)
 
-        Those of its input by themselves: a coefficient that is clipped must be what is saved again
+    def run_energy(self, model: pyo.ConcreteModel, n: int, unit: float, terms: Terms) -> Terms:
+        """Add the energy of a fused run, static power left out."""
+        run = self.candidates.fused[n]
+        pairs = [(x.energy_j, x.input_j) for x in run.layers]
+        beside = [x.energy_j for x in run.beside]
+        return self._of_run(model, n, unit, terms, pairs, run.source_j, beside, run.result_j)
+
+    def _of_run(
+        self,
+        model: pyo.ConcreteModel,
+        n: int,
+        unit: float,
+        terms: Terms,
+        pairs: list[tuple[Floats, Floats]],
+        saved: Floats,
+        beside: list[Floats],
+        result: float,
+    ) -> Terms:
+        """Add what a run's pairs cost, twice, what a resident input saves, what is beside.
+
+        What its input costs by itself: a coefficient that is clipped must be what is saved again
         where it is resident.
         """
-        run = self.candidates.fused[n]
-        for x, layer in enumerate(run.layers):
-            for bits in (layer.weight_bits, layer.input_bits):
-                used = np.flatnonzero(bits).tolist()
-                terms.add((bits[used] / unit).tolist(), [model.pair[n, x, o] for o in used])
-        saved = zip(run.source_width.tolist(), (run.source_traffic / unit).tolist(), strict=True)
-        for b, bits in saved:
-            terms.add([-bits], [model.source[n, b]])
-        for s, each in enumerate(run.beside):
-            used = np.flatnonzero(each.traffic).tolist()
-            terms.add((each.traffic[used] / unit).tolist(), [model.beside[n, s, o] for o in used])
-        return terms.add([run.result_bits / unit], [model.fuse[n]])
+        for x, of_layer in enumerate(pairs):
+            for costs in of_layer:
+                used = np.flatnonzero(costs).tolist()
+                terms.add((costs[used] / unit).tolist(), [model.pair[n, x, o] for o in used])
+        widths = self.candidates.fused[n].source_width.tolist()
+        terms.add((-saved / unit).tolist(), [model.source[n, b] for b in widths])
+        for s, costs in enumerate(beside):
+            used = np.flatnonzero(costs).tolist()
+            terms.add((costs[used] / unit).tolist(), [model.beside[n, s, o] for o in used])
+        return terms.add([result / unit], [model.fuse[n]])
 
     def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of the whole design, in a unit."""
@@ -288,8 +317,7 @@ class Coefficients:
         terms = Terms()
         timed = metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s)
         if timed:
-            times = [*model.latency.values()]
-            times += [*model.run_latency.values()] if self.candidates.fused else []
+            times = self._times(model)
             terms.add([self.unit[metric] / unit] * len(times), times)
         if metric == ENERGY and self.timed_energy:
             per_unit = self.candidates.static_w * (self.unit["latency_s"] / unit)
@@ -298,21 +326,26 @@ class Coefficients:
                     times = [model.latency_on[i, h] for i in model.LAYERS]
                     terms.add([each] * len(times), times)
             else:
-                times = [*model.latency.values()]
+                times = self._times(model)
                 terms.add([float(per_unit[0])] * len(times), times)
         for i, rows in enumerate(self.candidates.layers):
             if timed and not rows.joint:
                 continue
-            if metric == ENERGY:
+            alone = bool(self.fused_at[i]) and not rows.joint
+            if metric == ENERGY and alone:
+                terms.add([self.unit[metric] / unit], [model.spent_alone[i]])
+            elif metric == ENERGY:
                 self.moved_j(model, i, unit, terms)
             self.runs(model, i, self.per_run(i, metric) / unit, terms)
-            if metric == "dram_bits" and self.fused_at[i] and not rows.joint:
+            if metric == "dram_bits" and alone:
                 terms.add([self.unit[metric] / unit], [model.moved_alone[i]])
             elif metric == "dram_bits":
                 self.moved(model, i, unit, terms)
         for n, run in enumerate(self.candidates.fused):
             if metric == "dram_bits":
                 self.run_traffic(model, n, unit, terms)
+            elif metric == ENERGY:
+                self.run_energy(model, n, unit, terms)
             elif metric != "latency_s":
                 for x, layer in enumerate(run.layers):
                     cost = self._share(layer, metric) / unit
@@ -322,6 +355,13 @@ class Coefficients:
             noise = [float(self.space.variable_noise[key]) / unit for key in model.width]
             terms.add(noise, [*model.width.values()])
         return terms.expression()
+
+    def _times(self, model: pyo.ConcreteModel) -> list[pyo.Var]:
+        """Latencies of layers alone, and of fused runs."""
+        return [
+            *model.latency.values(),
+            *(model.run_latency.values() if self.candidates.fused else ()),
+        ]
 
     def hardware(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of PE array and SRAM alone, in a unit."""
