@@ -18,8 +18,13 @@ from codesign import Choices, InfeasibleError, SpecError, load_network, pareto, 
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
 from codesign.search import least_metric
+from codesign.search.bounds.layer_tables import NOISE
+from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.lexicographic import Method
+from codesign.search.option_batches import OptionBatches
 from codesign.space.energy_tilings import undominated_rows
+from codesign.space.hardware import HardwareSpace
+from codesign.space.placement import FREE
 
 METRICS = ("latency_s", "noise", "area_mm2", "dram_bits", "energy_j", "model_bits")
 KINDS = ("none", "tensors", "mapping", "reconfigurable", "widening")
@@ -202,7 +207,6 @@ def test_a_front_between_latency_and_energy_is_the_enumerated_one(seed: int) -> 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"choices": Choices(on_chip="bands")}, "not searched for where layers may be fused"),
         ({"dram_energy_j_per_bit": None}, "not known: no energy of a DRAM bit is given"),
     ],
 )
@@ -226,3 +230,23 @@ def test_the_whole_programme_finds_the_enumerated_optimum_at_length(block: int, 
     for seed in range(100 + 20 * block, 120 + 20 * block):
         if drawn(seed, kind)[1]:
             check(seed, kind, "whole")
+
+
+def test_a_bound_is_what_its_assignment_takes() -> None:
+    """Of tensors on chip for nothing as well, which take energy when they are read."""
+    free = 0
+    for seed in range(300, 312):
+        problem = small(replace(on_chip_case(seed).problem, budgets={}, objective="energy_j"))
+        space = HardwareSpace(replace(problem, quality=None))
+        options, coefficients = np.array([0]), np.zeros((1, len(space.additive_metrics)))
+        coefficients[:, -1] = 1.0
+        batch = OptionBatches(space, ("energy_j",)).of_options(options, np.array([1e9]))
+        relaxation = Relaxation(space).of(batch)
+        found = relaxation.solve(batch, coefficients)
+        coefficients[:, NOISE] = found.value / found.metrics[:, NOISE] * 10.0 ** (seed % 4)
+        found = relaxation.solve(batch, coefficients)
+        free += any(layer.residuals for layer in problem.network.layers) and FREE in batch.places
+        if found.runs[0]:
+            spent = (coefficients * found.metrics).sum(axis=1)
+            assert found.value == pytest.approx(spent, rel=1e-9)
+    assert free >= 3
