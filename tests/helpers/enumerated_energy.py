@@ -26,7 +26,7 @@ METRICS = (*oracle.METRICS, "energy_j")
 
 
 class Way(NamedTuple):
-    """A tiling of a layer in a mapping, or a fused run: its SRAM need with what stays, and costs."""
+    """A tiling of a layer in a mapping, or a fused run: its SRAM need with what stays; costs."""
 
     need: int
     latency_s: float
