@@ -18,6 +18,7 @@ import numpy as np
 from codesign.arrays import Bools
 from codesign.errors import SpecError
 from codesign.problem.goal import Ended, Goal, TiesFound
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, beyond
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool

@@ -253,10 +253,23 @@ def fused_space(**further: Any) -> HardwareSpace:
     return space_of(FUSED, (2,), on_chip="bands", fused_layers=2, pinned=weights, **further)
 
 
-def fused_offered(allowed: Bools | None = None) -> Candidates:
+def powered_fused_model(goal: Goal) -> pyo.ConcreteModel:
+    """The programme of `FUSED` with energy: a DRAM bit 2 nJ, an SRAM bit 1 nJ, a MAC 1 nJ, 0.1 W.
+
+    A tiling takes 4 nJ for each DRAM bit.
+    """
+    space = fused_space(technology=POWERED, dram_energy_j_per_bit=2e-9)
+    space.count_energy()
+    offered = fused_offered(space=space)
+    layers = (replace(rows, energy_j=4e-9 * rows.traffic) for rows in offered.layers)
+    offered = replace(offered, layers=tuple(layers), static_w=np.array([0.1]))
+    return build(space, offered, goal)
+
+
+def fused_offered(allowed: Bools | None = None, space: HardwareSpace | None = None) -> Candidates:
     """Every place at every width, and each run; of the widths of variables all, or these."""
     allowed = np.ones((4, 2), dtype=bool) if allowed is None else allowed
-    space, lead = fused_space(), tuple((*row, 0) for row in LEAD)
+    space, lead = space or fused_space(), tuple((*row, 0) for row in LEAD)
     rest = tuple((*row, 0)[:7] for row in ALONE)
     offered = listed(lead, rest, rest, rest, variables=4)
     places = np.broadcast_to(allowed[space.placed_variable], (2, 3, 2))

@@ -250,3 +250,9 @@ def test_a_bound_is_what_its_assignment_takes() -> None:
             spent = (coefficients * found.metrics).sum(axis=1)
             assert found.value == pytest.approx(spent, rel=1e-9)
     assert free >= 3
+
+
+def test_the_whole_programme_does_not_count_energy_of_fused_layers() -> None:
+    problem = Problem(network=load_network("alexnet"), choices=Choices(on_chip="bands"))
+    with pytest.raises(SpecError, match="does not count it where layers may be fused"):
+        solve(replace(problem, objective="energy"), method="whole")

@@ -44,6 +44,7 @@ from pair_models import (
     kept_space,
     listed,
     pair_model,
+    powered_fused_model,
     powered_model,
     product_model,
     space_of,
@@ -187,6 +188,9 @@ def texts() -> dict[str, str]:
     found |= {stem: text for stem, text in powered.items() if stem not in found}
     model = powered_model(Goal("energy_j", {}), (0.1, 0.2))
     found["objective_energy_j"] = objective_text(model, pair_names)
+    fused_j = powered_fused_model(Goal("energy_j", {"energy_j": 2e-6, "latency_s": 2e-5}))
+    found["objective_energy_j"] += objective_text(fused_j, names)
+    found["spends_alone"] = constraint_texts(fused_j, names)["spends_alone"]
     model = pair_model(Goal("noise", {}))
     choose(model, option=0, tensors=(0, 1), runs=(2, 1))
     exclude(model)
@@ -215,7 +219,8 @@ def fused_names() -> dict[str, str]:
         for x, tensor in enumerate(space.placed)
         for b in range(len(bits))
     }
-    names |= {f"moved_alone[{i}]": f"moved[{layer}]" for i, layer in enumerate(layers)}
+    for i, layer in enumerate(layers):
+        names |= {f"{x}_alone[{i}]": f"{x}[{layer}]" for x in ("moved", "spent")}
     for n, run in enumerate(offered.fused):
         first, last = (layers[run.layers[at].layer] for at in (0, -1))
         which = f"{first}..{last}"
