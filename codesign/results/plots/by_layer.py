@@ -95,8 +95,11 @@ def constant_widths(layers: pd.DataFrame) -> str | None:
     return ", ".join([*words, *(f"input activations {bits} bit" for bits in inputs)])
 
 
-def name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
-    """Give the panels by layer one x axis: every name, or blocks of layers, or numbers."""
+def name_layers(panels: Sequence[Axes], layers: pd.DataFrame, metric: str = "latency_s") -> None:
+    """Give the panels by layer one x axis: every name, or blocks of layers, or numbers.
+
+    Blocks with their shares of a column of the layers, where that is there.
+    """
     names, last = layers.index.tolist(), panels[-1]
     for axes in panels[:-1]:
         axes.sharex(last)
@@ -113,16 +116,16 @@ def name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
     if not blocks:
         return
     ticks = [f"{short_label(block.name, MAX_NAME)} · {block.numbers}" for block in blocks]
-    timed = "latency_s" in layers
-    if timed:
-        share = layers["latency_s"].cumsum() / layers["latency_s"].sum()
+    known = metric in layers
+    if known:
+        share = layers[metric].cumsum() / layers[metric].sum()
         parts = np.diff([0.0, *(float(share.iloc[block.last - 1]) for block in blocks)])
         ticks = [f"{x} ({100 * part:.0f} %)" for x, part in zip(ticks, parts, strict=True)]
     middles = [(block.first + block.last) / 2 for block in blocks]
     last.set_xticks(spread(middles, len(names) / 42, 1, len(names)), ticks, **turned)
     for axes in panels:
         axes.tick_params(axis="x", length=0)
-    shown = " (share of the latency)" if timed else ""
+    shown = f" (share of the {METRIC_UNITS[metric].label})" if known else ""
     last.set_xlabel(f"blocks of layers: numbers in execution order{shown}")
     for axes in panels:
         for block in blocks[:-1]:
