@@ -117,6 +117,12 @@ class Choices(WidthChoices):
         most -= most % self.block_bits
         return most if most >= self.min_sram_bits else 0
 
+    @property
+    def least_sram(self) -> int:
+        """The smallest SRAM on offer."""
+        least = self.sram_bits[0] if self.sram_bits else self.min_sram_bits
+        return -(-least // self.block_bits) * self.block_bits
+
     @cached_property
     def options(self) -> tuple[Option, ...]:
         """Every hardware option."""

@@ -30,7 +30,7 @@ from codesign.checking.problem import Problem as CheckedProblem
 from codesign.errors import SpecError
 from codesign.problem.file import problem_to_dict
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.results.certificate import Certificate
 from codesign.results.design import Design
@@ -42,6 +42,9 @@ from codesign.search.prove_goal import hardware_search
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_cuts import certificate_cuts
+from codesign.tasks.certificate_options import group_of, named_options
+from codesign.tasks.certificate_prices import tilted
+from codesign.tasks.certificate_ranges import RangeCloser
 from codesign.tasks.certificate_runs import RunWeights
 
 OnStep = Callable[[str], None]
@@ -49,8 +52,6 @@ OnStep = Callable[[str], None]
 TARGET = 1.02  # times the claim: a bound that needs no better multipliers
 NEAR = 0.98  # times the claim: a bound from which on an enumeration is worth a try
 FIRST_WORK = 100_000  # partial choices to look at for a group, before it is halved
-TILT_LOSS = 4.0  # times what the best bound is short of the claim: what tilted multipliers may be
-TILTS = tuple(2.0**-n for n in range(1, 9))  # relative changes of a multiplier
 
 
 def certify(
@@ -74,12 +75,15 @@ def certify(
     Raises
     ------
     SpecError
-        A limit that is not positive, or a problem about energy.
+        A limit that is not positive, or energy where layers may be fused.
     KeyboardInterrupt
         Interrupted twice.
     """
-    if ENERGY in (design.problem.objective, *design.problem.budgets):
-        raise SpecError(f"{ENERGY}: certificates do not count energy; check the design alone")
+    problem = design.problem
+    if ENERGY in (problem.objective, *problem.budgets) and problem.choices.on_chip == "bands":
+        raise SpecError(
+            f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
+        )
     stop = StopCondition(time_limit_s)
     if trusting:
         return _Certifier(design, stop, on_step).certificate(trusting=True)
@@ -123,13 +127,7 @@ class _Certifier:
         self.dual = Dual(self.relaxation, search.bounded_metric(), goal.limits)
         cutoff = search.dual_cutoff() if goal.metric in self.space.hardware_metrics else self.below
         self.cutoff = cutoff * (1 + CLOSING_GAP)
-        space = self.space
-        sizes = space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits
-        mapped = len(problem.choices.mapping) > 1 and not problem.choices.reconfigurable
-        self.options = [
-            Option(*each, *(space.mappings_of(n) if mapped else ()))
-            for n, each in enumerate(np.stack(sizes, axis=1).tolist())
-        ]
+        self.options = named_options(self.space)
 
     def certificate(self, trusting: bool = False) -> Certificate:
         """Close all options that have any SRAM at all; those without need no argument."""
@@ -144,6 +142,7 @@ class _Certifier:
         capacity = self.verifier.option_groups.capacity
         self.sram_bits = np.array([float(capacity.get(option, -1)) for option in self.options])
         options = np.flatnonzero(self.sram_bits >= 1)
+        self.ranges = self._range_closer()
         try:
             if self.below > 0 or not self._close_below_nothing(options):
                 close = self._trust if trusting else self._close_all
@@ -152,10 +151,22 @@ class _Certifier:
             self._trust(options)
         return self.found
 
+    def _range_closer(self) -> RangeCloser | None:
+        """What closes options where power at all times grows with their SRAM."""
+        energy = self.batches.energy
+        if energy is None or not energy.static_w_per_mm2:
+            return None
+
+        def add(options: list[int], sram: tuple[int, int], multipliers: Floats, work: int) -> bool:
+            group = group_of((self.options[n] for n in options), sram_bits=sram)
+            return self._add(group, multipliers, work)
+
+        terms = self.batches, self.dual, self.sram_bits
+        return RangeCloser(*terms, self.cutoff, TARGET * self.cutoff, add, self.stop.check)
+
     def _trust(self, options: Ints) -> None:
         """Leave all options still open to the solver's word."""
-        each = (self.options[n] for n in options)
-        self.found.trusted = [option for option in each if option not in self.closed]
+        self.found.trusted = [x for x in (self.options[n] for n in options) if x not in self.closed]
 
     def _cuts(self, checked: CheckedProblem) -> list[tuple[str, str]]:
         """Couplings to cut, lest tables grow too large.
@@ -190,6 +201,11 @@ class _Certifier:
         left: list[int] = []
         for shape in self.space.shapes_among(options):
             mine = options[self.space.shape_of[options] == shape]
+            if self.ranges is not None:
+                open_still = self.ranges.close(mine.tolist(), good[int(shape)])
+                self.closed.update(self.options[n] for n in {*mine.tolist()} - {*open_still})
+                self.found.trusted += [self.options[n] for n in open_still]
+                continue
             mine = self._close_at(mine, good[int(shape)])
             left += self._close_options(mine, NEAR, FIRST_WORK) if len(mine) else []
         options = np.array(left, dtype=np.int64)
@@ -224,7 +240,7 @@ class _Certifier:
         def group(rows: list[int]) -> OptionGroup:
             return self._group(options[np.isin(row, rows)], ideal)
 
-        batch = self.batches.of_shapes(options, shapes, row, most)
+        batch = self.batches.of_shapes(options, shapes, row, most, self._least(len(shapes)))
         left, good = self._close(batch, group, NEAR, FIRST_WORK if ideal else 0, together=ideal)
         return options[np.isin(row, left)], dict(zip(shapes.tolist(), good, strict=True))
 
@@ -249,16 +265,17 @@ class _Certifier:
         def group(rows: list[int]) -> OptionGroup:
             return self._group(options[rows])
 
-        batch = self.batches.of_options(options, self.sram_bits[options])
+        most, least = self.sram_bits[options], self._least(len(options))
+        batch = self.batches.of_options(options, most, powered_bits=least)
         left, _ = self._close(batch, group, near, most_work)
         return [int(options[n]) for n in left]
 
+    def _least(self, count: int) -> Floats:
+        """The least SRAM on offer, as the verifier takes it for that of any design."""
+        return np.full(count, max(self.space.capacities.min_bits, 1.0))
+
     def _group(self, options: Ints, ideal: bool = False) -> OptionGroup:
-        """Options, and whatever else combines their arrays with their PE widths."""
-        mine = [self.options[n] for n in options]
-        arrays = dict.fromkeys(x.array for x in mine)
-        pe_bits = dict.fromkeys(x.pe_bits for x in mine)
-        return OptionGroup(tuple(arrays), tuple(pe_bits), ideal)
+        return group_of((self.options[n] for n in options), ideal)
 
     # Rows of tables -----------------------------------------------------------------------------
 
@@ -331,25 +348,9 @@ class _Certifier:
         if not most_work or (not alone and bound < NEAR * self.cutoff):
             return False
         if alone and most_work > FIRST_WORK:
-            return self._add(group, self._tilted(single, multipliers, bound), most_work)
+            prices = tilted(self.dual, single, multipliers, bound, self.cutoff)
+            return self._add(group, prices, most_work)
         return self._add(group, multipliers[None], FIRST_WORK)
-
-    def _tilted(self, single: Batch, best: Floats, bound: float) -> Floats:
-        """(rows, limits): the best multipliers, and others whose bounds are not much worse.
-
-        Choices that cost little at the best ones trade one metric for another; multipliers that are
-        tilted to either side make most of them cost too much.
-        """
-        loss = TILT_LOSS * (self.cutoff - bound)
-        tilted = [best]
-        for which in (*np.eye(len(best), dtype=bool), np.ones(len(best), dtype=bool)):
-            for sign in (1, -1):
-                tries = best * (1 + sign * np.outer(TILTS, which))
-                solve, coefficients = self.dual.relaxation.solve, self.dual.coefficients(tries)
-                value = [solve(single, each[None]).value[0] for each in coefficients]
-                near = bound - (np.array(value) - tries @ self.dual.limits) < loss
-                tilted += [*tries[near & which.any()][:1]]
-        return np.array(tilted)
 
     # Groups -------------------------------------------------------------------------------------
 
@@ -375,6 +376,7 @@ class _Certifier:
             {
                 "arrays": [list(array) for array in group.arrays],
                 "pe_bits": [list(bits) for bits in group.pe_bits],
+                **({"sram_bits": list(group.sram_bits)} if group.sram_bits else {}),
                 "tilings": "any" if group.ideal else "fitting",
                 "prices": prices,
                 **({"further_prices": further} if further else {}),
@@ -382,7 +384,8 @@ class _Certifier:
                 "by": "enumeration" if most_work else "bound",
             }
         )
-        self.closed.update(group.options)
+        if group.sram_bits is None:
+            self.closed.update(group.options)
         if self.on_step is not None:
             total = len(self.space)
             self.on_step(f"certified: {min(len(self.closed), total)} of {total} hardware options")
@@ -392,6 +395,6 @@ class _Certifier:
         """Prices of the metrics that matter, for each row of multipliers."""
         names = self.verifier.units.names
         return [
-            {x: float(p) for x, p in zip(ADDITIVE_METRICS, each, strict=True) if p and x in names}
+            {x: float(p) for x, p in zip(self.dual.metrics, each, strict=True) if p and x in names}
             for each in self.dual.coefficients(multipliers)
         ]

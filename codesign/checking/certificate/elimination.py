@@ -8,16 +8,17 @@ outside it costs at given values of the variables it shares with the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from codesign.checking.certificate.exact_costs import (
-    LayerCosts,
     LayerMetrics,
     Multipliers,
     Units,
     own_vectors,
 )
+from codesign.checking.certificate.layer_costs import LayerCosts
 from codesign.checking.certificate.layer_scopes import Scope
 from codesign.checking.certificate.run_costs import RunCosts
 from codesign.checking.certificate.whole_numbers import Whole
@@ -53,10 +54,11 @@ def cost_tables(
     multipliers: Multipliers,
     layers: list[LayerCosts],
     run_costs: RunCosts | None = None,
+    static_w: Fraction = Fraction(0),
 ) -> CostTables:
     """Tables at some multipliers; what cannot run costs more than any better design.
 
-    ``run_costs``: of fused runs, where there are any.
+    ``run_costs``: of fused runs, where there are any. ``static_w``: power at all times.
     """
     known: dict[tuple[object, ...], LayerMetrics] = {}
     metrics = []
@@ -66,7 +68,7 @@ def cost_tables(
         work = (layer.macs, layer.C * layer.R * layer.S, layer.weights, layer.owns_weights)
         kind = (id(mine), scope.kind, noises, work, n if in_runs else None)
         if kind not in known:
-            known[kind] = LayerMetrics(units, scope, mine, n, run_costs)
+            known[kind] = LayerMetrics(units, scope, mine, n, run_costs, static_w)
         metrics.append(known[kind])
     return _tables(variables, units, multipliers, tuple(metrics))
 

@@ -3,28 +3,25 @@
 Each metric is counted in a unit that makes its values whole: latency in the largest that divides
 the time of a cycle and that of a bit moved (and, where a share of one adds to the other, these
 shares), noise in the common denominator of its table, bit
-operations in ``2^-40``, their logarithm rounded down. Multipliers are whole numbers too, so that
-every sum and comparison is exact.
+operations in ``2^-40``, their logarithm rounded down; energy, rounded down, in a unit that is small
+beside what a better design may spend. Multipliers are whole numbers too, so that every sum and
+comparison is exact.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from operator import mul
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from codesign.checking.certificate.layer_scopes import (
-    TENSOR,
-    WEIGHT,
-    LayerScope,
-    Operands,
-    Variables,
-)
+from codesign.checking.certificate.energy_costs import EnergyCosts
+from codesign.checking.certificate.layer_costs import LayerCosts, Taken
+from codesign.checking.certificate.layer_scopes import TENSOR, WEIGHT, LayerScope, Variables
 from codesign.checking.certificate.run_costs import ROOF_SHARES, FusedColumns, Part, RunCosts
 from codesign.checking.certificate.whole_numbers import (
     MOST_IN_64_BITS,
@@ -35,37 +32,13 @@ from codesign.checking.certificate.whole_numbers import (
 )
 from codesign.checking.cost_model import bops
 from codesign.checking.problem import Problem
+from codesign.checking.technology import ENERGY
 from codesign.checking.width_problem import most_kept
 
-ADDITIVE_METRICS = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # what widths change
+ADDITIVE_METRICS = ("latency_s", "dram_bits", "noise", "model_bits", "bops", ENERGY)  # over layers
 BOPS_PARTS = 2**40
 LEAST_ROUNDED = 2**20  # multiplier that is rounded to a whole number
 Vector = tuple[Any, ...]  # metrics that matter, in their units; behind them parts of runs
-
-
-class LayerCosts(Protocol):
-    """What a layer costs on hardware.
-
-    Attributes
-    ----------
-    ways : int
-        Ways to run it beside its operands, which are asked for side by side: ``which`` has as many
-        columns for each.
-    """
-
-    ways: int
-
-    def of(
-        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
-    ) -> tuple[Whole, Whole, Whole]:
-        """Cycles, DRAM bits of operands and partial sums, and whether it runs.
-
-        Of each of the operands ``which`` beside so many bits of resident tensors; neither cycles
-        nor bits where it does not run.
-        """
-
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
-        """Cycles in a fused run, and the most SRAM that there may be; -1 where it does not run."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +57,12 @@ class Threshold:
     objective: str
     below: Fraction
     limits: Mapping[str, Fraction]
+
+    def most(self, name: str) -> Fraction | None:
+        """The most that a better design has of a metric; None where nothing limits it."""
+        every = [self.limits[name]] if name in self.limits else []
+        every += [self.below] if name == self.objective else []
+        return min(every, default=None)
 
     @staticmethod
     def of(problem: Problem, below: Fraction) -> Threshold:
@@ -109,10 +88,14 @@ class Units:
         Units of DRAM traffic that a bit is.
     addends : int
         Tables that are added up at most.
+    energy : EnergyCosts or None
+        None where no energy matters.
     """
 
-    def __init__(self, problem: Problem, names: Iterable[str]) -> None:
-        self.problem = problem
+    def __init__(
+        self, problem: Problem, names: Iterable[str], energy: EnergyCosts | None = None
+    ) -> None:
+        self.problem, self.energy = problem, energy
         wanted = set(names)
         self.names = tuple(name for name in ADDITIVE_METRICS if name in wanted)
         clock, rate = problem.clock_hz, problem.dram_bits_per_s
@@ -135,6 +118,8 @@ class Units:
             "model_bits": Fraction(1),
             "bops": Fraction(1, BOPS_PARTS),
         }
+        if energy is not None:
+            self.unit[ENERGY] = energy.unit
         self.addends = len(network.layers) + len(network.sources) + len(network.tensors)
         self._noise: dict[tuple[str, int], int] = {}
 
@@ -238,11 +223,13 @@ class LayerMetrics:
         costs: LayerCosts,
         number: int = 0,
         run_costs: RunCosts | None = None,
+        static_w: Fraction = Fraction(0),
     ) -> None:
-        scope = replace(scope, which=np.tile(scope.which, (1, costs.ways)))
         live_bits = np.broadcast_to(scope.live_bits[:, None], scope.which.shape)
-        cycles, fetched, runs = costs.of(scope.operands, scope.which, live_bits)
-        moved = fetched + scope.moved_bits[:, None]
+        taken = costs.of(scope.operands, scope.which, live_bits)
+        ways = taken.runs.shape[1] // scope.which.shape[1]
+        scope = replace(scope, which=np.tile(scope.which, (1, ways)))
+        runs, moved = taken.runs, taken.dram_bits + scope.moved_bits[:, None]
         self.parts: _Parts | None = None
         if run_costs is not None and scope.run.any():
             count, most_bits = costs.fused(scope.operands, scope.which)
@@ -252,7 +239,8 @@ class LayerMetrics:
             runs = np.where(is_fused, fused.fits, runs) & (scope.run >= 0)[:, None]
             self.parts = _Parts(units, run_costs, fused, count)
         self.runs = runs
-        self.columns = tuple(_column(name, units, scope, cycles, moved) for name in units.names)
+        taken = taken._replace(dram_bits=moved)
+        self.columns = tuple(_column(x, units, scope, taken, static_w) for x in units.names)
         if self.parts is not None:
             every = zip(units.names, self.columns, strict=True)
             self.columns = tuple(self.parts.counted(name, column) for name, column in every)
@@ -324,11 +312,13 @@ class _Parts:
         return [Part(int(self.run[entry]), 1, *x) for x in zip(*each, strict=True)]
 
 
-def _column(name: str, units: Units, scope: LayerScope, cycles: Whole, moved: Whole) -> Whole:
-    """A metric at each entry of a layer's table."""
-    layer = scope.layer
+def _column(name: str, units: Units, scope: LayerScope, taken: Taken, static_w: Fraction) -> Whole:
+    """A metric at each entry of a layer's table, of all that it takes and moves."""
+    layer, moved = scope.layer, taken.dram_bits
     if name == "latency_s":
-        return np.maximum(*units.roofs(cycles, moved))
+        return np.maximum(*units.roofs(taken.cycles, moved))
+    if name == ENERGY:
+        return _energy(units, scope, taken, static_w)
     if name == "dram_bits":
         return moved if units.dram_bit == 1 else times(moved, units.dram_bit)
     if name == "bops":
@@ -341,6 +331,17 @@ def _column(name: str, units: Units, scope: LayerScope, cycles: Whole, moved: Wh
         each = (layer.weights * x.weight_bits for x in scope.operands)
     table: Whole = whole_numbers(each)[scope.which]
     return table
+
+
+def _energy(units: Units, scope: LayerScope, taken: Taken, static_w: Fraction) -> Whole:
+    """Of all that a layer does, and at all times while it runs."""
+    assert units.energy is not None
+    assert taken.energy is not None
+    found: Whole = taken.energy + units.energy.streamed(scope)[:, None]
+    if static_w:
+        latency = np.maximum(*units.roofs(taken.cycles, taken.dram_bits))
+        found = found + units.energy.standing(latency, units.unit["latency_s"], static_w)
+    return found
 
 
 def own_vectors(units: Units, variables: Variables, variable: int) -> list[Vector]:

@@ -25,6 +25,7 @@ from codesign.checking.certificate.fused_runs import CHIP, DRAM, FIRST_BAND, Fus
 from codesign.checking.certificate.whole_numbers import Whole
 from codesign.checking.network import Layer
 from codesign.checking.problem import Problem
+from codesign.checking.technology import ENERGY
 
 Scope = tuple[int, ...]
 WEIGHT, TENSOR, PLACE = "weight:", "tensor:", "place:"
@@ -38,6 +39,26 @@ class Operands(NamedTuple):
     input_bits: int
     weights_resident: bool = False
     input_resident: bool = False
+
+
+class SramBits(NamedTuple):
+    """SRAM bits of a layer that neither its tiling nor its array changes.
+
+    Where it is cut from the place of a tensor, none of that one.
+
+    Attributes
+    ----------
+    output : whole numbers, shape (entries,)
+        Read of an output on its way to DRAM.
+    read : whole numbers, shape (entries,)
+        Of residuals on chip; of an input on chip that only moves.
+    written : whole numbers, shape (entries,)
+        Of an output on chip that only moves.
+    """
+
+    output: Whole
+    read: Whole
+    written: Whole
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,8 @@ class LayerScope:
         Elements of its input that a layer of a run fetches, and that are in the SRAM.
     kind : int
         Number of a layer of the same table.
+    sram_bits : SramBits or None
+        What passes by the array or is read once more; None where no energy counts.
     """
 
     layer: Layer
@@ -80,12 +103,13 @@ class LayerScope:
     fetched: Whole
     held: Whole
     kind: int
+    sram_bits: SramBits | None = None
 
     @property
     def content(self) -> tuple[object, ...]:
         """All that the table has: equal where tables are."""
         of_runs = (self.counted_bits, self.run, self.fetched, self.held)
-        arrays = (self.which, self.moved_bits, self.live_bits, *of_runs)
+        arrays = (self.which, self.moved_bits, self.live_bits, *of_runs, *(self.sram_bits or ()))
         return (self.operands, *(x.tobytes() for x in arrays))
 
 
@@ -109,12 +133,14 @@ class Variables:
     of : dict of str to int
         The variable that stands for a source.
     fused_runs : FusedRuns
+    counts_energy : bool
     """
 
     def __init__(self, problem: Problem, cut_couplings: Iterable[tuple[str, str]]) -> None:
         self.problem, network = problem, problem.network
         widths = [x for x in problem.classes if len(x) > 1 or x[0].startswith(TENSOR)]
         self.fused_runs = FusedRuns(problem)
+        self.counts_energy = ENERGY in (problem.objective, *problem.budgets)
         places = self.fused_runs.places
         self.members = (*widths, *((f"{PLACE}{name}",) for name in places))
         self.domains = (*(problem.allowed(x[0]) for x in widths), *places.values())
@@ -214,7 +240,33 @@ class _Reader:
             fetched=(brought * fused.fetched(number)[run]).ravel(),
             held=(brought * fused.held(number)[run]).ravel(),
             kind=number,
+            sram_bits=self._sram_bits() if self.variables.counts_energy else None,
         )
+
+    def _sram_bits(self) -> SramBits:
+        """What it reads and writes beside its operands."""
+        layer, nothing = self.layer, np.zeros(self.shape, dtype=np.int64)
+        output = self._bits_at(layer.output, DRAM)
+        read, written = nothing, nothing
+        for name in layer.residuals:
+            read = read + self._bits_at(name, CHIP)
+        if layer.moves:
+            narrowest = self._stored_bits(layer.input)
+            read = read + layer.ifmap * narrowest * self._is_at(layer.input, CHIP)
+            output, written = nothing, self._bits_at(layer.output, CHIP)
+        return SramBits(*((x + nothing).ravel() for x in (output, read, written)))
+
+    def _bits_at(self, name: str, place: int) -> Whole:
+        """Bits of what the layer touches of a tensor where it has a place; else 0."""
+        elements = self.network.touched(self.layer, name)
+        found: Whole = elements * self._stored_bits(name) * self._is_at(name, place)
+        return found
+
+    def _is_at(self, name: str, place: int) -> Whole:
+        """Whether a tensor has a place; of none where the layer is cut from it."""
+        source = f"{PLACE}{name}"
+        value = self._value(source) if source in self.variables.of else np.array(DRAM)
+        return np.array(False) if value is None else value == place
 
     def _run(self, living: Collection[str], number: int) -> Whole:
         """Of which fused run the layer is, as `LayerScope.run` has it."""

@@ -6,14 +6,23 @@ A group costs the least of what its members do, so what it cannot do none of the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property, partial
 from itertools import product
 
-import numpy as np
-
-from codesign.checking.certificate.exact_costs import LayerCosts, Threshold
+from codesign.checking.certificate.energy_costs import EnergyCosts
+from codesign.checking.certificate.energy_tilings import EnergyWay, Menus, TiledEnergies
+from codesign.checking.certificate.exact_costs import Threshold
+from codesign.checking.certificate.layer_costs import (
+    CostsByMapping,
+    IdealCosts,
+    LayerCosts,
+    Pair,
+    Runs,
+    TiledCosts,
+)
 from codesign.checking.certificate.layer_scopes import Operands
 from codesign.checking.certificate.tilings import (
     LayerTilings,
@@ -21,16 +30,12 @@ from codesign.checking.certificate.tilings import (
     ideal_traffic,
     shape_of,
 )
-from codesign.checking.certificate.whole_numbers import Whole, times, whole_numbers
-from codesign.checking.cost_model import Array, Elements, precision_passes
+from codesign.checking.cost_model import Array, precision_passes
 from codesign.checking.network import Layer
 from codesign.checking.problem import ArrayShape, Option, Problem
 from codesign.checking.residency import movement_cycles
 
-Pair = tuple[int, int]
-Runs = dict[Pair, Pair]  # for each pair of widths that runs, the most SRAM and the fewest passes
 Way = tuple[Array, Runs]  # an array that some options have, its PEs split alike, and what runs so
-StaircasesOf = Callable[[frozenset[Pair], tuple[Operands, ...]], Staircases]
 UNLIMITED_BITS = 2**62  # more SRAM than any tiling and all tensors need
 
 
@@ -38,12 +43,23 @@ UNLIMITED_BITS = 2**62  # more SRAM than any tiling and all tensors need
 class OptionGroup:
     """Hardware options: every array with every pair of PE widths.
 
-    ``ideal``: of every tiling the least traffic that any array allows, and no tile takes any SRAM.
+    Attributes
+    ----------
+    ideal : bool
+        Of every tiling the least traffic that any array allows, and no tile takes any SRAM.
+    sram_bits : (int, int), optional
+        The least and the most SRAM of the designs in question; without, any.
     """
 
     arrays: tuple[ArrayShape, ...]
     pe_bits: tuple[tuple[int, int], ...]
     ideal: bool = False
+    sram_bits: tuple[int, int] | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one option."""
+        return len(self.arrays) == len(self.pe_bits) == 1
 
     @property
     def options(self) -> Iterable[Option]:
@@ -55,14 +71,18 @@ class OptionGroup:
 class OptionGroups:
     """What groups of a problem's hardware options cost, against a claim."""
 
-    def __init__(self, problem: Problem, threshold: Threshold) -> None:
-        self.problem, self.threshold = problem, threshold
+    def __init__(
+        self, problem: Problem, threshold: Threshold, energy: EnergyCosts | None = None
+    ) -> None:
+        self.problem, self.threshold, self.energy = problem, threshold, energy
         self.machine = problem.choices.machine
         network = problem.network
         allowed = (problem.allowed(source) for source in network.sources)
         self.widths = tuple(sorted({bits for each in allowed for bits in each}))
         self._tilings: dict[tuple[object, ...], LayerTilings] = {}
         self._known: dict[tuple[object, ...], Staircases] = {}
+        self._menus: dict[tuple[object, ...], Menus] = {}
+        self._beside: dict[tuple[object, ...], dict[Operands, int]] = {}
 
     @cached_property
     def capacity(self) -> dict[Option, int]:
@@ -89,38 +109,50 @@ class OptionGroups:
                 bits = min(bits, math.ceil((self.threshold.below - base) / slope) - 1)
         return self.problem.choices.most_sram(max(bits, 0))
 
+    def within(self, group: OptionGroup) -> dict[Option, int]:
+        """Most SRAM of each option of a group, as `capacity`, and at most that of its range."""
+        found = {}
+        for option in group.options:
+            bits = self.capacity.get(option, 0)
+            if group.sram_bits is not None and bits > group.sram_bits[1]:
+                bits = self.problem.choices.most_sram(group.sram_bits[1])
+            if bits >= (group.sram_bits or (1,))[0]:
+                found[option] = bits
+        return found
+
+    def static_w(self, group: OptionGroup) -> Fraction | None:
+        """Least power at all times of a group's designs; None where no bound is known."""
+        if self.energy is None:
+            return Fraction(0)
+        least = max((group.sram_bits or (1,))[0], self.problem.choices.least_sram)
+        return self.energy.static_w(self.within(group), least)
+
     def layer_costs(self, group: OptionGroup) -> list[LayerCosts]:
         """For each layer, the least that a group costs; layers of one geometry share theirs."""
         known: dict[tuple[object, ...], LayerCosts] = {}
-        ways, found = self._ways(group), []
+        capacity = self.within(group)
+        ways, found = self._ways(group, capacity), []
         for layer in self.problem.network.layers:
             key = (*shape_of(layer, Array(1, 1, 1)), self.machine.factor(layer))
             if layer.moves:
                 key = (*key, self._cycles_of_moving(layer, Array(1, 1, 1)))
             if key not in known:
-                known[key] = self._layer_costs(layer, group, ways)
+                most = max(capacity.values(), default=0)
+                known[key] = self._layer_costs(layer, group, ways, most)
             found.append(known[key])
         return found
 
     def _layer_costs(
-        self, layer: Layer, group: OptionGroup, ways: Sequence[Sequence[Way]]
+        self, layer: Layer, group: OptionGroup, ways: Sequence[Sequence[Way]], most: int
     ) -> LayerCosts:
         if layer.moves:
-            most = max(self.capacity.get(option, 0) for option in group.options)
             engine = self.problem.technology.engine
             arrays = [array._replace(engine=engine) for array, _ in ways[0]]
             once = min((self._cycles_of_moving(layer, x) for x in arrays), default=0)
-            return IdealCosts(ideal_traffic(layer), {}, (most, once))
+            spends = self._ideal_energy(layer, {}, arrays[:1])
+            return IdealCosts(ideal_traffic(layer), {}, (most, once), spends)
         if not group.ideal:
-            each = [
-                TiledCosts(
-                    [
-                        (mine, self.machine.cycles(layer, x), partial(self._staircases, layer, x))
-                        for x, mine in in_mapping
-                    ]
-                )
-                for in_mapping in ways
-            ]
+            each = [self._tiled(layer, in_mapping, group.single) for in_mapping in ways]
             return each[0] if len(each) == 1 else CostsByMapping(each)
         found: Runs = {}
         for array, mine in (way for in_mapping in ways for way in in_mapping):
@@ -128,7 +160,21 @@ class OptionGroups:
             for pair, (bits, passes) in mine.items():
                 most, least = found.get(pair, (bits, once * passes))
                 found[pair] = max(most, bits), min(least, once * passes)
-        return IdealCosts(ideal_traffic(layer), found)
+        every = [array for in_mapping in ways for array, _ in in_mapping]
+        runs_on = {array: mine for in_mapping in ways for array, mine in in_mapping}
+        spends = self._ideal_energy(layer, runs_on, every)
+        return IdealCosts(ideal_traffic(layer), found, None, spends)
+
+    def _tiled(self, layer: Layer, ways: Sequence[Way], listed: bool) -> LayerCosts:
+        """With tilings that fit; ``listed``: those chosen by energy are told apart."""
+        if self.energy is None:
+            return TiledCosts(
+                [
+                    (mine, self.machine.cycles(layer, x), partial(self._staircases, layer, x))
+                    for x, mine in ways
+                ]
+            )
+        return TiledEnergies([self._energy_way(layer, x, mine) for x, mine in ways], listed)
 
     def _cycles_of_moving(self, layer: Layer, array: Array) -> int:
         """Where tensors may stay on chip; else none."""
@@ -136,21 +182,23 @@ class OptionGroups:
             return 0
         return movement_cycles(self.problem.network, layer, array)
 
-    def _ways(self, group: OptionGroup) -> list[list[Way]]:
+    def _ways(self, group: OptionGroup, capacity: dict[Option, int]) -> list[list[Way]]:
         """All ways in which options run, by each mapping of a layer where it has its own."""
         choices = self.problem.choices
         each: dict[int, list[Way]] = {}
         for shape in group.arrays:
-            runs = self._runs(group, shape)
+            runs = self._runs(group, shape, capacity)
             for n, mapping in enumerate(choices.mappings_of(shape)):
                 ways = ((Array(shape[0], shape[1], x, mapping), runs[x]) for x in runs)
                 each.setdefault(n, []).extend(ways)
         return [*each.values()]
 
-    def _runs(self, group: OptionGroup, array: ArrayShape) -> dict[int, Runs]:
+    def _runs(
+        self, group: OptionGroup, array: ArrayShape, capacity: dict[Option, int]
+    ) -> dict[int, Runs]:
         """What runs on the options of an array, by the multipliers that a PE has then."""
         every = (Option(array[0], array[1], *bits, *array[2:]) for bits in group.pe_bits)
-        options = [(x.pe_bits, self.capacity[x]) for x in every if x in self.capacity]
+        options = [(x.pe_bits, capacity[x]) for x in every if x in capacity]
         found: dict[int, Runs] = {}
         pairs = [(bw, ba) for bw in self.widths for ba in self.widths]
         for pair in pairs:
@@ -164,147 +212,122 @@ class OptionGroups:
                 runs[pair] = max(most, bits), min(least, passes)
         return found
 
+    # Tilings ------------------------------------------------------------------------------------
+
     def _staircases(
-        self, layer: Layer, array: Array, runs: frozenset[Pair], operands: tuple[Operands, ...]
+        self,
+        layer: Layer,
+        array: Array,
+        runs: frozenset[Pair],
+        operands: tuple[Operands, ...],
+        by_cost: bool = False,
     ) -> Staircases:
         """Of a layer's tilings on an array, for all that its tables have and that runs."""
-        shape = shape_of(layer, array)
-        key = (shape, runs, operands)
+        shape = self._kind(layer, array)
+        key = (shape, runs, operands, by_cost)
         if key not in self._known:
+            each = self._tilings_of_all(shape, layer, array, runs, operands)
+            pairs = zip(each, operands, strict=True)
             self._known[key] = Staircases(
-                [
-                    self._tilings_of(shape, layer, array, x[2:]).stairs(*x[:2])
-                    if x[:2] in runs
-                    else None
-                    for x in operands
-                ]
+                [None if mine is None else mine.stairs(*x[:2], by_cost) for mine, x in pairs]
             )
         return self._known[key]
+
+    def _menus_of(
+        self, layer: Layer, array: Array, runs: frozenset[Pair], operands: tuple[Operands, ...]
+    ) -> Menus:
+        """The same, those of which none is better in traffic and in what it costs."""
+        shape = self._kind(layer, array)
+        key = (shape, runs, operands)
+        if key not in self._menus:
+            each = self._tilings_of_all(shape, layer, array, runs, operands)
+            pairs = zip(each, operands, strict=True)
+            self._menus[key] = Menus(
+                [None if mine is None else mine.fitting(*x[:2]) for mine, x in pairs]
+            )
+        return self._menus[key]
+
+    def _kind(self, layer: Layer, array: Array) -> tuple[object, ...]:
+        """What the tilings of a layer on an array and their costs depend on."""
+        shape = shape_of(layer, array)
+        return shape if self.energy is None else (*shape, array.mapping)
+
+    def _tilings_of_all(
+        self,
+        shape: tuple[object, ...],
+        layer: Layer,
+        array: Array,
+        runs: frozenset[Pair],
+        operands: tuple[Operands, ...],
+    ) -> list[LayerTilings | None]:
+        return [
+            self._tilings_of(shape, layer, array, x[2:]) if x[:2] in runs else None
+            for x in operands
+        ]
 
     def _tilings_of(
         self, shape: tuple[object, ...], layer: Layer, array: Array, resident: tuple[bool, bool]
     ) -> LayerTilings:
         key = (*shape, *resident)
         if key not in self._tilings:
-            on = layer, array, self.widths, *resident, self.machine.buffers
+            per_bit: tuple[int, ...] = ()
+            if self.energy is not None:
+                per_bit, _ = self.energy.whole_of_dram_bits(array.mapping)
+            on = layer, array, self.widths, *resident, self.machine.buffers, per_bit
             self._tilings[key] = LayerTilings(*on)
         return self._tilings[key]
 
+    # Energies -----------------------------------------------------------------------------------
 
-def _columns(found: Sequence[Pair]) -> tuple[Whole, Whole]:
-    """SRAM bits, -1 for none, and passes or cycles of each."""
-    return np.array([most for most, _ in found]), whole_numbers(count for _, count in found)
+    def _energy_way(self, layer: Layer, array: Array, runs: Runs) -> EnergyWay:
+        assert self.energy is not None
+        return EnergyWay(
+            runs=runs,
+            cycles=self.machine.cycles(layer, array),
+            by_traffic=partial(self._staircases, layer, array),
+            by_cost=partial(self._staircases, layer, array, by_cost=True),
+            menus_of=partial(self._menus_of, layer, array),
+            beside=self._spent_beside(layer, array),
+            units=self.energy.whole_of_dram_bits(array.mapping)[1] / self.energy.unit,
+        )
 
+    def _spent_beside(self, layer: Layer, array: Array) -> Callable[[Operands], int]:
+        """Energy of a layer on an array beside that of DRAM bits, by its operands."""
+        energy = self.energy
+        assert energy is not None
+        known = self._beside.setdefault((shape_of(layer, Array(1, 1, 1)), array), {})
 
-class IdealCosts:
-    """Of a layer whose tilings move the least there is; what is resident has to fit alone.
+        def beside(operands: Operands) -> int:
+            if operands not in known:
+                known[operands] = energy.beside(layer, array, operands)
+            return known[operands]
 
-    Parameters
-    ----------
-    least : Elements
-        Moved at least.
-    runs : Runs
-        The most SRAM and the fewest cycles of each pair of widths.
-    otherwise : (int, int), optional
-        The same of all other pairs; none of them runs where it is left out.
-    """
+        return beside
 
-    ways = 1
+    def _ideal_energy(
+        self, layer: Layer, runs_on: Mapping[Array, Runs], arrays: Iterable[Array]
+    ) -> Callable[[Operands], int] | None:
+        """The least energy on some arrays with the least traffic there is; None: none counts.
 
-    def __init__(self, least: Elements, runs: Runs, otherwise: Pair | None = None) -> None:
-        self.least, self.runs, self.otherwise = least, runs, otherwise
+        ``runs_on``: widths that run on each; all on one that it lacks.
+        """
+        energy = self.energy
+        if energy is None:
+            return None
+        least = ideal_traffic(layer)
+        ways = [(runs_on.get(x), x.mapping, self._spent_beside(layer, x)) for x in arrays]
 
-    def of(
-        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
-    ) -> tuple[Whole, Whole, Whole]:
-        """As `LayerCosts` says."""
-        found = [self.runs.get(x[:2], self.otherwise) or (-1, 0) for x in operands]
-        most, once = _columns(found)
-        moved = np.array([self._moved(x) for x in operands])
-        fits = live_bits <= most[which]
-        return np.where(fits, once[which], 0), np.where(fits, moved[which], 0), fits
+        def spends(operands: Operands) -> int:
+            bits = (
+                0 if operands.weights_resident else least.weights * operands.weight_bits,
+                0 if operands.input_resident else least.ifmap * operands.input_bits,
+            )
+            fetched = {x: energy.ideal(layer, x, bits) for x in dict.fromkeys(w[1] for w in ways)}
+            each = (
+                beside(operands) + fetched[mapping]
+                for runs, mapping, beside in ways
+                if runs is None or operands[:2] in runs
+            )
+            return min(each, default=0)
 
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
-        """As `LayerCosts` says."""
-        most, once = _columns([self.runs.get(x[:2], (-1, 0)) for x in operands])
-        return once[which], most[which]
-
-    def _moved(self, operands: Operands) -> int:
-        weight_bits = 0 if operands.weights_resident else operands.weight_bits
-        input_bits = 0 if operands.input_resident else operands.input_bits
-        return self.least.bits(weight_bits, input_bits, 0)
-
-
-class TiledCosts:
-    """Of a layer on some arrays, with tilings that fit beside what is resident.
-
-    Parameters
-    ----------
-    arrays : sequence of (Runs, int, StaircasesOf)
-        What runs on each, in how many cycles where operands fit the PE, and its tilings.
-    """
-
-    ways = 1
-
-    def __init__(self, arrays: Sequence[tuple[Runs, int, StaircasesOf]]) -> None:
-        self.arrays = arrays
-
-    def of(
-        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
-    ) -> tuple[Whole, Whole, Whole]:
-        """As `LayerCosts` says."""
-        count = np.zeros(which.shape, dtype=np.int64)
-        moved, runs = count, np.zeros(which.shape, dtype=bool)
-        for mine, once, staircases_of in self.arrays:
-            found = [mine.get(x[:2], (-1, 1)) for x in operands]
-            most, passes = _columns(found)
-            mine_count = times(passes, once)[which]
-            stairs = staircases_of(frozenset(mine), tuple(operands))
-            bits, fits = stairs.least_traffic(which, most[which] - live_bits)
-            count = np.where(fits & (~runs | (mine_count < count)), mine_count, count)
-            moved = np.where(fits & (~runs | (bits < moved)), bits, moved)
-            runs = runs | fits
-        return count, moved, runs
-
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
-        """As `LayerCosts` says."""
-        most = np.full(len(operands), -1, dtype=np.int64)
-        count = np.zeros(len(operands), dtype=np.int64)
-        for mine, once, _ in self.arrays:
-            bits, passes = _columns([mine.get(x[:2], (-1, 1)) for x in operands])
-            mine_count = times(passes, once)
-            fewer = (bits >= 0) & ((most < 0) | (mine_count < count))
-            count, most = np.where(fewer, mine_count, count), np.maximum(most, bits)
-        return count[which], most[which]
-
-
-class CostsByMapping:
-    """Of a layer that has a mapping of its own: its costs in each, side by side.
-
-    Parameters
-    ----------
-    each : sequence of TiledCosts
-    """
-
-    def __init__(self, each: Sequence[TiledCosts]) -> None:
-        self.each, self.ways = each, len(each)
-
-    def of(
-        self, operands: Sequence[Operands], which: Whole, live_bits: Whole
-    ) -> tuple[Whole, Whole, Whole]:
-        """As `LayerCosts` says."""
-        parts = zip(*(np.hsplit(x, self.ways) for x in (which, live_bits)), strict=True)
-        found = [x.of(operands, *part) for x, part in zip(self.each, parts, strict=True)]
-        count, moved, runs = (np.hstack(x) for x in zip(*found, strict=True))
-        return count, moved, runs
-
-    def fused(self, operands: Sequence[Operands], which: Whole) -> tuple[Whole, Whole]:
-        """As `LayerCosts` says: no tile matters, so that only the fastest mapping is of use."""
-        first = np.hsplit(which, self.ways)[0]
-        count, most = self.each[0].fused(operands, first)
-        for other in self.each[1:]:
-            others, bits = other.fused(operands, first)
-            fewer = (bits >= 0) & ((most < 0) | (others < count))
-            count, most = np.where(fewer, others, count), np.maximum(most, bits)
-        rest = np.zeros((len(which), which.shape[1] - first.shape[1]), dtype=np.int64)
-        return np.hstack([count, rest]), np.hstack([most, rest - 1])
+        return spends

@@ -1,5 +1,7 @@
 """Least DRAM traffic of a layer within an SRAM capacity, over every legal tiling.
 
+And what that traffic costs at least, where bits of different operands cost different energies.
+
 Not all tilings need to be looked at. Traffic depends on a tile's output channels, input channels
 and groups through their trip counts alone, and the SRAM need grows with each part of a tile. So of
 all tiles of the same trip counts the smallest is at least as good as any other. Of its pixels only
@@ -47,11 +49,13 @@ class LayerTilings:
     buffers : tuple of int or None
         Bits of a buffer of the operand's own, which its tiles must fit; what has none is in the
         SRAM.
+    per_bit : tuple of int, optional
+        What a DRAM bit of weights, ifmap and partial sums costs: energy, where that counts.
 
     Attributes
     ----------
-    need, traffic : whole numbers, shape (tilings, 3)
-        Elements of weights, ifmap and partial sums.
+    need, traffic, cost : whole numbers, shape (tilings, 3)
+        Elements of weights, ifmap and partial sums; and what a bit of each moves, or costs so.
     """
 
     def __init__(
@@ -62,44 +66,62 @@ class LayerTilings:
         weights_resident: bool = False,
         input_resident: bool = False,
         buffers: tuple[int | None, ...] = (None, None, None),
+        per_bit: tuple[int, ...] = (),
     ) -> None:
         self.buffers = buffers
         self.psum_extra = accumulation_bits(layer)
-        need, traffic = tilings(layer, array, 2 * widths[-1] + self.psum_extra)
+        most_bits = (2 * widths[-1] + self.psum_extra) * max((1, *per_bit))
+        need, traffic = tilings(layer, array, most_bits)
         counted = np.array([not weights_resident, not input_resident, True], dtype=need.dtype)
         need, traffic = need * counted, traffic * counted
         ends = {widths[0], widths[-1]}
         corners = self._operand_bits([(bw, ba) for bw in ends for ba in ends], need)
         self._shared = np.array([most is None for most in buffers], dtype=need.dtype)
-        own = need[:, self._shared == 0]  # what takes no more of a buffer fits it as well
-        kept = _nondominated((need * self._shared) @ corners, traffic @ corners, own)
-        self.need, self.traffic = need[kept], traffic[kept]
-        self._stairs: dict[tuple[int, int], tuple[Whole, Whole]] = {}
+        beside = need[:, self._shared == 0]  # what takes no more of a buffer fits it as well
+        cost = traffic * np.array(per_bit, dtype=need.dtype) if per_bit else traffic
+        if per_bit:
+            beside = np.hstack([beside, cost @ corners])
+        kept = _nondominated((need * self._shared) @ corners, traffic @ corners, beside)
+        self.need, self.traffic, self.cost = need[kept], traffic[kept], cost[kept]
+        self._stairs: dict[tuple[int, int, bool], tuple[Whole, Whole]] = {}
 
-    def stairs(self, bw: int, ba: int) -> tuple[Whole, Whole]:
-        """Needs in bits, ascending, and the least DRAM bits of what needs at most so much."""
-        if (bw, ba) not in self._stairs:
-            bits = self._operand_bits([(bw, ba)], self.need)[:, 0]
-            fits = np.ones(len(self.need), dtype=bool)
-            for operand, most in enumerate(self.buffers):
-                if most is not None:
-                    fits &= np.array(self.need[:, operand] * bits[operand] <= most, dtype=bool)
-            if not fits.any():
-                nothing: Whole = np.zeros(0, dtype=np.int64)
-                self._stairs[bw, ba] = nothing, nothing
-                return self._stairs[bw, ba]
-            need, moved = self.need[fits] @ (bits * self._shared), self.traffic[fits] @ bits
-            order = np.argsort(moved, kind="stable")
-            order = order[np.argsort(need[order], kind="stable")]
-            least = np.minimum.accumulate(moved[order])
-            falls = np.append(True, least[1:] < least[:-1])
-            self._stairs[bw, ba] = need[order][falls], least[falls]
-        return self._stairs[bw, ba]
+    def stairs(self, bw: int, ba: int, by_cost: bool = False) -> tuple[Whole, Whole]:
+        """Needs in bits, ascending, and the least DRAM bits of what needs at most so much.
+
+        Or ``by_cost`` the least that such bits cost.
+        """
+        key = bw, ba, by_cost
+        if key not in self._stairs:
+            need, *measures = self.fitting(bw, ba)
+            self._stairs[key] = steps(need, measures[by_cost])
+        return self._stairs[key]
+
+    def fitting(self, bw: int, ba: int) -> tuple[Whole, Whole, Whole]:
+        """(tilings,) each: need, DRAM bits and what they cost, of those that fit the buffers."""
+        bits = self._operand_bits([(bw, ba)], self.need)[:, 0]
+        fits = np.ones(len(self.need), dtype=bool)
+        for operand, most in enumerate(self.buffers):
+            if most is not None:
+                fits &= np.array(self.need[:, operand] * bits[operand] <= most, dtype=bool)
+        need = self.need[fits] @ (bits * self._shared)
+        return need, self.traffic[fits] @ bits, self.cost[fits] @ bits
 
     def _operand_bits(self, pairs: Sequence[tuple[int, int]], like: Whole) -> Whole:
         """(3, pairs): bits of an element of weights, ifmap and partial sums."""
         rows = [(bw, ba, bw + ba + self.psum_extra) for bw, ba in pairs]
         return np.array(rows, dtype=like.dtype).T
+
+
+def steps(need: Whole, least: Whole) -> tuple[Whole, Whole]:
+    """Needs, ascending, and the least value of what needs at most so much."""
+    if not len(need):
+        nothing: Whole = np.zeros(0, dtype=np.int64)
+        return nothing, nothing
+    order = np.argsort(least, kind="stable")
+    order = order[np.argsort(need[order], kind="stable")]
+    lowest = np.minimum.accumulate(least[order])
+    falls = np.append(True, lowest[1:] < lowest[:-1])
+    return need[order][falls], lowest[falls]
 
 
 class Staircases:
@@ -242,7 +264,7 @@ def orders(many_k: bool, many_c: bool, many_p: bool) -> tuple[tuple[bool, ...], 
     )
 
 
-def _nondominated(need: Whole, traffic: Whole, own: Whole) -> Whole:
+def _nondominated(need: Whole, traffic: Whole, beside: Whole) -> Whole:
     """Which tilings to keep: all but most of those that another dominates at all widths.
 
     Need and traffic are linear in both widths: what is no less at the four corners of the widths
@@ -252,8 +274,8 @@ def _nondominated(need: Whole, traffic: Whole, own: Whole) -> Whole:
     ----------
     need, traffic : whole numbers, shape (tilings, corners)
         In bits.
-    own : whole numbers, shape (tilings, buffers)
-        Elements in each buffer of an operand's own.
+    beside : whole numbers, shape (tilings, n)
+        What is to be no less either: elements in buffers of operands' own; energies.
     """
     rivals: dict[int, None] = {}
     for held, moved in zip(need.T, traffic.T, strict=True):
@@ -261,7 +283,7 @@ def _nondominated(need: Whole, traffic: Whole, own: Whole) -> Whole:
         order = order[np.argsort(held[order], kind="stable")]
         lowest = np.minimum.accumulate(moved[order])
         rivals |= dict.fromkeys(order[[True, *(lowest[1:] < lowest[:-1])]].tolist())
-    every = np.hstack([need, traffic, own]).T
+    every = np.hstack([need, traffic, beside]).T
     kept, left = np.ones(len(need), dtype=bool), np.arange(len(need))
     remaining = every
     for rival in rivals:

@@ -27,6 +27,12 @@ How the bound counts them by the layer, the certificate names (its ``runs``): an
 than they take, see `codesign.checking.certificate.run_costs`. The enumeration puts runs together
 exactly.
 
+Energy is counted in whole units, rounded down. Where power at all times grows with the area, a
+group's designs are those of a range of SRAM (its ``sram_bits``): they have the tilings of the most
+and the power of the least. The ranges of each option leave out no size on offer. Of a single
+option, tilings of which none is better in traffic and in energy are told apart; a group of several
+takes the least of both. Energy is not counted where layers may be fused.
+
 What is proven
     No design of the declared space that keeps the budgets up to a relative 10⁻⁹ has an objective
     below ``T``; with the design file's figures checked, its design is within ``1 − T/objective``,
@@ -43,12 +49,13 @@ What is taken on trust
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
+from codesign.checking.certificate.coverage import Coverage
 from codesign.checking.certificate.elimination import (
     CostTables,
     Elimination,
@@ -56,12 +63,19 @@ from codesign.checking.certificate.elimination import (
     cost_tables,
     eliminate,
 )
+from codesign.checking.certificate.energy_costs import EnergyCosts
 from codesign.checking.certificate.enumeration import ALL_WORK, MOST_WORK, Enumeration
 from codesign.checking.certificate.exact_costs import Multipliers, Threshold, Units
 from codesign.checking.certificate.fused_runs import FusedRuns
-from codesign.checking.certificate.layer_scopes import PLACE
 from codesign.checking.certificate.option_groups import OptionGroup, OptionGroups
-from codesign.checking.certificate.run_costs import MOST_PRICE, ROOF_SHARES, Part, RunCosts, Weights
+from codesign.checking.certificate.read_groups import (
+    read_cut_couplings,
+    read_group,
+    read_prices,
+    read_trusted,
+    read_weights,
+)
+from codesign.checking.certificate.run_costs import Part, RunCosts, Weights
 from codesign.checking.certificate.run_enumeration import RunEnumeration
 from codesign.checking.certificate.spans import MOST_SPANS
 from codesign.checking.certificate.width_variables import (
@@ -72,16 +86,20 @@ from codesign.checking.certificate.width_variables import (
 )
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
-from codesign.checking.machine import MAPPINGS
-from codesign.checking.problem import Option, Problem
+from codesign.checking.problem import Problem
+from codesign.checking.technology import ENERGY
 from codesign.errors import first_few
 
 FORMAT = "codesign-certificate/1"
 KEYS = ("format", "bound", "cuts", "groups", "trusted")
-GROUP = ("arrays", "pe_bits", "tilings", "prices", "further_prices", "runs", "by")
 OnStep = Callable[[str], None]
 MOST_FURTHER = 100  # multipliers besides those of the bound
+MOST_RANGES = 1000  # of SRAM of each option
 GAP = Fraction(1e-6)  # relative, within which a proven design is called optimal
+
+
+class NoEnergies(Exception):
+    """Raised where energy counts and is not known, or where layers may be fused."""
 
 
 class Verifier:
@@ -91,6 +109,10 @@ class Verifier:
     ----------
     work : int
         Partial choices looked at so far; no more than `ALL_WORK` are.
+
+    Raises
+    ------
+    NoEnergies
     """
 
     def __init__(
@@ -106,9 +128,19 @@ class Verifier:
             check_time,
         )
         self.threshold = Threshold.of(problem, below)
-        self.option_groups = OptionGroups(problem, self.threshold)
-        self.units = Units(problem, (problem.objective, *problem.budgets))
+        energy = self._energy()
+        self.option_groups = OptionGroups(problem, self.threshold, energy)
+        self.units = Units(problem, (problem.objective, *problem.budgets), energy)
         self.work = 0
+
+    def _energy(self) -> EnergyCosts | None:
+        most_j = self.threshold.most(ENERGY)
+        if most_j is None:
+            return None
+        known = self.problem.energies(Fraction(0))
+        if known is None or self.problem.choices.fused_layers > 1:
+            raise NoEnergies
+        return EnergyCosts(self.problem, known, most_j)
 
     @cached_property
     def variables(self) -> WidthVariables:
@@ -146,8 +178,10 @@ class Verifier:
         TooMany
             There are more, or too little is cut (`TooLarge`).
         """
-        if not any(option in self.option_groups.capacity for option in group.options):
+        if not self.option_groups.within(group):
             return True
+        if self.option_groups.static_w(group) is None:
+            return False
         weighed = self.weighed(group, given, weights)
         if weighed.closes:
             return True
@@ -174,10 +208,10 @@ class Verifier:
         multipliers = Multipliers(self.units, self.threshold, given)
         layers, run_costs = self.option_groups.layer_costs(group), None
         if self.fused_runs.runs:
-            capacity = self.option_groups.capacity
-            most_bits = max(capacity.get(option, 0) for option in group.options)
+            most_bits = max(self.option_groups.within(group).values(), default=0)
             run_costs = RunCosts(self.fused_runs, weights or {}, most_bits)
-        costs = cost_tables(self.variables, self.units, multipliers, layers, run_costs)
+        static_w = self.option_groups.static_w(group) or Fraction(0)
+        costs = cost_tables(self.variables, self.units, multipliers, layers, run_costs, static_w)
         elimination = eliminate(self.variables, costs)
         return Weighed(self.variables, multipliers, costs, elimination, run_costs)
 
@@ -236,31 +270,38 @@ def verify(entry: Entry, problem: Problem, proof: Entry, on_step: OnStep | None 
     entry.known_keys(KEYS)
     bound = entry["bound"].figure()
     _check_claim(entry["bound"], bound, proof)
-    verifier = Verifier(problem, bound, _read_cut_couplings(entry["cuts"], problem))
-    left = dict.fromkeys(verifier.option_groups.capacity)
-    said, most = 0, 2 * len(problem.choices.options)
+    cuts = read_cut_couplings(entry["cuts"], problem)
+    try:
+        verifier = Verifier(problem, bound, cuts)
+    except NoEnergies:
+        entry.fault("no certificate: energy is not known, or not counted where layers are fused")
+    coverage = Coverage(problem.choices, verifier.option_groups.capacity)
+    said, most = Counter[bool](), 2 * len(problem.choices.options)
     items = entry["groups"].items()
     for n, item in enumerate(items):
         if on_step is not None:
             on_step(f"verified: {n} of {len(items)} groups of hardware options")
-        group = _read_group(item, problem)
-        said += len(group.arrays) * len(group.pe_bits)
-        if said > most:
+        group = read_group(item, problem)
+        said[group.sram_bits is None] += len(group.arrays) * len(group.pe_bits)
+        if said[True] > most:
             item.fault("groups that name each hardware option once")
-        if not any(option in left for option in group.options):
+        if said[False] > most * MOST_RANGES:
+            item.fault(f"no more than {MOST_RANGES} ranges of SRAM of a hardware option")
+        if not any(map(coverage.lacks, group.options)):
             continue  # nothing new, whatever the argument
         if not _check_group(item, group, verifier):
             raise Unreadable
-        for option in group.options:
-            left.pop(option, None)
-    trusted = _read_trusted(entry["trusted"], problem)
+        coverage.add(group)
+    trusted = read_trusted(entry["trusted"], problem)
     for option in trusted:
-        left.pop(option, None)
+        coverage.trust(option)
+    left = coverage.left()
     covered = f"all {len(problem.choices.options)} hardware options"
     names = [
         f"{x.rows} × {x.cols} PEs of {x.pe_weight_bits} × {x.pe_activation_bits} bit"
         + (f" in mapping {x.mapping}" if x.mapping else "")
-        for x in left
+        + (f" with {gap[0]} to {gap[1]} bit of SRAM" if gap else "")
+        for x, gap in left.items()
     ]
     found = "all" if not left else f"no argument for {first_few(names, 2, '; ')}"
     entry.ledger.holds(entry["groups"].where, not left, found, covered)
@@ -280,12 +321,13 @@ def _check_claim(entry: Entry, bound: Fraction, proof: Entry) -> None:
 
 def _check_group(item: Entry, group: OptionGroup, verifier: Verifier) -> bool:
     """Note a group that its multipliers do not close."""
-    given = _read_prices(item["prices"], verifier)
+    names = verifier.units.names
+    given = read_prices(item["prices"], names)
     others = item.get("further_prices", []).items()
     if len(others) > MOST_FURTHER:
         item["further_prices"].fault(f"at most {MOST_FURTHER} further prices")
-    further = [_read_prices(each, verifier) for each in others]
-    weights = _read_weights(item.get("runs", []), verifier)
+    further = [read_prices(each, names) for each in others]
+    weights = read_weights(item.get("runs", []), verifier.problem.network, verifier.fused_runs)
     by = item["by"]
     most = MOST_WORK if by.text(("bound", "enumeration")) == "enumeration" else 0
     try:
@@ -296,84 +338,3 @@ def _check_group(item: Entry, group: OptionGroup, verifier: Verifier) -> bool:
         settled = f"a group that {most} partial choices settle, {ALL_WORK} all groups together"
         by.fault(f"{settled}, of layers with at most {MOST_SPANS} tiles of rows and columns")
     return item.ledger.holds(by.where, closed, by.value, "prices that rule out a better design")
-
-
-def _read_prices(entry: Entry, verifier: Verifier) -> dict[str, Fraction]:
-    names = verifier.units.names
-    entry.known_keys(names)
-    given = entry.table()
-    return {name: given[name].figure() for name in names if name in given}
-
-
-def _read_weights(entry: Entry, verifier: Verifier) -> dict[int, Weights]:
-    """Of fused runs, each by its first and its last layer."""
-    layers = [layer.name for layer in verifier.problem.network.layers]
-    number = {}
-    for n, run in enumerate(verifier.fused_runs.runs, 1):
-        number[layers[run.layers[0]], layers[run.layers[-1]]] = n
-    found: dict[int, Weights] = {}
-    for item in entry.items():
-        each = item.items()
-        if len(each) != 4:
-            item.fault("first layer, last layer, share of cycles, price of an SRAM bit")
-        ends = each[0].text(layers), each[1].text(layers)
-        if ends not in number or number[ends] in found:
-            item.fault("a run of layers that may be fused, once")
-        found[number[ends]] = Weights(each[2].whole(0, ROOF_SHARES), each[3].whole(0, MOST_PRICE))
-    return found
-
-
-def _read_cut_couplings(entry: Entry, problem: Problem) -> list[tuple[str, str]]:
-    layers = [layer.name for layer in problem.network.layers]
-    places = problem.network.lifetimes if problem.choices.on_chip else ()
-    sources = (*problem.network.sources, *(f"{PLACE}{name}" for name in places))
-    found = []
-    for item in entry.items():
-        pair = item.items()
-        if len(pair) != 2:
-            item.fault("a layer, and a source of a width or the place of a tensor")
-        found.append((pair[0].text(layers), pair[1].text(sources)))
-    return found
-
-
-def _read_group(item: Entry, problem: Problem) -> OptionGroup:
-    item.known_keys(GROUP)
-    choices = problem.choices
-    sides: tuple[tuple[object, ...], ...] = choices.rows, choices.cols
-    if choices.mappings != (None,):
-        sides = (*sides, choices.mappings)
-    arrays = _listed(item["arrays"], *sides)
-    pe_bits = _listed(item["pe_bits"], choices.pe_weight_bits, choices.pe_activation_bits)
-    return OptionGroup(arrays, pe_bits, ideal=item["tilings"].text(("any", "fitting")) == "any")
-
-
-def _listed(entry: Entry, *offered: tuple[object, ...]) -> tuple[Any, ...]:
-    """A list of tuples, each of one of every kind that is on offer."""
-    found: dict[tuple[object, ...], None] = {}
-    known = [{*each} for each in offered]
-    for item in entry.items():
-        values = tuple(part.value for part in item.items())
-        right = len(values) == len(known) and all(type(x) in (int, str) for x in values)
-        if not right or any(x not in each for x, each in zip(values, known, strict=True)):
-            item.fault(f"{len(known)} entries that are on offer")
-        if values in found:
-            item.fault("none a second time")
-        found[values] = None
-    return tuple(found)
-
-
-def _read_trusted(entry: Entry, problem: Problem) -> list[Option]:
-    known = set(problem.choices.options)
-    found = []
-    for item in entry.items():
-        numbers, mapping = item.items()[:4], item.items()[4:]
-        option = None
-        if len(numbers) == 4 and len(mapping) < 2:
-            named = [x.text(MAPPINGS) for x in mapping]
-            rows, cols, pe_weight_bits, pe_activation_bits = (x.whole() for x in numbers)
-            option = Option(rows, cols, pe_weight_bits, pe_activation_bits, *named)
-        if option not in known:
-            item.fault("a hardware option, once")
-        known.discard(option)
-        found.append(option)
-    return [option for option in found if option is not None]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy.typing as npt
 
 Whole = npt.NDArray[Any]
 MOST_IN_64_BITS = 2**61  # so that two can be added
+FACTOR_DIGITS = 30  # binary, of a factor that is rounded
 
 
 def whole_numbers(values: Iterable[int]) -> Whole:
@@ -24,6 +27,22 @@ def times(values: Whole, factor: int, signed: bool = False) -> Whole:
     if max(largest(values, signed), 1) * factor >= MOST_IN_64_BITS:
         values = values.astype(object)
     return values * factor
+
+
+def rounded_down(values: Whole, factor: Fraction) -> Whole:
+    """Whole numbers times a factor, neither below 0, rounded down.
+
+    Each by less than 1 and ``2^-29`` of itself.
+    """
+    if not factor:
+        return np.zeros(values.shape, dtype=np.int64)
+    digits = factor.numerator.bit_length() - factor.denominator.bit_length()
+    shift = FACTOR_DIGITS - digits
+    found = times(values, math.floor(factor * Fraction(2) ** shift))
+    found = found >> shift if shift >= 0 else times(found, 2**-shift)
+    if found.dtype == object and largest(found) < MOST_IN_64_BITS:
+        return found.astype(np.int64)
+    return found
 
 
 def largest(values: Whole, signed: bool = False) -> int:

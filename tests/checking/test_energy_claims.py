@@ -1,0 +1,389 @@
+"""Certificates that count energy: true claims are proven, false ones are not.
+
+On random tiny problems against plain enumeration of all tilings: energy as the objective, or
+limited beside another; power at all times that grows with the SRAM; mappings, PEs that split,
+tensors on chip.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import oracle
+import oracle_tilings
+import pytest
+from certified import as_checked, certify_and_check, deep, written
+from enumerated_energy import EnergyPoint
+from false_claims import closes, groups_with, option_of, random_cuts
+from machine_questions import two_layers
+from random_energy import drawn
+from random_problems import random_case
+
+import codesign
+from codesign import Choices, Design, Problem, SpecError, certify
+from codesign.checking.certificate.coverage import Coverage
+from codesign.checking.certificate.energy_tilings import undominated_within
+from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.tilings import LayerTilings
+from codesign.checking.certificate.verify import Verifier
+from codesign.checking.certificate.whole_numbers import rounded_down, whole_numbers
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.checking.cost_model import Array
+from codesign.checking.problem import Problem as CheckedProblem
+from codesign.errors import InfeasibleError
+
+KINDS = ("none", "tensors", "mapping", "reconfigurable", "widening")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_prices_prove_what_is_false(kind: str) -> None:
+    seen = hold_to_enumeration(kind, range(4))
+    assert seen["false"] > 7
+    assert seen["true"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 1400, 50))
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_prices_prove_what_is_false_long(kind: str, first: int) -> None:
+    hold_to_enumeration(kind, range(first, first + 50))
+
+
+def hold_to_enumeration(kind: str, seeds: range) -> Counter[str]:
+    """Try to prove false claims about some problems, and true ones about their best hardware.
+
+    False is one just above the optimum, at any prices, groups, cuts and ranges of SRAM.
+    """
+    seen: Counter[str] = Counter()
+    for seed, problem, best in optima(kind, seeds):
+        rng, checked = random.Random(f"{kind} {seed}"), as_checked(problem)
+        optimum, option = (
+            Fraction(best.metrics[problem.objective]),
+            option_of(checked, best.hardware),
+        )
+        claim = optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**40)
+        for cuts in ([], random_cuts(rng, checked)):
+            verifier = Verifier(checked, claim, cuts)
+            for group in groups_with(rng, checked, option):
+                given = replace(group, sram_bits=range_with(rng, best.sram_bits))
+                prices = prices_near(rng, checked, optimum)
+                assert not closes(verifier, given, prices, 0), seed
+                further = [prices_near(rng, checked, optimum) for _ in range(2)]
+                assert not closes(verifier, given, prices, 5_000, further), seed
+                seen["false"] += 1
+        seen["true"] += proves(rng, checked, best, optimum)
+    return seen
+
+
+def optima(kind: str, seeds: range) -> Iterator[tuple[int, Problem, EnergyPoint]]:
+    """Seed, problem and best design of those that have one."""
+    for seed in seeds:
+        problem, points = drawn(seed, kind)
+        kept = [
+            point
+            for point in points
+            if all(
+                point.metrics[name] <= most * (1 + oracle.TOLERANCE)
+                for name, most in problem.budgets.items()
+            )
+        ]
+        if kept:
+            yield seed, problem, min(kept, key=lambda x: x.metrics[problem.objective])
+
+
+def range_with(rng: random.Random, bits: int) -> tuple[int, int] | None:
+    """A range of SRAM that holds so many bits, or none."""
+    low, high = rng.choice((1, bits, rng.randint(1, bits))), bits + rng.choice((0, 1, bits, 10**6))
+    return rng.choice((None, (low, high)))
+
+
+def prices_near(
+    rng: random.Random, problem: CheckedProblem, optimum: Fraction
+) -> dict[str, Fraction]:
+    """Prices at which metrics cost about as much as each other, or none, or any."""
+    limits = {**problem.budgets, problem.objective: optimum}
+    costs = ("latency_s", "dram_bits", "noise", "model_bits", "energy_j")
+    found = {}
+    for name in (x for x in costs if x in limits):
+        price = Fraction(rng.choice((0.0, 1.0, 10 ** rng.uniform(-2, 2), 10 ** rng.uniform(-9, 9))))
+        found[name] = price / limits[name] if limits[name] else price
+    return found
+
+
+def proves(
+    rng: random.Random, problem: CheckedProblem, best: EnergyPoint, optimum: Fraction
+) -> bool:
+    """Try to prove a true claim at the best SRAM; whether there were few enough choices."""
+    option = option_of(problem, best.hardware)
+    sram = best.sram_bits, best.sram_bits
+    single = OptionGroup((option.array,), (option.pe_bits,), sram_bits=sram)
+    verifier = Verifier(problem, optimum * (1 - Fraction(1, 10**6)))
+    prices, *further = (prices_near(rng, problem, optimum) for _ in range(4))
+    try:
+        assert verifier.closed(single, prices, 10**5, further)
+    except TooMany:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_optima_are_proven(kind: str) -> None:
+    assert certify_all(kind, range(20, 26)) > 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 1200, 50))
+@pytest.mark.parametrize("kind", KINDS)
+def test_optima_are_proven_long(kind: str, first: int) -> None:
+    assert certify_all(kind, range(first, first + 50)) > 10
+
+
+def certify_all(kind: str, seeds: range) -> int:
+    """Certify and check the best designs of some problems; how many have one."""
+    proven = 0
+    for seed in seeds:
+        problem, points = drawn(seed, kind)
+        if not points:
+            continue
+        try:
+            design = codesign.solve(problem)
+        except InfeasibleError:
+            continue
+        certify_and_check(design)
+        proven += 1
+    return proven
+
+
+# --- altered certificates -----------------------------------------------------------------------
+
+
+@cache
+def question(**changed: Any) -> Problem:
+    """A question of several arrays and widths, where much of the energy is power by area."""
+    asked = two_layers(mapping=("window",), **changed)
+    energy = asked.technology.energy
+    assert energy is not None
+    technology = replace(asked.technology, energy=replace(energy, static_w_per_mm2=2.0))
+    return replace(
+        asked,
+        technology=technology,
+        dram_energy_j_per_bit=2e-11,
+        objective="energy_j",
+        dram_bits_per_s=1e10,
+    )
+
+
+@cache
+def powered() -> tuple[Design, Any]:
+    """Its best design, and what the certificate of that holds."""
+    design = codesign.solve(question())
+    certificate = certify(design)
+    assert certificate.trusted == []
+    return design, certificate.to_dict()
+
+
+def files() -> tuple[Any, Any]:
+    """The content of both, anew for each use."""
+    design, certificate = powered()
+    return written(design.to_dict()), written(certificate)
+
+
+def test_every_range_of_sram_is_argued_for() -> None:
+    design, certificate = files()
+    assert deep(design, certificate).proven
+    ranged = [n for n, group in enumerate(certificate["groups"]) if "sram_bits" in group]
+    assert len(ranged) > 8
+    for n in random.Random(4).sample(ranged, 8):
+        altered = copy.deepcopy(certificate)
+        low, high = altered["groups"].pop(n)["sram_bits"]
+        report = deep(design, altered)
+        (finding,) = report.findings
+        assert f"with {low} to {high} bit of SRAM" in str(finding) or "no argument" in str(finding)
+        assert not report.proven
+        for other in ([low + 1, high], [low, high - 1]):
+            if other[0] <= other[1]:
+                altered = copy.deepcopy(certificate)
+                altered["groups"][n]["sram_bits"] = other
+                (finding,) = deep(design, altered).findings
+                assert "bit of SRAM" in str(finding)
+
+
+def test_ranges_and_prices_are_weighed_anew() -> None:
+    design, certificate = files()
+    told, rng = Counter[bool](), random.Random(5)
+    for n in rng.sample(range(len(certificate["groups"])), 8):
+        group = certificate["groups"][n]
+        for other in (None, [1, 2**62], [7, 10**5]):
+            altered = copy.deepcopy(certificate)
+            altered["groups"][n]["sram_bits"] = other
+            report = deep(design, altered)
+            assert report.proven == report.holds  # the claim is true: either is right
+            told[report.holds] += 1
+        altered = copy.deepcopy(certificate)
+        name = rng.choice([*group["prices"]])
+        altered["groups"][n]["prices"][name] *= rng.choice((0, 1e-3, 1.5, 1e3))
+        report = deep(design, altered)
+        assert report.proven == report.holds
+        told[report.holds] += 1
+    assert told[False] > 3
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("x", "a list"),
+        ([5], "the least and the most SRAM bits"),
+        ([0, 5], "a whole number from 1"),
+        ([6, 5], "a whole number from 6"),
+        ([1, 2**63], "a whole number from 1"),
+        ([1.0, 5], "a whole number from 1"),
+    ],
+)
+def test_what_is_no_range_is_refused(given: Any, told: str) -> None:
+    design, certificate = files()
+    certificate["groups"][0]["sram_bits"] = given
+    (finding,) = deep(design, certificate).findings
+    assert finding.where.startswith("certificate.groups[0].sram_bits")
+    assert finding.expected.startswith(told)
+
+
+def test_a_worse_design_is_not_proven() -> None:
+    """Of the same question, with more SRAM and its power."""
+    best, certificate = powered()
+    asked = best.problem
+    rng, seen = random.Random(6), 0
+    for more in (100, 10_000):
+        larger = replace(asked.choices, min_sram_bits=best.hardware.sram_bits + more)
+        worse = codesign.solve(replace(asked, choices=larger))
+        assert worse.proof.objective > best.proof.objective * 1.001
+        content = written(replace(worse, problem=asked).to_dict())
+        for n in range(5):
+            altered = written(certificate)
+            altered["bound"] = worse.proof.objective * (1 - 1e-7)
+            for group in altered["groups"] if n else ():
+                group["by"] = rng.choice(("bound", "enumeration"))
+                group["tilings"] = rng.choice(("any", "fitting"))
+                for name in group["prices"]:
+                    factor = rng.choice((0, 1, 1.01, 0.9, 10 ** rng.uniform(-6, 6)))
+                    group["prices"][name] *= factor
+            report = deep(content, altered)
+            assert not report.proven
+            assert not report.holds
+            seen += any(".groups" in finding.where for finding in report.findings)
+    assert seen == 10
+
+
+def test_energy_that_is_not_known_has_no_certificate() -> None:
+    design, certificate = files()
+    design["problem"]["dram_energy_j_per_bit"] = None
+    assert not deep(design, certificate).proven
+
+
+def test_where_layers_may_be_fused_none_is_written() -> None:
+    fused = codesign.solve(replace(question(on_chip="bands"), objective="latency_s"))
+    design = replace(fused, problem=replace(fused.problem, budgets={"energy_j": 1.0}))
+    with pytest.raises(SpecError, match=r"^energy_j: not in certificates where layers may be"):
+        certify(design)
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+def test_gaps_between_ranges_are_found() -> None:
+    """Against all sizes on offer, one by one."""
+    rng, seen = random.Random(1), Counter[bool]()
+    for _ in range(300):
+        sizes = tuple(sorted(rng.sample(range(1, 40), rng.randint(1, 5))))
+        given = rng.choice(({"sram_bits": sizes}, {}, {"min_sram_bits": 7, "max_sram_bits": 30}))
+        problem = as_checked(replace(question(), choices=Choices(**FEW, **given)))
+        (option,), most = problem.choices.options, problem.choices.most_sram(rng.randint(1, 40))
+        if not most:
+            continue
+        coverage = Coverage(problem.choices, {option: most})
+        ranges = [
+            sorted((rng.randint(1, 40), rng.randint(1, 40))) for _ in range(rng.randint(1, 4))
+        ]
+        for low, high in ranges:
+            group = OptionGroup((option.array,), (option.pe_bits,), sram_bits=(low, high))
+            coverage.add(group)
+        offered = [x for x in range(1, most + 1) if problem.choices.most_sram(x) == x]
+        lacking = [x for x in offered if not any(low <= x <= high for low, high in ranges)]
+        left = coverage.left()
+        assert (option in left) == bool(lacking)
+        if lacking:
+            gap = left[option]
+            assert gap is not None
+            assert gap[0] <= lacking[0] <= gap[1]
+        seen[bool(lacking)] += 1
+    assert min(seen.values()) > 30
+
+
+FEW: dict[str, Any] = {"rows": (2,), "cols": (2,), "weight_bits": (8,), "activation_bits": (8,)}
+
+
+def test_menus_hold_what_no_other_tiling_within_the_room_beats() -> None:
+    rng = np.random.default_rng(2)
+    for count in (0, 1, 3, 10, 60):
+        for values in (2, 5, 50):
+            need, traffic, cost = rng.integers(values, size=(3, count))
+            needs, menus = undominated_within(need, traffic, cost)
+            assert needs == sorted({*needs})
+            rows = [*zip(need, traffic, cost, strict=True)]
+            for room in range(values):
+                fit = [(int(x), int(y)) for n, x, y in rows if n <= room]
+                right = {
+                    mine
+                    for mine in fit
+                    if not any(x != mine and x[0] <= mine[0] and x[1] <= mine[1] for x in fit)
+                }
+                place = sum(x <= room for x in needs)
+                assert ({*menus[place - 1]} if place else set()) == right
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_least_costs_of_tilings_are_those_of_the_oracle(seed: int) -> None:
+    problem, rng = random_case(seed).problem, random.Random(seed)
+    layers, widths = as_checked(problem).network.layers, (1, 3, 8)
+    per_bit = tuple(rng.randint(1, 50) for _ in range(3))
+    for layer, checked in zip(problem.network.layers, layers, strict=True):
+        for rows, cols, engine in ((1, 1, 9), (2, 3, 9), (8, 4, 4)):
+            found = LayerTilings(checked, Array(rows, cols, engine), widths, per_bit=per_bit)
+            every = oracle_tilings.layer_costs(layer, rows, cols, engine)
+            for bw, ba in product(widths, repeat=2):
+                bits = bw, ba, bw + ba + oracle_tilings.reduction_bits(layer)
+                by_need = {}
+                for x in every:
+                    need = oracle_tilings.shared_bits(x, bits, (None, None, None))
+                    moved = (x.moved_weights, x.moved_ifmap, x.moved_psum)
+                    costs = sum(m * b * p for m, b, p in zip(moved, bits, per_bit, strict=True))
+                    by_need[need] = min(costs, by_need.get(need, costs))
+                least, right = None, []
+                for need, costs in sorted(by_need.items()):
+                    if least is None or costs < least:
+                        least = costs
+                        right.append((need, costs))
+                needs, costs_by_need = found.stairs(bw, ba, by_cost=True)
+                assert [*zip(needs.tolist(), costs_by_need.tolist(), strict=True)] == right
+
+
+def test_products_are_rounded_down_and_little() -> None:
+    rng = random.Random(3)
+    for _ in range(300):
+        size = 10 ** rng.randint(0, 30)
+        values = [rng.randint(0, size) for _ in range(5)]
+        factor = Fraction(rng.randint(0, 10**9), 10 ** rng.randint(0, 18))
+        found = rounded_down(whole_numbers(values), factor).tolist()
+        for value, each in zip(values, found, strict=True):
+            exact = value * factor
+            assert exact * (1 - Fraction(1, 2**29)) - 1 < each <= exact
