@@ -21,7 +21,6 @@ from codesign.problem.choices import Place
 from codesign.problem.file import problem_from_dict, problem_to_dict
 from codesign.problem.metrics import ENERGY
 from codesign.problem.problem import Problem
-from codesign.results.area_notes import area_notes
 from codesign.results.consistency import (
     check_mappings,
     check_names,
@@ -32,6 +31,7 @@ from codesign.results.consistency import (
     without_usual,
 )
 from codesign.results.energy import absence, energy_notes
+from codesign.results.hardware_notes import hardware_notes
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.records import ProofRecord, SolverRecord
 from codesign.results.result_file import (
@@ -156,9 +156,9 @@ class Design(HardwareResult):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What is not known or leans on an extrapolated fit, and area limits that do nothing."""
+        """What is not known or leans on an extrapolated fit, and limits that do nothing."""
         proven = self.proof.status == "optimal" and self.proof.ties_broken
-        slack = area_notes(self.problem, self.metrics, proven)
+        slack = hardware_notes(self.problem, self.metrics, proven)
         energy = [absence(self._no_energy)] if self._no_energy else []
         energy += energy_notes(self.accelerator, self.metrics)
         return (*energy, *extrapolations(self.accelerator), *slack)

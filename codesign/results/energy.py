@@ -18,6 +18,8 @@ from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.units import METRIC_UNITS, OPS_PER_MAC, OPS_PER_TOP
 
+NO_ENERGY = f"no {METRIC_UNITS[ENERGY_J].label}"
+
 
 @dataclass(frozen=True)
 class EnergyFigures:
@@ -103,4 +105,4 @@ def energy_notes(accelerator: Accelerator, metrics: Mapping[str, float]) -> tupl
 
 def absence(why: Sequence[str]) -> str:
     """Why there is no energy, in a report."""
-    return f"no {METRIC_UNITS[ENERGY_J].label}: {'; '.join(why)}"
+    return f"{NO_ENERGY}: {'; '.join(why)}"

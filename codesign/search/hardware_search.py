@@ -304,6 +304,7 @@ class HardwareSearch(GoalSearch, ABC):
     ) -> Candidates:
         """What the MILP of one option chooses from."""
         energy, options = self.batches.energy, np.array([option])
+        tilings = self.tilings_of(option)
         made = candidates(
             self.space,
             options,
@@ -311,13 +312,13 @@ class HardwareSearch(GoalSearch, ABC):
             np.array([sram[1]]),
             *domains,
             traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
-            energy=self.tilings_of(option),
+            energy=None if tilings is None else [tilings],
         )
         if energy is None:
             return made
         ends = (self.space.least_area_mm2(options, np.array([bits])) for bits in sram)
-        least_w, most_w = (float(energy.static_w(area_mm2)[0]) for area_mm2 in ends)
-        return replace(made, static_w=least_w, grows=most_w > least_w)
+        least_w, most_w = (energy.static_w(area_mm2) for area_mm2 in ends)
+        return replace(made, static_w=least_w, grows=bool(most_w[0] > least_w[0]))
 
     def tilings_of(self, option: int) -> EnergyTilings | None:
         """Tilings of an option, where energies count."""

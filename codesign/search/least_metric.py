@@ -275,6 +275,8 @@ class LeastMetric(HardwareSearch):
         def solve(low: float, high: float) -> float:
             single = self.with_all_couplings(self.tables_of(option, high, low))
             found = self.bound_option(option, single)
+            if space.runs:
+                single, found = self.price_runs(single, found)
             self.update_from_bound(option, found, 0, high)
             bound = float(found.value[0])
             if bound >= self.cutoff:

@@ -115,8 +115,11 @@ class LexicographicSearch:
         self.space, self.relaxation = space, Relaxation(space, self.stop.check)
         self.cut_pool = CutPool(space.additive_metrics)
         self.open = np.ones(len(space), dtype=bool)
-        if method == "whole" and space.counts_energy:
-            raise SpecError(f"{ENERGY}: method 'whole' does not count it; leave out the method")
+        if method == "whole" and space.counts_energy and space.runs:
+            raise SpecError(
+                f"{ENERGY}: method 'whole' does not count it where layers may be fused; "
+                "leave out the method"
+            )
         self.prove = prove_monolithic if method == "whole" else prove_goal
         self.rel_gap = rel_gap
 

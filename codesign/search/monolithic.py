@@ -1,16 +1,23 @@
-"""One monolithic MILP over all hardware options at once, for small spaces."""
+"""One monolithic MILP over all hardware options at once, for small spaces.
+
+Where energy counts, one for each of few ranges of SRAM.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.errors import SpecError
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import keeps
 from codesign.search.goal_task import GoalTask, SearchResult
 from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
-from codesign.space.candidates import candidates
+from codesign.search.milp_over_srams import MilpOverSrams
+from codesign.space.candidates import Candidates, candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, price
 from codesign.stopping import Stopped
@@ -41,11 +48,10 @@ def prove_monolithic(task: GoalTask) -> SearchResult:
             "use the default method or a smaller space"
         )
     task.stats.solved.update(int(option) for option in options)
-    try:
+    if ENERGY in (goal.metric, *goal.limits):
+        result = MilpOverSrams(task, options, sram, solve_whole).prove()
+    else:
         result = _solve(task, space, options, sram)
-    except Stopped:
-        result = MilpResult(None, -np.inf, False, 0)
-    task.stats.count(result)
     best = result.solution
     if best is None or task.value_of(task.incumbent) < task.value_of(best):
         best = task.incumbent
@@ -68,21 +74,41 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
         chosen = choice.variable_width, choice.weight, sram_bits, choice.on_chip
         return price(space, choice.option, *chosen, choice.modes)
 
-    with task.stop.stopping_at_interrupts():
-        listed = candidates(
+    def listed() -> Candidates:
+        return candidates(
             space,
             options,
             np.full(len(options), space.capacities.min_bits),
             sram,
             traffic_matters="dram_bits" in (goal.metric, *goal.limits),
         )
-    return solve_milp(
-        space,
-        goal,
-        listed,
-        price=priced,
-        rel_gap=task.solver_gap,
-        stop=task.stop,
-        on_progress=task.on_progress,
-        solver=task.solver,
-    )
+
+    return solve_whole(task, listed, priced)
+
+
+def solve_whole(
+    task: GoalTask,
+    listed: Callable[[], Candidates],
+    price: Callable[[MilpSolution], Solution | None],
+) -> MilpResult:
+    """Solve one MILP of a goal; where it has to end before its solver was asked, it knows nothing.
+
+    ``listed`` lists its candidates.
+    """
+    try:
+        with task.stop.stopping_at_interrupts():
+            found = listed()
+        result = solve_milp(
+            task.space,
+            task.goal,
+            found,
+            price=price,
+            rel_gap=task.solver_gap,
+            stop=task.stop,
+            on_progress=task.on_progress,
+            solver=task.solver,
+        )
+    except Stopped:
+        return MilpResult(None, -np.inf, False, 0)
+    task.stats.count(result)
+    return result

@@ -18,6 +18,7 @@ from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.energy_tables import (
     EnergyTables,
     envelope_of_energies,
+    least_fused,
     least_of_energies,
 )
 from codesign.space.hardware import HardwareSpace
@@ -75,7 +76,14 @@ class OptionBatches:
             rooms = space.rooms(int(shape), True, mode, energy=True)
             least[mine] = rooms.within(sram_bits[mine])
         static_w = costs.static_w(space.least_area_mm2(options, powered_bits))
-        return EnergyTables(costs.constants(options, mode), least, static_w)
+        constant, fused = costs.constants(options, mode), self._fused_energy(options)
+        return EnergyTables(constant, least, static_w, fused=fused)
+
+    def _fused_energy(self, options: Ints) -> Floats:
+        """(options, geometries, w, w): J of layers in fused runs; empty where there are none."""
+        if self.energy is None or not self.space.runs:
+            return np.zeros((0, 0, 0, 0))
+        return self.energy.fused(options)
 
     def _ideal_energy(
         self, options: Ints, row: Ints, count: int, powered_bits: Floats | None = None
@@ -84,7 +92,7 @@ class OptionBatches:
         costs, space = self.energy, self.space
         if costs is None:
             return None
-        constant, static_w = [], []
+        constant, static_w, fused = [], [], []
         area_mm2 = space.least_area_mm2(options, powered_bits)
         for n in range(count):
             mine = np.flatnonzero(row == n)
@@ -93,8 +101,10 @@ class OptionBatches:
             each = (costs.constants(first, mode).min(axis=0) for mode in range(len(space.modes)))
             constant.append(np.min([*each], axis=0))
             static_w.append(float(costs.static_w(area_mm2[mine].min())))
+            fused.append(least_fused([self._fused_energy(first)]))
         ideal = np.broadcast_to(space.compulsory_j, (count, *space.compulsory_j.shape))
-        return EnergyTables(np.stack(constant), ideal, np.array(static_w))
+        of_fused = np.concatenate(fused)
+        return EnergyTables(np.stack(constant), ideal, np.array(static_w), fused=of_fused)
 
     def traffic(self, shape: int, sram_bits: Floats, mode: int | None = None) -> Floats:
         """(capacities, variants × geometries, w, w): least DRAM bits of a tiling that fits.

@@ -130,8 +130,8 @@ class Candidates:
         Whether a tensor may be in DRAM, and on chip, at each width.
     sram_bits : floats, shape (hardware options,)
         The most that each may have; inf where the needs say all.
-    static_w : float
-        Power at all times that counts as energy, at least.
+    static_w : floats, shape (hardware options,)
+        Power at all times that counts as energy, at least; empty where none does.
     grows : bool
         Whether it is more with more SRAM, and not all designs have the same.
     fused : tuple of FusedCandidates
@@ -143,7 +143,7 @@ class Candidates:
     variable_allowed: Bools
     places: Bools
     sram_bits: Floats
-    static_w: float = 0.0
+    static_w: Floats = field(default_factory=lambda: np.zeros(0))
     grows: bool = False
     fused: tuple[FusedCandidates, ...] = ()
 
@@ -176,7 +176,7 @@ def candidates(
     fusable: Bools | None = None,
     *,
     traffic_matters: bool = True,
-    energy: EnergyTilings | None = None,
+    energy: Sequence[EnergyTilings] | None = None,
 ) -> Candidates:
     """List the options of every layer on some hardware options.
 
@@ -196,8 +196,8 @@ def candidates(
     traffic_matters : bool
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
-    energy : EnergyTilings, optional
-        Where energies count, of the one hardware option.
+    energy : sequence of EnergyTilings, optional
+        Where energies count, of each hardware option.
     """
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
     traffic_counts = traffic_matters or space.exposed > 0  # and never hides behind compute
@@ -214,7 +214,7 @@ def candidates(
                 *(space, i, variant, mode, int(option), mine & allowed[n], cycles[mode][n]),
                 room=(sram_from[n] - most, sram_to[n] - held),
                 slack_s=slack_s,
-                energy=energy,
+                energy=None if energy is None else energy[n],
             )
             for variant, mine, held, most in _variants(space, i, left)
             for n, option in enumerate(options)

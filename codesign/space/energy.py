@@ -8,14 +8,23 @@ power, which grows with the area, as long as the network runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
-from codesign.costs.energy import Rates, accesses, constant_j, j_per_dram_bit, mac_j
+from codesign.costs.energy import (
+    Accesses,
+    Rates,
+    accesses,
+    constant_j,
+    fused_accesses,
+    j_per_dram_bit,
+    mac_j,
+)
 from codesign.costs.layer_energy import rates_of
 from codesign.costs.tiling import Tilings, operand_bits
 from codesign.problem.problem import Problem
@@ -63,6 +72,7 @@ class EnergyCosts:
         energies = problem.technology.energy
         self.static_w_per_mm2 = (energies.static_w_per_mm2 or 0.0) if energies else 0.0
         self._constants: dict[tuple[int, int], Floats] = {}  # of each mode and engine
+        self._fused: dict[tuple[int, int], Floats] = {}  # the same in fused runs
 
     @property
     def is_static(self) -> bool:
@@ -113,12 +123,14 @@ class EnergyCosts:
 
         MACs are counted, static power is not.
         """
-        space = self.space
+        return self._at_engines(options, partial(self._of_shapes, mode))
+
+    def _at_engines(self, options: Ints, of_shapes: Callable[[int], Floats]) -> Floats:
+        """(options, n, w, w): tables (shapes, n, w, w) of PEs of so many multipliers, as split."""
         engines = self.pace.engines(options)[:, None]
-        kinds = self.variants * len(space.geometries)
-        made = np.zeros((len(options), kinds, *engines.shape[2:]))
+        made: Floats = np.zeros(())
         for engine in sorted({*engines.ravel().tolist()}):
-            table = self._of_shapes(mode, engine)[space.shape_of[options]]
+            table = of_shapes(engine)[self.space.shape_of[options]]
             made = np.where(engines == engine, table, made)
         return made
 
@@ -136,20 +148,67 @@ class EnergyCosts:
     def _on_shapes(self, layer: Layer, mode: int, engine: int, variant: int) -> Floats:
         """(shapes, w, w): of one layer; ``variant`` tells which operands are resident."""
         space = self.space
-        bw, ba = space.widths[:, None], space.widths[None, :]
         made = np.zeros((len(space.shapes), len(space.widths), len(space.widths)))
         if layer.moves:
             if variant % 2:
-                made += self.rates.sram_read_j_per_bit * layer.ifmap * ba
+                made += self.rates.sram_read_j_per_bit * layer.ifmap * space.widths
             return made
+        of_layer = partial(accesses, weights_resident=variant >= 2)
+        return self._operands_j(layer, mode, engine, of_layer)
+
+    def _operands_j(
+        self, layer: Layer, mode: int, engine: int, accesses_of: Callable[..., Accesses]
+    ) -> Floats:
+        """(shapes, w, w): of a layer's MACs and of what no tiling changes of its accesses."""
+        space = self.space
+        bw, ba = space.widths[:, None], space.widths[None, :]
         bits = operand_bits(bw, ba, layer.accumulation_bits)
+        made = np.zeros((len(space.shapes), len(space.widths), len(space.widths)))
         mappings = np.array([self.mapping(shape, mode) for shape in range(len(space.shapes))])
         for mapping in self.pace.problem.choices.mapping:
             mine = mappings == mapping
             sides = space.shape_rows[mine, None, None], space.shape_cols[mine, None, None]
-            found = accesses(layer, *sides, engine, mapping, weights_resident=variant >= 2)
+            found = accesses_of(layer, *sides, engine, mapping)
             made[mine] = constant_j(found, bits, self.rates)
         return made + mac_j(layer, bw, ba, self.rates)
+
+    # Fused runs ---------------------------------------------------------------------------------
+
+    def fused(self, options: Ints) -> Floats:
+        """(options, geometries, w, w): J of each layer in a fused run.
+
+        With the DRAM bits of its weights, without those of its input and what it moves beside, and
+        without static power. In the mapping that it has there, see `codesign.costs.fusion`.
+        """
+        modes = range(len(self.space.modes))
+        each = [self._at_engines(options, partial(self._fused_of_shapes, m)) for m in modes]
+        if len(each) == 1:
+            return each[0]
+        by_name = sorted(modes, key=lambda mode: self.space.modes[mode] or "")
+        cycles = np.stack([self.pace.of_options(options, mode) for mode in by_name])
+        first = np.broadcast_to(cycles.argmin(axis=0), each[0].shape)
+        chosen = np.array(by_name)[first]
+        return np.asarray(np.take_along_axis(np.stack(each), chosen[None], axis=0)[0])
+
+    def _fused_of_shapes(self, mode: int, engine: int) -> Floats:
+        """(shapes, geometries, w, w): `fused` in a mode, with PEs of so many multipliers."""
+        if (mode, engine) not in self._fused:
+            each = [self._fused_on_shapes(x, mode, engine) for x in self.space.geometries]
+            self._fused[mode, engine] = np.stack(each, axis=1)
+        return self._fused[mode, engine]
+
+    def _fused_on_shapes(self, layer: Layer, mode: int, engine: int) -> Floats:
+        """(shapes, w, w): of one layer; 0 of one that only moves data, which is never fused."""
+        space = self.space
+        if layer.moves:
+            return np.zeros((len(space.shapes), len(space.widths), len(space.widths)))
+        fetched = self.fetched_j_per_bit * layer.weights * space.widths[:, None]
+        return self._operands_j(layer, mode, engine, fused_accesses) + fetched
+
+    @property
+    def fetched_j_per_bit(self) -> float:
+        """J for a DRAM bit of a fused layer's weights, or of its run's input."""
+        return self.rates.dram_j_per_bit + self.rates.sram_write_j_per_bit
 
     # What moves beside operands -----------------------------------------------------------------
 

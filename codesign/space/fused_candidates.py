@@ -26,6 +26,9 @@ class FusedLayer:
     weight_bits, input_bits : floats
         DRAM bits of weights; of the run's input, of its first layer, likewise.
     compute_s : floats
+    energy_j, input_j : floats
+        Energy without static power and what is moved beside, and of the run's input, of its first
+        layer, if that is in DRAM; 0 where energies do not count.
     """
 
     layer: int
@@ -36,6 +39,8 @@ class FusedLayer:
     weight_bits: Floats
     input_bits: Floats
     compute_s: Floats
+    energy_j: Floats
+    input_j: Floats
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -55,6 +60,8 @@ class Beside:
     on_chip : bools
     traffic : floats
         DRAM bits; 0 on chip.
+    energy_j : floats
+        Of these, or of a residual read on chip; 0 where energies do not count.
     """
 
     variable: int
@@ -62,6 +69,7 @@ class Beside:
     width: Ints
     on_chip: Bools
     traffic: Floats
+    energy_j: Floats
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,11 @@ class FusedCandidates:
         The placed tensor that is its input.
     source_width : ints
         Widths at which that may be resident.
-    source_need, source_traffic : floats
-        SRAM and DRAM bits that this saves.
+    source_need, source_traffic, source_j : floats
+        SRAM bits, DRAM bits and energy that this saves.
     beside : tuple of Beside
-    result_bits : float
-        DRAM bits of a result of the network that it writes.
+    result_bits, result_j : float
+        DRAM bits of a result of the network that it writes, and what they cost.
     """
 
     run: int
@@ -95,8 +103,10 @@ class FusedCandidates:
     source_width: Ints
     source_need: Floats
     source_traffic: Floats
+    source_j: Floats
     beside: tuple[Beside, ...]
     result_bits: float
+    result_j: float
 
     @property
     def impossible(self) -> bool:
@@ -133,8 +143,17 @@ def fused_candidates(
     if head.source is not None:
         width = np.flatnonzero(places[1, head.source])
     bits = space.widths[width].astype(np.float64)
-    beside = [each for x in run for each in x.moved]
-    results = sum(each.elements for each in beside if each.variable is None)
+    beside = [
+        (each, _per_bit(space, x, k))
+        for x in run
+        for each, k in zip(x.moved, x.moved_number, strict=True)
+    ]
+    bits_of_results = [
+        (float(each.elements * space.problem.choices.output_bits), dram)
+        for each, (dram, _) in beside
+        if each.variable is None
+    ]
+    traffic = head.ifmap_elements * bits
     made = FusedCandidates(
         run=r,
         option=option,
@@ -143,13 +162,15 @@ def fused_candidates(
         source=head.source,
         source_width=width,
         source_need=head.input_elements * bits,
-        source_traffic=head.ifmap_elements * bits,
+        source_traffic=traffic,
+        source_j=traffic * _fetched_j(space),
         beside=tuple(
-            _beside(space, each, variable_allowed, places)
-            for each in beside
+            _beside(space, each, per_bit, variable_allowed, places)
+            for each, per_bit in beside
             if each.variable is not None
         ),
-        result_bits=float(results * space.problem.choices.output_bits),
+        result_bits=sum(x for x, _ in bits_of_results),
+        result_j=sum(x * dram for x, dram in bits_of_results),
     )
     if made.impossible:
         return None
@@ -161,6 +182,11 @@ def fused_candidates(
 def _layer(space: HardwareSpace, x: RunLayer, option: int, allowed: Bools) -> FusedLayer:
     weight, ifmap = np.nonzero(allowed)
     bw, ba = space.widths[weight], space.widths[ifmap]
+    input_bits, energy_j = (x.ifmap_elements * ba).astype(np.float64), np.zeros(len(weight))
+    if space.counts_energy and space.energy is not None:
+        of_pairs = space.energy.fused(np.array([option]))[0, x.geometry]
+        added_j = x.added_elements * space.energy.rates.sram_read_j_per_bit * ba
+        energy_j = of_pairs[weight, ifmap] + added_j
     cycles = np.broadcast_to(space.cycles_on(np.array([option]))[0, x.geometry], allowed.shape)
     return FusedLayer(
         layer=x.layer,
@@ -169,12 +195,34 @@ def _layer(space: HardwareSpace, x: RunLayer, option: int, allowed: Bools) -> Fu
         need=x.held_bits(bw, ba).astype(np.float64),
         psums=x.psum_bits(bw, ba).astype(np.float64),
         weight_bits=(x.weight_elements * bw).astype(np.float64),
-        input_bits=(x.ifmap_elements * ba).astype(np.float64),
+        input_bits=input_bits,
         compute_s=cycles[weight, ifmap] / space.problem.clock_hz,
+        energy_j=energy_j,
+        input_j=input_bits * _fetched_j(space),
     )
 
 
-def _beside(space: HardwareSpace, moved: Moved, variable_allowed: Bools, places: Bools) -> Beside:
+def _fetched_j(space: HardwareSpace) -> float:
+    """J for a DRAM bit of a run's input, where energies count."""
+    if space.energy is None or not space.counts_energy:
+        return 0.0
+    return space.energy.fetched_j_per_bit
+
+
+def _per_bit(space: HardwareSpace, x: RunLayer, k: int) -> tuple[float, float]:
+    """J for a bit of a layer's output (0) or a residual, in DRAM and on chip, where that counts."""
+    if space.energy is None or not space.counts_energy:
+        return 0.0, 0.0
+    return space.energy.moved_per_bit(space.problem.network.layers[x.layer])[k]
+
+
+def _beside(
+    space: HardwareSpace,
+    moved: Moved,
+    per_bit: tuple[float, float],
+    variable_allowed: Bools,
+    places: Bools,
+) -> Beside:
     variable, elements, tensor = moved
     assert variable is not None
     if tensor is None:
@@ -183,5 +231,6 @@ def _beside(space: HardwareSpace, moved: Moved, variable_allowed: Bools, places:
     else:
         there, width = np.nonzero(places[:, tensor] & variable_allowed[variable])
         on_chip = there > 0
-    traffic = np.where(on_chip, 0.0, elements * space.widths[width].astype(np.float64))
-    return Beside(variable, tensor, width, on_chip, traffic)
+    bits = elements * space.widths[width].astype(np.float64)
+    energy_j = bits * np.where(on_chip, per_bit[1], per_bit[0])
+    return Beside(variable, tensor, width, on_chip, np.where(on_chip, 0.0, bits), energy_j)

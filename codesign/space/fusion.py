@@ -47,6 +47,10 @@ class RunLayer:
         Placed tensor that it reads: the band or, if it may be resident, the run's input.
     moved : tuple of Moved
         Its output and residuals, as far as they are not held anyway.
+    moved_number : tuple of int
+        And which of these each is: 0 is the output.
+    added_elements : int
+        Of what it reads, added from there by layers of the run.
     """
 
     layer: int
@@ -59,6 +63,8 @@ class RunLayer:
     accumulation_bits: int
     source: int | None
     moved: tuple[Moved, ...]
+    moved_number: tuple[int, ...]
+    added_elements: int
 
     def held_bits(self, bw: Bits, ba: Bits, resident: bool = False) -> Bits:
         """SRAM bits of weights and input at widths, partial sums left out."""

@@ -110,10 +110,6 @@ class HardwareSpace(WidthSpace):
         """
         if self.energy is None:
             raise SpecError(f"{ENERGY}: not known: {'; '.join(self.no_energy)}")
-        if self.runs:
-            raise SpecError(
-                f"{ENERGY}: not searched for where layers may be fused; make on_chip 'tensors'"
-            )
         self.counts_energy = True
 
     def _arrays(self) -> list[PEArray]:

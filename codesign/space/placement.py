@@ -17,9 +17,16 @@ IN_DRAM, OPEN, FREE = range(3)
 def all_free(space: HardwareSpace) -> bytes:
     """Every tensor that may be on chip is, and takes no room: no capacity is counted.
 
-    Nor is any of a fused run.
+    Nor is any of a fused run. Where a tensor may cost more energy on chip than in DRAM, its place
+    is open, too.
     """
-    return bytes([FREE] * len(space.placed) + [OPEN] * len(space.runs))
+    free = OPEN if _may_cost_more(space) else FREE
+    return bytes([free] * len(space.placed) + [OPEN] * len(space.runs))
+
+
+def _may_cost_more(space: HardwareSpace) -> bool:
+    """Whether what is on chip may cost more energy than in DRAM, and that counts."""
+    return space.counts_energy and space.energy is not None and not space.energy.residents_save
 
 
 def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: bool) -> bytes:
@@ -61,7 +68,7 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
         some = np.where(beside, narrow <= most, _may_fit(space, least_need, narrow, most))
         fits |= some
         free &= _free(space, most_need, wide * some, some, least, ~(beside | space.banded))
-    if space.energy is not None and not space.energy.residents_save:
+    if _may_cost_more(space):
         free[:] = False  # what is on chip is not for nothing
     state = np.where(free, FREE, OPEN)
     # What is given to be on chip is not settled in DRAM: where it does not fit, nothing runs.

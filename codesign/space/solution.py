@@ -182,8 +182,13 @@ class _Chosen:
         variants = space.variants(self._places) if self.on_chip else 0 * space.geometry_of
         kinds = space.geometry_of.tolist(), variants.tolist(), self._modes
         constants = {m: costs.constants(option, m)[0] for m in {*self._modes}}
-        each = [space.moved_j(np.array(self.variable_width), self._places)]
+        moved_j = np.array(space.moved_j(np.array(self.variable_width), self._places))
+        fused = {x.layer: x for run in self._fused for x in run}
+        moved_j[[*fused]] = 0.0
+        each = [moved_j, *map(self._fused_j, fused.values())]
         for i, (g, v, m) in enumerate(zip(*kinds, strict=True)):
+            if i in fused:
+                continue
             pair = self.weight[i], int(self._ifmap[i])
             bits = self._bits_of(g, *pair)
             moved = space.staircase(shape, g, v, m).tilings.traffic[rows[i]] * bits
@@ -191,6 +196,24 @@ class _Chosen:
             each.append(np.array([constants[m][(v * len(space.geometries) + g, *pair)], of_dram]))
         static = float(costs.static_w(np.array(area_mm2))) * seconds
         return math.fsum(np.concatenate([*each, static]).tolist())
+
+    def _fused_j(self, x: RunLayer) -> Floats:
+        """Of a layer in a fused run, in parts."""
+        space, costs = self.space, self.space.energy
+        assert costs is not None
+        weight, ifmap = self.weight[x.layer], int(self._ifmap[x.layer])
+        own = float(costs.fused(np.array([self.option]))[0, x.geometry, weight, ifmap])
+        _, ba, resident = self._operand_bits(x)
+        fetched = 0 if resident else x.ifmap_elements * ba
+        added = x.added_elements * ba * costs.rates.sram_read_j_per_bit
+        per_bit = costs.moved_per_bit(space.problem.network.layers[x.layer])
+        moved = [
+            count
+            * (space.problem.choices.output_bits if v is None else self._bits(v))
+            * per_bit[k][t is not None and self.on_chip[t]]
+            for (v, count, t), k in zip(x.moved, x.moved_number, strict=True)
+        ]
+        return np.array([own, fetched * costs.fetched_j_per_bit, added, *moved])
 
     @cached_property
     def need(self) -> Floats:

@@ -172,7 +172,9 @@ class WidthSpace:
         found = []
         for n, i in enumerate(run.layers):
             layer = self.problem.network.layers[i]
-            every = zip((layer.output, *layer.residuals), self.moved(layer), strict=True)
+            names = layer.output, *layer.residuals
+            number = [k for k, name in enumerate(names) if name in run.moved[n]]
+            every = self.moved(layer)
             found.append(
                 RunLayer(
                     layer=i,
@@ -184,10 +186,22 @@ class WidthSpace:
                     psum_elements=run.psum_elements[n],
                     accumulation_bits=layer.accumulation_bits,
                     source=self.operand_tensors[i][1],
-                    moved=tuple(each for name, each in every if name in run.moved[n]),
+                    moved=tuple(every[k] for k in number),
+                    moved_number=tuple(number),
+                    added_elements=self._added_in(run, layer.input),
                 )
             )
         return tuple(found)
+
+    def _added_in(self, run: FusedRun, tensor: str) -> int:
+        """Elements of a tensor whose rows a run holds anyway that its layers add."""
+        network = self.problem.network
+        return sum(
+            network.touched(network.layers[i], tensor)
+            for i, moved in zip(run.layers, run.moved, strict=True)
+            for name in network.layers[i].residuals
+            if name == tensor and name not in moved
+        )
 
     def least_run_bits(self, wide: Bools, deep: Bools) -> LeastRunBits:
         """What fused runs take at least.

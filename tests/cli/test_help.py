@@ -25,7 +25,7 @@ from codesign.problem.metrics import WORDS
 from codesign.problem.tolerances import BUDGET_TOLERANCE, OPTIMAL_GAP, SAME_VALUE
 from codesign.results.residency_worth import USEFUL
 from codesign.search.lexicographic import TIES_LEAST_S, TIES_TIMES
-from codesign.search.milp import formulation, fusion, places
+from codesign.search.milp import formulation, fusion, places, power
 from codesign.specs.network import MAX_LAYERS
 from codesign.stopping import INTERRUPTED
 
@@ -206,7 +206,7 @@ def test_constraints_are_those_of_the_milp() -> None:
     (equations,) = [block for block in blocks("formulation") if "Σ_h build_h = 1" in block]
     numbers = re.findall(r"^(\(\d+\))", equations, re.MULTILINE)
     assert numbers == [f"({n})" for n in range(1, len(numbers) + 1)]
-    source = "".join(map(getsource, (formulation, places, fusion)))
+    source = "".join(map(getsource, (formulation, places, fusion, power)))
     assert {*numbers} == {*re.findall(r"doc=\"(\(\d+\))\"", source)}
 
 

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import oracle
 from oracle import HardwareOption
+from oracle_bands import Places, all_places, in_step, inside, row_elements, run_need, run_traffic
 from oracle_machine import ceil_div
-from oracle_on_chip import all_residents, live_bits
-from oracle_tilings import Cost, in_buffers, layer_costs, reduction_bits, shared_bits
+from oracle_on_chip import live_bits
+from oracle_tilings import Cost, in_buffers, layer_costs, reduction_bits, rows_in, shared_bits
 from oracle_widths import all_widths, layer_widths, tensor_bits
 
 from codesign.problem.problem import Problem
@@ -25,7 +26,7 @@ METRICS = (*oracle.METRICS, "energy_j")
 
 
 class Way(NamedTuple):
-    """A tiling of a layer in a mapping: its SRAM need with what stays, and what it costs."""
+    """A tiling of a layer in a mapping, or a fused run: its SRAM need with what stays; costs."""
 
     need: int
     latency_s: float
@@ -48,8 +49,8 @@ def energy_points(problem: Problem) -> Iterator[EnergyPoint]:
     for widths in all_widths(problem):
         of_widths = oracle.width_metrics(problem, widths)
         for hardware in oracle.hardware_options(problem):
-            for on_chip in all_residents(problem):
-                layers = _ways(problem, hardware, widths, on_chip)
+            for places in all_places(problem):
+                layers = _ways(problem, hardware, widths, places)
                 if not all(layers):
                     continue
                 smallest = max(1, *(min(way.need for way in ways) for ways in layers))
@@ -88,18 +89,104 @@ def _kept(costs: set[tuple[float, int, float]]) -> list[tuple[float, int, float]
 
 
 def _ways(
-    problem: Problem, hardware: HardwareOption, widths: Mapping[str, int], on_chip: frozenset[str]
+    problem: Problem, hardware: HardwareOption, widths: Mapping[str, int], places: Places
 ) -> list[list[Way]]:
-    """The ways to run each layer; none where it does not run."""
-    live = live_bits(problem, widths, on_chip)
-    return [
+    """The ways to run each layer that is not fused, then each run; none where one does not run."""
+    on_chip, _, runs = places
+    live = live_bits(problem, widths, on_chip, runs)
+    found = [
         [
             way
             for mapping in (hardware.mapping[:1] if layer.moves else hardware.mapping)
             for way in _ways_of(problem, hardware, layer, widths, on_chip, live[i], mapping)
         ]
         for i, layer in enumerate(problem.network.layers)
+        if not any(i in run for run in runs)
     ]
+    for run in runs:
+        found.append(_ways_of_run(problem, hardware, run, widths, on_chip, live[run[0]]))
+    return found
+
+
+def _ways_of_run(
+    problem: Problem,
+    hardware: HardwareOption,
+    run: range,
+    widths: Mapping[str, int],
+    on_chip: frozenset[str],
+    beside: int,
+) -> list[Way]:
+    """The only way of a fused run, if its layers run: row by row, each in its fastest mapping."""
+    given, network = problem.technology.energy, problem.network
+    assert given is not None
+    all_cycles, energy_j, dram_bits = 0, 0.0, 0
+    every = zip(run, run_traffic(problem, run, widths, on_chip), strict=True)
+    for i, moved in every:
+        layer = network.layers[i]
+        bw, ba = layer_widths(layer, widths)
+        each = [
+            (oracle.layer_cycles(problem, layer, hardware, bw, ba, mapping), mapping)
+            for mapping in hardware.mapping
+        ]
+        if None in (cycles for cycles, _ in each):
+            return []
+        cycles, mapping = min(each)  # type: ignore[type-var]
+        all_cycles += cycles or 0
+        dram_bits += sum(moved.values())
+        read, written = _accessed_in_run(problem, hardware, run, i, widths, on_chip, mapping, moved)
+        energy_j += (given.j_per_bop or 0) * oracle.layer_bops(layer, bw, ba)
+        energy_j += (given.j_per_mac or 0) * _macs(layer)
+        energy_j += read * (given.sram_read_j_per_bit or 0)
+        energy_j += written * (given.sram_write_j_per_bit or 0)
+    energy_j += dram_bits * (problem.dram_energy_j_per_bit or 0)
+    latency_s = oracle.latency_of(problem, all_cycles / problem.clock_hz, dram_bits)
+    need = run_need(problem, run, widths, on_chip) + beside
+    return [Way(need, latency_s, dram_bits, energy_j)]
+
+
+def _accessed_in_run(
+    problem: Problem,
+    hardware: HardwareOption,
+    run: range,
+    i: int,
+    widths: Mapping[str, int],
+    on_chip: frozenset[str],
+    mapping: str,
+    moved: Mapping[str, int],
+) -> tuple[float, float]:
+    """SRAM bits that a layer of a run reads and writes: weights and input rows for each row."""
+    layer, head = problem.network.layers[i], problem.network.layers[run[0]]
+    bw, ba = layer_widths(layer, widths)
+    rows, outputs = layer.N * layer.P, layer.N * layer.G * layer.K * layer.P * layer.Q
+    each_row = ceil_div(layer.Q, hardware.rows) if mapping == "output" else 1
+    weights = layer.G * layer.K * layer.C * layer.R * layer.S * bw
+    times = _times(problem, hardware, layer, mapping, (bw, ba))
+    sums = outputs * (bw + ba + reduction_bits(layer))
+    whole = head.input not in head.parts and head.input not in layer.parts
+    there = {*on_chip, *inside(problem.network, run)}
+    if whole and in_step(problem.network, run[0], i):
+        there.add(head.input)
+    added = sum(_bits(problem, layer, widths, name) for name in layer.residuals if name in there)
+    ifmap = rows * rows_in(layer, 1) * row_elements(layer) * ba * ceil_div(layer.K, hardware.cols)
+    read = rows * weights * each_row + ifmap + (times - 1) * sums + moved["output"] + added
+    return read, moved["weights"] + moved["ifmap"] + times * sums
+
+
+def _macs(layer: Layer) -> int:
+    return layer.N * layer.G * layer.K * layer.C * layer.R * layer.S * layer.P * layer.Q
+
+
+def _times(
+    problem: Problem, hardware: HardwareOption, layer: Layer, mapping: str, bits: tuple[int, int]
+) -> int:
+    """How often sums over the reduction go to the SRAM."""
+    engine, window = oracle.engine_at(problem, hardware, *bits), layer.R * layer.S
+    if mapping == "output":
+        return 1
+    if mapping == "im2col":
+        return ceil_div(layer.C * window, hardware.rows * engine)
+    at_once = hardware.rows * max(1, engine // window)
+    return ceil_div(layer.C, at_once) * ceil_div(window, engine)
 
 
 def _ways_of(
@@ -132,14 +219,14 @@ def _ways_of(
         for cost in layer_costs(layer, hardware.rows, hardware.cols, engine, mapping):
             if in_buffers(cost, fetched, problem.choices.buffers):
                 moved_bits = _moved(cost, fetched)
-                accessed = _accessed(layer, hardware, engine, mapping, (bw, ba), moved_bits, stays)
+                times = _times(problem, hardware, layer, mapping, (bw, ba))
+                accessed = _accessed(layer, hardware, times, mapping, (bw, ba), moved_bits, stays)
                 need = shared_bits(cost, fetched, problem.choices.buffers)
                 ways.append((need, moved_bits, accessed[0] + held + output, accessed[1]))
     macs_j = 0.0
     if not layer.moves:
-        macs = layer.N * layer.G * layer.K * layer.C * layer.R * layer.S * layer.P * layer.Q
         macs_j = (given.j_per_bop or 0) * oracle.layer_bops(layer, bw, ba)
-        macs_j += (given.j_per_mac or 0) * macs
+        macs_j += (given.j_per_mac or 0) * _macs(layer)
     for need, moved_of, read, written in ways:
         dram_bits = sum(moved_of) + output + residual
         energy_j = macs_j + dram_bits * (problem.dram_energy_j_per_bit or 0)
@@ -157,7 +244,7 @@ def _moved(cost: Cost, bits: tuple[int, int, int]) -> tuple[int, int, int]:
 def _accessed(
     layer: Layer,
     hardware: HardwareOption,
-    engine: int,
+    times: int,
     mapping: str,
     widths: tuple[int, int],
     moved: tuple[int, int, int],
@@ -169,15 +256,9 @@ def _accessed(
     weights = layer.G * layer.K * layer.C * window * bw
     outputs = layer.N * layer.G * layer.K * layer.P * layer.Q * psum_bits
     ifmap = layer.N * layer.G * layer.C * layer.H * layer.W * ba
-    times = 1
     weights_read = weights if stays[0] else of_weights
     if mapping == "output":
         weights_read = weights * layer.N * ceil_div(layer.P * layer.Q, hardware.rows)
-    elif mapping == "im2col":
-        times = ceil_div(layer.C * window, hardware.rows * engine)
-    else:
-        at_once = hardware.rows * max(1, engine // window)
-        times = ceil_div(layer.C, at_once) * ceil_div(window, engine)
     read = weights_read + ifmap * ceil_div(layer.K, hardware.cols) + (times - 1) * outputs
     return read + of_psums / 2, of_weights + of_ifmap + times * outputs + of_psums / 2
 

@@ -16,7 +16,7 @@ from codesign.space.candidates import Candidates, LayerCandidates
 from codesign.space.fused_candidates import fused_candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.fpga import AnyTechnology, Fpga
-from codesign.specs.technology import AreaFit, Technology
+from codesign.specs.technology import AreaFit, Energies, Technology
 
 # One multiplier per PE: BOPS = 4·4 + 4 + 4 = 24, a PE takes 10,000·24 + 10,000 = 250,000 µm².
 TECHNOLOGY = Technology(
@@ -25,6 +25,12 @@ TECHNOLOGY = Technology(
     sram_fits={"only": AreaFit(slope=100.0, intercept=50_000.0)},
     sram="only",
     engine=1,
+)
+POWERED = replace(
+    TECHNOLOGY,
+    energy=Energies(
+        j_per_mac=1e-9, sram_read_j_per_bit=1e-9, sram_write_j_per_bit=1e-9, static_w=0.1
+    ),
 )
 FPGA = Fpga(
     name="blocks",
@@ -138,6 +144,7 @@ def space_of(
     network: Network,
     cols: tuple[int, ...],
     technology: AnyTechnology = TECHNOLOGY,
+    dram_energy_j_per_bit: float | None = None,
     **further: Any,
 ) -> HardwareSpace:
     """Arrays of 1 × cols PEs of 4 × 4 bits, widths of 2 and 4 bits, 100 Mbit/s of DRAM."""
@@ -157,6 +164,7 @@ def space_of(
             choices=choices,
             clock_hz=1e6,
             dram_bits_per_s=1e8,
+            dram_energy_j_per_bit=dram_energy_j_per_bit,
         )
     )
 
@@ -180,6 +188,18 @@ def listed(*layers: tuple[tuple[float, ...], ...], variables: int = 2) -> Candid
 def pair_model(goal: Goal) -> pyo.ConcreteModel:
     """The programme of two layers on two arrays."""
     return build(space_of(PAIR, (2, 4)), listed(CONV, FC), goal)
+
+
+def powered_model(goal: Goal, power_w: tuple[float, ...]) -> pyo.ConcreteModel:
+    """The programme of two layers on two arrays of some power at all times, energy counted.
+
+    A DRAM bit takes 2 nJ and to read it from the SRAM 1 nJ; one of an operand 4 nJ.
+    """
+    space, offered = space_of(PAIR, (2, 4), POWERED, dram_energy_j_per_bit=2e-9), listed(CONV, FC)
+    space.count_energy()
+    layers = (replace(rows, energy_j=4e-9 * rows.traffic) for rows in offered.layers)
+    offered = replace(offered, layers=tuple(layers), static_w=np.array(power_w))
+    return build(space, offered, goal)
 
 
 def product_model(goal: Goal) -> pyo.ConcreteModel:
@@ -233,10 +253,23 @@ def fused_space(**further: Any) -> HardwareSpace:
     return space_of(FUSED, (2,), on_chip="bands", fused_layers=2, pinned=weights, **further)
 
 
-def fused_offered(allowed: Bools | None = None) -> Candidates:
+def powered_fused_model(goal: Goal) -> pyo.ConcreteModel:
+    """The programme of `FUSED` with energy: a DRAM bit 2 nJ, an SRAM bit 1 nJ, a MAC 1 nJ, 0.1 W.
+
+    A tiling takes 4 nJ for each DRAM bit.
+    """
+    space = fused_space(technology=POWERED, dram_energy_j_per_bit=2e-9)
+    space.count_energy()
+    offered = fused_offered(space=space)
+    layers = (replace(rows, energy_j=4e-9 * rows.traffic) for rows in offered.layers)
+    offered = replace(offered, layers=tuple(layers), static_w=np.array([0.1]))
+    return build(space, offered, goal)
+
+
+def fused_offered(allowed: Bools | None = None, space: HardwareSpace | None = None) -> Candidates:
     """Every place at every width, and each run; of the widths of variables all, or these."""
     allowed = np.ones((4, 2), dtype=bool) if allowed is None else allowed
-    space, lead = fused_space(), tuple((*row, 0) for row in LEAD)
+    space, lead = space or fused_space(), tuple((*row, 0) for row in LEAD)
     rest = tuple((*row, 0)[:7] for row in ALONE)
     offered = listed(lead, rest, rest, rest, variables=4)
     places = np.broadcast_to(allowed[space.placed_variable], (2, 3, 2))

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 from enumerated_energy import EnergyPoint, energy_points
+from random_bands import bands_case
 from random_on_chip import on_chip_case
 from random_problems import random_case
 
@@ -13,6 +14,7 @@ from codesign.problem.problem import Problem
 
 METRICS = ("latency_s", "noise", "area_mm2", "dram_bits", "energy_j", "model_bits")
 MOST_POINTS = 2_500  # of a problem: more take too long to enumerate
+BANDS = ("chain", "tall", "broken", "sram", "moving")  # kinds of problems whose layers may be fused
 
 
 def with_energy(rng: random.Random, problem: Problem) -> Problem:
@@ -68,6 +70,8 @@ def drawn(seed: int, kind: str) -> tuple[Problem, list[EnergyPoint]]:
         case = random_case(seed, moving=seed % 3 == 0, sram=seed % 3 == 1)
     elif kind == "tensors":
         case = on_chip_case(seed, ("plain", "moving", "sram")[seed % 3])
+    elif kind.startswith("bands"):
+        case = bands_case(seed, BANDS[seed % len(BANDS)], kind.removeprefix("bands").strip())
     else:
         case = on_chip_case(seed, "plain", kind)
     problem = with_energy(rng, small(replace(case.problem, budgets={}, quality=None)))

@@ -27,6 +27,7 @@ FENCED = {
         "results.plots.energy",
         "results.plots.explanation",
         "results.plots.front",
+        "results.plots.hardware_bars",
         "results.plots.labels",
         "results.plots.sram",
         "study.plot",
@@ -38,6 +39,7 @@ FENCED = {
         "search.milp.fusion",
         "search.milp.highs",
         "search.milp.places",
+        "search.milp.power",
         "search.milp.solvers",
     },
     "pandas": {"results.area_fit", "results.plots.by_layer", "results.plots.design", "study.plot"}

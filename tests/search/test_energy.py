@@ -9,28 +9,37 @@ from typing import Any
 import numpy as np
 import pytest
 from enumerated_energy import energy_points, least_energy
-from random_energy import MOST_POINTS, drawn
+from random_energy import MOST_POINTS, drawn, small
+from random_on_chip import on_chip_case
 
 from codesign import Choices, InfeasibleError, SpecError, load_network, pareto, solve
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
 from codesign.search import least_metric
+from codesign.search.bounds.layer_tables import NOISE
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.lexicographic import Method
+from codesign.search.option_batches import OptionBatches
 from codesign.space.energy_tilings import undominated_rows
+from codesign.space.hardware import HardwareSpace
+from codesign.space.placement import FREE
 
+KINDS = ("none", "tensors", "mapping", "reconfigurable", "widening")
+WHOLE = ((107, "none"), (119, "none"), (110, "tensors"), (108, "mapping"), (139, "reconfigurable"))
 POWERED = 12  # problems
 EXACT = 1e-6
 
 
-def check(seed: int, kind: str) -> None:
+def check(seed: int, kind: str, method: Method = "search") -> None:
     problem, points = drawn(seed, kind)
     if not points:
         pytest.skip("too many designs to enumerate, or none")
     right = least_energy(points, problem.objective, problem.budgets)
     if right is None:
         with pytest.raises(InfeasibleError):
-            solve(problem)
+            solve(problem, method=method)
         return
-    design = solve(problem)
+    design = solve(problem, method=method)
     assert design.proof.status == "optimal"
     assert design.metrics[problem.objective] == pytest.approx(right, rel=EXACT)
     assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
@@ -83,14 +92,14 @@ def test_tilings_that_none_beats_are_kept() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["none", "tensors", "mapping", "reconfigurable", "widening"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_optimum_is_the_enumerated_one(seed: int, kind: str) -> None:
     check(seed, kind)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["none", "tensors", "mapping", "reconfigurable", "widening"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("block", range(10))
 def test_the_optimum_is_the_enumerated_one_at_length(block: int, kind: str) -> None:
     for seed in range(100 + 20 * block, 120 + 20 * block):
@@ -127,7 +136,6 @@ def test_a_front_between_latency_and_energy_is_the_enumerated_one(seed: int) -> 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"choices": Choices(on_chip="bands")}, "not searched for where layers may be fused"),
         ({"dram_energy_j_per_bit": None}, "not known: no energy of a DRAM bit is given"),
     ],
 )
@@ -139,7 +147,41 @@ def test_where_energy_is_not_searched_for(changed: dict[str, Any], told: str) ->
         pareto(replace(problem, objective="latency"), ("latency", "energy"), points=2)
 
 
-def test_the_whole_programme_does_not_count_energy() -> None:
-    problem = Problem(network=load_network("alexnet"), budgets={"energy": 1.0})
-    with pytest.raises(SpecError, match="method 'whole' does not count it"):
-        solve(problem, method="whole")
+@pytest.mark.parametrize(("seed", "kind"), WHOLE)
+def test_the_whole_programme_finds_the_enumerated_optimum(seed: int, kind: str) -> None:
+    check(seed, kind, "whole")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("block", range(4))
+def test_the_whole_programme_finds_the_enumerated_optimum_at_length(block: int, kind: str) -> None:
+    for seed in range(100 + 20 * block, 120 + 20 * block):
+        if drawn(seed, kind)[1]:
+            check(seed, kind, "whole")
+
+
+def test_a_bound_is_what_its_assignment_takes() -> None:
+    """Of tensors on chip for nothing as well, which take energy when they are read."""
+    free = 0
+    for seed in range(300, 312):
+        problem = small(replace(on_chip_case(seed).problem, budgets={}, objective="energy_j"))
+        space = HardwareSpace(replace(problem, quality=None))
+        options, coefficients = np.array([0]), np.zeros((1, len(space.additive_metrics)))
+        coefficients[:, -1] = 1.0
+        batch = OptionBatches(space, ("energy_j",)).of_options(options, np.array([1e9]))
+        relaxation = Relaxation(space).of(batch)
+        found = relaxation.solve(batch, coefficients)
+        coefficients[:, NOISE] = found.value / found.metrics[:, NOISE] * 10.0 ** (seed % 4)
+        found = relaxation.solve(batch, coefficients)
+        free += any(layer.residuals for layer in problem.network.layers) and FREE in batch.places
+        if found.runs[0]:
+            spent = (coefficients * found.metrics).sum(axis=1)
+            assert found.value == pytest.approx(spent, rel=1e-9)
+    assert free >= 3
+
+
+def test_the_whole_programme_does_not_count_energy_of_fused_layers() -> None:
+    problem = Problem(network=load_network("alexnet"), choices=Choices(on_chip="bands"))
+    with pytest.raises(SpecError, match="does not count it where layers may be fused"):
+        solve(replace(problem, objective="energy"), method="whole")

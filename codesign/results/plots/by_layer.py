@@ -16,28 +16,46 @@ from codesign.results.plots.drawing import Figure, Look, budgets_text, short_lab
 from codesign.results.plots.labels import layer_blocks, spread
 from codesign.results.text.layout import counted
 from codesign.results.text.phrases import beside_usual
+from codesign.specs.fpga import Fpga
 from codesign.units import METRIC_UNITS, four_digits, gap_text
 
 MAX_NAMED_LAYERS = 30  # above, layers carry numbers only
 MAX_NAME = 24  # letters of a layer's name on an axis
+MAX_LINE = 160  # letters of a heading's line
 
 
 def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
     """What was reached and how sure that is; what was asked; with what hardware."""
-    on, network = design.accelerator, short_label(design.network.name, 50)
+    network = short_label(design.network.name, 50)
+    hardware = _in_lines(_hardware(design, layers))
+    if not isinstance(design, Design):
+        known = {x: design.metrics[x] for x in ("latency_s",) if x in design.metrics}
+        words = [f"latency {METRIC_UNITS[x].amount(value)}" for x, value in known.items()]
+        on_what = f"{network} on {short_label(design.accelerator.name, 40)}"
+        return [f"{on_what}: {', '.join([*words, f'{design.roofline} roofline'])}", *hardware]
+    proof, unit = design.proof, METRIC_UNITS[design.problem.objective]
+    sure = "proven optimal"
+    if proof.status != "optimal":
+        sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
+    answer = f"{network}, least {unit.label}: {unit.amount(proof.objective)} – {sure}"
+    limits = budgets_text(design.problem)
+    return [answer, *([limits] if limits else []), *hardware]
+
+
+def _hardware(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
+    """Its array, SRAM, what it takes, what stays on chip, and widths that are everywhere alike."""
+    on = design.accelerator
     pe = f"{on.pe_weight_bits}×{on.pe_activation_bits} bit (weights × activations)"
     parts = [f"{on.rows} × {on.cols} PEs of {pe}{beside_usual(on)}"]
     if on.sram_bits is not None:
         parts.append(f"SRAM {METRIC_UNITS['dram_bits'].amount(on.sram_bits)}")
-    taken = [x for x in ("lut", "dsp", "bram") if x in design.metrics]
+    silicon = "" if on.technology is None else f" in {short_label(on.technology.name, 30)}"
+    taken = [x for x in Fpga.hardware_metrics if x in design.metrics]
     if taken:
-        named = short_label(on.technology.name, 30) if on.technology else ""
-        units = [METRIC_UNITS[x] for x in taken]
-        amounts = [x.number(design.metrics[name]) for x, name in zip(units, taken, strict=True)]
-        parts += [f"{each} {x.label}" for each, x in zip(amounts, units, strict=True)]
-        parts[-1] += f" in {named}"
+        units = [(METRIC_UNITS[x], design.metrics[x]) for x in taken]
+        parts += [f"{unit.number(value)} {unit.label}" for unit, value in units]
+        parts[-1] += silicon
     elif "area_mm2" in design.metrics:
-        silicon = "" if on.technology is None else f" in {short_label(on.technology.name, 30)}"
         parts.append(f"area {four_digits(design.metrics['area_mm2'])} mm²{silicon}")
     else:
         parts.append("area not known")
@@ -47,21 +65,18 @@ def titles(design: Design | Evaluation, layers: pd.DataFrame) -> list[str]:
         held = f", {counted(bands, 'band')}" if bands else ""
         parts.append(f"{kept} of {able} tensors on chip{held}")
     widths = constant_widths(layers)
-    if widths is not None:
-        parts.append(f"every layer {widths}")
-    hardware = ", ".join(parts)
-    if not isinstance(design, Design):
-        known = {x: design.metrics[x] for x in ("latency_s",) if x in design.metrics}
-        words = [f"latency {METRIC_UNITS[x].amount(value)}" for x, value in known.items()]
-        on_what = f"{network} on {short_label(on.name, 40)}"
-        return [f"{on_what}: {', '.join([*words, f'{design.roofline} roofline'])}", hardware]
-    proof, unit = design.proof, METRIC_UNITS[design.problem.objective]
-    sure = "proven optimal"
-    if proof.status != "optimal":
-        sure = f"feasible, bound {unit.amount(proof.bound)}, gap {gap_text(proof.gap)}"
-    answer = f"{network}, least {unit.label}: {unit.amount(proof.objective)} – {sure}"
-    limits = budgets_text(design.problem)
-    return [answer, *([limits] if limits else []), hardware]
+    return parts if widths is None else [*parts, f"every layer {widths}"]
+
+
+def _in_lines(parts: Sequence[str]) -> list[str]:
+    """Parts, with commas between, in as many lines as they need."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + len(part) < MAX_LINE:
+            lines[-1] += f", {part}"
+        else:
+            lines.append(part)
+    return lines
 
 
 def write_titles(picture: Figure, lines: Sequence[str], height: float) -> None:
@@ -80,8 +95,11 @@ def constant_widths(layers: pd.DataFrame) -> str | None:
     return ", ".join([*words, *(f"input activations {bits} bit" for bits in inputs)])
 
 
-def name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
-    """Give the panels by layer one x axis: every name, or blocks of layers, or numbers."""
+def name_layers(panels: Sequence[Axes], layers: pd.DataFrame, metric: str = "latency_s") -> None:
+    """Give the panels by layer one x axis: every name, or blocks of layers, or numbers.
+
+    Blocks with their shares of a column of the layers, where that is there.
+    """
     names, last = layers.index.tolist(), panels[-1]
     for axes in panels[:-1]:
         axes.sharex(last)
@@ -98,16 +116,16 @@ def name_layers(panels: Sequence[Axes], layers: pd.DataFrame) -> None:
     if not blocks:
         return
     ticks = [f"{short_label(block.name, MAX_NAME)} · {block.numbers}" for block in blocks]
-    timed = "latency_s" in layers
-    if timed:
-        share = layers["latency_s"].cumsum() / layers["latency_s"].sum()
+    known = metric in layers
+    if known:
+        share = layers[metric].cumsum() / layers[metric].sum()
         parts = np.diff([0.0, *(float(share.iloc[block.last - 1]) for block in blocks)])
         ticks = [f"{x} ({100 * part:.0f} %)" for x, part in zip(ticks, parts, strict=True)]
     middles = [(block.first + block.last) / 2 for block in blocks]
     last.set_xticks(spread(middles, len(names) / 42, 1, len(names)), ticks, **turned)
     for axes in panels:
         axes.tick_params(axis="x", length=0)
-    shown = " (share of the latency)" if timed else ""
+    shown = f" (share of the {METRIC_UNITS[metric].label})" if known else ""
     last.set_xlabel(f"blocks of layers: numbers in execution order{shown}")
     for axes in panels:
         for block in blocks[:-1]:

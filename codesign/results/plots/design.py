@@ -1,4 +1,4 @@
-"""A design or an evaluation as a picture: roofline, latencies, widths, SRAM, area."""
+"""A design or an evaluation as a picture: roofline, latencies, widths, SRAM, hardware."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from codesign.results.plots.drawing import (
     short_label,
     title_and_legend,
 )
+from codesign.results.plots.hardware_bars import draw_bars, has_bars
 from codesign.results.plots.labels import label_points
 from codesign.results.plots.sram import draw_sram, name_residents
 from codesign.results.text.layout import counted
 from codesign.units import (
-    ABSENT,
     MS_PER_S,
     OPS_PER_GOP,
     OPS_PER_MAC,
@@ -53,11 +53,10 @@ ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
 }
 RUN_SHADE: Look = {"facecolor": "0.9", "edgecolor": "0.6", "lw": 0.6, "zorder": 0.5}
 HATCHES = {"window": "", "im2col": "////", "output": "...."}  # of a layer's own mapping
-AREA_GREYS = ("#7d8590", "#d9dde3")
 
 
 def plot_design(design: Design | Evaluation, path: str | Path | None = None) -> Figure:
-    """Roofline (GOPS), per layer latency (ms), widths and SRAM (bits), area; see `Design.plot`."""
+    """Roofline (GOPS), by layer latency (ms), widths, SRAM (bits), hardware; see `Design.plot`."""
     if design.accelerator.dram_bits_per_s is None:
         raise SpecError(
             f"accelerator {design.accelerator.name!r}: no DRAM bandwidth is given, and a roofline "
@@ -76,17 +75,19 @@ def _draw(design: Design | Evaluation) -> Figure:
         14, height_in, w_pad=0.12, h_pad=0.1, rect=(0, 0, 1, 0.995 - line * len(lines))
     )
     columns = picture.add_gridspec(1, 2, width_ratios=(1, 1.25))
-    area_known = bool(design.area_breakdown_mm2)
-    roofline, *area = _stacked(picture, columns[0], [7, *([1] if area_known else [])])
+    budgets = design.problem.budgets if isinstance(design, Design) else {}
+    place = columns[0]
+    if has_bars(design):
+        halves = place.subgridspec(2, 1, height_ratios=(7, 1))
+        place = halves[0]
+        draw_bars(picture, halves[1], design, budgets)
+    roofline = picture.add_subplot(place)
     varied = constant_widths(layers) is None
     heights = [1.3, *([1.0] if varied else []), *([1.3] if kept else [])]
     latency, *more = _stacked(picture, columns[1], heights)
     widths, sram = more[: int(varied)], more[int(varied) :]
     steps = _steps(design, layers)
     points, roofs = _roofline(roofline, design, steps)
-    budgets = design.problem.budgets if isinstance(design, Design) else {}
-    for axes in area:
-        _area(axes, design, budgets.get("area_mm2"))
     _latency(latency, design, layers)
     for axes in widths:
         _widths(axes, design, layers)
@@ -259,18 +260,3 @@ def _widths(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     axes.set_ylim(min(levels) - 1, max(levels) + 1)
     axes.set_ylabel("width (bits)", labelpad=12)  # clear of the one-digit ticks
     title_and_legend(axes, "Bitwidths per layer", legend, 4)
-
-
-def _area(axes: Axes, result: HardwareResult, budget: float | None) -> None:
-    start, legend = 0.0, list[Any]()
-    for part, grey in zip(("PE array", "SRAM"), AREA_GREYS, strict=True):
-        mm2 = result.area_breakdown_mm2.get(part)
-        label = f"{part}: {ABSENT if mm2 is None else f'{four_digits(mm2)} mm²'}"
-        look = RIM | {"color": grey, "label": label}
-        legend.append(axes.barh([0], [mm2 or 0.0], left=start, **look))
-        start += mm2 or 0.0
-    if budget is not None:
-        label = f"budget: {four_digits(budget)} mm²"
-        legend.append(axes.axvline(budget, color="black", lw=1.6, ls="--", label=label))
-    axes.set(xlim=(0, 1.06 * max(start, budget or 0) or 1), yticks=[], xlabel="area (mm²)")
-    title_and_legend(axes, "Area", legend, 3)

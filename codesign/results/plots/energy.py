@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 
 from codesign.arrays import Floats
 from codesign.errors import SpecError
+from codesign.problem.metrics import ENERGY
 from codesign.results.design import Design
-from codesign.results.energy import EnergyFigures
+from codesign.results.energy import NO_ENERGY, EnergyFigures
 from codesign.results.evaluation import Evaluation
 from codesign.results.plots.by_layer import name_layers, titles, write_titles
 from codesign.results.plots.drawing import (
@@ -43,8 +44,11 @@ LOOKS: dict[str, Look] = {  # grey levels from 0.35 to 0.97; hatches tell neighb
 def plot_energy(result: Design | Evaluation, path: str | Path | None = None) -> Figure:
     """Energy of each layer by part, and of all; see `HardwareResult.plot_energy`."""
     energy = result.energy
-    if energy is None or energy.total_j == 0:
-        raise SpecError("nothing to draw: the energy is not known, or 0")
+    if energy is None:
+        why = [note for note in result.notes if note.startswith(NO_ENERGY)]
+        raise SpecError(f"nothing to draw: {'; '.join(why) or NO_ENERGY}")
+    if energy.total_j == 0:
+        raise SpecError("nothing to draw: the energy is 0")
     return draw_and_save(lambda: _draw(result, energy), path)
 
 
@@ -57,7 +61,7 @@ def _draw(result: Design | Evaluation, energy: EnergyFigures) -> Figure:
     by_layer, whole = picture.add_subplot(places[0]), picture.add_subplot(places[1])
     shown = [part for part in LABELS if energy.parts_j[part] > 0]
     _by_layer(by_layer, energy, shown)
-    name_layers([by_layer], layers)
+    name_layers([by_layer], layers, ENERGY)
     _whole(whole, energy, shown)
     write_titles(picture, lines, TITLE_SHARE)
     freeze_layout(picture)

@@ -20,6 +20,8 @@ from codesign.results.text.phrases import (
     remark,
     subject,
 )
+from codesign.specs.fpga import Fpga
+from codesign.specs.technology import Technology
 from codesign.units import METRIC_UNITS, four_digits
 
 
@@ -34,10 +36,11 @@ def front_parts(front: Front) -> list[RenderableType]:
     for limits in front.infeasible:
         within = [METRIC_UNITS[name].at_most(x) for name, x in limits.items() if x < math.inf]
         parts.append(remark(f"infeasible: {', '.join(within) or 'everything'}"))
-    areas = [x.metrics["area_mm2"] for x in front.designs if "area_mm2" in x.metrics]
-    if areas and "area_mm2" not in (*front.objectives, *problem.budgets):
-        most = METRIC_UNITS["area_mm2"].amount(max(areas))
-        parts.append(remark(f"no limit on area: the designs take all that helps, up to {most}"))
+    for name in (*Technology.hardware_metrics, *Fpga.hardware_metrics):
+        unit, taken = METRIC_UNITS[name], [x.metrics.get(name, 0.0) for x in front.designs]
+        if any(taken) and name not in (*front.objectives, *problem.budgets):
+            text = f"no limit on {unit.label}: the designs take all that helps, up to "
+            parts.append(remark(text + unit.amount(max(taken))))
     parts += map(remark, front.problem.technology.scaling_note)
     return [*parts, front_summary(front)]
 

@@ -7,7 +7,7 @@ Axes: ``B`` hardware options of a batch, ``U`` geometries with each variant of r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,15 @@ class EnergyTables:
         Power at all times, at least.
     rooms : sequence of RoomTable
         What DRAM bits cost in less room; empty where no capacity is counted.
+    fused : floats, shape (B, geometries, w, w)
+        As of `EnergyCosts.fused`; empty where no layers may be.
     """
 
     constant: Floats
     least: Floats
     static_w: Floats
     rooms: Sequence[RoomTable] = ()
+    fused: Floats = field(default_factory=lambda: np.zeros((0, 0, 0, 0)))
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> EnergyTables:
         """The same for some of the options."""
@@ -44,6 +47,7 @@ class EnergyTables:
             constant=self.constant[rows],
             least=self.least[rows],
             static_w=self.static_w[rows],
+            fused=self.fused[rows] if len(self.fused) else self.fused,
         )
 
     def layers(self) -> Floats:
@@ -79,4 +83,12 @@ def envelope_of_energies(tables: Sequence[EnergyTables]) -> EnergyTables:
         np.min([x.least.min(axis=0) for x in tables], axis=0)[None],
         np.array([min(float(x.static_w.min()) for x in tables)]),
         tables[0].rooms,
+        least_fused([x.fused for x in tables]),
     )
+
+
+def least_fused(tables: Sequence[Floats]) -> Floats:
+    """(1, geometries, w, w): the least of tables of all options; empty where they are."""
+    if not len(tables[0]):
+        return tables[0]
+    return np.asarray(np.min([x.min(axis=0) for x in tables], axis=0)[None])

@@ -12,14 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.states import ALONE, NEVER, UNKNOWN
 from codesign.search.bounds.table_axes import TableAxes
 from codesign.space.fusion import RunLayer
 from codesign.space.widths import WidthSpace
+
+if TYPE_CHECKING:
+    from codesign.space.energy import EnergyCosts
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class FusedEntries:
         Of the input's width, inf where it is none, where values stand for runs.
     bands : int
         How many values of the input's axis stand for runs.
+    moved_j : floats
+        J of what the run moves beside operands in the layer, and of the run's input in its first,
+        where energy counts; what layers of the run add of the input, unless its values are runs.
+    band_j : floats, shape (bands,)
+        Then so much for each bit of an element of the band.
     """
 
     run: Ints
@@ -59,19 +68,24 @@ class FusedEntries:
     band_runs: tuple[int, ...]
     input_noise: Floats
     bands: int
+    moved_j: Floats
+    band_j: Floats
+
+    @property
+    def _tables(self) -> tuple[Ints | Floats, ...]:
+        return self.run, self.bits, self.need, self.own, self.first, self.moved_j
 
     @property
     def shapes(self) -> tuple[object, ...]:
         """What layers of one family have in common."""
-        tables = self.run, self.bits, self.need, self.own, self.first
+        tables = self._tables
         return (*(x.shape for x in tables), self.bands)
 
     @property
     def key(self) -> tuple[object, ...]:
         """What layers of one kind have in common."""
-        tables = self.run, self.bits, self.need, self.own, self.first
-        of_bands = self.band_elements, self.input_noise
-        return (*self.shapes, self.band_runs, *(x.tobytes() for x in (*tables, *of_bands)))
+        of_bands = self.band_elements, self.input_noise, self.band_j
+        return (*self.shapes, self.band_runs, *(x.tobytes() for x in (*self._tables, *of_bands)))
 
 
 def fused_entries(
@@ -104,14 +118,16 @@ def fused_entries(
         allowed = space.variable_allowed[variable, states.left]
         noise = np.where(allowed, space.variable_noise[variable, states.left], np.inf)
     in_bands = tuple(states.runs_of[read]) if bands and read is not None else ()
-    layers = (space.run_layers[r][i - space.runs[r].first] for r in in_bands)
+    layers = [space.run_layers[r][i - space.runs[r].first] for r in in_bands]
     of_bands = np.array([float(x.band_elements) for x in layers]), in_bands, noise, bands
+    band_j = np.array([_added_j(space, x) for x in layers])
     if not (known_in and known_out):
         nothing = np.zeros(one)
         unknown = np.full(one, UNKNOWN)
-        return FusedEntries(unknown, nothing, nothing, nothing, nothing, *of_bands)
+        tables = unknown, nothing, nothing, nothing, nothing
+        return FusedEntries(*tables, *of_bands, nothing, band_j)
     which = np.where((run_in == ALONE) & (run_out == ALONE), ALONE, NEVER)
-    bits, need, own, first = (np.zeros(one) for _ in range(4))
+    bits, need, own, first, moved_j = (np.zeros(one) for _ in range(5))
     least = states.least_run_bits
     for r in runs:
         check_time()
@@ -125,6 +141,9 @@ def fused_entries(
         x = space.run_layers[r][i - run.first]
         own_bits, own_need, held_here = _of_layer(axes, x, (weight_axis, input_axis), bands > 0)
         bits = np.where(mine, own_bits, bits)
+        if space.counts_energy and space.energy is not None:
+            own_j = _moved_j(axes, x, space.energy, input_axis, bands > 0)
+            moved_j = np.where(mine, own_j, moved_j)
         if i != run.first and not _live(space, i, space.run_layers[r][0].source):
             own_need = own_need + least.inputs[r]
         need = np.where(mine, own_need + least.held[r] + least.psums[r] + held, need)
@@ -134,7 +153,34 @@ def fused_entries(
         if i == run.last:  # what is written while the run is worked off
             held_here = held_here + axes.held_bits(space.live[i] & ~space.live[run.first])
         own = np.where(mine, held_here, own)
-    return FusedEntries(which, bits, need, own, first, *of_bands)
+    return FusedEntries(which, bits, need, own, first, *of_bands, moved_j, band_j)
+
+
+def _added_j(space: WidthSpace, x: RunLayer) -> float:
+    """J for each bit of an element of what a layer reads, for layers of its run that add it."""
+    if space.energy is None or not space.counts_energy:
+        return 0.0
+    return x.added_elements * space.energy.rates.sram_read_j_per_bit
+
+
+def _moved_j(
+    axes: TableAxes, x: RunLayer, energy: EnergyCosts, input_axis: int, inline: bool
+) -> Floats:
+    """J along the axes of what a layer of a run moves, its weights left out; see `FusedEntries`."""
+    per_bit = energy.moved_per_bit(axes.layer)
+    total = axes.each_moved_j(x.moved, [per_bit[k] for k in x.moved_number])
+    ba = axes.widths_along(input_axis)
+    fetched = x.ifmap_elements * energy.fetched_j_per_bit * ~_resident(axes, x)
+    added = 0.0 if inline else _added_j(axes.space, x)
+    return np.asarray(total + (fetched + added) * ba)
+
+
+def _resident(axes: TableAxes, x: RunLayer) -> Bools:
+    """Whether a run's input is resident, along the axes, of its first layer."""
+    if x.source in axes.states.place and not x.band_elements:
+        return axes.on_chip(x.source)
+    free = x.source is not None and not x.band_elements and axes.is_free(x.source)
+    return np.full((1,) * len(axes.sizes), free)
 
 
 def _live(space: WidthSpace, i: int, t: int | None) -> bool:
@@ -172,11 +218,7 @@ def _of_layer(
     """
     space = axes.space
     bw, ba = (axes.widths_along(axis) for axis in operand_axes)
-    resident = np.zeros((1,) * len(axes.sizes), dtype=bool)
-    if x.source in axes.states.place and not x.band_elements:
-        resident = axes.on_chip(x.source)
-    elif x.source is not None and not x.band_elements:
-        resident = np.full(resident.shape, axes.is_free(x.source))
+    resident = _resident(axes, x)
     bits = x.weight_elements * bw + x.ifmap_elements * ba * ~resident
     for variable, elements, tensor in x.moved:
         if variable is None:

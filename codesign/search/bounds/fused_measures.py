@@ -54,7 +54,62 @@ class FusedMeasures:
                     held = self.prices.price[rows, r, None] * (x.band_elements * widths)
                     noise = self.coefficients[rows, NOISE, None] * space.variable_noise[v]
                     kept = deep & left & space.variable_allowed[v]
-                    variable_width[rows, v] = np.where(kept, held + noise, np.inf).argmin(axis=1)
+                    spent = self._least_spent(x, rows)
+                    each = np.where(kept, held + noise + spent, np.inf)
+                    variable_width[rows, v] = each.argmin(axis=1)
+
+    def _least_spent(self, x: RunLayer, rows: Ints) -> Floats:
+        """(rows, w): what the energy of a layer that reads a band costs at least at each width."""
+        tables = self.batch.energy
+        if tables is None:
+            return np.zeros((len(rows), 1))
+        energy = self.coefficients[rows, -1, None, None]
+        each = energy * (tables.fused[rows, x.geometry] + self._added_j(x) * self.space.widths)
+        noise = self.coefficients[rows, NOISE, None] * self.space.weight_noise[x.layer]
+        allowed = self.space.weight_allowed[x.layer] & self.batch.pairs_run[rows].any(axis=2)
+        return np.asarray((np.where(allowed, noise, np.inf)[..., None] + each).min(axis=1))
+
+    def _added_j(self, x: RunLayer) -> float:
+        """J for each bit of an element of what a layer reads that its run adds."""
+        assert self.space.energy is not None
+        return x.added_elements * self.space.energy.rates.sram_read_j_per_bit
+
+    def energies(self, variable_width: Ints, latency_s: Floats, alone_j: Floats) -> Floats:
+        """(B, layers, w): energies, those of layers alone given; see `of_layers`.
+
+        Static power counts for the latencies given. Nothing where the goal does not count energy.
+        """
+        tables = self.batch.energy
+        if tables is None:
+            return alone_j
+        found = np.array(np.broadcast_to(alone_j, latency_s.shape))
+        for r, rows in self._chosen:
+            for x in self.space.run_layers[r]:
+                reads = variable_width[rows, self.space.input_index[x.layer]]
+                own = tables.fused[rows, x.geometry, :, reads]
+                moved = self._moved_j(x, rows, variable_width)[:, None]
+                static = tables.static_w[rows, None] * latency_s[rows, x.layer]
+                found[rows, x.layer] = own + moved + static
+        return found
+
+    def _moved_j(self, x: RunLayer, rows: Ints, variable_width: Ints) -> Floats:
+        """(rows,): J of what a layer of a run moves, or adds, beside its weights."""
+        space, on_chip = self.space, self.on_chip[rows]
+        assert space.energy is not None
+        width = space.widths[variable_width[rows]]
+        fetched = np.full(len(rows), float(x.ifmap_elements * space.energy.fetched_j_per_bit))
+        if x.source is not None:
+            fetched = fetched * ~on_chip[:, x.source]
+        total = width[:, space.input_index[x.layer]] * (fetched + self._added_j(x))
+        per_bit = space.energy.moved_per_bit(space.problem.network.layers[x.layer])
+        for (variable, elements, tensor), k in zip(x.moved, x.moved_number, strict=True):
+            dram, chip = per_bit[k]
+            if variable is None:
+                total = total + dram * elements * space.problem.choices.output_bits
+                continue
+            there = dram if tensor is None else np.where(on_chip[:, tensor], chip, dram)
+            total = total + there * (elements * width[:, variable])
+        return np.asarray(total)
 
     def of_layers(
         self, variable_width: Ints, compute_s: Floats, latency_s: Floats, bits: Floats, runs: Bools

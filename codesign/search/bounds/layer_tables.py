@@ -221,11 +221,15 @@ class LayerTables:
         of_bands = None
         if family.bands and prices is not None:
             with_input = pairs + self._barred_in_runs(family, batch)
-            of_bands = self._of_bands(family, with_input, noise, prices)
+            if energy.any():
+                with_input = with_input + _along(energy, with_input) * _of_fused(family, batch)
+            charges = noise, energy[:, None, None]
+            of_bands = self._of_bands(family, with_input, charges, prices)
         parts = [family.spread(pairs, of_bands)]
         modes = [self.costs_of(number, mode) for mode in batch.each_mode]
         if family.fused and prices is not None:
-            parts.append(self._in_runs(family, batch, latency, modes[0][1], prices))
+            per_s = latency + energy * _static_w(batch) if energy.any() else latency
+            parts.append(self._in_runs(family, batch, per_s, modes[0][1], prices))
         each = [
             _charged(mode, (latency, dram, energy), *costs)
             for mode, costs in zip(batch.each_mode, modes, strict=True)
@@ -277,7 +281,21 @@ class LayerTables:
             asked = rows[None], helds[None], batch.room_of, batch.sram_bits
             found = np.take(tables.beside(*asked), which, axis=1)
         found = found + family.extra_j
-        return [np.where(np.isinf(found), 0.0, found)]
+        found = np.where(np.isinf(found), 0.0, found)
+        return [self._fused_energy(family, batch, found) if family.fused else found]
+
+    def _fused_energy(self, family: Family, batch: Batch, alone: Floats) -> Floats:
+        """(B, K, w, …): energies of layers alone, or in fused runs, where those are of entries.
+
+        0 of an entry that was cut from what tells. Where the input's value stands for a run, what
+        depends on the width of the band is left out.
+        """
+        run, moved_j = family.of_runs("run"), family.of_runs("moved_j")
+        of_pairs, of_bands = _of_fused(family, batch), None
+        if family.bands:
+            of_bands = np.zeros((*of_pairs.shape[:3], family.bands))
+        in_run = family.spread(of_pairs, of_bands) + moved_j
+        return np.where(run == ALONE, alone, np.where(run >= 0, in_run, 0.0))
 
     def _with_fused(
         self, family: Family, batch: Batch, latency_s: Floats, bits: Floats
@@ -302,8 +320,12 @@ class LayerTables:
             return None
         if batch.prices is not None:
             return self._chargeable(batch.prices)
-        asked = (coefficients[:, m] for m in (LATENCY, DRAM, NOISE))
-        return self._chargeable(self._pricing.choose(batch, *asked))
+        per_s, per_bit, noise = (coefficients[:, m] for m in (LATENCY, DRAM, NOISE))
+        if batch.energy is not None and coefficients[:, -1].any():
+            assert self.space.energy is not None
+            per_s = per_s + coefficients[:, -1] * batch.energy.static_w
+            per_bit = per_bit + coefficients[:, -1] * self.space.energy.fetched_j_per_bit
+        return self._chargeable(self._pricing.choose(batch, per_s, per_bit, noise))
 
     def _chargeable(self, prices: RunPrices) -> RunPrices:
         """No price of runs whose first layer's table was cut from what tells.
@@ -346,13 +368,21 @@ class LayerTables:
         charged = price * (own - first * prices.sram_bits.reshape(column))
         return np.where(run >= 0, latency.reshape(column) * mean + charged, 0.0)
 
-    def _of_bands(self, family: Family, pairs: Floats, noise: Floats, prices: RunPrices) -> Floats:
-        """(B, K, bw, bands): the least over widths of the band that each run reads."""
+    def _of_bands(
+        self, family: Family, pairs: Floats, charges: tuple[Floats, Floats], prices: RunPrices
+    ) -> Floats:
+        """(B, K, bw, bands): the least over widths of the band that each run reads.
+
+        ``charges`` (B, 1, 1) are the coefficients of noise and energy.
+        """
+        noise, energy = charges
         read = family.of_runs("input_noise")
         finite = np.where(np.isfinite(read), read, 0.0)
         charged = np.where(np.isfinite(read), noise * finite, np.inf)  # (B, K, ba)
         runs = np.array([x.band_runs for x in family.fused])
         held = prices.price[:, runs] * family.of_runs("band_elements")  # (B, K, bands)
+        if energy.any():
+            held = held + energy * family.of_runs("band_j")
         each = pairs + charged[:, :, None, :]
         columns = [
             (each + (held[:, :, n, None] * self.widths)[:, :, None]).min(axis=3)
@@ -380,6 +410,10 @@ class LayerTables:
             value = dram_bits
         elif self.space.additive_metrics[metric] == ENERGY:
             value = energies[0] + _along(_static_w(batch), latency_s) * np.where(runs, latency_s, 0)
+            if family.bands:
+                value = value + self._most_of_bands(family, batch)
+            if family.fused:
+                value = np.where(unknown, np.inf, value)
         else:
             if metric in (NOISE, MODEL):
                 rows = family.noise if metric == NOISE else family.weights[:, None] * self.widths
@@ -392,6 +426,18 @@ class LayerTables:
             value = family.spread(pairs[None], most if family.bands else None)
         entries = np.where(runs, value, -np.inf)
         return np.asarray(entries.reshape(*entries.shape[:2], -1).max(axis=2))
+
+    def _most_of_bands(self, family: Family, batch: Batch) -> Floats:
+        """(B, K, w, …): the most energy that depends on a band's width, where one is read."""
+        most = _of_fused(family, batch).max(axis=3)[..., None]
+        most = most + family.of_runs("band_j")[:, None] * float(self.widths.max())
+        return family.spread(np.zeros((*most.shape[:2], 1, 1)), most)
+
+
+def _of_fused(family: Family, batch: Batch) -> Floats:
+    """(B, K, w, w): energies of the kinds in fused runs, but for what they move beside weights."""
+    assert batch.energy is not None
+    return family.of_left(batch.energy.fused[:, family.geometry])
 
 
 def _static_w(batch: Batch) -> Floats:

@@ -321,6 +321,7 @@ class Relaxation:
             latency_s, total, runs, charged = fused.of_layers(
                 variable_width, of_compute, latency_s, total, runs
             )
+            energy_j = fused.energies(variable_width, latency_s, energy_j)
         of_widths = space.weight_noise, model_bits, space.bops[u, :, ba]
         parts = (latency_s, total, *of_widths, *costs, *[energy_j] * space.counts_energy)
         runs &= space.weight_allowed & np.frombuffer(self.left, dtype=bool)
@@ -340,7 +341,10 @@ class Relaxation:
         variables = np.arange(variable_width.shape[1])
         metrics[:, NOISE] += space.variable_noise[variables, variable_width].sum(axis=-1)
         if fused is not None:
-            metrics[:, LATENCY] += fused.beyond_means(variable_width, weight)
+            beyond_s = fused.beyond_means(variable_width, weight)
+            metrics[:, LATENCY] += beyond_s
+            if batch.energy is not None:
+                metrics[:, -1] += batch.energy.static_w * beyond_s
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
 
     def run_slopes(
@@ -361,7 +365,10 @@ class Relaxation:
         held = self.space.resident_bits(answer.variable_width[0], answer.on_chip[0])
         fused = self._fused(batch, coefficients, prices, answer.on_chip)
         share, price = fused.slopes(answer.variable_width, answer.weight, held)
-        return prices, share * coefficients[0, LATENCY], price
+        per_s = float(coefficients[0, LATENCY])
+        if batch.energy is not None:
+            per_s += float(coefficients[0, -1] * batch.energy.static_w[0])
+        return prices, share * per_s, price
 
     # What each single choice would cost at best -------------------------------------------------
 

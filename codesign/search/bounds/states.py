@@ -103,7 +103,8 @@ class States:
         moved = space.moved(layer)
         for n in (*range(1, len(moved)), *range(min(len(moved), 1))):
             variable, _, tensor = moved[n]
-            if tensor is not None and self.state[tensor] == FREE and tensor not in self.place:
+            free = tensor is not None and self.state[tensor] == FREE and tensor not in self.place
+            if free and not self._costs_on_chip(i, n):
                 continue
             role = Role.RESIDUAL if n else Role.OUTPUT
             roles[variable] = role
@@ -120,6 +121,13 @@ class States:
             if not set(runs).isdisjoint(space.runs_at[i]):
                 roles[self.place[held]] = Role.FUSED
         return {v: role for v, role in roles.items() if v is not None}
+
+    def _costs_on_chip(self, i: int, n: int) -> bool:
+        """Whether the output (0) or a residual of layer ``i`` takes energy on chip."""
+        space = self.space
+        if space.energy is None or not space.counts_energy:
+            return False
+        return space.energy.moved_per_bit(space.problem.network.layers[i])[n][1] > 0
 
     def _of_tensor(self, t: int) -> tuple[int, int]:
         return int(self.space.placed_variable[t]), self.place[t]

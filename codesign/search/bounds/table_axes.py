@@ -13,6 +13,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.elimination import Scope
 from codesign.search.bounds.states import States
+from codesign.space.fusion import Moved
 from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
 
@@ -49,8 +50,13 @@ class TableAxes:
 
     def moved_j(self, per_bit: Sequence[tuple[float, float]]) -> Floats:
         """J over the axes of output and residuals, at so much for a bit in DRAM and on chip."""
+        return self.each_moved_j(self.space.moved(self.layer), per_bit)
+
+    def each_moved_j(
+        self, moved: Sequence[Moved], per_bit: Sequence[tuple[float, float]]
+    ) -> Floats:
+        """The same of some tensors; of one cut from its place, where it costs less."""
         total = np.zeros((1,) * len(self.sizes))
-        moved = self.space.moved(self.layer)
         for (variable, elements, tensor), (dram, chip) in zip(moved, per_bit, strict=True):
             if variable is None:
                 total = total + dram * elements * self.space.problem.choices.output_bits
@@ -58,8 +64,13 @@ class TableAxes:
             in_dram = self.moved_bits(variable, elements, tensor)
             total = total + dram * in_dram
             if tensor is not None and chip:
-                total = total + chip * (elements * self._bits(variable) - in_dram)
+                there = min(dram, chip) if self._is_cut(tensor) else chip
+                total = total + there * (elements * self._bits(variable) - in_dram)
         return total
+
+    def _is_cut(self, t: int) -> bool:
+        """Whether a tensor's place is open, and no axis tells it."""
+        return t in self.states.place and self.states.place[t] not in self.scope
 
     def held_bits(self, tensors: Bools) -> Ints:
         """SRAM bits along the axes of some tensors, as far as they have axes, where on chip."""

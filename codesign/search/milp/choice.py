@@ -64,7 +64,7 @@ def read_choice(
         sram_bits=max(needs),
         on_chip=tuple(every),
         modes=tuple(modes),
-        tilings=tuple(tilings) if min(tilings, default=-1) >= 0 else (),
+        tilings=tuple(max(row, 0) for row in tilings) if max(tilings, default=-1) >= 0 else (),
     )
 
 

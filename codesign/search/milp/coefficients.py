@@ -27,6 +27,8 @@ from codesign.space.widths import WidthSpace
 if TYPE_CHECKING:
     from codesign.space.fused_candidates import FusedLayer
 
+# Of what no design takes less of: a limit beyond is no unit of times that also cost energy.
+LOOSE_LIMIT = 100.0
 LEAST_SHARE = 1e-4  # of the most that a metric can be: no coefficient is then above 1e7
 MOST_SRAM_UNITS = 1e4  # of S; beyond, its bound is farther than tiles and tensors reach
 
@@ -71,18 +73,33 @@ class Coefficients:
     def unit(self) -> dict[str, float]:
         """What 1 in a row stands for, of each metric asked about."""
         limits = self.goal.limits
-        asked = {self.goal.metric, *limits}
-        if self.timed_energy:
-            asked.add("latency_s")
-        return {
-            x: (limits[x] if limits.get(x, 0.0) > 0 else self._least(x)) / ROW_SCALE for x in asked
+        units = {
+            x: (limits[x] if limits.get(x, 0.0) > 0 else self._least(x)) / ROW_SCALE
+            for x in {self.goal.metric, *limits}
         }
+        if self.timed_energy:  # each second counts, however many a limit leaves
+            least_s = self._least("latency_s") / ROW_SCALE
+            units["latency_s"] = min(units.get("latency_s", least_s), LOOSE_LIMIT * least_s)
+        return units
 
     @property
     def timed_energy(self) -> bool:
         """Whether energy counts, and grows with latency."""
         asked = ENERGY in (self.goal.metric, *self.goal.limits)
-        return asked and self.candidates.static_w > 0
+        return asked and bool(self.candidates.static_w.any())
+
+    @property
+    def powers_differ(self) -> bool:
+        """Whether it grows by more on some hardware options than on others."""
+        power = self.candidates.static_w
+        return self.timed_energy and bool((power != power[0]).any())
+
+    def _static_w(self, i: int) -> Floats:
+        """Power at all times with each option of layer ``i``."""
+        rows, candidates = self.candidates.layers[i], self.candidates
+        if not len(candidates.static_w):
+            return np.zeros(len(rows))
+        return candidates.static_w[np.searchsorted(candidates.options, rows.option)]
 
     @cached_property
     def objective_unit(self) -> float:
@@ -129,6 +146,8 @@ class Coefficients:
             return (1 + self.space.exposed) * (layer.compute_s + seconds) / 2
         if metric == "dram_bits":
             return layer.weight_bits
+        if metric == ENERGY:
+            return layer.energy_j
         return self._by_widths(layer.layer, layer.weight, layer.ifmap, metric)
 
     def _least(self, metric: str) -> float:
@@ -148,7 +167,7 @@ class Coefficients:
             return (base + mine.slope * max(need, capacities.min_bits)) / mine.scale or 1.0
         per_layer = [
             np.concatenate(
-                [self.per_run(i, metric), *(self._share(x, metric) for x in self._in_runs(i))]
+                [self._in_all(i, metric), *(self._share(x, metric) for x in self._in_runs(i))]
             )
             for i in range(len(layers))
         ]
@@ -168,10 +187,17 @@ class Coefficients:
         if metric == "dram_bits":
             return rows.traffic
         if metric == ENERGY:
-            if not rows.joint:
+            if not rows.joint:  # power is that of latencies
                 return rows.energy_j
-            return rows.energy_j + self.candidates.static_w * self.per_run(i, "latency_s")
+            return rows.energy_j + self._static_w(i) * self.per_run(i, "latency_s")
         return self._by_widths(i, rows.weight, rows.ifmap, metric)
+
+    def _in_all(self, i: int, metric: str) -> Floats:
+        """The same with the energy of power at all times."""
+        cost, rows = self.per_run(i, metric), self.candidates.layers[i]
+        if metric == ENERGY and not rows.joint:
+            cost = cost + self._static_w(i) * self.per_run(i, "latency_s")
+        return cost
 
     def _by_widths(self, i: int, weight: Ints, ifmap: Ints, metric: str) -> Floats:
         """What pairs of widths of a layer cost in a metric that nothing else decides."""
@@ -208,6 +234,20 @@ class Coefficients:
                 terms.add(bits, [model.resident[tensor, b] for b in widths])
         return terms
 
+    def most_moved(self, i: int) -> int:
+        """DRAM bits of the output and residuals of layer ``i`` where they are widest."""
+        return sum(self.widest_moved(i))
+
+    def widest_moved(self, i: int) -> list[int]:
+        """Bits of the output of layer ``i``, then of each residual, where they are widest."""
+        space, allowed = self.space, self.candidates.variable_allowed
+        widths = np.where(allowed, space.widths, 0).max(axis=1)
+        results = space.problem.choices.output_bits
+        return [
+            elements * (results if t is None else int(widths[t]))
+            for t, elements, _ in space.moved(space.problem.network.layers[i])
+        ]
+
     def moved_j(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
         """Add the energy of the output and residuals of layer ``i``, in DRAM or on chip."""
         space, layer = self.space, self.space.problem.network.layers[i]
@@ -229,23 +269,46 @@ class Coefficients:
         return terms
 
     def run_traffic(self, model: pyo.ConcreteModel, n: int, unit: float, terms: Terms) -> Terms:
-        """Add the DRAM bits of a fused run.
+        """Add the DRAM bits of a fused run."""
+        run = self.candidates.fused[n]
+        pairs = [(x.weight_bits, x.input_bits) for x in run.layers]
+        beside = [x.traffic for x in run.beside]
+        moved = pairs, run.source_traffic, beside, run.result_bits
+        return self._of_run(model, n, unit, terms, *moved)
 
-        Those of its input by themselves: a coefficient that is clipped must be what is saved again
+    def run_energy(self, model: pyo.ConcreteModel, n: int, unit: float, terms: Terms) -> Terms:
+        """Add the energy of a fused run, static power left out."""
+        run = self.candidates.fused[n]
+        pairs = [(x.energy_j, x.input_j) for x in run.layers]
+        beside = [x.energy_j for x in run.beside]
+        return self._of_run(model, n, unit, terms, pairs, run.source_j, beside, run.result_j)
+
+    def _of_run(
+        self,
+        model: pyo.ConcreteModel,
+        n: int,
+        unit: float,
+        terms: Terms,
+        pairs: list[tuple[Floats, Floats]],
+        saved: Floats,
+        beside: list[Floats],
+        result: float,
+    ) -> Terms:
+        """Add what a run's pairs cost, twice, what a resident input saves, what is beside.
+
+        What its input costs by itself: a coefficient that is clipped must be what is saved again
         where it is resident.
         """
-        run = self.candidates.fused[n]
-        for x, layer in enumerate(run.layers):
-            for bits in (layer.weight_bits, layer.input_bits):
-                used = np.flatnonzero(bits).tolist()
-                terms.add((bits[used] / unit).tolist(), [model.pair[n, x, o] for o in used])
-        saved = zip(run.source_width.tolist(), (run.source_traffic / unit).tolist(), strict=True)
-        for b, bits in saved:
-            terms.add([-bits], [model.source[n, b]])
-        for s, each in enumerate(run.beside):
-            used = np.flatnonzero(each.traffic).tolist()
-            terms.add((each.traffic[used] / unit).tolist(), [model.beside[n, s, o] for o in used])
-        return terms.add([run.result_bits / unit], [model.fuse[n]])
+        for x, of_layer in enumerate(pairs):
+            for costs in of_layer:
+                used = np.flatnonzero(costs).tolist()
+                terms.add((costs[used] / unit).tolist(), [model.pair[n, x, o] for o in used])
+        widths = self.candidates.fused[n].source_width.tolist()
+        terms.add((-saved / unit).tolist(), [model.source[n, b] for b in widths])
+        for s, costs in enumerate(beside):
+            used = np.flatnonzero(costs).tolist()
+            terms.add((costs[used] / unit).tolist(), [model.beside[n, s, o] for o in used])
+        return terms.add([result / unit], [model.fuse[n]])
 
     def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of the whole design, in a unit."""
@@ -254,26 +317,35 @@ class Coefficients:
         terms = Terms()
         timed = metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s)
         if timed:
-            times = [*model.latency.values()]
-            times += [*model.run_latency.values()] if self.candidates.fused else []
+            times = self._times(model)
             terms.add([self.unit[metric] / unit] * len(times), times)
         if metric == ENERGY and self.timed_energy:
-            times = [*model.latency.values()]
-            per_unit = self.candidates.static_w * self.unit["latency_s"] / unit
-            terms.add([per_unit] * len(times), times)
+            per_unit = self.candidates.static_w * (self.unit["latency_s"] / unit)
+            if self.powers_differ:
+                for h, each in enumerate(per_unit.tolist()):
+                    times = [model.latency_on[i, h] for i in model.LAYERS]
+                    terms.add([each] * len(times), times)
+            else:
+                times = self._times(model)
+                terms.add([float(per_unit[0])] * len(times), times)
         for i, rows in enumerate(self.candidates.layers):
             if timed and not rows.joint:
                 continue
-            if metric == ENERGY:
+            alone = bool(self.fused_at[i]) and not rows.joint
+            if metric == ENERGY and alone:
+                terms.add([self.unit[metric] / unit], [model.spent_alone[i]])
+            elif metric == ENERGY:
                 self.moved_j(model, i, unit, terms)
             self.runs(model, i, self.per_run(i, metric) / unit, terms)
-            if metric == "dram_bits" and self.fused_at[i] and not rows.joint:
+            if metric == "dram_bits" and alone:
                 terms.add([self.unit[metric] / unit], [model.moved_alone[i]])
             elif metric == "dram_bits":
                 self.moved(model, i, unit, terms)
         for n, run in enumerate(self.candidates.fused):
             if metric == "dram_bits":
                 self.run_traffic(model, n, unit, terms)
+            elif metric == ENERGY:
+                self.run_energy(model, n, unit, terms)
             elif metric != "latency_s":
                 for x, layer in enumerate(run.layers):
                     cost = self._share(layer, metric) / unit
@@ -283,6 +355,13 @@ class Coefficients:
             noise = [float(self.space.variable_noise[key]) / unit for key in model.width]
             terms.add(noise, [*model.width.values()])
         return terms.expression()
+
+    def _times(self, model: pyo.ConcreteModel) -> list[pyo.Var]:
+        """Latencies of layers alone, and of fused runs."""
+        return [
+            *model.latency.values(),
+            *(model.run_latency.values() if self.candidates.fused else ()),
+        ]
 
     def hardware(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of PE array and SRAM alone, in a unit."""

@@ -39,8 +39,8 @@ Where layers may be fused: runs ``n`` of layers, each on one hardware option, of
 twice in a design. ``fuse[n]`` binary; ``pair[n, l, o]`` binary, layer ``l`` of the run with a pair
 of widths ``o``; ``source[n, b]``, the run's input is resident at width ``b``; ``beside[n, x, o]``,
 what it writes or adds has a width and a place ``o``; ``psums[n]``, the most partial sums of its
-layers; ``t_n`` its latency; ``moved[l]`` what a layer alone moves beside its operands. Binary where
-those that they follow from are.
+layers; ``t_n`` its latency; ``moved[l]`` what a layer alone moves beside its operands, ``spent[l]``
+the energy of that. Binary where those that they follow from are.
 
    (17) dram_beside         Σ_{o: x in DRAM at b} run_o = width_{t(x),b} − resident_{x,b}  ∀ l, x, b
    (18) fused_layers_run    Σ_o pair_{n,l,o} = fuse_n                                      ∀ n, l
@@ -61,6 +61,22 @@ On an FPGA an SRAM is a whole number of block RAMs, where tensors may stay on ch
 
    (28) whole_blocks        S = block·blocks
 
+Where energy counts, and power at all times differs between hardware options, ``t_{l,h}`` is the
+latency of a layer on an option and ``moved_{l,h}`` what moves beside operands there; the energy of
+that power is ``Σ_h power_h·Σ_l t_{l,h}``. Of one option, or of the same power, it is
+``power·Σ_l t_l``.
+
+   (29) compute_on          t_{l,h} ≥ Σ_{o ∈ O(l,h)} compute_o·run_o + e·memory_{l,h}      ∀ l, h
+   (30) memory_on           t_{l,h} ≥ memory_{l,h} + e·Σ_{o ∈ O(l,h)} compute_o·run_o      ∀ l, h
+                            memory_{l,h} = (Σ_{o ∈ O(l,h)} traffic_o·run_o + moved_{l,h}) / BW
+   (31) moved_once          Σ_h moved_{l,h} = Σ_b moved_{l,t}·b·width_{t,b}                ∀ l
+   (32) moved_where_built   moved_{l,h} ≤ most_l·build_h                                   ∀ l, h
+
+Where energies count, of layers that may be fused, whose hardware is given:
+
+   (33) spends_alone        spent_l ≥ Σ_b moved_{l,t}·b·(in DRAM·j_dram + resident·j_chip)_{t,b}
+                             − most_l·Σ_n fuse_n                                           ∀ l
+
 ``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
 run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
 resident input, and what results and ``beside`` move. In (2) each run of a layer counts with
@@ -71,10 +87,10 @@ layer that may be fused have on the left what its runs tell of the tensor; where
 they have ``≤``: with (2) the layer then agrees with others where it is alone.
 
 Why each is there, and exact, is said where it is written down: (11) to (17) and (28) in `places`,
-(18) to (27) in `fusion`. Numbers are scaled by `Coefficients`. Limits (7) and (10) carry the
-tolerance that budgets have everywhere, and a margin far above the solver's tolerances
-(`problem.tolerances`): no design within its budgets is near the edge of a row, where HiGHS may lose
-it. What the margin lets in is found when it is priced exactly.
+(18) to (27) and (33) in `fusion`, (29) to (32) in `power`. Numbers are scaled by `Coefficients`.
+Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin far above the
+solver's tolerances (`problem.tolerances`): no design within its budgets is near the edge of a row,
+where HiGHS may lose it. What the margin lets in is found when it is priced exactly.
 """
 
 from __future__ import annotations
@@ -88,6 +104,7 @@ import pyomo.core as pyo
 from pyomo.common.gc_manager import PauseGC
 
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
 from codesign.search.milp.coefficients import MOST_SRAM_UNITS, Coefficients, Terms
 from codesign.search.milp.fusion import (
@@ -97,8 +114,10 @@ from codesign.search.milp.fusion import (
     time_runs,
     unless_fused,
     unmove_fused,
+    unspend_fused,
 )
 from codesign.search.milp.places import choose_size, join_layers, place_tensors
+from codesign.search.milp.power import time_on_each
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 
@@ -126,12 +145,14 @@ def build(
         parts += [place_tensors, *[choose_size] * space.capacities.stepped, join_layers]
     if candidates.fused:
         parts.append(fuse_layers)
-        parts += [unmove_fused] * ("dram_bits" in asked)
+        parts += [unmove_fused] * ("dram_bits" in asked) + [unspend_fused] * (ENERGY in asked)
     if {*space.hardware_metrics} & {*goal.limits}:
         parts.append(_limit_hardware)
-    timed = "latency_s" in asked or costs.timed_energy
+    timed = "latency_s" in asked or (costs.timed_energy and not costs.powers_differ)
     if timed and not math.isinf(space.dram_bits_per_s):
         parts.append(_respect_roofs)
+    if costs.powers_differ:
+        parts.append(time_on_each)
     with PauseGC():
         model = pyo.ConcreteModel()
         for part in (*parts, _keep_budgets):

@@ -13,6 +13,7 @@ import numpy as np
 import pyomo.core as pyo
 
 from codesign.arrays import Bools
+from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import LIMIT_MARGIN, ROW_SCALE
 from codesign.search.milp.coefficients import MOST_SRAM_UNITS, Coefficients, Terms
 
@@ -260,14 +261,7 @@ def unless_fused(
 ) -> None:
     """Take off what a layer's output and residuals can move at most where it is in a fused run."""
     if costs.fused_at[i]:
-        space, allowed = costs.space, costs.candidates.variable_allowed
-        widths = np.where(allowed, space.widths, 0).max(axis=1)
-        results = space.problem.choices.output_bits
-        most = sum(
-            elements * (results if t is None else int(widths[t]))
-            for t, elements, _ in space.moved(space.problem.network.layers[i])
-        )
-        bits = [-most / unit] * len(costs.fused_at[i])
+        bits = [-costs.most_moved(i) / unit] * len(costs.fused_at[i])
         terms.add(bits, [model.fuse[n] for n, _ in costs.fused_at[i]])
 
 
@@ -287,3 +281,27 @@ def unmove_fused(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         terms = costs.moved(model, i, unit, Terms())
         unless_fused(model, costs, i, unit, terms)
         return terms.add([-1.0], [model.moved_alone[i]]).expression() <= 0
+
+
+def unspend_fused(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    """What the same costs in energy."""
+    rows = costs.candidates.layers
+    alone = [i for i, runs in enumerate(costs.fused_at) if runs and not rows[i].joint]
+    model.spent_alone = pyo.Var(alone, domain=pyo.NonNegativeReals)
+
+    @model.Constraint(alone, doc="(33)")
+    def spends_alone(model, i):
+        """spent_l ≥ Σ_b moved_{l,t}·b·(j_dram·(width − resident) + j_chip·resident)_{t,b}
+        − most_l·Σ_n fuse_n.
+
+        As (26), in energy, of which what is resident takes some as well.
+        """
+        space, unit = costs.space, costs.unit[ENERGY]
+        assert space.energy is not None
+        layer, terms = space.problem.network.layers[i], Terms()
+        costs.moved_j(model, i, unit, terms)
+        each = zip(costs.widest_moved(i), space.energy.moved_per_bit(layer), strict=True)
+        most = sum(bits * max(per_bit) for bits, per_bit in each)
+        fused = [model.fuse[n] for n, _ in costs.fused_at[i]]
+        terms.add([-most / unit] * len(fused), fused).add([-1.0], [model.spent_alone[i]])
+        return terms.expression() <= 0

@@ -22,7 +22,8 @@ from pictures import heading, panel
 from residents import as_evaluation
 
 from codesign import Design
-from codesign.results.plots.design import AREA_GREYS, RUN_SHADE
+from codesign.results.plots.design import RUN_SHADE
+from codesign.results.plots.hardware_bars import PARTS
 from codesign.results.plots.sram import RESIDENT_COLOURS, RUN, TILES
 from codesign.results.run_figures import held_during
 
@@ -79,7 +80,7 @@ def test_regions_differ_in_grey() -> None:
     levels = [grey(look["facecolor"]) for look in (RUN, TILES)]
     assert abs(levels[0] - levels[1]) > 0.1
     shade = grey(RUN_SHADE["facecolor"])
-    assert all(shade - grey(x) > 0.1 for x in ("#3f6ea8", AREA_GREYS[0]))
+    assert all(shade - grey(x) > 0.1 for x in ("#3f6ea8", PARTS["PE array"]["color"]))
     assert RUN["facecolor"] not in RESIDENT_COLOURS
 
 

@@ -6,6 +6,7 @@ Three layers in an SRAM that holds what they need; the second one reads what the
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from pictures import CONV1, CONV2, FC, TENSORS
 from random_problems import ENERGIES
 
-from codesign import Accelerator, Evaluation, Network, SpecError, evaluate
+from codesign import Accelerator, Evaluation, Layer, Network, SpecError, evaluate
 from codesign.results.plots.energy import LOOKS
 from codesign.results.text.energy import LABELS
 
@@ -82,6 +83,25 @@ def test_the_legend_names_the_parts_that_are_there_with_their_share(
     ]
 
 
+def test_blocks_of_layers_have_their_shares_of_the_energy() -> None:
+    sizes = [16 if n < 4 else 4 for n in range(33)]
+    layers = [
+        Layer(name=f"b{n // 4}.{n % 4}", input=f"t{n}", output=f"t{n + 1}", C=c, K=k)
+        for n, (c, k) in enumerate(pairwise(sizes))
+    ]
+    tensors = {f"t{n}": size for n, size in enumerate(sizes)}
+    found = evaluate(Network(name="chain", layers=tuple(layers), tensors=tensors), GIVEN, 8)
+    axes = found.plot_energy().axes[0]
+    assert axes.get_xlabel().endswith("(share of the energy)")
+    shown = [tick.get_text().rpartition("(")[2] for tick in axes.get_xticklabels()]
+    starts = range(0, 32, 4)
+    of_energy, of_latency = (
+        [f"{100 * found.layers[x][n : n + 4].sum() / found.metrics[x]:.0f} %)" for n in starts]
+        for x in ("energy_j", "latency_s")
+    )
+    assert shown == of_energy != of_latency
+
+
 def test_neighbours_differ_in_grey_or_hatch() -> None:
     def grey(part: str) -> float:
         red, green, blue = to_rgb(LOOKS[part]["facecolor"])
@@ -95,7 +115,9 @@ def test_neighbours_differ_in_grey_or_hatch() -> None:
 
 def test_unknown_energy_is_refused(tmp_path: Path) -> None:
     unknown = evaluate(NETWORK, replace(GIVEN, dram_energy_j_per_bit=None), 8)
-    with pytest.raises(SpecError, match="nothing to draw: the energy is not known"):
+    with pytest.raises(
+        SpecError, match="nothing to draw: no energy: no energy of a DRAM bit is given"
+    ):
         unknown.plot_energy(tmp_path / "energy.png")
     assert not list(tmp_path.iterdir())
 

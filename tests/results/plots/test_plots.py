@@ -24,6 +24,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 from pictures import CONV1, CONV2, FC, TENSORS, designed, heading, line, panel
 
+from codesign import evaluate, load_technology, solve
 from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.results.plots.by_layer import MAX_NAMED_LAYERS
@@ -148,6 +149,33 @@ def test_area_bar_and_budget(design: Design, figure: Figure) -> None:
     assert end == pytest.approx(design.metrics["area_mm2"])
     assert list(line(axes, "budget: 0.5 mm²").get_xdata()) == [0.5, 0.5]
     assert axes.get_xlim()[1] > 0.5
+
+
+def test_bars_and_budgets_of_an_fpga(design: Design) -> None:
+    budgets = {"lut": 30_000.0, "bram": 40.0}
+    problem = replace(
+        design.problem, technology=load_technology("finn-dsp"), objective="bops", budgets=budgets
+    )
+    figure = plot_design(solve(problem), None)
+    # eight PEs of 8 × 8 bit: adders of 16·17, accumulators of 32, 9 DSP blocks each
+    taken = {"LUTs": 300 + 1.1 * 8 * 304, "DSP blocks": 72, "block RAMs": 1}
+    limits = {"LUTs": 30_000.0, "block RAMs": 40.0}
+    for label, amount in taken.items():
+        axes = panel(figure, label)
+        (bar,) = axes.patches
+        assert bar.get_width() == pytest.approx(amount)
+        assert axes.get_title(loc="left") == f"{label}: {amount:,.0f}"
+        limit = limits.get(label)
+        assert [one.get_xdata()[0] for one in axes.lines] == ([] if limit is None else [limit])
+        assert axes.get_xlabel() == ("" if limit is None else f"budget (dashed): {limit:,g}")
+    on_chip = plot_design(evaluate(problem.network, solve(problem).accelerator), None)
+    for picture in (figure, on_chip):
+        picture.canvas.draw()
+        width = picture.get_window_extent().width
+        assert all(text.get_window_extent().x1 < width for text in picture.texts)
+    lut_only = replace(problem, technology=load_technology("finn-lut"), budgets={})
+    shown = [axes.get_title(loc="left") for axes in plot_design(solve(lut_only), None).axes]
+    assert not [title for title in shown if title.startswith("DSP")]
 
 
 def test_layers_are_named_and_numbered(figure: Figure) -> None:

@@ -1,7 +1,8 @@
 """The programme, constraint by constraint, against golden files that were read by hand.
 
 Two layers, two widths, two arrays, options with round numbers; tensors on chip and fused runs on
-one array. Every row of a constraint of `formulation`, `places` and `fusion` stands in
+one array; two arrays of unlike power. Every row of a constraint of `formulation`, `places`,
+`fusion` and `power` stands in
 ``golden/<constraint>.lp``, the objective of each metric in ``golden/objective_<metric>.lp``. After
 a deliberate change, write them anew from this folder::
 
@@ -17,6 +18,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ from pair_models import (
     kept_space,
     listed,
     pair_model,
+    powered_fused_model,
+    powered_model,
     product_model,
     space_of,
 )
@@ -59,7 +63,7 @@ from codesign.space.hardware import HardwareSpace
 pytestmark = pytest.mark.smoke
 
 GOLDEN = Path(__file__).parent / "golden"
-MODULES = ("formulation", "places", "fusion")  # in which the rows are written down
+MODULES = ("formulation", "places", "fusion", "power")  # in which the rows are written down
 AMONG_RUNS = (  # rows that are otherwise where layers may be fused
     "every_layer_runs",
     "input_widths",
@@ -82,6 +86,8 @@ def names_of(space: HardwareSpace, offered: Candidates) -> dict[str, str]:
     bits = space.widths.tolist()
     names = {f"build[{h}]": f"build[{array}]" for h, array in enumerate(arrays)}
     names |= {f"latency[{i}]": f"latency[{layer}]" for i, layer in enumerate(layers)}
+    for (i, layer), (h, array) in product(enumerate(layers), enumerate(arrays)):
+        names |= {f"{x}[{i},{h}]": f"{x}[{layer},{array}]" for x in ("latency_on", "moved_on")}
     for t, tensor in enumerate(tensors):
         names |= {f"width[{t},{b}]": f"width[{tensor},{bits[b]}]" for b in range(len(bits))}
     for i, (layer, rows) in enumerate(zip(layers, offered.layers, strict=True)):
@@ -174,6 +180,17 @@ def texts() -> dict[str, str]:
     limits = {"bram": 3.0}
     blocks = build(block_space(), kept_candidates(), Goal("latency_s", limits))
     found["whole_blocks"] = constraint_texts(blocks, kept_names())["whole_blocks"]
+    # One unit of the limit is 8 nJ; within 20 ns arrays of 0.1 and 0.2 W take 2 and 4 nJ.
+    goal = Goal("latency_s", {"energy_j": 8e-6, "latency_s": 2e-5})
+    for power_w in ((0.1, 0.1), (0.1, 0.2)):
+        powered = constraint_texts(powered_model(goal, power_w), pair_names)
+        found["within_budget"] += powered["within_budget"]
+    found |= {stem: text for stem, text in powered.items() if stem not in found}
+    model = powered_model(Goal("energy_j", {}), (0.1, 0.2))
+    found["objective_energy_j"] = objective_text(model, pair_names)
+    fused_j = powered_fused_model(Goal("energy_j", {"energy_j": 2e-6, "latency_s": 2e-5}))
+    found["objective_energy_j"] += objective_text(fused_j, names)
+    found["spends_alone"] = constraint_texts(fused_j, names)["spends_alone"]
     model = pair_model(Goal("noise", {}))
     choose(model, option=0, tensors=(0, 1), runs=(2, 1))
     exclude(model)
@@ -202,7 +219,8 @@ def fused_names() -> dict[str, str]:
         for x, tensor in enumerate(space.placed)
         for b in range(len(bits))
     }
-    names |= {f"moved_alone[{i}]": f"moved[{layer}]" for i, layer in enumerate(layers)}
+    for i, layer in enumerate(layers):
+        names |= {f"{x}_alone[{i}]": f"{x}[{layer}]" for x in ("moved", "spent")}
     for n, run in enumerate(offered.fused):
         first, last = (layers[run.layers[at].layer] for at in (0, -1))
         which = f"{first}..{last}"
