@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import oracle
 from oracle import HardwareOption
@@ -23,6 +23,8 @@ from codesign.problem.problem import Problem
 from codesign.specs.network import Layer
 
 METRICS = (*oracle.METRICS, "energy_j")
+
+Costs = TypeVar("Costs", bound=tuple[float, ...])
 
 
 class Way(NamedTuple):
@@ -46,15 +48,17 @@ def energy_points(problem: Problem) -> Iterator[EnergyPoint]:
     """Every design of which no other of its hardware, widths, places and SRAM is as good."""
     given = problem.technology.energy
     assert given is not None
+    of_tilings: dict[tuple[object, ...], list[Cost]] = {}
     for widths in all_widths(problem):
         of_widths = oracle.width_metrics(problem, widths)
         for hardware in oracle.hardware_options(problem):
             for places in all_places(problem):
-                layers = _ways(problem, hardware, widths, places)
+                layers = _ways(problem, of_tilings, hardware, widths, places)
                 if not all(layers):
                     continue
                 smallest = max(1, *(min(way.need for way in ways) for ways in layers))
                 needs = {way.need for ways in layers for way in ways if way.need >= smallest}
+                layers = [_kept({*ways}) for ways in layers]
                 for sram_bits in oracle.on_offer(problem, needs, smallest):
                     area = oracle.area_mm2(problem, hardware, sram_bits)
                     static_w = (given.static_w or 0) + (given.static_w_per_mm2 or 0) * area
@@ -76,12 +80,13 @@ def _totals(
             if way.need <= sram_bits
         }
         added = {tuple(map(sum, zip(a, b, strict=True))) for a, b in product(totals, _kept(own))}
-        totals = _kept(added)  # type: ignore[arg-type]
+        totals = _kept(added)  # type: ignore[assignment]
     return totals
 
 
-def _kept(costs: set[tuple[float, int, float]]) -> list[tuple[float, int, float]]:
-    kept: list[tuple[float, int, float]] = []
+def _kept(costs: set[Costs]) -> list[Costs]:
+    """Those that no other is as good as in everything."""
+    kept: list[Costs] = []
     for mine in sorted(costs):
         if not any(all(x <= y for x, y in zip(other, mine, strict=True)) for other in kept):
             kept.append(mine)
@@ -89,7 +94,11 @@ def _kept(costs: set[tuple[float, int, float]]) -> list[tuple[float, int, float]
 
 
 def _ways(
-    problem: Problem, hardware: HardwareOption, widths: Mapping[str, int], places: Places
+    problem: Problem,
+    of_tilings: dict[tuple[object, ...], list[Cost]],
+    hardware: HardwareOption,
+    widths: Mapping[str, int],
+    places: Places,
 ) -> list[list[Way]]:
     """The ways to run each layer that is not fused, then each run; none where one does not run."""
     on_chip, _, runs = places
@@ -98,7 +107,9 @@ def _ways(
         [
             way
             for mapping in (hardware.mapping[:1] if layer.moves else hardware.mapping)
-            for way in _ways_of(problem, hardware, layer, widths, on_chip, live[i], mapping)
+            for way in _ways_of(
+                problem, of_tilings, hardware, layer, widths, on_chip, live[i], mapping
+            )
         ]
         for i, layer in enumerate(problem.network.layers)
         if not any(i in run for run in runs)
@@ -191,6 +202,7 @@ def _times(
 
 def _ways_of(
     problem: Problem,
+    of_tilings: dict[tuple[object, ...], list[Cost]],
     hardware: HardwareOption,
     layer: Layer,
     widths: Mapping[str, int],
@@ -216,7 +228,10 @@ def _ways_of(
         ways = [(0, (0, moved, 0), read, written)]
     else:
         ways = []
-        for cost in layer_costs(layer, hardware.rows, hardware.cols, engine, mapping):
+        key = layer.name, hardware.rows, hardware.cols, engine, mapping
+        if key not in of_tilings:
+            of_tilings[key] = layer_costs(layer, *key[1:])
+        for cost in of_tilings[key]:
             if in_buffers(cost, fetched, problem.choices.buffers):
                 moved_bits = _moved(cost, fetched)
                 times = _times(problem, hardware, layer, mapping, (bw, ba))

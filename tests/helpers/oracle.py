@@ -334,25 +334,25 @@ def _capacities(
     found = []
     for sram_bits in sorted(on_offer(problem, needs, smallest)):
         area = area_mm2(problem, hardware, sram_bits)
-        for chosen in product(*(_choices_within(step, sram_bits) for step in steps)):
-            latency_s = sum(latency_of(problem, *each) for each in chosen)
-            moved = float(sum(bits for _, bits in chosen))
+        for chosen in product(*(_choices_within(problem, step, sram_bits) for step in steps)):
+            latency_s = sum([seconds for seconds, _ in chosen])
+            moved = float(sum([bits for _, bits in chosen]))
             found.append((sram_bits, latency_s, area, moved))
     return found
 
 
-def _choices_within(step: _Step, sram_bits: int) -> list[tuple[float, int]]:
-    """Seconds of computing and bits moved in each mapping that fits, but where another has less."""
+def _choices_within(problem: Problem, step: _Step, sram_bits: int) -> list[tuple[float, int]]:
+    """Latency and bits moved in each mapping that fits, but where another has less of all."""
     fitting = [
         (compute_s, step.fixed_bits + least_traffic(tilings, sram_bits))
         for compute_s, tilings in step.modes
         if tilings[0][0] <= sram_bits
     ]
     kept: list[tuple[float, int]] = []
-    for pair in sorted(fitting):
+    for pair in sorted(fitting) if len(fitting) > 1 else fitting:
         if not kept or pair[1] < kept[-1][1]:
             kept.append(pair)
-    return kept
+    return [(latency_of(problem, *pair), pair[1]) for pair in kept]
 
 
 def on_offer(problem: Problem, needs: set[int], smallest: int) -> set[int]:

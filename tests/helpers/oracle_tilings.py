@@ -172,32 +172,62 @@ def cols_read(layer: Layer, tile: Tile) -> int:
 
 def tiling_cost(layer: Layer, tile: Tile, order: str) -> Cost:
     """SRAM need and DRAM traffic of one tiling, in elements."""
+    (cost,) = tile_costs(layer, tile, [refetches(order, *_inner_trips(layer, tile))])
+    return cost
+
+
+def _inner_trips(layer: Layer, tile: Tile) -> tuple[int, int, int]:
+    """Trip counts of the loops whose order is open."""
     count = trips(layer, tile)
-    window = layer.R * layer.S
+    return count["k"], count["c"], count["p"]
+
+
+@cache
+def refetches(order: str, k: int, c: int, p: int) -> tuple[int, int, int]:
+    """How often tiles of weights, ifmap and partial sums are fetched in an order of k, c and p."""
+    count = {"k": k, "c": c, "p": p}
+    weights, ifmap, output = (refetch(order, count, relevant) for relevant in RELEVANT.values())
+    return weights, ifmap, output
+
+
+@cache
+def all_refetches(k: int, c: int, p: int) -> list[tuple[int, int, int]]:
+    """The same in every order, equal ones once."""
+    return [*dict.fromkeys(refetches(order, k, c, p) for order in ORDERS)]
+
+
+def tile_costs(layer: Layer, tile: Tile, again: Iterable[tuple[int, int, int]]) -> list[Cost]:
+    """SRAM need and DRAM traffic of one tile in orders that fetch weights, ifmap, sums so often."""
+    count = trips(layer, tile)
     twice = {
         name: 2 if count["g"] * math.prod(count[loop] for loop in relevant) > 1 else 1
         for name, relevant in RELEVANT.items()
     }
-    again = {name: refetch(order, count, relevant) for name, relevant in RELEVANT.items()}
+    window = layer.R * layer.S
+    weights = layer.G * layer.K * layer.C * window
     ifmap_held = tile.images * rows_in(layer, tile.p) * cols_in(layer, tile.q)
     ifmap = layer.N * layer.G * layer.C * rows_read(layer, tile) * cols_read(layer, tile)
     outputs = layer.G * layer.K * layer.N * layer.P * layer.Q
-    return Cost(
-        held_weights=twice["weights"] * tile.g * tile.k * tile.c * window,
-        held_ifmap=twice["ifmap"] * tile.g * tile.c * ifmap_held,
-        held_output=twice["output"] * tile.g * tile.k * tile.images * tile.p * tile.q,
-        moved_weights=layer.G * layer.K * layer.C * window * again["weights"],
-        moved_ifmap=ifmap * again["ifmap"],
-        moved_psum=2 * outputs * (again["output"] - 1),
+    held = (
+        twice["weights"] * tile.g * tile.k * tile.c * window,
+        twice["ifmap"] * tile.g * tile.c * ifmap_held,
+        twice["output"] * tile.g * tile.k * tile.images * tile.p * tile.q,
     )
+    return [
+        Cost(*held, weights * of_weights, ifmap * of_ifmap, 2 * outputs * (of_output - 1))
+        for of_weights, of_ifmap, of_output in again
+    ]
 
 
 def layer_costs(
     layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window"
 ) -> list[Cost]:
     """Costs of every tiling of a layer, equal ones once."""
-    tiles = legal_tiles(layer, rows, cols, engine, mapping)
-    return list({tiling_cost(layer, tile, order): None for tile in tiles for order in ORDERS})
+    found: dict[Cost, None] = {}
+    for tile in legal_tiles(layer, rows, cols, engine, mapping):
+        again = all_refetches(*_inner_trips(layer, tile))
+        found.update(dict.fromkeys(tile_costs(layer, tile, again)))
+    return list(found)
 
 
 def best_tilings(
@@ -245,18 +275,22 @@ def held_bits(cost: Cost, bits: tuple[int, int, int]) -> tuple[int, int, int]:
 
 def in_buffers(cost: Cost, bits: tuple[int, int, int], buffers: Buffers) -> bool:
     """Whether every part that has a buffer of its own fits it."""
+    if buffers == NO_BUFFERS:
+        return True
     pairs = zip(held_bits(cost, bits), buffers, strict=True)
     return all(most is None or held <= most for held, most in pairs)
 
 
 def shared_bits(cost: Cost, bits: tuple[int, int, int], buffers: Buffers) -> int:
     """Bits of the parts that have none."""
+    if buffers == NO_BUFFERS:
+        return sum(held_bits(cost, bits))
     pairs = zip(held_bits(cost, bits), buffers, strict=True)
     return sum(held for held, most in pairs if most is None)
 
 
 def least_traffic(tilings: Tilings, sram_bits: int) -> int:
     """Least traffic of the tilings that fit: that of the last, for more room never moves more."""
-    fitting = bisect_right(tilings, sram_bits, key=lambda tiling: tiling[0])
+    fitting = bisect_right(tilings, (sram_bits, math.inf))
     assert fitting, "no tiling fits"
     return tilings[fitting - 1][1]
