@@ -71,18 +71,10 @@ def evaluate(
         Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits; an
         unknown roofline or place, or a sensitivity that lacks a width.
     """
-    if roofline not in ROOFLINES:
-        raise SpecError(f"roofline must be one of {', '.join(ROOFLINES)}, got {roofline!r}")
-    if roofline == "tiled" and accelerator.sram_bits is None:
-        raise SpecError(
-            f"accelerator {accelerator.name!r}: no SRAM capacity is given, and tiles need one; "
-            "give sram_bits (--sram-kbit) or take the ideal roofline (--roofline ideal)"
-        )
+    _check_roofline(accelerator, roofline)
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
-    if tiling is not None and roofline == "ideal":
-        raise SpecError("tiling: the ideal roofline has no tiles; take roofline 'tiled'")
-    if tiling is not None and mode == "bands":
-        raise SpecError("tiling: a fused layer has no tiles of its own; make on_chip 'tensors'")
+    if tiling is not None:
+        _check_takes_tiles(roofline, mode)
     given = _all_widths(network, accelerator, widths, output_bits)
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
     for layer in network.layers:
@@ -110,6 +102,23 @@ def evaluate(
         given_tiles=tuple(settled),
         residency_bound=bound if bound is None else min(bound, _reached(metrics)),
     )
+
+
+def _check_roofline(accelerator: Accelerator, roofline: str) -> None:
+    if roofline not in ROOFLINES:
+        raise SpecError(f"roofline must be one of {', '.join(ROOFLINES)}, got {roofline!r}")
+    if roofline == "tiled" and accelerator.sram_bits is None:
+        raise SpecError(
+            f"accelerator {accelerator.name!r}: no SRAM capacity is given, and tiles need one; "
+            "give sram_bits (--sram-kbit) or take the ideal roofline (--roofline ideal)"
+        )
+
+
+def _check_takes_tiles(roofline: str, on_chip: str) -> None:
+    if roofline == "ideal":
+        raise SpecError("tiling: the ideal roofline has no tiles; take roofline 'tiled'")
+    if on_chip == "bands":
+        raise SpecError("tiling: a fused layer has no tiles of its own; make on_chip 'tensors'")
 
 
 def _settled(
