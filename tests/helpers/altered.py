@@ -47,8 +47,10 @@ def at(content: Any, path: Path_) -> Any:
 
 def put(content: Any, path: Path_, value: Any) -> Any:
     """A copy with one entry altered."""
-    altered = copy.deepcopy(content)
-    at(altered, path[:-1])[path[-1]] = value
+    altered = inner = copy.copy(content)
+    for key in path[:-1]:  # what is not on the path is shared
+        inner[key] = inner = copy.copy(inner[key])
+    inner[path[-1]] = value
     return altered
 
 
