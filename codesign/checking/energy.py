@@ -137,7 +137,7 @@ def layers_j(
             array = array._replace(engine=array.engine * split, mapping=mapping)
         psum_bits = platform.psum_bits
         on = network, layer, array, psum_bits, tensor_bits, place
-        read, written = _sram_bits(*on, bw, dram)
+        read, written = sram_bits(*on, bw, dram)
         latency_s = row["latency_s"]
         spent_s = Fraction(0) if latency_s.value is None else latency_s.figure()
         parts = {"macs": energies.mac * layer.macs}
@@ -165,7 +165,7 @@ def _run(runs: Collection[FusedRun], n: int) -> FusedRun | None:
     return next((run for run in runs if n in run.layers), None)
 
 
-def _sram_bits(
+def sram_bits(
     network: Network,
     layer: Layer,
     array: Array,

@@ -59,19 +59,25 @@ class Totals(NamedTuple):
 class Times(NamedTuple):
     """Of the array and of the DRAM; None where no DRAM bandwidth is known.
 
-    ``exposed``: share of the shorter that adds to the longer.
+    ``exposed``: share of the shorter that adds to the longer. ``sram_s``: of the SRAM's port, where
+    that has a rate; on chip the longer of it and the array's counts.
     """
 
     compute_s: Fraction
     memory_s: Fraction | None
     exposed: Fraction = Fraction(0)
+    sram_s: Fraction | None = None
+
+    @property
+    def _on_chip_s(self) -> Fraction:
+        return max(self.compute_s, self.sram_s or Fraction(0))
 
     def under(self, roof: str | None) -> Fraction:
         """The time that a roof tells, with what of the other adds; 0 where there is none."""
         if self.memory_s is None:
             return Fraction(0)
-        times = self.compute_s, self.memory_s
-        own, other = times if roof == "compute" else times[::-1]
+        times = self._on_chip_s, self.memory_s
+        own, other = times[::-1] if roof == "memory" else times
         return own + self.exposed * other
 
     @property
@@ -84,7 +90,10 @@ class Times(NamedTuple):
         """Which binds, told from floating-point numbers: equal ones are compute."""
         if self.memory_s is None:
             return None
-        return "compute" if float(self.compute_s) >= float(self.memory_s) else "memory"
+        on_chip = float(self._on_chip_s)
+        if float(self.memory_s) > on_chip:
+            return "memory"
+        return "compute" if float(self.compute_s) >= on_chip else "sram"
 
 
 @dataclass(frozen=True)
@@ -202,16 +211,23 @@ class LayerRow:
             return cycles_in_tiles(layer, array, self.given_tile, machine.cycles)
         return machine.cycles(layer, array)
 
-    def times(self, compute_s: Fraction, dram_bits: int) -> Times:
-        """With the seconds that so many bits take."""
-        rate = self.platform.dram_bits_per_s
+    def times(
+        self, compute_s: Fraction, dram_bits: int, sram_bits: Fraction | None = None
+    ) -> Times:
+        """With the seconds that so many bits take; ``sram_bits`` where the port has a rate."""
+        platform, sram_s = self.platform, None
+        rate, port = platform.dram_bits_per_s, platform.machine.port_bits
         memory_s = None if rate is None else dram_bits / rate
-        return Times(compute_s, memory_s, self.platform.machine.exposed)
+        if sram_bits is not None and port is not None:
+            sram_s = sram_bits / port / platform.clock_hz
+        return Times(compute_s, memory_s, platform.machine.exposed, sram_s)
 
     def check_times(self, own: Times, latency_s: Fraction | None, roof: str | None) -> None:
         """Compare its own times, its latency and the roof that binds."""
         ledger, where, entry = self.entry.ledger, self.entry.where, self.entry
         ledger.close(f"{where}.compute_s", entry["compute_s"].figure(), own.compute_s)
+        if own.sram_s is not None:
+            ledger.close(f"{where}.sram_s", entry["sram_s"].figure(), own.sram_s)
         if own.memory_s is None or latency_s is None:
             for absent in ("memory_s", "latency_s", "bound_by"):
                 ledger.same(f"{where}.{absent}", entry[absent].value, None)

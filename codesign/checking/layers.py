@@ -14,6 +14,7 @@ from codesign.checking.cost_model import (
     sram_elements,
     tile_faults,
 )
+from codesign.checking.energy import Place, sram_bits
 from codesign.checking.entries import Entry
 from codesign.checking.findings import Unreadable
 from codesign.checking.fused_layers import check_fused
@@ -51,6 +52,7 @@ def check_layers(
     ready = []
     for n, (layer, entry) in enumerate(read_rows(rows, network)):
         there = {"resident_bits": residency is not None, "mapping": platform.machine.reconfigurable}
+        there["sram_s"] = _has_port(platform)
         entry.known_keys((*ROW, *(key for key, known in there.items() if known)))
         names, live_bits = frozenset[str](), 0
         if residency is not None:
@@ -64,7 +66,15 @@ def check_layers(
         given_tile = _read_tile(entry) if layer.name in given_tiles else None
         on = entry, layer, network, platform, tensor_bits
         ready.append(LayerRow(*on, names, live_bits, mapping, once, given_tile))
-    return _totals(ready, () if residency is None else residency.runs)
+    runs = () if residency is None else residency.runs
+    if runs and _has_port(platform):
+        rows.fault("no fused layers: the SRAM's port is not counted in such")
+    return _totals(ready, runs)
+
+
+def _has_port(platform: Platform) -> bool:
+    """Whether the SRAM's port takes time."""
+    return platform.machine.port_bits is not None and not platform.ideal
 
 
 def _own_mapping(entry: Entry, layer: Layer, platform: Platform) -> str | None:
@@ -125,9 +135,20 @@ def _check_layer(row: LayerRow) -> Totals:
     row.check_need(need)
     row.check_traffic(moved)
     dram_bits = sum(moved.values())
-    times = row.times(row.check_cycles(bw), dram_bits)
+    times = row.times(row.check_cycles(bw), dram_bits, _port_bits(row, bw, moved))
     row.check_times(times, times.latency_s, times.roof)
     return Totals(times.latency_s, dram_bits, (bw,))
+
+
+def _port_bits(row: LayerRow, bw: int, moved: Mapping[str, int]) -> Fraction | None:
+    """What a layer reads from the SRAM and writes to it; None where the port takes no time."""
+    if not _has_port(row.platform):
+        return None
+    layer, psum_bits = row.layer, row.platform.psum_bits
+    there = row.resident & {layer.output, *layer.residuals}
+    place = Place(row.resident, there, fused=False)
+    on = row.network, layer, row.array(bw), psum_bits, row.tensor_bits, place
+    return sum((bits for each in sram_bits(*on, bw, moved) for bits in each.values()), Fraction(0))
 
 
 def _check_tile(

@@ -28,9 +28,11 @@ BUFFERS = ("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")
 MACHINE = (
     *("mapping", "reconfigurable", "fill_cycles", "weight_load", "cycle_factors", "overlap"),
     *BUFFERS,
+    "sram_bits_per_cycle",
 )
 OVERLAP_DIGITS = 6
 MOST_BUFFER_BITS = 10**15
+MOST_PORT_BITS = 10**9
 KERNEL = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}(s1)?")
 FACTOR = re.compile(r"[0-9]{1,6}/[0-9]*[1-9][0-9]*|[0-9]{1,6}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
 MOST_FACTOR, MOST_FACTORS = 100, 100
@@ -56,6 +58,8 @@ class Machine:
     buffers : tuple of int or None
         Bits of a buffer of weights' own, of the ifmap's and of partial sums' own; None: their tiles
         are in the SRAM.
+    port_bits : int or None
+        That the SRAM reads and writes in a cycle at most, together; None: any number.
     """
 
     mapping: tuple[str, ...] = ("window",)
@@ -66,6 +70,7 @@ class Machine:
     cycle_factors: Mapping[str, Fraction] = field(default_factory=dict)
     exposed: Fraction = Fraction(0)
     buffers: tuple[int | None, ...] = (None, None, None)
+    port_bits: int | None = None
 
     @property
     def multi_pass(self) -> bool:
@@ -141,12 +146,13 @@ def read_machine(entry: Entry, pe_bits: Sequence[tuple[str, Sequence[int]]]) -> 
         weight_load=entry.get("weight_load", False).flag(),
         cycle_factors={key: _factor(factor) for key, factor in factors.items()},
         exposed=1 - entry.get("overlap", 1.0).share(OVERLAP_DIGITS),
-        buffers=tuple(_read_buffer(entry.get(name, None)) for name in BUFFERS),
+        buffers=tuple(_read_bits(entry.get(name, None), MOST_BUFFER_BITS) for name in BUFFERS),
+        port_bits=_read_bits(entry.get("sram_bits_per_cycle", None), MOST_PORT_BITS),
     )
 
 
-def _read_buffer(entry: Entry) -> int | None:
-    return None if entry.value is None else entry.whole(1, MOST_BUFFER_BITS)
+def _read_bits(entry: Entry, most: int) -> int | None:
+    return None if entry.value is None else entry.whole(1, most)
 
 
 def read_mapping(entry: Entry) -> tuple[str, ...]:

@@ -212,6 +212,8 @@ def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:
     sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
     if prod(map(len, sizes)) > MOST_OPTIONS:
         entry.fault(f"at most {MOST_OPTIONS} hardware options")
+    if choices.machine.port_bits is not None and choices.fused_layers > 1:
+        entry["sram_bits_per_cycle"].fault("no entry where layers may be fused")
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices

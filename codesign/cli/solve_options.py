@@ -33,6 +33,7 @@ from codesign.problem.words import (
     DEFAULT_TECHNOLOGY,
     FACTOR,
     MAPPINGS,
+    MOST_PORT_BITS,
     PLATFORM_CONTRADICTIONS,
     SOLVE_CONTRADICTIONS,
     TIME_LIMIT,
@@ -83,6 +84,7 @@ BY_LAYER_HELP = "Each layer takes one of the mappings."
 FILL_HELP = "Count cycles that fill and drain the array."
 LOAD_HELP = "Count cycles that load stationary weights."
 OVERLAP_HELP = "Share of the shorter of compute and DRAM time that the longer hides."
+PORT_HELP = "Bits that the SRAM reads and writes in a cycle at most."
 BUFFER_HELP = {
     "--weight-buffer-kbit": "A buffer of its own for tiles of weights.",
     "--ifmap-buffer-kbit": "One for tiles of the input.",
@@ -141,6 +143,7 @@ SOLVE = {
         word("--weight-load", LOAD_HELP),
         word("--cycle-factor", FACTOR_HELP),
         word("--overlap", OVERLAP_HELP),
+        word("--sram-bits-per-cycle", PORT_HELP, shown="any number"),
         word("--rows", "Rows of the PE array.", shown=SIDES),
         word("--cols", "Columns of the PE array.", shown=SIDES),
         word("--square", "Only as many rows as columns; one list is enough."),
@@ -248,6 +251,9 @@ EVALUATE = {
         flag("--weight-load", LOAD_HELP),
         repeatable("--cycle-factor KERNEL=X", FACTOR_HELP, readers.cycle_factor),
         option("--overlap X", OVERLAP_HELP, Number(0, 1), shown="1"),
+        option(
+            "--sram-bits-per-cycle N", PORT_HELP, WholeNumber(1, MOST_PORT_BITS), shown="any number"
+        ),
         option(
             "--psum-bits B",
             "Width of stored partial sums.",

@@ -24,12 +24,12 @@ from codesign.costs.energy import (
 )
 from codesign.costs.fusion import FusedRun
 from codesign.costs.layers import LayerDesign, array_of, operand_bits_on
+from codesign.costs.port import sram_bits
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Energies
 
 PARTS = ("macs", *(f"sram_{operand}" for operand in TRAFFIC), "dram", "static")
-CONSTANT = ("weights", "ifmap", "psum")  # what `Accesses` counts elements of
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,11 @@ def layer_energies(
             names = {layer.output, *layer.residuals}
             held = resident | (names - {*run.moved[i - run.first]})
         counted = _accesses(layer, accelerator, tensor_bits, row, resident, run is not None)
-        streamed = _streamed(network, layer, tensor_bits, held)
-        read, written = _sram_bits(layer, accelerator, tensor_bits, row, counted, streamed)
+        bits: Ints = np.zeros(3, np.int64)
+        if row.weight_bits is not None:
+            bits = operand_bits_on(layer, accelerator, row.weight_bits, tensor_bits)
+        moved = {name: getattr(row.dram_bits, name) for name in TRAFFIC}
+        read, written = sram_bits(network, layer, tensor_bits, counted, bits, moved, held)
         found.append(_energy(layer, tensor_bits, row, rates, read, written))
     return found
 
@@ -163,50 +166,6 @@ def _accesses(
     if fused:
         return fused_accesses(layer, *on)
     return accesses(layer, *on, weights_resident=layer.weight_tensor in resident)
-
-
-def _streamed(
-    network: Network, layer: Layer, tensor_bits: Mapping[str, int], held: Collection[str]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """SRAM bits read and written of what is there and passes by no array: residuals, movements."""
-    bits = {
-        name: network.touched(layer, name) * tensor_bits[name] if name in held else 0
-        for name in (*layer.reads, layer.output)
-    }
-    read = {"residual": sum(bits[name] for name in layer.residuals)}
-    if not layer.moves:
-        return read, {}
-    read["ifmap"] = layer.ifmap * tensor_bits[layer.input] if layer.input in held else 0
-    return read, {"output": bits[layer.output]}
-
-
-def _sram_bits(
-    layer: Layer,
-    accelerator: Accelerator,
-    tensor_bits: Mapping[str, int],
-    row: LayerDesign,
-    counted: Accesses,
-    streamed: tuple[Mapping[str, int], Mapping[str, int]],
-) -> tuple[dict[str, int], dict[str, int]]:
-    """SRAM bits read and written by operand: constant ones, those of DRAM bits, and streamed."""
-    bits: Ints = np.zeros(3, np.int64)
-    if row.weight_bits is not None:
-        bits = operand_bits_on(layer, accelerator, row.weight_bits, tensor_bits)
-    found = []
-    kinds = (
-        (counted.read, counted.read_per_dram_bit, streamed[0]),
-        (counted.written, counted.written_per_dram_bit, streamed[1]),
-    )
-    for elements, per_dram_bit, beside in kinds:
-        constant = {x: int(n) * int(b) for x, n, b in zip(CONSTANT, elements, bits, strict=True)}
-        each = {
-            name: constant.get(name, 0)
-            + int(getattr(row.dram_bits, name) * factor)
-            + beside.get(name, 0)
-            for name, factor in zip(TRAFFIC, per_dram_bit, strict=True)
-        }
-        found.append(each)
-    return found[0], found[1]
 
 
 def _energy(

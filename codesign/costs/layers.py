@@ -7,12 +7,10 @@ made of it. The search itself costs many choices at once, from `compute` and `ti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field
 
-from codesign.arrays import Ints
+from codesign.arrays import Floats, Ints
 from codesign.costs.buffers import fitting_tilings, in_unified
 from codesign.costs.compute import (
     PEArray,
@@ -21,106 +19,23 @@ from codesign.costs.compute import (
     precision_passes,
     widened,
 )
+from codesign.costs.energy import MOVES, TRAFFIC, Accesses, accesses
+from codesign.costs.layer_row import LayerDesign as LayerDesign
+from codesign.costs.layer_row import Order as Order
+from codesign.costs.layer_row import Roof as Roof
+from codesign.costs.layer_row import Seconds as Seconds
+from codesign.costs.layer_row import Tile as Tile
+from codesign.costs.layer_row import Traffic as Traffic
+from codesign.costs.layer_row import Whole as Whole
+from codesign.costs.port import port_bits, tilings_port_bits
 from codesign.costs.residency import Residents, moved_elements, without_resident
-from codesign.costs.roofline import roofs
+from codesign.costs.roofline import longer, roofs
 from codesign.costs.tiling import ORDERS, TILE_COLUMNS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.machine import Mapping as ArrayMapping
-from codesign.specs.network import Count, Layer, Name, Network
-from codesign.specs.schema import spec_dataclass
-from codesign.specs.technology import Amount, refuse_negligible
+from codesign.specs.network import Layer, Network
 from codesign.units import BITS_PER_KBIT, distinct_texts, four_digits
-
-Seconds = Annotated[Amount, Field(gt=0), AfterValidator(refuse_negligible)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
-Bits = Annotated[int, Field(strict=True, ge=0, le=10**30)]  # so that energies are numbers
-Order = Annotated[str, Field(pattern="^(kcp|ckp|kpc|pkc|cpk|pck)$")]
-Roof = Literal["compute", "memory"]
-
-
-@spec_dataclass
-class Tile:
-    """Groups, output channels, input channels, output rows, columns and images of one tile.
-
-    Without ``q``, as older files are, it has all output columns, and all that is stored of the
-    ifmap's.
-    """
-
-    g: Count
-    k: Count
-    c: Count
-    p: Count
-    q: Count | None = None
-    images: Count
-
-    def sizes(self, layer: Layer) -> dict[str, int]:
-        """Each of these, ``q`` as of a layer if it is left out."""
-        every = {"g": self.g, "k": self.k, "c": self.c, "p": self.p}
-        return {**every, "q": self.q or layer.Q, "images": self.images}
-
-
-@spec_dataclass
-class Traffic:
-    """DRAM bits of one layer by what moves."""
-
-    weights: Bits
-    ifmap: Bits
-    output: Bits
-    psum: Bits
-    residual: Bits
-
-    @property
-    def total(self) -> int:
-        """All bits the layer moves."""
-        return self.weights + self.ifmap + self.output + self.psum + self.residual
-
-
-@spec_dataclass
-class LayerDesign:
-    """One layer on an accelerator.
-
-    A layer that only moves data has neither weights nor tiles, and needs no SRAM of its own. It
-    takes cycles only where tensors may stay on chip.
-
-    Attributes
-    ----------
-    weight_bits : int or None
-        Width of the weight operand (of the weight tensor, where that stands in); None where data
-        only moves, as are ``tile`` and ``order``.
-    tile : Tile or None
-    order : str or None
-        Tile loops, outermost first: a permutation of ``kcp``.
-    cycles : int or None
-    sram_bits : int or None
-        What its tiling needs of the unified SRAM. This and the three above are None on the ideal
-        roofline, which has no tiles.
-    dram_bits : Traffic
-    compute_s : float
-        0 only where data only moves.
-    memory_s, latency_s : float or None
-        ``latency_s`` is the longer of the two, and of the other what does not overlap, see
-        `codesign.costs.roofline`; None where no DRAM bandwidth is known.
-    bound_by : "compute", "memory" or None
-    resident_bits : int
-        SRAM bits of the tensors that stay on chip while it runs, beside ``sram_bits``.
-    mapping : str or None
-        Its own mapping on a reconfigurable machine; None where all layers have the machine's.
-    """
-
-    name: Name
-    weight_bits: Count | None
-    tile: Tile | None
-    order: Order | None
-    cycles: Whole | None
-    sram_bits: Whole | None
-    dram_bits: Traffic
-    compute_s: Amount
-    memory_s: Amount | None
-    latency_s: Seconds | None
-    bound_by: Roof | None
-    resident_bits: Whole = 0
-    mapping: ArrayMapping | None = None
 
 
 def tiled_layer(
@@ -169,7 +84,8 @@ def best_tiled_layer(
 ) -> LayerDesign:
     """A layer with the tiling of least DRAM traffic that fits the SRAM, then of least need.
 
-    Where it takes a mapping of its own, with the one of least latency, then of least DRAM traffic.
+    Where it takes a mapping of its own, with the one of least latency, then of least DRAM traffic;
+    where the SRAM's port has a rate, with such a tiling too.
     ``resident`` as of `tiled_layer`: its bits leave a tiling so much less room.
 
     Raises
@@ -216,9 +132,35 @@ def _best_tiled(
         lacking = layer, accelerator, weight_bits, tensor_bits, int(need.min()), resident
         raise no_room("holds no tile of", *lacking)
     fitting = np.flatnonzero(need <= accelerator.sram_bits)
-    row = int(fitting[np.lexsort((need[fitting], moved[fitting]))[0]])
     on = network, layer, accelerator, weight_bits, tensor_bits
-    return tiled_layer(*on, table, row, resident, mapping)
+    keys = [need[fitting], moved[fitting]]
+    if accelerator.sram_bits_per_cycle is not None and accelerator.dram_bits_per_s is not None:
+        keys.append(_latencies_s(*on, table.take(fitting), resident, mapping))
+    return tiled_layer(*on, table, int(fitting[np.lexsort(keys)[0]]), resident, mapping)
+
+
+def _latencies_s(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    table: Tilings,
+    resident: Residents | None,
+    mapping: ArrayMapping | None,
+) -> Floats:
+    """(tilings,): latency of a layer with each, where the SRAM's port has a rate."""
+    on = network, layer, accelerator, weight_bits, tensor_bits
+    assert accelerator.sram_bits_per_cycle is not None
+    first = tiled_layer(*on, table, 0, resident, mapping)
+    bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
+    counted = _accesses(layer, accelerator, weight_bits, tensor_bits, resident, mapping)
+    moved, port = table.traffic @ bits, tilings_port_bits(counted, bits, table)
+    moved = moved + (first.dram_bits.total - moved[0])  # output and residuals
+    port = port + (_port_bits(*on, first.dram_bits, resident, mapping) - port[0])
+    port_s = port / (accelerator.sram_bits_per_cycle * accelerator.clock_hz)
+    own_s = np.maximum(first.compute_s, port_s)
+    return longer(own_s, moved / accelerator.dram_bits_per_s, float(accelerator.exposed))
 
 
 def no_room(
@@ -405,12 +347,19 @@ def _layer_design(
         psum=moved[2],
         residual=sum(touched[name] for name in layer.residuals),
     )
+    sram_s, own_s = None, compute_s
+    if accelerator.sram_bits_per_cycle is not None and sram_bits is not None:
+        on = network, layer, accelerator, weight_bits, tensor_bits
+        count = _port_bits(*on, traffic, resident, mapping)
+        sram_s = count / (accelerator.sram_bits_per_cycle * accelerator.clock_hz)
+        own_s = max(compute_s, sram_s)
     memory_s, latency_s = None, None
     roof: Roof | None = None
     if accelerator.dram_bits_per_s is not None:
         memory_s = traffic.total / accelerator.dram_bits_per_s
-        latency_s = max(roofs(compute_s, memory_s, float(accelerator.exposed)))
-        roof = "compute" if compute_s >= memory_s else "memory"
+        latency_s = max(roofs(own_s, memory_s, float(accelerator.exposed)))
+        on_chip: Roof = "compute" if compute_s >= own_s else "sram"
+        roof = on_chip if own_s >= memory_s else "memory"
     return LayerDesign(
         name=layer.name,
         weight_bits=weight_bits,
@@ -425,4 +374,39 @@ def _layer_design(
         bound_by=roof,
         resident_bits=0 if resident is None else resident.bits,
         mapping=mapping,
+        sram_s=sram_s,
     )
+
+
+def _port_bits(
+    network: Network,
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int | None,
+    tensor_bits: Mapping[str, int],
+    traffic: Traffic,
+    resident: Residents | None,
+    mapping: ArrayMapping | None,
+) -> int:
+    """SRAM bits that a layer reads and writes."""
+    counted, bits = MOVES, np.zeros(3, np.int64)
+    if weight_bits is not None:
+        counted = _accesses(layer, accelerator, weight_bits, tensor_bits, resident, mapping)
+        bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
+    moved = {name: getattr(traffic, name) for name in TRAFFIC}
+    held = frozenset[str]() if resident is None else resident.names
+    return port_bits(network, layer, tensor_bits, counted, bits, moved, held)
+
+
+def _accesses(
+    layer: Layer,
+    accelerator: Accelerator,
+    weight_bits: int,
+    tensor_bits: Mapping[str, int],
+    resident: Residents | None,
+    mapping: ArrayMapping | None,
+) -> Accesses:
+    array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
+    stays = resident is not None and layer.weight_tensor in resident.names
+    on = array.rows, array.cols, array.engine, array.mapping
+    return accesses(layer, *on, weights_resident=stays)

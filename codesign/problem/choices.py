@@ -122,6 +122,10 @@ class Choices(Machine):
             raise SpecError("a tensor's place is 'band', but on_chip is not 'bands'")
         if self.fused_layers != DEFAULT_FUSED_LAYERS and self.on_chip != "bands":
             raise SpecError("fused_layers is given, but on_chip is not 'bands'")
+        if self.sram_bits_per_cycle is not None and self.on_chip == "bands":
+            raise SpecError(
+                "sram_bits_per_cycle: not counted where layers may be fused; make on_chip 'tensors'"
+            )
         if self.square and not set(self.rows) & set(self.cols):
             raise SpecError("square arrays asked for, but rows and cols have no side in common")
         sides = len(self.rows) * len(self.cols)

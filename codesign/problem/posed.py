@@ -227,6 +227,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         fill_cycles=words.fill_cycles,
         weight_load=words.weight_load,
         overlap=words.overlap,
+        sram_bits_per_cycle=words.sram_bits_per_cycle,
         cycle_factors=factors(words.cycle_factor),
         sram_bits=tuple(sram_bits("sram_kbit", kbit) for kbit in words.sram_kbit or ()),
         **buffer_bits(buffers),

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = "uniform:6"
 DEFAULT_TECHNOLOGY, DEFAULT_MEMORY = "tsmc28", "ddr4-2400"
 CAPACITY, ARRAY_SIDES = Number(1e-3, 1e12), WholeNumbers(65536)
+MOST_PORT_BITS = 10**9  # of an SRAM, in a cycle
 CLOCK, FACTOR = Number(1e-3, 1e6), Number(1e-3, 1e3)
 BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
 MAPPINGS = ("window", "im2col", "output")  # of specs.machine, which is slow to import
@@ -168,6 +169,7 @@ class ProblemWords:
     fill_cycles: bool = _flag()
     weight_load: bool = _flag()
     overlap: float = _word("X", Number(0, 1), "1")
+    sram_bits_per_cycle: int | None = _word("N", WholeNumber(1, MOST_PORT_BITS))
     cycle_factor: tuple[tuple[str, str], ...] = _words("KERNEL=X", cycle_factor)
     rows: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)
     cols: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)

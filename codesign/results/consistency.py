@@ -61,7 +61,7 @@ def check_rows(
     timed: bool,
     on_chip: Mapping[str, Place] | None,
     tensor_bits: Mapping[str, int],
-    exposed: float,
+    machine: Machine,
 ) -> None:
     """Refuse costs of layers that are not the network's, or lack or have what they may not.
 
@@ -73,8 +73,7 @@ def check_rows(
         Where each tensor is; None: all in DRAM, and what only moves takes no cycles.
     tensor_bits : mapping of str to int
         Width of every tensor.
-    exposed : float
-        Share of the shorter time of a fused run that adds to the longer.
+    machine : Machine
     """
     runs = _checked_runs(network, on_chip)
     check_layers(network, [row.name for row in rows])
@@ -88,6 +87,7 @@ def check_rows(
             )
     for layer, row in zip(network.layers, rows, strict=True):
         known = dict.fromkeys(OF_TILES, tiled) | dict.fromkeys(OF_TIMES, timed)
+        known["sram_s"] = tiled and machine.sram_bits_per_cycle is not None
         known["weight_bits"] = True
         if layer.moves:
             known |= dict.fromkeys(("weight_bits", "tile", "order"), False)
@@ -98,7 +98,7 @@ def check_rows(
             fault = "must be above 0" if row.compute_s == 0 else "a layer that only moves has none"
             raise SpecError(f"layers ({row.name!r}).compute_s: {fault}")
     for run in runs:
-        _check_run(network, run, rows, exposed)
+        _check_run(network, run, rows, float(machine.exposed))
 
 
 def check_mappings(
@@ -185,8 +185,9 @@ def without_usual(content: dict[str, Any], rows: str) -> dict[str, Any]:
         if part in content:
             content[part] = _unusual(content[part])
     for row in content[rows]:
-        if row["mapping"] is None:
-            del row["mapping"]
+        for name in ("mapping", "sram_s"):
+            if row[name] is None:
+                del row[name]
         if row["tile"] is not None and row["tile"]["q"] is None:
             del row["tile"]["q"]
     if content["on_chip"] is None:

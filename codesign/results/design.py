@@ -91,9 +91,8 @@ class Design(HardwareResult):
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         if (self.on_chip is None) != (self.problem.choices.on_chip == "none"):
             raise SpecError("on_chip: does not suit the problem's choices.on_chip")
-        exposed = float(self.problem.choices.exposed)
         given = self.layer_designs, True, True, self.on_chip, self.tensor_bits
-        check_rows(self.network, *given, exposed)
+        check_rows(self.network, *given, self.problem.choices)
         check_mappings(self.network, self.layer_designs, self.accelerator, tiled=True)
         self._check_runs()
 

@@ -103,7 +103,7 @@ class Evaluation(HardwareResult):
         if [name for name in tiled_rows if name in self.given_tiles] != [*self.given_tiles]:
             raise SpecError("given_tiles: not layers with tiles, in the network's order")
         given = self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits
-        check_rows(self.network, *given, float(self.accelerator.exposed))
+        check_rows(self.network, *given, self.accelerator)
         check_mappings(self.network, self.layer_designs, self.accelerator, tiled)
 
     @cached_property

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from codesign.costs.layers import LayerDesign
+from codesign.costs.layers import LayerDesign, Roof
 from codesign.errors import SpecError
 from codesign.problem.metrics import HARDWARE_METRICS
 from codesign.problem.problem import Metric
@@ -129,11 +129,12 @@ class LayerShare:
     """A layer, its roof and times, and its share of the latency."""
 
     name: str
-    bound_by: str | None
+    bound_by: Roof | None
     latency_share: Amount
     compute_s: Amount | None
     memory_s: Amount | None
     latency_s: Amount | None = None
+    sram_s: Amount | None = None
 
     @property
     def outline(self) -> LayerOutline:
@@ -142,16 +143,17 @@ class LayerShare:
         A latency that is not told is the longer of both times; of a fused layer, whose run has one
         roof, that of the roof.
         """
-        times = self.compute_s, self.memory_s
-        latency_s = max((x for x in times if x is not None), default=None)
+        times = {"compute": self.compute_s, "memory": self.memory_s, "sram": self.sram_s}
+        latency_s = max((x for x in times.values() if x is not None), default=None)
         if self.bound_by is not None:
-            latency_s = times[self.bound_by != "compute"]
+            latency_s = times[self.bound_by]
         return LayerOutline(
             name=self.name,
             bound_by=self.bound_by,
             compute_s=self.compute_s,
             memory_s=self.memory_s,
             latency_s=latency_s if self.latency_s is None else self.latency_s,
+            sram_s=self.sram_s,
         )
 
 
@@ -234,9 +236,16 @@ class Explanation(ResultFile):
 
     @property
     def roof_share(self) -> dict[str, float]:
-        """Share of the latency spent under each roof: ``compute`` and ``memory``."""
-        memory = self.design.memory_bound_share
-        return {"compute": 1 - memory, "memory": memory}
+        """Share of the latency spent under each roof: ``compute`` and ``memory``.
+
+        And ``sram``, where the SRAM's port has a rate.
+        """
+        memory, rows = self.design.memory_bound_share, self.design.layer_designs
+        if all(row.sram_s is None for row in rows):
+            return {"compute": 1 - memory, "memory": memory}
+        bound = (self.latency_share[row.name] for row in rows if row.bound_by == "sram")
+        sram = math.fsum(bound)
+        return {"compute": max(0.0, 1 - memory - sram), "sram": sram, "memory": memory}
 
     @done_by("results.plots.explanation:plot_explanation")
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -311,7 +320,9 @@ def _layer_to_dict(row: LayerDesign | LayerOutline, share: float) -> dict[str, A
         "compute_s": row.compute_s,
         "memory_s": row.memory_s,
     }
-    if row.latency_s not in (row.compute_s, row.memory_s):
+    if row.sram_s is not None:
+        content["sram_s"] = row.sram_s
+    if row.latency_s not in (row.compute_s, row.memory_s, row.sram_s):
         content["latency_s"] = row.latency_s
     return content
 

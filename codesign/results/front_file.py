@@ -31,7 +31,7 @@ from codesign.specs.technology import Amount, Technology
 
 FORMAT = "codesign-front/1"
 COLUMN = "front"  # of what belongs to the front as a whole
-ROOFS = ("compute", "memory")
+ROOFS = ("compute", "sram", "memory")
 ON_CHIP = ("resident_tensors", "band_tensors")  # where tensors may stay, and layers be fused
 MAX_CELL = 64 * 2**20  # characters; a file is no larger
 # What every point tells; what has a default may be absent from older files.

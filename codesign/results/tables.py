@@ -52,6 +52,7 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
                 "dram_residual_bits": row.dram_bits.residual,
                 "dram_bits": row.dram_bits.total,
                 "compute_s": row.compute_s,
+                "sram_s": row.sram_s,
                 "memory_s": row.memory_s,
                 "latency_s": row.latency_s,
                 "bound_by": row.bound_by,
@@ -145,14 +146,17 @@ def front_frame(front: Front) -> pd.DataFrame:
     rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
     counted = ("resident_tensors", "band_tensors")
     shown = [name for name in counted if any(getattr(x, name) is not None for x in front.designs)]
+    ported = any(row.bound_by == "sram" for x in front.designs for row in x.layer_designs)
     rows = []
     for number, design in enumerate(front.designs):
         roofs = [row.bound_by for row in design.layer_designs]
+        port = {"sram_bound_layers": roofs.count("sram")} if ported else {}
         rows.append(
             {
                 **{name: design.metrics.get(name, np.nan) for name in names},
                 **_hardware(design.hardware),
                 "compute_bound_layers": roofs.count("compute"),
+                **port,
                 "memory_bound_layers": roofs.count("memory"),
                 "memory_bound_share": design.memory_bound_share,
                 **{name: getattr(design, name) for name in shown},

@@ -62,6 +62,7 @@ class LayerOutline:
     compute_s: Amount | None = None
     memory_s: Amount | None = None
     latency_s: Amount | None = None
+    sram_s: Amount | None = None
 
 
 @spec_dataclass

@@ -321,13 +321,14 @@ class HardwareSearch(GoalSearch, ABC):
         return replace(made, static_w=least_w, grows=bool(most_w[0] > least_w[0]))
 
     def tilings_of(self, option: int) -> EnergyTilings | None:
-        """Tilings of an option, where energies count."""
-        if self.batches.energy is None:
+        """Tilings of an option, where energies or the SRAM's port count."""
+        counted = self.batches.energy is not None, self.batches.port
+        if not any(counted):
             return None
         shape = int(self.space.shape_of[option])
         if shape not in self._tilings:
             self._tilings.clear()
-            self._tilings[shape] = EnergyTilings(self.space, option)
+            self._tilings[shape] = EnergyTilings(self.space, option, *counted)
         return self._tilings[shape]
 
     def over_srams(

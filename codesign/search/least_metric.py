@@ -307,7 +307,8 @@ class LeastMetric(HardwareSearch):
         self.solved_tables.append((single, bound))
 
     def bound_from_tables(self, single: Batch) -> float:
-        if self.space.placed:  # a table with all of the SRAM is not all that counts
+        # A table with all of the SRAM, or of the port's least, is not all that counts.
+        if self.space.placed or self.batches.port:
             return -np.inf
         timed = "latency_s" in (self.goal.metric, *self.goal.limits)
         bound = -np.inf

@@ -31,6 +31,9 @@ class OptionBatches:
     def __init__(self, space: HardwareSpace, metrics: Collection[str]) -> None:
         self.space = space
         self.energy = space.energy if ENERGY in metrics else None
+        static = self.energy is not None and self.energy.is_static
+        # Whether what the SRAM's port takes counts.
+        self.port = space.port is not None and ("latency_s" in metrics or static)
         timed = "latency_s" in metrics or "dram_bits" in metrics
         self.moves_data = timed or self.energy is not None
 
@@ -54,6 +57,7 @@ class OptionBatches:
                 mine = shape_of == shape
                 traffic[mine] = self.traffic(int(shape), sram_bits[mine], mode)
             made = self._runnable(options, traffic, self.space.cycles_on(options, mode))
+            made = self._ported(made, options, np.arange(len(options)), mode)
             energy = self._energy(options, sram_bits, powered_bits, mode)
             modes.append(replace(made, energy=energy))
         batch = _least_of(modes)
@@ -106,6 +110,22 @@ class OptionBatches:
         of_fused = np.concatenate(fused)
         return EnergyTables(np.stack(constant), ideal, np.array(static_w), fused=of_fused)
 
+    def _ported(self, batch: Batch, options: Ints, row: Ints, mode: int | None = None) -> Batch:
+        """The tables, no layer faster than the SRAM's port; ``row`` says whose is each option's.
+
+        In a mode, or in the best.
+        """
+        space = self.space
+        if not self.port:
+            return batch
+        modes, least = range(len(space.modes)) if mode is None else [mode], []
+        for n in range(len(batch)):
+            mine = options[row == n]
+            if not space.widens:  # the PEs' widths do not matter
+                mine = mine[np.unique(space.shape_of[mine], return_index=True)[1]]
+            least.append(np.min([space.port_s(mine, m).min(axis=0) for m in modes], axis=0))
+        return replace(batch, compute_s=np.maximum(batch.compute_s, np.stack(least)))
+
     def traffic(self, shape: int, sram_bits: Floats, mode: int | None = None) -> Floats:
         """(capacities, variants × geometries, w, w): least DRAM bits of a tiling that fits.
 
@@ -128,6 +148,7 @@ class OptionBatches:
         each = np.broadcast_to(traffic, (len(pairs), *traffic.shape))
         batch = self._runnable(options[first], each, self._least_cycles(options, first, row))
         batch = replace(batch, energy=self._ideal_energy(options, row, len(pairs)))
+        batch = self._ported(batch, options, row)
         if sram is None:
             return replace(batch, places=all_free(space)), row
         shape, sram_bits = sram
@@ -171,7 +192,7 @@ class OptionBatches:
             each = zip(shapes.tolist(), sram_bits[:, None], strict=True)
             traffic = np.concatenate([self.traffic(shape, bits)[None, 0] for shape, bits in each])
         batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))
-        batch = self._with_pairs(batch, runs)
+        batch = self._ported(self._with_pairs(batch, runs), options, row)
         powered_bits = None if powered_bits is None else powered_bits[row]
         energy = self._ideal_energy(options, row, len(shapes), powered_bits)
         if energy is not None and sram_bits is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.space.energy import EnergyCosts
 from codesign.space.energy_tilings import EnergyTilings, stacked_costs
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from codesign.space.fused_candidates import FusedCandidates
 
 _NOTHING = tuple(
-    [np.zeros(0, dtype=kind)] for kind in (int, int, int, float, float, float, int, int, float, int)
+    [np.zeros(0, dtype=kind)]
+    for kind in (int, int, int, float, float, float, int, int, float, int, float)
 )
 
 
 COLUMNS = (
     *("option", "weight", "ifmap", "need", "traffic", "compute_s", "variant", "mode"),
-    *("energy_j", "tiling"),
+    *("energy_j", "tiling", "port_s"),
 )
 
 
@@ -53,6 +55,9 @@ class LayerCandidates:
         Without static power and, where not joint, what moves beside operands; 0 where not counted.
     tiling : ints
         Row of the tiling in its staircase's table; −1 where need and traffic tell it.
+    port_s : floats
+        What the SRAM's port takes without output and residuals; 0 where not counted, and where
+        joint: the compute time is then that of both.
     joint : bool
         Whether an option says all: traffic with output and residuals, and the need with all tensors
         that are on chip beside the tiles.
@@ -74,6 +79,7 @@ class LayerCandidates:
     mode: Ints
     energy_j: Floats
     tiling: Ints
+    port_s: Floats
     joint: bool = False
     widths_beside: tuple[tuple[int, Ints], ...] = ()
     places_beside: tuple[tuple[int, Ints, Bools], ...] = ()
@@ -134,6 +140,8 @@ class Candidates:
         Power at all times that counts as energy, at least; empty where none does.
     grows : bool
         Whether it is more with more SRAM, and not all designs have the same.
+    port : bool
+        Whether the SRAM's port counts.
     fused : tuple of FusedCandidates
         Runs of layers, each on one hardware option.
     """
@@ -145,6 +153,7 @@ class Candidates:
     sram_bits: Floats
     static_w: Floats = field(default_factory=lambda: np.zeros(0))
     grows: bool = False
+    port: bool = False
     fused: tuple[FusedCandidates, ...] = ()
 
     @property
@@ -197,7 +206,7 @@ def candidates(
         Whether less traffic is worth SRAM for its own sake (a DRAM budget or objective), rather
         than only until the layer is compute-bound.
     energy : sequence of EnergyTilings, optional
-        Where energies count, of each hardware option.
+        Where energies or the SRAM's port count, of each hardware option.
     """
     variable_ok = space.variable_allowed if variable_allowed is None else variable_allowed
     traffic_counts = traffic_matters or space.exposed > 0  # and never hides behind compute
@@ -228,7 +237,8 @@ def candidates(
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
         return np.asarray(_allowed(space, i, variable_ok, pairs) & runs[n, geometry])
 
-    made = Candidates(options, tuple(layers), variable_ok, left, sram_to)
+    port = energy is not None and any(each.port for each in energy)
+    made = Candidates(options, tuple(layers), variable_ok, left, sram_to, port=port)
     if not space.runs:
         return made
     from codesign.space.fused_candidates import fused_candidates  # where runs are on offer alone
@@ -284,20 +294,20 @@ def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bool
 def undominated(rows: LayerCandidates) -> LayerCandidates:
     """Options without those that another with the same widths and places is as good as.
 
-    As good: it needs no more SRAM, moves no more, computes no longer and takes no more energy; of
-    equal ones, the first is kept.
+    As good: it needs no more SRAM, moves no more, computes no longer, keeps the port busy no longer
+    and takes no more energy; of equal ones, the first is kept.
     """
     own: list[Ints | Bools] = [rows.option, rows.weight, rows.ifmap, rows.variant]
     own += [width for _, width in rows.widths_beside]
     for _, width, there in rows.places_beside:
         own += [width, there]
     number = np.unique(np.stack(own), axis=1, return_inverse=True)[1].ravel()
-    order = np.lexsort((rows.energy_j, rows.compute_s, rows.traffic, rows.need, number))
+    costs_of = rows.need, rows.traffic, rows.compute_s, rows.energy_j, rows.port_s
+    order = np.lexsort((*costs_of[::-1], number))
     kept = np.zeros(len(rows), dtype=bool)
     starts = np.flatnonzero(np.diff(number[order], prepend=-1))
     for mine in np.split(order, starts[1:]):
-        each = rows.need, rows.traffic, rows.compute_s, rows.energy_j
-        costs = np.stack([column[mine] for column in each])
+        costs = np.stack([column[mine] for column in costs_of])
         as_good = (costs[:, :, None] <= costs[:, None]).all(axis=0)  # the first as the second
         equal = as_good & as_good.T
         by_another = as_good & (~equal | np.tri(len(mine), k=-1, dtype=bool).T)
@@ -356,7 +366,7 @@ def candidates_of_tables(
         option, need = np.full(len(weight), label), np.zeros(len(weight))
         moved, seconds = traffic[geometry][chosen], compute_s[geometry][chosen]
         none = np.zeros(len(weight), dtype=np.int64)
-        own = none, none, np.zeros(len(weight)), none - 1
+        own = none, none, np.zeros(len(weight)), none - 1, np.zeros(len(weight))
         layers.append(_columns(option, weight, ifmap, need, moved, seconds, *own))
     nowhere = np.zeros((2, 0, len(space.widths)), dtype=bool)
     unlimited = np.array([np.inf])
@@ -405,7 +415,7 @@ def _on_option(
     compute_s = np.broadcast_to(cycles[geometry] / space.problem.clock_hz, allowed.shape)
     if energy is not None:
         kinds = geometry, variant, mode
-        return _by_energy(space, energy, option, kinds, allowed, compute_s, room)
+        return _by_cost(space, energy, option, kinds, allowed, compute_s, room)
     first = np.maximum((stairs.need <= room[0]).sum(axis=-1) - 1, 0)
     last = (stairs.need <= room[1]).sum(axis=-1) - 1
     step = np.arange(stairs.need.shape[-1])
@@ -420,12 +430,12 @@ def _on_option(
     count = len(weight)
     own = (
         *(np.full(count, variant), np.full(count, mode)),
-        *(np.zeros(count), np.full(count, -1)),
+        *(np.zeros(count), np.full(count, -1), np.zeros(count)),
     )
     return np.full(count, option), weight, ifmap, need, moved, seconds, *own
 
 
-def _by_energy(
+def _by_cost(
     space: HardwareSpace,
     tilings: EnergyTilings,
     option: int,
@@ -434,14 +444,14 @@ def _by_energy(
     compute_s: Floats,
     room: tuple[Floats | float, Floats],
 ) -> tuple[Ints | Floats, ...]:
-    """The same as `_on_option`, of all tilings that can be best in some room, energy counted.
+    """The same as `_on_option`, of all tilings that can be best in some room.
 
-    ``kind`` is of a geometry, a variant and a mode.
+    Energy and the SRAM's port counted where the tilings count them. ``kind`` is of a geometry, a
+    variant and a mode.
     """
-    assert space.energy is not None
-    geometry, variant, mode = kind
-    constants = space.energy.constants(np.array([option]), mode)[0]
-    constant_j = constants[variant * len(space.geometries) + geometry]
+    variant, mode = kind[1:]
+    counted = space.energy if tilings.energy else None, space.port if tilings.port else None
+    constant_j, constant_bits = (constants_of(space, costs, option, kind) for costs in counted)
     least, most = (
         np.broadcast_to(np.asarray(x).reshape(np.shape(x)[:2] or (1, 1)), allowed.shape)
         for x in room
@@ -456,4 +466,20 @@ def _by_energy(
         *(np.full(count, option), weight, ifmap, every.need, every.traffic),
         *(compute_s[weight, ifmap], np.full(count, variant), np.full(count, mode)),
         *(constant_j[weight, ifmap] + every.energy_j, every.row),
+        _port_s(space, tilings, constant_bits[weight, ifmap] + every.port_bits),
     )
+
+
+def _port_s(space: HardwareSpace, tilings: EnergyTilings, bits: Floats) -> Floats:
+    return bits / space.port_bits_per_s if tilings.port else bits
+
+
+def constants_of(
+    space: HardwareSpace, costs: EnergyCosts | None, option: int, kind: tuple[int, int, int]
+) -> Floats:
+    """(w, w): what a layer costs whatever its tiling, by its kind; 0 where that does not count."""
+    geometry, variant, mode = kind
+    if costs is None:
+        return np.zeros((len(space.widths), len(space.widths)))
+    every = costs.constants(np.array([option]), mode)[0]
+    return np.asarray(every[variant * len(space.geometries) + geometry])

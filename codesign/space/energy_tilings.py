@@ -1,7 +1,8 @@
-"""Tilings of which none is better in SRAM, traffic and energy at once.
+"""Tilings of which none is better in SRAM, traffic, energy and bits of the SRAM's port at once.
 
-The operands' DRAM bits do not all cost the same energy: the tiling of least traffic within some
-room need not be the one of least energy, and a design may take one in between.
+The operands' DRAM bits do not all cost the same energy, nor do as many SRAM bits go with each: the
+tiling of least traffic within some room need not be the one of least energy, nor the one that keeps
+the port least busy, and a design may take one in between.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from codesign.arrays import Floats, Ints
 from codesign.costs.tiling import operand_bits
+from codesign.space.energy import EnergyCosts
 from codesign.space.hardware import HardwareSpace
 
 
@@ -24,17 +26,22 @@ class TilingCosts(NamedTuple):
     row : ints
         Of its staircase's table.
     need, traffic, energy_j : floats
-        SRAM bits, or the size on offer that holds them; DRAM bits of operands, and what these cost.
+        SRAM bits, or the size on offer that holds them; DRAM bits of operands, and what these cost,
+        0 where that does not count.
+    port_bits : floats
+        SRAM bits that go with these, 0 where they do not count.
     """
 
     row: Ints
     need: Floats
     traffic: Floats
     energy_j: Floats
+    port_bits: Floats
 
     def take(self, rows: Ints) -> TilingCosts:
         """Some of them."""
-        return TilingCosts(self.row[rows], self.need[rows], self.traffic[rows], self.energy_j[rows])
+        costs = (x[rows] for x in (self.need, self.traffic, self.energy_j, self.port_bits))
+        return TilingCosts(self.row[rows], *costs)
 
 
 def stacked_costs(parts: Sequence[TilingCosts]) -> TilingCosts:
@@ -45,14 +52,24 @@ def stacked_costs(parts: Sequence[TilingCosts]) -> TilingCosts:
         np.concatenate([none, *(x.need for x in parts)]),
         np.concatenate([none, *(x.traffic for x in parts)]),
         np.concatenate([none, *(x.energy_j for x in parts)]),
+        np.concatenate([none, *(x.port_bits for x in parts)]),
     )
 
 
 class EnergyTilings:
-    """The tilings of a space's layers on one option, as they are asked for."""
+    """The tilings of a space's layers on one option, as they are asked for.
 
-    def __init__(self, space: HardwareSpace, option: int) -> None:
+    Parameters
+    ----------
+    energy, port : bool
+        What counts beside need and traffic.
+    """
+
+    def __init__(
+        self, space: HardwareSpace, option: int, energy: bool = True, port: bool = False
+    ) -> None:
         self.space, self.shape = space, int(space.shape_of[option])
+        self.energy, self.port = energy, port
         self._known: dict[tuple[int, int, int, int, int], TilingCosts] = {}
 
     def within(
@@ -75,7 +92,13 @@ class EnergyTilings:
         every = self._undominated(*kind, *pair)
         every = every.take(np.flatnonzero(every.need <= most))
         held = np.maximum(every.need, least)
-        return every.take(undominated_rows(held, every.traffic, every.energy_j))
+        return every.take(undominated_rows(held, *self._counted(every)))
+
+    def _counted(self, every: TilingCosts) -> list[Floats]:
+        """What counts beside the need."""
+        found = [every.traffic]
+        found += [every.energy_j] if self.energy else []
+        return [*found, every.port_bits] if self.port else found
 
     def _undominated(
         self, geometry: int, variant: int, mode: int, weight: int, ifmap: int
@@ -89,21 +112,29 @@ class EnergyTilings:
         self, geometry: int, variant: int, mode: int, weight: int, ifmap: int
     ) -> TilingCosts:
         space, layer = self.space, self.space.geometries[geometry]
-        assert space.energy is not None
         stairs = space.staircase(self.shape, geometry, variant, mode)
         first, last = self._rows(geometry, variant, mode, weight, ifmap)
         tiles = stairs.tilings
         bits = operand_bits(
             int(space.widths[weight]), int(space.widths[ifmap]), layer.accumulation_bits
         )
-        per_bit = space.energy.per_bit(space.energy.mapping(self.shape, mode), geometry)
         need = space.tile_bits(tiles.need[first:last], bits)
-        traffic = (tiles.traffic[first:last] @ bits).astype(np.float64)
-        energy_j = (tiles.traffic[first:last] * per_bit) @ bits
-        need = space.shape_tilings.needed(need)
-        fit = np.flatnonzero(np.isfinite(need))
-        rows = fit[undominated_rows(need[fit], traffic[fit], energy_j[fit])]
-        return TilingCosts(first + rows, need[rows], traffic[rows], energy_j[rows])
+        moved = tiles.traffic[first:last]
+        costs = space.energy if self.energy else None, space.port if self.port else None
+        each = [self._priced(x, moved, bits, geometry, mode) for x in costs]
+        need, row = space.shape_tilings.needed(need), first + np.arange(last - first)
+        every = TilingCosts(row, need, (moved @ bits).astype(np.float64), *each)
+        every = every.take(np.flatnonzero(np.isfinite(need)))
+        return every.take(undominated_rows(every.need, *self._counted(every)))
+
+    def _priced(
+        self, costs: EnergyCosts | None, moved: Ints, bits: Ints, geometry: int, mode: int
+    ) -> Floats:
+        """(tilings,): what DRAM elements (tilings, 3) cost; 0 where that does not count."""
+        if costs is None:
+            return np.zeros(len(moved))
+        per_bit = costs.per_bit(costs.mapping(self.shape, mode), geometry)
+        return np.asarray((moved * per_bit) @ bits)
 
     def _rows(
         self, geometry: int, variant: int, mode: int, weight: int, ifmap: int
@@ -122,15 +153,15 @@ class EnergyTilings:
         raise AssertionError("every pair of widths makes some array")
 
 
-def undominated_rows(need: Floats, traffic: Floats, energy_j: Floats) -> Ints:
-    """Rows than which no other is as good in all three; of equal ones, the first in order."""
-    order = np.lexsort((energy_j, traffic, need))
-    costs = np.stack([traffic, energy_j])[:, order]
-    # Against the best so far in one of the two, which leaves few to compare with each other.
+def undominated_rows(need: Floats, *others: Floats) -> Ints:
+    """Rows than which no other is as good in all measures; of equal ones, the first in order."""
+    order = np.lexsort((*others[::-1], need))
+    costs = np.stack(others)[:, order]
+    # Against the best so far in one of them, which leaves few to compare with each other.
     kept = np.ones(len(order), dtype=bool)
-    for one, other in ((0, 1), (1, 0)):
-        best = _first_least(costs[one])
-        by_best = (costs[other][best] <= costs[other]) & (best != np.arange(len(order)))
+    for one in costs:
+        best = _first_least(one)
+        by_best = (costs[:, best] <= costs).all(axis=0) & (best != np.arange(len(order)))
         kept &= ~by_best
     left = np.flatnonzero(kept)
     few = costs[:, left]

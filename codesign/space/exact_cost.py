@@ -33,12 +33,15 @@ class Rates:
         What is minimised first; the other breaks ties.
     exposed : Fraction
         Share of the shorter of both times that adds to the longer.
+    sram_bits_per_cycle : int or None
+        Of the SRAM's port; None: it takes no time.
     """
 
     clock_hz: float
     dram_bits_per_s: float | None
     first: First = "latency_s"
     exposed: Fraction = Fraction(0)
+    sram_bits_per_cycle: int | None = None
 
     @cached_property
     def factors(self) -> tuple[int, int, int, int]:
@@ -49,11 +52,18 @@ class Rates:
         of_cycle = clock.denominator * rate.numerator
         of_bit = clock.numerator * rate.denominator
         common = math.gcd(of_cycle, of_bit)
-        of_cycle, of_bit = of_cycle // common, of_bit // common
+        parts = self.sram_bits_per_cycle or 1  # in which a cycle is a whole number of them too
+        of_cycle, of_bit = of_cycle // common * parts, of_bit // common * parts
         if self.first == "latency_s":
             return of_cycle, of_bit, DIGIT, 0
         most = 2 * max(of_cycle, of_bit) * self.exposed.denominator
         return of_cycle, of_bit, 0, DIGIT + most.bit_length()
+
+    @property
+    def of_port_bit(self) -> int:
+        """What a bit of the SRAM's port costs, as time; a cycle costs ``a`` of the factors."""
+        parts = self.sram_bits_per_cycle
+        return 0 if parts is None else self.factors[0] // parts
 
     def time(self, compute: int, memory: int) -> int:
         """``max + exposed·min`` of the two, in parts of which their unit has a whole number."""

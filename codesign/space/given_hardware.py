@@ -13,15 +13,18 @@ from codesign.arrays import Ints
 from codesign.costs import roofline
 from codesign.costs.buffers import NO_BUFFERS, Buffers, fits_buffers, in_unified
 from codesign.costs.compute import movement_cycles
+from codesign.costs.energy import MOVES, accesses
 from codesign.costs.fusion import FusedRun, fused_runs, run_need
 from codesign.costs.given_tiling import Settled
 from codesign.costs.layers import array_of, cycles_on, operand_bits_on
+from codesign.costs.port import tilings_port_bits
 from codesign.costs.residency import moved_elements, without_resident
 from codesign.costs.tiling import Tilings, check_tiles, tilings
 from codesign.problem.choices import Place
+from codesign.space.energy_tilings import undominated_rows
 from codesign.space.exact_cost import First, Rates
 from codesign.space.residency import Residency, best_residency
-from codesign.space.resident_layers import Mode, Stairs
+from codesign.space.resident_layers import Mode, Ported, Stairs
 from codesign.space.resident_lives import ResidentLives
 from codesign.space.resident_runs import ResidentRun, resident_run
 from codesign.specs.accelerator import Accelerator
@@ -81,11 +84,12 @@ class GivenHardware:
         least traffic. Some tensors may be said not to be bands.
         """
         on = self.accelerator
-        rates = Rates(on.clock_hz, on.dram_bits_per_s, first, on.exposed)
-        first_mode, *others = self.modes
-        given = self.tensor_bits, *first_mode, sram_bits, rates, places
+        port = on.sram_bits_per_cycle
+        rates = Rates(on.clock_hz, on.dram_bits_per_s, first, on.exposed, port)
+        (cycles, stairs, ported), *others = self.modes
+        given = self.tensor_bits, cycles, stairs, sram_bits, rates, places
         runs = [run for run in self.runs if not {*no_bands} & {*run.run.inner}]
-        return best_residency(self.lives, *given, runs=runs, others=others)
+        return best_residency(self.lives, *given, runs=runs, others=others, ported=ported)
 
     def latency_s(self, found: Residency) -> float:
         """Of all layers, where a DRAM bandwidth is known."""
@@ -93,8 +97,10 @@ class GivenHardware:
         assert rate is not None
         exposed = float(self.accelerator.exposed)
         dram_bits = [row.dram_bits for row in found.layers]
-        cycles = [self.modes[row.mode].cycles[i] for i, row in enumerate(found.layers)]
-        each = roofline.latency_s(cycles, dram_bits, clock, rate, exposed).tolist()
+        cycles = np.array([self.modes[row.mode].cycles[i] for i, row in enumerate(found.layers)])
+        port_bits = np.array([float(row.port_bits) for row in found.layers])
+        own_s = np.maximum(cycles / clock, port_bits / (clock * self._port_rate))
+        each = roofline.longer(own_s, np.array(dram_bits) / rate, exposed).tolist()
         for run in found.runs:
             compute_s = sum(self._least_cycles(i) for i in run.layers) / clock
             memory_s = sum(dram_bits[i] for i in run.layers) / rate
@@ -151,7 +157,12 @@ class GivenHardware:
         """The mappings that each layer may take, one where all have the machine's."""
         on = self.accelerator
         mappings = on.mapping if on.reconfigurable else on.mapping[:1]
-        return [Mode(self._cycles(x), partial(self.stairs, mapping=x)) for x in mappings]
+        found = []
+        for x in mappings:
+            stairs, ported = partial(self.stairs, mapping=x), partial(self.ported, mapping=x)
+            timed = on.sram_bits_per_cycle is not None
+            found.append(Mode(self._cycles(x), stairs, ported if timed else None))
+        return found
 
     def _least_cycles(self, i: int) -> int:
         """Of a layer whose tiling is no choice: its cycles in the best mode."""
@@ -191,6 +202,28 @@ class GivenHardware:
             found = need[falls].tolist(), traffic[falls].tolist()
             self._stairs[key] = found if len(need) else nothing
         return self._stairs[key]
+
+    def ported(self, i: int, weights: bool, ifmap: bool, mapping: Mapping) -> Ported:
+        """The same tilings where the SRAM's port takes time, see `Mode`."""
+        layer, bits = self.network.layers[i], self.bits_of(i)
+        table = without_resident(self.table(i, mapping), weights, ifmap)
+        table = table.take(np.flatnonzero(fits_buffers(table.need, bits, self._buffers)))
+        counted, beside = MOVES, 0
+        if layer.moves:
+            beside = layer.ifmap * self.tensor_bits[layer.input] * ifmap
+        else:
+            weight_bits = self.weight_bits[i] or 0
+            array = array_of(layer, self.accelerator, weight_bits, self.tensor_bits, mapping)
+            counted = accesses(layer, array.rows, array.cols, array.engine, mapping, weights)
+        need, traffic = table.need @ (bits * in_unified(self._buffers)), table.traffic @ bits
+        port = tilings_port_bits(counted, bits, table) + beside
+        kept = undominated_rows(*(x.astype(np.float64) for x in (need, traffic, port)))
+        return tuple(x[kept].astype(np.int64).tolist() for x in (need, traffic, port))
+
+    @property
+    def _port_rate(self) -> float:
+        """Bits of the SRAM's port in a cycle."""
+        return float(self.accelerator.sram_bits_per_cycle or math.inf)
 
     def bits_of(self, i: int) -> Ints:
         """Bits of an element of a layer's weights, ifmap and partial sums."""

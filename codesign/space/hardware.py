@@ -19,6 +19,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.buffers import fits_buffers, in_unified
 from codesign.costs.compute import PEArray, trips
+from codesign.costs.port import BITS
 from codesign.costs.residency import moved_elements
 from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
@@ -95,6 +96,8 @@ class HardwareSpace(WidthSpace):
         self.energy = None
         if rates is not None:
             self.energy = EnergyCosts(rates, self.pace, self.variant_count)
+        if choices.sram_bits_per_cycle is not None:  # its times, as bits of accesses
+            self.port = EnergyCosts(BITS, self.pace, self.variant_count)
         if ENERGY in (problem.objective, *problem.budgets):
             self.count_energy()
         self.shape_tilings = ShapeTilings(self, self.pace, self.energy, self._declared)
@@ -182,36 +185,49 @@ class HardwareSpace(WidthSpace):
         return np.asarray((weights[:, None, :, None] & ifmaps[:, None, None, :]) | self._moves)
 
     @cached_property
+    def _compulsory(self) -> Ints:
+        """(variants × geometries, 3): DRAM elements of operands no tiling on any array is below."""
+        engine = self.problem.technology.engine
+        # A whole layer in one tile suits every array; only its pixels remain to be cut.
+        whole = [tilings(x, PEArray(x.C, x.K, engine)) for x in self.geometries]
+        every = [(v, tiles) for v in range(self.variant_count) for tiles in whole]
+        return np.array([of_variant(tiles, v).traffic.min(axis=0) for v, tiles in every])
+
+    @cached_property
     def compulsory_traffic(self) -> Floats:
         """(variants × geometries, widths, widths): DRAM bits no tiling on any array goes below."""
-        engine = self.problem.technology.engine
-        tables = []
-        for geometry in self.geometries:
-            # A whole layer in one tile suits every array; only its rows remain to be cut.
-            whole = tilings(geometry, PEArray(geometry.C, geometry.K, engine))
-            bits = self._operand_bits(geometry)
-            tables.append(
-                [
-                    bits @ of_variant(whole, variant).traffic.min(axis=0).astype(np.float64)
-                    for variant in range(self.variant_count)
-                ]
-            )
-        return np.concatenate(np.array(tables).swapaxes(0, 1))
+        return self._compulsory_at(np.ones((len(self.geometries), 3)))
 
     @cached_property
     def compulsory_j(self) -> Floats:
         """(variants × geometries, w, w): J that no tiling spends less of on DRAM bits."""
         assert self.energy is not None
-        tables = []
-        for variant in range(self.variant_count):
-            for n, geometry in enumerate(self.geometries):
-                once = np.array([geometry.weights * (variant < 2), geometry.ifmap, 0])
-                once[1] *= variant % 2 == 0
-                if geometry.moves:
-                    once[0] = 0
-                each = (self.energy.per_bit(x, n) * once for x in self.problem.choices.mapping)
-                tables.append(self._operand_bits(geometry) @ np.min([*each], axis=0))
-        return np.array(tables)
+        return self._compulsory_at(self._least_per_bit(self.energy))
+
+    def _least_per_bit(self, costs: EnergyCosts) -> Floats:
+        """(geometries, 3): for a DRAM bit of each operand, in the mapping of least."""
+        mappings, count = self.problem.choices.mapping, len(self.geometries)
+        return np.array([np.min([costs.per_bit(m, n) for m in mappings], 0) for n in range(count)])
+
+    def _compulsory_at(self, per_bit: Floats) -> Floats:
+        """(variants × geometries, w, w): what compulsory bits cost, at so much a bit (…, 3)."""
+        bits = np.array([self._operand_bits(x) for x in self.geometries])
+        kinds = self.variant_count, len(self.geometries)
+        once = self._compulsory.reshape(*kinds, 3) * per_bit
+        found = np.einsum("gwao,vgo->vgwa", bits, once)
+        return np.asarray(found.reshape(-1, *found.shape[2:]), dtype=np.float64)
+
+    def port_s(self, options: Ints, mode: int) -> Floats:
+        """(options, geometries, w, w): what the SRAM's port takes at least of each layer, in s.
+
+        Whatever is on chip. What the output and residuals take is left out.
+        """
+        assert self.port is not None
+        kinds = self.variant_count, len(self.geometries)
+        least = self._compulsory_at(self._least_per_bit(self.port))
+        bits = self.port.constants(options, mode) + least
+        bits = bits.reshape(len(options), *kinds, *bits.shape[2:]).min(axis=1)
+        return np.asarray(bits / self.port_bits_per_s)
 
     def least_area_mm2(self, options: Ints, sram_bits: Floats | None = None) -> Floats:
         """(options,): area with no less SRAM than that, by default than any design has."""

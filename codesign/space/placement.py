@@ -68,7 +68,7 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
         some = np.where(beside, narrow <= most, _may_fit(space, least_need, narrow, most))
         fits |= some
         free &= _free(space, most_need, wide * some, some, least, ~(beside | space.banded))
-    if _may_cost_more(space):
+    if _may_cost_more(space) or space.port is not None:
         free[:] = False  # what is on chip is not for nothing
     state = np.where(free, FREE, OPEN)
     # What is given to be on chip is not settled in DRAM: where it does not fit, nothing runs.

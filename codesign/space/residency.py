@@ -2,7 +2,9 @@
 
 A tensor is resident during whole layers, from the first that writes it to the last that reads it,
 and every layer has its own room: the SRAM less what is resident while it runs. Of the tilings that
-fit, the one of least DRAM traffic is best by every measure. A fused run of layers is one step with
+fit, the one of least DRAM traffic is best by every measure, unless the SRAM's port takes time: then
+it is the one of least cost of those that none is better than in need, traffic and the port's bits.
+A fused run of layers is one step with
 a room of its own, and the tensors between its layers are bands: neither resident nor in DRAM. So
 what is left to choose is a set of tensors, and which layers run alone and which in runs; and steps
 depend on each other by the tensors that live on from one to the next alone.
@@ -37,7 +39,13 @@ from typing import NamedTuple
 from codesign.costs.fusion import FusedRun
 from codesign.problem.choices import Place
 from codesign.space.exact_cost import Rates
-from codesign.space.resident_layers import Mode, ResidentLayer, ResidentLayers, StairsOf
+from codesign.space.resident_layers import (
+    Mode,
+    PortedOf,
+    ResidentLayer,
+    ResidentLayers,
+    StairsOf,
+)
 from codesign.space.resident_lives import ResidentLives
 from codesign.space.resident_runs import ResidentRun, ResidentRuns
 from codesign.space.settled_residents import settle
@@ -90,6 +98,7 @@ def best_residency(
     runs: Sequence[ResidentRun] = (),
     max_labels: int | None = None,
     others: Sequence[Mode] = (),
+    ported: PortedOf | None = None,
 ) -> Residency | None:
     """The best residents and runs; None where no choice fits the SRAM.
 
@@ -113,8 +122,11 @@ def best_residency(
         Kept at once, by default `MAX_LABELS`: with fewer, it is less often proven.
     others : sequence of Mode, optional
         Further modes, beside the one of ``cycles`` and ``stairs``, that a layer may take instead.
+    ported : callable, optional
+        Of the first mode, where the SRAM's port takes time, see `Mode`: then of the others too.
     """
-    layers = ResidentLayers(lives, tensor_bits, [Mode(cycles, stairs), *others], sram_bits, rates)
+    modes = [Mode(cycles, stairs, ported), *others]
+    layers = ResidentLayers(lives, tensor_bits, modes, sram_bits, rates)
     fusable = ResidentRuns(layers, runs, places or {})
     settle(layers, fusable, places or {})
     programme = _Programme(layers, fusable, rates)

@@ -1,7 +1,7 @@
 """What one layer costs beside resident tensors, at its best or at least.
 
 Of the tilings that fit the room that residents leave, the one of least DRAM traffic is best by
-every measure.
+every measure; but not where the SRAM's port has a rate, which is busy for other bits as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from codesign.space.resident_lives import ResidentLives
 
 Stairs = tuple[Sequence[float], Sequence[float]]
 StairsOf = Callable[[int, bool, bool], Stairs]
+Ported = tuple[Sequence[int], Sequence[int], Sequence[int]]
+PortedOf = Callable[[int, bool, bool], Ported]
 
 ENUMERATED = 4  # tensors of one layer tried in every combination; more are relaxed
 
@@ -27,12 +29,14 @@ class ResidentLayer(NamedTuple):
     weights, ifmap : bool
         Whether its weight operand, and its input, are resident.
     step : int
-        Its tiling: the number of a step of the stairs for these two; −1 in a fused run.
+        Its tiling: the number of a step of the stairs for these two, or of a tiling where the
+        SRAM's port has a rate; −1 in a fused run.
     mode : int
         Which of the mappings it takes, of a machine that leaves that to each layer.
     resident_bits : int
         SRAM bits of what is resident while it runs.
-    dram_bits : int
+    dram_bits, port_bits : int
+        The latter, that the SRAM's port moves, 0 where it has no rate.
     """
 
     weights: bool
@@ -41,13 +45,19 @@ class ResidentLayer(NamedTuple):
     resident_bits: int
     dram_bits: int
     mode: int = 0
+    port_bits: int = 0
 
 
 class Mode(NamedTuple):
-    """A mapping that each layer may take: cycles of each, and stairs as of `best_residency`."""
+    """A mapping that each layer may take: cycles of each, and stairs as of `best_residency`.
+
+    Where the SRAM's port has a rate, also tilings of which none is better by every measure, as
+    stairs: needs, DRAM bits, and what the port moves without output and residuals.
+    """
 
     cycles: Sequence[int]
     stairs: StairsOf
+    ported: PortedOf | None = None
 
 
 class ResidentLayers:
@@ -82,6 +92,7 @@ class ResidentLayers:
             for x in lives.touched
         ]
         self._modes = modes
+        self._ported: dict[tuple[int, bool, bool, int], Ported] = {}
         self._stairs: dict[tuple[int, bool, bool, int], Stairs] = {}
         self.options: list[tuple[bool, ...]] = [(False, True)] * len(lives.names)
         self._least_known: dict[tuple[int, int, int], int | None] = {}
@@ -122,10 +133,51 @@ class ResidentLayers:
         if step < 0:
             return None
         dram_bits = int(traffic[step])
-        for bit, bits in self.moved[i]:
-            if not resident & bit:
-                dram_bits += bits
-        return ResidentLayer(weights, ifmap, step, self.sram_bits - room, dram_bits, mode)
+        beside = sum(bits for bit, bits in self.moved[i] if not resident & bit)
+        found = weights, ifmap, step, self.sram_bits - room, dram_bits + beside, mode
+        if not self.has_port:
+            return ResidentLayer(*found)
+        return self._with_port(i, resident, ResidentLayer(*found), beside)
+
+    # The SRAM's port ----------------------------------------------------------------------------
+
+    @property
+    def has_port(self) -> bool:
+        """Whether the SRAM's port takes time."""
+        return self._modes[0].ported is not None
+
+    def ported(self, i: int, weights: bool, ifmap: bool, mode: int) -> Ported:
+        """Needs, DRAM bits and port bits of a layer's tilings."""
+        key, tilings_of = (i, weights, ifmap, mode), self._modes[mode].ported
+        assert tilings_of is not None
+        if key not in self._ported:
+            self._ported[key] = tilings_of(i, weights, ifmap)
+        return self._ported[key]
+
+    def _with_port(self, i: int, resident: int, found: ResidentLayer, beside: int) -> ResidentLayer:
+        """A layer with the tiling of least cost, where the SRAM's port takes time.
+
+        ``beside``: DRAM bits of its output and residuals.
+        """
+        streamed, room = self._streamed(i, resident), self.sram_bits - found.resident_bits
+        every = zip(*self.ported(i, found.weights, found.ifmap, found.mode), strict=True)
+        fitting = [
+            found._replace(step=step, dram_bits=moved + beside, port_bits=port + streamed)
+            for step, (need, moved, port) in enumerate(every)
+            if need <= room
+        ]
+        return min(fitting, key=lambda x: self._cost_of(i, x))
+
+    def _streamed(self, i: int, resident: int) -> int:
+        """What the port moves of a layer's output and residuals.
+
+        A residual on chip is read once; so is an output on its way to DRAM, unless data only moves:
+        then one that stays is written.
+        """
+        (bit, bits), *residuals = self.moved[i]
+        stays = resident & bit != 0
+        found = bits if stays == self.lives.network.layers[i].moves else 0
+        return found + sum(bits for bit, bits in residuals if resident & bit)
 
     def cost(self, i: int, resident: int) -> int | None:
         """The cost of `layer`."""
@@ -133,7 +185,8 @@ class ResidentLayers:
         return None if found is None else self._cost_of(i, found)
 
     def _cost_of(self, i: int, found: ResidentLayer) -> int:
-        return self.cost_of(self._compute[found.mode][i], found.dram_bits)
+        compute = max(self._compute[found.mode][i], found.port_bits * self._rates.of_port_bit)
+        return self.cost_of(compute, found.dram_bits)
 
     def cost_of(self, compute: int, dram_bits: int) -> int:
         """What one step costs by its two roofs; ``compute`` is its cycles times ``of_cycle``."""
@@ -186,10 +239,17 @@ class ResidentLayers:
     def _relaxed(self, i: int, found: ResidentLayer, loose: int) -> int:
         """`_relaxed_cost` in the mode of a layer."""
         room = self.sram_bits - found.resident_bits
-        need, traffic = self.stairs(i, found.weights, found.ifmap, found.mode)
-        moved = found.dram_bits - int(traffic[found.step])
+        how = found.weights, found.ifmap, found.mode
+        need, traffic = self.stairs(i, *how)
+        own, compute = traffic[found.step], self._compute[found.mode][i]
+        last = found.step
+        if self.has_port:
+            needs, each, port = self.ported(i, *how)
+            fitting = (bits for bits, most in zip(port, needs, strict=True) if most <= room)
+            compute = max(compute, min(fitting) * self._rates.of_port_bit)
+            own, last = each[found.step], bisect_right(need, room) - 1
+        moved = found.dram_bits - int(own)
         least = min(
-            int(traffic[step]) - min(loose, room - int(need[step]))
-            for step in range(found.step + 1)
+            int(traffic[step]) - min(loose, room - int(need[step])) for step in range(last + 1)
         )
-        return self.cost_of(self._compute[found.mode][i], moved + least)
+        return self.cost_of(compute, moved + least)

@@ -13,6 +13,8 @@ A tensor whose place is given is settled; so are, of the others:
   runs still fit, and move no more; other layers and runs have the same room. None moves more bits
   than before, so the choice gets no worse. That holds for one such tensor after the other.
 
+Where the SRAM's port takes time, which a tensor on chip can add to, the latter does not hold.
+
 Whether a tensor is a band is no matter of this: a run can be worth more than residents that take no
 room from anyone, as its layers share their roofs.
 """
@@ -43,6 +45,8 @@ def settle(layers: ResidentLayers, runs: ResidentRuns, places: Mapping[str, Plac
     for t in _open(layers):
         if layers.bits[t] > min(room[lives.first[t] : lives.last[t] + 1]):
             options[t] = (False,)
+    if layers.has_port:
+        return
     held = [_bits_held(layers, i, (True,), (False, True)) for i in every]
     ample = [layers.sram_bits - bits >= _most_need(layers, i) for i, bits in enumerate(held)]
     short = _beside_tight_runs(layers, runs)

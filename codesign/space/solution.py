@@ -10,10 +10,11 @@ from functools import cached_property
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.costs.roofline import latency_s, roofs
+from codesign.costs.roofline import latency_s, longer, roofs
 from codesign.costs.tiling import Tilings, operand_bits
 from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import keeps
+from codesign.space.candidates import constants_of
 from codesign.space.fusion import RunLayer
 from codesign.space.hardware import HardwareSpace
 from codesign.space.staircase import stacked
@@ -107,9 +108,10 @@ def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, fl
 
     Of the metrics only latency and DRAM traffic grow as the SRAM shrinks, and neither ever falls:
     the least is found by bisection among the needs of tilings. Where energies count, which also
-    grow with the SRAM, it is the solution itself, whose SRAM is no more than its tilings need.
+    grow with the SRAM, or the SRAM's port, it is the solution itself, whose SRAM is no more than
+    its tilings need.
     """
-    if space.counts_energy:
+    if space.counts_energy or space.port is not None:
         return solution
     places = _places(space, solution.on_chip)
     widths = solution.variable_width, solution.weight
@@ -297,12 +299,46 @@ class _Chosen:
 
     def layer_costs(self, sram_bits: float) -> tuple[Floats, Floats]:
         """(layers,) twice: latency of each with so much SRAM, inf where no tile fits; DRAM bits."""
-        problem, layers = self.space.problem, np.arange(len(self.need))
+        layers = np.arange(len(self.need))
         step = np.count_nonzero(self.need <= sram_bits, axis=1) - 1
         dram_bits = self._traffic[layers, step + 1] + self._moved_bits
-        rates = problem.clock_hz, problem.dram_bits_per_s
-        seconds = latency_s(self._cycles, dram_bits, *rates, self.space.exposed)
+        seconds = self._latencies_s(dram_bits, step)
         return np.where(step < 0, np.inf, seconds), dram_bits
+
+    def _latencies_s(self, dram_bits: Floats, step: Ints) -> Floats:
+        """(layers,): of so many DRAM bits, each layer with a tiling; as if none were fused."""
+        space, problem = self.space, self.space.problem
+        rates = problem.clock_hz, problem.dram_bits_per_s
+        if space.port is None:
+            return latency_s(self._cycles, dram_bits, *rates, space.exposed)
+        port_s = self._port_bits(np.maximum(step, 0)) / space.port_bits_per_s
+        own_s = np.maximum(self._cycles / problem.clock_hz, port_s)
+        return longer(own_s, dram_bits / problem.dram_bits_per_s, space.exposed)
+
+    def _port_bits(self, step: Ints) -> Floats:
+        """(layers,): SRAM bits read and written, each layer with a tiling."""
+        space, costs = self.space, self.space.port
+        assert costs is not None
+        bits, shape = [], int(space.shape_of[self.option])
+        rows = (row[n] for (_, _, row), n in zip(self._stairs, step.tolist(), strict=True))
+        for kind, weight, ifmap, row in zip(
+            self._kinds, self.weight, self._ifmap.tolist(), rows, strict=True
+        ):
+            geometry, variant, mode = kind
+            elements = space.staircase(shape, geometry, variant, mode).tilings.traffic[row]
+            moved = elements * self._bits_of(geometry, weight, ifmap)
+            constant = constants_of(space, costs, self.option, kind)[weight, ifmap]
+            bits.append(constant + moved @ costs.per_bit(costs.mapping(shape, mode), geometry))
+        widths = np.array(self.variable_width)
+        return np.array(bits) + space.moved_j(widths, self._places, port=True)
+
+    @property
+    def _kinds(self) -> list[tuple[int, int, int]]:
+        """Geometry, variant and mode of each layer."""
+        space = self.space
+        variants = space.variants(self._places) if self.on_chip else 0 * space.geometry_of
+        each = space.geometry_of.tolist(), variants.tolist(), self._modes
+        return [*zip(*each, strict=True)]
 
     def solution(self, sram_bits: float) -> Solution | None:
         """The choice with so much SRAM; see `price`."""
@@ -314,7 +350,7 @@ class _Chosen:
             return None
         dram_bits = self._traffic[layers, step + 1] + self._moved_bits
         rates = problem.clock_hz, problem.dram_bits_per_s
-        seconds = latency_s(self._cycles, dram_bits, *rates, space.exposed)
+        seconds = self._latencies_s(dram_bits, step)
         for run in self._fused:
             mine = [x.layer for x in run]
             per_s = self._cycles[mine], dram_bits[mine]

@@ -79,6 +79,8 @@ class WidthSpace:
     exposed : float
         Share of the shorter of compute and memory that adds to the longer, see
         `codesign.costs.roofline`.
+    port : EnergyCosts or None
+        Where the SRAM's port has a rate, its accesses, each counted as 1 for a bit.
     option_count : int
         Hardware options; a single one stands for all where no hardware is chosen.
     hardware_metrics : mapping of str to HardwareMetric
@@ -121,6 +123,8 @@ class WidthSpace:
         self._placed_index = {name: n for n, name in enumerate(self.placed)}
         self.runs = self._fused_runs()
         self.energy: EnergyCosts | None = None
+        self.port: EnergyCosts | None = None
+        self.port_bits_per_s = (problem.choices.sram_bits_per_cycle or math.inf) * problem.clock_hz
         self.counts_energy = False
         self.cost_names: tuple[str, ...] = ()
         self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
@@ -448,10 +452,13 @@ class WidthSpace:
                 found[2, i, n] = len(self.placed) if t is None else t
         return found[0], found[1], found[2]
 
-    def moved_j(self, variable_width: Ints, on_chip: Bools) -> Floats:
-        """(…, layers): J of each layer's output and residuals, of bits in DRAM and on chip."""
+    def moved_j(self, variable_width: Ints, on_chip: Bools, port: bool = False) -> Floats:
+        """(…, layers): J of each layer's output and residuals, of bits in DRAM and on chip.
+
+        ``port``: not J, but bits that the SRAM's port moves.
+        """
         variable, elements, tensor = self._moved
-        in_dram, there = self._moved_per_bit
+        in_dram, there = self._moved_per_bit[int(port)]
         bits = self._moved_widths(variable_width)[..., variable] * elements
         if not self.placed:
             return np.asarray((bits * in_dram).sum(axis=-1))
@@ -460,14 +467,17 @@ class WidthSpace:
         return np.asarray((bits * np.where(tensors[..., tensor], there, in_dram)).sum(axis=-1))
 
     @cached_property
-    def _moved_per_bit(self) -> tuple[Floats, Floats]:
-        """(layers, tensors) each: J for a bit of all that is `moved`, in DRAM and on chip."""
-        assert self.energy is not None
-        found = np.zeros((2, *self._moved[0].shape))
-        for i, layer in enumerate(self.problem.network.layers):
-            each = self.energy.moved_per_bit(layer)
-            found[:, i, : len(each)] = np.array(each).T
-        return found[0], found[1]
+    def _moved_per_bit(self) -> Floats:
+        """(2, 2, layers, tensors): J for a bit of all that is `moved`, in DRAM and on chip.
+
+        Then bits that the SRAM's port moves; 0 of what does not count.
+        """
+        found = np.zeros((2, 2, *self._moved[0].shape))
+        for table, costs in zip(found, (self.energy, self.port), strict=True):
+            for i, layer in enumerate(self.problem.network.layers):
+                each = [] if costs is None else costs.moved_per_bit(layer)
+                table[:, i, : len(each)] = np.array(each).reshape(-1, 2).T
+        return found
 
     def _moved_widths(self, variable_width: Ints) -> Ints:
         """(…, variables + 1): bits of an element of each variable, then of results."""

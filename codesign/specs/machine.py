@@ -77,6 +77,7 @@ Overlap = Annotated[
 ]
 Flag = Annotated[bool, Field(strict=True)]
 BufferBits = Annotated[int, Field(strict=True, ge=1, le=10**15)]
+PortBits = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 MappingList = Annotated[tuple[Mapping, ...], BeforeValidator(_listed), Field(min_length=1)]
 Kernel = Annotated[str, AfterValidator(_kernel)]
 Factor = Annotated[str, BeforeValidator(_factor), AfterValidator(_known_factor)]
@@ -110,6 +111,9 @@ class Machine:
     weight_buffer_bits, ifmap_buffer_bits, accumulator_bits : int or None
         Capacity of a buffer of its own for the tiles of weights, of the ifmap, and of partial sums;
         None: they are in the unified SRAM, see `codesign.costs.buffers`.
+    sram_bits_per_cycle : int or None
+        Bits that the SRAM's port moves in a cycle at most, read and written together; None: any
+        number, see `codesign.costs.port`.
     """
 
     mapping: MappingList = ("window",)
@@ -121,6 +125,7 @@ class Machine:
     weight_buffer_bits: BufferBits | None = None
     ifmap_buffer_bits: BufferBits | None = None
     accumulator_bits: BufferBits | None = None
+    sram_bits_per_cycle: PortBits | None = None
 
     @property
     def buffers(self) -> tuple[int | None, int | None, int | None]:

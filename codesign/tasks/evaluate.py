@@ -75,6 +75,10 @@ def evaluate(
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
     if tiling is not None:
         _check_takes_tiles(roofline, mode)
+    if accelerator.sram_bits_per_cycle is not None and mode == "bands":
+        raise SpecError(
+            "sram_bits_per_cycle: not counted where layers may be fused; make on_chip 'tensors'"
+        )
     given = _all_widths(network, accelerator, widths, output_bits)
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
     for layer in network.layers:

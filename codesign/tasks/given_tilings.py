@@ -30,7 +30,7 @@ FIGURES = (  # further columns of a table of layers
     *("tile_q", "mapping", "fused_run", "weight_bits", "input_bits", "output_bits", "sram_bits"),
     *("resident_bits", "macs", "ops", "cycles", "utilisation", "gops", "dram_weight_bits"),
     *("dram_ifmap_bits", "dram_output_bits", "dram_psum_bits", "dram_residual_bits", "dram_bits"),
-    *("compute_s", "memory_s", "latency_s", "bound_by"),
+    *("compute_s", "sram_s", "memory_s", "latency_s", "bound_by"),
 )
 
 

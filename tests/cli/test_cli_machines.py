@@ -33,6 +33,7 @@ BOTH = ("--mapping", "window,output")
         (("--fill-cycles",), Choices(fill_cycles=True)),
         (("--weight-load",), Choices(weight_load=True)),
         (("--overlap", "0.25"), Choices(overlap=0.25)),
+        (("--sram-bits-per-cycle", "64"), Choices(sram_bits_per_cycle=64)),
         (
             ("--weight-buffer-kbit", "20", "--accumulator-kbit", "0.5"),
             Choices(weight_buffer_bits=20_000, accumulator_bits=500),
@@ -78,6 +79,7 @@ BAD = [
     (("--overlap", "1.5"), "'1.5' is not between 0 and 1"),
     (("--overlap", "0.1234567"), "overlap: Input should have at most 6 decimal places"),
     (("--accumulator-kbit", "0"), "'0' is not a positive number"),
+    (("--sram-bits-per-cycle", "0"), "0 is not in the range 1<=x<="),
     (("--precision", "widenin"), "'widenin' is not one of 'fixed', 'multi-pass', 'widening'"),
 ]
 
@@ -150,6 +152,7 @@ def chip(tmp_path: Path) -> str:
         (["--fill-cycles", "--weight-load"], {"fill_cycles": True, "weight_load": True}),
         (["--cycle-factor", "3x3=4/9"], {"cycle_factors": {"3x3": "4/9"}}),
         (["--overlap", "0.5"], {"overlap": 0.5}),
+        (["--sram-bits-per-cycle", "999"], {"sram_bits_per_cycle": 999}),
         (["--ifmap-buffer-kbit", "9.5"], {"ifmap_buffer_bits": 9500}),
     ],
 )
@@ -203,6 +206,7 @@ def test_words_of_a_study() -> None:
         "fill_cycles": [False, True],
     }
     more: dict[str, Any] = {"weight_load": True, "overlap": 0.5, "accumulator_kbit": 3}
+    more["sram_bits_per_cycle"] = 77
     study = Study.grid(networks=[TINY], **more, **given)
     assert len(study) == 3 * 3 * 2
     offered = dict.fromkeys(x["mapping"] for x in parameters(study))
@@ -220,6 +224,7 @@ def test_words_of_a_study() -> None:
         (x.choices.weight_load, x.choices.overlap, x.choices.accumulator_bits)
         for x in problems(study)
     } == {(True, 0.5, 3000)}
+    assert {x.choices.sram_bits_per_cycle for x in problems(study)} == {77}
 
 
 def test_what_is_usual_asks_what_was_asked_without_the_words() -> None:

@@ -190,8 +190,13 @@ def _macs(layer: Layer) -> int:
 def _times(
     problem: Problem, hardware: HardwareOption, layer: Layer, mapping: str, bits: tuple[int, int]
 ) -> int:
-    """How often sums over the reduction go to the SRAM."""
-    engine, window = oracle.engine_at(problem, hardware, *bits), layer.R * layer.S
+    """How often sums over the reduction go to the SRAM, of PEs split as widths allow."""
+    return sum_turns(layer, hardware, oracle.engine_at(problem, hardware, *bits), mapping)
+
+
+def sum_turns(layer: Layer, hardware: HardwareOption, engine: int, mapping: str) -> int:
+    """The same of PEs of so many multipliers."""
+    window = layer.R * layer.S
     if mapping == "output":
         return 1
     if mapping == "im2col":
@@ -235,9 +240,11 @@ def _ways_of(
             if in_buffers(cost, fetched, problem.choices.buffers):
                 moved_bits = _moved(cost, fetched)
                 times = _times(problem, hardware, layer, mapping, (bw, ba))
-                accessed = _accessed(layer, hardware, times, mapping, (bw, ba), moved_bits, stays)
+                read, written = accessed(
+                    layer, hardware, times, mapping, (bw, ba), moved_bits, stays
+                )
                 need = shared_bits(cost, fetched, problem.choices.buffers)
-                ways.append((need, moved_bits, accessed[0] + held + output, accessed[1]))
+                ways.append((need, moved_bits, read + held + output, written))
     macs_j = 0.0
     if not layer.moves:
         macs_j = (given.j_per_bop or 0) * oracle.layer_bops(layer, bw, ba)
@@ -247,7 +254,10 @@ def _ways_of(
         energy_j = macs_j + dram_bits * (problem.dram_energy_j_per_bit or 0)
         energy_j += read * (given.sram_read_j_per_bit or 0)
         energy_j += written * (given.sram_write_j_per_bit or 0)
-        latency_s = oracle.latency_of(problem, cycles / problem.clock_hz, dram_bits)
+        own_s, port = cycles / problem.clock_hz, problem.choices.sram_bits_per_cycle
+        if port is not None:
+            own_s = max(own_s, (read + written) / port / problem.clock_hz)
+        latency_s = oracle.latency_of(problem, own_s, dram_bits)
         yield Way(need + beside, latency_s, dram_bits, energy_j)
 
 
@@ -256,7 +266,7 @@ def _moved(cost: Cost, bits: tuple[int, int, int]) -> tuple[int, int, int]:
     return cost.moved_weights * bits[0], cost.moved_ifmap * bits[1], cost.moved_psum * bits[2]
 
 
-def _accessed(
+def accessed(
     layer: Layer,
     hardware: HardwareOption,
     times: int,

@@ -178,7 +178,7 @@ def listed(*layers: tuple[tuple[float, ...], ...], variables: int = 2) -> Candid
         whole = (column.astype(np.int64) for column in (option, weight, ifmap, resident))
         option, weight, ifmap, resident = whole
         costs, none = (need, traffic, compute_s), 0 * resident
-        own = resident, none, 0.0 * need, none - 1
+        own = resident, none, 0.0 * need, none - 1, 0.0 * need
         columns.append(LayerCandidates(option, weight, ifmap, *costs, *own))
     options = np.unique(columns[0].option)
     allowed, nowhere = np.ones((variables, 2), dtype=bool), np.zeros((2, 0, 2), dtype=bool)
@@ -207,9 +207,9 @@ def product_model(goal: Goal) -> pyo.ConcreteModel:
     return build(space_of(PRODUCT, (2,)), listed(MATCH, MATCH), goal)
 
 
-def kept_space() -> HardwareSpace:
+def kept_space(**further: Any) -> HardwareSpace:
     """The space of `KEPT` on one array, with two SRAM sizes on offer."""
-    return space_of(KEPT, (2,), on_chip="tensors", sram_bits=(50, 100))
+    return space_of(KEPT, (2,), on_chip="tensors", sram_bits=(50, 100), **further)
 
 
 def block_space() -> HardwareSpace:
@@ -245,6 +245,14 @@ def joint_model(goal: Goal) -> pyo.ConcreteModel:
 def kept_model(goal: Goal) -> pyo.ConcreteModel:
     """The programme of a network whose tensors may stay on chip."""
     return build(kept_space(), kept_candidates(), goal)
+
+
+def port_model(goal: Goal) -> pyo.ConcreteModel:
+    """The same where the SRAM's port moves 20 bits a µs, and a quarter of the DRAM's time adds."""
+    offered = kept_candidates()
+    layers = tuple(replace(rows, port_s=2 * rows.compute_s) for rows in offered.layers)
+    space = kept_space(sram_bits_per_cycle=20, overlap=0.75)
+    return build(space, replace(offered, layers=layers, port=True), goal)
 
 
 def fused_space(**further: Any) -> HardwareSpace:

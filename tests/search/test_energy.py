@@ -12,7 +12,16 @@ from enumerated_energy import energy_points, least_energy
 from random_energy import MOST_POINTS, drawn, small
 from random_on_chip import on_chip_case
 
-from codesign import Choices, InfeasibleError, SpecError, load_network, pareto, solve
+from codesign import (
+    Choices,
+    InfeasibleError,
+    Layer,
+    Network,
+    SpecError,
+    load_network,
+    pareto,
+    solve,
+)
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
 from codesign.search import least_metric
@@ -89,6 +98,18 @@ def test_tilings_that_none_beats_are_kept() -> None:
             }
             assert {every[row] for row in kept} == right
             assert len(kept) == len(right)
+
+
+def test_no_tiling_spends_less_than_what_is_compulsory() -> None:
+    """Of every other row and column, tiles of single ones read no more than those."""
+    layer = Layer(name="a", K=4, C=4, P=8, Q=8, H=16, W=16, stride=2, input="in", output="out")
+    network = Network(name="n", layers=(layer,), tensors={"in": 1024, "out": 256})
+    choices = Choices(rows=(2,), cols=(2,), on_chip="tensors")
+    space = HardwareSpace(Problem(network=network, choices=choices, objective="energy"))
+    table = space.rooms(0, True, energy=True)
+    least = table.within(np.array([1e9]))[0]
+    assert (space.compulsory_j <= least * (1 + 1e-12)).all()
+    assert (space.compulsory_j >= least * (1 - 1e-12)).all()
 
 
 @pytest.mark.slow

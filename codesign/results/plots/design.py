@@ -51,6 +51,7 @@ ROOFS: dict[str, Look] = {  # grey levels 0.41 and 0.82
     "compute": {"marker": "s", "s": 30, "color": "#3f6ea8"},
     "memory": {"marker": "o", "s": 34, "color": "#f4cd85"},
 }
+PORT: dict[str, Look] = {"sram": {"marker": "D", "s": 30, "color": "#8fb3a0"}}  # grey level 0.64
 RUN_SHADE: Look = {"facecolor": "0.9", "edgecolor": "0.6", "lw": 0.6, "zorder": 0.5}
 HATCHES = {"window": "", "im2col": "////", "output": "...."}  # of a layer's own mapping
 
@@ -109,7 +110,8 @@ def _steps(result: HardwareResult, layers: pd.DataFrame) -> pd.DataFrame:
     numbers = [str(n) for n in range(1, len(layers) + 1)]
     for run in result.fused_runs:
         numbers[run.first : run.last + 1] = [f"{run.first + 1}–{run.last + 1}"] * len(run.layers)
-    parts = layers[["macs", "dram_bits", "latency_s"]].groupby(numbers, sort=False).sum()
+    sums = [x for x in ("macs", "dram_bits", "latency_s", "sram_s") if x in layers]
+    parts = layers[sums].groupby(numbers, sort=False).sum()
     same = layers[["gops", "bound_by"]].groupby(numbers, sort=False).first()
     steps = pd.concat([parts, same], axis=1)
     return steps[steps["macs"] > 0]
@@ -151,11 +153,15 @@ def _roofline(
     legend: list[Any] = []
     for roof, dashes, label in zip(roofs, ("-.", "-", "--"), labels, strict=False):
         legend += axes.plot(*roof.T, color="0.15", lw=1.5, ls=dashes, label=label)
-    for side, look in ROOFS.items():
+    for side, look in _looks(result).items():
         ours = (steps["bound_by"] == side).to_numpy()
         label = f"{side}-bound: {ours.sum()} of {len(ours)} {things}"
         shown = ours & moving
         legend.append(axes.scatter(x[shown], y[shown], **look, **RIM, zorder=3, label=label))
+    if "sram_s" in steps:
+        port = operations / steps["sram_s"].to_numpy() / OPS_PER_GOP
+        look = {"marker": "_", "s": 300, "color": "0.15", "lw": 1.2, "zorder": 2.5}
+        legend.append(axes.scatter(x, port, **look, label="what the SRAM's port lets through"))
     if not moving.all():
         label = f"without DRAM traffic: {(~moving).sum()} of these"
         look = ROOFS["compute"] | {"marker": ">", "label": label}
@@ -166,6 +172,12 @@ def _roofline(
     more = "+n: n more there; 1–3: fused" if result.fused_runs else "+n: n more layers there"
     title_and_legend(axes, f"Roofline by layer number ({more})", legend, 2)
     return np.stack([x, y], axis=1), roofs
+
+
+def _looks(result: HardwareResult) -> dict[str, Look]:
+    """How what each roof binds looks; the SRAM's port where it is one."""
+    port = result.accelerator.sram_bits_per_cycle is not None
+    return ROOFS | PORT if port else ROOFS
 
 
 def _ceilings_gops_per_s(result: HardwareResult) -> list[tuple[str, float]]:
@@ -179,14 +191,17 @@ def _ceilings_gops_per_s(result: HardwareResult) -> list[tuple[str, float]]:
 
 def _latency(axes: Axes, result: HardwareResult, layers: pd.DataFrame) -> None:
     number, legend = np.arange(1, len(layers) + 1), list[Any]()
-    rim = RIM | {"lw": min(RIM["lw"], 40 / len(layers))}
+    rim, looks = RIM | {"lw": min(RIM["lw"], 40 / len(layers))}, _looks(result)
     for side in sorted(set(layers["bound_by"])):
         ours = (layers["bound_by"] == side).to_numpy()
         height = layers["latency_s"].to_numpy()[ours] * MS_PER_S
         rim["label"] = f"{side}-bound: Σ {four_digits(height.sum())} ms"
-        legend.append(axes.bar(number[ours], height, color=ROOFS[side]["color"], **rim))
-    by_compute = layers["bound_by"] == "compute"
-    other = layers["memory_s"].where(by_compute, layers["compute_s"]) * MS_PER_S
+        legend.append(axes.bar(number[ours], height, color=looks[side]["color"], **rim))
+    on_chip = layers["bound_by"] != "memory"
+    own_s = layers["compute_s"]
+    if "sram_s" in layers:  # on chip, the longer of the two
+        own_s = own_s.where(own_s >= layers["sram_s"], layers["sram_s"])
+    other = layers["memory_s"].where(on_chip, own_s) * MS_PER_S
     look: Look = {"color": "black", "lw": 1.5, "label": "time of the other roof"}
     legend.append(axes.hlines(other, number - 0.4, number + 0.4, **look))
     axes.set_ylabel("latency (ms)")

@@ -62,8 +62,11 @@ def budgets_table(explanation: Explanation) -> Table:
 def roofs_line(explanation: Explanation) -> str:
     """Where the time goes."""
     share = explanation.roof_share
+    port = ""
+    if "sram" in share:
+        port = f"{percent(share['sram'])} in layers that the SRAM's port binds, "
     return (
-        f"{percent(share['memory'])} of the latency in layers that the DRAM binds, "
+        f"{percent(share['memory'])} of the latency in layers that the DRAM binds, {port}"
         f"{percent(share['compute'])} in layers that the PE array binds"
     )
 
@@ -71,13 +74,15 @@ def roofs_line(explanation: Explanation) -> str:
 def layers_table(explanation: Explanation) -> Table:
     """Each layer's roof, its share of the latency, and how far below the other roof's time is.
 
+    Where the SRAM's port is a roof too, the longer of the others'.
     In a fused run, whose roof is that of all its layers together, it may be above.
     """
     made = table("~layer", "share of\nlatency", "<bound\nby", "time of the\nother roof")
     shares = explanation.latency_share
     for row in explanation.design.layer_designs:
-        times = row.compute_s or 0.0, row.memory_s or 0.0
-        own, other_s = times if row.bound_by == "compute" else times[::-1]
+        times = {"compute": row.compute_s, "sram": row.sram_s, "memory": row.memory_s}
+        own = times.pop(row.bound_by or "memory") or 0.0
+        other_s = max(x or 0.0 for x in times.values())
         other = percent(other_s / own) if own > 0 else ABSENT
         made.add_row(literal(row.name), percent(shares[row.name]), roof_text(row.bound_by), other)
     return made

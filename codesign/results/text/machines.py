@@ -30,6 +30,8 @@ def machine_phrases(machine: Machine, precision: str) -> list[str]:
     if machine.overlap != 1:
         how = f"overlap by {percent(machine.overlap)}" if machine.overlap else "do not overlap"
         found.append(f"compute and DRAM traffic {how}")
+    if machine.sram_bits_per_cycle is not None:
+        found.append(f"SRAM port of {machine.sram_bits_per_cycle:,} bit a cycle")
     for kernel, factor in machine.cycle_factors.items():
         size, stride, _ = kernel.partition("s")
         only = ", stride 1," if stride else ""

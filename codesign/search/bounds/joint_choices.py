@@ -21,8 +21,9 @@ from codesign.search.bounds.families import Family
 from codesign.search.bounds.joint_tables import minus
 from codesign.search.bounds.layer_tables import LayerTables
 from codesign.search.bounds.states import ALONE, States
-from codesign.space.candidates import LayerCandidates, joined, undominated
+from codesign.space.candidates import LayerCandidates, constants_of, joined, undominated
 from codesign.space.energy_tilings import EnergyTilings, stacked_costs
+from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import FREE
 
 
@@ -122,7 +123,7 @@ class Forced:
             Of a range that ends with the batch's: every tiling is listed that is best in some SRAM
             of the range, with what it needs beside the tensors on chip.
         tilings : EnergyTilings, optional
-            The option's, where energies count.
+            The option's, where energies or the SRAM's port count.
         """
         tables, found = self.tables, list[LayerCandidates | None]([None] * len(self.tables.layers))
         for i, number, member, where, forced in self.entries:
@@ -137,19 +138,23 @@ class Forced:
             for n, mode in enumerate(self.batch.each_mode):
                 each = tables.costs_of(number, mode)[1], family.compute_s(mode)
                 costs = [np.broadcast_to(table, shape)[0] for table in each]
-                tiling, further_j = None, None
+                tiling, further_j, port_bits = None, np.zeros(0), np.zeros(0)
                 if tilings is None:
                     rooms = _steps(family, member, chosen, mode, least_sram_bits)
                 else:
                     asked = family, member, chosen, mode, least_sram_bits, n, tilings
-                    rooms, tiling, further_j = _steps_by_energy(*asked)
+                    rooms, tiling, further_j, port_bits = _steps_by_cost(*asked)
                 made = _listed(tables, i, family, member, chosen, costs, option, rooms)
                 modes = np.full(len(made), n)
                 made = replace(made, forced=forced[mine][rooms[0]], mode=modes)
                 if tiling is not None:
+                    made = replace(made, tiling=tiling)
+                if tilings is not None and tilings.port:
+                    made = _ported(tables, i, made, tuple(x[rooms[0]] for x in chosen), port_bits)
+                if tilings is not None and tilings.energy:
                     energies = np.broadcast_to(tables.costs_of(number, mode)[2], shape)[0]
                     own = energies[member][tuple(x[rooms[0]] for x in chosen)]
-                    made = replace(made, energy_j=own + further_j, tiling=tiling)
+                    made = replace(made, energy_j=own + further_j)
                 parts.append(made)
             found[i] = parts[0] if len(parts) == 1 else undominated(joined(parts))
         return found
@@ -167,7 +172,7 @@ def _steps(
     return entry, need + held[entry], traffic - table.traffic(row, most)[entry]
 
 
-def _steps_by_energy(
+def _steps_by_cost(
     family: Family,
     member: int,
     entries: tuple[Ints, ...],
@@ -175,12 +180,12 @@ def _steps_by_energy(
     least_sram_bits: float,
     mode: int,
     tilings: EnergyTilings,
-) -> tuple[tuple[Ints, Ints, Floats], Ints, Floats]:
-    """The same as `_steps`, of all that can be best where energies count.
+) -> tuple[tuple[Ints, Ints, Floats], Ints, Floats, Floats]:
+    """The same as `_steps`, of all that can be best where energies or the SRAM's port count.
 
-    Then the rows of the tilings, and their energy less the least in all of the SRAM.
+    Then the rows of the tilings, their energy less the least in all of the SRAM, and the SRAM bits
+    that go with their traffic.
     """
-    assert batch.energy is not None
     rows, helds, which = family.rooms_asked
     asked, back = np.unique(which[member][entries], return_inverse=True)
     row, held = rows[asked], helds[asked]
@@ -196,14 +201,37 @@ def _steps_by_energy(
     every = stacked_costs(found)
     need, traffic, energy_j = every.need, every.traffic, every.energy_j
     traffic = traffic - np.repeat(batch.rooms[0].traffic(row, most), counts)
-    energy_j = energy_j - np.repeat(batch.energy.rooms[0].traffic(row, most), counts)
+    if batch.energy is not None:
+        energy_j = energy_j - np.repeat(batch.energy.rooms[0].traffic(row, most), counts)
     need = (need + np.repeat(held, counts)).astype(np.int64)
     begin, back = np.cumsum(counts) - counts, back.ravel()
     times = counts[back]
     entry = np.repeat(np.arange(len(back)), times)
     ends = np.cumsum(times)
     step = np.arange(len(entry)) - np.repeat(ends - times, times) + begin[back][entry]
-    return (entry, need[step], traffic[step]), every.row[step], energy_j[step]
+    further = every.row[step], energy_j[step], every.port_bits[step]
+    return (entry, need[step], traffic[step]), *further
+
+
+def _ported(
+    tables: LayerTables,
+    i: int,
+    made: LayerCandidates,
+    entries: tuple[Ints, ...],
+    tile_bits: Floats,
+) -> LayerCandidates:
+    """Joint options of one layer of one mode, none faster on chip than the SRAM's port."""
+    space = tables.space
+    assert isinstance(space, HardwareSpace)
+    if not len(made):
+        return made
+    bits = tile_bits + tables.moved_port_bits(i)[entries]
+    for variant in np.unique(made.variant).tolist():
+        kind = int(space.geometry_of[i]), variant, int(made.mode[0])
+        constants = constants_of(space, space.port, int(made.option[0]), kind)
+        mine = made.variant == variant
+        bits[mine] += constants[made.weight[mine], made.ifmap[mine]]
+    return replace(made, compute_s=np.maximum(made.compute_s, bits / space.port_bits_per_s))
 
 
 def _listed(
@@ -238,6 +266,7 @@ def _listed(
         mode=np.zeros(count, dtype=np.int64),
         energy_j=np.zeros(count),
         tiling=np.full(count, -1),
+        port_s=np.zeros(count),
         joint=True,
         widths_beside=tuple(
             (v, left[each % len(left)])

@@ -102,6 +102,18 @@ class LayerTables:
             fused=self._fused(axes, held, weight_axis, input_axis),
         )
 
+    def moved_port_bits(self, i: int) -> Floats:
+        """SRAM bits read and written of a layer's output and residuals, over its table's axes.
+
+        Of a layer whose table runs over all that it depends on.
+        """
+        assert self.space.port is not None
+        family, _ = self.member_of[i]
+        free, sizes = self.families[family].free, self.families[family].sizes
+        axes = TableAxes(self.space, self.states, i, self.scopes[i], free, [*sizes])
+        moved = axes.moved_j(self.space.port.moved_per_bit(self.layers[i]))
+        return np.broadcast_to(moved, sizes)
+
     def _fused(
         self, axes: TableAxes, held: Ints, weight_axis: int, input_axis: int
     ) -> FusedEntries | None:

@@ -24,7 +24,7 @@ class MilpSolution:
     sram_bits: float
     on_chip: tuple[bool, ...] = ()
     modes: tuple[int, ...] = ()
-    tilings: tuple[int, ...] = ()  # where energies count
+    tilings: tuple[int, ...] = ()  # where energies or the SRAM's port count
 
 
 def read_choice(
@@ -114,7 +114,8 @@ def exclude_costlier(
     In ``metric``, whose limit the choice breaks, each of a costlier choice's layers takes at least
     as much; so it breaks the limit too: a cover of the limit's row.
     """
-    if candidates.fused or metric == ENERGY:  # what costs less of one may cost more of the other
+    # What costs less of one may cost more of the other.
+    if candidates.fused or candidates.port or metric == ENERGY:
         exclude(model)
         return
     costs, layers = Coefficients(space, candidates, Goal(metric, {}), 0.0), candidates.layers

@@ -25,6 +25,7 @@ from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 
 if TYPE_CHECKING:
+    from codesign.space.energy import EnergyCosts
     from codesign.space.fused_candidates import FusedLayer
 
 # Of what no design takes less of: a limit beyond is no unit of times that also cost energy.
@@ -183,7 +184,8 @@ class Coefficients:
         """Cost of each option of layer ``i``, unscaled, what its tensors cost left out."""
         space, rows = self.space, self.candidates.layers[i]
         if metric == "latency_s":
-            return longer(rows.compute_s, rows.traffic / space.dram_bits_per_s, space.exposed)
+            own_s = np.maximum(rows.compute_s, rows.port_s)
+            return longer(own_s, rows.traffic / space.dram_bits_per_s, space.exposed)
         if metric == "dram_bits":
             return rows.traffic
         if metric == ENERGY:
@@ -250,11 +252,22 @@ class Coefficients:
 
     def moved_j(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
         """Add the energy of the output and residuals of layer ``i``, in DRAM or on chip."""
+        assert self.space.energy is not None
+        return self._moved_at(self.space.energy, model, i, unit, terms)
+
+    def moved_port_bits(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
+        """Add the SRAM bits read and written of the output and residuals of layer ``i``."""
+        assert self.space.port is not None
+        return self._moved_at(self.space.port, model, i, unit, terms)
+
+    def _moved_at(
+        self, costs: EnergyCosts, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms
+    ) -> Terms:
+        """Add what the output and residuals of layer ``i`` cost, in DRAM or on chip."""
         space, layer = self.space, self.space.problem.network.layers[i]
-        assert space.energy is not None
         if self.candidates.layers[i].joint:
             return terms
-        each = zip(space.moved(layer), space.energy.moved_per_bit(layer), strict=True)
+        each = zip(space.moved(layer), costs.moved_per_bit(layer), strict=True)
         for (t, elements, tensor), (dram, chip) in each:
             if t is None:
                 terms.constant += dram * elements * space.problem.choices.output_bits / unit

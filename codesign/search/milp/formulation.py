@@ -77,6 +77,12 @@ Where energies count, of layers that may be fused, whose hardware is given:
    (33) spends_alone        spent_l ≥ Σ_b moved_{l,t}·b·(in DRAM·j_dram + resident·j_chip)_{t,b}
                              − most_l·Σ_n fuse_n                                           ∀ l
 
+Where the SRAM's port has a rate, a layer takes on chip the longer of its compute and its port time:
+
+   (34) port_roof           t_l ≥ port_l + e·memory_l                                      ∀ l
+   (35) memory_beside_port  t_l ≥ memory_l + e·port_l, where e > 0                         ∀ l
+                             port_l = Σ_o port_o·run_o + Σ_b moved'_{l,t}·b·width_{t,b} / r
+
 ``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
 run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
 resident input, and what results and ``beside`` move. In (2) each run of a layer counts with
@@ -335,8 +341,44 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         """
         return roof(model, i, costs.space.exposed, 1.0)
 
+    if costs.candidates.port:
+        _respect_port(model, costs, alone, add_memory)
     if costs.candidates.fused:
         time_runs(model, costs)
+
+
+def _respect_port(
+    model: pyo.ConcreteModel,
+    costs: Coefficients,
+    alone: list[int],
+    add_memory: Callable[[pyo.ConcreteModel, int, float, Terms], None],
+) -> None:
+    """On chip a layer takes as long as its compute or the SRAM's port, whichever is longer.
+
+    ``port_l = Σ_o port_o·run_o + Σ_b (moved_{l,t}·b/r)·width_{t,b}``, of the output in DRAM, of
+    residuals on chip: each is read once, in a port of ``r`` bits per second.
+    """
+
+    def roof(model, i, of_port, of_memory):
+        """t_l is no less than these shares of both times."""
+        port = costs.candidates.layers[i].port_s / costs.unit["latency_s"]
+        terms = costs.runs(model, i, of_port * port, Terms())
+        unit_bits = costs.unit["latency_s"] * costs.space.port_bits_per_s / of_port
+        costs.moved_port_bits(model, i, unit_bits, terms)
+        add_memory(model, i, of_memory, terms)
+        return terms.add([-1.0], [model.latency[i]]).expression() <= 0
+
+    exposed = costs.space.exposed
+
+    @model.Constraint(alone, doc="(34)")
+    def port_roof(model, i):
+        """t_l ≥ port_l + e·memory_l: the SRAM is read and written through its port."""
+        return roof(model, i, 1.0, exposed)
+
+    @model.Constraint(alone if exposed else [], doc="(35)")
+    def memory_beside_port(model, i):
+        """t_l ≥ memory_l + e·port_l."""
+        return roof(model, i, exposed, 1.0)
 
 
 def _keep_budgets(model: pyo.ConcreteModel, costs: Coefficients) -> None:

@@ -44,6 +44,7 @@ from pair_models import (
     kept_space,
     listed,
     pair_model,
+    port_model,
     powered_fused_model,
     powered_model,
     product_model,
@@ -173,6 +174,8 @@ def texts() -> dict[str, str]:
     in_turn = constraint_texts(build(fused_space(overlap=0.75), fused_offered(), goal), names)
     for stem in ("compute_roof", "memory_roof", "run_compute_roof", "run_memory_roof"):
         found[stem] += in_turn[stem]
+    port = constraint_texts(port_model(goal), kept_names())
+    found |= {stem: port[stem] for stem in ("port_roof", "memory_beside_port")}
     for metric in ("lut", "dsp", "bram"):  # arrays of 1 × 2 and 1 × 4 PEs: 8 bits of operands each
         fpga = build(space_of(PAIR, (2, 4), FPGA), listed(CONV, FC), Goal(metric, {"bram": 6.0}))
         found[f"objective_{metric}"] = objective_text(fpga, pair_names)
