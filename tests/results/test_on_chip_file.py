@@ -12,25 +12,12 @@ from typing import Any
 
 import pytest
 from descriptions import fault
-from pictures import CONV1, CONV2, FC, TENSORS
+from pictures import GIVEN, NETWORK, TENSORS
 from resident_designs import evaluated
 from written_designs import design
 
-from codesign import Accelerator, Design, Evaluation, Network, evaluate
+from codesign import Design, Evaluation, evaluate
 from codesign.checking import check_content
-
-NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
-GIVEN = Accelerator(
-    name="given",
-    rows=2,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=100e6,
-    sram_bits=8_000,
-    dram_bits_per_s=20e9,
-)
 
 
 def content(*kept: str) -> Any:

@@ -13,24 +13,16 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from pictures import CONV1, CONV2, FC, TENSORS
+from pictures import GIVEN as PLAIN
+from pictures import NETWORK
 from random_problems import ENERGIES
 
-from codesign import Accelerator, Evaluation, Layer, Network, SpecError, evaluate
+from codesign import Evaluation, Layer, Network, SpecError, evaluate
 from codesign.results.plots.energy import LOOKS
 from codesign.results.text.energy import LABELS
 
-NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
-GIVEN = Accelerator(
-    name="given",
-    rows=2,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=100e6,
-    sram_bits=4_000,
-    dram_bits_per_s=20e9,
+GIVEN = replace(
+    PLAIN,
     dram_energy_j_per_bit=2e-11,
     energy=replace(ENERGIES, static_w_per_mm2=None),
 )

@@ -8,30 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from pictures import CONV1, CONV2, FC, TENSORS, heading, line, panel
+from pictures import ARRAY, NETWORK, heading, line, panel
 
-from codesign import Accelerator, evaluate
+from codesign import evaluate
 from codesign.errors import SpecError
 from codesign.results.design import Design
 from codesign.results.plots.design import plot_design
-from codesign.specs.network import Network
-
-GIVEN = Accelerator(
-    name="given",
-    rows=2,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=100e6,
-    dram_bits_per_s=20e9,
-)
-
-NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
 
 
 def test_ideal_roofline_points_by_hand() -> None:
-    figure = plot_design(evaluate(NETWORK, GIVEN, roofline="ideal"), None)
+    figure = plot_design(evaluate(NETWORK, ARRAY, roofline="ideal"), None)
     # 1152 MACs of conv1 on 72 multipliers at 0.1 GHz: in 0.16 µs, 14.4 GOPS at most;
     # conv2 512 MACs: 1024 operations in 0.0711 µs; 8·(64 + 32 + 128) bits take 0.0896 µs.
     # fc moves as much as above: only conv1 is not memory-bound.
@@ -47,13 +33,13 @@ def test_ideal_roofline_points_by_hand() -> None:
 
 
 def test_unknown_area_is_said_and_has_no_panel() -> None:
-    figure = plot_design(evaluate(NETWORK, GIVEN, roofline="ideal"), None)
+    figure = plot_design(evaluate(NETWORK, ARRAY, roofline="ideal"), None)
     assert not [axes for axes in figure.axes if axes.get_title(loc="left") == "Area"]
     assert "area not known" in heading(figure)
 
 
 def test_half_an_area_is_drawn_without_a_total() -> None:
-    figure = plot_design(evaluate(NETWORK, replace(GIVEN, pe_area_um2=1e4), roofline="ideal"), None)
+    figure = plot_design(evaluate(NETWORK, replace(ARRAY, pe_area_um2=1e4), roofline="ideal"), None)
     axes = panel(figure, "Area")
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.08, 0.0])  # 8 PEs
     assert not axes.texts
@@ -75,7 +61,7 @@ def test_tiled_evaluation_draws_what_the_design_does(design: Design, figure: Fig
 
 
 def test_no_picture_without_bandwidth(tmp_path: Path) -> None:
-    found = evaluate(NETWORK, replace(GIVEN, dram_bits_per_s=None), roofline="ideal")
+    found = evaluate(NETWORK, replace(ARRAY, dram_bits_per_s=None), roofline="ideal")
     for path in (None, tmp_path / "evaluation.png"):
         with pytest.raises(SpecError, match="'given': no DRAM bandwidth is given") as refused:
             found.plot(path)

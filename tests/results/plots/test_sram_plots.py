@@ -18,26 +18,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.text import Text
-from pictures import CONV1, CONV2, FC, TENSORS, heading, line, panel
+from pictures import GIVEN, NETWORK, heading, line, panel
 from resident_designs import evaluated
 
-from codesign import Accelerator, Evaluation, Network, evaluate
+from codesign import Evaluation, Network, evaluate
 from codesign.errors import SpecError
 from codesign.results.plots.memory_map import Life, Patch, patches
 from codesign.specs.network import Layer
 
-NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
-GIVEN = Accelerator(
-    name="given",
-    rows=2,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=100e6,
-    sram_bits=4_000,
-    dram_bits_per_s=20e9,
-)
 LINK = {"K": 4, "C": 4, "P": 4, "Q": 4, "H": 4, "W": 4}
 TITLE = "SRAM per layer"
 

@@ -9,26 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pictures import CONV1, CONV2, FC, TENSORS
+from pictures import CONV1, CONV2, FC, GIVEN, NETWORK, TENSORS
 from resident_designs import evaluated
 
-from codesign import Accelerator, Choices, Evaluation, Network, Problem, evaluate
+from codesign import Choices, Evaluation, Network, Problem, evaluate
 from codesign.results.text.design import evaluation_parts, totals_line
 from codesign.results.text.displays import problem_table
 from codesign.results.text.layout import to_text
-
-NETWORK = Network(name="tiny", layers=(CONV1, CONV2, FC), tensors=TENSORS)
-GIVEN = Accelerator(
-    name="given",
-    rows=2,
-    cols=4,
-    engine=9,
-    pe_weight_bits=8,
-    pe_activation_bits=8,
-    clock_hz=100e6,
-    sram_bits=8_000,
-    dram_bits_per_s=20e9,
-)
 
 
 def report(found: Evaluation) -> list[str]:
@@ -59,7 +46,7 @@ def test_the_layer_of_the_fullest_sram() -> None:
     (line,) = (line for line in report(found) if line.startswith("SRAM fullest"))
     assert line == (
         f"SRAM fullest during {fullest.name}: resident {fullest.resident_bits / 1e6:.4g} + tiles "
-        f"{fullest.sram_bits / 1e6:.4g} = {max(used) / 1e6:.4g} of 0.008 Mbit"
+        f"{fullest.sram_bits / 1e6:.4g} = {max(used) / 1e6:.4g} of 0.004 Mbit"
     )
 
 
@@ -93,8 +80,8 @@ def test_one_line_says_how_many_stay() -> None:
         (): ", 0 tensors on chip",
     }
     for kept, end in ends.items():
-        assert totals_line(evaluated(NETWORK, GIVEN, 8, kept)).endswith(f"SRAM 0.008 Mbit{end}")
-    assert totals_line(evaluate(NETWORK, GIVEN, 8, on_chip="none")).endswith("SRAM 0.008 Mbit")
+        assert totals_line(evaluated(NETWORK, GIVEN, 8, kept)).endswith(f"SRAM 0.004 Mbit{end}")
+    assert totals_line(evaluate(NETWORK, GIVEN, 8, on_chip="none")).endswith("SRAM 0.004 Mbit")
 
 
 def test_the_tables_of_residents() -> None:
