@@ -95,7 +95,7 @@ def _missing(
     """Why the energy of an accelerator is not known; nothing where it is."""
     if given is None:
         known = accelerator.technology
-        why = "no technology is given" if known is None else f"{known.name} has no energies"
+        why = "neither energies nor a technology are given" if known is None else f"{known.name} has no energies"
         return (why,)
     found = []
     if accelerator.number_format != "integer":
@@ -105,7 +105,7 @@ def _missing(
     if given.sram_read_j_per_bit is None or given.sram_write_j_per_bit is None:
         found.append("no energy of an SRAM bit read, or written, is given")
     if accelerator.dram_energy_j_per_bit is None:
-        found.append("no energy of a DRAM bit is given")
+        found.append("no energy of a DRAM bit is given (--dram-pj-per-bit)")
     if given.static_w or given.static_w_per_mm2:
         if accelerator.dram_bits_per_s is None:
             found.append("static power needs a latency, and no DRAM bandwidth is given")

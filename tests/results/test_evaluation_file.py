@@ -116,7 +116,7 @@ def test_values() -> None:
     assert data["accelerator"]["technology"]["sram"] == "dual-port"
     assert data["accelerator"]["clock_hz"] == 1e9 / 3
     assert data["tensor_bits"] == {"x": 12, "w": 12, "y": 12, "z": 12}
-    assert data["absent"] == {"energy_j": "no energy of a DRAM bit is given"}
+    assert data["absent"] == {"energy_j": "no energy of a DRAM bit is given (--dram-pj-per-bit)"}
     for row in data["layers"]:
         assert row["latency_s"] == max(row["compute_s"], row["memory_s"])
     total = sum(sum(row["dram_bits"].values()) for row in data["layers"])

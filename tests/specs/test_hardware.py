@@ -176,7 +176,7 @@ NO_FLOAT = "energies of MACs are those of integers, not of floating point"
         ),
         (
             {"dram_energy_j_per_bit": None},
-            {"energy_j": "no energy of a DRAM bit is given"},
+            {"energy_j": "no energy of a DRAM bit is given (--dram-pj-per-bit)"},
             ["PE array", "SRAM"],
         ),
         ({"energy": None}, {}, ["PE array", "SRAM"]),  # the technology's

@@ -92,7 +92,7 @@ def test_a_file_with_energies_must_tell_the_metric(design: Design) -> None:
 
 def test_an_evaluation_cannot_have_an_energy_that_is_not_known(design: Design) -> None:
     found = evaluate(design.network, replace(design.accelerator, dram_energy_j_per_bit=None))
-    assert found.absent["energy_j"] == "no energy of a DRAM bit is given"
+    assert found.absent["energy_j"] == "no energy of a DRAM bit is given (--dram-pj-per-bit)"
     with pytest.raises(SpecError, match="cannot be known"):
         replace(found, metrics={**found.metrics, "energy_j": 1.0}, absent={})
     content = found.to_dict()

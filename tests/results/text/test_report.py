@@ -246,7 +246,7 @@ def test_evaluation_of_a_known_accelerator(design: Design) -> None:
     assert "budget" not in text
     assert "minimised" not in text
     assert text.count("note:") == 1
-    assert "\nnote: no energy: no energy of a DRAM bit is given\n" in text
+    assert "\nnote: no energy: no energy of a DRAM bit is given (--dram-pj-per-bit)\n" in text
     # 288 cycles as above; 2·2·9·288 multiplier-cycles for 10,368 MACs
     assert row(text, "conv")[2] == "288"
     for heading in ("tile", "order", "cycles", "latency", "utilisa-", "bound"):
