@@ -26,6 +26,8 @@ MJ_PER_J = 1e3
 UJ_PER_J = 1e6
 NJ_PER_J = 1e9
 PJ_PER_J = 1e12
+FJ_PER_J = 1e15
+MW_PER_W = 1e3
 
 MAX_DIGITS = 25  # floating-point numbers that differ do so in their first 18
 ABSENT = "–"  # in place of an amount that is not known

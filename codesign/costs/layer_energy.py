@@ -95,7 +95,11 @@ def _missing(
     """Why the energy of an accelerator is not known; nothing where it is."""
     if given is None:
         known = accelerator.technology
-        why = "neither energies nor a technology are given" if known is None else f"{known.name} has no energies"
+        why = (
+            "neither energies nor a technology are given"
+            if known is None
+            else f"{known.name} has no energies"
+        )
         return (why,)
     found = []
     if accelerator.number_format != "integer":

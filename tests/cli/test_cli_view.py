@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from command_line import BUDGET, CHIP, SMALL, TINY, run
 
 from codesign import Explanation, Front, SpecError
 from codesign.cli.app import main
-from codesign.specs.load import KINDS, shipped
+from codesign.specs.load import KINDS, models_folder, shipped
 
 GRID = f"""
 [grid]
@@ -209,6 +210,33 @@ def test_an_explanation_of_before_tells_all_but_names(
 
 
 # --- names and faults ---------------------------------------------------------------------------
+
+
+def test_energies_are_shown_with_their_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, told, _ = run(capsys, "show", "tsmc28")
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    for line in (
+        "a bit operation 1.13 fJ",
+        "a bit read from SRAM, of a bank of 262,144 bit 166 fJ",
+        "the whole chip at all times – mW",
+        "its area at all times 26.9 mW per mm²",
+    ):
+        assert line in lines
+    assert any(line.startswith("source of energies: MAC: Sharma et al.") for line in lines)
+    _, told, _ = run(capsys, "show", "memories")
+    rows = [row.split() for row in told.splitlines() if not row.startswith(" ")][2:]
+    assert [(row[0], row[4]) for row in rows] == [
+        ("ddr4-2400", "20.3"),
+        ("hbm2", "3.9"),
+        ("lpddr4x-4266", "–"),
+        ("lpddr5-6400", "–"),
+    ]
+    chip = (models_folder() / "accelerators" / "eyeriss.toml").read_text("utf-8")
+    (tmp_path / "chip.toml").write_text(chip + "energy = { j_per_mac = 2e-12 }\n", "utf-8")
+    _, told, _ = run(capsys, "show", str(tmp_path / "chip.toml"))
+    assert re.search("a MAC, beside its bit operations +2,000 +fJ", told)
 
 
 def test_every_shipped_name_is_shown_without_its_kind(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,12 +29,15 @@ from codesign.results.text.phrases import mapping_text, remark
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.fpga import Fpga
 from codesign.specs.network import Layer, Network
-from codesign.specs.technology import Memory, QuadraticFit, Technology
+from codesign.specs.technology import Energies, Memory, QuadraticFit, Technology
 from codesign.units import (
     ABSENT,
     BITS_PER_GBIT,
     BITS_PER_KBIT,
     BITS_PER_MBIT,
+    FJ_PER_J,
+    MW_PER_W,
+    PJ_PER_J,
     RATE_UNITS,
     UM2_PER_MM2,
     four_digits,
@@ -105,13 +108,14 @@ def _network(spec: Network) -> list[RenderableType]:
 @spec_parts.register
 def _accelerator(spec: Accelerator) -> list[RenderableType]:
     precision = [] if spec.precision == "fixed" else [f"precision: {spec.precision}"]
-    return [*_facts(spec), *precision, *machine_line(spec)]
+    return [*_facts(spec), *precision, *machine_line(spec), *_energies(spec.energy)]
 
 
 @spec_parts.register
 def _technology(spec: Technology) -> list[RenderableType]:
     parts: list[RenderableType] = [*_facts(spec), "", _fits(spec)]
     parts += ["", _measured(spec)] if spec.pe_measured else []
+    parts += _energies(spec.energy)
     return [*parts, "", *map(remark, spec.scaling_note)] if spec.scaled_from else parts
 
 
@@ -142,6 +146,7 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
         row["GT/s"] = four_digits(spec.transfer_rate_gt_per_s)
         row["bus bits"] = str(spec.bus_width_bits)
         row["Gbit/s"] = four_digits(spec.bits_per_s / BITS_PER_GBIT)
+        row["pJ per bit"] = _scaled_or_absent(spec.energy_j_per_bit, PJ_PER_J)
     row["<source"] = literal(spec.source)
     return row
 
@@ -174,6 +179,29 @@ def _accelerator_summary(spec: Accelerator) -> dict[str, RenderableType]:
         "DRAM Gbit/s": ABSENT if rate is None else RATE_UNITS["dram_bits_per_s"].number(rate),
         "PE array mm²": four_digits(areas["PE array"]) if "PE array" in areas else ABSENT,
     }
+
+
+def _energies(given: Energies | None) -> list[RenderableType]:
+    """What a chip takes, a fact a row, and where that is from; nothing where none is known."""
+    if given is None:
+        return []
+    bank = "" if given.bank_bits is None else f", of a bank of {given.bank_bits:,} bit"
+    made = table("<energy of", "", "<")
+    for what, value, scale, unit in (
+        ("a bit operation", given.j_per_bop, FJ_PER_J, "fJ"),
+        ("a MAC, beside its bit operations", given.j_per_mac, FJ_PER_J, "fJ"),
+        (f"a bit read from SRAM{bank}", given.sram_read_j_per_bit, FJ_PER_J, "fJ"),
+        (f"a bit written{bank}", given.sram_write_j_per_bit, FJ_PER_J, "fJ"),
+        ("the whole chip at all times", given.static_w, MW_PER_W, "mW"),
+        ("its area at all times", given.static_w_per_mm2, MW_PER_W, "mW per mm²"),
+    ):
+        made.add_row(what, _scaled_or_absent(value, scale), unit)
+    parts: list[RenderableType] = ["", made]
+    return [*parts, "", remark(given.source, "source of energies")] if given.source else parts
+
+
+def _scaled_or_absent(value: float | None, scale: float) -> str:
+    return ABSENT if value is None else four_digits(value * scale)
 
 
 def _mbit_mm2(technology: Technology) -> float:
