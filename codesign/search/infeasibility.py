@@ -82,6 +82,12 @@ def _nothing_runs(task: GoalTask) -> str:
                 "the buffers beside the SRAM hold no tile of some layer, even at its narrowest "
                 "widths; give them more bits, or leave them out"
             )
+        block = space.capacities.block_bits
+        if block > 1 and most < max(space.capacities.min_bits, block):
+            return (
+                f"no whole block RAM of {block / BITS_PER_KBIT:g} kbit lies within the limits on "
+                "the SRAM; widen them"
+            )
         if most < least:
             ends, (needed,) = distinct_texts(most, [least], BITS_PER_KBIT)
             exact = space.problem.choices.mapping == ("window",) and not space.widens

@@ -142,6 +142,16 @@ def test_refusals(
     assert fault in refused(capsys, *words)
 
 
+@pytest.mark.parametrize("limits", [(10, 12), (20, 30)])
+def test_limits_on_the_sram_without_a_whole_block(
+    folder: Path, capsys: pytest.CaptureFixture[str], limits: tuple[int, int]
+) -> None:
+    least, most = map(str, limits)
+    words = (*ON, *LIMITS, "--min-sram-kbit", least, "--max-sram-kbit", most)
+    told = "no whole block RAM of 18.432 kbit lies within the limits on the SRAM; widen them"
+    assert told in refused(capsys, *words, code=3)
+
+
 def test_a_description_with_a_fault_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
