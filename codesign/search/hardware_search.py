@@ -16,9 +16,10 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
-from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW
+from codesign.problem.metrics import ENERGY
+from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.lagrangian import DualBound
+from codesign.search.bounds.lagrangian import Dual, DualBound
 from codesign.search.bounds.relaxation import Marginals
 from codesign.search.domains import Domains
 from codesign.search.goal_search import GoalSearch
@@ -26,7 +27,13 @@ from codesign.search.goal_task import GoalTask
 from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
-from codesign.space.candidates import Candidates, LayerCandidates, candidates, with_joint
+from codesign.space.candidates import (
+    Candidates,
+    LayerCandidates,
+    StaticGrowth,
+    candidates,
+    with_joint,
+)
 from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import BY_TILING, Solution, price
@@ -40,6 +47,7 @@ Joint = list[LayerCandidates | None]  # options of each layer, for what it has t
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
 CORE_PAIRS = 3  # of them in the core, per layer on average
 CORE_CHOICES, CORE_GROWTH = 24, 4  # the same of joint choices in the first MILP; of the next
+ROUNDS_OF_PARTS = 20  # of multipliers, for bounds on parts of the energy
 CORE_OF_LAYER = 10  # joint choices of each layer in a core, at least, where layers may be fused
 
 
@@ -55,6 +63,8 @@ class HardwareSearch(GoalSearch, ABC):
         self.multipliers = np.zeros((len(self.space.shapes), len(self.dual.limited)))  # of shapes
         self.last_sram_bits: float | None = None  # of what a MILP chose last
         self._tilings: dict[int, EnergyTilings] = {}
+        # Of options where energies count: latency, and energy without static power, at least.
+        self.least_parts: dict[int, tuple[float, float]] = {}
         self.ideal: dict[int, Batch] = {}  # shapes' envelopes with ideal tilings, where screened
 
     # What depends on the metric -----------------------------------------------------------------
@@ -318,7 +328,40 @@ class HardwareSearch(GoalSearch, ABC):
             return made
         ends = (self.space.least_area_mm2(options, np.array([bits])) for bits in sram)
         least_w, most_w = (energy.static_w(area_mm2) for area_mm2 in ends)
-        return replace(made, static_w=least_w, grows=bool(most_w[0] > least_w[0]))
+        made = replace(made, static_w=least_w, grows=bool(most_w[0] > least_w[0]))
+        if not made.grows or sram[0] >= sram[1]:
+            return made
+        return replace(made, growth=self._growth(option, sram, float(least_w[0]), float(most_w[0])))
+
+    def _growth(
+        self, option: int, sram: tuple[float, float], least_w: float, most_w: float
+    ) -> StaticGrowth:
+        """Power at all times of one option, and for how long in the designs in question."""
+        least_s, dynamic_j = self.least_parts.get(option, (0.0, 0.0))
+        most_s = self._ceiling_of("latency_s")
+        if least_w > 0:
+            most_s = min(most_s, (self._ceiling_of(ENERGY) - dynamic_j) / least_w)
+        per_bit = (most_w - least_w) / (sram[1] - sram[0])
+        return StaticGrowth(per_bit, sram, (least_s, max(most_s, least_s)))
+
+    def _ceiling_of(self, metric: str) -> float:
+        """No design that keeps the limits and is no worse than the incumbent has more."""
+        limit = beyond(self.goal.limits.get(metric, np.inf))
+        return min(limit, self.incumbent_ceiling) if metric == self.goal.metric else limit
+
+    def _bound_parts(self, option: int, low: float, high: float) -> None:
+        """Bound the latency of one option's designs, and their energy without static power.
+
+        Of those with SRAM in a range that are no worse than the incumbent.
+        """
+        single, found = self.tables_of(option, high, low), []
+        limits = {x: self._ceiling_of(x) for x in (*self.goal.limits, self.goal.metric)}
+        limits = {x: most for x, most in limits.items() if np.isfinite(most)}
+        for metric, batch in (("latency_s", single), (ENERGY, single.without_static_power())):
+            dual = Dual(self.relaxation, metric, limits)
+            bound = dual.bound(batch, accuracy=1e-3, rounds=ROUNDS_OF_PARTS)
+            found.append(max(float(bound.value[0]), 0.0))
+        self.least_parts[option] = found[0], found[1]
 
     def tilings_of(self, option: int) -> EnergyTilings | None:
         """Tilings of an option, where energies or the SRAM's port count."""
@@ -341,6 +384,9 @@ class HardwareSearch(GoalSearch, ABC):
         to.
         """
         options, bound = np.array([option]), np.inf
+        wanted = [(low, high) for low, high, known in ranges if known < self.cutoff]
+        if wanted and self.batches.energy is not None:
+            self._bound_parts(option, min(x for x, _ in wanted), max(x for _, x in wanted))
         queue = [(known, low, high) for low, high, known in ranges]
         heapq.heapify(queue)
         while queue:

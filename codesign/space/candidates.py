@@ -65,6 +65,8 @@ class LayerCandidates:
         Of joint options: the width of each variable that is not an operand's.
     places_beside : tuple of (placed tensor, ints, bools)
         And of each tensor that is no operand, its width, and whether it is on chip.
+    free_beside : tuple of int
+        Output and residuals that are on chip whatever the option, and their energy in none.
     forced : floats
         And what forcing each costs at best: a bound on the Lagrangian.
     """
@@ -83,6 +85,7 @@ class LayerCandidates:
     joint: bool = False
     widths_beside: tuple[tuple[int, Ints], ...] = ()
     places_beside: tuple[tuple[int, Ints, Bools], ...] = ()
+    free_beside: tuple[int, ...] = ()
     forced: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
@@ -124,6 +127,22 @@ def joined(parts: Sequence[LayerCandidates]) -> LayerCandidates:
 
 
 @dataclass(frozen=True)
+class StaticGrowth:
+    """How power at all times grows with the SRAM, of designs on one hardware option.
+
+    Attributes
+    ----------
+    w_per_bit : float
+    sram_bits, latency_s : (float, float)
+        The least and the most that a design in question has.
+    """
+
+    w_per_bit: float
+    sram_bits: tuple[float, float]
+    latency_s: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Candidates:
     """What an MILP may choose from.
 
@@ -138,6 +157,8 @@ class Candidates:
         The most that each may have; inf where the needs say all.
     static_w : floats, shape (hardware options,)
         Power at all times that counts as energy, at least; empty where none does.
+    growth : StaticGrowth or None
+        How it grows with the SRAM, where that is known of one hardware option.
     grows : bool
         Whether it is more with more SRAM, and not all designs have the same.
     port : bool
@@ -152,6 +173,7 @@ class Candidates:
     places: Bools
     sram_bits: Floats
     static_w: Floats = field(default_factory=lambda: np.zeros(0))
+    growth: StaticGrowth | None = None
     grows: bool = False
     port: bool = False
     fused: tuple[FusedCandidates, ...] = ()

@@ -113,6 +113,14 @@ class Batch:
         modes = tuple(replace(mode, fixed={}) for mode in self.modes)
         return replace(self, fine=True, modes=modes, fixed={})
 
+    def without_static_power(self) -> Batch:
+        """The same where time costs no energy."""
+        if self.energy is None:
+            return self
+        energy = replace(self.energy, static_w=np.zeros_like(self.energy.static_w))
+        modes = tuple(mode.without_static_power() for mode in self.modes)
+        return replace(self, energy=energy, modes=modes)
+
     @property
     def each_mode(self) -> tuple[Batch, ...]:
         """The modes; itself where there are none."""

@@ -278,6 +278,7 @@ def _listed(
             for t, v in placed
             if t is not None and t not in (weight, ifmap)
         ),
+        free_beside=tuple(t for *_, t in states.free_beside(i)),
     )
 
 

@@ -205,7 +205,7 @@ class Relaxation:
     def plan(self) -> Plan:
         """What is added up and minimised, and when."""
         buckets = eliminate(self._scopes, self.states.sizes, self.check_time)
-        own = np.concatenate([self.states.along(self._variable_noise), self.states.barred], axis=1)
+        own = np.concatenate([*self._own, self.states.barred], axis=1)
         _, rows = np.unique(own, axis=0, return_inverse=True)
         sizes = self.states.sizes
         return Plan(buckets, self._scopes, self._tables.member_of, sizes, rows.ravel().tolist())
@@ -237,6 +237,24 @@ class Relaxation:
                 rows = [self.space.noise_row(x) for x in members if x not in cut]
                 noise[v] = np.sum(rows, axis=0) if rows else 0.0
         return noise
+
+    @cached_property
+    def _variable_energy(self) -> Floats:
+        """(width variables, w): J of what is on chip for nothing but the accesses to it."""
+        energy, found = self.space.energy, np.zeros(self.space.variable_noise.shape)
+        if energy is None:
+            return found
+        for i, layer in enumerate(self.layers):
+            on_chip = [chip for _, chip in energy.moved_per_bit(layer)]
+            for n, variable, elements, _ in self.states.free_beside(i):
+                found[variable] += on_chip[n] * elements * self.space.widths
+        return found
+
+    @cached_property
+    def _own(self) -> list[Floats]:
+        """(variables, values) each: noise and, where it counts, energy of values themselves."""
+        own = [self._variable_noise, *[self._variable_energy] * self.space.counts_energy]
+        return [self.states.along(per_width) for per_width in own]
 
     # The least Lagrangian -----------------------------------------------------------------------
 
@@ -282,9 +300,12 @@ class Relaxation:
             parts = [self.upper_bound(batch.take(r), metric) for r in self.parts(len(batch))]
             return np.concatenate(parts)
         total = np.zeros(len(batch))
-        if metric == NOISE:
+        of_variables = {NOISE: self._variable_noise}
+        if self.space.counts_energy:
+            of_variables[len(self.space.additive_metrics) - 1] = self._variable_energy
+        if metric in of_variables:
             allowed = self.space.variable_allowed & np.frombuffer(self.left, dtype=bool)
-            total += np.where(allowed, self._variable_noise, 0.0).max(axis=1).sum()
+            total += np.where(allowed, of_variables[metric], 0.0).max(axis=1).sum()
         largest = [self._tables.largest(n, batch, metric) for n in self._families]
         runs = np.ones(len(batch), dtype=bool)
         for family, kind in self._tables.member_of:
@@ -294,8 +315,9 @@ class Relaxation:
 
     def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""
-        noise = self.states.along(self._variable_noise)
-        own = coefficients[:, NOISE, None, None] * noise + self.states.barred
+        own = self.states.barred
+        for metric, values in zip((NOISE, -1), self._own, strict=False):
+            own = own + coefficients[:, metric, None, None] * values
         return Sweep(self.plan, own, tables)
 
     def _measure(

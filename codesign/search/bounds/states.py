@@ -103,8 +103,7 @@ class States:
         moved = space.moved(layer)
         for n in (*range(1, len(moved)), *range(min(len(moved), 1))):
             variable, _, tensor = moved[n]
-            free = tensor is not None and self.state[tensor] == FREE and tensor not in self.place
-            if free and not self._costs_on_chip(i, n):
+            if self.is_free(tensor) and not self.ported:
                 continue
             role = Role.RESIDUAL if n else Role.OUTPUT
             roles[variable] = role
@@ -122,12 +121,28 @@ class States:
                 roles[self.place[held]] = Role.FUSED
         return {v: role for v, role in roles.items() if v is not None}
 
-    def _costs_on_chip(self, i: int, n: int) -> bool:
-        """Whether the output (0) or a residual of layer ``i`` takes energy on chip."""
-        space = self.space
-        if space.energy is None or not space.counts_energy:
-            return False
-        return space.energy.moved_per_bit(space.problem.network.layers[i])[n][1] > 0
+    @property
+    def ported(self) -> bool:
+        """Whether a layer's time depends on what it reads and writes on chip."""
+        return self.space.port is not None
+
+    def free_beside(self, i: int) -> list[tuple[int, int, int, int]]:
+        """What layer ``i`` moves beside operands on chip, where no table need tell of it.
+
+        Its number among `WidthSpace.moved`, width variable, elements and tensor.
+        """
+        if self.ported:
+            return []
+        moved = enumerate(self.space.moved(self.space.problem.network.layers[i]))
+        return [
+            (n, variable, elements, tensor)
+            for n, (variable, elements, tensor) in moved
+            if variable is not None and tensor is not None and self.is_free(tensor)
+        ]
+
+    def is_free(self, t: int | None) -> bool:
+        """Whether a tensor is on chip for nothing, in whatever layers are fused."""
+        return t is not None and bool(self.state[t] == FREE) and t not in self.place
 
     def _of_tensor(self, t: int) -> tuple[int, int]:
         return int(self.space.placed_variable[t]), self.place[t]

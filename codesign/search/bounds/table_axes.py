@@ -49,7 +49,10 @@ class TableAxes:
         return extra, held, variant
 
     def moved_j(self, per_bit: Sequence[tuple[float, float]]) -> Floats:
-        """J over the axes of output and residuals, at so much for a bit in DRAM and on chip."""
+        """J over the axes of output and residuals, at so much for a bit in DRAM and on chip.
+
+        But of what is charged with its width, as `States.free_beside` says.
+        """
         return self.each_moved_j(self.space.moved(self.layer), per_bit)
 
     def each_moved_j(
@@ -63,7 +66,8 @@ class TableAxes:
                 continue
             in_dram = self.moved_bits(variable, elements, tensor)
             total = total + dram * in_dram
-            if tensor is not None and chip:
+            apart = self.states.is_free(tensor) and not self.states.ported
+            if tensor is not None and chip and not apart:
                 there = min(dram, chip) if self._is_cut(tensor) else chip
                 total = total + there * (elements * self._bits(variable) - in_dram)
         return total

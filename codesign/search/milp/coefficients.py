@@ -251,7 +251,10 @@ class Coefficients:
         ]
 
     def moved_j(self, model: pyo.ConcreteModel, i: int, unit: float, terms: Terms) -> Terms:
-        """Add the energy of the output and residuals of layer ``i``, in DRAM or on chip."""
+        """Add the energy of the output and residuals of layer ``i``, in DRAM or on chip.
+
+        Of a layer with joint options, as far as these do not tell.
+        """
         assert self.space.energy is not None
         return self._moved_at(self.space.energy, model, i, unit, terms)
 
@@ -265,13 +268,15 @@ class Coefficients:
     ) -> Terms:
         """Add what the output and residuals of layer ``i`` cost, in DRAM or on chip."""
         space, layer = self.space, self.space.problem.network.layers[i]
-        if self.candidates.layers[i].joint:
-            return terms
+        rows = self.candidates.layers[i]
         each = zip(space.moved(layer), costs.moved_per_bit(layer), strict=True)
         for (t, elements, tensor), (dram, chip) in each:
+            if rows.joint and tensor not in rows.free_beside:  # its options tell
+                continue
             if t is None:
                 terms.constant += dram * elements * space.problem.choices.output_bits / unit
                 continue
+            dram *= not rows.joint  # what is free is on chip at every width
             widths = np.flatnonzero(self.candidates.variable_allowed[t]).tolist()
             joules = [dram * float(elements * space.widths[b]) / unit for b in widths]
             terms.add(joules, [model.width[t, b] for b in widths])
@@ -323,10 +328,24 @@ class Coefficients:
             terms.add((costs[used] / unit).tolist(), [model.beside[n, s, o] for o in used])
         return terms.add([result / unit], [model.fuse[n]])
 
+    def latency(self, model: pyo.ConcreteModel, unit: float, terms: Terms) -> Terms:
+        """Add the latency of the whole design."""
+        timed = not math.isinf(self.space.dram_bits_per_s)
+        if timed:
+            times = [*model.latency.values()]
+            times += [*model.run_latency.values()] if self.candidates.fused else []
+            terms.add([self.unit["latency_s"] / unit] * len(times), times)
+        for i, rows in enumerate(self.candidates.layers):
+            if rows.joint or not timed:
+                self.runs(model, i, self.per_run(i, "latency_s") / unit, terms)
+        return terms
+
     def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of the whole design, in a unit."""
         if metric in self.space.hardware_metrics:
             return self.hardware(model, metric, unit)
+        if metric == "latency_s":
+            return self.latency(model, unit, Terms()).expression()
         terms = Terms()
         timed = metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s)
         if timed:

@@ -72,6 +72,7 @@ that power is ``Σ_h power_h·Σ_l t_{l,h}``. Of one option, or of the same powe
    (31) moved_once          Σ_h moved_{l,h} = Σ_b moved_{l,t}·b·width_{t,b}                ∀ l
    (32) moved_where_built   moved_{l,h} ≤ most_l·build_h                                   ∀ l, h
 
+<<<<<<< HEAD
 Where energies count, of layers that may be fused, whose hardware is given:
 
    (33) spends_alone        spent_l ≥ Σ_b moved_{l,t}·b·(in DRAM·j_dram + resident·j_chip)_{t,b}
@@ -82,6 +83,13 @@ Where the SRAM's port has a rate, a layer takes on chip the longer of its comput
    (34) port_roof           t_l ≥ port_l + e·memory_l                                      ∀ l
    (35) memory_beside_port  t_l ≥ memory_l + e·port_l, where e > 0                         ∀ l
                              port_l = Σ_o port_o·run_o + Σ_b moved'_{l,t}·b·width_{t,b} / r
+=======
+On one option whose SRAM is in a range, ``static_j`` is what the power of the SRAM beyond the least
+takes, ``w`` W for a bit, as long as the network runs, ``L``:
+
+   (33) static_at_least     static_j ≥ w·L_least·(S − S_least)
+   (34) static_at_most      static_j ≥ w·(L_most·(S − S_least) + (S_most − S_least)·(L − L_most))
+>>>>>>> 897963d (Bound the power of the SRAM by planes, and charge what is on chip for nothing by its width)
 
 ``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
 run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
@@ -93,10 +101,17 @@ layer that may be fused have on the left what its runs tell of the tensor; where
 they have ``≤``: with (2) the layer then agrees with others where it is alone.
 
 Why each is there, and exact, is said where it is written down: (11) to (17) and (28) in `places`,
+<<<<<<< HEAD
 (18) to (27) and (33) in `fusion`, (29) to (32) in `power`. Numbers are scaled by `Coefficients`.
 Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin far above the
 solver's tolerances (`problem.tolerances`): no design within its budgets is near the edge of a row,
 where HiGHS may lose it. What the margin lets in is found when it is priced exactly.
+=======
+(18) to (27) in `fusion`, (29) to (34) in `power`. Numbers are scaled by `Coefficients`. Limits (7)
+and (10) carry the tolerance that budgets have everywhere, and a margin far above the solver's
+tolerances (`problem.tolerances`): no design within its budgets is near the edge of a row, where
+HiGHS may lose it. What the margin lets in is found when it is priced exactly.
+>>>>>>> 897963d (Bound the power of the SRAM by planes, and charge what is on chip for nothing by its width)
 """
 
 from __future__ import annotations
@@ -123,7 +138,7 @@ from codesign.search.milp.fusion import (
     unspend_fused,
 )
 from codesign.search.milp.places import choose_size, join_layers, place_tensors
-from codesign.search.milp.power import time_on_each
+from codesign.search.milp.power import charge_growth, time_on_each
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
 
@@ -159,6 +174,8 @@ def build(
         parts.append(_respect_roofs)
     if costs.powers_differ:
         parts.append(time_on_each)
+    if candidates.growth is not None:
+        parts.append(charge_growth)
     with PauseGC():
         model = pyo.ConcreteModel()
         for part in (*parts, _keep_budgets):
@@ -199,7 +216,10 @@ def _declare(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     margin = LIMIT_MARGIN * (FUSED_MARGINS if candidates.fused else 1)
     most = float(candidates.sram_bits.max()) * (1 + margin) / costs.sram_unit_bits
     limited = space.placed and most < MOST_SRAM_UNITS
-    least = space.capacities.min_bits / costs.sram_unit_bits
+    least_bits = space.capacities.min_bits
+    if candidates.growth is not None:
+        least_bits = max(least_bits, candidates.growth.sram_bits[0])
+    least = least_bits / costs.sram_unit_bits
     model.sram = pyo.Var(bounds=(least, most if limited else None))
     on_chip = [(int(x), int(b)) for x, b in np.argwhere(candidates.places[1])]
     model.PLACES = pyo.Set(dimen=2, initialize=on_chip)

@@ -1,14 +1,17 @@
-"""Rows of the MILP on power at all times, where it differs between the hardware options on offer.
+"""Rows of the MILP on power at all times, where it differs between the designs on offer.
 
-What it costs is a product of the option that is built and of latency. On one option, or on options
-of the same power, it is linear.
+What it costs is a product of the power of the design and of latency. On one hardware option, or on
+options of the same power, with so much SRAM, it is linear.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyomo.core as pyo
 
+from codesign.problem.metrics import ENERGY
 from codesign.search.milp.coefficients import Coefficients, Terms
 
 
@@ -64,3 +67,36 @@ def time_on_each(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         """
         most = costs.most_moved(i) / unit_bits
         return model.moved_on[i, h] - most * model.build[h] <= 0
+
+
+def charge_growth(model: pyo.ConcreteModel, costs: Coefficients) -> None:
+    """Power at all times that grows with the SRAM, as long as the network runs.
+
+    ``(S − S_least)·L`` is no less than either plane (McCormick 1976), and equal to one of them at
+    the ends of the ranges of S and of L.
+    """
+    growth = costs.candidates.growth
+    assert growth is not None
+    (least, most), (least_s, most_s) = growth.sram_bits, growth.latency_s
+    per_bit = growth.w_per_bit / costs.unit[ENERGY]
+    model.static_j = pyo.Var(domain=pyo.NonNegativeReals)
+
+    def plane(seconds, further_bits):
+        """static_j ≥ w·(seconds·(S − S_least) + further_bits·(L − seconds))."""
+        terms = Terms(-per_bit * seconds * (least + further_bits))
+        terms.add([per_bit * seconds * costs.sram_unit_bits], [model.sram])
+        if further_bits:
+            costs.latency(model, 1 / (per_bit * further_bits), terms)
+        return terms.add([-1.0], [model.static_j]).expression() <= 0
+
+    @model.Constraint(doc="(33)")
+    def static_at_least(model):
+        """static_j ≥ w·L_least·(S − S_least)."""
+        return plane(least_s, 0.0)
+
+    if math.isfinite(most_s):
+
+        @model.Constraint(doc="(34)")
+        def static_at_most(model):
+            """static_j ≥ w·(L_most·(S − S_least) + (S_most − S_least)·(L − L_most))."""
+            return plane(most_s, most - least)
