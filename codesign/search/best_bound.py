@@ -139,7 +139,9 @@ class BestBound:
         every = np.sort(np.concatenate([self._options_of(shape) for shape in shapes]))
         options = search.still_open(every)
         # Not before the first shape of a first goal: its designs may close all the others.
-        first = search.incumbent is None or not search.cut_pool.proven_bounds
+        # Where energies count many shapes come near.
+        alone = search.batches.energy is None and not search.cut_pool.proven_bounds
+        first = search.incumbent is None or alone
         if not first and len(options) > len(shapes):
             search.bound_shapes(options)
         for shape in shapes:

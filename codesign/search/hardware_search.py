@@ -27,6 +27,7 @@ from codesign.search.goal_task import GoalTask
 from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
+from codesign.search.sram_ranges import SramRange
 from codesign.space.candidates import (
     Candidates,
     LayerCandidates,
@@ -42,7 +43,6 @@ from codesign.stopping import Stopped
 if TYPE_CHECKING:
     from codesign.space.exact_cost import First
 
-SramRange = tuple[float, float, float]  # least and most bits, and the bound known
 Joint = list[LayerCandidates | None]  # options of each layer, for what it has them
 LONG_MILP_PAIRS = 10_000  # of widths, all layers together: more make a core worth solving first
 CORE_PAIRS = 3  # of them in the core, per layer on average

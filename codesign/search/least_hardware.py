@@ -207,7 +207,8 @@ class LeastHardware(HardwareSearch):
             mine = options[rows]
             # No less than is needed, which the most that could pay may be.
             probe[rows] = np.clip(probe[rows], self.least_sram[mine], high[rows])
-            batch = self.batches.of_options(mine, probe[rows])
+            powered = np.minimum(self.least_sram[mine], probe[rows])
+            batch = self.batches.of_options(mine, probe[rows], powered_bits=powered)
             found = self.dual_bound(batch, multipliers[rows], accuracy=1e-5)
             multipliers[rows] = found.multipliers
             self.add_cut(mine, found, probe[rows])

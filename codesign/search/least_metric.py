@@ -14,14 +14,15 @@ from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual
 from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import GoalTask
-from codesign.search.hardware_search import HardwareSearch, SramRange
-from codesign.search.sram_ranges import SramRanges
+from codesign.search.hardware_search import HardwareSearch
+from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
 
 ONE_BATCH = 64  # options; of more, the most promising are bounded first
 FIRST_BATCH = 8  # of them
 MOST_HALVINGS = 6  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
 HALVED = 1e-3  # the same of an option
+SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
 MOST_OPENED_UNRULED = 3  # shapes without a design, after which limits are tried one by one
 
 
@@ -156,6 +157,8 @@ class LeastMetric(HardwareSearch):
             return
         high, start = self._useful_sram_bits(options), self.first_multipliers(options)
         shape = int(self.space.shape_of[options[0]])
+        if self.incumbent is None:
+            start = self._try_srams(options, self._whole_range(shape)[0], high, start)
         parts = [
             SramRanges(
                 options,
@@ -183,6 +186,20 @@ class LeastMetric(HardwareSearch):
             self.ranges[option] = []
         for n, option in enumerate(every.option.tolist()):
             self.ranges[option].append(every.range(n))
+
+    def _try_srams(self, options: Ints, low: float, high: Floats, start: Floats) -> Floats:
+        """Look for an incumbent with a few sizes of SRAM each; returns good multipliers.
+
+        A range of SRAM is not worth halving that a design closes.
+        """
+        shares = np.linspace(0.0, 1.0, SRAMS_TRIED)[:, None]
+        sram_bits = self.space.capacities.within(low * (high / low) ** shares).ravel()
+        row = np.tile(np.arange(len(options)), SRAMS_TRIED)
+        batch = self.batches.of_options(options[row], sram_bits)
+        found = self.dual_bound(batch, start[row], accuracy=1e-3)
+        for n in np.argsort(found.incumbent, kind="stable")[:PRICED].tolist():
+            self.update_from_bound(int(options[row[n]]), found, n, float(sram_bits[n]))
+        return found.multipliers[-len(options) :]
 
     def _bound_shape_ranges(self, options: Ints) -> None:
         """Bound shapes by ranges of SRAM that their options can have."""
@@ -289,7 +306,8 @@ class LeastMetric(HardwareSearch):
 
         if option not in self.ranges:
             self._bound_ranges(np.array([option]))
-        return self.over_srams(option, self.ranges[option], solve)
+        near = [x for x in self.ranges[option] if x[2] < self.cutoff]
+        return self.over_srams(option, adjacent_joined(near, self.space.capacities), solve)
 
     def try_option(self, option: int) -> None:
         sram_bits = float(self.most_sram_bits(np.array([option]))[0])

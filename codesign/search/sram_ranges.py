@@ -6,11 +6,16 @@ the tilings of its most SRAM and the power of its least; where that leaves a gap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
+from codesign.space.capacities import Capacities
+
+
+SramRange = tuple[float, float, float]  # least and most bits, and the bound known
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class SramRanges:
         above = SramRanges(self.option, middle, self.high, self.bound, self.multipliers)
         return below.take(below.high >= below.low) + above.take(above.high >= above.low)
 
-    def range(self, n: int) -> tuple[float, float, float]:
+    def range(self, n: int) -> SramRange:
         """SRAM bits from and to, and the bound, of one."""
         return float(self.low[n]), float(self.high[n]), float(self.bound[n])
 
@@ -72,3 +77,15 @@ class SramRanges:
         found = np.full(int(max(options.max(), self.option.max(initial=0))) + 1, np.inf)
         np.minimum.at(found, self.option, self.bound)
         return np.asarray(found[options])
+
+
+def adjacent_joined(ranges: Sequence[SramRange], capacities: Capacities) -> list[SramRange]:
+    """The same ranges, those as one between which no capacity lies."""
+    joined: list[SramRange] = []
+    for low, high, bound in sorted(ranges):
+        if joined and float(capacities.holding(joined[-1][1] + 1)) >= low:
+            first, _, least = joined[-1]
+            joined[-1] = first, high, min(least, bound)
+        else:
+            joined.append((low, high, bound))
+    return joined
