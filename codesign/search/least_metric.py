@@ -178,7 +178,8 @@ class LeastMetric(HardwareSearch):
             rows = rows + part.take(part.high >= part.low)
 
         def tables(mine: SramRanges) -> Batch:
-            return self.batches.of_options(mine.option, mine.high, powered_bits=mine.low)
+            given = mine.option, mine.high
+            return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
 
         every = self._halved(rows, tables, HALVED, priced=True)
         self.raise_bounds(options, np.minimum(every.least_bounds(options), self.cutoff))
@@ -195,7 +196,7 @@ class LeastMetric(HardwareSearch):
         shares = np.linspace(0.0, 1.0, SRAMS_TRIED)[:, None]
         sram_bits = self.space.capacities.within(low * (high / low) ** shares).ravel()
         row = np.tile(np.arange(len(options)), SRAMS_TRIED)
-        batch = self.batches.of_options(options[row], sram_bits)
+        batch = self.batches.of_options(options[row], sram_bits, roughly=True)
         found = self.dual_bound(batch, start[row], accuracy=1e-3)
         for n in np.argsort(found.incumbent, kind="stable")[:PRICED].tolist():
             self.update_from_bound(int(options[row[n]]), found, n, float(sram_bits[n]))

@@ -23,6 +23,7 @@ from codesign.search.bounds.energy_tables import (
 )
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import all_free, settle
+from codesign.space.room import PricedRooms, RoomTable
 
 
 class OptionBatches:
@@ -43,11 +44,13 @@ class OptionBatches:
         sram_bits: Floats,
         least_sram_bits: Floats | None = None,
         powered_bits: Floats | None = None,
+        roughly: bool = False,
     ) -> Batch:
         """Tables of options, each with its own SRAM capacity.
 
         ``least_sram_bits``: what is known of tensors' places holds from so many bits on.
         ``powered_bits``: no design in question has less SRAM that takes power; by default so many.
+        ``roughly``: what DRAM bits cost in energy is bounded by their number.
         """
         powered_bits = least_sram_bits if powered_bits is None else powered_bits
         shape_of, modes = self.space.shape_of[options], []
@@ -58,17 +61,22 @@ class OptionBatches:
                 traffic[mine] = self.traffic(int(shape), sram_bits[mine], mode)
             made = self._runnable(options, traffic, self.space.cycles_on(options, mode))
             made = self._ported(made, options, np.arange(len(options)), mode)
-            energy = self._energy(options, sram_bits, powered_bits, mode)
+            energy = self._energy(options, sram_bits, powered_bits, mode, roughly)
             modes.append(replace(made, energy=energy))
         batch = _least_of(modes)
         every, range_bits = options, sram_bits
         if least_sram_bits is not None:
             every = np.concatenate([options, options])
             range_bits = np.concatenate([least_sram_bits, sram_bits])
-        return self._with_rooms(batch, options, sram_bits, every, range_bits)
+        return self._with_rooms(batch, options, sram_bits, every, range_bits, roughly)
 
     def _energy(
-        self, options: Ints, sram_bits: Floats, powered_bits: Floats | None, mode: int
+        self,
+        options: Ints,
+        sram_bits: Floats,
+        powered_bits: Floats | None,
+        mode: int,
+        roughly: bool,
     ) -> EnergyTables | None:
         """Energies of options with at most so much SRAM each, and at least."""
         costs, space = self.energy, self.space
@@ -77,8 +85,7 @@ class OptionBatches:
         least = np.empty((len(options), *space.compulsory_traffic.shape))
         for shape in space.shapes_among(options):
             mine = space.shape_of[options] == shape
-            rooms = space.rooms(int(shape), True, mode, energy=True)
-            least[mine] = rooms.within(sram_bits[mine])
+            least[mine] = self._energy_rooms(int(shape), mode, roughly).within(sram_bits[mine])
         static_w = costs.static_w(space.least_area_mm2(options, powered_bits))
         constant, fused = costs.constants(options, mode), self._fused_energy(options)
         return EnergyTables(constant, least, static_w, fused=fused)
@@ -88,6 +95,12 @@ class OptionBatches:
         if self.energy is None or not self.space.runs:
             return np.zeros((0, 0, 0, 0))
         return self.energy.fused(options)
+
+    def _energy_rooms(self, shape: int, mode: int | None, roughly: bool) -> RoomTable | PricedRooms:
+        """What DRAM bits cost at least on an array shape."""
+        if roughly:
+            return self.space.priced_rooms(shape, mode)
+        return self.space.rooms(shape, True, mode, energy=True)
 
     def _ideal_energy(
         self, options: Ints, row: Ints, count: int, powered_bits: Floats | None = None
@@ -196,14 +209,15 @@ class OptionBatches:
         powered_bits = None if powered_bits is None else powered_bits[row]
         energy = self._ideal_energy(options, row, len(shapes), powered_bits)
         if energy is not None and sram_bits is not None:
-            rooms = (space.rooms(shape, True, energy=True) for shape in shapes.tolist())
+            rooms = (self._energy_rooms(shape, None, True) for shape in shapes.tolist())
             each = zip(rooms, sram_bits[:, None], strict=True)
             energy = replace(energy, least=np.concatenate([x.within(bits) for x, bits in each]))
         batch = replace(batch, energy=energy)
         if sram_bits is None:
             return replace(batch, places=all_free(space))
         first = np.searchsorted(row, np.arange(len(shapes)))
-        return self._with_rooms(batch, options[first], sram_bits, options, sram_bits[row])
+        asked = options[first], sram_bits, options, sram_bits[row]
+        return self._with_rooms(batch, *asked, roughly=True)
 
     def _least_cycles(self, options: Ints, first: Ints, row: Ints) -> Ints:
         """(pairs, geometries, w, w): the least cycles of the options of each pair of PE widths."""
@@ -246,7 +260,13 @@ class OptionBatches:
         return np.tile(runs, (1, count, 1, 1)) if runs.shape[1] > 1 else runs
 
     def _with_rooms(
-        self, batch: Batch, lookup: Ints, room: Floats, options: Ints, sram_bits: Floats
+        self,
+        batch: Batch,
+        lookup: Ints,
+        room: Floats,
+        options: Ints,
+        sram_bits: Floats,
+        roughly: bool = False,
     ) -> Batch:
         """The tables with what is known of tensors' places.
 
@@ -256,6 +276,8 @@ class OptionBatches:
             An option of each row's shape, and the SRAM bits that its tilings must fit in.
         options, sram_bits : ints, floats, shape (n,)
             All that the rows stand for.
+        roughly : bool
+            As of `of_options`.
         """
         space = self.space
         if not space.placed:
@@ -267,7 +289,7 @@ class OptionBatches:
         def with_tables(of: Batch, mode: int | None) -> Batch:
             energy = of.energy
             if energy is not None:
-                by_energy = [space.rooms(int(shape), True, mode, energy=True) for shape in shapes]
+                by_energy = [self._energy_rooms(int(shape), mode, roughly) for shape in shapes]
                 energy = replace(energy, rooms=by_energy)
             tables = [space.rooms(int(shape), self.moves_data, mode) for shape in shapes]
             return replace(

@@ -14,7 +14,6 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.space.capacities import Capacities
 
-
 SramRange = tuple[float, float, float]  # least and most bits, and the bound known
 
 

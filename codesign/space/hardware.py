@@ -29,7 +29,7 @@ from codesign.space.array_cycles import ArrayCycles
 from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts, problem_rates
 from codesign.space.hardware_metrics import hardware_metrics, most_sram_bits
-from codesign.space.room import RoomTable, room_table
+from codesign.space.room import PricedRooms, RoomTable, room_table
 from codesign.space.shape_tilings import ShapeTilings, of_variant
 from codesign.space.staircase import Staircase, least_of
 from codesign.space.widths import WidthSpace
@@ -324,10 +324,47 @@ class HardwareSpace(WidthSpace):
             self._rooms[key] = table
         return self._rooms[key]
 
+    def priced_rooms(self, shape: int, mode: int | None = None) -> PricedRooms:
+        """A bound on `rooms` in J that takes no tilings but those of least traffic."""
+        assert self.energy is not None
+        every = range(len(self.modes)) if mode is None else [mode]
+        mappings = [self.energy.mapping(shape, m) for m in every]
+        kinds = range(len(self.geometries))
+        each = [[self.energy.per_bit(x, g).min() for g in kinds] for x in mappings]
+        per_bit = np.tile(np.min(each, axis=0), self.variant_count)[:, None, None]
+        further = self.compulsory_j - per_bit * self.compulsory_traffic
+        return PricedRooms(self.rooms(shape, True, mode), per_bit, further)
+
     def most_need(self, shape: int, moves_data: bool) -> Floats:
-        """(variants × geometries, w, w): SRAM bits beyond which no mode's tilings move less."""
-        every = range(len(self.modes))
-        return np.asarray(np.max([self.rooms(shape, moves_data, m).most for m in every], axis=0))
+        """(variants × geometries, w, w): SRAM bits beyond which no mode's tilings are better.
+
+        A tiling that moves no more of any operand than is compulsory takes the least energy too.
+        Where none of them fits, it is what any tiling needs.
+        """
+        every, least = range(len(self.modes)), self.compulsory_traffic
+        found = []
+        for mode in every:
+            rooms = self.rooms(shape, moves_data, mode)
+            most = rooms.most
+            if self.counts_energy and moves_data:
+                spare = rooms.within(np.array([np.inf]))[0] > least
+                most = (
+                    np.where(spare, self._largest_need(shape, mode), most) if spare.any() else most
+                )
+            found.append(most)
+        return np.asarray(np.max(found, axis=0))
+
+    def _largest_need(self, shape: int, mode: int) -> Floats:
+        """(variants × geometries, 1, 1): SRAM bits that no tiling at any width exceeds."""
+        most = [
+            float(
+                self.staircase(shape, geometry, variant, mode).tilings.need.max(axis=0)
+                @ self._operand_bits(layer)[-1, -1]
+            )
+            for variant in range(self.variant_count)
+            for geometry, layer in enumerate(self.geometries)
+        ]
+        return np.array(most)[:, None, None]
 
     def _least_steps(self, shape: int) -> tuple[list[Floats], list[Floats]]:
         """Need (w, w, 1) of the smallest tiling of all variants × geometries, and no traffic."""

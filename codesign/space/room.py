@@ -102,11 +102,34 @@ class RoomTable:
         return np.asarray(found, dtype=np.int64)
 
 
+class PricedRooms:
+    """What DRAM bits cost at least within any room, as far as their number tells.
+
+    Each costs no less than that of the cheapest operand, and those that no tiling spares their own.
+    """
+
+    def __init__(self, table: RoomTable, per_bit: Floats, further: Floats) -> None:
+        """From a table of bits, the least for each, and what is added; (kinds, 1 or w, 1 or w)."""
+        self.table = table
+        per_bit, further = (np.broadcast_to(x, table.shape) for x in (per_bit, further))
+        self._per_bit, self._further = per_bit.ravel(), further.ravel()
+        self.shape = table.shape
+
+    def within(self, sram_bits: Floats) -> Floats:
+        """(capacities, kinds, w, w): the least with all of an SRAM; inf where no tile fits."""
+        found = self.table.within(sram_bits)
+        return found * self._per_bit.reshape(self.shape) + self._further.reshape(self.shape)
+
+    def traffic(self, row: Ints, room: Floats) -> Floats:
+        """The least of rows within so much room each; inf where no tile fits."""
+        return self.table.traffic(row, room) * self._per_bit[row] + self._further[row]
+
+
 def traffic_beside(
     least: Floats,
     row: Ints,
     held: Ints,
-    rooms: Sequence[RoomTable],
+    rooms: Sequence[RoomTable | PricedRooms],
     room_of: Ints,
     sram_bits: Floats,
 ) -> Floats:

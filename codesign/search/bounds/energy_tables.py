@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesign.arrays import Floats, Ints
-from codesign.space.room import RoomTable, traffic_beside
+from codesign.space.room import PricedRooms, RoomTable, traffic_beside
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class EnergyTables:
         J that DRAM bits of operands cost at least where no tensor on chip takes any room.
     static_w : floats, shape (B,)
         Power at all times, at least.
-    rooms : sequence of RoomTable
+    rooms : sequence of RoomTable or PricedRooms
         What DRAM bits cost in less room; empty where no capacity is counted.
     fused : floats, shape (B, geometries, w, w)
         As of `EnergyCosts.fused`; empty where no layers may be.
@@ -37,7 +37,7 @@ class EnergyTables:
     constant: Floats
     least: Floats
     static_w: Floats
-    rooms: Sequence[RoomTable] = ()
+    rooms: Sequence[RoomTable | PricedRooms] = ()
     fused: Floats = field(default_factory=lambda: np.zeros((0, 0, 0, 0)))
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> EnergyTables:
