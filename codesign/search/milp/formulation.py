@@ -72,7 +72,6 @@ that power is ``Σ_h power_h·Σ_l t_{l,h}``. Of one option, or of the same powe
    (31) moved_once          Σ_h moved_{l,h} = Σ_b moved_{l,t}·b·width_{t,b}                ∀ l
    (32) moved_where_built   moved_{l,h} ≤ most_l·build_h                                   ∀ l, h
 
-<<<<<<< HEAD
 Where energies count, of layers that may be fused, whose hardware is given:
 
    (33) spends_alone        spent_l ≥ Σ_b moved_{l,t}·b·(in DRAM·j_dram + resident·j_chip)_{t,b}
@@ -83,13 +82,12 @@ Where the SRAM's port has a rate, a layer takes on chip the longer of its comput
    (34) port_roof           t_l ≥ port_l + e·memory_l                                      ∀ l
    (35) memory_beside_port  t_l ≥ memory_l + e·port_l, where e > 0                         ∀ l
                              port_l = Σ_o port_o·run_o + Σ_b moved'_{l,t}·b·width_{t,b} / r
-=======
+
 On one option whose SRAM is in a range, ``static_j`` is what the power of the SRAM beyond the least
 takes, ``w`` W for a bit, as long as the network runs, ``L``:
 
-   (33) static_at_least     static_j ≥ w·L_least·(S − S_least)
-   (34) static_at_most      static_j ≥ w·(L_most·(S − S_least) + (S_most − S_least)·(L − L_most))
->>>>>>> 897963d (Bound the power of the SRAM by planes, and charge what is on chip for nothing by its width)
+   (36) static_at_least     static_j ≥ w·L_least·(S − S_least)
+   (37) static_at_most      static_j ≥ w·(L_most·(S − S_least) + (S_most − S_least)·(L − L_most))
 
 ``live_n`` is Σ_{x live} Σ_b bits_{x,b}·resident_{x,b} of all tensors that live during any of the
 run's layers, ``most_n`` the most that it can be. ``traffic_n`` is what pairs fetch, less that of a
@@ -101,17 +99,10 @@ layer that may be fused have on the left what its runs tell of the tensor; where
 they have ``≤``: with (2) the layer then agrees with others where it is alone.
 
 Why each is there, and exact, is said where it is written down: (11) to (17) and (28) in `places`,
-<<<<<<< HEAD
-(18) to (27) and (33) in `fusion`, (29) to (32) in `power`. Numbers are scaled by `Coefficients`.
-Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin far above the
+(18) to (27) and (33) in `fusion`, (29) to (32), (36) and (37) in `power`. Numbers are scaled by
+`Coefficients`. Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin far above the
 solver's tolerances (`problem.tolerances`): no design within its budgets is near the edge of a row,
 where HiGHS may lose it. What the margin lets in is found when it is priced exactly.
-=======
-(18) to (27) in `fusion`, (29) to (34) in `power`. Numbers are scaled by `Coefficients`. Limits (7)
-and (10) carry the tolerance that budgets have everywhere, and a margin far above the solver's
-tolerances (`problem.tolerances`): no design within its budgets is near the edge of a row, where
-HiGHS may lose it. What the margin lets in is found when it is priced exactly.
->>>>>>> 897963d (Bound the power of the SRAM by planes, and charge what is on chip for nothing by its width)
 """
 
 from __future__ import annotations

@@ -89,14 +89,14 @@ def charge_growth(model: pyo.ConcreteModel, costs: Coefficients) -> None:
             costs.latency(model, 1 / (per_bit * further_bits), terms)
         return terms.add([-1.0], [model.static_j]).expression() <= 0
 
-    @model.Constraint(doc="(33)")
+    @model.Constraint(doc="(36)")
     def static_at_least(model):
         """static_j ≥ w·L_least·(S − S_least)."""
         return plane(least_s, 0.0)
 
     if math.isfinite(most_s):
 
-        @model.Constraint(doc="(34)")
+        @model.Constraint(doc="(37)")
         def static_at_most(model):
             """static_j ≥ w·(L_most·(S − S_least) + (S_most − S_least)·(L − L_most))."""
             return plane(most_s, most - least)
