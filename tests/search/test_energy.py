@@ -32,7 +32,6 @@ from codesign.search.option_batches import OptionBatches
 from codesign.space.energy_tilings import undominated_rows
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import FREE
-from codesign.specs.network import Layer, Network
 
 KINDS = ("none", "tensors", "mapping", "reconfigurable", "widening")
 WHOLE = ((107, "none"), (119, "none"), (110, "tensors"), (108, "mapping"), (139, "reconfigurable"))

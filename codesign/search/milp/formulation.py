@@ -100,9 +100,9 @@ they have ``≤``: with (2) the layer then agrees with others where it is alone.
 
 Why each is there, and exact, is said where it is written down: (11) to (17) and (28) in `places`,
 (18) to (27) and (33) in `fusion`, (29) to (32), (36) and (37) in `power`. Numbers are scaled by
-`Coefficients`. Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin far above the
-solver's tolerances (`problem.tolerances`): no design within its budgets is near the edge of a row,
-where HiGHS may lose it. What the margin lets in is found when it is priced exactly.
+`Coefficients`. Limits (7) and (10) carry the tolerance that budgets have everywhere, and a margin
+far above the solver's tolerances (`problem.tolerances`): no design within its budgets is near the
+edge of a row, where HiGHS may lose it. What the margin lets in is found when it is priced exactly.
 """
 
 from __future__ import annotations
