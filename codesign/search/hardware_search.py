@@ -31,10 +31,10 @@ from codesign.search.sram_ranges import SramRange
 from codesign.space.candidates import (
     Candidates,
     LayerCandidates,
-    StaticGrowth,
     candidates,
     with_joint,
 )
+from codesign.space.energy import StaticGrowth
 from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import BY_TILING, Solution, price

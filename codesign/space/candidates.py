@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.space.energy import EnergyCosts
+from codesign.space.energy import EnergyCosts, StaticGrowth
 from codesign.space.energy_tilings import EnergyTilings, stacked_costs
 from codesign.space.hardware import HardwareSpace
 from codesign.space.widths import WidthSpace
@@ -124,22 +124,6 @@ def joined(parts: Sequence[LayerCandidates]) -> LayerCandidates:
             for e in places
         ),
     )
-
-
-@dataclass(frozen=True)
-class StaticGrowth:
-    """How power at all times grows with the SRAM, of designs on one hardware option.
-
-    Attributes
-    ----------
-    w_per_bit : float
-    sram_bits, latency_s : (float, float)
-        The least and the most that a design in question has.
-    """
-
-    w_per_bit: float
-    sram_bits: tuple[float, float]
-    latency_s: tuple[float, float]
 
 
 @dataclass(frozen=True)

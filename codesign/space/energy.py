@@ -9,7 +9,7 @@ power, which grows with the area, as long as the network runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,22 @@ if TYPE_CHECKING:
 
 OPERANDS = [0, 1, 3]  # weights, ifmap and partial sums among `costs.energy.TRAFFIC`
 OUTPUT = 2
+
+
+@dataclass(frozen=True)
+class StaticGrowth:
+    """How power at all times grows with the SRAM, of designs on one hardware option.
+
+    Attributes
+    ----------
+    w_per_bit : float
+    sram_bits, latency_s : (float, float)
+        The least and the most that a design in question has.
+    """
+
+    w_per_bit: float
+    sram_bits: tuple[float, float]
+    latency_s: tuple[float, float]
 
 
 def problem_rates(problem: Problem) -> tuple[Rates | None, tuple[str, ...]]:

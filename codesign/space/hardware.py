@@ -348,23 +348,11 @@ class HardwareSpace(WidthSpace):
             most = rooms.most
             if self.counts_energy and moves_data:
                 spare = rooms.within(np.array([np.inf]))[0] > least
-                most = (
-                    np.where(spare, self._largest_need(shape, mode), most) if spare.any() else most
-                )
+                if spare.any():
+                    largest = self.shape_tilings.largest_needs(shape, mode, self.variant_count)
+                    most = np.where(spare, largest, most)
             found.append(most)
         return np.asarray(np.max(found, axis=0))
-
-    def _largest_need(self, shape: int, mode: int) -> Floats:
-        """(variants × geometries, 1, 1): SRAM bits that no tiling at any width exceeds."""
-        most = [
-            float(
-                self.staircase(shape, geometry, variant, mode).tilings.need.max(axis=0)
-                @ self._operand_bits(layer)[-1, -1]
-            )
-            for variant in range(self.variant_count)
-            for geometry, layer in enumerate(self.geometries)
-        ]
-        return np.array(most)[:, None, None]
 
     def _least_steps(self, shape: int) -> tuple[list[Floats], list[Floats]]:
         """Need (w, w, 1) of the smallest tiling of all variants × geometries, and no traffic."""

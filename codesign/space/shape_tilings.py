@@ -74,6 +74,15 @@ class ShapeTilings:
         """All tilings of a geometry on an array that are worth considering."""
         return self._staircase_on(array, geometry, variant).tilings
 
+    def largest_needs(self, shape: int, mode: int, variants: int) -> Floats:
+        """(variants × geometries, 1, 1): SRAM bits that no tiling exceeds at any width."""
+        widest, most = int(self.space.widths[-1]), []
+        for variant in range(variants):
+            for geometry, layer in enumerate(self.space.geometries):
+                need = self.staircase(shape, geometry, variant, mode).tilings.need.max(axis=0)
+                most.append(float(need @ operand_bits(widest, widest, layer.accumulation_bits)))
+        return np.array(most)[:, None, None]
+
     def needed(self, bits: Floats) -> Floats:
         """What tilings need, SRAM bits; the size on offer that holds them where that says all."""
         if self._declared.stepped and not self.space.placed:

@@ -332,8 +332,7 @@ class Coefficients:
         """Add the latency of the whole design."""
         timed = not math.isinf(self.space.dram_bits_per_s)
         if timed:
-            times = [*model.latency.values()]
-            times += [*model.run_latency.values()] if self.candidates.fused else []
+            times = self._times(model)
             terms.add([self.unit["latency_s"] / unit] * len(times), times)
         for i, rows in enumerate(self.candidates.layers):
             if rows.joint or not timed:
@@ -347,22 +346,9 @@ class Coefficients:
         if metric == "latency_s":
             return self.latency(model, unit, Terms()).expression()
         terms = Terms()
-        timed = metric == "latency_s" and not math.isinf(self.space.dram_bits_per_s)
-        if timed:
-            times = self._times(model)
-            terms.add([self.unit[metric] / unit] * len(times), times)
         if metric == ENERGY and self.timed_energy:
-            per_unit = self.candidates.static_w * (self.unit["latency_s"] / unit)
-            if self.powers_differ:
-                for h, each in enumerate(per_unit.tolist()):
-                    times = [model.latency_on[i, h] for i in model.LAYERS]
-                    terms.add([each] * len(times), times)
-            else:
-                times = self._times(model)
-                terms.add([float(per_unit[0])] * len(times), times)
+            self._static(model, unit, terms)
         for i, rows in enumerate(self.candidates.layers):
-            if timed and not rows.joint:
-                continue
             alone = bool(self.fused_at[i]) and not rows.joint
             if metric == ENERGY and alone:
                 terms.add([self.unit[metric] / unit], [model.spent_alone[i]])
@@ -378,7 +364,7 @@ class Coefficients:
                 self.run_traffic(model, n, unit, terms)
             elif metric == ENERGY:
                 self.run_energy(model, n, unit, terms)
-            elif metric != "latency_s":
+            else:
                 for x, layer in enumerate(run.layers):
                     cost = self._share(layer, metric) / unit
                     used = np.flatnonzero(cost).tolist()
@@ -387,6 +373,19 @@ class Coefficients:
             noise = [float(self.space.variable_noise[key]) / unit for key in model.width]
             terms.add(noise, [*model.width.values()])
         return terms.expression()
+
+    def _static(self, model: pyo.ConcreteModel, unit: float, terms: Terms) -> None:
+        """Add the energy of power at all times, but what joint options hold of the least."""
+        per_unit = self.candidates.static_w * (self.unit["latency_s"] / unit)
+        if self.powers_differ:
+            for h, each in enumerate(per_unit.tolist()):
+                times = [model.latency_on[i, h] for i in model.LAYERS]
+                terms.add([each] * len(times), times)
+        else:
+            times = self._times(model)
+            terms.add([float(per_unit[0])] * len(times), times)
+        if self.candidates.growth is not None:
+            terms.add([self.unit[ENERGY] / unit], [model.static_j])
 
     def _times(self, model: pyo.ConcreteModel) -> list[pyo.Var]:
         """Latencies of layers alone, and of fused runs."""
