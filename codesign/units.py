@@ -34,11 +34,15 @@ ABSENT = "–"  # in place of an amount that is not known
 
 
 class DisplayUnit(NamedTuple):
-    """How a metric is written: its label, and its value divided by ``scale`` into ``unit``."""
+    """How a metric is written: its label, and its value divided by ``scale`` into ``unit``.
+
+    Of a label that is a plural and has no unit, ``one`` is the singular.
+    """
 
     label: str
     scale: float
     unit: str
+    one: str = ""
 
     def number(self, value: float) -> str:
         """``0.6938``: the value in the unit people write, which is left out."""
@@ -59,8 +63,8 @@ class DisplayUnit(NamedTuple):
 
     @property
     def unit_name(self) -> str:
-        """The unit, or of what has none the label: a change per unit of it."""
-        return self.unit or self.label
+        """The unit, or of what has none one of it, or the label: a change per unit of it."""
+        return self.unit or self.one or self.label
 
 
 class _MetricUnits(dict[str, DisplayUnit]):
@@ -75,9 +79,9 @@ class _MetricUnits(dict[str, DisplayUnit]):
 METRIC_UNITS = _MetricUnits(
     latency_s=DisplayUnit("latency", 1 / MS_PER_S, "ms"),
     area_mm2=DisplayUnit("area", 1.0, "mm²"),
-    lut=DisplayUnit("LUTs", 1.0, ""),
-    dsp=DisplayUnit("DSP blocks", 1.0, ""),
-    bram=DisplayUnit("block RAMs", 1.0, ""),
+    lut=DisplayUnit("LUTs", 1.0, "", "LUT"),
+    dsp=DisplayUnit("DSP blocks", 1.0, "", "DSP block"),
+    bram=DisplayUnit("block RAMs", 1.0, "", "block RAM"),
     dram_bits=DisplayUnit("DRAM traffic", BITS_PER_MBIT, "Mbit"),
     noise=DisplayUnit("noise", 1.0, ""),
     model_bits=DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),
