@@ -7,10 +7,12 @@ says what it means.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesign.checking.certificate.option_groups import OptionGroup
 from codesign.checking.certificate.verify import FORMAT
 from codesign.checking.problem import Option
 from codesign.files import write_atomically
@@ -36,6 +38,28 @@ class Certificate:
     cuts: list[tuple[str, str]] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
     trusted: list[Option] = field(default_factory=list)
+
+    def add(
+        self,
+        group: OptionGroup,
+        prices: dict[str, float],
+        further: Sequence[dict[str, float]],
+        runs: Sequence[list[object]],
+        enumerated: bool,
+    ) -> None:
+        """Add an argument for a group: prices of its bound, others that help, weights of runs."""
+        self.groups.append(
+            {
+                "arrays": [list(array) for array in group.arrays],
+                "pe_bits": [list(bits) for bits in group.pe_bits],
+                **({"sram_bits": list(group.sram_bits)} if group.sram_bits else {}),
+                "tilings": "any" if group.ideal else "fitting",
+                "prices": prices,
+                **({"further_prices": list(further)} if further else {}),
+                **({"runs": list(runs)} if runs else {}),
+                "by": "enumeration" if enumerated else "bound",
+            }
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The certificate file's content."""

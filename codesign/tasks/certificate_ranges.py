@@ -7,26 +7,30 @@ not close is split where that says the more: into options, or into less and more
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from codesign.arrays import Floats, Ints
+from codesign.checking.certificate.option_groups import OptionGroup
+from codesign.checking.certificate.width_variables import TooMany
+from codesign.checking.problem import Option
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual
 from codesign.search.option_batches import OptionBatches
 from codesign.space.energy import EnergyCosts
 from codesign.space.hardware import HardwareSpace
+from codesign.tasks.certificate_options import group_of
 
 Range = tuple[int, int]  # SRAM bits, from and to
-Add = Callable[[list[int], Range, Floats, int], bool]
+Append = Callable[[OptionGroup, Floats, int], bool]
 
 SPLIT_ALIKE = 2e-2  # relative growth of power in a range, from which it is split for all options
 LEAST_GROWTH = 1e-8  # relative, below which no range is split
 FIRST_WORK = 20_000  # partial choices to look at before a range is split
 LAST_WORK = 1_000_000  # the same of one that is not split any more
-NEAR = 0.9  # times the claim: a bound from which on an enumeration is worth a try
+WORTH = 8  # times the growth of power: what a bound lacks, from which on it is no more split
 
 
 class _Part(NamedTuple):
@@ -48,30 +52,34 @@ class RangeCloser:
 
     Parameters
     ----------
+    named : sequence of Option
+        All of the space.
     most_bits : floats, shape (options,)
         The most SRAM that each option has.
     cutoff, target : float
         A bound that closes a part, and one that needs no better multipliers.
-    add : callable
-        Adds an argument to the certificate if it is verified: options, range, multipliers, partial
-        choices to look at.
+    append : callable
+        Adds an argument to the certificate if it is verified, at some multipliers and with so many
+        partial choices to look at; raises `TooMany`.
     """
 
     def __init__(
         self,
         batches: OptionBatches,
         dual: Dual,
+        named: Sequence[Option],
         most_bits: Floats,
         cutoff: float,
         target: float,
-        add: Add,
+        append: Append,
         check_time: Callable[[], None],
     ) -> None:
         assert batches.energy is not None
         self.energy: EnergyCosts = batches.energy
         self.space: HardwareSpace = batches.space
         self.batches, self.dual, self.most_bits = batches, dual, most_bits
-        self.cutoff, self.target, self.add, self.check_time = cutoff, target, add, check_time
+        self.named, self.append, self.check_time = named, append, check_time
+        self.cutoff, self.target = cutoff, target
 
     def close(self, options: list[int], start: Floats) -> list[int]:
         """Close options of one array shape; those left over.
@@ -95,7 +103,10 @@ class RangeCloser:
             if not part.options:
                 continue
             self.check_time()
-            closed, halves = self._closed(part)
+            try:
+                closed, halves = self._closed(part)
+            except TooMany:
+                closed, halves = False, []
             if not closed and not halves:
                 failed.update(part.options)
             stack += halves
@@ -108,7 +119,8 @@ class RangeCloser:
         """Whether a part closes; what else to close, which may be nothing."""
         found = self.dual.bound(self._batch(part), part.start[None], self.target)
         bound, multipliers = float(found.value[0]), found.multipliers
-        if bound > self.cutoff and self.add(part.options, part.sram_bits, multipliers, 0):
+        group = group_of((self.named[n] for n in part.options), sram_bits=part.sram_bits)
+        if bound > self.cutoff and self.append(group, multipliers, 0):
             return True, []
         part = part._replace(start=multipliers[0])
         growth, single = self._growth(part), len(part.options) == 1
@@ -116,10 +128,15 @@ class RangeCloser:
             return False, self._split(part) if growth > SPLIT_ALIKE else self._halved(part)
         short = (self.cutoff - bound) / abs(self.cutoff) if self.cutoff else 0.0
         last = growth <= LEAST_GROWTH
-        if bound >= NEAR * self.cutoff and (last or growth < short):
-            work = LAST_WORK if last else FIRST_WORK
-            if self.add(part.options, part.sram_bits, multipliers, work):
-                return True, []
+        if last or growth < short:
+            final = last or WORTH * growth < short  # splitting leaves as many to look at
+            work = LAST_WORK if final else FIRST_WORK
+            try:
+                if self.append(group, multipliers, work):
+                    return True, []
+            except TooMany:
+                if final:
+                    raise
         return False, [] if last else self._split(part)
 
     def _batch(self, part: _Part) -> Batch:

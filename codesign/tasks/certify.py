@@ -161,12 +161,8 @@ class _Certifier:
         if energy is None or not energy.static_w_per_mm2:
             return None
 
-        def add(options: list[int], sram: tuple[int, int], multipliers: Floats, work: int) -> bool:
-            group = group_of((self.options[n] for n in options), sram_bits=sram)
-            return self._add(group, multipliers, work)
-
-        terms = self.batches, self.dual, self.sram_bits
-        return RangeCloser(*terms, self.cutoff, TARGET * self.cutoff, add, self.stop.check)
+        terms = self.batches, self.dual, self.options, self.sram_bits
+        return RangeCloser(*terms, self.cutoff, TARGET * self.cutoff, self._append, self.stop.check)
 
     def _trust(self, options: Ints) -> None:
         """Leave all options still open to the solver's word."""
@@ -359,7 +355,14 @@ class _Certifier:
     # Groups -------------------------------------------------------------------------------------
 
     def _add(self, group: OptionGroup, multipliers: Floats, most_work: int) -> bool:
-        """Add a group to the certificate if it is verified.
+        """Add a group to the certificate if it is verified, see `_append`."""
+        try:
+            return self._append(group, multipliers, most_work)
+        except TooMany:
+            return False
+
+    def _append(self, group: OptionGroup, multipliers: Floats, most_work: int) -> bool:
+        """The same, where nothing is caught.
 
         Parameters
         ----------
@@ -370,24 +373,10 @@ class _Certifier:
         """
         prices, *further = self._prices(multipliers)
         exact = [{x: Fraction(p) for x, p in each.items()} for each in (prices, *further)]
-        try:
-            weights = self.run_weights.good(group, exact[0])
-            if not self.verifier.closed(group, exact[0], most_work, exact[1:], weights):
-                return False
-        except TooMany:
+        weights = self.run_weights.good(group, exact[0])
+        if not self.verifier.closed(group, exact[0], most_work, exact[1:], weights):
             return False
-        self.found.groups.append(
-            {
-                "arrays": [list(array) for array in group.arrays],
-                "pe_bits": [list(bits) for bits in group.pe_bits],
-                **({"sram_bits": list(group.sram_bits)} if group.sram_bits else {}),
-                "tilings": "any" if group.ideal else "fitting",
-                "prices": prices,
-                **({"further_prices": further} if further else {}),
-                **({"runs": self.run_weights.written(weights)} if weights else {}),
-                "by": "enumeration" if most_work else "bound",
-            }
-        )
+        self.found.add(group, prices, further, self.run_weights.written(weights), most_work > 0)
         if group.sram_bits is None:
             self.closed.update(group.options)
         if self.on_step is not None:

@@ -44,7 +44,7 @@ SEEDS: dict[str, Sequence[int]] = {  # of each kind, some that are quickly enume
     "none": (4, 6, 21, 22),
     "tensors": (2, 3, 7),
     "mapping": (3, 7, 20),
-    "reconfigurable": (20, 21),
+    "reconfigurable": (20, 21, 53),
     "widening": (0, 3, 6),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -248,7 +248,8 @@ class LayerTables:
         ]
         if len(each) == 1:
             return [*parts, *each[0]]
-        return [*parts, np.asarray(np.min([np.sum(charged, axis=0) for charged in each], axis=0))]
+        totals = (sum(charged[1:], charged[0]) for charged in each)
+        return [*parts, reduce(np.minimum, totals)]
 
     def costs_of(self, number: int, batch: Batch) -> tuple[Floats, ...]:
         """(B, K, w, …) each: latency, inf where widths cannot run or tiles do not fit; DRAM bits.
