@@ -194,9 +194,9 @@ class Explanation(ResultFile):
     sensitivities : tuple of Sensitivity
         Of every budget above 0 but the objective's own, then of DRAM bandwidth and clock.
     runner_ups : tuple of RunnerUp
-        More SRAM only where it must be paid for: within an area budget. All in DRAM only where
-        tensors stay on chip, whole or as bands; nothing fused only where some are bands. Mappings
-        only where several are on offer.
+        More SRAM only where it must be paid for: within an area budget, or in energy that grows
+        with the area. All in DRAM only where tensors stay on chip, whole or as bands; nothing fused
+        only where some are bands. Mappings only where several are on offer.
     seconds : float
         What the solving took.
     residency : ResidencyWorth or None

@@ -18,6 +18,7 @@ from codesign.arrays import Bools
 from codesign.checking import check_content
 from codesign.errors import SolverError, SpecError
 from codesign.problem.choices import Choices
+from codesign.problem.metrics import ENERGY
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP
 from codesign.results.design import Design
@@ -167,7 +168,7 @@ class _Analysis:
             self._runner_up("PE widths", other_pes),
             self._runner_up("less SRAM", every, (0, math.floor(less))),
         ]
-        if self._sram_is_limited():
+        if self._sram_is_paid():
             min_bits = math.ceil(more)  # of which a design may leave some empty
             room = space.sram_bits_within(np.arange(len(space)), self.limits)
             found.append(self._runner_up("more SRAM", room >= min_bits, (min_bits, math.inf)))
@@ -183,10 +184,14 @@ class _Analysis:
             found.append(self._best_of("nothing fused", self._among(apart)))
         return found
 
-    def _sram_is_limited(self) -> bool:
-        """Whether SRAM takes of what a budget limits, and is not what is minimised."""
+    def _sram_is_paid(self) -> bool:
+        """Whether SRAM takes of what a budget limits, or energy, and is not what is minimised."""
         paid = [x for x, metric in self.space.hardware_metrics.items() if metric.slope]
-        return self.objective not in paid and any(x in self.limits for x in paid)
+        if self.objective in paid:
+            return False
+        energy = self.space.energy if ENERGY in (self.objective, *self.limits) else None
+        powered = energy is not None and energy.static_w_per_mm2 > 0
+        return powered or any(x in self.limits for x in paid)
 
     def _of_mappings(self) -> list[RunnerUp]:
         """Another mapping, and one for each layer; of a reconfigurable machine, one for all."""
@@ -220,7 +225,8 @@ class _Analysis:
             return RunnerUp(change, None, {}, None, proven=False)
         if best is None:
             return RunnerUp(change, None, {}, None)
-        values = {name: best.metrics[name] for name in self.problem.metrics}
+        told = *self.problem.metrics, ENERGY  # the latter where it counts
+        values = {name: best.metrics[name] for name in told if name in best.metrics}
         assert isinstance(part.space, HardwareSpace)
         return RunnerUp(change, hardware_of(part.space, best), values, self._loss(best))
 

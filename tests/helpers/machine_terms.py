@@ -47,7 +47,7 @@ def buffers_case(seed: int) -> Case:
     rng = random.Random(f"buffers {seed}")
     case = plain_case(seed)
     names = [name for name in BUFFERS if rng.random() < 0.6] or [rng.choice(BUFFERS)]
-    sizes = {name: _size(rng, case.problem, BUFFERS.index(name)) for name in names}
+    sizes = {name: buffer_bits(rng, case.problem, BUFFERS.index(name)) for name in names}
     return with_terms(case, **sizes)
 
 
@@ -73,11 +73,11 @@ def crossed(case: Case, seed: int) -> Case:
     if rng.random() < 0.7 or not terms:
         for operand, name in enumerate(BUFFERS):
             if rng.random() < 0.5:
-                terms[name] = _size(rng, case.problem, operand)
+                terms[name] = buffer_bits(rng, case.problem, operand)
     return with_terms(case, **terms)
 
 
-def _size(rng: random.Random, problem: Problem, operand: int) -> int:
+def buffer_bits(rng: random.Random, problem: Problem, operand: int) -> int:
     """Bits of a buffer that a tiling of every layer, or of most, fits."""
     choices, needs = problem.choices, [1]
     for layer in problem.network.layers:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-from enumerated_energy import energy_points, least_energy
+from compare_energy import EXACT, check
+from enumerated_energy import EnergyPoint, energy_points, least_energy
 from random_energy import MOST_POINTS, drawn, small
 from random_on_chip import on_chip_case
+from small_layers import square
 
 from codesign import (
     Choices,
-    InfeasibleError,
     Layer,
     Network,
     SpecError,
     load_network,
+    load_technology,
     pareto,
     solve,
 )
@@ -36,24 +39,6 @@ from codesign.space.placement import FREE
 KINDS = ("none", "tensors", "mapping", "reconfigurable", "widening")
 WHOLE = ((107, "none"), (119, "none"), (110, "tensors"), (108, "mapping"), (139, "reconfigurable"))
 POWERED = 12  # problems
-EXACT = 1e-6
-
-
-def check(seed: int, kind: str, method: Method = "search") -> None:
-    problem, points = drawn(seed, kind)
-    if not points:
-        pytest.skip("too many designs to enumerate, or none")
-    right = least_energy(points, problem.objective, problem.budgets)
-    if right is None:
-        with pytest.raises(InfeasibleError):
-            solve(problem, method=method)
-        return
-    design = solve(problem, method=method)
-    assert design.proof.status == "optimal"
-    assert design.metrics[problem.objective] == pytest.approx(right, rel=EXACT)
-    assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
-    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
-    assert report.holds, report.findings[:2]
 
 
 @pytest.mark.slow
@@ -123,6 +108,53 @@ def test_tilings_that_none_beats_are_kept() -> None:
             }
             assert {every[row] for row in kept} == right
             assert len(kept) == len(right)
+
+
+@cache
+def points_of_two() -> list[EnergyPoint]:
+    """All designs of `two_alike`."""
+    return [*energy_points(two_alike())]
+
+
+def two_alike(**asked: Any) -> Problem:
+    """Two layers of one geometry, whose SRAM reads outweigh DRAM: weights cost most to fetch."""
+    layers = [square(8, 8, 6, 3, name=x, input=x, output=x + "y") for x in "ab"]
+    tensors = {layer.input: 8 * 36 for layer in layers} | {x.output: 8 * 36 for x in layers}
+    given = load_technology("tsmc28")
+    assert given.energy is not None
+    energy = replace(given.energy, sram_read_j_per_bit=2e-11, static_w_per_mm2=0.027)
+    of_array = {"rows": (1,), "cols": (1,), "pe_weight_bits": (8,), "pe_activation_bits": (8,)}
+    widths = {"weight_bits": (8,), "activation_bits": (8,), "on_chip": "none"}
+    return Problem(
+        network=Network(name="two", layers=tuple(layers), tensors=tensors),
+        technology=replace(given, energy=energy),
+        dram_bits_per_s=1e9,
+        dram_energy_j_per_bit=4e-12,
+        choices=Choices(**of_array, **widths, sram_bits=(912,)),
+        **asked,
+    )
+
+
+@pytest.mark.parametrize("method", ["search", "whole"])
+def test_tilings_move_more_where_that_takes_less_energy(method: Method) -> None:
+    """Tilings of least energy, of least traffic, and one of each where no more may be moved."""
+    points = points_of_two()
+    least = min(points, key=lambda point: point.metrics["energy_j"]).metrics
+    frugal = min(points, key=lambda point: point.metrics["dram_bits"]).metrics
+    assert least["dram_bits"] > frugal["dram_bits"] * 1.01
+    assert least["energy_j"] < frugal["energy_j"] * 0.95
+    between = (least["dram_bits"] + frugal["dram_bits"]) / 2
+    found = set()
+    for limit in (least["dram_bits"], between, frugal["dram_bits"]):
+        problem = two_alike(objective="energy_j", budgets={"dram_bits": limit})
+        design = solve(problem, method=method)
+        right = least_energy(points, "energy_j", problem.budgets)
+        assert design.metrics["energy_j"] == pytest.approx(right, rel=EXACT)
+        assert design.proof.status == "optimal"
+        found.add(design.metrics["dram_bits"])
+    assert len(found) == 3
+    problem = two_alike(objective="dram_bits", budgets={"energy_j": least["energy_j"]})
+    assert solve(problem, method=method).metrics["dram_bits"] == least["dram_bits"]
 
 
 @pytest.mark.slow
