@@ -162,15 +162,16 @@ class HardwareSearch(GoalSearch, ABC):
     def _place_best(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
         """Make these widths the incumbent with their best places, where layers may be fused.
 
-        The places met may not fit, or be far from the best: runs take room together.
+        The places met may not fit, or be far from the best: runs take room together. Of energy,
+        most is that of what moves.
         """
         metric, space = self.goal.metric, self.space
         good = found.incumbent[n] < self.task.value_of(self.incumbent)
-        if not space.runs or metric not in BY_TILING or not good:
+        if not space.runs or metric not in (*BY_TILING, ENERGY) or not good:
             return
         from codesign.space.best_places import best_places  # where layers may be fused alone
 
-        first: First = "dram_bits" if metric == "dram_bits" else "latency_s"
+        first: First = "latency_s" if metric == "latency_s" else "dram_bits"
         widths = found.variable_width[n].tolist(), found.weight[n].tolist()
         places = best_places(space, option, *widths, sram_bits, first)
         if places is not None:

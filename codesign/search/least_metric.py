@@ -311,6 +311,9 @@ class LeastMetric(HardwareSearch):
         return self.over_srams(option, adjacent_joined(near, self.space.capacities), solve)
 
     def try_option(self, option: int) -> None:
+        if self.batches.energy is not None:
+            self._try_by_energy(option)
+            return
         sram_bits = float(self.most_sram_bits(np.array([option]))[0])
         single = self.with_all_couplings(self.tables_of(option, sram_bits))
         single, found = self.price_runs(single, self.bound_option(option, single))
@@ -318,6 +321,18 @@ class LeastMetric(HardwareSearch):
         self.update_from_bound(option, found, 0, sram_bits)
         if self.lower[option] < self.cutoff:
             self.solve_joint(option, (sram_bits, sram_bits), single, found, cores=1)
+
+    def _try_by_energy(self, option: int) -> None:
+        """Look for an incumbent in the range of SRAM of the least bound."""
+        if option not in self.ranges:
+            self._bound_ranges(np.array([option]))
+        low, high, bound = min(self.ranges[option], key=lambda each: each[2], default=(0.0,) * 3)
+        if high and bound < self.cutoff:
+            single = self.with_all_couplings(self.tables_of(option, high, low))
+            found = self.bound_option(option, single)
+            self.update_from_bound(option, found, 0, high)
+            if found.value[0] < self.cutoff:
+                self.solve_joint(option, (low, high), single, found, cores=1)
 
     def bound_from_milp(self, bound: float) -> float:
         return min(bound, self.incumbent_ceiling)  # widths beyond it were left out of the MILP
