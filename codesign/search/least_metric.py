@@ -23,6 +23,8 @@ MOST_HALVINGS = 6  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
 HALVED = 1e-3  # the same of an option
 SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
+# Where layers may be fused a bound is farther from the best than finer ranges bring it.
+FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
 MOST_OPENED_UNRULED = 3  # shapes without a design, after which limits are tried one by one
 
 
@@ -181,6 +183,7 @@ class LeastMetric(HardwareSearch):
             given = mine.option, mine.high
             return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
 
+        rows = self._bounded(rows, tables, priced=True)
         every = self._halved(rows, tables, HALVED, priced=True)
         self.raise_bounds(options, np.minimum(every.least_bounds(options), self.cutoff))
         for option in options.tolist():
@@ -254,8 +257,10 @@ class LeastMetric(HardwareSearch):
 
         ``priced``: they are of single options, the best widths met on which are priced.
         """
-        closed = rows.take(np.zeros(len(rows), dtype=bool))
-        for _ in range(MOST_HALVINGS):
+        closed, halvings = rows.take(np.zeros(len(rows), dtype=bool)), MOST_HALVINGS
+        if self.space.runs:
+            worth, halvings = max(worth, HALVED_FUSED), min(halvings, FEW_HALVINGS)
+        for _ in range(halvings):
             grows = self.power_grows(rows.option, rows.low, rows.high, worth)
             grows &= rows.bound < self.cutoff
             closed, rows = closed + rows.take(~grows), rows.take(grows)
@@ -264,15 +269,21 @@ class LeastMetric(HardwareSearch):
             self.stop.check()
             middle = np.ceil(np.sqrt(np.maximum(rows.low, 1.0) * rows.high))
             rows = rows.halves(self.space.capacities.holding(np.maximum(middle, rows.low + 1)))
-            batch = tables(rows)
-            found = self.dual_bound(batch, rows.multipliers, accuracy=1e-4)
-            bound = np.maximum(rows.bound, found.value)
-            best = int(found.incumbent.argmin())
-            if priced:
-                self.update_from_bound(int(rows.option[best]), found, best, float(rows.high[best]))
-            rows = replace(rows, bound=bound, multipliers=found.multipliers)
-            rows = replace(rows, bound=np.where(self._too_much(rows, batch), np.inf, bound))
+            rows = self._bounded(rows, tables, priced)
         return closed + rows
+
+    def _bounded(
+        self, rows: SramRanges, tables: Callable[[SramRanges], Batch], priced: bool
+    ) -> SramRanges:
+        """The same ranges, bounded by their tables; ``priced`` as of `_halved`."""
+        batch = tables(rows)
+        found = self.dual_bound(batch, rows.multipliers, accuracy=1e-4)
+        bound = np.maximum(rows.bound, found.value)
+        best = int(found.incumbent.argmin())
+        if priced:
+            self.update_from_bound(int(rows.option[best]), found, best, float(rows.high[best]))
+        rows = replace(rows, bound=bound, multipliers=found.multipliers)
+        return replace(rows, bound=np.where(self._too_much(rows, batch), np.inf, bound))
 
     def _too_much(self, rows: SramRanges, batch: Batch) -> Bools:
         """(rows,): whether each breaks the limit on energy wherever it keeps the others."""
