@@ -125,6 +125,12 @@ class LayerRow:
     moving_cycles: int
     given_tile: Tile | None = None
 
+    def stored(self, name: str | None, elements: int) -> int:
+        """Elements of a tensor as DRAM keeps them; of no tensor, as they are."""
+        if name is None:
+            return elements
+        return self.network.stored(name, elements, self.platform.machine.stored_channels)
+
     def moved_bits(self, name: str) -> int:
         """Bits of an element of a tensor on its way to or from DRAM; 0 of one that is resident."""
         return 0 if name in self.resident else self.tensor_bits[name]

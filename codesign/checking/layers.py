@@ -118,12 +118,16 @@ def _check_layer(row: LayerRow) -> Totals:
     bw = row.check_operands()
     weight_bits = bw if layer.weight_tensor is None else row.moved_bits(layer.weight_tensor)
     ifmap_bits = row.moved_bits(layer.input)
+
+    def beside(name: str) -> int:
+        return row.stored(name, network.touched(layer, name)) * row.moved_bits(name)
+
     moved = {
-        "weights": layer.weights * weight_bits,
-        "ifmap": layer.ifmap * ifmap_bits,
-        "output": network.touched(layer, layer.output) * row.moved_bits(layer.output),
+        "weights": row.stored(layer.weight_tensor, layer.weights) * weight_bits,
+        "ifmap": row.stored(layer.input, layer.ifmap) * ifmap_bits,
+        "output": beside(layer.output),
         "psum": 0,
-        "residual": sum(network.touched(layer, x) * row.moved_bits(x) for x in layer.residuals),
+        "residual": sum(map(beside, layer.residuals)),
     }
     if layer.moves or platform.ideal:
         for absent in ("tile", "order"):
@@ -173,7 +177,9 @@ def _check_tile(
     entry.ledger.figures += len(TILE) + (tile.q is not None)
     if faults:
         raise Unreadable
-    elements = dram_elements(layer, tile, order)
+    names = layer.weight_tensor, layer.input, None
+    fetched = zip(names, dram_elements(layer, tile, order), strict=True)
+    elements = [row.stored(name, count) for name, count in fetched]
     each = zip(("weights", "ifmap", "psum"), elements, bits, strict=True)
     moved |= {operand: count * width for operand, count, width in each}
     held = sram_elements(layer, tile)

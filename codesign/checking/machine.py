@@ -28,11 +28,12 @@ BUFFERS = ("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")
 MACHINE = (
     *("mapping", "reconfigurable", "fill_cycles", "weight_load", "cycle_factors", "overlap"),
     *BUFFERS,
-    "sram_bits_per_cycle",
+    *("sram_bits_per_cycle", "stored_channels"),
 )
 OVERLAP_DIGITS = 6
 MOST_BUFFER_BITS = 10**15
 MOST_PORT_BITS = 10**9
+MOST_STORED_CHANNELS = 65536
 KERNEL = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}(s1)?")
 FACTOR = re.compile(r"[0-9]{1,6}/[0-9]*[1-9][0-9]*|[0-9]{1,6}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
 MOST_FACTOR, MOST_FACTORS = 100, 100
@@ -60,6 +61,8 @@ class Machine:
         are in the SRAM.
     port_bits : int or None
         That the SRAM reads and writes in a cycle at most, together; None: any number.
+    stored_channels : int or None
+        DRAM stores channels of tensors in multiples of so many; None: as many as there are.
     """
 
     mapping: tuple[str, ...] = ("window",)
@@ -71,6 +74,7 @@ class Machine:
     exposed: Fraction = Fraction(0)
     buffers: tuple[int | None, ...] = (None, None, None)
     port_bits: int | None = None
+    stored_channels: int | None = None
 
     @property
     def multi_pass(self) -> bool:
@@ -148,6 +152,7 @@ def read_machine(entry: Entry, pe_bits: Sequence[tuple[str, Sequence[int]]]) -> 
         exposed=1 - entry.get("overlap", 1.0).share(OVERLAP_DIGITS),
         buffers=tuple(_read_bits(entry.get(name, None), MOST_BUFFER_BITS) for name in BUFFERS),
         port_bits=_read_bits(entry.get("sram_bits_per_cycle", None), MOST_PORT_BITS),
+        stored_channels=_read_bits(entry.get("stored_channels", None), MOST_STORED_CHANNELS),
     )
 
 

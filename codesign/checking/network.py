@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from codesign.checking.entries import Entry
@@ -127,9 +128,35 @@ class Network:
         """The largest batch that divides those of all layers but products of two activations."""
         return math.gcd(*(x.N for x in self.layers if x.weight_tensor is None)) or 1
 
+    def stored(self, name: str, elements: int, multiple: int | None) -> int:
+        """Elements of a tensor on their way to or from DRAM, which keeps multiples of channels.
+
+        The whole tensor takes what its writers' channels, or those that its first reader finds,
+        take rounded up; any part of it grows alike, to whole elements.
+        """
+        if multiple is None:
+            return elements
+        whole = Fraction(0)
+        writers = [layer for layer in self.layers if layer.output == name]
+        for layer in writers:
+            whole += self.touched(layer, name) * _padding(layer.G * layer.K, multiple)
+        if not writers:
+            reader = next(
+                x for x in self.layers if name in (x.input, x.weight_tensor, *x.residuals)
+            )
+            kept = reader.G * (reader.C if name == reader.input else reader.K)
+            whole = self.tensors[name] * _padding(kept, multiple)
+        grown = elements * whole / self.tensors[name]
+        return -(-grown.numerator // grown.denominator)
+
     def touched(self, layer: Layer, name: str) -> int:
         """Elements of a tensor that a layer reads or writes: all, unless it says a part."""
         return dict(layer.parts).get(name, self.tensors[name])
+
+
+def _padding(channels: int, multiple: int) -> Fraction:
+    """How many times as many channels are kept."""
+    return Fraction(-(-channels // multiple) * multiple, channels)
 
 
 def read_network(entry: Entry) -> Network:

@@ -212,8 +212,9 @@ def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:
     sizes = (choices.rows, choices.cols, *pe_bits.values(), choices.mappings)
     if prod(map(len, sizes)) > MOST_OPTIONS:
         entry.fault(f"at most {MOST_OPTIONS} hardware options")
-    if choices.machine.port_bits is not None and choices.fused_layers > 1:
-        entry["sram_bits_per_cycle"].fault("no entry where layers may be fused")
+    for name in ("sram_bits_per_cycle", "stored_channels"):
+        if choices.fused_layers > 1 and entry.get(name, None).value is not None:
+            entry[name].fault("no entry where layers may be fused")
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices

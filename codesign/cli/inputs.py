@@ -45,7 +45,8 @@ Given = Mapping[str, Any]  # options as click hands them over, by their words
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
 MACHINE_FLAGS = ("reconfigurable", "fill_cycles", "weight_load")
 COPIED = (  # options of evaluate that are fields of an accelerator as they are
-    *("rows", "cols", "engine", "precision", "overlap", "sram_bits_per_cycle"),
+    *("rows", "cols", "engine", "precision", "overlap"),
+    *("sram_bits_per_cycle", "stored_channels"),
     *("psum_bits", "pe_area_um2", "area_overhead"),
 )
 PE_WIDTHS = ("pe_weight_bits", "pe_activation_bits")

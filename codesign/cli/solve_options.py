@@ -84,6 +84,7 @@ BY_LAYER_HELP = "Each layer takes one of the mappings."
 FILL_HELP = "Count cycles that fill and drain the array."
 LOAD_HELP = "Count cycles that load stationary weights."
 OVERLAP_HELP = "Share of the shorter of compute and DRAM time that the longer hides."
+STORED_HELP = "DRAM stores channels of tensors in multiples of N."
 PORT_HELP = "Bits that the SRAM reads and writes in a cycle at most."
 BUFFER_HELP = {
     "--weight-buffer-kbit": "A buffer of its own for tiles of weights.",
@@ -144,6 +145,7 @@ SOLVE = {
         word("--cycle-factor", FACTOR_HELP),
         word("--overlap", OVERLAP_HELP),
         word("--sram-bits-per-cycle", PORT_HELP, shown="any number"),
+        word("--stored-channels", STORED_HELP, shown="1"),
         word("--rows", "Rows of the PE array.", shown=SIDES),
         word("--cols", "Columns of the PE array.", shown=SIDES),
         word("--square", "Only as many rows as columns; one list is enough."),
@@ -254,6 +256,7 @@ EVALUATE = {
         option(
             "--sram-bits-per-cycle N", PORT_HELP, WholeNumber(1, MOST_PORT_BITS), shown="any number"
         ),
+        option("--stored-channels N", STORED_HELP, ONE_SIDE, shown="1"),
         option(
             "--psum-bits B",
             "Width of stored partial sums.",

@@ -33,6 +33,7 @@ from codesign.costs.layers import (
 )
 from codesign.costs.pixel_tiles import horizontal, vertical
 from codesign.costs.residency import Residents
+from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import ORDERS, Tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
@@ -186,10 +187,11 @@ def given_tiled_layer(
         It does not fit the SRAM, or the buffer of an operand.
     """
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
-    held, lacks = of_resident(settled.table, layer, resident), "does not hold the tile given of"
+    table = stored_tilings(settled.table, network, layer, accelerator.stored_channels)
+    held, lacks = of_resident(table, layer, resident), "does not hold the tile given of"
     fitting_tilings(held, layer, accelerator, bits, lacks)
     on = network, layer, accelerator, weight_bits, tensor_bits
-    found = tiled_layer(*on, settled.table, 0, resident, settled.mapping, settled.cycles)
+    found = tiled_layer(*on, table, 0, resident, settled.mapping, settled.cycles)
     assert found.sram_bits is not None
     need = found.sram_bits + found.resident_bits
     if need > (accelerator.sram_bits or 0):

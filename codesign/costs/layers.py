@@ -6,6 +6,7 @@ made of it. The search itself costs many choices at once, from `compute` and `ti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,6 +31,7 @@ from codesign.costs.layer_row import Whole as Whole
 from codesign.costs.port import port_bits, tilings_port_bits
 from codesign.costs.residency import Residents, moved_elements, without_resident
 from codesign.costs.roofline import longer, roofs
+from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import ORDERS, TILE_COLUMNS, Tilings, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.specs.accelerator import Accelerator
@@ -123,7 +125,8 @@ def _best_tiled(
     """A layer with its best tiling in one mapping."""
     assert accelerator.sram_bits is not None
     array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
-    table = of_resident(tilings(layer, array), layer, resident)
+    table = stored_tilings(tilings(layer, array), network, layer, accelerator.stored_channels)
+    table = of_resident(table, layer, resident)
     bits = operand_bits_on(layer, accelerator, weight_bits, tensor_bits)
     table = fitting_tilings(table, layer, accelerator, bits)
     need, moved = table.need @ (bits * in_unified(accelerator.buffers)), table.traffic @ bits
@@ -198,12 +201,18 @@ def ideal_layer(
     tensor_bits: Mapping[str, int],
 ) -> LayerDesign:
     """A layer at the paper's roofline: every multiplier busy, every tensor moved once."""
+    factors = network.operand_factors(layer, accelerator.stored_channels)
+    weights, ifmap = (math.ceil(n * x) for n, x in zip(_operands(layer), factors, strict=True))
     macs = layer.macs * passes_on(layer, accelerator, weight_bits, tensor_bits)
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
         compute_s=macs / _split_macs_per_s(layer, accelerator, weight_bits, tensor_bits),
-        moved=(layer.weights * weight_bits, layer.ifmap * tensor_bits[layer.input], 0),
+        moved=(weights * weight_bits, ifmap * tensor_bits[layer.input], 0),
     )
+
+
+def _operands(layer: Layer) -> tuple[int, int]:
+    return layer.weights, layer.ifmap
 
 
 def moving_layer(
@@ -218,7 +227,8 @@ def moving_layer(
 
     Where tensors may stay on chip, at most as fast as the SRAM feeds the array.
     """
-    count, ifmap = 0, layer.ifmap * tensor_bits[layer.input]
+    factor = network.stored_factor(layer.input, accelerator.stored_channels)
+    count, ifmap = 0, math.ceil(layer.ifmap * factor) * tensor_bits[layer.input]
     if resident is not None:
         elements = moved_elements(network, layer)
         count = int(movement_cycles(elements, accelerator.rows, accelerator.engine))
@@ -337,7 +347,8 @@ def _layer_design(
     moved : (int, int, int)
         DRAM bits of weights, ifmap and partial sums; output and residuals move once, or stay.
     """
-    touched = {x: network.touched(layer, x) * tensor_bits[x] for x in (*layer.reads, layer.output)}
+    multiple, names = accelerator.stored_channels, (*layer.residuals, layer.output)
+    touched = {x: network.stored(layer, x, multiple) * tensor_bits[x] for x in names}
     if resident is not None:
         touched |= dict.fromkeys(resident.names & touched.keys(), 0)
     traffic = Traffic(

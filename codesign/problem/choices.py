@@ -14,7 +14,7 @@ from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_
 from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits
-from codesign.specs.machine import Machine, Precision, check_widening
+from codesign.specs.machine import Machine, Precision, check_unfused, check_widening
 from codesign.specs.network import Name
 from codesign.specs.schema import spec_dataclass
 
@@ -122,10 +122,8 @@ class Choices(Machine):
             raise SpecError("a tensor's place is 'band', but on_chip is not 'bands'")
         if self.fused_layers != DEFAULT_FUSED_LAYERS and self.on_chip != "bands":
             raise SpecError("fused_layers is given, but on_chip is not 'bands'")
-        if self.sram_bits_per_cycle is not None and self.on_chip == "bands":
-            raise SpecError(
-                "sram_bits_per_cycle: not counted where layers may be fused; make on_chip 'tensors'"
-            )
+        if self.on_chip == "bands":
+            check_unfused(self)
         if self.square and not set(self.rows) & set(self.cols):
             raise SpecError("square arrays asked for, but rows and cols have no side in common")
         sides = len(self.rows) * len(self.cols)

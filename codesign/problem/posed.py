@@ -228,6 +228,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         weight_load=words.weight_load,
         overlap=words.overlap,
         sram_bits_per_cycle=words.sram_bits_per_cycle,
+        stored_channels=words.stored_channels,
         cycle_factors=factors(words.cycle_factor),
         sram_bits=tuple(sram_bits("sram_kbit", kbit) for kbit in words.sram_kbit or ()),
         **buffer_bits(buffers),

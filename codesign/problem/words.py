@@ -170,6 +170,7 @@ class ProblemWords:
     weight_load: bool = _flag()
     overlap: float = _word("X", Number(0, 1), "1")
     sram_bits_per_cycle: int | None = _word("N", WholeNumber(1, MOST_PORT_BITS))
+    stored_channels: int | None = _word("N", WholeNumber(1, 65536))
     cycle_factor: tuple[tuple[str, str], ...] = _words("KERNEL=X", cycle_factor)
     rows: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)
     cols: tuple[int, ...] | None = _word("LIST", ARRAY_SIDES)

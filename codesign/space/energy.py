@@ -230,9 +230,15 @@ class EnergyCosts:
 
     def moved_per_bit(self, layer: Layer) -> tuple[tuple[float, float], ...]:
         """J for a bit of a layer's output, then of each residual: in DRAM, and on chip."""
-        rates = self.rates
+        rates, network = self.rates, self.space.problem.network
+        multiple = self.space.problem.choices.stored_channels
         output = rates.dram_j_per_bit + rates.sram_read_j_per_bit, 0.0
         if layer.moves:
             output = rates.dram_j_per_bit, rates.sram_write_j_per_bit
         residual = rates.dram_j_per_bit, rates.sram_read_j_per_bit
-        return (output, *(residual for _ in layer.residuals))
+        found = [output, *(residual for _ in layer.residuals)]
+        if multiple is None:
+            return tuple(found)
+        names = layer.output, *layer.residuals  # on chip, there are fewer bits than are stored
+        on_chip = [network.touched(layer, x) / network.stored(layer, x, multiple) for x in names]
+        return tuple((dram, chip * x) for (dram, chip), x in zip(found, on_chip, strict=True))

@@ -19,6 +19,7 @@ from codesign.costs.given_tiling import Settled
 from codesign.costs.layers import array_of, cycles_on, operand_bits_on
 from codesign.costs.port import tilings_port_bits
 from codesign.costs.residency import moved_elements, without_resident
+from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import Tilings, check_tiles, tilings
 from codesign.problem.choices import Place
 from codesign.space.energy_tilings import undominated_rows
@@ -67,7 +68,7 @@ class GivenHardware:
         self.weight_bits, self.tensor_bits = tuple(weight_bits), tensor_bits
         self.fused_layers = fused_layers
         self.settled = settled or {}
-        self.lives = ResidentLives(network)
+        self.lives = ResidentLives(network, accelerator.stored_channels)
         self._tables: dict[tuple[object, ...], Tilings] = {}
         self._stairs: dict[tuple[object, ...], Stairs] = {}
 
@@ -171,14 +172,19 @@ class GivenHardware:
     def table(self, i: int, mapping: Mapping) -> Tilings:
         """All tilings of a layer worth considering."""
         layer, on = self.network.layers[i], self.accelerator
+        factors = self.network.operand_factors(layer, on.stored_channels)
+        stored = self.network, layer, on.stored_channels
         if layer.name in self.settled:
-            return self.settled[layer.name].table
+            own = (layer.name,)
+            if own not in self._tables:
+                self._tables[own] = stored_tilings(self.settled[layer.name].table, *stored)
+            return self._tables[own]
         array = array_of(layer, on, self.weight_bits[i] or 0, self.tensor_bits, mapping)
         letters = (*GEOMETRY, "input_dilation", "moves")
-        key = (array, *(getattr(layer, letter) for letter in letters))
+        key = (array, factors, *(getattr(layer, letter) for letter in letters))
         if key not in self._tables:
             check_tiles(layer, array)
-            self._tables[key] = tilings(layer, array)
+            self._tables[key] = stored_tilings(tilings(layer, array), *stored)
         return self._tables[key]
 
     def stairs(self, i: int, weights: bool, ifmap: bool, mapping: Mapping) -> Stairs:

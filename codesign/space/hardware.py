@@ -21,6 +21,7 @@ from codesign.costs.buffers import fits_buffers, in_unified
 from codesign.costs.compute import PEArray, trips
 from codesign.costs.port import BITS
 from codesign.costs.residency import moved_elements
+from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import check_tiles, least_needs, operand_bits, tilings
 from codesign.errors import SpecError
 from codesign.problem.metrics import ENERGY, is_cost
@@ -189,7 +190,9 @@ class HardwareSpace(WidthSpace):
         """(variants × geometries, 3): DRAM elements of operands no tiling on any array is below."""
         engine = self.problem.technology.engine
         # A whole layer in one tile suits every array; only its pixels remain to be cut.
-        whole = [tilings(x, PEArray(x.C, x.K, engine)) for x in self.geometries]
+        stored = self.problem.network, self.problem.choices.stored_channels
+        each = ((x, tilings(x, PEArray(x.C, x.K, engine))) for x in self.geometries)
+        whole = [stored_tilings(tiles, stored[0], x, stored[1]) for x, tiles in each]
         every = [(v, tiles) for v in range(self.variant_count) for tiles in whole]
         return np.array([of_variant(tiles, v).traffic.min(axis=0) for v, tiles in every])
 
@@ -493,4 +496,5 @@ def _geometry(problem: Problem, layer: Layer) -> tuple[object, ...]:
     steps = layer.stride, layer.dilation, layer.input_dilation
     paced = layer.moves and problem.choices.on_chip != "none"
     elements = moved_elements(problem.network, layer) if paced else 0
-    return (*(getattr(layer, x) for x in letters), *steps, layer.moves, elements)
+    stored = problem.network.operand_factors(layer, problem.choices.stored_channels)
+    return (*(getattr(layer, x) for x in letters), *steps, layer.moves, elements, stored)

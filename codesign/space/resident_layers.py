@@ -91,6 +91,11 @@ class ResidentLayers:
             [(bit, count * tensor_bits[name]) for bit, name, count in x.moved]
             for x in lives.touched
         ]
+        layers = zip(lives.network.layers, lives.touched, strict=True)
+        self._on_chip = [
+            [(bit, lives.network.touched(layer, n) * tensor_bits[n]) for bit, n, _ in x.moved]
+            for layer, x in layers
+        ]
         self._modes = modes
         self._ported: dict[tuple[int, bool, bool, int], Ported] = {}
         self._stairs: dict[tuple[int, bool, bool, int], Stairs] = {}
@@ -174,9 +179,13 @@ class ResidentLayers:
         A residual on chip is read once; so is an output on its way to DRAM, unless data only moves:
         then one that stays is written.
         """
-        (bit, bits), *residuals = self.moved[i]
+        (bit, bits), *_ = self.moved[i]
+        own, *residuals = self._on_chip[i]
         stays = resident & bit != 0
-        found = bits if stays == self.lives.network.layers[i].moves else 0
+        if self.lives.network.layers[i].moves:
+            found = own[1] if stays else 0
+        else:
+            found = 0 if stays else bits
         return found + sum(bits for bit, bits in residuals if resident & bit)
 
     def cost(self, i: int, resident: int) -> int | None:

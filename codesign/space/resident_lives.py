@@ -26,7 +26,7 @@ class Touched(NamedTuple):
     held : tuple of (bit, tensor)
         What takes room while it runs, by the tensor's number.
     moved : tuple of (bit, name, elements)
-        Its output and its residuals.
+        Its output and its residuals, as DRAM stores them.
     tensors : tuple of (bit, tensor)
         All it reads or writes of tensors that can be resident, each once.
     """
@@ -47,6 +47,8 @@ class ResidentLives:
     Attributes
     ----------
     network : Network
+    stored_channels : int or None
+        Of which DRAM stores multiples, see `codesign.costs.stored`.
     names : tuple of str
         In the network's order; a tensor's number is its place here.
     number : dict of str to int
@@ -61,8 +63,8 @@ class ResidentLives:
     touched : list of Touched
     """
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, stored_channels: int | None = None) -> None:
+        self.network, self.stored_channels = network, stored_channels
         self.names = tuple(network.lifetimes)
         self.first = [first for first, _ in network.lifetimes.values()]
         self.last = [last for _, last in network.lifetimes.values()]
@@ -136,7 +138,7 @@ class ResidentLives:
             lasting=lasting,
             held=held,
             moved=tuple(
-                (bit(name), name, self.network.touched(layer, name))
+                (bit(name), name, self.network.stored(layer, name, self.stored_channels))
                 for name in (layer.output, *layer.residuals)
             ),
             tensors=tuple(

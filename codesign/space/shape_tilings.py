@@ -10,6 +10,7 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.costs.compute import PEArray, fold
 from codesign.costs.residency import without_resident
+from codesign.costs.stored import stored_tilings
 from codesign.costs.tiling import Tilings, operand_bits, tilings
 from codesign.space.array_cycles import ArrayCycles, Options
 from codesign.space.capacities import Capacities
@@ -103,7 +104,9 @@ class ShapeTilings:
             elif variant:
                 tiles = of_variant(self._staircase_on(array, geometry, 0).tilings, variant)
             else:
-                tiles = tilings(layer, array)
+                problem = self.space.problem
+                multiple = problem.choices.stored_channels
+                tiles = stored_tilings(tilings(layer, array), problem.network, layer, multiple)
             buffers = self.space.problem.choices.buffers
             stairs = build_staircase(
                 tiles,

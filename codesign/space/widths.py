@@ -431,11 +431,11 @@ class WidthSpace:
         """A layer's output, then each residual; none where no memory is modelled."""
         if math.isinf(self.dram_bits_per_s):
             return []
-        network, names = self.problem.network, (layer.output, *layer.residuals)
-        return [
-            Moved(self.tensor_index.get(x), network.touched(layer, x), self._placed_index.get(x))
-            for x in names
-        ]
+        network, multiple = self.problem.network, self.problem.choices.stored_channels
+        counts = {x: network.stored(layer, x, multiple) for x in (layer.output, *layer.residuals)}
+        names = layer.output, *layer.residuals
+        index, placed = self.tensor_index, self._placed_index
+        return [Moved(index.get(x), counts[x], placed.get(x)) for x in names]
 
     @cached_property
     def _moved(self) -> tuple[Ints, Ints, Ints]:

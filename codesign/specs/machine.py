@@ -77,6 +77,7 @@ Overlap = Annotated[
 ]
 Flag = Annotated[bool, Field(strict=True)]
 BufferBits = Annotated[int, Field(strict=True, ge=1, le=10**15)]
+StoredChannels = Annotated[int, Field(strict=True, ge=1, le=65536)]
 PortBits = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 MappingList = Annotated[tuple[Mapping, ...], BeforeValidator(_listed), Field(min_length=1)]
 Kernel = Annotated[str, AfterValidator(_kernel)]
@@ -114,6 +115,9 @@ class Machine:
     sram_bits_per_cycle : int or None
         Bits that the SRAM's port moves in a cycle at most, read and written together; None: any
         number, see `codesign.costs.port`.
+    stored_channels : int or None
+        Channels of tensors are stored in DRAM in multiples of so many; None: as they are, see
+        `codesign.costs.stored`.
     """
 
     mapping: MappingList = ("window",)
@@ -126,6 +130,7 @@ class Machine:
     ifmap_buffer_bits: BufferBits | None = None
     accumulator_bits: BufferBits | None = None
     sram_bits_per_cycle: PortBits | None = None
+    stored_channels: StoredChannels | None = None
 
     @property
     def buffers(self) -> tuple[int | None, int | None, int | None]:
@@ -157,6 +162,20 @@ def check_widening(pe_bits: Iterable[int]) -> None:
             raise SpecError(
                 f"precision 'widening' splits PEs in halves: {bits} bit is no power of two; offer "
                 "PEs of 1, 2, 4, 8, 16 or 32 bit"
+            )
+
+
+def check_unfused(machine: Machine) -> None:
+    """Refuse what is not counted where layers may be fused.
+
+    Raises
+    ------
+    SpecError
+    """
+    for name in ("sram_bits_per_cycle", "stored_channels"):
+        if getattr(machine, name) is not None:
+            raise SpecError(
+                f"{name}: not counted where layers may be fused; make on_chip 'tensors'"
             )
 
 

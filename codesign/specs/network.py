@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Annotated
 
@@ -281,6 +282,33 @@ class Network(Displayed):
     def touched(self, layer: Layer, name: str) -> int:
         """Elements of a tensor that a layer reads or writes: all, unless ``parts`` says less."""
         return layer.parts.get(name, self.tensors[name])
+
+    def stored_factor(self, name: str, multiple: int | None) -> Fraction:
+        """By how much a tensor grows in DRAM where channels are stored in multiples of a number.
+
+        What a layer writes has its G·K channels; an input of the network has the channels of its
+        first reader, G·C, or G·K where that adds it or takes it for weights.
+        """
+        if multiple is None:
+            return Fraction(1)
+        each = [(self.touched(x, name), x.G * x.K) for x in self.layers if x.output == name]
+        if not each:
+            reader = next(layer for layer in self.layers if name in layer.reads)
+            channels = reader.C if reader.input == name else reader.K
+            each = [(self.tensors[name], reader.G * channels)]
+        stored = (Fraction(n * -(-count // multiple) * multiple, count) for n, count in each)
+        return sum(stored, Fraction(0)) / self.tensors[name]
+
+    def operand_factors(self, layer: Layer, multiple: int | None) -> tuple[Fraction, Fraction]:
+        """The same of a layer's weight operand, and of its input."""
+        weights = Fraction(1)
+        if layer.weight_tensor is not None:
+            weights = self.stored_factor(layer.weight_tensor, multiple)
+        return weights, self.stored_factor(layer.input, multiple)
+
+    def stored(self, layer: Layer, name: str, multiple: int | None) -> int:
+        """Elements of a tensor that a layer reads from DRAM or writes to it, as they are stored."""
+        return math.ceil(self.touched(layer, name) * self.stored_factor(name, multiple))
 
     def batched(self, images: int) -> Network:
         """The same network on ``images`` times as many images at once.

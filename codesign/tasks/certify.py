@@ -84,10 +84,9 @@ def certify(
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
-    if problem.choices.sram_bits_per_cycle is not None:
-        raise SpecError(
-            "sram_bits_per_cycle: certificates do not count the SRAM's port; check the design alone"
-        )
+    for name in ("sram_bits_per_cycle", "stored_channels"):
+        if getattr(problem.choices, name) is not None:
+            raise SpecError(f"{name}: certificates do not count it; check the design alone")
     stop = StopCondition(time_limit_s)
     if trusting:
         return _Certifier(design, stop, on_step).certificate(trusting=True)

@@ -13,6 +13,7 @@ from codesign.quality import SensitivityTable, check_table, noise_by
 from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.evaluation import ROOFLINES, Evaluation, Roofline, Widths
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.machine import check_unfused
 from codesign.specs.network import Layer, Network
 from codesign.specs.schema import nearest
 from codesign.tasks.evaluate_places import best_places, layer_designs, mode_of
@@ -75,10 +76,8 @@ def evaluate(
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
     if tiling is not None:
         _check_takes_tiles(roofline, mode)
-    if accelerator.sram_bits_per_cycle is not None and mode == "bands":
-        raise SpecError(
-            "sram_bits_per_cycle: not counted where layers may be fused; make on_chip 'tensors'"
-        )
+    if mode == "bands":
+        check_unfused(accelerator)
     given = _all_widths(network, accelerator, widths, output_bits)
     tensor_bits = {name: given[f"tensor:{name}"] for name in network.tensors}
     for layer in network.layers:

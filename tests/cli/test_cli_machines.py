@@ -34,6 +34,7 @@ BOTH = ("--mapping", "window,output")
         (("--weight-load",), Choices(weight_load=True)),
         (("--overlap", "0.25"), Choices(overlap=0.25)),
         (("--sram-bits-per-cycle", "64"), Choices(sram_bits_per_cycle=64)),
+        (("--stored-channels", "32"), Choices(stored_channels=32)),
         (
             ("--weight-buffer-kbit", "20", "--accumulator-kbit", "0.5"),
             Choices(weight_buffer_bits=20_000, accumulator_bits=500),
@@ -153,6 +154,7 @@ def chip(tmp_path: Path) -> str:
         (["--cycle-factor", "3x3=4/9"], {"cycle_factors": {"3x3": "4/9"}}),
         (["--overlap", "0.5"], {"overlap": 0.5}),
         (["--sram-bits-per-cycle", "999"], {"sram_bits_per_cycle": 999}),
+        (["--stored-channels", "32"], {"stored_channels": 32}),
         (["--ifmap-buffer-kbit", "9.5"], {"ifmap_buffer_bits": 9500}),
     ],
 )

@@ -16,6 +16,7 @@ from oracle import HardwareOption
 from oracle_bands import Places, all_places, in_step, inside, row_elements, run_need, run_traffic
 from oracle_machine import ceil_div
 from oracle_on_chip import live_bits
+from oracle_stored import in_dram
 from oracle_tilings import Cost, in_buffers, layer_costs, reduction_bits, rows_in, shared_bits
 from oracle_widths import all_widths, layer_widths, tensor_bits
 
@@ -219,7 +220,8 @@ def _ways_of(
     cycles = oracle.layer_cycles(problem, layer, hardware, bw, ba, mapping)
     if cycles is None:
         return
-    output, residual = oracle.output_and_residual_bits(problem, layer, widths, on_chip)
+    stored = problem.network, problem.choices.stored_channels
+    output, residual = _moved_beside(problem, layer, widths, on_chip)
     held = sum(_bits(problem, layer, widths, name) for name in layer.residuals if name in on_chip)
     stays = layer.weight_tensor in on_chip, layer.input in on_chip
     fetched = (0 if stays[0] else bw), (0 if stays[1] else ba), bw + ba + reduction_bits(layer)
@@ -227,7 +229,7 @@ def _ways_of(
     assert given is not None
     if layer.moves:
         size = layer.N * layer.G * layer.C * layer.H * layer.W * ba
-        moved = 0 if stays[1] else size
+        moved = 0 if stays[1] else in_dram(*stored, layer.input, size // ba) * ba
         kept = _bits(problem, layer, widths, layer.output) if layer.output in on_chip else 0
         read, written = held + size * stays[1], kept
         ways = [(0, (0, moved, 0), read, written)]
@@ -238,6 +240,10 @@ def _ways_of(
             of_tilings[key] = layer_costs(layer, *key[1:])
         for cost in of_tilings[key]:
             if in_buffers(cost, fetched, problem.choices.buffers):
+                cost = cost._replace(
+                    moved_weights=in_dram(*stored, layer.weight_tensor, cost.moved_weights),
+                    moved_ifmap=in_dram(*stored, layer.input, cost.moved_ifmap),
+                )
                 moved_bits = _moved(cost, fetched)
                 times = _times(problem, hardware, layer, mapping, (bw, ba))
                 read, written = accessed(
@@ -259,6 +265,19 @@ def _ways_of(
             own_s = max(own_s, (read + written) / port / problem.clock_hz)
         latency_s = oracle.latency_of(problem, own_s, dram_bits)
         yield Way(need + beside, latency_s, dram_bits, energy_j)
+
+
+def _moved_beside(
+    problem: Problem, layer: Layer, widths: Mapping[str, int], on_chip: frozenset[str]
+) -> tuple[int, int]:
+    """DRAM bits of the output and of residuals."""
+
+    def bits(name: str) -> int:
+        count = oracle.elements(problem.network, layer, name)
+        count = in_dram(problem.network, problem.choices.stored_channels, name, count)
+        return 0 if name in on_chip else count * tensor_bits(problem, widths, name)
+
+    return bits(layer.output), sum(map(bits, layer.residuals))
 
 
 def _moved(cost: Cost, bits: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -12,12 +12,14 @@ from enumerated_energy import accessed, sum_turns
 from enumerated_residency import Enumeration, Outcome
 from machine_terms import OVERLAPS
 from oracle import HardwareOption
+from oracle_stored import in_dram
 from oracle_tilings import in_buffers, reduction_bits, shared_bits
 from oracle_widths import layer_widths
 from residency_questions import Question, random_question
 
 from codesign.specs.network import Layer
 
+PADDED = (0, 2, 4, 6, 10, 13, 15, 18, 19, 20, 23, 24)
 MACHINES = ("", "mapping", "reconfigurable", "widening")
 
 
@@ -29,7 +31,8 @@ class PortEnumeration(Enumeration):
         for mapping in self.mappings:
             cycles = self.cycles(layer, mapping) / Fraction(self.on.clock_hz)
             for need, moved, port in self._ways(i, layer, residents, mapping):
-                port_s = Fraction(port) / (self.on.sram_bits_per_cycle or 1)
+                rate = self.on.sram_bits_per_cycle
+                port_s = Fraction(port) / rate if rate else Fraction(0)
                 own_s = max(cycles, port_s / Fraction(self.on.clock_hz))
                 if need <= room:
                     found.append(Outcome(self.latency_of(own_s, moved), moved))
@@ -40,26 +43,32 @@ class PortEnumeration(Enumeration):
     ) -> Iterator[tuple[int, int, float]]:
         """SRAM need, DRAM bits and SRAM bits read and written, of every tiling."""
 
-        def bits(name: str) -> int:
-            return self.network.touched(layer, name) * self.widths[f"tensor:{name}"]
+        stored = self.network, self.on.stored_channels
+
+        def bits(name: str, dram: bool = False) -> int:
+            count = self.network.touched(layer, name)
+            count = in_dram(*stored, name, count) if dram else count
+            return count * self.widths[f"tensor:{name}"]
 
         others = (layer.output, *layer.residuals)
-        once = sum(bits(name) for name in others if name not in residents)
+        once = sum(bits(name, True) for name in others if name not in residents)
         added = sum(bits(name) for name in layer.residuals if name in residents)
         stays = layer.weight_tensor in residents, layer.input in residents
         ba = self.widths[f"tensor:{layer.input}"]
         if layer.moves:
             size = layer.N * layer.G * layer.C * layer.H * layer.W * ba
             written = bits(layer.output) * (layer.output in residents)
-            yield 0, once + size * (not stays[1]), added + size * stays[1] + written
+            moved = in_dram(*stored, layer.input, size // ba) * ba * (not stays[1])
+            yield 0, once + moved, added + size * stays[1] + written
             return
         bw, _ = layer_widths(layer, self.widths)
         fetched = bw * (not stays[0]), ba * (not stays[1]), bw + ba + reduction_bits(layer)
         array = HardwareOption(self.on.rows, self.on.cols, 1, 1)
-        left = 0 if layer.output in residents else bits(layer.output)
+        left = 0 if layer.output in residents else bits(layer.output, True)
         for cost in self._tilings(i, layer, mapping):
             if in_buffers(cost, fetched, self.on.buffers):
-                each = cost.moved_weights, cost.moved_ifmap, cost.moved_psum
+                weights = in_dram(*stored, layer.weight_tensor, cost.moved_weights)
+                each = weights, in_dram(*stored, layer.input, cost.moved_ifmap), cost.moved_psum
                 moved = tuple(n * width for n, width in zip(each, fetched, strict=True))
                 turns = sum_turns(layer, array, self._engine(layer), mapping)
                 on = layer, array, turns, mapping, (bw, ba)
@@ -67,8 +76,8 @@ class PortEnumeration(Enumeration):
                 yield shared_bits(cost, fetched, self.on.buffers), sum(moved) + once, port
 
 
-def questions(seeds: Iterable[int]) -> Iterator[tuple[Question, PortEnumeration]]:
-    """On machines whose port binds at times."""
+def questions(seeds: Iterable[int], padded: bool) -> Iterator[tuple[Question, PortEnumeration]]:
+    """On machines whose port binds at times, or also those whose DRAM pads channels."""
     for seed in seeds:
         rng = random.Random(f"port {seed}")
         question = random_question(seed, MACHINES[seed % len(MACHINES)])
@@ -77,14 +86,17 @@ def questions(seeds: Iterable[int]) -> Iterator[tuple[Question, PortEnumeration]
         terms = {"sram_bits_per_cycle": int(10 ** rng.uniform(1, 3.3)), "psum_bits": None}
         rate = question.on.dram_bits_per_s or 1e9
         terms |= {"overlap": OVERLAPS[seed % len(OVERLAPS)], "dram_bits_per_s": rate}
+        terms |= {"stored_channels": rng.choice((2, 3, 4, 8))} if padded else {}
+        if padded and seed % 2:
+            del terms["sram_bits_per_cycle"]
         on = replace(question.on, **terms)
         yield question._replace(on=on), PortEnumeration(question.network, on, question.widths)
 
 
-def check(seeds: Iterable[int]) -> int:
-    """Hold the best choice to enumeration; how many of them the port makes slower."""
+def check(seeds: Iterable[int], padded: bool = False) -> int:
+    """Hold the best choice to enumeration; how many of them port and padding make slower."""
     slower = 0
-    for question, every in questions(seeds):
+    for question, every in questions(seeds, padded):
         outcomes = [every.outcome(chosen, question.sram_bits) for chosen in every.sets()]
         best = min((x for x in outcomes if x is not None), default=None)
         given = question.given
@@ -97,7 +109,8 @@ def check(seeds: Iterable[int]) -> int:
         assert found.bound == pytest.approx(float(best.latency_s), rel=1e-15)
         assert sum(row.dram_bits for row in found.layers) == best.dram_bits
         assert given.latency_s(found) == pytest.approx(float(best.latency_s), rel=1e-12)
-        plain = question._replace(on=replace(question.on, sram_bits_per_cycle=None)).given
+        usual = replace(question.on, sram_bits_per_cycle=None, stored_channels=None)
+        plain = question._replace(on=usual).given
         without = plain.residency(question.sram_bits)
         assert without is not None
         slower += found.bound > without.bound
@@ -109,7 +122,13 @@ def test_best_of_all_sets() -> None:
     assert check((5, 11, 12, 13, 15, 18, 21, 24, 25, 26, 30, 31)) > 9
 
 
+@pytest.mark.slow
+def test_best_of_all_sets_where_channels_are_padded() -> None:
+    assert check(PADDED, padded=True) > 11
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(100, 500, 50))
 def test_best_of_all_sets_long(first: int) -> None:
     check(range(first, first + 50))
+    check(range(first, first + 50), padded=True)

@@ -32,6 +32,8 @@ def machine_phrases(machine: Machine, precision: str) -> list[str]:
         found.append(f"compute and DRAM traffic {how}")
     if machine.sram_bits_per_cycle is not None:
         found.append(f"SRAM port of {machine.sram_bits_per_cycle:,} bit a cycle")
+    if machine.stored_channels is not None:
+        found.append(f"channels in DRAM in multiples of {machine.stored_channels:,}")
     for kernel, factor in machine.cycle_factors.items():
         size, stride, _ = kernel.partition("s")
         only = ", stride 1," if stride else ""
