@@ -388,6 +388,8 @@ class HardwareSearch(GoalSearch, ABC):
         wanted = [(low, high) for low, high, known in ranges if known < self.cutoff]
         if wanted and self.batches.energy is not None:
             self._bound_parts(option, min(x for x, _ in wanted), max(x for _, x in wanted))
+            if not np.isfinite(self.least_parts[option]).all():  # no design is in question
+                return self.incumbent_ceiling
         queue = [(known, low, high) for low, high, known in ranges]
         heapq.heapify(queue)
         while queue:

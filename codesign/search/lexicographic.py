@@ -120,9 +120,10 @@ class LexicographicSearch:
                 f"{ENERGY}: method 'whole' does not count it where layers may be fused; "
                 "leave out the method"
             )
-        if method == "whole" and space.port is not None:
+        if method == "whole" and space.counts_energy and space.port is not None:
             raise SpecError(
-                "sram_bits_per_cycle: method 'whole' does not count it; leave out the method"
+                "sram_bits_per_cycle: method 'whole' does not count it beside energy; "
+                "leave out the method"
             )
         self.prove = prove_monolithic if method == "whole" else prove_goal
         self.rel_gap = rel_gap

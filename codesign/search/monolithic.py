@@ -18,6 +18,7 @@ from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.search.milp_over_srams import MilpOverSrams
 from codesign.space.candidates import Candidates, candidates
+from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, price
 from codesign.stopping import Stopped
@@ -72,15 +73,22 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
             choice.sram_bits if goal.metric in space.hardware_metrics else most[choice.option]
         )
         chosen = choice.variable_width, choice.weight, sram_bits, choice.on_chip
-        return price(space, choice.option, *chosen, choice.modes)
+        return price(space, choice.option, *chosen, choice.modes, choice.tilings)
 
     def listed() -> Candidates:
+        tilings = None
+        if space.port is not None and "latency_s" in (goal.metric, *goal.limits):
+            shapes = space.shape_of[options].tolist()
+            first = dict(zip(shapes, options.tolist(), strict=True))
+            of_shape = {x: EnergyTilings(space, first[x], False, True) for x in first}
+            tilings = [of_shape[x] for x in shapes]
         return candidates(
             space,
             options,
             np.full(len(options), space.capacities.min_bits),
             sram,
             traffic_matters="dram_bits" in (goal.metric, *goal.limits),
+            energy=tilings,
         )
 
     return solve_whole(task, listed, priced)

@@ -60,8 +60,9 @@ def test_where_the_port_is_not_counted() -> None:
     network = load_network("alexnet")
     with pytest.raises(SpecError, match=told):
         evaluate(network, chip, 8, on_chip="bands")
-    problem = Problem(network=network, choices=Choices(sram_bits_per_cycle=8))
-    with pytest.raises(SpecError, match="method 'whole' does not count it; leave out the method"):
+    choices = Choices(sram_bits_per_cycle=8)
+    problem = Problem(network=network, choices=choices, objective="energy")
+    with pytest.raises(SpecError, match="method 'whole' does not count it beside energy; leave"):
         solve(problem, method="whole")
 
 
