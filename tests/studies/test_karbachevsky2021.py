@@ -115,6 +115,20 @@ def test_every_committed_optimum_is_proven() -> None:
         assert (known[f"{better}_ms"] <= known[f"{worse}_ms"] * (1 + 1e-9)).all()
 
 
+def test_what_is_claimed_follows_from_the_committed_optima() -> None:
+    optima = pd.read_csv(EXPECTED / "optimum.csv")
+    recipe, square = optima["faster_than_recipe"], optima["square_ms"] / optima["optimum_ms"]
+    of_ideal = (optima["optimum_ms"] / optima["ideal_ms"]).dropna()
+    index = (STUDY.parent / "README.md").read_text(encoding="utf-8")
+    for page in (README, index):
+        text = " ".join(page.split())
+        assert f" {recipe.min():.2f} to {recipe.max():.2f} times faster than" in text
+        assert f"{square.min():.2f} to {square.max():.2f} times faster than" in text
+    text = " ".join(README.split())
+    assert f"promise {of_ideal.min():.1f} to {of_ideal.max():.1f} times what" in text
+    assert f"Mixed widths add 0 to {100 * (optima['faster_than_shaped'].max() - 1):.0f} %" in text
+
+
 @pytest.mark.slow
 def test_a_number_that_does_not_agree_fails(tmp_path: Path) -> None:
     folder = tmp_path / "study"
