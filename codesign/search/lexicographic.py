@@ -18,7 +18,6 @@ import numpy as np
 from codesign.arrays import Bools
 from codesign.errors import SpecError
 from codesign.problem.goal import Ended, Goal, TiesFound
-from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, beyond
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
@@ -115,11 +114,6 @@ class LexicographicSearch:
         self.space, self.relaxation = space, Relaxation(space, self.stop.check)
         self.cut_pool = CutPool(space.additive_metrics)
         self.open = np.ones(len(space), dtype=bool)
-        if method == "whole" and space.counts_energy and space.runs:
-            raise SpecError(
-                f"{ENERGY}: method 'whole' does not count it where layers may be fused; "
-                "leave out the method"
-            )
         if method == "whole" and space.counts_energy and space.port is not None:
             raise SpecError(
                 "sram_bits_per_cycle: method 'whole' does not count it beside energy; "

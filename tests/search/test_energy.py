@@ -41,6 +41,15 @@ WHOLE = ((107, "none"), (119, "none"), (110, "tensors"), (108, "mapping"), (139,
 POWERED = 12  # problems
 
 
+def powered(problem: Problem, w_per_mm2: float) -> Problem:
+    """The problem of the least energy where power at all times is by area alone."""
+    given = problem.technology.energy
+    assert given is not None
+    energy = replace(given, static_w=None, static_w_per_mm2=w_per_mm2)
+    technology = replace(problem.technology, energy=energy)
+    return replace(problem, technology=technology, objective="energy_j", budgets={})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["none", "tensors"])
 def test_sram_is_split_where_that_is_left_to_the_programme(
@@ -51,11 +60,7 @@ def test_sram_is_split_where_that_is_left_to_the_programme(
     found = 0
     for seed in range(200, 200 + POWERED):
         problem, points = drawn(seed, kind)
-        given = problem.technology.energy
-        assert given is not None
-        energy = replace(given, static_w=None, static_w_per_mm2=10.0 ** (seed % 4))
-        technology = replace(problem.technology, energy=energy)
-        problem = replace(problem, technology=technology, objective="energy_j", budgets={})
+        problem = powered(problem, 10.0 ** (seed % 4))
         if not points:
             continue
         right = least_energy([*energy_points(problem)], "energy_j", {})
@@ -218,8 +223,18 @@ def test_the_whole_programme_finds_the_enumerated_optimum(seed: int, kind: str) 
     check(seed, kind, "whole")
 
 
+@pytest.mark.parametrize("seed", [5, 13])
+def test_the_whole_programme_takes_fused_layers_at_the_power_of_what_is_built(seed: int) -> None:
+    problem = powered(drawn(seed, "bands")[0], 10.0 ** (seed % 4))
+    design = solve(problem, method="whole")
+    assert design.fused_runs
+    right = least_energy([*energy_points(problem)], "energy_j", {})
+    assert design.metrics["energy_j"] == pytest.approx(right, rel=EXACT)
+    assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "bands"])
 @pytest.mark.parametrize("block", range(4))
 def test_the_whole_programme_finds_the_enumerated_optimum_at_length(block: int, kind: str) -> None:
     for seed in range(100 + 20 * block, 120 + 20 * block):
@@ -245,9 +260,3 @@ def test_a_bound_is_what_its_assignment_takes() -> None:
             spent = (coefficients * found.metrics).sum(axis=1)
             assert found.value == pytest.approx(spent, rel=1e-9)
     assert free >= 3
-
-
-def test_the_whole_programme_does_not_count_energy_of_fused_layers() -> None:
-    problem = Problem(network=load_network("alexnet"), choices=Choices(on_chip="bands"))
-    with pytest.raises(SpecError, match="does not count it where layers may be fused"):
-        solve(replace(problem, objective="energy"), method="whole")

@@ -381,6 +381,9 @@ class Coefficients:
             for h, each in enumerate(per_unit.tolist()):
                 times = [model.latency_on[i, h] for i in model.LAYERS]
                 terms.add([each] * len(times), times)
+            for n, run in enumerate(self.candidates.fused):
+                h = int(np.searchsorted(self.candidates.options, run.option))
+                terms.add([float(per_unit[h])], [model.run_latency[n]])
         else:
             times = self._times(model)
             terms.add([float(per_unit[0])] * len(times), times)

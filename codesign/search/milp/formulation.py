@@ -63,8 +63,9 @@ On an FPGA an SRAM is a whole number of block RAMs, where tensors may stay on ch
 
 Where energy counts, and power at all times differs between hardware options, ``t_{l,h}`` is the
 latency of a layer on an option and ``moved_{l,h}`` what moves beside operands there; the energy of
-that power is ``Σ_h power_h·Σ_l t_{l,h}``. Of one option, or of the same power, it is
-``power·Σ_l t_l``.
+that power is ``Σ_h power_h·Σ_l t_{l,h}``, and ``power_h·t_n`` of runs. Of one option, or of the
+same power, it is ``power·(Σ_l t_l + Σ_n t_n)``. Where a layer may be in a run, (31) has ``≥``, less
+``most_l·Σ_n fuse_n`` as (26).
 
    (29) compute_on          t_{l,h} ≥ Σ_{o ∈ O(l,h)} compute_o·run_o + e·memory_{l,h}      ∀ l, h
    (30) memory_on           t_{l,h} ≥ memory_{l,h} + e·Σ_{o ∈ O(l,h)} compute_o·run_o      ∀ l, h
@@ -164,7 +165,7 @@ def build(
     if timed and not math.isinf(space.dram_bits_per_s):
         parts.append(_respect_roofs)
     if costs.powers_differ:
-        parts.append(time_on_each)
+        parts += [time_on_each, *[time_runs] * (bool(candidates.fused) and not timed)]
     if candidates.growth is not None:
         parts.append(charge_growth)
     with PauseGC():

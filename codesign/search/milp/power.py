@@ -13,6 +13,7 @@ import pyomo.core as pyo
 
 from codesign.problem.metrics import ENERGY
 from codesign.search.milp.coefficients import Coefficients, Terms
+from codesign.search.milp.fusion import unless_fused
 
 
 def time_on_each(model: pyo.ConcreteModel, costs: Coefficients) -> None:
@@ -53,11 +54,14 @@ def time_on_each(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     def moved_once(model, i):
         """Σ_h moved_{l,h} = Σ_b moved_{l,t}·b·width_{t,b}: all of it moves on some option.
 
-        In units of the time that it takes.
+        In units of the time that it takes. With ``≥`` less ``most_l·Σ_n fuse_n``, as (26), where
+        the layer may be in a fused run.
         """
         moved = costs.moved(model, i, unit_bits, Terms())
+        unless_fused(model, costs, i, unit_bits, moved)
         each = [model.moved_on[i, h] for h in model.HARDWARE]
-        return moved.add([-1.0] * len(each), each).expression() == 0
+        row = moved.add([-1.0] * len(each), each).expression()
+        return row <= 0 if costs.fused_at[i] else row == 0
 
     @model.Constraint(model.LAYERS, model.HARDWARE, doc="(32)")
     def moved_where_built(model, i, h):
