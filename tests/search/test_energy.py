@@ -38,6 +38,9 @@ from codesign.space.placement import FREE
 
 KINDS = ("none", "tensors", "mapping", "reconfigurable", "widening")
 WHOLE = ((107, "none"), (119, "none"), (110, "tensors"), (108, "mapping"), (139, "reconfigurable"))
+FUSED = (502, 503, 523, 538)  # problems whose best designs have fused layers
+MACHINES = ("bands mapping", "bands widening", "bands reconfigurable", "bands terms")
+FRONTS = ((50, "tensors"), (51, "tensors"), (52, "tensors"), (538, "bands"))
 POWERED = 12  # problems
 
 
@@ -169,8 +172,14 @@ def test_the_optimum_is_the_enumerated_one(seed: int, kind: str) -> None:
     check(seed, kind)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", FUSED)
+def test_the_optimum_where_layers_may_be_fused_is_the_enumerated_one(seed: int) -> None:
+    check(seed, "bands")
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "bands", *MACHINES])
 @pytest.mark.parametrize("block", range(10))
 def test_the_optimum_is_the_enumerated_one_at_length(block: int, kind: str) -> None:
     for seed in range(100 + 20 * block, 120 + 20 * block):
@@ -179,9 +188,9 @@ def test_the_optimum_is_the_enumerated_one_at_length(block: int, kind: str) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_a_front_between_latency_and_energy_is_the_enumerated_one(seed: int) -> None:
-    problem, points = drawn(50 + seed, "tensors")
+@pytest.mark.parametrize(("seed", "kind"), FRONTS)
+def test_a_front_between_latency_and_energy_is_the_enumerated_one(seed: int, kind: str) -> None:
+    problem, points = drawn(seed, kind)
     if not points or len(points) > MOST_POINTS // 4:
         pytest.skip("too many designs to enumerate, or none")
     front = pareto(replace(problem, objective="latency_s", budgets={}), ("latency_s", "energy_j"))

@@ -31,6 +31,9 @@ SEEDS = range(3)
 EXACT = 1e-9
 PRICES = 4  # sets of coefficients
 CASES = [(kind, seed) for kind in KINDS for seed in SEEDS]
+ENERGIES = [("chain", 0, 1.0), ("chain", 3, 30.0), ("tall", 5, 1.0), ("tall", 6, 30.0)]
+ENERGIES += [("broken", 5, 1.0), ("moving", 6, 1.0), ("sharing", 3, 1.0)]  # times SRAM reads
+TRIED = 20  # designs of each option, where energies count
 
 pytestmark = pytest.mark.slow
 
@@ -159,6 +162,69 @@ def test_the_assignment_returned_has_the_metrics_returned(
                 if made is not None:
                     exact = [made.metrics[name] for name in ADDITIVE_METRICS]
                     assert answer.metrics[b].tolist() == pytest.approx(exact, rel=EXACT)
+
+
+@pytest.mark.parametrize(("kind", "seed", "factor"), ENERGIES)
+def test_bounds_of_energy_hold_and_are_met(kind: str, seed: int, factor: float) -> None:
+    """No design is below one; an assignment returned that is a design costs what is returned.
+
+    Also where an SRAM bit takes more than a DRAM bit.
+    """
+    found = designs(kind, seed)
+    assert found is not None
+    rng, every = random.Random(f"energy {kind} {seed}"), found[1]
+    problem = found[0].problem
+    energy = problem.technology.energy
+    assert energy is not None
+    assert energy.sram_read_j_per_bit is not None
+    energy = replace(energy, sram_read_j_per_bit=energy.sram_read_j_per_bit * factor)
+    technology = replace(problem.technology, energy=energy)
+    space = HardwareSpace(replace(problem, technology=technology))
+    space.count_energy()
+    asked, options = space.additive_metrics, np.unique(every.option)
+    sizes = [rng.choice(np.unique(every.sram_bits[every.option == o]).tolist()) for o in options]
+    batch = OptionBatches(space, asked).of_options(options, np.array(sizes, float))
+    relaxation, fused = Relaxation(space).of(batch), 0
+    for _ in range(PRICES):
+        coefficients = np.zeros((len(options), len(asked)))
+        coefficients[:, -1] = 1.0
+        for m in rng.sample(range(len(asked) - 1), 2):
+            scale = np.median(every.metrics[:, m]) or 1.0
+            coefficients[:, m] = 1e-8 * 10 ** rng.uniform(-2, 2) / scale
+        answer = relaxation.solve(batch, coefficients)
+        for b in range(len(options)):
+            priced = Priced(space, int(options[b]), float(sizes[b]), coefficients[b])
+            rows = np.flatnonzero(every.within(batch, options, b)).tolist()
+            for n in rng.sample(rows, min(TRIED, len(rows))):
+                own = every.variable_width[n], every.weight[n], every.on_chip[n]
+                assert answer.value[b] <= priced.cost(*own) * (1 + EXACT)
+            if answer.runs[b]:
+                own = answer.variable_width[b], answer.weight[b], answer.on_chip[b]
+                told = float(answer.metrics[b] @ coefficients[b])
+                truth = priced.cost(*own)
+                assert told <= truth * (1 + EXACT)
+                assert np.isinf(truth) or answer.value[b] <= told * (1 + EXACT)
+                fused += bool(own[2][len(space.placed) :].any())
+    assert fused > 0
+
+
+@dataclass(frozen=True)
+class Priced:
+    """What designs of an option cost at some coefficients, priced exactly."""
+
+    space: HardwareSpace
+    option: int
+    sram_bits: float
+    coefficients: Floats
+
+    def cost(self, variable_width: Ints, weight: Ints, on_chip: Bools) -> float:
+        """Of all metrics; inf where it does not fit."""
+        chosen = variable_width.tolist(), weight.tolist(), self.sram_bits, on_chip.tolist()
+        made = price(self.space, self.option, *chosen)
+        if made is None:
+            return np.inf
+        exact = [made.metrics[name] for name in self.space.additive_metrics]
+        return float(np.array(exact) @ self.coefficients)
 
 
 def test_no_design_within_limits_is_below_the_dual_bound(
