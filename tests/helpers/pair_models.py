@@ -13,6 +13,7 @@ from codesign.arrays import Bools
 from codesign.problem.goal import Goal
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import Candidates, LayerCandidates
+from codesign.space.energy import StaticGrowth
 from codesign.space.fused_candidates import fused_candidates
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.fpga import AnyTechnology, Fpga
@@ -190,15 +191,18 @@ def pair_model(goal: Goal) -> pyo.ConcreteModel:
     return build(space_of(PAIR, (2, 4)), listed(CONV, FC), goal)
 
 
-def powered_model(goal: Goal, power_w: tuple[float, ...]) -> pyo.ConcreteModel:
+def powered_model(
+    goal: Goal, power_w: tuple[float, ...], growth: StaticGrowth | None = None
+) -> pyo.ConcreteModel:
     """The programme of two layers on two arrays of some power at all times, energy counted.
 
-    A DRAM bit takes 2 nJ and to read it from the SRAM 1 nJ; one of an operand 4 nJ.
+    ``growth`` is that of the power with the SRAM. A DRAM bit takes 2 nJ and to read it from the
+    SRAM 1 nJ; one of an operand 4 nJ.
     """
     space, offered = space_of(PAIR, (2, 4), POWERED, dram_energy_j_per_bit=2e-9), listed(CONV, FC)
     space.count_energy()
     layers = (replace(rows, energy_j=4e-9 * rows.traffic) for rows in offered.layers)
-    offered = replace(offered, layers=tuple(layers), static_w=np.array(power_w))
+    offered = replace(offered, layers=tuple(layers), static_w=np.array(power_w), growth=growth)
     return build(space, offered, goal)
 
 
