@@ -57,7 +57,7 @@ def test_of_least_traffic_where_that_counts_first() -> None:
             continue
         given, every = question.given, question.enumerated()
         rates = Rates(question.on.clock_hz, rate, "dram_bits")
-        arguments = given.tensor_bits, *given.modes[0], question.sram_bits, rates
+        arguments = given.tensor_bits, *given.modes[0][:2], question.sram_bits, rates
         found = best_residency(given.lives, *arguments, places=question.places)
         if found is None:
             assert not every
@@ -114,7 +114,7 @@ def test_bounds_where_labels_are_too_many(monkeypatch: pytest.MonkeyPatch) -> No
         assert best is not None
         given = question.given
         rates = Rates(question.on.clock_hz, question.on.dram_bits_per_s)
-        arguments = given.tensor_bits, *given.modes[0], question.sram_bits, rates
+        arguments = given.tensor_bits, *given.modes[0][:2], question.sram_bits, rates
         found = best_residency(given.lives, *arguments, max_labels=2)
         assert found is not None
         every = {chosen: outcome for outcome, chosen in question.enumerated()}
