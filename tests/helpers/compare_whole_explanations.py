@@ -52,7 +52,7 @@ def others(explanation: Explanation, points: list[oracle.Point]) -> dict[str, li
     array, pes = (mine.rows, mine.cols), (mine.pe_weight_bits, mine.pe_activation_bits)
     most, least = math.floor((1 - step) * mine.sram_bits), math.ceil((1 + step) * mine.sram_bits)
     choices = replace(problem.choices, places=dict.fromkeys(problem.network.tensors, "dram"))
-    apart = replace(problem, choices=_unfused(problem.choices))
+    apart = replace(problem, choices=unfused(problem.choices))
     return {
         **_other_mappings(problem, mine.mapping, points),
         "array": [p for p in points if p.hardware[:2] != array],
@@ -85,7 +85,7 @@ def _other_mappings(
     return {"mapping": [p for p in points if p.hardware.mapping != mine], "own mappings": own}
 
 
-def _unfused(choices: Choices) -> Choices:
+def unfused(choices: Choices) -> Choices:
     """The same without fused layers, and without a word on bands."""
     places = {name: place for name, place in choices.places.items() if place != "band"}
     return replace(choices, on_chip="tensors", fused_layers=DEFAULT_FUSED_LAYERS, places=places)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from compare_whole_explanations import check_file
+from compare_whole_explanations import check_file, unfused
 from enumerated_energy import EnergyPoint, energy_points, least_energy
 from random_energy import drawn
 
@@ -15,6 +15,7 @@ from codesign import Design, Problem, solve
 from codesign.results.explanation import RunnerUp, Side
 from codesign.tasks.explain import explain
 
+KINDS = ("none", "tensors", "mapping", "reconfigurable", "buffers")
 EXACT = 1e-8
 STEP = 0.2
 
@@ -74,6 +75,8 @@ def designs_of(
         return with_more_sram(problem, math.ceil((1 + STEP) * mine.sram_bits))
     if change == "mapping":
         return [p for p in points if p.hardware.mapping != mine.mapping]
+    if change == "nothing fused":
+        return [*energy_points(replace(problem, choices=unfused(choices)))]
     changed = {"reconfigurable": not choices.reconfigurable}
     if change == "all in DRAM":
         changed = {"places": dict.fromkeys(problem.network.tensors, "dram")}
@@ -121,6 +124,6 @@ def test_every_figure_is_the_enumerated_one(seed: int, kind: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["none", "tensors", "mapping", "reconfigurable", "buffers"])
+@pytest.mark.parametrize("kind", [*KINDS, "bands"])
 def test_every_figure_is_the_enumerated_one_at_length(kind: str) -> None:
     assert sum(compare(seed, kind) for seed in range(20)) > 30
