@@ -325,12 +325,14 @@ def test_an_evaluation_accounts_for_every_metric() -> None:
     assert isinstance(replace(found), Evaluation)
 
 
-BUFFERS = {"weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits"}  # None: there is none
+# None: there is none.
+TERMS = {"weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits"}
+TERMS |= {"sram_bits_per_cycle", "stored_channels"}
 
 
 def test_optional_fields_have_a_case_above() -> None:
     optional = {field.name for field in fields(Accelerator) if field.default is None}
-    assert optional - BUFFERS == {*KNOWN, "psum_bits"}
+    assert optional - TERMS == {*KNOWN, "psum_bits"}
     required = {field.name for field in fields(Accelerator) if field.default is MISSING}
     assert required - {"cycle_factors"} == set(BARE)
 
