@@ -76,6 +76,7 @@ class BestBound:
         search.lower[options] = np.inf  # until it ends: then they have the bounds of those as good
         try:
             screen(search)
+            search.bound_by_finest()
             for shape in self.space.shapes_among(search.open_options()):
                 self._push(Stage.BOUND_SHAPE, int(shape))
             while self.queue and not (search.task.feasibility_only and search.incumbent):

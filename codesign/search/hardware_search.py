@@ -84,6 +84,9 @@ class HardwareSearch(GoalSearch, ABC):
     def bound_as_one(self) -> None:
         """Bound all open options by a single envelope, where that helps."""
 
+    def bound_by_finest(self) -> None:
+        """Bound all open shapes by tilings that all of them have, where that helps."""
+
     def bound_shapes(self, options: Ints) -> None:
         """Bound the shapes of options with the most SRAM that one of them has, where that helps."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 
@@ -19,12 +21,15 @@ from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
 
 ONE_BATCH = 64  # options; of more, the most promising are bounded first
 FIRST_BATCH = 8  # of them
-MOST_HALVINGS = 6  # of ranges of SRAM before an option is solved
+NEAR = 1 + 1e-3  # times the least bound: ranges that are halved together
+MOST_HALVINGS = 12  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
 HALVED = 1e-3  # the same of an option
 SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
 FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
+FIRST_HALVINGS, SHAPES_TRIED = 5, 2  # of all shapes before a good incumbent; for that
+FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
 MOST_OPENED_UNRULED = 3  # shapes without a design, after which limits are tried one by one
 
 
@@ -183,8 +188,7 @@ class LeastMetric(HardwareSearch):
             given = mine.option, mine.high
             return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
 
-        rows = self._bounded(rows, tables, priced=True)
-        every = self._halved(rows, tables, HALVED, priced=True)
+        every = self._halved(self._bounded(rows, tables, True), tables, HALVED, priced=True)
         self.raise_bounds(options, np.minimum(every.least_bounds(options), self.cutoff))
         for option in options.tolist():
             self.ranges[option] = []
@@ -200,36 +204,84 @@ class LeastMetric(HardwareSearch):
         sram_bits = self.space.capacities.within(low * (high / low) ** shares).ravel()
         row = np.tile(np.arange(len(options)), SRAMS_TRIED)
         batch = self.batches.of_options(options[row], sram_bits, roughly=True)
-        found = self.dual_bound(batch, start[row], accuracy=1e-3)
+        found = self.dual_bound(batch, start[row])
         for n in np.argsort(found.incumbent, kind="stable")[:PRICED].tolist():
             self.update_from_bound(int(options[row[n]]), found, n, float(sram_bits[n]))
         return found.multipliers[-len(options) :]
 
-    def _bound_shape_ranges(self, options: Ints) -> None:
+    def bound_by_finest(self) -> None:
+        """Bound all open shapes by ranges of their SRAM, with the tilings of the finest shape.
+
+        Staircases of every shape would take longer than to bound most of them so.
+        """
+        finest, options = self.space.finest, self.open_options()
+        if self.batches.energy is None or finest is None:
+            return
+        if len(self.space.shapes_among(options)) <= FEW_SHAPES:
+            return
+        if self.incumbent is None:
+            self._try_nearest(options)
+            self._bound_shape_ranges(self.open_options(), finest=True, halvings=FIRST_HALVINGS)
+            self._try_nearest(self.open_options())
+        self._bound_shape_ranges(self.open_options(), finest=True)
+
+    def _try_nearest(self, options: Ints) -> None:
+        """Look for a good incumbent on the shapes of least bounds."""
+        order = options[np.argsort(self.lower[options], kind="stable")]
+        for shape in [*dict.fromkeys(self.space.shape_of[order].tolist())][:SHAPES_TRIED]:
+            mine = self._of(options, shape)
+            ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])
+            low, high, _ = min(ranges, key=itemgetter(2))
+            most = np.clip(self._useful_sram_bits(mine), low, high)
+            self._try_srams(mine, low, most, self.first_multipliers(mine))
+
+    def _bound_shape_ranges(
+        self, options: Ints, finest: bool = False, halvings: int = MOST_HALVINGS
+    ) -> None:
         """Bound shapes by ranges of SRAM that their options can have."""
         space = self.space
         shapes, first = np.unique(space.shape_of[options], return_index=True)
-        whole = [self._whole_range(int(shape)) for shape in shapes]
-        low, high, known = (np.array(x) for x in zip(*whole, strict=True))
-        high = np.minimum(
-            high, [self._useful_sram_bits(self._of(options, x)).max() for x in shapes]
-        )
-        start = self.first_multipliers(options[first])
-        rows = SramRanges(options[first], np.minimum(low, high), high, known, start)
+        found: list[tuple[int, float, float, float]] = []
+        for n, shape in enumerate(shapes.tolist()):
+            mine = self._of(options, shape)
+            high = self._useful_sram_bits(mine, finest).max()
+            for low, end, bound in self.shape_ranges.get(shape, [self._whole_range(shape)]):
+                if bound < self.cutoff:
+                    found.append((n, min(low, high), min(end, high), bound))
+        which, least, most, known = np.array(found, dtype=np.float64).reshape(-1, 4).T
+        row = which.astype(np.int64)
+        start = self.first_multipliers(options[first])[row]
+        rows = SramRanges(options[first][row], least, most, known, start)
 
         def tables(mine: SramRanges) -> Batch:
             each = [self._of(options, int(space.shape_of[x])) for x in mine.option]
             row = np.repeat(np.arange(len(each)), [len(x) for x in each])
             asked = space.shape_of[mine.option], row, mine.high, mine.low
-            return self.batches.of_shapes(np.concatenate(each), *asked)
+            return self.batches.of_shapes(np.concatenate(each), *asked, finest=finest)
 
-        every = self._halved(rows, tables, HALVED_TOGETHER)
-        bounds = every.least_bounds(options[first])
+        if not len(rows):
+            self.raise_bounds(options, np.full(len(options), self.cutoff))
+            return
+        if np.isfinite(rows.bound).all() and not finest:
+            rows = self._bounded(rows, tables)
+        every = self._halved(rows, tables, HALVED_TOGETHER, halvings=halvings)
+        bounds = np.minimum(every.least_bounds(options[first]), self.cutoff)
         for shape, option, bound in zip(shapes.tolist(), options[first], bounds, strict=True):
             mine = self._of(options, shape)
             self.raise_bounds(mine, np.full(len(mine), bound))
-            found = np.flatnonzero(every.option == option)
-            self.shape_ranges[shape] = [every.range(int(n)) for n in found]
+            own = np.flatnonzero(every.option == option)
+            ranges = sorted(every.range(int(n)) for n in own)
+            if finest and ranges:  # more than that is of no use to the finest alone
+                low, high, least_j = ranges[-1]
+                ranges[-1] = low, np.inf if high >= self._finest_useful else high, least_j
+            self.shape_ranges[shape] = ranges
+
+    @cached_property
+    def _finest_useful(self) -> float:
+        """The most SRAM that the finest shape has a use for."""
+        assert self.space.finest is not None
+        useful = self.space.useful_sram_bits(self.space.finest, self.batches.moves_data)
+        return float(self.space.capacities.holding(useful))
 
     def _of(self, options: Ints, shape: int) -> Ints:
         """Those of one shape."""
@@ -240,8 +292,13 @@ class LeastMetric(HardwareSearch):
         least = self.space.min_sram_bits_of_shapes[shape]
         return float(self.space.capacities.holding(least)), np.inf, -np.inf
 
-    def _useful_sram_bits(self, options: Ints) -> Floats:
-        """(options,) of one shape: the most SRAM that each can have, and has a use for."""
+    def _useful_sram_bits(self, options: Ints, finest: bool = False) -> Floats:
+        """(options,) of one shape: the most SRAM that each can have, and has a use for.
+
+        ``finest``: with the tilings of the finest shape.
+        """
+        if finest:
+            return np.minimum(self.most_sram_bits(options), self._finest_useful)
         shape, capacities = int(self.space.shape_of[options[0]]), self.space.capacities
         useful = self.space.useful_sram_bits(shape, self.batches.moves_data)
         return np.minimum(self.most_sram_bits(options), capacities.holding(useful))
@@ -252,30 +309,33 @@ class LeastMetric(HardwareSearch):
         tables: Callable[[SramRanges], Batch],
         worth: float,
         priced: bool = False,
+        halvings: int = MOST_HALVINGS,
     ) -> SramRanges:
         """Ranges halved as long as they are open, and power at all times grows within each.
 
+        Of each option those of least bound: until that rises, others make no difference.
+
         ``priced``: they are of single options, the best widths met on which are priced.
         """
-        closed, halvings = rows.take(np.zeros(len(rows), dtype=bool)), MOST_HALVINGS
         if self.space.runs:
             worth, halvings = max(worth, HALVED_FUSED), min(halvings, FEW_HALVINGS)
         for _ in range(halvings):
             grows = self.power_grows(rows.option, rows.low, rows.high, worth)
-            grows &= rows.bound < self.cutoff
-            closed, rows = closed + rows.take(~grows), rows.take(grows)
-            if not len(rows):
+            least = rows.least_bounds(rows.option)
+            grows &= (rows.bound < self.cutoff) & (rows.bound <= np.maximum(least, least * NEAR))
+            if not grows.any():
                 break
             self.stop.check()
+            others, rows = rows.take(~grows), rows.take(grows)
             middle = np.ceil(np.sqrt(np.maximum(rows.low, 1.0) * rows.high))
             rows = rows.halves(self.space.capacities.holding(np.maximum(middle, rows.low + 1)))
-            rows = self._bounded(rows, tables, priced)
-        return closed + rows
+            rows = others + self._bounded(rows, tables, priced)
+        return rows
 
     def _bounded(
-        self, rows: SramRanges, tables: Callable[[SramRanges], Batch], priced: bool
+        self, rows: SramRanges, tables: Callable[[SramRanges], Batch], priced: bool = False
     ) -> SramRanges:
-        """The same ranges, bounded by their tables; ``priced`` as of `_halved`."""
+        """The same ranges, better bounded."""
         batch = tables(rows)
         found = self.dual_bound(batch, rows.multipliers, accuracy=1e-4)
         bound = np.maximum(rows.bound, found.value)

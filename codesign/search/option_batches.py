@@ -176,6 +176,7 @@ class OptionBatches:
         row: Ints,
         sram_bits: Floats | None = None,
         powered_bits: Floats | None = None,
+        finest: bool = False,
     ) -> Batch:
         """An envelope of the options of each shape: any of their PEs, the best tilings.
 
@@ -187,8 +188,11 @@ class OptionBatches:
             Capacities that tilings must fit in.
         powered_bits : floats, shape (shapes,), optional
             SRAM that takes power at least.
+        finest : bool
+            With the tilings of the finest shape, which all have.
         """
         space = self.space
+        tiled = shapes if not finest or space.finest is None else np.full_like(shapes, space.finest)
         runs_on = space.runnable(options)
         runs = np.zeros((len(shapes), *runs_on.shape[1:]), dtype=bool)
         np.logical_or.at(runs, row, runs_on)
@@ -202,21 +206,23 @@ class OptionBatches:
         compute_s = cycles / space.problem.clock_hz
         traffic = space.compulsory_traffic
         if sram_bits is not None:
-            each = zip(shapes.tolist(), sram_bits[:, None], strict=True)
+            each = zip(tiled.tolist(), sram_bits[:, None], strict=True)
             traffic = np.concatenate([self.traffic(shape, bits)[None, 0] for shape, bits in each])
         batch = Batch(compute_s, np.where(self._of_variants(runs), traffic, np.inf))
         batch = self._ported(self._with_pairs(batch, runs), options, row)
         powered_bits = None if powered_bits is None else powered_bits[row]
         energy = self._ideal_energy(options, row, len(shapes), powered_bits)
         if energy is not None and sram_bits is not None:
-            rooms = (self._energy_rooms(shape, None, True) for shape in shapes.tolist())
+            rooms = (self._energy_rooms(shape, None, True) for shape in tiled.tolist())
             each = zip(rooms, sram_bits[:, None], strict=True)
             energy = replace(energy, least=np.concatenate([x.within(bits) for x, bits in each]))
         batch = replace(batch, energy=energy)
         if sram_bits is None:
             return replace(batch, places=all_free(space))
         first = np.searchsorted(row, np.arange(len(shapes)))
-        asked = options[first], sram_bits, options, sram_bits[row]
+        lookup = tiled * space.pe_pairs + space.pair_of[options[first]]
+        every = tiled[row] * space.pe_pairs + space.pair_of[options]
+        asked = lookup, sram_bits, every, sram_bits[row]
         return self._with_rooms(batch, *asked, roughly=True)
 
     def _least_cycles(self, options: Ints, first: Ints, row: Ints) -> Ints:
