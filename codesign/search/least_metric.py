@@ -28,7 +28,8 @@ HALVED = 1e-3  # the same of an option
 SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
 FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
-FIRST_HALVINGS, SHAPES_TRIED = 5, 2  # of all shapes before a good incumbent; for that
+FIRST_HALVINGS = 5  # of all shapes before a good incumbent
+SHAPES_TRIED, PES_TRIED = 2, 4  # for that
 FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
 MOST_OPENED_UNRULED = 3  # shapes without a design, after which limits are tried one by one
 
@@ -229,7 +230,7 @@ class LeastMetric(HardwareSearch):
         """Look for a good incumbent on the shapes of least bounds."""
         order = options[np.argsort(self.lower[options], kind="stable")]
         for shape in [*dict.fromkeys(self.space.shape_of[order].tolist())][:SHAPES_TRIED]:
-            mine = self._of(options, shape)
+            mine = self._of(order, shape)[:PES_TRIED]
             ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])
             low, high, _ = min(ranges, key=itemgetter(2))
             most = np.clip(self._useful_sram_bits(mine), low, high)
