@@ -4,11 +4,12 @@ The nodes are array shapes and, below each, its options: the shape with each pai
 They are bounded ever more dearly, each only once it has the least bound of all:
 
 1. Screening (`screening`) bounds all options, by pairs of PE widths on an ideal array, then by
-   array shapes with ideal tilings.
+   array shapes with ideal tilings. Where energy counts, open shapes are then bounded by ranges of
+   SRAM, with the tilings of the finest array, which all have (`bound_by_finest`).
 2. A shape at the head of the queue is bounded with the SRAM that its options can have, together
    with a few that follow it, and queued again.
 3. At the head again, it is opened: its options are bounded with their own SRAM and tilings, and
-   queued.
+   queued; where energy counts, over ranges of SRAM again.
 4. An option at the head is solved: a MILP over the widths that reduced-cost fixing leaves, and over
    the places of tensors that may stay on chip.
 5. In between, where many bounds come near the incumbent and every tensor goes to DRAM, groups of

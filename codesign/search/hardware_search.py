@@ -1,7 +1,7 @@
 """What the searches over hardware options share: tables, bounds, and the MILP of one option.
 
-How an option is bounded and solved depends on the goal's metric (`least_hardware`, `least_metric`);
-in what order is the business of `best_bound`.
+How an option is bounded and solved depends on the goal's metric (`least_hardware`, `least_metric`,
+`least_over_srams`); in what order is the business of `best_bound`.
 """
 
 from __future__ import annotations

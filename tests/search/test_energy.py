@@ -27,7 +27,7 @@ from codesign import (
 )
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
-from codesign.search import least_metric
+from codesign.search import least_over_srams
 from codesign.search.bounds.layer_tables import NOISE
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.lexicographic import Method
@@ -59,7 +59,7 @@ def test_sram_is_split_where_that_is_left_to_the_programme(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Power by area that outweighs all else, and ranges of SRAM that no bound has halved before."""
-    monkeypatch.setattr(least_metric, "MOST_HALVINGS", 0)
+    monkeypatch.setattr(least_over_srams, "MOST_HALVINGS", 0)
     found = 0
     for seed in range(200, 200 + POWERED):
         problem, points = drawn(seed, kind)

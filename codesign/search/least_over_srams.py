@@ -1,0 +1,285 @@
+"""The search for the least of such a metric where energy counts: over ranges of SRAM.
+
+More SRAM moves less data, and may take more power at all times: no capacity is best for all
+designs. Shapes, and then options, are bounded by ranges of their SRAM (`sram_ranges`), and options
+solved over those that stay open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from operator import itemgetter
+
+import numpy as np
+
+from codesign.arrays import Bools, Floats, Ints
+from codesign.problem.metrics import ENERGY
+from codesign.problem.tolerances import beyond
+from codesign.search.bounds.batch import Batch
+from codesign.search.bounds.lagrangian import Dual
+from codesign.search.goal_task import GoalTask
+from codesign.search.least_metric import LeastMetric
+from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
+
+NEAR = 1 + 1e-3  # times the least bound: ranges that are halved together
+MOST_HALVINGS = 12  # of ranges of SRAM before an option is solved
+HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
+HALVED = 1e-3  # the same of an option
+SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
+# Where layers may be fused a bound is farther from the best than finer ranges bring it.
+FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
+FIRST_HALVINGS = 5  # of all shapes before a good incumbent
+SHAPES_TRIED, PES_TRIED = 2, 4  # for that
+FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
+
+
+class LeastOverSrams(LeastMetric):
+    """Minimise a sum over layers and tensors where energy is that sum, or has a limit."""
+
+    def __init__(self, task: GoalTask) -> None:
+        super().__init__(task)
+        self.ranges: dict[int, list[SramRange]] = {}  # of options
+        self.shape_ranges: dict[int, list[SramRange]] = {}
+
+    def bound_shapes(self, options: Ints) -> None:
+        self._bound_shape_ranges(options)
+
+    def bound_open(self, shape: int, options: Ints) -> None:
+        if shape not in self.shape_ranges:
+            self._bound_shape_ranges(options)
+        self._bound_ranges(self.still_open(options))
+
+    def _bound_ranges(self, options: Ints) -> None:
+        """Bound options of one shape by ranges of their SRAM, halved where that counts."""
+        if not len(options):
+            return
+        high, start = self._useful_sram_bits(options), self.first_multipliers(options)
+        shape = int(self.space.shape_of[options[0]])
+        if self.incumbent is None:
+            start = self._try_srams(options, self._whole_range(shape)[0], high, start)
+        parts = [
+            SramRanges(
+                options,
+                np.minimum(np.full(len(options), low), high),
+                np.minimum(high, most),
+                np.maximum(self.lower[options], bound),
+                start,
+            )
+            for low, most, bound in self.shape_ranges.get(shape, [self._whole_range(shape)])
+            if bound < self.cutoff
+        ]
+        rows = parts[0].take(np.zeros(len(options), dtype=bool)) if parts else None
+        if rows is None:
+            self.raise_bounds(options, np.full(len(options), self.cutoff))
+            return
+        for part in parts:
+            rows = rows + part.take(part.high >= part.low)
+
+        def tables(mine: SramRanges) -> Batch:
+            given = mine.option, mine.high
+            return self.batches.of_options(*given, powered_bits=mine.low, roughly=True)
+
+        every = self._halved(self._bounded(rows, tables, True), tables, HALVED, priced=True)
+        self.raise_bounds(options, np.minimum(every.least_bounds(options), self.cutoff))
+        for option in options.tolist():
+            self.ranges[option] = []
+        for n, option in enumerate(every.option.tolist()):
+            self.ranges[option].append(every.range(n))
+
+    def _try_srams(self, options: Ints, low: float, high: Floats, start: Floats) -> Floats:
+        """Look for an incumbent with a few sizes of SRAM each; returns good multipliers.
+
+        A range of SRAM is not worth halving that a design closes.
+        """
+        shares = np.linspace(0.0, 1.0, SRAMS_TRIED)[:, None]
+        sram_bits = self.space.capacities.within(low * (high / low) ** shares).ravel()
+        row = np.tile(np.arange(len(options)), SRAMS_TRIED)
+        batch = self.batches.of_options(options[row], sram_bits, roughly=True)
+        found = self.dual_bound(batch, start[row])
+        for n in np.argsort(found.incumbent, kind="stable")[:PRICED].tolist():
+            self.update_from_bound(int(options[row[n]]), found, n, float(sram_bits[n]))
+        return found.multipliers[-len(options) :]
+
+    def bound_by_finest(self) -> None:
+        """Bound all open shapes by ranges of their SRAM, with the tilings of the finest shape.
+
+        Staircases of every shape would take longer than to bound most of them so.
+        """
+        finest, options = self.space.finest, self.open_options()
+        if self.batches.energy is None or finest is None:
+            return
+        if len(self.space.shapes_among(options)) <= FEW_SHAPES:
+            return
+        if self.incumbent is None:
+            self._try_nearest(options)
+            self._bound_shape_ranges(self.open_options(), finest=True, halvings=FIRST_HALVINGS)
+            self._try_nearest(self.open_options())
+        self._bound_shape_ranges(self.open_options(), finest=True)
+
+    def _try_nearest(self, options: Ints) -> None:
+        """Look for a good incumbent on the shapes of least bounds."""
+        order = options[np.argsort(self.lower[options], kind="stable")]
+        for shape in [*dict.fromkeys(self.space.shape_of[order].tolist())][:SHAPES_TRIED]:
+            mine = self._of(order, shape)[:PES_TRIED]
+            ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])
+            low, high, _ = min(ranges, key=itemgetter(2))
+            most = np.clip(self._useful_sram_bits(mine), low, high)
+            self._try_srams(mine, low, most, self.first_multipliers(mine))
+
+    def _bound_shape_ranges(
+        self, options: Ints, finest: bool = False, halvings: int = MOST_HALVINGS
+    ) -> None:
+        """Bound shapes by ranges of SRAM that their options can have."""
+        space = self.space
+        shapes, first = np.unique(space.shape_of[options], return_index=True)
+        found: list[tuple[int, float, float, float]] = []
+        for n, shape in enumerate(shapes.tolist()):
+            mine = self._of(options, shape)
+            high = self._useful_sram_bits(mine, finest).max()
+            for low, end, bound in self.shape_ranges.get(shape, [self._whole_range(shape)]):
+                if bound < self.cutoff:
+                    found.append((n, min(low, high), min(end, high), bound))
+        which, least, most, known = np.array(found, dtype=np.float64).reshape(-1, 4).T
+        row = which.astype(np.int64)
+        start = self.first_multipliers(options[first])[row]
+        rows = SramRanges(options[first][row], least, most, known, start)
+
+        def tables(mine: SramRanges) -> Batch:
+            each = [self._of(options, int(space.shape_of[x])) for x in mine.option]
+            row = np.repeat(np.arange(len(each)), [len(x) for x in each])
+            asked = space.shape_of[mine.option], row, mine.high, mine.low
+            return self.batches.of_shapes(np.concatenate(each), *asked, finest=finest)
+
+        if not len(rows):
+            self.raise_bounds(options, np.full(len(options), self.cutoff))
+            return
+        if np.isfinite(rows.bound).all() and not finest:
+            rows = self._bounded(rows, tables)
+        every = self._halved(rows, tables, HALVED_TOGETHER, halvings=halvings)
+        bounds = np.minimum(every.least_bounds(options[first]), self.cutoff)
+        for shape, option, bound in zip(shapes.tolist(), options[first], bounds, strict=True):
+            mine = self._of(options, shape)
+            self.raise_bounds(mine, np.full(len(mine), bound))
+            own = np.flatnonzero(every.option == option)
+            ranges = sorted(every.range(int(n)) for n in own)
+            if finest and ranges:  # more than that is of no use to the finest alone
+                low, high, least_j = ranges[-1]
+                ranges[-1] = low, np.inf if high >= self._finest_useful else high, least_j
+            self.shape_ranges[shape] = ranges
+
+    @cached_property
+    def _finest_useful(self) -> float:
+        """The most SRAM that the finest shape has a use for."""
+        assert self.space.finest is not None
+        useful = self.space.useful_sram_bits(self.space.finest, self.batches.moves_data)
+        return float(self.space.capacities.holding(useful))
+
+    def _of(self, options: Ints, shape: int) -> Ints:
+        """Those of one shape."""
+        return np.asarray(options[self.space.shape_of[options] == shape])
+
+    def _whole_range(self, shape: int) -> SramRange:
+        """All SRAM that a shape may have."""
+        least = self.space.min_sram_bits_of_shapes[shape]
+        return float(self.space.capacities.holding(least)), np.inf, -np.inf
+
+    def _useful_sram_bits(self, options: Ints, finest: bool = False) -> Floats:
+        """(options,) of one shape: the most SRAM that each can have, and has a use for.
+
+        ``finest``: with the tilings of the finest shape.
+        """
+        if finest:
+            return np.minimum(self.most_sram_bits(options), self._finest_useful)
+        shape, capacities = int(self.space.shape_of[options[0]]), self.space.capacities
+        useful = self.space.useful_sram_bits(shape, self.batches.moves_data)
+        return np.minimum(self.most_sram_bits(options), capacities.holding(useful))
+
+    def _halved(
+        self,
+        rows: SramRanges,
+        tables: Callable[[SramRanges], Batch],
+        worth: float,
+        priced: bool = False,
+        halvings: int = MOST_HALVINGS,
+    ) -> SramRanges:
+        """Ranges halved as long as they are open, and power at all times grows within each.
+
+        Of each option those of least bound: until that rises, others make no difference.
+
+        ``priced``: they are of single options, the best widths met on which are priced.
+        """
+        if self.space.runs:
+            worth, halvings = max(worth, HALVED_FUSED), min(halvings, FEW_HALVINGS)
+        for _ in range(halvings):
+            grows = self.power_grows(rows.option, rows.low, rows.high, worth)
+            least = rows.least_bounds(rows.option)
+            grows &= (rows.bound < self.cutoff) & (rows.bound <= np.maximum(least, least * NEAR))
+            if not grows.any():
+                break
+            self.stop.check()
+            others, rows = rows.take(~grows), rows.take(grows)
+            middle = np.ceil(np.sqrt(np.maximum(rows.low, 1.0) * rows.high))
+            rows = rows.halves(self.space.capacities.holding(np.maximum(middle, rows.low + 1)))
+            rows = others + self._bounded(rows, tables, priced)
+        return rows
+
+    def _bounded(
+        self, rows: SramRanges, tables: Callable[[SramRanges], Batch], priced: bool = False
+    ) -> SramRanges:
+        """The same ranges, better bounded."""
+        batch = tables(rows)
+        found = self.dual_bound(batch, rows.multipliers, accuracy=1e-4)
+        bound = np.maximum(rows.bound, found.value)
+        best = int(found.incumbent.argmin())
+        if priced:
+            self.update_from_bound(int(rows.option[best]), found, best, float(rows.high[best]))
+        rows = replace(rows, bound=bound, multipliers=found.multipliers)
+        return replace(rows, bound=np.where(self._too_much(rows, batch), np.inf, bound))
+
+    def _too_much(self, rows: SramRanges, batch: Batch) -> Bools:
+        """(rows,): whether each breaks the limit on energy wherever it keeps the others."""
+        limit, limits = self.goal.limits.get(ENERGY, np.inf), self.goal.limits
+        found, left = np.zeros(len(rows), dtype=bool), np.flatnonzero(rows.bound < self.cutoff)
+        if not np.isfinite(limit) or self.goal.metric == ENERGY or not len(left):
+            return found
+        others = {x: limits[x] for x in self.dual.metrics if x in limits and x != ENERGY}
+        dual, most = Dual(self.relaxation, ENERGY, others), beyond(limit)
+        energy_j = dual.bound(batch.take(left), None, most, accuracy=1e-4).value
+        found[left[energy_j > most]] = True
+        return found
+
+    def solve_option(self, option: int) -> float:
+        space = self.space
+
+        def solve(low: float, high: float) -> float:
+            single = self.with_all_couplings(self.tables_of(option, high, low))
+            found = self.bound_option(option, single)
+            if space.runs:
+                single, found = self.price_runs(single, found)
+            self.update_from_bound(option, found, 0, high)
+            bound = float(found.value[0])
+            if bound >= self.cutoff:
+                return bound
+            if space.placed:
+                return max(bound, self.solve_joint(option, (low, high), single, found))
+            multipliers = found.multipliers[0]
+            domains = self.reduced_domains(self.marginals(single, multipliers), multipliers)
+            return max(bound, self.solve_restricted(option, (low, high), domains))
+
+        if option not in self.ranges:
+            self._bound_ranges(np.array([option]))
+        near = [x for x in self.ranges[option] if x[2] < self.cutoff]
+        return self.over_srams(option, adjacent_joined(near, self.space.capacities), solve)
+
+    def try_option(self, option: int) -> None:
+        if option not in self.ranges:
+            self._bound_ranges(np.array([option]))
+        low, high, bound = min(self.ranges[option], key=lambda each: each[2], default=(0.0,) * 3)
+        if high and bound < self.cutoff:
+            single = self.with_all_couplings(self.tables_of(option, high, low))
+            found = self.bound_option(option, single)
+            self.update_from_bound(option, found, 0, high)
+            if found.value[0] < self.cutoff:
+                self.solve_joint(option, (low, high), single, found, cores=1)
