@@ -15,6 +15,7 @@ import numpy as np
 
 from codesign.arrays import Ints
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import ENERGY
 from codesign.search.bounds.batch import Batch
 from codesign.search.hardware_search import HardwareSearch
 from codesign.search.option_batches import envelope
@@ -126,8 +127,8 @@ class GroupBounds:
         start = search.multipliers[search.space.shape_of[option]][None]
         found = search.dual_bound(tables, start)
         known = max(known, search.bound_from_milp(float(found.value[0])))
-        if known >= search.cutoff:
-            return known
+        if known >= search.cutoff or search.bounded_metric() == ENERGY:
+            return known  # candidates of tables have no energies, so that a MILP says no more
         multipliers = found.multipliers[0]
         domains = search.reduced_domains(search.marginals(tables, multipliers), multipliers)
         listed = candidates_of_tables(

@@ -154,7 +154,9 @@ class LeastMetric(HardwareSearch):
         # A table with all of the SRAM, or of the port's least, is not all that counts.
         if self.space.placed or self.batches.port:
             return -np.inf
-        timed = "latency_s" in (self.goal.metric, *self.goal.limits)
+        energy = self.batches.energy
+        static = energy is not None and energy.is_static
+        timed = static or "latency_s" in (self.goal.metric, *self.goal.limits)
         bound = -np.inf
         for better, its_bound in self.solved_tables:
             if its_bound > bound and self._dominates(better, single, timed):
@@ -169,6 +171,10 @@ class LeastMetric(HardwareSearch):
             return all(self._dominates(*pair, timed) for pair in pairs)
         if better.modes:
             return False
+        if single.energy is not None:
+            assert better.energy is not None
+            if not better.energy.dominates(single.energy):
+                return False
         if self.batches.moves_data:
             dominates = (better.traffic <= single.traffic).all()
         else:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from enumerated_energy import energy_points
+from random_energy import with_energy
 from random_problems import mid_size_problem, random_case
 
 from codesign import Problem, solve
@@ -15,6 +17,8 @@ from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.goal_task import GoalTask, SearchStats
 from codesign.search.group_bounds import GroupBounds
 from codesign.search.least_metric import LeastMetric
+from codesign.search.least_over_srams import LeastOverSrams
+from codesign.search.lexicographic import LexicographicSearch
 from codesign.space.hardware import HardwareSpace
 
 
@@ -85,3 +89,34 @@ def test_multi_pass_options_share_a_group() -> None:
     assert (
         solve(replace(problem, choices=choices, budgets={"noise": noise})).proof.status == "optimal"
     )
+
+
+@pytest.mark.parametrize("seed", [20, 28])
+def test_tables_of_faster_options_that_take_more_energy_bound_no_others(seed: int) -> None:
+    """What tables prove holds for all that they are as good as: in energy, too."""
+    problem = random_case(seed).problem
+    choices = replace(
+        problem.choices,
+        rows=problem.choices.rows[:3],
+        cols=problem.choices.cols[:3],
+        square=False,
+        weight_bits=problem.choices.weight_bits[-2:],
+        activation_bits=problem.choices.activation_bits[-2:],
+    )
+    problem = replace(problem, choices=choices, budgets={}, quality=None, objective="energy_j")
+    problem = with_energy(random.Random(f"g {seed}"), problem)
+    least: dict[tuple[int, ...], float] = {}
+    for point in energy_points(problem):
+        own = point.hardware[:4]
+        least[own] = min(point.metrics["energy_j"], least.get(own, np.inf))
+    space, known = HardwareSpace(problem), 0  # of options, how many others bound
+    search = LeastOverSrams(LexicographicSearch(space).goal_task(Goal("energy_j", {})))
+    built = space.rows, space.cols, space.pe_weight_bits, space.pe_activation_bits
+    for option in range(len(space)):
+        best = least.get(tuple(int(x[option]) for x in built), np.inf)
+        tables = search.tables_of(option, float(search.most_sram_bits(np.array([option]))[0]))
+        bound = search.bound_from_tables(tables)
+        assert bound <= best * (1 + 1e-9)
+        known += bound > -np.inf
+        search.add_tables(tables, float(search.bound_option(option, tables).value[0]))
+    assert known

@@ -54,6 +54,11 @@ class EnergyTables:
         """(B, U, w, w): J of a layer in all of the SRAM; inf where no tile fits."""
         return self.constant + self.least
 
+    def dominates(self, other: EnergyTables) -> bool:
+        """Whether no layer takes more, and no power at all times is more, in all of the SRAM."""
+        dynamic = (self.layers() <= other.layers()).all()
+        return bool(dynamic and (self.static_w <= other.static_w).all())
+
     def beside(self, row: Ints, held: Ints, room_of: Ints, sram_bits: Floats) -> Floats:
         """J of rows of a room table beside so many bits; inf where no tile fits.
 
