@@ -220,8 +220,9 @@ class OptionBatches:
         if sram_bits is None:
             return replace(batch, places=all_free(space))
         first = np.searchsorted(row, np.arange(len(shapes)))
-        lookup = tiled * space.pe_pairs + space.pair_of[options[first]]
-        every = tiled[row] * space.pe_pairs + space.pair_of[options]
+        within = options % space.pe_pairs  # which of its shape's each option is
+        lookup = tiled * space.pe_pairs + within[first]
+        every = tiled[row] * space.pe_pairs + within
         asked = lookup, sram_bits, every, sram_bits[row]
         return self._with_rooms(batch, *asked, roughly=True)
 

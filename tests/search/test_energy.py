@@ -178,6 +178,18 @@ def test_the_optimum_where_layers_may_be_fused_is_the_enumerated_one(seed: int) 
     check(seed, "bands")
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_pes_that_split_are_of_several_widths(seed: int) -> None:
+    """Each with bounds, tilings and places of its own, where tensors may stay on chip."""
+    given = drawn(seed, "widening")[0]
+    choices = replace(given.choices, cols=given.choices.cols[-1:], pe_weight_bits=(2, 4, 8))
+    problem = replace(given, choices=choices, objective="energy_j", budgets={})
+    right = least_energy([*energy_points(problem)], "energy_j", {})
+    design = solve(problem)
+    assert design.metrics["energy_j"] == pytest.approx(right, rel=EXACT)
+    assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kind", [*KINDS, "bands", *MACHINES])
 @pytest.mark.parametrize("block", range(10))
