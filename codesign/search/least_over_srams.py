@@ -212,6 +212,7 @@ class LeastOverSrams(LeastMetric):
         """
         if self.space.runs:
             worth, halvings = max(worth, HALVED_FUSED), min(halvings, FEW_HALVINGS)
+        capacities = self.space.capacities
         for _ in range(halvings):
             grows = self.power_grows(rows.option, rows.low, rows.high, worth)
             least = rows.least_bounds(rows.option)
@@ -221,7 +222,8 @@ class LeastOverSrams(LeastMetric):
             self.stop.check()
             others, rows = rows.take(~grows), rows.take(grows)
             middle = np.ceil(np.sqrt(np.maximum(rows.low, 1.0) * rows.high))
-            rows = rows.halves(self.space.capacities.holding(np.maximum(middle, rows.low + 1)))
+            middle = capacities.holding(np.maximum(middle, rows.low + 1))
+            rows = rows.halves(middle, capacities)
             rows = others + self._bounded(rows, tables, priced)
         return rows
 

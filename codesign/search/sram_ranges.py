@@ -61,9 +61,10 @@ class SramRanges:
             np.concatenate([self.multipliers, other.multipliers]),
         )
 
-    def halves(self, middle: Floats) -> SramRanges:
-        """Those below so many bits each, then those from there on."""
-        below = SramRanges(self.option, self.low, middle - 1, self.bound, self.multipliers)
+    def halves(self, middle: Floats, capacities: Capacities) -> SramRanges:
+        """Those below so many bits each, then those from there on; both end at capacities."""
+        most = capacities.within(middle - 1)
+        below = SramRanges(self.option, self.low, most, self.bound, self.multipliers)
         above = SramRanges(self.option, middle, self.high, self.bound, self.multipliers)
         return below.take(below.high >= below.low) + above.take(above.high >= above.low)
 

@@ -32,6 +32,8 @@ from codesign.search.bounds.layer_tables import NOISE
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.lexicographic import Method
 from codesign.search.option_batches import OptionBatches
+from codesign.search.sram_ranges import SramRanges
+from codesign.space.capacities import Capacities
 from codesign.space.energy_tilings import undominated_rows
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import FREE
@@ -97,6 +99,21 @@ def test_a_residual_on_chip_is_read_at_its_own_width() -> None:
     assert sum(place == "chip" for place in design.on_chip.values()) == 4
     assert design.proof.bound == pytest.approx(design.metrics["energy_j"], rel=1e-8)
     assert check_content(json.loads(json.dumps(design.to_dict())), "design").holds
+
+
+def test_ranges_of_sram_are_halved_between_sizes_on_offer() -> None:
+    rng = np.random.default_rng(4)
+    for count in range(2, 30):
+        sizes = np.unique(rng.integers(1, 10**4, count)).astype(float)
+        capacities = Capacities.of_sizes(tuple(sizes.astype(int).tolist()))
+        low, middle, high = np.sort(rng.choice(sizes, (3, 20)), axis=0)
+        every = SramRanges(np.arange(20), low, high, np.zeros(20), np.zeros((20, 1)))
+        halves = every.halves(middle, capacities)
+        assert np.isin([halves.low, halves.high], sizes).all()
+        for n in range(20):
+            mine = halves.take(halves.option == n)
+            within = (mine.low[:, None] <= sizes) & (sizes <= mine.high[:, None])
+            assert (within.sum(axis=0) == ((low[n] <= sizes) & (sizes <= high[n]))).all()
 
 
 def test_tilings_that_none_beats_are_kept() -> None:
