@@ -2,7 +2,9 @@
 
 A dual bound is a cut: with coefficients ``c`` on the metrics, every design of an option with at
 most ``S`` bits of SRAM, and with no more noise than its goal allowed, has ``c · metrics ≥ V``. It
-holds for every goal that allows no more noise, whatever its other limits. The bounds that a search
+holds for every goal that allows no more noise, whatever its other limits. Where power grows with
+the SRAM, it may hold from some bits on alone: those below are then ruled out by others, if at all.
+The bounds that a search
 ends with, and the domains it reduces, hold for every goal whose limits are as tight.
 """
 
@@ -38,6 +40,7 @@ class Cut:
     value: Floats  # (bounds,)
     sram_bits: Floats  # (bounds,): inf where it holds for every capacity
     noise: float = np.inf  # it holds for designs of at most so much
+    from_bits: Floats | None = None  # (bounds,): and of no less SRAM; by default, of any
 
     @property
     def nbytes(self) -> int:
@@ -51,7 +54,8 @@ class Cut:
         mine = useful[self.row]
         options, row = self.options[mine], number[self.row[mine]]
         kept = self.coefficients[useful], self.value[useful], self.sram_bits[useful]
-        return Cut(options.astype(np.int32), row.astype(np.int32), *kept, self.noise)
+        from_bits = None if self.from_bits is None else self.from_bits[useful]
+        return Cut(options.astype(np.int32), row.astype(np.int32), *kept, self.noise, from_bits)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ class CutPool:
         if goal.metric in self.metrics:
             for cut, bound in self._bounds_by_cuts(goal.metric, goal.limits):
                 holds = cut.sram_bits[cut.row] >= sram_bits[cut.options]
+                if cut.from_bits is not None:
+                    holds &= cut.from_bits[cut.row] == 0
                 known = np.where(holds, bound[cut.row], -np.inf)
                 lower[cut.options] = np.maximum(lower[cut.options], known)
         return lower
@@ -144,6 +150,8 @@ class CutPool:
         found = np.full(options, -1.0)
         for cut, bound in self._bounds_by_cuts(metric, limits):
             above = (bound > most)[cut.row]
+            if cut.from_bits is not None:  # of no use before all below is known to be too small
+                above &= cut.from_bits[cut.row] <= np.maximum(found[cut.options], 0.0) + 1
             np.maximum.at(found, cut.options[above], cut.sram_bits[cut.row[above]])
         return found
 

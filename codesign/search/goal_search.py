@@ -108,13 +108,22 @@ class GoalSearch:
         return self.dual.bound(batch, start, self.dual_cutoff(), accuracy, rounds)
 
     def add_cut(
-        self, options: Ints, found: DualBound, sram_bits: Floats, row: Ints | None = None
+        self,
+        options: Ints,
+        found: DualBound,
+        sram_bits: Floats,
+        row: Ints | None = None,
+        from_bits: Floats | None = None,
     ) -> None:
-        """Keep dual bounds for later goals: each option's own, or those of the rows given."""
+        """Keep dual bounds for later goals: each option's own, or those of the rows given.
+
+        Of designs with at most so much SRAM and, where given, with at least so much (`Cut`).
+        """
         row = np.arange(len(options)) if row is None else row
         value = found.value + found.multipliers @ self.dual.limits
         noise = self.goal.limits.get("noise", np.inf)  # what widths the relaxation runs over
-        cut = Cut(options, row, self.dual.coefficients(found.multipliers), value, sram_bits, noise)
+        coefficients = self.dual.coefficients(found.multipliers)
+        cut = Cut(options, row, coefficients, value, sram_bits, noise, from_bits)
         self.cut_pool.add_cut(self.bounded_metric(), cut, len(self.space))
 
     def known_multipliers(self, options: Ints) -> tuple[Floats, Bools]:

@@ -29,12 +29,14 @@ class LeastHardware(HardwareSearch):
     """Minimise such a metric: the array's part is known, the SRAM's by bisection and MILP.
 
     An option is infeasible with ``S`` bits of SRAM where the dual bound of one limited metric
-    exceeds its limit; more SRAM never hurts, so the least ``S`` not ruled out (`least_sram`) bounds
-    the option's metric. Of a metric that the SRAM adds nothing to, no more is asked than whether
-    the option has a design at all: with all the SRAM that its limits leave.
+    exceeds its limit. With the tilings of ``S`` and the power of the least, that bounds all with
+    less, too, so the least ``S`` not ruled out (`least_sram`) bounds the option's metric. Of a
+    metric that the SRAM adds nothing to, no more is asked than whether the option has a design at
+    all: with all the SRAM that its limits leave.
     """
 
     least_sram: Floats
+    least_need: Floats  # what no design has less of, whatever its limits
 
     @property
     def metric(self) -> HardwareMetric:
@@ -75,6 +77,7 @@ class LeastHardware(HardwareSearch):
         options = np.arange(len(self.space))
         least = self.space.min_sram_bits_of_shapes[self.space.shape_of]
         self.least_sram = self.space.capacities.holding(least)
+        self.least_need = self.least_sram.copy()
         self.lower = np.maximum(self.lower, self.cut_pool.lower(self.goal, self.least_sram))
         if self.bounded_metric() in self.goal.limits:
             too_small = self.cut_pool.too_small(
@@ -171,6 +174,8 @@ class LeastHardware(HardwareSearch):
         self.lower[options[np.isinf(least)]] = np.inf
         fits = np.isfinite(least)
         self._raise_sram(options[fits], least[fits])
+        on_offer = space.capacities.holding(least[fits])
+        self.least_need[options[fits]] = np.maximum(self.least_need[options[fits]], on_offer)
         self._raise_metric(options)
 
     def _try_incumbent_widths(self, options: Ints) -> None:
@@ -211,7 +216,7 @@ class LeastHardware(HardwareSearch):
             batch = self.batches.of_options(mine, probe[rows], powered_bits=powered)
             found = self.dual_bound(batch, multipliers[rows], accuracy=1e-5)
             multipliers[rows] = found.multipliers
-            self.add_cut(mine, found, probe[rows])
+            self.add_cut(mine, found, probe[rows], from_bits=self._bounded_from(mine, powered))
             for n, option in enumerate(mine.tolist()):
                 self.update_from_bound(option, found, n, float(probe[rows[n]]))
             ruled_out = self.rules_out(found.value)
@@ -223,6 +228,13 @@ class LeastHardware(HardwareSearch):
             low = np.maximum(low, LEAST_BITS)
             probe[rows] = self.space.capacities.within(np.floor(np.sqrt(low * high[rows])))
             rows = rows[(high[rows] > low * ratio) & (self.lower[mine] < self.cutoff)]
+
+    def _bounded_from(self, options: Ints, powered: Floats) -> Floats | None:
+        """(options,): SRAM bits from which bounds hold that take so many to be powered; 0: all."""
+        if self.batches.energy is None:
+            return None
+        below = self.space.capacities.within(powered - 1)
+        return np.where(powered > self.least_need[options], below + 1, 0.0)
 
     def _with_room(self, options: Ints, high: Floats, rows: Ints) -> Ints:
         """Those rows whose options can have the SRAM they need; the others are no better."""

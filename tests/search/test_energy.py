@@ -30,7 +30,7 @@ from codesign.problem.problem import Problem
 from codesign.search import least_over_srams
 from codesign.search.bounds.layer_tables import NOISE
 from codesign.search.bounds.relaxation import Relaxation
-from codesign.search.lexicographic import Method
+from codesign.search.lexicographic import LexicographicSearch, Method
 from codesign.search.option_batches import OptionBatches
 from codesign.search.sram_ranges import SramRanges
 from codesign.space.capacities import Capacities
@@ -74,6 +74,20 @@ def test_sram_is_split_where_that_is_left_to_the_programme(
         assert design.proof.bound == pytest.approx(right, rel=2 * EXACT), seed
         found += 1
     assert found >= POWERED // 4
+
+
+def test_what_rules_out_less_sram_holds_within_its_own_limit_alone() -> None:
+    """The least area within ever more energy, of one search that remembers what it has proven."""
+    problem = powered(drawn(3, "none")[0], 1e3)
+    points = [*energy_points(problem)]
+    search = LexicographicSearch(HardwareSpace(problem))
+    energies = sorted({point.metrics["energy_j"] for point in points})
+    for limit in energies[:: len(energies) // 20]:
+        limits = {"energy_j": limit}
+        found = search.minimise(("area_mm2", "noise"), limits).solution
+        assert found is not None
+        right = least_energy(points, "area_mm2", limits)
+        assert found.metrics["area_mm2"] == pytest.approx(right, rel=EXACT)
 
 
 def test_a_residual_on_chip_is_read_at_its_own_width() -> None:
