@@ -24,6 +24,7 @@ from codesign.search.least_metric import LeastMetric
 from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
 
 NEAR = 1 + 1e-3  # times the least bound: ranges that are halved together
+SPLIT_AT = 0.6  # of the length of a range that is halved: more SRAM is mostly better
 MOST_HALVINGS = 12  # of ranges of SRAM before an option is solved
 HALVED_TOGETHER = 2e-2  # growth of the power at all times within a range of a shape that is left
 HALVED = 1e-3  # the same of an option
@@ -221,7 +222,7 @@ class LeastOverSrams(LeastMetric):
                 break
             self.stop.check()
             others, rows = rows.take(~grows), rows.take(grows)
-            middle = np.ceil(np.sqrt(np.maximum(rows.low, 1.0) * rows.high))
+            middle = np.ceil(rows.low + SPLIT_AT * (rows.high - rows.low))
             middle = capacities.holding(np.maximum(middle, rows.low + 1))
             rows = rows.halves(middle, capacities)
             rows = others + self._bounded(rows, tables, priced)
