@@ -17,7 +17,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
-from codesign.problem.tolerances import CLOSING_GAP, UNDERFLOW, beyond
+from codesign.problem.tolerances import UNDERFLOW, beyond
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.lagrangian import Dual, DualBound
 from codesign.search.bounds.relaxation import Marginals
@@ -27,14 +27,14 @@ from codesign.search.goal_task import GoalTask
 from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
 from codesign.search.option_batches import OptionBatches
-from codesign.search.sram_ranges import SramRange
+from codesign.search.sram_ranges import SramRange, split_at
 from codesign.space.candidates import (
     Candidates,
     LayerCandidates,
     candidates,
     with_joint,
 )
-from codesign.space.energy import StaticGrowth
+from codesign.space.energy import POWER_APART, StaticGrowth
 from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import BY_TILING, Solution, price
@@ -332,7 +332,8 @@ class HardwareSearch(GoalSearch, ABC):
             return made
         ends = (self.space.least_area_mm2(options, np.array([bits])) for bits in sram)
         least_w, most_w = (energy.static_w(area_mm2) for area_mm2 in ends)
-        made = replace(made, static_w=least_w, grows=bool(most_w[0] > least_w[0]))
+        grows = bool(energy.power_grows(least_w, most_w)[0])
+        made = replace(made, static_w=least_w, grows=grows)
         if not made.grows or sram[0] >= sram[1]:
             return made
         return replace(made, growth=self._growth(option, sram, float(least_w[0]), float(most_w[0])))
@@ -403,24 +404,16 @@ class HardwareSearch(GoalSearch, ABC):
             if found >= self.cutoff or high <= low or not self.power_grows(options, *ends)[0]:
                 bound = min(bound, found)
                 continue
-            at = self.last_sram_bits
-            if at is None or not low < at <= high:
-                at = float(np.ceil(np.sqrt(max(low, 1.0) * high)))
-            below = float(self.space.capacities.within(at - 1))
-            heapq.heappush(queue, (found, max(float(self.space.capacities.holding(at)), low), high))
-            if below >= low:
-                heapq.heappush(queue, (found, low, below))
+            for part in split_at(self.last_sram_bits, low, high, self.space.capacities):
+                heapq.heappush(queue, (found, *part))
         return bound
 
     def power_grows(
-        self, options: Ints, low: Floats, high: Floats, worth: float = CLOSING_GAP / 10
+        self, options: Ints, low: Floats, high: Floats, worth: float = POWER_APART
     ) -> Bools:
-        """(options,): whether power at all times is worth telling apart between two capacities.
-
-        ``worth`` is the least relative growth that is.
-        """
+        """(options,): whether power at all times is worth telling apart between two capacities."""
         energy = self.batches.energy
         if energy is None:
             return np.zeros(len(options), dtype=bool)
         least, most = (energy.static_w(self.space.least_area_mm2(options, x)) for x in (low, high))
-        return np.asarray(most > least * (1 + worth))
+        return energy.power_grows(least, most, worth)

@@ -3,6 +3,7 @@
 Power at all times grows with the area, so what it costs is a product of the SRAM and of latency. In
 a range of SRAM it is at least that of the least SRAM; what a tiling needs is known, so where a
 programme finds a design, the range is split at its SRAM, from where on the power is that design's.
+The rows (36) and (37), which would be nearer, are of one hardware option.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.problem.tolerances import CLOSING_GAP, beyond
+from codesign.problem.tolerances import beyond
 from codesign.search.goal_task import GoalTask
 from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult
+from codesign.search.sram_ranges import split_at
 from codesign.space.candidates import Candidates, candidates
+from codesign.space.energy import EnergyCosts
 from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, price
@@ -42,6 +45,8 @@ class MilpOverSrams:
 
     def __init__(self, task: GoalTask, options: Ints, most: Floats, solve: Solve) -> None:
         assert isinstance(task.space, HardwareSpace)
+        assert task.space.energy is not None
+        self.energy: EnergyCosts = task.space.energy
         self.task, self.space, self.options, self._solve_one = task, task.space, options, solve
         capacities, shape_of = self.space.capacities, self.space.shape_of[options]
         self.least = capacities.holding(self.space.min_sram_bits_of_shapes[shape_of])
@@ -68,14 +73,8 @@ class MilpOverSrams:
             if bound >= self._cutoff or not self._grows(low, high).any():
                 closed = min(closed, bound)
                 continue
-            at = self._found_bits
-            if not low < at <= high:
-                at = float(np.ceil(np.sqrt(max(low, 1.0) * high)))
-            above = float(self.space.capacities.holding(at)), high
-            below = low, float(self.space.capacities.within(at - 1))
-            for part in (above, below):
-                if part[0] <= part[1]:
-                    heapq.heappush(queue, (bound, *part))
+            for part in split_at(self._found_bits, low, high, self.space.capacities):
+                heapq.heappush(queue, (bound, *part))
         return self._result(min([closed, *(bound for bound, _, _ in queue)]), True)
 
     def _result(self, bound: float, complete: bool) -> MilpResult:
@@ -98,14 +97,13 @@ class MilpOverSrams:
 
     def _power(self, sram_bits: Floats) -> Floats:
         """(options,): W at all times with so much SRAM each."""
-        assert self.space.energy is not None
-        return self.space.energy.static_w(self.space.least_area_mm2(self.options, sram_bits))
+        return self.energy.static_w(self.space.least_area_mm2(self.options, sram_bits))
 
     def _grows(self, low: float, high: float) -> Bools:
         """(options,): whether the power of each is worth telling apart within a range."""
         among, least, most = self._ends(low, high)
         most = np.where(among, most, least)
-        return np.asarray(self._power(most) > self._power(least) * (1 + CLOSING_GAP / 10))
+        return self.energy.power_grows(self._power(least), self._power(most))
 
     def _solve(self, low: float, high: float, others: float) -> MilpResult:
         """Solve one range; ``others`` bounds all others."""

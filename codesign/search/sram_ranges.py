@@ -79,6 +79,20 @@ class SramRanges:
         return np.asarray(found[options])
 
 
+def split_at(
+    bits: float | None, low: float, high: float, capacities: Capacities
+) -> list[tuple[float, float]]:
+    """A range from so many SRAM bits on, and below, as far as capacities are on offer.
+
+    In the middle of the ratio of its ends where the bits are none, or would leave it whole.
+    """
+    if bits is None or not low < bits <= high:
+        bits = float(np.ceil(np.sqrt(max(low, 1.0) * high)))
+    above = float(capacities.holding(bits)), high
+    below = low, float(capacities.within(bits - 1))
+    return [part for part in (above, below) if part[0] <= part[1]]
+
+
 def adjacent_joined(ranges: Sequence[SramRange], capacities: Capacities) -> list[SramRange]:
     """The same ranges, those as one between which no capacity lies."""
     joined: list[SramRange] = []

@@ -144,7 +144,7 @@ class Candidates:
     growth : StaticGrowth or None
         How it grows with the SRAM, where that is known of one hardware option.
     grows : bool
-        Whether it is more with more SRAM, and not all designs have the same.
+        Whether designs with more SRAM have more, by what is worth telling apart.
     port : bool
         Whether the SRAM's port counts.
     fused : tuple of FusedCandidates

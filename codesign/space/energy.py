@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codesign.arrays import Floats, Ints
+from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.energy import (
     Accesses,
     Rates,
@@ -28,6 +28,7 @@ from codesign.costs.energy import (
 from codesign.costs.layer_energy import rates_of
 from codesign.costs.tiling import Tilings, operand_bits
 from codesign.problem.problem import Problem
+from codesign.problem.tolerances import CLOSING_GAP
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.machine import Mapping
 from codesign.specs.network import Layer
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 OPERANDS = [0, 1, 3]  # weights, ifmap and partial sums among `costs.energy.TRAFFIC`
 OUTPUT = 2
+# Relative growth of power at all times that no bound needs to tell apart, nor a programme: it
+# leaves out less than what closes an option.
+POWER_APART = CLOSING_GAP / 10
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,10 @@ class EnergyCosts:
     def static_w(self, area_mm2: Floats) -> Floats:
         """Power at all times of chips of some areas."""
         return np.asarray(self.rates.static_w + self.static_w_per_mm2 * area_mm2)
+
+    def power_grows(self, least_w: Floats, most_w: Floats, worth: float = POWER_APART) -> Bools:
+        """Whether power at all times is worth telling apart: it grows by more, relative."""
+        return np.asarray(most_w > least_w * (1 + worth))
 
     @property
     def residents_save(self) -> bool:

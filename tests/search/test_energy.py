@@ -25,15 +25,18 @@ from codesign import (
     pareto,
     solve,
 )
+from codesign.arrays import Bools, Floats
 from codesign.checking import check_content
 from codesign.problem.problem import Problem
 from codesign.search import least_over_srams
 from codesign.search.bounds.layer_tables import NOISE
 from codesign.search.bounds.relaxation import Relaxation
+from codesign.search.hardware_search import HardwareSearch
 from codesign.search.lexicographic import LexicographicSearch, Method
 from codesign.search.option_batches import OptionBatches
 from codesign.search.sram_ranges import SramRanges
 from codesign.space.capacities import Capacities
+from codesign.space.energy import EnergyCosts
 from codesign.space.energy_tilings import undominated_rows
 from codesign.space.hardware import HardwareSpace
 from codesign.space.placement import FREE
@@ -88,6 +91,27 @@ def test_what_rules_out_less_sram_holds_within_its_own_limit_alone() -> None:
         assert found is not None
         right = least_energy(points, "area_mm2", limits)
         assert found.metrics["area_mm2"] == pytest.approx(right, rel=EXACT)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_choices_above_a_limit_are_excluded_where_power_is_not_told_apart(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The least latency within energy, with all power counted as that of the least SRAM."""
+
+    def alike(_: EnergyCosts, least_w: Floats, *_others: object) -> Bools:
+        return np.zeros(len(least_w), dtype=bool)
+
+    monkeypatch.setattr(EnergyCosts, "power_grows", alike)
+    monkeypatch.setattr(HardwareSearch, "_growth", lambda *_: None)
+    problem = powered(drawn(seed, "none")[0], 10.0**seed)
+    points = [*energy_points(problem)]
+    energies = sorted(point.metrics["energy_j"] for point in points)
+    limits = {"energy_j": energies[len(energies) // 20]}
+    design = solve(replace(problem, objective="latency_s", budgets=limits))
+    right = least_energy(points, "latency_s", limits)
+    assert design.metrics["latency_s"] == pytest.approx(right, rel=EXACT)
+    assert design.proof.bound == pytest.approx(right, rel=2 * EXACT)
 
 
 def test_a_residual_on_chip_is_read_at_its_own_width() -> None:
