@@ -179,7 +179,7 @@ def _resident(axes: TableAxes, x: RunLayer) -> Bools:
     """Whether a run's input is resident, along the axes, of its first layer."""
     if x.source in axes.states.place and not x.band_elements:
         return axes.on_chip(x.source)
-    free = x.source is not None and not x.band_elements and axes.is_free(x.source)
+    free = not x.band_elements and axes.states.is_free(x.source)
     return np.full((1,) * len(axes.sizes), free)
 
 

@@ -133,7 +133,3 @@ class TableAxes:
         shape = [1] * len(self.sizes)
         shape[axis] = self.sizes[axis]
         return np.resize(widths, self.sizes[axis]).reshape(shape)
-
-    def is_free(self, t: int) -> bool:
-        """Whether a tensor is on chip and takes no room."""
-        return bool(self.states.state[t] == FREE)

@@ -82,7 +82,11 @@ Where the SRAM's port has a rate, a layer takes on chip the longer of its comput
 
    (34) port_roof           t_l ≥ port_l + e·memory_l                                      ∀ l
    (35) memory_beside_port  t_l ≥ memory_l + e·port_l, where e > 0                         ∀ l
-                             port_l = Σ_o port_o·run_o + Σ_b moved'_{l,t}·b·width_{t,b} / r
+                             port_l = Σ_o port_o·run_o
+                                      + Σ_b moved'_{l,t}·b·(width or resident)_{t,b} / r
+
+``moved'`` are the elements of an output, ``width − resident`` of which goes to DRAM, and of
+residuals, as far as they are resident: the port takes ``r`` bits per second.
 
 On one option whose SRAM is in a range, ``static_j`` is what the power of the SRAM beyond the least
 takes, ``w`` W for a bit, as long as the network runs, ``L``:
