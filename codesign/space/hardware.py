@@ -341,15 +341,15 @@ class HardwareSpace(WidthSpace):
     def most_need(self, shape: int, moves_data: bool) -> Floats:
         """(variants × geometries, w, w): SRAM bits beyond which no mode's tilings are better.
 
-        A tiling that moves no more of any operand than is compulsory takes the least energy too.
-        Where none of them fits, it is what any tiling needs.
+        A tiling that moves no more of any operand than is compulsory is best in energy and at the
+        port, too. Where none of them fits, it is what any tiling needs.
         """
         every, least = range(len(self.modes)), self.compulsory_traffic
         found = []
         for mode in every:
             rooms = self.rooms(shape, moves_data, mode)
             most = rooms.most
-            if self.counts_energy and moves_data:
+            if (self.counts_energy or self.port is not None) and moves_data:
                 spare = rooms.within(np.array([np.inf]))[0] > least
                 if spare.any():
                     largest = self.shape_tilings.largest_needs(shape, mode, self.variant_count)
