@@ -49,7 +49,8 @@ class OptionBatches:
         """Tables of options, each with its own SRAM capacity.
 
         ``least_sram_bits``: what is known of tensors' places holds from so many bits on.
-        ``powered_bits``: no design in question has less SRAM that takes power; by default so many.
+        ``powered_bits``: no design in question has less SRAM that takes power; by default so many,
+        or where these are not given, what no design of the space has less of.
         ``roughly``: what DRAM bits cost in energy is bounded by their number.
         """
         powered_bits = least_sram_bits if powered_bits is None else powered_bits

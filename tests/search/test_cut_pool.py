@@ -265,6 +265,21 @@ def test_a_cut_holds_up_to_its_sram() -> None:
     assert memory.too_small("latency_s", {}, 0.1, 2).tolist() == [-1.0, -1.0]
 
 
+def test_a_cut_that_holds_from_some_sram_on_needs_all_below_to_be_too_small() -> None:
+    limits, unlimited = {"noise": 1.0}, np.full(2, 80.0)
+    only, from_bits = (np.array([1]), np.array([0]), PRICES), np.array([51.0])
+    upper = Cut(*only, np.array([11.0]), np.array([100.0]), from_bits=from_bits)
+    memory = CutPool()
+    memory.add_cut("latency_s", upper, options=2)
+    assert memory.lower(Goal("latency_s", limits), unlimited)[1] == -math.inf
+    assert memory.too_small("latency_s", limits, 3.9, 2).tolist() == [-1.0, -1.0]
+    for bits, known in ((49.0, 49.0), (50.0, 100.0)):
+        memory = CutPool()
+        for cut in (Cut(*only, np.array([11.0]), np.array([bits])), upper):
+            memory.add_cut("latency_s", cut, options=2)
+        assert memory.too_small("latency_s", limits, 3.9, 2).tolist() == [-1.0, known]
+
+
 def test_a_fact_holds_for_limits_as_tight() -> None:
     memory = CutPool()
     lower = np.array([5.0, math.inf])
