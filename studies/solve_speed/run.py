@@ -1,9 +1,10 @@
 """How long a proof takes: whole processes, growth with layers, and one MILP over everything.
 
 Writes ``speed.csv``, ``growth.csv``, ``long.csv``, ``long_growth.csv``, ``certificate.csv``,
-``whole.csv``, ``speed.png`` and, of problems whose tensors may stay on chip, ``on_chip.csv`` into
-a folder (``expected`` of this study holds a run of ours). In all but the last of these every
-tensor goes to DRAM. Every ratio is taken between runs of one session, side by side.
+``whole.csv``, ``speed.png``, of problems whose tensors may stay on chip ``on_chip.csv``, and of
+least energy beside least latency ``energy.csv`` into a folder (``expected`` of this study holds a
+run of ours). In all but these two every tensor goes to DRAM. Every ratio is taken between runs of
+one session, side by side.
 
     python studies/solve_speed/run.py [--out FOLDER] [--part PART ...] [--repeats 5]
         [--whole-limit-s 120] [--quick]
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 
 import certificates
+import energy
 import long_networks
 import numpy as np
 import on_chip
@@ -68,7 +70,7 @@ SUBSPACES = (  # nested: (rows, cols, PE weight bits, PE activation bits)
 )
 
 
-PARTS = ("processes", "long", "certificate", "whole", "on_chip")
+PARTS = ("processes", "long", "certificate", "whole", "on_chip", "energy")
 
 
 def main() -> None:
@@ -113,6 +115,9 @@ def measured(part: str, given: argparse.Namespace) -> dict[str, pd.DataFrame]:
         return {"certificate": certificates.measure(given.repeats)}
     if part == "whole":
         return {"whole": measure_whole(given.whole_limit_s)}
+    if part == "energy":
+        pairs = energy.QUICK_CASES if given.quick else energy.CASES
+        return {"energy": energy.measure(given.repeats, pairs)}
     cases = on_chip.QUICK_CASES if given.quick else on_chip.CASES
     return {"on_chip": on_chip.measure(given.repeats, cases)}
 
