@@ -122,7 +122,11 @@ class PricedRooms:
 
     def traffic(self, row: Ints, room: Floats) -> Floats:
         """The least of rows within so much room each; inf where no tile fits."""
-        return self.table.traffic(row, room) * self._per_bit[row] + self._further[row]
+        return self.priced(row, self.table.traffic(row, room))
+
+    def priced(self, row: Ints, traffic: Floats) -> Floats:
+        """The least of rows that move so many bits."""
+        return traffic * self._per_bit[row] + self._further[row]
 
 
 def traffic_beside(

@@ -59,17 +59,32 @@ class EnergyTables:
         dynamic = (self.layers() <= other.layers()).all()
         return bool(dynamic and (self.static_w <= other.static_w).all())
 
-    def beside(self, row: Ints, held: Ints, room_of: Ints, sram_bits: Floats) -> Floats:
+    def beside(
+        self,
+        row: Ints,
+        held: Ints,
+        room_of: Ints,
+        sram_bits: Floats,
+        traffic: Floats | None = None,
+    ) -> Floats:
         """J of rows of a room table beside so many bits; inf where no tile fits.
 
         Parameters
         ----------
         row, held : ints, shape (B or 1, n)
         room_of, sram_bits : ints, floats, shape (B,)
+        traffic : floats, shape (B, n), optional
+            DRAM bits of the rows, where they are known.
         """
         row, held = (np.broadcast_to(x, (len(self.constant), x.shape[1])) for x in (row, held))
         flat = self.constant.reshape(len(self.constant), -1)
         constant = np.take_along_axis(flat, row, axis=1)
+        priced = [x for x in self.rooms if isinstance(x, PricedRooms)]
+        if traffic is not None and len(priced) == len(self.rooms) > 0:
+            for n, rooms in enumerate(priced):
+                mine = room_of == n
+                constant[mine] += rooms.priced(row[mine], traffic[mine])
+            return constant
         least = np.take_along_axis(self.least.reshape(flat.shape), row, axis=1)
         return constant + traffic_beside(least, row, held, self.rooms, room_of, sram_bits)
 

@@ -259,12 +259,13 @@ class LayerTables:
         """
         key = self, number
         if key not in batch.fixed:
-            family = self.families[number]
+            family, moved = self.families[number], None
             if family.settled:
                 bits = family.spread(family.traffic(batch)) + family.barred_or_extra_bits
             else:
                 rows, held, which = family.rooms_asked
-                bits = np.take(batch.traffic_beside(rows[None], held[None]), which, axis=1)
+                moved = batch.traffic_beside(rows[None], held[None])
+                bits = np.take(moved, which, axis=1)
                 bits += family.barred_or_extra_bits
             never = np.isinf(bits)
             if math.isinf(self.space.dram_bits_per_s):
@@ -279,11 +280,14 @@ class LayerTables:
             np.copyto(bits, 0.0, where=never)
             if family.fused:
                 latency_s, bits = self._with_fused(family, batch, latency_s, bits)
-            batch.fixed[key] = latency_s, bits, *self._energy(family, batch)
+            batch.fixed[key] = latency_s, bits, *self._energy(family, batch, moved)
         return batch.fixed[key]
 
-    def _energy(self, family: Family, batch: Batch) -> list[Floats]:
-        """(B, K, w, …), where counted: J without static power; 0 where no tile fits."""
+    def _energy(self, family: Family, batch: Batch, moved: Floats | None) -> list[Floats]:
+        """(B, K, w, …), where counted: J without static power; 0 where no tile fits.
+
+        ``moved``: DRAM bits of what is asked of rooms.
+        """
         tables = batch.energy
         if tables is None:
             return []
@@ -292,7 +296,7 @@ class LayerTables:
         else:
             rows, helds, which = family.rooms_asked
             asked = rows[None], helds[None], batch.room_of, batch.sram_bits
-            found = np.take(tables.beside(*asked), which, axis=1)
+            found = np.take(tables.beside(*asked, moved), which, axis=1)
         found = found + family.extra_j
         found = np.where(np.isinf(found), 0.0, found)
         return [self._fused_energy(family, batch, found) if family.fused else found]
