@@ -93,6 +93,7 @@ def test_what_rules_out_less_sram_holds_within_its_own_limit_alone() -> None:
         assert found.metrics["area_mm2"] == pytest.approx(right, rel=EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3])
 def test_choices_above_a_limit_are_excluded_where_power_is_not_told_apart(
     seed: int, monkeypatch: pytest.MonkeyPatch

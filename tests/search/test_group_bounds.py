@@ -91,6 +91,7 @@ def test_multi_pass_options_share_a_group() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [20, 28])
 def test_tables_of_faster_options_that_take_more_energy_bound_no_others(seed: int) -> None:
     """What tables prove holds for all that they are as good as: in energy, too."""
