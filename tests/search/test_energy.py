@@ -234,6 +234,21 @@ def test_the_optimum_where_layers_may_be_fused_is_the_enumerated_one(seed: int) 
     check(seed, "bands")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["none", "tensors"])
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(x, marks=pytest.mark.long) for x in range(100, 300, 20))]
+)
+def test_the_finest_tilings_bound_all_shapes(
+    first: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few there are: on more the same steps are taken as on these that are enumerated."""
+    monkeypatch.setattr(least_over_srams, "FEW_SHAPES", 0)
+    for seed in range(first, first + (20 if first else 3)):
+        if drawn(seed, kind)[1]:
+            check(seed, kind)
+
+
 @pytest.mark.parametrize("seed", [0, 3])
 def test_pes_that_split_are_of_several_widths(seed: int) -> None:
     """Each with bounds, tilings and places of its own, where tensors may stay on chip."""
