@@ -1,5 +1,10 @@
 """Proves one goal by the search that suits its space and metric."""
 
+from dataclasses import replace
+
+import numpy as np
+
+from codesign.problem.goal import Goal
 from codesign.problem.metrics import ENERGY
 from codesign.search.best_bound import BestBound
 from codesign.search.goal_task import GoalTask, SearchResult
@@ -15,6 +20,34 @@ def prove_goal(task: GoalTask) -> SearchResult:
     """Prove a goal over the whole space."""
     if isinstance(task.space, LatencyTableSpace):
         return LeastWidths(task).prove()
+    limited = ENERGY in task.goal.limits and ENERGY not in (task.goal.metric, task.primary_metric)
+    if limited and not task.feasibility_only:
+        return _prove_within_energy(task)
+    return BestBound(hardware_search(task)).prove()
+
+
+def _prove_within_energy(task: GoalTask) -> SearchResult:
+    """Prove a goal without its limit on energy first, which takes far less time.
+
+    What is best then, and keeps the limit, is best within it; else the options' bounds still hold.
+    """
+    report, limits = task.on_progress, dict(task.goal.limits)
+    del limits[ENERGY]
+
+    def tell_bound(_: float | None, bound: float) -> None:
+        assert report is not None
+        report(None, bound)
+
+    free = replace(
+        task,
+        goal=Goal(task.goal.metric, limits),
+        on_progress=None if report is None else tell_bound,
+    )
+    found = BestBound(hardware_search(free)).prove()
+    known = found.incumbent
+    if known is None or task.goal.kept_by(known.metrics):
+        return found
+    task = replace(task, lower=np.maximum(task.lower, found.lower))
     return BestBound(hardware_search(task)).prove()
 
 

@@ -155,6 +155,21 @@ def test_ranges_of_sram_are_halved_between_sizes_on_offer() -> None:
             assert (within.sum(axis=0) == ((low[n] <= sizes) & (sizes <= high[n]))).all()
 
 
+def test_a_limit_on_energy_that_does_not_bind_costs_no_further_proof() -> None:
+    problem = Problem(
+        network=load_network("alexnet"),
+        choices=Choices(on_chip="none"),
+        quality="uniform:6",
+        budgets={"area_mm2": 2.0},
+    )
+    free = solve(problem)
+    limit = free.metrics["energy_j"] * 1.01
+    design = solve(replace(problem, budgets={**problem.budgets, "energy_j": limit}))
+    assert design.metrics == free.metrics
+    assert design.proof.status == "optimal"
+    assert design.solver.programmes == free.solver.programmes
+
+
 def test_tilings_that_none_beats_are_kept() -> None:
     rng = np.random.default_rng(1)
     for count in (0, 1, 2, 5, 30, 200):
