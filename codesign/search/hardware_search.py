@@ -157,7 +157,10 @@ class HardwareSearch(GoalSearch, ABC):
 
     def update_from_bound(self, option: int, found: DualBound, n: int, sram_bits: float) -> None:
         """Make the best widths met in bounding row ``n`` the incumbent, if they are any good."""
-        if np.isfinite(found.incumbent[n]):
+        beaten = np.inf
+        if self.goal.metric == self.bounded_metric():  # what is relaxed costs no less in full
+            beaten = self.task.value_of(self.incumbent)
+        if found.incumbent[n] < beaten:
             chosen = found.variable_width[n], found.weight[n], sram_bits, found.on_chip[n].tolist()
             self.update_incumbent(price(self.space, option, *chosen))
             self._place_best(option, found, n, sram_bits)
