@@ -53,7 +53,7 @@ CASES = {  # label: (network, further arguments, limit in seconds)
     "resnet18, sides 1–128": ("resnet18", ("--rows", _list(128), "--cols", _list(128)), 10.0),
     "resnet18, five budgets": ("resnet18", FIVE_BUDGETS, 4.0),
 }
-INFEASIBLE = ("alexnet", "0.01", 1.2)  # network, mm², limit in seconds
+INFEASIBLE = ("alexnet", "0.005", 1.2)  # network, mm², limit in seconds
 SOLVE = [sys.executable, "-m", "codesign", "solve"]
 PROGRAM = [*SOLVE, "resnet18", "--max-area-mm2", str(AREA_MM2), "--on-chip", ON_CHIP]
 LIBRARIES = "import pyomo.environ, highspy, numpy"
