@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -22,18 +23,7 @@ ONE = Layer(
     output="both",
     parts={"both": 96},
 )
-TWO = Layer(
-    name="two",
-    K=5,
-    C=3,
-    P=4,
-    Q=4,
-    H=4,
-    W=4,
-    input="in",
-    output="both",
-    parts={"both": 80},
-)
+TWO = replace(ONE, name="two", K=5, parts={"both": 80})
 FLAT = Layer(name="flat", K=7, C=176, input="both", output="out")
 NETWORK = Network(name="n", layers=(ONE, TWO, FLAT), tensors={"in": 48, "both": 176, "out": 7})
 
