@@ -18,7 +18,7 @@ from codesign.checking.findings import Unreadable
 LOOPS = ("N", "G", "K", "C", "P", "Q", "R", "S", "H", "W")
 NAMES = ("name", "input", "output", "residuals", "weight_tensor")
 STEPS = ("stride", "dilation", "input_dilation")  # vertical and horizontal
-LATER = ("appended", "input_dilation", "moves", "parts")  # absent from older files
+LATER = ("appended", "input_dilation", "moves", "parts", "weights_of")  # absent from older files
 MOST_MACS = 10**13  # of a layer
 MOST_LAYERS = 10_000
 
@@ -47,6 +47,7 @@ class Layer:
     output: str
     residuals: tuple[str, ...]
     weight_tensor: str | None
+    weights_of: str | None
     appended: int
     moves: bool
     parts: tuple[tuple[str, int], ...]
@@ -54,7 +55,14 @@ class Layer:
     @property
     def owns_weights(self) -> bool:
         """Whether it has weights of its own."""
-        return self.weight_tensor is None and not self.moves
+        return self.weight_tensor is None and self.weights_of is None and not self.moves
+
+    @property
+    def weight_source(self) -> str | None:
+        """What its weight operand has its width from; weights of another layer from that."""
+        if self.weight_tensor is not None:
+            return f"tensor:{self.weight_tensor}"
+        return None if self.moves else f"weight:{self.weights_of or self.name}"
 
     @property
     def weights(self) -> int:
@@ -169,7 +177,7 @@ def read_network(entry: Entry) -> Network:
     tensors = {name: x.whole() for name, x in entry["tensors"].table().items()}
     network = Network(entry["name"].text(), layers, tensors)
     faults = [*_name_faults(network)]
-    faults = faults or [*_order_faults(network)] + [
+    faults = faults or [*_order_faults(network), *_sharing_faults(network)] + [
         fault for layer in layers for fault in _shape_faults(network, layer)
     ]
     for name, found, expected in faults:
@@ -181,7 +189,7 @@ def read_network(entry: Entry) -> Network:
 
 def _read_layer(entry: Entry) -> Layer:
     entry.known_keys((*LOOPS, *NAMES, *STEPS, *LATER))
-    operand = entry["weight_tensor"]
+    operand, owner = entry["weight_tensor"], entry.get("weights_of", None)
     return Layer(
         **{letter: entry[letter].whole() for letter in LOOPS},
         stride=_pair(entry["stride"]),
@@ -192,6 +200,7 @@ def _read_layer(entry: Entry) -> Layer:
         output=entry["output"].text(),
         residuals=entry["residuals"].texts(),
         weight_tensor=None if operand.value is None else operand.text(),
+        weights_of=None if owner.value is None else owner.text(),
         appended=entry.get("appended", 0).whole(0),
         moves=entry.get("moves", False).flag(),
         parts=tuple((k, x.whole()) for k, x in entry.get("parts", {}).table().items()),
@@ -240,6 +249,21 @@ def _order_faults(network: Network) -> list[Fault]:
             if missing and (name not in dict(layer.parts) or missing == len(writers[name])):
                 faults.append((layer.name, name, "tensors read after they are written"))
         left[layer.output] -= 1
+    return faults
+
+
+def _sharing_faults(network: Network) -> list[Fault]:
+    """Shared weights belong to an earlier layer, which has as many and uses nobody else's."""
+    owned: dict[str, int] = {}
+    faults: list[Fault] = []
+    for layer in network.layers:
+        if layer.owns_weights:
+            owned[layer.name] = layer.weights
+        elif layer.weights_of is not None:
+            alike = owned.get(layer.weights_of) == layer.weights
+            if layer.moves or layer.weight_tensor is not None or not alike:
+                expected = f"an earlier layer that owns {layer.weights} weights"
+                faults.append((layer.name, layer.weights_of, expected))
     return faults
 
 

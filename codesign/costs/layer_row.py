@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from codesign.specs.layer import Count, Layer, Name
 from codesign.specs.machine import Mapping as ArrayMapping
-from codesign.specs.network import Count, Layer, Name
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount, refuse_negligible
 

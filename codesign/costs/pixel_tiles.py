@@ -22,7 +22,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Ints
 from codesign.costs.compute import ceil_div
-from codesign.specs.network import Layer, along
+from codesign.specs.layer import Layer, along
 
 CACHED = 1024  # kinds of layers whose tiles are kept
 AT_ONCE = 64  # tiles that all others are compared with at once

@@ -14,8 +14,8 @@ from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_
 from codesign.problem.places import OnChip as OnChip
 from codesign.problem.places import Place as Place
 from codesign.specs.accelerator import MAX_BITS, ArraySide, Bits
+from codesign.specs.layer import Name
 from codesign.specs.machine import Machine, Precision, check_unfused, check_widening
-from codesign.specs.network import Name
 from codesign.specs.schema import spec_dataclass
 
 BitsList = Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_BITS)]

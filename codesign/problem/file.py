@@ -13,6 +13,7 @@ from codesign.specs.fpga import AnyTechnology, Fpga
 from codesign.specs.machine import MACHINE_FIELDS, unusual
 from codesign.specs.schema import parse, renamed, require_keys
 from codesign.specs.technology import Technology
+from codesign.specs.write_network import network_record
 
 PROBLEM_KEYS = (  # all the figures depend on: none has a default in a file
     "network",
@@ -35,7 +36,7 @@ LATER_CHOICES = (  # absent from older files, which knew no other than none
 
 def problem_to_dict(problem: Problem) -> dict[str, Any]:
     """A design file's section on the problem."""
-    return {"network": asdict(problem.network), **terms_to_dict(problem)}
+    return {"network": network_record(problem.network), **terms_to_dict(problem)}
 
 
 def terms_to_dict(problem: Problem) -> dict[str, Any]:

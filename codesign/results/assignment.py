@@ -30,7 +30,8 @@ from codesign.results.records import AssignmentRecord, ProofRecord
 from codesign.results.result_file import ResultFile, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Bits
 from codesign.specs.csv_tables import read_amount
-from codesign.specs.network import Layer, Name, Network
+from codesign.specs.layer import Layer, Name
+from codesign.specs.network import Network
 from codesign.specs.schema import parse, require_keys, spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.specs.technology import Amount

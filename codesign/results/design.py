@@ -41,8 +41,9 @@ from codesign.results.result_file import (
     with_digest,
 )
 from codesign.specs.accelerator import Accelerator, Hardware
+from codesign.specs.layer import MAX_NAME, Count, Name
 from codesign.specs.machine import MACHINE_FIELDS
-from codesign.specs.network import MAX_NAME, Count, Name, Network
+from codesign.specs.network import Network
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.specs.technology import Amount

@@ -27,8 +27,9 @@ from codesign.results.energy import energy_notes
 from codesign.results.hardware_result import ROWS, HardwareResult, throughput
 from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Bits
+from codesign.specs.layer import Name
 from codesign.specs.machine import MACHINE_FIELDS
-from codesign.specs.network import Name, Network
+from codesign.specs.network import Network
 from codesign.specs.schema import require_keys, spec_dataclass
 from codesign.specs.technology import Amount
 from codesign.units import METRIC_UNITS

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from codesign.errors import SpecError
 from codesign.specs.fpga import AnyTechnology
+from codesign.specs.layer import Count, Name
 from codesign.specs.machine import Machine, MappingList, Precision, check_widening
-from codesign.specs.network import Count, Name
 from codesign.specs.schema import Displayed, spec_dataclass
 from codesign.specs.technology import Energies, Positive
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag
 
 from codesign.errors import SpecError
-from codesign.specs.network import Count, Name
+from codesign.specs.layer import Count, Name
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import MOST, Positive, Technology
 

@@ -1,15 +1,11 @@
-"""A neural network as its MAC layers over named activation tensors.
-
-Loop letters as in Timeloop and CoSA: ``N`` batch, ``G`` groups, ``K`` output channels per group,
-``C`` input channels per group, ``P × Q`` output rows × columns, ``R × S`` kernel rows × columns,
-``H × W`` rows × columns of the input feature map (ifmap) as stored, without padding.
-"""
+"""A neural network as its layers over named activation tensors."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated
@@ -17,185 +13,12 @@ from typing import Annotated
 from pydantic import Field
 
 from codesign.errors import SpecError
-from codesign.specs.schema import Displayed, spec_dataclass
+from codesign.specs.layer import Count, Layer, Name
+from codesign.specs.schema import Displayed, nearest, spec_dataclass
 
-MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
+__all__ = ["Layer", "Network"]
 
 MAX_LAYERS = 10_000
-MAX_NAME = 200  # letters
-
-Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME)]
-PerAxis = Count | tuple[Count, Count]
-
-
-def along(axis: int, pair: int | tuple[int, int]) -> int:
-    """The vertical (0) or horizontal (1) one of what may be one number for both."""
-    return pair if isinstance(pair, int) else pair[axis]
-
-
-@spec_dataclass
-class Layer:
-    """One MAC layer: convolution, grouped or depthwise convolution, fully connected, or matmul.
-
-    Or a layer that only moves data (``moves``): it reads ``N·G·C·H·W`` elements and writes
-    ``N·G·K·P·Q``, streaming, without multiplications or weights; a pooling, say, that no MAC layer
-    can absorb.
-
-    Attributes
-    ----------
-    N, G, K, C, P, Q, R, S, H, W : int
-        Loop bounds, see the module docstring.
-    stride, dilation : int or (vertical, horizontal)
-    input, output : str
-        Names of the activation tensors read and written.
-    residuals : tuple of str
-        Tensors read element-wise beside the input (a fused skip addition).
-    weight_tensor : str or None
-        The activation tensor that stands in for the weights (matrix product of two activations).
-    appended : int
-        Constant elements stored with the output that no layer computes (a class token).
-    input_dilation : int or (vertical, horizontal)
-        Zeros inserted on the fly between the rows and columns of the ifmap, less one: the stride
-        of a transposed convolution, which is computed as an ordinary one over ``H·input_dilation``
-        rows. ``H`` and ``W`` are as stored, without those zeros.
-    moves : bool
-        Reads and writes only: zero MACs, no weights.
-    parts : mapping of str to int
-        Elements the layer touches of a tensor it does not read or write whole (one part of a
-        concatenation, one slice of a split). One number: as many as it writes of a tensor of
-        which it also reads a part. Of its input and its weight tensor, as many as its
-        shape reads; the larger number where one tensor is both.
-    """
-
-    name: Name
-    K: Count
-    C: Count
-    input: Name
-    output: Name
-    N: Count = 1
-    G: Count = 1
-    P: Count = 1
-    Q: Count = 1
-    R: Count = 1
-    S: Count = 1
-    H: Count = 1
-    W: Count = 1
-    stride: PerAxis = 1
-    dilation: PerAxis = 1
-    residuals: tuple[Name, ...] = ()
-    weight_tensor: Name | None = None
-    appended: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
-    input_dilation: PerAxis = 1
-    moves: bool = False
-    parts: Mapping[Name, Count] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in self.parts:
-            if name not in (*self.reads, self.output):
-                raise SpecError(f"layer {self.name!r}: parts: it does not touch tensor {name!r}")
-        if self.moves:
-            self._check_movement()
-            return
-        if self.macs > MAX_LAYER_MACS:
-            raise SpecError(
-                f"layer {self.name!r}: {self.macs:.3g} MACs; a layer may have at most "
-                f"{MAX_LAYER_MACS:.0e}"
-            )
-        # Padding is at most the kernel less one on each side, else a window would see no data.
-        for label, out, size, kernel, axis in (
-            ("P", self.P, self.H, self.R, 0),
-            ("Q", self.Q, self.W, self.S, 1),
-        ):
-            stride, dilation = along(axis, self.stride), along(axis, self.dilation)
-            size = size * along(axis, self.input_dilation)
-            reach = (kernel - 1) * dilation + 1
-            if (out - 1) * stride + reach > size + 2 * (reach - 1):
-                raise SpecError(
-                    f"layer {self.name!r}: {label} = {out} output positions do not fit an ifmap of "
-                    f"{size} with kernel {kernel}, stride {stride} and dilation {dilation}"
-                )
-
-    def _check_movement(self) -> None:
-        convolves = {"R": 1, "S": 1, "stride": 1, "dilation": 1, "input_dilation": 1}
-        for key, nothing in (*convolves.items(), ("weight_tensor", None)):
-            if getattr(self, key) != nothing:
-                raise SpecError(f"layer {self.name!r}: moves data only, so it has no {key}")
-
-    @property
-    def stride_rows(self) -> int:
-        """Vertical stride."""
-        return along(0, self.stride)
-
-    @property
-    def input_dilation_rows(self) -> int:
-        """Rows of the zero-inserted ifmap for each one that is stored."""
-        return along(0, self.input_dilation)
-
-    @property
-    def kernel_rows(self) -> int:
-        """``R_eff``: rows one dilated kernel covers."""
-        return (self.R - 1) * along(0, self.dilation) + 1
-
-    @property
-    def window(self) -> int:
-        """``R·S``: multiplications of one kernel window."""
-        return self.R * self.S
-
-    @property
-    def owns_weights(self) -> bool:
-        """Whether it has weights of its own, with a width and a noise."""
-        return self.weight_tensor is None and not self.moves
-
-    @property
-    def weight_source(self) -> str:
-        """What gives the weight operand its width: ``weight:<layer>`` or ``tensor:<tensor>``."""
-        return (
-            f"weight:{self.name}" if self.weight_tensor is None else f"tensor:{self.weight_tensor}"
-        )
-
-    @property
-    def weights(self) -> int:
-        """``G·K·C·R·S``: elements of the weight operand; none where data only moves."""
-        return 0 if self.moves else self.G * self.K * self.C * self.window
-
-    @property
-    def macs(self) -> int:
-        """``N·G·K·C·R·S·P·Q``: multiply-accumulate operations; none where data only moves."""
-        return self.N * self.weights * self.P * self.Q
-
-    @property
-    def ops(self) -> int:
-        """``N·G·K·C·P·Q·(R·S + 1)``: the paper's operations (R·S products and one sum)."""
-        if self.moves:
-            return 0
-        return self.N * self.G * self.K * self.C * self.P * self.Q * (self.window + 1)
-
-    @property
-    def ifmap(self) -> int:
-        """``N·G·C·H·W``: elements of the input tensor."""
-        return self.N * self.G * self.C * self.H * self.W
-
-    @property
-    def computed_outputs(self) -> int:
-        """``N·G·K·P·Q``: outputs before a fused pooling."""
-        return self.N * self.G * self.K * self.P * self.Q
-
-    @property
-    def accumulation_bits(self) -> int:
-        """``⌈log2(C·R·S)⌉``: bits an exact sum of C·R·S products needs beyond one product."""
-        return (self.C * self.window - 1).bit_length()
-
-    @property
-    def log2_reduction(self) -> float:
-        """``log2(C·R·S)``, the accumulation term of BOPS."""
-        return math.log2(self.C * self.window)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """All activation tensors the layer reads: input, weight tensor, residuals."""
-        extra = () if self.weight_tensor is None else (self.weight_tensor,)
-        return (self.input, *extra, *self.residuals)
 
 
 @spec_dataclass
@@ -224,6 +47,7 @@ class Network(Displayed):
             )
         _check_names(self)
         _check_order(self)
+        _check_sharing(self)
         for layer in self.layers:
             _check_shapes(self, layer)
 
@@ -264,6 +88,12 @@ class Network(Displayed):
         """Names of the layers that own weights."""
         return tuple(layer.name for layer in self.layers if layer.owns_weights)
 
+    @cached_property
+    def weight_uses(self) -> dict[str, int]:
+        """How many layers multiply with each ``weight:<layer>``."""
+        uses = Counter(x.weight_source for x in self.layers if x.weight_tensor is None)
+        return {f"weight:{name}": uses[f"weight:{name}"] for name in self.weight_layers}
+
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations of one inference of the batch."""
@@ -271,7 +101,7 @@ class Network(Displayed):
 
     @property
     def weights(self) -> int:
-        """Weight elements, biases and normalisation parameters not counted."""
+        """Weight elements, shared ones once; no biases and normalisation parameters."""
         return sum(layer.weights for layer in self.layers if layer.owns_weights)
 
     @cached_property
@@ -395,6 +225,33 @@ def _check_order(network: Network) -> None:
                     f"layer {late.name!r} writes it; list layers in execution order"
                 )
         left[layer.output] -= 1
+
+
+def _check_sharing(network: Network) -> None:
+    """Shared weights are those of an earlier layer that owns them, all of them."""
+    earlier: dict[str, Layer] = {}
+    every = {layer.name for layer in network.layers}
+    for layer in network.layers:
+        owner, where = layer.weights_of, f"network {network.name!r}, layer {layer.name!r}"
+        if owner is not None:
+            if owner not in every:
+                near = nearest(owner, tuple(earlier))
+                raise SpecError(f"{where}: weights_of: no layer {owner!r}{near}")
+            if owner not in earlier:
+                raise SpecError(
+                    f"{where}: weights_of: layer {owner!r} is no earlier layer; the first that "
+                    "uses weights owns them"
+                )
+            of = earlier[owner]
+            if not of.owns_weights:
+                why = f"uses those of {of.weights_of!r}" if of.weights_of else "has none of its own"
+                raise SpecError(f"{where}: weights_of: layer {owner!r} {why}; name an owner")
+            if of.weights != layer.weights:
+                raise SpecError(
+                    f"{where}: its weight operand has G·K·C·R·S = {layer.weights} elements but "
+                    f"layer {owner!r}, whose weights it uses, has {of.weights}"
+                )
+        earlier[layer.name] = layer
 
 
 def _check_shapes(network: Network, layer: Layer) -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import TypeVar
 
 from codesign.errors import SpecError
-from codesign.specs.network import MAX_NAME
+from codesign.specs.layer import MAX_NAME
 from codesign.specs.node_scaling import SOURCE, node_factors
 from codesign.specs.technology import AreaFit, Energies, QuadraticFit, Scaling, Technology
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from codesign.errors import SpecError
-from codesign.specs.network import Count, Name
+from codesign.specs.layer import Count, Name
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.seam import done_by
 from codesign.units import BITS_PER_GBIT

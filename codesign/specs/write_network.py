@@ -1,9 +1,10 @@
-"""Writes a network as the TOML file that `load_network` reads."""
+"""Writes a network: as the TOML file that `load_network` reads, and as a section of results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
+from typing import Any
 
 from codesign.specs.network import Layer, Network
 from codesign.specs.toml_text import comments, key, quoted, value_text
@@ -12,8 +13,20 @@ from codesign.specs.toml_text import comments, key, quoted, value_text
 COLUMNS = (
     *("name", "input", "output", "N", "G", "K", "C", "P", "Q", "H", "W", "R", "S"),
     *("stride", "dilation", "input_dilation", "appended", "moves"),
-    *("residuals", "weight_tensor", "parts"),
+    *("residuals", "weight_tensor", "weights_of", "parts"),
 )
+
+LATER: dict[str, object] = {"weights_of": None}  # in results only where they say something
+
+
+def network_record(network: Network) -> dict[str, Any]:
+    """Its fields as plain data; of a layer's later fields those that are not as by default."""
+    content = asdict(network)
+    for layer in content["layers"]:
+        for name, plain in LATER.items():
+            if layer[name] == plain:
+                del layer[name]
+    return content
 
 
 def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:

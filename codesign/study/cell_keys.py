@@ -37,7 +37,7 @@ QUESTION_FORMAT = "codesign-question/1"
 SOLVE_SETTINGS = ("method", "rel_gap", "time_limit_s")
 # Each with the value that says what questions without it ask.
 ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "layer": {"moves": False, "parts": {}, "input_dilation": 1},
+    "layer": {"moves": False, "parts": {}, "input_dilation": 1, "weights_of": None},
     "choices": {
         "shared": (),
         "tied": False,

@@ -30,6 +30,7 @@ from codesign.specs.accelerator import Accelerator
 from codesign.specs.fpga import Fpga
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Energies, Memory, QuadraticFit, Technology
+from codesign.specs.write_network import network_record
 from codesign.units import (
     ABSENT,
     BITS_PER_GBIT,
@@ -83,8 +84,10 @@ def imported_parts(
 
 def spec_record(spec: Spec) -> dict[str, Any]:
     """What ``--json`` prints of a description: its TOML keys, and the totals of a network."""
-    totals = {"macs": spec.macs, "weights": spec.weights} if isinstance(spec, Network) else {}
-    return {"name": spec.name, **totals, **asdict(spec)}
+    if not isinstance(spec, Network):
+        return {"name": spec.name, **asdict(spec)}
+    totals = {"macs": spec.macs, "weights": spec.weights}
+    return {"name": spec.name, **totals, **network_record(spec)}
 
 
 def imported_record(
@@ -247,7 +250,9 @@ def _kernel(layer: Layer) -> str:
     return text
 
 
-def _weights(layer: Layer) -> str:
+def _weights(layer: Layer) -> RenderableType:
+    if layer.weights_of is not None:
+        return literal(f"of {layer.weights_of}")
     return f"{layer.weights:,}" if layer.owns_weights else ABSENT
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign.specs.network import MAX_NAME
+from codesign.specs.layer import MAX_NAME
 
 Shape = tuple[int, ...]
 

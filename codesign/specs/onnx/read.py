@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.errors import SpecError
-from codesign.specs.network import MAX_NAME, Layer, Network
+from codesign.specs.layer import MAX_NAME, Layer
+from codesign.specs.network import Network
 from codesign.specs.onnx.build_network import BuiltNetwork, build_network
 from codesign.specs.onnx.dimensions import bind
 from codesign.specs.onnx.file import Model, read_model

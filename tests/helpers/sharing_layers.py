@@ -1,0 +1,31 @@
+"""Networks in which layers multiply with the weights of an earlier one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codesign import Layer, Network
+
+
+def recurrent(steps: int, features: int = 8, **last: Any) -> Network:
+    """A chain of fully connected layers ``l0``, ``l1``, … that all use the weights of ``l0``.
+
+    ``last``: fields of the last one that differ.
+    """
+    layers = [
+        Layer(
+            **{
+                "name": f"l{n}",
+                "K": features,
+                "C": features,
+                "input": f"t{n}",
+                "output": f"t{n + 1}",
+                **({"weights_of": "l0"} if n else {}),
+                **(last if n == steps - 1 else {}),
+            }
+        )
+        for n in range(steps)
+    ]
+    outputs = layers[-1].computed_outputs
+    tensors = {f"t{n}": features for n in range(steps)} | {f"t{steps}": outputs}
+    return Network(name="recurrent", layers=tuple(layers), tensors=tensors)
