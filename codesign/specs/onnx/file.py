@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto, checker, helper, inliner
+from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, inliner
 
 from codesign.errors import SpecError
 from codesign.files import reason
@@ -67,6 +67,7 @@ def read_model(path: Path) -> Model:
                 checker.check_tensor(tensor)
         light = _without_weights(proto)
         checker.check_model(light)
+        _forget_sizes_of_outputs(light)
         if light.functions:
             light = inliner.inline_local_functions(light)
             _check_nodes(light)
@@ -163,8 +164,8 @@ def _without_weights(proto: ModelProto) -> ModelProto:
     graph = light.graph
     graph.name = proto.graph.name or "graph"
     graph.node.extend(proto.graph.node)
-    graph.output.extend(proto.graph.output)
-    graph.value_info.extend(proto.graph.value_info)
+    graph.output.extend(map(_without_sizes, proto.graph.output))
+    graph.value_info.extend((*proto.graph.value_info, *proto.graph.output))
     stored = {tensor.name for tensor in proto.graph.initializer}
     graph.input.extend(value for value in proto.graph.input if value.name not in stored)
     graph.initializer.extend(tensor for tensor in proto.graph.initializer if _is_small(tensor))
@@ -178,6 +179,23 @@ def _without_weights(proto: ModelProto) -> ModelProto:
         for sparse in proto.graph.sparse_initializer
     )
     return light
+
+
+def _without_sizes(output: ValueInfoProto) -> ValueInfoProto:
+    """An output of no dimensions: runtimes do not hold a model to the sizes it declares there.
+
+    The checker wants a type and a shape, be they right or not.
+    """
+    if output.type.WhichOneof("value") not in (None, "tensor_type"):
+        return output
+    kind = output.type.tensor_type.elem_type or TensorProto.FLOAT
+    return helper.make_tensor_value_info(output.name, kind, ())
+
+
+def _forget_sizes_of_outputs(light: ModelProto) -> None:
+    for value in light.graph.output:
+        if value.type.HasField("tensor_type"):
+            value.ClearField("type")
 
 
 def _is_small(tensor: TensorProto) -> bool:

@@ -22,6 +22,8 @@ from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
 
+Declared = dict[str, tuple[int, Shape | None]]  # an element type; a shape, where it is whole
+
 MAX_ROUNDS = 1000
 INTEGER_BITS = {  # those of newer versions of onnx by name
     getattr(TensorProto, f"{sign}{bits}"): bits
@@ -46,7 +48,7 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
     """
     proto, known = model.proto, stored_values(model.proto)
     replaced: list[NodeProto] = []
-    _forget_inferred(proto)
+    declared = _declared(proto)
     _name_nodes(proto)
     for _ in range(MAX_ROUNDS):
         try:
@@ -61,7 +63,8 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         if not (
             folded
             or spell_out(proto, shapes)
-            or _own_rules(proto, shapes, types, keep_unknown_shape)
+            or _own_rules(proto, shapes, types, declared, keep_unknown_shape)
+            or _as_declared(proto, shapes, types, declared)
         ):
             break
     return _graph(model, replaced, shapes, types, known)
@@ -84,23 +87,26 @@ def check_complete(graph: Graph) -> None:
                 )
 
 
-def _forget_inferred(proto: ModelProto) -> None:
-    """Drop shapes written beside standard operators: they may be of other sizes, or stale."""
+def _declared(proto: ModelProto) -> Declared:
+    """Types and shapes written beside the results of other domains' operators.
+
+    All are taken out of the model: those of standard operators are inferred, whatever a file says.
+    """
     of_other_domains = {
         name
         for node in proto.graph.node
         if node.domain not in STANDARD_DOMAINS
         for name in node.output
     }
-    kept = [
-        value
-        for value in proto.graph.value_info
-        if value.name in of_other_domains
-        and value.type.tensor_type.HasField("shape")
-        and all(dim.dim_value > 0 for dim in value.type.tensor_type.shape.dim)
-    ]
+    found: Declared = {}
+    for value in proto.graph.value_info:
+        kind = value.type.tensor_type
+        sizes = tuple(dim.dim_value for dim in kind.shape.dim)
+        whole = kind.HasField("shape") and all(size > 0 for size in sizes)
+        if value.name in of_other_domains:
+            found[value.name] = kind.elem_type, sizes if whole else None
     del proto.graph.value_info[:]
-    proto.graph.value_info.extend(kept)
+    return found
 
 
 def _shapes(graph: GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
@@ -109,7 +115,7 @@ def _shapes(graph: GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
     types: dict[str, int] = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
         kind = value.type.tensor_type
-        types[value.name] = kind.elem_type
+        types[value.name] = kind.elem_type or types.get(value.name, 0)
         if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
             shapes[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
     for tensor in graph.initializer:
@@ -118,9 +124,16 @@ def _shapes(graph: GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
 
 
 def _own_rules(
-    proto: ModelProto, shapes: dict[str, Shape], types: dict[str, int], keep: bool
+    proto: ModelProto,
+    shapes: dict[str, Shape],
+    types: dict[str, int],
+    declared: Declared,
+    keep: bool,
 ) -> bool:
-    """Add the shapes of operators ONNX does not know; whether there were any new ones."""
+    """Add the shapes of operators ONNX does not know; whether there were any new ones.
+
+    Of an operator without a rule, the file's own word is taken.
+    """
     added = False
     for node in proto.graph.node:
         if node.domain in STANDARD_DOMAINS or not node.output or node.output[0] in shapes:
@@ -129,17 +142,58 @@ def _own_rules(
         attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
         operator = f"{node.domain}.{node.op_type}"
         shape = microsoft_shape(operator, given, attributes)
-        if operator not in KNOWN and keep and given:
-            shape = given[0]
+        if operator not in KNOWN:
+            if _take_declared(proto, node, shapes, types, declared):
+                added = True
+                continue
+            shape = given[0] if keep and given else None
         if shape is None:
             continue
-        shapes[node.output[0]] = shape
         like = TYPE_FROM.get(operator, 0)
         kind = types.get(node.input[like], 0) if like < len(node.input) else 0
-        kind = types[node.output[0]] = kind or int(TensorProto.FLOAT)
-        proto.graph.value_info.append(helper.make_tensor_value_info(node.output[0], kind, shape))
+        kind = declared.get(node.output[0], (0, None))[0] or kind
+        _add(proto, node.output[0], kind or int(TensorProto.FLOAT), shape, shapes, types)
         added = True
     return added
+
+
+def _as_declared(
+    proto: ModelProto, shapes: dict[str, Shape], types: dict[str, int], declared: Declared
+) -> bool:
+    """Take the file's word for the first result whose shape nothing else tells, if there is one."""
+    return any(
+        _take_declared(proto, node, shapes, types, declared)
+        for node in proto.graph.node
+        if node.domain not in STANDARD_DOMAINS
+    )
+
+
+def _take_declared(
+    proto: ModelProto,
+    node: NodeProto,
+    shapes: dict[str, Shape],
+    types: dict[str, int],
+    declared: Declared,
+) -> bool:
+    added = False
+    for name in node.output:
+        kind, shape = declared.get(name, (0, None))
+        if shape is not None and name not in shapes:
+            _add(proto, name, kind, shape, shapes, types)
+            added = True
+    return added
+
+
+def _add(
+    proto: ModelProto,
+    name: str,
+    kind: int,
+    shape: Shape,
+    shapes: dict[str, Shape],
+    types: dict[str, int],
+) -> None:
+    shapes[name], types[name] = shape, kind
+    proto.graph.value_info.append(helper.make_tensor_value_info(name, kind, shape))
 
 
 def _name_nodes(proto: ModelProto) -> None:
