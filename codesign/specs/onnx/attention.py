@@ -7,117 +7,109 @@ share keys and values are more rows of one product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import deepcopy
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from codesign.specs.onnx.graph import Shape
+from codesign.specs.onnx.writer import Writer
 
-OPERATOR = "Attention"
-MOST_INPUTS = 6  # queries, keys, values, mask, past keys, past values
-MOST_OUTPUTS = 3  # result, keys and values with the past ones
+AFTER_SOFTMAX = 3  # mode in which the fourth result holds the weights
 
 
-def spell_out(proto: ModelProto, shapes: Mapping[str, Shape]) -> bool:
-    """Replace, in place, every attention whose operands' shapes are known; whether there was one.
+@dataclass(frozen=True)
+class Heads:
+    """Operands of one attention, as images × heads × tokens × features.
 
-    Of those that also ask for the products before the softmax, or give the lengths of padded keys,
-    nothing is replaced.
+    Attributes
+    ----------
+    queries, keys, values : str
+    count : int
+        Heads of the queries.
+    shared : int
+        Heads of the keys and values, each for ``count / shared`` heads of the queries.
+    masks : tuple of str
+        Added to the products or selecting among them; each is read once for each product.
+    scores, weights : str
+        What the products before and after the softmax are called where they are asked for.
     """
-    nodes: list[NodeProto] = []
-    found = False
-    for node in proto.graph.node:
-        parts = _parts(proto, node, shapes) if _is_plain(node) else None
-        found |= parts is not None
-        nodes += parts or [deepcopy(node)]
-    if found:
-        del proto.graph.node[:]
-        proto.graph.node.extend(nodes)
-    return found
+
+    queries: str
+    keys: str
+    values: str
+    count: int
+    shared: int
+    masks: tuple[str, ...] = ()
+    scores: str = ""
+    weights: str = ""
 
 
-def _is_plain(node: NodeProto) -> bool:
-    return (
-        node.op_type == OPERATOR
-        and node.domain == ""
-        and not any(node.input[MOST_INPUTS:])
-        and not any(node.output[MOST_OUTPUTS:])
-    )
-
-
-class _Writer:
-    """Writes nodes whose values are named after one attention."""
-
-    def __init__(self, proto: ModelProto, name: str) -> None:
-        self.nodes: list[NodeProto] = []
-        self._proto, self._name = proto, name
-
-    def add(self, operator: str, inputs: list[str], role: str, output: str = "", **how: Any) -> str:
-        """A node; the value it writes."""
-        result = output or f"{self._name}.{role}"
-        name = f"{self._name}.{role}"
-        self.nodes.append(helper.make_node(operator, inputs, [result], name=name, **how))
-        return result
-
-    def reshaped(self, value: str, shape: tuple[int, ...], role: str, output: str = "") -> str:
-        """A 0 keeps a size, a −1 takes what is left."""
-        name = f"{self._name}.{role}.shape"
-        tensor = numpy_helper.from_array(np.array(shape, np.int64), name)
-        self._proto.graph.initializer.append(tensor)
-        return self.add("Reshape", [value, name], role, output)
-
-
-def _parts(
-    proto: ModelProto, node: NodeProto, shapes: Mapping[str, Shape]
-) -> list[NodeProto] | None:
-    inputs = [*node.input, *[""] * (MOST_INPUTS - len(node.input))]
-    outputs = [*node.output, *[""] * (MOST_OUTPUTS - len(node.output))]
-    given = [shapes[name] for name in inputs[:3] if name in shapes]
-    if len(given) < 3:
-        return None
-    attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-    heads = int(attributes.get("q_num_heads", given[0][1]))
-    shared = int(attributes.get("kv_num_heads", given[1][1]))
-    write = _Writer(proto, node.name)
-    q, k, v = (
-        _in_heads(write, name, len(shape), count, role)
-        for name, shape, count, role in zip(
-            inputs, given, (heads, shared, shared), ("queries", "keys", "values"), strict=False
-        )
-    )
-    k = _with_past(write, inputs[4], k, outputs[1], "all_keys")
-    v = _with_past(write, inputs[5], v, outputs[2], "all_values")
-    k = write.add("Transpose", [k], "columns", perm=[0, 1, 3, 2])
-    scores = write.add("MatMul", [write.reshaped(q, (0, shared, -1, 0), "rows"), k], "qk")
-    scores = write.reshaped(scores, (0, heads, -1, 0), "scores")
-    if inputs[3]:  # added or selecting: it is read once for each product
-        mask = write.add("Cast", [inputs[3]], "mask", to=TensorProto.BOOL)
+def attend(write: Writer, heads: Heads) -> str:
+    """The weighted values, as images × heads × tokens × features."""
+    keys = write.transposed(heads.keys, (0, 1, 3, 2), "columns")
+    rows = write.reshaped(heads.queries, (0, heads.shared, -1, 0), "rows")
+    scores = write.add("MatMul", [rows, keys], "qk")
+    scores = write.reshaped(scores, (0, heads.count, -1, 0), "scores", heads.scores)
+    for given in heads.masks:
+        mask = write.add("Cast", [given], "mask", to=TensorProto.BOOL)
         scores = write.add("Where", [mask, scores, scores], "masked")
-    scores = write.add("Softmax", [scores], "softmax")
-    scores = write.reshaped(scores, (0, shared, -1, 0), "weights")
-    result = write.add("MatMul", [scores, v], "av")
-    if len(given[0]) == 4:
-        write.reshaped(result, (0, heads, -1, 0), "result", outputs[0])
-        return write.nodes
-    result = write.reshaped(result, (0, heads, -1, 0), "heads")
-    result = write.add("Transpose", [result], "tokens", perm=[0, 2, 1, 3])
-    write.reshaped(result, (0, 0, -1), "result", outputs[0])
-    return write.nodes
+    scores = write.add("Softmax", [scores], "softmax", heads.weights, axis=3)
+    scores = write.reshaped(scores, (0, heads.shared, -1, 0), "weights")
+    result = write.add("MatMul", [scores, heads.values], "av")
+    return write.reshaped(result, (0, heads.count, -1, 0), "heads")
 
 
-def _in_heads(write: _Writer, value: str, rank: int, heads: int, role: str) -> str:
-    """As images × heads × tokens × features."""
-    if rank == 4:
-        return value
+def in_heads(write: Writer, value: str, heads: int, role: str) -> str:
+    """Images × tokens × features as images × heads × tokens × features."""
     split = write.reshaped(value, (0, 0, heads, -1), f"{role}.split")
-    return write.add("Transpose", [split], role, perm=[0, 2, 1, 3])
+    return write.transposed(split, (0, 2, 1, 3), role)
 
 
-def _with_past(write: _Writer, past: str, value: str, output: str, role: str) -> str:
+def in_tokens(write: Writer, value: str, output: str) -> None:
+    """The reverse, of the result."""
+    value = write.transposed(value, (0, 2, 1, 3), "tokens")
+    write.reshaped(value, (0, 0, -1), "result", output)
+
+
+def with_past(write: Writer, past: str, value: str, output: str, role: str) -> str:
     """Earlier tokens in front of the new ones."""
     if past:
         return write.add("Concat", [past, value], role, output, axis=2)
     return write.add("Identity", [value], role, output) if output else value
+
+
+def spell_attention(write: Writer) -> None:
+    """ONNX's own operator.
+
+    Inputs are queries, keys, values, mask, past keys, past values and the lengths of padded keys,
+    which hide results but spare none; outputs the result, keys and values with the past ones, and
+    the products. Source: ONNX, operator Attention, versions 23 and 24.
+    """
+    given = [write.shape(position) for position in range(3)]
+    flat = len(given[0]) == 3
+    count = int(write.attribute("q_num_heads", given[0][1]))
+    shared = int(write.attribute("kv_num_heads", given[1][1]))
+    q, k, v = (
+        in_heads(write, write.input(position), heads, role)
+        if len(given[position]) == 3
+        else write.input(position)
+        for position, (heads, role) in enumerate(
+            ((count, "queries"), (shared, "keys"), (shared, "values"))
+        )
+    )
+    k = with_past(write, write.input(4), k, write.output(1), "all_keys")
+    v = with_past(write, write.input(5), v, write.output(2), "all_values")
+    after = write.attribute("qk_matmul_output_mode", 0) == AFTER_SOFTMAX
+    products = write.output(3)
+    result = attend(
+        write,
+        Heads(
+            *(q, k, v, count, shared),
+            masks=tuple(filter(None, [write.input(3)])),
+            scores="" if after else products,
+            weights=products if after else "",
+        ),
+    )
+    if flat:
+        in_tokens(write, result, write.output(0))
+    else:
+        write.add("Identity", [result], "result", write.output(0))

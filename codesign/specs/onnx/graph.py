@@ -60,6 +60,8 @@ class Graph:
         The constants that are small enough to look at.
     sources : mapping of str to Node
         The node that makes each constant that is not stored as such.
+    remarks : tuple of str
+        What was decided of operators that are spelt out in others.
     """
 
     nodes: tuple[Node, ...]
@@ -70,6 +72,7 @@ class Graph:
     constants: frozenset[str]
     known: Mapping[str, np.ndarray[Any, Any]]
     sources: Mapping[str, Node]
+    remarks: tuple[str, ...] = ()
 
     def size(self, value: str) -> int:
         """Elements of a value."""

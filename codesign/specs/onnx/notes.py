@@ -14,7 +14,7 @@ MOST_NAMES = 5
 
 def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
     """One sentence for each thing worth knowing."""
-    names, found = built.layer_names, []
+    names, found = built.layer_names, [*dict.fromkeys(graph.remarks)]
     transposed = [names[draft] for draft in layout.drafts if draft.operator in operators.TRANSPOSED]
     if transposed:
         found.append(

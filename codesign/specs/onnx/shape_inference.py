@@ -15,12 +15,12 @@ from onnx import (
 )
 
 from codesign.errors import SpecError
-from codesign.specs.onnx.attention import spell_out
 from codesign.specs.onnx.constant_folding import Known, fold, stored_values
 from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
+from codesign.specs.onnx.spelling import spell_out
 
 Declared = dict[str, tuple[int, Shape | None]]  # an element type; a shape, where it is whole
 
@@ -48,6 +48,7 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
     """
     proto, known = model.proto, stored_values(model.proto)
     replaced: list[NodeProto] = []
+    remarks: list[str] = []
     declared = _declared(proto)
     _name_nodes(proto)
     for _ in range(MAX_ROUNDS):
@@ -60,14 +61,12 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         shapes, types = _shapes(inferred.graph)
         folded = fold(proto, known, shapes, model.opset)
         replaced += folded
-        if not (
-            folded
-            or spell_out(proto, shapes)
-            or _own_rules(proto, shapes, types, declared, keep_unknown_shape)
-            or _as_declared(proto, shapes, types, declared)
-        ):
+        spelt, told = spell_out(proto, shapes, types)
+        remarks += told
+        added = _own_rules(proto, shapes, types, declared, keep_unknown_shape)
+        if not (folded or spelt or added or _as_declared(proto, shapes, types, declared)):
             break
-    return _graph(model, replaced, shapes, types, known)
+    return _graph(model, replaced, shapes, types, known, tuple(remarks))
 
 
 def check_complete(graph: Graph) -> None:
@@ -210,6 +209,7 @@ def _graph(
     shapes: dict[str, Shape],
     types: dict[str, int],
     known: Known,
+    remarks: tuple[str, ...],
 ) -> Graph:
     graph = model.proto.graph
     nodes = [_node(node) for node in graph.node]
@@ -230,6 +230,7 @@ def _graph(
         sources={
             name: node for node in (*map(_node, replaced), *made) for name in node.outputs if name
         },
+        remarks=remarks,
     )
 
 

@@ -10,10 +10,8 @@ import onnx
 import pytest
 from onnx_graphs import imported, loops, model, story
 
-from codesign.errors import SpecError
-from codesign.specs.onnx import import_onnx
-from codesign.specs.onnx.attention import spell_out
 from codesign.specs.onnx.read import Imported
+from codesign.specs.onnx.spelling import spell_out
 
 OPSET = 23  # the first that has it
 HEADS = {"q": (2, 4, 10, 16), "k": (2, 4, 12, 16), "v": (2, 4, 12, 8)}
@@ -77,8 +75,8 @@ def test_shapes_are_those_of_the_operator(line: str, inputs: Any) -> None:
     made = attention(line, inputs)
     expected = onnx.shape_inference.infer_shapes(made, strict_mode=True).graph.output[0]
     shapes = {name: tuple(shape) for name, shape in inputs.items()}
-    assert spell_out(made, shapes)
-    assert not spell_out(made, shapes)
+    assert spell_out(made, shapes, {}) == (True, ())
+    assert spell_out(made, shapes, {}) == (False, ())
     for dim in made.graph.output[0].type.tensor_type.shape.dim:
         dim.Clear()
     found = onnx.shape_inference.infer_shapes(made, strict_mode=True, data_prop=True)
@@ -96,13 +94,25 @@ def test_the_products_are_those_of_the_operator() -> None:
     made = attention(line, TOKENS)
     given = {name: chance.normal(size=shape).astype(np.float32) for name, shape in TOKENS.items()}
     (expected,) = ReferenceEvaluator(made).run(None, given)
-    spell_out(made, TOKENS)
+    spell_out(made, TOKENS, {})
     (found,) = ReferenceEvaluator(made).run(None, given)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_products_asked_for_before_the_softmax_are_unknown(tmp_path: Path) -> None:
-    line = "a: y, , , scores = Attention (q, k, v)"
-    onnx.save(attention(line, HEADS, ("y", "scores")), tmp_path / "a.onnx")
-    with pytest.raises(SpecError, match=r"unknown operators: Attention \(1\)"):
-        import_onnx(tmp_path / "a.onnx")
+@pytest.mark.parametrize("mode", [0, 3])
+def test_products_can_be_asked_for(mode: int, tmp_path: Path) -> None:
+    line = f"a: y, , , scores = Attention <qk_matmul_output_mode={mode}> (q, k, v)"
+    found = read(tmp_path, line, HEADS, ("y", "scores")).network
+    assert story(found) == ["a.qk: q × k -> scores", "a.av: scores × v -> y"]
+    assert found.tensors["scores"] == 2 * 4 * 10 * 12
+
+
+def test_lengths_of_padded_keys_spare_no_product(tmp_path: Path) -> None:
+    made = model(
+        *("a: y = Attention (q, k, v, , , , n)", {**HEADS, "n": (2,)}),
+        opset=24,
+        kinds={"n": onnx.TensorProto.INT64},
+    )
+    made.ir_version = 11
+    found = imported(tmp_path, made).network
+    assert story(found) == ["a.qk: q × k -> a.qk", "a.av: a.qk × v -> y"]

@@ -1,0 +1,144 @@
+"""Writes the plain nodes that stand in for one operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from codesign.errors import SpecError
+from codesign.specs.onnx.file import STANDARD_DOMAINS
+from codesign.specs.onnx.graph import Shape, free_name
+
+SPLIT_BY_INPUT = 13  # from this opset on, the sizes of a Split are an input
+AXES_BY_INPUT = 13  # and so are the axes of a ReduceSum
+
+
+class ShapeUnknownError(Exception):
+    """An operand whose shape is not known yet: the operator is spelt out in a later round."""
+
+
+class Writer:
+    """What a rule reads of its operator, and the nodes it writes for it.
+
+    Values and nodes are named after the operator: ``<node>.<role>``.
+
+    Attributes
+    ----------
+    node : NodeProto
+        The operator.
+    nodes : list of NodeProto
+        What is written so far.
+    opset : int
+    remarks : list of str
+        What was decided that the nodes alone do not show.
+    """
+
+    def __init__(
+        self,
+        proto: ModelProto,
+        node: NodeProto,
+        shapes: Mapping[str, Shape],
+        types: Mapping[str, int],
+        taken: set[str],
+    ) -> None:
+        self.node = node
+        self.nodes: list[NodeProto] = []
+        self.remarks: list[str] = []
+        self.opset = next(x.version for x in proto.opset_import if x.domain in STANDARD_DOMAINS)
+        self._proto, self._shapes, self._types, self._taken = proto, shapes, types, taken
+        self._attributes = {x.name: helper.get_attribute_value(x) for x in node.attribute}
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute; text as text."""
+        value = self._attributes.get(name, default)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def input(self, position: int) -> str:
+        """Name of an operand, empty if it is left out."""
+        return self.node.input[position] if position < len(self.node.input) else ""
+
+    def output(self, position: int) -> str:
+        """Name of a result, empty if it is left out."""
+        return self.node.output[position] if position < len(self.node.output) else ""
+
+    def shape(self, position: int) -> Shape:
+        """Shape of an operand.
+
+        Raises
+        ------
+        ShapeUnknownError
+            Not known yet.
+        """
+        return self.shape_of(self.input(position))
+
+    def shape_of(self, value: str) -> Shape:
+        """Shape of a value of the graph, not of one written here."""
+        if value not in self._shapes:
+            raise ShapeUnknownError
+        return self._shapes[value]
+
+    def type_of(self, value: str) -> int:
+        """Element type of a value of the graph, 0 if it is not known."""
+        return self._types.get(value, 0)
+
+    def refused(self, reason: str) -> SpecError:
+        """To be raised: why the operator cannot be read."""
+        return SpecError(f"node {self.node.name!r} ({self.node.op_type}): {reason}")
+
+    def add(
+        self, operator: str, inputs: Sequence[str], role: str, output: str = "", **how: Any
+    ) -> str:
+        """A node of one result; the value it writes."""
+        return self.several(operator, inputs, [role], [output], **how)[0]
+
+    def several(
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        roles: Sequence[str],
+        outputs: Sequence[str] = (),
+        **how: Any,
+    ) -> list[str]:
+        """A node, and the values it writes, one for each role."""
+        wanted = [*outputs, *[""] * (len(roles) - len(outputs))]
+        names = [name or self._free(role) for name, role in zip(wanted, roles, strict=True)]
+        name = names[0] if not wanted[0] else self._free(roles[0])
+        self.nodes.append(helper.make_node(operator, inputs, names, name=name, **how))
+        return names
+
+    def constant(self, array: np.ndarray[Any, Any], role: str) -> str:
+        """A small constant."""
+        name = self._free(f"{role}.constant")
+        self._proto.graph.initializer.append(numpy_helper.from_array(array, name))
+        return name
+
+    def reshaped(self, value: str, shape: Sequence[int], role: str, output: str = "") -> str:
+        """A 0 keeps a size, a −1 takes what is left."""
+        sizes = self.constant(np.array(shape, np.int64), role)
+        return self.add("Reshape", [value, sizes], role, output)
+
+    def transposed(self, value: str, order: Sequence[int], role: str, output: str = "") -> str:
+        """The axes in another order."""
+        return self.add("Transpose", [value], role, output, perm=[*order])
+
+    def split(self, value: str, axis: int, sizes: Sequence[int], roles: Sequence[str]) -> list[str]:
+        """Parts of a value along an axis."""
+        if self.opset < SPLIT_BY_INPUT:
+            return self.several("Split", [value], roles, axis=axis, split=[*sizes])
+        by = self.constant(np.array(sizes, np.int64), roles[0])
+        return self.several("Split", [value, by], roles, axis=axis)
+
+    def summed(self, value: str, axes: Sequence[int], role: str, output: str = "") -> str:
+        """Sums over some axes, which are dropped."""
+        if self.opset < AXES_BY_INPUT:
+            return self.add("ReduceSum", [value], role, output, axes=[*axes], keepdims=0)
+        over = self.constant(np.array(axes, np.int64), role)
+        return self.add("ReduceSum", [value, over], role, output, keepdims=0)
+
+    def _free(self, role: str) -> str:
+        name = free_name(f"{self.node.name}.{role}" if role else self.node.name, self._taken)
+        self._taken.add(name)
+        return name
