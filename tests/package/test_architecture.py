@@ -51,10 +51,8 @@ FENCED = {
     "sqlite3": {"study.database", "study.store"},
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx"}
-    | {
-        f"specs.onnx.{name}"
-        for name in ("attention", "constant_folding", "file", "shape_inference", "weights")
-    },
+    | {f"specs.onnx.{name}" for name in ("attention", "constant_folding", "file")}
+    | {f"specs.onnx.{name}" for name in ("shape_inference", "spelling", "weights", "writer")},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}
 COSTS_MAY_IMPORT |= {"itertools", "numpy", "pydantic", "typing"}

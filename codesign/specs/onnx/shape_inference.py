@@ -20,7 +20,7 @@ from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
-from codesign.specs.onnx.spelling import spell_out
+from codesign.specs.onnx.spelling import RULES, operator_of, spell_out
 
 Declared = dict[str, tuple[int, Shape | None]]  # an element type; a shape, where it is whole
 
@@ -139,7 +139,9 @@ def _own_rules(
             continue
         given = [shapes.get(name) if name else () for name in node.input]
         attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-        operator = f"{node.domain}.{node.op_type}"
+        operator = operator_of(node)
+        if operator in RULES:
+            continue
         shape = microsoft_shape(operator, given, attributes)
         if operator not in KNOWN:
             if _take_declared(proto, node, shapes, types, declared):
