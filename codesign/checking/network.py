@@ -21,6 +21,7 @@ STEPS = ("stride", "dilation", "input_dilation")  # vertical and horizontal
 LATER = ("appended", "input_dilation", "moves", "parts", "weights_of")  # absent from older files
 MOST_MACS = 10**13  # of a layer
 MOST_LAYERS = 10_000
+MOST_PADDING = 4  # rows on a side, where the kernel has no more of them
 
 PerAxis = tuple[int, int]
 
@@ -300,5 +301,6 @@ def _shape_faults(network: Network, layer: Layer) -> list[Fault]:
     for axis, out, size in ((0, layer.P, layer.H), (1, layer.Q, layer.W)):
         reach, stored = layer.reach[axis], size * layer.input_dilation[axis]
         needed = (out - 1) * layer.stride[axis] + reach
-        must(needed <= stored + 2 * (reach - 1), needed, f"windows within {stored} and padding")
+        padding = 2 * max(reach - 1, MOST_PADDING)
+        must(needed <= stored + padding, needed, f"windows within {stored} and padding")
     return faults

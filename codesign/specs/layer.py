@@ -20,10 +20,21 @@ from codesign.specs.schema import spec_dataclass
 MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
 MAX_NAME = 200  # letters
+MOST_PADDING = 4  # rows of zeros on a side that any kernel may have: more is a mistaken size
 
 Count = Annotated[int, Field(strict=True, ge=1, le=10**9)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME)]
 PerAxis = Count | tuple[Count, Count]
+
+
+def most_padding(reach: int) -> int:
+    """Rows of padding that a kernel of so many dilated rows may have on each side.
+
+    One row less than the kernel, from where on windows see no data at all, or a few if that is
+    more: what is computed, read and held does not depend on how the padding is shared out, so that
+    a larger number would do no harm but to accept sizes that are mistaken.
+    """
+    return max(reach - 1, MOST_PADDING)
 
 
 def along(axis: int, pair: int | tuple[int, int]) -> int:
@@ -108,7 +119,6 @@ class Layer:
                 f"layer {self.name!r}: {self.macs:.3g} MACs; a layer may have at most "
                 f"{MAX_LAYER_MACS:.0e}"
             )
-        # Padding is at most the kernel less one on each side, else a window would see no data.
         for label, out, size, kernel, axis in (
             ("P", self.P, self.H, self.R, 0),
             ("Q", self.Q, self.W, self.S, 1),
@@ -116,10 +126,11 @@ class Layer:
             stride, dilation = along(axis, self.stride), along(axis, self.dilation)
             size = size * along(axis, self.input_dilation)
             reach = (kernel - 1) * dilation + 1
-            if (out - 1) * stride + reach > size + 2 * (reach - 1):
+            if (out - 1) * stride + reach > size + 2 * most_padding(reach):
                 raise SpecError(
                     f"layer {self.name!r}: {label} = {out} output positions do not fit an ifmap of "
-                    f"{size} with kernel {kernel}, stride {stride} and dilation {dilation}"
+                    f"{size} with kernel {kernel}, stride {stride} and dilation {dilation}, padded "
+                    f"by at most {most_padding(reach)} on each side"
                 )
 
     def _check_movement(self) -> None:

@@ -91,18 +91,18 @@ INCOHERENT: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "too many rows": (
         "P = 8",
-        "P = 11",  # 8 rows and 2·2 of padding hold 10 windows of 3
-        ("layer 'conv'", "P = 11", "an ifmap of 8 with kernel 3, stride 1 and dilation 1"),
+        "P = 15",  # 8 rows and 2·4 of padding hold 14 windows of 3
+        ("layer 'conv'", "P = 15", "an ifmap of 8 with kernel 3, stride 1 and dilation 1, padded"),
     ),
     "too many columns": (
         "Q = 8",
-        "Q = 11",
-        ("layer 'conv'", "Q = 11", "an ifmap of 8 with kernel 3"),
+        "Q = 15",
+        ("layer 'conv'", "Q = 15", "an ifmap of 8 with kernel 3", "at most 4 on each side"),
     ),
     "stride too long": (
         "R = 3, S = 3",
-        "R = 3, S = 3, stride = [2, 1]",  # 8 rows two apart reach over 17
-        ("layer 'conv'", "P = 8", "stride 2"),
+        "R = 13, S = 3, stride = [3, 1]",  # 8 rows three apart reach over 34, 8 + 2·12 are 32
+        ("layer 'conv'", "P = 8", "stride 3", "at most 12 on each side"),
     ),
     "too many MACs": (
         "K = 10, C = 256",
@@ -123,10 +123,10 @@ def test_networks_that_do_not_hold_together(case: str, tmp_path: Path) -> None:
 
 
 def test_the_most_output_positions_are_allowed(tmp_path: Path) -> None:
-    # 8 rows and 2·2 of padding hold (12 − 3)/1 + 1 = 10 windows.
-    text = changed(changed(NETWORK, "P = 8", "P = 10"), "map = 256", "map = 320")
-    network = load_network(written(tmp_path, changed(text, "C = 256", "C = 320")))
-    assert network.layers[0].P == 10
+    # 8 rows and 2·4 of padding hold (16 − 3)/1 + 1 = 14 windows.
+    text = changed(changed(NETWORK, "P = 8", "P = 14"), "map = 256", "map = 448")
+    network = load_network(written(tmp_path, changed(text, "C = 256", "C = 448")))
+    assert network.layers[0].P == 14
 
 
 def test_a_fused_pooling_and_appended_elements_are_allowed(tmp_path: Path) -> None:

@@ -1,9 +1,15 @@
-"""Zeros around a feature map that only windows look at: the padding of the layer that reads it."""
+"""Zeros around a feature map that only windows look at: the padding of the layer that reads it.
+
+Of a convolution with more of them than the loops of a layer allow they are stored.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from codesign.specs.layer import most_padding
 from codesign.specs.onnx import operators
-from codesign.specs.onnx.graph import Graph, Node, Shape
+from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
 
 KEEP_ZERO = ("Cast", "DequantizeLinear", "Identity", "QuantizeLinear", "Relu")
 
@@ -47,12 +53,17 @@ def _reads_as_window(graph: Graph, reader: Node, value: str, stored: Shape) -> b
         return _read_by_windows(graph, reader.outputs[0], stored)
     if reader.operator not in operators.CONVOLUTIONS:
         return False
-    kernel = graph.shapes[operators.weights_of(reader)][2:]
-    out = graph.shapes[reader.outputs[0]][2:]
-    strides = reader.attributes.get("strides", [1] * len(kernel))
-    dilations = reader.attributes.get("dilations", [1] * len(kernel))
+    return _fits(graph, reader, stored)
+
+
+def _fits(graph: Graph, node: Node, stored: Shape) -> bool:
+    """Whether a layer may have the padding that a convolution of a stored image needs."""
+    kernel = graph.shapes[operators.weights_of(node)][2:]
+    out = graph.shapes[node.outputs[0]][2:]
+    strides = node.attributes.get("strides", [1] * len(kernel))
+    dilations = node.attributes.get("dilations", [1] * len(kernel))
     return all(
-        (o - 1) * stride + reach <= size + 2 * (reach - 1)
+        (o - 1) * stride + reach <= size + 2 * most_padding(reach)
         for o, size, stride, reach in zip(
             out,
             stored[2:],
@@ -61,3 +72,27 @@ def _reads_as_window(graph: Graph, reader: Node, value: str, stored: Shape) -> b
             strict=True,
         )
     )
+
+
+def store_large_padding(graph: Graph) -> Graph:
+    """The graph with a Pad before each convolution that has more padding than a layer may have."""
+    shapes, nodes = dict(graph.shapes), []
+    for node in graph.nodes:
+        image = node.input(0)
+        if (
+            node.operator in operators.CONVOLUTIONS
+            and image not in graph.constants
+            and not _fits(graph, node, graph.shapes[image])
+        ):
+            pads = node.attributes["pads"]
+            padded = free_name(f"{image}.padded", shapes)
+            around = zip(shapes[image][2:], pads, pads[len(pads) // 2 :], strict=False)
+            shapes[padded] = (*shapes[image][:2], *(n + a + b for n, a, b in around))
+            nodes.append(Node(f"{node.name}.pad", "Pad", (image,), (padded,), {}))
+            node = replace(
+                node,
+                inputs=(padded, *node.inputs[1:]),
+                attributes={**node.attributes, "pads": [0] * len(pads)},
+            )
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes), shapes=shapes)

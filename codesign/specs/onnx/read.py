@@ -17,6 +17,7 @@ from codesign.specs.onnx.groups import group_values
 from codesign.specs.onnx.layout import lay_out
 from codesign.specs.onnx.notes import declared_widths, notes
 from codesign.specs.onnx.operators import unknown_counts
+from codesign.specs.onnx.padding import store_large_padding
 from codesign.specs.onnx.shape_inference import check_complete, infer_shapes
 from codesign.specs.onnx.weights import LayerWeights
 
@@ -55,7 +56,7 @@ def read(
         graph = infer_shapes(model, keep_unknown_shape=ignore_unknown)
         warnings = _check_operators(graph, ignore_unknown)
         check_complete(graph)
-        grouping = group_values(graph)
+        grouping = group_values(store_large_padding(graph))
         layout = lay_out(grouping)
         built = build_network(layout, path.stem[:MAX_NAME], _source(model))
         return Imported(
