@@ -102,8 +102,8 @@ WRONG: dict[str, tuple[tuple[str, str], str]] = {
         "layer 'pool': moves data only, so it has no weight_tensor",
     ),
     "too many rows for the zeros inserted": (
-        ("P = 6, Q = 6, H = 3", "P = 9, Q = 6, H = 3"),
-        "layer 'up': P = 9 output positions do not fit an ifmap of 6",
+        ("P = 6, Q = 6, H = 3", "P = 14, Q = 6, H = 3"),
+        "layer 'up': P = 14 output positions do not fit an ifmap of 6",
     ),
 }
 

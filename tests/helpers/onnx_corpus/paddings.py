@@ -49,8 +49,10 @@ def cropped() -> ModelProto:
         b: y = Conv (r, v)
     """
     constants = {
-        **{"w": (3, 2, 2, 2), "v": (2, 3, 1, 1)},
-        **{"edges": integers(0, 0, -1, 2, 0, 0, -2, 0), "around": integers(0, 0, 2, 1, 0, 0, 0, 4)},
+        "w": (3, 2, 2, 2),
+        "v": (2, 3, 1, 1),
+        "edges": integers(0, 0, -1, 2, 0, 0, -2, 0),
+        "around": integers(0, 0, 2, 1, 0, 0, 0, 4),
     }
     return model(lines, {"x": (1, 2, 8, 6)}, constants)
 
@@ -72,7 +74,5 @@ ENTRIES = (
         3 * 2 * 8 + 4 * 3 * 6 + 2 * 4 * 4,
         layers=3,
     ),
-    Entry(
-        "padding that crops", cropped, 4 * 7 * 3 * 2 * 4 + 6 * 12 * 2 * 3, 3 * 2 * 4 + 2 * 3
-    ),
+    Entry("padding that crops", cropped, 4 * 7 * 3 * 2 * 4 + 6 * 12 * 2 * 3, 3 * 2 * 4 + 2 * 3),
 )
