@@ -21,6 +21,7 @@ from codesign.checking.width_problem import (
 from codesign.checking.widths import (
     check_metrics,
     check_operand_bits,
+    check_shared_weights,
     check_tensor_bits,
     check_weight_bits,
     read_rows,
@@ -65,6 +66,7 @@ def check_assignment(file: Entry) -> None:
             value, found = table.get(layer.name, {}).get(pair, Fraction(0)), own.figure()
             file.ledger.holds(own.where, found == value, found, f"the table's at {pair} bit")
             totals[name] += value
+    check_shared_weights(file["layers"], problem.network, operand_bits)
     check_weight_bits(file["layers"], problem, operand_bits, tensor_bits)
     expected = width_metrics(problem.network, operand_bits, tensor_bits, problem.noise_of)
     check_metrics(file["metrics"], expected | totals, problem)
@@ -109,8 +111,8 @@ def _pairs(layer: Layer, problem: WidthProblem) -> list[str]:
     inputs = problem.allowed(source)
     if layer.moves:
         return [f",{ba}" for ba in inputs]
-    operand = layer.weight_tensor
-    weight = f"weight:{layer.name}" if operand is None else f"tensor:{operand}"
+    weight = layer.weight_source
+    assert weight is not None
     common = any({source, weight} <= {*members} for members in problem.classes)
     return [
         f"{bw},{ba}" for bw in problem.allowed(weight) for ba in inputs if bw == ba or not common

@@ -23,7 +23,7 @@ from codesign.checking.given_tiles import size_faults
 from codesign.checking.layer_rows import LayerRow, Platform, Totals
 from codesign.checking.network import Layer, Network
 from codesign.checking.residency import Residency, movement_cycles
-from codesign.checking.widths import read_rows
+from codesign.checking.widths import check_shared_weights, read_rows
 
 ROW = (
     *("name", "weight_bits", "tile", "order", "cycles", "sram_bits", "dram_bits"),
@@ -69,7 +69,9 @@ def check_layers(
     runs = () if residency is None else residency.runs
     if runs and _has_port(platform):
         rows.fault("no fused layers: the SRAM's port is not counted in such")
-    return _totals(ready, runs)
+    totals = _totals(ready, runs)
+    check_shared_weights(rows, network, totals.operand_bits)
+    return totals
 
 
 def _has_port(platform: Platform) -> bool:

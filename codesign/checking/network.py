@@ -54,9 +54,14 @@ class Layer:
     parts: tuple[tuple[str, int], ...]
 
     @property
+    def uses_weights(self) -> bool:
+        """Whether it multiplies with weights, be they another layer's."""
+        return self.weight_tensor is None and not self.moves
+
+    @property
     def owns_weights(self) -> bool:
         """Whether it has weights of its own."""
-        return self.weight_tensor is None and self.weights_of is None and not self.moves
+        return self.uses_weights and self.weights_of is None
 
     @property
     def weight_source(self) -> str | None:

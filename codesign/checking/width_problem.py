@@ -69,8 +69,8 @@ class WidthProblem:
         """Sources that must take one common width, joined where groups and ties overlap."""
         groups = [set(group) for group in self.choices.shared]
         if self.choices.tied:
-            owners = (layer for layer in self.network.layers if layer.owns_weights)
-            groups += [{f"weight:{layer.name}", f"tensor:{layer.input}"} for layer in owners]
+            users = (layer for layer in self.network.layers if layer.uses_weights)
+            groups += [{f"{layer.weight_source}", f"tensor:{layer.input}"} for layer in users]
         home = {source: {source} for source in self.network.sources}
         for group in groups:
             joined = max((home[source] for source in group), key=len)

@@ -48,6 +48,15 @@ def check_operand_bits(row: Entry, layer: Layer, tensor_bits: Mapping[str, int])
     return bw
 
 
+def check_shared_weights(rows: Entry, network: Network, operand_bits: Sequence[int]) -> None:
+    """Compare the width of weights in each layer that uses another's with that of the owner."""
+    of = {x.name: bits for x, bits in zip(network.layers, operand_bits, strict=True)}
+    for layer, entry in read_rows(rows, network):
+        if layer.weights_of is not None:
+            given = entry["weight_bits"]
+            entry.ledger.same(given.where, given.value, of[layer.weights_of])
+
+
 def weight_sources(network: Network, operand_bits: Sequence[int]) -> dict[str, int]:
     """Widths of weights by source, from those of all layers' weight operands."""
     every = zip(network.layers, operand_bits, strict=True)

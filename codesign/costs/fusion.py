@@ -9,7 +9,8 @@ time take more SRAM and save neither cycles nor DRAM bits.
 
 A tensor may be held as a band if one layer writes all of it as it computes it, without a fused
 pooling; the next layer reads all of it, row by row as written, as its input; and any others read it
-as a residual of their outputs, row by row, within the run. Both layers have weights of their own.
+as a residual of their outputs, row by row, within the run. Both layers multiply with weights;
+where two of a run share theirs, each counts.
 A residual is added row by row where its rows are those of the output, and every layer from the one
 that reads it as its input to the one that adds it goes on by one row at a time. Its rows are
 then among those that are held anyway.
@@ -101,8 +102,8 @@ def why_no_band(network: Network, i: int) -> str | None:
     if reader.input != name:
         return f"it is not the input of layer {reader.name!r}, the next after {layer.name!r}"
     for x in (layer, reader):
-        if not x.owns_weights:
-            return f"layer {x.name!r}, which touches it, has no weights of its own"
+        if not x.uses_weights:
+            return f"layer {x.name!r}, which touches it, multiplies with no weights"
     if layer.appended or layer.computed_outputs != network.tensors[name] or name in layer.parts:
         pooled = not layer.appended and name not in layer.parts
         does = "pools what it computes into it" if pooled else "writes a part of it"

@@ -188,6 +188,7 @@ class Problem(Displayed):
 
     def _check_pins(self) -> None:
         known, results = dict.fromkeys(self.noise_sources), set(self.network.outputs)
+        self.network.check_owners(self.choices.pinned, "pin")
         for key in self.choices.pinned:
             kind, _, name = key.partition(":")
             if kind == "tensor" and name in results:
@@ -216,6 +217,7 @@ class Problem(Displayed):
         uniform = None if self.quality is None else uniform_bits(self.quality)
         if self.sensitivity is None:
             return
+        self.network.check_owners(self.sensitivity, "sensitivity:")
         sources = self.noise_sources
         allowed = [(source, bits) for source in sources for bits in self.allowed_bits(source)]
         check_table(self.sensitivity, allowed, self._results)

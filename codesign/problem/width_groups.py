@@ -25,7 +25,8 @@ def width_classes(network: Network, groups: Sequence[Sequence[str]], tied: bool)
     groups : sequence of sequences of str
         Sources that share a width.
     tied : bool
-        Every layer's weights share the width of the layer's input tensor.
+        Every layer's weights share the width of the layer's input tensor; those that several
+        layers use, that of all their inputs.
 
     Raises
     ------
@@ -42,11 +43,12 @@ def width_classes(network: Network, groups: Sequence[Sequence[str]], tied: bool)
         return source
 
     for group in groups:
+        network.check_owners(group, "shared:")
         for source in group:
             _check_source(network, source, first)
-    ties = [(f"weight:{layer.name}", f"tensor:{layer.input}") for layer in network.layers]
-    owned = [tie for tie in ties if tied and tie[0] in first]
-    for group in (*groups, *owned):
+    users = [layer for layer in network.layers if tied and layer.uses_weights]
+    ties = [(layer.weight_source, f"tensor:{layer.input}") for layer in users]
+    for group in (*groups, *ties):
         for source in group[1:]:
             first[class_of(source)] = class_of(group[0])
     members: dict[str, list[str]] = {}

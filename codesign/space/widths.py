@@ -4,7 +4,8 @@ Widths: one ascending list holds every bitwidth any weight or tensor may take; t
 of that length for the weight operand's width and one for the input tensor's.
 
 Width variables: one for each activation tensor, and for all that shares its width; one for each
-group of weights that share a width. Other weights are no variables: nothing else depends on them.
+group of weights that share a width, and for weights that several layers use. Other weights are no
+variables: nothing else depends on them.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class WidthSpace:
         self.variables = tuple(
             members
             for members in problem.width_classes
-            if len(members) > 1 or members[0].startswith("tensor:")
+            if len(members) > 1 or network.weight_uses.get(members[0], 2) > 1
         )
         self._index = {x: v for v, members in enumerate(self.variables) for x in members}
         self.tensor_index = {name: self._index[f"tensor:{name}"] for name in network.inner_tensors}
@@ -142,9 +143,7 @@ class WidthSpace:
         return self.option_count
 
     def _weight_variable(self, layer: Layer) -> int | None:
-        if layer.weight_tensor is not None:
-            return self.tensor_index[layer.weight_tensor]
-        return self._index.get(f"weight:{layer.name}")
+        return None if layer.moves else self._index.get(layer.weight_source)
 
     # Which tensors may stay on chip ------------------------------------------------------------
 
@@ -346,7 +345,7 @@ class WidthSpace:
             return np.asarray(np.arange(len(self.widths)) == 0)
         if layer.weight_tensor is not None:
             return np.ones(len(self.widths), dtype=bool)
-        return self._allowed(f"weight:{layer.name}")
+        return self._allowed(layer.weight_source)
 
     def _allowed(self, source: str) -> Bools:
         return np.isin(self.widths, self.problem.allowed_bits(source))

@@ -161,9 +161,14 @@ class Layer:
         return self.R * self.S
 
     @property
+    def uses_weights(self) -> bool:
+        """Whether it multiplies with weights, its own or those of another layer."""
+        return self.weight_tensor is None and not self.moves
+
+    @property
     def owns_weights(self) -> bool:
         """Whether it has weights of its own, with a width and a noise."""
-        return self.weight_tensor is None and self.weights_of is None and not self.moves
+        return self.uses_weights and self.weights_of is None
 
     @property
     def weight_source(self) -> str:

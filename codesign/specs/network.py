@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
@@ -91,8 +91,28 @@ class Network(Displayed):
     @cached_property
     def weight_uses(self) -> dict[str, int]:
         """How many layers multiply with each ``weight:<layer>``."""
-        uses = Counter(x.weight_source for x in self.layers if x.weight_tensor is None)
+        uses = Counter(layer.weight_source for layer in self.layers if layer.uses_weights)
         return {f"weight:{name}": uses[f"weight:{name}"] for name in self.weight_layers}
+
+    def check_owners(self, sources: Iterable[str], where: str) -> None:
+        """Refuse ``weight:<layer>`` of a layer whose weights are those of another.
+
+        Raises
+        ------
+        SpecError
+            Naming the layer that owns them.
+        """
+        for source in sources:
+            if isinstance(source, str) and source in self._owner_of:
+                raise SpecError(
+                    f"{where} {source!r}: its weights are those of layer "
+                    f"{self._owner_of[source]!r}; write {f'weight:{self._owner_of[source]}'!r}"
+                )
+
+    @cached_property
+    def _owner_of(self) -> dict[str, str]:
+        """Of ``weight:<layer>`` of layers that use another's weights: whose."""
+        return {f"weight:{x.name}": x.weights_of for x in self.layers if x.weights_of is not None}
 
     @property
     def macs(self) -> int:

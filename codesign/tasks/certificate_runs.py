@@ -80,7 +80,7 @@ class RunWeights:
         network = self.problem.network
         for n in run.layers:
             layer, held = network.layers[n], input_elements(network, run, n)
-            weights, source = self._noises(f"weight:{layer.name}", prices)
+            weights, source = self._noises(f"{layer.weight_source}", prices)
             least += _least(weights, source, (dram + sram) * layer.weights)
             inputs, noise = self._noises(f"tensor:{layer.input}", prices)
             if n != run.layers[0]:
@@ -108,7 +108,7 @@ class RunWeights:
             mappings, count = problem.choices.mappings_of(shape), 0
             for n in run.layers:
                 layer = problem.network.layers[n]
-                weights, inputs = f"weight:{layer.name}", f"tensor:{layer.input}"
+                weights, inputs = f"{layer.weight_source}", f"tensor:{layer.input}"
                 narrow = problem.allowed(weights)[0], problem.allowed(inputs)[0]
                 count += min(
                     machine.cycles(

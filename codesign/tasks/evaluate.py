@@ -153,6 +153,7 @@ def _noise_of(
     results = [f"tensor:{name}" for name in network.outputs]  # their width is no choice
     needed = [(tensor, bits) for tensor, bits in given.items() if tensor not in results]
     if sensitivity is not None:
+        network.check_owners(sensitivity, "sensitivity:")
         check_table(sensitivity, needed, results)
     return noise_by(sensitivity, [tensor for tensor, _ in needed])
 
@@ -184,6 +185,7 @@ def _all_widths(
         chosen = dict.fromkeys(weights, weight_bits)
         chosen |= dict.fromkeys(inner, activation_bits) | dict.fromkeys(results, stored)
     known = (*weights, *inner, *results)
+    network.check_owners(chosen, "widths:")
     for key, bits in chosen.items():
         if key not in known:
             raise SpecError(f"widths: unknown {key!r}{nearest(str(key), known)}")

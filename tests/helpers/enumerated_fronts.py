@@ -41,14 +41,16 @@ def front_case(
     sram: bool = False,
     on_chip: bool = False,
     bands: bool = False,
+    reusing: bool = False,
     machine: str = "",
 ) -> FrontCase:
     """Front number ``seed``: two objectives mostly, or three; often budgets, at times too tight.
 
     A front of more points than ``most`` is cut short by a budget on the last objective.
     ``on_chip``: tensors may stay there, in problems of all kinds that `random_on_chip` has;
-    ``bands``: and layers may be fused, in those of `random_bands`. ``machine``: on a kind of
-    machine, as `with_machine`.
+    ``bands``: and layers may be fused, in those of `random_bands`. ``reusing``:
+    with layers that use the weights of others. ``machine``: on a kind of machine, as
+    `with_machine`.
     """
 
     def draw(number: int) -> Case:
@@ -56,7 +58,7 @@ def front_case(
             return bands_case(number, BAND_KINDS[number % len(BAND_KINDS)], machine)
         if on_chip:
             return on_chip_case(number, KINDS[number % len(KINDS)], machine)
-        return random_case(number, sram=sram, machine=machine)
+        return random_case(number, sram=sram, reusing=reusing, machine=machine)
 
     rng = random.Random(f"front {seed}")
     case = draw(seed)

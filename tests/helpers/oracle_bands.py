@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from oracle_on_chip import Residents, all_residents, read_by
 from oracle_tilings import reduction_bits, rows_in, vertical
-from oracle_widths import has_weights, layer_widths, tensor_bits
+from oracle_widths import layer_widths, takes_weights, tensor_bits
 
 from codesign.problem.problem import Problem
 from codesign.specs.network import Layer, Network
@@ -47,7 +47,7 @@ def in_step(network: Network, first: int, last: int) -> bool:
 def may_fuse(network: Network, run: range) -> bool:
     """Whether the layers of a run may be worked off together."""
     layers = [network.layers[i] for i in run]
-    return all(map(has_weights, layers)) and all(_is_band(network, run, i) for i in run[:-1])
+    return all(map(takes_weights, layers)) and all(_is_band(network, run, i) for i in run[:-1])
 
 
 def _is_band(network: Network, run: range, i: int) -> bool:

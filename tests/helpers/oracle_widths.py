@@ -10,9 +10,22 @@ from codesign.problem.problem import Problem
 from codesign.specs.network import Layer, Network
 
 
-def has_weights(layer: Layer) -> bool:
-    """Whether it has weights of its own: no tensor stands in for them, and it multiplies at all."""
+def takes_weights(layer: Layer) -> bool:
+    """Whether it multiplies with weights: no tensor stands in for them, and it multiplies at all.
+
+    They may be those of an earlier layer.
+    """
     return layer.weight_tensor is None and not layer.moves
+
+
+def has_weights(layer: Layer) -> bool:
+    """Whether it has weights of its own."""
+    return takes_weights(layer) and layer.weights_of is None
+
+
+def weights_key(layer: Layer) -> str:
+    """``weight:<layer>`` of the layer whose weights it takes."""
+    return f"weight:{layer.name if layer.weights_of is None else layer.weights_of}"
 
 
 def results(network: Network) -> list[str]:
@@ -42,8 +55,8 @@ def alike(network: Network, choices: Choices) -> list[list[str]]:
     """Sources that must have one width: groups and ties, joined where they overlap."""
     pairs = [set(group) for group in choices.shared]
     if choices.tied:
-        owning = [layer for layer in network.layers if has_weights(layer)]
-        pairs += [{f"weight:{layer.name}", f"tensor:{layer.input}"} for layer in owning]
+        taking = [layer for layer in network.layers if takes_weights(layer)]
+        pairs += [{weights_key(layer), f"tensor:{layer.input}"} for layer in taking]
     sources = noise_sources(network)
     sets = [{source} for source in sources]
     for pair in pairs:
@@ -74,7 +87,7 @@ def layer_widths(layer: Layer, widths: Mapping[str, int]) -> tuple[int, int]:
     ba = widths[f"tensor:{layer.input}"]
     if layer.weight_tensor is not None:
         return widths[f"tensor:{layer.weight_tensor}"], ba
-    return (widths[f"weight:{layer.name}"] if has_weights(layer) else 0), ba
+    return (widths[weights_key(layer)] if takes_weights(layer) else 0), ba
 
 
 def tensor_bits(problem: Problem, widths: Mapping[str, int], name: str) -> int:

@@ -43,13 +43,16 @@ class Case(NamedTuple):
     fixed: Mapping[str, int]
 
 
-def random_case(seed: int, costly: bool = False) -> Case:
+def random_case(seed: int, costly: bool = False, reusing: bool = False) -> Case:
     """Question number ``seed``: every other with movement layers, most with shared widths.
 
+    ``reusing``: with layers that use the weights of an earlier one.
     Costly ones have tables of costs too, and some layers of a fixed width that the tables lack.
     """
-    rng = random.Random(f"{'costly ' if costly else ''}assignment {seed}")
-    network = random_network(rng, layers=rng.choice((2, 3, 4, 5, 6)), moving=seed % 2 == 1)
+    kind = "costly " * costly + "reusing " * reusing
+    rng, moving = random.Random(f"{kind}assignment {seed}"), seed % 2 == 1
+    layers = rng.choice((2, 3, 4, 5, 6))
+    network = random_network(rng, layers=layers, moving=moving, reusing=reusing)
     choices = random_choices(rng, network, 4)
     if rng.random() < 0.6:
         choices = with_sharing(rng, network, choices)

@@ -26,6 +26,7 @@ from random_problems import (
     with_budgets,
     with_sharing,
 )
+from sharing_layers import with_reuse
 
 from codesign.problem.choices import Choices, Place
 from codesign.problem.places import DEFAULT_FUSED_LAYERS
@@ -44,9 +45,9 @@ def bands_case(seed: int, kind: str = "chain", machine: str = "") -> Case:
     """Problem number ``seed`` of a kind.
 
     ``chain``, ``tall`` and ``broken``: `random_chain`; ``sharing`` and ``sram`` add to a chain what
-    `random_case` adds under these names; ``moving``: any layers that `random_network` has, those
-    that only move data among them; ``broad``: many hardware options. ``machine``: on machines of a
-    kind, as `with_machine`.
+    `random_case` adds under these names, ``reusing`` layers that use the weights of others;
+    ``moving``: any layers that `random_network` has, those that only move data among them;
+    ``broad``: many hardware options. ``machine``: on machines of a kind, as `with_machine`.
     """
     rng = random.Random(f"bands {kind} {seed}" + f" {machine}" * bool(machine))
     network = _network(rng, kind)
@@ -93,6 +94,10 @@ def _network(rng: random.Random, kind: str) -> Network:
         else:
             layers = rng.choice((4, 4, 5) if kind == "tall" else (2, 3, 4, 4, 5))
             network = random_chain(rng, layers, broken=kind == "broken", tall=kind == "tall")
+        if kind == "reusing":
+            network = with_reuse(rng, network)
+            if all(layer.weights_of is None for layer in network.layers):
+                continue
         few = len(oracle_on_chip.lifetimes(network)) <= 5
         if few and (len(oracle_bands.all_runs(network, 4)) > 1 or rng.random() < 0.04):
             return network

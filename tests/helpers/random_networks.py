@@ -100,18 +100,21 @@ def random_network(
     scale: int = 1,
     moving: bool = False,
     in_place: bool = False,
+    reusing: bool = False,
 ) -> Network:
     """A chain with side branches, residuals and now and then a product of two tensors.
 
     ``scale`` multiplies channels, rows and columns. ``moving`` adds, to about so many layers, those
     that only move data, parts of tensors, concatenations and transposed convolutions; ``in_place``
-    lets most of the layers of a concatenation read what another of them has written there.
+    lets most of the layers of a concatenation read what another of them has written there;
+    ``reusing`` lets many layers use the weights of an earlier one.
     """
     draft = Draft(rng, scale, moving or in_place, in_place)
     kinds = (convolution,) * 5 + (fully_connected, matmul, matmul)
     for number in range(layers):
         more = (movement, movement, concatenation, concatenation) if draft.moving else ()
         more += (concatenation,) * 4 if in_place else ()
+        more += (reuse,) * 12 if reusing else ()
         kind = rng.choice(kinds + more)
         kind(draft, f"layer{number}", f"t{number}")
     if all(layer.moves for layer in draft.layers):
@@ -350,6 +353,34 @@ def matmul(draft: Draft, name: str, output: str) -> None:
         parts=parts,
     )
     draft.add(layer, Shape(shape.images, heads * K, rows, 1))
+
+
+def reuse(draft: Draft, name: str, output: str) -> None:
+    """A layer with the weights of an earlier one, in its shape or another; else a convolution.
+
+    Its rows are those of what it reads, where every output position reads one or a whole kernel.
+    """
+    rng, source = draft.rng, draft.source()
+    shape, fitting = draft.shapes[source], []
+    for owner in draft.layers:
+        if owner.weight_tensor is not None or owner.weights_of is not None or owner.moves:
+            continue
+        weights = owner.G * owner.K * owner.C * owner.R * owner.S
+        if shape.channels == owner.G * owner.C:  # the same kernel, centred
+            loops = {x: getattr(owner, x) for x in ("G", "K", "C", "R", "S", "dilation")}
+            fitting.append((owner.name, shape, loops))
+        for C, read in ((shape.channels, shape), (shape.elements // shape.images, None)):
+            if weights % C == 0:
+                fitting.append((owner.name, read, {"K": weights // C, "C": C}))
+    if not fitting:
+        convolution(draft, name, output)
+        return
+    owner_name, read, loops = rng.choice(fitting)
+    rows, columns = (read.rows, read.columns) if read else (1, 1)
+    sides = {"P": rows, "Q": columns, "H": rows, "W": columns, "N": shape.images}
+    names = {"name": name, "input": source, "output": output, "weights_of": owner_name}
+    layer = Layer(**names, **loops, **sides)
+    draft.add(layer, Shape(shape.images, layer.G * layer.K, rows, columns))
 
 
 def _divisors(number: int) -> list[int]:

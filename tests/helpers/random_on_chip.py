@@ -42,9 +42,9 @@ def on_chip_case(seed: int, kind: str = "plain", machine: str = "") -> Case:
     """Problem number ``seed`` of a kind.
 
     ``plain``: layers that multiply, as `random_network` has them; ``moving``, ``in place``,
-    ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``: five tensors
-    or more that may stay, of hardly more than given widths. ``broad``: many hardware options.
-    ``machine``: on machines of a kind, as `with_machine`.
+    ``reusing``, ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``:
+    five tensors or more that may stay, of hardly more than given widths. ``broad``: many hardware
+    options. ``machine``: on machines of a kind, as `with_machine`.
     """
     rng = random.Random(f"on chip {kind} {seed}" + f" {machine}" * bool(machine))
     network = _network(rng, kind)
@@ -86,7 +86,11 @@ def _network(rng: random.Random, kind: str) -> Network:
     while True:
         moving = kind == "moving" or (kind == "deep" and rng.random() < 0.3)
         network = random_network(
-            rng, layers=rng.choice(counts), moving=moving, in_place=kind == "in place"
+            rng,
+            layers=rng.choice(counts),
+            moving=moving,
+            in_place=kind == "in place",
+            reusing=kind == "reusing",
         )
         if least <= len(oracle_on_chip.lifetimes(network)) <= most:
             return network

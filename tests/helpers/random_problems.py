@@ -53,6 +53,7 @@ def random_case(
     moving: bool = False,
     sharing: bool = False,
     in_place: bool = False,
+    reusing: bool = False,
     sram: bool = False,
     machine: str = "",
 ) -> Case:
@@ -66,16 +67,19 @@ def random_case(
         With groups of sources that share a width, or ties of weights to inputs.
     in_place : bool
         With all that ``moving`` has, and layers that read one part of a tensor and write another.
+    reusing : bool
+        With layers that use the weights of an earlier one.
     sram : bool
         With some SRAM sizes on offer, or limits on it, at times too small for anything.
     machine : str
         On machines of a kind, as `with_machine`.
     """
     other = f"{seed} {moving} {sharing}" + " in place" * in_place + f" {machine}" * bool(machine)
-    rng = random.Random(other if moving or sharing or in_place or machine else seed)
+    other += " reusing" * reusing
+    rng = random.Random(other if moving or sharing or in_place or reusing or machine else seed)
     size = BROAD if seed % 4 == 3 else DEEP
     layers = rng.choice((1, 2, 2, 3) if in_place else (1, 2, 3, 3, 4, 4, 4))
-    network = random_network(rng, layers=layers, moving=moving, in_place=in_place)
+    network = random_network(rng, layers=layers, moving=moving, in_place=in_place, reusing=reusing)
     choices = random_choices(rng, network, size.options)
     if (moving or in_place) and rng.random() < 0.4:
         choices = wide_where_only_moved(rng, network, choices)

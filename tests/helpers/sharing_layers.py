@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import Any
 
 from codesign import Layer, Network
@@ -29,3 +31,17 @@ def recurrent(steps: int, features: int = 8, **last: Any) -> Network:
     outputs = layers[-1].computed_outputs
     tensors = {f"t{n}": features for n in range(steps)} | {f"t{steps}": outputs}
     return Network(name="recurrent", layers=tuple(layers), tensors=tensors)
+
+
+def with_reuse(rng: random.Random, network: Network) -> Network:
+    """Most layers that take as many weights as an earlier one take those of that."""
+    owner: dict[int, str] = {}
+    layers = []
+    for layer in network.layers:
+        weights = layer.G * layer.K * layer.C * layer.R * layer.S
+        if layer.weight_tensor is None and not layer.moves:
+            if weights in owner and rng.random() < 0.8:
+                layer = replace(layer, weights_of=owner[weights])
+            owner.setdefault(weights, layer.name)
+        layers.append(layer)
+    return replace(network, layers=tuple(layers))

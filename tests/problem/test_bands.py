@@ -86,8 +86,8 @@ REASONS: dict[str, tuple[Network, str, str]] = {
         "y2",
         "layer 'c4' reads it as well, and not as a residual",
     ),
-    "read by a product": (PRODUCT, "y", "layer 'b', which touches it, has no weights of its own"),
-    "written by a product": (PRODUCT, "z", "layer 'b', which touches it, has no weights of its"),
+    "read by a product": (PRODUCT, "y", "layer 'b', which touches it, multiplies with no weights"),
+    "written by a product": (PRODUCT, "z", "layer 'b', which touches it, multiplies with no w"),
     "read by two": (PRODUCT, "u", "layer 'e' reads it as well, and not as a residual"),
     "added after a stride": (
         changed(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sharing_layers import recurrent
 
-from codesign import SpecError, load_network
+from codesign import Choices, Problem, SpecError, evaluate, load_accelerator, load_network
 from codesign.specs.write_network import network_record, to_toml
 
 
@@ -57,3 +57,36 @@ def test_results_have_the_key_only_where_weights_are_shared() -> None:
 def test_what_cannot_be_shared_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=re.escape(message)):
         recurrent(3, **fields)
+
+
+OWNER = "'weight:l1': its weights are those of layer 'l0'; write 'weight:l0'"
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"choices": Choices(pinned={"weight:l1": 8})}, "pin"),
+        ({"choices": Choices(shared=(("weight:l1", "tensor:t1"),))}, "shared:"),
+        ({"sensitivity": {"weight:l1": {8: 1.0}}}, "sensitivity:"),
+    ],
+)
+def test_a_problem_names_shared_weights_by_their_owner(fields: dict[str, Any], where: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(f"{where} {OWNER}")):
+        Problem(network=recurrent(3), **fields)
+
+
+def test_an_evaluation_names_shared_weights_by_their_owner() -> None:
+    hardware = load_accelerator("eyeriss")
+    inner = {f"tensor:t{n}": 8 for n in range(4)}
+    owned = evaluate(recurrent(3), hardware, {**inner, "weight:l0": 4})
+    assert [row.weight_bits for row in owned.layer_designs] == [4, 4, 4]
+    assert owned.metrics["model_bits"] == 4 * 64
+    with pytest.raises(SpecError, match=re.escape(f"widths: {OWNER}")):
+        evaluate(recurrent(3), hardware, {**inner, "weight:l1": 4})
+    with pytest.raises(SpecError, match=re.escape(f"sensitivity: {OWNER}")):
+        evaluate(recurrent(3), hardware, 8, sensitivity={"weight:l1": {8: 1.0}})
+
+
+def test_ties_join_shared_weights_with_the_inputs_of_all_their_uses() -> None:
+    problem = Problem(network=recurrent(2), choices=Choices(tied=True))
+    assert problem.width_classes == (("tensor:t0", "tensor:t1", "weight:l0"),)

@@ -15,6 +15,7 @@ and no such coupling is ever cut.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -126,7 +127,8 @@ class Variables:
     ----------
     members : tuple of tuple of str
         What each stands for: weights and tensors of one width, or the place of a tensor. Weights
-        that share their width with nothing are no variable: they concern their layer alone.
+        that share their width with nothing, and that one layer uses, are no variable: they concern
+        their layer alone.
     domains : tuple of tuple of int
         Widths, ascending; or of a place 0 for DRAM, 1 for on chip, and from 2 on for a band of
         each fused run.
@@ -138,7 +140,10 @@ class Variables:
 
     def __init__(self, problem: Problem, cut_couplings: Iterable[tuple[str, str]]) -> None:
         self.problem, network = problem, problem.network
-        widths = [x for x in problem.classes if len(x) > 1 or x[0].startswith(TENSOR)]
+        uses = Counter(layer.weight_source for layer in network.layers)
+        alone = [x for x in problem.classes if len(x) == 1 and x[0].startswith(WEIGHT)]
+        free = {x for x in alone if uses[x[0]] == 1}
+        widths = [x for x in problem.classes if x not in free]
         self.fused_runs = FusedRuns(problem)
         self.counts_energy = ENERGY in (problem.objective, *problem.budgets)
         places = self.fused_runs.places
@@ -171,7 +176,7 @@ class Variables:
     def scope(self, number: int) -> Scope:
         """Variables that a layer depends on, but for those of a single value."""
         layer, living = self.problem.network.layers[number], self.living[number]
-        weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else ""
+        weights = layer.weight_source or ""
         touched = (*layer.reads, layer.output)
         beside = (x for x in living if x in touched or self._is_coupled(layer, f"{PLACE}{x}"))
         names = dict.fromkeys((*touched, *beside))
@@ -182,7 +187,7 @@ class Variables:
     def choices(self, number: int) -> int:
         """Choices of a layer at each entry of its table: widths of free operands, own mappings."""
         layer = self.problem.network.layers[number]
-        weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else None
+        weights = layer.weight_source if layer.uses_weights else None
         every = [f"{TENSOR}{layer.input}", *([weights] if weights else [])]
         free = (x for x in every if not self._is_coupled(layer, x))
         machine, ways = self.problem.choices.machine, 1
@@ -279,10 +284,7 @@ class _Reader:
     def _operand_codes(self) -> Whole:
         """Operands as numbers, with an axis for free weights and one for free inputs behind."""
         layer = self.layer
-        weights = f"{WEIGHT}{layer.name}" if layer.owns_weights else None
-        if layer.weight_tensor is not None:
-            weights = f"{TENSOR}{layer.weight_tensor}"
-        bits = self._operand_bits(weights, (-1, 1)) * BASE
+        bits = self._operand_bits(layer.weight_source, (-1, 1)) * BASE
         bits = bits + self._operand_bits(f"{TENSOR}{layer.input}", (1, -1))
         resident = 2 * (self._place(layer.weight_tensor or "") == CHIP)
         resident = resident + (self._place(layer.input) == CHIP)

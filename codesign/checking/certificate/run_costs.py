@@ -186,7 +186,7 @@ class RunCosts:
     def _ends_of(self, run: int, number: int) -> tuple[int, int, int, int]:
         layer, found = self.problem.network.layers[number], []
         for end in (0, -1):
-            weight_bits = self.problem.allowed(f"weight:{layer.name}")[end]
+            weight_bits = self.problem.allowed(f"{layer.weight_source}")[end]
             input_bits = self.problem.allowed(f"tensor:{layer.input}")[end]
             psum_bits = weight_bits + input_bits + accumulation_bits(layer)
             found.append(layer.weights * weight_bits + self._input_bits(run, number, end))

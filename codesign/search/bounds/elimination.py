@@ -24,7 +24,7 @@ class Role(IntEnum):
     LIVE = -1  # of a tensor on chip that the layer does not touch
     RESIDUAL = 0
     OUTPUT = 1
-    WEIGHTS = 2  # the layer's own, sharing their width
+    WEIGHTS = 2  # sharing their width, or used by other layers too
     OPERAND = 3  # the input, or the tensor that stands in for the weights
     FUSED = 4  # input or output of a layer that a fused run may hold a band of
 

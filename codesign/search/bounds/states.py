@@ -113,7 +113,7 @@ class States:
         for operand in (weight, ifmap):
             if operand in self.place:
                 roles[self.place[operand]] = Role.OPERAND
-        roles[space.weight_index[i]] = Role.WEIGHTS if layer.owns_weights else Role.OPERAND
+        roles[space.weight_index[i]] = Role.WEIGHTS if layer.uses_weights else Role.OPERAND
         roles[int(space.input_index[i])] = Role.OPERAND
         for held in (ifmap, moved[0].tensor if moved else None):
             runs = self.runs_of.get(held, []) if held is not None else []
