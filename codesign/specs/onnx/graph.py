@@ -51,8 +51,10 @@ class Graph:
     inputs, outputs : tuple of str
         Values fed in and asked for.
     shapes : mapping of str to tuple of int
-    integer_bits : mapping of str to int
-        Width of the values stored as integers of 16 bits or fewer.
+    integers : mapping of str to (int, int)
+        Least and greatest number of the type of those stored as integers of 16 bits or fewer.
+    small_floats : mapping of str to str
+        Type of those stored in floating point of 8 bits or fewer.
     constants : frozenset of str
         Values that no input reaches; also the scales found while an activation is quantised, a
         number or two that never leave the chip.
@@ -68,7 +70,8 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     shapes: Mapping[str, Shape]
-    integer_bits: Mapping[str, int]
+    integers: Mapping[str, tuple[int, int]]
+    small_floats: Mapping[str, str]
     constants: frozenset[str]
     known: Mapping[str, np.ndarray[Any, Any]]
     sources: Mapping[str, Node]

@@ -1,12 +1,11 @@
-"""What a file says beside its network: decisions in sentences, and the widths it declares."""
+"""What a file says beside its network: decisions in sentences."""
 
 from __future__ import annotations
 
 from codesign.errors import first_few
-from codesign.specs.onnx import operators
+from codesign.specs.onnx import operators, qonnx
 from codesign.specs.onnx.build_network import BuiltNetwork
 from codesign.specs.onnx.graph import Graph
-from codesign.specs.onnx.groups import Grouping
 from codesign.specs.onnx.layout import Draft, Layout
 
 MOST_NAMES = 5
@@ -37,7 +36,26 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
     if layers:
         shown = [f"{name} ({moving.get(name, 'copy')})" for name in layers]
         found.append(f"layers that only move data, {len(layers)}: {first_few(shown, MOST_NAMES)}")
+    floats = _small_floats(graph)
+    if floats:
+        found.append(
+            "values in floating point of few bits have no integer width: "
+            f"{first_few(floats, MOST_NAMES)}"
+        )
     return tuple(found)
+
+
+def _small_floats(graph: Graph) -> list[str]:
+    """Values that are stored in floating point of 8 bits or fewer, or rounded to it."""
+    made = (*dict.fromkeys(graph.sources.values()), *graph.nodes)
+    written = {node.outputs[0]: node for node in made if qonnx.kind(node) == "FloatQuant"}
+    read = {name for node in made for name in node.inputs if name}
+    stored = {name: kind for name, kind in graph.small_floats.items() if name in read}
+    zeros = {node.input(2) for node in made if node.operator.endswith("QuantizeLinear")}
+    return [
+        *(f"{name} ({kind})" for name, kind in stored.items() if name not in zeros),
+        *(f"{name} (FloatQuant)" for name in written),
+    ]
 
 
 def _sharing(graph: Graph, layout: Layout) -> dict[str, list[Draft]]:
@@ -51,38 +69,3 @@ def _sharing(graph: Graph, layout: Layout) -> dict[str, list[Draft]]:
             stored = node.input(0) or stored
         users.setdefault(stored, []).append(draft)
     return {value: drafts for value, drafts in users.items() if len(drafts) > 1}
-
-
-def declared_widths(
-    graph: Graph, grouping: Grouping, layout: Layout, built: BuiltNetwork
-) -> dict[str, int]:
-    """Pins: ``weight:<layer>`` and ``tensor:<tensor>`` to bits.
-
-    A tensor that is quantised in several ways, as the parts of a concatenation may be, has the
-    widest. The results of the network are left out: they have no width of their own.
-    """
-    pins: dict[str, int] = {}
-    for draft, name in built.layer_names.items():
-        bits = None if draft.weight_value is None else _weight_bits(graph, draft.weight_value)
-        if bits is not None:
-            pins[f"weight:{name}"] = bits
-    for value, bits in graph.integer_bits.items():
-        group = grouping.group_of.get(value)
-        if group is None or group not in layout.places:
-            continue
-        tensor = layout.places[group].tensor
-        name = built.tensor_names.get(tensor, "")
-        if name in built.network.inner_tensors:
-            key = f"tensor:{name}"
-            pins[key] = max(bits, pins.get(key, 0))
-    return pins
-
-
-def _weight_bits(graph: Graph, value: str) -> int | None:
-    """Width of a constant as it is stored, before it is turned into floating point."""
-    if value in graph.integer_bits:
-        return graph.integer_bits[value]
-    for node in graph.ancestry(value):
-        if node.operator.endswith("DequantizeLinear"):
-            return graph.integer_bits.get(node.input(0))
-    return None

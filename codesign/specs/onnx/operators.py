@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from codesign.specs.onnx import qonnx
 from codesign.specs.onnx.graph import Graph, Node
 
 MS = "com.microsoft."
@@ -37,13 +38,17 @@ ELEMENTWISE = _words(
     )
 }
 # The same elements in another order, shape, format or scale; inputs after the first do not count.
-FIRST = _words(
-    """
+FIRST = (
+    _words(
+        """
     Cast CastLike CumSum DepthToSpace Dropout Flatten Hardmax Identity LRN LogSoftmax
     LpNormalization MeanVarianceNormalization Reshape ReverseSequence Softmax SpaceToDepth Squeeze
     Transpose Trilu Unsqueeze
     """
-) | {MS + "QLinearSoftmax"}
+    )
+    | {MS + "QLinearSoftmax"}
+    | qonnx.OPERATORS
+)
 REDUCTIONS = _words(
     """
     ArgMax ArgMin GlobalAveragePool GlobalLpPool GlobalMaxPool ReduceL1 ReduceL2 ReduceLogSum

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codesign.specs.layer import most_padding
-from codesign.specs.onnx import operators
+from codesign.specs.onnx import operators, qonnx
 from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
 
-KEEP_ZERO = ("Cast", "DequantizeLinear", "Identity", "QuantizeLinear", "Relu")
+KEEP_ZERO = qonnx.KEEP_ZERO | {"Cast", "DequantizeLinear", "Identity", "QuantizeLinear", "Relu"}
 
 
 def is_padding_of_windows(graph: Graph, node: Node, stored: Shape) -> bool:

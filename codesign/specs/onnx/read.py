@@ -15,11 +15,12 @@ from codesign.specs.onnx.file import Model, read_model
 from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.groups import group_values
 from codesign.specs.onnx.layout import lay_out
-from codesign.specs.onnx.notes import declared_widths, notes
+from codesign.specs.onnx.notes import notes
 from codesign.specs.onnx.operators import unknown_counts
 from codesign.specs.onnx.padding import store_large_padding
 from codesign.specs.onnx.shape_inference import check_complete, infer_shapes
 from codesign.specs.onnx.weights import LayerWeights
+from codesign.specs.onnx.widths import declared_widths
 
 
 @dataclass(frozen=True)

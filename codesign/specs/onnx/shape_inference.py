@@ -25,12 +25,13 @@ from codesign.specs.onnx.spelling import RULES, operator_of, spell_out
 Declared = dict[str, tuple[int, Shape | None]]  # an element type; a shape, where it is whole
 
 MAX_ROUNDS = 1000
-INTEGER_BITS = {  # those of newer versions of onnx by name
-    getattr(TensorProto, f"{sign}{bits}"): bits
+TYPES = {number: name for name, number in TensorProto.DataType.items()}
+INTEGERS = {  # those of newer versions of onnx by name
+    f"{sign}INT{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     for bits in (2, 4, 8, 16)
-    for sign in ("INT", "UINT")
-    if hasattr(TensorProto, f"{sign}{bits}")
+    for sign in ("", "U")
 }
+SMALL_FLOATS = ("FLOAT8", "FLOAT6", "FLOAT4")  # what the names of their types begin with
 
 
 def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
@@ -218,15 +219,15 @@ def _graph(
     stored = {value.name for value in graph.input} - {*model.inputs}
     constants = _constants(nodes, stored | set(known))
     outputs = tuple(value.name for value in graph.output if value.name not in constants)
+    named = {name: TYPES.get(kind, "") for name, kind in types.items()}
     made = [node for node in nodes if set(node.outputs) <= constants]
     return Graph(
         nodes=_needed(nodes, outputs, constants),
         inputs=model.inputs,
         outputs=outputs,
         shapes=shapes,
-        integer_bits={
-            name: INTEGER_BITS[kind] for name, kind in types.items() if kind in INTEGER_BITS
-        },
+        integers={name: INTEGERS[kind] for name, kind in named.items() if kind in INTEGERS},
+        small_floats={name: kind for name, kind in named.items() if kind.startswith(SMALL_FLOATS)},
         constants=frozenset(constants),
         known=known,
         sources={
