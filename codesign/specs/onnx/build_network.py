@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from codesign.errors import SpecError
@@ -32,6 +32,7 @@ class BuiltNetwork:
 class _Names:
     layers: set[str] = field(default_factory=set)
     tensors: dict[Tensor, str] = field(default_factory=dict)
+    elements: dict[Tensor, int] = field(default_factory=dict)  # each counted once
 
     def layer(self, wanted: str) -> str:
         name = free_name(wanted, self.layers)
@@ -42,6 +43,11 @@ class _Names:
         if tensor not in self.tensors:
             self.tensors[tensor] = free_name(tensor.name, {*self.tensors.values()})
         return self.tensors[tensor]
+
+    def size(self, tensor: Tensor) -> int:
+        if tensor not in self.elements:
+            self.elements[tensor] = tensor.elements
+        return self.elements[tensor]
 
 
 def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
@@ -63,7 +69,7 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
     tensors: dict[str, int] = {}
     for draft in layout.drafts:
         for other in (*draft.reads, Place((draft.output,), 0)):
-            tensors[names.tensor(other.tensor)] = other.tensor.elements
+            tensors[names.tensor(other.tensor)] = names.size(other.tensor)
         own = names.layer(draft.name)
         reads = []
         for place, copy in _consistent(draft):
@@ -72,9 +78,10 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
                 continue
             moved = names.layer(f"{own}.copy")
             tensors[names.tensor(copy)] = copy.elements
-            layers.append(_copying(moved, names.tensor(place.tensor), place, names.tensor(copy)))
+            origin = names.tensor(place.tensor)
+            layers.append(_copying(moved, origin, tensors[origin], place, names.tensor(copy)))
             reads.append((names.tensor(copy), Place(tuple(copy.parts), copy.elements)))
-        layers.append(_layer(draft, own, reads, names.tensor(draft.output.tensor)))
+        layers.append(_layer(draft, own, reads, names.tensor(draft.output.tensor), tensors))
         layer_names[draft] = own
     network = Network(name=name, layers=tuple(layers), tensors=tensors, source=source)
     return BuiltNetwork(network, layer_names, names.tensors)
@@ -90,21 +97,26 @@ def _consistent(draft: Draft) -> Iterator[tuple[Place, Tensor | None]]:
         yield place, new_part(f"{place.tensor.name}.copy", place.elements).tensor
 
 
-def _copying(name: str, source: str, place: Place, target: str) -> Layer:
+def _copying(name: str, source: str, stored: int, place: Place, target: str) -> Layer:
     return Layer(
         name=name,
         moves=True,
         input=source,
         output=target,
         **asdict(Loops(C=place.elements, K=place.elements)),
-        parts={} if place.elements == place.tensor.elements else {source: place.elements},
+        parts={} if place.elements == stored else {source: place.elements},
     )
 
 
-def _layer(draft: Draft, name: str, reads: list[tuple[str, Place]], output: str) -> Layer:
-    written = draft.output
-    touched = [(output, written.elements, written.tensor.elements)]
-    touched += [(tensor, place.elements, place.tensor.elements) for tensor, place in reads]
+def _layer(
+    draft: Draft,
+    name: str,
+    reads: list[tuple[str, Place]],
+    output: str,
+    stored: Mapping[str, int],
+) -> Layer:
+    touched = [(output, draft.output.elements)]
+    touched += [(tensor, place.elements) for tensor, place in reads]
     first = 1 if draft.weight_place is None else 2
     residuals: dict[int, str] = {}
     for (tensor, _), place in zip(reads[first:], draft.residuals, strict=True):
@@ -118,5 +130,5 @@ def _layer(draft: Draft, name: str, reads: list[tuple[str, Place]], output: str)
         residuals=tuple(residuals.values()),
         appended=draft.appended,
         moves=draft.moves,
-        parts={tensor: part for tensor, part, whole in touched if part != whole},
+        parts={tensor: part for tensor, part in touched if part != stored[tensor]},
     )

@@ -14,6 +14,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, inlin
 
 from codesign.errors import SpecError
 from codesign.files import reason
+from codesign.specs.onnx.operators import OWN_DOMAIN
 
 OLDEST_OPSET = 7  # before it, broadcasting was an attribute and shapes were not inferred
 MAX_PROTOBUF_BYTES = 2**31 - 1
@@ -135,6 +136,8 @@ def _check_nodes(proto: ModelProto) -> None:
     if found:
         shown = ", ".join(f"{operator} ({count})" for operator, count in found.items())
         raise SpecError(f"control flow is not supported: {shown}")
+    if any(node.domain == OWN_DOMAIN for node in proto.graph.node):
+        raise SpecError(f"operators of domain {OWN_DOMAIN!r}, which are not ONNX's")
     _check_acyclic(proto)
 
 

@@ -20,7 +20,7 @@ from codesign.specs.onnx.graph import Graph, Node, Shape
 from codesign.specs.onnx.padding import is_padding_of_windows
 from codesign.specs.onnx.slices import Cut, region, tiles_whole
 
-Kind = Literal["input", "mac", "combine", "shrink", "slice", "concat", "move"]
+Kind = Literal["input", "mac", "combine", "cell", "shrink", "slice", "concat", "move"]
 
 
 @dataclass(eq=False)
@@ -110,6 +110,8 @@ def _sort_in(found: Grouping, node: Node) -> None:
             _unknown(found, node, values, name)
     elif operator in operators.MACS:
         _begin(found, "mac", node, values, outputs[0])
+    elif operator in operators.AROUND_STEPS:
+        _around_steps(found, node, values)
     elif operator in operators.CONCATS:
         _concat(found, node, outputs[0])
     elif operator in operators.SLICES:
@@ -210,6 +212,20 @@ def _slice(found: Grouping, node: Node, position: int, values: tuple[str, ...]) 
         group = _begin(found, "slice", node, values, output)
         cut = region(graph, node, position)
         group.cut = None if cut is None else (value, cut)
+
+
+def _around_steps(found: Grouping, node: Node, values: tuple[str, ...]) -> None:
+    """The states of a recurrent operator, and what it computes element by element."""
+    output = node.outputs[0]
+    if node.operator == operators.FIRST_STATE:
+        if node.input(1) in values:
+            _join(found, node.input(1), output)
+        else:
+            _begin(found, "input", None, (), output)
+    elif node.operator == operators.LAST_STATE:
+        _slice(found, node, 0, values)
+    else:
+        _begin(found, "cell" if node.operator == operators.CELL else "move", node, values, output)
 
 
 def _concat(found: Grouping, node: Node, output: str) -> None:

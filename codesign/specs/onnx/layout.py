@@ -136,6 +136,7 @@ def lay_out(grouping: Grouping) -> Layout:
         "input": _input,
         "mac": _mac,
         "combine": _combine,
+        "cell": _cell,
         "shrink": _shrink,
         "slice": _slice,
         "concat": _concat,
@@ -225,6 +226,17 @@ def _combine(layout: Layout, group: ValueGroup) -> Place:
         host.residuals += others
         return _rename(host.output, group)
     return _move(layout, group)
+
+
+def _cell(layout: Layout, group: ValueGroup) -> Place:
+    """A step's product takes up its part of the inputs' product and of a first cell state."""
+    product, *others = group.operands
+    (written,) = layout.places[product].parts
+    host = written.writer
+    assert host is not None
+    for other, elements in zip(others, (host.computed, group.elements), strict=False):
+        host.residuals.append(Place(layout.places[other].parts, elements))
+    return _rename(host.output, group)
 
 
 def _shrink(layout: Layout, group: ValueGroup) -> Place:

@@ -7,6 +7,7 @@ from codesign.specs.onnx import operators, qonnx
 from codesign.specs.onnx.build_network import BuiltNetwork
 from codesign.specs.onnx.graph import Graph
 from codesign.specs.onnx.layout import Draft, Layout
+from codesign.specs.onnx.recurrent import recurrent_notes
 
 MOST_NAMES = 5
 
@@ -25,7 +26,12 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
             f"weights {value!r} are used by several layers, each described with its own: "
             f"{first_few([names[draft] for draft in drafts], MOST_NAMES)}"
         )
-    moving = {names[draft]: draft.operator for draft in layout.drafts if draft.moves}
+    found += recurrent_notes(graph)
+    moving = {
+        names[draft]: draft.operator.removeprefix(operators.OWN)
+        for draft in layout.drafts
+        if draft.moves
+    }
     tables = [name for name, operator in moving.items() if operator == "Gather"]
     if tables:
         found.append(

@@ -12,6 +12,8 @@ from codesign.specs.onnx import qonnx
 from codesign.specs.onnx.graph import Graph, Node
 
 MS = "com.microsoft."
+OWN_DOMAIN = "codesign"  # of operators that only `codesign.specs.onnx.recurrent` writes
+OWN = f"{OWN_DOMAIN}."
 
 
 def _words(text: str) -> frozenset[str]:
@@ -70,7 +72,19 @@ GEMMS = frozenset({"Gemm", MS + "QGemm"})
 MATMULS = _words("MatMul MatMulInteger QLinearMatMul") | {MS + "FusedMatMul"}
 MACS = CONVOLUTIONS | TRANSPOSED | GEMMS | MATMULS | {"Einsum"}
 
-KNOWN = ELEMENTWISE | FIRST | REDUCTIONS | POOLINGS | SLICES | CONCATS | MOVEMENTS | MACS
+DYNAMIC_LSTM = MS + "DynamicQuantizeLSTM"
+RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1, DYNAMIC_LSTM: 4}  # products for each state element
+
+# What recurrent operators do around their products.
+FIRST_STATE = OWN + "FirstState"  # zeros or a constant, read like an input; or its second operand
+CELL = OWN + "Cell"  # gates and state, element by element: on the way out of the product
+LAST_STATE = OWN + "LastState"  # a part of all states
+LAST_CELL = OWN + "LastCell"  # moved from the chip, in as many elements as the state has
+AROUND_STEPS = frozenset({FIRST_STATE, CELL, LAST_STATE, LAST_CELL})
+
+KNOWN = (
+    ELEMENTWISE | FIRST | REDUCTIONS | POOLINGS | SLICES | CONCATS | MOVEMENTS | MACS | AROUND_STEPS
+)
 
 # Where the weights stand among the inputs, if not second.
 WEIGHTS_AT = {"QLinearConv": 3, "QLinearMatMul": 3, MS + "QGemm": 3}

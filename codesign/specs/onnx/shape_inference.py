@@ -64,6 +64,8 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         replaced += folded
         spelt, told = spell_out(proto, shapes, types)
         remarks += told
+        if spelt:
+            known |= stored_values(proto)
         added = _own_rules(proto, shapes, types, declared, keep_unknown_shape)
         if not (folded or spelt or added or _as_declared(proto, shapes, types, declared)):
             break

@@ -8,6 +8,7 @@ from itertools import accumulate
 import numpy as np
 
 from codesign.specs.onnx.graph import Graph, Node
+from codesign.specs.onnx.operators import LAST_STATE
 
 Cut = tuple[int, int, int]  # axis, start, stop
 
@@ -30,6 +31,8 @@ def region(graph: Graph, node: Node, position: int) -> Cut | None:
         return axis, stops[position] - lengths[position], stops[position]
     if node.operator == "Gather":
         return _gathered(graph, node, len(shape))
+    if node.operator == LAST_STATE:
+        return None
     return _sliced(graph, node)
 
 

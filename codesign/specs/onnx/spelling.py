@@ -13,11 +13,14 @@ from onnx import ModelProto, NodeProto
 from codesign.specs.onnx.attention import spell_attention
 from codesign.specs.onnx.file import STANDARD_DOMAINS
 from codesign.specs.onnx.graph import Shape
+from codesign.specs.onnx.operators import RECURRENT
+from codesign.specs.onnx.recurrent import spell_recurrent
 from codesign.specs.onnx.writer import ShapeUnknownError, Writer
 
 Rule = Callable[[Writer], None]
 
 RULES: dict[str, Rule] = {"Attention": spell_attention}
+RULES |= dict.fromkeys(RECURRENT, spell_recurrent)
 
 
 def spell_out(

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from codesign.errors import SpecError
 from codesign.specs.onnx.file import STANDARD_DOMAINS
 from codesign.specs.onnx.graph import Shape, free_name
+from codesign.specs.onnx.operators import OWN, OWN_DOMAIN
 
 SPLIT_BY_INPUT = 13  # from this opset on, the sizes of a Split are an input
 AXES_BY_INPUT = 13  # and so are the axes of a ReduceSum
@@ -108,6 +109,25 @@ class Writer:
         name = names[0] if not wanted[0] else self._free(roles[0])
         self.nodes.append(helper.make_node(operator, inputs, names, name=name, **how))
         return names
+
+    def own(
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        role: str,
+        shape: Shape,
+        output: str = "",
+        **how: Any,
+    ) -> str:
+        """A node of our own domain: its result is of this shape, and of the operator's type."""
+        if all(entry.domain != OWN_DOMAIN for entry in self._proto.opset_import):
+            self._proto.opset_import.append(helper.make_opsetid(OWN_DOMAIN, 1))
+        kind = operator.removeprefix(OWN)
+        result = self.add(kind, inputs, role, output, domain=OWN_DOMAIN, **how)
+        of = self.type_of(self.input(0)) or int(TensorProto.FLOAT)
+        made = helper.make_tensor_value_info(result, of, shape)
+        self._proto.graph.value_info.append(made)
+        return result
 
     def constant(self, array: np.ndarray[Any, Any], role: str) -> str:
         """A small constant."""

@@ -1,0 +1,213 @@
+"""Recurrent operators: which layers they are, by which weights, and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from onnx_corpus.recurrent import BACK, BOTH, dynamic_lstm, recurrent
+from onnx_graphs import imported, loops, story
+
+from codesign.errors import SpecError
+from codesign.specs.onnx.read import Imported
+
+T, N, C, H = 3, 2, 5, 4  # sizes of the corpus: steps, images, inputs, state
+
+
+def read(folder: Path, *given: Any, **how: Any) -> Imported:
+    return imported(folder, recurrent(*given, **how))
+
+
+def test_inputs_of_all_steps_and_the_state_of_each(tmp_path: Path) -> None:
+    found = read(tmp_path, "LSTM", "x, w, r, b", "y, yh").network
+    assert story(found) == [
+        "cell.inputs: x -> cell.inputs",
+        "cell.step_0: cell.initial_h + cell.inputs[32] -> y[8]",
+        "cell.step_1: y[8] + cell.inputs[32] -> y[8]",
+        "cell.step_2: y[8] + cell.inputs[32] -> y[8]",
+    ]
+    assert [loops(layer) for layer in found.layers] == [
+        {"N": N, "K": 4 * H, "C": C, "P": T, "H": T},
+        *[{"N": N, "K": 4 * H, "C": H}] * T,
+    ]
+    assert found.tensors == {
+        "x": T * N * C,
+        "cell.inputs": T * N * 4 * H,
+        "cell.initial_h": N * H,
+        "y": T * N * H,
+    }
+
+
+@pytest.mark.parametrize(("layout", "state"), [("", 8), (", layout=1", 8)])
+def test_steps_run_backwards_in_reverse(tmp_path: Path, layout: str, state: int) -> None:
+    found = read(tmp_path, "GRU", "x, w, r, , , h0", how=BACK + layout, fed=("h0",)).network
+    assert story(found) == [
+        "cell.inputs: x -> cell.inputs",
+        f"cell.step_2: h0 + cell.inputs[24] -> y[{state}]",
+        f"cell.step_1: y[{state}] + cell.inputs[24] -> y[{state}]",
+        f"cell.step_0: y[{state}] + cell.inputs[24] -> y[{state}]",
+    ]
+
+
+def test_both_directions_write_one_tensor_by_weights_of_their_own(tmp_path: Path) -> None:
+    given = "x, w, r, b, n, h0, c0, p"
+    found = read(
+        *(tmp_path, "LSTM", given, "y, yh, yc"), directions=2, how=BOTH, fed=("n", "h0", "c0")
+    )
+    assert story(found.network) == [
+        "cell.inputs: x -> cell.inputs",
+        "cell.step_0: h0[8] + cell.inputs[32] + c0[8] -> y[8]",
+        "cell.step_1: y[8] + cell.inputs[32] -> y[8]",
+        "cell.step_2: y[8] + cell.inputs[32] -> y[8]",
+        "cell.inputs.reverse: x -> cell.inputs.reverse",
+        "cell.step_2.reverse: h0[8] + cell.inputs.reverse[32] + c0[8] -> y[8]",
+        "cell.step_1.reverse: y[8] + cell.inputs.reverse[32] -> y[8]",
+        "cell.step_0.reverse: y[8] + cell.inputs.reverse[32] -> y[8]",
+        "~cell.Y_c: y[16] -> yc",
+    ]
+    assert found.network.tensors["y"] == T * 2 * N * H
+
+
+def test_the_last_state_is_a_part_of_all(tmp_path: Path) -> None:
+    found = read(
+        *(tmp_path, "RNN", "x, w, r", ", yh"),
+        after="f = Reshape (yh, rows)\na: z = MatMul (f, v)",
+    ).network
+    assert story(found)[-1] == "a: cell.states[8] -> z"
+    assert found.tensors["cell.states"] == T * N * H
+
+
+def test_what_is_said(tmp_path: Path) -> None:
+    plain = read(tmp_path, "GRU", "x, w, r, b, n", fed=("n",)).notes[1:]
+    assert [note.partition(": ")[0] for note in plain] == [
+        "recurrent operators are a product of the inputs of all steps and a product of the state "
+        "for each step; what else they hold stays on chip, the state of LSTM cells too",
+        "first states that no input gives are stored and read like inputs",
+        "every sequence is computed to its padded length",
+        "the candidate's product is counted with the gates', though it waits for the reset gate "
+        "of its step",
+    ]
+    assert {note.partition(": ")[2] for note in plain} == {"cell (GRU, steps: 3)"}
+    given = read(tmp_path, "LSTM", "x, w, r, , , h0", "y, , yc", fed=("h0",)).notes
+    assert [note.partition(" ")[0] for note in given] == ["weights", "recurrent", "layers"]
+    assert given[2] == "layers that only move data, 1: cell.Y_c (LastCell)"
+
+
+def test_weights_are_matrices_of_one_direction(tmp_path: Path) -> None:
+    made = recurrent("LSTM", directions=2, how=BOTH)
+    arrays = dict(zip("wr", drawn((2, 4 * H, C), (2, 4 * H, H)), strict=True))
+    for tensor in made.graph.initializer:
+        if tensor.name in arrays:
+            tensor.CopyFrom(numpy_helper.from_array(arrays[tensor.name], tensor.name))
+    weights = imported(tmp_path, made).weights
+    for layer, name, which in (
+        ("cell.inputs", "w", 0),
+        ("cell.inputs.reverse", "w", 1),
+        ("cell.step_0", "r", 0),
+        ("cell.step_2.reverse", "r", 1),
+    ):
+        assert np.array_equal(weights[layer][..., 0, 0], arrays[name][which])
+
+
+@pytest.mark.parametrize("by_column", [False, True])
+def test_quantised_weights_are_scaled(tmp_path: Path, by_column: bool) -> None:
+    made = dynamic_lstm(2, by_column)
+    stored = {
+        tensor.name: numpy_helper.to_array(tensor).copy() for tensor in made.graph.initializer
+    }
+    generator = np.random.default_rng(0)
+    for name in ("w", "r", "wz", "rz"):
+        stored[name][:] = generator.integers(-5, 5, stored[name].shape)
+    for name in ("ws", "rs"):
+        stored[name][:] = generator.random(stored[name].shape)
+    for tensor in made.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(stored[tensor.name], tensor.name))
+    weights = imported(tmp_path, made).weights
+    for layer, name, which in (("cell.inputs", "w", 0), ("cell.step_2.reverse", "r", 1)):
+        matrix = stored[name][which].astype(float) - stored[f"{name}z"][which]
+        expected = (matrix * stored[f"{name}s"][which]).T
+        assert np.allclose(weights[layer][..., 0, 0], expected, rtol=1e-6)
+
+
+def drawn(*shapes: tuple[int, ...]) -> list[np.ndarray[Any, Any]]:
+    generator = np.random.default_rng(0)
+    return [generator.random(shape, dtype=np.float32) for shape in shapes]
+
+
+def test_a_long_sequence_is_refused(tmp_path: Path) -> None:
+    made = recurrent("RNN", how=BACK)
+    made.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "steps"
+    assert len(imported(tmp_path, made, dims={"steps": 9_999}).network.layers) == 10_000
+    with pytest.raises(SpecError, match=r"node 'cell' \(RNN\): 10000 steps are 10001 layers"):
+        imported(tmp_path, made, dims={"steps": 10_000})
+
+
+@pytest.mark.parametrize(
+    ("operand", "shape", "message"),
+    [
+        ("w", (1, 16, 6), "W is 1 × 16 × 6, not 1 × 16 × 5 as the other operands, hidden_size and"),
+        ("r", (1, 12, 4), "R is 1 × 12 × 4, not 1 × 16 × 4 as the other operands"),
+        ("r", (2, 16, 4), "R is 2 × 16 × 4, not 1 × 16 × 4 as the other operands"),
+        ("h0", (1, 3, 4), "initial_h is 1 × 3 × 4, not 1 × 2 × 4 as the other operands"),
+    ],
+)
+def test_operands_that_do_not_fit(
+    tmp_path: Path, operand: str, shape: tuple[int, ...], message: str
+) -> None:
+    made = recurrent("LSTM", "x, w, r, , , h0")
+    (tensor,) = (each for each in made.graph.initializer if each.name == operand)
+    tensor.CopyFrom(numpy_helper.from_array(np.zeros(shape, np.float32), operand))
+    with pytest.raises(SpecError, match="node 'cell' \\(LSTM\\): " + message):
+        imported(tmp_path, made)
+
+
+def test_weights_that_are_data(tmp_path: Path) -> None:
+    made = recurrent("RNN")
+    (weights,) = (each for each in made.graph.initializer if each.name == "r")
+    made.graph.initializer.remove(weights)
+    made.graph.input.append(onnx.helper.make_tensor_value_info("r", 1, weights.dims))
+    found = imported(tmp_path, made).network
+    assert story(found)[1:] == [
+        "cell.step_0: cell.initial_h + cell.inputs[8] × r -> y[8]",
+        "cell.step_1: y[8] + cell.inputs[8] × r -> y[8]",
+        "cell.step_2: y[8] + cell.inputs[8] × r -> y[8]",
+    ]
+
+
+def test_names_that_are_taken(tmp_path: Path) -> None:
+    made = recurrent("RNN", after="z = Relu (y)")
+    made.graph.node[1].name = "cell.step_1"
+    for node in made.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["cell.states" if name == "y" else name for name in names]
+    found = imported(tmp_path, made).network
+    assert [layer.name for layer in found.layers][1:3] == ["cell.step_0", "cell.step_1_2"]
+    assert found.layers[-1].output == "z"
+
+
+def test_the_domain_of_what_is_spelt_out_is_not_for_files(tmp_path: Path) -> None:
+    made = recurrent("RNN", after="z = Relu (y)")
+    made.graph.node[1].domain, made.graph.node[1].op_type = "codesign", "Cell"
+    made.opset_import.append(onnx.helper.make_opsetid("codesign", 1))
+    with pytest.raises(SpecError, match="operators of domain 'codesign'"):
+        imported(tmp_path, made)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_exported_by_pytorch(tmp_path: Path, kind: str, layers: int) -> None:
+    """MACs and weights of PyTorch's own parameters, at each step."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'codesign[torch]'")
+    module = getattr(torch.nn, kind)(C, H, layers, bidirectional=True, batch_first=True)
+    path = tmp_path / "exported.onnx"
+    sample = torch.zeros(N, T, C)
+    torch.onnx.export(module.eval(), (sample,), path, dynamo=False, verbose=False)
+    found = imported(tmp_path, onnx.load(path))
+    weights = sum(each.numel() for name, each in module.named_parameters() if "weight" in name)
+    assert found.network.macs == T * N * weights
