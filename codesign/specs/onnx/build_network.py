@@ -10,6 +10,7 @@ from codesign.specs.network import Layer, Network
 from codesign.specs.onnx.graph import free_name
 from codesign.specs.onnx.layout import Draft, Layout, Place, Tensor, new_part
 from codesign.specs.onnx.loops import Loops
+from codesign.specs.onnx.shared_weights import owners
 
 
 @dataclass(eq=False)
@@ -63,7 +64,7 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
     """
     if all(draft.moves for draft in layout.drafts):
         raise SpecError("no layer that multiplies and accumulates; there is nothing to design for")
-    names = _Names()
+    names, owner_of = _Names(), owners(layout.graph, layout.drafts)
     layer_names: dict[Draft, str] = {}
     layers: list[Layer] = []
     tensors: dict[str, int] = {}
@@ -81,7 +82,9 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
             origin = names.tensor(place.tensor)
             layers.append(_copying(moved, origin, tensors[origin], place, names.tensor(copy)))
             reads.append((names.tensor(copy), Place(tuple(copy.parts), copy.elements)))
-        layers.append(_layer(draft, own, reads, names.tensor(draft.output.tensor), tensors))
+        owner = layer_names[owner_of[draft]] if draft in owner_of else None
+        written = names.tensor(draft.output.tensor)
+        layers.append(_layer(draft, own, reads, written, tensors, owner))
         layer_names[draft] = own
     network = Network(name=name, layers=tuple(layers), tensors=tensors, source=source)
     return BuiltNetwork(network, layer_names, names.tensors)
@@ -114,6 +117,7 @@ def _layer(
     reads: list[tuple[str, Place]],
     output: str,
     stored: Mapping[str, int],
+    owner: str | None,
 ) -> Layer:
     touched = [(output, draft.output.elements)]
     touched += [(tensor, place.elements) for tensor, place in reads]
@@ -127,6 +131,7 @@ def _layer(
         input=reads[0][0],
         output=output,
         weight_tensor=None if draft.weight_place is None else reads[1][0],
+        weights_of=owner,
         residuals=tuple(residuals.values()),
         appended=draft.appended,
         moves=draft.moves,

@@ -6,8 +6,9 @@ from codesign.errors import first_few
 from codesign.specs.onnx import operators, qonnx
 from codesign.specs.onnx.build_network import BuiltNetwork
 from codesign.specs.onnx.graph import Graph
-from codesign.specs.onnx.layout import Draft, Layout
+from codesign.specs.onnx.layout import Layout
 from codesign.specs.onnx.recurrent import recurrent_notes
+from codesign.specs.onnx.shared_weights import partial_uses
 
 MOST_NAMES = 5
 
@@ -21,11 +22,7 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
             "transposed convolutions are computed as ordinary ones over the zero-inserted image; "
             f"their MACs count the products with these zeros: {first_few(transposed, MOST_NAMES)}"
         )
-    for value, drafts in _sharing(graph, layout).items():
-        found.append(
-            f"weights {value!r} are used by several layers, each described with its own: "
-            f"{first_few([names[draft] for draft in drafts], MOST_NAMES)}"
-        )
+    found += _sharing(layout, built)
     found += recurrent_notes(graph)
     moving = {
         names[draft]: draft.operator.removeprefix(operators.OWN)
@@ -64,14 +61,20 @@ def _small_floats(graph: Graph) -> list[str]:
     ]
 
 
-def _sharing(graph: Graph, layout: Layout) -> dict[str, list[Draft]]:
-    """Stored constants that are the weights of more than one layer."""
-    users: dict[str, list[Draft]] = {}
-    for draft in layout.drafts:
-        if draft.weight_value is None:
-            continue
-        stored = draft.weight_value
-        for node in graph.ancestry(stored):
-            stored = node.input(0) or stored
-        users.setdefault(stored, []).append(draft)
-    return {value: drafts for value, drafts in users.items() if len(drafts) > 1}
+def _sharing(layout: Layout, built: BuiltNetwork) -> list[str]:
+    """Which weights several layers use, and which of one tensor are described as several."""
+    uses: dict[str, list[str]] = {}
+    for layer in built.network.layers:
+        if layer.weights_of is not None:
+            uses.setdefault(layer.weights_of, []).append(layer.name)
+    found = [
+        f"weights of {owner!r} are used again, and count once: {first_few(users, MOST_NAMES)}"
+        for owner, users in uses.items()
+    ]
+    for drafts in partial_uses(layout.graph, layout.drafts):
+        names = [built.layer_names[draft] for draft in drafts]
+        found.append(
+            "layers that multiply by a part of one stored tensor are described with weights of "
+            f"their own: {first_few(names, MOST_NAMES)}"
+        )
+    return found

@@ -97,11 +97,11 @@ def _source(model: Model) -> str:
 
 
 def _weight_operands(graph: Graph, built: BuiltNetwork) -> dict[str, tuple[Layer, Node, str]]:
-    """Of each layer with constant weights: itself, its node, and the constant."""
+    """Of each layer that owns constant weights: itself, its node, and the constant."""
     layers = {layer.name: layer for layer in built.network.layers}
     nodes = {node.name: node for node in graph.nodes}
     return {
         name: (layers[name], nodes[draft.name], draft.weight_value)
         for draft, name in built.layer_names.items()
-        if draft.weight_value is not None
+        if draft.weight_value is not None and layers[name].owns_weights
     }

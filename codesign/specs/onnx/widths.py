@@ -18,19 +18,22 @@ BITS = {MS + "MatMulNBits": "bits"}  # operators that state the width of their p
 def declared_widths(
     graph: Graph, grouping: Grouping, layout: Layout, built: BuiltNetwork
 ) -> dict[str, int]:
-    """Pins: ``weight:<layer>`` and ``tensor:<tensor>`` to bits.
+    """Pins: ``weight:<layer>``, of the layer that owns them, and ``tensor:<tensor>`` to bits.
 
-    A tensor that is read in several widths, as the parts of a concatenation may be, has the
-    widest. A width that holds only on the way to a later one, as that of an integer type before its
-    values are clipped, does not count. The results of the network are left out: they have no width
-    of their own.
+    Weights of which uses have several widths have the widest; so has a tensor that is read in
+    several, as the parts of a concatenation may be. A width that holds only on the way to a later
+    one, as that of an integer type before its values are clipped, does not count. The results of
+    the network are left out: they have no width of their own.
     """
     declared, pins = _declared_bits(graph), dict[str, int]()
     nodes = {node.name: node for node in graph.nodes}
+    layers = {layer.name: layer for layer in built.network.layers}
     for draft, name in built.layer_names.items():
         if draft.weight_value is not None:
             bits = _weight_bits(graph, declared, nodes[draft.name], draft.weight_value)
-            pins |= {} if bits is None else {f"weight:{name}": bits}
+            if bits is not None:
+                key = layers[name].weight_source
+                pins[key] = max(bits, pins.get(key, 0))
     tensors = {
         value: layout.places[group].tensor
         for value, group in grouping.group_of.items()

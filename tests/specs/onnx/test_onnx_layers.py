@@ -256,10 +256,10 @@ def test_shared_weights_are_told(tmp_path: Path) -> None:
         two: y = MatMul (h, t)
     """
     made = imported(tmp_path, model(lines, {"x": (3, 5)}, {"w": (5, 7)}))
-    assert made.network.weights == 70
-    assert made.notes == (
-        "weights 'w' are used by several layers, each described with its own: one, two",
-    )
+    assert made.network.weights == 35
+    assert [layer.weights_of for layer in made.network.layers] == [None, "one"]
+    assert made.notes == ("weights of 'one' are used again, and count once: two",)
+    assert [*made.weights] == ["one"]
 
 
 def test_a_mean_of_single_elements_brings_nothing_new(tmp_path: Path) -> None:
