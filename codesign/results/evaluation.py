@@ -32,7 +32,6 @@ from codesign.specs.machine import MACHINE_FIELDS
 from codesign.specs.network import Network
 from codesign.specs.schema import require_keys, spec_dataclass
 from codesign.specs.technology import Amount
-from codesign.specs.write_network import network_record
 from codesign.units import METRIC_UNITS
 
 Roofline = Literal["tiled", "ideal"]
@@ -146,7 +145,6 @@ class Evaluation(HardwareResult):
     def to_dict(self) -> dict[str, Any]:
         """The content of the evaluation's file."""
         content = asdict(self)
-        content["network"] = network_record(self.network)
         content["layers"] = content.pop(ROWS)
         content[THROUGHPUT] = throughput(self)
         content |= self._energy_section

@@ -10,12 +10,12 @@ from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 from codesign.errors import SpecError
 from codesign.specs.network import Layer
-from codesign.specs.onnx import operators
+from codesign.specs.onnx import operators, qonnx
 from codesign.specs.onnx.constant_folding import Array, evaluated
+from codesign.specs.onnx.dequantise import DEQUANTISE, QUANTISE, linear, operand
 from codesign.specs.onnx.file import Model, first_line
 from codesign.specs.onnx.graph import Graph, Node
-
-ZERO_AT = {"QLinearConv": (4, 5), "QLinearMatMul": (4, 5), operators.MS + "QGemm": (4, 5)}
+from codesign.specs.onnx.qonnx import quantised
 
 
 class LayerWeights(Mapping[str, Array]):
@@ -45,7 +45,9 @@ class LayerWeights(Mapping[str, Array]):
         layer, node, value = self._sources[name]
         where = f"{self._model.path}: weights of layer {name!r}"
         try:
-            array = self._dequantised(node, value)
+            at = operators.WEIGHTS_AT.get(node.operator, 1)
+            at = at if node.input(at) == value else 0
+            array = operand(self._graph, node, at, self._constant)
         except SpecError as error:
             raise SpecError(f"{where}: {error}") from None
         except Exception as error:  # whatever an operator of the reference makes of odd data
@@ -54,20 +56,6 @@ class LayerWeights(Mapping[str, Array]):
         if not np.isfinite(weights).all():
             raise SpecError(f"{where}: not all are finite numbers")
         return weights
-
-    def _dequantised(self, node: Node, value: str) -> Array:
-        """A weight operand in floating point."""
-        array = self._constant(value)
-        if node.operator not in ZERO_AT:
-            return array.astype(np.float64)
-        scale_at, zero_at = ZERO_AT[node.operator]
-        scale = self._constant(node.input(scale_at)).astype(np.float64)
-        zero = self._constant(node.input(zero_at)) if node.input(zero_at) else np.zeros(1)
-        zero = zero.astype(np.float64)
-        if node.operator == "QLinearConv":
-            along = (-1,) + (1,) * (array.ndim - 1)
-            scale, zero = scale.reshape(along), zero.reshape(along)
-        return (array.astype(np.float64) - zero) * scale
 
     def _constant(self, value: str) -> Array:
         """A constant: stored, or made of stored ones."""
@@ -78,7 +66,11 @@ class LayerWeights(Mapping[str, Array]):
         node = self._graph.sources.get(value)
         if node is None:
             raise SpecError(f"{value!r} is not stored as a plain tensor")
-        if node.operator.startswith(operators.MS):
+        if node.operator in QUANTISE + DEQUANTISE:
+            return linear(self._graph, node, self._constant)
+        if node.operator in qonnx.OPERATORS:
+            return quantised(node, [self._constant(name) for name in node.inputs if name])
+        if "." in node.operator:
             raise SpecError(f"made by {node.operator}, which cannot be computed here")
         given = {name: self._constant(name) for name in node.inputs if name}
         made = helper.make_node(node.operator, node.inputs, node.outputs, **node.attributes)
@@ -103,6 +95,8 @@ def _output_first(array: Array, layer: Layer, node: Node, value: str) -> Array:
     elif node.operator in operators.TRANSPOSED:  # (G·C, K, R, S), to be mirrored
         per_group = array.reshape(layer.G, layer.C, layer.K, layer.R, layer.S)
         ordered = per_group.swapaxes(1, 2)[..., ::-1, ::-1]
+    elif node.operator == operators.MS + "MatMulNBits":
+        ordered = array
     else:
         ordered = _matrix(array, layer, node, value)
     assert ordered.size == math.prod(shape)
