@@ -233,6 +233,7 @@ TABLES = {  # headings of all tables of a kind, the more telling ones first
     "pe_areas": {"bw", "ba", "area_um2"},
     "sram_areas": {"bits", "area_um2"},
 }
+DECODER = "decoder"  # of a network by its parameters
 FPGA_KEYS = {"bram_bits", "multipliers"}  # of a technology that is no silicon
 KEYS = {  # of all descriptions of a kind; an accelerator may have an area of its PEs too
     "network": {"layers"},
@@ -375,4 +376,6 @@ def _of_toml(content: Mapping[str, object]) -> str | None:
         return "sensitivity"
     if content.keys() >= FPGA_KEYS:
         return "technology"
+    if DECODER in content:
+        return "network"
     return next((kind for kind, keys in KEYS.items() if keys <= content.keys()), None)

@@ -9,7 +9,7 @@ from codesign.checking.digest import check_digest
 from codesign.checking.energy import check_energy_section, layers_j
 from codesign.checking.entries import Entry
 from codesign.checking.layer_rows import Platform
-from codesign.checking.layers import check_layers, check_throughput
+from codesign.checking.layers import check_cache, check_layers, check_throughput
 from codesign.checking.machine import read_mapping
 from codesign.checking.problem import (
     MOST_SIDE,
@@ -32,7 +32,7 @@ from codesign.checking.widths import (
 FORMAT = "codesign-design/1"
 KEYS = (
     *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
-    *("throughput", "energy", "on_chip", "sha256"),
+    *("throughput", "kv_cache_bits", "energy", "on_chip", "sha256"),
 )
 SIZES = ("rows", "cols", "pe_weight_bits", "pe_activation_bits")
 HARDWARE = (*SIZES, "sram_bits", "mapping")
@@ -83,6 +83,7 @@ def check_design(file: Entry) -> Problem:
     metrics = check_metrics(file["metrics"], expected, problem, terms)
     check_energy_section(file, problem.network, each, metrics)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
+    check_cache(file, problem.network, tensor_bits)
     check_digest(file)
     return problem
 

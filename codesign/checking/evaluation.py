@@ -11,7 +11,7 @@ from codesign.checking.energy import check_energy_section, layers_j, read_energi
 from codesign.checking.entries import Entry
 from codesign.checking.findings import TOLERANCE
 from codesign.checking.layer_rows import Platform, Totals
-from codesign.checking.layers import check_layers, check_throughput
+from codesign.checking.layers import check_cache, check_layers, check_throughput
 from codesign.checking.machine import read_machine
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE
@@ -23,7 +23,8 @@ from codesign.checking.widths import read_rows, width_metrics
 FORMAT = "codesign-evaluation/1"
 KEYS = (
     *("format", "network", "accelerator", "roofline", "tensor_bits", "layers", "metrics"),
-    *("absent", "throughput", "energy", "on_chip", "residency_bound", "given_tiles", "sha256"),
+    *("absent", "throughput", "kv_cache_bits", "energy", "on_chip", "residency_bound"),
+    *("given_tiles", "sha256"),
 )
 
 
@@ -80,6 +81,7 @@ def check_evaluation(file: Entry) -> None:
     _check_bound(file, figures)
     check_energy_section(file, network, each, figures)
     check_throughput(file.get("throughput", None), network, platform, figures)
+    check_cache(file, network, tensor_bits)
     check_digest(file)
 
 

@@ -59,7 +59,7 @@ def band_until(network: Network, number: int) -> int | None:
     taken = (writer.N, writer.P, writer.Q) == (reader.N, reader.H, reader.W)
     if not (whole and taken and reader.input == name):
         return None
-    if not (writer.uses_weights and reader.uses_weights):
+    if not (writer.uses_weights and reader.uses_weights) or name in network.cache:
         return None
     last = number + 1
     for n, layer in enumerate(network.layers):

@@ -197,6 +197,13 @@ def _read_tile(entry: Entry) -> Tile:
     return Tile(**found, q=None if cols.value is None else cols.whole())
 
 
+def check_cache(file: Entry, network: Network, tensor_bits: Mapping[str, int]) -> None:
+    """Compare the bits that outlast the run, where any do."""
+    entry = file.get("kv_cache_bits", None)
+    kept = sum(network.tensors[name] * tensor_bits[name] for name in network.cache)
+    entry.ledger.same(entry.where, entry.value, kept if network.cache else None)
+
+
 def check_throughput(
     entry: Entry, network: Network, platform: Platform, metrics: Mapping[str, Fraction]
 ) -> None:
@@ -213,6 +220,10 @@ def check_throughput(
     if latency_s is not None:
         per_s[""] = 2 * sum(layer.macs for layer in network.layers) / latency_s
         expected["images_per_s"] = network.images / latency_s
+        if network.images > 1 and entry.get("interval_s", None).value is not None:
+            expected["interval_s"] = latency_s / network.images
+        if network.tokens is not None:
+            expected["tokens_per_s"] = network.images * network.tokens / latency_s
     for which, rate in per_s.items():
         expected[f"{which}gops"] = rate / 10**9
         if area_mm2 is not None:

@@ -109,6 +109,8 @@ class Network:
     name: str
     layers: tuple[Layer, ...]
     tensors: dict[str, int]
+    cache: tuple[str, ...] = ()  # tensors that outlast the run, in DRAM
+    tokens: int | None = None  # of each image
 
     @cached_property
     def results(self) -> tuple[str, ...]:
@@ -124,12 +126,16 @@ class Network:
 
     @cached_property
     def lifetimes(self) -> dict[str, tuple[int, int]]:
-        """First layer that writes and last that reads each tensor, of those that have both."""
+        """First layer that writes and last that reads each tensor, of those that have both.
+
+        And may therefore stay on chip, which what outlasts the run may not.
+        """
         last = {name: n for n, layer in enumerate(self.layers) for name in layer.reads}
         first: dict[str, int] = {}
         for n, layer in enumerate(self.layers):
             first.setdefault(layer.output, n)
-        return {x: (first[x], last[x]) for x in self.tensors if x in first and x in last}
+        passing = [x for x in self.tensors if x not in self.cache]
+        return {x: (first[x], last[x]) for x in passing if x in first and x in last}
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -154,6 +160,9 @@ class Network:
         writers = [layer for layer in self.layers if layer.output == name]
         for layer in writers:
             whole += self.touched(layer, name) * _padding(layer.G * layer.K, multiple)
+        if writers and name in self.cache:  # what was there before has the first writer's channels
+            before = self.tensors[name] - sum(self.touched(layer, name) for layer in writers)
+            whole += before * _padding(writers[0].G * writers[0].K, multiple)
         if not writers:
             reader = next(
                 x for x in self.layers if name in (x.input, x.weight_tensor, *x.residuals)
@@ -175,13 +184,20 @@ def _padding(channels: int, multiple: int) -> Fraction:
 
 def read_network(entry: Entry) -> Network:
     """The network of a file, with all its faults noted."""
-    entry.known_keys(("name", "layers", "tensors", "source"))
+    entry.known_keys(("name", "layers", "tensors", "source", "cache", "tokens"))
     items = entry["layers"].items()
     if len(items) > MOST_LAYERS:
         entry["layers"].fault(f"at most {MOST_LAYERS} layers")
     layers = tuple(map(_read_layer, items))
     tensors = {name: x.whole() for name, x in entry["tensors"].table().items()}
-    network = Network(entry["name"].text(), layers, tensors)
+    tokens = entry.get("tokens", None)
+    network = Network(
+        name=entry["name"].text(),
+        layers=layers,
+        tensors=tensors,
+        cache=entry.get("cache", []).texts(),
+        tokens=None if tokens.value is None else tokens.whole(),
+    )
     faults = [*_name_faults(network)]
     faults = faults or [*_order_faults(network), *_sharing_faults(network)] + [
         fault for layer in layers for fault in _shape_faults(network, layer)
@@ -232,13 +248,17 @@ def _name_faults(network: Network) -> list[Fault]:
     faults: list[Fault] = [(n, n, "one layer of a name") for n in counts if counts[n] > 1]
     for name in sorted(used ^ set(network.tensors)):
         faults.append((name, name, "a declared tensor that a layer uses"))
+    kept = Counter(network.cache)
+    for name in kept:
+        if kept[name] > 1 or name not in network.inner:
+            faults.append((name, "a cache", "a tensor that a layer reads, named once"))
     if all(layer.moves for layer in network.layers):
         faults.append((network.name, "only movements", "a layer that multiplies"))
     return faults
 
 
 def _order_faults(network: Network) -> list[Fault]:
-    """One whole writer or several of parts; nothing read before it is written."""
+    """One whole writer or several of parts, which in a cache may leave some; no early reads."""
     faults: list[Fault] = []
     writers: dict[str, list[Layer]] = {}
     for layer in network.layers:
@@ -246,7 +266,9 @@ def _order_faults(network: Network) -> list[Fault]:
     for name, mine in writers.items():
         written = sum(network.touched(layer, name) for layer in mine)
         parts = all(name in dict(layer.parts) for layer in mine)
-        if written != network.tensors[name] or (len(mine) > 1 and not parts):
+        whole = written == network.tensors[name]
+        whole |= name in network.cache and parts and written < network.tensors[name]
+        if not whole or (len(mine) > 1 and not parts):
             faults.append((name, written, f"{network.tensors[name]} elements written once each"))
     left = {name: len(mine) for name, mine in writers.items()}
     for layer in network.layers:

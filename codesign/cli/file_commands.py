@@ -10,7 +10,7 @@ import click
 from codesign.cli import inputs
 from codesign.cli.options import FILE, choice, file, flag, network, option
 from codesign.cli.progress import step_line, watched, words_line
-from codesign.cli.solve_options import BATCH, BITS, LARGE, OF_ONNX, SENSITIVITY
+from codesign.cli.solve_options import BATCH, BITS, LARGE, OF_DECODER, OF_ONNX, SENSITIVITY
 from codesign.cli.terminal import (
     PROVEN,
     UNPROVEN,
@@ -157,6 +157,7 @@ def check(**given: Any) -> int:
     params=[
         network(),
         BATCH,
+        *OF_DECODER,
         *(option for option in OF_ONNX if option.name != "keep_widths"),
         *SENSITIVITY,
         option("--bits LIST", "Widths.", WholeNumbers(32), default=BITS),

@@ -24,6 +24,7 @@ from codesign.problem.words import (
     DEFAULT_MEMORY,
     DEFAULT_TECHNOLOGY,
     LIMITS,
+    PHASE_WORDS,
     ProblemWords,
     flag_of,
     name_or_path,
@@ -64,7 +65,8 @@ def check_files(given: Given) -> None:
     """Refuse, before any work, files that cannot or should not be written."""
     from codesign.files import check_writable
 
-    read = [given.get(key) or "" for key in ("network", "technology", "memory", "accelerator")]
+    read = [given.get(key) or "" for key in ("technology", "memory", "accelerator")]
+    read.append((given.get("network") or "").rpartition("@")[0] or given.get("network") or "")
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
     named = ("measured", "latency_table", "widths", "design", "model", "tiling")
@@ -116,8 +118,10 @@ def network(given: Given) -> NetworkInput:
     from codesign.specs.load import load_network
 
     source = name_or_path(given["network"])
-    weights, pins = None, given["pin"]
+    weights, pins, phase = None, given["pin"], {word: given[word] for word in PHASE_WORDS}
     if isinstance(source, Path) and source.suffix.lower() == ".onnx":
+        if any(phase.values()):
+            raise SpecError("--phase: only for a decoder by its parameters, not an .onnx file")
         found = imported(source, given)
         described, weights = found.network, found.weights
         if given["keep_widths"]:  # what is said here is above what the file says
@@ -127,7 +131,7 @@ def network(given: Given) -> NetworkInput:
         for key in ("dim", "keep_widths", "ignore_unknown"):
             if given[key]:
                 raise SpecError(f"{flag_of(key)}: only for a network that is an .onnx file")
-        described = load_network(source).batched(given["batch"] or 1)
+        described = load_network(source, **phase).batched(given["batch"] or 1)
     if given["sensitivity"] == "weights" and weights is None:
         raise SpecError(
             f"--sensitivity weights: {given['network']} holds no weights; give an .onnx file, "

@@ -54,6 +54,11 @@ EVALUATE_CONTRADICTIONS = (
 
 # Options that several commands have.
 BATCH = word("--batch", "Images at once.", shown="1")
+OF_DECODER = (
+    word("--phase", "Of a decoder, as gpt2: prefill a prompt, or decode a token."),
+    word("--tokens", "Tokens of the prompt (prefill)."),
+    word("--context", "Tokens in the KV cache, the new one included (decode)."),
+)
 OF_ONNX = (
     repeatable("--dim NAME=N", "Size of a symbolic dimension (.onnx).", readers.dim),
     flag("--keep-widths", "Pin the integer widths that the .onnx file declares."),
@@ -97,7 +102,7 @@ QUALITY_HELP = "At most the noise of BITS everywhere, or of that SQNR; or none."
 
 FREE = "What is free to choose (lists: 4,6,8)"
 SOLVE = {
-    "The network": (BATCH, *OF_ONNX, *SENSITIVITY),
+    "The network": (BATCH, *OF_DECODER, *OF_ONNX, *SENSITIVITY),
     "The platform": (
         word("--technology", "Shipped name or TOML file."),
         SRAM,
@@ -227,6 +232,7 @@ ONE_SIDE, LARGE = WholeNumber(1, 65536), WholeNumber(1, 10**6)
 EVALUATE = {
     "The network": (
         BATCH,
+        *OF_DECODER,
         *OF_ONNX,
         *SENSITIVITY,
         option("--bits B", "Width of weights and activations.", ONE_WIDTH, shown="the PE's"),

@@ -163,6 +163,7 @@ def sweep(**given: Any) -> int:
                 2 bad input                5 some cells failed, or out of memory
                                          130 interrupted
     """
+    from codesign.specs.decoder import Decoder
     from codesign.study import Study
 
     if given["resume"] and given["store"] is None:
@@ -173,8 +174,8 @@ def sweep(**given: Any) -> int:
     words = {str(x.name): given[str(x.name)] for part in GRID.values() for x in part}
     axes: dict[str, Any] = {word: [x] if word in whole else x for word, x in words.items() if x}
     grid = Study.grid(name="sweep", networks=[*given["networks"]], **axes)
-    for table, network in product(grid.axes.get("sensitivity", ()), grid.axes["network"]):
-        warn_of_table(table.given, network.given)
+    for table, each in product(grid.axes.get("sensitivity", ()), grid.axes["network"]):
+        warn_of_table(table.given, None if isinstance(each.given, Decoder) else each.given)
     _note_scaled(grid)
     if given["plot"] is not None and len(grid) == 1:
         raise SpecError("--plot: nothing varies; give an option several values.")

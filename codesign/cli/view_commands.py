@@ -145,7 +145,7 @@ def _loaders() -> dict[str, Callable[[str | Path], Any]]:
     from codesign.specs import load as specs
 
     return {
-        "networks": specs.load_network,
+        "networks": specs.describe_network,
         "technologies": specs.load_technology,
         "memories": specs.load_memory,
         "accelerators": specs.load_accelerator,
@@ -154,9 +154,12 @@ def _loaders() -> dict[str, Callable[[str | Path], Any]]:
 
 def _of_name_or_file(what: str) -> View:
     """What is shipped under a name, or what a file holds."""
-    from codesign.specs.load import KINDS, shipped
+    from codesign.specs.decoder import phase_in
+    from codesign.specs.load import KINDS, load_network, shipped
     from codesign.specs.schema import nearest
 
+    if phase_in(name_or_path(what))[1] is not None:
+        return description_view(load_network(name_or_path(what)))
     names = {name: kind for kind in KINDS for name in shipped(kind)}
     if what in names:
         return description_view(_loaders()[names[what]](what))

@@ -248,6 +248,8 @@ def check_places(
                 f"place of {name!r}: network {network.name!r} has no such tensor"
                 f"{nearest(name, tuple(lifetimes))}"
             )
+        if place != "dram" and name in network.cache:
+            raise SpecError(f"place of {name!r}: a cache, which outlasts the run in DRAM")
         if place != "dram" and name not in lifetimes:
             raise SpecError(
                 f"place of {name!r}: an input or a result of the network, which is in DRAM"

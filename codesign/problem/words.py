@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from codesign.quality import SensitivityTable
     from codesign.quality.quantise import Granularity
+    from codesign.specs.decoder import Phase
     from codesign.specs.fpga import AnyTechnology
     from codesign.specs.machine import Mapping as ArrayMapping
     from codesign.specs.machine import Precision
@@ -74,6 +75,7 @@ LIMITS = {  # word: (metric, how many of the metric's unit make one of the word'
     "max_gbops": ("bops", BOPS_PER_GBOP),
     "max_noise": ("noise", 1.0),
 }
+PHASE_WORDS = ("phase", "tokens", "context")  # of a decoder by its parameters
 BUFFERS = ("weight_buffer_kbit", "ifmap_buffer_kbit", "accumulator_kbit")
 PLATFORM_CONTRADICTIONS = (
     ("bits", "weight_bits"),
@@ -131,6 +133,9 @@ class ProblemWords:
     """
 
     batch: int | None = _word("N", WholeNumber(1, 10**6))
+    phase: Phase | None = _choice("prefill|decode")
+    tokens: int | None = _word("N", WholeNumber(1, 10**9))
+    context: int | None = _word("N", WholeNumber(1, 10**9))
     sensitivity: str | SensitivityTable | None = _word("WHAT")
     granularity: Granularity | None = _choice("channel|tensor")
     technology: str | AnyTechnology = _word("NAME", default=DEFAULT_TECHNOLOGY)

@@ -32,14 +32,9 @@ from codesign.results.consistency import (
 )
 from codesign.results.energy import absence, energy_notes
 from codesign.results.hardware_notes import hardware_notes
-from codesign.results.hardware_result import ROWS, HardwareResult, throughput
+from codesign.results.hardware_result import ROWS, HardwareResult
 from codesign.results.records import ProofRecord, SolverRecord
-from codesign.results.result_file import (
-    THROUGHPUT,
-    parse_content,
-    read_content,
-    with_digest,
-)
+from codesign.results.result_file import parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.layer import MAX_NAME, Count, Name
 from codesign.specs.machine import MACHINE_FIELDS
@@ -172,7 +167,7 @@ class Design(HardwareResult):
             "tensor_bits": dict(self.tensor_bits),
             "layers": [asdict(layer) for layer in self.layer_designs],
             "metrics": dict(self.metrics),
-            THROUGHPUT: throughput(self),
+            **self._rates_section,
             **self._energy_section,
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),

@@ -24,14 +24,15 @@ from codesign.results.consistency import (
     without_usual,
 )
 from codesign.results.energy import energy_notes
-from codesign.results.hardware_result import ROWS, HardwareResult, throughput
-from codesign.results.result_file import THROUGHPUT, parse_content, read_content, with_digest
+from codesign.results.hardware_result import ROWS, HardwareResult
+from codesign.results.result_file import parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Bits
 from codesign.specs.layer import Name
 from codesign.specs.machine import MACHINE_FIELDS
 from codesign.specs.network import Network
 from codesign.specs.schema import require_keys, spec_dataclass
 from codesign.specs.technology import Amount
+from codesign.specs.write_network import network_record
 from codesign.units import METRIC_UNITS
 
 Roofline = Literal["tiled", "ideal"]
@@ -145,8 +146,9 @@ class Evaluation(HardwareResult):
     def to_dict(self) -> dict[str, Any]:
         """The content of the evaluation's file."""
         content = asdict(self)
+        content["network"] = network_record(self.network)
         content["layers"] = content.pop(ROWS)
-        content[THROUGHPUT] = throughput(self)
+        content |= self._rates_section
         content |= self._energy_section
         _without_energies(content["accelerator"])
         if self.residency_bound is None:

@@ -14,7 +14,7 @@ from codesign.costs.totals import areas_mm2
 from codesign.problem.choices import Place
 from codesign.results.consistency import names_in_bands
 from codesign.results.energy import EnergyFigures, energy_figures
-from codesign.results.result_file import ENERGY, ResultFile
+from codesign.results.result_file import ENERGY, KV_CACHE, THROUGHPUT, ResultFile
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Network
 from codesign.specs.seam import done_by
@@ -63,6 +63,18 @@ class HardwareResult(ResultFile):
     def _energy_section(self) -> dict[str, Any]:
         """That of its file; none where its energy is not known."""
         return {} if self.energy is None else {ENERGY: self.energy.to_dict()}
+
+    @property
+    def kv_cache_bits(self) -> int | None:
+        """What outlasts the run in DRAM, of the whole batch; None where nothing does."""
+        network, bits = self.network, self.tensor_bits
+        return sum(network.tensors[x] * bits[x] for x in network.cache) if network.cache else None
+
+    @property
+    def _rates_section(self) -> dict[str, Any]:
+        """Rates of its file, and the size of a cache where there is one."""
+        cache = {} if self.kv_cache_bits is None else {KV_CACHE: self.kv_cache_bits}
+        return {THROUGHPUT: throughput(self), **cache}
 
     @cached_property
     def fused_runs(self) -> tuple[FusedRun, ...]:
@@ -139,7 +151,8 @@ def throughput(result: HardwareResult) -> dict[str, float]:
 
     ``peak_gops`` with every multiplier busy, at the widths of the PEs, and ``gops`` as attained
     over the whole network, in 10⁹ operations per second; both in 10¹² per mm² of the whole area,
-    ``peak_tops_per_mm2`` and ``tops_per_mm2``; ``images_per_s``.
+    ``peak_tops_per_mm2`` and ``tops_per_mm2``; ``images_per_s``. Of several images also the seconds
+    for each, ``interval_s``; where an image is so many new tokens, ``tokens_per_s``.
     """
     network, metrics = result.network, result.metrics
     rates = {"peak_": OPS_PER_MAC * result.accelerator.peak_macs_per_s}
@@ -147,6 +160,10 @@ def throughput(result: HardwareResult) -> dict[str, float]:
     if "latency_s" in metrics:
         rates[""] = OPS_PER_MAC * network.macs / metrics["latency_s"]
         found["images_per_s"] = network.images / metrics["latency_s"]
+        if network.images > 1:
+            found["interval_s"] = metrics["latency_s"] / network.images
+        if network.tokens is not None:
+            found["tokens_per_s"] = network.tokens * network.images / metrics["latency_s"]
     found |= {f"{which}gops": rate / OPS_PER_GOP for which, rate in rates.items()}
     if "area_mm2" in metrics:
         for which, rate in rates.items():

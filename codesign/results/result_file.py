@@ -11,8 +11,8 @@ from codesign.specs.schema import Displayed, parse, renamed
 
 DIGEST = "sha256"
 # Follow from the rest, for readers of the file; absent from older ones.
-THROUGHPUT, ENERGY = "throughput", "energy"
-NOT_READ = ("format", DIGEST, THROUGHPUT, ENERGY)
+THROUGHPUT, ENERGY, KV_CACHE = "throughput", "energy", "kv_cache_bits"
+NOT_READ = ("format", DIGEST, THROUGHPUT, ENERGY, KV_CACHE)
 TIMES = ("seconds", "solver_s")  # what equal runs differ in
 Result = TypeVar("Result", bound="ResultFile")
 

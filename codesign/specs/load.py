@@ -13,6 +13,7 @@ from typing import TypeVar
 from codesign.errors import SpecError
 from codesign.files import expecting, read_toml
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.decoder import Decoder, phase_in
 from codesign.specs.fpga import AnyTechnology, kind_of_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import nearest, parse
@@ -36,19 +37,77 @@ def shipped(kind: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (models_folder() / kind).glob("*.toml")))
 
 
-def load_network(name_or_path: str | Path) -> Network:
+def load_network(
+    name_or_path: str | Path,
+    *,
+    phase: str | None = None,
+    tokens: int | None = None,
+    context: int | None = None,
+) -> Network:
     """Read a network: a string is a shipped name, a ``Path`` a TOML file or, in .onnx, an ONNX one.
+
+    Of a decoder a phase, which may stand behind its name: ``gpt2@prefill:1024``,
+    ``gpt2@decode:1024``.
+
+    Parameters
+    ----------
+    phase : "prefill" or "decode", optional
+        Of a decoder.
+    tokens, context : int, optional
+        Tokens of the prompt (prefill), and in the cache, the new one included (decode).
+
+    Raises
+    ------
+    SpecError
+        Unknown name, unreadable file, or a description that does not hold together; a phase of what
+        is no decoder, one that is missing, or that does not suit it.
+    """
+    return in_phase(describe_network(name_or_path), phase, tokens, context)
+
+
+def describe_network(name_or_path: str | Path) -> Network | Decoder:
+    """Read a network, or a decoder whose phase is not said; see `load_network`.
 
     Raises
     ------
     SpecError
         Unknown name, unreadable file, or a description that does not hold together.
     """
-    if isinstance(name_or_path, Path) and name_or_path.suffix.lower() == ".onnx":
+    given, phase = phase_in(name_or_path)
+    if isinstance(given, Path) and given.suffix.lower() == ".onnx" and phase is None:
         from codesign.specs.onnx import from_onnx
 
-        return from_onnx(name_or_path)
-    return _load("networks", Network, name_or_path, "network", "onnx")
+        return from_onnx(given)
+    path = _path("networks", given)
+    with expecting(path, "network", "onnx"):
+        data = read_toml(path)
+        kind: type[Network | Decoder] = Decoder if "decoder" in data else Network
+        described: Network | Decoder = parse(kind, data, str(path))
+    return described if phase is None else in_phase(described, *phase)
+
+
+def in_phase(
+    described: Network | Decoder,
+    phase: str | None,
+    tokens: int | None = None,
+    context: int | None = None,
+) -> Network:
+    """A network as it is, or a phase of a decoder.
+
+    Raises
+    ------
+    SpecError
+        A phase of what is no decoder, one that is missing, or that does not suit it.
+    """
+    if isinstance(described, Decoder):
+        return described.network(phase, tokens, context)
+    for word, value in (("phase", phase), ("tokens", tokens), ("context", context)):
+        if value is not None:
+            raise SpecError(
+                f"{word} {value}: only for a decoder by its parameters, which "
+                f"{described.name!r} is not"
+            )
+    return described
 
 
 def load_technology(name_or_path: str | Path, sram: str | None = None) -> AnyTechnology:

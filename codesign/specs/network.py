@@ -33,12 +33,19 @@ class Network(Displayed):
         Elements of each activation tensor, for the whole batch, as stored (after fused pooling).
     source : str
         Where the architecture is described.
+    cache : tuple of str
+        Tensors that outlast the run (the keys and values of a language model): always in DRAM. What
+        no layer writes of them was there before.
+    tokens : int or None
+        New tokens of each image of the batch, which is a sequence then.
     """
 
     name: Name
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
     tensors: Mapping[Name, Count]
     source: str = ""
+    cache: tuple[Name, ...] = ()
+    tokens: Count | None = None
 
     def __post_init__(self) -> None:
         if all(layer.moves for layer in self.layers):
@@ -46,6 +53,7 @@ class Network(Displayed):
                 f"network {self.name!r}: its layers only move data; at least one must multiply"
             )
         _check_names(self)
+        _check_cache(self)
         _check_order(self)
         _check_sharing(self)
         for layer in self.layers:
@@ -68,14 +76,15 @@ class Network(Displayed):
         """The first layer that writes each tensor, and the last that reads it, by their numbers.
 
         Only of tensors that some layer writes and some layer reads, in declared order: those that
-        can stay on chip in between. The network's inputs and results cannot.
+        can stay on chip in between. The network's inputs, results and cache cannot.
         """
         first: dict[str, int] = {}
         last: dict[str, int] = {}
         for i, layer in enumerate(self.layers):
             last |= dict.fromkeys(layer.reads, i)
             first.setdefault(layer.output, i)
-        return {x: (first[x], last[x]) for x in self.tensors if x in first and x in last}
+        both = (x for x in self.tensors if x in first and x in last and x not in self.cache)
+        return {x: (first[x], last[x]) for x in both}
 
     @cached_property
     def noise_sources(self) -> tuple[str, ...]:
@@ -136,8 +145,9 @@ class Network(Displayed):
     def stored_factor(self, name: str, multiple: int | None) -> Fraction:
         """By how much a tensor grows in DRAM where channels are stored in multiples of a number.
 
-        What a layer writes has its G·K channels; an input of the network has the channels of its
-        first reader, G·C, or G·K where that adds it or takes it for weights.
+        What a layer writes has its G·K channels, and so has what a cache holds before; an input of
+        the network has the channels of its first reader, G·C, or G·K where that adds it or takes it
+        for weights.
         """
         if multiple is None:
             return Fraction(1)
@@ -146,6 +156,8 @@ class Network(Displayed):
             reader = next(layer for layer in self.layers if name in layer.reads)
             channels = reader.C if reader.input == name else reader.K
             each = [(self.tensors[name], reader.G * channels)]
+        elif left := self.tensors[name] - sum(n for n, _ in each):  # of a cache, as it goes on
+            each.append((left, each[0][1]))
         stored = (Fraction(n * -(-count // multiple) * multiple, count) for n, count in each)
         return sum(stored, Fraction(0)) / self.tensors[name]
 
@@ -185,11 +197,10 @@ class Network(Displayed):
                 parts={name: elements * images for name, elements in layer.parts.items()},
             )
 
-        return Network(
-            name=self.name,
+        return replace(
+            self,
             layers=tuple(grown(layer) for layer in self.layers),
             tensors={name: elements * images for name, elements in self.tensors.items()},
-            source=self.source,
         )
 
 
@@ -215,6 +226,18 @@ def _check_names(network: Network) -> None:
             )
 
 
+def _check_cache(network: Network) -> None:
+    outputs = set(network.outputs)
+    for name in network.cache:
+        where = f"network {network.name!r}: cache: "
+        if name not in network.tensors:
+            raise SpecError(f"{where}no tensor {name!r}{nearest(name, tuple(network.tensors))}")
+        if name in outputs:
+            raise SpecError(f"{where}no layer reads tensor {name!r}; it is a result")
+        if network.cache.count(name) > 1:
+            raise SpecError(f"{where}tensor {name!r} is named twice")
+
+
 def _check_order(network: Network) -> None:
     writers: dict[str, list[Layer]] = {}
     for layer in network.layers:
@@ -229,7 +252,8 @@ def _check_order(network: Network) -> None:
                 )
     for name, mine in writers.items():
         written = sum(network.touched(layer, name) for layer in mine)
-        if written != network.tensors[name]:
+        goes_on = name in network.cache and all(name in layer.parts for layer in mine)
+        if written != network.tensors[name] and not (goes_on and written < network.tensors[name]):
             raise SpecError(
                 f"network {network.name!r}: the layers that write tensor {name!r} write {written} "
                 f"of its {network.tensors[name]} elements"

@@ -16,12 +16,17 @@ COLUMNS = (
     *("residuals", "weight_tensor", "weights_of", "parts"),
 )
 
-LATER: dict[str, object] = {"weights_of": None}  # in results only where they say something
+# In results only where they say something: of a layer, and of the network.
+LATER: dict[str, object] = {"weights_of": None}
+LATER_OF_NETWORK: dict[str, object] = {"cache": (), "tokens": None}
 
 
 def network_record(network: Network) -> dict[str, Any]:
-    """Its fields as plain data; of a layer's later fields those that are not as by default."""
+    """Its fields as plain data; of later fields those that are not as by default."""
     content = asdict(network)
+    for name, plain in LATER_OF_NETWORK.items():
+        if content[name] == plain:
+            del content[name]
     for layer in content["layers"]:
         for name, plain in LATER.items():
             if layer[name] == plain:
@@ -34,6 +39,8 @@ def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:
     lines = comments(remarks)
     lines += [f"name = {quoted(network.name)}"]
     lines += [f"source = {quoted(network.source)}"] if network.source else []
+    lines += [f"cache = {value_text(network.cache)}"] if network.cache else []
+    lines += [] if network.tokens is None else [f"tokens = {network.tokens}"]
     lines += ["layers = [", *_layers(network.layers), "]", "", "[tensors]  # elements"]
     keys = [key(name) for name in network.tensors]
     width, digits = max(map(len, keys)), max(len(str(n)) for n in network.tensors.values())

@@ -26,9 +26,11 @@ from codesign.problem.words import (
     DEFAULT_MEMORY,
     DEFAULT_TECHNOLOGY,
     DEFAULTS,
+    PHASE_WORDS,
     ProblemWords,
 )
-from codesign.specs.load import load_memory, load_technology
+from codesign.specs.decoder import Decoder
+from codesign.specs.load import in_phase, load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.study.grid import Cell
 from codesign.study.records import CellRow, Question
@@ -37,6 +39,7 @@ QUESTION_FORMAT = "codesign-question/1"
 SOLVE_SETTINGS = ("method", "rel_gap", "time_limit_s")
 # Each with the value that says what questions without it ask.
 ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "network": {"cache": (), "tokens": None},
     "layer": {"moves": False, "parts": {}, "input_dilation": 1, "weights_of": None},
     "choices": {
         "shared": (),
@@ -49,9 +52,9 @@ ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {
 
 
 class NetworkText(NamedTuple):
-    """A network, its canonical JSON, and the hash of that."""
+    """A network, its canonical JSON, and the hash of that; of a decoder no network."""
 
-    network: Network
+    network: Network | None
     text: str
     sha256: str
 
@@ -76,6 +79,7 @@ class QuestionBuilder:
         self._technology = load_technology(DEFAULT_TECHNOLOGY)
         self._memory = load_memory(DEFAULT_MEMORY)
         self._texts: dict[tuple[int, int], NetworkText] = {}
+        self._phases: dict[tuple[Any, ...], Network] = {}
 
     def row(self, position: int, cell: Cell) -> CellRow:
         """A cell as the store takes it."""
@@ -87,9 +91,12 @@ class QuestionBuilder:
         how = {key: given[key] for key in SOLVE_SETTINGS}
         if given["ties"] != "break":  # as questions without the word ask
             how["ties"] = given["ties"]
-        network = self._network(given["network"], 1)
+        described = given["network"]
+        network = self._described(described)
         try:
-            network = self._network(given["network"], given["batch"] or 1)
+            phase = self._phase(described, *(given[word] for word in PHASE_WORDS))
+            network = self._network(phase, given["batch"] or 1)
+            assert network.network is not None
             technology, memory = given["technology"], given["memory"]
             problem = problem_of(
                 ProblemWords.of({**given, "sram": given["sram"] or None}),
@@ -117,11 +124,25 @@ class QuestionBuilder:
             refused=refused,
         )
 
+    def _described(self, described: Network | Decoder) -> NetworkText:
+        """A network as it is given, for a cell that is refused; a decoder by its parameters."""
+        if isinstance(described, Network):
+            return self._network(described, 1)
+        text = canonical_json(asdict(described))
+        return NetworkText(None, text, sha256(text))
+
+    def _phase(self, described: Network | Decoder, *phase: Any) -> Network:
+        """A network, or a phase of a decoder, made once."""
+        key = (id(described), *phase)
+        if key not in self._phases:
+            self._phases[key] = in_phase(described, *phase)
+        return self._phases[key]
+
     def _network(self, network: Network, batch: int) -> NetworkText:
         key = (id(network), batch)  # the grid keeps the network
         if key not in self._texts:
             grown = network.batched(batch)
-            content = asdict(grown)
+            content = _used("network", asdict(grown))
             content["layers"] = [_used("layer", layer) for layer in content["layers"]]
             text = canonical_json(content)
             self._texts[key] = NetworkText(grown, text, sha256(text))

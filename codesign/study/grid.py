@@ -21,9 +21,16 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.files import sha256
 from codesign.problem.readers import Reader, cycle_factor, group, pin
-from codesign.problem.words import ALL_WORDS, DEFAULTS, SOLVE_CONTRADICTIONS, name_or_path
+from codesign.problem.words import (
+    ALL_WORDS,
+    DEFAULTS,
+    PHASE_WORDS,
+    SOLVE_CONTRADICTIONS,
+    name_or_path,
+)
 from codesign.quality import read_sensitivity, uniform_bits
-from codesign.specs.load import load_memory, load_network, load_technology
+from codesign.specs.decoder import Decoder
+from codesign.specs.load import describe_network, in_phase, load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import nearest
 from codesign.specs.technology import Memory, Technology
@@ -32,7 +39,7 @@ Label = str | int | float | bool | None
 Located = Callable[[Path], Path]  # where a path of a grid leads; raises `SpecError`, if nowhere
 
 PLATFORM: dict[str, tuple[Any, Any]] = {
-    "network": (Network, load_network),
+    "network": (Network | Decoder, describe_network),
     "technology": (Technology, load_technology),
     "memory": (Memory, load_memory),
 }
@@ -86,6 +93,7 @@ def read_grid(grid: Mapping[str, Any], located: Located = Path) -> dict[str, tup
         axes[word] = _axis(key, word, raw, located)
     if "network" not in axes:
         raise SpecError("networks: missing")
+    _check_phases(axes)
     said = {*axes}
     if [value.given for value in axes.get("quality", ())] == ["none"]:  # excludes nothing
         said.remove("quality")
@@ -95,6 +103,17 @@ def read_grid(grid: Mapping[str, Any], located: Located = Path) -> dict[str, tup
     if (number := prod(map(len, axes.values()))) > MAX_CELLS:
         raise SpecError(f"{number:.3g} cells; a study has at most {MAX_CELLS:,}, shorten its axes")
     return {word: axes[word] for word in VOCABULARY if word in axes}
+
+
+def _check_phases(axes: Mapping[str, tuple[Value, ...]]) -> None:
+    """Refuse decoders whose phase no word says, and words on phases where there is no decoder."""
+    networks = [value.given for value in axes["network"]]
+    decoders = [each for each in networks if isinstance(each, Decoder)]
+    if decoders and "phase" not in axes:
+        in_phase(decoders[0], None)
+    for word in PHASE_WORDS:
+        if word in axes and not decoders and any(x.given is not None for x in axes[word]):
+            raise SpecError(f"{word}: only for a decoder by its parameters; no network is one")
 
 
 def cells(axes: Mapping[str, tuple[Value, ...]]) -> Iterator[Cell]:
@@ -164,7 +183,7 @@ def _described(word: str, located: Located, raw: Any) -> Value:
     if isinstance(raw, kind):
         return Value(raw.name, raw)
     if not isinstance(raw, str | Path):
-        raise SpecError(f"{raw!r} is neither a name nor a file nor a {kind.__name__}")
+        raise SpecError(f"{raw!r} is neither a name nor a file nor a {word.title()}")
     source = name_or_path(raw) if isinstance(raw, str) else raw
     return Value(str(raw), load(located(source) if isinstance(source, Path) else source))
 

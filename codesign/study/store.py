@@ -13,7 +13,7 @@ from typing import Any
 from codesign.errors import SpecError
 from codesign.study.database import connect, json_object, open_database, transaction
 from codesign.study.heartbeat import HEARTBEAT_S, LivenessMonitor, ProcessId, RunState
-from codesign.study.records import WAITING, Answer, CellRow, ClaimedQuestion, Question
+from codesign.study.records import RATES, WAITING, Answer, CellRow, ClaimedQuestion, Question
 
 NO_LIMIT_S = 9e99  # seconds
 
@@ -236,6 +236,8 @@ def _limit(question: Question) -> float:
 
 
 def _sections(design: dict[str, Any]) -> tuple[str, str, str, str]:
-    parts = (design["metrics"], design["hardware"], design["proof"], design)
+    rates = {name: x for name, x in design.get("throughput", {}).items() if name in RATES}
+    metrics = design["metrics"] | (rates if len(rates) > 1 else {})  # of several images, or tokens
+    parts = (metrics, design["hardware"], design["proof"], design)
     metrics, hardware, proof, whole = (json.dumps(part, ensure_ascii=False) for part in parts)
     return metrics, hardware, proof, whole

@@ -13,6 +13,7 @@ from codesign.errors import SpecError
 from codesign.files import write_atomically
 from codesign.problem.metrics import ALL_METRICS, ENERGY, REPORTED
 from codesign.study.database import json_object
+from codesign.study.records import RATES
 from codesign.study.store import opened
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
@@ -46,7 +47,8 @@ def read_results(
     hardware = (*HARDWARE, MAPPING) if mapped else HARDWARE
     every = (*ALL_METRICS, ENERGY)
     metrics = (x for x in every if x in REPORTED or any(x in row for row in rows))
-    columns = (STUDY, *parameters, STATUS, *metrics, *hardware, *PROOF, *LAST_COLUMNS)
+    rates = (x for x in RATES if any(x in row for row in rows))
+    columns = (STUDY, *parameters, STATUS, *metrics, *rates, *hardware, *PROOF, *LAST_COLUMNS)
     return pd.DataFrame(
         {name: _column([row.get(name) for row in rows], name in TEXT_COLUMNS) for name in columns}
     )

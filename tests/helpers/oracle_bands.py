@@ -55,7 +55,7 @@ def _is_band(network: Network, run: range, i: int) -> bool:
     layer, following = network.layers[i], network.layers[i + 1]
     name = layer.output
     computed = layer.N * layer.G * layer.K * layer.P * layer.Q
-    if layer.appended or computed != network.tensors[name]:
+    if layer.appended or computed != network.tensors[name] or name in network.cache:
         return False
     if (following.N, following.H, following.W) != (layer.N, layer.P, layer.Q):
         return False

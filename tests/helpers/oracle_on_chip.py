@@ -23,13 +23,14 @@ def read_by(layer: Layer) -> list[str]:
 def lifetimes(network: Network) -> dict[str, range]:
     """The layers from the first that writes a tensor to the last that reads it.
 
-    Inputs of the network, which no layer writes, and its results, which none reads, are not there.
+    Inputs of the network, which no layer writes, its results, which none reads, and its cache,
+    which has to outlast the run in DRAM, are not there.
     """
     found = {}
     for name in network.tensors:
         writers = [i for i, layer in enumerate(network.layers) if layer.output == name]
         readers = [i for i, layer in enumerate(network.layers) if name in read_by(layer)]
-        if writers and readers:
+        if writers and readers and name not in network.cache:
             found[name] = range(min(writers), max(readers) + 1)
     return found
 

@@ -21,6 +21,9 @@ def in_dram(network: Network, multiple: int | None, name: str | None, count: int
         if not rows and name in (layer.input, layer.weight_tensor, *layer.residuals):
             side = layer.C if layer.input == name else layer.K
             rows = [(network.tensors[name], layer.G * side)]
+    here = sum(elements for elements, _ in rows)
+    if here < network.tensors[name]:  # the rest of a cache was written by an earlier run
+        rows.append((network.tensors[name] - here, rows[0][1]))
     padded = (Fraction(ceil_div(ch, multiple) * multiple * n, ch) for n, ch in rows)
     exact = sum(padded, Fraction(0)) * count / network.tensors[name]
     return ceil_div(exact.numerator, exact.denominator)

@@ -18,6 +18,9 @@ PUBLISHED: dict[str, tuple[int, float, int]] = {  # exact MACs, _ops, num_params
     "mobilenetv2": (300_774_272, 0.301, 3_504_872),
     "vit_b_16": (17_563_828_224, 17.564, 86_567_656),
 }
+# By their parameters: the elements of all tensors of the checkpoints `gpt2` and
+# `meta-llama/Llama-3.2-1B`, the tied table of embeddings once.
+DECODERS: dict[str, int] = {"gpt2": 124_439_808, "llama-1b": 1_235_814_400}
 # Jouppi et al., ISCA 2017, Table 1: layers (fully connected, convolutions, element-wise, poolings),
 # weights in 10⁶, batch, operations per byte of weights, where a MAC counts once.
 TPU_APPLICATIONS: dict[str, tuple[tuple[int, int, int, int], int, int, int]] = {

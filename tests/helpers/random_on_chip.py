@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import oracle
 import oracle_on_chip
+from random_caches import random_cached
 from random_choices import random_choices, wide_where_only_moved, with_sram
 from random_machines import with_machine
 from random_networks import random_network
@@ -44,7 +45,8 @@ def on_chip_case(seed: int, kind: str = "plain", machine: str = "") -> Case:
     ``plain``: layers that multiply, as `random_network` has them; ``moving``, ``in place``,
     ``reusing``, ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``:
     five tensors or more that may stay, of hardly more than given widths. ``broad``: many hardware
-    options. ``machine``: on machines of a kind, as `with_machine`.
+    options. ``cache``: with tensors that outlast the run. ``machine``: on machines of a kind, as
+    `with_machine`.
     """
     rng = random.Random(f"on chip {kind} {seed}" + f" {machine}" * bool(machine))
     network = _network(rng, kind)
@@ -83,6 +85,10 @@ def _network(rng: random.Random, kind: str) -> Network:
     """A network in which something may stay on chip."""
     counts = {"in place": (1, 2, 2, 3), "deep": (6, 7, 8)}.get(kind, (2, 3, 3, 4, 4, 5))
     least, most = {"deep": (5, 7), "broad": (1, 3)}.get(kind, (1, 5))
+    while kind == "cache":
+        network = random_cached(rng)
+        if len(oracle_on_chip.lifetimes(network)) <= most:
+            return network
     while True:
         moving = kind == "moving" or (kind == "deep" and rng.random() < 0.3)
         network = random_network(

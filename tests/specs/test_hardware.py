@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from descriptions import fault
+from published import PUBLISHED, TPU_APPLICATIONS
 from random_problems import random_network
 
 from codesign import Accelerator, Evaluation, Network, SpecError, evaluate
@@ -19,7 +20,6 @@ from codesign.specs.load import (
     load_network,
     load_technology,
     models_folder,
-    shipped,
 )
 from codesign.specs.network import Layer
 from codesign.specs.technology import AreaFit, Energies, QuadraticFit, Technology
@@ -361,7 +361,7 @@ def test_batches_of_random_networks() -> None:
     assert min(products, batches) > 5
 
 
-@pytest.mark.parametrize("name", shipped("networks"))
+@pytest.mark.parametrize("name", [*PUBLISHED, *TPU_APPLICATIONS])
 def test_batches_of_shipped_networks(name: str) -> None:
     network = load_network(name)
     assert network.batched(1) == network

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from published import GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS, measured_pes, pe_bops
+from published import DECODERS, GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS, measured_pes, pe_bops
 
 from codesign.costs.area import pe_area_um2
 from codesign.specs.load import (
+    describe_network,
     load_accelerator,
     load_memory,
     load_network,
@@ -27,7 +28,7 @@ from codesign.specs.technology import QuadraticFit
 LOADERS: dict[str, Callable[[str], Any]] = {
     "accelerators": load_accelerator,
     "memories": load_memory,
-    "networks": load_network,
+    "networks": describe_network,
     "technologies": load_technology,
 }
 
@@ -116,7 +117,7 @@ def test_no_file_is_left_out() -> None:
 
 def test_every_network_has_published_counts() -> None:
     assert set(PUBLISHED) == set(PARAMETERS) == set(POOLED)
-    assert {*PUBLISHED, *TPU_APPLICATIONS} == set(shipped("networks"))
+    assert {*PUBLISHED, *TPU_APPLICATIONS, *DECODERS} == set(shipped("networks"))
 
 
 # --- networks -------------------------------------------------------------------------------

@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS
+from published import DECODERS, GBIT_PER_S, PUBLISHED, TPU_APPLICATIONS
 
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.decoder import Decoder, DecoderSizes
 from codesign.specs.fpga import Fpga
-from codesign.specs.load import load_accelerator, load_memory, load_network, models_folder, shipped
+from codesign.specs.load import (
+    describe_network,
+    load_accelerator,
+    load_memory,
+    load_network,
+    models_folder,
+    shipped,
+)
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import (
     AreaFit,
@@ -57,6 +65,7 @@ def as_listed(default: Any) -> str:
     ("heading", "expected"),
     [
         ("Networks:", keys_and_defaults(Network) | keys_and_defaults(Layer, "layers.")),
+        ("Decoders:", keys_and_defaults(Decoder) | keys_and_defaults(DecoderSizes, "decoder.")),
         (
             "Technologies:",
             keys_and_defaults(Technology)
@@ -96,6 +105,18 @@ def test_readme_counts_are_those_of_the_tpu_applications() -> None:
         network = load_network(name)
         counts = [f"{count:,}" for count in (len(network.layers), network.macs, network.weights)]
         expected[name] = [*counts, f"{millions}M", f"{batch}", f"{macs_per_weight}"]
+    assert listed == expected
+
+
+def test_readme_counts_are_those_of_the_decoders() -> None:
+    listed = {row[0]: row[1:-1] for row in readme_rows("Shipped decoders")}
+    expected = {}
+    for name, parameters in DECODERS.items():
+        described = describe_network(name)
+        assert isinstance(described, Decoder)
+        sizes = described.decoder
+        counts = (sizes.blocks, sizes.weights, parameters, sizes.cache_elements)
+        expected[name] = [f"{count:,}" for count in counts]
     assert listed == expected
 
 

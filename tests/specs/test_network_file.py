@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from published import PUBLISHED, TPU_APPLICATIONS
 
-from codesign.specs.load import load_network, shipped
+from codesign.specs.load import load_network
 from codesign.specs.network import Layer, Network
 from codesign.specs.write_network import to_toml
 
@@ -27,7 +28,7 @@ EVERYTHING = Network(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", shipped("networks"))
+@pytest.mark.parametrize("name", [*PUBLISHED, *TPU_APPLICATIONS])
 def test_a_shipped_network_comes_back(name: str, tmp_path: Path) -> None:
     network = load_network(name)
     path = tmp_path / "network.toml"

@@ -147,8 +147,16 @@ def rates_text(result: HardwareResult) -> str:
     if accelerator.dram_bits_per_s is not None:
         dram = RATE_UNITS["dram_bits_per_s"].amount(accelerator.dram_bits_per_s)
     first = f"clock {RATE_UNITS['clock_hz'].amount(accelerator.clock_hz)}, DRAM {dram}"
-    if "images_per_s" in rates:
+    if "tokens_per_s" in rates:
+        first += f", {four_digits(rates['tokens_per_s'])} tokens/s"
+        images = result.network.images
+        first += f" of {images:,} sequences at once" if images > 1 else ""
+    elif "images_per_s" in rates:
         first += f", {four_digits(rates['images_per_s'])} images/s"
+        if "interval_s" in rates:
+            first += f", one every {METRIC_UNITS['latency_s'].amount(rates['interval_s'])}"
+    if result.kv_cache_bits is not None:
+        first += f", KV cache {METRIC_UNITS['dram_bits'].amount(result.kv_cache_bits)}"
     parts = []
     for which, words in (("peak_", "peak"), ("", "attained")):
         if f"{which}gops" in rates:

@@ -34,6 +34,7 @@ from codesign.results.text.phrases import hardware_text, question_line
 from codesign.results.text.specs import spec_parts
 from codesign.results.views import DesignView
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.decoder import Decoder
 from codesign.specs.network import Network
 from codesign.units import BITS_PER_KBIT, METRIC_UNITS, RATE_UNITS, four_digits
 
@@ -63,6 +64,14 @@ def _network_line(network: Network) -> str:
     return (
         f"{literal(network.name)}: {counted(len(network.layers), 'layer')}, "
         f"{four_digits(network.macs)} MACs, {four_digits(network.weights)} weights"
+    )
+
+
+def _decoder_line(decoder: Decoder) -> str:
+    sizes = decoder.decoder
+    return (
+        f"{literal(decoder.name)}: {counted(sizes.blocks, 'block')}, "
+        f"{four_digits(sizes.weights)} weights, context {sizes.max_context:,}"
     )
 
 
@@ -150,6 +159,7 @@ DISPLAYS: Mapping[type, Display] = {
         lambda x: f"for {literal(x.network.name)}: {assignment_summary(x)}", assignment_parts
     ),
     Design: Display(_design_line, design_parts),
+    Decoder: Display(_decoder_line, spec_parts),
     Evaluation: Display(lambda x: f"{evaluation_line(x)}: {totals_line(x)}", evaluation_parts),
     Explanation: Display(lambda x: f"of the design {_design_line(x.design)}", explanation_parts),
     Front: Display(_front_line, front_parts),

@@ -27,6 +27,7 @@ from codesign.results.text.layout import (
 from codesign.results.text.machines import machine_line
 from codesign.results.text.phrases import mapping_text, remark
 from codesign.specs.accelerator import Accelerator
+from codesign.specs.decoder import Decoder
 from codesign.specs.fpga import Fpga
 from codesign.specs.network import Layer, Network
 from codesign.specs.technology import Energies, Memory, QuadraticFit, Technology
@@ -44,7 +45,8 @@ from codesign.units import (
     four_digits,
 )
 
-Spec = Network | Technology | Fpga | Memory | Accelerator
+Spec = Network | Decoder | Technology | Fpga | Memory | Accelerator
+IN_TABLES_OF_THEIR_OWN = (Fpga, Decoder)  # which have other facts than the rest of their kind
 
 
 def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
@@ -56,10 +58,11 @@ def kinds_parts(shipped: Mapping[str, Sequence[str]]) -> list[RenderableType]:
 
 
 def catalogue(specs: Sequence[Spec]) -> list[RenderableType]:
-    """One row per description, all of one kind; FPGAs below silicon, in a table of their own."""
+    """One row per description, all of one kind; FPGAs and decoders below in tables of their own."""
     parts: list[RenderableType] = []
-    for fpga in (False, True):
-        rows = [_summary(spec) for spec in specs if isinstance(spec, Fpga) == fpga]
+    for apart in (False, True):
+        of_them = (x for x in specs if isinstance(x, IN_TABLES_OF_THEIR_OWN) == apart)
+        rows = [_summary(spec) for spec in of_them]
         if not rows:
             continue
         made = table(*rows[0])
@@ -134,6 +137,10 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
         row["layers"] = f"{len(spec.layers):,}"
         row["MACs"] = f"{spec.macs:,}"
         row["weights"] = f"{spec.weights:,}"
+        if spec.cache:
+            row["KV cache elements"] = f"{sum(spec.tensors[x] for x in spec.cache):,}"
+    elif isinstance(spec, Decoder):
+        row |= _decoder_summary(spec)
     elif isinstance(spec, Fpga):
         row |= _fpga_summary(spec)
     elif isinstance(spec, Technology):
@@ -152,6 +159,22 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
         row["pJ per bit"] = _scaled_or_absent(spec.energy_j_per_bit, PJ_PER_J)
     row["<source"] = literal(spec.source)
     return row
+
+
+def _decoder_summary(spec: Decoder) -> dict[str, RenderableType]:
+    sizes = spec.decoder
+    kv_heads = "" if sizes.key_heads == sizes.heads else f", {sizes.key_heads} of keys and values"
+    return {
+        "blocks": f"{sizes.blocks}",
+        "hidden": f"{sizes.hidden:,}",
+        "<heads": f"{sizes.heads} of {sizes.head_elements}{kv_heads}",
+        "<feed-forward": f"{sizes.ffn:,}" + (", gated" if sizes.gated else ""),
+        "vocabulary": f"{sizes.vocabulary:,}",
+        "context": f"{sizes.max_context:,}",
+        "weights": f"{sizes.weights:,}",
+        "KV elements per token": f"{sizes.cache_elements:,}",
+        "<phases": literal(f"{spec.name}@prefill:TOKENS, {spec.name}@decode:CONTEXT"),
+    }
 
 
 def _fpga_summary(spec: Fpga) -> dict[str, RenderableType]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from published import PUBLISHED, TPU_APPLICATIONS
 from pyomo.repn import generate_standard_repn
 
 from codesign import Choices, Problem, load_network
@@ -15,7 +16,6 @@ from codesign.problem.goal import Goal
 from codesign.search.milp.formulation import build
 from codesign.space.candidates import candidates
 from codesign.space.hardware import HardwareSpace
-from codesign.specs.load import shipped
 
 SMALLEST, LARGEST = 5e-5, 1e6
 
@@ -24,7 +24,7 @@ TIMED = (("latency_s", ("area_mm2", "noise")), ("area_mm2", ("latency_s",)))
 MOVED = (("latency_s", ("dram_bits",)), ("dram_bits", ("latency_s",)))
 
 
-@pytest.mark.parametrize("name", shipped("networks"))
+@pytest.mark.parametrize("name", [*PUBLISHED, *TPU_APPLICATIONS])
 def test_coefficients_of_shipped_networks_are_of_moderate_size(name: str) -> None:
     check(name, TIMED)
 

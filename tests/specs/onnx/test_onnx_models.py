@@ -11,14 +11,17 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx_graphs import integers
+from published import PUBLISHED, TPU_APPLICATIONS
 
-from codesign.specs.load import load_network, shipped
+from codesign.specs.load import load_network
 from codesign.specs.network import Layer, Network
 from codesign.specs.onnx import import_onnx
 
 FLOAT = TensorProto.FLOAT
 WHOLE = [
-    name for name in shipped("networks") if not any(x.parts for x in load_network(name).layers)
+    name
+    for name in [*PUBLISHED, *TPU_APPLICATIONS]
+    if not any(x.parts for x in load_network(name).layers)
 ]
 
 
