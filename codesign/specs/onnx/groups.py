@@ -7,17 +7,29 @@ brings new data into being, or less or more of it, as a group of its own.
 What a reduction finds of a group (a mean, a maximum, a sum of squares) and is only used to scale
 or shift the same group belongs to the computation of that group: normalisations and softmax, also
 when they are spelt out in many nodes, bring nothing new into being.
+
+A value that repeats the elements of another (Expand, Tile) is that one again, for who can read
+it so: element by element, or in a product that has a layer which reads it once. For all others it
+is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from codesign.specs.onnx import operators
 from codesign.specs.onnx.graph import Graph, Node, Shape
 from codesign.specs.onnx.padding import is_padding_of_windows
+from codesign.specs.onnx.repeated_products import to_copy
+from codesign.specs.onnx.repetition import (
+    View,
+    element_wise,
+    is_full,
+    is_pointwise,
+    view_of,
+)
 from codesign.specs.onnx.slices import Cut, region, tiles_whole
 
 Kind = Literal["input", "mac", "combine", "cell", "shrink", "slice", "concat", "move"]
@@ -47,6 +59,8 @@ class ValueGroup:
         The group this was reduced from.
     cut : (value, Cut) or None
         Where of which value it was cut out.
+    views : mapping of str to View
+        Of the values read those that repeat the elements of others.
     is_output : bool
     readers : list of ValueGroup
         Those that are made of it.
@@ -64,6 +78,7 @@ class ValueGroup:
     constant_elements: int = 0
     summarises: ValueGroup | None = None
     cut: tuple[str, Cut] | None = None
+    views: Mapping[str, View] = field(default_factory=dict)
     is_output: bool = False
     readers: list[ValueGroup] = field(default_factory=list)
 
@@ -76,9 +91,13 @@ class Grouping:
     groups: list[ValueGroup] = field(default_factory=list)
     group_of: dict[str, ValueGroup] = field(default_factory=dict)
     stored_shape: dict[str, Shape] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    copies: dict[str, ValueGroup] = field(default_factory=dict)
 
     def shape(self, value: str) -> Shape:
-        """Shape of a value as stored, without the padding of the window that reads it."""
+        """Shape of a value as stored: not repeated, without the padding of the window."""
+        if value in self.views:
+            return self.shape(self.views[value].source)
         return self.stored_shape.get(value, self.graph.shapes[value])
 
 
@@ -105,6 +124,9 @@ def _sort_in(found: Grouping, node: Node) -> None:
     values = tuple(name for name in graph.activations(node) if name in found.group_of)
     outputs = tuple(name for name in graph.live_outputs(node) if graph.size(name) > 0)
     operator = node.operator
+    if values and len(outputs) == 1 and _is_view(found, node, values, outputs[0]):
+        return
+    _copy_repeated(found, node, values)
     if not operators.is_known(node, graph):
         for name in outputs:
             _unknown(found, node, values, name)
@@ -151,10 +173,58 @@ def _begin(
         output=output,
         name=output,
         elements=found.graph.size(output),
+        views={value: found.views[value] for value in values if value in found.views},
     )
     found.groups.append(group)
     found.group_of[output] = group
     return group
+
+
+def _is_view(found: Grouping, node: Node, values: tuple[str, ...], output: str) -> bool:
+    """Whether a result has the elements of a stored value, repeated; then it is that value."""
+    operator = node.operator
+    view = view_of(found.graph, node, found.views)
+    if view is None and operator in operators.REDUCTIONS and values[0] in found.views:
+        return False
+    if view is None and is_pointwise(found.graph, node, values):
+        view = element_wise(found.graph, node, values, found.views)
+    if view is not None:
+        found.views[output] = view
+        found.group_of[output] = found.group_of[view.source]
+    return view is not None
+
+
+def _copy_repeated(found: Grouping, node: Node, values: tuple[str, ...]) -> None:
+    """Copy what a node reads that is repeated, but where it need not be."""
+    repeated = [value for value in values if value in found.views]
+    if not repeated:
+        return
+    if node.operator in operators.MACS and operators.is_known(node, found.graph):
+        repeated = [*to_copy(found.graph, node, found.views)]
+    elif node.operator in operators.REDUCTIONS | operators.POOLINGS and len(values) == 1:
+        same_size = found.graph.size(node.outputs[0]) == found.graph.size(values[0])
+        repeated = repeated if same_size else []
+    elif is_pointwise(found.graph, node, values):
+        full = is_full(found.graph, node, values, found.views)
+        repeated = [] if full else repeated
+    for value in repeated:
+        if value in found.views:  # not yet copied for another operand
+            _copy(found, value)
+
+
+def _copy(found: Grouping, value: str) -> None:
+    """Store a value that repeats others, once for all that need it stored."""
+    view = found.views.pop(value)
+    made = view.made_by
+    if made not in found.copies:
+        found.views.pop(made, None)
+        node = found.graph.writers[made]
+        if node.operator in operators.CONCATS and not {*node.inputs} & {*found.views}:
+            _concat(found, node, made)
+        else:
+            _begin(found, "move", node, (view.source,), made)
+        found.copies[made] = found.group_of[made]
+    found.group_of[value] = found.copies[made]
 
 
 def _join(found: Grouping, value: str, output: str, shape: Shape | None = None) -> None:
@@ -171,8 +241,9 @@ def _element_wise(found: Grouping, node: Node, values: tuple[str, ...], output: 
     own = [group for group in groups if group not in summed_up]
     size = graph.size(output)
     if len(own) == 1:
-        like = next(value for value in values if found.group_of[value] is own[0])
-        if size == graph.size(like):
+        mine = [value for value in values if found.group_of[value] is own[0]]
+        like = next((value for value in mine if value not in found.views), mine[0])
+        if size == graph.size(like) and like not in found.views:
             stored = found.stored_shape.get(like) if len(values) == 1 else None
             _join(found, like, output, stored)
         else:

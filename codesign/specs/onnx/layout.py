@@ -19,6 +19,7 @@ from codesign.errors import SpecError
 from codesign.specs.onnx.graph import Graph
 from codesign.specs.onnx.groups import Grouping, ValueGroup
 from codesign.specs.onnx.loops import Loops, movement, product
+from codesign.specs.onnx.repeated_products import repeated_product
 
 
 @dataclass(eq=False)
@@ -179,7 +180,8 @@ def _mac(layout: Layout, group: ValueGroup) -> Place:
     given = dict(zip(group.values, group.operands, strict=True))
     first = node.input(0)
     stored = dict(zip(group.values, group.shapes, strict=True)).get(first, graph.shapes[first])
-    found = product(graph, node, stored)
+    found = repeated_product(graph, node, group.views) if group.views else None
+    found = found or product(graph, node, stored)
     if found.data not in given:
         raise SpecError(
             f"node {group.layer_name!r} ({node.operator}): multiplies a constant image by data; "

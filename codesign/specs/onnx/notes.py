@@ -35,6 +35,12 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
             "rows looked up by index: the layer reads the indices and writes the rows; what it "
             f"reads of a constant table is not counted: {first_few(tables, MOST_NAMES)}"
         )
+    copies = [name for name, operator in moving.items() if operator in ("Expand", "Tile")]
+    if copies:
+        found.append(
+            "repeated data are stored where they are a result, or where what reads them has no "
+            f"layer that reads them once: {first_few(copies, MOST_NAMES)}"
+        )
     layers = [layer.name for layer in built.network.layers if layer.moves]
     if layers:
         shown = [f"{name} ({moving.get(name, 'copy')})" for name in layers]

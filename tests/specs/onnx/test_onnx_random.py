@@ -178,6 +178,15 @@ def enlarged(graph: Graph, value: str, name: str) -> None:
         graph.add("Resize ({}, , twice)", [value], name, (n, c, 2 * h, 2 * w))
 
 
+def repeated(graph: Graph, value: str, name: str) -> None:
+    shape = graph.shapes[value]
+    times = graph.chance.choice([(1, 2, 1, 1), (1, 1, 2, 2), (1, 4, 1, 1)])
+    new = tuple(n * t for n, t in zip(shape, times, strict=True))
+    if new[1] <= 64 and new[2] <= 16:
+        graph.constants[name + "t"] = integers(*times)
+        graph.add(f"Tile ({{}}, {name}t)", [value], name, new)
+
+
 def padded(graph: Graph, value: str, name: str) -> None:
     n, c, h, w = graph.shapes[value]
     graph.constants["edges"] = integers(0, 0, 1, 1, 0, 0, 1, 1)
@@ -194,7 +203,7 @@ def product(graph: Graph, value: str, name: str) -> None:
 RULES: tuple[Callable[[Graph, str, str], None], ...] = (
     *(convolution, convolution, convolution, transposed, activation, swish, product),
     *(combination, combination, concatenation, concatenation, halves, slice_of),
-    *(pooling, mean, centred, enlarged, padded),
+    *(pooling, mean, centred, enlarged, padded, repeated),
 )
 
 

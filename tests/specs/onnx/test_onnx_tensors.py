@@ -203,7 +203,7 @@ def test_a_result_larger_than_both_moves(tmp_path: Path) -> None:
 
 
 def test_a_moving_layer_takes_an_addition_too(tmp_path: Path) -> None:
-    lines = "r: g = Resize (x, , s)\nt = Add (g, z)\nc: y = Conv (t, w)"
+    lines = 'r: g = Resize <mode="linear"> (x, , s)\nt = Add (g, z)\nc: y = Conv (t, w)'
     constants = {**W, "s": np.array([1, 1, 2, 2], np.float32)}
     found = read(tmp_path, lines, constants, {**IMAGE, "z": (1, 4, 16, 16)})
     assert story(found) == ["~r: x + z -> t", "c: t -> y"]
