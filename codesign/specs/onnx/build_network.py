@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 
 from codesign.errors import SpecError
 from codesign.specs.network import Layer, Network
@@ -91,13 +92,23 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
 
 
 def _consistent(draft: Draft) -> Iterator[tuple[Place, Tensor | None]]:
-    """Each place the layer reads, with a tensor to copy it to where that must be."""
-    touched = {draft.output.tensor: draft.output.elements}
-    for place in draft.reads:
-        if touched.setdefault(place.tensor, place.elements) == place.elements:
+    """Each place the layer reads, with a tensor to copy it to where that must be.
+
+    Its two operands may be parts of one tensor of two sizes, which its loops tell.
+    """
+    operands = draft.reads[: 1 if draft.weight_place is None else 2]
+    touched = {place.tensor: place.elements for place in sorted(operands, key=_size)}
+    touched[draft.output.tensor] = draft.output.elements
+    for position, place in enumerate(draft.reads):
+        own = position < len(operands) and place.tensor is not draft.output.tensor
+        if own or touched.setdefault(place.tensor, place.elements) == place.elements:
             yield place, None
             continue
         yield place, new_part(f"{place.tensor.name}.copy", place.elements).tensor
+
+
+def _size(place: Place) -> int:
+    return place.elements
 
 
 def _copying(name: str, source: str, stored: int, place: Place, target: str) -> Layer:
@@ -119,8 +130,9 @@ def _layer(
     stored: Mapping[str, int],
     owner: str | None,
 ) -> Layer:
-    touched = [(output, draft.output.elements)]
-    touched += [(tensor, place.elements) for tensor, place in reads]
+    touched = [(tensor, place.elements) for tensor, place in reads]
+    touched += [(output, draft.output.elements)]
+    partial = {tensor for tensor, part in touched if part != stored[tensor]}
     first = 1 if draft.weight_place is None else 2
     residuals: dict[int, str] = {}
     for (tensor, _), place in zip(reads[first:], draft.residuals, strict=True):
@@ -135,5 +147,5 @@ def _layer(
         residuals=tuple(residuals.values()),
         appended=draft.appended,
         moves=draft.moves,
-        parts={tensor: part for tensor, part in touched if part != stored[tensor]},
+        parts={name: part for name, part in sorted(touched, key=itemgetter(1)) if name in partial},
     )
