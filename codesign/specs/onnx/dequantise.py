@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesign.errors import SpecError
 from codesign.specs.onnx.graph import Graph, Node
-from codesign.specs.onnx.operators import MS
+from codesign.specs.onnx.operators import MS, PACKED
 
 Array = npt.NDArray[Any]
 Constant = Callable[[str], Array]
@@ -97,7 +98,7 @@ def operand(graph: Graph, node: Node, position: int, constant: Constant) -> Arra
     becomes a real number again, and taken to be 1 where it is not.
     """
     array = constant(node.input(position))
-    if node.operator == MS + "MatMulNBits":
+    if node.operator in PACKED:
         return _unpacked(node, array, constant)
     roles = OPERANDS.get(node.operator, {}).get(position)
     if roles is None:
@@ -147,6 +148,10 @@ def _is_fixed(graph: Graph, value: str) -> bool:
 
 def _unpacked(node: Node, packed: Array, constant: Constant) -> Array:
     """Weights of a MatMulNBits, outputs first: ``N × K``; codes lie from the lowest bit on."""
+    if node.operator != MS + "MatMulNBits":
+        raise SpecError(f"codes of {node.operator}, which cannot be computed here")
+    if node.attributes.get("weight_prepacked", 0):
+        raise SpecError("weights in the order of one processor (weight_prepacked)")
     outputs, inputs, size = (int(node.attributes[name]) for name in ("N", "K", "block_size"))
     bits, blocks = int(node.attributes.get("bits", 4)), -(-inputs // size)
     codes = _codes(packed.reshape(outputs, -1), bits).reshape(outputs, blocks, -1)[..., :size]

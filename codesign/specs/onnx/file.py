@@ -21,6 +21,9 @@ MAX_PROTOBUF_BYTES = 2**31 - 1
 MAX_SMALL = 4096  # elements of a constant that may decide a shape
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 STANDARD_DOMAINS = ("", "ai.onnx")
+RUNTIME_DOMAIN = "com.microsoft"
+# What ONNX Runtime takes among the standard operators before ONNX has it: from which opset on.
+EARLY: dict[str, float] = {"LayerNormalization": 17, "SimplifiedLayerNormalization": math.inf}
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def _without_weights(proto: ModelProto) -> ModelProto:
     graph = light.graph
     graph.name = proto.graph.name or "graph"
     graph.node.extend(proto.graph.node)
+    _move_early(light)
     graph.output.extend(map(_without_sizes, proto.graph.output))
     graph.value_info.extend((*proto.graph.value_info, *proto.graph.output))
     stored = {tensor.name for tensor in proto.graph.initializer}
@@ -199,6 +203,17 @@ def _forget_sizes_of_outputs(light: ModelProto) -> None:
     for value in light.graph.output:
         if value.type.HasField("tensor_type"):
             value.ClearField("type")
+
+
+def _move_early(light: ModelProto) -> None:
+    """Let operators that the standard does not have yet be the runtime's own."""
+    opset = _check_versions(light)
+    for node in light.graph.node:
+        if node.domain in STANDARD_DOMAINS and opset < EARLY.get(node.op_type, 0):
+            node.domain = RUNTIME_DOMAIN
+    used = {node.domain for node in light.graph.node}
+    if RUNTIME_DOMAIN in used - {entry.domain for entry in light.opset_import}:
+        light.opset_import.append(helper.make_opsetid(RUNTIME_DOMAIN, 1))
 
 
 def _is_small(tensor: TensorProto) -> bool:

@@ -61,7 +61,20 @@ def product(graph: Graph, node: Node, image: Shape) -> Product:
     if node.operator == "Einsum":
         one, other = (graph.shapes[name] for name in (data, weights))
         return _einsum(graph, node, one, other, data, weights)
+    if node.operator in operators.PACKED:
+        return Product(_packed_product(graph, node, data, weights), data, weights)
     return _matmul(graph, node, data, weights)
+
+
+def _packed_product(graph: Graph, node: Node, data: str, weights: str) -> Loops:
+    """Rows of data by constant columns whose number stands in the attributes."""
+    rows, across = graph.shapes[data], (int(node.attributes["K"]), int(node.attributes["N"]))
+    if weights not in graph.constants or rows[-1] != across[0]:
+        raise SpecError(
+            f"node {node.name!r} ({node.operator}): packed weights are constant and have as many "
+            f"rows as the data have features, {rows[-1]}, not {across[0]}"
+        )
+    return _batched_product(rows if len(rows) > 1 else (1, *rows), across, owns_weights=True)
 
 
 def _convolution(graph: Graph, node: Node, image: Shape, weights: str, transposed: bool) -> Loops:

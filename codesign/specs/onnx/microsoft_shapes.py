@@ -12,9 +12,13 @@ from codesign.specs.onnx.operators import ELEMENTWISE, FIRST, MS
 Attributes = Mapping[str, Any]
 # Which input has the element type of the result, if not the first.
 TYPE_FROM = {MS + "QLinearConcat": 2, MS + "QuantizeLinear": 2, MS + "DequantizeLinear": 1}
+TYPE_FROM |= {MS + "QLinearWhere": 1, MS + "MatMulIntegerToFloat": 2}
 # Which inputs the shape of the result depends on, if not the first alone.
+READ: dict[str, tuple[int, ...]]
 READ = {"QLinearAdd": (0, 3), "QLinearMul": (0, 3), "QGemm": (0, 3), "FusedMatMul": (0, 1)}
-READ |= {"FusedConv": (0, 1)}
+READ |= dict.fromkeys(("DynamicQuantizeMatMul", "FusedConv", "FusedGemm"), (0, 1))
+READ |= dict.fromkeys(("FusedMatMulActivation", "MatMulIntegerToFloat", "TransposeMatMul"), (0, 1))
+READ |= {"QLinearWhere": (0, 1, 4)}
 
 
 def microsoft_shape(
@@ -35,11 +39,19 @@ def microsoft_shape(
     rules = {
         "QLinearAdd": _broadcast_all,
         "QLinearMul": _broadcast_all,
+        "QLinearWhere": _broadcast_all,
         "QLinearConcat": _concat,
         "QLinearGlobalAveragePool": _global_pool,
         "QLinearReduceMean": _reduced,
         "QGemm": _gemm,
+        "FusedGemm": _gemm,
         "FusedMatMul": _matmul,
+        "FusedMatMulActivation": _matmul,
+        "TransposeMatMul": _matmul,
+        "DynamicQuantizeMatMul": _matmul,
+        "MatMulIntegerToFloat": _matmul,
+        "MatMulNBits": _packed,
+        "MatMulBnb4": _packed,
         "FusedConv": _windowed,
         "QLinearAveragePool": _windowed,
     }
@@ -101,12 +113,14 @@ def _matmul(shapes: Sequence[Shape], attributes: Attributes) -> Shape | None:
     return (*broadcast(one[:-2], other[:-2]), rows, columns)
 
 
+def _packed(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    return (*shapes[0][:-1], int(attributes["N"]))
+
+
 def _windowed(shapes: Sequence[Shape], attributes: Attributes) -> Shape | None:
     """Of a convolution, or of a pooling where there are no weights."""
     image, weights = (*shapes, None)[:2]
     assert image is not None
-    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        return None
     if attributes.get("channels_last", 0):
         return None
     rank = len(image) - 2
@@ -115,9 +129,14 @@ def _windowed(shapes: Sequence[Shape], attributes: Attributes) -> Shape | None:
     dilations = attributes.get("dilations", [1] * rank)
     pads = attributes.get("pads", [0] * 2 * rank)
     rounding = math.ceil if attributes.get("ceil_mode", 0) else math.floor
+    automatic = attributes.get("auto_pad", b"NOTSET")
     sizes = []
     for axis in range(rank):
+        if automatic in (b"SAME_UPPER", b"SAME_LOWER"):
+            sizes.append(-(-image[2 + axis] // strides[axis]))
+            continue
         reach = (kernel[axis] - 1) * dilations[axis] + 1
-        room = image[2 + axis] + pads[axis] + pads[rank + axis] - reach
+        padding = 0 if automatic == b"VALID" else pads[axis] + pads[rank + axis]
+        room = image[2 + axis] + padding - reach
         sizes.append(rounding(room / strides[axis]) + 1)
     return (image[0], weights[0] if weights is not None else image[1], *sizes)

@@ -35,8 +35,8 @@ ELEMENTWISE = _words(
     MS + name
     for name in (
         *("BiasAdd", "BiasGelu", "DequantizeLinear", "FastGelu", "Gelu", "QLinearAdd"),
-        *("QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QuantizeLinear", "QuickGelu"),
-        *("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"),
+        *("QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QLinearWhere", "QuantizeLinear"),
+        *("BiasDropout", "BiasSoftmax", "GroupNorm", "QuickGelu", "RotaryEmbedding"),
     )
 }
 # The same elements in another order, shape, format or scale; inputs after the first do not count.
@@ -48,7 +48,7 @@ FIRST = (
     Transpose Trilu Unsqueeze
     """
     )
-    | {MS + "QLinearSoftmax"}
+    | {MS + "QLinearSoftmax", MS + "Trilu"}
     | qonnx.OPERATORS
 )
 REDUCTIONS = _words(
@@ -68,9 +68,16 @@ MOVEMENTS = _words(
 )
 CONVOLUTIONS = _words("Conv ConvInteger QLinearConv") | {MS + "FusedConv"}
 TRANSPOSED = frozenset({"ConvTranspose"})
-GEMMS = frozenset({"Gemm", MS + "QGemm"})
-MATMULS = _words("MatMul MatMulInteger QLinearMatMul") | {MS + "FusedMatMul"}
-MACS = CONVOLUTIONS | TRANSPOSED | GEMMS | MATMULS | {"Einsum"}
+GEMMS = frozenset({"Gemm", MS + "FusedGemm", MS + "QGemm"})
+MATMULS = _words("MatMul MatMulInteger QLinearMatMul") | {
+    MS + name
+    for name in (
+        *("DynamicQuantizeMatMul", "FusedMatMul", "FusedMatMulActivation", "MatMulIntegerToFloat"),
+        "TransposeMatMul",
+    )
+}
+PACKED = frozenset({MS + "MatMulBnb4", MS + "MatMulNBits"})  # by weights of fewer bits than a byte
+MACS = CONVOLUTIONS | TRANSPOSED | GEMMS | MATMULS | PACKED | {"Einsum"}
 
 DYNAMIC_LSTM = MS + "DynamicQuantizeLSTM"
 RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1, DYNAMIC_LSTM: 4}  # products for each state element
@@ -93,6 +100,13 @@ WEIGHTS_AT = {"QLinearConv": 3, "QLinearMatMul": 3, MS + "QGemm": 3}
 def weights_of(node: Node) -> str:
     """The value a multiplying node takes as its second operand."""
     return node.input(WEIGHTS_AT.get(node.operator, 1))
+
+
+def packed_bits(node: Node) -> int | None:
+    """Width of the weights that a multiplying node has packed in bytes; None if it has not."""
+    if node.operator not in PACKED:
+        return None
+    return int(node.attributes.get("bits", 4))
 
 
 def is_known(node: Node, graph: Graph) -> bool:

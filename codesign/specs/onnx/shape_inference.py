@@ -62,7 +62,7 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         shapes, types = _shapes(inferred.graph)
         folded = fold(proto, known, shapes, model.opset)
         replaced += folded
-        spelt, told = spell_out(proto, shapes, types)
+        spelt, told = spell_out(proto, shapes, types, known)
         remarks += told
         if spelt:
             known |= stored_values(proto)
@@ -143,7 +143,7 @@ def _own_rules(
         given = [shapes.get(name) if name else () for name in node.input]
         attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
         operator = operator_of(node)
-        if operator in RULES:
+        if operator in RULES and operator not in KNOWN:
             continue
         shape = microsoft_shape(operator, given, attributes)
         if operator not in KNOWN:

@@ -13,14 +13,13 @@ from collections.abc import Hashable, Sequence
 from codesign.specs.onnx.constant_folding import RANDOM
 from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.layout import Draft
-from codesign.specs.onnx.operators import MS
+from codesign.specs.onnx.operators import MS, PACKED
 
 # Each element of the first input again, in another order, shape or format, or times a scale.
 KEEPING = {
     *("Cast", "CastLike", "DepthToSpace", "DequantizeLinear", "Dropout", "Flatten", "Identity"),
     *("Reshape", "SpaceToDepth", "Squeeze", "Transpose", "Unsqueeze", MS + "DequantizeLinear"),
 }
-PACKED = {MS + "MatMulNBits"}  # several weights in an element
 
 
 class StoredTensors:
@@ -74,7 +73,7 @@ def owners(graph: Graph, drafts: Sequence[Draft]) -> dict[Draft, Draft]:
     found: dict[Draft, Draft] = {}
     for users in _users(graph, drafts):
         whole = [draft for draft in users if _takes_all(graph, draft)]
-        found |= dict.fromkeys(whole[1:], whole[0])
+        found |= dict.fromkeys(whole[1:], *whole[:1])
     return found
 
 

@@ -10,21 +10,53 @@ from collections.abc import Callable, Mapping
 
 from onnx import ModelProto, NodeProto
 
+from codesign.specs.onnx import microsoft_fusions as fusions
 from codesign.specs.onnx.attention import spell_attention
+from codesign.specs.onnx.constant_folding import Known
 from codesign.specs.onnx.file import STANDARD_DOMAINS
 from codesign.specs.onnx.graph import Shape
-from codesign.specs.onnx.operators import RECURRENT
+from codesign.specs.onnx.microsoft_attention import (
+    spell_group_query,
+    spell_multi_head,
+    spell_projecting,
+    spell_quantised_projecting,
+)
+from codesign.specs.onnx.operators import MS, RECURRENT
 from codesign.specs.onnx.recurrent import spell_recurrent
-from codesign.specs.onnx.writer import ShapeUnknownError, Writer
+from codesign.specs.onnx.writer import NotSpeltError, Writer
 
 Rule = Callable[[Writer], None]
 
-RULES: dict[str, Rule] = {"Attention": spell_attention}
+RULES: dict[str, Rule] = {
+    "Attention": spell_attention,
+    MS + "Attention": spell_projecting,
+    MS + "QAttention": spell_quantised_projecting,
+    MS + "MultiHeadAttention": spell_multi_head,
+    MS + "GroupQueryAttention": spell_group_query,
+    MS + "LayerNormalization": fusions.spell_normalisation,
+    MS + "SimplifiedLayerNormalization": fusions.spell_normalisation,
+    MS + "SkipLayerNormalization": fusions.spell_skip_normalisation,
+    MS + "SkipSimplifiedLayerNormalization": fusions.spell_skip_normalisation,
+    MS + "SkipGroupNorm": fusions.spell_skip_group_norm,
+    MS + "EmbedLayerNormalization": fusions.spell_embedding,
+    MS + "BiasSplitGelu": fusions.spell_split_gelu,
+    MS + "GemmFastGelu": fusions.spell_gemm_gelu,
+    MS + "FusedMatMul": fusions.spell_batch_transposed,
+    MS + "FusedMatMulActivation": fusions.spell_batch_transposed,
+    MS + "NhwcConv": fusions.channels_last("Conv"),
+    MS + "NhwcFusedConv": fusions.channels_last("Conv", residual=3),
+    MS + "NhwcMaxPool": fusions.channels_last("MaxPool"),
+    MS + "QLinearConv": fusions.spell_quantised_convolution,
+    MS + "QLinearAveragePool": fusions.spell_quantised_pooling,
+}
 RULES |= dict.fromkeys(RECURRENT, spell_recurrent)
 
 
 def spell_out(
-    proto: ModelProto, shapes: Mapping[str, Shape], types: Mapping[str, int]
+    proto: ModelProto,
+    shapes: Mapping[str, Shape],
+    types: Mapping[str, int],
+    known: Known,
 ) -> tuple[bool, tuple[str, ...]]:
     """Replace, in place, every operator that has a rule and whose operands' shapes are known.
 
@@ -43,7 +75,9 @@ def spell_out(
     if not turns:
         return False, ()
     taken = {name for node in graph.node for name in (node.name, *node.input, *node.output)}
-    written = {number: _spelt(proto, graph.node[number], shapes, types, taken) for number in turns}
+    written = {
+        number: _spelt(proto, graph.node[number], shapes, types, known, taken) for number in turns
+    }
     remarks = tuple(text for found in written.values() if found for text in found.remarks)
     if not any(written.values()):
         return False, ()
@@ -68,12 +102,13 @@ def _spelt(
     node: NodeProto,
     shapes: Mapping[str, Shape],
     types: Mapping[str, int],
+    known: Known,
     taken: set[str],
 ) -> Writer | None:
     """The nodes that stand in for an operator; None if it has to wait."""
-    write = Writer(proto, node, shapes, types, taken)
+    write = Writer(proto, node, shapes, types, known, taken)
     try:
         RULES[operator_of(node)](write)
-    except ShapeUnknownError:
+    except NotSpeltError:
         return None
     return write

@@ -95,7 +95,7 @@ def _output_first(array: Array, layer: Layer, node: Node, value: str) -> Array:
     elif node.operator in operators.TRANSPOSED:  # (G·C, K, R, S), to be mirrored
         per_group = array.reshape(layer.G, layer.C, layer.K, layer.R, layer.S)
         ordered = per_group.swapaxes(1, 2)[..., ::-1, ::-1]
-    elif node.operator == operators.MS + "MatMulNBits":
+    elif node.operator in operators.PACKED:
         ordered = array
     else:
         ordered = _matrix(array, layer, node, value)

@@ -10,9 +10,7 @@ from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.groups import Grouping
 from codesign.specs.onnx.intervals import MOST_BITS, intervals
 from codesign.specs.onnx.layout import Layout, Tensor
-from codesign.specs.onnx.operators import MS
-
-BITS = {MS + "MatMulNBits": "bits"}  # operators that state the width of their packed weights
+from codesign.specs.onnx.operators import packed_bits
 
 
 def declared_widths(
@@ -59,8 +57,9 @@ def _declared_bits(graph: Graph) -> dict[str, int]:
 
 def _weight_bits(graph: Graph, declared: Mapping[str, int], node: Node, value: str) -> int | None:
     """Width of a constant operand: of the last value, on the way to it, that has one."""
-    if node.operator in BITS:
-        return int(node.attributes[BITS[node.operator]])
+    packed = packed_bits(node)
+    if packed is not None:
+        return packed
     for name in (value, *(maker.input(0) for maker in graph.ancestry(value))):
         if name in declared:
             return declared[name]

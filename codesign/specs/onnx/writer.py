@@ -15,10 +15,11 @@ from codesign.specs.onnx.operators import OWN, OWN_DOMAIN
 
 SPLIT_BY_INPUT = 13  # from this opset on, the sizes of a Split are an input
 AXES_BY_INPUT = 13  # and so are the axes of a ReduceSum
+ALTERED = ("activation", "activation_params", "channels_last")  # what spelling out takes away
 
 
-class ShapeUnknownError(Exception):
-    """An operand whose shape is not known yet: the operator is spelt out in a later round."""
+class NotSpeltError(Exception):
+    """The operator stays: nothing is to be spelt out, or an operand's shape is not known yet."""
 
 
 class Writer:
@@ -43,13 +44,15 @@ class Writer:
         node: NodeProto,
         shapes: Mapping[str, Shape],
         types: Mapping[str, int],
+        known: Mapping[str, np.ndarray[Any, Any]],
         taken: set[str],
     ) -> None:
         self.node = node
         self.nodes: list[NodeProto] = []
         self.remarks: list[str] = []
         self.opset = next(x.version for x in proto.opset_import if x.domain in STANDARD_DOMAINS)
-        self._proto, self._shapes, self._types, self._taken = proto, shapes, types, taken
+        self._proto, self._taken = proto, taken
+        self._shapes, self._types, self._known = shapes, types, known
         self._attributes = {x.name: helper.get_attribute_value(x) for x in node.attribute}
 
     def attribute(self, name: str, default: Any = None) -> Any:
@@ -70,7 +73,7 @@ class Writer:
 
         Raises
         ------
-        ShapeUnknownError
+        NotSpeltError
             Not known yet.
         """
         return self.shape_of(self.input(position))
@@ -78,12 +81,17 @@ class Writer:
     def shape_of(self, value: str) -> Shape:
         """Shape of a value of the graph, not of one written here."""
         if value not in self._shapes:
-            raise ShapeUnknownError
+            raise NotSpeltError
         return self._shapes[value]
 
     def type_of(self, value: str) -> int:
         """Element type of a value of the graph, 0 if it is not known."""
         return self._types.get(value, 0)
+
+    def number(self, position: int) -> int | None:
+        """The whole number that an operand is for all inputs, if it is one."""
+        array = self._known.get(self.input(position))
+        return int(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
 
     def refused(self, reason: str) -> SpecError:
         """To be raised: why the operator cannot be read."""
@@ -103,10 +111,16 @@ class Writer:
         outputs: Sequence[str] = (),
         **how: Any,
     ) -> list[str]:
-        """A node, and the values it writes, one for each role."""
+        """A node, and the values it writes, one for each role.
+
+        A node without a role stands for the operator as a whole, and keeps its name.
+        """
         wanted = [*outputs, *[""] * (len(roles) - len(outputs))]
-        names = [name or self._free(role) for name, role in zip(wanted, roles, strict=True)]
-        name = names[0] if not wanted[0] else self._free(roles[0])
+        pairs = zip(wanted, roles, strict=True)
+        names = [name or self._free(role or "result") for name, role in pairs]
+        name = self.node.name if not roles[0] else names[0]
+        if roles[0] and wanted[0]:
+            name = self._free(roles[0])
         self.nodes.append(helper.make_node(operator, inputs, names, name=name, **how))
         return names
 
@@ -127,6 +141,15 @@ class Writer:
         of = self.type_of(self.input(0)) or int(TensorProto.FLOAT)
         made = helper.make_tensor_value_info(result, of, shape)
         self._proto.graph.value_info.append(made)
+        return result
+
+    def again(
+        self, operator: str, inputs: Sequence[str], output: str = "", domain: str = ""
+    ) -> str:
+        """An operator with the attributes of this one that it knows; the value it writes."""
+        result = self.add(operator, inputs, "", output, domain=domain)
+        kept = [x for x in self.node.attribute if x.name not in ALTERED]
+        self.nodes[-1].attribute.extend(kept)
         return result
 
     def constant(self, array: np.ndarray[Any, Any], role: str) -> str:
@@ -159,6 +182,6 @@ class Writer:
         return self.add("ReduceSum", [value, over], role, output, keepdims=0)
 
     def _free(self, role: str) -> str:
-        name = free_name(f"{self.node.name}.{role}" if role else self.node.name, self._taken)
+        name = free_name(f"{self.node.name}.{role}", self._taken)
         self._taken.add(name)
         return name

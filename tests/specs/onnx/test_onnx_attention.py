@@ -75,8 +75,8 @@ def test_shapes_are_those_of_the_operator(line: str, inputs: Any) -> None:
     made = attention(line, inputs)
     expected = onnx.shape_inference.infer_shapes(made, strict_mode=True).graph.output[0]
     shapes = {name: tuple(shape) for name, shape in inputs.items()}
-    assert spell_out(made, shapes, {}) == (True, ())
-    assert spell_out(made, shapes, {}) == (False, ())
+    assert spell_out(made, shapes, {}, {}) == (True, ())
+    assert spell_out(made, shapes, {}, {}) == (False, ())
     for dim in made.graph.output[0].type.tensor_type.shape.dim:
         dim.Clear()
     found = onnx.shape_inference.infer_shapes(made, strict_mode=True, data_prop=True)
@@ -94,7 +94,7 @@ def test_the_products_are_those_of_the_operator() -> None:
     made = attention(line, TOKENS)
     given = {name: chance.normal(size=shape).astype(np.float32) for name, shape in TOKENS.items()}
     (expected,) = ReferenceEvaluator(made).run(None, given)
-    spell_out(made, TOKENS, {})
+    spell_out(made, TOKENS, {}, {})
     (found,) = ReferenceEvaluator(made).run(None, given)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
