@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from onnx import ModelProto, TensorProto
@@ -120,4 +121,68 @@ CLASSIFIER = (
 )
 PINS = {"weight:cell.inputs": 8, "weight:cell.step_0": 8}
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES = (
+    entry("lstm", "LSTM", partial(recurrent, "LSTM"), layers=1 + STEPS),
+    entry("lstm before opset 14", "LSTM", partial(recurrent, "LSTM", opset=7), layers=1 + STEPS),
+    entry(
+        *("lstm with all operands", "LSTM"),
+        partial(
+            *(recurrent, "LSTM", "x, w, r, b, n, h0, c0, p", "y, yh, yc"),
+            directions=2,
+            how=f"{BOTH}, input_forget=0",
+            fed=("n", "h0", "c0"),
+        ),
+        directions=2,
+        layers=2 * (1 + STEPS) + 1,  # and the last state of the cells
+        feeds={"n": LENGTHS},
+    ),
+    entry("lstm in reverse", "LSTM", partial(recurrent, "LSTM", how=BACK), layers=1 + STEPS),
+    entry(
+        *("gru by images", "GRU"),
+        partial(recurrent, "GRU", "x, w, r, , , h0", "y, yh", how=", layout=1", fed=("h0",)),
+        layers=1 + STEPS,
+        runs=False,  # the runtime has no such layout
+    ),
+    entry(
+        *("gru in both directions", "GRU"),
+        partial(
+            *(recurrent, "GRU", "x, w, r, b", "y"),
+            directions=2,
+            how=f"{BOTH}, linear_before_reset=1",
+        ),
+        directions=2,
+        layers=2 * (1 + STEPS),
+    ),
+    entry(
+        *("gru of open sizes", "GRU", open_sizes),
+        how={"dims": {"steps": STEPS}},
+        layers=1 + STEPS,
+    ),
+    entry(
+        *("rnn with constant states and lengths", "RNN"),
+        partial(recurrent, "RNN", "x, w, r, , n, h0", ", yh"),
+        layers=1 + STEPS,
+    ),
+    Entry(
+        "lstm that classifies",
+        partial(recurrent, "LSTM", results=", yh", directions=2, how=BOTH, after=CLASSIFIER),
+        counted("LSTM", 2)[0] + IMAGES * 2 * STATE * 3,
+        counted("LSTM", 2)[1] + 2 * STATE * 3,
+        layers=2 * (1 + STEPS) + 1,
+        solved=True,
+    ),
+    entry(
+        *("lstm of dynamically quantised inputs", "LSTM", partial(dynamic_lstm, 1, False)),
+        pins=PINS,
+        layers=1 + STEPS,
+        legal=False,
+    ),
+    entry(
+        *("lstm of weights with a scale a column", "LSTM", partial(dynamic_lstm, 2, True)),
+        directions=2,
+        pins={**PINS, "weight:cell.inputs.reverse": 8, "weight:cell.step_2.reverse": 8},
+        layers=2 * (1 + STEPS),
+        legal=False,
+    ),
+    entry("gru of dequantised weights", "GRU", dequantised, pins=PINS, layers=1 + STEPS),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,27 @@ import pytest
 from onnx import numpy_helper
 from onnx_corpus.recurrent import BACK, BOTH, dynamic_lstm, recurrent
 from onnx_graphs import imported, loops, story
+from recurrent_stacks import Stack
 
+import codesign
+from codesign import Accelerator, Choices, Problem, evaluate
+from codesign.checking import check_content
 from codesign.errors import SpecError
+from codesign.specs.load import load_network
 from codesign.specs.onnx.read import Imported
+from codesign.specs.write_network import to_toml
 
 T, N, C, H = 3, 2, 5, 4  # sizes of the corpus: steps, images, inputs, state
+CHIP = Accelerator(
+    name="chip",
+    rows=4,
+    cols=4,
+    engine=9,
+    pe_weight_bits=8,
+    pe_activation_bits=8,
+    clock_hz=1e9,
+    sram_bits=10**7,
+)
 
 
 def read(folder: Path, *given: Any, **how: Any) -> Imported:
@@ -70,6 +87,8 @@ def test_both_directions_write_one_tensor_by_weights_of_their_own(tmp_path: Path
         "~cell.Y_c: y[16] -> yc",
     ]
     assert found.network.tensors["y"] == T * 2 * N * H
+    owners = {layer.weights_of or layer.name for layer in found.network.layers if not layer.moves}
+    assert owners == {*("cell.inputs", "cell.step_0", "cell.inputs.reverse", "cell.step_2.reverse")}
 
 
 def test_the_last_state_is_a_part_of_all(tmp_path: Path) -> None:
@@ -82,7 +101,10 @@ def test_the_last_state_is_a_part_of_all(tmp_path: Path) -> None:
 
 
 def test_what_is_said(tmp_path: Path) -> None:
-    plain = read(tmp_path, "GRU", "x, w, r, b, n", fed=("n",)).notes[1:]
+    used_again, *plain = read(tmp_path, "GRU", "x, w, r, b, n", fed=("n",)).notes
+    assert used_again == (
+        "weights of 'cell.step_0' are used again, and count once: cell.step_1, cell.step_2"
+    )
     assert [note.partition(": ")[0] for note in plain] == [
         "recurrent operators are a product of the inputs of all steps and a product of the state "
         "for each step; what else they hold stays on chip, the state of LSTM cells too",
@@ -138,6 +160,7 @@ def drawn(*shapes: tuple[int, ...]) -> list[np.ndarray[Any, Any]]:
     return [generator.random(shape, dtype=np.float32) for shape in shapes]
 
 
+@pytest.mark.slow
 def test_a_long_sequence_is_refused(tmp_path: Path) -> None:
     made = recurrent("RNN", how=BACK)
     made.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "steps"
@@ -197,17 +220,59 @@ def test_the_domain_of_what_is_spelt_out_is_not_for_files(tmp_path: Path) -> Non
         imported(tmp_path, made)
 
 
+def check_stack(seed: int, folder: Path) -> Stack:
+    """A random stack counts what it must, is written and read again, and its evaluation holds."""
+    stack = Stack(seed)
+    found = imported(folder, stack.model())
+    network = found.network
+    counted = network.macs, network.weights, len(network.layers)
+    assert counted == (stack.macs, stack.weights, stack.layers), seed
+    sizes = {layer.name: layer.weights for layer in network.layers}
+    assert {name: array.size for name, array in found.weights.items()} == {
+        name: sizes[name] for name in network.weight_layers
+    }
+    assert network.batched(3).weights == stack.weights
+    (folder / "back.toml").write_text(to_toml(network), encoding="utf-8")
+    assert load_network(folder / "back.toml") == network
+    done = json.loads(json.dumps(evaluate(network, CHIP).to_dict()))
+    assert check_content(done, "given.json").findings == ()
+    return stack
+
+
+def test_random_stacks(tmp_path: Path) -> None:
+    stacks = [check_stack(seed, tmp_path) for seed in range(30)]
+    assert sum(stack.reused for stack in stacks) >= 3
+
+
+@pytest.mark.long
+def test_many_random_stacks(tmp_path: Path) -> None:
+    """The runtime takes all of them; of some, what is solved holds."""
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    options = runtime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    for seed in range(30, 2000):
+        stack = check_stack(seed, tmp_path)
+        runtime.InferenceSession(stack.model().SerializeToString(), options)
+        if seed % 20 == 0:
+            problem = Problem(
+                network=imported(tmp_path, stack.model()).network,
+                choices=Choices(rows=(1, 2), cols=(1, 2), weight_bits=(4, 8)),
+                budgets={"area_mm2": 0.1},
+            )
+            codesign.solve(problem).save(tmp_path / "design.json")
+            assert codesign.check(tmp_path / "design.json").holds, seed
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the exporter
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-@pytest.mark.parametrize("layers", [1, 2])
-def test_exported_by_pytorch(tmp_path: Path, kind: str, layers: int) -> None:
+def test_exported_by_pytorch(tmp_path: Path, kind: str) -> None:
     """MACs and weights of PyTorch's own parameters, at each step."""
     torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'codesign[torch]'")
-    module = getattr(torch.nn, kind)(C, H, layers, bidirectional=True, batch_first=True)
+    module = getattr(torch.nn, kind)(C, H, 2, bidirectional=True, batch_first=True)
     path = tmp_path / "exported.onnx"
     sample = torch.zeros(N, T, C)
     torch.onnx.export(module.eval(), (sample,), path, dynamo=False, verbose=False)
     found = imported(tmp_path, onnx.load(path))
     weights = sum(each.numel() for name, each in module.named_parameters() if "weight" in name)
-    assert found.network.macs == T * N * weights
+    assert (found.network.macs, found.network.weights) == (T * N * weights, weights)
