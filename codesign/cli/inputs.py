@@ -128,7 +128,7 @@ def network(given: Given) -> NetworkInput:
             named = {key for key, _ in pins}
             pins = (*((key, bits) for key, bits in found.pins.items() if key not in named), *pins)
     else:
-        for key in ("dim", "keep_widths", "ignore_unknown"):
+        for key in ("dim", "input", "keep_widths", "ignore_unknown"):
             if given[key]:
                 raise SpecError(f"{flag_of(key)}: only for a network that is an .onnx file")
         described = load_network(source, **phase).batched(given["batch"] or 1)
@@ -145,8 +145,13 @@ def imported(path: Path, given: Given) -> Imported:
     from codesign.specs.onnx import import_onnx
 
     dims = by_name(given["dim"], "--dim {}: given as {} and as {}")
+    values = by_name(given["input"], "--input {}: given as {} and as {}")
     found = import_onnx(
-        path, batch=given["batch"], dims=dims, ignore_unknown=given["ignore_unknown"]
+        path,
+        batch=given["batch"],
+        dims=dims,
+        inputs=values,
+        ignore_unknown=given["ignore_unknown"],
     )
     for warning in found.warnings:
         note(f"warning: {warning}")

@@ -61,6 +61,11 @@ OF_DECODER = (
 )
 OF_ONNX = (
     repeatable("--dim NAME=N", "Size of a symbolic dimension (.onnx).", readers.dim),
+    repeatable(
+        "--input NAME=VALUE",
+        "Value of an input that decides what runs, as in sr=16000 (.onnx).",
+        readers.model_input,
+    ),
     flag("--keep-widths", "Pin the integer widths that the .onnx file declares."),
     flag("--ignore-unknown", "Take unknown operators (.onnx) to keep or move data."),
 )

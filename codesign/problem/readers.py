@@ -199,6 +199,23 @@ def dim(text: str) -> tuple[str, int]:
     return name, int(size)
 
 
+def model_input(text: str) -> tuple[str, tuple[float | bool, ...]]:
+    """Read ``sr=16000``, ``flag=true`` or ``shape=1,3,4``: the value of an input of a model."""
+    name, _, words = text.rpartition("=")
+    if not name or not words:
+        raise ValueError(f"{text!r}: write NAME=VALUE, as in sr=16000, flag=true or shape=1,3,4.")
+    return name, tuple(_input_number(word.strip()) for word in words.split(","))
+
+
+def _input_number(word: str) -> float | bool:
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    try:
+        return int(word)
+    except ValueError:
+        return Number(-1e308, 1e308)(word)
+
+
 def objectives(text: str) -> tuple[str, ...]:
     """Read ``latency,area``: two or three metrics."""
     words = tuple(word_of(word.strip()) for word in text.split(","))

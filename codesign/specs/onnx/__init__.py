@@ -18,6 +18,8 @@ from codesign.errors import SpecError
 from codesign.files import expecting
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from codesign.specs.network import Network
     from codesign.specs.onnx.read import Imported
 
@@ -29,6 +31,7 @@ def from_onnx(
     *,
     batch: int | None = None,
     dims: Mapping[str, int] | None = None,
+    inputs: Mapping[str, ArrayLike] | None = None,
     ignore_unknown: bool = False,
 ) -> Network:
     """Read an ONNX file as a network.
@@ -43,7 +46,9 @@ def from_onnx(
         Images at once: the size of the first dimension of the first input where that is symbolic,
         else a factor on everything, as in `Network.batched`.
     dims : mapping of str to int, optional
-        Sizes of symbolic dimensions by name; one without a name is called ``<input>.<axis>``.
+        Sizes of symbolic dimensions by name, or as ``<input>.<axis>``.
+    inputs : mapping of str to number or array
+        Values of inputs that decide what runs: a sampling rate, a shape. They are constants then.
     ignore_unknown : bool
         Take operators that are not known to keep their data in place if they have one operand of
         the result's size, else to move them; a warning says which.
@@ -51,12 +56,12 @@ def from_onnx(
     Raises
     ------
     SpecError
-        Not a valid ONNX file of a supported version, sizes that are missing or depend on data,
-        control flow, unknown operators, or no layer that multiplies.
+        Not a valid ONNX file of a supported version; sizes that are missing; sizes or control flow
+        that depend on data; unknown operators; or no layer that multiplies.
     """
     import warnings
 
-    found = import_onnx(path, batch=batch, dims=dims, ignore_unknown=ignore_unknown)
+    found = import_onnx(path, batch=batch, dims=dims, inputs=inputs, ignore_unknown=ignore_unknown)
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
     return found.network
@@ -67,6 +72,7 @@ def import_onnx(
     *,
     batch: int | None = None,
     dims: Mapping[str, int] | None = None,
+    inputs: Mapping[str, ArrayLike] | None = None,
     ignore_unknown: bool = False,
 ) -> Imported:
     """Read an ONNX file as `from_onnx` does, with what else it says: widths, notes, weights."""
@@ -79,4 +85,10 @@ def import_onnx(
     from codesign.specs.onnx.read import read
 
     with expecting(Path(path), "onnx"):
-        return read(Path(path), batch=batch, dims=dims or {}, ignore_unknown=ignore_unknown)
+        return read(
+            Path(path),
+            batch=batch,
+            dims=dims or {},
+            inputs=inputs or {},
+            ignore_unknown=ignore_unknown,
+        )

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from codesign.errors import SpecError
 from codesign.specs.network import Layer, Network
-from codesign.specs.onnx.graph import free_name
+from codesign.specs.onnx.graph import Names
 from codesign.specs.onnx.layout import Draft, Layout, Place, Tensor, new_part
 from codesign.specs.onnx.loops import Loops
 from codesign.specs.onnx.shared_weights import owners
@@ -32,18 +32,17 @@ class BuiltNetwork:
 
 @dataclass(eq=False)
 class _Names:
-    layers: set[str] = field(default_factory=set)
+    layers: Names = field(default_factory=Names)
     tensors: dict[Tensor, str] = field(default_factory=dict)
     elements: dict[Tensor, int] = field(default_factory=dict)  # each counted once
+    taken: Names = field(default_factory=Names)
 
     def layer(self, wanted: str) -> str:
-        name = free_name(wanted, self.layers)
-        self.layers.add(name)
-        return name
+        return self.layers.new(wanted)
 
     def tensor(self, tensor: Tensor) -> str:
         if tensor not in self.tensors:
-            self.tensors[tensor] = free_name(tensor.name, {*self.tensors.values()})
+            self.tensors[tensor] = self.taken.new(tensor.name)
         return self.tensors[tensor]
 
     def size(self, tensor: Tensor) -> int:

@@ -42,12 +42,12 @@ def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) 
     kept: list[NodeProto] = []
     replaced: list[NodeProto] = []
     for node in graph.node:
-        results = _results(node, known, shapes, opset)
-        if results is None:
+        found = results(node, known, shapes, opset)
+        if found is None:
             kept.append(deepcopy(node))
             continue
         replaced.append(deepcopy(node))
-        for name, array in results.items():
+        for name, array in found.items():
             known[name], shapes[name] = array, array.shape
             graph.initializer.append(numpy_helper.from_array(array, name))
     if replaced:
@@ -56,8 +56,8 @@ def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) 
     return replaced
 
 
-def _results(
-    node: NodeProto, known: Known, shapes: Mapping[str, Shape], opset: int
+def results(
+    node: NodeProto, known: Mapping[str, Array], shapes: Mapping[str, Shape], opset: int
 ) -> dict[str, Array] | None:
     """What a node computes, if that is the same for all inputs and small.
 
@@ -78,6 +78,8 @@ def _results(
         return {result: np.array(sizes, np.int64)}
     if not all(name in known for name in node.input if name) or not _is_small(node, known, shapes):
         return None
+    if node.op_type == "Identity":
+        return {result: known[node.input[0]]}
     try:
         found = evaluated(node, known, opset)
     except Exception:  # an operator it does not know; the node stays as it is
@@ -100,7 +102,7 @@ def evaluated(node: NodeProto, known: Mapping[str, Array], opset: int) -> dict[s
     return {name: np.asarray(array) for name, array in zip(outputs, arrays, strict=True)}
 
 
-def _is_small(node: NodeProto, known: Known, shapes: Mapping[str, Shape]) -> bool:
+def _is_small(node: NodeProto, known: Mapping[str, Array], shapes: Mapping[str, Shape]) -> bool:
     """Whether the result is surely of few elements, before it is computed."""
     output = shapes.get(node.output[0])
     if output is not None:

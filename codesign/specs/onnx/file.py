@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import onnx
@@ -15,11 +14,11 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, inlin
 from codesign.errors import SpecError
 from codesign.files import reason
 from codesign.specs.onnx.operators import OWN_DOMAIN
+from codesign.specs.onnx.scopes import name_apart, sort_nodes, take_constants_out
 
 OLDEST_OPSET = 7  # before it, broadcasting was an attribute and shapes were not inferred
 MAX_PROTOBUF_BYTES = 2**31 - 1
 MAX_SMALL = 4096  # elements of a constant that may decide a shape
-CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 STANDARD_DOMAINS = ("", "ai.onnx")
 RUNTIME_DOMAIN = "com.microsoft"
 # What ONNX Runtime takes among the standard operators before ONNX has it: from which opset on.
@@ -59,7 +58,10 @@ def read_model(path: Path) -> Model:
     """
     proto = _parse(path)
     opset = _check_versions(proto)
-    _check_nodes(proto)
+    _check_domains(proto)
+    sort_nodes(proto)
+    name_apart(proto)
+    take_constants_out(proto)
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     sparse = [entry.values.name for entry in proto.graph.sparse_initializer]
     stored = {*tensors, *sparse}
@@ -74,7 +76,9 @@ def read_model(path: Path) -> Model:
         _forget_sizes_of_outputs(light)
         if light.functions:
             light = inliner.inline_local_functions(light)
-            _check_nodes(light)
+            name_apart(light)
+            take_constants_out(light)
+            tensors |= _take_weights_out(light)
     except UnicodeDecodeError:
         raise
     except (checker.ValidationError, ValueError, RuntimeError) as error:
@@ -134,29 +138,11 @@ def _check_types(proto: ModelProto) -> None:
             raise SpecError(f"constant {tensor.name!r}: unknown type {tensor.data_type}")
 
 
-def _check_nodes(proto: ModelProto) -> None:
-    found = Counter(node.op_type for node in proto.graph.node if node.op_type in CONTROL_FLOW)
-    if found:
-        shown = ", ".join(f"{operator} ({count})" for operator, count in found.items())
-        raise SpecError(f"control flow is not supported: {shown}")
-    if any(node.domain == OWN_DOMAIN for node in proto.graph.node):
+def _check_domains(proto: ModelProto) -> None:
+    """Refuse the domain that the importer's own operators have."""
+    imported = [*proto.opset_import, *(e for f in proto.functions for e in f.opset_import)]
+    if any(entry.domain == OWN_DOMAIN for entry in imported):
         raise SpecError(f"operators of domain {OWN_DOMAIN!r}, which are not ONNX's")
-    _check_acyclic(proto)
-
-
-def _check_acyclic(proto: ModelProto) -> None:
-    """Refuse a cycle by name; ONNX's checker only says that nodes are not sorted."""
-    nodes = proto.graph.node
-    writer = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    needed = {
-        index: [writer[name] for name in node.input if name in writer]
-        for index, node in enumerate(nodes)
-    }
-    try:
-        TopologicalSorter(needed).prepare()
-    except CycleError as error:
-        names = (nodes[index].name or f"{nodes[index].op_type}_{index}" for index in error.args[1])
-        raise SpecError(f"a cycle of nodes: {', '.join(map(repr, [*names][:0:-1][:10]))}") from None
 
 
 def _without_weights(proto: ModelProto) -> ModelProto:
@@ -186,6 +172,20 @@ def _without_weights(proto: ModelProto) -> ModelProto:
         for sparse in proto.graph.sparse_initializer
     )
     return light
+
+
+def _take_weights_out(light: ModelProto) -> dict[str, TensorProto]:
+    """Make large constants that came out of functions inputs, too."""
+    graph = light.graph
+    large = {tensor.name: deepcopy(tensor) for tensor in graph.initializer if not _is_small(tensor)}
+    small = [deepcopy(tensor) for tensor in graph.initializer if _is_small(tensor)]
+    del graph.initializer[:]
+    graph.initializer.extend(small)
+    graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in large.values()
+    )
+    return large
 
 
 def _without_sizes(output: ValueInfoProto) -> ValueInfoProto:

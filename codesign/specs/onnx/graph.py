@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,8 @@ class Graph:
         The constants that are small enough to look at.
     sources : mapping of str to Node
         The node that makes each constant that is not stored as such.
+    small_inputs : frozenset of str
+        Those that may decide something: a number each, or a few whole numbers.
     remarks : tuple of str
         What was decided of operators that are spelt out in others.
     """
@@ -75,6 +77,7 @@ class Graph:
     constants: frozenset[str]
     known: Mapping[str, np.ndarray[Any, Any]]
     sources: Mapping[str, Node]
+    small_inputs: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
 
     def size(self, value: str) -> int:
@@ -124,9 +127,32 @@ class Graph:
 
 def free_name(wanted: str, taken: Container[str]) -> str:
     """A name nobody has, as near to the one wanted as can be, within the length allowed."""
-    short = wanted if len(wanted) <= MAX_NAME else wanted[: MAX_NAME - 20] + "…"
-    name, number = short, 2
+    return _free(_shortened(wanted), taken, 2)[0]
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 20] + "…"
+
+
+def _free(short: str, taken: Container[str], number: int) -> tuple[str, int]:
+    """The name or, where it is taken, the same with a number; and the next number to try."""
+    name = short
     while name in taken:
         end = f"_{number}"
         name, number = short[: MAX_NAME - len(end)] + end, number + 1
-    return name
+    return name, number
+
+
+class Names:
+    """Gives names of which each is given once, in a time that does not grow with their number."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {*taken}
+        self._number: dict[str, int] = {}
+
+    def new(self, wanted: str) -> str:
+        """A name nobody has, as near to the one wanted as can be."""
+        short = _shortened(wanted)
+        name, self._number[short] = _free(short, self._taken, self._number.get(short, 2))
+        self._taken.add(name)
+        return name

@@ -12,7 +12,7 @@ from codesign.specs.onnx import qonnx
 from codesign.specs.onnx.graph import Graph, Node
 
 MS = "com.microsoft."
-OWN_DOMAIN = "codesign"  # of operators that only `codesign.specs.onnx.recurrent` writes
+OWN_DOMAIN = "codesign"  # of what `recurrent` writes, and of control flow until it is decided
 OWN = f"{OWN_DOMAIN}."
 
 

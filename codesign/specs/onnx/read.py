@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from codesign.errors import SpecError
 from codesign.specs.layer import MAX_NAME, Layer
@@ -12,6 +13,7 @@ from codesign.specs.network import Network
 from codesign.specs.onnx.build_network import BuiltNetwork, build_network
 from codesign.specs.onnx.dimensions import bind
 from codesign.specs.onnx.file import Model, read_model
+from codesign.specs.onnx.given_inputs import fix_inputs
 from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.groups import group_values
 from codesign.specs.onnx.layout import lay_out
@@ -48,12 +50,17 @@ class Imported:
 
 
 def read(
-    path: Path, *, batch: int | None, dims: Mapping[str, int], ignore_unknown: bool
+    path: Path,
+    *,
+    batch: int | None,
+    dims: Mapping[str, int],
+    inputs: Mapping[str, Any],
+    ignore_unknown: bool,
 ) -> Imported:
     """Read a file; see `codesign.from_onnx`."""
     try:
-        model = read_model(path)
-        images = bind(model, dims, batch)
+        model, sizes = fix_inputs(read_model(path), inputs, dims)
+        images = bind(model, sizes, batch)
         graph = infer_shapes(model, keep_unknown_shape=ignore_unknown)
         warnings = _check_operators(graph, ignore_unknown)
         check_complete(graph)

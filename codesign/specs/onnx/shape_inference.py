@@ -15,9 +15,12 @@ from onnx import (
 )
 
 from codesign.errors import SpecError
+from codesign.specs.onnx.bodies import set_aside
 from codesign.specs.onnx.constant_folding import Known, fold, stored_values
+from codesign.specs.onnx.control_flow import check_decided
 from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
-from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
+from codesign.specs.onnx.given_inputs import proposal, small_inputs
+from codesign.specs.onnx.graph import Graph, Names, Node, Shape
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
 from codesign.specs.onnx.spelling import RULES, operator_of, spell_out
@@ -45,13 +48,14 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
     Raises
     ------
     SpecError
-        Shapes that contradict each other.
+        Shapes that contradict each other, or control flow that depends on data.
     """
     proto, known = model.proto, stored_values(model.proto)
     replaced: list[NodeProto] = []
     remarks: list[str] = []
     declared = _declared(proto)
     _name_nodes(proto)
+    set_aside(proto)
     for _ in range(MAX_ROUNDS):
         try:
             inferred = shape_inference.infer_shapes(
@@ -69,6 +73,7 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         added = _own_rules(proto, shapes, types, declared, keep_unknown_shape)
         if not (folded or spelt or added or _as_declared(proto, shapes, types, declared)):
             break
+    check_decided(proto, model.inputs, known)
     return _graph(model, replaced, shapes, types, known, tuple(remarks))
 
 
@@ -84,9 +89,17 @@ def check_complete(graph: Graph) -> None:
         for name in (*node.inputs, *node.outputs):
             if name and name not in graph.shapes and (name in graph.read or name in node.inputs):
                 raise SpecError(
-                    f"node {node.name!r} ({node.operator}): the shape of {name!r} depends "
-                    "on data or cannot be inferred; only fixed shapes can be imported"
+                    f"node {node.name!r} ({node.operator}): the shape of {name!r} depends on "
+                    f"{_deciding(graph, node)}"
                 )
+
+
+def _deciding(graph: Graph, node: Node) -> str:
+    """What the shape of a node's result depends on beside shapes."""
+    told = node.inputs if node.operator in ("ConstantOfShape", "Range") else node.inputs[1:]
+    made_of = {name: each.inputs for each in graph.nodes for name in each.outputs}
+    hint = proposal(told, made_of, graph.inputs, graph.small_inputs)
+    return hint or "data or cannot be inferred; only fixed shapes can be imported"
 
 
 def _declared(proto: ModelProto) -> Declared:
@@ -202,10 +215,9 @@ def _add(
 
 def _name_nodes(proto: ModelProto) -> None:
     """Give each node a name of its own: its type and number where the file has none."""
-    taken: set[str] = set()
+    names = Names()
     for index, node in enumerate(proto.graph.node):
-        node.name = free_name(node.name or f"{node.op_type}_{index}", taken)
-        taken.add(node.name)
+        node.name = names.new(node.name or f"{node.op_type}_{index}")
 
 
 def _graph(
@@ -235,6 +247,7 @@ def _graph(
         sources={
             name: node for node in (*map(_node, replaced), *made) for name in node.outputs if name
         },
+        small_inputs=small_inputs(model.proto, model.inputs),
         remarks=remarks,
     )
 

@@ -13,6 +13,7 @@ from onnx import ModelProto, NodeProto
 from codesign.specs.onnx import microsoft_fusions as fusions
 from codesign.specs.onnx.attention import spell_attention
 from codesign.specs.onnx.constant_folding import Known
+from codesign.specs.onnx.control_flow import spell_if, spell_loop, spell_scan
 from codesign.specs.onnx.file import STANDARD_DOMAINS
 from codesign.specs.onnx.graph import Shape
 from codesign.specs.onnx.microsoft_attention import (
@@ -21,9 +22,10 @@ from codesign.specs.onnx.microsoft_attention import (
     spell_projecting,
     spell_quantised_projecting,
 )
-from codesign.specs.onnx.operators import MS, RECURRENT
+from codesign.specs.onnx.operators import MS, OWN, RECURRENT
 from codesign.specs.onnx.recurrent import spell_recurrent
-from codesign.specs.onnx.writer import NotSpeltError, Writer
+from codesign.specs.onnx.scopes import names
+from codesign.specs.onnx.writer import NotSpeltError, Taken, Writer
 
 Rule = Callable[[Writer], None]
 
@@ -48,17 +50,19 @@ RULES: dict[str, Rule] = {
     MS + "NhwcMaxPool": fusions.channels_last("MaxPool"),
     MS + "QLinearConv": fusions.spell_quantised_convolution,
     MS + "QLinearAveragePool": fusions.spell_quantised_pooling,
+    f"{OWN}If": spell_if,
+    f"{OWN}Loop": spell_loop,
+    f"{OWN}Scan": spell_scan,
 }
 RULES |= dict.fromkeys(RECURRENT, spell_recurrent)
 
 
 def spell_out(
-    proto: ModelProto,
-    shapes: Mapping[str, Shape],
-    types: Mapping[str, int],
-    known: Known,
+    proto: ModelProto, shapes: Mapping[str, Shape], types: Mapping[str, int], known: Known
 ) -> tuple[bool, tuple[str, ...]]:
     """Replace, in place, every operator that has a rule and whose operands' shapes are known.
+
+    Constants that are written are added to ``known``.
 
     Returns
     -------
@@ -74,10 +78,15 @@ def spell_out(
     turns = [number for number, node in enumerate(graph.node) if operator_of(node) in RULES]
     if not turns:
         return False, ()
-    taken = {name for node in graph.node for name in (node.name, *node.input, *node.output)}
-    written = {
-        number: _spelt(proto, graph.node[number], shapes, types, known, taken) for number in turns
-    }
+    taken = Taken(
+        {name for node in graph.node for name in names(node)}, {node.name for node in graph.node}
+    )
+    written: dict[int, Writer | None] = {}
+    count = len(graph.node)
+    for number in turns:
+        write = Writer(proto, graph.node[number], shapes, types, known, taken, count)
+        written[number] = write if _spelt(write) else None
+        count += len(write.nodes)
     remarks = tuple(text for found in written.values() if found for text in found.remarks)
     if not any(written.values()):
         return False, ()
@@ -97,18 +106,10 @@ def operator_of(node: NodeProto) -> str:
     return node.op_type if node.domain in STANDARD_DOMAINS else f"{node.domain}.{node.op_type}"
 
 
-def _spelt(
-    proto: ModelProto,
-    node: NodeProto,
-    shapes: Mapping[str, Shape],
-    types: Mapping[str, int],
-    known: Known,
-    taken: set[str],
-) -> Writer | None:
-    """The nodes that stand in for an operator; None if it has to wait."""
-    write = Writer(proto, node, shapes, types, known, taken)
+def _spelt(write: Writer) -> bool:
+    """Whether an operator's turn has come; its nodes are written then."""
     try:
-        RULES[operator_of(node)](write)
+        RULES[operator_of(write.node)](write)
     except NotSpeltError:
-        return None
-    return write
+        return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,20 @@ from codesign.specs.onnx.graph import Shape, free_name
 from codesign.specs.onnx.operators import OWN, OWN_DOMAIN
 
 SPLIT_BY_INPUT = 13  # from this opset on, the sizes of a Split are an input
-AXES_BY_INPUT = 13  # and so are the axes of a ReduceSum
+AXES_BY_INPUT = 13  # and so are the axes of a ReduceSum or an Unsqueeze
 ALTERED = ("activation", "activation_params", "channels_last")  # what spelling out takes away
 
 
 class NotSpeltError(Exception):
     """The operator stays: nothing is to be spelt out, or an operand's shape is not known yet."""
+
+
+@dataclass
+class Taken:
+    """Names in a graph: all of them, and those of its nodes."""
+
+    names: set[str]
+    nodes: set[str]
 
 
 class Writer:
@@ -34,6 +43,12 @@ class Writer:
     nodes : list of NodeProto
         What is written so far.
     opset : int
+    shapes : mapping of str to tuple of int
+        Of the graph's values, as far as they are known.
+    values : dict of str to array
+        The graph's constants that are small enough to look at, those written here included.
+    written : int
+        Nodes of the graph, with those that other operators were spelt out in.
     remarks : list of str
         What was decided that the nodes alone do not show.
     """
@@ -44,15 +59,16 @@ class Writer:
         node: NodeProto,
         shapes: Mapping[str, Shape],
         types: Mapping[str, int],
-        known: Mapping[str, np.ndarray[Any, Any]],
-        taken: set[str],
+        values: dict[str, np.ndarray[Any, Any]],
+        taken: Taken,
+        written: int = 0,
     ) -> None:
         self.node = node
         self.nodes: list[NodeProto] = []
         self.remarks: list[str] = []
         self.opset = next(x.version for x in proto.opset_import if x.domain in STANDARD_DOMAINS)
-        self._proto, self._taken = proto, taken
-        self._shapes, self._types, self._known = shapes, types, known
+        self.shapes, self.values, self.written = shapes, values, written
+        self._proto, self._types, self._taken = proto, types, taken
         self._attributes = {x.name: helper.get_attribute_value(x) for x in node.attribute}
 
     def attribute(self, name: str, default: Any = None) -> Any:
@@ -80,9 +96,9 @@ class Writer:
 
     def shape_of(self, value: str) -> Shape:
         """Shape of a value of the graph, not of one written here."""
-        if value not in self._shapes:
+        if value not in self.shapes:
             raise NotSpeltError
-        return self._shapes[value]
+        return self.shapes[value]
 
     def type_of(self, value: str) -> int:
         """Element type of a value of the graph, 0 if it is not known."""
@@ -90,7 +106,7 @@ class Writer:
 
     def number(self, position: int) -> int | None:
         """The whole number that an operand is for all inputs, if it is one."""
-        array = self._known.get(self.input(position))
+        array = self.values.get(self.input(position))
         return int(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
 
     def refused(self, reason: str) -> SpecError:
@@ -121,6 +137,7 @@ class Writer:
         name = self.node.name if not roles[0] else names[0]
         if roles[0] and wanted[0]:
             name = self._free(roles[0])
+        self._taken.nodes.add(name)
         self.nodes.append(helper.make_node(operator, inputs, names, name=name, **how))
         return names
 
@@ -155,6 +172,7 @@ class Writer:
     def constant(self, array: np.ndarray[Any, Any], role: str) -> str:
         """A small constant."""
         name = self._free(f"{role}.constant")
+        self.values[name] = array
         self._proto.graph.initializer.append(numpy_helper.from_array(array, name))
         return name
 
@@ -174,6 +192,19 @@ class Writer:
         by = self.constant(np.array(sizes, np.int64), roles[0])
         return self.several("Split", [value, by], roles, axis=axis)
 
+    def unsqueezed(self, values: Sequence[str], axis: int, role: str) -> list[str]:
+        """Each with a new axis of one position."""
+        if self.opset < AXES_BY_INPUT:
+            return [
+                self.add("Unsqueeze", [value], f"{role}.{number}", axes=[axis])
+                for number, value in enumerate(values)
+            ]
+        at = self.constant(np.array([axis], np.int64), role)
+        return [
+            self.add("Unsqueeze", [value, at], f"{role}.{number}")
+            for number, value in enumerate(values)
+        ]
+
     def summed(self, value: str, axes: Sequence[int], role: str, output: str = "") -> str:
         """Sums over some axes, which are dropped."""
         if self.opset < AXES_BY_INPUT:
@@ -181,7 +212,18 @@ class Writer:
         over = self.constant(np.array(axes, np.int64), role)
         return self.add("ReduceSum", [value, over], role, output, keepdims=0)
 
-    def _free(self, role: str) -> str:
-        name = free_name(f"{self.node.name}.{role}", self._taken)
-        self._taken.add(name)
+    def named(self, wanted: str) -> str:
+        """A name nobody has, as near to the one wanted as can be."""
+        name = free_name(wanted, self._taken.names)
+        self._taken.names.add(name)
         return name
+
+    def named_node(self, wanted: str) -> str:
+        """A name that no node has; it may be that of a value."""
+        name = free_name(wanted, self._taken.nodes)
+        self._taken.nodes.add(name)
+        self._taken.names.add(name)
+        return name
+
+    def _free(self, role: str) -> str:
+        return self.named(f"{self.node.name}.{role}")
