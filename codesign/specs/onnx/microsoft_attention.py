@@ -79,16 +79,9 @@ def _mask(write: Writer, position: int, tokens: int, total: int) -> str:
     if len(shape) == 3:
         return write.reshaped(mask, (shape[0], 1, *shape[1:]), "mask.rows")
     if len(shape) == 4:
-        mask = _first(write, mask, 2, tokens, shape[2], "mask.rows")
-        return _first(write, mask, 3, total, shape[3], "mask.columns")
+        mask = write.first(mask, 2, tokens, shape[2], "mask.rows")
+        return write.first(mask, 3, total, shape[3], "mask.columns")
     return ""
-
-
-def _first(write: Writer, value: str, axis: int, wanted: int, size: int, role: str) -> str:
-    """The first of a value along an axis."""
-    if wanted >= size:
-        return value
-    return write.split(value, axis, (wanted, size - wanted), (role, f"{role}.rest"))[0]
 
 
 @dataclass(frozen=True)
@@ -176,7 +169,7 @@ def _with_earlier(write: Writer, given: _Given) -> tuple[str, str, int]:
             continue
         stored = write.shape(given.past[number])[2]
         total = min(given.total or stored + given.added, stored + given.added)
-        kept = _first(write, past, 2, total - given.added, stored, f"earlier_{role}")
+        kept = write.first(past, 2, total - given.added, stored, f"earlier_{role}")
         both, kind = write.type_of(past), write.type_of(write.input(0))
         new = write.add("Cast", [new], f"stored_{role}", to=both) if both != kind else new
         whole = total >= stored

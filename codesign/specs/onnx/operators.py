@@ -12,7 +12,7 @@ from codesign.specs.onnx import qonnx
 from codesign.specs.onnx.graph import Graph, Node
 
 MS = "com.microsoft."
-OWN_DOMAIN = "codesign"  # of what `recurrent` writes, and of control flow until it is decided
+OWN_DOMAIN = "codesign"  # of what rules of `spelling` write that ONNX has no operator for
 OWN = f"{OWN_DOMAIN}."
 
 
@@ -89,6 +89,8 @@ LAST_STATE = OWN + "LastState"  # a part of all states
 LAST_CELL = OWN + "LastCell"  # moved from the chip, in as many elements as the state has
 AROUND_STEPS = frozenset({FIRST_STATE, CELL, LAST_STATE, LAST_CELL})
 
+FOURIER_MATRIX = OWN + "FourierMatrix"  # a constant: `codesign.specs.onnx.fourier.matrix`
+
 KNOWN = (
     ELEMENTWISE | FIRST | REDUCTIONS | POOLINGS | SLICES | CONCATS | MOVEMENTS | MACS | AROUND_STEPS
 )
@@ -129,8 +131,8 @@ def einsum_labels(node: Node) -> tuple[str, str, str]:
 def _is_contraction(left: str, right: str, result: str) -> bool:
     """Whether an einsum multiplies two operands, each label once in each, none summed alone."""
     every = left, right, result
-    once = all(text.isalpha() and len({*text}) == len(text) for text in every)
-    return once and {*left} ^ {*right} <= {*result} <= {*left, *right}
+    once = all(len({*text}) == len(text) and all(map(str.isalpha, text)) for text in every)
+    return bool(left and right) and once and {*left} ^ {*right} <= {*result} <= {*left, *right}
 
 
 def unknown_counts(graph: Graph) -> dict[str, int]:

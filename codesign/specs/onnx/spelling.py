@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 
 from onnx import ModelProto, NodeProto
 
+from codesign.specs.onnx import fourier
 from codesign.specs.onnx import microsoft_fusions as fusions
 from codesign.specs.onnx.attention import spell_attention
 from codesign.specs.onnx.constant_folding import Known
 from codesign.specs.onnx.control_flow import spell_if, spell_loop, spell_scan
+from codesign.specs.onnx.einsum import spell_einsum
 from codesign.specs.onnx.file import STANDARD_DOMAINS
 from codesign.specs.onnx.graph import Shape
 from codesign.specs.onnx.microsoft_attention import (
@@ -31,6 +33,11 @@ Rule = Callable[[Writer], None]
 
 RULES: dict[str, Rule] = {
     "Attention": spell_attention,
+    "Einsum": spell_einsum,
+    "DFT": fourier.spell_transform,
+    "STFT": fourier.spell_short_time,
+    MS + "Rfft": fourier.spell_real_transform,
+    MS + "Irfft": fourier.spell_real_inverse,
     MS + "Attention": spell_projecting,
     MS + "QAttention": spell_quantised_projecting,
     MS + "MultiHeadAttention": spell_multi_head,

@@ -14,6 +14,7 @@ from codesign.specs.onnx import operators, qonnx
 from codesign.specs.onnx.constant_folding import Array, evaluated
 from codesign.specs.onnx.dequantise import DEQUANTISE, QUANTISE, linear, operand
 from codesign.specs.onnx.file import Model, first_line
+from codesign.specs.onnx.fourier import matrix
 from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.qonnx import quantised
 
@@ -70,6 +71,8 @@ class LayerWeights(Mapping[str, Array]):
             return linear(self._graph, node, self._constant)
         if node.operator in qonnx.OPERATORS:
             return quantised(node, [self._constant(name) for name in node.inputs if name])
+        if node.operator == operators.FOURIER_MATRIX:
+            return matrix(node.attributes).astype(np.float32)
         if "." in node.operator:
             raise SpecError(f"made by {node.operator}, which cannot be computed here")
         given = {name: self._constant(name) for name in node.inputs if name}

@@ -205,6 +205,12 @@ class Writer:
             for number, value in enumerate(values)
         ]
 
+    def first(self, value: str, axis: int, wanted: int, size: int, role: str) -> str:
+        """The first of a value's ``size`` positions along an axis."""
+        if wanted >= size:
+            return value
+        return self.split(value, axis, (wanted, size - wanted), (role, f"{role}.rest"))[0]
+
     def summed(self, value: str, axes: Sequence[int], role: str, output: str = "") -> str:
         """Sums over some axes, which are dropped."""
         if self.opset < AXES_BY_INPUT:
