@@ -6,8 +6,6 @@ before the name, as in ``com.microsoft.QGemm``.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from codesign.specs.onnx import qonnx
 from codesign.specs.onnx.graph import Graph, Node
 
@@ -133,10 +131,3 @@ def _is_contraction(left: str, right: str, result: str) -> bool:
     every = left, right, result
     once = all(len({*text}) == len(text) and all(map(str.isalpha, text)) for text in every)
     return bool(left and right) and once and {*left} ^ {*right} <= {*result} <= {*left, *right}
-
-
-def unknown_counts(graph: Graph) -> dict[str, int]:
-    """How many nodes of each unknown operator there are, by name."""
-    return dict(
-        sorted(Counter(node.operator for node in graph.nodes if not is_known(node, graph)).items())
-    )

@@ -18,9 +18,9 @@ from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.groups import group_values
 from codesign.specs.onnx.layout import lay_out
 from codesign.specs.onnx.notes import notes
-from codesign.specs.onnx.operators import unknown_counts
 from codesign.specs.onnx.padding import store_large_padding
 from codesign.specs.onnx.shape_inference import check_complete, infer_shapes
+from codesign.specs.onnx.unknown import check_operators
 from codesign.specs.onnx.weights import LayerWeights
 from codesign.specs.onnx.widths import declared_widths
 
@@ -62,7 +62,7 @@ def read(
         model, sizes = fix_inputs(read_model(path), inputs, dims)
         images = bind(model, sizes, batch)
         graph = infer_shapes(model, keep_unknown_shape=ignore_unknown)
-        warnings = _check_operators(graph, ignore_unknown)
+        warnings = check_operators(graph, ignore_unknown)
         check_complete(graph)
         grouping = group_values(store_large_padding(graph))
         layout = lay_out(grouping)
@@ -78,24 +78,6 @@ def read(
         raise SpecError(f"{path}: a damaged ONNX file: a name in it is not UTF-8") from None
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from None
-
-
-def _check_operators(graph: Graph, ignore: bool) -> tuple[str, ...]:
-    unknown = unknown_counts(graph)
-    if not unknown:
-        return ()
-    shown = ", ".join(f"{operator} ({count})" for operator, count in unknown.items())
-    if not ignore:
-        if not any("." in operator for operator in unknown):  # ONNX knows the shapes of its own
-            check_complete(graph)
-        raise SpecError(
-            f"unknown operators: {shown}; with --ignore-unknown (ignore_unknown=True) they "
-            "are taken to keep or to move their data"
-        )
-    return (
-        f"unknown operators: {shown}: taken to multiply nothing, to keep data of the same "
-        "size in place and to move others",
-    )
 
 
 def _source(model: Model) -> str:

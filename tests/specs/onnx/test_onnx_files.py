@@ -15,7 +15,6 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 from onnx_graphs import imported, integers, loops, model, network, node, story, symbolic_rows
 
-import codesign
 from codesign.errors import SpecError
 from codesign.specs.load import load_network
 from codesign.specs.onnx import import_onnx
@@ -192,42 +191,6 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "onnx", None)
     told = refusal(path)
     assert told == "reading ONNX needs 'onnx': pip install 'codesign[onnx]'"
-
-
-# --- unknown operators --------------------------------------------------------------------------
-
-FOREIGN = """
-    a: h = Conv (x, w)
-    g = com.acme.Swirl (h)
-    k = Det (g)
-    t = com.acme.Swirl (g)
-    u, i = TopK (t, k3)
-    b: y = Conv (u, v)
-    z = Cast <to=1> (i)
-"""
-FOREIGN_CONSTANTS = {"w": (4, 4, 1, 1), "v": (4, 4, 1, 1), "k3": integers(3)}
-
-
-def foreign() -> ModelProto:
-    """Two nodes of an unknown domain, and one whose two results are both read."""
-    outputs = ("y", "z")
-    return model(FOREIGN, IMAGE, FOREIGN_CONSTANTS, outputs=outputs, domains=["com.acme"])
-
-
-def test_unknown_operators_are_listed(tmp_path: Path) -> None:
-    told = refusal(saved(tmp_path, foreign()))
-    assert told.startswith("unknown operators: TopK (1), com.acme.Swirl (2); with --ignore-unknown")
-
-
-def test_ignored_operators_keep_or_move_their_data(tmp_path: Path) -> None:
-    found = imported(tmp_path, foreign(), ignore_unknown=True)
-    assert story(found.network)[0] == "a: x -> h"
-    assert story(found.network)[-1].startswith("b: ")
-    assert sum(layer.moves for layer in found.network.layers) == 2  # a result of TopK each
-    (warning,) = found.warnings
-    assert "TopK (1), com.acme.Swirl (2): taken to multiply nothing" in warning
-    with pytest.warns(UserWarning, match="taken to multiply nothing"):
-        assert codesign.from_onnx(tmp_path / "tiny.onnx", ignore_unknown=True) == found.network
 
 
 # --- sizes --------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ def test_einsum_with_weights(tmp_path: Path) -> None:
 def test_einsum_of_another_kind_is_unknown(equation: str, tmp_path: Path) -> None:
     operands = ", ".join("xwv"[: equation.count(",") + 1])
     line = f'y = Einsum <equation="{equation}"> ({operands})'
-    with pytest.raises(SpecError, match=r"unknown operators: Einsum \(1\)"):
+    with pytest.raises(SpecError, match=r"unknown operators that multiply: Einsum \(1\)"):
         only(tmp_path, line, {"x": (3, 3)}, {"w": (3, 3), "v": (3, 3)})
 
 
