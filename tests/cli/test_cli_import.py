@@ -12,6 +12,7 @@ import onnx
 import pytest
 from command_line import ARRAY, BUDGET, SMALL, refused, run
 from onnx import TensorProto
+from onnx_flow import SIDES, branches, flow_model
 from onnx_graphs import model, symbolic_rows
 
 import codesign
@@ -61,6 +62,25 @@ def symbolic(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.fixture
+def rate(tmp_path: Path) -> str:
+    """Path of one of which an input decides how many columns it has: 4 at 16000, else 3."""
+    nodes = ["c = Equal (i, rate)", branches("c", ("y",))]
+    path = tmp_path / "rate.onnx"
+    constants = {**SIDES, "rate": np.array(16000)}
+    onnx.save(flow_model(nodes, {"x": (2, 4), "i": ()}, constants), path)
+    return str(path)
+
+
+@pytest.mark.parametrize(("given", "macs"), [("i=16000", "32"), ("i=8000", "24")])
+def test_import_takes_the_value_of_an_input(
+    capsys: pytest.CaptureFixture[str], rate: str, given: str, macs: str
+) -> None:
+    code, out, err = run(capsys, "import", rate, "--input", given)
+    assert (code, err) == (0, "")
+    assert re.search(rf"^MACs +{macs}$", out, re.MULTILINE)
+
+
 def test_import_shows_the_network(capsys: pytest.CaptureFixture[str], floating: str) -> None:
     code, out, err = run(capsys, "import", floating)
     assert (code, err) == (0, "")
@@ -104,10 +124,21 @@ REFUSED = {
         "--dim tokens: given as 5 and as 6",
     ),
     "bad size": (("import", "OPEN", "--dim", "tokens=0"), "write NAME=SIZE, as in sequence=128"),
+    "no value": (("import", "RATE"), "depends on input 'i': give --input i=VALUE"),
+    "no number": (("import", "RATE", "--input", "i=fast"), "'fast' is not a number"),
+    "no name": (("import", "RATE", "--input", "16000"), "write NAME=VALUE, as in sr=16000"),
+    "two values": (
+        ("import", "RATE", "--input", "i=1", "--input", "i=2"),
+        "--input i: given as (1,) and as (2,)",
+    ),
     "no widths": (("import", "SMALL", "--keep-widths"), "small.onnx declares no integer widths"),
     "of TOML": (
         ("solve", "resnet18", "--dim", "n=1"),
         "--dim: only for a network that is an .onnx",
+    ),
+    "TOML's input": (
+        ("solve", "resnet18", "--input", "n=1"),
+        "--input: only for a network that is an .onnx",
     ),
     "TOML's widths": (("solve", "resnet18", "--keep-widths"), "--keep-widths: only for a network"),
     "over itself": (("import", "SMALL", "--out", "SMALL"), "given twice, for two different files"),
@@ -117,10 +148,11 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals(
-    case: str, capsys: pytest.CaptureFixture[str], floating: str, symbolic: str
+    case: str, capsys: pytest.CaptureFixture[str], floating: str, symbolic: str, rate: str
 ) -> None:
     words, reason = REFUSED[case]
-    words = tuple({"SMALL": floating, "OPEN": symbolic}.get(word, word) for word in words)
+    paths = {"SMALL": floating, "OPEN": symbolic, "RATE": rate}
+    words = tuple(paths.get(word, word) for word in words)
     err = refused(capsys, *words)
     assert reason in err
 

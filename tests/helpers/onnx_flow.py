@@ -61,16 +61,22 @@ def flow_model(
     nodes: Sequence[NodeProto | str],
     inputs: Shapes,
     constants: Shapes | None = None,
-    outputs: Sequence[str] = ("y",),
+    outputs: Sequence[str] | Mapping[str, int] = ("y",),
     opset: int = 20,
 ) -> ModelProto:
-    """A model of nodes, in lines or made, in this order."""
+    """A model of nodes, in lines or made, in this order; its results are matrices, or of a rank."""
     kinds = {name: KINDS[name[0]] for name in inputs if name[0] in KINDS}
     made = model("placeholder = Identity (x)", inputs, constants, opset=opset, kinds=kinds)
     del made.graph.node[:]
     made.graph.node.extend(node(each) if isinstance(each, str) else each for each in nodes)
     del made.graph.output[:]
-    made.graph.output.extend(value(name) for name in outputs)
+    ranks = outputs if isinstance(outputs, Mapping) else dict.fromkeys(outputs, 2)
+    made.graph.output.extend(
+        helper.make_tensor_value_info(
+            name, KINDS.get(name[0], TensorProto.FLOAT), [f"{name}{n}" for n in range(rank)]
+        )
+        for name, rank in ranks.items()
+    )
     return made
 
 
