@@ -34,6 +34,16 @@ OPERANDS: dict[str, dict[int, tuple[int, int, int]]] = {
     MS + "MatMulIntegerToFloat": {0: (2, 4, -2), 1: (3, 5, -1)},
     MS + "DynamicQuantizeMatMul": {1: (2, 3, -1)},
 }
+# The real numbers that 4 bits stand for in MatMulBnb4, by its ``quant_type``: FP4 of bitsandbytes,
+# and NF4 (Dettmers et al. 2023, "QLoRA", appendix E).
+FP4 = (0, 1 / 192, 2 / 3, 1, 1 / 3, 1 / 2, 1 / 6, 1 / 4)
+NF4 = (
+    *(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635),
+    *(-0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725),
+    *(0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941),
+    *(0.7229568362236023, 1.0),
+)
+CODEBOOKS = ((*FP4, *(-value for value in FP4)), NF4)
 MOST_STEPS = 4  # from an integer product to its scale
 
 
@@ -98,6 +108,8 @@ def operand(graph: Graph, node: Node, position: int, constant: Constant) -> Arra
     becomes a real number again, and taken to be 1 where it is not.
     """
     array = constant(node.input(position))
+    if node.operator == MS + "MatMulBnb4":
+        return _looked_up(node, array, constant(node.input(2)))
     if node.operator in PACKED:
         return _unpacked(node, array, constant)
     roles = OPERANDS.get(node.operator, {}).get(position)
@@ -148,8 +160,6 @@ def _is_fixed(graph: Graph, value: str) -> bool:
 
 def _unpacked(node: Node, packed: Array, constant: Constant) -> Array:
     """Weights of a MatMulNBits, outputs first: ``N × K``; codes lie from the lowest bit on."""
-    if node.operator != MS + "MatMulNBits":
-        raise SpecError(f"codes of {node.operator}, which cannot be computed here")
     if node.attributes.get("weight_prepacked", 0):
         raise SpecError("weights in the order of one processor (weight_prepacked)")
     outputs, inputs, size = (int(node.attributes[name]) for name in ("N", "K", "block_size"))
@@ -168,6 +178,15 @@ def _unpacked(node: Node, packed: Array, constant: Constant) -> Array:
         return found
     whole: Array = ((codes - zero) * scale).reshape(outputs, -1)
     return whole[:, :inputs]
+
+
+def _looked_up(node: Node, packed: Array, scale: Array) -> Array:
+    """Weights of a MatMulBnb4, ``N × K``: places in a codebook, the first in the higher bits."""
+    outputs, inputs, size = (int(node.attributes[name]) for name in ("N", "K", "block_size"))
+    codes = np.stack([packed.reshape(-1) >> 4, packed.reshape(-1) & 15], axis=1).reshape(-1)
+    values = np.array(CODEBOOKS[int(node.attributes["quant_type"])])[codes[: outputs * inputs]]
+    found: Array = values * np.repeat(scale.astype(np.float64), size)[: values.size]
+    return found.reshape(outputs, inputs)
 
 
 def _codes(rows: Array, bits: int) -> Array:

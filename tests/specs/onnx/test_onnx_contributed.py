@@ -76,7 +76,6 @@ def test_packed_weights(zeros: str, tmp_path: Path) -> None:
 
 REFUSED = {
     "of one processor": (".MatMulNBits <K=16, N=2, bits=4, block_size=16, weight_prepacked=1>"),
-    "MatMulBnb4, which cannot": ".MatMulBnb4 <K=16, N=2, quant_type=1, block_size=16>",
 }
 
 

@@ -43,6 +43,9 @@ def test_is_imported_as_it_is(entry: Entry, tmp_path: Path) -> None:
     assert (network.macs, network.weights) == (entry.macs, entry.weights)
     assert entry.pins is None or found.pins == entry.pins
     assert entry.layers is None or len(network.layers) == entry.layers
+    owners = {layer.name for layer in network.layers if layer.owns_weights}
+    assert {*found.weights} == owners
+    assert sum(found.weights[name].size for name in owners) == entry.weights
 
 
 @of([name for name, entry in ALL.items() if entry.solved])

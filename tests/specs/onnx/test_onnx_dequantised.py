@@ -144,6 +144,7 @@ INTEGER = {
     "y = DequantizeLinear (q, half, o)": X,
     "q = MatMulInteger (x, w, o, z)\nf = Cast <to=1> (q)\ny = Mul (f, s)": X,
     "q = MatMulInteger (x, w, , z1)\nf = Cast <to=1> (q)\ny = Mul (s1, f)": X,
+    f"y = {MS}MatMulIntegerToFloat (x, w, one, s, o, z)": X,
     "q = QLinearConv (x, one, o, k, s, o, half, o)\ny = DequantizeLinear (q, half, o)": {
         "x": (INPUTS, INPUTS, 1, 1)
     },
@@ -174,6 +175,61 @@ def test_of_a_product_quantised_as_it_runs(tmp_path: Path) -> None:
         y = Mul (f, b)
     """
     compare(model(lines, X, PER_AXIS, opset=13), tmp_path, atol=1e-4)
+    fused = f"a: y = {MS}DynamicQuantizeMatMul (x, w, s, z)"
+    compare(model(fused, X, PER_AXIS, domains=DOMAINS, opset=13), tmp_path, atol=1e-4)
+
+
+def packed(codes: Array, bits: int) -> Array:
+    """Rows of codes in bytes, the first in the lowest bits."""
+    ones = codes[..., None] >> np.arange(bits) & 1
+    return np.packbits(ones.reshape(*codes.shape[:-1], -1).astype(np.uint8), -1, bitorder="little")
+
+
+PACKED = [(4, 16, "none"), (4, 32, "packed"), (4, 16, "floats"), (8, 32, "none"), (8, 16, "packed")]
+
+
+@pytest.mark.parametrize(("bits", "block", "zeros"), PACKED)
+def test_packed_in_blocks(bits: int, block: int, zeros: str, tmp_path: Path) -> None:
+    blocks = -(-INPUTS // block)
+    generator = np.random.default_rng(bits * block)
+    codes = generator.integers(0, 2**bits, (OUTPUTS, blocks, block))
+    shifts = generator.integers(0, 2**bits, (OUTPUTS, blocks))
+    constants = {
+        "w": packed(codes, bits),
+        "s": generator.integers(1, 9, (OUTPUTS, blocks)).astype(np.float32) / 4,
+    }
+    if zeros != "none":
+        constants["z"] = packed(shifts, bits) if zeros == "packed" else shifts.astype(np.float32)
+    sizes = f"K={INPUTS}, N={OUTPUTS}, bits={bits}, block_size={block}"
+    read = "x, w, s" if zeros == "none" else "x, w, s, z"
+    made = model(f"a: y = {MS}MatMulNBits <{sizes}> ({read})", X, constants, domains=DOMAINS)
+    compare(made, tmp_path)
+    assert imported(tmp_path, made).pins == {"weight:a": bits}
+
+
+def test_packed_and_sorted(tmp_path: Path) -> None:
+    """Each input names its block, as after sorting by importance."""
+    generator = np.random.default_rng(3)
+    constants = {
+        "w": packed(generator.integers(0, 16, (OUTPUTS, 3, 16)), 4),
+        "s": generator.integers(1, 9, (OUTPUTS, 3)).astype(np.float32) / 4,
+        "g": generator.integers(0, 3, INPUTS).astype(np.int32),
+    }
+    sizes = f"K={INPUTS}, N={OUTPUTS}, bits=4, block_size=16"
+    line = f"a: y = {MS}MatMulNBits <{sizes}> (x, w, s, , g)"
+    compare(model(line, X, constants, domains=DOMAINS), tmp_path)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_places_in_a_codebook(kind: int, tmp_path: Path) -> None:
+    generator = np.random.default_rng(kind)
+    constants = {
+        "w": generator.integers(0, 256, INPUTS * OUTPUTS // 2).astype(np.uint8),
+        "s": generator.integers(1, 9, -(-INPUTS * OUTPUTS // 16)).astype(np.float32) / 4,
+    }
+    sizes = f"K={INPUTS}, N={OUTPUTS}, block_size=16, quant_type={kind}"
+    line = f"a: y = {MS}MatMulBnb4 <{sizes}> (x, w, s)"
+    compare(model(line, X, constants, domains=DOMAINS), tmp_path)
 
 
 # --- QONNX --------------------------------------------------------------------------------------
