@@ -103,9 +103,10 @@ class GoalSearch:
         start: Floats | None,
         accuracy: float = CLOSING_GAP,
         rounds: int = MAX_ROUNDS,
+        below: float = 0.0,
     ) -> DualBound:
         """Bound a batch as far as the incumbent asks for; see `Dual.bound`."""
-        return self.dual.bound(batch, start, self.dual_cutoff(), accuracy, rounds)
+        return self.dual.bound(batch, start, self.dual_cutoff(), accuracy, rounds, below)
 
     def add_cut(
         self,

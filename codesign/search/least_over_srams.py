@@ -18,7 +18,7 @@ from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.lagrangian import Dual
+from codesign.search.bounds.lagrangian import MAX_ROUNDS, Dual
 from codesign.search.goal_task import GoalTask
 from codesign.search.least_metric import LeastMetric
 from codesign.search.sram_ranges import SramRange, SramRanges, adjacent_joined
@@ -31,8 +31,8 @@ HALVED = 1e-3  # the same of an option
 SRAMS_TRIED, PRICED = 8, 4  # of each option for a first incumbent; of what is found
 # Where layers may be fused a bound is farther from the best than finer ranges bring it.
 FEW_HALVINGS, HALVED_FUSED = 3, 1e-2
-FIRST_HALVINGS = 5  # of all shapes before a good incumbent
-SHAPES_TRIED, PES_TRIED = 2, 4  # for that
+BELOW = 1e-2  # accuracy of a shape's bound that cannot reach the cutoff
+PROBED, SHAPES_TRIED = 12, 2  # shapes, for multipliers, and for a good incumbent
 FEW_SHAPES = 8  # that are as soon bounded with tilings of their own
 
 
@@ -43,6 +43,7 @@ class LeastOverSrams(LeastMetric):
         super().__init__(task)
         self.ranges: dict[int, list[SramRange]] = {}  # of options
         self.shape_ranges: dict[int, list[SramRange]] = {}
+        self.met: Floats | None = None  # (limits,): multipliers of the best bounded lately
 
     def bound_shapes(self, options: Ints) -> None:
         self._bound_shape_ranges(options)
@@ -59,7 +60,7 @@ class LeastOverSrams(LeastMetric):
         high, start = self._useful_sram_bits(options), self.first_multipliers(options)
         shape = int(self.space.shape_of[options[0]])
         if self.incumbent is None:
-            start = self._try_srams(options, self._whole_range(shape)[0], high, start)
+            start = self._try_srams(options, self._whole_range(shape)[0], high)
         parts = [
             SramRanges(
                 options,
@@ -89,7 +90,7 @@ class LeastOverSrams(LeastMetric):
         for n, option in enumerate(every.option.tolist()):
             self.ranges[option].append(every.range(n))
 
-    def _try_srams(self, options: Ints, low: float, high: Floats, start: Floats) -> Floats:
+    def _try_srams(self, options: Ints, low: float, high: Floats) -> Floats:
         """Look for an incumbent with a few sizes of SRAM each; returns good multipliers.
 
         A range of SRAM is not worth halving that a design closes.
@@ -98,10 +99,14 @@ class LeastOverSrams(LeastMetric):
         sram_bits = self.space.capacities.within(low * (high / low) ** shares).ravel()
         row = np.tile(np.arange(len(options)), SRAMS_TRIED)
         batch = self.batches.of_options(options[row], sram_bits, roughly=True)
-        found = self.dual_bound(batch, start[row])
-        for n in np.argsort(found.incumbent, kind="stable")[:PRICED].tolist():
-            self.update_from_bound(int(options[row[n]]), found, n, float(sram_bits[n]))
-        return found.multipliers[-len(options) :]
+        start = self.first_multipliers(options[row])
+        rough = self.dual_bound(batch, start, rounds=1)
+        best = np.argsort(rough.value, kind="stable")[:PRICED]
+        found = self.dual_bound(batch.take(best), start[best], accuracy=1e-4)
+        for n, k in enumerate(best.tolist()):
+            self.update_from_bound(int(options[row[k]]), found, n, float(sram_bits[k]))
+        self.met = found.multipliers[int(found.incumbent.argmin())]
+        return self.first_multipliers(options)
 
     def bound_by_finest(self) -> None:
         """Bound all open shapes by ranges of their SRAM, with the tilings of the finest shape.
@@ -114,23 +119,49 @@ class LeastOverSrams(LeastMetric):
         if len(self.space.shapes_among(options)) <= FEW_SHAPES:
             return
         if self.incumbent is None:
-            self._try_nearest(options)
-            self._bound_shape_ranges(self.open_options(), finest=True, halvings=FIRST_HALVINGS)
+            self._probe(options)
+            self._bound_shape_ranges(self.open_options(), finest=True, halvings=0, rounds=1)
             self._try_nearest(self.open_options())
         self._bound_shape_ranges(self.open_options(), finest=True)
+        self._try_nearest(self.open_options())
+
+    def _probe(self, options: Ints) -> None:
+        """Bound some shapes, from small to large, for multipliers that suit the best of them."""
+        space = self.space
+        shapes = space.shapes_among(options)
+        pes = space.shape_rows[shapes] * space.shape_cols[shapes]
+        spread = np.linspace(0, len(shapes) - 1, PROBED).round().astype(np.int64)
+        probed = np.unique(shapes[np.argsort(pes, kind="stable")[spread]])
+        each = [self._of(options, shape) for shape in probed.tolist()]
+        row = np.repeat(np.arange(len(each)), [len(mine) for mine in each])
+        most = np.array([self._useful_sram_bits(mine, finest=True).max() for mine in each])
+        every = np.concatenate(each)
+        batch = self.batches.of_shapes(every, probed, row, most, most, finest=True)
+        start = self.first_multipliers(np.array([mine[0] for mine in each]))
+        found = self.dual_bound(batch, start, accuracy=BELOW)
+        self.met = found.multipliers[int(found.value.argmin())]
 
     def _try_nearest(self, options: Ints) -> None:
         """Look for a good incumbent on the shapes of least bounds."""
         order = options[np.argsort(self.lower[options], kind="stable")]
         for shape in [*dict.fromkeys(self.space.shape_of[order].tolist())][:SHAPES_TRIED]:
-            mine = self._of(order, shape)[:PES_TRIED]
+            mine = self._of(order, shape)
             ranges = self.shape_ranges.get(shape, [self._whole_range(shape)])
             low, high, _ = min(ranges, key=itemgetter(2))
             most = np.clip(self._useful_sram_bits(mine), low, high)
-            self._try_srams(mine, low, most, self.first_multipliers(mine))
+            self._try_srams(mine, low, most)
+
+    def first_multipliers(self, options: Ints) -> Floats:
+        if self.met is None:
+            return super().first_multipliers(options)
+        return np.tile(self.met, (len(options), 1))
 
     def _bound_shape_ranges(
-        self, options: Ints, finest: bool = False, halvings: int = MOST_HALVINGS
+        self,
+        options: Ints,
+        finest: bool = False,
+        halvings: int = MOST_HALVINGS,
+        rounds: int = MAX_ROUNDS,
     ) -> None:
         """Bound shapes by ranges of SRAM that their options can have."""
         space = self.space
@@ -144,7 +175,7 @@ class LeastOverSrams(LeastMetric):
                     found.append((n, min(low, high), min(end, high), bound))
         which, least, most, known = np.array(found, dtype=np.float64).reshape(-1, 4).T
         row = which.astype(np.int64)
-        start = self.first_multipliers(options[first])[row]
+        start = self.first_multipliers(options[first][row])
         rows = SramRanges(options[first][row], least, most, known, start)
 
         def tables(mine: SramRanges) -> Batch:
@@ -156,8 +187,8 @@ class LeastOverSrams(LeastMetric):
         if not len(rows):
             self.raise_bounds(options, np.full(len(options), self.cutoff))
             return
-        if np.isfinite(rows.bound).all() and not finest:
-            rows = self._bounded(rows, tables)
+        if rounds == 1 or (np.isfinite(rows.bound).all() and not finest):
+            rows = self._bounded(rows, tables, rounds=rounds)
         every = self._halved(rows, tables, HALVED_TOGETHER, halvings=halvings)
         bounds = np.minimum(every.least_bounds(options[first]), self.cutoff)
         for shape, option, bound in zip(shapes.tolist(), options[first], bounds, strict=True):
@@ -229,11 +260,17 @@ class LeastOverSrams(LeastMetric):
         return rows
 
     def _bounded(
-        self, rows: SramRanges, tables: Callable[[SramRanges], Batch], priced: bool = False
+        self,
+        rows: SramRanges,
+        tables: Callable[[SramRanges], Batch],
+        priced: bool = False,
+        rounds: int = MAX_ROUNDS,
     ) -> SramRanges:
         """The same ranges, better bounded."""
         batch = tables(rows)
-        found = self.dual_bound(batch, rows.multipliers, accuracy=1e-4)
+        found = self.dual_bound(
+            batch, rows.multipliers, 1e-4, rounds, below=0.0 if priced else BELOW
+        )
         bound = np.maximum(rows.bound, found.value)
         best = int(found.incumbent.argmin())
         if priced:

@@ -84,6 +84,7 @@ class Dual:
         cutoff: float = np.inf,
         accuracy: float = CLOSING_GAP,
         rounds: int = MAX_ROUNDS,
+        below: float = 0.0,
     ) -> DualBound:
         """Bound every option of a batch.
 
@@ -97,6 +98,9 @@ class Dual:
             Relative distance to the best dual value at which to stop.
         rounds : int
             Multipliers to try at most; 1: those to begin with.
+        below : float
+            The accuracy, if that is less, of an option that no multiplier brings to the cutoff, as
+            far as a single limit tells.
         """
         self.relaxation.check_time()
         relaxation = self.relaxation.of(batch)
@@ -104,7 +108,12 @@ class Dual:
         if len(parts) > 1:  # what no multiplier changes in their tables is then worked out once
             each = [
                 self.bound(
-                    batch.take(r), None if start is None else start[r], cutoff, accuracy, rounds
+                    batch.take(r),
+                    None if start is None else start[r],
+                    cutoff,
+                    accuracy,
+                    rounds,
+                    below,
                 )
                 for r in parts
             ]
@@ -122,8 +131,10 @@ class Dual:
             search.evaluate(np.arange(len(batch)), search.found.multipliers.copy())
         else:
             first = search.first_multipliers() if start is None else start.copy()
-            climb = search.cross_tangents if len(self.limited) == 1 else search.step_by_subgradients
-            climb(first, enough, accuracy, rounds)
+            if len(self.limited) == 1:
+                search.cross_tangents(first, enough, accuracy, rounds, below)
+            else:
+                search.step_by_subgradients(first, enough, accuracy, rounds)
         search.found.value[search.found.value > worst + UNDERFLOW] = np.inf
         return search.found
 
@@ -186,25 +197,34 @@ class _Ascent:
         return value, slope
 
     def cross_tangents(
-        self, multipliers: Floats, cutoff: Floats, accuracy: float, rounds: int
+        self, multipliers: Floats, cutoff: Floats, accuracy: float, rounds: int, below: float
     ) -> None:
         """Maximise over the multiplier of a single limit.
 
         The dual is concave and piecewise linear: no value is above where two of its tangents cross.
         Kept are the last tangent where the relaxed optimum breaks the limit, which rises, and the
         last one where it keeps it, which falls; their crossing is tried next, and ends the search
-        where it is no more than ``accuracy`` above the best value known.
+        where it is no more than ``accuracy`` above the best value known. Twice on the same side in
+        a row, their middle is. Where couplings are cut tangents mislead, and patience ends.
         """
         count, multiplier = len(self.batch), multipliers[:, 0]
         breaks, keeps = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
-        shrunk = np.zeros(count, dtype=np.int64)
-        rows = np.arange(count)
+        shrunk, side, stale = (np.zeros(count, dtype=np.int64) for _ in range(3))
+        rows, patience = np.arange(count), PATIENCE if self.relaxation.coarse else MAX_CROSSINGS
         for _ in range(min(MAX_CROSSINGS, rounds)):
+            before = self.found.value[rows]
             value, slopes = self.evaluate(rows, multiplier[rows, None])
             tangent = np.stack([multiplier[rows], value, slopes[:, 0]], axis=1)
             broken = slopes[:, 0] > self.unclear
+            side[rows] = np.where(
+                broken, np.maximum(side[rows], 0) + 1, np.minimum(side[rows], 0) - 1
+            )
+            with np.errstate(invalid="ignore"):  # nothing is known before the first
+                better = ~(self.found.value[rows] <= before + accuracy * np.abs(before))
+            stale[rows] = np.where(better, 0, stale[rows] + 1)
             breaks[rows[broken]], keeps[rows[~broken]] = tangent[broken], tangent[~broken]
             done = (self.found.value[rows] > cutoff[rows]) | np.isinf(value)
+            done |= stale[rows] >= patience
             rows = rows[~(done | (~broken & (multiplier[rows] == 0)))]
             rising, falling = breaks[rows], keeps[rows]
             lacks_rising, lacks_falling = np.isnan(rising[:, 0]), np.isnan(falling[:, 0])
@@ -216,9 +236,11 @@ class _Ascent:
             # Without one that rises: towards 0, where the unlimited optimum may keep the limit.
             lower = np.where(shrunk[rows] < SHRINKS, multiplier[rows] / SHRINK, 0.0)
             shrunk[rows] += lacks_rising
-            multiplier[rows] = np.where(lacks_falling, higher, np.where(lacks_rising, lower, meet))
+            tried = np.where(np.abs(side[rows]) > 2, (rising[:, 0] + falling[:, 0]) / 2, meet)
+            multiplier[rows] = np.where(lacks_falling, higher, np.where(lacks_rising, lower, tried))
             known = np.maximum(rising[:, 1], falling[:, 1])
-            near = top - known <= accuracy * np.abs(top)
+            wanted = np.where(top < cutoff[rows], max(accuracy, below), accuracy)
+            near = top - known <= wanted * np.abs(top)
             rows = rows[~near & (multiplier[rows] < LARGEST)]  # a missing tangent is never near
             if not len(rows):
                 return
