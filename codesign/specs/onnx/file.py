@@ -156,6 +156,7 @@ def _without_weights(proto: ModelProto) -> ModelProto:
     graph = light.graph
     graph.name = proto.graph.name or "graph"
     graph.node.extend(proto.graph.node)
+    graph.quantization_annotation.extend(proto.graph.quantization_annotation)
     _move_early(light)
     graph.output.extend(map(_without_sizes, proto.graph.output))
     graph.value_info.extend((*proto.graph.value_info, *proto.graph.output))
@@ -206,14 +207,15 @@ def _forget_sizes_of_outputs(light: ModelProto) -> None:
 
 
 def _move_early(light: ModelProto) -> None:
-    """Let operators that the standard does not have yet be the runtime's own."""
+    """Let operators that the standard does not have yet be the runtime's own; name all domains."""
     opset = _check_versions(light)
     for node in light.graph.node:
         if node.domain in STANDARD_DOMAINS and opset < EARLY.get(node.op_type, 0):
             node.domain = RUNTIME_DOMAIN
-    used = {node.domain for node in light.graph.node}
-    if RUNTIME_DOMAIN in used - {entry.domain for entry in light.opset_import}:
-        light.opset_import.append(helper.make_opsetid(RUNTIME_DOMAIN, 1))
+    named = {*STANDARD_DOMAINS, *(entry.domain for entry in light.opset_import)}
+    for domain in dict.fromkeys(node.domain for node in light.graph.node):
+        if domain not in named:  # older files of QONNX name the standard's alone
+            light.opset_import.append(helper.make_opsetid(domain, 1))
 
 
 def _is_small(tensor: TensorProto) -> bool:

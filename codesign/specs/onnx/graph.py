@@ -55,6 +55,8 @@ class Graph:
         Least and greatest number of the type of those stored as integers of 16 bits or fewer.
     small_floats : mapping of str to str
         Type of those stored in floating point of 8 bits or fewer.
+    annotated : mapping of str to str
+        Type, as QONNX names it, that the file notes of those that are stored as another.
     constants : frozenset of str
         Values that no input reaches; also the scales found while an activation is quantised, a
         number or two that never leave the chip.
@@ -74,6 +76,7 @@ class Graph:
     shapes: Mapping[str, Shape]
     integers: Mapping[str, tuple[int, int]]
     small_floats: Mapping[str, str]
+    annotated: Mapping[str, str]
     constants: frozenset[str]
     known: Mapping[str, np.ndarray[Any, Any]]
     sources: Mapping[str, Node]

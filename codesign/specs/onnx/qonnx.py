@@ -1,11 +1,13 @@
 """Quantisers of QONNX: nodes that round and clip floating-point data and state their width.
 
 Source: the operators' pages under ``docs/qonnx-custom-ops`` of QONNX (fastmachinelearning/qonnx,
-versions 1 and 2). Brevitas writes them, FINN and hls4ml read them; older files have other domains.
+versions 1 and 2), and the names of data types in its ``core/datatype.py``. Brevitas writes these
+nodes, FINN and hls4ml read them; older files have other domains.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,9 +21,12 @@ Array = npt.NDArray[Any]
 
 DOMAINS = ("qonnx.custom_op.general.", "finn.custom_op.general.", "onnx.brevitas.")
 INTEGER = ("Quant", "IntQuant")  # the older name and the newer
-KINDS = (*INTEGER, "BipolarQuant", "FloatQuant", "Trunc")
+KINDS = (*INTEGER, "BipolarQuant", "FloatQuant", "MultiThreshold", "Trunc")
 OPERATORS = frozenset(domain + kind for domain in DOMAINS for kind in KINDS)
-KEEP_ZERO = OPERATORS - {domain + "BipolarQuant" for domain in DOMAINS}
+KEEP_ZERO = OPERATORS - {x + kind for x in DOMAINS for kind in ("BipolarQuant", "MultiThreshold")}
+ANNOTATION = "finn_datatype"  # the key of a type that a file notes of a value
+DATATYPE = re.compile(r"(?:U?INT|FIXED<|SCALEDINT<)(\d+)(?:,-?\d+)?>?")
+NAMED = {"BINARY": 1, "BIPOLAR": 1, "TERNARY": 2}
 ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "ROUND": np.rint,
     "HALF_EVEN": np.rint,
@@ -50,6 +55,8 @@ def stated_bits(graph: Graph, node: Node) -> int | None:
     role = kind(node)
     if role == "BipolarQuant":
         return 1
+    if role == "MultiThreshold":
+        return datatype_bits(str(node.attributes.get("out_dtype", "")))
     if role not in (*INTEGER, "Trunc"):
         return None
     value = node.inputs[-1] if role == "Trunc" else node.input(3)
@@ -65,13 +72,19 @@ def stated_bits(graph: Graph, node: Node) -> int | None:
     return int(widest)
 
 
+def datatype_bits(name: str) -> int | None:
+    """Width of an integer or fixed-point type by its name in QONNX: INT4, BIPOLAR, FIXED<8,3>."""
+    found = DATATYPE.fullmatch(name.replace(" ", ""))
+    return int(found[1]) if found else NAMED.get(name)
+
+
 def quantised(node: Node, given: Sequence[Array]) -> Array:
     """What a quantiser makes of constants, still in floating point.
 
     Raises
     ------
     SpecError
-        A rounding mode that is not one of QONNX, or a Trunc, which weights have no use for.
+        A rounding mode that is not one of QONNX, or what weights have no use for.
     """
     role, values = kind(node), [np.asarray(array, np.float64) for array in given]
     if role == "BipolarQuant":

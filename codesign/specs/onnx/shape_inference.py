@@ -23,6 +23,7 @@ from codesign.specs.onnx.given_inputs import proposal, small_inputs
 from codesign.specs.onnx.graph import Graph, Names, Node, Shape
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
+from codesign.specs.onnx.qonnx import ANNOTATION
 from codesign.specs.onnx.spelling import RULES, operator_of, spell_out
 
 Declared = dict[str, tuple[int, Shape | None]]  # an element type; a shape, where it is whole
@@ -242,6 +243,12 @@ def _graph(
         shapes=shapes,
         integers={name: INTEGERS[kind] for name, kind in named.items() if kind in INTEGERS},
         small_floats={name: kind for name, kind in named.items() if kind.startswith(SMALL_FLOATS)},
+        annotated={
+            noted.tensor_name: entry.value
+            for noted in graph.quantization_annotation
+            for entry in noted.quant_parameter_tensor_names
+            if entry.key == ANNOTATION
+        },
         constants=frozenset(constants),
         known=known,
         sources={

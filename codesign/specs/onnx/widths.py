@@ -52,6 +52,9 @@ def _declared_bits(graph: Graph) -> dict[str, int]:
     for node in (*graph.sources.values(), *graph.nodes):
         if qonnx.kind(node):
             found[node.outputs[0]] = qonnx.stated_bits(graph, node)
+    for name, text in graph.annotated.items():
+        if found.get(name) is None:
+            found[name] = qonnx.datatype_bits(text)
     return {name: bits for name, bits in found.items() if bits is not None and bits <= MOST_BITS}
 
 

@@ -258,3 +258,44 @@ def test_floating_point_of_few_bits_is_no_width(tmp_path: Path) -> None:
         "values in floating point of few bits have no integer width: q (FLOAT8E4M3FN), "
         "d (FloatQuant)",
     )
+
+
+DATATYPES = {
+    "INT4": 4,
+    "UINT3": 3,
+    "BINARY": 1,
+    "BIPOLAR": 1,
+    "TERNARY": 2,
+    "SCALEDINT<8>": 8,
+    "FIXED<6,2>": 6,
+    "FIXED<12, -1>": 12,
+    "FLOAT32": None,
+    "FLOAT<4,3,7>": None,
+    "INT": None,
+}
+
+
+@pytest.mark.parametrize("name", DATATYPES)
+def test_of_types_noted_beside_values(name: str, tmp_path: Path) -> None:
+    """As QONNX notes them of weights and activations that are integers in floating point."""
+    made = model("r = Relu (x)\na: y = MatMul (r, w)", X, {"w": (4, 5)})
+    for value in ("r", "w"):
+        noted = made.graph.quantization_annotation.add(tensor_name=value)
+        noted.quant_parameter_tensor_names.add(key="finn_datatype", value=name)
+    bits = DATATYPES[name]
+    found = {} if bits is None else {"weight:a": bits, "tensor:x": bits}
+    assert imported(tmp_path, made).pins == found
+
+
+def test_thresholds_state_the_type_they_make(tmp_path: Path) -> None:
+    line = f'd = {QONNX}.MultiThreshold <out_dtype="UINT2", out_scale=0.5> (x, t)'
+    made = model(f"{line}\na: y = MatMul (d, w)", X, {**CONSTANTS, "t": (1, 3)}, domains=[QONNX])
+    assert imported(tmp_path, made).pins == {"tensor:x": 2}
+
+
+def test_a_domain_that_the_file_does_not_name(tmp_path: Path) -> None:
+    constants = {**CONSTANTS, "b": np.array(4, np.float32)}
+    lines = f"d = {QONNX}.Quant (x, s, f0, b)\na: y = MatMul (d, w)"
+    made = model(lines, X, constants, domains=[QONNX])
+    del made.opset_import[1:]
+    assert imported(tmp_path, made).pins == {"tensor:x": 4}
