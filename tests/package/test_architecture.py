@@ -52,7 +52,10 @@ FENCED = {
     "distributed": {"study.executors"},
     "onnx": {"specs.onnx"}
     | {f"specs.onnx.{name}" for name in ("attention", "bodies", "constant_folding")}
-    | {f"specs.onnx.{name}" for name in ("control_flow", "file", "given_inputs", "scopes")}
+    | {
+        f"specs.onnx.{name}"
+        for name in ("control_flow", "file", "given_inputs", "scopes", "sequences")
+    }
     | {f"specs.onnx.{name}" for name in ("shape_inference", "spelling", "weights", "writer")},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}

@@ -14,10 +14,19 @@ from codesign.specs.onnx.scopes import bodies
 from codesign.specs.onnx.writer import Writer
 
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
+LISTS: tuple[str, ...] = (
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SequenceInsert",
+    "SequenceErase",
+    "SequenceAt",
+)
+LISTS += ("SequenceLength", "ConcatFromSequence", "SplitToSequence")
+LISTS += ("Optional", "OptionalHasElement", "OptionalGetElement")
 
 
 def set_aside(model: ModelProto) -> None:
-    """Give, in place, nodes of control flow a domain that ONNX's inference does not look into.
+    """Give, in place, nodes of control flow and lists a domain that ONNX's inference leaves alone.
 
     A branch that is not taken need not fit, and what runs often is inferred where it is copied.
     """
@@ -28,13 +37,13 @@ def set_aside(model: ModelProto) -> None:
         model.opset_import.append(helper.make_opsetid(OWN_DOMAIN, 1))
 
 
-def is_control_flow(node: NodeProto) -> bool:
+def is_set_aside(node: NodeProto) -> bool:
     """Whether a node is one that was set aside."""
-    return node.domain == OWN_DOMAIN and node.op_type in CONTROL_FLOW
+    return node.domain == OWN_DOMAIN and node.op_type in (*CONTROL_FLOW, *LISTS)
 
 
 def _set_aside(node: NodeProto) -> None:
-    if node.op_type in CONTROL_FLOW and node.domain in STANDARD_DOMAINS:
+    if node.op_type in (*CONTROL_FLOW, *LISTS) and node.domain in STANDARD_DOMAINS:
         node.domain = OWN_DOMAIN
 
 

@@ -17,7 +17,7 @@ from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper, nump
 
 from codesign.errors import SpecError
 from codesign.specs.network import MAX_LAYERS
-from codesign.specs.onnx.bodies import copy_in, is_control_flow, picked, stack
+from codesign.specs.onnx.bodies import copy_in, is_set_aside, picked, stack
 from codesign.specs.onnx.constant_folding import Array, results
 from codesign.specs.onnx.given_inputs import proposal, small_inputs
 from codesign.specs.onnx.operators import MACS
@@ -267,10 +267,11 @@ OPEN = {
     "Scan": "the size of what it scans",
     "SequenceMap": "the length of its sequence",
 }
+DECIDING = {"If": 0, "Loop": 0, "SequenceInsert": 2}  # the first operand that decides, if not 1
 
 
 def check_decided(proto: ModelProto, inputs: Sequence[str], known: Mapping[str, Array]) -> None:
-    """Refuse control flow that a result depends on and that is not decided.
+    """Refuse control flow and lists that a result depends on and that are not decided.
 
     Raises
     ------
@@ -283,12 +284,14 @@ def check_decided(proto: ModelProto, inputs: Sequence[str], known: Mapping[str, 
         if wanted & {*node.output}:
             wanted.update(reads(node))
             needed.append(node)
-    for node in reversed(needed):
-        if is_control_flow(node):
-            deciding = [name for name in node.input[:2] if name and name not in known]
-            made_of = {name: [*reads(each)] for each in proto.graph.node for name in each.output}
-            hint = proposal(deciding, made_of, inputs, small_inputs(proto, inputs))
-            raise SpecError(
-                f"node {node.name!r} ({node.op_type}): {OPEN[node.op_type]} depends on "
-                f"{hint or 'data; such control flow is not supported'}"
-            )
+    node = next((node for node in reversed(needed) if is_set_aside(node)), None)
+    if node is None:
+        return
+    first = DECIDING.get(node.op_type, 1)
+    deciding = [name for name in node.input[first : first + 2] if name and name not in known]
+    made_of = {name: [*reads(each)] for each in proto.graph.node for name in each.output}
+    hint = proposal(deciding, made_of, inputs, small_inputs(proto, inputs))
+    raise SpecError(
+        f"node {node.name!r} ({node.op_type}): {OPEN.get(node.op_type, 'what it lists or picks')} "
+        f"depends on {hint or 'data; that is not supported'}"
+    )

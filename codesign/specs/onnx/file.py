@@ -202,8 +202,7 @@ def _without_sizes(output: ValueInfoProto) -> ValueInfoProto:
 
 def _forget_sizes_of_outputs(light: ModelProto) -> None:
     for value in light.graph.output:
-        if value.type.HasField("tensor_type"):
-            value.ClearField("type")
+        value.ClearField("type")
 
 
 def _move_early(light: ModelProto) -> None:

@@ -25,6 +25,7 @@ from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
 from codesign.specs.onnx.qonnx import ANNOTATION
 from codesign.specs.onnx.spelling import RULES, operator_of, spell_out
+from codesign.specs.onnx.writer import Lists
 
 Declared = dict[str, tuple[int, Shape | None]]  # an element type; a shape, where it is whole
 
@@ -54,7 +55,7 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
     proto, known = model.proto, stored_values(model.proto)
     replaced: list[NodeProto] = []
     remarks: list[str] = []
-    declared = _declared(proto)
+    declared, lists = _declared(proto), Lists()
     _name_nodes(proto)
     set_aside(proto)
     for _ in range(MAX_ROUNDS):
@@ -67,7 +68,7 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         shapes, types = _shapes(inferred.graph)
         folded = fold(proto, known, shapes, model.opset)
         replaced += folded
-        spelt, told = spell_out(proto, shapes, types, known)
+        spelt, told = spell_out(proto, shapes, types, known, lists)
         remarks += told
         if spelt:
             known |= stored_values(proto)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from onnx import ModelProto, NodeProto
 
-from codesign.specs.onnx import fourier
+from codesign.specs.onnx import fourier, sequences
 from codesign.specs.onnx import microsoft_fusions as fusions
 from codesign.specs.onnx.attention import spell_attention
 from codesign.specs.onnx.constant_folding import Known
@@ -27,7 +27,7 @@ from codesign.specs.onnx.microsoft_attention import (
 from codesign.specs.onnx.operators import MS, OWN, RECURRENT
 from codesign.specs.onnx.recurrent import spell_recurrent
 from codesign.specs.onnx.scopes import names
-from codesign.specs.onnx.writer import NotSpeltError, Taken, Writer
+from codesign.specs.onnx.writer import Lists, NotSpeltError, Taken, Writer
 
 Rule = Callable[[Writer], None]
 
@@ -60,16 +60,32 @@ RULES: dict[str, Rule] = {
     f"{OWN}If": spell_if,
     f"{OWN}Loop": spell_loop,
     f"{OWN}Scan": spell_scan,
+    f"{OWN}SequenceMap": sequences.spell_map,
+    f"{OWN}SequenceConstruct": sequences.spell_list,
+    f"{OWN}SequenceEmpty": sequences.spell_list,
+    f"{OWN}SequenceInsert": sequences.spell_insert,
+    f"{OWN}SequenceErase": sequences.spell_erase,
+    f"{OWN}SequenceAt": sequences.spell_at,
+    f"{OWN}SequenceLength": sequences.spell_length,
+    f"{OWN}ConcatFromSequence": sequences.spell_concatenation,
+    f"{OWN}SplitToSequence": sequences.spell_split,
+    f"{OWN}Optional": sequences.spell_optional,
+    f"{OWN}OptionalHasElement": sequences.spell_has_element,
+    f"{OWN}OptionalGetElement": sequences.spell_get_element,
 }
 RULES |= dict.fromkeys(RECURRENT, spell_recurrent)
 
 
 def spell_out(
-    proto: ModelProto, shapes: Mapping[str, Shape], types: Mapping[str, int], known: Known
+    proto: ModelProto,
+    shapes: Mapping[str, Shape],
+    types: Mapping[str, int],
+    known: Known,
+    lists: Lists | None = None,
 ) -> tuple[bool, tuple[str, ...]]:
     """Replace, in place, every operator that has a rule and whose operands' shapes are known.
 
-    Constants that are written are added to ``known``.
+    Constants that are written are added to ``known``, sequences that are found to ``lists``.
 
     Returns
     -------
@@ -81,19 +97,20 @@ def spell_out(
     SpecError
         An operator that its rule cannot read.
     """
-    graph = proto.graph
-    turns = [number for number, node in enumerate(graph.node) if operator_of(node) in RULES]
-    if not turns:
+    graph, lists = proto.graph, Lists() if lists is None else lists
+    if all(_rule(node, lists) is None for node in graph.node):
         return False, ()
     taken = Taken(
         {name for node in graph.node for name in names(node)}, {node.name for node in graph.node}
     )
     written: dict[int, Writer | None] = {}
     count = len(graph.node)
-    for number in turns:
-        write = Writer(proto, graph.node[number], shapes, types, known, taken, count)
-        written[number] = write if _spelt(write) else None
-        count += len(write.nodes)
+    for number, node in enumerate(graph.node):
+        rule = _rule(node, lists)
+        if rule is not None:
+            write = Writer(proto, node, shapes, types, known, taken, lists, count)
+            written[number] = write if _spelt(rule, write) else None
+            count += len(write.nodes)
     remarks = tuple(text for found in written.values() if found for text in found.remarks)
     if not any(written.values()):
         return False, ()
@@ -101,6 +118,7 @@ def spell_out(
     for number, node in enumerate(graph.node):
         found = written.get(number)
         nodes += found.nodes if found else [node]
+    sequences.open_results(graph, lists)
     copies = ModelProto()  # nodes of a graph are lost where it is cleared
     copies.graph.node.extend(nodes)
     del graph.node[:]
@@ -113,10 +131,17 @@ def operator_of(node: NodeProto) -> str:
     return node.op_type if node.domain in STANDARD_DOMAINS else f"{node.domain}.{node.op_type}"
 
 
-def _spelt(write: Writer) -> bool:
+def _rule(node: NodeProto, lists: Lists) -> Rule | None:
+    """The rule of an operator, if it has one."""
+    if node.op_type == "Identity" and lists.holds(node.input[0]):
+        return sequences.spell_same
+    return RULES.get(operator_of(node))
+
+
+def _spelt(rule: Rule, write: Writer) -> bool:
     """Whether an operator's turn has come; its nodes are written then."""
     try:
-        RULES[operator_of(write.node)](write)
+        rule(write)
     except NotSpeltError:
         return False
     return True

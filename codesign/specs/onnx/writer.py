@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,25 @@ class Taken:
     nodes: set[str]
 
 
+@dataclass
+class Lists:
+    """What the sequences of a graph hold, by their names, and what its optional values are.
+
+    Attributes
+    ----------
+    sequences : dict of str to tuple of str
+    optionals : dict of str to str
+        The value, empty where there is none.
+    """
+
+    sequences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    optionals: dict[str, str] = field(default_factory=dict)
+
+    def holds(self, name: str) -> bool:
+        """Whether a name is a sequence or an optional value."""
+        return name in self.sequences or name in self.optionals
+
+
 class Writer:
     """What a rule reads of its operator, and the nodes it writes for it.
 
@@ -47,6 +66,8 @@ class Writer:
         Of the graph's values, as far as they are known.
     values : dict of str to array
         The graph's constants that are small enough to look at, those written here included.
+    lists : Lists
+        What the graph's sequences hold.
     written : int
         Nodes of the graph, with those that other operators were spelt out in.
     remarks : list of str
@@ -61,13 +82,14 @@ class Writer:
         types: Mapping[str, int],
         values: dict[str, np.ndarray[Any, Any]],
         taken: Taken,
+        lists: Lists,
         written: int = 0,
     ) -> None:
         self.node = node
         self.nodes: list[NodeProto] = []
         self.remarks: list[str] = []
         self.opset = next(x.version for x in proto.opset_import if x.domain in STANDARD_DOMAINS)
-        self.shapes, self.values, self.written = shapes, values, written
+        self.shapes, self.values, self.lists, self.written = shapes, values, lists, written
         self._proto, self._types, self._taken = proto, types, taken
         self._attributes = {x.name: helper.get_attribute_value(x) for x in node.attribute}
 

@@ -55,7 +55,7 @@ def test_data_decide_a_branch(tmp_path: Path) -> None:
     constants = {**SIDES, "zero": np.array(0, np.float32)}
     made = flow_model(nodes, {"x": (2, 4)}, constants)
     assert refusal(tmp_path, made) == (
-        "node 'if' (If): which branch runs depends on data; such control flow is not supported"
+        "node 'if' (If): which branch runs depends on data; that is not supported"
     )
 
 
@@ -188,8 +188,7 @@ def test_data_decide_how_often(tmp_path: Path) -> None:
     nodes = [loop(["", "yes", "x"], ["y"], body(lines, ["i", "c", "h"], ["ck", "p"]))]
     made = flow_model(nodes, {"x": (2, 4)}, {"w": W, "lim": np.array(9, np.float32), **YES})
     assert refusal(tmp_path, made) == (
-        "node 'loop' (Loop): how often it repeats depends on data; such control flow is not "
-        "supported"
+        "node 'loop' (Loop): how often it repeats depends on data; that is not supported"
     )
 
 
