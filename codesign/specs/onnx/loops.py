@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from codesign.errors import SpecError
 from codesign.specs.onnx import operators
 from codesign.specs.onnx.graph import Graph, Node, Shape
+from codesign.specs.onnx.volumes import Axis, plane
 
 PerAxis = int | tuple[int, int]
 
@@ -78,19 +79,13 @@ def _packed_product(graph: Graph, node: Node, data: str, weights: str) -> Loops:
 
 
 def _convolution(graph: Graph, node: Node, image: Shape, weights: str, transposed: bool) -> Loops:
-    """One- or two-dimensional; rows are the first dimension.
+    """Rows are the first dimension; of three and more, see `codesign.specs.onnx.volumes`.
 
     A transposed one is computed as an ordinary one over the zero-inserted image: its stride is the
     distance of the image's elements, and each result is a sum over a whole kernel.
     """
     kernel, result = graph.shapes[weights], graph.shapes[node.outputs[0]]
-    groups, rank = int(node.attributes.get("group", 1)), len(kernel) - 2
-    if rank not in (1, 2):
-        raise SpecError(
-            f"node {node.name!r} ({node.operator}): a {rank}-dimensional convolution; only one and "
-            "two dimensions are supported"
-        )
-    strides = _pair(node.attributes.get("strides", [1] * rank))
+    groups = int(node.attributes.get("group", 1))
     across, per_group = (kernel[1], kernel[0] // groups) if transposed else (kernel[0], kernel[1])
     channels = kernel[0] if transposed else per_group * groups
     if image[1] != channels:
@@ -98,28 +93,44 @@ def _convolution(graph: Graph, node: Node, image: Shape, weights: str, transpose
             f"node {node.name!r} ({node.operator}): an image of {image[1]} channels, but weights "
             f"for {channels}"
         )
-    P, Q = (*result[2:], 1)[:2]
-    R, S = (*kernel[2:], 1)[:2]
-    H, W = (*image[2:], 1)[:2]
+    found = plane(axes(node, image, kernel, result))
+    rows, columns = found.rows, found.columns
     return Loops(
-        N=image[0],
+        N=image[0] * found.images,
         G=groups,
         K=across if transposed else across // groups,
         C=per_group,
-        P=P,
-        Q=Q,
-        R=R,
-        S=S,
-        H=H,
-        W=W,
-        stride=1 if transposed else strides,
-        dilation=_pair(node.attributes.get("dilations", [1] * rank)),
-        input_dilation=strides if transposed else 1,
+        P=rows.outputs,
+        Q=columns.outputs,
+        R=rows.taps,
+        S=columns.taps,
+        H=rows.stored,
+        W=columns.stored,
+        stride=_pair(rows.stride, columns.stride),
+        dilation=_pair(rows.dilation, columns.dilation),
+        input_dilation=_pair(rows.inserted, columns.inserted),
     )
 
 
-def _pair(values: Sequence[int]) -> PerAxis:
-    vertical, horizontal = int(values[0]), int(values[-1])
+def axes(node: Node, image: Shape, kernel: Shape, result: Shape) -> list[Axis]:
+    """What a convolution does along each axis of an image as stored."""
+    rank, transposed = len(kernel) - 2, node.operator in operators.TRANSPOSED
+    strides = node.attributes.get("strides", [1] * rank)
+    dilations = node.attributes.get("dilations", [1] * rank)
+    return [
+        Axis(
+            outputs=result[n],
+            stored=image[n],
+            taps=kernel[n],
+            stride=1 if transposed else int(strides[n - 2]),
+            dilation=int(dilations[n - 2]),
+            inserted=int(strides[n - 2]) if transposed else 1,
+        )
+        for n in range(2, rank + 2)
+    ]
+
+
+def _pair(vertical: int, horizontal: int) -> PerAxis:
     return vertical if vertical == horizontal else (vertical, horizontal)
 
 

@@ -22,6 +22,14 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
             "transposed convolutions are computed as ordinary ones over the zero-inserted image; "
             f"their MACs count the products with these zeros: {first_few(transposed, MOST_NAMES)}"
         )
+    deep = _over_volumes(graph)
+    volumes = [names[draft] for draft in layout.drafts if draft.name in deep]
+    if volumes:
+        found.append(
+            "convolutions over three axes or more: rows are the first axis, columns the others in "
+            "a line; products, weights and elements are exact, what tiles of columns share is an "
+            f"upper bound: {first_few(volumes, MOST_NAMES)}"
+        )
     found += _sharing(layout, built)
     found += recurrent_notes(graph)
     moving = {
@@ -52,6 +60,13 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
             f"{first_few(floats, MOST_NAMES)}"
         )
     return tuple(found)
+
+
+def _over_volumes(graph: Graph) -> frozenset[str]:
+    """Names of the convolutions over more than rows and columns."""
+    kinds = operators.CONVOLUTIONS | operators.TRANSPOSED
+    found = (node for node in graph.nodes if node.operator in kinds)
+    return frozenset(x.name for x in found if len(graph.shapes[operators.weights_of(x)]) > 4)
 
 
 def _small_floats(graph: Graph) -> list[str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codesign.specs.layer import most_padding
 from codesign.specs.onnx import operators, qonnx
 from codesign.specs.onnx.graph import Graph, Node, Shape, free_name
+from codesign.specs.onnx.loops import axes
+from codesign.specs.onnx.volumes import plane
 
 KEEP_ZERO = qonnx.KEEP_ZERO | {"Cast", "DequantizeLinear", "Identity", "QuantizeLinear", "Relu"}
 
@@ -58,20 +59,9 @@ def _reads_as_window(graph: Graph, reader: Node, value: str, stored: Shape) -> b
 
 def _fits(graph: Graph, node: Node, stored: Shape) -> bool:
     """Whether a layer may have the padding that a convolution of a stored image needs."""
-    kernel = graph.shapes[operators.weights_of(node)][2:]
-    out = graph.shapes[node.outputs[0]][2:]
-    strides = node.attributes.get("strides", [1] * len(kernel))
-    dilations = node.attributes.get("dilations", [1] * len(kernel))
-    return all(
-        (o - 1) * stride + reach <= size + 2 * most_padding(reach)
-        for o, size, stride, reach in zip(
-            out,
-            stored[2:],
-            strides,
-            [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)],
-            strict=True,
-        )
-    )
+    kernel, result = graph.shapes[operators.weights_of(node)], graph.shapes[node.outputs[0]]
+    found = plane(axes(node, stored, kernel, result))
+    return found.rows.fits and found.columns.fits
 
 
 def store_large_padding(graph: Graph) -> Graph:

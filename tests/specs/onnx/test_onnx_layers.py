@@ -93,11 +93,6 @@ def test_convolution_by_an_activation(tmp_path: Path) -> None:
     assert made.weights == 0
 
 
-def test_convolution_in_three_dimensions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"node 'deep' \(Conv\): a 3-dimensional convolution"):
-        only(tmp_path, "deep: y = Conv (x, w)", {"x": (1, 2, 4, 4, 4)}, {"w": (3, 2, 2, 2, 2)})
-
-
 def test_a_constant_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="multiplies a constant image by data"):
         only(tmp_path, "y = Conv (w, x)", {"x": (4, 6, 3, 3)}, {"w": (1, 6, 9, 9)})
@@ -177,14 +172,6 @@ def test_einsum_with_weights(tmp_path: Path) -> None:
         line = f'y = Einsum <equation="{equation}"> ({first})'
         found = only(tmp_path, line, {"x": (2, 4, 5)}, {"w": (5, 7)})
         assert found == {"N": 2, "K": 7, "C": 5, "P": 4, "H": 4}
-
-
-@pytest.mark.parametrize("equation", ["ii,ij->ij", "ab,bc->c", "...a,ab->...b", "ab,bc,cd->ad"])
-def test_einsum_of_another_kind_is_unknown(equation: str, tmp_path: Path) -> None:
-    operands = ", ".join("xwv"[: equation.count(",") + 1])
-    line = f'y = Einsum <equation="{equation}"> ({operands})'
-    with pytest.raises(SpecError, match=r"unknown operators that multiply: Einsum \(1\)"):
-        only(tmp_path, line, {"x": (3, 3)}, {"w": (3, 3), "v": (3, 3)})
 
 
 def quantised(shape: tuple[int, ...]) -> dict[str, np.ndarray[Any, Any]]:
