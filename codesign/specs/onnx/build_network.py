@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from operator import itemgetter
 
 from codesign.errors import SpecError
-from codesign.specs.network import Layer, Network
+from codesign.specs.network import MAX_LAYERS, Layer, Network
 from codesign.specs.onnx.graph import Names
 from codesign.specs.onnx.layout import Draft, Layout, Place, Tensor, new_part
 from codesign.specs.onnx.loops import Loops
@@ -64,6 +64,11 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
     """
     if all(draft.moves for draft in layout.drafts):
         raise SpecError("no layer that multiplies and accumulates; there is nothing to design for")
+    if len(layout.drafts) > MAX_LAYERS:
+        raise SpecError(
+            f"{len(layout.drafts)} layers, and a network has at most {MAX_LAYERS}; each step of a "
+            "recurrent operator or a loop has its own (--dim shortens a sequence left open)"
+        )
     names, owner_of = _Names(), owners(layout.graph, layout.drafts)
     layer_names: dict[Draft, str] = {}
     layers: list[Layer] = []

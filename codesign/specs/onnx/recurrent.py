@@ -77,11 +77,12 @@ class _Recurrence:
         shape = (self.directions, self.images, self.hidden)
         self.state_shape: Shape = (shape[1], shape[0], shape[2]) if self.images_first else shape
         self._check_operands(data[2])
-        layers = (self.steps + 1) * self.directions
-        if self.steps < 1 or layers > MAX_LAYERS:
+        if self.steps < 1:
+            raise write.refused("a sequence of no steps")
+        if self.steps * self.directions > MAX_LAYERS:
             raise write.refused(
-                f"{self.steps} steps are {layers} layers; a network has at most {MAX_LAYERS}, and "
-                "at least one step (--dim sets an open sequence length)"
+                f"{self.steps * self.directions} steps, each a layer, and a network has at most "
+                f"{MAX_LAYERS} (--dim shortens a sequence left open)"
             )
 
     def _check_operands(self, features: int) -> None:

@@ -136,6 +136,16 @@ def numbered(network: Network) -> list[str]:
     return story(replace(network, layers=layers, tensors=tensors))
 
 
+@pytest.mark.parametrize(("kind", "new"), [("LSTM", False), ("LSTM", True), ("GRU", False)])
+def test_recurrent_modules_multiply_at_each_step(kind: str, new: bool, tmp_path: Path) -> None:
+    steps, module = 3, getattr(torch.nn, kind)(5, 4, 2, bidirectional=True, batch_first=True)
+    sample, path = torch.zeros(BATCH, steps, 5), tmp_path / "recurrent.onnx"
+    torch.onnx.export(module.eval(), (sample,), path, dynamo=new, verbose=False)
+    found = import_onnx(path).network
+    weights = sum(p.numel() for name, p in module.named_parameters() if is_weight(name, p))
+    assert (found.macs, found.weights) == (BATCH * steps * weights, weights)
+
+
 def test_the_story_of_a_transformer(folder: Path) -> None:
     found = import_onnx(exported(Transformer, True, folder), batch=1).network
     assert numbered(found) == [
