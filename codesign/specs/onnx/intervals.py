@@ -153,13 +153,11 @@ class _Intervals:
         offset = zero.astype(np.float64)
         ends = np.float32(before.low), np.float32(before.high)
         codes = [np.rint(end / scale.astype(np.float32)) + offset for end in ends]
-        low, high = max(typed.low, codes[0].min()), min(typed.high, codes[1].max())
+        low, high = np.clip([codes[0].min(), codes[1].max()], typed.low, typed.high).tolist()
         if typed.low < offset.min():
-            low = min(low, offset.min() - 1)
+            low = min(low, float(offset.min()) - 1)
         same = int(offset.min()) if offset.min() == offset.max() else 0
-        if low > high:
-            return replace(typed, zero=same)
-        return Interval(float(low), float(high), typed.whole, same)
+        return Interval(low, high, typed.whole, same)
 
 
 def _above(before: Interval, ends: Ends | None) -> Interval:
