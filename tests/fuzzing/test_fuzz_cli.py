@@ -58,6 +58,7 @@ FITTING: dict[str, tuple[str, ...]] = {
     ),
     "--group": (*WORDS, ",".join(WORDS[:2]), "weight:[a-"),
     "--dim": ("n=1", "n=2", "=3"),
+    "--input": ("n=1", "n=1,2.5", "n=true", "n=", "n=1e999"),
     "--objectives": ("latency,area", "noise,model", "area,latency,noise", "area,area", "bops"),
     "--range": ("area=0.01:1", "latency=0.1:10", "area=1:0.1", "noise=0:1e-3"),
     "--points": ("2", "3", "1000000", "1"),

@@ -12,11 +12,13 @@ import onnx
 from fuzzing import NAMES, REAL, answered, cases, check_whole, damaged, told, tried
 from hypothesis import strategies as st
 from onnx import ModelProto, helper
+from onnx_flow import YES, body, flow_model, loop
 from onnx_graphs import integers, model, symbolic_rows
 
 from codesign.quality import weight_sensitivity
 from codesign.specs.load import load_network
 from codesign.specs.onnx import import_onnx
+from codesign.specs.onnx.scopes import bodies
 from codesign.specs.write_network import to_toml
 
 SIZES = (0, -1, 1, 2, 3, 4, 7, 8, 10**9, 10**9 + 1, 2**31, 2**62, 2**63 - 1, -(2**63))
@@ -24,6 +26,7 @@ OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum", "Reshape", "Co
 OPERATORS += ("Slice", "Pad", "Expand", "Tile", "Resize", "Add", "MaxPool", "Transpose", "Where")
 OPERATORS += ("Attention", "QLinearConv", "Shape", "Gather", "Constant", "ConstantOfShape", "Range")
 OPERATORS += ("ReduceMean", "Softmax", "Identity", "Flatten", "Unsqueeze", "Loop", "Unknown", "")
+OPERATORS += ("If", "Scan", "SequenceConstruct", "SequenceAt", "SequenceMap", "Optional")
 
 
 @cache
@@ -68,8 +71,30 @@ def models() -> tuple[bytes, ...]:
         "b": (5,),
     }
     shapes = model(lines, {"x": (2, 4, 4)}, constants)
-    parts = (convolutions, attention, shapes, symbolic_rows("rows", 3))
+    parts = (convolutions, attention, shapes, symbolic_rows("rows", 3), *flows())
     return tuple(made.SerializeToString() for made in parts)
+
+
+def flows() -> tuple[ModelProto, ...]:
+    """Control flow that a given input decides, within other control flow; lists."""
+    row = {"w": (4, 4), "n": np.array(2), **YES}
+    choice = helper.make_node(
+        *("If", ["c"], ["r"]),
+        then_branch=body("u = MatMul (h, w)", outputs=["u"]),
+        else_branch=body("u = Neg (h)", outputs=["u"]),
+    )
+    step = body("ck = Identity (cc)", ["i2", "cc", "h"], ["ck", "r"], nodes=[choice])
+    lines = ["c = Less (i, n)", loop(["i", "yes", "x"], ["y", "z"], step)]
+    step.output.add().CopyFrom(step.output[1])
+    counted = flow_model(lines, {"x": (2, 4), "i": ()}, row, {"y": 2, "z": 3})
+    scan = helper.make_node(
+        *("Scan", ["x", "z"], ["a", "t"]),
+        body=body("r = MatMul (s, w)\nv = Add (r, e)", ["s", "e"], ["r", "v"]),
+        num_scan_inputs=1,
+    )
+    lists = ["l = SplitToSequence (t)", "m = SequenceAt (l, i)", "y = Add (m, a)"]
+    listed = flow_model([scan, *lists], {"x": (2, 4), "z": (3, 2, 4), "i": ()}, row, {"y": 3})
+    return counted, listed
 
 
 def wrong_model(data: Any) -> bytes:
@@ -97,7 +122,8 @@ def _alter(data: Any, made: ModelProto) -> None:
         "name",
         "constant",
     ]
-    node = data.draw(st.sampled_from([*graph.node]), "node") if graph.node else None
+    nodes = [*graph.node, *(x for node in graph.node for inner in bodies(node) for x in inner.node)]
+    node = data.draw(st.sampled_from(nodes), "node") if nodes else None
     values = [*graph.input, *graph.output, *graph.value_info]
     way = data.draw(st.sampled_from([*ways, "version"]), "way")
     if way == "size" and values:
@@ -122,11 +148,12 @@ def _alter(data: Any, made: ModelProto) -> None:
             node.attribute.remove(old)
         node.attribute.append(helper.make_attribute(key, data.draw(given, "given")))
     elif way == "link" and node is not None and node.input:
-        known = [name for x in graph.node for name in (*x.input, *x.output)]
+        known = [name for x in nodes for name in (*x.input, *x.output)]
         place = data.draw(st.integers(0, len(node.input) - 1), "input")
         node.input[place] = data.draw(st.sampled_from([*known, "", *names]), "link")
     elif way == "drop" and node is not None:
-        graph.node.remove(node)
+        owners = [graph, *(inner for x in graph.node for inner in bodies(x))]
+        next(owner.node for owner in owners if node in owner.node).remove(node)
     elif way == "name" and node is not None:
         node.name = data.draw(st.sampled_from(names), "name")
         graph.name = data.draw(st.sampled_from(names), "graph")
@@ -168,7 +195,8 @@ def test_imported(number: int, tmp_path: Path) -> None:
         path.write_bytes(wrong_model(data))
         how = {"ignore_unknown": data.draw(st.booleans(), "ignore")}
         batch = data.draw(st.sampled_from([None, 1, 3]), "batch")
-        found = answered(lambda: import_onnx(path, batch=batch, **how))
+        inputs = data.draw(st.sampled_from([{}, {"i": 1}, {"i": 3}, {"i": 10**9}]), "inputs")
+        found = answered(lambda: import_onnx(path, batch=batch, inputs=inputs, **how))
         if found is not None:
             again.write_text(to_toml(found.network, found.notes), "utf-8")
             assert load_network(again) == found.network
@@ -193,4 +221,4 @@ def test_commands(number: int, tmp_path: Path) -> None:
 
 
 FLAGS = [["--batch", "2"], ["--dim", "rows=3"], ["--ignore-unknown"], ["--keep-widths"]]
-FLAGS += [["--dim", "x.0=1000000000"]]
+FLAGS += [["--dim", "x.0=1000000000"], ["--input", "i=2"], ["--input", "i=-1"]]
