@@ -319,7 +319,8 @@ def _shape_faults(network: Network, layer: Layer) -> list[Fault]:
     must(written <= layer.outputs + layer.appended, written, "no more than it computes")
     for name in layer.residuals:
         read = network.touched(layer, name)
-        must(read <= layer.outputs, read, "a residual no larger than the outputs")
+        added = layer.moves or read <= layer.outputs
+        must(added, read, "a residual no larger than the outputs")
     if layer.moves:
         plain = {layer.R, layer.S, *layer.stride, *layer.dilation, *layer.input_dilation} == {1}
         must(plain and layer.weight_tensor is None, "arithmetic", "a movement without any")

@@ -58,7 +58,8 @@ class Layer:
     input, output : str
         Names of the activation tensors read and written.
     residuals : tuple of str
-        Tensors read element-wise beside the input (a fused skip addition).
+        Tensors read element-wise beside the input (a fused skip addition); of any size where data
+        only move.
     weight_tensor : str or None
         The activation tensor that stands in for the weights (matrix product of two activations).
     weights_of : str or None

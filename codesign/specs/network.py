@@ -318,7 +318,7 @@ def _check_shapes(network: Network, layer: Layer) -> None:
         )
     for name in layer.residuals:
         read = network.touched(layer, name)
-        if read > layer.computed_outputs:
+        if read > layer.computed_outputs and not layer.moves:
             raise SpecError(
                 f"{where}: residual {name!r} has {read} elements, more than the "
                 f"{layer.computed_outputs} outputs it is added to"

@@ -64,6 +64,7 @@ MOVEMENTS = _words(
     RoiAlign Scatter ScatterElements ScatterND Tile TopK Upsample
     """
 )
+PAIRS = _words("MaxPool TopK")  # values, and the indices of where they were
 CONVOLUTIONS = _words("Conv ConvInteger QLinearConv") | {MS + "FusedConv"}
 TRANSPOSED = frozenset({"ConvTranspose"})
 GEMMS = frozenset({"Gemm", MS + "FusedGemm", MS + "QGemm"})
@@ -112,7 +113,7 @@ def packed_bits(node: Node) -> int | None:
 def is_known(node: Node, graph: Graph) -> bool:
     """Whether the importer knows what an operator does to the tensors."""
     several = len(graph.live_outputs(node)) > 1
-    if several and node.operator not in SLICES | ELEMENTWISE:
+    if several and node.operator not in SLICES | ELEMENTWISE | PAIRS:
         return False
     if node.operator == "Einsum":
         return _is_contraction(*einsum_labels(node))

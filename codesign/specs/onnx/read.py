@@ -19,6 +19,7 @@ from codesign.specs.onnx.groups import group_values
 from codesign.specs.onnx.layout import lay_out
 from codesign.specs.onnx.notes import notes
 from codesign.specs.onnx.padding import store_large_padding
+from codesign.specs.onnx.several_results import join_results
 from codesign.specs.onnx.shape_inference import check_complete, infer_shapes
 from codesign.specs.onnx.unknown import check_operators
 from codesign.specs.onnx.weights import LayerWeights
@@ -64,7 +65,7 @@ def read(
         graph = infer_shapes(model, keep_unknown_shape=ignore_unknown)
         warnings = check_operators(graph, ignore_unknown)
         check_complete(graph)
-        grouping = group_values(store_large_padding(graph))
+        grouping = group_values(join_results(store_large_padding(graph)))
         layout = lay_out(grouping)
         built = build_network(layout, path.stem[:MAX_NAME], _source(model))
         return Imported(

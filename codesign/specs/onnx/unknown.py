@@ -17,6 +17,7 @@ from codesign.errors import SpecError, first_few
 from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.operators import is_known
 from codesign.specs.onnx.shape_inference import check_complete
+from codesign.specs.onnx.spelling import RULES
 
 MOST_NAMES = 10
 # Words in the last part of a name: MatMulNBits, NhwcFusedConv, GroupQueryAttention, my_linear.
@@ -38,6 +39,8 @@ def check_operators(graph: Graph, ignore: bool) -> tuple[str, ...]:
     unknown = [node for node in graph.nodes if not is_known(node, graph)]
     if not unknown:
         return ()
+    if any(node.operator in RULES for node in unknown):  # it waits for a shape
+        check_complete(graph)
     multiply = [node for node in unknown if _multiplies(graph, node)]
     others = [node for node in unknown if node not in multiply]
     if not ignore:
