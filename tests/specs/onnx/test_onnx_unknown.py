@@ -54,7 +54,7 @@ def test_unknown_operators_are_listed(tmp_path: Path) -> None:
 
 def test_ignored_operators_keep_or_move_their_data(tmp_path: Path) -> None:
     found = imported(tmp_path, foreign(), ignore_unknown=True)
-    assert story(found.network)[0] == "a: x -> h"
+    assert story(found.network)[0] == "a: x -> z"
     assert story(found.network)[-1].startswith("b: ")
     assert not any(layer.moves for layer in found.network.layers)  # all are as large as the image
     (warning,) = found.warnings
