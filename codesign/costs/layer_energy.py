@@ -137,11 +137,10 @@ def layer_energies(
         Tensors that are resident.
     runs : sequence of FusedRun
     """
-    run_of = {i: run for run in runs for i in run.layers}
+    run_of, resident = {i: run for run in runs for i in run.layers}, {*on_chip}
     found = []
     for i, (layer, row) in enumerate(zip(network.layers, rows, strict=True)):
-        run, resident = run_of.get(i), {*on_chip}
-        held = resident
+        run, held = run_of.get(i), resident
         if run is not None:
             names = {layer.output, *layer.residuals}
             held = resident | (names - {*run.moved[i - run.first]})

@@ -350,7 +350,7 @@ def _layer_design(
     multiple, names = accelerator.stored_channels, (*layer.residuals, layer.output)
     touched = {x: network.stored(layer, x, multiple) * tensor_bits[x] for x in names}
     if resident is not None:
-        touched |= dict.fromkeys(resident.names & touched.keys(), 0)
+        touched |= {name: 0 for name in touched if name in resident.names}
     traffic = Traffic(
         weights=moved[0],
         ifmap=moved[1],

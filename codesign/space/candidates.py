@@ -218,7 +218,7 @@ def candidates(
     traffic_counts = traffic_matters or space.exposed > 0  # and never hides behind compute
     left = _places_left(space, variable_ok, places, float(sram_to.max(initial=0.0)))
     cycles = [space.cycles_on(options, mode) for mode in range(len(space.modes))]
-    runs = space.runnable(options)
+    runs, most_live = space.runnable(options), _most_live(space, left)
     layers = []
     for i in range(len(space.problem.network.layers)):
         geometry = min(int(space.geometry_of[i]), runs.shape[1] - 1)
@@ -227,11 +227,11 @@ def candidates(
         parts = [
             _on_option(
                 *(space, i, variant, mode, int(option), mine & allowed[n], cycles[mode][n]),
-                room=(sram_from[n] - most, sram_to[n] - held),
+                room=(sram_from[n] - most_live[i], sram_to[n] - held),
                 slack_s=slack_s,
                 energy=None if energy is None else energy[n],
             )
-            for variant, mine, held, most in _variants(space, i, left)
+            for variant, mine, held in _variants(space, i, left)
             for n, option in enumerate(options)
             for mode in range(len(space.modes))
         ]
@@ -271,15 +271,19 @@ def _places_left(
     return left if places is None else left & places
 
 
-def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bools, Floats, float]]:
+def _most_live(space: HardwareSpace, left: Bools) -> list[float]:
+    """Of each layer: the most that all tensors on chip can hold while it runs."""
+    bits = np.where(left[1], space.placed_elements[:, None] * space.widths, 0)
+    return [float(most) for most in space.live_sum(bits.max(axis=1, initial=0)).tolist()]
+
+
+def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bools, Floats]]:
     """Which operands of a layer may be resident.
 
-    For each variant: pairs of widths at which they may (w, w), what they then hold of the SRAM
-    (w, w, 1), and the most that all tensors on chip can hold while the layer runs.
+    For each variant: pairs of widths at which they may (w, w), and what they then hold of the SRAM
+    (w, w, 1).
     """
     widths, count = space.widths.astype(np.float64), len(space.widths)
-    bits = np.where(left[1], space.placed_elements[:, None] * widths, 0.0).max(axis=1, initial=0.0)
-    most = float(space.live[i] @ bits) if space.placed else 0.0
     found = []
     for variant in range(space.variant_count):
         pairs, held = np.ones((count, count), dtype=bool), np.zeros((count, count))
@@ -293,7 +297,7 @@ def _variants(space: HardwareSpace, i: int, left: Bools) -> list[tuple[int, Bool
             if resident and not (step == 1 and variant & 2 and weight == t):
                 held += np.expand_dims(space.placed_elements[t] * widths, axis)
         if pairs.any():
-            found.append((variant, pairs, held[..., None], most))
+            found.append((variant, pairs, held[..., None]))
     return found
 
 

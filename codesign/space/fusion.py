@@ -1,11 +1,11 @@
-"""What one layer of a fused run holds and moves, at given widths."""
+"""What a fused run, or one layer of it, holds and moves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from codesign.arrays import Ints
+from codesign.arrays import Floats, Ints
 
 Bits = TypeVar("Bits", int, Ints)
 
@@ -78,3 +78,28 @@ class RunLayer:
     def fetched_bits(self, bw: Bits, ba: Bits, resident: bool = False) -> Bits:
         """DRAM bits of weights and input."""
         return self.weight_elements * bw + (0 if resident else self.ifmap_elements) * ba
+
+
+class LeastRunBits(NamedTuple):
+    """SRAM bits that fused runs take at least; inf where one has no widths.
+
+    Attributes
+    ----------
+    weight_bits : floats, shape (layers,)
+        The fewest bits of each layer's weights.
+    held : floats, shape (runs,)
+        Weights and bands.
+    inputs : floats, shape (runs,)
+        Their inputs, as rows or resident.
+    psums : floats, shape (runs,)
+    """
+
+    weight_bits: Floats
+    held: Floats
+    inputs: Floats
+    psums: Floats
+
+    @property
+    def total(self) -> Floats:
+        """(runs,)"""
+        return self.held + self.inputs + self.psums

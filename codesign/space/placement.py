@@ -128,7 +128,8 @@ def _needs(
 def _may_fit(space: HardwareSpace, least_need: Floats, narrow: Ints, sram_bits: float) -> Bools:
     """(placed tensors,): whether each fits beside the smallest tile of all layers of its life."""
     room = sram_bits - least_need.min(axis=0)
-    least_room = np.where(space.live, room[:, None], np.inf).min(axis=0)
+    lives = zip(*(ends.tolist() for ends in space.lives), strict=True)
+    least_room = np.array([room[first : last + 1].min() for first, last in lives])
     return np.asarray(narrow <= least_room)
 
 
@@ -142,13 +143,15 @@ def _free(
 ) -> Bools:
     """(placed tensors,): the largest eligible set that is on chip for nothing, with this SRAM."""
     layers = np.arange(most_need.shape[1])
-    worst, held = most_need.max(axis=0), space.live @ wide
+    worst, held = most_need.max(axis=0), space.live_sum(wide)
+    first, last = space.lives
     free = some & eligible
     while True:
         settled = _settled(space, free | ~some)
         need = np.where(settled, most_need[space.variants(free), layers], worst)
         short = need + held > sram_bits
-        left = free & ~(space.live & short[:, None]).any(axis=0)
+        before = np.concatenate([[0], short.cumsum()])  # layers that are short, before each
+        left = free & (before[last + 1] == before[first])
         if (left == free).all():
             return free
         free = left

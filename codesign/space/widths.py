@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,34 +23,9 @@ from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts
-from codesign.space.fusion import Moved, RunLayer
+from codesign.space.fusion import LeastRunBits, Moved, RunLayer
 from codesign.space.hardware_metrics import HardwareMetric
 from codesign.specs.network import Layer
-
-
-class LeastRunBits(NamedTuple):
-    """SRAM bits that fused runs take at least; inf where one has no widths.
-
-    Attributes
-    ----------
-    weight_bits : floats, shape (layers,)
-        The fewest bits of each layer's weights.
-    held : floats, shape (runs,)
-        Weights and bands.
-    inputs : floats, shape (runs,)
-        Their inputs, as rows or resident.
-    psums : floats, shape (runs,)
-    """
-
-    weight_bits: Floats
-    held: Floats
-    inputs: Floats
-    psums: Floats
-
-    @property
-    def total(self) -> Floats:
-        """(runs,)"""
-        return self.held + self.inputs + self.psums
 
 
 class WidthSpace:
@@ -123,6 +97,7 @@ class WidthSpace:
         self.placed = self._placed_tensors()
         self._placed_index = {name: n for n, name in enumerate(self.placed)}
         self.runs = self._fused_runs()
+        self._moved_of: dict[str, list[Moved]] = {}  # by layer
         self.energy: EnergyCosts | None = None
         self.port: EnergyCosts | None = None
         self.port_bits_per_s = (problem.choices.sram_bits_per_cycle or math.inf) * problem.clock_hz
@@ -284,10 +259,25 @@ class WidthSpace:
     @cached_property
     def live(self) -> Bools:
         """(layers, placed tensors): whether a tensor, if on chip, is there while a layer runs."""
-        lifetimes, layers = self.problem.network.lifetimes, len(self.geometry_of)
+        first, last = self.lives
+        number = np.arange(len(self.geometry_of))[:, None]
+        return np.asarray((first <= number) & (number <= last))
+
+    @cached_property
+    def lives(self) -> tuple[Ints, Ints]:
+        """(placed tensors,) each: the first and the last layer while each is there, if on chip."""
+        lifetimes = self.problem.network.lifetimes
         ends = np.array([lifetimes[name] for name in self.placed], dtype=np.int64).reshape(-1, 2)
-        number = np.arange(layers)[:, None]
-        return np.asarray((ends[:, 0] <= number) & (number <= ends[:, 1]))
+        return ends[:, 0], ends[:, 1]
+
+    def live_sum(self, bits: Ints) -> Ints:
+        """(…, layers): the sum of whole numbers (…, placed tensors) of all that is there."""
+        first, last = self.lives
+        changes = np.zeros((len(self.geometry_of) + 1, *bits.shape[:-1]), dtype=np.int64)
+        each = np.moveaxis(bits, -1, 0)
+        np.add.at(changes, first, each)
+        np.subtract.at(changes, last + 1, each)
+        return np.moveaxis(changes.cumsum(axis=0)[:-1], 0, -1)
 
     @cached_property
     def operand_tensors(self) -> tuple[tuple[int | None, int | None], ...]:
@@ -325,7 +315,7 @@ class WidthSpace:
         """(layers,): SRAM bits of the tensors on chip while each layer, or its fused run, runs."""
         bits = self.placed_elements * self.widths[variable_width[self.placed_variable]]
         tensors = on_chip[: len(self.placed)]
-        held = np.asarray(self.live @ (bits * tensors), dtype=np.int64)
+        held = self.live_sum(bits * tensors)
         for r in np.flatnonzero(on_chip[len(self.placed) :]).tolist():
             held[self.runs[r].layers] = self.live_in_run[r] @ (bits * tensors)
         return held
@@ -430,6 +420,11 @@ class WidthSpace:
         """A layer's output, then each residual; none where no memory is modelled."""
         if math.isinf(self.dram_bits_per_s):
             return []
+        if layer.name not in self._moved_of:
+            self._moved_of[layer.name] = self._moved_by(layer)
+        return self._moved_of[layer.name]
+
+    def _moved_by(self, layer: Layer) -> list[Moved]:
         network, multiple = self.problem.network, self.problem.choices.stored_channels
         counts = {x: network.stored(layer, x, multiple) for x in (layer.output, *layer.residuals)}
         names = layer.output, *layer.residuals

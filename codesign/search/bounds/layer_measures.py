@@ -88,7 +88,7 @@ class LayerMeasures:
         row = (kind[..., None] * widths + np.arange(widths)) * widths + ba[..., None]
         bits = space.placed_elements * self.space.widths[variable_width[:, space.placed_variable]]
         tensors = on_chip[:, : len(space.placed)]
-        held = np.repeat((bits * tensors) @ space.live.T, widths, axis=1)
+        held = np.repeat(space.live_sum(bits * tensors), widths, axis=1)
         return np.asarray(row), np.asarray(held)
 
 

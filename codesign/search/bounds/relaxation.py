@@ -26,7 +26,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.tolerances import MARGINAL_ROUNDINGS, beyond, sum_rounding
 from codesign.search.bounds.batch import Batch, RunPrices
-from codesign.search.bounds.elimination import Scope, choose_scopes, eliminate
+from codesign.search.bounds.elimination import Role, Scope, choose_scopes, eliminate
 from codesign.search.bounds.families import Family
 from codesign.search.bounds.joint_choices import Forced
 from codesign.search.bounds.joint_tables import Sweep
@@ -162,7 +162,9 @@ class Relaxation:
     @cached_property
     def coarse(self) -> bool:
         """Whether a finer one would cut less."""
-        whole = (self.states.roles(i).keys() <= {*x} for i, x in enumerate(self._scopes))
+        whole = (
+            roles.keys() <= {*scope} for roles, scope in zip(self._roles, self._scopes, strict=True)
+        )
         return not self.fine and not all(whole)
 
     # Structure ----------------------------------------------------------------------------------
@@ -177,6 +179,11 @@ class Relaxation:
         return np.flatnonzero(np.frombuffer(self.left, dtype=bool))
 
     @cached_property
+    def _roles(self) -> list[dict[int, Role]]:
+        """What the variables are to each layer."""
+        return [self.states.roles(i) for i in range(len(self.layers))]
+
+    @cached_property
     def _scopes(self) -> list[Scope]:
         """Variables of each layer's table.
 
@@ -185,7 +192,7 @@ class Relaxation:
         """
         most = MAX_FINE_TABLE if self.fine else MAX_TABLE
         return choose_scopes(
-            [self.states.roles(i) for i in range(len(self.layers))],
+            self._roles,
             self.states.sizes,
             too_large=lambda entries: entries > most,
             far_too_large=lambda entries: entries > MAX_ENTRIES,
@@ -223,7 +230,7 @@ class Relaxation:
         return [
             (layer.name, v)
             for i, (layer, scope) in every
-            for v in sorted(self.states.roles(i))
+            for v in sorted(self._roles[i])
             if v not in scope and v < len(self.space.variables)
         ]
 

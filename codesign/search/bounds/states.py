@@ -18,8 +18,9 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.elimination import Role
+from codesign.space.fusion import LeastRunBits
 from codesign.space.placement import FREE, IN_DRAM, OPEN
-from codesign.space.widths import LeastRunBits, WidthSpace
+from codesign.space.widths import WidthSpace
 
 ALONE, NEVER, UNKNOWN = -1, -2, -3  # what an entry of a table stands for instead of a run
 

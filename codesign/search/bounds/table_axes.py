@@ -79,9 +79,8 @@ class TableAxes:
     def held_bits(self, tensors: Bools) -> Ints:
         """SRAM bits along the axes of some tensors, as far as they have axes, where on chip."""
         held = np.zeros((1,) * len(self.sizes), dtype=np.int64)
-        for t, variable in self.states.place.items():
-            counted = t is not None and self.states.state[t] == OPEN and tensors[t]
-            if counted and variable in self.scope:
+        for t in np.flatnonzero(tensors & (self.states.state == OPEN)).tolist():
+            if self.states.place[t] in self.scope:
                 width = self._bits(int(self.space.placed_variable[t]))
                 bits = self.space.placed_elements[t] * width
                 held = held + (bits * self.on_chip(t)).astype(np.int64)
