@@ -26,7 +26,6 @@ MOST_NAMES = 5  # in a note
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 X, W, R, LENGTHS, FIRST_STATE, FIRST_CELL = 0, 1, 2, 4, 5, 6  # positions of the inputs
 SCALES = {W: 8, R: 10}  # of quantised weights; the zero points stand behind
-OLDEST_QUANTISED = 10  # opset that has DequantizeLinear
 
 
 def spell_recurrent(write: Writer) -> None:
@@ -113,14 +112,13 @@ class _Recurrence:
         stored = self.by_direction(write.input(position), 0, role)
         if not self.quantised:
             return [write.transposed(each, (1, 0), f"{role}_columns") for each in stored]
-        if write.opset < OLDEST_QUANTISED:
-            raise write.refused(f"needs opset {OLDEST_QUANTISED}, not {write.opset}")
         operands = [stored]
         for at, what in ((SCALES[position], "scale"), (SCALES[position] + 1, "zero")):
             if write.input(at):
                 operands.append(self.by_direction(write.input(at), 0, f"{role}_{what}"))
-        return [  # one scale, or one for each column: axis 1
-            write.add("DequantizeLinear", each, f"{role}_real")
+        kind, domain = "DequantizeLinear", operators.MS.rstrip(".")  # which every opset goes with
+        return [
+            write.add(kind, each, f"{role}_real", domain=domain, axis=1)  # one scale, or a column's
             for each in zip(*operands, strict=True)
         ]
 

@@ -67,7 +67,7 @@ def counted(kind: str, directions: int = 1) -> tuple[int, int]:
     return STEPS * IMAGES * weights, weights
 
 
-def dynamic_lstm(directions: int, by_column: bool) -> ModelProto:
+def dynamic_lstm(directions: int, by_column: bool, opset: int = 20) -> ModelProto:
     """Weights of 8 bit, stored with their inputs along the rows, by one scale or one a column."""
     columns = 4 * STATE
     scale = (directions, columns) if by_column else (directions,)
@@ -81,7 +81,11 @@ def dynamic_lstm(directions: int, by_column: bool) -> ModelProto:
         f'cell: y = com.microsoft.DynamicQuantizeLSTM <hidden_size={STATE}, direction="{way}"> '
         "(x, w, r, , , , , , ws, wz, rs, rz)"
     )
-    return model(line, {"x": (STEPS, IMAGES, INPUTS)}, operands, domains=("com.microsoft",))
+    return model(
+        *(line, {"x": (STEPS, IMAGES, INPUTS)}, operands),
+        domains=("com.microsoft",),
+        opset=opset,
+    )
 
 
 def dequantised() -> ModelProto:
@@ -173,6 +177,12 @@ ENTRIES = (
     ),
     entry(
         *("lstm of dynamically quantised inputs", "LSTM", partial(dynamic_lstm, 1, False)),
+        pins=PINS,
+        layers=1 + STEPS,
+        legal=False,
+    ),
+    entry(
+        *("quantised lstm before opset 10", "LSTM", partial(dynamic_lstm, 1, True, 7)),
         pins=PINS,
         layers=1 + STEPS,
         legal=False,

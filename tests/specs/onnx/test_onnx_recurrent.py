@@ -19,6 +19,7 @@ from codesign import Accelerator, Choices, Problem, evaluate
 from codesign.checking import check_content
 from codesign.errors import SpecError
 from codesign.specs.load import load_network
+from codesign.specs.onnx import import_onnx
 from codesign.specs.onnx.read import Imported
 from codesign.specs.write_network import to_toml
 
@@ -153,6 +154,26 @@ def test_quantised_weights_are_scaled(tmp_path: Path, by_column: bool) -> None:
         matrix = stored[name][which].astype(float) - stored[f"{name}z"][which]
         expected = (matrix * stored[f"{name}s"][which]).T
         assert np.allclose(weights[layer][..., 0, 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("by_column", [False, True])
+def test_as_the_runtime_quantises(tmp_path: Path, by_column: bool) -> None:
+    """Weights within half a step of those before: 8 bit of a range of 1 either side of 0."""
+    quantisation = pytest.importorskip("onnxruntime.quantization", reason="no ONNX Runtime")
+    made, path = recurrent("LSTM", directions=2, how=BOTH), tmp_path / "quantised.onnx"
+    arrays = dict(zip("wr", drawn((2, 4 * H, C), (2, 4 * H, H)), strict=True))
+    for tensor in made.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(arrays[tensor.name], tensor.name))
+    quantisation.quantize_dynamic(
+        made, path, weight_type=quantisation.QuantType.QInt8, per_channel=by_column
+    )
+    before, after = imported(tmp_path, made), import_onnx(path)
+    assert [node.op_type for node in onnx.load(path).graph.node] == ["DynamicQuantizeLSTM"]
+    assert after.network.macs == before.network.macs
+    assert {*after.pins.values()} == {8}
+    assert len(after.pins) == len(after.weights) == 4
+    for old, new in zip(before.weights.values(), after.weights.values(), strict=True):
+        assert 0 < np.abs(new - old).max() < 0.51 / 127
 
 
 def drawn(*shapes: tuple[int, ...]) -> list[np.ndarray[Any, Any]]:
