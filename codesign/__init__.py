@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from codesign.tasks.fit_area import fit_area
     from codesign.tasks.pareto import pareto
     from codesign.tasks.solve import solve
+    from codesign.tasks.solve_batches import solve_batches
 
 _HOME = {
     "Accelerator": "specs.accelerator",
@@ -116,6 +117,7 @@ _HOME = {
     "load_technology": "specs.load",
     "pareto": "tasks.pareto",
     "solve": "tasks.solve",
+    "solve_batches": "tasks.solve_batches",
 }
 
 __version__ = "0.1.0"
@@ -152,6 +154,7 @@ __all__ = [
     "pareto",
     "quality",
     "solve",
+    "solve_batches",
 ]
 
 

@@ -100,6 +100,8 @@ def check_content(
 
         _format(content, where, (DESIGN,))
         _format(certificate, certificate_where, (CERTIFICATE,))
+        if content.get("batches") is not None:
+            raise SpecError(f"{where}: its batch was a choice, which no certificate proves")
     ledger = Ledger()
     proven = None if certificate is None else False
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from codesign.checking.batches import check_batches
 from codesign.checking.cost_model import Array
 from codesign.checking.digest import check_digest
 from codesign.checking.energy import check_energy_section, layers_j
@@ -32,7 +33,7 @@ from codesign.checking.widths import (
 FORMAT = "codesign-design/1"
 KEYS = (
     *("format", "problem", "hardware", "tensor_bits", "layers", "metrics", "proof", "solver"),
-    *("throughput", "kv_cache_bits", "energy", "on_chip", "sha256"),
+    *("throughput", "kv_cache_bits", "energy", "on_chip", "batches", "sha256"),
 )
 SIZES = ("rows", "cols", "pe_weight_bits", "pe_activation_bits")
 HARDWARE = (*SIZES, "sram_bits", "mapping")
@@ -84,6 +85,7 @@ def check_design(file: Entry) -> Problem:
     check_energy_section(file, problem.network, each, metrics)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
     check_cache(file, problem.network, tensor_bits)
+    check_batches(file.get("batches", None), problem, file["proof"])
     check_digest(file)
     return problem
 

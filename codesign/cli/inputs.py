@@ -153,7 +153,7 @@ def imported(path: Path, given: Given) -> Imported:
         inputs=values,
         ignore_unknown=given["ignore_unknown"],
     )
-    for warning in found.warnings:
+    for warning in () if given.get("told") else found.warnings:
         note(f"warning: {warning}")
     if given["keep_widths"] and not found.pins:
         raise SpecError(f"--keep-widths: {path} declares no integer widths")
@@ -168,6 +168,18 @@ def problem(given: Given) -> Problem:
     read = network(given)
     technology = load_technology(name_or_path(given["technology"]))
     return problem_of(_words(given, read), read.network, technology, memory)
+
+
+def problems(given: Given) -> list[Problem]:
+    """What ``solve`` is asked: a problem for each batch; what is noted and measured of the first.
+
+    One without ``--batch``, whose images are those of the file.
+    """
+    first, *others = dict.fromkeys(given["batch"]) if given["batch"] else (None,)
+    found = [problem({**given, "batch": first})]
+    if given["sensitivity"] == "weights":
+        given = {**given, "sensitivity": found[0].sensitivity, "granularity": None}
+    return [*found, *(problem({**given, "batch": x, "told": True}) for x in others)]
 
 
 def assignment(given: Given) -> Problem:

@@ -18,7 +18,7 @@ from codesign.cli.solve_options import (
     EVALUATE_CONTRADICTIONS,
     PARETO,
     PARETO_CONTRADICTIONS,
-    SOLVE,
+    SOLVE_ALONE,
 )
 from codesign.cli.terminal import (
     INFEASIBLE,
@@ -37,11 +37,12 @@ from codesign.problem.posed import most_fused, placed, sensitivity_of
 from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
 
 if TYPE_CHECKING:
+    from codesign.cli.progress import OnProgress
     from codesign.problem.problem import Problem
     from codesign.results.design import Design
 
 
-@sectioned(SOLVE, network())
+@sectioned(SOLVE_ALONE, network())
 def solve(**given: Any) -> int:
     """Find the best accelerator for NETWORK and prove it.
 
@@ -54,17 +55,14 @@ def solve(**given: Any) -> int:
                 3 infeasible        130 interrupted before any design was found
     Ctrl-C ends the search with the best design so far; pressed twice, without.
     """
-    from codesign.tasks.solve import solve as solve_problem
-
     inputs.check_contradictions(given, SOLVE_CONTRADICTIONS)
     inputs.check_files(given)
-    problem = inputs.problem(given)
-    inputs.warn_of_table(problem.sensitivity, problem.network)
-    how = ("method", "solver", "time_limit_s", "rel_gap", "ties")
-    with _explained(given, problem), watched(given, design_line) as on_progress:
-        design = solve_problem(
-            problem, **{word: given[word] for word in how}, on_progress=on_progress
-        )
+    problems = inputs.problems(given)
+    if len(problems) > 1 and given["certificate"] is not None:
+        raise SpecError("--certificate proves a design of one batch; give one --batch.")
+    inputs.warn_of_table(problems[0].sensitivity, problems[0].network)
+    with _explained(given, problems[0]), watched(given, design_line) as on_progress:
+        design = _solved(problems, given, on_progress)
     _note_interrupted(design.solver.interrupted, "design")
     hand_over(
         view_of(design, given["quiet"]),
@@ -203,6 +201,19 @@ def assign(**given: Any) -> int:
     _note_interrupted(found.solver.interrupted, "assignment")
     hand_over(view_of(found, given["quiet"]), given, csv=found.save_csv, out=found.save)
     return PROVEN if found.proof.status == "optimal" else UNPROVEN
+
+
+def _solved(problems: list[Problem], given: inputs.Given, on_progress: OnProgress | None) -> Design:
+    """The best design of a problem, or of several that differ in their batch."""
+    words = ("method", "solver", "time_limit_s", "rel_gap", "ties")
+    how = {**{word: given[word] for word in words}, "on_progress": on_progress}
+    if len(problems) > 1:
+        from codesign.tasks.solve_batches import solve_batches
+
+        return solve_batches(problems, **how)
+    from codesign.tasks.solve import solve as solve_problem
+
+    return solve_problem(problems[0], **how)
 
 
 def _certify(design: Design, given: inputs.Given) -> None:

@@ -23,7 +23,15 @@ from codesign.cli.options import (
 )
 from codesign.problem import readers
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
-from codesign.problem.readers import LIMIT, ONE_WIDTH, Number, OneMetric, SomeOf, WholeNumber
+from codesign.problem.readers import (
+    LIMIT,
+    ONE_WIDTH,
+    Number,
+    OneMetric,
+    SomeOf,
+    WholeNumber,
+    WholeNumbers,
+)
 from codesign.problem.words import (
     ALL_WORDS,
     CAPACITY,
@@ -43,6 +51,7 @@ from codesign.problem.words import (
 BITS = "2,3,4,5,6,7,8"
 SIDES = "1,2,3,4,6,8,12,16,24,32,48,64"
 
+MANY_IMAGES = WholeNumbers(10**6)
 ASSIGN_CONTRADICTIONS = tuple(
     pair for pair in SOLVE_CONTRADICTIONS if not {"pe_bits", "memory"} & {*pair}
 )
@@ -54,6 +63,9 @@ EVALUATE_CONTRADICTIONS = (
 
 # Options that several commands have.
 BATCH = word("--batch", "Images at once.", shown="1")
+BATCHES = option(
+    "--batch LIST", "Images at once; of several the best for each image.", MANY_IMAGES, shown="1"
+)
 OF_DECODER = (
     word("--phase", "Of a decoder, as gpt2: prefill a prompt, or decode a token."),
     word("--tokens", "Tokens of the prompt (prefill)."),
@@ -124,6 +136,7 @@ SOLVE = {
         word("--max-dsp", "Most DSP blocks of an FPGA."),
         word("--max-bram", "Most block RAMs (BRAM18) of an FPGA."),
         word("--max-latency-ms", "Longest latency, whole batch."),
+        word("--max-interval-ms", "Longest interval: latency by images."),
         word("--min-fps", "Fewest images per second, not --max-latency-ms."),
         word("--max-energy-mj", "Most energy, whole batch."),
         word("--max-dram-mbit", "Most DRAM traffic, whole batch."),
@@ -189,6 +202,8 @@ SOLVE = {
         flag("--quiet", "Print one line: status, gap, totals, hardware."),
     ),
 }
+
+SOLVE_ALONE = {**SOLVE, "The network": (BATCHES, *SOLVE["The network"][1:])}
 
 
 def _taken(section: str, *names: str) -> tuple[click.Option, ...]:
@@ -332,7 +347,14 @@ ASSIGN = {
             "--cost NAME=FILE", "A cost of your own: table like it, column value.", readers.cost
         ),
         repeatable("--max-cost NAME=X", "Most of that cost.", readers.cost_limit),
-        *_taken("What is wanted", "max_latency_ms", "min_fps", "max_model_mbit", "max_gbops"),
+        *_taken(
+            "What is wanted",
+            "max_latency_ms",
+            "max_interval_ms",
+            "min_fps",
+            "max_model_mbit",
+            "max_gbops",
+        ),
         *_taken("What is wanted", "quality", "max_noise"),
     ),
     FREE: (

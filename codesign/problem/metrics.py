@@ -34,14 +34,17 @@ WORDS = {
     "bops": "bops",
     "energy": "energy_j",
 }
+INTERVAL = "interval_s"  # latency by image: a wish that problems hold as a latency
+PER_BATCH = ("latency_s", "dram_bits", "bops", "energy_j")  # which grow with the images at once
 COST = "cost:"  # before the name of a user-defined cost, known to `codesign.assign` alone
 COST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
-_WORD_OF = {metric: word for word, metric in WORDS.items()}
+_METRIC_OF = {**WORDS, "interval": INTERVAL}
+_WORD_OF = {metric: word for word, metric in _METRIC_OF.items()}
 
 
 def metric_of(name: Any) -> Any:
     """A metric's name, whichever of the two is given; what is no metric is left as it is."""
-    return WORDS.get(name, name) if isinstance(name, str) else name
+    return _METRIC_OF.get(name, name) if isinstance(name, str) else name
 
 
 def word_of(name: str) -> str:
@@ -85,6 +88,22 @@ def known_metric(name: str) -> str:
         listed = ", ".join(SEARCHED)
         raise ValueError(f"Input should be one of {listed}{meant(name, (*SEARCHED, *WORDS))}")
     return str(metric_of(name))
+
+
+def known_limit(name: str) -> str:
+    """The same of what may be limited: an interval too.
+
+    Raises
+    ------
+    ValueError
+        It is neither.
+    """
+    return INTERVAL if metric_of(name) == INTERVAL else known_metric(name)
+
+
+def of_interval(name: Any) -> Any:
+    """The latency in place of an interval: of a given batch, one is least with the other."""
+    return "latency_s" if metric_of(name) == INTERVAL else name
 
 
 def metrics_on(technology: AnyTechnology | None) -> tuple[str, ...]:

@@ -15,7 +15,15 @@ from codesign.costs.fpga import check_blocks
 from codesign.errors import SpecError, first_few
 from codesign.problem.bands import check_bands
 from codesign.problem.choices import Choices
-from codesign.problem.metrics import by_metric, check_metrics_on, known_metric, metrics_on
+from codesign.problem.metrics import (
+    INTERVAL,
+    by_metric,
+    check_metrics_on,
+    known_limit,
+    known_metric,
+    metrics_on,
+    of_interval,
+)
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, Place
 from codesign.problem.tolerances import same_total
 from codesign.problem.width_groups import Classes, width_classes
@@ -37,7 +45,9 @@ from codesign.units import distinct_texts
 Metric = Annotated[str, AfterValidator(known_metric)]
 Limit = Annotated[Amount, AfterValidator(refuse_negligible)]
 Loss = Annotated[Amount, AfterValidator(zero_if_negligible)]
-Budgets = Annotated[Mapping[Metric, Limit], BeforeValidator(by_metric)]
+Limited = Annotated[str, AfterValidator(known_limit)]
+Budgets = Annotated[Mapping[Limited, Limit], BeforeValidator(by_metric)]
+Objective = Annotated[Metric, BeforeValidator(of_interval)]
 
 
 @spec_dataclass
@@ -68,8 +78,9 @@ class Problem(Displayed):
         Short names (``latency``, ``area``, ``dram``,
         ``model``) are understood here and below.
     budgets : mapping of str to float
-        Upper limits of metrics, each in the unit that the full name ends with. At least so many
-        images per second are a ``latency_s`` of ``network.images`` divided by that.
+        Upper limits of metrics, each in the unit that the full name ends with. An ``interval_s``,
+        seconds for each image of the batch, becomes a limit on ``latency_s`` (and is that as an
+        objective); at least so many images per second are an interval of their reciprocal.
 
     Raises
     ------
@@ -88,13 +99,14 @@ class Problem(Displayed):
     choices: Choices = field(default_factory=Choices)
     sensitivity: Mapping[str, Mapping[int, Loss]] | None = None
     quality: str | None = None
-    objective: Metric = "latency_s"
+    objective: Objective = "latency_s"
     budgets: Budgets = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for metric, limit in self.budgets.items():
             if metric != "noise" and limit == 0:
                 raise SpecError(f"budgets: {metric} must be above 0")
+        self._hold_interval()
         choices = self.choices
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
         check_metrics_on(self.technology, [self.objective], "objective")
@@ -120,6 +132,15 @@ class Problem(Displayed):
                     f"{given_as}; give one of the two"
                 )
             object.__setattr__(self, "budgets", {**self.budgets, "noise": limit})
+
+    def _hold_interval(self) -> None:
+        """Take a limit on the interval for one on the latency of the batch, the lesser of both."""
+        budgets = dict(self.budgets)
+        interval_s = budgets.pop(INTERVAL, None)
+        if interval_s is not None:
+            latency_s = interval_s * self.network.images
+            budgets["latency_s"] = min(latency_s, budgets.get("latency_s", latency_s))
+            object.__setattr__(self, "budgets", budgets)
 
     @property
     def metrics(self) -> tuple[str, ...]:

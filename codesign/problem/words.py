@@ -63,12 +63,14 @@ BANDWIDTH, TIME_LIMIT = Number(1e-6, 1e9), Number(1e-9, 1e9)
 MAPPINGS = ("window", "im2col", "output")  # of specs.machine, which is slow to import
 BIT_ENERGY = Number(1e-9, 1e9)
 
+OBJECTIVES = (*WORDS, "interval")
 LIMITS = {  # word: (metric, how many of the metric's unit make one of the word's)
     "max_area_mm2": ("area_mm2", 1.0),
     "max_lut": ("lut", 1.0),
     "max_dsp": ("dsp", 1.0),
     "max_bram": ("bram", 1.0),
     "max_latency_ms": ("latency_s", 1 / MS_PER_S),
+    "max_interval_ms": ("interval_s", 1 / MS_PER_S),
     "max_energy_mj": ("energy_j", 1 / MJ_PER_J),
     "max_dram_mbit": ("dram_bits", BITS_PER_MBIT),
     "max_model_mbit": ("model_bits", BITS_PER_MBIT),
@@ -89,6 +91,7 @@ SOLVE_CONTRADICTIONS = (
     *PLATFORM_CONTRADICTIONS,
     ("quality", "max_noise"),
     ("max_latency_ms", "min_fps"),
+    ("max_interval_ms", "min_fps"),
     ("sram_kbit", "min_sram_kbit"),
     ("sram_kbit", "max_sram_kbit"),
 )
@@ -145,12 +148,13 @@ class ProblemWords:
     dram_pj_per_bit: float | None = _word("X", BIT_ENERGY)
     clock_mhz: float = _word("X", CLOCK, "800")
     area_overhead: float = _word("X", FACTOR, "1")
-    minimize: str = _word("|".join(WORDS), OneMetric((*WORDS,)), "latency")
+    minimize: str = _word("|".join(OBJECTIVES), OneMetric(OBJECTIVES), "latency")
     max_area_mm2: float | None = _word("X", LIMIT)
     max_lut: float | None = _word("X", LIMIT)
     max_dsp: float | None = _word("X", LIMIT)
     max_bram: float | None = _word("X", LIMIT)
     max_latency_ms: float | None = _word("X", LIMIT)
+    max_interval_ms: float | None = _word("X", LIMIT)
     min_fps: float | None = _word("X", Number(1e-9, 1e15))
     max_energy_mj: float | None = _word("X", LIMIT)
     max_dram_mbit: float | None = _word("X", LIMIT)

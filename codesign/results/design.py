@@ -33,7 +33,7 @@ from codesign.results.consistency import (
 from codesign.results.energy import absence, energy_notes
 from codesign.results.hardware_notes import hardware_notes
 from codesign.results.hardware_result import ROWS, HardwareResult
-from codesign.results.records import ProofRecord, SolverRecord
+from codesign.results.records import BatchRecord, ProofRecord, SolverRecord
 from codesign.results.result_file import parse_content, read_content, with_digest
 from codesign.specs.accelerator import Accelerator, Hardware
 from codesign.specs.layer import MAX_NAME, Count, Name
@@ -66,6 +66,8 @@ class Design(HardwareResult):
     on_chip : mapping of str to "chip", "dram" or "band", or None
         Where every tensor is between the layers that touch it; None where the problem keeps all in
         DRAM.
+    batches : tuple of BatchRecord
+        Where the batch was a choice, what was proven of each; the problem is of the best of them.
     """
 
     problem: Problem
@@ -76,6 +78,7 @@ class Design(HardwareResult):
     proof: ProofRecord
     solver: SolverRecord
     on_chip: Mapping[Name, Place] | None = None
+    batches: tuple[BatchRecord, ...] = ()
 
     FORMAT = "codesign-design/1"
 
@@ -91,6 +94,10 @@ class Design(HardwareResult):
         check_rows(self.network, *given, self.problem.choices)
         check_mappings(self.network, self.layer_designs, self.accelerator, tiled=True)
         self._check_runs()
+        if self.batches:
+            chosen = [x.images for x in self.batches if x.outcome == "best"]
+            if chosen != [self.network.images]:
+                raise SpecError("batches: the best is not the one that the problem's network has")
 
     def _check_mapping(self) -> None:
         choices, mapping = self.problem.choices, self.hardware.mapping
@@ -172,6 +179,7 @@ class Design(HardwareResult):
             "proof": asdict(self.proof),
             "solver": asdict(self.solver),
             "on_chip": None if self.on_chip is None else dict(self.on_chip),
+            **({"batches": [asdict(x) for x in self.batches]} if self.batches else {}),
         }
         return with_digest(without_usual(content, "layers"))
 

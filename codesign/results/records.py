@@ -7,8 +7,11 @@ from typing import Literal
 from codesign.costs.layers import Whole
 from codesign.problem.goal import Ended, TiesFound
 from codesign.problem.tolerances import OPTIMAL_GAP
+from codesign.specs.layer import Count
 from codesign.specs.schema import spec_dataclass
 from codesign.specs.technology import Amount
+
+Outcome = Literal["best", "no better", "infeasible", "open"]  # of a batch
 
 
 @spec_dataclass
@@ -72,6 +75,26 @@ class ProofRecord:
             ties=ties,
             ended="optimal" if proven else ended,
         )
+
+
+@spec_dataclass
+class BatchRecord:
+    """What was proven of one of several batches that a design was chosen from.
+
+    Attributes
+    ----------
+    images : int
+    outcome : "best", "no better", "infeasible" or "open"
+        No better: no design of so many images at once is better than the best of the others, by the
+        objective for each image. Infeasible: none keeps the budgets. Open: time was up before.
+    bound : float or None
+        No design of so many images has a smaller objective, for each image where that grows with
+        them (latency, DRAM bits, bit operations, energy). None where there is no design.
+    """
+
+    images: Count
+    outcome: Outcome
+    bound: Amount | None
 
 
 @spec_dataclass

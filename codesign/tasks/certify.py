@@ -84,6 +84,8 @@ def certify(
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"
         )
+    if design.batches:
+        raise SpecError("batches: certificates prove a design of one; check the design alone")
     for name in ("sram_bits_per_cycle", "stored_channels"):
         if getattr(problem.choices, name) is not None:
             raise SpecError(f"{name}: certificates do not count it; check the design alone")

@@ -15,7 +15,7 @@ from codesign.cli import solve_options
 from codesign.cli.app import main
 from codesign.errors import SolverError
 from codesign.problem.choices import DEFAULT_BITS, DEFAULT_SIDES
-from codesign.problem.metrics import SEARCHED, WORDS
+from codesign.problem.metrics import INTERVAL, SEARCHED, WORDS
 from codesign.problem.problem import Problem
 from codesign.problem.words import LIMITS
 from codesign.results.design import Design
@@ -38,7 +38,7 @@ def test_defaults_shown_are_those_of_the_library(asked: dict[str, Any], tiny: st
     assert ",".join(map(str, DEFAULT_BITS)) == solve_options.BITS
     assert ",".join(map(str, DEFAULT_SIDES)) == solve_options.SIDES
     assert sorted(WORDS.values()) == sorted(SEARCHED)
-    assert sorted(metric for metric, _ in LIMITS.values()) == sorted(SEARCHED)
+    assert sorted(metric for metric, _ in LIMITS.values()) == sorted([*SEARCHED, INTERVAL])
     network = load_network(Path(tiny))
     assert problem_of(asked, tiny) == Problem(network=network, quality="uniform:6")
     assert asked["method"] == "search"
@@ -57,6 +57,12 @@ def test_defaults_shown_are_those_of_the_library(asked: dict[str, Any], tiny: st
         (["--technology", "tsmc28"], "technology", load_technology("tsmc28")),
         (["--sram", "dual-port"], "technology", load_technology("tsmc28", "dual-port")),
         (["--minimize", "area"], "objective", "area_mm2"),
+        (["--minimize", "interval"], "objective", "latency_s"),
+        (
+            ["--max-noise", "1", "--max-interval-ms", "2"],
+            "budgets",
+            {"noise": 1, "latency_s": 2e-3},
+        ),
         (["--quality", "uniform:5"], "quality", "uniform:5"),
         (["--quality", "none"], "quality", None),
         (["--max-noise", "0.5"], "quality", None),

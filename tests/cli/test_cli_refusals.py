@@ -136,7 +136,7 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
         "--pin tensor:a: given as 8 and as 4 bits",
     ),
     (["evaluate", "NETWORK", *EYERISS, "--batch", "0"], "'--batch': 0 is not in the range"),
-    (["solve", "NETWORK", "--batch", "1.5"], "'--batch': '1.5' is not a valid integer"),
+    (["solve", "NETWORK", "--batch", "1.5"], "'--batch': '1.5': write whole numbers"),
     (
         ["evaluate", "NETWORK", *EYERISS, "--roofline", "flat"],
         "'flat' is not one of 'tiled'",

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.problem.metrics import ENERGY, metrics_on
+from codesign.problem.metrics import ENERGY, PER_BATCH, metrics_on
 from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.hardware_result import HardwareResult, throughput
 from codesign.results.run_figures import rates
@@ -66,7 +66,7 @@ def design_parts(design: Design) -> list[RenderableType]:
     problem = design.problem
     totals = totals_table(design.metrics, problem, _shown(design.accelerator))
     question = question_line(subject(problem), problem)
-    return [question, *_costs_parts(design, totals), proof_line(design)]
+    return [question, *_costs_parts(design, totals), proof_line(design), *_batches(design)]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
@@ -234,6 +234,18 @@ def proof_line(design: Design) -> Text:
         f"{solver.solved:,} solved, {rest}; {counted(solver.programmes, 'programme')}, "
         f"{literal(solver.name)} {literal(solver.version)}, {solver.seconds:.2f} s",
     )
+
+
+def _batches(design: Design) -> list[RenderableType]:
+    """What was proven of each batch, where that was a choice: a line."""
+    if not design.batches:
+        return []
+    unit, told = METRIC_UNITS[design.problem.objective], []
+    for batch in design.batches:
+        least = "" if batch.bound is None else f", {unit.label} at least {unit.amount(batch.bound)}"
+        told.append(f"{batch.images:,} {batch.outcome}{least}")
+    each = " for each image" if design.problem.objective in PER_BATCH else ""
+    return [literal(f"images at once{each}: {'; '.join(told)}")]
 
 
 def conflict_parts(error: InfeasibleError) -> list[RenderableType]:

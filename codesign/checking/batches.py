@@ -1,0 +1,39 @@
+"""What a design file says of the batches that its own was chosen from."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from codesign.checking.entries import Entry
+from codesign.checking.findings import TOLERANCE
+from codesign.checking.problem import Problem
+
+OUTCOMES = ("best", "no better", "infeasible", "open")
+GROWING = ("latency_s", "dram_bits", "bops", "energy_j")  # with the images at once
+
+
+def check_batches(entry: Entry, problem: Problem, proof: Entry) -> None:
+    """The network's batch is the best one, and the proof's bound is no more than any batch's.
+
+    That no other batch is better stays the word of the search: their designs are not in the file.
+    """
+    if entry.value is None:  # the batch was given
+        return
+    ledger, rows = entry.ledger, entry.items()
+    counts, best, bounds = [], [], []
+    for row in rows:
+        row.known_keys(("images", "outcome", "bound"))
+        counts.append(row["images"].whole())
+        outcome, bound = row["outcome"].text(OUTCOMES), row["bound"]
+        best += counts[-1:] if outcome == "best" else []
+        none = bound.value is None
+        ledger.holds(bound.where, none == (outcome == "infeasible"), bound.value, "of a design")
+        bounds += [] if none else [bound.figure()]
+    ledger.same(entry.where, counts, sorted({*counts}))
+    ledger.same(f"{entry.where}: the best", best, [problem.network.images])
+    images = problem.network.images if problem.objective in GROWING else 1
+    least, claimed = min(bounds, default=Fraction(0)) * images, proof["bound"].figure()
+    holds = claimed <= least * (1 + TOLERANCE)
+    ledger.holds(f"{proof.where}.bound", holds, claimed, "at most the least of all batches")
+    others = ", ".join(str(count) for count in counts if count not in best)
+    ledger.notes.append(f"of other batches ({others} images) the bounds are the search's word")
