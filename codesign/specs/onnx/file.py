@@ -37,6 +37,8 @@ class Model:
         All its stored constants.
     inputs : tuple of str
         What is fed in.
+    preset : frozenset of str
+        Constants that may be fed in instead.
     path : Path
     opset : int
     """
@@ -44,6 +46,7 @@ class Model:
     proto: ModelProto
     tensors: dict[str, TensorProto]
     inputs: tuple[str, ...]
+    preset: frozenset[str]
     path: Path
     opset: int
 
@@ -66,6 +69,7 @@ def read_model(path: Path) -> Model:
     sparse = [entry.values.name for entry in proto.graph.sparse_initializer]
     stored = {*tensors, *sparse}
     inputs = tuple(value.name for value in proto.graph.input if value.name not in stored)
+    preset = frozenset(value.name for value in proto.graph.input if value.name in tensors)
     _check_types(proto)
     try:
         for tensor in tensors.values():
@@ -75,7 +79,7 @@ def read_model(path: Path) -> Model:
         checker.check_model(light)
         _forget_sizes_of_outputs(light)
         if light.functions:
-            light = inliner.inline_local_functions(light)
+            light = _inlined(light)
             name_apart(light)
             take_constants_out(light)
             tensors |= _take_weights_out(light)
@@ -83,7 +87,7 @@ def read_model(path: Path) -> Model:
         raise
     except (checker.ValidationError, ValueError, RuntimeError) as error:
         raise SpecError(f"not a valid ONNX model: {first_line(error)}") from None
-    return Model(light, tensors, inputs, path, opset)
+    return Model(light, tensors, inputs, preset, path, opset)
 
 
 def first_line(error: Exception) -> str:
@@ -173,6 +177,19 @@ def _without_weights(proto: ModelProto) -> ModelProto:
         for sparse in proto.graph.sparse_initializer
     )
     return light
+
+
+def _inlined(light: ModelProto) -> ModelProto:
+    """A copy in which calls of the file's own functions are what these do.
+
+    Functions of another opset are left as calls by ONNX; the checker has made sure that all their
+    operators are the same in the model's.
+    """
+    versions = {entry.domain: entry.version for entry in light.opset_import}
+    for function in light.functions:
+        for entry in function.opset_import:
+            entry.version = versions.get(entry.domain, entry.version)
+    return inliner.inline_local_functions(light)
 
 
 def _take_weights_out(light: ModelProto) -> dict[str, TensorProto]:

@@ -39,21 +39,30 @@ def fix_inputs(
     """
     graph, sizes = model.proto.graph, dict(dims)
     declared = {value.name: value for value in graph.input if value.name in model.inputs}
+    preset = {
+        tensor.name: helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in graph.initializer
+        if tensor.name in model.preset
+    }
+    fixed: list[TensorProto] = []
     for name, given in inputs.items():
-        if name not in declared:
+        value = declared.get(name, preset.get(name))
+        if value is None:
             raise SpecError(f"no input {name!r}; it has {', '.join(declared) or 'none'}")
-        array = _fitted(declared[name], given, dims)
-        for dim, size in zip(declared[name].type.tensor_type.shape.dim, array.shape, strict=True):
+        array = _fitted(value, given, dims)
+        for dim, size in zip(value.type.tensor_type.shape.dim, array.shape, strict=True):
             left = [v for n, v in declared.items() if n not in inputs and _has(v, dim.dim_param)]
             if dim.dim_param and left and sizes.setdefault(dim.dim_param, size) != size:
                 raise SpecError(
                     f"input {name!r} has {size} values along {dim.dim_param!r}, which is "
                     f"{sizes[dim.dim_param]}"
                 )
-        graph.initializer.append(numpy_helper.from_array(array, name))
-    for position in reversed(range(len(graph.input))):
-        if graph.input[position].name in inputs:
-            del graph.input[position]
+        fixed.append(numpy_helper.from_array(array, name))
+    for entries in (graph.input, graph.initializer):
+        for position in reversed(range(len(entries))):
+            if entries[position].name in inputs:
+                del entries[position]
+    graph.initializer.extend(fixed)
     return replace(model, inputs=tuple(n for n in model.inputs if n not in inputs)), sizes
 
 
@@ -76,7 +85,8 @@ def _fitted(declared: ValueInfoProto, given: Any, dims: Mapping[str, int]) -> Ar
     if not 0 < array.size <= MAX_SMALL:
         raise SpecError(f"{where}: {array.size} values; from 1 to {MAX_SMALL} can be given")
     array = _shaped(array, declared, dims)
-    found = array.astype(dtype)
+    with np.errstate(all="ignore"):
+        found = array.astype(dtype)
     if dtype.kind in "biu" and not (found == array).all():
         raise SpecError(f"{where} = {given!r}: it takes {dtype.name}")
     return found

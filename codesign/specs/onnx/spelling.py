@@ -13,6 +13,7 @@ from onnx import ModelProto, NodeProto
 from codesign.specs.onnx import fourier, sequences
 from codesign.specs.onnx import microsoft_fusions as fusions
 from codesign.specs.onnx.attention import spell_attention
+from codesign.specs.onnx.bodies import is_set_aside
 from codesign.specs.onnx.constant_folding import Known
 from codesign.specs.onnx.control_flow import spell_if, spell_loop, spell_scan
 from codesign.specs.onnx.einsum import spell_einsum
@@ -144,4 +145,8 @@ def _spelt(rule: Rule, write: Writer) -> bool:
         rule(write)
     except NotSpeltError:
         return False
+    except (AttributeError, IndexError, TypeError, ValueError):
+        if not is_set_aside(write.node):  # ONNX's inference has looked at the others
+            raise
+        raise write.refused("its operands, attributes and bodies do not fit together") from None
     return True

@@ -66,3 +66,19 @@ def test_a_shape_is_given(tmp_path: Path) -> None:
 def test_a_value_of_every_input_leaves_nothing_to_compute(tmp_path: Path) -> None:
     made = flow_model(["y = MatMul (x, w)"], {"x": (2, 4)}, {"w": W})
     assert "no layer that multiplies" in refusal(tmp_path, made, inputs={"x": X})
+
+
+def test_a_value_that_the_file_presets(tmp_path: Path) -> None:
+    """It decides as it is, and may be given in its place; what is no input may not."""
+    nodes = ["c = Equal (i, rate)", branches("c", ("y",))]
+    numbers = {"i": np.array(8000), "rate": np.array(16000)}
+    made = flow_model(nodes, {"x": (2, 4), "i": ()}, {**SIDES, **numbers})
+    assert imported(tmp_path, made).network.layers[0].K == 3
+    assert imported(tmp_path, made, inputs={"i": 16000}).network.layers[0].K == 4
+    assert refusal(tmp_path, made, inputs={"rate": 8000}) == "no input 'rate'; it has x"
+
+
+def test_a_value_beyond_its_type(tmp_path: Path) -> None:
+    made = flow_model(["y = MatMul (x, w)"], {"x": (2, 4), "i": ()}, {"w": W})
+    for given in (1e300, 2**70, -(2**70)):
+        assert refusal(tmp_path, made, inputs={"i": given}).startswith("input 'i' = ")

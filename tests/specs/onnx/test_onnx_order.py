@@ -17,7 +17,7 @@ from onnx_flow import (
     nested,
     refusal,
 )
-from onnx_graphs import imported, story
+from onnx_graphs import imported, node, story
 
 pytestmark = pytest.mark.smoke
 
@@ -94,3 +94,14 @@ def test_control_flow_in_a_function(tmp_path: Path) -> None:
     made.ir_version = 10
     agrees(tmp_path, made)
     assert imported(tmp_path, made).network.macs == 5 * 2 * 4 * 4
+
+
+def test_a_function_of_another_opset(tmp_path: Path) -> None:
+    """ONNX takes it where all its operators are the same in both."""
+    lines = [node("q = MatMul (a, k)"), node("b = Relu (q)")]
+    made = flow_model(["y = own.Layer (x, w)"], {"x": (2, 4)}, {"w": W})
+    made.opset_import.append(helper.make_opsetid("own", 1))
+    opsets = [helper.make_opsetid("", 18)]
+    made.functions.append(helper.make_function("own", "Layer", ["a", "k"], ["b"], lines, opsets))
+    made.ir_version = 10
+    assert [layer.K for layer in imported(tmp_path, made).network.layers] == [4]
