@@ -8,9 +8,10 @@ from operator import itemgetter
 
 from codesign.errors import SpecError
 from codesign.specs.network import MAX_LAYERS, Layer, Network
-from codesign.specs.onnx.graph import Names
+from codesign.specs.onnx.graph import Graph, Names
 from codesign.specs.onnx.layout import Draft, Layout, Place, Tensor, new_part
 from codesign.specs.onnx.loops import Loops
+from codesign.specs.onnx.operators import MACS
 from codesign.specs.onnx.shared_weights import owners
 
 
@@ -63,7 +64,10 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
         No layer multiplies, or one is beyond what a network may hold.
     """
     if all(draft.moves for draft in layout.drafts):
-        raise SpecError("no layer that multiplies and accumulates; there is nothing to design for")
+        raise SpecError(
+            "no layer that multiplies and accumulates; there is nothing to design for"
+            + _without_elements(layout.graph)
+        )
     if len(layout.drafts) > MAX_LAYERS:
         raise SpecError(
             f"{len(layout.drafts)} layers, and a network has at most {MAX_LAYERS}; each step of a "
@@ -93,6 +97,16 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
         layer_names[draft] = own
     network = Network(name=name, layers=tuple(layers), tensors=tensors, source=source)
     return BuiltNetwork(network, layer_names, names.tensors)
+
+
+def _without_elements(graph: Graph) -> str:
+    """What to say of products that are empty, as those of images too small for a window are."""
+    empty = [
+        node.name
+        for node in graph.nodes
+        if node.operator in MACS and not any(graph.size(name) for name in node.outputs if name)
+    ]
+    return f": at these sizes, results have no elements from node {empty[0]!r} on" if empty else ""
 
 
 def _consistent(draft: Draft) -> Iterator[tuple[Place, Tensor | None]]:

@@ -183,9 +183,10 @@ def _mac(layout: Layout, group: ValueGroup) -> Place:
     found = repeated_product(graph, node, group.views) if group.views else None
     found = found or product(graph, node, stored)
     if found.data not in given:
+        empty = not graph.size(found.data)
+        fault = "its image has no elements" if empty else "multiplies a constant image by data"
         raise SpecError(
-            f"node {group.layer_name!r} ({node.operator}): multiplies a constant image by data; "
-            "that is not supported"
+            f"node {group.layer_name!r} ({node.operator}): {fault}; that is not supported"
         )
     reads = layout.places[given[found.data]]
     draft = _draft(layout, group, found.loops, reads, group.elements)

@@ -85,7 +85,7 @@ def check_complete(graph: Graph) -> None:
     Raises
     ------
     SpecError
-        A shape depends on data, or on an operator whose rule is unknown.
+        A shape depends on data, or on an operator whose rule is unknown; or a size is below 0.
     """
     for node in graph.nodes:
         for name in (*node.inputs, *node.outputs):
@@ -93,6 +93,12 @@ def check_complete(graph: Graph) -> None:
                 raise SpecError(
                     f"node {node.name!r} ({node.operator}): the shape of {name!r} depends on "
                     f"{_deciding(graph, node)}"
+                )
+            if min(graph.shapes.get(name, ()), default=0) < 0:
+                shown = " × ".join(map(str, graph.shapes[name]))
+                raise SpecError(
+                    f"node {node.name!r} ({node.operator}): its result would be {shown}; what it "
+                    "reads is too small for its window"
                 )
 
 

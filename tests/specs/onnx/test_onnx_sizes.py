@@ -101,3 +101,12 @@ def test_of_an_unknown_operator_the_files_own_word_is_taken(where: str, tmp_path
         made.graph.value_info.append(declared)
     found = imported(tmp_path, made, ignore_unknown=True).network
     assert {35, 16, 6} == {*found.tensors.values()}
+
+
+def test_an_image_too_small_for_its_windows(tmp_path: Path) -> None:
+    made = model("a: y = Conv (x, w)", {"x": (1, 4, "n", 5)}, {"w": (4, 4, 3, 3)})
+    assert len(imported(tmp_path, made, dims={"n": 3}).network.layers) == 1
+    with pytest.raises(SpecError, match="at these sizes, results have no elements from node 'a'"):
+        imported(tmp_path, made, dims={"n": 2})
+    with pytest.raises(SpecError, match=r"node 'a' \(Conv\): its result would be 1 × 4 × -1 × 3"):
+        imported(tmp_path, made, dims={"n": 1})
