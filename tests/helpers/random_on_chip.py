@@ -7,7 +7,7 @@ that it pays to keep some tensors and not others.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import oracle
@@ -39,17 +39,22 @@ TRIES = 4  # at budgets
 MOST_RUNS = 2500  # assignments of widths times hardware options times sets of resident tensors
 
 
-def on_chip_case(seed: int, kind: str = "plain", machine: str = "") -> Case:
+def on_chip_case(
+    seed: int,
+    kind: str = "plain",
+    machine: str = "",
+    drawn: Callable[[random.Random], Network] | None = None,
+) -> Case:
     """Problem number ``seed`` of a kind.
 
     ``plain``: layers that multiply, as `random_network` has them; ``moving``, ``in place``,
     ``reusing``, ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``:
     five tensors or more that may stay, of hardly more than given widths. ``broad``: many hardware
     options. ``cache``: with tensors that outlast the run. ``machine``: on machines of a kind, as
-    `with_machine`.
+    `with_machine`. ``drawn``: draws the network where it is of no such kind.
     """
     rng = random.Random(f"on chip {kind} {seed}" + f" {machine}" * bool(machine))
-    network = _network(rng, kind)
+    network = drawn(rng) if drawn else _network(rng, kind)
     options = {"deep": 4, "broad": 36}.get(kind) or rng.choice((4, 4, 6, 12))
     choices = random_choices(rng, network, options)
     if kind in ("moving", "in place") and rng.random() < 0.3:
