@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from codesign.specs.load import load_accelerator, load_memory, load_network, load_technology
     from codesign.specs.network import Layer, Network
     from codesign.specs.onnx import from_onnx
+    from codesign.specs.suite import Suite
     from codesign.specs.technology import Technology
     from codesign.study import Study
     from codesign.tasks.assign import assign
@@ -104,6 +105,7 @@ _HOME = {
     "SolverError": "errors",
     "SpecError": "errors",
     "Study": "study",
+    "Suite": "specs.suite",
     "Technology": "specs.technology",
     "assign": "tasks.assign",
     "certify": "tasks.certify",
@@ -140,6 +142,7 @@ __all__ = [
     "SolverError",
     "SpecError",
     "Study",
+    "Suite",
     "Technology",
     "assign",
     "certify",

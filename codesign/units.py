@@ -67,10 +67,33 @@ class DisplayUnit(NamedTuple):
         return self.unit or self.one or self.label
 
 
+OF_MEMBER = "@"  # between a metric and the member of a suite whose share of it is meant
+
+
+def of_member(metric: str, member: str) -> str:
+    """The share that a member of a suite has of a metric, as a metric: ``latency_s@resnet18``."""
+    return f"{metric}{OF_MEMBER}{member}"
+
+
+def kind_of(metric: str) -> str:
+    """The metric that a metric of a member is its share of; any other is itself."""
+    return metric if metric.startswith("cost:") else metric.partition(OF_MEMBER)[0]
+
+
+def member_of(metric: str) -> str | None:
+    """The name of the member whose share a metric is; None of a metric of the whole."""
+    kind = kind_of(metric)
+    return None if kind == metric else metric[len(kind) + 1 :]
+
+
 class _MetricUnits(dict[str, DisplayUnit]):
-    """By metric; a cost of one's own has its name and no unit."""
+    """By metric; a member's share has its unit, a cost of one's own has its name and no unit."""
 
     def __missing__(self, metric: str) -> DisplayUnit:
+        member = member_of(metric)
+        if member is not None:
+            unit = self[kind_of(metric)]
+            return unit._replace(label=f"{unit.label} of {member}")
         if not metric.startswith("cost:"):
             raise KeyError(metric)
         return DisplayUnit(f"cost {metric.removeprefix('cost:')}", 1.0, "")

@@ -230,18 +230,19 @@ def check_energy_section(
         entry.fault("no entry: the energy is not known")
     entry.known_keys((*RATES, "parts_j", "layers"))
     names = [layer.name for layer in network.layers]
-    total = sum((x for parts in each for x in parts.values()), Fraction(0))
-    expected = {"per_image_j": total / network.images}
+    weights = network.layer_weights
+    counted = [(w, parts) for w, parts in zip(weights, each, strict=True)]
+    total = sum((w * x for w, parts in counted for x in parts.values()), Fraction(0))
+    expected = {"per_image_j": total / network.executed_images}
     if total:
-        macs = sum(layer.macs for layer in network.layers)
-        expected["tops_per_w"] = 2 * macs / total / OPS_PER_TOP
+        expected["tops_per_w"] = 2 * network.executed_macs / total / OPS_PER_TOP
     if latency_s is not None:
         expected |= {"average_w": total / latency_s, "energy_delay_js": total * latency_s}
     for name, value in expected.items():
         entry.ledger.close(f"{entry.where}.{name}", entry[name].figure(), value)
     for name in {*RATES} - {*expected}:
         entry.ledger.same(f"{entry.where}.{name}", entry.get(name, None).value, None)
-    whole = {part: sum((x[part] for x in each), Fraction(0)) for part in PARTS}
+    whole = {part: sum((w * x[part] for w, x in counted), Fraction(0)) for part in PARTS}
     _check_parts(entry["parts_j"], whole)
     rows = entry["layers"].items()
     if [row["name"].text() for row in rows] != names:

@@ -49,11 +49,15 @@ class Platform:
 
 
 class Totals(NamedTuple):
-    """Sums over some layers, exactly; and the widths of their weight operands, 0 for none."""
+    """Sums over some layers, exactly; and the widths of their weight operands, 0 for none.
+
+    ``steps``: of each layer alone and of each fused run its first layer, latency and DRAM bits.
+    """
 
     latency_s: Fraction
     dram_bits: int
     operand_bits: tuple[int, ...]
+    steps: tuple[tuple[int, Fraction, int], ...] = ()
 
 
 class Times(NamedTuple):

@@ -95,6 +95,7 @@ def _totals(rows: Sequence[LayerRow], runs: Sequence[FusedRun]) -> Totals:
     fused = {run.layers.start: run for run in runs}
     inside = {n for run in runs for n in run.layers}
     operand_bits: list[int] = []
+    steps: list[tuple[int, Fraction, int]] = []
     latency_s, dram_bits = Fraction(0), 0
     for n, row in enumerate(rows):
         try:
@@ -109,9 +110,10 @@ def _totals(rows: Sequence[LayerRow], runs: Sequence[FusedRun]) -> Totals:
         operand_bits += step.operand_bits
         latency_s += step.latency_s
         dram_bits += step.dram_bits
+        steps.append((n, step.latency_s, step.dram_bits))
     if len(operand_bits) < len(rows):
         raise Unreadable
-    return Totals(latency_s, dram_bits, tuple(operand_bits))
+    return Totals(latency_s, dram_bits, tuple(operand_bits), tuple(steps))
 
 
 def _check_layer(row: LayerRow) -> Totals:
@@ -218,12 +220,13 @@ def check_throughput(
     per_s = {"peak_": 2 * array.rows * array.cols * array.engine * platform.clock_hz}
     expected = {}
     if latency_s is not None:
-        per_s[""] = 2 * sum(layer.macs for layer in network.layers) / latency_s
-        expected["images_per_s"] = network.images / latency_s
-        if network.images > 1 and entry.get("interval_s", None).value is not None:
-            expected["interval_s"] = latency_s / network.images
-        if network.tokens is not None:
-            expected["tokens_per_s"] = network.images * network.tokens / latency_s
+        images, tokens = network.executed_images, network.executed_tokens
+        per_s[""] = 2 * network.executed_macs / latency_s
+        expected["images_per_s"] = images / latency_s
+        if images > 1 and entry.get("interval_s", None).value is not None:
+            expected["interval_s"] = latency_s / images
+        if tokens is not None:
+            expected["tokens_per_s"] = tokens / latency_s
     for which, rate in per_s.items():
         expected[f"{which}gops"] = rate / 10**9
         if area_mm2 is not None:

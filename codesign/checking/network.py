@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -103,14 +104,61 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One of several networks that are executed one after the other, and how much it counts."""
+
+    name: str
+    layers: range
+    weight: Fraction
+    tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class Network:
-    """Layers in execution order over tensors of so many elements."""
+    """Layers in execution order over tensors of so many elements; of a suite with its members."""
 
     name: str
     layers: tuple[Layer, ...]
     tensors: dict[str, int]
     cache: tuple[str, ...] = ()  # tensors that outlast the run, in DRAM
     tokens: int | None = None  # of each image
+    members: tuple[Member, ...] = ()
+
+    @cached_property
+    def layer_weights(self) -> tuple[Fraction, ...]:
+        """What each layer counts for in a sum over the members."""
+        if not self.members:
+            return (Fraction(1),) * len(self.layers)
+        return tuple(x.weight for x in self.members for _ in x.layers)
+
+    @property
+    def executed_macs(self) -> Fraction:
+        """Multiplications of one round, in which members count by their weights."""
+        each = zip(self.layer_weights, self.layers, strict=True)
+        return sum((weight * layer.macs for weight, layer in each), Fraction(0))
+
+    @property
+    def executed_images(self) -> Fraction:
+        """Images of one such round."""
+        if not self.members:
+            return Fraction(self.images)
+        each = ((x.weight, self.only(x).images) for x in self.members)
+        return sum((weight * images for weight, images in each), Fraction(0))
+
+    @property
+    def executed_tokens(self) -> Fraction | None:
+        """New tokens of one such round; None where none are told."""
+        every = Member(self.name, range(len(self.layers)), Fraction(1), self.tokens)
+        told = [x for x in self.members or (every,) if x.tokens is not None]
+        each = (x.weight * self.only(x).images * (x.tokens or 0) for x in told)
+        return sum(each, Fraction(0)) if told else None
+
+    def only(self, member: Member) -> Network:
+        """The layers of one member, over the tensors that they touch."""
+        layers = self.layers[member.layers.start : member.layers.stop]
+        touched = {name for layer in layers for name in (*layer.reads, layer.output)}
+        tensors = {name: count for name, count in self.tensors.items() if name in touched}
+        return Network(member.name, layers, tensors)
 
     @cached_property
     def results(self) -> tuple[str, ...]:
@@ -184,7 +232,7 @@ def _padding(channels: int, multiple: int) -> Fraction:
 
 def read_network(entry: Entry) -> Network:
     """The network of a file, with all its faults noted."""
-    entry.known_keys(("name", "layers", "tensors", "source", "cache", "tokens"))
+    entry.known_keys(("name", "layers", "tensors", "source", "cache", "tokens", "members"))
     items = entry["layers"].items()
     if len(items) > MOST_LAYERS:
         entry["layers"].fault(f"at most {MOST_LAYERS} layers")
@@ -197,8 +245,9 @@ def read_network(entry: Entry) -> Network:
         tensors=tensors,
         cache=entry.get("cache", []).texts(),
         tokens=None if tokens.value is None else tokens.whole(),
+        members=_read_members(entry.get("members", []), len(layers)),
     )
-    faults = [*_name_faults(network)]
+    faults = [*_name_faults(network), *_member_faults(network)]
     faults = faults or [*_order_faults(network), *_sharing_faults(network)] + [
         fault for layer in layers for fault in _shape_faults(network, layer)
     ]
@@ -207,6 +256,37 @@ def read_network(entry: Entry) -> Network:
     if faults:
         raise Unreadable
     return network
+
+
+def _read_members(entry: Entry, layers: int) -> tuple[Member, ...]:
+    """The members of a suite, none of a network by itself: each has the next so many layers."""
+    found: list[Member] = []
+    for given in entry.items():
+        given.known_keys(("name", "layers", "weight", "tokens"))
+        tokens = given.get("tokens", None)
+        first = found[-1].layers.stop if found else 0
+        mine = range(first, first + given["layers"].whole(1, MOST_LAYERS))
+        told = None if tokens.value is None else tokens.whole()
+        found.append(Member(given["name"].text(), mine, given["weight"].positive(), told))
+    if found and found[-1].layers.stop != layers:
+        entry.fault(f"members of {layers} layers together")
+    if len({member.name for member in found}) < len(found):
+        entry.fault("members of different names")
+    return tuple(found)
+
+
+def _member_faults(network: Network) -> Iterator[tuple[str, object, str]]:
+    """What two members share."""
+    home: dict[str, str] = {}
+    for member in network.members:
+        for layer in network.only(member).layers:
+            for name in (
+                *layer.reads,
+                layer.output,
+                f"weights of {layer.weights_of or layer.name}",
+            ):
+                if home.setdefault(name, member.name) != member.name:
+                    yield layer.name, name, f"nothing that {home[name]} has"
 
 
 def _read_layer(entry: Entry) -> Layer:

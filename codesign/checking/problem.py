@@ -35,6 +35,7 @@ from codesign.checking.width_problem import (
 )
 
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
+ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # members have shares
 KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
     "dram_energy_j_per_bit",
@@ -168,7 +169,9 @@ def read_problem(entry: Entry) -> Problem:
     """The problem of a file, with all its faults noted."""
     entry.known_keys(KEYS)
     network, technology = read_network(entry["network"]), read_technology(entry["technology"])
-    metrics = (*metrics_on(technology), ENERGY)
+    known = metrics_on(technology)
+    shares = [f"{x}@{member.name}" for member in network.members for x in known if x in ADDITIVE]
+    metrics = (*known, ENERGY, *shares)
     problem = Problem(
         network=network,
         technology=technology,

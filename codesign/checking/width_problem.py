@@ -146,7 +146,7 @@ def read_budgets(entry: Entry, metrics: tuple[str, ...]) -> dict[str, Fraction]:
     given = entry.table()
     budgets = {name: given[name].number(least=0) for name in metrics if name in given}
     for name, limit in budgets.items():
-        if name != "noise" and limit == 0:
+        if name.partition("@")[0] != "noise" and limit == 0:
             entry[name].fault("a number above 0")
     return budgets
 
@@ -169,9 +169,29 @@ def _check_quality(problem: WidthProblem, entry: Entry) -> None:
     given = entry.get("quality", None)
     if given.value is None:
         return
-    kind, _, amount = given.text().partition(":")
+    members = {member.name: problem.network.only(member) for member in problem.network.members}
+    if not members:
+        _check_noise_limit(problem, entry, given, given.text(), "noise", problem.network)
+        return
+    common, own = "", dict[str, str]()
+    for part in given.text().split(","):
+        name, _, quality = part.rpartition("=")
+        if name and (name not in members or name in own):
+            given.fault("a quality of each member, or one for those that have none")
+        common, own = (common, own | {name: quality}) if name else (quality, own)
+    for name, network in members.items():
+        quality = own.get(name, common)
+        if quality:
+            _check_noise_limit(problem, entry, given, quality, f"noise@{name}", network)
+
+
+def _check_noise_limit(
+    problem: WidthProblem, entry: Entry, given: Entry, quality: str, metric: str, network: Network
+) -> None:
+    """The budget of a noise is the one that a quality of a network means."""
+    kind, _, amount = quality.partition(":")
     if kind == "uniform" and amount.isdecimal() and len(amount) < 3:
-        bits, sources = int(amount), problem.network.sources
+        bits, sources = int(amount), network.sources
         if any(problem.lacks(source, (bits,)) for source in sources):
             given.fault("a width that the sensitivity has for all")
         limit = sum((problem.noise_of(source, bits) for source in sources), Fraction(0))
@@ -180,5 +200,5 @@ def _check_quality(problem: WidthProblem, entry: Entry) -> None:
             limit = Fraction(10.0 ** (-float(amount) / 10))
         except (ValueError, OverflowError):
             given.fault("uniform:<bits> or sqnr:<decibels>")
-    found = problem.budgets.get("noise", Fraction(-1))
-    entry.ledger.close(f"{entry.where}.budgets.noise", found, limit)
+    found = problem.budgets.get(metric, Fraction(-1))
+    entry.ledger.close(f"{entry.where}.budgets.{metric}", found, limit)

@@ -15,7 +15,7 @@ from codesign.specs.accelerator import Accelerator
 from codesign.specs.fpga import Fpga
 from codesign.specs.network import Network
 from codesign.specs.technology import AreaFit, QuadraticFit
-from codesign.units import UM2_PER_MM2
+from codesign.units import UM2_PER_MM2, of_member
 
 
 def totals(
@@ -37,35 +37,68 @@ def totals(
         Tensors that are resident.
     runs : sequence of FusedRun
     """
-    metrics = {
-        "dram_bits": float(sum(row.dram_bits.total for row in layers)),
-        "model_bits": model_bits(network, layers),
-    }
     absent = {}
     if accelerator.dram_bits_per_s is None:
         absent["latency_s"] = "no DRAM bandwidth is given"
-    else:
-        metrics["latency_s"] = math.fsum(row.latency_s or 0.0 for row in layers)
-    if accelerator.number_format == "integer":
-        metrics["noise"] = noise(network, layers, tensor_bits, noise_of)
-        metrics["bops"] = math.fsum(
-            float(layer_bops(layer, row.weight_bits, tensor_bits[layer.input]))
-            for layer, row in zip(network.layers, layers, strict=True)
-            if row.weight_bits is not None
-        )
-    else:
+    if accelerator.number_format != "integer":
         reason = "defined for integers, not for floating point"
         absent |= {"noise": reason, "bops": reason}
+    members: list[int | None] = [*range(len(network.members))] or [None]
+    each = [_sums(network, tensor_bits, layers, noise_of, absent, member) for member in members]
     taken, unknown = hardware_totals(accelerator)
-    metrics, absent = metrics | taken, absent | unknown
-    each, missing = energies(
-        *(network, accelerator, tensor_bits, layers, metrics.get("area_mm2")), on_chip, runs
+    energy, missing = energies(
+        *(network, accelerator, tensor_bits, layers, taken.get("area_mm2")), on_chip, runs
     )
+    metrics, absent = over_members(network, each) | taken, absent | unknown
     if missing:
         absent["energy_j"] = "; ".join(missing)
-    else:
-        metrics["energy_j"] = math.fsum(x.total_j for x in each)
-    return metrics, absent
+        return metrics, absent
+    mine = [[i for i, m in enumerate(network.member_of) if x in (None, m)] for x in members]
+    joules = [{"energy_j": math.fsum(energy[i].total_j for i in those)} for those in mine]
+    return metrics | over_members(network, joules), absent
+
+
+def _sums(
+    network: Network,
+    tensor_bits: Mapping[str, int],
+    layers: Sequence[LayerDesign],
+    noise_of: Callable[[str, int], float],
+    absent: Collection[str],
+    member: int | None,
+) -> dict[str, float]:
+    """What adds up over layers and tensors but energy, of one member or of all; see `totals`."""
+    each = zip(network.layers, layers, network.member_of, strict=True)
+    rows = [(layer, row) for layer, row, m in each if member in (None, m)]
+    sums = {
+        "dram_bits": float(sum(row.dram_bits.total for _, row in rows)),
+        "model_bits": model_bits(network, layers, member),
+    }
+    if "latency_s" not in absent:
+        sums["latency_s"] = math.fsum(row.latency_s or 0.0 for _, row in rows)
+    if "noise" not in absent:
+        sums["noise"] = noise(network, layers, tensor_bits, noise_of, member)
+        sums["bops"] = math.fsum(
+            float(layer_bops(layer, row.weight_bits, tensor_bits[layer.input]))
+            for layer, row in rows
+            if row.weight_bits is not None
+        )
+    return sums
+
+
+def over_members(network: Network, each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Sums of a network from those of each of its members, with theirs where it is a suite.
+
+    Each times its weight; noise is the sum of theirs.
+    """
+    if not network.members:
+        return dict(each[0])
+    found = {}
+    for name in each[0]:
+        weights = [1.0 if name == "noise" else member.weight for member in network.members]
+        found[name] = math.fsum(w * of[name] for w, of in zip(weights, each, strict=True))
+    for member, of in zip(network.members, each, strict=True):
+        found |= {of_member(name, member.name): value for name, value in of.items()}
+    return found
 
 
 def hardware_totals(accelerator: Accelerator) -> tuple[dict[str, float], dict[str, str]]:

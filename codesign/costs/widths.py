@@ -41,12 +41,14 @@ class HasWeightBits(Protocol):
         """Width of the weight operand; None where data only moves."""
 
 
-def owned_weights(network: Network, rows: Sequence[HasWeightBits]) -> list[tuple[Layer, int]]:
-    """Every layer with weights of its own, and their width."""
+def owned_weights(
+    network: Network, rows: Sequence[HasWeightBits], member: int | None = None
+) -> list[tuple[Layer, int]]:
+    """Every layer with weights of its own, and their width; of one member, or of all."""
     return [
         (layer, row.weight_bits)
-        for layer, row in zip(network.layers, rows, strict=True)
-        if layer.owns_weights and row.weight_bits is not None
+        for layer, row, m in zip(network.layers, rows, network.member_of, strict=True)
+        if layer.owns_weights and row.weight_bits is not None and member in (None, m)
     ]
 
 
@@ -58,9 +60,9 @@ def all_widths(
     return widths | {f"tensor:{name}": bits for name, bits in tensor_bits.items()}
 
 
-def model_bits(network: Network, rows: Sequence[HasWeightBits]) -> float:
-    """Bits of all weights."""
-    return float(sum(layer.weights * bits for layer, bits in owned_weights(network, rows)))
+def model_bits(network: Network, rows: Sequence[HasWeightBits], member: int | None = None) -> float:
+    """Bits of all weights; of one member, or of all."""
+    return float(sum(layer.weights * bits for layer, bits in owned_weights(network, rows, member)))
 
 
 def noise(
@@ -68,14 +70,18 @@ def noise(
     rows: Sequence[HasWeightBits],
     tensor_bits: Mapping[str, int],
     noise_of: Callable[[str, int], float],
+    member: int | None = None,
 ) -> float:
-    """Noise of all weights and inner tensors.
+    """Noise of all weights and inner tensors; of one member, or of all.
 
     Parameters
     ----------
     noise_of : callable
         Noise of a source at a width.
     """
-    each = [noise_of(f"weight:{layer.name}", bits) for layer, bits in owned_weights(network, rows)]
-    each += [noise_of(f"tensor:{name}", tensor_bits[name]) for name in network.inner_tensors]
+    owned, of = owned_weights(network, rows, member), network.member_of_source
+    each = [noise_of(f"weight:{layer.name}", bits) for layer, bits in owned]
+    for name in network.inner_tensors:
+        if member in (None, of[f"tensor:{name}"]):
+            each.append(noise_of(f"tensor:{name}", tensor_bits[name]))
     return math.fsum(each)

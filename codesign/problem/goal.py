@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from codesign.errors import SpecError
-from codesign.problem.metrics import SEARCHED, metric_of
+from codesign.problem.metrics import SEARCHED, kinds_of, metric_of
 from codesign.problem.tolerances import keeps
 from codesign.specs.schema import nearest
 
@@ -46,6 +46,11 @@ class Goal:
 
     metric: str
     limits: Mapping[str, float]
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of metrics that are asked about, members' shares of them included."""
+        return kinds_of((self.metric, *self.limits))
 
     def kept_by(self, metrics: Mapping[str, float]) -> bool:
         """Whether a design with these metrics is within every limit."""

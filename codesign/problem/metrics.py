@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from codesign.errors import SpecError
+from codesign.units import OF_MEMBER, kind_of, member_of
 
 if TYPE_CHECKING:
     from codesign.specs.fpga import AnyTechnology
+    from codesign.specs.network import Network
 
 METRICS = ("latency_s", "area_mm2", "dram_bits", "noise", "model_bits", "bops")  # on silicon
 ENERGY = "energy_j"
@@ -43,13 +45,25 @@ _WORD_OF = {metric: word for word, metric in _METRIC_OF.items()}
 
 
 def metric_of(name: Any) -> Any:
-    """A metric's name, whichever of the two is given; what is no metric is left as it is."""
-    return _METRIC_OF.get(name, name) if isinstance(name, str) else name
+    """A metric's name, whichever of the two is given; what is no metric is left as it is.
+
+    That of a member of a suite: ``latency_s@resnet18``.
+    """
+    if not isinstance(name, str):
+        return name
+    kind, sign, member = name.partition(OF_MEMBER)
+    return str(_METRIC_OF.get(kind, kind)) + sign + member
 
 
 def word_of(name: str) -> str:
     """The command line's word for a metric, whichever is given; what is none is left as it is."""
-    return _WORD_OF.get(name, name)
+    kind, sign, member = name.partition(OF_MEMBER)
+    return _WORD_OF.get(kind, kind) + sign + member
+
+
+def kinds_of(names: Iterable[str]) -> frozenset[str]:
+    """The metrics that some are, or are members' shares of."""
+    return frozenset(map(kind_of, names))
 
 
 def is_cost(name: str) -> bool:
@@ -84,7 +98,7 @@ def known_metric(name: str) -> str:
     """
     if is_cost(name):
         return name
-    if metric_of(name) not in SEARCHED:
+    if kind_of(metric_of(name)) not in SEARCHED:
         listed = ", ".join(SEARCHED)
         raise ValueError(f"Input should be one of {listed}{meant(name, (*SEARCHED, *WORDS))}")
     return str(metric_of(name))
@@ -127,6 +141,30 @@ def check_metrics_on(technology: AnyTechnology, metrics: Collection[str], where:
             raise SpecError(
                 f"{where}: {name!r} is not known in technology {technology.name!r}, which tells "
                 f"{', '.join(known)}"
+            )
+
+
+def check_members_named(metrics: Collection[str], network: Network, where: str) -> None:
+    """Refuse shares of members that a network does not have, or of what no member has a share of.
+
+    Raises
+    ------
+    SpecError
+    """
+    known = tuple(member.name for member in network.members)
+    for name in metrics:
+        member, kind = member_of(name), kind_of(name)
+        if member is None:
+            continue
+        if member not in known:
+            listed = f"its members: {', '.join(known)}" if known else "it is no suite"
+            raise SpecError(
+                f"{where}: {name!r}: network {network.name!r} has no such member; {listed}"
+            )
+        if kind not in ADDITIVE_METRICS:
+            raise SpecError(
+                f"{where}: {name!r}: members are told apart in {', '.join(ADDITIVE_METRICS)}; "
+                f"give {kind} without a member"
             )
 
 

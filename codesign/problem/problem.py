@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -16,8 +16,11 @@ from codesign.errors import SpecError, first_few
 from codesign.problem.bands import check_bands
 from codesign.problem.choices import Choices
 from codesign.problem.metrics import (
+    ADDITIVE_METRICS,
+    ENERGY,
     INTERVAL,
     by_metric,
+    check_members_named,
     check_metrics_on,
     known_limit,
     known_metric,
@@ -31,6 +34,7 @@ from codesign.quality import (
     check_table,
     noise_by,
     noise_limit,
+    quality_of_members,
     table_notes,
     uniform_bits,
     zero_if_negligible,
@@ -39,8 +43,9 @@ from codesign.specs.fpga import AnyTechnology, Fpga
 from codesign.specs.load import load_memory, load_technology
 from codesign.specs.network import Network
 from codesign.specs.schema import Displayed, nearest, spec_dataclass
+from codesign.specs.suite import one_network, refuse_suite
 from codesign.specs.technology import MOST, Amount, Positive, refuse_negligible
-from codesign.units import distinct_texts
+from codesign.units import distinct_texts, kind_of, of_member
 
 Metric = Annotated[str, AfterValidator(known_metric)]
 Limit = Annotated[Amount, AfterValidator(refuse_negligible)]
@@ -57,6 +62,9 @@ class Problem(Displayed):
     Attributes
     ----------
     network : Network
+        Or a `Suite`, which becomes one; its latency, DRAM bits, model size, bit operations and
+        energy are then sums over the members, each times its weight, and its noise is their sum.
+        The share of one member, by itself and without its weight, is ``latency_s@<member>``.
     technology : Technology or Fpga
     dram_bits_per_s, clock_hz : float
     dram_energy_j_per_bit : float or None
@@ -71,7 +79,8 @@ class Problem(Displayed):
     quality : str or None
         ``"uniform:q"``: at most the noise of the same network at ``q`` bits everywhere.
         ``"sqnr:DB"``: at most ``10^(−DB/10)``, see `codesign.quality.budget`. Becomes the budget
-        ``noise``.
+        ``noise``; of a suite that of each member, ``noise@<member>``, which may have qualities of
+        their own: ``"uniform:6,vit_b_16=uniform:5"``.
     objective : str
         The metric to minimise, one of `METRICS`: ``latency_s``, ``area_mm2``, ``dram_bits``,
         ``noise``, ``model_bits``, ``bops``; on an FPGA in place of area ``lut``, ``dsp``, ``bram``.
@@ -88,7 +97,7 @@ class Problem(Displayed):
         Anything that does not fit together.
     """
 
-    network: Network
+    network: Annotated[Network, BeforeValidator(one_network)]
     technology: AnyTechnology = field(default_factory=lambda: load_technology("tsmc28"))
     dram_bits_per_s: Positive = field(default_factory=lambda: load_memory("ddr4-2400").bits_per_s)
     dram_energy_j_per_bit: Positive | None = field(
@@ -104,9 +113,11 @@ class Problem(Displayed):
 
     def __post_init__(self) -> None:
         for metric, limit in self.budgets.items():
-            if metric != "noise" and limit == 0:
+            if kind_of(metric) != "noise" and limit == 0:
                 raise SpecError(f"budgets: {metric} must be above 0")
         self._hold_interval()
+        check_members_named((self.objective,), self.network, "objective")
+        check_members_named(self.budgets, self.network, "budgets")
         choices = self.choices
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
         check_metrics_on(self.technology, [self.objective], "objective")
@@ -119,11 +130,10 @@ class Problem(Displayed):
         check_places(self.network, choices.places, choices.fused_layers)
         self._check_shared()
         self._check_sensitivity()
-        if self.quality is not None:
-            limit = noise_limit(self.quality, self.uniform_noise)
+        for metric, limit in self._noise_limits().items():
             if limit > MOST:
                 raise SpecError(f"quality {self.quality!r}: a noise of {limit:g}, above {MOST:g}")
-            given = self.budgets.get("noise", limit)
+            given = self.budgets.get(metric, limit)
             if not same_total(given, limit):
                 less, (more,) = distinct_texts(min(given, limit), [max(given, limit)])
                 means, given_as = (less, more) if limit < given else (more, less)
@@ -131,21 +141,55 @@ class Problem(Displayed):
                     f"quality {self.quality!r} means a noise budget of {means}, but budgets give "
                     f"{given_as}; give one of the two"
                 )
-            object.__setattr__(self, "budgets", {**self.budgets, "noise": limit})
+            object.__setattr__(self, "budgets", {**self.budgets, metric: limit})
+
+    @property
+    def qualities(self) -> dict[str | None, str]:
+        """The quality of each member of a suite, by name; of a network by itself, of None."""
+        members = [member.name for member in self.network.members]
+        if self.quality is None:
+            return {}
+        if not members:
+            return {None: self.quality}
+        each = quality_of_members(self.quality, members)
+        return {name: each[name] for name in members if name in each}
+
+    def _noise_limits(self) -> dict[str, float]:
+        """What the qualities mean: limits by metric."""
+        numbers = {x.name: n for n, x in enumerate(self.network.members)}
+        return {
+            "noise" if name is None else of_member("noise", name): noise_limit(
+                quality, partial(self.uniform_noise, member=0 if name is None else numbers[name])
+            )
+            for name, quality in self.qualities.items()
+        }
 
     def _hold_interval(self) -> None:
         """Take a limit on the interval for one on the latency of the batch, the lesser of both."""
         budgets = dict(self.budgets)
         interval_s = budgets.pop(INTERVAL, None)
         if interval_s is not None:
+            refuse_suite(self.network, f"{INTERVAL} is of")
             latency_s = interval_s * self.network.images
             budgets["latency_s"] = min(latency_s, budgets.get("latency_s", latency_s))
             object.__setattr__(self, "budgets", budgets)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that a design has: in the technology, area or what it takes of an FPGA."""
-        return metrics_on(self.technology)
+        """The metrics that a design has: in the technology, area or what it takes of an FPGA.
+
+        Of a suite with the shares of its members.
+        """
+        return (*metrics_on(self.technology), *self._shares_of(ADDITIVE_METRICS))
+
+    @property
+    def energies(self) -> tuple[str, ...]:
+        """The energy that a design has, where it is known, and its members' shares."""
+        return (ENERGY, *self._shares_of([ENERGY]))
+
+    def _shares_of(self, kinds: Iterable[str]) -> list[str]:
+        names = [member.name for member in self.network.members]
+        return [of_member(kind, name) for name in names for kind in kinds]
 
     @cached_property
     def noise_sources(self) -> tuple[str, ...]:
@@ -169,9 +213,10 @@ class Problem(Displayed):
     def _results(self) -> list[str]:
         return [f"tensor:{name}" for name in self.network.outputs]
 
-    def uniform_noise(self, bits: int) -> float:
-        """``Σ_t e_t(bits)``: noise of the network at one width everywhere."""
-        return math.fsum(self.noise_of(source, bits) for source in self.noise_sources)
+    def uniform_noise(self, bits: int, member: int = 0) -> float:
+        """``Σ_t e_t(bits)``: noise of the network, or of a member, at one width everywhere."""
+        of = self.network.member_of_source
+        return math.fsum(self.noise_of(x, bits) for x in self.noise_sources if of[x] == member)
 
     @cached_property
     def width_classes(self) -> Classes:
@@ -225,7 +270,11 @@ class Problem(Displayed):
                 )
 
     def _check_shared(self) -> None:
+        of = self.network.member_of_source
         for members in self.width_classes:
+            if len({of[x] for x in members}) > 1:
+                named = first_few([repr(x) for x in members])
+                raise SpecError(f"shared: members of a suite have widths of their own: {named}")
             if not self.allowed_bits(members[0]):
                 offered = {x: ", ".join(map(str, self._own_bits(x))) for x in members}
                 named = first_few([f"{x!r} ({bits} bit)" for x, bits in offered.items()])
@@ -235,17 +284,20 @@ class Problem(Displayed):
                 )
 
     def _check_sensitivity(self) -> None:
-        uniform = None if self.quality is None else uniform_bits(self.quality)
         if self.sensitivity is None:
             return
         self.network.check_owners(self.sensitivity, "sensitivity:")
         sources = self.noise_sources
         allowed = [(source, bits) for source in sources for bits in self.allowed_bits(source)]
         check_table(self.sensitivity, allowed, self._results)
-        if uniform is not None:
-            why = f", which quality {self.quality!r} is measured by"
-            needed = [(source, uniform) for source in sources]
-            check_table(self.sensitivity, needed, self._results, why)
+        numbers = {member.name: n for n, member in enumerate(self.network.members)}
+        for name, quality in self.qualities.items():
+            uniform, member = uniform_bits(quality), 0 if name is None else numbers[name]
+            if uniform is not None:
+                why = f", which quality {self.quality!r} is measured by"
+                mine = [x for x in sources if self.network.member_of_source[x] == member]
+                needed = [(source, uniform) for source in mine]
+                check_table(self.sensitivity, needed, self._results, why)
 
 
 def check_places(

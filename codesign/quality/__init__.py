@@ -12,7 +12,7 @@ Must not import: a room further on; nothing here knows what is searched for.
 - `noise_limit`: what ``uniform:q`` and ``sqnr:DB`` mean as a budget, with the model behind it.
 """
 
-from codesign.quality.budget import noise_limit, uniform_bits
+from codesign.quality.budget import noise_limit, quality_of_members, uniform_bits
 from codesign.quality.quantise import GRANULARITIES, Quantised, quantise, relative_errors
 from codesign.quality.table import (
     SensitivityTable,
@@ -40,6 +40,7 @@ __all__ = [
     "filled_table",
     "noise_by",
     "noise_limit",
+    "quality_of_members",
     "quantise",
     "read_sensitivity",
     "relative_errors",

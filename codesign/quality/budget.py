@@ -23,7 +23,7 @@ of ``2a/2^b``, so its power is ``(2a/2^b)²/12 = a²/3·4^(−b)``. Each bit bri
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from codesign.errors import SpecError
 from codesign.specs.accelerator import MAX_BITS
@@ -52,6 +52,36 @@ def noise_limit(quality: str, uniform_noise: Callable[[int], float]) -> float:
     if bits is not None:
         return uniform_noise(bits)
     return float(10.0 ** (-float(quality.partition(":")[2]) / 10))
+
+
+def quality_of_members(quality: str, members: Sequence[str]) -> dict[str, str]:
+    """The quality of each member of a suite; of none that has none.
+
+    Parameters
+    ----------
+    quality : str
+        One for all, or several with commas between them, each after the name of a member:
+        ``uniform:6,vit_b_16=uniform:5``, where what has no name is for all that are not named.
+
+    Raises
+    ------
+    SpecError
+        No such member, or one named twice.
+    """
+    common, own = None, dict[str, str]()
+    for part in quality.split(","):
+        name, sign, its_quality = part.rpartition("=")
+        if sign and name not in members:
+            raise SpecError(f"quality {part!r}: no member {name!r} ({', '.join(members)})")
+        if name in own or (not sign and common is not None):
+            raise SpecError(f"quality {quality!r}: two for {name or 'all'}")
+        uniform_bits(its_quality)
+        if sign:
+            own[name] = its_quality
+        else:
+            common = its_quality
+    every = ((name, own.get(name, common)) for name in members)
+    return {name: its_quality for name, its_quality in every if its_quality is not None}
 
 
 def uniform_bits(quality: str) -> int | None:

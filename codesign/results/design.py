@@ -19,7 +19,6 @@ from codesign.costs.widths import all_widths
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
 from codesign.problem.file import problem_from_dict, problem_to_dict
-from codesign.problem.metrics import ENERGY
 from codesign.problem.problem import Problem
 from codesign.results.consistency import (
     check_mappings,
@@ -85,7 +84,8 @@ class Design(HardwareResult):
     def __post_init__(self) -> None:
         self._check_mapping()
         known = self.problem.metrics
-        check_names("metrics", known if self._no_energy else (*known, ENERGY), self.metrics)
+        known += () if self._no_energy else self.problem.energies
+        check_names("metrics", known, self.metrics)
         check_positive(self.metrics)
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         if (self.on_chip is None) != (self.problem.choices.on_chip == "none"):

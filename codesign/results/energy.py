@@ -31,7 +31,8 @@ class EnergyFigures:
         Of the layers, in order.
     layers : tuple of LayerEnergy
     parts_j : mapping of str to float
-        Of the whole batch: MACs, the SRAM by operand, DRAM, and what is spent at all times.
+        Of the whole batch, or of all members of a suite, each times its weight: MACs, the SRAM by
+        operand, DRAM, and what is spent at all times.
     total_j, per_image_j : float
     tops_per_w : float or None
         10¹² operations per J, two a MAC; None of energies of 0.
@@ -84,10 +85,16 @@ def energy_figures(
     return EnergyFigures(
         names=tuple(layer.name for layer in network.layers),
         layers=tuple(layers),
-        parts_j={part: math.fsum(x.parts_j[part] for x in layers) for part in PARTS},
+        parts_j={
+            part: math.fsum(
+                weight * x.parts_j[part]
+                for weight, x in zip(network.layer_weights, layers, strict=True)
+            )
+            for part in PARTS
+        },
         total_j=total_j,
-        per_image_j=total_j / network.images,
-        tops_per_w=OPS_PER_MAC * network.macs / OPS_PER_TOP / total_j if total_j else None,
+        per_image_j=total_j / network.executed_images,
+        tops_per_w=OPS_PER_MAC * network.executed_macs / OPS_PER_TOP / total_j if total_j else None,
         average_w=None if latency_s is None else total_j / latency_s,
         energy_delay_js=None if latency_s is None else total_j * latency_s,
     )

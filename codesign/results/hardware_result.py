@@ -152,18 +152,20 @@ def throughput(result: HardwareResult) -> dict[str, float]:
     ``peak_gops`` with every multiplier busy, at the widths of the PEs, and ``gops`` as attained
     over the whole network, in 10⁹ operations per second; both in 10¹² per mm² of the whole area,
     ``peak_tops_per_mm2`` and ``tops_per_mm2``; ``images_per_s``. Of several images also the seconds
-    for each, ``interval_s``; where an image is so many new tokens, ``tokens_per_s``.
+    for each, ``interval_s``; where an image is so many new tokens, ``tokens_per_s``. Of a suite in
+    one round, in which each member is executed as often as its weight says.
     """
     network, metrics = result.network, result.metrics
     rates = {"peak_": OPS_PER_MAC * result.accelerator.peak_macs_per_s}
     found = {}
     if "latency_s" in metrics:
-        rates[""] = OPS_PER_MAC * network.macs / metrics["latency_s"]
-        found["images_per_s"] = network.images / metrics["latency_s"]
-        if network.images > 1:
-            found["interval_s"] = metrics["latency_s"] / network.images
-        if network.tokens is not None:
-            found["tokens_per_s"] = network.tokens * network.images / metrics["latency_s"]
+        images, tokens = network.executed_images, network.executed_tokens
+        rates[""] = OPS_PER_MAC * network.executed_macs / metrics["latency_s"]
+        found["images_per_s"] = images / metrics["latency_s"]
+        if images > 1:
+            found["interval_s"] = metrics["latency_s"] / images
+        if tokens is not None:
+            found["tokens_per_s"] = tokens / metrics["latency_s"]
     found |= {f"{which}gops": rate / OPS_PER_GOP for which, rate in rates.items()}
     if "area_mm2" in metrics:
         for which, rate in rates.items():

@@ -39,7 +39,9 @@ class Cut:
     coefficients: Floats  # (bounds, metrics), in the order of the pool's ``metrics``
     value: Floats  # (bounds,)
     sram_bits: Floats  # (bounds,): inf where it holds for every capacity
-    noise: float = np.inf  # it holds for designs of at most so much
+    noise: Mapping[str, float] = field(
+        default_factory=dict
+    )  # it holds for designs of at most so much
     from_bits: Floats | None = None  # (bounds,): and of no less SRAM; by default, of any
 
     @property
@@ -165,7 +167,7 @@ class CutPool:
         unlimited = np.isinf(limit)
         known = np.where(unlimited, 0.0, limit)
         for cut in self.cuts:
-            if limits.get("noise", np.inf) > cut.noise:
+            if not _as_tight(limits, cut.noise):
                 continue
             main_coefficient, spent = cut.coefficients[:, main], cut.coefficients @ known
             total = cut.value - spent - SUM_ROUNDING * (np.abs(cut.value) + spent) - UNDERFLOW

@@ -26,6 +26,7 @@ from codesign.search.milp.choice import MilpSolution
 from codesign.search.milp.solve import MilpResult, solve_milp
 from codesign.space.candidates import Candidates
 from codesign.space.solution import Solution
+from codesign.units import kind_of
 
 
 class GoalSearch:
@@ -122,7 +123,8 @@ class GoalSearch:
         """
         row = np.arange(len(options)) if row is None else row
         value = found.value + found.multipliers @ self.dual.limits
-        noise = self.goal.limits.get("noise", np.inf)  # what widths the relaxation runs over
+        # They decide what widths the relaxation runs over.
+        noise = {x: most for x, most in self.goal.limits.items() if kind_of(x) == "noise"}
         coefficients = self.dual.coefficients(found.multipliers)
         cut = Cut(options, row, coefficients, value, sram_bits, noise, from_bits)
         self.cut_pool.add_cut(self.bounded_metric(), cut, len(self.space))

@@ -39,6 +39,7 @@ from codesign.space.energy_tilings import EnergyTilings
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import BY_TILING, Solution, price
 from codesign.stopping import Stopped
+from codesign.units import kind_of
 
 if TYPE_CHECKING:
     from codesign.space.exact_cost import First
@@ -173,11 +174,11 @@ class HardwareSearch(GoalSearch, ABC):
         """
         metric, space = self.goal.metric, self.space
         good = found.incumbent[n] < self.task.value_of(self.incumbent)
-        if not space.runs or metric not in (*BY_TILING, ENERGY) or not good:
+        if not space.runs or kind_of(metric) not in (*BY_TILING, ENERGY) or not good:
             return
         from codesign.space.best_places import best_places  # where layers may be fused alone
 
-        first: First = "latency_s" if metric == "latency_s" else "dram_bits"
+        first: First = "latency_s" if kind_of(metric) == "latency_s" else "dram_bits"
         widths = found.variable_width[n].tolist(), found.weight[n].tolist()
         places = best_places(space, option, *widths, sram_bits, first)
         if places is not None:
@@ -328,7 +329,7 @@ class HardwareSearch(GoalSearch, ABC):
             np.array([sram[0]]),
             np.array([sram[1]]),
             *domains,
-            traffic_matters="dram_bits" in (self.goal.metric, *self.goal.limits),
+            traffic_matters="dram_bits" in self.goal.kinds,
             energy=None if tilings is None else [tilings],
         )
         if energy is None:

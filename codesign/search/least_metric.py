@@ -156,7 +156,7 @@ class LeastMetric(HardwareSearch):
             return -np.inf
         energy = self.batches.energy
         static = energy is not None and energy.is_static
-        timed = static or "latency_s" in (self.goal.metric, *self.goal.limits)
+        timed = static or "latency_s" in self.goal.kinds
         bound = -np.inf
         for better, its_bound in self.solved_tables:
             if its_bound > bound and self._dominates(better, single, timed):

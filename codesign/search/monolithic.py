@@ -77,7 +77,7 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
 
     def listed() -> Candidates:
         tilings = None
-        if space.port is not None and "latency_s" in (goal.metric, *goal.limits):
+        if space.port is not None and "latency_s" in goal.kinds:
             shapes = space.shape_of[options].tolist()
             first = dict(zip(shapes, options.tolist(), strict=True))
             of_shape = {x: EnergyTilings(space, first[x], False, True) for x in first}
@@ -87,7 +87,7 @@ def _solve(task: GoalTask, space: HardwareSpace, options: Ints, sram: Floats) ->
             options,
             np.full(len(options), space.capacities.min_bits),
             sram,
-            traffic_matters="dram_bits" in (goal.metric, *goal.limits),
+            traffic_matters="dram_bits" in goal.kinds,
             energy=tilings,
         )
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, kinds_of
 from codesign.search.bounds.batch import Batch
 from codesign.search.bounds.energy_tables import (
     EnergyTables,
@@ -30,7 +30,7 @@ class OptionBatches:
     """Batches of a space's options, as far as some metrics need them."""
 
     def __init__(self, space: HardwareSpace, metrics: Collection[str]) -> None:
-        self.space = space
+        self.space, metrics = space, kinds_of(metrics)
         self.energy = space.energy if ENERGY in metrics else None
         static = self.energy is not None and self.energy.is_static
         # Whether what the SRAM's port takes counts.

@@ -12,6 +12,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.roofline import latency_s, longer, roofs
 from codesign.costs.tiling import Tilings, operand_bits
+from codesign.costs.totals import over_members
 from codesign.problem.metrics import ENERGY
 from codesign.problem.tolerances import keeps
 from codesign.space.candidates import constants_of
@@ -19,8 +20,9 @@ from codesign.space.fusion import RunLayer
 from codesign.space.hardware import HardwareSpace
 from codesign.space.staircase import stacked
 from codesign.specs.accelerator import Hardware
+from codesign.units import kind_of
 
-BY_TILING = ("latency_s", "dram_bits")  # metrics that grow as the SRAM shrinks
+BY_TILING = ("latency_s", "dram_bits")  # kinds of metrics that grow as the SRAM shrinks
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,12 @@ def least_sram(space: HardwareSpace, solution: Solution, limits: Mapping[str, fl
     widths = solution.variable_width, solution.weight
     chosen = _Chosen(space, solution.option, *widths, places, solution.modes)
     needs = np.sort(chosen.need[chosen.need <= solution.sram_bits])
+    bounded = [(x, limit) for x, limit in limits.items() if kind_of(x) in BY_TILING]
     known, low, high = solution, 0, len(needs)
     while low < high:
         middle = (low + high) // 2
         made = chosen.solution(needs[middle])
-        if made and all(keeps(made.metrics[x], limits.get(x, np.inf)) for x in BY_TILING):
+        if made and all(keeps(made.metrics[x], limit) for x, limit in bounded):
             known, high = made, middle
         else:
             low = middle + 1
@@ -176,28 +179,27 @@ class _Chosen:
         widths = space.widths[weight], space.widths[ifmap]
         return operand_bits(*widths, space.geometries[geometry].accumulation_bits)
 
-    def _energy_j(self, rows: Sequence[int], seconds: Floats, area_mm2: float) -> float:
-        """Of all layers with these tilings."""
+    def _energy_j(self, rows: Sequence[int], seconds: Floats, area_mm2: float) -> list[list[float]]:
+        """Of each layer with these tilings, in parts."""
         space, costs = self.space, self.space.energy
         assert costs is not None
         shape, option = int(space.shape_of[self.option]), np.array([self.option])
-        variants = space.variants(self._places) if self.on_chip else 0 * space.geometry_of
-        kinds = space.geometry_of.tolist(), variants.tolist(), self._modes
         constants = {m: costs.constants(option, m)[0] for m in {*self._modes}}
         moved_j = np.array(space.moved_j(np.array(self.variable_width), self._places))
         fused = {x.layer: x for run in self._fused for x in run}
-        moved_j[[*fused]] = 0.0
-        each = [moved_j, *map(self._fused_j, fused.values())]
-        for i, (g, v, m) in enumerate(zip(*kinds, strict=True)):
+        static_j = (float(costs.static_w(np.array(area_mm2))) * seconds).tolist()
+        each = [[own] for own in static_j]
+        for i, (g, v, m) in enumerate(self._kinds):
             if i in fused:
+                each[i] += self._fused_j(fused[i]).tolist()
                 continue
             pair = self.weight[i], int(self._ifmap[i])
             bits = self._bits_of(g, *pair)
             moved = space.staircase(shape, g, v, m).tilings.traffic[rows[i]] * bits
             of_dram = float(moved @ costs.per_bit(costs.mapping(shape, m), g))
-            each.append(np.array([constants[m][(v * len(space.geometries) + g, *pair)], of_dram]))
-        static = float(costs.static_w(np.array(area_mm2))) * seconds
-        return math.fsum(np.concatenate([*each, static]).tolist())
+            constant = float(constants[m][(v * len(space.geometries) + g, *pair)])
+            each[i] += [float(moved_j[i]), constant, of_dram]
+        return each
 
     def _fused_j(self, x: RunLayer) -> Floats:
         """Of a layer in a fused run, in parts."""
@@ -294,8 +296,14 @@ class _Chosen:
         return bits
 
     @cached_property
-    def _width_metrics(self) -> dict[str, float]:
-        return self.space.width_metrics(self.variable_width, self.weight)
+    def _width_metrics(self) -> list[dict[str, float]]:
+        """Of each member of a suite, or of all layers."""
+        widths = self.variable_width, self.weight
+        return [self.space.width_metrics(*widths, member) for member in self._members]
+
+    @property
+    def _members(self) -> list[int | None]:
+        return [*range(len(self.space.problem.network.members))] or [None]
 
     def layer_costs(self, sram_bits: float) -> tuple[Floats, Floats]:
         """(layers,) twice: latency of each with so much SRAM, inf where no tile fits; DRAM bits."""
@@ -359,18 +367,26 @@ class _Chosen:
             of_roofs = roofs(compute_s, memory_s, space.exposed)
             seconds[mine] = of_roofs[0 if all_s[0] >= all_s[1] else 1]
         needed = float(capacities.holding(self.need[layers, step].max()))
+        option, network = np.array([self.option]), problem.network
         metrics = {
-            "latency_s": math.fsum(seconds.tolist()),
-            "dram_bits": math.fsum(dram_bits.tolist()),
-            **self._width_metrics,
-            **{
-                name: float(metric.value(np.array([self.option]), np.array([needed]))[0])
-                for name, metric in space.hardware_metrics.items()
-            },
+            name: float(metric.value(option, np.array([needed]))[0])
+            for name, metric in space.hardware_metrics.items()
         }
         rows = [int(row[n]) for (_, _, row), n in zip(self._stairs, step.tolist(), strict=True)]
+        joules = list[list[float]]()
         if space.counts_energy:
-            metrics[ENERGY] = self._energy_j(rows, seconds, metrics.get("area_mm2", 0.0))
+            joules = self._energy_j(rows, seconds, metrics.get("area_mm2", 0.0))
+        sums = []
+        for member, of_widths in zip(self._members, self._width_metrics, strict=True):
+            those = space.layers_of_member(member)
+            of_tilings = {
+                "latency_s": math.fsum(seconds[those].tolist()),
+                "dram_bits": math.fsum(dram_bits[those].tolist()),
+            }
+            if joules:
+                of_tilings[ENERGY] = math.fsum(x for i in those.tolist() for x in joules[i])
+            sums.append(of_tilings | of_widths)
+        metrics = over_members(network, sums) | metrics
         return Solution(
             self.option,
             self.variable_width,

@@ -19,12 +19,12 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.costs.fusion import FusedRun, fused_runs, live_during
 from codesign.costs.widths import layer_bops
-from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts
 from codesign.space.fusion import LeastRunBits, Moved, RunLayer
 from codesign.space.hardware_metrics import HardwareMetric
+from codesign.space.shares import Shares, shares_of
 from codesign.specs.network import Layer
 
 
@@ -104,6 +104,8 @@ class WidthSpace:
         self.counts_energy = False
         self.cost_names: tuple[str, ...] = ()
         self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
+        self._shares: dict[tuple[tuple[str, ...], bool], Shares] = {}
+        self._member_layers: dict[int | None, Ints] = {}
 
     @property
     def additive_metrics(self) -> tuple[str, ...]:
@@ -111,7 +113,27 @@ class WidthSpace:
 
         Energy is one where it is asked for, the last.
         """
-        return (*ADDITIVE_METRICS, *self.cost_names, *[ENERGY] * self.counts_energy)
+        return self.shares.names
+
+    @property
+    def shares(self) -> Shares:
+        """What layers count for in additive metrics."""
+        key = self.cost_names, self.counts_energy
+        if key not in self._shares:
+            self._shares[key] = shares_of(self.problem.network, *key)
+        return self._shares[key]
+
+    @cached_property
+    def member_of_variable(self) -> Ints:
+        """(width variables,): the member of a suite that each is of."""
+        of = self.problem.network.member_of_source
+        return np.array([of[members[0]] for members in self.variables], dtype=np.int64)
+
+    @cached_property
+    def member_of_run(self) -> Ints:
+        """(fused runs,): the member of a suite that each is of."""
+        of = self.problem.network.member_of
+        return np.array([of[run.first] for run in self.runs], dtype=np.int64)
 
     def __len__(self) -> int:
         """Hardware options."""
@@ -390,24 +412,36 @@ class WidthSpace:
         return row
 
     def width_metrics(
-        self, variable_width: Sequence[int], weight: Sequence[int]
+        self, variable_width: Sequence[int], weight: Sequence[int], member: int | None = None
     ) -> dict[str, float]:
         """What a choice of widths costs on any hardware, each metric added up and rounded once.
 
-        Indices into the width list: of each width variable, of each layer's weight operand.
+        Indices into the width list: of each width variable, of each layer's weight operand. Of one
+        member of a suite, or of all, none weighted.
         """
         variable, free = np.array(variable_width), np.array(weight)
         rows, variable_of = self._noise_rows
-        pairs = (self.geometry_of, free, variable[self.input_index])
-        noise = rows[np.arange(len(rows)), variable[variable_of]].tolist()
-        noise += self.weight_noise[np.arange(len(free)), free].tolist()
+        mine = self.layers_of_member(member)
+        own = np.ones(len(rows), dtype=bool)
+        if member is not None:
+            own = self.member_of_variable[variable_of] == member
+        pairs = (self.geometry_of[mine], free[mine], variable[self.input_index[mine]])
+        noise = rows[own, variable[variable_of[own]]].tolist()
+        noise += self.weight_noise[mine, free[mine]].tolist()
         costs = zip(self.cost_names, self.costs, strict=True)
         return {
             "noise": math.fsum(noise),
-            "model_bits": float((self.own_weights * self.widths[free]).sum()),
+            "model_bits": float((self.own_weights[mine] * self.widths[free[mine]]).sum()),
             "bops": math.fsum(self.bops[pairs].tolist()),
             **{name: math.fsum(table[pairs].tolist()) for name, table in costs},
         }
+
+    def layers_of_member(self, member: int | None) -> Ints:
+        """Numbers of the layers of one member of a suite, or of all."""
+        if member not in self._member_layers:
+            of = self.problem.network.member_of
+            self._member_layers[member] = np.flatnonzero([member in (None, m) for m in of])
+        return self._member_layers[member]
 
     def tensor_bits(self, variable_width: Sequence[int]) -> dict[str, int]:
         """Width of every tensor, the network's results included, at indices of the variables'."""

@@ -19,6 +19,28 @@ from codesign.specs.schema import Displayed, nearest, spec_dataclass
 __all__ = ["Layer", "Network"]
 
 MAX_LAYERS = 10_000
+LEAST_WEIGHT, MOST_WEIGHT = 1e-5, 1e6  # of members: sums keep the digits of all of them
+
+
+@spec_dataclass
+class Member:
+    """One of several networks that are executed one after the other on one accelerator.
+
+    Attributes
+    ----------
+    name : str
+    layers : int
+        How many layers it has, consecutive ones, after those of the members before.
+    weight : float
+        What its share of a sum over the members is multiplied by.
+    tokens : int or None
+        As of `Network`.
+    """
+
+    name: Name
+    layers: Annotated[int, Field(strict=True, ge=1, le=MAX_LAYERS)]
+    weight: Annotated[float, Field(ge=LEAST_WEIGHT, le=MOST_WEIGHT)] = 1.0
+    tokens: Count | None = None
 
 
 @spec_dataclass
@@ -38,6 +60,9 @@ class Network(Displayed):
         no layer writes of them was there before.
     tokens : int or None
         New tokens of each image of the batch, which is a sequence then.
+    members : tuple of Member
+        Of a suite (`codesign.specs.suite`) the networks that it is made of, which share no tensor;
+        empty of a network by itself.
     """
 
     name: Name
@@ -46,6 +71,7 @@ class Network(Displayed):
     source: str = ""
     cache: tuple[Name, ...] = ()
     tokens: Count | None = None
+    members: tuple[Member, ...] = ()
 
     def __post_init__(self) -> None:
         if all(layer.moves for layer in self.layers):
@@ -58,6 +84,58 @@ class Network(Displayed):
         _check_sharing(self)
         for layer in self.layers:
             _check_shapes(self, layer)
+        if self.members:
+            _check_members(self)
+
+    @cached_property
+    def member_of(self) -> tuple[int, ...]:
+        """Of each layer: the number of the member it is of; 0 of a network by itself."""
+        counts = [member.layers for member in self.members] or [len(self.layers)]
+        return tuple(m for m, count in enumerate(counts) for _ in range(count))
+
+    @cached_property
+    def layer_weights(self) -> tuple[float, ...]:
+        """Of each layer: the weight of its member; 1 of a network by itself."""
+        weights = [member.weight for member in self.members] or [1.0]
+        return tuple(weights[m] for m in self.member_of)
+
+    @property
+    def executed_macs(self) -> float:
+        """Multiply-accumulate operations, those of a member of a suite times its weight."""
+        if not self.members:
+            return self.macs
+        each = zip(self.layer_weights, self.layers, strict=True)
+        return math.fsum(weight * layer.macs for weight, layer in each)
+
+    @property
+    def executed_images(self) -> float:
+        """Images of the batch, those of a member of a suite times its weight."""
+        if not self.members:
+            return self.images
+        each = enumerate(self.members)
+        return math.fsum(member.weight * self.images_of(m) for m, member in each)
+
+    @property
+    def executed_tokens(self) -> float | None:
+        """New tokens of the batch, those of a member times its weight; None where none are told."""
+        if not self.members:
+            return None if self.tokens is None else self.images * self.tokens
+        told = [(m, x.weight, x.tokens) for m, x in enumerate(self.members) if x.tokens is not None]
+        return math.fsum(w * self.images_of(m) * n for m, w, n in told) if told else None
+
+    def images_of(self, member: int) -> int:
+        """Images of the batch of one member of a suite."""
+        mine = zip(self.layers, self.member_of, strict=True)
+        return math.gcd(*(x.N for x, m in mine if m == member and x.weight_tensor is None)) or 1
+
+    @cached_property
+    def member_of_source(self) -> dict[str, int]:
+        """Of each ``weight:<layer>`` and ``tensor:<tensor>``: the number of its member."""
+        found: dict[str, int] = {}
+        for layer, member in zip(self.layers, self.member_of, strict=True):
+            found[f"weight:{layer.name}"] = member
+            found |= dict.fromkeys((f"tensor:{x}" for x in (*layer.reads, layer.output)), member)
+        return found
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -236,6 +314,26 @@ def _check_cache(network: Network) -> None:
             raise SpecError(f"{where}no layer reads tensor {name!r}; it is a result")
         if network.cache.count(name) > 1:
             raise SpecError(f"{where}tensor {name!r} is named twice")
+
+
+def _check_members(network: Network) -> None:
+    where, names = f"network {network.name!r}", [member.name for member in network.members]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise SpecError(f"{where}: two members are named {twice[0]!r}")
+    if len(network.member_of) != len(network.layers):
+        raise SpecError(
+            f"{where}: its members have {len(network.member_of)} layers, it has "
+            f"{len(network.layers)}"
+        )
+    touched: dict[str, int] = {}
+    for layer, member in zip(network.layers, network.member_of, strict=True):
+        for name in (*layer.reads, layer.output):
+            if touched.setdefault(name, member) != member:
+                raise SpecError(f"{where}: two members touch tensor {name!r}")
+        owner = layer.weights_of
+        if owner is not None and network.member_of_source[f"weight:{owner}"] != member:
+            raise SpecError(f"{where}, layer {layer.name!r}: weights_of a layer of another member")
 
 
 def _check_order(network: Network) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
-from codesign.specs.network import Layer, Network
+from codesign.specs.network import Layer, Member, Network
 from codesign.specs.toml_text import comments, key, quoted, value_text
 
 # One line per layer: these keys in this order, each in a column of its own.
@@ -18,7 +18,7 @@ COLUMNS = (
 
 # In results only where they say something: of a layer, and of the network.
 LATER: dict[str, object] = {"weights_of": None}
-LATER_OF_NETWORK: dict[str, object] = {"cache": (), "tokens": None}
+LATER_OF_NETWORK: dict[str, object] = {"cache": (), "tokens": None, "members": ()}
 
 
 def network_record(network: Network) -> dict[str, Any]:
@@ -31,6 +31,9 @@ def network_record(network: Network) -> dict[str, Any]:
         for name, plain in LATER.items():
             if layer[name] == plain:
                 del layer[name]
+    for member in content.get("members", ()):
+        if member["tokens"] is None:
+            del member["tokens"]
     return content
 
 
@@ -41,6 +44,7 @@ def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:
     lines += [f"source = {quoted(network.source)}"] if network.source else []
     lines += [f"cache = {value_text(network.cache)}"] if network.cache else []
     lines += [] if network.tokens is None else [f"tokens = {network.tokens}"]
+    lines += [*_members(network.members)]
     lines += ["layers = [", *_layers(network.layers), "]", "", "[tensors]  # elements"]
     keys = [key(name) for name in network.tensors]
     width, digits = max(map(len, keys)), max(len(str(n)) for n in network.tensors.values())
@@ -49,6 +53,12 @@ def to_toml(network: Network, remarks: Iterable[str] = ()) -> str:
         for name, elements in zip(keys, network.tensors.values(), strict=True)
     ]
     return "\n".join(lines) + "\n"
+
+
+def _members(members: Iterable[Member]) -> list[str]:
+    each = ({k: x for k, x in asdict(member).items() if x is not None} for member in members)
+    rows = [f"    {value_text(member)}," for member in each]
+    return ["members = [", *rows, "]"] if rows else []
 
 
 def _layers(layers: Iterable[Layer]) -> list[str]:

@@ -39,7 +39,7 @@ QUESTION_FORMAT = "codesign-question/1"
 SOLVE_SETTINGS = ("method", "rel_gap", "time_limit_s")
 # Each with the value that says what questions without it ask.
 ADDED_FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "network": {"cache": (), "tokens": None},
+    "network": {"cache": (), "tokens": None, "members": ()},
     "layer": {"moves": False, "parts": {}, "input_dilation": 1, "weights_of": None},
     "choices": {
         "shared": (),

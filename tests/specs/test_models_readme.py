@@ -21,7 +21,7 @@ from codesign.specs.load import (
     models_folder,
     shipped,
 )
-from codesign.specs.network import Layer, Network
+from codesign.specs.network import Layer, Member, Network
 from codesign.specs.technology import (
     AreaFit,
     Energies,
@@ -64,8 +64,13 @@ def as_listed(default: Any) -> str:
 @pytest.mark.parametrize(
     ("heading", "expected"),
     [
-        ("Networks:", keys_and_defaults(Network) | keys_and_defaults(Layer, "layers.")),
         ("Decoders:", keys_and_defaults(Decoder) | keys_and_defaults(DecoderSizes, "decoder.")),
+        (
+            "Networks:",
+            keys_and_defaults(Network)
+            | keys_and_defaults(Member, "members.")
+            | keys_and_defaults(Layer, "layers."),
+        ),
         (
             "Technologies:",
             keys_and_defaults(Technology)

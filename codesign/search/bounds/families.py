@@ -36,6 +36,7 @@ class Kind:
     sizes: tuple[int, ...]  # of all axes
     weight_axis: int
     input_axis: int
+    member: int  # of a suite
     geometry: int
     weights: int  # elements, where the layer owns them
     noise: Floats  # (w,) of the weights, where no width variable has it
@@ -65,7 +66,14 @@ class Kind:
             self.variant,
         )
         fused = None if self.fused is None else self.fused.key
-        return (*self.axes, self.geometry, self.weights, *(x.tobytes() for x in tables), fused)
+        return (
+            *self.axes,
+            self.member,
+            self.geometry,
+            self.weights,
+            *(x.tobytes() for x in tables),
+            fused,
+        )
 
 
 class Family:
@@ -74,6 +82,7 @@ class Family:
     def __init__(self, kinds: list[Kind], space: WidthSpace, left: Ints) -> None:
         self.free, self.sizes = kinds[0].free, kinds[0].sizes
         self.weight_axis, self.input_axis = kinds[0].weight_axis, kinds[0].input_axis
+        self.member = np.array([kind.member for kind in kinds])
         self.geometry = np.array([kind.geometry for kind in kinds])
         self.weights = np.array([kind.weights for kind in kinds], dtype=np.float64)
         self.noise = np.array([kind.noise for kind in kinds])
@@ -88,6 +97,10 @@ class Family:
         self.widths, self.geometries = len(left), len(space.geometries)
         self.bops = self.of_left(space.bops[self.geometry])
         self.costs = self.of_left(space.costs[:, self.geometry])
+
+    def shared(self, by_member: Floats) -> Floats:
+        """(B, K or 1, …) of the kinds' members; one where all are of one, (B, members, …)."""
+        return by_member if by_member.shape[1] == 1 else by_member[:, self.member]
 
     def compute_s(self, batch: Batch) -> Floats:
         """View of the kinds' compute times (B, K, …) along the table's axes."""

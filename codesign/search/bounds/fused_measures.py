@@ -34,6 +34,14 @@ class FusedMeasures:
     prices: RunPrices
     on_chip: Bools
 
+    def _coefficient(self, kind: int, x: RunLayer, rows: Ints) -> Floats:
+        """(rows,): that of a kind of cost, of a layer."""
+        return np.asarray(self._by_member[rows, self.space.shares.member_of[x.layer], kind])
+
+    @cached_property
+    def _by_member(self) -> Floats:
+        return self.space.shares.by_member(self.coefficients)
+
     @cached_property
     def _chosen(self) -> list[tuple[int, Ints]]:
         """Runs that some option fuses, and those options."""
@@ -52,7 +60,8 @@ class FusedMeasures:
                 v = int(space.input_index[x.layer])
                 if len(space.variables[v]) == 1:
                     held = self.prices.price[rows, r, None] * (x.band_elements * widths)
-                    noise = self.coefficients[rows, NOISE, None] * space.variable_noise[v]
+                    charge = self._coefficient(NOISE, x, rows)
+                    noise = charge[:, None] * space.variable_noise[v]
                     kept = deep & left & space.variable_allowed[v]
                     spent = self._least_spent(x, rows)
                     each = np.where(kept, held + noise + spent, np.inf)
@@ -63,9 +72,9 @@ class FusedMeasures:
         tables = self.batch.energy
         if tables is None:
             return np.zeros((len(rows), 1))
-        energy = self.coefficients[rows, -1, None, None]
+        energy = self._coefficient(-1, x, rows)[:, None, None]
         each = energy * (tables.fused[rows, x.geometry] + self._added_j(x) * self.space.widths)
-        noise = self.coefficients[rows, NOISE, None] * self.space.weight_noise[x.layer]
+        noise = self._coefficient(NOISE, x, rows)[:, None] * self.space.weight_noise[x.layer]
         allowed = self.space.weight_allowed[x.layer] & self.batch.pairs_run[rows].any(axis=2)
         return np.asarray((np.where(allowed, noise, np.inf)[..., None] + each).min(axis=1))
 
@@ -137,8 +146,12 @@ class FusedMeasures:
         return latency_s, bits, runs, charged
 
     def beyond_means(self, variable_width: Ints, weight: Ints) -> Floats:
-        """(B,): how much longer runs take than by the means of their roofs."""
-        space, beyond = self.space, np.zeros(len(self.batch))
+        """(B, layers): how much longer runs take than by the means of their roofs.
+
+        Of all layers of a run together, with its first.
+        """
+        space = self.space
+        beyond = np.zeros((len(self.batch), len(space.geometry_of)))
         for r, rows in self._chosen:
             compute_s, bits = np.zeros(len(rows)), np.zeros(len(rows))
             each = np.arange(len(rows))
@@ -151,7 +164,8 @@ class FusedMeasures:
             share, seconds = self.prices.share[rows, r], bits / space.dram_bits_per_s
             of_compute, of_memory = weights_of_roofs(share, space.exposed)
             mean = of_compute * compute_s + of_memory * seconds
-            beyond[rows] += longer(compute_s, seconds, space.exposed) - mean
+            first = space.run_layers[r][0].layer
+            beyond[rows, first] += longer(compute_s, seconds, space.exposed) - mean
         return beyond
 
     def slopes(self, variable_width: Ints, weight: Ints, held: Ints) -> tuple[Floats, Floats]:

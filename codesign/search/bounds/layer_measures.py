@@ -24,8 +24,8 @@ class LayerMeasures:
     ) -> tuple[Floats, Floats, Floats, Bools]:
         """(B, layers, w) each: latency, DRAM bits, energy, whether it runs; in the cheapest mode.
 
-        ``charges`` (B, 3, 1, 1) are the coefficients of latency, DRAM bits and, where that counts,
-        energy.
+        ``charges`` (B, 3, layers or 1, 1) are the coefficients of latency, DRAM bits and, where
+        that counts, energy.
         """
         space, ba = self.space, variable_width[:, self.space.input_index]
         moved = space.moved_bits(variable_width, on_chip)[..., None]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codesign.search.bounds.fused_entries import FusedEntries
     from codesign.search.bounds.run_prices import RunPricing
 
-# Columns of coefficients; costs of one's own follow, see `WidthSpace.additive_metrics`.
+# Kinds of cost; costs of one's own follow, see `codesign.space.shares`.
 LATENCY, DRAM, NOISE, MODEL, BOPS = range(len(ADDITIVE_METRICS))
 MAX_ENTRIES = 2**23  # entries of one table (64 MiB)
 MAX_BATCH = 2**21  # entries of one table over all options worked on at once (16 MiB)
@@ -91,6 +91,7 @@ class LayerTables:
             sizes=tuple(sizes),
             weight_axis=weight_axis,
             input_axis=input_axis,
+            member=int(self.space.shares.member_of[i]),
             geometry=int(self.space.geometry_of[i]),
             weights=int(self.space.own_weights[i]),
             noise=noise,
@@ -212,20 +213,21 @@ class LayerTables:
     ) -> list[Floats]:
         """What adds up to the Lagrangian of a family's kinds, along its axes."""
         family = self.families[number]
+        each = family.shared(self.space.shares.by_member(coefficients))  # (B, K or 1, kinds)
         pairs = np.zeros((1, 1, 1, 1))
-        if coefficients[:, BOPS].any():
-            pairs = pairs + coefficients[:, BOPS, None, None, None] * family.bops
+        if each[..., BOPS].any():
+            pairs = pairs + each[..., BOPS, None, None] * family.bops
         for m, costs in enumerate(family.costs, len(ADDITIVE_METRICS)):
-            if coefficients[:, m].any():
-                pairs = pairs + coefficients[:, m, None, None, None] * costs
-        noise = coefficients[:, NOISE, None, None]
+            if each[..., m].any():
+                pairs = pairs + each[..., m, None, None] * costs
+        noise = each[..., NOISE, None]
         per_width = noise * family.noise
-        if coefficients[:, MODEL].any():
+        if each[..., MODEL].any():
             model_bits = family.weights[:, None] * self.widths
-            per_width = per_width + coefficients[:, MODEL, None, None] * model_bits
+            per_width = per_width + each[..., MODEL, None] * model_bits
         pairs = pairs + per_width[..., None]
-        latency, dram = coefficients[:, LATENCY], coefficients[:, DRAM]
-        energy = coefficients[:, -1] if self.space.counts_energy else np.zeros(len(coefficients))
+        latency, dram = each[..., LATENCY], each[..., DRAM]
+        energy = each[..., -1] if self.space.counts_energy else np.zeros_like(latency)
         counted = latency.any() or dram.any() or energy.any()
         if family.settled and not counted:  # whether it runs is enough
             barred = np.where(np.isfinite(family.traffic(batch)), family.barred, np.inf)
@@ -235,20 +237,20 @@ class LayerTables:
             with_input = pairs + self._barred_in_runs(family, batch)
             if energy.any():
                 with_input = with_input + _along(energy, with_input) * _of_fused(family, batch)
-            charges = noise, energy[:, None, None]
+            charges = noise, energy[..., None]
             of_bands = self._of_bands(family, with_input, charges, prices)
         parts = [family.spread(pairs, of_bands)]
         modes = [self.costs_of(number, mode) for mode in batch.each_mode]
         if family.fused and prices is not None:
-            per_s = latency + energy * _static_w(batch) if energy.any() else latency
+            per_s = latency + energy * _static_w(batch)[:, None] if energy.any() else latency
             parts.append(self._in_runs(family, batch, per_s, modes[0][1], prices))
-        each = [
+        charged = [
             _charged(mode, (latency, dram, energy), *costs)
             for mode, costs in zip(batch.each_mode, modes, strict=True)
         ]
-        if len(each) == 1:
-            return [*parts, *each[0]]
-        totals = (sum(charged[1:], charged[0]) for charged in each)
+        if len(charged) == 1:
+            return [*parts, *charged[0]]
+        totals = (sum(x[1:], x[0]) for x in charged)
         return [*parts, reduce(np.minimum, totals)]
 
     def costs_of(self, number: int, batch: Batch) -> tuple[Floats, ...]:
@@ -337,11 +339,12 @@ class LayerTables:
             return None
         if batch.prices is not None:
             return self._chargeable(batch.prices)
-        per_s, per_bit, noise = (coefficients[:, m] for m in (LATENCY, DRAM, NOISE))
-        if batch.energy is not None and coefficients[:, -1].any():
+        each = self.space.shares.by_member(coefficients)
+        per_s, per_bit, noise = (each[..., m] for m in (LATENCY, DRAM, NOISE))
+        if batch.energy is not None and each[..., -1].any():
             assert self.space.energy is not None
-            per_s = per_s + coefficients[:, -1] * batch.energy.static_w
-            per_bit = per_bit + coefficients[:, -1] * self.space.energy.fetched_j_per_bit
+            per_s = per_s + each[..., -1] * batch.energy.static_w[:, None]
+            per_bit = per_bit + each[..., -1] * self.space.energy.fetched_j_per_bit
         return self._chargeable(self._pricing.choose(batch, per_s, per_bit, noise))
 
     def _chargeable(self, prices: RunPrices) -> RunPrices:
@@ -374,7 +377,10 @@ class LayerTables:
     def _in_runs(
         self, family: Family, batch: Batch, latency: Floats, bits: Floats, prices: RunPrices
     ) -> Floats:
-        """(B, K, w, …): what entries in fused runs cost beside DRAM bits."""
+        """(B, K, w, …): what entries in fused runs cost beside DRAM bits.
+
+        ``latency`` (B, K or 1) is what a second costs.
+        """
         run, own, first = (family.of_runs(name) for name in ("run", "own", "first"))
         at = np.maximum(run, 0)
         column = (-1, *(1,) * run.ndim)
@@ -383,14 +389,14 @@ class LayerTables:
         mean = of_compute * family.compute_s(batch)
         mean = mean + of_memory * (bits / self.space.dram_bits_per_s)
         charged = price * (own - first * prices.sram_bits.reshape(column))
-        return np.where(run >= 0, latency.reshape(column) * mean + charged, 0.0)
+        return np.where(run >= 0, _along(latency, mean) * mean + charged, 0.0)
 
     def _of_bands(
         self, family: Family, pairs: Floats, charges: tuple[Floats, Floats], prices: RunPrices
     ) -> Floats:
         """(B, K, bw, bands): the least over widths of the band that each run reads.
 
-        ``charges`` (B, 1, 1) are the coefficients of noise and energy.
+        ``charges`` (B, K or 1, 1) are the coefficients of noise and energy.
         """
         noise, energy = charges
         read = family.of_runs("input_noise")
@@ -408,7 +414,7 @@ class LayerTables:
         return np.stack(columns, axis=3)
 
     def largest(self, number: int, batch: Batch, metric: int) -> Floats:
-        """(B, K): the largest value of one metric of a family's kinds where they run, else −inf."""
+        """(B, K): the most that a family's kinds have of a kind of cost; −inf where none runs."""
         if batch.modes:
             each = [self.largest(number, mode, metric) for mode in batch.modes]
             return np.asarray(np.max(each, axis=0))
@@ -425,7 +431,7 @@ class LayerTables:
             value = latency_s
         elif metric == DRAM:
             value = dram_bits
-        elif self.space.additive_metrics[metric] == ENERGY:
+        elif self.space.shares.kinds[metric] == ENERGY:
             value = energies[0] + _along(_static_w(batch), latency_s) * np.where(runs, latency_s, 0)
             if family.bands:
                 value = value + self._most_of_bands(family, batch)
@@ -463,8 +469,8 @@ def _static_w(batch: Batch) -> Floats:
 
 
 def _along(of_options: Floats, tables: Floats) -> Floats:
-    """(B, 1, …): a number of each option, beside tables (B, …)."""
-    return of_options.reshape(-1, *(1,) * (tables.ndim - 1))
+    """(B, 1, …) or (B, K, …): a number of each option, or of each kind too, beside tables."""
+    return of_options.reshape(*of_options.shape, *(1,) * (tables.ndim - of_options.ndim))
 
 
 def _charged(
@@ -472,22 +478,22 @@ def _charged(
 ) -> list[Floats]:
     """What latency, DRAM bits and energy add to the Lagrangian; inf stays where it was.
 
-    Costs are those of `LayerTables.costs_of`. Static power makes latency cost energy.
+    Costs are those of `LayerTables.costs_of`, coefficients (B, K or 1). Static power makes latency
+    cost energy.
     """
     (latency, dram, energy), (latency_s, dram_bits, *energies) = coefficients, costs
     if energy.any():
-        latency = latency + energy * _static_w(batch)
-    column = (-1, *(1,) * (latency_s.ndim - 1))
+        latency = latency + energy * _static_w(batch)[:, None]
     if (latency == 1).all():
         parts = [latency_s]
     elif (latency > 0).all():
-        parts = [latency.reshape(column) * latency_s]
+        parts = [_along(latency, latency_s) * latency_s]
     else:
         finite = np.where(np.isinf(latency_s), 0.0, latency_s)
-        timed = latency.reshape(column) * finite if latency.any() else 0.0
+        timed = _along(latency, finite) * finite if latency.any() else 0.0
         parts = [np.where(np.isinf(latency_s), np.inf, timed)]
     if dram.any():
-        parts.append(dram.reshape(column) * dram_bits)
+        parts.append(_along(dram, dram_bits) * dram_bits)
     if energy.any():
-        parts.append(energy.reshape(column) * energies[0])
+        parts.append(_along(energy, energies[0]) * energies[0])
     return parts

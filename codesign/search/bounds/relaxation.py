@@ -43,6 +43,7 @@ from codesign.search.bounds.plan import Plan
 from codesign.search.bounds.states import States
 from codesign.space.placement import FREE, OPEN
 from codesign.space.widths import WidthSpace
+from codesign.units import kind_of
 
 if TYPE_CHECKING:
     from codesign.search.bounds.fused_measures import FusedMeasures
@@ -127,24 +128,28 @@ class Relaxation:
     def within(self, limits: Mapping[str, float]) -> Relaxation:
         """The relaxation over the widths that some design within the limits has.
 
-        No more are left out than a limit on noise forbids: where one source has that width, and all
+        No more are left out than limits on noise forbid: where one source has that width, and all
         others have their least noise.
         """
-        if "noise" not in limits:
+        noisy = {name: limit for name, limit in limits.items() if kind_of(name) == "noise"}
+        if not noisy:
             return self
         space = self.space
         own = [
             x.owns_weights and v is None
             for x, v in zip(self.layers, space.weight_index, strict=True)
         ]
-        allowed = [space.variable_allowed, space.weight_allowed[own]]
-        noise = [space.variable_noise, space.weight_noise[own]]
-        each = np.concatenate(
-            [np.where(*pair, np.inf) for pair in zip(allowed, noise, strict=True)]
-        )
-        least = each.min(axis=1)
-        total = each - least[:, None] + least.sum()
-        possible = (total <= beyond(limits["noise"])).any(axis=0)
+        allowed = np.concatenate([space.variable_allowed, space.weight_allowed[own]])
+        noise = np.concatenate([space.variable_noise, space.weight_noise[own]])
+        members = [space.member_of_variable, space.shares.member_of[own]]
+        kept = np.full(allowed.shape, True)
+        for name, limit in noisy.items():
+            share = space.shares.of_members(name)[np.concatenate(members)]
+            each = np.where(allowed, share[:, None] * noise, np.inf)
+            least = each.min(axis=1)
+            within: Bools = each - least[:, None] + least.sum() <= beyond(limit)
+            kept = kept & within
+        possible: Bools = np.asarray(kept.any(axis=0))
         possible[0] |= any(layer.moves for layer in self.layers)  # they stand at the narrowest
         if not possible.any():
             return self
@@ -302,30 +307,47 @@ class Relaxation:
             yield np.arange(start, min(start + self._options_at_once, count))
 
     def upper_bound(self, batch: Batch, metric: int) -> Floats:
-        """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs."""
+        """(B,): a value of one metric that no runnable assignment exceeds; −inf if none runs.
+
+        ``metric`` is its number among the space's additive metrics.
+        """
         if len(batch) > self._options_at_once:
             parts = [self.upper_bound(batch.take(r), metric) for r in self.parts(len(batch))]
             return np.concatenate(parts)
-        total = np.zeros(len(batch))
+        total, shares = np.zeros(len(batch)), self.space.shares
+        cost, share = shares.kind(metric), shares.of_members(shares.names[metric])
         of_variables = {NOISE: self._variable_noise}
         if self.space.counts_energy:
-            of_variables[len(self.space.additive_metrics) - 1] = self._variable_energy
-        if metric in of_variables:
+            of_variables[len(shares.kinds) - 1] = self._variable_energy
+        if cost in of_variables:
             allowed = self.space.variable_allowed & np.frombuffer(self.left, dtype=bool)
-            total += np.where(allowed, of_variables[metric], 0.0).max(axis=1).sum()
-        largest = [self._tables.largest(n, batch, metric) for n in self._families]
+            most = np.where(allowed, of_variables[cost], 0.0).max(axis=1)
+            total += (share[self.space.member_of_variable] * most).sum()
+        largest = [self._tables.largest(n, batch, cost) for n in self._families]
         runs = np.ones(len(batch), dtype=bool)
-        for family, kind in self._tables.member_of:
+        for i, (family, kind) in enumerate(self._tables.member_of):
             runs &= largest[family][:, kind] > -np.inf
-            total = total + np.where(runs, largest[family][:, kind], 0.0)
+            if share[shares.member_of[i]]:
+                most = np.where(runs, largest[family][:, kind], 0.0)
+                total = total + share[shares.member_of[i]] * most
         return np.where(runs, total, -np.inf)
 
     def _sweep(self, tables: list[Floats], coefficients: Floats) -> Sweep:
         """Eliminate every variable."""
-        own = self.states.barred
-        for metric, values in zip((NOISE, -1), self._own, strict=False):
-            own = own + coefficients[:, metric, None, None] * values
+        own, each = self.states.barred, self.space.shares.by_member(coefficients)
+        for kind, values in zip((NOISE, -1), self._own, strict=False):
+            charged = each[:, :, kind]
+            if charged.shape[1] > 1:
+                charged = charged[:, self._member_of_variable]
+            own = own + charged[..., None] * values
         return Sweep(self.plan, own, tables)
+
+    @cached_property
+    def _member_of_variable(self) -> Ints:
+        """(variables,): the member of a suite of each; of places, whose values cost nothing, 0."""
+        found = np.zeros(len(self.states.sizes), dtype=np.int64)
+        found[: len(self.space.variables)] = self.space.member_of_variable
+        return found
 
     def _measure(
         self,
@@ -339,7 +361,8 @@ class Relaxation:
         space, count, layers = self.space, len(batch), len(self.layers)
         b, u, layer = np.arange(count)[:, None], space.geometry_of[None, :], np.arange(layers)
         ba = variable_width[:, space.input_index]
-        charges = coefficients[:, [LATENCY, DRAM, -1], None, None]
+        each = space.shares.by_layer(coefficients)  # (B, layers or 1, kinds)
+        charges = each[..., [LATENCY, DRAM, -1], None].swapaxes(1, 2)
         found = self._measures.in_best_mode(batch, charges, variable_width, on_chip)
         latency_s, total, energy_j, runs = found
         model_bits = (space.own_weights[:, None] * self.widths).astype(np.float64)
@@ -356,24 +379,21 @@ class Relaxation:
         runs &= space.weight_allowed & np.frombuffer(self.left, dtype=bool)
         lagrangian = np.where(runs, charged, np.inf)
         for m, part in enumerate(parts):
-            lagrangian = lagrangian + coefficients[:, m, None, None] * part
+            lagrangian = lagrangian + each[..., m, None] * part
         weight = lagrangian.argmin(axis=-1)
         shared = [(i, v) for i, v in enumerate(space.weight_index) if v is not None]
         weight[:, [i for i, _ in shared]] = variable_width[:, [v for _, v in shared]]
-        metrics = np.stack(
-            [
-                np.broadcast_to(part, lagrangian.shape)[b, layer, weight].sum(axis=-1)
-                for part in parts
-            ],
-            axis=1,
+        chosen = np.stack(
+            [np.broadcast_to(part, lagrangian.shape)[b, layer, weight] for part in parts], axis=1
         )
-        variables = np.arange(variable_width.shape[1])
-        metrics[:, NOISE] += space.variable_noise[variables, variable_width].sum(axis=-1)
         if fused is not None:
             beyond_s = fused.beyond_means(variable_width, weight)
-            metrics[:, LATENCY] += beyond_s
+            chosen[:, LATENCY] += beyond_s
             if batch.energy is not None:
-                metrics[:, -1] += batch.energy.static_w * beyond_s
+                chosen[:, -1] += batch.energy.static_w[:, None] * beyond_s
+        metrics = space.shares.summed(chosen)
+        noise = space.variable_noise[np.arange(variable_width.shape[1]), variable_width]
+        metrics += space.shares.of_noise(noise, space.member_of_variable)
         return weight, metrics, np.asarray(runs[b, layer, weight].all(axis=-1))
 
     def run_slopes(
@@ -394,10 +414,11 @@ class Relaxation:
         held = self.space.resident_bits(answer.variable_width[0], answer.on_chip[0])
         fused = self._fused(batch, coefficients, prices, answer.on_chip)
         share, price = fused.slopes(answer.variable_width, answer.weight, held)
-        per_s = float(coefficients[0, LATENCY])
+        each = self.space.shares.by_member(coefficients)[0]
+        per_s = each[:, LATENCY]
         if batch.energy is not None:
-            per_s += float(coefficients[0, -1] * batch.energy.static_w[0])
-        return prices, share * per_s, price
+            per_s = per_s + each[:, -1] * batch.energy.static_w[0]
+        return prices, share * per_s[self.space.member_of_run], price
 
     # What each single choice would cost at best -------------------------------------------------
 

@@ -71,8 +71,8 @@ class RunPricing:
 
         Parameters
         ----------
-        per_s, per_bit, noise : floats, shape (B,)
-            Coefficients of latency, DRAM bits and noise.
+        per_s, per_bit, noise : floats, shape (B, members)
+            Coefficients of latency, DRAM bits and noise, for each member of a suite.
         """
         count, space = len(batch), self.space
         share, price = (np.zeros((count, len(space.runs))) for _ in range(2))
@@ -80,31 +80,36 @@ class RunPricing:
         grid = [(s, p) for s in SHARES for p in (PRICES if batch.rooms else PRICES[:1])]
         shares, prices = np.array(grid).T
         of_compute, of_memory = weights_of_roofs(shares, space.exposed)
-        of_bit = per_s / space.dram_bits_per_s + per_bit
-        dram = per_s[:, None] * of_memory / space.dram_bits_per_s + per_bit[:, None]  # (B, g)
-        sram = of_bit[:, None] * prices
+        of_bit, memory_s = (
+            per_s / space.dram_bits_per_s + per_bit,
+            of_memory / space.dram_bits_per_s,
+        )
+        dram = per_s[:, None] * memory_s[:, None] + per_bit[:, None]  # (B, g, members)
+        sram = of_bit[:, None] * prices[:, None]
+        of_layers, of_runs = space.shares.member_of[self.layers], space.member_of_run[self.runs]
         deep, wide = (np.any(batch.pairs_run, axis=a)[:, self.left] for a in (1, 2))
         barred = np.where(wide, 0.0, np.inf)
-        own = noise[:, None, None] * self._noise[None] + (barred[:, None] + self._barred)
-        per_width = (dram + sram)[:, :, None, None] * (self._elements[:, None] * self.widths)
+        own = noise[:, of_layers, None] * self._noise + (barred[:, None] + self._barred)
+        per_width = (dram + sram)[:, :, of_layers, None] * (self._elements[:, None] * self.widths)
         weights = (per_width + own[:, None]).min(axis=3)  # (B, g, layers)
         geometry = space.geometry_of[self.layers]
         compute_s = batch.compute_s[:, geometry].min(axis=(2, 3))
-        weights += per_s[:, None, None] * of_compute[:, None] * compute_s[:, None]
+        weights += per_s[:, None, of_layers] * of_compute[:, None] * compute_s[:, None]
         row, elements, read = self._bands
-        bands = noise[:, None, None] * np.where(np.isfinite(read), read, 0.0)
+        of_bands = of_runs[row]
+        bands = noise[:, of_bands, None] * np.where(np.isfinite(read), read, 0.0)
         bands = np.where(np.isfinite(read) & deep[:, None], bands, np.inf)
-        held = sram[:, :, None, None] * (elements[:, None] * self.widths)
+        held = sram[:, :, of_bands, None] * (elements[:, None] * self.widths)
         bands = (held + bands[:, None]).min(axis=3)  # (B, g, bands)
         moved, first = self._ends
-        value = dram[:, :, None] * moved + sram[:, :, None] * first
-        value = value - sram[:, :, None] * (capacity[:, None, None] - self._psums)
+        dram, sram = dram[:, :, of_runs], sram[:, :, of_runs]  # (B, g, R)
+        value = dram * moved + sram * first - sram * (capacity[:, None, None] - self._psums)
         for n, r in enumerate(self.runs):
             mine = [self.number[x.layer] for x in space.run_layers[r]]
             value[:, :, n] += weights[:, :, mine].sum(axis=2) + bands[:, :, row == n].sum(axis=2)
         best = np.where(np.isfinite(value), value, -np.inf).argmax(axis=1)  # (B, R)
         share[:, self.runs] = shares[best]
-        price[:, self.runs] = np.take_along_axis(sram, best, axis=1)
+        price[:, self.runs] = np.take_along_axis(sram, best[:, None], axis=1)[:, 0]
         return RunPrices(share, price, capacity)
 
     @cached_property

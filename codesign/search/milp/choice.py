@@ -12,6 +12,7 @@ from codesign.problem.metrics import ENERGY
 from codesign.search.milp.coefficients import Coefficients
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
+from codesign.units import kind_of
 
 
 @dataclass(frozen=True)
@@ -119,17 +120,22 @@ def exclude_costlier(
         exclude(model)
         return
     costs, layers = Coefficients(space, candidates, Goal(metric, {}), 0.0), candidates.layers
+    kind = kind_of(metric)
     runs, chosen_widths = _chosen(model, candidates)
     covered, parts = [], len(layers)
     for i, (rows, run) in enumerate(zip(layers, runs, strict=True)):
-        each = [costs.per_run(i, metric)]
-        if metric == "latency_s" and not rows.joint:  # the roofs of what moves depend on widths
+        if not costs.counts(metric, i):  # of another member of a suite: whatever it takes
+            parts -= 1
+            continue
+        each = [costs.per_run(i, kind)]
+        if kind == "latency_s" and not rows.joint:  # the roofs of what moves depend on widths
             each = [rows.compute_s, rows.traffic]
         costlier = np.all([x >= x[run] for x in each], axis=0)
         covered += [model.run[i, o] for o in np.flatnonzero(costlier).tolist()]
     on_chip = _on_chip(model, candidates)
-    moved, tensors = _moved_in_dram(space, candidates, on_chip)
-    if metric in ("latency_s", "dram_bits"):
+    counted = [bool(costs.counts(metric, i)) for i in range(len(layers))]
+    moved, tensors = _moved_in_dram(space, candidates, on_chip, counted)
+    if kind in ("latency_s", "dram_bits"):
         # A tensor that is in DRAM has to be there in what costs no less; one on chip need not.
         for x in tensors:
             fitting = np.flatnonzero(candidates.places[1, x]).tolist()
@@ -138,9 +144,11 @@ def exclude_costlier(
                 covered.append(1 - sum(model.resident[x, b] for b in fitting))
     for t, own in enumerate(chosen_widths):
         widths = np.flatnonzero(candidates.variable_allowed[t])
-        if metric == "noise":
+        if not space.shares.of_members(metric)[space.member_of_variable[t]]:
+            continue
+        if kind == "noise":
             costlier = space.variable_noise[t][widths] >= space.variable_noise[t][own]
-        elif metric in ("latency_s", "dram_bits") and t in moved:
+        elif kind in ("latency_s", "dram_bits") and t in moved:
             costlier = widths >= own
         else:
             continue
@@ -150,11 +158,15 @@ def exclude_costlier(
 
 
 def _moved_in_dram(
-    space: WidthSpace, candidates: Candidates, on_chip: tuple[bool, ...]
+    space: WidthSpace, candidates: Candidates, on_chip: tuple[bool, ...], counted: list[bool]
 ) -> tuple[set[int | None], list[int]]:
-    """Width variables of what moves beside operands, of layers without joint options; tensors."""
-    layers = zip(space.problem.network.layers, candidates.layers, strict=True)
-    every = [each for layer, rows in layers if not rows.joint for each in space.moved(layer)]
+    """Width variables of what moves beside operands, of layers without joint options; tensors.
+
+    Of layers that count.
+    """
+    layers = zip(space.problem.network.layers, candidates.layers, counted, strict=True)
+    mine = [layer for layer, rows, counts in layers if counts and not rows.joint]
+    every = [each for layer in mine for each in space.moved(layer)]
     moved = [each for each in every if each.tensor is None or not on_chip[each.tensor]]
     tensors = {each.tensor for each in moved if each.tensor is not None}
     return {each.variable for each in moved}, sorted(tensors)

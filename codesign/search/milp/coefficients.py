@@ -19,10 +19,11 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from codesign.arrays import Floats, Ints
 from codesign.costs.roofline import longer
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, kinds_of
 from codesign.problem.tolerances import BUDGET_TOLERANCE, ROW_SCALE
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
+from codesign.units import kind_of
 
 if TYPE_CHECKING:
     from codesign.space.energy import EnergyCosts
@@ -82,6 +83,38 @@ class Coefficients:
             least_s = self._least("latency_s") / ROW_SCALE
             units["latency_s"] = min(units.get("latency_s", least_s), LOOSE_LIMIT * least_s)
         return units
+
+    def counts(self, metric: str, i: int) -> float:
+        """What a cost of layer ``i`` counts for in a metric."""
+        return float(self._counts[metric][i])
+
+    @cached_property
+    def _counts(self) -> dict[str, Floats]:
+        shares = self.space.shares
+        return {name: shares.of_layers(name) for name in shares.names}
+
+    def unit_s(self, i: int) -> float:
+        """What 1 stands for, of the time of layer ``i`` or of its run."""
+        return self.unit_of("latency_s", i)
+
+    def unit_of(self, kind: str, i: int) -> float:
+        """What 1 stands for, of a kind of cost of layer ``i``: the finest that is asked for."""
+        if self.space.shares.plain:
+            return self.unit[kind]
+        return self._units_of_members[kind][int(self.space.shares.member_of[i])]
+
+    @cached_property
+    def _units_of_members(self) -> dict[str, list[float]]:
+        """The same of each member of a suite, by kind; where nothing asks, as if all did."""
+        shares, found = self.space.shares, dict[str, list[float]]()
+        for kind in kinds_of(self.unit) & {*shares.kinds}:
+            asked = [(self.unit[x], shares.of_members(x)) for x in self.unit if kind_of(x) == kind]
+            usual = self._least(kind) / ROW_SCALE
+            found[kind] = [
+                min((unit / of[m] for unit, of in asked if of[m]), default=usual)
+                for m in range(shares.of.shape[1])
+            ]
+        return found
 
     @property
     def timed_energy(self) -> bool:
@@ -166,9 +199,11 @@ class Coefficients:
             needs = (float(np.concatenate(each).min(initial=math.inf)) for each in own)
             need = max((x for x in needs if x < math.inf), default=0.0) or 1.0
             return (base + mine.slope * max(need, capacities.min_bits)) / mine.scale or 1.0
+        kind = kind_of(metric)
         per_layer = [
-            np.concatenate(
-                [self._in_all(i, metric), *(self._share(x, metric) for x in self._in_runs(i))]
+            self.counts(metric, i)
+            * np.concatenate(
+                [self._in_all(i, kind), *(self._share(x, kind) for x in self._in_runs(i))]
             )
             for i in range(len(layers))
         ]
@@ -328,74 +363,91 @@ class Coefficients:
             terms.add((costs[used] / unit).tolist(), [model.beside[n, s, o] for o in used])
         return terms.add([result / unit], [model.fuse[n]])
 
-    def latency(self, model: pyo.ConcreteModel, unit: float, terms: Terms) -> Terms:
-        """Add the latency of the whole design."""
+    def latency(self, model: pyo.ConcreteModel, metric: str, unit: float, terms: Terms) -> Terms:
+        """Add the latency of the whole design, or of a member of a suite."""
         timed = not math.isinf(self.space.dram_bits_per_s)
         if timed:
-            times = self._times(model)
-            terms.add([self.unit["latency_s"] / unit] * len(times), times)
+            self._times(model, metric, 1 / unit, terms)
         for i, rows in enumerate(self.candidates.layers):
-            if rows.joint or not timed:
-                self.runs(model, i, self.per_run(i, "latency_s") / unit, terms)
+            share = self.counts(metric, i)
+            if share and (rows.joint or not timed):
+                self.runs(model, i, share * self.per_run(i, "latency_s") / unit, terms)
         return terms
 
     def total(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of the whole design, in a unit."""
         if metric in self.space.hardware_metrics:
             return self.hardware(model, metric, unit)
-        if metric == "latency_s":
-            return self.latency(model, unit, Terms()).expression()
+        kind = kind_of(metric)
+        if kind == "latency_s":
+            return self.latency(model, metric, unit, Terms()).expression()
         terms = Terms()
-        if metric == ENERGY and self.timed_energy:
+        if kind == ENERGY and self.timed_energy:
             self._static(model, unit, terms)
-        for i, rows in enumerate(self.candidates.layers):
-            alone = bool(self.fused_at[i]) and not rows.joint
-            if metric == ENERGY and alone:
-                terms.add([self.unit[metric] / unit], [model.spent_alone[i]])
-            elif metric == ENERGY:
-                self.moved_j(model, i, unit, terms)
-            self.runs(model, i, self.per_run(i, metric) / unit, terms)
-            if metric == "dram_bits" and alone:
-                terms.add([self.unit[metric] / unit], [model.moved_alone[i]])
-            elif metric == "dram_bits":
-                self.moved(model, i, unit, terms)
+        counted = [i for i in range(len(self.candidates.layers)) if self.counts(metric, i)]
+        for i in counted:
+            self._of_layer(model, i, kind, unit / self.counts(metric, i), terms)
         for n, run in enumerate(self.candidates.fused):
-            if metric == "dram_bits":
-                self.run_traffic(model, n, unit, terms)
-            elif metric == ENERGY:
-                self.run_energy(model, n, unit, terms)
+            share = self.counts(metric, run.layers[0].layer)
+            if not share:
+                continue
+            if kind == "dram_bits":
+                self.run_traffic(model, n, unit / share, terms)
+            elif kind == ENERGY:
+                self.run_energy(model, n, unit / share, terms)
             else:
                 for x, layer in enumerate(run.layers):
-                    cost = self._share(layer, metric) / unit
+                    cost = self._share(layer, kind) * (share / unit)
                     used = np.flatnonzero(cost).tolist()
                     terms.add(cost[used].tolist(), [model.pair[n, x, o] for o in used])
-        if metric == "noise":
-            noise = [float(self.space.variable_noise[key]) / unit for key in model.width]
-            terms.add(noise, [*model.width.values()])
+        if kind == "noise":
+            of = self.space.shares.of_members(metric)[self.space.member_of_variable]
+            each = of[:, None] * self.space.variable_noise
+            terms.add([float(each[key]) / unit for key in model.width], [*model.width.values()])
         return terms.expression()
+
+    def _of_layer(
+        self, model: pyo.ConcreteModel, i: int, kind: str, unit: float, terms: Terms
+    ) -> None:
+        """Add what layer ``i`` has of a kind of cost, alone; of latency and static power none."""
+        alone = bool(self.fused_at[i]) and not self.candidates.layers[i].joint
+        if kind == ENERGY and alone:
+            terms.add([self.unit_of(kind, i) / unit], [model.spent_alone[i]])
+        elif kind == ENERGY:
+            self.moved_j(model, i, unit, terms)
+        self.runs(model, i, self.per_run(i, kind) / unit, terms)
+        if kind == "dram_bits" and alone:
+            terms.add([self.unit_of(kind, i) / unit], [model.moved_alone[i]])
+        elif kind == "dram_bits":
+            self.moved(model, i, unit, terms)
 
     def _static(self, model: pyo.ConcreteModel, unit: float, terms: Terms) -> None:
         """Add the energy of power at all times, but what joint options hold of the least."""
-        per_unit = self.candidates.static_w * (self.unit["latency_s"] / unit)
+        per_s = self.candidates.static_w / unit
         if self.powers_differ:
-            for h, each in enumerate(per_unit.tolist()):
+            for h, each in enumerate(per_s.tolist()):
                 times = [model.latency_on[i, h] for i in model.LAYERS]
-                terms.add([each] * len(times), times)
+                terms.add([each * self._seconds(i, ENERGY) for i in model.LAYERS], times)
             for n, run in enumerate(self.candidates.fused):
                 h = int(np.searchsorted(self.candidates.options, run.option))
-                terms.add([float(per_unit[h])], [model.run_latency[n]])
+                seconds = self._seconds(run.layers[0].layer, ENERGY)
+                terms.add([float(per_s[h]) * seconds], [model.run_latency[n]])
         else:
-            times = self._times(model)
-            terms.add([float(per_unit[0])] * len(times), times)
+            self._times(model, ENERGY, float(per_s[0]), terms)
         if self.candidates.growth is not None:
             terms.add([self.unit[ENERGY] / unit], [model.static_j])
 
-    def _times(self, model: pyo.ConcreteModel) -> list[pyo.Var]:
-        """Latencies of layers alone, and of fused runs."""
-        return [
-            *model.latency.values(),
-            *(model.run_latency.values() if self.candidates.fused else ()),
-        ]
+    def _seconds(self, i: int, metric: str) -> float:
+        """What 1 of the time of layer ``i`` or of its run is, as it counts in a metric."""
+        return self.unit_s(i) * self.counts(metric, i)
+
+    def _times(self, model: pyo.ConcreteModel, metric: str, per_s: float, terms: Terms) -> None:
+        """Add latencies of layers alone, and of fused runs, as they count in a metric."""
+        for i, time in model.latency.items():
+            terms.add([per_s * self._seconds(i, metric)], [time])
+        for n, time in model.run_latency.items() if self.candidates.fused else ():
+            first = self.candidates.fused[n].layers[0].layer
+            terms.add([per_s * self._seconds(first, metric)], [time])
 
     def hardware(self, model: pyo.ConcreteModel, metric: str, unit: float) -> LinearExpression:
         """A metric of PE array and SRAM alone, in a unit."""

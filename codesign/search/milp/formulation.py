@@ -156,7 +156,7 @@ def build(
     ``check_time`` is called between its parts and may raise.
     """
     costs = Coefficients(space, candidates, goal, margin)
-    asked = {goal.metric, *goal.limits}
+    asked = goal.kinds
     parts = [_declare, _choose_hardware, _agree_on_widths]
     if space.placed:
         parts += [place_tensors, *[choose_size] * space.capacities.stepped, join_layers]
@@ -329,14 +329,14 @@ def _respect_roofs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         """Add a share of the time of all that a layer moves; none where it is fused, or less."""
         if not share:
             return
-        unit_bits = costs.unit["latency_s"] * costs.space.dram_bits_per_s / share
+        unit_bits = costs.unit_s(i) * costs.space.dram_bits_per_s / share
         costs.runs(model, i, costs.candidates.layers[i].traffic / unit_bits, terms)
         costs.moved(model, i, unit_bits, terms)
         unless_fused(model, costs, i, unit_bits, terms)
 
     def roof(model, i, of_compute, of_memory):
         """t_l is no less than these shares of both times."""
-        compute = costs.candidates.layers[i].compute_s / costs.unit["latency_s"]
+        compute = costs.candidates.layers[i].compute_s / costs.unit_s(i)
         terms = costs.runs(model, i, of_compute * compute, Terms())
         add_memory(model, i, of_memory, terms)
         return terms.add([-1.0], [model.latency[i]]).expression() <= 0
@@ -377,9 +377,9 @@ def _respect_port(
 
     def roof(model, i, of_port, of_memory):
         """t_l is no less than these shares of both times."""
-        port = costs.candidates.layers[i].port_s / costs.unit["latency_s"]
+        port = costs.candidates.layers[i].port_s / costs.unit_s(i)
         terms = costs.runs(model, i, of_port * port, Terms())
-        unit_bits = costs.unit["latency_s"] * costs.space.port_bits_per_s / of_port
+        unit_bits = costs.unit_s(i) * costs.space.port_bits_per_s / of_port
         costs.moved_port_bits(model, i, unit_bits, terms)
         add_memory(model, i, of_memory, terms)
         return terms.add([-1.0], [model.latency[i]]).expression() <= 0

@@ -230,13 +230,13 @@ def _limit_own_need(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
 def time_runs(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     """A run takes as long as all its compute or all its DRAM traffic, whichever is longer."""
-    fused, unit_s = costs.candidates.fused, costs.unit["latency_s"]
+    fused = costs.candidates.fused
     numbers, exposed = range(len(fused)), costs.space.exposed
     model.run_latency = pyo.Var(numbers, domain=pyo.NonNegativeReals)
 
     def roof(model, n, of_compute, of_memory):
         """t_n is no less than these shares of both times."""
-        terms = Terms()
+        terms, unit_s = Terms(), costs.unit_s(fused[n].layers[0].layer)
         for x, layer in enumerate(fused[n].layers if of_compute else ()):
             compute = of_compute * layer.compute_s / unit_s
             terms.add(compute.tolist(), [model.pair[n, x, o] for o in range(len(layer))])
@@ -277,7 +277,7 @@ def unmove_fused(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
         Output and residuals, where the layer is in no fused run: those of a run stand with it.
         """
-        unit = costs.unit["dram_bits"]
+        unit = costs.unit_of("dram_bits", i)
         terms = costs.moved(model, i, unit, Terms())
         unless_fused(model, costs, i, unit, terms)
         return terms.add([-1.0], [model.moved_alone[i]]).expression() <= 0
@@ -296,7 +296,7 @@ def unspend_fused(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
         As (26), in energy, of which what is resident takes some as well.
         """
-        space, unit = costs.space, costs.unit[ENERGY]
+        space, unit = costs.space, costs.unit_of(ENERGY, i)
         assert space.energy is not None
         layer, terms = space.problem.network.layers[i], Terms()
         costs.moved_j(model, i, unit, terms)

@@ -22,8 +22,7 @@ def time_on_each(model: pyo.ConcreteModel, costs: Coefficients) -> None:
     ``t_{l,h}`` is as (8) and (9) of the options of one ``h``. The bits that move beside operands
     follow from widths, whatever is built: ``moved_{l,h}`` says where they do.
     """
-    candidates, unit_s = costs.candidates, costs.unit["latency_s"]
-    unit_bits = unit_s * costs.space.dram_bits_per_s
+    candidates, bits_per_s = costs.candidates, costs.space.dram_bits_per_s
     model.latency_on = pyo.Var(model.LAYERS, model.HARDWARE, domain=pyo.NonNegativeReals)
     model.moved_on = pyo.Var(model.LAYERS, model.HARDWARE, domain=pyo.NonNegativeReals)
 
@@ -31,7 +30,9 @@ def time_on_each(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         """t_{l,h} is no less than these shares of both times."""
         rows = candidates.layers[i]
         mine = rows.option == candidates.options[h]
-        seconds = of_compute * rows.compute_s / unit_s + of_memory * rows.traffic / unit_bits
+        unit_s = costs.unit_s(i)
+        memory = rows.traffic / (unit_s * bits_per_s)
+        seconds = of_compute * rows.compute_s / unit_s + of_memory * memory
         terms = costs.runs(model, i, np.where(mine, seconds, 0.0), Terms())
         if of_memory:
             terms.add([of_memory], [model.moved_on[i, h]])
@@ -57,6 +58,7 @@ def time_on_each(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         In units of the time that it takes. With ``≥`` less ``most_l·Σ_n fuse_n``, as (26), where
         the layer may be in a fused run.
         """
+        unit_bits = costs.unit_s(i) * bits_per_s
         moved = costs.moved(model, i, unit_bits, Terms())
         unless_fused(model, costs, i, unit_bits, moved)
         each = [model.moved_on[i, h] for h in model.HARDWARE]
@@ -69,7 +71,7 @@ def time_on_each(model: pyo.ConcreteModel, costs: Coefficients) -> None:
 
         ``most_l`` is what the layer moves where its output and residuals are widest.
         """
-        most = costs.most_moved(i) / unit_bits
+        most = costs.most_moved(i) / (costs.unit_s(i) * bits_per_s)
         return model.moved_on[i, h] - most * model.build[h] <= 0
 
 
@@ -90,7 +92,7 @@ def charge_growth(model: pyo.ConcreteModel, costs: Coefficients) -> None:
         terms = Terms(-per_bit * seconds * (least + further_bits))
         terms.add([per_bit * seconds * costs.sram_unit_bits], [model.sram])
         if further_bits:
-            costs.latency(model, 1 / (per_bit * further_bits), terms)
+            costs.latency(model, "latency_s", 1 / (per_bit * further_bits), terms)
         return terms.add([-1.0], [model.static_j]).expression() <= 0
 
     @model.Constraint(doc="(36)")

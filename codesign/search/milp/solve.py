@@ -17,6 +17,7 @@ from codesign.space.candidates import Candidates
 from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace
 from codesign.stopping import StopCondition
+from codesign.units import kind_of
 
 MAX_RECHECKS = 100
 NEAR_MISSES = 8  # choices just above a limit, after which the model gets a small margin
@@ -136,5 +137,5 @@ def _excesses(goal: Goal, solution: Solution) -> dict[str, float]:
     return {
         name: solution.metrics[name] / ceiling(limit) - 1 if limit > 0 else math.inf
         for name, limit in goal.limits.items()
-        if not keeps(solution.metrics[name], limit) and name in (*ADDITIVE_METRICS, ENERGY)
+        if not keeps(solution.metrics[name], limit) and kind_of(name) in (*ADDITIVE_METRICS, ENERGY)
     }

@@ -1,0 +1,128 @@
+"""Every design of a tiny suite, put together from those of its members, each enumerated alone.
+
+Members share hardware and SRAM and nothing else: on each hardware option, with each capacity that a
+tiling of some member needs exactly, each member has what it could have alone in no more SRAM. Of a
+member's designs those alone are kept that no other is as good as in all that adds up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import oracle
+
+from codesign.problem.problem import Problem
+from codesign.specs.network import Member
+
+SUMS = ("latency_s", "dram_bits", "noise", "model_bits", "bops")
+TOLERANCE = 1e-9  # relative, on budgets and on ties
+
+Vector = tuple[float, ...]  # of a member, in the order of `SUMS`
+
+
+class Place(NamedTuple):
+    """Hardware with an SRAM, and what each member may have on it."""
+
+    area_mm2: float
+    members: tuple[tuple[Vector, ...], ...]
+
+
+class SuiteCase(NamedTuple):
+    """The problem of a suite, those of its members, and what there is to choose from."""
+
+    problem: Problem
+    alone: tuple[Problem, ...]
+    places: tuple[Place, ...]
+
+
+def all_places(problems: Sequence[Problem]) -> tuple[Place, ...]:
+    """Every hardware option with every capacity."""
+    points = [oracle.all_points(problem) for problem in problems]
+    found = []
+    for hardware in oracle.hardware_options(problems[0]):
+        mine = [[point for point in each if point.hardware == hardware] for each in points]
+        least = max(min((x.sram_bits for x in each), default=math.inf) for each in mine)
+        for sram_bits in sorted({x.sram_bits for each in mine for x in each}):
+            if sram_bits < least:
+                continue
+            within = [[x for x in each if x.sram_bits <= sram_bits] for each in mine]
+            kept = (nondominated(tuple(map(x.value, SUMS)) for x in each) for each in within)
+            area = oracle.area_mm2(problems[0], hardware, sram_bits)
+            found.append(Place(area, tuple(map(tuple, kept))))
+    return tuple(found)
+
+
+def nondominated(vectors: Iterable[Vector]) -> list[Vector]:
+    """Those that no other is as good as everywhere."""
+    kept: list[Vector] = []
+    for vector in sorted({*vectors}):
+        if not any(all(a <= b for a, b in zip(x, vector, strict=True)) for x in kept):
+            kept.append(vector)
+    return kept
+
+
+def design_of(case: SuiteCase, place: Place, chosen: Sequence[Vector]) -> dict[str, float]:
+    """The metrics of what the members have on a place."""
+    members = case.problem.network.members
+    metrics = {"area_mm2": place.area_mm2}
+    for n, kind in enumerate(SUMS):
+        each = zip(members, chosen, strict=True)
+        metrics[kind] = sum(_weight(kind, member) * vector[n] for member, vector in each)
+    for member, vector in zip(members, chosen, strict=True):
+        metrics |= {f"{kind}@{member.name}": x for kind, x in zip(SUMS, vector, strict=True)}
+    return metrics
+
+
+def _weight(kind: str, member: Member) -> float:
+    return 1.0 if kind == "noise" else member.weight
+
+
+def designs(
+    case: SuiteCase, budgets: Mapping[str, float], metric: str = ""
+) -> Iterator[dict[str, float]]:
+    """The metrics of the whole, and one of a member, of designs within budgets.
+
+    But of those to which another with the same hardware is as good in all of them.
+    """
+    members, kind = case.problem.network.members, metric.partition("@")[0]
+    for place in case.places:
+        sums: list[Vector] = [(0.0,) * (len(SUMS) + 1)]
+        for member, vectors in zip(members, place.members, strict=True):
+            told = kind if metric == f"{kind}@{member.name}" else ""
+            mine = [
+                (
+                    *(_weight(x, member) * vector[n] for n, x in enumerate(SUMS)),
+                    vector[SUMS.index(told)] if told else 0.0,
+                )
+                for vector in vectors
+                if all(
+                    value <= budgets.get(f"{x}@{member.name}", math.inf) * (1 + TOLERANCE)
+                    for x, value in zip(SUMS, vector, strict=True)
+                )
+            ]
+            added = (
+                map(sum, zip(*pair, strict=True)) for pair in product(sums, nondominated(mine))
+            )
+            sums = nondominated(map(tuple, added))
+        for vector in sums:
+            metrics = dict(zip((*SUMS, metric), vector, strict=True), area_mm2=place.area_mm2)
+            whole = {name: limit for name, limit in budgets.items() if "@" not in name}
+            if all(metrics[name] <= x * (1 + TOLERANCE) for name, x in whole.items()):
+                yield metrics
+
+
+def best(case: SuiteCase) -> dict[str, float] | None:
+    """The design of least objective, then area, then noise; None where there is none."""
+    left = [*designs(case, case.problem.budgets)]
+    for metric in (case.problem.objective, "area_mm2", "noise"):
+        value = min((x[metric] for x in left), default=math.inf)
+        left = [x for x in left if x[metric] <= value * (1 + TOLERANCE)]
+    return left[0] if left else None
+
+
+def least(case: SuiteCase, metric: str, budgets: Mapping[str, float]) -> float | None:
+    """Smallest value of a metric within budgets; None where no design keeps them."""
+    return min((x[metric] for x in designs(case, budgets, metric)), default=None)

@@ -1,0 +1,118 @@
+"""Tiny random suites: two or three networks of few layers, few enough designs to enumerate."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import oracle_widths
+from enumerated_suites import SUMS, SuiteCase, all_places, design_of
+from random_chains import random_chain
+from random_choices import random_choices
+from random_networks import random_network
+from random_problems import balanced_bandwidth, random_sensitivity, random_technology
+
+from codesign.problem.choices import Choices, OnChip
+from codesign.problem.problem import Problem
+from codesign.specs.network import Network
+from codesign.specs.suite import Suite
+
+OBJECTIVES = ("latency_s",) * 6 + ("area_mm2",) * 2
+OBJECTIVES += ("dram_bits", "noise", "model_bits", "bops")
+MOST_ASSIGNMENTS = 16  # of widths, of a member
+PLACES: tuple[OnChip, ...] = ("none", "tensors", "bands", "bands")
+
+
+def suite_case(seed: int, on_chip: OnChip | None = None) -> SuiteCase:
+    """Suite number ``seed``; where tensors may be is drawn unless it is given."""
+    rng = random.Random(f"suite {seed}")
+    drawn = rng.choice(PLACES)
+    networks = [_network(rng) for _ in range(rng.choice((2, 2, 2, 3)))]
+    choices = replace(random_choices(rng, networks[0], rng.choice((4, 6, 8))), pinned={})
+    choices = replace(choices, on_chip=on_chip or drawn)
+    own = [_pins(rng, network, choices) for network in networks]
+    weights = [rng.choice((1.0, 1.0, 2.0, rng.uniform(0.1, 10))) for _ in networks]
+    suite = Suite(networks, weights)
+    joined = {
+        f"{kind}:{name}/{rest}": bits
+        for name, pins in zip(suite.names, own, strict=True)
+        for (kind, rest), bits in ((source.split(":", 1), bits) for source, bits in pins.items())
+    }
+    tables = [random_sensitivity(rng, network) for network in networks]
+    measured = rng.random() < 0.3
+    clock_hz = 10 ** rng.uniform(7, 9.5)
+    slower = 1 if choices.on_chip == "none" else rng.choice((1, 4, 9))
+    terms = {
+        "technology": random_technology(rng),
+        "clock_hz": clock_hz,
+        "dram_bits_per_s": balanced_bandwidth(rng, networks[0], choices, clock_hz) / slower,
+        "area_overhead": rng.choice((1.0, rng.uniform(0.5, 3))),
+    }
+    alone = tuple(
+        Problem(
+            network=network,
+            choices=replace(choices, pinned=pins),
+            sensitivity=table if measured else None,
+            **terms,
+        )
+        for network, pins, table in zip(networks, own, tables, strict=True)
+    )
+    sensitivity = {
+        f"{kind}:{name}/{rest}": row
+        for name, table in zip(suite.names, tables, strict=True)
+        for (kind, rest), row in ((source.split(":", 1), row) for source, row in table.items())
+    }
+    problem = Problem(
+        network=suite.network,
+        choices=replace(choices, pinned=joined),
+        sensitivity=sensitivity if measured else None,
+        objective=rng.choice(OBJECTIVES),
+        **terms,
+    )
+    case = SuiteCase(problem, alone, all_places(alone))
+    return case._replace(problem=_with_budgets(rng, case))
+
+
+def _network(rng: random.Random) -> Network:
+    if rng.random() < 0.5:
+        return random_chain(rng, rng.choice((2, 2, 3)))
+    return random_network(rng, layers=rng.choice((1, 2, 2)), moving=rng.random() < 0.3)
+
+
+def _pins(rng: random.Random, network: Network, choices: Choices) -> dict[str, int]:
+    """Pins that leave few assignments of widths."""
+    pins: dict[str, int] = {}
+    free = {
+        source: oracle_widths.source_widths(choices, source)
+        for source in oracle_widths.noise_sources(network)
+    }
+    while math.prod(map(len, free.values())) > MOST_ASSIGNMENTS:
+        source = rng.choice([x for x, widths in free.items() if len(widths) > 1])
+        pins[source] = rng.choice(free[source])
+        free[source] = [pins[source]]
+    return pins
+
+
+def _with_budgets(rng: random.Random, case: SuiteCase) -> Problem:
+    """Budgets around a design, of members and of the whole, now and then out of reach."""
+    problem, members = case.problem, case.problem.network.members
+    if not case.places:
+        return problem
+    places = rng.choices(case.places, k=100)
+    drawn = [design_of(case, x, [*map(rng.choice, x.members)]) for x in places]
+    names = ["area_mm2", *SUMS, *(f"{kind}@{x.name}" for x in members for kind in SUMS)]
+    noises = [f"noise@{x.name}" for x in members]
+    chosen = rng.sample(names, rng.choice((0, 1, 2, 2, 3, 4)))
+    if rng.random() < 0.7:
+        chosen = [*dict.fromkeys((*(x for x in chosen if x != "noise"), *noises))]
+    chosen = [x for x in chosen if x != problem.objective]
+    weight = {name: rng.uniform(0.1, 1) for name in names}
+    anchor = min(
+        drawn,
+        key=lambda x: sum(weight[name] * math.log(x[name] + 1e-12) for name in names),
+    )
+    budgets = {x: anchor[x] * rng.choice((1.0, 1.0, rng.uniform(1, 1.3))) for x in chosen}
+    if chosen and rng.random() < 0.15:
+        budgets[rng.choice(chosen)] *= rng.uniform(0.5, 0.99)
+    return replace(problem, budgets={x: limit for x, limit in budgets.items() if limit > 0})
