@@ -80,6 +80,17 @@ class Suite:
         )
 
 
+def refuse_suite(network: Network, what: str) -> None:
+    """Refuse a suite where only networks by themselves are served.
+
+    Raises
+    ------
+    SpecError
+    """
+    if network.members:
+        raise SpecError(f"{network.name}: {what} one network, not a suite of several")
+
+
 def one_network(given: Any) -> Any:
     """A suite as one network; anything else as it is."""
     return given.network if isinstance(given, Suite) else given

@@ -32,6 +32,7 @@ from codesign.search.milp import highs
 from codesign.search.progress import Progress
 from codesign.space.tabled import LatencyTableSpace
 from codesign.specs.schema import nearest
+from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition
 from codesign.tasks.build_assignment import build_assignment
 from codesign.tasks.solve import find_best, reporter, with_interrupt
@@ -98,6 +99,7 @@ def assign(
     """
     started_s = time.monotonic()
     check_ties(ties)
+    refuse_suite(problem.network, "widths alone are assigned to")
     space = _space(problem, latency_table, costs, fixed)
     stop = StopCondition(time_limit_s)
     search = LexicographicSearch(space, rel_gap=rel_gap, stop=stop)

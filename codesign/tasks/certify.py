@@ -40,6 +40,7 @@ from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.option_batches import envelope
 from codesign.search.prove_goal import hardware_search
 from codesign.space.hardware import HardwareSpace
+from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_cuts import certificate_cuts
 from codesign.tasks.certificate_options import group_of, named_options
@@ -75,11 +76,12 @@ def certify(
     Raises
     ------
     SpecError
-        A limit that is not positive, or energy where layers may be fused.
+        A limit that is not positive, energy where layers may be fused, or a suite.
     KeyboardInterrupt
         Interrupted twice.
     """
     problem = design.problem
+    refuse_suite(problem.network, "certificates are of")
     if ENERGY in (problem.objective, *problem.budgets) and problem.choices.on_chip == "bands":
         raise SpecError(
             f"{ENERGY}: not in certificates where layers may be fused; check the design alone"

@@ -16,6 +16,7 @@ from codesign.specs.accelerator import Accelerator
 from codesign.specs.machine import check_unfused
 from codesign.specs.network import Layer, Network
 from codesign.specs.schema import nearest
+from codesign.specs.suite import refuse_suite
 from codesign.tasks.evaluate_places import best_places, layer_designs, mode_of
 from codesign.tasks.given_tilings import Tiling, given_tilings
 
@@ -72,6 +73,7 @@ def evaluate(
         Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits; an
         unknown roofline or place, or a sensitivity that lacks a width.
     """
+    refuse_suite(network, "an evaluation is of")
     _check_roofline(accelerator, roofline)
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
     if tiling is not None:

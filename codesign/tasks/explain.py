@@ -26,6 +26,7 @@ from codesign.results.explanation import Change, Explanation, RunnerUp, Sensitiv
 from codesign.search.lexicographic import LexicographicSearch, tie_breakers
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, hardware_of, price
+from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.explain_residency import residency_worth
 
@@ -46,6 +47,7 @@ def explain(
 
     Parameters and errors are those of `Design.explain`.
     """
+    refuse_suite(design.problem.network, "explanations are of")
     if not 0 < step < 1:
         raise SpecError(f"step must be above 0 and below 1, got {step}")
     started_s = time.monotonic()
