@@ -31,6 +31,7 @@ from codesign.search.lexicographic import (
 from codesign.search.milp.solvers import SolverName
 from codesign.search.progress import Progress
 from codesign.space.hardware import HardwareSpace
+from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.solve import nothing_found, reporter, solver_record, with_interrupt
@@ -244,6 +245,7 @@ def _check_alike(problems: Sequence[Problem]) -> None:
     """Refuse problems that differ in more than their batch and budgets."""
     if not problems:
         raise SpecError("batches: give one problem at least")
+    refuse_suite(problems[0].network, "batches are chosen for")
     images = [problem.network.images for problem in problems]
     if len({*images}) < len(images):
         raise SpecError(
