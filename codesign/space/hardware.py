@@ -30,6 +30,7 @@ from codesign.space.array_cycles import ArrayCycles
 from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts, problem_rates
 from codesign.space.hardware_metrics import hardware_metrics, most_sram_bits
+from codesign.space.least_runs import least_run_bits
 from codesign.space.room import PricedRooms, RoomTable, room_table
 from codesign.space.shape_tilings import ShapeTilings, of_variant
 from codesign.space.staircase import Staircase, least_of
@@ -420,8 +421,7 @@ class HardwareSpace(WidthSpace):
     @cached_property
     def least_fused_bits(self) -> Floats:
         """(layers,): SRAM bits that each takes at least in a fused run; inf where it is in none."""
-        every = np.ones(len(self.widths), dtype=bool)
-        least = self.least_run_bits(every, every).total
+        least = least_run_bits(self, *[np.ones(len(self.widths), dtype=bool)] * 2).total
         return np.array([min((least[r] for r in runs), default=np.inf) for runs in self.runs_at])
 
     def _narrowest_widths(self) -> list[tuple[int, int, int]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from codesign.arrays import Bools, Floats, Ints
 from codesign.space.hardware import HardwareSpace
+from codesign.space.least_runs import least_run_bits
 
 IN_DRAM, OPEN, FREE = range(3)
 
@@ -81,7 +82,7 @@ def settle(space: HardwareSpace, options: Ints, sram_bits: Floats, moves_data: b
 def _runs_that_fit(space: HardwareSpace, options: Ints, sram_bits: float) -> Bools:
     """(runs,): whether each fits at its narrowest on some option, with so much SRAM."""
     wide, deep = _widths_on(space, options)
-    return np.asarray(space.least_run_bits(wide, deep).total <= sram_bits)
+    return np.asarray(least_run_bits(space, wide, deep).total <= sram_bits)
 
 
 def _widths_on(space: HardwareSpace, options: Ints) -> tuple[Bools, Bools]:

@@ -70,6 +70,16 @@ class Shares:
         found[:, kind] = of_variables.sum(axis=-1)
         return found
 
+    def layers(self, member: int | None) -> Ints:
+        """Numbers of the layers of one member, or of all."""
+        return self._layers[len(self._layers) - 1 if member is None else member]
+
+    @cached_property
+    def _layers(self) -> list[Ints]:
+        """Of each member, then of all."""
+        each = [np.flatnonzero(self.member_of == m) for m in range(self.of.shape[1])]
+        return [*each, np.arange(len(self.member_of))]
+
     def kind(self, metric: str | int) -> int:
         """Number of a metric's kind of cost."""
         name = metric if isinstance(metric, str) else self.names[metric]

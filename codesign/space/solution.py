@@ -378,7 +378,7 @@ class _Chosen:
             joules = self._energy_j(rows, seconds, metrics.get("area_mm2", 0.0))
         sums = []
         for member, of_widths in zip(self._members, self._width_metrics, strict=True):
-            those = space.layers_of_member(member)
+            those = space.shares.layers(member)
             of_tilings = {
                 "latency_s": math.fsum(seconds[those].tolist()),
                 "dram_bits": math.fsum(dram_bits[those].tolist()),

@@ -22,7 +22,7 @@ from codesign.costs.widths import layer_bops
 from codesign.problem.problem import Problem
 from codesign.space.capacities import Capacities
 from codesign.space.energy import EnergyCosts
-from codesign.space.fusion import LeastRunBits, Moved, RunLayer
+from codesign.space.fusion import Moved, RunLayer
 from codesign.space.hardware_metrics import HardwareMetric
 from codesign.space.shares import Shares, shares_of
 from codesign.specs.network import Layer
@@ -105,7 +105,6 @@ class WidthSpace:
         self.cost_names: tuple[str, ...] = ()
         self.costs = np.zeros((0, len(self.geometries), len(self.widths), len(self.widths)))
         self._shares: dict[tuple[tuple[str, ...], bool], Shares] = {}
-        self._member_layers: dict[int | None, Ints] = {}
 
     @property
     def additive_metrics(self) -> tuple[str, ...]:
@@ -203,40 +202,7 @@ class WidthSpace:
             if name == tensor and name not in moved
         )
 
-    def least_run_bits(self, wide: Bools, deep: Bools) -> LeastRunBits:
-        """What fused runs take at least.
-
-        Parameters
-        ----------
-        wide, deep : bools, shape (widths,)
-            Widths of weights, and of activations, that are left.
-        """
-        weights = np.array(
-            [self._narrowest(self._weights_of(i) & wide) for i in range(len(self.geometry_of))]
-        )
-        reads = np.array(
-            [self._narrowest(self.variable_allowed[v] & deep) for v in self.input_index]
-        )
-        held, inputs, psums = (np.zeros(len(self.runs)) for _ in range(3))
-        for r, run in enumerate(self.run_layers):
-            for x in run:
-                bw, ba = weights[x.layer], reads[x.layer]
-                if math.isinf(bw + ba):
-                    held[r] = math.inf
-                    break
-                held[r] += x.weight_elements * bw + x.band_elements * ba
-                psums[r] = max(psums[r], x.psum_elements * (bw + ba + x.accumulation_bits))
-                if x.input_elements:
-                    elements = x.input_elements
-                    if x.source is not None:  # resident, it takes its own room
-                        elements = min(elements, int(self.placed_elements[x.source]))
-                    inputs[r] = elements * ba
-        return LeastRunBits(weights, held, inputs, psums)
-
-    def _narrowest(self, allowed: Bools) -> float:
-        return float(self.widths[allowed].min()) if allowed.any() else math.inf
-
-    def _weights_of(self, i: int) -> Bools:
+    def weights_of(self, i: int) -> Bools:
         """(widths,): widths that a layer's weights may take, all that shares it considered."""
         variable = self.weight_index[i]
         allowed = self.weight_allowed[i]
@@ -421,7 +387,7 @@ class WidthSpace:
         """
         variable, free = np.array(variable_width), np.array(weight)
         rows, variable_of = self._noise_rows
-        mine = self.layers_of_member(member)
+        mine = self.shares.layers(member)
         own = np.ones(len(rows), dtype=bool)
         if member is not None:
             own = self.member_of_variable[variable_of] == member
@@ -435,13 +401,6 @@ class WidthSpace:
             "bops": math.fsum(self.bops[pairs].tolist()),
             **{name: math.fsum(table[pairs].tolist()) for name, table in costs},
         }
-
-    def layers_of_member(self, member: int | None) -> Ints:
-        """Numbers of the layers of one member of a suite, or of all."""
-        if member not in self._member_layers:
-            of = self.problem.network.member_of
-            self._member_layers[member] = np.flatnonzero([member in (None, m) for m in of])
-        return self._member_layers[member]
 
     def tensor_bits(self, variable_width: Sequence[int]) -> dict[str, int]:
         """Width of every tensor, the network's results included, at indices of the variables'."""

@@ -21,6 +21,7 @@ from codesign.costs.fusion import runs_of
 from codesign.costs.totals import totals
 from codesign.results.design import accelerator_of
 from codesign.space.hardware import HardwareSpace
+from codesign.space.least_runs import least_run_bits
 from codesign.space.placement import FREE, IN_DRAM, settle
 from codesign.space.solution import hardware_of, least_sram, price
 
@@ -123,7 +124,7 @@ def test_no_design_with_a_run_has_less_sram_than_the_run_takes_at_least(
     rng, count = random.Random(f"{kind} {seed}"), len(space.widths)
     for _ in range(4):
         wide, deep = (np.array([rng.random() < 0.8 for _ in range(count)]) for _ in range(2))
-        least = space.least_run_bits(wide, deep).total
+        least = least_run_bits(space, wide, deep).total
         for placed in every:
             for r in np.flatnonzero(placed.on_chip[len(space.placed) :]).tolist():
                 layers = [x.layer for x in space.run_layers[r]]
@@ -139,7 +140,7 @@ def test_the_least_that_runs_take_is_met() -> None:
         space, every = designs(kind, seed)
         if not space.capacities.sizes:
             every_width = np.ones(len(space.widths), dtype=bool)
-            least = space.least_run_bits(every_width, every_width).total
+            least = least_run_bits(space, every_width, every_width).total
             taken = {x.point.sram_bits for x in every}
             met += len(taken & {*least.tolist()})
     assert met >= 3

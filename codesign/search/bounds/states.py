@@ -19,6 +19,7 @@ import numpy as np
 from codesign.arrays import Bools, Floats, Ints
 from codesign.search.bounds.elimination import Role
 from codesign.space.fusion import LeastRunBits
+from codesign.space.least_runs import least_run_bits
 from codesign.space.placement import FREE, IN_DRAM, OPEN
 from codesign.space.widths import WidthSpace
 
@@ -74,7 +75,7 @@ class States:
         """What fused runs take at least, at the widths that are values."""
         kept = np.zeros(len(self.space.widths), dtype=bool)
         kept[self.left] = True
-        return self.space.least_run_bits(kept, kept)
+        return least_run_bits(self.space, kept, kept)
 
     def in_dram_values(self, t: int | None) -> slice:
         """Which values of its place's variable put a tensor in DRAM."""
