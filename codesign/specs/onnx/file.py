@@ -14,7 +14,13 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, inlin
 from codesign.errors import SpecError
 from codesign.files import reason
 from codesign.specs.onnx.operators import OWN_DOMAIN
-from codesign.specs.onnx.scopes import name_apart, sort_nodes, take_constants_out
+from codesign.specs.onnx.scopes import (
+    bodies,
+    name_apart,
+    sort_nodes,
+    take_constants_out,
+    take_initializers_out,
+)
 
 OLDEST_OPSET = 7  # before it, broadcasting was an attribute and shapes were not inferred
 MAX_PROTOBUF_BYTES = 2**31 - 1
@@ -57,14 +63,14 @@ def read_model(path: Path) -> Model:
     Raises
     ------
     SpecError
-        Unreadable, not ONNX, damaged, of an unsupported version, cyclic, or with control flow.
+        Unreadable, not ONNX, damaged, of an unsupported version, or with a cycle.
     """
     proto = _parse(path)
     opset = _check_versions(proto)
     _check_domains(proto)
     sort_nodes(proto)
     name_apart(proto)
-    take_constants_out(proto)
+    take_initializers_out(proto)
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     sparse = [entry.values.name for entry in proto.graph.sparse_initializer]
     stored = {*tensors, *sparse}
@@ -81,8 +87,8 @@ def read_model(path: Path) -> Model:
         if light.functions:
             light = _inlined(light)
             name_apart(light)
-            take_constants_out(light)
-            tensors |= _take_weights_out(light)
+        take_constants_out(light)
+        tensors |= _take_weights_out(light)
     except UnicodeDecodeError:
         raise
     except (checker.ValidationError, ValueError, RuntimeError) as error:
@@ -135,8 +141,11 @@ def _check_versions(proto: ModelProto) -> int:
 
 def _check_types(proto: ModelProto) -> None:
     """Refuse constants of types that the installed onnx does not know; its checker lets them be."""
-    constants = [*proto.graph.initializer]
-    constants += [entry.t for node in proto.graph.node for entry in node.attribute]
+    constants, nodes = [*proto.graph.initializer], [*proto.graph.node]
+    while nodes:
+        node = nodes.pop()
+        nodes += [inner for body in bodies(node) for inner in body.node]
+        constants += [entry.t for entry in node.attribute]
     for tensor in constants:
         if tensor.data_type not in TensorProto.DataType.values():
             raise SpecError(f"constant {tensor.name!r}: unknown type {tensor.data_type}")
@@ -193,9 +202,11 @@ def _inlined(light: ModelProto) -> ModelProto:
 
 
 def _take_weights_out(light: ModelProto) -> dict[str, TensorProto]:
-    """Make large constants that came out of functions inputs, too."""
+    """Make large constants that came out of bodies inputs, too."""
     graph = light.graph
     large = {tensor.name: deepcopy(tensor) for tensor in graph.initializer if not _is_small(tensor)}
+    if not large:
+        return {}
     small = [deepcopy(tensor) for tensor in graph.initializer if _is_small(tensor)]
     del graph.initializer[:]
     graph.initializer.extend(small)

@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from codesign.errors import SpecError
 from codesign.specs.onnx.graph import Names
@@ -186,7 +186,18 @@ def _rename_body(
                 f"node {where!r}: its body returns {value.name!r}, which nothing writes"
             )
         value.name = inner[value.name]
+    _return_copies(body, taken)
     del body.value_info[:]
+
+
+def _return_copies(body: GraphProto, taken: Names) -> None:
+    """Let a body that returns what it stores return a copy: what it stores is to be moved out."""
+    stored = {tensor.name for tensor in body.initializer}
+    for value in body.output:
+        if value.name in stored:
+            copy = taken.new(value.name)
+            body.node.append(helper.make_node("Identity", [value.name], [copy]))
+            value.name = copy
 
 
 def _given(graph: GraphProto) -> Iterator[str]:
@@ -200,37 +211,50 @@ def _results(graph: GraphProto) -> Iterator[str]:
     yield from (value.name for value in graph.output)
 
 
-def take_constants_out(model: ModelProto) -> None:
-    """Move the constants of all bodies to the graph, in place: one each, however often they run.
+def take_initializers_out(model: ModelProto) -> None:
+    """Move what bodies store to the graph, in place: one tensor each, however often they run.
 
     Names must be apart.
     """
-    for node in model.graph.node:
+    for body in _all_bodies(model.graph):
+        model.graph.initializer.extend(body.initializer)
+        model.graph.sparse_initializer.extend(body.sparse_initializer)
+        del body.initializer[:]
+        del body.sparse_initializer[:]
+
+
+def take_constants_out(model: ModelProto) -> None:
+    """Move what Constant nodes of bodies hold to the graph, in place; names must be apart.
+
+    ONNX's checker wants a body's results to be written in the body, so it has to be asked before.
+    """
+    for body in _all_bodies(model.graph):
+        kept = []
+        for node in body.node:
+            tensor = _dense(node)
+            if tensor is None:
+                kept.append(deepcopy(node))
+            else:
+                model.graph.initializer.append(tensor)
+        if len(kept) < len(body.node):
+            del body.node[:]
+            body.node.extend(kept)
+
+
+def _all_bodies(graph: GraphProto) -> Iterator[GraphProto]:
+    """The bodies in a graph, those in them first."""
+    for node in graph.node:
         for body in bodies(node):
-            _take_out(body, model.graph)
-
-
-def _take_out(body: GraphProto, graph: GraphProto) -> None:
-    graph.initializer.extend(body.initializer)
-    graph.sparse_initializer.extend(body.sparse_initializer)
-    del body.initializer[:]
-    del body.sparse_initializer[:]
-    kept = []
-    for node in body.node:
-        if node.op_type == "Constant" and len(node.output) == 1 and _dense(node) is not None:
-            tensor = TensorProto()
-            tensor.CopyFrom(_dense(node))
-            tensor.name = node.output[0]
-            graph.initializer.append(tensor)
-            continue
-        for inner in bodies(node):
-            _take_out(inner, graph)
-        kept.append(deepcopy(node))
-    if len(kept) < len(body.node):
-        del body.node[:]
-        body.node.extend(kept)
+            yield from _all_bodies(body)
+            yield body
 
 
 def _dense(node: NodeProto) -> TensorProto | None:
-    """The tensor of a Constant that holds one."""
-    return next((entry.t for entry in node.attribute if entry.name == "value"), None)
+    """The tensor of a Constant that holds one, called as its result."""
+    held = next((entry.t for entry in node.attribute if entry.name == "value"), None)
+    if node.op_type != "Constant" or held is None or len(node.output) != 1:
+        return None
+    tensor = TensorProto()
+    tensor.CopyFrom(held)
+    tensor.name = node.output[0]
+    return tensor

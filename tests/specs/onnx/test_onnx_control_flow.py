@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx_flow import (
     NUMBER,
     SIDES,
@@ -100,6 +100,16 @@ def test_weights_in_a_branch(tmp_path: Path) -> None:
     assert found.network.layers[0].K == 2000
     assert (found.weights["a"][..., 0, 0] == large.T).all()
     assert (imported(tmp_path, made, inputs={"c": [0]}).weights["a"][..., 0, 0] == W.T).all()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_branch_that_returns_a_constant(stored: bool, tmp_path: Path) -> None:
+    one = body("", outputs=["k"], constants={"k": W} if stored else {})
+    if not stored:
+        one.node.append(helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(W)))
+    other = body("r = Neg (w)")
+    node = helper.make_node("If", ["yes"], ["h"], then_branch=one, else_branch=other)
+    agrees(tmp_path, flow_model([node, "y = MatMul (x, h)"], {"x": (2, 4)}, {"w": W, **YES}))
 
 
 # --- Loop ---------------------------------------------------------------------------------------
