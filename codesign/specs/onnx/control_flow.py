@@ -13,13 +13,11 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
-from codesign.errors import SpecError
 from codesign.specs.network import MAX_LAYERS
-from codesign.specs.onnx.bodies import copy_in, is_set_aside, picked, stack
+from codesign.specs.onnx.bodies import copy_in, picked, stack
 from codesign.specs.onnx.constant_folding import Array, results
-from codesign.specs.onnx.given_inputs import proposal, small_inputs
 from codesign.specs.onnx.operators import MACS
 from codesign.specs.onnx.scopes import bodies, reads
 from codesign.specs.onnx.writer import NotSpeltError, Writer
@@ -259,39 +257,3 @@ def _hand_over(write: Writer, values: Sequence[str]) -> None:
         output = write.output(position)
         if output:
             write.add("Identity", [value], f"result{position}", output)
-
-
-OPEN = {
-    "If": "which branch runs",
-    "Loop": "how often it repeats",
-    "Scan": "the size of what it scans",
-    "SequenceMap": "the length of its sequence",
-}
-DECIDING = {"If": 0, "Loop": 0, "SequenceInsert": 2}  # the first operand that decides, if not 1
-
-
-def check_decided(proto: ModelProto, inputs: Sequence[str], known: Mapping[str, Array]) -> None:
-    """Refuse control flow and lists that a result depends on and that are not decided.
-
-    Raises
-    ------
-    SpecError
-        The first such node, with the inputs of the model that decide it where they are small.
-    """
-    wanted = {value.name for value in proto.graph.output}
-    needed = []
-    for node in reversed(proto.graph.node):
-        if wanted & {*node.output}:
-            wanted.update(reads(node))
-            needed.append(node)
-    node = next((node for node in reversed(needed) if is_set_aside(node)), None)
-    if node is None:
-        return
-    first = DECIDING.get(node.op_type, 1)
-    deciding = [name for name in node.input[first : first + 2] if name and name not in known]
-    made_of = {name: [*reads(each)] for each in proto.graph.node for name in each.output}
-    hint = proposal(deciding, made_of, inputs, small_inputs(proto, inputs))
-    raise SpecError(
-        f"node {node.name!r} ({node.op_type}): {OPEN.get(node.op_type, 'what it lists or picks')} "
-        f"depends on {hint or 'data; that is not supported'}"
-    )

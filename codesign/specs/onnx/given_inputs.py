@@ -6,7 +6,7 @@ They are constants of the model from then on, and no inputs.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -109,37 +109,6 @@ def _shaped(array: Array, declared: ValueInfoProto, dims: Mapping[str, int]) -> 
         shown = " × ".join(str(size) if size > 0 else "?" for size in shape) or "one value"
         raise SpecError(f"input {name!r}: {array.size} values given, and its shape is {shown}")
     return array.reshape(shape)
-
-
-def proposal(
-    values: Sequence[str],
-    made_of: Mapping[str, Sequence[str]],
-    inputs: Collection[str],
-    small: Collection[str],
-) -> str | None:
-    """Which inputs of a model decide some values, and how to give them; None if large ones do.
-
-    Parameters
-    ----------
-    made_of : mapping of str to sequence of str
-        What each value that is computed is computed from.
-    inputs, small : collection of str
-        All inputs, and those that may be given.
-    """
-    waiting, seen = [*values], {*values}
-    reached: list[str] = []
-    while waiting:
-        name = waiting.pop()
-        if name in inputs:
-            reached.append(name)
-        new = [other for other in made_of.get(name, ()) if other not in seen]
-        seen.update(new)
-        waiting += new
-    if not reached or any(name not in small for name in reached):
-        return None
-    flags = " ".join(f"--input {name}=VALUE" for name in reached)
-    one = len(reached) == 1
-    return f"input{'' if one else 's'} {', '.join(map(repr, reached))}: give {flags}"
 
 
 def small_inputs(proto: ModelProto, inputs: Collection[str]) -> frozenset[str]:

@@ -20,7 +20,8 @@ from codesign.specs.onnx.layout import lay_out
 from codesign.specs.onnx.notes import notes
 from codesign.specs.onnx.padding import store_large_padding
 from codesign.specs.onnx.several_results import join_results
-from codesign.specs.onnx.shape_inference import check_complete, infer_shapes
+from codesign.specs.onnx.shape_inference import infer_shapes
+from codesign.specs.onnx.undecided import check_complete
 from codesign.specs.onnx.unknown import check_operators
 from codesign.specs.onnx.weights import LayerWeights
 from codesign.specs.onnx.widths import declared_widths

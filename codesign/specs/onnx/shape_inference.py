@@ -17,14 +17,14 @@ from onnx import (
 from codesign.errors import SpecError
 from codesign.specs.onnx.bodies import set_aside
 from codesign.specs.onnx.constant_folding import Known, fold, stored_values
-from codesign.specs.onnx.control_flow import check_decided
 from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
-from codesign.specs.onnx.given_inputs import proposal, small_inputs
+from codesign.specs.onnx.given_inputs import small_inputs
 from codesign.specs.onnx.graph import Graph, Names, Node, Shape
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
 from codesign.specs.onnx.qonnx import ANNOTATION
 from codesign.specs.onnx.spelling import RULES, operator_of, spell_out
+from codesign.specs.onnx.undecided import check_decided
 from codesign.specs.onnx.writer import Lists
 
 Declared = dict[str, tuple[int, Shape | None]]  # an element type; a shape, where it is whole
@@ -75,39 +75,8 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         added = _own_rules(proto, shapes, types, declared, keep_unknown_shape)
         if not (folded or spelt or added or _as_declared(proto, shapes, types, declared)):
             break
-    check_decided(proto, model.inputs, known)
+    check_decided(proto, model.inputs, known, shapes)
     return _graph(model, replaced, shapes, types, known, tuple(remarks))
-
-
-def check_complete(graph: Graph) -> None:
-    """Refuse values of unknown size, naming the node where that begins.
-
-    Raises
-    ------
-    SpecError
-        A shape depends on data, or on an operator whose rule is unknown; or a size is below 0.
-    """
-    for node in graph.nodes:
-        for name in (*node.inputs, *node.outputs):
-            if name and name not in graph.shapes and (name in graph.read or name in node.inputs):
-                raise SpecError(
-                    f"node {node.name!r} ({node.operator}): the shape of {name!r} depends on "
-                    f"{_deciding(graph, node)}"
-                )
-            if min(graph.shapes.get(name, ()), default=0) < 0:
-                shown = " × ".join(map(str, graph.shapes[name]))
-                raise SpecError(
-                    f"node {node.name!r} ({node.operator}): its result would be {shown}; what it "
-                    "reads is too small for its window"
-                )
-
-
-def _deciding(graph: Graph, node: Node) -> str:
-    """What the shape of a node's result depends on beside shapes."""
-    told = node.inputs if node.operator in ("ConstantOfShape", "Range") else node.inputs[1:]
-    made_of = {name: each.inputs for each in graph.nodes for name in each.outputs}
-    hint = proposal(told, made_of, graph.inputs, graph.small_inputs)
-    return hint or "data or cannot be inferred; only fixed shapes can be imported"
 
 
 def _declared(proto: ModelProto) -> Declared:

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from codesign.errors import SpecError, first_few
 from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.operators import is_known
-from codesign.specs.onnx.shape_inference import check_complete
 from codesign.specs.onnx.spelling import RULES
+from codesign.specs.onnx.undecided import check_complete
 
 MOST_NAMES = 10
 # Words in the last part of a name: MatMulNBits, NhwcFusedConv, GroupQueryAttention, my_linear.

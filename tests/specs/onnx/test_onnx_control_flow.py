@@ -285,3 +285,27 @@ def test_a_scan_of_old(tmp_path: Path) -> None:
     node = helper.make_node("Scan", ["", "x"], ["y"], name="s", body=step, num_scan_inputs=1)
     made = flow_model([node], {"x": (1, 3, 2, 4)}, {"w": W}, opset=8)
     assert refusal(tmp_path, made).startswith("node 's' (Scan): not supported before opset 9")
+
+
+# --- what keeps it from being decided -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("a: h = com.acme.Swirl (x)", "node 'a' (com.acme.Swirl)"),
+        ("a: in = NonZero (x)\nh = Cast <to=1> (in)", "node 'a' (NonZero)"),
+    ],
+)
+def test_the_operator_whose_shape_is_missing_is_named(
+    line: str, cause: str, tmp_path: Path
+) -> None:
+    lines = [*line.split("\n"), "is = Size (h)", "c = Greater (is, three)"]
+    made = flow_model([*lines, branches("c", ("y",))], {"x": (2, 4)}, {**SIDES, **NUMBER})
+    made.opset_import.append(helper.make_opsetid("com.acme", 1))
+    assert refusal(tmp_path, made) == (
+        f"node 'if' (If): which branch runs depends on {cause}, whose results have no known shape"
+    )
+    if "acme" in cause:
+        network = imported(tmp_path, made, ignore_unknown=True).network
+        assert [layer.K for layer in network.layers if not layer.moves] == [4]
