@@ -7,11 +7,13 @@ down by less than 10⁻³⁸.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
 
 from codesign.checking.network import Layer
+from codesign.checking.zeros import Phase, phases, phases_in_turn
 
 ORDERS = ("kcp", "ckp", "kpc", "pkc", "cpk", "pck")  # of the loops over tiles, outermost first
 RELEVANT = {"weights": "kc", "ifmap": "cp", "psum": "kp"}  # loops an operand depends on
@@ -57,12 +59,15 @@ class Array(NamedTuple):
     mapping : str
         What rows take: input channels, a PE a window of each ("window"); input channels and the
         positions of the kernel ("im2col"); output pixels ("output").
+    skips_zeros : bool
+        Outputs over inserted zeros are computed phase by phase, without products of these.
     """
 
     rows: int
     cols: int
     engine: int
     mapping: str = "window"
+    skips_zeros: bool = False
 
 
 class Tile(NamedTuple):
@@ -94,9 +99,55 @@ class Elements(NamedTuple):
 # --- the array ----------------------------------------------------------------------------------
 
 
-def channels_at_once(layer: Layer, array: Array) -> int:
+class Turns(NamedTuple):
+    """What one phase of outputs takes, all of a layer where zeros are not skipped.
+
+    Attributes
+    ----------
+    outputs : int
+        Of an image and channel.
+    window : int
+        Positions of the kernel that are multiplied.
+    reduction : int
+        Turns over input channels and those positions, 1 where there are none.
+    pixels : int
+        Turns over the pixels of all images.
+    """
+
+    outputs: int
+    window: int
+    reduction: int
+    pixels: int
+
+
+def phases_on(layer: Layer, array: Array) -> list[Phase]:
+    """Outputs of an image that the array computes in turn."""
+    if array.skips_zeros:
+        return phases(layer)
+    return [Phase(layer.P, layer.Q, layer.R * layer.S)]
+
+
+def windows(layer: Layer, array: Array) -> list[int]:
+    """Positions of the kernel that some phase multiplies, each number once."""
+    return sorted({phase.window for phase in phases_on(layer, array)} - {0})
+
+
+def turns(layer: Layer, array: Array) -> list[Turns]:
+    """Of every phase. In mapping output all have as many pixels as the largest that multiplies."""
+    found, every = [], phases_on(layer, array)
+    rows, cols = (max(x[n] for x in every if x.window) for n in (0, 1))
+    for phase in every:
+        outputs = phase.rows * phase.cols
+        together = rows * cols if array.mapping == "output" else outputs
+        pixels = ceil_div(together, pixel_step(array)) if phase.window else 0
+        reduction = reduction_folds(layer, array, phase.window)
+        found.append(Turns(outputs, phase.window, reduction, layer.N * pixels))
+    return found
+
+
+def channels_at_once(window: int, array: Array) -> int:
     """``rows·pack``: input channels of one cycle; small kernels share a PE."""
-    return array.rows * max(1, array.engine // (layer.R * layer.S))
+    return array.rows * max(1, array.engine // window)
 
 
 def products_at_once(array: Array) -> int:
@@ -105,21 +156,24 @@ def products_at_once(array: Array) -> int:
 
 
 def groups_at_once(layer: Layer, array: Array) -> int:
-    """``g``: groups side by side as a block diagonal, where a whole one fits."""
-    fitting = [layer.G, array.cols // layer.K]
+    """``g``: groups side by side as a block diagonal, where a whole one fits; in every phase."""
+    fitting, window = [layer.G, array.cols // layer.K], windows(layer, array)[-1]
     if array.mapping == "window":
-        fitting.append(channels_at_once(layer, array) // layer.C)
+        fitting.append(channels_at_once(window, array) // layer.C)
     if array.mapping == "im2col":
-        fitting.append(products_at_once(array) // (layer.C * layer.R * layer.S))
+        fitting.append(products_at_once(array) // (layer.C * window))
     return max(1, min(fitting))
 
 
-def reduction_folds(layer: Layer, array: Array) -> int:
-    """Turns over input channels and the positions of the kernel."""
+def reduction_folds(layer: Layer, array: Array, window: int | None = None) -> int:
+    """Turns over input channels and the positions of the kernel, or so many of them."""
+    window = layer.R * layer.S if window is None else window
+    if not window:
+        return 1
     if array.mapping == "window":
-        passes = ceil_div(layer.R * layer.S, array.engine)
-        return ceil_div(layer.C, channels_at_once(layer, array)) * passes
-    return ceil_div(layer.C * layer.R * layer.S, products_at_once(array))
+        passes = ceil_div(window, array.engine)
+        return ceil_div(layer.C, channels_at_once(window, array)) * passes
+    return ceil_div(layer.C * window, products_at_once(array))
 
 
 def pixel_folds(layer: Layer, array: Array) -> int:
@@ -136,20 +190,28 @@ def cycles(layer: Layer, array: Array) -> int:
     """The product of all turns; none where data only moves.
 
     ``⌈G/g⌉·⌈K/cols⌉`` times ``N·P·Q·passes·⌈C/(rows·pack)⌉`` in mapping window,
-    ``N·P·Q·⌈C·R·S/(rows·engine)⌉`` in im2col, ``N·⌈P·Q/rows⌉·⌈C·R·S/engine⌉`` in output.
+    ``N·P·Q·⌈C·R·S/(rows·engine)⌉`` in im2col, ``N·⌈P·Q/rows⌉·⌈C·R·S/engine⌉`` in output; of all
+    phases together where zeros are skipped.
     """
     if layer.moves:
         return 0
-    folds = reduction_folds(layer, array) * channel_folds(layer, array)
-    return folds * pixel_folds(layer, array)
+    each = (phase.reduction * phase.pixels for phase in turns(layer, array))
+    return channel_folds(layer, array) * sum(each)
+
+
+def passes(layer: Layer, array: Array) -> int:
+    """How often the array changes what it holds, weights or, in mapping output, sums."""
+    found = [phase for phase in turns(layer, array) if phase.window]
+    held = (x.pixels if array.mapping == "output" else x.reduction for x in found)
+    return channel_folds(layer, array) * sum(held)
 
 
 def channel_step(layer: Layer, array: Array) -> int:
     """Input channels that fill whole turns: a tile has a multiple of them, or all."""
     if array.mapping == "window":
-        return channels_at_once(layer, array)
+        return math.lcm(*(channels_at_once(window, array) for window in windows(layer, array)))
     products = products_at_once(array)
-    return products // math.gcd(products, layer.R * layer.S)
+    return math.lcm(*(products // math.gcd(products, x) for x in windows(layer, array)))
 
 
 def pixel_step(array: Array) -> int:
@@ -217,10 +279,24 @@ def _pixel_faults(layer: Layer, array: Array, tile: Tile) -> list[tuple[str, str
         if not 1 <= found <= size
     ]
     step = pixel_step(array)
+    if not faults and array.skips_zeros and array.mapping == "output":
+        return _phase_faults(layer, tile.p, cols, step)
     if not faults and not fills_turns(layer, tile.p, cols, step):
         whole = f"tiles of a multiple of {step} outputs, but for the last of an image"
         faults.append(("p", f"with {cols} columns, {whole}"))
     return faults
+
+
+def _phase_faults(layer: Layer, rows: int, cols: int, step: int) -> list[tuple[str, str]]:
+    """Of tiles that are to fill whole turns in every phase, all as large as the largest."""
+    down, across = phases_in_turn(layer)
+    whole = (rows == layer.P or rows % down == 0) and (cols == layer.Q or cols % across == 0)
+    one = replace(layer, P=ceil_div(layer.P, down), Q=ceil_div(layer.Q, across))
+    in_one = ceil_div(rows, down), ceil_div(cols, across)
+    if whole and fills_turns(one, *in_one, step):
+        return []
+    told = f"with {cols} columns, whole rounds of {down} × {across} phases, a multiple of {step} in"
+    return [("p", f"{told} each but for the last of an image")]
 
 
 def fills_turns(layer: Layer, rows: int, cols: int, step: int) -> bool:

@@ -52,7 +52,10 @@ def check_design(file: Entry) -> Problem:
     mapping = problem.choices.mappings_of(option.array)[0]
     tensor_bits = check_tensor_bits(file["tensor_bits"], problem)
     platform = Platform(
-        array=Array(option.rows, option.cols, problem.technology.engine, mapping),
+        array=Array(
+            *(option.rows, option.cols, problem.technology.engine, mapping),
+            skips_zeros=problem.choices.machine.skips_zeros,
+        ),
         machine=problem.choices.machine,
         pe_weight_bits=option.pe_weight_bits,
         pe_activation_bits=option.pe_activation_bits,
@@ -79,7 +82,7 @@ def check_design(file: Entry) -> Problem:
         each = layers_j(rows, *on, given)
     expected |= _sums(problem, totals, tensor_bits, each)
     metrics = check_metrics(file["metrics"], expected, problem, terms)
-    check_energy_section(file, problem.network, each, metrics)
+    check_energy_section(file, problem.network, platform.machine, each, metrics)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
     check_cache(file, problem.network, tensor_bits)
     check_batches(file.get("batches", None), problem, file["proof"])

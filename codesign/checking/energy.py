@@ -27,14 +27,14 @@ from codesign.checking.cost_model import (
     accumulation_bits,
     bops,
     ceil_div,
-    pixel_folds,
     pixel_step,
-    reduction_folds,
     rows_in,
+    turns,
 )
 from codesign.checking.entries import Entry
 from codesign.checking.fusion import FusedRun, moves_nothing
 from codesign.checking.layer_rows import TRAFFIC, Platform
+from codesign.checking.machine import Machine
 from codesign.checking.network import Layer, Network
 from codesign.checking.residency import Residency
 
@@ -140,8 +140,10 @@ def layers_j(
         read, written = sram_bits(*on, bw, dram)
         latency_s = row["latency_s"]
         spent_s = Fraction(0) if latency_s.value is None else latency_s.figure()
-        parts = {"macs": energies.mac * layer.macs}
-        parts["macs"] += energies.bop * bops(layer, bw, tensor_bits[layer.input])
+        macs = platform.machine.macs(layer)
+        parts = {"macs": energies.mac * macs}
+        operations = energies.bop * bops(layer, bw, tensor_bits[layer.input])
+        parts["macs"] += operations * Fraction(macs, layer.macs or 1)
         for what in TRAFFIC:
             parts[f"sram_{what}"] = energies.read * read[what] + energies.write * written[what]
         parts["dram"] = energies.dram * sum(dram.values())
@@ -188,8 +190,10 @@ def sram_bits(
             written["output"] += network.touched(layer, layer.output) * tensor_bits[layer.output]
         return read, written
     holds_sums, rounds = array.mapping == "output", ceil_div(layer.K, array.cols)
-    additions = 1 if holds_sums else reduction_folds(layer, array)
-    sums = layer.outputs * (psum_bits or bw + ba + accumulation_bits(layer))
+    once = layer.N * layer.G * layer.K * (psum_bits or bw + ba + accumulation_bits(layer))
+    each = turns(layer, array)
+    sums = sum(x.outputs for x in each) * once
+    added = sums if holds_sums else sum(x.outputs * x.reduction for x in each) * once
     weights, rows = layer.weights * bw, layer.N * layer.P
     if place.fused:
         in_row = ceil_div(layer.Q, pixel_step(array)) if holds_sums else 1
@@ -197,11 +201,13 @@ def sram_bits(
         read["ifmap"] += rows * rows_in(layer, 1) * layer.W * layer.G * layer.C * ba * rounds
     else:
         kept = layer.weight_tensor in place.resident
-        once = weights if kept else dram["weights"]
-        read["weights"] += weights * pixel_folds(layer, array) if holds_sums else once
+        asked = weights if kept else dram["weights"]
+        if holds_sums:
+            asked = layer.G * layer.K * layer.C * bw * sum(x.window * x.pixels for x in each)
+        read["weights"] += asked
         read["ifmap"] += layer.ifmap * ba * rounds
-    read["psum"] += sums * (additions - 1) + Fraction(dram["psum"], 2)
-    written["psum"] += sums * additions + Fraction(dram["psum"], 2)
+    read["psum"] += added - sums + Fraction(dram["psum"], 2)
+    written["psum"] += added + Fraction(dram["psum"], 2)
     written["weights"] += dram["weights"]
     written["ifmap"] += dram["ifmap"]
     read["output"] += dram["output"]
@@ -211,6 +217,7 @@ def sram_bits(
 def check_energy_section(
     file: Entry,
     network: Network,
+    machine: Machine,
     each: Sequence[Mapping[str, Fraction]],
     metrics: Mapping[str, Fraction],
 ) -> None:
@@ -235,7 +242,7 @@ def check_energy_section(
     total = sum((w * x for w, parts in counted for x in parts.values()), Fraction(0))
     expected = {"per_image_j": total / network.executed_images}
     if total:
-        expected["tops_per_w"] = 2 * network.executed_macs / total / OPS_PER_TOP
+        expected["tops_per_w"] = 2 * machine.executed_macs(network) / total / OPS_PER_TOP
     if latency_s is not None:
         expected |= {"average_w": total / latency_s, "energy_delay_js": total * latency_s}
     for name, value in expected.items():

@@ -79,7 +79,7 @@ def check_evaluation(file: Entry) -> None:
         elif figure != expected[name]:
             file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
     _check_bound(file, figures)
-    check_energy_section(file, network, each, figures)
+    check_energy_section(file, network, platform.machine, each, figures)
     check_throughput(file.get("throughput", None), network, platform, figures)
     check_cache(file, network, tensor_bits)
     check_digest(file)
@@ -120,6 +120,10 @@ def _given_tiles(file: Entry, network: Network, platform: Platform) -> frozenset
     tiled = [layer.name for layer in network.layers if not (layer.moves or platform.ideal)]
     right = bool(names) and names == [name for name in tiled if name in names]
     file.ledger.holds(entry.where, right, names, "layers with tiles, in the network's order")
+    skips = platform.machine.skips_zeros
+    for layer in network.layers:
+        if skips and layer.name in names and platform.machine.macs(layer) < layer.macs:
+            entry.fault("no layer whose inserted zeros are skipped")
     return frozenset(names) & {*tiled}
 
 
@@ -154,6 +158,7 @@ def _platform(entry: Entry, ideal: bool) -> Platform:
             entry["cols"].whole(1, MOST_SIDE),
             entry["engine"].whole(),
             machine.mapping[0],
+            machine.skips_zeros,
         ),
         pe_weight_bits=pe_bits["pe_weight_bits"],
         pe_activation_bits=pe_bits["pe_activation_bits"],

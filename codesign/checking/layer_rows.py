@@ -206,7 +206,9 @@ class LayerRow:
             passes = precision_passes(bw, self.tensor_bits[layer.input], *platform.pe_bits)
         if platform.ideal:
             entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, None)
-            count = Fraction(layer.macs * passes, array.rows * array.cols * array.engine)
+            count = Fraction(
+                platform.machine.macs(layer) * passes, array.rows * array.cols * array.engine
+            )
         else:
             count = Fraction(self._once(array) * passes)
             entry.ledger.same(f"{entry.where}.cycles", entry["cycles"].value, int(count))

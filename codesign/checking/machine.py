@@ -14,13 +14,12 @@ from fractions import Fraction
 from codesign.checking.cost_model import (
     Array,
     ceil_div,
-    channel_folds,
     cycles,
-    pixel_folds,
-    reduction_folds,
+    passes,
 )
 from codesign.checking.entries import Entry
-from codesign.checking.network import Layer
+from codesign.checking.network import Layer, Network
+from codesign.checking.zeros import computed_macs
 
 MAPPINGS = ("window", "im2col", "output")
 PRECISIONS = ("fixed", "multi-pass", "widening")
@@ -28,7 +27,7 @@ BUFFERS = ("weight_buffer_bits", "ifmap_buffer_bits", "accumulator_bits")
 MACHINE = (
     *("mapping", "reconfigurable", "fill_cycles", "weight_load", "cycle_factors", "overlap"),
     *BUFFERS,
-    *("sram_bits_per_cycle", "stored_channels"),
+    *("sram_bits_per_cycle", "stored_channels", "zero_skipping"),
 )
 OVERLAP_DIGITS = 6
 MOST_BUFFER_BITS = 10**15
@@ -63,6 +62,8 @@ class Machine:
         That the SRAM reads and writes in a cycle at most, together; None: any number.
     stored_channels : int or None
         DRAM stores channels of tensors in multiples of so many; None: as many as there are.
+    skips_zeros : bool
+        Nothing is multiplied with zeros that transposed convolutions insert.
     """
 
     mapping: tuple[str, ...] = ("window",)
@@ -75,6 +76,7 @@ class Machine:
     buffers: tuple[int | None, ...] = (None, None, None)
     port_bits: int | None = None
     stored_channels: int | None = None
+    skips_zeros: bool = False
 
     @property
     def multi_pass(self) -> bool:
@@ -109,11 +111,18 @@ class Machine:
         count = ceil_div(exact.numerator, exact.denominator)
         if layer.moves:
             return 0
-        sums = array.mapping == "output"
-        folds = pixel_folds(layer, array) if sums else reduction_folds(layer, array)
         beside = (array.rows + array.cols - 1) * self.fill_cycles
-        beside += array.rows * (self.weight_load and not sums)
-        return count + channel_folds(layer, array) * folds * beside
+        beside += array.rows * (self.weight_load and array.mapping != "output")
+        return count + passes(layer, array) * beside
+
+    def macs(self, layer: Layer) -> int:
+        """Products that are computed."""
+        return computed_macs(layer) if self.skips_zeros else layer.macs
+
+    def executed_macs(self, network: Network) -> Fraction:
+        """The same of all layers, those of a member times its weight."""
+        each = zip(network.layer_weights, network.layers, strict=True)
+        return sum((weight * self.macs(layer) for weight, layer in each), Fraction(0))
 
 
 def power_of_two(bits: int) -> int:
@@ -153,6 +162,7 @@ def read_machine(entry: Entry, pe_bits: Sequence[tuple[str, Sequence[int]]]) -> 
         buffers=tuple(_read_bits(entry.get(name, None), MOST_BUFFER_BITS) for name in BUFFERS),
         port_bits=_read_bits(entry.get("sram_bits_per_cycle", None), MOST_PORT_BITS),
         stored_channels=_read_bits(entry.get("stored_channels", None), MOST_STORED_CHANNELS),
+        skips_zeros=entry.get("zero_skipping", False).flag(),
     )
 
 

@@ -132,12 +132,6 @@ class Network:
         return tuple(x.weight for x in self.members for _ in x.layers)
 
     @property
-    def executed_macs(self) -> Fraction:
-        """Multiplications of one round, in which members count by their weights."""
-        each = zip(self.layer_weights, self.layers, strict=True)
-        return sum((weight * layer.macs for weight, layer in each), Fraction(0))
-
-    @property
     def executed_images(self) -> Fraction:
         """Images of one such round."""
         if not self.members:

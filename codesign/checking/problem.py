@@ -218,6 +218,8 @@ def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:
     for name in ("sram_bits_per_cycle", "stored_channels"):
         if choices.fused_layers > 1 and entry.get(name, None).value is not None:
             entry[name].fault("no entry where layers may be fused")
+    if choices.fused_layers > 1 and choices.machine.skips_zeros:
+        entry["zero_skipping"].fault("no entry where layers may be fused")
     if not choices.options:
         entry.fault("a square array among rows and cols")
     return choices

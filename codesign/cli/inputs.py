@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Given = Mapping[str, Any]  # options as click hands them over, by their words
 
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
-MACHINE_FLAGS = ("reconfigurable", "fill_cycles", "weight_load")
+MACHINE_FLAGS = ("reconfigurable", "fill_cycles", "weight_load", "zero_skipping")
 COPIED = (  # options of evaluate that are fields of an accelerator as they are
     *("rows", "cols", "engine", "precision", "overlap"),
     *("sram_bits_per_cycle", "stored_channels"),

@@ -105,6 +105,7 @@ MAPPING_HELP = "What rows of PEs take: channels (window, im2col) or pixels (outp
 BY_LAYER_HELP = "Each layer takes one of the mappings."
 FILL_HELP = "Count cycles that fill and drain the array."
 LOAD_HELP = "Count cycles that load stationary weights."
+SKIP_HELP = "Skip zeros that transposed convolutions insert."
 OVERLAP_HELP = "Share of the shorter of compute and DRAM time that the longer hides."
 STORED_HELP = "DRAM stores channels of tensors in multiples of N."
 PORT_HELP = "Bits that the SRAM reads and writes in a cycle at most."
@@ -165,6 +166,7 @@ SOLVE = {
         word("--reconfigurable", BY_LAYER_HELP),
         word("--fill-cycles", FILL_HELP),
         word("--weight-load", LOAD_HELP),
+        word("--zero-skipping", SKIP_HELP),
         word("--cycle-factor", FACTOR_HELP),
         word("--overlap", OVERLAP_HELP),
         word("--sram-bits-per-cycle", PORT_HELP, shown="any number"),
@@ -277,6 +279,7 @@ EVALUATE = {
         flag("--reconfigurable", BY_LAYER_HELP),
         flag("--fill-cycles", FILL_HELP),
         flag("--weight-load", LOAD_HELP),
+        flag("--zero-skipping", SKIP_HELP),
         repeatable("--cycle-factor KERNEL=X", FACTOR_HELP, readers.cycle_factor),
         option("--overlap X", OVERLAP_HELP, Number(0, 1), shown="1"),
         option(

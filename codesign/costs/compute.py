@@ -14,11 +14,16 @@ max(1, ⌊engine/(R·S)⌋)`` input channels share a PE, ``passes = ⌈R·S/engi
 
 A pass is as long as the array holds the same weights (window, im2col) or the same sums (output);
 what a machine takes to fill, drain and load the array, it takes once in each.
+
+A machine that skips inserted zeros computes the outputs of a transposed convolution phase by phase
+(`codesign.specs.zeros`), each as a layer of its own whose window has as many positions as hold
+stored elements: its ``pack``, ``passes`` and reduction are those of that window. Groups side by
+side are as many as fit at the largest of them, and tiles have granules of all. In mapping output
+the rows take pixels of one phase at a time, all phases as many as the largest of them.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +33,7 @@ import numpy.typing as npt
 from codesign.arrays import Ints
 from codesign.specs.machine import PLAIN, Machine, Mapping
 from codesign.specs.network import Layer
+from codesign.specs.zeros import WindowPhases
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
@@ -43,6 +49,7 @@ class PEArray:
     cols: int
     engine: int
     mapping: Mapping = "window"
+    zero_skipping: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,16 @@ class Folding:
         Granules of input and output channels that keep the array as busy as the whole layer, or the
         layer's own C and K when smaller.
     pixels : int
-        Granule of output pixels likewise.
+        Granule of output pixels likewise, of one phase where inserted zeros are skipped.
+    phases : (int, int)
+        That rows, and columns, of outputs go through in turn, if pixels have a granule in each.
     """
 
     side_by_side: int
     tile_c: int
     tile_k: int
     pixels: int = 1
+    phases: tuple[int, int] = (1, 1)
 
 
 class Folds(NamedTuple):
@@ -75,9 +85,47 @@ class Folds(NamedTuple):
     pixels: Ints
 
 
-def channels_per_pe(layer: Layer, engine: int) -> int:
+def phases_on(
+    layer: Layer, mapping: Mapping = "window", zero_skipping: bool = False
+) -> tuple[WindowPhases, ...]:
+    """Outputs of an image that an array computes in turn: one phase where no zeros are skipped.
+
+    In mapping output all phases have as many outputs as the largest.
+    """
+    if not zero_skipping:
+        return (WindowPhases(1, layer.P, layer.Q, layer.window),)
+    if mapping != "output":
+        return layer.phases
+    rows, cols = (max(x) for x in zip(*((x.rows, x.cols) for x in layer.phases), strict=True))
+    return tuple(x._replace(rows=rows, cols=cols) for x in layer.phases)
+
+
+def windows(layer: Layer, zero_skipping: bool = False) -> list[int]:
+    """Positions of the windows that are computed, those of each phase once, the most first."""
+    found = {x.window for x in phases_on(layer, "window", zero_skipping)} - {0}
+    return sorted(found, reverse=True)
+
+
+def channels_per_pe(window: int, engine: int) -> int:
     """``pack = max(1, ⌊engine/(R·S)⌋)``: input channels that share a PE where windows are small."""
-    return max(1, engine // layer.window)
+    return max(1, engine // window)
+
+
+def channel_granule(
+    layer: Layer, rows: Ints, engine: int, mapping: Mapping, zero_skipping: bool = False
+) -> Ints:
+    """(…): the fewest input channels that fill whole turns of every phase, at most all."""
+    granule: Ints = np.ones_like(rows)
+    for window in windows(layer, zero_skipping):
+        if mapping == "window":
+            mine = rows * channels_per_pe(window, engine)
+        else:
+            products = np.full_like(rows, engine) if mapping == "output" else rows * engine
+            mine = products // np.gcd(products, window)
+        mine = np.minimum(mine, layer.C)  # from where on all of them is the one tile
+        granule = np.where(mine < layer.C, np.lcm(granule, mine), layer.C)
+        granule = np.minimum(granule, layer.C)
+    return granule
 
 
 def fold(layer: Layer, array: PEArray) -> Folding:
@@ -86,35 +134,57 @@ def fold(layer: Layer, array: PEArray) -> Folding:
     Tiles of multiples of the granules take as many cycles, all together, as the whole layer.
     """
     rows, cols = np.array(array.rows), np.array(array.cols)
-    together = int(side_by_side(layer, rows, cols, array.engine, array.mapping))
-    tile_k, pixels = min(array.cols, layer.K), 1
-    if array.mapping == "window":
-        tile_c = array.rows * channels_per_pe(layer, array.engine)
-    else:
-        products = array.engine if array.mapping == "output" else array.rows * array.engine
-        tile_c = products // math.gcd(products, layer.window)
-        pixels = array.rows if array.mapping == "output" else 1
-    return Folding(together, min(tile_c, layer.C), tile_k, pixels)
+    on = array.engine, array.mapping, array.zero_skipping
+    together = int(side_by_side(layer, rows, cols, *on))
+    tile_c = int(channel_granule(layer, rows, *on))
+    pixels, in_turn = 1, (1, 1)
+    if array.mapping == "output":
+        pixels = array.rows
+        if array.zero_skipping:
+            in_turn = layer.phases_in_turn
+    return Folding(together, tile_c, min(array.cols, layer.K), pixels, in_turn)
 
 
 def folds(
-    layer: Layer, rows: npt.ArrayLike, cols: npt.ArrayLike, engine: int, mapping: Mapping = "window"
-) -> Folds:
-    """The turns a layer takes; rows and columns broadcast together."""
+    layer: Layer,
+    rows: npt.ArrayLike,
+    cols: npt.ArrayLike,
+    engine: int,
+    mapping: Mapping = "window",
+    zero_skipping: bool = False,
+) -> list[tuple[WindowPhases, Folds]]:
+    """The turns a layer takes, those of each phase; rows and columns broadcast together.
+
+    Phases of no products take none of pixels, and one over the reduction.
+    """
     rows, cols = np.broadcast_arrays(
         np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
     )
-    together = side_by_side(layer, rows, cols, engine, mapping)
-    products, pixels = layer.C * layer.window, np.full(rows.shape, layer.P * layer.Q)
+    together = side_by_side(layer, rows, cols, engine, mapping, zero_skipping)
+    groups, outputs = -(-layer.G // together), -(-layer.K // cols)
+    found = []
+    for phase in phases_on(layer, mapping, zero_skipping):
+        pixels = np.full(rows.shape, phase.outputs)
+        if mapping == "output":
+            pixels = -(-pixels // rows)
+        reduction = _reduction(layer, phase.window, rows, engine, mapping)
+        if not phase.window:
+            pixels = np.zeros_like(pixels)
+        found.append((phase, Folds(groups, reduction, outputs, layer.N * pixels)))
+    return found
+
+
+def _reduction(layer: Layer, window: int, rows: Ints, engine: int, mapping: Mapping) -> Ints:
+    """Turns over input channels and the positions of a window."""
+    products = layer.C * window
+    if not window:
+        return np.ones_like(rows)
     if mapping == "window":
-        each = -(-layer.C // (rows * channels_per_pe(layer, engine)))
-        reduction = each * ceil_div(layer.window, engine)
-    elif mapping == "im2col":
-        reduction = -(-products // (rows * engine))
-    else:
-        reduction = np.full(rows.shape, ceil_div(products, engine))
-        pixels = -(-layer.P * layer.Q // rows)
-    return Folds(-(-layer.G // together), reduction, -(-layer.K // cols), layer.N * pixels)
+        each = -(-layer.C // (rows * channels_per_pe(window, engine)))
+        return np.asarray(each * ceil_div(window, engine))
+    if mapping == "im2col":
+        return np.asarray(-(-products // (rows * engine)))
+    return np.full(rows.shape, ceil_div(products, engine))
 
 
 def cycles(
@@ -135,15 +205,18 @@ def cycles(
     )
     if layer.moves:
         return np.zeros(rows.shape, dtype=np.int64)
-    turns = folds(layer, rows, cols, engine, mapping)
-    streamed = turns.groups * turns.reduction * turns.outputs * turns.pixels
+    streamed, passes = np.zeros_like(rows), np.zeros_like(rows)
+    for phase, turns in folds(layer, rows, cols, engine, mapping, machine.zero_skipping):
+        if phase.window:
+            channels = phase.alike * turns.groups * turns.outputs
+            streamed = streamed + channels * turns.reduction * turns.pixels
+            passes = passes + channels * (turns.pixels if mapping == "output" else turns.reduction)
     if machine.cycle_factors:
         factor = machine.factor_of(layer)
         streamed = _scaled(streamed, factor.numerator, factor.denominator)
-    held = turns.pixels if mapping == "output" else turns.reduction
     beside = (rows + cols - 1) * machine.fill_cycles
     beside = beside + rows * (machine.weight_load and mapping != "output")
-    return np.asarray(streamed + turns.groups * turns.outputs * held * beside)
+    return np.asarray(streamed + passes * beside)
 
 
 def _scaled(count: Ints, numerator: int, denominator: int) -> Ints:
@@ -161,19 +234,29 @@ def movement_cycles(elements: int, rows: npt.ArrayLike, engine: int) -> Ints:
 
 
 def side_by_side(
-    layer: Layer, rows: Ints, cols: Ints, engine: int, mapping: Mapping = "window"
+    layer: Layer,
+    rows: Ints,
+    cols: Ints,
+    engine: int,
+    mapping: Mapping = "window",
+    zero_skipping: bool = False,
 ) -> Ints:
     """``g``, at least 1: groups that run together, as `fold`."""
-    fitting = cols // layer.K
+    fitting, window = cols // layer.K, windows(layer, zero_skipping)[0]
     if mapping == "window":
-        fitting = np.minimum(fitting, rows * channels_per_pe(layer, engine) // layer.C)
+        fitting = np.minimum(fitting, rows * channels_per_pe(window, engine) // layer.C)
     elif mapping == "im2col":
-        fitting = np.minimum(fitting, rows * engine // (layer.C * layer.window))
+        fitting = np.minimum(fitting, rows * engine // (layer.C * window))
     return np.asarray(np.clip(fitting, 1, layer.G))
 
 
 def trips(
-    layer: Layer, rows: Ints, cols: Ints, engine: int, mapping: Mapping = "window"
+    layer: Layer,
+    rows: Ints,
+    cols: Ints,
+    engine: int,
+    mapping: Mapping = "window",
+    zero_skipping: bool = False,
 ) -> tuple[Ints, Ints]:
     """(rows, n), (cols, 2): what of a layer's folding some rows, and some columns, decide.
 
@@ -185,13 +268,15 @@ def trips(
     of_cols = np.stack([-(-layer.K // cols), groups], axis=1)
     if mapping == "output":  # any two granules of pixels allow different tiles
         return rows[:, None], of_cols
+    every = windows(layer, zero_skipping)
+    each = [_reduction(layer, window, rows, engine, mapping) for window in every]
     if mapping == "window":
-        most, size, granule = rows * channels_per_pe(layer, engine), layer.C, np.zeros_like(rows)
+        most, size, granule = rows * channels_per_pe(every[0], engine), layer.C, np.zeros_like(rows)
     else:
-        most, size = rows * engine, layer.C * layer.window
-        granule = np.minimum(most // np.gcd(most, layer.window), layer.C)
+        most, size = rows * engine, layer.C * every[0]
+        granule = channel_granule(layer, rows, engine, mapping, zero_skipping)
     groups = np.minimum(most // size, layer.G)
-    return np.stack([-(-size // most), groups, granule], axis=1), of_cols
+    return np.stack([*each, groups, granule], axis=1), of_cols
 
 
 def precision_passes(

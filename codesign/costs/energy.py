@@ -21,6 +21,9 @@ those of `codesign.costs.compute.folds` (F over the reduction, K-turns over outp
   held. Residuals are read once from the SRAM if they are there, and pass it by on their way from
   DRAM. So does what a layer that only moves data fetches and writes; what of it is resident is read
   or written once.
+- where inserted zeros are skipped, each phase has turns of its own over the reduction and over
+  pixels, and reads the weights that it uses; the ifmap is read once in a K-turn for all of them, as
+  it is for all passes of a large kernel. MACs are the products that are computed.
 - in a fused run the array goes from layer to layer in every row, and holds nothing meanwhile: for
   each output row the weights are read again, and all the input rows that it needs.
 
@@ -38,6 +41,7 @@ is a bound from below (``studies/energy`` has by how much).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +53,7 @@ from codesign.costs.pixel_tiles import vertical
 from codesign.costs.widths import layer_bops
 from codesign.specs.machine import Mapping
 from codesign.specs.network import Layer
+from codesign.specs.zeros import WindowPhases
 
 TRAFFIC = ("weights", "ifmap", "output", "psum", "residual")  # DRAM bits, as `Traffic` has them
 
@@ -91,6 +96,7 @@ def accesses(
     engine: int,
     mapping: Mapping = "window",
     weights_resident: bool = False,
+    zero_skipping: bool = False,
 ) -> Accesses:
     """Of a layer by itself, on arrays whose rows and columns broadcast together.
 
@@ -100,16 +106,22 @@ def accesses(
         Multipliers of a PE, as the widths split it.
     weights_resident : bool
         Its weight operand is a tensor that is.
+    zero_skipping : bool
+        Outputs of a transposed convolution are computed phase by phase.
     """
-    turns = folds(layer, rows, cols, engine, mapping)
-    weights = np.zeros_like(turns.pixels) + weights_resident
+    found = folds(layer, rows, cols, engine, mapping, zero_skipping)
+    turns = found[0][1]
+    weights = np.zeros_like(turns.pixels) + layer.weights * weights_resident
     read = 1.0
     if mapping == "output":
-        weights, read = turns.pixels, 0.0
+        each = layer.G * layer.K * layer.C
+        weights = sum(
+            (each * x.window * x.alike * t.pixels for x, t in found), np.zeros_like(weights)
+        )
+        read = 0.0
     return Accesses(
-        _elements(layer.weights * weights, layer.ifmap * turns.outputs, 0)
-        + _psums(layer, turns, mapping, -1),
-        _psums(layer, turns, mapping, 0),
+        _elements(weights, layer.ifmap * turns.outputs, 0) + _psums(layer, found, mapping, -1),
+        _psums(layer, found, mapping, 0),
         (read, 0.0, 1.0, 0.5, 0.0),
         (1.0, 1.0, 0.0, 0.5, 0.0),
     )
@@ -123,22 +135,29 @@ def fused_accesses(
     mapping: Mapping = "window",
 ) -> Accesses:
     """Of a layer in a fused run, whatever of it is resident; as `accesses`."""
-    turns, output_rows = folds(layer, rows, cols, engine, mapping), layer.N * layer.P
+    found, output_rows = folds(layer, rows, cols, engine, mapping), layer.N * layer.P
+    turns = found[0][1]
     ifmap = output_rows * vertical(layer).held(1) * layer.W * layer.G * layer.C
     in_row = -(-layer.Q // np.asarray(rows)) if mapping == "output" else np.asarray(1)
     return Accesses(
         _elements(layer.weights * output_rows * in_row, ifmap * turns.outputs, 0)
-        + _psums(layer, turns, mapping, -1),
-        _psums(layer, turns, mapping, 0),
+        + _psums(layer, found, mapping, -1),
+        _psums(layer, found, mapping, 0),
         (0.0, 0.0, 1.0, 0.5, 0.0),
         (1.0, 1.0, 0.0, 0.5, 0.0),
     )
 
 
-def _psums(layer: Layer, turns: Folds, mapping: Mapping, more: int) -> Ints:
+def _psums(
+    layer: Layer, found: Sequence[tuple[WindowPhases, Folds]], mapping: Mapping, more: int
+) -> Ints:
     """(..., 3): elements of partial sums, ``F + more`` times each; F is 1 where PEs hold them."""
-    times = np.ones_like(turns.reduction) if mapping == "output" else turns.reduction
-    return _elements(0, 0, layer.computed_outputs * (times + more))
+    if mapping == "output":
+        times = layer.computed_outputs * np.full_like(found[0][1].reduction, 1 + more)
+        return _elements(0, 0, times)
+    channels = layer.N * layer.G * layer.K
+    each = (channels * x.alike * x.outputs * (t.reduction + more) for x, t in found)
+    return _elements(0, 0, sum(each, np.zeros_like(found[0][1].reduction)))
 
 
 def _elements(*each: Ints | int) -> Ints:
@@ -166,7 +185,15 @@ def j_per_dram_bit(found: Accesses, rates: Rates) -> Floats:
     return np.asarray(sram + rates.dram_j_per_bit, dtype=np.float64)
 
 
-def mac_j(layer: Layer, weight_bits: Ints, activation_bits: Ints, rates: Rates) -> Floats:
-    """``α·bops + β·macs``, J; widths broadcast together."""
-    bops = layer_bops(layer, weight_bits, activation_bits)
-    return np.asarray(rates.j_per_bop * bops + rates.j_per_mac * layer.macs, dtype=np.float64)
+def mac_j(
+    layer: Layer,
+    weight_bits: Ints,
+    activation_bits: Ints,
+    rates: Rates,
+    zero_skipping: bool = False,
+) -> Floats:
+    """``α·bops + β·macs`` of the products that are computed, J; widths broadcast together."""
+    bops, macs = layer_bops(layer, weight_bits, activation_bits), layer.macs
+    if zero_skipping and layer.stored_macs < macs:
+        bops, macs = bops * (layer.stored_macs / macs), layer.stored_macs
+    return np.asarray(rates.j_per_bop * bops + rates.j_per_mac * macs, dtype=np.float64)

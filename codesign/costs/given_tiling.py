@@ -156,8 +156,13 @@ def settle(
     Raises
     ------
     SpecError
-        The mapping given is none of the machine's.
+        The mapping given is none of the machine's, or it skips zeros that the layer inserts.
     """
+    if accelerator.zero_skipping and accelerator.products(layer) < layer.macs:
+        raise SpecError(
+            f"layer {layer.name!r}: a tiling is given, but accelerator {accelerator.name!r} has "
+            "zero_skipping, which tiles chosen by the search alone are counted with"
+        )
     offered = accelerator.mapping
     if given.mapping is not None and given.mapping not in offered:
         raise SpecError(

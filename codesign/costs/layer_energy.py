@@ -150,7 +150,8 @@ def layer_energies(
             bits = operand_bits_on(layer, accelerator, row.weight_bits, tensor_bits)
         moved = {name: getattr(row.dram_bits, name) for name in TRAFFIC}
         read, written = sram_bits(network, layer, tensor_bits, counted, bits, moved, held)
-        found.append(_energy(layer, tensor_bits, row, rates, read, written))
+        skips = accelerator.zero_skipping
+        found.append(_energy(layer, tensor_bits, row, rates, read, written, skips))
     return found
 
 
@@ -168,7 +169,7 @@ def _accesses(
     on = array.rows, array.cols, array.engine, array.mapping
     if fused:
         return fused_accesses(layer, *on)
-    return accesses(layer, *on, weights_resident=layer.weight_tensor in resident)
+    return accesses(layer, *on, layer.weight_tensor in resident, array.zero_skipping)
 
 
 def _energy(
@@ -178,11 +179,12 @@ def _energy(
     rates: Rates,
     read: Mapping[str, int],
     written: Mapping[str, int],
+    zero_skipping: bool,
 ) -> LayerEnergy:
     macs = 0.0
     if row.weight_bits is not None:
         widths = np.asarray(row.weight_bits), np.asarray(tensor_bits[layer.input])
-        macs = float(mac_j(layer, *widths, rates))
+        macs = float(mac_j(layer, *widths, rates, zero_skipping))
     parts = {"macs": macs}
     for name in TRAFFIC:
         parts[f"sram_{name}"] = (

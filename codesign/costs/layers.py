@@ -203,7 +203,7 @@ def ideal_layer(
     """A layer at the paper's roofline: every multiplier busy, every tensor moved once."""
     factors = network.operand_factors(layer, accelerator.stored_channels)
     weights, ifmap = (math.ceil(n * x) for n, x in zip(_operands(layer), factors, strict=True))
-    macs = layer.macs * passes_on(layer, accelerator, weight_bits, tensor_bits)
+    macs = accelerator.products(layer) * passes_on(layer, accelerator, weight_bits, tensor_bits)
     return _layer_design(
         *(network, layer, accelerator, weight_bits, tensor_bits),
         compute_s=macs / _split_macs_per_s(layer, accelerator, weight_bits, tensor_bits),
@@ -271,7 +271,7 @@ def utilisation(
     """
     if design.latency_s is None or layer.moves:
         return None
-    return layer.macs / (
+    return accelerator.products(layer) / (
         design.latency_s * peak_macs_per_s(layer, design, accelerator, tensor_bits)
     )
 
@@ -298,7 +298,9 @@ def array_of(
     if accelerator.precision == "widening" and not layer.moves:
         pe_bits = accelerator.pe_weight_bits, accelerator.pe_activation_bits
         engine = widened(engine, weight_bits, tensor_bits[layer.input], *pe_bits)
-    return PEArray(accelerator.rows, accelerator.cols, engine, mapping or accelerator.mapping[0])
+    mapping = mapping or accelerator.mapping[0]
+    skips = accelerator.zero_skipping
+    return PEArray(accelerator.rows, accelerator.cols, engine, mapping, skips)
 
 
 def cycles_on(
@@ -420,4 +422,4 @@ def _accesses(
     array = array_of(layer, accelerator, weight_bits, tensor_bits, mapping)
     stays = resident is not None and layer.weight_tensor in resident.names
     on = array.rows, array.cols, array.engine, array.mapping
-    return accesses(layer, *on, weights_resident=stays)
+    return accesses(layer, *on, stays, array.zero_skipping)

@@ -124,7 +124,7 @@ class PixelTiles(NamedTuple):
         return np.asarray(self.p * self.q * self.images)
 
 
-def pixel_tiles(layer: Layer, granule: int = 1) -> PixelTiles:
+def pixel_tiles(layer: Layer, granule: int = 1, in_turn: tuple[int, int] = (1, 1)) -> PixelTiles:
     """The tiles of a layer's pixels that no other one equals or beats.
 
     Parameters
@@ -132,25 +132,30 @@ def pixel_tiles(layer: Layer, granule: int = 1) -> PixelTiles:
     granule : int
         Every tile of an image but the last, rows of tiles outside, has a multiple of so many
         pixels.
+    in_turn : (int, int)
+        Phases that rows and columns of outputs go through: tiles have whole rounds of them, and a
+        multiple of ``granule`` pixels in each phase, as many as the largest has.
     """
-    return _pixel_tiles(layer.N, vertical(layer), horizontal(layer), granule)
+    return _pixel_tiles(layer.N, vertical(layer), horizontal(layer), granule, in_turn)
 
 
-def count_pixel_tiles(layer: Layer, granule: int = 1) -> int:
+def count_pixel_tiles(layer: Layer, granule: int = 1, in_turn: tuple[int, int] = (1, 1)) -> int:
     """Tiles that `pixel_tiles` compares."""
-    grids = sum(len(p) * len(q) for p, q in _grids(layer.P, layer.Q, granule))
+    grids = sum(len(p) * len(q) for p, q in _grids(layer.P, layer.Q, granule, in_turn))
     return grids + len(smallest_tiles(layer.N, 1))
 
 
 @lru_cache(maxsize=CACHED)
-def _pixel_tiles(images: int, down: Axis, across: Axis, granule: int) -> PixelTiles:
+def _pixel_tiles(
+    images: int, down: Axis, across: Axis, granule: int, in_turn: tuple[int, int]
+) -> PixelTiles:
     whole = down.outputs, across.outputs
     held, read = down.held(whole[0]) * across.held(whole[1]), down.stored * across.stored
     batches = [
         (*whole, n, trips, n * held, images * read) for n, trips in smallest_tiles(images, 1)
     ]
     tiles = [np.array(batches, dtype=np.int64)]
-    for of_rows, of_cols in _grids(down.outputs, across.outputs, granule):
+    for of_rows, of_cols in _grids(down.outputs, across.outputs, granule, in_turn):
         i, j = (grid.ravel() for grid in np.indices((len(of_rows), len(of_cols))))
         (p, trips_p, held_p, read_p), (q, trips_q, held_q, read_q) = (
             np.array([(t, n, axis.held(t), axis.read(t)) for t, n in sizes], dtype=np.int64)[k].T
@@ -172,15 +177,22 @@ def _pixel_tiles(images: int, down: Axis, across: Axis, granule: int) -> PixelTi
 Sizes = tuple[tuple[int, int], ...]  # as `smallest_tiles`
 
 
-def _grids(P: int, Q: int, granule: int) -> list[tuple[Sizes, Sizes]]:
+def _grids(
+    P: int, Q: int, granule: int, in_turn: tuple[int, int] = (1, 1)
+) -> list[tuple[Sizes, Sizes]]:
     """Tiles of rows, and of columns, any of which go together: all that cut an image.
 
     Where rows are cut, the tiles over all columns but the last have multiples of the granule only
     if ``tp·Q`` is one; where columns are, ``P·tq``. Where both are, so has to be ``tp·tq``, and
     then ragged tiles on the right and at the bottom have multiples, too. Numbers ``tp`` and ``tq``
     have such a product if ``tp`` is a multiple of some divisor of the granule and ``tq`` of what
-    is left of it.
+    is left of it. Of phases, all this holds for the pixels of one.
     """
+    if in_turn != (1, 1):
+        of_phase = _grids(ceil_div(P, in_turn[0]), ceil_div(Q, in_turn[1]), granule)
+        return [
+            (_rounds(rows, in_turn[0], P), _rounds(cols, in_turn[1], Q)) for rows, cols in of_phase
+        ]
     rows_step, cols_step = granule // math.gcd(granule, Q), granule // math.gcd(granule, P)
     strips = _parts(P, rows_step), ((Q, 1),)
     columns = ((P, 1),), _parts(Q, cols_step)
@@ -190,6 +202,11 @@ def _grids(P: int, Q: int, granule: int) -> list[tuple[Sizes, Sizes]]:
         if granule % d == 0
     ]
     return [grid for grid in (strips, columns, *blocks) if all(grid)]
+
+
+def _rounds(sizes: Sizes, phases: int, most: int) -> Sizes:
+    """Tiles of so many phases each."""
+    return tuple((min(tile * phases, most), trips) for tile, trips in sizes)
 
 
 def _parts(size: int, step: int) -> Sizes:

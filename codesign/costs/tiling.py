@@ -25,7 +25,7 @@ from codesign.arrays import Bools, Ints
 from codesign.costs.compute import (
     Folding,
     PEArray,
-    channels_per_pe,
+    channel_granule,
     fold,
     side_by_side,
 )
@@ -100,7 +100,10 @@ def tilings(layer: Layer, array: PEArray) -> Tilings:
         order = np.zeros(1, dtype=np.int64)
         return Tilings(tile, order, need=none, traffic=np.array([[0, layer.ifmap, 0]]))
     folding = fold(layer, array)
-    channels, pixels = _channel_tiles(layer, folding), pixel_tiles(layer, folding.pixels)
+    channels, pixels = (
+        _channel_tiles(layer, folding),
+        pixel_tiles(layer, folding.pixels, folding.phases),
+    )
     i, j = (grid.ravel() for grid in np.indices((len(channels), len(pixels.p))))
     g, k, c, trips_g, trips_k, trips_c = channels[i].T
     trips_p = pixels.trips[j]
@@ -133,7 +136,9 @@ def tilings(layer: Layer, array: PEArray) -> Tilings:
     return Tilings(tile, order[kept], need[kept], traffic[kept])
 
 
-def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
+def least_needs(
+    layer: Layer, rows: Ints, cols: Ints, engine: int, zero_skipping: bool = False
+) -> Ints:
     """(arrays, n, 3): SRAM elements as `Tilings.need`; some row needs no more than any tiling.
 
     In mapping window. With one row, column and multiplier it is so in any mapping.
@@ -143,8 +148,11 @@ def least_needs(layer: Layer, rows: Ints, cols: Ints, engine: int) -> Ints:
     """
     if layer.moves:
         return np.zeros((len(rows), 1, 3), dtype=np.int64)
-    groups = side_by_side(layer, rows, cols, engine)
-    small = np.minimum(rows * channels_per_pe(layer, engine), layer.C), np.minimum(cols, layer.K)
+    groups = side_by_side(layer, rows, cols, engine, "window", zero_skipping)
+    small = (
+        channel_granule(layer, rows, engine, "window", zero_skipping),
+        np.minimum(cols, layer.K),
+    )
     found = []
     for g in (groups, np.where(groups > 1, layer.G, 1)):
         for c in (small[0], np.full_like(rows, layer.C)):
@@ -170,9 +178,10 @@ def check_tiles(layer: Layer, array: PEArray) -> None:
     SpecError
         More than a million, or an ifmap so often read again that 64 bits do not hold it.
     """
-    what, granule = f"layer {layer.name!r}", fold(layer, array).pixels
+    what = f"layer {layer.name!r}"
     if not layer.moves:
-        pixels = count_pixel_tiles(layer, granule)
+        folding = fold(layer, array)
+        pixels = count_pixel_tiles(layer, folding.pixels, folding.phases)
         if pixels > MAX_PIXEL_TILES:
             raise SpecError(
                 f"{what}: its {layer.P} × {layer.Q} outputs have {pixels} tiles of rows and "
@@ -198,7 +207,7 @@ def count_tiles(layer: Layer, array: PEArray) -> int:
     if layer.moves:
         return 1
     folding = fold(layer, array)
-    pixels = len(pixel_tiles(layer, folding.pixels).p)
+    pixels = len(pixel_tiles(layer, folding.pixels, folding.phases).p)
     if folding.side_by_side > 1:
         return len(smallest_tiles(layer.G, folding.side_by_side)) * pixels
     channels = len(smallest_tiles(layer.K, folding.tile_k))

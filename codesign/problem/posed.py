@@ -226,6 +226,7 @@ def _choices(words: ProblemWords, network: Network) -> Choices:
         reconfigurable=words.reconfigurable,
         fill_cycles=words.fill_cycles,
         weight_load=words.weight_load,
+        zero_skipping=words.zero_skipping,
         overlap=words.overlap,
         sram_bits_per_cycle=words.sram_bits_per_cycle,
         stored_channels=words.stored_channels,

@@ -177,6 +177,7 @@ class ProblemWords:
     reconfigurable: bool = _flag()
     fill_cycles: bool = _flag()
     weight_load: bool = _flag()
+    zero_skipping: bool = _flag()
     overlap: float = _word("X", Number(0, 1), "1")
     sram_bits_per_cycle: int | None = _word("N", WholeNumber(1, MOST_PORT_BITS))
     stored_channels: int | None = _word("N", WholeNumber(1, 65536))

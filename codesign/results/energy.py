@@ -82,6 +82,7 @@ def energy_figures(
     stays = names_on_chip(on_chip), runs
     layers, _ = energies(network, accelerator, tensor_bits, rows, metrics.get("area_mm2"), *stays)
     total_j, latency_s = metrics[ENERGY_J], metrics.get("latency_s")
+    products = accelerator.executed_products(network)
     return EnergyFigures(
         names=tuple(layer.name for layer in network.layers),
         layers=tuple(layers),
@@ -94,7 +95,7 @@ def energy_figures(
         },
         total_j=total_j,
         per_image_j=total_j / network.executed_images,
-        tops_per_w=OPS_PER_MAC * network.executed_macs / OPS_PER_TOP / total_j if total_j else None,
+        tops_per_w=OPS_PER_MAC * products / OPS_PER_TOP / total_j if total_j else None,
         average_w=None if latency_s is None else total_j / latency_s,
         energy_delay_js=None if latency_s is None else total_j * latency_s,
     )

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesign.costs.compute import macs_per_pe
+from codesign.costs.compute import macs_per_pe, windows
 from codesign.costs.fusion import FusedRun, runs_of
 from codesign.costs.layers import LayerDesign, array_of, peak_macs_per_s
 from codesign.costs.totals import areas_mm2
@@ -160,7 +160,9 @@ def throughput(result: HardwareResult) -> dict[str, float]:
     found = {}
     if "latency_s" in metrics:
         images, tokens = network.executed_images, network.executed_tokens
-        rates[""] = OPS_PER_MAC * network.executed_macs / metrics["latency_s"]
+        rates[""] = (
+            OPS_PER_MAC * result.accelerator.executed_products(network) / metrics["latency_s"]
+        )
         found["images_per_s"] = images / metrics["latency_s"]
         if images > 1:
             found["interval_s"] = metrics["latency_s"] / images
@@ -187,11 +189,15 @@ def peaks_ops_per_s(result: HardwareResult) -> dict[str, float]:
         if row.weight_bits is None:  # it only moves data
             continue
         kernel = f"{layer.R}×{layer.S}"
-        macs[kernel] = macs.get(kernel, 0) + layer.macs
+        macs[kernel] = macs.get(kernel, 0) + accelerator.products(layer)
         macs_per_s = peak_macs_per_s(layer, row, accelerator, bits)
         if row.tile is not None:
             engine = array_of(layer, accelerator, row.weight_bits, bits).engine
-            each = (macs_per_pe(layer.window, engine, x) for x in accelerator.mapping)
+            each = (
+                macs_per_pe(window, engine, x)
+                for window in windows(layer, accelerator.zero_skipping)
+                for x in accelerator.mapping
+            )
             macs_per_s *= max(each) / engine
         peaks[kernel] = max(peaks.get(kernel, 0.0), OPS_PER_MAC * macs_per_s)
     return {kernel: peaks[kernel] for kernel in sorted(macs, key=lambda kernel: -macs[kernel])}

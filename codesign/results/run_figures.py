@@ -127,7 +127,7 @@ def rates(result: HardwareResult) -> list[tuple[float | None, float | None]]:
     accelerator, bits = result.accelerator, result.tensor_bits
     for layer, row in zip(result.network.layers, result.layer_designs, strict=True):
         share = utilisation(layer, row, accelerator, bits)
-        found.append((share, _gops(layer.macs, row.latency_s)))
+        found.append((share, _gops(accelerator.products(layer), row.latency_s)))
     for each in run_figures(result):
         if each.latency_s is not None:
             share = each.macs / (each.latency_s * _peak_macs_per_s(result, each))

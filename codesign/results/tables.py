@@ -25,7 +25,7 @@ from codesign.specs.network import Layer
 def layer_frame(result: HardwareResult) -> pd.DataFrame:
     """One row per layer; see `HardwareResult.layers`."""
     layers, steps = result.network.layers, [*zip(run_numbers(result), rates(result), strict=True)]
-    rows = []
+    zeros, rows = result.network.stored_macs < result.network.macs, []
     for layer, row, (run, (share, gops)) in zip(layers, result.layer_designs, steps, strict=True):
         tile = {} if row.tile is None else row.tile.sizes(layer)
         rows.append(
@@ -41,6 +41,7 @@ def layer_frame(result: HardwareResult) -> pd.DataFrame:
                 "sram_bits": row.sram_bits,
                 "resident_bits": None if result.on_chip is None else row.resident_bits,
                 "macs": layer.macs,
+                "stored_macs": layer.stored_macs if zeros else None,
                 "ops": layer.ops,
                 "cycles": row.cycles,
                 "utilisation": share,

@@ -177,7 +177,8 @@ class EnergyCosts:
             if variant % 2:
                 made += self.rates.sram_read_j_per_bit * layer.ifmap * space.widths
             return made
-        of_layer = partial(accesses, weights_resident=variant >= 2)
+        skips = self.pace.problem.choices.zero_skipping
+        of_layer = partial(accesses, weights_resident=variant >= 2, zero_skipping=skips)
         return self._operands_j(layer, mode, engine, of_layer)
 
     def _operands_j(
@@ -194,7 +195,7 @@ class EnergyCosts:
             sides = space.shape_rows[mine, None, None], space.shape_cols[mine, None, None]
             found = accesses_of(layer, *sides, engine, mapping)
             made[mine] = constant_j(found, bits, self.rates)
-        return made + mac_j(layer, bw, ba, self.rates)
+        return made + mac_j(layer, bw, ba, self.rates, self.pace.problem.choices.zero_skipping)
 
     # Fused runs ---------------------------------------------------------------------------------
 

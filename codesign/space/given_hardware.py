@@ -220,7 +220,8 @@ class GivenHardware:
         else:
             weight_bits = self.weight_bits[i] or 0
             array = array_of(layer, self.accelerator, weight_bits, self.tensor_bits, mapping)
-            counted = accesses(layer, array.rows, array.cols, array.engine, mapping, weights)
+            on = array.rows, array.cols, array.engine, mapping
+            counted = accesses(layer, *on, weights, array.zero_skipping)
         need, traffic = table.need @ (bits * in_unified(self._buffers)), table.traffic @ bits
         port = tilings_port_bits(counted, bits, table) + beside
         kept = undominated_rows(*(x.astype(np.float64) for x in (need, traffic, port)))

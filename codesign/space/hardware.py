@@ -121,7 +121,7 @@ class HardwareSpace(WidthSpace):
         """Every array on offer, the PEs of the technology's engine."""
         choices, engine = self.problem.choices, self.problem.technology.engine
         return [
-            PEArray(rows, cols, engine, mapping)
+            PEArray(rows, cols, engine, mapping, choices.zero_skipping)
             for rows in choices.rows
             for cols in choices.cols
             if rows == cols or not choices.square
@@ -253,9 +253,9 @@ class HardwareSpace(WidthSpace):
         choices = self.problem.choices
         if choices.mapping != ("window",) or self.widens:  # what granules divide says less there
             return None
-        finest = PEArray(
-            math.gcd(*choices.rows), math.gcd(*choices.cols), self.problem.technology.engine
-        )
+        sides = math.gcd(*choices.rows), math.gcd(*choices.cols)
+        engine = self.problem.technology.engine
+        finest = PEArray(*sides, engine, zero_skipping=choices.zero_skipping)
         return self.shapes.index(finest) if finest in self.shapes else None
 
     @cached_property
@@ -271,7 +271,8 @@ class HardwareSpace(WidthSpace):
         if self.widens:
             return np.arange(len(self.shapes))
         sides = np.array(choices.rows), np.array(choices.cols)
-        each = [trips(x, *sides, engine, m) for x in self.geometries for m in choices.mapping]
+        kinds = product(self.geometries, choices.mapping)
+        each = [trips(x, *sides, engine, m, choices.zero_skipping) for x, m in kinds]
         tables = zip(*each, strict=True)
         number = {mapping: n for n, mapping in enumerate(choices.mapping)}
         kind = len(choices.rows) * np.array([number[x.mapping] for x in self.shapes])
@@ -360,14 +361,12 @@ class HardwareSpace(WidthSpace):
 
     def _least_steps(self, shape: int) -> tuple[list[Floats], list[Floats]]:
         """Need (w, w, 1) of the smallest tiling of all variants × geometries, and no traffic."""
-        engine, sides = (
-            self.problem.technology.engine,
-            (self.shape_rows[[shape]], self.shape_cols[[shape]]),
-        )
+        problem, sides = self.problem, (self.shape_rows[[shape]], self.shape_cols[[shape]])
+        on = *sides, problem.technology.engine, problem.choices.zero_skipping
         needs = []
         for variant in range(self.variant_count):
             for geometry in self.geometries:
-                need = least_needs(geometry, *sides, engine) * _fetched(variant)
+                need = least_needs(geometry, *on) * _fetched(variant)
                 bits = self.tile_bits(need[0], self._operand_bits(geometry))
                 needs.append(bits.min(axis=-1, keepdims=True))
         if self._declared.stepped and not self.placed:
@@ -409,7 +408,7 @@ class HardwareSpace(WidthSpace):
         for geometry, bw, ba in self._narrowest_widths():
             layer = self.geometries[geometry]
             bits = operand_bits(bw, ba, layer.accumulation_bits)
-            need = least_needs(layer, *sides, engine)
+            need = least_needs(layer, *sides, engine, self.problem.choices.zero_skipping)
             each = [
                 self.tile_bits(need, bits * _fetched(variant)).min(axis=1)
                 + _held(variant, layer, np.array(bw), np.array(ba))

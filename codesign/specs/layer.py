@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
 
 from codesign.errors import SpecError
 from codesign.specs.schema import spec_dataclass
+from codesign.specs.zeros import WindowPhases, phases, rounds
 
 MAX_LAYER_MACS = 10**13  # keeps the figures of real layers exact in 64 bits
 
@@ -190,6 +192,39 @@ class Layer:
     def macs(self) -> int:
         """``N·G·K·C·R·S·P·Q``: multiply-accumulate operations; none where data only moves."""
         return self.N * self.weights * self.P * self.Q
+
+    @cached_property
+    def phases(self) -> tuple[WindowPhases, ...]:
+        """Outputs of an image by the positions of their windows that hold stored elements."""
+        down, across = (
+            phases(size, taps, *(along(axis, pair) for pair in self._steps))
+            for axis, (size, taps) in enumerate(((self.P, self.R), (self.Q, self.S)))
+        )
+        return tuple(
+            WindowPhases(v.alike * h.alike, v.outputs, h.outputs, v.taps * h.taps)
+            for v in down
+            for h in across
+        )
+
+    @property
+    def phases_in_turn(self) -> tuple[int, int]:
+        """Phases that rows, and columns, of outputs go through in turn."""
+        down, across = (
+            rounds(along(axis, self.stride), along(axis, self.input_dilation)) for axis in (0, 1)
+        )
+        return down, across
+
+    @property
+    def _steps(self) -> tuple[PerAxis, PerAxis, PerAxis]:
+        return self.stride, self.dilation, self.input_dilation
+
+    @property
+    def stored_macs(self) -> int:
+        """MACs without those of inserted zeros, see `codesign.specs.zeros`."""
+        if self.moves or self.input_dilation in (1, (1, 1)):
+            return self.macs
+        products = sum(x.alike * x.outputs * x.window for x in self.phases)
+        return self.N * self.G * self.K * self.C * products
 
     @property
     def ops(self) -> int:

@@ -5,6 +5,7 @@ Every field has the default of the plain array: 3×3 windows, nothing but multip
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
@@ -18,7 +19,7 @@ from codesign.errors import SpecError
 from codesign.specs.schema import spec_dataclass
 
 if TYPE_CHECKING:
-    from codesign.specs.network import Layer
+    from codesign.specs.network import Layer, Network
 
 Mapping = Literal["window", "im2col", "output"]
 Precision = Literal["fixed", "multi-pass", "widening"]
@@ -106,6 +107,10 @@ class Machine:
     cycle_factors : mapping of str to str
         ``"3x3"``, a kernel, to a factor on its cycles, as in ``"4/9"`` (Winograd's F(2×2, 3×3) has
         16 products where 36 are counted); ``"3x3s1"`` for strides of 1 alone, which comes first.
+    zero_skipping : bool
+        Windows over the zeros that a transposed convolution inserts take the products with stored
+        elements alone: outputs are computed phase by phase, see `codesign.specs.zeros`, each with
+        the part of the kernel that meets data.
     overlap : float
         Share of the shorter of a layer's two times, compute and DRAM, that passes during the
         longer, at most six decimal places. 1: the roofline; 0: one after the other.
@@ -125,6 +130,7 @@ class Machine:
     fill_cycles: Flag = False
     weight_load: Flag = False
     cycle_factors: Factors = field(default_factory=dict)
+    zero_skipping: Flag = False
     overlap: Overlap = 1.0
     weight_buffer_bits: BufferBits | None = None
     ifmap_buffer_bits: BufferBits | None = None
@@ -141,6 +147,15 @@ class Machine:
     def exposed(self) -> Fraction:
         """``1 − overlap``, as its decimal digits say: the share of the shorter time that adds."""
         return 1 - Fraction(repr(self.overlap))
+
+    def products(self, layer: Layer) -> int:
+        """MACs of a layer that it computes: all, or those of stored elements."""
+        return layer.stored_macs if self.zero_skipping else layer.macs
+
+    def executed_products(self, network: Network) -> float:
+        """The same of all layers, those of a member of a suite times its weight."""
+        each = zip(network.layer_weights, network.layers, strict=True)
+        return math.fsum(weight * self.products(layer) for weight, layer in each)
 
     def factor_of(self, layer: Layer) -> Fraction:
         """The factor on a layer's cycles."""
@@ -172,14 +187,15 @@ def check_unfused(machine: Machine) -> None:
     ------
     SpecError
     """
-    for name in ("sram_bits_per_cycle", "stored_channels"):
-        if getattr(machine, name) is not None:
+    for name in UNFUSED:
+        if getattr(machine, name) != getattr(PLAIN, name):
             raise SpecError(
                 f"{name}: not counted where layers may be fused; make on_chip 'tensors'"
             )
 
 
 PLAIN = Machine()
+UNFUSED = ("sram_bits_per_cycle", "stored_channels", "zero_skipping")  # nor in certificates
 MACHINE_FIELDS = tuple(Machine.__dataclass_fields__)
 
 

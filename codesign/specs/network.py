@@ -100,14 +100,6 @@ class Network(Displayed):
         return tuple(weights[m] for m in self.member_of)
 
     @property
-    def executed_macs(self) -> float:
-        """Multiply-accumulate operations, those of a member of a suite times its weight."""
-        if not self.members:
-            return self.macs
-        each = zip(self.layer_weights, self.layers, strict=True)
-        return math.fsum(weight * layer.macs for weight, layer in each)
-
-    @property
     def executed_images(self) -> float:
         """Images of the batch, those of a member of a suite times its weight."""
         if not self.members:
@@ -205,6 +197,11 @@ class Network(Displayed):
     def macs(self) -> int:
         """Multiply-accumulate operations of one inference of the batch."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def stored_macs(self) -> int:
+        """The same without those of zeros that transposed convolutions insert."""
+        return sum(layer.stored_macs for layer in self.layers)
 
     @property
     def weights(self) -> int:

@@ -40,6 +40,7 @@ from codesign.search.lexicographic import LexicographicSearch
 from codesign.search.option_batches import envelope
 from codesign.search.prove_goal import hardware_search
 from codesign.space.hardware import HardwareSpace
+from codesign.specs.machine import PLAIN, UNFUSED
 from codesign.specs.suite import refuse_suite
 from codesign.stopping import StopCondition, Stopped
 from codesign.tasks.certificate_cuts import certificate_cuts
@@ -88,8 +89,8 @@ def certify(
         )
     if design.batches:
         raise SpecError("batches: certificates prove a design of one; check the design alone")
-    for name in ("sram_bits_per_cycle", "stored_channels"):
-        if getattr(problem.choices, name) is not None:
+    for name in UNFUSED:
+        if getattr(problem.choices, name) != getattr(PLAIN, name):
             raise SpecError(f"{name}: certificates do not count it; check the design alone")
     stop = StopCondition(time_limit_s)
     if trusting:

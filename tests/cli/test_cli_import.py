@@ -94,6 +94,7 @@ def test_import_tells_what_it_decided(capsys: pytest.CaptureFixture[str], tmp_pa
     onnx.save(model("up: y = ConvTranspose (x, w)", {"x": (1, 4, 6, 6)}, {"w": (4, 2, 3, 3)}), path)
     _, out, _ = run(capsys, "import", str(path))
     assert "note: transposed convolutions are computed as ordinary ones" in out
+    assert "their MACs, 4,608, count the products with these zeros, without which they are" in out
 
 
 def test_import_writes_a_network(

@@ -31,6 +31,7 @@ BOTH = ("--mapping", "window,output")
         ((*BOTH, "--reconfigurable"), Choices(mapping=("window", "output"), reconfigurable=True)),
         (("--precision", "widening", "--bits", "3,8"), None),
         (("--fill-cycles",), Choices(fill_cycles=True)),
+        (("--zero-skipping",), Choices(zero_skipping=True)),
         (("--weight-load",), Choices(weight_load=True)),
         (("--overlap", "0.25"), Choices(overlap=0.25)),
         (("--sram-bits-per-cycle", "64"), Choices(sram_bits_per_cycle=64)),
@@ -155,6 +156,7 @@ def chip(tmp_path: Path) -> str:
         (["--overlap", "0.5"], {"overlap": 0.5}),
         (["--sram-bits-per-cycle", "999"], {"sram_bits_per_cycle": 999}),
         (["--stored-channels", "32"], {"stored_channels": 32}),
+        (["--zero-skipping"], {"zero_skipping": True}),
         (["--ifmap-buffer-kbit", "9.5"], {"ifmap_buffer_bits": 9500}),
     ],
 )

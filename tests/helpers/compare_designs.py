@@ -178,7 +178,7 @@ def check_layer(
     tile = oracle_tilings.Tile(**asdict(row.tile))
     assert row.name == layer.name
     assert row.weight_bits == bw
-    assert tile in oracle_tilings.legal_tiles(layer, *array)
+    assert tile in oracle_tilings.legal_tiles(layer, *array, problem.choices.zero_skipping)
     cost = oracle_tilings.tiling_cost(layer, tile, row.order)
     bacc = bw + ba + oracle_tilings.reduction_bits(layer)
     fetched_bw = 0 if layer.weight_tensor in on_chip else bw

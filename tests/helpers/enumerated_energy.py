@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import oracle
 from oracle import HardwareOption
 from oracle_bands import Places, all_places, in_step, inside, row_elements, run_need, run_traffic
-from oracle_machine import ceil_div
+from oracle_machine import ceil_div, computed_macs, in_turn, phases, sum_turns
 from oracle_on_chip import live_bits
 from oracle_stored import in_dram
 from oracle_tilings import Cost, in_buffers, layer_costs, reduction_bits, rows_in, shared_bits
@@ -192,18 +192,10 @@ def _times(
     problem: Problem, hardware: HardwareOption, layer: Layer, mapping: str, bits: tuple[int, int]
 ) -> int:
     """How often sums over the reduction go to the SRAM, of PEs split as widths allow."""
-    return sum_turns(layer, hardware, oracle.engine_at(problem, hardware, *bits), mapping)
-
-
-def sum_turns(layer: Layer, hardware: HardwareOption, engine: int, mapping: str) -> int:
-    """The same of PEs of so many multipliers."""
-    window = layer.R * layer.S
+    engine = oracle.engine_at(problem, hardware, *bits)
     if mapping == "output":
         return 1
-    if mapping == "im2col":
-        return ceil_div(layer.C * window, hardware.rows * engine)
-    at_once = hardware.rows * max(1, engine // window)
-    return ceil_div(layer.C, at_once) * ceil_div(window, engine)
+    return sum_turns(layer, layer.R * layer.S, hardware.rows, engine, mapping)
 
 
 def _ways_of(
@@ -237,7 +229,7 @@ def _ways_of(
         ways = []
         key = layer.name, hardware.rows, hardware.cols, engine, mapping
         if key not in of_tilings:
-            of_tilings[key] = layer_costs(layer, *key[1:])
+            of_tilings[key] = layer_costs(layer, *key[1:], problem.choices.zero_skipping)
         for cost in of_tilings[key]:
             if in_buffers(cost, fetched, problem.choices.buffers):
                 cost = cost._replace(
@@ -245,16 +237,16 @@ def _ways_of(
                     moved_ifmap=in_dram(*stored, layer.input, cost.moved_ifmap),
                 )
                 moved_bits = _moved(cost, fetched)
-                times = _times(problem, hardware, layer, mapping, (bw, ba))
-                read, written = accessed(
-                    layer, hardware, times, mapping, (bw, ba), moved_bits, stays
-                )
+                on = layer, hardware, engine, mapping, (bw, ba)
+                skips = problem.choices.zero_skipping
+                read, written = accessed(*on, moved_bits, stays, skips)
                 need = shared_bits(cost, fetched, problem.choices.buffers)
                 ways.append((need, moved_bits, read + held + output, written))
     macs_j = 0.0
     if not layer.moves:
-        macs_j = (given.j_per_bop or 0) * oracle.layer_bops(layer, bw, ba)
-        macs_j += (given.j_per_mac or 0) * _macs(layer)
+        macs = computed_macs(layer, problem.choices.zero_skipping)
+        macs_j = (given.j_per_bop or 0) * oracle.layer_bops(layer, bw, ba) * macs / _macs(layer)
+        macs_j += (given.j_per_mac or 0) * macs
     for need, moved_of, read, written in ways:
         dram_bits = sum(moved_of) + output + residual
         energy_j = macs_j + dram_bits * (problem.dram_energy_j_per_bit or 0)
@@ -288,23 +280,33 @@ def _moved(cost: Cost, bits: tuple[int, int, int]) -> tuple[int, int, int]:
 def accessed(
     layer: Layer,
     hardware: HardwareOption,
-    times: int,
+    engine: int,
     mapping: str,
     widths: tuple[int, int],
     moved: tuple[int, int, int],
     stays: tuple[bool, bool],
+    skips: bool = False,
 ) -> tuple[float, float]:
     """SRAM bits read and written, but for the output's last read and residuals."""
     (bw, ba), (of_weights, of_ifmap, of_psums) = widths, moved
-    window, psum_bits = layer.R * layer.S, sum(widths) + reduction_bits(layer)
-    weights = layer.G * layer.K * layer.C * window * bw
-    outputs = layer.N * layer.G * layer.K * layer.P * layer.Q * psum_bits
+    psum_bits = sum(widths) + reduction_bits(layer)
+    channels = layer.N * layer.G * layer.K * psum_bits
+    outputs = channels * layer.P * layer.Q
     ifmap = layer.N * layer.G * layer.C * layer.H * layer.W * ba
-    weights_read = weights if stays[0] else of_weights
+    every = phases(layer, skips)
+    weights_read = layer.G * layer.K * layer.C * layer.R * layer.S * bw if stays[0] else of_weights
+    added = outputs
     if mapping == "output":
-        weights_read = weights * layer.N * ceil_div(layer.P * layer.Q, hardware.rows)
-    read = weights_read + ifmap * ceil_div(layer.K, hardware.cols) + (times - 1) * outputs
-    return read + of_psums / 2, of_weights + of_ifmap + times * outputs + of_psums / 2
+        rounds = in_turn(layer) if skips else (1, 1)
+        pixels = ceil_div(layer.P, rounds[0]) * ceil_div(layer.Q, rounds[1])
+        at_once = layer.N * ceil_div(pixels, hardware.rows)
+        used = sum(window * at_once for _, _, window in every)
+        weights_read = layer.G * layer.K * layer.C * used * bw
+    else:
+        on = hardware.rows, engine, mapping
+        added = channels * sum(p * q * sum_turns(layer, x, *on) for p, q, x in every)
+    read = weights_read + ifmap * ceil_div(layer.K, hardware.cols) + added - outputs
+    return read + of_psums / 2, of_weights + of_ifmap + added + of_psums / 2
 
 
 def _bits(problem: Problem, layer: Layer, widths: Mapping[str, int], name: str) -> int:

@@ -119,7 +119,7 @@ class Enumeration:
         on, key = self.on, (i, mapping)
         if key not in self._costs:
             array = on.rows, on.cols, self._engine(layer), mapping
-            self._costs[key] = oracle_tilings.layer_costs(layer, *array)
+            self._costs[key] = oracle_tilings.layer_costs(layer, *array, on.zero_skipping)
         return self._costs[key]
 
     def _engine(self, layer: Layer) -> int:

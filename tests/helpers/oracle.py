@@ -203,9 +203,9 @@ class _Prices:
     ) -> Tilings:
         engine = 0 if layer.moves else engine_at(self.problem, hardware, bw, ba)
         array = hardware.rows, hardware.cols, engine, mapping
-        key = layer.name, *array
+        key, skips = (layer.name, *array), self.problem.choices.zero_skipping
         if key not in self.costs:
-            self.costs[key] = [] if layer.moves else layer_costs(layer, *array)
+            self.costs[key] = [] if layer.moves else layer_costs(layer, *array, skips)
         stay = layer.weight_tensor in on_chip, layer.input in on_chip
         at = (*key, bw, ba, *stay)
         if at not in self.tilings:

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 
 from oracle import HardwareOption, engine_at
 from oracle_bands import Places, in_step, inside, row_elements
-from oracle_machine import ceil_div
+from oracle_machine import ceil_div, computed_macs, in_turn, phases, sum_turns
 from oracle_tilings import reduction_bits, rows_in
 
 from codesign.problem.problem import Problem
 from codesign.results.design import Design
-from codesign.specs.accelerator import Hardware
 from codesign.specs.network import Layer
 
 
@@ -30,17 +29,16 @@ def energy_j(design: Design, places: Places) -> float | None:
     for i, row in enumerate(design.layer_designs):
         read, written = _sram_bits(design, places, i)
         total += (given.j_per_bop or 0) * _bops(design, i)
-        total += (given.j_per_mac or 0) * _macs(problem.network.layers[i])
+        total += (given.j_per_mac or 0) * _macs(problem, problem.network.layers[i])
         total += given.sram_read_j_per_bit * read + given.sram_write_j_per_bit * written
         total += per_bit * row.dram_bits.total
     static_w = (given.static_w or 0) + (given.static_w_per_mm2 or 0) * design.metrics["area_mm2"]
     return total + static_w * design.metrics["latency_s"]
 
 
-def _macs(layer: Layer) -> int:
-    if layer.moves:
-        return 0
-    return layer.N * layer.G * layer.K * layer.C * layer.R * layer.S * layer.P * layer.Q
+def _macs(problem: Problem, layer: Layer) -> int:
+    """Those that are computed."""
+    return 0 if layer.moves else computed_macs(layer, problem.choices.zero_skipping)
 
 
 def _bops(design: Design, i: int) -> float:
@@ -48,7 +46,9 @@ def _bops(design: Design, i: int) -> float:
     if layer.moves:
         return 0.0
     bw, ba = row.weight_bits, design.tensor_bits[layer.input]
-    return _macs(layer) * (bw * ba + bw + ba + math.log2(layer.C * layer.R * layer.S))
+    return _macs(design.problem, layer) * (
+        bw * ba + bw + ba + math.log2(layer.C * layer.R * layer.S)
+    )
 
 
 def _sram_bits(design: Design, places: Places, i: int) -> tuple[float, float]:
@@ -70,11 +70,13 @@ def _sram_bits(design: Design, places: Places, i: int) -> tuple[float, float]:
         return added + size * stays_in, bits[layer.output] * stays_out
     bw, ba = row.weight_bits, design.tensor_bits[layer.input]
     mapping = row.mapping or design.hardware.mapping[0]
-    k_turns, c_turns = _turns(design.problem, design.hardware, layer, mapping, (bw, ba))
-    outputs = layer.N * layer.G * layer.K * layer.P * layer.Q * (bw + ba + reduction_bits(layer))
+    k_turns = ceil_div(layer.K, design.hardware.cols)
+    of_pixel = layer.N * layer.G * layer.K * (bw + ba + reduction_bits(layer))
+    outputs = of_pixel * layer.P * layer.Q
     weights = layer.G * layer.K * layer.C * layer.R * layer.S * bw
     rows = layer.N * layer.P
-    pixel_turns = layer.N * ceil_div(layer.P * layer.Q, design.hardware.rows)
+    each = _phase_turns(design, layer, mapping, (bw, ba))
+    summed = of_pixel * sum(pixels * sums for pixels, sums, _, _ in each)
     if run is not None:
         in_row = ceil_div(layer.Q, design.hardware.rows) if mapping == "output" else 1
         weights_read = rows * weights * in_row
@@ -82,26 +84,32 @@ def _sram_bits(design: Design, places: Places, i: int) -> tuple[float, float]:
     else:
         weights_read = weights if layer.weight_tensor in places.on_chip else moved.weights
         if mapping == "output":
-            weights_read = weights * pixel_turns
+            used = sum(window * turns for _, _, window, turns in each)
+            weights_read = layer.G * layer.K * layer.C * used * bw
         ifmap_read = layer.N * layer.H * row_elements(layer) * ba * k_turns
-    read = weights_read + ifmap_read + (c_turns - 1) * outputs + moved.psum / 2 + moved.output
-    written = moved.weights + moved.ifmap + c_turns * outputs + moved.psum / 2
+    read = weights_read + ifmap_read + summed - outputs + moved.psum / 2 + moved.output
+    written = moved.weights + moved.ifmap + summed + moved.psum / 2
     return read + added, written
 
 
-def _turns(
-    problem: Problem, hardware: Hardware, layer: Layer, mapping: str, bits: tuple[int, int]
-) -> tuple[int, int]:
-    """How often the array goes over the output channels, and sums over the reduction go to SRAM."""
+def _phase_turns(
+    design: Design, layer: Layer, mapping: str, bits: tuple[int, int]
+) -> list[tuple[int, int, int, int]]:
+    """Of each phase of outputs: pixels, how often a sum goes to SRAM, window, and pixel turns."""
+    problem, hardware = design.problem, design.hardware
     option = (hardware.rows, hardware.cols, hardware.pe_weight_bits, hardware.pe_activation_bits)
     engine = engine_at(problem, HardwareOption(*option), *bits)
-    window, k_turns = layer.R * layer.S, ceil_div(layer.K, hardware.cols)
-    if mapping == "output":
-        return k_turns, 1
-    if mapping == "im2col":
-        return k_turns, ceil_div(layer.C * window, hardware.rows * engine)
-    at_once = hardware.rows * max(1, engine // window)
-    return k_turns, ceil_div(layer.C, at_once) * ceil_div(window, engine)
+    skips = problem.choices.zero_skipping
+    down, across = in_turn(layer) if skips else (1, 1)
+    largest = ceil_div(layer.P, down) * ceil_div(layer.Q, across)
+    pixel_turns = layer.N * ceil_div(largest, hardware.rows)
+    found = []
+    for p, q, window in phases(layer, skips):
+        sums = 1
+        if mapping != "output":
+            sums = sum_turns(layer, window, hardware.rows, engine, mapping)
+        found.append((p * q, sums, window, pixel_turns))
+    return found
 
 
 def _elements(design: Design, layer: Layer, name: str) -> int:

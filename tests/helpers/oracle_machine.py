@@ -21,6 +21,7 @@ class Machine(Protocol):
     fill_cycles: bool
     weight_load: bool
     cycle_factors: Mapping[str, str]
+    zero_skipping: bool
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -28,47 +29,112 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def products(layer: Layer) -> int:
-    """Products that are summed for one output: ``C·R·S``."""
-    return layer.C * layer.R * layer.S
+Phase = tuple[int, int, int]  # output rows and columns, and products with stored elements of each
 
 
-def channels_at_once(layer: Layer, rows: int, engine: int) -> int:
+def phases(layer: Layer, skips: bool = False) -> list[Phase]:
+    """Outputs of an image that meet inserted zeros alike; all alike if these are not skipped."""
+    if not skips:
+        return [(layer.P, layer.Q, layer.R * layer.S)]
+    down, across = (_phases(layer, axis) for axis in (0, 1))
+    return [(p, q, r * s) for p, r in down for q, s in across]
+
+
+def in_turn(layer: Layer) -> tuple[int, int]:
+    """After how many output rows, and columns, windows meet zeros as before."""
+    found = []
+    for axis in (0, 1):
+        step, spacing = _along(layer.stride, axis), _along(layer.input_dilation, axis)
+        found.append(next(n for n in range(1, spacing + 1) if n * step % spacing == 0))
+    return found[0], found[1]
+
+
+def _along(pair: int | tuple[int, int], axis: int) -> int:
+    return pair if isinstance(pair, int) else pair[axis]
+
+
+def _phases(layer: Layer, axis: int) -> list[tuple[int, int]]:
+    """Outputs and kernel rows (columns) that each meets data with, counted at every offset.
+
+    Whichever offsets the padding makes: those that meet most, the first of them most often.
+    """
+    outputs, taps = (layer.P, layer.R) if axis == 0 else (layer.Q, layer.S)
+    spacing, apart = _along(layer.input_dilation, axis), _along(layer.dilation, axis)
+    met = [
+        sum((offset + tap * apart) % spacing == 0 for tap in range(taps))
+        for offset in range(spacing)
+    ]
+    count = in_turn(layer)[axis]
+    most = sorted(met, reverse=True)[:count]
+    every = [(len(range(n, outputs, count)), taps) for n, taps in enumerate(most)]
+    return [(size, taps) for size, taps in every if size]
+
+
+def _windows(layer: Layer, skips: bool) -> list[int]:
+    return [window for _, _, window in phases(layer, skips) if window]
+
+
+def computed_macs(layer: Layer, skips: bool = False) -> int:
+    """Products of a layer, with stored elements alone where inserted zeros are skipped."""
+    each = sum(p * q * window for p, q, window in phases(layer, skips))
+    return layer.N * layer.G * layer.K * layer.C * each
+
+
+def channels_at_once(window: int, rows: int, engine: int) -> int:
     """``rows·pack``: input channels the array takes in one cycle, in mapping window."""
-    return rows * max(1, engine // (layer.R * layer.S))
+    return rows * max(1, engine // window)
 
 
-def groups_at_once(layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window") -> int:
-    """``g``: groups side by side on the array; 1 where it does not hold two."""
+def groups_at_once(
+    layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window", skips: bool = False
+) -> int:
+    """``g``: groups side by side on the array, in every phase; 1 where it does not hold two."""
+    window = max(_windows(layer, skips))
     of_rows = {
-        "window": channels_at_once(layer, rows, engine) // layer.C,
-        "im2col": rows * engine // products(layer),
+        "window": channels_at_once(window, rows, engine) // layer.C,
+        "im2col": rows * engine // (layer.C * window),
         "output": layer.G,  # a row computes every output of its pixel
     }[mapping]
     return max(1, min(layer.G, of_rows, cols // layer.K))
 
 
-def turns(layer: Layer, rows: int, cols: int, engine: int, mapping: str) -> tuple[int, int, int]:
+def sum_turns(layer: Layer, window: int, rows: int, engine: int, mapping: str) -> int:
+    """Turns over the products of a sum, in a window of so many positions; 1 over none."""
+    if not window:
+        return 1
+    if mapping == "window":
+        each = ceil_div(layer.C, channels_at_once(window, rows, engine))
+        return each * ceil_div(window, engine)
+    return ceil_div(layer.C * window, engine if mapping == "output" else rows * engine)
+
+
+def turns(
+    layer: Layer, rows: int, cols: int, engine: int, mapping: str, skips: bool = False
+) -> list[tuple[int, int, int]]:
     """How often weights or sums in the array are changed, what each takes, and rows' turns.
 
-    Turns over groups and output channels; over the products of a sum; over pixels.
+    Turns over groups and output channels; over the products of a sum; over pixels: of each phase
+    that has products. In mapping output a phase has as many pixels as the largest.
     """
     outputs = ceil_div(layer.K, cols)
-    groups = ceil_div(layer.G, groups_at_once(layer, rows, cols, engine, mapping))
-    pixels = layer.P * layer.Q
-    if mapping == "window":
-        each = ceil_div(layer.C, channels_at_once(layer, rows, engine))
-        each *= ceil_div(layer.R * layer.S, engine)
-    elif mapping == "im2col":
-        each = ceil_div(products(layer), rows * engine)
-    else:
-        each, pixels = ceil_div(products(layer), engine), ceil_div(pixels, rows)
-    return groups * outputs, each, layer.N * pixels
+    groups = ceil_div(layer.G, groups_at_once(layer, rows, cols, engine, mapping, skips))
+    found = []
+    for p, q, window in phases(layer, skips):
+        if window:
+            pixels = p * q
+            if mapping == "output":
+                down, across = in_turn(layer) if skips else (1, 1)
+                pixels = ceil_div(ceil_div(layer.P, down) * ceil_div(layer.Q, across), rows)
+            each = sum_turns(layer, window, rows, engine, mapping)
+            found.append((groups * outputs, each, layer.N * pixels))
+    return found
 
 
 def array_cycles(layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window") -> int:
     """Cycles of one layer whose operands fit the PE, multiplications alone."""
-    return 0 if layer.moves else math.prod(turns(layer, rows, cols, engine, mapping))
+    if layer.moves:
+        return 0
+    return sum(math.prod(each) for each in turns(layer, rows, cols, engine, mapping))
 
 
 def cycle_factor(machine: Machine, layer: Layer) -> Fraction:
@@ -91,9 +157,9 @@ def machine_cycles(
     """
     if layer.moves:
         return 0
-    steps, each, pixels = turns(layer, rows, cols, engine, mapping)
-    count = math.ceil(steps * each * pixels * cycle_factor(machine, layer))
-    passes = steps * (pixels if mapping == "output" else each)
+    every = turns(layer, rows, cols, engine, mapping, machine.zero_skipping)
+    count = math.ceil(sum(map(math.prod, every)) * cycle_factor(machine, layer))
+    passes = sum(steps * (pixels if mapping == "output" else each) for steps, each, pixels in every)
     if machine.fill_cycles:
         count += passes * (rows + cols - 1)
     if machine.weight_load and mapping != "output":
@@ -113,13 +179,18 @@ def split_engine(engine: int, widths: tuple[int, int], pe_widths: tuple[int, int
 # --- tiles that keep the array busy ---------------------------------------------------------------
 
 
-def channel_step(layer: Layer, rows: int, engine: int, mapping: str) -> int:
-    """The fewest input channels that leave no PE idle; at most all."""
-    if mapping == "window":
-        return channels_at_once(layer, rows, engine)
-    full = rows * engine if mapping == "im2col" else engine
-    window = layer.R * layer.S
-    return next((c for c in range(1, layer.C) if c * window % full == 0), layer.C)
+def channel_step(layer: Layer, rows: int, engine: int, mapping: str, skips: bool = False) -> int:
+    """The fewest input channels that leave no PE idle in any phase; at most all."""
+
+    def fills(channels: int, window: int) -> bool:
+        if mapping == "window":
+            return channels % channels_at_once(window, rows, engine) == 0
+        full = rows * engine if mapping == "im2col" else engine
+        return channels * window % full == 0
+
+    windows = _windows(layer, skips)
+    steps = (c for c in range(1, layer.C) if all(fills(c, window) for window in windows))
+    return next(steps, layer.C)
 
 
 def rows_are_full(pixels_of_tiles: list[int], rows: int, mapping: str) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
 from oracle_machine import array_cycles as array_cycles
-from oracle_machine import ceil_div, channel_step, groups_at_once, rows_are_full
+from oracle_machine import ceil_div, channel_step, groups_at_once, in_turn, rows_are_full
 
 from codesign.specs.network import Layer
 
@@ -75,17 +76,24 @@ def _sizes(step: int, whole: int) -> list[int]:
 
 
 def legal_tiles(
-    layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window"
+    layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window", skips: bool = False
 ) -> list[Tile]:
-    """Every tile that keeps the array as busy as the whole layer does."""
-    g = groups_at_once(layer, rows, cols, engine, mapping)
+    """Every tile that keeps the array as busy as the whole layer does; in every phase."""
+    g = groups_at_once(layer, rows, cols, engine, mapping, skips)
     if g > 1:
         blocks = [(tg, layer.K, layer.C) for tg in _sizes(g, layer.G)]
     else:
-        channels = _sizes(channel_step(layer, rows, engine, mapping), layer.C)
+        channels = _sizes(channel_step(layer, rows, engine, mapping, skips), layer.C)
         blocks = [(1, tk, tc) for tk in _sizes(cols, layer.K) for tc in channels]
     every = [(tp, tq, 1) for tp in range(1, layer.P + 1) for tq in range(1, layer.Q + 1)]
-    every = [x for x in every if rows_are_full(_pixels(layer, *x[:2]), rows, mapping)]
+    down, across = in_turn(layer) if skips and mapping == "output" else (1, 1)
+    one = replace(layer, P=ceil_div(layer.P, down), Q=ceil_div(layer.Q, across))
+    every = [
+        (p, q, images)
+        for p, q, images in every
+        if (p == layer.P or p % down == 0) and (q == layer.Q or q % across == 0)
+        if rows_are_full(_pixels(one, ceil_div(p, down), ceil_div(q, across)), rows, mapping)
+    ]
     whole_images = [(layer.P, layer.Q, images) for images in range(2, layer.N + 1)]
     return [Tile(*block, *span) for block in blocks for span in every + whole_images]
 
@@ -220,11 +228,11 @@ def tile_costs(layer: Layer, tile: Tile, again: Iterable[tuple[int, int, int]]) 
 
 
 def layer_costs(
-    layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window"
+    layer: Layer, rows: int, cols: int, engine: int, mapping: str = "window", skips: bool = False
 ) -> list[Cost]:
     """Costs of every tiling of a layer, equal ones once."""
     found: dict[Cost, None] = {}
-    for tile in legal_tiles(layer, rows, cols, engine, mapping):
+    for tile in legal_tiles(layer, rows, cols, engine, mapping, skips):
         again = all_refetches(*_inner_trips(layer, tile))
         found.update(dict.fromkeys(tile_costs(layer, tile, again)))
     return list(found)

@@ -23,16 +23,19 @@ MOST_POINTS = 900  # of a problem: more take too long to enumerate
 OVERLAPS = (1.0, 1.0, 0.75, 0.25, 0.0)
 
 
-def drawn(seed: int, kind: str, stored: bool = False) -> tuple[Problem, list[EnergyPoint]]:
+def drawn(
+    seed: int, kind: str, stored: bool = False, skips: bool = False
+) -> tuple[Problem, list[EnergyPoint]]:
     """A problem whose port binds at times, and all its designs; none where they are too many.
 
-    ``stored``: or whose DRAM stores channels in multiples of a number; at times both.
+    ``stored``: or whose DRAM stores channels in multiples of a number; at times both. ``skips``: or
+    whose machines skip the zeros that transposed convolutions insert; likewise.
     """
-    rng = random.Random(f"port {kind} {seed}" + " stored" * stored)
+    rng = random.Random(f"port {kind} {seed}" + " stored" * stored + " skips" * skips)
     if kind == "none":
-        case = random_case(seed, moving=seed % 3 == 0, sram=seed % 3 == 1)
+        case = random_case(seed, moving=skips or seed % 3 == 0, sram=seed % 3 == 1)
     else:
-        case = on_chip_case(seed, ("plain", "moving", "sram")[seed % 3])
+        case = on_chip_case(seed, "moving" if skips else ("plain", "moving", "sram")[seed % 3])
     problem = small(replace(case.problem, budgets={}, quality=None))
     choices = problem.choices
     if kind in ("mapping", "reconfigurable", "widening"):
@@ -42,6 +45,8 @@ def drawn(seed: int, kind: str, stored: bool = False) -> tuple[Problem, list[Ene
     if stored:
         both = terms if rng.random() < 0.4 else {}
         terms = {"stored_channels": rng.choice((2, 3, 4, 5, 8)), **both}
+    if skips:
+        terms = {"zero_skipping": True, **(terms if rng.random() < 0.5 else {})}
     choices = replace(choices, **terms, overlap=overlap)
     problem = with_energy(rng, replace(problem, choices=choices))
     points: list[EnergyPoint] = []
@@ -67,9 +72,9 @@ def asked(rng: random.Random, problem: Problem, points: list[EnergyPoint]) -> Pr
     return replace(problem, objective=objective, budgets=budgets, quality=None)
 
 
-def check(seed: int, kind: str, stored: bool = False) -> int:
+def check(seed: int, kind: str, stored: bool = False, skips: bool = False) -> int:
     """Solve one; how many layers the port binds."""
-    problem, points = drawn(seed, kind, stored)
+    problem, points = drawn(seed, kind, stored, skips)
     if not points:
         return 0
     right = least_energy(points, problem.objective, problem.budgets)

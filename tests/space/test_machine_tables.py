@@ -69,7 +69,9 @@ class Enumerated:
         array = hardware.rows, hardware.cols, engine, mapping
         key = id(layer), *array
         if key not in self._costs:
-            self._costs[key] = [] if layer.moves else oracle_tilings.layer_costs(layer, *array)
+            skips = self.problem.choices.zero_skipping
+            costs = [] if layer.moves else oracle_tilings.layer_costs(layer, *array, skips)
+            self._costs[key] = costs
         stay = variant >= 2, variant % 2 == 1
         return oracle_tilings.best_tilings(layer, self._costs[key], bw, ba, *stay)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from enumerated_energy import accessed, sum_turns
+from enumerated_energy import accessed
 from enumerated_residency import Enumeration, Outcome
 from machine_terms import OVERLAPS
 from oracle import HardwareOption
@@ -70,9 +70,8 @@ class PortEnumeration(Enumeration):
                 weights = in_dram(*stored, layer.weight_tensor, cost.moved_weights)
                 each = weights, in_dram(*stored, layer.input, cost.moved_ifmap), cost.moved_psum
                 moved = tuple(n * width for n, width in zip(each, fetched, strict=True))
-                turns = sum_turns(layer, array, self._engine(layer), mapping)
-                on = layer, array, turns, mapping, (bw, ba)
-                port = sum(accessed(*on, moved, stays)) + added + left
+                on = layer, array, self._engine(layer), mapping, (bw, ba)
+                port = sum(accessed(*on, moved, stays, self.on.zero_skipping)) + added + left
                 yield shared_bits(cost, fetched, self.on.buffers), sum(moved) + once, port
 
 

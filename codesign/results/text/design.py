@@ -165,7 +165,17 @@ def rates_text(result: HardwareResult) -> str:
             parts[-1] += "" if density is None else f" ({four_digits(density)} TOPS/mm²)"
     at = "" if accelerator.precision != "widening" else f" at {pe_bits(accelerator)} bit"
     text = f"{first}\n{', '.join(parts)}; 2 operations a MAC{at and ', peak' + at}"
-    return "\n".join([text, *machine_line(accelerator)])
+    return "\n".join([text, *_stored_macs_line(result), *machine_line(accelerator)])
+
+
+def _stored_macs_line(result: HardwareResult) -> list[str]:
+    """MACs with and without those of inserted zeros, where there are any."""
+    network, skips = result.network, result.accelerator.zero_skipping
+    if network.stored_macs == network.macs:
+        return []
+    without = f"{network.stored_macs:,} without inserted zeros"
+    how = "which alone are computed" if skips else "which zero skipping would leave"
+    return [f"{network.macs:,} MACs, {without}, {how}"]
 
 
 def layer_table(result: HardwareResult) -> Table:

@@ -27,6 +27,8 @@ def machine_phrases(machine: Machine, precision: str) -> list[str]:
         found.append("filling and draining take cycles")
     if machine.weight_load:
         found.append("loading weights takes cycles")
+    if machine.zero_skipping:
+        found.append("inserted zeros are skipped")
     if machine.overlap != 1:
         how = f"overlap by {percent(machine.overlap)}" if machine.overlap else "do not overlap"
         found.append(f"compute and DRAM traffic {how}")

@@ -89,7 +89,8 @@ def spec_record(spec: Spec) -> dict[str, Any]:
     """What ``--json`` prints of a description: its TOML keys, and the totals of a network."""
     if not isinstance(spec, Network):
         return {"name": spec.name, **asdict(spec)}
-    totals = {"macs": spec.macs, "weights": spec.weights}
+    stored = {} if spec.stored_macs == spec.macs else {"stored_macs": spec.stored_macs}
+    totals = {"macs": spec.macs, **stored, "weights": spec.weights}
     return {"name": spec.name, **totals, **network_record(spec)}
 
 
@@ -136,6 +137,8 @@ def _summary(spec: Spec) -> dict[str, RenderableType]:
     if isinstance(spec, Network):
         row["layers"] = f"{len(spec.layers):,}"
         row["MACs"] = f"{spec.macs:,}"
+        if spec.stored_macs < spec.macs:
+            row["without inserted zeros"] = f"{spec.stored_macs:,}"
         row["weights"] = f"{spec.weights:,}"
         if spec.cache:
             row["KV cache elements"] = f"{sum(spec.tensors[x] for x in spec.cache):,}"
@@ -243,7 +246,9 @@ def _pe_formula(technology: Technology) -> str:
 def _layers(network: Network) -> Table:
     """One row per layer; loops that are 1 everywhere are left out."""
     layers = network.layers
-    macs, unit = scaled([layer.macs for layer in layers], COUNT_UNITS)
+    every = [layer.macs for layer in layers], [layer.stored_macs for layer in layers]
+    numbers, unit = scaled([*every[0], *every[1]], COUNT_UNITS)
+    macs, stored = numbers[: len(layers)], numbers[len(layers) :]
     columns: dict[str, list[RenderableType]] = {"~layer": [literal(x.name) for x in layers]}
     for letter in ("N", "G", "K", "C"):
         if letter in "KC" or any(getattr(layer, letter) > 1 for layer in layers):
@@ -253,6 +258,7 @@ def _layers(network: Network) -> Table:
         "R×S\n/stride": [_kernel(x) for x in layers],
         "H×W": [f"{x.H}×{x.W}" for x in layers],
         f"MACs\n{unit}": list(macs),
+        **({f"no zeros\n{unit}": list(stored)} if every[0] != every[1] else {}),
         "weights": [_weights(x) for x in layers],
         "<reads": [literal(", ".join(x.reads)) for x in layers],
     }

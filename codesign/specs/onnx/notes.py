@@ -16,11 +16,16 @@ MOST_NAMES = 5
 def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
     """One sentence for each thing worth knowing."""
     names, found = built.layer_names, [*dict.fromkeys(graph.remarks)]
-    transposed = [names[draft] for draft in layout.drafts if draft.operator in operators.TRANSPOSED]
-    if transposed:
+    transposed = {names[draft] for draft in layout.drafts if draft.operator in operators.TRANSPOSED}
+    inserting = [layer for layer in built.network.layers if layer.name in transposed]
+    if inserting:
+        macs, stored = (
+            sum(x) for x in zip(*((x.macs, x.stored_macs) for x in inserting), strict=True)
+        )
         found.append(
             "transposed convolutions are computed as ordinary ones over the zero-inserted image; "
-            f"their MACs count the products with these zeros: {first_few(transposed, MOST_NAMES)}"
+            f"their MACs, {macs:,}, count the products with these zeros, without which they are "
+            f"{stored:,}: {first_few([x.name for x in inserting], MOST_NAMES)}"
         )
     deep = _over_volumes(graph)
     volumes = [names[draft] for draft in layout.drafts if draft.name in deep]
