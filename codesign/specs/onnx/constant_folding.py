@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from codesign.errors import SpecError
@@ -44,15 +44,16 @@ def fold(proto: ModelProto, known: Known, shapes: dict[str, Shape], opset: int) 
     for node in graph.node:
         found = results(node, known, shapes, opset)
         if found is None:
-            kept.append(deepcopy(node))
+            kept.append(node)
             continue
         replaced.append(deepcopy(node))
         for name, array in found.items():
             known[name], shapes[name] = array, array.shape
             graph.initializer.append(numpy_helper.from_array(array, name))
     if replaced:
+        copies = GraphProto(node=kept)  # nodes of a graph are lost where it is cleared
         del graph.node[:]
-        graph.node.extend(kept)
+        graph.node.extend(copies.node)
     return replaced
 
 
