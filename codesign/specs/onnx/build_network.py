@@ -95,7 +95,8 @@ def build_network(layout: Layout, name: str, source: str) -> BuiltNetwork:
         written = names.tensor(draft.output.tensor)
         layers.append(_layer(draft, own, reads, written, tensors, owner))
         layer_names[draft] = own
-    network = Network(name=name, layers=tuple(layers), tensors=tensors, source=source)
+    cache = tuple(known for tensor, known in names.tensors.items() if tensor.goes_on)
+    network = Network(name=name, layers=tuple(layers), tensors=tensors, source=source, cache=cache)
     return BuiltNetwork(network, layer_names, names.tensors)
 
 

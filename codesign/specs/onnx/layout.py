@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from codesign.errors import SpecError
 from codesign.specs.onnx.graph import Graph
 from codesign.specs.onnx.groups import Grouping, ValueGroup
+from codesign.specs.onnx.kv_cache import earlier_operands
 from codesign.specs.onnx.loops import Loops, movement, product
 from codesign.specs.onnx.repeated_products import repeated_product
 
@@ -28,6 +29,7 @@ class Tensor:
 
     name: str
     parts: list[Part] = field(default_factory=list)
+    goes_on: bool = False  # it outlasts the run: some of it was there before
 
     @property
     def elements(self) -> int:
@@ -302,10 +304,13 @@ def _copying(layout: Layout, group: ValueGroup, position: int) -> Draft:
 
 
 def _concat(layout: Layout, group: ValueGroup) -> Place:
-    kept = _kept_in_place(layout, group)
+    kept, earlier = _kept_in_place(layout, group), earlier_operands(group)
     parts: list[Part] = []
     for position, operand in enumerate(group.operands):
-        if position in kept:
+        if position in earlier:
+            parts.append(new_part(group.name, operand.elements))
+            parts[-1].tensor.goes_on = True
+        elif position in kept:
             parts += layout.places[operand].parts
         else:
             parts.append(_copying(layout, group, position).output)
@@ -313,6 +318,7 @@ def _concat(layout: Layout, group: ValueGroup) -> Place:
     if len(tensors) > 1 or len(parts) >= len(tensors[0].parts):
         tensors[0].name = group.name
     for tensor in tensors[1:]:
+        tensors[0].goes_on |= tensor.goes_on
         for part in tensor.parts:
             part.tensor = tensors[0]
         tensors[0].parts += tensor.parts
@@ -331,7 +337,7 @@ def _kept_in_place(layout: Layout, group: ValueGroup) -> set[int]:
     for position, operand in enumerate(group.operands):
         where = layout.places[operand]
         written = all(part.writer is not None for part in where.parts)
-        if written and where.whole and not taken & set(where.parts):
+        if (written or where.tensor.goes_on) and where.whole and not taken & set(where.parts):
             kept[position] = where.parts
             taken |= set(where.parts)
     inside = {part.tensor for part in taken}

@@ -35,6 +35,11 @@ def notes(graph: Graph, layout: Layout, built: BuiltNetwork) -> tuple[str, ...]:
             "a line; products, weights and elements are exact, what tiles of columns share is an "
             f"upper bound: {first_few(volumes, MOST_NAMES)}"
         )
+    if built.network.cache:
+        found.append(
+            "tensors that go on from run to run, what is new behind what is there: "
+            f"{first_few(built.network.cache, MOST_NAMES)}"
+        )
     found += _sharing(layout, built)
     found += recurrent_notes(graph)
     moving = {

@@ -55,13 +55,33 @@ def test_a_mask_is_read_beside_the_queries(tmp_path: Path) -> None:
     assert story(found) == ["a.qk: q + mask × k -> a.masked", "a.av: a.masked × v -> y"]
 
 
-def test_earlier_keys_and_values(tmp_path: Path) -> None:
+def test_earlier_keys_and_values_stay_where_they_are(tmp_path: Path) -> None:
     inputs = {**HEADS, "pk": (2, 4, 3, 16), "pv": (2, 4, 3, 8)}
     line = "a: y, nk, nv = Attention (q, k, v, , pk, pv)"
-    found = read(tmp_path, line, inputs, ("y", "nk", "nv")).network
-    assert found.tensors["nk"] == 2 * 4 * 15 * 16
-    assert [layer.moves for layer in found.layers] == [True] * 4 + [False] * 2
-    assert story(found)[4:] == ["a.qk: q × nk -> a.qk", "a.av: a.qk × nv -> y"]
+    found = read(tmp_path, line, inputs, ("y", "nk", "nv"))
+    network = found.network
+    assert network.cache == ("nk", "nv")
+    assert network.tensors["nk"] == 2 * 4 * 15 * 16
+    assert story(network) == [
+        "~a.all_keys.copy1: k -> nk[1536]",
+        "~a.all_values.copy1: v -> nv[768]",
+        "a.qk: q × nk -> a.qk",
+        "a.av: a.qk × nv -> y",
+    ]
+    assert found.notes[0] == (
+        "tensors that go on from run to run, what is new behind what is there: nk, nv"
+    )
+
+
+def test_earlier_keys_that_something_else_reads_are_copied(tmp_path: Path) -> None:
+    lines = "n = Concat <axis=1> (p, k)\ns: y = MatMul (q, n)\nt: z = MatMul (q, p)"
+    inputs = {"q": (4, 8), "k": (8, 2), "p": (8, 3)}
+    made = model(lines, inputs, outputs=("y", "n", "z"))
+    assert not imported(tmp_path, made).network.cache
+    del made.graph.output[2]
+    assert imported(tmp_path, made).network.cache == ("n",)
+    del made.graph.output[1]
+    assert not imported(tmp_path, made).network.cache
 
 
 @pytest.mark.parametrize(
