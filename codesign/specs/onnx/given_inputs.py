@@ -50,12 +50,15 @@ def fix_inputs(
         if value is None:
             raise SpecError(f"no input {name!r}; it has {', '.join(declared) or 'none'}")
         array = _fitted(value, given, dims)
-        for dim, size in zip(value.type.tensor_type.shape.dim, array.shape, strict=True):
-            left = [v for n, v in declared.items() if n not in inputs and _has(v, dim.dim_param)]
-            if dim.dim_param and left and sizes.setdefault(dim.dim_param, size) != size:
+        for axis, size in enumerate(array.shape):
+            symbol = value.type.tensor_type.shape.dim[axis].dim_param
+            left = [v for n, v in declared.items() if n not in inputs and _has(v, symbol)]
+            sizes.pop(f"{name}.{axis}", None)
+            if not left:
+                sizes.pop(symbol, None)
+            elif symbol and sizes.setdefault(symbol, size) != size:
                 raise SpecError(
-                    f"input {name!r} has {size} values along {dim.dim_param!r}, which is "
-                    f"{sizes[dim.dim_param]}"
+                    f"input {name!r} has {size} values along {symbol!r}, which is {sizes[symbol]}"
                 )
         fixed.append(numpy_helper.from_array(array, name))
     for entries in (graph.input, graph.initializer):

@@ -53,6 +53,9 @@ def test_a_shape_is_given(tmp_path: Path) -> None:
     assert told == (
         "node 'Reshape_0' (Reshape): the shape of 'r' depends on input 'i': give --input i=VALUE"
     )
+    for dims in ({"n": 3}, {"i.0": 3}):
+        network = imported(tmp_path, made, inputs={"i": [1, 2, 4]}, dims=dims).network
+        assert network.layers == (layer,)
     made.graph.input.append(value("z"))
     made.graph.input[-1].CopyFrom(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 4]))
     made.graph.node.append(helper.make_node("MatMul", ["z", "w"], ["q"]))
