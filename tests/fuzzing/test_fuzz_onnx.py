@@ -12,6 +12,8 @@ import onnx
 from fuzzing import NAMES, REAL, answered, cases, check_whole, damaged, told, tried
 from hypothesis import strategies as st
 from onnx import ModelProto, helper
+from onnx_corpus import contributed, low_widths
+from onnx_corpus.quantised import dynamic
 from onnx_flow import YES, body, flow_model, loop
 from onnx_graphs import integers, model, symbolic_rows
 
@@ -26,6 +28,7 @@ OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum", "Reshape", "Co
 OPERATORS += ("Slice", "Pad", "Expand", "Tile", "Resize", "Add", "MaxPool", "Transpose", "Where")
 OPERATORS += ("Attention", "QLinearConv", "Shape", "Gather", "Constant", "ConstantOfShape", "Range")
 OPERATORS += ("ReduceMean", "Softmax", "Identity", "Flatten", "Unsqueeze", "Loop", "Unknown", "")
+OPERATORS += ("QuantizeLinear", "DequantizeLinear", "Clip", "Quant", "BipolarQuant", "MatMulNBits")
 OPERATORS += ("If", "Scan", "SequenceConstruct", "SequenceAt", "SequenceMap", "Optional")
 
 
@@ -71,8 +74,13 @@ def models() -> tuple[bytes, ...]:
         "b": (5,),
     }
     shapes = model(lines, {"x": (2, 4, 4)}, constants)
-    parts = (convolutions, attention, shapes, symbolic_rows("rows", 3), *flows())
+    parts = (convolutions, attention, shapes, symbolic_rows("rows", 3), *flows(), *quantised())
     return tuple(made.SerializeToString() for made in parts)
+
+
+def quantised() -> tuple[ModelProto, ...]:
+    """Codes that are clipped, quantisers of QONNX, scales found on the way, packed weights."""
+    return low_widths.clipped_codes(), low_widths.quantisers(), dynamic(), contributed.four_bits()
 
 
 def flows() -> tuple[ModelProto, ...]:
@@ -132,7 +140,9 @@ def _alter(data: Any, made: ModelProto) -> None:
             dim.dim_value = data.draw(st.sampled_from(SIZES), "size")
     elif way == "operator" and node is not None:
         node.op_type = data.draw(st.sampled_from(OPERATORS), "operator")
-        node.domain = data.draw(st.sampled_from(["", "", "com.microsoft", "odd"]), "domain")
+        node.domain = data.draw(
+            st.sampled_from(["", "", "com.microsoft", low_widths.QONNX, "odd"]), "domain"
+        )
     elif way == "attribute" and node is not None:
         keys = [x.name for x in node.attribute]
         keys += ["axis", "group", "perm", "kernel_shape", "pads", "strides", "equation", "value"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from codesign.errors import SpecError
 from codesign.specs.layer import MAX_NAME
 
 Shape = tuple[int, ...]
@@ -126,6 +128,23 @@ class Graph:
             node = self.sources[constant]
             yield node
             constant = node.input(0)
+
+
+@contextmanager
+def fitting(name: str, operator: str) -> Iterator[None]:
+    """Refuse attributes and shapes that a rule cannot work with, of operators ONNX does not check.
+
+    Raises
+    ------
+    SpecError
+        They are missing, of another kind, or beyond what there is.
+    """
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        raise SpecError(
+            f"node {name!r} ({operator}): its attributes and operands do not fit together"
+        ) from None
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:

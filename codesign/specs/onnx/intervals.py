@@ -141,23 +141,26 @@ class _Intervals:
         filling = self._constant(node.input(2)) if node.input(2) else (0.0, 0.0)
         if filling is None:
             return Interval()
-        return _hull([before, Interval(*filling, whole=filling[0] == round(filling[0]))])
+        return _hull([before, Interval(*filling, whole=filling[0].is_integer())])
 
     def _quantised(self, node: Node, before: Interval) -> Interval:
         """The codes of an interval; one that does not reach the end of a signed type has a sign."""
         typed = self.known.get(node.outputs[0], Interval())
         scale = self.graph.known.get(node.input(1))
         zero = self.graph.known.get(node.input(2)) if node.input(2) else np.zeros(1)
-        if scale is None or zero is None or not scale.size or not (scale > 0).all():
+        if scale is None or zero is None or not scale.size or not zero.size:
             return typed
-        offset = zero.astype(np.float64)
-        ends = np.float32(before.low), np.float32(before.high)
-        codes = [np.rint(end / scale.astype(np.float32)) + offset for end in ends]
-        low, high = np.clip([codes[0].min(), codes[1].max()], typed.low, typed.high).tolist()
-        if typed.low < offset.min():
-            low = min(low, float(offset.min()) - 1)
-        same = int(offset.min()) if offset.min() == offset.max() else 0
-        return Interval(low, high, typed.whole, same)
+        least, greatest = (float(end) for end in (zero.min(), zero.max()))
+        steps = scale.astype(np.float32)
+        if not (steps > 0).all() or not np.isfinite([*steps.flat, least, greatest]).all():
+            return typed
+        with np.errstate(over="ignore"):
+            low = np.rint(np.float32(before.low) / steps).min() + least
+            high = np.rint(np.float32(before.high) / steps).max() + greatest
+        low, high = np.clip([low, high], typed.low, typed.high).tolist()
+        if typed.low < least:
+            low = min(low, least - 1)
+        return Interval(low, high, typed.whole, int(least) if least == greatest else 0)
 
 
 def _above(before: Interval, ends: Ends | None) -> Interval:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codesign.errors import SpecError
-from codesign.specs.onnx.graph import Graph
+from codesign.specs.onnx.graph import Graph, fitting
 from codesign.specs.onnx.groups import Grouping, ValueGroup
 from codesign.specs.onnx.kv_cache import earlier_operands
 from codesign.specs.onnx.loops import Loops, movement, product
@@ -183,7 +183,8 @@ def _mac(layout: Layout, group: ValueGroup) -> Place:
     first = node.input(0)
     stored = dict(zip(group.values, group.shapes, strict=True)).get(first, graph.shapes[first])
     found = repeated_product(graph, node, group.views) if group.views else None
-    found = found or product(graph, node, stored)
+    with fitting(group.layer_name, node.operator):
+        found = found or product(graph, node, stored)
     if found.data not in given:
         empty = not graph.size(found.data)
         fault = "its image has no elements" if empty else "multiplies a constant image by data"

@@ -6,6 +6,7 @@ before the name, as in ``com.microsoft.QGemm``.
 
 from __future__ import annotations
 
+from codesign.errors import SpecError
 from codesign.specs.onnx import qonnx
 from codesign.specs.onnx.graph import Graph, Node
 
@@ -107,7 +108,10 @@ def packed_bits(node: Node) -> int | None:
     """Width of the weights that a multiplying node has packed in bytes; None if it has not."""
     if node.operator not in PACKED:
         return None
-    return int(node.attributes.get("bits", 4))
+    bits = node.attributes.get("bits", 4)
+    if bits not in range(1, 9):
+        raise SpecError(f"node {node.name!r} ({node.operator}): bits = {bits!r}, not 1 to 8")
+    return int(bits)
 
 
 def is_known(node: Node, graph: Graph) -> bool:

@@ -59,9 +59,9 @@ def stated_bits(graph: Graph, node: Node) -> int | None:
         return datatype_bits(str(node.attributes.get("out_dtype", "")))
     if role not in (*INTEGER, "Trunc"):
         return None
-    value = node.inputs[-1] if role == "Trunc" else node.input(3)
+    value = node.input(len(node.inputs) - 1 if role == "Trunc" else 3)
     stated = graph.known.get(value)
-    if stated is None or stated.size == 0:
+    if stated is None or stated.size == 0 or stated.dtype.kind not in "fiu":
         raise SpecError(f"node {node.name!r} ({node.operator}): its bit width is no small constant")
     widest = float(stated.max())
     if not (stated == np.rint(stated)).all() or stated.min() < 1:

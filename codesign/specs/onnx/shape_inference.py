@@ -19,7 +19,7 @@ from codesign.specs.onnx.bodies import set_aside
 from codesign.specs.onnx.constant_folding import Known, fold, stored_values
 from codesign.specs.onnx.file import STANDARD_DOMAINS, Model, first_line
 from codesign.specs.onnx.given_inputs import small_inputs
-from codesign.specs.onnx.graph import Graph, Names, Node, Shape
+from codesign.specs.onnx.graph import Graph, Names, Node, Shape, fitting
 from codesign.specs.onnx.microsoft_shapes import TYPE_FROM, microsoft_shape
 from codesign.specs.onnx.operators import FIRST, KNOWN
 from codesign.specs.onnx.qonnx import ANNOTATION
@@ -135,7 +135,8 @@ def _own_rules(
         operator = operator_of(node)
         if operator in RULES and operator not in KNOWN:
             continue
-        shape = microsoft_shape(operator, given, attributes)
+        with fitting(node.name, operator):
+            shape = microsoft_shape(operator, given, attributes)
         if operator not in KNOWN:
             if _take_declared(proto, node, shapes, types, declared):
                 added = True
@@ -146,7 +147,8 @@ def _own_rules(
         like = TYPE_FROM.get(operator, 0)
         kind = types.get(node.input[like], 0) if like < len(node.input) else 0
         kind = declared.get(node.output[0], (0, None))[0] or kind
-        _add(proto, node.output[0], kind or int(TensorProto.FLOAT), shape, shapes, types)
+        with fitting(node.name, operator):
+            _add(proto, node.output[0], kind or int(TensorProto.FLOAT), shape, shapes, types)
         added = True
     return added
 

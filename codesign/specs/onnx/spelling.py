@@ -145,8 +145,8 @@ def _spelt(rule: Rule, write: Writer) -> bool:
         rule(write)
     except NotSpeltError:
         return False
-    except (AttributeError, IndexError, TypeError, ValueError):
-        if not is_set_aside(write.node):  # ONNX's inference has looked at the others
-            raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        if write.node.domain in STANDARD_DOMAINS and not is_set_aside(write.node):
+            raise  # ONNX's inference has looked at it
         raise write.refused("its operands, attributes and bodies do not fit together") from None
     return True
