@@ -118,8 +118,8 @@ RATE_UNITS = {
 
 
 def in_display_order(metrics: Iterable[str]) -> list[str]:
-    """Metrics in the order in which they are shown, costs of one's own last."""
-    given = tuple(metrics)
+    """Metrics in the order in which they are shown, costs of one's own last; no members' shares."""
+    given = tuple(name for name in metrics if member_of(name) is None)
     costs = [name for name in given if name not in METRIC_UNITS]
     return [*(name for name in METRIC_UNITS if name in given), *costs]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +51,7 @@ COPIED = (  # options of evaluate that are fields of an accelerator as they are
     *("sram_bits_per_cycle", "stored_channels"),
     *("psum_bits", "pe_area_um2", "area_overhead"),
 )
+ONNX_WORDS = ("dim", "input", "keep_widths", "ignore_unknown")
 PE_WIDTHS = ("pe_weight_bits", "pe_activation_bits")
 
 
@@ -66,7 +68,8 @@ def check_files(given: Given) -> None:
     from codesign.files import check_writable
 
     read = [given.get(key) or "" for key in ("technology", "memory", "accelerator")]
-    read.append((given.get("network") or "").rpartition("@")[0] or given.get("network") or "")
+    for name in (given.get("network") or "", *given.get("networks", ())):
+        read.append(name.rpartition("@")[0] or name)
     taken = [Path(text) for text in read if isinstance(name_or_path(text), Path)]
     taken += [Path(text) for text in [given.get("sensitivity")] if text]
     named = ("measured", "latency_table", "widths", "design", "model", "tiling")
@@ -128,7 +131,7 @@ def network(given: Given) -> NetworkInput:
             named = {key for key, _ in pins}
             pins = (*((key, bits) for key, bits in found.pins.items() if key not in named), *pins)
     else:
-        for key in ("dim", "input", "keep_widths", "ignore_unknown"):
+        for key in ONNX_WORDS:
             if given[key]:
                 raise SpecError(f"{flag_of(key)}: only for a network that is an .onnx file")
         described = load_network(source, **phase).batched(given["batch"] or 1)
@@ -138,6 +141,69 @@ def network(given: Given) -> NetworkInput:
             "or a table"
         )
     return NetworkInput(described, weights, pins)
+
+
+def _one_network(given: Given) -> NetworkInput:
+    """The network asked about, or the suite of several.
+
+    Raises
+    ------
+    SpecError
+        As of `network`, or weights of members that do not fit.
+    """
+    names = given.get("networks") or (given["network"],)
+    if len(names) == 1:
+        if given.get("weights") is not None:
+            raise SpecError("--weights: only for several networks")
+        return network({**given, "network": names[0]})
+    from codesign.specs.suite import Suite
+
+    read = [network(_of_member(given, name)) for name in names]
+    suite = Suite([each.network for each in read], given["weights"])
+    named = [*zip(suite.names, read, strict=True)]
+    weights = {name: x.weights for name, x in named if x.weights is not None}
+    pins = [_within(name, pin) for name, x in named for pin in x.pins]
+    said = {key for key, _ in given["pin"]}
+    every = (*given["pin"], *(pin for pin in pins if pin[0] not in said))
+    return NetworkInput(suite.network, _Weights(weights) if weights else None, every)
+
+
+def _of_member(given: Given, name: str) -> dict[str, Any]:
+    """The options as of one of several networks: those of ONNX files are for these alone.
+
+    What is pinned by name is of the whole.
+    """
+    source = name_or_path(name)
+    onnx = isinstance(source, Path) and source.suffix.lower() == ".onnx"
+    files = [x for x in given["networks"] if x.lower().endswith(".onnx")]
+    nothing = {} if onnx or not files else dict.fromkeys(ONNX_WORDS)
+    return {**given, **nothing, "network": name, "pin": ()}
+
+
+def _within(member: str, pin: Pin) -> Pin:
+    """A width that a member's file declares, by its name in the suite."""
+    kind, _, name = pin[0].partition(":")
+    return f"{kind}:{member}/{name}", pin[1]
+
+
+@dataclass
+class _Weights(Mapping[str, "ArrayLike"]):
+    """Weights of all members by the names of their layers, each loaded when it is asked for."""
+
+    members: Mapping[str, Mapping[str, ArrayLike]]
+
+    def __getitem__(self, layer: str) -> ArrayLike:
+        for name, weights in self.members.items():
+            own = layer.removeprefix(f"{name}/")
+            if own != layer and own in weights:
+                return weights[own]
+        raise KeyError(layer)
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"{name}/{layer}" for name, own in self.members.items() for layer in own)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.members.values()))
 
 
 def imported(path: Path, given: Given) -> Imported:
@@ -165,7 +231,7 @@ def problem(given: Given) -> Problem:
     from codesign.specs.load import load_memory, load_technology
 
     memory = load_memory(name_or_path(given["memory"] or DEFAULT_MEMORY))
-    read = network(given)
+    read = _one_network(given)
     technology = load_technology(name_or_path(given["technology"]))
     return problem_of(_words(given, read), read.network, technology, memory)
 

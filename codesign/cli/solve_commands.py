@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codesign.cli import inputs
-from codesign.cli.options import network, sectioned
+from codesign.cli.options import network, networks, sectioned
 from codesign.cli.progress import assignment_line, design_line, front_line, watched, words_line
 from codesign.cli.solve_options import (
     ASSIGN,
@@ -31,7 +31,7 @@ from codesign.cli.terminal import (
 )
 from codesign.cli.views import view_of
 from codesign.errors import InfeasibleError, SpecError
-from codesign.problem.metrics import metric_of
+from codesign.problem.metrics import kinds_of, metric_of
 from codesign.problem.places import DEFAULT_ON_CHIP
 from codesign.problem.posed import most_fused, placed, sensitivity_of
 from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
@@ -42,12 +42,13 @@ if TYPE_CHECKING:
     from codesign.results.design import Design
 
 
-@sectioned(SOLVE_ALONE, network())
+@sectioned(SOLVE_ALONE, networks())
 def solve(**given: Any) -> int:
     """Find the best accelerator for NETWORK and prove it.
 
     NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
-    dot or a path separator is a file. Smaller is better for every metric.
+    dot or a path separator is a file. Smaller is better for every metric. Of several networks, one
+    accelerator for all (see: codesign help suites).
 
     \b
     Exit codes: 0 proven best         4 a design, but its proof is unfinished
@@ -242,7 +243,7 @@ def _explained(given: inputs.Given, problem: Problem) -> Iterator[None]:
         found = error
         clashing = {name for clash in (error.clashing, *error.further) for name in clash}
         default = given["quality"] is None and problem.quality is not None
-        if "noise" in clashing and default:
+        if "noise" in kinds_of(clashing) and default:
             message = f"{error}; the limit on noise is the default --quality {DEFAULT_QUALITY}"
             found = InfeasibleError(message, error.clashing, error.further)
         if given["json"]:

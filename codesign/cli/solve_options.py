@@ -27,6 +27,7 @@ from codesign.problem.readers import (
     LIMIT,
     ONE_WIDTH,
     Number,
+    Numbers,
     OneMetric,
     SomeOf,
     WholeNumber,
@@ -51,7 +52,7 @@ from codesign.problem.words import (
 BITS = "2,3,4,5,6,7,8"
 SIDES = "1,2,3,4,6,8,12,16,24,32,48,64"
 
-MANY_IMAGES = WholeNumbers(10**6)
+MANY_IMAGES, MANY_WEIGHTS = WholeNumbers(10**6), Numbers(Number(1e-5, 1e6))
 ASSIGN_CONTRADICTIONS = tuple(
     pair for pair in SOLVE_CONTRADICTIONS if not {"pe_bits", "memory"} & {*pair}
 )
@@ -205,7 +206,35 @@ SOLVE = {
     ),
 }
 
-SOLVE_ALONE = {**SOLVE, "The network": (BATCHES, *SOLVE["The network"][1:])}
+
+def _by_member(option: click.Option) -> click.Option:
+    """A limit of `solve`, which networks of several may have of their own."""
+
+    def read(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> Any:
+        if not given:
+            return None
+        try:
+            return readers.limits(given, ALL_WORDS[str(param.name)].read or LIMIT)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    text = f"{option.help} Of several networks, of each."
+    return click.Option([*option.opts], metavar="X|NAME=X", help=text, multiple=True, callback=read)
+
+
+OF_MEMBERS = (
+    *("max_latency_ms", "min_fps", "max_dram_mbit", "max_model_mbit", "max_gbops", "max_noise"),
+)
+WEIGHTS = option(
+    "--weights LIST", "How much each of several networks counts.", MANY_WEIGHTS, shown="1"
+)
+SOLVE_ALONE = {
+    **SOLVE,
+    "The network": (WEIGHTS, BATCHES, *SOLVE["The network"][1:]),
+    "What is wanted": tuple(
+        _by_member(x) if x.name in OF_MEMBERS else x for x in SOLVE["What is wanted"]
+    ),
+}
 
 
 def _taken(section: str, *names: str) -> tuple[click.Option, ...]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from codesign.errors import SpecError
 from codesign.problem.dram_energy import dram_energy_j_per_bit
-from codesign.problem.metrics import metric_of
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, metric_of
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
-from codesign.problem.readers import Pin
+from codesign.problem.readers import Limits, Pin
 from codesign.problem.words import BUFFERS, DEFAULT_QUALITY, LIMITS, ProblemWords, flag_of
-from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ
+from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, member_of, of_member
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -51,18 +51,22 @@ def problem_of(
 
 def wanted(words: ProblemWords, network: Network) -> dict[str, Any]:
     """The fields of `Problem` that say what is free to choose and what is wanted."""
-    from codesign.quality import uniform_bits
+    from codesign.quality import quality_of_members, uniform_bits
 
-    choices, quality = _choices(words, network), _quality(words)
+    choices, quality = _choices(words, network), _quality(words, network)
     bits = {*choices.weight_bits, *choices.activation_bits, *choices.pinned.values()}
-    bits |= {width for width in [quality and uniform_bits(quality)] if width}
-    budgets = {
-        metric: limit * factor
-        for word, (metric, factor) in LIMITS.items()
-        if (limit := getattr(words, word)) is not None
-    }
-    if words.min_fps is not None:
-        budgets["latency_s"] = network.images / words.min_fps
+    members = [member.name for member in network.members]
+    qualities = [quality] if quality else []
+    if members and quality:
+        qualities = [*quality_of_members(quality, members).values()]
+    bits |= {width for width in map(uniform_bits, qualities) if width}
+    budgets: dict[str, float] = {}
+    for word, (metric, factor) in LIMITS.items():
+        limits = limits_by_metric(word, metric, getattr(words, word), network)
+        budgets |= {name: limit * factor for name, limit in limits.items()}
+    for name, rate in limits_by_metric("min_fps", "latency_s", words.min_fps, network).items():
+        images = network.images_of(members.index(member_of(name) or "")) if members else None
+        budgets[name] = (images or network.images) / rate
     return {
         "choices": choices,
         "sensitivity": sensitivity_of(
@@ -98,11 +102,48 @@ def sensitivity_of(
     return weight_sensitivity(network, weights, bits, granularity or "channel")
 
 
-def _quality(words: ProblemWords) -> str | None:
-    if words.quality is None:
-        limited = words.max_noise is None and words.minimize != "noise"
-        return DEFAULT_QUALITY if limited else None
-    return None if words.quality == "none" else words.quality
+def limits_by_metric(
+    word: str, metric: str, given: Limits | None, network: Network
+) -> dict[str, float]:
+    """What a word limits, by metric: of a suite each of its members, or those that are named.
+
+    Raises
+    ------
+    SpecError
+        A name of no member, or where nothing is limited by name.
+    """
+    if given is None:
+        return {}
+    flag, members = flag_of(word), [member.name for member in network.members]
+    named: dict[str | None, float] = given if isinstance(given, dict) else {None: given}
+    if metric not in ADDITIVE_METRICS or not members:
+        if [*named] != [None]:
+            why = "not of one network by itself" if members else "there is one network"
+            raise SpecError(f"{flag} {next(x for x in named if x)}=…: {why}; give a number")
+        if members and metric == ENERGY:
+            raise SpecError(f"{flag}: energy is not limited network by network; minimise it")
+        return {metric: named[None]}
+    unknown = [name for name in named if name is not None and name not in members]
+    if unknown:
+        from codesign.specs.schema import nearest
+
+        near = nearest(unknown[0], tuple(members))
+        raise SpecError(f"{flag} {unknown[0]}=…: no such network ({', '.join(members)}){near}")
+    told = [name for name in members if name in named or None in named]
+    return {of_member(metric, x): named[x if x in named else None] for x in told}
+
+
+def _quality(words: ProblemWords, network: Network) -> str | None:
+    """The quality asked for; by default one of what no noise is limited of otherwise."""
+    if words.quality is not None:
+        return None if words.quality == "none" else words.quality
+    noise = words.max_noise
+    if words.minimize == "noise" or not (noise is None or isinstance(noise, dict)):
+        return None
+    if noise is None or None in noise:
+        return DEFAULT_QUALITY if noise is None else None
+    left = [member.name for member in network.members if member.name not in noise]
+    return ",".join(f"{name}={DEFAULT_QUALITY}" for name in left) or None
 
 
 def by_name(pairs: Iterable[tuple[str, Item]], refusal: str) -> dict[str, Item]:

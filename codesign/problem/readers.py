@@ -6,7 +6,7 @@ not fit. Only the standard library is imported, so that ``--help`` is immediate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,34 @@ class OneMetric:
 
 LIMIT = Number(1e-30, 1e15)
 ONE_WIDTH, WIDTHS = WholeNumber(1, 32), WholeNumbers(32)
+
+
+Limits = float | dict[str | None, float]  # of all alike, or by member of a suite, None for others
+
+
+def limits(texts: Sequence[str], read: Callable[[str], float] = LIMIT) -> Limits:
+    """Read ``2``, or ``resnet18=2,vit_b_16=8``: a limit, or those of several networks by name.
+
+    What has no name is for those that are not named.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        What is said, once or more.
+    read : callable
+        Reads one limit.
+    """
+    if len(texts) == 1 and "=" not in texts[0]:
+        return read(texts[0])
+    found: dict[str | None, float] = {}
+    for part in ",".join(texts).split(","):
+        name, sign, amount = part.strip().rpartition("=")
+        key = name if sign else None
+        if key in found or key == "":
+            said = " ".join(texts)
+            raise ValueError(f"{said!r}: write X, or NAME=X once for each network.")
+        found[key] = read(amount)
+    return found
 
 
 def pin(text: str) -> Pin:

@@ -23,6 +23,7 @@ from codesign.problem.readers import (
     LIMIT,
     ONE_WIDTH,
     WIDTHS,
+    Limits,
     Number,
     Numbers,
     OneMetric,
@@ -149,19 +150,19 @@ class ProblemWords:
     clock_mhz: float = _word("X", CLOCK, "800")
     area_overhead: float = _word("X", FACTOR, "1")
     minimize: str = _word("|".join(OBJECTIVES), OneMetric(OBJECTIVES), "latency")
-    max_area_mm2: float | None = _word("X", LIMIT)
-    max_lut: float | None = _word("X", LIMIT)
-    max_dsp: float | None = _word("X", LIMIT)
-    max_bram: float | None = _word("X", LIMIT)
-    max_latency_ms: float | None = _word("X", LIMIT)
-    max_interval_ms: float | None = _word("X", LIMIT)
-    min_fps: float | None = _word("X", Number(1e-9, 1e15))
-    max_energy_mj: float | None = _word("X", LIMIT)
-    max_dram_mbit: float | None = _word("X", LIMIT)
-    max_model_mbit: float | None = _word("X", LIMIT)
-    max_gbops: float | None = _word("X", LIMIT)
+    max_area_mm2: Limits | None = _word("X", LIMIT)
+    max_lut: Limits | None = _word("X", LIMIT)
+    max_dsp: Limits | None = _word("X", LIMIT)
+    max_bram: Limits | None = _word("X", LIMIT)
+    max_latency_ms: Limits | None = _word("X", LIMIT)
+    max_interval_ms: Limits | None = _word("X", LIMIT)
+    min_fps: Limits | None = _word("X", Number(1e-9, 1e15))
+    max_energy_mj: Limits | None = _word("X", LIMIT)
+    max_dram_mbit: Limits | None = _word("X", LIMIT)
+    max_model_mbit: Limits | None = _word("X", LIMIT)
+    max_gbops: Limits | None = _word("X", LIMIT)
     quality: str | None = _word("uniform:BITS|sqnr:DB")
-    max_noise: float | None = _word("X", LIMIT)
+    max_noise: Limits | None = _word("X", LIMIT)
     bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
     weight_bits: tuple[int, ...] | None = _word("LIST", WIDTHS)
     activation_bits: tuple[int, ...] | None = _word("LIST", WIDTHS)

@@ -13,7 +13,7 @@ from codesign.results.design import Design
 
 BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture `files`
     (["slove"], "slove"),
-    (["solve"], "Missing argument 'NETWORK'"),
+    (["solve"], "Missing argument 'NETWORK...'"),
     (["solve", "resnt18"], "did you mean 'resnet18'? (shipped: alexnet, "),
     (["solve", "no/such/file"], "no/such/file: cannot be read: No such file"),
     (["solve", "FOLDER"], "cannot be read: Is a directory"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -26,6 +26,7 @@ from codesign.results.text.layout import (
     table,
 )
 from codesign.results.text.machines import machine_line
+from codesign.results.text.members import member_parts
 from codesign.results.text.on_chip import residency_parts
 from codesign.results.text.phrases import (
     beside_usual,
@@ -66,7 +67,9 @@ def design_parts(design: Design) -> list[RenderableType]:
     problem = design.problem
     totals = totals_table(design.metrics, problem, _shown(design.accelerator))
     question = question_line(subject(problem), problem)
-    return [question, *_costs_parts(design, totals), proof_line(design), *_batches(design)]
+    members = member_parts(design.metrics, problem)
+    costs = _costs_parts(design, totals, members)
+    return [question, *costs, proof_line(design), *_batches(design)]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
@@ -80,10 +83,12 @@ def _shown(accelerator: Accelerator) -> list[str]:
     return in_display_order((*metrics_on(accelerator.technology), ENERGY))
 
 
-def _costs_parts(result: HardwareResult, totals: Table) -> list[RenderableType]:
+def _costs_parts(
+    result: HardwareResult, totals: Table, members: Sequence[RenderableType] = ()
+) -> list[RenderableType]:
     parts: list[RenderableType] = ["", hardware_table(result), rates_text(result)]
     parts += ["", layer_table(result), *residency_parts(result), *energy_parts(result)]
-    parts += ["", totals, ""]
+    parts += ["", totals, *members, ""]
     return [*parts, *map(remark, result.notes)]
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign.results.text.layout import literal, percent, short, table
-from codesign.units import ABSENT, METRIC_UNITS, four_digits, gap_text, in_display_order
+from codesign.units import ABSENT, METRIC_UNITS, four_digits, gap_text, in_display_order, kind_of
 
 if TYPE_CHECKING:
     from codesign.results.records import ProofRecord
@@ -46,9 +46,13 @@ def limits_text(problem: AnyProblem) -> str:
     """``area ≤ 6 mm², noise ≤ 0.003906 (uniform:6)``."""
     limits = []
     for metric, limit in problem.budgets.items():
+        if kind_of(metric) == "noise" != metric and problem.quality is not None:
+            continue  # of members, by their qualities
         limits.append(METRIC_UNITS[metric].at_most(limit))
         if metric == "noise" and problem.quality is not None:
             limits[-1] += f" ({problem.quality})"
+    if problem.quality is not None and "noise" not in problem.budgets:
+        limits.append(f"noise of each ≤ {problem.quality}")
     return ", ".join(limits)
 
 
