@@ -37,7 +37,7 @@ class Draft:
         self, rng: random.Random, scale: int = 1, moving: bool = False, in_place: bool = False
     ) -> None:
         self.rng, self.scale, self.moving, self.in_place = rng, scale, moving, in_place
-        self.layers: list[Layer] = []
+        self.padded, self.layers = False, list[Layer]()
         images = rng.choice((1, 1, 1, 2, 3))
         channels = scale * rng.choice((1, 2, 3, 4, 6, 8))
         rows, columns = scale * rng.randint(1, 7), scale * rng.randint(1, 6)
@@ -101,15 +101,17 @@ def random_network(
     moving: bool = False,
     in_place: bool = False,
     reusing: bool = False,
+    padded: bool = False,
 ) -> Network:
     """A chain with side branches, residuals and now and then a product of two tensors.
 
     ``scale`` multiplies channels, rows and columns. ``moving`` adds, to about so many layers, those
     that only move data, parts of tensors, concatenations and transposed convolutions; ``in_place``
     lets most of the layers of a concatenation read what another of them has written there;
-    ``reusing`` lets many layers use the weights of an earlier one.
+    ``reusing`` lets many layers use the weights of an earlier one; ``padded``: see `_positions`.
     """
     draft = Draft(rng, scale, moving or in_place, in_place)
+    draft.padded = padded
     kinds = (convolution,) * 5 + (fully_connected, matmul, matmul)
     for number in range(layers):
         more = (movement, movement, concatenation, concatenation) if draft.moving else ()
@@ -143,8 +145,8 @@ def convolution(draft: Draft, name: str, output: str) -> None:
     dilation = rng.choice((1, 1, 1, 2, (1, 2)))
     zeros = rng.choice((1, 1, 1, 2, 2, 3, (2, 1), (1, 2))) if draft.moving else 1
     rows, columns = shape.rows * _axis(zeros, 0), shape.columns * _axis(zeros, 1)
-    P = _positions(rng, rows, R, _axis(stride, 0), _axis(dilation, 0))
-    Q = _positions(rng, columns, S, _axis(stride, 1), _axis(dilation, 1))
+    P = _positions(rng, rows, R, _axis(stride, 0), _axis(dilation, 0), draft.padded)
+    Q = _positions(rng, columns, S, _axis(stride, 1), _axis(dilation, 1), draft.padded)
     layer = Layer(
         name=name,
         N=shape.images,
@@ -301,12 +303,19 @@ def _groups(rng: random.Random, channels: int) -> int:
     return rng.choice(_divisors(channels))
 
 
-def _positions(rng: random.Random, size: int, kernel: int, stride: int, dilation: int) -> int:
-    """Output positions along one axis: padding as large as the output ("same"), none, or most."""
+def _positions(
+    rng: random.Random, size: int, kernel: int, stride: int, dilation: int, padded: bool
+) -> int:
+    """Output positions along one axis: padding as large as the output ("same"), none, or most.
+
+    ``padded``: also four rows and more on each side, of which windows see nothing else.
+    """
     reach = (kernel - 1) * dilation + 1
     counts = [-(-size // stride)] * 3 + [(size + reach - 2) // stride + 1]
     if size >= reach:
         counts.append((size - reach) // stride + 1)
+    if padded:
+        counts += [(size + 2 * max(reach - 1, 4) - reach) // stride + 1] * 4
     return rng.choice(counts)
 
 

@@ -54,6 +54,7 @@ def random_case(
     sharing: bool = False,
     in_place: bool = False,
     reusing: bool = False,
+    padded: bool = False,
     sram: bool = False,
     machine: str = "",
 ) -> Case:
@@ -69,17 +70,20 @@ def random_case(
         With all that ``moving`` has, and layers that read one part of a tensor and write another.
     reusing : bool
         With layers that use the weights of an earlier one.
+    padded : bool
+        With windows that see nothing but padding.
     sram : bool
         With some SRAM sizes on offer, or limits on it, at times too small for anything.
     machine : str
         On machines of a kind, as `with_machine`.
     """
     other = f"{seed} {moving} {sharing}" + " in place" * in_place + f" {machine}" * bool(machine)
-    other += " reusing" * reusing
-    rng = random.Random(other if moving or sharing or in_place or reusing or machine else seed)
+    other += " reusing" * reusing + " padded" * padded
+    usual = not (moving or sharing or in_place or reusing or padded or machine)
+    rng = random.Random(seed if usual else other)
     size = BROAD if seed % 4 == 3 else DEEP
     layers = rng.choice((1, 2, 2, 3) if in_place else (1, 2, 3, 3, 4, 4, 4))
-    network = random_network(rng, layers=layers, moving=moving, in_place=in_place, reusing=reusing)
+    network = random_network(rng, layers, 1, moving, in_place, reusing, padded)
     choices = random_choices(rng, network, size.options)
     if (moving or in_place) and rng.random() < 0.4:
         choices = wide_where_only_moved(rng, network, choices)
