@@ -5,7 +5,8 @@ products, weights and elements are those of the convolution, and so is what tile
 Tiles of columns are parts of a plane, row by row: what neighbours share, and what one of them
 holds, is an upper bound, exact for strides of 1 where a plane keeps its size.
 
-A first axis that nothing is summed along, nor padded, is more images.
+A first axis that nothing is summed along, nor padded, is more images. Of a transposed convolution,
+products without inserted zeros count a plane as a line: the last few of its lines may have more.
 """
 
 from __future__ import annotations
