@@ -16,6 +16,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from codesign.errors import SpecError
 from codesign.specs.onnx.file import MAX_SMALL, Model
 
+MOST_SHOWN = 8  # values of an input, in a note
 MOST_PROPOSED = 16  # whole numbers of an input whose value may be asked for
 
 Array = np.ndarray[Any, Any]
@@ -67,6 +68,16 @@ def fix_inputs(
                 del entries[position]
     graph.initializer.extend(fixed)
     return replace(model, inputs=tuple(n for n in model.inputs if n not in inputs)), sizes
+
+
+def given_notes(inputs: Mapping[str, Any], known: Mapping[str, Array]) -> tuple[str, ...]:
+    """What the inputs that are constants hold."""
+    shown = []
+    for name in inputs:
+        values = known[name].reshape(-1)
+        first = ", ".join(map(str, values[:MOST_SHOWN].tolist()))
+        shown.append(f"{name} = {first}" + (", …" if values.size > MOST_SHOWN else ""))
+    return (f"inputs that are constants: {'; '.join(shown)}",) if shown else ()
 
 
 def _has(value: ValueInfoProto, symbol: str) -> bool:

@@ -13,7 +13,7 @@ from codesign.specs.network import Network
 from codesign.specs.onnx.build_network import BuiltNetwork, build_network
 from codesign.specs.onnx.dimensions import bind
 from codesign.specs.onnx.file import Model, read_model
-from codesign.specs.onnx.given_inputs import fix_inputs
+from codesign.specs.onnx.given_inputs import fix_inputs, given_notes
 from codesign.specs.onnx.graph import Graph, Node
 from codesign.specs.onnx.groups import group_values
 from codesign.specs.onnx.layout import lay_out
@@ -72,7 +72,7 @@ def read(
         return Imported(
             network=built.network.batched(images),
             pins=declared_widths(graph, grouping, layout, built),
-            notes=notes(graph, layout, built),
+            notes=(*given_notes(inputs, graph.known), *notes(graph, layout, built)),
             warnings=warnings,
             weights=LayerWeights(model, graph, _weight_operands(graph, built)),
         )

@@ -77,7 +77,9 @@ def test_a_value_that_the_file_presets(tmp_path: Path) -> None:
     numbers = {"i": np.array(8000), "rate": np.array(16000)}
     made = flow_model(nodes, {"x": (2, 4), "i": ()}, {**SIDES, **numbers})
     assert imported(tmp_path, made).network.layers[0].K == 3
-    assert imported(tmp_path, made, inputs={"i": 16000}).network.layers[0].K == 4
+    found = imported(tmp_path, made, inputs={"i": 16000})
+    assert found.network.layers[0].K == 4
+    assert found.notes == ("inputs that are constants: i = 16000",)
     assert refusal(tmp_path, made, inputs={"rate": 8000}) == "no input 'rate'; it has x"
 
 
