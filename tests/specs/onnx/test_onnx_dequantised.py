@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto, helper
 from onnx_graphs import imported, model
 
 from codesign.errors import SpecError
+from codesign.quality import weight_sensitivity
 from codesign.specs.onnx.operators import MS
 
 Array = np.ndarray[Any, Any]
@@ -285,3 +286,18 @@ def test_how_quantisers_round(mode: str, tmp_path: Path) -> None:
     else:
         with pytest.raises(SpecError, match="Quant rounds by 'SIDEWAYS'; QONNX has ROUND, "):
             found["a"]
+
+
+def test_the_noise_of_weights_that_are_on_a_grid(tmp_path: Path) -> None:
+    """None at the width they are stored in, some below."""
+    constants = {
+        "w": FLOATS, "b": np.array(4, np.float32), "o": np.array(0, np.float32),
+        "s": np.abs(FLOATS).max(axis=0, keepdims=True) / 7,
+    }
+    lines = f"d = {QONNX}.Quant <narrow=1> (w, s, o, b)\na: y = MatMul (x, d)"
+    found = imported(tmp_path, model(lines, X, constants, domains=[QONNX]))
+    noise = weight_sensitivity(found.network, found.weights, [3, 4, 5])["weight:a"]
+    assert found.pins == {"weight:a": 4}
+    assert noise[3] > 1e-3
+    assert noise[4] < 1e-12
+    assert noise[5] < 1e-12
