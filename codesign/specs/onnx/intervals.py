@@ -16,15 +16,17 @@ from codesign.specs.onnx import operators
 from codesign.specs.onnx.graph import Graph, Node
 
 MOST_BITS = 16  # of integers that are widths; wider ones are sums, indices, shapes
-# What lies in the result's interval lay in the operand's.
+# Only numbers of the operand are in the result.
 KEEPING = frozenset(
     {
         *("Cast", "DepthToSpace", "Dropout", "Expand", "Flatten", "Gather", "GatherElements"),
-        *("GatherND", "Identity", "MaxPool", "Reshape", "ReverseSequence", "Slice", "SpaceToDepth"),
-        *("Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+        *("GatherND", "GlobalMaxPool", "Identity", "MaxPool", "ReduceMax", "ReduceMin", "Reshape"),
+        *("ReverseSequence", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose"),
+        "Unsqueeze",
     }
 )
 
+NEAREST = "nearest"  # the default of Resize
 Ends = tuple[float, float]
 
 
@@ -94,12 +96,12 @@ class _Intervals:
         elif operator == "Pad":
             found = self._padded(node, before)
         elif operator == "Concat":
-            found = _hull([self.known.get(name, Interval()) for name in node.inputs if name])
-        elif operator in KEEPING and (operator != "Cast" or before.whole):
+            found = _hull([self.known.get(name, Interval()) for name in node.inputs])
+        elif _keeps(node, operator, before):
             found = before
         else:
             return
-        for name in node.outputs:
+        for name in node.outputs[: None if operator == "Split" else 1]:
             self._note(name, found)
 
     def _note(self, name: str, found: Interval) -> None:
@@ -163,18 +165,27 @@ class _Intervals:
         return Interval(low, high, typed.whole, int(least) if least == greatest else 0)
 
 
+def _keeps(node: Node, operator: str, before: Interval) -> bool:
+    """Whether what lies in the result's interval lay in the operand's."""
+    if operator in ("Resize", "Upsample"):
+        return bool(node.attributes.get("mode", NEAREST) == NEAREST)
+    return operator in KEEPING and (operator != "Cast" or before.whole)
+
+
 def _above(before: Interval, ends: Ends | None) -> Interval:
     """The greater of a value and constants that lie between two ends."""
     if ends is None:
         return before
-    return replace(before, low=max(before.low, ends[0]), high=max(before.high, ends[1]))
+    low, high = max(before.low, ends[0]), max(before.high, ends[1])
+    return replace(before, low=low, high=high, whole=before.whole and ends[0].is_integer())
 
 
 def _below(before: Interval, ends: Ends | None) -> Interval:
     """The smaller of a value and constants that lie between two ends."""
     if ends is None:
         return before
-    return replace(before, low=min(before.low, ends[0]), high=min(before.high, ends[1]))
+    low, high = min(before.low, ends[0]), min(before.high, ends[1])
+    return replace(before, low=low, high=high, whole=before.whole and ends[0].is_integer())
 
 
 def _hull(parts: list[Interval]) -> Interval:

@@ -291,7 +291,9 @@ def test_how_quantisers_round(mode: str, tmp_path: Path) -> None:
 def test_the_noise_of_weights_that_are_on_a_grid(tmp_path: Path) -> None:
     """None at the width they are stored in, some below."""
     constants = {
-        "w": FLOATS, "b": np.array(4, np.float32), "o": np.array(0, np.float32),
+        "w": FLOATS,
+        "b": np.array(4, np.float32),
+        "o": np.array(0, np.float32),
         "s": np.abs(FLOATS).max(axis=0, keepdims=True) / 7,
     }
     lines = f"d = {QONNX}.Quant <narrow=1> (w, s, o, b)\na: y = MatMul (x, d)"

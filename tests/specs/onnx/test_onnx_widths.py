@@ -93,6 +93,7 @@ def test_rounded_and_clipped_in_floating_point(tmp_path: Path) -> None:
     assert pins(tmp_path, lines) == {"tensor:x": 4}
     assert pins(tmp_path, lines.replace(", f7", "")) == {}  # one end is open
     assert pins(tmp_path, lines.replace("r = Round (q)", "r = Neg (q)")) == {}
+    assert pins(tmp_path, lines.replace("f7", "f15h")) == {}  # 7.5 is no code
 
 
 def test_ends_that_are_attributes(tmp_path: Path) -> None:
@@ -127,6 +128,35 @@ def test_padding_lies_beside_what_is_clipped(tmp_path: Path) -> None:
     for fill, bits in (("", 4), (", p63", 7)):
         made = model(lines.format(fill=fill) + "\ny = MatMul (d, w)", X, {**CONSTANTS, **amounts})
         assert imported(tmp_path, made).pins == {"tensor:x": 4, "tensor:p": bits}
+
+
+AXES = {"axes": np.array([2, 3], np.int64)}
+KEPT = {
+    'k = Resize <mode="nearest"> (c, , twice)': "q: 4, k: 4",
+    'k = Resize <mode="linear"> (c, , twice)': "q: 4, k: 8",
+    "k, o = MaxPool <kernel_shape=[2,2], strides=[2,2]> (c)": "q: 4, k: 4",
+    "k = ReduceMax (c, axes)": "q: 4, k: 4",
+    "k, o = Split <axis=2, num_outputs=2> (c)": "q: 4",
+}
+
+
+@pytest.mark.parametrize("line", KEPT)
+def test_operators_that_keep_the_codes(line: str, tmp_path: Path) -> None:
+    lines = f"""
+        q = QuantizeLinear (x, s, i)
+        c = Clip (q, n7, p7)
+        {line}
+        d = DequantizeLinear (k, s, i)
+        a: y = Conv (d, v)
+    """
+    twice = np.array([1, 1, 2, 2], np.float32)
+    made = model(
+        lines, {"x": (1, 2, 4, 4)}, {**CONSTANTS, "v": (3, 2, 1, 1), "twice": twice, **AXES}
+    )
+    found = imported(tmp_path, made).pins
+    expected = dict(pair.split(": ") for pair in KEPT[line].split(", "))
+    names = {"q": "tensor:x", "k": "tensor:k"}
+    assert found == {names[key]: int(bits) for key, bits in expected.items()}
 
 
 def test_a_later_width_holds(tmp_path: Path) -> None:
