@@ -56,7 +56,8 @@ FENCED = {
         f"specs.onnx.{name}"
         for name in ("control_flow", "file", "given_inputs", "scopes", "sequences")
     }
-    | {f"specs.onnx.{name}" for name in ("shape_inference", "spelling", "undecided")}
+    | {f"specs.onnx.{name}" for name in ("microsoft_fusions", "shape_inference")}
+    | {f"specs.onnx.{name}" for name in ("spelling", "undecided")}
     | {f"specs.onnx.{name}" for name in ("weights", "writer")},
 }
 COSTS_MAY_IMPORT = {"__future__", "codesign", "collections", "dataclasses", "functools", "math"}

@@ -113,3 +113,18 @@ def spell_attention(write: Writer) -> None:
         in_tokens(write, result, write.output(0))
     else:
         write.add("Identity", [result], "result", write.output(0))
+
+
+def spell_cache_update(write: Writer) -> None:
+    """TensorScatter: new tokens take the place of others in a buffer, wherever it is.
+
+    Source: ONNX, operator TensorScatter, version 24.
+    """
+    shape, update = write.shape(0), write.input(1)
+    axis = int(write.attribute("axis", -2)) % len(shape)
+    others = shape[axis] - write.shape(1)[axis]
+    if not others:
+        write.add("Identity", [update], "present", write.output(0))
+        return
+    kept = write.first(write.input(0), axis, others, shape[axis], "others")
+    write.add("Concat", [kept, update], "present", write.output(0), axis=axis)

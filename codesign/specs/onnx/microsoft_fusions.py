@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from onnx import TensorProto
 
+from codesign.specs.onnx.operators import TABLE
 from codesign.specs.onnx.writer import NotSpeltError, Writer
 
 DOMAIN = "com.microsoft"
@@ -77,6 +79,17 @@ def spell_embedding(write: Writer) -> None:
         else:
             none = write.constant(np.zeros(write.shape(0)[0], np.int32), "lengths")
             write.add("Identity", [none], "lengths", write.output(1))
+
+
+def spell_packed_rows(write: Writer) -> None:
+    """GatherBlockQuantized: rows of a table of few bits, several of which a byte may hold."""
+    shape = [*write.shape(0)]
+    if write.type_of(write.input(0)) == TensorProto.UINT8:
+        shape[-1] *= 8 // int(write.attribute("bits", 4))
+    axis = int(write.attribute("gather_axis", 0))
+    table = write.own(TABLE, [], "table", tuple(shape))
+    rows = write.add("Gather", [table, write.input(1)], "", axis=axis)
+    write.add("Cast", [rows], "scaled", write.output(0), to=write.type_of(write.input(2)))
 
 
 def spell_split_gelu(write: Writer) -> None:

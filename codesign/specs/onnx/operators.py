@@ -27,7 +27,7 @@ ELEMENTWISE = _words(
     GreaterOrEqual GroupNormalization HardSigmoid HardSwish InstanceNormalization IsInf IsNaN
     LayerNormalization LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow
     RMSNormalization Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt
-    Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor
+    Sub Sum SwiGLU Swish Tan Tanh ThresholdedRelu Where Xor
     DequantizeLinear DynamicQuantizeLinear QuantizeLinear RotaryEmbedding
     """
 ) | {
@@ -42,9 +42,9 @@ ELEMENTWISE = _words(
 FIRST = (
     _words(
         """
-    Cast CastLike CumSum DepthToSpace Dropout Flatten Hardmax Identity LRN LogSoftmax
-    LpNormalization MeanVarianceNormalization Reshape ReverseSequence Softmax SpaceToDepth Squeeze
-    Transpose Trilu Unsqueeze
+    BitCast Cast CastLike CumProd CumSum DepthToSpace Dropout Flatten Hardmax Identity LRN
+    LogSoftmax LpNormalization MeanVarianceNormalization Reshape ReverseSequence Softmax
+    SpaceToDepth Squeeze Transpose Trilu Unsqueeze
     """
     )
     | {MS + "QLinearSoftmax", MS + "Trilu"}
@@ -61,8 +61,8 @@ SLICES = _words("Gather Slice Split")
 CONCATS = frozenset({"Concat", MS + "QLinearConcat"})
 MOVEMENTS = _words(
     """
-    CenterCropPad Expand GatherElements GatherND GridSample MaxRoiPool MaxUnpool OneHot Pad Resize
-    RoiAlign Scatter ScatterElements ScatterND Tile TopK Upsample
+    AffineGrid CenterCropPad Col2Im Expand GatherElements GatherND GridSample MaxRoiPool MaxUnpool
+    OneHot Pad Resize RoiAlign Scatter ScatterElements ScatterND Tile TopK Upsample
     """
 )
 PAIRS = _words("MaxPool TopK")  # values, and the indices of where they were
@@ -89,6 +89,7 @@ LAST_STATE = OWN + "LastState"  # a part of all states
 LAST_CELL = OWN + "LastCell"  # moved from the chip, in as many elements as the state has
 AROUND_STEPS = frozenset({FIRST_STATE, CELL, LAST_STATE, LAST_CELL})
 
+TABLE = OWN + "Table"  # a constant whose rows are looked up
 FOURIER_MATRIX = OWN + "FourierMatrix"  # a constant: `codesign.specs.onnx.fourier.matrix`
 
 KNOWN = (

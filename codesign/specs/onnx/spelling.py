@@ -12,7 +12,7 @@ from onnx import ModelProto, NodeProto
 
 from codesign.specs.onnx import fourier, sequences
 from codesign.specs.onnx import microsoft_fusions as fusions
-from codesign.specs.onnx.attention import spell_attention
+from codesign.specs.onnx.attention import spell_attention, spell_cache_update
 from codesign.specs.onnx.bodies import is_set_aside
 from codesign.specs.onnx.constant_folding import Known
 from codesign.specs.onnx.control_flow import spell_if, spell_loop, spell_scan
@@ -34,6 +34,7 @@ Rule = Callable[[Writer], None]
 
 RULES: dict[str, Rule] = {
     "Attention": spell_attention,
+    "TensorScatter": spell_cache_update,
     "Einsum": spell_einsum,
     "DFT": fourier.spell_transform,
     "STFT": fourier.spell_short_time,
@@ -49,6 +50,7 @@ RULES: dict[str, Rule] = {
     MS + "SkipSimplifiedLayerNormalization": fusions.spell_skip_normalisation,
     MS + "SkipGroupNorm": fusions.spell_skip_group_norm,
     MS + "EmbedLayerNormalization": fusions.spell_embedding,
+    MS + "GatherBlockQuantized": fusions.spell_packed_rows,
     MS + "BiasSplitGelu": fusions.spell_split_gelu,
     MS + "GemmFastGelu": fusions.spell_gemm_gelu,
     MS + "FusedMatMul": fusions.spell_batch_transposed,

@@ -155,6 +155,14 @@ def embedding() -> ModelProto:
     return contributed(line, {"i": (2, 6), "j": (2, 6)}, constants, kinds={"i": INT32, "j": INT32})
 
 
+def packed_rows() -> ModelProto:
+    """Rows of a table of 4 bits, two in a byte."""
+    line = "e: h = .GatherBlockQuantized <bits=4, block_size=16, quantize_axis=1> (t, i, s)\n"
+    line += "a: y = MatMul (h, w)"
+    constants = {"t": np.ones((10, 16), np.uint8), "s": (10, 2), "w": (32, 5)}
+    return contributed(line, {"i": (2, 3)}, constants, kinds={"i": INT32})
+
+
 def channels_last() -> ModelProto:
     """A quantised convolution whose channels come last."""
     line = "c: y = .QLinearConv <pads=[1,1,1,1], channels_last=1> (x, s, o, w, s, p, s, o)"
@@ -295,6 +303,14 @@ ENTRIES = (
         macs=2 * 6 * 8 * 5,
         weights=8 * 5,
         layers=3,
+        legal=False,
+    ),
+    Entry(
+        name="rows of 4 bits",
+        build=packed_rows,
+        macs=2 * 3 * 32 * 5,
+        weights=32 * 5,
+        layers=2,
         legal=False,
     ),
     Entry(

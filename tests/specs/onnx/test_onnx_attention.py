@@ -136,3 +136,25 @@ def test_lengths_of_padded_keys_spare_no_product(tmp_path: Path) -> None:
     made.ir_version = 11
     found = imported(tmp_path, made).network
     assert story(found) == ["a.qk: q × k -> a.qk", "a.av: a.qk × v -> y"]
+
+
+def test_new_tokens_in_a_buffer_are_all_that_is_written(tmp_path: Path) -> None:
+    lines = """
+        p: h = MatMul (x, w)
+        t: nk = TensorScatter <axis=1> (pk, h, at)
+        k = Transpose <perm=[0,2,1]> (nk)
+        s: y = MatMul (q, k)
+    """
+    made = model(
+        lines,
+        {"x": (2, 1, 6), "pk": (2, 9, 4), "q": (2, 3, 4), "at": (2,)},
+        {"w": (6, 4)},
+        outputs=("y", "nk"),
+        opset=24,
+        kinds={"at": onnx.TensorProto.INT64},
+    )
+    made.ir_version = 11
+    found = imported(tmp_path, made).network
+    assert found.cache == ("nk",)
+    assert story(found) == ["p: x -> nk[8]", "s: q × nk -> y"]
+    assert found.tensors["nk"] == 2 * 9 * 4
