@@ -178,7 +178,20 @@ def _tile(graph: Graph, node: Node, axes: Axes) -> Axes:
 def _gather(graph: Graph, node: Node, axes: Axes) -> Axes | None:
     """Of a Gather with indices that repeat all there is in blocks."""
     indices, at = graph.known.get(node.input(1)), int(node.attributes.get("axis", 0)) % len(axes)
-    if indices is None or not indices.size:
+    return None if indices is None else _taken(axes, at, indices)
+
+
+def _gather_nd(graph: Graph, node: Node, axes: Axes) -> Axes | None:
+    """Of a GatherND that takes whole rows of the first axis."""
+    indices = graph.known.get(node.input(1))
+    if indices is None or indices.shape[-1] != 1 or node.attributes.get("batch_dims", 0):
+        return None
+    return _taken(axes, 0, indices[..., 0])
+
+
+def _taken(axes: Axes, at: int, indices: np.ndarray[Any, Any]) -> Axes | None:
+    """Axes with one of them as indices take its positions."""
+    if not indices.size:
         return None
     picked = _picked(axes[at], indices.reshape(-1) % _size(axes[at]))
     if picked is None:
@@ -235,6 +248,7 @@ _REPEATING: Mapping[str, Callable[[Graph, Node, Axes], Axes | None]] = {
     "Concat": _concat,
     "Expand": _expand,
     "Gather": _gather,
+    "GatherND": _gather_nd,
     "Resize": _resize,
     "Tile": _tile,
     "Upsample": _resize,

@@ -32,6 +32,7 @@ SIZES = {
     "copies": integers(1, 4, 1, 1),
     "heads": integers(1, QUERIES, TOKENS, WIDTH),
     "each": np.repeat(np.arange(KEYS), 4),
+    "rows": np.repeat(np.arange(KEYS), 4)[:, None],
     "twice": np.array([1, 1, 4, 1, 1], np.float32),
     "grown": np.array([1, 4, 1, 1], np.float32),
     "ones": np.ones((1, 1, 4, 1, 1), np.float32),
@@ -43,6 +44,8 @@ WAYS = {
     "Tile": "u = Unsqueeze (k, two)\ne = Tile (u, times)\nr = Reshape (e, heads)",
     "Tile of heads": "r = Tile (k, copies)",
     "Gather": "r = Gather <axis=1> (k, each)",
+    "GatherND": "u = Transpose <perm=[1,0,2,3]> (k)\ng = GatherND (u, rows)\n"
+    "r = Transpose <perm=[1,0,2,3]> (g)",
     "Resize": 'r = Resize <coordinate_transformation_mode="asymmetric", nearest_mode="floor"> '
     "(k, , grown)",
     "Concat": "u = Unsqueeze (k, two)\ni = Identity (u)\ne = Concat <axis=2> (u, i, u, i)\n"
