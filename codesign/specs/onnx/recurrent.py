@@ -69,7 +69,7 @@ class _Recurrence:
         if self.direction not in DIRECTIONS:
             raise write.refused(f"direction {self.direction!r}; known are {', '.join(DIRECTIONS)}")
         if len(data) != 3 or len(state) != 3:
-            raise write.refused("X and R have three dimensions each")
+            raise write.refused("X and R must have three dimensions each")
         self.directions = DIRECTIONS[self.direction]
         self.steps, self.images = data[1::-1] if self.images_first else data[:2]
         self.hidden = int(write.attribute("hidden_size", state[1 if self.quantised else 2]))
