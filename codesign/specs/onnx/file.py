@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, inliner
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, inliner
 
 from codesign.errors import SpecError
 from codesign.files import reason
@@ -235,14 +236,26 @@ def _forget_sizes_of_outputs(light: ModelProto) -> None:
 
 def _move_early(light: ModelProto) -> None:
     """Let operators that the standard does not have yet be the runtime's own; name all domains."""
-    opset = _check_versions(light)
-    for node in light.graph.node:
-        if node.domain in STANDARD_DOMAINS and opset < EARLY.get(node.op_type, 0):
-            node.domain = RUNTIME_DOMAIN
-    named = {*STANDARD_DOMAINS, *(entry.domain for entry in light.opset_import)}
-    for domain in dict.fromkeys(node.domain for node in light.graph.node):
-        if domain not in named:  # older files of QONNX name the standard's alone
-            light.opset_import.append(helper.make_opsetid(domain, 1))
+    for holder, nodes in ((light, light.graph.node), *((x, x.node) for x in light.functions)):
+        versions = {entry.domain: entry.version for entry in holder.opset_import}
+        opset = next((versions[x] for x in STANDARD_DOMAINS if x in versions), math.inf)
+        domains: dict[str, None] = {}
+        for node in _every(nodes):
+            if node.domain in STANDARD_DOMAINS and opset < EARLY.get(node.op_type, 0):
+                node.domain = RUNTIME_DOMAIN
+            domains[node.domain] = None
+        for each in (holder, light):  # older files of QONNX name the standard's alone
+            named = {*STANDARD_DOMAINS, *(entry.domain for entry in each.opset_import)}
+            missing = (domain for domain in domains if domain not in named)
+            each.opset_import.extend(helper.make_opsetid(domain, 1) for domain in missing)
+
+
+def _every(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Nodes, and those of their bodies."""
+    for node in nodes:
+        yield node
+        for body in bodies(node):
+            yield from _every(body.node)
 
 
 def _is_small(tensor: TensorProto) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from onnx_corpus import contributed
 from onnx_corpus.contributed import whole
 from onnx_graphs import imported, loops, story
@@ -55,6 +56,26 @@ def test_rows_of_tables_are_looked_up(tmp_path: Path) -> None:
         "~e.segments: j + e.words -> e.segments.sum",
         "a: e.segments.sum -> y",
     ]
+
+
+@pytest.mark.parametrize("where", ["branch", "function"])
+def test_early_normalisations_stand_anywhere(where: str, tmp_path: Path) -> None:
+    made = contributed.early("LayerNormalization")
+    norm = made.graph.node.pop()
+    if where == "branch":
+        value = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+        both = [helper.make_graph([norm], name, [], [value]) for name in ("one", "other")]
+        made.graph.initializer.append(contributed.stored(whole(1, np.bool_), "c"))
+        branches = {"then_branch": both[0], "else_branch": both[1]}
+        made.graph.node.append(helper.make_node("If", ["c"], ["y"], name="f", **branches))
+    else:
+        opset = helper.make_opsetid("", 12)
+        function = helper.make_function("mine", "Norm", ["h", "g"], ["y"], [norm], [opset])
+        made.functions.append(function)
+        made.opset_import.append(helper.make_opsetid("mine", 1))
+        made.graph.node.append(helper.make_node("Norm", ["h", "g"], ["y"], domain="mine"))
+    found = imported(tmp_path, made).network
+    assert story(found) == ["a: x -> y"]
 
 
 @pytest.mark.parametrize("zeros", ["none", "packed", "numbers"])
