@@ -24,7 +24,8 @@ from codesign.specs.onnx.writer import NotSpeltError, Writer
 
 FIRST_SCAN_OPSET = 9  # before it, Scan had a batch and lengths
 MOST_NODES = 200_000  # of all turns of a loop
-DONE, YIELDED = "turns_done", "yielded_{}"  # attributes of a loop that is unrolled in part
+# Attributes of a loop that is unrolled in part.
+DONE, YIELDED, UNCONDITIONAL = "turns_done", "yielded_{}", "unconditional"
 
 
 def spell_if(write: Writer) -> None:
@@ -86,13 +87,18 @@ def spell_loop(write: Writer) -> None:
     if condition is None:
         _wait(write, turns, name)
         return
-    if not write.input(1) and not condition:
+    if not condition and _is_unconditional(write):
         raise write.refused(
             "its condition turns false, but none is given to it: runtimes differ in what they do"
         )
     for position, parts in enumerate(turns.yielded):
         _stacked(write, body.output[1 + len(carried) + position], parts, len(carried) + position, 0)
     _hand_over(write, turns.carried)
+
+
+def _is_unconditional(write: Writer) -> bool:
+    """Whether a loop was given no condition."""
+    return not write.input(1) or bool(write.attribute(UNCONDITIONAL, 0))
 
 
 def _turn(write: Writer, turns: _Turns) -> str:
@@ -165,6 +171,7 @@ def _wait(write: Writer, turns: _Turns, condition: str) -> None:
         if rest.attribute[position].name != "body":
             del rest.attribute[position]
     rest.attribute.append(helper.make_attribute(DONE, turns.done))
+    rest.attribute.append(helper.make_attribute(UNCONDITIONAL, int(_is_unconditional(write))))
     rest.attribute.extend(
         helper.make_attribute(YIELDED.format(position), parts)
         for position, parts in enumerate(turns.yielded)

@@ -75,6 +75,8 @@ def infer_shapes(model: Model, keep_unknown_shape: bool = False) -> Graph:
         added = _own_rules(proto, shapes, types, declared, keep_unknown_shape)
         if not (folded or spelt or added or _as_declared(proto, shapes, types, declared)):
             break
+    else:
+        raise SpecError(f"sizes that are not found in {MAX_ROUNDS} rounds, one after the other")
     check_decided(proto, model.inputs, known, shapes)
     return _graph(model, replaced, shapes, types, known, tuple(remarks))
 

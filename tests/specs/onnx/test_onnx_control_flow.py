@@ -27,6 +27,8 @@ from onnx_flow import (
 )
 from onnx_graphs import imported, story
 
+from codesign.specs.onnx import shape_inference
+
 pytestmark = pytest.mark.smoke
 
 
@@ -193,6 +195,16 @@ def test_a_condition_that_waits_for_sizes(tmp_path: Path) -> None:
     assert layer.N == 16
 
 
+def test_sizes_that_wait_for_each_other_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing = body(GROWING, ["i", "c", "h"], ["ck", "g", "is"])
+    nodes = [loop(["", "yes", "x"], ["h", "s"], growing), "a: y = MatMul (h, w)"]
+    made = flow_model(nodes, {"x": (2, 4)}, {"w": W, "lim": np.array(10**6), **YES})
+    monkeypatch.setattr(shape_inference, "MAX_ROUNDS", 8)
+    assert refusal(tmp_path, made) == "sizes that are not found in 8 rounds, one after the other"
+
+
 def test_data_decide_how_often(tmp_path: Path) -> None:
     lines = "mm: p = MatMul (h, w)\nm = ReduceMax <keepdims=0> (p)\nck = Less (m, lim)"
     nodes = [loop(["", "yes", "x"], ["y"], body(lines, ["i", "c", "h"], ["ck", "p"]))]
@@ -212,6 +224,14 @@ def test_runtimes_that_would_differ(tmp_path: Path) -> None:
     stops = body("r = MatMul (h, w)\nck = Not (c)", ["i", "c", "h"], ["ck", "r"])
     made = flow_model([loop(["three", "", "x"], ["y"], stops)], {"x": (2, 4)}, {"w": W, **NUMBER})
     assert "runtimes differ" in refusal(tmp_path, made)
+    grows = body(GROWING, ["i", "c", "h"], ["ck", "g", "is"])
+    nodes = [loop(["three", "", "x"], ["h", "s"], grows), "y = MatMul (h, w)"]
+    for most, told in ((10, "runtimes differ"), (17, "")):
+        made = flow_model(nodes, {"x": (2, 4)}, {"w": W, "lim": np.array(most), **NUMBER})
+        if told:
+            assert told in refusal(tmp_path, made)
+        else:
+            assert imported(tmp_path, made).network.macs == 16 * 4 * 4
 
 
 def test_no_step_hands_on_what_it_was_given(tmp_path: Path) -> None:
