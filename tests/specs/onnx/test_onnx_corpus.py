@@ -36,6 +36,21 @@ def test_runs(entry: Entry) -> None:
     assert all(array is not None for array in session.run(None, entry.inputs(made)))
 
 
+@pytest.mark.long
+@of([name for name, entry in ALL.items() if entry.runs])
+def test_is_the_same_as_the_runtime_rewrites_it(entry: Entry, tmp_path: Path) -> None:
+    """Fused, folded, in other operators: what is multiplied stays; tied weights may be copied."""
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "rewritten.onnx")
+    runtime.InferenceSession(entry.build().SerializeToString(), options)
+    rewritten = onnx.load(tmp_path / "rewritten.onnx")
+    assert imported(tmp_path, rewritten, **entry.how).network.macs == entry.macs
+
+
 @of([*ALL])
 def test_is_imported_as_it_is(entry: Entry, tmp_path: Path) -> None:
     found = imported(tmp_path, entry.build(), **entry.how)
