@@ -1,6 +1,7 @@
 """Random nests of If, Loop and Scan: what is left computes what ONNX's reference says.
 
-Also with nodes in another order, and values in bodies called as others around them are.
+Also with nodes in another order, and values in bodies called as others around them are. And the
+MACs of the network are the products that the reference computes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import GraphProto, ModelProto, NodeProto, helper
-from onnx_flow import W, X, body, computed, decided, flow_model
+from onnx.reference.ops.op_matmul import MatMul
+from onnx_flow import Array, W, X, body, computed, decided, flow_model
 from onnx_graphs import imported
 from seeds import check_all
 
@@ -39,7 +41,7 @@ class Program:
         return f"{kind}{self.count + 9}"
 
     def block(self, seen: list[str], turns: list[str], depth: int) -> tuple[list[NodeProto], str]:
-        """Nodes, and the value that they end with; numbers of turns decide, where there are any."""
+        """Nodes, and the sum of what they make; numbers of turns decide, where there are any."""
         nodes: list[NodeProto] = []
         own = [*seen]
         for _ in range(self.chance.randint(1, 3)):
@@ -48,7 +50,11 @@ class Program:
             made = getattr(self, self.chance.choice(kinds))(own, turns, depth)
             nodes += made
             own.append(made[-1].output[0])
-        return nodes, own[-1]
+        total = own[len(seen)]
+        for each in own[len(seen) + 1 :]:
+            nodes.append(helper.make_node("Add", [total, each], [self.name()]))
+            total = nodes[-1].output[0]
+        return nodes, total
 
     def pick(self, seen: list[str]) -> str:
         """One of the values that can be seen, the later the likelier."""
@@ -207,14 +213,28 @@ def shuffle(nodes: Any, chance: random.Random) -> None:
     nodes.extend(mixed)
 
 
+def run(made: ModelProto) -> tuple[Array, int]:
+    """The result by ONNX's reference, and how many products it computed, all of which count."""
+    counted, plain = [], MatMul._run
+
+    def counting(self: MatMul, a: Array, b: Array) -> tuple[Array, ...]:
+        counted.append(a.size * b.shape[-1])
+        return tuple(plain(self, a, b))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MatMul, "_run", counting)
+        (found,) = computed(made, {"x": X})
+    return found, sum(counted)
+
+
 def check_program(seed: int, folder: Path) -> None:
     """What is left of a program computes what it computes, whatever its nodes' order and names."""
     made = program(seed)
-    (expected,) = computed(made, {"x": X})
+    expected, macs = run(made)
     for each in (made, clashing(made, seed)):
         (found,) = computed(decided(folder, each), {"x": X})
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    assert imported(folder, made).network.macs == imported(folder, each).network.macs
+        assert imported(folder, each).network.macs == macs
 
 
 def test_random_programs(tmp_path: Path) -> None:
