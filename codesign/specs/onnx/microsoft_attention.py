@@ -159,7 +159,10 @@ def _unpacked(write: Writer, position: int, several: int) -> tuple[str, str, str
 
 
 def _with_earlier(write: Writer, given: _Given) -> tuple[str, str, int]:
-    """All keys, all values, and how many tokens these are; they are also the results asked for."""
+    """All keys, all values, and how many tokens these are; what holds them are results asked for.
+
+    In a buffer for more tokens the new ones take the place of others, wherever it is.
+    """
     found, total = [], given.added
     for number, role in enumerate(("keys", "values")):
         new, past = given.new[number + 1], write.input(given.past[number])
@@ -169,16 +172,16 @@ def _with_earlier(write: Writer, given: _Given) -> tuple[str, str, int]:
             continue
         stored = write.shape(given.past[number])[2]
         total = min(given.total or stored + given.added, stored + given.added)
-        kept = write.first(past, 2, total - given.added, stored, f"earlier_{role}")
         both, kind = write.type_of(past), write.type_of(write.input(0))
         new = write.add("Cast", [new], f"stored_{role}", to=both) if both != kind else new
-        whole = total >= stored
-        all_of = write.add("Concat", [kept, new], f"all_{role}", output if whole else "", axis=2)
-        if output and not whole:
-            rest = write.split(past, 2, (total, stored - total), (f"{role}.old", f"{role}.room"))[1]
-            write.add("Concat", [all_of, rest], f"present_{role}", output, axis=2)
-        read = write.add("Cast", [all_of], f"read_{role}", to=kind) if both != kind else all_of
-        found.append(read)
+        held = max(total, stored)
+        if held == given.added:
+            buffer = write.add("Identity", [new], f"all_{role}", output)
+        else:
+            kept = write.first(past, 2, held - given.added, stored, f"earlier_{role}")
+            buffer = write.add("Concat", [kept, new], f"all_{role}", output, axis=2)
+        read = write.first(buffer, 2, total, held, f"filled_{role}")
+        found.append(write.add("Cast", [read], f"read_{role}", to=kind) if both != kind else read)
     keys, values = found
     return keys, values, total
 

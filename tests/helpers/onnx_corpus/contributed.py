@@ -103,6 +103,16 @@ def grouped_queries_buffer() -> ModelProto:
     return contributed(line, inputs, constants, ("y", "nk", "nv"), kinds={"n": INT32})
 
 
+def grouped_queries_prompt() -> ModelProto:
+    """A prompt of 6 tokens into an empty buffer of 12."""
+    line = "a: y, nk, nv = .GroupQueryAttention <num_heads=8, kv_num_heads=2> "
+    line += "(q, k, v, pk, pv, n, t)"
+    inputs = {"q": (1, 6, 64), "k": (1, 6, 16), "v": (1, 6, 16), "n": (1,)}
+    inputs |= {"pk": (1, 2, 12, 8), "pv": (1, 2, 12, 8)}
+    constants = {"t": whole(6, np.int32)}
+    return contributed(line, inputs, constants, ("y", "nk", "nv"), kinds={"n": INT32})
+
+
 def four_bits() -> ModelProto:
     """Weights of 4 bits, in 3 blocks along 40 rows of which the last is not full."""
     line = "a: y = .MatMulNBits <K=40, N=6, bits=4, block_size=16> (x, w, s)"
@@ -256,6 +266,15 @@ ENTRIES = (
             solved=name == "past",
         )
         for name, build in (("past", grouped_queries_past), ("buffer", grouped_queries_buffer))
+    ),
+    Entry(
+        name="grouped queries of a prompt in a buffer",
+        build=grouped_queries_prompt,
+        macs=2 * (8 * 6 * 6 * 8),
+        weights=0,
+        layers=4,
+        feeds={"n": np.array([5], np.int32)},
+        legal=False,
     ),
     Entry(
         name="weights of 4 bits",

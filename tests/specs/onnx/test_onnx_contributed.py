@@ -44,6 +44,17 @@ def test_a_buffer_is_read_as_far_as_it_is_filled(tmp_path: Path) -> None:
     assert story(found)[-2:] == ["a.qk: q × nk[96] -> a.qk", "a.av: a.qk × nv[96] -> y"]
 
 
+def test_a_prompt_fills_a_buffer_as_far_as_it_goes(tmp_path: Path) -> None:
+    found = imported(tmp_path, contributed.grouped_queries_prompt()).network
+    assert found.cache == ("nk", "nv")
+    assert story(found) == [
+        "~a.all_keys.copy1: k -> nk[96]",
+        "~a.all_values.copy1: v -> nv[96]",
+        "a.qk: q × nk[96] -> a.qk",
+        "a.av: a.qk × nv[96] -> y",
+    ]
+
+
 def test_the_sum_of_a_normalisation_is_what_the_next_one_adds(tmp_path: Path) -> None:
     found = imported(tmp_path, contributed.residual_stream()).network
     assert story(found) == ["a: x + x -> s", "b: s + s -> y"]
