@@ -170,6 +170,7 @@ class GoalSearch:
             stop=self.stop,
             on_progress=None if self.task.on_progress is None else self.report_milp,
             solver=self.task.solver,
+            cutoff=self.cutoff if goal is None else np.inf,
         )
         self.task.stats.count(result)
         self.update_incumbent(result.solution)

@@ -25,6 +25,7 @@ from random_problems import (
     with_budgets,
     with_sharing,
 )
+from sharing_layers import repeated
 
 from codesign.problem.choices import Place
 from codesign.problem.problem import Metric, Problem
@@ -50,8 +51,9 @@ def on_chip_case(
     ``plain``: layers that multiply, as `random_network` has them; ``moving``, ``in place``,
     ``reusing``, ``sharing`` and ``sram`` add what `random_case` adds under these names. ``deep``:
     five tensors or more that may stay, of hardly more than given widths. ``broad``: many hardware
-    options. ``cache``: with tensors that outlast the run. ``machine``: on machines of a kind, as
-    `with_machine`. ``drawn``: draws the network where it is of no such kind.
+    options. ``cache``: with tensors that outlast the run. ``repeated``: of blocks that are alike.
+    ``machine``: on machines of a kind, as `with_machine`. ``drawn``: draws the network where it is
+    of no such kind.
     """
     rng = random.Random(f"on chip {kind} {seed}" + f" {machine}" * bool(machine))
     network = drawn(rng) if drawn else _network(rng, kind)
@@ -94,6 +96,8 @@ def _network(rng: random.Random, kind: str) -> Network:
         network = random_cached(rng)
         if len(oracle_on_chip.lifetimes(network)) <= most:
             return network
+    if kind == "repeated":
+        return repeated(rng, layers=rng.choice((2, 3, 4, 4)))
     while True:
         moving = kind == "moving" or (kind == "deep" and rng.random() < 0.3)
         network = random_network(

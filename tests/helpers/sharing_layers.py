@@ -45,3 +45,34 @@ def with_reuse(rng: random.Random, network: Network) -> Network:
             owner.setdefault(weights, layer.name)
         layers.append(layer)
     return replace(network, layers=tuple(layers))
+
+
+def repeated(rng: random.Random, layers: int) -> Network:
+    """A chain of about so many layers, of blocks that are alike, perhaps with skips."""
+    channels, size = rng.choice((1, 2, 3, 4)), rng.choice((1, 2, 3, 5))
+    per_block = rng.choice((1, 2, 2, 3))
+    inside = [rng.choice((1, 2, 5)) for _ in range(per_block - 1)]
+    widths = [channels, *inside, channels]
+    kernels = [rng.choice((1, 1, 3)) for _ in range(per_block)]
+    skips, made, source = rng.random() < 0.4, [], "t"
+    tensors = {"t": channels * size * size}
+    for n in range(-(-layers // per_block)):
+        entry = source
+        for k, kernel in enumerate(kernels):
+            output = f"t{n}.{k}"
+            last = k == per_block - 1
+            sides = {"P": size, "Q": size, "H": size, "W": size, "R": kernel, "S": kernel}
+            made.append(
+                Layer(
+                    name=f"l{n}.{k}",
+                    input=source,
+                    output=output,
+                    K=widths[k + 1],
+                    C=widths[k],
+                    residuals=(entry,) if skips and last else (),
+                    **sides,
+                )
+            )
+            tensors[output] = widths[k + 1] * size * size
+            source = output
+    return Network(name="repeated", layers=tuple(made), tensors=tensors)

@@ -112,6 +112,7 @@ def minimise(
     presolve: bool = True,
     restart: bool = True,
     on_progress: OnSolverProgress | None = None,
+    enough: float = -math.inf,
 ) -> Outcome:
     """Solve a model with one objective; its variables hold the solution where there is one.
 
@@ -127,6 +128,8 @@ def minimise(
         Whether HiGHS may presolve again in between.
     on_progress : callable, optional
         Called now and then, in this thread.
+    enough : float
+        An objective with which to end, whatever HiGHS has proven.
 
     Raises
     ------
@@ -153,14 +156,14 @@ def minimise(
         return Outcome("unknown", -math.inf)
     seconds = 0.0
     try:
-        outcome = _run(lp, columns, options, stop, on_progress)
+        outcome = _run(lp, columns, options, stop, on_progress, enough)
         if outcome.status != "infeasible":
             return outcome
         seconds = outcome.seconds
     except SolverError:  # "solve error", seen once in 46,000 models
         pass
     options["presolve"] = "off" if presolve else "on"
-    again = _run(lp, columns, options, stop, on_progress)
+    again = _run(lp, columns, options, stop, on_progress, enough)
     return replace(again, seconds=seconds + again.seconds)
 
 
@@ -170,6 +173,7 @@ def _run(
     options: Mapping[str, object],
     stop: StopCondition,
     on_progress: OnSolverProgress | None,
+    enough: float,
 ) -> Outcome:
     if stop.reached():
         return Outcome("unknown", -math.inf)
@@ -186,7 +190,7 @@ def _run(
     if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the model; please report this with the problem's file")
     started = time.monotonic()
-    ended = _run_in_thread(highs, stop, on_progress)
+    ended = _run_in_thread(highs, _Listener(stop, on_progress, enough))
     seconds = time.monotonic() - started
     outcome = _outcome(highs, columns) if ended else Outcome("unknown", -math.inf)
     return replace(outcome, seconds=seconds)
@@ -195,15 +199,18 @@ def _run(
 class _Listener:
     """What HiGHS reports on its way, and how it is told to end."""
 
-    def __init__(self, stop: StopCondition, on_progress: OnSolverProgress | None) -> None:
-        self.stop, self.on_progress = stop, on_progress
+    def __init__(
+        self, stop: StopCondition, on_progress: OnSolverProgress | None, enough: float
+    ) -> None:
+        self.stop, self.on_progress, self.enough = stop, on_progress, enough
         self.latest: deque[tuple[float, float]] = deque(maxlen=1)
         self.cancelled = False
 
     def on_interrupt_check(self, event: Any) -> None:
         """Called by HiGHS, in its thread."""
-        self.latest.append((event.data_out.mip_primal_bound, event.data_out.mip_dual_bound))
-        if self.cancelled or self.stop.interrupted:
+        found = event.data_out.mip_primal_bound
+        self.latest.append((found, event.data_out.mip_dual_bound))
+        if self.cancelled or self.stop.interrupted or found <= self.enough:
             event.interrupt()
 
     def report(self) -> None:
@@ -212,9 +219,7 @@ class _Listener:
             self.on_progress(*self.latest.pop())
 
 
-def _run_in_thread(
-    highs: highspy.Highs, stop: StopCondition, on_progress: OnSolverProgress | None
-) -> bool:
+def _run_in_thread(highs: highspy.Highs, listener: _Listener) -> bool:
     """Run HiGHS in a thread of its own, so that Ctrl-C is noticed in this one; whether it ended.
 
     While HiGHS has this thread, Python runs no signal handler. HiGHS asks whether to end between
@@ -223,7 +228,7 @@ def _run_in_thread(
     highspy's own `startSolve` and `wait` do not serve: an exception in their thread is printed and
     lost, and their `cancelSolve` works only with handlers of theirs beside ours.
     """
-    listener, failed = _Listener(stop, on_progress), []
+    stop, failed = listener.stop, []
 
     def run() -> None:
         try:

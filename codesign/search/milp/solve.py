@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
-from codesign.problem.tolerances import LEAST_LIMIT_MARGIN, SMALL_LIMIT_MARGIN, ceiling, keeps
+from codesign.problem.tolerances import (
+    CLOSING_GAP,
+    LEAST_LIMIT_MARGIN,
+    SMALL_LIMIT_MARGIN,
+    ceiling,
+    keeps,
+)
 from codesign.search.milp import solvers
+from codesign.search.milp.alike import counted_model, is_alike
 from codesign.search.milp.choice import MilpSolution, exclude, exclude_costlier, read_choice
 from codesign.search.milp.formulation import build, objective_unit
 from codesign.space.candidates import Candidates
@@ -20,6 +27,8 @@ from codesign.stopping import StopCondition
 from codesign.units import kind_of
 
 MAX_RECHECKS = 100
+# Relative, well below `CLOSING_GAP`: how near a bound from counts what is found ends the solver.
+COUNTED_GAP = CLOSING_GAP / 4
 NEAR_MISSES = 8  # choices just above a limit, after which the model gets a small margin
 
 
@@ -58,6 +67,7 @@ def solve_milp(
     stop: StopCondition,
     on_progress: Callable[[float | None, float], None] | None = None,
     solver: str = "highs",
+    cutoff: float = math.inf,
 ) -> MilpResult:
     """Minimise a goal's metric over listed candidates.
 
@@ -73,6 +83,8 @@ def solve_milp(
         candidates are of no single hardware option, and only the bound means something.
     stop : StopCondition
         When to end with what is found.
+    cutoff : float
+        Where a bound of so much is found first, that is all.
 
     Raises
     ------
@@ -83,6 +95,11 @@ def solve_milp(
     """
     if listed.impossible:
         return MilpResult(None, math.inf, True, 0)
+    least, seconds = -math.inf, 0.0
+    if price is not None and solver == "highs" and is_alike(space, listed, goal):
+        least, seconds = _least_by_counts(space, goal, listed, stop)
+        if least >= cutoff:
+            return MilpResult(None, least, True, 0, seconds)
     with stop.stopping_at_interrupts():
         model = build(space, listed, goal, check_time=stop.check)
     unit = objective_unit(model)
@@ -91,7 +108,7 @@ def solve_milp(
         if on_progress is not None:
             on_progress(value * unit if math.isfinite(value) else None, bound * unit)
 
-    bound, solver_s, margin = -math.inf, 0.0, SMALL_LIMIT_MARGIN
+    bound, solver_s, margin = -math.inf, seconds, SMALL_LIMIT_MARGIN
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
             with stop.stopping_at_interrupts():
@@ -105,6 +122,7 @@ def solve_milp(
             # Presolved again, HiGHS takes three times as long, and has lost the best fused runs.
             restart=not space.placed,
             on_progress=None if on_progress is None else report,
+            enough=least * (1 + COUNTED_GAP / 2) / unit,
         )
         bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds
         complete = outcome.status in ("optimal", "infeasible")
@@ -113,8 +131,11 @@ def solve_milp(
         choice = read_choice(model, space, listed)
         solution = price(choice)
         if solution is not None and goal.kept_by(solution.metrics):
+            value = solution.metrics[goal.metric]
+            if value <= least * (1 + COUNTED_GAP):
+                bound, complete = max(bound, least), True
             # A solver's bound may be above its own solution by its tolerance for rows.
-            bound = min(bound, solution.metrics[goal.metric])
+            bound = min(bound, value)
             return MilpResult(solution, bound, complete, run, solver_s)
         excesses = {} if solution is None else _excesses(goal, solution)
         if excesses.keys() == {ENERGY} and listed.grows:  # the model counts less static power
@@ -130,6 +151,18 @@ def solve_milp(
         "please report this with the problem",
         model=solvers.lp_text(model),
     )
+
+
+def _least_by_counts(
+    space: WidthSpace, goal: Goal, listed: Candidates, stop: StopCondition
+) -> tuple[float, float]:
+    """A bound from counts of layers alike, and seconds spent; −inf where there is none."""
+    with stop.stopping_at_interrupts():
+        model = counted_model(space, listed, goal, stop.check)
+    if model is None:
+        return -math.inf, 0.0
+    outcome = solvers.minimise(model, stop=stop, rel_gap=COUNTED_GAP / 2)
+    return outcome.bound * objective_unit(model), outcome.seconds
 
 
 def _excesses(goal: Goal, solution: Solution) -> dict[str, float]:

@@ -89,11 +89,12 @@ def minimise(
     presolve: bool = True,
     restart: bool = True,
     on_progress: OnSolverProgress | None = None,
+    enough: float = -math.inf,
 ) -> Outcome:
     """Solve a model with one objective by any solver, as `highs.minimise` does.
 
-    Of ``presolve``, ``restart`` and ``on_progress`` only HiGHS takes notice; what another solver
-    has found when it is interrupted is lost.
+    Of ``presolve``, ``restart``, ``on_progress`` and ``enough`` only HiGHS takes notice; what
+    another solver has found when it is interrupted is lost.
 
     Raises
     ------
@@ -112,6 +113,7 @@ def minimise(
                 presolve=presolve,
                 restart=restart,
                 on_progress=on_progress,
+                enough=enough,
             )
         if stop is None:
             return _by_pyomo(model, solver, _Request(None, rel_gap, seed))
