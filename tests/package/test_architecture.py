@@ -33,6 +33,7 @@ FENCED = {
         "study.plot",
     },
     "pyomo": {
+        "search.milp.alike",
         "search.milp.choice",
         "search.milp.coefficients",
         "search.milp.formulation",

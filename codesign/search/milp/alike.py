@@ -32,11 +32,12 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from codesign.arrays import Floats, Ints
 from codesign.problem.goal import Goal
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, kinds_of
 from codesign.problem.tolerances import LIMIT_MARGIN
 from codesign.search.milp.coefficients import Coefficients, Terms
 from codesign.space.candidates import Candidates
 from codesign.space.widths import WidthSpace
+from codesign.units import kind_of
 
 LEAST_LAYERS = 200  # of a network worth counting
 LEAST_ALIKE = 8  # layers of a class, on average
@@ -79,7 +80,9 @@ class Classes:
 def is_alike(space: WidthSpace, listed: Candidates, goal: Goal) -> bool:
     """Whether layers may be counted: many, with options that say all, and no energy."""
     joint = all(rows.joint for rows in listed.layers)
-    plain = not listed.fused and not listed.port and ENERGY not in (goal.metric, *goal.limits)
+    plain = (
+        not listed.fused and not listed.port and ENERGY not in kinds_of((goal.metric, *goal.limits))
+    )
     additive = goal.metric in space.additive_metrics
     return joint and plain and additive and len(listed.layers) >= LEAST_LAYERS
 
@@ -122,7 +125,8 @@ def _classes(space: WidthSpace, listed: Candidates) -> Classes:
     kinds = (_kind(space, i, *each) for i, each in enumerate(zip(roles, free, strict=True)))
     layer = _numbered([*kinds])
     of_variable: dict[Variable, Hashable] = {
-        (WIDTH, v): row.tobytes() for v, row in enumerate(space.variable_noise)
+        (WIDTH, v): (int(space.member_of_variable[v]), row.tobytes())
+        for v, row in enumerate(space.variable_noise)
     }
     of_variable |= {(PLACE, t): int(n) for t, n in enumerate(space.placed_elements)}
     names = [*of_variable]
@@ -155,8 +159,8 @@ def _kind(space: WidthSpace, i: int, roles: Sequence[Role], free_beside: Sequenc
         (x.elements, x.variable is None, x.tensor is None, x.tensor in free_beside)
         for x in space.moved(space.problem.network.layers[i])
     )
-    noise = space.weight_noise[i].tobytes()
-    return int(space.geometry_of[i]), int(space.own_weights[i]), noise, moved, pattern
+    of = int(space.shares.member_of[i]), int(space.geometry_of[i]), int(space.own_weights[i])
+    return *of, space.weight_noise[i].tobytes(), moved, pattern
 
 
 def _numbered(keys: Sequence[Hashable]) -> list[int]:
@@ -220,7 +224,8 @@ class _Programme:
             mine = [*(role.values for role in self.classes.roles[i]), own.weight, own.mode]
             rows.append(np.stack(mine, axis=1))
             for found, metric in zip(costs, self.metrics, strict=True):
-                found.append(self.costs.per_run(i, metric))
+                each = self.costs.per_run(i, kind_of(metric))
+                found.append(self.costs.counts(metric, i) * each)
         unique, which = np.unique(np.concatenate(rows), axis=0, return_inverse=True)
         least = [np.full(len(unique), np.inf) for _ in costs]
         for each, found in zip(least, costs, strict=True):
@@ -323,10 +328,11 @@ class _Programme:
         for c, (_, costs) in enumerate(self.options):
             used = np.flatnonzero(costs[n]).tolist()
             terms.add((costs[n][used] / unit).tolist(), [model.count[c, o] for o in used])
-        if metric == "noise":
-            for d, members in enumerate(self.classes.variables):
-                if members[0][0] == WIDTH:  # all of a class have the same noise
-                    noise = self.space.variable_noise[members[0][1]] / unit
+        if kind_of(metric) == "noise":
+            of = self.space.shares.of_members(metric)[self.space.member_of_variable]
+            for d, ((kind, v), *_) in enumerate(self.classes.variables):
+                if kind == WIDTH:  # all of a class have the same noise
+                    noise = of[v] * self.space.variable_noise[v] / unit
                     mine = self.values[d]
                     terms.add([float(noise[s]) for s in mine], [model.having[d, s] for s in mine])
         return terms.expression()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
@@ -27,6 +29,10 @@ from codesign.stopping import StopCondition
 from codesign.units import kind_of
 
 MAX_RECHECKS = 100
+TOO_MANY = (
+    "solver answers in a row broke a budget when recomputed exactly; please report this with the "
+    "problem"
+)
 # Relative, well below `CLOSING_GAP`: how near a bound from counts what is found ends the solver.
 COUNTED_GAP = CLOSING_GAP / 4
 NEAR_MISSES = 8  # choices just above a limit, after which the model gets a small margin
@@ -95,34 +101,31 @@ def solve_milp(
     """
     if listed.impossible:
         return MilpResult(None, math.inf, True, 0)
-    least, seconds = -math.inf, 0.0
-    if price is not None and solver == "highs" and is_alike(space, listed, goal):
-        least, seconds = _least_by_counts(space, goal, listed, stop)
-        if least >= cutoff:
-            return MilpResult(None, least, True, 0, seconds)
+    asked = price is not None and solver == "highs"
+    counted, solver_s = _least_by_counts(space, goal, listed, stop) if asked else (-math.inf, 0.0)
+    if counted >= cutoff:
+        return MilpResult(None, counted, True, 0, solver_s)
     with stop.stopping_at_interrupts():
         model = build(space, listed, goal, check_time=stop.check)
     unit = objective_unit(model)
+    ask = partial(solvers.minimise, solver=solver, stop=stop, rel_gap=rel_gap)
 
     def report(value: float, bound: float) -> None:
         if on_progress is not None:
             on_progress(value * unit if math.isfinite(value) else None, bound * unit)
 
-    bound, solver_s, margin = -math.inf, seconds, SMALL_LIMIT_MARGIN
+    bound, margin, enough = -math.inf, SMALL_LIMIT_MARGIN, counted * (1 + COUNTED_GAP / 2)
     for run in range(1, MAX_RECHECKS + 1):
         if run == NEAR_MISSES:
             with stop.stopping_at_interrupts():
                 model = build(space, listed, goal, margin, stop.check)
-        outcome = solvers.minimise(
+        outcome = ask(
             model,
-            solver=solver,
-            stop=stop,
-            rel_gap=rel_gap,
             presolve=run < NEAR_MISSES,
             # Presolved again, HiGHS takes three times as long, and has lost the best fused runs.
             restart=not space.placed,
             on_progress=None if on_progress is None else report,
-            enough=least * (1 + COUNTED_GAP / 2) / unit,
+            enough=enough / unit,
         )
         bound, solver_s = max(bound, outcome.bound * unit), solver_s + outcome.seconds
         complete = outcome.status in ("optimal", "infeasible")
@@ -131,38 +134,41 @@ def solve_milp(
         choice = read_choice(model, space, listed)
         solution = price(choice)
         if solution is not None and goal.kept_by(solution.metrics):
-            value = solution.metrics[goal.metric]
-            if value <= least * (1 + COUNTED_GAP):
-                bound, complete = max(bound, least), True
+            value, bound = solution.metrics[goal.metric], max(bound, counted)
+            complete = complete or value <= counted * (1 + COUNTED_GAP)
             # A solver's bound may be above its own solution by its tolerance for rows.
-            bound = min(bound, value)
-            return MilpResult(solution, bound, complete, run, solver_s)
+            return MilpResult(solution, min(bound, value), complete, run, solver_s)
         excesses = {} if solution is None else _excesses(goal, solution)
         if excesses.keys() == {ENERGY} and listed.grows:  # the model counts less static power
             return MilpResult(None, bound, complete, run, solver_s)
-        for metric in excesses:
-            exclude_costlier(model, space, listed, metric)
-        if not excesses:
-            exclude(model)
+        _exclude(model, space, listed, excesses)
         least = min(excesses.values(), default=math.inf)
         margin = max(min(margin, least / 2), LEAST_LIMIT_MARGIN)
-    raise SolverError(
-        f"{MAX_RECHECKS} solver answers in a row broke a budget when recomputed exactly; "
-        "please report this with the problem",
-        model=solvers.lp_text(model),
-    )
+    raise SolverError(f"{MAX_RECHECKS} {TOO_MANY}", model=solvers.lp_text(model))
 
 
 def _least_by_counts(
     space: WidthSpace, goal: Goal, listed: Candidates, stop: StopCondition
 ) -> tuple[float, float]:
     """A bound from counts of layers alike, and seconds spent; −inf where there is none."""
+    if not is_alike(space, listed, goal):
+        return -math.inf, 0.0
     with stop.stopping_at_interrupts():
         model = counted_model(space, listed, goal, stop.check)
     if model is None:
         return -math.inf, 0.0
     outcome = solvers.minimise(model, stop=stop, rel_gap=COUNTED_GAP / 2)
     return outcome.bound * objective_unit(model), outcome.seconds
+
+
+def _exclude(
+    model: Any, space: WidthSpace, listed: Candidates, excesses: Mapping[str, float]
+) -> None:
+    """Forbid the choice found, and what costs no less of what it has too much of."""
+    for metric in excesses:
+        exclude_costlier(model, space, listed, metric)
+    if not excesses:
+        exclude(model)
 
 
 def _excesses(goal: Goal, solution: Solution) -> dict[str, float]:

@@ -26,7 +26,7 @@ def _any_network_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alike, "LEAST_ALIKE", 0)
 
 
-@pytest.mark.parametrize("seed", (0, 1, 2, 3, 5, 6, 7, 8, 9, 14, 15, 21))
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 6, 7, 8, 9, 14, 15, 21])
 def test_optimum_is_the_enumerated_one(seed: int) -> None:
     compare_designs.compare(on_chip_case(seed, KINDS[seed % len(KINDS)]))
 
@@ -77,7 +77,7 @@ def check_against_uncounted(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 SEEN: Counter[str] = Counter()
 
 
-@pytest.mark.parametrize("seed", (0, 2, 4, 5))
+@pytest.mark.parametrize("seed", [0, 2, 4, 5])
 def test_counted_and_listed_layers_have_one_optimum(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
