@@ -2,9 +2,9 @@
 
 Where the hardware hardly matters, the bounds of hundreds of options lie between the incumbent and
 what its budgets' duality gap leaves below, so that no dual bound can prune one. One MILP over the
-envelope of a group (`option_batches`), a dominating option, bounds all of it. Only where every
-tensor goes to DRAM: what stays on chip takes room of each option's own SRAM, which an envelope of
-several has not.
+envelope of a group (`option_batches`), a dominating option, bounds all of it. What stays on chip
+takes room of each option's own SRAM, which an envelope of several has not: it holds all tensors
+that may stay for nothing. That is tried where the incumbent holds them all as well.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class GroupBounds:
             In the queue: it tells whether to look through all options, which takes longer.
         """
         search = self.search
-        if search.space.placed:  # an envelope has no room of its own
+        if search.space.placed and not self._all_on_chip():
             return
         if search.incumbent is self.bounded_for or search.bounded_metric() != search.goal.metric:
             return
@@ -68,6 +68,15 @@ class GroupBounds:
         ideal = envelope([search.ideal[shape] for shape in shapes])
         bound = self.bound_tables(int(options[0]), ideal, SHORT_MILP_PAIRS)
         search.lower[options] = np.maximum(search.lower[options], bound)
+
+    def _all_on_chip(self) -> bool:
+        """Whether in the incumbent all tensors stay on chip that may, and there are no bands.
+
+        Then they may in an envelope, for which they take no room, and it is likely no better.
+        """
+        space, incumbent = self.search.space, self.search.incumbent
+        known = incumbent is not None and not space.runs and self.search.batches.energy is None
+        return known and incumbent is not None and all(incumbent.on_chip[: len(space.placed)])
 
     def after_option(self, queued: Sequence[int]) -> None:
         """Count an option solved alone; after every few, bound the rest in groups.

@@ -357,30 +357,35 @@ def candidates_of_tables(
     pairs: Bools,
     variable_allowed: Bools,
 ) -> Candidates:
-    """Options of a hardware option given by its tables alone, its SRAM already spent.
+    """Options of hardware given by tables alone: tensors stay on chip where they may, for nothing.
 
     Parameters
     ----------
     label : int
         Hardware option to list it under.
-    traffic, compute_s : floats, shape (geometries, widths, widths)
-        Inf traffic where a pair of widths cannot run.
+    traffic : floats, shape (variants × geometries, widths, widths)
+        Inf where a pair of widths cannot run.
+    compute_s : floats, shape (geometries, widths, widths) or (geometries, 1, 1)
     pairs : bools, shape (layers, widths, widths)
     variable_allowed : bools, shape (width variables, widths)
     """
-    compute_s = np.broadcast_to(compute_s, traffic.shape)
+    compute_s = np.broadcast_to(compute_s, (len(compute_s), *traffic.shape[1:]))
     layers = []
     for i, geometry in enumerate(space.geometry_of.tolist()):
-        allowed = _allowed(space, i, variable_allowed, pairs) & np.isfinite(traffic[geometry])
+        placed = zip((2, 1), space.operand_tensors[i], strict=True)
+        variant = sum(step for step, tensor in placed if tensor is not None)
+        on_tables = traffic[variant * len(compute_s) + geometry]
+        allowed = _allowed(space, i, variable_allowed, pairs) & np.isfinite(on_tables)
         chosen = weight, ifmap = np.nonzero(allowed)
         option, need = np.full(len(weight), label), np.zeros(len(weight))
-        moved, seconds = traffic[geometry][chosen], compute_s[geometry][chosen]
+        moved, seconds = on_tables[chosen], compute_s[geometry][chosen]
         none = np.zeros(len(weight), dtype=np.int64)
-        own = none, none, np.zeros(len(weight)), none - 1, np.zeros(len(weight))
+        own = none + variant, none, np.zeros(len(weight)), none - 1, np.zeros(len(weight))
         layers.append(_columns(option, weight, ifmap, need, moved, seconds, *own))
-    nowhere = np.zeros((2, 0, len(space.widths)), dtype=bool)
+    on_chip = variable_allowed[space.placed_variable]
+    places = np.stack([np.zeros_like(on_chip), on_chip])
     unlimited = np.array([np.inf])
-    return Candidates(np.array([label]), tuple(layers), variable_allowed, nowhere, unlimited)
+    return Candidates(np.array([label]), tuple(layers), variable_allowed, places, unlimited)
 
 
 def _allowed(space: WidthSpace, i: int, variable_allowed: Bools, pairs: Bools | None) -> Bools:

@@ -6,12 +6,15 @@ import random
 from dataclasses import replace
 
 import numpy as np
+import oracle
 import pytest
 from enumerated_energy import energy_points
 from random_energy import with_energy
+from random_on_chip import on_chip_case
 from random_problems import mid_size_problem, random_case
+from seeds import check_all
 
-from codesign import Problem, solve
+from codesign import Problem, load_network, solve
 from codesign.problem.goal import Goal
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.goal_task import GoalTask, SearchStats
@@ -19,6 +22,7 @@ from codesign.search.group_bounds import GroupBounds
 from codesign.search.least_metric import LeastMetric
 from codesign.search.least_over_srams import LeastOverSrams
 from codesign.search.lexicographic import LexicographicSearch
+from codesign.search.option_batches import envelope
 from codesign.space.hardware import HardwareSpace
 
 
@@ -50,6 +54,60 @@ def test_a_group_is_never_bounded_above_its_best_member(seed: int) -> None:
     within = [p for p in case.points if all(p.value(m) <= x for m, x in limits.items())]
     best = min(p.value("noise") for p in within)
     assert bound <= best * (1 + 1e-9)
+
+
+def envelope_bound(problem: Problem, metric: str, limits: dict[str, float]) -> float:
+    """What one MILP proves of all options, with all tensors on chip for nothing."""
+    search = searched(problem, metric, limits)
+    space = search.space
+    options = np.flatnonzero(space.sram_bits_within(np.arange(len(space)), limits) >= 1)
+    if not len(options):
+        return np.inf
+    shapes, row = np.unique(space.shape_of[options], return_inverse=True)
+    tables = envelope([search.batches.of_shapes(options, shapes, row)])
+    return GroupBounds(search).bound_tables(int(options[0]), tables)
+
+
+def check_envelope(seed: int) -> float:
+    """Hold the bound to the best of all designs; how near it comes."""
+    rng = random.Random(f"envelope {seed}")
+    kinds = ("broad", "cache", "plain", "moving", "in place", "deep", "sharing")
+    case = on_chip_case(seed, kinds[seed % len(kinds)])
+    if not case.points:
+        return 0.0
+    anchor = rng.choice(case.points)
+    metric = rng.choice(("latency_s", "latency_s", "dram_bits", "noise"))
+    others = [x for x in ("noise", "latency_s", "dram_bits", "model_bits") if x != metric]
+    limits = {x: anchor.value(x) * rng.choice((1.0, 1.1)) for x in rng.sample(others, 2)}
+    limits = {x: limit for x, limit in limits.items() if limit > 0}
+    bound = envelope_bound(case.problem, metric, limits)
+    best = oracle.least(case.points, metric, limits)
+    assert best is not None
+    assert bound <= best * (1 + 1e-9)
+    return bound / best if best else 1.0
+
+
+@pytest.mark.slow
+def test_tensors_on_chip_for_nothing_are_a_bound() -> None:
+    near = [check_envelope(seed) for seed in range(14)]
+    assert sum(share > 0.999 for share in near) >= 2
+    assert sum(share > 0 for share in near) >= 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 1600, 100))
+def test_tensors_on_chip_for_nothing_are_a_bound_long(first: int) -> None:
+    check_all(range(first, first + 100), check_envelope)
+
+
+def test_a_network_bound_by_its_weights_is_proven_at_once() -> None:
+    # All hardware is alike, and every tensor stays on chip: one envelope closes all options.
+    problem = Problem(
+        network=load_network("tpu_mlp1"), quality="uniform:5", budgets={"area_mm2": 1.0}
+    )
+    design = solve(problem, ties="leave")
+    assert design.proof.status == "optimal"
+    assert design.solver.solved <= 16 < design.solver.considered
 
 
 def test_a_group_whose_first_member_is_too_slow_is_not_closed() -> None:

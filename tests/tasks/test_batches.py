@@ -31,7 +31,7 @@ from codesign import (
 from codesign.checking import check_content
 from codesign.results.result_file import with_digest
 
-SEEDS = range(20)
+SEEDS = range(13)
 BLOCK = 100
 LONG_BLOCKS = range(1000, 1400, BLOCK)  # the first seed of each
 GROWING = ("latency_s", "dram_bits", "bops")  # with the images at once

@@ -176,7 +176,7 @@ def _decoder_summary(spec: Decoder) -> dict[str, RenderableType]:
         "context": f"{sizes.max_context:,}",
         "weights": f"{sizes.weights:,}",
         "KV elements per token": f"{sizes.cache_elements:,}",
-        "<phases": literal(f"{spec.name}@prefill:TOKENS, {spec.name}@decode:CONTEXT"),
+        "<phases": "@prefill:TOKENS, @decode:CONTEXT",
     }
 
 
