@@ -55,6 +55,9 @@ class Node(NamedTuple):
     """A queued shape (option −1) or option; nodes compare by their fields."""
 
     key: float  # the bound when it was queued, rounded
+    cycles: (
+        int  # of all layers on the shape: where bounds are equal, the faster is as good or better
+    )
     stage: Stage
     option: int
     shape: int
@@ -164,7 +167,8 @@ class BestBound:
 
     def _push(self, stage: Stage, shape: int, option: int = -1) -> None:
         key = _rounded(self._bound(option, shape))
-        heapq.heappush(self.queue, Node(key, stage, option, shape))
+        cycles = int(self.space.shape_cycles[shape].sum())
+        heapq.heappush(self.queue, Node(key, cycles, stage, option, shape))
 
 
 def _rounded(bound: float) -> float:
