@@ -12,6 +12,7 @@ from codesign.problem.goal import Goal
 from codesign.problem.tolerances import CLOSING_GAP
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
+from codesign.search.member_spaces import MemberSpaces
 from codesign.search.milp.solve import MilpResult
 from codesign.space.solution import Solution
 from codesign.space.widths import WidthSpace
@@ -63,6 +64,7 @@ class GoalTask:
     # The first metric of a lexicographic sequence, limited to its least value while this goal, a
     # later one of the sequence, is proven.
     primary_metric: str | None = None
+    members: MemberSpaces = field(default_factory=MemberSpaces)  # of a suite
 
     @property
     def solver_gap(self) -> float:

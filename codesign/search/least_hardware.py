@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,10 @@ import numpy.typing as npt
 from codesign.arrays import Bools, Floats, Ints
 from codesign.problem.goal import Goal
 from codesign.problem.tolerances import ceiling
+from codesign.search.by_member import ByMember
 from codesign.search.domains import Domains
 from codesign.search.hardware_search import HardwareSearch
+from codesign.search.least_metric import LeastMetric
 from codesign.search.option_batches import envelope
 from codesign.space.hardware_metrics import HardwareMetric
 from codesign.space.solution import Solution, least_sram, price
@@ -48,6 +50,11 @@ class LeastHardware(HardwareSearch):
         """A sum over layers and tensors that is held at its least, which few widths keep."""
         primary = self.task.primary_metric
         return primary if primary in self.space.additive_metrics else None
+
+    @cached_property
+    def by_member(self) -> ByMember:
+        """Solves options of a suite."""
+        return ByMember(self, LeastMetric)
 
     def bounded_metric(self) -> str:
         if self.held is not None:  # no limit is tighter than one at its least value
@@ -251,6 +258,8 @@ class LeastHardware(HardwareSearch):
         if self.lower[option] >= self.cutoff:
             return float(self.lower[option])
         high, low = float(self.most_sram_bits(options)[0]), float(self.least_sram[option])
+        if self.by_member.suits(self._sum_of_members):
+            return self._bisect_by_milps(option)
         if self.batches.energy is not None:
             whole = low, high, float(self.lower[option])
             return self.over_srams(option, [whole], partial(self._solve_range, option))
@@ -310,6 +319,8 @@ class LeastHardware(HardwareSearch):
         mine = self.space.hardware_metrics
         limits = {name: x for name, x in self.goal.limits.items() if name not in mine}
         goal, high = Goal(self.bounded_metric(), limits), float(self.most_sram_bits(options)[0])
+        if self.by_member.suits(self._sum_of_members):
+            goal = self._sum_of_members
         probe = high
         while self.lower[option] < self.cutoff and high >= self.least_sram[option]:
             self.stop.check()
@@ -332,6 +343,9 @@ class LeastHardware(HardwareSearch):
 
     def _least_with(self, option: int, sram_bits: float, goal: Goal) -> Solution | None:
         """The design of least ``goal`` on one option with so much SRAM, if there is any."""
+        if self.by_member.suits(goal):
+            least = ceiling(goal.limits.get(goal.metric, np.inf))
+            return self._members_within(option, sram_bits, goal, float(np.nextafter(least, np.inf)))
         domains = self._domains_with(option, sram_bits)
         if domains is None:
             return None
@@ -340,3 +354,20 @@ class LeastHardware(HardwareSearch):
         if result.solution is None and not result.complete:
             raise Stopped
         return result.solution
+
+    @property
+    def _sum_of_members(self) -> Goal:
+        """Of a suite: a sum that its members have alone, within the limits not on the hardware."""
+        mine = self.space.hardware_metrics
+        limits = {name: x for name, x in self.goal.limits.items() if name not in mine}
+        return Goal(self.held or "latency_s", limits)
+
+    def _members_within(
+        self, option: int, sram_bits: float, goal: Goal, cutoff: float
+    ) -> Solution | None:
+        """The design of the members' least with so much SRAM, if it keeps the limits."""
+        bound, found = self.by_member.solve(option, sram_bits, goal, cutoff)
+        if found is None and bound < cutoff:
+            raise Stopped
+        self.update_incumbent(found)
+        return found

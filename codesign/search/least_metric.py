@@ -10,7 +10,8 @@ import numpy as np
 from codesign.arrays import Floats, Ints
 from codesign.problem.tolerances import beyond
 from codesign.search.bounds.batch import Batch
-from codesign.search.bounds.lagrangian import Dual
+from codesign.search.bounds.lagrangian import Dual, DualBound
+from codesign.search.by_member import ByMember
 from codesign.search.cut_pool import ReducedDomains
 from codesign.search.goal_task import GoalTask
 from codesign.search.hardware_search import HardwareSearch
@@ -26,6 +27,7 @@ class LeastMetric(HardwareSearch):
     def __init__(self, task: GoalTask) -> None:
         super().__init__(task)
         self.solved_tables: list[tuple[Batch, float]] = []
+        self.by_member = ByMember(self, LeastMetric)
         self.opened = 0  # shapes
 
     def start_from_pool(self) -> None:
@@ -105,16 +107,33 @@ class LeastMetric(HardwareSearch):
     def solve_option(self, option: int) -> float:
         options = np.array([option])
         sram_bits = float(self.most_sram_bits(options)[0])
+        if self.by_member.suits(self.goal):
+            bound, whole = self.by_member.solve(option, sram_bits, self.goal, self.cutoff)
+            self.update_incumbent(whole)
+            if whole is not None or bound >= self.cutoff:
+                return bound
         single = self.tables_of(option, sram_bits)
         known = self.bound_from_tables(single)
         if known >= self.cutoff:
             return known
+        return self.solve_bounded(
+            option, sram_bits, *self.bounded(option, sram_bits, single), known
+        )
+
+    def bounded(self, option: int, sram_bits: float, single: Batch) -> tuple[Batch, DualBound]:
+        """The tables of one option, and their bound, as high as it gets."""
         single = self.with_all_couplings(single)
         found = self.bound_option(option, single)
         if self.space.runs:
             single, found = self.price_runs(single, found)
         self.update_from_bound(option, found, 0, sram_bits)
-        self.add_cut(options, found, np.array([sram_bits]))
+        self.add_cut(np.array([option]), found, np.array([sram_bits]))
+        return single, found
+
+    def solve_bounded(
+        self, option: int, sram_bits: float, single: Batch, found: DualBound, known: float
+    ) -> float:
+        """Solve an option whose tables are `bounded`; ``known`` is another bound of it."""
         bound = max(known, float(found.value[0]))
         if bound >= self.cutoff:
             return bound
@@ -136,6 +155,8 @@ class LeastMetric(HardwareSearch):
         return bound
 
     def try_option(self, option: int) -> None:
+        if self.by_member.suits(self.goal):
+            return  # each member is solved fast enough
         sram_bits = float(self.most_sram_bits(np.array([option]))[0])
         single = self.with_all_couplings(self.tables_of(option, sram_bits))
         single, found = self.price_runs(single, self.bound_option(option, single))

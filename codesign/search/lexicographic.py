@@ -22,6 +22,7 @@ from codesign.problem.tolerances import CLOSING_GAP, OPTIMAL_GAP, beyond
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.search.cut_pool import CutPool
 from codesign.search.goal_task import GoalTask, OnProgress, SearchResult, SearchStats
+from codesign.search.member_spaces import MemberSpaces
 from codesign.search.milp.solvers import SolverName, check_installed
 from codesign.search.monolithic import prove_monolithic
 from codesign.search.prove_goal import prove_goal
@@ -112,7 +113,7 @@ class LexicographicSearch:
         self.method, self.solver = method, solver
         self.stop = StopCondition() if stop is None else stop
         self.space, self.relaxation = space, Relaxation(space, self.stop.check)
-        self.cut_pool = CutPool(space.additive_metrics)
+        self.cut_pool, self.members = CutPool(space.additive_metrics), MemberSpaces()
         self.open = np.ones(len(space), dtype=bool)
         if method == "whole" and space.counts_energy and space.port is not None:
             raise SpecError(
@@ -156,6 +157,7 @@ class LexicographicSearch:
             on_progress=report,
             cut_pool=self.cut_pool,
             solver=self.solver,
+            members=self.members,
         )
 
     def minimise(

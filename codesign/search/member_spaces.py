@@ -1,0 +1,65 @@
+"""The members of a suite as problems of their own, over the same hardware options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from codesign.problem.choices import Choices
+from codesign.problem.problem import Problem
+from codesign.search.bounds.relaxation import Relaxation
+from codesign.space.hardware import HardwareSpace
+from codesign.specs.suite import alone
+
+
+@dataclass
+class MemberSpaces:
+    """The spaces of a suite's members, each of the same hardware options; made when asked for."""
+
+    problem: Problem | None = None
+    spaces: list[HardwareSpace] = field(default_factory=list)
+    relaxations: list[Relaxation] = field(default_factory=list)
+
+    def of(self, space: HardwareSpace) -> list[HardwareSpace]:
+        """Those of a suite's space."""
+        if self.problem is not space.problem:
+            members = range(len(space.problem.network.members))
+            self.problem = space.problem
+            self.spaces = [HardwareSpace(_problem_of(space.problem, m)) for m in members]
+            self.relaxations = [Relaxation(each) for each in self.spaces]
+        return self.spaces
+
+
+def _problem_of(problem: Problem, member: int) -> Problem:
+    """What is asked of one member, alone and without limits."""
+    network = problem.network
+    name = network.members[member].name
+
+    def own(source: str) -> str | None:
+        kind, _, rest = source.partition(":")
+        mine = network.member_of_source.get(source) == member
+        return f"{kind}:{rest.removeprefix(f'{name}/')}" if mine else None
+
+    def mine(table: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: x for source, x in table.items() if (key := own(source)) is not None}
+
+    choices = problem.choices
+    places = {f"tensor:{x}": place for x, place in choices.places.items()}
+    given = vars(choices) | {
+        "pinned": mine(choices.pinned),
+        "places": {x.removeprefix("tensor:"): place for x, place in mine(places).items()},
+        "shared": tuple(
+            tuple(filter(None, map(own, group))) for group in choices.shared if own(group[0])
+        ),
+    }
+    sensitivity = None if problem.sensitivity is None else mine(problem.sensitivity)
+    return replace(
+        problem,
+        network=alone(network, member),
+        choices=Choices(**given),
+        sensitivity=sensitivity,
+        quality=None,
+        objective="latency_s",
+        budgets={},
+    )
