@@ -119,7 +119,7 @@ class Layer:
             )
         if self.macs > MAX_LAYER_MACS:
             raise SpecError(
-                f"layer {self.name!r}: {self.macs:.3g} MACs; a layer may have at most "
+                f"layer {self.name!r}: {self.macs:.6g} MACs; a layer may have at most "
                 f"{MAX_LAYER_MACS:.0e}"
             )
         for label, out, size, kernel, axis in (
