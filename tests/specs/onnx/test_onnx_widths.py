@@ -195,6 +195,56 @@ def test_of_a_sum_that_is_quantised(tmp_path: Path) -> None:
     assert imported(tmp_path, made).pins == {"tensor:t": 4}
 
 
+def eight(value: str, result: str) -> str:
+    return f"""
+        {result}q = QuantizeLinear ({value}, s, i)
+        {result} = DequantizeLinear ({result}q, s, i)
+    """
+
+
+def four(value: str, result: str) -> str:
+    return f"""
+        {result}q = QuantizeLinear ({value}, s, i)
+        {result}c = Clip ({result}q, n8, p7)
+        {result} = DequantizeLinear ({result}c, s, i)
+    """
+
+
+FIRST, POOL = "h = Conv (x, v)" + eight("h", "k"), "m = MaxPool <kernel_shape=[2,2]> (k)"
+STORED = {  # which tensors there are, and in which width
+    "a pooling on the way out": (FIRST + POOL + four("m", "d"), "y = Conv (d, w)", {"m": 4}),
+    "what is pooled has another reader": (
+        FIRST + POOL + four("m", "d"),
+        "y0 = Conv (d, w)\ny1 = MaxPool <kernel_shape=[2,2]> (k)\ny = Concat <axis=1> (y0, y1)",
+        {"h": 8, "m": 4},
+    ),
+    "parts of a concatenation": (
+        f"{FIRST}g = Conv (x, v){eight('g', 'l')}t = Concat <axis=2> (k, l){four('t', 'd')}",
+        "y = Conv (d, w)",
+        {"t": 4},
+    ),
+    "a sum": (
+        f"{FIRST}g = Conv (k, v){eight('g', 'l')}t = Add (l, k){four('t', 'd')}",
+        "y = Conv (d, w)",
+        {"h": 8, "t": 4},
+    ),
+    "8 bits after 4": (
+        f"h = Conv (x, v){four('h', 'k')}r = Relu (k){eight('r', 'd')}",
+        "y = Conv (d, w)",
+        {"h": 8},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_what_is_stored_decides(name: str, tmp_path: Path) -> None:
+    before, after, bits = STORED[name]
+    constants = {**CONSTANTS, "v": (2, 2, 1, 1), "w": (3, 2, 1, 1)}
+    made = model(f"{before}\n{after}", {"x": (1, 2, 4, 4)}, constants)
+    expected = {f"tensor:{tensor}": x for tensor, x in bits.items()}
+    assert imported(tmp_path, made).pins == expected
+
+
 # --- weights ------------------------------------------------------------------------------------
 
 BYTES = np.arange(-10, 10, dtype=np.int8).reshape(4, 5)
