@@ -292,7 +292,7 @@ class WidthSpace:
             ]
         )
 
-    @property
+    @cached_property
     def variant_count(self) -> int:
         """How many of `variants` there are: none resident, the ifmap, the weights, both."""
         if not self.placed:
