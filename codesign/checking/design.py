@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from codesign.checking.batches import check_batches
@@ -10,10 +9,10 @@ from codesign.checking.cost_model import Array
 from codesign.checking.digest import check_digest
 from codesign.checking.energy import check_energy_section, layers_j
 from codesign.checking.entries import Entry
-from codesign.checking.layer_rows import Platform, Totals
+from codesign.checking.layer_rows import Platform
 from codesign.checking.layers import check_cache, check_layers, check_throughput
 from codesign.checking.machine import read_mapping
-from codesign.checking.network import Member
+from codesign.checking.members import sums
 from codesign.checking.problem import (
     MOST_SIDE,
     MOST_SRAM_BITS,
@@ -29,7 +28,6 @@ from codesign.checking.widths import (
     check_tensor_bits,
     check_weight_bits,
     read_rows,
-    width_metrics,
 )
 
 FORMAT = "codesign-design/1"
@@ -80,7 +78,7 @@ def check_design(file: Entry) -> Problem:
     if given is not None:
         on = problem.network, platform, tensor_bits, residency
         each = layers_j(rows, *on, given)
-    expected |= _sums(problem, totals, tensor_bits, each)
+    expected |= sums(problem.network, totals, tensor_bits, problem.noise_of, each)
     metrics = check_metrics(file["metrics"], expected, problem, terms)
     check_energy_section(file, problem.network, platform.machine, each, metrics)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)
@@ -88,42 +86,6 @@ def check_design(file: Entry) -> Problem:
     check_batches(file.get("batches", None), problem, file["proof"])
     check_digest(file)
     return problem
-
-
-def _sums(
-    problem: Problem,
-    totals: Totals,
-    tensor_bits: dict[str, int],
-    energies: Sequence[Mapping[str, Fraction]],
-) -> dict[str, Fraction]:
-    """The metrics that add up over layers and tensors; of a suite with the shares of its members.
-
-    There, a sum over all counts each member with its weight; but noise is the sum of theirs.
-    """
-    network = problem.network
-    every = Member(network.name, range(len(network.layers)), Fraction(1))
-    shares: dict[str, dict[str, Fraction]] = {}
-    for member in network.members or (every,):
-        mine = [step for step in totals.steps if step[0] in member.layers]
-        operands = [totals.operand_bits[n] for n in member.layers]
-        shares[member.name] = {
-            "latency_s": sum((latency_s for _, latency_s, _ in mine), Fraction(0)),
-            "dram_bits": Fraction(sum(bits for *_, bits in mine)),
-            **width_metrics(network.only(member), operands, tensor_bits, problem.noise_of),
-        }
-        if energies:
-            spent = [x for n in member.layers for x in energies[n].values()]
-            shares[member.name]["energy_j"] = sum(spent, Fraction(0))
-    if not network.members:
-        return shares[network.name]
-    expected = {}
-    for name in shares[network.members[0].name]:
-        weights = {x.name: Fraction(1) if name == "noise" else x.weight for x in network.members}
-        each = (weight * shares[x][name] for x, weight in weights.items())
-        expected[name] = sum(each, Fraction(0))
-    for named, share in shares.items():
-        expected |= {f"{name}@{named}": value for name, value in share.items()}
-    return expected
 
 
 def _check_hardware(entry: Entry, problem: Problem) -> tuple[Option, int]:

@@ -13,12 +13,13 @@ from codesign.checking.findings import TOLERANCE
 from codesign.checking.layer_rows import Platform, Totals
 from codesign.checking.layers import check_cache, check_layers, check_throughput
 from codesign.checking.machine import read_machine
+from codesign.checking.members import sums
 from codesign.checking.network import Network, read_network
 from codesign.checking.problem import MOST_SIDE
 from codesign.checking.residency import Residency, check_on_chip
 from codesign.checking.technology import Fpga, Silicon, metrics_on, read_technology
 from codesign.checking.width_problem import MOST_BITS
-from codesign.checking.widths import read_rows, width_metrics
+from codesign.checking.widths import read_rows
 
 FORMAT = "codesign-evaluation/1"
 KEYS = (
@@ -46,7 +47,6 @@ def check_evaluation(file: Entry) -> None:
         residency = check_on_chip(on_chip, network, tensor_bits, {}, None)
     given_tiles = _given_tiles(file, network, platform)
     totals = check_layers(file["layers"], network, platform, tensor_bits, residency, given_tiles)
-    expected = _metrics(given, platform, network, totals, tensor_bits)
     metrics, absent = file["metrics"], file["absent"].table()
     fits, technology = given["technology"], None
     if fits.value is not None:
@@ -57,12 +57,14 @@ def check_evaluation(file: Entry) -> None:
     else:
         area = _area_terms_mm2(given, platform, technology, "area_mm2" in metrics.table())
         hardware_terms |= {"area_mm2": area} if area else {}
-    expected |= {name: sum(terms, Fraction(0)) for name, terms in hardware_terms.items()}
+    expected = {name: sum(terms, Fraction(0)) for name, terms in hardware_terms.items()}
     each = _layers_j(file, network, platform, tensor_bits, residency, expected)
-    if each:
-        expected["energy_j"] = sum((x for parts in each for x in parts.values()), Fraction(0))
+    expected |= _metrics(given, platform, network, totals, tensor_bits, each)
+    _check_noises(metrics, network)
     figures: dict[str, Fraction] = {}
-    for name in (*metrics_on(technology), "energy_j"):
+    shares = [name for name in expected if "@" in name]
+    metrics.known_keys((*metrics_on(technology), "energy_j", *shares))
+    for name in (*metrics_on(technology), "energy_j", *shares):
         known = name in expected
         if name == "energy_j" and not known and name not in {**metrics.table(), **absent}:
             continue  # an older file
@@ -72,17 +74,25 @@ def check_evaluation(file: Entry) -> None:
         if not there or not known:
             continue
         figure = metrics[name].figure()
-        if name != "noise":
+        if name.partition("@")[0] != "noise":
             terms = hardware_terms.get(name, ())
             close = file.ledger.close(f"metrics.{name}", figure, expected[name], terms)
             figures[name] = figure if close else expected[name]
-        elif figure != expected[name]:
+        elif figure != expected[name] and name == "noise":
             file.ledger.notes.append("noise not recomputed: not by 4^(−bits), and no table is kept")
     _check_bound(file, figures)
     check_energy_section(file, network, platform.machine, each, figures)
     check_throughput(file.get("throughput", None), network, platform, figures)
     check_cache(file, network, tensor_bits)
     check_digest(file)
+
+
+def _check_noises(metrics: Entry, network: Network) -> None:
+    """The noise of a suite is the sum of its members', whatever table they are by."""
+    names = [f"noise@{member.name}" for member in network.members]
+    if names and {"noise", *names} <= {*metrics.table()}:
+        total = sum((metrics[name].figure() for name in names), Fraction(0))
+        metrics.ledger.close(f"{metrics.where}.noise", metrics["noise"].figure(), total)
 
 
 def _layers_j(
@@ -177,17 +187,14 @@ def _metrics(
     network: Network,
     totals: Totals,
     tensor_bits: dict[str, int],
+    energies: Sequence[Mapping[str, Fraction]],
 ) -> dict[str, Fraction]:
-    """All metrics that can be known but the area."""
-    found = {"dram_bits": Fraction(totals.dram_bits)}
-    found |= width_metrics(
-        network, totals.operand_bits, tensor_bits, lambda _, bits: default_noise(bits)
-    )
+    """All metrics that can be known but those that the hardware alone decides."""
+    found = sums(network, totals, tensor_bits, lambda _, bits: default_noise(bits), energies)
+    unknown = [] if platform.dram_bits_per_s is not None else ["latency_s"]
     if given["number_format"].text(("integer", "float")) == "float":
-        del found["noise"], found["bops"]  # defined for integers
-    if platform.dram_bits_per_s is not None:
-        found["latency_s"] = totals.latency_s
-    return found
+        unknown += ["noise", "bops"]  # defined for integers
+    return {name: value for name, value in found.items() if name.partition("@")[0] not in unknown}
 
 
 def _area_terms_mm2(

@@ -143,7 +143,7 @@ def network(given: Given) -> NetworkInput:
     return NetworkInput(described, weights, pins)
 
 
-def _one_network(given: Given) -> NetworkInput:
+def one_network(given: Given) -> NetworkInput:
     """The network asked about, or the suite of several.
 
     Raises
@@ -231,7 +231,7 @@ def problem(given: Given) -> Problem:
     from codesign.specs.load import load_memory, load_technology
 
     memory = load_memory(name_or_path(given["memory"] or DEFAULT_MEMORY))
-    read = _one_network(given)
+    read = one_network(given)
     technology = load_technology(name_or_path(given["technology"]))
     return problem_of(_words(given, read), read.network, technology, memory)
 

@@ -123,13 +123,14 @@ def pareto(**given: Any) -> int:
     return PROVEN if proven and asked_for else UNPROVEN
 
 
-@sectioned(EVALUATE, network())
+@sectioned(EVALUATE, networks())
 def evaluate(**given: Any) -> int:
     """Find where each layer of NETWORK stands on a given accelerator.
 
     NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
-    dot or a path separator is a file. The accelerator is shipped (codesign show accelerators), a
-    file, TOML or that of a design, or given by --rows, --cols, --pe-bits and --sram-kbit.
+    dot or a path separator is a file; several are executed one after the other (see: codesign help
+    suites). The accelerator is shipped (codesign show accelerators), a file, TOML or that of a
+    design, or given by --rows, --cols, --pe-bits and --sram-kbit.
     """
     from codesign.tasks.evaluate import evaluate as evaluate_network
 
@@ -137,7 +138,7 @@ def evaluate(**given: Any) -> int:
     if given["plot_sram"] is not None and given["roofline"] == "ideal":
         raise SpecError("--plot-sram: the ideal roofline has no tiles and needs no SRAM.")
     inputs.check_files(given)
-    read = inputs.network(given)
+    read = inputs.one_network(given)
     accelerator = inputs.accelerator(given)
     widths = inputs.widths(given, read, accelerator)
     table = sensitivity_of(

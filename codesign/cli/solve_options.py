@@ -282,6 +282,7 @@ SWEEP = {
 ONE_SIDE, LARGE = WholeNumber(1, 65536), WholeNumber(1, 10**6)
 EVALUATE = {
     "The network": (
+        WEIGHTS,
         BATCH,
         *OF_DECODER,
         *OF_ONNX,

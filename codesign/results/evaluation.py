@@ -15,7 +15,7 @@ from codesign.costs.layers import LayerDesign
 from codesign.costs.totals import extrapolations, no_energy
 from codesign.errors import SpecError
 from codesign.problem.choices import Place
-from codesign.problem.metrics import ENERGY, metrics_on
+from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, metrics_on
 from codesign.results.consistency import (
     check_mappings,
     check_names,
@@ -33,7 +33,7 @@ from codesign.specs.network import Network
 from codesign.specs.schema import require_keys, spec_dataclass
 from codesign.specs.technology import Amount
 from codesign.specs.write_network import network_record
-from codesign.units import METRIC_UNITS
+from codesign.units import METRIC_UNITS, of_member
 
 Roofline = Literal["tiled", "ideal"]
 ENERGIES = ("energy", "dram_energy_j_per_bit")  # of an accelerator; absent from files if unknown
@@ -55,7 +55,7 @@ class Evaluation(HardwareResult):
     layer_designs : tuple of LayerDesign
     metrics : mapping of str to float
         Of ``latency_s``, ``area_mm2``, ``dram_bits``, ``noise``, ``model_bits``, ``bops``,
-        ``energy_j`` those that are known.
+        ``energy_j`` those that are known; of a suite with those of its members.
     absent : mapping of str to str
         Why each of the others is not.
     on_chip : mapping of str to "chip", "dram" or "band", or None
@@ -82,10 +82,7 @@ class Evaluation(HardwareResult):
     FORMAT = "codesign-evaluation/1"
 
     def __post_init__(self) -> None:
-        known = metrics_on(self.accelerator.technology)
-        if sorted([*self.metrics, *self.absent]) not in (sorted(known), sorted([*known, ENERGY])):
-            every = ", ".join([*known, ENERGY])
-            raise SpecError(f"metrics and absent: each of {every} once, in one of two")
+        self._check_metrics()
         check_positive(self.metrics)
         check_names("tensor_bits", self.network.tensors, self.tensor_bits)
         tiled, timed = self.roofline == "tiled", self.accelerator.dram_bits_per_s is not None
@@ -107,6 +104,17 @@ class Evaluation(HardwareResult):
         given = self.layer_designs, tiled, timed, self.on_chip, self.tensor_bits
         check_rows(self.network, *given, self.accelerator)
         check_mappings(self.network, self.layer_designs, self.accelerator, tiled)
+
+    def _check_metrics(self) -> None:
+        """Refuse metrics that are neither known nor absent, or without a share of a member's."""
+        known = metrics_on(self.accelerator.technology)
+        shared = [x for x in self.metrics if x in (*ADDITIVE_METRICS, ENERGY)]
+        shares = [of_member(x, member.name) for member in self.network.members for x in shared]
+        given = sorted([*self.metrics, *self.absent])
+        if given not in (sorted([*known, *shares]), sorted([*known, ENERGY, *shares])):
+            every = ", ".join([*known, ENERGY])
+            told = "; of a suite also those of each member" if self.network.members else ""
+            raise SpecError(f"metrics and absent: each of {every} once, in one of two{told}")
 
     @cached_property
     def _no_energy(self) -> tuple[str, ...]:

@@ -127,14 +127,25 @@ def alone(network: Network, member: int) -> Network:
     def without(text: str) -> str:
         return text.removeprefix(f"{name}/")
 
+    mine = part(network, member)
+    return replace(
+        mine,
+        layers=tuple(_renamed(layer, without) for layer in mine.layers),
+        tensors={without(x): n for x, n in mine.tensors.items()},
+        cache=tuple(map(without, mine.cache)),
+    )
+
+
+def part(network: Network, member: int) -> Network:
+    """The same under the names that its layers and tensors have in the suite."""
     mine = [x for x, m in zip(network.layers, network.member_of, strict=True) if m == member]
     touched = {x for layer in mine for x in (*layer.reads, layer.output)}
     return Network(
-        name=name,
-        layers=tuple(_renamed(layer, without) for layer in mine),
-        tensors={without(x): n for x, n in network.tensors.items() if x in touched},
+        name=network.members[member].name,
+        layers=tuple(mine),
+        tensors={x: n for x, n in network.tensors.items() if x in touched},
         source=network.source,
-        cache=tuple(without(x) for x in network.cache if x in touched),
+        cache=tuple(x for x in network.cache if x in touched),
         tokens=network.members[member].tokens,
     )
 

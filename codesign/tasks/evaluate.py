@@ -16,13 +16,13 @@ from codesign.specs.accelerator import Accelerator
 from codesign.specs.machine import check_unfused
 from codesign.specs.network import Layer, Network
 from codesign.specs.schema import nearest
-from codesign.specs.suite import refuse_suite
+from codesign.specs.suite import Suite
 from codesign.tasks.evaluate_places import best_places, layer_designs, mode_of
 from codesign.tasks.given_tilings import Tiling, given_tilings
 
 
 def evaluate(
-    network: Network,
+    network: Network | Suite,
     accelerator: Accelerator,
     widths: Widths | None = None,
     *,
@@ -38,6 +38,9 @@ def evaluate(
 
     Parameters
     ----------
+    network : Network or Suite
+        Of a suite also each member's share of every metric, see `codesign.Problem`; and of each
+        the tensors that stay on chip are those that are best for it.
     widths : int, (int, int) or mapping, optional
         One bitwidth everywhere; one for all weights and one for all activations; or each by
         ``"weight:<layer>"`` and ``"tensor:<tensor>"``, as in `Design.widths`. Default: the PE's.
@@ -73,7 +76,8 @@ def evaluate(
         Widths are missing, unknown or wider than the PEs take; no SRAM is given or no tile fits; an
         unknown roofline or place, or a sensitivity that lacks a width.
     """
-    refuse_suite(network, "an evaluation is of")
+    if isinstance(network, Suite):
+        network = network.network
     _check_roofline(accelerator, roofline)
     mode = mode_of(network, roofline, on_chip, places or {}, fused_layers)
     if tiling is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from codesign.costs.fusion import fused_layers, runs_of
 from codesign.costs.given_tiling import Settled, given_tiled_layer
@@ -25,6 +26,7 @@ from codesign.results.evaluation import Roofline
 from codesign.space.given_hardware import GivenHardware
 from codesign.specs.accelerator import Accelerator
 from codesign.specs.network import Layer, Network
+from codesign.specs.suite import part
 from codesign.units import BITS_PER_KBIT, distinct_texts
 
 Places = Mapping[str, Place]
@@ -80,6 +82,8 @@ def best_places(
 ) -> tuple[dict[str, Place], float | None]:
     """Where every tensor is at best, and where that is not proven, its bound.
 
+    Of a suite at best for each of its members, which have all the SRAM, one after the other.
+
     Parameters
     ----------
     given : mapping of str to int
@@ -94,6 +98,34 @@ def best_places(
     SpecError
         Nothing fits.
     """
+    parts = [(part(network, n), member.weight) for n, member in enumerate(network.members)]
+    placed, proven, least = dict[str, Place](), True, 0.0
+    for mine, weight in parts or [(network, 1.0)]:
+        own = {name: place for name, place in places.items() if name in mine.tensors}
+        best = _best_of_one(mine, accelerator, given, tensor_bits, own, most_fused, settled)
+        placed |= best.places
+        proven, least = proven and best.proven, least + weight * best.bound
+    return {name: placed[name] for name in network.tensors}, None if proven else least
+
+
+class _Placed(NamedTuple):
+    """Where tensors are, a bound on what is minimised first, and whether that is reached."""
+
+    places: dict[str, Place]
+    bound: float
+    proven: bool
+
+
+def _best_of_one(
+    network: Network,
+    accelerator: Accelerator,
+    given: Mapping[str, int],
+    tensor_bits: Mapping[str, int],
+    places: Places,
+    most_fused: int,
+    settled: Mapping[str, Settled],
+) -> _Placed:
+    """The same of a network by itself."""
     assert accelerator.sram_bits is not None
     weight_bits = [None if x.moves else given[x.weight_source] for x in network.layers]
     on = network, accelerator, weight_bits, tensor_bits
@@ -106,7 +138,7 @@ def best_places(
         layer_designs(network, accelerator, given, tensor_bits, True, given_places, settled)
         raise AssertionError("a choice of residents that fits was not found")
     placed = places_of(network, found.on_chip, found.bands)
-    return placed, None if found.proven else found.bound
+    return _Placed(placed, found.bound, found.proven)
 
 
 def _refuse_bands(hardware: GivenHardware, places: Places) -> None:

@@ -98,7 +98,7 @@ BAD: list[tuple[list[str], str]] = [  # NETWORK, TECH, MEM: files of the fixture
         ["show", "accelerators", "NETWORK"],
         "a network (TOML); wanted is an accelerator (TOML), a design",
     ),
-    (["evaluate"], "Missing argument 'NETWORK'"),
+    (["evaluate"], "Missing argument 'NETWORK...'"),
     (["evaluate", "NETWORK"], "Missing option --rows; or name an accelerator with --accelerator."),
     (["evaluate", "NETWORK", "--rows", "2"], "Missing option --cols; or name an accelerator"),
     (["evaluate", "NETWORK", "--cols", "2", "--pe-bits", "8"], "Missing option --rows; or name"),

@@ -67,7 +67,7 @@ def design_parts(design: Design) -> list[RenderableType]:
     problem = design.problem
     totals = totals_table(design.metrics, problem, _shown(design.accelerator))
     question = question_line(subject(problem), problem)
-    members = member_parts(design.metrics, problem)
+    members = member_parts(design.metrics, problem.network, problem.budgets)
     costs = _costs_parts(design, totals, members)
     return [question, *costs, proof_line(design), *_batches(design)]
 
@@ -75,7 +75,8 @@ def design_parts(design: Design) -> list[RenderableType]:
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
     """The whole report: what runs on what, hardware, layers, totals, notes."""
     totals = totals_table(evaluation.metrics, named=_shown(evaluation.accelerator))
-    return [evaluation_line(evaluation), *_costs_parts(evaluation, totals)]
+    members = member_parts(evaluation.metrics, evaluation.network, {})
+    return [evaluation_line(evaluation), *_costs_parts(evaluation, totals, members)]
 
 
 def _shown(accelerator: Accelerator) -> list[str]:

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
-from codesign.problem.problem import Problem
 from codesign.results.text.layout import literal, percent, table
+from codesign.specs.network import Member, Network
 from codesign.units import METRIC_UNITS, four_digits, of_member
 
 SUMS = "sums over members, each times its weight; noise is their sum"
 
 
-def member_parts(metrics: Mapping[str, float], problem: Problem) -> list[RenderableType]:
+def member_parts(
+    metrics: Mapping[str, float], network: Network, budgets: Mapping[str, float]
+) -> list[RenderableType]:
     """A table of a suite's members; nothing of a network by itself."""
-    if not problem.network.members:
+    if not network.members:
         return []
-    return ["", member_table(metrics, problem), literal(f"totals: {SUMS}")]
+    return ["", member_table(metrics, network.members, budgets), literal(f"totals: {SUMS}")]
 
 
-def member_table(metrics: Mapping[str, float], problem: Problem) -> Table:
+def member_table(
+    metrics: Mapping[str, float], members: Sequence[Member], budgets: Mapping[str, float]
+) -> Table:
     """One row per member: its share of each metric, unweighted, and the budgets that it keeps."""
-    members = problem.network.members
     kinds = [x for x in (*ADDITIVE_METRICS, ENERGY) if of_member(x, members[0].name) in metrics]
     units = [METRIC_UNITS[kind] for kind in kinds]
     headings = [f"{unit.label}\n{unit.unit}".rstrip() for unit in units]
-    limited = any(of_member(x, m.name) in problem.budgets for x in kinds for m in members)
+    limited = any(of_member(x, m.name) in budgets for x in kinds for m in members)
     made = table("<member", "weight", "layers", *headings, *["<budgets"] * limited)
     for member in members:
         values = [metrics[of_member(kind, member.name)] for kind in kinds]
         cells = [unit.number(value) for unit, value in zip(units, values, strict=True)]
         if limited:
-            limits = [(x, problem.budgets.get(of_member(x, member.name))) for x in kinds]
+            limits = [(x, budgets.get(of_member(x, member.name))) for x in kinds]
             told = [
                 f"{METRIC_UNITS[x].at_most(limit)} ({percent(value / limit)} used)"
                 for (x, limit), value in zip(limits, values, strict=True)
