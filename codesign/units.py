@@ -110,6 +110,7 @@ METRIC_UNITS = _MetricUnits(
     model_bits=DisplayUnit("model size", BITS_PER_MBIT, "Mbit"),
     bops=DisplayUnit("bit operations", BOPS_PER_GBOP, "GBOP"),
     energy_j=DisplayUnit("energy", 1 / MJ_PER_J, "mJ"),
+    regret=DisplayUnit("largest ratio to own best", 1.0, ""),
 )
 RATE_UNITS = {
     "dram_bits_per_s": DisplayUnit("DRAM bandwidth", BITS_PER_GBIT, "Gbit/s"),

@@ -79,6 +79,9 @@ def check_design(file: Entry) -> Problem:
         on = problem.network, platform, tensor_bits, residency
         each = layers_j(rows, *on, given)
     expected |= sums(problem.network, totals, tensor_bits, problem.noise_of, each)
+    if problem.references:
+        pairs = ((expected[name], best) for name, best in problem.references.items())
+        expected["regret"] = max(x / best if best else Fraction(1 + x) for x, best in pairs)
     metrics = check_metrics(file["metrics"], expected, problem, terms)
     check_energy_section(file, problem.network, platform.machine, each, metrics)
     check_throughput(file.get("throughput", None), problem.network, platform, metrics)

@@ -35,11 +35,12 @@ from codesign.checking.width_problem import (
 )
 
 MOST_SIDE, MOST_OPTIONS, MOST_SRAM_BITS = 65536, 1_000_000, 10**18
+REGRET = "regret"
 ADDITIVE = ("latency_s", "dram_bits", "noise", "model_bits", "bops")  # members have shares
 KEYS = (
     *("network", "technology", "clock_hz", "dram_bits_per_s", "area_overhead", "choices"),
     "dram_energy_j_per_bit",
-    *("sensitivity", "quality", "objective", "budgets"),
+    *("sensitivity", "quality", "objective", "budgets", "references"),
 )
 CHOICES = (
     *("rows", "cols", "square", "pe_weight_bits", "pe_activation_bits", "precision"),
@@ -154,6 +155,7 @@ class Problem(WidthProblem):
     choices: Choices
     energy: Entry
     dram_energy: Entry
+    references: dict[str, Fraction]
 
     def energies(self, area_mm2: Fraction | None) -> Energies | None:
         """Of a design of so much area; None where they are not known."""
@@ -182,14 +184,25 @@ def read_problem(entry: Entry) -> Problem:
         sensitivity=read_sensitivity(entry["sensitivity"]),
         energy=entry["technology"].get("energy", None),
         dram_energy=entry.get("dram_energy_j_per_bit", None),
-        objective=entry["objective"].text(metrics),
+        objective=entry["objective"].text((*metrics, REGRET)),
         budgets=read_budgets(entry["budgets"], metrics),
+        references=read_budgets(entry.get("references", {}), tuple(shares)),
     )
     check_width_problem(problem, entry)
+    _check_references(problem, entry.get("references", {}))
     for bits in product(problem.choices.pe_weight_bits, problem.choices.pe_activation_bits):
         if not technology.has_area(bits):
             entry["technology"].fault(f"fits that give a PE of {bits[0]} × {bits[1]} bit an area")
     return problem
+
+
+def _check_references(problem: Problem, entry: Entry) -> None:
+    """Regret is measured by one metric of each member, and nothing else is."""
+    kinds = {name.partition("@")[0] for name in problem.references}
+    every = {f"{kind}@{member.name}" for kind in kinds for member in problem.network.members}
+    asked = problem.objective == REGRET
+    if asked != bool(kinds) or len(kinds) > 1 or every != {*problem.references}:
+        entry.fault("the best of one metric of each member where regret is the objective")
 
 
 def _read_choices(entry: Entry, network: Network, block_bits: int) -> Choices:

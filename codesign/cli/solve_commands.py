@@ -31,7 +31,7 @@ from codesign.cli.terminal import (
 )
 from codesign.cli.views import view_of
 from codesign.errors import InfeasibleError, SpecError
-from codesign.problem.metrics import kinds_of, metric_of
+from codesign.problem.metrics import REGRET, kinds_of, metric_of
 from codesign.problem.places import DEFAULT_ON_CHIP
 from codesign.problem.posed import most_fused, placed, sensitivity_of
 from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
@@ -61,6 +61,8 @@ def solve(**given: Any) -> int:
     problems = inputs.problems(given)
     if len(problems) > 1 and given["certificate"] is not None:
         raise SpecError("--certificate proves a design of one batch; give one --batch.")
+    if given["regret_of"] is not None and given["minimize"] != REGRET:
+        raise SpecError("--regret-of says what --minimize regret is of; give both.")
     inputs.warn_of_table(problems[0].sensitivity, problems[0].network)
     with _explained(given, problems[0]), watched(given, design_line) as on_progress:
         design = _solved(problems, given, on_progress)
@@ -215,6 +217,10 @@ def _solved(problems: list[Problem], given: inputs.Given, on_progress: OnProgres
         return solve_batches(problems, **how)
     from codesign.tasks.solve import solve as solve_problem
 
+    if given["regret_of"] is not None:
+        from codesign.tasks.regret import with_references
+
+        problems = [with_references(problems[0], metric_of(given["regret_of"]))]
     return solve_problem(problems[0], **how)
 
 

@@ -22,6 +22,7 @@ from codesign.cli.options import (
     word,
 )
 from codesign.problem import readers
+from codesign.problem.metrics import REGRET
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, DEFAULT_ON_CHIP, MOST_FUSED_LAYERS
 from codesign.problem.readers import (
     LIMIT,
@@ -43,6 +44,7 @@ from codesign.problem.words import (
     FACTOR,
     MAPPINGS,
     MOST_PORT_BITS,
+    OBJECTIVES,
     PLATFORM_CONTRADICTIONS,
     SOLVE_CONTRADICTIONS,
     TIME_LIMIT,
@@ -228,11 +230,19 @@ OF_MEMBERS = (
 WEIGHTS = option(
     "--weights LIST", "How much each of several networks counts.", MANY_WEIGHTS, shown="1"
 )
+SHARED = ("latency", "dram", "noise", "model", "bops")  # metrics that members have shares of
 SOLVE_ALONE = {
     **SOLVE,
     "The network": (WEIGHTS, BATCHES, *SOLVE["The network"][1:]),
-    "What is wanted": tuple(
-        _by_member(x) if x.name in OF_MEMBERS else x for x in SOLVE["What is wanted"]
+    "What is wanted": (
+        option(
+            f"--minimize {'|'.join((*OBJECTIVES, REGRET))}",
+            "Objective; regret: of several networks the largest ratio to its own best.",
+            OneMetric((*OBJECTIVES, REGRET)),
+            default="latency",
+        ),
+        choice(f"--regret-of {'|'.join(SHARED)}", "What regret is of.", shown="latency"),
+        *(_by_member(x) if x.name in OF_MEMBERS else x for x in SOLVE["What is wanted"][1:]),
     ),
 }
 

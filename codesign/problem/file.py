@@ -58,6 +58,7 @@ def terms_to_dict(problem: Problem) -> dict[str, Any]:
         "quality": problem.quality,
         "objective": problem.objective,
         "budgets": dict(problem.budgets),
+        **({"references": dict(problem.references)} if problem.references else {}),
     }
 
 

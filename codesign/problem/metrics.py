@@ -36,6 +36,7 @@ WORDS = {
     "bops": "bops",
     "energy": "energy_j",
 }
+REGRET = "regret"  # of a suite: the largest ratio of a member's share to its own best
 INTERVAL = "interval_s"  # latency by image: a wish that problems hold as a latency
 PER_BATCH = ("latency_s", "dram_bits", "bops", "energy_j")  # which grow with the images at once
 COST = "cost:"  # before the name of a user-defined cost, known to `codesign.assign` alone
@@ -96,7 +97,7 @@ def known_metric(name: str) -> str:
     ValueError
         It is none.
     """
-    if is_cost(name):
+    if is_cost(name) or name == REGRET:
         return name
     if kind_of(metric_of(name)) not in SEARCHED:
         listed = ", ".join(SEARCHED)

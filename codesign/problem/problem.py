@@ -19,6 +19,7 @@ from codesign.problem.metrics import (
     ADDITIVE_METRICS,
     ENERGY,
     INTERVAL,
+    REGRET,
     by_metric,
     check_members_named,
     check_metrics_on,
@@ -91,6 +92,11 @@ class Problem(Displayed):
         seconds for each image of the batch, becomes a limit on ``latency_s`` (and is that as an
         objective); at least so many images per second are an interval of their reciprocal.
 
+    references : mapping of str to float
+        Of the objective ``regret`` of a suite, the largest ratio of a member's share to its own
+        best: the best of each, ``{"latency_s@<member>": seconds}``. Left empty, `codesign.solve`
+        proves the least latency of each alone.
+
     Raises
     ------
     SpecError
@@ -110,6 +116,7 @@ class Problem(Displayed):
     quality: str | None = None
     objective: Objective = "latency_s"
     budgets: Budgets = field(default_factory=dict)
+    references: Budgets = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for metric, limit in self.budgets.items():
@@ -118,6 +125,7 @@ class Problem(Displayed):
         self._hold_interval()
         check_members_named((self.objective,), self.network, "objective")
         check_members_named(self.budgets, self.network, "budgets")
+        self._check_references()
         choices = self.choices
         pe_bits = choices.pe_weight_bits, choices.pe_activation_bits
         check_metrics_on(self.technology, [self.objective], "objective")
@@ -142,6 +150,19 @@ class Problem(Displayed):
                     f"{given_as}; give one of the two"
                 )
             object.__setattr__(self, "budgets", {**self.budgets, metric: limit})
+
+    def _check_references(self) -> None:
+        """Refuse what regret is not measured by."""
+        check_members_named(self.references, self.network, "references")
+        if REGRET in self.budgets or REGRET in self.references:
+            raise SpecError("regret: an objective alone; limit shares of members instead")
+        if self.objective == REGRET and not self.network.members:
+            raise SpecError(f"objective: regret is of a suite; {self.network.name!r} is none")
+        if self.references:
+            kinds = {kind_of(name) for name in self.references}
+            every = {of_member(x, m.name) for x in kinds for m in self.network.members}
+            if self.objective != REGRET or len(kinds) > 1 or {*self.references} != every:
+                raise SpecError("references: the best of one metric of each member, for regret")
 
     @property
     def qualities(self) -> dict[str | None, str]:
@@ -180,7 +201,8 @@ class Problem(Displayed):
 
         Of a suite with the shares of its members.
         """
-        return (*metrics_on(self.technology), *self._shares_of(ADDITIVE_METRICS))
+        known = *metrics_on(self.technology), *self._shares_of(ADDITIVE_METRICS)
+        return (*known, REGRET) if self.objective == REGRET else known
 
     @property
     def energies(self) -> tuple[str, ...]:

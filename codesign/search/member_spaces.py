@@ -11,6 +11,7 @@ from codesign.problem.problem import Problem
 from codesign.search.bounds.relaxation import Relaxation
 from codesign.space.hardware import HardwareSpace
 from codesign.specs.suite import alone
+from codesign.units import kind_of, member_of
 
 
 @dataclass
@@ -31,8 +32,20 @@ class MemberSpaces:
         return self.spaces
 
 
+def problem_of_member(problem: Problem, member: int, metric: str) -> Problem:
+    """What is asked of one member alone: the least of a metric, within its limits."""
+    made = _problem_of(problem, member)
+    name = problem.network.members[member].name
+    budgets = {
+        kind_of(x): limit
+        for x, limit in problem.budgets.items()
+        if member_of(x) == name or x in problem.technology.hardware_metrics
+    }
+    return replace(made, objective=metric, budgets=budgets)
+
+
 def _problem_of(problem: Problem, member: int) -> Problem:
-    """What is asked of one member, alone and without limits."""
+    """One member alone, without limits."""
     network = problem.network
     name = network.members[member].name
 
@@ -62,4 +75,5 @@ def _problem_of(problem: Problem, member: int) -> Problem:
         quality=None,
         objective="latency_s",
         budgets={},
+        references={},
     )

@@ -12,7 +12,7 @@ from codesign.costs.layers import LayerDesign, moving_layer, tiled_layer
 from codesign.costs.residency import Residents, residents
 from codesign.costs.totals import totals
 from codesign.errors import SolverError
-from codesign.problem.metrics import ENERGY
+from codesign.problem.metrics import ENERGY, REGRET
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import keeps, same_total
 from codesign.results.consistency import places_of
@@ -22,6 +22,7 @@ from codesign.search.lexicographic import LexicographicResult
 from codesign.space.hardware import HardwareSpace
 from codesign.space.solution import Solution, hardware_of
 from codesign.specs.accelerator import Accelerator
+from codesign.tasks.regret import regret
 from codesign.units import kind_of
 
 
@@ -56,6 +57,8 @@ def build_design(
     metrics, absent = totals(
         *(network, accelerator, tensor_bits, layers, problem.noise_of), on_chip, runs
     )
+    if problem.objective == REGRET:
+        metrics[REGRET] = regret(metrics, problem.references)
     assert {*absent} <= {ENERGY}  # a problem has all that the other metrics need
     proof = checked_proof(problem, found, metrics)
     if max((row.sram_bits or 0) + row.resident_bits for row in layers) > hardware.sram_bits:

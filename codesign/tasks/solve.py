@@ -11,6 +11,7 @@ import numpy as np
 
 from codesign.errors import SolverError
 from codesign.problem.goal import Goal
+from codesign.problem.metrics import REGRET
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import OPTIMAL_GAP
 from codesign.results.design import Design
@@ -32,6 +33,7 @@ from codesign.search.progress import Progress
 from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
+from codesign.tasks.regret import least_regret, with_references
 
 if TYPE_CHECKING:
     from codesign.results.assignment import Assignment
@@ -96,7 +98,16 @@ def solve(
     search = LexicographicSearch(space, method=method, rel_gap=rel_gap, stop=stop, solver=solver)
     with stop.catching_interrupts():
         report = reporter(on_progress, problem, stop, started_s)
-        found = find_best(search, problem, tie_breakers(problem.technology), ties, report)
+        breakers = tie_breakers(problem.technology)
+        if problem.objective == REGRET:
+            if not problem.references:
+                problem = with_references(problem, "latency_s", stop)
+            found = least_regret(search, problem, breakers, ties, report)
+            if found.solution is None:
+                with stop.raising_interrupts():
+                    raise nothing_found(search, found, Goal("latency_s", problem.budgets))
+        else:
+            found = find_best(search, problem, breakers, ties, report)
         record = solver_record(search, found, problem.objective, started_s)
         design = build_design(space, problem, found, record)
     return with_interrupt(design, stop)

@@ -57,6 +57,8 @@ def test_a_suite_is_solved_and_holds(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("alexnet mobilenetv2 --max-interval-ms 2", "one network, not a suite"),
         ("alexnet mobilenetv2 --batch 1,2", "one network, not a suite"),
         ("alexnet mobilenetv2 --sensitivity weights", "holds no weights"),
+        ("alexnet --minimize regret", "'alexnet' is none"),
+        ("alexnet mobilenetv2 --regret-of latency", "give both"),
         ("alexnet mobilenetv2 --pin weight:conv1=8", "no such weight-owning layer"),
     ],
 )

@@ -123,6 +123,45 @@ def best(case: SuiteCase) -> dict[str, float] | None:
     return left[0] if left else None
 
 
+def least_regret(case: SuiteCase, kind: str) -> tuple[dict[str, float], float] | None:
+    """The best of a metric of each member alone, and the least of the largest ratios to these.
+
+    None where no design keeps the budgets.
+    """
+    budgets, members = case.problem.budgets, case.problem.network.members
+    if any("@" not in name and name != "area_mm2" for name in budgets):
+        raise ValueError("limits on the sum of all are not told apart here")
+    kept = [
+        [
+            [
+                vector
+                for vector in place.members[m]
+                if place.area_mm2 <= budgets.get("area_mm2", math.inf) * (1 + TOLERANCE)
+                and all(
+                    value <= budgets.get(f"{x}@{member.name}", math.inf) * (1 + TOLERANCE)
+                    for x, value in zip(SUMS, vector, strict=True)
+                )
+            ]
+            for m, member in enumerate(members)
+        ]
+        for place in case.places
+    ]
+    column, own = SUMS.index(kind), []
+    for member, problem in zip(members, case.alone, strict=True):
+        limits = {x: y for x, y in budgets.items() if x.partition("@")[2] in ("", member.name)}
+        mine = {x.partition("@")[0]: limit for x, limit in limits.items()}
+        own.append(oracle.least(oracle.all_points(problem), kind, mine))
+    if None in own:
+        return None
+    best = {f"{kind}@{x.name}": value for x, value in zip(members, own, strict=True)}
+    ratios = [
+        max(min(x[column] for x in mine) / value for mine, value in zip(p, own, strict=True))
+        for p in kept
+        if all(p)
+    ]
+    return (best, min(ratios)) if ratios else None
+
+
 def least(case: SuiteCase, metric: str, budgets: Mapping[str, float]) -> float | None:
     """Smallest value of a metric within budgets; None where no design keeps them."""
     return min((x[metric] for x in designs(case, budgets, metric)), default=None)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from compare_suites import compare_suite
+from enumerated_suites import least_regret
 from random_suites import suite_case
 from seeds import check_all
+
+from codesign import InfeasibleError, solve
+from codesign.checking import check_content
+from codesign.tasks.regret import with_references
 
 SEEDS = range(30)
 BLOCK = 50
@@ -17,6 +25,25 @@ def test_optimum_is_the_enumerated_one(seed: int) -> None:
     compare_suite(case)
     if seed % 6 == 0:
         compare_suite(case, "whole")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_least_regret_is_the_enumerated_one(seed: int) -> None:
+    case, kind = suite_case(seed), ("latency_s", "dram_bits")[seed % 4 == 3]
+    budgets = {x: y for x, y in case.problem.budgets.items() if "@" in x or x == "area_mm2"}
+    problem = replace(case.problem, budgets=budgets, objective="regret", quality=None)
+    truth = least_regret(case._replace(problem=problem), kind)
+    if truth is None:
+        with pytest.raises(InfeasibleError):
+            solve(with_references(problem, kind))
+        return
+    problem = with_references(problem, kind)
+    assert problem.references == pytest.approx(truth[0], rel=1e-9)
+    design = solve(problem)
+    assert design.metrics["regret"] == pytest.approx(truth[1], rel=1e-7)
+    assert design.proof.status == "optimal"
+    report = check_content(json.loads(json.dumps(design.to_dict())), "design")
+    assert report.holds, report.findings
 
 
 @pytest.mark.long

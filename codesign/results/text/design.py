@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codesign.problem.metrics import ENERGY, PER_BATCH, metrics_on
+from codesign.problem.metrics import ENERGY, PER_BATCH, REGRET, metrics_on
 from codesign.results.consistency import names_in_bands, names_on_chip
 from codesign.results.hardware_result import HardwareResult, throughput
 from codesign.results.run_figures import rates
@@ -65,9 +65,10 @@ OF_PES = ("lut", "dsp")  # of an FPGA, what its PE array takes
 def design_parts(design: Design) -> list[RenderableType]:
     """The whole report: question, hardware, layers, totals, notes, proof."""
     problem = design.problem
-    totals = totals_table(design.metrics, problem, _shown(design.accelerator))
+    shown = [*_shown(design.accelerator), *[REGRET] * (REGRET in design.metrics)]
+    totals = totals_table(design.metrics, problem, shown)
     question = question_line(subject(problem), problem)
-    members = member_parts(design.metrics, problem.network, problem.budgets)
+    members = member_parts(design.metrics, problem.network, problem.budgets, problem.references)
     costs = _costs_parts(design, totals, members)
     return [question, *costs, proof_line(design), *_batches(design)]
 

@@ -10,32 +10,45 @@ from rich.table import Table
 from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY
 from codesign.results.text.layout import literal, percent, table
 from codesign.specs.network import Member, Network
-from codesign.units import METRIC_UNITS, four_digits, of_member
+from codesign.units import ABSENT, METRIC_UNITS, four_digits, member_of, of_member
 
 SUMS = "sums over members, each times its weight; noise is their sum"
 
 
 def member_parts(
-    metrics: Mapping[str, float], network: Network, budgets: Mapping[str, float]
+    metrics: Mapping[str, float],
+    network: Network,
+    budgets: Mapping[str, float],
+    references: Mapping[str, float] | None = None,
 ) -> list[RenderableType]:
     """A table of a suite's members; nothing of a network by itself."""
     if not network.members:
         return []
-    return ["", member_table(metrics, network.members, budgets), literal(f"totals: {SUMS}")]
+    made = member_table(metrics, network.members, budgets, references or {})
+    return ["", made, literal(f"totals: {SUMS}")]
 
 
 def member_table(
-    metrics: Mapping[str, float], members: Sequence[Member], budgets: Mapping[str, float]
+    metrics: Mapping[str, float],
+    members: Sequence[Member],
+    budgets: Mapping[str, float],
+    best: Mapping[str, float],
 ) -> Table:
-    """One row per member: its share of each metric, unweighted, and the budgets that it keeps."""
+    """One row per member: its share of each metric, unweighted, and the budgets that it keeps.
+
+    ``best`` are shares that each could have alone, where those are known.
+    """
     kinds = [x for x in (*ADDITIVE_METRICS, ENERGY) if of_member(x, members[0].name) in metrics]
     units = [METRIC_UNITS[kind] for kind in kinds]
     headings = [f"{unit.label}\n{unit.unit}".rstrip() for unit in units]
     limited = any(of_member(x, m.name) in budgets for x in kinds for m in members)
-    made = table("<member", "weight", "layers", *headings, *["<budgets"] * limited)
+    ratios = ["ratio to\nown best"] * bool(best)
+    made = table("<member", "weight", "layers", *headings, *ratios, *["<budgets"] * limited)
     for member in members:
         values = [metrics[of_member(kind, member.name)] for kind in kinds]
         cells = [unit.number(value) for unit, value in zip(units, values, strict=True)]
+        own = [x for x in best if member_of(x) == member.name]
+        cells += [four_digits(metrics[x] / best[x]) if best[x] else ABSENT for x in own]
         if limited:
             limits = [(x, budgets.get(of_member(x, member.name))) for x in kinds]
             told = [

@@ -1,0 +1,156 @@
+"""The least regret of a suite: no network is farther from its own best than it must be.
+
+The best of each network alone, under the same budgets, is proven first. Then designs are looked for
+in which every network is nearer to its own best than in the last one found: limits on the members,
+each a proof of its own. When there is none, the last one is proven: its largest ratio is the least.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from codesign.errors import SolverError, SpecError
+from codesign.problem.goal import Ended, Goal
+from codesign.problem.metrics import ADDITIVE_METRICS, REGRET
+from codesign.problem.problem import Problem
+from codesign.problem.tolerances import SAME_VALUE
+from codesign.search.goal_task import SearchResult, SearchStats
+from codesign.search.lexicographic import (
+    TIES_LEAST_S,
+    TIES_TIMES,
+    LexicographicResult,
+    LexicographicSearch,
+    ReportMetric,
+    Ties,
+)
+from codesign.search.member_spaces import problem_of_member
+from codesign.space.hardware import HardwareSpace
+from codesign.space.solution import Solution
+from codesign.stopping import StopCondition
+from codesign.units import kind_of, of_member
+
+
+def with_references(problem: Problem, of: str, stop: StopCondition | None = None) -> Problem:
+    """The problem of least regret with the best of each member, proven alone.
+
+    Parameters
+    ----------
+    of : str
+        The metric whose ratios count.
+    stop : StopCondition, optional
+        When to give up.
+
+    Raises
+    ------
+    SpecError
+        No suite, or a metric that members have no share of.
+    InfeasibleError
+        A member alone keeps no budget.
+    SolverError
+        There was no time to prove what is best of each.
+    """
+    if of not in ADDITIVE_METRICS or not problem.network.members:
+        raise SpecError(f"regret: of a suite, in one of {', '.join(ADDITIVE_METRICS)}; got {of!r}")
+    references = {}
+    for m, member in enumerate(problem.network.members):
+        alone = problem_of_member(problem, m, of)
+        search = LexicographicSearch(HardwareSpace(alone), stop=stop)
+        found = search.minimise((of,), alone.budgets)
+        if found.solution is None and found.complete:
+            from codesign.search.infeasibility import infeasibility_error
+
+            raise infeasibility_error(search.goal_task(Goal(of, alone.budgets)))
+        if found.solution is None or not found.complete:
+            raise SolverError(f"no time to prove the best of {member.name} alone; allow more")
+        references[of_member(of, member.name)] = found.solution.metrics[of]
+    return replace(problem, references=references)
+
+
+def regret(metrics: Mapping[str, float], references: Mapping[str, float]) -> float:
+    """The largest ratio of a member's share to its reference; of 0 to 0, 1."""
+    return max(_ratio(metrics[name], best) for name, best in references.items())
+
+
+def _ratio(value: float, best: float) -> float:
+    if best > 0:
+        return value / best
+    return 1.0 if value <= 0 else math.inf
+
+
+def least_regret(
+    search: LexicographicSearch,
+    problem: Problem,
+    tie_breakers: tuple[str, ...],
+    ties: Ties,
+    report: ReportMetric,
+) -> LexicographicResult:
+    """Search for the least regret, then for the least of what breaks ties.
+
+    The bound is a little below the least: no design was found that is nearer by more than what
+    counts as the same.
+    """
+    started, stats = time.monotonic(), SearchStats()
+    kind = kind_of(next(iter(problem.references)))
+    told, best, bound, result = report(REGRET), None, 1.0, None
+    limits = dict(problem.budgets)
+    while True:
+        task = replace(search.goal_task(Goal(kind, limits)), stats=stats)
+        result = search.prove(task)
+        if result.incumbent is None:
+            break
+        best = result.incumbent
+        value = regret(best.metrics, problem.references)
+        if told is not None:
+            told(value, bound)
+        if not result.complete or value <= 1 + SAME_VALUE:
+            break
+        limits = _nearer(problem, value)
+    if best is None:
+        ended: Ended | None = "gap" if result.complete else search.stop.reason()
+        return LexicographicResult(None, result, result.complete, stats, "not proven", ended)
+    value = regret(best.metrics, problem.references)
+    complete = result.complete
+    bound = value * (1 - SAME_VALUE) if complete else bound
+    bound = min(max(bound, 1.0), value)
+    lower = np.where(np.isinf(result.lower) | complete, bound, min(1.0, value))
+    whole = replace(best, metrics={**best.metrics, REGRET: value})
+    first = SearchResult(whole, bound, lower, complete)
+    ended = "gap" if complete else search.stop.reason()
+    outcome = LexicographicResult(whole, first, complete, stats, "left", ended)
+    if ties == "leave" or not complete:
+        return replace(outcome, ties="left" if complete else "not proven")
+    share_s = max(TIES_TIMES * (time.monotonic() - started), TIES_LEAST_S)
+    with search.stop.within(share_s):
+        held = {**problem.budgets, **_held(problem, value)}
+        smaller = search.minimise(tie_breakers, held, report)
+    found = smaller.solution
+    if found is None or regret(found.metrics, problem.references) > value * (1 + SAME_VALUE):
+        return replace(outcome, ties="not proven")
+    return replace(
+        outcome,
+        solution=_with_regret(found, problem.references),
+        complete=smaller.complete,
+        ties="broken" if smaller.complete else "not proven",
+    )
+
+
+def _with_regret(found: Solution, references: Mapping[str, float]) -> Solution:
+    return replace(found, metrics={**found.metrics, REGRET: regret(found.metrics, references)})
+
+
+def _held(problem: Problem, value: float) -> dict[str, float]:
+    """Limits with which no member is farther from its best."""
+    return {
+        name: min(value * best, problem.budgets.get(name, math.inf))
+        for name, best in problem.references.items()
+    }
+
+
+def _nearer(problem: Problem, value: float) -> dict[str, float]:
+    """Budgets with which every member is nearer to its best, by more than what is the same."""
+    return {**problem.budgets, **_held(problem, value * (1 - SAME_VALUE))}
