@@ -78,6 +78,7 @@ def read_model(path: Path) -> Model:
     inputs = tuple(value.name for value in proto.graph.input if value.name not in stored)
     preset = frozenset(value.name for value in proto.graph.input if value.name in tensors)
     _check_types(proto)
+    _check_equations(proto)
     try:
         for tensor in tensors.values():
             if tensor.data_location != TensorProto.EXTERNAL:
@@ -232,6 +233,18 @@ def _without_sizes(output: ValueInfoProto) -> ValueInfoProto:
 def _forget_sizes_of_outputs(light: ModelProto) -> None:
     for value in light.graph.output:
         value.ClearField("type")
+
+
+def _check_equations(proto: ModelProto) -> None:
+    """Refuse single points in an einsum's equation, on which ONNX's inference does not end."""
+    holders = (proto.graph.node, *(function.node for function in proto.functions))
+    for node in (node for nodes in holders for node in _every(nodes)):
+        for entry in node.attribute if node.op_type == "Einsum" else ():
+            if b"." in entry.s.replace(b"...", b""):
+                shown = entry.s.decode("utf-8", "replace")
+                raise SpecError(
+                    f"node {node.name!r} (Einsum): equation {shown!r}: an ellipsis has three points"
+                )
 
 
 def _move_early(light: ModelProto) -> None:

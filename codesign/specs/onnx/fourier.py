@@ -53,8 +53,8 @@ def spell_transform(write: Writer) -> None:
     if write.opset >= AXIS_BY_INPUT:
         axis = write.number(2) if write.input(2) else -2
     length = write.number(1)
-    if axis is None or (write.input(1) and length is None):
-        raise write.refused("its axis or length depends on data")
+    if axis is None or (write.input(1) and (length is None or length < 1)):
+        raise write.refused(f"its axis or length depends on data, or its length is {length}")
     axis %= len(shape)
     samples, parts = shape[axis], shape[-1]
     inverse, one_sided = (int(write.attribute(name, 0)) for name in ("inverse", "onesided"))
@@ -128,8 +128,11 @@ def spell_short_time(write: Writer) -> None:
         length = length or write.shape(2)[0]
     elif not write.input(3):
         length = samples
-    if step is None or length is None:
-        raise write.refused("the step between frames, or their length, depends on data")
+    if step is None or length is None or min(step, length) < 1:
+        raise write.refused(
+            f"the step between frames ({step}) and their length ({length}) are no whole numbers "
+            "from 1 that are the same for all data"
+        )
     one_sided = bool(write.attribute("onesided", 1)) and parts == 1
     bins = length // 2 + 1 if one_sided else length
     how = {"length": length, "rows": length, "bins": bins, "parts": parts}

@@ -172,6 +172,7 @@ def _with_earlier(write: Writer, given: _Given) -> tuple[str, str, int]:
             continue
         stored = write.shape(given.past[number])[2]
         total = min(given.total or stored + given.added, stored + given.added)
+        total = max(total, given.added)
         both, kind = write.type_of(past), write.type_of(write.input(0))
         new = write.add("Cast", [new], f"stored_{role}", to=both) if both != kind else new
         held = max(total, stored)

@@ -85,7 +85,10 @@ def spell_packed_rows(write: Writer) -> None:
     """GatherBlockQuantized: rows of a table of few bits, several of which a byte may hold."""
     shape = [*write.shape(0)]
     if write.type_of(write.input(0)) == TensorProto.UINT8:
-        shape[-1] *= 8 // int(write.attribute("bits", 4))
+        bits = int(write.attribute("bits", 4))
+        if bits not in (2, 4, 8):
+            raise write.refused(f"bits = {bits}; a byte holds numbers of 2, 4 or 8")
+        shape[-1] *= 8 // bits
     axis = int(write.attribute("gather_axis", 0))
     table = write.own(TABLE, [], "table", tuple(shape))
     rows = write.add("Gather", [table, write.input(1)], "", axis=axis)
