@@ -31,7 +31,7 @@ from codesign import (
 from codesign.checking import check_content
 from codesign.results.result_file import with_digest
 
-SEEDS = range(13)
+SEEDS = (0, *range(3, 13))  # of few designs
 BLOCK = 100
 LONG_BLOCKS = range(1000, 1400, BLOCK)  # the first seed of each
 GROWING = ("latency_s", "dram_bits", "bops")  # with the images at once
