@@ -108,7 +108,8 @@ def designs(
             )
             sums = nondominated(map(tuple, added))
         for vector in sums:
-            metrics = dict(zip((*SUMS, metric), vector, strict=True), area_mm2=place.area_mm2)
+            named = (*SUMS, metric if "@" in metric else "")
+            metrics = dict(zip(named, vector, strict=True), area_mm2=place.area_mm2)
             whole = {name: limit for name, limit in budgets.items() if "@" not in name}
             if all(metrics[name] <= x * (1 + TOLERANCE) for name, x in whole.items()):
                 yield metrics

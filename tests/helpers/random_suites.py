@@ -20,7 +20,7 @@ from codesign.specs.suite import Suite
 
 OBJECTIVES = ("latency_s",) * 6 + ("area_mm2",) * 2
 OBJECTIVES += ("dram_bits", "noise", "model_bits", "bops")
-MOST_ASSIGNMENTS = 16  # of widths, of a member
+MOST_ASSIGNMENTS = 8  # of widths, of a member
 PLACES: tuple[OnChip, ...] = ("none", "tensors", "bands", "bands")
 
 
@@ -29,7 +29,7 @@ def suite_case(seed: int, on_chip: OnChip | None = None) -> SuiteCase:
     rng = random.Random(f"suite {seed}")
     drawn = rng.choice(PLACES)
     networks = [_network(rng) for _ in range(rng.choice((2, 2, 2, 3)))]
-    choices = replace(random_choices(rng, networks[0], rng.choice((4, 6, 8))), pinned={})
+    choices = replace(random_choices(rng, networks[0], 4), pinned={})
     choices = replace(choices, on_chip=on_chip or drawn)
     own = [_pins(rng, network, choices) for network in networks]
     weights = [rng.choice((1.0, 1.0, 2.0, rng.uniform(0.1, 10))) for _ in networks]
@@ -76,7 +76,7 @@ def suite_case(seed: int, on_chip: OnChip | None = None) -> SuiteCase:
 
 def _network(rng: random.Random) -> Network:
     if rng.random() < 0.5:
-        return random_chain(rng, rng.choice((2, 2, 3)))
+        return random_chain(rng, 2)
     return random_network(rng, layers=rng.choice((1, 2, 2)), moving=rng.random() < 0.3)
 
 
