@@ -348,6 +348,18 @@ class WidthSpace:
         return np.array([layer.weights if layer.owns_weights else 0 for layer in layers])
 
     @cached_property
+    def weight_uses(self) -> Ints:
+        """(layers,): how many layers multiply with a layer's weights; 1 where it has none."""
+        uses = self.problem.network.weight_uses
+        return np.array([uses.get(x.weight_source, 1) for x in self.problem.network.layers])
+
+    @cached_property
+    def weight_shares(self) -> Floats:
+        """(layers,): each layer's equal share of the weights that it multiplies with."""
+        layers = self.problem.network.layers
+        return np.array([x.weights if x.uses_weights else 0 for x in layers]) / self.weight_uses
+
+    @cached_property
     def weight_noise(self) -> Floats:
         """(layers, widths): noise of each layer's weights where their width is free, else 0."""
         layers = self.problem.network.layers

@@ -18,6 +18,7 @@ from seeds import check_all
 
 import codesign
 from codesign.errors import InfeasibleError
+from codesign.search.bounds import relaxation
 
 
 def drawn(seed: int) -> Case:
@@ -120,3 +121,12 @@ def test_every_problem_has_such_layers(kind: str) -> None:
 @pytest.mark.parametrize("first", [1000, 1100, 1200])
 def test_answer_is_the_enumerated_one_long(kind: str, first: int) -> None:
     check_all(range(first, first + 100), CHECKS[kind][0])
+
+
+@pytest.mark.parametrize("seed", [2, 5, 8, 12])
+def test_uses_cut_from_their_width_bear_shares_of_it(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaxation, "MAX_TABLE", 3)
+    monkeypatch.setattr(relaxation, "MAX_FINE_TABLE", 9)
+    check(seed)

@@ -38,7 +38,7 @@ class Kind:
     input_axis: int
     member: int  # of a suite
     geometry: int
-    weights: int  # elements, where the layer owns them
+    weights: float  # elements; of those that several layers use, a share
     noise: Floats  # (w,) of the weights, where no width variable has it
     barred: Floats  # (w, w): 0 or inf, of the weights' and the input's widths on free axes
     extra_j: Floats  # over the axes: energy of output and residuals, where that is known

@@ -93,7 +93,7 @@ class LayerTables:
             input_axis=input_axis,
             member=int(self.space.shares.member_of[i]),
             geometry=int(self.space.geometry_of[i]),
-            weights=int(self.space.own_weights[i]),
+            weights=float(self.space.weight_shares[i]),
             noise=noise,
             barred=barred,
             extra_j=extra_j,
@@ -126,9 +126,9 @@ class LayerTables:
         return fused_entries(axes, held, weight_axis, input_axis, self.check_time)
 
     def cut_weights(self, i: int) -> bool:
-        """Whether a layer's own weights have a width variable that its table does not run over."""
+        """Whether a layer's weights have a width variable that its table does not run over."""
         variable = self.space.weight_index[i]
-        return self.layers[i].owns_weights and variable not in (None, *self.scopes[i])
+        return self.layers[i].uses_weights and variable not in (None, *self.scopes[i])
 
     def _operand_axes(self, i: int) -> tuple[int, int, int]:
         """Free axes of a layer's table, and those of its weights' and its input's widths."""
@@ -156,7 +156,7 @@ class LayerTables:
         weight, ifmap, left = space.weight_index[i], int(space.input_index[i]), self.states.left
         noise = space.weight_noise[i]
         if self.cut_weights(i):
-            noise = space.noise_row(f"weight:{layer.name}")
+            noise = space.noise_row(layer.weight_source) / space.weight_uses[i]
         allowed = np.broadcast_to(space.weight_allowed[i, left][:, None], (len(left),) * 2)
         if weight is not None and weight not in scope:
             allowed = allowed & space.variable_allowed[weight, left][:, None]

@@ -8,14 +8,14 @@ is live in: with a given SRAM, what does not fit is no entry. In the chains and 
 real networks a table never has more than three or four axes; where long skips or shared widths
 would make one larger, couplings are cut (`elimination`), and the minimum is one of a relaxation. By
 weak duality, what is left of it without the charges for the limits bounds every design within the
-limits from below. The layers' choices stay integral, so the only gap is that of the limits
-themselves.
+limits from below. The layers' choices stay integral: the only gap is that of the limits.
 
 Axes: ``B`` hardware options of a batch, ``w`` widths.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -167,9 +167,7 @@ class Relaxation:
     @cached_property
     def coarse(self) -> bool:
         """Whether a finer one would cut less."""
-        whole = (
-            roles.keys() <= {*scope} for roles, scope in zip(self._roles, self._scopes, strict=True)
-        )
+        whole = (x.keys() <= {*y} for x, y in zip(self._roles, self._scopes, strict=True))
         return not self.fine and not all(whole)
 
     # Structure ----------------------------------------------------------------------------------
@@ -231,22 +229,23 @@ class Relaxation:
     @property
     def cuts(self) -> list[tuple[str, int]]:
         """Name of the layer and width variable of each coupling that was cut."""
-        every = enumerate(zip(self.layers, self._scopes, strict=True))
         return [
             (layer.name, v)
-            for i, (layer, scope) in every
-            for v in sorted(self._roles[i])
+            for layer, scope, roles in zip(self.layers, self._scopes, self._roles, strict=True)
+            for v in sorted(roles)
             if v not in scope and v < len(self.space.variables)
         ]
 
     @cached_property
     def _variable_noise(self) -> Floats:
-        """(width variables, w): noise, what was cut left out: it stands with its layer."""
-        noise = self.space.variable_noise.copy()
-        cut = {f"weight:{x.name}" for i, x in enumerate(self.layers) if self._tables.cut_weights(i)}
+        """(width variables, w): noise, what was cut left out: it stands with its layers."""
+        noise, uses = self.space.variable_noise.copy(), self.space.problem.network.weight_uses
+        cut = (x.weight_source for i, x in enumerate(self.layers) if self._tables.cut_weights(i))
+        left = {x: 1 - n / uses[x] for x, n in Counter(cut).items()}
         for v, members in enumerate(self.space.variables):
-            if not cut.isdisjoint(members):
-                rows = [self.space.noise_row(x) for x in members if x not in cut]
+            if not left.keys().isdisjoint(members):
+                kept = [(x, left.get(x, 1.0)) for x in members]
+                rows = [share * self.space.noise_row(x) for x, share in kept if share]
                 noise[v] = np.sum(rows, axis=0) if rows else 0.0
         return noise
 
