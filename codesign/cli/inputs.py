@@ -30,7 +30,7 @@ from codesign.problem.words import (
     flag_of,
     name_or_path,
 )
-from codesign.units import BITS_PER_GBIT, HZ_PER_MHZ
+from codesign.units import BITS_PER_GBIT, HZ_PER_MHZ, kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -279,7 +279,8 @@ def ranges(given: Given) -> dict[str, tuple[float, float]]:
             raise SpecError(f"--range {word}: no objective ({', '.join(given['objectives'])})")
         if metric in found:
             raise SpecError(f"--range {word}: given twice")
-        found[metric] = low * scale[metric], high * scale[metric]
+        unit = scale[kind_of(metric)]
+        found[metric] = low * unit, high * unit
     return found
 
 

@@ -35,6 +35,7 @@ from codesign.problem.metrics import REGRET, kinds_of, metric_of
 from codesign.problem.places import DEFAULT_ON_CHIP
 from codesign.problem.posed import most_fused, placed, sensitivity_of
 from codesign.problem.words import DEFAULT_QUALITY, SOLVE_CONTRADICTIONS
+from codesign.units import kind_of
 
 if TYPE_CHECKING:
     from codesign.cli.progress import OnProgress
@@ -79,12 +80,13 @@ def solve(**given: Any) -> int:
     return PROVEN if design.proof.status == "optimal" else UNPROVEN
 
 
-@sectioned(PARETO, network())
+@sectioned(PARETO, networks())
 def pareto(**given: Any) -> int:
     """Find the Pareto front of NETWORK: designs that no other beats in every objective.
 
     NETWORK is a shipped name (see: codesign show networks) or a file, TOML or ONNX: what contains a
-    dot or a path separator is a file. Every point is proven. The first objective is minimised
+    dot or a path separator is a file. Of several networks, one accelerator for all (see: codesign
+    help suites). Every point is proven. The first objective is minimised
     within limits on the others, placed where most is still unknown.
 
     \b
@@ -99,7 +101,7 @@ def pareto(**given: Any) -> int:
     if given["rel_step"] is not None and not given["all"]:
         raise SpecError("--rel-step says how far --all goes; give both.")
     inputs.check_files(given)
-    first = "noise" if "noise" in given["objectives"] else given["objectives"][0]
+    first, *_ = sorted(given["objectives"], key=lambda word: kind_of(word) != "noise")
     problem = inputs.problem({**given, "minimize": first})
     inputs.warn_of_table(problem.sensitivity, problem.network)
     with _explained(given, problem), watched(given, front_line) as on_progress:

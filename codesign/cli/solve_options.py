@@ -230,6 +230,7 @@ OF_MEMBERS = (
 WEIGHTS = option(
     "--weights LIST", "How much each of several networks counts.", MANY_WEIGHTS, shown="1"
 )
+WANTED = tuple(_by_member(x) if x.name in OF_MEMBERS else x for x in SOLVE["What is wanted"])
 SHARED = ("latency", "dram", "noise", "model", "bops")  # metrics that members have shares of
 SOLVE_ALONE = {
     **SOLVE,
@@ -242,7 +243,7 @@ SOLVE_ALONE = {
             default="latency",
         ),
         choice(f"--regret-of {'|'.join(SHARED)}", "What regret is of.", shown="latency"),
-        *(_by_member(x) if x.name in OF_MEMBERS else x for x in SOLVE["What is wanted"][1:]),
+        *WANTED[1:],
     ),
 }
 
@@ -440,9 +441,10 @@ PARETO = {
             readers.span,
         ),
     ),
-    **{title: SOLVE[title] for title in ("The network", "The platform", FREE)},
+    "The network": (WEIGHTS, *SOLVE["The network"]),
+    **{title: SOLVE[title] for title in ("The platform", FREE)},
     "What is wanted": (
-        *(x for x in SOLVE["What is wanted"] if x.name not in ("minimize", "quality")),
+        *(x for x in WANTED if x.name not in ("minimize", "quality")),
         word(
             "--quality",
             QUALITY_HELP,

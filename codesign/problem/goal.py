@@ -10,6 +10,7 @@ from codesign.errors import SpecError
 from codesign.problem.metrics import SEARCHED, kinds_of, metric_of
 from codesign.problem.tolerances import keeps
 from codesign.specs.schema import nearest
+from codesign.units import kind_of
 
 TiesFound = Literal["broken", "left", "not proven"]
 Ended = Literal["optimal", "gap", "time", "interrupt"]  # why the proof of an objective ended
@@ -18,6 +19,8 @@ Ended = Literal["optimal", "gap", "time", "interrupt"]  # why the proof of an ob
 def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[str, ...]:
     """What a front is between: two or three different metrics, by their full names.
 
+    Metrics of members of a suite among them; whose they are, `check_members_named` knows.
+
     Raises
     ------
     SpecError
@@ -25,7 +28,7 @@ def front_objectives(names: Sequence[Any], where: str = "objectives") -> tuple[s
     """
     names = [metric_of(name) for name in names]
     for name in names:
-        if name not in SEARCHED:
+        if kind_of(str(name)) not in SEARCHED:
             known = f"(known: {', '.join(SEARCHED)})"
             raise SpecError(f"{where}: unknown {name!r}{nearest(str(name), SEARCHED)} {known}")
     if len(set(names)) != len(names) or not 2 <= len(names) <= 3:

@@ -15,7 +15,7 @@ from codesign.problem.metrics import ADDITIVE_METRICS, ENERGY, metric_of
 from codesign.problem.places import DEFAULT_FUSED_LAYERS, OnChip, Place
 from codesign.problem.readers import Limits, Pin
 from codesign.problem.words import BUFFERS, DEFAULT_QUALITY, LIMITS, ProblemWords, flag_of
-from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, member_of, of_member
+from codesign.units import BITS_PER_GBIT, BITS_PER_KBIT, HZ_PER_MHZ, kind_of, member_of, of_member
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -137,12 +137,15 @@ def _quality(words: ProblemWords, network: Network) -> str | None:
     """The quality asked for; by default one of what no noise is limited of otherwise."""
     if words.quality is not None:
         return None if words.quality == "none" else words.quality
-    noise = words.max_noise
-    if words.minimize == "noise" or not (noise is None or isinstance(noise, dict)):
+    noise, minimized = words.max_noise, metric_of(words.minimize)
+    free = {*noise} if isinstance(noise, dict) else set[str | None]()
+    if kind_of(minimized) == "noise":
+        free.add(member_of(minimized))
+    if None in free or isinstance(noise, float | int):
         return None
-    if noise is None or None in noise:
-        return DEFAULT_QUALITY if noise is None else None
-    left = [member.name for member in network.members if member.name not in noise]
+    if not free:
+        return DEFAULT_QUALITY
+    left = [member.name for member in network.members if member.name not in free]
     return ",".join(f"{name}={DEFAULT_QUALITY}" for name in left) or None
 
 

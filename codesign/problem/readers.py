@@ -13,6 +13,7 @@ from typing import Any
 
 from codesign.problem.metrics import COST, WORDS, is_cost, meant, word_of
 from codesign.problem.places import PLACES, Place
+from codesign.units import kind_of
 
 Reader = Callable[[str], Any]
 Pin = tuple[str, int | Place]  # an operand and its width, or a tensor and its place
@@ -248,7 +249,7 @@ def objectives(text: str) -> tuple[str, ...]:
     """Read ``latency,area``: two or three metrics."""
     words = tuple(word_of(word.strip()) for word in text.split(","))
     for word in words:
-        if word not in WORDS:
+        if kind_of(word) not in WORDS:
             raise ValueError(f"{word!r} is none of {', '.join(WORDS)}{meant(word, WORDS)}.")
     if len(set(words)) != len(words) or not 2 <= len(words) <= 3:
         raise ValueError(f"{text!r}: write two or three different ones, as in latency,area")
@@ -260,7 +261,7 @@ def span(text: str) -> tuple[str, float, float]:
     word, _, ends = text.partition("=")
     low, _, high = ends.partition(":")
     word = word_of(word)
-    if word not in WORDS or not low or not high:
+    if kind_of(word) not in WORDS or not low or not high:
         raise ValueError(f"{text!r}: write OBJECTIVE=LOW:HIGH, as in area=1:16.")
     bounds = Number(0, 1e15)(low), Number(0, 1e15)(high)
     if not bounds[0] < bounds[1]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import expecting, read_json, read_text, write_atomically
-from codesign.problem.metrics import ADDITIVE_METRICS, ALL_METRICS, ENERGY
+from codesign.problem.metrics import ADDITIVE_METRICS, ALL_METRICS, ENERGY, SEARCHED
 from codesign.problem.problem import Metric
 from codesign.results.front import Front, RuledOut
 from codesign.results.records import ProofRecord
@@ -28,6 +28,7 @@ from codesign.specs.accelerator import Hardware
 from codesign.specs.fpga import Fpga
 from codesign.specs.schema import parse, spec_dataclass
 from codesign.specs.technology import Amount, Technology
+from codesign.units import kind_of, member_of
 
 FORMAT = "codesign-front/1"
 COLUMN = "front"  # of what belongs to the front as a whole
@@ -236,6 +237,7 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
         given = {field.name: row.get(field.name, "") for field in fields(kind)}
         return {name: _value(cell) for name, cell in given.items() if cell}
 
+    shares = [name for name in row if member_of(name) and kind_of(name) in SEARCHED]
     counts = {roof: _value(row.get(f"{roof}_bound_layers", "0")) for roof in ROOFS}
     for name, count in counts.items():
         if type(count) is not int or not 0 <= count <= 10**6:
@@ -244,7 +246,7 @@ def _outline(row: Mapping[str, str], asked: Mapping[str, Any], where: str) -> De
     content = {
         "problem": {**asked, "objective": row["minimised"]},
         "hardware": cells(Hardware),
-        "metrics": {x: _value(row[x]) for x in (*ALL_METRICS, ENERGY) if row.get(x)},
+        "metrics": {x: _value(row[x]) for x in (*ALL_METRICS, ENERGY, *shares) if row.get(x)},
         "memory_bound_share": _value(row["memory_bound_share"]),
         **{name: _value(row[name]) for name in ON_CHIP if row.get(name)},
         "layer_designs": [*layers],

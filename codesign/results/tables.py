@@ -20,6 +20,7 @@ from codesign.results.hardware_result import HardwareResult
 from codesign.results.run_figures import band_rows, held_bits, held_during, rates, run_numbers
 from codesign.specs.accelerator import Hardware
 from codesign.specs.network import Layer
+from codesign.units import member_of
 
 
 def layer_frame(result: HardwareResult) -> pd.DataFrame:
@@ -143,7 +144,8 @@ def front_frame(front: Front) -> pd.DataFrame:
     """One row per point of a front; see `Front.points`."""
     known = {name for design in front.designs for name in design.metrics}
     rest = (x for x in (*ALL_METRICS, ENERGY) if x in known and x not in front.objectives)
-    names = [*front.objectives, *rest]
+    shares = sorted(name for name in known if member_of(name) and name not in front.objectives)
+    names = [*front.objectives, *rest, *shares]
     rates = front.rates if len(front.objectives) == 2 else np.full(max(len(front) - 1, 0), np.nan)
     counted = ("resident_tensors", "band_tensors")
     shown = [name for name in counted if any(getattr(x, name) is not None for x in front.designs)]

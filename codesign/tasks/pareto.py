@@ -18,7 +18,7 @@ import numpy as np
 from codesign.arrays import Floats
 from codesign.errors import SpecError
 from codesign.problem.goal import Goal, front_objectives
-from codesign.problem.metrics import ENERGY, by_metric, check_metrics_on
+from codesign.problem.metrics import ENERGY, by_metric, check_members_named, check_metrics_on
 from codesign.problem.problem import Problem
 from codesign.problem.tolerances import SAME_VALUE
 from codesign.results.design import Design
@@ -30,7 +30,7 @@ from codesign.space.hardware import HardwareSpace
 from codesign.stopping import StopCondition
 from codesign.tasks.build_design import build_design
 from codesign.tasks.solve import nothing_found, solver_record
-from codesign.units import distinct_texts
+from codesign.units import distinct_texts, kind_of
 
 Ranges = Mapping[str, tuple[float, float]]
 # Boxes are cut at about their geometric middle. Not there: noise falls by powers of four, and a
@@ -60,7 +60,7 @@ def pareto(
     problem : Problem
         Its objective is of no account; its budgets hold for every point.
     objectives : sequence of str
-        Two or three metrics.
+        Two or three metrics; of a suite also of its members, as in ``latency_s@resnet18``.
     points : int or None
         How many, the ends included, the next always in the largest box where undiscovered points
         may lie; None: all there are.
@@ -87,6 +87,7 @@ def pareto(
     """
     names = front_objectives((objectives,) if isinstance(objectives, str) else objectives)
     check_metrics_on(problem.technology, names, "objectives")
+    check_members_named(names, problem.network, "objectives")
     if points is not None and points < len(names):
         raise SpecError(f"points: at least {len(names)}, one for each end, got {points}")
     if not 0 <= rel_step < 1:
@@ -271,8 +272,7 @@ class EpsilonConstraintSearch:
         started_s: float,
     ) -> Design:
         given = self.problem
-        of_quality = budgets.get("noise") == given.budgets.get("noise")
-        quality = given.quality if of_quality else None
+        quality = given.quality if _noises(budgets) == _noises(given.budgets) else None
         problem = replace(given, objective=objective, budgets=budgets, quality=quality)
         record = solver_record(self.search, found, objective, started_s)
         return build_design(self.space, problem, found, record)
@@ -315,6 +315,11 @@ class EpsilonConstraintSearch:
             seconds=time.monotonic() - self.started_s,
             interrupted=self.stop.interrupted,
         )
+
+
+def _noises(budgets: Mapping[str, float]) -> dict[str, float]:
+    """Limits on noise, which a quality means."""
+    return {name: limit for name, limit in budgets.items() if kind_of(name) == "noise"}
 
 
 def _check_ranges(ranges: Ranges, names: tuple[str, ...]) -> Ranges:

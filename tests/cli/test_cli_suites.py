@@ -42,6 +42,23 @@ def test_a_suite_is_solved_and_holds(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "tiny.3" in shown
 
 
+def test_a_front_between_two_members(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny, out, folder = tmp_path / "tiny.toml", tmp_path / "front.csv", tmp_path / "designs"
+    tiny.write_text(TINY)
+    words = "--objectives latency@tiny,noise@tiny.2 --range latency@tiny=0:1000 --points 3"
+    words += f" --weights 3,1 --max-area-mm2 0.2 --max-gbops tiny.2=3 --out {out}"
+    given = [str(tiny)] * 2, *words.split(), f"--designs={folder}", *SMALL
+    code, shown, err = run(capsys, "pareto", *given[0], *given[1:])
+    assert (code, err) == (0, "")
+    assert "latency of tiny" in shown
+    assert "noise of tiny.2" in shown
+    assert run(capsys, "show", str(out))[1] == shown
+    (last,) = [*folder.iterdir()][-1:]
+    problem = json.loads(last.read_text())["problem"]
+    assert problem["budgets"].keys() >= {"area_mm2", "bops@tiny.2", "noise@tiny"}
+    assert all(run(capsys, "check", str(path))[0] == 0 for path in folder.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

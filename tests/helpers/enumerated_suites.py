@@ -166,3 +166,10 @@ def least_regret(case: SuiteCase, kind: str) -> tuple[dict[str, float], float] |
 def least(case: SuiteCase, metric: str, budgets: Mapping[str, float]) -> float | None:
     """Smallest value of a metric within budgets; None where no design keeps them."""
     return min((x[metric] for x in designs(case, budgets, metric)), default=None)
+
+
+def front(case: SuiteCase, objectives: Sequence[str]) -> list[Vector]:
+    """What designs within budgets have of objectives and no other is as good in; one a member's."""
+    shares = [name for name in objectives if "@" in name]
+    found = designs(case, case.problem.budgets, *shares)
+    return nondominated(tuple(each[name] for name in objectives) for each in found)
