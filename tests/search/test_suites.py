@@ -46,6 +46,15 @@ def test_least_regret_is_the_enumerated_one(seed: int) -> None:
     assert report.holds, report.findings
 
 
+@pytest.mark.parametrize("seed", range(200, 204))
+def test_least_energy_is_that_of_one_programme(seed: int) -> None:
+    """By bounds and by one MILP over all hardware: weighted energy, then area, then noise."""
+    problem = replace(suite_case(seed).problem, objective="energy_j", quality=None)
+    found = [solve(problem, method=method).metrics for method in ("search", "whole")]
+    for metric in ("energy_j", "area_mm2", "noise"):
+        assert found[0][metric] == pytest.approx(found[1][metric], rel=1e-9)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(100, 600, BLOCK))
 def test_optimum_of_many_is_the_enumerated_one(first: int) -> None:
