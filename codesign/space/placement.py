@@ -160,6 +160,4 @@ def _free(
 
 def _settled(space: HardwareSpace, places: Bools) -> Bools:
     """(layers,): whether the places of a layer's operands are known, given those of tensors."""
-    return np.array(
-        [all(t is None or bool(places[t]) for t in operands) for operands in space.operand_tensors]
-    )
+    return np.asarray(np.append(places, True)[space.operand_numbers].all(axis=1))

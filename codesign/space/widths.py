@@ -284,13 +284,14 @@ class WidthSpace:
 
     def variants(self, on_chip: Bools) -> Ints:
         """(layers,): which operands are resident, 1 the ifmap and 2 the weights, added up."""
-        return np.array(
-            [
-                2 * (weight is not None and bool(on_chip[weight]))
-                + (ifmap is not None and bool(on_chip[ifmap]))
-                for weight, ifmap in self.operand_tensors
-            ]
-        )
+        there = np.append(on_chip[: len(self.placed)], False)[self.operand_numbers]
+        return np.asarray(2 * there[:, 0] + there[:, 1], dtype=np.int64)
+
+    @cached_property
+    def operand_numbers(self) -> Ints:
+        """(layers, 2): those of `operand_tensors`; that after all tensors where there is none."""
+        each = [[len(self.placed) if t is None else t for t in x] for x in self.operand_tensors]
+        return np.array(each, dtype=np.int64)
 
     @cached_property
     def variant_count(self) -> int:
