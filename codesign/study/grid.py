@@ -3,7 +3,8 @@
 The words are those of ``codesign solve``'s options, with underscores and the same checks, and
 ``networks``, ``technologies``, ``memories``. A list is an axis, anything else holds for every
 cell. Options that take a list themselves (``bits``, ``rows``, …) have it written as one value:
-``"4,6,8"`` or, within an axis, ``[4, 6, 8]``.
+``"4,6,8"`` or, within an axis, ``[4, 6, 8]``. A list within the axis ``networks`` is a suite, and
+limits of its networks may be told apart: ``"resnet18=2,vgg16=8"``.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import Any
 
 from codesign.errors import SpecError
 from codesign.files import sha256
-from codesign.problem.readers import Reader, cycle_factor, group, pin
+from codesign.problem.readers import Reader, cycle_factor, group, limits, pin
 from codesign.problem.words import (
     ALL_WORDS,
     DEFAULTS,
+    LIMITS,
     PHASE_WORDS,
     SOLVE_CONTRADICTIONS,
     name_or_path,
@@ -34,6 +36,7 @@ from codesign.specs.load import describe_network, in_phase, load_memory, load_te
 from codesign.specs.network import Network
 from codesign.specs.schema import nearest
 from codesign.specs.technology import Memory, Technology
+from codesign.study.suites import is_suite, read_suite
 
 Label = str | int | float | bool | None
 Located = Callable[[Path], Path]  # where a path of a grid leads; raises `SpecError`, if nowhere
@@ -179,6 +182,9 @@ def _reader(word: str, located: Located) -> Callable[[Any], Value]:
 
 def _described(word: str, located: Located, raw: Any) -> Value:
     """A network, technology or memory: given, or read by its name or from its file."""
+    if word == "network" and is_suite(raw):
+        one = partial(_described, word, located)
+        return Value(*read_suite(raw, lambda each: _parts(one(each))))
     kind, load = PLATFORM[word]
     if isinstance(raw, kind):
         return Value(raw.name, raw)
@@ -186,6 +192,10 @@ def _described(word: str, located: Located, raw: Any) -> Value:
         raise SpecError(f"{raw!r} is neither a name nor a file nor a {word.title()}")
     source = name_or_path(raw) if isinstance(raw, str) else raw
     return Value(str(raw), load(located(source) if isinstance(source, Path) else source))
+
+
+def _parts(value: Value) -> tuple[Label, Any]:
+    return value.label, value.given
 
 
 def _flag(raw: Any) -> Value:
@@ -202,8 +212,10 @@ def _converted(word: str, read: Reader, raw: Any) -> Value:
         text = _text(raw)
     if text == "none" and DEFAULTS[word] is None and word != "quality":
         return Value(None, None)
-    if word == "quality" and text != "none":
+    if word == "quality" and text != "none" and not {*"=,"} & {*text}:
         uniform_bits(text)
+    if (word in LIMITS or word == "min_fps") and "=" in text:
+        return Value(text, limits([text], read))
     given = read(text)
     return Value(",".join(map(str, given)) if isinstance(given, tuple) else given, given)
 

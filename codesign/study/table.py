@@ -15,6 +15,7 @@ from codesign.problem.metrics import ALL_METRICS, ENERGY, REPORTED
 from codesign.study.database import json_object
 from codesign.study.records import RATES
 from codesign.study.store import opened
+from codesign.units import OF_MEMBER
 
 HARDWARE = ("rows", "cols", "pe_weight_bits", "pe_activation_bits", "sram_bits")
 MAPPING, USUAL = "mapping", "window"  # a column where some design has another than the usual one
@@ -47,8 +48,19 @@ def read_results(
     hardware = (*HARDWARE, MAPPING) if mapped else HARDWARE
     every = (*ALL_METRICS, ENERGY)
     metrics = (x for x in every if x in REPORTED or any(x in row for row in rows))
+    shares = dict.fromkeys(x for row in rows for x in row if OF_MEMBER in x)
     rates = (x for x in RATES if any(x in row for row in rows))
-    columns = (STUDY, *parameters, STATUS, *metrics, *rates, *hardware, *PROOF, *LAST_COLUMNS)
+    columns = (
+        STUDY,
+        *parameters,
+        STATUS,
+        *metrics,
+        *shares,
+        *rates,
+        *hardware,
+        *PROOF,
+        *LAST_COLUMNS,
+    )
     return pd.DataFrame(
         {name: _column([row.get(name) for row in rows], name in TEXT_COLUMNS) for name in columns}
     )
